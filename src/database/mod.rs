@@ -1,0 +1,10 @@
+//! What the platform and the store have in common: how a database is named, how its errors are read, and how often a
+//! passing failure is tried again.
+
+mod fault;
+mod retry;
+mod url;
+
+pub use fault::{Fault, FaultClass};
+pub use retry::RetryPolicy;
+pub use url::{DatabaseUrl, DatabaseUrlError};

@@ -1,0 +1,78 @@
+//! Trying again after a passing failure, with exponential backoff and jitter.
+
+use std::{future::Future, time::Duration};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+#[derive(Debug, Clone, Copy)]
+pub struct RetryPolicy {
+    /// How often it is tried again after the first failure.
+    pub retries: usize,
+    /// Before the first retry; doubled before each further one, up to 30 s, plus up to as much again of jitter.
+    pub initial_delay: Duration,
+}
+
+/// No wait is longer than this before jitter.
+const MAX_DELAY: Duration = Duration::from_secs(30);
+
+impl RetryPolicy {
+    /// Runs `attempt` until it succeeds, fails with something that is not `passing`, or has been retried often enough.
+    ///
+    /// # Errors
+    /// The last attempt's.
+    pub async fn run<T, E, F>(
+        &self,
+        passing: impl Fn(&E) -> bool,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, E>
+    where
+        E: std::fmt::Display,
+        F: Future<Output = Result<T, E>>,
+    {
+        let mut delays = ExponentialBuilder::default()
+            .with_min_delay(self.initial_delay)
+            .with_max_delay(MAX_DELAY)
+            .with_max_times(self.retries)
+            .with_jitter()
+            .build();
+        loop {
+            let error = match attempt().await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            let Some(delay) = passing(&error).then(|| delays.next()).flatten() else { return Err(error) };
+            tracing::warn!(%error, delay_ms = delay.as_millis() as u64, "trying again");
+            tokio::time::sleep(delay).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    async fn attempts_until(policy: RetryPolicy, succeed_at: usize, passing: bool) -> (usize, bool) {
+        let attempts = Cell::new(0);
+        let result = policy
+            .run(
+                |_: &String| passing,
+                || {
+                    attempts.set(attempts.get() + 1);
+                    let done = attempts.get() == succeed_at;
+                    async move { if done { Ok(()) } else { Err("no".to_owned()) } }
+                },
+            )
+            .await;
+        (attempts.get(), result.is_ok())
+    }
+
+    #[tokio::test]
+    async fn a_passing_failure_is_retried_three_times_and_a_lasting_one_never() {
+        let policy = RetryPolicy { retries: 3, initial_delay: Duration::ZERO };
+        assert_eq!(attempts_until(policy, 4, true).await, (4, true));
+        assert_eq!(attempts_until(policy, 5, true).await, (4, false));
+        assert_eq!(attempts_until(policy, 2, false).await, (1, false));
+    }
+}

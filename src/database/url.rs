@@ -1,0 +1,111 @@
+//! Names of databases: `postgres://…` or `sqlite:path`. A password in one is never printed.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use sqlx::postgres::PgConnectOptions;
+
+#[derive(Clone)]
+pub enum DatabaseUrl {
+    Postgres { options: Box<PgConnectOptions>, shown: String },
+    Sqlite(PathBuf),
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum DatabaseUrlError {
+    #[error(
+        "`{0}` is not a database URL: write `postgres://user@host:5432/database` or `sqlite:path/to/file.db`"
+    )]
+    Scheme(String),
+    #[error("the PostgreSQL URL cannot be read: {0}; write `postgres://user@host:5432/database`")]
+    Postgres(String),
+    #[error("an in-memory SQLite database would forget everything: name a file, as in `sqlite:daymark.db`")]
+    InMemory,
+    #[error("`sqlite:` is followed by no path: name a file, as in `sqlite:daymark.db`")]
+    NoPath,
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = DatabaseUrlError;
+
+    fn from_str(text: &str) -> Result<Self, DatabaseUrlError> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            let failed = |error: &dyn fmt::Display| DatabaseUrlError::Postgres(error.to_string());
+            let shown = redacted(text).map_err(|error| failed(&error))?;
+            let options = text.parse::<PgConnectOptions>().map_err(|error| failed(&error))?;
+            return Ok(Self::Postgres { options: Box::new(options), shown });
+        }
+        let Some(path) = text.strip_prefix("sqlite:") else {
+            return Err(DatabaseUrlError::Scheme(without_credentials(text)));
+        };
+        let path = path.strip_prefix("//").unwrap_or(path);
+        match path {
+            "" => Err(DatabaseUrlError::NoPath),
+            _ if path.contains(":memory:") || path.contains("mode=memory") => Err(DatabaseUrlError::InMemory),
+            _ => Ok(Self::Sqlite(PathBuf::from(path))),
+        }
+    }
+}
+
+fn redacted(text: &str) -> Result<String, url::ParseError> {
+    let mut url = url::Url::parse(text)?;
+    // Neither call fails on a URL that has a host; on one that has none there is no password to hide.
+    let _ = url.set_password(None);
+    let kept: Vec<_> = url
+        .query_pairs()
+        .filter(|(key, _)| key != "password")
+        .map(|(k, v)| (k.into_owned(), v.into_owned()))
+        .collect();
+    url.set_query(None);
+    if !kept.is_empty() {
+        url.query_pairs_mut().extend_pairs(kept);
+    }
+    Ok(url.to_string())
+}
+
+/// A text that was meant to be a URL, up to where a password might be.
+fn without_credentials(text: &str) -> String {
+    match text.split_once('@') {
+        Some((_, host)) => format!("…@{host}"),
+        None => text.to_owned(),
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres { shown, .. } => formatter.write_str(shown),
+            Self::Sqlite(path) => write!(formatter, "sqlite:{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let url: DatabaseUrl =
+            "postgres://me:s3cret@db.example:5433/app?sslmode=require&password=s3cret".parse().unwrap();
+        assert_eq!(url.to_string(), "postgres://me@db.example:5433/app?sslmode=require");
+        let error = "mysql://me:s3cret@db/app".parse::<DatabaseUrl>().unwrap_err().to_string();
+        assert!(!error.contains("s3cret") && error.contains("postgres://"), "{error}");
+    }
+
+    #[test]
+    fn sqlite_names_a_file() {
+        for (text, path) in
+            [("sqlite:a.db", "a.db"), ("sqlite://a.db", "a.db"), ("sqlite:///tmp/a.db", "/tmp/a.db")]
+        {
+            assert_eq!(text.parse::<DatabaseUrl>().unwrap().to_string(), format!("sqlite:{path}"));
+        }
+        assert_eq!("sqlite::memory:".parse::<DatabaseUrl>().unwrap_err(), DatabaseUrlError::InMemory);
+        assert_eq!("sqlite:".parse::<DatabaseUrl>().unwrap_err(), DatabaseUrlError::NoPath);
+    }
+}

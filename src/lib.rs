@@ -1,0 +1,9 @@
+//! Daymark records what a platform looked like at the end of each day, and keeps it that way.
+//!
+//! The layers, from the top: `cli` → `collect` → `platform`, `store` → `metric`. `ARCHITECTURE.md` has the map.
+
+pub mod clock;
+pub mod database;
+pub mod metric;
+pub mod platform;
+pub mod store;

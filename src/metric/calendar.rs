@@ -1,0 +1,162 @@
+//! Days of the reporting time zone as half-open ranges of instants. A day is 23 to 25 hours long (24.5 on Lord Howe
+//! Island), and a few calendar dates never happened at all (30 December 2011 in Apia).
+
+use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
+
+/// The reporting time zone, and with it what a "day" is.
+#[derive(Debug, Clone)]
+pub struct Calendar {
+    zone: TimeZone,
+    name: String,
+}
+
+/// One day: all instants `t` with `start <= t < end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayBounds {
+    pub date: Date,
+    pub start: Timestamp,
+    pub end: Timestamp,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CalendarError {
+    #[error(
+        "unknown time zone `{0}`: give an IANA name such as `UTC`, `Europe/Berlin` or `America/Los_Angeles`"
+    )]
+    UnknownZone(String),
+}
+
+impl Calendar {
+    /// # Errors
+    /// When `name` is not in the IANA time zone database.
+    pub fn new(name: &str) -> Result<Self, CalendarError> {
+        let zone = TimeZone::get(name).map_err(|_| CalendarError::UnknownZone(name.to_owned()))?;
+        Ok(Self { zone, name: name.to_owned() })
+    }
+
+    pub fn utc() -> Self {
+        Self { zone: TimeZone::UTC, name: "UTC".to_owned() }
+    }
+
+    /// The IANA name of the zone.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The day's bounds, or `None` for a date that the zone skipped.
+    pub fn bounds(&self, date: Date) -> Option<DayBounds> {
+        let start = self.start_of(date);
+        let end = self.start_of(date.saturating_add(1.day()));
+        (start < end).then_some(DayBounds { date, start, end })
+    }
+
+    /// All days from `from` to `to`, both included, without those that never happened.
+    pub fn days(&self, from: Date, to: Date) -> Vec<DayBounds> {
+        let mut days = Vec::new();
+        let mut date = from;
+        while date <= to {
+            days.extend(self.bounds(date));
+            let Ok(next) = date.tomorrow() else { break };
+            date = next;
+        }
+        days
+    }
+
+    /// The date on which `instant` falls.
+    pub fn date_of(&self, instant: Timestamp) -> Date {
+        instant.to_zoned(self.zone.clone()).date()
+    }
+
+    /// The instant from which `date` may be recorded: its end plus the time given to late commits.
+    pub fn ready_at(&self, date: Date, settle: SignedDuration) -> Timestamp {
+        let end = self.start_of(date.saturating_add(1.day()));
+        end.checked_add(settle).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The latest day that had ended `settle` before `now`.
+    pub fn last_finished(&self, now: Timestamp, settle: SignedDuration) -> Date {
+        let settled = now.checked_sub(settle).unwrap_or(Timestamp::MIN);
+        let mut date = self.date_of(settled).saturating_sub(1.day());
+        while self.bounds(date).is_none() {
+            date = date.saturating_sub(1.day());
+        }
+        date
+    }
+
+    /// An instant as a person in the reporting zone writes it, e.g. `2025-01-11 00:15 CET`.
+    pub fn display(&self, instant: Timestamp) -> String {
+        instant.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
+    }
+
+    /// The first instant whose date is `date` or later. "Compatible" disambiguation is what makes this right: of two
+    /// midnights it takes the first, and a midnight that was skipped becomes the first instant after the gap.
+    fn start_of(&self, date: Date) -> Timestamp {
+        date.to_zoned(self.zone.clone()).map_or(Timestamp::MAX, |midnight| midnight.timestamp())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hours(zone: &str, day: Date) -> Option<f64> {
+        let bounds = Calendar::new(zone).unwrap().bounds(day)?;
+        Some(bounds.end.duration_since(bounds.start).as_secs_f64() / 3600.0)
+    }
+
+    #[test]
+    fn days_have_the_length_they_had() {
+        assert_eq!(hours("UTC", date(2025, 3, 30)), Some(24.0));
+        assert_eq!(hours("Europe/Berlin", date(2025, 3, 30)), Some(23.0));
+        assert_eq!(hours("Europe/Berlin", date(2025, 10, 26)), Some(25.0));
+        assert_eq!(hours("America/Los_Angeles", date(2025, 3, 9)), Some(23.0));
+        assert_eq!(hours("America/Los_Angeles", date(2025, 11, 2)), Some(25.0));
+        assert_eq!(hours("Asia/Kolkata", date(2025, 3, 30)), Some(24.0));
+        assert_eq!(hours("Australia/Lord_Howe", date(2025, 4, 6)), Some(24.5));
+        assert_eq!(hours("Australia/Lord_Howe", date(2025, 10, 5)), Some(23.5));
+        assert_eq!(hours("America/Sao_Paulo", date(2018, 11, 4)), Some(23.0), "midnight itself was skipped");
+        assert_eq!(hours("America/Havana", date(2024, 11, 3)), Some(25.0), "midnight happened twice");
+        assert_eq!(hours("Pacific/Apia", date(2011, 12, 30)), None, "this date never happened");
+        assert_eq!(hours("Pacific/Apia", date(2011, 12, 29)), Some(24.0));
+        assert_eq!(hours("Pacific/Apia", date(2011, 12, 31)), Some(24.0));
+    }
+
+    #[test]
+    fn the_last_finished_day_waits_for_late_commits_and_skips_what_never_happened() {
+        let apia = Calendar::new("Pacific/Apia").unwrap();
+        let settle = SignedDuration::from_mins(15);
+        let ready = apia.ready_at(date(2011, 12, 29), settle);
+        assert_eq!(apia.last_finished(ready, settle), date(2011, 12, 29));
+        assert_eq!(apia.last_finished(ready - 1.second(), settle), date(2011, 12, 28));
+    }
+
+    #[test]
+    fn an_unknown_zone_is_named() {
+        assert!(Calendar::new("Mars/Olympus").unwrap_err().to_string().contains("`Mars/Olympus`"));
+    }
+
+    proptest! {
+        #[test]
+        fn every_instant_is_in_exactly_one_day(
+            second in 0i64..2_000_000_000,
+            zone in prop::sample::select(vec![
+                "UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Kolkata", "Australia/Lord_Howe",
+                "Pacific/Apia", "America/Sao_Paulo", "America/Havana", "Africa/Cairo", "Asia/Kathmandu",
+            ]),
+        ) {
+            let calendar = Calendar::new(zone).unwrap();
+            let instant = Timestamp::from_second(second).unwrap();
+            let date = calendar.date_of(instant);
+            let days = calendar.days(date.saturating_sub(3.days()), date.saturating_add(3.days()));
+            let holding: Vec<_> = days.iter().filter(|day| day.start <= instant && instant < day.end).collect();
+            prop_assert_eq!(holding.len(), 1);
+            prop_assert_eq!(holding[0].date, date);
+            for pair in days.windows(2) {
+                prop_assert_eq!(pair[0].end, pair[1].start, "no instant is lost or counted twice");
+            }
+        }
+    }
+}

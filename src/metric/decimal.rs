@@ -1,0 +1,178 @@
+//! Exact decimal values. Nothing that is recorded ever passes through a float.
+
+use std::{fmt, str::FromStr};
+
+use bigdecimal::{BigDecimal, RoundingMode, Zero};
+use serde::{Deserialize, Serialize};
+
+/// Digits kept after the point of a quotient (an average, a percentage); exact results keep all of theirs.
+const QUOTIENT_SCALE: i64 = 12;
+/// The most digits before and after the point that are accepted; PostgreSQL's NUMERIC itself goes further.
+const MAX_DIGITS: u64 = 1000;
+
+/// A finite decimal number of any precision, without superfluous zeros.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Decimal(BigDecimal);
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum DecimalError {
+    #[error("`{0}` is not a finite decimal number")]
+    NotFinite(String),
+    #[error("a number of more than {MAX_DIGITS} digits")]
+    TooLong,
+}
+
+impl Decimal {
+    pub fn zero() -> Self {
+        Self(BigDecimal::zero())
+    }
+
+    pub fn is_zero(&self) -> bool {
+        self.0.is_zero()
+    }
+
+    pub fn inner(&self) -> &BigDecimal {
+        &self.0
+    }
+
+    /// `self / divisor`, to 12 decimal places, half to even; `None` when `divisor` is zero.
+    pub fn checked_div(&self, divisor: &Self) -> Option<Self> {
+        if divisor.is_zero() {
+            return None;
+        }
+        let quotient = &self.0 / &divisor.0;
+        Some(Self(quotient.with_scale_round(QUOTIENT_SCALE, RoundingMode::HalfEven)).normalized())
+    }
+
+    /// The square root to 12 decimal places; `None` for a negative number.
+    pub fn sqrt(&self) -> Option<Self> {
+        let root = self.0.sqrt()?;
+        Some(Self(root.with_scale_round(QUOTIENT_SCALE, RoundingMode::HalfEven)).normalized())
+    }
+
+    /// The value as a JSON number with every digit.
+    pub fn to_json(&self) -> serde_json::Value {
+        // `arbitrary_precision` keeps the digits; a finite plain decimal is always a valid JSON number.
+        serde_json::from_str(&self.to_string()).unwrap_or(serde_json::Value::Null)
+    }
+
+    fn normalized(self) -> Self {
+        Self(self.0.normalized())
+    }
+}
+
+impl TryFrom<BigDecimal> for Decimal {
+    type Error = DecimalError;
+
+    fn try_from(value: BigDecimal) -> Result<Self, DecimalError> {
+        if value.digits() > MAX_DIGITS || value.fractional_digit_count().unsigned_abs() > MAX_DIGITS {
+            return Err(DecimalError::TooLong);
+        }
+        Ok(Self(value).normalized())
+    }
+}
+
+impl From<i64> for Decimal {
+    fn from(value: i64) -> Self {
+        Self(BigDecimal::from(value)).normalized()
+    }
+}
+
+impl FromStr for Decimal {
+    type Err = DecimalError;
+
+    fn from_str(text: &str) -> Result<Self, DecimalError> {
+        if text.len() as u64 > 2 * MAX_DIGITS {
+            return Err(DecimalError::TooLong);
+        }
+        let value = BigDecimal::from_str(text).map_err(|_| DecimalError::NotFinite(text.to_owned()))?;
+        Self::try_from(value)
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0.to_plain_string())
+    }
+}
+
+impl fmt::Debug for Decimal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl Serialize for Decimal {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = serde_json::Number::deserialize(deserializer)?;
+        number.to_string().parse().map_err(serde::de::Error::custom)
+    }
+}
+
+macro_rules! arithmetic {
+    ($($operator:ident $method:ident),*) => {$(
+        impl std::ops::$operator for &Decimal {
+            type Output = Decimal;
+            fn $method(self, other: &Decimal) -> Decimal {
+                Decimal(std::ops::$operator::$method(&self.0, &other.0)).normalized()
+            }
+        }
+    )*};
+}
+arithmetic!(Add add, Sub sub, Mul mul);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decimal(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn what_is_not_finite_is_refused() {
+        for text in ["NaN", "Infinity", "-inf", "", "1,5", "0x10", "1e999999"] {
+            assert!(text.parse::<Decimal>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn digits_survive_text_and_json() {
+        for text in [
+            "9007199254740993",
+            "12345678901234567890123456789012345678",
+            "0.1",
+            "-5.000000000000000000000001",
+        ] {
+            assert_eq!(decimal(text).to_string(), text);
+            assert_eq!(serde_json::to_string(&decimal(text)).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Decimal>(text).unwrap(), decimal(text));
+        }
+        assert_eq!(decimal("1.500").to_string(), "1.5");
+        assert_eq!(decimal("1e3").to_string(), "1000");
+    }
+
+    #[test]
+    fn quotients_are_rounded_half_to_even_at_twelve_places() {
+        assert_eq!(decimal("1").checked_div(&decimal("3")).unwrap(), decimal("0.333333333333"));
+        assert_eq!(decimal("23500").checked_div(&decimal("1000")).unwrap(), decimal("23.5"));
+        assert_eq!(decimal("1").checked_div(&Decimal::zero()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn adding_and_taking_away_is_exact(a in "-?[0-9]{1,38}(\\.[0-9]{1,20})?", b in "-?[0-9]{1,38}(\\.[0-9]{1,20})?") {
+            let (a, b) = (decimal(&a), decimal(&b));
+            prop_assert_eq!(&(&a + &b) - &b, a.clone());
+            prop_assert_eq!(decimal(&a.to_string()), a);
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Definitions of metrics: what is recorded every day, and how it is presented.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use super::{AddsUp, Decimal, Measure, Phase, QueryShape, Source};
+
+/// What identifies a metric within a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MetricKey {
+    pub metric_type: MetricType,
+    pub category: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MetricType {
+    Count,
+    Average,
+    Percentage,
+    Aggregate,
+}
+
+impl MetricType {
+    pub const ALL: [Self; 4] = [Self::Count, Self::Average, Self::Percentage, Self::Aggregate];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Average => "average",
+            Self::Percentage => "percentage",
+            Self::Aggregate => "aggregate",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+    }
+}
+
+impl fmt::Display for MetricType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// How values combine over weeks and months.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Takes the last value.
+    Stock,
+    /// Sums up.
+    Flow,
+    /// Weighted by sample size.
+    Average,
+    /// Recomputed from numerators and denominators.
+    Percentage,
+    /// Merged label by label.
+    Breakdown,
+    /// Does not combine.
+    Distinct,
+}
+
+/// The values that are believable. Others are recorded all the same, and flagged in the record's metadata.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectedRange {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<Decimal>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<Decimal>,
+}
+
+impl ExpectedRange {
+    pub fn contains(&self, value: &Decimal) -> bool {
+        self.min.as_ref().is_none_or(|min| value >= min) && self.max.as_ref().is_none_or(|max| value <= max)
+    }
+}
+
+/// One metric. It carries the sources that it reads, so that a stored version of it says everything about how its
+/// records were made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    pub metric_type: MetricType,
+    /// The metric's name, unique among the active metrics of a tenant: `posts_created`.
+    pub category: String,
+    pub display_name: String,
+    #[serde(default)]
+    pub description: String,
+    /// `count`, `percentage`, `seconds`, …
+    #[serde(default)]
+    pub unit: String,
+    /// How a dashboard writes the value: `0,0`, `0.0`, …
+    #[serde(default)]
+    pub format_pattern: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<ExpectedRange>,
+    #[serde(flatten)]
+    pub measure: Measure,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, Source>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DefinitionError {
+    #[error("a {metric_type} cannot be made by the measure `{measure}`, which makes {possible}")]
+    TypeMismatch { metric_type: MetricType, measure: &'static str, possible: &'static str },
+    #[error("source `{0}` is not defined; add a [sources.{0}] section")]
+    UnknownSource(String),
+    #[error("source `{0}` has no actor_column, which counting distinct actors needs")]
+    NoActor(String),
+    #[error("`window_days` must be from 1 to 366, not {0}")]
+    Window(u32),
+    #[error("`top` must be from 1 to 1000, not {0}")]
+    Top(usize),
+    #[error("a ratio is made of `created`, `existing` and `distinct_actors`, not of `{0}`")]
+    RatioOf(&'static str),
+    #[error(
+        "`{0}` is not a name of lower-case letters, digits and underscores that starts with a letter (63 at most)"
+    )]
+    Name(String),
+    #[error("the expected range is empty: min {0} is above max {1}")]
+    EmptyRange(Decimal, Decimal),
+}
+
+impl Definition {
+    pub fn key(&self) -> MetricKey {
+        MetricKey { metric_type: self.metric_type, category: self.category.clone() }
+    }
+
+    pub fn kind(&self) -> Kind {
+        match (&self.measure, self.metric_type) {
+            (Measure::Created(_), _) => Kind::Flow,
+            (Measure::Existing(_), _) => Kind::Stock,
+            (Measure::DistinctActors { .. }, _) => Kind::Distinct,
+            (Measure::Average { .. }, _) => Kind::Average,
+            (Measure::Breakdown(_), _) => Kind::Breakdown,
+            (Measure::Ratio { .. }, MetricType::Average) => Kind::Average,
+            (Measure::Ratio { .. }, _) => Kind::Percentage,
+            (Measure::Sql { shape, adds_up, .. }, _) => match (shape, adds_up) {
+                (QueryShape::Average, _) => Kind::Average,
+                (QueryShape::Ratio, _) => Kind::Percentage,
+                (QueryShape::Labels { .. }, _) => Kind::Breakdown,
+                (QueryShape::Value, AddsUp::Sum) => Kind::Flow,
+                (QueryShape::Value, AddsUp::Last) => Kind::Stock,
+                (QueryShape::Value, AddsUp::Never) => Kind::Distinct,
+            },
+        }
+    }
+
+    /// Everything that is wrong with the definition in itself, before any platform is asked.
+    pub fn problems(&self) -> Vec<DefinitionError> {
+        let mut problems = Vec::new();
+        if !is_name(&self.category) {
+            problems.push(DefinitionError::Name(self.category.clone()));
+        }
+        let possible = self.measure.makes();
+        if !possible.contains(&self.metric_type) {
+            problems.push(DefinitionError::TypeMismatch {
+                metric_type: self.metric_type,
+                measure: self.measure.name(),
+                possible: match possible {
+                    [MetricType::Count] => "a count",
+                    [MetricType::Average] => "an average",
+                    [MetricType::Aggregate] => "an aggregate",
+                    [MetricType::Percentage] => "a percentage",
+                    _ => "a percentage or an average",
+                },
+            });
+        }
+        if let Some(ExpectedRange { min: Some(min), max: Some(max) }) = &self.expected
+            && min > max
+        {
+            problems.push(DefinitionError::EmptyRange(min.clone(), max.clone()));
+        }
+        self.measure_problems(&self.measure, &mut problems);
+        problems
+    }
+
+    fn measure_problems(&self, measure: &Measure, problems: &mut Vec<DefinitionError>) {
+        match measure {
+            Measure::DistinctActors { rows, window_days } => {
+                if !(1..=366).contains(window_days) {
+                    problems.push(DefinitionError::Window(*window_days));
+                }
+                let without = |source: &&str| {
+                    self.sources.get(*source).is_some_and(|source| source.actor_column.is_none())
+                };
+                let names = rows.iter().map(|rows| rows.source.as_str());
+                problems.extend(names.filter(without).map(|name| DefinitionError::NoActor(name.to_owned())));
+            }
+            Measure::Breakdown(breakdown) if !(1..=1000).contains(&breakdown.top) => {
+                problems.push(DefinitionError::Top(breakdown.top));
+            }
+            Measure::Sql { shape: QueryShape::Labels { top }, .. } if !(1..=1000).contains(top) => {
+                problems.push(DefinitionError::Top(*top));
+            }
+            Measure::Ratio { numerator, denominator } => {
+                for operand in [numerator, denominator] {
+                    match **operand {
+                        Measure::Created(_) | Measure::Existing(_) | Measure::DistinctActors { .. } => {
+                            self.measure_problems(operand, problems);
+                        }
+                        _ => problems.push(DefinitionError::RatioOf(operand.name())),
+                    }
+                }
+                return;
+            }
+            _ => {}
+        }
+        let missing = measure.source_names().into_iter().filter(|name| !self.sources.contains_key(*name));
+        problems.extend(missing.map(|name| DefinitionError::UnknownSource(name.to_owned())));
+    }
+}
+
+impl Measure {
+    /// The name in `daymark.toml`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Created(_) => "created",
+            Self::Existing(_) => "existing",
+            Self::DistinctActors { .. } => "distinct_actors",
+            Self::Average { .. } => "average",
+            Self::Ratio { .. } => "ratio",
+            Self::Breakdown(_) => "breakdown",
+            Self::Sql { .. } => "sql",
+        }
+    }
+
+    /// The metric types that this measure can make; the first is the default.
+    pub fn makes(&self) -> &'static [MetricType] {
+        match self {
+            Self::Created(_) | Self::Existing(_) | Self::DistinctActors { .. } => &[MetricType::Count],
+            Self::Average { .. } => &[MetricType::Average],
+            Self::Ratio { .. } => &[MetricType::Percentage, MetricType::Average],
+            Self::Breakdown(_) => &[MetricType::Aggregate],
+            Self::Sql { shape, .. } => match shape {
+                QueryShape::Value => &[MetricType::Count],
+                QueryShape::Average => &[MetricType::Average],
+                QueryShape::Ratio => &[MetricType::Percentage],
+                QueryShape::Labels { .. } => &[MetricType::Aggregate],
+            },
+        }
+    }
+
+    /// The rows and the phase when the measure simply counts rows.
+    pub fn as_count(&self) -> Option<(&super::Rows, Phase)> {
+        match self {
+            Self::Created(rows) => Some((rows, Phase::Created)),
+            Self::Existing(rows) => Some((rows, Phase::Existing)),
+            _ => None,
+        }
+    }
+}
+
+/// Whether `name` may be a category, a source or a tenant.
+pub fn is_name(name: &str) -> bool {
+    name.len() <= 63
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}

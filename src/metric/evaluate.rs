@@ -1,0 +1,221 @@
+//! From tallies to the value and metadata of a record.
+
+use serde_json::{Map, Value, json};
+
+use super::{Decimal, Definition, Measure, MetricType, Tally, TopLabels};
+
+/// What a record says about a metric on a day, apart from its key and origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    pub value: Decimal,
+    /// `sample_size` and `std_deviation`, `numerator` and `denominator`, or `breakdown`, `top_items` and `other`, as
+    /// the metric's type has it; `out_of_range` with the expected range when the value lies outside it.
+    pub metadata: Map<String, Value>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EvaluationError {
+    #[error("a count cannot be negative, and this one is {0}")]
+    Negative(Decimal),
+    #[error("the tallies do not fit the measure `{0}`; this is a defect in Daymark")]
+    Shape(&'static str),
+}
+
+impl Definition {
+    /// The metric's value from the tallies of its readings, in the order of [`Measure::readings`].
+    ///
+    /// An average over nothing and a percentage of nothing are recorded as 0 with a sample size or denominator of 0,
+    /// which gives them no weight in any roll-up and tells them from a real zero.
+    ///
+    /// # Errors
+    /// When a count, numerator or denominator is negative.
+    pub fn evaluate(&self, tallies: &[&Tally]) -> Result<Observation, EvaluationError> {
+        let (value, mut metadata) = match (&self.measure, tallies) {
+            (Measure::Ratio { .. }, [Tally::Count(numerator), Tally::Count(denominator)]) => {
+                self.ratio(&Decimal::from(*numerator), &Decimal::from(*denominator))
+            }
+            (_, [Tally::Ratio { numerator, denominator }]) => self.ratio(numerator, denominator),
+            (_, [Tally::Count(count)]) => (Decimal::from(*count), Map::new()),
+            (_, [Tally::Value(value)]) => (value.clone(), Map::new()),
+            (_, [Tally::Moments(moments)]) => {
+                average(moments.mean().unwrap_or_default(), moments.count, moments.std_deviation())
+            }
+            (_, [Tally::Average { value, sample_size, std_deviation }]) => {
+                average(value.clone(), *sample_size, std_deviation.clone())
+            }
+            (_, [Tally::Labels(labels)]) => breakdown(labels),
+            (measure, _) => return Err(EvaluationError::Shape(measure.name())),
+        };
+        self.refuse_negative(&value, &metadata)?;
+        if let Some(expected) = self.expected_range().filter(|expected| !expected.contains(&value)) {
+            metadata.insert("out_of_range".to_owned(), json!(expected));
+        }
+        Ok(Observation { value, metadata })
+    }
+
+    fn expected_range(&self) -> Option<super::ExpectedRange> {
+        let percentage = (self.metric_type == MetricType::Percentage)
+            .then(|| super::ExpectedRange { min: Some(Decimal::zero()), max: Some(Decimal::from(100)) });
+        self.expected.clone().or(percentage)
+    }
+
+    fn ratio(&self, numerator: &Decimal, denominator: &Decimal) -> (Decimal, Map<String, Value>) {
+        let percent = self.metric_type == MetricType::Percentage;
+        let scaled = if percent { numerator * &Decimal::from(100) } else { numerator.clone() };
+        let value = scaled.checked_div(denominator).unwrap_or_default();
+        let mut metadata = Map::new();
+        if !percent {
+            metadata.insert("sample_size".to_owned(), denominator.to_json());
+        }
+        metadata.insert("numerator".to_owned(), numerator.to_json());
+        metadata.insert("denominator".to_owned(), denominator.to_json());
+        (value, metadata)
+    }
+
+    fn refuse_negative(&self, value: &Decimal, metadata: &Map<String, Value>) -> Result<(), EvaluationError> {
+        let negative = |value: &Decimal| *value < Decimal::zero();
+        if self.metric_type != MetricType::Average && negative(value) {
+            return Err(EvaluationError::Negative(value.clone()));
+        }
+        for part in ["numerator", "denominator", "sample_size"] {
+            if let Some(Ok(number)) = metadata.get(part).map(|part| part.to_string().parse::<Decimal>())
+                && negative(&number)
+            {
+                return Err(EvaluationError::Negative(number));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn average(value: Decimal, sample_size: i64, deviation: Option<Decimal>) -> (Decimal, Map<String, Value>) {
+    let mut metadata = Map::new();
+    metadata.insert("sample_size".to_owned(), json!(sample_size));
+    if let Some(deviation) = deviation {
+        metadata.insert("std_deviation".to_owned(), deviation.to_json());
+    }
+    (value, metadata)
+}
+
+/// The summary value of a breakdown is its number of distinct labels.
+fn breakdown(labels: &TopLabels) -> (Decimal, Map<String, Value>) {
+    let mut metadata = Map::new();
+    let named: Map<_, _> = labels.top.iter().map(|(label, count)| (label.clone(), count.to_json())).collect();
+    let items: Vec<_> =
+        labels.top.iter().map(|(label, count)| json!({"key": label, "value": count})).collect();
+    metadata.insert("breakdown".to_owned(), Value::Object(named));
+    metadata.insert("top_items".to_owned(), Value::Array(items));
+    metadata.insert(
+        "other".to_owned(),
+        json!({"labels": labels.labels - labels.top.len(), "value": labels.other()}),
+    );
+    metadata.insert("total".to_owned(), labels.total.to_json());
+    metadata.insert("unlabelled".to_owned(), labels.unlabelled.to_json());
+    (Decimal::from(i64::try_from(labels.labels).unwrap_or(i64::MAX)), metadata)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::metric::{AddsUp, ExpectedRange, Filter, Moments, QueryShape, Rows};
+
+    fn definition(metric_type: MetricType, measure: Measure) -> Definition {
+        Definition {
+            metric_type,
+            category: "m".to_owned(),
+            display_name: "M".to_owned(),
+            description: String::new(),
+            unit: String::new(),
+            format_pattern: String::new(),
+            expected: None,
+            measure,
+            sources: BTreeMap::new(),
+        }
+    }
+
+    fn rows() -> Rows {
+        Rows { source: "posts".to_owned(), filter: Filter::default() }
+    }
+
+    fn ratio(metric_type: MetricType) -> Definition {
+        let part = || Box::new(Measure::Created(rows()));
+        definition(metric_type, Measure::Ratio { numerator: part(), denominator: part() })
+    }
+
+    #[test]
+    fn a_percentage_keeps_its_parts() {
+        let seen =
+            ratio(MetricType::Percentage).evaluate(&[&Tally::Count(235), &Tally::Count(1000)]).unwrap();
+        assert_eq!(seen.value.to_string(), "23.5");
+        assert_eq!(Value::Object(seen.metadata), json!({"numerator": 235, "denominator": 1000}));
+    }
+
+    #[test]
+    fn a_percentage_of_nothing_weighs_nothing_and_one_above_100_is_flagged() {
+        let definition = ratio(MetricType::Percentage);
+        let nothing = definition.evaluate(&[&Tally::Count(0), &Tally::Count(0)]).unwrap();
+        assert_eq!((nothing.value, nothing.metadata["denominator"].clone()), (Decimal::zero(), json!(0)));
+        let above = definition.evaluate(&[&Tally::Count(3), &Tally::Count(2)]).unwrap();
+        assert_eq!(above.metadata["out_of_range"], json!({"min": 0, "max": 100}));
+    }
+
+    #[test]
+    fn an_average_of_two_counts_is_weighted_by_the_lower_one() {
+        let seen = ratio(MetricType::Average).evaluate(&[&Tally::Count(3), &Tally::Count(2)]).unwrap();
+        assert_eq!(seen.value.to_string(), "1.5");
+        assert_eq!(seen.metadata["sample_size"], json!(2));
+    }
+
+    #[test]
+    fn an_average_says_how_many_it_is_over() {
+        let measure = Measure::Average { rows: rows(), column: "seconds".to_owned() };
+        let definition = definition(MetricType::Average, measure);
+        let of = |numbers: &[i64]| {
+            let moments = numbers.iter().fold(Moments::zero(), |sum, x| {
+                sum.add(&Moments { count: 1, sum: (*x).into(), sum_of_squares: (x * x).into() })
+            });
+            definition.evaluate(&[&Tally::Moments(moments)]).unwrap()
+        };
+        assert_eq!(of(&[1, 2]).value.to_string(), "1.5");
+        assert_eq!(
+            Value::Object(of(&[1, 3]).metadata),
+            json!({"sample_size": 2, "std_deviation": serde_json::from_str::<Value>("1.414213562373").unwrap()})
+        );
+        assert_eq!(Value::Object(of(&[]).metadata), json!({"sample_size": 0}));
+    }
+
+    #[test]
+    fn a_label_called_other_is_not_the_rest() {
+        let counts =
+            [("other", 5), ("rock", 9), ("jazz", 2)].map(|(label, n)| (label.to_owned(), Decimal::from(n)));
+        let labels = TopLabels::select(counts, Decimal::from(4), 2);
+        let measure =
+            Measure::Sql { query: String::new(), shape: QueryShape::Labels { top: 2 }, adds_up: AddsUp::Sum };
+        let seen = definition(MetricType::Aggregate, measure).evaluate(&[&Tally::Labels(labels)]).unwrap();
+        assert_eq!(seen.value, Decimal::from(3));
+        assert_eq!(
+            Value::Object(seen.metadata),
+            json!({
+                "breakdown": {"rock": 9, "other": 5},
+                "top_items": [{"key": "rock", "value": 9}, {"key": "other", "value": 5}],
+                "other": {"labels": 1, "value": 2},
+                "total": 16,
+                "unlabelled": 4,
+            })
+        );
+    }
+
+    #[test]
+    fn a_value_outside_the_expected_range_is_flagged_and_a_negative_count_refused() {
+        let mut definition = definition(MetricType::Count, Measure::Created(rows()));
+        definition.expected = Some(ExpectedRange { min: Some(10.into()), max: None });
+        assert_eq!(
+            definition.evaluate(&[&Tally::Count(9)]).unwrap().metadata["out_of_range"],
+            json!({"min": 10})
+        );
+        assert!(definition.evaluate(&[&Tally::Count(10)]).unwrap().metadata.is_empty());
+        assert_eq!(definition.evaluate(&[&Tally::Count(-1)]), Err(EvaluationError::Negative((-1).into())));
+    }
+}

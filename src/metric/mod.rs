@@ -1,0 +1,26 @@
+//! The pure domain: days, definitions of metrics, what is read for them, and how readings become recorded values.
+//!
+//! **Architecture Invariant:** no SQL, no driver, no HTTP and no clock in here; everything is a function of its arguments.
+
+mod calendar;
+mod decimal;
+mod definition;
+mod evaluate;
+mod filter;
+mod measure;
+mod reading;
+mod record;
+mod source;
+
+pub use calendar::{Calendar, CalendarError, DayBounds};
+pub use decimal::{Decimal, DecimalError};
+pub use definition::{Definition, DefinitionError, ExpectedRange, Kind, MetricKey, MetricType, is_name};
+pub use evaluate::{EvaluationError, Observation};
+pub use filter::{Condition, Filter, Literal, Test};
+pub use measure::{AddsUp, Breakdown, Measure, Phase, Rows};
+pub use reading::{Moments, QueryShape, Reading, Tally, TopLabels};
+pub use record::{Provenance, Record};
+pub use source::{Source, TimeFormat};
+
+/// The tenant of an installation that has only one.
+pub const DEFAULT_TENANT: &str = "default";

@@ -1,0 +1,50 @@
+//! Records: what is written down about a metric on a day, once.
+
+use jiff::{Timestamp, civil::Date};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{Decimal, MetricKey};
+
+/// One row of `daily_metrics`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub metric_date: Date,
+    pub key: MetricKey,
+    pub value: Decimal,
+    pub metadata: Map<String, Value>,
+    pub provenance: Provenance,
+    /// The version of the metric's definition that made this record.
+    pub definition_version: i32,
+    /// The run in `metric_collection_log` that made this record.
+    pub collection_id: Uuid,
+    /// When the platform was read.
+    pub collection_timestamp: Timestamp,
+}
+
+/// How a record came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provenance {
+    /// Recorded on time: while the day was the last finished one.
+    Observed,
+    /// Recorded later, from what had survived until then.
+    Reconstructed,
+    /// Restated by a person, with a reason.
+    Corrected,
+}
+
+impl Provenance {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Observed => "observed",
+            Self::Reconstructed => "reconstructed",
+            Self::Corrected => "corrected",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Observed, Self::Reconstructed, Self::Corrected]
+            .into_iter()
+            .find(|candidate| candidate.name() == name)
+    }
+}

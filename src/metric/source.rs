@@ -1,0 +1,87 @@
+//! A source: one table or view of the platform, and which of its columns mean what.
+
+use serde::{Deserialize, Serialize};
+
+use super::Filter;
+
+/// One table or view of the platform. Column names are the platform's own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Source {
+    /// PostgreSQL schema; `None` leaves it to the platform's search path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    pub table: String,
+    /// When a row came to be. Rows where it is NULL are in no day.
+    pub time_column: String,
+    pub time_format: TimeFormat,
+    /// IANA zone in which times without an offset are meant ([`TimeFormat::Timestamp`], [`TimeFormat::Iso`]).
+    #[serde(default = "utc", skip_serializing_if = "is_utc")]
+    pub time_zone: String,
+    /// When a row was soft-deleted; NULL while it lives. Same format as `time_column`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_column: Option<String>,
+    /// Who made the row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_column: Option<String>,
+    /// Rows that count at all.
+    #[serde(default, skip_serializing_if = "Filter::is_empty")]
+    pub filter: Filter,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+fn is_utc(zone: &str) -> bool {
+    zone == "UTC"
+}
+
+/// How a time column stores an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeFormat {
+    /// PostgreSQL `timestamp with time zone`.
+    Timestamptz,
+    /// PostgreSQL `timestamp without time zone`, in the source's zone.
+    Timestamp,
+    /// A calendar date (PostgreSQL `date`, or `YYYY-MM-DD` text on SQLite): the reporting day itself, in no zone.
+    Date,
+    /// SQLite: any ISO 8601 text, offsets and either separator allowed; without an offset, in the source's zone.
+    Iso,
+    /// SQLite: ISO 8601 text that is always UTC and always written alike, so that text order is time order and an
+    /// index can be used. `YYYY-MM-DD HH:MM:SS…`.
+    IsoUtc,
+    /// As [`TimeFormat::IsoUtc`], with a `T` between date and time.
+    IsoUtcT,
+    /// Seconds since 1970-01-01T00:00:00Z, with or without a fraction.
+    UnixSeconds,
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    UnixMillis,
+}
+
+impl TimeFormat {
+    pub const ALL: [Self; 8] = [
+        Self::Timestamptz,
+        Self::Timestamp,
+        Self::Date,
+        Self::Iso,
+        Self::IsoUtc,
+        Self::IsoUtcT,
+        Self::UnixSeconds,
+        Self::UnixMillis,
+    ];
+
+    /// The name in `daymark.toml`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Timestamptz => "timestamptz",
+            Self::Timestamp => "timestamp",
+            Self::Date => "date",
+            Self::Iso => "iso",
+            Self::IsoUtc => "iso_utc",
+            Self::IsoUtcT => "iso_utc_t",
+            Self::UnixSeconds => "unix_seconds",
+            Self::UnixMillis => "unix_millis",
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What a platform's tables look like, as far as Daymark cares.
+
+/// The tables and views of a platform.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Schema {
+    pub tables: Vec<Table>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// PostgreSQL schema; empty on SQLite.
+    pub schema: String,
+    pub name: String,
+    /// Whether an unqualified name finds it (it is on the search path); always so on SQLite.
+    pub visible: bool,
+    /// Whether the platform's role may SELECT from it.
+    pub readable: bool,
+    pub columns: Vec<Column>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    pub name: String,
+    pub column_type: ColumnType,
+    /// The platform's own name of the type, for messages.
+    pub type_name: String,
+    pub nullable: bool,
+    /// Whether a usable index starts with this column, so that a range of it can be read alone.
+    pub indexed: bool,
+    /// About how many distinct values there are, where the platform knows.
+    pub distinct_estimate: Option<u64>,
+}
+
+/// Types as far as they matter to reading: what a time column can be, and what compares with what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnType {
+    Timestamptz,
+    Timestamp,
+    Date,
+    Integer,
+    /// `numeric`, `real`, `double precision`.
+    Number,
+    Boolean,
+    Text,
+    Uuid,
+    Other,
+}
+
+impl Schema {
+    /// The table that `schema` and `name` mean; without a schema, the visible one.
+    pub fn table(&self, schema: Option<&str>, name: &str) -> Option<&Table> {
+        match schema {
+            Some(schema) => self.tables.iter().find(|table| table.schema == schema && table.name == name),
+            None => self.tables.iter().find(|table| table.visible && table.name == name),
+        }
+    }
+}
+
+impl Table {
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+}

@@ -1,0 +1,126 @@
+//! Daymark's own tables: definitions, the collection log and the records. One contract, [`Store`], and two stores
+//! that pass the same conformance suite.
+//!
+//! **Architecture Invariant:** nothing above this layer writes SQL against Daymark's tables.
+//! **Architecture Invariant:** the contract has no way to change or delete a record or a finished log entry, and the
+//! databases refuse it too.
+
+mod error;
+mod log;
+
+use std::collections::{BTreeSet, HashMap};
+
+use async_trait::async_trait;
+use jiff::{Timestamp, civil::Date};
+use uuid::Uuid;
+
+pub use error::StoreError;
+pub use log::{Finish, LockName, NewRun, Run, RunKind, RunStatus};
+
+use crate::metric::{Definition, MetricKey, Provenance, Record};
+
+/// A definition as the store holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredDefinition {
+    pub definition: Definition,
+    /// Counts from 1 for each metric.
+    pub version: i32,
+    pub is_active: bool,
+    /// When the metric was first defined.
+    pub created_at: Timestamp,
+}
+
+/// One step of bringing the stored definitions in line with what is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DefinitionChange {
+    /// A metric that the store does not know: version 1.
+    Add(Definition),
+    /// What makes or presents the values is different: the next version, active.
+    Revise(Definition),
+    /// Known, unchanged, and inactive until now.
+    Activate(MetricKey),
+    /// No longer wanted. Its records and versions stay.
+    Deactivate(MetricKey),
+}
+
+/// Which records are there: the dates of each metric.
+pub type RecordedDays = HashMap<MetricKey, BTreeSet<Date>>;
+
+/// What a migration run did or would do: the names of the migrations, in order.
+pub type MigrationNames = Vec<String>;
+
+/// A lock held until this is dropped or its process dies.
+pub trait Held: Send + Sync {}
+
+/// Which log entries to look at; newest first.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    pub status: Option<RunStatus>,
+    /// Only runs whose range of days overlaps `from..=to`.
+    pub days: Option<(Date, Date)>,
+    pub limit: Option<i64>,
+}
+
+/// The contract of a store, for one tenant.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Where the store is, for messages; without credentials.
+    fn location(&self) -> String;
+
+    /// Brings the tables up to date. Several processes may do so at once. Returns what was applied.
+    async fn migrate(&self) -> Result<MigrationNames, StoreError>;
+
+    /// What [`Store::migrate`] would apply. Every other call below fails with [`StoreError::NotMigrated`] on a store
+    /// that lacks its tables.
+    async fn pending_migrations(&self) -> Result<MigrationNames, StoreError>;
+
+    /// The current version of every metric, active or not, by category.
+    async fn definitions(&self) -> Result<Vec<StoredDefinition>, StoreError>;
+
+    /// Applies all changes or none.
+    async fn change_definitions(
+        &self,
+        changes: &[DefinitionChange],
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Takes the lock if nobody holds it, in this process or any other; does not wait.
+    async fn try_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError>;
+
+    /// Writes a log entry with status `running`, committed before this returns.
+    async fn start_run(&self, run: &NewRun) -> Result<(), StoreError>;
+
+    /// Commits `records` and, with them, the end of the run. A record whose day and metric are already there is left
+    /// out: the first write wins. Returns the keys that were written.
+    ///
+    /// # Errors
+    /// [`StoreError::RunFinished`] when `finish` names an entry that is no longer running; nothing is written then.
+    async fn commit(
+        &self,
+        records: &[Record],
+        finish: Option<&Finish>,
+    ) -> Result<Vec<(Date, MetricKey)>, StoreError>;
+
+    /// Log entries, newest first.
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError>;
+
+    /// Which records exist in `from..=to`.
+    async fn recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError>;
+
+    /// The records in `from..=to`, by date and category; of all metrics, or only of `categories`.
+    async fn records(
+        &self,
+        from: Date,
+        to: Date,
+        categories: Option<&[String]>,
+    ) -> Result<Vec<Record>, StoreError>;
+
+    /// The first and the last recorded day.
+    async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError>;
+
+    /// How many records there are of each provenance in `from..=to`.
+    async fn provenance_counts(&self, from: Date, to: Date) -> Result<Vec<(Provenance, i64)>, StoreError>;
+
+    /// The log entry, if there is one.
+    async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError>;
+}
