@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod database;
+pub mod demo;
 pub mod metric;
 pub mod platform;
 pub mod store;

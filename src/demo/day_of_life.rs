@@ -1,0 +1,303 @@
+//! One day on the simulated platform in the making: who does what, and what is taken back.
+
+use fastrand::Rng;
+use jiff::civil::Date;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, SqliteConnection, types::Json};
+
+use super::{
+    Rows,
+    chance::{about, skewed},
+    words,
+};
+
+/// Members who are there from the first day.
+const FOUNDERS: usize = 30;
+/// For how many days a post is commented on and liked.
+const DAYS_OF_INTEREST: i64 = 10;
+
+/// New rows a day, at a vigour of 1.
+mod pace {
+    pub const PROFILES: f64 = 8.6;
+    pub const POSTS: f64 = 60.0;
+    pub const TRACKS: f64 = 10.0;
+    pub const COMMENTS: f64 = 200.0;
+    pub const LIKES: f64 = 150.0;
+    pub const FOLLOWS: f64 = 36.0;
+}
+
+/// Deletions as shares of the day's new rows: of these rows themselves, and of older ones.
+mod regret {
+    pub const SAME_DAY: f64 = 0.02;
+    pub const LATER: f64 = 0.02;
+    pub const ACCOUNTS: f64 = 0.03;
+}
+
+/// A post that people still look at.
+struct CurrentPost {
+    id: i64,
+    /// Second of today from which it was there; 0 for older ones.
+    from_second: u32,
+}
+
+/// Rows travel as JSON arrays, one a statement: a round trip for each row would take longer than everything else.
+///
+/// Newcomers only look on: everything is done by those who were members at midnight.
+pub struct DayOfLife<'a> {
+    connection: &'a mut SqliteConnection,
+    random: &'a mut Rng,
+    day: Date,
+    vigour: f64,
+    /// The fifth of the members who do four fifths of everything.
+    eager: Vec<i64>,
+    casual: Vec<i64>,
+}
+
+impl<'a> DayOfLife<'a> {
+    pub async fn begin(
+        connection: &'a mut SqliteConnection,
+        random: &'a mut Rng,
+        day: Date,
+        vigour: f64,
+    ) -> Result<Self, sqlx::Error> {
+        let members: Json<Vec<i64>> =
+            sqlx::query_scalar("SELECT json_group_array(id ORDER BY id) FROM profiles")
+                .fetch_one(&mut *connection)
+                .await?;
+        let (eager, casual) = members.0.into_iter().partition(|id| id % 5 == 0);
+        Ok(Self { connection, random, day, vigour, eager, casual })
+    }
+
+    /// Everything that people make today.
+    pub async fn create(&mut self) -> Result<Rows, sqlx::Error> {
+        let profiles = self.sign_up().await?;
+        if self.eager.is_empty() || self.casual.is_empty() {
+            return Ok(Rows { profiles, ..Rows::default() });
+        }
+        let posts = self.write_posts().await?;
+        let tracks = self.upload_tracks().await?;
+        let current = self.current_posts().await?;
+        let comments = self.write_comments(&current).await?;
+        let likes = self.like(&current).await?;
+        let follows = self.follow().await?;
+        Ok(Rows { profiles, posts, comments, tracks, likes, follows })
+    }
+
+    /// What people take back at the end of a day on which they had made `created`.
+    pub async fn delete(&mut self, created: Rows) -> Result<(), sqlx::Error> {
+        for (table, created) in
+            [("comments", created.comments), ("tracks", created.tracks), ("posts", created.posts)]
+        {
+            self.delete_same_day(table, created as f64 * regret::SAME_DAY).await?;
+            self.delete_older(table, created as f64 * regret::LATER).await?;
+        }
+        self.withdraw("likes", created.likes as f64 * regret::LATER).await?;
+        self.withdraw("follows", created.follows as f64 * regret::LATER).await?;
+        self.leave(created.profiles as f64 * regret::ACCOUNTS).await
+    }
+
+    async fn sign_up(&mut self) -> Result<u64, sqlx::Error> {
+        let taken: i64 =
+            sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'profiles'")
+                .fetch_one(&mut *self.connection)
+                .await?;
+        let founding = if taken == 0 { FOUNDERS } else { 0 };
+        let rows = (0..self.number(pace::PROFILES) + founding)
+            .zip(taken + 1..)
+            .map(|(_, number)| json!([words::username(self.random, number), self.moment()]))
+            .collect();
+        self.insert(
+            "INSERT INTO profiles (username, created_at) SELECT value->>0, value->>1 FROM json_each(?)",
+            rows,
+        )
+        .await
+    }
+
+    async fn write_posts(&mut self) -> Result<u64, sqlx::Error> {
+        let rows = (0..self.number(pace::POSTS))
+            .map(|_| {
+                json!([self.member(), words::title(self.random), words::remark(self.random), self.moment()])
+            })
+            .collect();
+        self.insert(
+            "INSERT INTO posts (author_id, title, content, created_at)
+             SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?)",
+            rows,
+        )
+        .await
+    }
+
+    async fn upload_tracks(&mut self) -> Result<u64, sqlx::Error> {
+        let rows = (0..self.number(pace::TRACKS))
+            .map(|_| {
+                let seconds = 90 + self.random.u32(..180) + self.random.u32(..180);
+                json!([
+                    self.member(),
+                    words::title(self.random),
+                    words::genre(self.random),
+                    seconds,
+                    self.moment()
+                ])
+            })
+            .collect();
+        self.insert(
+            "INSERT INTO tracks (author_id, title, genre, duration_seconds, created_at)
+             SELECT value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?)",
+            rows,
+        )
+        .await
+    }
+
+    /// The posts that people look at today, the newest first.
+    async fn current_posts(&mut self) -> Result<Vec<CurrentPost>, sqlx::Error> {
+        let posts: Json<Vec<(i64, u32)>> = sqlx::query_scalar(
+            "SELECT json_group_array(
+                 json_array(id, max(0, unixepoch(created_at) - unixepoch(?1))) ORDER BY created_at DESC, id)
+             FROM posts WHERE created_at >= date(?1, ?2)",
+        )
+        .bind(self.day.to_string())
+        .bind(format!("-{DAYS_OF_INTEREST} days"))
+        .fetch_one(&mut *self.connection)
+        .await?;
+        Ok(posts.0.into_iter().map(|(id, from_second)| CurrentPost { id, from_second }).collect())
+    }
+
+    async fn write_comments(&mut self, current: &[CurrentPost]) -> Result<u64, sqlx::Error> {
+        if current.is_empty() {
+            return Ok(0);
+        }
+        let rows = (0..self.number(pace::COMMENTS))
+            .map(|_| {
+                let post = &current[skewed(self.random, current.len())];
+                let written = self.moment_from(post.from_second);
+                json!([post.id, self.member(), words::remark(self.random), written])
+            })
+            .collect();
+        self.insert(
+            "INSERT INTO comments (post_id, author_id, body, created_at)
+             SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?)",
+            rows,
+        )
+        .await
+    }
+
+    /// Whoever likes a post again has liked it once.
+    async fn like(&mut self, current: &[CurrentPost]) -> Result<u64, sqlx::Error> {
+        if current.is_empty() {
+            return Ok(0);
+        }
+        let rows = (0..self.number(pace::LIKES))
+            .map(|_| {
+                let post = &current[skewed(self.random, current.len())];
+                json!([self.member(), post.id, self.moment_from(post.from_second)])
+            })
+            .collect();
+        self.insert(
+            "INSERT OR IGNORE INTO likes (user_id, post_id, created_at)
+             SELECT value->>0, value->>1, value->>2 FROM json_each(?)",
+            rows,
+        )
+        .await
+    }
+
+    async fn follow(&mut self) -> Result<u64, sqlx::Error> {
+        let rows = (0..self.number(pace::FOLLOWS))
+            .map(|_| json!([self.member(), self.member(), self.moment()]))
+            .collect();
+        self.insert(
+            "INSERT OR IGNORE INTO follows (follower_id, followee_id, created_at)
+             SELECT value->>0, value->>1, value->>2 FROM json_each(?) WHERE value->>0 <> value->>1",
+            rows,
+        )
+        .await
+    }
+
+    async fn insert(&mut self, sql: &'static str, rows: Vec<Value>) -> Result<u64, sqlx::Error> {
+        let rows = Value::Array(rows).to_string();
+        Ok(sqlx::query(sql).bind(rows).execute(&mut *self.connection).await?.rows_affected())
+    }
+
+    /// Deletes about `mean` of the rows that were created today.
+    async fn delete_same_day(&mut self, table: &str, mean: f64) -> Result<(), sqlx::Error> {
+        let todays = format!("SELECT id FROM {table} WHERE created_at >= ? ORDER BY id");
+        let mut todays: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(todays))
+            .bind(self.day.to_string())
+            .fetch_all(&mut *self.connection)
+            .await?;
+        self.random.shuffle(&mut todays);
+        todays.truncate(about(self.random, mean));
+        self.delete_ids(table, &todays).await
+    }
+
+    /// Deletes about `mean` rows of any age, or fewer: some had gone before.
+    async fn delete_older(&mut self, table: &str, mean: f64) -> Result<(), sqlx::Error> {
+        let newest: Option<i64> = sqlx::query_scalar(AssertSqlSafe(format!("SELECT max(id) FROM {table}")))
+            .fetch_one(&mut *self.connection)
+            .await?;
+        let Some(newest) = newest else { return Ok(()) };
+        let ids: Vec<i64> = (0..about(self.random, mean)).map(|_| self.random.i64(1..=newest)).collect();
+        self.delete_ids(table, &ids).await
+    }
+
+    async fn delete_ids(&mut self, table: &str, ids: &[i64]) -> Result<(), sqlx::Error> {
+        let sql = format!("DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))");
+        sqlx::query(AssertSqlSafe(sql)).bind(json!(ids).to_string()).execute(&mut *self.connection).await?;
+        Ok(())
+    }
+
+    /// Takes back about `mean` likes or follows, from moments drawn at random from the last month.
+    async fn withdraw(&mut self, table: &str, mean: f64) -> Result<(), sqlx::Error> {
+        let key = if table == "likes" { "user_id, post_id" } else { "follower_id, followee_id" };
+        let sql = format!(
+            "DELETE FROM {table} WHERE ({key}) IN
+             (SELECT {key} FROM {table} WHERE created_at >= datetime(?, ?) ORDER BY created_at, {key} LIMIT 1)"
+        );
+        for _ in 0..about(self.random, mean) {
+            let ago = format!("-{} minutes", self.random.u32(..30 * 24 * 60));
+            sqlx::query(AssertSqlSafe(sql.as_str()))
+                .bind(format!("{} 23:59:59", self.day))
+                .bind(ago)
+                .execute(&mut *self.connection)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// About `mean` accounts are deleted, with everything that hangs on them. Those who write most stay.
+    async fn leave(&mut self, mean: f64) -> Result<(), sqlx::Error> {
+        let leaving = about(self.random, mean).min(self.casual.len());
+        self.random.shuffle(&mut self.casual);
+        let leaving = self.casual.split_off(self.casual.len() - leaving);
+        self.delete_ids("profiles", &leaving).await
+    }
+
+    fn member(&mut self) -> i64 {
+        if self.random.f64() < 0.8 {
+            self.eager[skewed(self.random, self.eager.len())]
+        } else {
+            self.casual[self.random.usize(..self.casual.len())]
+        }
+    }
+
+    /// How many rows a table gets today, at `pace` rows on a day of vigour 1.
+    fn number(&mut self, pace: f64) -> usize {
+        about(self.random, pace * self.vigour)
+    }
+
+    /// A moment of the day, in the afternoon (UTC) more often than at night.
+    fn moment(&mut self) -> String {
+        let second = (self.random.u32(..86_400) + self.random.u32(..86_400)) / 2 + 7_200;
+        self.at(second % 86_400)
+    }
+
+    /// A moment of the day from `second` on, sooner rather than later.
+    fn moment_from(&mut self, second: u32) -> String {
+        let left = 86_400 - second.min(86_399);
+        let later = skewed(self.random, left as usize) as u32;
+        self.at(86_400 - left + later)
+    }
+
+    fn at(&self, second: u32) -> String {
+        format!("{} {:02}:{:02}:{:02}", self.day, second / 3600, second / 60 % 60, second % 60)
+    }
+}

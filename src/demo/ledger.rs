@@ -1,0 +1,75 @@
+//! What really happened on the simulated platform: the truth that recorded history is held against.
+
+use std::ops::AddAssign;
+
+use jiff::civil::Date;
+
+/// Numbers of rows, a table each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rows {
+    pub profiles: u64,
+    pub posts: u64,
+    pub comments: u64,
+    pub tracks: u64,
+    pub likes: u64,
+    pub follows: u64,
+}
+
+impl Rows {
+    pub const TABLES: [&str; 6] = ["profiles", "posts", "comments", "tracks", "likes", "follows"];
+
+    pub fn total(&self) -> u64 {
+        Self::TABLES.iter().map(|table| self.of(table)).sum()
+    }
+
+    /// The number of one table's rows; 0 for a table that the platform does not have.
+    pub fn of(&self, table: &str) -> u64 {
+        match table {
+            "profiles" => self.profiles,
+            "posts" => self.posts,
+            "comments" => self.comments,
+            "tracks" => self.tracks,
+            "likes" => self.likes,
+            "follows" => self.follows,
+            _ => 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, table: &str, rows: u64) {
+        match table {
+            "profiles" => self.profiles += rows,
+            "posts" => self.posts += rows,
+            "comments" => self.comments += rows,
+            "tracks" => self.tracks += rows,
+            "likes" => self.likes += rows,
+            "follows" => self.follows += rows,
+            _ => {}
+        }
+    }
+}
+
+impl AddAssign for Rows {
+    fn add_assign(&mut self, other: Self) {
+        for table in Self::TABLES {
+            self.add(table, other.of(table));
+        }
+    }
+}
+
+/// One day's true numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayLedger {
+    pub day: Date,
+    pub created: Rows,
+    /// Rows deleted on that day, whenever they were created, cascades included.
+    pub deleted: Rows,
+    /// Those of the deleted rows that were created on the same day: nobody who counts afterwards can know of them.
+    pub deleted_same_day: Rows,
+}
+
+/// An account that left, and everything that went with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Departure {
+    pub username: String,
+    pub deleted: Rows,
+}

@@ -1,0 +1,75 @@
+//! The little texts that simulated people write.
+
+use fastrand::Rng;
+
+use super::chance::skewed;
+
+const ADJECTIVES: [&str; 16] = [
+    "amber", "bold", "calm", "dusty", "early", "faint", "glad", "hidden", "indigo", "jolly", "keen", "lunar",
+    "mellow", "noisy", "quiet", "velvet",
+];
+const NOUNS: [&str; 16] = [
+    "badger", "cedar", "drum", "echo", "falcon", "garden", "harbor", "island", "jackdaw", "kettle",
+    "lantern", "meadow", "nebula", "otter", "piano", "river",
+];
+const OPENINGS: [&str; 8] = [
+    "First take of",
+    "How I mixed",
+    "Feedback on",
+    "A question about",
+    "Samples from",
+    "Late night with",
+    "Collaboration:",
+    "The making of",
+];
+const REMARKS: [&str; 10] = [
+    "love the low end",
+    "the bridge could be shorter",
+    "this made my evening",
+    "which reverb is that?",
+    "saved for the train",
+    "more of this, please",
+    "the intro is the best part",
+    "sounds great on small speakers",
+    "would you share the stems?",
+    "try it half a tone lower",
+];
+/// From the most to the least common.
+const GENRES: [&str; 14] = [
+    "electronic",
+    "hip-hop",
+    "ambient",
+    "rock",
+    "house",
+    "jazz",
+    "folk",
+    "techno",
+    "soul",
+    "classical",
+    "metal",
+    "reggae",
+    "blues",
+    "field recordings",
+];
+
+fn one(random: &mut Rng, words: &[&'static str]) -> &'static str {
+    words[random.usize(..words.len())]
+}
+
+/// A name that no other account has, as `number` is its own.
+pub fn username(random: &mut Rng, number: i64) -> String {
+    format!("{}_{}_{number}", one(random, &ADJECTIVES), one(random, &NOUNS))
+}
+
+pub fn title(random: &mut Rng) -> String {
+    format!("{} {} {}", one(random, &OPENINGS), one(random, &ADJECTIVES), one(random, &NOUNS))
+}
+
+pub fn remark(random: &mut Rng) -> String {
+    format!("{}, {}", one(random, &NOUNS), one(random, &REMARKS))
+}
+
+/// Three tracks in a hundred carry no genre.
+pub fn genre(random: &mut Rng) -> Option<&'static str> {
+    (random.f64() >= 0.03).then(|| GENRES[skewed(random, GENRES.len())])
+}
