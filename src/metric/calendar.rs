@@ -90,7 +90,7 @@ impl Calendar {
 
     /// The first instant whose date is `date` or later. "Compatible" disambiguation is what makes this right: of two
     /// midnights it takes the first, and a midnight that was skipped becomes the first instant after the gap.
-    fn start_of(&self, date: Date) -> Timestamp {
+    pub fn start_of(&self, date: Date) -> Timestamp {
         date.to_zoned(self.zone.clone()).map_or(Timestamp::MAX, |midnight| midnight.timestamp())
     }
 }

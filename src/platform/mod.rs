@@ -4,18 +4,36 @@
 //! **Architecture Invariant:** every statement runs in a read-only transaction, and SELECT is the only permission needed.
 //! **Architecture Invariant:** nothing above this layer writes SQL against the platform.
 
+mod detect;
+mod dialect;
+mod distinct;
+mod execute;
+mod labels;
+mod postgres;
+mod query;
+mod scalars;
+mod scan;
 mod schema;
+mod session;
+mod split;
+mod sqlite;
+mod task;
+mod time;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use schema::{Column, ColumnType, Schema, Table};
+pub use session::PlatformOptions;
 
 use crate::{
-    database::Fault,
-    metric::{DayBounds, Reading, Source, Tally},
+    database::{DatabaseUrl, Fault},
+    metric::{Calendar, DayBounds, Reading, Source, Tally, TimeFormat},
 };
 
 pub type Sources = BTreeMap<String, Source>;
@@ -41,6 +59,13 @@ pub trait Platform: Send + Sync {
     /// The tables and views that the platform's role can see, with columns and the indexes that matter.
     async fn inspect(&self) -> Result<Schema, Fault>;
 
+    /// For columns whose type leaves it open how they store a time (SQLite's), what their values say: by table and
+    /// column. Reads all of the given columns. What cannot be told is missing from the answer.
+    async fn detect_time_formats(
+        &self,
+        columns: &[(String, String)],
+    ) -> Result<HashMap<(String, String), TimeFormat>, Fault>;
+
     /// Opens one consistent, read-only snapshot of the platform.
     async fn open_cut(&self) -> Result<Box<dyn Cut>, Fault>;
 
@@ -51,7 +76,33 @@ pub trait Platform: Send + Sync {
         sources: &Sources,
         readings: &[Reading],
         days: &[DayBounds],
-    ) -> Vec<PlannedStatement>;
+    ) -> Result<Vec<PlannedStatement>, Fault>;
+}
+
+/// The platform behind `url`. Nothing is connected yet.
+pub fn open(url: &DatabaseUrl, options: PlatformOptions) -> Arc<dyn Platform> {
+    match url {
+        DatabaseUrl::Postgres { options: connect, shown } => {
+            Arc::new(postgres::PostgresPlatform::new((**connect).clone(), shown.clone(), options))
+        }
+        DatabaseUrl::Sqlite(path) => Arc::new(sqlite::SqlitePlatform::new(path.clone(), options)),
+    }
+}
+
+fn plan_statements(
+    dialect: dialect::Dialect,
+    calendar: &Calendar,
+    schema: &Schema,
+    sources: &Sources,
+    readings: &[Reading],
+    days: &[DayBounds],
+) -> Result<Vec<PlannedStatement>, Fault> {
+    let all: Vec<_> = (0..readings.len()).collect();
+    let mut statements = Vec::new();
+    for task in task::plan(sources, readings, &all) {
+        statements.extend(task.statements(dialect, schema, calendar, days)?);
+    }
+    Ok(statements)
 }
 
 /// A snapshot. Dropping it ends it.

@@ -1,0 +1,108 @@
+//! The two ways of writing SQL. Values are written as literals, not bound: an untyped literal takes the type of what it
+//! is compared with (enums, uuids), the planner sees the real bounds, and `daymark plan` shows what really runs.
+
+use crate::metric::{Condition, Filter, Literal, Source, Test};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    Postgres,
+    Sqlite,
+}
+
+impl Dialect {
+    /// A table, column or schema name.
+    pub fn name(self, name: &str) -> String {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
+
+    pub fn table(self, source: &Source) -> String {
+        match (&source.schema, self) {
+            (Some(schema), Self::Postgres) => format!("{}.{}", self.name(schema), self.name(&source.table)),
+            _ => self.name(&source.table),
+        }
+    }
+
+    /// A text literal; on PostgreSQL under `standard_conforming_strings = on`, which every session sets.
+    /// Neither database can hold a NUL in text: such a literal equals nothing, and the rest of it is left out.
+    pub fn text(self, text: &str) -> String {
+        let text = text.split('\0').next().unwrap_or_default();
+        format!("'{}'", text.replace('\'', "''"))
+    }
+
+    fn literal(self, literal: &Literal) -> String {
+        match (literal, self) {
+            (Literal::Boolean(value), _) => value.to_string(),
+            (Literal::Number(value), _) => value.to_string(),
+            (Literal::Text(value), _) => self.text(value),
+        }
+    }
+
+    /// The filter as a condition, or `None` when every row passes.
+    pub fn filter(self, filter: &Filter) -> Option<String> {
+        let conditions: Vec<_> = filter.0.iter().map(|condition| self.condition(condition)).collect();
+        (!conditions.is_empty()).then(|| conditions.join(" AND "))
+    }
+
+    fn condition(self, condition: &Condition) -> String {
+        let column = self.name(&condition.column);
+        let compare =
+            |operator: &str, value: &Literal| format!("{column} {operator} {}", self.literal(value));
+        let list = |operator: &str, values: &[Literal], empty: &str| match values {
+            [] => empty.to_owned(),
+            _ => {
+                let values: Vec<_> = values.iter().map(|value| self.literal(value)).collect();
+                format!("{column} {operator} ({})", values.join(", "))
+            }
+        };
+        match &condition.test {
+            Test::Equals(value) => compare("=", value),
+            Test::NotEquals(value) => compare("<>", value),
+            Test::LessThan(value) => compare("<", value),
+            Test::AtMost(value) => compare("<=", value),
+            Test::GreaterThan(value) => compare(">", value),
+            Test::AtLeast(value) => compare(">=", value),
+            Test::In(values) => list("IN", values, "false"),
+            Test::NotIn(values) => list("NOT IN", values, "true"),
+            Test::IsNull(true) => format!("{column} IS NULL"),
+            Test::IsNull(false) => format!("{column} IS NOT NULL"),
+        }
+    }
+
+    /// Several expressions as one value: a text array, or a JSON array.
+    pub fn pack(self, expressions: &[String]) -> String {
+        match self {
+            Self::Postgres => {
+                let texts: Vec<_> =
+                    expressions.iter().map(|expression| format!("({expression})::text")).collect();
+                format!("ARRAY[{}]", texts.join(", "))
+            }
+            Self::Sqlite => format!("json_array({})", expressions.join(", ")),
+        }
+    }
+}
+
+/// `WHERE a AND b`, or nothing.
+pub fn where_all<'a>(conditions: impl IntoIterator<Item = &'a str>) -> String {
+    let conditions: Vec<_> = conditions.into_iter().filter(|condition| !condition.is_empty()).collect();
+    if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// A quoted text ends where it should: its quotes come in pairs, so nothing of it is ever read as SQL.
+        #[test]
+        fn quotes_inside_are_always_doubled(text in ".*") {
+            for (quoted, quote) in [(Dialect::Postgres.text(&text), '\''), (Dialect::Sqlite.name(&text), '"')] {
+                let inner = &quoted[1..quoted.len() - 1];
+                let pair = quote.to_string().repeat(2);
+                prop_assert!(!inner.replace(&pair, "").contains(quote));
+                prop_assert!(!Dialect::Postgres.text(&text).contains('\0'));
+            }
+        }
+    }
+}

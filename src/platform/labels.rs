@@ -1,0 +1,141 @@
+//! Breakdowns: rows by the value of a column. Everything is counted in the database; the largest are picked here, so
+//! that parts of a day still add up.
+
+use std::collections::HashMap;
+
+use super::{
+    Schema,
+    dialect::Dialect,
+    execute::{Reader, parse_count},
+    scan::{Body, Scan, Stream, filter_clause},
+    time::Span,
+};
+use crate::{
+    database::{Fault, FaultClass},
+    metric::{DayBounds, Decimal, Phase, Rows, Source, Tally, TopLabels},
+};
+
+/// A column with more distinct values than this is not one to break a metric down by.
+const MAX_LABELS: usize = 10_000;
+
+pub struct LabelReading<'a> {
+    pub source: &'a Source,
+    pub rows: &'a Rows,
+    pub column: &'a str,
+    pub phase: Phase,
+    pub top: usize,
+}
+
+type Counts = HashMap<Option<String>, i64>;
+
+impl LabelReading<'_> {
+    pub fn streams(&self) -> Vec<Stream> {
+        match (&self.source.deleted_column, self.phase) {
+            (Some(_), Phase::Existing) => vec![Stream::Entering, Stream::Leaving],
+            _ => vec![Stream::Entering],
+        }
+    }
+
+    pub fn spans(&self, days: &[DayBounds]) -> Vec<Span> {
+        Span::of_days(days, self.phase == Phase::Existing)
+    }
+
+    pub fn body(&self, dialect: Dialect) -> Body {
+        let count = format!("count(*){}", filter_clause(dialect, &self.rows.filter));
+        Body {
+            aggregates: vec![count.clone()],
+            base_aggregates: vec![count],
+            facets: None,
+            label: Some(dialect.name(self.column)),
+        }
+    }
+
+    pub async fn answer(
+        &self,
+        reader: &mut Reader<'_>,
+        schema: &Schema,
+        days: &[DayBounds],
+    ) -> Result<Vec<Tally>, Fault> {
+        let mut picker = Picker::new(self);
+        let dialect = reader.dialect();
+        let (table, body) = (dialect.table(self.source), self.body(dialect));
+        // What leaves is read first, and taken off while what enters passes by.
+        for stream in self.streams().into_iter().rev() {
+            let scan = Scan::new(dialect, schema, self.source, stream)?;
+            let mut sink = |id: usize, values: Vec<Option<String>>| {
+                let (label, count) = parse(values)?;
+                match stream {
+                    Stream::Leaving => picker.leave(id, label, count),
+                    Stream::Entering => picker.enter(id, label, count),
+                }
+            };
+            reader.scan(&scan, &table, &body, self.spans(days), &mut sink).await?;
+        }
+        picker.finish(days.len())
+    }
+}
+
+fn parse(values: Vec<Option<String>>) -> Result<(Option<String>, i64), Fault> {
+    let mut values = values.into_iter();
+    let label = values.next().flatten();
+    Ok((label, parse_count(values.next().flatten().as_deref())?))
+}
+
+/// Takes counts by span and label, in order of the spans, and picks each day's largest. Only one day's labels are held.
+struct Picker<'a> {
+    reading: &'a LabelReading<'a>,
+    leaving: HashMap<usize, Vec<(Option<String>, i64)>>,
+    current: usize,
+    counts: Counts,
+    tallies: Vec<Tally>,
+}
+
+impl<'a> Picker<'a> {
+    fn new(reading: &'a LabelReading<'a>) -> Self {
+        Self { reading, leaving: HashMap::new(), current: 0, counts: Counts::new(), tallies: Vec::new() }
+    }
+
+    fn leave(&mut self, id: usize, label: Option<String>, count: i64) -> Result<(), Fault> {
+        self.leaving.entry(id).or_default().push((label, count));
+        Ok(())
+    }
+
+    fn enter(&mut self, id: usize, label: Option<String>, count: i64) -> Result<(), Fault> {
+        while self.current < id {
+            self.close_span();
+        }
+        *self.counts.entry(label).or_default() += count;
+        if self.counts.len() <= MAX_LABELS {
+            return Ok(());
+        }
+        let (column, table) = (self.reading.column, &self.reading.source.table);
+        let message = format!(
+            "`{column}` of `{table}` has more than {MAX_LABELS} different values; break down by a column with fewer"
+        );
+        Err(Fault::new(FaultClass::Other, message))
+    }
+
+    fn close_span(&mut self) {
+        for (label, count) in self.leaving.remove(&self.current).unwrap_or_default() {
+            *self.counts.entry(label).or_default() -= count;
+        }
+        self.counts.retain(|_, count| *count != 0);
+        if self.current > 0 {
+            let named =
+                self.counts.iter().filter_map(|(label, count)| Some((label.clone()?, Decimal::from(*count))));
+            let unlabelled = self.counts.get(&None).copied().unwrap_or_default();
+            self.tallies.push(Tally::Labels(TopLabels::select(named, unlabelled.into(), self.reading.top)));
+        }
+        if self.reading.phase == Phase::Created {
+            self.counts.clear();
+        }
+        self.current += 1;
+    }
+
+    fn finish(mut self, days: usize) -> Result<Vec<Tally>, Fault> {
+        while self.current <= days {
+            self.close_span();
+        }
+        Ok(self.tallies)
+    }
+}

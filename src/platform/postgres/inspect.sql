@@ -1,0 +1,33 @@
+-- Every table-like relation outside of the system's schemas, a row a column. One index is enough to be `indexed`: valid, whole (not
+-- partial), starting with the column, of a kind that narrows down ranges.
+SELECT n.nspname AS schema_name,
+       c.relname AS table_name,
+       pg_table_is_visible(c.oid) AS visible,
+       has_schema_privilege(n.oid, 'USAGE')
+           AND (has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT')) AS readable,
+       a.attname AS column_name,
+       format_type(base.oid, NULL) AS type_name,
+       base.typname AS base_type,
+       NOT a.attnotnull AS nullable,
+       EXISTS (
+           SELECT FROM pg_index AS i
+           JOIN pg_class AS index_class ON index_class.oid = i.indexrelid
+           JOIN pg_am AS am ON am.oid = index_class.relam
+           WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
+             AND i.indkey[0] = a.attnum AND am.amname IN ('btree', 'brin')
+       ) AS indexed,
+       -- Positive: a number of values. Negative: a share of the rows, which grows with them.
+       CASE WHEN s.n_distinct >= 0 THEN s.n_distinct::float8
+            ELSE -s.n_distinct::float8 * greatest(c.reltuples, 1)::float8 END AS distinct_estimate
+FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_type AS t ON t.oid = a.atttypid
+JOIN pg_type AS base ON base.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
+LEFT JOIN pg_stats AS s
+       ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname AND s.inherited = (c.relkind = 'p')
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  AND NOT c.relispartition
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+  AND n.nspname NOT LIKE 'pg\_toast%' AND n.nspname NOT LIKE 'pg\_temp%'
+ORDER BY 1, 2, a.attnum

@@ -1,0 +1,236 @@
+//! A PostgreSQL platform. A cut is a REPEATABLE READ READ ONLY transaction on a connection of its own.
+
+use std::{collections::HashMap, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use jiff::Timestamp;
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row, postgres::PgConnectOptions, raw_sql};
+
+use super::{
+    Column, ColumnType, Cut, PlannedStatement, Platform, PlatformOptions, Schema, Sources, Table,
+    dialect::Dialect,
+    execute::{Reader, ReadingResults},
+    plan_statements,
+    session::{Answer, MAX_ANSWERS, Session},
+    time::TimeColumn,
+};
+use crate::{
+    database::{Fault, FaultClass},
+    metric::{DayBounds, Reading, Source, TimeFormat},
+};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub struct PostgresPlatform {
+    connect: PgConnectOptions,
+    shown: String,
+    options: PlatformOptions,
+}
+
+impl PostgresPlatform {
+    pub fn new(connect: PgConnectOptions, shown: String, options: PlatformOptions) -> Self {
+        Self { connect: connect.application_name("daymark"), shown, options }
+    }
+
+    async fn connect(&self) -> Result<PgConnection, Fault> {
+        let slow = || {
+            let message = format!("no connection within {} s", CONNECT_TIMEOUT.as_secs());
+            Fault::new(FaultClass::Unreachable, message)
+        };
+        let connection =
+            tokio::time::timeout(CONNECT_TIMEOUT, self.connect.connect()).await.map_err(|_| slow())?;
+        Ok(connection?)
+    }
+
+    /// Begins the transaction. What is set here is what SQL from the planner counts on, whatever the role's defaults
+    /// are; `jit` costs more than it gives on statements this short.
+    async fn begin(&self, connection: &mut PgConnection) -> Result<(), Fault> {
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+             SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {};
+             SET LOCAL idle_in_transaction_session_timeout = 0;
+             SET LOCAL standard_conforming_strings = on; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO';
+             SET LOCAL jit = off; SET LOCAL client_min_messages = warning",
+            self.options.statement_timeout.as_millis(),
+            self.options.lock_timeout.as_millis(),
+        );
+        raw_sql(AssertSqlSafe(begin)).execute(connection).await?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Platform for PostgresPlatform {
+    fn location(&self) -> String {
+        self.shown.clone()
+    }
+
+    async fn inspect(&self) -> Result<Schema, Fault> {
+        let mut connection = self.connect().await?;
+        self.begin(&mut connection).await?;
+        let rows =
+            sqlx::query(include_str!("inspect.sql")).persistent(false).fetch_all(&mut connection).await?;
+        let mut schema = Schema::default();
+        for row in rows {
+            let (schema_name, name): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+            let known =
+                schema.tables.last().is_some_and(|last| last.schema == schema_name && last.name == name);
+            if !known {
+                let (visible, readable) = (row.try_get(2)?, row.try_get(3)?);
+                schema.tables.push(Table {
+                    schema: schema_name,
+                    name,
+                    visible,
+                    readable,
+                    columns: Vec::new(),
+                });
+            }
+            if let Some(table) = schema.tables.last_mut() {
+                table.columns.push(column(&row)?);
+            }
+        }
+        Ok(schema)
+    }
+
+    async fn detect_time_formats(
+        &self,
+        _columns: &[(String, String)],
+    ) -> Result<HashMap<(String, String), TimeFormat>, Fault> {
+        // The types of PostgreSQL say it all.
+        Ok(HashMap::new())
+    }
+
+    async fn open_cut(&self) -> Result<Box<dyn Cut>, Fault> {
+        let mut connection = self.connect().await?;
+        self.begin(&mut connection).await?;
+        // The snapshot is taken by the first query, not by BEGIN.
+        raw_sql("SELECT 1").execute(&mut connection).await?;
+        Ok(Box::new(PostgresCut { session: PostgresSession { connection }, options: self.options.clone() }))
+    }
+
+    fn plan(
+        &self,
+        schema: &Schema,
+        sources: &Sources,
+        readings: &[Reading],
+        days: &[DayBounds],
+    ) -> Result<Vec<PlannedStatement>, Fault> {
+        plan_statements(Dialect::Postgres, &self.options.calendar, schema, sources, readings, days)
+    }
+}
+
+fn column(row: &sqlx::postgres::PgRow) -> Result<Column, Fault> {
+    let base_type: String = row.try_get(6)?;
+    let column_type = match base_type.as_str() {
+        "timestamptz" => ColumnType::Timestamptz,
+        "timestamp" => ColumnType::Timestamp,
+        "date" => ColumnType::Date,
+        "int2" | "int4" | "int8" => ColumnType::Integer,
+        "numeric" | "float4" | "float8" => ColumnType::Number,
+        "bool" => ColumnType::Boolean,
+        "text" | "varchar" | "bpchar" | "name" | "citext" => ColumnType::Text,
+        "uuid" => ColumnType::Uuid,
+        _ => ColumnType::Other,
+    };
+    let estimate: Option<f64> = row.try_get(9)?;
+    Ok(Column {
+        name: row.try_get(4)?,
+        column_type,
+        type_name: row.try_get(5)?,
+        nullable: row.try_get(7)?,
+        indexed: row.try_get(8)?,
+        distinct_estimate: estimate
+            .filter(|estimate| *estimate >= 1.0)
+            .map(|estimate| estimate.round() as u64),
+    })
+}
+
+struct PostgresCut {
+    session: PostgresSession,
+    options: PlatformOptions,
+}
+
+#[async_trait]
+impl Cut for PostgresCut {
+    async fn read(
+        &mut self,
+        schema: &Schema,
+        sources: &Sources,
+        readings: &[Reading],
+        days: &[DayBounds],
+    ) -> Result<ReadingResults, Fault> {
+        Reader::new(&mut self.session, &self.options).read(schema, sources, readings, days).await
+    }
+
+    async fn earliest(&mut self, source: &Source) -> Result<Option<Timestamp>, Fault> {
+        let dialect = Dialect::Postgres;
+        let time = TimeColumn::new(dialect, source, dialect.name(&source.time_column))?;
+        Reader::new(&mut self.session, &self.options).earliest(&time, &dialect.table(source)).await
+    }
+
+    async fn explain(
+        &mut self,
+        schema: &Schema,
+        sources: &Sources,
+        readings: &[Reading],
+        days: &[DayBounds],
+    ) -> Result<Vec<Result<String, Fault>>, Fault> {
+        Reader::new(&mut self.session, &self.options).explain(schema, sources, readings, days).await
+    }
+}
+
+struct PostgresSession {
+    connection: PgConnection,
+}
+
+impl PostgresSession {
+    /// Runs `work` in a savepoint, so that its failure leaves the snapshot as it was.
+    async fn guarded<T>(
+        &mut self,
+        sql: String,
+        decode: fn(&sqlx::postgres::PgRow) -> Result<T, sqlx::Error>,
+    ) -> Result<Vec<T>, Fault> {
+        raw_sql("SAVEPOINT daymark").execute(&mut self.connection).await?;
+        let mut answers = Vec::new();
+        let outcome: Result<(), sqlx::Error> = async {
+            // Unnamed statements: nothing is cached that a connection pooler would trip over.
+            let mut rows = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch(&mut self.connection);
+            while let Some(row) = rows.try_next().await? {
+                answers.push(decode(&row)?);
+                if answers.len() > MAX_ANSWERS {
+                    break;
+                }
+            }
+            Ok(())
+        }
+        .await;
+        let end = if outcome.is_ok() { "RELEASE SAVEPOINT daymark" } else { "ROLLBACK TO SAVEPOINT daymark" };
+        let ended = raw_sql(end).execute(&mut self.connection).await;
+        match (outcome, ended) {
+            (Ok(()), Ok(_)) => Ok(answers),
+            (Err(error), Ok(_)) => Err(error.into()),
+            (_, Err(error)) => Err(Fault { class: FaultClass::Unreachable, ..Fault::from(error) }),
+        }
+    }
+}
+
+#[async_trait]
+impl Session for PostgresSession {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault> {
+        let decode = |row: &sqlx::postgres::PgRow| {
+            let id: i64 = row.try_get(0)?;
+            Ok((usize::try_from(id).unwrap_or(usize::MAX), row.try_get(1)?))
+        };
+        self.guarded(sql.to_owned(), decode).await
+    }
+
+    async fn explain(&mut self, sql: &str) -> Result<String, Fault> {
+        let lines: Vec<String> = self.guarded(format!("EXPLAIN {sql}"), |row| row.try_get(0)).await?;
+        Ok(lines.join("\n") + "\n")
+    }
+}

@@ -1,0 +1,125 @@
+//! Queries of the user's own: run once a day, as a subquery, so that they can be nothing but a single SELECT, and their
+//! columns are found by name.
+
+use jiff::tz::TimeZone;
+
+use super::{
+    dialect::Dialect,
+    execute::{Reader, parse_count, parse_decimal},
+};
+use crate::{
+    database::{Fault, FaultClass},
+    metric::{DayBounds, Decimal, QueryShape, Tally, TopLabels},
+};
+
+/// The most labels that a query may return for a day.
+const MAX_LABELS: usize = 10_000;
+
+pub struct QueryReading<'a> {
+    pub sql: &'a str,
+    pub shape: QueryShape,
+}
+
+impl QueryReading<'_> {
+    pub fn statement(&self, dialect: Dialect, day: &DayBounds) -> String {
+        let columns = self.columns();
+        let columns: Vec<_> = columns.iter().map(|name| format!("answer.{name}")).collect();
+        let (zero, limit) = match dialect {
+            Dialect::Postgres => ("0::int8", MAX_LABELS + 1),
+            Dialect::Sqlite => ("0", MAX_LABELS + 1),
+        };
+        // The line break keeps a comment at the query's end from swallowing the bracket.
+        let query = fill_in(dialect, self.sql.trim().trim_end_matches(';'), day);
+        format!("SELECT {zero}, {} FROM (\n{query}\n) AS answer LIMIT {limit}", dialect.pack(&columns))
+    }
+
+    fn columns(&self) -> Vec<&'static str> {
+        match self.shape {
+            QueryShape::Value => vec!["value"],
+            QueryShape::Average if self.sql.contains("std_deviation") => {
+                vec!["value", "sample_size", "std_deviation"]
+            }
+            QueryShape::Average => vec!["value", "sample_size"],
+            QueryShape::Ratio => vec!["numerator", "denominator"],
+            QueryShape::Labels { .. } => vec!["label", "value"],
+        }
+    }
+
+    pub async fn answer(&self, reader: &mut Reader<'_>, days: &[DayBounds]) -> Result<Vec<Tally>, Fault> {
+        let mut tallies = Vec::with_capacity(days.len());
+        for day in days {
+            let answers = reader.answers(&self.statement(reader.dialect(), day)).await?;
+            tallies.push(self.tally(answers)?);
+        }
+        Ok(tallies)
+    }
+
+    fn tally(&self, answers: Vec<super::session::Answer>) -> Result<Tally, Fault> {
+        let fault = |message: String| Fault::new(FaultClass::Sql, message);
+        if let QueryShape::Labels { top } = self.shape {
+            return labels(answers, top);
+        }
+        let [(_, values)] = answers.as_slice() else {
+            return Err(fault(format!("the query must return exactly one row a day, not {}", answers.len())));
+        };
+        let number = |index: usize| {
+            let value: Option<&str> = values.get(index).and_then(Option::as_deref);
+            let name = self.columns()[index];
+            let value = value.ok_or_else(|| {
+                fault(format!("the query returned NULL as `{name}`; use coalesce({name}, 0)"))
+            })?;
+            parse_decimal(Some(value))
+        };
+        Ok(match self.shape {
+            QueryShape::Average => Tally::Average {
+                value: number(0)?,
+                sample_size: parse_count(values.get(1).and_then(Option::as_deref))?,
+                std_deviation: values
+                    .get(2)
+                    .and_then(Option::as_deref)
+                    .map(|text| parse_decimal(Some(text)))
+                    .transpose()?,
+            },
+            QueryShape::Ratio => Tally::Ratio { numerator: number(0)?, denominator: number(1)? },
+            _ => Tally::Value(number(0)?),
+        })
+    }
+}
+
+fn labels(answers: Vec<super::session::Answer>, top: usize) -> Result<Tally, Fault> {
+    if answers.len() > MAX_LABELS {
+        return Err(Fault::new(FaultClass::Sql, format!("the query returned more than {MAX_LABELS} labels")));
+    }
+    let mut unlabelled = Decimal::zero();
+    let mut named = std::collections::HashMap::<String, Decimal>::new();
+    for (_, mut values) in answers {
+        let value = parse_decimal(values.pop().flatten().as_deref())?;
+        match values.pop().flatten() {
+            Some(label) => {
+                let sum = named.entry(label).or_default();
+                *sum = &*sum + &value;
+            }
+            None => unlabelled = &unlabelled + &value,
+        }
+    }
+    Ok(Tally::Labels(TopLabels::select(named, unlabelled, top)))
+}
+
+/// `{day_start}` and `{day_end}` become instants (`timestamptz` on PostgreSQL, `YYYY-MM-DD HH:MM:SS` in UTC on SQLite),
+/// `{day}` the date.
+fn fill_in(dialect: Dialect, sql: &str, day: &DayBounds) -> String {
+    let instant = |instant: jiff::Timestamp| {
+        let text = TimeZone::UTC.to_datetime(instant).strftime("%Y-%m-%d %H:%M:%S").to_string();
+        match dialect {
+            Dialect::Postgres => format!("'{text}+00'::timestamptz"),
+            Dialect::Sqlite => format!("'{text}'"),
+        }
+    };
+    let date = match dialect {
+        Dialect::Postgres => format!("'{}'::date", day.date),
+        Dialect::Sqlite => format!("'{}'", day.date),
+    };
+    sql.replace("{day_start}", &instant(day.start))
+        .replace("{day_end}", &instant(day.end))
+        .replace("{day}", &date)
+}

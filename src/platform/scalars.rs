@@ -1,0 +1,234 @@
+//! Counts and moments: all that are asked of one source are answered by one scan of it.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Schema,
+    dialect::Dialect,
+    execute::{Reader, parse_count, parse_decimal},
+    scan::{Body, Facets, Scan, Stream, filter_clause},
+    time::Span,
+};
+use crate::{
+    database::Fault,
+    metric::{DayBounds, Filter, Moments, Phase, Reading, Source, Tally},
+};
+
+/// From this many different filters on, rows are first counted by the columns that the filters look at.
+const FACETS_FROM_FILTERS: usize = 8;
+/// …unless that would make more groups than this, as far as the platform knows.
+const MAX_FACETS: u64 = 10_000;
+
+/// One thing to aggregate: rows, or a column's moments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Atom {
+    filter: Filter,
+    column: Option<String>,
+    /// Whether what came before the first day is wanted too.
+    existing: bool,
+}
+
+/// The counts and moments of one source that are read together.
+pub struct ScalarGroup<'a> {
+    source: &'a Source,
+    atoms: Vec<Atom>,
+    /// For each reading of the group: its atom, and whether it wants the running total.
+    readings: Vec<(usize, Phase)>,
+}
+
+/// The sums of one atom over one span.
+#[derive(Clone)]
+enum Sums {
+    Count(i64),
+    Moments(Box<Moments>),
+}
+
+impl<'a> ScalarGroup<'a> {
+    /// `readings` are all [`Reading::Count`] or [`Reading::Moments`] of `source`.
+    pub fn new(source: &'a Source, readings: &[&Reading]) -> Self {
+        let mut group = Self { source, atoms: Vec::new(), readings: Vec::new() };
+        for reading in readings {
+            let (rows, column, phase) = match reading {
+                Reading::Count { rows, phase } => (rows, None, *phase),
+                Reading::Moments { rows, column } => (rows, Some(column.clone()), Phase::Created),
+                _ => continue,
+            };
+            let atom = group.atom(&rows.filter, column, phase == Phase::Existing);
+            group.readings.push((atom, phase));
+        }
+        group
+    }
+
+    fn atom(&mut self, filter: &Filter, column: Option<String>, existing: bool) -> usize {
+        let found = self.atoms.iter().position(|atom| atom.filter == *filter && atom.column == column);
+        let index = found.unwrap_or_else(|| {
+            self.atoms.push(Atom { filter: filter.clone(), column, existing: false });
+            self.atoms.len() - 1
+        });
+        self.atoms[index].existing |= existing;
+        index
+    }
+
+    pub fn source(&self) -> &'a Source {
+        self.source
+    }
+
+    fn with_base(&self) -> bool {
+        self.atoms.iter().any(|atom| atom.existing)
+    }
+
+    /// Rows that leave matter only to those that exist.
+    pub fn streams(&self) -> Vec<Stream> {
+        match &self.source.deleted_column {
+            Some(_) if self.with_base() => vec![Stream::Entering, Stream::Leaving],
+            _ => vec![Stream::Entering],
+        }
+    }
+
+    pub fn spans(&self, days: &[DayBounds]) -> Vec<Span> {
+        Span::of_days(days, self.with_base())
+    }
+
+    pub fn body(&self, dialect: Dialect, schema: &Schema, stream: Stream) -> Body {
+        let facets = self.facet_columns(schema);
+        let columns: BTreeSet<&str> = self.atoms.iter().filter_map(|atom| atom.column.as_deref()).collect();
+        let columns: Vec<&str> = columns.into_iter().collect();
+        let with = |wanted: fn(&Atom, Stream, bool) -> bool, base: bool| {
+            let cells = self.atoms.iter().flat_map(|atom| {
+                let cells = atom.cells(dialect, facets.is_some(), &columns);
+                let keep = wanted(atom, stream, base);
+                cells.into_iter().map(move |cell| if keep { cell } else { "NULL".to_owned() })
+            });
+            cells.collect::<Vec<_>>()
+        };
+        let wanted =
+            |atom: &Atom, stream: Stream, base: bool| atom.existing || (!base && stream == Stream::Entering);
+        Body {
+            aggregates: with(wanted, false),
+            base_aggregates: with(wanted, true),
+            facets: facets.map(|names| Facets {
+                columns: names.iter().map(|name| dialect.name(name)).collect(),
+                sums: facet_sums(dialect, &columns),
+            }),
+            label: None,
+        }
+    }
+
+    fn facet_columns(&self, schema: &Schema) -> Option<Vec<&str>> {
+        let filters: BTreeSet<&Filter> = self.atoms.iter().map(|atom| &atom.filter).collect();
+        if filters.iter().filter(|filter| !filter.is_empty()).count() < FACETS_FROM_FILTERS {
+            return None;
+        }
+        let columns: BTreeSet<&str> = filters.iter().flat_map(|filter| filter.columns()).collect();
+        let table = schema.table(self.source.schema.as_deref(), &self.source.table)?;
+        let estimate = columns.iter().fold(1u64, |product, name| {
+            let distinct = table.column(name).and_then(|column| column.distinct_estimate);
+            product.saturating_mul(distinct.unwrap_or(1).max(1))
+        });
+        (estimate <= MAX_FACETS).then(|| columns.into_iter().collect())
+    }
+
+    pub async fn answer(
+        &self,
+        reader: &mut Reader<'_>,
+        schema: &Schema,
+        days: &[DayBounds],
+    ) -> Result<Vec<Vec<Tally>>, Fault> {
+        let dialect = reader.dialect();
+        let table = dialect.table(self.source);
+        let mut sums = vec![self.zeros(); days.len() + 1];
+        for stream in self.streams() {
+            let scan = Scan::new(dialect, schema, self.source, stream)?;
+            let body = self.body(dialect, schema, stream);
+            let mut sink = |id: usize, values: Vec<Option<String>>| match sums.get_mut(id) {
+                Some(sums) => self.add(sums, &values, stream),
+                None => Ok(()),
+            };
+            reader.scan(&scan, &table, &body, self.spans(days), &mut sink).await?;
+        }
+        Ok(self.readings.iter().map(|(atom, phase)| tallies(&sums, *atom, *phase)).collect())
+    }
+
+    fn zeros(&self) -> Vec<Sums> {
+        let zero = |atom: &Atom| match atom.column {
+            Some(_) => Sums::Moments(Box::new(Moments::zero())),
+            None => Sums::Count(0),
+        };
+        self.atoms.iter().map(zero).collect()
+    }
+
+    fn add(&self, sums: &mut [Sums], values: &[Option<String>], stream: Stream) -> Result<(), Fault> {
+        let sign = if stream == Stream::Leaving { -1 } else { 1 };
+        let mut values = values.iter().map(Option::as_deref);
+        let mut next = || values.next().flatten();
+        for sum in sums {
+            match sum {
+                Sums::Count(count) => *count += sign * parse_count(next())?,
+                Sums::Moments(moments) => {
+                    let part = Moments {
+                        count: parse_count(next())?,
+                        sum: parse_decimal(next())?,
+                        sum_of_squares: parse_decimal(next())?,
+                    };
+                    if stream == Stream::Entering {
+                        **moments = moments.add(&part);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn tallies(sums: &[Vec<Sums>], atom: usize, phase: Phase) -> Vec<Tally> {
+    let mut total = 0;
+    let all = sums.iter().map(|span| match (&span[atom], phase) {
+        (Sums::Moments(moments), _) => Tally::Moments((**moments).clone()),
+        (Sums::Count(count), Phase::Created) => Tally::Count(*count),
+        (Sums::Count(count), Phase::Existing) => {
+            total += count;
+            Tally::Count(total)
+        }
+    });
+    all.skip(1).collect()
+}
+
+fn numeric(dialect: Dialect, column: &str) -> String {
+    match dialect {
+        Dialect::Postgres => format!("{}::numeric", dialect.name(column)),
+        Dialect::Sqlite => dialect.name(column),
+    }
+}
+
+/// What is summed for each facet; see [`Atom::cells`] for the names.
+fn facet_sums(dialect: Dialect, columns: &[&str]) -> Vec<String> {
+    let mut sums = vec!["count(*) AS daymark_rows".to_owned()];
+    for (index, column) in columns.iter().enumerate() {
+        let number = numeric(dialect, column);
+        sums.push(format!("count({}) AS daymark_n{index}", dialect.name(column)));
+        sums.push(format!("sum({number}) AS daymark_s{index}"));
+        sums.push(format!("sum({number} * {number}) AS daymark_q{index}"));
+    }
+    sums
+}
+
+impl Atom {
+    /// The aggregate expressions of this atom, over rows or over facets.
+    fn cells(&self, dialect: Dialect, over_facets: bool, columns: &[&str]) -> Vec<String> {
+        let clause = filter_clause(dialect, &self.filter);
+        let index = self.column.as_deref().and_then(|name| columns.iter().position(|column| *column == name));
+        let sum = |expression: String| format!("sum({expression}){clause}");
+        match (&self.column, index, over_facets) {
+            (Some(_), Some(index), true) => {
+                ["n", "s", "q"].map(|part| sum(format!("daymark_{part}{index}"))).to_vec()
+            }
+            (Some(column), _, _) => {
+                let number = numeric(dialect, column);
+                let count = format!("count({}){clause}", dialect.name(column));
+                vec![count, sum(number.clone()), sum(format!("{number} * {number}"))]
+            }
+            (None, _, true) => vec![sum("daymark_rows".to_owned())],
+            (None, _, false) => vec![format!("count(*){clause}")],
+        }
+    }
+}

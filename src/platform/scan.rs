@@ -1,0 +1,231 @@
+//! One pass over a source, span by span. Where the time column is indexed each span is an index range of its own; where
+//! it is not, a single scan puts every row into its span's bucket.
+
+use super::{
+    Schema,
+    dialect::{Dialect, where_all},
+    time::{Edge, Span, TimeColumn},
+};
+use crate::{
+    database::Fault,
+    metric::{Filter, Source, TimeFormat},
+};
+
+/// Whether rows are seen when they come to be or when they are soft-deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stream {
+    Entering,
+    /// Soft-deleted rows at the moment from which they are gone: their deletion, or their creation if that is later.
+    /// Existing rows are those that entered less those that left.
+    Leaving,
+}
+
+/// What a scan computes for each span: the aggregates of the rows in it.
+pub struct Body {
+    /// Aggregate expressions over the rows, or over the facets if there are any.
+    pub aggregates: Vec<String>,
+    /// Like `aggregates`, for the span before the first day, where not everything is asked for.
+    pub base_aggregates: Vec<String>,
+    pub facets: Option<Facets>,
+    /// Group by this expression: it becomes the first value of every answer.
+    pub label: Option<String>,
+}
+
+/// Rows counted once by the columns that filters look at, so that many filters need not be tried on every row.
+pub struct Facets {
+    pub columns: Vec<String>,
+    /// Aggregates with their names, which the body's aggregates refer to.
+    pub sums: Vec<String>,
+}
+
+pub struct Scan<'a> {
+    pub dialect: Dialect,
+    source: &'a Source,
+    stream: Stream,
+    time: TimeColumn,
+    indexed: bool,
+}
+
+impl<'a> Scan<'a> {
+    pub fn new(dialect: Dialect, schema: &Schema, source: &'a Source, stream: Stream) -> Result<Self, Fault> {
+        let column = dialect.name(&source.time_column);
+        let deleted = source.deleted_column.as_deref().map(|name| dialect.name(name));
+        let sql = match (stream, &deleted, dialect) {
+            (Stream::Leaving, Some(deleted), Dialect::Postgres) => format!("greatest({column}, {deleted})"),
+            (Stream::Leaving, Some(deleted), Dialect::Sqlite) => format!("max({column}, {deleted})"),
+            _ => column,
+        };
+        let time = TimeColumn::new(dialect, source, sql)?;
+        let table = schema.table(source.schema.as_deref(), &source.table);
+        let indexed =
+            |name: &str| table.and_then(|table| table.column(name)).is_some_and(|column| column.indexed);
+        let indexed = stream == Stream::Entering && indexed(&source.time_column);
+        Ok(Self { dialect, source, stream, time, indexed })
+    }
+
+    pub fn is_indexed(&self) -> bool {
+        self.indexed
+    }
+
+    pub fn time(&self) -> &TimeColumn {
+        &self.time
+    }
+
+    /// Which way the rows are reached, for people.
+    pub fn access(&self, spans: usize) -> &'static str {
+        match (self.by_ranges(spans), spans) {
+            (true, 0..=2) => "one index range",
+            (true, _) => "one index range a day",
+            (false, _) => "one scan, sorted into days",
+        }
+    }
+
+    /// The statement that answers `body` for every span. Answers come as (span id, values); a span that has no rows
+    /// may be missing from them.
+    pub fn statement(&self, body: &Body, spans: &[Span]) -> String {
+        if self.by_ranges(spans.len()) { self.ranges(body, spans) } else { self.buckets(body, spans) }
+    }
+
+    /// Text in any ISO form only lets an index narrow a range down to some days, which pays for one range, not for many.
+    fn by_ranges(&self, spans: usize) -> bool {
+        self.indexed && (spans <= 2 || self.source.time_format != TimeFormat::Iso)
+    }
+
+    fn ranges(&self, body: &Body, spans: &[Span]) -> String {
+        let (open, closed): (Vec<_>, Vec<_>) =
+            spans.iter().partition(|span| span.lower.is_none() || spans.len() <= 2);
+        let mut parts: Vec<_> = open.iter().map(|span| self.single_range(body, span)).collect();
+        if !closed.is_empty() {
+            parts.push(self.joined_ranges(body, &closed));
+        }
+        parts.join("\nUNION ALL\n")
+    }
+
+    fn single_range(&self, body: &Body, span: &Span) -> String {
+        let aggregates = if span.id == 0 { &body.base_aggregates } else { &body.aggregates };
+        let predicate = self.time.between(span.lower, span.upper);
+        let id = self.integer(span.id);
+        self.aggregate(body, aggregates, &id, &predicate, None)
+    }
+
+    /// One index range for each of many spans.
+    fn joined_ranges(&self, body: &Body, spans: &[Span]) -> String {
+        let rows: Vec<_> = spans
+            .iter()
+            .map(|span| {
+                let lower = span.lower.map_or_else(|| "NULL".to_owned(), |edge| self.time.edge(edge));
+                format!("({}, {lower}, {})", span.id, self.time.edge(span.upper))
+            })
+            .collect();
+        let values = rows.join(",\n    ");
+        let subject = self.time.comparable();
+        let predicate =
+            format!("{subject} >= daymark_spans.daymark_lower AND {subject} < daymark_spans.daymark_upper");
+        match (self.dialect, &body.label) {
+            (Dialect::Postgres, _) => format!(
+                "SELECT daymark_id::int8, daymark_values\nFROM (VALUES\n    {values}) AS daymark_spans(daymark_id, daymark_lower, daymark_upper)\n\
+                 CROSS JOIN LATERAL (\n  {}) AS answer(daymark_values)",
+                self.aggregate(body, &body.aggregates, "", &predicate, None)
+            ),
+            (Dialect::Sqlite, None) => format!(
+                "SELECT daymark_id, (\n  {})\nFROM (\n  SELECT column1 AS daymark_id, column2 AS daymark_lower, column3 AS daymark_upper FROM (VALUES\n    {values})) AS daymark_spans",
+                self.aggregate(body, &body.aggregates, "", &predicate, None)
+            ),
+            // SQLite has no LATERAL; CROSS JOIN keeps the order of the loops.
+            (Dialect::Sqlite, Some(label)) => format!(
+                "SELECT daymark_id, {}\nFROM (\n  SELECT column1 AS daymark_id, column2 AS daymark_lower, column3 AS daymark_upper FROM (VALUES\n    {values})) AS daymark_spans\n\
+                 CROSS JOIN {}{} GROUP BY daymark_id, {label}",
+                self.packed(&body.aggregates, Some(label)),
+                self.dialect.table(self.source),
+                self.filtered(&predicate),
+            ),
+        }
+    }
+
+    fn buckets(&self, body: &Body, spans: &[Span]) -> String {
+        let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return String::new() };
+        let predicate = self.time.between(first.lower, last.upper);
+        if let [only] = spans {
+            let aggregates = if only.id == 0 { &body.base_aggregates } else { &body.aggregates };
+            return self.aggregate(body, aggregates, &self.integer(only.id), &predicate, None);
+        }
+        // The lower edge of the first span needs no test but the predicate's.
+        let edges: Vec<Edge> = spans.iter().skip(1).filter_map(|span| span.lower).collect();
+        let bucket = format!("{} + {}", self.time.bucket(&edges), first.id);
+        self.aggregate(body, &body.aggregates, "daymark_bucket", &predicate, Some(&bucket))
+    }
+
+    /// `SELECT id, values FROM source WHERE predicate`, grouped by bucket and label as far as there are any.
+    fn aggregate(
+        &self,
+        body: &Body,
+        aggregates: &[String],
+        id: &str,
+        predicate: &str,
+        bucket: Option<&str>,
+    ) -> String {
+        let cast = if self.dialect == Dialect::Postgres && bucket.is_some() { "::int8" } else { "" };
+        let id = if id.is_empty() { String::new() } else { format!("{id}{cast}, ") };
+        let values = self.packed(aggregates, body.label.as_deref());
+        let from = self.rows(body, predicate, bucket);
+        let groups: Vec<_> =
+            bucket.map(|_| "daymark_bucket").into_iter().chain(body.label.as_deref()).collect();
+        let group =
+            if groups.is_empty() { String::new() } else { format!(" GROUP BY {}", groups.join(", ")) };
+        format!("SELECT {id}{values} FROM {from}{group}")
+    }
+
+    fn rows(&self, body: &Body, predicate: &str, bucket: Option<&str>) -> String {
+        let table = self.dialect.table(self.source);
+        let filtered = self.filtered(predicate);
+        match (&body.facets, bucket) {
+            (None, None) => format!("{table}{filtered}"),
+            (None, Some(bucket)) => {
+                format!("(SELECT *, {bucket} AS daymark_bucket FROM {table}{filtered}) AS bucketed")
+            }
+            (Some(facets), None) => {
+                let columns = facets.columns.join(", ");
+                let selected = format!("{columns}, {}", facets.sums.join(", "));
+                format!("(SELECT {selected} FROM {table}{filtered} GROUP BY {columns}) AS facets")
+            }
+            (Some(facets), Some(bucket)) => {
+                let columns = facets.columns.join(", ");
+                format!(
+                    "(SELECT daymark_bucket, {columns}, {} FROM (SELECT *, {bucket} AS daymark_bucket FROM {table}{filtered}) AS bucketed \
+                     GROUP BY daymark_bucket, {columns}) AS facets",
+                    facets.sums.join(", ")
+                )
+            }
+        }
+    }
+
+    fn filtered(&self, predicate: &str) -> String {
+        let filter = self.dialect.filter(&self.source.filter).unwrap_or_default();
+        let leaving = match (&self.source.deleted_column, self.stream) {
+            (Some(deleted), Stream::Leaving) => {
+                let [created, deleted] =
+                    [&self.source.time_column, deleted].map(|name| self.dialect.name(name));
+                format!("{deleted} IS NOT NULL AND {created} IS NOT NULL")
+            }
+            _ => String::new(),
+        };
+        where_all([predicate, &filter, &leaving])
+    }
+
+    fn packed(&self, aggregates: &[String], label: Option<&str>) -> String {
+        let values: Vec<_> = label.map(str::to_owned).into_iter().chain(aggregates.iter().cloned()).collect();
+        self.dialect.pack(&values)
+    }
+
+    fn integer(&self, number: usize) -> String {
+        match self.dialect {
+            Dialect::Postgres => format!("{number}::int8"),
+            Dialect::Sqlite => number.to_string(),
+        }
+    }
+}
+
+/// The filter as it stands behind an aggregate.
+pub fn filter_clause(dialect: Dialect, filter: &Filter) -> String {
+    dialect.filter(filter).map_or_else(String::new, |condition| format!(" FILTER (WHERE {condition})"))
+}

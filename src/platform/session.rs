@@ -1,0 +1,38 @@
+//! What the planner and the executor need of a database connection that holds a snapshot open.
+
+use async_trait::async_trait;
+
+use super::dialect::Dialect;
+use crate::{
+    database::{Fault, RetryPolicy},
+    metric::Calendar,
+};
+
+/// An answer: the id of the span (or 0) and the values, as text.
+pub type Answer = (usize, Vec<Option<String>>);
+
+/// The most rows that one statement may answer with; what asks for more is asked for fewer days at a time.
+pub const MAX_ANSWERS: usize = 100_000;
+
+#[async_trait]
+pub trait Session: Send {
+    fn dialect(&self) -> Dialect;
+
+    /// Runs a statement under the time limit. When it fails, the snapshot stays usable unless the fault is
+    /// [`crate::database::FaultClass::Unreachable`]. Stops reading after [`MAX_ANSWERS`] + 1 rows.
+    async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault>;
+
+    /// The database's plan for the statement, which is not run.
+    async fn explain(&mut self, sql: &str) -> Result<String, Fault>;
+}
+
+/// What applies to everything that is asked of a platform.
+#[derive(Debug, Clone)]
+pub struct PlatformOptions {
+    /// The reporting zone: windows that reach back over several days need more of it than the days asked for.
+    pub calendar: Calendar,
+    pub statement_timeout: std::time::Duration,
+    pub lock_timeout: std::time::Duration,
+    /// For statements that fail because of somebody's lock.
+    pub retry: RetryPolicy,
+}

@@ -1,0 +1,65 @@
+//! The tables and views of a SQLite platform.
+
+use sqlx::{Row, SqliteConnection};
+
+use crate::{
+    database::Fault,
+    platform::{Column, ColumnType, Schema, Table},
+};
+
+/// A row a column. A usable index is whole (not partial) and starts with the column; a rowid alias is one by itself.
+const COLUMNS: &str = "
+SELECT t.name, c.name, c.type, NOT c.\"notnull\" AND NOT c.pk,
+       EXISTS (
+           SELECT 1 FROM pragma_index_list(t.name) AS l, pragma_index_info(l.name) AS i
+           WHERE l.partial = 0 AND i.seqno = 0 AND i.cid = c.cid
+       ) OR (c.pk = 1 AND upper(c.type) = 'INTEGER')
+FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
+WHERE t.type IN ('table', 'view') AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+ORDER BY t.name, c.cid";
+
+pub async fn inspect(connection: &mut SqliteConnection) -> Result<Schema, Fault> {
+    let mut schema = Schema::default();
+    for row in sqlx::query(COLUMNS).persistent(false).fetch_all(connection).await? {
+        let name: String = row.try_get(0)?;
+        if schema.tables.last().is_none_or(|last| last.name != name) {
+            let columns = Vec::new();
+            schema.tables.push(Table { schema: String::new(), name, visible: true, readable: true, columns });
+        }
+        let type_name: String = row.try_get(2)?;
+        let column = Column {
+            name: row.try_get(1)?,
+            column_type: column_type(&type_name),
+            type_name,
+            nullable: row.try_get(3)?,
+            indexed: row.try_get(4)?,
+            distinct_estimate: None,
+        };
+        if let Some(table) = schema.tables.last_mut() {
+            table.columns.push(column);
+        }
+    }
+    Ok(schema)
+}
+
+/// SQLite takes any name for a type; these are the common ones. What is meant to be a time may be stored in any way, so
+/// it is `Other`, as is a column without a type.
+fn column_type(name: &str) -> ColumnType {
+    let name = name.to_ascii_uppercase();
+    let has = |part: &str| name.contains(part);
+    if has("DATE") || has("TIME") || name.is_empty() {
+        ColumnType::Other
+    } else if has("BOOL") {
+        ColumnType::Boolean
+    } else if has("INT") {
+        ColumnType::Integer
+    } else if has("CHAR") || has("CLOB") || has("TEXT") {
+        ColumnType::Text
+    } else if has("UUID") {
+        ColumnType::Uuid
+    } else if ["REAL", "FLOA", "DOUB", "NUM", "DEC"].iter().any(|part| has(part)) {
+        ColumnType::Number
+    } else {
+        ColumnType::Other
+    }
+}

@@ -1,0 +1,215 @@
+//! A SQLite platform. A cut is a read transaction on a read-only connection of its own.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use jiff::Timestamp;
+use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection, raw_sql, sqlite::SqliteConnectOptions};
+
+use super::{
+    Cut, PlannedStatement, Platform, PlatformOptions, Schema, Sources, detect,
+    dialect::Dialect,
+    execute::{Reader, ReadingResults},
+    plan_statements,
+    session::{Answer, MAX_ANSWERS, Session},
+    time::TimeColumn,
+};
+use crate::{
+    database::{Fault, FaultClass},
+    metric::{DayBounds, Reading, Source, TimeFormat},
+};
+
+mod inspect;
+
+/// How many of SQLite's virtual-machine steps pass between two looks at the clock: well under a millisecond.
+const STEPS_BETWEEN_CHECKS: i32 = 10_000;
+
+pub struct SqlitePlatform {
+    path: PathBuf,
+    options: PlatformOptions,
+}
+
+impl SqlitePlatform {
+    pub fn new(path: PathBuf, options: PlatformOptions) -> Self {
+        Self { path, options }
+    }
+
+    async fn session(&self) -> Result<SqliteSession, Fault> {
+        if !self.path.exists() {
+            let message = format!("there is no file `{}`", self.path.display());
+            return Err(Fault::new(FaultClass::Other, message));
+        }
+        let connect = SqliteConnectOptions::new()
+            .filename(&self.path)
+            .read_only(true)
+            .create_if_missing(false)
+            .busy_timeout(self.options.lock_timeout)
+            .pragma("query_only", "on")
+            .statement_cache_capacity(0);
+        let mut connection = connect.connect().await?;
+        let deadline = Arc::new(Mutex::new(None));
+        let checked = Arc::clone(&deadline);
+        connection.lock_handle().await?.set_progress_handler(STEPS_BETWEEN_CHECKS, move || {
+            let deadline = *checked.lock().unwrap_or_else(PoisonError::into_inner);
+            deadline.is_none_or(|deadline: Instant| Instant::now() < deadline)
+        });
+        Ok(SqliteSession { connection, deadline, statement_timeout: self.options.statement_timeout })
+    }
+}
+
+#[async_trait]
+impl Platform for SqlitePlatform {
+    fn location(&self) -> String {
+        format!("sqlite:{}", self.path.display())
+    }
+
+    async fn inspect(&self) -> Result<Schema, Fault> {
+        inspect::inspect(&mut self.session().await?.connection).await
+    }
+
+    async fn detect_time_formats(
+        &self,
+        columns: &[(String, String)],
+    ) -> Result<HashMap<(String, String), TimeFormat>, Fault> {
+        let mut session = self.session().await?;
+        let mut formats = HashMap::new();
+        for (table, column) in columns {
+            let answers = session.answers(&detect::query(table, column)).await?;
+            let format = answers.first().and_then(|(_, values)| detect::format(values));
+            formats.extend(format.map(|format| ((table.clone(), column.clone()), format)));
+        }
+        Ok(formats)
+    }
+
+    async fn open_cut(&self) -> Result<Box<dyn Cut>, Fault> {
+        let mut session = self.session().await?;
+        // The snapshot is taken by the first read, not by BEGIN.
+        raw_sql("BEGIN; SELECT count(*) FROM sqlite_schema").execute(&mut session.connection).await?;
+        Ok(Box::new(SqliteCut { session, options: self.options.clone() }))
+    }
+
+    fn plan(
+        &self,
+        schema: &Schema,
+        sources: &Sources,
+        readings: &[Reading],
+        days: &[DayBounds],
+    ) -> Result<Vec<PlannedStatement>, Fault> {
+        plan_statements(Dialect::Sqlite, &self.options.calendar, schema, sources, readings, days)
+    }
+}
+
+struct SqliteCut {
+    session: SqliteSession,
+    options: PlatformOptions,
+}
+
+#[async_trait]
+impl Cut for SqliteCut {
+    async fn read(
+        &mut self,
+        schema: &Schema,
+        sources: &Sources,
+        readings: &[Reading],
+        days: &[DayBounds],
+    ) -> Result<ReadingResults, Fault> {
+        Reader::new(&mut self.session, &self.options).read(schema, sources, readings, days).await
+    }
+
+    async fn earliest(&mut self, source: &Source) -> Result<Option<Timestamp>, Fault> {
+        let dialect = Dialect::Sqlite;
+        let time = TimeColumn::new(dialect, source, dialect.name(&source.time_column))?;
+        Reader::new(&mut self.session, &self.options).earliest(&time, &dialect.table(source)).await
+    }
+
+    async fn explain(
+        &mut self,
+        schema: &Schema,
+        sources: &Sources,
+        readings: &[Reading],
+        days: &[DayBounds],
+    ) -> Result<Vec<Result<String, Fault>>, Fault> {
+        Reader::new(&mut self.session, &self.options).explain(schema, sources, readings, days).await
+    }
+}
+
+struct SqliteSession {
+    connection: SqliteConnection,
+    /// When the running statement has to stop.
+    deadline: Arc<Mutex<Option<Instant>>>,
+    statement_timeout: Duration,
+}
+
+impl SqliteSession {
+    fn set_deadline(&self, deadline: Option<Instant>) {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
+    }
+
+    async fn rows<T>(
+        &mut self,
+        sql: String,
+        decode: fn(&sqlx::sqlite::SqliteRow) -> Result<T, Fault>,
+    ) -> Result<Vec<T>, Fault> {
+        self.set_deadline(Instant::now().checked_add(self.statement_timeout));
+        let outcome = async {
+            let mut answers = Vec::new();
+            let mut rows = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch(&mut self.connection);
+            while answers.len() <= MAX_ANSWERS {
+                let Some(row) = rows.try_next().await? else { break };
+                answers.push(decode(&row)?);
+            }
+            Ok(answers)
+        }
+        .await;
+        self.set_deadline(None);
+        outcome.map_err(|mut fault: Fault| {
+            if fault.class == FaultClass::TimedOut {
+                fault.message =
+                    format!("stopped after the time limit of {} s", self.statement_timeout.as_secs_f64());
+            }
+            fault
+        })
+    }
+}
+
+#[async_trait]
+impl Session for SqliteSession {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault> {
+        let decode = |row: &sqlx::sqlite::SqliteRow| {
+            let id: i64 = row.try_get(0)?;
+            let json: String = row.try_get(1)?;
+            Ok((usize::try_from(id).unwrap_or(usize::MAX), texts(&json)?))
+        };
+        self.rows(sql.to_owned(), decode).await
+    }
+
+    async fn explain(&mut self, sql: &str) -> Result<String, Fault> {
+        let decode = |row: &sqlx::sqlite::SqliteRow| Ok(row.try_get::<String, _>(3)?);
+        let lines: Vec<String> = self.rows(format!("EXPLAIN QUERY PLAN {sql}"), decode).await?;
+        Ok(lines.join("\n") + "\n")
+    }
+}
+
+/// The elements of a JSON array as texts, numbers with all of their digits.
+fn texts(json: &str) -> Result<Vec<Option<String>>, Fault> {
+    let unreadable = |error: serde_json::Error| {
+        Fault::new(FaultClass::Other, format!("unreadable answer {json}: {error}"))
+    };
+    let values: Vec<serde_json::Value> = serde_json::from_str(json).map_err(unreadable)?;
+    let text = |value| match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    };
+    Ok(values.into_iter().map(text).collect())
+}

@@ -1,0 +1,166 @@
+//! The planner: readings are gathered into tasks, and a task is one statement (or one for each way rows come and go).
+
+use std::collections::BTreeMap;
+
+use super::{
+    PlannedStatement, Schema, Sources,
+    dialect::Dialect,
+    distinct::DistinctReading,
+    execute::Reader,
+    labels::LabelReading,
+    query::QueryReading,
+    scalars::ScalarGroup,
+    scan::{Body, Scan, Stream},
+    time::Span,
+};
+use crate::{
+    database::{Fault, FaultClass},
+    metric::{Calendar, DayBounds, Reading, Source, Tally},
+};
+
+/// Readings (by index) that one task answers together.
+pub struct Task<'a> {
+    pub readings: Vec<usize>,
+    pub sources: Vec<String>,
+    work: Work<'a>,
+}
+
+enum Work<'a> {
+    Scalars(ScalarGroup<'a>),
+    Labels(LabelReading<'a>),
+    Distinct(DistinctReading<'a>),
+    Query(QueryReading<'a>),
+    /// A reading of a source that is not there.
+    Impossible(String),
+}
+
+/// All counts and moments of a source make one task; every other reading is a task of its own.
+pub fn plan<'a>(sources: &'a Sources, readings: &'a [Reading], wanted: &[usize]) -> Vec<Task<'a>> {
+    let mut scalars: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut others = Vec::new();
+    for &index in wanted {
+        match &readings[index] {
+            Reading::Count { rows, .. } | Reading::Moments { rows, .. } => {
+                scalars.entry(&rows.source).or_default().push(index);
+            }
+            reading => others.push(single(sources, index, reading)),
+        }
+    }
+    let scalars = scalars.into_iter().map(|(name, indexes)| {
+        let group: Vec<_> = indexes.iter().map(|&index| &readings[index]).collect();
+        let work = match sources.get(name) {
+            Some(source) => Work::Scalars(ScalarGroup::new(source, &group)),
+            None => Work::Impossible(name.to_owned()),
+        };
+        Task { readings: indexes, sources: vec![name.to_owned()], work }
+    });
+    scalars.chain(others).collect()
+}
+
+fn single<'a>(sources: &'a Sources, index: usize, reading: &'a Reading) -> Task<'a> {
+    let (names, work) = match reading {
+        Reading::Labels { rows, column, phase, top } => {
+            let work = match sources.get(&rows.source) {
+                Some(source) => Work::Labels(LabelReading { source, rows, column, phase: *phase, top: *top }),
+                None => Work::Impossible(rows.source.clone()),
+            };
+            (vec![rows.source.clone()], work)
+        }
+        Reading::Distinct { rows, window_days } => {
+            let names = rows.iter().map(|rows| rows.source.clone()).collect();
+            (names, Work::Distinct(DistinctReading { rows, sources, window_days: *window_days }))
+        }
+        Reading::Query { sql, shape } => (Vec::new(), Work::Query(QueryReading { sql, shape: *shape })),
+        Reading::Count { rows, .. } | Reading::Moments { rows, .. } => {
+            (vec![rows.source.clone()], Work::Impossible(rows.source.clone()))
+        }
+    };
+    Task { readings: vec![index], sources: names, work }
+}
+
+impl Task<'_> {
+    /// A tally for every reading of the task and every day.
+    pub async fn answer(
+        &self,
+        reader: &mut Reader<'_>,
+        schema: &Schema,
+        days: &[DayBounds],
+    ) -> Result<Vec<Vec<Tally>>, Fault> {
+        match &self.work {
+            Work::Scalars(group) => group.answer(reader, schema, days).await,
+            Work::Labels(reading) => Ok(vec![reading.answer(reader, schema, days).await?]),
+            Work::Distinct(reading) => Ok(vec![reading.answer(reader, schema, days).await?]),
+            Work::Query(reading) => Ok(vec![reading.answer(reader, days).await?]),
+            Work::Impossible(name) => {
+                Err(Fault::new(FaultClass::Other, format!("source `{name}` is not defined")))
+            }
+        }
+    }
+
+    /// The statements that [`Self::answer`] starts with; more follow only where one takes too long.
+    pub fn statements(
+        &self,
+        dialect: Dialect,
+        schema: &Schema,
+        calendar: &Calendar,
+        days: &[DayBounds],
+    ) -> Result<Vec<PlannedStatement>, Fault> {
+        let planned = |purpose: String, sql: String| PlannedStatement {
+            sources: self.sources.clone(),
+            purpose,
+            sql,
+            readings: self.readings.clone(),
+        };
+        let mut statements = Vec::new();
+        match &self.work {
+            Work::Scalars(group) => {
+                let source = group.source();
+                for stream in group.streams() {
+                    let body = group.body(dialect, schema, stream);
+                    let (how, sql) = scanned(dialect, schema, source, stream, &body, &group.spans(days))?;
+                    statements.push(planned(format!("counts of {}: {how}", source.table), sql));
+                }
+            }
+            Work::Labels(reading) => {
+                let body = reading.body(dialect);
+                for stream in reading.streams() {
+                    let spans = reading.spans(days);
+                    let (how, sql) = scanned(dialect, schema, reading.source, stream, &body, &spans)?;
+                    let what = format!("{} by {}: {how}", reading.source.table, reading.column);
+                    statements.push(planned(what, sql));
+                }
+            }
+            Work::Distinct(reading) => {
+                let sql = reading.statement(dialect, schema, calendar, days)?;
+                let what =
+                    format!("distinct actors of {} in {} days", self.sources.join(", "), reading.window_days);
+                statements.push(planned(what, sql));
+            }
+            Work::Query(reading) => {
+                if let Some(day) = days.last() {
+                    statements.push(planned(
+                        "a query of your own, once a day".to_owned(),
+                        reading.statement(dialect, day),
+                    ));
+                }
+            }
+            Work::Impossible(name) => {
+                return Err(Fault::new(FaultClass::Other, format!("source `{name}` is not defined")));
+            }
+        }
+        Ok(statements)
+    }
+}
+
+fn scanned(
+    dialect: Dialect,
+    schema: &Schema,
+    source: &Source,
+    stream: Stream,
+    body: &Body,
+    spans: &[Span],
+) -> Result<(String, String), Fault> {
+    let scan = Scan::new(dialect, schema, source, stream)?;
+    let of = if stream == Stream::Leaving { "soft deletions, " } else { "" };
+    Ok((format!("{of}{}", scan.access(spans.len())), scan.statement(body, spans)))
+}

@@ -1,0 +1,229 @@
+//! Edges of days in the terms of a time column: half-open, sargable ranges, and the expression that says in which of
+//! many consecutive spans a row lies. All arithmetic with zones happens here, in Rust; databases only compare.
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
+use super::dialect::Dialect;
+use crate::{
+    database::{Fault, FaultClass},
+    metric::{DayBounds, Source, TimeFormat},
+};
+
+/// A border between spans: an instant and, for date columns, the first date that lies behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edge {
+    pub instant: Timestamp,
+    pub date: Date,
+}
+
+/// Instants from `lower` (or from ever) up to but not including `upper`. Spans that came from splitting one share its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// 0 for everything before the first day; then 1 for the first day, and so on.
+    pub id: usize,
+    pub lower: Option<Edge>,
+    pub upper: Edge,
+}
+
+impl Span {
+    /// A span for each day, and before them one for all that came earlier if `with_base`.
+    pub fn of_days(days: &[DayBounds], with_base: bool) -> Vec<Self> {
+        let edge = |instant, date| Edge { instant, date };
+        let base = days.first().filter(|_| with_base).map(|day| Self {
+            id: 0,
+            lower: None,
+            upper: edge(day.start, day.date),
+        });
+        let days = days.iter().enumerate().map(|(index, day)| Self {
+            id: index + 1,
+            lower: Some(edge(day.start, day.date)),
+            upper: edge(day.end, day.date.tomorrow().unwrap_or(Date::MAX)),
+        });
+        base.into_iter().chain(days).collect()
+    }
+}
+
+/// A column (or expression) that says when something happened.
+#[derive(Debug, Clone)]
+pub struct TimeColumn {
+    dialect: Dialect,
+    pub sql: String,
+    format: TimeFormat,
+    zone: TimeZone,
+}
+
+const DAY_S: i64 = 86_400;
+
+impl TimeColumn {
+    /// `sql` is the quoted column, or an expression of the same format as the source's time column.
+    pub fn new(dialect: Dialect, source: &Source, sql: String) -> Result<Self, Fault> {
+        let zone = TimeZone::get(&source.time_zone).map_err(|_| {
+            Fault::new(FaultClass::Other, format!("`{}` is not an IANA time zone", source.time_zone))
+        })?;
+        Ok(Self { dialect, sql, format: source.time_format, zone })
+    }
+
+    /// Whether spans shorter than a day can be told apart.
+    pub fn divides_days(&self) -> bool {
+        self.format != TimeFormat::Date
+    }
+
+    /// The condition that a row lies between the edges.
+    pub fn between(&self, lower: Option<Edge>, upper: Edge) -> String {
+        let mut conditions = Vec::new();
+        if self.format == TimeFormat::Iso {
+            // The text's own order is only good to the day, as offsets reach from −14 to +14 hours; it lets an index help.
+            let day = |edge: Edge, days: i64| self.dialect.text(&date_text(edge.instant, days));
+            conditions.extend(lower.map(|edge| format!("{} >= {}", self.sql, day(edge, -1))));
+            conditions.push(format!("{} < {}", self.sql, day(upper, 2)));
+        }
+        let subject = self.comparable();
+        conditions.extend(lower.map(|edge| format!("{subject} >= {}", self.edge(edge))));
+        conditions.push(format!("{subject} < {}", self.edge(upper)));
+        conditions.join(" AND ")
+    }
+
+    /// What is compared with [`Self::edge`].
+    pub fn comparable(&self) -> String {
+        if self.format == TimeFormat::Iso { self.seconds() } else { self.sql.clone() }
+    }
+
+    /// The edge as a literal of the column's own type.
+    pub fn edge(&self, edge: Edge) -> String {
+        let instant = edge.instant;
+        match self.format {
+            TimeFormat::Timestamptz => {
+                format!(
+                    "'{}+00'::timestamptz",
+                    TimeZone::UTC.to_datetime(instant).strftime("%Y-%m-%d %H:%M:%S%.f")
+                )
+            }
+            TimeFormat::Timestamp => {
+                format!("'{}'::timestamp", self.zone.to_datetime(instant).strftime("%Y-%m-%d %H:%M:%S%.f"))
+            }
+            TimeFormat::Date if self.dialect == Dialect::Postgres => format!("'{}'::date", edge.date),
+            TimeFormat::Date => self.dialect.text(&edge.date.to_string()),
+            TimeFormat::IsoUtc => self.iso(instant, ' '),
+            TimeFormat::IsoUtcT => self.iso(instant, 'T'),
+            TimeFormat::Iso | TimeFormat::UnixSeconds | TimeFormat::UnixMillis => {
+                self.number(edge).to_string()
+            }
+        }
+    }
+
+    /// Text that sorts before every time at or after the instant, whatever fraction or suffix follows. At midnight the
+    /// date alone does, whatever separator follows.
+    fn iso(&self, instant: Timestamp, separator: char) -> String {
+        let civil = self.zone.to_datetime(instant);
+        let date = civil.date();
+        if civil == date.to_datetime(jiff::civil::Time::midnight()) {
+            return self.dialect.text(&date.to_string());
+        }
+        self.dialect.text(&format!("{date}{separator}{}", civil.time().strftime("%H:%M:%S")))
+    }
+
+    /// For each row the index of its span: 0 before `edges[0]`, 1 from there to `edges[1]`, and so on.
+    pub fn bucket(&self, edges: &[Edge]) -> String {
+        if self.dialect == Dialect::Postgres {
+            let array: Vec<_> = edges.iter().map(|edge| self.edge(*edge)).collect();
+            return format!("width_bucket({}, ARRAY[{}])", self.sql, array.join(", "));
+        }
+        let numbers: Vec<_> = edges.iter().map(|edge| self.number(*edge)).collect();
+        self.arithmetic_bucket(&numbers)
+    }
+
+    /// SQLite has no `width_bucket`. Days are 24 hours long but for a few, so the edges fall into runs of equal steps,
+    /// and within a run the index is a division.
+    fn arithmetic_bucket(&self, edges: &[i64]) -> String {
+        let unit = if self.format == TimeFormat::UnixMillis { 1000 } else { 1 };
+        let subject = self.seconds();
+        let mut runs: Vec<(usize, i64)> = Vec::new();
+        for (index, edge) in edges.iter().enumerate() {
+            let continues = runs.last().is_some_and(|(first, start)| {
+                *edge == start + i64::try_from(index - first).unwrap_or_default() * DAY_S * unit
+            });
+            if !continues {
+                runs.push((index, *edge));
+            }
+        }
+        let mut sql = String::from("CASE");
+        if let Some(first) = edges.first() {
+            sql += &format!(" WHEN {subject} < {first} THEN 0");
+        }
+        for (position, (index, start)) in runs.iter().enumerate() {
+            let value = format!("{} + CAST(({subject} - {start}) / {} AS INTEGER)", index + 1, DAY_S * unit);
+            match runs.get(position + 1) {
+                Some((next, end)) => sql += &format!(" WHEN {subject} < {end} THEN min({next}, {value})"),
+                None => sql += &format!(" ELSE min({}, {value})", edges.len()),
+            }
+        }
+        sql + " END"
+    }
+
+    /// The column as a number that [`Self::number`] can be compared with (SQLite only).
+    fn seconds(&self) -> String {
+        let column = &self.sql;
+        match self.format {
+            TimeFormat::UnixSeconds | TimeFormat::UnixMillis => column.clone(),
+            // The fraction is cut off, not handed to SQLite, which rounds it to milliseconds and so into the next day.
+            TimeFormat::Iso => format!(
+                "unixepoch(substr({column}, 1, 19) || CASE substr({column}, 20, 1) WHEN '.' \
+                 THEN ltrim(substr({column}, 21), '0123456789') ELSE substr({column}, 20) END)"
+            ),
+            _ => format!("unixepoch(substr({column}, 1, 19))"),
+        }
+    }
+
+    fn number(&self, edge: Edge) -> i64 {
+        let as_utc = |civil: jiff::civil::DateTime| {
+            TimeZone::UTC.to_timestamp(civil).map_or(i64::MAX, |instant| instant.as_second())
+        };
+        match self.format {
+            TimeFormat::UnixMillis => edge.instant.as_second().saturating_mul(1000),
+            TimeFormat::Date => as_utc(edge.date.to_datetime(jiff::civil::Time::midnight())),
+            TimeFormat::IsoUtc | TimeFormat::IsoUtcT => as_utc(self.zone.to_datetime(edge.instant)),
+            _ => edge.instant.as_second(),
+        }
+    }
+
+    /// A query for the earliest finite time, as seconds since 1970 in the terms of [`Self::earliest_from`].
+    pub fn earliest_query(&self, table: &str) -> String {
+        let column = &self.sql;
+        match (self.dialect, self.format) {
+            (Dialect::Postgres, TimeFormat::UnixSeconds | TimeFormat::UnixMillis) => {
+                format!("SELECT 0::int8, ARRAY[min({column})::text] FROM {table}")
+            }
+            (Dialect::Postgres, _) => format!(
+                "SELECT 0::int8, ARRAY[extract(epoch FROM min({column}))::text] FROM {table} WHERE {column} > '-infinity'"
+            ),
+            (Dialect::Sqlite, TimeFormat::UnixSeconds | TimeFormat::UnixMillis) => {
+                format!("SELECT 0, json_array(min({column})) FROM {table}")
+            }
+            (Dialect::Sqlite, TimeFormat::Iso) => {
+                format!("SELECT 0, json_array(min({})) FROM {table}", self.seconds())
+            }
+            (Dialect::Sqlite, _) => format!(
+                "SELECT 0, json_array({}) FROM {table} WHERE {column} >= '0' AND {column} < ':' ORDER BY {column} LIMIT 1",
+                self.seconds()
+            ),
+        }
+    }
+
+    /// The instant of an answer to [`Self::earliest_query`]; `None` outside of the years that exist for Daymark.
+    pub fn earliest_from(&self, seconds: &str) -> Option<Timestamp> {
+        let number = seconds.split('.').next()?.parse::<i64>().ok()?;
+        let number = if self.format == TimeFormat::UnixMillis { number.div_euclid(1000) } else { number };
+        let instant = Timestamp::from_second(number).ok()?;
+        match self.format {
+            TimeFormat::Timestamp | TimeFormat::IsoUtc | TimeFormat::IsoUtcT => {
+                self.zone.to_timestamp(TimeZone::UTC.to_datetime(instant)).ok()
+            }
+            _ => Some(instant),
+        }
+    }
+}
+
+fn date_text(instant: Timestamp, days: i64) -> String {
+    let date = TimeZone::UTC.to_datetime(instant).date();
+    date.saturating_add(jiff::Span::new().days(days)).to_string()
+}
