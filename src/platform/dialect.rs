@@ -10,9 +10,10 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// A table, column or schema name.
+    /// A table, column or schema name. SQLite takes an unknown name in double quotes for a text; not so in backticks.
     pub fn name(self, name: &str) -> String {
-        format!("\"{}\"", name.replace('"', "\"\""))
+        let quote = if self == Self::Postgres { "\"" } else { "`" };
+        format!("{quote}{}{quote}", name.replace(quote, &quote.repeat(2)))
     }
 
     pub fn table(self, source: &Source) -> String {
@@ -97,7 +98,7 @@ mod tests {
         /// A quoted text ends where it should: its quotes come in pairs, so nothing of it is ever read as SQL.
         #[test]
         fn quotes_inside_are_always_doubled(text in ".*") {
-            for (quoted, quote) in [(Dialect::Postgres.text(&text), '\''), (Dialect::Sqlite.name(&text), '"')] {
+            for (quoted, quote) in [(Dialect::Postgres.text(&text), '\''), (Dialect::Postgres.name(&text), '"'), (Dialect::Sqlite.name(&text), '`')] {
                 let inner = &quoted[1..quoted.len() - 1];
                 let pair = quote.to_string().repeat(2);
                 prop_assert!(!inner.replace(&pair, "").contains(quote));

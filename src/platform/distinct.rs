@@ -41,7 +41,11 @@ impl DistinctReading<'_> {
             let bucket = (!single).then_some(inner);
             parts.push(self.activity(dialect, rows, (*first, *last), bucket, cast)?);
         }
-        let activity = parts.join("\n  UNION\n  ");
+        // UNION removes duplicates, from within a part too; a single part has to say so itself.
+        let activity = match parts.as_slice() {
+            [only] => only.replacen("SELECT", "SELECT DISTINCT", 1),
+            _ => parts.join("\n  UNION\n  "),
+        };
         if single {
             let count = dialect.pack(&["count(*)".to_owned()]);
             return Ok(format!("SELECT {}, {count} FROM (\n  {activity}) AS actors", zero(dialect)));

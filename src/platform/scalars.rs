@@ -39,7 +39,7 @@ pub struct ScalarGroup<'a> {
 /// The sums of one atom over one span.
 #[derive(Clone)]
 enum Sums {
-    Count(i64),
+    Count { entered: i64, left: i64 },
     Moments(Box<Moments>),
 }
 
@@ -152,18 +152,19 @@ impl<'a> ScalarGroup<'a> {
     fn zeros(&self) -> Vec<Sums> {
         let zero = |atom: &Atom| match atom.column {
             Some(_) => Sums::Moments(Box::new(Moments::zero())),
-            None => Sums::Count(0),
+            None => Sums::Count { entered: 0, left: 0 },
         };
         self.atoms.iter().map(zero).collect()
     }
 
     fn add(&self, sums: &mut [Sums], values: &[Option<String>], stream: Stream) -> Result<(), Fault> {
-        let sign = if stream == Stream::Leaving { -1 } else { 1 };
         let mut values = values.iter().map(Option::as_deref);
         let mut next = || values.next().flatten();
         for sum in sums {
             match sum {
-                Sums::Count(count) => *count += sign * parse_count(next())?,
+                Sums::Count { entered, left } => {
+                    *(if stream == Stream::Entering { entered } else { left }) += parse_count(next())?;
+                }
                 Sums::Moments(moments) => {
                     let part = Moments {
                         count: parse_count(next())?,
@@ -184,9 +185,9 @@ fn tallies(sums: &[Vec<Sums>], atom: usize, phase: Phase) -> Vec<Tally> {
     let mut total = 0;
     let all = sums.iter().map(|span| match (&span[atom], phase) {
         (Sums::Moments(moments), _) => Tally::Moments((**moments).clone()),
-        (Sums::Count(count), Phase::Created) => Tally::Count(*count),
-        (Sums::Count(count), Phase::Existing) => {
-            total += count;
+        (Sums::Count { entered, .. }, Phase::Created) => Tally::Count(*entered),
+        (Sums::Count { entered, left }, Phase::Existing) => {
+            total += entered - left;
             Tally::Count(total)
         }
     });

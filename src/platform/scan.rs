@@ -49,10 +49,12 @@ pub struct Scan<'a> {
 impl<'a> Scan<'a> {
     pub fn new(dialect: Dialect, schema: &Schema, source: &'a Source, stream: Stream) -> Result<Self, Fault> {
         let column = dialect.name(&source.time_column);
-        let deleted = source.deleted_column.as_deref().map(|name| dialect.name(name));
-        let sql = match (stream, &deleted, dialect) {
-            (Stream::Leaving, Some(deleted), Dialect::Postgres) => format!("greatest({column}, {deleted})"),
-            (Stream::Leaving, Some(deleted), Dialect::Sqlite) => format!("max({column}, {deleted})"),
+        let sql = match (stream, source.deleted_column.as_deref()) {
+            (Stream::Leaving, Some(deleted)) => {
+                let [created, deleted] =
+                    [column, dialect.name(deleted)].map(|name| TimeColumn::new(dialect, source, name));
+                created?.or_later(&deleted?)
+            }
             _ => column,
         };
         let time = TimeColumn::new(dialect, source, sql)?;

@@ -68,6 +68,18 @@ impl TimeColumn {
         self.format != TimeFormat::Date
     }
 
+    /// The later of two columns of this format.
+    pub fn or_later(&self, other: &Self) -> String {
+        let (this, that) = (&self.sql, &other.sql);
+        match (self.dialect, self.format) {
+            (Dialect::Postgres, _) => format!("greatest({this}, {that})"),
+            (_, TimeFormat::Iso) => {
+                format!("CASE WHEN {} >= {} THEN {this} ELSE {that} END", self.seconds(), other.seconds())
+            }
+            _ => format!("max({this}, {that})"),
+        }
+    }
+
     /// The condition that a row lies between the edges.
     pub fn between(&self, lower: Option<Edge>, upper: Edge) -> String {
         let mut conditions = Vec::new();
