@@ -85,7 +85,7 @@ impl Dialect {
 /// `WHERE a AND b`, or nothing.
 pub fn where_all<'a>(conditions: impl IntoIterator<Item = &'a str>) -> String {
     let conditions: Vec<_> = conditions.into_iter().filter(|condition| !condition.is_empty()).collect();
-    if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
+    if conditions.is_empty() { String::new() } else { format!("\n  WHERE {}", conditions.join(" AND ")) }
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl DistinctReading<'_> {
         let least = if dialect == Dialect::Postgres { "least" } else { "min" };
         let stretch = format!(
             "SELECT daymark_day AS begins, {least}(daymark_day + {window}, coalesce(lead(daymark_day) \
-             OVER (PARTITION BY daymark_actor ORDER BY daymark_day), daymark_day + {window})) AS ends FROM active"
+             OVER (PARTITION BY daymark_actor ORDER BY daymark_day), daymark_day + {window})) AS ends\n  FROM active"
         );
         let values = dialect.pack(&["daymark_day".to_owned(), "change".to_owned()]);
         format!(
@@ -90,7 +90,7 @@ impl DistinctReading<'_> {
         let between = time.between(Some(first), last);
         let present = format!("{actor} IS NOT NULL");
         let conditions = where_all([between.as_str(), &present, &filter]);
-        Ok(format!("SELECT {day}{shown} AS daymark_actor FROM {}{conditions}", dialect.table(source)))
+        Ok(format!("SELECT {day}{shown} AS daymark_actor\n  FROM {}{conditions}", dialect.table(source)))
     }
 
     /// Ids of different types (a uuid here, text there) are compared as text.

@@ -153,7 +153,8 @@ impl<'a> Scan<'a> {
         }
         // The lower edge of the first span needs no test but the predicate's.
         let edges: Vec<Edge> = spans.iter().skip(1).filter_map(|span| span.lower).collect();
-        let bucket = format!("{} + {}", self.time.bucket(&edges), first.id);
+        let bucket = self.time.bucket(&edges);
+        let bucket = if first.id == 0 { bucket } else { format!("{} + {bucket}", first.id) };
         self.aggregate(body, &body.aggregates, "daymark_bucket", &predicate, Some(&bucket))
     }
 
@@ -173,8 +174,8 @@ impl<'a> Scan<'a> {
         let groups: Vec<_> =
             bucket.map(|_| "daymark_bucket").into_iter().chain(body.label.as_deref()).collect();
         let group =
-            if groups.is_empty() { String::new() } else { format!(" GROUP BY {}", groups.join(", ")) };
-        format!("SELECT {id}{values} FROM {from}{group}")
+            if groups.is_empty() { String::new() } else { format!("\n  GROUP BY {}", groups.join(", ")) };
+        format!("SELECT {id}{values}\n  FROM {from}{group}")
     }
 
     fn rows(&self, body: &Body, predicate: &str, bucket: Option<&str>) -> String {
@@ -183,18 +184,20 @@ impl<'a> Scan<'a> {
         match (&body.facets, bucket) {
             (None, None) => format!("{table}{filtered}"),
             (None, Some(bucket)) => {
-                format!("(SELECT *, {bucket} AS daymark_bucket FROM {table}{filtered}) AS bucketed")
+                format!("(\n    SELECT *, {bucket} AS daymark_bucket\n  FROM {table}{filtered}) AS bucketed")
             }
             (Some(facets), None) => {
                 let columns = facets.columns.join(", ");
                 let selected = format!("{columns}, {}", facets.sums.join(", "));
-                format!("(SELECT {selected} FROM {table}{filtered} GROUP BY {columns}) AS facets")
+                format!(
+                    "(\n    SELECT {selected}\n    FROM {table}{filtered}\n    GROUP BY {columns}) AS facets"
+                )
             }
             (Some(facets), Some(bucket)) => {
                 let columns = facets.columns.join(", ");
                 format!(
-                    "(SELECT daymark_bucket, {columns}, {} FROM (SELECT *, {bucket} AS daymark_bucket FROM {table}{filtered}) AS bucketed \
-                     GROUP BY daymark_bucket, {columns}) AS facets",
+                    "(\n    SELECT daymark_bucket, {columns}, {}\n    FROM (\n      SELECT *, {bucket} AS daymark_bucket\n      \
+                     FROM {table}{filtered}) AS bucketed\n    GROUP BY daymark_bucket, {columns}) AS facets",
                     facets.sums.join(", ")
                 )
             }

@@ -136,6 +136,9 @@ impl TimeColumn {
 
     /// For each row the index of its span: 0 before `edges[0]`, 1 from there to `edges[1]`, and so on.
     pub fn bucket(&self, edges: &[Edge]) -> String {
+        if let [only] = edges {
+            return format!("CASE WHEN {} < {} THEN 0 ELSE 1 END", self.comparable(), self.edge(*only));
+        }
         if self.dialect == Dialect::Postgres {
             let array: Vec<_> = edges.iter().map(|edge| self.edge(*edge)).collect();
             return format!("width_bucket({}, ARRAY[{}])", self.sql, array.join(", "));

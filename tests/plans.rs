@@ -1,0 +1,205 @@
+//! The SQL that is planned, as people see it with `daymark plan`, and what PostgreSQL makes of it.
+
+mod support;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use daymark::{
+    database::RetryPolicy,
+    metric::{
+        Calendar, Condition, Decimal, Filter, Literal, Phase, QueryShape, Reading, Rows, Source, Test,
+        TimeFormat,
+    },
+    platform::{self, Column, ColumnType, Platform, PlatformOptions, Schema, Sources, Table},
+};
+use jiff::civil::date;
+use sqlx::{AssertSqlSafe, Connection};
+
+fn options() -> PlatformOptions {
+    PlatformOptions {
+        calendar: Calendar::new("Europe/Berlin").unwrap(),
+        statement_timeout: Duration::from_secs(30),
+        lock_timeout: Duration::from_secs(10),
+        retry: RetryPolicy { retries: 0, initial_delay: Duration::ZERO },
+    }
+}
+
+fn source(table: &str, time_format: TimeFormat, deleted: Option<&str>) -> Source {
+    Source {
+        schema: None,
+        table: table.to_owned(),
+        time_column: "created_at".to_owned(),
+        time_format,
+        time_zone: "UTC".to_owned(),
+        deleted_column: deleted.map(str::to_owned),
+        actor_column: Some("author_id".to_owned()),
+        filter: Filter::default(),
+    }
+}
+
+fn sources(time_format: TimeFormat) -> Sources {
+    BTreeMap::from([
+        ("comments".to_owned(), source("comments", time_format, None)),
+        ("posts".to_owned(), source("posts", time_format, Some("deleted_at"))),
+    ])
+}
+
+/// `created_at` is indexed in posts, not in comments.
+fn schema(column_type: ColumnType) -> Schema {
+    let column = |name: &str, column_type, indexed| Column {
+        name: name.to_owned(),
+        column_type,
+        type_name: String::new(),
+        nullable: true,
+        indexed,
+        distinct_estimate: Some(8),
+    };
+    let table = |name: &str, indexed| Table {
+        schema: "public".to_owned(),
+        name: name.to_owned(),
+        visible: true,
+        readable: true,
+        columns: vec![
+            column("created_at", column_type, indexed),
+            column("deleted_at", column_type, false),
+            column("author_id", ColumnType::Uuid, false),
+            column("genre", ColumnType::Text, false),
+            column("length", ColumnType::Integer, false),
+        ],
+    };
+    Schema { tables: vec![table("comments", false), table("posts", true)] }
+}
+
+fn rows(source: &str, filter: Filter) -> Rows {
+    Rows { source: source.to_owned(), filter }
+}
+
+fn genre(genre: &str) -> Filter {
+    Filter(vec![Condition {
+        column: "genre".to_owned(),
+        test: Test::Equals(Literal::Text(genre.to_owned())),
+    }])
+}
+
+fn readings() -> Vec<Reading> {
+    let long =
+        Condition { column: "length".to_owned(), test: Test::AtLeast(Literal::Number(Decimal::from(100))) };
+    vec![
+        Reading::Count { rows: rows("posts", Filter::default()), phase: Phase::Created },
+        Reading::Count { rows: rows("posts", Filter::default()), phase: Phase::Existing },
+        Reading::Count { rows: rows("posts", genre("rock").and(&Filter(vec![long]))), phase: Phase::Created },
+        Reading::Moments { rows: rows("posts", Filter::default()), column: "length".to_owned() },
+        Reading::Count { rows: rows("comments", Filter::default()), phase: Phase::Created },
+        Reading::Count { rows: rows("comments", Filter::default()), phase: Phase::Existing },
+        Reading::Labels { rows: rows("posts", Filter::default()), column: "genre".to_owned(), phase: Phase::Created, top: 3 },
+        Reading::Distinct {
+            rows: vec![rows("posts", Filter::default()), rows("comments", Filter::default())],
+            window_days: 7,
+        },
+        Reading::Query {
+            sql: "SELECT count(*) AS value FROM posts WHERE created_at >= {day_start} AND created_at < {day_end}".to_owned(),
+            shape: QueryShape::Value,
+        },
+    ]
+}
+
+fn shown(
+    platform: &dyn Platform,
+    schema: &Schema,
+    sources: &Sources,
+    readings: &[Reading],
+    days: (i8, i8),
+) -> String {
+    // Three days around the spring change, one of them of 23 hours.
+    let days = options().calendar.days(date(2025, 3, days.0), date(2025, 3, days.1));
+    let statements = platform.plan(schema, sources, readings, &days).unwrap();
+    statements
+        .iter()
+        .map(|statement| format!("-- {}\n{};\n", statement.purpose, statement.sql))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn plans_for_postgres() {
+    let platform = platform::open(&"postgres://localhost/app".parse().unwrap(), options());
+    let (schema, sources) = (schema(ColumnType::Timestamptz), sources(TimeFormat::Timestamptz));
+    insta::assert_snapshot!("postgres_one_day", shown(&*platform, &schema, &sources, &readings(), (30, 30)));
+    insta::assert_snapshot!(
+        "postgres_three_days",
+        shown(&*platform, &schema, &sources, &readings(), (29, 31))
+    );
+}
+
+#[test]
+fn plans_for_sqlite() {
+    let platform = platform::open(&"sqlite:app.db".parse().unwrap(), options());
+    let (schema, sources) = (schema(ColumnType::Text), sources(TimeFormat::IsoUtc));
+    insta::assert_snapshot!("sqlite_one_day", shown(&*platform, &schema, &sources, &readings(), (30, 30)));
+    insta::assert_snapshot!("sqlite_three_days", shown(&*platform, &schema, &sources, &readings(), (29, 31)));
+}
+
+/// Many filters are tried on the few combinations of what they look at, not on every row.
+#[test]
+fn many_filters_are_counted_by_facets() {
+    let platform = platform::open(&"postgres://localhost/app".parse().unwrap(), options());
+    let (mut schema, sources) = (schema(ColumnType::Timestamptz), sources(TimeFormat::Timestamptz));
+    let genres = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let readings =
+        genres.map(|name| Reading::Count { rows: rows("comments", genre(name)), phase: Phase::Existing });
+    insta::assert_snapshot!("postgres_facets", shown(&*platform, &schema, &sources, &readings, (30, 30)));
+
+    let genre = schema.tables[0].columns.iter_mut().find(|column| column.name == "genre").unwrap();
+    genre.distinct_estimate = Some(1_000_000);
+    let plan = shown(&*platform, &schema, &sources, &readings, (30, 30));
+    assert!(!plan.contains("facets"), "a column of a million values makes a million facets:\n{plan}");
+}
+
+/// A day, and each day of many, is an index range; nothing is scanned whole.
+#[tokio::test]
+async fn postgres_uses_the_index_on_the_time_column() {
+    let url = support::fresh_database().await;
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    for (name, time) in [("posts", "timestamptz"), ("comments", "timestamp")] {
+        let setup = format!(
+            "CREATE TABLE {name} (created_at {time} NOT NULL, author_id uuid DEFAULT gen_random_uuid(), genre text, length int);
+             INSERT INTO {name} (created_at, genre, length)
+             SELECT '2023-01-01'::timestamp + n * interval '25 minutes', 'g' || n % 7, n % 90 FROM generate_series(1, 50000) n;
+             CREATE INDEX ON {name} (created_at);
+             VACUUM ANALYZE {name}"
+        );
+        for statement in setup.split(';') {
+            sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
+        }
+    }
+    let platform = platform::open(&url.parse().unwrap(), options());
+    let schema = platform.inspect().await.unwrap();
+    let mut sources = sources(TimeFormat::Timestamptz);
+    sources.get_mut("posts").unwrap().deleted_column = None;
+    sources.get_mut("comments").unwrap().time_format = TimeFormat::Timestamp;
+    let of = |name: &str| {
+        [
+            Reading::Count { rows: rows(name, Filter::default()), phase: Phase::Created },
+            Reading::Moments { rows: rows(name, genre("g1")), column: "length".to_owned() },
+            Reading::Labels {
+                rows: rows(name, Filter::default()),
+                column: "genre".to_owned(),
+                phase: Phase::Created,
+                top: 3,
+            },
+            Reading::Distinct { rows: vec![rows(name, Filter::default())], window_days: 7 },
+        ]
+    };
+    let readings = [of("posts"), of("comments")].concat();
+    let mut cut = platform.open_cut().await.unwrap();
+    for to in [30, 10] {
+        let days = options().calendar.days(date(2025, 3, to.min(30)), date(2025, 3, 30));
+        for (reading, plan) in
+            readings.iter().zip(cut.explain(&schema, &sources, &readings, &days).await.unwrap())
+        {
+            let plan = plan.unwrap();
+            assert!(plan.contains("created_at_idx"), "{reading:?}\n{plan}");
+            assert!(!plan.contains("Seq Scan"), "{reading:?}\n{plan}");
+        }
+    }
+}
