@@ -18,7 +18,7 @@ pub enum StoreError {
     RunFinished(Uuid),
     #[error("the store {location} holds something that Daymark did not write: {what}")]
     Corrupt { location: String, what: String },
-    #[error("the store {location}: {fault}")]
+    #[error("the store {location}: {fault}{}", advice(.fault))]
     Fault { location: String, fault: Fault },
 }
 
@@ -32,5 +32,18 @@ impl StoreError {
             Self::Fault { fault, .. } => Some(fault.class),
             _ => None,
         }
+    }
+}
+
+/// What to do about a failure, where that can be said; to be appended to it.
+fn advice(fault: &Fault) -> &'static str {
+    match (fault.class, fault.sqlstate.as_deref()) {
+        (_, Some("28P01" | "28000")) => "; check the user and the password in its URL",
+        (_, Some("3D000")) => "; create the database, or name another one in its URL",
+        (_, Some("sqlite:26")) => "; name another file: this one is not an SQLite database",
+        (FaultClass::Denied, _) => "; grant the permission, or use a role (or a system user) that has it",
+        (FaultClass::Full, _) => "; free some space: nothing was lost, and it can be tried again",
+        (FaultClass::Unreachable, None) => "; check that it runs, and the host and the port in its URL",
+        _ => "",
     }
 }

@@ -79,6 +79,16 @@ pub struct Finish {
     pub error_details: Option<Map<String, Value>>,
 }
 
+impl Finish {
+    /// Whether it was this very call that finished `run`: an attempt of it whose answer was lost.
+    pub(super) fn made(&self, run: &Run) -> bool {
+        run.id == self.id
+            && run.status == self.status
+            && run.completed_at == Some(super::row::to_micros(self.completed_at))
+            && run.metrics_collected == self.metrics_collected
+    }
+}
+
 /// An entry of `metric_collection_log`.
 #[derive(Debug, Clone)]
 pub struct Run {

@@ -5,10 +5,19 @@
 //! **Architecture Invariant:** the contract has no way to change or delete a record or a finished log entry, and the
 //! databases refuse it too.
 
+mod definitions;
 mod error;
 mod log;
+mod migrations;
+mod postgres;
+mod retrying;
+mod row;
+mod sqlite;
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use jiff::{Timestamp, civil::Date};
@@ -17,7 +26,39 @@ use uuid::Uuid;
 pub use error::StoreError;
 pub use log::{Finish, LockName, NewRun, Run, RunKind, RunStatus};
 
-use crate::metric::{Definition, MetricKey, Provenance, Record};
+use crate::{
+    database::{DatabaseUrl, RetryPolicy},
+    metric::{Definition, MetricKey, Provenance, Record},
+};
+
+/// The PostgreSQL schema that holds Daymark's tables unless another one is configured.
+pub const DEFAULT_SCHEMA: &str = "daymark";
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// Whose records these are. Satisfies [`crate::metric::is_name`].
+    pub tenant: String,
+    /// The PostgreSQL schema of the tables; SQLite has none.
+    pub schema: String,
+    /// How often a call is tried again after a passing failure.
+    pub retry: RetryPolicy,
+}
+
+/// The store at `url`. Nothing is connected to or created yet: whatever is wrong with it is the first call's error.
+/// Must be called within a Tokio runtime.
+pub fn open(url: &DatabaseUrl, options: StoreOptions) -> Arc<dyn Store> {
+    let StoreOptions { tenant, schema, retry: policy } = options;
+    match url {
+        DatabaseUrl::Postgres { options, shown } => {
+            let store = postgres::PostgresStore::new(options, shown, tenant, schema);
+            Arc::new(retrying::Retrying { store, policy })
+        }
+        DatabaseUrl::Sqlite(path) => {
+            Arc::new(retrying::Retrying { store: sqlite::SqliteStore::new(path, tenant), policy })
+        }
+    }
+}
 
 /// A definition as the store holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,60 @@
+//! Which migrations a store has, lacks, or has beyond what this binary knows. The migrations themselves are the
+//! numbered `.sql` files of each store; the driver's own bookkeeping table (`_sqlx_migrations`) says what was applied.
+
+use std::borrow::Cow;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+use super::{MigrationNames, StoreError};
+
+/// One row of the bookkeeping table.
+#[derive(sqlx::FromRow)]
+pub(super) struct Applied {
+    version: i64,
+    description: String,
+    checksum: Vec<u8>,
+}
+
+/// What [`Applied`] is read with, on either store.
+pub(super) const SELECT_APPLIED: &str =
+    "SELECT version, description, checksum FROM _sqlx_migrations ORDER BY version";
+
+/// The migrations in `files`: (name as in `0001_tables`, SQL), numbered from 1 in this order.
+pub(super) fn migrator(files: &[(&'static str, &'static str)]) -> Migrator {
+    let migrations = (1..).zip(files).map(|(version, (name, sql))| {
+        let sql = sqlx::SqlSafeStr::into_sql_str(*sql);
+        Migration::new(version, Cow::Borrowed(*name), MigrationType::Simple, sql, false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    // Each store takes a lock of its own, narrower than the driver's (which is a whole database's, or none).
+    migrator.set_locking(false);
+    migrator
+}
+
+/// The names of the migrations that are known and not applied.
+///
+/// # Errors
+/// [`StoreError::Newer`] when one was applied that is not known, [`StoreError::Corrupt`] when one was applied that
+/// reads differently now.
+pub(super) fn pending(
+    location: &str,
+    known: &Migrator,
+    applied: &[Applied],
+) -> Result<MigrationNames, StoreError> {
+    for row in applied {
+        let Some(migration) = known.iter().find(|migration| migration.version == row.version) else {
+            return Err(StoreError::Newer {
+                location: location.to_owned(),
+                migration: row.description.clone(),
+            });
+        };
+        if *migration.checksum != row.checksum {
+            return Err(StoreError::Corrupt {
+                location: location.to_owned(),
+                what: format!("migration `{}` was applied in another wording", migration.description),
+            });
+        }
+    }
+    let is_pending = |migration: &&Migration| applied.iter().all(|row| row.version != migration.version);
+    Ok(known.iter().filter(is_pending).map(|migration| migration.description.to_string()).collect())
+}

@@ -1,0 +1,78 @@
+//! Sessions: how they are opened, and what every one of them has set.
+
+use std::time::Duration;
+
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use super::PostgresStore;
+use crate::{database::FaultClass, store::StoreError};
+
+/// A store is used by one process a day; a few sessions are plenty, and each one costs memory on both sides.
+const MAX_CONNECTIONS: u32 = 4;
+/// For a connection to be made, or to come free.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a statement waits for a table that somebody else has locked, in milliseconds.
+const LOCK_TIMEOUT_MS: u32 = 30_000;
+
+/// Options under which the session tells the server's administrator whose it is.
+pub(super) fn named(options: &PgConnectOptions) -> PgConnectOptions {
+    options.clone().application_name("daymark").disable_statement_logging()
+}
+
+pub(super) fn pool(options: PgConnectOptions, schema: &str) -> PgPool {
+    let settings = settings(schema);
+    PgPoolOptions::new()
+        .max_connections(MAX_CONNECTIONS)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .after_connect(move |session, _| {
+            let settings = settings.clone();
+            Box::pin(async move { session.execute(AssertSqlSafe(settings)).await.map(drop) })
+        })
+        .connect_lazy_with(options)
+}
+
+/// The search_path is set by a statement and not as a startup parameter, which connection poolers refuse.
+fn settings(schema: &str) -> String {
+    format!("SET search_path TO {}, pg_temp; SET lock_timeout TO {LOCK_TIMEOUT_MS}", quoted(schema))
+}
+
+/// `name` as an identifier in SQL.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+impl PostgresStore {
+    /// A session outside the pool. Unlike the pool, which waits for a server that refuses connections and then says
+    /// only that it waited, this fails at once and with the server's own words.
+    pub(super) async fn connect(&self) -> Result<PgConnection, StoreError> {
+        let connecting = async {
+            let mut session = PgConnection::connect_with(&self.options).await?;
+            session.execute(AssertSqlSafe(settings(&self.schema))).await?;
+            Ok(session)
+        };
+        match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(session) => session.map_err(|error| self.failed(error)),
+            Err(_) => {
+                let message = format!("no answer in {} s", CONNECT_TIMEOUT.as_secs());
+                Err(self.fault(FaultClass::Unreachable, message))
+            }
+        }
+    }
+
+    /// The pool, once the store is known to be migrated.
+    pub(super) async fn pool(&self) -> Result<&PgPool, StoreError> {
+        self.migrated.get_or_try_init(|| self.check_migrated()).await?;
+        Ok(&self.pool)
+    }
+
+    async fn check_migrated(&self) -> Result<(), StoreError> {
+        let pending = self.list_pending().await?;
+        if pending.is_empty() {
+            return Ok(());
+        }
+        Err(StoreError::NotMigrated { location: self.location.clone(), pending })
+    }
+}

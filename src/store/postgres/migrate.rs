@@ -1,0 +1,109 @@
+//! Bringing the schema and its tables up to date.
+
+use sqlx::{
+    AssertSqlSafe, Connection, Executor, PgConnection,
+    migrate::{MigrateError, Migrator},
+};
+
+use super::{PostgresStore, connection::quoted};
+use crate::{
+    database::{Fault, FaultClass},
+    store::{
+        MigrationNames, StoreError,
+        migrations::{Applied, SELECT_APPLIED, migrator, pending},
+    },
+};
+
+/// In order; a file that was ever released is never changed.
+const FILES: &[(&str, &str)] = &[
+    ("0001_tables", include_str!("migrations/0001_tables.sql")),
+    ("0002_immutability", include_str!("migrations/0002_immutability.sql")),
+    ("0003_partitions", include_str!("migrations/0003_partitions.sql")),
+];
+
+/// The oldest release that has infinite NUMERIC values, which the tables refuse by name.
+const OLDEST_SERVER: u32 = 140_000;
+
+impl PostgresStore {
+    pub(super) async fn list_pending(&self) -> Result<MigrationNames, StoreError> {
+        let mut session = self.connect().await?;
+        let pending = self.pending_in(&mut session, &migrator(FILES)).await?;
+        // Whatever happens while it is closed, the answer is there.
+        let _ = session.close().await;
+        Ok(pending)
+    }
+
+    pub(super) async fn apply_migrations(&self) -> Result<MigrationNames, StoreError> {
+        let mut session = self.connect().await?;
+        if session.server_version_num().is_some_and(|version| version < OLDEST_SERVER) {
+            return Err(self.fault(FaultClass::Other, "Daymark needs PostgreSQL 14 or later".to_owned()));
+        }
+        self.await_turn(&mut session).await.map_err(|error| self.failed(error))?;
+        if self.may_use_schema(&mut session).await?.is_none() {
+            let create = format!("CREATE SCHEMA {}", quoted(&self.schema));
+            session.execute(AssertSqlSafe(create)).await.map_err(|error| self.failed(error))?;
+        }
+        let migrator = migrator(FILES);
+        let applied = self.pending_in(&mut session, &migrator).await?;
+        migrator.run_direct(None, &mut session, false).await.map_err(|error| self.migration_failed(error))?;
+        // Closing the session releases the lock, and so would its loss.
+        let _ = session.close().await;
+        Ok(applied)
+    }
+
+    /// Waits until no other process migrates this schema.
+    async fn await_turn(&self, session: &mut PgConnection) -> Result<(), sqlx::Error> {
+        session.execute("SET lock_timeout TO 0").await?;
+        sqlx::query("SELECT pg_advisory_lock(hashtextextended('daymark:' || $1 || ':migrate', 0))")
+            .bind(&self.schema)
+            .execute(session)
+            .await
+            .map(drop)
+    }
+
+    async fn pending_in(
+        &self,
+        session: &mut PgConnection,
+        known: &Migrator,
+    ) -> Result<MigrationNames, StoreError> {
+        let applied = match self.may_use_schema(session).await? {
+            None => Vec::new(),
+            Some(false) => {
+                let message = format!("the role has no USAGE privilege on the schema {}", self.schema);
+                return Err(self.fault(FaultClass::Denied, message));
+            }
+            Some(true) => self.applied(session).await.map_err(|error| self.failed(error))?,
+        };
+        pending(&self.location, known, &applied)
+    }
+
+    /// `None` when there is no such schema.
+    async fn may_use_schema(&self, session: &mut PgConnection) -> Result<Option<bool>, StoreError> {
+        sqlx::query_scalar("SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = $1")
+            .bind(&self.schema)
+            .fetch_optional(session)
+            .await
+            .map_err(|error| self.failed(error))
+    }
+
+    async fn applied(&self, session: &mut PgConnection) -> Result<Vec<Applied>, sqlx::Error> {
+        let exists: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+            .fetch_one(&mut *session)
+            .await?;
+        if !exists {
+            return Ok(Vec::new());
+        }
+        sqlx::query_as(SELECT_APPLIED).fetch_all(session).await
+    }
+
+    fn migration_failed(&self, error: MigrateError) -> StoreError {
+        match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => self.failed(error),
+            other => self.fault(FaultClass::Other, other.to_string()),
+        }
+    }
+
+    pub(super) fn fault(&self, class: FaultClass, message: String) -> StoreError {
+        StoreError::Fault { location: self.location.clone(), fault: Fault::new(class, message) }
+    }
+}

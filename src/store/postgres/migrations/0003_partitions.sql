@@ -1,0 +1,39 @@
+-- The partition of daily_metrics for one year, made when it is first needed and protected like its parent. Any number
+-- of sessions may call this at once. It runs with its owner's rights: a role that only inserts records needs the
+-- privilege to execute it and nothing more.
+CREATE FUNCTION ensure_partition(year INTEGER) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    partition_name CONSTANT TEXT := 'daily_metrics_' || year;
+BEGIN
+    IF year NOT BETWEEN 1900 AND 9999 THEN
+        RAISE EXCEPTION 'there is no partition for the year %: years go from 1900 to 9999', year
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF to_regclass(partition_name) IS NOT NULL THEN
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('daymark:' || current_schema || ':partition', 0));
+    -- Another session may have been faster while this one waited. Only a query is sure to see that: to_regclass answers
+    -- from a cache, which a lock of this sort does not refresh.
+    IF EXISTS (
+        SELECT FROM pg_class
+        WHERE relname = partition_name AND relnamespace = quote_ident(current_schema)::REGNAMESPACE
+    ) THEN
+        RETURN;
+    END IF;
+    -- Attached rather than created in place: ATTACH lets others read and write the table meanwhile.
+    EXECUTE format('CREATE TABLE %I (LIKE daily_metrics INCLUDING ALL)', partition_name);
+    EXECUTE format('ALTER TABLE daily_metrics ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+        partition_name, make_date(year, 1, 1), make_date(year + 1, 1, 1));
+    -- The row trigger comes with ATTACH, though not in every release with its ENABLE ALWAYS; TRUNCATE triggers never do.
+    EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER refuse_update_or_delete', partition_name);
+    EXECUTE format(
+        'CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change(%L, %L)',
+        partition_name, 'records are immutable', 'A correction is a further row elsewhere, with its reason and author.');
+    EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER refuse_truncate', partition_name);
+    PERFORM restrict_privileges(partition_name::REGCLASS, 'UPDATE, DELETE, TRUNCATE');
+END
+$$;
+
+REVOKE ALL ON FUNCTION ensure_partition FROM PUBLIC;

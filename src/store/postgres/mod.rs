@@ -1,0 +1,128 @@
+//! The store on PostgreSQL 14 or later, in a schema of its own. Every session's search_path is that schema alone, so
+//! the statements here name no schema, and nothing of the database around it is touched.
+
+mod connection;
+mod definitions;
+mod lock;
+mod migrate;
+mod records;
+mod runs;
+mod text;
+
+use std::{collections::BTreeSet, sync::Mutex};
+
+use async_trait::async_trait;
+use jiff::{Timestamp, civil::Date};
+use sqlx::{PgPool, postgres::PgConnectOptions};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use super::{
+    DefinitionChange, Finish, Held, LockName, MigrationNames, NewRun, RecordedDays, Run, RunFilter, Store,
+    StoreError, StoredDefinition, row,
+};
+use crate::metric::{MetricKey, Provenance, Record};
+
+pub(super) struct PostgresStore {
+    options: PgConnectOptions,
+    pool: PgPool,
+    location: String,
+    tenant: String,
+    schema: String,
+    /// Set once the store has been seen to have exactly the migrations that this binary knows.
+    migrated: OnceCell<()>,
+    /// Years whose partition is known to exist.
+    partitions: Mutex<BTreeSet<i16>>,
+}
+
+impl PostgresStore {
+    /// `shown` is the URL without its password.
+    pub(super) fn new(options: &PgConnectOptions, shown: &str, tenant: String, schema: String) -> Self {
+        let options = connection::named(options);
+        Self {
+            pool: connection::pool(options.clone(), &schema),
+            options,
+            location: format!("{shown} (schema {schema})"),
+            tenant,
+            schema,
+            migrated: OnceCell::new(),
+            partitions: Mutex::new(BTreeSet::new()),
+        }
+    }
+
+    fn failed(&self, error: sqlx::Error) -> StoreError {
+        row::failed(&self.location, error)
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    fn location(&self) -> String {
+        self.location.clone()
+    }
+
+    async fn migrate(&self) -> Result<MigrationNames, StoreError> {
+        self.apply_migrations().await
+    }
+
+    async fn pending_migrations(&self) -> Result<MigrationNames, StoreError> {
+        self.list_pending().await
+    }
+
+    async fn definitions(&self) -> Result<Vec<StoredDefinition>, StoreError> {
+        self.read_definitions().await
+    }
+
+    async fn change_definitions(
+        &self,
+        changes: &[DefinitionChange],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write_definitions(changes, row::to_micros(now)).await
+    }
+
+    async fn try_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
+        self.take_lock(name).await
+    }
+
+    async fn start_run(&self, run: &NewRun) -> Result<(), StoreError> {
+        self.insert_run(run).await
+    }
+
+    async fn commit(
+        &self,
+        records: &[Record],
+        finish: Option<&Finish>,
+    ) -> Result<Vec<(Date, MetricKey)>, StoreError> {
+        self.write_records(records, finish).await
+    }
+
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
+        self.read_runs(filter).await
+    }
+
+    async fn recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
+        self.read_recorded(from, to).await
+    }
+
+    async fn records(
+        &self,
+        from: Date,
+        to: Date,
+        categories: Option<&[String]>,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.read_records(from, to, categories).await
+    }
+
+    async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError> {
+        self.read_span().await
+    }
+
+    async fn provenance_counts(&self, from: Date, to: Date) -> Result<Vec<(Provenance, i64)>, StoreError> {
+        self.count_provenances(from, to).await
+    }
+
+    async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
+        self.read_run(id).await
+    }
+}

@@ -1,0 +1,225 @@
+//! Records: written once, and read.
+
+use std::{collections::BTreeSet, sync::PoisonError};
+
+use bigdecimal::BigDecimal;
+use jiff::civil::Date;
+use jiff_sqlx::ToSqlx;
+use sqlx::{PgConnection, Row, postgres::PgRow};
+
+use super::{PostgresStore, text::storable_object};
+use crate::{
+    metric::{Decimal, MetricKey, Provenance, Record},
+    store::{Finish, RecordedDays, StoreError, row},
+};
+
+const SELECT: &str = "
+    SELECT metric_date, metric_type, metric_category, value, metadata, provenance, definition_version, collection_id,
+           collection_timestamp
+    FROM daily_metrics
+    WHERE tenant_id = $1 AND metric_date BETWEEN $2 AND $3 AND ($4::TEXT[] IS NULL OR metric_category = ANY ($4))
+    ORDER BY metric_date, metric_category, metric_type";
+
+impl PostgresStore {
+    pub(super) async fn write_records(
+        &self,
+        records: &[Record],
+        finish: Option<&Finish>,
+    ) -> Result<Vec<(Date, MetricKey)>, StoreError> {
+        let failed = |error| self.failed(error);
+        let pool = self.pool().await?;
+        self.ensure_partitions(records).await.map_err(failed)?;
+        let mut transaction = pool.begin().await.map_err(failed)?;
+        if let Some(finish) = finish
+            && !self.finish_run(&mut transaction, finish).await.map_err(failed)?
+        {
+            let run = self.run_in(&mut transaction, finish.id).await.map_err(failed)?;
+            if !run.is_some_and(|run| finish.made(&run)) {
+                return Err(StoreError::RunFinished(finish.id));
+            }
+        }
+        let written = self.insert_records(&mut transaction, records).await.map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(written)
+    }
+
+    /// In transactions of its own, before the records': a new partition's locks are short then.
+    async fn ensure_partitions(&self, records: &[Record]) -> Result<(), sqlx::Error> {
+        let mut years: BTreeSet<i16> = records.iter().map(|record| record.metric_date.year()).collect();
+        {
+            let known = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+            years.retain(|year| !known.contains(year));
+        }
+        if years.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<i32> = years.iter().copied().map(i32::from).collect();
+        sqlx::query("SELECT ensure_partition(year) FROM UNNEST($1::INTEGER[]) AS year")
+            .bind(wanted)
+            .execute(&self.pool)
+            .await?;
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner).extend(years);
+        Ok(())
+    }
+
+    /// Returns the keys of those that were written: by this attempt, or by an earlier one whose answer was lost.
+    async fn insert_records(
+        &self,
+        session: &mut PgConnection,
+        records: &[Record],
+    ) -> Result<Vec<(Date, MetricKey)>, sqlx::Error> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let columns = Columns::of(records);
+        let inserted = sqlx::query(include_str!("insert_records.sql"))
+            .bind(&self.tenant)
+            .bind(&columns.dates)
+            .bind(&columns.types)
+            .bind(&columns.categories)
+            .bind(records.iter().map(|record| record.value.inner().clone()).collect::<Vec<_>>())
+            .bind(records.iter().map(|record| storable_object(&record.metadata)).collect::<Vec<_>>())
+            .bind(records.iter().map(|record| record.provenance.name()).collect::<Vec<_>>())
+            .bind(records.iter().map(|record| record.definition_version).collect::<Vec<_>>())
+            .bind(&columns.collections)
+            .bind(
+                records
+                    .iter()
+                    .map(|record| row::to_micros(record.collection_timestamp).to_sqlx())
+                    .collect::<Vec<_>>(),
+            )
+            .execute(&mut *session)
+            .await?;
+        if inserted.rows_affected() == records.len() as u64 {
+            return Ok(records.iter().map(|record| (record.metric_date, record.key.clone())).collect());
+        }
+        self.written(session, &columns).await
+    }
+
+    async fn written(
+        &self,
+        session: &mut PgConnection,
+        columns: &Columns<'_>,
+    ) -> Result<Vec<(Date, MetricKey)>, sqlx::Error> {
+        let dates = || columns.dates.iter().map(|date| date.to_jiff());
+        let rows = sqlx::query(include_str!("select_written.sql"))
+            .bind(&self.tenant)
+            .bind(&columns.dates)
+            .bind(&columns.types)
+            .bind(&columns.categories)
+            .bind(&columns.collections)
+            .bind(dates().min().map(ToSqlx::to_sqlx))
+            .bind(dates().max().map(ToSqlx::to_sqlx))
+            .fetch_all(session)
+            .await?;
+        rows.iter().map(|columns| Ok((date(columns, "metric_date")?, row::metric_key(columns)?))).collect()
+    }
+
+    pub(super) async fn read_records(
+        &self,
+        from: Date,
+        to: Date,
+        categories: Option<&[String]>,
+    ) -> Result<Vec<Record>, StoreError> {
+        let rows = sqlx::query(SELECT)
+            .bind(&self.tenant)
+            .bind(from.to_sqlx())
+            .bind(to.to_sqlx())
+            .bind(categories)
+            .fetch_all(self.pool().await?)
+            .await
+            .map_err(|error| self.failed(error))?;
+        rows.iter().map(record).collect::<Result<_, _>>().map_err(|error| self.failed(error))
+    }
+
+    pub(super) async fn read_recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
+        let rows = sqlx::query(
+            "SELECT metric_date, metric_type, metric_category FROM daily_metrics
+             WHERE tenant_id = $1 AND metric_date BETWEEN $2 AND $3",
+        )
+        .bind(&self.tenant)
+        .bind(from.to_sqlx())
+        .bind(to.to_sqlx())
+        .fetch_all(self.pool().await?)
+        .await
+        .map_err(|error| self.failed(error))?;
+        let mut recorded = RecordedDays::new();
+        for columns in &rows {
+            let key = row::metric_key(columns).map_err(|error| self.failed(error))?;
+            let date = date(columns, "metric_date").map_err(|error| self.failed(error))?;
+            recorded.entry(key).or_default().insert(date);
+        }
+        Ok(recorded)
+    }
+
+    pub(super) async fn read_span(&self) -> Result<Option<(Date, Date)>, StoreError> {
+        let (first, last): (Option<jiff_sqlx::Date>, Option<jiff_sqlx::Date>) = sqlx::query_as(
+            "SELECT min(metric_date), max(metric_date) FROM daily_metrics WHERE tenant_id = $1",
+        )
+        .bind(&self.tenant)
+        .fetch_one(self.pool().await?)
+        .await
+        .map_err(|error| self.failed(error))?;
+        Ok(first.zip(last).map(|(first, last)| (first.to_jiff(), last.to_jiff())))
+    }
+
+    pub(super) async fn count_provenances(
+        &self,
+        from: Date,
+        to: Date,
+    ) -> Result<Vec<(Provenance, i64)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT provenance, count(*) AS records FROM daily_metrics
+             WHERE tenant_id = $1 AND metric_date BETWEEN $2 AND $3
+             GROUP BY provenance ORDER BY provenance",
+        )
+        .bind(&self.tenant)
+        .bind(from.to_sqlx())
+        .bind(to.to_sqlx())
+        .fetch_all(self.pool().await?)
+        .await
+        .map_err(|error| self.failed(error))?;
+        let counted = |columns: &PgRow| {
+            Ok((row::word(columns, "provenance", Provenance::from_name)?, columns.try_get("records")?))
+        };
+        rows.iter().map(counted).collect::<Result<_, _>>().map_err(|error| self.failed(error))
+    }
+}
+
+/// The keys of some records, column by column, as UNNEST takes them.
+struct Columns<'a> {
+    dates: Vec<jiff_sqlx::Date>,
+    types: Vec<&'static str>,
+    categories: Vec<&'a str>,
+    collections: Vec<uuid::Uuid>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(records: &'a [Record]) -> Self {
+        Self {
+            dates: records.iter().map(|record| record.metric_date.to_sqlx()).collect(),
+            types: records.iter().map(|record| record.key.metric_type.name()).collect(),
+            categories: records.iter().map(|record| record.key.category.as_str()).collect(),
+            collections: records.iter().map(|record| record.collection_id).collect(),
+        }
+    }
+}
+
+fn date(columns: &PgRow, name: &'static str) -> Result<Date, sqlx::Error> {
+    columns.try_get::<jiff_sqlx::Date, _>(name).map(jiff_sqlx::Date::to_jiff)
+}
+
+fn record(columns: &PgRow) -> Result<Record, sqlx::Error> {
+    let value: BigDecimal = columns.try_get("value")?;
+    let collection_timestamp: jiff_sqlx::Timestamp = columns.try_get("collection_timestamp")?;
+    Ok(Record {
+        metric_date: date(columns, "metric_date")?,
+        key: row::metric_key(columns)?,
+        value: Decimal::try_from(value).map_err(|error| row::undecodable("value", error))?,
+        metadata: row::object("metadata", columns.try_get("metadata")?)?,
+        provenance: row::word(columns, "provenance", Provenance::from_name)?,
+        definition_version: columns.try_get("definition_version")?,
+        collection_id: columns.try_get("collection_id")?,
+        collection_timestamp: collection_timestamp.to_jiff(),
+    })
+}

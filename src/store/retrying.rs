@@ -1,0 +1,99 @@
+//! A store whose calls are tried again after a passing failure. Every call of [`Store`] may safely be repeated when its
+//! answer was lost, `commit` included.
+
+use async_trait::async_trait;
+use jiff::{Timestamp, civil::Date};
+use uuid::Uuid;
+
+use super::{
+    DefinitionChange, Finish, Held, LockName, MigrationNames, NewRun, RecordedDays, Run, RunFilter, Store,
+    StoreError, StoredDefinition,
+};
+use crate::{
+    database::RetryPolicy,
+    metric::{MetricKey, Provenance, Record},
+};
+
+pub(super) struct Retrying<S> {
+    pub(super) store: S,
+    pub(super) policy: RetryPolicy,
+}
+
+/// Calls a method of the wrapped store until it succeeds, fails for good, or has been retried often enough.
+macro_rules! retry {
+    ($self:ident.$method:ident($($argument:expr),*)) => {
+        $self.policy.run(StoreError::is_passing, || $self.store.$method($($argument),*)).await
+    };
+}
+
+#[async_trait]
+impl<S: Store> Store for Retrying<S> {
+    fn location(&self) -> String {
+        self.store.location()
+    }
+
+    async fn migrate(&self) -> Result<MigrationNames, StoreError> {
+        retry!(self.migrate())
+    }
+
+    async fn pending_migrations(&self) -> Result<MigrationNames, StoreError> {
+        retry!(self.pending_migrations())
+    }
+
+    async fn definitions(&self) -> Result<Vec<StoredDefinition>, StoreError> {
+        retry!(self.definitions())
+    }
+
+    async fn change_definitions(
+        &self,
+        changes: &[DefinitionChange],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        retry!(self.change_definitions(changes, now))
+    }
+
+    async fn try_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
+        retry!(self.try_lock(name))
+    }
+
+    async fn start_run(&self, run: &NewRun) -> Result<(), StoreError> {
+        retry!(self.start_run(run))
+    }
+
+    async fn commit(
+        &self,
+        records: &[Record],
+        finish: Option<&Finish>,
+    ) -> Result<Vec<(Date, MetricKey)>, StoreError> {
+        retry!(self.commit(records, finish))
+    }
+
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
+        retry!(self.runs(filter))
+    }
+
+    async fn recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
+        retry!(self.recorded(from, to))
+    }
+
+    async fn records(
+        &self,
+        from: Date,
+        to: Date,
+        categories: Option<&[String]>,
+    ) -> Result<Vec<Record>, StoreError> {
+        retry!(self.records(from, to, categories))
+    }
+
+    async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError> {
+        retry!(self.recorded_span())
+    }
+
+    async fn provenance_counts(&self, from: Date, to: Date) -> Result<Vec<(Provenance, i64)>, StoreError> {
+        retry!(self.provenance_counts(from, to))
+    }
+
+    async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
+        retry!(self.run(id))
+    }
+}

@@ -1,0 +1,86 @@
+//! How columns become domain values, and how a column that cannot be read becomes [`StoreError::Corrupt`].
+
+use std::{error::Error, str::FromStr};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use sqlx::{ColumnIndex, Decode, Row, Type};
+
+use super::StoreError;
+use crate::{
+    database::Fault,
+    metric::{Definition, MetricKey, MetricType},
+};
+
+/// What a failure of the driver means at `location`.
+pub(super) fn failed(location: &str, error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::ColumnDecode { index, source } => StoreError::Corrupt {
+            location: location.to_owned(),
+            what: format!("column {}: {source}", index.trim_matches('"')),
+        },
+        other => StoreError::Fault { location: location.to_owned(), fault: Fault::from(other) },
+    }
+}
+
+/// Reads a text column that holds one of a few words.
+pub(super) fn word<'r, R, T>(
+    row: &'r R,
+    column: &'static str,
+    from_name: impl Fn(&str) -> Option<T>,
+) -> Result<T, sqlx::Error>
+where
+    R: Row,
+    &'static str: ColumnIndex<R>,
+    &'r str: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let name: &str = row.try_get(column)?;
+    from_name(name).ok_or_else(|| undecodable(column, format!("`{name}` is none of the known words")))
+}
+
+/// Reads a text column that holds something with a standard notation: a date, an instant, a UUID, a decimal.
+pub(super) fn parsed<'r, R, T>(row: &'r R, column: &'static str) -> Result<T, sqlx::Error>
+where
+    R: Row,
+    &'static str: ColumnIndex<R>,
+    &'r str: Decode<'r, R::Database> + Type<R::Database>,
+    T: FromStr<Err: Error + Send + Sync + 'static>,
+{
+    row.try_get::<&str, _>(column)?.parse().map_err(|error: T::Err| undecodable(column, error))
+}
+
+pub(super) fn metric_key<'r, R>(row: &'r R) -> Result<MetricKey, sqlx::Error>
+where
+    R: Row,
+    &'static str: ColumnIndex<R>,
+    &'r str: Decode<'r, R::Database> + Type<R::Database>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+{
+    Ok(MetricKey {
+        metric_type: word(row, "metric_type", MetricType::from_name)?,
+        category: row.try_get("metric_category")?,
+    })
+}
+
+pub(super) fn definition(spec: Value) -> Result<Definition, sqlx::Error> {
+    serde_json::from_value(spec).map_err(|error| undecodable("spec", error))
+}
+
+pub(super) fn object(column: &'static str, value: Value) -> Result<Map<String, Value>, sqlx::Error> {
+    match value {
+        Value::Object(object) => Ok(object),
+        other => Err(undecodable(column, format!("not an object: {other}"))),
+    }
+}
+
+pub(super) fn undecodable(
+    column: &'static str,
+    source: impl Into<Box<dyn Error + Send + Sync>>,
+) -> sqlx::Error {
+    sqlx::Error::ColumnDecode { index: column.to_owned(), source: source.into() }
+}
+
+/// An instant as a store keeps it: to the microsecond, which is as fine as PostgreSQL goes.
+pub(super) fn to_micros(instant: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(instant.as_microsecond()).unwrap_or(instant)
+}

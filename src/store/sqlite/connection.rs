@@ -1,0 +1,77 @@
+//! Connections to the file, and what every one of them has set.
+
+use std::{io, path::Path, time::Duration};
+
+use sqlx::{
+    ConnectOptions, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::SqliteStore;
+use crate::{database::FaultClass, store::StoreError};
+
+/// One that writes and one that reads meanwhile; each one is a thread and a page cache.
+const MAX_CONNECTIONS: u32 = 2;
+/// How long a statement waits for another process's transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Options that open the file but do not create it. What is committed is on the disk, even if the power fails next.
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging()
+}
+
+pub(super) fn pool(path: &Path) -> SqlitePool {
+    SqlitePoolOptions::new().max_connections(MAX_CONNECTIONS).connect_lazy_with(options(path))
+}
+
+impl SqliteStore {
+    /// The pool, once the store is known to be migrated.
+    pub(super) async fn pool(&self) -> Result<&SqlitePool, StoreError> {
+        self.migrated.get_or_try_init(|| self.check_migrated()).await?;
+        Ok(&self.pool)
+    }
+
+    async fn check_migrated(&self) -> Result<(), StoreError> {
+        let pending = self.list_pending().await?;
+        if pending.is_empty() {
+            return Ok(());
+        }
+        Err(StoreError::NotMigrated { location: self.location.clone(), pending })
+    }
+
+    /// # Errors
+    /// When the directory that the file is in, or would be in, does not exist or cannot be looked into.
+    pub(super) fn file_exists(&self) -> Result<bool, StoreError> {
+        let directory = match self.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        match (directory.is_dir(), self.path.try_exists()) {
+            (true, Ok(exists)) => Ok(exists),
+            (false, Ok(_)) => {
+                let message = format!(
+                    "the directory {} does not exist; create it, or name another file",
+                    directory.display()
+                );
+                Err(self.fault(FaultClass::Other, message))
+            }
+            (_, Err(error)) => Err(self.io_failed(&self.path, &error)),
+        }
+    }
+
+    pub(super) fn io_failed(&self, path: &Path, error: &io::Error) -> StoreError {
+        let class = match error.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => FaultClass::Denied,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => FaultClass::Full,
+            _ => FaultClass::Other,
+        };
+        self.fault(class, format!("{}: {error}", path.display()))
+    }
+}

@@ -1,0 +1,139 @@
+//! Reading and writing definitions.
+
+use jiff::Timestamp;
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use uuid::Uuid;
+
+use super::{SqliteStore, text};
+use crate::{
+    database::FaultClass,
+    metric::{Definition, MetricKey},
+    store::{
+        DefinitionChange, StoreError, StoredDefinition,
+        definitions::{Write, writes},
+        row,
+    },
+};
+
+const SELECT: &str = "
+    SELECT spec, version, is_active, metric_definitions.created_at
+    FROM metric_definitions
+    JOIN metric_definition_versions USING (tenant_id, metric_type, metric_category, version)
+    WHERE tenant_id = ?1
+    ORDER BY metric_category, metric_type";
+
+/// Counting on from the highest version that exists keeps this right even if somebody deleted the current row.
+const INSERT_VERSION: &str = "
+    INSERT INTO metric_definition_versions (tenant_id, metric_type, metric_category, version, spec, created_at)
+    SELECT ?1, ?2, ?3, coalesce(max(version), 0) + 1, ?4, ?5
+    FROM metric_definition_versions
+    WHERE tenant_id = ?1 AND metric_type = ?2 AND metric_category = ?3
+    RETURNING version";
+
+const UPSERT_CURRENT: &str = "
+    INSERT INTO metric_definitions (tenant_id, metric_type, metric_category, version, display_name, description,
+                                    unit, format_pattern, created_at, updated_at, id)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10)
+    ON CONFLICT (tenant_id, metric_type, metric_category) DO UPDATE
+    SET version = excluded.version, display_name = excluded.display_name, description = excluded.description,
+        unit = excluded.unit, format_pattern = excluded.format_pattern, is_active = TRUE,
+        updated_at = excluded.updated_at";
+
+const SET_ACTIVE: &str = "
+    UPDATE metric_definitions SET is_active = ?4, updated_at = ?5
+    WHERE tenant_id = ?1 AND metric_type = ?2 AND metric_category = ?3";
+
+impl SqliteStore {
+    pub(super) async fn read_definitions(&self) -> Result<Vec<StoredDefinition>, StoreError> {
+        let mut session = self.pool().await?.acquire().await.map_err(|error| self.failed(error))?;
+        self.stored(&mut session).await.map_err(|error| self.failed(error))
+    }
+
+    pub(super) async fn write_definitions(
+        &self,
+        changes: &[DefinitionChange],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let failed = |error| self.failed(error);
+        // One writer at a time from here on, so that what was read is what is changed.
+        let mut transaction = self.pool().await?.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let stored = self.stored(&mut transaction).await.map_err(failed)?;
+        for write in writes(&stored, changes).map_err(|key| self.undefined(&key))? {
+            match write {
+                Write::Version(definition) => {
+                    self.insert_version(&mut transaction, definition, now).await.map_err(failed)?;
+                }
+                Write::SetActive(key, active) => {
+                    self.set_active(&mut transaction, &key, active, now).await.map_err(failed)?;
+                }
+            }
+        }
+        transaction.commit().await.map_err(failed)
+    }
+
+    async fn stored(&self, session: &mut SqliteConnection) -> Result<Vec<StoredDefinition>, sqlx::Error> {
+        let rows = sqlx::query(SELECT).bind(&self.tenant).fetch_all(session).await?;
+        rows.iter().map(stored_definition).collect()
+    }
+
+    async fn insert_version(
+        &self,
+        session: &mut SqliteConnection,
+        definition: &Definition,
+        now: Timestamp,
+    ) -> Result<(), sqlx::Error> {
+        let version: i32 = sqlx::query_scalar(INSERT_VERSION)
+            .bind(&self.tenant)
+            .bind(definition.metric_type.name())
+            .bind(&definition.category)
+            .bind(sqlx::types::Json(definition))
+            .bind(text(now))
+            .fetch_one(&mut *session)
+            .await?;
+        sqlx::query(UPSERT_CURRENT)
+            .bind(&self.tenant)
+            .bind(definition.metric_type.name())
+            .bind(&definition.category)
+            .bind(version)
+            .bind(&definition.display_name)
+            .bind(&definition.description)
+            .bind(&definition.unit)
+            .bind(&definition.format_pattern)
+            .bind(text(now))
+            .bind(Uuid::new_v4().to_string())
+            .execute(session)
+            .await
+            .map(drop)
+    }
+
+    async fn set_active(
+        &self,
+        session: &mut SqliteConnection,
+        key: &MetricKey,
+        active: bool,
+        now: Timestamp,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query(SET_ACTIVE)
+            .bind(&self.tenant)
+            .bind(key.metric_type.name())
+            .bind(&key.category)
+            .bind(active)
+            .bind(text(now))
+            .execute(session)
+            .await
+            .map(drop)
+    }
+
+    fn undefined(&self, key: &MetricKey) -> StoreError {
+        self.fault(FaultClass::Other, format!("there is no {} named `{}`", key.metric_type, key.category))
+    }
+}
+
+fn stored_definition(columns: &SqliteRow) -> Result<StoredDefinition, sqlx::Error> {
+    Ok(StoredDefinition {
+        definition: row::definition(columns.try_get("spec")?)?,
+        version: columns.try_get("version")?,
+        is_active: columns.try_get("is_active")?,
+        created_at: row::parsed(columns, "created_at")?,
+    })
+}

@@ -1,0 +1,83 @@
+//! Locks: locked files in a directory beside the store. The kernel lets go of them when their process dies.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use super::SqliteStore;
+use crate::store::{Held, LockName, StoreError};
+
+struct HeldFile {
+    path: PathBuf,
+    /// Locked as long as it is open.
+    _file: File,
+}
+
+impl Held for HeldFile {}
+
+impl Drop for HeldFile {
+    /// The file goes while it is still locked, so that nobody else's is taken away. If it cannot be removed it stays
+    /// as an empty file, which does no harm.
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl SqliteStore {
+    pub(super) async fn take_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
+        self.pool().await?;
+        let path = self.lock_directory()?.join(format!("{}.{name}", file_name(&self.tenant)));
+        match try_lock(&path) {
+            Ok(held) => Ok(held.map(|held| Box::new(held) as Box<dyn Held>)),
+            Err(error) => Err(self.io_failed(&path, &error)),
+        }
+    }
+
+    /// `<store>-locks`, created if need be.
+    pub(super) fn lock_directory(&self) -> Result<PathBuf, StoreError> {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push("-locks");
+        let directory = PathBuf::from(name);
+        fs::create_dir_all(&directory).map_err(|error| self.io_failed(&directory, &error))?;
+        Ok(directory)
+    }
+}
+
+fn try_lock(path: &Path) -> io::Result<Option<HeldFile>> {
+    loop {
+        let file = File::options().create(true).truncate(false).write(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // Its last holder may have removed the file after it was opened here. A lock on it would exclude nobody.
+        if is_still_at(&file, path)? {
+            return Ok(Some(HeldFile { path: path.to_owned(), _file: file }));
+        }
+    }
+}
+
+fn is_still_at(file: &File, path: &Path) -> io::Result<bool> {
+    let opened = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (opened.dev(), opened.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// `tenant` as part of a file name, whatever it consists of.
+fn file_name(tenant: &str) -> String {
+    tenant
+        .chars()
+        .map(
+            |c| {
+                if c.is_ascii_alphanumeric() || c == '_' { c.to_string() } else { format!("%{:x}", c as u32) }
+            },
+        )
+        .collect()
+}

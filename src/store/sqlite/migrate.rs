@@ -1,0 +1,86 @@
+//! Bringing the file and its tables up to date. This is the only place where the file is created.
+
+use std::fs::File;
+
+use sqlx::{
+    ConnectOptions, Connection, SqliteConnection,
+    migrate::{MigrateError, Migrator},
+};
+
+use super::{SqliteStore, connection::options};
+use crate::{
+    database::FaultClass,
+    store::{
+        MigrationNames, StoreError,
+        migrations::{Applied, SELECT_APPLIED, migrator, pending},
+    },
+};
+
+/// In order; a file that was ever released is never changed.
+const FILES: &[(&str, &str)] = &[
+    ("0001_tables", include_str!("migrations/0001_tables.sql")),
+    ("0002_immutability", include_str!("migrations/0002_immutability.sql")),
+];
+
+impl SqliteStore {
+    pub(super) async fn list_pending(&self) -> Result<MigrationNames, StoreError> {
+        let known = migrator(FILES);
+        if !self.file_exists()? {
+            return pending(&self.location, &known, &[]);
+        }
+        let mut connection = self.pool.acquire().await.map_err(|error| self.failed(error))?;
+        self.pending_in(&mut connection, &known).await
+    }
+
+    pub(super) async fn apply_migrations(&self) -> Result<MigrationNames, StoreError> {
+        self.file_exists()?;
+        let _turn = self.await_turn().await?;
+        let mut connection = options(&self.path)
+            .create_if_missing(true)
+            .connect()
+            .await
+            .map_err(|error| self.failed(error))?;
+        let known = migrator(FILES);
+        let applied = self.pending_in(&mut connection, &known).await?;
+        known.run_direct(None, &mut connection, false).await.map_err(|error| self.migration_failed(error))?;
+        connection.close().await.map_err(|error| self.failed(error))?;
+        Ok(applied)
+    }
+
+    /// Waits until no other process migrates this file; dropping the result lets the next one have its turn. The lock
+    /// file stays: whoever waits for it has it open.
+    async fn await_turn(&self) -> Result<File, StoreError> {
+        let path = self.lock_directory()?.join("migrate");
+        let file = File::create(&path).map_err(|error| self.io_failed(&path, &error))?;
+        let waiting = tokio::task::spawn_blocking(move || file.lock().map(|()| file));
+        let failed = |error| self.io_failed(&path, &error);
+        waiting.await.map_err(|error| failed(error.into()))?.map_err(failed)
+    }
+
+    async fn pending_in(
+        &self,
+        connection: &mut SqliteConnection,
+        known: &Migrator,
+    ) -> Result<MigrationNames, StoreError> {
+        let applied = applied(connection).await.map_err(|error| self.failed(error))?;
+        pending(&self.location, known, &applied)
+    }
+
+    fn migration_failed(&self, error: MigrateError) -> StoreError {
+        match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => self.failed(error),
+            other => self.fault(FaultClass::Other, other.to_string()),
+        }
+    }
+}
+
+async fn applied(connection: &mut SqliteConnection) -> Result<Vec<Applied>, sqlx::Error> {
+    let exists: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')")
+            .fetch_one(&mut *connection)
+            .await?;
+    if !exists {
+        return Ok(Vec::new());
+    }
+    sqlx::query_as(SELECT_APPLIED).fetch_all(connection).await
+}

@@ -1,0 +1,107 @@
+-- Daymark's tables, the same as on PostgreSQL as far as SQLite goes. tenant_id leads every key.
+-- Dates are text as in 2025-01-31; instants are UTC text of one fixed width, as in 2025-01-31T00:15:00.000000Z, so that
+-- text order is time order; UUIDs are text; exact decimals are text, because SQLite's own numbers are floats.
+
+-- Every version that a definition ever had. Records name the version that made them.
+CREATE TABLE metric_definition_versions (
+    tenant_id       TEXT    NOT NULL CONSTRAINT tenant_is_a_name
+                            CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
+    metric_type     TEXT    NOT NULL CONSTRAINT type_is_known
+                            CHECK (metric_type IN ('count', 'average', 'percentage', 'aggregate')),
+    metric_category TEXT    NOT NULL CONSTRAINT category_is_a_name
+                            CHECK (metric_category GLOB '[a-z]*' AND metric_category NOT GLOB '*[^a-z0-9_]*'
+                                   AND length(metric_category) <= 63),
+    version         INTEGER NOT NULL CONSTRAINT version_counts_from_one CHECK (version >= 1),
+    -- The whole definition: measure, sources, filters, presentation.
+    spec            TEXT    NOT NULL CONSTRAINT spec_is_an_object CHECK (json_valid(spec) AND json_type(spec) = 'object'),
+    created_at      TEXT    NOT NULL,
+    PRIMARY KEY (tenant_id, metric_type, metric_category, version)
+) STRICT, WITHOUT ROWID;
+
+-- The current definition of each metric, as a dashboard needs it.
+CREATE TABLE metric_definitions (
+    id              TEXT    NOT NULL,
+    tenant_id       TEXT    NOT NULL,
+    metric_type     TEXT    NOT NULL,
+    metric_category TEXT    NOT NULL,
+    display_name    TEXT    NOT NULL,
+    description     TEXT    NOT NULL DEFAULT '',
+    unit            TEXT    NOT NULL DEFAULT '',
+    format_pattern  TEXT    NOT NULL DEFAULT '',
+    is_active       INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
+    version         INTEGER NOT NULL,
+    created_at      TEXT    NOT NULL,
+    updated_at      TEXT    NOT NULL,
+    PRIMARY KEY (tenant_id, metric_type, metric_category),
+    FOREIGN KEY (tenant_id, metric_type, metric_category, version) REFERENCES metric_definition_versions
+) STRICT, WITHOUT ROWID;
+
+-- Not for speed: at most one active metric of a name. A metric that changes its type leaves an inactive row behind.
+CREATE UNIQUE INDEX metric_definitions_one_active ON metric_definitions (tenant_id, metric_category) WHERE is_active;
+
+-- One entry a run, written before its work starts and finished once.
+CREATE TABLE metric_collection_log (
+    id                  TEXT    NOT NULL,
+    tenant_id           TEXT    NOT NULL CONSTRAINT tenant_is_a_name
+                                CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
+    kind                TEXT    NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('collect', 'backfill')),
+    collection_date     TEXT    NOT NULL CONSTRAINT date_is_a_date CHECK (collection_date IS date(collection_date)),
+    collection_end_date TEXT    NOT NULL CONSTRAINT end_date_is_a_date CHECK (collection_end_date IS date(collection_end_date)),
+    started_at          TEXT    NOT NULL,
+    completed_at        TEXT,
+    status              TEXT    NOT NULL CONSTRAINT status_is_known
+                                CHECK (status IN ('running', 'completed', 'partial', 'failed')),
+    metrics_collected   INTEGER NOT NULL DEFAULT 0 CONSTRAINT metrics_are_counted CHECK (metrics_collected >= 0),
+    error_message       TEXT,
+    error_details       TEXT    CONSTRAINT details_are_an_object
+                                CHECK (error_details IS NULL OR (json_valid(error_details) AND json_type(error_details) = 'object')),
+    host                TEXT    NOT NULL,
+    process_id          INTEGER NOT NULL,
+    created_at          TEXT    NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')),
+    PRIMARY KEY (tenant_id, id),
+    CONSTRAINT completed_when_not_running CHECK ((completed_at IS NULL) = (status = 'running')),
+    CONSTRAINT days_are_in_order CHECK (collection_end_date >= collection_date)
+) STRICT, WITHOUT ROWID;
+
+-- The latest runs: ORDER BY started_at DESC LIMIT n.
+CREATE INDEX metric_collection_log_latest ON metric_collection_log (tenant_id, started_at DESC);
+-- The runs that had to do with some days: collection_end_date >= from AND collection_date <= to. Most questions are
+-- about recent days, so the end date, which leaves only the recent runs, comes first.
+CREATE INDEX metric_collection_log_days ON metric_collection_log (tenant_id, collection_end_date, collection_date);
+
+-- The records: one value for each metric and finished day, never rewritten.
+-- "id" is there for clients that want a single column; it is random and not indexed.
+CREATE TABLE daily_metrics (
+    id                   TEXT    NOT NULL,
+    tenant_id            TEXT    NOT NULL,
+    metric_date          TEXT    NOT NULL CONSTRAINT date_is_sane
+                                 CHECK (metric_date IS date(metric_date) AND metric_date >= '1900-01-01'),
+    metric_type          TEXT    NOT NULL CONSTRAINT type_is_known
+                                 CHECK (metric_type IN ('count', 'average', 'percentage', 'aggregate')),
+    metric_category      TEXT    NOT NULL,
+    -- Digits, with at most a minus before, a point within.
+    value                TEXT    NOT NULL CONSTRAINT value_is_finite
+                                 CHECK ((value GLOB '[0-9]*' OR value GLOB '-[0-9]*') AND value GLOB '*[0-9]'
+                                        AND value NOT GLOB '*[^-.0-9]*' AND value NOT GLOB '?*-*'
+                                        AND value NOT GLOB '*.*.*'),
+    metadata             TEXT    NOT NULL DEFAULT '{}' CONSTRAINT metadata_is_an_object
+                                 CHECK (json_valid(metadata) AND json_type(metadata) = 'object'),
+    provenance           TEXT    NOT NULL CONSTRAINT provenance_is_known
+                                 CHECK (provenance IN ('observed', 'reconstructed', 'corrected')),
+    definition_version   INTEGER NOT NULL,
+    collection_id        TEXT    NOT NULL,
+    collection_timestamp TEXT    NOT NULL CONSTRAINT timestamp_has_the_fixed_width
+                                 CHECK (collection_timestamp GLOB
+                                        '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    created_at           TEXT    NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')),
+    CONSTRAINT value_is_not_negative CHECK (value NOT GLOB '-*' OR metric_type = 'average'),
+    -- A day ends nowhere before 10:00 UTC of its own date, which is midnight at UTC+14.
+    CONSTRAINT day_is_finished CHECK (collection_timestamp >= metric_date || 'T10:00:00.000000Z'),
+    -- Serves one metric over a range of days, and "first write wins".
+    PRIMARY KEY (tenant_id, metric_category, metric_type, metric_date),
+    FOREIGN KEY (tenant_id, metric_type, metric_category, definition_version) REFERENCES metric_definition_versions,
+    FOREIGN KEY (tenant_id, collection_id) REFERENCES metric_collection_log
+) STRICT, WITHOUT ROWID;
+
+-- All metrics of a day or a range of days, and the first and the last recorded day.
+CREATE INDEX daily_metrics_by_date ON daily_metrics (tenant_id, metric_date);

@@ -1,0 +1,131 @@
+//! The store on SQLite: one file, in WAL mode, and beside it a directory of lock files.
+
+mod connection;
+mod definitions;
+mod lock;
+mod migrate;
+mod records;
+mod runs;
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use jiff::{Timestamp, civil::Date};
+use sqlx::SqlitePool;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use super::{
+    DefinitionChange, Finish, Held, LockName, MigrationNames, NewRun, RecordedDays, Run, RunFilter, Store,
+    StoreError, StoredDefinition, row,
+};
+use crate::{
+    database::{Fault, FaultClass},
+    metric::{MetricKey, Provenance, Record},
+};
+
+pub(super) struct SqliteStore {
+    path: PathBuf,
+    pool: SqlitePool,
+    location: String,
+    tenant: String,
+    /// Set once the store has been seen to have exactly the migrations that this binary knows.
+    migrated: OnceCell<()>,
+}
+
+impl SqliteStore {
+    pub(super) fn new(path: &Path, tenant: String) -> Self {
+        Self {
+            path: path.to_owned(),
+            pool: connection::pool(path),
+            location: format!("sqlite:{}", path.display()),
+            tenant,
+            migrated: OnceCell::new(),
+        }
+    }
+
+    fn failed(&self, error: sqlx::Error) -> StoreError {
+        row::failed(&self.location, error)
+    }
+
+    fn fault(&self, class: FaultClass, message: String) -> StoreError {
+        StoreError::Fault { location: self.location.clone(), fault: Fault::new(class, message) }
+    }
+}
+
+/// An instant as the tables hold it: UTC, of one fixed width, so that text order is time order.
+fn text(instant: Timestamp) -> String {
+    instant.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn location(&self) -> String {
+        self.location.clone()
+    }
+
+    async fn migrate(&self) -> Result<MigrationNames, StoreError> {
+        self.apply_migrations().await
+    }
+
+    async fn pending_migrations(&self) -> Result<MigrationNames, StoreError> {
+        self.list_pending().await
+    }
+
+    async fn definitions(&self) -> Result<Vec<StoredDefinition>, StoreError> {
+        self.read_definitions().await
+    }
+
+    async fn change_definitions(
+        &self,
+        changes: &[DefinitionChange],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write_definitions(changes, row::to_micros(now)).await
+    }
+
+    async fn try_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
+        self.take_lock(name).await
+    }
+
+    async fn start_run(&self, run: &NewRun) -> Result<(), StoreError> {
+        self.insert_run(run).await
+    }
+
+    async fn commit(
+        &self,
+        records: &[Record],
+        finish: Option<&Finish>,
+    ) -> Result<Vec<(Date, MetricKey)>, StoreError> {
+        self.write_records(records, finish).await
+    }
+
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
+        self.read_runs(filter).await
+    }
+
+    async fn recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
+        self.read_recorded(from, to).await
+    }
+
+    async fn records(
+        &self,
+        from: Date,
+        to: Date,
+        categories: Option<&[String]>,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.read_records(from, to, categories).await
+    }
+
+    async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError> {
+        self.read_span().await
+    }
+
+    async fn provenance_counts(&self, from: Date, to: Date) -> Result<Vec<(Provenance, i64)>, StoreError> {
+        self.count_provenances(from, to).await
+    }
+
+    async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
+        self.read_run(id).await
+    }
+}

@@ -1,0 +1,172 @@
+//! Records: written once, and read.
+
+use std::collections::HashSet;
+
+use jiff::civil::Date;
+use serde_json::json;
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use uuid::Uuid;
+
+use super::{SqliteStore, text};
+use crate::{
+    metric::{MetricKey, Provenance, Record},
+    store::{Finish, RecordedDays, StoreError, row},
+};
+
+const SELECT: &str = "
+    SELECT metric_date, metric_type, metric_category, value, metadata, provenance, definition_version, collection_id,
+           collection_timestamp
+    FROM daily_metrics
+    WHERE tenant_id = ?1 AND metric_date BETWEEN ?2 AND ?3
+      AND (?4 IS NULL OR metric_category IN (SELECT value FROM json_each(?4)))
+    ORDER BY metric_date, metric_category, metric_type";
+
+impl SqliteStore {
+    pub(super) async fn write_records(
+        &self,
+        records: &[Record],
+        finish: Option<&Finish>,
+    ) -> Result<Vec<(Date, MetricKey)>, StoreError> {
+        let failed = |error| self.failed(error);
+        let mut transaction = self.pool().await?.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        if let Some(finish) = finish
+            && !self.finish_run(&mut transaction, finish).await.map_err(failed)?
+        {
+            let run = self.run_in(&mut transaction, finish.id).await.map_err(failed)?;
+            if !run.is_some_and(|run| finish.made(&run)) {
+                return Err(StoreError::RunFinished(finish.id));
+            }
+        }
+        let written = self.insert_records(&mut transaction, records).await.map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(written)
+    }
+
+    /// Returns the keys of those that were written: by this attempt, or by an earlier one whose answer was lost.
+    async fn insert_records(
+        &self,
+        connection: &mut SqliteConnection,
+        records: &[Record],
+    ) -> Result<Vec<(Date, MetricKey)>, sqlx::Error> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut keys = HashSet::new();
+        let given = records.iter().filter(|record| keys.insert((record.metric_date, &record.key)));
+        let given = serde_json::Value::from_iter(given.map(|record| {
+            json!({
+                "id": Uuid::new_v4().to_string(),
+                "metric_date": record.metric_date.to_string(),
+                "metric_type": record.key.metric_type.name(),
+                "metric_category": record.key.category,
+                "value": record.value.to_string(),
+                "metadata": serde_json::to_string(&record.metadata).unwrap_or_default(),
+                "provenance": record.provenance.name(),
+                "definition_version": record.definition_version,
+                "collection_id": record.collection_id.to_string(),
+                "collection_timestamp": text(record.collection_timestamp),
+            })
+        }))
+        .to_string();
+        sqlx::query(include_str!("insert_records.sql"))
+            .bind(&self.tenant)
+            .bind(&given)
+            .execute(&mut *connection)
+            .await?;
+        let rows = sqlx::query(include_str!("select_written.sql"))
+            .bind(&self.tenant)
+            .bind(&given)
+            .fetch_all(connection)
+            .await?;
+        rows.iter()
+            .map(|columns| Ok((row::parsed(columns, "metric_date")?, row::metric_key(columns)?)))
+            .collect()
+    }
+
+    pub(super) async fn read_records(
+        &self,
+        from: Date,
+        to: Date,
+        categories: Option<&[String]>,
+    ) -> Result<Vec<Record>, StoreError> {
+        let rows = sqlx::query(SELECT)
+            .bind(&self.tenant)
+            .bind(from.to_string())
+            .bind(to.to_string())
+            .bind(categories.map(|categories| json!(categories).to_string()))
+            .fetch_all(self.pool().await?)
+            .await
+            .map_err(|error| self.failed(error))?;
+        rows.iter().map(record).collect::<Result<_, _>>().map_err(|error| self.failed(error))
+    }
+
+    pub(super) async fn read_recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
+        let rows = sqlx::query(
+            "SELECT metric_date, metric_type, metric_category FROM daily_metrics
+             WHERE tenant_id = ?1 AND metric_date BETWEEN ?2 AND ?3",
+        )
+        .bind(&self.tenant)
+        .bind(from.to_string())
+        .bind(to.to_string())
+        .fetch_all(self.pool().await?)
+        .await
+        .map_err(|error| self.failed(error))?;
+        let mut recorded = RecordedDays::new();
+        for columns in &rows {
+            let key = row::metric_key(columns).map_err(|error| self.failed(error))?;
+            let date = row::parsed(columns, "metric_date").map_err(|error| self.failed(error))?;
+            recorded.entry(key).or_default().insert(date);
+        }
+        Ok(recorded)
+    }
+
+    pub(super) async fn read_span(&self) -> Result<Option<(Date, Date)>, StoreError> {
+        // Two subqueries: SQLite answers min() or max() from an index only when it is alone in its SELECT.
+        let columns = sqlx::query(
+            "SELECT (SELECT min(metric_date) FROM daily_metrics WHERE tenant_id = ?1) AS first,
+                    (SELECT max(metric_date) FROM daily_metrics WHERE tenant_id = ?1) AS last",
+        )
+        .bind(&self.tenant)
+        .fetch_one(self.pool().await?)
+        .await
+        .map_err(|error| self.failed(error))?;
+        let first: Option<&str> = columns.try_get("first").map_err(|error| self.failed(error))?;
+        let span = first.map(|_| Ok((row::parsed(&columns, "first")?, row::parsed(&columns, "last")?)));
+        span.transpose().map_err(|error| self.failed(error))
+    }
+
+    pub(super) async fn count_provenances(
+        &self,
+        from: Date,
+        to: Date,
+    ) -> Result<Vec<(Provenance, i64)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT provenance, count(*) AS records FROM daily_metrics
+             WHERE tenant_id = ?1 AND metric_date BETWEEN ?2 AND ?3
+             GROUP BY provenance ORDER BY provenance",
+        )
+        .bind(&self.tenant)
+        .bind(from.to_string())
+        .bind(to.to_string())
+        .fetch_all(self.pool().await?)
+        .await
+        .map_err(|error| self.failed(error))?;
+        let counted = |columns: &SqliteRow| {
+            Ok((row::word(columns, "provenance", Provenance::from_name)?, columns.try_get("records")?))
+        };
+        rows.iter().map(counted).collect::<Result<_, _>>().map_err(|error| self.failed(error))
+    }
+}
+
+fn record(columns: &SqliteRow) -> Result<Record, sqlx::Error> {
+    Ok(Record {
+        metric_date: row::parsed(columns, "metric_date")?,
+        key: row::metric_key(columns)?,
+        value: row::parsed(columns, "value")?,
+        metadata: row::object("metadata", columns.try_get("metadata")?)?,
+        provenance: row::word(columns, "provenance", Provenance::from_name)?,
+        definition_version: columns.try_get("definition_version")?,
+        collection_id: row::parsed(columns, "collection_id")?,
+        collection_timestamp: row::parsed(columns, "collection_timestamp")?,
+    })
+}

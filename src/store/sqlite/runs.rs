@@ -1,0 +1,116 @@
+//! The collection log.
+
+use serde_json::Value;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow, types::Json};
+use uuid::Uuid;
+
+use super::{SqliteStore, text};
+use crate::store::{Finish, NewRun, Run, RunFilter, RunKind, RunStatus, StoreError, row};
+
+const COLUMNS: &str = "id, kind, collection_date, collection_end_date, started_at, completed_at, status,
+    metrics_collected, error_message, error_details, host, process_id";
+
+/// The LIMIT that is none.
+const ALL: i64 = -1;
+
+/// An entry that is there already is an earlier attempt's, whose answer was lost: nobody else makes this random id.
+const INSERT: &str = "
+    INSERT INTO metric_collection_log (tenant_id, id, kind, collection_date, collection_end_date, started_at, status,
+                                       host, process_id)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'running', ?7, ?8
+    WHERE NOT EXISTS (SELECT 1 FROM metric_collection_log WHERE tenant_id = ?1 AND id = ?2)";
+
+const FINISH: &str = "
+    UPDATE metric_collection_log
+    SET status = ?3, completed_at = ?4, metrics_collected = ?5, error_message = ?6, error_details = ?7
+    WHERE tenant_id = ?1 AND id = ?2 AND status = 'running'";
+
+impl SqliteStore {
+    pub(super) async fn insert_run(&self, run: &NewRun) -> Result<(), StoreError> {
+        sqlx::query(INSERT)
+            .bind(&self.tenant)
+            .bind(run.id.to_string())
+            .bind(run.kind.name())
+            .bind(run.from.to_string())
+            .bind(run.to.to_string())
+            .bind(text(run.started_at))
+            .bind(&run.host)
+            .bind(i64::from(run.process_id))
+            .execute(self.pool().await?)
+            .await
+            .map(drop)
+            .map_err(|error| self.failed(error))
+    }
+
+    /// Whether the run was still running until now.
+    pub(super) async fn finish_run(
+        &self,
+        session: &mut SqliteConnection,
+        finish: &Finish,
+    ) -> Result<bool, sqlx::Error> {
+        let finished = sqlx::query(FINISH)
+            .bind(&self.tenant)
+            .bind(finish.id.to_string())
+            .bind(finish.status.name())
+            .bind(text(finish.completed_at))
+            .bind(finish.metrics_collected)
+            .bind(&finish.error_message)
+            .bind(finish.error_details.as_ref().map(Json))
+            .execute(session)
+            .await?;
+        Ok(finished.rows_affected() == 1)
+    }
+
+    pub(super) async fn read_runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new(format!(
+            "SELECT {COLUMNS} FROM metric_collection_log WHERE tenant_id = "
+        ));
+        query.push_bind(&self.tenant);
+        if let Some(status) = filter.status {
+            query.push(" AND status = ").push_bind(status.name());
+        }
+        if let Some((from, to)) = filter.days {
+            query.push(" AND collection_end_date >= ").push_bind(from.to_string());
+            query.push(" AND collection_date <= ").push_bind(to.to_string());
+        }
+        query.push(" ORDER BY started_at DESC, id LIMIT ").push_bind(filter.limit.unwrap_or(ALL));
+        let rows = query.build().fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
+        rows.iter().map(run).collect::<Result<_, _>>().map_err(|error| self.failed(error))
+    }
+
+    pub(super) async fn read_run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
+        let mut session = self.pool().await?.acquire().await.map_err(|error| self.failed(error))?;
+        self.run_in(&mut session, id).await.map_err(|error| self.failed(error))
+    }
+
+    pub(super) async fn run_in(
+        &self,
+        session: &mut SqliteConnection,
+        id: Uuid,
+    ) -> Result<Option<Run>, sqlx::Error> {
+        let mut query = QueryBuilder::<Sqlite>::new(format!(
+            "SELECT {COLUMNS} FROM metric_collection_log WHERE tenant_id = "
+        ));
+        query.push_bind(&self.tenant).push(" AND id = ").push_bind(id.to_string());
+        query.build().fetch_optional(session).await?.as_ref().map(run).transpose()
+    }
+}
+
+fn run(columns: &SqliteRow) -> Result<Run, sqlx::Error> {
+    let completed_at: Option<&str> = columns.try_get("completed_at")?;
+    let details: Option<Value> = columns.try_get("error_details")?;
+    Ok(Run {
+        id: row::parsed(columns, "id")?,
+        kind: row::word(columns, "kind", RunKind::from_name)?,
+        from: row::parsed(columns, "collection_date")?,
+        to: row::parsed(columns, "collection_end_date")?,
+        started_at: row::parsed(columns, "started_at")?,
+        completed_at: completed_at.map(|_| row::parsed(columns, "completed_at")).transpose()?,
+        status: row::word(columns, "status", RunStatus::from_name)?,
+        metrics_collected: columns.try_get("metrics_collected")?,
+        error_message: columns.try_get("error_message")?,
+        error_details: details.map(|details| row::object("error_details", details)).transpose()?,
+        host: columns.try_get("host")?,
+        process_id: columns.try_get("process_id")?,
+    })
+}

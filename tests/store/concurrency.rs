@@ -1,0 +1,165 @@
+//! Several processes at once: here, several stores that share nothing but the database.
+
+use daymark::{
+    metric::MetricKey,
+    store::{LockName, RunStatus, StoreError},
+};
+use futures_util::future::join_all;
+use jiff::civil::{Date, date};
+
+use crate::fixture::{Fixture, day, decimal, finish, new_run, record};
+
+crate::on_both_stores!(
+    eight_may_migrate_at_once,
+    eight_may_define_at_once,
+    the_first_write_wins,
+    commits_that_overlap_do_not_fail,
+    partitions_appear_by_themselves,
+    locks_exclude_and_are_released,
+    a_run_that_was_closed_cannot_be_finished,
+    a_commit_may_be_repeated,
+);
+
+async fn eight_may_migrate_at_once(fixture: Fixture) {
+    let stores: Vec<_> = (0..8).map(|_| fixture.again()).collect();
+    let applied = join_all(stores.iter().map(|store| store.migrate())).await;
+    let mut counts: Vec<_> = applied.into_iter().map(|names| names.unwrap().len()).collect();
+    counts.sort_unstable();
+    assert_eq!(counts[..7], [0; 7], "one of them did all of it");
+    assert!(counts[7] > 0);
+    assert!(fixture.store.definitions().await.unwrap().is_empty());
+}
+
+async fn eight_may_define_at_once(fixture: Fixture) {
+    fixture.store.migrate().await.unwrap();
+    let stores: Vec<_> = (0..8).map(|_| fixture.again()).collect();
+    let changes: Vec<_> =
+        crate::fixture::definitions().into_iter().map(daymark::store::DefinitionChange::Add).collect();
+    let results =
+        join_all(stores.iter().map(|store| store.change_definitions(&changes, crate::fixture::noon())));
+    for result in results.await {
+        result.unwrap();
+    }
+    let stored = fixture.store.definitions().await.unwrap();
+    assert_eq!(stored.len(), changes.len());
+    assert!(stored.iter().all(|stored| stored.version == 1));
+}
+
+async fn the_first_write_wins(fixture: Fixture) {
+    fixture.ready().await;
+    let stores = [fixture.again(), fixture.again()];
+    let runs = [new_run(day(1)), new_run(day(1))];
+    for run in &runs {
+        fixture.store.start_run(run).await.unwrap();
+    }
+    let records = runs.each_ref().map(|run| -> Vec<_> {
+        (1..=31)
+            .map(|number| record(run.id, day(number), if run.id == runs[0].id { "1" } else { "2" }))
+            .collect()
+    });
+    let ends = runs.each_ref().map(|run| finish(run.id, 31));
+    let (one, other) = tokio::join!(
+        stores[0].commit(&records[0], Some(&ends[0])),
+        stores[1].commit(&records[1], Some(&ends[1])),
+    );
+    let written = [one.unwrap(), other.unwrap()];
+    assert_eq!(written[0].len() + written[1].len(), 31);
+    for kept in fixture.store.records(day(1), day(31), None).await.unwrap() {
+        let winner = usize::from(kept.value == decimal("2"));
+        assert_eq!(kept.collection_id, runs[winner].id);
+        assert!(written[winner].contains(&(kept.metric_date, kept.key)));
+    }
+}
+
+/// In opposite orders, which would deadlock if they were kept.
+async fn commits_that_overlap_do_not_fail(fixture: Fixture) {
+    let run = fixture.ready().await;
+    let stores: Vec<_> = (0..6).map(|_| fixture.again()).collect();
+    let forth: Vec<_> = (1..=31).map(|number| record(run, day(number), "1")).collect();
+    let back: Vec<_> = forth.iter().rev().cloned().collect();
+    let commits = stores
+        .iter()
+        .zip([&forth, &back].into_iter().cycle())
+        .map(|(store, records)| store.commit(records, None));
+    for written in join_all(commits).await {
+        assert_eq!(written.unwrap().len(), 31, "all of them are of the same run");
+    }
+    assert_eq!(fixture.store.records(day(1), day(31), None).await.unwrap().len(), 31);
+}
+
+async fn partitions_appear_by_themselves(fixture: Fixture) {
+    let run = fixture.ready().await;
+    let stores: Vec<_> = (0..6).map(|_| fixture.again()).collect();
+    let dates: Vec<Date> = (1990..2025).map(|year| date(year, 12, 31)).chain([date(1900, 1, 1)]).collect();
+    let records: Vec<_> = dates.iter().map(|date| record(run, *date, "1")).collect();
+    let written = join_all(stores.iter().map(|store| store.commit(&records, None))).await;
+    for keys in written {
+        assert_eq!(keys.unwrap().len(), records.len());
+    }
+    assert_eq!(fixture.store.recorded_span().await.unwrap(), Some((date(1900, 1, 1), date(2024, 12, 31))));
+}
+
+async fn locks_exclude_and_are_released(fixture: Fixture) {
+    fixture.store.migrate().await.unwrap();
+    let (one, other, foreign) = (fixture.again(), fixture.again(), fixture.of_tenant("other"));
+    let name = LockName::Day(day(1));
+    for _ in 0..3 {
+        let held = one.try_lock(&name).await.unwrap().expect("nobody holds it");
+        assert!(other.try_lock(&name).await.unwrap().is_none(), "between processes");
+        assert!(one.try_lock(&name).await.unwrap().is_none(), "and within one");
+        assert!(other.try_lock(&LockName::Day(day(2))).await.unwrap().is_some());
+        assert!(other.try_lock(&LockName::Backfill).await.unwrap().is_some());
+        assert!(foreign.try_lock(&name).await.unwrap().is_some(), "tenants are on their own");
+        drop(held);
+        assert!(other.try_lock(&name).await.unwrap().is_some(), "it was released");
+    }
+    let winners = join_all((0..8).map(|_| one.try_lock(&name))).await;
+    assert_eq!(winners.into_iter().filter(|winner| winner.as_ref().unwrap().is_some()).count(), 1);
+}
+
+async fn a_run_that_was_closed_cannot_be_finished(fixture: Fixture) {
+    let run = fixture.ready().await;
+    let mut closed = finish(run, 0);
+    closed.status = RunStatus::Failed;
+    closed.error_message = Some("its process died".to_owned());
+    fixture.again().commit(&[], Some(&closed)).await.unwrap();
+
+    let error = fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run, 1))).await.unwrap_err();
+    assert!(matches!(error, StoreError::RunFinished(id) if id == run), "{error}");
+    assert_eq!(fixture.store.recorded_span().await.unwrap(), None, "nothing was written");
+    assert_eq!(fixture.store.run(run).await.unwrap().unwrap().status, RunStatus::Failed);
+}
+
+/// As happens when the connection breaks after the commit and before its answer.
+async fn a_commit_may_be_repeated(fixture: Fixture) {
+    let run = fixture.ready().await;
+    let records = [record(run, day(1), "5"), record(run, day(2), "6")];
+    let end = finish(run, 2);
+    let mut answers: Vec<Vec<(Date, MetricKey)>> = Vec::new();
+    for _ in 0..2 {
+        let mut answer = fixture.store.commit(&records, Some(&end)).await.unwrap();
+        answer.sort();
+        answers.push(answer);
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0].len(), 2);
+    assert_eq!(fixture.store.records(day(1), day(31), None).await.unwrap().len(), 2);
+
+    // A record that is offered twice in one commit is written once.
+    let twice = [record(run, day(3), "7"), record(run, day(3), "8")];
+    assert_eq!(fixture.store.commit(&twice, None).await.unwrap().len(), 1);
+    assert!(fixture.store.commit(&[], None).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn postgres_locks_end_with_their_session_and_calls_outlive_theirs() {
+    let fixture = Fixture::postgres().await;
+    let run = fixture.ready().await;
+    let held = fixture.store.try_lock(&LockName::Backfill).await.unwrap();
+    assert!(held.is_some());
+    let terminate = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+                     WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    assert!(fixture.sql(terminate).await.unwrap() >= 2);
+    assert_eq!(fixture.store.commit(&[record(run, day(1), "5")], None).await.unwrap().len(), 1);
+    assert!(fixture.again().try_lock(&LockName::Backfill).await.unwrap().is_some());
+}

@@ -1,0 +1,126 @@
+//! What a store says when it cannot be used.
+
+use std::{fs, time::Duration};
+
+use daymark::{
+    database::{DatabaseUrl, FaultClass, RetryPolicy},
+    store::{StoreError, StoreOptions, open},
+};
+use url::Url;
+
+use crate::{
+    fixture::{Fixture, day},
+    support::fresh_database,
+};
+
+crate::on_both_stores!(
+    a_newer_store_is_left_alone,
+    a_changed_migration_is_noticed,
+    what_is_no_ones_is_called_corrupt
+);
+
+/// The error of a first call to the store at `url`.
+async fn error_at(url: &str) -> StoreError {
+    let url: DatabaseUrl = url.parse().unwrap();
+    let retry = RetryPolicy { retries: 0, initial_delay: Duration::ZERO };
+    let options = StoreOptions { tenant: "default".to_owned(), schema: "daymark".to_owned(), retry };
+    let error = open(&url, options).recorded_span().await.unwrap_err();
+    assert!(error.to_string().contains(&url.to_string()), "{error} does not say where");
+    error
+}
+
+async fn a_newer_store_is_left_alone(fixture: Fixture) {
+    fixture.store.migrate().await.unwrap();
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                 VALUES (9999, '9999_from_the_future', TRUE, '', 0)";
+    fixture.sql(newer).await.unwrap();
+    for result in [
+        fixture.again().definitions().await.map(drop),
+        fixture.again().pending_migrations().await.map(drop),
+        fixture.again().migrate().await.map(drop),
+    ] {
+        let error = result.unwrap_err();
+        assert!(
+            matches!(&error, StoreError::Newer { migration, .. } if migration == "9999_from_the_future"),
+            "{error}"
+        );
+    }
+}
+
+async fn a_changed_migration_is_noticed(fixture: Fixture) {
+    fixture.store.migrate().await.unwrap();
+    fixture.sql("UPDATE _sqlx_migrations SET checksum = '' WHERE version = 1").await.unwrap();
+    let error = fixture.again().definitions().await.unwrap_err();
+    assert!(matches!(&error, StoreError::Corrupt { what, .. } if what.contains("0001_tables")), "{error}");
+}
+
+async fn what_is_no_ones_is_called_corrupt(fixture: Fixture) {
+    fixture.ready().await;
+    let version = "INSERT INTO metric_definition_versions
+                   SELECT tenant_id, metric_type, metric_category, 2, '{\"shape\": \"unknown\"}', created_at
+                   FROM metric_definition_versions WHERE metric_category = 'mood'";
+    fixture.sql(version).await.unwrap();
+    fixture.sql("UPDATE metric_definitions SET version = 2 WHERE metric_category = 'mood'").await.unwrap();
+    let error = fixture.store.definitions().await.unwrap_err();
+    assert!(
+        matches!(&error, StoreError::Corrupt { what, .. } if what.starts_with("column spec:")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_unreachable_server_is_reported_at_once_and_in_its_own_words() {
+    let error = error_at("postgres://somebody@127.0.0.1:1/nowhere").await;
+    assert_eq!(error.fault_class(), Some(FaultClass::Unreachable));
+    assert!(error.to_string().contains("refused"), "{error}");
+    assert!(error.to_string().contains("check that it runs"), "{error}");
+}
+
+#[tokio::test]
+async fn a_missing_database_and_a_missing_schema_are_told_apart() {
+    let mut url = Url::parse(&fresh_database().await).unwrap();
+    assert!(matches!(error_at(url.as_str()).await, StoreError::NotMigrated { .. }));
+    url.set_path("there_is_no_such_database");
+    let error = error_at(url.as_str()).await;
+    assert!(error.to_string().contains("create the database"), "{error}");
+    assert!(!error.is_passing());
+}
+
+#[tokio::test]
+async fn a_role_without_permission_is_told_so() {
+    let fixture = Fixture::postgres().await;
+    fixture.store.migrate().await.unwrap();
+    let role = format!("stranger_{}", uuid::Uuid::new_v4().simple());
+    fixture.sql(&format!("CREATE ROLE {role}")).await.unwrap();
+    let stranger = Fixture::as_role(&fixture, &role);
+    let error = stranger.store.definitions().await.unwrap_err();
+    assert_eq!(error.fault_class(), Some(FaultClass::Denied));
+    assert!(error.to_string().contains("no USAGE privilege on the schema daymark"), "{error}");
+    // May look, not write.
+    let grant = format!(
+        "GRANT USAGE ON SCHEMA daymark TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA daymark TO {role}"
+    );
+    fixture.sql(&grant).await.unwrap();
+    stranger.store.records(day(1), day(2), None).await.unwrap();
+    let error = stranger.store.start_run(&crate::fixture::new_run(day(1))).await.unwrap_err();
+    assert_eq!(error.fault_class(), Some(FaultClass::Denied));
+}
+
+#[tokio::test]
+async fn sqlite_says_what_is_wrong_with_the_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| format!("sqlite:{}", directory.path().join(name).display());
+
+    let error = error_at(&at("missing/store.db")).await;
+    assert!(error.to_string().contains("missing does not exist; create it"), "{error}");
+    assert!(matches!(error_at(&at("store.db")).await, StoreError::NotMigrated { .. }));
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "looking does not create anything");
+
+    fs::write(directory.path().join("letter.txt"), "Dear database, ".repeat(100)).unwrap();
+    let error = error_at(&at("letter.txt")).await;
+    assert!(error.to_string().contains("not an SQLite database"), "{error}");
+    fs::write(directory.path().join("file"), "").unwrap();
+    let error = error_at(&at("file/store.db")).await;
+    assert!(error.to_string().contains("file"), "{error}");
+    assert!(!error.is_passing());
+}

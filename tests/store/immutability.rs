@@ -1,0 +1,140 @@
+//! What is recorded cannot be changed by anybody, with any statement, on either store.
+
+use crate::fixture::{Fixture, day, finish, record};
+
+crate::on_both_stores!(history_cannot_be_changed, a_running_entry_can_only_be_finished);
+
+/// Runs statements that must all be refused by a trigger, and leave everything as it was.
+async fn refused(fixture: &Fixture, statements: &[&str]) {
+    for statement in statements {
+        let error = fixture.sql(statement).await.expect_err(statement);
+        assert!(error.contains("is refused:"), "{statement}: {error}");
+    }
+}
+
+/// A store with one record and its finished run.
+async fn with_history(fixture: &Fixture) {
+    let run = fixture.ready().await;
+    let records = [record(run, day(1), "5"), record(run, day(2), "6")];
+    fixture.store.commit(&records, Some(&finish(run, 2))).await.unwrap();
+}
+
+async fn history_cannot_be_changed(fixture: Fixture) {
+    with_history(&fixture).await;
+    let before = fixture.store.records(day(1), day(31), None).await.unwrap();
+    refused(
+        &fixture,
+        &[
+            "UPDATE daily_metrics SET value = 4",
+            "UPDATE daily_metrics SET metric_date = '2025-01-09' WHERE metric_date = '2025-01-01'",
+            "UPDATE daily_metrics SET metadata = metadata",
+            "DELETE FROM daily_metrics",
+            "DELETE FROM daily_metrics WHERE metric_date = '2025-01-01'",
+            "INSERT INTO daily_metrics SELECT * FROM daily_metrics WHERE TRUE
+             ON CONFLICT (tenant_id, metric_category, metric_type, metric_date) DO UPDATE SET value = 4",
+            "UPDATE metric_definition_versions SET spec = '{}'",
+            "DELETE FROM metric_definition_versions",
+            "UPDATE metric_collection_log SET metrics_collected = 7",
+            "UPDATE metric_collection_log SET status = 'failed'",
+            "UPDATE metric_collection_log SET status = 'running', completed_at = NULL",
+            "DELETE FROM metric_collection_log",
+        ],
+    )
+    .await;
+    assert_eq!(fixture.store.records(day(1), day(31), None).await.unwrap(), before);
+}
+
+async fn a_running_entry_can_only_be_finished(fixture: Fixture) {
+    fixture.ready().await;
+    refused(
+        &fixture,
+        &[
+            "UPDATE metric_collection_log SET metrics_collected = 7",
+            "UPDATE metric_collection_log SET status = 'failed', completed_at = started_at, host = 'elsewhere'",
+            "UPDATE metric_collection_log SET status = 'failed', completed_at = started_at, collection_date = '2024-12-31'",
+            "DELETE FROM metric_collection_log",
+        ],
+    )
+    .await;
+    let finish = "UPDATE metric_collection_log SET status = 'failed', completed_at = started_at";
+    assert_eq!(fixture.sql(finish).await, Ok(1));
+}
+
+#[tokio::test]
+async fn postgres_refuses_truncate_and_ways_around_the_triggers() {
+    let fixture = Fixture::postgres().await;
+    with_history(&fixture).await;
+    let statements = [
+        "TRUNCATE daily_metrics",
+        "TRUNCATE daily_metrics_2025",
+        "TRUNCATE metric_definition_versions CASCADE",
+        "TRUNCATE metric_collection_log CASCADE",
+        "UPDATE daily_metrics_2025 SET value = 4",
+        "DELETE FROM daily_metrics_2025",
+        "MERGE INTO daily_metrics USING (SELECT 1) AS one ON TRUE WHEN MATCHED THEN DELETE",
+    ];
+    refused(&fixture, &statements).await;
+    for statement in
+        statements.iter().chain(&["UPDATE daily_metrics SET value = 4", "DELETE FROM daily_metrics"])
+    {
+        refused(&fixture, &[&format!("SET session_replication_role = replica; {statement}")]).await;
+    }
+    assert_eq!(fixture.store.records(day(1), day(2), None).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn postgres_does_not_even_grant_the_change_to_the_owner_or_to_anybody_else() {
+    let fixture = Fixture::postgres().await;
+    // An ordinary role that owns the store, in a database whose administrator grants new tables to everybody.
+    let role = format!("owner_{}", uuid::Uuid::new_v4().simple());
+    let setting_up = format!(
+        "CREATE ROLE {role}; CREATE SCHEMA daymark AUTHORIZATION {role};
+         ALTER DEFAULT PRIVILEGES FOR ROLE {role} GRANT ALL ON TABLES TO PUBLIC;
+         ALTER DEFAULT PRIVILEGES FOR ROLE {role} GRANT ALL ON TABLES TO pg_monitor"
+    );
+    fixture.sql(&setting_up).await.unwrap();
+    let as_owner = Fixture::as_role(&fixture, &role);
+    with_history(&as_owner).await;
+    assert_eq!(as_owner.store.records(day(1), day(2), None).await.unwrap().len(), 2);
+
+    for statement in [
+        "UPDATE daily_metrics SET value = 4",
+        "DELETE FROM daily_metrics",
+        "TRUNCATE daily_metrics",
+        "UPDATE daily_metrics_2025 SET value = 4",
+        "DELETE FROM daily_metrics_2025",
+        "TRUNCATE daily_metrics_2025",
+        "DELETE FROM metric_collection_log",
+        "DELETE FROM metric_definition_versions",
+    ] {
+        let error = fixture.sql(&format!("SET ROLE {role}; {statement}")).await.unwrap_err();
+        assert!(error.contains("permission denied"), "{statement}: {error}");
+    }
+    let granted: Vec<String> = sqlx::query_scalar(
+        "SELECT relname || ' to ' || grantee::regrole FROM pg_class, aclexplode(relacl)
+         WHERE relnamespace = 'daymark'::regnamespace AND relname ~ '^(daily|metric)_' AND grantee <> relowner",
+    )
+    .fetch_all(&mut fixture.postgres_session().await)
+    .await
+    .unwrap();
+    assert_eq!(granted, [""; 0]);
+}
+
+#[tokio::test]
+async fn sqlite_refuses_to_replace() {
+    let fixture = Fixture::sqlite();
+    with_history(&fixture).await;
+    let before = fixture.store.records(day(1), day(31), None).await.unwrap();
+    refused(
+        &fixture,
+        &[
+            "INSERT OR REPLACE INTO daily_metrics SELECT * FROM daily_metrics",
+            "REPLACE INTO daily_metrics SELECT * FROM daily_metrics",
+            "UPDATE OR REPLACE daily_metrics SET metric_date = '2025-01-02'",
+            "INSERT OR REPLACE INTO metric_definition_versions SELECT * FROM metric_definition_versions",
+            "INSERT OR REPLACE INTO metric_collection_log SELECT * FROM metric_collection_log",
+        ],
+    )
+    .await;
+    assert_eq!(fixture.store.records(day(1), day(31), None).await.unwrap(), before);
+}

@@ -1,0 +1,14 @@
+//! The conformance suite: what a store promises, tried on real PostgreSQL databases and real SQLite files. Start with
+//! `story.rs`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod concurrency;
+mod constraints;
+mod failures;
+mod fixture;
+mod immutability;
+mod schema;
+mod story;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,141 @@
+//! The tables as they are after all migrations, for review, and what must hold of every index.
+
+use sqlx::Row;
+
+use crate::fixture::{Fixture, day, decimal, finish, new_run, record};
+
+/// One line a column, constraint, index, trigger, function and privilege.
+const POSTGRES_SCHEMA: &str = include_str!("postgres_schema.sql");
+
+#[tokio::test]
+async fn postgres_schema() {
+    let fixture = Fixture::postgres().await;
+    let run = fixture.ready().await;
+    fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run, 1))).await.unwrap();
+    let lines: Vec<String> =
+        sqlx::query_scalar(POSTGRES_SCHEMA).fetch_all(&mut fixture.postgres_session().await).await.unwrap();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[tokio::test]
+async fn sqlite_schema() {
+    let fixture = Fixture::sqlite();
+    fixture.store.migrate().await.unwrap();
+    let statements: Vec<String> = sqlx::query_scalar(
+        "SELECT sql || ';' FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY tbl_name, type <> 'table', type, name",
+    )
+    .fetch_all(&mut fixture.sqlite_connection().await)
+    .await
+    .unwrap();
+    insta::assert_snapshot!(statements.join("\n"));
+}
+
+/// An index whose columns begin another one's is paid for at every insert and never needed.
+fn assert_no_index_repeats_another(indexes: &[(String, String, Vec<String>)]) {
+    assert!(indexes.len() > 6, "{indexes:?}");
+    for (table, name, columns) in indexes {
+        for (_, other, longer) in indexes.iter().filter(|(of, other, _)| of == table && other != name) {
+            assert!(!longer.starts_with(columns), "{name} on {table} is the beginning of {other}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_postgres_index_repeats_another() {
+    let fixture = Fixture::postgres().await;
+    let run = fixture.ready().await;
+    fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run, 1))).await.unwrap();
+    let indexes = sqlx::query_as(
+        "SELECT indrelid::regclass::text, indexrelid::regclass::text,
+                (SELECT array_agg(pg_get_indexdef(indexrelid, position, TRUE) ORDER BY position)
+                 FROM generate_series(1, indnatts) AS position)
+         FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+         WHERE relnamespace = 'daymark'::regnamespace",
+    )
+    .fetch_all(&mut fixture.postgres_session().await)
+    .await
+    .unwrap();
+    assert_no_index_repeats_another(&indexes);
+}
+
+#[tokio::test]
+async fn no_sqlite_index_repeats_another() {
+    let fixture = Fixture::sqlite();
+    fixture.store.migrate().await.unwrap();
+    let rows = sqlx::query(
+        "SELECT tables.name AS of, indexes.name AS index_name, group_concat(columns.name ORDER BY columns.seqno) AS columns
+         FROM sqlite_schema AS tables, pragma_index_list(tables.name) AS indexes, pragma_index_info(indexes.name) AS columns
+         WHERE tables.type = 'table'
+         GROUP BY 1, 2",
+    )
+    .fetch_all(&mut fixture.sqlite_connection().await)
+    .await
+    .unwrap();
+    let indexes: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let columns: String = row.get("columns");
+            (row.get("of"), row.get("index_name"), columns.split(',').map(str::to_owned).collect())
+        })
+        .collect();
+    assert_no_index_repeats_another(&indexes);
+}
+
+#[tokio::test]
+async fn postgres_stays_within_its_schema_whatever_its_name() {
+    let fixture = Fixture::in_schema(r#"Day "mark"'s; $1"#).await;
+    let run = fixture.ready().await;
+    fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run, 1))).await.unwrap();
+    assert_eq!(fixture.store.records(day(1), day(1), None).await.unwrap().len(), 1);
+    assert!(fixture.store.try_lock(&daymark::store::LockName::Backfill).await.unwrap().is_some());
+
+    let elsewhere: Vec<String> = sqlx::query_scalar(
+        "SELECT relname::text FROM pg_class
+         WHERE relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^(pg_|information_schema|Day )')
+         UNION ALL
+         SELECT proname::text FROM pg_proc
+         WHERE pronamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^(pg_|information_schema|Day )')",
+    )
+    .fetch_all(&mut fixture.postgres_session().await)
+    .await
+    .unwrap();
+    assert_eq!(elsewhere, [""; 0]);
+}
+
+#[tokio::test]
+async fn postgres_functions_are_nobodys_but_the_owners() {
+    let fixture = Fixture::postgres().await;
+    fixture.store.migrate().await.unwrap();
+    let callable: Vec<String> = sqlx::query_scalar(
+        "SELECT proname::text FROM pg_proc
+         WHERE pronamespace = 'daymark'::regnamespace AND prorettype <> 'trigger'::regtype
+           AND (proacl IS NULL OR EXISTS (SELECT 1 FROM aclexplode(proacl) WHERE grantee <> proowner))",
+    )
+    .fetch_all(&mut fixture.postgres_session().await)
+    .await
+    .unwrap();
+    assert_eq!(callable, [""; 0]);
+}
+
+/// These grants are all that a service needs which records and does not own the tables.
+#[tokio::test]
+async fn a_role_that_owns_nothing_can_record() {
+    let fixture = Fixture::postgres().await;
+    fixture.ready().await;
+    let role = format!("recorder_{}", uuid::Uuid::new_v4().simple());
+    let grants = format!(
+        "CREATE ROLE {role}; GRANT USAGE ON SCHEMA daymark TO {role};
+         GRANT SELECT ON ALL TABLES IN SCHEMA daymark TO {role};
+         GRANT INSERT ON daily_metrics, metric_collection_log TO {role};
+         GRANT UPDATE ON metric_collection_log TO {role};
+         GRANT EXECUTE ON FUNCTION ensure_partition TO {role}"
+    );
+    fixture.sql(&grants).await.unwrap();
+    let recorder = Fixture::as_role(&fixture, &role).store;
+    let run = new_run(day(1));
+    recorder.start_run(&run).await.unwrap();
+    let written = recorder.commit(&[record(run.id, day(1), "5")], Some(&finish(run.id, 1))).await.unwrap();
+    assert_eq!(written.len(), 1);
+    assert_eq!(recorder.records(day(1), day(1), None).await.unwrap()[0].value, decimal("5"));
+    assert!(recorder.try_lock(&daymark::store::LockName::Backfill).await.unwrap().is_some());
+}

@@ -1,0 +1,188 @@
+//! The life of a store, from an empty database to history that stays.
+
+use std::collections::BTreeSet;
+
+use daymark::{
+    metric::{MetricType, Provenance},
+    store::{DefinitionChange, Finish, RunFilter, RunStatus, StoreError},
+};
+use jiff::ToSpan;
+use serde_json::json;
+
+use crate::fixture::{
+    Fixture, day, decimal, definitions, exact_metadata, finish, key, new_run, noon, record,
+};
+
+crate::on_both_stores!(story, definitions_have_versions, tenants_do_not_see_each_other, runs_are_found);
+
+async fn story(fixture: Fixture) {
+    let store = &fixture.store;
+
+    // An empty database is no store yet, and asking it anything does not make it one.
+    let pending = store.pending_migrations().await.unwrap();
+    assert_eq!(pending[0], "0001_tables");
+    let error = store.recorded_span().await.unwrap_err();
+    assert!(matches!(&error, StoreError::NotMigrated { pending: named, .. } if *named == pending), "{error}");
+    assert!(error.to_string().contains("run `daymark migrate`"), "{error}");
+
+    // Migrating it does, once.
+    assert_eq!(store.migrate().await.unwrap(), pending);
+    assert!(store.pending_migrations().await.unwrap().is_empty());
+    assert!(store.migrate().await.unwrap().is_empty());
+    assert_eq!(store.recorded_span().await.unwrap(), None);
+
+    // Metrics are defined.
+    let adds: Vec<_> = definitions().into_iter().map(DefinitionChange::Add).collect();
+    store.change_definitions(&adds, noon()).await.unwrap();
+
+    // A run is in the log while it works …
+    let first = new_run(day(1));
+    store.start_run(&first).await.unwrap();
+    let logged = store.run(first.id).await.unwrap().unwrap();
+    assert_eq!((logged.status, logged.completed_at), (RunStatus::Running, None));
+    assert_eq!((logged.started_at, logged.host.as_str()), (first.started_at, "somewhere"));
+
+    // … and ends with its records, which are read back as they were written.
+    let mut mood = record(first.id, day(1), "-12345678901234567890123456789012345678.000000000001");
+    mood.key = key(MetricType::Average, "mood");
+    mood.metadata = exact_metadata();
+    let posts = record(first.id, day(1), "9007199254740993");
+    let written = store.commit(&[posts.clone(), mood.clone()], Some(&finish(first.id, 2))).await.unwrap();
+    assert_eq!(written.len(), 2);
+    assert_eq!(store.records(day(1), day(1), None).await.unwrap(), [mood.clone(), posts.clone()]);
+    let logged = store.run(first.id).await.unwrap().unwrap();
+    assert_eq!((logged.status, logged.metrics_collected), (RunStatus::Completed, 2));
+
+    // A later run finds one of its two records there already. What was written first stays.
+    let second = new_run(day(1));
+    store.start_run(&second).await.unwrap();
+    let mut next_day = record(second.id, day(2), "7");
+    next_day.provenance = Provenance::Reconstructed;
+    let other_posts = record(second.id, day(1), "1");
+    let written = store.commit(&[other_posts, next_day.clone()], Some(&finish(second.id, 1))).await.unwrap();
+    assert_eq!(written, [(day(2), key(MetricType::Count, "posts_total"))]);
+    assert_eq!(store.records(day(1), day(2), None).await.unwrap(), [mood.clone(), posts, next_day]);
+
+    // What is there can be asked for in several ways.
+    let only_mood = store.records(day(1), day(2), Some(&["mood".to_owned()])).await.unwrap();
+    assert_eq!(only_mood, [mood]);
+    assert!(store.records(day(1), day(2), Some(&[])).await.unwrap().is_empty());
+    assert_eq!(store.recorded_span().await.unwrap(), Some((day(1), day(2))));
+    let recorded = store.recorded(day(1), day(31)).await.unwrap();
+    assert_eq!(recorded[&key(MetricType::Count, "posts_total")], BTreeSet::from([day(1), day(2)]));
+    assert_eq!(recorded[&key(MetricType::Average, "mood")], BTreeSet::from([day(1)]));
+    assert!(store.recorded(day(3), day(31)).await.unwrap().is_empty());
+    assert_eq!(
+        store.provenance_counts(day(1), day(2)).await.unwrap(),
+        [(Provenance::Observed, 2), (Provenance::Reconstructed, 1)]
+    );
+}
+
+async fn definitions_have_versions(fixture: Fixture) {
+    fixture.ready().await;
+    let store = &fixture.store;
+    let mut expected = definitions();
+    expected.sort_by(|a, b| a.category.cmp(&b.category));
+    let stored = store.definitions().await.unwrap();
+    assert_eq!(stored.iter().map(|stored| stored.definition.clone()).collect::<Vec<_>>(), expected);
+    assert!(stored.iter().all(|stored| stored.version == 1 && stored.is_active));
+    assert!(stored.iter().all(|stored| stored.created_at == noon()));
+
+    // A changed definition is a new version. Saying the same again, as after a lost answer, is none.
+    let mut revised = stored[1].definition.clone();
+    revised.expected = None;
+    let later = noon() + 24.hours();
+    for _ in 0..2 {
+        store.change_definitions(&[DefinitionChange::Revise(revised.clone())], later).await.unwrap();
+    }
+    let mood = store.definitions().await.unwrap().remove(1);
+    assert_eq!((mood.version, mood.created_at, &mood.definition), (2, noon(), &revised));
+
+    // A metric that changes its type leaves the old one behind, inactive; the name has one active metric at a time.
+    let mut retyped = revised.clone();
+    retyped.metric_type = MetricType::Percentage;
+    let changes = [DefinitionChange::Add(retyped), DefinitionChange::Deactivate(revised.key())];
+    store.change_definitions(&changes, later).await.unwrap();
+    let moods: Vec<_> = store
+        .definitions()
+        .await
+        .unwrap()
+        .into_iter()
+        .filter(|stored| stored.definition.category == "mood")
+        .map(|stored| (stored.definition.metric_type, stored.version, stored.is_active))
+        .collect();
+    assert_eq!(moods, [(MetricType::Average, 2, false), (MetricType::Percentage, 1, true)]);
+
+    // All changes or none.
+    let unknown = key(MetricType::Count, "nonsense");
+    let changes = [
+        DefinitionChange::Deactivate(key(MetricType::Percentage, "mood")),
+        DefinitionChange::Activate(unknown),
+    ];
+    let error = store.change_definitions(&changes, later).await.unwrap_err().to_string();
+    assert!(error.contains("there is no count named `nonsense`"), "{error}");
+    assert!(store.definitions().await.unwrap()[2].is_active);
+}
+
+async fn tenants_do_not_see_each_other(fixture: Fixture) {
+    let run = fixture.ready().await;
+    fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run, 1))).await.unwrap();
+    let other = fixture.of_tenant("other");
+
+    assert!(other.definitions().await.unwrap().is_empty());
+    assert!(other.records(day(1), day(31), None).await.unwrap().is_empty());
+    assert!(other.recorded(day(1), day(31)).await.unwrap().is_empty());
+    assert!(other.runs(&RunFilter::default()).await.unwrap().is_empty());
+    assert!(other.run(run).await.unwrap().is_none());
+    assert_eq!(other.recorded_span().await.unwrap(), None);
+    assert!(other.provenance_counts(day(1), day(31)).await.unwrap().is_empty());
+
+    // Nor can one refer to what is another's: neither its definitions nor its runs.
+    let own_run = new_run(day(1));
+    other.start_run(&own_run).await.unwrap();
+    other.commit(&[record(own_run.id, day(1), "5")], None).await.unwrap_err();
+    let adds: Vec<_> = definitions().into_iter().map(DefinitionChange::Add).collect();
+    other.change_definitions(&adds, noon()).await.unwrap();
+    other.commit(&[record(run, day(1), "5")], None).await.unwrap_err();
+
+    // The same metric and day is a record of each.
+    assert_eq!(other.commit(&[record(own_run.id, day(1), "6")], None).await.unwrap().len(), 1);
+    assert_eq!(fixture.store.records(day(1), day(1), None).await.unwrap()[0].value, decimal("5"));
+}
+
+async fn runs_are_found(fixture: Fixture) {
+    fixture.store.migrate().await.unwrap();
+    let store = &fixture.store;
+    let mut ids = Vec::new();
+    for number in 1..=4 {
+        let mut run = new_run(day(number));
+        run.to = day(number + 2);
+        run.started_at = noon() + i64::from(number).minutes();
+        store.start_run(&run).await.unwrap();
+        ids.push(run.id);
+    }
+    let details = json!({"sqlstate": "57014", "failures": [{"category": "mood", "timed_out": true}]});
+    let failed = Finish {
+        status: RunStatus::Failed,
+        error_message: Some("mood: canceling statement due to statement timeout".to_owned()),
+        error_details: details.as_object().cloned(),
+        ..finish(ids[3], 0)
+    };
+    store.commit(&[], Some(&failed)).await.unwrap();
+
+    let found = async |filter| -> Vec<_> {
+        store.runs(&filter).await.unwrap().into_iter().map(|run| run.id).collect()
+    };
+    assert_eq!(found(RunFilter::default()).await, [ids[3], ids[2], ids[1], ids[0]], "newest first");
+    assert_eq!(found(RunFilter { limit: Some(2), ..RunFilter::default() }).await, [ids[3], ids[2]]);
+    let running = RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() };
+    assert_eq!(found(running).await, [ids[2], ids[1], ids[0]]);
+    let overlapping = |from, to| RunFilter { days: Some((from, to)), ..RunFilter::default() };
+    assert_eq!(found(overlapping(day(3), day(3))).await, [ids[2], ids[1], ids[0]]);
+    assert_eq!(found(overlapping(day(5), day(9))).await, [ids[3], ids[2]]);
+    assert!(found(overlapping(day(7), day(9))).await.is_empty());
+
+    let run = store.run(ids[3]).await.unwrap().unwrap();
+    assert_eq!((run.status, run.completed_at), (RunStatus::Failed, Some(failed.completed_at)));
+    assert_eq!((run.error_message, run.error_details), (failed.error_message, failed.error_details));
+}
