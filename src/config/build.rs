@@ -1,0 +1,257 @@
+//! Builds a metric's measure from its declaration, checking every column it names against the tables.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Finding, Located,
+    catalogue::{Catalogue, Unready},
+    column_check::{check_condition, check_number, find_column},
+    declaration::{Formula, MeasureName, MetricDeclaration, Operand, Returns},
+    nearest::{shown, suggestion},
+};
+use crate::{
+    metric::{AddsUp, Breakdown, Condition, Filter, Measure, Phase, QueryShape, Rows},
+    platform::Table,
+};
+
+/// How many labels a breakdown names when it does not say.
+const DEFAULT_TOP: usize = 10;
+
+/// Builds measures one after the other.
+pub struct Builder<'a> {
+    pub catalogue: &'a Catalogue<'a>,
+    pub metrics: &'a BTreeMap<String, MetricDeclaration>,
+}
+
+/// What came of building one measure.
+#[derive(Debug, Default)]
+pub struct Built {
+    pub measure: Option<Measure>,
+    pub findings: Vec<Finding>,
+    /// Why sources of the preset are not there.
+    pub missing: Vec<String>,
+    /// A source is wrong, and there is a finding about that already.
+    pub broken: Option<String>,
+}
+
+impl Builder<'_> {
+    pub fn build(&self, formula: &Formula) -> Built {
+        let mut built = Built::default();
+        built.measure = self.measure(formula, &mut built);
+        built
+    }
+
+    /// `None` when something is missing or wrong, which `built` then says.
+    fn measure(&self, formula: &Formula, built: &mut Built) -> Option<Measure> {
+        let Some(Located { value: name, .. }) = &formula.measure else {
+            let names: Vec<_> = MeasureName::ALL.iter().map(|(name, _)| shown(name)).collect();
+            let problem = Finding::error(&formula.place, "`measure` is missing");
+            built.findings.push(problem.hint(format!("say how it is computed: {}", names.join(", "))));
+            return None;
+        };
+        for (key, place) in formula.given_keys().into_iter().filter(|(key, _)| !name.keys().contains(key)) {
+            let message = format!("`{key}` means nothing to the measure `{}`", name.name());
+            let hint = format!("it takes: {}", name.keys().join(", "));
+            built.findings.push(Finding::error(place, message).hint(hint));
+        }
+        match name {
+            MeasureName::Created => Some(Measure::Created(self.single_rows(formula, built)?.0)),
+            MeasureName::Existing => Some(Measure::Existing(self.single_rows(formula, built)?.0)),
+            MeasureName::DistinctActors => self.distinct_actors(formula, built),
+            MeasureName::Average => self.average(formula, built),
+            MeasureName::Breakdown => self.breakdown(formula, built),
+            MeasureName::Ratio => {
+                let numerator = self.operand(formula, "numerator", &formula.numerator, built);
+                let denominator = self.operand(formula, "denominator", &formula.denominator, built);
+                Some(Measure::Ratio { numerator: Box::new(numerator?), denominator: Box::new(denominator?) })
+            }
+            MeasureName::Sql => sql(formula, built),
+        }
+    }
+
+    fn distinct_actors(&self, formula: &Formula, built: &mut Built) -> Option<Measure> {
+        let sources = required(formula, "sources", &formula.sources, built)?;
+        let rows: Vec<_> =
+            sources.value.iter().map(|name| self.rows(formula, sources, name, built)).collect();
+        for (name, rows) in sources.value.iter().zip(&rows) {
+            let without_actor =
+                self.catalogue.ready(name).is_some_and(|source| source.source.actor_column.is_none());
+            if rows.is_some() && without_actor {
+                let message =
+                    format!("source `{name}` has no actor_column, which counting distinct actors needs");
+                let hint = format!("add `actor_column = \"…\"` to [sources.{name}]");
+                built.findings.push(Finding::error(&sources.place, message).hint(hint));
+            }
+        }
+        let window_days = formula.window_days.as_ref().map_or(1, |days| days.value);
+        let rows = rows.into_iter().map(|rows| Some(rows?.0)).collect::<Option<_>>()?;
+        Some(Measure::DistinctActors { rows, window_days })
+    }
+
+    fn average(&self, formula: &Formula, built: &mut Built) -> Option<Measure> {
+        let column = required(formula, "column", &formula.column, built);
+        let (rows, table) = self.single_rows(formula, built)?;
+        let column = column?;
+        built.findings.extend(check_number(table, column));
+        Some(Measure::Average { rows, column: column.value.clone() })
+    }
+
+    fn breakdown(&self, formula: &Formula, built: &mut Built) -> Option<Measure> {
+        let column = required(formula, "column", &formula.column, built);
+        let (rows, table) = self.single_rows(formula, built)?;
+        let column = column?;
+        built.findings.extend(find_column(table, column).err());
+        Some(Measure::Breakdown(Breakdown {
+            rows,
+            column: column.value.clone(),
+            phase: formula.of.as_ref().map_or(Phase::Created, |phase| phase.value),
+            top: formula.top.as_ref().map_or(DEFAULT_TOP, |top| top.value),
+        }))
+    }
+
+    /// The rows of the one source of a formula.
+    fn single_rows(&self, formula: &Formula, built: &mut Built) -> Option<(Rows, &Table)> {
+        let sources = required(formula, "source", &formula.sources, built)?;
+        let [name] = &sources.value[..] else {
+            let message = "this measure reads one source";
+            built.findings.push(Finding::error(&sources.place, message).hint("give `source = \"…\"`"));
+            return None;
+        };
+        self.rows(formula, sources, name, built)
+    }
+
+    fn rows(
+        &self,
+        formula: &Formula,
+        sources: &Located<Vec<String>>,
+        name: &str,
+        built: &mut Built,
+    ) -> Option<(Rows, &Table)> {
+        let recognised = match self.catalogue.get(name) {
+            Ok(recognised) => recognised,
+            Err(unready) => {
+                match unready {
+                    Unready::Broken => built.broken = Some(name.to_owned()),
+                    Unready::Missing(reason) if !built.missing.contains(&reason) => {
+                        built.missing.push(reason)
+                    }
+                    Unready::Missing(_) => {}
+                    Unready::Unknown(near) => {
+                        let message = format!("source {} is not declared", shown(name));
+                        let hint = near.unwrap_or_else(|| format!("add a [sources.{name}] section"));
+                        built.findings.push(Finding::error(&sources.place, message).hint(hint));
+                    }
+                }
+                return None;
+            }
+        };
+        let conditions: &[Located<Condition>] = formula.filter.as_ref().map_or(&[], |filter| &filter.value);
+        let wrong = conditions.iter().filter_map(|condition| check_condition(recognised.table, condition));
+        built.findings.extend(wrong);
+        let filter = Filter(conditions.iter().map(|condition| condition.value.clone()).collect());
+        Some((Rows { source: name.to_owned(), filter }, recognised.table))
+    }
+
+    fn operand(
+        &self,
+        formula: &Formula,
+        key: &str,
+        operand: &Option<Located<Operand>>,
+        built: &mut Built,
+    ) -> Option<Measure> {
+        let Located { value, place } = required(formula, key, operand, built)?;
+        let inner = match value {
+            Operand::Measure(inner) => inner.as_ref(),
+            Operand::Metric(category) => match self.metrics.get(category) {
+                Some(metric) => &metric.formula,
+                None => {
+                    let message = format!("{key}: there is no metric {}", shown(category));
+                    let hint = suggestion(category, self.metrics.keys().map(String::as_str));
+                    built.findings.push(Finding::error(place, message).maybe_hint(hint));
+                    return None;
+                }
+            },
+        };
+        let counts = [MeasureName::Created, MeasureName::Existing, MeasureName::DistinctActors];
+        match &inner.measure {
+            Some(measure) if !counts.contains(&measure.value) => {
+                let message = format!(
+                    "{key}: a ratio is made of `created`, `existing` and `distinct_actors`, not of `{}`",
+                    measure.value.name()
+                );
+                built.findings.push(Finding::error(place, message));
+                None
+            }
+            _ => {
+                let inner_built = self.build(inner);
+                built.missing.extend(inner_built.missing);
+                built.broken = built.broken.take().or(inner_built.broken);
+                // What is wrong with another metric is said once, of that metric.
+                match value {
+                    Operand::Measure(_) => built.findings.extend(inner_built.findings),
+                    Operand::Metric(category) if !inner_built.findings.is_empty() => {
+                        built.broken = Some(category.clone());
+                    }
+                    Operand::Metric(_) => {}
+                }
+                inner_built.measure
+            }
+        }
+    }
+}
+
+fn required<'f, T>(
+    formula: &Formula,
+    key: &str,
+    value: &'f Option<Located<T>>,
+    built: &mut Built,
+) -> Option<&'f Located<T>> {
+    if value.is_none() {
+        let measure = formula.measure.as_ref().map_or("", |measure| measure.value.name());
+        let message = format!("`{key}` is missing, which the measure `{measure}` needs");
+        built.findings.push(Finding::error(&formula.place, message));
+    }
+    value.as_ref()
+}
+
+fn sql(formula: &Formula, built: &mut Built) -> Option<Measure> {
+    let query = required(formula, "query", &formula.query, built);
+    let returns = required(formula, "returns", &formula.returns, built)?;
+    if let (Some(top), false) = (&formula.top, returns.value == Returns::Labels) {
+        let message = "`top` means something to a query that returns \"labels\" only";
+        built.findings.push(Finding::error(&top.place, message));
+    }
+    let shape = match returns.value {
+        Returns::Value => QueryShape::Value,
+        Returns::Average => QueryShape::Average,
+        Returns::Ratio => QueryShape::Ratio,
+        Returns::Labels => {
+            QueryShape::Labels { top: formula.top.as_ref().map_or(DEFAULT_TOP, |top| top.value) }
+        }
+    };
+    let adds_up = match (&formula.adds_up, returns.value) {
+        (None, Returns::Value) => {
+            let problem = Finding::error(&formula.place, "`adds_up` is missing: how do days make a week?");
+            let hint = "\"sum\": its days added up; \"last\": its last day; \"never\": a distinct count, which does not \
+                        add up";
+            built.findings.push(problem.hint(hint));
+            return None;
+        }
+        (Some(adds_up), Returns::Value) => adds_up.value,
+        (Some(adds_up), _) => {
+            let message = "`adds_up` means something to a query that returns \"value\" only";
+            built.findings.push(Finding::error(&adds_up.place, message));
+            return None;
+        }
+        (None, _) => AddsUp::Never,
+    };
+    let query = query?;
+    let measure = Measure::Sql { query: query.value.trim().to_owned(), shape, adds_up };
+    if !measure.reconstructible() {
+        let message =
+            "the query does not mention the day, so that it can only be recorded on time, never backfilled";
+        let hint = "say {day_start} and {day_end} (instants) or {day} (a date) in it";
+        built.findings.push(Finding::warning(&query.place, message).hint(hint));
+    }
+    Some(measure)
+}

@@ -1,0 +1,84 @@
+//! The sources of a platform by name: those that the file declares, checked against the schema, and those of the
+//! preset that are recognised in it.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Finding,
+    declaration::SourceDeclaration,
+    nearest::suggestion,
+    preset::{known_sources, recognise_known},
+    recognise::Recognised,
+    source_check::check_source,
+    time_format::DetectedFormats,
+};
+use crate::platform::Schema;
+
+enum Entry<'a> {
+    Ready(Recognised<'a>),
+    /// Declared, and wrong; there is a finding about it.
+    Broken,
+    /// Of the preset, and not found.
+    Missing(String),
+}
+
+pub struct Catalogue<'a>(BTreeMap<String, Entry<'a>>);
+
+/// Why a source cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unready {
+    /// There is a finding about it already.
+    Broken,
+    /// The preset knows the source, and the platform has no table for it.
+    Missing(String),
+    /// Nobody declared it. With a hint.
+    Unknown(Option<String>),
+}
+
+impl<'a> Catalogue<'a> {
+    /// The declared sources, and those of the preset when `with_preset`. Adds to `findings`.
+    pub fn new(
+        declared: &[SourceDeclaration],
+        with_preset: bool,
+        tenant: &str,
+        schema: &'a Schema,
+        detected: &DetectedFormats,
+        findings: &mut Vec<Finding>,
+    ) -> Self {
+        let mut entries = BTreeMap::new();
+        for declaration in declared {
+            let (recognised, found) = check_source(declaration, tenant, schema, detected);
+            findings.extend(found);
+            entries.insert(declaration.name.clone(), recognised.map_or(Entry::Broken, Entry::Ready));
+        }
+        for name in known_sources().filter(|_| with_preset) {
+            entries.entry(name.to_owned()).or_insert_with(|| match recognise_known(name, schema, detected) {
+                Ok(recognised) => Entry::Ready(recognised),
+                Err(reason) => Entry::Missing(reason),
+            });
+        }
+        Self(entries)
+    }
+
+    pub fn ready(&self, name: &str) -> Option<&Recognised<'a>> {
+        self.get(name).ok()
+    }
+
+    pub fn get(&self, name: &str) -> Result<&Recognised<'a>, Unready> {
+        match self.0.get(name) {
+            Some(Entry::Ready(recognised)) => Ok(recognised),
+            Some(Entry::Broken) => Err(Unready::Broken),
+            Some(Entry::Missing(reason)) => Err(Unready::Missing(reason.clone())),
+            None => Err(Unready::Unknown(suggestion(name, self.0.keys().map(String::as_str)))),
+        }
+    }
+
+    /// Why the source `name` is not ready, in words.
+    pub fn reason(&self, name: &str) -> String {
+        match self.get(name) {
+            Err(Unready::Missing(reason)) => reason,
+            Err(Unready::Broken) => format!("its source `{name}` has a problem"),
+            _ => format!("no table of {name} was found"),
+        }
+    }
+}

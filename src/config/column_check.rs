@@ -1,0 +1,117 @@
+//! Checks columns and filters against a table of the platform.
+
+use super::{
+    Finding, Located,
+    nearest::{shown, suggestion},
+    recognise::table_name,
+    time_format::on_sqlite,
+};
+use crate::{
+    metric::{Condition, Literal, Test},
+    platform::{Column, ColumnType, Table},
+};
+
+/// The column of that name.
+pub fn find_column<'a>(table: &'a Table, name: &Located<String>) -> Result<&'a Column, Finding> {
+    table.column(&name.value).ok_or_else(|| {
+        let message = format!("table {} has no column {}", table_name(table), shown(&name.value));
+        let names = table.columns.iter().map(|column| column.name.as_str());
+        Finding::error(&name.place, message).maybe_hint(suggestion(&name.value, names))
+    })
+}
+
+/// A column that numbers can be averaged over.
+pub fn check_number(table: &Table, name: &Located<String>) -> Option<Finding> {
+    let column = match find_column(table, name) {
+        Ok(column) => column,
+        Err(finding) => return Some(finding),
+    };
+    let is_number = match column.column_type {
+        ColumnType::Integer | ColumnType::Number => true,
+        // SQLite lets any column without a known type hold numbers.
+        ColumnType::Other => on_sqlite(table),
+        _ => false,
+    };
+    let message = || format!("{} is of type {}, not a number", shown(&name.value), column.type_name);
+    let numbers = || {
+        let able = |column: &&Column| matches!(column.column_type, ColumnType::Integer | ColumnType::Number);
+        let names: Vec<_> =
+            table.columns.iter().filter(able).map(|column| shown(&column.name)).take(8).collect();
+        (!names.is_empty()).then(|| format!("columns of numbers: {}", names.join(", ")))
+    };
+    (!is_number).then(|| Finding::error(&name.place, message()).maybe_hint(numbers()))
+}
+
+/// What is wrong with a condition, if anything is.
+pub fn check_condition(table: &Table, condition: &Located<Condition>) -> Option<Finding> {
+    let Condition { column, test } = &condition.value;
+    let column = match find_column(table, &Located::new(column.clone(), &condition.place)) {
+        Ok(column) => column,
+        Err(finding) => return Some(finding),
+    };
+    let literals = match test {
+        Test::Equals(literal)
+        | Test::NotEquals(literal)
+        | Test::LessThan(literal)
+        | Test::AtMost(literal)
+        | Test::GreaterThan(literal)
+        | Test::AtLeast(literal) => std::slice::from_ref(literal),
+        Test::In(literals) | Test::NotIn(literals) => literals,
+        Test::IsNull(_) => &[],
+    };
+    let wrong = literals.iter().find(|literal| !compares(column.column_type, literal, on_sqlite(table)))?;
+    let message = format!(
+        "{} is of type {}, which cannot be compared with {}",
+        shown(&column.name),
+        column.type_name,
+        described(wrong)
+    );
+    Some(Finding::error(&condition.place, message).maybe_hint(wanted(column.column_type)))
+}
+
+fn compares(column_type: ColumnType, literal: &Literal, sqlite: bool) -> bool {
+    match (column_type, literal) {
+        // SQLite has no booleans and no types of time: they are numbers and texts there.
+        (ColumnType::Integer | ColumnType::Number, Literal::Boolean(_))
+        | (ColumnType::Boolean, Literal::Number(_))
+        | (ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date, Literal::Number(_)) => sqlite,
+        (ColumnType::Boolean, Literal::Boolean(_))
+        | (ColumnType::Integer | ColumnType::Number, Literal::Number(_))
+        | (ColumnType::Text, Literal::Text(_)) => true,
+        (ColumnType::Uuid, Literal::Text(text)) => sqlite || text.parse::<uuid::Uuid>().is_ok(),
+        (ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date, Literal::Text(text)) => {
+            is_time(text)
+        }
+        // An enumeration, for one. What really compares is for the database to say.
+        (ColumnType::Other, Literal::Text(_)) => true,
+        (ColumnType::Other, _) => sqlite,
+        _ => false,
+    }
+}
+
+fn is_time(text: &str) -> bool {
+    text.parse::<jiff::Timestamp>().is_ok()
+        || text.parse::<jiff::civil::DateTime>().is_ok()
+        || text.parse::<jiff::civil::Date>().is_ok()
+}
+
+fn described(literal: &Literal) -> String {
+    match literal {
+        Literal::Boolean(value) => value.to_string(),
+        Literal::Number(number) => format!("the number {number}"),
+        Literal::Text(text) => format!("the text {}", shown(text)),
+    }
+}
+
+fn wanted(column_type: ColumnType) -> Option<String> {
+    let wanted = match column_type {
+        ColumnType::Boolean => "write true or false",
+        ColumnType::Integer | ColumnType::Number => "write a number without quotes",
+        ColumnType::Text | ColumnType::Other => "write a text in quotes",
+        ColumnType::Uuid => "write a UUID in quotes",
+        ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date => {
+            "write a date or time in quotes, as in \"2025-01-31\""
+        }
+    };
+    Some(wanted.to_owned())
+}

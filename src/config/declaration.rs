@@ -1,0 +1,182 @@
+//! What a file declares, before any platform is looked at: sources and metrics with the place of everything that may
+//! turn out to be wrong.
+
+use super::Located;
+use crate::metric::{AddsUp, Condition, ExpectedRange, MetricType, Phase, TimeFormat};
+
+/// All sources and metrics of a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Declarations {
+    pub sources: Vec<SourceDeclaration>,
+    pub metrics: Vec<MetricDeclaration>,
+}
+
+/// A `[sources.…]` section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceDeclaration {
+    pub name: String,
+    pub place: String,
+    pub schema: Option<Located<String>>,
+    pub table: Located<String>,
+    pub time_column: Located<String>,
+    pub time_format: Option<Located<TimeFormat>>,
+    pub time_zone: Option<String>,
+    pub deleted_column: Option<Located<String>>,
+    pub actor_column: Option<Located<String>>,
+    pub tenant_column: Option<Located<String>>,
+    pub filter: Vec<Located<Condition>>,
+}
+
+/// A `[metrics.…]` section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricDeclaration {
+    pub category: String,
+    pub place: String,
+    pub metric_type: Option<Located<MetricType>>,
+    pub display_name: Option<String>,
+    pub description: Option<String>,
+    pub unit: Option<String>,
+    pub format_pattern: Option<String>,
+    pub expected: Option<ExpectedRange>,
+    pub active: Option<Located<bool>>,
+    pub formula: Formula,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MeasureName {
+    Created,
+    Existing,
+    DistinctActors,
+    Average,
+    Ratio,
+    Breakdown,
+    Sql,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Returns {
+    Value,
+    Average,
+    Ratio,
+    Labels,
+}
+
+/// The keys that say how a metric is computed. Which of them a measure takes is decided when it is built.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Formula {
+    pub place: String,
+    pub measure: Option<Located<MeasureName>>,
+    /// `source` or `sources`.
+    pub sources: Option<Located<Vec<String>>>,
+    pub filter: Option<Located<Vec<Located<Condition>>>>,
+    pub column: Option<Located<String>>,
+    pub of: Option<Located<Phase>>,
+    pub top: Option<Located<usize>>,
+    pub window_days: Option<Located<u32>>,
+    pub numerator: Option<Located<Operand>>,
+    pub denominator: Option<Located<Operand>>,
+    pub query: Option<Located<String>>,
+    pub returns: Option<Located<Returns>>,
+    pub adds_up: Option<Located<AddsUp>>,
+}
+
+/// One side of a ratio.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operand {
+    /// The measure of another metric.
+    Metric(String),
+    Measure(Box<Formula>),
+}
+
+impl MeasureName {
+    pub const ALL: [(&'static str, Self); 7] = [
+        ("created", Self::Created),
+        ("existing", Self::Existing),
+        ("distinct_actors", Self::DistinctActors),
+        ("average", Self::Average),
+        ("ratio", Self::Ratio),
+        ("breakdown", Self::Breakdown),
+        ("sql", Self::Sql),
+    ];
+
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, measure)| *measure == self).map_or("", |(name, _)| name)
+    }
+
+    /// The keys that the measure takes.
+    pub fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Created | Self::Existing => &["source", "filter"],
+            Self::DistinctActors => &["source", "filter", "window_days"],
+            Self::Average => &["source", "filter", "column"],
+            Self::Breakdown => &["source", "filter", "column", "of", "top"],
+            Self::Ratio => &["numerator", "denominator"],
+            Self::Sql => &["query", "returns", "adds_up", "top"],
+        }
+    }
+}
+
+impl MetricDeclaration {
+    /// This declaration with what it does not say taken from `base`.
+    pub fn over(&self, base: &Self) -> Self {
+        let or = |own: &Option<String>, base: &Option<String>| own.clone().or_else(|| base.clone());
+        Self {
+            category: self.category.clone(),
+            place: self.place.clone(),
+            metric_type: self.metric_type.clone().or_else(|| base.metric_type.clone()),
+            display_name: or(&self.display_name, &base.display_name),
+            description: or(&self.description, &base.description),
+            unit: or(&self.unit, &base.unit),
+            format_pattern: or(&self.format_pattern, &base.format_pattern),
+            expected: self.expected.clone().or_else(|| base.expected.clone()),
+            active: self.active.clone().or_else(|| base.active.clone()),
+            formula: self.formula.over(&base.formula),
+        }
+    }
+}
+
+impl Formula {
+    fn over(&self, base: &Self) -> Self {
+        fn or<T: Clone>(own: &Option<T>, base: &Option<T>) -> Option<T> {
+            own.clone().or_else(|| base.clone())
+        }
+        Self {
+            place: self.place.clone(),
+            measure: or(&self.measure, &base.measure),
+            sources: or(&self.sources, &base.sources),
+            filter: or(&self.filter, &base.filter),
+            column: or(&self.column, &base.column),
+            of: or(&self.of, &base.of),
+            top: or(&self.top, &base.top),
+            window_days: or(&self.window_days, &base.window_days),
+            numerator: or(&self.numerator, &base.numerator),
+            denominator: or(&self.denominator, &base.denominator),
+            query: or(&self.query, &base.query),
+            returns: or(&self.returns, &base.returns),
+            adds_up: or(&self.adds_up, &base.adds_up),
+        }
+    }
+
+    /// The keys that are given, with their places.
+    pub fn given_keys(&self) -> Vec<(&'static str, &str)> {
+        fn given<'a, T>(key: &'static str, value: &'a Option<Located<T>>) -> Option<(&'static str, &'a str)> {
+            value.as_ref().map(|value| (key, value.place.as_str()))
+        }
+        [
+            given("source", &self.sources),
+            given("filter", &self.filter),
+            given("column", &self.column),
+            given("of", &self.of),
+            given("top", &self.top),
+            given("window_days", &self.window_days),
+            given("numerator", &self.numerator),
+            given("denominator", &self.denominator),
+            given("query", &self.query),
+            given("returns", &self.returns),
+            given("adds_up", &self.adds_up),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}

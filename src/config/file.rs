@@ -1,0 +1,183 @@
+//! Reads `daymark.toml`: settings, sources and metrics, and every problem in them at once.
+
+use std::{io::Read, path::Path};
+
+use toml_edit::{Document, Item};
+
+use super::{
+    Finding, Located,
+    declaration::{Declarations, SourceDeclaration},
+    filter_section::read_filter,
+    metric_section::read_metric,
+    nearest::{nearest_zone, shown},
+    reader::{Reader, Section},
+    setting::{SETTINGS, SettingKind},
+    settings::{FileSettings, GivenValue},
+};
+use crate::metric::{Calendar, TimeFormat, is_name};
+
+/// A larger file is somebody's mistake.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// A file's contents, as far as they could be read, and what is wrong with the rest.
+#[derive(Debug, Default)]
+pub struct ReadFile {
+    pub settings: FileSettings,
+    pub declarations: Declarations,
+    pub problems: Vec<Finding>,
+}
+
+/// Reads the file at `path`.
+pub fn read_file(path: &Path) -> ReadFile {
+    let name = path.display().to_string();
+    let failed = |message: String, hint: &str| ReadFile {
+        problems: vec![Finding::error(&name, message).hint(hint)],
+        ..ReadFile::default()
+    };
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
+    if let Err(error) = read {
+        return failed(
+            format!("cannot be read: {error}"),
+            "name another with --config, or make one with `daymark init`",
+        );
+    }
+    if bytes.len() as u64 > MAX_BYTES {
+        return failed(
+            format!("is larger than {MAX_BYTES} bytes"),
+            "a configuration is a few kilobytes; is this the right file?",
+        );
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => read_text(&name, path.parent().unwrap_or(Path::new("")), &text),
+        Err(error) => {
+            let line =
+                error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n');
+            failed(format!("line {} is not valid UTF-8", line.count() + 1), "save the file as UTF-8")
+        }
+    }
+}
+
+/// Reads a file's text. `name` is for messages; relative SQLite paths start at `directory`.
+pub fn read_text(name: &str, directory: &Path, text: &str) -> ReadFile {
+    let reader = Reader::new(name, text);
+    let document = match text.parse::<Document<String>>() {
+        Ok(document) => document,
+        Err(error) => {
+            let line = error.span().map_or(1, |span| reader.line_of(span.start));
+            let found = error.span().and_then(|span| text.get(span)).and_then(|found| found.lines().next());
+            let found = found.filter(|found| !found.is_empty()).map(|found| format!(" at {}", shown(found)));
+            let message =
+                format!("this is not TOML: {}{}", error.message().trim(), found.unwrap_or_default());
+            let problem = Finding::error(format!("{name}:{line}"), message)
+                .hint("mend this first; what else may be wrong can only be seen then");
+            return ReadFile { problems: vec![problem], ..ReadFile::default() };
+        }
+    };
+    let root = reader.root(&document);
+    let settings = read_settings(&root, directory);
+    let sources = named_sections(&root, "sources").into_iter();
+    let sources = sources.filter_map(|(name, section)| read_source(name, section)).collect();
+    let metrics = named_sections(&root, "metrics").into_iter();
+    let metrics = metrics.map(|(category, section)| read_metric(category, section)).collect();
+    root.finish();
+    ReadFile { settings, declarations: Declarations { sources, metrics }, problems: reader.into_problems() }
+}
+
+fn read_settings(root: &Section, directory: &Path) -> FileSettings {
+    let mut values = FileSettings::new();
+    for setting in SETTINGS.iter().filter(|setting| !setting.key.contains('.')) {
+        read_setting(root, setting.key, setting.key, setting.kind, directory, &mut values);
+    }
+    let mut groups: Vec<_> =
+        SETTINGS.iter().filter_map(|setting| Some(setting.key.split_once('.')?.0)).collect();
+    groups.dedup();
+    for group in groups {
+        let Some(section) = root.section(group) else { continue };
+        for setting in SETTINGS {
+            if let Some((of, key)) = setting.key.split_once('.')
+                && of == group
+            {
+                read_setting(&section, key, setting.key, setting.kind, directory, &mut values);
+            }
+        }
+        section.finish();
+    }
+    values
+}
+
+fn read_setting(
+    section: &Section,
+    key: &'static str,
+    setting: &'static str,
+    kind: SettingKind,
+    directory: &Path,
+    values: &mut FileSettings,
+) {
+    let text = match kind {
+        SettingKind::Integer { .. } => section
+            .integer(key, i64::MIN..=i64::MAX)
+            .map(|number| Located::new(number.value.to_string(), number.place)),
+        _ => section.text(key),
+    };
+    if let Some(Located { value: text, place }) = text {
+        values.insert(setting, GivenValue { text, place, directory: Some(directory.to_owned()) });
+    }
+}
+
+/// The sections under `key` whose names are right.
+fn named_sections<'a>(root: &Section<'a>, key: &'a str) -> Vec<(&'a str, Section<'a>)> {
+    let Some(sections) = root.section(key) else { return Vec::new() };
+    let mut named = Vec::new();
+    for name in sections.keys() {
+        let section = sections.section(name);
+        if !is_name(name) {
+            let message = format!("{} cannot be a name", shown(name));
+            let hint = "use lower-case letters, digits and underscores, a letter first, 63 at most";
+            sections.problem(name, message, Some(hint.to_owned()));
+        } else if let Some(section) = section {
+            named.push((name, section));
+        }
+    }
+    named
+}
+
+fn read_source(name: &str, section: Section) -> Option<SourceDeclaration> {
+    let table = required(&section, "table", "the table or view to read");
+    let time_column = required(&section, "time_column", "the column that says when a row was created");
+    let formats = TimeFormat::ALL.map(|format| (format.name(), format));
+    let declaration = SourceDeclaration {
+        name: name.to_owned(),
+        place: section.place(),
+        schema: section.text("schema"),
+        time_format: section.choice("time_format", &formats),
+        time_zone: read_zone(&section),
+        deleted_column: section.text("deleted_column"),
+        actor_column: section.text("actor_column"),
+        tenant_column: section.text("tenant_column"),
+        filter: read_filter(&section).map(|filter| filter.value).unwrap_or_default(),
+        table: table.clone().unwrap_or_else(|| Located::new(String::new(), "")),
+        time_column: time_column.clone().unwrap_or_else(|| Located::new(String::new(), "")),
+    };
+    section.finish();
+    (table.is_some() && time_column.is_some()).then_some(declaration)
+}
+
+fn required(section: &Section, key: &'static str, what: &str) -> Option<Located<String>> {
+    if section.item(key).is_none_or(Item::is_none) {
+        section.section_problem(format!("`{key}` is missing"), Some(format!("add `{key} = \"…\"`: {what}")));
+        return None;
+    }
+    section.text(key)
+}
+
+fn read_zone(section: &Section) -> Option<String> {
+    let zone = section.text("time_zone")?;
+    match Calendar::new(&zone.value) {
+        Ok(_) => Some(zone.value),
+        Err(error) => {
+            section.problem("time_zone", error, nearest_zone(&zone.value));
+            None
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Reads `filter = { status = "published", score = { at_least = 3 } }`.
+
+use toml_edit::{Item, Value};
+
+use super::{
+    Located,
+    nearest::shown,
+    reader::{Section, decimal},
+};
+use crate::metric::{Condition, Literal, Test};
+
+/// The `filter` of a source or metric.
+pub fn read_filter(section: &Section) -> Option<Located<Vec<Located<Condition>>>> {
+    let filter = section.section("filter")?;
+    let mut conditions = Vec::new();
+    for column in filter.keys() {
+        let place = filter.place_of(column);
+        let tests = read_tests(&filter, column);
+        conditions.extend(
+            tests
+                .into_iter()
+                .map(|test| Located::new(Condition { column: column.to_owned(), test }, place.clone())),
+        );
+    }
+    let place = filter.place();
+    filter.finish();
+    Some(Located::new(conditions, place))
+}
+
+fn read_tests<'a>(filter: &Section<'a>, column: &'a str) -> Vec<Test> {
+    match filter.item(column) {
+        Some(Item::Value(Value::Array(_))) => read_list(filter, column).map(Test::In).into_iter().collect(),
+        Some(Item::Value(Value::InlineTable(_)) | Item::Table(_)) => {
+            filter.section(column).map(named_tests).unwrap_or_default()
+        }
+        Some(_) => read_literal(filter, column).map(Test::Equals).into_iter().collect(),
+        None => Vec::new(),
+    }
+}
+
+/// `{ at_least = 3, less_than = 10 }`
+fn named_tests(section: Section) -> Vec<Test> {
+    let one = |key, test: fn(Literal) -> Test| read_literal(&section, key).map(test);
+    let list = |key, test: fn(Vec<Literal>) -> Test| read_list(&section, key).map(test);
+    let tests: Vec<_> = [
+        one("equals", Test::Equals),
+        one("not_equals", Test::NotEquals),
+        list("in", Test::In),
+        list("not_in", Test::NotIn),
+        one("less_than", Test::LessThan),
+        one("at_most", Test::AtMost),
+        one("greater_than", Test::GreaterThan),
+        one("at_least", Test::AtLeast),
+        section.boolean("is_null").map(|is_null| Test::IsNull(is_null.value)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if section.keys().is_empty() {
+        let hint = "write what the column must be, as in `score = { at_least = 3 }`";
+        section.section_problem("the condition is empty", Some(hint.to_owned()));
+    }
+    section.finish();
+    tests
+}
+
+fn read_literal<'a>(section: &Section<'a>, key: &'a str) -> Option<Literal> {
+    let item = section.item(key)?;
+    let literal = item.as_value().and_then(literal);
+    if literal.is_none() {
+        wrong_literal(section, key);
+    }
+    literal
+}
+
+fn read_list<'a>(section: &Section<'a>, key: &'a str) -> Option<Vec<Literal>> {
+    let item = section.item(key)?;
+    let literals = item.as_array().and_then(|list| list.iter().map(literal).collect::<Option<Vec<_>>>());
+    match literals {
+        Some(literals) if !literals.is_empty() => Some(literals),
+        Some(_) => {
+            section.problem(key, format!("the list of {} is empty: no row would pass", shown(key)), None);
+            None
+        }
+        None => {
+            wrong_literal(section, key);
+            None
+        }
+    }
+}
+
+fn wrong_literal(section: &Section, key: &str) {
+    let message = format!("{} must be compared with a string, a finite number, true or false", shown(key));
+    let hint = "a list of such is one of several values; a date is written as a string: \"2025-01-31\"";
+    section.problem(key, message, Some(hint.to_owned()));
+}
+
+fn literal(value: &Value) -> Option<Literal> {
+    match value {
+        // No database takes a NUL in a text.
+        Value::String(text) => (!text.value().contains('\0')).then(|| Literal::Text(text.value().clone())),
+        Value::Boolean(value) => Some(Literal::Boolean(*value.value())),
+        number => decimal(number).map(Literal::Number),
+    }
+}

@@ -1,0 +1,103 @@
+//! The settings as flags of the command line.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock};
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+
+use super::setting::{SETTINGS, Setting, SettingKind};
+
+/// The flag that names the file itself.
+const CONFIG: &str = "config";
+const HEADING: &str = "Settings";
+
+/// Settings by key, as they were given on the command line.
+pub type GivenFlags = BTreeMap<&'static str, String>;
+
+// clap wants names that live as long as the program.
+static FLAGS: LazyLock<Vec<String>> = LazyLock::new(|| SETTINGS.iter().map(Setting::flag).collect());
+
+/// Adds `--config` and a flag for every setting, on `command` and all its subcommands.
+pub fn add_setting_flags(command: Command) -> Command {
+    let config = Arg::new(CONFIG)
+        .long(CONFIG)
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .global(true)
+        .help_heading(HEADING)
+        .help("The configuration file [default: daymark.toml, if there is one] [env: DAYMARK_CONFIG]");
+    SETTINGS
+        .iter()
+        .zip(FLAGS.iter())
+        .fold(command.arg(config), |command, (setting, flag)| command.arg(flag_of(setting, flag)))
+}
+
+fn flag_of(setting: &'static Setting, flag: &'static str) -> Arg {
+    let default = setting.default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
+    Arg::new(setting.key)
+        .long(flag)
+        .value_name(match setting.kind {
+            SettingKind::Name => "NAME",
+            SettingKind::TimeZone => "ZONE",
+            SettingKind::Url => "URL",
+            SettingKind::Integer { .. } => "N",
+            SettingKind::Choice(_) => "CHOICE",
+        })
+        // Ours is the better message about a negative number.
+        .allow_negative_numbers(true)
+        .global(true)
+        .hide_short_help(true)
+        .help_heading(HEADING)
+        .help(format!("{}{default} [env: {}]", setting.summary(), setting.env()))
+}
+
+/// The settings that were given as flags.
+pub fn given_flags(matches: &ArgMatches) -> GivenFlags {
+    let given = |setting: &Setting| matches.try_get_one::<String>(setting.key).ok().flatten().cloned();
+    SETTINGS.iter().filter_map(|setting| Some((setting.key, given(setting)?))).collect()
+}
+
+/// The file that `--config` names.
+pub fn given_config_file(matches: &ArgMatches) -> Option<PathBuf> {
+    matches.try_get_one::<PathBuf>(CONFIG).ok().flatten().cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command() -> Command {
+        add_setting_flags(Command::new("daymark").subcommand(Command::new("collect")))
+    }
+
+    #[test]
+    fn flags_are_read_before_and_after_the_subcommand() {
+        command().debug_assert();
+        let matches = command().get_matches_from([
+            "daymark",
+            "--tenant",
+            "acme",
+            "collect",
+            "--settle-minutes",
+            "-5",
+            "--platform-statement-timeout-seconds=7",
+            "--config",
+            "x.toml",
+        ]);
+        let expected: GivenFlags = [
+            ("tenant", "acme".to_owned()),
+            ("settle_minutes", "-5".to_owned()),
+            ("platform.statement_timeout_seconds", "7".to_owned()),
+        ]
+        .into();
+        assert_eq!(given_flags(&matches), expected);
+        assert_eq!(given_config_file(&matches), Some(PathBuf::from("x.toml")));
+    }
+
+    #[test]
+    fn the_short_help_is_not_flooded_with_settings() {
+        let short = command().render_help().to_string();
+        assert!(short.contains("--config") && !short.contains("--retry-attempts"), "{short}");
+        let long = command().render_long_help().to_string();
+        assert!(long.contains("--retry-attempts") && long.contains("DAYMARK_RETRY_ATTEMPTS"), "{long}");
+    }
+}

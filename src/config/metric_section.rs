@@ -1,0 +1,112 @@
+//! Reads a `[metrics.…]` section.
+
+use toml_edit::Item;
+
+use super::{
+    Located,
+    declaration::{Formula, MeasureName, MetricDeclaration, Operand, Returns},
+    filter_section::read_filter,
+    reader::Section,
+};
+use crate::metric::{AddsUp, ExpectedRange, MetricType, Phase};
+
+/// The limits of `top` and `window_days`, as definitions have them.
+const TOP: std::ops::RangeInclusive<i64> = 1..=1000;
+const WINDOW_DAYS: std::ops::RangeInclusive<i64> = 1..=366;
+
+pub fn read_metric(category: &str, section: Section) -> MetricDeclaration {
+    let types = MetricType::ALL.map(|metric_type| (metric_type.name(), metric_type));
+    let text = |key| section.text(key).map(|text| text.value);
+    let declaration = MetricDeclaration {
+        category: category.to_owned(),
+        place: section.place(),
+        metric_type: section.choice("type", &types),
+        display_name: text("display_name"),
+        description: text("description"),
+        unit: text("unit"),
+        format_pattern: text("format_pattern"),
+        expected: section.section("expected").and_then(read_expected),
+        active: section.boolean("active"),
+        formula: read_formula(&section),
+    };
+    section.finish();
+    declaration
+}
+
+fn read_expected(section: Section) -> Option<ExpectedRange> {
+    let expected = ExpectedRange { min: section.number("min"), max: section.number("max") };
+    if let ExpectedRange { min: Some(min), max: Some(max) } = &expected
+        && min > max
+    {
+        section.section_problem(format!("min {min} is above max {max}"), None);
+    }
+    section.finish();
+    (expected.min.is_some() || expected.max.is_some()).then_some(expected)
+}
+
+fn read_formula(section: &Section) -> Formula {
+    let phases = [("created", Phase::Created), ("existing", Phase::Existing)];
+    let returns = [
+        ("value", Returns::Value),
+        ("average", Returns::Average),
+        ("ratio", Returns::Ratio),
+        ("labels", Returns::Labels),
+    ];
+    let adds_up = [("sum", AddsUp::Sum), ("last", AddsUp::Last), ("never", AddsUp::Never)];
+    Formula {
+        column: section.text("column"),
+        of: section.choice("of", &phases),
+        top: section.integer("top", TOP).and_then(narrowed),
+        numerator: read_operand(section, "numerator"),
+        denominator: read_operand(section, "denominator"),
+        query: section.text("query"),
+        returns: section.choice("returns", &returns),
+        adds_up: section.choice("adds_up", &adds_up),
+        ..read_count_formula(section)
+    }
+}
+
+/// The keys of the measures that count, which is all that one side of a ratio may be.
+fn read_count_formula(section: &Section) -> Formula {
+    Formula {
+        place: section.place(),
+        measure: section.choice("measure", &MeasureName::ALL),
+        sources: read_sources(section),
+        filter: read_filter(section),
+        window_days: section.integer("window_days", WINDOW_DAYS).and_then(narrowed),
+        ..Formula::default()
+    }
+}
+
+fn narrowed<T: TryFrom<i64>>(number: Located<i64>) -> Option<Located<T>> {
+    Some(Located::new(T::try_from(number.value).ok()?, number.place))
+}
+
+fn read_sources(section: &Section) -> Option<Located<Vec<String>>> {
+    let one = section.text("source").map(|source| Located::new(vec![source.value], source.place));
+    let many = section.texts("sources");
+    if one.is_some() && many.is_some() {
+        section.problem("sources", "give `source` or `sources`, not both", None);
+    }
+    one.or(many)
+}
+
+fn read_operand<'a>(section: &Section<'a>, key: &'a str) -> Option<Located<Operand>> {
+    let operand = match section.item(key)? {
+        Item::Value(value) if value.is_str() => Operand::Metric(section.text(key)?.value),
+        item if item.is_table_like() => {
+            let inner = section.section(key)?;
+            let formula = read_count_formula(&inner);
+            inner.finish();
+            Operand::Measure(Box::new(formula))
+        }
+        _ => {
+            let hint = format!(
+                "write `{key} = \"posts_created\"` or `{key} = {{ measure = \"created\", source = \"posts\" }}`"
+            );
+            section.problem(key, format!("`{key}` must be the name of a metric or a measure"), Some(hint));
+            return None;
+        }
+    };
+    Some(Located::new(operand, section.place_of(key)))
+}

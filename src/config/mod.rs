@@ -1,0 +1,96 @@
+//! Configuration: settings from flags, environment and `daymark.toml`; the sources and metrics that the file declares;
+//! the preset; and what all that comes to on a platform with certain tables.
+//!
+//! **Architecture Invariant:** no connection is opened in here. Reading the file and the environment apart, everything
+//! is a function of its arguments; what must be known of a platform comes as a [`Schema`](crate::platform::Schema) and
+//! as [`DetectedFormats`].
+
+mod build;
+mod catalogue;
+mod column_check;
+mod declaration;
+mod file;
+mod filter_section;
+mod finding;
+mod flags;
+mod metric_section;
+mod nearest;
+mod preset;
+mod reader;
+mod recognise;
+mod reference;
+mod resolve;
+mod setting;
+mod settings;
+mod source_check;
+mod template;
+#[cfg(test)]
+mod tests;
+mod time_format;
+
+use std::path::{Path, PathBuf};
+
+pub use declaration::Declarations;
+pub use finding::{ConfigProblems, Finding, Located, Severity};
+pub use flags::{GivenFlags, add_setting_flags, given_config_file, given_flags};
+pub use nearest::{nearest, shown};
+pub use reference::settings_reference;
+pub use resolve::{LeftOut, Request, Resolved, columns_to_detect, resolve};
+pub use settings::{Environment, LogFormat, Preset, Settings, process_environment};
+pub use template::template;
+pub use time_format::{DetectedFormats, Detection, TimeColumn};
+
+use file::{ReadFile, read_file};
+
+/// The file that is read when none is named.
+pub const DEFAULT_FILE: &str = "daymark.toml";
+/// The environment variable that names the file.
+const CONFIG_VARIABLE: &str = "DAYMARK_CONFIG";
+
+/// Everything that is configured.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub settings: Settings,
+    pub declarations: Declarations,
+    /// The file that was read; `None` when there is none.
+    pub file: Option<PathBuf>,
+}
+
+/// Reads the configuration: the file that `named` or `DAYMARK_CONFIG` names, or else `daymark.toml` in the working
+/// directory if there is one; and over it the environment and the flags.
+///
+/// # Errors
+/// Everything that is wrong with any of them.
+pub fn load(
+    named: Option<&Path>,
+    flags: &GivenFlags,
+    environment: &Environment,
+) -> Result<Config, ConfigProblems> {
+    let by_variable = environment.get(CONFIG_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let default = PathBuf::from(DEFAULT_FILE);
+    let file = named.map(Path::to_owned).or(by_variable).or_else(|| default.exists().then_some(default));
+    let read = file.as_deref().map(read_file).unwrap_or_default();
+    let ReadFile { settings: from_file, declarations, mut problems } = read;
+    let directory = file.as_deref().and_then(Path::parent);
+    match settings::settings(flags, environment, &from_file, directory) {
+        Ok(settings) if problems.is_empty() => Ok(Config { settings, declarations, file }),
+        Ok(_) => Err(ConfigProblems(problems)),
+        Err(more) => {
+            problems.extend(more);
+            Err(ConfigProblems(problems))
+        }
+    }
+}
+
+impl Config {
+    /// What the configuration comes to on a platform. See [`columns_to_detect`] for `detected`.
+    pub fn resolve(&self, schema: &crate::platform::Schema, detected: &DetectedFormats) -> Resolved {
+        resolve(Request {
+            declarations: &self.declarations,
+            preset: self.settings.preset,
+            tenant: &self.settings.tenant,
+            schema,
+            detected,
+        })
+    }
+}

@@ -1,0 +1,74 @@
+//! "Did you mean": the nearest right name, and how a name from outside is shown.
+
+/// Longer names are cut when they are shown.
+const SHOWN_CHARS: usize = 64;
+
+/// The candidate that `name` was most likely meant to be, if one is near enough to be worth saying.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // The distance is quadratic in the lengths, and nothing that long is a typing mistake.
+    if name.chars().count() > SHOWN_CHARS {
+        return None;
+    }
+    let wanted = name.to_lowercase();
+    let allowed = (wanted.chars().count() / 3).max(1);
+    candidates
+        .into_iter()
+        .filter(|candidate| *candidate != name)
+        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// `did you mean …?`, or else all that it could have been.
+pub fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let candidates: Vec<_> = candidates.into_iter().collect();
+    if let Some(candidate) = nearest(name, candidates.iter().copied()) {
+        return Some(format!("did you mean {}?", shown(candidate)));
+    }
+    match candidates.len() {
+        0 => None,
+        1..=20 => {
+            let names: Vec<_> = candidates.into_iter().map(shown).collect();
+            Some(format!("known here: {}", names.join(", ")))
+        }
+        _ => None,
+    }
+}
+
+/// The time zone that was most likely meant.
+pub fn nearest_zone(name: &str) -> Option<String> {
+    let zones: Vec<_> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
+    let zone = nearest(name, zones.iter().map(String::as_str))?;
+    Some(format!("did you mean {}?", shown(zone)))
+}
+
+/// A name from outside in backticks, cut to a readable length and with nothing in it that a terminal would obey.
+pub fn shown(name: &str) -> String {
+    let mut text: String = name.chars().take(SHOWN_CHARS).flat_map(char::escape_debug).collect();
+    if name.chars().nth(SHOWN_CHARS).is_some() {
+        text.push('…');
+    }
+    format!("`{text}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_name_is_found_and_a_far_one_is_not() {
+        let names = ["time_column", "time_format", "table"];
+        assert_eq!(nearest("time_colum", names), Some("time_column"));
+        assert_eq!(nearest("Time_Column", names), Some("time_column"));
+        assert_eq!(nearest("tabel", names), Some("table"));
+        assert_eq!(nearest("filter", names), None);
+        assert_eq!(nearest(&"x".repeat(100_000), names), None);
+    }
+
+    #[test]
+    fn what_is_shown_is_short_and_harmless() {
+        assert_eq!(shown("a\u{1b}[31m\0"), "`a\\u{1b}[31m\\0`");
+        assert_eq!(shown(&"x".repeat(70)), format!("`{}…`", "x".repeat(64)));
+    }
+}

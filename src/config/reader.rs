@@ -1,0 +1,233 @@
+//! Reads tables of a TOML document, remembering which keys were asked for. What nobody asked for is unknown, and said
+//! so; wrong types and values become problems with the line they stand on.
+
+use std::{cell::RefCell, fmt::Display, ops::RangeInclusive};
+
+use toml_edit::{Document, Item, TableLike, Value};
+
+use super::{
+    Finding, Located,
+    nearest::{shown, suggestion},
+};
+use crate::metric::Decimal;
+
+/// Longer titles of sections are cut when they are shown.
+const TITLE_CHARS: usize = 120;
+
+/// A file as it is read: its name, where its lines begin, and the problems found so far, each with its line.
+pub struct Reader {
+    name: String,
+    line_starts: Vec<usize>,
+    problems: RefCell<Vec<(usize, Finding)>>,
+}
+
+/// One table of the file.
+pub struct Section<'a> {
+    reader: &'a Reader,
+    /// `sources.posts`; empty at the root.
+    title: String,
+    line: usize,
+    table: &'a dyn TableLike,
+    asked: RefCell<Vec<&'a str>>,
+}
+
+impl Reader {
+    pub fn new(name: &str, text: &str) -> Self {
+        let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        Self {
+            name: name.to_owned(),
+            line_starts: std::iter::once(0).chain(newlines).collect(),
+            problems: RefCell::default(),
+        }
+    }
+
+    pub fn root<'a>(&'a self, document: &'a Document<String>) -> Section<'a> {
+        self.section(String::new(), 1, document.as_table())
+    }
+
+    /// The problems in the order of their lines.
+    pub fn into_problems(self) -> Vec<Finding> {
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(|(line, _)| *line);
+        problems.into_iter().map(|(_, problem)| problem).collect()
+    }
+
+    /// Counts from 1.
+    pub fn line_of(&self, offset: usize) -> usize {
+        self.line_starts.partition_point(|start| *start <= offset)
+    }
+
+    fn section<'a>(&'a self, title: String, line: usize, table: &'a dyn TableLike) -> Section<'a> {
+        Section { reader: self, title, line, table, asked: RefCell::default() }
+    }
+}
+
+impl<'a> Section<'a> {
+    /// Where the section begins.
+    pub fn place(&self) -> String {
+        self.place_at(self.line)
+    }
+
+    fn place_at(&self, line: usize) -> String {
+        match self.title.as_str() {
+            "" => format!("{}:{line}", self.reader.name),
+            title => format!("{}:{line}: [{title}]", self.reader.name),
+        }
+    }
+
+    fn line_of_key(&self, key: &str) -> usize {
+        let span = self.table.get_key_value(key).and_then(|(key, item)| key.span().or_else(|| item.span()));
+        span.map_or(self.line, |span| self.reader.line_of(span.start))
+    }
+
+    /// Where `key` stands.
+    pub fn place_of(&self, key: &str) -> String {
+        self.place_at(self.line_of_key(key))
+    }
+
+    fn push(&self, line: usize, message: String, hint: Option<String>) {
+        let problem = Finding::error(self.place_at(line), message).maybe_hint(hint);
+        self.reader.problems.borrow_mut().push((line, problem));
+    }
+
+    /// A problem with the value of `key`.
+    pub fn problem(&self, key: &str, message: impl Display, hint: Option<String>) {
+        self.push(self.line_of_key(key), message.to_string(), hint);
+    }
+
+    /// A problem with the section as a whole.
+    pub fn section_problem(&self, message: impl Display, hint: Option<String>) {
+        self.push(self.line, message.to_string(), hint);
+    }
+
+    fn wrong_type(&self, key: &str, wanted: &str, item: &Item) {
+        let found = match item.type_name() {
+            "string" => "a string",
+            "integer" => "an integer",
+            "float" => "a decimal number",
+            "boolean" => "true or false",
+            "datetime" => "a date or time",
+            "array" | "array of tables" => "a list",
+            _ => "a table",
+        };
+        self.problem(key, format!("`{key}` must be {wanted}, not {found}"), None);
+    }
+
+    /// The item at `key`, which counts as known from here on.
+    pub fn item(&self, key: &'a str) -> Option<&'a Item> {
+        self.asked.borrow_mut().push(key);
+        self.table.get(key).filter(|item| !item.is_none())
+    }
+
+    pub fn text(&self, key: &'a str) -> Option<Located<String>> {
+        let item = self.item(key)?;
+        let Some(text) = item.as_str() else {
+            self.wrong_type(key, "a string", item);
+            return None;
+        };
+        self.clean(key, text).map(|text| Located::new(text, self.place_of(key)))
+    }
+
+    /// No database takes a NUL in a text.
+    fn clean(&self, key: &str, text: &str) -> Option<String> {
+        if text.contains('\0') {
+            self.problem(key, format!("{} holds a NUL character, which no database takes", shown(key)), None);
+            return None;
+        }
+        Some(text.to_owned())
+    }
+
+    pub fn boolean(&self, key: &'a str) -> Option<Located<bool>> {
+        let item = self.item(key)?;
+        let value = item.as_bool().map(|value| Located::new(value, self.place_of(key)));
+        if value.is_none() {
+            self.wrong_type(key, "true or false", item);
+        }
+        value
+    }
+
+    pub fn integer(&self, key: &'a str, range: RangeInclusive<i64>) -> Option<Located<i64>> {
+        let item = self.item(key)?;
+        let Some(value) = item.as_integer() else {
+            self.wrong_type(key, "an integer", item);
+            return None;
+        };
+        if !range.contains(&value) {
+            let (min, max) = range.into_inner();
+            self.problem(key, format!("`{key}` must be from {min} to {max}, not {value}"), None);
+            return None;
+        }
+        Some(Located::new(value, self.place_of(key)))
+    }
+
+    pub fn number(&self, key: &'a str) -> Option<Decimal> {
+        let item = self.item(key)?;
+        let number = item.as_value().and_then(decimal);
+        if number.is_none() {
+            self.wrong_type(key, "a finite number", item);
+        }
+        number
+    }
+
+    /// One of `choices`, by name.
+    pub fn choice<T: Copy>(&self, key: &'a str, choices: &[(&str, T)]) -> Option<Located<T>> {
+        let text = self.text(key)?;
+        let chosen = choices.iter().find(|(name, _)| *name == text.value);
+        if chosen.is_none() {
+            let hint = suggestion(&text.value, choices.iter().map(|(name, _)| *name));
+            self.problem(key, format!("`{key}` cannot be {}", shown(&text.value)), hint);
+        }
+        chosen.map(|(_, value)| Located::new(*value, text.place))
+    }
+
+    /// A list of strings, not empty.
+    pub fn texts(&self, key: &'a str) -> Option<Located<Vec<String>>> {
+        let item = self.item(key)?;
+        let texts =
+            item.as_array().and_then(|list| list.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
+        let Some(texts) = texts.filter(|texts| !texts.is_empty()) else {
+            self.problem(key, format!("`{key}` must be a list of at least one string"), None);
+            return None;
+        };
+        let texts = texts.into_iter().map(|text| self.clean(key, text)).collect::<Option<Vec<_>>>()?;
+        Some(Located::new(texts, self.place_of(key)))
+    }
+
+    /// The table at `key`, as a section of its own.
+    pub fn section(&self, key: &'a str) -> Option<Section<'a>> {
+        let item = self.item(key)?;
+        let Some(table) = item.as_table_like() else {
+            self.wrong_type(key, "a table", item);
+            return None;
+        };
+        let title = match self.title.as_str() {
+            "" => key.to_owned(),
+            title => format!("{title}.{key}"),
+        };
+        let title = title.chars().take(TITLE_CHARS).flat_map(char::escape_debug).collect();
+        Some(self.reader.section(title, self.line_of_key(key), table))
+    }
+
+    /// The keys of this table.
+    pub fn keys(&self) -> Vec<&'a str> {
+        self.table.iter().map(|(key, _)| key).collect()
+    }
+
+    /// Every key nobody asked for becomes a problem.
+    pub fn finish(self) {
+        let asked = self.asked.borrow();
+        for (key, _) in self.table.iter().filter(|(key, item)| !asked.contains(key) && !item.is_none()) {
+            let hint = suggestion(key, asked.iter().copied());
+            self.problem(key, format!("unknown key {}", shown(key)), hint);
+        }
+    }
+}
+
+/// An integer or a float of the file, digit for digit.
+pub fn decimal(value: &Value) -> Option<Decimal> {
+    match value {
+        Value::Integer(number) => Some(Decimal::from(*number.value())),
+        Value::Float(number) => number.display_repr().replace('_', "").parse().ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,299 @@
+//! Recognises what the columns of a table mean: when a row was created, who made it, when it was soft-deleted; and
+//! which tables are a platform's own at all.
+
+use super::time_format::{
+    DetectedFormats, Detection, TimeColumn, format_of, is_time_type, on_sqlite, possible_formats,
+};
+use crate::{
+    metric::{Filter, Source},
+    platform::{Column, Schema, Table},
+};
+
+/// A table that can be a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recognised<'a> {
+    pub table: &'a Table,
+    pub source: Source,
+}
+
+/// Names of columns, as [`plain`] makes them, the likeliest first.
+const CREATED: &[&str] = &[
+    "createdat",
+    "insertedat",
+    "created",
+    "createdon",
+    "datecreated",
+    "createddate",
+    "createdate",
+    "createdtime",
+    "createtime",
+    "creationdate",
+    "creationtime",
+    "createdatutc",
+    "createdutc",
+    "createdts",
+    "ctime",
+    "dateadded",
+    "addedat",
+    "addedon",
+    "uploadedat",
+    "postedat",
+    "joinedat",
+    "datejoined",
+    "registeredat",
+    "registrationdate",
+    "signedupat",
+    "signupdate",
+    "loggedat",
+    "recordedat",
+    "occurredat",
+    "happenedat",
+    "eventtime",
+    "timestamp",
+    "ts",
+    "datetime",
+    "date",
+    "time",
+];
+/// Ends of names that mean creation after the name of the table: `order_date`, `post_created_at`.
+const CREATED_ENDS: &[&str] =
+    &["createdat", "createdon", "created", "creationdate", "date", "datetime", "timestamp", "time", "at"];
+/// Parts of names that mean some other moment of a row's life.
+const OTHER_MOMENTS: &[&str] = &[
+    "updat", "modif", "chang", "edit", "delet", "remov", "expir", "last", "until", "due", "end", "start",
+    "begin", "birth", "dob", "sched", "archiv", "publish", "releas", "seen", "read", "login", "verif",
+    "confirm", "cancel", "close", "finish", "complet", "process", "ship", "sync",
+];
+const ACTORS: &[&str] = &[
+    "authorid",
+    "followerid",
+    "likerid",
+    "userid",
+    "profileid",
+    "creatorid",
+    "ownerid",
+    "owneruserid",
+    "accountid",
+    "memberid",
+    "posterid",
+    "uploaderid",
+    "subscriberid",
+    "senderid",
+    "customerid",
+    "createdbyid",
+    "createdby",
+    "postedby",
+    "uploadedby",
+    "addedby",
+    "author",
+    "owner",
+    "user",
+];
+const DELETED: &[&str] =
+    &["deletedat", "removedat", "deletedon", "removedon", "datedeleted", "deleteddate", "deletiondate"];
+/// Schemas of PostgreSQL, Supabase, Hasura and extensions; and every one that starts with an underscore or `pg_`.
+const SYSTEM_SCHEMAS: &[&str] = &[
+    "information_schema",
+    "auth",
+    "storage",
+    "realtime",
+    "vault",
+    "extensions",
+    "graphql",
+    "graphql_public",
+    "pgsodium",
+    "pgsodium_masks",
+    "pgbouncer",
+    "supabase_functions",
+    "supabase_migrations",
+    "net",
+    "cron",
+    "hdb_catalog",
+    "tiger",
+    "topology",
+    "partman",
+    "daymark",
+];
+/// Tables that tools keep for themselves; ours among them.
+const SYSTEM_TABLES: &[&str] = &[
+    "daily_metrics",
+    "metric_definitions",
+    "metric_collection_log",
+    "schema_migrations",
+    "ar_internal_metadata",
+    "django_migrations",
+    "django_session",
+    "django_admin_log",
+    "alembic_version",
+    "flyway_schema_history",
+    "knex_migrations",
+    "knex_migrations_lock",
+    "databasechangelog",
+    "databasechangeloglock",
+    "goose_db_version",
+    "migrations",
+    "spatial_ref_sys",
+];
+
+/// A name without its case and its separators, so that `created_at`, `createdAt` and `CreatedAt` are one.
+fn plain(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// Whether the table belongs to the platform's application rather than to a tool.
+pub fn is_application_table(table: &Table) -> bool {
+    let schema = table.schema.to_lowercase();
+    let name = table.name.to_lowercase();
+    !(SYSTEM_SCHEMAS.contains(&schema.as_str())
+        || schema.starts_with('_')
+        || schema.starts_with("pg_")
+        || SYSTEM_TABLES.contains(&name.as_str())
+        || name.starts_with('_')
+        || name.starts_with("sqlite_"))
+}
+
+/// Makes a source of `table`, or says why that cannot be done. The rows of users are not acts of users.
+pub fn recognise<'a>(
+    table: &'a Table,
+    detected: &DetectedFormats,
+    with_actor: bool,
+) -> Result<Recognised<'a>, String> {
+    if !table.readable {
+        return Err(format!("the platform's role may not read {}; {}", table_name(table), grant(table)));
+    }
+    let candidates = created_columns(table);
+    let Some(first) = candidates.first() else {
+        return Err(format!(
+            "table {} has no column that is known to say when a row was created",
+            table_name(table)
+        ));
+    };
+    let told = candidates.iter().find_map(|column| Some((*column, format_of(table, column, detected).ok()?)));
+    let Some((time_column, time_format)) = told else {
+        return Err(format_of(table, first, detected).err().unwrap_or_default());
+    };
+    let deleted_column = deleted_columns(table).into_iter().find(|column| {
+        let same = match detected.get(&TimeColumn::of(table, column)) {
+            Some(Detection::Format(format)) => *format == time_format,
+            Some(Detection::NoTime) => false,
+            Some(Detection::NoValues) | None => true,
+        };
+        same && possible_formats(table, column).contains(&time_format)
+    });
+    let actor_column = with_actor.then(|| actor_column(table)).flatten();
+    let source = Source {
+        schema: (!table.visible).then(|| table.schema.clone()),
+        table: table.name.clone(),
+        time_column: time_column.name.clone(),
+        time_format,
+        time_zone: "UTC".to_owned(),
+        deleted_column: deleted_column.map(|column| column.name.clone()),
+        actor_column: actor_column.map(|column| column.name.clone()),
+        filter: Filter::default(),
+    };
+    Ok(Recognised { table, source })
+}
+
+/// The columns of application tables whose format of time the data must tell.
+pub fn undecided_columns(schema: &Schema) -> Vec<TimeColumn> {
+    let mut columns = Vec::new();
+    for table in schema.tables.iter().filter(|table| table.readable && is_application_table(table)) {
+        for column in created_columns(table).into_iter().chain(deleted_columns(table)) {
+            if possible_formats(table, column).len() > 1 {
+                columns.push(TimeColumn::of(table, column));
+            }
+        }
+    }
+    columns
+}
+
+/// Columns that may say when a row was created, the likeliest first.
+fn created_columns(table: &Table) -> Vec<&Column> {
+    let able: Vec<_> =
+        table.columns.iter().filter(|column| !possible_formats(table, column).is_empty()).collect();
+    let last_word = plain(words(&table.name).last().map_or("", String::as_str));
+    let singular = singular(&last_word);
+    let of_table = |name: &str| {
+        let rest = name.strip_prefix(singular.as_str()).or_else(|| name.strip_prefix(last_word.as_str()));
+        !singular.is_empty() && rest.is_some_and(|rest| CREATED_ENDS.contains(&rest))
+    };
+    let known =
+        CREATED.iter().flat_map(|name| able.iter().filter(move |column| plain(&column.name) == *name));
+    let named_after_table = able.iter().filter(|column| of_table(&plain(&column.name)));
+    let mut found: Vec<&Column> = Vec::new();
+    for column in known.chain(named_after_table) {
+        if !found.contains(column) {
+            found.push(column);
+        }
+    }
+    if found.is_empty() {
+        found.extend(only_time_column(&able));
+    }
+    found
+}
+
+/// The one column of a time type that does not mean some other moment.
+fn only_time_column<'a>(able: &[&'a Column]) -> Option<&'a Column> {
+    let other = |column: &Column| {
+        let name = plain(&column.name);
+        OTHER_MOMENTS.iter().any(|part| name.contains(part))
+    };
+    let mut times = able.iter().filter(|column| is_time_type(column) && !other(column));
+    times.next().filter(|_| times.next().is_none()).copied()
+}
+
+fn deleted_columns(table: &Table) -> Vec<&Column> {
+    let named = |name: &&str| {
+        let found = table.columns.iter().find(|column| plain(&column.name) == **name);
+        found.filter(|column| column.nullable && !possible_formats(table, column).is_empty())
+    };
+    DELETED.iter().filter_map(named).collect()
+}
+
+fn actor_column(table: &Table) -> Option<&Column> {
+    ACTORS.iter().find_map(|name| table.columns.iter().find(|column| plain(&column.name) == *name))
+}
+
+/// The words of a name in `snake_case` or `camelCase`, in lower case.
+pub fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut after_lower = false;
+    for c in name.chars() {
+        if !c.is_ascii_alphanumeric() || (c.is_ascii_uppercase() && after_lower) {
+            words.push(String::new());
+        }
+        if c.is_ascii_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.push(c.to_ascii_lowercase());
+        }
+        after_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// `posts` → `post`, `replies` → `reply`; good enough for the names of tables.
+pub fn singular(plural: &str) -> String {
+    match plural.strip_suffix("ies") {
+        Some(stem) => format!("{stem}y"),
+        None => plural.strip_suffix('s').unwrap_or(plural).to_owned(),
+    }
+}
+
+/// The table as a person would name it.
+pub fn table_name(table: &Table) -> String {
+    match table.visible || on_sqlite(table) {
+        true => format!("`{}`", table.name),
+        false => format!("`{}.{}`", table.schema, table.name),
+    }
+}
+
+/// What the owner of the platform has to run before the table can be read.
+pub fn grant(table: &Table) -> String {
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let (schema, name) = (quoted(&table.schema), quoted(&table.name));
+    format!(
+        "have its owner run, for the role of platform.url: GRANT USAGE ON SCHEMA {schema} TO <role>; GRANT SELECT ON {schema}.{name} TO <role>;"
+    )
+}

@@ -1,0 +1,76 @@
+//! The reference of all settings, `docs/settings.md`, made from the table of settings.
+
+use std::fmt::Write;
+
+use super::setting::SETTINGS;
+
+const HEAD: &str = "# Settings
+
+<!-- Generated from src/config/setting.rs. To write it anew: UPDATE_DOCS=1 cargo test --lib config::reference -->
+
+A setting is looked for in four places. The first that has it wins:
+
+1. a flag on the command line: `--platform-url …`;
+2. an environment variable: `DAYMARK_PLATFORM_URL=…` (an empty one counts as not set);
+3. the file `daymark.toml`: `url = \"…\"` under `[platform]`;
+4. its default.
+
+The file is the one that `--config` names, else the one that `DAYMARK_CONFIG` names, else `daymark.toml` in the working
+directory; without any, flags, environment and defaults are all there is. A relative SQLite path in the file starts at
+the file's directory, and so does the default one when there is a file; a relative path in a flag or in the environment
+starts at the working directory. A password belongs in the environment: flags can be seen by other users of the machine,
+and files get committed.
+
+Sources and metrics are declared in the file only; `daymark init` writes one to start from.
+";
+
+/// The text of `docs/settings.md`.
+pub fn settings_reference() -> String {
+    let mut text = HEAD.to_owned();
+    for setting in SETTINGS {
+        let default = setting.default.map_or("none".to_owned(), |default| format!("`{default}`"));
+        // Writing to a String does not fail.
+        let _ = write!(
+            text,
+            "\n## `{}`\n\n{}\n\n| | |\n|---|---|\n| Values | {} |\n| Default | {default} |\n| Environment | `{}` |\n\
+             | Flag | `--{}` |\n",
+            setting.key,
+            setting.doc,
+            setting.values(),
+            setting.env(),
+            setting.flag(),
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::setting::Setting;
+
+    #[test]
+    fn the_reference_in_docs_is_up_to_date() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/settings.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, settings_reference()).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == settings_reference(),
+            "docs/settings.md differs from the table of settings; write it anew with \
+             `UPDATE_DOCS=1 cargo test --lib config::reference`"
+        );
+    }
+
+    #[test]
+    fn keys_flags_and_variables_are_each_used_once() {
+        for name in [Setting::flag, Setting::env, |setting: &Setting| setting.key.to_owned()] {
+            let mut names: Vec<_> = SETTINGS.iter().map(name).collect();
+            names.sort();
+            names.dedup();
+            assert_eq!(names.len(), SETTINGS.len());
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! From what is declared and what the platform has to the definitions that are recorded, with every mistake in
+//! between.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Finding,
+    build::{Builder, Built},
+    catalogue::Catalogue,
+    declaration::{Declarations, MetricDeclaration},
+    preset::{Fitted, fitted},
+    settings::Preset,
+    time_format::{DetectedFormats, TimeColumn, possible_formats},
+};
+use crate::{
+    metric::{Definition, DefinitionError, Measure, MetricType},
+    platform::Schema,
+};
+
+/// The definitions that a configuration comes to on a platform.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resolved {
+    /// By category. Complete only when no finding is an error.
+    pub definitions: Vec<Definition>,
+    /// Metrics that are not recorded, by category.
+    pub left_out: Vec<LeftOut>,
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    pub category: String,
+    pub reason: String,
+}
+
+/// What there is to resolve.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    pub declarations: &'a Declarations,
+    pub preset: Preset,
+    /// What a source's `tenant_column` is compared with.
+    pub tenant: &'a str,
+    pub schema: &'a Schema,
+    pub detected: &'a DetectedFormats,
+}
+
+impl Resolved {
+    pub fn has_errors(&self) -> bool {
+        self.findings.iter().any(Finding::is_error)
+    }
+}
+
+/// The columns whose format of time [`resolve`] wants the platform's data to tell.
+pub fn columns_to_detect(declarations: &Declarations, schema: &Schema) -> Vec<TimeColumn> {
+    let mut columns = super::recognise::undecided_columns(schema);
+    for source in declarations.sources.iter().filter(|source| source.time_format.is_none()) {
+        let Ok((_, table)) = super::source_check::find_table(source, schema) else { continue };
+        let Some(column) = table.column(&source.time_column.value) else { continue };
+        let wanted = TimeColumn::of(table, column);
+        if table.readable && possible_formats(table, column).len() > 1 && !columns.contains(&wanted) {
+            columns.push(wanted);
+        }
+    }
+    columns
+}
+
+/// Resolves all metrics and checks them against the schema.
+pub fn resolve(request: Request) -> Resolved {
+    let mut resolved = Resolved::default();
+    let with_preset = request.preset == Preset::Community;
+    let catalogue = Catalogue::new(
+        &request.declarations.sources,
+        with_preset,
+        request.tenant,
+        request.schema,
+        request.detected,
+        &mut resolved.findings,
+    );
+    let preset = match with_preset {
+        true => fitted(&catalogue),
+        false => Fitted { metrics: Vec::new(), unfit: BTreeMap::new() },
+    };
+    let metrics = merged(&request.declarations.metrics, &preset.metrics);
+    let declarations =
+        metrics.iter().map(|(category, wanted)| (category.clone(), wanted.declaration.clone())).collect();
+    let builder = Builder { catalogue: &catalogue, metrics: &declarations };
+    for wanted in metrics.values() {
+        let unfit = preset.unfit.get(&wanted.declaration.category).filter(|_| wanted.origin != Origin::File);
+        define(wanted, unfit, &builder, &mut resolved);
+    }
+    resolved
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Preset,
+    /// Of the preset, with fields of the file over it.
+    Overridden,
+    File,
+}
+
+struct Wanted {
+    declaration: MetricDeclaration,
+    origin: Origin,
+    /// Whether its sources are those of the preset, so that it is left out when they are not there.
+    optional: bool,
+}
+
+/// The file's metrics over the preset's, by category. One that names a measure replaces the preset's altogether.
+fn merged(file: &[MetricDeclaration], preset: &[MetricDeclaration]) -> BTreeMap<String, Wanted> {
+    let of_preset = |declaration: &MetricDeclaration| Wanted {
+        declaration: declaration.clone(),
+        origin: Origin::Preset,
+        optional: true,
+    };
+    let mut metrics: BTreeMap<_, _> =
+        preset.iter().map(|declaration| (declaration.category.clone(), of_preset(declaration))).collect();
+    for declaration in file {
+        let base = preset.iter().find(|base| base.category == declaration.category);
+        let wanted = match base.filter(|_| declaration.formula.measure.is_none()) {
+            Some(base) => Wanted {
+                declaration: declaration.over(base),
+                origin: Origin::Overridden,
+                optional: declaration.formula.sources.is_none(),
+            },
+            None => Wanted { declaration: declaration.clone(), origin: Origin::File, optional: false },
+        };
+        metrics.insert(declaration.category.clone(), wanted);
+    }
+    metrics
+}
+
+/// Adds the metric to the definitions, to what is left out, or to what is wrong.
+fn define(wanted: &Wanted, unfit: Option<&String>, builder: &Builder, resolved: &mut Resolved) {
+    let Wanted { declaration, origin, optional } = wanted;
+    let mut leave_out = |reason: String| {
+        resolved.left_out.push(LeftOut { category: declaration.category.clone(), reason });
+    };
+    if let Some(active) = declaration.active.as_ref().filter(|active| !active.value) {
+        return leave_out(format!("switched off at {}", active.place));
+    }
+    let Built { measure, mut findings, mut missing, broken } = builder.build(&declaration.formula);
+    let wrong = findings.iter().any(Finding::is_error);
+    if let Some(reason) = unfit.filter(|_| measure.is_none() || wrong) {
+        return leave_out(reason.clone());
+    }
+    if *optional && !missing.is_empty() {
+        missing.dedup();
+        return leave_out(missing.join("; "));
+    }
+    findings.extend(missing.into_iter().map(|reason| {
+        Finding::error(&declaration.place, reason).hint("declare the table in a [sources.…] section")
+    }));
+    let definition = measure
+        .map(|measure| definition(declaration, measure, builder))
+        .filter(|_| !findings.iter().any(Finding::is_error));
+    if let Some(definition) = &definition {
+        findings.extend(definition.problems().iter().map(|problem| of_definition(problem, declaration)));
+    }
+    let wrong = findings.iter().any(Finding::is_error);
+    match definition.filter(|_| !wrong) {
+        Some(definition) => {
+            resolved.definitions.push(definition);
+            resolved.findings.extend(findings);
+        }
+        None if *origin == Origin::Preset => {
+            let reasons: Vec<_> = findings.into_iter().map(|finding| finding.message).collect();
+            let broken = broken.map(|name| format!("`{name}`, which it needs, has a problem"));
+            leave_out(broken.unwrap_or_else(|| reasons.join("; ")));
+        }
+        None => resolved.findings.extend(findings),
+    }
+}
+
+fn of_definition(problem: &DefinitionError, declaration: &MetricDeclaration) -> Finding {
+    let place = match (problem, &declaration.metric_type) {
+        (DefinitionError::TypeMismatch { .. }, Some(metric_type)) => &metric_type.place,
+        _ => &declaration.place,
+    };
+    Finding::error(place, problem.to_string())
+}
+
+fn definition(declaration: &MetricDeclaration, measure: Measure, builder: &Builder) -> Definition {
+    let implied = measure.makes().first().copied().unwrap_or(MetricType::Count);
+    let metric_type = declaration.metric_type.as_ref().map_or(implied, |metric_type| metric_type.value);
+    let sources = measure.source_names().into_iter();
+    let sources = sources
+        .filter_map(|name| Some((name.to_owned(), builder.catalogue.ready(name)?.source.clone())))
+        .collect();
+    let or = |own: &Option<String>, default: &str| own.clone().unwrap_or_else(|| default.to_owned());
+    let (unit, format_pattern) = match metric_type {
+        MetricType::Count => ("count", "0,0"),
+        MetricType::Average => ("average", "0,0.00"),
+        MetricType::Percentage => ("percentage", "0.0"),
+        MetricType::Aggregate => ("labels", "0,0"),
+    };
+    Definition {
+        metric_type,
+        category: declaration.category.clone(),
+        display_name: or(&declaration.display_name, &title(&declaration.category)),
+        description: or(&declaration.description, ""),
+        unit: or(&declaration.unit, unit),
+        format_pattern: or(&declaration.format_pattern, format_pattern),
+        expected: declaration.expected.clone(),
+        measure,
+        sources,
+    }
+}
+
+/// `posts_created` → `Posts created`.
+pub fn title(category: &str) -> String {
+    let mut title = category.replace('_', " ");
+    if let Some(first) = title.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    title
+}

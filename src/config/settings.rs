@@ -1,0 +1,269 @@
+//! The settings as typed values, each from the first place that has it: flag, environment, file, default.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use jiff::SignedDuration;
+use tracing::level_filters::LevelFilter;
+
+use super::{
+    Finding,
+    flags::GivenFlags,
+    nearest::{nearest, nearest_zone, shown, suggestion},
+    setting::{SETTINGS, Setting, SettingKind},
+};
+use crate::{
+    database::{DatabaseUrl, RetryPolicy},
+    metric::{Calendar, is_name},
+};
+
+/// The variable that many hosts set for an application's database; [`Settings::platform_url`] falls back to it.
+const DATABASE_URL: &str = "DATABASE_URL";
+const PREFIX: &str = "DAYMARK_";
+
+/// The environment variables that matter here, by name.
+pub type Environment = BTreeMap<String, OsString>;
+
+/// The process's `DAYMARK_*` variables and `DATABASE_URL`.
+pub fn process_environment() -> Environment {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .filter(|(name, _)| name.starts_with(PREFIX) || name == DATABASE_URL)
+        .collect()
+}
+
+/// All settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The reporting time zone.
+    pub calendar: Calendar,
+    pub tenant: String,
+    pub preset: Preset,
+    pub settle: SignedDuration,
+    pub platform_url: Option<DatabaseUrl>,
+    pub platform_statement_timeout: Duration,
+    pub platform_lock_timeout: Duration,
+    pub store_url: DatabaseUrl,
+    pub store_schema: String,
+    pub retry: RetryPolicy,
+    pub backfill_chunk_days: usize,
+    pub log_level: LevelFilter,
+    pub log_format: LogFormat,
+}
+
+/// Which built-in metrics are added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preset {
+    Community,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    Text,
+    Json,
+}
+
+/// A setting's text and where it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenValue {
+    pub text: String,
+    pub place: String,
+    /// Where a relative path in it starts; `None` is the working directory.
+    pub directory: Option<PathBuf>,
+}
+
+/// The settings that a file gives, by key.
+pub type FileSettings = BTreeMap<&'static str, GivenValue>;
+
+/// Combines the places where settings are given. `directory` is that of the configuration file, if there is one.
+///
+/// # Errors
+/// Every value that is wrong, each with where it was given.
+pub fn settings(
+    flags: &GivenFlags,
+    environment: &Environment,
+    file: &FileSettings,
+    directory: Option<&Path>,
+) -> Result<Settings, Vec<Finding>> {
+    let mut given = Given { flags, environment, file, directory, problems: misspelt(environment) };
+    let settings = typed(&mut given);
+    match settings {
+        Some(settings) if given.problems.is_empty() => Ok(settings),
+        _ => Err(given.problems),
+    }
+}
+
+/// Everything is asked for before the first missing value ends it, so that all problems are found.
+fn typed(given: &mut Given) -> Option<Settings> {
+    let calendar =
+        given.parsed("time_zone", |zone| Calendar::new(&zone.text).map_err(|error| error.to_string()));
+    let tenant = given.name("tenant");
+    let preset = given.choice("preset", &[("community", Preset::Community), ("none", Preset::None)]);
+    let settle_minutes = given.integer("settle_minutes");
+    let platform_url = given.url("platform.url");
+    let statement_timeout = given.integer("platform.statement_timeout_seconds");
+    let lock_timeout = given.integer("platform.lock_timeout_seconds");
+    let store_url = given.url("store.url");
+    let store_schema = given.name("store.schema");
+    let retries = given.integer("retry.attempts");
+    let initial_delay_ms = given.integer("retry.initial_delay_ms");
+    let chunk_days = given.integer("backfill.chunk_days");
+    let levels = ["off", "error", "warn", "info", "debug", "trace"].map(|name| (name, name.parse().ok()));
+    let log_level: Option<LevelFilter> = given.choice("log.level", &levels).flatten();
+    let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
+    let log_format = given.choice("log.format", &formats);
+    Some(Settings {
+        calendar: calendar?,
+        tenant: tenant?,
+        preset: preset?,
+        settle: SignedDuration::from_mins(i64::try_from(settle_minutes?).ok()?),
+        platform_url,
+        platform_statement_timeout: Duration::from_secs(statement_timeout?),
+        platform_lock_timeout: Duration::from_secs(lock_timeout?),
+        store_url: store_url?,
+        store_schema: store_schema?,
+        retry: RetryPolicy {
+            retries: usize::try_from(retries?).ok()?,
+            initial_delay: Duration::from_millis(initial_delay_ms?),
+        },
+        backfill_chunk_days: usize::try_from(chunk_days?).ok()?,
+        log_level: log_level?,
+        log_format: log_format?,
+    })
+}
+
+struct Given<'a> {
+    flags: &'a GivenFlags,
+    environment: &'a Environment,
+    file: &'a FileSettings,
+    directory: Option<&'a Path>,
+    problems: Vec<Finding>,
+}
+
+impl Given<'_> {
+    /// The value from the first place that has it.
+    fn first(&mut self, setting: &Setting) -> Option<GivenValue> {
+        if let Some(text) = self.flags.get(setting.key) {
+            let place = format!("--{}", setting.flag());
+            return Some(GivenValue { text: text.clone(), place, directory: None });
+        }
+        if let Some(value) = self.variable(&setting.env()) {
+            return Some(value);
+        }
+        if let Some(value) = self.file.get(setting.key) {
+            return Some(value.clone());
+        }
+        if setting.key == "platform.url"
+            && let Some(value) = self.variable(DATABASE_URL)
+        {
+            return Some(value);
+        }
+        let text = setting.default?.to_owned();
+        let directory = self.directory.map(Path::to_owned);
+        Some(GivenValue { text, place: format!("the default of {}", setting.key), directory })
+    }
+
+    /// A variable that is set and not empty.
+    fn variable(&mut self, name: &str) -> Option<GivenValue> {
+        let value = self.environment.get(name).filter(|value| !value.is_empty())?;
+        match value.to_str() {
+            Some(text) => Some(GivenValue { text: text.to_owned(), place: name.to_owned(), directory: None }),
+            None => {
+                self.problems.push(Finding::error(name, "the value is not valid UTF-8"));
+                None
+            }
+        }
+    }
+
+    fn parsed<T>(&mut self, key: &str, parse: impl Fn(&GivenValue) -> Result<T, String>) -> Option<T> {
+        let setting = SETTINGS.iter().find(|setting| setting.key == key)?;
+        let given = self.first(setting)?;
+        match parse(&given) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                let hint = hint(setting, &given.text);
+                self.problems.push(Finding::error(given.place, message).maybe_hint(hint));
+                None
+            }
+        }
+    }
+
+    fn integer(&mut self, key: &str) -> Option<u64> {
+        let setting = SETTINGS.iter().find(|setting| setting.key == key)?;
+        let SettingKind::Integer { min, max } = setting.kind else { return None };
+        self.parsed(key, |GivenValue { text, .. }| {
+            let number = text.trim().parse::<i64>().ok().filter(|number| (min..=max).contains(number));
+            number
+                .and_then(|number| u64::try_from(number).ok())
+                .ok_or_else(|| format!("{key} must be {}, not {}", setting.values(), shown(text)))
+        })
+    }
+
+    fn name(&mut self, key: &str) -> Option<String> {
+        self.parsed(key, |GivenValue { text, .. }| match is_name(text) {
+            true => Ok(text.to_owned()),
+            false => Err(format!(
+                "{key} must be a name of lower-case letters, digits and underscores that starts with a letter (63 at \
+                 most), not {}",
+                shown(text)
+            )),
+        })
+    }
+
+    fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<T> {
+        self.parsed(key, |GivenValue { text, .. }| {
+            let chosen = choices.iter().find(|(name, _)| *name == *text).map(|(_, value)| *value);
+            chosen.ok_or_else(|| {
+                let names: Vec<_> = choices.iter().map(|(name, _)| shown(name)).collect();
+                format!("{key} must be one of {}, not {}", names.join(", "), shown(text))
+            })
+        })
+    }
+
+    fn url(&mut self, key: &str) -> Option<DatabaseUrl> {
+        self.parsed(key, |GivenValue { text, directory, .. }| {
+            let url =
+                text.parse::<DatabaseUrl>().map_err(|error| format!("{key} cannot be used: {error}"))?;
+            Ok(match (url, directory) {
+                // Joining leaves an absolute path as it is.
+                (DatabaseUrl::Sqlite(path), Some(directory)) => DatabaseUrl::Sqlite(directory.join(path)),
+                (url, _) => url,
+            })
+        })
+    }
+}
+
+fn hint(setting: &Setting, text: &str) -> Option<String> {
+    match setting.kind {
+        SettingKind::Choice(choices) => {
+            nearest(text, choices.iter().copied()).map(|choice| format!("did you mean {}?", shown(choice)))
+        }
+        SettingKind::TimeZone => nearest_zone(text),
+        _ => None,
+    }
+}
+
+/// Variables that look like ours and are not. Others with our prefix are left alone: container hosts make such
+/// (`DAYMARK_SERVICE_HOST`).
+fn misspelt(environment: &Environment) -> Vec<Finding> {
+    let mut known: Vec<_> = SETTINGS.iter().map(Setting::env).collect();
+    known.push(super::CONFIG_VARIABLE.to_owned());
+    let is_unknown = |name: &&String| name.starts_with(PREFIX) && !known.contains(name);
+    let near = |name: &String| known.iter().any(|known| strsim::damerau_levenshtein(known, name) <= 2);
+    environment
+        .keys()
+        .filter(is_unknown)
+        .filter(|name| near(name))
+        .map(|name| {
+            let hint = suggestion(name, known.iter().map(String::as_str));
+            Finding::error(shown(name), "there is no such setting").maybe_hint(hint)
+        })
+        .collect()
+}

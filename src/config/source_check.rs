@@ -1,0 +1,226 @@
+//! Checks a declared source against the platform's tables.
+
+use super::{
+    Finding, Located,
+    column_check::{check_condition, find_column},
+    declaration::SourceDeclaration,
+    nearest::{nearest, shown, suggestion},
+    recognise::{Recognised, grant, is_application_table, table_name},
+    time_format::{DetectedFormats, Detection, TimeColumn, format_of, possible_formats},
+};
+use crate::{
+    metric::{Condition, Filter, Literal, Source, Test, TimeFormat},
+    platform::{Column, ColumnType, Schema, Table},
+};
+
+/// The source if nothing is wrong with it, and what there is to say.
+pub fn check_source<'a>(
+    declaration: &SourceDeclaration,
+    tenant: &str,
+    schema: &'a Schema,
+    detected: &DetectedFormats,
+) -> (Option<Recognised<'a>>, Vec<Finding>) {
+    let (schema_name, table) = match find_table(declaration, schema) {
+        Ok(found) => found,
+        Err(finding) => return (None, vec![finding]),
+    };
+    if !table.readable {
+        let message = format!("the platform's role may not read {}", table_name(table));
+        return (None, vec![Finding::error(&declaration.table.place, message).hint(grant(table))]);
+    }
+    let mut findings = Vec::new();
+    let time_format = check_time_column(declaration, table, detected, &mut findings);
+    if let (Some(deleted), Some(time_format)) = (&declaration.deleted_column, time_format) {
+        findings.extend(check_deleted_column(deleted, time_format, table));
+    }
+    if let Some(actor) = &declaration.actor_column {
+        findings.extend(find_column(table, actor).err());
+    }
+    let mut filter = declaration.filter.clone();
+    filter.extend(declaration.tenant_column.as_ref().map(|column| of_tenant(column, tenant)));
+    findings.extend(filter.iter().filter_map(|condition| check_condition(table, condition)));
+    let broken = findings.iter().any(Finding::is_error);
+    let value = |column: &Option<Located<String>>| column.as_ref().map(|column| column.value.clone());
+    let recognised = time_format.filter(|_| !broken).map(|time_format| Recognised {
+        table,
+        source: Source {
+            schema: schema_name,
+            table: table.name.clone(),
+            time_column: declaration.time_column.value.clone(),
+            time_format,
+            time_zone: declaration.time_zone.clone().unwrap_or_else(|| "UTC".to_owned()),
+            deleted_column: value(&declaration.deleted_column),
+            actor_column: value(&declaration.actor_column),
+            filter: Filter(filter.into_iter().map(|condition| condition.value).collect()),
+        },
+    });
+    (recognised, findings)
+}
+
+fn of_tenant(column: &Located<String>, tenant: &str) -> Located<Condition> {
+    let test = Test::Equals(Literal::Text(tenant.to_owned()));
+    Located::new(Condition { column: column.value.clone(), test }, &column.place)
+}
+
+/// The table, and the schema by which the source names it.
+pub fn find_table<'a>(
+    declaration: &SourceDeclaration,
+    schema: &'a Schema,
+) -> Result<(Option<String>, &'a Table), Finding> {
+    let Located { value: name, place } = &declaration.table;
+    if let Some(Located { value: schema_name, place }) = &declaration.schema {
+        let table = schema.table(Some(schema_name), name);
+        return table.map(|table| (Some(schema_name.clone()), table)).ok_or_else(|| {
+            let message = format!("there is no table {} in schema {}", shown(name), shown(schema_name));
+            Finding::error(place, message).maybe_hint(nearest_table(name, schema))
+        });
+    }
+    if let Some(table) = schema.table(None, name) {
+        return Ok((None, table));
+    }
+    if let Some((schema_name, name)) = name.split_once('.')
+        && let Some(table) = schema.table(Some(schema_name), name)
+    {
+        return Ok((Some(schema_name.to_owned()), table));
+    }
+    let message = format!("the platform has no table {}", shown(name));
+    Err(Finding::error(place, message).maybe_hint(nearest_table(name, schema)))
+}
+
+fn nearest_table(name: &str, schema: &Schema) -> Option<String> {
+    let bare = name.rsplit('.').next().unwrap_or(name);
+    if let Some(hidden) = schema.tables.iter().find(|table| table.name == bare) {
+        return Some(match hidden.visible {
+            true => format!("did you mean `table = \"{}\"`?", hidden.name),
+            false => format!("did you mean `table = \"{}.{}\"`?", hidden.schema, hidden.name),
+        });
+    }
+    let tables: Vec<_> = schema.tables.iter().filter(|table| is_application_table(table)).collect();
+    let names = tables.iter().map(|table| table.name.as_str());
+    match nearest(bare, names.clone()).and_then(|near| tables.iter().find(|table| table.name == near)) {
+        Some(near) => Some(format!("did you mean {}?", table_name(near))),
+        None if tables.is_empty() => Some("the platform has no tables that its role can see".to_owned()),
+        None => suggestion(bare, names),
+    }
+}
+
+fn check_time_column(
+    declaration: &SourceDeclaration,
+    table: &Table,
+    detected: &DetectedFormats,
+    findings: &mut Vec<Finding>,
+) -> Option<TimeFormat> {
+    let declared = &declaration.time_column;
+    let column = find_column(table, declared).map_err(|finding| findings.push(finding)).ok()?;
+    let format = match &declaration.time_format {
+        Some(format) => declared_format(format, table, column, findings),
+        None => told_format(declared, table, column, detected, findings),
+    };
+    if format.is_some() && column.nullable {
+        let message = format!("{} may be NULL, and rows where it is are in no day", shown(&column.name));
+        findings.push(Finding::warning(&declared.place, message));
+    }
+    format
+}
+
+fn declared_format(
+    format: &Located<TimeFormat>,
+    table: &Table,
+    column: &Column,
+    findings: &mut Vec<Finding>,
+) -> Option<TimeFormat> {
+    let possible = possible_formats(table, column);
+    if possible.contains(&format.value) {
+        return Some(format.value);
+    }
+    let message = format!(
+        "{} is of type {}, which holds no time in the format `{}`",
+        shown(&column.name),
+        column.type_name,
+        format.value.name()
+    );
+    let hint = match possible {
+        [] => no_time_hint(table),
+        [_] => Some("leave `time_format` out: the column's type says it".to_owned()),
+        _ => Some(format!("possible here: {}", names(possible))),
+    };
+    findings.push(Finding::error(&format.place, message).maybe_hint(hint));
+    None
+}
+
+/// The format as the column's type or its data tell it.
+fn told_format(
+    declared: &Located<String>,
+    table: &Table,
+    column: &Column,
+    detected: &DetectedFormats,
+    findings: &mut Vec<Finding>,
+) -> Option<TimeFormat> {
+    let possible = possible_formats(table, column);
+    match format_of(table, column, detected) {
+        Ok(format) => {
+            let unseen = possible.len() > 1
+                && detected.get(&TimeColumn::of(table, column)) == Some(&Detection::NoValues);
+            if unseen {
+                let message = format!("{} is empty; its times are taken for ISO 8601", shown(&column.name));
+                let hint = format!("say it with `time_format`, one of {}", names(possible));
+                findings.push(Finding::warning(&declared.place, message).hint(hint));
+            }
+            Some(format)
+        }
+        Err(message) => {
+            let hint = match possible {
+                [] => no_time_hint(table),
+                _ => Some(format!("add `time_format`, one of {}", names(possible))),
+            };
+            findings.push(Finding::error(&declared.place, message).maybe_hint(hint));
+            None
+        }
+    }
+}
+
+fn names(formats: &[TimeFormat]) -> String {
+    formats.iter().map(|format| format!("`{}`", format.name())).collect::<Vec<_>>().join(", ")
+}
+
+fn no_time_hint(table: &Table) -> Option<String> {
+    let able: Vec<_> = table
+        .columns
+        .iter()
+        .filter(|column| {
+            let plain_number = matches!(column.column_type, ColumnType::Integer | ColumnType::Number);
+            !plain_number && !possible_formats(table, column).is_empty()
+        })
+        .map(|column| shown(&column.name))
+        .take(8)
+        .collect();
+    (!able.is_empty()).then(|| format!("columns that can hold a time: {}", able.join(", ")))
+}
+
+fn check_deleted_column(declared: &Located<String>, format: TimeFormat, table: &Table) -> Vec<Finding> {
+    let column = match find_column(table, declared) {
+        Ok(column) => column,
+        Err(finding) => return vec![finding],
+    };
+    let mut findings = Vec::new();
+    if !possible_formats(table, column).contains(&format) {
+        let message = format!(
+            "deleted_column {} is of type {}, and must hold times in the time_column's format `{}`",
+            shown(&column.name),
+            column.type_name,
+            format.name()
+        );
+        let hint = match column.column_type {
+            ColumnType::Boolean => Some(format!(
+                "a flag cannot say when; to leave flagged rows out: `filter = {{ {} = false }}`",
+                column.name
+            )),
+            _ => None,
+        };
+        findings.push(Finding::error(&declared.place, message).maybe_hint(hint));
+    } else if !column.nullable {
+        let message = format!("{} is never NULL, so that every row counts as deleted", shown(&column.name));
+        findings.push(Finding::warning(&declared.place, message));
+    }
+    findings
+}

@@ -1,0 +1,115 @@
+//! Tests of the configuration as a whole, and the platforms they are run on.
+
+mod files;
+mod recognition;
+mod resolution;
+mod settings;
+mod templates;
+
+use std::path::Path;
+
+use super::{
+    DetectedFormats, Detection, Preset, Request, Resolved, TimeColumn,
+    file::{ReadFile, read_text},
+    resolve,
+};
+use crate::{
+    metric::TimeFormat,
+    platform::{Column, ColumnType, Schema, Table},
+};
+
+/// A table from `"id uuid, created_at timestamptz null"`; `public.` and others before the name are the schema.
+fn table(name: &str, columns: &str) -> Table {
+    let (schema, name) = name.split_once('.').unwrap_or(("", name));
+    Table {
+        schema: schema.to_owned(),
+        name: name.to_owned(),
+        visible: matches!(schema, "" | "public"),
+        readable: true,
+        columns: columns.split(", ").map(column).collect(),
+    }
+}
+
+fn column(text: &str) -> Column {
+    let mut words = text.split(' ');
+    let (name, type_name) = (words.next().unwrap(), words.next().unwrap());
+    Column {
+        name: name.to_owned(),
+        column_type: match type_name {
+            "timestamptz" => ColumnType::Timestamptz,
+            "timestamp" => ColumnType::Timestamp,
+            "date" => ColumnType::Date,
+            "integer" | "INTEGER" => ColumnType::Integer,
+            "numeric" | "REAL" => ColumnType::Number,
+            "boolean" => ColumnType::Boolean,
+            "text" | "TEXT" => ColumnType::Text,
+            "uuid" => ColumnType::Uuid,
+            _ => ColumnType::Other,
+        },
+        type_name: type_name.to_owned(),
+        nullable: words.next() == Some("null"),
+        indexed: false,
+        distinct_estimate: None,
+    }
+}
+
+fn schema(tables: &[(&str, &str)]) -> Schema {
+    Schema { tables: tables.iter().map(|(name, columns)| table(name, columns)).collect() }
+}
+
+/// A community on PostgreSQL, with Supabase's own schemas beside it.
+fn community() -> Schema {
+    schema(&[
+        ("auth.users", "id uuid, created_at timestamptz null, email text"),
+        ("storage.objects", "id uuid, created_at timestamptz, owner uuid"),
+        ("public.profiles", "id uuid, username text, created_at timestamptz, deleted_at timestamptz null"),
+        (
+            "public.posts",
+            "id uuid, author_id uuid, title text, status text, score integer, hidden boolean, note text null, created_at \
+             timestamptz, deleted_at timestamptz null, tenant_id text, mood mood",
+        ),
+        ("public.comments", "id uuid, post_id uuid, user_id uuid, body text, created_at timestamptz"),
+        (
+            "public.tracks",
+            "id uuid, profile_id uuid, genre text null, duration_seconds integer, created_at timestamptz",
+        ),
+        ("public.likes", "user_id uuid, post_id uuid, created_at timestamptz"),
+        ("public.follows", "follower_id uuid, followed_id uuid, created_at timestamptz"),
+        ("public.schema_migrations", "version text, created_at timestamptz"),
+    ])
+}
+
+fn told(formats: &[(&str, &str, Detection)]) -> DetectedFormats {
+    let on_sqlite = |(table, column, detection): &(&str, &str, Detection)| {
+        let column =
+            TimeColumn { schema: String::new(), table: (*table).to_owned(), column: (*column).to_owned() };
+        (column, *detection)
+    };
+    formats.iter().map(on_sqlite).collect()
+}
+
+const ISO_UTC: Detection = Detection::Format(TimeFormat::IsoUtc);
+
+fn read(text: &str) -> ReadFile {
+    read_text("daymark.toml", Path::new(""), text)
+}
+
+/// What `text` comes to on a platform. It must be free of mistakes in itself.
+fn resolved(text: &str, schema: &Schema, detected: &DetectedFormats) -> Resolved {
+    let file = read(text);
+    assert_eq!(file.problems, [], "{text}");
+    let preset = match file.settings.get("preset").map(|preset| preset.text.as_str()) {
+        Some("none") => Preset::None,
+        _ => Preset::Community,
+    };
+    resolve(Request { declarations: &file.declarations, preset, tenant: "acme", schema, detected })
+}
+
+fn shown_findings(resolved: &Resolved) -> String {
+    let line = |finding: &super::Finding| format!("{:?} {finding}", finding.severity);
+    resolved.findings.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn categories(resolved: &Resolved) -> Vec<&str> {
+    resolved.definitions.iter().map(|definition| definition.category.as_str()).collect()
+}

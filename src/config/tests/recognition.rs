@@ -1,0 +1,175 @@
+//! Recognising tables and columns, on schemas as they are found in the wild.
+
+use super::*;
+use crate::config::{
+    preset::recognise_known,
+    recognise::{recognise, undecided_columns, words},
+};
+
+/// `table: time, deleted, actor`, or why not.
+fn meaning(name: &str, columns: &str, detected: &DetectedFormats) -> String {
+    let table = table(name, columns);
+    match recognise(&table, detected, true) {
+        Ok(found) => {
+            let source = found.source;
+            let or_none = |column: Option<String>| column.unwrap_or_else(|| "-".to_owned());
+            format!(
+                "{} {} {}",
+                source.time_column,
+                or_none(source.deleted_column),
+                or_none(source.actor_column)
+            )
+        }
+        Err(reason) => reason,
+    }
+}
+
+#[test]
+fn the_columns_of_known_applications_are_recognised() {
+    let of = |name: &str, columns: &str| meaning(name, columns, &DetectedFormats::new());
+    for (name, columns, expected) in [
+        (
+            "public.topics",
+            "id integer, user_id integer, created_at timestamp, updated_at timestamp, deleted_at timestamp null",
+            "created_at deleted_at user_id",
+        ),
+        (
+            "public.Posts",
+            "Id integer, CreationDate timestamp, OwnerUserId integer, LastEditDate timestamp, ClosedDate timestamp",
+            "CreationDate - OwnerUserId",
+        ),
+        (
+            "public.wp_posts",
+            "id integer, post_author integer, post_date timestamp, post_date_gmt timestamp, post_modified timestamp",
+            "post_date - -",
+        ),
+        (
+            "public.orders",
+            "order_id integer, customer_id text, order_date date, required_date date, shipped_date date",
+            "order_date - customer_id",
+        ),
+        (
+            "public.rental",
+            "rental_id integer, rental_date timestamp, return_date timestamp, customer_id integer, last_update timestamp",
+            "rental_date - customer_id",
+        ),
+        (
+            "public.customer",
+            "customer_id integer, create_date date, last_update timestamp",
+            "create_date - customer_id",
+        ),
+        (
+            "public.messages",
+            "id uuid, senderId uuid, insertedAt timestamptz, removedAt timestamptz null",
+            "insertedAt removedAt senderId",
+        ),
+        ("public.readings", "sensor integer, measured timestamptz, value numeric", "measured - -"),
+        (
+            "public.pictures",
+            "id uuid, created timestamptz, deleted_at date null, created_by uuid",
+            "created - created_by",
+        ),
+        ("public.gone", "id uuid, created_at timestamptz, deleted_at timestamptz", "created_at - -"),
+        ("public.employees", "id integer, birth_date date, hire_date date", "hire_date - -"),
+        (
+            "public.cards",
+            "id integer, valid_until date",
+            "table `cards` has no column that is known to say when a row was created",
+        ),
+        (
+            "public.genres",
+            "id integer, name text",
+            "table `genres` has no column that is known to say when a row was created",
+        ),
+        (
+            "public.both",
+            "a timestamptz, b timestamptz",
+            "table `both` has no column that is known to say when a row was created",
+        ),
+        (
+            "public.texts",
+            "id integer, created_at text",
+            "table `texts` has no column that is known to say when a row was created",
+        ),
+    ] {
+        assert_eq!(of(name, columns), expected, "{name}");
+    }
+}
+
+#[test]
+fn on_sqlite_the_data_tell_the_format() {
+    let columns = "id INTEGER, created_at TEXT, deleted_at TEXT null, user_id INTEGER";
+    let of = |detections: &[(&str, &str, Detection)]| meaning("posts", columns, &told(detections));
+    assert_eq!(of(&[("posts", "created_at", ISO_UTC)]), "created_at deleted_at user_id");
+    let other = Detection::Format(TimeFormat::Iso);
+    assert_eq!(
+        of(&[("posts", "created_at", ISO_UTC), ("posts", "deleted_at", other)]),
+        "created_at - user_id",
+        "a deletion in another format is none"
+    );
+    assert_eq!(of(&[("posts", "created_at", Detection::NoValues)]), "created_at deleted_at user_id");
+    assert!(of(&[("posts", "created_at", Detection::NoTime)]).contains("are no times"));
+    let numbers = told(&[("events", "ts", Detection::NoValues)]);
+    assert!(meaning("events", "ts INTEGER", &numbers).contains("its format of time cannot be told"));
+    let numbers = told(&[("events", "ts", Detection::Format(TimeFormat::UnixMillis))]);
+    assert_eq!(meaning("events", "ts INTEGER", &numbers), "ts - -");
+}
+
+#[test]
+fn only_what_the_type_leaves_open_is_asked_of_the_data() {
+    assert_eq!(undecided_columns(&community()), []);
+    let sqlite = schema(&[
+        ("posts", "id INTEGER, created_at DATETIME, deleted_at TEXT null, title TEXT"),
+        ("sqlite_sequence", "created_at TEXT"),
+    ]);
+    let columns: Vec<_> = undecided_columns(&sqlite).into_iter().map(|column| column.column).collect();
+    assert_eq!(columns, ["created_at", "deleted_at"]);
+}
+
+#[test]
+fn sources_of_the_preset_are_found_by_their_other_names() {
+    let found = |name: &str, tables: &[(&str, &str)]| {
+        let schema = schema(tables);
+        let found = recognise_known(name, &schema, &DetectedFormats::new());
+        found.map(|found| format!("{}.{}", found.source.schema.unwrap_or_default(), found.source.table))
+    };
+    let with_time = "id integer, created_at timestamptz";
+    for (source, table, expected) in [
+        ("users", "public.User", ".User"),
+        ("users", "public.members", ".members"),
+        ("users", "app.accounts", "app.accounts"),
+        ("users", "public.auth_user", ".auth_user"),
+        ("posts", "public.article", ".article"),
+        ("posts", "public.blog_posts", ".blog_posts"),
+        ("comments", "public.reply", ".reply"),
+        ("tracks", "public.Song", ".Song"),
+        ("likes", "public.favourites", ".favourites"),
+        ("likes", "public.postLikes", ".postLikes"),
+        ("follows", "public.subscriptions", ".subscriptions"),
+    ] {
+        assert_eq!(found(source, &[(table, with_time)]).as_deref(), Ok(expected), "{table}");
+    }
+    assert_eq!(
+        found("posts", &[("public.deleted_posts", with_time)]).unwrap_err(),
+        "no table of posts was found"
+    );
+    assert_eq!(found("users", &[("auth.users", with_time)]).unwrap_err(), "no table of users was found");
+    let several = found("likes", &[("public.post_likes", with_time), ("public.comment_likes", with_time)]);
+    assert!(several.unwrap_err().contains("`post_likes`, `comment_likes`"));
+    let timeless = [("public.profiles", "id integer"), ("public.users", with_time)];
+    assert_eq!(found("users", &timeless).as_deref(), Ok(".users"), "the one that has a time column");
+    let hidden = [("app.posts", with_time), ("public.articles", with_time)];
+    assert_eq!(found("posts", &hidden).as_deref(), Ok(".articles"), "the search path comes first");
+}
+
+#[test]
+fn names_are_cut_into_words() {
+    for (name, expected) in [
+        ("blog_posts", "blog posts"),
+        ("InvoiceLine", "invoice line"),
+        ("Order Details", "order details"),
+        ("post2like", "post2like"),
+    ] {
+        assert_eq!(words(name).join(" "), expected);
+    }
+}

@@ -1,0 +1,140 @@
+//! From declarations and tables to definitions.
+
+use super::*;
+use crate::metric::{Definition, Kind, Measure, MetricType};
+
+fn of<'a>(resolved: &'a Resolved, category: &str) -> &'a Definition {
+    resolved.definitions.iter().find(|definition| definition.category == category).unwrap()
+}
+
+fn reason(resolved: &Resolved, category: &str) -> String {
+    resolved.left_out.iter().find(|left_out| left_out.category == category).unwrap().reason.clone()
+}
+
+#[test]
+fn the_preset_on_a_full_platform_is_complete() {
+    let resolved = resolved("", &community(), &DetectedFormats::new());
+    assert_eq!((&resolved.left_out[..], &resolved.findings[..]), (&[][..], &[][..]));
+    insta::assert_snapshot!(serde_json::to_string_pretty(&resolved.definitions).unwrap());
+}
+
+#[test]
+fn a_platform_without_tracks_or_likes_works_and_says_what_is_left_out() {
+    let mut schema = community();
+    schema.tables.retain(|table| !["tracks", "likes"].contains(&table.name.as_str()));
+    let resolved = resolved("", &schema, &DetectedFormats::new());
+    assert!(!resolved.has_errors());
+    assert_eq!(reason(&resolved, "likes_total"), "no table of likes was found");
+    assert_eq!(reason(&resolved, "tracks_uploaded"), "no table of tracks was found");
+    assert_eq!(reason(&resolved, "track_duration"), "no table of tracks was found");
+    assert_eq!(reason(&resolved, "top_genres"), "no column of the genre was found in posts");
+    assert_eq!(resolved.definitions.len() + resolved.left_out.len(), 12);
+    let active = of(&resolved, "active_users");
+    let sources: Vec<_> = active.sources.keys().map(String::as_str).collect();
+    assert_eq!(sources, ["comments", "follows", "posts", "users"]);
+}
+
+#[test]
+fn genres_of_posts_stand_in_and_milliseconds_are_called_that() {
+    let schema = schema(&[
+        ("public.users", "id uuid, created_at timestamptz"),
+        ("public.posts", "id uuid, genre text, created_at timestamptz"),
+        ("public.tracks", "id uuid, duration_ms integer, duration text, created_at timestamptz"),
+    ]);
+    let resolved = resolved("", &schema, &DetectedFormats::new());
+    assert_eq!(of(&resolved, "top_genres").measure.source_names(), ["posts"]);
+    assert_eq!(of(&resolved, "track_duration").unit, "milliseconds");
+    assert_eq!(
+        reason(&resolved, "active_users"),
+        "no table was found that says who acted (posts, comments, tracks, likes or follows)"
+    );
+}
+
+#[test]
+fn nothing_at_all_is_left_out_with_reasons_and_no_errors() {
+    let resolved = resolved("", &schema(&[]), &DetectedFormats::new());
+    assert_eq!((resolved.definitions.len(), resolved.left_out.len()), (0, 12));
+    assert_eq!(resolved.findings, []);
+}
+
+#[test]
+fn fields_over_a_preset_metric_keep_its_measure_and_a_measure_replaces_it() {
+    let text = r#"
+        [metrics.posts_created]
+        display_name = "Beiträge"
+        filter = { status = "published" }
+        [metrics.top_genres]
+        top = 3
+        [metrics.users_total]
+        measure = "created"
+        source = "users"
+        [metrics.likes_total]
+        active = false
+        [metrics.tracks_uploaded]
+        description = "Uploads"
+    "#;
+    let mut schema = community();
+    schema.tables.retain(|table| table.name != "tracks" || table.schema.is_empty());
+    let resolved = resolved(text, &schema, &DetectedFormats::new());
+    assert_eq!(shown_findings(&resolved), "");
+    let posts = of(&resolved, "posts_created");
+    assert_eq!((posts.display_name.as_str(), posts.format_pattern.as_str()), ("Beiträge", "0,0"));
+    let Measure::Created(rows) = &posts.measure else { panic!("{:?}", posts.measure) };
+    assert_eq!(rows.filter.0.len(), 1);
+    let users = of(&resolved, "users_total");
+    assert_eq!((users.kind(), users.display_name.as_str()), (Kind::Flow, "Users total"));
+    assert_eq!(reason(&resolved, "likes_total"), "switched off at daymark.toml:11: [metrics.likes_total]");
+    assert_eq!(reason(&resolved, "tracks_uploaded"), "no table of tracks was found");
+    assert!(reason(&resolved, "top_genres").contains("genre"));
+}
+
+#[test]
+fn every_measure_can_be_declared() {
+    let resolved = resolved(include_str!("every_measure.toml"), &community(), &DetectedFormats::new());
+    assert_eq!(shown_findings(&resolved), "");
+    let json = serde_json::to_string_pretty(&resolved.definitions).unwrap();
+    let read_back: Vec<Definition> = serde_json::from_str(&json).unwrap();
+    assert_eq!(read_back, resolved.definitions, "what is stored of a definition is all of it");
+    insta::assert_snapshot!(json);
+    assert_eq!(of(&resolved, "posts_per_author").metric_type, MetricType::Average);
+}
+
+#[test]
+fn every_mistake_about_the_platform_is_found_at_once() {
+    let mut schema = community();
+    for table in &mut schema.tables {
+        table.readable = table.name != "likes";
+    }
+    schema.tables.push(super::table("app.invoices", "id integer, created_at timestamptz null"));
+    let resolved = resolved(include_str!("misfits.toml"), &schema, &DetectedFormats::new());
+    insta::assert_snapshot!(shown_findings(&resolved));
+    assert!(resolved.has_errors());
+}
+
+#[test]
+fn on_sqlite_a_format_is_told_declared_or_asked_for() {
+    let schema = schema(&[("posts", "id INTEGER, at TEXT"), ("events", "at INTEGER")]);
+    let text = "preset = 'none'\n[sources.posts]\ntable = 'posts'\ntime_column = 'at'\n[sources.events]\ntable = \
+                'events'\ntime_column = 'at'\n[metrics.m]\nmeasure = 'created'\nsource = 'posts'\n";
+    let columns = crate::config::columns_to_detect(&read(text).declarations, &schema);
+    assert_eq!(columns.iter().map(|column| column.table.as_str()).collect::<Vec<_>>(), ["posts", "events"]);
+    let of = |detections: &[(&str, &str, Detection)]| resolved(text, &schema, &told(detections));
+    let good = of(&[("posts", "at", ISO_UTC), ("events", "at", Detection::Format(TimeFormat::UnixSeconds))]);
+    assert_eq!(shown_findings(&good), "");
+    assert_eq!(good.definitions[0].sources["posts"].time_format, TimeFormat::IsoUtc);
+    let empty = of(&[("posts", "at", Detection::NoValues), ("events", "at", Detection::NoValues)]);
+    insta::assert_snapshot!(shown_findings(&empty), @r#"
+    Warning daymark.toml:4: [sources.posts]: `at` is empty; its times are taken for ISO 8601
+        say it with `time_format`, one of `iso`, `iso_utc`, `iso_utc_t`, `date`
+    Error daymark.toml:7: [sources.events]: `events.at` is empty, so that its format of time cannot be told
+        add `time_format`, one of `unix_seconds`, `unix_millis`
+    "#);
+    assert_eq!(categories(&empty), ["m"]);
+    let neither = of(&[("posts", "at", Detection::NoTime)]);
+    insta::assert_snapshot!(shown_findings(&neither), @r#"
+    Error daymark.toml:4: [sources.posts]: the values of `posts.at` are no times in a format that is known
+        add `time_format`, one of `iso`, `iso_utc`, `iso_utc_t`, `date`
+    Error daymark.toml:7: [sources.events]: the values of `events.at` are no times in a format that is known
+        add `time_format`, one of `unix_seconds`, `unix_millis`
+    "#);
+}
