@@ -1,0 +1,33 @@
+-- Many days' five counts in one statement, as well as they can be written by hand: one index range a day and table,
+-- and totals as running sums over what was there before; fastest with `jit = off`, parallel or not. $1 and $2 are the
+-- first and the last day's midnights, UTC.
+WITH days AS (
+    SELECT midnight, midnight + interval '24 hours' AS next
+    FROM generate_series($1::timestamptz, $2::timestamptz, interval '24 hours') AS midnight
+),
+profiles_by_day AS (
+    SELECT midnight, (SELECT count(*) FROM profiles WHERE created_at < $1) + sum(created) OVER (ORDER BY midnight) AS total
+    FROM days, LATERAL (
+        SELECT count(*) AS created FROM profiles WHERE created_at >= midnight AND created_at < next) AS of_day
+),
+posts_by_day AS (
+    SELECT midnight, created,
+           (SELECT count(*) FROM posts WHERE created_at < $1) + sum(created) OVER (ORDER BY midnight) AS total
+    FROM days, LATERAL (
+        SELECT count(*) AS created FROM posts WHERE created_at >= midnight AND created_at < next) AS of_day
+),
+comments_by_day AS (
+    SELECT midnight, created,
+           (SELECT count(*) FROM comments WHERE created_at < $1) + sum(created) OVER (ORDER BY midnight) AS total
+    FROM days, LATERAL (
+        SELECT count(*) AS created FROM comments WHERE created_at >= midnight AND created_at < next) AS of_day
+)
+SELECT (midnight AT TIME ZONE 'UTC')::date AS metric_date, metric_category, value::numeric
+FROM profiles_by_day, LATERAL (VALUES ('users_total', total)) AS m (metric_category, value)
+UNION ALL
+SELECT (midnight AT TIME ZONE 'UTC')::date, metric_category, value::numeric
+FROM posts_by_day, LATERAL (VALUES ('posts_total', total), ('posts_created', created::numeric)) AS m (metric_category, value)
+UNION ALL
+SELECT (midnight AT TIME ZONE 'UTC')::date, metric_category, value::numeric
+FROM comments_by_day,
+     LATERAL (VALUES ('comments_total', total), ('comments_created', created::numeric)) AS m (metric_category, value)

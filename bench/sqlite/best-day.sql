@@ -1,0 +1,7 @@
+-- One day's five counts in one statement, as well as they can be written by hand: half-open ranges of text that the
+-- index on created_at answers, totals counted. ?1 and ?2 are the day's bounds.
+SELECT 'users_total' AS metric_category, count(*) AS value FROM profiles WHERE created_at < ?2
+UNION ALL SELECT 'posts_total', count(*) FROM posts WHERE created_at < ?2
+UNION ALL SELECT 'comments_total', count(*) FROM comments WHERE created_at < ?2
+UNION ALL SELECT 'posts_created', count(*) FROM posts WHERE created_at >= ?1 AND created_at < ?2
+UNION ALL SELECT 'comments_created', count(*) FROM comments WHERE created_at >= ?1 AND created_at < ?2;

@@ -1,0 +1,6 @@
+-- The five counts as they are commonly taken, each for itself, turning every row's time into a date. ?1 is the day.
+SELECT 'users_total' AS metric_category, count(*) AS value FROM profiles WHERE date(created_at) <= ?1;
+SELECT 'posts_total', count(*) FROM posts WHERE date(created_at) <= ?1;
+SELECT 'comments_total', count(*) FROM comments WHERE date(created_at) <= ?1;
+SELECT 'posts_created', count(*) FROM posts WHERE date(created_at) = ?1;
+SELECT 'comments_created', count(*) FROM comments WHERE date(created_at) = ?1;
