@@ -3,6 +3,7 @@
 //! The layers, from the top: `cli` → `collect` → `platform`, `store` → `metric`. `ARCHITECTURE.md` has the map.
 
 pub mod clock;
+pub mod collect;
 pub mod config;
 pub mod database;
 pub mod demo;

@@ -1,0 +1,255 @@
+//! Backfilling: the days that are not recorded, reconstructed from what the platform still holds. One cut, one pass
+//! over each source for the whole range, and commits in chunks, so that a run that is cut short keeps what it has
+//! committed and the next one goes on from there.
+
+mod missing;
+mod range;
+mod reading;
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use self::{
+    missing::Missing,
+    reading::{Failures, Plan, Reading},
+};
+use super::{
+    Cancellation, CollectError, Context, Failure, LeftOut, Misfit,
+    limits::what_cannot_be_known,
+    run::{self, OpenRun},
+    selection, verify,
+};
+use crate::{
+    database::Fault,
+    metric::{DayBounds, MetricKey},
+    store::{LockName, RunKind, RunStatus, StoredDefinition},
+};
+
+#[derive(Debug, Clone, Default)]
+pub struct BackfillRequest {
+    /// By default the day of the earliest row of any source.
+    pub from: Option<Date>,
+    /// By default the last finished day.
+    pub to: Option<Date>,
+    /// Categories; empty: every active metric.
+    pub only: Vec<String>,
+    /// Reports what is missing, and writes nothing, not even a log entry.
+    pub dry_run: bool,
+}
+
+/// Hears how far a backfill is.
+pub trait Progress: Send + Sync {
+    /// The platform is being read: one pass for the whole range.
+    fn reading(&self, metrics: usize, days: usize);
+    /// Everything was read; `total_days` are to be written.
+    fn started(&self, total_days: usize);
+    /// So many more days are committed.
+    fn advanced(&self, days: usize);
+}
+
+/// What became of a backfill.
+#[derive(Debug, Clone)]
+pub struct BackfillReport {
+    /// The entry in the collection log; none of a dry run.
+    pub run: Option<Uuid>,
+    /// None of a dry run.
+    pub status: Option<RunStatus>,
+    pub from: Date,
+    pub to: Date,
+    /// Days of the range that exist in the reporting zone.
+    pub days: usize,
+    /// Days that lack a record of some metric.
+    pub missing_days: usize,
+    /// By category.
+    pub metrics: Vec<MetricCount>,
+    pub failed: Vec<Failure>,
+    pub left_out: Vec<LeftOut>,
+    /// What no reconstruction can know, a sentence each.
+    pub cannot_know: Vec<String>,
+    /// What the check of the result found.
+    pub misfits: Vec<Misfit>,
+    pub duration: Duration,
+}
+
+/// Days of one metric.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricCount {
+    pub key: MetricKey,
+    pub missing: usize,
+    pub written: usize,
+    pub already_there: usize,
+}
+
+/// What there is to do.
+struct Work {
+    from: Date,
+    to: Date,
+    days: Vec<DayBounds>,
+    missing: Vec<Missing>,
+    left_out: Vec<LeftOut>,
+}
+
+/// How far it got.
+#[derive(Default)]
+struct Done {
+    written: HashMap<MetricKey, usize>,
+    total: usize,
+    failures: Failures,
+}
+
+/// Records the missing days of a range.
+///
+/// # Errors
+/// When nothing can be recorded: an unfinished day in the range, no row to start from, another backfill at work, the
+/// platform or the store unreachable. When it is cancelled or the store fails on the way, the chunks that were
+/// committed stay, and running it again goes on from there.
+pub async fn backfill(
+    context: &Context,
+    request: &BackfillRequest,
+    progress: &dyn Progress,
+    cancel: &Cancellation,
+) -> Result<BackfillReport, CollectError> {
+    let started = Instant::now();
+    let metrics = selection::select(context, &request.only).await?;
+    if request.dry_run {
+        let work = Work::find(context, request, metrics).await?;
+        return Ok(work.report(&Done::default(), started));
+    }
+    let held = run::lock(context, LockName::Backfill).await?;
+    let work = Work::find(context, request, metrics).await?;
+    let run = OpenRun::start(context, held, RunKind::Backfill, work.from, work.to).await?;
+    let mut done = Done::default();
+    let status = match fill(context, &run, &work, &mut done, progress, cancel).await {
+        Ok(status) => status,
+        Err(error) => return Err(run.fail(done.total, error).await),
+    };
+    let misfits = match done.total {
+        0 => Vec::new(),
+        _ => verify::verify(context, run.id, &work.filled(&done), &work.days).await,
+    };
+    Ok(BackfillReport { run: Some(run.id), status: Some(status), misfits, ..work.report(&done, started) })
+}
+
+/// Reads everything and commits it chunk by chunk; the last commit carries the end of the run.
+async fn fill(
+    context: &Context,
+    run: &OpenRun<'_>,
+    work: &Work,
+    done: &mut Done,
+    progress: &dyn Progress,
+    cancel: &Cancellation,
+) -> Result<RunStatus, CollectError> {
+    let days = missing::days(&work.missing);
+    if days.is_empty() {
+        let finish = run.finish(0, &[]);
+        context.store.commit(&[], Some(&finish)).await?;
+        return Ok(finish.status);
+    }
+    progress.reading(work.missing.len(), days.len());
+    let plan = Plan::new(&work.missing);
+    let reading = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return Err(interrupted(0, days.len())),
+        reading = read(context, &plan, run.id) => reading?,
+    };
+    done.failures = reading.faults();
+    progress.started(days.len());
+    let (mut written_days, mut status) = (0, RunStatus::Running);
+    for chunk in days.chunks(context.chunk_days.max(1)) {
+        if cancel.is_cancelled() {
+            return Err(interrupted(written_days, days.len()));
+        }
+        written_days += chunk.len();
+        let is_last = written_days == days.len();
+        status = commit(context, run, &reading, chunk, is_last, done).await?;
+        progress.advanced(chunk.len());
+    }
+    Ok(status)
+}
+
+async fn read<'a>(context: &Context, plan: &'a Plan<'a>, run: Uuid) -> Result<Reading<'a>, CollectError> {
+    context
+        .retry
+        .run(|fault: &Fault| fault.class.is_passing(), || plan.read(context, run))
+        .await
+        .map_err(|fault| CollectError::Platform { location: context.platform.location(), fault })
+}
+
+/// Commits the records of a chunk, and with the last one the end of the run. Returns the run's status.
+async fn commit(
+    context: &Context,
+    run: &OpenRun<'_>,
+    reading: &Reading<'_>,
+    chunk: &[Date],
+    is_last: bool,
+    done: &mut Done,
+) -> Result<RunStatus, CollectError> {
+    let records = match chunk {
+        [first, .., last] => reading.records(*first, *last, &mut done.failures),
+        [only] => reading.records(*only, *only, &mut done.failures),
+        [] => Vec::new(),
+    };
+    let finish = is_last.then(|| run.finish(done.total + records.len(), &done.failures.list()));
+    for (_, key) in context.store.commit(&records, finish.as_ref()).await? {
+        *done.written.entry(key).or_default() += 1;
+        done.total += 1;
+    }
+    Ok(finish.map_or(RunStatus::Running, |finish| finish.status))
+}
+
+fn interrupted(done: usize, total: usize) -> CollectError {
+    let kept = format!("{done} of {total} days are recorded and stay; run it again to go on with the rest");
+    CollectError::Interrupted { kept }
+}
+
+impl Work {
+    async fn find(
+        context: &Context,
+        request: &BackfillRequest,
+        metrics: Vec<StoredDefinition>,
+    ) -> Result<Self, CollectError> {
+        let (from, to) = range::resolve(context, request, &metrics).await?;
+        let days = context.calendar.days(from, to);
+        let recorded = context.store.recorded(from, to).await?;
+        let (metrics, left_out): (Vec<_>, Vec<_>) =
+            metrics.into_iter().partition(|metric| metric.definition.measure.reconstructible());
+        let left_out = left_out.iter().map(|metric| LeftOut::not_reconstructible(metric.definition.key()));
+        let missing = missing::find(metrics, &days, &recorded);
+        Ok(Self { from, to, left_out: left_out.collect(), missing, days })
+    }
+
+    /// The metrics that should have no hole now.
+    fn filled(&self, done: &Done) -> Vec<&StoredDefinition> {
+        let all = self.missing.iter().enumerate();
+        let filled = all.filter(|(index, _)| !done.failures.contains(*index));
+        filled.map(|(_, missing)| &missing.metric).collect()
+    }
+
+    fn report(&self, done: &Done, started: Instant) -> BackfillReport {
+        let count = |missing: &Missing| {
+            let key = missing.metric.definition.key();
+            let written = done.written.get(&key).copied().unwrap_or(0);
+            MetricCount { key, missing: missing.days.len(), written, already_there: missing.already_there }
+        };
+        let incomplete = self.missing.iter().filter(|missing| !missing.days.is_empty());
+        BackfillReport {
+            run: None,
+            status: None,
+            from: self.from,
+            to: self.to,
+            days: self.days.len(),
+            missing_days: missing::days(&self.missing).len(),
+            metrics: self.missing.iter().map(count).collect(),
+            failed: done.failures.list(),
+            left_out: self.left_out.clone(),
+            cannot_know: what_cannot_be_known(incomplete.map(|missing| &missing.metric.definition)),
+            misfits: Vec::new(),
+            duration: started.elapsed(),
+        }
+    }
+}

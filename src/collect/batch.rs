@@ -1,0 +1,125 @@
+//! A batch of metrics that are read together: each reading once, however many metrics need it.
+
+use std::collections::HashMap;
+
+use crate::{
+    database::Fault,
+    metric::{DayBounds, Definition, Reading, Tally},
+    platform::{Cut, Schema, Sources},
+};
+
+/// Metrics by their index in what the batch was made of.
+pub(super) struct Batch {
+    parts: Vec<Part>,
+}
+
+/// Metrics that mean the same sources by the same names. There is more than one part only when definitions were
+/// stored at different times, while a source was being redefined.
+#[derive(Default)]
+struct Part {
+    sources: Sources,
+    readings: Vec<Reading>,
+    positions: HashMap<Reading, usize>,
+    /// The metric's index, and where its readings are in `readings`.
+    metrics: Vec<(usize, Vec<usize>)>,
+}
+
+/// What the platform answered for each reading of each part.
+pub(super) struct Answers<'a, T> {
+    parts: Vec<(&'a Part, Vec<Result<T, Fault>>)>,
+}
+
+/// What the platform answered for one metric.
+pub(super) struct Answer<'a, T> {
+    pub metric: usize,
+    /// One for each of the metric's readings, in order; or the first that failed.
+    pub readings: Result<Vec<&'a T>, &'a Fault>,
+}
+
+impl Batch {
+    pub fn new<'a>(definitions: impl IntoIterator<Item = (usize, &'a Definition)>) -> Self {
+        let mut parts: Vec<Part> = Vec::new();
+        for (index, definition) in definitions {
+            let fitting = parts.iter().position(|part| part.agrees_with(&definition.sources));
+            let position = fitting.unwrap_or_else(|| {
+                parts.push(Part::default());
+                parts.len() - 1
+            });
+            parts[position].add(index, definition);
+        }
+        Self { parts }
+    }
+
+    /// Every tally of every metric for every day of `days`.
+    ///
+    /// # Errors
+    /// When the cut is lost; everything must be read again from another one.
+    pub async fn read(
+        &self,
+        cut: &mut dyn Cut,
+        schema: &Schema,
+        days: &[DayBounds],
+    ) -> Result<Answers<'_, Vec<Tally>>, Fault> {
+        let mut parts = Vec::new();
+        for part in &self.parts {
+            parts.push((part, cut.read(schema, &part.sources, &part.readings, days).await?));
+        }
+        Ok(Answers { parts })
+    }
+
+    /// Has the platform plan every reading for `days` without running it.
+    ///
+    /// # Errors
+    /// When the cut is lost.
+    pub async fn explain(
+        &self,
+        cut: &mut dyn Cut,
+        schema: &Schema,
+        days: &[DayBounds],
+    ) -> Result<Answers<'_, String>, Fault> {
+        let mut parts = Vec::new();
+        for part in &self.parts {
+            parts.push((part, cut.explain(schema, &part.sources, &part.readings, days).await?));
+        }
+        Ok(Answers { parts })
+    }
+}
+
+impl Part {
+    fn agrees_with(&self, sources: &Sources) -> bool {
+        sources.iter().all(|(name, source)| self.sources.get(name).is_none_or(|known| known == source))
+    }
+
+    fn add(&mut self, index: usize, definition: &Definition) {
+        self.sources.extend(definition.sources.clone());
+        let mut needed = Vec::new();
+        for reading in definition.measure.readings() {
+            let next = self.readings.len();
+            let position = *self.positions.entry(reading.clone()).or_insert(next);
+            if position == next {
+                self.readings.push(reading);
+            }
+            needed.push(position);
+        }
+        self.metrics.push((index, needed));
+    }
+}
+
+impl<T> Answers<'_, T> {
+    pub fn iter(&self) -> impl Iterator<Item = Answer<'_, T>> {
+        self.parts.iter().flat_map(|(part, answers)| {
+            part.metrics.iter().map(|(metric, needed)| {
+                let readings = needed.iter().map(|position| answers[*position].as_ref()).collect();
+                Answer { metric: *metric, readings }
+            })
+        })
+    }
+}
+
+impl Answer<'_, Vec<Tally>> {
+    /// The tallies of one day, in the order of the metric's readings.
+    pub fn of_day(&self, day: usize) -> Result<Vec<&Tally>, &Fault> {
+        let readings = self.readings.as_ref().map_err(|fault| *fault)?;
+        Ok(readings.iter().filter_map(|tallies| tallies.get(day)).collect())
+    }
+}

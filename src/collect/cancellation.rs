@@ -1,0 +1,59 @@
+//! Asking a run to stop: it ends what it is committing, closes its log entry and returns.
+
+use tokio::sync::watch;
+
+/// The side that asks.
+#[derive(Debug)]
+pub struct Canceller(watch::Sender<bool>);
+
+/// The side that listens. Clones listen to the same [`Canceller`].
+#[derive(Debug, Clone)]
+pub struct Cancellation(watch::Receiver<bool>);
+
+impl Cancellation {
+    pub fn new() -> (Canceller, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (Canceller(sender), Self(receiver))
+    }
+
+    /// One that nobody will ever ask for.
+    pub fn never() -> Self {
+        Self::new().1
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Returns when a stop is asked for, and never when nobody can ask any more.
+    pub async fn cancelled(&self) {
+        let mut receiver = self.0.clone();
+        if receiver.wait_for(|cancelled| *cancelled).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Canceller {
+    pub fn cancel(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_clone_hears_of_it() {
+        let (canceller, cancellation) = Cancellation::new();
+        let listener = tokio::spawn({
+            let cancellation = cancellation.clone();
+            async move { cancellation.cancelled().await }
+        });
+        assert!(!cancellation.is_cancelled());
+        canceller.cancel();
+        listener.await.unwrap();
+        assert!(cancellation.is_cancelled());
+    }
+}

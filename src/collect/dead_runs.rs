@@ -1,0 +1,69 @@
+//! Runs whose process died. A process holds the lock of its run as long as it lives, so a run that is logged as
+//! running and whose lock can be taken has nobody behind it.
+
+use crate::store::{Finish, LockName, Run, RunFilter, RunKind, RunStatus, Store, StoreError};
+
+use super::{CollectError, Context};
+
+/// Closes dead runs as failed. `held` is the lock that the caller holds: any other run under it is dead too.
+pub(super) async fn close(context: &Context, held: LockName) -> Result<(), CollectError> {
+    for run in running(context.store.as_ref()).await? {
+        if run.lock() == held {
+            close_one(context, &run).await?;
+        } else if let Some(_lock) = context.store.try_lock(&run.lock()).await? {
+            close_one(context, &run).await?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn running(store: &dyn Store) -> Result<Vec<Run>, StoreError> {
+    store.runs(&RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() }).await
+}
+
+/// Whether a process stands behind a run that is logged as running.
+pub(super) async fn is_alive(store: &dyn Store, run: &Run) -> Result<bool, StoreError> {
+    Ok(store.try_lock(&run.lock()).await?.is_none())
+}
+
+/// What the log says about a dead run.
+pub(super) fn obituary(run: &Run) -> String {
+    format!("its process ({} on {}) died, or lost its lock, before it had finished", run.process_id, run.host)
+}
+
+async fn close_one(context: &Context, run: &Run) -> Result<(), CollectError> {
+    let written = match run.kind {
+        // Its records and its end would have been one transaction.
+        RunKind::Collect => 0,
+        RunKind::Backfill => written_by(context, run).await?,
+    };
+    let finish = Finish {
+        id: run.id,
+        status: RunStatus::Failed,
+        completed_at: context.clock.now().max(run.started_at),
+        metrics_collected: i64::try_from(written).unwrap_or(i64::MAX),
+        error_message: Some(obituary(run)),
+        error_details: None,
+    };
+    match context.store.commit(&[], Some(&finish)).await {
+        Ok(_) => {
+            tracing::warn!(run = %run.id, process_id = run.process_id, host = run.host, "closed a dead run");
+            Ok(())
+        }
+        // Between our look at the log and taking its lock it ended by itself, or somebody else closed it.
+        Err(StoreError::RunFinished(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// How many records a backfill had committed before it died.
+async fn written_by(context: &Context, run: &Run) -> Result<usize, StoreError> {
+    let mut written = 0;
+    for days in context.calendar.days(run.from, run.to).chunks(context.chunk_days.max(1)) {
+        if let (Some(first), Some(last)) = (days.first(), days.last()) {
+            let records = context.store.records(first.date, last.date, None).await?;
+            written += records.iter().filter(|record| record.collection_id == run.id).count();
+        }
+    }
+    Ok(written)
+}

@@ -1,0 +1,204 @@
+//! Bringing the definitions in the store in line with those that are wanted, and showing the difference first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::CollectError;
+use crate::{
+    clock::Clock,
+    metric::{Definition, MetricKey},
+    store::{DefinitionChange, Store, StoredDefinition},
+};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplyReport {
+    /// By category.
+    pub changes: Vec<AppliedChange>,
+    /// How many metrics are active and stay as they are.
+    pub unchanged: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppliedChange {
+    pub change: DefinitionChange,
+    /// What differs, of a revised definition.
+    pub fields: Vec<FieldChange>,
+}
+
+/// One field of a definition. A field that is not there is `null`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldChange {
+    /// With dots: `sources.posts.time_column`.
+    pub field: String,
+    pub old: Value,
+    pub new: Value,
+}
+
+/// Brings the store's definitions in line with `wanted`; with `dry_run`, only says what that would change.
+///
+/// # Errors
+/// When a definition is wrong in itself, two have the same name, or the store fails. Nothing is changed then.
+pub async fn apply(
+    store: &dyn Store,
+    clock: &dyn Clock,
+    wanted: &[Definition],
+    dry_run: bool,
+) -> Result<ApplyReport, CollectError> {
+    refuse_problems(wanted)?;
+    let stored = store.definitions().await?;
+    let changes = diff(&stored, wanted);
+    if !dry_run && !changes.is_empty() {
+        store.change_definitions(&changes, clock.now()).await?;
+    }
+    let touched = |change: &&DefinitionChange| !matches!(change, DefinitionChange::Deactivate(_));
+    let unchanged = wanted.len() - changes.iter().filter(touched).count();
+    let shown = |change: DefinitionChange| {
+        let fields = match &change {
+            DefinitionChange::Revise(new) => revised_fields(&stored, new),
+            _ => Vec::new(),
+        };
+        AppliedChange { change, fields }
+    };
+    Ok(ApplyReport { changes: changes.into_iter().map(shown).collect(), unchanged })
+}
+
+fn refuse_problems(wanted: &[Definition]) -> Result<(), CollectError> {
+    let mut categories = BTreeSet::new();
+    for definition in wanted {
+        let category = definition.category.clone();
+        if let Some(problem) = definition.problems().into_iter().next() {
+            return Err(CollectError::Definition { category, problem });
+        }
+        if !categories.insert(category.clone()) {
+            return Err(CollectError::DuplicateDefinition(category));
+        }
+    }
+    Ok(())
+}
+
+/// What makes `stored` into `wanted`, by category. A metric that changes its type is another metric of that name: the
+/// old one is deactivated before the new one is added.
+pub fn diff(stored: &[StoredDefinition], wanted: &[Definition]) -> Vec<DefinitionChange> {
+    let known: BTreeMap<MetricKey, &StoredDefinition> =
+        stored.iter().map(|stored| (stored.definition.key(), stored)).collect();
+    let wanted_keys: BTreeSet<_> = wanted.iter().map(Definition::key).collect();
+    let mut changes: Vec<_> = wanted.iter().filter_map(|wanted| change(&known, wanted)).collect();
+    let unwanted = known.iter().filter(|(key, stored)| stored.is_active && !wanted_keys.contains(key));
+    changes.extend(unwanted.map(|(key, _)| DefinitionChange::Deactivate(key.clone())));
+    changes.sort_by_key(|change| {
+        (category(change).to_owned(), !matches!(change, DefinitionChange::Deactivate(_)))
+    });
+    changes
+}
+
+fn change(known: &BTreeMap<MetricKey, &StoredDefinition>, wanted: &Definition) -> Option<DefinitionChange> {
+    match known.get(&wanted.key()) {
+        None => Some(DefinitionChange::Add(wanted.clone())),
+        Some(stored) if stored.definition != *wanted => Some(DefinitionChange::Revise(wanted.clone())),
+        Some(stored) if !stored.is_active => Some(DefinitionChange::Activate(wanted.key())),
+        Some(_) => None,
+    }
+}
+
+fn category(change: &DefinitionChange) -> &str {
+    match change {
+        DefinitionChange::Add(definition) | DefinitionChange::Revise(definition) => &definition.category,
+        DefinitionChange::Activate(key) | DefinitionChange::Deactivate(key) => &key.category,
+    }
+}
+
+fn revised_fields(stored: &[StoredDefinition], new: &Definition) -> Vec<FieldChange> {
+    let old = stored.iter().find(|stored| stored.definition.key() == new.key());
+    let as_json = |definition: &Definition| serde_json::to_value(definition).unwrap_or(Value::Null);
+    let mut fields = Vec::new();
+    let old = old.map_or(Value::Null, |old| as_json(&old.definition));
+    compare("", &old, &as_json(new), &mut fields);
+    fields
+}
+
+/// Objects are compared field by field, everything else as a whole.
+fn compare(path: &str, old: &Value, new: &Value, fields: &mut Vec<FieldChange>) {
+    let (Value::Object(old_fields), Value::Object(new_fields)) = (old, new) else {
+        if old != new {
+            fields.push(FieldChange { field: path.to_owned(), old: old.clone(), new: new.clone() });
+        }
+        return;
+    };
+    let names = old_fields.keys().chain(new_fields.keys().filter(|name| !old_fields.contains_key(*name)));
+    for name in names {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let of = |fields: &serde_json::Map<String, Value>| fields.get(name).cloned().unwrap_or(Value::Null);
+        compare(&path, &of(old_fields), &of(new_fields), fields);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{collect::sample, metric::MetricType};
+
+    #[test]
+    fn each_kind_of_change_is_found_in_the_order_of_categories() {
+        let stored = [
+            sample::created("same"),
+            sample::created("gone"),
+            StoredDefinition { is_active: false, ..sample::created("back") },
+            StoredDefinition { is_active: false, ..sample::created("forgotten") },
+            sample::created("revised"),
+        ];
+        let mut revised = sample::created("revised").definition;
+        revised.unit = "posts".to_owned();
+        let wanted = [
+            sample::created("same").definition,
+            revised.clone(),
+            sample::created("added").definition,
+            sample::created("back").definition,
+        ];
+        let changes = diff(&stored, &wanted);
+        assert_eq!(
+            changes,
+            [
+                DefinitionChange::Add(wanted[2].clone()),
+                DefinitionChange::Activate(wanted[3].key()),
+                DefinitionChange::Deactivate(stored[1].definition.key()),
+                DefinitionChange::Revise(revised),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_metric_that_changes_its_type_makes_room_first() {
+        let stored = sample::created("activity");
+        let mut wanted = stored.definition.clone();
+        wanted.metric_type = MetricType::Percentage;
+        let changes = diff(std::slice::from_ref(&stored), std::slice::from_ref(&wanted));
+        assert_eq!(
+            changes,
+            [DefinitionChange::Deactivate(stored.definition.key()), DefinitionChange::Add(wanted),]
+        );
+    }
+
+    #[test]
+    fn a_revision_shows_the_fields_that_differ() {
+        let stored = sample::created("posts_created");
+        let mut wanted = stored.definition.clone();
+        let source = wanted.sources.get_mut("posts").unwrap();
+        source.time_column = "published_at".to_owned();
+        source.actor_column = Some("author_id".to_owned());
+        let fields = revised_fields(&[stored], &wanted);
+        let shown: Vec<_> = fields
+            .iter()
+            .map(|change| (change.field.as_str(), change.old.clone(), change.new.clone()))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("sources.posts.time_column", json!("created_at"), json!("published_at")),
+                ("sources.posts.actor_column", json!(null), json!("author_id")),
+            ]
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! Why a run did not do what it was asked to.
+
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use crate::{
+    database::{Fault, FaultClass},
+    metric::DefinitionError,
+    store::{LockName, StoreError},
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    #[error(
+        "{date} is not finished: it can be recorded from {ready_at}; the last finished day is {last_finished}"
+    )]
+    Unfinished {
+        date: Date,
+        /// In the reporting time zone.
+        ready_at: String,
+        last_finished: Date,
+    },
+    #[error("{date} never happened in {zone}: the zone skipped that date")]
+    NeverHappened { date: Date, zone: String },
+    #[error("{date} is before {first}, the first day that can be recorded")]
+    TooEarly { date: Date, first: Date },
+    #[error("the range is empty: {from} is after {to}")]
+    EmptyRange { from: Date, to: Date },
+    #[error("{what} is already being done by {holder}; try again when it has finished")]
+    Busy { what: String, holder: String },
+    #[error("no metric is defined in the store; run `daymark apply`")]
+    NoDefinitions,
+    #[error("no active metric is called `{name}`{}", did_you_mean(nearest.as_deref()))]
+    UnknownMetric { name: String, nearest: Option<String> },
+    #[error("metric `{category}`: {problem}")]
+    Definition { category: String, problem: DefinitionError },
+    #[error("metric `{0}` is defined twice; give each metric a name of its own")]
+    DuplicateDefinition(String),
+    #[error(
+        "no source has a row with a time, so there is no first day to start from; name one with `--from`"
+    )]
+    NoRows,
+    #[error(
+        "the earliest row of source `{source_name}` is of {date}, which makes {days} days (more than {limit}); if that is \
+         right, say so with `--from {date}`, otherwise name the first day that you want with `--from`"
+    )]
+    TooLong { source_name: String, date: Date, days: usize, limit: usize },
+    #[error("interrupted: {kept}")]
+    Interrupted { kept: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the platform {location}: {fault}; {}", advice(.fault))]
+    Platform { location: String, fault: Fault },
+    #[error(
+        "{error}; moreover run {run} could not be marked as failed in the collection log ({log_error}): \
+         the next run will do that"
+    )]
+    Unlogged { error: Box<CollectError>, run: Uuid, log_error: Box<StoreError> },
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(nearest) => format!("; did you mean `{nearest}`?"),
+        None => "; `daymark status` lists those that are".to_owned(),
+    }
+}
+
+/// What a person can do about a fault of the platform.
+pub(super) fn advice(fault: &Fault) -> &'static str {
+    match fault.class {
+        FaultClass::Unreachable => "check that it is running, and the host and the port in its URL",
+        FaultClass::Denied => "grant the role SELECT on the tables that the sources name",
+        FaultClass::Sql => "compare the sources and their columns with the platform's tables",
+        FaultClass::TimedOut => "raise `platform.statement_timeout_seconds`, or index the time column",
+        FaultClass::Locked | FaultClass::Contention => "see what else is at work there, and try again",
+        FaultClass::Full => "make room on its disk",
+        FaultClass::Other => "check that its URL names the right database; its own log may say more",
+    }
+}
+
+impl CollectError {
+    pub(super) fn busy(lock: LockName, holder: String) -> Self {
+        let what = match lock {
+            LockName::Day(date) => format!("collecting {date}"),
+            LockName::Backfill => "a backfill".to_owned(),
+        };
+        Self::Busy { what, holder }
+    }
+
+    /// The database's own account of what went wrong, where there is one.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Platform { fault, .. } | Self::Store(StoreError::Fault { fault, .. }) => Some(fault),
+            Self::Unlogged { error, .. } => error.fault(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What to run to fill gaps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+
+use super::{Gap, GapCause};
+use crate::store::StoredDefinition;
+
+/// Few commands rather than exact ones: recording what is there already does no harm and costs nothing.
+pub(super) fn fill_with(gaps: &[Gap], metrics: &[StoredDefinition], last_finished: Date) -> Vec<String> {
+    let reconstructible: BTreeMap<_, _> = metrics
+        .iter()
+        .map(|metric| (metric.definition.key(), metric.definition.measure.reconstructible()))
+        .collect();
+    let idle = || gaps.iter().filter(|gap| !matches!(gap.cause, GapCause::Running { .. }));
+    let past: Vec<_> = idle()
+        .filter(|gap| gap.first < last_finished && reconstructible.get(&gap.key) == Some(&true))
+        .collect();
+    let on_time: Vec<_> = idle()
+        .filter(|gap| gap.last == last_finished && !past.iter().any(|past| past.key == gap.key))
+        .collect();
+    let mut commands = Vec::new();
+    if !on_time.is_empty() {
+        commands.push(format!("daymark collect{}", metric_flags(&on_time, metrics)));
+    }
+    let (first, last) = (past.iter().map(|gap| gap.first).min(), past.iter().map(|gap| gap.last).max());
+    if let (Some(first), Some(last)) = (first, last) {
+        let flags = metric_flags(&past, metrics);
+        commands.push(format!("daymark backfill --from {first} --to {last}{flags}"));
+    }
+    commands
+}
+
+/// Nothing when all metrics are meant.
+fn metric_flags(gaps: &[&Gap], metrics: &[StoredDefinition]) -> String {
+    let categories: BTreeSet<_> = gaps.iter().map(|gap| gap.key.category.as_str()).collect();
+    if categories.len() == metrics.len() {
+        return String::new();
+    }
+    categories.into_iter().map(|category| format!(" --metric {category}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{ToSpan, civil::date};
+
+    use super::*;
+    use crate::{
+        collect::sample,
+        metric::{AddsUp, Measure, QueryShape},
+    };
+
+    fn day(offset: i32) -> Date {
+        date(2025, 1, 1).saturating_add(offset.days())
+    }
+
+    fn gap(category: &str, first: i32, last: i32) -> Gap {
+        let key = sample::created(category).definition.key();
+        let days = usize::try_from(last - first + 1).unwrap();
+        Gap { key, first: day(first), last: day(last), days, cause: GapCause::NeverCollected }
+    }
+
+    #[test]
+    fn the_commands_cover_what_can_be_filled_and_no_more() {
+        let metrics = [sample::created("a"), sample::created("b")];
+        let fill = |gaps: &[Gap]| fill_with(gaps, &metrics, day(9));
+        assert!(fill(&[]).is_empty());
+        assert_eq!(fill(&[gap("a", 9, 9), gap("b", 9, 9)]), ["daymark collect"]);
+        assert_eq!(
+            fill(&[gap("a", 2, 3), gap("a", 7, 9)]),
+            ["daymark backfill --from 2025-01-03 --to 2025-01-10 --metric a"]
+        );
+    }
+
+    #[test]
+    fn what_tells_of_now_only_is_not_filled_later() {
+        let query = "SELECT 1 AS value".to_owned();
+        let measure = Measure::Sql { query, shape: QueryShape::Value, adds_up: AddsUp::Last };
+        let metrics = [sample::stored("online", measure), sample::created("a")];
+        assert!(fill_with(&[gap("online", 2, 3)], &metrics, day(9)).is_empty());
+        assert_eq!(
+            fill_with(&[gap("online", 8, 9), gap("a", 4, 5)], &metrics, day(9)),
+            [
+                "daymark collect --metric online",
+                "daymark backfill --from 2025-01-05 --to 2025-01-06 --metric a"
+            ]
+        );
+    }
+}

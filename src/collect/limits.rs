@@ -1,0 +1,94 @@
+//! What reconstructing a past day from today's rows cannot know.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::metric::{Breakdown, Definition, Measure, Rows};
+
+/// A sentence for each limit that applies to any of the definitions.
+pub(super) fn what_cannot_be_known<'a>(definitions: impl Iterator<Item = &'a Definition>) -> Vec<String> {
+    let (mut sources, mut current, mut queries) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+    for definition in definitions {
+        for (name, source) in &definition.sources {
+            sources.insert(name.as_str(), source.deleted_column.as_deref());
+            current.extend(source.filter.columns().map(|column| format!("{name}.{column}")));
+        }
+        columns(&definition.measure, &mut current);
+        if matches!(definition.measure, Measure::Sql { .. }) {
+            queries.insert(definition.category.as_str());
+        }
+    }
+    let mut limits = Vec::new();
+    if !sources.is_empty() {
+        let names: Vec<_> = sources.keys().copied().collect();
+        limits
+            .push(format!("Rows that have been deleted from {} are in no reconstructed day.", list(&names)));
+    }
+    let soft: Vec<_> =
+        sources.iter().filter_map(|(name, column)| Some(format!("{name}.{}", (*column)?))).collect();
+    if !soft.is_empty() {
+        limits.push(format!("Soft-deleted rows are counted up to their {}.", list(&soft)));
+    }
+    if !current.is_empty() {
+        let columns: Vec<_> = current.into_iter().collect();
+        limits.push(format!("{} are read as they are now, not as they were then.", list(&columns)));
+    }
+    if !queries.is_empty() {
+        let names: Vec<_> = queries.into_iter().collect();
+        limits.push(format!("The queries of {} see the rows that exist now.", list(&names)));
+    }
+    limits
+}
+
+/// The columns, apart from times, on which a measure's value depends.
+fn columns(measure: &Measure, found: &mut BTreeSet<String>) {
+    let mut filtered = |rows: &Rows| {
+        found.extend(rows.filter.columns().map(|column| format!("{}.{column}", rows.source)));
+    };
+    match measure {
+        Measure::Created(rows) | Measure::Existing(rows) => filtered(rows),
+        Measure::DistinctActors { rows, .. } => rows.iter().for_each(filtered),
+        Measure::Average { rows, column } | Measure::Breakdown(Breakdown { rows, column, .. }) => {
+            filtered(rows);
+            found.insert(format!("{}.{column}", rows.source));
+        }
+        Measure::Ratio { numerator, denominator } => {
+            columns(numerator, found);
+            columns(denominator, found);
+        }
+        Measure::Sql { .. } => {}
+    }
+}
+
+fn list(names: &[impl AsRef<str>]) -> String {
+    names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::sample;
+
+    #[test]
+    fn hard_and_soft_deletes_and_changing_columns_are_told_apart() {
+        let mut soft = sample::existing("posts_total").definition;
+        soft.sources.get_mut("posts").unwrap().deleted_column = Some("deleted_at".to_owned());
+        let rows = sample::rows();
+        let average =
+            sample::stored("length", Measure::Average { rows, column: "words".to_owned() }).definition;
+        assert_eq!(
+            what_cannot_be_known([&average].into_iter()),
+            [
+                "Rows that have been deleted from `posts` are in no reconstructed day.",
+                "`posts.words` are read as they are now, not as they were then.",
+            ]
+        );
+        assert_eq!(
+            what_cannot_be_known([&soft].into_iter()),
+            [
+                "Rows that have been deleted from `posts` are in no reconstructed day.",
+                "Soft-deleted rows are counted up to their `posts.deleted_at`.",
+            ]
+        );
+        assert!(what_cannot_be_known(std::iter::empty()).is_empty());
+    }
+}

@@ -1,0 +1,40 @@
+//! Collection: what is recorded, when, and what becomes of it when something fails. The command line, and whatever
+//! else starts a run, calls the functions here with a [`Context`] and gets a report back; nothing is printed.
+//!
+//! **Architecture Invariant:** no SQL in here, and no knowledge of which database is behind [`crate::platform`] or
+//! [`crate::store`].
+//! **Architecture Invariant:** every run is in the collection log before it reads anything, and is finished there in
+//! every case; what a killed process leaves behind, the next run closes.
+
+mod backfill;
+mod batch;
+mod cancellation;
+mod check;
+mod context;
+mod day;
+mod dead_runs;
+mod definitions;
+mod error;
+mod failure;
+mod gaps;
+mod limits;
+mod recording;
+mod run;
+#[cfg(test)]
+mod sample;
+mod selection;
+mod status;
+mod verify;
+
+pub use backfill::{BackfillReport, BackfillRequest, MetricCount, Progress, backfill};
+pub use cancellation::{Cancellation, Canceller};
+pub use check::check;
+pub use context::Context;
+pub use day::{DayReport, RecordedMetric, collect_day};
+pub use definitions::{AppliedChange, ApplyReport, FieldChange, apply, diff};
+pub use error::CollectError;
+pub use failure::Failure;
+pub use gaps::{Gap, GapCause, GapReport, gaps};
+pub use selection::LeftOut;
+pub use status::{NextDay, StatusReport, status};
+pub use verify::Misfit;

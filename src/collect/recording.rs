@@ -1,0 +1,52 @@
+//! From what the platform answered to the record that is written down.
+
+use jiff::{Timestamp, civil::Date};
+use uuid::Uuid;
+
+use super::Context;
+use crate::{
+    metric::{EvaluationError, Provenance, Record, Tally},
+    store::StoredDefinition,
+};
+
+/// The run that makes records, and the cut that it makes them from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin {
+    pub run: Uuid,
+    /// When the cut was opened.
+    pub cut_at: Timestamp,
+    /// The last finished day when the cut was opened.
+    pub last_finished: Date,
+}
+
+impl Origin {
+    /// To be taken once the cut is open.
+    pub fn now(context: &Context, run: Uuid) -> Self {
+        let cut_at = context.clock.now();
+        Self { run, cut_at, last_finished: context.calendar.last_finished(cut_at, context.settle) }
+    }
+
+    pub fn provenance(&self, date: Date) -> Provenance {
+        if date == self.last_finished { Provenance::Observed } else { Provenance::Reconstructed }
+    }
+}
+
+/// The record of `metric` on `date`; `tallies` in the order of its readings.
+pub(super) fn record(
+    metric: &StoredDefinition,
+    date: Date,
+    tallies: &[&Tally],
+    origin: &Origin,
+) -> Result<Record, EvaluationError> {
+    let observation = metric.definition.evaluate(tallies)?;
+    Ok(Record {
+        metric_date: date,
+        key: metric.definition.key(),
+        value: observation.value,
+        metadata: observation.metadata,
+        provenance: origin.provenance(date),
+        definition_version: metric.version,
+        collection_id: origin.run,
+        collection_timestamp: origin.cut_at,
+    })
+}

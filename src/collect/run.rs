@@ -1,0 +1,116 @@
+//! The frame of every run: take the lock, close what dead runs left, log the start, and log the end in every case.
+
+use std::time::Duration;
+
+use jiff::{Timestamp, civil::Date};
+use uuid::Uuid;
+
+use super::{CollectError, Context, Failure, dead_runs, failure};
+use crate::store::{Finish, Held, LockName, NewRun, RunKind, RunStatus, StoreError};
+
+/// Whoever closes a dead run, or asks whether a run is alive, holds its lock for a moment. That moment must not look
+/// like somebody at work.
+const LOCK_ATTEMPTS: usize = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+
+/// Takes the lock and closes dead runs.
+pub(super) async fn lock(context: &Context, name: LockName) -> Result<Box<dyn Held>, CollectError> {
+    for attempt in 0..LOCK_ATTEMPTS {
+        if attempt > 0 {
+            tokio::time::sleep(LOCK_PAUSE).await;
+        }
+        if let Some(held) = context.store.try_lock(&name).await? {
+            dead_runs::close(context, name).await?;
+            return Ok(held);
+        }
+    }
+    Err(CollectError::busy(name, holder(context, name).await?))
+}
+
+async fn holder(context: &Context, name: LockName) -> Result<String, StoreError> {
+    let running = dead_runs::running(context.store.as_ref()).await?;
+    Ok(match running.into_iter().find(|run| run.lock() == name) {
+        Some(run) => {
+            let since = context.calendar.display(run.started_at);
+            format!("process {} on {} since {since}", run.process_id, run.host)
+        }
+        None => "another process".to_owned(),
+    })
+}
+
+/// A run that is in the log and must be finished there.
+pub(super) struct OpenRun<'a> {
+    context: &'a Context,
+    pub id: Uuid,
+    started_at: Timestamp,
+    _held: Box<dyn Held>,
+}
+
+impl<'a> OpenRun<'a> {
+    /// Writes the log entry; it is committed when this returns.
+    pub async fn start(
+        context: &'a Context,
+        held: Box<dyn Held>,
+        kind: RunKind,
+        from: Date,
+        to: Date,
+    ) -> Result<Self, CollectError> {
+        let (id, started_at) = (Uuid::new_v4(), context.clock.now());
+        let host = context.host.clone();
+        let run = NewRun { id, kind, from, to, started_at, host, process_id: context.process_id };
+        context.store.start_run(&run).await?;
+        Ok(Self { context, id, started_at, _held: held })
+    }
+
+    /// The end of a run that did its work, for the commit of its last records. `written` counts those too.
+    pub fn finish(&self, written: usize, failures: &[Failure]) -> Finish {
+        self.end(
+            outcome(written, failures.len()),
+            written,
+            failure::message(failures),
+            failure::details(failures),
+        )
+    }
+
+    /// Logs the run as failed; what it had `written` is kept. Returns the error to hand on.
+    pub async fn fail(self, written: usize, error: CollectError) -> CollectError {
+        let details = error.fault().map(failure::fault_details);
+        let finish = self.end(RunStatus::Failed, written, Some(error.to_string()), details);
+        match self.context.store.commit(&[], Some(&finish)).await {
+            // Finished already: the log has its end, whoever wrote it.
+            Ok(_) | Err(StoreError::RunFinished(_)) => error,
+            Err(log_error) => CollectError::Unlogged {
+                error: Box::new(error),
+                run: self.id,
+                log_error: Box::new(log_error),
+            },
+        }
+    }
+
+    fn end(
+        &self,
+        status: RunStatus,
+        written: usize,
+        error_message: Option<String>,
+        error_details: Option<serde_json::Map<String, serde_json::Value>>,
+    ) -> Finish {
+        Finish {
+            id: self.id,
+            status,
+            // A clock that was set back must not make the run end before it began.
+            completed_at: self.context.clock.now().max(self.started_at),
+            metrics_collected: i64::try_from(written).unwrap_or(i64::MAX),
+            error_message,
+            error_details,
+        }
+    }
+}
+
+/// How a run ended that got as far as recording.
+pub(super) fn outcome(written: usize, failures: usize) -> RunStatus {
+    match (written, failures) {
+        (_, 0) => RunStatus::Completed,
+        (0, _) => RunStatus::Failed,
+        _ => RunStatus::Partial,
+    }
+}

@@ -1,0 +1,50 @@
+//! Definitions for the unit tests of this layer.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::{
+    metric::{Definition, Filter, Measure, MetricType, Rows, Source, TimeFormat},
+    store::StoredDefinition,
+};
+
+pub(super) fn posts() -> Source {
+    Source {
+        schema: None,
+        table: "posts".to_owned(),
+        time_column: "created_at".to_owned(),
+        time_format: TimeFormat::IsoUtc,
+        time_zone: "UTC".to_owned(),
+        deleted_column: None,
+        actor_column: None,
+        filter: Filter::default(),
+    }
+}
+
+pub(super) fn rows() -> Rows {
+    Rows { source: "posts".to_owned(), filter: Filter::default() }
+}
+
+pub(super) fn stored(category: &str, measure: Measure) -> StoredDefinition {
+    let definition = Definition {
+        metric_type: MetricType::Count,
+        category: category.to_owned(),
+        display_name: category.to_owned(),
+        description: String::new(),
+        unit: "count".to_owned(),
+        format_pattern: "0,0".to_owned(),
+        expected: None,
+        measure,
+        sources: BTreeMap::from([("posts".to_owned(), posts())]),
+    };
+    StoredDefinition { definition, version: 1, is_active: true, created_at: Timestamp::UNIX_EPOCH }
+}
+
+pub(super) fn created(category: &str) -> StoredDefinition {
+    stored(category, Measure::Created(rows()))
+}
+
+pub(super) fn existing(category: &str) -> StoredDefinition {
+    stored(category, Measure::Existing(rows()))
+}

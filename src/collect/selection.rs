@@ -1,0 +1,50 @@
+//! Which metrics a run is about.
+
+use super::{CollectError, Context};
+use crate::{
+    config::nearest,
+    metric::MetricKey,
+    store::{Store, StoredDefinition},
+};
+
+/// A metric that a run did not try to record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    pub key: MetricKey,
+    pub reason: String,
+}
+
+impl LeftOut {
+    pub(super) fn not_reconstructible(key: MetricKey) -> Self {
+        let reason = "its query does not mention the day ({day_start}, {day_end} or {day}), so it tells of now only and \
+                      is recorded only while the day is the last finished one";
+        Self { key, reason: reason.to_owned() }
+    }
+}
+
+/// The active metrics, or those of them that `only` names.
+pub(super) async fn select(
+    context: &Context,
+    only: &[String],
+) -> Result<Vec<StoredDefinition>, CollectError> {
+    let active = active(context.store.as_ref()).await?;
+    if active.is_empty() {
+        return Err(CollectError::NoDefinitions);
+    }
+    if let Some(name) = only.iter().find(|name| !active.iter().any(|metric| is_called(metric, name))) {
+        let categories = active.iter().map(|metric| metric.definition.category.as_str());
+        let nearest = nearest(name, categories).map(str::to_owned);
+        return Err(CollectError::UnknownMetric { name: name.clone(), nearest });
+    }
+    let wanted =
+        |metric: &StoredDefinition| only.is_empty() || only.iter().any(|name| is_called(metric, name));
+    Ok(active.into_iter().filter(wanted).collect())
+}
+
+pub(super) async fn active(store: &dyn Store) -> Result<Vec<StoredDefinition>, CollectError> {
+    Ok(store.definitions().await?.into_iter().filter(|metric| metric.is_active).collect())
+}
+
+fn is_called(metric: &StoredDefinition, name: &str) -> bool {
+    metric.definition.category == name
+}

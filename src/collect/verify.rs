@@ -1,0 +1,278 @@
+//! Checking what a backfill has written: no hole in the range, and totals that agree with what was created. Where
+//! reconstructed days meet observed ones, the difference is what has been deleted in between.
+
+use std::{collections::BTreeMap, fmt};
+
+use jiff::{ToSpan, civil::Date};
+use uuid::Uuid;
+
+use super::Context;
+use crate::{
+    metric::{DayBounds, Decimal, Definition, Measure, Provenance, Record, Rows, Source},
+    store::{RecordedDays, StoreError, StoredDefinition},
+};
+
+/// Something that the check of a backfill found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Misfit {
+    /// Days without a record of a metric, though none failed.
+    Hole { category: String, first: Date, last: Date, days: usize },
+    /// Two days read from one cut whose totals do not differ by what was created.
+    Sum { stock: String, flow: String, date: Date, expected: Decimal, found: Decimal },
+    /// Between an observed day and a reconstructed neighbour: not a fault, but what reconstruction cannot know.
+    Deleted { stock: String, date: Date, rows: Decimal },
+    /// The opposite: rows came to be with times in the past.
+    Appeared { stock: String, date: Date, rows: Decimal },
+    /// The check could not be made.
+    Unchecked { reason: String },
+}
+
+/// A stock and a flow over the same rows, none of which can be soft-deleted.
+struct Pair<'a> {
+    stock: &'a Definition,
+    flow: &'a Definition,
+}
+
+/// A day's values of a pair.
+struct Point {
+    date: Date,
+    stock: Record,
+    flow: Record,
+}
+
+/// Checks the days that `run` was about; `metrics` are those that did not fail.
+pub(super) async fn verify(
+    context: &Context,
+    run: Uuid,
+    metrics: &[&StoredDefinition],
+    days: &[DayBounds],
+) -> Vec<Misfit> {
+    try_verify(context, run, metrics, days)
+        .await
+        .unwrap_or_else(|error| vec![Misfit::Unchecked { reason: error.to_string() }])
+}
+
+async fn try_verify(
+    context: &Context,
+    run: Uuid,
+    metrics: &[&StoredDefinition],
+    days: &[DayBounds],
+) -> Result<Vec<Misfit>, StoreError> {
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(Vec::new()) };
+    let mut misfits = holes(metrics, days, &context.store.recorded(first.date, last.date).await?);
+    // One day more at either end: that is where the new days meet older ones. Two before, as a zone may skip a date.
+    let from = first.date.saturating_sub(2.days());
+    let to = context.day_after(last.date);
+    for pair in pairs(metrics) {
+        let categories = [pair.stock.category.clone(), pair.flow.category.clone()];
+        let records = context.store.records(from, to, Some(&categories)).await?;
+        misfits.extend(compare(run, &pair, &points(&pair, records), context));
+    }
+    Ok(misfits)
+}
+
+fn holes(metrics: &[&StoredDefinition], days: &[DayBounds], recorded: &RecordedDays) -> Vec<Misfit> {
+    let mut holes = Vec::new();
+    for metric in metrics {
+        let there = recorded.get(&metric.definition.key());
+        let is_missing = |day: &&DayBounds| !there.is_some_and(|there| there.contains(&day.date));
+        let missing: Vec<_> = days.iter().filter(is_missing).map(|day| day.date).collect();
+        if let (Some(first), Some(last)) = (missing.first(), missing.last()) {
+            let category = metric.definition.category.clone();
+            holes.push(Misfit::Hole { category, first: *first, last: *last, days: missing.len() });
+        }
+    }
+    holes
+}
+
+fn pairs<'a>(metrics: &[&'a StoredDefinition]) -> Vec<Pair<'a>> {
+    let definitions = || metrics.iter().map(|metric| &metric.definition);
+    let of_stock = |stock: &'a Definition| {
+        let Measure::Existing(rows) = &stock.measure else { return None };
+        let source = meant(stock, rows).filter(|source| source.deleted_column.is_none())?;
+        let same_rows = |flow: &&Definition| match &flow.measure {
+            Measure::Created(other) => other.filter == rows.filter && meant(flow, other) == Some(source),
+            _ => false,
+        };
+        Some(Pair { stock, flow: definitions().find(same_rows)? })
+    };
+    definitions().filter_map(of_stock).collect()
+}
+
+fn meant<'a>(definition: &'a Definition, rows: &Rows) -> Option<&'a Source> {
+    definition.sources.get(&rows.source)
+}
+
+/// The days that have both values, ascending.
+fn points(pair: &Pair<'_>, records: Vec<Record>) -> Vec<Point> {
+    let mut days: BTreeMap<Date, (Option<Record>, Option<Record>)> = BTreeMap::new();
+    for record in records {
+        let day = days.entry(record.metric_date).or_default();
+        if record.key == pair.stock.key() {
+            day.0 = Some(record);
+        } else if record.key == pair.flow.key() {
+            day.1 = Some(record);
+        }
+    }
+    days.into_iter()
+        .filter_map(|(date, (stock, flow))| Some(Point { date, stock: stock?, flow: flow? }))
+        .collect()
+}
+
+fn compare(run: Uuid, pair: &Pair<'_>, points: &[Point], context: &Context) -> Vec<Misfit> {
+    let neighbours = points.windows(2).filter(|two| context.day_after(two[0].date) == two[1].date);
+    neighbours.filter_map(|two| misfit(run, pair, &two[0], &two[1])).collect()
+}
+
+fn misfit(run: Uuid, pair: &Pair<'_>, before: &Point, after: &Point) -> Option<Misfit> {
+    let expected = &before.stock.value + &after.flow.value;
+    let surplus = &after.stock.value - &expected;
+    let mine = |record: &Record| record.collection_id == run;
+    if surplus.is_zero() || after.stock.collection_id != after.flow.collection_id {
+        return None;
+    }
+    let (stock, date) = (pair.stock.category.clone(), after.date);
+    match (mine(&before.stock), mine(&after.stock)) {
+        (true, true) => {
+            let (flow, found) = (pair.flow.category.clone(), after.stock.value.clone());
+            Some(Misfit::Sum { stock, flow, date, expected, found })
+        }
+        // What an earlier cut saw in `after`, and this one no longer sees in `before`.
+        (true, false) if observed(after) => Some(difference(stock, date, surplus)),
+        (false, true) if observed(before) => Some(difference(stock, date, &Decimal::zero() - &surplus)),
+        _ => None,
+    }
+}
+
+fn observed(point: &Point) -> bool {
+    point.stock.provenance == Provenance::Observed
+}
+
+fn difference(stock: String, date: Date, gone: Decimal) -> Misfit {
+    let zero = Decimal::zero();
+    if gone > zero {
+        Misfit::Deleted { stock, date, rows: gone }
+    } else {
+        Misfit::Appeared { stock, date, rows: &zero - &gone }
+    }
+}
+
+impl Misfit {
+    /// Whether it says that something is wrong, rather than what could not be known.
+    pub fn is_fault(&self) -> bool {
+        !matches!(self, Self::Deleted { .. })
+    }
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hole { category, first, last, days } => {
+                write!(formatter, "{category} lacks {days} days between {first} and {last}")
+            }
+            Self::Sum { stock, flow, date, expected, found } => write!(
+                formatter,
+                "{stock} on {date} is {found}, but the day before and {flow} make {expected}"
+            ),
+            Self::Deleted { stock, date, rows } => {
+                write!(
+                    formatter,
+                    "{stock}: {rows} rows deleted in between, where {date} joins the day before"
+                )
+            }
+            Self::Appeared { stock, date, rows } => write!(
+                formatter,
+                "{stock}: {rows} rows with times in the past were added in between, where {date} joins the day before"
+            ),
+            Self::Unchecked { reason } => write!(formatter, "the result could not be checked: {reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, HashMap};
+
+    use jiff::{Timestamp, civil::date};
+    use serde_json::Map;
+
+    use super::*;
+    use crate::{collect::sample, metric::Calendar};
+
+    const RUN: Uuid = Uuid::from_u128(1);
+    const EARLIER: Uuid = Uuid::from_u128(2);
+
+    fn point(day: i8, total: i64, created: i64, run: Uuid) -> Point {
+        let provenance = if run == RUN { Provenance::Reconstructed } else { Provenance::Observed };
+        let record = |metric: StoredDefinition, value: i64| Record {
+            metric_date: date(2025, 1, day),
+            key: metric.definition.key(),
+            value: value.into(),
+            metadata: Map::new(),
+            provenance,
+            definition_version: 1,
+            collection_id: run,
+            collection_timestamp: Timestamp::UNIX_EPOCH,
+        };
+        Point {
+            date: date(2025, 1, day),
+            stock: record(sample::existing("total"), total),
+            flow: record(sample::created("created"), created),
+        }
+    }
+
+    fn of(before: &Point, after: &Point) -> Option<String> {
+        let (total, created) = (sample::existing("total"), sample::created("created"));
+        let metrics = [&total, &created];
+        let pairs = pairs(&metrics);
+        misfit(RUN, &pairs[0], before, after).map(|misfit| misfit.to_string())
+    }
+
+    #[test]
+    fn a_total_grows_by_what_was_created() {
+        assert_eq!(of(&point(1, 10, 10, RUN), &point(2, 13, 3, RUN)), None);
+        assert_eq!(
+            of(&point(1, 10, 10, RUN), &point(2, 14, 3, RUN)).unwrap(),
+            "total on 2025-01-02 is 14, but the day before and created make 13"
+        );
+    }
+
+    #[test]
+    fn where_histories_join_the_difference_is_what_was_deleted() {
+        let seam = "total: 5 rows deleted in between, where 2025-01-02 joins the day before";
+        assert_eq!(of(&point(1, 10, 10, RUN), &point(2, 18, 3, EARLIER)).unwrap(), seam);
+        assert_eq!(of(&point(1, 20, 10, EARLIER), &point(2, 18, 3, RUN)).unwrap(), seam);
+        assert!(of(&point(1, 10, 10, RUN), &point(2, 12, 3, EARLIER)).unwrap().contains("1 rows with times"));
+        assert_eq!(
+            of(&point(1, 20, 10, EARLIER), &point(2, 18, 3, EARLIER)),
+            None,
+            "not this run's business"
+        );
+    }
+
+    #[test]
+    fn only_the_same_rows_make_a_pair() {
+        let total = sample::existing("total");
+        let mut other = sample::created("created");
+        other.definition.sources.get_mut("posts").unwrap().table = "articles".to_owned();
+        assert_eq!(pairs(&[&total, &other]).len(), 0);
+        let mut soft = (sample::existing("total"), sample::created("created"));
+        for metric in [&mut soft.0, &mut soft.1] {
+            metric.definition.sources.get_mut("posts").unwrap().deleted_column = Some("gone_at".to_owned());
+        }
+        assert_eq!(pairs(&[&soft.0, &soft.1]).len(), 0);
+        assert_eq!(pairs(&[&total, &sample::created("created")]).len(), 1);
+    }
+
+    #[test]
+    fn a_hole_is_named() {
+        let metric = sample::created("created");
+        let days = Calendar::utc().days(date(2025, 1, 1), date(2025, 1, 4));
+        let there = BTreeSet::from([date(2025, 1, 1), date(2025, 1, 3)]);
+        let recorded = HashMap::from([(metric.definition.key(), there)]);
+        assert_eq!(
+            holes(&[&metric], &days, &recorded)[0].to_string(),
+            "created lacks 2 days between 2025-01-02 and 2025-01-04"
+        );
+    }
+}
