@@ -1,0 +1,231 @@
+//! Backfilling a range of days.
+
+use std::{collections::BTreeSet, sync::Mutex};
+
+use daymark::{
+    collect::{
+        BackfillReport, BackfillRequest, Cancellation, Canceller, CollectError, Progress, backfill,
+        collect_day,
+    },
+    metric::Provenance,
+    store::{NewRun, RunKind, RunStatus},
+};
+use uuid::Uuid;
+
+use crate::{
+    on,
+    world::{Heard, LAST_FINISHED, World, definitions, january, message, range, right_now},
+};
+
+on! { [sqlite_store_of_postgres, postgres_store_of_sqlite]
+    the_whole_history_is_read_once_and_written_in_chunks,
+}
+
+on! { [sqlite, postgres]
+    the_whole_history_is_read_once_and_written_in_chunks,
+    a_dry_run_writes_nothing,
+    an_observed_day_is_never_replaced,
+    an_interrupted_backfill_keeps_what_it_has_and_goes_on,
+    a_backfill_that_died_is_closed_with_what_it_had_written,
+    the_range_starts_with_the_earliest_row_of_any_source,
+    a_row_with_an_absurd_date_does_not_make_a_century,
+    a_platform_without_rows_has_no_first_day,
+    a_range_that_is_not_over_is_refused,
+    a_metric_that_fails_is_reported_for_the_range,
+    a_metric_that_tells_of_now_only_is_left_out,
+    a_new_metric_is_filled_without_touching_the_others,
+}
+
+async fn fill(world: &World, request: &BackfillRequest) -> Result<BackfillReport, CollectError> {
+    backfill(&world.context, request, &Heard::default(), &Cancellation::never()).await
+}
+
+async fn the_whole_history_is_read_once_and_written_in_chunks(world: World) {
+    let heard = Heard::default();
+    let report =
+        backfill(&world.context, &BackfillRequest::default(), &heard, &Cancellation::never()).await.unwrap();
+    assert_eq!(
+        heard.0.into_inner().unwrap(),
+        ["reading 4 metrics over 10 days", "started 10", "advanced 4", "advanced 4", "advanced 2"]
+    );
+    assert_eq!(
+        (report.from, report.to, report.days, report.missing_days),
+        (january(1), LAST_FINISHED, 10, 10)
+    );
+    assert!(
+        report.metrics.iter().all(|count| (count.missing, count.written, count.already_there) == (10, 10, 0))
+    );
+    assert_eq!((report.status, report.misfits, report.failed.len()), (Some(RunStatus::Completed), vec![], 0));
+    let totals: Vec<_> =
+        (1..=10).map(|day| (january(day), (day as i64 * (day as i64 + 1) / 2).to_string())).collect();
+    assert_eq!(world.values("posts_total").await, totals);
+    for record in world.records().await {
+        let observed = record.metric_date == LAST_FINISHED;
+        let provenance = if observed { Provenance::Observed } else { Provenance::Reconstructed };
+        assert_eq!(record.provenance, provenance, "{}", record.metric_date);
+    }
+
+    let before = world.records().await;
+    let again = fill(&world, &BackfillRequest::default()).await.unwrap();
+    assert!(
+        again.metrics.iter().all(|count| (count.missing, count.written, count.already_there) == (0, 0, 10))
+    );
+    assert_eq!(world.records().await, before);
+}
+
+async fn a_dry_run_writes_nothing(world: World) {
+    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    let request = BackfillRequest { dry_run: true, ..BackfillRequest::default() };
+    let report = fill(&world, &request).await.unwrap();
+    assert_eq!((report.run, report.status, report.missing_days), (None, None, 9));
+    assert!(
+        report.metrics.iter().all(|count| (count.missing, count.written, count.already_there) == (9, 0, 1))
+    );
+    assert_eq!((world.records().await.len(), world.runs().await.len()), (4, 1));
+}
+
+async fn an_observed_day_is_never_replaced(world: World) {
+    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    let observed = world.records().await;
+    world.execute("DELETE FROM posts WHERE created_at < '2025-01-04'").await;
+    let report = fill(&world, &BackfillRequest::default()).await.unwrap();
+    let kept: Vec<_> =
+        world.records().await.into_iter().filter(|record| record.metric_date == LAST_FINISHED).collect();
+    assert_eq!(kept, observed);
+    assert_eq!(world.values("posts_total").await[8], (january(9), "39".to_owned()));
+    let misfits: Vec<_> = report.misfits.iter().map(ToString::to_string).collect();
+    assert_eq!(misfits, ["posts_total: 6 rows deleted in between, where 2025-01-10 joins the day before"]);
+    assert_eq!(
+        report.cannot_know[0],
+        "Rows that have been deleted from `comments`, `posts` are in no reconstructed day."
+    );
+}
+
+/// Asks for a stop as soon as the first chunk is committed.
+struct StopAfterOne(Mutex<Canceller>);
+
+impl Progress for StopAfterOne {
+    fn reading(&self, _metrics: usize, _days: usize) {}
+    fn started(&self, _total_days: usize) {}
+    fn advanced(&self, _days: usize) {
+        self.0.lock().unwrap().cancel();
+    }
+}
+
+async fn an_interrupted_backfill_keeps_what_it_has_and_goes_on(world: World) {
+    let (canceller, cancellation) = Cancellation::new();
+    let progress = StopAfterOne(Mutex::new(canceller));
+    let stopped =
+        backfill(&world.context, &BackfillRequest::default(), &progress, &cancellation).await.unwrap_err();
+    assert_eq!(
+        message(stopped),
+        "interrupted: 4 of 10 days are recorded and stay; run it again to go on with the rest"
+    );
+    let run = world.runs().await.remove(0);
+    assert_eq!((run.status, run.metrics_collected), (RunStatus::Failed, 16));
+    let first_chunk = world.records().await;
+    assert_eq!(first_chunk.len(), 16);
+
+    let rest = fill(&world, &BackfillRequest::default()).await.unwrap();
+    assert!(
+        rest.metrics.iter().all(|count| (count.missing, count.written, count.already_there) == (6, 6, 4))
+    );
+    let all = world.records().await;
+    assert_eq!((all.len(), &all[..16]), (40, &first_chunk[..]));
+    assert_eq!(rest.misfits, []);
+}
+
+async fn a_backfill_that_died_is_closed_with_what_it_had_written(world: World) {
+    let report = fill(&world, &range(1, 3)).await.unwrap();
+    let mut orphan = world.records().await.remove(0);
+    let dead = NewRun {
+        id: Uuid::new_v4(),
+        kind: RunKind::Backfill,
+        from: january(1),
+        to: january(9),
+        started_at: orphan.collection_timestamp,
+        host: "elsewhere".to_owned(),
+        process_id: 4711,
+    };
+    world.context.store.start_run(&dead).await.unwrap();
+    (orphan.metric_date, orphan.collection_id) = (january(6), dead.id);
+    world.context.store.commit(&[orphan], None).await.unwrap();
+    fill(&world, &BackfillRequest::default()).await.unwrap();
+    let closed = world.context.store.run(dead.id).await.unwrap().unwrap();
+    assert_eq!((closed.status, closed.metrics_collected), (RunStatus::Failed, 1));
+    let done = world.context.store.run(report.run.unwrap()).await.unwrap().unwrap();
+    assert_eq!((done.status, done.metrics_collected), (RunStatus::Completed, 12));
+}
+
+async fn the_range_starts_with_the_earliest_row_of_any_source(world: World) {
+    world.execute("INSERT INTO comments VALUES (3, '2024-12-25 08:00:00', NULL)").await;
+    let report =
+        fill(&world, &BackfillRequest { dry_run: true, ..BackfillRequest::default() }).await.unwrap();
+    assert_eq!((report.from, report.days), (jiff::civil::date(2024, 12, 25), 17));
+}
+
+async fn a_row_with_an_absurd_date_does_not_make_a_century(world: World) {
+    world.execute("INSERT INTO comments VALUES (3, '1970-01-01 00:00:00', NULL)").await;
+    let refused = message(fill(&world, &BackfillRequest::default()).await.unwrap_err());
+    assert!(refused.contains("source `comments` is of 1970-01-01, which makes 20099 days"), "{refused}");
+    assert!(refused.contains("--from 1970-01-01"), "{refused}");
+    assert!(world.runs().await.is_empty());
+    assert_eq!(fill(&world, &range(9, 10)).await.unwrap().missing_days, 2);
+}
+
+async fn a_platform_without_rows_has_no_first_day(world: World) {
+    world.execute("DELETE FROM posts").await;
+    world.execute("DELETE FROM comments").await;
+    assert!(matches!(fill(&world, &BackfillRequest::default()).await, Err(CollectError::NoRows)));
+}
+
+async fn a_range_that_is_not_over_is_refused(world: World) {
+    assert!(matches!(fill(&world, &range(9, 11)).await, Err(CollectError::Unfinished { .. })));
+    assert_eq!(
+        message(fill(&world, &range(9, 8)).await.unwrap_err()),
+        "the range is empty: 2025-01-09 is after 2025-01-08"
+    );
+}
+
+async fn a_metric_that_fails_is_reported_for_the_range(world: World) {
+    world.execute("ALTER TABLE comments RENAME TO hidden").await;
+    let report = fill(&world, &range(1, 10)).await.unwrap();
+    assert_eq!(report.status, Some(RunStatus::Partial));
+    assert_eq!(report.failed.len(), 1);
+    assert!(report.failed[0].message.ends_with("(10 days)"), "{}", report.failed[0].message);
+    assert_eq!((world.records().await.len(), report.misfits), (30, vec![]));
+}
+
+async fn a_metric_that_tells_of_now_only_is_left_out(world: World) {
+    let mut wanted = definitions(world.time_format());
+    wanted.push(right_now(world.time_format()));
+    world.apply(&wanted).await;
+    let report = fill(&world, &range(1, 10)).await.unwrap();
+    let left_out: Vec<_> = report.left_out.iter().map(|left_out| left_out.key.category.as_str()).collect();
+    assert_eq!((left_out, world.records().await.len()), (vec!["right_now"], 40));
+}
+
+async fn a_new_metric_is_filled_without_touching_the_others(world: World) {
+    fill(&world, &range(1, 10)).await.unwrap();
+    let before: BTreeSet<_> = world.records().await.iter().map(|record| record.collection_id).collect();
+    let mut wanted = definitions(world.time_format());
+    let mut comments_total = wanted[2].clone();
+    comments_total.category = "comments_total".to_owned();
+    let rows = match comments_total.measure {
+        daymark::metric::Measure::Created(rows) => rows,
+        other => panic!("{other:?}"),
+    };
+    comments_total.measure = daymark::metric::Measure::Existing(rows);
+    wanted.push(comments_total);
+    world.apply(&wanted).await;
+    let report = fill(&world, &range(1, 10)).await.unwrap();
+    let written: Vec<_> = report
+        .metrics
+        .iter()
+        .filter(|count| count.written > 0)
+        .map(|count| count.key.category.as_str())
+        .collect();
+    assert_eq!((written, report.misfits), (vec!["comments_total"], vec![]));
+    let after = world.records().await;
+    assert_eq!(after.iter().filter(|record| before.contains(&record.collection_id)).count(), 40);
+}

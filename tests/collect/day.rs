@@ -1,0 +1,214 @@
+//! Collecting a day.
+
+use daymark::{
+    collect::{Cancellation, CollectError, Context, DayReport, collect_day},
+    metric::Provenance,
+    store::{LockName, NewRun, RunKind, RunStatus},
+};
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use crate::{
+    on,
+    world::{LAST_FINISHED, World, definitions, instant, january, message, right_now},
+};
+
+on! { [sqlite_store_of_postgres, postgres_store_of_sqlite]
+    what_was_recorded_stays_when_the_platform_forgets_it,
+}
+
+on! { [sqlite, postgres]
+    what_was_recorded_stays_when_the_platform_forgets_it,
+    a_day_before_any_data_is_recorded_as_zero,
+    an_unfinished_day_is_refused_and_not_logged,
+    a_date_that_never_happened_is_refused,
+    a_metric_that_fails_does_not_take_the_others_with_it,
+    a_day_of_which_nothing_can_be_recorded_has_failed,
+    a_platform_that_cannot_be_reached_is_logged,
+    of_two_racing_collectors_one_records,
+    whoever_comes_second_learns_who_is_at_it,
+    a_dead_run_is_closed_by_the_next_one,
+    a_metric_that_tells_of_now_only_is_recorded_on_time_or_not_at_all,
+    only_the_named_metrics_are_recorded,
+    a_cancelled_run_is_logged_as_failed,
+}
+
+async fn collect(context: &Context, date: Option<Date>) -> Result<DayReport, CollectError> {
+    collect_day(context, date, &[], &Cancellation::never()).await
+}
+
+async fn what_was_recorded_stays_when_the_platform_forgets_it(world: World) {
+    let first = collect(&world.context, None).await.unwrap();
+    assert_eq!(
+        (first.date, first.provenance, first.status),
+        (LAST_FINISHED, Provenance::Observed, RunStatus::Completed)
+    );
+    let mut recorded: Vec<_> =
+        first.recorded.iter().map(|metric| format!("{} {}", metric.key.category, metric.value)).collect();
+    recorded.sort();
+    assert_eq!(recorded, ["authors 2", "comments_created 1", "posts_created 10", "posts_total 55"]);
+    let before = world.records().await;
+    assert!(before.iter().all(|record| record.collection_id == first.run && record.definition_version == 1));
+
+    world.execute("DELETE FROM posts").await;
+    let again = collect(&world.context, None).await.unwrap();
+    assert_eq!((again.already_there, again.recorded.len(), again.status), (4, 0, RunStatus::Completed));
+    assert_eq!(world.records().await, before);
+    let mut logged: Vec<_> =
+        world.runs().await.iter().map(|run| (run.status, run.metrics_collected)).collect();
+    logged.sort_by_key(|(_, written)| *written);
+    assert_eq!(logged, [(RunStatus::Completed, 0), (RunStatus::Completed, 4)]);
+}
+
+async fn a_day_before_any_data_is_recorded_as_zero(world: World) {
+    let date = jiff::civil::date(2024, 12, 31);
+    let report = collect(&world.context, Some(date)).await.unwrap();
+    assert_eq!((report.provenance, report.recorded.len()), (Provenance::Reconstructed, 4));
+    assert!(report.recorded.iter().all(|metric| metric.value.is_zero()));
+}
+
+async fn an_unfinished_day_is_refused_and_not_logged(world: World) {
+    let refused = collect(&world.context, Some(january(11))).await.unwrap_err();
+    assert_eq!(
+        message(refused),
+        "2025-01-11 is not finished: it can be recorded from 2025-01-12 00:15 UTC; the last finished day is 2025-01-10"
+    );
+    world.set_clock("2025-01-12T00:14:59Z");
+    assert!(matches!(collect(&world.context, Some(january(11))).await, Err(CollectError::Unfinished { .. })));
+    assert!(world.runs().await.is_empty());
+    world.set_clock("2025-01-12T00:15:00Z");
+    assert_eq!(collect(&world.context, None).await.unwrap().date, january(11));
+}
+
+async fn a_date_that_never_happened_is_refused(mut world: World) {
+    world.in_zone("Pacific/Apia");
+    let refused = collect(&world.context, Some(jiff::civil::date(2011, 12, 30))).await.unwrap_err();
+    assert_eq!(message(refused), "2011-12-30 never happened in Pacific/Apia: the zone skipped that date");
+}
+
+async fn a_metric_that_fails_does_not_take_the_others_with_it(world: World) {
+    world.execute("ALTER TABLE comments RENAME TO hidden").await;
+    let report = collect(&world.context, None).await.unwrap();
+    assert_eq!((report.status, report.recorded.len()), (RunStatus::Partial, 3));
+    assert_eq!(report.failed[0].category, "comments_created");
+    let run = world.runs().await.remove(0);
+    assert_eq!((run.status, run.metrics_collected), (RunStatus::Partial, 3));
+    assert!(run.error_message.unwrap().starts_with("comments_created: "));
+    let details = run.error_details.unwrap();
+    assert_eq!(details["failures"][0]["category"], "comments_created");
+    let code = if world.is_postgres_platform() { "42P01" } else { "sqlite:1" };
+    assert_eq!((&details["sqlstate"], &details["failures"][0]["sqlstate"]), (&code.into(), &code.into()));
+
+    world.execute("ALTER TABLE hidden RENAME TO comments").await;
+    let again = collect(&world.context, None).await.unwrap();
+    assert_eq!((again.status, again.recorded.len(), again.already_there), (RunStatus::Completed, 1, 3));
+}
+
+async fn a_day_of_which_nothing_can_be_recorded_has_failed(world: World) {
+    world.execute("ALTER TABLE posts RENAME TO hidden").await;
+    world.execute("ALTER TABLE comments RENAME TO hidden_too").await;
+    let report = collect(&world.context, None).await.unwrap();
+    assert_eq!((report.status, report.failed.len()), (RunStatus::Failed, 4));
+    assert_eq!(world.runs().await[0].status, RunStatus::Failed);
+}
+
+async fn a_platform_that_cannot_be_reached_is_logged(world: World) {
+    let context = world.without_platform();
+    let error = collect(&context, None).await.unwrap_err();
+    assert!(matches!(error, CollectError::Platform { .. }), "{error}");
+    let run = world.runs().await.remove(0);
+    assert_eq!((run.status, run.metrics_collected), (RunStatus::Failed, 0));
+    assert_eq!(run.error_message.unwrap(), error.to_string());
+    assert!(run.error_details.unwrap().contains_key("sqlstate"));
+}
+
+async fn of_two_racing_collectors_one_records(world: World) {
+    let other = world.another_process();
+    let (one, two) = tokio::join!(collect(&world.context, None), collect(&other, None));
+    let mut written = Vec::new();
+    for report in [one, two] {
+        match report {
+            Ok(report) => written.push(report.recorded.len()),
+            Err(error) => assert!(matches!(error, CollectError::Busy { .. }), "{error}"),
+        }
+    }
+    written.retain(|recorded| *recorded > 0);
+    assert_eq!(written, [4]);
+    assert_eq!(world.records().await.len(), 4);
+}
+
+fn a_run_elsewhere(kind: RunKind) -> NewRun {
+    NewRun {
+        id: Uuid::new_v4(),
+        kind,
+        from: LAST_FINISHED,
+        to: LAST_FINISHED,
+        started_at: instant("2025-01-11T00:15:00Z"),
+        host: "elsewhere".to_owned(),
+        process_id: 4711,
+    }
+}
+
+async fn whoever_comes_second_learns_who_is_at_it(world: World) {
+    let other = world.another_process();
+    let _held = other.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
+    other.store.start_run(&a_run_elsewhere(RunKind::Collect)).await.unwrap();
+    let busy = collect(&world.context, None).await.unwrap_err();
+    assert_eq!(
+        message(busy),
+        "collecting 2025-01-10 is already being done by process 4711 on elsewhere since 2025-01-11 00:15 UTC; \
+         try again when it has finished"
+    );
+    assert_eq!(world.runs().await[0].status, RunStatus::Running);
+}
+
+async fn a_dead_run_is_closed_by_the_next_one(world: World) {
+    let dead = [a_run_elsewhere(RunKind::Collect), a_run_elsewhere(RunKind::Backfill)];
+    for run in &dead {
+        world.context.store.start_run(run).await.unwrap();
+    }
+    let report = collect(&world.context, None).await.unwrap();
+    assert_eq!(report.recorded.len(), 4);
+    for run in &dead {
+        let closed = world.context.store.run(run.id).await.unwrap().unwrap();
+        assert_eq!(closed.status, RunStatus::Failed);
+        assert_eq!(
+            closed.error_message.unwrap(),
+            "its process (4711 on elsewhere) died, or lost its lock, before it had finished"
+        );
+    }
+}
+
+async fn a_metric_that_tells_of_now_only_is_recorded_on_time_or_not_at_all(world: World) {
+    let mut wanted = definitions(world.time_format());
+    wanted.push(right_now(world.time_format()));
+    world.apply(&wanted).await;
+    let late = collect(&world.context, Some(january(9))).await.unwrap();
+    assert_eq!((late.recorded.len(), late.left_out.len(), late.status), (4, 1, RunStatus::Completed));
+    assert_eq!(late.left_out[0].key.category, "right_now");
+    let on_time = collect(&world.context, None).await.unwrap();
+    assert_eq!((on_time.recorded.len(), on_time.left_out.len()), (5, 0));
+    assert_eq!(world.values("right_now").await, [(LAST_FINISHED, "55".to_owned())]);
+}
+
+async fn only_the_named_metrics_are_recorded(world: World) {
+    let named = |name: &str| [name.to_owned()];
+    let never = Cancellation::never();
+    let report = collect_day(&world.context, None, &named("posts_total"), &never).await.unwrap();
+    assert_eq!((report.recorded.len(), world.records().await.len()), (1, 1));
+    let unknown = collect_day(&world.context, None, &named("post_total"), &never).await.unwrap_err();
+    assert_eq!(message(unknown), "no active metric is called `post_total`; did you mean `posts_total`?");
+}
+
+async fn a_cancelled_run_is_logged_as_failed(world: World) {
+    let (canceller, cancellation) = Cancellation::new();
+    canceller.cancel();
+    let stopped = collect_day(&world.context, None, &[], &cancellation).await.unwrap_err();
+    assert!(matches!(stopped, CollectError::Interrupted { .. }), "{stopped}");
+    let run = world.runs().await.remove(0);
+    assert_eq!((run.status, world.records().await.len()), (RunStatus::Failed, 0));
+    assert_eq!(
+        run.error_message.unwrap(),
+        "interrupted: nothing of 2025-01-10 was recorded by this run; run it again"
+    );
+}

@@ -1,0 +1,32 @@
+//! Collecting, backfilling and reporting, on real databases: each test runs with both on SQLite and both on
+//! PostgreSQL, the first of them with each store beside each platform.
+
+#![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
+
+#[path = "../support/mod.rs"]
+mod support;
+mod world;
+
+mod backfill;
+mod day;
+mod definitions;
+mod reports;
+
+/// A test for each named pair of store and platform.
+macro_rules! on {
+    ([$($pair:ident),+] $($test:ident),+ $(,)?) => {
+        on!(@ [$($pair),+] [$($test),+]);
+    };
+    (@ [$($pair:ident),+] $tests:tt) => { $(on!(# $pair $tests);)+ };
+    (# $pair:ident [$($test:ident),+]) => {
+        mod $pair {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    super::$test(crate::world::World::$pair().await).await;
+                }
+            )+
+        }
+    };
+}
+pub(crate) use on;

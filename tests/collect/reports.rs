@@ -1,0 +1,168 @@
+//! Gaps, status and check.
+
+use daymark::{
+    collect::{BackfillRequest, Cancellation, Gap, GapReport, backfill, check, collect_day, gaps, status},
+    config::Severity,
+    store::{LockName, NewRun, RunKind, RunStatus},
+};
+use uuid::Uuid;
+
+use crate::{
+    on,
+    world::{Heard, LAST_FINISHED, World, definitions, instant, january, range, right_now},
+};
+
+on! { [sqlite, postgres]
+    a_gap_says_why,
+    a_run_at_work_is_told_from_a_dead_one,
+    what_cannot_be_filled_is_said_to_be_so,
+    a_metric_defined_later_has_a_gap_before,
+    a_store_that_never_ran_has_a_status,
+    the_status_knows_what_is_due,
+    a_sound_installation_has_no_findings,
+    all_mistakes_are_found_at_once,
+    a_store_without_tables_is_found,
+}
+
+fn shown(report: &GapReport) -> Vec<String> {
+    let of = |gap: &Gap| {
+        format!("{} {}..{} {}", gap.key.category, gap.first.day(), gap.last.day(), gap.cause.name())
+    };
+    report.gaps.iter().map(of).collect()
+}
+
+async fn a_gap_says_why(world: World) {
+    let collect = async |day| {
+        collect_day(&world.context, Some(january(day)), &[], &Cancellation::never()).await.unwrap()
+    };
+    world.set_clock("2025-01-01T12:00:00Z");
+    world.apply(&definitions(world.time_format())).await;
+    world.set_clock("2025-01-11T12:00:00Z");
+    collect(1).await;
+    world.execute("ALTER TABLE comments RENAME TO hidden").await;
+    collect(5).await;
+    world.execute("ALTER TABLE hidden RENAME TO comments").await;
+    let only = |name: &str| BackfillRequest { only: vec![name.to_owned()], ..range(1, 10) };
+    for name in ["authors", "posts_total", "posts_created"] {
+        backfill(&world.context, &only(name), &Heard::default(), &Cancellation::never()).await.unwrap();
+    }
+    let report = gaps(&world.context, None, None).await.unwrap();
+    let found = shown(&report);
+    assert_eq!((report.from, report.to, report.missing), (january(1), LAST_FINISHED, 9));
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert_eq!(found[1], "comments_created 5..5 failed");
+    assert!(report.gaps[1].cause.to_string().contains("comments"));
+    assert_eq!(
+        report.fill_with,
+        ["daymark backfill --from 2025-01-02 --to 2025-01-10 --metric comments_created"]
+    );
+    backfill(&world.context, &range(2, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
+    let filled = gaps(&world.context, None, None).await.unwrap();
+    assert_eq!((filled.missing, filled.fill_with.len()), (0, 0));
+}
+
+fn a_run_elsewhere(day: i8, started_at: &str) -> NewRun {
+    NewRun {
+        id: Uuid::new_v4(),
+        kind: RunKind::Collect,
+        from: january(day),
+        to: january(day),
+        started_at: instant(started_at),
+        host: "elsewhere".to_owned(),
+        process_id: 4711,
+    }
+}
+
+async fn a_run_at_work_is_told_from_a_dead_one(world: World) {
+    let other = world.another_process();
+    other.store.start_run(&a_run_elsewhere(9, "2025-01-11T12:00:00Z")).await.unwrap();
+    assert!(status(&world.context).await.unwrap().last_run_is_dead);
+    let _held = other.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
+    other.store.start_run(&a_run_elsewhere(10, "2025-01-11T12:00:01Z")).await.unwrap();
+    assert!(!status(&world.context).await.unwrap().last_run_is_dead);
+    let report = gaps(&world.context, Some(january(9)), None).await.unwrap();
+    let causes: Vec<_> = report.gaps.iter().map(|gap| gap.cause.to_string()).collect();
+    assert_eq!(
+        causes[..2],
+        [
+            "failed: its process (4711 on elsewhere) died, or lost its lock, before it had finished",
+            "running now: collect, process 4711 on elsewhere",
+        ]
+    );
+}
+
+async fn what_cannot_be_filled_is_said_to_be_so(world: World) {
+    let mut wanted = definitions(world.time_format());
+    wanted.push(right_now(world.time_format()));
+    world.apply(&wanted).await;
+    backfill(&world.context, &range(8, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
+    let report = gaps(&world.context, None, None).await.unwrap();
+    assert_eq!(shown(&report), ["right_now 8..9 not_reconstructible", "right_now 10..10 defined_later"]);
+    assert_eq!(report.fill_with, ["daymark collect --metric right_now"]);
+}
+
+async fn a_metric_defined_later_has_a_gap_before(world: World) {
+    world.set_clock("2025-01-13T12:00:00Z");
+    let report = gaps(&world.context, Some(january(9)), None).await.unwrap();
+    assert_eq!(shown(&report)[..2], ["authors 9..10 defined_later", "authors 11..12 never_collected"]);
+    assert_eq!(report.fill_with, ["daymark backfill --from 2025-01-09 --to 2025-01-12"]);
+}
+
+async fn a_store_that_never_ran_has_a_status(world: World) {
+    let report = status(&world.context).await.unwrap();
+    assert!(report.last_run.is_none() && report.last_completed.is_none() && report.recorded.is_none());
+    assert_eq!((report.active_metrics, report.records, report.last_finished_recorded), (4, 0, 0));
+    assert_eq!((report.next.date, report.next.is_due), (LAST_FINISHED, true));
+}
+
+async fn the_status_knows_what_is_due(world: World) {
+    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    let report = status(&world.context).await.unwrap();
+    assert_eq!(report.last_run.unwrap().status, RunStatus::Completed);
+    assert_eq!(
+        (report.recorded, report.records, report.missing),
+        (Some((LAST_FINISHED, LAST_FINISHED)), 4, 0)
+    );
+    assert_eq!((report.next.date, report.next.is_due), (january(11), false));
+    assert_eq!(report.next.ready_at, instant("2025-01-12T00:15:00Z"));
+    world.set_clock("2025-01-12T00:15:00Z");
+    let report = status(&world.context).await.unwrap();
+    assert_eq!((report.next.date, report.next.is_due, report.missing), (january(11), true, 4));
+}
+
+async fn a_sound_installation_has_no_findings(world: World) {
+    assert_eq!(check(&world.context, &definitions(world.time_format())).await, []);
+    assert_eq!(check(&world.context, &[]).await, []);
+    assert!(world.runs().await.is_empty());
+}
+
+async fn all_mistakes_are_found_at_once(world: World) {
+    let mut wanted = definitions(world.time_format());
+    wanted[0].sources.get_mut("posts").unwrap().table = "articles".to_owned();
+    wanted[2].sources.get_mut("comments").unwrap().time_column = "posted_at".to_owned();
+    let findings = check(&world.context, &wanted).await;
+    let places: Vec<_> = findings.iter().map(|finding| (finding.severity, finding.place.as_str())).collect();
+    assert_eq!(
+        places,
+        [
+            (Severity::Warning, "store"),
+            (Severity::Error, "metric posts_total"),
+            (Severity::Error, "metric comments_created"),
+        ]
+    );
+    assert!(findings.iter().all(|finding| finding.hint.is_some()));
+}
+
+async fn a_store_without_tables_is_found(world: World) {
+    let context = world.with_empty_store().await;
+    let findings = check(&context, &definitions(world.time_format())).await;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(
+        (findings[0].place.as_str(), findings[0].hint.as_deref()),
+        ("store", Some("run `daymark migrate`"))
+    );
+    let context = world.without_platform();
+    let findings = check(&context, &[]).await;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0].place, "platform");
+}

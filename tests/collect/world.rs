@@ -1,0 +1,282 @@
+//! A platform with posts and comments, an empty store, and a clock that stands where the test puts it.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use daymark::{
+    clock::SetClock,
+    collect::{BackfillRequest, CollectError, Context, Progress, apply},
+    database::{DatabaseUrl, RetryPolicy},
+    metric::{Calendar, Definition, Record},
+    platform::{self, PlatformOptions},
+    store::{self, Run, RunFilter, StoreOptions},
+};
+use jiff::{SignedDuration, Timestamp, civil::Date};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
+
+use crate::support::fresh_database;
+
+pub struct World {
+    pub context: Context,
+    pub clock: Arc<SetClock>,
+    platform_url: String,
+    store_url: String,
+    directory: tempfile::TempDir,
+}
+
+/// One connection's worth of writing to the platform, as its application would.
+enum Application {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+/// Noon of 11 January 2025: the last finished day is the tenth.
+pub const NOON: &str = "2025-01-11T12:00:00Z";
+pub const LAST_FINISHED: Date = jiff::civil::date(2025, 1, 10);
+
+pub fn january(day: i8) -> Date {
+    jiff::civil::date(2025, 1, day)
+}
+
+impl World {
+    pub async fn sqlite() -> Self {
+        Self::new(false, false).await
+    }
+
+    pub async fn postgres() -> Self {
+        Self::new(true, true).await
+    }
+
+    pub async fn sqlite_store_of_postgres() -> Self {
+        Self::new(false, true).await
+    }
+
+    pub async fn postgres_store_of_sqlite() -> Self {
+        Self::new(true, false).await
+    }
+
+    async fn new(postgres_store: bool, postgres_platform: bool) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = |postgres: bool, name: &str| {
+            let path = directory.path().join(name);
+            async move { if postgres { fresh_database().await } else { format!("sqlite:{}", path.display()) } }
+        };
+        let store_url = url(postgres_store, "store.db").await;
+        let platform_url = url(postgres_platform, "platform.db").await;
+        let clock = Arc::new(SetClock::at(NOON.parse().unwrap()));
+        let context = context(&store_url, &platform_url, Calendar::utc(), Arc::clone(&clock));
+        let world = Self { context, clock, platform_url, store_url, directory };
+        world.create_platform().await;
+        world.context.store.migrate().await.unwrap();
+        world.apply(&definitions(world.time_format())).await;
+        world
+    }
+
+    /// A context of another process: its own connections, its own identity.
+    pub fn another_process(&self) -> Context {
+        let calendar = self.context.calendar.clone();
+        let context = context(&self.store_url, &self.platform_url, calendar, Arc::clone(&self.clock));
+        Context { process_id: 2, ..context }
+    }
+
+    pub fn in_zone(&mut self, zone: &str) {
+        let calendar = Calendar::new(zone).unwrap();
+        self.context = context(&self.store_url, &self.platform_url, calendar, Arc::clone(&self.clock));
+    }
+
+    /// As [`World::context`], of a platform that cannot be reached.
+    pub fn without_platform(&self) -> Context {
+        let nowhere = match self.platform_url.starts_with("postgres") {
+            true => "postgres://postgres@127.0.0.1:1/nowhere".to_owned(),
+            false => format!("sqlite:{}", self.directory.path().join("nowhere.db").display()),
+        };
+        context(&self.store_url, &nowhere, self.context.calendar.clone(), Arc::clone(&self.clock))
+    }
+
+    /// As [`World::context`], of a store that was never migrated.
+    pub async fn with_empty_store(&self) -> Context {
+        let empty = match self.store_url.starts_with("postgres") {
+            true => fresh_database().await,
+            false => format!("sqlite:{}", self.directory.path().join("empty.db").display()),
+        };
+        context(&empty, &self.platform_url, self.context.calendar.clone(), Arc::clone(&self.clock))
+    }
+
+    pub fn set_clock(&self, now: &str) {
+        self.clock.set(now.parse().unwrap());
+    }
+
+    pub fn is_postgres_platform(&self) -> bool {
+        self.platform_url.starts_with("postgres")
+    }
+
+    pub fn time_format(&self) -> &'static str {
+        if self.is_postgres_platform() { "timestamptz" } else { "iso_utc" }
+    }
+
+    pub async fn apply(&self, wanted: &[Definition]) {
+        apply(self.context.store.as_ref(), self.clock.as_ref(), wanted, false).await.unwrap();
+    }
+
+    /// On the platform.
+    pub async fn execute(&self, sql: &str) {
+        let mut application = Application::connect(&self.platform_url).await;
+        application.execute(sql).await;
+    }
+
+    /// From 1 to 10 January: as many posts as the day has days, by authors 1 and 2, and one comment each day.
+    async fn create_platform(&self) {
+        let time = if self.is_postgres_platform() { "timestamptz" } else { "text" };
+        let mut application = Application::connect(&self.platform_url).await;
+        for table in ["posts", "comments"] {
+            let columns = format!("author_id integer NOT NULL, created_at {time} NOT NULL, genre text");
+            application.execute(&format!("CREATE TABLE {table} ({columns})")).await;
+        }
+        let mut posts = Vec::new();
+        for day in 1..=10 {
+            posts.extend(
+                (0..day).map(|n| format!("({}, '2025-01-{day:02} {n:02}:30:00', 'jazz')", n % 2 + 1)),
+            );
+        }
+        application.execute(&format!("INSERT INTO posts VALUES {}", posts.join(", "))).await;
+        let comments: Vec<_> =
+            (1..=10).map(|day| format!("(1, '2025-01-{day:02} 23:59:59', NULL)")).collect();
+        application.execute(&format!("INSERT INTO comments VALUES {}", comments.join(", "))).await;
+    }
+
+    pub async fn runs(&self) -> Vec<Run> {
+        self.context.store.runs(&RunFilter::default()).await.unwrap()
+    }
+
+    pub async fn records(&self) -> Vec<Record> {
+        let (from, to) = (jiff::civil::date(1900, 1, 1), jiff::civil::date(2100, 1, 1));
+        self.context.store.records(from, to, None).await.unwrap()
+    }
+
+    /// The recorded values of a metric, by day.
+    pub async fn values(&self, category: &str) -> Vec<(Date, String)> {
+        let of_category = |record: &Record| record.key.category == category;
+        let records = self.records().await.into_iter().filter(of_category);
+        records.map(|record| (record.metric_date, record.value.to_string())).collect()
+    }
+}
+
+impl Application {
+    async fn connect(url: &str) -> Self {
+        match url.strip_prefix("sqlite:") {
+            Some(path) => {
+                let options = sqlx::sqlite::SqliteConnectOptions::new()
+                    .filename(Path::new(path))
+                    .create_if_missing(true);
+                Self::Sqlite(SqliteConnection::connect_with(&options).await.unwrap())
+            }
+            None => {
+                let mut connection = PgConnection::connect(url).await.unwrap();
+                connection.execute("SET TimeZone = 'UTC'").await.unwrap();
+                Self::Postgres(connection)
+            }
+        }
+    }
+
+    async fn execute(&mut self, sql: &str) {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        match self {
+            Self::Sqlite(connection) => drop(sql.execute(connection).await.unwrap()),
+            Self::Postgres(connection) => drop(sql.execute(connection).await.unwrap()),
+        }
+    }
+}
+
+fn context(store_url: &str, platform_url: &str, calendar: Calendar, clock: Arc<SetClock>) -> Context {
+    let retry = RetryPolicy { retries: 1, initial_delay: Duration::from_millis(1) };
+    let store_url: DatabaseUrl = store_url.parse().unwrap();
+    let platform_url: DatabaseUrl = platform_url.parse().unwrap();
+    let store_options =
+        StoreOptions { tenant: "default".to_owned(), schema: store::DEFAULT_SCHEMA.to_owned(), retry };
+    let limit = Duration::from_secs(30);
+    let platform_options =
+        PlatformOptions { calendar: calendar.clone(), statement_timeout: limit, lock_timeout: limit, retry };
+    Context {
+        clock,
+        calendar,
+        settle: SignedDuration::from_mins(15),
+        store: store::open(&store_url, store_options),
+        platform: platform::open(&platform_url, platform_options),
+        retry,
+        chunk_days: 4,
+        host: "here".to_owned(),
+        process_id: 1,
+    }
+}
+
+/// `posts_total`, `posts_created`, `comments_created` and `authors`.
+pub fn definitions(time_format: &str) -> Vec<Definition> {
+    let rows = |source: &str| json!({ "source": source });
+    vec![
+        definition(time_format, "posts_total", json!({"measure": "existing", "source": "posts"})),
+        definition(time_format, "posts_created", json!({"measure": "created", "source": "posts"})),
+        definition(time_format, "comments_created", json!({"measure": "created", "source": "comments"})),
+        definition(
+            time_format,
+            "authors",
+            json!({"measure": "distinct_actors", "rows": [rows("posts")], "window_days": 1}),
+        ),
+    ]
+}
+
+/// A count; `measure` as it is serialized.
+pub fn definition(time_format: &str, category: &str, measure: Value) -> Definition {
+    let mut definition = measure;
+    let source = |table: &str| json!({"table": table, "time_column": "created_at", "time_format": time_format, "actor_column": "author_id"});
+    let table = if category.starts_with("comments") { "comments" } else { "posts" };
+    let fields = definition.as_object_mut().unwrap();
+    fields.insert("metric_type".to_owned(), "count".into());
+    fields.insert("category".to_owned(), category.into());
+    fields.insert("display_name".to_owned(), category.into());
+    if fields["measure"] != "sql" {
+        fields.insert("sources".to_owned(), json!({ table: source(table) }));
+    }
+    serde_json::from_value(definition).unwrap()
+}
+
+/// The number of rows in `posts` right now, whatever the day.
+pub fn right_now(time_format: &str) -> Definition {
+    let query = "SELECT count(*) AS value FROM posts";
+    let measure = json!({"measure": "sql", "query": query, "shape": "value", "adds_up": "last"});
+    definition(time_format, "right_now", measure)
+}
+
+/// Writes down what it hears.
+#[derive(Default)]
+pub struct Heard(pub Mutex<Vec<String>>);
+
+impl Progress for Heard {
+    fn reading(&self, metrics: usize, days: usize) {
+        self.0.lock().unwrap().push(format!("reading {metrics} metrics over {days} days"));
+    }
+
+    fn started(&self, total_days: usize) {
+        self.0.lock().unwrap().push(format!("started {total_days}"));
+    }
+
+    fn advanced(&self, days: usize) {
+        self.0.lock().unwrap().push(format!("advanced {days}"));
+    }
+}
+
+pub fn range(from: i8, to: i8) -> BackfillRequest {
+    BackfillRequest { from: Some(january(from)), to: Some(january(to)), ..BackfillRequest::default() }
+}
+
+/// What somebody at a terminal reads.
+pub fn message(error: CollectError) -> String {
+    error.to_string()
+}
+
+pub fn instant(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
