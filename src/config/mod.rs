@@ -2,7 +2,7 @@
 //! the preset; and what all that comes to on a platform with certain tables.
 //!
 //! **Architecture Invariant:** no connection is opened in here. Reading the file and the environment apart, everything
-//! is a function of its arguments; what must be known of a platform comes as a [`Schema`](crate::platform::Schema) and
+//! is a function of its arguments; what must be known of a platform comes as a [`Schema`] and
 //! as [`DetectedFormats`].
 
 mod build;
@@ -37,10 +37,12 @@ pub use nearest::{nearest, shown};
 pub use reference::settings_reference;
 pub use resolve::{LeftOut, Request, Resolved, columns_to_detect, resolve};
 pub use settings::{Environment, LogFormat, Preset, Settings, process_environment};
-pub use template::template;
-pub use time_format::{DetectedFormats, Detection, TimeColumn};
+pub use template::{columns_to_survey, template};
+pub use time_format::DetectedFormats;
 
 use file::{ReadFile, read_file};
+
+use crate::platform::Schema;
 
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "daymark.toml";
@@ -83,8 +85,13 @@ pub fn load(
 }
 
 impl Config {
-    /// What the configuration comes to on a platform. See [`columns_to_detect`] for `detected`.
-    pub fn resolve(&self, schema: &crate::platform::Schema, detected: &DetectedFormats) -> Resolved {
+    /// The columns whose format of time [`Config::resolve`] wants the platform's values to tell.
+    pub fn columns_to_detect(&self, schema: &Schema) -> Vec<(String, String)> {
+        columns_to_detect(&self.declarations, self.settings.preset, schema)
+    }
+
+    /// What the configuration comes to on a platform.
+    pub fn resolve(&self, schema: &Schema, detected: &DetectedFormats) -> Resolved {
         resolve(Request {
             declarations: &self.declarations,
             preset: self.settings.preset,

@@ -134,6 +134,16 @@ pub fn recognise_known<'a>(
     }
 }
 
+/// The tables that may be the preset's source `name`.
+pub fn known_tables<'a>(name: &str, schema: &'a Schema) -> Vec<&'a Table> {
+    let known = KNOWN_SOURCES.iter().filter(|known| known.name == name);
+    known
+        .flat_map(|known| {
+            [tables_named(known.tables, schema), tables_ending(known.last_words, schema)].concat()
+        })
+        .collect()
+}
+
 /// Tables of exactly one of the names, by the order of the names, those on the search path first.
 fn tables_named<'a>(names: &[&str], schema: &'a Schema) -> Vec<&'a Table> {
     let rank = |table: &Table| {

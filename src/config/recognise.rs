@@ -1,12 +1,10 @@
 //! Recognises what the columns of a table mean: when a row was created, who made it, when it was soft-deleted; and
 //! which tables are a platform's own at all.
 
-use super::time_format::{
-    DetectedFormats, Detection, TimeColumn, format_of, is_time_type, on_sqlite, possible_formats,
-};
+use super::time_format::{DetectedFormats, format_of, is_time_type, on_sqlite, possible_formats, to_detect};
 use crate::{
-    metric::{Filter, Source},
-    platform::{Column, Schema, Table},
+    metric::{Filter, Source, TimeFormat},
+    platform::{Column, Table},
 };
 
 /// A table that can be a source.
@@ -173,11 +171,9 @@ pub fn recognise<'a>(
         return Err(format_of(table, first, detected).err().unwrap_or_default());
     };
     let deleted_column = deleted_columns(table).into_iter().find(|column| {
-        let same = match detected.get(&TimeColumn::of(table, column)) {
-            Some(Detection::Format(format)) => *format == time_format,
-            Some(Detection::NoTime) => false,
-            Some(Detection::NoValues) | None => true,
-        };
+        let told = to_detect(table, column).and_then(|column| detected.get(&column));
+        // Of a column without values, ISO is told; it is right whatever comes.
+        let same = told.is_none_or(|format| [time_format, TimeFormat::Iso].contains(format));
         same && possible_formats(table, column).contains(&time_format)
     });
     let actor_column = with_actor.then(|| actor_column(table)).flatten();
@@ -194,17 +190,10 @@ pub fn recognise<'a>(
     Ok(Recognised { table, source })
 }
 
-/// The columns of application tables whose format of time the data must tell.
-pub fn undecided_columns(schema: &Schema) -> Vec<TimeColumn> {
-    let mut columns = Vec::new();
-    for table in schema.tables.iter().filter(|table| table.readable && is_application_table(table)) {
-        for column in created_columns(table).into_iter().chain(deleted_columns(table)) {
-            if possible_formats(table, column).len() > 1 {
-                columns.push(TimeColumn::of(table, column));
-            }
-        }
-    }
-    columns
+/// The columns of `table` whose values must tell their format before it can be recognised.
+pub fn undecided_columns(table: &Table) -> Vec<(String, String)> {
+    let columns = created_columns(table).into_iter().chain(deleted_columns(table));
+    columns.filter(|_| table.readable).filter_map(|column| to_detect(table, column)).collect()
 }
 
 /// Columns that may say when a row was created, the likeliest first.

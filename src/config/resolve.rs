@@ -8,9 +8,11 @@ use super::{
     build::{Builder, Built},
     catalogue::Catalogue,
     declaration::{Declarations, MetricDeclaration},
-    preset::{Fitted, fitted},
+    preset::{Fitted, fitted, known_sources, known_tables},
+    recognise::undecided_columns,
     settings::Preset,
-    time_format::{DetectedFormats, TimeColumn, possible_formats},
+    source_check::find_table,
+    time_format::{DetectedFormats, to_detect},
 };
 use crate::{
     metric::{Definition, DefinitionError, Measure, MetricType},
@@ -50,17 +52,23 @@ impl Resolved {
     }
 }
 
-/// The columns whose format of time [`resolve`] wants the platform's data to tell.
-pub fn columns_to_detect(declarations: &Declarations, schema: &Schema) -> Vec<TimeColumn> {
-    let mut columns = super::recognise::undecided_columns(schema);
-    for source in declarations.sources.iter().filter(|source| source.time_format.is_none()) {
-        let Ok((_, table)) = super::source_check::find_table(source, schema) else { continue };
-        let Some(column) = table.column(&source.time_column.value) else { continue };
-        let wanted = TimeColumn::of(table, column);
-        if table.readable && possible_formats(table, column).len() > 1 && !columns.contains(&wanted) {
-            columns.push(wanted);
-        }
-    }
+/// The columns whose format of time [`resolve`] wants the platform's values to tell, by table and column.
+pub fn columns_to_detect(
+    declarations: &Declarations,
+    preset: Preset,
+    schema: &Schema,
+) -> Vec<(String, String)> {
+    let declared = |name: &str| declarations.sources.iter().any(|source| source.name == name);
+    let known = known_sources().filter(|name| preset == Preset::Community && !declared(name));
+    let of_preset = known.flat_map(|name| known_tables(name, schema)).flat_map(undecided_columns);
+    let without_format = declarations.sources.iter().filter(|source| source.time_format.is_none());
+    let of_file = without_format.filter_map(|source| {
+        let (_, table) = find_table(source, schema).ok()?;
+        to_detect(table, table.column(&source.time_column.value)?)
+    });
+    let mut columns: Vec<_> = of_preset.chain(of_file).collect();
+    columns.sort();
+    columns.dedup();
     columns
 }
 

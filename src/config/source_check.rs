@@ -6,7 +6,7 @@ use super::{
     declaration::SourceDeclaration,
     nearest::{nearest, shown, suggestion},
     recognise::{Recognised, grant, is_application_table, table_name},
-    time_format::{DetectedFormats, Detection, TimeColumn, format_of, possible_formats},
+    time_format::{DetectedFormats, format_of, possible_formats},
 };
 use crate::{
     metric::{Condition, Filter, Literal, Source, Test, TimeFormat},
@@ -158,16 +158,7 @@ fn told_format(
 ) -> Option<TimeFormat> {
     let possible = possible_formats(table, column);
     match format_of(table, column, detected) {
-        Ok(format) => {
-            let unseen = possible.len() > 1
-                && detected.get(&TimeColumn::of(table, column)) == Some(&Detection::NoValues);
-            if unseen {
-                let message = format!("{} is empty; its times are taken for ISO 8601", shown(&column.name));
-                let hint = format!("say it with `time_format`, one of {}", names(possible));
-                findings.push(Finding::warning(&declared.place, message).hint(hint));
-            }
-            Some(format)
-        }
+        Ok(format) => Some(format),
         Err(message) => {
             let hint = match possible {
                 [] => no_time_hint(table),

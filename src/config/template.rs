@@ -6,10 +6,10 @@ use std::{collections::BTreeSet, fmt::Write, path::Path};
 use super::{
     file::read_text,
     preset::{known_sources, recognise_known},
-    recognise::{Recognised, is_application_table, recognise, words},
+    recognise::{Recognised, is_application_table, recognise, undecided_columns, words},
     resolve::{Request, Resolved, resolve, title},
     settings::Preset,
-    time_format::{DetectedFormats, Detection, TimeColumn, possible_formats},
+    time_format::{DetectedFormats, possible_formats},
 };
 use crate::{
     metric::TimeFormat,
@@ -36,20 +36,15 @@ pub fn template(schema: &Schema, detected: &DetectedFormats, platform_url: Optio
     text
 }
 
+/// The columns whose format of time [`template`] wants the platform's values to tell, by table and column.
+pub fn columns_to_survey(schema: &Schema) -> Vec<(String, String)> {
+    schema.tables.iter().filter(|table| is_application_table(table)).flat_map(undecided_columns).collect()
+}
+
 /// A source that is written into the file.
 struct Found<'a> {
     name: String,
     recognised: Recognised<'a>,
-    /// There were no values to tell the format of time from.
-    unseen: bool,
-}
-
-impl<'a> Found<'a> {
-    fn new(name: String, recognised: Recognised<'a>, detected: &DetectedFormats) -> Self {
-        let column = recognised.table.column(&recognised.source.time_column);
-        let detection = column.and_then(|column| detected.get(&TimeColumn::of(recognised.table, column)));
-        Self { name, recognised, unseen: detection == Some(&Detection::NoValues) }
-    }
 }
 
 /// What a platform's tables are good for.
@@ -65,7 +60,7 @@ impl<'a> Survey<'a> {
         let known: Vec<_> = known_sources()
             .filter_map(|name| {
                 let recognised = recognise_known(name, schema, detected).ok()?;
-                Some(Found::new(name.to_owned(), recognised, detected))
+                Some(Found { name: name.to_owned(), recognised })
             })
             .collect();
         let mut names: BTreeSet<_> = known_sources().map(str::to_owned).collect();
@@ -76,7 +71,7 @@ impl<'a> Survey<'a> {
             }
             match recognise(table, detected, true) {
                 Ok(recognised) => {
-                    others.push(Found::new(source_name(&table.name, &mut names), recognised, detected))
+                    others.push(Found { name: source_name(&table.name, &mut names), recognised })
                 }
                 Err(reason) => unusable.push((table, reason)),
             }
@@ -173,7 +168,7 @@ fn summary(resolved: &Resolved) -> String {
     text
 }
 
-fn source_section(Found { name, recognised: Recognised { table, source }, unseen }: &Found) -> String {
+fn source_section(Found { name, recognised: Recognised { table, source } }: &Found) -> String {
     let mut text = format!("\n[sources.{name}]\n");
     let line = |text: &mut String, key: &str, value: &str| {
         // Writing to a String does not fail.
@@ -186,12 +181,11 @@ fn source_section(Found { name, recognised: Recognised { table, source }, unseen
     line(&mut text, "time_column", &source.time_column);
     let time_column = table.column(&source.time_column);
     let open = time_column.is_none_or(|column| possible_formats(table, column).len() > 1);
-    if *unseen {
-        text.push_str(
-            "# time_format: told from the rows when there are some; taken for \"iso\" until then\n",
-        );
-    } else if open {
-        line(&mut text, "time_format", source.time_format.name());
+    match source.time_format {
+        // Not fixed: the table may just be empty, and a stricter format lets an index be used.
+        TimeFormat::Iso => text.push_str("# time_format is told from the values; \"iso\" as they are now\n"),
+        format if open => line(&mut text, "time_format", format.name()),
+        _ => {}
     }
     if matches!(source.time_format, TimeFormat::Timestamp | TimeFormat::Iso) {
         text.push_str("# the zone of times without an offset\n");

@@ -1,33 +1,16 @@
 //! Which formats of time a column can have: where its type leaves several open, as on SQLite, the data decide.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use crate::{
     metric::TimeFormat,
     platform::{Column, ColumnType, Table},
 };
 
-/// A column whose format of time the data must tell.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TimeColumn {
-    /// PostgreSQL schema; empty on SQLite.
-    pub schema: String,
-    pub table: String,
-    pub column: String,
-}
-
-/// What the data say about a column's format of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detection {
-    Format(TimeFormat),
-    /// There are no values to tell it from.
-    NoValues,
-    /// The values are no times in any one format.
-    NoTime,
-}
-
-/// What the platform's data told. A column that is absent was not looked at.
-pub type DetectedFormats = BTreeMap<TimeColumn, Detection>;
+/// What a SQLite platform's values tell, by table and column: the answer of
+/// [`Platform::detect_time_formats`](crate::platform::Platform::detect_time_formats). Of an empty column they tell
+/// [`TimeFormat::Iso`]; a column that holds no times in any one format is absent.
+pub type DetectedFormats = HashMap<(String, String), TimeFormat>;
 
 const UNIX: &[TimeFormat] = &[TimeFormat::UnixSeconds, TimeFormat::UnixMillis];
 const TEXT: &[TimeFormat] = &[TimeFormat::Iso, TimeFormat::IsoUtc, TimeFormat::IsoUtcT, TimeFormat::Date];
@@ -39,12 +22,6 @@ const ANY_ON_SQLITE: &[TimeFormat] = &[
     TimeFormat::UnixSeconds,
     TimeFormat::UnixMillis,
 ];
-
-impl TimeColumn {
-    pub fn of(table: &Table, column: &Column) -> Self {
-        Self { schema: table.schema.clone(), table: table.name.clone(), column: column.name.clone() }
-    }
-}
 
 /// Whether the table is in a SQLite database.
 pub fn on_sqlite(table: &Table) -> bool {
@@ -79,19 +56,23 @@ pub fn possible_formats(table: &Table, column: &Column) -> &'static [TimeFormat]
     }
 }
 
+/// The name under which the values of a column tell its format, if they are needed for that.
+pub fn to_detect(table: &Table, column: &Column) -> Option<(String, String)> {
+    let open = on_sqlite(table) && possible_formats(table, column).len() > 1;
+    open.then(|| (table.name.clone(), column.name.clone()))
+}
+
 /// The column's format, or why it cannot be told.
 pub fn format_of(table: &Table, column: &Column, detected: &DetectedFormats) -> Result<TimeFormat, String> {
     let place = format!("`{}.{}`", table.name, column.name);
-    let possible = possible_formats(table, column);
-    match (possible, detected.get(&TimeColumn::of(table, column))) {
+    let told = to_detect(table, column).and_then(|column| detected.get(&column));
+    match (possible_formats(table, column), told) {
         ([], _) => Err(format!("{place} is of type {}, which holds no time", column.type_name)),
         ([format], _) => Ok(*format),
-        (_, Some(Detection::Format(format))) if possible.contains(format) => Ok(*format),
-        // Any ISO 8601 text is what a text column with a time in it will hold once it holds something.
-        (_, Some(Detection::NoValues)) if possible.contains(&TimeFormat::Iso) => Ok(TimeFormat::Iso),
-        (_, Some(Detection::NoValues)) => {
-            Err(format!("{place} is empty, so that its format of time cannot be told"))
+        (possible, Some(format)) if possible.contains(format) => Ok(*format),
+        _ if on_sqlite(table) => {
+            Err(format!("the values of {place} do not tell in which format of time they are"))
         }
-        _ => Err(format!("the values of {place} are no times in a format that is known")),
+        _ => Err(format!("{place} is of type {}, which may hold time in several ways", column.type_name)),
     }
 }

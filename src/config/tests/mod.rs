@@ -9,7 +9,7 @@ mod templates;
 use std::path::Path;
 
 use super::{
-    DetectedFormats, Detection, Preset, Request, Resolved, TimeColumn,
+    DetectedFormats, Preset, Request, Resolved,
     file::{ReadFile, read_text},
     resolve,
 };
@@ -79,16 +79,12 @@ fn community() -> Schema {
     ])
 }
 
-fn told(formats: &[(&str, &str, Detection)]) -> DetectedFormats {
-    let on_sqlite = |(table, column, detection): &(&str, &str, Detection)| {
-        let column =
-            TimeColumn { schema: String::new(), table: (*table).to_owned(), column: (*column).to_owned() };
-        (column, *detection)
-    };
-    formats.iter().map(on_sqlite).collect()
+fn told(formats: &[(&str, &str, TimeFormat)]) -> DetectedFormats {
+    formats
+        .iter()
+        .map(|(table, column, format)| (((*table).to_owned(), (*column).to_owned()), *format))
+        .collect()
 }
-
-const ISO_UTC: Detection = Detection::Format(TimeFormat::IsoUtc);
 
 fn read(text: &str) -> ReadFile {
     read_text("daymark.toml", Path::new(""), text)

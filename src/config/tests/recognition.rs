@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::config::{
+    columns_to_survey,
     preset::recognise_known,
-    recognise::{recognise, undecided_columns, words},
+    recognise::{recognise, words},
 };
 
 /// `table: time, deleted, actor`, or why not.
@@ -99,30 +100,31 @@ fn the_columns_of_known_applications_are_recognised() {
 #[test]
 fn on_sqlite_the_data_tell_the_format() {
     let columns = "id INTEGER, created_at TEXT, deleted_at TEXT null, user_id INTEGER";
-    let of = |detections: &[(&str, &str, Detection)]| meaning("posts", columns, &told(detections));
-    assert_eq!(of(&[("posts", "created_at", ISO_UTC)]), "created_at deleted_at user_id");
-    let other = Detection::Format(TimeFormat::Iso);
+    let of = |formats: &[(&str, &str, TimeFormat)]| meaning("posts", columns, &told(formats));
+    assert_eq!(of(&[("posts", "created_at", TimeFormat::IsoUtc)]), "created_at deleted_at user_id");
     assert_eq!(
-        of(&[("posts", "created_at", ISO_UTC), ("posts", "deleted_at", other)]),
+        of(&[("posts", "created_at", TimeFormat::IsoUtc), ("posts", "deleted_at", TimeFormat::UnixSeconds)]),
         "created_at - user_id",
         "a deletion in another format is none"
     );
-    assert_eq!(of(&[("posts", "created_at", Detection::NoValues)]), "created_at deleted_at user_id");
-    assert!(of(&[("posts", "created_at", Detection::NoTime)]).contains("are no times"));
-    let numbers = told(&[("events", "ts", Detection::NoValues)]);
-    assert!(meaning("events", "ts INTEGER", &numbers).contains("its format of time cannot be told"));
-    let numbers = told(&[("events", "ts", Detection::Format(TimeFormat::UnixMillis))]);
-    assert_eq!(meaning("events", "ts INTEGER", &numbers), "ts - -");
+    assert!(of(&[]).contains("do not tell in which format"));
+    assert!(
+        of(&[("posts", "created_at", TimeFormat::UnixSeconds)]).contains("do not tell"),
+        "text holds no number"
+    );
+    let numbers = |format| meaning("events", "ts INTEGER", &told(&[("events", "ts", format)]));
+    assert!(numbers(TimeFormat::Iso).contains("do not tell in which format"), "an empty column of numbers");
+    assert_eq!(numbers(TimeFormat::UnixMillis), "ts - -");
 }
 
 #[test]
 fn only_what_the_type_leaves_open_is_asked_of_the_data() {
-    assert_eq!(undecided_columns(&community()), []);
+    assert_eq!(columns_to_survey(&community()), []);
     let sqlite = schema(&[
         ("posts", "id INTEGER, created_at DATETIME, deleted_at TEXT null, title TEXT"),
         ("sqlite_sequence", "created_at TEXT"),
     ]);
-    let columns: Vec<_> = undecided_columns(&sqlite).into_iter().map(|column| column.column).collect();
+    let columns: Vec<_> = columns_to_survey(&sqlite).into_iter().map(|(_, column)| column).collect();
     assert_eq!(columns, ["created_at", "deleted_at"]);
 }
 

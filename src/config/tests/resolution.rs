@@ -112,29 +112,31 @@ fn every_mistake_about_the_platform_is_found_at_once() {
 }
 
 #[test]
-fn on_sqlite_a_format_is_told_declared_or_asked_for() {
-    let schema = schema(&[("posts", "id INTEGER, at TEXT"), ("events", "at INTEGER")]);
-    let text = "preset = 'none'\n[sources.posts]\ntable = 'posts'\ntime_column = 'at'\n[sources.events]\ntable = \
+fn on_sqlite_a_format_is_told_or_asked_for() {
+    let schema = schema(&[
+        ("posts", "id INTEGER, at TEXT"),
+        ("events", "at INTEGER"),
+        ("comments", "created_at TEXT"),
+        ("invoices", "created_at TEXT"),
+    ]);
+    let text = "[sources.posts]\ntable = 'posts'\ntime_column = 'at'\n[sources.events]\ntable = \
                 'events'\ntime_column = 'at'\n[metrics.m]\nmeasure = 'created'\nsource = 'posts'\n";
-    let columns = crate::config::columns_to_detect(&read(text).declarations, &schema);
-    assert_eq!(columns.iter().map(|column| column.table.as_str()).collect::<Vec<_>>(), ["posts", "events"]);
-    let of = |detections: &[(&str, &str, Detection)]| resolved(text, &schema, &told(detections));
-    let good = of(&[("posts", "at", ISO_UTC), ("events", "at", Detection::Format(TimeFormat::UnixSeconds))]);
+    let declarations = read(text).declarations;
+    let tables = |preset| {
+        let columns = crate::config::columns_to_detect(&declarations, preset, &schema);
+        columns.into_iter().map(|(table, _)| table).collect::<Vec<_>>()
+    };
+    assert_eq!(tables(Preset::Community), ["comments", "events", "posts"]);
+    assert_eq!(tables(Preset::None), ["events", "posts"]);
+    let of = |formats: &[(&str, &str, TimeFormat)]| resolved(text, &schema, &told(formats));
+    let good = of(&[("posts", "at", TimeFormat::IsoUtc), ("events", "at", TimeFormat::UnixSeconds)]);
     assert_eq!(shown_findings(&good), "");
-    assert_eq!(good.definitions[0].sources["posts"].time_format, TimeFormat::IsoUtc);
-    let empty = of(&[("posts", "at", Detection::NoValues), ("events", "at", Detection::NoValues)]);
-    insta::assert_snapshot!(shown_findings(&empty), @r#"
-    Warning daymark.toml:4: [sources.posts]: `at` is empty; its times are taken for ISO 8601
-        say it with `time_format`, one of `iso`, `iso_utc`, `iso_utc_t`, `date`
-    Error daymark.toml:7: [sources.events]: `events.at` is empty, so that its format of time cannot be told
-        add `time_format`, one of `unix_seconds`, `unix_millis`
-    "#);
-    assert_eq!(categories(&empty), ["m"]);
-    let neither = of(&[("posts", "at", Detection::NoTime)]);
-    insta::assert_snapshot!(shown_findings(&neither), @r#"
-    Error daymark.toml:4: [sources.posts]: the values of `posts.at` are no times in a format that is known
+    assert_eq!(super::resolution::of(&good, "m").sources["posts"].time_format, TimeFormat::IsoUtc);
+    let untold = of(&[("events", "at", TimeFormat::Iso)]);
+    insta::assert_snapshot!(shown_findings(&untold), @r#"
+    Error daymark.toml:3: [sources.posts]: the values of `posts.at` do not tell in which format of time they are
         add `time_format`, one of `iso`, `iso_utc`, `iso_utc_t`, `date`
-    Error daymark.toml:7: [sources.events]: the values of `events.at` are no times in a format that is known
+    Error daymark.toml:6: [sources.events]: the values of `events.at` do not tell in which format of time they are
         add `time_format`, one of `unix_seconds`, `unix_millis`
     "#);
 }

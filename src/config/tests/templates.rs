@@ -31,12 +31,12 @@ fn a_shop_that_nobody_foresaw_on_sqlite() {
         ("2fa", "created_at TEXT"),
     ]);
     let detected = told(&[
-        ("Invoice", "InvoiceDate", ISO_UTC),
-        ("Order Details", "created_at", Detection::Format(TimeFormat::Iso)),
-        ("events", "ts", Detection::NoValues),
-        ("café \"x\"\n[y]", "created_at", Detection::NoValues),
-        ("таблица", "created_at", ISO_UTC),
-        ("2fa", "created_at", ISO_UTC),
+        ("Invoice", "InvoiceDate", TimeFormat::IsoUtc),
+        ("Order Details", "created_at", TimeFormat::Iso),
+        ("events", "ts", TimeFormat::Iso),
+        ("café \"x\"\n[y]", "created_at", TimeFormat::Iso),
+        ("таблица", "created_at", TimeFormat::IsoUtc),
+        ("2fa", "created_at", TimeFormat::IsoUtc),
     ]);
     let (text, resolved) = written(&schema, &detected, Some("sqlite:shop.db"));
     insta::assert_snapshot!(text);

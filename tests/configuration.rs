@@ -1,0 +1,209 @@
+//! From a real database to a configuration and on to statements that the database accepts.
+
+mod support;
+
+use std::{path::Path, time::Duration};
+
+use daymark::{
+    config::{Config, GivenFlags, columns_to_survey, load, template},
+    database::{DatabaseUrl, RetryPolicy},
+    demo::Simulation,
+    metric::{Calendar, Measure, Reading, TimeFormat},
+    platform::{self, Platform, PlatformOptions, Schema},
+};
+use jiff::civil::date;
+use sqlx::{Connection, PgConnection};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// The platform at `url`, and what is known of it.
+async fn look_at(url: &str) -> Result<(std::sync::Arc<dyn Platform>, Schema), Failure> {
+    let options = PlatformOptions {
+        calendar: Calendar::utc(),
+        statement_timeout: Duration::from_secs(30),
+        lock_timeout: Duration::from_secs(10),
+        retry: RetryPolicy { retries: 0, initial_delay: Duration::ZERO },
+    };
+    let platform = platform::open(&url.parse::<DatabaseUrl>()?, options);
+    let schema = platform.inspect().await?;
+    Ok((platform, schema))
+}
+
+/// What `daymark init` would write.
+async fn init(platform: &dyn Platform, schema: &Schema) -> Result<String, Failure> {
+    let detected = platform.detect_time_formats(&columns_to_survey(schema)).await?;
+    Ok(template(schema, &detected, None))
+}
+
+fn configured(directory: &Path, text: &str) -> Result<Config, Failure> {
+    let path = directory.join("daymark.toml");
+    std::fs::write(&path, text)?;
+    Ok(load(Some(&path), &GivenFlags::new(), &daymark::config::Environment::new())?)
+}
+
+/// The categories that `config` comes to, each of whose statements the platform has planned.
+async fn accepted(platform: &dyn Platform, schema: &Schema, config: &Config) -> Result<Vec<String>, Failure> {
+    let detected = platform.detect_time_formats(&config.columns_to_detect(schema)).await?;
+    let resolved = config.resolve(schema, &detected);
+    assert!(!resolved.has_errors(), "{:#?}", resolved.findings);
+    let mut cut = platform.open_cut().await?;
+    let days = Calendar::utc().days(date(2025, 3, 1), date(2025, 3, 3));
+    for definition in &resolved.definitions {
+        let readings: Vec<Reading> = definition.measure.readings();
+        for explained in cut.explain(schema, &definition.sources, &readings, &days).await? {
+            explained.map_err(|fault| format!("{}: {fault}", definition.category))?;
+        }
+    }
+    Ok(resolved.definitions.into_iter().map(|definition| definition.category).collect())
+}
+
+const COMMUNITY: [&str; 12] = [
+    "active_users",
+    "comments_created",
+    "comments_total",
+    "engagement_rate",
+    "follows_total",
+    "likes_total",
+    "posts_created",
+    "posts_total",
+    "top_genres",
+    "track_duration",
+    "tracks_uploaded",
+    "users_total",
+];
+
+#[tokio::test]
+async fn the_simulated_community_is_recognised_whole_on_sqlite() -> Result<(), Failure> {
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("app.db");
+    let mut simulation = Simulation::create(&file, 7, date(2025, 3, 1)).await?;
+    let url = format!("sqlite:{}", file.display());
+    let (platform, schema) = look_at(&url).await?;
+    let while_empty = configured(directory.path(), "")?;
+    assert_eq!(accepted(platform.as_ref(), &schema, &while_empty).await?, COMMUNITY);
+    for day in 1..=10 {
+        simulation.live_through(date(2025, 3, day)).await?;
+    }
+    let text = init(platform.as_ref(), &schema).await?;
+    let config = configured(directory.path(), &text)?;
+    assert_eq!(accepted(platform.as_ref(), &schema, &config).await?, COMMUNITY);
+    let resolved = config.resolve(&schema, &daymark::config::DetectedFormats::new());
+    for definition in &resolved.definitions {
+        assert!(definition.sources.values().all(|source| source.time_format == TimeFormat::IsoUtc), "{text}");
+    }
+    Ok(())
+}
+
+/// Nothing here has the names of the preset, and the types are as various as people make them.
+const WORKSHOP: &str = r#"
+    CREATE SCHEMA "Back Office";
+    CREATE TYPE state AS ENUM ('open', 'done');
+    CREATE DOMAIN moment AS timestamptz;
+    CREATE TABLE "workOrders" (id uuid PRIMARY KEY, "customerId" bigint, "createdAt" moment NOT NULL, "removedAt" timestamptz,
+                               state state, price numeric(12, 2), urgent boolean, "odd ""name""" varchar(20), due date);
+    CREATE TABLE visits (visit_date date, technician text);
+    CREATE TABLE sensors (ts bigint, value real);
+    CREATE TABLE "Back Office".invoices (id int, invoice_date timestamp);
+    CREATE VIEW open_orders AS SELECT * FROM "workOrders" WHERE state = 'open';
+    CREATE TABLE tools (id int, name text);
+"#;
+
+const FILTERS: &str = r#"
+    preset = "none"
+    [sources.orders]
+    table = "workOrders"
+    time_column = "createdAt"
+    deleted_column = "removedAt"
+    actor_column = "customerId"
+    [sources.orders.filter]
+    state = ["open", "done"]
+    price = { at_least = 0.01, less_than = 1e6 }
+    urgent = false
+    "odd \"name\"" = { not_equals = "it's" }
+    due = { greater_than = "2025-01-31" }
+    createdAt = { at_least = "2020-01-01T00:00:00Z" }
+    id = { not_in = ["00000000-0000-0000-0000-000000000000"] }
+    customerId = { is_null = false }
+    [sources.sensors]
+    table = "sensors"
+    time_column = "ts"
+    time_format = "unix_millis"
+    [metrics.orders_created]
+    measure = "created"
+    source = "orders"
+    [metrics.price]
+    measure = "average"
+    source = "orders"
+    column = "price"
+    [metrics.states]
+    measure = "breakdown"
+    source = "orders"
+    column = "state"
+    of = "existing"
+    [metrics.customers]
+    measure = "distinct_actors"
+    source = "orders"
+    window_days = 7
+    [metrics.readings]
+    measure = "existing"
+    source = "sensors"
+    filter = { value = { greater_than = -1.5 } }
+"#;
+
+#[tokio::test]
+async fn a_postgres_platform_that_nobody_foresaw_records_something_at_once() -> Result<(), Failure> {
+    let url = support::fresh_database().await;
+    let mut owner = PgConnection::connect(&url).await?;
+    sqlx::raw_sql(WORKSHOP).execute(&mut owner).await?;
+    let (platform, schema) = look_at(&url).await?;
+    let text = init(platform.as_ref(), &schema).await?;
+    let directory = tempfile::tempdir()?;
+    let accepted_of_init =
+        accepted(platform.as_ref(), &schema, &configured(directory.path(), &text)?).await?;
+    let sources = ["invoices", "open_orders", "visits", "work_orders"];
+    let expected: Vec<_> =
+        sources.iter().flat_map(|source| [format!("{source}_created"), format!("{source}_total")]).collect();
+    assert_eq!(accepted_of_init, expected, "{text}");
+    assert!(text.contains("`sensors.ts` is of type bigint, which may hold time in several ways"), "{text}");
+
+    let config = configured(directory.path(), FILTERS)?;
+    let accepted = accepted(platform.as_ref(), &schema, &config).await?;
+    assert_eq!(accepted, ["customers", "orders_created", "price", "readings", "states"]);
+    let resolved = config.resolve(&schema, &daymark::config::DetectedFormats::new());
+    let Measure::Created(rows) = &resolved.definitions[1].measure else {
+        panic!("{:?}", resolved.definitions[1])
+    };
+    assert_eq!(rows.source, "orders");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_table_without_permission_comes_with_the_grant_that_mends_it() -> Result<(), Failure> {
+    let url = support::fresh_database().await;
+    let mut owner = PgConnection::connect(&url).await?;
+    let role = format!("reader_{}", uuid::Uuid::new_v4().simple());
+    let set_up = format!(
+        "CREATE TABLE users (id int, created_at timestamptz NOT NULL);
+         CREATE TABLE posts (id int, user_id int, created_at timestamptz NOT NULL);
+         CREATE ROLE {role} LOGIN; GRANT SELECT ON users TO {role};"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(set_up)).execute(&mut owner).await?;
+    let mut as_reader = url::Url::parse(&url)?;
+    as_reader.set_username(&role).map_err(|()| "no user in the URL")?;
+    let (platform, schema) = look_at(as_reader.as_str()).await?;
+    let directory = tempfile::tempdir()?;
+    let text = "[sources.posts]\ntable = \"posts\"\ntime_column = \"created_at\"\n";
+    let config = configured(directory.path(), text)?;
+    let resolved = config.resolve(&schema, &daymark::config::DetectedFormats::new());
+    let finding = resolved.findings.first().ok_or("nothing was found")?.to_string();
+    assert!(finding.contains("may not read `posts`"), "{finding}");
+    let grant = finding.split_once("platform.url: ").ok_or("no grant")?.1.replace("<role>", &role);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(grant)).execute(&mut owner).await?;
+    let schema = platform.inspect().await?;
+    let accepted = accepted(platform.as_ref(), &schema, &config).await?;
+    assert_eq!(accepted, ["posts_created", "posts_total", "users_total"]);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("DROP OWNED BY {role}; DROP ROLE {role}")))
+        .execute(&mut owner)
+        .await?;
+    Ok(())
+}
