@@ -38,3 +38,24 @@ pub use gaps::{Gap, GapCause, GapReport, gaps};
 pub use selection::LeftOut;
 pub use status::{NextDay, StatusReport, status};
 pub use verify::Misfit;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server runs these as tasks; this need only compile.
+    #[expect(dead_code, reason = "what is asserted are types")]
+    fn runs_can_be_spawned(
+        context: &'static Context,
+        request: &'static BackfillRequest,
+        progress: &'static dyn Progress,
+        cancel: &'static Cancellation,
+    ) {
+        fn task(_: impl Future<Output: Send> + Send + 'static) {}
+        task(collect_day(context, None, &[], cancel));
+        task(backfill(context, request, progress, cancel));
+        task(gaps(context, None, None));
+        task(status(context));
+        task(check(context, &[]));
+    }
+}

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
 
+#[path = "../support/server.rs"]
+mod server;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;
@@ -10,6 +12,7 @@ mod world;
 mod backfill;
 mod day;
 mod definitions;
+mod outage;
 mod reports;
 
 /// A test for each named pair of store and platform.

@@ -67,6 +67,17 @@ impl World {
         };
         let store_url = url(postgres_store, "store.db").await;
         let platform_url = url(postgres_platform, "platform.db").await;
+        Self::at(directory, store_url, platform_url).await
+    }
+
+    /// With its store on SQLite and its platform on that server.
+    pub async fn on_server(platform_url: String) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store_url = format!("sqlite:{}", directory.path().join("store.db").display());
+        Self::at(directory, store_url, platform_url).await
+    }
+
+    async fn at(directory: tempfile::TempDir, store_url: String, platform_url: String) -> Self {
         let clock = Arc::new(SetClock::at(NOON.parse().unwrap()));
         let context = context(&store_url, &platform_url, Calendar::utc(), Arc::clone(&clock));
         let world = Self { context, clock, platform_url, store_url, directory };

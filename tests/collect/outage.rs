@@ -1,0 +1,49 @@
+//! The platform's server goes away and comes back.
+
+use std::time::Duration;
+
+use daymark::{
+    collect::{BackfillRequest, Cancellation, Context, backfill, collect_day},
+    database::RetryPolicy,
+    store::RunStatus,
+};
+
+use crate::{
+    server::PrivateServer,
+    world::{Heard, World},
+};
+
+/// Far longer than a server takes to start.
+const PATIENT: RetryPolicy = RetryPolicy { retries: 20, initial_delay: Duration::from_millis(50) };
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_waits_for_a_server_that_comes_back() {
+    let server = PrivateServer::new();
+    let world = World::on_server(server.url()).await;
+    server.stop();
+    let gone = collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap_err();
+    assert!(
+        gone.to_string().ends_with("check that it is running, and the host and the port in its URL"),
+        "{gone}"
+    );
+    assert_eq!(world.runs().await[0].status, RunStatus::Failed);
+
+    let context = Context { retry: PATIENT, ..world.context.clone() };
+    let start = tokio::task::spawn_blocking(move || {
+        server.start();
+        server
+    });
+    let never = Cancellation::never();
+    let (report, server) = tokio::join!(collect_day(&context, None, &[], &never), start);
+    assert_eq!(report.unwrap().recorded.len(), 4);
+
+    let server = server.unwrap();
+    server.stop();
+    let start = tokio::task::spawn_blocking(move || {
+        server.start();
+        server
+    });
+    let (request, heard) = (BackfillRequest::default(), Heard::default());
+    let (report, _server) = tokio::join!(backfill(&context, &request, &heard, &never), start);
+    assert_eq!((report.unwrap().status, world.records().await.len()), (Some(RunStatus::Completed), 40));
+}
