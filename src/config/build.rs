@@ -17,6 +17,9 @@ use crate::{
 /// How many labels a breakdown names when it does not say.
 const DEFAULT_TOP: usize = 10;
 
+/// What a ratio may be made of. That it is not made of ratios is also what ends the recursion.
+const COUNTS: [MeasureName; 3] = [MeasureName::Created, MeasureName::Existing, MeasureName::DistinctActors];
+
 /// Builds measures one after the other.
 pub struct Builder<'a> {
     pub catalogue: &'a Catalogue<'a>,
@@ -152,6 +155,12 @@ impl Builder<'_> {
         Some((Rows { source: name.to_owned(), filter }, recognised.table))
     }
 
+    fn is_active(&self, category: &str) -> bool {
+        let active = self.metrics.get(category).and_then(|metric| metric.active.as_ref());
+        active.is_none_or(|active| active.value)
+    }
+
+    /// One side of a ratio.
     fn operand(
         &self,
         formula: &Formula,
@@ -162,41 +171,35 @@ impl Builder<'_> {
         let Located { value, place } = required(formula, key, operand, built)?;
         let inner = match value {
             Operand::Measure(inner) => inner.as_ref(),
-            Operand::Metric(category) => match self.metrics.get(category) {
-                Some(metric) => &metric.formula,
-                None => {
+            Operand::Metric(category) => {
+                let Some(metric) = self.metrics.get(category) else {
                     let message = format!("{key}: there is no metric {}", shown(category));
                     let hint = suggestion(category, self.metrics.keys().map(String::as_str));
                     built.findings.push(Finding::error(place, message).maybe_hint(hint));
                     return None;
-                }
-            },
+                };
+                &metric.formula
+            }
         };
-        let counts = [MeasureName::Created, MeasureName::Existing, MeasureName::DistinctActors];
-        match &inner.measure {
-            Some(measure) if !counts.contains(&measure.value) => {
-                let message = format!(
-                    "{key}: a ratio is made of `created`, `existing` and `distinct_actors`, not of `{}`",
-                    measure.value.name()
-                );
-                built.findings.push(Finding::error(place, message));
-                None
-            }
-            _ => {
-                let inner_built = self.build(inner);
-                built.missing.extend(inner_built.missing);
-                built.broken = built.broken.take().or(inner_built.broken);
-                // What is wrong with another metric is said once, of that metric.
-                match value {
-                    Operand::Measure(_) => built.findings.extend(inner_built.findings),
-                    Operand::Metric(category) if !inner_built.findings.is_empty() => {
-                        built.broken = Some(category.clone());
-                    }
-                    Operand::Metric(_) => {}
-                }
-                inner_built.measure
-            }
+        if let Some(measure) = inner.measure.as_ref().filter(|measure| !COUNTS.contains(&measure.value)) {
+            let message = format!(
+                "{key}: a ratio is made of `created`, `existing` and `distinct_actors`, not of `{}`",
+                measure.value.name()
+            );
+            built.findings.push(Finding::error(place, message));
+            return None;
         }
+        let Built { measure, findings, missing, broken } = self.build(inner);
+        built.missing.extend(missing);
+        built.broken = built.broken.take().or(broken);
+        match value {
+            // What is wrong with another metric is said once, of that metric; of one that is switched off, here.
+            Operand::Metric(category) if self.is_active(category) => {
+                built.broken = built.broken.take().or((!findings.is_empty()).then(|| category.clone()));
+            }
+            _ => built.findings.extend(findings),
+        }
+        measure
     }
 }
 

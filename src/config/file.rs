@@ -143,24 +143,32 @@ fn named_sections<'a>(root: &Section<'a>, key: &'a str) -> Vec<(&'a str, Section
 }
 
 fn read_source(name: &str, section: Section) -> Option<SourceDeclaration> {
+    // All keys are read before the first missing one ends it, so that all problems are found.
     let table = required(&section, "table", "the table or view to read");
     let time_column = required(&section, "time_column", "the column that says when a row was created");
+    let schema = section.text("schema");
     let formats = TimeFormat::ALL.map(|format| (format.name(), format));
-    let declaration = SourceDeclaration {
-        name: name.to_owned(),
-        place: section.place(),
-        schema: section.text("schema"),
-        time_format: section.choice("time_format", &formats),
-        time_zone: read_zone(&section),
-        deleted_column: section.text("deleted_column"),
-        actor_column: section.text("actor_column"),
-        tenant_column: section.text("tenant_column"),
-        filter: read_filter(&section).map(|filter| filter.value).unwrap_or_default(),
-        table: table.clone().unwrap_or_else(|| Located::new(String::new(), "")),
-        time_column: time_column.clone().unwrap_or_else(|| Located::new(String::new(), "")),
-    };
+    let time_format = section.choice("time_format", &formats);
+    let time_zone = read_zone(&section);
+    let deleted_column = section.text("deleted_column");
+    let actor_column = section.text("actor_column");
+    let tenant_column = section.text("tenant_column");
+    let filter = read_filter(&section).map(|filter| filter.value).unwrap_or_default();
+    let place = section.place();
     section.finish();
-    (table.is_some() && time_column.is_some()).then_some(declaration)
+    Some(SourceDeclaration {
+        name: name.to_owned(),
+        place,
+        schema,
+        table: table?,
+        time_column: time_column?,
+        time_format,
+        time_zone,
+        deleted_column,
+        actor_column,
+        tenant_column,
+        filter,
+    })
 }
 
 fn required(section: &Section, key: &'static str, what: &str) -> Option<Located<String>> {

@@ -140,3 +140,23 @@ fn on_sqlite_a_format_is_told_or_asked_for() {
         add `time_format`, one of `unix_seconds`, `unix_millis`
     "#);
 }
+
+#[test]
+fn what_is_wrong_with_a_metric_is_said_once_even_if_others_are_made_of_it() {
+    let text = |active: bool| {
+        format!(
+            "[metrics.good]\nmeasure = 'created'\nsource = 'posts'\nfilter = {{ titel = 'x' }}\nactive = {active}\n\
+             [metrics.rate]\nmeasure = 'ratio'\nnumerator = 'good'\ndenominator = 'posts_created'"
+        )
+    };
+    for active in [true, false] {
+        let resolved = resolved(&text(active), &community(), &DetectedFormats::new());
+        let findings = shown_findings(&resolved);
+        assert_eq!(resolved.findings.len(), 1, "{findings}");
+        assert!(
+            findings.contains("daymark.toml:4: [metrics.good.filter]")
+                && findings.contains("did you mean `title`?"),
+            "{findings}"
+        );
+    }
+}
