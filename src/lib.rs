@@ -2,6 +2,7 @@
 //!
 //! The layers, from the top: `cli` → `collect` → `platform`, `store` → `metric`. `ARCHITECTURE.md` has the map.
 
+pub mod cli;
 pub mod clock;
 pub mod collect;
 pub mod config;

@@ -1,5 +1,7 @@
 //! The SQL that is planned, as people see it with `daymark plan`, and what PostgreSQL makes of it.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use std::{collections::BTreeMap, time::Duration};

@@ -1,6 +1,8 @@
 //! What the platform layer reads is compared, row for row, with a naive count over the same rows in Rust: for every
 //! time format, with and without an index, in time zones with days of every length.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use std::{
@@ -403,8 +405,10 @@ async fn compare(
     }
 }
 
+type YearMonthDay = (i16, i8, i8);
+
 /// Zones and ranges with days of 23, 24, 24.5, 25 and no hours.
-const RANGES: [(&str, (i16, i8, i8), (i16, i8, i8)); 6] = [
+const RANGES: [(&str, YearMonthDay, YearMonthDay); 6] = [
     ("Europe/Berlin", (2025, 3, 28), (2025, 4, 1)),
     ("Europe/Berlin", (2025, 10, 24), (2025, 10, 28)),
     ("America/Los_Angeles", (2025, 11, 1), (2025, 11, 4)),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::{
     database::Fault,
     metric::{DayBounds, Definition, Reading, Tally},
-    platform::{Cut, Schema, Sources},
+    platform::{Cut, PlannedStatement, Platform, Schema, Sources},
 };
 
 /// Metrics by their index in what the batch was made of.
@@ -82,6 +82,20 @@ impl Batch {
             parts.push((part, cut.explain(schema, &part.sources, &part.readings, days).await?));
         }
         Ok(Answers { parts })
+    }
+
+    /// The statements that [`Self::read`] would run.
+    pub fn plan(
+        &self,
+        platform: &dyn Platform,
+        schema: &Schema,
+        days: &[DayBounds],
+    ) -> Result<Vec<PlannedStatement>, Fault> {
+        let mut statements = Vec::new();
+        for part in &self.parts {
+            statements.extend(platform.plan(schema, &part.sources, &part.readings, days)?);
+        }
+        Ok(statements)
     }
 }
 

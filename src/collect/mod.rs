@@ -19,6 +19,7 @@ mod failure;
 mod gaps;
 mod limits;
 mod recording;
+mod recount;
 mod run;
 #[cfg(test)]
 mod sample;
@@ -35,6 +36,7 @@ pub use definitions::{AppliedChange, ApplyReport, FieldChange, apply, diff};
 pub use error::CollectError;
 pub use failure::Failure;
 pub use gaps::{Gap, GapCause, GapReport, gaps};
+pub use recount::{plan, recount};
 pub use selection::LeftOut;
 pub use status::{NextDay, StatusReport, status};
 pub use verify::Misfit;

@@ -6,7 +6,9 @@ mod day_of_life;
 mod ledger;
 mod platform;
 mod simulation;
+mod tour;
 mod words;
 
 pub use ledger::{DayLedger, Departure, Rows};
 pub use simulation::Simulation;
+pub use tour::{Audience, ComparedDay, Tour, tour};

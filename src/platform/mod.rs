@@ -4,6 +4,7 @@
 //! **Architecture Invariant:** every statement runs in a read-only transaction, and SELECT is the only permission needed.
 //! **Architecture Invariant:** nothing above this layer writes SQL against the platform.
 
+mod absent;
 mod detect;
 mod dialect;
 mod distinct;
@@ -28,6 +29,7 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use absent::absent;
 pub use schema::{Column, ColumnType, Schema, Table};
 pub use session::PlatformOptions;
 

@@ -1,0 +1,111 @@
+//! `daymark apply`.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{App, Exit, Page, output::counted};
+use crate::{
+    collect::{self, AppliedChange, ApplyReport},
+    config::Resolved,
+    store::DefinitionChange,
+};
+
+#[derive(Args)]
+pub struct ApplyArguments {
+    /// Only show the difference
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub async fn run(app: &App, arguments: &ApplyArguments) -> anyhow::Result<(Page, Exit)> {
+    let resolved = app.resolve().await?;
+    let context = &app.context;
+    let report = collect::apply(
+        context.store.as_ref(),
+        context.clock.as_ref(),
+        &resolved.definitions,
+        arguments.dry_run,
+    )
+    .await?;
+    Ok((page(&report, &resolved, arguments.dry_run), Exit::Done))
+}
+
+fn page(report: &ApplyReport, resolved: &Resolved, dry_run: bool) -> Page {
+    let changes: Vec<_> = report.changes.iter().map(change_json).collect();
+    let left_out: Vec<_> = resolved
+        .left_out
+        .iter()
+        .map(|left| json!({"category": left.category, "reason": left.reason}))
+        .collect();
+    let mut page = Page::new(json!({
+        "dry_run": dry_run, "changes": changes, "unchanged": report.unchanged, "left_out": left_out,
+    }));
+    page.columns = vec!["change", "metric", "field", "old", "new"];
+    for change in &report.changes {
+        write_change(&mut page, change);
+    }
+    for left in &resolved.left_out {
+        page.line(format!("  left out  {}: {}", left.category, left.reason));
+    }
+    for warning in resolved.findings.iter().filter(|finding| !finding.is_error()) {
+        page.line(format!("warning: {warning}"));
+    }
+    let done = match (report.changes.len(), dry_run) {
+        (0, _) => "Nothing to change".to_owned(),
+        (count, true) => format!("{} to apply", counted(count, "change")),
+        (count, false) => format!("{} applied", counted(count, "change")),
+    };
+    page.line(format!("{done}; {} unchanged.", counted(report.unchanged, "metric")));
+    page
+}
+
+/// A sign, a word and the category.
+fn described(change: &DefinitionChange) -> (&'static str, &'static str, &str) {
+    match change {
+        DefinitionChange::Add(definition) => ("+", "add", &definition.category),
+        DefinitionChange::Revise(definition) => ("~", "revise", &definition.category),
+        DefinitionChange::Activate(key) => ("+", "activate", &key.category),
+        DefinitionChange::Deactivate(key) => ("-", "deactivate", &key.category),
+    }
+}
+
+fn write_change(page: &mut Page, change: &AppliedChange) {
+    let (sign, word, category) = described(&change.change);
+    let about = match &change.change {
+        DefinitionChange::Add(definition) => {
+            format!("  ({}, {})", definition.metric_type, definition.measure.name())
+        }
+        _ => String::new(),
+    };
+    page.line(format!("{sign} {word:<10}  {category}{about}"));
+    if change.fields.is_empty() {
+        page.rows.push(vec![
+            word.to_owned(),
+            category.to_owned(),
+            String::new(),
+            String::new(),
+            String::new(),
+        ]);
+    }
+    for field in &change.fields {
+        page.line(format!("      {}: {} → {}", field.field, field.old, field.new));
+        let cells = [
+            word.to_owned(),
+            category.to_owned(),
+            field.field.clone(),
+            field.old.to_string(),
+            field.new.to_string(),
+        ];
+        page.rows.push(cells.to_vec());
+    }
+}
+
+fn change_json(change: &AppliedChange) -> Value {
+    let (_, word, category) = described(&change.change);
+    let fields: Vec<_> = change
+        .fields
+        .iter()
+        .map(|field| json!({"field": field.field, "old": field.old, "new": field.new}))
+        .collect();
+    json!({"change": word, "category": category, "fields": fields})
+}

@@ -1,0 +1,203 @@
+//! `daymark backfill`.
+
+use std::{
+    io::IsTerminal,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::civil::Date;
+use serde_json::{Value, json};
+
+use super::{
+    App, Exit, Page,
+    collect::{exit, left_out_json, write_failures},
+    output::{Format, counted, duration},
+    signals,
+};
+use crate::collect::{self, BackfillReport, BackfillRequest, Progress};
+
+#[derive(Args)]
+pub struct BackfillArguments {
+    /// The first day [default: that of the earliest row of any source]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    from: Option<Date>,
+    /// The last day [default: the last finished one]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    to: Option<Date>,
+    /// Only this metric (may be given several times)
+    #[arg(long = "metric", value_name = "CATEGORY")]
+    metrics: Vec<String>,
+    /// Only say what is missing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub async fn run(app: &App, arguments: &BackfillArguments, format: Format) -> anyhow::Result<(Page, Exit)> {
+    let request = BackfillRequest {
+        from: arguments.from,
+        to: arguments.to,
+        only: arguments.metrics.clone(),
+        dry_run: arguments.dry_run,
+    };
+    let progress: Box<dyn Progress> = match (format, std::io::stderr().is_terminal()) {
+        (Format::Text, true) => Box::new(Bar::new()),
+        _ => Box::new(Lines::new()),
+    };
+    let cancel = signals::cancellation();
+    let report = collect::backfill(&app.context, &request, progress.as_ref(), &cancel).await?;
+    drop(progress);
+    Ok((page(&report, arguments.dry_run), exit(report.status)))
+}
+
+/// A progress bar with rate and time left, on a terminal.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new() -> Self {
+        let bar = ProgressBar::new_spinner();
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self(bar)
+    }
+}
+
+impl Progress for Bar {
+    fn reading(&self, metrics: usize, days: usize) {
+        self.0.set_message(format!("reading {} over {}", counted(metrics, "metric"), counted(days, "day")));
+    }
+
+    fn started(&self, total_days: usize) {
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} days  {per_sec}  {eta} left");
+        self.0.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        self.0.set_length(total_days as u64);
+    }
+
+    fn advanced(&self, days: usize) {
+        self.0.inc(days as u64);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A line for each commit, elsewhere.
+struct Lines {
+    total: AtomicUsize,
+    done: AtomicUsize,
+    started: Mutex<Instant>,
+}
+
+impl Lines {
+    fn new() -> Self {
+        Self { total: AtomicUsize::new(0), done: AtomicUsize::new(0), started: Mutex::new(Instant::now()) }
+    }
+}
+
+impl Progress for Lines {
+    fn reading(&self, metrics: usize, days: usize) {
+        eprintln!("reading {} over {}", counted(metrics, "metric"), counted(days, "day"));
+    }
+
+    fn started(&self, total_days: usize) {
+        self.total.store(total_days, Ordering::Relaxed);
+        *self.started.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn advanced(&self, days: usize) {
+        let total = self.total.load(Ordering::Relaxed);
+        let done = self.done.fetch_add(days, Ordering::Relaxed) + days;
+        let elapsed = self.started.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+        let rate = done as f64 / elapsed.as_secs_f64().max(1e-9);
+        let left = Duration::from_secs_f64((total.saturating_sub(done)) as f64 / rate.max(1e-9));
+        eprintln!("{done}/{total} days committed, {rate:.0} days/s, {} left", duration(left));
+    }
+}
+
+fn page(report: &BackfillReport, dry_run: bool) -> Page {
+    let mut page = Page::new(json(report, dry_run));
+    page.columns = vec!["metric", "missing", "written", "already_there"];
+    page.rows = report
+        .metrics
+        .iter()
+        .map(|metric| {
+            let counts =
+                [metric.missing, metric.written, metric.already_there].map(|count| count.to_string());
+            [vec![metric.key.category.clone()], counts.to_vec()].concat()
+        })
+        .collect();
+    page.table();
+    page.blank();
+    write_failures(&mut page, &report.failed, &report.left_out);
+    for misfit in &report.misfits {
+        page.line(format!("{}  {misfit}", if misfit.is_fault() { "misfit  " } else { "note    " }));
+    }
+    page.line(summary(report, dry_run));
+    if !report.cannot_know.is_empty() {
+        page.blank();
+        page.line("What no reconstruction can know:");
+        for sentence in &report.cannot_know {
+            page.line(format!("  {sentence}"));
+        }
+    }
+    page
+}
+
+fn summary(report: &BackfillReport, dry_run: bool) -> String {
+    let range = format!("{} to {} ({})", report.from, report.to, counted(report.days, "day"));
+    let sum = |count: fn(&collect::MetricCount) -> usize| report.metrics.iter().map(count).sum::<usize>();
+    let (missing, written, there) = (sum(|m| m.missing), sum(|m| m.written), sum(|m| m.already_there));
+    let days = counted(report.missing_days, "day");
+    if dry_run {
+        return format!(
+            "{range}: {missing} records on {days} are missing, {there} are there. Nothing was written."
+        );
+    }
+    let took = duration(report.duration);
+    match missing {
+        0 => format!("{range}: nothing is missing, {there} records were already there."),
+        _ => format!(
+            "{range}: {missing} records on {days} were missing, {written} were written, {there} were already there, in {took}."
+        ),
+    }
+}
+
+fn json(report: &BackfillReport, dry_run: bool) -> Value {
+    let metrics: Vec<_> = report
+        .metrics
+        .iter()
+        .map(|metric| {
+            json!({
+                "metric_category": metric.key.category, "missing": metric.missing, "written": metric.written,
+                "already_there": metric.already_there,
+            })
+        })
+        .collect();
+    let misfits: Vec<_> = report
+        .misfits
+        .iter()
+        .map(|misfit| json!({"is_fault": misfit.is_fault(), "message": misfit.to_string()}))
+        .collect();
+    json!({
+        "dry_run": dry_run,
+        "run": report.run,
+        "status": report.status.map(|status| status.name()),
+        "from": report.from,
+        "to": report.to,
+        "days": report.days,
+        "missing_days": report.missing_days,
+        "metrics": metrics,
+        "failed": report.failed,
+        "left_out": left_out_json(&report.left_out),
+        "cannot_know": report.cannot_know,
+        "misfits": misfits,
+        "execution_time_ms": u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
+    })
+}

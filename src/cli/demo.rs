@@ -1,0 +1,190 @@
+//! `daymark demo`: the demonstration, told in the terminal.
+
+use std::{
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    time::Instant,
+};
+
+use clap::Args;
+use serde_json::json;
+
+use super::{
+    Exit, Page,
+    output::{duration, thousands},
+};
+use crate::{
+    demo::{Audience, ComparedDay, Tour, tour},
+    metric::Decimal,
+};
+
+#[derive(Args)]
+pub struct DemoArguments {
+    /// Keep the files in this directory [default: a temporary one, removed at the end]
+    #[arg(long, value_name = "DIRECTORY")]
+    dir: Option<PathBuf>,
+    /// How many days to live through
+    #[arg(long, default_value_t = 420, value_parser = clap::value_parser!(u16).range(2..=3650))]
+    days: u16,
+}
+
+pub async fn run(arguments: &DemoArguments) -> anyhow::Result<(Page, Exit)> {
+    let started = Instant::now();
+    let temporary = match arguments.dir {
+        Some(_) => None,
+        None => Some(tempfile::tempdir()?),
+    };
+    let directory = match (&arguments.dir, &temporary) {
+        (Some(directory), _) => directory.clone(),
+        (None, Some(temporary)) => temporary.path().to_owned(),
+        (None, None) => anyhow::bail!("there is no directory for the demonstration"),
+    };
+    let seen = tour(&directory, usize::from(arguments.days), &Counter).await?;
+    let mut page = Page::new(json(&seen));
+    page.columns = vec!["metric_date", "metric_category", "recorded", "recounted_now"];
+    for day in &seen.days {
+        for (key, (recorded, recounted)) in seen.metrics.iter().zip(&day.values) {
+            page.rows.push(vec![
+                day.date.to_string(),
+                key.category.clone(),
+                recorded.to_string(),
+                recounted.to_string(),
+            ]);
+        }
+    }
+    tell(&mut page, &seen);
+    match &arguments.dir {
+        Some(directory) => {
+            page.line(format!(
+                "The files are in {0}: try `daymark --config {0}/daymark.toml status`.",
+                directory.display()
+            ));
+        }
+        None => page.line("Nothing was kept; `daymark demo --dir D` keeps the files."),
+    }
+    page.line(format!("All of it took {}.", duration(started.elapsed())));
+    Ok((page, Exit::Done))
+}
+
+/// Counts the days on a terminal.
+struct Counter;
+
+impl Audience for Counter {
+    fn lived(&self, day: usize, days: usize) {
+        let mut stderr = std::io::stderr();
+        if stderr.is_terminal() && (day.is_multiple_of(10) || day == days) {
+            let end = if day == days { "\r\x1b[K" } else { "" };
+            // A counter that cannot be shown is no reason to stop.
+            let _ = write!(stderr, "\rliving through day {day} of {days} {end}");
+        }
+    }
+}
+
+fn tell(page: &mut Page, seen: &Tour) {
+    let (made, deleted) = (thousands(seen.made), thousands(seen.deleted));
+    page.line(format!(
+        "A community lived from {} to {}: {made} rows were made and {deleted} deleted again, {} of them on the day they were made.",
+        seen.first, seen.last, thousands(seen.deleted_same_day)
+    ));
+    page.line(format!(
+        "After every midnight Daymark recorded the day: {} records of {} metrics.",
+        thousands(u64::try_from(seen.records).unwrap_or_default()),
+        seen.metrics.len()
+    ));
+    page.blank();
+    chart(page, seen, "posts_created", "Posts a week, as recorded");
+    page.blank();
+    let gone = &seen.departure.deleted;
+    page.line(format!(
+        "Then @{} left, and with the account went {} posts, {} comments, {} likes, {} tracks and {} follows.",
+        seen.departure.username, gone.posts, gone.comments, gone.likes, gone.tracks, gone.follows
+    ));
+    page.line("What a recount of the platform says now of days long past, beside what was recorded then:");
+    page.blank();
+    for category in ["posts_total", "comments_total"] {
+        history(page, seen, category);
+        page.blank();
+    }
+    last_day(page, seen);
+    page.blank();
+    page.line(format!(
+        "Recording {} again changed nothing: {} written, {} already there.",
+        seen.again.date,
+        seen.again.recorded.len(),
+        seen.again.already_there
+    ));
+}
+
+/// Where a metric's values are in each day.
+fn position(seen: &Tour, category: &str) -> Option<usize> {
+    seen.metrics.iter().position(|key| key.category == category)
+}
+
+fn chart(page: &mut Page, seen: &Tour, category: &str, title: &str) {
+    const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let Some(index) = position(seen, category) else { return };
+    let week = |days: &[ComparedDay]| -> f64 { days.iter().map(|day| number(&day.values[index].0)).sum() };
+    let weeks: Vec<f64> = seen.days.chunks_exact(7).map(week).collect();
+    let most = weeks.iter().copied().fold(1.0, f64::max);
+    let level = |value: &f64| LEVELS[((value / most) * 7.0).round().clamp(0.0, 7.0) as usize];
+    let bars: String = weeks.iter().map(level).collect();
+    page.line(format!("  {title} (most: {most:.0})"));
+    page.line(format!("  {bars}"));
+}
+
+/// A row for every second month's last day.
+fn history(page: &mut Page, seen: &Tour, category: &str) {
+    let Some(index) = position(seen, category) else { return };
+    let month_ends =
+        seen.days.iter().filter(|day| day.date == day.date.last_of_month() && day.date.month() % 2 == 0);
+    let days: Vec<_> = month_ends.chain(seen.days.last()).collect();
+    let most = days.iter().map(|day| number(&day.values[index].0)).fold(1.0, f64::max);
+    let rows = days.iter().map(|day| {
+        let (recorded, now) = &day.values[index];
+        // Of the bar, what a recount still finds is solid and what it lost is light.
+        let width = |value: &Decimal| (number(value) / most * 24.0).round() as usize;
+        let (kept, all) = (width(now), width(recorded));
+        let bar = "█".repeat(kept.min(all)) + &"░".repeat(all.saturating_sub(kept));
+        vec![day.date.to_string(), recorded.to_string(), now.to_string(), (now - recorded).to_string(), bar]
+    });
+    page.table_of(&[category, "recorded", "recount now", "difference", ""], rows.collect());
+}
+
+fn last_day(page: &mut Page, seen: &Tour) {
+    let Some(day) = seen.days.last() else { return };
+    let rows = seen.metrics.iter().zip(&day.values).map(|(key, (recorded, now))| {
+        let difference = now - recorded;
+        let difference = if difference.is_zero() { String::new() } else { difference.to_string() };
+        vec![key.category.clone(), recorded.to_string(), now.to_string(), difference]
+    });
+    let title = format!("{}, all metrics", day.date);
+    page.table_of(&[&title, "recorded", "recount now", "difference"], rows.collect());
+}
+
+/// For drawing only.
+fn number(value: &Decimal) -> f64 {
+    value.to_string().parse().unwrap_or_default()
+}
+
+fn json(seen: &Tour) -> serde_json::Value {
+    let days: Vec<_> = seen
+        .days
+        .iter()
+        .map(|day| {
+            let values: serde_json::Map<_, _> = seen
+                .metrics
+                .iter()
+                .zip(&day.values)
+                .map(|(key, (recorded, now))| {
+                    (key.category.clone(), json!({"recorded": recorded, "recounted_now": now}))
+                })
+                .collect();
+            json!({"metric_date": day.date, "metrics": values})
+        })
+        .collect();
+    json!({
+        "first": seen.first, "last": seen.last, "rows_made": seen.made, "rows_deleted": seen.deleted,
+        "rows_deleted_same_day": seen.deleted_same_day, "records": seen.records, "days": days,
+        "recorded_again": {"written": seen.again.recorded.len(), "already_there": seen.again.already_there},
+    })
+}

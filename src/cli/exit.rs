@@ -1,0 +1,40 @@
+//! What the exit code of the program says.
+
+use std::process::ExitCode;
+
+use crate::{collect::CollectError, config::ConfigProblems};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    Failed = 1,
+    /// Wrong arguments or configuration. clap uses the same.
+    Usage = 2,
+    /// Some metrics failed; the others were recorded.
+    Partial = 3,
+    /// Another process is doing the same.
+    Busy = 4,
+    /// The day that was asked for is not finished.
+    NotYet = 5,
+}
+
+impl Exit {
+    /// The code for an error that ended the program.
+    pub fn of(error: &anyhow::Error) -> Self {
+        if error.downcast_ref::<ConfigProblems>().is_some() {
+            return Self::Usage;
+        }
+        match error.downcast_ref::<CollectError>() {
+            Some(CollectError::Busy { .. }) => Self::Busy,
+            Some(CollectError::Unfinished { .. }) => Self::NotYet,
+            Some(CollectError::UnknownMetric { .. } | CollectError::EmptyRange { .. }) => Self::Usage,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

@@ -1,0 +1,56 @@
+//! `daymark gaps`.
+
+use clap::Args;
+use jiff::civil::Date;
+use serde_json::json;
+
+use super::{App, Exit, Page, output::counted};
+use crate::collect;
+
+#[derive(Args)]
+pub struct GapsArguments {
+    /// The first day [default: the first recorded one]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    from: Option<Date>,
+    /// The last day [default: the last finished one]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    to: Option<Date>,
+}
+
+pub async fn run(app: &App, arguments: &GapsArguments) -> anyhow::Result<(Page, Exit)> {
+    let report = collect::gaps(&app.context, arguments.from, arguments.to).await?;
+    let gaps: Vec<_> = report
+        .gaps
+        .iter()
+        .map(|gap| {
+            json!({
+                "metric_type": gap.key.metric_type, "metric_category": gap.key.category,
+                "first": gap.first, "last": gap.last, "days": gap.days,
+                "cause": gap.cause.name(), "explanation": gap.cause.to_string(),
+            })
+        })
+        .collect();
+    let mut page = Page::new(json!({
+        "from": report.from, "to": report.to, "days": report.days, "missing": report.missing, "gaps": gaps,
+        "fill_with": report.fill_with,
+    }));
+    page.columns = vec!["metric", "first", "last", "days", "cause"];
+    for gap in &report.gaps {
+        let dates = [gap.first, gap.last].map(|date| date.to_string()).to_vec();
+        let rest = vec![gap.days.to_string(), gap.cause.to_string()];
+        page.rows.push([vec![gap.key.category.clone()], dates, rest].concat());
+    }
+    if !report.gaps.is_empty() {
+        page.table();
+        page.blank();
+    }
+    let range = format!("{} to {} ({})", report.from, report.to, counted(report.days, "day"));
+    match report.missing {
+        0 => page.line(format!("{range}: nothing is missing.")),
+        missing => page.line(format!("{range}: {} missing.", counted(missing, "record"))),
+    }
+    for command in &report.fill_with {
+        page.line(format!("To fill: {command}"));
+    }
+    Ok((page, Exit::Done))
+}

@@ -1,0 +1,56 @@
+//! `daymark init`: a commented daymark.toml for the platform as it is.
+
+use std::{io::Write, path::PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::json;
+
+use super::{App, Exit, Page};
+use crate::{config, database::DatabaseUrl};
+
+#[derive(Args)]
+pub struct InitArguments {
+    /// Where to write the file; `-` prints it
+    #[arg(long, default_value = config::DEFAULT_FILE)]
+    output: PathBuf,
+    /// Overwrite the file if it exists
+    #[arg(long)]
+    force: bool,
+}
+
+pub async fn run(app: &App, arguments: &InitArguments) -> anyhow::Result<(Page, Exit)> {
+    let schema = app.schema().await?;
+    let detected = app.detect(&config::columns_to_survey(&schema)).await?;
+    let url = app.config.settings.platform_url.as_ref().map(|url| match url {
+        // Relative paths in the file start at the file.
+        DatabaseUrl::Sqlite(path) => {
+            format!("sqlite:{}", std::path::absolute(path).unwrap_or(path.clone()).display())
+        }
+        postgres => postgres.to_string(),
+    });
+    let text = config::template(&schema, &detected, url.as_deref());
+    let mut page = Page::new(json!({"file": arguments.output, "content": text}));
+    if arguments.output.as_os_str() == "-" {
+        page.line(text.trim_end());
+        return Ok((page, Exit::Done));
+    }
+    write(arguments, &text)?;
+    page.line(format!("Wrote {}.", arguments.output.display()));
+    page.line("Next: read it, then `daymark check`, `daymark migrate`, `daymark apply`, `daymark backfill`.");
+    Ok((page, Exit::Done))
+}
+
+fn write(arguments: &InitArguments, text: &str) -> anyhow::Result<()> {
+    let path = &arguments.output;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).truncate(true);
+    let options = if arguments.force { options.create(true) } else { options.create_new(true) };
+    let mut file = options.open(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            anyhow::anyhow!("`{}` exists; --force overwrites it, `--output -` prints instead", path.display())
+        }
+        _ => anyhow::Error::new(error).context(format!("`{}` cannot be written", path.display())),
+    })?;
+    file.write_all(text.as_bytes()).with_context(|| format!("`{}` cannot be written", path.display()))
+}

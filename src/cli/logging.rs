@@ -1,0 +1,16 @@
+//! Logs go to stderr: text on a terminal, JSON lines elsewhere, unless the settings say otherwise.
+
+use std::io::IsTerminal;
+
+use crate::config::{LogFormat, Settings};
+
+pub fn start(settings: &Settings) {
+    let json = match settings.log_format {
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(settings.log_level);
+    // A second start, in one test process, keeps the first.
+    let _ = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
+}

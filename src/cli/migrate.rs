@@ -1,0 +1,29 @@
+//! `daymark migrate`.
+
+use clap::Args;
+use serde_json::json;
+
+use super::{App, Exit, Page, output::counted};
+
+#[derive(Args)]
+pub struct MigrateArguments {
+    /// Only say what would be applied
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub async fn run(app: &App, arguments: &MigrateArguments) -> anyhow::Result<(Page, Exit)> {
+    let store = &app.context.store;
+    let names = if arguments.dry_run { store.pending_migrations().await? } else { store.migrate().await? };
+    let mut page =
+        Page::new(json!({"store": store.location(), "dry_run": arguments.dry_run, "migrations": names}));
+    page.columns = vec!["migration"];
+    page.rows = names.iter().map(|name| vec![name.clone()]).collect();
+    let (done, count) =
+        (if arguments.dry_run { "to apply to" } else { "applied to" }, counted(names.len(), "migration"));
+    match names.as_slice() {
+        [] => page.line(format!("{} is up to date.", store.location())),
+        _ => page.line(format!("{count} {done} {}: {}.", store.location(), names.join(", "))),
+    }
+    Ok((page, Exit::Done))
+}

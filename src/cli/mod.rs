@@ -1,0 +1,136 @@
+//! The command line: reads the arguments, calls the layer below, and prints what comes back. A command is a file.
+//!
+//! **Architecture Invariant:** nothing is computed here that another front end would need too.
+
+mod app;
+mod apply;
+mod backfill;
+mod check;
+mod collect;
+mod demo;
+mod exit;
+mod gaps;
+mod init;
+mod logging;
+mod migrate;
+mod output;
+mod plan;
+mod signals;
+mod status;
+
+use std::{ffi::OsString, io::Write, process::ExitCode, sync::Arc};
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::{clock::SystemClock, config};
+use app::App;
+pub use exit::Exit;
+use output::{Format, Page};
+
+/// Records what a platform looked like at the end of each day, and keeps it that way.
+#[derive(Parser)]
+#[command(name = "daymark", version, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done; 1 failed; 2 wrong arguments or configuration; 3 some metrics failed, the others were \
+    recorded; 4 another process is at it; 5 the day is not finished yet."
+)]
+struct Arguments {
+    /// How results are printed.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Live through a year of a simulated platform in a temporary SQLite file, collecting every night
+    Demo(demo::DemoArguments),
+    /// Look at the platform's tables and write a commented daymark.toml
+    Init(init::InitArguments),
+    /// Find everything that could go wrong at midnight, all at once
+    Check,
+    /// Create or update the store's tables
+    Migrate(migrate::MigrateArguments),
+    /// Show how the configured metrics differ from those in the store, and bring the store in line
+    Apply(apply::ApplyArguments),
+    /// Print the SQL that a collection would run on the platform
+    Plan(plan::PlanArguments),
+    /// Record a day: the last finished one, or --date
+    Collect(collect::CollectArguments),
+    /// Reconstruct the days that are missing, from what the platform still holds
+    Backfill(backfill::BackfillArguments),
+    /// List what is missing, by metric and day, and why
+    Gaps(gaps::GapsArguments),
+    /// Show the last runs, what is recorded and what is due
+    Status,
+}
+
+/// Runs the program and returns its exit code.
+pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let command = config::add_setting_flags(Arguments::command());
+    let matches = match command.try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Nothing is left to do when even the message cannot be printed.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let parsed = match Arguments::from_arg_matches(&matches) {
+        Ok(parsed) => parsed,
+        Err(error) => error.exit(),
+    };
+    let given = Given { flags: config::given_flags(&matches), file: config::given_config_file(&matches) };
+    match dispatch(parsed.command, parsed.format, given).await {
+        Ok((page, exit)) => print(&page, parsed.format, exit),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            Exit::of(&error).into()
+        }
+    }
+}
+
+struct Given {
+    flags: config::GivenFlags,
+    file: Option<std::path::PathBuf>,
+}
+
+async fn dispatch(command: Command, format: Format, given: Given) -> anyhow::Result<(Page, Exit)> {
+    if let Command::Demo(arguments) = command {
+        return demo::run(&arguments).await;
+    }
+    let environment = config::process_environment();
+    let config = config::load(given.file.as_deref(), &given.flags, &environment)?;
+    logging::start(&config.settings);
+    let app = App::new(config, Arc::new(SystemClock));
+    match command {
+        Command::Demo(_) => unreachable!("handled above"),
+        Command::Init(arguments) => init::run(&app, &arguments).await,
+        Command::Check => check::run(&app).await,
+        Command::Migrate(arguments) => migrate::run(&app, &arguments).await,
+        Command::Apply(arguments) => apply::run(&app, &arguments).await,
+        Command::Plan(arguments) => plan::run(&app, &arguments).await,
+        Command::Collect(arguments) => collect::run(&app, &arguments).await,
+        Command::Backfill(arguments) => backfill::run(&app, &arguments, format).await,
+        Command::Gaps(arguments) => gaps::run(&app, &arguments).await,
+        Command::Status => status::run(&app).await,
+    }
+}
+
+fn print(page: &Page, format: Format, exit: Exit) -> ExitCode {
+    let written = page.render(format).and_then(|text| Ok(std::io::stdout().write_all(text.as_bytes())?));
+    match written {
+        Ok(()) => exit.into(),
+        // Whoever read the output has seen enough (`daymark gaps | head`).
+        Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(is_closed_pipe) => exit.into(),
+        Err(error) => {
+            eprintln!("error: the result cannot be printed: {error:#}");
+            Exit::Failed.into()
+        }
+    }
+}
+
+fn is_closed_pipe(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::BrokenPipe
+}

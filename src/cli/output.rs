@@ -1,0 +1,131 @@
+//! Results as text for people, and as JSON or CSV for machines. A command makes a [`Page`], which has all three.
+
+use std::fmt::Write;
+
+use clap::ValueEnum;
+use comfy_table::{Table, presets};
+use serde_json::Value;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// One JSON document
+    Json,
+    /// A header and rows (RFC 4180)
+    Csv,
+}
+
+/// What a command prints.
+#[derive(Debug, Default)]
+pub struct Page {
+    text: String,
+    pub json: Value,
+    /// The rows for CSV.
+    pub columns: Vec<&'static str>,
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Page {
+    pub fn new(json: Value) -> Self {
+        Self { json, ..Self::default() }
+    }
+
+    pub fn line(&mut self, line: impl AsRef<str>) {
+        self.text.push_str(line.as_ref());
+        self.text.push('\n');
+    }
+
+    pub fn blank(&mut self) {
+        self.text.push('\n');
+    }
+
+    /// Adds the CSV's columns and rows to the text too, as a table.
+    pub fn table(&mut self) {
+        let rows: Vec<Vec<String>> = self.rows.clone();
+        self.table_of(&self.columns.clone(), rows);
+    }
+
+    /// Adds a table that is in the text only.
+    pub fn table_of(&mut self, columns: &[&str], rows: Vec<Vec<String>>) {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(columns.iter().map(|name| name.to_uppercase().replace('_', " ")));
+        table.add_rows(rows);
+        for line in table.lines() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(self.text, "{}", line.trim_end());
+        }
+    }
+
+    /// # Errors
+    /// When a row does not have as many fields as there are columns, which is a defect.
+    pub fn render(&self, format: Format) -> anyhow::Result<String> {
+        Ok(match format {
+            Format::Text => self.text.clone(),
+            Format::Json => serde_json::to_string_pretty(&self.json)? + "\n",
+            Format::Csv => {
+                let mut writer = csv::Writer::from_writer(Vec::new());
+                writer.write_record(&self.columns)?;
+                for row in &self.rows {
+                    writer.write_record(row)?;
+                }
+                String::from_utf8(writer.into_inner()?)?
+            }
+        })
+    }
+}
+
+/// `1 day`, `2 days`.
+pub fn counted(count: usize, singular: &str) -> String {
+    match (count, singular.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o']))) {
+        (1, _) => format!("1 {singular}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        _ => format!("{count} {singular}s"),
+    }
+}
+
+/// `0.12 s`, `12.3 s`, `4 min 10 s`.
+pub fn duration(duration: std::time::Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 10.0 {
+        format!("{seconds:.2} s")
+    } else if seconds < 120.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{} min {} s", duration.as_secs() / 60, duration.as_secs() % 60)
+    }
+}
+
+/// `12 345`, with a narrow no-break space.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join("\u{202f}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_page_prints_in_every_format() {
+        let mut page = Page::new(json!({"value": 1}));
+        page.columns = vec!["metric", "first_day"];
+        page.rows = vec![vec!["posts, created".to_owned(), "2025-01-01".to_owned()]];
+        page.line("Done.");
+        page.table();
+        let shown = page.render(Format::Text).unwrap();
+        assert_eq!(shown, "Done.\n METRIC          FIRST DAY\n posts, created  2025-01-01\n");
+        assert_eq!(page.render(Format::Json).unwrap(), "{\n  \"value\": 1\n}\n");
+        assert_eq!(page.render(Format::Csv).unwrap(), "metric,first_day\n\"posts, created\",2025-01-01\n");
+    }
+
+    #[test]
+    fn things_are_counted_in_words() {
+        let words = [counted(1, "day"), counted(2, "day"), counted(0, "entry")];
+        assert_eq!(words, ["1 day", "2 days", "0 entries"]);
+    }
+}

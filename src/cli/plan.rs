@@ -1,0 +1,43 @@
+//! `daymark plan`: the SQL of a collection or a backfill.
+
+use clap::Args;
+use jiff::civil::Date;
+use serde_json::json;
+
+use super::{App, Exit, Page};
+use crate::collect;
+
+#[derive(Args)]
+pub struct PlanArguments {
+    /// The day that a collection would record [default: the last finished one]
+    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with_all = ["from", "to"])]
+    date: Option<Date>,
+    /// The first day of a backfill
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    from: Option<Date>,
+    /// The last day of a backfill [default: the last finished one]
+    #[arg(long, value_name = "YYYY-MM-DD", requires = "from")]
+    to: Option<Date>,
+}
+
+pub async fn run(app: &App, arguments: &PlanArguments) -> anyhow::Result<(Page, Exit)> {
+    let context = &app.context;
+    let last = arguments.to.or(arguments.date).unwrap_or_else(|| context.last_finished());
+    let first = arguments.from.unwrap_or(last);
+    anyhow::ensure!(first <= last, "the range is empty: {first} is after {last}");
+    let definitions = app.resolve().await?.definitions;
+    let days = context.calendar.days(first, last);
+    let statements = collect::plan(context, &definitions, &days).await?;
+
+    let listed: Vec<_> = statements
+        .iter()
+        .map(|statement| json!({"sources": statement.sources, "purpose": statement.purpose, "sql": statement.sql}))
+        .collect();
+    let mut page = Page::new(json!({"from": first, "to": last, "statements": listed}));
+    page.columns = vec!["purpose", "sql"];
+    for statement in statements {
+        page.line(format!("-- {}\n{};\n", statement.purpose, statement.sql));
+        page.rows.push(vec![statement.purpose, statement.sql]);
+    }
+    Ok((page, Exit::Done))
+}

@@ -1,0 +1,36 @@
+//! Ctrl-C and SIGTERM ask the run to stop; what is committed is kept. A second one ends the program at once.
+
+use crate::collect::{Cancellation, Canceller};
+
+/// Listens from now on.
+pub fn cancellation() -> Cancellation {
+    let (canceller, cancellation) = Cancellation::new();
+    tokio::spawn(listen(canceller));
+    cancellation
+}
+
+async fn listen(canceller: Canceller) {
+    if asked_to_stop().await.is_ok() {
+        eprintln!("stopping; what is committed is kept (again: at once)");
+        canceller.cancel();
+        if asked_to_stop().await.is_ok() {
+            // 128 + SIGINT, as shells have it.
+            std::process::exit(130);
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn asked_to_stop() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn asked_to_stop() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}

@@ -1,0 +1,128 @@
+//! `daymark status`.
+
+use jiff::civil::Date;
+use serde_json::{Value, json};
+
+use super::{App, Exit, Page, output::counted};
+use crate::{
+    collect::{self, Context, StatusReport},
+    store::{Run, RunStatus},
+};
+
+pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
+    let report = collect::status(&app.context).await?;
+    let mut page = Page::new(json(app, &report));
+    let lines = lines(&app.context, &report);
+    page.columns = vec!["what", "value"];
+    page.rows = lines.iter().map(|(what, value)| vec![(*what).to_owned(), value.clone()]).collect();
+    for (what, value) in lines {
+        page.line(format!("{what:<15} {value}"));
+    }
+    Ok((page, Exit::Done))
+}
+
+fn lines(context: &Context, report: &StatusReport) -> Vec<(&'static str, String)> {
+    let recorded = match report.recorded {
+        None => "nothing yet".to_owned(),
+        Some((first, last)) => {
+            let counts: Vec<_> = report
+                .by_provenance
+                .iter()
+                .map(|(provenance, count)| format!("{count} {}", provenance.name()))
+                .collect();
+            format!("{first} to {last}: {} records ({})", report.records, counts.join(", "))
+        }
+    };
+    let last_run = match &report.last_run {
+        None => "never ran".to_owned(),
+        Some(run) if report.last_run_is_dead => format!("{}, died on the way", described(context, run)),
+        Some(run) => described(context, run),
+    };
+    let of = format!("{} of {} metrics recorded", report.last_finished_recorded, report.active_metrics);
+    let next = match report.next.is_due {
+        true => format!("{} is due: run `daymark collect`", report.next.date),
+        false => format!("{}, from {}", report.next.date, context.calendar.display(report.next.ready_at)),
+    };
+    let mut lines = vec![
+        ("Store", context.store.location()),
+        ("Platform", context.platform.location()),
+        ("Time zone", context.calendar.name().to_owned()),
+        ("Active metrics", report.active_metrics.to_string()),
+        ("Recorded", recorded),
+        (
+            "Missing",
+            counted(report.missing, "record") + if report.missing > 0 { "; see `daymark gaps`" } else { "" },
+        ),
+        ("Last day", format!("{}: {of}", report.last_finished)),
+        ("Next day", next),
+        ("Last run", last_run),
+    ];
+    if let Some(run) = report
+        .last_completed
+        .as_ref()
+        .filter(|run| Some(run.id) != report.last_run.as_ref().map(|run| run.id))
+    {
+        lines.push(("Last completed", described(context, run)));
+    }
+    lines
+}
+
+fn days(from: Date, to: Date) -> String {
+    if from == to { from.to_string() } else { format!("{from} to {to}") }
+}
+
+fn described(context: &Context, run: &Run) -> String {
+    let started = context.calendar.display(run.started_at);
+    let what = format!(
+        "{} of {}, {} (started {started})",
+        run.kind.name(),
+        days(run.from, run.to),
+        run.status.name()
+    );
+    match (&run.error_message, run.status) {
+        (Some(message), _) => format!("{what}: {}", message.replace('\n', "; ")),
+        (None, RunStatus::Running) => format!("{what}, by process {} on {}", run.process_id, run.host),
+        (None, _) => what,
+    }
+}
+
+fn json(app: &App, report: &StatusReport) -> Value {
+    let by_provenance: serde_json::Map<_, _> = report
+        .by_provenance
+        .iter()
+        .map(|(provenance, count)| (provenance.name().to_owned(), json!(count)))
+        .collect();
+    json!({
+        "store": app.context.store.location(),
+        "platform": app.context.platform.location(),
+        "time_zone": app.context.calendar.name(),
+        "active_metrics": report.active_metrics,
+        "recorded": report.recorded.map(|(first, last)| json!({"first": first, "last": last})),
+        "records": report.records,
+        "by_provenance": by_provenance,
+        "missing": report.missing,
+        "last_finished": report.last_finished,
+        "last_finished_recorded": report.last_finished_recorded,
+        "next": {"date": report.next.date, "ready_at": report.next.ready_at, "is_due": report.next.is_due},
+        "last_run": report.last_run.as_ref().map(run_json),
+        "last_run_is_dead": report.last_run_is_dead,
+        "last_completed": report.last_completed.as_ref().map(run_json),
+    })
+}
+
+fn run_json(run: &Run) -> Value {
+    json!({
+        "id": run.id,
+        "kind": run.kind.name(),
+        "collection_date": run.from,
+        "collection_end_date": run.to,
+        "started_at": run.started_at,
+        "completed_at": run.completed_at,
+        "status": run.status.name(),
+        "metrics_collected": run.metrics_collected,
+        "error_message": run.error_message,
+        "error_details": run.error_details,
+        "host": run.host,
+        "process_id": run.process_id,
+    })
+}

@@ -1,0 +1,67 @@
+//! What the platform says today of days long recorded: every metric evaluated anew, and nothing written. The difference
+//! to the record is what deletions have taken since.
+
+use jiff::civil::Date;
+
+use super::{CollectError, Context, batch::Batch, selection};
+use crate::{
+    database::Fault,
+    metric::{DayBounds, Decimal, Definition, MetricKey},
+    platform::PlannedStatement,
+};
+
+/// For every active metric that can be computed for past days, its value of today for each day of the range (days that
+/// the zone skipped left out). A metric that cannot be read is left out.
+///
+/// # Errors
+/// When the platform or the store cannot be read.
+pub async fn recount(
+    context: &Context,
+    from: Date,
+    to: Date,
+) -> Result<Vec<(MetricKey, Vec<Decimal>)>, CollectError> {
+    let metrics = selection::active(context.store.as_ref()).await?;
+    let definitions: Vec<_> = metrics
+        .into_iter()
+        .map(|metric| metric.definition)
+        .filter(|definition| definition.measure.reconstructible())
+        .collect();
+    let days = context.calendar.days(from, to);
+    read(context, &definitions, &days).await.map_err(|fault| platform_error(context, fault))
+}
+
+async fn read(
+    context: &Context,
+    definitions: &[Definition],
+    days: &[DayBounds],
+) -> Result<Vec<(MetricKey, Vec<Decimal>)>, Fault> {
+    let schema = context.platform.inspect().await?;
+    let mut cut = context.platform.open_cut().await?;
+    let batch = Batch::new(definitions.iter().enumerate());
+    let answers = batch.read(cut.as_mut(), &schema, days).await?;
+    let values = answers.iter().filter_map(|answer| {
+        let definition = &definitions[answer.metric];
+        let of_day = |day| definition.evaluate(&answer.of_day(day).ok()?).ok();
+        let values: Option<Vec<_>> = (0..days.len()).map(|day| Some(of_day(day)?.value)).collect();
+        Some((definition.key(), values?))
+    });
+    Ok(values.collect())
+}
+
+/// The statements that reading `definitions` for `days` would run on the platform.
+///
+/// # Errors
+/// When the platform cannot be inspected.
+pub async fn plan(
+    context: &Context,
+    definitions: &[Definition],
+    days: &[DayBounds],
+) -> Result<Vec<PlannedStatement>, CollectError> {
+    let failed = |fault| platform_error(context, fault);
+    let schema = context.platform.inspect().await.map_err(failed)?;
+    Batch::new(definitions.iter().enumerate()).plan(context.platform.as_ref(), &schema, days).map_err(failed)
+}
+
+fn platform_error(context: &Context, fault: Fault) -> CollectError {
+    CollectError::Platform { location: context.platform.location(), fault }
+}
