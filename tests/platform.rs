@@ -677,3 +677,39 @@ async fn a_column_of_times_tells_its_format() {
         assert!(subject.platform.detect_time_formats(&[genre]).await.unwrap().is_empty());
     }
 }
+
+/// What is no time is in no day, whether the column is read by ranges or by one scan.
+#[tokio::test]
+async fn rows_whose_time_is_no_time_are_in_no_day() {
+    let calendar = Calendar::new("Europe/Berlin").unwrap();
+    let days = calendar.days(date(2025, 1, 1), date(2025, 1, 3));
+    for format in [TimeFormat::Iso, TimeFormat::IsoUtc] {
+        for index in ["", "CREATE INDEX things_at ON things (at);"] {
+            let file = tempfile::tempdir().unwrap();
+            let url = format!("sqlite:{}", file.path().join("platform.db").display());
+            let mut connection = sqlx::SqliteConnection::connect(&format!("{url}?mode=rwc")).await.unwrap();
+            let sql = format!(
+                "CREATE TABLE things (at TEXT, actor INTEGER, genre TEXT); {index}
+                 INSERT INTO things (at) VALUES (NULL), (''), ('0000-00-00 00:00:00'), ('yesterday'), ('9999-99-99 00:00:00'),
+                     ('2024-12-31 12:00:00'), ('2025-01-02 12:00:00');"
+            );
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+            let platform = platform::open(&url.parse().unwrap(), options(&calendar));
+            let sources = BTreeMap::from([("things".to_owned(), source(format, "UTC", false))]);
+            let schema = platform.inspect().await.unwrap();
+            let readings = [Phase::Created, Phase::Existing]
+                .map(|phase| Reading::Count { rows: rows(Filter::default()), phase });
+            let mut cut = platform.open_cut().await.unwrap();
+            let counts =
+                |tallies: &Result<Vec<Tally>, daymark::database::Fault>| tallies.as_ref().unwrap().clone();
+            let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
+            assert_eq!(counts(&answers[0]), [0, 1, 0].map(Tally::Count), "{format:?} {index}");
+            assert_eq!(counts(&answers[1]), [1, 2, 2].map(Tally::Count), "{format:?} {index}");
+            let alone = cut.read(&schema, &sources, &readings, &days[1..2]).await.unwrap();
+            assert_eq!(
+                (counts(&alone[0]), counts(&alone[1])),
+                (vec![Tally::Count(1)], vec![Tally::Count(2)])
+            );
+        }
+    }
+}

@@ -11,6 +11,9 @@ use crate::{
 /// An answer: the id of the span (or 0) and the values, as text.
 pub type Answer = (usize, Vec<Option<String>>);
 
+/// The id of an answer that belongs to no span.
+pub const NO_SPAN: usize = usize::MAX;
+
 /// The most rows that one statement may answer with; what asks for more is asked for fewer days at a time.
 pub const MAX_ANSWERS: usize = 100_000;
 

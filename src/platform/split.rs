@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{
     execute::Reader,
     scan::{Body, Scan},
-    session::MAX_ANSWERS,
+    session::{MAX_ANSWERS, NO_SPAN},
     time::{Edge, Span},
 };
 use crate::database::{Fault, FaultClass};
@@ -35,7 +35,7 @@ impl Reader<'_> {
             let fault = match self.answers(&scan.statement(body, &spans)).await {
                 Ok(mut answers) if answers.len() <= MAX_ANSWERS => {
                     answers.sort_by_key(|(id, _)| *id);
-                    for (id, values) in answers {
+                    for (id, values) in answers.into_iter().filter(|(id, _)| *id != NO_SPAN) {
                         sink(id, values)?;
                     }
                     continue;

@@ -53,6 +53,8 @@ pub struct TimeColumn {
 }
 
 const DAY_S: i64 = 86_400;
+/// Texts before this one ("", "0000-00-00 00:00:00") are no times, and their rows are in no day.
+const EARLIEST_TEXT: &str = "'0001'";
 
 impl TimeColumn {
     /// `sql` is the quoted column, or an expression of the same format as the source's time column.
@@ -82,16 +84,37 @@ impl TimeColumn {
 
     /// The condition that a row lies between the edges.
     pub fn between(&self, lower: Option<Edge>, upper: Edge) -> String {
-        let mut conditions = Vec::new();
-        if self.format == TimeFormat::Iso {
-            // The text's own order is only good to the day, as offsets reach from −14 to +14 hours; it lets an index help.
-            let day = |edge: Edge, days: i64| self.dialect.text(&date_text(edge.instant, days));
-            conditions.extend(lower.map(|edge| format!("{} >= {}", self.sql, day(edge, -1))));
-            conditions.push(format!("{} < {}", self.sql, day(upper, 2)));
-        }
         let subject = self.comparable();
-        conditions.extend(lower.map(|edge| format!("{subject} >= {}", self.edge(edge))));
-        conditions.push(format!("{subject} < {}", self.edge(upper)));
+        let (from, until) =
+            (|edge| format!("{subject} >= {}", self.edge(edge)), format!("{subject} < {}", self.edge(upper)));
+        let conditions = match (self.format, lower) {
+            // The text's own order is only good to the day, as offsets reach from −14 to +14 hours. It lets an index
+            // narrow the range down, and only what is near an edge has to be converted.
+            (TimeFormat::Iso, _) => {
+                let day = |edge: Edge, days: i64| self.dialect.text(&date_text(edge.instant, days));
+                let column = &self.sql;
+                let start = lower.map_or_else(
+                    || format!("{column} >= {EARLIEST_TEXT}"),
+                    |edge| {
+                        format!(
+                            "{column} >= {} AND ({column} >= {} OR {})",
+                            day(edge, -1),
+                            day(edge, 2),
+                            from(edge)
+                        )
+                    },
+                );
+                vec![
+                    start,
+                    format!("{column} < {} AND ({column} < {} OR {until})", day(upper, 2), day(upper, -1)),
+                ]
+            }
+            (_, Some(edge)) => vec![from(edge), until],
+            (TimeFormat::IsoUtc | TimeFormat::IsoUtcT, None) => {
+                vec![format!("{subject} >= {EARLIEST_TEXT}"), until]
+            }
+            (_, None) => vec![until],
+        };
         conditions.join(" AND ")
     }
 
@@ -137,34 +160,32 @@ impl TimeColumn {
     /// For each row the index of its span: 0 before `edges[0]`, 1 from there to `edges[1]`, and so on.
     pub fn bucket(&self, edges: &[Edge]) -> String {
         if let [only] = edges {
-            return format!("CASE WHEN {} < {} THEN 0 ELSE 1 END", self.comparable(), self.edge(*only));
+            return format!("CASE WHEN {} THEN 0 ELSE 1 END", self.between(None, *only));
         }
         if self.dialect == Dialect::Postgres {
             let array: Vec<_> = edges.iter().map(|edge| self.edge(*edge)).collect();
             return format!("width_bucket({}, ARRAY[{}])", self.sql, array.join(", "));
         }
-        let numbers: Vec<_> = edges.iter().map(|edge| self.number(*edge)).collect();
-        self.arithmetic_bucket(&numbers)
+        self.arithmetic_bucket(edges)
     }
 
     /// SQLite has no `width_bucket`. Days are 24 hours long but for a few, so the edges fall into runs of equal steps,
     /// and within a run the index is a division.
-    fn arithmetic_bucket(&self, edges: &[i64]) -> String {
+    fn arithmetic_bucket(&self, edges: &[Edge]) -> String {
+        let Some(first) = edges.first() else { return "0".to_owned() };
         let unit = if self.format == TimeFormat::UnixMillis { 1000 } else { 1 };
         let subject = self.seconds();
         let mut runs: Vec<(usize, i64)> = Vec::new();
-        for (index, edge) in edges.iter().enumerate() {
+        for (index, edge) in edges.iter().map(|edge| self.number(*edge)).enumerate() {
             let continues = runs.last().is_some_and(|(first, start)| {
-                *edge == start + i64::try_from(index - first).unwrap_or_default() * DAY_S * unit
+                edge == start + i64::try_from(index - first).unwrap_or_default() * DAY_S * unit
             });
             if !continues {
-                runs.push((index, *edge));
+                runs.push((index, edge));
             }
         }
-        let mut sql = String::from("CASE");
-        if let Some(first) = edges.first() {
-            sql += &format!(" WHEN {subject} < {first} THEN 0");
-        }
+        // Most rows of a long history lie before the first edge, which their text tells without being converted.
+        let mut sql = format!("CASE WHEN {} THEN 0", self.between(None, *first));
         for (position, (index, start)) in runs.iter().enumerate() {
             let value = format!("{} + CAST(({subject} - {start}) / {} AS INTEGER)", index + 1, DAY_S * unit);
             match runs.get(position + 1) {
@@ -218,7 +239,7 @@ impl TimeColumn {
                 format!("SELECT 0, json_array(min({})) FROM {table}", self.seconds())
             }
             (Dialect::Sqlite, _) => format!(
-                "SELECT 0, json_array({}) FROM {table} WHERE {column} >= '0' AND {column} < ':' ORDER BY {column} LIMIT 1",
+                "SELECT 0, json_array({}) FROM {table} WHERE {column} >= {EARLIEST_TEXT} AND {column} < ':' ORDER BY {column} LIMIT 1",
                 self.seconds()
             ),
         }

@@ -12,7 +12,7 @@ use super::{
     dialect::Dialect,
     execute::{Reader, ReadingResults},
     plan_statements,
-    session::{Answer, MAX_ANSWERS, Session},
+    session::{Answer, MAX_ANSWERS, NO_SPAN, Session},
     time::TimeColumn,
 };
 use crate::{
@@ -224,7 +224,7 @@ impl Session for PostgresSession {
     async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault> {
         let decode = |row: &sqlx::postgres::PgRow| {
             let id: i64 = row.try_get(0)?;
-            Ok((usize::try_from(id).unwrap_or(usize::MAX), row.try_get(1)?))
+            Ok((usize::try_from(id).unwrap_or(NO_SPAN), row.try_get(1)?))
         };
         self.guarded(sql.to_owned(), decode).await
     }

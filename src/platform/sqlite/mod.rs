@@ -17,7 +17,7 @@ use super::{
     dialect::Dialect,
     execute::{Reader, ReadingResults},
     plan_statements,
-    session::{Answer, MAX_ANSWERS, Session},
+    session::{Answer, MAX_ANSWERS, NO_SPAN, Session},
     time::TimeColumn,
 };
 use crate::{
@@ -186,9 +186,10 @@ impl Session for SqliteSession {
 
     async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault> {
         let decode = |row: &sqlx::sqlite::SqliteRow| {
-            let id: i64 = row.try_get(0)?;
+            // NULL: the row's time could not be read, so it is in no day.
+            let id: Option<i64> = row.try_get(0)?;
             let json: String = row.try_get(1)?;
-            Ok((usize::try_from(id).unwrap_or(usize::MAX), texts(&json)?))
+            Ok((id.and_then(|id| usize::try_from(id).ok()).unwrap_or(NO_SPAN), texts(&json)?))
         };
         self.rows(sql.to_owned(), decode).await
     }
