@@ -8,7 +8,7 @@ use sqlx::{ColumnIndex, Decode, Row, Type};
 
 use super::StoreError;
 use crate::{
-    database::Fault,
+    database::{Fault, FaultClass},
     metric::{Definition, MetricKey, MetricType},
 };
 
@@ -18,6 +18,13 @@ pub(super) fn failed(location: &str, error: sqlx::Error) -> StoreError {
         sqlx::Error::ColumnDecode { index, source } => StoreError::Corrupt {
             location: location.to_owned(),
             what: format!("column {}: {source}", index.trim_matches('"')),
+        },
+        sqlx::Error::PoolTimedOut => StoreError::Fault {
+            location: location.to_owned(),
+            fault: Fault::new(
+                FaultClass::Unreachable,
+                "it accepts no connection, or all connections of this process are busy",
+            ),
         },
         other => StoreError::Fault { location: location.to_owned(), fault: Fault::from(other) },
     }

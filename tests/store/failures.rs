@@ -9,7 +9,7 @@ use daymark::{
 use url::Url;
 
 use crate::{
-    fixture::{Fixture, day},
+    fixture::{Fixture, day, record},
     support::fresh_database,
 };
 
@@ -123,4 +123,23 @@ async fn sqlite_says_what_is_wrong_with_the_path() {
     let error = error_at(&at("file/store.db")).await;
     assert!(error.to_string().contains("file"), "{error}");
     assert!(!error.is_passing());
+}
+
+/// Even where the server's default is to answer before a commit is on the disk.
+#[tokio::test]
+async fn postgres_commits_are_durable() {
+    let fixture = Fixture::postgres().await;
+    let setting = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit TO off', current_database()); END $$";
+    fixture.sql(setting).await.unwrap();
+    let run = fixture.ready().await;
+    // The trigger writes down what holds in the store's own session.
+    let spy = "CREATE FUNCTION spy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                   NEW.metadata := jsonb_build_object('synchronous_commit', current_setting('synchronous_commit'));
+                   RETURN NEW;
+               END $$;
+               CREATE TRIGGER spy BEFORE INSERT ON daily_metrics FOR EACH ROW EXECUTE FUNCTION spy()";
+    fixture.sql(spy).await.unwrap();
+    fixture.store.commit(&[record(run, day(1), "5")], None).await.unwrap();
+    let read = fixture.store.records(day(1), day(1), None).await.unwrap();
+    assert_eq!(read[0].metadata["synchronous_commit"], "on");
 }

@@ -139,3 +139,28 @@ async fn a_role_that_owns_nothing_can_record() {
     assert_eq!(recorder.records(day(1), day(1), None).await.unwrap()[0].value, decimal("5"));
     assert!(recorder.try_lock(&daymark::store::LockName::Backfill).await.unwrap().is_some());
 }
+
+/// Looking up what was written takes one step a record, however many there are.
+#[tokio::test]
+async fn sqlite_finds_each_offered_record_by_its_key() {
+    let fixture = Fixture::sqlite();
+    fixture.store.migrate().await.unwrap();
+    let statements = [
+        include_str!("../../src/store/sqlite/insert_records.sql"),
+        include_str!("../../src/store/sqlite/select_written.sql"),
+    ];
+    for statement in statements {
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let mut connection = fixture.sqlite_connection().await;
+        let rows = sqlx::query(explain).bind("default").bind("[]").fetch_all(&mut connection).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        let outer = plan.iter().position(|step| step.starts_with("SCAN given"));
+        let inner = plan.iter().position(|step| {
+            step.starts_with("SEARCH kept USING")
+                && ["tenant_id", "metric_category", "metric_type", "metric_date"]
+                    .iter()
+                    .all(|column| step.contains(&format!("{column}=?")))
+        });
+        assert!(outer.is_some() && outer < inner, "{plan:?}");
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use jiff::civil::Date;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
@@ -52,30 +52,21 @@ impl SqliteStore {
             return Ok(Vec::new());
         }
         let mut keys = HashSet::new();
-        let given = records.iter().filter(|record| keys.insert((record.metric_date, &record.key)));
-        let given = serde_json::Value::from_iter(given.map(|record| {
-            json!({
-                "id": Uuid::new_v4().to_string(),
-                "metric_date": record.metric_date.to_string(),
-                "metric_type": record.key.metric_type.name(),
-                "metric_category": record.key.category,
-                "value": record.value.to_string(),
-                "metadata": serde_json::to_string(&record.metadata).unwrap_or_default(),
-                "provenance": record.provenance.name(),
-                "definition_version": record.definition_version,
-                "collection_id": record.collection_id.to_string(),
-                "collection_timestamp": text(record.collection_timestamp),
-            })
-        }))
-        .to_string();
-        sqlx::query(include_str!("insert_records.sql"))
+        // An INSERT sees no row of its own, so a key that comes twice would be an error.
+        let given: Vec<_> =
+            records.iter().filter(|record| keys.insert((record.metric_date, &record.key))).collect();
+        let array = given.iter().copied().map(offered).collect::<Value>().to_string();
+        let inserted = sqlx::query(include_str!("insert_records.sql"))
             .bind(&self.tenant)
-            .bind(&given)
+            .bind(&array)
             .execute(&mut *connection)
             .await?;
+        if inserted.rows_affected() == given.len() as u64 {
+            return Ok(given.into_iter().map(|record| (record.metric_date, record.key.clone())).collect());
+        }
         let rows = sqlx::query(include_str!("select_written.sql"))
             .bind(&self.tenant)
-            .bind(&given)
+            .bind(&array)
             .fetch_all(connection)
             .await?;
         rows.iter()
@@ -156,6 +147,22 @@ impl SqliteStore {
         };
         rows.iter().map(counted).collect::<Result<_, _>>().map_err(|error| self.failed(error))
     }
+}
+
+/// A record as `insert_records.sql` takes it.
+fn offered(record: &Record) -> Value {
+    json!({
+        "id": Uuid::new_v4().to_string(),
+        "metric_date": record.metric_date.to_string(),
+        "metric_type": record.key.metric_type.name(),
+        "metric_category": record.key.category,
+        "value": record.value.to_string(),
+        "metadata": Value::Object(record.metadata.clone()).to_string(),
+        "provenance": record.provenance.name(),
+        "definition_version": record.definition_version,
+        "collection_id": record.collection_id.to_string(),
+        "collection_timestamp": text(record.collection_timestamp),
+    })
 }
 
 fn record(columns: &SqliteRow) -> Result<Record, sqlx::Error> {
