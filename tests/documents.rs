@@ -1,0 +1,220 @@
+//! The documents are held to what can be checked cheaply: links, definitions, commands, exit codes, settings, layers.
+
+#![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use daymark::config::{Environment, GivenFlags, load};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every document for readers, by its path.
+fn documents() -> Vec<(PathBuf, String)> {
+    let folders = ["", "docs", "bench"].map(|folder| root().join(folder));
+    let files =
+        folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|file| file.unwrap().path());
+    let markdown = files.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let documents: Vec<_> = markdown.map(|path| (path.clone(), read(path))).collect();
+    assert!(documents.len() >= 10, "{documents:?}");
+    documents
+}
+
+/// The fenced blocks of a document: language and text.
+fn blocks(text: &str) -> Vec<(&str, &str)> {
+    let fenced = text.split("\n```").skip(1).step_by(2);
+    fenced.map(|block| block.split_once('\n').unwrap_or((block, ""))).collect()
+}
+
+/// What a document sets as code: its blocks, and the spans between backticks.
+fn code(text: &str) -> Vec<&str> {
+    let prose = text.split("\n```").step_by(2);
+    let spans = prose.flat_map(|part| part.split('`').skip(1).step_by(2));
+    blocks(text).into_iter().map(|(_, block)| block).chain(spans).collect()
+}
+
+/// The names under which headings can be linked to.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings =
+        text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    let anchor =
+        |heading: &str| heading.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-");
+    headings.map(anchor).collect()
+}
+
+/// The first column's and the second's text of each row of the table under `header`.
+fn table(text: &str, header: &str) -> Vec<(String, String)> {
+    let (_, rest) = text.split_once(header).unwrap_or_else(|| panic!("there is no table {header}"));
+    let rows = rest.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let cells = |row: &str| {
+        let cells: Vec<_> = row.split('|').map(|cell| cell.trim().to_owned()).collect();
+        (cells[1].clone(), cells[2].clone())
+    };
+    rows.map(cells).collect()
+}
+
+/// `daymark --help` with its lines joined, and the commands it lists.
+fn help() -> (String, BTreeSet<String>) {
+    let output = Command::new(env!("CARGO_BIN_EXE_daymark")).arg("--help").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let commands =
+        text.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names = commands.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = names.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect();
+    (text.split_whitespace().collect::<Vec<_>>().join(" "), names)
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for (path, text) in documents() {
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let linked = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            assert!(linked.exists(), "{}: there is no {target}", path.display());
+            let known = anchor.is_empty() || anchors(&read(&linked)).contains(anchor);
+            assert!(known, "{}: {target} is no heading", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_definition_shown_can_be_read() {
+    let text = read("docs/definitions.md");
+    let shown: Vec<_> = blocks(&text).into_iter().filter(|(language, _)| *language == "toml").collect();
+    assert!(shown.len() >= 10, "{shown:?}");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("daymark.toml");
+    for (_, block) in shown {
+        fs::write(&file, block).unwrap();
+        let read = load(Some(&file), &GivenFlags::new(), &Environment::new());
+        read.unwrap_or_else(|problems| panic!("{problems}\n{block}"));
+    }
+}
+
+#[test]
+fn every_command_exists_and_is_in_the_readme() {
+    let (_, commands) = help();
+    for (path, text) in documents() {
+        for words in code(&text).iter().flat_map(|code| code.split("daymark ").skip(1)) {
+            let word = words.split(|c: char| !c.is_ascii_lowercase()).next().unwrap_or_default();
+            assert!(word.is_empty() || commands.contains(word), "{}: daymark {word}", path.display());
+        }
+    }
+    let listed = table(&read("README.md"), "| Command | Does |").into_iter();
+    let listed: BTreeSet<_> =
+        listed.map(|(name, _)| name.replace("daymark", "").replace(['`', ' '], "")).collect();
+    let commands: BTreeSet<_> = commands.into_iter().filter(|name| name != "help").collect();
+    assert_eq!(listed, commands);
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_program() {
+    let listed = table(&read("README.md"), "| Exit code | Means |");
+    let sentence: Vec<_> = listed.iter().map(|(code, meaning)| format!("{code} {meaning}")).collect();
+    let sentence = format!("Exit codes: {}.", sentence.join("; "));
+    let (help, _) = help();
+    assert!(help.contains(&sentence), "{sentence} is not what `daymark --help` says");
+    let written = read("src/cli/exit.rs");
+    let (_, variants) = written.split_once("pub enum Exit {").unwrap();
+    let variants = variants.split('}').next().unwrap().lines().filter_map(|line| line.split_once(" = "));
+    let codes: Vec<_> = variants.map(|(_, code)| code.trim_end_matches(',').to_owned()).collect();
+    assert_eq!(listed.into_iter().map(|(code, _)| code).collect::<Vec<_>>(), codes);
+}
+
+#[test]
+fn every_environment_variable_is_a_setting() {
+    let settings = read("docs/settings.md");
+    for (path, text) in documents() {
+        for rest in text.split("DAYMARK_").skip(1) {
+            let end = rest.find(|c: char| !c.is_ascii_uppercase() && c != '_').unwrap_or(rest.len());
+            let name = format!("DAYMARK_{}", &rest[..end]);
+            let known = settings.contains(&format!("`{name}`")) || name.starts_with("DAYMARK_TEST_");
+            assert!(known, "{}: {name} is no setting", path.display());
+        }
+    }
+}
+
+/// The modules of the crate that each module uses, its tests left out.
+fn uses() -> BTreeMap<String, BTreeSet<String>> {
+    fn walk(path: &Path, module: &str, used: &mut BTreeSet<String>) {
+        if path.is_dir() {
+            for entry in fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()) {
+                if !entry.ends_with("tests") {
+                    walk(&entry, module, used);
+                }
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            used.extend(code.split("crate::").skip(1).flat_map(first_segments));
+            used.remove(module);
+        }
+    }
+    let mut uses = BTreeMap::new();
+    for path in fs::read_dir(root().join("src")).unwrap().map(|entry| entry.unwrap().path()) {
+        let module = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if !["main", "lib"].contains(&module.as_str()) {
+            walk(&path, &module, uses.entry(module.clone()).or_default());
+        }
+    }
+    uses
+}
+
+/// `metric` of `metric::Decimal`; `clock` and `metric` of `{clock::Clock, metric::{Day, Decimal}}`.
+fn first_segments(path: &str) -> Vec<String> {
+    let segment = |text: &str| text.trim().chars().take_while(|c| c.is_ascii_lowercase()).collect::<String>();
+    let Some(list) = path.strip_prefix('{') else { return vec![segment(path)] };
+    let (mut depth, mut segments) = (0, vec![String::new()]);
+    for c in list.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => segments.push(String::new()),
+            c if depth == 0 => segments.last_mut().unwrap().push(c),
+            _ => {}
+        }
+    }
+    segments.iter().map(|text| segment(text)).filter(|text| !text.is_empty()).collect()
+}
+
+#[test]
+fn the_layers_are_as_the_architecture_says() {
+    let written = table(&read("ARCHITECTURE.md"), "| Module | Uses |").into_iter();
+    let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<BTreeSet<_>>();
+    let written: BTreeMap<_, _> =
+        written.map(|(module, used)| (module.replace('`', ""), names(&used))).collect();
+    assert_eq!(written, uses());
+}
+
+#[test]
+fn sql_is_run_in_three_folders_only() {
+    for (module, _) in uses() {
+        let folder = root().join("src").join(&module);
+        let runs_sql = folder.is_dir() && contains(&folder, "sqlx::query");
+        assert!(!runs_sql || ["platform", "store", "demo"].contains(&module.as_str()), "{module} runs SQL");
+    }
+    assert!(contains(&root().join("src/store"), "sqlx::query"));
+}
+
+fn contains(folder: &Path, text: &str) -> bool {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).any(|path| match path.is_dir() {
+        true => contains(&path, text),
+        false => fs::read_to_string(&path).is_ok_and(|content| content.contains(text)),
+    })
+}
