@@ -119,6 +119,10 @@ async fn sqlite_says_what_is_wrong_with_the_path() {
     fs::write(directory.path().join("letter.txt"), "Dear database, ".repeat(100)).unwrap();
     let error = error_at(&at("letter.txt")).await;
     assert!(error.to_string().contains("not an SQLite database"), "{error}");
+    fs::create_dir(directory.path().join("folder")).unwrap();
+    let error = error_at(&at("folder")).await;
+    assert!(error.to_string().contains("it is a directory; name a file"), "{error}");
+    assert!(!error.is_passing());
     fs::write(directory.path().join("file"), "").unwrap();
     let error = error_at(&at("file/store.db")).await;
     assert!(error.to_string().contains("file"), "{error}");

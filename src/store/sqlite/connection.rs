@@ -47,13 +47,18 @@ impl SqliteStore {
     }
 
     /// # Errors
-    /// When the directory that the file is in, or would be in, does not exist or cannot be looked into.
+    /// When the directory that the file is in, or would be in, does not exist or cannot be looked into, or when it is
+    /// a directory itself.
     pub(super) fn file_exists(&self) -> Result<bool, StoreError> {
         let directory = match self.path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
         match (directory.is_dir(), self.path.try_exists()) {
+            (true, Ok(true)) if self.path.is_dir() => {
+                let message = "it is a directory; name a file, which may be in it".to_owned();
+                Err(self.fault(FaultClass::Other, message))
+            }
             (true, Ok(exists)) => Ok(exists),
             (false, Ok(_)) => {
                 let message = format!(
