@@ -43,6 +43,9 @@ pub struct Fault {
     pub context: Option<String>,
 }
 
+/// SQLite says that the disk is full only when no space at all is left (ENOSPC, code 13).
+const SQLITE_IOERR_WRITE: &str = "778";
+
 impl Fault {
     pub fn new(class: FaultClass, message: impl Into<String>) -> Self {
         Self { class, message: message.into(), sqlstate: None, context: None }
@@ -63,6 +66,14 @@ impl Fault {
     fn from_sqlite(error: &dyn sqlx::error::DatabaseError) -> Self {
         let code = error.code().map(|code| code.into_owned());
         let primary = code.as_deref().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
+        if code.as_deref() == Some(SQLITE_IOERR_WRITE) {
+            let message = format!(
+                "{}: a write failed, as it does where a quota or a limit on the size of files is reached",
+                error.message()
+            );
+            let sqlstate = code.map(|code| format!("sqlite:{code}"));
+            return Self { sqlstate, ..Self::new(FaultClass::Full, message) };
+        }
         let message = error.message().to_owned();
         let class = match primary {
             Some(5 | 6) => FaultClass::Contention,
