@@ -7,8 +7,8 @@ use super::{
     Finding,
     declaration::SourceDeclaration,
     nearest::suggestion,
-    preset::{known_sources, recognise_known},
-    recognise::Recognised,
+    preset::{PLACE, known_sources, known_tables, recognise_known},
+    recognise::{Recognised, grant, table_name},
     source_check::check_source,
     time_format::DetectedFormats,
 };
@@ -54,7 +54,10 @@ impl<'a> Catalogue<'a> {
         for name in known_sources().filter(|_| with_preset) {
             entries.entry(name.to_owned()).or_insert_with(|| match recognise_known(name, schema, detected) {
                 Ok(recognised) => Entry::Ready(recognised),
-                Err(reason) => Entry::Missing(reason),
+                Err(reason) => {
+                    findings.extend(may_not_be_read(name, schema));
+                    Entry::Missing(reason)
+                }
             });
         }
         Self(entries)
@@ -81,4 +84,14 @@ impl<'a> Catalogue<'a> {
             _ => format!("no table of {name} was found"),
         }
     }
+}
+
+/// A table that is there and closed is another matter than one that the platform does not have.
+fn may_not_be_read(name: &str, schema: &Schema) -> Option<Finding> {
+    let table = known_tables(name, schema).into_iter().find(|table| !table.readable)?;
+    let message = format!(
+        "the platform's role may not read {}, so that metrics of {name} lack it or are left out",
+        table_name(table)
+    );
+    Some(Finding::warning(PLACE, message).hint(grant(table)))
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::platform::{ColumnType, Schema, Table};
 
 /// Where the preset's own declarations stand, for messages.
-const PLACE: &str = "the community preset";
+pub const PLACE: &str = "the community preset";
 
 /// A source that the preset knows.
 struct KnownSource {
