@@ -9,13 +9,19 @@ use crate::{
     store::{Finish, LockName, RunStatus, StoreError},
 };
 
-/// Checks the store, the platform and every metric. `wanted` are the definitions that the configuration makes; when
-/// there are none, those in the store are checked. Nothing is found: the next collection will work.
+/// Checks the store, the platform and every metric: those that the configuration makes (`wanted`), and those that are
+/// in the store otherwise and will be collected until the configuration is applied. Nothing is found: the next
+/// collection will work.
 pub async fn check(context: &Context, wanted: &[Definition]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let stored = check_store(context, wanted, &mut findings).await;
-    let definitions = if wanted.is_empty() { &stored } else { wanted };
-    check_platform(context, definitions, &mut findings).await;
+    let otherwise = stored.into_iter().filter(|definition| !wanted.contains(definition));
+    let metrics: Vec<_> = wanted
+        .iter()
+        .map(|definition| (format!("metric {}", definition.category), definition.clone()))
+        .chain(otherwise.map(|stored| (format!("metric {} as it is in the store", stored.category), stored)))
+        .collect();
+    check_platform(context, &metrics, &mut findings).await;
     findings
 }
 
@@ -81,9 +87,10 @@ async fn check_applied(context: &Context, wanted: &[Definition]) -> Option<Findi
     })
 }
 
-async fn check_platform(context: &Context, definitions: &[Definition], findings: &mut Vec<Finding>) {
+/// `metrics` are definitions, and what to call them.
+async fn check_platform(context: &Context, metrics: &[(String, Definition)], findings: &mut Vec<Finding>) {
     let explained = match context.platform.inspect().await {
-        Ok(schema) => explain(context, &schema, definitions).await,
+        Ok(schema) => explain(context, &schema, metrics).await,
         Err(fault) => Err(fault),
     };
     match explained {
@@ -99,16 +106,16 @@ async fn check_platform(context: &Context, definitions: &[Definition], findings:
 async fn explain(
     context: &Context,
     schema: &Schema,
-    definitions: &[Definition],
+    metrics: &[(String, Definition)],
 ) -> Result<Vec<Finding>, Fault> {
     let mut cut = context.platform.open_cut().await?;
     let last_finished = context.last_finished();
     let days = context.calendar.days(last_finished, last_finished);
-    let batch = Batch::new(definitions.iter().enumerate());
+    let batch = Batch::new(metrics.iter().map(|(_, definition)| definition).enumerate());
     let answers = batch.explain(cut.as_mut(), schema, &days).await?;
     let finding = |answer: super::batch::Answer<'_, String>| {
         let fault = answer.readings.err()?;
-        let place = format!("metric {}", definitions[answer.metric].category);
+        let (place, _) = &metrics[answer.metric];
         Some(Finding::error(place, fault.to_string()).hint(advice(fault)))
     };
     Ok(answers.iter().filter_map(finding).collect())

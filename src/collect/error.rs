@@ -67,6 +67,11 @@ fn did_you_mean(nearest: Option<&str>) -> String {
 
 /// What a person can do about a fault of the platform.
 pub(super) fn advice(fault: &Fault) -> &'static str {
+    match fault.sqlstate.as_deref() {
+        Some("28P01" | "28000") => return "check the user and the password in its URL",
+        Some("3D000" | "sqlite:26") => return "check that its URL names the right database",
+        _ => {}
+    }
     match fault.class {
         FaultClass::Unreachable => "check that it is running, and the host and the port in its URL",
         FaultClass::Denied => "grant the role SELECT on the tables that the sources name",
