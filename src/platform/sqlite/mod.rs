@@ -45,6 +45,10 @@ impl SqlitePlatform {
             let message = format!("there is no file `{}`", self.path.display());
             return Err(Fault::new(FaultClass::Other, message));
         }
+        if self.path.is_dir() {
+            let message = format!("`{}` is a directory, not a file", self.path.display());
+            return Err(Fault::new(FaultClass::Other, message));
+        }
         let connect = SqliteConnectOptions::new()
             .filename(&self.path)
             .read_only(true)
