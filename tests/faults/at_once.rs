@@ -1,0 +1,69 @@
+//! Two processes that record the same at once.
+
+use crate::{
+    database::Database,
+    installation::{FIRST, Installation, LAST, METRICS, days, end, wait_until_blocked},
+};
+
+#[tokio::test]
+async fn the_second_is_told_who_is_at_it_on_sqlite() {
+    let platform = Database::fresh_postgres().await;
+    the_second_is_told_who_is_at_it(Installation::of_platform(platform).await).await;
+}
+
+#[tokio::test]
+async fn the_second_is_told_who_is_at_it_on_postgres() {
+    the_second_is_told_who_is_at_it(Installation::postgres().await).await;
+}
+
+/// The first is kept busy by a lock on the platform.
+async fn the_second_is_told_who_is_at_it(installation: Installation) {
+    let kinds = [
+        (["collect", "--date", FIRST].as_slice(), "collecting 2024-07-01"),
+        (["backfill", "--from", FIRST, "--to", LAST].as_slice(), "a backfill"),
+    ];
+    for (arguments, what) in kinds {
+        let mut somebody = installation.platform.session().await;
+        somebody.execute("BEGIN; LOCK TABLE posts IN ACCESS EXCLUSIVE MODE").await;
+        let first = installation.spawn(arguments);
+        wait_until_blocked(&mut installation.platform.session().await).await;
+        let holder = format!("error: {what} is already being done by process {} on ", first.id());
+
+        let second = installation.run(arguments);
+        assert_eq!(second.code, Some(4), "{second:?}");
+        assert!(second.stderr.starts_with(&holder), "{second:?} does not say {holder}");
+        assert!(second.stderr.trim_end().ends_with("; try again when it has finished"), "{second:?}");
+
+        somebody.execute("ROLLBACK").await;
+        let first = end(first);
+        assert_eq!(first.code, Some(0), "{first:?}");
+    }
+    let ledger = installation.ledger().await;
+    ledger.assert_complete(FIRST, LAST);
+    assert_eq!(ledger.with_status("completed").len(), 2, "who came second left nothing in the log");
+}
+
+/// Days that two processes run for.
+const RACES: usize = 8;
+
+crate::on_both!(exactly_one_records);
+
+/// Both are started at once; whoever is second finds the other at work, or everything there already.
+async fn exactly_one_records(installation: Installation) {
+    for date in &days(FIRST, LAST)[..RACES] {
+        let arguments = ["collect", "--date", date];
+        let ended = [installation.spawn(&arguments), installation.spawn(&arguments)].map(end);
+        let recorded = format!("{date}: {} metrics reconstructed, in ", METRICS.len());
+        let winners = ended.iter().filter(|ended| ended.stdout.contains(&recorded)).count();
+        assert_eq!(winners, 1, "{ended:?}");
+        for other in ended.iter().filter(|ended| !ended.stdout.contains(&recorded)) {
+            let nothing_to_do = other.code == Some(0) && other.stdout.contains("nothing to do");
+            let busy = other.code == Some(4) && other.stderr.contains("is already being done by process");
+            assert!(nothing_to_do || busy, "{ended:?}");
+        }
+        let ledger = installation.ledger().await;
+        ledger.assert_complete(FIRST, date);
+        let wrote = ledger.runs.iter().filter(|run| run.from == *date && ledger.written_by(run) > 0);
+        assert_eq!(wrote.count(), 1, "{:?}", ledger.runs);
+    }
+}

@@ -1,0 +1,124 @@
+//! A store whose disk is full: on a file system of its own where one can be mounted, and under a limit on the size of
+//! files, which every user can set.
+
+use crate::{
+    database::Database,
+    installation::{Ended, FIRST, Installation, LAST},
+    server::PrivateServer,
+    small_disk::SmallDisk,
+};
+
+const BACKFILL: [&str; 5] = ["backfill", "--from", FIRST, "--to", LAST];
+
+/// What a run that found the disk full leaves: whole days only, and a store that is in order.
+async fn assert_cut_short(installation: &Installation, ended: &Ended) {
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended.stderr.contains("; free some space: nothing was lost, and it can be tried again"),
+        "{ended:?}"
+    );
+    let ledger = installation.ledger().await;
+    ledger.assert_sound_after(&Default::default());
+    assert!(ledger.dates().contains(FIRST), "what was committed before is there");
+    assert!(!ledger.dates().contains(LAST));
+    assert!(ledger.with_status("completed").is_empty());
+    if !installation.store.is_postgres() {
+        let integrity = installation.store.reader().await.rows("PRAGMA integrity_check").await;
+        assert_eq!(integrity, [[Some("ok".to_owned())]]);
+    }
+}
+
+/// A limit in blocks of 512 bytes, for each file; a write beyond it fails instead of killing the process.
+fn run_limited(installation: &Installation, blocks: usize, arguments: &[&str]) -> Ended {
+    let limit = format!("trap '' XFSZ; ulimit -f {blocks}");
+    installation.command_after(&limit, arguments).output().unwrap().into()
+}
+
+/// Once there is room, the next run closes what the one before could not, and records the rest.
+async fn assert_made_up_for(installation: &Installation) {
+    let before = installation.ledger().await;
+    installation.succeed(&BACKFILL);
+    let after = installation.ledger().await;
+    after.assert_sound_after(&before);
+    after.assert_complete(FIRST, LAST);
+    assert_eq!(after.with_status("failed").len(), before.runs.len());
+}
+
+#[tokio::test]
+async fn sqlite_under_a_limit_on_the_size_of_files() {
+    let mut installation = Installation::sqlite().await;
+    installation.set("DAYMARK_BACKFILL_CHUNK_DAYS", 7);
+    // Enough for the log entry perhaps, and not for the records.
+    let collected = run_limited(&installation, 72, &["collect", "--date", FIRST]);
+    assert_eq!(collected.code, Some(1), "{collected:?}");
+    assert!(collected.stderr.contains("a limit on the size of files is reached"), "{collected:?}");
+    let ledger = installation.ledger().await;
+    assert!(ledger.records.is_empty() && ledger.with_status("completed").is_empty());
+
+    let ended = run_limited(&installation, 1000, &BACKFILL);
+    assert!(ended.stderr.contains("a limit on the size of files is reached"), "{ended:?}");
+    assert_cut_short(&installation, &ended).await;
+    assert_made_up_for(&installation).await;
+}
+
+#[tokio::test]
+async fn sqlite_on_a_full_disk() {
+    let mut installation = Installation::sqlite().await;
+    installation.set("DAYMARK_BACKFILL_CHUNK_DAYS", 7);
+    let disk = SmallDisk::mount(512);
+    let ended = match &disk {
+        Some(disk) => {
+            installation.store = Database::Sqlite(disk.path().join("store.db"));
+            installation.succeed(&["migrate"]);
+            installation.succeed(&["apply"]);
+            let ended = installation.run(&BACKFILL);
+            assert!(ended.stderr.contains("database or disk is full (sqlite:13)"), "{ended:?}");
+            ended
+        }
+        None => run_limited(&installation, 1000, &BACKFILL),
+    };
+    assert_cut_short(&installation, &ended).await;
+    if let Some(disk) = &disk {
+        disk.grow(64 * 1024);
+    }
+    assert_made_up_for(&installation).await;
+}
+
+/// The records' partitions will lie on the small disk. Where none can be mounted, a trigger answers as the server would.
+#[tokio::test]
+async fn postgres_on_a_full_disk() {
+    let server = PrivateServer::new();
+    let mut installation = Installation::of_store(Database::Postgres(server.url())).await;
+    installation.set("DAYMARK_BACKFILL_CHUNK_DAYS", 7);
+    let mut owner = installation.store.session().await;
+    let disk = SmallDisk::mount(256);
+    match &disk {
+        Some(disk) => {
+            disk.give_to_server();
+            owner.execute(&format!("CREATE TABLESPACE small LOCATION '{}'", disk.path().display())).await;
+            owner.execute("ALTER ROLE postgres SET default_tablespace = small").await;
+        }
+        None => {
+            owner
+                .execute(
+                    "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                         RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100';
+                     END $$;
+                     CREATE TRIGGER full_disk BEFORE INSERT ON daymark.daily_metrics FOR EACH ROW
+                         WHEN (new.metric_date > '2024-12-24') EXECUTE FUNCTION full_disk()",
+                )
+                .await;
+        }
+    }
+    let ended = installation.run(&BACKFILL);
+    assert!(ended.stderr.contains("No space left on device (53100)"), "{ended:?}");
+    assert_cut_short(&installation, &ended).await;
+    let ledger = installation.ledger().await;
+    assert_eq!(ledger.last_run().status, "failed");
+    assert!(ledger.last_run().details.contains("53100"), "{:?}", ledger.last_run());
+    match &disk {
+        Some(disk) => disk.grow(64 * 1024),
+        None => owner.execute("DROP TRIGGER full_disk ON daymark.daily_metrics").await,
+    }
+    assert_made_up_for(&installation).await;
+}

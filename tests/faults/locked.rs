@@ -1,0 +1,81 @@
+//! A platform whose tables somebody else has locked.
+
+use crate::{
+    database::Database,
+    installation::{Installation, METRICS},
+};
+
+const DAY: &str = "2024-07-15";
+const COLLECT: [&str; 3] = ["collect", "--date", DAY];
+/// What needs no posts.
+const WITHOUT_POSTS: [&str; 3] = ["comments_created", "comments_total", "users_total"];
+
+#[tokio::test]
+async fn a_locked_table_fails_its_own_metrics_and_no_others() {
+    let mut installation = Installation::of_platform(Database::fresh_postgres().await).await;
+    installation.set("DAYMARK_PLATFORM_LOCK_TIMEOUT_SECONDS", 1);
+    fails_with(&installation, "55P03", "lock timeout", false).await;
+}
+
+#[tokio::test]
+async fn so_it_does_when_the_time_limit_comes_first() {
+    let mut installation = Installation::of_platform(Database::fresh_postgres().await).await;
+    installation.set("DAYMARK_PLATFORM_STATEMENT_TIMEOUT_SECONDS", 1);
+    fails_with(&installation, "57014", "statement timeout", true).await;
+}
+
+async fn fails_with(installation: &Installation, sqlstate: &str, reason: &str, timed_out: bool) {
+    let mut somebody = installation.platform.session().await;
+    somebody.execute("BEGIN; LOCK TABLE posts IN ACCESS EXCLUSIVE MODE").await;
+    let ended = installation.run(&COLLECT);
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+
+    let ledger = installation.ledger().await;
+    assert_eq!(ledger.metrics_of(DAY), WITHOUT_POSTS);
+    let run = ledger.last_run();
+    assert_eq!((run.status.as_str(), run.metrics_collected), ("partial", WITHOUT_POSTS.len()));
+    let details: serde_json::Value = serde_json::from_str(&run.details).unwrap();
+    let failures = details["failures"].as_array().unwrap();
+    let mut failed: Vec<_> = failures.iter().map(|failure| failure["category"].as_str().unwrap()).collect();
+    failed.sort_unstable();
+    assert_eq!(failed, ["active_users", "engagement_rate", "posts_created", "posts_total"]);
+    for failure in failures {
+        assert_eq!((&failure["sqlstate"], &failure["timed_out"]), (&sqlstate.into(), &timed_out.into()));
+        assert!(failure["message"].as_str().unwrap().contains(reason), "{failure}");
+    }
+    for line in run.message.lines() {
+        assert!(line.contains(reason) && line.contains(sqlstate), "{line}");
+        assert!(ended.stdout.contains(line), "{ended:?}");
+    }
+
+    somebody.execute("ROLLBACK").await;
+    let ended = installation.succeed(&COLLECT);
+    assert!(ended.stdout.contains("3 already there"), "{ended:?}");
+    let after = installation.ledger().await;
+    assert_eq!(after.metrics_of(DAY), METRICS);
+    for (key, recorded) in &ledger.records {
+        assert_eq!(after.records.get(key), Some(recorded));
+    }
+}
+
+#[tokio::test]
+async fn a_sqlite_file_that_is_being_written_says_so() {
+    let mut installation = Installation::sqlite().await;
+    installation.set("DAYMARK_PLATFORM_LOCK_TIMEOUT_SECONDS", 1);
+    let mut somebody = installation.platform.session().await;
+    somebody.execute("BEGIN EXCLUSIVE").await;
+    let ended = installation.run(&COLLECT);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let said = format!(
+        "the platform {}: database is locked (sqlite:5); see what else is at work there, and try again",
+        installation.platform.url()
+    );
+    assert_eq!(ended.stderr.lines().last(), Some(format!("error: {said}").as_str()));
+    let ledger = installation.ledger().await;
+    assert_eq!((ledger.last_run().status.as_str(), &ledger.last_run().message), ("failed", &said));
+    assert!(ledger.records.is_empty());
+
+    somebody.execute("ROLLBACK").await;
+    installation.succeed(&COLLECT);
+    assert_eq!(installation.ledger().await.metrics_of(DAY), METRICS);
+}

@@ -1,0 +1,160 @@
+//! What a person reads when a database cannot be used: what is wrong, where, and what to do.
+
+use std::{
+    fmt::Write,
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::Path,
+    process::Command,
+};
+
+use sqlx::{Connection, PgConnection};
+use url::Url;
+
+use crate::{
+    database::Database,
+    installation::{Ended, FIRST, Installation},
+    server::PrivateServer,
+};
+
+const COLLECT: [&str; 3] = ["collect", "--date", FIRST];
+
+/// The messages of one run after the other, with what differs from one time to the next taken out.
+struct Page {
+    text: String,
+    directory: String,
+}
+
+impl Page {
+    fn new(installation: &Installation) -> Self {
+        Self { text: String::new(), directory: installation.directory().display().to_string() }
+    }
+
+    fn add(&mut self, what: &str, arguments: &[&str], ended: &Ended) {
+        assert_eq!(ended.stdout, "", "{what}");
+        let messages = ended.stderr.replace(&self.directory, "[directory]");
+        let (command, code) = (arguments[0], ended.code.unwrap());
+        writeln!(self.text, "{what}: daymark {command}, exit code {code}\n{messages}").unwrap();
+    }
+
+    fn assert(self, name: &str) {
+        insta::with_settings!({filters => [(r"127\.0\.0\.1:\d+", "127.0.0.1:[port]")]}, {
+            insta::assert_snapshot!(name, self.text);
+        });
+    }
+}
+
+/// Runs as a process that permissions hold for, which they do not for root's as long as it has its capabilities.
+fn run_unprivileged(installation: &Installation, arguments: &[&str]) -> Ended {
+    let command = installation.command(arguments);
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return installation.run(arguments);
+    }
+    let mut without = Command::new("setpriv");
+    without.args(["--bounding-set", "-all", "--"]).arg(command.get_program()).args(command.get_args());
+    for (variable, value) in command.get_envs() {
+        without.env(variable, value.unwrap_or_default());
+    }
+    without.current_dir(installation.directory()).output().unwrap().into()
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[tokio::test]
+async fn of_sqlite() {
+    let mut installation = Installation::sqlite().await;
+    let at = |path: &str| Database::Sqlite(installation.directory().join(path));
+    let (store, platform) = (installation.store.clone(), installation.platform.clone());
+    let closed = installation.directory().join("closed");
+    let folder = installation.directory().join("folder");
+    let text = installation.directory().join("letter.txt");
+    let cases = [
+        ("the store is a directory", at("folder"), platform.clone()),
+        ("the store is not a database", at("letter.txt"), platform.clone()),
+        ("the store's directory is missing", at("nowhere/store.db"), platform.clone()),
+        ("the platform is missing", store.clone(), at("nowhere.db")),
+        ("the platform is not a database", store.clone(), at("letter.txt")),
+        ("the platform is a directory", store.clone(), at("folder")),
+    ];
+    let closed_cases = [
+        (["migrate"].as_slice(), "the store would be in a read-only directory", at("closed/new.db")),
+        (COLLECT.as_slice(), "the store is in a read-only directory", at("closed/store.db")),
+    ];
+    fs::create_dir(&folder).unwrap();
+    fs::write(&text, "Dear database, ".repeat(100)).unwrap();
+    fs::create_dir(&closed).unwrap();
+    fs::copy(installation.directory().join("store.db"), closed.join("store.db")).unwrap();
+    set_mode(&closed.join("store.db"), 0o444);
+    set_mode(&closed, 0o555);
+
+    let mut page = Page::new(&installation);
+    for (what, store, platform) in cases {
+        (installation.store, installation.platform) = (store, platform);
+        let ended = installation.run(&COLLECT);
+        page.add(what, &COLLECT, &ended);
+    }
+    installation.platform = platform;
+    for (arguments, what, store) in closed_cases {
+        installation.store = store;
+        page.add(what, arguments, &run_unprivileged(&installation, arguments));
+    }
+    set_mode(&closed, 0o755);
+    page.assert("sqlite");
+}
+
+#[tokio::test]
+async fn of_postgres() {
+    let server = PrivateServer::new();
+    let good: Url = server.url().parse().unwrap();
+    let database = |change: &dyn Fn(&mut Url)| {
+        let mut url = good.clone();
+        url.set_password(Some("secret")).unwrap();
+        change(&mut url);
+        Database::Postgres(url.to_string())
+    };
+    let mut installation = Installation::of_store(Database::Postgres(server.url())).await;
+    let platform = installation.platform.clone();
+    ask_for_passwords(&installation).await;
+
+    let right = database(&|_| {});
+    let wrong = database(&|url| url.set_password(Some("hunter2")).unwrap());
+    let missing = database(&|url| url.set_path("/nothing"));
+    let away = database(&|url| url.set_port(Some(1)).unwrap());
+    let cases = [
+        ("the password of the store is wrong", wrong.clone(), platform.clone()),
+        ("the database of the store is missing", missing.clone(), platform.clone()),
+        ("the server of the store is not there", away.clone(), platform),
+        ("the password of the platform is wrong", right.clone(), wrong),
+        ("the database of the platform is missing", right.clone(), missing),
+        ("the server of the platform is not there", right, away),
+    ];
+    let mut page = Page::new(&installation);
+    for (what, store, platform) in cases {
+        (installation.store, installation.platform) = (store, platform);
+        let ended = installation.run(&COLLECT);
+        assert!(!ended.stderr.contains("hunter2"), "a password is shown: {ended:?}");
+        page.add(what, &COLLECT, &ended);
+    }
+    page.assert("postgres");
+}
+
+/// From now on the server lets nobody in without one; that of its superuser is `secret`.
+async fn ask_for_passwords(installation: &Installation) {
+    let mut owner = installation.store.session().await;
+    let [[rules]] = owner.rows("SELECT current_setting('hba_file')").await.try_into().unwrap();
+    let rules = rules.unwrap();
+    let strict = format!(
+        "ALTER ROLE postgres PASSWORD 'secret';
+         COPY (SELECT 'host all all 127.0.0.1/32 scram-sha-256') TO '{rules}';
+         SELECT pg_reload_conf()"
+    );
+    owner.execute(&strict).await;
+    // The server reads its rules a moment after it was told to.
+    let Database::Postgres(url) = &installation.store else { unreachable!("the store is on a server") };
+    let started = std::time::Instant::now();
+    while PgConnection::connect(url).await.is_ok() {
+        assert!(started.elapsed().as_secs() < 60, "the server still lets everybody in");
+    }
+}

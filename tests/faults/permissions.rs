@@ -1,0 +1,64 @@
+//! A platform role that may only read, and one that may not even read everything.
+
+use crate::{
+    database::Database,
+    installation::{FIRST, Installation, LAST},
+};
+
+const DAY: &str = "2024-07-15";
+
+/// An installation whose platform is read as a new role that may SELECT from every table and whose transactions are
+/// read-only; the database as its owner sees it; and the role's name.
+async fn with_reader() -> (Installation, Database, String) {
+    let owner = Database::fresh_postgres().await;
+    let mut installation = Installation::of_platform(owner.clone()).await;
+    let role = format!("reader_{}", uuid::Uuid::new_v4().simple());
+    owner
+        .execute(&format!(
+            "CREATE ROLE {role} LOGIN;
+             ALTER ROLE {role} SET default_transaction_read_only = on;
+             GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"
+        ))
+        .await;
+    let mut url = url::Url::parse(&owner.url()).unwrap();
+    url.set_username(&role).unwrap();
+    installation.platform = Database::Postgres(url.to_string());
+    (installation, owner, role)
+}
+
+#[tokio::test]
+async fn select_is_all_that_is_needed() {
+    let (installation, _, _) = with_reader().await;
+    let init = installation.succeed(&["init"]);
+    assert!(init.stdout.starts_with("Wrote daymark.toml."), "{init:?}");
+    let check = installation.succeed(&["check"]);
+    assert!(check.stdout.contains("7 metrics ready for the next collection"), "{check:?}");
+    installation.succeed(&["plan", "--date", DAY]);
+    installation.succeed(&["collect", "--date", DAY]);
+    installation.succeed(&["backfill", "--from", FIRST, "--to", LAST]);
+    installation.ledger().await.assert_complete(FIRST, LAST);
+}
+
+#[tokio::test]
+async fn a_table_that_may_not_be_read_is_named_and_takes_no_other_with_it() {
+    let (installation, owner, role) = with_reader().await;
+    owner.execute(&format!("REVOKE SELECT ON posts FROM {role}")).await;
+
+    let check = installation.run(&["check"]);
+    assert_eq!(check.code, Some(1), "{check:?}");
+    for part in ["posts", "may not read", "GRANT SELECT ON \"public\".\"posts\" TO"] {
+        assert!(check.stdout.contains(part), "{part} is not in {check:?}");
+    }
+
+    let collect = installation.run(&["collect", "--date", DAY]);
+    assert_eq!(collect.code, Some(3), "{collect:?}");
+    assert!(collect.stdout.contains("posts_total: permission denied for table posts (42501)"), "{collect:?}");
+    let ledger = installation.ledger().await;
+    assert_eq!(ledger.last_run().status, "partial");
+    assert_eq!(ledger.metrics_of(DAY), ["comments_created", "comments_total", "users_total"]);
+
+    owner.execute(&format!("GRANT SELECT ON posts TO {role}")).await;
+    installation.succeed(&["check"]);
+    installation.succeed(&["collect", "--date", DAY]);
+    installation.ledger().await.assert_complete(DAY, DAY);
+}
