@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use futures_util::TryStreamExt;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
@@ -80,32 +81,31 @@ impl SqliteStore {
         to: Date,
         categories: Option<&[String]>,
     ) -> Result<Vec<Record>, StoreError> {
-        let rows = sqlx::query(SELECT)
+        sqlx::query(SELECT)
             .bind(&self.tenant)
             .bind(from.to_string())
             .bind(to.to_string())
             .bind(categories.map(|categories| json!(categories).to_string()))
+            .try_map(|columns: SqliteRow| record(&columns))
             .fetch_all(self.pool().await?)
             .await
-            .map_err(|error| self.failed(error))?;
-        rows.iter().map(record).collect::<Result<_, _>>().map_err(|error| self.failed(error))
+            .map_err(|error| self.failed(error))
     }
 
     pub(super) async fn read_recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
-        let rows = sqlx::query(
+        // Row by row: a row of the driver's is many times as large as what is kept of it.
+        let mut rows = sqlx::query(
             "SELECT metric_date, metric_type, metric_category FROM daily_metrics
              WHERE tenant_id = ?1 AND metric_date BETWEEN ?2 AND ?3",
         )
         .bind(&self.tenant)
         .bind(from.to_string())
         .bind(to.to_string())
-        .fetch_all(self.pool().await?)
-        .await
-        .map_err(|error| self.failed(error))?;
+        .fetch(self.pool().await?);
         let mut recorded = RecordedDays::new();
-        for columns in &rows {
-            let key = row::metric_key(columns).map_err(|error| self.failed(error))?;
-            let date = row::parsed(columns, "metric_date").map_err(|error| self.failed(error))?;
+        while let Some(columns) = rows.try_next().await.map_err(|error| self.failed(error))? {
+            let key = row::metric_key(&columns).map_err(|error| self.failed(error))?;
+            let date = row::parsed(&columns, "metric_date").map_err(|error| self.failed(error))?;
             recorded.entry(key).or_default().insert(date);
         }
         Ok(recorded)
