@@ -30,7 +30,9 @@ pub struct PostgresPlatform {
 
 impl PostgresPlatform {
     pub fn new(connect: PgConnectOptions, shown: String, options: PlatformOptions) -> Self {
-        Self { connect: connect.application_name("daymark"), shown, options }
+        // The driver would log a slow statement, all of it, as a warning; how slow is too slow, the time limit says.
+        let connect = connect.application_name("daymark").disable_statement_logging();
+        Self { connect, shown, options }
     }
 
     async fn connect(&self) -> Result<PgConnection, Fault> {

@@ -55,7 +55,9 @@ impl SqlitePlatform {
             .create_if_missing(false)
             .busy_timeout(self.options.lock_timeout)
             .pragma("query_only", "on")
-            .statement_cache_capacity(0);
+            .statement_cache_capacity(0)
+            // The driver would log a slow statement, all of it, as a warning.
+            .disable_statement_logging();
         let mut connection = connect.connect().await?;
         let deadline = Arc::new(Mutex::new(None));
         let checked = Arc::clone(&deadline);
