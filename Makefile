@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test lint
+.PHONY: help demo test bench lint
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -12,6 +12,11 @@ demo: ## Simulate a community platform and record its history, in the terminal
 
 test: ## Run all tests beside a throw-away PostgreSQL server
 	@scripts/with-postgres $(CARGO) test
+
+# BENCH_SCALE=0.1 for a tenth of the rows; BENCH_ARGS=--json for machines. bench/README.md has the rest.
+bench: ## Measure Daymark beside SQL written by hand
+	@WITH_POSTGRES_OPTIONS="-c shared_buffers=512MB -c max_wal_size=8GB" \
+		scripts/with-postgres $(CARGO) bench --quiet --bench compare -- $(BENCH_ARGS)
 
 lint: ## Check format, lints, documentation and (where cargo-deny is installed) dependencies
 	$(CARGO) fmt --check

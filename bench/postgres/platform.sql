@@ -39,7 +39,8 @@ CREATE TABLE profiles (
     id uuid NOT NULL, username text NOT NULL, bio text, is_admin boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT now());
 CREATE TABLE posts (
-    id uuid NOT NULL, author_id uuid NOT NULL, title text, content text NOT NULL, genre text,
+    id uuid NOT NULL, author_id uuid NOT NULL, title text, content text NOT NULL, genre text, language text NOT NULL,
+    is_audio boolean NOT NULL, duration_seconds integer,
     created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz);
 CREATE TABLE comments (
     id uuid NOT NULL, post_id uuid NOT NULL, author_id uuid NOT NULL, parent_id uuid, body text NOT NULL,
@@ -55,6 +56,8 @@ SELECT pg_temp.key('post', n), pg_temp.key('profile', pg_temp.earlier(n, size.po
        left(repeat('what I wanted to say about it ', 8), 40 + floor(pg_temp.share(n, 3) * 200)::int),
        (ARRAY['electronic', 'hip-hop', 'ambient', 'rock', 'jazz', 'house', 'techno', 'pop'])
            [1 + floor(pg_temp.share(n, 4) ^ 2 * 8)::int],
+       (ARRAY['en', 'es', 'pt', 'de', 'fr', 'ja'])[1 + floor(pg_temp.share(n, 10) ^ 3 * 6)::int],
+       n % 3 = 0, CASE WHEN n % 3 = 0 THEN 30 + floor(pg_temp.share(n, 11) * 570)::int END,
        pg_temp.moment(n, size.posts, 5), NULL
 FROM size, generate_series(1, size.posts) AS n;
 

@@ -14,12 +14,15 @@ CREATE TABLE profiles (
     created_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
 );
 CREATE TABLE posts (
-    id         INTEGER PRIMARY KEY,
-    author_id  INTEGER NOT NULL REFERENCES profiles (id) ON DELETE CASCADE,
-    title      TEXT,
-    content    TEXT NOT NULL,
-    genre      TEXT,
-    created_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+    id               INTEGER PRIMARY KEY,
+    author_id        INTEGER NOT NULL REFERENCES profiles (id) ON DELETE CASCADE,
+    title            TEXT,
+    content          TEXT NOT NULL,
+    genre            TEXT,
+    language         TEXT NOT NULL,
+    is_audio         BOOLEAN NOT NULL,
+    duration_seconds INTEGER,
+    created_at       TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
 );
 CREATE TABLE comments (
     id         INTEGER PRIMARY KEY,
@@ -56,7 +59,11 @@ SELECT number, 'member ' || number, 'about me', created_at FROM moment, size WHE
 INSERT INTO posts
 SELECT number, 1 + CAST(share * share * (number * profiles / posts) AS INTEGER), 'post ' || number,
        substr('what I wanted to say about it, at some length and with a few examples of what I mean by it', 1, 40 + number % 50),
-       CASE number * 7919 % 8 WHEN 0 THEN 'ambient' WHEN 1 THEN 'rock' WHEN 2 THEN 'jazz' WHEN 3 THEN 'house' ELSE 'electronic' END,
+       CASE CAST(share * 997 AS INTEGER) % 12 WHEN 0 THEN 'hip-hop' WHEN 1 THEN 'ambient' WHEN 2 THEN 'rock' WHEN 3 THEN 'jazz'
+           WHEN 4 THEN 'house' WHEN 5 THEN 'techno' WHEN 6 THEN 'pop' ELSE 'electronic' END,
+       CASE CAST(share * 991 AS INTEGER) % 10 WHEN 0 THEN 'es' WHEN 1 THEN 'pt' WHEN 2 THEN 'de' WHEN 3 THEN 'fr' WHEN 4 THEN 'ja'
+           ELSE 'en' END,
+       number % 3 = 0, CASE WHEN number % 3 = 0 THEN 30 + CAST(share * 983 AS INTEGER) % 570 END,
        created_at
 FROM moment, size WHERE rows_in_all = posts ORDER BY number;
 

@@ -1,0 +1,195 @@
+//! The two databases that are measured: each with a platform full of data, and any number of empty stores.
+
+use std::{
+    cell::Cell,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::ensure;
+use daymark::{
+    clock::SetClock,
+    collect::{self, BackfillRequest, Cancellation, Context, Progress},
+    database::{DatabaseUrl, RetryPolicy},
+    metric::{Calendar, Definition, Record},
+    platform::{self, Platform, PlatformOptions},
+    store::{self, StoreOptions},
+};
+use jiff::{SignedDuration, civil::Date};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, raw_sql, sqlite::SqliteConnectOptions};
+
+/// When everything is collected: the last day with data has just ended.
+const NOW: &str = "2025-12-31T00:30:00Z";
+const RETRY: RetryPolicy = RetryPolicy { retries: 0, initial_delay: Duration::ZERO };
+
+pub struct Engine {
+    pub name: &'static str,
+    /// What is in the platform.
+    pub description: String,
+    pub platform_url: String,
+    pub directory: tempfile::TempDir,
+    stores: Cell<usize>,
+}
+
+/// A Daymark with a store of its own.
+pub struct Daymark {
+    context: Context,
+    pub store_url: String,
+    pub store_schema: String,
+}
+
+impl Engine {
+    /// With `platform`, or a new one on `server`.
+    pub async fn postgres(server: &str, scale: f64, platform: Option<&str>) -> anyhow::Result<Self> {
+        let platform_url = match platform {
+            Some(url) => url.to_owned(),
+            None => generate_postgres(server, scale).await?,
+        };
+        let mut connection = PgConnection::connect(&platform_url).await?;
+        let (profiles, posts, comments): (i64, i64, i64) =
+            sqlx::query_as(ROWS).fetch_one(&mut connection).await?;
+        Ok(Self {
+            name: "PostgreSQL",
+            description: described(profiles, posts, comments),
+            platform_url,
+            directory: tempfile::tempdir()?,
+            stores: Cell::new(0),
+        })
+    }
+
+    /// With a platform of a tenth of the scale.
+    pub async fn sqlite(scale: f64) -> anyhow::Result<Self> {
+        let started = Instant::now();
+        let directory = tempfile::tempdir()?;
+        let path = directory.path().join("platform.db");
+        let mut connection =
+            SqliteConnectOptions::new().filename(&path).create_if_missing(true).connect().await?;
+        let platform = include_str!("sqlite/platform.sql");
+        let size = |rows: f64| (rows * scale).max(1.0).round();
+        let scaled = platform.replace(
+            "10000 AS profiles, 200000 AS posts, 1000000 AS comments",
+            &format!("{} AS profiles, {} AS posts, {} AS comments", size(1e4), size(2e5), size(1e6)),
+        );
+        ensure!(
+            scale == 1.0 || scaled != platform,
+            "sqlite/platform.sql no longer says its size as expected"
+        );
+        raw_sql(AssertSqlSafe(scaled)).execute(&mut connection).await?;
+        let (profiles, posts, comments): (i64, i64, i64) =
+            sqlx::query_as(ROWS).fetch_one(&mut connection).await?;
+        eprintln!("SQLite platform generated in {} s", started.elapsed().as_secs());
+        Ok(Self {
+            name: "SQLite",
+            description: described(profiles, posts, comments),
+            platform_url: format!("sqlite:{}", path.display()),
+            directory,
+            stores: Cell::new(0),
+        })
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        !self.platform_url.starts_with("sqlite:")
+    }
+
+    pub fn platform(&self) -> anyhow::Result<Arc<dyn Platform>> {
+        let url: DatabaseUrl = self.platform_url.parse()?;
+        let options = PlatformOptions {
+            calendar: Calendar::utc(),
+            statement_timeout: Duration::from_secs(600),
+            lock_timeout: Duration::from_secs(30),
+            retry: RETRY,
+        };
+        Ok(platform::open(&url, options))
+    }
+
+    /// A new store, beside the platform's tables on PostgreSQL and in a file of its own on SQLite.
+    pub async fn daymark(&self, definitions: &[Definition]) -> anyhow::Result<Daymark> {
+        let number = self.stores.get();
+        self.stores.set(number + 1);
+        let store_schema = format!("daymark_{}_{number}", std::process::id());
+        let store_url = match self.is_postgres() {
+            true => self.platform_url.clone(),
+            false => format!("sqlite:{}", self.directory.path().join(format!("{store_schema}.db")).display()),
+        };
+        let options =
+            StoreOptions { tenant: "default".to_owned(), schema: store_schema.clone(), retry: RETRY };
+        let store = store::open(&store_url.parse()?, options);
+        let clock = Arc::new(SetClock::at(NOW.parse()?));
+        store.migrate().await?;
+        collect::apply(store.as_ref(), clock.as_ref(), definitions, false).await?;
+        let context = Context {
+            clock,
+            calendar: Calendar::utc(),
+            settle: SignedDuration::from_mins(15),
+            store,
+            platform: self.platform()?,
+            retry: RETRY,
+            chunk_days: DEFAULT_CHUNK_DAYS,
+            host: "benchmark".to_owned(),
+            process_id: std::process::id(),
+        };
+        Ok(Daymark { context, store_url, store_schema })
+    }
+}
+
+const ROWS: &str =
+    "SELECT (SELECT count(*) FROM profiles), (SELECT count(*) FROM posts), (SELECT count(*) FROM comments)";
+
+/// The default of `backfill.chunk_days`.
+const DEFAULT_CHUNK_DAYS: usize = 30;
+
+fn described(profiles: i64, posts: i64, comments: i64) -> String {
+    format!("{profiles} profiles, {posts} posts, {comments} comments")
+}
+
+async fn generate_postgres(server: &str, scale: f64) -> anyhow::Result<String> {
+    let started = Instant::now();
+    let name = format!("bench_{}", std::process::id());
+    let mut session = PgConnection::connect(server).await?;
+    raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut session).await?;
+    let mut url = url::Url::parse(server)?;
+    url.set_path(&name);
+    let mut connection = PgConnection::connect(url.as_str()).await?;
+    let mut loading = connection.begin().await?;
+    raw_sql(AssertSqlSafe(format!("SET LOCAL bench.scale = '{scale}'"))).execute(&mut *loading).await?;
+    raw_sql(include_str!("postgres/platform.sql")).execute(&mut *loading).await?;
+    loading.commit().await?;
+    raw_sql("VACUUM (ANALYZE)").execute(&mut connection).await?;
+    raw_sql("CHECKPOINT").execute(&mut connection).await?;
+    eprintln!("PostgreSQL platform generated in {} s", started.elapsed().as_secs());
+    Ok(url.to_string())
+}
+
+struct Silence;
+
+impl Progress for Silence {
+    fn reading(&self, _metrics: usize, _days: usize) {}
+    fn started(&self, _total_days: usize) {}
+    fn advanced(&self, _days: usize) {}
+}
+
+impl Daymark {
+    /// Records a day and returns how long it took.
+    pub async fn collect(&self, day: Date) -> anyhow::Result<Duration> {
+        let started = Instant::now();
+        let report = collect::collect_day(&self.context, Some(day), &[], &Cancellation::never()).await?;
+        let took = started.elapsed();
+        ensure!(report.failed.is_empty() && report.already_there == 0, "{report:?}");
+        Ok(took)
+    }
+
+    /// Records a range of days and returns how long it took.
+    pub async fn backfill(&self, first: Date, last: Date) -> anyhow::Result<Duration> {
+        let started = Instant::now();
+        let request = BackfillRequest { from: Some(first), to: Some(last), ..BackfillRequest::default() };
+        let report = collect::backfill(&self.context, &request, &Silence, &Cancellation::never()).await?;
+        let took = started.elapsed();
+        let is_whole = report.metrics.iter().all(|metric| metric.written == report.days);
+        ensure!(is_whole && report.failed.is_empty() && report.misfits.is_empty(), "{report:?}");
+        Ok(took)
+    }
+
+    pub async fn records(&self, first: Date, last: Date) -> anyhow::Result<Vec<Record>> {
+        Ok(self.context.store.records(first, last, None).await?)
+    }
+}

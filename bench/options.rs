@@ -1,0 +1,39 @@
+//! What to run: arguments and environment.
+
+use anyhow::{Context as _, bail};
+
+pub struct Options {
+    /// Of the platform's size; SQLite gets a tenth of it.
+    pub scale: f64,
+    pub json: bool,
+    pub postgres: bool,
+    pub sqlite: bool,
+    /// A PostgreSQL platform that was generated before; otherwise one is made.
+    pub platform: Option<String>,
+}
+
+impl Options {
+    pub fn read() -> anyhow::Result<Self> {
+        let scale = std::env::var("BENCH_SCALE").ok().filter(|text| !text.is_empty());
+        let scale: f64 = match scale {
+            Some(text) => text.parse().with_context(|| format!("BENCH_SCALE is `{text}`, not a number"))?,
+            None => 1.0,
+        };
+        if !(0.001..=10.0).contains(&scale) {
+            bail!("BENCH_SCALE is {scale}: give a number from 0.001 to 10");
+        }
+        let platform = std::env::var("BENCH_PLATFORM").ok().filter(|url| !url.is_empty());
+        let mut options = Self { scale, json: false, postgres: true, sqlite: true, platform };
+        for argument in std::env::args().skip(1) {
+            match argument.as_str() {
+                "--json" => options.json = true,
+                "--only-postgres" => options.sqlite = false,
+                "--only-sqlite" => options.postgres = false,
+                // Cargo's own.
+                "--bench" => {}
+                other => bail!("`{other}` is none of --json, --only-postgres and --only-sqlite"),
+            }
+        }
+        Ok(options)
+    }
+}
