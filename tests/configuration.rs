@@ -207,3 +207,23 @@ async fn a_table_without_permission_comes_with_the_grant_that_mends_it() -> Resu
         .await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn row_level_security_is_seen_as_it_applies_to_the_role() -> Result<(), Failure> {
+    let url = support::fresh_database().await;
+    let role = format!("reader_{}", url.rsplit('_').next().unwrap_or_default());
+    let mut administrator = PgConnection::connect(&url).await?;
+    let setting_up = format!(
+        "CREATE ROLE {role}; CREATE TABLE posts (created_at timestamptz); CREATE TABLE users (created_at timestamptz);
+         ALTER TABLE posts ENABLE ROW LEVEL SECURITY; GRANT SELECT ON posts, users TO {role}"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(setting_up)).execute(&mut administrator).await?;
+    let hidden = |schema: Schema| {
+        let tables = schema.tables.into_iter().filter(|table| table.row_security);
+        tables.map(|table| table.name).collect::<Vec<_>>()
+    };
+    assert_eq!(hidden(look_at(&url).await?.1), [""; 0], "a superuser sees every row");
+    let as_role = format!("{url}?options[role]={role}");
+    assert_eq!(hidden(look_at(&as_role).await?.1), ["posts"]);
+    Ok(())
+}

@@ -61,6 +61,7 @@ fn schema(column_type: ColumnType) -> Schema {
         name: name.to_owned(),
         visible: true,
         readable: true,
+        row_security: false,
         columns: vec![
             column("created_at", column_type, indexed),
             column("deleted_at", column_type, false),

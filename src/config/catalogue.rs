@@ -49,11 +49,15 @@ impl<'a> Catalogue<'a> {
         for declaration in declared {
             let (recognised, found) = check_source(declaration, tenant, schema, detected);
             findings.extend(found);
+            findings.extend(recognised.as_ref().and_then(|source| hidden_rows(&declaration.place, source)));
             entries.insert(declaration.name.clone(), recognised.map_or(Entry::Broken, Entry::Ready));
         }
         for name in known_sources().filter(|_| with_preset) {
             entries.entry(name.to_owned()).or_insert_with(|| match recognise_known(name, schema, detected) {
-                Ok(recognised) => Entry::Ready(recognised),
+                Ok(recognised) => {
+                    findings.extend(hidden_rows(PLACE, &recognised));
+                    Entry::Ready(recognised)
+                }
                 Err(reason) => {
                     findings.extend(may_not_be_read(name, schema));
                     Entry::Missing(reason)
@@ -94,4 +98,15 @@ fn may_not_be_read(name: &str, schema: &Schema) -> Option<Finding> {
         table_name(table)
     );
     Some(Finding::warning(PLACE, message).hint(grant(table)))
+}
+
+/// Rows that a policy hides are missing from every count, and no error tells.
+fn hidden_rows(place: &str, recognised: &Recognised) -> Option<Finding> {
+    let table = table_name(recognised.table);
+    let message = format!(
+        "row level security may hide rows of {table} from the platform's role: they would not be counted"
+    );
+    let hint = "have an administrator run, for the role of platform.url: ALTER ROLE <role> BYPASSRLS; or see that a policy \
+                lets it read every row";
+    recognised.table.row_security.then(|| Finding::warning(place, message).hint(hint))
 }

@@ -116,6 +116,13 @@ fn check_time_column(
         Some(format) => declared_format(format, table, column, findings),
         None => told_format(declared, table, column, detected, findings),
     };
+    let zone = declaration.time_zone.as_deref().unwrap_or("UTC");
+    if format == Some(TimeFormat::Iso) && !["UTC", "Etc/UTC"].contains(&zone) {
+        let message = format!("texts in the format `iso` that carry no offset are UTC, not `{zone}`");
+        let hint = "if all of them are written alike and without an offset, add `time_format = \"iso_utc\"` (or \
+                    \"iso_utc_t\" with a T in them), which honours `time_zone`; otherwise leave `time_zone` out";
+        findings.push(Finding::error(&declared.place, message).hint(hint));
+    }
     if format.is_some() && column.nullable {
         let message = format!("{} may be NULL, and rows where it is are in no day", shown(&column.name));
         findings.push(Finding::warning(&declared.place, message));

@@ -187,7 +187,7 @@ fn source_section(Found { name, recognised: Recognised { table, source } }: &Fou
         format if open => line(&mut text, "time_format", format.name()),
         _ => {}
     }
-    if matches!(source.time_format, TimeFormat::Timestamp | TimeFormat::Iso) {
+    if source.time_format == TimeFormat::Timestamp {
         text.push_str("# the zone of times without an offset\n");
         line(&mut text, "time_zone", &source.time_zone);
     }

@@ -14,7 +14,7 @@ pub struct Source {
     /// When a row came to be. Rows where it is NULL are in no day.
     pub time_column: String,
     pub time_format: TimeFormat,
-    /// IANA zone in which times without an offset are meant ([`TimeFormat::Timestamp`], [`TimeFormat::Iso`]).
+    /// IANA zone of times without an offset ([`TimeFormat::Timestamp`], [`TimeFormat::IsoUtc`], [`TimeFormat::IsoUtcT`]).
     #[serde(default = "utc", skip_serializing_if = "is_utc")]
     pub time_zone: String,
     /// When a row was soft-deleted; NULL while it lives. Same format as `time_column`.
@@ -46,10 +46,10 @@ pub enum TimeFormat {
     Timestamp,
     /// A calendar date (PostgreSQL `date`, or `YYYY-MM-DD` text on SQLite): the reporting day itself, in no zone.
     Date,
-    /// SQLite: any ISO 8601 text, offsets and either separator allowed; without an offset, in the source's zone.
+    /// SQLite: any ISO 8601 text, offsets and either separator allowed; without an offset, UTC.
     Iso,
-    /// SQLite: ISO 8601 text that is always UTC and always written alike, so that text order is time order and an
-    /// index can be used. `YYYY-MM-DD HH:MM:SS…`.
+    /// SQLite: ISO 8601 text that is always UTC (or always in the source's zone) and always written alike, so that text
+    /// order is time order and an index can be used. `YYYY-MM-DD HH:MM:SS…`.
     IsoUtc,
     /// As [`TimeFormat::IsoUtc`], with a `T` between date and time.
     IsoUtcT,

@@ -15,6 +15,8 @@ pub struct Table {
     pub visible: bool,
     /// Whether the platform's role may SELECT from it.
     pub readable: bool,
+    /// Whether row level security may hide rows from that role; never so on SQLite.
+    pub row_security: bool,
     pub columns: Vec<Column>,
 }
 

@@ -26,6 +26,7 @@ fn table(name: &str, columns: &str) -> Table {
         name: name.to_owned(),
         visible: matches!(schema, "" | "public"),
         readable: true,
+        row_security: false,
         columns: columns.split(", ").map(column).collect(),
     }
 }

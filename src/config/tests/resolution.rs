@@ -160,3 +160,40 @@ fn what_is_wrong_with_a_metric_is_said_once_even_if_others_are_made_of_it() {
         );
     }
 }
+
+#[test]
+fn iso_texts_of_another_zone_are_not_taken_for_utc() {
+    let schema = schema(&[("posts", "at TEXT")]);
+    let text = |format: &str| {
+        format!(
+            "[sources.posts]\ntable = 'posts'\ntime_column = 'at'\ntime_format = '{format}'\ntime_zone = 'Europe/Berlin'"
+        )
+    };
+    let of = |format: &str| resolved(&text(format), &schema, &DetectedFormats::new());
+    assert!(
+        shown_findings(&of("iso")).contains("are UTC, not `Europe/Berlin`"),
+        "{}",
+        shown_findings(&of("iso"))
+    );
+    assert!(of("iso").has_errors());
+    assert_eq!(shown_findings(&of("iso_utc")), "");
+}
+
+#[test]
+fn row_level_security_is_warned_of() {
+    let mut schema = schema(&[
+        ("public.posts", "id uuid, created_at timestamptz"),
+        ("public.users", "created_at timestamptz"),
+    ]);
+    schema.tables[0].row_security = true;
+    for text in ["", "[sources.posts]\ntable = 'posts'\ntime_column = 'created_at'"] {
+        let resolved = resolved(text, &schema, &DetectedFormats::new());
+        let findings = shown_findings(&resolved);
+        assert_eq!(resolved.findings.len(), 1, "{findings}");
+        assert!(
+            findings.starts_with("Warning") && findings.contains("may hide rows of `posts`"),
+            "{findings}"
+        );
+        assert!(!resolved.has_errors());
+    }
+}

@@ -18,7 +18,8 @@ SELECT n.nspname AS schema_name,
        ) AS indexed,
        -- Positive: a number of values. Negative: a share of the rows, which grows with them.
        CASE WHEN s.n_distinct >= 0 THEN s.n_distinct::float8
-            ELSE -s.n_distinct::float8 * greatest(c.reltuples, 1)::float8 END AS distinct_estimate
+            ELSE -s.n_distinct::float8 * greatest(c.reltuples, 1)::float8 END AS distinct_estimate,
+       row_security_active(c.oid) AS row_security
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -79,12 +79,13 @@ impl Platform for PostgresPlatform {
             let known =
                 schema.tables.last().is_some_and(|last| last.schema == schema_name && last.name == name);
             if !known {
-                let (visible, readable) = (row.try_get(2)?, row.try_get(3)?);
+                let (visible, readable, row_security) = (row.try_get(2)?, row.try_get(3)?, row.try_get(10)?);
                 schema.tables.push(Table {
                     schema: schema_name,
                     name,
                     visible,
                     readable,
+                    row_security,
                     columns: Vec::new(),
                 });
             }

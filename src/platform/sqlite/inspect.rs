@@ -23,8 +23,14 @@ pub async fn inspect(connection: &mut SqliteConnection) -> Result<Schema, Fault>
     for row in sqlx::query(COLUMNS).persistent(false).fetch_all(connection).await? {
         let name: String = row.try_get(0)?;
         if schema.tables.last().is_none_or(|last| last.name != name) {
-            let columns = Vec::new();
-            schema.tables.push(Table { schema: String::new(), name, visible: true, readable: true, columns });
+            schema.tables.push(Table {
+                schema: String::new(),
+                name,
+                visible: true,
+                readable: true,
+                row_security: false,
+                columns: Vec::new(),
+            });
         }
         let type_name: String = row.try_get(2)?;
         let column = Column {
