@@ -11,9 +11,6 @@ use crate::{
     store::{self, Store, StoreOptions},
 };
 
-const NO_PLATFORM: &str = "no platform is configured: set `platform.url` in daymark.toml, DAYMARK_PLATFORM_URL or DATABASE_URL, \
-    or give --platform-url, as in `--platform-url postgres://user@host/database` or `--platform-url sqlite:app.db`";
-
 pub struct App {
     pub config: Config,
     pub context: Context,
@@ -82,7 +79,7 @@ fn open_store(config: &Config) -> Arc<dyn Store> {
 
 fn open_platform(config: &Config) -> Arc<dyn Platform> {
     let settings = &config.settings;
-    let Some(url) = &settings.platform_url else { return platform::absent(NO_PLATFORM) };
+    let Some(url) = &settings.platform_url else { return platform::absent() };
     let options = PlatformOptions {
         calendar: settings.calendar.clone(),
         statement_timeout: settings.platform_statement_timeout,

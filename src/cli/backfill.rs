@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 use super::{
     App, Exit, Page,
     collect::{exit, left_out_json, write_failures},
-    output::{Format, counted, duration},
+    date,
+    output::{Format, counted, duration, say},
     signals,
 };
 use crate::collect::{self, BackfillReport, BackfillRequest, Progress};
@@ -25,10 +26,10 @@ use crate::collect::{self, BackfillReport, BackfillRequest, Progress};
 #[derive(Args)]
 pub struct BackfillArguments {
     /// The first day [default: that of the earliest row of any source]
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
     from: Option<Date>,
     /// The last day [default: the last finished one]
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
     to: Option<Date>,
     /// Only this metric (may be given several times)
     #[arg(long = "metric", value_name = "CATEGORY")]
@@ -103,7 +104,7 @@ impl Lines {
 
 impl Progress for Lines {
     fn reading(&self, metrics: usize, days: usize) {
-        eprintln!("reading {} over {}", counted(metrics, "metric"), counted(days, "day"));
+        say(format_args!("reading {} over {}", counted(metrics, "metric"), counted(days, "day")));
     }
 
     fn started(&self, total_days: usize) {
@@ -117,7 +118,7 @@ impl Progress for Lines {
         let elapsed = self.started.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
         let rate = done as f64 / elapsed.as_secs_f64().max(1e-9);
         let left = Duration::from_secs_f64((total.saturating_sub(done)) as f64 / rate.max(1e-9));
-        eprintln!("{done}/{total} days committed, {rate:.0} days/s, {} left", duration(left));
+        say(format_args!("{done}/{total} days committed, {rate:.0} days/s, {} left", duration(left)));
     }
 }
 
@@ -155,16 +156,17 @@ fn summary(report: &BackfillReport, dry_run: bool) -> String {
     let sum = |count: fn(&collect::MetricCount) -> usize| report.metrics.iter().map(count).sum::<usize>();
     let (missing, written, there) = (sum(|m| m.missing), sum(|m| m.written), sum(|m| m.already_there));
     let days = counted(report.missing_days, "day");
+    let (missing_records, there_records) = (counted(missing, "record"), counted(there, "record"));
     if dry_run {
         return format!(
-            "{range}: {missing} records on {days} are missing, {there} are there. Nothing was written."
+            "{range}: {missing_records} missing on {days}, {there} already there. Nothing was written."
         );
     }
     let took = duration(report.duration);
     match missing {
-        0 => format!("{range}: nothing is missing, {there} records were already there."),
+        0 => format!("{range}: nothing is missing, {there_records} already there."),
         _ => format!(
-            "{range}: {missing} records on {days} were missing, {written} were written, {there} were already there, in {took}."
+            "{range}: {missing_records} missing on {days}, {written} written, {there} already there, in {took}."
         ),
     }
 }

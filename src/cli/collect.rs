@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::{
-    App, Exit, Page,
+    App, Exit, Page, date,
     output::{counted, duration},
     signals,
 };
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Args)]
 pub struct CollectArguments {
     /// The day to record [default: the last finished one]
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
     date: Option<Date>,
     /// Only this metric (may be given several times)
     #[arg(long = "metric", value_name = "CATEGORY")]
@@ -72,11 +72,7 @@ fn summary(report: &DayReport) -> String {
     let already = match report.already_there {
         0 => String::new(),
         count if recorded == 0 && report.failed.is_empty() => {
-            return format!(
-                "{}: nothing to do, all {} were already recorded.",
-                report.date,
-                counted(count, "metric")
-            );
+            return format!("{}: nothing to do, {} already there.", report.date, counted(count, "record"));
         }
         count => format!(", {count} already there"),
     };

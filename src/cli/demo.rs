@@ -24,7 +24,7 @@ pub struct DemoArguments {
     #[arg(long, value_name = "DIRECTORY")]
     dir: Option<PathBuf>,
     /// How many days to live through
-    #[arg(long, default_value_t = 420, value_parser = clap::value_parser!(u16).range(2..=3650))]
+    #[arg(long, value_name = "N", default_value_t = 420, value_parser = clap::value_parser!(u16).range(2..=3650))]
     days: u16,
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::{collect::CollectError, config::ConfigProblems};
+use crate::{collect::CollectError, config::ConfigProblems, database::FaultClass};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -16,6 +16,8 @@ pub enum Exit {
     Busy = 4,
     /// The day that was asked for is not finished.
     NotYet = 5,
+    /// Ctrl-C or SIGTERM; what was committed is kept. 128 + SIGINT, as shells have it.
+    Interrupted = 130,
 }
 
 impl Exit {
@@ -27,7 +29,16 @@ impl Exit {
         match error.downcast_ref::<CollectError>() {
             Some(CollectError::Busy { .. }) => Self::Busy,
             Some(CollectError::Unfinished { .. }) => Self::NotYet,
-            Some(CollectError::UnknownMetric { .. } | CollectError::EmptyRange { .. }) => Self::Usage,
+            Some(
+                CollectError::UnknownMetric { .. }
+                | CollectError::EmptyRange { .. }
+                | CollectError::TooEarly { .. }
+                | CollectError::NeverHappened { .. },
+            ) => Self::Usage,
+            Some(CollectError::Platform { fault, .. }) if fault.class == FaultClass::Unconfigured => {
+                Self::Usage
+            }
+            Some(CollectError::Interrupted { .. }) => Self::Interrupted,
             _ => Self::Failed,
         }
     }

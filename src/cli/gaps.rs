@@ -4,16 +4,16 @@ use clap::Args;
 use jiff::civil::Date;
 use serde_json::json;
 
-use super::{App, Exit, Page, output::counted};
+use super::{App, Exit, Page, date, output::counted};
 use crate::collect;
 
 #[derive(Args)]
 pub struct GapsArguments {
     /// The first day [default: the first recorded one]
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
     from: Option<Date>,
     /// The last day [default: the last finished one]
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
     to: Option<Date>,
 }
 

@@ -10,7 +10,11 @@ pub fn start(settings: &Settings) {
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(settings.log_level);
+    let builder = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(settings.log_level)
+        // It would panic over a stderr that nobody reads.
+        .log_internal_errors(false);
     // A second start, in one test process, keeps the first.
     let _ = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
 }

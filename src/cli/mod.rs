@@ -7,6 +7,7 @@ mod apply;
 mod backfill;
 mod check;
 mod collect;
+mod date;
 mod demo;
 mod exit;
 mod gaps;
@@ -32,10 +33,10 @@ use output::{Format, Page};
 #[command(name = "daymark", version, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 done; 1 failed; 2 wrong arguments or configuration; 3 some metrics failed, the others were \
-    recorded; 4 another process is at it; 5 the day is not finished yet."
+    recorded; 4 another process is at it; 5 the day is not finished yet; 130 interrupted, what was committed is kept."
 )]
 struct Arguments {
-    /// How results are printed.
+    /// How results are printed
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     format: Format,
     #[command(subcommand)]
@@ -85,7 +86,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match dispatch(parsed.command, parsed.format, given).await {
         Ok((page, exit)) => print(&page, parsed.format, exit),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            output::say(format_args!("error: {error:#}"));
             Exit::of(&error).into()
         }
     }
@@ -125,7 +126,7 @@ fn print(page: &Page, format: Format, exit: Exit) -> ExitCode {
         // Whoever read the output has seen enough (`daymark gaps | head`).
         Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(is_closed_pipe) => exit.into(),
         Err(error) => {
-            eprintln!("error: the result cannot be printed: {error:#}");
+            output::say(format_args!("error: the result cannot be printed: {error:#}"));
             Exit::Failed.into()
         }
     }

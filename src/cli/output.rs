@@ -1,6 +1,6 @@
 //! Results as text for people, and as JSON or CSV for machines. A command makes a [`Page`], which has all three.
 
-use std::fmt::Write;
+use std::{fmt::Write as _, io::Write as _};
 
 use clap::ValueEnum;
 use comfy_table::{Table, presets};
@@ -74,6 +74,11 @@ impl Page {
             }
         })
     }
+}
+
+/// Writes a line to standard error. That nobody reads it (`2>&1 | head`) is no reason to stop.
+pub fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// `1 day`, `2 days`.

@@ -4,19 +4,19 @@ use clap::Args;
 use jiff::civil::Date;
 use serde_json::json;
 
-use super::{App, Exit, Page};
-use crate::collect;
+use super::{App, Exit, Page, date};
+use crate::collect::{self, CollectError};
 
 #[derive(Args)]
 pub struct PlanArguments {
     /// The day that a collection would record [default: the last finished one]
-    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with_all = ["from", "to"])]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse, conflicts_with_all = ["from", "to"])]
     date: Option<Date>,
     /// The first day of a backfill
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
     from: Option<Date>,
     /// The last day of a backfill [default: the last finished one]
-    #[arg(long, value_name = "YYYY-MM-DD", requires = "from")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse, requires = "from")]
     to: Option<Date>,
 }
 
@@ -24,7 +24,10 @@ pub async fn run(app: &App, arguments: &PlanArguments) -> anyhow::Result<(Page, 
     let context = &app.context;
     let last = arguments.to.or(arguments.date).unwrap_or_else(|| context.last_finished());
     let first = arguments.from.unwrap_or(last);
-    anyhow::ensure!(first <= last, "the range is empty: {first} is after {last}");
+    context.require_recorded_era(first)?;
+    if first > last {
+        return Err(CollectError::EmptyRange { from: first, to: last }.into());
+    }
     let definitions = app.resolve().await?.definitions;
     let days = context.calendar.days(first, last);
     let statements = collect::plan(context, &definitions, &days).await?;

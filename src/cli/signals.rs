@@ -1,5 +1,6 @@
 //! Ctrl-C and SIGTERM ask the run to stop; what is committed is kept. A second one ends the program at once.
 
+use super::{Exit, output::say};
 use crate::collect::{Cancellation, Canceller};
 
 /// Listens from now on.
@@ -11,11 +12,10 @@ pub fn cancellation() -> Cancellation {
 
 async fn listen(canceller: Canceller) {
     if asked_to_stop().await.is_ok() {
-        eprintln!("stopping; what is committed is kept (again: at once)");
+        say("stopping; what is committed is kept (again: at once)");
         canceller.cancel();
         if asked_to_stop().await.is_ok() {
-            // 128 + SIGINT, as shells have it.
-            std::process::exit(130);
+            std::process::exit(Exit::Interrupted as i32);
         }
     }
 }

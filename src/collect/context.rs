@@ -68,9 +68,14 @@ impl Context {
             let ready_at = self.calendar.display(self.ready_at(date));
             return Err(CollectError::Unfinished { date, ready_at, last_finished });
         }
-        if date < FIRST_DAY {
-            return Err(CollectError::TooEarly { date, first: FIRST_DAY });
+        self.require_recorded_era(date)
+    }
+
+    /// Fails when `date` is before any day that can be recorded.
+    pub fn require_recorded_era(&self, date: Date) -> Result<(), CollectError> {
+        match date < FIRST_DAY {
+            true => Err(CollectError::TooEarly { date, first: FIRST_DAY }),
+            false => Ok(()),
         }
-        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use crate::{
+    config::shown,
     database::{Fault, FaultClass},
     metric::DefinitionError,
     store::{LockName, StoreError},
@@ -30,8 +31,8 @@ pub enum CollectError {
     Busy { what: String, holder: String },
     #[error("no metric is defined in the store; run `daymark apply`")]
     NoDefinitions,
-    #[error("no active metric is called `{name}`{}", did_you_mean(nearest.as_deref()))]
-    UnknownMetric { name: String, nearest: Option<String> },
+    #[error("no active metric is called {}; {suggestion}", shown(name))]
+    UnknownMetric { name: String, suggestion: String },
     #[error("metric `{category}`: {problem}")]
     Definition { category: String, problem: DefinitionError },
     #[error("metric `{0}` is defined twice; give each metric a name of its own")]
@@ -41,8 +42,8 @@ pub enum CollectError {
     )]
     NoRows,
     #[error(
-        "the earliest row of source `{source_name}` is of {date}, which makes {days} days (more than {limit}); if that is \
-         right, say so with `--from {date}`, otherwise name the first day that you want with `--from`"
+        "the earliest row of source `{source_name}` is of {date}, which makes {days} days (more than {limit}): is \
+         that time right? Name the first day that you want with `--from`"
     )]
     TooLong { source_name: String, date: Date, days: usize, limit: usize },
     #[error("interrupted: {kept}")]
@@ -56,13 +57,6 @@ pub enum CollectError {
          the next run will do that"
     )]
     Unlogged { error: Box<CollectError>, run: Uuid, log_error: Box<StoreError> },
-}
-
-fn did_you_mean(nearest: Option<&str>) -> String {
-    match nearest {
-        Some(nearest) => format!("; did you mean `{nearest}`?"),
-        None => "; `daymark status` lists those that are".to_owned(),
-    }
 }
 
 /// What a person can do about a fault of the platform.
@@ -79,7 +73,11 @@ pub(super) fn advice(fault: &Fault) -> &'static str {
         FaultClass::TimedOut => "raise `platform.statement_timeout_seconds`, or index the time column",
         FaultClass::Locked | FaultClass::Contention => "see what else is at work there, and try again",
         FaultClass::Full => "make room on its disk",
-        FaultClass::Other => "check that its URL names the right database; its own log may say more",
+        FaultClass::Unconfigured => {
+            "set `platform.url` in daymark.toml, DAYMARK_PLATFORM_URL or DATABASE_URL, or give --platform-url, as in \
+             `--platform-url postgres://user@host/database` or `--platform-url sqlite:app.db`"
+        }
+        FaultClass::Other => "check that its URL names the right database",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{CollectError, Context};
 use crate::{
-    config::nearest,
+    config::suggestion,
     metric::MetricKey,
     store::{Store, StoredDefinition},
 };
@@ -33,8 +33,9 @@ pub(super) async fn select(
     }
     if let Some(name) = only.iter().find(|name| !active.iter().any(|metric| is_called(metric, name))) {
         let categories = active.iter().map(|metric| metric.definition.category.as_str());
-        let nearest = nearest(name, categories).map(str::to_owned);
-        return Err(CollectError::UnknownMetric { name: name.clone(), nearest });
+        let suggestion = suggestion(name, categories)
+            .unwrap_or_else(|| "`daymark backfill --dry-run` lists those that are".to_owned());
+        return Err(CollectError::UnknownMetric { name: name.clone(), suggestion });
     }
     let wanted =
         |metric: &StoredDefinition| only.is_empty() || only.iter().any(|name| is_called(metric, name));

@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 pub use declaration::Declarations;
 pub use finding::{ConfigProblems, Finding, Located, Severity};
 pub use flags::{GivenFlags, add_setting_flags, given_config_file, given_flags};
-pub use nearest::{nearest, shown};
+pub use nearest::{shown, suggestion};
 pub use reference::settings_reference;
 pub use resolve::{LeftOut, Request, Resolved, columns_to_detect, resolve};
 pub use settings::{Environment, LogFormat, Preset, Settings, process_environment};

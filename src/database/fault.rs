@@ -22,6 +22,8 @@ pub enum FaultClass {
     Sql,
     /// There is no space left.
     Full,
+    /// No database is configured, so none was asked.
+    Unconfigured,
     Other,
 }
 

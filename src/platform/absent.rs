@@ -1,4 +1,4 @@
-//! The platform that is not configured: it can be handed around, and every use of it says what to do.
+//! The platform that is not configured: it can be handed around, and every use of it fails with [`FaultClass::Unconfigured`].
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -10,19 +10,14 @@ use crate::{
     metric::{DayBounds, Reading, TimeFormat},
 };
 
-/// `advice` is the answer to everything.
-pub fn absent(advice: &str) -> Arc<dyn Platform> {
-    Arc::new(Absent { advice: advice.to_owned() })
+pub fn absent() -> Arc<dyn Platform> {
+    Arc::new(Absent)
 }
 
-struct Absent {
-    advice: String,
-}
+struct Absent;
 
-impl Absent {
-    fn fault(&self) -> Fault {
-        Fault::new(FaultClass::Other, self.advice.clone())
-    }
+fn unconfigured() -> Fault {
+    Fault::new(FaultClass::Unconfigured, "no platform is configured")
 }
 
 #[async_trait]
@@ -32,18 +27,18 @@ impl Platform for Absent {
     }
 
     async fn inspect(&self) -> Result<Schema, Fault> {
-        Err(self.fault())
+        Err(unconfigured())
     }
 
     async fn detect_time_formats(
         &self,
         _columns: &[(String, String)],
     ) -> Result<HashMap<(String, String), TimeFormat>, Fault> {
-        Err(self.fault())
+        Err(unconfigured())
     }
 
     async fn open_cut(&self) -> Result<Box<dyn Cut>, Fault> {
-        Err(self.fault())
+        Err(unconfigured())
     }
 
     fn plan(
@@ -53,6 +48,6 @@ impl Platform for Absent {
         _readings: &[Reading],
         _days: &[DayBounds],
     ) -> Result<Vec<PlannedStatement>, Fault> {
-        Err(self.fault())
+        Err(unconfigured())
     }
 }

@@ -79,6 +79,7 @@ pub async fn gaps(
     context.require_recordable(to)?;
     let first_recorded = context.store.recorded_span().await?.map(|(first, _)| first.min(to));
     let from = from.or(first_recorded).unwrap_or(to);
+    context.require_recorded_era(from)?;
     if from > to {
         return Err(CollectError::EmptyRange { from, to });
     }
