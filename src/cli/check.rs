@@ -63,8 +63,6 @@ async fn find(app: &App) -> (Vec<Finding>, usize) {
         let hint = "declare sources and metrics in daymark.toml; `daymark init` makes a start";
         findings.push(Finding::error("configuration", message).hint(hint));
     }
-    let wrong = resolved.has_errors();
-    let wanted = if wrong { &[] } else { resolved.definitions.as_slice() };
-    findings.extend(collect::check(&app.context, wanted).await);
+    findings.extend(collect::check(&app.context, &resolved.definitions).await);
     (findings, resolved.definitions.len())
 }

@@ -3,7 +3,7 @@
 use super::{Context, batch::Batch, definitions, error::advice, selection};
 use crate::{
     config::Finding,
-    database::Fault,
+    database::{Fault, FaultClass},
     metric::Definition,
     platform::Schema,
     store::{Finish, LockName, RunStatus, StoreError},
@@ -116,9 +116,19 @@ async fn explain(
     let finding = |answer: super::batch::Answer<'_, String>| {
         let fault = answer.readings.err()?;
         let (place, _) = &metrics[answer.metric];
-        Some(Finding::error(place, fault.to_string()).hint(advice(fault)))
+        Some(Finding::error(place, fault.to_string()).hint(metric_advice(fault)))
     };
     Ok(answers.iter().filter_map(finding).collect())
+}
+
+/// What a person can do about a metric that the platform does not plan.
+fn metric_advice(fault: &Fault) -> &'static str {
+    match fault.class {
+        FaultClass::Sql | FaultClass::Other => {
+            "compare its source, columns, filters and query with the platform's tables; `daymark plan` shows the SQL"
+        }
+        _ => advice(fault),
+    }
 }
 
 /// Errors of the store say themselves what to do.

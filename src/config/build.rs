@@ -212,7 +212,10 @@ fn required<'f, T>(
     if value.is_none() {
         let measure = formula.measure.as_ref().map_or("", |measure| measure.value.name());
         let message = format!("`{key}` is missing, which the measure `{measure}` needs");
-        built.findings.push(Finding::error(&formula.place, message));
+        let hint = (key == "returns").then(|| {
+            "write what the query gives: \"value\", \"average\", \"ratio\" or \"labels\"".to_owned()
+        });
+        built.findings.push(Finding::error(&formula.place, message).maybe_hint(hint));
     }
     value.as_ref()
 }
