@@ -12,7 +12,7 @@ use crate::{config, database::DatabaseUrl};
 #[derive(Args)]
 pub struct InitArguments {
     /// Where to write the file; `-` prints it
-    #[arg(long, default_value = config::DEFAULT_FILE)]
+    #[arg(long, value_name = "FILE", default_value = config::DEFAULT_FILE)]
     output: PathBuf,
     /// Overwrite the file if it exists
     #[arg(long)]
@@ -37,7 +37,7 @@ pub async fn run(app: &App, arguments: &InitArguments) -> anyhow::Result<(Page, 
     }
     write(arguments, &text)?;
     page.line(format!("Wrote {}.", arguments.output.display()));
-    page.line("Next: read it, then `daymark check`, `daymark migrate`, `daymark apply`, `daymark backfill`.");
+    page.line("Next: read it, then `daymark migrate`, `daymark apply`, `daymark check`, `daymark backfill`.");
     Ok((page, Exit::Done))
 }
 

@@ -112,9 +112,17 @@ impl<'a> Survey<'a> {
 
     fn write_unusable(&self, text: &mut String) {
         if self.unusable.is_empty() {
+            if self.known.is_empty() && self.others.is_empty() {
+                text.push_str(
+                    "\n# The platform has no tables yet: run `daymark init --force` again when it has.\n",
+                );
+            }
             return;
         }
-        text.push_str("\n# ---- Not recorded ----\n");
+        text.push_str(
+            "\n# ---- Not recorded ----\n# To record one of these, declare it as above: a section [sources.NAME] with `table`, \
+             `time_column` and, where\n# the type of the column leaves it open, `time_format`; and metrics that read it.\n",
+        );
         for (_, reason) in &self.unusable {
             text.push_str(&comment(&format!("- {reason}")));
         }
