@@ -1,0 +1,112 @@
+//! Each exit code that the help names, and where the output goes.
+
+use std::process::Stdio;
+
+use daymark::store::LockName;
+use jiff::civil::date;
+
+use crate::site::{BROKEN_METRIC, DEFINITIONS, Site};
+
+async fn done_and_wrong_arguments(site: Site) {
+    let site = site.ready().await;
+    site.run(&["collect", "--date", "2025-01-05"]).expect_code(0);
+    site.run(&["collect", "--date", "05.01.2025"]).expect_code(2);
+}
+
+async fn an_unreachable_platform_fails_the_run(site: Site) {
+    let site = site.ready().await;
+    let nowhere = ["--platform-url", "postgres://postgres@127.0.0.1:1/app", "--retry-attempts", "0"];
+    let failed = site.run(&[&["collect", "--date", "2025-01-05"], &nowhere[..]].concat()).expect_code(1);
+    assert!(failed.stderr.contains("Connection refused"), "{}", failed.stderr);
+    let status = site.json(&["status"]);
+    assert_eq!(status["last_run"]["status"], "failed");
+}
+
+async fn one_failing_metric_makes_the_day_partial(site: Site) {
+    let site = site.ready().await;
+    site.write_config(&format!("{DEFINITIONS}{BROKEN_METRIC}"));
+    site.run(&["apply"]).expect_code(0);
+    let partial = site.run(&["collect", "--date", "2025-01-05"]).expect_code(3);
+    assert!(partial.stdout.contains("failed    ghosts: "), "{}", partial.stdout);
+    assert!(partial.stdout.contains("2025-01-05: 6 metrics reconstructed, 1 failed"), "{}", partial.stdout);
+    let gaps = site.json(&["gaps", "--from", "2025-01-05", "--to", "2025-01-05"]);
+    assert_eq!(gaps["gaps"][0]["metric_category"], "ghosts");
+    assert_eq!(gaps["gaps"][0]["cause"], "failed");
+    let check = site.json(&["check"]);
+    assert_eq!(check["ok"], false);
+    assert_eq!(check["findings"][0]["place"], "metric ghosts");
+}
+
+async fn who_comes_second_is_told_so(site: Site) {
+    let site = site.ready().await;
+    let store = site.store();
+    let held = store.try_lock(&LockName::Day(date(2025, 1, 5))).await.unwrap();
+    assert!(held.is_some());
+    let busy = site.run(&["collect", "--date", "2025-01-05"]).expect_code(4);
+    assert!(
+        busy.stderr.starts_with("error: collecting 2025-01-05 is already being done by "),
+        "{}",
+        busy.stderr
+    );
+    drop(held);
+    let held = store.try_lock(&LockName::Backfill).await.unwrap();
+    assert!(held.is_some());
+    site.run(&["backfill", "--to", "2025-01-05"]).expect_code(4);
+    site.run(&["backfill", "--to", "2025-01-05", "--dry-run"]).expect_code(0);
+}
+
+async fn a_day_that_is_not_over_is_refused_with_the_time_when_it_will_be(site: Site) {
+    let site = site.ready().await;
+    let refused =
+        site.run(&["collect", "--date", "2999-12-30", "--time-zone", "Asia/Kolkata"]).expect_code(5);
+    let expected = "error: 2999-12-30 is not finished: it can be recorded from 2999-12-31 00:15 IST; the last finished day is ";
+    assert!(refused.stderr.starts_with(expected), "{}", refused.stderr);
+    site.run(&["backfill", "--to", "2999-12-30"]).expect_code(5);
+    site.run(&["gaps", "--to", "2999-12-30"]).expect_code(5);
+    assert!(site.records().await.is_empty());
+}
+
+/// Whoever parses stdout finds a document there or nothing.
+async fn errors_stay_out_of_the_output(site: Site) {
+    let site = site.ready().await;
+    for arguments in [
+        &["collect", "--date", "2999-12-30"][..],
+        &["collect", "--metric", "revenue"],
+        &["gaps", "--from", "2025-02-01", "--to", "2025-01-01"],
+        &["status", "--tenant", "Not a name"],
+    ] {
+        for format in ["json", "csv"] {
+            let outcome = site.run(&[arguments, &["--format", format]].concat());
+            assert!(matches!(outcome.code, Some(2 | 5)), "{arguments:?}: {:?}", outcome.code);
+            assert_eq!(outcome.stdout, "", "{arguments:?}");
+            assert!(outcome.stderr.starts_with("error: "), "{}", outcome.stderr);
+        }
+    }
+}
+
+/// `daymark … | head` and `daymark … 2>&1 | head`.
+async fn readers_may_leave_early(site: Site) {
+    let site = site.ready().await;
+    for (arguments, code) in [
+        (&["plan", "--from", "2024-01-01", "--to", "2025-01-01"][..], 0),
+        (&["backfill", "--to", "2025-01-05"], 0),
+        (&["collect", "--metric", "revenue"], 2),
+        (&["status", "--help"], 0),
+    ] {
+        let mut command = site.command(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{arguments:?}");
+    }
+    assert_eq!(site.records().await.len(), 30);
+}
+
+crate::on_both!(
+    done_and_wrong_arguments,
+    an_unreachable_platform_fails_the_run,
+    one_failing_metric_makes_the_day_partial,
+    who_comes_second_is_told_so,
+    a_day_that_is_not_over_is_refused_with_the_time_when_it_will_be,
+    errors_stay_out_of_the_output,
+    readers_may_leave_early,
+);

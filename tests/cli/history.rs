@@ -1,0 +1,63 @@
+//! What is recorded stays as it was recorded.
+
+use crate::site::{DEFINITIONS, Site};
+
+async fn a_second_run_doubles_nothing(site: Site) {
+    let site = site.ready().await;
+    site.run(&["collect", "--date", "2025-01-05"]).expect_code(0);
+    let once = site.records().await;
+    assert_eq!(once.len(), 6);
+    site.run(&["collect", "--date", "2025-01-05"]).expect_code(0);
+    site.run(&["backfill", "--from", "2025-01-05", "--to", "2025-01-05"]).expect_code(0);
+    assert_eq!(site.records().await, once);
+}
+
+async fn a_day_before_all_data_is_recorded_as_zeros(site: Site) {
+    let site = site.ready().await;
+    let report = site.json(&["collect", "--date", "2019-06-01"]);
+    assert_eq!(report["status"], "completed");
+    assert_eq!(report["metrics_collected"], 6);
+    for metric in report["recorded"].as_array().unwrap() {
+        assert_eq!(metric["value"].to_string(), "0", "{metric}");
+    }
+    let gaps = site.json(&["gaps", "--from", "2019-06-01", "--to", "2019-06-01"]);
+    assert_eq!(gaps["missing"], 0);
+}
+
+async fn deleting_the_sources_rows_changes_no_record(site: Site) {
+    let site = site.ready().await;
+    site.run(&["backfill", "--to", "2025-01-12"]).expect_code(0);
+    let before = site.records().await;
+    assert_eq!(before.len(), 72);
+    site.on_platform("DELETE FROM replies; DELETE FROM articles; DELETE FROM members WHERE id > 2;").await;
+    site.run(&["collect", "--date", "2025-01-05"]).expect_code(0);
+    site.run(&["backfill", "--from", "2025-01-01", "--to", "2025-01-12"]).expect_code(0);
+    assert_eq!(site.records().await, before);
+    // The day after is of what is left.
+    let after = site.json(&["collect", "--date", "2025-01-13"]);
+    let total =
+        after["recorded"].as_array().unwrap().iter().find(|m| m["metric_category"] == "members_total");
+    assert_eq!(total.unwrap()["value"].to_string(), "2");
+}
+
+/// 2^53 + 1 is the first whole number that a double cannot hold.
+async fn large_values_are_exact_in_the_json(site: Site) {
+    let site = site.ready().await;
+    site.write_config(&format!(
+        "{DEFINITIONS}\n[metrics.highest_fee]\nmeasure = \"sql\"\nreturns = \"value\"\nadds_up = \"last\"\n\
+         query = \"select max(fee) as value from articles where published_on < {{day}}\"\n"
+    ));
+    site.run(&["apply"]).expect_code(0);
+    let arguments = ["collect", "--date", "2025-01-05", "--metric", "highest_fee", "--format", "json"];
+    let shown = site.run(&arguments).expect_code(0).stdout;
+    assert!(shown.contains(r#""value": 9007199254740993.25"#), "{shown}");
+    let records = site.records().await;
+    assert!(records.iter().any(|record| record.contains("9007199254740993.25")), "{records:?}");
+}
+
+crate::on_both!(
+    a_second_run_doubles_nothing,
+    a_day_before_all_data_is_recorded_as_zeros,
+    deleting_the_sources_rows_changes_no_record,
+    large_values_are_exact_in_the_json,
+);

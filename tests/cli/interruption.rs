@@ -1,0 +1,65 @@
+//! Ctrl-C in the middle of a backfill.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Command, Stdio},
+};
+
+use crate::site::Site;
+
+/// A chunk a day makes a run long enough to be stopped on the way.
+const RUN: [&str; 9] = [
+    "backfill",
+    "--from",
+    "2021-01-01",
+    "--to",
+    "2025-01-12",
+    "--metric",
+    "members_total",
+    "--backfill-chunk-days",
+    "1",
+];
+const DAYS: usize = 1_473;
+
+async fn what_is_committed_stays_and_the_next_run_goes_on(site: Site) {
+    let site = site.ready().await;
+    let mut child = site.command(&RUN).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("days committed") {
+        line.clear();
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "the run ended by itself");
+    }
+    interrupt(child.id());
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+    assert!(rest.contains("stopping; what is committed is kept (again: at once)\n"), "{rest}");
+
+    let kept = site.records().await;
+    assert!(!kept.is_empty() && kept.len() < DAYS, "{}", kept.len());
+    let message = format!(
+        "error: interrupted: {} of {DAYS} days are recorded and stay; run it again to go on with the rest\n",
+        kept.len()
+    );
+    assert!(rest.ends_with(&message), "{rest}");
+    let status = site.json(&["status"]);
+    assert_eq!(status["last_run"]["status"], "failed");
+    assert_eq!(status["last_run"]["metrics_collected"], kept.len());
+
+    let again = site.run(&[&RUN[..RUN.len() - 1], &["365"]].concat()).expect_code(0);
+    let (missing, there) = (DAYS - kept.len(), kept.len());
+    let summary =
+        format!("{missing} records missing on {missing} days, {missing} written, {there} already there");
+    assert!(again.stdout.contains(&summary), "{}", again.stdout);
+    let all = site.records().await;
+    assert_eq!(all.len(), DAYS);
+    assert!(kept.iter().all(|record| all.binary_search(record).is_ok()), "a record changed");
+}
+
+fn interrupt(process: u32) {
+    let sent = Command::new("kill").args(["-INT", &process.to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+crate::on_both!(what_is_committed_stays_and_the_next_run_goes_on);

@@ -1,0 +1,25 @@
+//! The program as its users meet it: the binary, its exit codes, and what it prints where.
+
+#![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod arguments;
+mod configuration;
+mod exit_codes;
+mod history;
+mod interruption;
+mod site;
+mod story;
+
+/// Each test on SQLite and on PostgreSQL, platform and store alike.
+macro_rules! on_both {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite { $(#[tokio::test]
+            async fn $test() { super::$test(crate::site::Site::sqlite().await).await })+ }
+        mod postgres { $(#[tokio::test]
+            async fn $test() { super::$test(crate::site::Site::postgres().await).await })+ }
+    };
+}
+pub(crate) use on_both;

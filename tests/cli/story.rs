@@ -1,0 +1,98 @@
+//! The whole way of a newcomer, from an unknown platform to a recorded history.
+
+use insta::assert_snapshot;
+
+use crate::site::{DEFINITIONS, Site, filtered};
+
+fn named(site: &Site, what: &str) -> String {
+    format!("{what}_{}", if site.is_postgres() { "postgres" } else { "sqlite" })
+}
+
+async fn init_recognises_the_platform(site: Site) {
+    site.run(&["init"]).expect_code(0);
+    let written = std::fs::read_to_string(site.directory.path().join("daymark.toml")).unwrap();
+    filtered(|| assert_snapshot!(named(&site, "init"), site.neutral(&written)));
+    for command in ["migrate", "apply", "check"] {
+        site.run(&[command]).expect_code(0);
+    }
+    let again = site.run(&["init"]).expect_code(1);
+    assert_eq!(
+        again.stderr,
+        "error: `daymark.toml` exists; --force overwrites it, `--output -` prints instead\n"
+    );
+}
+
+async fn definitions_are_brought_into_the_store(site: Site) {
+    site.write_config(DEFINITIONS);
+    let mut story = site.transcript(&[
+        &["check"],
+        &["collect"],
+        &["migrate", "--dry-run"],
+        &["migrate"],
+        &["migrate"],
+        &["check"],
+        &["collect"],
+        &["status"],
+        &["apply", "--dry-run"],
+        &["apply"],
+        &["apply"],
+        &["check"],
+    ]);
+    site.write_config(&DEFINITIONS.replace("window_days = 7", "window_days = 30"));
+    story += &site.transcript(&[&["check"], &["apply", "--format", "csv"], &["apply", "--format", "json"]]);
+    let without_sections = DEFINITIONS.split("[metrics.sections]").next().unwrap();
+    site.write_config(without_sections);
+    story += &site.transcript(&[&["apply"], &["apply"]]);
+    site.write_config(DEFINITIONS);
+    story += &site.transcript(&[&["apply"]]);
+    filtered(|| assert_snapshot!(named(&site, "definitions"), story));
+}
+
+async fn days_are_recorded_and_never_again(site: Site) {
+    let site = site.ready().await;
+    let story = site.transcript(&[
+        &["collect", "--date", "2025-01-05"],
+        &["collect", "--date", "2025-01-05"],
+        &["collect", "--date", "2025-01-06", "--metric", "sections", "--format", "json"],
+        &["collect", "--date", "2025-01-06", "--format", "csv"],
+        &["backfill", "--to", "2025-01-12", "--dry-run"],
+        &["gaps", "--to", "2025-01-12"],
+        &["backfill", "--to", "2025-01-12"],
+        &["backfill", "--to", "2025-01-12"],
+        &["backfill", "--to", "2025-01-12", "--format", "csv"],
+        &["gaps", "--to", "2025-01-12"],
+        &["gaps", "--to", "2025-01-14", "--format", "csv"],
+        &["gaps", "--to", "2025-01-14", "--format", "json"],
+        &["status"],
+    ]);
+    filtered(|| assert_snapshot!(named(&site, "days"), story));
+    let status = site.json(&["status"]);
+    assert_eq!(status["by_provenance"]["reconstructed"], 72);
+    assert_eq!(status["recorded"]["last"], "2025-01-12");
+    assert_eq!(status["last_run"]["status"], "completed");
+}
+
+/// What a schedule does: no date is named, and the record is an observation.
+async fn the_last_finished_day_is_observed(site: Site) {
+    let site = site.ready().await;
+    let first = site.json(&["collect"]);
+    assert_eq!(first["provenance"], "observed");
+    assert_eq!(first["metrics_collected"], 6);
+    let values = first["recorded"].as_array().unwrap().iter();
+    let values: Vec<_> =
+        values.map(|metric| format!("{}={}", metric["metric_category"], metric["value"])).collect();
+    assert!(values.contains(&r#""members_total"=10"#.to_owned()), "{values:?}");
+    let again = site.run(&["collect"]).expect_code(0);
+    assert!(again.stdout.ends_with(": nothing to do, 6 records already there.\n"), "{}", again.stdout);
+    let plan = site.run(&["plan"]).expect_code(0);
+    for table in ["members", "articles", "replies"] {
+        assert!(plan.stdout.contains(table), "{}", plan.stdout);
+    }
+}
+
+crate::on_both!(
+    init_recognises_the_platform,
+    definitions_are_brought_into_the_store,
+    days_are_recorded_and_never_again,
+    the_last_finished_day_is_observed,
+);
