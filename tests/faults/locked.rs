@@ -29,6 +29,7 @@ async fn fails_with(installation: &Installation, sqlstate: &str, reason: &str, t
     somebody.execute("BEGIN; LOCK TABLE posts IN ACCESS EXCLUSIVE MODE").await;
     let ended = installation.run(&COLLECT);
     assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert_eq!(ended.stderr, "", "what failed is in the result, and nowhere else");
 
     let ledger = installation.ledger().await;
     assert_eq!(ledger.metrics_of(DAY), WITHOUT_POSTS);
