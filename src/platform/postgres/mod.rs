@@ -4,20 +4,18 @@ use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row, postgres::PgConnectOptions, raw_sql};
 
 use super::{
     Column, ColumnType, Cut, PlannedStatement, Platform, PlatformOptions, Schema, Sources, Table,
+    cut::SessionCut,
     dialect::Dialect,
-    execute::{Reader, ReadingResults},
     plan_statements,
     session::{Answer, MAX_ANSWERS, NO_SPAN, Session},
-    time::TimeColumn,
 };
 use crate::{
     database::{Fault, FaultClass},
-    metric::{DayBounds, Reading, Source, TimeFormat},
+    metric::{DayBounds, Reading, TimeFormat},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -109,7 +107,7 @@ impl Platform for PostgresPlatform {
         self.begin(&mut connection).await?;
         // The snapshot is taken by the first query, not by BEGIN.
         raw_sql("SELECT 1").execute(&mut connection).await?;
-        Ok(Box::new(PostgresCut { session: PostgresSession { connection }, options: self.options.clone() }))
+        Ok(Box::new(SessionCut { session: PostgresSession { connection }, options: self.options.clone() }))
     }
 
     fn plan(
@@ -147,40 +145,6 @@ fn column(row: &sqlx::postgres::PgRow) -> Result<Column, Fault> {
             .filter(|estimate| *estimate >= 1.0)
             .map(|estimate| estimate.round() as u64),
     })
-}
-
-struct PostgresCut {
-    session: PostgresSession,
-    options: PlatformOptions,
-}
-
-#[async_trait]
-impl Cut for PostgresCut {
-    async fn read(
-        &mut self,
-        schema: &Schema,
-        sources: &Sources,
-        readings: &[Reading],
-        days: &[DayBounds],
-    ) -> Result<ReadingResults, Fault> {
-        Reader::new(&mut self.session, &self.options).read(schema, sources, readings, days).await
-    }
-
-    async fn earliest(&mut self, source: &Source) -> Result<Option<Timestamp>, Fault> {
-        let dialect = Dialect::Postgres;
-        let time = TimeColumn::new(dialect, source, dialect.name(&source.time_column))?;
-        Reader::new(&mut self.session, &self.options).earliest(&time, &dialect.table(source)).await
-    }
-
-    async fn explain(
-        &mut self,
-        schema: &Schema,
-        sources: &Sources,
-        readings: &[Reading],
-        days: &[DayBounds],
-    ) -> Result<Vec<Result<String, Fault>>, Fault> {
-        Reader::new(&mut self.session, &self.options).explain(schema, sources, readings, days).await
-    }
 }
 
 struct PostgresSession {

@@ -9,20 +9,19 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection, raw_sql, sqlite::SqliteConnectOptions};
 
 use super::{
-    Cut, PlannedStatement, Platform, PlatformOptions, Schema, Sources, detect,
+    Cut, PlannedStatement, Platform, PlatformOptions, Schema, Sources,
+    cut::SessionCut,
+    detect,
     dialect::Dialect,
-    execute::{Reader, ReadingResults},
     plan_statements,
     session::{Answer, MAX_ANSWERS, NO_SPAN, Session},
-    time::TimeColumn,
 };
 use crate::{
     database::{Fault, FaultClass},
-    metric::{DayBounds, Reading, Source, TimeFormat},
+    metric::{DayBounds, Reading, TimeFormat},
 };
 
 mod inspect;
@@ -97,7 +96,7 @@ impl Platform for SqlitePlatform {
         let mut session = self.session().await?;
         // The snapshot is taken by the first read, not by BEGIN.
         raw_sql("BEGIN; SELECT count(*) FROM sqlite_schema").execute(&mut session.connection).await?;
-        Ok(Box::new(SqliteCut { session, options: self.options.clone() }))
+        Ok(Box::new(SessionCut { session, options: self.options.clone() }))
     }
 
     fn plan(
@@ -108,40 +107,6 @@ impl Platform for SqlitePlatform {
         days: &[DayBounds],
     ) -> Result<Vec<PlannedStatement>, Fault> {
         plan_statements(Dialect::Sqlite, &self.options.calendar, schema, sources, readings, days)
-    }
-}
-
-struct SqliteCut {
-    session: SqliteSession,
-    options: PlatformOptions,
-}
-
-#[async_trait]
-impl Cut for SqliteCut {
-    async fn read(
-        &mut self,
-        schema: &Schema,
-        sources: &Sources,
-        readings: &[Reading],
-        days: &[DayBounds],
-    ) -> Result<ReadingResults, Fault> {
-        Reader::new(&mut self.session, &self.options).read(schema, sources, readings, days).await
-    }
-
-    async fn earliest(&mut self, source: &Source) -> Result<Option<Timestamp>, Fault> {
-        let dialect = Dialect::Sqlite;
-        let time = TimeColumn::new(dialect, source, dialect.name(&source.time_column))?;
-        Reader::new(&mut self.session, &self.options).earliest(&time, &dialect.table(source)).await
-    }
-
-    async fn explain(
-        &mut self,
-        schema: &Schema,
-        sources: &Sources,
-        readings: &[Reading],
-        days: &[DayBounds],
-    ) -> Result<Vec<Result<String, Fault>>, Fault> {
-        Reader::new(&mut self.session, &self.options).explain(schema, sources, readings, days).await
     }
 }
 
