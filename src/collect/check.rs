@@ -60,7 +60,6 @@ async fn check_writing(context: &Context) -> Vec<Finding> {
         id: uuid::Uuid::new_v4(),
         status: RunStatus::Failed,
         completed_at: context.clock.now(),
-        metrics_collected: 0,
         error_message: None,
         error_details: None,
     };

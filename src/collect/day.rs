@@ -75,7 +75,7 @@ pub async fn collect_day(
     let run = OpenRun::start(context, held, RunKind::Collect, date, date).await?;
     match record_day(context, &run, day, metrics, cancel).await {
         Ok(report) => Ok(DayReport { duration: started.elapsed(), ..report }),
-        Err(error) => Err(run.fail(0, error).await),
+        Err(error) => Err(run.fail(error).await),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Runs whose process died. A process holds the lock of its run as long as it lives, so a run that is logged as
 //! running and whose lock can be taken has nobody behind it.
 
-use crate::store::{Finish, LockName, Run, RunFilter, RunKind, RunStatus, Store, StoreError};
+use crate::store::{Finish, LockName, Run, RunFilter, RunStatus, Store, StoreError};
 
 use super::{CollectError, Context};
 
@@ -32,16 +32,10 @@ pub(super) fn obituary(run: &Run) -> String {
 }
 
 async fn close_one(context: &Context, run: &Run) -> Result<(), CollectError> {
-    let written = match run.kind {
-        // Its records and its end would have been one transaction.
-        RunKind::Collect => 0,
-        RunKind::Backfill => written_by(context, run).await?,
-    };
     let finish = Finish {
         id: run.id,
         status: RunStatus::Failed,
         completed_at: context.clock.now().max(run.started_at),
-        metrics_collected: i64::try_from(written).unwrap_or(i64::MAX),
         error_message: Some(obituary(run)),
         error_details: None,
     };
@@ -54,16 +48,4 @@ async fn close_one(context: &Context, run: &Run) -> Result<(), CollectError> {
         Err(StoreError::RunFinished(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }
-}
-
-/// How many records a backfill had committed before it died.
-async fn written_by(context: &Context, run: &Run) -> Result<usize, StoreError> {
-    let mut written = 0;
-    for days in context.calendar.days(run.from, run.to).chunks(context.chunk_days.max(1)) {
-        if let (Some(first), Some(last)) = (days.first(), days.last()) {
-            let records = context.store.records(first.date, last.date, None).await?;
-            written += records.iter().filter(|record| record.collection_id == run.id).count();
-        }
-    }
-    Ok(written)
 }

@@ -64,18 +64,13 @@ impl<'a> OpenRun<'a> {
 
     /// The end of a run that did its work, for the commit of its last records. `written` counts those too.
     pub fn finish(&self, written: usize, failures: &[Failure]) -> Finish {
-        self.end(
-            outcome(written, failures.len()),
-            written,
-            failure::message(failures),
-            failure::details(failures),
-        )
+        self.end(outcome(written, failures.len()), failure::message(failures), failure::details(failures))
     }
 
-    /// Logs the run as failed; what it had `written` is kept. Returns the error to hand on.
-    pub async fn fail(self, written: usize, error: CollectError) -> CollectError {
+    /// Logs the run as failed; what it had written is kept. Returns the error to hand on.
+    pub async fn fail(self, error: CollectError) -> CollectError {
         let details = error.fault().map(failure::fault_details);
-        let finish = self.end(RunStatus::Failed, written, Some(error.to_string()), details);
+        let finish = self.end(RunStatus::Failed, Some(error.to_string()), details);
         match self.context.store.commit(&[], Some(&finish)).await {
             // Finished already: the log has its end, whoever wrote it.
             Ok(_) | Err(StoreError::RunFinished(_)) => error,
@@ -90,7 +85,6 @@ impl<'a> OpenRun<'a> {
     fn end(
         &self,
         status: RunStatus,
-        written: usize,
         error_message: Option<String>,
         error_details: Option<serde_json::Map<String, serde_json::Value>>,
     ) -> Finish {
@@ -99,7 +93,6 @@ impl<'a> OpenRun<'a> {
             status,
             // A clock that was set back must not make the run end before it began.
             completed_at: self.context.clock.now().max(self.started_at),
-            metrics_collected: i64::try_from(written).unwrap_or(i64::MAX),
             error_message,
             error_details,
         }

@@ -71,8 +71,6 @@ pub struct Finish {
     pub id: Uuid,
     pub status: RunStatus,
     pub completed_at: Timestamp,
-    /// Records written by this run.
-    pub metrics_collected: i64,
     pub error_message: Option<String>,
     /// `sqlstate` and `context` of the first failure, and `failures`: a list of `category`, `message`, `sqlstate`,
     /// `context`, `timed_out`.
@@ -85,7 +83,6 @@ impl Finish {
         run.id == self.id
             && run.status == self.status
             && run.completed_at == Some(super::row::to_micros(self.completed_at))
-            && run.metrics_collected == self.metrics_collected
     }
 }
 
@@ -99,6 +96,7 @@ pub struct Run {
     pub started_at: Timestamp,
     pub completed_at: Option<Timestamp>,
     pub status: RunStatus,
+    /// Records written by this run.
     pub metrics_collected: i64,
     pub error_message: Option<String>,
     pub error_details: Option<Map<String, Value>>,

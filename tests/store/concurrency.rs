@@ -57,7 +57,7 @@ async fn the_first_write_wins(fixture: Fixture) {
             .map(|number| record(run.id, day(number), if run.id == runs[0].id { "1" } else { "2" }))
             .collect()
     });
-    let ends = runs.each_ref().map(|run| finish(run.id, 31));
+    let ends = runs.each_ref().map(|run| finish(run.id));
     let (one, other) = tokio::join!(
         stores[0].commit(&records[0], Some(&ends[0])),
         stores[1].commit(&records[1], Some(&ends[1])),
@@ -119,12 +119,12 @@ async fn locks_exclude_and_are_released(fixture: Fixture) {
 
 async fn a_run_that_was_closed_cannot_be_finished(fixture: Fixture) {
     let run = fixture.ready().await;
-    let mut closed = finish(run, 0);
+    let mut closed = finish(run);
     closed.status = RunStatus::Failed;
     closed.error_message = Some("its process died".to_owned());
     fixture.again().commit(&[], Some(&closed)).await.unwrap();
 
-    let error = fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run, 1))).await.unwrap_err();
+    let error = fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run))).await.unwrap_err();
     assert!(matches!(error, StoreError::RunFinished(id) if id == run), "{error}");
     assert_eq!(fixture.store.recorded_span().await.unwrap(), None, "nothing was written");
     assert_eq!(fixture.store.run(run).await.unwrap().unwrap().status, RunStatus::Failed);
@@ -134,7 +134,7 @@ async fn a_run_that_was_closed_cannot_be_finished(fixture: Fixture) {
 async fn a_commit_may_be_repeated(fixture: Fixture) {
     let run = fixture.ready().await;
     let records = [record(run, day(1), "5"), record(run, day(2), "6")];
-    let end = finish(run, 2);
+    let end = finish(run);
     let mut answers: Vec<Vec<(Date, MetricKey)>> = Vec::new();
     for _ in 0..2 {
         let mut answer = fixture.store.commit(&records, Some(&end)).await.unwrap();

@@ -117,7 +117,7 @@ async fn records_without_a_definition_or_a_run_are_refused(fixture: Fixture) {
     ] {
         // One bad record takes the whole commit with it, the end of the run included.
         let good = record(run, day(2), "5");
-        let result = fixture.store.commit(&[good, wrong.clone()], Some(&finish(run, 2))).await;
+        let result = fixture.store.commit(&[good, wrong.clone()], Some(&finish(run))).await;
         assert!(matches!(result, Err(StoreError::Fault { .. })), "{wrong:?} was taken");
     }
     assert_eq!(fixture.store.recorded_span().await.unwrap(), None);
@@ -181,7 +181,7 @@ async fn odd_text_does_not_keep_a_day_from_being_recorded(fixture: Fixture) {
     {
         record.metadata.insert(label.to_owned(), serde_json::json!([{ "label": text }]));
     }
-    let mut end = finish(run, 1);
+    let mut end = finish(run);
     end.error_message = Some("what\0ever".to_owned());
     fixture.store.commit(&[record.clone()], Some(&end)).await.unwrap();
     let read = fixture.store.records(day(1), day(1), None).await.unwrap().remove(0).metadata;
@@ -196,7 +196,7 @@ async fn instants_are_kept_to_the_microsecond() {
         let run = fixture.ready().await;
         let mut record = record(run, day(1), "5");
         record.collection_timestamp = noon() + jiff::SignedDuration::from_nanos(999);
-        let mut end = finish(run, 1);
+        let mut end = finish(run);
         end.completed_at = record.collection_timestamp;
         // Twice: that nanoseconds are lost does not make a repeated call look like another's.
         for _ in 0..2 {

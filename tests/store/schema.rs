@@ -11,7 +11,7 @@ const POSTGRES_SCHEMA: &str = include_str!("postgres_schema.sql");
 async fn postgres_schema() {
     let fixture = Fixture::postgres().await;
     let run = fixture.ready().await;
-    fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run, 1))).await.unwrap();
+    fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run))).await.unwrap();
     let lines: Vec<String> =
         sqlx::query_scalar(POSTGRES_SCHEMA).fetch_all(&mut fixture.postgres_session().await).await.unwrap();
     insta::assert_snapshot!(lines.join("\n"));
@@ -44,7 +44,7 @@ fn assert_no_index_repeats_another(indexes: &[(String, String, Vec<String>)]) {
 async fn no_postgres_index_repeats_another() {
     let fixture = Fixture::postgres().await;
     let run = fixture.ready().await;
-    fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run, 1))).await.unwrap();
+    fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run))).await.unwrap();
     let indexes = sqlx::query_as(
         "SELECT indrelid::regclass::text, indexrelid::regclass::text,
                 (SELECT array_agg(pg_get_indexdef(indexrelid, position, TRUE) ORDER BY position)
@@ -85,7 +85,7 @@ async fn no_sqlite_index_repeats_another() {
 async fn postgres_stays_within_its_schema_whatever_its_name() {
     let fixture = Fixture::in_schema(r#"Day "mark"'s; $1"#).await;
     let run = fixture.ready().await;
-    fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run, 1))).await.unwrap();
+    fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run))).await.unwrap();
     assert_eq!(fixture.store.records(day(1), day(1), None).await.unwrap().len(), 1);
     assert!(fixture.store.try_lock(&daymark::store::LockName::Backfill).await.unwrap().is_some());
 
@@ -134,7 +134,7 @@ async fn a_role_that_owns_nothing_can_record() {
     let recorder = Fixture::as_role(&fixture, &role).store;
     let run = new_run(day(1));
     recorder.start_run(&run).await.unwrap();
-    let written = recorder.commit(&[record(run.id, day(1), "5")], Some(&finish(run.id, 1))).await.unwrap();
+    let written = recorder.commit(&[record(run.id, day(1), "5")], Some(&finish(run.id))).await.unwrap();
     assert_eq!(written.len(), 1);
     assert_eq!(recorder.records(day(1), day(1), None).await.unwrap()[0].value, decimal("5"));
     assert!(recorder.try_lock(&daymark::store::LockName::Backfill).await.unwrap().is_some());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use daymark::{
     metric::{MetricType, Provenance},
-    store::{DefinitionChange, Finish, RunFilter, RunStatus, StoreError},
+    store::{DefinitionChange, Finish, NewRun, RunFilter, RunStatus, StoreError},
 };
 use jiff::ToSpan;
 use serde_json::json;
@@ -47,20 +47,21 @@ async fn story(fixture: Fixture) {
     mood.key = key(MetricType::Average, "mood");
     mood.metadata = exact_metadata();
     let posts = record(first.id, day(1), "9007199254740993");
-    let written = store.commit(&[posts.clone(), mood.clone()], Some(&finish(first.id, 2))).await.unwrap();
+    let written = store.commit(&[posts.clone(), mood.clone()], Some(&finish(first.id))).await.unwrap();
     assert_eq!(written.len(), 2);
     assert_eq!(store.records(day(1), day(1), None).await.unwrap(), [mood.clone(), posts.clone()]);
     let logged = store.run(first.id).await.unwrap().unwrap();
     assert_eq!((logged.status, logged.metrics_collected), (RunStatus::Completed, 2));
 
     // A later run finds one of its two records there already. What was written first stays.
-    let second = new_run(day(1));
+    let second = NewRun { to: day(2), ..new_run(day(1)) };
     store.start_run(&second).await.unwrap();
     let mut next_day = record(second.id, day(2), "7");
     next_day.provenance = Provenance::Reconstructed;
     let other_posts = record(second.id, day(1), "1");
-    let written = store.commit(&[other_posts, next_day.clone()], Some(&finish(second.id, 1))).await.unwrap();
+    let written = store.commit(&[other_posts, next_day.clone()], Some(&finish(second.id))).await.unwrap();
     assert_eq!(written, [(day(2), key(MetricType::Count, "posts_total"))]);
+    assert_eq!(store.run(second.id).await.unwrap().unwrap().metrics_collected, 1, "two offered, one written");
     assert_eq!(store.records(day(1), day(2), None).await.unwrap(), [mood.clone(), posts, next_day]);
 
     // What is there can be asked for in several ways.
@@ -126,7 +127,7 @@ async fn definitions_have_versions(fixture: Fixture) {
 
 async fn tenants_do_not_see_each_other(fixture: Fixture) {
     let run = fixture.ready().await;
-    fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run, 1))).await.unwrap();
+    fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run))).await.unwrap();
     let other = fixture.of_tenant("other");
 
     assert!(other.definitions().await.unwrap().is_empty());
@@ -166,7 +167,7 @@ async fn runs_are_found(fixture: Fixture) {
         status: RunStatus::Failed,
         error_message: Some("mood: canceling statement due to statement timeout".to_owned()),
         error_details: details.as_object().cloned(),
-        ..finish(ids[3], 0)
+        ..finish(ids[3])
     };
     store.commit(&[], Some(&failed)).await.unwrap();
 

@@ -126,7 +126,7 @@ pub async fn backfill(
     let mut done = Done::default();
     let status = match fill(context, &run, &work, &mut done, progress, cancel).await {
         Ok(status) => status,
-        Err(error) => return Err(run.fail(done.total, error).await),
+        Err(error) => return Err(run.fail(error).await),
     };
     let misfits = match done.total {
         0 => Vec::new(),

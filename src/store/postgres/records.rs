@@ -31,6 +31,7 @@ impl PostgresStore {
         let pool = self.pool().await?;
         self.ensure_partitions(records).await.map_err(failed)?;
         let mut transaction = pool.begin().await.map_err(failed)?;
+        let written = self.insert_records(&mut transaction, records).await.map_err(failed)?;
         if let Some(finish) = finish
             && !self.finish_run(&mut transaction, finish).await.map_err(failed)?
         {
@@ -39,7 +40,6 @@ impl PostgresStore {
                 return Err(StoreError::RunFinished(finish.id));
             }
         }
-        let written = self.insert_records(&mut transaction, records).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         Ok(written)
     }

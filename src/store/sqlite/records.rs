@@ -30,6 +30,7 @@ impl SqliteStore {
     ) -> Result<Vec<(Date, MetricKey)>, StoreError> {
         let failed = |error| self.failed(error);
         let mut transaction = self.pool().await?.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let written = self.insert_records(&mut transaction, records).await.map_err(failed)?;
         if let Some(finish) = finish
             && !self.finish_run(&mut transaction, finish).await.map_err(failed)?
         {
@@ -38,7 +39,6 @@ impl SqliteStore {
                 return Err(StoreError::RunFinished(finish.id));
             }
         }
-        let written = self.insert_records(&mut transaction, records).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         Ok(written)
     }

@@ -20,9 +20,15 @@ const INSERT: &str = "
     SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'running', ?7, ?8
     WHERE NOT EXISTS (SELECT 1 FROM metric_collection_log WHERE tenant_id = ?1 AND id = ?2)";
 
+/// What the run has written is counted where it stands: of records offered, some may have been there already.
 const FINISH: &str = "
     UPDATE metric_collection_log
-    SET status = ?3, completed_at = ?4, metrics_collected = ?5, error_message = ?6, error_details = ?7
+    SET status = ?3, completed_at = ?4, error_message = ?5, error_details = ?6,
+        metrics_collected = (
+            SELECT count(*) FROM daily_metrics
+            WHERE daily_metrics.tenant_id = ?1 AND daily_metrics.collection_id = ?2
+              AND metric_date BETWEEN collection_date AND collection_end_date
+        )
     WHERE tenant_id = ?1 AND id = ?2 AND status = 'running'";
 
 impl SqliteStore {
@@ -53,7 +59,6 @@ impl SqliteStore {
             .bind(finish.id.to_string())
             .bind(finish.status.name())
             .bind(text(finish.completed_at))
-            .bind(finish.metrics_collected)
             .bind(&finish.error_message)
             .bind(finish.error_details.as_ref().map(Json))
             .execute(session)
