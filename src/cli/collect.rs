@@ -91,6 +91,9 @@ pub fn write_failures(page: &mut Page, failed: &[Failure], left_out: &[LeftOut])
             page.line(format!("          {}", context.replace('\n', "\n          ")));
         }
     }
+    if !failed.is_empty() {
+        page.line("          `daymark check` says what to do about failed metrics");
+    }
     for left in left_out {
         page.line(format!("left out  {}: {}", left.key.category, left.reason));
     }

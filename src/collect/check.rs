@@ -81,7 +81,10 @@ async fn check_applied(context: &Context, wanted: &[Definition]) -> Option<Findi
     }
     let changes = if wanted.is_empty() { 0 } else { definitions::diff(&stored, wanted).len() };
     (changes > 0).then(|| {
-        let message = format!("{changes} definitions differ from those in the configuration");
+        let message = match changes {
+            1 => "1 definition differs from that in the configuration".to_owned(),
+            _ => format!("{changes} definitions differ from those in the configuration"),
+        };
         Finding::warning("store", message).hint("run `daymark apply`; `daymark apply --dry-run` shows them")
     })
 }

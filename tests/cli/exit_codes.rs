@@ -28,6 +28,7 @@ async fn one_failing_metric_makes_the_day_partial(site: Site) {
     site.run(&["apply"]).expect_code(0);
     let partial = site.run(&["collect", "--date", "2025-01-05"]).expect_code(3);
     assert!(partial.stdout.contains("failed    ghosts: "), "{}", partial.stdout);
+    assert!(partial.stdout.contains("`daymark check` says what to do"), "{}", partial.stdout);
     assert!(partial.stdout.contains("2025-01-05: 6 metrics reconstructed, 1 failed"), "{}", partial.stdout);
     let gaps = site.json(&["gaps", "--from", "2025-01-05", "--to", "2025-01-05"]);
     assert_eq!(gaps["gaps"][0]["metric_category"], "ghosts");
