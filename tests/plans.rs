@@ -206,3 +206,27 @@ async fn postgres_uses_the_index_on_the_time_column() {
         }
     }
 }
+
+/// PostgreSQL must know that a day and what was before it are two groups, or it will not count in parallel.
+#[tokio::test]
+async fn postgres_scans_in_parallel_where_there_is_no_index() {
+    let url = support::fresh_database().await;
+    let database = url.rsplit('/').next().unwrap();
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    let setup = format!(
+        "CREATE TABLE comments (created_at timestamptz NOT NULL);
+         INSERT INTO comments SELECT '2023-01-01'::timestamp + n * interval '25 minutes' FROM generate_series(1, 50000) n;
+         ANALYZE comments;
+         ALTER DATABASE {database} SET min_parallel_table_scan_size = 0;
+         ALTER DATABASE {database} SET parallel_setup_cost = 10"
+    );
+    sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut connection).await.unwrap();
+    let platform = platform::open(&url.parse().unwrap(), options());
+    let schema = platform.inspect().await.unwrap();
+    let reading = Reading::Count { rows: rows("comments", Filter::default()), phase: Phase::Existing };
+    let days = options().calendar.days(date(2025, 3, 30), date(2025, 3, 30));
+    let mut cut = platform.open_cut().await.unwrap();
+    let plans = cut.explain(&schema, &sources(TimeFormat::Timestamptz), &[reading], &days).await.unwrap();
+    let plan = plans[0].as_ref().unwrap();
+    assert!(plan.contains("Parallel Seq Scan"), "{plan}");
+}

@@ -3,6 +3,9 @@
 
 use crate::metric::{Condition, Filter, Literal, Source, Test};
 
+/// The most arguments that a function of SQLite takes, in builds with its oldest default (127).
+const MAX_ARGUMENTS: usize = 100;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     Postgres,
@@ -69,7 +72,7 @@ impl Dialect {
         }
     }
 
-    /// Several expressions as one value: a text array, or a JSON array.
+    /// Several expressions as one value: a text array, or a JSON array, of arrays where there are too many for one.
     pub fn pack(self, expressions: &[String]) -> String {
         match self {
             Self::Postgres => {
@@ -77,7 +80,13 @@ impl Dialect {
                     expressions.iter().map(|expression| format!("({expression})::text")).collect();
                 format!("ARRAY[{}]", texts.join(", "))
             }
-            Self::Sqlite => format!("json_array({})", expressions.join(", ")),
+            Self::Sqlite if expressions.len() <= MAX_ARGUMENTS => {
+                format!("json_array({})", expressions.join(", "))
+            }
+            Self::Sqlite => {
+                let parts: Vec<_> = expressions.chunks(MAX_ARGUMENTS).map(|part| self.pack(part)).collect();
+                self.pack(&parts)
+            }
         }
     }
 }

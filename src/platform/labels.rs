@@ -7,7 +7,7 @@ use super::{
     Schema,
     dialect::Dialect,
     execute::{Reader, parse_count},
-    scan::{Body, Scan, Stream, filter_clause},
+    scan::{Aggregates, Body, Scan, Stream, filter_clause},
     time::Span,
 };
 use crate::{
@@ -42,12 +42,9 @@ impl LabelReading<'_> {
 
     pub fn body(&self, dialect: Dialect) -> Body {
         let count = format!("count(*){}", filter_clause(dialect, &self.rows.filter));
-        Body {
-            aggregates: vec![count.clone()],
-            base_aggregates: vec![count],
-            facets: None,
-            label: Some(dialect.name(self.column)),
-        }
+        let aggregates = Aggregates { expressions: vec![count], facets: None };
+        let label = Some(dialect.name(self.column));
+        Body { of_days: aggregates.clone(), of_base: aggregates, label }
     }
 
     pub async fn answer(

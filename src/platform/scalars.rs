@@ -6,7 +6,7 @@ use super::{
     Schema,
     dialect::Dialect,
     execute::{Reader, parse_count, parse_decimal},
-    scan::{Body, Facets, Scan, Stream, filter_clause},
+    scan::{Aggregates, Body, Facets, Scan, Stream, filter_clause},
     time::Span,
 };
 use crate::{
@@ -90,32 +90,36 @@ impl<'a> ScalarGroup<'a> {
     }
 
     pub fn body(&self, dialect: Dialect, schema: &Schema, stream: Stream) -> Body {
-        let facets = self.facet_columns(schema);
-        let columns: BTreeSet<&str> = self.atoms.iter().filter_map(|atom| atom.column.as_deref()).collect();
-        let columns: Vec<&str> = columns.into_iter().collect();
-        let with = |wanted: fn(&Atom, Stream, bool) -> bool, base: bool| {
-            let cells = self.atoms.iter().flat_map(|atom| {
-                let cells = atom.cells(dialect, facets.is_some(), &columns);
-                let keep = wanted(atom, stream, base);
-                cells.into_iter().map(move |cell| if keep { cell } else { "NULL".to_owned() })
-            });
-            cells.collect::<Vec<_>>()
-        };
-        let wanted =
-            |atom: &Atom, stream: Stream, base: bool| atom.existing || (!base && stream == Stream::Entering);
         Body {
-            aggregates: with(wanted, false),
-            base_aggregates: with(wanted, true),
-            facets: facets.map(|names| Facets {
-                columns: names.iter().map(|name| dialect.name(name)).collect(),
-                sums: facet_sums(dialect, &columns),
-            }),
+            of_days: self.aggregates(dialect, schema, |atom| atom.existing || stream == Stream::Entering),
+            of_base: self.aggregates(dialect, schema, |atom| atom.existing),
             label: None,
         }
     }
 
-    fn facet_columns(&self, schema: &Schema) -> Option<Vec<&str>> {
-        let filters: BTreeSet<&Filter> = self.atoms.iter().map(|atom| &atom.filter).collect();
+    /// Atoms that are not wanted are NULL, so that every answer has the same cells.
+    fn aggregates(&self, dialect: Dialect, schema: &Schema, is_wanted: impl Fn(&Atom) -> bool) -> Aggregates {
+        let wanted: Vec<&Atom> = self.atoms.iter().filter(|atom| is_wanted(atom)).collect();
+        let facets = self.facet_columns(schema, &wanted);
+        let columns: BTreeSet<&str> = wanted.iter().filter_map(|atom| atom.column.as_deref()).collect();
+        let columns: Vec<&str> = columns.into_iter().collect();
+        let cells = self.atoms.iter().flat_map(|atom| {
+            let cells = atom.cells(dialect, facets.is_some(), &columns);
+            let keep = is_wanted(atom);
+            cells.into_iter().map(move |cell| if keep { cell } else { "NULL".to_owned() })
+        });
+        Aggregates {
+            expressions: cells.collect(),
+            facets: facets.map(|names| Facets {
+                columns: names.iter().map(|name| dialect.name(name)).collect(),
+                sums: facet_sums(dialect, &columns),
+            }),
+        }
+    }
+
+    /// The columns to count by first, if that is worth it.
+    fn facet_columns<'b>(&self, schema: &Schema, atoms: &[&'b Atom]) -> Option<Vec<&'b str>> {
+        let filters: BTreeSet<&Filter> = atoms.iter().map(|atom| &atom.filter).collect();
         if filters.iter().filter(|filter| !filter.is_empty()).count() < FACETS_FROM_FILTERS {
             return None;
         }

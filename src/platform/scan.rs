@@ -22,20 +22,32 @@ pub enum Stream {
 
 /// What a scan computes for each span: the aggregates of the rows in it.
 pub struct Body {
-    /// Aggregate expressions over the rows, or over the facets if there are any.
-    pub aggregates: Vec<String>,
-    /// Like `aggregates`, for the span before the first day, where not everything is asked for.
-    pub base_aggregates: Vec<String>,
-    pub facets: Option<Facets>,
+    pub of_days: Aggregates,
+    /// Of the span before the first day, where not everything is asked for.
+    pub of_base: Aggregates,
     /// Group by this expression: it becomes the first value of every answer.
     pub label: Option<String>,
 }
 
+#[derive(Clone)]
+pub struct Aggregates {
+    /// Over the rows, or over the facets if there are any.
+    pub expressions: Vec<String>,
+    pub facets: Option<Facets>,
+}
+
 /// Rows counted once by the columns that filters look at, so that many filters need not be tried on every row.
+#[derive(Clone)]
 pub struct Facets {
     pub columns: Vec<String>,
     /// Aggregates with their names, which the body's aggregates refer to.
     pub sums: Vec<String>,
+}
+
+impl Body {
+    fn of_span(&self, span: &Span) -> &Aggregates {
+        if span.id == 0 { &self.of_base } else { &self.of_days }
+    }
 }
 
 pub struct Scan<'a> {
@@ -104,10 +116,9 @@ impl<'a> Scan<'a> {
     }
 
     fn single_range(&self, body: &Body, span: &Span) -> String {
-        let aggregates = if span.id == 0 { &body.base_aggregates } else { &body.aggregates };
         let predicate = self.time.between(span.lower, span.upper);
         let id = self.integer(span.id);
-        self.aggregate(body, aggregates, &id, &predicate, None)
+        self.aggregate(body, body.of_span(span), &id, &predicate, None)
     }
 
     /// One index range for each of many spans.
@@ -127,17 +138,17 @@ impl<'a> Scan<'a> {
             (Dialect::Postgres, _) => format!(
                 "SELECT daymark_id::int8, daymark_values\nFROM (VALUES\n    {values}) AS daymark_spans(daymark_id, daymark_lower, daymark_upper)\n\
                  CROSS JOIN LATERAL (\n  {}) AS answer(daymark_values)",
-                self.aggregate(body, &body.aggregates, "", &predicate, None)
+                self.aggregate(body, &body.of_days, "", &predicate, None)
             ),
             (Dialect::Sqlite, None) => format!(
                 "SELECT daymark_id, (\n  {})\nFROM (\n  SELECT column1 AS daymark_id, column2 AS daymark_lower, column3 AS daymark_upper FROM (VALUES\n    {values})) AS daymark_spans",
-                self.aggregate(body, &body.aggregates, "", &predicate, None)
+                self.aggregate(body, &body.of_days, "", &predicate, None)
             ),
             // SQLite has no LATERAL; CROSS JOIN keeps the order of the loops.
             (Dialect::Sqlite, Some(label)) => format!(
                 "SELECT daymark_id, {}\nFROM (\n  SELECT column1 AS daymark_id, column2 AS daymark_lower, column3 AS daymark_upper FROM (VALUES\n    {values})) AS daymark_spans\n\
                  CROSS JOIN {}{} GROUP BY daymark_id, {label}",
-                self.packed(&body.aggregates, Some(label)),
+                self.packed(&body.of_days.expressions, Some(label)),
                 self.dialect.table(self.source),
                 self.filtered(&predicate),
             ),
@@ -148,29 +159,32 @@ impl<'a> Scan<'a> {
         let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return String::new() };
         let predicate = self.time.between(first.lower, last.upper);
         if let [only] = spans {
-            let aggregates = if only.id == 0 { &body.base_aggregates } else { &body.aggregates };
-            return self.aggregate(body, aggregates, &self.integer(only.id), &predicate, None);
+            return self.aggregate(body, body.of_span(only), &self.integer(only.id), &predicate, None);
         }
         // The lower edge of the first span needs no test but the predicate's.
         let edges: Vec<Edge> = spans.iter().skip(1).filter_map(|span| span.lower).collect();
         let bucket = self.time.bucket(&edges);
-        let bucket = if first.id == 0 { bucket } else { format!("{} + {bucket}", first.id) };
-        self.aggregate(body, &body.aggregates, "daymark_bucket", &predicate, Some(&bucket))
+        let id = match self.dialect {
+            // A boolean's way to a bigint is through an integer.
+            Dialect::Postgres => "daymark_bucket::int::int8",
+            Dialect::Sqlite => "daymark_bucket",
+        };
+        let id = if first.id == 0 { id.to_owned() } else { format!("{} + {id}", first.id) };
+        self.aggregate(body, &body.of_days, &id, &predicate, Some(&bucket))
     }
 
     /// `SELECT id, values FROM source WHERE predicate`, grouped by bucket and label as far as there are any.
     fn aggregate(
         &self,
         body: &Body,
-        aggregates: &[String],
+        aggregates: &Aggregates,
         id: &str,
         predicate: &str,
         bucket: Option<&str>,
     ) -> String {
-        let cast = if self.dialect == Dialect::Postgres && bucket.is_some() { "::int8" } else { "" };
-        let id = if id.is_empty() { String::new() } else { format!("{id}{cast}, ") };
-        let values = self.packed(aggregates, body.label.as_deref());
-        let from = self.rows(body, predicate, bucket);
+        let id = if id.is_empty() { String::new() } else { format!("{id}, ") };
+        let values = self.packed(&aggregates.expressions, body.label.as_deref());
+        let from = self.rows(aggregates, predicate, bucket);
         let groups: Vec<_> =
             bucket.map(|_| "daymark_bucket").into_iter().chain(body.label.as_deref()).collect();
         let group =
@@ -178,10 +192,10 @@ impl<'a> Scan<'a> {
         format!("SELECT {id}{values}\n  FROM {from}{group}")
     }
 
-    fn rows(&self, body: &Body, predicate: &str, bucket: Option<&str>) -> String {
+    fn rows(&self, aggregates: &Aggregates, predicate: &str, bucket: Option<&str>) -> String {
         let table = self.dialect.table(self.source);
         let filtered = self.filtered(predicate);
-        match (&body.facets, bucket) {
+        match (&aggregates.facets, bucket) {
             (None, None) => format!("{table}{filtered}"),
             (None, Some(bucket)) => {
                 format!("(\n    SELECT *, {bucket} AS daymark_bucket\n  FROM {table}{filtered}) AS bucketed")

@@ -157,10 +157,16 @@ impl TimeColumn {
         self.dialect.text(&format!("{date}{separator}{}", civil.time().strftime("%H:%M:%S")))
     }
 
-    /// For each row the index of its span: 0 before `edges[0]`, 1 from there to `edges[1]`, and so on.
+    /// For each row the index of its span: 0 before `edges[0]`, 1 from there to `edges[1]`, and so on. Of two spans
+    /// PostgreSQL is told by a boolean: of anything else it expects as many groups as the column has values, for which
+    /// it would not scan in parallel.
     pub fn bucket(&self, edges: &[Edge]) -> String {
-        if let [only] = edges {
-            return format!("CASE WHEN {} THEN 0 ELSE 1 END", self.between(None, *only));
+        match (edges, self.dialect) {
+            ([only], Dialect::Postgres) => return format!("{} >= {}", self.comparable(), self.edge(*only)),
+            ([only], Dialect::Sqlite) => {
+                return format!("CASE WHEN {} THEN 0 ELSE 1 END", self.between(None, *only));
+            }
+            _ => {}
         }
         if self.dialect == Dialect::Postgres {
             let array: Vec<_> = edges.iter().map(|edge| self.edge(*edge)).collect();

@@ -172,16 +172,21 @@ impl Session for SqliteSession {
     }
 }
 
-/// The elements of a JSON array as texts, numbers with all of their digits.
+/// The elements of a JSON array, and of arrays in it, as texts; numbers with all of their digits.
 fn texts(json: &str) -> Result<Vec<Option<String>>, Fault> {
     let unreadable = |error: serde_json::Error| {
         Fault::new(FaultClass::Other, format!("unreadable answer {json}: {error}"))
     };
-    let values: Vec<serde_json::Value> = serde_json::from_str(json).map_err(unreadable)?;
-    let text = |value| match value {
-        serde_json::Value::Null => None,
-        serde_json::Value::String(text) => Some(text),
-        other => Some(other.to_string()),
-    };
-    Ok(values.into_iter().map(text).collect())
+    let mut texts = Vec::new();
+    flatten(serde_json::from_str(json).map_err(unreadable)?, &mut texts);
+    Ok(texts)
+}
+
+fn flatten(value: serde_json::Value, texts: &mut Vec<Option<String>>) {
+    match value {
+        serde_json::Value::Array(values) => values.into_iter().for_each(|value| flatten(value, texts)),
+        serde_json::Value::Null => texts.push(None),
+        serde_json::Value::String(text) => texts.push(Some(text)),
+        other => texts.push(Some(other.to_string())),
+    }
 }
