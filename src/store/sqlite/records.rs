@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use futures_util::TryStreamExt;
 use jiff::civil::Date;
+use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
@@ -13,6 +14,9 @@ use crate::{
     metric::{MetricKey, Provenance, Record},
     store::{Finish, RecordedDays, StoreError, row},
 };
+
+/// How many records one statement writes: what it is given is held in memory several times over.
+const BATCH: usize = 1000;
 
 const SELECT: &str = "
     SELECT metric_date, metric_type, metric_category, value, metadata, provenance, definition_version, collection_id,
@@ -49,21 +53,31 @@ impl SqliteStore {
         connection: &mut SqliteConnection,
         records: &[Record],
     ) -> Result<Vec<(Date, MetricKey)>, sqlx::Error> {
-        if records.is_empty() {
-            return Ok(Vec::new());
-        }
         let mut keys = HashSet::new();
         // An INSERT sees no row of its own, so a key that comes twice would be an error.
         let given: Vec<_> =
             records.iter().filter(|record| keys.insert((record.metric_date, &record.key))).collect();
-        let array = given.iter().copied().map(offered).collect::<Value>().to_string();
+        let mut written = Vec::with_capacity(given.len());
+        for batch in given.chunks(BATCH) {
+            written.extend(self.insert_batch(connection, batch).await?);
+        }
+        Ok(written)
+    }
+
+    async fn insert_batch(
+        &self,
+        connection: &mut SqliteConnection,
+        batch: &[&Record],
+    ) -> Result<Vec<(Date, MetricKey)>, sqlx::Error> {
+        let offered: Vec<_> = batch.iter().map(|record| Offered::new(record)).collect();
+        let array = serde_json::to_string(&offered).map_err(|error| sqlx::Error::Encode(error.into()))?;
         let inserted = sqlx::query(include_str!("insert_records.sql"))
             .bind(&self.tenant)
             .bind(&array)
             .execute(&mut *connection)
             .await?;
-        if inserted.rows_affected() == given.len() as u64 {
-            return Ok(given.into_iter().map(|record| (record.metric_date, record.key.clone())).collect());
+        if inserted.rows_affected() == batch.len() as u64 {
+            return Ok(batch.iter().map(|record| (record.metric_date, record.key.clone())).collect());
         }
         let rows = sqlx::query(include_str!("select_written.sql"))
             .bind(&self.tenant)
@@ -150,19 +164,35 @@ impl SqliteStore {
 }
 
 /// A record as `insert_records.sql` takes it.
-fn offered(record: &Record) -> Value {
-    json!({
-        "id": Uuid::new_v4().to_string(),
-        "metric_date": record.metric_date.to_string(),
-        "metric_type": record.key.metric_type.name(),
-        "metric_category": record.key.category,
-        "value": record.value.to_string(),
-        "metadata": Value::Object(record.metadata.clone()).to_string(),
-        "provenance": record.provenance.name(),
-        "definition_version": record.definition_version,
-        "collection_id": record.collection_id.to_string(),
-        "collection_timestamp": text(record.collection_timestamp),
-    })
+#[derive(Serialize)]
+struct Offered<'a> {
+    id: Uuid,
+    metric_date: Date,
+    metric_type: &'static str,
+    metric_category: &'a str,
+    value: String,
+    metadata: String,
+    provenance: &'static str,
+    definition_version: i32,
+    collection_id: Uuid,
+    collection_timestamp: String,
+}
+
+impl<'a> Offered<'a> {
+    fn new(record: &'a Record) -> Self {
+        Self {
+            id: Uuid::new_v4(),
+            metric_date: record.metric_date,
+            metric_type: record.key.metric_type.name(),
+            metric_category: &record.key.category,
+            value: record.value.to_string(),
+            metadata: Value::Object(record.metadata.clone()).to_string(),
+            provenance: record.provenance.name(),
+            definition_version: record.definition_version,
+            collection_id: record.collection_id,
+            collection_timestamp: text(record.collection_timestamp),
+        }
+    }
 }
 
 fn record(columns: &SqliteRow) -> Result<Record, sqlx::Error> {
