@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     Exit, Page,
-    output::{duration, thousands},
+    output::{counted, duration, thousands},
 };
 use crate::{
     demo::{Audience, ComparedDay, Tour, tour},
@@ -20,11 +20,12 @@ use crate::{
 
 #[derive(Args)]
 pub struct DemoArguments {
-    /// Keep the files in this directory [default: a temporary one, removed at the end]
+    /// Keep the files in this directory, new or empty [default: a temporary one, removed at the end]
     #[arg(long, value_name = "DIRECTORY")]
     dir: Option<PathBuf>,
     /// How many days to live through
-    #[arg(long, value_name = "N", default_value_t = 420, value_parser = clap::value_parser!(u16).range(2..=3650))]
+    // The chart needs two whole weeks.
+    #[arg(long, value_name = "N", default_value_t = 420, value_parser = clap::value_parser!(u16).range(14..=3650))]
     days: u16,
 }
 
@@ -95,9 +96,15 @@ fn tell(page: &mut Page, seen: &Tour) {
     chart(page, seen, "posts_created", "Posts a week, as recorded");
     page.blank();
     let gone = &seen.departure.deleted;
+    let rows = |rows: u64, singular: &str| counted(usize::try_from(rows).unwrap_or(usize::MAX), singular);
     page.line(format!(
-        "Then @{} left, and with the account went {} posts, {} comments, {} likes, {} tracks and {} follows.",
-        seen.departure.username, gone.posts, gone.comments, gone.likes, gone.tracks, gone.follows
+        "Then @{} left, and with the account went {}, {}, {}, {} and {}.",
+        seen.departure.username,
+        rows(gone.posts, "post"),
+        rows(gone.comments, "comment"),
+        rows(gone.likes, "like"),
+        rows(gone.tracks, "track"),
+        rows(gone.follows, "follow"),
     ));
     page.line("What a recount of the platform says now of days long past, beside what was recorded then:");
     page.blank();

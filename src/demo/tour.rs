@@ -1,7 +1,7 @@
 //! The demonstration: a platform lives for over a year while every midnight is recorded; then somebody leaves with all
 //! they ever wrote, and the record is compared with what a recount now says.
 
-use std::{path::Path, sync::Arc};
+use std::{fs, io::Write, path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
@@ -51,20 +51,13 @@ pub trait Audience {
 }
 
 /// Lives through `days` days in new databases in `directory`: `platform.db` and `daymark.db`, and a `daymark.toml` to
-/// look at them with.
+/// look at them with. The directory is made if it is not there.
 ///
 /// # Errors
-/// When the directory cannot be written, or holds a demonstration already.
+/// When the directory cannot be written, or holds anything already: simulated days must not mix with a real history.
 pub async fn tour(directory: &Path, days: usize, audience: &dyn Audience) -> anyhow::Result<Tour> {
-    std::fs::create_dir_all(directory)
-        .with_context(|| format!("`{}` cannot be made", directory.display()))?;
-    let platform_path = directory.join("platform.db");
-    anyhow::ensure!(
-        !platform_path.exists(),
-        "`{}` holds a demonstration already; name another directory",
-        directory.display()
-    );
-    let mut simulation = Simulation::create(&platform_path, SEED, FIRST_DAY).await?;
+    make_empty(directory)?;
+    let mut simulation = Simulation::create(&directory.join("platform.db"), SEED, FIRST_DAY).await?;
     let clock = Arc::new(SetClock::at(Timestamp::UNIX_EPOCH));
     let context = context(directory, clock.clone())?;
     context.store.migrate().await?;
@@ -100,6 +93,18 @@ pub async fn tour(directory: &Path, days: usize, audience: &dyn Audience) -> any
         days: compared,
         again,
     })
+}
+
+fn make_empty(directory: &Path) -> anyhow::Result<()> {
+    let shown = directory.display();
+    fs::create_dir_all(directory).with_context(|| format!("the directory `{shown}` cannot be made"))?;
+    let entries = fs::read_dir(directory).and_then(|mut entries| entries.next().transpose());
+    let entry = entries.with_context(|| format!("the directory `{shown}` cannot be read"))?;
+    anyhow::ensure!(
+        entry.is_none(),
+        "`{shown}` is not empty, and the demonstration overwrites nothing; name a new or an empty directory"
+    );
+    Ok(())
 }
 
 #[derive(Default)]
@@ -150,7 +155,10 @@ async fn apply(directory: &Path, context: &Context) -> anyhow::Result<()> {
     let platform = context.platform.as_ref();
     let schema = platform.inspect().await?;
     let detected = platform.detect_time_formats(&config::columns_to_survey(&schema)).await?;
-    std::fs::write(&file, config::template(&schema, &detected, Some("sqlite:platform.db")))?;
+    let text = config::template(&schema, &detected, Some("sqlite:platform.db"));
+    fs::File::create_new(&file)
+        .and_then(|mut created| created.write_all(text.as_bytes()))
+        .with_context(|| format!("`{}` cannot be written", file.display()))?;
     let config = config::load(Some(&file), &config::GivenFlags::new(), &config::Environment::new())?;
     let detected = platform.detect_time_formats(&config.columns_to_detect(&schema)).await?;
     let wanted = config.resolve(&schema, &detected);

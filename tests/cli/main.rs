@@ -7,6 +7,7 @@ mod support;
 
 mod arguments;
 mod configuration;
+mod demonstration;
 mod exit_codes;
 mod history;
 mod interruption;
