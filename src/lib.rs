@@ -11,3 +11,4 @@ pub mod demo;
 pub mod metric;
 pub mod platform;
 pub mod store;
+pub mod wording;

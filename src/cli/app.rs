@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use crate::{
     clock::Clock,
-    collect::{CollectError, Context},
-    config::{self, Config, ConfigProblems, DetectedFormats, Resolved},
-    database::Fault,
-    platform::{self, Platform, PlatformOptions, Schema},
+    collect::{self, Context},
+    config::{self, Config, ConfigProblems, Resolved},
+    platform::{self, Platform, PlatformOptions},
     store::{self, Store, StoreOptions},
 };
 
@@ -32,33 +31,12 @@ impl App {
         Self { config, context }
     }
 
-    /// The platform's tables.
-    pub async fn schema(&self) -> anyhow::Result<Schema> {
-        self.context.platform.inspect().await.map_err(|fault| self.platform_error(fault))
-    }
-
-    /// What the platform's data say of columns whose type does not say how they store a time.
-    pub async fn detect(&self, columns: &[(String, String)]) -> anyhow::Result<DetectedFormats> {
-        self.context.platform.detect_time_formats(columns).await.map_err(|fault| self.platform_error(fault))
-    }
-
-    fn platform_error(&self, fault: Fault) -> anyhow::Error {
-        CollectError::Platform { location: self.context.platform.location(), fault }.into()
-    }
-
-    /// What the configuration comes to on the platform, with all that is wrong with it.
-    pub async fn resolve_as_is(&self) -> anyhow::Result<Resolved> {
-        let schema = self.schema().await?;
-        let detected = self.detect(&self.config.columns_to_detect(&schema)).await?;
-        Ok(self.config.resolve(&schema, &detected))
-    }
-
     /// The metrics that the configuration comes to on the platform.
     ///
     /// # Errors
     /// Everything that is wrong with them.
     pub async fn resolve(&self) -> anyhow::Result<Resolved> {
-        let resolved = self.resolve_as_is().await?;
+        let resolved = collect::resolve(&self.context, &self.config).await?;
         if resolved.has_errors() {
             let errors = resolved.findings.into_iter().filter(config::Finding::is_error).collect();
             return Err(ConfigProblems(errors).into());

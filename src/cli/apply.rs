@@ -3,11 +3,12 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{App, Exit, Page, output::counted};
+use super::{App, Exit, Page};
 use crate::{
     collect::{self, AppliedChange, ApplyReport},
     config::Resolved,
     store::DefinitionChange,
+    wording::counted,
 };
 
 #[derive(Args)]

@@ -18,10 +18,11 @@ use super::{
     App, Exit, Page,
     collect::{exit, left_out_json, write_failures},
     date,
-    output::{Format, counted, duration, say},
+    output::{Format, duration, say},
     signals,
 };
 use crate::collect::{self, BackfillReport, BackfillRequest, Progress};
+use crate::wording::counted;
 
 #[derive(Args)]
 pub struct BackfillArguments {
@@ -53,7 +54,11 @@ pub async fn run(app: &App, arguments: &BackfillArguments, format: Format) -> an
     let cancel = signals::cancellation();
     let report = collect::backfill(&app.context, &request, progress.as_ref(), &cancel).await?;
     drop(progress);
-    Ok((page(&report, arguments.dry_run), exit(report.status)))
+    let checked = match report.misfits.iter().any(collect::Misfit::is_fault) {
+        true => Exit::Failed,
+        false => exit(report.status),
+    };
+    Ok((page(&report, arguments.dry_run), checked))
 }
 
 /// A progress bar with rate and time left, on a terminal.

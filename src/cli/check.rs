@@ -1,15 +1,23 @@
 //! `daymark check`: the configuration, both databases and every metric, all findings at once.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
-use super::{App, Exit, Page, output::counted};
+use super::{App, Exit, Page};
 use crate::{
+    clock::SystemClock,
     collect,
-    config::{Finding, Severity},
+    config::{Config, ConfigProblems, Finding, Severity},
+    wording::counted,
 };
 
-pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
-    let (findings, metrics) = find(app).await;
+/// `loaded` is the configuration with all that is wrong with it, or why nothing of it can be used.
+pub async fn run(loaded: Result<(Config, Vec<Finding>), ConfigProblems>) -> anyhow::Result<(Page, Exit)> {
+    let (findings, metrics) = match loaded {
+        Ok((config, problems)) => find(config, problems).await,
+        Err(ConfigProblems(problems)) => (problems, 0),
+    };
     let errors = findings.iter().filter(|finding| finding.is_error()).count();
     let listed: Vec<_> = findings
         .iter()
@@ -51,18 +59,24 @@ fn name(severity: Severity) -> &'static str {
 }
 
 /// The findings, and how many metrics were looked at.
-async fn find(app: &App) -> (Vec<Finding>, usize) {
-    let resolved = match app.resolve_as_is().await {
-        Ok(resolved) => resolved,
-        // What is wrong with the platform is found below too, and described better.
-        Err(_) => return (collect::check(&app.context, &[]).await, 0),
+async fn find(config: Config, mut findings: Vec<Finding>) -> (Vec<Finding>, usize) {
+    let app = App::new(config, Arc::new(SystemClock));
+    let (definitions, unresolved) = match collect::resolve(&app.context, &app.config).await {
+        Ok(resolved) => {
+            findings.extend(resolved.findings);
+            (resolved.definitions, None)
+        }
+        Err(error) => (Vec::new(), Some(Finding::error("platform", error.to_string()))),
     };
-    let mut findings = resolved.findings.clone();
-    if resolved.definitions.is_empty() {
+    if definitions.is_empty() && unresolved.is_none() {
         let message = "no metric is configured, and the preset found nothing that it knows";
         let hint = "declare sources and metrics in daymark.toml; `daymark init` makes a start";
         findings.push(Finding::error("configuration", message).hint(hint));
     }
-    findings.extend(collect::check(&app.context, &resolved.definitions).await);
-    (findings, resolved.definitions.len())
+    let checked = collect::check(&app.context, &definitions).await;
+    // A platform that cannot even be looked at is found by the check too, which knows what to do about it.
+    let explained = checked.iter().any(|finding| finding.place == "platform");
+    findings.extend(unresolved.filter(|_| !explained));
+    findings.extend(checked);
+    (findings, definitions.len())
 }

@@ -4,14 +4,11 @@ use clap::Args;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::{
-    App, Exit, Page, date,
-    output::{counted, duration},
-    signals,
-};
+use super::{App, Exit, Page, date, output::duration, signals};
 use crate::{
     collect::{self, DayReport, Failure, LeftOut},
     store::RunStatus,
+    wording::counted,
 };
 
 #[derive(Args)]

@@ -4,8 +4,8 @@ use clap::Args;
 use jiff::civil::Date;
 use serde_json::json;
 
-use super::{App, Exit, Page, date, output::counted};
-use crate::collect;
+use super::{App, Exit, Page, date};
+use crate::{collect, wording::counted};
 
 #[derive(Args)]
 pub struct GapsArguments {

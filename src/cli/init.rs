@@ -20,8 +20,10 @@ pub struct InitArguments {
 }
 
 pub async fn run(app: &App, arguments: &InitArguments) -> anyhow::Result<(Page, Exit)> {
-    let schema = app.schema().await?;
-    let detected = app.detect(&config::columns_to_survey(&schema)).await?;
+    let platform = app.context.platform.as_ref();
+    let schema = app.context.on_platform(|| platform.inspect()).await?;
+    let columns = config::columns_to_survey(&schema);
+    let detected = app.context.on_platform(|| platform.detect_time_formats(&columns)).await?;
     let url = app.config.settings.platform_url.as_ref().map(|url| match url {
         // Relative paths in the file start at the file.
         DatabaseUrl::Sqlite(path) => {

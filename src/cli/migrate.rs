@@ -3,7 +3,8 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{App, Exit, Page, output::counted};
+use super::{App, Exit, Page};
+use crate::wording::counted;
 
 #[derive(Args)]
 pub struct MigrateArguments {

@@ -102,13 +102,16 @@ async fn dispatch(command: Command, format: Format, given: Given) -> anyhow::Res
         return demo::run(&arguments).await;
     }
     let environment = config::process_environment();
+    if let Command::Check = command {
+        return check::run(config::load_with_problems(given.file.as_deref(), &given.flags, &environment))
+            .await;
+    }
     let config = config::load(given.file.as_deref(), &given.flags, &environment)?;
     logging::start(&config.settings);
     let app = App::new(config, Arc::new(SystemClock));
     match command {
-        Command::Demo(_) => unreachable!("handled above"),
+        Command::Demo(_) | Command::Check => unreachable!("handled above"),
         Command::Init(arguments) => init::run(&app, &arguments).await,
-        Command::Check => check::run(&app).await,
         Command::Migrate(arguments) => migrate::run(&app, &arguments).await,
         Command::Apply(arguments) => apply::run(&app, &arguments).await,
         Command::Plan(arguments) => plan::run(&app, &arguments).await,

@@ -81,15 +81,6 @@ pub fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// `1 day`, `2 days`.
-pub fn counted(count: usize, singular: &str) -> String {
-    match (count, singular.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o']))) {
-        (1, _) => format!("1 {singular}"),
-        (_, Some(stem)) => format!("{count} {stem}ies"),
-        _ => format!("{count} {singular}s"),
-    }
-}
-
 /// `0.12 s`, `12.3 s`, `4 min 10 s`.
 pub fn duration(duration: std::time::Duration) -> String {
     let seconds = duration.as_secs_f64();
@@ -126,11 +117,5 @@ mod tests {
         assert_eq!(shown, "Done.\n METRIC          FIRST DAY\n posts, created  2025-01-01\n");
         assert_eq!(page.render(Format::Json).unwrap(), "{\n  \"value\": 1\n}\n");
         assert_eq!(page.render(Format::Csv).unwrap(), "metric,first_day\n\"posts, created\",2025-01-01\n");
-    }
-
-    #[test]
-    fn things_are_counted_in_words() {
-        let words = [counted(1, "day"), counted(2, "day"), counted(0, "entry")];
-        assert_eq!(words, ["1 day", "2 days", "0 entries"]);
     }
 }

@@ -3,10 +3,11 @@
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::{App, Exit, Page, output::counted};
+use super::{App, Exit, Page};
 use crate::{
     collect::{self, Context, StatusReport},
     store::{Run, RunStatus},
+    wording::counted,
 };
 
 pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
@@ -30,7 +31,7 @@ fn lines(context: &Context, report: &StatusReport) -> Vec<(&'static str, String)
                 .iter()
                 .map(|(provenance, count)| format!("{count} {}", provenance.name()))
                 .collect();
-            format!("{first} to {last}: {} records ({})", report.records, counts.join(", "))
+            format!("{first} to {last}: {} ({})", report.records, counts.join(", "))
         }
     };
     let last_run = match &report.last_run {

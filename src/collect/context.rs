@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 use super::CollectError;
 use crate::{
     clock::Clock,
-    database::RetryPolicy,
+    database::{Fault, RetryPolicy},
     metric::{Calendar, DayBounds},
     platform::Platform,
     store::Store,
@@ -35,6 +35,18 @@ pub struct Context {
 }
 
 impl Context {
+    /// Asks the platform for something, again after a passing failure.
+    ///
+    /// # Errors
+    /// The last attempt's fault, with where the platform is.
+    pub async fn on_platform<T, F>(&self, attempt: impl FnMut() -> F) -> Result<T, CollectError>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        let outcome = self.retry.run(|fault: &Fault| fault.class.is_passing(), attempt).await;
+        outcome.map_err(|fault| CollectError::Platform { location: self.platform.location(), fault })
+    }
+
     /// The latest day that may be recorded now.
     pub fn last_finished(&self) -> Date {
         self.calendar.last_finished(self.clock.now(), self.settle)

@@ -135,12 +135,7 @@ async fn read(
     if wanted.is_empty() {
         return Ok(Reading { left_out, ..Reading::default() });
     }
-    let attempt = || read_once(context, run, day, missing);
-    context
-        .retry
-        .run(|fault: &Fault| fault.class.is_passing(), attempt)
-        .await
-        .map_err(|fault| CollectError::Platform { location: context.platform.location(), fault })
+    context.on_platform(|| read_once(context, run, day, missing)).await
 }
 
 async fn read_once(

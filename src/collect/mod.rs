@@ -20,6 +20,7 @@ mod gaps;
 mod limits;
 mod recording;
 mod recount;
+mod resolve;
 mod run;
 #[cfg(test)]
 mod sample;
@@ -37,6 +38,7 @@ pub use error::CollectError;
 pub use failure::Failure;
 pub use gaps::{Gap, GapCause, GapReport, gaps};
 pub use recount::{plan, recount};
+pub use resolve::resolve;
 pub use selection::LeftOut;
 pub use status::{NextDay, StatusReport, status};
 pub use verify::Misfit;

@@ -27,7 +27,7 @@ pub async fn recount(
         .filter(|definition| definition.measure.reconstructible())
         .collect();
     let days = context.calendar.days(from, to);
-    read(context, &definitions, &days).await.map_err(|fault| platform_error(context, fault))
+    context.on_platform(|| read(context, &definitions, &days)).await
 }
 
 async fn read(
@@ -57,11 +57,7 @@ pub async fn plan(
     definitions: &[Definition],
     days: &[DayBounds],
 ) -> Result<Vec<PlannedStatement>, CollectError> {
-    let failed = |fault| platform_error(context, fault);
-    let schema = context.platform.inspect().await.map_err(failed)?;
-    Batch::new(definitions.iter().enumerate()).plan(context.platform.as_ref(), &schema, days).map_err(failed)
-}
-
-fn platform_error(context: &Context, fault: Fault) -> CollectError {
-    CollectError::Platform { location: context.platform.location(), fault }
+    let schema = context.on_platform(|| context.platform.inspect()).await?;
+    let planned = Batch::new(definitions.iter().enumerate()).plan(context.platform.as_ref(), &schema, days);
+    planned.map_err(|fault| CollectError::Platform { location: context.platform.location(), fault })
 }

@@ -10,6 +10,7 @@ use super::Context;
 use crate::{
     metric::{DayBounds, Decimal, Definition, Measure, Provenance, Record, Rows, Source},
     store::{RecordedDays, StoreError, StoredDefinition},
+    wording::counted,
 };
 
 /// Something that the check of a backfill found.
@@ -160,7 +161,7 @@ fn difference(stock: String, date: Date, gone: Decimal) -> Misfit {
 impl Misfit {
     /// Whether it says that something is wrong, rather than what could not be known.
     pub fn is_fault(&self) -> bool {
-        !matches!(self, Self::Deleted { .. })
+        !matches!(self, Self::Deleted { .. } | Self::Appeared { .. })
     }
 }
 
@@ -168,7 +169,7 @@ impl fmt::Display for Misfit {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hole { category, first, last, days } => {
-                write!(formatter, "{category} lacks {days} days between {first} and {last}")
+                write!(formatter, "{category} lacks {} between {first} and {last}", counted(*days, "day"))
             }
             Self::Sum { stock, flow, date, expected, found } => write!(
                 formatter,
@@ -177,12 +178,12 @@ impl fmt::Display for Misfit {
             Self::Deleted { stock, date, rows } => {
                 write!(
                     formatter,
-                    "{stock}: {rows} rows deleted in between, where {date} joins the day before"
+                    "{stock}: rows deleted in between, where {date} joins the day before: {rows}"
                 )
             }
             Self::Appeared { stock, date, rows } => write!(
                 formatter,
-                "{stock}: {rows} rows with times in the past were added in between, where {date} joins the day before"
+                "{stock}: rows with times in the past added in between, where {date} joins the day before: {rows}"
             ),
             Self::Unchecked { reason } => write!(formatter, "the result could not be checked: {reason}"),
         }
@@ -239,10 +240,14 @@ mod tests {
 
     #[test]
     fn where_histories_join_the_difference_is_what_was_deleted() {
-        let seam = "total: 5 rows deleted in between, where 2025-01-02 joins the day before";
+        let seam = "total: rows deleted in between, where 2025-01-02 joins the day before: 5";
         assert_eq!(of(&point(1, 10, 10, RUN), &point(2, 18, 3, EARLIER)).unwrap(), seam);
         assert_eq!(of(&point(1, 20, 10, EARLIER), &point(2, 18, 3, RUN)).unwrap(), seam);
-        assert!(of(&point(1, 10, 10, RUN), &point(2, 12, 3, EARLIER)).unwrap().contains("1 rows with times"));
+        assert!(
+            of(&point(1, 10, 10, RUN), &point(2, 12, 3, EARLIER))
+                .unwrap()
+                .contains("rows with times in the past added")
+        );
         assert_eq!(
             of(&point(1, 20, 10, EARLIER), &point(2, 18, 3, EARLIER)),
             None,

@@ -68,6 +68,22 @@ pub fn load(
     flags: &GivenFlags,
     environment: &Environment,
 ) -> Result<Config, ConfigProblems> {
+    match load_with_problems(named, flags, environment)? {
+        (config, problems) if problems.is_empty() => Ok(config),
+        (_, problems) => Err(ConfigProblems(problems)),
+    }
+}
+
+/// As [`load`], but what is wrong with the file's sources and metrics comes with the rest of the configuration, so that
+/// the rest can be checked too.
+///
+/// # Errors
+/// Everything that is wrong, when a setting is.
+pub fn load_with_problems(
+    named: Option<&Path>,
+    flags: &GivenFlags,
+    environment: &Environment,
+) -> Result<(Config, Vec<Finding>), ConfigProblems> {
     let by_variable = environment.get(CONFIG_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
     let default = PathBuf::from(DEFAULT_FILE);
     let file = named.map(Path::to_owned).or(by_variable).or_else(|| default.exists().then_some(default));
@@ -75,8 +91,7 @@ pub fn load(
     let ReadFile { settings: from_file, declarations, mut problems } = read;
     let directory = file.as_deref().and_then(Path::parent);
     match settings::settings(flags, environment, &from_file, directory) {
-        Ok(settings) if problems.is_empty() => Ok(Config { settings, declarations, file }),
-        Ok(_) => Err(ConfigProblems(problems)),
+        Ok(settings) => Ok((Config { settings, declarations, file }, problems)),
         Err(more) => {
             problems.extend(more);
             Err(ConfigProblems(problems))

@@ -129,6 +129,7 @@ const SYSTEM_SCHEMAS: &[&str] = &[
 const SYSTEM_TABLES: &[&str] = &[
     "daily_metrics",
     "metric_definitions",
+    "metric_definition_versions",
     "metric_collection_log",
     "schema_migrations",
     "ar_internal_metadata",

@@ -62,10 +62,11 @@ fn redacted(text: &str) -> Result<String, url::ParseError> {
     Ok(url.to_string())
 }
 
-/// A text that was meant to be a URL, up to where a password might be.
+/// The scheme of a text that was meant to be a URL, or as much of it as cannot hold a password.
 fn without_credentials(text: &str) -> String {
-    match text.split_once('@') {
-        Some((_, host)) => format!("…@{host}"),
+    match text.split_once(':') {
+        Some((scheme, _)) => format!("{scheme}:…"),
+        None if text.contains(['@', '?', '=']) => "…".to_owned(),
         None => text.to_owned(),
     }
 }
@@ -94,8 +95,15 @@ mod tests {
         let url: DatabaseUrl =
             "postgres://me:s3cret@db.example:5433/app?sslmode=require&password=s3cret".parse().unwrap();
         assert_eq!(url.to_string(), "postgres://me@db.example:5433/app?sslmode=require");
-        let error = "mysql://me:s3cret@db/app".parse::<DatabaseUrl>().unwrap_err().to_string();
-        assert!(!error.contains("s3cret") && error.contains("postgres://"), "{error}");
+        for wrong in [
+            "mysql://me:s3cret@db/app",
+            "mysql://me:x@s3cret@db/app",
+            "mysql://db/app?password=s3cret",
+            "me@s3cret",
+        ] {
+            let error = wrong.parse::<DatabaseUrl>().unwrap_err().to_string();
+            assert!(!error.contains("s3cret") && error.contains("postgres://"), "{error}");
+        }
     }
 
     #[test]

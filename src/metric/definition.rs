@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AddsUp, Decimal, Measure, Phase, QueryShape, Source};
+use super::{AddsUp, Decimal, Measure, QueryShape, Source};
 
 /// What identifies a metric within a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -240,15 +240,6 @@ impl Measure {
                 QueryShape::Ratio => &[MetricType::Percentage],
                 QueryShape::Labels { .. } => &[MetricType::Aggregate],
             },
-        }
-    }
-
-    /// The rows and the phase when the measure simply counts rows.
-    pub fn as_count(&self) -> Option<(&super::Rows, Phase)> {
-        match self {
-            Self::Created(rows) => Some((rows, Phase::Created)),
-            Self::Existing(rows) => Some((rows, Phase::Existing)),
-            _ => None,
         }
     }
 }

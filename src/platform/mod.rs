@@ -49,8 +49,6 @@ pub struct PlannedStatement {
     /// What it does and which access path it counts on.
     pub purpose: String,
     pub sql: String,
-    /// Indexes into the readings that were planned.
-    pub readings: Vec<usize>,
 }
 
 /// A platform that can be read.

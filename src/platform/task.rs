@@ -105,12 +105,8 @@ impl Task<'_> {
         calendar: &Calendar,
         days: &[DayBounds],
     ) -> Result<Vec<PlannedStatement>, Fault> {
-        let planned = |purpose: String, sql: String| PlannedStatement {
-            sources: self.sources.clone(),
-            purpose,
-            sql,
-            readings: self.readings.clone(),
-        };
+        let planned =
+            |purpose: String, sql: String| PlannedStatement { sources: self.sources.clone(), purpose, sql };
         let mut statements = Vec::new();
         match &self.work {
             Work::Scalars(group) => {

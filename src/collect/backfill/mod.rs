@@ -25,7 +25,6 @@ use super::{
     selection, verify,
 };
 use crate::{
-    database::Fault,
     metric::{DayBounds, MetricKey},
     store::{LockName, RunKind, RunStatus, StoredDefinition},
 };
@@ -173,11 +172,7 @@ async fn fill(
 }
 
 async fn read<'a>(context: &Context, plan: &'a Plan<'a>, run: Uuid) -> Result<Reading<'a>, CollectError> {
-    context
-        .retry
-        .run(|fault: &Fault| fault.class.is_passing(), || plan.read(context, run))
-        .await
-        .map_err(|fault| CollectError::Platform { location: context.platform.location(), fault })
+    context.on_platform(|| plan.read(context, run)).await
 }
 
 /// Commits the records of a chunk, and with the last one the end of the run. Returns the run's status.

@@ -35,11 +35,7 @@ pub(super) async fn resolve(
 
 async fn first_day(context: &Context, metrics: &[StoredDefinition], to: Date) -> Result<Date, CollectError> {
     let sources = sources(metrics);
-    let earliest = context
-        .retry
-        .run(|fault: &Fault| fault.class.is_passing(), || earliest(context, &sources))
-        .await
-        .map_err(|fault| CollectError::Platform { location: context.platform.location(), fault })?;
+    let earliest = context.on_platform(|| earliest(context, &sources)).await?;
     let (date, source_name) = earliest.ok_or(CollectError::NoRows)?;
     let days = usize::try_from(date.until(to).map_or(0, |span| span.get_days())).map_or(0, |days| days + 1);
     if days > MAX_DEFAULT_DAYS {
