@@ -11,11 +11,12 @@ use serde_json::json;
 
 use super::{
     Exit, Page,
-    output::{counted, duration, thousands},
+    output::{duration, thousands},
 };
 use crate::{
     demo::{Audience, ComparedDay, Tour, tour},
     metric::Decimal,
+    wording::counted,
 };
 
 #[derive(Args)]
