@@ -97,15 +97,14 @@ fn tell(page: &mut Page, seen: &Tour) {
     chart(page, seen, "posts_created", "Posts a week, as recorded");
     page.blank();
     let gone = &seen.departure.deleted;
-    let rows = |rows: u64, singular: &str| counted(usize::try_from(rows).unwrap_or(usize::MAX), singular);
     page.line(format!(
         "Then @{} left, and with the account went {}, {}, {}, {} and {}.",
         seen.departure.username,
-        rows(gone.posts, "post"),
-        rows(gone.comments, "comment"),
-        rows(gone.likes, "like"),
-        rows(gone.tracks, "track"),
-        rows(gone.follows, "follow"),
+        counted(gone.posts, "post"),
+        counted(gone.comments, "comment"),
+        counted(gone.likes, "like"),
+        counted(gone.tracks, "track"),
+        counted(gone.follows, "follow"),
     ));
     page.line("What a recount of the platform says now of days long past, beside what was recorded then:");
     page.blank();
