@@ -8,6 +8,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
 
 demo: ## Simulate a community platform and record its history, in the terminal
+	$(CARGO) build --release
 	@$(CARGO) run --release --quiet -- demo
 
 test: ## Run all tests beside a throw-away PostgreSQL server
@@ -15,6 +16,7 @@ test: ## Run all tests beside a throw-away PostgreSQL server
 
 # BENCH_SCALE=0.1 for a tenth of the rows; BENCH_ARGS=--json for machines. bench/README.md has the rest.
 bench: ## Measure Daymark beside SQL written by hand
+	$(CARGO) bench --bench compare --no-run
 	@WITH_POSTGRES_OPTIONS="-c shared_buffers=512MB -c max_wal_size=8GB" \
 		scripts/with-postgres $(CARGO) bench --quiet --bench compare -- $(BENCH_ARGS)
 
