@@ -1,5 +1,11 @@
 -- Every table-like relation outside of the system's schemas, a row a column. One index is enough to be `indexed`: valid, whole (not
 -- partial), starting with the column, of a kind that narrows down ranges.
+WITH RECURSIVE plain_type (oid, base) AS (
+    -- Domains may be made of domains: what each type is in the end.
+    SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
+    UNION ALL
+    SELECT d.oid, p.base FROM pg_type AS d JOIN plain_type AS p ON p.oid = d.typbasetype WHERE d.typtype = 'd'
+)
 SELECT n.nspname AS schema_name,
        c.relname AS table_name,
        pg_table_is_visible(c.oid) AS visible,
@@ -23,8 +29,8 @@ SELECT n.nspname AS schema_name,
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-JOIN pg_type AS t ON t.oid = a.atttypid
-JOIN pg_type AS base ON base.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
+JOIN plain_type AS p ON p.oid = a.atttypid
+JOIN pg_type AS base ON base.oid = p.base
 LEFT JOIN pg_stats AS s
        ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname AND s.inherited = (c.relkind = 'p')
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
