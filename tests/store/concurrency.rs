@@ -163,3 +163,21 @@ async fn postgres_locks_end_with_their_session_and_calls_outlive_theirs() {
     assert_eq!(fixture.store.commit(&[record(run, day(1), "5")], None).await.unwrap().len(), 1);
     assert!(fixture.again().try_lock(&LockName::Backfill).await.unwrap().is_some());
 }
+
+/// Two processes that name the same file differently exclude each other all the same.
+#[tokio::test]
+async fn however_its_path_is_written_a_file_has_one_set_of_locks() {
+    let fixture = Fixture::sqlite();
+    fixture.ready().await;
+    let daymark::database::DatabaseUrl::Sqlite(path) = &fixture.url else { panic!("not SQLite") };
+    let directory = path.parent().unwrap();
+    std::os::unix::fs::symlink(path, directory.join("link.db")).unwrap();
+    std::fs::create_dir(directory.join("inner")).unwrap();
+    let held = fixture.store.try_lock(&LockName::Day(day(1))).await.unwrap();
+    assert!(held.is_some());
+    for other in ["link.db", "inner/../store.db"] {
+        let store = crate::fixture::sqlite_store(&directory.join(other));
+        assert!(store.try_lock(&LockName::Day(day(1))).await.unwrap().is_none(), "{other}");
+        assert!(store.try_lock(&LockName::Day(day(2))).await.unwrap().is_some(), "{other}");
+    }
+}

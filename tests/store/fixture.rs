@@ -39,6 +39,11 @@ pub struct Fixture {
     _directory: tempfile::TempDir,
 }
 
+/// The store in the file at `path`.
+pub fn sqlite_store(path: &std::path::Path) -> Arc<dyn Store> {
+    open(&DatabaseUrl::Sqlite(path.to_owned()), options("default", ""))
+}
+
 impl Fixture {
     pub async fn postgres() -> Self {
         Self::at(fresh_database().await.parse().unwrap(), tempfile::tempdir().unwrap(), "daymark")

@@ -36,14 +36,26 @@ impl SqliteStore {
         }
     }
 
-    /// `<store>-locks`, created if need be.
+    /// `<store>-locks`, created if need be; the same one however the store's path is written.
     pub(super) fn lock_directory(&self) -> Result<PathBuf, StoreError> {
-        let mut name = self.path.as_os_str().to_owned();
+        let path = settled(&self.path).map_err(|error| self.io_failed(&self.path, &error))?;
+        let mut name = path.into_os_string();
         name.push("-locks");
         let directory = PathBuf::from(name);
         fs::create_dir_all(&directory).map_err(|error| self.io_failed(&directory, &error))?;
         Ok(directory)
     }
+}
+
+/// `path` without symbolic links and relative parts. The file need not exist yet; its directory must.
+fn settled(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        settled => return settled,
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = fs::canonicalize(directory.unwrap_or(Path::new(".")))?;
+    Ok(path.file_name().map_or_else(|| directory.clone(), |name| directory.join(name)))
 }
 
 fn try_lock(path: &Path) -> io::Result<Option<HeldFile>> {
