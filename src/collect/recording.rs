@@ -15,19 +15,24 @@ pub(super) struct Origin {
     pub run: Uuid,
     /// When the cut was opened.
     pub cut_at: Timestamp,
-    /// The last finished day when the cut was opened.
-    pub last_finished: Date,
+    /// The day that the cut observes; a backfill observes none.
+    observed: Option<Date>,
 }
 
 impl Origin {
-    /// To be taken once the cut is open.
+    /// Of a collection: it observes the last finished day. To be taken once the cut is open.
     pub fn now(context: &Context, run: Uuid) -> Self {
         let cut_at = context.clock.now();
-        Self { run, cut_at, last_finished: context.calendar.last_finished(cut_at, context.settle) }
+        Self { run, cut_at, observed: Some(context.calendar.last_finished(cut_at, context.settle)) }
+    }
+
+    /// Of a backfill: all of its days are reconstructed, the last finished one too. To be taken once the cut is open.
+    pub fn of_backfill(context: &Context, run: Uuid) -> Self {
+        Self { run, cut_at: context.clock.now(), observed: None }
     }
 
     pub fn provenance(&self, date: Date) -> Provenance {
-        if date == self.last_finished { Provenance::Observed } else { Provenance::Reconstructed }
+        if self.observed == Some(date) { Provenance::Observed } else { Provenance::Reconstructed }
     }
 }
 

@@ -25,9 +25,9 @@ pub struct Record {
 /// How a record came to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provenance {
-    /// Recorded on time: while the day was the last finished one.
+    /// Recorded on time: by a collection, while the day was the last finished one.
     Observed,
-    /// Recorded later, from what had survived until then.
+    /// Recorded later or by a backfill, from what had survived until then.
     Reconstructed,
     /// Restated by a person, with a reason.
     Corrected,

@@ -54,7 +54,7 @@ impl<'a> Plan<'a> {
     pub async fn read(&'a self, context: &Context, run: Uuid) -> Result<Reading<'a>, Fault> {
         let schema = context.platform.inspect().await?;
         let mut cut = context.platform.open_cut().await?;
-        let origin = Origin::now(context, run);
+        let origin = Origin::of_backfill(context, run);
         let mut groups = Vec::new();
         for (group, batch) in &self.groups {
             let days = context.calendar.days(group.first, group.last);
