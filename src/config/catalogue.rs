@@ -10,9 +10,8 @@ use super::{
     preset::{PLACE, known_sources, known_tables, recognise_known},
     recognise::{Recognised, grant, table_name},
     source_check::check_source,
-    time_format::DetectedFormats,
 };
-use crate::platform::Schema;
+use crate::platform::{DetectedFormats, Schema};
 
 enum Entry<'a> {
     Ready(Recognised<'a>),
@@ -56,6 +55,7 @@ impl<'a> Catalogue<'a> {
             entries.entry(name.to_owned()).or_insert_with(|| match recognise_known(name, schema, detected) {
                 Ok(recognised) => {
                     findings.extend(hidden_rows(PLACE, &recognised));
+                    findings.extend(deletions_unseen(name, &recognised));
                     Entry::Ready(recognised)
                 }
                 Err(reason) => {
@@ -98,6 +98,17 @@ fn may_not_be_read(name: &str, schema: &Schema) -> Option<Finding> {
         table_name(table)
     );
     Some(Finding::warning(PLACE, message).hint(grant(table)))
+}
+
+/// Deletions in another format would be misread; without them, deleted rows go on existing.
+fn deletions_unseen(name: &str, recognised: &Recognised) -> Option<Finding> {
+    let reason = recognised.unusable_deletion.as_ref()?;
+    let message = format!("{reason}, so that soft-deleted rows of {name} count as existing");
+    let hint = format!(
+        "declare [sources.{name}] to read a view that brings both columns into one format, or to leave deleted rows out \
+         by a filter"
+    );
+    Some(Finding::warning(PLACE, message).hint(hint))
 }
 
 /// Rows that a policy hides are missing from every count, and no error tells.

@@ -38,10 +38,10 @@ pub use reference::settings_reference;
 pub use resolve::{LeftOut, Request, Resolved, columns_to_detect, resolve};
 pub use settings::{Environment, LogFormat, Preset, Settings, process_environment};
 pub use template::{columns_to_survey, template};
-pub use time_format::DetectedFormats;
 
 use file::{ReadFile, read_file};
 
+pub use crate::platform::DetectedFormats;
 use crate::platform::Schema;
 
 /// The file that is read when none is named.

@@ -8,9 +8,8 @@ use super::{
     declaration::{Formula, MetricDeclaration, Operand},
     file::read_text,
     recognise::{Recognised, is_application_table, recognise, singular, table_name, words},
-    time_format::DetectedFormats,
 };
-use crate::platform::{ColumnType, Schema, Table};
+use crate::platform::{ColumnType, DetectedFormats, Schema, Table};
 
 /// Where the preset's own declarations stand, for messages.
 pub const PLACE: &str = "the community preset";

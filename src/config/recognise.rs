@@ -1,10 +1,10 @@
 //! Recognises what the columns of a table mean: when a row was created, who made it, when it was soft-deleted; and
 //! which tables are a platform's own at all.
 
-use super::time_format::{DetectedFormats, format_of, is_time_type, on_sqlite, possible_formats, to_detect};
+use super::time_format::{contradiction, format_of, is_time_type, on_sqlite, possible_formats, to_detect};
 use crate::{
     metric::{Filter, Source, TimeFormat},
-    platform::{Column, Table},
+    platform::{Column, DetectedFormats, Table},
 };
 
 /// A table that can be a source.
@@ -12,6 +12,8 @@ use crate::{
 pub struct Recognised<'a> {
     pub table: &'a Table,
     pub source: Source,
+    /// Why a column that seems to say when a row was deleted is not the source's.
+    pub unusable_deletion: Option<String>,
 }
 
 /// Names of columns, as [`plain`] makes them, the likeliest first.
@@ -184,12 +186,15 @@ pub fn recognise<'a>(
     let Some((time_column, time_format)) = told else {
         return Err(format_of(table, first, detected).err().unwrap_or_default());
     };
-    let deleted_column = deleted_columns(table).into_iter().find(|column| {
-        let told = to_detect(table, column).and_then(|column| detected.get(&column));
-        // Of a column without values, ISO is told; it is right whatever comes.
-        let same = told.is_none_or(|format| [time_format, TimeFormat::Iso].contains(format));
-        same && possible_formats(table, column).contains(&time_format)
-    });
+    let deletions: Vec<_> = deleted_columns(table)
+        .into_iter()
+        .map(|column| match unlike(table, column, time_format, detected) {
+            None => Ok(column),
+            Some(reason) => Err(reason),
+        })
+        .collect();
+    let deleted_column = deletions.iter().find_map(|column| column.as_ref().ok());
+    let unusable_deletion = deletions.iter().find_map(|column| column.as_ref().err().cloned());
     let actor_column = with_actor.then(|| actor_column(table)).flatten();
     let source = Source {
         schema: (!table.visible).then(|| table.schema.clone()),
@@ -201,7 +206,17 @@ pub fn recognise<'a>(
         actor_column: actor_column.map(|column| column.name.clone()),
         filter: Filter::default(),
     };
-    Ok(Recognised { table, source })
+    let unusable_deletion = unusable_deletion.filter(|_| source.deleted_column.is_none());
+    Ok(Recognised { table, source, unusable_deletion })
+}
+
+/// Why `column` cannot say when a row was deleted while its time column is in `format`.
+fn unlike(table: &Table, column: &Column, format: TimeFormat, detected: &DetectedFormats) -> Option<String> {
+    if !possible_formats(table, column).contains(&format) {
+        let (name, type_name) = (&column.name, &column.type_name);
+        return Some(format!("`{}.{name}` is of type {type_name}, and not like the time column", table.name));
+    }
+    contradiction(table, column, format, detected).map(|contradiction| contradiction.message)
 }
 
 /// The columns of `table` whose values must tell their format before it can be recognised.

@@ -12,11 +12,11 @@ use super::{
     recognise::undecided_columns,
     settings::Preset,
     source_check::find_table,
-    time_format::{DetectedFormats, to_detect},
+    time_format::to_detect,
 };
 use crate::{
     metric::{Definition, DefinitionError, Measure, MetricType},
-    platform::Schema,
+    platform::{DetectedFormats, Schema},
 };
 
 /// The definitions that a configuration comes to on a platform.
@@ -61,10 +61,11 @@ pub fn columns_to_detect(
     let declared = |name: &str| declarations.sources.iter().any(|source| source.name == name);
     let known = known_sources().filter(|name| preset == Preset::Community && !declared(name));
     let of_preset = known.flat_map(|name| known_tables(name, schema)).flat_map(undecided_columns);
-    let without_format = declarations.sources.iter().filter(|source| source.time_format.is_none());
-    let of_file = without_format.filter_map(|source| {
-        let (_, table) = find_table(source, schema).ok()?;
-        to_detect(table, table.column(&source.time_column.value)?)
+    // Also where the format is declared: a wrong one would count rows into wrong days, and no error would tell.
+    let of_file = declarations.sources.iter().flat_map(|source| {
+        let table = find_table(source, schema).ok().map(|(_, table)| table);
+        let named = [Some(&source.time_column), source.deleted_column.as_ref()].into_iter().flatten();
+        named.filter_map(move |name| to_detect(table?, table?.column(&name.value)?))
     });
     let mut columns: Vec<_> = of_preset.chain(of_file).collect();
     columns.sort();

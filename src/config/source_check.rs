@@ -6,11 +6,11 @@ use super::{
     declaration::SourceDeclaration,
     nearest::{nearest, shown, suggestion},
     recognise::{Recognised, grant, is_application_table, table_name},
-    time_format::{DetectedFormats, format_of, possible_formats},
+    time_format::{Contradiction, contradiction, format_of, possible_formats},
 };
 use crate::{
     metric::{Condition, Filter, Literal, Source, Test, TimeFormat},
-    platform::{Column, ColumnType, Schema, Table},
+    platform::{Column, ColumnType, DetectedFormats, Schema, Table},
 };
 
 /// The source if nothing is wrong with it, and what there is to say.
@@ -31,7 +31,7 @@ pub fn check_source<'a>(
     let mut findings = Vec::new();
     let time_format = check_time_column(declaration, table, detected, &mut findings);
     if let (Some(deleted), Some(time_format)) = (&declaration.deleted_column, time_format) {
-        findings.extend(check_deleted_column(deleted, time_format, table));
+        findings.extend(check_deleted_column(deleted, time_format, table, detected));
     }
     if let Some(actor) = &declaration.actor_column {
         findings.extend(find_column(table, actor).err());
@@ -43,6 +43,7 @@ pub fn check_source<'a>(
     let value = |column: &Option<Located<String>>| column.as_ref().map(|column| column.value.clone());
     let recognised = time_format.filter(|_| !broken).map(|time_format| Recognised {
         table,
+        unusable_deletion: None,
         source: Source {
             schema: schema_name,
             table: table.name.clone(),
@@ -113,7 +114,7 @@ fn check_time_column(
     let declared = &declaration.time_column;
     let column = find_column(table, declared).map_err(|finding| findings.push(finding)).ok()?;
     let format = match &declaration.time_format {
-        Some(format) => declared_format(format, table, column, findings),
+        Some(format) => declared_format(format, table, column, detected, findings),
         None => told_format(declared, table, column, detected, findings),
     };
     let zone = declaration.time_zone.as_deref().unwrap_or("UTC");
@@ -134,11 +135,19 @@ fn declared_format(
     format: &Located<TimeFormat>,
     table: &Table,
     column: &Column,
+    detected: &DetectedFormats,
     findings: &mut Vec<Finding>,
 ) -> Option<TimeFormat> {
     let possible = possible_formats(table, column);
     if possible.contains(&format.value) {
-        return Some(format.value);
+        let wrong = contradiction(table, column, format.value, detected);
+        return match wrong {
+            None => Some(format.value),
+            Some(Contradiction { message, told }) => {
+                findings.push(Finding::error(&format.place, message).hint(told_hint(told)));
+                None
+            }
+        };
     }
     let message = format!(
         "{} is of type {}, which holds no time in the format `{}`",
@@ -153,6 +162,13 @@ fn declared_format(
     };
     findings.push(Finding::error(&format.place, message).maybe_hint(hint));
     None
+}
+
+fn told_hint(told: Option<TimeFormat>) -> String {
+    match told {
+        Some(told) => format!("write `time_format = \"{}\"`", told.name()),
+        None => "bring them into one format, or read a view that does".to_owned(),
+    }
 }
 
 /// The format as the column's type or its data tell it.
@@ -195,7 +211,12 @@ fn no_time_hint(table: &Table) -> Option<String> {
     (!able.is_empty()).then(|| format!("columns that can hold a time: {}", able.join(", ")))
 }
 
-fn check_deleted_column(declared: &Located<String>, format: TimeFormat, table: &Table) -> Vec<Finding> {
+fn check_deleted_column(
+    declared: &Located<String>,
+    format: TimeFormat,
+    table: &Table,
+    detected: &DetectedFormats,
+) -> Vec<Finding> {
     let column = match find_column(table, declared) {
         Ok(column) => column,
         Err(finding) => return vec![finding],
@@ -216,6 +237,10 @@ fn check_deleted_column(declared: &Located<String>, format: TimeFormat, table: &
             _ => None,
         };
         findings.push(Finding::error(&declared.place, message).maybe_hint(hint));
+    } else if let Some(Contradiction { message, .. }) = contradiction(table, column, format, detected) {
+        let message = format!("deleted_column: {message}, the time_column's format");
+        let hint = "read a view that brings both columns into one format, or leave `deleted_column` out";
+        findings.push(Finding::error(&declared.place, message).hint(hint));
     } else if !column.nullable {
         let message = format!("{} is never NULL, so that every row counts as deleted", shown(&column.name));
         findings.push(Finding::warning(&declared.place, message));

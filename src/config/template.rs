@@ -9,11 +9,11 @@ use super::{
     recognise::{Recognised, is_application_table, recognise, undecided_columns, words},
     resolve::{Request, Resolved, resolve, title},
     settings::Preset,
-    time_format::{DetectedFormats, possible_formats},
+    time_format::possible_formats,
 };
 use crate::{
     metric::TimeFormat,
-    platform::{Schema, Table},
+    platform::{DetectedFormats, Schema, Table},
 };
 
 /// So many tables that the preset does not know are recorded from the start; the others are written as comments.
@@ -176,7 +176,9 @@ fn summary(resolved: &Resolved) -> String {
     text
 }
 
-fn source_section(Found { name, recognised: Recognised { table, source } }: &Found) -> String {
+fn source_section(
+    Found { name, recognised: Recognised { table, source, unusable_deletion } }: &Found,
+) -> String {
     let mut text = format!("\n[sources.{name}]\n");
     let line = |text: &mut String, key: &str, value: &str| {
         // Writing to a String does not fail.
@@ -198,6 +200,11 @@ fn source_section(Found { name, recognised: Recognised { table, source } }: &Fou
     if source.time_format == TimeFormat::Timestamp {
         text.push_str("# the zone of times without an offset\n");
         line(&mut text, "time_zone", &source.time_zone);
+    }
+    if let Some(reason) = unusable_deletion {
+        text.push_str(&comment(&format!(
+            "no deleted_column: {reason}. Soft-deleted rows count as existing."
+        )));
     }
     if let Some(column) = &source.deleted_column {
         line(&mut text, "deleted_column", column);

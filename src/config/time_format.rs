@@ -1,16 +1,9 @@
 //! Which formats of time a column can have: where its type leaves several open, as on SQLite, the data decide.
 
-use std::collections::HashMap;
-
 use crate::{
     metric::TimeFormat,
-    platform::{Column, ColumnType, Table},
+    platform::{Column, ColumnType, DetectedFormats, Table},
 };
-
-/// What a SQLite platform's values tell, by table and column: the answer of
-/// [`Platform::detect_time_formats`](crate::platform::Platform::detect_time_formats). Of an empty column they tell
-/// [`TimeFormat::Iso`]; a column that holds no times in any one format is absent.
-pub type DetectedFormats = HashMap<(String, String), TimeFormat>;
 
 const UNIX: &[TimeFormat] = &[TimeFormat::UnixSeconds, TimeFormat::UnixMillis];
 const TEXT: &[TimeFormat] = &[TimeFormat::Iso, TimeFormat::IsoUtc, TimeFormat::IsoUtcT, TimeFormat::Date];
@@ -66,13 +59,48 @@ pub fn to_detect(table: &Table, column: &Column) -> Option<(String, String)> {
 pub fn format_of(table: &Table, column: &Column, detected: &DetectedFormats) -> Result<TimeFormat, String> {
     let place = format!("`{}.{}`", table.name, column.name);
     let told = to_detect(table, column).and_then(|column| detected.get(&column));
+    // Of a column without values, ISO is right whatever text comes.
+    let told = told.map(|format| format.unwrap_or(TimeFormat::Iso));
     match (possible_formats(table, column), told) {
         ([], _) => Err(format!("{place} is of type {}, which holds no time", column.type_name)),
         ([format], _) => Ok(*format),
-        (possible, Some(format)) if possible.contains(format) => Ok(*format),
+        (possible, Some(format)) if possible.contains(&format) => Ok(format),
         _ if on_sqlite(table) => {
             Err(format!("the values of {place} do not tell in which format of time they are"))
         }
         _ => Err(format!("{place} is of type {}, which may hold time in several ways", column.type_name)),
+    }
+}
+
+/// That the values of a column are not what they are to be read as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contradiction {
+    pub message: String,
+    /// What they are instead, if they are all alike.
+    pub told: Option<TimeFormat>,
+}
+
+/// What the values of `column` have against being read as `format`. Of [`TimeFormat::Iso`] any text is.
+pub fn contradiction(
+    table: &Table,
+    column: &Column,
+    format: TimeFormat,
+    detected: &DetectedFormats,
+) -> Option<Contradiction> {
+    let told = detected.get(&to_detect(table, column)?);
+    let wanted = format.name();
+    let place = format!("`{}.{}`", table.name, column.name);
+    match (told, format) {
+        (Some(None), _) | (None, TimeFormat::Iso) => None,
+        (Some(Some(told)), _) if *told == format => None,
+        (Some(Some(told)), TimeFormat::Iso) if TEXT.contains(told) => None,
+        (Some(Some(told)), _) => Some(Contradiction {
+            message: format!("the values of {place} are in the format `{}`, not in `{wanted}`", told.name()),
+            told: Some(*told),
+        }),
+        (None, _) => Some(Contradiction {
+            message: format!("not all values of {place} are in the format `{wanted}`"),
+            told: None,
+        }),
     }
 }

@@ -1,13 +1,13 @@
 //! The platform that is not configured: it can be handed around, and every use of it fails with [`FaultClass::Unconfigured`].
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Cut, PlannedStatement, Platform, Schema, Sources};
+use super::{Cut, DetectedFormats, PlannedStatement, Platform, Schema, Sources};
 use crate::{
     database::{Fault, FaultClass},
-    metric::{DayBounds, Reading, TimeFormat},
+    metric::{DayBounds, Reading},
 };
 
 pub fn absent() -> Arc<dyn Platform> {
@@ -30,10 +30,7 @@ impl Platform for Absent {
         Err(unconfigured())
     }
 
-    async fn detect_time_formats(
-        &self,
-        _columns: &[(String, String)],
-    ) -> Result<HashMap<(String, String), TimeFormat>, Fault> {
+    async fn detect_time_formats(&self, _columns: &[(String, String)]) -> Result<DetectedFormats, Fault> {
         Err(unconfigured())
     }
 

@@ -6,7 +6,7 @@ use crate::metric::TimeFormat;
 /// Numbers from here on are milliseconds: as seconds they would lie beyond the year 5138.
 const FIRST_MILLIS: f64 = 1e11;
 
-/// One pass over the column: the counts that [`format`] decides by.
+/// One pass over the column: the counts that [`told`] decides by.
 pub fn query(table: &str, column: &str) -> String {
     let (table, c) = (Dialect::Sqlite.name(table), Dialect::Sqlite.name(column));
     let day = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]";
@@ -19,20 +19,18 @@ pub fn query(table: &str, column: &str) -> String {
     let parts = [
         format!("count({c})"),
         format!("count(*) FILTER (WHERE typeof({c}) IN ('integer', 'real'))"),
-        format!("min({c}) FILTER (WHERE typeof({c}) IN ('integer', 'real'))"),
+        format!("count(*) FILTER (WHERE typeof({c}) IN ('integer', 'real') AND {c} >= {FIRST_MILLIS})"),
         format!("count(*) FILTER (WHERE {c} GLOB '{day}')"),
         format!("count(*) FILTER (WHERE {c} GLOB '{day} {time}*' AND {utc})"),
         format!("count(*) FILTER (WHERE {c} GLOB '{day}T{time}*' AND {utc})"),
-        // Any offset that SQLite can read: `Z`, `+01:00`; not `+0100`, not ` UTC`.
-        format!(
-            "count(*) FILTER (WHERE {c} GLOB '{day}[T ]{time}*' AND unixepoch(substr({c}, 1, 19) || {suffix}) IS NOT NULL)"
-        ),
+        format!("count(*) FILTER (WHERE {c} GLOB '{day}[T ]{time}*')"),
     ];
     format!("SELECT 0, json_array({}) FROM {table}", parts.join(", "))
 }
 
-/// The format that all values share, or `None`. An empty column may hold any ISO text.
-pub fn format(values: &[Option<String>]) -> Option<TimeFormat> {
+/// The format that all values share: the inner `None` when there are no values, the outer one when they share none.
+#[expect(clippy::option_option, reason = "no values and no common format are two different answers")]
+pub fn told(values: &[Option<String>]) -> Option<Option<TimeFormat>> {
     let number =
         |index: usize| values.get(index).and_then(Option::as_deref).and_then(|text| text.parse::<f64>().ok());
     let count = |index: usize| number(index).unwrap_or_default();
@@ -40,17 +38,21 @@ pub fn format(values: &[Option<String>]) -> Option<TimeFormat> {
     let is_all = |part: f64| (part - all).abs() < 0.5;
     let (dates, spaced, lettered, iso) = (count(3), count(4), count(5), count(6));
     if all < 0.5 {
-        Some(TimeFormat::Iso)
-    } else if is_all(count(1)) {
-        let millis = number(2).is_some_and(|smallest| smallest >= FIRST_MILLIS);
-        Some(if millis { TimeFormat::UnixMillis } else { TimeFormat::UnixSeconds })
-    } else if is_all(dates) {
-        Some(TimeFormat::Date)
-    } else if is_all(spaced) {
-        Some(TimeFormat::IsoUtc)
-    } else if is_all(lettered) {
-        Some(TimeFormat::IsoUtcT)
-    } else {
-        is_all(iso + dates).then_some(TimeFormat::Iso)
+        return Some(None);
     }
+    let format = if is_all(count(1)) {
+        // The greater part decides, so that a 0 for "unknown" or a far future for "never" does not.
+        if 2.0 * count(2) > all { TimeFormat::UnixMillis } else { TimeFormat::UnixSeconds }
+    } else if is_all(dates) {
+        TimeFormat::Date
+    } else if is_all(spaced) {
+        TimeFormat::IsoUtc
+    } else if is_all(lettered) {
+        TimeFormat::IsoUtcT
+    } else if is_all(iso + dates) {
+        TimeFormat::Iso
+    } else {
+        return None;
+    };
+    Some(Some(format))
 }

@@ -41,6 +41,10 @@ use crate::{
 
 pub type Sources = BTreeMap<String, Source>;
 
+/// How columns store times, by table and column, as their values tell; `None` of a column that has no values yet. A
+/// column whose values share no format of time is absent.
+pub type DetectedFormats = HashMap<(String, String), Option<TimeFormat>>;
+
 /// A statement that the planner would run, for people to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedStatement {
@@ -60,12 +64,9 @@ pub trait Platform: Send + Sync {
     /// The tables and views that the platform's role can see, with columns and the indexes that matter.
     async fn inspect(&self) -> Result<Schema, Fault>;
 
-    /// For columns whose type leaves it open how they store a time (SQLite's), what their values say: by table and
-    /// column. Reads all of the given columns. What cannot be told is missing from the answer.
-    async fn detect_time_formats(
-        &self,
-        columns: &[(String, String)],
-    ) -> Result<HashMap<(String, String), TimeFormat>, Fault>;
+    /// For columns whose type leaves it open how they store a time (SQLite's), what their values say. Reads all of the
+    /// given columns.
+    async fn detect_time_formats(&self, columns: &[(String, String)]) -> Result<DetectedFormats, Fault>;
 
     /// Opens one consistent, read-only snapshot of the platform.
     async fn open_cut(&self) -> Result<Box<dyn Cut>, Fault>;

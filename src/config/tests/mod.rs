@@ -83,8 +83,12 @@ fn community() -> Schema {
 fn told(formats: &[(&str, &str, TimeFormat)]) -> DetectedFormats {
     formats
         .iter()
-        .map(|(table, column, format)| (((*table).to_owned(), (*column).to_owned()), *format))
+        .map(|(table, column, format)| (((*table).to_owned(), (*column).to_owned()), Some(*format)))
         .collect()
+}
+
+fn without_values(table: &str, column: &str) -> DetectedFormats {
+    DetectedFormats::from([((table.to_owned(), column.to_owned()), None)])
 }
 
 fn read(text: &str) -> ReadFile {

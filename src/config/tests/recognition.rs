@@ -101,7 +101,11 @@ fn the_columns_of_known_applications_are_recognised() {
 fn on_sqlite_the_data_tell_the_format() {
     let columns = "id INTEGER, created_at TEXT, deleted_at TEXT null, user_id INTEGER";
     let of = |formats: &[(&str, &str, TimeFormat)]| meaning("posts", columns, &told(formats));
-    assert_eq!(of(&[("posts", "created_at", TimeFormat::IsoUtc)]), "created_at deleted_at user_id");
+    let empty = without_values("posts", "deleted_at");
+    let mut detected = told(&[("posts", "created_at", TimeFormat::IsoUtc)]);
+    assert_eq!(meaning("posts", columns, &detected), "created_at - user_id", "deletions in no one format");
+    detected.extend(empty);
+    assert_eq!(meaning("posts", columns, &detected), "created_at deleted_at user_id");
     assert_eq!(
         of(&[("posts", "created_at", TimeFormat::IsoUtc), ("posts", "deleted_at", TimeFormat::UnixSeconds)]),
         "created_at - user_id",
@@ -113,7 +117,8 @@ fn on_sqlite_the_data_tell_the_format() {
         "text holds no number"
     );
     let numbers = |format| meaning("events", "ts INTEGER", &told(&[("events", "ts", format)]));
-    assert!(numbers(TimeFormat::Iso).contains("do not tell in which format"), "an empty column of numbers");
+    let empty = meaning("events", "ts INTEGER", &without_values("events", "ts"));
+    assert!(empty.contains("do not tell in which format"), "an empty column of numbers");
     assert_eq!(numbers(TimeFormat::UnixMillis), "ts - -");
 }
 

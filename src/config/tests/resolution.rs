@@ -169,7 +169,8 @@ fn iso_texts_of_another_zone_are_not_taken_for_utc() {
             "[sources.posts]\ntable = 'posts'\ntime_column = 'at'\ntime_format = '{format}'\ntime_zone = 'Europe/Berlin'"
         )
     };
-    let of = |format: &str| resolved(&text(format), &schema, &DetectedFormats::new());
+    let detected = told(&[("posts", "at", TimeFormat::IsoUtc)]);
+    let of = |format: &str| resolved(&text(format), &schema, &detected);
     assert!(
         shown_findings(&of("iso")).contains("are UTC, not `Europe/Berlin`"),
         "{}",
@@ -196,4 +197,55 @@ fn row_level_security_is_warned_of() {
         );
         assert!(!resolved.has_errors());
     }
+}
+
+#[test]
+fn on_sqlite_a_declared_format_is_compared_with_the_values() {
+    let schema = schema(&[("posts", "at DATETIME, gone DATETIME null")]);
+    let findings = |format: &str, told: Option<&DetectedFormats>| {
+        let text = format!("[sources.posts]\ntable = 'posts'\ntime_column = 'at'\ntime_format = '{format}'");
+        shown_findings(&resolved(&text, &schema, told.unwrap_or(&DetectedFormats::new())))
+    };
+    let at = |format| told(&[("posts", "at", format)]);
+    assert_eq!(
+        findings("unix_seconds", Some(&at(TimeFormat::UnixMillis))),
+        "Error daymark.toml:4: [sources.posts]: the values of `posts.at` are in the format `unix_millis`, not in \
+         `unix_seconds`\n    write `time_format = \"unix_millis\"`"
+    );
+    assert!(findings("iso_utc", None).contains("not all values of `posts.at` are in the format `iso_utc`"));
+    for told in [TimeFormat::Iso, TimeFormat::IsoUtc, TimeFormat::IsoUtcT, TimeFormat::Date] {
+        assert_eq!(findings("iso", Some(&at(told))), "");
+        assert_eq!(findings(told.name(), Some(&without_values("posts", "at"))), "");
+        assert!(findings("unix_millis", Some(&at(told))).starts_with("Error"));
+    }
+    assert!(findings("iso_utc", Some(&at(TimeFormat::Iso))).contains("write `time_format = \"iso\"`"));
+    assert!(findings("iso", Some(&at(TimeFormat::UnixSeconds))).starts_with("Error"));
+    assert_eq!(findings("iso", None), "", "texts without seconds are ISO too");
+}
+
+#[test]
+fn deletions_in_another_format_than_creations_are_refused_or_left_out() {
+    let schema = schema(&[("posts", "created_at DATETIME, deleted_at DATETIME null")]);
+    let text = "[sources.posts]\ntable = 'posts'\ntime_column = 'created_at'\ndeleted_column = 'deleted_at'";
+    let columns = crate::config::columns_to_detect(&read(text).declarations, Preset::None, &schema);
+    assert_eq!(columns.len(), 2);
+    let formats =
+        [("posts", "created_at", TimeFormat::IsoUtc), ("posts", "deleted_at", TimeFormat::UnixSeconds)];
+    let declared = resolved(text, &schema, &told(&formats));
+    assert!(declared.has_errors());
+    let refused = shown_findings(&declared);
+    assert!(
+        refused.contains("deleted_column: the values of `posts.deleted_at` are in the format `unix_seconds`"),
+        "{refused}"
+    );
+    let recognised = resolved("", &schema, &told(&formats));
+    assert!(!recognised.has_errors());
+    let warned = shown_findings(&recognised);
+    assert!(
+        warned.starts_with("Warning") && warned.contains("soft-deleted rows of posts count as existing"),
+        "{warned}"
+    );
+    assert_eq!(of(&recognised, "posts_total").sources["posts"].deleted_column, None);
+    let template = crate::config::template(&schema, &told(&formats), None);
+    assert!(template.contains("# no deleted_column: the values of `posts.deleted_at` are in"), "{template}");
 }

@@ -1,13 +1,14 @@
 //! A PostgreSQL platform. A cut is a REPEATABLE READ READ ONLY transaction on a connection of its own.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row, postgres::PgConnectOptions, raw_sql};
 
 use super::{
-    Column, ColumnType, Cut, PlannedStatement, Platform, PlatformOptions, Schema, Sources, Table,
+    Column, ColumnType, Cut, DetectedFormats, PlannedStatement, Platform, PlatformOptions, Schema, Sources,
+    Table,
     cut::SessionCut,
     dialect::Dialect,
     plan_statements,
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     database::{Fault, FaultClass},
-    metric::{DayBounds, Reading, TimeFormat},
+    metric::{DayBounds, Reading},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -94,12 +95,9 @@ impl Platform for PostgresPlatform {
         Ok(schema)
     }
 
-    async fn detect_time_formats(
-        &self,
-        _columns: &[(String, String)],
-    ) -> Result<HashMap<(String, String), TimeFormat>, Fault> {
+    async fn detect_time_formats(&self, _columns: &[(String, String)]) -> Result<DetectedFormats, Fault> {
         // The types of PostgreSQL say it all.
-        Ok(HashMap::new())
+        Ok(DetectedFormats::new())
     }
 
     async fn open_cut(&self) -> Result<Box<dyn Cut>, Fault> {

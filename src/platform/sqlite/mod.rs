@@ -1,7 +1,6 @@
 //! A SQLite platform. A cut is a read transaction on a read-only connection of its own.
 
 use std::{
-    collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -12,7 +11,7 @@ use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection, raw_sql, sqlite::SqliteConnectOptions};
 
 use super::{
-    Cut, PlannedStatement, Platform, PlatformOptions, Schema, Sources,
+    Cut, DetectedFormats, PlannedStatement, Platform, PlatformOptions, Schema, Sources,
     cut::SessionCut,
     detect,
     dialect::Dialect,
@@ -21,7 +20,7 @@ use super::{
 };
 use crate::{
     database::{Fault, FaultClass},
-    metric::{DayBounds, Reading, TimeFormat},
+    metric::{DayBounds, Reading},
 };
 
 mod inspect;
@@ -78,16 +77,13 @@ impl Platform for SqlitePlatform {
         inspect::inspect(&mut self.session().await?.connection).await
     }
 
-    async fn detect_time_formats(
-        &self,
-        columns: &[(String, String)],
-    ) -> Result<HashMap<(String, String), TimeFormat>, Fault> {
+    async fn detect_time_formats(&self, columns: &[(String, String)]) -> Result<DetectedFormats, Fault> {
         let mut session = self.session().await?;
-        let mut formats = HashMap::new();
+        let mut formats = DetectedFormats::new();
         for (table, column) in columns {
             let answers = session.answers(&detect::query(table, column)).await?;
-            let format = answers.first().and_then(|(_, values)| detect::format(values));
-            formats.extend(format.map(|format| ((table.clone(), column.clone()), format)));
+            let told = answers.first().and_then(|(_, values)| detect::told(values));
+            formats.extend(told.map(|format| ((table.clone(), column.clone()), format)));
         }
         Ok(formats)
     }
@@ -187,10 +183,6 @@ fn flatten(value: serde_json::Value, texts: &mut Vec<Option<String>>) {
         serde_json::Value::Array(values) => values.into_iter().for_each(|value| flatten(value, texts)),
         serde_json::Value::Null => texts.push(None),
         serde_json::Value::String(text) => texts.push(Some(text)),
-        // SQLite writes infinity as 9.0e+999.
-        serde_json::Value::Number(number) if number.as_f64().is_none_or(f64::is_infinite) => {
-            texts.push(Some("Infinity".to_owned()));
-        }
         other => texts.push(Some(other.to_string())),
     }
 }
