@@ -713,3 +713,116 @@ async fn rows_whose_time_is_no_time_are_in_no_day() {
         }
     }
 }
+
+/// A SQLite platform of one table `things (at, gone, label, x)` with rows of 2025-01-01, and everything read of that day.
+async fn of_one_day(
+    table: &str,
+    rows_sql: &str,
+    readings: &[Reading],
+) -> Vec<Result<Vec<Tally>, daymark::database::Fault>> {
+    let file = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", file.path().join("platform.db").display());
+    let mut connection = sqlx::SqliteConnection::connect(&format!("{url}?mode=rwc")).await.unwrap();
+    let sql = format!("CREATE TABLE things ({table}); INSERT INTO things VALUES {rows_sql};");
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    let calendar = Calendar::utc();
+    let platform = platform::open(&url.parse().unwrap(), options(&calendar));
+    let sources = BTreeMap::from([("things".to_owned(), source(TimeFormat::IsoUtc, "UTC", false))]);
+    let schema = platform.inspect().await.unwrap();
+    let days = calendar.days(date(2025, 1, 1), date(2025, 1, 1));
+    platform.open_cut().await.unwrap().read(&schema, &sources, readings, &days).await.unwrap()
+}
+
+async fn moments_of(values: &[&str]) -> Result<Vec<Tally>, daymark::database::Fault> {
+    let rows_sql: Vec<_> = values.iter().map(|value| format!("('2025-01-01 12:00:00', {value})")).collect();
+    let reading = Reading::Moments { rows: rows(Filter::default()), column: "x".to_owned() };
+    of_one_day("at TEXT, x NUMERIC", &rows_sql.join(", "), &[reading]).await.remove(0)
+}
+
+#[tokio::test]
+async fn sqlite_squares_neither_overflow_nor_cancel_out() {
+    // A thousand files of about 100 MB: the sum of their squares is beyond 64 bits.
+    let large: Vec<String> = (0..1000).map(|n| (100_000_000 + n * 1000).to_string()).collect();
+    let large: Vec<&str> = large.iter().map(String::as_str).collect();
+    let Tally::Moments(moments) = moments_of(&large).await.unwrap().remove(0) else { panic!() };
+    assert_eq!(moments.mean().unwrap().to_string(), "100499500");
+    assert!(
+        moments.std_deviation().unwrap().to_string().starts_with("288819.4"),
+        "{:?}",
+        moments.std_deviation()
+    );
+    // Small differences between large floats.
+    let Tally::Moments(moments) =
+        moments_of(&["50000000.25", "50000000.5", "50000000.75"]).await.unwrap().remove(0)
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (moments.mean().unwrap().to_string(), moments.std_deviation().unwrap().to_string()),
+        ("50000000.5".to_owned(), "0.25".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn sqlite_text_is_no_number_and_infinity_is_refused() {
+    let Tally::Moments(moments) = moments_of(&["10", "'n/a'", "''", "NULL"]).await.unwrap().remove(0) else {
+        panic!()
+    };
+    assert_eq!((moments.count, moments.mean().unwrap()), (1, Decimal::from(10)));
+    assert!(moments_of(&["1", "9e999"]).await.unwrap_err().message.contains("Infinity"));
+}
+
+#[tokio::test]
+async fn labels_are_exact_bounded_and_may_be_blobs() {
+    let reading = Reading::Labels {
+        rows: rows(Filter::default()),
+        column: "label".to_owned(),
+        phase: Phase::Created,
+        top: 9,
+    };
+    let long = "x".repeat(5000);
+    let rows_sql = ["'rock'", "'Rock'", "'rock'", "x'00ff'", &format!("'{long}'")]
+        .map(|label| format!("('2025-01-01 12:00:00', {label})"));
+    let tallies =
+        of_one_day("at TEXT, label TEXT COLLATE NOCASE", &rows_sql.join(", "), &[reading]).await.remove(0);
+    let Tally::Labels(labels) = &tallies.unwrap()[0] else { panic!() };
+    let named: Vec<_> = labels.top.iter().map(|(label, count)| (label.as_str(), count.to_string())).collect();
+    let expected = [("rock", "2"), ("00FF", "1"), ("Rock", "1"), (&long[..200], "1")];
+    assert_eq!(named, expected.map(|(label, count)| (label, count.to_owned())));
+}
+
+/// A role may be allowed to see only some columns; those that are used are enough.
+#[tokio::test]
+async fn columns_that_no_metric_uses_need_no_permission() {
+    let url = support::fresh_database().await;
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    let role = format!("reader_{:x}", fastrand::u64(..));
+    let setup = format!(
+        "CREATE TABLE things (at timestamptz, genre text, secret text);
+         INSERT INTO things VALUES ('2025-01-01 12:00+00', 'rock', 'x'), ('2025-01-02 12:00+00', 'jazz', 'y');
+         CREATE ROLE {role} LOGIN; GRANT SELECT (at, genre) ON things TO {role}"
+    );
+    sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut connection).await.unwrap();
+    let calendar = Calendar::utc();
+    let platform =
+        platform::open(&url.replace("postgres@", &format!("{role}@")).parse().unwrap(), options(&calendar));
+    let sources = BTreeMap::from([("things".to_owned(), source(TimeFormat::Timestamptz, "UTC", false))]);
+    let schema = platform.inspect().await.unwrap();
+    let mut readings = vec![
+        Reading::Count { rows: rows(genre_is("rock")), phase: Phase::Existing },
+        Reading::Labels {
+            rows: rows(Filter::default()),
+            column: "genre".to_owned(),
+            phase: Phase::Existing,
+            top: 3,
+        },
+    ];
+    let genres = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    readings
+        .extend(genres.map(|genre| Reading::Count { rows: rows(genre_is(genre)), phase: Phase::Created }));
+    let days = calendar.days(date(2025, 1, 1), date(2025, 1, 3));
+    for answer in platform.open_cut().await.unwrap().read(&schema, &sources, &readings, &days).await.unwrap()
+    {
+        assert_eq!(answer.unwrap().len(), 3);
+    }
+}

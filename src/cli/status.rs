@@ -31,7 +31,7 @@ fn lines(context: &Context, report: &StatusReport) -> Vec<(&'static str, String)
                 .iter()
                 .map(|(provenance, count)| format!("{count} {}", provenance.name()))
                 .collect();
-            format!("{first} to {last}: {} ({})", report.records, counts.join(", "))
+            format!("{first} to {last}: {} ({})", counted(report.records, "record"), counts.join(", "))
         }
     };
     let last_run = match &report.last_run {

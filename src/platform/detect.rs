@@ -23,7 +23,10 @@ pub fn query(table: &str, column: &str) -> String {
         format!("count(*) FILTER (WHERE {c} GLOB '{day}')"),
         format!("count(*) FILTER (WHERE {c} GLOB '{day} {time}*' AND {utc})"),
         format!("count(*) FILTER (WHERE {c} GLOB '{day}T{time}*' AND {utc})"),
-        format!("count(*) FILTER (WHERE {c} GLOB '{day}[T ]{time}*')"),
+        // Any offset that SQLite can read: `Z`, `+01:00`; not `+0100`, not ` UTC`.
+        format!(
+            "count(*) FILTER (WHERE {c} GLOB '{day}[T ]{time}*' AND unixepoch(substr({c}, 1, 19) || {suffix}) IS NOT NULL)"
+        ),
     ];
     format!("SELECT 0, json_array({}) FROM {table}", parts.join(", "))
 }

@@ -6,6 +6,9 @@ use crate::metric::{Condition, Filter, Literal, Source, Test};
 /// The most arguments that a function of SQLite takes, in builds with its oldest default (127).
 const MAX_ARGUMENTS: usize = 100;
 
+/// Characters of a label that are kept; labels that differ only behind them are one.
+const MAX_LABEL: usize = 200;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     Postgres,
@@ -69,6 +72,18 @@ impl Dialect {
             Test::NotIn(values) => list("NOT IN", values, "true"),
             Test::IsNull(true) => format!("{column} IS NULL"),
             Test::IsNull(false) => format!("{column} IS NOT NULL"),
+        }
+    }
+
+    /// A column's value as the text that rows are grouped by: exact, whatever the column's collation takes for equal,
+    /// and no longer than [`MAX_LABEL`]. SQLite's BLOBs are written in hexadecimal digits.
+    pub fn label(self, column: &str) -> String {
+        let column = self.name(column);
+        match self {
+            Self::Postgres => format!("left({column}::text, {MAX_LABEL}) COLLATE \"C\""),
+            Self::Sqlite => format!(
+                "substr(CASE typeof({column}) WHEN 'blob' THEN hex({column}) ELSE {column} END, 1, {MAX_LABEL}) COLLATE BINARY"
+            ),
         }
     }
 

@@ -43,7 +43,7 @@ impl LabelReading<'_> {
     pub fn body(&self, dialect: Dialect) -> Body {
         let count = format!("count(*){}", filter_clause(dialect, &self.rows.filter));
         let aggregates = Aggregates { expressions: vec![count], facets: None };
-        let label = Some(dialect.name(self.column));
+        let label = Some(dialect.label(self.column));
         Body { of_days: aggregates.clone(), of_base: aggregates, label }
     }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     database::Fault,
-    metric::{DayBounds, Filter, Moments, Phase, Reading, Source, Tally},
+    metric::{DayBounds, Decimal, Filter, Moments, Phase, Reading, Source, Tally},
 };
 
 /// From this many different filters on, rows are first counted by the columns that the filters look at.
@@ -103,8 +103,9 @@ impl<'a> ScalarGroup<'a> {
         let facets = self.facet_columns(schema, &wanted);
         let columns: BTreeSet<&str> = wanted.iter().filter_map(|atom| atom.column.as_deref()).collect();
         let columns: Vec<&str> = columns.into_iter().collect();
+        let table = dialect.table(self.source);
         let cells = self.atoms.iter().flat_map(|atom| {
-            let cells = atom.cells(dialect, facets.is_some(), &columns);
+            let cells = atom.cells(dialect, &table, facets.is_some(), &columns);
             let keep = is_wanted(atom);
             cells.into_iter().map(move |cell| if keep { cell } else { "NULL".to_owned() })
         });
@@ -112,7 +113,7 @@ impl<'a> ScalarGroup<'a> {
             expressions: cells.collect(),
             facets: facets.map(|names| Facets {
                 columns: names.iter().map(|name| dialect.name(name)).collect(),
-                sums: facet_sums(dialect, &columns),
+                sums: facet_sums(dialect, &table, &columns),
             }),
         }
     }
@@ -145,7 +146,7 @@ impl<'a> ScalarGroup<'a> {
             let scan = Scan::new(dialect, schema, self.source, stream)?;
             let body = self.body(dialect, schema, stream);
             let mut sink = |id: usize, values: Vec<Option<String>>| match sums.get_mut(id) {
-                Some(sums) => self.add(sums, &values, stream),
+                Some(sums) => Self::add(dialect, sums, &values, stream),
                 None => Ok(()),
             };
             reader.scan(&scan, &table, &body, self.spans(days), &mut sink).await?;
@@ -161,7 +162,13 @@ impl<'a> ScalarGroup<'a> {
         self.atoms.iter().map(zero).collect()
     }
 
-    fn add(&self, sums: &mut [Sums], values: &[Option<String>], stream: Stream) -> Result<(), Fault> {
+    /// Adds an answer's `values` of one span to its `sums`.
+    fn add(
+        dialect: Dialect,
+        sums: &mut [Sums],
+        values: &[Option<String>],
+        stream: Stream,
+    ) -> Result<(), Fault> {
         let mut values = values.iter().map(Option::as_deref);
         let mut next = || values.next().flatten();
         for sum in sums {
@@ -170,11 +177,7 @@ impl<'a> ScalarGroup<'a> {
                     *(if stream == Stream::Entering { entered } else { left }) += parse_count(next())?;
                 }
                 Sums::Moments(moments) => {
-                    let part = Moments {
-                        count: parse_count(next())?,
-                        sum: parse_decimal(next())?,
-                        sum_of_squares: parse_decimal(next())?,
-                    };
+                    let part = read_moments(dialect, &mut next)?;
                     if stream == Stream::Entering {
                         **moments = moments.add(&part);
                     }
@@ -198,42 +201,83 @@ fn tallies(sums: &[Vec<Sums>], atom: usize, phase: Phase) -> Vec<Tally> {
     all.skip(1).collect()
 }
 
-fn numeric(dialect: Dialect, column: &str) -> String {
+/// The aggregates of a column, over rows, without filter clauses: the number of values, their sum and the sum of their
+/// squares. SQLite has only 64-bit integers and floats, in which squares overflow or cancel each other out; there the
+/// values are taken from a pivot (any value of the column), which is the fourth part, and [`read_moments`] shifts back.
+fn moments(dialect: Dialect, table: &str, column: &str) -> Vec<String> {
+    let name = dialect.name(column);
     match dialect {
-        Dialect::Postgres => format!("{}::numeric", dialect.name(column)),
-        Dialect::Sqlite => dialect.name(column),
+        Dialect::Postgres => {
+            let number = format!("{name}::numeric");
+            vec![format!("count({name})"), format!("sum({number})"), format!("sum({number} * {number})")]
+        }
+        Dialect::Sqlite => {
+            let pivot = pivot(table, &name);
+            // What is no number is no value, whatever SQLite would make of it.
+            let shifted =
+                format!("(CASE WHEN typeof({name}) IN ('integer', 'real') THEN {name} - {pivot} END)");
+            let count = format!("count({shifted})");
+            vec![count, format!("sum({shifted})"), format!("sum(CAST({shifted} AS REAL) * {shifted})"), pivot]
+        }
     }
 }
 
+fn pivot(table: &str, name: &str) -> String {
+    format!(
+        "coalesce((SELECT {name} FROM {table} WHERE typeof({name}) IN ('integer', 'real') AND abs({name}) < 1e300 LIMIT 1), 0)"
+    )
+}
+
 /// What is summed for each facet; see [`Atom::cells`] for the names.
-fn facet_sums(dialect: Dialect, columns: &[&str]) -> Vec<String> {
+fn facet_sums(dialect: Dialect, table: &str, columns: &[&str]) -> Vec<String> {
     let mut sums = vec!["count(*) AS daymark_rows".to_owned()];
     for (index, column) in columns.iter().enumerate() {
-        let number = numeric(dialect, column);
-        sums.push(format!("count({}) AS daymark_n{index}", dialect.name(column)));
-        sums.push(format!("sum({number}) AS daymark_s{index}"));
-        sums.push(format!("sum({number} * {number}) AS daymark_q{index}"));
+        let parts = moments(dialect, table, column);
+        sums.extend(
+            parts
+                .iter()
+                .take(3)
+                .zip(["n", "s", "q"])
+                .map(|(part, name)| format!("{part} AS daymark_{name}{index}")),
+        );
     }
     sums
 }
 
+/// The moments of the next values, shifted back from the pivot where there is one:
+/// `Σx = Σ(x−p) + np` and `Σx² = Σ(x−p)² + 2pΣ(x−p) + np²`.
+fn read_moments<'a>(dialect: Dialect, mut next: impl FnMut() -> Option<&'a str>) -> Result<Moments, Fault> {
+    let (count, sum, squares) = (parse_count(next())?, parse_decimal(next())?, parse_decimal(next())?);
+    if dialect == Dialect::Postgres {
+        return Ok(Moments { count, sum, sum_of_squares: squares });
+    }
+    let pivot = parse_decimal(next())?;
+    let shift = &Decimal::from(count) * &pivot;
+    let twice = &(&Decimal::from(2) * &pivot) * &sum;
+    Ok(Moments { count, sum: &sum + &shift, sum_of_squares: &(&squares + &twice) + &(&shift * &pivot) })
+}
+
 impl Atom {
     /// The aggregate expressions of this atom, over rows or over facets.
-    fn cells(&self, dialect: Dialect, over_facets: bool, columns: &[&str]) -> Vec<String> {
+    fn cells(&self, dialect: Dialect, table: &str, over_facets: bool, columns: &[&str]) -> Vec<String> {
         let clause = filter_clause(dialect, &self.filter);
         let index = self.column.as_deref().and_then(|name| columns.iter().position(|column| *column == name));
-        let sum = |expression: String| format!("sum({expression}){clause}");
-        match (&self.column, index, over_facets) {
-            (Some(_), Some(index), true) => {
-                ["n", "s", "q"].map(|part| sum(format!("daymark_{part}{index}"))).to_vec()
+        let sum = |name: String| format!("sum({name})");
+        let (aggregates, constants) = match (&self.column, index, over_facets) {
+            (Some(column), index, over_facets) => {
+                let mut parts = moments(dialect, table, column);
+                let constants = parts.split_off(3);
+                match (over_facets, index) {
+                    (true, Some(index)) => (
+                        ["n", "s", "q"].map(|part| sum(format!("daymark_{part}{index}"))).to_vec(),
+                        constants,
+                    ),
+                    _ => (parts, constants),
+                }
             }
-            (Some(column), _, _) => {
-                let number = numeric(dialect, column);
-                let count = format!("count({}){clause}", dialect.name(column));
-                vec![count, sum(number.clone()), sum(format!("{number} * {number}"))]
-            }
-            (None, _, true) => vec![sum("daymark_rows".to_owned())],
-            (None, _, false) => vec![format!("count(*){clause}")],
-        }
+            (None, _, true) => (vec![sum("daymark_rows".to_owned())], Vec::new()),
+            (None, _, false) => (vec!["count(*)".to_owned()], Vec::new()),
+        };
+        aggregates.into_iter().map(|aggregate| aggregate + &clause).chain(constants).collect()
     }
 }

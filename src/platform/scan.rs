@@ -164,12 +164,15 @@ impl<'a> Scan<'a> {
         // The lower edge of the first span needs no test but the predicate's.
         let edges: Vec<Edge> = spans.iter().skip(1).filter_map(|span| span.lower).collect();
         let bucket = self.time.bucket(&edges);
+        // With facets the bucket is found below them, and has a name here.
+        let found =
+            if body.of_days.facets.is_some() { "daymark_bucket".to_owned() } else { format!("({bucket})") };
         let id = match self.dialect {
             // A boolean's way to a bigint is through an integer.
-            Dialect::Postgres => "daymark_bucket::int::int8",
-            Dialect::Sqlite => "daymark_bucket",
+            Dialect::Postgres => format!("{found}::int::int8"),
+            Dialect::Sqlite => found,
         };
-        let id = if first.id == 0 { id.to_owned() } else { format!("{} + {id}", first.id) };
+        let id = if first.id == 0 { id } else { format!("{} + {id}", first.id) };
         self.aggregate(body, &body.of_days, &id, &predicate, Some(&bucket))
     }
 
@@ -185,8 +188,14 @@ impl<'a> Scan<'a> {
         let id = if id.is_empty() { String::new() } else { format!("{id}, ") };
         let values = self.packed(&aggregates.expressions, body.label.as_deref());
         let from = self.rows(aggregates, predicate, bucket);
-        let groups: Vec<_> =
-            bucket.map(|_| "daymark_bucket").into_iter().chain(body.label.as_deref()).collect();
+        // PostgreSQL knows how few groups a comparison makes, but not how few its number does; SQLite would compute the
+        // expression twice.
+        let key = bucket.map(|bucket| match (self.dialect, &aggregates.facets) {
+            (Dialect::Sqlite, _) => "1",
+            (Dialect::Postgres, Some(_)) => "daymark_bucket",
+            (Dialect::Postgres, None) => bucket,
+        });
+        let groups: Vec<_> = key.into_iter().chain(body.label.as_deref()).collect();
         let group =
             if groups.is_empty() { String::new() } else { format!("\n  GROUP BY {}", groups.join(", ")) };
         format!("SELECT {id}{values}\n  FROM {from}{group}")
@@ -196,10 +205,7 @@ impl<'a> Scan<'a> {
         let table = self.dialect.table(self.source);
         let filtered = self.filtered(predicate);
         match (&aggregates.facets, bucket) {
-            (None, None) => format!("{table}{filtered}"),
-            (None, Some(bucket)) => {
-                format!("(\n    SELECT *, {bucket} AS daymark_bucket\n  FROM {table}{filtered}) AS bucketed")
-            }
+            (None, _) => format!("{table}{filtered}"),
             (Some(facets), None) => {
                 let columns = facets.columns.join(", ");
                 let selected = format!("{columns}, {}", facets.sums.join(", "));
@@ -210,8 +216,8 @@ impl<'a> Scan<'a> {
             (Some(facets), Some(bucket)) => {
                 let columns = facets.columns.join(", ");
                 format!(
-                    "(\n    SELECT daymark_bucket, {columns}, {}\n    FROM (\n      SELECT *, {bucket} AS daymark_bucket\n      \
-                     FROM {table}{filtered}) AS bucketed\n    GROUP BY daymark_bucket, {columns}) AS facets",
+                    "(\n    SELECT {bucket} AS daymark_bucket, {columns}, {}\n    FROM {table}{filtered}\n    \
+                     GROUP BY 1, {columns}) AS facets",
                     facets.sums.join(", ")
                 )
             }

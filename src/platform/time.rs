@@ -164,7 +164,8 @@ impl TimeColumn {
         match (edges, self.dialect) {
             ([only], Dialect::Postgres) => return format!("{} >= {}", self.comparable(), self.edge(*only)),
             ([only], Dialect::Sqlite) => {
-                return format!("CASE WHEN {} THEN 0 ELSE 1 END", self.between(None, *only));
+                let (before, after) = (self.between(None, *only), self.comparable());
+                return format!("CASE WHEN {before} THEN 0 WHEN {after} >= {} THEN 1 END", self.edge(*only));
             }
             _ => {}
         }

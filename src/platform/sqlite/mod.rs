@@ -183,6 +183,10 @@ fn flatten(value: serde_json::Value, texts: &mut Vec<Option<String>>) {
         serde_json::Value::Array(values) => values.into_iter().for_each(|value| flatten(value, texts)),
         serde_json::Value::Null => texts.push(None),
         serde_json::Value::String(text) => texts.push(Some(text)),
+        // SQLite writes infinity as 9.0e+999.
+        serde_json::Value::Number(number) if number.as_f64().is_none_or(f64::is_infinite) => {
+            texts.push(Some("Infinity".to_owned()));
+        }
         other => texts.push(Some(other.to_string())),
     }
 }
