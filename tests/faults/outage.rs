@@ -88,7 +88,9 @@ impl Scene {
     async fn next_makes_up_for_it(&mut self, arguments: &[&str]) {
         let before = self.installation.ledger().await;
         let dead = before.last_run();
-        assert_eq!(dead.status, "running");
+        // A crash does not take all sessions at the same moment: another one of the run's may have been quick enough to
+        // commit that it failed, and not to say so.
+        assert!(["running", "failed"].contains(&dead.status.as_str()), "{dead:?}");
         self.installation.succeed(arguments);
         let after = self.installation.ledger().await;
         after.assert_sound_after(&before);
