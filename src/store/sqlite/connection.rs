@@ -12,6 +12,8 @@ use crate::{database::FaultClass, store::StoreError};
 
 /// One that writes and one that reads meanwhile; each one is a thread and a page cache.
 const MAX_CONNECTIONS: u32 = 2;
+/// Rows that the connection's thread may be ahead of whoever reads them: more of them, fewer changes of thread.
+const ROW_BUFFER: usize = 500;
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -24,6 +26,9 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
+        // Journals of single statements; each writes a thousand records at most.
+        .pragma("temp_store", "memory")
+        .row_buffer_size(ROW_BUFFER)
         .disable_statement_logging()
 }
 

@@ -1,8 +1,7 @@
 //! Records: written once, and read.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use futures_util::TryStreamExt;
 use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -107,22 +106,20 @@ impl SqliteStore {
     }
 
     pub(super) async fn read_recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
-        // Row by row: a row of the driver's is many times as large as what is kept of it.
-        let mut rows = sqlx::query(
-            "SELECT metric_date, metric_type, metric_category FROM daily_metrics
-             WHERE tenant_id = ?1 AND metric_date BETWEEN ?2 AND ?3",
+        // A row a metric: every row changes threads.
+        let rows = sqlx::query(
+            "SELECT metric_type, metric_category, json_group_array(metric_date) AS dates FROM daily_metrics
+             WHERE tenant_id = ?1 AND metric_date BETWEEN ?2 AND ?3
+             GROUP BY metric_category, metric_type",
         )
         .bind(&self.tenant)
         .bind(from.to_string())
         .bind(to.to_string())
-        .fetch(self.pool().await?);
-        let mut recorded = RecordedDays::new();
-        while let Some(columns) = rows.try_next().await.map_err(|error| self.failed(error))? {
-            let key = row::metric_key(&columns).map_err(|error| self.failed(error))?;
-            let date = row::parsed(&columns, "metric_date").map_err(|error| self.failed(error))?;
-            recorded.entry(key).or_default().insert(date);
-        }
-        Ok(recorded)
+        .try_map(|columns: SqliteRow| Ok((row::metric_key(&columns)?, dates(&columns)?)))
+        .fetch_all(self.pool().await?)
+        .await
+        .map_err(|error| self.failed(error))?;
+        Ok(rows.into_iter().collect())
     }
 
     pub(super) async fn read_span(&self) -> Result<Option<(Date, Date)>, StoreError> {
@@ -193,6 +190,10 @@ impl<'a> Offered<'a> {
             collection_timestamp: text(record.collection_timestamp),
         }
     }
+}
+
+fn dates(columns: &SqliteRow) -> Result<BTreeSet<Date>, sqlx::Error> {
+    serde_json::from_str(columns.try_get("dates")?).map_err(|error| row::undecodable("dates", error))
 }
 
 fn record(columns: &SqliteRow) -> Result<Record, sqlx::Error> {
