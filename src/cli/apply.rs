@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{App, Exit, Page};
 use crate::{
-    collect::{self, AppliedChange, ApplyReport},
+    collect::{self, AppliedChange, ApplyReport, ZoneChange},
     config::Resolved,
     store::DefinitionChange,
     wording::counted,
@@ -38,8 +38,10 @@ fn page(report: &ApplyReport, resolved: &Resolved, dry_run: bool) -> Page {
         .iter()
         .map(|left| json!({"category": left.category, "reason": left.reason}))
         .collect();
+    let zone_change = report.zone_change.as_ref().map(|change| json!({"old": change.old, "new": change.new}));
     let mut page = Page::new(json!({
-        "dry_run": dry_run, "changes": changes, "unchanged": report.unchanged, "left_out": left_out,
+        "dry_run": dry_run, "changes": changes, "unchanged": report.unchanged, "zone_change": zone_change,
+        "left_out": left_out,
     }));
     page.columns = vec!["change", "metric", "field", "old", "new"];
     for change in &report.changes {
@@ -50,6 +52,12 @@ fn page(report: &ApplyReport, resolved: &Resolved, dry_run: bool) -> Page {
     }
     for warning in resolved.findings.iter().filter(|finding| !finding.is_error()) {
         page.line(format!("warning: {warning}"));
+    }
+    if let Some(ZoneChange { old, new }) = &report.zone_change {
+        page.line(format!(
+            "note: what is recorded already stays in days of {old}; days recorded from now on, by `collect` and by \
+             `backfill`, are of {new}. Where the two meet, some hours are in two days or in none."
+        ));
     }
     let done = match (report.changes.len(), dry_run) {
         (0, _) => "Nothing to change".to_owned(),

@@ -31,6 +31,7 @@ impl Exit {
             Some(CollectError::Unfinished { .. }) => Self::NotYet,
             Some(
                 CollectError::UnknownMetric { .. }
+                | CollectError::OtherTimeZone { .. }
                 | CollectError::EmptyRange { .. }
                 | CollectError::TooEarly { .. }
                 | CollectError::NeverHappened { .. },

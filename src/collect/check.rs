@@ -46,7 +46,11 @@ async fn check_store(
     findings.extend(check_writing(context).await);
     findings.extend(check_applied(context, wanted).await);
     match selection::active(context.store.as_ref()).await {
-        Ok(active) => active.into_iter().map(|metric| metric.definition).collect(),
+        Ok(active) => {
+            let other_zone = selection::require_time_zone(context, &active).err();
+            findings.extend(other_zone.map(|error| Finding::error("store", error.to_string())));
+            active.into_iter().map(|metric| metric.definition).collect()
+        }
         // Reported by `check_applied`, which reads the same.
         Err(_) => Vec::new(),
     }

@@ -71,6 +71,7 @@ pub async fn collect_day(
     let date = date.unwrap_or_else(|| context.last_finished());
     let day = context.require_finished(date)?;
     let metrics = selection::select(context, only).await?;
+    selection::require_time_zone(context, &metrics)?;
     let held = run::lock(context, LockName::Day(date)).await?;
     let run = OpenRun::start(context, held, RunKind::Collect, date, date).await?;
     match record_day(context, &run, day, metrics, cancel).await {

@@ -17,6 +17,14 @@ pub struct ApplyReport {
     pub changes: Vec<AppliedChange>,
     /// How many metrics are active and stay as they are.
     pub unchanged: usize,
+    pub zone_change: Option<ZoneChange>,
+}
+
+/// The metrics go on in another reporting time zone. What is recorded stays in days of the old one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneChange {
+    pub old: String,
+    pub new: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +68,16 @@ pub async fn apply(
         };
         AppliedChange { change, fields }
     };
-    Ok(ApplyReport { changes: changes.into_iter().map(shown).collect(), unchanged })
+    let zone_change = zone_change(&stored, wanted);
+    Ok(ApplyReport { changes: changes.into_iter().map(shown).collect(), unchanged, zone_change })
+}
+
+/// All metrics are of one zone, that of the configuration they were applied from.
+fn zone_change(stored: &[StoredDefinition], wanted: &[Definition]) -> Option<ZoneChange> {
+    let new = &wanted.first()?.time_zone;
+    let mut active = stored.iter().filter(|metric| metric.is_active);
+    let other = active.find(|metric| metric.definition.time_zone != *new)?;
+    Some(ZoneChange { old: other.definition.time_zone.clone(), new: new.clone() })
 }
 
 fn refuse_problems(wanted: &[Definition]) -> Result<(), CollectError> {

@@ -31,6 +31,11 @@ pub enum CollectError {
     Busy { what: String, holder: String },
     #[error("no metric is defined in the store; run `daymark apply`")]
     NoDefinitions,
+    #[error(
+        "the store's definitions record days of the time zone {stored}, and `time_zone` is {configured}: run `daymark \
+         apply` to go on with days of {configured}, or set `time_zone = \"{stored}\"` again"
+    )]
+    OtherTimeZone { stored: String, configured: String },
     #[error("no active metric is called {}; {suggestion}", shown(name))]
     UnknownMetric { name: String, suggestion: String },
     #[error("metric `{category}`: {problem}")]

@@ -33,7 +33,7 @@ pub use cancellation::{Cancellation, Canceller};
 pub use check::check;
 pub use context::Context;
 pub use day::{DayReport, RecordedMetric, collect_day};
-pub use definitions::{AppliedChange, ApplyReport, FieldChange, apply, diff};
+pub use definitions::{AppliedChange, ApplyReport, FieldChange, ZoneChange, apply, diff};
 pub use error::CollectError;
 pub use failure::Failure;
 pub use gaps::{Gap, GapCause, GapReport, gaps};

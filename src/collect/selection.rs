@@ -42,6 +42,18 @@ pub(super) async fn select(
     Ok(active.into_iter().filter(wanted).collect())
 }
 
+/// Fails unless the calendar is that of the definitions: a record's version says of which zone its day is.
+pub(super) fn require_time_zone(context: &Context, metrics: &[StoredDefinition]) -> Result<(), CollectError> {
+    let configured = context.calendar.name();
+    let zones = metrics.iter().map(|metric| metric.definition.time_zone.as_str());
+    match zones.into_iter().find(|stored| *stored != configured) {
+        None => Ok(()),
+        Some(stored) => {
+            Err(CollectError::OtherTimeZone { stored: stored.to_owned(), configured: configured.to_owned() })
+        }
+    }
+}
+
 pub(super) async fn active(store: &dyn Store) -> Result<Vec<StoredDefinition>, CollectError> {
     Ok(store.definitions().await?.into_iter().filter(|metric| metric.is_active).collect())
 }

@@ -129,7 +129,10 @@ fn misfit(run: Uuid, pair: &Pair<'_>, before: &Point, after: &Point) -> Option<M
     let expected = &before.stock.value + &after.flow.value;
     let surplus = &after.stock.value - &expected;
     let mine = |record: &Record| record.collection_id == run;
-    if surplus.is_zero() || after.stock.collection_id != after.flow.collection_id {
+    if surplus.is_zero()
+        || after.stock.collection_id != after.flow.collection_id
+        || !same_versions(before, after)
+    {
         return None;
     }
     let (stock, date) = (pair.stock.category.clone(), after.date);
@@ -143,6 +146,12 @@ fn misfit(run: Uuid, pair: &Pair<'_>, before: &Point, after: &Point) -> Option<M
         (false, true) if observed(before) => Some(difference(stock, date, &Decimal::zero() - &surplus)),
         _ => None,
     }
+}
+
+/// Whether both days count the same thing: another version may count other rows, or in another time zone.
+fn same_versions(before: &Point, after: &Point) -> bool {
+    before.stock.definition_version == after.stock.definition_version
+        && before.flow.definition_version == after.flow.definition_version
 }
 
 fn observed(point: &Point) -> bool {
@@ -253,6 +262,17 @@ mod tests {
             None,
             "not this run's business"
         );
+    }
+
+    #[test]
+    fn versions_that_may_count_otherwise_are_not_compared() {
+        let with_flow = |version| {
+            let mut point = point(2, 18, 3, EARLIER);
+            point.flow.definition_version = version;
+            point
+        };
+        assert!(of(&point(1, 10, 10, RUN), &with_flow(1)).is_some());
+        assert_eq!(of(&point(1, 10, 10, RUN), &with_flow(2)), None);
     }
 
     #[test]

@@ -24,6 +24,8 @@ const COUNTS: [MeasureName; 3] = [MeasureName::Created, MeasureName::Existing, M
 pub struct Builder<'a> {
     pub catalogue: &'a Catalogue<'a>,
     pub metrics: &'a BTreeMap<String, MetricDeclaration>,
+    /// The reporting time zone.
+    pub time_zone: &'a str,
 }
 
 /// What came of building one measure.

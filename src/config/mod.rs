@@ -111,6 +111,7 @@ impl Config {
             declarations: &self.declarations,
             preset: self.settings.preset,
             tenant: &self.settings.tenant,
+            time_zone: self.settings.calendar.name(),
             schema,
             detected,
         })

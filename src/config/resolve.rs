@@ -42,6 +42,8 @@ pub struct Request<'a> {
     pub preset: Preset,
     /// What a source's `tenant_column` is compared with.
     pub tenant: &'a str,
+    /// The reporting time zone.
+    pub time_zone: &'a str,
     pub schema: &'a Schema,
     pub detected: &'a DetectedFormats,
 }
@@ -92,7 +94,7 @@ pub fn resolve(request: Request) -> Resolved {
     let metrics = merged(&request.declarations.metrics, &preset.metrics);
     let declarations =
         metrics.iter().map(|(category, wanted)| (category.clone(), wanted.declaration.clone())).collect();
-    let builder = Builder { catalogue: &catalogue, metrics: &declarations };
+    let builder = Builder { catalogue: &catalogue, metrics: &declarations, time_zone: request.time_zone };
     for wanted in metrics.values() {
         let unfit = preset.unfit.get(&wanted.declaration.category).filter(|_| wanted.origin != Origin::File);
         define(wanted, unfit, &builder, &mut resolved);
@@ -211,6 +213,7 @@ fn definition(declaration: &MetricDeclaration, measure: Measure, builder: &Build
         unit: or(&declaration.unit, unit),
         format_pattern: or(&declaration.format_pattern, format_pattern),
         expected: declaration.expected.clone(),
+        time_zone: builder.time_zone.to_owned(),
         measure,
         sources,
     }

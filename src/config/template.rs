@@ -155,6 +155,7 @@ fn resolved(text: &str, preset: &str, schema: &Schema, detected: &DetectedFormat
         declarations: &file.declarations,
         preset,
         tenant: crate::metric::DEFAULT_TENANT,
+        time_zone: "UTC",
         schema,
         detected,
     })

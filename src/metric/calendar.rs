@@ -31,7 +31,9 @@ impl Calendar {
     /// When `name` is not in the IANA time zone database.
     pub fn new(name: &str) -> Result<Self, CalendarError> {
         let zone = TimeZone::get(name).map_err(|_| CalendarError::UnknownZone(name.to_owned()))?;
-        Ok(Self { zone, name: name.to_owned() })
+        // As the database writes it, so that a zone has one name however it was typed.
+        let name = zone.iana_name().unwrap_or(name).to_owned();
+        Ok(Self { zone, name })
     }
 
     pub fn utc() -> Self {

@@ -95,6 +95,9 @@ pub struct Definition {
     pub format_pattern: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<ExpectedRange>,
+    /// The reporting time zone, whose days are recorded: an IANA name.
+    #[serde(default = "super::source::utc")]
+    pub time_zone: String,
     #[serde(flatten)]
     pub measure: Measure,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -130,6 +130,7 @@ mod tests {
             unit: String::new(),
             format_pattern: String::new(),
             expected: None,
+            time_zone: "UTC".to_owned(),
             measure,
             sources: BTreeMap::new(),
         }

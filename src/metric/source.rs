@@ -28,7 +28,7 @@ pub struct Source {
     pub filter: Filter,
 }
 
-fn utc() -> String {
+pub(super) fn utc() -> String {
     "UTC".to_owned()
 }
 

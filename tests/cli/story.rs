@@ -44,7 +44,12 @@ async fn definitions_are_brought_into_the_store(site: Site) {
     site.write_config(without_sections);
     story += &site.transcript(&[&["apply"], &["apply"]]);
     site.write_config(DEFINITIONS);
-    story += &site.transcript(&[&["apply"]]);
+    story += &site.transcript(&[
+        &["apply"],
+        &["collect", "--time-zone", "Europe/Berlin"],
+        &["check", "--time-zone", "Europe/Berlin"],
+        &["apply", "--time-zone", "Europe/Berlin", "--dry-run"],
+    ]);
     filtered(|| assert_snapshot!(named(&site, "definitions"), story));
 }
 

@@ -1,11 +1,15 @@
 //! Definitions from the configuration into the store.
 
-use daymark::collect::{Cancellation, CollectError, apply, collect_day};
+use daymark::{
+    collect::{Cancellation, CollectError, ZoneChange, apply, backfill, check, collect_day, gaps, status},
+    config::Severity,
+    metric::Definition,
+};
 use serde_json::json;
 
 use crate::{
     on,
-    world::{World, definition, definitions, january, message},
+    world::{Heard, World, definition, definitions, january, message, range},
 };
 
 on! { [sqlite, postgres]
@@ -13,6 +17,8 @@ on! { [sqlite, postgres]
     a_record_names_the_version_that_made_it,
     a_metric_that_is_no_longer_wanted_keeps_its_records,
     a_wrong_definition_is_refused,
+    days_of_another_zone_are_not_recorded_before_it_is_applied,
+    a_change_of_zone_is_shown_and_makes_new_versions,
 }
 
 async fn a_dry_run_shows_the_change_and_makes_none(world: World) {
@@ -71,4 +77,56 @@ async fn a_wrong_definition_is_refused(world: World) {
         "metric `nobody`: `window_days` must be from 1 to 366, not 0"
     );
     assert_eq!(store.definitions().await.unwrap().len(), 4);
+}
+
+async fn days_of_another_zone_are_not_recorded_before_it_is_applied(mut world: World) {
+    world.in_zone("Europe/Berlin");
+    let never = Cancellation::never();
+    let refused = collect_day(&world.context, None, &[], &never).await.unwrap_err();
+    let refusal = "the store's definitions record days of the time zone UTC, and `time_zone` is Europe/Berlin: run \
+                   `daymark apply` to go on with days of Europe/Berlin, or set `time_zone = \"UTC\"` again";
+    assert_eq!(message(refused), refusal);
+    for dry_run in [false, true] {
+        let request = daymark::collect::BackfillRequest { dry_run, ..range(8, 10) };
+        let refused = backfill(&world.context, &request, &Heard::default(), &never).await.unwrap_err();
+        assert_eq!(message(refused), refusal);
+    }
+    assert!(world.runs().await.is_empty() && world.records().await.is_empty());
+    assert_eq!(gaps(&world.context, None, None).await.unwrap().missing, 4);
+    assert_eq!(status(&world.context).await.unwrap().active_metrics, 4);
+    let findings = check(&world.context, &[]).await;
+    let found: Vec<_> = findings.iter().map(|finding| (finding.severity, &*finding.message)).collect();
+    assert_eq!(found, [(Severity::Error, refusal)]);
+
+    world.in_zone("utc");
+    assert_eq!(collect_day(&world.context, None, &[], &never).await.unwrap().recorded.len(), 4);
+}
+
+async fn a_change_of_zone_is_shown_and_makes_new_versions(mut world: World) {
+    let never = Cancellation::never();
+    collect_day(&world.context, Some(january(9)), &[], &never).await.unwrap();
+    world.in_zone("Europe/Berlin");
+    let in_berlin = |definition| Definition { time_zone: "Europe/Berlin".to_owned(), ..definition };
+    let wanted: Vec<_> = definitions(world.time_format()).into_iter().map(in_berlin).collect();
+    let report = apply(world.context.store.as_ref(), world.clock.as_ref(), &wanted, false).await.unwrap();
+    let change = ZoneChange { old: "UTC".to_owned(), new: "Europe/Berlin".to_owned() };
+    assert_eq!((report.changes.len(), report.zone_change), (4, Some(change)));
+    for change in &report.changes {
+        let fields: Vec<_> =
+            change.fields.iter().map(|field| (&*field.field, &field.old, &field.new)).collect();
+        assert_eq!(fields, [("time_zone", &json!("UTC"), &json!("Europe/Berlin"))]);
+    }
+
+    // The comment of the ninth at 23:59:59 UTC is of the tenth in Berlin.
+    let filled = backfill(&world.context, &range(8, 10), &Heard::default(), &never).await.unwrap();
+    assert_eq!(filled.misfits, []);
+    let comments: Vec<_> = world
+        .records()
+        .await
+        .into_iter()
+        .filter(|record| record.key.category == "comments_created")
+        .map(|record| (record.metric_date, record.value.to_string(), record.definition_version))
+        .collect();
+    let one = || "1".to_owned();
+    assert_eq!(comments, [(january(8), one(), 2), (january(9), one(), 1), (january(10), one(), 2)]);
 }

@@ -51,14 +51,15 @@ async fn context(
         process_id: 1,
     };
     context.store.migrate().await.unwrap();
-    apply(context.store.as_ref(), context.clock.as_ref(), &[posts_created()], false).await.unwrap();
+    apply(context.store.as_ref(), context.clock.as_ref(), &[posts_created(zone)], false).await.unwrap();
     context
 }
 
-fn posts_created() -> Definition {
+fn posts_created(zone: &str) -> Definition {
     let source = json!({"table": "posts", "time_column": "created_at", "time_format": "iso_utc_t"});
     serde_json::from_value(json!({
         "metric_type": "count", "category": "posts_created", "display_name": "New posts",
+        "time_zone": zone,
         "measure": "created", "source": "posts", "sources": {"posts": source},
     }))
     .unwrap()

@@ -225,6 +225,7 @@ fn definition(metric_type: MetricType, category: &str, measure: Measure) -> Defi
         unit: "count".to_owned(),
         format_pattern: "0,0".to_owned(),
         expected: Some(ExpectedRange { min: Some(decimal("0.5")), max: None }),
+        time_zone: "UTC".to_owned(),
         measure,
         sources: [("posts".to_owned(), source)].into(),
     }

@@ -115,6 +115,7 @@ pub async fn backfill(
 ) -> Result<BackfillReport, CollectError> {
     let started = Instant::now();
     let metrics = selection::select(context, &request.only).await?;
+    selection::require_time_zone(context, &metrics)?;
     if request.dry_run {
         let work = Work::find(context, request, metrics).await?;
         return Ok(work.report(&Done::default(), started));

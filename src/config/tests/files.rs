@@ -148,6 +148,7 @@ proptest! {
                 declarations: &file.declarations,
                 preset: Preset::Community,
                 tenant: "acme",
+                time_zone: "UTC",
                 schema: &community(),
                 detected: &DetectedFormats::new(),
             });

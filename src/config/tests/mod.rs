@@ -103,7 +103,14 @@ fn resolved(text: &str, schema: &Schema, detected: &DetectedFormats) -> Resolved
         Some("none") => Preset::None,
         _ => Preset::Community,
     };
-    resolve(Request { declarations: &file.declarations, preset, tenant: "acme", schema, detected })
+    resolve(Request {
+        declarations: &file.declarations,
+        preset,
+        tenant: "acme",
+        time_zone: "Europe/Berlin",
+        schema,
+        detected,
+    })
 }
 
 fn shown_findings(resolved: &Resolved) -> String {
