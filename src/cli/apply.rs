@@ -36,14 +36,14 @@ fn page(report: &ApplyReport, resolved: &Resolved, dry_run: bool) -> Page {
     let left_out: Vec<_> = resolved
         .left_out
         .iter()
-        .map(|left| json!({"category": left.category, "reason": left.reason}))
+        .map(|left| json!({"metric_category": left.category, "reason": left.reason}))
         .collect();
     let zone_change = report.zone_change.as_ref().map(|change| json!({"old": change.old, "new": change.new}));
     let mut page = Page::new(json!({
         "dry_run": dry_run, "changes": changes, "unchanged": report.unchanged, "zone_change": zone_change,
         "left_out": left_out,
     }));
-    page.columns = vec!["change", "metric", "field", "old", "new"];
+    page.columns = vec!["change", "metric_category", "field", "old", "new"];
     for change in &report.changes {
         write_change(&mut page, change);
     }
@@ -116,5 +116,5 @@ fn change_json(change: &AppliedChange) -> Value {
         .iter()
         .map(|field| json!({"field": field.field, "old": field.old, "new": field.new}))
         .collect();
-    json!({"change": word, "category": category, "fields": fields})
+    json!({"change": word, "metric_category": category, "fields": fields})
 }

@@ -129,7 +129,7 @@ impl Progress for Lines {
 
 fn page(report: &BackfillReport, dry_run: bool) -> Page {
     let mut page = Page::new(json(report, dry_run));
-    page.columns = vec!["metric", "missing", "written", "already_there"];
+    page.columns = vec!["metric_category", "missing", "written", "already_there"];
     page.rows = report
         .metrics
         .iter()
@@ -182,8 +182,8 @@ fn json(report: &BackfillReport, dry_run: bool) -> Value {
         .iter()
         .map(|metric| {
             json!({
-                "metric_category": metric.key.category, "missing": metric.missing, "written": metric.written,
-                "already_there": metric.already_there,
+                "metric_type": metric.key.metric_type, "metric_category": metric.key.category,
+                "missing": metric.missing, "written": metric.written, "already_there": metric.already_there,
             })
         })
         .collect();

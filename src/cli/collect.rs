@@ -97,7 +97,12 @@ pub fn write_failures(page: &mut Page, failed: &[Failure], left_out: &[LeftOut])
 }
 
 pub fn left_out_json(left_out: &[LeftOut]) -> Vec<Value> {
-    left_out.iter().map(|left| json!({"category": left.key.category, "reason": left.reason})).collect()
+    let of = |left: &LeftOut| {
+        json!({
+            "metric_type": left.key.metric_type, "metric_category": left.key.category, "reason": left.reason,
+        })
+    };
+    left_out.iter().map(of).collect()
 }
 
 fn json(report: &DayReport) -> Value {

@@ -178,15 +178,18 @@ fn json(seen: &Tour) -> serde_json::Value {
         .days
         .iter()
         .map(|day| {
-            let values: serde_json::Map<_, _> = seen
+            let metrics: Vec<_> = seen
                 .metrics
                 .iter()
                 .zip(&day.values)
                 .map(|(key, (recorded, now))| {
-                    (key.category.clone(), json!({"recorded": recorded, "recounted_now": now}))
+                    json!({
+                        "metric_type": key.metric_type, "metric_category": key.category, "recorded": recorded,
+                        "recounted_now": now,
+                    })
                 })
                 .collect();
-            json!({"metric_date": day.date, "metrics": values})
+            json!({"metric_date": day.date, "metrics": metrics})
         })
         .collect();
     json!({

@@ -34,7 +34,7 @@ pub async fn run(app: &App, arguments: &GapsArguments) -> anyhow::Result<(Page, 
         "from": report.from, "to": report.to, "days": report.days, "missing": report.missing, "gaps": gaps,
         "fill_with": report.fill_with,
     }));
-    page.columns = vec!["metric", "first", "last", "days", "cause"];
+    page.columns = vec!["metric_category", "first", "last", "days", "cause"];
     for gap in &report.gaps {
         let dates = [gap.first, gap.last].map(|date| date.to_string()).to_vec();
         let rest = vec![gap.days.to_string(), gap.cause.to_string()];

@@ -43,7 +43,9 @@ impl Page {
     /// Adds the CSV's columns and rows to the text too, as a table.
     pub fn table(&mut self) {
         let rows: Vec<Vec<String>> = self.rows.clone();
-        self.table_of(&self.columns.clone(), rows);
+        // People call a metric by its category.
+        let title = |column: &&'static str| if *column == "metric_category" { "metric" } else { *column };
+        self.table_of(&self.columns.iter().map(title).collect::<Vec<_>>(), rows);
     }
 
     /// Adds a table that is in the text only.
@@ -109,13 +111,16 @@ mod tests {
     #[test]
     fn a_page_prints_in_every_format() {
         let mut page = Page::new(json!({"value": 1}));
-        page.columns = vec!["metric", "first_day"];
+        page.columns = vec!["metric_category", "first_day"];
         page.rows = vec![vec!["posts, created".to_owned(), "2025-01-01".to_owned()]];
         page.line("Done.");
         page.table();
         let shown = page.render(Format::Text).unwrap();
         assert_eq!(shown, "Done.\n METRIC          FIRST DAY\n posts, created  2025-01-01\n");
         assert_eq!(page.render(Format::Json).unwrap(), "{\n  \"value\": 1\n}\n");
-        assert_eq!(page.render(Format::Csv).unwrap(), "metric,first_day\n\"posts, created\",2025-01-01\n");
+        assert_eq!(
+            page.render(Format::Csv).unwrap(),
+            "metric_category,first_day\n\"posts, created\",2025-01-01\n"
+        );
     }
 }

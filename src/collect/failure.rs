@@ -8,6 +8,7 @@ use crate::database::{Fault, FaultClass};
 /// A metric that could not be recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
+    #[serde(rename = "metric_category")]
     pub category: String,
     pub message: String,
     #[serde(default)]

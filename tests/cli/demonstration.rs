@@ -20,7 +20,8 @@ fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
 /// Recorded and recounted on the last day.
 fn last(seen: &Value, category: &str) -> (u64, u64) {
     let days = seen["days"].as_array().unwrap();
-    let values = &days.last().unwrap()["metrics"][category];
+    let metrics = days.last().unwrap()["metrics"].as_array().unwrap();
+    let values = metrics.iter().find(|metric| metric["metric_category"] == category).unwrap();
     (values["recorded"].as_u64().unwrap(), values["recounted_now"].as_u64().unwrap())
 }
 

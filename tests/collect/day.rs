@@ -95,7 +95,7 @@ async fn a_metric_that_fails_does_not_take_the_others_with_it(world: World) {
     assert_eq!((run.status, run.metrics_collected), (RunStatus::Partial, 3));
     assert!(run.error_message.unwrap().starts_with("comments_created: "));
     let details = run.error_details.unwrap();
-    assert_eq!(details["failures"][0]["category"], "comments_created");
+    assert_eq!(details["failures"][0]["metric_category"], "comments_created");
     let code = if world.is_postgres_platform() { "42P01" } else { "sqlite:1" };
     assert_eq!((&details["sqlstate"], &details["failures"][0]["sqlstate"]), (&code.into(), &code.into()));
 

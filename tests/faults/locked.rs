@@ -37,7 +37,8 @@ async fn fails_with(installation: &Installation, sqlstate: &str, reason: &str, t
     assert_eq!((run.status.as_str(), run.metrics_collected), ("partial", WITHOUT_POSTS.len()));
     let details: serde_json::Value = serde_json::from_str(&run.details).unwrap();
     let failures = details["failures"].as_array().unwrap();
-    let mut failed: Vec<_> = failures.iter().map(|failure| failure["category"].as_str().unwrap()).collect();
+    let mut failed: Vec<_> =
+        failures.iter().map(|failure| failure["metric_category"].as_str().unwrap()).collect();
     failed.sort_unstable();
     assert_eq!(failed, ["active_users", "engagement_rate", "posts_created", "posts_total"]);
     for failure in failures {

@@ -162,7 +162,7 @@ async fn runs_are_found(fixture: Fixture) {
         store.start_run(&run).await.unwrap();
         ids.push(run.id);
     }
-    let details = json!({"sqlstate": "57014", "failures": [{"category": "mood", "timed_out": true}]});
+    let details = json!({"sqlstate": "57014", "failures": [{"metric_category": "mood", "timed_out": true}]});
     let failed = Finish {
         status: RunStatus::Failed,
         error_message: Some("mood: canceling statement due to statement timeout".to_owned()),
