@@ -118,6 +118,10 @@ fn read_setting(
         SettingKind::Integer { .. } => section
             .integer(key, i64::MIN..=i64::MAX)
             .map(|number| Located::new(number.value.to_string(), number.place)),
+        SettingKind::Boolean => {
+            section.boolean(key).map(|value| Located::new(value.value.to_string(), value.place))
+        }
+        SettingKind::List => section.texts(key).map(|texts| Located::new(texts.value.join(","), texts.place)),
         _ => section.text(key),
     };
     if let Some(Located { value: text, place }) = text {

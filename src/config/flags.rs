@@ -16,7 +16,7 @@ pub type GivenFlags = BTreeMap<&'static str, String>;
 // clap wants names that live as long as the program.
 static FLAGS: LazyLock<Vec<String>> = LazyLock::new(|| SETTINGS.iter().map(Setting::flag).collect());
 
-/// Adds `--config` and a flag for every setting, on `command` and all its subcommands.
+/// Adds `--config` and a flag for every setting that is no secret, on `command` and all its subcommands.
 pub fn add_setting_flags(command: Command) -> Command {
     let config = Arg::new(CONFIG)
         .long(CONFIG)
@@ -28,6 +28,7 @@ pub fn add_setting_flags(command: Command) -> Command {
     SETTINGS
         .iter()
         .zip(FLAGS.iter())
+        .filter(|(setting, _)| setting.has_flag())
         .fold(command.arg(config), |command, (setting, flag)| command.arg(flag_of(setting, flag)))
 }
 
@@ -41,6 +42,9 @@ fn flag_of(setting: &'static Setting, flag: &'static str) -> Arg {
             SettingKind::Url => "URL",
             SettingKind::Integer { .. } => "N",
             SettingKind::Choice(_) => "CHOICE",
+            SettingKind::Text | SettingKind::Secret => "TEXT",
+            SettingKind::Boolean => "BOOLEAN",
+            SettingKind::List => "LIST",
         })
         // Ours is the better message about a negative number.
         .allow_negative_numbers(true)

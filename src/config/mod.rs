@@ -20,7 +20,9 @@ mod reader;
 mod recognise;
 mod reference;
 mod resolve;
+mod serve_settings;
 mod setting;
+mod setting_table;
 mod settings;
 mod source_check;
 mod template;
@@ -36,6 +38,7 @@ pub use flags::{GivenFlags, add_setting_flags, given_config_file, given_flags};
 pub use nearest::{shown, suggestion};
 pub use reference::settings_reference;
 pub use resolve::{LeftOut, Request, Resolved, columns_to_detect, resolve};
+pub use serve_settings::{AccessSettings, HttpSettings, KeySetLocation, QuerySettings, Secret};
 pub use settings::{Environment, LogFormat, Preset, Settings, process_environment};
 pub use template::{columns_to_survey, template};
 

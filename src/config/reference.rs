@@ -29,16 +29,19 @@ pub fn settings_reference() -> String {
     let mut text = HEAD.to_owned();
     for setting in SETTINGS {
         let default = setting.default.map_or("none".to_owned(), |default| format!("`{default}`"));
+        let flag = match setting.has_flag() {
+            true => format!("`--{}`", setting.flag()),
+            false => "none: others can see flags".to_owned(),
+        };
         // Writing to a String does not fail.
         let _ = write!(
             text,
             "\n## `{}`\n\n{}\n\n| | |\n|---|---|\n| Values | {} |\n| Default | {default} |\n| Environment | `{}` |\n\
-             | Flag | `--{}` |\n",
+             | Flag | {flag} |\n",
             setting.key,
             setting.doc,
             setting.values(),
             setting.env(),
-            setting.flag(),
         );
     }
     text

@@ -14,6 +14,7 @@ use super::{
     Finding,
     flags::GivenFlags,
     nearest::{nearest, nearest_zone, shown, suggestion},
+    serve_settings::{AccessSettings, HttpSettings, QuerySettings},
     setting::{SETTINGS, Setting, SettingKind},
 };
 use crate::{
@@ -51,6 +52,9 @@ pub struct Settings {
     pub store_schema: String,
     pub retry: RetryPolicy,
     pub backfill_chunk_days: usize,
+    pub query: QuerySettings,
+    pub http: HttpSettings,
+    pub access: AccessSettings,
     pub log_level: LevelFilter,
     pub log_format: LogFormat,
 }
@@ -115,6 +119,9 @@ fn typed(given: &mut Given) -> Option<Settings> {
     let retries = given.integer("retry.attempts");
     let initial_delay_ms = given.integer("retry.initial_delay_ms");
     let chunk_days = given.integer("backfill.chunk_days");
+    let query = QuerySettings::read(given);
+    let http = HttpSettings::read(given);
+    let access = AccessSettings::read(given);
     let levels = ["off", "error", "warn", "info", "debug", "trace"].map(|name| (name, name.parse().ok()));
     let log_level: Option<LevelFilter> = given.choice("log.level", &levels).flatten();
     let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
@@ -134,12 +141,15 @@ fn typed(given: &mut Given) -> Option<Settings> {
             initial_delay: Duration::from_millis(initial_delay_ms?),
         },
         backfill_chunk_days: usize::try_from(chunk_days?).ok()?,
+        query: query?,
+        http: http?,
+        access: access?,
         log_level: log_level?,
         log_format: log_format?,
     })
 }
 
-struct Given<'a> {
+pub(super) struct Given<'a> {
     flags: &'a GivenFlags,
     environment: &'a Environment,
     file: &'a FileSettings,
@@ -182,7 +192,11 @@ impl Given<'_> {
         }
     }
 
-    fn parsed<T>(&mut self, key: &str, parse: impl Fn(&GivenValue) -> Result<T, String>) -> Option<T> {
+    pub(super) fn parsed<T>(
+        &mut self,
+        key: &str,
+        parse: impl Fn(&GivenValue) -> Result<T, String>,
+    ) -> Option<T> {
         let setting = SETTINGS.iter().find(|setting| setting.key == key)?;
         let given = self.first(setting)?;
         match parse(&given) {
@@ -195,7 +209,7 @@ impl Given<'_> {
         }
     }
 
-    fn integer(&mut self, key: &str) -> Option<u64> {
+    pub(super) fn integer(&mut self, key: &str) -> Option<u64> {
         let setting = SETTINGS.iter().find(|setting| setting.key == key)?;
         let SettingKind::Integer { min, max } = setting.kind else { return None };
         self.parsed(key, |GivenValue { text, .. }| {
@@ -217,7 +231,7 @@ impl Given<'_> {
         })
     }
 
-    fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<T> {
+    pub(super) fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<T> {
         self.parsed(key, |GivenValue { text, .. }| {
             let chosen = choices.iter().find(|(name, _)| *name == *text).map(|(_, value)| *value);
             chosen.ok_or_else(|| {
@@ -225,6 +239,31 @@ impl Given<'_> {
                 format!("{key} must be one of {}, not {}", names.join(", "), shown(text))
             })
         })
+    }
+
+    /// The value of a setting that may be left out: the outer `None` is a mistake that was noted.
+    pub(super) fn optional<T>(
+        &mut self,
+        key: &str,
+        parse: impl Fn(&GivenValue) -> Result<T, String>,
+    ) -> Option<Option<T>> {
+        let setting = SETTINGS.iter().find(|setting| setting.key == key)?;
+        match self.first(setting) {
+            None => Some(None),
+            Some(_) => self.parsed(key, parse).map(Some),
+        }
+    }
+
+    pub(super) fn boolean(&mut self, key: &str) -> Option<bool> {
+        self.choice(key, &[("true", true), ("false", false)])
+    }
+
+    /// The parts of a list, each parsed; an unset list is empty.
+    pub(super) fn list<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
+        let parts = |text: &str| -> Result<Vec<T>, String> {
+            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(&parse).collect()
+        };
+        self.optional(key, |GivenValue { text, .. }| parts(text)).map(Option::unwrap_or_default)
     }
 
     fn url(&mut self, key: &str) -> Option<DatabaseUrl> {

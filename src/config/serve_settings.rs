@@ -1,0 +1,201 @@
+//! The settings of queries, of the HTTP server and of who may use it, as typed values.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use jiff::civil::Weekday;
+
+use super::{
+    nearest::shown,
+    settings::{Given, GivenValue},
+};
+
+/// HMAC keys shorter than the hash can be guessed (RFC 7518, 3.2).
+const MIN_SECRET_LENGTH: usize = 32;
+
+/// How questions about the record are answered.
+#[derive(Debug, Clone)]
+pub struct QuerySettings {
+    /// The first day of a week.
+    pub week_start: Weekday,
+    /// The most points of a series in an answer.
+    pub max_points: usize,
+}
+
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    pub listen: SocketAddr,
+    pub cache: bool,
+    /// Origins that may call from a browser; `*` is every one.
+    pub cors_origins: Vec<String>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub request_timeout: Duration,
+    pub max_concurrent_requests: usize,
+    /// How long requests in flight may go on after the server was told to stop.
+    pub shutdown: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct AccessSettings {
+    pub public_read: bool,
+    pub jwt_secret: Option<Secret>,
+    pub jwks: Option<KeySetLocation>,
+    pub jwt_audience: String,
+    pub jwt_issuer: Option<String>,
+    /// Table and column of the platform.
+    pub admin_column: Option<(String, String)>,
+    /// Requests a minute and user.
+    pub rate_limit_per_minute: u32,
+}
+
+/// A text that is not to be seen: not by `Debug`, not in a message, not in a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for whoever computes with it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("…")
+    }
+}
+
+/// Where a JSON Web Key Set is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySetLocation {
+    Url(url::Url),
+    File(PathBuf),
+}
+
+impl QuerySettings {
+    pub(super) fn read(given: &mut Given) -> Option<Self> {
+        let week_start = given.choice(
+            "query.week_start",
+            &[
+                ("monday", Weekday::Monday),
+                ("tuesday", Weekday::Tuesday),
+                ("wednesday", Weekday::Wednesday),
+                ("thursday", Weekday::Thursday),
+                ("friday", Weekday::Friday),
+                ("saturday", Weekday::Saturday),
+                ("sunday", Weekday::Sunday),
+            ],
+        );
+        let max_points = given.integer("query.max_points");
+        Some(Self { week_start: week_start?, max_points: usize::try_from(max_points?).ok()? })
+    }
+}
+
+impl HttpSettings {
+    pub(super) fn read(given: &mut Given) -> Option<Self> {
+        let listen = given.parsed("http.listen", |GivenValue { text, .. }| {
+            text.parse::<SocketAddr>().map_err(|_| {
+                format!(
+                    "http.listen must be an address and a port, as in `127.0.0.1:8640`, not {}",
+                    shown(text)
+                )
+            })
+        });
+        let cache = given.boolean("http.cache");
+        let cors_origins = given.list("http.cors_origins", origin);
+        let trusted_proxies = given.list("http.trusted_proxies", network);
+        let request_timeout = given.integer("http.request_timeout_seconds");
+        let max_concurrent_requests = given.integer("http.max_concurrent_requests");
+        let shutdown = given.integer("http.shutdown_seconds");
+        Some(Self {
+            listen: listen?,
+            cache: cache?,
+            cors_origins: cors_origins?,
+            trusted_proxies: trusted_proxies?,
+            request_timeout: Duration::from_secs(request_timeout?),
+            max_concurrent_requests: usize::try_from(max_concurrent_requests?).ok()?,
+            shutdown: Duration::from_secs(shutdown?),
+        })
+    }
+}
+
+impl AccessSettings {
+    pub(super) fn read(given: &mut Given) -> Option<Self> {
+        let public_read = given.boolean("access.public_read");
+        let jwt_secret = given.optional("access.jwt_secret", |GivenValue { text, .. }| match text.len() {
+            0..MIN_SECRET_LENGTH => {
+                Err(format!("access.jwt_secret must have at least {MIN_SECRET_LENGTH} characters"))
+            }
+            _ => Ok(Secret::new(text.as_str())),
+        });
+        let jwks = given.optional("access.jwks", key_set);
+        let jwt_audience = given.parsed("access.jwt_audience", |given| Ok(given.text.clone()));
+        let jwt_issuer = given.optional("access.jwt_issuer", |given| Ok(given.text.clone()));
+        let admin_column = given.optional("access.admin_column", |GivenValue { text, .. }| {
+            text.split_once('.')
+                .filter(|(table, column)| !table.is_empty() && !column.is_empty())
+                .map(|(table, column)| (table.to_owned(), column.to_owned()))
+                .ok_or_else(|| {
+                    format!(
+                        "access.admin_column must be a table and a column, as in `profiles.is_admin`, not {}",
+                        shown(text)
+                    )
+                })
+        });
+        let rate_limit = given.integer("access.rate_limit_per_minute");
+        Some(Self {
+            public_read: public_read?,
+            jwt_secret: jwt_secret?,
+            jwks: jwks?,
+            jwt_audience: jwt_audience?,
+            jwt_issuer: jwt_issuer?,
+            admin_column: admin_column?,
+            rate_limit_per_minute: u32::try_from(rate_limit?).ok()?,
+        })
+    }
+}
+
+fn key_set(given: &GivenValue) -> Result<KeySetLocation, String> {
+    let text = given.text.as_str();
+    if let Ok(url) = url::Url::parse(text)
+        && url.has_host()
+    {
+        let is_loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        return match url.scheme() {
+            "https" => Ok(KeySetLocation::Url(url)),
+            "http" if is_loopback => Ok(KeySetLocation::Url(url)),
+            scheme => Err(format!(
+                "access.jwks must be an https:// URL or a file: keys that came over {scheme}: could be anybody's"
+            )),
+        };
+    }
+    let file = PathBuf::from(text);
+    Ok(KeySetLocation::File(given.directory.as_ref().map_or(file.clone(), |directory| directory.join(&file))))
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    let is_origin = url::Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text);
+    match text == "*" || is_origin {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "http.cors_origins holds {}: an origin is a scheme, a host and perhaps a port, as in `https://app.example.com`",
+            shown(text)
+        )),
+    }
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>().or_else(|_| address()).map_err(|_| {
+        format!("http.trusted_proxies holds {}: name addresses or networks, as in `10.0.0.0/8`", shown(text))
+    })
+}

@@ -1,0 +1,242 @@
+//! The one table of all settings.
+
+use super::setting::{Setting, SettingKind};
+
+const fn setting(
+    key: &'static str,
+    kind: SettingKind,
+    default: Option<&'static str>,
+    doc: &'static str,
+) -> Setting {
+    Setting { key, kind, default, unit: None, doc }
+}
+
+const fn integer(
+    key: &'static str,
+    range: (i64, i64),
+    default: &'static str,
+    unit: &'static str,
+    doc: &'static str,
+) -> Setting {
+    let kind = SettingKind::Integer { min: range.0, max: range.1 };
+    Setting { key, kind, default: Some(default), unit: Some(unit), doc }
+}
+
+pub static SETTINGS: &[Setting] = &[
+    setting(
+        "time_zone",
+        SettingKind::TimeZone,
+        Some("UTC"),
+        "The time zone that decides where a day begins and ends. An IANA name such as `Europe/Berlin`; days are 23 to \
+         25 hours long where the clocks are changed. Records are never recomputed, so choose it before the first \
+         collection.",
+    ),
+    setting(
+        "tenant",
+        SettingKind::Name,
+        Some("default"),
+        "The tenant whose days are recorded. Records, definitions and log entries of different tenants never meet. It \
+         is also the value that a source's `tenant_column` is compared with.",
+    ),
+    setting(
+        "preset",
+        SettingKind::Choice(&["community", "none"]),
+        Some("community"),
+        "Which built-in metrics are added to those of the file. `community` has totals and activity of users, posts, \
+         comments, tracks, likes and follows, and leaves out what the platform has no table for.",
+    ),
+    integer(
+        "settle_minutes",
+        (0, 720),
+        "15",
+        "minutes",
+        "How long after its end a day may be recorded. It gives transactions that were still open at midnight the time \
+         to commit.",
+    ),
+    setting(
+        "platform.url",
+        SettingKind::Url,
+        None,
+        "The database whose activity is recorded. `postgres://user@host:5432/database` or `sqlite:path/to/file.db`; \
+         Daymark only ever reads it, and SELECT is the only permission it needs. When it is not set, the plain \
+         environment variable `DATABASE_URL` is used.",
+    ),
+    integer(
+        "platform.statement_timeout_seconds",
+        (1, 86_400),
+        "30",
+        "seconds",
+        "How long one statement may run on the platform. A statement over this limit is cancelled, split by time range \
+         where its measure adds up, and otherwise logged as timed out.",
+    ),
+    integer(
+        "platform.lock_timeout_seconds",
+        (1, 86_400),
+        "10",
+        "seconds",
+        "How long a statement may wait on the platform for a lock that somebody else holds.",
+    ),
+    setting(
+        "store.url",
+        SettingKind::Url,
+        Some("sqlite:daymark.db"),
+        "The database in which Daymark keeps its records. A SQLite file needs nothing installed; PostgreSQL is for \
+         production, and may be the platform's own database.",
+    ),
+    setting(
+        "store.schema",
+        SettingKind::Name,
+        Some("daymark"),
+        "The PostgreSQL schema that holds Daymark's tables. It has no meaning for a store in SQLite.",
+    ),
+    integer(
+        "retry.attempts",
+        (0, 100),
+        "3",
+        "retries",
+        "How often something is tried again after its first failure. Only what may pass is tried again: a broken \
+         connection, a serialization failure, a lock.",
+    ),
+    integer(
+        "retry.initial_delay_ms",
+        (0, 60_000),
+        "500",
+        "milliseconds",
+        "How long to wait before the first retry. The wait is doubled before each further one, up to 30 seconds, and up \
+         to as much again is added at random.",
+    ),
+    integer(
+        "backfill.chunk_days",
+        (1, 366),
+        "60",
+        "days",
+        "How many days a backfill commits at once. What is committed is kept when the backfill is stopped.",
+    ),
+    setting(
+        "query.week_start",
+        SettingKind::Choice(&["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]),
+        Some("monday"),
+        "The day on which a week begins in weekly figures. `monday` makes weeks those of ISO 8601; a request may ask for \
+         another one.",
+    ),
+    integer(
+        "query.max_points",
+        (1, 100_000),
+        "365",
+        "points",
+        "How many points a series of an answer may have: days, weeks, months, quarters or years. A request for more is \
+         refused with the interval that would fit. Exports have no such limit.",
+    ),
+    setting(
+        "http.listen",
+        SettingKind::Text,
+        Some("127.0.0.1:8640"),
+        "The address and port that `daymark serve` listens on. `0.0.0.0:8640` is every IPv4 address of the machine, \
+         `[::]:8640` every address; port 0 takes a free one. On an address that is not a loopback address \
+         authentication is required.",
+    ),
+    setting(
+        "http.cache",
+        SettingKind::Boolean,
+        Some("true"),
+        "Whether answers are kept in memory. They are never older than what is recorded: whatever is recorded ends \
+         them at once.",
+    ),
+    setting(
+        "http.cors_origins",
+        SettingKind::List,
+        None,
+        "The origins whose pages may call the API from a browser, as in `https://app.example.com`. `*` allows every \
+         origin; without any, browsers let only pages of the server itself call it.",
+    ),
+    setting(
+        "http.trusted_proxies",
+        SettingKind::List,
+        None,
+        "The addresses or networks of reverse proxies, as in `10.0.0.0/8`. Only a request that comes from one of them \
+         has its `X-Forwarded-For` header believed.",
+    ),
+    integer(
+        "http.request_timeout_seconds",
+        (1, 3600),
+        "30",
+        "seconds",
+        "How long a request may take until it is answered with 503. An export that has begun to flow is not cut off.",
+    ),
+    integer(
+        "http.max_concurrent_requests",
+        (1, 100_000),
+        "256",
+        "requests",
+        "How many requests are worked on at once. Further ones are answered with 503 and `Retry-After` at once, before \
+         the store is overwhelmed.",
+    ),
+    integer(
+        "http.shutdown_seconds",
+        (0, 3600),
+        "30",
+        "seconds",
+        "How long requests in flight are given to finish when the server is told to stop.",
+    ),
+    setting(
+        "access.public_read",
+        SettingKind::Boolean,
+        Some("false"),
+        "Whether records and definitions may be read without authentication. The collection log, exports of it and \
+         triggers stay closed.",
+    ),
+    setting(
+        "access.jwt_secret",
+        SettingKind::Secret,
+        None,
+        "The secret of tokens signed with HS256, as Supabase calls its JWT secret. At least 32 characters.",
+    ),
+    setting(
+        "access.jwks",
+        SettingKind::Text,
+        None,
+        "Where the public keys of tokens signed with RS256 or ES256 are: an `https://` URL or a file. The set is read \
+         again when a token names a key that it does not have, so keys may be rotated.",
+    ),
+    setting(
+        "access.jwt_audience",
+        SettingKind::Text,
+        Some("authenticated"),
+        "The audience that a token with an `aud` claim must name. A token without that claim is accepted, as Supabase's \
+         own keys have none.",
+    ),
+    setting(
+        "access.jwt_issuer",
+        SettingKind::Text,
+        None,
+        "The issuer that a token's `iss` claim must name. When it is not set, every issuer whose signature holds is \
+         accepted.",
+    ),
+    setting(
+        "access.admin_column",
+        SettingKind::Text,
+        None,
+        "A column of the platform that tells who is an admin, as in `profiles.is_admin`. The row is the one whose `id` \
+         is the token's `sub`. When it is not set, only the token's own claims tell.",
+    ),
+    integer(
+        "access.rate_limit_per_minute",
+        (1, 1_000_000_000),
+        "100",
+        "requests",
+        "How many requests a minute each user may make: each key, each subject of a token, or each address of those who \
+         are anonymous.",
+    ),
+    setting(
+        "log.level",
+        SettingKind::Choice(&["off", "error", "warn", "info", "debug", "trace"]),
+        Some("warn"),
+        "How much is logged to standard error.",
+    ),
+    setting(
+        "log.format",
+        SettingKind::Choice(&["auto", "text", "json"]),
+        Some("auto"),
+        "How log lines are written. `auto` writes text to a terminal and JSON to anything else.",
+    ),
+];
