@@ -114,9 +114,10 @@ fn check_time_column(
     let declared = &declaration.time_column;
     let column = find_column(table, declared).map_err(|finding| findings.push(finding)).ok()?;
     let format = match &declaration.time_format {
-        Some(format) => declared_format(format, table, column, detected, findings),
-        None => told_format(declared, table, column, detected, findings),
+        Some(format) => declared_format(format, table, column, detected),
+        None => told_format(declared, table, column, detected),
     };
+    let format = format.map_err(|finding| findings.push(finding)).ok();
     let zone = declaration.time_zone.as_deref().unwrap_or("UTC");
     if format == Some(TimeFormat::Iso) && !["UTC", "Etc/UTC"].contains(&zone) {
         let message = format!("texts in the format `iso` that carry no offset are UTC, not `{zone}`");
@@ -136,16 +137,13 @@ fn declared_format(
     table: &Table,
     column: &Column,
     detected: &DetectedFormats,
-    findings: &mut Vec<Finding>,
-) -> Option<TimeFormat> {
+) -> Result<TimeFormat, Finding> {
     let possible = possible_formats(table, column);
     if possible.contains(&format.value) {
-        let wrong = contradiction(table, column, format.value, detected);
-        return match wrong {
-            None => Some(format.value),
+        return match contradiction(table, column, format.value, detected) {
+            None => Ok(format.value),
             Some(Contradiction { message, told }) => {
-                findings.push(Finding::error(&format.place, message).hint(told_hint(told)));
-                None
+                Err(Finding::error(&format.place, message).hint(told_hint(told)))
             }
         };
     }
@@ -160,8 +158,7 @@ fn declared_format(
         [_] => Some("leave `time_format` out: the column's type says it".to_owned()),
         _ => Some(format!("possible here: {}", names(possible))),
     };
-    findings.push(Finding::error(&format.place, message).maybe_hint(hint));
-    None
+    Err(Finding::error(&format.place, message).maybe_hint(hint))
 }
 
 fn told_hint(told: Option<TimeFormat>) -> String {
@@ -177,20 +174,14 @@ fn told_format(
     table: &Table,
     column: &Column,
     detected: &DetectedFormats,
-    findings: &mut Vec<Finding>,
-) -> Option<TimeFormat> {
-    let possible = possible_formats(table, column);
-    match format_of(table, column, detected) {
-        Ok(format) => Some(format),
-        Err(message) => {
-            let hint = match possible {
-                [] => no_time_hint(table),
-                _ => Some(format!("add `time_format`, one of {}", names(possible))),
-            };
-            findings.push(Finding::error(&declared.place, message).maybe_hint(hint));
-            None
-        }
-    }
+) -> Result<TimeFormat, Finding> {
+    format_of(table, column, detected).map_err(|message| {
+        let hint = match possible_formats(table, column) {
+            [] => no_time_hint(table),
+            possible => Some(format!("add `time_format`, one of {}", names(possible))),
+        };
+        Finding::error(&declared.place, message).maybe_hint(hint)
+    })
 }
 
 fn names(formats: &[TimeFormat]) -> String {

@@ -75,7 +75,7 @@ impl PostgresStore {
     }
 
     async fn check_migrated(&self) -> Result<(), StoreError> {
-        let pending = self.list_pending().await?;
+        let pending = self.pending_migrations().await?;
         if pending.is_empty() {
             return Ok(());
         }

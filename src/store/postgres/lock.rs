@@ -21,7 +21,7 @@ struct HeldSession {
 impl Held for HeldSession {}
 
 impl PostgresStore {
-    pub(super) async fn take_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
+    pub(super) async fn try_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
         self.pool().await?;
         let mut session = self.connect().await?;
         session.execute(SETTINGS).await.map_err(|error| self.failed(error))?;

@@ -25,7 +25,7 @@ const FILES: &[(&str, &str)] = &[
 const OLDEST_SERVER: u32 = 140_000;
 
 impl PostgresStore {
-    pub(super) async fn list_pending(&self) -> Result<MigrationNames, StoreError> {
+    pub(super) async fn pending_migrations(&self) -> Result<MigrationNames, StoreError> {
         let mut session = self.connect().await?;
         let pending = self.pending_in(&mut session, &migrator(FILES)).await?;
         // Whatever happens while it is closed, the answer is there.
@@ -33,7 +33,7 @@ impl PostgresStore {
         Ok(pending)
     }
 
-    pub(super) async fn apply_migrations(&self) -> Result<MigrationNames, StoreError> {
+    pub(super) async fn migrate(&self) -> Result<MigrationNames, StoreError> {
         let mut session = self.connect().await?;
         if session.server_version_num().is_some_and(|version| version < OLDEST_SERVER) {
             return Err(self.fault(FaultClass::Other, "Daymark needs PostgreSQL 14 or later".to_owned()));

@@ -22,7 +22,7 @@ const SELECT: &str = "
     ORDER BY metric_date, metric_category, metric_type";
 
 impl PostgresStore {
-    pub(super) async fn write_records(
+    pub(super) async fn commit(
         &self,
         records: &[Record],
         finish: Option<&Finish>,
@@ -116,7 +116,7 @@ impl PostgresStore {
         rows.iter().map(|columns| Ok((date(columns, "metric_date")?, row::metric_key(columns)?))).collect()
     }
 
-    pub(super) async fn read_records(
+    pub(super) async fn records(
         &self,
         from: Date,
         to: Date,
@@ -133,7 +133,7 @@ impl PostgresStore {
             .map_err(|error| self.failed(error))
     }
 
-    pub(super) async fn read_recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
+    pub(super) async fn recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
         // Row by row: a row of the driver's is many times as large as what is kept of it.
         let mut rows = sqlx::query(
             "SELECT metric_date, metric_type, metric_category FROM daily_metrics
@@ -152,7 +152,7 @@ impl PostgresStore {
         Ok(recorded)
     }
 
-    pub(super) async fn read_span(&self) -> Result<Option<(Date, Date)>, StoreError> {
+    pub(super) async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError> {
         let (first, last): (Option<jiff_sqlx::Date>, Option<jiff_sqlx::Date>) = sqlx::query_as(
             "SELECT min(metric_date), max(metric_date) FROM daily_metrics WHERE tenant_id = $1",
         )
@@ -163,7 +163,7 @@ impl PostgresStore {
         Ok(first.zip(last).map(|(first, last)| (first.to_jiff(), last.to_jiff())))
     }
 
-    pub(super) async fn count_provenances(
+    pub(super) async fn provenance_counts(
         &self,
         from: Date,
         to: Date,

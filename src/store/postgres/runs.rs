@@ -33,7 +33,7 @@ const FINISH: &str = "
     WHERE tenant_id = $1 AND id = $2 AND status = 'running'";
 
 impl PostgresStore {
-    pub(super) async fn insert_run(&self, run: &NewRun) -> Result<(), StoreError> {
+    pub(super) async fn start_run(&self, run: &NewRun) -> Result<(), StoreError> {
         sqlx::query(INSERT)
             .bind(&self.tenant)
             .bind(run.id)
@@ -67,7 +67,7 @@ impl PostgresStore {
         Ok(finished.rows_affected() == 1)
     }
 
-    pub(super) async fn read_runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
+    pub(super) async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
         let mut query = QueryBuilder::<Postgres>::new(format!(
             "SELECT {COLUMNS} FROM metric_collection_log WHERE tenant_id = "
         ));
@@ -84,7 +84,7 @@ impl PostgresStore {
         rows.iter().map(run).collect::<Result<_, _>>().map_err(|error| self.failed(error))
     }
 
-    pub(super) async fn read_run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
+    pub(super) async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
         let mut session = self.pool().await?.acquire().await.map_err(|error| self.failed(error))?;
         self.run_in(&mut session, id).await.map_err(|error| self.failed(error))
     }

@@ -44,7 +44,7 @@ impl SqliteStore {
     }
 
     async fn check_migrated(&self) -> Result<(), StoreError> {
-        let pending = self.list_pending().await?;
+        let pending = self.pending_migrations().await?;
         if pending.is_empty() {
             return Ok(());
         }

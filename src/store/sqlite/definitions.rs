@@ -44,12 +44,12 @@ const SET_ACTIVE: &str = "
     WHERE tenant_id = ?1 AND metric_type = ?2 AND metric_category = ?3";
 
 impl SqliteStore {
-    pub(super) async fn read_definitions(&self) -> Result<Vec<StoredDefinition>, StoreError> {
+    pub(super) async fn definitions(&self) -> Result<Vec<StoredDefinition>, StoreError> {
         let mut session = self.pool().await?.acquire().await.map_err(|error| self.failed(error))?;
         self.stored(&mut session).await.map_err(|error| self.failed(error))
     }
 
-    pub(super) async fn write_definitions(
+    pub(super) async fn change_definitions(
         &self,
         changes: &[DefinitionChange],
         now: Timestamp,

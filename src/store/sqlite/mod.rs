@@ -58,6 +58,7 @@ fn text(instant: Timestamp) -> String {
     instant.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
+// Each call is made by the method of the same name in one of the files beside this one.
 #[async_trait]
 impl Store for SqliteStore {
     fn location(&self) -> String {
@@ -65,15 +66,15 @@ impl Store for SqliteStore {
     }
 
     async fn migrate(&self) -> Result<MigrationNames, StoreError> {
-        self.apply_migrations().await
+        self.migrate().await
     }
 
     async fn pending_migrations(&self) -> Result<MigrationNames, StoreError> {
-        self.list_pending().await
+        self.pending_migrations().await
     }
 
     async fn definitions(&self) -> Result<Vec<StoredDefinition>, StoreError> {
-        self.read_definitions().await
+        self.definitions().await
     }
 
     async fn change_definitions(
@@ -81,15 +82,15 @@ impl Store for SqliteStore {
         changes: &[DefinitionChange],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write_definitions(changes, row::to_micros(now)).await
+        self.change_definitions(changes, row::to_micros(now)).await
     }
 
     async fn try_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
-        self.take_lock(name).await
+        self.try_lock(name).await
     }
 
     async fn start_run(&self, run: &NewRun) -> Result<(), StoreError> {
-        self.insert_run(run).await
+        self.start_run(run).await
     }
 
     async fn commit(
@@ -97,15 +98,15 @@ impl Store for SqliteStore {
         records: &[Record],
         finish: Option<&Finish>,
     ) -> Result<Vec<(Date, MetricKey)>, StoreError> {
-        self.write_records(records, finish).await
+        self.commit(records, finish).await
     }
 
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
-        self.read_runs(filter).await
+        self.runs(filter).await
     }
 
     async fn recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
-        self.read_recorded(from, to).await
+        self.recorded(from, to).await
     }
 
     async fn records(
@@ -114,18 +115,18 @@ impl Store for SqliteStore {
         to: Date,
         categories: Option<&[String]>,
     ) -> Result<Vec<Record>, StoreError> {
-        self.read_records(from, to, categories).await
+        self.records(from, to, categories).await
     }
 
     async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError> {
-        self.read_span().await
+        self.recorded_span().await
     }
 
     async fn provenance_counts(&self, from: Date, to: Date) -> Result<Vec<(Provenance, i64)>, StoreError> {
-        self.count_provenances(from, to).await
+        self.provenance_counts(from, to).await
     }
 
     async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
-        self.read_run(id).await
+        self.run(id).await
     }
 }

@@ -26,7 +26,7 @@ const SELECT: &str = "
     ORDER BY metric_date, metric_category, metric_type";
 
 impl SqliteStore {
-    pub(super) async fn write_records(
+    pub(super) async fn commit(
         &self,
         records: &[Record],
         finish: Option<&Finish>,
@@ -88,7 +88,7 @@ impl SqliteStore {
             .collect()
     }
 
-    pub(super) async fn read_records(
+    pub(super) async fn records(
         &self,
         from: Date,
         to: Date,
@@ -105,7 +105,7 @@ impl SqliteStore {
             .map_err(|error| self.failed(error))
     }
 
-    pub(super) async fn read_recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
+    pub(super) async fn recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
         // A row a metric: every row changes threads.
         let rows = sqlx::query(
             "SELECT metric_type, metric_category, json_group_array(metric_date) AS dates FROM daily_metrics
@@ -122,7 +122,7 @@ impl SqliteStore {
         Ok(rows.into_iter().collect())
     }
 
-    pub(super) async fn read_span(&self) -> Result<Option<(Date, Date)>, StoreError> {
+    pub(super) async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError> {
         // Two subqueries: SQLite answers min() or max() from an index only when it is alone in its SELECT.
         let columns = sqlx::query(
             "SELECT (SELECT min(metric_date) FROM daily_metrics WHERE tenant_id = ?1) AS first,
@@ -137,7 +137,7 @@ impl SqliteStore {
         span.transpose().map_err(|error| self.failed(error))
     }
 
-    pub(super) async fn count_provenances(
+    pub(super) async fn provenance_counts(
         &self,
         from: Date,
         to: Date,
