@@ -16,7 +16,7 @@ use daymark::{
         Calendar, Condition, DayBounds, Decimal, Filter, Literal, Moments, Phase, QueryShape, Reading, Rows,
         Source, Tally, Test, TimeFormat, TopLabels,
     },
-    platform::{self, Platform, PlatformOptions, Sources},
+    platform::{self, DetectedFormat, Platform, PlatformOptions, Sources},
 };
 use jiff::{Timestamp, civil::date, tz::TimeZone};
 use sqlx::{AssertSqlSafe, Connection};
@@ -672,9 +672,14 @@ async fn a_column_of_times_tells_its_format() {
         let (subject, ..) = small(Storage::Sqlite(format)).await;
         let column = ("things".to_owned(), "at".to_owned());
         let formats = subject.platform.detect_time_formats(std::slice::from_ref(&column)).await.unwrap();
-        assert_eq!(formats.get(&column), Some(&Some(format)));
+        let told = DetectedFormat { format: Some(format), has_null: false };
+        assert_eq!(formats.get(&column), Some(&told));
         let genre = ("things".to_owned(), "genre".to_owned());
         assert!(subject.platform.detect_time_formats(&[genre]).await.unwrap().is_empty());
+        let mut connection = sqlx::SqliteConnection::connect(&subject.platform.location()).await.unwrap();
+        sqlx::raw_sql("INSERT INTO things (actor) VALUES (1)").execute(&mut connection).await.unwrap();
+        let formats = subject.platform.detect_time_formats(std::slice::from_ref(&column)).await.unwrap();
+        assert_eq!(formats.get(&column), Some(&DetectedFormat { has_null: true, ..told }));
     }
 }
 

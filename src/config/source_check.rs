@@ -6,7 +6,7 @@ use super::{
     declaration::SourceDeclaration,
     nearest::{nearest, shown, suggestion},
     recognise::{Recognised, grant, is_application_table, table_name},
-    time_format::{Contradiction, contradiction, format_of, possible_formats},
+    time_format::{Contradiction, contradiction, format_of, may_lack_time, possible_formats},
 };
 use crate::{
     metric::{Condition, Filter, Literal, Source, Test, TimeFormat},
@@ -125,7 +125,7 @@ fn check_time_column(
                     \"iso_utc_t\" with a T in them), which honours `time_zone`; otherwise leave `time_zone` out";
         findings.push(Finding::error(&declared.place, message).hint(hint));
     }
-    if format.is_some() && column.nullable {
+    if format.is_some() && may_lack_time(table, column, detected) {
         let message = format!("{} may be NULL, and rows where it is are in no day", shown(&column.name));
         findings.push(Finding::warning(&declared.place, message));
     }

@@ -55,12 +55,19 @@ pub fn to_detect(table: &Table, column: &Column) -> Option<(String, String)> {
     open.then(|| (table.name.clone(), column.name.clone()))
 }
 
+/// Whether rows may lack a time: by their values where those were looked at, or else by the column's declaration, which
+/// few authors of SQLite tables make.
+pub fn may_lack_time(table: &Table, column: &Column, detected: &DetectedFormats) -> bool {
+    let told = to_detect(table, column).and_then(|column| detected.get(&column));
+    column.nullable && told.is_none_or(|told| told.has_null)
+}
+
 /// The column's format, or why it cannot be told.
 pub fn format_of(table: &Table, column: &Column, detected: &DetectedFormats) -> Result<TimeFormat, String> {
     let place = format!("`{}.{}`", table.name, column.name);
     let told = to_detect(table, column).and_then(|column| detected.get(&column));
     // Of a column without values, ISO is right whatever text comes.
-    let told = told.map(|format| format.unwrap_or(TimeFormat::Iso));
+    let told = told.map(|told| told.format.unwrap_or(TimeFormat::Iso));
     match (possible_formats(table, column), told) {
         ([], _) => Err(format!("{place} is of type {}, which holds no time", column.type_name)),
         ([format], _) => Ok(*format),
@@ -87,16 +94,16 @@ pub fn contradiction(
     format: TimeFormat,
     detected: &DetectedFormats,
 ) -> Option<Contradiction> {
-    let told = detected.get(&to_detect(table, column)?);
+    let told = detected.get(&to_detect(table, column)?).map(|told| told.format);
     let wanted = format.name();
     let place = format!("`{}.{}`", table.name, column.name);
     match (told, format) {
         (Some(None), _) | (None, TimeFormat::Iso) => None,
-        (Some(Some(told)), _) if *told == format => None,
-        (Some(Some(told)), TimeFormat::Iso) if TEXT.contains(told) => None,
+        (Some(Some(told)), _) if told == format => None,
+        (Some(Some(told)), TimeFormat::Iso) if TEXT.contains(&told) => None,
         (Some(Some(told)), _) => Some(Contradiction {
             message: format!("the values of {place} are in the format `{}`, not in `{wanted}`", told.name()),
-            told: Some(*told),
+            told: Some(told),
         }),
         (None, _) => Some(Contradiction {
             message: format!("not all values of {place} are in the format `{wanted}`"),

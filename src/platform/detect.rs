@@ -1,6 +1,6 @@
 //! How a SQLite column stores times: SQLite has no type for them, so the values have to say.
 
-use super::dialect::Dialect;
+use super::{DetectedFormat, dialect::Dialect};
 use crate::metric::TimeFormat;
 
 /// Numbers from here on are milliseconds: as seconds they would lie beyond the year 5138.
@@ -27,21 +27,22 @@ pub fn query(table: &str, column: &str) -> String {
         format!(
             "count(*) FILTER (WHERE {c} GLOB '{day}[T ]{time}*' AND unixepoch(substr({c}, 1, 19) || {suffix}) IS NOT NULL)"
         ),
+        "count(*)".to_owned(),
     ];
     format!("SELECT 0, json_array({}) FROM {table}", parts.join(", "))
 }
 
-/// The format that all values share: the inner `None` when there are no values, the outer one when they share none.
-#[expect(clippy::option_option, reason = "no values and no common format are two different answers")]
-pub fn told(values: &[Option<String>]) -> Option<Option<TimeFormat>> {
+/// What all values share; `None` when they share no format.
+pub fn told(values: &[Option<String>]) -> Option<DetectedFormat> {
     let number =
         |index: usize| values.get(index).and_then(Option::as_deref).and_then(|text| text.parse::<f64>().ok());
     let count = |index: usize| number(index).unwrap_or_default();
     let all = count(0);
     let is_all = |part: f64| (part - all).abs() < 0.5;
     let (dates, spaced, lettered, iso) = (count(3), count(4), count(5), count(6));
+    let has_null = !is_all(count(7));
     if all < 0.5 {
-        return Some(None);
+        return Some(DetectedFormat { format: None, has_null });
     }
     let format = if is_all(count(1)) {
         // The greater part decides, so that a 0 for "unknown" or a far future for "never" does not.
@@ -57,5 +58,5 @@ pub fn told(values: &[Option<String>]) -> Option<Option<TimeFormat>> {
     } else {
         return None;
     };
-    Some(Some(format))
+    Some(DetectedFormat { format: Some(format), has_null })
 }

@@ -41,9 +41,18 @@ use crate::{
 
 pub type Sources = BTreeMap<String, Source>;
 
-/// How columns store times, by table and column, as their values tell; `None` of a column that has no values yet. A
-/// column whose values share no format of time is absent.
-pub type DetectedFormats = HashMap<(String, String), Option<TimeFormat>>;
+/// How columns store times, by table and column, as their values tell. A column whose values share no format of time is
+/// absent.
+pub type DetectedFormats = HashMap<(String, String), DetectedFormat>;
+
+/// What the values of a column tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DetectedFormat {
+    /// `None` of a column that has no values yet.
+    pub format: Option<TimeFormat>,
+    /// Whether a row has no value there.
+    pub has_null: bool,
+}
 
 /// A statement that the planner would run, for people to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +93,7 @@ pub trait Platform: Send + Sync {
 /// The platform behind `url`. Nothing is connected yet.
 pub fn open(url: &DatabaseUrl, options: PlatformOptions) -> Arc<dyn Platform> {
     match url {
-        DatabaseUrl::Postgres { options: connect, shown } => {
+        DatabaseUrl::Postgres { options: connect, shown, .. } => {
             Arc::new(postgres::PostgresPlatform::new((**connect).clone(), shown.clone(), options))
         }
         DatabaseUrl::Sqlite(path) => Arc::new(sqlite::SqlitePlatform::new(path.clone(), options)),

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     metric::TimeFormat,
-    platform::{Column, ColumnType, Schema, Table},
+    platform::{Column, ColumnType, DetectedFormat, Schema, Table},
 };
 
 /// A table from `"id uuid, created_at timestamptz null"`; `public.` and others before the name are the schema.
@@ -80,15 +80,21 @@ fn community() -> Schema {
     ])
 }
 
+fn detected(format: Option<TimeFormat>, has_null: bool) -> DetectedFormat {
+    DetectedFormat { format, has_null }
+}
+
 fn told(formats: &[(&str, &str, TimeFormat)]) -> DetectedFormats {
     formats
         .iter()
-        .map(|(table, column, format)| (((*table).to_owned(), (*column).to_owned()), Some(*format)))
+        .map(|(table, column, format)| {
+            (((*table).to_owned(), (*column).to_owned()), detected(Some(*format), false))
+        })
         .collect()
 }
 
 fn without_values(table: &str, column: &str) -> DetectedFormats {
-    DetectedFormats::from([((table.to_owned(), column.to_owned()), None)])
+    DetectedFormats::from([((table.to_owned(), column.to_owned()), detected(None, false))])
 }
 
 fn read(text: &str) -> ReadFile {

@@ -224,6 +224,22 @@ fn on_sqlite_a_declared_format_is_compared_with_the_values() {
 }
 
 #[test]
+fn a_column_that_may_be_null_is_mentioned_unless_it_never_is() {
+    let text = "[sources.posts]\ntable = 'posts'\ntime_column = 'at'\ntime_format = 'iso'";
+    let sqlite = schema(&[("posts", "at DATETIME null")]);
+    let findings = |detected: &DetectedFormats| shown_findings(&resolved(text, &sqlite, detected));
+    let told = |has_null| {
+        let format = detected(Some(TimeFormat::Iso), has_null);
+        DetectedFormats::from([(("posts".to_owned(), "at".to_owned()), format)])
+    };
+    let warning =
+        "Warning daymark.toml:3: [sources.posts]: `at` may be NULL, and rows where it is are in no day";
+    assert_eq!(findings(&told(false)), "");
+    assert_eq!(findings(&told(true)), warning);
+    assert_eq!(findings(&DetectedFormats::new()), warning);
+}
+
+#[test]
 fn deletions_in_another_format_than_creations_are_refused_or_left_out() {
     let schema = schema(&[("posts", "created_at DATETIME, deleted_at DATETIME null")]);
     let text = "[sources.posts]\ntable = 'posts'\ntime_column = 'created_at'\ndeleted_column = 'deleted_at'";
