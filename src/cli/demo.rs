@@ -10,10 +10,11 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    Exit, Page,
+    Exit, Given, Page,
     output::{duration, thousands},
 };
 use crate::{
+    config::{self, ConfigProblems},
     demo::{Audience, ComparedDay, Tour, tour},
     metric::Decimal,
     wording::counted,
@@ -30,8 +31,13 @@ pub struct DemoArguments {
     days: u16,
 }
 
-pub async fn run(arguments: &DemoArguments) -> anyhow::Result<(Page, Exit)> {
+pub async fn run(arguments: &DemoArguments, given: &Given) -> anyhow::Result<(Page, Exit)> {
     let started = Instant::now();
+    let reason = "`daymark demo` makes a platform, a store and a configuration of its own";
+    let problems = config::without_effect(&given.flags, given.file.as_deref(), reason);
+    if !problems.is_empty() {
+        return Err(ConfigProblems(problems).into());
+    }
     let temporary = match arguments.dir {
         Some(_) => None,
         None => Some(tempfile::tempdir()?),

@@ -24,14 +24,12 @@ pub async fn run(app: &App, arguments: &InitArguments) -> anyhow::Result<(Page, 
     let schema = app.context.on_platform(|| platform.inspect()).await?;
     let columns = config::columns_to_survey(&schema);
     let detected = app.context.on_platform(|| platform.detect_time_formats(&columns)).await?;
-    let url = app.config.settings.platform_url.as_ref().map(|url| match url {
+    let url = app.config.settings.platform_url.clone().map(|url| match url {
         // Relative paths in the file start at the file.
-        DatabaseUrl::Sqlite(path) => {
-            format!("sqlite:{}", std::path::absolute(path).unwrap_or(path.clone()).display())
-        }
-        postgres => postgres.to_string(),
+        DatabaseUrl::Sqlite(path) => DatabaseUrl::Sqlite(std::path::absolute(&path).unwrap_or(path)),
+        postgres => postgres,
     });
-    let text = config::template(&schema, &detected, url.as_deref());
+    let text = config::template(&schema, &detected, url.as_ref());
     let mut page = Page::new(json!({"file": arguments.output, "content": text}));
     if arguments.output.as_os_str() == "-" {
         page.line(text.trim_end());

@@ -99,7 +99,7 @@ struct Given {
 
 async fn dispatch(command: Command, format: Format, given: Given) -> anyhow::Result<(Page, Exit)> {
     if let Command::Demo(arguments) = command {
-        return demo::run(&arguments).await;
+        return demo::run(&arguments, &given).await;
     }
     let environment = config::process_environment();
     if let Command::Check = command {

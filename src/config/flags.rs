@@ -1,10 +1,17 @@
 //! The settings as flags of the command line.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::setting::{SETTINGS, Setting, SettingKind};
+use super::{
+    Finding,
+    setting::{SETTINGS, Setting, SettingKind},
+};
 
 /// The flag that names the file itself.
 const CONFIG: &str = "config";
@@ -58,6 +65,13 @@ fn flag_of(setting: &'static Setting, flag: &'static str) -> Arg {
 pub fn given_flags(matches: &ArgMatches) -> GivenFlags {
     let given = |setting: &Setting| matches.try_get_one::<String>(setting.key).ok().flatten().cloned();
     SETTINGS.iter().filter_map(|setting| Some((setting.key, given(setting)?))).collect()
+}
+
+/// That no setting has an effect: a finding for each flag that was given nevertheless, and for `--config`.
+pub fn without_effect(flags: &GivenFlags, file: Option<&Path>, reason: &str) -> Vec<Finding> {
+    let given = SETTINGS.iter().filter(|setting| flags.contains_key(setting.key)).map(Setting::flag);
+    let all = file.map(|_| CONFIG.to_owned()).into_iter().chain(given);
+    all.map(|flag| Finding::error(format!("--{flag}"), reason).hint("leave it out")).collect()
 }
 
 /// The file that `--config` names.

@@ -34,10 +34,10 @@ use std::path::{Path, PathBuf};
 
 pub use declaration::Declarations;
 pub use finding::{ConfigProblems, Finding, Located, Severity};
-pub use flags::{GivenFlags, add_setting_flags, given_config_file, given_flags};
+pub use flags::{GivenFlags, add_setting_flags, given_config_file, given_flags, without_effect};
 pub use nearest::{shown, suggestion};
 pub use reference::settings_reference;
-pub use resolve::{LeftOut, Request, Resolved, columns_to_detect, resolve};
+pub use resolve::{Omission, Request, Resolved, columns_to_detect, resolve};
 pub use serve_settings::{AccessSettings, HttpSettings, KeySetLocation, QuerySettings, Secret};
 pub use settings::{Environment, LogFormat, Preset, Settings, process_environment};
 pub use template::{columns_to_survey, template};
@@ -57,8 +57,6 @@ const CONFIG_VARIABLE: &str = "DAYMARK_CONFIG";
 pub struct Config {
     pub settings: Settings,
     pub declarations: Declarations,
-    /// The file that was read; `None` when there is none.
-    pub file: Option<PathBuf>,
 }
 
 /// Reads the configuration: the file that `named` or `DAYMARK_CONFIG` names, or else `daymark.toml` in the working
@@ -94,7 +92,7 @@ pub fn load_with_problems(
     let ReadFile { settings: from_file, declarations, mut problems } = read;
     let directory = file.as_deref().and_then(Path::parent);
     match settings::settings(flags, environment, &from_file, directory) {
-        Ok(settings) => Ok((Config { settings, declarations, file }, problems)),
+        Ok(settings) => Ok((Config { settings, declarations }, problems)),
         Err(more) => {
             problems.extend(more);
             Err(ConfigProblems(problems))

@@ -25,12 +25,13 @@ pub struct Resolved {
     /// By category. Complete only when no finding is an error.
     pub definitions: Vec<Definition>,
     /// Metrics that are not recorded, by category.
-    pub left_out: Vec<LeftOut>,
+    pub left_out: Vec<Omission>,
     pub findings: Vec<Finding>,
 }
 
+/// A metric that the configuration knows and does not define.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
+pub struct Omission {
     pub category: String,
     pub reason: String,
 }
@@ -145,7 +146,7 @@ fn merged(file: &[MetricDeclaration], preset: &[MetricDeclaration]) -> BTreeMap<
 fn define(wanted: &Wanted, unfit: Option<&String>, builder: &Builder, resolved: &mut Resolved) {
     let Wanted { declaration, origin, optional } = wanted;
     let mut leave_out = |reason: String| {
-        resolved.left_out.push(LeftOut { category: declaration.category.clone(), reason });
+        resolved.left_out.push(Omission { category: declaration.category.clone(), reason });
     };
     if let Some(active) = declaration.active.as_ref().filter(|active| !active.value) {
         return leave_out(format!("switched off at {}", active.place));

@@ -12,6 +12,7 @@ use super::{
     time_format::possible_formats,
 };
 use crate::{
+    database::DatabaseUrl,
     metric::TimeFormat,
     platform::{DetectedFormats, Schema, Table},
 };
@@ -22,7 +23,7 @@ const MAX_OTHER_TABLES: usize = 20;
 const MAX_NAME_CHARS: usize = 48;
 
 /// The text of the file. `platform_url` is the platform as its user named it, if the file is to say so.
-pub fn template(schema: &Schema, detected: &DetectedFormats, platform_url: Option<&str>) -> String {
+pub fn template(schema: &Schema, detected: &DetectedFormats, platform_url: Option<&DatabaseUrl>) -> String {
     let survey = Survey::of(schema, detected);
     let preset = if survey.known.is_empty() { "none" } else { "community" };
     let mut text = head(platform_url, preset);
@@ -129,12 +130,12 @@ impl<'a> Survey<'a> {
     }
 }
 
-fn head(platform_url: Option<&str>, preset: &str) -> String {
-    let platform = match platform_url.map(|url| (url, holds_password(url))) {
-        Some((url, false)) => format!("[platform]\nurl = {}\n", quoted(url)),
-        Some((_, true)) => "# The platform's URL holds a password, which does not belong in a file. Set it in the \
+fn head(platform_url: Option<&DatabaseUrl>, preset: &str) -> String {
+    let platform = match platform_url {
+        Some(DatabaseUrl::Postgres { has_password: true, .. }) => "# The platform's URL holds a password, which does not belong in a file. Set it in the \
                             environment:\n# DAYMARK_PLATFORM_URL=postgres://…\n"
             .to_owned(),
+        Some(url) => format!("[platform]\nurl = {}\n", quoted(&url.to_string())),
         None => "# Set the platform's URL in the environment, DAYMARK_PLATFORM_URL, or here:\n# [platform]\n# url = \
                  \"postgres://user@host:5432/database\"\n"
             .to_owned(),
@@ -265,9 +266,4 @@ fn comment(text: &str) -> String {
         line.push_str(&word);
     }
     lines + &line + "\n"
-}
-
-fn holds_password(url: &str) -> bool {
-    let Ok(url) = url::Url::parse(url) else { return true };
-    url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password")
 }

@@ -6,7 +6,13 @@ use sqlx::postgres::PgConnectOptions;
 
 #[derive(Clone)]
 pub enum DatabaseUrl {
-    Postgres { options: Box<PgConnectOptions>, shown: String },
+    Postgres {
+        options: Box<PgConnectOptions>,
+        /// The URL without its password.
+        shown: String,
+        /// Whether the URL had a password in it.
+        has_password: bool,
+    },
     Sqlite(PathBuf),
 }
 
@@ -30,9 +36,9 @@ impl FromStr for DatabaseUrl {
     fn from_str(text: &str) -> Result<Self, DatabaseUrlError> {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             let failed = |error: &dyn fmt::Display| DatabaseUrlError::Postgres(error.to_string());
-            let shown = redacted(text).map_err(|error| failed(&error))?;
+            let (shown, has_password) = redacted(text).map_err(|error| failed(&error))?;
             let options = text.parse::<PgConnectOptions>().map_err(|error| failed(&error))?;
-            return Ok(Self::Postgres { options: Box::new(options), shown });
+            return Ok(Self::Postgres { options: Box::new(options), shown, has_password });
         }
         let Some(path) = text.strip_prefix("sqlite:") else {
             return Err(DatabaseUrlError::Scheme(without_credentials(text)));
@@ -46,8 +52,10 @@ impl FromStr for DatabaseUrl {
     }
 }
 
-fn redacted(text: &str) -> Result<String, url::ParseError> {
+/// The URL without its password, and whether it had one.
+fn redacted(text: &str) -> Result<(String, bool), url::ParseError> {
     let mut url = url::Url::parse(text)?;
+    let has_password = url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password");
     // Neither call fails on a URL that has a host; on one that has none there is no password to hide.
     let _ = url.set_password(None);
     let kept: Vec<_> = url
@@ -59,7 +67,7 @@ fn redacted(text: &str) -> Result<String, url::ParseError> {
     if !kept.is_empty() {
         url.query_pairs_mut().extend_pairs(kept);
     }
-    Ok(url.to_string())
+    Ok((url.to_string(), has_password))
 }
 
 /// The scheme of a text that was meant to be a URL, or as much of it as cannot hold a password.

@@ -11,7 +11,7 @@ use crate::{
     clock::SetClock,
     collect::{self, Cancellation, Context, DayReport},
     config,
-    database::RetryPolicy,
+    database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, Decimal, MetricKey},
     platform::{self, Platform, PlatformOptions},
     store::{self, RunStatus, Store, StoreOptions},
@@ -155,7 +155,8 @@ async fn apply(directory: &Path, context: &Context) -> anyhow::Result<()> {
     let platform = context.platform.as_ref();
     let schema = platform.inspect().await?;
     let detected = platform.detect_time_formats(&config::columns_to_survey(&schema)).await?;
-    let text = config::template(&schema, &detected, Some("sqlite:platform.db"));
+    let url = DatabaseUrl::Sqlite("platform.db".into());
+    let text = config::template(&schema, &detected, Some(&url));
     fs::File::create_new(&file)
         .and_then(|mut created| created.write_all(text.as_bytes()))
         .with_context(|| format!("`{}` cannot be written", file.display()))?;

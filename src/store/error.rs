@@ -26,13 +26,6 @@ impl StoreError {
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Fault { fault, .. } if fault.class.is_passing())
     }
-
-    pub fn fault_class(&self) -> Option<FaultClass> {
-        match self {
-            Self::Fault { fault, .. } => Some(fault.class),
-            _ => None,
-        }
-    }
 }
 
 /// What to do about a failure, where that can be said; to be appended to it.

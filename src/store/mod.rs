@@ -50,7 +50,7 @@ pub struct StoreOptions {
 pub fn open(url: &DatabaseUrl, options: StoreOptions) -> Arc<dyn Store> {
     let StoreOptions { tenant, schema, retry: policy } = options;
     match url {
-        DatabaseUrl::Postgres { options, shown } => {
+        DatabaseUrl::Postgres { options, shown, .. } => {
             let store = postgres::PostgresStore::new(options, shown, tenant, schema);
             Arc::new(retrying::Retrying { store, policy })
         }

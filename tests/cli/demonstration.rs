@@ -66,6 +66,18 @@ fn somebodys_configuration_is_left_alone() {
 }
 
 #[test]
+fn settings_are_refused_rather_than_ignored() {
+    let home = tempfile::tempdir().unwrap();
+    let given = ["--store-url", "sqlite:mine.db", "demo", "--config", "mine.toml", "--tenant", "acme"];
+    let refused = run(home.path(), &given).expect_code(2);
+    let expected = "error: the configuration has 3 problems:\n\
+        --config: `daymark demo` makes a platform, a store and a configuration of its own\n    leave it out\n\
+        --tenant: `daymark demo` makes a platform, a store and a configuration of its own\n    leave it out\n\
+        --store-url: `daymark demo` makes a platform, a store and a configuration of its own\n    leave it out\n";
+    assert_eq!(refused.stderr, expected);
+}
+
+#[test]
 fn fewer_days_than_the_chart_needs_are_refused() {
     let home = tempfile::tempdir().unwrap();
     let refused = run(home.path(), &["demo", "--days", "13", "--dir", "new"]).expect_code(2);

@@ -66,9 +66,9 @@ impl Fixture {
 
     /// A store in the same database, used by another role. The role needs no password: sessions take it on.
     pub fn as_role(fixture: &Self, role: &str) -> Self {
-        let DatabaseUrl::Postgres { options, shown } = &fixture.url else { panic!("not PostgreSQL") };
+        let DatabaseUrl::Postgres { options, shown, .. } = &fixture.url else { panic!("not PostgreSQL") };
         let options = Box::new((**options).clone().options([("role", role)]));
-        let url = DatabaseUrl::Postgres { options, shown: shown.clone() };
+        let url = DatabaseUrl::Postgres { options, shown: shown.clone(), has_password: false };
         Self::at(url, tempfile::tempdir().unwrap(), &fixture.schema)
     }
 

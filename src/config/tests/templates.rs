@@ -5,7 +5,8 @@ use crate::config::template;
 
 /// The file, after making sure that it reads back without problems and records what it says.
 fn written(schema: &Schema, detected: &DetectedFormats, url: Option<&str>) -> (String, Resolved) {
-    let text = template(schema, detected, url);
+    let url = url.map(|url| url.parse().unwrap());
+    let text = template(schema, detected, url.as_ref());
     let resolved = resolved(&text, schema, detected);
     assert!(!resolved.has_errors(), "{}\n{text}", shown_findings(&resolved));
     (text, resolved)
