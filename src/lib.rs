@@ -1,6 +1,6 @@
 //! Daymark records what a platform looked like at the end of each day, and keeps it that way.
 //!
-//! The layers, from the top: `cli` → `collect` → `platform`, `store` → `metric`. `ARCHITECTURE.md` has the map.
+//! The layers, from the top: `cli`, `http` → `collect` → `platform`, `store` → `metric`. `ARCHITECTURE.md` has the map.
 
 pub mod cli;
 pub mod clock;
@@ -8,6 +8,7 @@ pub mod collect;
 pub mod config;
 pub mod database;
 pub mod demo;
+pub mod http;
 pub mod metric;
 pub mod platform;
 pub mod store;

@@ -16,6 +16,7 @@ mod logging;
 mod migrate;
 mod output;
 mod plan;
+mod serve;
 mod signals;
 mod status;
 
@@ -65,6 +66,8 @@ enum Command {
     Gaps(gaps::GapsArguments),
     /// Show the last runs, what is recorded and what is due
     Status,
+    /// Answer questions about the record over HTTP
+    Serve,
 }
 
 /// Runs the program and returns its exit code.
@@ -119,6 +122,7 @@ async fn dispatch(command: Command, format: Format, given: Given) -> anyhow::Res
         Command::Backfill(arguments) => backfill::run(&app, &arguments, format).await,
         Command::Gaps(arguments) => gaps::run(&app, &arguments).await,
         Command::Status => status::run(&app).await,
+        Command::Serve => serve::run(&app).await,
     }
 }
 

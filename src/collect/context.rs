@@ -74,7 +74,10 @@ impl Context {
     }
 
     /// Fails unless `date` may be the end of a range of recorded days.
-    pub(super) fn require_recordable(&self, date: Date) -> Result<(), CollectError> {
+    ///
+    /// # Errors
+    /// When it is not finished, or before any day that can be recorded.
+    pub fn require_recordable(&self, date: Date) -> Result<(), CollectError> {
         let last_finished = self.last_finished();
         if date > last_finished {
             let ready_at = self.calendar.display(self.ready_at(date));

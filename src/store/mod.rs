@@ -13,6 +13,7 @@ mod postgres;
 mod retrying;
 mod row;
 mod sqlite;
+mod watch;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -25,6 +26,7 @@ use uuid::Uuid;
 
 pub use error::StoreError;
 pub use log::{Finish, LockName, NewRun, Run, RunKind, RunStatus};
+pub use watch::{SharedWatch, Watch};
 
 use crate::{
     database::{DatabaseUrl, RetryPolicy},
@@ -164,4 +166,10 @@ pub trait Store: Send + Sync {
 
     /// The log entry, if there is one.
     async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError>;
+
+    /// Whether the store can be used at this moment: reachable, with its tables. Fails at once rather than try again.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Starts to notice commits. Must be called within a Tokio runtime.
+    fn watch(&self) -> SharedWatch;
 }

@@ -6,8 +6,8 @@ use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
 use super::{
-    DefinitionChange, Finish, Held, LockName, MigrationNames, NewRun, RecordedDays, Run, RunFilter, Store,
-    StoreError, StoredDefinition,
+    DefinitionChange, Finish, Held, LockName, MigrationNames, NewRun, RecordedDays, Run, RunFilter,
+    SharedWatch, Store, StoreError, StoredDefinition,
 };
 use crate::{
     database::RetryPolicy,
@@ -95,5 +95,13 @@ impl<S: Store> Store for Retrying<S> {
 
     async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
         retry!(self.run(id))
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.store.ping().await
+    }
+
+    fn watch(&self) -> SharedWatch {
+        self.store.watch()
     }
 }

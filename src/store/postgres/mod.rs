@@ -8,6 +8,7 @@ mod migrate;
 mod records;
 mod runs;
 mod text;
+mod watch;
 
 use std::{collections::BTreeSet, sync::Mutex};
 
@@ -18,8 +19,8 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{
-    DefinitionChange, Finish, Held, LockName, MigrationNames, NewRun, RecordedDays, Run, RunFilter, Store,
-    StoreError, StoredDefinition, row,
+    DefinitionChange, Finish, Held, LockName, MigrationNames, NewRun, RecordedDays, Run, RunFilter,
+    SharedWatch, Store, StoreError, StoredDefinition, row,
 };
 use crate::metric::{MetricKey, Provenance, Record};
 
@@ -125,5 +126,14 @@ impl Store for PostgresStore {
 
     async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
         self.run(id).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let asking = sqlx::query("SELECT 1 FROM metric_definitions LIMIT 1").execute(self.pool().await?);
+        asking.await.map(drop).map_err(|error| self.failed(error))
+    }
+
+    fn watch(&self) -> SharedWatch {
+        self.start_watch()
     }
 }

@@ -6,6 +6,7 @@ mod lock;
 mod migrate;
 mod records;
 mod runs;
+mod watch;
 
 use std::path::{Path, PathBuf};
 
@@ -16,8 +17,8 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{
-    DefinitionChange, Finish, Held, LockName, MigrationNames, NewRun, RecordedDays, Run, RunFilter, Store,
-    StoreError, StoredDefinition, row,
+    DefinitionChange, Finish, Held, LockName, MigrationNames, NewRun, RecordedDays, Run, RunFilter,
+    SharedWatch, Store, StoreError, StoredDefinition, row,
 };
 use crate::{
     database::{Fault, FaultClass},
@@ -128,5 +129,14 @@ impl Store for SqliteStore {
 
     async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
         self.run(id).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let asking = sqlx::query("SELECT 1 FROM metric_definitions LIMIT 1").execute(self.pool().await?);
+        asking.await.map(drop).map_err(|error| self.failed(error))
+    }
+
+    fn watch(&self) -> SharedWatch {
+        self.start_watch()
     }
 }

@@ -1,0 +1,181 @@
+//! Answers as bytes: made once, sent often. An answer's entity tag is a hash of what it says, so that it is the same
+//! from every server and after every restart, and differs when anything of it was recorded in between.
+
+use std::{io::Write, sync::OnceLock};
+
+use axum::{
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::problem::Problem;
+
+/// Smaller answers are sent as they are: the headers of a compressed one cost more than it saves.
+const MIN_COMPRESSED: usize = 1024;
+/// Of brotli's 0 to 11: about what gzip takes, and smaller.
+const BROTLI_QUALITY: u32 = 5;
+const BROTLI_WINDOW: u32 = 20;
+
+/// A JSON answer, with its compressed forms as far as somebody asked for them.
+pub struct Answer {
+    body: Bytes,
+    tag: HeaderValue,
+    gzip: OnceLock<Bytes>,
+    brotli: OnceLock<Bytes>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Identity,
+    Gzip,
+    Brotli,
+}
+
+impl Answer {
+    /// # Errors
+    /// When `value` cannot be written as JSON, which is a defect.
+    pub fn json(value: &impl Serialize) -> Result<Self, Problem> {
+        let body = serde_json::to_vec(value).map_err(|error| {
+            tracing::error!(%error, "an answer cannot be written as JSON");
+            Problem::internal()
+        })?;
+        Ok(Self::new(body.into()))
+    }
+
+    fn new(body: Bytes) -> Self {
+        let hash = Sha256::digest(&body);
+        let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        // Weak: the compressed forms have the same one. Hexadecimal digits are always a header value.
+        let tag = HeaderValue::try_from(format!("W/\"{hex}\"")).unwrap_or(HeaderValue::from_static("W/\"\""));
+        Self { body, tag, gzip: OnceLock::new(), brotli: OnceLock::new() }
+    }
+
+    /// About how much memory it takes.
+    pub fn size(&self) -> usize {
+        // The compressed forms are a fraction of it.
+        self.body.len() + self.body.len() / 2
+    }
+
+    /// The answer to a request with these headers: 304 when the client has it already. `cache_control` says who may
+    /// keep it.
+    pub fn respond(&self, request: &HeaderMap, cache_control: &'static str) -> Response {
+        let common = [
+            (header::ETAG, self.tag.clone()),
+            (header::CACHE_CONTROL, HeaderValue::from_static(cache_control)),
+            (header::VARY, HeaderValue::from_static("accept-encoding, authorization, apikey")),
+        ];
+        if self.is_known_to(request) {
+            return (StatusCode::NOT_MODIFIED, common).into_response();
+        }
+        let encoding = match self.body.len() {
+            0..MIN_COMPRESSED => Encoding::Identity,
+            _ => preferred(request),
+        };
+        let content_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let (body, name) = match encoding {
+            Encoding::Identity => return (common, [content_type], self.body.clone()).into_response(),
+            Encoding::Gzip => (self.gzip.get_or_init(|| gzip(&self.body)), "gzip"),
+            Encoding::Brotli => (self.brotli.get_or_init(|| brotli(&self.body)), "br"),
+        };
+        let content_encoding = (header::CONTENT_ENCODING, HeaderValue::from_static(name));
+        (common, [content_type, content_encoding], body.clone()).into_response()
+    }
+
+    /// `If-None-Match` compares weakly (RFC 9110, 13.1.2).
+    fn is_known_to(&self, request: &HeaderMap) -> bool {
+        let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+        let Ok(own) = self.tag.to_str().map(opaque) else { return false };
+        let values = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|tag| tag.trim() == "*" || opaque(tag) == own)
+    }
+}
+
+fn gzip(body: &[u8]) -> Bytes {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    // Writing to memory does not fail.
+    let _ = encoder.write_all(body);
+    encoder.finish().unwrap_or_default().into()
+}
+
+fn brotli(body: &[u8]) -> Bytes {
+    let mut compressed = Vec::new();
+    let mut encoder = brotli::CompressorWriter::new(&mut compressed, 4096, BROTLI_QUALITY, BROTLI_WINDOW);
+    let _ = encoder.write_all(body);
+    drop(encoder);
+    compressed.into()
+}
+
+/// The encoding of highest weight in `Accept-Encoding` (RFC 9110, 12.5.3); of equals brotli, then gzip.
+fn preferred(request: &HeaderMap) -> Encoding {
+    let Some(accepted) = request.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()) else {
+        return Encoding::Identity;
+    };
+    let weight = |name: &str| {
+        let of = |wanted: &str| {
+            accepted.split(',').find_map(|part| {
+                let mut parameters = part.split(';');
+                let is_wanted = parameters.next()?.trim().eq_ignore_ascii_case(wanted);
+                let weight = parameters.find_map(|parameter| parameter.trim().strip_prefix("q="));
+                is_wanted.then(|| weight.map_or(1.0, |weight| weight.trim().parse::<f32>().unwrap_or(0.0)))
+            })
+        };
+        of(name).or_else(|| of("*")).unwrap_or(0.0)
+    };
+    let (brotli, gzip) = (weight("br"), weight("gzip"));
+    match (brotli > 0.0 && brotli >= gzip, gzip > 0.0) {
+        (true, _) => Encoding::Brotli,
+        (_, true) => Encoding::Gzip,
+        _ => Encoding::Identity,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    fn headers(name: header::HeaderName, value: &str) -> HeaderMap {
+        [(name, value.parse().unwrap())].into_iter().collect()
+    }
+
+    #[test]
+    fn the_client_chooses_the_encoding() {
+        let chosen = |accepted| preferred(&headers(header::ACCEPT_ENCODING, accepted));
+        assert_eq!(preferred(&HeaderMap::new()), Encoding::Identity);
+        assert_eq!(chosen("gzip, deflate, br"), Encoding::Brotli);
+        assert_eq!(chosen("gzip;q=1.0, br;q=0.5"), Encoding::Gzip);
+        assert_eq!(chosen("br;q=0, gzip"), Encoding::Gzip);
+        assert_eq!(chosen("*"), Encoding::Brotli);
+        assert_eq!(chosen("identity"), Encoding::Identity);
+        assert_eq!(chosen("gzip;q=0, *;q=0"), Encoding::Identity);
+        assert_eq!(chosen("gzip;q=nonsense"), Encoding::Identity);
+    }
+
+    #[test]
+    fn every_form_says_the_same() {
+        let body = Bytes::from("daymark ".repeat(1000));
+        let mut unpacked = Vec::new();
+        flate2::read::GzDecoder::new(&gzip(&body)[..]).read_to_end(&mut unpacked).unwrap();
+        assert_eq!(unpacked, body);
+        let mut unpacked = Vec::new();
+        brotli::Decompressor::new(&brotli(&body)[..], 4096).read_to_end(&mut unpacked).unwrap();
+        assert_eq!(unpacked, body);
+    }
+
+    #[test]
+    fn a_client_that_has_it_is_told_so() {
+        let answer = Answer::json(&[1, 2, 3]).unwrap();
+        let tag = answer.tag.to_str().unwrap().to_owned();
+        let status =
+            |given: &str| answer.respond(&headers(header::IF_NONE_MATCH, given), "no-cache").status();
+        for known in [tag.as_str(), tag.trim_start_matches("W/"), "*", &format!("\"x\", {tag}")] {
+            assert_eq!(status(known), StatusCode::NOT_MODIFIED, "{known}");
+        }
+        assert_eq!(status("\"x\""), StatusCode::OK);
+        assert_ne!(Answer::json(&[1, 2, 4]).unwrap().tag, answer.tag, "another answer has another tag");
+    }
+}

@@ -1,0 +1,174 @@
+//! Triggering a collection or a backfill, and asking how far it is.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use jiff::{Timestamp, civil::Date};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::body::Body;
+use crate::{
+    collect::Failure,
+    http::{
+        jobs::{Job, JobStatus, Task},
+        problem::Problem,
+        service::Shared,
+    },
+};
+
+/// What to collect.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CollectRequest {
+    /// The day to record; by default the last finished one.
+    #[schema(value_type = Option<String>, format = Date)]
+    date: Option<Date>,
+    /// Only these metrics; by default all active ones.
+    #[serde(default)]
+    metrics: Vec<String>,
+}
+
+/// What to reconstruct.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BackfillRequest {
+    /// The first day; by default that of the earliest row of any source.
+    #[schema(value_type = Option<String>, format = Date)]
+    from: Option<Date>,
+    /// The last day; by default the last finished one.
+    #[schema(value_type = Option<String>, format = Date)]
+    to: Option<Date>,
+    /// Only these metrics; by default all active ones.
+    #[serde(default)]
+    metrics: Vec<String>,
+}
+
+/// A run that a request started.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct JobAnswer {
+    id: Uuid,
+    /// `collect` or `backfill`.
+    kind: &'static str,
+    status: JobStatus,
+    #[schema(value_type = String, format = DateTime)]
+    started_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    finished_at: Option<Timestamp>,
+    /// Days to be written; 0 until that is known.
+    days_total: usize,
+    days_done: usize,
+    /// The entry in the collection log: `/api/v1/runs/{run_id}`.
+    run_id: Option<Uuid>,
+    /// Records written.
+    recorded: Option<usize>,
+    /// Records that had been there before, and were left as they are.
+    already_there: Option<usize>,
+    failed: Vec<FailedMetric>,
+    /// Why the job as a whole failed.
+    error: Option<String>,
+}
+
+/// A metric that could not be recorded.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FailedMetric {
+    metric_category: String,
+    message: String,
+    sqlstate: Option<String>,
+}
+
+/// Collect a day
+///
+/// Starts to record the last finished day, or the one named. Recording again changes nothing. The same request while
+/// its job runs is answered with that job.
+#[utoipa::path(
+    post, path = "/api/v1/collections", tag = "jobs", request_body = CollectRequest,
+    responses(
+        (status = 202, description = "Started, or running already. The job is at `Location`.", body = JobAnswer,
+            headers(("Location" = String, description = "Where the job is"))),
+        (status = 409, description = "The day is not finished", body = Problem),
+    ),
+)]
+pub async fn collect(
+    State(service): State<Shared>,
+    Body(request): Body<CollectRequest>,
+) -> Result<Response, Problem> {
+    let date = request.date.unwrap_or_else(|| service.context.last_finished());
+    service.context.require_recordable(date)?;
+    Ok(accepted(&service.jobs.start(Task::Collect { date, metrics: request.metrics })))
+}
+
+/// Backfill a range
+///
+/// Starts to reconstruct the days that are missing, from what the platform still holds. What is recorded stays as it is.
+/// The same request while its job runs is answered with that job.
+#[utoipa::path(
+    post, path = "/api/v1/backfills", tag = "jobs", request_body = BackfillRequest,
+    responses(
+        (status = 202, description = "Started, or running already. The job is at `Location`.", body = JobAnswer,
+            headers(("Location" = String, description = "Where the job is"))),
+        (status = 409, description = "The last day is not finished", body = Problem),
+    ),
+)]
+pub async fn backfill(
+    State(service): State<Shared>,
+    Body(request): Body<BackfillRequest>,
+) -> Result<Response, Problem> {
+    let BackfillRequest { from, to, metrics } = request;
+    for date in [from, to].into_iter().flatten() {
+        service.context.require_recordable(date)?;
+    }
+    Ok(accepted(&service.jobs.start(Task::Backfill { from, to, metrics })))
+}
+
+/// How far a job is
+///
+/// Jobs are forgotten when the server stops, and after a thousand further ones. What they did is in the collection log.
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = Uuid, Path, description = "The job")),
+    responses(
+        (status = 200, description = "The job", body = JobAnswer),
+        (status = 404, description = "There is no such job", body = Problem),
+    ),
+)]
+pub async fn show(State(service): State<Shared>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let unknown = || Problem::not_found("there is no such job here; /api/v1/runs lists what was run");
+    let job = id.parse().ok().and_then(|id| service.jobs.get(id)).ok_or_else(unknown)?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(shown(&job))).into_response())
+}
+
+fn accepted(job: &Job) -> Response {
+    let location = format!("/api/v1/jobs/{}", job.id);
+    (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(shown(job))).into_response()
+}
+
+fn shown(job: &Job) -> JobAnswer {
+    let outcome = job.outcome();
+    let (days_total, days_done) = job.progress();
+    let of = |failure: &Failure| FailedMetric {
+        metric_category: failure.category.clone(),
+        message: failure.message.clone(),
+        sqlstate: failure.sqlstate.clone(),
+    };
+    JobAnswer {
+        id: job.id,
+        kind: match job.task {
+            Task::Collect { .. } => "collect",
+            Task::Backfill { .. } => "backfill",
+        },
+        status: outcome.as_ref().map_or(JobStatus::Running, |outcome| outcome.status),
+        started_at: job.started_at,
+        finished_at: outcome.as_ref().map(|outcome| outcome.finished_at),
+        days_total,
+        days_done,
+        run_id: outcome.as_ref().and_then(|outcome| outcome.run),
+        recorded: outcome.as_ref().map(|outcome| outcome.recorded),
+        already_there: outcome.as_ref().map(|outcome| outcome.already_there),
+        failed: outcome.iter().flat_map(|outcome| outcome.failed.iter().map(of)).collect(),
+        error: outcome.and_then(|outcome| outcome.error),
+    }
+}

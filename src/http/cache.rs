@@ -1,0 +1,92 @@
+//! Answers kept in memory: for minutes at most, and not a moment longer than what they tell is all that is recorded.
+//! Requests for an answer that is being made wait for it, so that many at once ask the store once.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use jiff::civil::Date;
+use moka::future::Cache as Kept;
+
+use super::{answer::Answer, problem::Problem, telemetry::Telemetry};
+use crate::store::SharedWatch;
+
+/// All answers of a sort together, in bytes.
+const MAX_SIZE: u64 = 32 << 20;
+/// How long current figures are kept.
+const CURRENT: Duration = Duration::from_secs(5 * 60);
+/// How long activity is kept.
+const ACTIVITY: Duration = Duration::from_secs(10 * 60);
+
+/// How long an answer may be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    Current,
+    Activity,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Question {
+    /// What the store's watch said: after a change the same request is another question.
+    marker: u64,
+    /// Which days are due depends on it.
+    last_finished: Date,
+    /// Path and query.
+    request: Box<str>,
+}
+
+pub struct Cache {
+    watch: SharedWatch,
+    enabled: bool,
+    current: Kept<Question, Arc<Answer>>,
+    activity: Kept<Question, Arc<Answer>>,
+}
+
+impl Cache {
+    pub fn new(watch: SharedWatch, enabled: bool) -> Self {
+        let kept = |time_to_live| {
+            Kept::builder()
+                .weigher(|question: &Question, answer: &Arc<Answer>| {
+                    u32::try_from(question.request.len() + answer.size()).unwrap_or(u32::MAX)
+                })
+                .max_capacity(MAX_SIZE)
+                .time_to_live(time_to_live)
+                .build()
+        };
+        Self { watch, enabled, current: kept(CURRENT), activity: kept(ACTIVITY) }
+    }
+
+    /// What tells whether something was recorded since.
+    pub fn marker(&self) -> Option<u64> {
+        self.watch.marker()
+    }
+
+    /// The answer to `request` (path and query), made by `make` if it is not there.
+    pub async fn answer(
+        &self,
+        keep: Keep,
+        request: &str,
+        last_finished: Date,
+        telemetry: &Telemetry,
+        make: impl Future<Output = Result<Answer, Problem>>,
+    ) -> Result<Arc<Answer>, Problem> {
+        let counted = async {
+            telemetry.store_query();
+            make.await.map(Arc::new)
+        };
+        // The marker is read before the store is: an answer that a commit overtakes is kept under the old one.
+        let Some(marker) = self.enabled.then(|| self.marker()).flatten() else {
+            telemetry.cache("bypass");
+            return counted.await;
+        };
+        let kept = match keep {
+            Keep::Current => &self.current,
+            Keep::Activity => &self.activity,
+        };
+        let question = Question { marker, last_finished, request: request.into() };
+        if let Some(answer) = kept.get(&question).await {
+            telemetry.cache("hit");
+            return Ok(answer);
+        }
+        telemetry.cache("miss");
+        kept.try_get_with(question, counted).await.map_err(|problem: Arc<Problem>| (*problem).clone())
+    }
+}

@@ -1,0 +1,229 @@
+//! Runs that a request started: they go on after it was answered, and can be asked how far they are.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use jiff::{Timestamp, civil::Date};
+use serde::Serialize;
+use tokio::{sync::watch, task::JoinSet};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    collect::{
+        self, BackfillReport, BackfillRequest, Cancellation, Canceller, CollectError, Context, DayReport,
+        Failure,
+    },
+    store::RunStatus,
+};
+
+/// Finished jobs that can still be asked for. What they did is in the collection log for good.
+const KEPT: usize = 1000;
+
+/// What a job is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    Collect { date: Date, metrics: Vec<String> },
+    Backfill { from: Option<Date>, to: Option<Date>, metrics: Vec<String> },
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobStatus {
+    Running,
+    Completed,
+    /// Some metrics were recorded and some failed.
+    Partial,
+    Failed,
+    /// The server was stopped. What was committed is kept.
+    Interrupted,
+}
+
+/// What became of a job.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    pub status: JobStatus,
+    pub finished_at: Timestamp,
+    /// The entry in the collection log, if it came to that.
+    pub run: Option<Uuid>,
+    /// Records written.
+    pub recorded: usize,
+    pub already_there: usize,
+    pub failed: Vec<Failure>,
+    /// Why the job as a whole failed.
+    pub error: Option<String>,
+}
+
+pub struct Job {
+    pub id: Uuid,
+    pub task: Task,
+    pub started_at: Timestamp,
+    total_days: AtomicUsize,
+    done_days: AtomicUsize,
+    outcome: watch::Sender<Option<Outcome>>,
+}
+
+impl Job {
+    /// Days that were to be written, as soon as that is known, and days that are.
+    pub fn progress(&self) -> (usize, usize) {
+        (self.total_days.load(Ordering::Relaxed), self.done_days.load(Ordering::Relaxed))
+    }
+
+    /// `None` while it runs.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.outcome.borrow().clone()
+    }
+}
+
+impl collect::Progress for Job {
+    fn reading(&self, _metrics: usize, days: usize) {
+        self.total_days.store(days, Ordering::Relaxed);
+    }
+
+    fn started(&self, total_days: usize) {
+        self.total_days.store(total_days, Ordering::Relaxed);
+    }
+
+    fn advanced(&self, days: usize) {
+        self.done_days.fetch_add(days, Ordering::Relaxed);
+    }
+}
+
+/// All jobs of a server.
+pub struct Jobs {
+    context: Context,
+    canceller: Canceller,
+    cancellation: Cancellation,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Newest last.
+    jobs: VecDeque<Arc<Job>>,
+    running: JoinSet<()>,
+}
+
+impl Jobs {
+    pub fn new(context: Context) -> Self {
+        let (canceller, cancellation) = Cancellation::new();
+        Self { context, canceller, cancellation, state: Mutex::default() }
+    }
+
+    /// Starts `task`, unless a job is at the very same one: then it is that job. Must be called within a Tokio runtime.
+    pub fn start(&self, task: Task) -> Arc<Job> {
+        let mut state = self.lock();
+        let same = |job: &&Arc<Job>| job.task == task && job.outcome.borrow().is_none();
+        if let Some(job) = state.jobs.iter().find(same) {
+            return Arc::clone(job);
+        }
+        let job = Arc::new(Job {
+            id: Uuid::new_v4(),
+            task,
+            started_at: self.context.clock.now(),
+            total_days: AtomicUsize::new(0),
+            done_days: AtomicUsize::new(0),
+            outcome: watch::Sender::new(None),
+        });
+        while state.jobs.len() >= KEPT {
+            let Some(finished) = state.jobs.iter().position(|job| job.outcome.borrow().is_some()) else {
+                break;
+            };
+            state.jobs.remove(finished);
+        }
+        state.jobs.push_back(Arc::clone(&job));
+        while state.running.try_join_next().is_some() {}
+        state.running.spawn(work(self.context.clone(), Arc::clone(&job), self.cancellation.clone()));
+        job
+    }
+
+    pub fn get(&self, id: Uuid) -> Option<Arc<Job>> {
+        self.lock().jobs.iter().find(|job| job.id == id).cloned()
+    }
+
+    /// Asks all jobs to stop, and waits until they have closed their log entries.
+    pub async fn stop(&self) {
+        self.canceller.cancel();
+        let mut running = std::mem::take(&mut self.lock().running);
+        while running.join_next().await.is_some() {}
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn work(context: Context, job: Arc<Job>, cancellation: Cancellation) {
+    let outcome = match &job.task {
+        Task::Collect { date, metrics } => {
+            job.total_days.store(1, Ordering::Relaxed);
+            let report = collect::collect_day(&context, Some(*date), metrics, &cancellation).await;
+            report.map(|report| of_day(&report, context.clock.now()))
+        }
+        Task::Backfill { from, to, metrics } => {
+            let request = BackfillRequest { from: *from, to: *to, only: metrics.clone(), dry_run: false };
+            let report = collect::backfill(&context, &request, job.as_ref(), &cancellation).await;
+            report.map(|report| of_backfill(&report, context.clock.now()))
+        }
+    };
+    let outcome = outcome.unwrap_or_else(|error| of_error(&error, context.clock.now()));
+    if matches!(job.task, Task::Collect { .. }) {
+        job.done_days.store(1, Ordering::Relaxed);
+    }
+    job.outcome.send_replace(Some(outcome));
+}
+
+fn of_status(status: Option<RunStatus>) -> JobStatus {
+    match status {
+        Some(RunStatus::Partial) => JobStatus::Partial,
+        Some(RunStatus::Failed) => JobStatus::Failed,
+        _ => JobStatus::Completed,
+    }
+}
+
+fn of_day(report: &DayReport, finished_at: Timestamp) -> Outcome {
+    Outcome {
+        status: of_status(Some(report.status)),
+        finished_at,
+        run: Some(report.run),
+        recorded: report.recorded.len(),
+        already_there: report.already_there,
+        failed: report.failed.clone(),
+        error: None,
+    }
+}
+
+fn of_backfill(report: &BackfillReport, finished_at: Timestamp) -> Outcome {
+    Outcome {
+        status: of_status(report.status),
+        finished_at,
+        run: report.run,
+        recorded: report.metrics.iter().map(|metric| metric.written).sum(),
+        already_there: report.metrics.iter().map(|metric| metric.already_there).sum(),
+        failed: report.failed.clone(),
+        error: None,
+    }
+}
+
+fn of_error(error: &CollectError, finished_at: Timestamp) -> Outcome {
+    let status = match error {
+        CollectError::Interrupted { .. } => JobStatus::Interrupted,
+        _ => JobStatus::Failed,
+    };
+    tracing::error!(%error, "a run that a request started failed");
+    Outcome {
+        status,
+        finished_at,
+        run: None,
+        recorded: 0,
+        already_there: 0,
+        failed: Vec::new(),
+        error: Some(error.to_string()),
+    }
+}

@@ -1,0 +1,137 @@
+//! Around every request: its id, its limits, its time limit, its line in the log and its count.
+
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::http::{problem::Problem, service::Shared};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest path with its query string, in bytes.
+const MAX_TARGET: usize = 8 * 1024;
+/// All header names and values together, in bytes.
+const MAX_HEADERS: usize = 32 * 1024;
+/// Longest request id that is taken from a client or a proxy.
+const MAX_REQUEST_ID: usize = 64;
+
+pub async fn guard(State(service): State<Shared>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(request.headers());
+    let method = known(request.method());
+    let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
+    let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
+    service.telemetry.in_flight(1.0);
+    let mut response = limited(&service, request, next).instrument(span.clone()).await;
+    service.telemetry.in_flight(-1.0);
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    service.telemetry.answered(method, route.as_deref().unwrap_or("none"), status, took);
+    span.in_scope(|| {
+        tracing::info!(
+            method,
+            path,
+            status,
+            duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
+        );
+    });
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// The client's own id if it is harmless, else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
+    let given = headers
+        .get(REQUEST_ID)
+        .filter(|id| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.as_bytes().iter().all(harmless));
+    // Hexadecimal digits are always a header value.
+    let new = || HeaderValue::try_from(Uuid::new_v4().simple().to_string());
+    given.cloned().or_else(|| new().ok()).unwrap_or(HeaderValue::from_static("none"))
+}
+
+/// The method for a label: there are only so many.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+async fn limited(service: &Shared, request: Request, next: Next) -> Response {
+    if let Some(problem) = too_large(&request) {
+        return problem.into_response();
+    }
+    // Shed rather than queued: a request that waits is one that its client has given up when its turn comes.
+    let Ok(_permit) = service.permits.try_acquire() else {
+        return Problem::unavailable("the server is busy; try again in a moment").into_response();
+    };
+    let answering = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(service.http.request_timeout, answering).await {
+        Ok(Ok(response)) => response,
+        // The panic's own message was written by the panic hook.
+        Ok(Err(_)) => {
+            tracing::error!("the handler panicked");
+            Problem::internal().into_response()
+        }
+        Err(_) => timed_out(service.http.request_timeout).into_response(),
+    }
+}
+
+fn timed_out(limit: Duration) -> Problem {
+    let detail = format!("the answer took longer than {} s; ask for less, or try again", limit.as_secs());
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timed-out", "It took too long")
+        .detail(detail)
+        .retry_after(1)
+}
+
+fn too_large(request: &Request) -> Option<Problem> {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if target > MAX_TARGET {
+        let detail = format!("path and query have {target} bytes; {MAX_TARGET} is the most");
+        return Some(
+            Problem::new(StatusCode::URI_TOO_LONG, "uri-too-long", "The URI is too long").detail(detail),
+        );
+    }
+    let headers: usize =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    (headers > MAX_HEADERS).then(|| {
+        let detail = format!("the headers have {headers} bytes; {MAX_HEADERS} is the most");
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        Problem::new(status, "headers-too-large", "The headers are too large").detail(detail)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_harmless_request_id_is_taken_over() {
+        let id = |given: &'static str| {
+            let headers: HeaderMap = [(REQUEST_ID, HeaderValue::from_static(given))].into_iter().collect();
+            request_id(&headers)
+        };
+        assert_eq!(id("abc-1.2:3_4"), "abc-1.2:3_4");
+        for harmful in ["", "a b", "a\"b", &"x".repeat(MAX_REQUEST_ID + 1)] {
+            assert_ne!(id(Box::leak(harmful.to_owned().into_boxed_str())), harmful);
+        }
+        assert_ne!(request_id(&HeaderMap::new()), request_id(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,3 @@
+//! What happens around the handlers, from the outside in.
+
+pub mod guard;

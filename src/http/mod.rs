@@ -1,0 +1,21 @@
+//! The query API over HTTP. An endpoint is a file in `api/`; `rest/` speaks PostgREST's language for clients that exist;
+//! `middleware/` is what happens around them. What is answered is made by [`crate::query`] and [`crate::collect`].
+//!
+//! **Architecture Invariant:** no SQL and no arithmetic on records in here.
+
+mod answer;
+mod api;
+mod cache;
+mod health;
+mod jobs;
+mod middleware;
+mod parameters;
+mod problem;
+mod router;
+mod server;
+mod service;
+mod telemetry;
+
+pub use router::{openapi, router};
+pub use server::{Bound, Peer};
+pub use service::{Service, Shared};

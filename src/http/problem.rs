@@ -1,0 +1,153 @@
+//! Errors as problem documents (RFC 9457). Everything that is not a success leaves the server as one of these, whatever
+//! part of it failed; `/rest/v1` alone has errors of another shape, because its clients expect that.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{collect::CollectError, store::StoreError};
+
+const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// A problem document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Problem {
+    /// What sort of problem it is: `urn:daymark:problem:` and a name that does not change.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The sort of problem in words.
+    pub title: String,
+    /// The HTTP status code.
+    #[schema(minimum = 400, maximum = 599)]
+    pub status: u16,
+    /// What was wrong this time, where, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Every parameter that was wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<InvalidParameter>,
+    /// Seconds after which trying again makes sense; the same as the header `Retry-After`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+}
+
+/// A parameter that was wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct InvalidParameter {
+    pub parameter: String,
+    pub detail: String,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, name: &str, title: &str) -> Self {
+        Self {
+            kind: format!("urn:daymark:problem:{name}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: None,
+            errors: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    pub fn invalid_parameters(errors: Vec<InvalidParameter>) -> Self {
+        let details: Vec<_> = errors.iter().map(|error| error.detail.as_str()).collect();
+        let problem = Self::new(StatusCode::BAD_REQUEST, "invalid-parameter", "A parameter is wrong");
+        Self { errors: errors.clone(), ..problem.detail(details.join("; ")) }
+    }
+
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing").detail(detail)
+    }
+
+    pub fn unauthenticated(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Authentication is needed").detail(detail)
+    }
+
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "This is not allowed").detail(detail)
+    }
+
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available at the moment")
+            .detail(detail)
+            .retry_after(1)
+    }
+
+    /// A failure of the server's own. What happened is in the log, not in the answer.
+    pub fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server failed")
+            .detail("the server's log has the details, under the request id of this answer")
+    }
+
+    fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        // A problem is made of strings and numbers, which always serialise.
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, [(header::CONTENT_TYPE, MEDIA_TYPE)], body).into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        // Where the store is and what it said are for the operator.
+        tracing::error!(%error, "the store failed");
+        match error.is_passing() {
+            true => Self::unavailable("the store cannot be reached; try again in a moment"),
+            false => Self::internal(),
+        }
+    }
+}
+
+impl From<CollectError> for Problem {
+    fn from(error: CollectError) -> Self {
+        let (status, name, title) = match &error {
+            CollectError::Store(_) | CollectError::Platform { .. } | CollectError::Unlogged { .. } => {
+                return match error {
+                    CollectError::Store(error) => error.into(),
+                    other => {
+                        tracing::error!(error = %other, "a run failed");
+                        Self::internal()
+                    }
+                };
+            }
+            CollectError::Busy { .. } => (StatusCode::CONFLICT, "busy", "Somebody else is at it"),
+            CollectError::Unfinished { .. } => {
+                (StatusCode::CONFLICT, "unfinished-day", "The day is not finished")
+            }
+            CollectError::NoDefinitions | CollectError::OtherTimeZone { .. } => {
+                (StatusCode::CONFLICT, "not-applied", "The definitions are not applied")
+            }
+            _ => (StatusCode::BAD_REQUEST, "invalid-request", "The request cannot be carried out"),
+        };
+        Self::new(status, name, title).detail(error.to_string())
+    }
+}

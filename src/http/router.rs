@@ -1,0 +1,85 @@
+//! Which path leads where, and what lies around it.
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderValue, Method, Uri, header},
+    middleware::from_fn_with_state,
+    routing::get,
+};
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+use utoipa::openapi::OpenApi;
+
+use super::{api, health, middleware::guard::guard, problem::Problem, service::Shared};
+
+/// The OpenAPI 3.1 document of the API.
+pub fn openapi() -> OpenApi {
+    api::router().into_openapi()
+}
+
+pub fn router(service: Shared) -> Router {
+    let (api, _) = api::router().split_for_parts();
+    let answers = api
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(api::MAX_BODY))
+        .layer(cors(&service.http.cors_origins))
+        .layer(from_fn_with_state(service.clone(), guard))
+        .with_state(service.clone());
+    Router::new()
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .with_state(service)
+        .merge(answers)
+}
+
+async fn not_found(uri: Uri) -> Problem {
+    Problem::not_found(format!("there is nothing at {}; /docs lists what there is", uri.path()))
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
+    let status = axum::http::StatusCode::METHOD_NOT_ALLOWED;
+    Problem::new(status, "method-not-allowed", "The method is not allowed here")
+        .detail(format!("{} cannot be asked for with {method}", uri.path()))
+}
+
+/// Closed unless origins are configured.
+fn cors(origins: &[String]) -> CorsLayer {
+    let layer = CorsLayer::new();
+    if origins.is_empty() {
+        return layer;
+    }
+    let allowed = match origins.iter().any(|origin| origin == "*") {
+        true => AllowOrigin::from(Any),
+        false => AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::try_from(origin).ok())),
+    };
+    layer
+        .allow_origin(allowed)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        // What supabase-js sends beside the usual.
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::ACCEPT,
+            header::RANGE,
+            header::IF_NONE_MATCH,
+            header::HeaderName::from_static("apikey"),
+            header::HeaderName::from_static("prefer"),
+            header::HeaderName::from_static("range-unit"),
+            header::HeaderName::from_static("accept-profile"),
+            header::HeaderName::from_static("content-profile"),
+            header::HeaderName::from_static("x-client-info"),
+            header::HeaderName::from_static("x-request-id"),
+            header::HeaderName::from_static("x-retry-count"),
+        ])
+        .expose_headers([
+            header::ETAG,
+            header::LOCATION,
+            header::RETRY_AFTER,
+            header::CONTENT_RANGE,
+            header::HeaderName::from_static("ratelimit"),
+            header::HeaderName::from_static("ratelimit-policy"),
+            header::HeaderName::from_static("x-request-id"),
+        ])
+}

@@ -1,0 +1,117 @@
+//! The server: accepting connections, and stopping without cutting anybody off.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, extract::Request};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tower::ServiceExt;
+
+use super::service::Shared;
+use crate::collect::Cancellation;
+
+/// Open connections, busy or not.
+const MAX_CONNECTIONS: usize = 4096;
+/// How long a client may take to send the head of a request, or leave a connection idle.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// What of a request's head is buffered, in bytes. Whatever is longer is answered with 431.
+const MAX_HEAD: usize = 64 * 1024;
+/// After an error that would only repeat itself at once, such as no file descriptor being left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often what was counted is summed up, so that it takes no more memory with every request.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Who is at the other end of the connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// A server that has its address and does not answer yet.
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// # Errors
+    /// When the address is taken, not this machine's, or not allowed.
+    pub async fn at(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        Ok(Self { address: listener.local_addr()?, listener })
+    }
+
+    /// The address with the port that was taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `stop`. Then no connection is accepted any more, requests in flight are finished, and jobs are
+    /// asked to end what they are committing.
+    pub async fn serve(self, router: Router, service: Shared, stop: Cancellation) {
+        let graceful = GracefulShutdown::new();
+        let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let upkeep = tokio::spawn(keep_up(Arc::clone(&service)));
+        loop {
+            // Closed it never is; were it, this would end the server rather than go on without a limit.
+            let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { break };
+            let (stream, peer) = tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection cannot be accepted");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    }
+                },
+                () = stop.cancelled() => break,
+            };
+            let connection = connection(stream, peer, router.clone());
+            let connection = graceful.watch(connection);
+            tokio::spawn(async move {
+                // Clients break connections off all the time.
+                let _ = connection.await;
+                drop(permit);
+            });
+        }
+        drop(self.listener);
+        tracing::info!("stopping");
+        let finished = tokio::time::timeout(service.http.shutdown, graceful.shutdown()).await;
+        if finished.is_err() {
+            tracing::warn!("requests in flight did not finish in time and are cut off");
+        }
+        service.jobs.stop().await;
+        upkeep.abort();
+    }
+}
+
+fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
+    // Answers are written whole; there is nothing to wait for.
+    let _ = stream.set_nodelay(true);
+    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let mut request: Request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        router.clone().oneshot(request)
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+}
+
+async fn keep_up(service: Shared) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        service.telemetry.keep_up();
+    }
+}

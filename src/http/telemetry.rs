@@ -1,0 +1,86 @@
+//! What the server counts about itself, for Prometheus at `/metrics`.
+
+use std::time::Duration;
+
+use metrics::{Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+const REQUESTS: &str = "daymark_http_requests_total";
+const SECONDS: &str = "daymark_http_request_duration_seconds";
+const IN_FLIGHT: &str = "daymark_http_requests_in_flight";
+const CACHE: &str = "daymark_http_cache_total";
+const STORE_QUERIES: &str = "daymark_http_store_queries_total";
+
+/// Upper bounds in seconds. The target for queries is 0.1 s on average and 0.2 s for 95 of 100.
+const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 1.0, 10.0];
+
+const METADATA: Metadata = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
+
+/// The counters of one server; two servers in a process do not share them.
+pub struct Telemetry {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+}
+
+impl Telemetry {
+    pub fn new() -> Self {
+        let builder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Full(SECONDS.to_owned()), &BUCKETS)
+            .unwrap_or_else(|_| PrometheusBuilder::new());
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        let describe = |name: &'static str, text: &'static str| {
+            recorder.describe_counter(KeyName::from_const_str(name), None, SharedString::const_str(text));
+        };
+        describe(REQUESTS, "Requests answered, by method, route and status.");
+        describe(CACHE, "Answers asked of the cache, by outcome: hit, miss, bypass.");
+        describe(STORE_QUERIES, "Answers that were made by asking the store.");
+        recorder.describe_histogram(
+            KeyName::from_const_str(SECONDS),
+            Some(Unit::Seconds),
+            SharedString::const_str("Time from a request's head to its answer's head."),
+        );
+        recorder.describe_gauge(
+            KeyName::from_const_str(IN_FLIGHT),
+            None,
+            SharedString::const_str("Requests being worked on."),
+        );
+        Self { recorder, handle }
+    }
+
+    /// `route` is the pattern of the path, not the path: there are only so many.
+    pub fn answered(&self, method: &'static str, route: &str, status: u16, took: Duration) {
+        let route = SharedString::from(route.to_owned());
+        let labels = vec![
+            Label::new("method", method),
+            Label::new("route", route.clone()),
+            Label::new("status", status.to_string()),
+        ];
+        self.recorder.register_counter(&Key::from_parts(REQUESTS, labels), &METADATA).increment(1);
+        let key = Key::from_parts(SECONDS, vec![Label::new("route", route)]);
+        self.recorder.register_histogram(&key, &METADATA).record(took.as_secs_f64());
+    }
+
+    pub fn in_flight(&self, change: f64) {
+        self.recorder.register_gauge(&Key::from_static_name(IN_FLIGHT), &METADATA).increment(change);
+    }
+
+    pub fn cache(&self, outcome: &'static str) {
+        let key = Key::from_parts(CACHE, vec![Label::new("outcome", outcome)]);
+        self.recorder.register_counter(&key, &METADATA).increment(1);
+    }
+
+    pub fn store_query(&self) {
+        self.recorder.register_counter(&Key::from_static_name(STORE_QUERIES), &METADATA).increment(1);
+    }
+
+    /// Sums up what was counted since; to be called every few seconds.
+    pub fn keep_up(&self) {
+        self.handle.run_upkeep();
+    }
+
+    /// The text format of Prometheus.
+    pub fn render(&self) -> String {
+        self.handle.render()
+    }
+}
