@@ -9,7 +9,6 @@ mod cache;
 mod health;
 mod jobs;
 mod middleware;
-mod parameters;
 mod problem;
 mod router;
 mod server;
