@@ -13,6 +13,7 @@ mod postgres;
 mod retrying;
 mod row;
 mod sqlite;
+pub mod table;
 mod watch;
 
 use std::{
@@ -26,6 +27,7 @@ use uuid::Uuid;
 
 pub use error::StoreError;
 pub use log::{Finish, LockName, NewRun, Run, RunKind, RunStatus};
+pub use table::{TablePage, TableQuery};
 pub use watch::{SharedWatch, Watch};
 
 use crate::{
@@ -172,4 +174,8 @@ pub trait Store: Send + Sync {
 
     /// Starts to notice commits. Must be called within a Tokio runtime.
     fn watch(&self) -> SharedWatch;
+
+    /// Rows of one of the tables as JSON; the same text, up to white space and the order of keys within a column's
+    /// object, whichever database it is. One statement.
+    async fn table(&self, query: &TableQuery) -> Result<TablePage, StoreError>;
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     DefinitionChange, Finish, Held, LockName, MigrationNames, NewRun, RecordedDays, Run, RunFilter,
-    SharedWatch, Store, StoreError, StoredDefinition,
+    SharedWatch, Store, StoreError, StoredDefinition, TablePage, TableQuery,
 };
 use crate::{
     database::RetryPolicy,
@@ -103,5 +103,9 @@ impl<S: Store> Store for Retrying<S> {
 
     fn watch(&self) -> SharedWatch {
         self.store.watch()
+    }
+
+    async fn table(&self, query: &TableQuery) -> Result<TablePage, StoreError> {
+        retry!(self.table(query))
     }
 }

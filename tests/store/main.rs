@@ -12,3 +12,4 @@ mod schema;
 mod story;
 #[path = "../support/mod.rs"]
 mod support;
+mod table;

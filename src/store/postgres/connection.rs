@@ -36,10 +36,11 @@ pub(super) fn pool(options: PgConnectOptions, schema: &str) -> PgPool {
 
 /// These are set by statements and not as startup parameters, which connection poolers refuse. They do need a pooler
 /// that leaves a session to one client as long as it lasts. Commits must survive a crash of the server whatever it is
-/// configured to; a setting that asks for more than that is left as it is.
+/// configured to; a setting that asks for more than that is left as it is. Instants that the server writes as text are
+/// UTC.
 fn settings(schema: &str) -> String {
     format!(
-        "SET search_path TO {}, pg_temp; SET lock_timeout TO {LOCK_TIMEOUT_MS};
+        "SET search_path TO {}, pg_temp; SET lock_timeout TO {LOCK_TIMEOUT_MS}; SET TimeZone TO 'UTC';
          SELECT set_config('synchronous_commit', 'on', FALSE) WHERE current_setting('synchronous_commit') = 'off'",
         quoted(schema)
     )

@@ -7,6 +7,7 @@ mod lock;
 mod migrate;
 mod records;
 mod runs;
+mod table;
 mod text;
 mod watch;
 
@@ -20,7 +21,7 @@ use uuid::Uuid;
 
 use super::{
     DefinitionChange, Finish, Held, LockName, MigrationNames, NewRun, RecordedDays, Run, RunFilter,
-    SharedWatch, Store, StoreError, StoredDefinition, row,
+    SharedWatch, Store, StoreError, StoredDefinition, TablePage, TableQuery, row,
 };
 use crate::metric::{MetricKey, Provenance, Record};
 
@@ -135,5 +136,9 @@ impl Store for PostgresStore {
 
     fn watch(&self) -> SharedWatch {
         self.start_watch()
+    }
+
+    async fn table(&self, query: &TableQuery) -> Result<TablePage, StoreError> {
+        self.table(query).await
     }
 }

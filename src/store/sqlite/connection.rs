@@ -7,7 +7,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::SqliteStore;
+use super::{
+    SqliteStore,
+    table::{DECIMAL_COLLATION, compare_decimals},
+};
 use crate::{database::FaultClass, store::StoreError};
 
 /// One that writes and one that reads meanwhile; each one is a thread and a page cache.
@@ -29,6 +32,7 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
         // Journals of single statements; each writes a thousand records at most.
         .pragma("temp_store", "memory")
         .row_buffer_size(ROW_BUFFER)
+        .collation(DECIMAL_COLLATION, compare_decimals)
         .disable_statement_logging()
 }
 

@@ -6,6 +6,7 @@ mod lock;
 mod migrate;
 mod records;
 mod runs;
+mod table;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use uuid::Uuid;
 
 use super::{
     DefinitionChange, Finish, Held, LockName, MigrationNames, NewRun, RecordedDays, Run, RunFilter,
-    SharedWatch, Store, StoreError, StoredDefinition, row,
+    SharedWatch, Store, StoreError, StoredDefinition, TablePage, TableQuery, row,
 };
 use crate::{
     database::{Fault, FaultClass},
@@ -138,5 +139,9 @@ impl Store for SqliteStore {
 
     fn watch(&self) -> SharedWatch {
         self.start_watch()
+    }
+
+    async fn table(&self, query: &TableQuery) -> Result<TablePage, StoreError> {
+        self.table(query).await
     }
 }

@@ -1,0 +1,99 @@
+//! Rows of Daymark's tables as JSON, made by the server.
+
+use sqlx::{AssertSqlSafe, Row};
+
+use super::PostgresStore;
+use crate::store::{
+    StoreError, TablePage, TableQuery,
+    table::{Column, ColumnKind, Dialect, Parameter, Statement, Value},
+};
+
+struct Postgres;
+
+/// The type of a column, as a cast names it.
+fn type_name(column: &Column) -> &'static str {
+    match column.kind {
+        ColumnKind::Text => "TEXT",
+        ColumnKind::Date => "DATE",
+        ColumnKind::Instant => "TIMESTAMPTZ",
+        ColumnKind::Decimal => "NUMERIC",
+        ColumnKind::Integer => "BIGINT",
+        ColumnKind::Boolean => "BOOLEAN",
+        ColumnKind::Uuid => "UUID",
+        ColumnKind::Object => "JSONB",
+    }
+}
+
+impl Dialect for Postgres {
+    const OBJECT: &'static str = "json_build_object";
+    const ARRAY: &'static str = "json_agg";
+
+    fn json(_: &Column, source: &str) -> String {
+        source.to_owned()
+    }
+
+    fn json_text(_: &Column, source: &str) -> String {
+        format!("CAST({source} AS TEXT)")
+    }
+
+    fn comparable(column: &Column) -> String {
+        match column.kind {
+            // By bytes, whatever the collation of the database.
+            ColumnKind::Text => format!("{} COLLATE \"C\"", column.name),
+            _ => column.name.to_owned(),
+        }
+    }
+
+    fn parameter(column: &Column, number: usize) -> String {
+        format!("CAST(${number}::TEXT AS {})", type_name(column))
+    }
+
+    fn one_of(column: &Column, number: usize) -> String {
+        format!("= ANY (CAST(${number}::TEXT[] AS {}[]))", type_name(column))
+    }
+
+    fn text_parameter(number: usize) -> String {
+        format!("${number}::TEXT")
+    }
+
+    fn text(value: &Value) -> String {
+        match value {
+            Value::Text(text) => text.clone(),
+            Value::Date(date) => date.to_string(),
+            Value::Instant(instant) => instant.to_string(),
+            Value::Decimal(decimal) => decimal.to_string(),
+            Value::Integer(integer) => integer.to_string(),
+            Value::Boolean(boolean) => boolean.to_string(),
+            Value::Uuid(uuid) => uuid.to_string(),
+        }
+    }
+
+    fn list(values: &[Value]) -> Parameter {
+        Parameter::List(values.iter().map(Self::text).collect())
+    }
+}
+
+impl PostgresStore {
+    pub(super) async fn table(&self, query: &TableQuery) -> Result<TablePage, StoreError> {
+        let Statement { sql, parameters } = Statement::new::<Postgres>(query, &self.tenant);
+        let mut statement = sqlx::query(AssertSqlSafe(sql));
+        for parameter in parameters {
+            statement = match parameter {
+                Parameter::Text(text) => statement.bind(text),
+                Parameter::List(texts) => statement.bind(texts),
+            };
+        }
+        let columns = statement.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))?;
+        let page = || -> Result<_, sqlx::Error> {
+            let json: Option<&str> = columns.try_get_unchecked("page")?;
+            let rows: i64 = columns.try_get("row_count")?;
+            let total: Option<i64> = columns.try_get_unchecked("total")?;
+            Ok(TablePage {
+                json: json.unwrap_or("[]").to_owned(),
+                rows: rows.unsigned_abs(),
+                total: total.map(i64::unsigned_abs),
+            })
+        };
+        page().map_err(|error| self.failed(error))
+    }
+}

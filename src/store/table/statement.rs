@@ -1,0 +1,172 @@
+//! The one statement that answers a [`TableQuery`]. What the two databases write differently is a [`Dialect`].
+
+use super::{Column, ColumnKind, Comparison, Condition, Order, Output, State, TableQuery, Value};
+
+/// How a database writes what a [`TableQuery`] needs. `column` is always a name out of a table's own list.
+pub(in crate::store) trait Dialect {
+    /// The function that makes an object of names and values, and the one that makes an array of a column.
+    const OBJECT: &'static str;
+    const ARRAY: &'static str;
+
+    /// `source`, a value of the column, as it goes into a JSON object: numbers as numbers, with all digits.
+    fn json(column: &Column, source: &str) -> String;
+    /// `source`, a value of the column, as a JSON string.
+    fn json_text(column: &Column, source: &str) -> String;
+    /// The column so that it sorts and compares as its kind should, on every database alike.
+    fn comparable(column: &Column) -> String;
+    /// The parameter of that number as a value of the column.
+    fn parameter(column: &Column, number: usize) -> String;
+    /// A set, for the right side of `=`, of the values in the parameter of that number.
+    fn one_of(column: &Column, number: usize) -> String;
+    fn text_parameter(number: usize) -> String;
+    /// A value as the text that [`Dialect::parameter`] reads.
+    fn text(value: &Value) -> String;
+    /// A list of values as what [`Dialect::one_of`] reads.
+    fn list(values: &[Value]) -> Parameter;
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store) enum Parameter {
+    Text(String),
+    List(Vec<String>),
+}
+
+/// SQL whose rows are one: the JSON array, how many rows are in it, how many there are (or NULL).
+pub(in crate::store) struct Statement {
+    pub(in crate::store) sql: String,
+    /// By their numbers from 1 on.
+    pub(in crate::store) parameters: Vec<Parameter>,
+}
+
+impl Statement {
+    pub(in crate::store) fn new<D: Dialect>(query: &TableQuery, tenant: &str) -> Self {
+        let mut writer = Writer::<D> { parameters: Vec::new(), dialect: std::marker::PhantomData };
+        let table = query.table.name();
+        let tenant = D::text_parameter(writer.add(Parameter::Text(tenant.to_owned())));
+        let condition = format!("tenant_id = {tenant} AND {}", writer.condition(&query.condition));
+        let total = match query.count {
+            true => format!("(SELECT count(*) FROM {table} WHERE {condition})"),
+            false => "NULL".to_owned(),
+        };
+        let limit = writer.number(query.limit);
+        let offset = writer.number(query.offset);
+        let entry = writer.entry(&query.columns);
+        let needed = needed(query);
+        let order = order::<D>(query);
+        let array = D::ARRAY;
+        let sql = format!(
+            "SELECT {array}({entry}) AS page, count(*) AS row_count, {total} AS total
+             FROM (SELECT {needed} FROM {table} WHERE {condition} ORDER BY {order} LIMIT {limit} OFFSET {offset}) AS page"
+        );
+        Self { sql, parameters: writer.parameters }
+    }
+}
+
+/// What a LIMIT or an OFFSET is a value of.
+static ROWS: Column = Column { name: "rows", kind: ColumnKind::Integer, nullable: false };
+
+/// The columns that the page has, each once; a constant where the rows are only counted.
+fn needed(query: &TableQuery) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for output in &query.columns {
+        if !names.contains(&output.column.name) {
+            names.push(output.column.name);
+        }
+    }
+    match names.is_empty() {
+        true => "1".to_owned(),
+        false => names.join(", "),
+    }
+}
+
+fn order<D: Dialect>(query: &TableQuery) -> String {
+    let key = query.table.key().iter().filter_map(|name| query.table.column(name));
+    let unless_given = key.filter(|column| query.order.iter().all(|given| given.column.name != column.name));
+    let key = unless_given.map(|column| Order::by(column, false));
+    let terms = query.order.iter().copied().chain(key).map(|term| {
+        let column = D::comparable(term.column);
+        let direction = if term.descending { " DESC" } else { "" };
+        // Said of no column that cannot be NULL: an index would be of no use then.
+        let nulls = match (term.column.nullable, term.nulls_first) {
+            (false, _) => "",
+            (true, true) => " NULLS FIRST",
+            (true, false) => " NULLS LAST",
+        };
+        format!("{column}{direction}{nulls}")
+    });
+    terms.collect::<Vec<_>>().join(", ")
+}
+
+struct Writer<D> {
+    parameters: Vec<Parameter>,
+    dialect: std::marker::PhantomData<D>,
+}
+
+impl<D: Dialect> Writer<D> {
+    /// The number of the parameter.
+    fn add(&mut self, parameter: Parameter) -> usize {
+        self.parameters.push(parameter);
+        self.parameters.len()
+    }
+
+    /// A number of rows: a parameter, so that pages are one statement to the database.
+    fn number(&mut self, rows: u64) -> String {
+        let number = self.add(Parameter::Text(rows.min(i64::MAX.unsigned_abs()).to_string()));
+        D::parameter(&ROWS, number)
+    }
+
+    /// The object of a row.
+    fn entry(&mut self, outputs: &[Output]) -> String {
+        let members = outputs.iter().map(|output| {
+            let name = match &output.alias {
+                Some(alias) => D::text_parameter(self.add(Parameter::Text(alias.clone()))),
+                None => format!("'{}'", output.column.name),
+            };
+            let source = format!("page.{}", output.column.name);
+            let value = match output.as_text {
+                true => D::json_text(output.column, &source),
+                false => D::json(output.column, &source),
+            };
+            format!("{name}, {value}")
+        });
+        format!("{}({})", D::OBJECT, members.collect::<Vec<_>>().join(", "))
+    }
+
+    fn condition(&mut self, condition: &Condition) -> String {
+        match condition {
+            Condition::All(parts) => self.joined(parts, " AND ", "TRUE"),
+            Condition::Any(parts) => self.joined(parts, " OR ", "FALSE"),
+            Condition::Not(part) => format!("(NOT {})", self.condition(part)),
+            Condition::Compare { column, comparison, value } => self.compare(column, *comparison, value),
+            Condition::In { column, values } => {
+                let number = self.add(D::list(values));
+                format!("({} {})", D::comparable(column), D::one_of(column, number))
+            }
+            Condition::Is { column, state } => {
+                let state = match state {
+                    State::Null | State::Unknown => "NULL",
+                    State::NotNull => "NOT NULL",
+                    State::True => "TRUE",
+                    State::False => "FALSE",
+                };
+                format!("({} IS {state})", column.name)
+            }
+        }
+    }
+
+    fn compare(&mut self, column: &Column, comparison: Comparison, value: &Value) -> String {
+        let number = self.add(Parameter::Text(D::text(value)));
+        let (left, right) = (D::comparable(column), D::parameter(column, number));
+        format!("({left} {} {right})", comparison.operator())
+    }
+
+    fn joined(&mut self, parts: &[Condition], word: &str, of_none: &str) -> String {
+        match parts {
+            [] => of_none.to_owned(),
+            parts => {
+                let parts: Vec<_> = parts.iter().map(|part| self.condition(part)).collect();
+                format!("({})", parts.join(word))
+            }
+        }
+    }
+}
