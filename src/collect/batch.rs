@@ -130,6 +130,12 @@ impl<T> Answers<'_, T> {
     }
 }
 
+impl<T> Answer<'_, T> {
+    pub fn fault(&self) -> Option<&Fault> {
+        self.readings.as_ref().err().copied()
+    }
+}
+
 impl Answer<'_, Vec<Tally>> {
     /// The tallies of one day, in the order of the metric's readings.
     pub fn of_day(&self, day: usize) -> Result<Vec<&Tally>, &Fault> {

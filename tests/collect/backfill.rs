@@ -5,16 +5,17 @@ use std::{collections::BTreeSet, sync::Mutex};
 use daymark::{
     collect::{
         BackfillReport, BackfillRequest, Cancellation, Canceller, CollectError, Progress, backfill,
-        collect_day,
+        collect_day, gaps,
     },
-    metric::Provenance,
+    metric::{Definition, MetricType, Provenance},
     store::{NewRun, RunKind, RunStatus},
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
     on,
-    world::{Heard, LAST_FINISHED, World, definitions, january, message, range, right_now},
+    world::{Heard, LAST_FINISHED, World, definition, definitions, january, message, range, right_now},
 };
 
 on! { [sqlite_store_of_postgres, postgres_store_of_sqlite]
@@ -32,6 +33,8 @@ on! { [sqlite, postgres]
     a_platform_without_rows_has_no_first_day,
     a_range_that_is_not_over_is_refused,
     a_metric_that_fails_is_reported_for_the_range,
+    an_unreadable_value_costs_its_day_only,
+    a_metric_of_which_nothing_can_be_read_is_given_up_soon,
     a_metric_that_tells_of_now_only_is_left_out,
     a_new_metric_is_filled_without_touching_the_others,
 }
@@ -194,6 +197,45 @@ async fn a_metric_that_fails_is_reported_for_the_range(world: World) {
     assert_eq!(report.failed.len(), 1);
     assert!(report.failed[0].message.ends_with("(10 days)"), "{}", report.failed[0].message);
     assert_eq!((world.records().await.len(), report.misfits), (30, vec![]));
+}
+
+/// The mean score of the posts; every score is 1, but infinite on the days `unreadable`.
+async fn with_scores(world: &World, unreadable: &str) {
+    let infinite = if world.is_postgres_platform() { "'Infinity'::float8" } else { "9e999" };
+    world.execute("ALTER TABLE posts ADD COLUMN score double precision").await;
+    world
+        .execute(&format!("UPDATE posts SET score = CASE WHEN {unreadable} THEN {infinite} ELSE 1 END"))
+        .await;
+    let measure = json!({"measure": "average", "rows": {"source": "posts"}, "column": "score"});
+    let score = definition(world.time_format(), "score", measure);
+    let mut wanted = definitions(world.time_format());
+    wanted.push(Definition { metric_type: MetricType::Average, ..score });
+    world.apply(&wanted).await;
+}
+
+async fn an_unreadable_value_costs_its_day_only(world: World) {
+    let on =
+        |day: i8| format!("(created_at >= '2025-01-{day:02}' AND created_at < '2025-01-{:02}')", day + 1);
+    with_scores(&world, &format!("{} OR {}", on(3), on(8))).await;
+    let report = fill(&world, &BackfillRequest::default()).await.unwrap();
+    assert_eq!((report.status, report.misfits), (Some(RunStatus::Partial), vec![]));
+    let failed: Vec<_> = report.failed.iter().map(daymark::collect::Failure::summary).collect();
+    assert!(failed[0].starts_with("score: 2025-01-03: `Infinity` is not a finite"), "{failed:?}");
+    assert!(failed.len() == 1 && failed[0].ends_with(" (2 days)"), "{failed:?}");
+    let days: Vec<_> = world.values("score").await;
+    let read = [1, 2, 4, 5, 6, 7, 9, 10].map(|day| (january(day), "1".to_owned()));
+    assert_eq!((days, world.records().await.len()), (read.to_vec(), 48));
+    let gaps = gaps(&world.context, None, None).await.unwrap().gaps;
+    let gaps: Vec<_> = gaps.iter().map(|gap| (gap.first, gap.days, gap.cause.name())).collect();
+    assert_eq!(gaps, [(january(3), 1, "failed"), (january(8), 1, "failed")]);
+}
+
+async fn a_metric_of_which_nothing_can_be_read_is_given_up_soon(world: World) {
+    with_scores(&world, "TRUE").await;
+    let report = fill(&world, &BackfillRequest::default()).await.unwrap();
+    assert_eq!((report.status, report.failed.len()), (Some(RunStatus::Partial), 1));
+    assert!(report.failed[0].message.ends_with(" (10 days)"), "{}", report.failed[0].message);
+    assert_eq!(world.records().await.len(), 40);
 }
 
 async fn a_metric_that_tells_of_now_only_is_left_out(world: World) {

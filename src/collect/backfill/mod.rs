@@ -3,6 +3,7 @@
 //! committed and the next one goes on from there.
 
 mod missing;
+mod narrow;
 mod range;
 mod reading;
 

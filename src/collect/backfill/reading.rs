@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use super::missing::{Group, Missing, group};
+use super::{
+    missing::{Group, Missing, group},
+    narrow::{is_of_data, narrow},
+};
 use crate::{
     collect::{
         Context, Failure,
-        batch::{Answers, Batch},
+        batch::{Answer, Answers, Batch},
         recording::{self, Origin},
     },
     database::Fault,
@@ -20,7 +23,14 @@ use crate::{
 /// What is to be read.
 pub(super) struct Plan<'a> {
     missing: &'a [Missing],
-    groups: Vec<(Group, Batch)>,
+    groups: Vec<GroupPlan>,
+}
+
+struct GroupPlan {
+    group: Group,
+    batch: Batch,
+    /// A batch for each member by itself, for what cannot be read together.
+    alone: Vec<Batch>,
 }
 
 /// What was read.
@@ -34,6 +44,17 @@ struct GroupReading<'a> {
     members: &'a [usize],
     days: Vec<DayBounds>,
     answers: Answers<'a, Vec<Tally>>,
+    extent: Extent,
+}
+
+/// How much of a group's range a reading is of.
+#[derive(Clone, PartialEq, Eq)]
+enum Extent {
+    /// All of it. These of its metrics failed and were read again in pieces.
+    Whole {
+        narrowed: Vec<usize>,
+    },
+    Piece,
 }
 
 /// The metrics that failed, by their index in what is missing: what happened first, and to how many days.
@@ -42,12 +63,13 @@ pub(super) struct Failures(BTreeMap<usize, (Failure, usize)>);
 
 impl<'a> Plan<'a> {
     pub fn new(missing: &'a [Missing]) -> Self {
-        let with_batch = |group: Group| {
-            let definitions = group.members.iter().map(|member| &missing[*member].metric.definition);
-            let batch = Batch::new(definitions.enumerate());
-            (group, batch)
+        let plan = |group: Group| {
+            let definitions = || group.members.iter().map(|member| &missing[*member].metric.definition);
+            let batch = Batch::new(definitions().enumerate());
+            let alone = definitions().map(|definition| Batch::new([(0, definition)])).collect();
+            GroupPlan { group, batch, alone }
         };
-        Self { missing, groups: group(missing).into_iter().map(with_batch).collect() }
+        Self { missing, groups: group(missing).into_iter().map(plan).collect() }
     }
 
     /// Reads everything from a new cut.
@@ -56,10 +78,23 @@ impl<'a> Plan<'a> {
         let mut cut = context.platform.open_cut().await?;
         let origin = Origin::of_backfill(context, run);
         let mut groups = Vec::new();
-        for (group, batch) in &self.groups {
+        for GroupPlan { group, batch, alone } in &self.groups {
             let days = context.calendar.days(group.first, group.last);
             let answers = batch.read(cut.as_mut(), &schema, &days).await?;
-            groups.push(GroupReading { members: &group.members, days, answers });
+            let of_data = |answer: &Answer<'_, _>| days.len() > 1 && answer.fault().is_some_and(is_of_data);
+            let narrowed: Vec<_> = answers.iter().filter(of_data).map(|answer| answer.metric).collect();
+            for &metric in &narrowed {
+                let members = &group.members[metric..=metric];
+                let pieces = narrow(cut.as_mut(), &schema, &alone[metric], &days).await?;
+                groups.extend(pieces.into_iter().map(|(days, answers)| GroupReading {
+                    members,
+                    days,
+                    answers,
+                    extent: Extent::Piece,
+                }));
+            }
+            let extent = Extent::Whole { narrowed };
+            groups.push(GroupReading { members: &group.members, days, answers, extent });
         }
         Ok(Reading { missing: self.missing, groups, origin })
     }
@@ -80,7 +115,8 @@ impl Reading<'_> {
                     match recording::record(metric, *date, &tallies, &self.origin) {
                         Ok(record) => records.push(record),
                         Err(error) => {
-                            failures.add(member, &metric.definition.category, format!("{date}: {error}"));
+                            let category = &metric.definition.category;
+                            failures.add(member, Failure::of_value(category, format!("{date}: {error}")), 1);
                         }
                     }
                 }
@@ -89,16 +125,16 @@ impl Reading<'_> {
         records
     }
 
-    /// The metrics of which a reading failed, for the whole of their range.
+    /// The metrics of which a reading failed, for all of their range or for some days.
     pub fn faults(&self) -> Failures {
         let mut failures = Failures::default();
         for group in &self.groups {
-            for answer in group.answers.iter() {
+            for answer in group.answers.iter().filter(|answer| !group.was_narrowed(answer.metric)) {
                 if let Err(fault) = answer.readings {
                     let member = group.members[answer.metric];
                     let missing = &self.missing[member];
                     let failure = Failure::of_fault(&missing.metric.definition.category, fault);
-                    failures.0.insert(member, (failure, missing.days.len()));
+                    failures.add(member, group.placed(failure), group.missing(missing));
                 }
             }
         }
@@ -106,10 +142,35 @@ impl Reading<'_> {
     }
 }
 
+impl GroupReading<'_> {
+    fn was_narrowed(&self, metric: usize) -> bool {
+        matches!(&self.extent, Extent::Whole { narrowed } if narrowed.contains(&metric))
+    }
+
+    /// The failure, saying of which days it is unless it is of all.
+    fn placed(&self, failure: Failure) -> Failure {
+        let place = match (&self.extent, self.days.as_slice()) {
+            (Extent::Piece, [only]) => format!("{}: ", only.date),
+            (Extent::Piece, [first, .., last]) => format!("{} to {}: ", first.date, last.date),
+            _ => String::new(),
+        };
+        Failure { message: format!("{place}{}", failure.message), ..failure }
+    }
+
+    /// How many of the days that a metric lacks are in here.
+    fn missing(&self, missing: &Missing) -> usize {
+        match (self.days.first(), self.days.last()) {
+            (Some(first), Some(last)) => missing.between(first.date, last.date).len(),
+            _ => 0,
+        }
+    }
+}
+
 impl Failures {
-    fn add(&mut self, member: usize, category: &str, message: String) {
-        let entry = self.0.entry(member).or_insert_with(|| (Failure::of_value(category, message), 0));
-        entry.1 += 1;
+    /// Of so many days; of a metric, the first failure is kept.
+    fn add(&mut self, member: usize, failure: Failure, days: usize) {
+        let entry = self.0.entry(member).or_insert((failure, 0));
+        entry.1 += days;
     }
 
     pub fn contains(&self, member: usize) -> bool {
@@ -136,9 +197,12 @@ mod tests {
     #[test]
     fn a_metric_that_fails_on_many_days_is_listed_once() {
         let mut failures = Failures::default();
-        failures.add(3, "balance", "2025-01-02: negative".to_owned());
-        failures.add(3, "balance", "2025-01-03: negative".to_owned());
-        failures.add(1, "rate", "2025-01-09: odd".to_owned());
+        let mut add = |member, category, message: &str| {
+            failures.add(member, Failure::of_value(category, message.to_owned()), 1);
+        };
+        add(3, "balance", "2025-01-02: negative");
+        add(3, "balance", "2025-01-03: negative");
+        add(1, "rate", "2025-01-09: odd");
         let messages: Vec<_> = failures.list().into_iter().map(|failure| failure.summary()).collect();
         assert_eq!(messages, ["rate: 2025-01-09: odd", "balance: 2025-01-02: negative (2 days)"]);
         assert!(failures.contains(3) && !failures.contains(2));

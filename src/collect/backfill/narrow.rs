@@ -1,0 +1,59 @@
+//! Finding the days of which a metric cannot be read. One unreadable value (a NaN, a division by zero in a view) fails
+//! the statement of a whole range; the range is cut in two, and again, until the days without such a value are read.
+
+use std::collections::VecDeque;
+
+use crate::{
+    collect::batch::{Answers, Batch},
+    database::{Fault, FaultClass},
+    metric::{DayBounds, Tally},
+    platform::{Cut, Schema},
+};
+
+/// How often a range is cut in two, so that at most twice as many pieces are read.
+const MAX_CUTS: usize = 32;
+/// When so many pieces were read and none of them could be, it is not a matter of some days.
+const HOPELESS_PIECES: usize = 6;
+
+/// A part of the range and what was answered for it.
+pub(super) type Piece<'a> = (Vec<DayBounds>, Answers<'a, Vec<Tally>>);
+
+/// Whether it may be the data of some days that a statement failed on.
+pub(super) fn is_of_data(fault: &Fault) -> bool {
+    fault.class == FaultClass::Other
+}
+
+/// Reads `alone`, a batch of one metric, which failed over all of `days`, in pieces. The pieces cover `days`.
+///
+/// # Errors
+/// When the cut is lost.
+pub(super) async fn narrow<'a>(
+    cut: &mut dyn Cut,
+    schema: &Schema,
+    alone: &'a Batch,
+    days: &[DayBounds],
+) -> Result<Vec<Piece<'a>>, Fault> {
+    let mut pieces = Vec::new();
+    let mut ranges: VecDeque<_> = halves(days).into();
+    let (mut cuts, mut read, mut good) = (1, 0, 0);
+    while let Some(range) = ranges.pop_front() {
+        let answers = alone.read(cut, schema, range).await?;
+        let failed = answers.iter().any(|answer| answer.fault().is_some());
+        let of_data = answers.iter().any(|answer| answer.fault().is_some_and(is_of_data));
+        read += 1;
+        good += usize::from(!failed);
+        let hopeful = good > 0 || read < HOPELESS_PIECES;
+        if of_data && range.len() > 1 && cuts < MAX_CUTS && hopeful {
+            cuts += 1;
+            ranges.extend(halves(range));
+        } else {
+            pieces.push((range.to_vec(), answers));
+        }
+    }
+    Ok(pieces)
+}
+
+fn halves(days: &[DayBounds]) -> [&[DayBounds]; 2] {
+    let (earlier, later) = days.split_at(days.len() / 2);
+    [earlier, later]
+}
