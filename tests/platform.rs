@@ -16,7 +16,7 @@ use daymark::{
         Calendar, Condition, DayBounds, Decimal, Filter, Literal, Moments, Phase, QueryShape, Reading, Rows,
         Source, Tally, Test, TimeFormat, TopLabels,
     },
-    platform::{self, DetectedFormat, Platform, PlatformOptions, Sources},
+    platform::{self, ColumnType, DetectedFormat, Platform, PlatformOptions, Sources},
 };
 use jiff::{Timestamp, civil::date, tz::TimeZone};
 use sqlx::{AssertSqlSafe, Connection};
@@ -646,6 +646,37 @@ async fn sqlite_statements_have_a_time_limit_too() {
     let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
     assert_eq!(answers[0].as_ref().unwrap_err().class, FaultClass::TimedOut);
     assert!(answers[1].is_ok());
+}
+
+/// A domain of a domain is read as the type that it is made of in the end, index and all.
+#[tokio::test]
+async fn nested_domains_are_seen_through() {
+    let url = support::fresh_database().await;
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    let setup = "CREATE DOMAIN instant AS timestamptz; CREATE DOMAIN creation AS instant NOT NULL;
+         CREATE DOMAIN label AS varchar(20); CREATE DOMAIN genre AS label; CREATE DOMAIN jazz AS genre;
+         CREATE TABLE things (at creation, actor bigint, genre jazz); CREATE INDEX ON things (at);
+         INSERT INTO things VALUES ('2025-01-01 12:00Z', 1, 'bebop'), ('2025-01-02 12:00Z', 1, 'swing')";
+    sqlx::raw_sql(setup).execute(&mut connection).await.unwrap();
+    let calendar = Calendar::utc();
+    let platform = platform::open(&url.parse().unwrap(), options(&calendar));
+    let schema = platform.inspect().await.unwrap();
+    let things = schema.table(None, "things").unwrap();
+    let (at, genre) = (things.column("at").unwrap(), things.column("genre").unwrap());
+    assert_eq!((at.column_type, at.indexed), (ColumnType::Timestamptz, true));
+    assert_eq!(
+        (at.type_name.as_str(), genre.type_name.as_str()),
+        ("timestamp with time zone", "character varying")
+    );
+    assert_eq!(genre.column_type, ColumnType::Text);
+
+    let swing =
+        Condition { column: "genre".to_owned(), test: Test::Equals(Literal::Text("swing".to_owned())) };
+    let readings = [Reading::Count { rows: rows(Filter(vec![swing])), phase: Phase::Existing }];
+    let sources = BTreeMap::from([("things".to_owned(), source(TimeFormat::Timestamptz, "UTC", false))]);
+    let days = calendar.days(date(2025, 1, 1), date(2025, 1, 2));
+    let answers = platform.open_cut().await.unwrap().read(&schema, &sources, &readings, &days).await.unwrap();
+    assert_eq!(answers[0].as_ref().unwrap(), &[Tally::Count(0), Tally::Count(1)]);
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use insta::assert_snapshot;
 
+use sqlx::Executor;
+
 use crate::site::{DEFINITIONS, Outcome, Site, bare_command};
 
 const MISTAKES: &str = r#"
@@ -104,4 +106,31 @@ async fn databases_that_are_none_are_named() {
         story += &site.transcript(&[&["status", "--retry-attempts", "0", "--store-url", url]]);
     }
     assert_snapshot!(story);
+}
+
+/// How its columns store times is told from the values, and reading those takes too long or is locked out.
+#[tokio::test]
+async fn a_platform_that_cannot_be_looked_at_in_time_is_one_finding() {
+    let site = Site::sqlite().await.ready().await;
+    let check = |limit: &str| {
+        let checked =
+            site.run(&["check", limit, "1", "--retry-attempts", "0", "--format", "json"]).expect_code(1);
+        let found: serde_json::Value = serde_json::from_str(&checked.stdout).unwrap();
+        let findings = found["findings"].as_array().unwrap();
+        assert_eq!(findings.len(), 1, "{}", checked.stdout);
+        assert_eq!((&findings[0]["severity"], &findings[0]["place"]), (&"error".into(), &"platform".into()));
+        findings[0]["message"].as_str().unwrap().to_owned()
+    };
+    let mut application = crate::site::sqlite(&site.platform_url, false).await;
+    application.execute("BEGIN EXCLUSIVE").await.unwrap();
+    let locked = check("--platform-lock-timeout-seconds");
+    assert!(locked.contains("database is locked"), "{locked}");
+    application.execute("ROLLBACK").await.unwrap();
+
+    let endless = "ALTER TABLE members RENAME TO people;
+         CREATE VIEW members AS WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n)
+             SELECT id, '2025-01-01T00:00:00Z' AS joined_at, NULL AS left_at FROM n";
+    application.execute(endless).await.unwrap();
+    let slow = check("--platform-statement-timeout-seconds");
+    assert!(slow.contains("stopped after the time limit of 1 s"), "{slow}");
 }

@@ -38,6 +38,29 @@ async fn one_failing_metric_makes_the_day_partial(site: Site) {
     assert_eq!(check["findings"][0]["place"], "metric ghosts");
 }
 
+/// Somebody's trigger swallows the records of a day: nothing failed, and still they are not there.
+async fn a_backfill_whose_result_does_not_fit_has_failed(site: Site) {
+    let site = site.ready().await;
+    let swallow = match site.is_postgres() {
+        true => {
+            "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+             CREATE TRIGGER swallow BEFORE INSERT ON daymark.daily_metrics FOR EACH ROW
+                 WHEN (NEW.metric_date = '2025-01-04') EXECUTE FUNCTION swallow()"
+        }
+        false => {
+            "CREATE TRIGGER swallow BEFORE INSERT ON daily_metrics WHEN NEW.metric_date = '2025-01-04'
+             BEGIN SELECT RAISE(IGNORE); END"
+        }
+    };
+    site.on_store(swallow).await;
+    let range = ["backfill", "--from", "2025-01-03", "--to", "2025-01-05"];
+    let misfit = site.run(&range).expect_code(1);
+    let expected = "misfit    members_total lacks 1 day between 2025-01-04 and 2025-01-04\n";
+    assert!(misfit.stdout.contains(expected), "{}", misfit.stdout);
+    assert!(!misfit.stdout.contains("failed"), "{}", misfit.stdout);
+    assert_eq!(site.records().await.len(), 12);
+}
+
 async fn who_comes_second_is_told_so(site: Site) {
     let site = site.ready().await;
     let store = site.store();
@@ -106,6 +129,7 @@ crate::on_both!(
     done_and_wrong_arguments,
     an_unreachable_platform_fails_the_run,
     one_failing_metric_makes_the_day_partial,
+    a_backfill_whose_result_does_not_fit_has_failed,
     who_comes_second_is_told_so,
     a_day_that_is_not_over_is_refused_with_the_time_when_it_will_be,
     errors_stay_out_of_the_output,

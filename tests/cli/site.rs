@@ -163,12 +163,12 @@ impl Site {
 
     /// Runs SQL on the platform, as its application would.
     pub async fn on_platform(&self, sql: &str) {
-        let sql = AssertSqlSafe(sql.to_owned());
-        if self.is_postgres() {
-            PgConnection::connect(&self.platform_url).await.unwrap().execute(sql).await.unwrap();
-        } else {
-            sqlite(&self.platform_url, false).await.execute(sql).await.unwrap();
-        }
+        execute(&self.platform_url, sql).await;
+    }
+
+    /// Runs SQL on the store, as its owner.
+    pub async fn on_store(&self, sql: &str) {
+        execute(&self.store_url, sql).await;
     }
 
     /// Every column of every record, as text.
@@ -254,7 +254,16 @@ pub fn filtered(test: impl FnOnce()) {
     settings.bind(test);
 }
 
-async fn sqlite(url: &str, create: bool) -> SqliteConnection {
+async fn execute(url: &str, sql: &str) {
+    let sql = AssertSqlSafe(sql.to_owned());
+    if url.starts_with("postgres") {
+        PgConnection::connect(url).await.unwrap().execute(sql).await.unwrap();
+    } else {
+        sqlite(url, false).await.execute(sql).await.unwrap();
+    }
+}
+
+pub async fn sqlite(url: &str, create: bool) -> SqliteConnection {
     let path = url.strip_prefix("sqlite:").unwrap();
     SqliteConnectOptions::new().filename(path).create_if_missing(create).connect().await.unwrap()
 }
