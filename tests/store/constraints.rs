@@ -150,6 +150,34 @@ async fn log_entries_make_sense(fixture: Fixture) {
     assert_eq!(fixture.sql(&insert("collect", first, second, "completed", end, 1)).await, Ok(1));
 }
 
+/// PostgreSQL has types for these.
+#[tokio::test]
+async fn sqlite_takes_one_form_of_uuids_and_instants() {
+    let fixture = Fixture::sqlite();
+    fixture.store.migrate().await.unwrap();
+    let insert = |id: &str, started_at: &str, completed_at: &str| {
+        format!(
+            "INSERT INTO metric_collection_log (id, tenant_id, kind, collection_date, collection_end_date, started_at,
+                                                status, completed_at, host, process_id)
+             VALUES ('{id}', 'default', 'collect', '2025-01-01', '2025-01-01', '{started_at}', 'completed',
+                     '{completed_at}', 'here', 1)"
+        )
+    };
+    let (id, start, end) = (
+        "0123abcd-0123-4567-89ab-0123456789ab",
+        "2025-02-01T12:00:00.000000Z",
+        "2025-02-01T12:00:01.000000Z",
+    );
+    for id in ["", "1", "0123ABCD-0123-4567-89AB-0123456789AB", "0123abcd01234567-89ab-0123-456789ab----"] {
+        assert!(fixture.sql(&insert(id, start, end)).await.is_err(), "{id} was taken");
+    }
+    for wrong in ["", "soon", "2025-02-01", "2025-02-01 12:00:00.000000Z", "2025-02-01T12:00:00Z"] {
+        assert!(fixture.sql(&insert(id, wrong, end)).await.is_err(), "{wrong} was taken");
+        assert!(fixture.sql(&insert(id, start, wrong)).await.is_err(), "{wrong} was taken");
+    }
+    assert_eq!(fixture.sql(&insert(id, start, end)).await, Ok(1));
+}
+
 async fn values_keep_every_digit(fixture: Fixture) {
     let run = fixture.ready().await;
     let long = format!("-{}.{}", "9".repeat(500), "1".repeat(500));

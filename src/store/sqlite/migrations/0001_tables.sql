@@ -41,14 +41,20 @@ CREATE UNIQUE INDEX metric_definitions_one_active ON metric_definitions (tenant_
 
 -- One entry a run, written before its work starts and finished once.
 CREATE TABLE metric_collection_log (
-    id                  TEXT    NOT NULL,
+    id                  TEXT    NOT NULL CONSTRAINT id_is_a_uuid
+                                CHECK (id GLOB '????????-????-????-????-????????????' AND id NOT GLOB '*[^-0-9a-f]*'
+                                       AND length(replace(id, '-', '')) = 32),
     tenant_id           TEXT    NOT NULL CONSTRAINT tenant_is_a_name
                                 CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
     kind                TEXT    NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('collect', 'backfill')),
     collection_date     TEXT    NOT NULL CONSTRAINT date_is_a_date CHECK (collection_date IS date(collection_date)),
     collection_end_date TEXT    NOT NULL CONSTRAINT end_date_is_a_date CHECK (collection_end_date IS date(collection_end_date)),
-    started_at          TEXT    NOT NULL,
-    completed_at        TEXT,
+    started_at          TEXT    NOT NULL CONSTRAINT start_has_the_fixed_width
+                                CHECK (started_at GLOB
+                                       '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    completed_at        TEXT    CONSTRAINT end_has_the_fixed_width
+                                CHECK (completed_at GLOB
+                                       '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
     status              TEXT    NOT NULL CONSTRAINT status_is_known
                                 CHECK (status IN ('running', 'completed', 'partial', 'failed')),
     metrics_collected   INTEGER NOT NULL DEFAULT 0 CONSTRAINT metrics_are_counted CHECK (metrics_collected >= 0),
