@@ -1,6 +1,6 @@
 //! Daymark records what a platform looked like at the end of each day, and keeps it that way.
 //!
-//! The layers, from the top: `cli`, `http` → `collect` → `platform`, `store` → `metric`. `ARCHITECTURE.md` has the map.
+//! The layers, from the top: `cli`, `http` → `query` → `collect` → `platform`, `store` → `metric`. `ARCHITECTURE.md` has the map.
 
 pub mod cli;
 pub mod clock;
@@ -11,5 +11,6 @@ pub mod demo;
 pub mod http;
 pub mod metric;
 pub mod platform;
+pub mod query;
 pub mod store;
 pub mod wording;

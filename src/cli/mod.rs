@@ -7,7 +7,6 @@ mod apply;
 mod backfill;
 mod check;
 mod collect;
-mod date;
 mod demo;
 mod exit;
 mod gaps;
@@ -24,7 +23,7 @@ use std::{ffi::OsString, io::Write, process::ExitCode, sync::Arc};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::{clock::SystemClock, config};
+use crate::{clock::SystemClock, config, query::day as date};
 use app::App;
 pub use exit::Exit;
 use output::{Format, Page};

@@ -52,8 +52,13 @@ impl Decimal {
 
     /// The value as a JSON number with every digit.
     pub fn to_json(&self) -> serde_json::Value {
+        serde_json::Value::Number(self.to_number())
+    }
+
+    /// As [`Decimal::to_json`].
+    pub fn to_number(&self) -> serde_json::Number {
         // `arbitrary_precision` keeps the digits; a finite plain decimal is always a valid JSON number.
-        serde_json::from_str(&self.to_string()).unwrap_or(serde_json::Value::Null)
+        self.to_string().parse().unwrap_or_else(|_| serde_json::Number::from(0))
     }
 
     fn normalized(self) -> Self {

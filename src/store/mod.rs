@@ -12,6 +12,7 @@ mod migrations;
 mod postgres;
 mod retrying;
 mod row;
+mod series;
 mod sqlite;
 pub mod table;
 mod watch;
@@ -27,6 +28,7 @@ use uuid::Uuid;
 
 pub use error::StoreError;
 pub use log::{Finish, LockName, NewRun, Run, RunKind, RunStatus};
+pub use series::{AskedMetric, Latest, RecordedDay, SeriesQuestion, SeriesRows};
 pub use table::{TablePage, TableQuery};
 pub use watch::{SharedWatch, Watch};
 
@@ -75,6 +77,14 @@ pub struct StoredDefinition {
     pub created_at: Timestamp,
 }
 
+/// A version that a definition has or had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefinitionVersion {
+    pub key: MetricKey,
+    pub version: i32,
+    pub definition: Definition,
+}
+
 /// One step of bringing the stored definitions in line with what is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DefinitionChange {
@@ -101,8 +111,11 @@ pub trait Held: Send + Sync {}
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter {
     pub status: Option<RunStatus>,
+    pub kind: Option<RunKind>,
     /// Only runs whose range of days overlaps `from..=to`.
     pub days: Option<(Date, Date)>,
+    /// Only runs that come after the one with this start and id.
+    pub after: Option<(Timestamp, Uuid)>,
     pub limit: Option<i64>,
 }
 
@@ -121,6 +134,9 @@ pub trait Store: Send + Sync {
 
     /// The current version of every metric, active or not, by category.
     async fn definitions(&self) -> Result<Vec<StoredDefinition>, StoreError>;
+
+    /// Every version of every metric, by category and version.
+    async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError>;
 
     /// Applies all changes or none.
     async fn change_definitions(
@@ -146,7 +162,7 @@ pub trait Store: Send + Sync {
         finish: Option<&Finish>,
     ) -> Result<Vec<(Date, MetricKey)>, StoreError>;
 
-    /// Log entries, newest first.
+    /// Log entries, newest first; of those that started at once, by id.
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError>;
 
     /// Which records exist in `from..=to`.
@@ -159,6 +175,12 @@ pub trait Store: Send + Sync {
         to: Date,
         categories: Option<&[String]>,
     ) -> Result<Vec<Record>, StoreError>;
+
+    /// The records of some metrics in a range of days, and the runs that did not complete them; in one statement.
+    async fn series(&self, question: &SeriesQuestion) -> Result<SeriesRows, StoreError>;
+
+    /// The newest record of each of `metrics` that has one, by category, in one statement.
+    async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError>;
 
     /// The first and the last recorded day.
     async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError>;

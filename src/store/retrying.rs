@@ -6,8 +6,9 @@ use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
 use super::{
-    DefinitionChange, Finish, Held, LockName, MigrationNames, NewRun, RecordedDays, Run, RunFilter,
-    SharedWatch, Store, StoreError, StoredDefinition, TablePage, TableQuery,
+    DefinitionChange, DefinitionVersion, Finish, Held, Latest, LockName, MigrationNames, NewRun,
+    RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows, SharedWatch, Store, StoreError,
+    StoredDefinition, TablePage, TableQuery,
 };
 use crate::{
     database::RetryPolicy,
@@ -91,6 +92,18 @@ impl<S: Store> Store for Retrying<S> {
 
     async fn provenance_counts(&self, from: Date, to: Date) -> Result<Vec<(Provenance, i64)>, StoreError> {
         retry!(self.provenance_counts(from, to))
+    }
+
+    async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError> {
+        retry!(self.definition_versions())
+    }
+
+    async fn series(&self, question: &SeriesQuestion) -> Result<SeriesRows, StoreError> {
+        retry!(self.series(question))
+    }
+
+    async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError> {
+        retry!(self.latest(metrics))
     }
 
     async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {

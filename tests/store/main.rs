@@ -8,6 +8,7 @@ mod constraints;
 mod failures;
 mod fixture;
 mod immutability;
+mod questions;
 mod schema;
 mod story;
 #[path = "../support/mod.rs"]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use jiff::civil::Date;
+use jiff::{ToSpan, civil::Date};
 
 use super::GapCause;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The runs of a range that did not complete.
-pub(super) struct History {
+pub struct History {
     /// Newest first.
     by_day: HashMap<Date, Vec<usize>>,
     runs: Vec<Explanation>,
@@ -24,15 +24,23 @@ struct Explanation {
 }
 
 impl History {
-    pub async fn read(context: &Context, from: Date, to: Date) -> Result<Self, StoreError> {
+    pub(super) async fn read(context: &Context, from: Date, to: Date) -> Result<Self, StoreError> {
         let filter = RunFilter { days: Some((from, to)), ..RunFilter::default() };
+        let runs = context.store.runs(&filter).await?;
+        Self::of(context, runs, from, to).await
+    }
+
+    /// What `runs`, newest first, say about `from..=to`. The store is asked only whether those that are logged as
+    /// running are.
+    pub async fn of(context: &Context, log: Vec<Run>, from: Date, to: Date) -> Result<Self, StoreError> {
         let (mut by_day, mut runs) = (HashMap::<Date, Vec<usize>>::new(), Vec::new());
-        for run in context.store.runs(&filter).await? {
-            if run.status == RunStatus::Completed {
+        for run in log {
+            let (first, last) = (run.from.max(from), run.to.min(to));
+            if run.status == RunStatus::Completed || first > last {
                 continue;
             }
-            for day in context.calendar.days(run.from.max(from), run.to.min(to)) {
-                by_day.entry(day.date).or_default().push(runs.len());
+            for day in first.series(1.day()).take_while(|day| *day <= last) {
+                by_day.entry(day).or_default().push(runs.len());
             }
             let alive =
                 run.status == RunStatus::Running && dead_runs::is_alive(context.store.as_ref(), &run).await?;
@@ -41,6 +49,7 @@ impl History {
         Ok(Self { by_day, runs })
     }
 
+    /// Why there is no record of `metric` on `date`, which has happened and is not after `last_finished`.
     pub fn cause(
         &self,
         context: &Context,

@@ -8,7 +8,8 @@ use std::{collections::BTreeSet, fmt};
 
 use jiff::civil::Date;
 
-use self::{filling::fill_with, history::History};
+use self::filling::fill_with;
+pub use self::history::History;
 use super::{CollectError, Context, selection};
 use crate::{
     metric::{DayBounds, MetricKey},
@@ -100,7 +101,7 @@ pub async fn gaps(
 }
 
 /// Joins consecutive days with the same cause. A day without a cause is no gap, and ends one.
-fn ranges(key: &MetricKey, days: impl Iterator<Item = (Date, Option<GapCause>)>) -> Vec<Gap> {
+pub fn ranges(key: &MetricKey, days: impl Iterator<Item = (Date, Option<GapCause>)>) -> Vec<Gap> {
     let mut gaps: Vec<Gap> = Vec::new();
     let mut adjoining = false;
     for (date, cause) in days {

@@ -209,7 +209,7 @@ fn date(columns: &PgRow, name: &'static str) -> Result<Date, sqlx::Error> {
     columns.try_get::<jiff_sqlx::Date, _>(name).map(jiff_sqlx::Date::to_jiff)
 }
 
-fn record(columns: &PgRow) -> Result<Record, sqlx::Error> {
+pub(super) fn record(columns: &PgRow) -> Result<Record, sqlx::Error> {
     let value: BigDecimal = columns.try_get("value")?;
     let collection_timestamp: jiff_sqlx::Timestamp = columns.try_get("collection_timestamp")?;
     Ok(Record {

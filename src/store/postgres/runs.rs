@@ -79,6 +79,14 @@ impl PostgresStore {
             query.push(" AND collection_end_date >= ").push_bind(from.to_sqlx());
             query.push(" AND collection_date <= ").push_bind(to.to_sqlx());
         }
+        if let Some(kind) = filter.kind {
+            query.push(" AND kind = ").push_bind(kind.name());
+        }
+        if let Some((started_at, id)) = filter.after {
+            query.push(" AND (started_at < ").push_bind(row::to_micros(started_at).to_sqlx());
+            query.push(" OR started_at = ").push_bind(row::to_micros(started_at).to_sqlx());
+            query.push(" AND id > ").push_bind(id).push(")");
+        }
         query.push(" ORDER BY started_at DESC, id LIMIT ").push_bind(filter.limit);
         let rows = query.build().fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
         rows.iter().map(run).collect::<Result<_, _>>().map_err(|error| self.failed(error))

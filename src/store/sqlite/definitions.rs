@@ -9,7 +9,7 @@ use crate::{
     database::FaultClass,
     metric::{Definition, MetricKey},
     store::{
-        DefinitionChange, StoreError, StoredDefinition,
+        DefinitionChange, DefinitionVersion, StoreError, StoredDefinition,
         definitions::{Write, writes},
         row,
     },
@@ -21,6 +21,12 @@ const SELECT: &str = "
     JOIN metric_definition_versions USING (tenant_id, metric_type, metric_category, version)
     WHERE tenant_id = ?1
     ORDER BY metric_category, metric_type";
+
+const SELECT_VERSIONS: &str = "
+    SELECT metric_type, metric_category, version, spec
+    FROM metric_definition_versions
+    WHERE tenant_id = ?1
+    ORDER BY metric_category, metric_type, version";
 
 /// Counting on from the highest version that exists keeps this right even if somebody deleted the current row.
 const INSERT_VERSION: &str = "
@@ -47,6 +53,15 @@ impl SqliteStore {
     pub(super) async fn definitions(&self) -> Result<Vec<StoredDefinition>, StoreError> {
         let mut session = self.pool().await?.acquire().await.map_err(|error| self.failed(error))?;
         self.stored(&mut session).await.map_err(|error| self.failed(error))
+    }
+
+    pub(super) async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError> {
+        sqlx::query(SELECT_VERSIONS)
+            .bind(&self.tenant)
+            .try_map(|columns: SqliteRow| definition_version(&columns))
+            .fetch_all(self.pool().await?)
+            .await
+            .map_err(|error| self.failed(error))
     }
 
     pub(super) async fn change_definitions(
@@ -135,5 +150,13 @@ fn stored_definition(columns: &SqliteRow) -> Result<StoredDefinition, sqlx::Erro
         version: columns.try_get("version")?,
         is_active: columns.try_get("is_active")?,
         created_at: row::parsed(columns, "created_at")?,
+    })
+}
+
+fn definition_version(columns: &SqliteRow) -> Result<DefinitionVersion, sqlx::Error> {
+    Ok(DefinitionVersion {
+        key: row::metric_key(columns)?,
+        version: columns.try_get("version")?,
+        definition: row::definition(columns.try_get("spec")?)?,
     })
 }

@@ -6,6 +6,7 @@ mod lock;
 mod migrate;
 mod records;
 mod runs;
+mod series;
 mod table;
 mod watch;
 
@@ -18,8 +19,9 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{
-    DefinitionChange, Finish, Held, LockName, MigrationNames, NewRun, RecordedDays, Run, RunFilter,
-    SharedWatch, Store, StoreError, StoredDefinition, TablePage, TableQuery, row,
+    DefinitionChange, DefinitionVersion, Finish, Held, Latest, LockName, MigrationNames, NewRun,
+    RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows, SharedWatch, Store, StoreError,
+    StoredDefinition, TablePage, TableQuery, row,
 };
 use crate::{
     database::{Fault, FaultClass},
@@ -126,6 +128,18 @@ impl Store for SqliteStore {
 
     async fn provenance_counts(&self, from: Date, to: Date) -> Result<Vec<(Provenance, i64)>, StoreError> {
         self.provenance_counts(from, to).await
+    }
+
+    async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError> {
+        self.definition_versions().await
+    }
+
+    async fn series(&self, question: &SeriesQuestion) -> Result<SeriesRows, StoreError> {
+        self.series(question).await
+    }
+
+    async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError> {
+        self.latest(metrics).await
     }
 
     async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {

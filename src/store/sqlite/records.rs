@@ -196,7 +196,7 @@ fn dates(columns: &SqliteRow) -> Result<BTreeSet<Date>, sqlx::Error> {
     serde_json::from_str(columns.try_get("dates")?).map_err(|error| row::undecodable("dates", error))
 }
 
-fn record(columns: &SqliteRow) -> Result<Record, sqlx::Error> {
+pub(super) fn record(columns: &SqliteRow) -> Result<Record, sqlx::Error> {
     Ok(Record {
         metric_date: row::parsed(columns, "metric_date")?,
         key: row::metric_key(columns)?,

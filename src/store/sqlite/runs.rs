@@ -78,6 +78,14 @@ impl SqliteStore {
             query.push(" AND collection_end_date >= ").push_bind(from.to_string());
             query.push(" AND collection_date <= ").push_bind(to.to_string());
         }
+        if let Some(kind) = filter.kind {
+            query.push(" AND kind = ").push_bind(kind.name());
+        }
+        if let Some((started_at, id)) = filter.after {
+            query.push(" AND (started_at < ").push_bind(text(started_at));
+            query.push(" OR started_at = ").push_bind(text(started_at));
+            query.push(" AND id > ").push_bind(id.to_string()).push(")");
+        }
         query.push(" ORDER BY started_at DESC, id LIMIT ").push_bind(filter.limit.unwrap_or(ALL));
         let rows = query.build().fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
         rows.iter().map(run).collect::<Result<_, _>>().map_err(|error| self.failed(error))

@@ -1,0 +1,85 @@
+//! Activity: the last finished days, exactly as many as asked, of some metrics.
+
+use jiff::{ToSpan, civil::Date};
+
+use super::{
+    Catalogue, Interval, QueryError, Question, SeriesAnswer, question::Reader, series::series_until,
+};
+use crate::{
+    collect::Context,
+    config::{QuerySettings, shown},
+    metric::MetricKey,
+};
+
+const DEFAULT_DAYS: usize = 30;
+
+#[derive(Debug, Clone)]
+pub struct ActivityQuestion {
+    /// How many days that exist in the reporting zone.
+    pub days: usize,
+    /// By category and type.
+    pub metrics: Vec<MetricKey>,
+}
+
+impl ActivityQuestion {
+    /// `days` as a text; without `categories`, all active metrics.
+    ///
+    /// # Errors
+    /// [`QueryError::Question`] with every problem.
+    pub fn parse(
+        days: Option<&str>,
+        categories: &[String],
+        types: &[String],
+        catalogue: &Catalogue,
+        settings: &QuerySettings,
+    ) -> Result<Self, QueryError> {
+        let mut reader = Reader::default();
+        let most = settings.max_points;
+        let days = days.map_or(DEFAULT_DAYS.min(most), |text| {
+            let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+            number.filter(|number| (1..=most).contains(number)).unwrap_or_else(|| {
+                reader.problem(
+                    "days",
+                    format!("from 1 to {most} days (`query.max_points`), not {}", shown(text)),
+                );
+                DEFAULT_DAYS
+            })
+        });
+        let metrics = reader.metrics(categories, types, catalogue);
+        reader.finish(Self { days, metrics })
+    }
+}
+
+/// Exactly `days` points for each metric, the last of them of the last finished day; days without a record are gaps.
+///
+/// # Errors
+/// When the store fails.
+pub async fn activity(
+    context: &Context,
+    catalogue: &Catalogue,
+    settings: &QuerySettings,
+    question: &ActivityQuestion,
+) -> Result<SeriesAnswer, QueryError> {
+    let to = context.last_finished();
+    let whole = Question {
+        from: first_of(context, to, question.days),
+        to,
+        metrics: question.metrics.clone(),
+        intervals: vec![Interval::Day],
+        week_start: settings.week_start,
+        metadata: false,
+        limit: usize::MAX,
+        after: None,
+    };
+    series_until(context, catalogue, &whole, to).await
+}
+
+/// The first of the `days` existing days that end with `to`.
+fn first_of(context: &Context, to: Date, days: usize) -> Date {
+    let (mut first, mut found) = (to, 1);
+    while found < days && first > Date::MIN {
+        first = first.saturating_sub(1.day());
+        found += usize::from(context.calendar.bounds(first).is_some());
+    }
+    first
+}

@@ -1,0 +1,169 @@
+//! The shape of an answer about series. Field names and types are the documented ones of the API.
+
+use jiff::{Timestamp, civil::Date};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::{
+    ToSchema,
+    openapi::{Object, ObjectBuilder, Type},
+};
+
+use super::{Exact, Interval, RollUp};
+use crate::metric::{MetricType, Provenance};
+
+/// Series of points, one for each metric and interval asked.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct SeriesAnswer {
+    #[schema(value_type = String, format = Date)]
+    pub from: Date,
+    #[schema(value_type = String, format = Date)]
+    pub to: Date,
+    /// The IANA time zone whose days these are.
+    pub time_zone: String,
+    /// The first day of a week: `monday` …
+    pub week_start: &'static str,
+    /// The last day that is over and may be recorded.
+    #[schema(value_type = String, format = Date)]
+    pub last_finished: Date,
+    /// By category, type and interval.
+    pub series: Vec<Series>,
+    /// For the next page of series; null on the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// The points of one metric in one interval.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Series {
+    #[schema(schema_with = metric_type)]
+    pub metric_type: MetricType,
+    pub metric_category: String,
+    pub display_name: String,
+    pub unit: String,
+    pub format_pattern: String,
+    pub is_active: bool,
+    pub interval: Interval,
+    pub roll_up: RollUp,
+    /// Why there are no points: the values of this metric cannot be rolled up.
+    pub refused: Option<String>,
+    pub points: Vec<Point>,
+    /// The days without a record, whatever the interval.
+    pub gaps: Vec<SeriesGap>,
+}
+
+/// A day, or the days of a week, month, quarter or year that are in the range.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Point {
+    #[schema(value_type = String, format = Date)]
+    pub from: Date,
+    #[schema(value_type = String, format = Date)]
+    pub to: Date,
+    /// Null where nothing is recorded, which is not zero.
+    pub value: Option<Exact>,
+    /// How many of the days are recorded.
+    pub days_recorded: usize,
+    /// How many of the days are over and exist in the time zone.
+    pub days_due: usize,
+    /// Whether every day of the whole interval is recorded and in the range.
+    pub complete: bool,
+    pub provenance: Option<PointProvenance>,
+    /// The version of the definition that made the value, where it was one.
+    pub definition_version: Option<i32>,
+    /// In longer intervals, the day that the value of a stock is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Date)]
+    pub value_date: Option<Date>,
+    /// Present and true where labels that were not recorded by name may make the value more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub lower_bound: bool,
+    /// Why the recorded days make no value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// Where it was asked for: sample size, numerator and denominator, or labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<Map<String, Value>>,
+}
+
+/// How the records of a point came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PointProvenance {
+    /// Recorded on time.
+    Observed,
+    /// Recorded later, from what had survived.
+    Reconstructed,
+    /// Restated by a person.
+    Corrected,
+    /// Not all in one way.
+    Mixed,
+}
+
+impl PointProvenance {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Observed => Provenance::Observed.name(),
+            Self::Reconstructed => Provenance::Reconstructed.name(),
+            Self::Corrected => Provenance::Corrected.name(),
+            Self::Mixed => "mixed",
+        }
+    }
+
+    pub(super) fn of(provenances: impl IntoIterator<Item = Provenance>) -> Option<Self> {
+        let mut provenances = provenances.into_iter();
+        let first = provenances.next()?;
+        Some(match provenances.all(|other| other == first) {
+            false => Self::Mixed,
+            true => match first {
+                Provenance::Observed => Self::Observed,
+                Provenance::Reconstructed => Self::Reconstructed,
+                Provenance::Corrected => Self::Corrected,
+            },
+        })
+    }
+}
+
+/// Consecutive days without a record, for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SeriesGap {
+    #[schema(value_type = String, format = Date)]
+    pub from: Date,
+    #[schema(value_type = String, format = Date)]
+    pub to: Date,
+    pub days: usize,
+    #[schema(schema_with = cause)]
+    pub cause: &'static str,
+    /// The cause in words.
+    pub explanation: String,
+    /// From when on the first of the days may be recorded, if it is not over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ready_at: Option<Timestamp>,
+    /// What fills the gap, where something can.
+    pub fill: Option<Fill>,
+}
+
+/// What records the days of a gap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Fill {
+    /// On the command line.
+    pub command: String,
+    /// The days to backfill, and the metric.
+    #[schema(value_type = String, format = Date)]
+    pub from: Date,
+    #[schema(value_type = String, format = Date)]
+    pub to: Date,
+    pub metric_category: String,
+}
+
+fn words(words: impl IntoIterator<Item = &'static str>) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
+}
+
+pub(super) fn metric_type() -> Object {
+    words(MetricType::ALL.map(MetricType::name))
+}
+
+fn cause() -> Object {
+    words(super::gap::CAUSES)
+}

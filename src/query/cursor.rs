@@ -1,0 +1,39 @@
+//! Cursors: where a page ended, as an opaque text that fits into a URL.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Longer ones are nothing that was handed out.
+const MAX_LENGTH: usize = 512;
+
+pub(super) fn write(position: &impl Serialize) -> String {
+    // Positions are tuples of texts and dates, which are always JSON.
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(position).unwrap_or_default())
+}
+
+/// # Errors
+/// A text that no page ended with.
+pub(super) fn read<T: DeserializeOwned>(cursor: &str) -> Result<T, String> {
+    let read = || {
+        let json = URL_SAFE_NO_PAD.decode((cursor.len() <= MAX_LENGTH).then_some(cursor)?).ok()?;
+        serde_json::from_slice(&json).ok()
+    };
+    read().ok_or_else(|| "this is no cursor; take `next_cursor` of the page before as it is".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_comes_back_and_nothing_else_is_one() {
+        let position = ("2025-01-01", "posts_created", 3);
+        let cursor = write(&position);
+        assert!(cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{cursor}");
+        let back: (String, String, i32) = read(&cursor).unwrap();
+        assert_eq!((back.0.as_str(), back.1.as_str(), back.2), position);
+        for wrong in ["", "!", "bm9uc2Vuc2U", &"A".repeat(10_000), &format!("{cursor}=")] {
+            assert!(read::<(String, String, i32)>(wrong).is_err(), "{wrong}");
+        }
+    }
+}

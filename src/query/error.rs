@@ -1,0 +1,64 @@
+//! Why a question has no answer.
+
+use std::fmt;
+
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use super::Interval;
+use crate::{collect::CollectError, metric::MetricKey, store::StoreError};
+
+/// What is wrong with one parameter of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Its name in URLs: `from`, `category`, `interval` …
+    pub parameter: &'static str,
+    pub message: String,
+}
+
+/// A series that cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub key: MetricKey,
+    pub interval: Interval,
+    pub reason: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The question is wrong in itself.
+    #[error("{}", joined(.0))]
+    Question(Vec<Problem>),
+    /// Nothing of what was asked can be answered.
+    #[error("{}", joined(.0))]
+    Refused(Vec<Refusal>),
+    #[error("no run has the id {0}; `daymark status` shows the last ones")]
+    UnknownRun(Uuid),
+    /// The catalogue is older than the record: to be loaded again.
+    #[error("the {} `{}` has a record of {date} by version {version} of its definition, which is not known", key.metric_type, key.category)]
+    UnknownVersion { key: MetricKey, date: Date, version: i32 },
+    #[error("{0}")]
+    TooManyDigits(String),
+    #[error(transparent)]
+    Collect(#[from] CollectError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the export cannot be written: {0}")]
+    Export(String),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.parameter, self.message)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` by {}: {}", self.key.category, self.interval.name(), self.reason)
+    }
+}
+
+fn joined(problems: &[impl fmt::Display]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,119 @@
+//! The gaps of a series, with their causes and what fills them.
+
+use jiff::civil::Date;
+
+use super::{Fill, Metric, SeriesGap, range::Range};
+use crate::{
+    collect::{Context, Gap, GapCause, History, gap_ranges},
+    store::{RecordedDay, Run, StoreError},
+};
+
+/// Every cause that a gap can have.
+pub(super) const CAUSES: [&str; 7] = [
+    "never_collected",
+    "failed",
+    "timed_out",
+    "running",
+    "defined_later",
+    "not_reconstructible",
+    NOT_YET_DUE,
+];
+const NOT_YET_DUE: &str = "not_yet_due";
+
+/// The days of the range without a record, among those that are over.
+pub(super) fn missing(range: &Range, recorded: &[RecordedDay]) -> Vec<Date> {
+    let due = range.days.partition_point(|day| *day <= range.last_finished);
+    let mut there = recorded.iter().map(|day| day.date).peekable();
+    let mut is_there = |day: &Date| {
+        while there.next_if(|recorded| recorded < day).is_some() {}
+        there.next_if_eq(day).is_some()
+    };
+    range.days.iter().take(due).copied().filter(|day| !is_there(day)).collect()
+}
+
+/// What the log says about the missing days of all series; the store is asked only about runs that cover one of them.
+pub(super) async fn history(
+    context: &Context,
+    runs: Vec<Run>,
+    missing: &[Vec<Date>],
+) -> Result<Option<History>, StoreError> {
+    let all = || missing.iter().flatten().copied();
+    let (Some(first), Some(last)) = (all().min(), all().max()) else { return Ok(None) };
+    let covers_one = |run: &Run| all().any(|day| run.from <= day && day <= run.to);
+    let runs = runs.into_iter().filter(covers_one).collect();
+    History::of(context, runs, first, last).await.map(Some)
+}
+
+/// The gaps of a metric: what is missing, and what is not yet due.
+pub(super) fn gaps(
+    context: &Context,
+    metric: &Metric,
+    range: &Range,
+    missing: &[Date],
+    history: Option<&History>,
+) -> Vec<SeriesGap> {
+    let mut gaps = Vec::new();
+    if let Some(history) = history {
+        let cause = |day| history.cause(context, &metric.stored, day, range.last_finished);
+        let mut missing = missing.iter().peekable();
+        let days = range.days.iter().map(|day| (*day, missing.next_if_eq(&day).map(|day| cause(*day))));
+        gaps.extend(
+            gap_ranges(&metric.key, days).into_iter().map(|gap| explained(gap, metric, range.last_finished)),
+        );
+    }
+    gaps.extend(not_yet_due(context, range));
+    gaps
+}
+
+fn explained(gap: Gap, metric: &Metric, last_finished: Date) -> SeriesGap {
+    SeriesGap {
+        from: gap.first,
+        to: gap.last,
+        days: gap.days,
+        cause: gap.cause.name(),
+        explanation: gap.cause.to_string(),
+        ready_at: None,
+        fill: fill(&gap, metric, last_finished),
+    }
+}
+
+/// The last finished day is collected, which makes it an observation; any other is backfilled, if it can be.
+fn fill(gap: &Gap, metric: &Metric, last_finished: Date) -> Option<Fill> {
+    if matches!(gap.cause, GapCause::Running { .. }) || !metric.stored.is_active {
+        return None;
+    }
+    let category = &gap.key.category;
+    let (from, to) = match metric.definition().measure.reconstructible() {
+        _ if gap.first == last_finished => (gap.first, gap.last),
+        true => (gap.first, gap.last),
+        // Only the last day can still be recorded.
+        false if gap.last == last_finished => (gap.last, gap.last),
+        false => return None,
+    };
+    let command = match from == last_finished {
+        true => format!("daymark collect --metric {category}"),
+        false => format!("daymark backfill --from {from} --to {to} --metric {category}"),
+    };
+    Some(Fill { command, from, to, metric_category: category.clone() })
+}
+
+fn not_yet_due(context: &Context, range: &Range) -> Option<SeriesGap> {
+    let due = range.days.partition_point(|day| *day <= range.last_finished);
+    let open = range.days.get(due..).unwrap_or_default();
+    let (first, last) = (*open.first()?, *open.last()?);
+    let ready_at = context.ready_at(first);
+    let shown = context.calendar.display(ready_at);
+    let explanation = match open.len() {
+        1 => format!("not over yet: it can be recorded from {shown}"),
+        _ => format!("not over yet: the first of these days can be recorded from {shown}"),
+    };
+    Some(SeriesGap {
+        from: first,
+        to: last,
+        days: open.len(),
+        cause: NOT_YET_DUE,
+        explanation,
+        ready_at: Some(ready_at),
+        fill: None,
+    })
+}

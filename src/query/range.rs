@@ -1,0 +1,80 @@
+//! The days of a question: those that exist in the reporting zone, and how far they are over.
+
+use jiff::{ToSpan, civil::Date};
+
+use super::Bucket;
+use crate::metric::Calendar;
+
+/// No record is of a day before this one.
+const FIRST_DAY: Date = jiff::civil::date(1900, 1, 1);
+
+/// The existing days of a range.
+#[derive(Debug)]
+pub(super) struct Range {
+    pub from: Date,
+    pub to: Date,
+    /// In order; without dates that the zone skipped.
+    pub days: Vec<Date>,
+    pub last_finished: Date,
+}
+
+impl Range {
+    pub fn new(calendar: &Calendar, from: Date, to: Date, last_finished: Date) -> Self {
+        // Each midnight is asked for once: it ends one day and begins the next.
+        let (mut days, mut date, mut start) = (Vec::new(), from, calendar.start_of(from));
+        while date <= to {
+            let end = calendar.start_of(date.saturating_add(1.day()));
+            if start < end {
+                days.push(date);
+            }
+            let Ok(next) = date.tomorrow() else { break };
+            (date, start) = (next, end);
+        }
+        Self { from, to, days, last_finished }
+    }
+
+    /// # Errors
+    /// A range that is empty, or begins before any day that can be recorded.
+    pub fn check(from: Date, to: Date) -> Result<(), String> {
+        if from > to {
+            return Err(format!("the range is empty: {from} is after {to}"));
+        }
+        match from < FIRST_DAY {
+            true => Err(format!("{from} is before {FIRST_DAY}, the first day that can be recorded")),
+            false => Ok(()),
+        }
+    }
+
+    /// The days of the bucket that exist.
+    pub fn days_in(&self, bucket: Bucket) -> &[Date] {
+        let first = self.days.partition_point(|day| *day < bucket.from);
+        let end = self.days.partition_point(|day| *day <= bucket.to);
+        self.days.get(first..end).unwrap_or_default()
+    }
+
+    /// How many days of the bucket are over.
+    pub fn days_due(&self, bucket: Bucket) -> usize {
+        self.days_in(bucket).partition_point(|day| *day <= self.last_finished)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for zone in ["UTC", "Europe/Berlin", "Pacific/Apia", "America/Sao_Paulo"] {
+            let calendar = Calendar::new(zone).unwrap();
+            let (from, to) = (date(2011, 1, 1), date(2012, 12, 31));
+            let expected: Vec<_> = calendar.days(from, to).iter().map(|day| day.date).collect();
+            let range = Range::new(&calendar, from, to, date(2012, 1, 2));
+            assert_eq!(range.days, expected, "{zone}");
+            let week = Bucket { from: date(2011, 12, 26), to: date(2012, 1, 1) };
+            assert_eq!(range.days_due(week), if zone == "Pacific/Apia" { 6 } else { 7 });
+            assert_eq!(range.days_due(Bucket { from: date(2012, 1, 1), to: date(2012, 1, 31) }), 2);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The collection log: one run, and the list of runs, newest first.
+
+use jiff::{Timestamp, civil::Date};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::{
+    ToSchema,
+    openapi::{Object, ObjectBuilder, Type},
+};
+use uuid::Uuid;
+
+use super::{QueryError, cursor, day, question::Reader, range::Range};
+use crate::{
+    collect::Context,
+    store::{Run, RunFilter, RunKind, RunStatus},
+};
+
+const KINDS: [RunKind; 2] = [RunKind::Collect, RunKind::Backfill];
+const STATUSES: [RunStatus; 4] =
+    [RunStatus::Running, RunStatus::Completed, RunStatus::Partial, RunStatus::Failed];
+
+/// A question about runs as it comes from outside.
+#[derive(Debug, Clone, Default)]
+pub struct AskedRuns {
+    /// Only runs whose days overlap `from..=to`; both or neither.
+    pub from: Option<String>,
+    pub to: Option<String>,
+    pub status: Option<String>,
+    pub kind: Option<String>,
+    pub limit: Option<String>,
+    pub cursor: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct RunsQuestion {
+    pub filter: RunFilter,
+    pub limit: usize,
+}
+
+impl RunsQuestion {
+    /// # Errors
+    /// [`QueryError::Question`] with every problem.
+    pub fn parse(asked: &AskedRuns) -> Result<Self, QueryError> {
+        let mut reader = Reader::default();
+        let mut date = |parameter, text: &Option<String>| {
+            text.as_deref().and_then(|text| reader.take(parameter, day::parse(text)))
+        };
+        let days = (date("from", &asked.from), date("to", &asked.to));
+        let days = match days {
+            (Some(from), Some(to)) => reader.take("from", Range::check(from, to)).map(|()| (from, to)),
+            (None, None) => None,
+            (from, _) => {
+                if asked.from.is_none() || asked.to.is_none() {
+                    let missing = if from.is_none() { "from" } else { "to" };
+                    reader.problem(missing, "give both `from` and `to`, or neither");
+                }
+                None
+            }
+        };
+        let status = reader.words("status", asked.status.as_slice(), "status", &STATUSES, RunStatus::name);
+        let kind = reader.words("kind", asked.kind.as_slice(), "kind of run", &KINDS, RunKind::name);
+        let after = asked.cursor.as_deref().and_then(|cursor| reader.take("cursor", cursor::read(cursor)));
+        let limit = reader.limit(asked.limit.as_deref(), "runs");
+        let filter = RunFilter {
+            status: status.first().copied(),
+            kind: kind.first().copied(),
+            days,
+            after,
+            limit: None,
+        };
+        reader.finish(Self { filter, limit })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct RunsAnswer {
+    /// Newest first.
+    pub runs: Vec<RunEntry>,
+    /// For the next page; null on the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// An entry of the collection log.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct RunEntry {
+    pub id: Uuid,
+    #[schema(schema_with = kinds)]
+    pub kind: &'static str,
+    /// The first day, and the last.
+    #[schema(value_type = String, format = Date)]
+    pub collection_date: Date,
+    #[schema(value_type = String, format = Date)]
+    pub collection_end_date: Date,
+    #[schema(value_type = String, format = DateTime)]
+    pub started_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub completed_at: Option<Timestamp>,
+    #[schema(schema_with = statuses)]
+    pub status: &'static str,
+    /// Records written by this run.
+    pub metrics_collected: i64,
+    pub error_message: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    pub error_details: Option<Map<String, Value>>,
+    pub host: String,
+    pub process_id: u32,
+}
+
+impl From<Run> for RunEntry {
+    fn from(run: Run) -> Self {
+        Self {
+            id: run.id,
+            kind: run.kind.name(),
+            collection_date: run.from,
+            collection_end_date: run.to,
+            started_at: run.started_at,
+            completed_at: run.completed_at,
+            status: run.status.name(),
+            metrics_collected: run.metrics_collected,
+            error_message: run.error_message,
+            error_details: run.error_details,
+            host: run.host,
+            process_id: run.process_id,
+        }
+    }
+}
+
+/// A page of the log.
+///
+/// # Errors
+/// When the store fails.
+pub async fn runs(context: &Context, question: &RunsQuestion) -> Result<RunsAnswer, QueryError> {
+    let one_more = i64::try_from(question.limit.saturating_add(1)).unwrap_or(i64::MAX);
+    let filter = RunFilter { limit: Some(one_more), ..question.filter.clone() };
+    let mut runs = context.store.runs(&filter).await?;
+    let has_more = runs.len() > question.limit;
+    runs.truncate(question.limit);
+    let next_cursor = runs.last().filter(|_| has_more).map(|last| cursor::write(&(last.started_at, last.id)));
+    Ok(RunsAnswer { runs: runs.into_iter().map(RunEntry::from).collect(), next_cursor })
+}
+
+/// # Errors
+/// [`QueryError::UnknownRun`]; when the store fails.
+pub async fn run(context: &Context, id: Uuid) -> Result<RunEntry, QueryError> {
+    let run = context.store.run(id).await?;
+    run.map(RunEntry::from).ok_or(QueryError::UnknownRun(id))
+}
+
+fn words(words: impl IntoIterator<Item = &'static str>) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
+}
+
+fn kinds() -> Object {
+    words(KINDS.map(RunKind::name))
+}
+
+fn statuses() -> Object {
+    words(STATUSES.map(RunStatus::name))
+}

@@ -1,0 +1,271 @@
+//! Series: from a question, through one statement of the store, to points and gaps.
+
+use std::collections::HashMap;
+
+use jiff::civil::Date;
+
+use super::{
+    Bucket, Catalogue, Exact, Interval, Metric, Point, PointProvenance, QueryError, Question, Refusal,
+    RollUp, Series, SeriesAnswer, SeriesGap, catalogue::order, cursor, gap, range::Range, rollup::NEVER,
+    weekday,
+};
+use crate::{
+    collect::Context,
+    metric::MetricKey,
+    store::{AskedMetric, RecordedDay, SeriesQuestion},
+};
+
+/// A page of series. The store is asked once; a second time only where a run at work may be the cause of a gap.
+///
+/// # Errors
+/// [`QueryError::Refused`] when no series that was asked can be made; [`QueryError::UnknownVersion`] when `catalogue` is
+/// older than a record; when the store fails.
+pub async fn series(
+    context: &Context,
+    catalogue: &Catalogue,
+    question: &Question,
+) -> Result<SeriesAnswer, QueryError> {
+    series_until(context, catalogue, question, context.last_finished()).await
+}
+
+/// As [`series`], at a moment when `last_finished` was the last finished day.
+pub(super) async fn series_until(
+    context: &Context,
+    catalogue: &Catalogue,
+    question: &Question,
+    last_finished: Date,
+) -> Result<SeriesAnswer, QueryError> {
+    let wanted = wanted(catalogue, question)?;
+    let page: Vec<_> = wanted.iter().take(question.limit).copied().collect();
+    let next_cursor = page
+        .last()
+        .filter(|_| wanted.len() > page.len())
+        .map(|(metric, interval)| end_of_page(question, metric, *interval));
+    let range = Range::new(&context.calendar, question.from, question.to, last_finished);
+    let asked = asked(&page, question);
+    let days = read(context, question, &range, &asked).await?;
+    let mut series = Vec::with_capacity(page.len());
+    for (metric, interval) in page {
+        series.push(match days.get(&metric.key) {
+            Some(days) if !is_refused(metric, interval) => made(metric, interval, question, &range, days)?,
+            _ => Series { refused: Some(NEVER.to_owned()), ..empty(metric, interval) },
+        });
+    }
+    Ok(SeriesAnswer {
+        from: question.from,
+        to: question.to,
+        time_zone: context.calendar.name().to_owned(),
+        week_start: weekday(question.week_start),
+        last_finished,
+        series,
+        next_cursor,
+    })
+}
+
+/// The series of this page and all later ones.
+fn wanted<'a>(
+    catalogue: &'a Catalogue,
+    question: &Question,
+) -> Result<Vec<(&'a Metric, Interval)>, QueryError> {
+    let metrics = question.metrics.iter().filter_map(|key| catalogue.get(key));
+    let all: Vec<_> = metrics
+        .flat_map(|metric| question.intervals.iter().map(move |interval| (metric, *interval)))
+        .collect();
+    if !all.is_empty() && all.iter().all(|(metric, interval)| is_refused(metric, *interval)) {
+        let refusal = |(metric, interval): (&Metric, Interval)| Refusal {
+            key: metric.key.clone(),
+            interval,
+            reason: NEVER.to_owned(),
+        };
+        return Err(QueryError::Refused(all.into_iter().map(refusal).collect()));
+    }
+    let is_later = |metric: &Metric, interval: Interval| match &question.after {
+        None => true,
+        Some((key, last)) => order(&metric.key, key).then(interval.cmp(last)).is_gt(),
+    };
+    Ok(all.into_iter().filter(|(metric, interval)| is_later(metric, *interval)).collect())
+}
+
+fn is_refused(metric: &Metric, interval: Interval) -> bool {
+    interval != Interval::Day && metric.never_rolls_up()
+}
+
+fn end_of_page(question: &Question, metric: &Metric, interval: Interval) -> String {
+    let MetricKey { metric_type, category } = &metric.key;
+    cursor::write(&(question.from, question.to, category, metric_type.name(), interval))
+}
+
+/// Each metric once; with its metadata if they are wanted or needed.
+fn asked<'a>(page: &[(&'a Metric, Interval)], question: &Question) -> Vec<(&'a Metric, bool)> {
+    let mut asked: Vec<(&Metric, bool)> = Vec::new();
+    for (metric, interval) in page.iter().filter(|(metric, interval)| !is_refused(metric, *interval)) {
+        let metadata = question.metadata || (*interval != Interval::Day && metric.needs_metadata());
+        match asked.last_mut() {
+            Some((last, with)) if last.key == metric.key => *with |= metadata,
+            _ => asked.push((metric, metadata)),
+        }
+    }
+    asked
+}
+
+/// What is recorded of a metric, and what is not.
+struct Days {
+    recorded: Vec<RecordedDay>,
+    gaps: Vec<SeriesGap>,
+}
+
+async fn read<'a>(
+    context: &Context,
+    question: &Question,
+    range: &Range,
+    asked: &[(&'a Metric, bool)],
+) -> Result<HashMap<&'a MetricKey, Days>, QueryError> {
+    if asked.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let metrics =
+        asked.iter().map(|(metric, metadata)| AskedMetric { key: metric.key.clone(), metadata: *metadata });
+    let rows = SeriesQuestion { from: question.from, to: question.to, metrics: metrics.collect() };
+    let rows = context.store.series(&rows).await?;
+    let missing: Vec<_> = rows.series.iter().map(|days| gap::missing(range, days)).collect();
+    let history = gap::history(context, rows.runs, &missing).await?;
+    let mut read = HashMap::with_capacity(asked.len());
+    for ((metric, _), (recorded, missing)) in asked.iter().zip(rows.series.into_iter().zip(&missing)) {
+        let gaps = gap::gaps(context, metric, range, missing, history.as_ref());
+        read.insert(&metric.key, Days { recorded, gaps });
+    }
+    Ok(read)
+}
+
+fn empty(metric: &Metric, interval: Interval) -> Series {
+    let definition = metric.definition();
+    Series {
+        metric_type: metric.key.metric_type,
+        metric_category: metric.key.category.clone(),
+        display_name: definition.display_name.clone(),
+        unit: definition.unit.clone(),
+        format_pattern: definition.format_pattern.clone(),
+        is_active: metric.stored.is_active,
+        interval,
+        roll_up: metric.current_roll_up(),
+        refused: None,
+        points: Vec::new(),
+        gaps: Vec::new(),
+    }
+}
+
+fn made(
+    metric: &Metric,
+    interval: Interval,
+    question: &Question,
+    range: &Range,
+    days: &Days,
+) -> Result<Series, QueryError> {
+    let points = match interval {
+        Interval::Day => by_day(question, range, &days.recorded),
+        _ => rolled_up(metric, interval, question, range, &days.recorded)?,
+    };
+    Ok(Series { points, gaps: days.gaps.clone(), ..empty(metric, interval) })
+}
+
+fn by_day(question: &Question, range: &Range, recorded: &[RecordedDay]) -> Vec<Point> {
+    let mut recorded = recorded.iter().peekable();
+    let point = |day: &Date| {
+        while recorded.next_if(|record| record.date < *day).is_some() {}
+        let record = recorded.next_if(|record| record.date == *day);
+        Point {
+            from: *day,
+            to: *day,
+            value: record.map(|record| Exact(record.value.clone())),
+            days_recorded: usize::from(record.is_some()),
+            days_due: usize::from(*day <= range.last_finished),
+            complete: record.is_some(),
+            provenance: record.and_then(|record| PointProvenance::of([record.provenance])),
+            definition_version: record.map(|record| record.definition_version),
+            value_date: None,
+            lower_bound: false,
+            refused: None,
+            metadata: record.and_then(|record| record.metadata.clone()).filter(|_| question.metadata),
+        }
+    };
+    range.days.iter().map(point).collect()
+}
+
+fn rolled_up(
+    metric: &Metric,
+    interval: Interval,
+    question: &Question,
+    range: &Range,
+    recorded: &[RecordedDay],
+) -> Result<Vec<Point>, QueryError> {
+    let mut rest = recorded;
+    let mut points = Vec::new();
+    for whole in interval.buckets(question.from, question.to, question.week_start) {
+        let clipped = whole.clipped(range.from, range.to);
+        let (days, later) = rest.split_at(rest.partition_point(|day| day.date <= clipped.to));
+        rest = later;
+        // A bucket none of whose days exists is none.
+        if !range.days_in(clipped).is_empty() {
+            points.push(bucket_point(metric, question, range, (whole, clipped), days)?);
+        }
+    }
+    Ok(points)
+}
+
+fn bucket_point(
+    metric: &Metric,
+    question: &Question,
+    range: &Range,
+    (whole, clipped): (Bucket, Bucket),
+    days: &[RecordedDay],
+) -> Result<Point, QueryError> {
+    let (rolled, refused) = match roll_up(metric, days)? {
+        None => (None, None),
+        Some(Ok(roll_up)) => match roll_up.apply(days) {
+            Ok(rolled) => (Some(rolled), None),
+            Err(reason) => (None, Some(reason)),
+        },
+        Some(Err(reason)) => (None, Some(reason)),
+    };
+    let version = days.first().map(|day| day.definition_version);
+    let one_version = days.iter().all(|day| Some(day.definition_version) == version);
+    Ok(Point {
+        from: clipped.from,
+        to: clipped.to,
+        days_recorded: days.len(),
+        days_due: range.days_due(clipped),
+        complete: whole == clipped && days.len() == range.days_in(clipped).len(),
+        provenance: PointProvenance::of(days.iter().map(|day| day.provenance)),
+        definition_version: version.filter(|_| one_version),
+        value_date: rolled.as_ref().and_then(|rolled| rolled.value_date),
+        lower_bound: rolled.as_ref().is_some_and(|rolled| rolled.lower_bound),
+        refused,
+        metadata: rolled.as_ref().and_then(|rolled| rolled.metadata.clone()).filter(|_| question.metadata),
+        value: rolled.map(|rolled| rolled.value),
+    })
+}
+
+/// How the days of a bucket roll up: as the versions say that made them, if they all say the same; `None` without days.
+fn roll_up(metric: &Metric, days: &[RecordedDay]) -> Result<Option<Result<RollUp, String>>, QueryError> {
+    let mut found: Option<(RollUp, i32)> = None;
+    for day in days {
+        let version = day.definition_version;
+        let roll_up = metric.roll_up(version).ok_or_else(|| QueryError::UnknownVersion {
+            key: metric.key.clone(),
+            date: day.date,
+            version,
+        })?;
+        match found {
+            Some((other, before)) if other != roll_up => {
+                let reason = format!(
+                    "its definition changed what the values are: version {before} makes {}, version {version} {}",
+                    other.noun(),
+                    roll_up.noun()
+                );
+                return Ok(Some(Err(reason)));
+            }
+            _ => found = Some((roll_up, version)),
+        }
+    }
+    Ok(found.map(|(roll_up, _)| Ok(roll_up)))
+}

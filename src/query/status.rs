@@ -1,0 +1,95 @@
+//! Where collection stands.
+
+use jiff::{Timestamp, civil::Date};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{QueryError, RunEntry};
+use crate::{
+    collect::{self, Context, StatusReport},
+    metric::Provenance,
+};
+
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct StatusAnswer {
+    /// `never_ran`, or the status of the last run; `died` where nobody is behind a run that is logged as running.
+    pub state: &'static str,
+    /// The IANA time zone whose days are recorded.
+    pub time_zone: String,
+    pub active_metrics: usize,
+    /// The first and the last recorded day.
+    pub recorded: Option<RecordedSpan>,
+    /// How many records there are, and how many of each provenance.
+    pub records: i64,
+    pub observed: i64,
+    pub reconstructed: i64,
+    pub corrected: i64,
+    /// Records that are missing between the first recorded and the last finished day, of one metric and day each.
+    pub missing: usize,
+    #[schema(value_type = String, format = Date)]
+    pub last_finished: Date,
+    /// How many of the active metrics have a record of the last finished day.
+    pub last_finished_recorded: usize,
+    pub next: NextDayAnswer,
+    pub last_run: Option<RunEntry>,
+    /// The newest run that completed.
+    pub last_completed: Option<RunEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RecordedSpan {
+    #[schema(value_type = String, format = Date)]
+    pub first: Date,
+    #[schema(value_type = String, format = Date)]
+    pub last: Date,
+}
+
+/// The next day to be collected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct NextDayAnswer {
+    #[schema(value_type = String, format = Date)]
+    pub date: Date,
+    /// From when on.
+    #[schema(value_type = String, format = DateTime)]
+    pub ready_at: Timestamp,
+    pub is_due: bool,
+}
+
+/// # Errors
+/// When the store fails.
+pub async fn status(context: &Context) -> Result<StatusAnswer, QueryError> {
+    let report = collect::status(context).await?;
+    Ok(answer(context, report))
+}
+
+fn answer(context: &Context, report: StatusReport) -> StatusAnswer {
+    let state = match &report.last_run {
+        None => "never_ran",
+        Some(_) if report.last_run_is_dead => "died",
+        Some(run) => run.status.name(),
+    };
+    let count = |wanted: Provenance| {
+        let counts = report.by_provenance.iter();
+        counts.filter(|(provenance, _)| *provenance == wanted).map(|(_, count)| count).sum()
+    };
+    StatusAnswer {
+        state,
+        time_zone: context.calendar.name().to_owned(),
+        active_metrics: report.active_metrics,
+        recorded: report.recorded.map(|(first, last)| RecordedSpan { first, last }),
+        records: report.records,
+        observed: count(Provenance::Observed),
+        reconstructed: count(Provenance::Reconstructed),
+        corrected: count(Provenance::Corrected),
+        missing: report.missing,
+        last_finished: report.last_finished,
+        last_finished_recorded: report.last_finished_recorded,
+        next: NextDayAnswer {
+            date: report.next.date,
+            ready_at: report.next.ready_at,
+            is_due: report.next.is_due,
+        },
+        last_run: report.last_run.map(RunEntry::from),
+        last_completed: report.last_completed.map(RunEntry::from),
+    }
+}

@@ -1,0 +1,67 @@
+//! Records by metric: series, and the latest of each.
+
+use bigdecimal::BigDecimal;
+use jiff_sqlx::ToSqlx;
+use sqlx::{Row, postgres::PgRow};
+
+use super::{PostgresStore, records::record};
+use crate::{
+    metric::{Decimal, MetricKey},
+    store::{
+        Latest, StoreError, row,
+        series::{SeriesQuestion, SeriesRows, Unpacked},
+    },
+};
+
+/// Ordinality counts from 1.
+const FIRST_PLACE: i64 = 1;
+
+impl PostgresStore {
+    pub(super) async fn series(&self, question: &SeriesQuestion) -> Result<SeriesRows, StoreError> {
+        let metrics = || question.metrics.iter();
+        let rows = sqlx::query(include_str!("select_series.sql"))
+            .bind(&self.tenant)
+            .bind(question.from.to_sqlx())
+            .bind(question.to.to_sqlx())
+            .bind(metrics().map(|metric| metric.key.metric_type.name()).collect::<Vec<_>>())
+            .bind(metrics().map(|metric| metric.key.category.as_str()).collect::<Vec<_>>())
+            .bind(metrics().map(|metric| metric.metadata).collect::<Vec<_>>())
+            .fetch_all(self.pool().await?)
+            .await
+            .map_err(|error| self.failed(error))?;
+        unpack(question, &rows).map_err(|error| self.failed(error))
+    }
+
+    pub(super) async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError> {
+        sqlx::query(include_str!("select_latest.sql"))
+            .bind(&self.tenant)
+            .bind(metrics.iter().map(|key| key.metric_type.name()).collect::<Vec<_>>())
+            .bind(metrics.iter().map(|key| key.category.as_str()).collect::<Vec<_>>())
+            .try_map(|columns: PgRow| latest(&columns))
+            .fetch_all(self.pool().await?)
+            .await
+            .map_err(|error| self.failed(error))
+    }
+}
+
+fn unpack(question: &SeriesQuestion, rows: &[PgRow]) -> Result<SeriesRows, sqlx::Error> {
+    let mut unpacked = Unpacked::default();
+    for columns in rows {
+        let (packed, metadata) = (columns.try_get("packed")?, columns.try_get("metadata")?);
+        unpacked.add(question.from, (columns.try_get("place")?, packed, metadata))?;
+    }
+    Ok(unpacked.finish(question.metrics.len(), FIRST_PLACE))
+}
+
+fn latest(columns: &PgRow) -> Result<Latest, sqlx::Error> {
+    let before = |column: &'static str| {
+        let value: Option<BigDecimal> = columns.try_get(column)?;
+        value.map(Decimal::try_from).transpose().map_err(|error| row::undecodable(column, error))
+    };
+    Ok(Latest {
+        record: record(columns)?,
+        day_before: before("day_before")?,
+        week_before: before("week_before")?,
+        month_before: before("month_before")?,
+    })
+}
