@@ -145,16 +145,19 @@ async fn a_role_that_owns_nothing_can_record() {
 async fn sqlite_finds_each_offered_record_by_its_key() {
     let fixture = Fixture::sqlite();
     fixture.store.migrate().await.unwrap();
+    let records = ["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; 2].join(", ");
+    let insert = include_str!("../../src/store/sqlite/insert_records.sql");
     let statements = [
-        include_str!("../../src/store/sqlite/insert_records.sql"),
-        include_str!("../../src/store/sqlite/select_written.sql"),
+        insert.replace("/* rows */", &format!("VALUES {records}")),
+        include_str!("../../src/store/sqlite/select_written.sql").to_owned(),
     ];
     for statement in statements {
         let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         let mut connection = fixture.sqlite_connection().await;
         let rows = sqlx::query(explain).bind("default").bind("[]").fetch_all(&mut connection).await.unwrap();
         let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
-        let outer = plan.iter().position(|step| step.starts_with("SCAN given"));
+        let is_given = |step: &String| step == "SCAN 2-ROW VALUES CLAUSE" || step.starts_with("SCAN given");
+        let outer = plan.iter().position(is_given);
         let inner = plan.iter().position(|step| {
             step.starts_with("SEARCH kept USING")
                 && ["tenant_id", "metric_category", "metric_type", "metric_date"]

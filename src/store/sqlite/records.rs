@@ -4,8 +4,11 @@ use std::collections::{BTreeSet, HashSet};
 
 use jiff::civil::Date;
 use serde::Serialize;
-use serde_json::{Value, json};
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use serde_json::Value;
+use sqlx::{
+    AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection, query_builder::Separated, sqlite::SqliteRow,
+    types::Json,
+};
 use uuid::Uuid;
 
 use super::{SqliteStore, text};
@@ -14,16 +17,17 @@ use crate::{
     store::{Finish, RecordedDays, StoreError, row},
 };
 
-/// How many records one statement writes: what it is given is held in memory several times over.
+/// How many records one statement writes: of eleven parameters each, of which SQLite takes 32,766.
 const BATCH: usize = 1000;
 
-const SELECT: &str = "
-    SELECT metric_date, metric_type, metric_category, value, metadata, provenance, definition_version, collection_id,
-           collection_timestamp
-    FROM daily_metrics
-    WHERE tenant_id = ?1 AND metric_date BETWEEN ?2 AND ?3
-      AND (?4 IS NULL OR metric_category IN (SELECT value FROM json_each(?4)))
-    ORDER BY metric_date, metric_category, metric_type";
+const COLUMNS: &str = "
+    metric_date, metric_type, metric_category, daily_metrics.value, metadata, provenance, definition_version, collection_id,
+    collection_timestamp";
+/// CROSS JOIN makes SQLite read the wanted categories alone, from the primary key, if the date does not tempt it: by
+/// itself it would read every record of the days.
+const OF_CATEGORIES: &str = "
+    (SELECT DISTINCT value AS category FROM json_each(?4)) AS wanted
+    CROSS JOIN daily_metrics ON metric_category = wanted.category";
 
 impl SqliteStore {
     pub(super) async fn commit(
@@ -68,24 +72,39 @@ impl SqliteStore {
         connection: &mut SqliteConnection,
         batch: &[&Record],
     ) -> Result<Vec<(Date, MetricKey)>, sqlx::Error> {
-        let offered: Vec<_> = batch.iter().map(|record| Offered::new(record)).collect();
-        let array = serde_json::to_string(&offered).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        let inserted = sqlx::query(include_str!("insert_records.sql"))
-            .bind(&self.tenant)
-            .bind(&array)
-            .execute(&mut *connection)
-            .await?;
+        let (before, after) = include_str!("insert_records.sql").split_once("/* rows */").unwrap_or_default();
+        let mut insert = QueryBuilder::<Sqlite>::new(before);
+        insert.push_values(batch, |values, record| self.push_record(values, record));
+        insert.push(after);
+        let inserted = insert.build().persistent(false).execute(&mut *connection).await?;
         if inserted.rows_affected() == batch.len() as u64 {
             return Ok(batch.iter().map(|record| (record.metric_date, record.key.clone())).collect());
         }
+        let offered: Vec<_> = batch.iter().map(|record| Offered::new(record)).collect();
         let rows = sqlx::query(include_str!("select_written.sql"))
             .bind(&self.tenant)
-            .bind(&array)
+            .bind(Json(offered))
             .fetch_all(connection)
             .await?;
         rows.iter()
             .map(|columns| Ok((row::parsed(columns, "metric_date")?, row::metric_key(columns)?)))
             .collect()
+    }
+
+    /// In the order of `insert_records.sql`.
+    fn push_record(&self, mut values: Separated<'_, Sqlite, &'static str>, record: &Record) {
+        values
+            .push_bind(Uuid::new_v4().to_string())
+            .push_bind(self.tenant.clone())
+            .push_bind(record.metric_date.to_string())
+            .push_bind(record.key.metric_type.name())
+            .push_bind(record.key.category.clone())
+            .push_bind(record.value.to_string())
+            .push_bind(Value::Object(record.metadata.clone()).to_string())
+            .push_bind(record.provenance.name())
+            .push_bind(record.definition_version)
+            .push_bind(record.collection_id.to_string())
+            .push_bind(text(record.collection_timestamp));
     }
 
     pub(super) async fn records(
@@ -94,11 +113,20 @@ impl SqliteStore {
         to: Date,
         categories: Option<&[String]>,
     ) -> Result<Vec<Record>, StoreError> {
-        sqlx::query(SELECT)
+        let (tables, date) = match categories {
+            Some(_) => (OF_CATEGORIES, "+metric_date"),
+            None => ("daily_metrics", "metric_date"),
+        };
+        let select = format!(
+            "SELECT {COLUMNS} FROM {tables}
+             WHERE tenant_id = ?1 AND {date} BETWEEN ?2 AND ?3
+             ORDER BY metric_date, metric_category, metric_type"
+        );
+        sqlx::query(AssertSqlSafe(select))
             .bind(&self.tenant)
             .bind(from.to_string())
             .bind(to.to_string())
-            .bind(categories.map(|categories| json!(categories).to_string()))
+            .bind(categories.map(Json))
             .try_map(|columns: SqliteRow| record(&columns))
             .fetch_all(self.pool().await?)
             .await
@@ -160,34 +188,22 @@ impl SqliteStore {
     }
 }
 
-/// A record as `insert_records.sql` takes it.
+/// What `select_written.sql` must know of a record.
 #[derive(Serialize)]
 struct Offered<'a> {
-    id: Uuid,
     metric_date: Date,
     metric_type: &'static str,
     metric_category: &'a str,
-    value: String,
-    metadata: String,
-    provenance: &'static str,
-    definition_version: i32,
     collection_id: Uuid,
-    collection_timestamp: String,
 }
 
 impl<'a> Offered<'a> {
     fn new(record: &'a Record) -> Self {
         Self {
-            id: Uuid::new_v4(),
             metric_date: record.metric_date,
             metric_type: record.key.metric_type.name(),
             metric_category: &record.key.category,
-            value: record.value.to_string(),
-            metadata: Value::Object(record.metadata.clone()).to_string(),
-            provenance: record.provenance.name(),
-            definition_version: record.definition_version,
             collection_id: record.collection_id,
-            collection_timestamp: text(record.collection_timestamp),
         }
     }
 }
