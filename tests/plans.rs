@@ -158,6 +158,20 @@ fn many_filters_are_counted_by_facets() {
     assert!(!plan.contains("facets"), "a column of a million values makes a million facets:\n{plan}");
 }
 
+/// SQLite groups by one integer, made of what the filters compare columns with.
+#[test]
+fn many_filters_are_counted_by_classes_on_sqlite() {
+    let platform = platform::open(&"sqlite:app.db".parse().unwrap(), options());
+    let (schema, sources) = (schema(ColumnType::Text), sources(TimeFormat::IsoUtc));
+    let filters = ["a", "b", "c", "d", "e", "f", "g"].map(genre);
+    let long = Condition { column: "length".to_owned(), test: Test::AtLeast(Literal::Number(600.into())) };
+    let filters = filters.into_iter().chain([Filter(vec![long])]);
+    let readings: Vec<_> = filters
+        .map(|filter| Reading::Count { rows: rows("posts", filter), phase: Phase::Existing })
+        .collect();
+    insta::assert_snapshot!("sqlite_facets", shown(&*platform, &schema, &sources, &readings, (30, 30)));
+}
+
 /// A day, and each day of many, is an index range; nothing is scanned whole.
 #[tokio::test]
 async fn postgres_uses_the_index_on_the_time_column() {

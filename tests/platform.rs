@@ -827,6 +827,56 @@ async fn labels_are_exact_bounded_and_may_be_blobs() {
     assert_eq!(named, expected.map(|(label, count)| (label, count.to_owned())));
 }
 
+/// Read together, rows are counted by what the filters can tell apart; read alone, by each filter. Values are of every
+/// type, in columns of every affinity and with a collation.
+#[tokio::test]
+async fn sqlite_counts_by_many_filters_what_it_counts_by_each() {
+    let values = ["'a'", "'A'", "'b'", "'1'", "1", "1.0", "0", "2.5", "-3", "''", "x'61'", "NULL"];
+    let rows_sql: Vec<_> = values
+        .iter()
+        .flat_map(|x| values.map(|y| format!("('2025-01-01 12:00:00', {x}, {y}, {y}, {x})")))
+        .collect();
+    let columns = "at TEXT, folded TEXT COLLATE NOCASE, number NUMERIC, anything, seconds INTEGER";
+    let text = |text: &str| Literal::Text(text.to_owned());
+    let number = |text: &str| Literal::Number(text.parse().unwrap());
+    let tests = [
+        Test::Equals(text("a")),
+        Test::Equals(number("1")),
+        Test::Equals(Literal::Boolean(false)),
+        Test::NotEquals(text("A")),
+        Test::In(vec![text("b"), number("2.5")]),
+        Test::NotIn(vec![text("1"), text("a")]),
+        Test::LessThan(number("1")),
+        Test::AtMost(number("1")),
+        Test::GreaterThan(text("a")),
+        Test::AtLeast(text("b")),
+        Test::IsNull(true),
+        Test::IsNull(false),
+    ];
+    let all = [("folded", "number"), ("number", "anything"), ("anything", "folded")];
+    for (first, second) in all {
+        let condition =
+            |column: &str, test: &Test| Condition { column: column.to_owned(), test: test.clone() };
+        let pairs = tests.iter().zip(tests.iter().cycle().skip(5));
+        let filters = pairs.map(|(x, y)| Filter(vec![condition(first, x), condition(second, y)]));
+        let ones = tests.iter().map(|test| Filter(vec![condition(first, test)]));
+        let readings: Vec<_> = filters
+            .chain(ones)
+            .flat_map(|filter| {
+                [
+                    Reading::Count { rows: rows(filter.clone()), phase: Phase::Existing },
+                    Reading::Moments { rows: rows(filter), column: "seconds".to_owned() },
+                ]
+            })
+            .collect();
+        let together = of_one_day(columns, &rows_sql.join(", "), &readings).await;
+        for (reading, tallies) in readings.iter().zip(together) {
+            let alone = of_one_day(columns, &rows_sql.join(", "), std::slice::from_ref(reading)).await;
+            assert_eq!(tallies.unwrap(), alone.into_iter().next().unwrap().unwrap(), "{reading:?}");
+        }
+    }
+}
+
 /// A role may be allowed to see only some columns; those that are used are enough.
 #[tokio::test]
 async fn columns_that_no_metric_uses_need_no_permission() {

@@ -36,7 +36,7 @@ impl Dialect {
         format!("'{}'", text.replace('\'', "''"))
     }
 
-    fn literal(self, literal: &Literal) -> String {
+    pub fn literal(self, literal: &Literal) -> String {
         match (literal, self) {
             (Literal::Boolean(value), _) => value.to_string(),
             (Literal::Number(value), _) => value.to_string(),

@@ -5,6 +5,7 @@
 //! **Architecture Invariant:** nothing above this layer writes SQL against the platform.
 
 mod absent;
+mod classes;
 mod cut;
 mod detect;
 mod dialect;

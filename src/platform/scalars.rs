@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Schema,
+    classes::class,
     dialect::Dialect,
     execute::{Reader, parse_count, parse_decimal},
     scan::{Aggregates, Body, Facets, Scan, Stream, filter_clause},
@@ -111,9 +112,17 @@ impl<'a> ScalarGroup<'a> {
         });
         Aggregates {
             expressions: cells.collect(),
-            facets: facets.map(|names| Facets {
-                columns: names.iter().map(|name| dialect.name(name)).collect(),
-                sums: facet_sums(dialect, &table, &columns),
+            facets: facets.map(|names| {
+                let names: Vec<_> = names.iter().map(|name| dialect.name(name)).collect();
+                let class = match dialect {
+                    Dialect::Postgres => None,
+                    Dialect::Sqlite => class(wanted.iter().map(|atom| &atom.filter)),
+                };
+                Facets {
+                    keys: class.map_or_else(|| names.clone(), |class| vec![class]),
+                    columns: names,
+                    sums: facet_sums(dialect, &table, &columns),
+                }
             }),
         }
     }

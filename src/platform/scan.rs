@@ -40,6 +40,9 @@ pub struct Aggregates {
 #[derive(Clone)]
 pub struct Facets {
     pub columns: Vec<String>,
+    /// What to group by: the columns; or on SQLite, which lets the columns be those of any row of the group, a class of
+    /// rows that the filters cannot tell apart.
+    pub keys: Vec<String>,
     /// Aggregates with their names, which the body's aggregates refer to.
     pub sums: Vec<String>,
 }
@@ -207,17 +210,17 @@ impl<'a> Scan<'a> {
         match (&aggregates.facets, bucket) {
             (None, _) => format!("{table}{filtered}"),
             (Some(facets), None) => {
-                let columns = facets.columns.join(", ");
+                let (columns, keys) = (facets.columns.join(", "), facets.keys.join(", "));
                 let selected = format!("{columns}, {}", facets.sums.join(", "));
                 format!(
-                    "(\n    SELECT {selected}\n    FROM {table}{filtered}\n    GROUP BY {columns}) AS facets"
+                    "(\n    SELECT {selected}\n    FROM {table}{filtered}\n    GROUP BY {keys}) AS facets"
                 )
             }
             (Some(facets), Some(bucket)) => {
-                let columns = facets.columns.join(", ");
+                let (columns, keys) = (facets.columns.join(", "), facets.keys.join(", "));
                 format!(
                     "(\n    SELECT {bucket} AS daymark_bucket, {columns}, {}\n    FROM {table}{filtered}\n    \
-                     GROUP BY 1, {columns}) AS facets",
+                     GROUP BY 1, {keys}) AS facets",
                     facets.sums.join(", ")
                 )
             }

@@ -53,6 +53,8 @@ impl SqlitePlatform {
             .create_if_missing(false)
             .busy_timeout(self.options.lock_timeout)
             .pragma("query_only", "on")
+            // Groups are sorted meanwhile by a thread of their own.
+            .pragma("threads", "1")
             .statement_cache_capacity(0)
             // The driver would log a slow statement, all of it, as a warning.
             .disable_statement_logging();
