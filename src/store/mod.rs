@@ -5,6 +5,7 @@
 //! **Architecture Invariant:** the contract has no way to change or delete a record or a finished log entry, and the
 //! databases refuse it too.
 
+mod api_key;
 mod definitions;
 mod error;
 mod log;
@@ -26,6 +27,7 @@ use async_trait::async_trait;
 use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
+pub use api_key::{ApiKey, KeyHash, Role, Scope, Scopes};
 pub use error::StoreError;
 pub use log::{Finish, LockName, NewRun, Run, RunKind, RunStatus};
 pub use series::{AskedMetric, Latest, RecordedDay, SeriesQuestion, SeriesRows};
@@ -200,4 +202,19 @@ pub trait Store: Send + Sync {
     /// Rows of one of the tables as JSON; the same text, up to white space and the order of keys within a column's
     /// object, whichever database it is. One statement.
     async fn table(&self, query: &TableQuery) -> Result<TablePage, StoreError>;
+
+    /// Every API key, revoked ones included, oldest first.
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError>;
+
+    /// The API key, if this tenant has it.
+    async fn api_key(&self, id: Uuid) -> Result<Option<ApiKey>, StoreError>;
+
+    /// Adds a key. `false`, and nothing is added, when a key that is not revoked has its name already.
+    async fn add_api_key(&self, key: &ApiKey) -> Result<bool, StoreError>;
+
+    /// Revokes a key; one that is revoked already stays so since then. `false` when there is no such key.
+    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Notes that a key was used; of several times the latest is kept.
+    async fn touch_api_key(&self, id: Uuid, at: Timestamp) -> Result<(), StoreError>;
 }

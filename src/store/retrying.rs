@@ -6,7 +6,7 @@ use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
 use super::{
-    DefinitionChange, DefinitionVersion, Finish, Held, Latest, LockName, MigrationNames, NewRun,
+    ApiKey, DefinitionChange, DefinitionVersion, Finish, Held, Latest, LockName, MigrationNames, NewRun,
     RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows, SharedWatch, Store, StoreError,
     StoredDefinition, TablePage, TableQuery,
 };
@@ -120,5 +120,25 @@ impl<S: Store> Store for Retrying<S> {
 
     async fn table(&self, query: &TableQuery) -> Result<TablePage, StoreError> {
         retry!(self.table(query))
+    }
+
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+        retry!(self.api_keys())
+    }
+
+    async fn api_key(&self, id: Uuid) -> Result<Option<ApiKey>, StoreError> {
+        retry!(self.api_key(id))
+    }
+
+    async fn add_api_key(&self, key: &ApiKey) -> Result<bool, StoreError> {
+        retry!(self.add_api_key(key))
+    }
+
+    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
+        retry!(self.revoke_api_key(id, at))
+    }
+
+    async fn touch_api_key(&self, id: Uuid, at: Timestamp) -> Result<(), StoreError> {
+        retry!(self.touch_api_key(id, at))
     }
 }

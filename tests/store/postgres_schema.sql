@@ -38,7 +38,16 @@ lines AS (
     WHERE privilege_type <> 'MAINTAIN' -- VACUUM and the like, from PostgreSQL 17 on
     GROUP BY relname, relowner, grantee
     UNION ALL
-    SELECT '~functions', 6, proname,
+    SELECT tables.relname, 6, coalesce(polname, ''),
+           'row level security' || CASE WHEN relforcerowsecurity THEN ', of the owner too' ELSE '' END
+               || coalesce(': ' || polname || ' for ' || polcmd::TEXT || ' to ' || array_to_string(polroles::REGROLE[], ', ') || ' '
+                   || regexp_replace(coalesce(pg_get_expr(polqual, polrelid), '') || coalesce(pg_get_expr(polwithcheck, polrelid), ''), '\s+', ' ', 'g'), '')
+    FROM tables
+    JOIN pg_class ON pg_class.oid = tables.oid
+    LEFT JOIN pg_policy ON polrelid = tables.oid
+    WHERE relrowsecurity
+    UNION ALL
+    SELECT '~functions', 7, proname,
            'function ' || proname || '(' || pg_get_function_arguments(oid) || ')'
                || CASE WHEN prosecdef THEN ' SECURITY DEFINER' ELSE '' END
                || coalesce(' SET ' || array_to_string(proconfig, '; '), '')

@@ -4,7 +4,7 @@ use sqlx::Row;
 
 use crate::fixture::{Fixture, day, decimal, finish, new_run, record};
 
-/// One line a column, constraint, index, trigger, function and privilege.
+/// One line a column, constraint, index, trigger, policy, function and privilege.
 const POSTGRES_SCHEMA: &str = include_str!("postgres_schema.sql");
 
 #[tokio::test]

@@ -19,6 +19,7 @@ const FILES: &[(&str, &str)] = &[
     ("0001_tables", include_str!("migrations/0001_tables.sql")),
     ("0002_immutability", include_str!("migrations/0002_immutability.sql")),
     ("0003_partitions", include_str!("migrations/0003_partitions.sql")),
+    ("0004_access", include_str!("migrations/0004_access.sql")),
     ("0005_notify", include_str!("migrations/0005_notify.sql")),
 ];
 

@@ -1,6 +1,7 @@
 //! The store on PostgreSQL 14 or later, in a schema of its own. Every session's search_path is that schema alone, so
 //! the statements here name no schema, and nothing of the database around it is touched.
 
+mod api_keys;
 mod connection;
 mod definitions;
 mod lock;
@@ -21,7 +22,7 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{
-    DefinitionChange, DefinitionVersion, Finish, Held, Latest, LockName, MigrationNames, NewRun,
+    ApiKey, DefinitionChange, DefinitionVersion, Finish, Held, Latest, LockName, MigrationNames, NewRun,
     RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows, SharedWatch, Store, StoreError,
     StoredDefinition, TablePage, TableQuery, row,
 };
@@ -154,5 +155,25 @@ impl Store for PostgresStore {
 
     async fn table(&self, query: &TableQuery) -> Result<TablePage, StoreError> {
         self.table(query).await
+    }
+
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+        self.api_keys().await
+    }
+
+    async fn api_key(&self, id: Uuid) -> Result<Option<ApiKey>, StoreError> {
+        self.api_key(id).await
+    }
+
+    async fn add_api_key(&self, key: &ApiKey) -> Result<bool, StoreError> {
+        self.add_api_key(key).await
+    }
+
+    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
+        self.revoke_api_key(id, at).await
+    }
+
+    async fn touch_api_key(&self, id: Uuid, at: Timestamp) -> Result<(), StoreError> {
+        self.touch_api_key(id, at).await
     }
 }

@@ -1,5 +1,6 @@
 //! The store on SQLite: one file, in WAL mode, and beside it a directory of lock files.
 
+mod api_keys;
 mod connection;
 mod definitions;
 mod lock;
@@ -19,7 +20,7 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{
-    DefinitionChange, DefinitionVersion, Finish, Held, Latest, LockName, MigrationNames, NewRun,
+    ApiKey, DefinitionChange, DefinitionVersion, Finish, Held, Latest, LockName, MigrationNames, NewRun,
     RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows, SharedWatch, Store, StoreError,
     StoredDefinition, TablePage, TableQuery, row,
 };
@@ -157,5 +158,25 @@ impl Store for SqliteStore {
 
     async fn table(&self, query: &TableQuery) -> Result<TablePage, StoreError> {
         self.table(query).await
+    }
+
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+        self.api_keys().await
+    }
+
+    async fn api_key(&self, id: Uuid) -> Result<Option<ApiKey>, StoreError> {
+        self.api_key(id).await
+    }
+
+    async fn add_api_key(&self, key: &ApiKey) -> Result<bool, StoreError> {
+        self.add_api_key(key).await
+    }
+
+    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
+        self.revoke_api_key(id, at).await
+    }
+
+    async fn touch_api_key(&self, id: Uuid, at: Timestamp) -> Result<(), StoreError> {
+        self.touch_api_key(id, at).await
     }
 }

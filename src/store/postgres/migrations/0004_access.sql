@@ -1,0 +1,165 @@
+-- Who may read what: API keys, row level security, and the roles of an API that speaks to this database itself, as
+-- Supabase's does.
+
+-- Keys to Daymark's own API. Of each only a hash is here; the secret has 256 random bits and cannot be found from it.
+CREATE TABLE api_keys (
+    id           UUID        NOT NULL,
+    tenant_id    TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
+    name         TEXT        NOT NULL CONSTRAINT name_is_short CHECK (length(name) BETWEEN 1 AND 100),
+    role         TEXT        NOT NULL CONSTRAINT role_is_known CHECK (role IN ('reader', 'admin', 'service')),
+    scopes       TEXT[]      NOT NULL CONSTRAINT scopes_are_known
+                             CHECK (cardinality(scopes) > 0 AND scopes <@ ARRAY['read', 'log', 'collect', 'define']),
+    hash         BYTEA       NOT NULL CONSTRAINT hash_is_sha256 CHECK (length(hash) = 32),
+    created_at   TIMESTAMPTZ NOT NULL,
+    expires_at   TIMESTAMPTZ CONSTRAINT expires_later CHECK (expires_at > created_at),
+    revoked_at   TIMESTAMPTZ,
+    last_used_at TIMESTAMPTZ,
+    PRIMARY KEY (tenant_id, id),
+    CONSTRAINT readers_only_read CHECK (role <> 'reader' OR scopes <@ ARRAY['read'])
+);
+
+-- Not for speed: a name is one key's at a time.
+CREATE UNIQUE INDEX api_keys_one_of_a_name ON api_keys (tenant_id, name) WHERE revoked_at IS NULL;
+
+-- A key stays what it was made as, and once revoked it stays revoked.
+CREATE FUNCTION refuse_other_key() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF to_jsonb(NEW) - ARRAY['revoked_at', 'last_used_at'] = to_jsonb(OLD) - ARRAY['revoked_at', 'last_used_at']
+        AND (OLD.revoked_at IS NULL OR NEW.revoked_at = OLD.revoked_at)
+    THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'UPDATE on %.% is refused: a key stays what it was made as, and revoked', TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation', HINT = 'Create another key.';
+END
+$$;
+CREATE TRIGGER refuse_update BEFORE UPDATE ON api_keys FOR EACH ROW EXECUTE FUNCTION refuse_other_key();
+CREATE TRIGGER refuse_delete BEFORE DELETE ON api_keys FOR EACH ROW
+    EXECUTE FUNCTION refuse_change('keys are kept', 'A key that is no longer wanted is revoked.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON api_keys FOR EACH STATEMENT
+    EXECUTE FUNCTION refuse_change('keys are kept', 'A key that is no longer wanted is revoked.');
+ALTER TABLE api_keys ENABLE ALWAYS TRIGGER refuse_update;
+ALTER TABLE api_keys ENABLE ALWAYS TRIGGER refuse_delete;
+ALTER TABLE api_keys ENABLE ALWAYS TRIGGER refuse_truncate;
+
+SELECT restrict_privileges('api_keys', 'DELETE, TRUNCATE');
+
+-- Row level security. Two sorts of roles meet these tables:
+--   * anon, authenticated and service_role, as which an API acts for its users (and whoever inherits from them): they
+--     read what the policies of grant_api_roles name, and write nothing;
+--   * every other role of the database: what it was granted, it may. The policy "granted" says that.
+-- Without FORCE, so that the owner is exempt: foreign keys are checked in the owner's name, and would see no rows.
+CREATE FUNCTION secure_rows(target REGCLASS) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', target);
+    EXECUTE format($policy$
+        CREATE POLICY granted ON %s USING (NOT EXISTS (
+            SELECT FROM pg_catalog.pg_roles
+            WHERE rolname IN ('anon', 'authenticated', 'service_role') AND pg_catalog.pg_has_role(oid, 'USAGE')
+        ))
+        $policy$, target);
+END
+$$;
+REVOKE ALL ON FUNCTION secure_rows FROM PUBLIC;
+
+SELECT secure_rows(oid) FROM pg_class
+WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND relkind IN ('r', 'p')
+  AND (relname IN ('daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log', 'api_keys')
+       OR relispartition);
+
+-- Whether the caller is an admin by the platform's own tables, where those are in this database: the row of
+-- public.profiles whose id is Supabase's auth.uid() has is_admin. With the caller's own rights: whoever may not read
+-- that row is no admin.
+CREATE FUNCTION caller_is_admin() RETURNS boolean LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    found BOOLEAN;
+BEGIN
+    EXECUTE 'SELECT EXISTS (SELECT FROM public.profiles WHERE id = auth.uid() AND is_admin)' INTO found;
+    RETURN found;
+EXCEPTION
+    WHEN insufficient_privilege OR undefined_table OR undefined_column OR undefined_function OR invalid_schema_name
+        OR datatype_mismatch THEN
+        RETURN FALSE;
+END
+$$;
+REVOKE ALL ON FUNCTION caller_is_admin FROM PUBLIC;
+
+-- Gives those of the three roles that exist what they may, and takes everything else from them. To be called again by
+-- the owner when they are made later: SELECT daymark.grant_api_roles(). Returns the roles that it found.
+CREATE FUNCTION grant_api_roles() RETURNS SETOF TEXT
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    api_role TEXT;
+    readable TEXT;
+    -- Only where the two things are there now, so that nobody can make them for the purpose.
+    knows_admins CONSTANT BOOLEAN := to_regprocedure('auth.uid()') IS NOT NULL AND EXISTS (
+        SELECT FROM pg_attribute WHERE attrelid = to_regclass('public.profiles') AND attname = 'is_admin'
+    );
+BEGIN
+    FOR api_role IN
+        SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated', 'service_role') ORDER BY rolname
+    LOOP
+        EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM %I', current_schema, api_role);
+        EXECUTE format('REVOKE ALL ON ALL ROUTINES IN SCHEMA %I FROM %I', current_schema, api_role);
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema, api_role);
+        FOREACH readable IN ARRAY CASE
+            WHEN api_role = 'service_role'
+                THEN ARRAY['daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log']
+            WHEN api_role = 'authenticated' AND knows_admins
+                THEN ARRAY['daily_metrics', 'metric_definitions', 'metric_collection_log']
+            ELSE ARRAY['daily_metrics', 'metric_definitions']
+        END LOOP
+            EXECUTE format('GRANT SELECT ON %I TO %I', readable, api_role);
+            EXECUTE format('DROP POLICY IF EXISTS %I ON %I', api_role || '_reads', readable);
+            EXECUTE format('CREATE POLICY %I ON %I FOR SELECT TO %I USING (%s)', api_role || '_reads', readable, api_role,
+                CASE WHEN api_role = 'authenticated' AND readable = 'metric_collection_log'
+                    THEN '(SELECT caller_is_admin())' ELSE 'TRUE' END);
+        END LOOP;
+        IF api_role = 'authenticated' AND knows_admins THEN
+            EXECUTE format('GRANT EXECUTE ON FUNCTION caller_is_admin TO %I', api_role);
+        END IF;
+        RETURN NEXT api_role;
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION grant_api_roles FROM PUBLIC;
+
+SELECT grant_api_roles();
+
+-- As before, with row level security on the new partition, which has a door of its own.
+CREATE OR REPLACE FUNCTION ensure_partition(year INTEGER) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    partition_name CONSTANT TEXT := 'daily_metrics_' || year;
+BEGIN
+    IF year NOT BETWEEN 1900 AND 9999 THEN
+        RAISE EXCEPTION 'there is no partition for the year %: years go from 1900 to 9999', year
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF to_regclass(partition_name) IS NOT NULL THEN
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('daymark:' || current_schema || ':partition', 0));
+    -- Another session may have been faster while this one waited. Only a query is sure to see that: to_regclass answers
+    -- from a cache, which a lock of this sort does not refresh.
+    IF EXISTS (
+        SELECT FROM pg_class
+        WHERE relname = partition_name AND relnamespace = quote_ident(current_schema)::REGNAMESPACE
+    ) THEN
+        RETURN;
+    END IF;
+    -- Attached rather than created in place: ATTACH lets others read and write the table meanwhile.
+    EXECUTE format('CREATE TABLE %I (LIKE daily_metrics INCLUDING ALL)', partition_name);
+    EXECUTE format('ALTER TABLE daily_metrics ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+        partition_name, make_date(year, 1, 1), make_date(year + 1, 1, 1));
+    -- The row trigger comes with ATTACH, though not in every release with its ENABLE ALWAYS; TRUNCATE triggers never do.
+    EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER refuse_update_or_delete', partition_name);
+    EXECUTE format(
+        'CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change(%L, %L)',
+        partition_name, 'records are immutable', 'A correction is a further row elsewhere, with its reason and author.');
+    EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER refuse_truncate', partition_name);
+    PERFORM restrict_privileges(partition_name::REGCLASS, 'UPDATE, DELETE, TRUNCATE');
+    PERFORM secure_rows(partition_name::REGCLASS);
+END
+$$;

@@ -1,0 +1,94 @@
+//! API keys.
+
+use jiff::Timestamp;
+use sqlx::{Row, sqlite::SqliteRow};
+use uuid::Uuid;
+
+use super::{SqliteStore, text};
+use crate::store::{ApiKey, KeyHash, Role, Scope, Scopes, StoreError, row};
+
+const SELECT: &str = "
+    SELECT id, name, role, scopes, hash, created_at, expires_at, revoked_at, last_used_at FROM api_keys
+    WHERE tenant_id = ?1 AND (?2 IS NULL OR id = ?2)
+    ORDER BY created_at, id";
+
+/// A key whose id is there already is an earlier attempt's, whose answer was lost.
+const INSERT: &str = "
+    INSERT INTO api_keys (tenant_id, id, name, role, scopes, hash, created_at, expires_at)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+    WHERE NOT EXISTS (
+        SELECT 1 FROM api_keys WHERE tenant_id = ?1 AND (id = ?2 OR (name = ?3 AND revoked_at IS NULL))
+    )";
+
+const REVOKE: &str = "
+    UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?3) WHERE tenant_id = ?1 AND id = ?2";
+
+const TOUCH: &str = "
+    UPDATE api_keys SET last_used_at = max(coalesce(last_used_at, ?3), ?3) WHERE tenant_id = ?1 AND id = ?2";
+
+impl SqliteStore {
+    pub(super) async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+        self.select_api_keys(None).await
+    }
+
+    pub(super) async fn api_key(&self, id: Uuid) -> Result<Option<ApiKey>, StoreError> {
+        Ok(self.select_api_keys(Some(id)).await?.pop())
+    }
+
+    async fn select_api_keys(&self, id: Option<Uuid>) -> Result<Vec<ApiKey>, StoreError> {
+        let query = sqlx::query(SELECT).bind(&self.tenant).bind(id.map(|id| id.to_string()));
+        let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
+        rows.iter().map(api_key).collect::<Result<_, _>>().map_err(|error| self.failed(error))
+    }
+
+    pub(super) async fn add_api_key(&self, key: &ApiKey) -> Result<bool, StoreError> {
+        sqlx::query(INSERT)
+            .bind(&self.tenant)
+            .bind(key.id.to_string())
+            .bind(&key.name)
+            .bind(key.role.name())
+            .bind(key.scopes.names().join(" "))
+            .bind(key.hash.0.as_slice())
+            .bind(text(key.created_at))
+            .bind(key.expires_at.map(text))
+            .execute(self.pool().await?)
+            .await
+            .map_err(|error| self.failed(error))?;
+        Ok(self.api_key(key.id).await?.is_some())
+    }
+
+    pub(super) async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
+        self.set_at(REVOKE, id, at).await
+    }
+
+    pub(super) async fn touch_api_key(&self, id: Uuid, at: Timestamp) -> Result<(), StoreError> {
+        self.set_at(TOUCH, id, at).await.map(drop)
+    }
+
+    /// Whether there is such a key.
+    async fn set_at(&self, update: &'static str, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
+        let query = sqlx::query(update).bind(&self.tenant).bind(id.to_string()).bind(text(at));
+        let done = query.execute(self.pool().await?).await.map_err(|error| self.failed(error))?;
+        Ok(done.rows_affected() == 1)
+    }
+}
+
+fn api_key(columns: &SqliteRow) -> Result<ApiKey, sqlx::Error> {
+    let instant = |column| -> Result<Option<Timestamp>, sqlx::Error> {
+        let text: Option<&str> = columns.try_get(column)?;
+        text.map(|_| row::parsed(columns, column)).transpose()
+    };
+    let scopes: &str = columns.try_get("scopes")?;
+    let hash: &[u8] = columns.try_get("hash")?;
+    Ok(ApiKey {
+        id: row::parsed(columns, "id")?,
+        name: columns.try_get("name")?,
+        role: row::word(columns, "role", Role::from_name)?,
+        scopes: Scopes::of(&scopes.split(' ').filter_map(Scope::from_name).collect::<Vec<_>>()),
+        hash: KeyHash(hash.try_into().map_err(|error| row::undecodable("hash", error))?),
+        created_at: row::parsed(columns, "created_at")?,
+        expires_at: instant("expires_at")?,
+        revoked_at: instant("revoked_at")?,
+        last_used_at: instant("last_used_at")?,
+    })
+}

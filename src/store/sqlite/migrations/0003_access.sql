@@ -1,0 +1,39 @@
+-- Keys to Daymark's own API. Of each only a hash is here; the secret has 256 random bits and cannot be found from it.
+CREATE TABLE api_keys (
+    id           TEXT NOT NULL,
+    tenant_id    TEXT NOT NULL CONSTRAINT tenant_is_a_name
+                      CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
+    name         TEXT NOT NULL CONSTRAINT name_is_short CHECK (length(name) BETWEEN 1 AND 100),
+    role         TEXT NOT NULL CONSTRAINT role_is_known CHECK (role IN ('reader', 'admin', 'service')),
+    -- Names with spaces between them.
+    scopes       TEXT NOT NULL CONSTRAINT scopes_are_known
+                      CHECK (scopes <> '' AND replace(replace(replace(replace(' ' || scopes, ' read', ''), ' log', ''),
+                                                              ' collect', ''), ' define', '') = ''),
+    hash         BLOB NOT NULL CONSTRAINT hash_is_sha256 CHECK (length(hash) = 32),
+    created_at   TEXT NOT NULL,
+    expires_at   TEXT CONSTRAINT expires_later CHECK (expires_at > created_at),
+    revoked_at   TEXT,
+    last_used_at TEXT,
+    PRIMARY KEY (tenant_id, id),
+    CONSTRAINT readers_only_read CHECK (role <> 'reader' OR scopes = 'read')
+) STRICT, WITHOUT ROWID;
+
+-- Not for speed: a name is one key's at a time.
+CREATE UNIQUE INDEX api_keys_one_of_a_name ON api_keys (tenant_id, name) WHERE revoked_at IS NULL;
+
+-- A key stays what it was made as, and once revoked it stays revoked.
+CREATE TRIGGER api_keys_refuse_update BEFORE UPDATE ON api_keys
+WHEN NOT (
+    NEW.id = OLD.id AND NEW.tenant_id = OLD.tenant_id AND NEW.name = OLD.name AND NEW.role = OLD.role
+    AND NEW.scopes = OLD.scopes AND NEW.hash = OLD.hash AND NEW.created_at = OLD.created_at
+    AND NEW.expires_at IS OLD.expires_at AND (OLD.revoked_at IS NULL OR NEW.revoked_at IS OLD.revoked_at)
+) BEGIN
+    SELECT RAISE(ABORT, 'UPDATE on api_keys is refused: a key stays what it was made as, and revoked; create another one');
+END;
+CREATE TRIGGER api_keys_refuse_delete BEFORE DELETE ON api_keys BEGIN
+    SELECT RAISE(ABORT, 'DELETE on api_keys is refused: a key that is no longer wanted is revoked');
+END;
+CREATE TRIGGER api_keys_refuse_replace BEFORE INSERT ON api_keys
+WHEN EXISTS (SELECT 1 FROM api_keys WHERE tenant_id = NEW.tenant_id AND id = NEW.id) BEGIN
+    SELECT RAISE(ABORT, 'INSERT over a row of api_keys is refused: create another key');
+END;

@@ -1,0 +1,119 @@
+//! API keys: kept as hashes, of one tenant, revoked for good.
+
+use daymark::store::{ApiKey, KeyHash, Role, Scope, Scopes};
+use jiff::ToSpan;
+use uuid::Uuid;
+
+use crate::fixture::{Fixture, noon};
+
+crate::on_both_stores!(keys_are_kept, keys_of_a_tenant_are_its_own, the_database_refuses_other_keys);
+
+fn key(name: &str) -> ApiKey {
+    ApiKey {
+        id: Uuid::new_v4(),
+        name: name.to_owned(),
+        role: Role::Service,
+        scopes: Scopes::of(&[Scope::Read, Scope::Collect]),
+        hash: KeyHash([7; 32]),
+        created_at: noon(),
+        expires_at: Some(noon() + 24.hours()),
+        revoked_at: None,
+        last_used_at: None,
+    }
+}
+
+async fn keys_are_kept(fixture: Fixture) {
+    fixture.store.migrate().await.unwrap();
+    let store = &fixture.store;
+    assert_eq!(store.api_keys().await.unwrap(), []);
+
+    // What is added is read back as it was; doing it again, as after a lost answer, changes nothing.
+    let first = key("Dashboard, “über”");
+    let endless = ApiKey {
+        role: Role::Reader,
+        scopes: Role::Reader.scopes(),
+        created_at: noon() + 1.second(),
+        expires_at: None,
+        ..key("reports")
+    };
+    for _ in 0..2 {
+        assert!(store.add_api_key(&first).await.unwrap());
+        assert!(store.add_api_key(&endless).await.unwrap());
+    }
+    assert_eq!(store.api_keys().await.unwrap(), [first.clone(), endless.clone()]);
+    assert_eq!(store.api_key(endless.id).await.unwrap(), Some(endless.clone()));
+    assert_eq!(store.api_key(Uuid::new_v4()).await.unwrap(), None);
+
+    // A name is one key's, until that is revoked.
+    let namesake = ApiKey { created_at: noon() + 2.seconds(), ..key("reports") };
+    assert!(!store.add_api_key(&namesake).await.unwrap());
+    let later = noon() + 1.hour();
+    assert!(store.revoke_api_key(endless.id, later).await.unwrap());
+    assert!(store.revoke_api_key(endless.id, later + 1.hour()).await.unwrap());
+    assert_eq!(store.api_key(endless.id).await.unwrap().unwrap().revoked_at, Some(later));
+    assert!(!store.revoke_api_key(Uuid::new_v4(), later).await.unwrap());
+    assert!(store.add_api_key(&namesake).await.unwrap());
+
+    // Of the times of use the latest stays.
+    for at in [later, later - 1.minute()] {
+        store.touch_api_key(first.id, at).await.unwrap();
+    }
+    assert_eq!(store.api_key(first.id).await.unwrap().unwrap().last_used_at, Some(later));
+}
+
+async fn keys_of_a_tenant_are_its_own(fixture: Fixture) {
+    fixture.store.migrate().await.unwrap();
+    let key = key("dashboard");
+    assert!(fixture.store.add_api_key(&key).await.unwrap());
+    let other = fixture.of_tenant("other");
+    assert_eq!(other.api_key(key.id).await.unwrap(), None);
+    assert_eq!(other.api_keys().await.unwrap(), []);
+    assert!(!other.revoke_api_key(key.id, noon()).await.unwrap());
+    other.touch_api_key(key.id, noon()).await.unwrap();
+    assert_eq!(fixture.store.api_key(key.id).await.unwrap(), Some(key.clone()));
+    assert!(other.add_api_key(&ApiKey { id: Uuid::new_v4(), ..key }).await.unwrap(), "the name is free here");
+}
+
+async fn the_database_refuses_other_keys(fixture: Fixture) {
+    fixture.store.migrate().await.unwrap();
+    fixture.store.add_api_key(&key("dashboard")).await.unwrap();
+    fixture.store.revoke_api_key(fixture.store.api_keys().await.unwrap()[0].id, noon()).await.unwrap();
+    for change in [
+        "role = 'admin'",
+        "name = 'another'",
+        "expires_at = NULL",
+        "revoked_at = NULL",
+        if fixture.is_postgres() { "hash = sha256('x')" } else { "hash = randomblob(32)" },
+    ] {
+        let refused = fixture.sql(&format!("UPDATE api_keys SET {change}")).await.unwrap_err();
+        assert!(refused.contains("UPDATE on") && refused.contains("is refused"), "{change}: {refused}");
+    }
+    fixture.sql("DELETE FROM api_keys").await.unwrap_err();
+
+    let (id, hash) = (Uuid::new_v4(), if fixture.is_postgres() { "sha256('x')" } else { "zeroblob(32)" });
+    let scopes = |names: &str| match fixture.is_postgres() {
+        true => format!("'{{{names}}}'"),
+        false => format!("'{}'", names.replace(',', " ")),
+    };
+    let insert = |role: &str, scopes: String, hash: &str, name: &str| {
+        format!(
+            "INSERT INTO api_keys (tenant_id, id, name, role, scopes, hash, created_at)
+             VALUES ('default', '{id}', '{name}', '{role}', {scopes}, {hash}, '2025-01-01T00:00:00.000000Z')"
+        )
+    };
+    for (wrong, constraint) in [
+        (insert("anonymous", scopes("read"), hash, "a"), "role_is_known"),
+        (insert("admin", scopes("read,everything"), hash, "a"), "scopes_are_known"),
+        (insert("admin", scopes(""), hash, "a"), "scopes_are_known"),
+        (insert("reader", scopes("read,log"), hash, "a"), "readers_only_read"),
+        (
+            insert("admin", scopes("read"), if fixture.is_postgres() { "'x'" } else { "x'00'" }, "a"),
+            "hash_is_sha256",
+        ),
+        (insert("admin", scopes("read"), hash, ""), "name_is_short"),
+    ] {
+        let refused = fixture.sql(&wrong).await.unwrap_err();
+        assert!(refused.contains(constraint), "{wrong}: {refused}");
+    }
+    fixture.sql(&insert("admin", scopes("log,collect"), hash, "a")).await.unwrap();
+}
