@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Cut, DetectedFormats, PlannedStatement, Platform, Schema, Sources};
+use super::{Cut, DetectedFormats, Flag, PlannedStatement, Platform, Schema, Sources};
 use crate::{
     database::{Fault, FaultClass},
     metric::{DayBounds, Reading},
@@ -35,6 +35,10 @@ impl Platform for Absent {
     }
 
     async fn open_cut(&self) -> Result<Box<dyn Cut>, Fault> {
+        Err(unconfigured())
+    }
+
+    async fn flag(&self, _schema: &Schema, _flag: Flag<'_>, _id: &str) -> Result<bool, Fault> {
         Err(unconfigured())
     }
 

@@ -29,6 +29,14 @@ impl Dialect {
         }
     }
 
+    /// A table in a schema, which SQLite does not have.
+    pub fn qualified(self, schema: &str, name: &str) -> String {
+        match self {
+            Self::Postgres => format!("{}.{}", self.name(schema), self.name(name)),
+            Self::Sqlite => self.name(name),
+        }
+    }
+
     /// A text literal; on PostgreSQL under `standard_conforming_strings = on`, which every session sets.
     /// Neither database can hold a NUL in text: such a literal equals nothing, and the rest of it is left out.
     pub fn text(self, text: &str) -> String {

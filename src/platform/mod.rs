@@ -11,6 +11,7 @@ mod detect;
 mod dialect;
 mod distinct;
 mod execute;
+mod flag;
 mod labels;
 mod postgres;
 mod query;
@@ -32,6 +33,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use absent::absent;
+pub use flag::Flag;
 pub use schema::{Column, ColumnType, Schema, Table};
 pub use session::PlatformOptions;
 
@@ -80,6 +82,10 @@ pub trait Platform: Send + Sync {
 
     /// Opens one consistent, read-only snapshot of the platform.
     async fn open_cut(&self) -> Result<Box<dyn Cut>, Fault>;
+
+    /// Whether the flag of the row with this id is set; not so when there is no such row. Takes one connection and one
+    /// indexed look-up, where `id` is indexed.
+    async fn flag(&self, schema: &Schema, flag: Flag<'_>, id: &str) -> Result<bool, Fault>;
 
     /// The statements that [`Cut::read`] would run. `days` are consecutive.
     fn plan(

@@ -7,10 +7,11 @@ use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row, postgres::PgConnectOptions, raw_sql};
 
 use super::{
-    Column, ColumnType, Cut, DetectedFormats, PlannedStatement, Platform, PlatformOptions, Schema, Sources,
-    Table,
+    Column, ColumnType, Cut, DetectedFormats, Flag, PlannedStatement, Platform, PlatformOptions, Schema,
+    Sources, Table,
     cut::SessionCut,
     dialect::Dialect,
+    flag::{self, RowId},
     plan_statements,
     session::{Answer, MAX_ANSWERS, NO_SPAN, Session},
 };
@@ -106,6 +107,21 @@ impl Platform for PostgresPlatform {
         // The snapshot is taken by the first query, not by BEGIN.
         raw_sql("SELECT 1").execute(&mut connection).await?;
         Ok(Box::new(SessionCut { session: PostgresSession { connection }, options: self.options.clone() }))
+    }
+
+    async fn flag(&self, schema: &Schema, flag: Flag<'_>, id: &str) -> Result<bool, Fault> {
+        let Some((sql, id)) = flag::statement(Dialect::Postgres, schema, flag, id)? else {
+            return Ok(false);
+        };
+        let mut connection = self.connect().await?;
+        self.begin(&mut connection).await?;
+        let query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        let query = match id {
+            RowId::Uuid(id) => query.bind(id),
+            RowId::Integer(id) => query.bind(id),
+            RowId::Text(id) => query.bind(id),
+        };
+        Ok(query.fetch_optional(&mut connection).await?.is_some())
     }
 
     fn plan(

@@ -11,10 +11,11 @@ use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection, raw_sql, sqlite::SqliteConnectOptions};
 
 use super::{
-    Cut, DetectedFormats, PlannedStatement, Platform, PlatformOptions, Schema, Sources,
+    Cut, DetectedFormats, Flag, PlannedStatement, Platform, PlatformOptions, Schema, Sources,
     cut::SessionCut,
     detect,
     dialect::Dialect,
+    flag::{self, RowId},
     plan_statements,
     session::{Answer, MAX_ANSWERS, NO_SPAN, Session},
 };
@@ -95,6 +96,19 @@ impl Platform for SqlitePlatform {
         // The snapshot is taken by the first read, not by BEGIN.
         raw_sql("BEGIN; SELECT count(*) FROM sqlite_schema").execute(&mut session.connection).await?;
         Ok(Box::new(SessionCut { session, options: self.options.clone() }))
+    }
+
+    async fn flag(&self, schema: &Schema, flag: Flag<'_>, id: &str) -> Result<bool, Fault> {
+        let Some((sql, id)) = flag::statement(Dialect::Sqlite, schema, flag, id)? else { return Ok(false) };
+        let mut connection = self.session().await?.connection;
+        let query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        // Where the column's affinity is numeric, SQLite compares a text that looks like a number as one.
+        let query = match id {
+            RowId::Uuid(id) => query.bind(id.to_string()),
+            RowId::Integer(id) => query.bind(id),
+            RowId::Text(id) => query.bind(id),
+        };
+        Ok(query.fetch_optional(&mut connection).await?.is_some())
     }
 
     fn plan(
