@@ -75,10 +75,26 @@ impl fmt::Debug for Secret {
 }
 
 /// Where a JSON Web Key Set is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum KeySetLocation {
     Url(url::Url),
     File(PathBuf),
+}
+
+/// Without user, password and query, which may be secrets.
+impl fmt::Display for KeySetLocation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(formatter, "{}", path.display()),
+            Self::Url(url) => write!(formatter, "{}{}", url.origin().ascii_serialization(), url.path()),
+        }
+    }
+}
+
+impl fmt::Debug for KeySetLocation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
 }
 
 impl QuerySettings {
