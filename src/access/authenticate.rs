@@ -1,0 +1,309 @@
+//! From what a request shows to who makes it. What was found to be genuine is remembered for a while, by the hash of the
+//! text, because checking a signature or asking the store takes longer than answering.
+
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use moka::{
+    future::Cache,
+    ops::compute::{CompResult, Op},
+};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{
+    ApiKey, Credentials, Denied, Mode, Principal, Role, Scope, Scopes, admins::Admins, backoff::Backoff,
+    key_text, tokens::Tokens,
+};
+use crate::{clock::Clock, config::AccessSettings, platform::Platform, store::Store};
+
+/// So long a revoked key may still be let in.
+const KEY_REMEMBERED: SignedDuration = SignedDuration::from_secs(10);
+/// So long a token may still be let in whose signing key is known to be withdrawn no more than by its absence.
+const TOKEN_REMEMBERED: SignedDuration = SignedDuration::from_mins(5);
+/// So long somebody may still be an admin whom the platform calls none any more.
+const ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_mins(1);
+/// When the platform did not answer.
+const NO_ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_secs(10);
+/// The time of a key's last use is written no more often than this.
+const TOUCHED_EVERY: SignedDuration = SignedDuration::from_mins(1);
+/// Some hundred bytes each.
+const MAX_REMEMBERED: u64 = 10_000;
+/// Longer than anything is valid; only to give memory back.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
+
+/// Tells who makes a request.
+pub struct Access {
+    settings: AccessSettings,
+    mode: Mode,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    tokens: Tokens,
+    admins: Option<Admins>,
+    backoff: Backoff,
+    genuine: Cache<[u8; 32], Arc<Genuine>>,
+    /// Whether it was said already that times of use cannot be written.
+    cannot_touch: Arc<AtomicBool>,
+}
+
+/// What was found out about a text that is genuine.
+struct Genuine {
+    /// `None` for somebody who is counted by address.
+    subject: Option<Arc<str>>,
+    role: Role,
+    scopes: Scopes,
+    /// From when on it has to be looked at again.
+    until: Timestamp,
+    /// Of the keys that tokens are signed with.
+    generation: u64,
+}
+
+/// Why a text is not genuine, or not valid.
+#[derive(Debug, Clone)]
+pub enum Failure {
+    /// It may be a guess, and is counted as one.
+    Wrong(&'static str),
+    /// It was genuine once, or is for somebody else: no guess.
+    Stale(&'static str),
+    /// It could not be looked at. For the log.
+    Unavailable(String),
+}
+
+impl Failure {
+    pub fn wrong(reason: &'static str) -> Self {
+        Self::Wrong(reason)
+    }
+
+    pub fn stale(reason: &'static str) -> Self {
+        Self::Stale(reason)
+    }
+}
+
+impl Access {
+    /// One that always asks for credentials, unless public reading is switched on; [`Access::start`] decides whether it
+    /// may do without.
+    pub fn new(
+        settings: AccessSettings,
+        store: Arc<dyn Store>,
+        platform: Arc<dyn Platform>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let admins = settings.admin_column.clone().map(|column| Admins::new(platform, column));
+        Self {
+            mode: Mode::Required,
+            tokens: Tokens::new(&settings),
+            admins,
+            backoff: Backoff::default(),
+            genuine: Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(FORGOTTEN_AFTER).build(),
+            cannot_touch: Arc::default(),
+            settings,
+            store,
+            clock,
+        }
+    }
+
+    pub(super) fn in_mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Who makes a request. Where both headers hold something different, both must be genuine, and `Authorization` tells
+    /// who it is.
+    ///
+    /// # Errors
+    /// When there is nothing to tell by and public reading is switched off, when something is not genuine or not valid,
+    /// or when that cannot be found out.
+    pub async fn authenticate(&self, credentials: Credentials<'_>) -> Result<Principal, Denied> {
+        let address = credentials.address;
+        if self.mode == Mode::Open {
+            return Ok(Principal::at(address, Role::Service, Role::Service.scopes()));
+        }
+        let bearer = credentials.authorization.map(bearer_token).transpose().map_err(unauthenticated)?;
+        let key = credentials.api_key.map(str::trim).filter(|key| Some(*key) != bearer);
+        if let Some(key) = key {
+            let by_key = self.genuine(key, address).await?;
+            if bearer.is_none() {
+                return Ok(self.principal(&by_key, address));
+            }
+        }
+        match bearer {
+            Some(token) => Ok(self.principal(&*self.genuine(token, address).await?, address)),
+            None if self.settings.public_read => Ok(self.anonymous(address)),
+            None => Err(unauthenticated(
+                "no credentials: send `Authorization: Bearer` with a token or an API key",
+            )),
+        }
+    }
+
+    /// Before it is looked at again, a text that was genuine is let in from any address, also from one behind which
+    /// somebody else fails all the time.
+    async fn genuine(&self, text: &str, address: IpAddr) -> Result<Arc<Genuine>, Denied> {
+        let (hash, now) = (<[u8; 32]>::from(Sha256::digest(text)), self.clock.now());
+        if let Some(genuine) = self.genuine.get(&hash).await
+            && self.holds(&genuine, now)
+        {
+            return Ok(genuine);
+        }
+        if let Some(retry_after) = self.backoff.wait(address, now) {
+            return Err(Denied::BackOff { retry_after });
+        }
+        // Of several requests with the same text one looks at it, and the others wait.
+        let looked_at = self.genuine.entry(hash).and_try_compute_with(|known| async move {
+            match known.is_some_and(|known| self.holds(known.value(), now)) {
+                true => Ok(Op::Nop),
+                false => self.look_at(text, now).await.map(|genuine| Op::Put(Arc::new(genuine))),
+            }
+        });
+        match looked_at.await {
+            Ok(
+                CompResult::Inserted(entry)
+                | CompResult::ReplacedWith(entry)
+                | CompResult::Unchanged(entry)
+                | CompResult::Removed(entry),
+            ) => Ok(entry.into_value()),
+            Ok(CompResult::StillNone(_)) => Err(unauthenticated("the credentials are not valid")),
+            Err(Failure::Unavailable(reason)) => Err(Denied::Unavailable { reason }),
+            Err(Failure::Stale(reason)) => Err(unauthenticated(reason)),
+            Err(Failure::Wrong(reason)) => {
+                self.backoff.failed(address, now);
+                Err(unauthenticated(reason))
+            }
+        }
+    }
+
+    fn holds(&self, genuine: &Genuine, now: Timestamp) -> bool {
+        now < genuine.until && genuine.generation == self.tokens.generation()
+    }
+
+    async fn look_at(&self, text: &str, now: Timestamp) -> Result<Genuine, Failure> {
+        if key_text::is_meant(text) {
+            self.look_at_key(text, now).await
+        } else {
+            self.look_at_token(text, now).await
+        }
+    }
+
+    async fn look_at_key(&self, text: &str, now: Timestamp) -> Result<Genuine, Failure> {
+        // The same words whichever part of it is wrong.
+        let wrong = || Failure::wrong("the API key is not valid");
+        let (id, hash) = key_text::parse(text).ok_or_else(wrong)?;
+        let found = self.store.api_key(id).await.map_err(|error| Failure::Unavailable(error.to_string()))?;
+        let key = found.filter(|key| key_text::is_same(&key.hash, &hash)).ok_or_else(wrong)?;
+        if key.revoked_at.is_some() {
+            return Err(Failure::stale("the API key was revoked"));
+        }
+        if !key.is_active(now) {
+            return Err(Failure::stale("the API key has expired"));
+        }
+        self.touch(&key, now);
+        let until = later(now, KEY_REMEMBERED);
+        Ok(Genuine {
+            subject: Some(format!("key:{}", key.id).into()),
+            role: key.role,
+            scopes: key.scopes.and(key.role.scopes()),
+            until: key.expires_at.map_or(until, |expires_at| until.min(expires_at)),
+            generation: self.tokens.generation(),
+        })
+    }
+
+    /// Writes when the key was used, while the request goes on.
+    fn touch(&self, key: &ApiKey, now: Timestamp) {
+        if key.last_used_at.is_some_and(|at| now.duration_since(at) < TOUCHED_EVERY) {
+            return;
+        }
+        let (store, id, said) = (Arc::clone(&self.store), key.id, Arc::clone(&self.cannot_touch));
+        tokio::spawn(async move { note_use(store.as_ref(), id, now, &said).await });
+    }
+
+    async fn look_at_token(&self, text: &str, now: Timestamp) -> Result<Genuine, Failure> {
+        let bearer = self.tokens.verify(text, &self.settings, now).await?;
+        let generation = self.tokens.generation();
+        let (mut role, mut remembered) = (bearer.role, TOKEN_REMEMBERED);
+        if let (Role::Reader, Some(admins), Some(subject)) = (role, &self.admins, &bearer.subject) {
+            let is_admin = admins.is_admin(subject, now).await;
+            remembered = if is_admin.is_some() { ADMIN_REMEMBERED } else { NO_ADMIN_REMEMBERED };
+            if is_admin == Some(true) {
+                role = Role::Admin;
+            }
+        }
+        let subject = match (role, bearer.subject) {
+            (Role::Anonymous, _) => None,
+            (_, Some(subject)) => Some(format!("user:{subject}").into()),
+            (role, None) => Some(format!("role:{}", role.name()).into()),
+        };
+        let until = later(now, remembered).min(bearer.expires_at);
+        let scopes = if role == Role::Anonymous { self.anonymous_scopes() } else { role.scopes() };
+        Ok(Genuine { subject, role, scopes, until, generation })
+    }
+
+    fn principal(&self, genuine: &Genuine, address: IpAddr) -> Principal {
+        match &genuine.subject {
+            None => Principal::at(address, genuine.role, genuine.scopes),
+            Some(subject) => {
+                Principal { subject: Arc::clone(subject), role: genuine.role, scopes: genuine.scopes }
+            }
+        }
+    }
+
+    fn anonymous(&self, address: IpAddr) -> Principal {
+        Principal::at(address, Role::Anonymous, self.anonymous_scopes())
+    }
+
+    fn anonymous_scopes(&self) -> Scopes {
+        if self.settings.public_read { Scopes::of(&[Scope::Read]) } else { Scopes::NONE }
+    }
+
+    pub(super) async fn prepare_admins(&self) {
+        if let Some(admins) = &self.admins {
+            admins.prepare(self.clock.now()).await;
+        }
+    }
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Access")
+            .field("mode", &self.mode)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The token of `Bearer <token>`; the scheme's name in any case (RFC 9110, 11.1).
+fn bearer_token(header: &str) -> Result<&str, &'static str> {
+    header
+        .trim()
+        .split_once(' ')
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
+        .filter(|token| !token.is_empty())
+        .ok_or("the header `Authorization` must be `Bearer` and a token or an API key")
+}
+
+async fn note_use(store: &dyn Store, id: Uuid, at: Timestamp, said: &AtomicBool) {
+    if let Err(error) = store.touch_api_key(id, at).await
+        && !said.swap(true, Ordering::Relaxed)
+    {
+        tracing::warn!(%error, "when API keys are used cannot be written; this is said once");
+    }
+}
+
+fn unauthenticated(reason: &str) -> Denied {
+    Denied::Unauthenticated { reason: reason.to_owned() }
+}
+
+fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
+    now.saturating_add(by).unwrap_or(now)
+}

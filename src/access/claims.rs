@@ -1,0 +1,112 @@
+//! What a token says once its signature holds: for when, for whom, by whom, and as whom.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::Role;
+use crate::config::AccessSettings;
+
+/// How far the clocks of issuer and server may differ, in seconds.
+const LEEWAY_S: f64 = 30.0;
+/// Longer subjects are nobody's; each one is kept in memory for counting requests.
+const MAX_SUBJECT_BYTES: usize = 255;
+
+/// Unknown claims are ignored; known ones of another type make the token unreadable.
+#[derive(Deserialize)]
+pub struct Claims {
+    exp: Option<f64>,
+    nbf: Option<f64>,
+    aud: Option<Audience>,
+    iss: Option<String>,
+    sub: Option<String>,
+    /// The role of the database that Supabase's API takes on.
+    role: Option<String>,
+    daymark_role: Option<String>,
+    /// What only the issuer can write; its neighbour `user_metadata` is the user's own and of no account.
+    app_metadata: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Supabase's mark of users who signed in without saying who they are.
+    #[serde(default)]
+    is_anonymous: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// Who a token is of.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Bearer {
+    pub role: Role,
+    /// The claim `sub`.
+    pub subject: Option<String>,
+    /// The first instant at which it is no longer valid.
+    pub expires_at: Timestamp,
+}
+
+impl Claims {
+    /// # Errors
+    /// Why the token is not valid, in words that repeat nothing of it.
+    pub fn check(self, settings: &AccessSettings, now: Timestamp) -> Result<Bearer, &'static str> {
+        // Seconds since 1970, as the claims have them: a float is exact to less than a microsecond here.
+        let now_s = now.as_millisecond() as f64 / 1000.0;
+        let expires = self.exp.ok_or("the token has no expiry (claim `exp`)")? + LEEWAY_S;
+        if now_s >= expires {
+            return Err("the token has expired");
+        }
+        if self.nbf.is_some_and(|nbf| now_s + LEEWAY_S < nbf) {
+            return Err("the token is not valid yet (claim `nbf`)");
+        }
+        let audience = &settings.jwt_audience;
+        let is_meant_for_us = match &self.aud {
+            None => true,
+            Some(Audience::One(one)) => one == audience,
+            Some(Audience::Many(many)) => many.contains(audience),
+        };
+        if !is_meant_for_us {
+            return Err("the token is for another audience (claim `aud`)");
+        }
+        if settings.jwt_issuer.is_some() && self.iss != settings.jwt_issuer {
+            return Err("the token is by another issuer (claim `iss`)");
+        }
+        let is_subject = |subject: &String| {
+            !subject.is_empty() && subject.len() <= MAX_SUBJECT_BYTES && !subject.contains(char::is_control)
+        };
+        if !self.sub.as_ref().is_none_or(is_subject) {
+            return Err("the token's subject (claim `sub`) is empty, too long or not printable");
+        }
+        Ok(Bearer { role: self.role()?, expires_at: instant(expires), subject: self.sub })
+    }
+
+    fn role(&self) -> Result<Role, &'static str> {
+        match self.role.as_deref() {
+            Some("anon") => return Ok(Role::Anonymous),
+            Some("service_role") => return Ok(Role::Service),
+            Some("authenticated") | None => {}
+            Some(_) => {
+                return Err("the token's role is none of `anon`, `authenticated` and `service_role`");
+            }
+        }
+        let in_metadata = self.app_metadata.as_ref().and_then(|metadata| metadata.get("daymark_role"));
+        let given = match (in_metadata, &self.daymark_role) {
+            (Some(serde_json::Value::String(name)), _) | (None, Some(name)) => name.as_str(),
+            (Some(_), _) => return Err(UNKNOWN_DAYMARK_ROLE),
+            (None, None) if self.is_anonymous => return Ok(Role::Anonymous),
+            (None, None) => return Ok(Role::Reader),
+        };
+        Role::from_name(given).filter(|role| *role != Role::Anonymous).ok_or(UNKNOWN_DAYMARK_ROLE)
+    }
+}
+
+const UNKNOWN_DAYMARK_ROLE: &str = "the token's `daymark_role` is none of `reader`, `admin` and `service`";
+
+/// The instant, or the last one there is.
+fn instant(seconds: f64) -> Timestamp {
+    if seconds >= Timestamp::MAX.as_second() as f64 {
+        return Timestamp::MAX;
+    }
+    // In range, and not before 1970 by much, or it would have been refused.
+    Timestamp::from_millisecond((seconds * 1000.0) as i64).unwrap_or(Timestamp::MIN)
+}

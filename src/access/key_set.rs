@@ -1,0 +1,226 @@
+//! The public keys of a JSON Web Key Set, from a URL or a file. They are read again when they are old, and when a token
+//! names one that is not among them; what was read last stays in use while that fails.
+
+use std::{
+    fs::File,
+    io::Read,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+
+use super::authenticate::Failure;
+use crate::config::KeySetLocation;
+
+/// A set that is older is read again. So long may a key be used that was taken out of the set.
+const MAX_AGE: SignedDuration = SignedDuration::from_mins(10);
+/// Between two readings; whoever invents key ids must not make us ask the issuer each time.
+const MIN_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
+/// The same as long as there are no keys at all.
+const MIN_INTERVAL_WITHOUT_KEYS: SignedDuration = SignedDuration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_BYTES: u64 = 256 * 1024;
+/// RSA keys of fewer bits are not safe (NIST SP 800-131A); in bytes.
+const MIN_RSA_MODULUS: usize = 256;
+
+/// A key and the only algorithm that it is for.
+#[derive(Debug, Clone)]
+pub struct VerificationKey {
+    pub id: Option<String>,
+    pub algorithm: Algorithm,
+    pub key: DecodingKey,
+}
+
+pub struct KeySet {
+    location: KeySetLocation,
+    loaded: RwLock<Option<Arc<Loaded>>>,
+    tried_at: Mutex<Option<Timestamp>>,
+    /// Held by whoever reads the set.
+    turn: tokio::sync::Mutex<()>,
+    generation: AtomicU64,
+}
+
+struct Loaded {
+    text: Vec<u8>,
+    keys: Vec<VerificationKey>,
+    at: Timestamp,
+}
+
+impl KeySet {
+    pub fn new(location: KeySetLocation) -> Self {
+        Self {
+            location,
+            loaded: RwLock::default(),
+            tried_at: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            generation: AtomicU64::new(0),
+        }
+    }
+
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// The key with this id; without an id, the only key if there is only one.
+    pub async fn find(
+        self: &Arc<Self>,
+        id: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<VerificationKey>, Failure> {
+        if let Some(loaded) = self.loaded() {
+            let key = loaded.find(id);
+            if now.duration_since(loaded.at) >= MAX_AGE && self.may_try(now) {
+                // Nobody waits for this: what is there is good enough for now.
+                tokio::spawn(Arc::clone(self).refresh(now));
+            }
+            if key.is_some() || !self.may_try(now) {
+                return Ok(key);
+            }
+        }
+        // As a task of its own, so that it comes to its end even if this request is given up.
+        let _ = tokio::spawn(Arc::clone(self).refresh(now)).await;
+        match self.loaded() {
+            Some(loaded) => Ok(loaded.find(id)),
+            None => Err(Failure::Unavailable(format!("the key set {} could not be read", self.location))),
+        }
+    }
+
+    async fn refresh(self: Arc<Self>, now: Timestamp) {
+        let _turn = self.turn.lock().await;
+        // Whoever had the turn before may have done it.
+        if !self.may_try(now) {
+            return;
+        }
+        *self.tried_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        let location = self.location.clone();
+        let read = tokio::task::spawn_blocking(move || read(&location)).await;
+        let loaded = read.map_err(|error| error.to_string()).flatten().and_then(|text| {
+            let keys = parse(&text)?;
+            Ok(Loaded { text, keys, at: now })
+        });
+        match loaded {
+            Ok(loaded) => self.replace(loaded),
+            Err(error) => {
+                tracing::warn!(location = %self.location, %error, "the key set cannot be read; the one read before stays in use");
+            }
+        }
+    }
+
+    fn replace(&self, new: Loaded) {
+        let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
+        let is_other = loaded.as_ref().is_none_or(|old| old.text != new.text);
+        *loaded = Some(Arc::new(new));
+        if is_other {
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    fn loaded(&self) -> Option<Arc<Loaded>> {
+        self.loaded.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn may_try(&self, now: Timestamp) -> bool {
+        let interval = if self.loaded().is_some() { MIN_INTERVAL } else { MIN_INTERVAL_WITHOUT_KEYS };
+        let tried_at = *self.tried_at.lock().unwrap_or_else(PoisonError::into_inner);
+        tried_at.is_none_or(|tried_at| now.duration_since(tried_at) >= interval)
+    }
+}
+
+impl Loaded {
+    fn find(&self, id: Option<&str>) -> Option<VerificationKey> {
+        match (id, self.keys.as_slice()) {
+            (Some(id), keys) => keys.iter().find(|key| key.id.as_deref() == Some(id)).cloned(),
+            (None, [only]) => Some(only.clone()),
+            (None, _) => None,
+        }
+    }
+}
+
+fn read(location: &KeySetLocation) -> Result<Vec<u8>, String> {
+    match location {
+        KeySetLocation::File(path) => {
+            let mut text = Vec::new();
+            let file = File::open(path).map_err(|error| error.to_string())?;
+            file.take(MAX_BYTES + 1).read_to_end(&mut text).map_err(|error| error.to_string())?;
+            match text.len() as u64 > MAX_BYTES {
+                true => Err("it is longer than 256 KiB".to_owned()),
+                false => Ok(text),
+            }
+        }
+        KeySetLocation::Url(url) => {
+            let config = ureq::Agent::config_builder()
+                .timeout_global(Some(TIMEOUT))
+                // Also of redirections. The settings take plain http:// for loopback addresses only.
+                .https_only(url.scheme() == "https")
+                .max_redirects(if url.scheme() == "https" { 3 } else { 0 })
+                .build();
+            let request = config.new_agent().get(url.as_str()).header("accept", "application/json");
+            let mut response = request.call().map_err(|error| error.to_string())?;
+            let body = response.body_mut().with_config().limit(MAX_BYTES);
+            body.read_to_vec().map_err(|error| error.to_string())
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct KeySetText {
+    keys: Vec<serde_json::Value>,
+}
+
+/// The members of a JSON Web Key (RFC 7517, 7518) that matter here.
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    kid: Option<String>,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    key_ops: Option<Vec<String>>,
+    alg: Option<String>,
+    crv: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+}
+
+/// The keys of the set that can be used here. Others may be in it: of another kind, or for encryption.
+fn parse(text: &[u8]) -> Result<Vec<VerificationKey>, String> {
+    let set: KeySetText =
+        serde_json::from_slice(text).map_err(|error| format!("it is not a JSON Web Key Set: {error}"))?;
+    let keys = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
+    let keys: Vec<_> = keys.filter_map(|jwk: Jwk| jwk.verification_key()).collect();
+    match keys.is_empty() {
+        true => Err("it has no key for RS256 (2048 bits at least) or ES256 (P-256)".to_owned()),
+        false => Ok(keys),
+    }
+}
+
+impl Jwk {
+    fn verification_key(self) -> Option<VerificationKey> {
+        let signs = self.usage.as_deref().is_none_or(|usage| usage == "sig")
+            && self.key_ops.is_none_or(|operations| operations.iter().any(|name| name == "verify"));
+        let (algorithm, name, key) = match (self.kty.as_str(), self.crv.as_deref()) {
+            ("RSA", _) => {
+                let key = DecodingKey::from_rsa_components(&self.n?, &self.e?).ok()?;
+                (Algorithm::RS256, "RS256", key)
+            }
+            ("EC", Some("P-256")) => {
+                let key = DecodingKey::from_ec_components(&self.x?, &self.y?).ok()?;
+                (Algorithm::ES256, "ES256", key)
+            }
+            _ => return None,
+        };
+        let is_strong = match key.kind() {
+            jsonwebtoken::DecodingKeyKind::RsaModulusExponent { n, .. } => n.len() >= MIN_RSA_MODULUS,
+            jsonwebtoken::DecodingKeyKind::SecretOrDer(_) => true,
+        };
+        let agrees = self.alg.is_none_or(|alg| alg == name);
+        (signs && agrees && is_strong).then_some(VerificationKey { id: self.kid, algorithm, key })
+    }
+}

@@ -1,0 +1,85 @@
+//! What an API key looks like: `dm_<id>_<secret>`, where the id (a UUID in 32 hexadecimal digits) finds its row in the
+//! store and the secret is 32 random bytes in base64url.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+use crate::{config::Secret, store::KeyHash};
+
+const PREFIX: &str = "dm_";
+const ID_DIGITS: usize = 32;
+const SECRET_BYTES: usize = 32;
+
+/// Whether the text is meant to be an API key, not a token.
+pub fn is_meant(text: &str) -> bool {
+    text.starts_with(PREFIX)
+}
+
+/// The text of a new key and the hash of its secret.
+///
+/// # Errors
+/// When the operating system has no random bytes to give.
+pub fn generate(id: Uuid) -> Result<(Secret, KeyHash), getrandom::Error> {
+    let mut secret = [0; SECRET_BYTES];
+    getrandom::fill(&mut secret)?;
+    let text = format!("{PREFIX}{}_{}", id.simple(), URL_SAFE_NO_PAD.encode(secret));
+    Ok((Secret::new(text), hash(&secret)))
+}
+
+/// The id and the hash of the secret, if the text has the form of a key.
+pub fn parse(text: &str) -> Option<(Uuid, KeyHash)> {
+    let (id, secret) = text.strip_prefix(PREFIX)?.split_at_checked(ID_DIGITS)?;
+    let id = Uuid::try_parse(id).ok()?;
+    let secret: [u8; SECRET_BYTES] =
+        URL_SAFE_NO_PAD.decode(secret.strip_prefix('_')?).ok()?.try_into().ok()?;
+    Some((id, hash(&secret)))
+}
+
+/// Takes as long wherever the two differ.
+pub fn is_same(one: &KeyHash, other: &KeyHash) -> bool {
+    one.0.ct_eq(&other.0).into()
+}
+
+/// A fast hash without salt is right here, as it would not be for passwords: nobody can try out 2^256 secrets, however
+/// fast each one is, and no two keys have the same.
+fn hash(secret: &[u8; SECRET_BYTES]) -> KeyHash {
+    KeyHash(Sha256::digest(secret).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_as_it_was_made() {
+        let id = Uuid::new_v4();
+        let (text, hash) = generate(id).unwrap();
+        let (other, _) = generate(id).unwrap();
+        assert_eq!(text.reveal().len(), 79);
+        assert_eq!(parse(text.reveal()), Some((id, hash)));
+        assert_ne!(text, other);
+        let (_, other_hash) = parse(other.reveal()).unwrap();
+        assert!(is_same(&hash, &hash) && !is_same(&hash, &other_hash));
+        for wrong in [
+            text.reveal().replace("dm_", "dn_"),
+            text.reveal().to_uppercase(),
+            format!("{} ", text.reveal()),
+            format!("{}=", text.reveal()),
+            text.reveal()[..78].to_owned(),
+            format!("dm_{id}_{}", &text.reveal()[36..]),
+        ] {
+            assert_eq!(parse(&wrong), None, "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "(dm_)?[0-9a-fé_-]{0,90}|.*") {
+            let _ = parse(&text);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Who makes a request, and what they showed for it.
+
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+
+use super::{Role, Scope, Scopes, backoff::network};
+
+/// Whoever makes a request. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// What requests are counted by: `key:<id>`, `user:<sub>`, `role:<role>` for a token of nobody in particular, or
+    /// `address:<address>` for those who are anonymous (of IPv6 the /64 network, which is one customer's).
+    pub subject: Arc<str>,
+    pub role: Role,
+    pub scopes: Scopes,
+}
+
+impl Principal {
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(scope)
+    }
+
+    /// Somebody of whom only the address is known.
+    pub(super) fn at(address: IpAddr, role: Role, scopes: Scopes) -> Self {
+        Self { subject: format!("address:{}", network(address)).into(), role, scopes }
+    }
+}
+
+/// What a request shows to say who makes it. supabase-js sends both headers: `apikey` with its key, `Authorization`
+/// with the same or with a user's token.
+#[derive(Clone, Copy)]
+pub struct Credentials<'a> {
+    /// The header `Authorization`, whole.
+    pub authorization: Option<&'a str>,
+    /// The header `apikey`.
+    pub api_key: Option<&'a str>,
+    /// The client's, also behind a proxy.
+    pub address: IpAddr,
+}
+
+impl fmt::Debug for Credentials<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Credentials")
+            .field("authorization", &self.authorization.map(|_| "…"))
+            .field("api_key", &self.api_key.map(|_| "…"))
+            .field("address", &self.address)
+            .finish()
+    }
+}
+
+/// Why a request was not let in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// No credentials where some are needed, or wrong ones. The reason repeats nothing of them.
+    #[error("{reason}")]
+    Unauthenticated { reason: String },
+    #[error(
+        "authentication failed too often from this address; try again in {} s",
+        retry_after.as_secs_f64().ceil()
+    )]
+    BackOff { retry_after: Duration },
+    /// The store or the key set could not be asked. The reason is for the log: it says where they are.
+    #[error("credentials cannot be checked at the moment")]
+    Unavailable { reason: String },
+}

@@ -1,0 +1,68 @@
+//! Whether the server may start: with authentication anywhere, without it only where nobody else can reach it.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use super::Access;
+use crate::{
+    clock::Clock,
+    config::AccessSettings,
+    database::DatabaseUrl,
+    platform::Platform,
+    store::{Store, StoreError},
+};
+
+/// Whether requests have to show something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Everybody may do everything: only on a loopback address, over a store on SQLite, and as long as no way to
+    /// authenticate is set up.
+    Open,
+    Required,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(
+        "nobody could be told from anybody else: {because}, and there is no way to authenticate; create an API key with \
+         `daymark keys create`, or set access.jwt_secret or access.jwks"
+    )]
+    NoAuthentication { because: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Access {
+    /// Access for a server on `listen` with the store at `store_url`.
+    ///
+    /// # Errors
+    /// [`StartError::NoAuthentication`] when there is no secret, no key set and no active API key, unless the server is
+    /// on a loopback address and the store is on SQLite.
+    pub async fn start(
+        settings: AccessSettings,
+        listen: SocketAddr,
+        store_url: &DatabaseUrl,
+        store: Arc<dyn Store>,
+        platform: Arc<dyn Platform>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let now = clock.now();
+        let can_authenticate = settings.jwt_secret.is_some()
+            || settings.jwks.is_some()
+            || store.api_keys().await?.iter().any(|key| key.is_active(now));
+        let mode = match (can_authenticate, store_url) {
+            (true, _) => Mode::Required,
+            (false, _) if !listen.ip().to_canonical().is_loopback() => {
+                let because = format!("{listen} is not a loopback address");
+                return Err(StartError::NoAuthentication { because });
+            }
+            (false, DatabaseUrl::Postgres { .. }) => {
+                let because = "the store is on PostgreSQL".to_owned();
+                return Err(StartError::NoAuthentication { because });
+            }
+            (false, DatabaseUrl::Sqlite(_)) => Mode::Open,
+        };
+        let access = Self::new(settings, store, platform, clock).in_mode(mode);
+        access.prepare_admins().await;
+        Ok(access)
+    }
+}

@@ -1,0 +1,95 @@
+//! JSON Web Tokens: their form, their key and their signature.
+//!
+//! The algorithm is the key's, never the token's: the secret is for HS256 alone, an RSA key for RS256, a P-256 key for
+//! ES256. What a token names as its algorithm only has to agree.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+
+use super::{
+    authenticate::Failure,
+    claims::{Bearer, Claims},
+    key_set::{KeySet, VerificationKey},
+};
+use crate::config::AccessSettings;
+
+/// Longer ones are not even looked at. Web servers take headers of about this size altogether.
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+pub struct Tokens {
+    secret: Option<VerificationKey>,
+    keys: Option<Arc<KeySet>>,
+}
+
+impl Tokens {
+    pub fn new(settings: &AccessSettings) -> Self {
+        let secret = settings.jwt_secret.as_ref().map(|secret| VerificationKey {
+            id: None,
+            algorithm: Algorithm::HS256,
+            key: DecodingKey::from_secret(secret.reveal().as_bytes()),
+        });
+        let keys = settings.jwks.clone().map(|location| Arc::new(KeySet::new(location)));
+        Self { secret, keys }
+    }
+
+    /// Changes whenever the keys do.
+    pub fn generation(&self) -> u64 {
+        self.keys.as_ref().map_or(0, |keys| keys.generation())
+    }
+
+    /// # Errors
+    /// Why the token is refused, or that the keys cannot be had.
+    pub async fn verify(
+        &self,
+        token: &str,
+        settings: &AccessSettings,
+        now: Timestamp,
+    ) -> Result<Bearer, Failure> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Failure::wrong("the token is longer than 8 KiB"));
+        }
+        let header =
+            decode_header(token).map_err(|_| Failure::wrong("the token is not a signed JSON Web Token"))?;
+        if header.crit.is_some() {
+            return Err(Failure::wrong("the token asks for extensions that are not known (`crit`)"));
+        }
+        let key = self.key(header.kid.as_deref(), header.alg, now).await?;
+        if key.algorithm != header.alg {
+            return Err(Failure::wrong("the token's algorithm is not that of its key"));
+        }
+        let mut validation = Validation::new(key.algorithm);
+        // The library would ask the machine's clock; `Claims::check` asks ours.
+        validation.required_spec_claims.clear();
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation.validate_aud = false;
+        let claims = decode::<Claims>(token, &key.key, &validation)
+            .map_err(|error| match error.kind() {
+                jsonwebtoken::errors::ErrorKind::Json(_) => "the token's claims cannot be read",
+                _ => "the token's signature does not hold",
+            })
+            .map_err(Failure::wrong)?
+            .claims;
+        claims.check(settings, now).map_err(Failure::stale)
+    }
+
+    async fn key(
+        &self,
+        id: Option<&str>,
+        algorithm: Algorithm,
+        now: Timestamp,
+    ) -> Result<VerificationKey, Failure> {
+        // Supabase signs with its shared secret and names a key id all the same.
+        if algorithm == Algorithm::HS256 {
+            let none = Failure::wrong("tokens signed with HS256 are not accepted here");
+            return self.secret.clone().ok_or(none);
+        }
+        let Some(keys) = &self.keys else {
+            return Err(Failure::wrong("tokens of this algorithm are not accepted here"));
+        };
+        let unknown = Failure::wrong("the token is signed with a key that is not known here");
+        keys.find(id, now).await?.ok_or(unknown)
+    }
+}

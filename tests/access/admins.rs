@@ -1,0 +1,134 @@
+//! Admins by the word of the platform.
+
+use std::{sync::Arc, time::Duration};
+
+use daymark::{
+    access::Role,
+    database::{DatabaseUrl, RetryPolicy},
+    metric::Calendar,
+    platform::{self, Platform, PlatformOptions},
+};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, sqlite::SqliteConnectOptions};
+
+use crate::{
+    support::fresh_database,
+    world::{World, show, token},
+};
+
+const ADMIN: &str = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+const MEMBER: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
+
+fn platform(url: &DatabaseUrl) -> Arc<dyn Platform> {
+    let options = PlatformOptions {
+        calendar: Calendar::new("UTC").unwrap(),
+        statement_timeout: Duration::from_secs(5),
+        lock_timeout: Duration::from_secs(1),
+        retry: RetryPolicy { retries: 0, initial_delay: Duration::ZERO },
+    };
+    platform::open(url, options)
+}
+
+/// The database with SQL run in it.
+async fn run(url: &DatabaseUrl, sql: &str) {
+    let sql = AssertSqlSafe(sql.to_owned());
+    match url {
+        DatabaseUrl::Postgres { options, .. } => {
+            PgConnection::connect_with(options).await.unwrap().execute(sql).await.map(drop).unwrap();
+        }
+        DatabaseUrl::Sqlite(path) => {
+            let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+            options.connect().await.unwrap().execute(sql).await.map(drop).unwrap();
+        }
+    }
+}
+
+async fn databases(world: &World) -> [(DatabaseUrl, &'static [&'static str]); 2] {
+    let sqlite = DatabaseUrl::Sqlite(world.directory.path().join("platform.db"));
+    let postgres = fresh_database().await.parse().unwrap();
+    [(postgres, &["uuid", "text", "varchar(40)"]), (sqlite, &["text"])]
+}
+
+async fn role(world: &World, subject: &str) -> Role {
+    show(&world.access(), &token(json!({ "sub": subject }))).await.unwrap().role
+}
+
+#[tokio::test]
+async fn the_platforms_admins_are_admins() {
+    let world = World::new().await.with(|settings| {
+        settings.admin_column = Some(("profiles".to_owned(), "is_admin".to_owned()));
+    });
+    for (url, id_types) in databases(&world).await {
+        for id_type in id_types {
+            run(
+                &url,
+                &format!(
+                    "DROP TABLE IF EXISTS profiles;
+                     CREATE TABLE profiles (id {id_type} PRIMARY KEY, is_admin boolean);
+                     INSERT INTO profiles VALUES ('{ADMIN}', true), ('{MEMBER}', false)"
+                ),
+            )
+            .await;
+            let world = World { platform: platform(&url), ..world_like(&world).await };
+            assert_eq!(role(&world, ADMIN).await, Role::Admin, "{id_type}");
+            for other in [MEMBER, "nobody", "' OR true --", "0"] {
+                assert_eq!(role(&world, other).await, Role::Reader, "{other}");
+            }
+        }
+        run(
+            &url,
+            "DROP TABLE profiles; CREATE TABLE profiles (id integer PRIMARY KEY, is_admin boolean);
+             INSERT INTO profiles VALUES (7, true), (8, NULL)",
+        )
+        .await;
+        let world = World { platform: platform(&url), ..world_like(&world).await };
+        assert_eq!(role(&world, "7").await, Role::Admin);
+        for other in ["8", "7.5", "99999999999999999999", ADMIN] {
+            assert_eq!(role(&world, other).await, Role::Reader, "{other}");
+        }
+    }
+}
+
+/// Another world with the same settings.
+async fn world_like(world: &World) -> World {
+    World { settings: world.settings.clone(), ..World::new().await }
+}
+
+#[tokio::test]
+async fn a_platform_that_cannot_say_makes_nobody_an_admin_and_nothing_fail() {
+    let world = World::new().await.with(|settings| {
+        settings.admin_column = Some(("profiles".to_owned(), "is_admin".to_owned()));
+    });
+    assert_eq!(role(&world, ADMIN).await, Role::Reader, "no platform is configured");
+    let url = DatabaseUrl::Sqlite(world.directory.path().join("none.db"));
+    let gone = World { platform: platform(&url), ..world_like(&world).await };
+    assert_eq!(role(&gone, ADMIN).await, Role::Reader, "there is no file");
+    for (url, _) in databases(&world).await {
+        let world = World { platform: platform(&url), ..world_like(&world).await };
+        run(&url, "CREATE TABLE members (id text)").await;
+        assert_eq!(role(&world, ADMIN).await, Role::Reader, "there is no table");
+        run(&url, "CREATE TABLE profiles (id text, is_admin_too boolean)").await;
+        assert_eq!(role(&world, ADMIN).await, Role::Reader, "there is no column");
+    }
+}
+
+#[tokio::test]
+async fn an_admin_who_is_none_any_more_is_one_for_a_minute_at_most() {
+    let world = World::new().await.with(|settings| {
+        settings.admin_column = Some(("profiles".to_owned(), "is_admin".to_owned()));
+    });
+    let url = DatabaseUrl::Sqlite(world.directory.path().join("platform.db"));
+    run(
+        &url,
+        &format!("CREATE TABLE profiles (id text, is_admin); INSERT INTO profiles VALUES ('{ADMIN}', 1)"),
+    )
+    .await;
+    let world = World { platform: platform(&url), ..world };
+    let (access, token) = (world.access(), token(json!({ "sub": ADMIN })));
+    assert_eq!(show(&access, &token).await.unwrap().role, Role::Admin);
+    run(&url, "UPDATE profiles SET is_admin = 0").await;
+    world.advance(59);
+    assert_eq!(show(&access, &token).await.unwrap().role, Role::Admin, "remembered");
+    world.advance(1);
+    assert_eq!(show(&access, &token).await.unwrap().role, Role::Reader);
+}

@@ -1,0 +1,147 @@
+//! API keys: let in as what they were made for, and no longer than that.
+
+use daymark::{
+    access::{Denied, KeyError, KeyRequest, Role, Scope, Scopes, create_key, revoke_key},
+    store::StoreError,
+};
+use jiff::{SignedDuration, ToSpan};
+
+use crate::world::{World, reason, show, show_from};
+
+/// For what is written beside a request.
+const DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_key_is_let_in_as_what_it_was_made_for() {
+    let world = World::new().await;
+    let access = world.access();
+    let reader = world.key("dashboard", Role::Reader).await;
+    let principal = show(&access, reader.text.reveal()).await.unwrap();
+    assert_eq!((principal.role, &*principal.subject), (Role::Reader, &*format!("key:{}", reader.key.id)));
+    assert!(principal.may(Scope::Read) && !principal.may(Scope::Log));
+
+    let request = KeyRequest {
+        name: "night".to_owned(),
+        role: Role::Service,
+        scopes: Some(Scopes::of(&[Scope::Collect])),
+        expires_at: Some(world.now() + SignedDuration::from_hours(1)),
+    };
+    let night = create_key(world.store.as_ref(), world.now(), request).await.unwrap();
+    let principal = show(&access, night.text.reveal()).await.unwrap();
+    assert!(principal.may(Scope::Collect) && !principal.may(Scope::Read) && !principal.may(Scope::Define));
+
+    world.advance(3599);
+    assert!(show(&access, night.text.reveal()).await.is_ok());
+    world.advance(1);
+    assert!(reason(show(&access, night.text.reveal()).await).contains("expired"));
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_let_in_for_ten_seconds_at_most() {
+    let world = World::new().await;
+    let access = world.access();
+    let key = world.key("dashboard", Role::Reader).await;
+    assert!(show(&access, key.text.reveal()).await.is_ok());
+    revoke_key(world.store.as_ref(), world.now(), "dashboard").await.unwrap();
+    assert!(reason(show(&world.access(), key.text.reveal()).await).contains("revoked"), "at once elsewhere");
+    world.advance(10);
+    assert!(reason(show(&access, key.text.reveal()).await).contains("revoked"));
+}
+
+#[tokio::test]
+async fn keys_that_are_none_are_refused_in_the_same_words() {
+    let world = World::new().await;
+    let access = world.access();
+    let key = world.key("dashboard", Role::Reader).await;
+    let genuine = key.text.reveal();
+    let other_tenants = {
+        let request = KeyRequest { name: "x".to_owned(), role: Role::Admin, scopes: None, expires_at: None };
+        create_key(world.store_of("other").as_ref(), world.now(), request).await.unwrap()
+    };
+    let last = if genuine.ends_with('A') { "E" } else { "A" };
+    for wrong in [
+        format!("{}{last}", &genuine[..genuine.len() - 1]),
+        genuine.replace(&key.key.id.simple().to_string(), &uuid::Uuid::new_v4().simple().to_string()),
+        other_tenants.text.reveal().to_owned(),
+        genuine[..50].to_owned(),
+        format!("{genuine}{genuine}"),
+        "dm_".to_owned(),
+        "dm_' OR 1=1 --".to_owned(),
+    ] {
+        let address = format!("10.0.{}.{}", fastrand::u8(..), fastrand::u8(..));
+        assert_eq!(reason(show_from(&access, &wrong, &address).await), "the API key is not valid", "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn the_time_of_use_is_written_once_a_minute() {
+    let world = World::new().await;
+    let access = world.access();
+    let key = world.key("dashboard", Role::Reader).await;
+    let last_used = async || world.store.api_key(key.key.id).await.unwrap().unwrap().last_used_at;
+    let first = world.now();
+    show(&access, key.text.reveal()).await.unwrap();
+    // It is written beside the request, so it may take a moment.
+    let is_written = async { while last_used().await != Some(first) {} };
+    tokio::time::timeout(DEADLINE, is_written).await.unwrap();
+    world.advance(59);
+    show(&access, key.text.reveal()).await.unwrap();
+    world.advance(11);
+    show(&access, key.text.reveal()).await.unwrap();
+    let is_written_again = async { while last_used().await == Some(first) {} };
+    tokio::time::timeout(DEADLINE, is_written_again).await.unwrap();
+    assert_eq!(last_used().await, Some(first + 70.seconds()));
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_asked_is_no_refusal() {
+    let world = World::new().await;
+    let key = world.key("dashboard", Role::Reader).await;
+    std::fs::remove_file(world.directory.path().join("store.db")).unwrap();
+    let store = world.store_of("default");
+    let world = World { store, ..world };
+    let Err(Denied::Unavailable { reason }) = show(&world.access(), key.text.reveal()).await else {
+        panic!("it was asked");
+    };
+    assert!(!reason.contains(key.text.reveal()), "{reason}");
+}
+
+#[tokio::test]
+async fn requests_for_keys_that_make_no_sense_are_refused() {
+    let world = World::new().await;
+    let create = async |name: &str, role, scopes: Option<&[Scope]>, expires_at| {
+        let request = KeyRequest { name: name.to_owned(), role, scopes: scopes.map(Scopes::of), expires_at };
+        create_key(world.store.as_ref(), world.now(), request).await.map(drop)
+    };
+    create("good", Role::Admin, Some(&[Scope::Log]), None).await.unwrap();
+    assert!(matches!(create("good", Role::Admin, None, None).await, Err(KeyError::NameIsTaken(_))));
+    for name in ["", " padded", "bell\u{7}", &"x".repeat(101)] {
+        assert!(matches!(create(name, Role::Admin, None, None).await, Err(KeyError::Name)), "{name}");
+    }
+    assert!(matches!(create("a", Role::Anonymous, None, None).await, Err(KeyError::Anonymous)));
+    assert!(matches!(create("a", Role::Admin, Some(&[]), None).await, Err(KeyError::NoScope)));
+    let beyond = create("a", Role::Reader, Some(&[Scope::Read, Scope::Log]), None).await;
+    assert!(matches!(beyond, Err(KeyError::BeyondRole { scope: "log", .. })));
+    let past = create("a", Role::Reader, None, Some(world.now())).await;
+    assert!(matches!(past, Err(KeyError::ExpiresInThePast(_))));
+
+    // By name the active one is meant, whatever was revoked before.
+    let revoke = async |what: &str| revoke_key(world.store.as_ref(), world.now(), what).await;
+    let first = revoke("good").await.unwrap();
+    assert!(matches!(revoke("good").await, Err(KeyError::Revoked { .. })));
+    create("good", Role::Reader, None, None).await.unwrap();
+    let second = revoke("good").await.unwrap();
+    assert_ne!(first.id, second.id);
+    assert!(matches!(revoke(&first.id.to_string()).await, Err(KeyError::Revoked { .. })));
+    assert!(matches!(revoke("nobody").await, Err(KeyError::Unknown(_))));
+    let unmigrated = daymark::store::open(
+        &format!("sqlite:{}/none.db", world.directory.path().display()).parse().unwrap(),
+        daymark::store::StoreOptions {
+            tenant: "default".to_owned(),
+            schema: String::new(),
+            retry: daymark::database::RetryPolicy { retries: 0, initial_delay: std::time::Duration::ZERO },
+        },
+    );
+    let error = revoke_key(unmigrated.as_ref(), world.now(), "x").await.unwrap_err();
+    assert!(matches!(error, KeyError::Store(StoreError::NotMigrated { .. })), "{error}");
+}

@@ -1,0 +1,21 @@
+//! Who is let in and who is not: tokens and keys of every wrong kind, on real stores, with real key sets over HTTP.
+//!
+//! The private keys in `keys/` were made for these tests and guard nothing.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod admins;
+mod api_keys;
+mod failures;
+mod headers;
+mod key_sets;
+mod row_security;
+mod secrets;
+#[path = "../support/server.rs"]
+#[expect(dead_code, reason = "here no server is stopped in the middle of something")]
+mod server;
+mod start;
+#[path = "../support/mod.rs"]
+mod support;
+mod tokens;
+mod world;

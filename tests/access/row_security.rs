@@ -1,0 +1,253 @@
+//! Who may do what in the database itself: every role, every table, every verb, with Supabase's things and without. On
+//! servers of their own, because roles belong to a whole server.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use daymark::{
+    access::Role,
+    database::{DatabaseUrl, RetryPolicy},
+    store::{ApiKey, KeyHash, Store, StoreOptions, open},
+};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+
+use crate::server::PrivateServer;
+
+/// Supabase's things that the migrations look for, and a default privilege that gives everything away.
+const SUPABASE: &str = "
+    CREATE SCHEMA auth;
+    CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS
+        $$ SELECT nullif(current_setting('request.jwt.claim.sub', TRUE), '')::uuid $$;
+    GRANT USAGE ON SCHEMA auth TO PUBLIC;
+    CREATE TABLE public.profiles (id uuid PRIMARY KEY, is_admin boolean NOT NULL);
+    INSERT INTO public.profiles VALUES ('7c9e6679-7425-40de-944b-e07fc1f90ae7', TRUE),
+                                       ('0f8fad5b-d9cb-469f-a165-70867728950e', FALSE);
+    ALTER TABLE public.profiles ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY own ON public.profiles USING (id = auth.uid());
+    GRANT SELECT ON public.profiles TO anon, authenticated";
+
+const API_ROLES: &str = "CREATE ROLE anon; CREATE ROLE authenticated; CREATE ROLE service_role;";
+
+/// A role that owns the store and is nothing else, one without grants, one with those of a service that records, and
+/// one that inherits what authenticated users may.
+const ROLES: &str = "
+    CREATE ROLE store_owner LOGIN; CREATE ROLE plain LOGIN; CREATE ROLE recorder LOGIN;
+    CREATE SCHEMA daymark AUTHORIZATION store_owner;
+    ALTER DEFAULT PRIVILEGES FOR ROLE store_owner GRANT ALL ON TABLES TO PUBLIC;";
+
+const GRANTS: &str = "
+    GRANT USAGE ON SCHEMA daymark TO recorder;
+    GRANT SELECT ON ALL TABLES IN SCHEMA daymark TO recorder;
+    GRANT INSERT ON daymark.daily_metrics, daymark.metric_collection_log TO recorder;
+    GRANT UPDATE ON daymark.metric_collection_log TO recorder;
+    GRANT UPDATE (last_used_at) ON daymark.api_keys TO recorder;
+    GRANT EXECUTE ON FUNCTION daymark.ensure_partition TO recorder;";
+
+const ROWS: &str = "
+    INSERT INTO daymark.metric_definition_versions VALUES ('default', 'count', 'posts', 1, '{}');
+    INSERT INTO daymark.metric_definitions (tenant_id, metric_type, metric_category, display_name, version)
+        VALUES ('default', 'count', 'posts', 'Posts', 1);
+    INSERT INTO daymark.metric_collection_log
+        (id, tenant_id, kind, collection_date, collection_end_date, started_at, status, host, process_id)
+        VALUES ('00000000-0000-0000-0000-000000000001', 'default', 'collect', '2025-01-01', '2025-01-01', now(), 'running', '', 1);
+    SELECT daymark.ensure_partition(2025);
+    INSERT INTO daymark.daily_metrics (tenant_id, metric_date, metric_type, metric_category, value, provenance,
+                                       definition_version, collection_id, collection_timestamp)
+        VALUES ('default', '2025-01-01', 'count', 'posts', 1, 'observed', 1, '00000000-0000-0000-0000-000000000001', now());";
+
+const TABLES: [&str; 6] = [
+    "daily_metrics",
+    "daily_metrics_2025",
+    "metric_definitions",
+    "metric_definition_versions",
+    "metric_collection_log",
+    "api_keys",
+];
+
+struct Database {
+    url: String,
+    _server: PrivateServer,
+}
+
+impl Database {
+    async fn new(before: &str) -> Self {
+        let server = PrivateServer::new();
+        let database = Self { url: server.url(), _server: server };
+        database.run(before).await;
+        database.store("store_owner").migrate().await.unwrap();
+        database
+    }
+
+    /// With a row in each table.
+    async fn filled(self) -> Self {
+        let owner = self.store("store_owner");
+        self.run(GRANTS).await;
+        self.run(&format!("SET ROLE store_owner; {ROWS}")).await;
+        let key = ApiKey {
+            id: uuid::Uuid::new_v4(),
+            name: "key".to_owned(),
+            role: Role::Reader,
+            scopes: Role::Reader.scopes(),
+            hash: KeyHash([1; 32]),
+            created_at: "2025-01-01T00:00:00Z".parse().unwrap(),
+            expires_at: None,
+            revoked_at: None,
+            last_used_at: None,
+        };
+        assert!(owner.add_api_key(&key).await.unwrap());
+        self
+    }
+
+    async fn run(&self, sql: &str) {
+        let mut session = PgConnection::connect(&self.url).await.unwrap();
+        session.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
+    }
+
+    fn store(&self, role: &str) -> std::sync::Arc<dyn Store> {
+        let url = self.url.replace("postgres@", &format!("{role}@"));
+        let retry = RetryPolicy { retries: 0, initial_delay: std::time::Duration::ZERO };
+        let options = StoreOptions { tenant: "default".to_owned(), schema: "daymark".to_owned(), retry };
+        open(&url.parse::<DatabaseUrl>().unwrap(), options)
+    }
+
+    /// What happens to each statement: rows seen or changed, or the refusal. Nothing is kept.
+    async fn try_as(&self, role: &str, user: &str, statement: &str) -> String {
+        let mut session = PgConnection::connect(&self.url).await.unwrap();
+        let mut transaction = session.begin().await.unwrap();
+        let become_role =
+            format!("SELECT set_config('request.jwt.claim.sub', '{user}', TRUE); SET LOCAL ROLE {role}");
+        sqlx::raw_sql(AssertSqlSafe(become_role)).execute(&mut *transaction).await.unwrap();
+        let counted = statement.starts_with("SELECT");
+        let outcome = sqlx::query(AssertSqlSafe(statement.to_owned())).fetch_all(&mut *transaction).await;
+        match outcome {
+            Ok(rows) if counted => rows[0].get::<i64, _>(0).to_string(),
+            Ok(_) => "yes".to_owned(),
+            Err(sqlx::Error::Database(error)) => match error.code().as_deref() {
+                Some("42501") => "-".to_owned(),
+                Some("23001") => "trigger".to_owned(),
+                // A constraint: it would have been let through.
+                Some(code) if code.starts_with("23") => "yes".to_owned(),
+                code => panic!("{role}: {statement}: {code:?} {error}"),
+            },
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// One line a role and table: SELECT, INSERT, UPDATE, DELETE, TRUNCATE.
+    async fn matrix(&self, roles: &[(&str, &str)]) -> String {
+        let mut lines = String::new();
+        for (role, user) in roles {
+            let name = if user.is_empty() { (*role).to_owned() } else { format!("{role} {}", &user[..8]) };
+            for table in TABLES {
+                let mut cells = Vec::new();
+                for statement in [
+                    format!("SELECT count(*) FROM daymark.{table}"),
+                    format!("INSERT INTO daymark.{table} SELECT * FROM daymark.{table}"),
+                    // As a role without SELECT would have to write it.
+                    format!("INSERT INTO daymark.{table} DEFAULT VALUES"),
+                    format!("UPDATE daymark.{table} SET tenant_id = 'other'"),
+                    format!("DELETE FROM daymark.{table}"),
+                    format!("TRUNCATE daymark.{table} CASCADE"),
+                ] {
+                    cells.push(self.try_as(role, user, &statement).await);
+                }
+                writeln!(lines, "{name:<24} {table:<27} {}", cells.join(" ")).unwrap();
+            }
+        }
+        lines
+    }
+}
+
+const ADMIN: &str = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+const MEMBER: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
+
+#[tokio::test]
+async fn with_supabase() {
+    let database = Database::new(&format!("{API_ROLES} {SUPABASE}; {ROLES}")).await.filled().await;
+    database.run("CREATE ROLE member LOGIN IN ROLE authenticated").await;
+    let roles = [
+        ("anon", ""),
+        ("authenticated", ""),
+        ("authenticated", MEMBER),
+        ("authenticated", ADMIN),
+        ("member", MEMBER),
+        ("service_role", ""),
+        ("plain", ""),
+        ("recorder", ""),
+        ("store_owner", ""),
+    ];
+    insta::assert_snapshot!(database.matrix(&roles).await);
+}
+
+#[tokio::test]
+async fn without_supabase_and_with_the_roles_made_later() {
+    let database = Database::new(ROLES).await.filled().await;
+    insta::assert_snapshot!(
+        "without_roles",
+        database.matrix(&[("plain", ""), ("recorder", ""), ("store_owner", "")]).await
+    );
+
+    database.run(API_ROLES).await;
+    let closed = database.matrix(&[("anon", ""), ("authenticated", ""), ("service_role", "")]).await;
+    assert!(closed.lines().all(|line| line.ends_with(" - - - - - -")), "{closed}");
+    // Twice, because nothing is wrong with that.
+    for _ in 0..2 {
+        database.run("SET ROLE store_owner; SELECT daymark.grant_api_roles()").await;
+    }
+    insta::assert_snapshot!(
+        "roles_made_later",
+        database.matrix(&[("anon", ""), ("authenticated", ADMIN), ("service_role", "")]).await
+    );
+
+    // Whoever can make tables makes nobody an admin.
+    database
+        .run(&format!(
+            "GRANT CREATE ON SCHEMA public TO PUBLIC; {}",
+            SUPABASE.replace("CREATE SCHEMA auth", "CREATE SCHEMA auth AUTHORIZATION authenticated")
+        ))
+        .await;
+    assert_eq!(
+        database.try_as("authenticated", ADMIN, "SELECT count(*) FROM daymark.metric_collection_log").await,
+        "-"
+    );
+}
+
+/// The store itself works as its owner and as a role that only records, without BYPASSRLS.
+#[tokio::test]
+async fn the_service_itself_sees_all_rows() {
+    let database = Database::new(&format!("{API_ROLES} {ROLES}")).await.filled().await;
+    for role in ["store_owner", "recorder"] {
+        let store = database.store(role);
+        assert_eq!(store.runs(&Default::default()).await.unwrap().len(), 1, "{role}");
+        assert_eq!(
+            store.recorded_span().await.unwrap().map(|(first, _)| first.to_string()).as_deref(),
+            Some("2025-01-01")
+        );
+        let keys = store.api_keys().await.unwrap();
+        let at = "2025-06-01T00:00:00Z".parse().unwrap();
+        store.touch_api_key(keys[0].id, at).await.unwrap();
+        assert_eq!(store.api_key(keys[0].id).await.unwrap().unwrap().last_used_at, Some(at), "{role}");
+    }
+    let (recorder, at) = (database.store("recorder"), "2025-06-01T00:00:00Z".parse().unwrap());
+    let refused = recorder.revoke_api_key(uuid::Uuid::new_v4(), at).await.unwrap_err();
+    assert!(refused.to_string().contains("permission denied"), "{refused}");
+}
+
+/// New partitions are secured as they are made, whoever has them made.
+#[tokio::test]
+async fn every_table_has_row_level_security() {
+    let database = Database::new(&format!("{API_ROLES} {ROLES}")).await.filled().await;
+    database.run("SET ROLE recorder; SELECT daymark.ensure_partition(2031)").await;
+    let mut session = PgConnection::connect(&database.url).await.unwrap();
+    let rows = sqlx::query(
+        "SELECT relname::text, relrowsecurity, relforcerowsecurity FROM pg_class
+         WHERE relnamespace = 'daymark'::regnamespace AND relkind IN ('r', 'p') AND relname <> '_sqlx_migrations'",
+    )
+    .fetch_all(&mut session)
+    .await
+    .unwrap();
+    let tables: BTreeMap<String, (bool, bool)> =
+        rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
+    assert_eq!(tables.len(), 7, "{tables:?}");
+    assert!(tables.contains_key("daily_metrics_2031"));
+    assert!(tables.values().all(|flags| *flags == (true, false)), "{tables:?}");
+}

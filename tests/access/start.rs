@@ -1,0 +1,78 @@
+//! Where a server may start without authentication, and what is said where it may not.
+
+use std::sync::Arc;
+
+use daymark::{
+    access::{Access, Credentials, Mode, Role, Scope, StartError, revoke_key},
+    config::{KeySetLocation, Secret},
+    database::DatabaseUrl,
+};
+
+use crate::world::World;
+
+async fn start(world: &World, listen: &str, store_url: &DatabaseUrl) -> Result<Access, StartError> {
+    let (store, platform) = (Arc::clone(&world.store), Arc::clone(&world.platform));
+    let clock = Arc::clone(&world.clock) as _;
+    Access::start(world.settings.clone(), listen.parse().unwrap(), store_url, store, platform, clock).await
+}
+
+#[tokio::test]
+async fn only_a_loopback_address_over_sqlite_may_be_open() {
+    let world = World::new().await.with(|settings| settings.jwt_secret = None);
+    let sqlite = world.store_url();
+    let postgres: DatabaseUrl = "postgres://me:s3cret@db.example/app".parse().unwrap();
+    for listen in ["127.0.0.1:8640", "[::1]:8640", "127.1.2.3:0", "[::ffff:127.0.0.1]:1"] {
+        let access = start(&world, listen, &sqlite).await.unwrap();
+        assert_eq!(access.mode(), Mode::Open, "{listen}");
+        let address = "127.0.0.1".parse().unwrap();
+        let anybody =
+            Credentials { authorization: Some("Bearer whatever"), api_key: Some("whatever"), address };
+        let principal = access.authenticate(anybody).await.unwrap();
+        assert!(principal.role == Role::Service && principal.may(Scope::Define));
+    }
+    for (listen, url, because) in [
+        ("0.0.0.0:8640", &sqlite, "0.0.0.0:8640 is not a loopback address"),
+        ("[::]:8640", &sqlite, "[::]:8640 is not a loopback address"),
+        ("192.168.1.2:80", &sqlite, "192.168.1.2:80 is not a loopback address"),
+        ("127.0.0.1:8640", &postgres, "the store is on PostgreSQL"),
+    ] {
+        let refusal = start(&world, listen, url).await.unwrap_err().to_string();
+        for part in [because, "`daymark keys create`", "access.jwt_secret"] {
+            assert!(refusal.contains(part), "{part} is not in {refusal}");
+        }
+        assert!(!refusal.contains("s3cret"));
+    }
+}
+
+#[tokio::test]
+async fn any_way_to_authenticate_is_enough_and_ends_openness() {
+    let world = World::new().await.with(|settings| settings.jwt_secret = None);
+    let url = world.store_url();
+    for change in [
+        |settings: &mut daymark::config::AccessSettings| {
+            settings.jwt_secret = Some(Secret::new("x".repeat(32)))
+        },
+        |settings: &mut daymark::config::AccessSettings| {
+            settings.jwks = Some(KeySetLocation::File("keys.json".into()));
+        },
+    ] {
+        let world = World { settings: world.settings.clone(), ..World::new().await }.with(change);
+        for listen in ["127.0.0.1:8640", "0.0.0.0:8640"] {
+            assert_eq!(start(&world, listen, &url).await.unwrap().mode(), Mode::Required);
+        }
+    }
+    world.key("only", Role::Reader).await;
+    assert_eq!(start(&world, "0.0.0.0:8640", &url).await.unwrap().mode(), Mode::Required);
+    assert_eq!(start(&world, "127.0.0.1:8640", &url).await.unwrap().mode(), Mode::Required);
+    revoke_key(world.store.as_ref(), world.now(), "only").await.unwrap();
+    assert!(start(&world, "0.0.0.0:8640", &url).await.is_err(), "a revoked key lets nobody in");
+}
+
+#[tokio::test]
+async fn public_reading_is_no_authentication() {
+    let world = World::new().await.with(|settings| {
+        settings.jwt_secret = None;
+        settings.public_read = true;
+    });
+    assert!(start(&world, "0.0.0.0:8640", &world.store_url()).await.is_err());
+}
