@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::{collect::CollectError, config::ConfigProblems, database::FaultClass};
+use crate::{access::KeyError, collect::CollectError, config::ConfigProblems, database::FaultClass};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -25,6 +25,12 @@ impl Exit {
     pub fn of(error: &anyhow::Error) -> Self {
         if error.downcast_ref::<ConfigProblems>().is_some() {
             return Self::Usage;
+        }
+        if let Some(error) = error.downcast_ref::<KeyError>() {
+            return match error {
+                KeyError::Store(_) | KeyError::Random(_) => Self::Failed,
+                _ => Self::Usage,
+            };
         }
         match error.downcast_ref::<CollectError>() {
             Some(CollectError::Busy { .. }) => Self::Busy,

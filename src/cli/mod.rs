@@ -11,6 +11,7 @@ mod demo;
 mod exit;
 mod gaps;
 mod init;
+mod keys;
 mod logging;
 mod migrate;
 mod output;
@@ -67,6 +68,8 @@ enum Command {
     Status,
     /// Answer questions about the record over HTTP
     Serve,
+    /// Create, list and revoke the keys of the HTTP API
+    Keys(keys::KeysArguments),
 }
 
 /// Runs the program and returns its exit code.
@@ -122,6 +125,7 @@ async fn dispatch(command: Command, format: Format, given: Given) -> anyhow::Res
         Command::Gaps(arguments) => gaps::run(&app, &arguments).await,
         Command::Status => status::run(&app).await,
         Command::Serve => serve::run(&app).await,
+        Command::Keys(arguments) => keys::run(&app, arguments).await,
     }
 }
 

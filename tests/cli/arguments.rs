@@ -28,6 +28,27 @@ async fn wrong_arguments_are_explained() {
         &["status", "--settle-minutes", "-1"],
         &["status", "--store-url", "mysql://root@localhost/app"],
         &["init", "--output", "no/such/folder/daymark.toml"],
+        &["keys"],
+        &["keys", "create", "--name", "dashboard"],
+        &["keys", "create", "--name", "dashboard", "--role", "anonymous"],
+        &["keys", "create", "--name", " ", "--role", "reader"],
+        &["keys", "create", "--name", "dashboard", "--role", "reader", "--scope", "collect"],
+        &["keys", "create", "--name", "dashboard", "--role", "reader", "--scope", "everything"],
+        &["keys", "create", "--name", "dashboard", "--role", "reader", "--expires-in", "soon"],
+        &["keys", "create", "--name", "dashboard", "--role", "reader", "--expires", "2001-01-01"],
+        &[
+            "keys",
+            "create",
+            "--name",
+            "dashboard",
+            "--role",
+            "reader",
+            "--expires-in",
+            "1d",
+            "--expires",
+            "2999-01-01",
+        ],
+        &["keys", "revoke", "dashboard"],
     ]);
     filtered(|| assert_snapshot!(story));
 }
@@ -35,8 +56,9 @@ async fn wrong_arguments_are_explained() {
 #[test]
 fn every_command_has_its_help() {
     let directory = tempfile::tempdir().unwrap();
-    let commands =
-        ["demo", "init", "check", "migrate", "apply", "plan", "collect", "backfill", "gaps", "status"];
+    let commands = [
+        "demo", "init", "check", "migrate", "apply", "plan", "collect", "backfill", "gaps", "status", "keys",
+    ];
     let help = |arguments: &[&str]| {
         let outcome = Outcome::of(&mut bare_command(directory.path(), arguments)).expect_code(0);
         format!("$ daymark {}\n{}\n", arguments.join(" "), outcome.stdout)

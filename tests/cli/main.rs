@@ -11,6 +11,7 @@ mod demonstration;
 mod exit_codes;
 mod history;
 mod interruption;
+mod keys;
 mod site;
 mod story;
 

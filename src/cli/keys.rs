@@ -1,0 +1,263 @@
+//! `daymark keys`.
+
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::{SignedDuration, Timestamp, civil::Date};
+use serde_json::{Value, json};
+
+use super::{App, Exit, Page, date};
+use crate::{
+    access::{self, ApiKey, CreatedKey, KeyRequest, Role, Scope, Scopes},
+    wording::counted,
+};
+
+#[derive(Args)]
+pub struct KeysArguments {
+    #[command(subcommand)]
+    command: KeysCommand,
+}
+
+#[derive(Subcommand)]
+enum KeysCommand {
+    /// Create a key and show it, once
+    Create(CreateArguments),
+    /// List all keys: what they may do, when they expire and when they were used last
+    List,
+    /// Revoke a key for good
+    Revoke {
+        /// The key's id or its name
+        #[arg(value_name = "ID|NAME")]
+        key: String,
+    },
+}
+
+#[derive(Args)]
+struct CreateArguments {
+    /// What the key is for; no two keys in use share a name
+    #[arg(long)]
+    name: String,
+    /// Who its holder is
+    #[arg(long, value_enum)]
+    role: KeyRole,
+    /// Only this of what the role may do; may be repeated [default: all of it]
+    #[arg(long, value_enum)]
+    scope: Vec<KeyScope>,
+    /// Days, weeks or hours from now: 90d, 12w, 36h [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = lifetime, conflicts_with = "expires")]
+    expires_in: Option<SignedDuration>,
+    /// The first day on which it is no longer valid
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
+    expires: Option<Date>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum KeyRole {
+    /// Reads records and definitions
+    Reader,
+    /// A person who may do everything
+    Admin,
+    /// A program that may do everything
+    Service,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum KeyScope {
+    /// Read records and definitions
+    Read,
+    /// Read the collection log
+    Log,
+    /// Start collections and backfills
+    Collect,
+    /// Change definitions
+    Define,
+}
+
+impl From<KeyRole> for Role {
+    fn from(role: KeyRole) -> Self {
+        match role {
+            KeyRole::Reader => Self::Reader,
+            KeyRole::Admin => Self::Admin,
+            KeyRole::Service => Self::Service,
+        }
+    }
+}
+
+impl From<KeyScope> for Scope {
+    fn from(scope: KeyScope) -> Self {
+        match scope {
+            KeyScope::Read => Self::Read,
+            KeyScope::Log => Self::Log,
+            KeyScope::Collect => Self::Collect,
+            KeyScope::Define => Self::Define,
+        }
+    }
+}
+
+pub async fn run(app: &App, arguments: KeysArguments) -> anyhow::Result<(Page, Exit)> {
+    let page = match arguments.command {
+        KeysCommand::Create(arguments) => create(app, arguments).await?,
+        KeysCommand::List => list(app).await?,
+        KeysCommand::Revoke { key } => revoke(app, &key).await?,
+    };
+    Ok((page, Exit::Done))
+}
+
+async fn create(app: &App, arguments: CreateArguments) -> anyhow::Result<Page> {
+    let context = &app.context;
+    let now = context.clock.now();
+    let expires_at = match (arguments.expires_in, arguments.expires) {
+        (Some(lifetime), _) => Some(now.checked_add(lifetime)?),
+        (None, Some(date)) => Some(start_of(app, date)?),
+        (None, None) => None,
+    };
+    let scopes: Vec<Scope> = arguments.scope.into_iter().map(Scope::from).collect();
+    let scopes = (!scopes.is_empty()).then(|| Scopes::of(&scopes));
+    let request = KeyRequest { name: arguments.name, role: arguments.role.into(), scopes, expires_at };
+    let CreatedKey { key, text } = access::create_key(context.store.as_ref(), now, request).await?;
+
+    let mut document = key_json(&key, now);
+    document["key"] = json!(text.reveal());
+    let mut page = Page::new(document);
+    page.columns = ["key"].into_iter().chain(COLUMNS).collect();
+    page.rows = vec![[vec![text.reveal().to_owned()], cells(&key, now)].concat()];
+    page.line(text.reveal());
+    page.blank();
+    page.line(format!(
+        "This is the key `{}`, {}. It is not kept and cannot be shown again.",
+        key.name,
+        described(app, &key)
+    ));
+    page.line("A server that runs open, without authentication, asks for keys from its next start on.");
+    Ok(page)
+}
+
+async fn list(app: &App) -> anyhow::Result<Page> {
+    let now = app.context.clock.now();
+    let keys = app.context.store.api_keys().await?;
+    let documents: Vec<_> = keys.iter().map(|key| key_json(key, now)).collect();
+    let mut page = Page::new(json!({ "keys": documents }));
+    page.columns = COLUMNS.to_vec();
+    page.rows = keys.iter().map(|key| cells(key, now)).collect();
+    if keys.is_empty() {
+        page.line("There are no API keys; `daymark keys create` makes one.");
+        return Ok(page);
+    }
+    let shown =
+        |at: Option<Timestamp>, none: &str| at.map_or(none.to_owned(), |at| app.context.calendar.display(at));
+    let rows = keys.iter().map(|key| {
+        vec![
+            key.name.clone(),
+            key.role.name().to_owned(),
+            key.scopes.names().join(" "),
+            state(key, now).to_owned(),
+            shown(key.expires_at, "never"),
+            shown(key.last_used_at, "never"),
+            key.id.to_string(),
+        ]
+    });
+    page.table_of(&["name", "role", "scopes", "state", "expires", "last_used", "id"], rows.collect());
+    let active = keys.iter().filter(|key| key.is_active(now)).count();
+    page.line(format!("{}, {active} active.", counted(keys.len(), "key")));
+    Ok(page)
+}
+
+async fn revoke(app: &App, id_or_name: &str) -> anyhow::Result<Page> {
+    let now = app.context.clock.now();
+    let key = access::revoke_key(app.context.store.as_ref(), now, id_or_name).await?;
+    let mut page = Page::new(key_json(&key, now));
+    page.columns = COLUMNS.to_vec();
+    page.rows = vec![cells(&key, now)];
+    page.line(format!(
+        "The key `{}` ({}) is revoked. A running server lets it in for some seconds more.",
+        key.name, key.id
+    ));
+    Ok(page)
+}
+
+/// The first instant of the day in the reporting zone.
+fn start_of(app: &App, date: Date) -> anyhow::Result<Timestamp> {
+    let bounds = app.context.calendar.bounds(date);
+    let bounds =
+        bounds.ok_or_else(|| anyhow::anyhow!("{date} did not happen in {}", app.context.calendar.name()))?;
+    Ok(bounds.start)
+}
+
+fn described(app: &App, key: &ApiKey) -> String {
+    let until = match key.expires_at {
+        Some(at) => format!("until {}", app.context.calendar.display(at)),
+        None => "until it is revoked".to_owned(),
+    };
+    format!("role {}, scopes {}, valid {until}", key.role.name(), key.scopes.names().join(" "))
+}
+
+fn state(key: &ApiKey, now: Timestamp) -> &'static str {
+    match (key.revoked_at, key.is_active(now)) {
+        (Some(_), _) => "revoked",
+        (None, true) => "active",
+        (None, false) => "expired",
+    }
+}
+
+const COLUMNS: [&str; 9] =
+    ["id", "name", "role", "scopes", "state", "created_at", "expires_at", "revoked_at", "last_used_at"];
+
+fn cells(key: &ApiKey, now: Timestamp) -> Vec<String> {
+    let instant = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+    vec![
+        key.id.to_string(),
+        key.name.clone(),
+        key.role.name().to_owned(),
+        key.scopes.names().join(" "),
+        state(key, now).to_owned(),
+        key.created_at.to_string(),
+        instant(key.expires_at),
+        instant(key.revoked_at),
+        instant(key.last_used_at),
+    ]
+}
+
+fn key_json(key: &ApiKey, now: Timestamp) -> Value {
+    json!({
+        "id": key.id, "name": key.name, "role": key.role.name(), "scopes": key.scopes.names(), "state": state(key, now),
+        "created_at": key.created_at, "expires_at": key.expires_at, "revoked_at": key.revoked_at,
+        "last_used_at": key.last_used_at,
+    })
+}
+
+/// `90d`, `12w`, `36h`.
+fn lifetime(text: &str) -> Result<SignedDuration, String> {
+    let form = || "write a number and d, w or h for days, weeks or hours, as in 90d".to_owned();
+    let unit = text.chars().last().ok_or_else(form)?;
+    let hours_each = match unit {
+        'h' => 1,
+        'd' => 24,
+        'w' => 7 * 24,
+        _ => return Err(form()),
+    };
+    let number = &text[..text.len() - unit.len_utf8()];
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(form());
+    }
+    let number: i64 = number.parse().map_err(|_| "that is longer than anybody lives".to_owned())?;
+    match number.checked_mul(hours_each) {
+        Some(0) => Err("a key that expires at once is of no use".to_owned()),
+        // A century.
+        Some(hours) if hours <= 24 * 36_525 => Ok(SignedDuration::from_hours(hours)),
+        _ => Err("that is longer than anybody lives".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes_have_a_number_and_a_unit() {
+        assert_eq!(lifetime("90d"), Ok(SignedDuration::from_hours(90 * 24)));
+        assert_eq!(lifetime("12w"), Ok(SignedDuration::from_hours(12 * 7 * 24)));
+        assert_eq!(lifetime("36h"), Ok(SignedDuration::from_hours(36)));
+        for wrong in ["", "d", "90", "-1d", "1.5d", "٣d", "90é", "0d", "99999999d", "99999999999999999999d"]
+        {
+            assert!(lifetime(wrong).is_err(), "{wrong}");
+        }
+    }
+}
