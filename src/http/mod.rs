@@ -6,15 +6,18 @@
 mod answer;
 mod api;
 mod cache;
+mod docs;
 mod health;
 mod jobs;
 mod middleware;
+mod parameters;
 mod problem;
 mod router;
 mod server;
 mod service;
 mod telemetry;
 
-pub use router::{openapi, router};
+pub use docs::openapi_json;
+pub use router::router;
 pub use server::{Bound, Peer};
 pub use service::{Service, Shared};

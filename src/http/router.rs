@@ -8,14 +8,8 @@ use axum::{
     routing::get,
 };
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
-use utoipa::openapi::OpenApi;
 
-use super::{api, health, middleware::guard::guard, problem::Problem, service::Shared};
-
-/// The OpenAPI 3.1 document of the API.
-pub fn openapi() -> OpenApi {
-    api::router().into_openapi()
-}
+use super::{api, docs, health, middleware::guard::guard, problem::Problem, service::Shared};
 
 pub fn router(service: Shared) -> Router {
     let (api, _) = api::router().split_for_parts();
@@ -30,7 +24,9 @@ pub fn router(service: Shared) -> Router {
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(docs::document))
         .with_state(service)
+        .merge(docs::page())
         .merge(answers)
 }
 

@@ -1,0 +1,53 @@
+//! `/openapi.json`, the document that describes the API, and `/docs`, a page to read and to try it. Both are in the
+//! binary: nothing comes from outside.
+
+use std::sync::LazyLock;
+
+use axum::{http::HeaderMap, response::Response};
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::{answer::Answer, api, problem::Problem};
+
+static DOCUMENT: LazyLock<Result<Answer, Problem>> = LazyLock::new(|| Answer::json(&openapi()));
+
+/// The OpenAPI 3.1 document of the API, made from its handlers.
+pub fn openapi() -> OpenApi {
+    api::router().into_openapi()
+}
+
+/// The document as it is checked in and served.
+///
+/// # Errors
+/// When it cannot be written as JSON, which is a defect.
+pub fn openapi_json() -> serde_json::Result<String> {
+    Ok(serde_json::to_string_pretty(&openapi())? + "\n")
+}
+
+pub async fn document(headers: HeaderMap) -> Result<Response, Problem> {
+    match &*DOCUMENT {
+        Ok(answer) => Ok(answer.respond(&headers, "public, no-cache")),
+        Err(problem) => Err(problem.clone()),
+    }
+}
+
+pub fn page() -> SwaggerUi {
+    SwaggerUi::new("/docs").config(Config::from("/openapi.json").try_it_out_enabled(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_that_is_checked_in_is_up_to_date() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, openapi_json().unwrap()).unwrap();
+        }
+        assert!(
+            std::fs::read_to_string(&path).unwrap_or_default() == openapi_json().unwrap(),
+            "docs/openapi.json differs from the handlers; write it anew with `UPDATE_DOCS=1 cargo test --lib http::docs`"
+        );
+    }
+}
