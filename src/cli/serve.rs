@@ -6,7 +6,10 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::{App, Exit, Page, output::say, signals};
-use crate::http;
+use crate::{
+    access::{Access, Mode, RateLimit},
+    http,
+};
 
 /// Runs until it is told to stop.
 pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
@@ -17,10 +20,23 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     let bound = http::Bound::at(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; choose another address with `--http-listen`"))?;
-    let service =
-        Arc::new(http::Service::new(app.context.clone(), settings.query.clone(), settings.http.clone()));
-    let address = bound.address();
-    say(format_args!("listening on http://{address}"));
+    let (context, address) = (app.context.clone(), bound.address());
+    let access = Access::start(
+        settings.access.clone(),
+        address,
+        &settings.store_url,
+        Arc::clone(&context.store),
+        Arc::clone(&context.platform),
+        Arc::clone(&context.clock),
+    )
+    .await?;
+    if access.mode() == Mode::Open {
+        say("open: whoever reaches this address may read everything and start runs; `daymark keys create` closes it");
+    }
+    let limit = RateLimit::new(settings.access.rate_limit_per_minute);
+    let service = http::Service::new(context, settings.query.clone(), settings.http.clone(), access, limit);
+    let service = Arc::new(service);
+    say(format_args!("listening on http://{address}; the API's page is http://{address}/docs"));
     bound.serve(http::router(Arc::clone(&service)), service, signals::cancellation()).await;
     let mut page = Page::new(json!({"address": address}));
     page.line("Stopped.");

@@ -5,7 +5,9 @@
 
 mod answer;
 mod api;
+mod asking;
 mod cache;
+mod catalogue;
 mod docs;
 mod health;
 mod jobs;

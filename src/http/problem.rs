@@ -8,7 +8,11 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{collect::CollectError, store::StoreError};
+use crate::{
+    collect::CollectError,
+    query::{QueryError, Refusal},
+    store::StoreError,
+};
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -93,6 +97,18 @@ impl Problem {
             .detail("the server's log has the details, under the request id of this answer")
     }
 
+    fn cannot_be_rolled_up(refusals: &[Refusal]) -> Self {
+        let title = "These values do not add up over days";
+        let errors = refusals.iter().map(|refusal| InvalidParameter {
+            parameter: "interval".to_owned(),
+            detail: refusal.to_string(),
+        });
+        let errors: Vec<_> = errors.collect();
+        let details: Vec<_> = errors.iter().map(|error| error.detail.clone()).collect();
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "cannot-be-rolled-up", title);
+        Self { errors, ..problem.detail(details.join("; ")) }
+    }
+
     fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
@@ -149,5 +165,33 @@ impl From<CollectError> for Problem {
             _ => (StatusCode::BAD_REQUEST, "invalid-request", "The request cannot be carried out"),
         };
         Self::new(status, name, title).detail(error.to_string())
+    }
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Question(problems) => Self::invalid_parameters(
+                problems
+                    .into_iter()
+                    .map(|problem| InvalidParameter {
+                        parameter: problem.parameter.to_owned(),
+                        detail: problem.message,
+                    })
+                    .collect(),
+            ),
+            QueryError::Refused(refusals) => Self::cannot_be_rolled_up(&refusals),
+            QueryError::UnknownRun(_) => Self::not_found(error.to_string()),
+            QueryError::TooManyDigits(detail) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "too-many-digits", "A value has too many digits")
+                    .detail(detail)
+            }
+            QueryError::Collect(error) => error.into(),
+            QueryError::Store(error) => error.into(),
+            QueryError::UnknownVersion { .. } | QueryError::Export(_) => {
+                tracing::error!(%error, "a question cannot be answered");
+                Self::internal()
+            }
+        }
     }
 }

@@ -9,11 +9,12 @@ use axum::{
 };
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
-use super::{api, docs, health, middleware::guard::guard, problem::Problem, service::Shared};
+use super::{api, docs, health, middleware::{admit::admit, guard::guard}, problem::Problem, service::Shared};
 
 pub fn router(service: Shared) -> Router {
     let (api, _) = api::router().split_for_parts();
     let answers = api
+        .layer(from_fn_with_state(service.clone(), admit))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(api::MAX_BODY))

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::{cache::Cache, jobs::Jobs, telemetry::Telemetry};
+use super::{cache::Cache, catalogue::KeptCatalogue, jobs::Jobs, telemetry::Telemetry};
 use crate::{
+    access::{Access, RateLimit},
     collect::Context,
     config::{HttpSettings, QuerySettings},
+    query::Catalogue,
+    store::StoreError,
 };
 
 /// The state of a server. Handlers get an `Arc` of it.
@@ -15,26 +18,48 @@ pub struct Service {
     pub context: Context,
     pub query: QuerySettings,
     pub http: HttpSettings,
+    pub access: Access,
+    pub rate_limit: RateLimit,
     pub cache: Cache,
     pub jobs: Jobs,
     pub telemetry: Telemetry,
     /// One for each request that may be worked on at once.
     pub permits: Semaphore,
+    catalogue: KeptCatalogue,
 }
 
 pub type Shared = Arc<Service>;
 
 impl Service {
     /// Must be called within a Tokio runtime.
-    pub fn new(context: Context, query: QuerySettings, http: HttpSettings) -> Self {
+    pub fn new(
+        context: Context,
+        query: QuerySettings,
+        http: HttpSettings,
+        access: Access,
+        rate_limit: RateLimit,
+    ) -> Self {
         Self {
             cache: Cache::new(context.store.watch(), http.cache),
             jobs: Jobs::new(context.clone()),
             telemetry: Telemetry::new(),
             permits: Semaphore::new(http.max_concurrent_requests),
+            catalogue: KeptCatalogue::default(),
             context,
             query,
             http,
+            access,
+            rate_limit,
         }
+    }
+
+    /// The definitions, as they are now.
+    pub async fn catalogue(&self) -> Result<Arc<Catalogue>, StoreError> {
+        self.catalogue.get(self.cache.marker(), self.context.store.as_ref()).await
+    }
+
+    /// The definitions, read again.
+    pub async fn fresh_catalogue(&self) -> Result<Arc<Catalogue>, StoreError> {
+        self.catalogue.get(None, self.context.store.as_ref()).await
     }
 }

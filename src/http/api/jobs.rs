@@ -7,18 +7,21 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::{Timestamp, civil::Date};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::body::Body;
+use super::{body::Body, none::NoParameters, refusals::Refusals};
 use crate::{
     collect::Failure,
     http::{
         jobs::{Job, JobStatus, Task},
+        middleware::admit::MayCollect,
+        parameters::Parameters,
         problem::Problem,
         service::Shared,
     },
+    query::day,
 };
 
 /// What to collect.
@@ -27,6 +30,7 @@ use crate::{
 pub struct CollectRequest {
     /// The day to record; by default the last finished one.
     #[schema(value_type = Option<String>, format = Date)]
+    #[serde(default, deserialize_with = "strict_date")]
     date: Option<Date>,
     /// Only these metrics; by default all active ones.
     #[serde(default)]
@@ -39,9 +43,11 @@ pub struct CollectRequest {
 pub struct BackfillRequest {
     /// The first day; by default that of the earliest row of any source.
     #[schema(value_type = Option<String>, format = Date)]
+    #[serde(default, deserialize_with = "strict_date")]
     from: Option<Date>,
     /// The last day; by default the last finished one.
     #[schema(value_type = Option<String>, format = Date)]
+    #[serde(default, deserialize_with = "strict_date")]
     to: Option<Date>,
     /// Only these metrics; by default all active ones.
     #[serde(default)]
@@ -81,6 +87,11 @@ pub struct FailedMetric {
     sqlstate: Option<String>,
 }
 
+fn strict_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| day::parse(&text).map_err(D::Error::custom)).transpose()
+}
+
 /// Collect a day
 ///
 /// Starts to record the last finished day, or the one named. Recording again changes nothing. The same request while
@@ -90,11 +101,15 @@ pub struct FailedMetric {
     responses(
         (status = 202, description = "Started, or running already. The job is at `Location`.", body = JobAnswer,
             headers(("Location" = String, description = "Where the job is"))),
-        (status = 409, description = "The day is not finished", body = Problem),
+        (status = 409, description = "The day is not finished", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals,
     ),
 )]
 pub async fn collect(
     State(service): State<Shared>,
+    _: MayCollect,
+    _: Parameters<NoParameters>,
     Body(request): Body<CollectRequest>,
 ) -> Result<Response, Problem> {
     let date = request.date.unwrap_or_else(|| service.context.last_finished());
@@ -111,11 +126,15 @@ pub async fn collect(
     responses(
         (status = 202, description = "Started, or running already. The job is at `Location`.", body = JobAnswer,
             headers(("Location" = String, description = "Where the job is"))),
-        (status = 409, description = "The last day is not finished", body = Problem),
+        (status = 409, description = "The last day is not finished", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals,
     ),
 )]
 pub async fn backfill(
     State(service): State<Shared>,
+    _: MayCollect,
+    _: Parameters<NoParameters>,
     Body(request): Body<BackfillRequest>,
 ) -> Result<Response, Problem> {
     let BackfillRequest { from, to, metrics } = request;
@@ -132,10 +151,17 @@ pub async fn backfill(
     get, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = Uuid, Path, description = "The job")),
     responses(
         (status = 200, description = "The job", body = JobAnswer),
-        (status = 404, description = "There is no such job", body = Problem),
+        (status = 404, description = "There is no such job", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals,
     ),
 )]
-pub async fn show(State(service): State<Shared>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub async fn show(
+    State(service): State<Shared>,
+    _: MayCollect,
+    _: Parameters<NoParameters>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     let unknown = || Problem::not_found("there is no such job here; /api/v1/runs lists what was run");
     let job = id.parse().ok().and_then(|id| service.jobs.get(id)).ok_or_else(unknown)?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(shown(&job))).into_response())

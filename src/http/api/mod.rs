@@ -1,9 +1,21 @@
 //! `/api/v1`: an endpoint a file, each with its path, its parameters, its answers and its documentation.
 
+mod activity;
 mod body;
+mod definitions;
 mod jobs;
+mod latest;
+mod lists;
+mod metrics;
+mod none;
+mod refusals;
+mod runs;
+mod status;
 
-use utoipa::OpenApi;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::service::Shared;
@@ -12,14 +24,45 @@ use super::service::Shared;
 pub const MAX_BODY: usize = 64 * 1024;
 
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Daymark",
-    description = "The recorded history of a platform: one value for each metric and finished day, never rewritten."
-))]
+#[openapi(
+    info(
+        title = "Daymark",
+        description = "The recorded history of a platform: one value for each metric and finished day, never rewritten."
+    ),
+    security(("bearer" = []), ("apikey" = [])),
+    tags(
+        (name = "record", description = "What is recorded"),
+        (name = "runs", description = "The collection log; for the roles admin and service"),
+        (name = "jobs", description = "Starting runs; for the roles admin and service"),
+    ),
+    modifiers(&Credentials),
+)]
 struct Document;
+
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("A JSON Web Token, or an API key (`daymark keys create`)"))
+            .build();
+        let key = ApiKeyValue::with_description("apikey", "An API key or a token, as supabase-js sends it");
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        components.add_security_scheme("apikey", SecurityScheme::ApiKey(ApiKey::Header(key)));
+    }
+}
 
 pub fn router() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(latest::latest))
+        .routes(routes!(activity::activity))
+        .routes(routes!(definitions::definitions))
+        .routes(routes!(status::status))
+        .routes(routes!(runs::runs))
+        .routes(routes!(runs::run))
         .routes(routes!(jobs::collect))
         .routes(routes!(jobs::backfill))
         .routes(routes!(jobs::show))

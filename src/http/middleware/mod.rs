@@ -1,3 +1,4 @@
 //! What happens around the handlers, from the outside in.
 
+pub mod admit;
 pub mod guard;

@@ -1,0 +1,51 @@
+//! `GET /api/v1/activity`: the last days, exactly as many as asked.
+
+use axum::{extract::State, response::Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{lists::list, refusals::Refusals};
+use crate::{
+    http::{
+        answer::Answer, asking::Asking, cache::Keep, middleware::admit::MayRead, parameters::Parameters,
+        problem::Problem, service::Shared,
+    },
+    query::{self, ActivityQuestion, SeriesAnswer},
+};
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ActivityParameters {
+    /// How many days; by default 30
+    days: Option<String>,
+    /// Categories, separated by commas; by default all active metrics
+    category: Option<String>,
+    /// Types, separated by commas: `count`, `average`, `percentage`, `aggregate`
+    r#type: Option<String>,
+}
+
+/// The last days
+///
+/// Exactly as many points as days were asked for, up to the last finished day. A day without a record is a point without
+/// a value.
+#[utoipa::path(
+    get, path = "/api/v1/activity", tag = "record", params(ActivityParameters),
+    responses((status = 200, description = "A daily series for each metric", body = SeriesAnswer), Refusals),
+)]
+pub async fn activity(
+    State(service): State<Shared>,
+    MayRead(principal): MayRead,
+    Parameters(parameters): Parameters<ActivityParameters>,
+    asking: Asking,
+) -> Result<Response, Problem> {
+    let ActivityParameters { days, category, r#type } = parameters;
+    let (categories, types) = (list(category), list(r#type));
+    asking
+        .answer(&service, &principal, Keep::Activity, async |catalogue| {
+            let (context, settings) = (&service.context, &service.query);
+            let question =
+                ActivityQuestion::parse(days.as_deref(), &categories, &types, catalogue, settings)?;
+            Ok(Answer::json(&query::activity(context, catalogue, settings, &question).await?)?)
+        })
+        .await
+}

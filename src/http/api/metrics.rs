@@ -1,0 +1,93 @@
+//! `GET /api/v1/metrics`: series of values over a range of days.
+
+use axum::{extract::State, response::Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{lists::list, refusals::Refusals};
+use crate::{
+    http::{
+        answer::Answer,
+        asking::Asking,
+        cache::Keep,
+        middleware::admit::MayRead,
+        parameters::Parameters,
+        problem::{InvalidParameter, Problem},
+        service::Shared,
+    },
+    query::{self, Asked, Question, SeriesAnswer},
+};
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SeriesParameters {
+    /// The first day, `YYYY-MM-DD`; by default the 30 days that end with `to`
+    #[param(format = Date)]
+    from: Option<String>,
+    /// The last day, `YYYY-MM-DD`; by default the last finished day
+    #[param(format = Date)]
+    to: Option<String>,
+    /// Categories, separated by commas; by default all active metrics
+    category: Option<String>,
+    /// Types, separated by commas: `count`, `average`, `percentage`, `aggregate`
+    r#type: Option<String>,
+    /// Intervals, separated by commas: `day` (the default), `week`, `month`, `quarter`, `year`
+    interval: Option<String>,
+    /// The first day of a week: `monday` … `sunday`; by default as configured
+    week_start: Option<String>,
+    /// `true`: points carry the metadata of their records
+    metadata: Option<String>,
+    /// Series a page, from 1 to 200; by default 50
+    limit: Option<String>,
+    /// `next_cursor` of the page before; the other parameters must be the same
+    cursor: Option<String>,
+}
+
+impl SeriesParameters {
+    pub fn asked(self) -> Result<Asked, Problem> {
+        let metadata = match self.metadata.as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => {
+                let detail = "`metadata` is `true` or `false`".to_owned();
+                let parameter = "metadata".to_owned();
+                return Err(Problem::invalid_parameters(vec![InvalidParameter { parameter, detail }]));
+            }
+        };
+        Ok(Asked {
+            from: self.from,
+            to: self.to,
+            categories: list(self.category),
+            types: list(self.r#type),
+            intervals: list(self.interval),
+            week_start: self.week_start,
+            metadata,
+            limit: self.limit,
+            cursor: self.cursor,
+        })
+    }
+}
+
+/// Values over a range of days
+///
+/// One series for each metric and interval. A day without a record is a point without a value, and stands in `gaps` with
+/// its cause and what would fill it. Weeks and longer intervals carry how many of their days are recorded.
+#[utoipa::path(
+    get, path = "/api/v1/metrics", tag = "record", params(SeriesParameters),
+    responses((status = 200, description = "Series", body = SeriesAnswer), Refusals),
+)]
+pub async fn metrics(
+    State(service): State<Shared>,
+    MayRead(principal): MayRead,
+    Parameters(parameters): Parameters<SeriesParameters>,
+    asking: Asking,
+) -> Result<Response, Problem> {
+    let asked = parameters.asked()?;
+    asking
+        .answer(&service, &principal, Keep::Current, async |catalogue| {
+            let last_finished = service.context.last_finished();
+            let question = Question::parse(&asked, catalogue, &service.query, last_finished)?;
+            Ok(Answer::json(&query::series(&service.context, catalogue, &question).await?)?)
+        })
+        .await
+}

@@ -1,0 +1,7 @@
+//! No parameters: any that is given is an error.
+
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct NoParameters {}

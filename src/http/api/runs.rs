@@ -1,0 +1,74 @@
+//! `GET /api/v1/runs` and `GET /api/v1/runs/{id}`: the collection log.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::{none::NoParameters, refusals::Refusals};
+use crate::{
+    http::{middleware::admit::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared},
+    query::{self, AskedRuns, RunEntry, RunsAnswer, RunsQuestion},
+};
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct RunsParameters {
+    /// Only runs of days from this one, `YYYY-MM-DD`; together with `to`
+    #[param(format = Date)]
+    from: Option<String>,
+    /// Only runs of days up to this one, `YYYY-MM-DD`; together with `from`
+    #[param(format = Date)]
+    to: Option<String>,
+    /// `running`, `completed`, `partial` or `failed`
+    status: Option<String>,
+    /// `collect` or `backfill`
+    kind: Option<String>,
+    /// Runs a page, from 1 to 200; by default 50
+    limit: Option<String>,
+    /// `next_cursor` of the page before
+    cursor: Option<String>,
+}
+
+/// The collection log
+///
+/// Runs, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/runs", tag = "runs", params(RunsParameters),
+    responses((status = 200, description = "A page of runs", body = RunsAnswer), Refusals),
+)]
+pub async fn runs(
+    State(service): State<Shared>,
+    _: MaySeeLog,
+    Parameters(parameters): Parameters<RunsParameters>,
+) -> Result<Response, Problem> {
+    let RunsParameters { from, to, status, kind, limit, cursor } = parameters;
+    let question = RunsQuestion::parse(&AskedRuns { from, to, status, kind, limit, cursor })?;
+    let answer = query::runs(&service.context, &question).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+}
+
+/// One run
+#[utoipa::path(
+    get, path = "/api/v1/runs/{id}", tag = "runs", params(("id" = Uuid, Path, description = "The run")),
+    responses(
+        (status = 200, description = "The run", body = RunEntry),
+        (status = 404, description = "There is no such run", body = Problem, content_type = "application/problem+json"),
+        Refusals,
+    ),
+)]
+pub async fn run(
+    State(service): State<Shared>,
+    _: MaySeeLog,
+    _: Parameters<NoParameters>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id: Uuid = id.parse().map_err(|_| Problem::not_found("a run has a UUID; /api/v1/runs lists them"))?;
+    let answer = query::run(&service.context, id).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+}

@@ -1,0 +1,94 @@
+//! A request for something that is recorded: what its answer is kept under, and how it is sent.
+
+use std::convert::Infallible;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, request::Parts},
+    response::Response,
+};
+
+use super::{answer::Answer, cache::Keep, problem::Problem, service::Service};
+use crate::{
+    access::{Principal, Role},
+    query::{Catalogue, QueryError},
+};
+
+/// The parts of a request that say what is asked and what the client has already.
+pub struct Asking {
+    /// Path and query.
+    target: String,
+    headers: HeaderMap,
+}
+
+/// Why there is no answer.
+pub enum Failed {
+    Query(QueryError),
+    Problem(Problem),
+}
+
+impl From<QueryError> for Failed {
+    fn from(error: QueryError) -> Self {
+        Self::Query(error)
+    }
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<Failed> for Problem {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Query(error) => error.into(),
+            Failed::Problem(problem) => problem,
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Asking {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let target = parts.uri.path_and_query().map_or_else(String::new, |target| target.as_str().to_owned());
+        Ok(Self { target, headers: parts.headers.clone() })
+    }
+}
+
+impl Asking {
+    /// The answer that is kept, or the one that `make` makes with the definitions.
+    pub async fn answer(
+        &self,
+        service: &Service,
+        principal: &Principal,
+        keep: Keep,
+        make: impl AsyncFn(&Catalogue) -> Result<Answer, Failed>,
+    ) -> Result<Response, Problem> {
+        let last_finished = service.context.last_finished();
+        let making = async {
+            let catalogue = service.catalogue().await?;
+            match make(&catalogue).await {
+                // Definitions changed since the catalogue was read.
+                Err(Failed::Query(QueryError::UnknownVersion { .. })) => {
+                    let catalogue = service.fresh_catalogue().await?;
+                    make(&catalogue).await.map_err(Problem::from)
+                }
+                made => made.map_err(Problem::from),
+            }
+        };
+        let answer =
+            service.cache.answer(keep, &self.target, last_finished, &service.telemetry, making).await?;
+        Ok(answer.respond(&self.headers, cache_control(principal)))
+    }
+}
+
+/// An answer may be kept by whoever asked for it, and is asked about again each time: it may have changed a moment ago.
+/// Only what everybody may read is for shared caches.
+fn cache_control(principal: &Principal) -> &'static str {
+    match principal.role {
+        Role::Anonymous => "public, no-cache",
+        _ => "private, no-cache",
+    }
+}

@@ -1,0 +1,168 @@
+//! Who makes the request, and whether they make too many.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use ipnet::IpNet;
+
+use crate::{
+    access::{Credentials, Decision, Denied, Principal, Role, Scope},
+    http::{problem::Problem, server::Peer, service::Shared},
+};
+
+const API_KEY: HeaderName = HeaderName::from_static("apikey");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+pub async fn admit(State(service): State<Shared>, mut request: Request, next: Next) -> Response {
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let credentials = Credentials {
+        authorization: text(header::AUTHORIZATION),
+        api_key: text(API_KEY),
+        address: client(&request, &service.http.trusted_proxies),
+    };
+    let principal = match service.access.authenticate(credentials).await {
+        Ok(principal) => principal,
+        Err(denied) => return refusal(denied).into_response(),
+    };
+    let decision = service.rate_limit.check(&principal);
+    let mut response = match decision.allowed {
+        true => {
+            request.extensions_mut().insert(principal);
+            next.run(request).await
+        }
+        false => too_many(&decision).into_response(),
+    };
+    describe(&decision, response.headers_mut());
+    response
+}
+
+fn refusal(denied: Denied) -> Problem {
+    match denied {
+        Denied::Unauthenticated { reason } => Problem::unauthenticated(reason),
+        Denied::BackOff { retry_after } => {
+            let seconds = retry_after.as_secs_f64().ceil() as u64;
+            let status = axum::http::StatusCode::TOO_MANY_REQUESTS;
+            Problem::new(status, "too-many-failures", "Authentication failed too often")
+                .detail(denied.to_string())
+                .retry_after(seconds.max(1))
+        }
+        Denied::Unavailable { ref reason } => {
+            tracing::error!(reason, "credentials cannot be checked");
+            Problem::unavailable(denied.to_string())
+        }
+    }
+}
+
+fn too_many(decision: &Decision) -> Problem {
+    let seconds = (decision.reset_after.as_secs_f64().ceil() as u64).max(1);
+    let detail = format!("{} requests a minute are allowed; wait {seconds} s", decision.limit);
+    Problem::new(axum::http::StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests")
+        .detail(detail)
+        .retry_after(seconds)
+}
+
+/// draft-ietf-httpapi-ratelimit-headers-10.
+fn describe(decision: &Decision, headers: &mut HeaderMap) {
+    let Decision { limit, remaining, reset_after, .. } = decision;
+    let values = [
+        (RATE_LIMIT_POLICY, format!("\"requests\";q={limit};w=60")),
+        (RATE_LIMIT, format!("\"requests\";r={remaining};t={}", reset_after.as_secs_f64().ceil())),
+    ];
+    for (name, value) in values {
+        // Digits and punctuation are always a header value.
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// The client's address: that of the connection, or, if that is a trusted proxy's, the last one in `X-Forwarded-For`
+/// that is not.
+fn client(request: &Request, trusted: &[IpNet]) -> IpAddr {
+    let peer = request.extensions().get::<Peer>().map(|Peer(address)| address.ip());
+    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
+    forwarded(peer, request.headers(), trusted)
+}
+
+fn forwarded(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    if !is_trusted(&peer) {
+        return peer;
+    }
+    let values = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+    let hops: Vec<_> = values.flat_map(|value| value.split(',')).collect();
+    let mut client = peer;
+    for hop in hops.iter().rev() {
+        // Whatever stands before something that is no address was written by nobody who is trusted.
+        let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+        client = address.to_canonical();
+        if !is_trusted(&client) {
+            break;
+        }
+    }
+    client
+}
+
+/// What a handler asks for when it may be used by those only who have a scope.
+macro_rules! scoped {
+    ($($(#[$doc:meta])* $name:ident: $scope:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        pub struct $name(pub Principal);
+
+        impl<S: Sync> FromRequestParts<S> for $name {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+                require(parts, Scope::$scope).map(Self)
+            }
+        }
+    )*};
+}
+scoped!(
+    /// Whoever may read the record.
+    MayRead: Read,
+    /// Whoever may see the collection log.
+    MaySeeLog: Log,
+    /// Whoever may start runs.
+    MayCollect: Collect,
+);
+
+fn require(parts: &Parts, scope: Scope) -> Result<Principal, Problem> {
+    let principal = parts.extensions.get::<Principal>();
+    match principal {
+        Some(principal) if principal.may(scope) => Ok(principal.clone()),
+        Some(principal) if principal.role != Role::Anonymous => {
+            let who = principal.role.name();
+            Err(Problem::forbidden(format!("the role {who} lacks the scope `{}`", scope.name())))
+        }
+        _ => Err(Problem::unauthenticated(format!("this needs the scope `{}`", scope.name()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client_of(peer: &str, forwarded_for: &str) -> String {
+        let headers: HeaderMap = [(FORWARDED_FOR, forwarded_for.parse().unwrap())].into_iter().collect();
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        forwarded(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        assert_eq!(client_of("192.0.2.1", "198.51.100.7"), "192.0.2.1", "anybody can write that header");
+        assert_eq!(client_of("10.0.0.1", "198.51.100.7"), "198.51.100.7");
+        assert_eq!(client_of("10.0.0.1", "203.0.113.9, 198.51.100.7, 10.0.0.2"), "198.51.100.7");
+        assert_eq!(client_of("10.0.0.1", "10.0.0.3, 10.0.0.2"), "10.0.0.3");
+        assert_eq!(client_of("10.0.0.1", "203.0.113.9, nonsense"), "10.0.0.1");
+        assert_eq!(client_of("10.0.0.1", "2001:db8::1"), "2001:db8::1");
+    }
+}

@@ -1,0 +1,104 @@
+//! What the endpoints answer.
+
+use daymark::collect::{BackfillRequest, Cancellation, backfill, collect_day};
+use serde_json::{Value, json};
+
+use crate::{on_both_stores, site::Site, world::Heard};
+
+on_both_stores!(
+    nothing_recorded_is_a_state,
+    series_latest_and_activity_tell_the_record,
+    several_metrics_and_intervals_in_one_request,
+    pages_lead_through_every_series,
+    runs_are_listed_and_found,
+    definitions_are_listed,
+);
+
+async fn recorded(site: &Site) {
+    let request = BackfillRequest::default();
+    backfill(&site.world.context, &request, &Heard::default(), &Cancellation::never()).await.unwrap();
+}
+
+fn values(series: &Value) -> Vec<String> {
+    series["points"].as_array().unwrap().iter().map(|point| point["value"].to_string()).collect()
+}
+
+async fn nothing_recorded_is_a_state(site: Site) {
+    let status = site.get_as_admin("/api/v1/status").await;
+    assert_eq!((status.status, &status.json()["state"]), (200, &json!("never_ran")), "{}", status.text());
+    assert_eq!(status.json()["recorded"], Value::Null);
+    let latest = site.get("/api/v1/latest?category=posts_total").await.json();
+    assert_eq!(latest["metrics"][0]["value"], Value::Null);
+    let series = site.get("/api/v1/metrics?category=posts_total").await.json();
+    assert_eq!(series["series"][0]["points"].as_array().unwrap().len(), 30);
+    assert_eq!(series["series"][0]["gaps"][0]["cause"], "never_collected", "{series}");
+}
+
+async fn series_latest_and_activity_tell_the_record(site: Site) {
+    recorded(&site).await;
+    let series = site.get("/api/v1/metrics?category=posts_created&from=2025-01-01&to=2025-01-12").await.json();
+    let series = &series["series"][0];
+    let expected: Vec<_> = (1..=10).map(|n| n.to_string()).chain(["null".to_owned(), "null".to_owned()]).collect();
+    assert_eq!(values(series), expected);
+    assert_eq!(series["gaps"][0]["cause"], "not_yet_due");
+    let latest = site.get("/api/v1/latest?category=posts_total").await.json();
+    assert_eq!((&latest["metrics"][0]["value"], &latest["metrics"][0]["metric_date"]), (&json!(55), &json!("2025-01-10")));
+    assert_eq!(latest["metrics"][0]["change_from_day_before"]["absolute"], 10);
+    let activity = site.get("/api/v1/activity?days=12&category=posts_created").await.json();
+    assert_eq!((&activity["from"], &activity["to"]), (&json!("2024-12-30"), &json!("2025-01-10")));
+    assert_eq!(values(&activity["series"][0])[..3], ["null", "null", "1"]);
+}
+
+async fn several_metrics_and_intervals_in_one_request(site: Site) {
+    recorded(&site).await;
+    let path = "/api/v1/metrics?category=posts_created,posts_total&interval=week,month&from=2025-01-01&to=2025-01-10";
+    let answer = site.get(path).await.json();
+    let found: Vec<_> = answer["series"].as_array().unwrap().iter().map(|series| {
+        (series["metric_category"].as_str().unwrap(), series["interval"].as_str().unwrap(), values(series).join(" "))
+    }).collect();
+    assert_eq!(found, [
+        ("posts_created", "week", "15 40".to_owned()),
+        ("posts_created", "month", "55".to_owned()),
+        ("posts_total", "week", "15 55".to_owned()),
+        ("posts_total", "month", "55".to_owned()),
+    ]);
+    let first = &answer["series"][0]["points"][0];
+    assert_eq!((&first["days_recorded"], &first["days_due"], &first["complete"]), (&json!(5), &json!(5), &json!(false)));
+}
+
+async fn pages_lead_through_every_series(site: Site) {
+    recorded(&site).await;
+    let whole = site.get("/api/v1/metrics?from=2025-01-01&to=2025-01-10").await.json();
+    let expected: Vec<_> = whole["series"].as_array().unwrap().clone();
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = site.get(&format!("/api/v1/metrics?from=2025-01-01&to=2025-01-10&limit=1{cursor}")).await.json();
+        seen.extend(page["series"].as_array().unwrap().clone());
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert!(expected.len() > 1);
+    assert_eq!(seen, expected);
+}
+
+async fn runs_are_listed_and_found(site: Site) {
+    collect_day(&site.world.context, None, &[], &Cancellation::never()).await.unwrap();
+    recorded(&site).await;
+    let runs = site.get_as_admin("/api/v1/runs").await.json();
+    let kinds: Vec<_> = runs["runs"].as_array().unwrap().iter().map(|run| run["kind"].clone()).collect();
+    assert_eq!(kinds.len(), 2);
+    let id = runs["runs"][0]["id"].as_str().unwrap();
+    assert_eq!(site.get_as_admin(&format!("/api/v1/runs/{id}")).await.json(), runs["runs"][0]);
+    let first = site.get_as_admin("/api/v1/runs?limit=1").await.json();
+    let next = first["next_cursor"].as_str().unwrap();
+    let second = site.get_as_admin(&format!("/api/v1/runs?limit=1&cursor={next}")).await.json();
+    assert_eq!((&first["runs"][0], &second["runs"][0]), (&runs["runs"][0], &runs["runs"][1]));
+    assert_eq!(second["next_cursor"], Value::Null);
+}
+
+async fn definitions_are_listed(site: Site) {
+    let definitions = site.get("/api/v1/definitions").await.json();
+    let categories: Vec<_> =
+        definitions["definitions"].as_array().unwrap().iter().map(|one| one["metric_category"].clone()).collect();
+    assert!(categories.contains(&json!("posts_total")), "{categories:?}");
+}

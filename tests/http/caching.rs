@@ -1,0 +1,105 @@
+//! Answers are kept, and never a moment too long.
+
+use daymark::collect::{Cancellation, collect_day};
+use serde_json::Value;
+
+use crate::{
+    on_both_stores,
+    site::{Settings, Site},
+    world::World,
+};
+
+on_both_stores!(
+    what_is_recorded_is_seen_at_once,
+    a_client_that_has_the_answer_is_told_without_asking_the_store,
+    many_at_once_ask_the_store_once,
+    an_answer_is_compressed_as_the_client_likes,
+);
+
+const LATEST: &str = "/api/v1/latest?category=posts_total";
+
+fn counted(site: &Site, name: &str) -> u64 {
+    let text = site.service.telemetry.render();
+    let line = text.lines().find(|line| line.starts_with(name));
+    line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
+fn store_queries(site: &Site) -> u64 {
+    counted(site, "daymark_http_store_queries_total")
+}
+
+/// Until answers are kept: the store's watch has to have its connection, and the last change to be some while ago.
+async fn settled(site: &Site) {
+    loop {
+        let before = store_queries(site);
+        for _ in 0..2 {
+            site.get(LATEST).await;
+        }
+        if store_queries(site) - before < 2 {
+            return;
+        }
+    }
+}
+
+async fn what_is_recorded_is_seen_at_once(site: Site) {
+    settled(&site).await;
+    let before = site.get(LATEST).await;
+    assert_eq!(before.json()["metrics"][0]["value"], Value::Null);
+    // Another process records.
+    let other = site.world.another_process();
+    collect_day(&other, None, &[], &Cancellation::never()).await.unwrap();
+    // PostgreSQL's notification may be a moment behind the commit that it tells of.
+    let after = loop {
+        let reply = site.get(LATEST).await;
+        if reply.header("etag") != before.header("etag") {
+            break reply;
+        }
+    };
+    assert_eq!(after.json()["metrics"][0]["value"], 55);
+}
+
+async fn a_client_that_has_the_answer_is_told_without_asking_the_store(site: Site) {
+    collect_day(&site.world.context, None, &[], &Cancellation::never()).await.unwrap();
+    settled(&site).await;
+    let first = site.get(LATEST).await;
+    assert_eq!(first.header("cache-control"), "private, no-cache");
+    assert!(first.header("vary").contains("authorization"), "{first:?}");
+    let before = store_queries(&site);
+    let again = site.get_with(LATEST, &[("if-none-match", first.header("etag"))]).await;
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    assert_eq!(again.header("etag"), first.header("etag"));
+    assert_eq!(store_queries(&site), before);
+}
+
+async fn many_at_once_ask_the_store_once(site: Site) {
+    collect_day(&site.world.context, None, &[], &Cancellation::never()).await.unwrap();
+    settled(&site).await;
+    let before = store_queries(&site);
+    let path = "/api/v1/activity?days=20";
+    let replies = futures_util::future::join_all((0..50).map(|_| site.get(path))).await;
+    assert!(replies.iter().all(|reply| reply.status == 200 && reply.body == replies[0].body));
+    assert_eq!(store_queries(&site) - before, 1);
+}
+
+async fn an_answer_is_compressed_as_the_client_likes(site: Site) {
+    collect_day(&site.world.context, None, &[], &Cancellation::never()).await.unwrap();
+    let plain = site.get_with("/api/v1/activity", &[("accept-encoding", "identity")]).await;
+    for encoding in ["gzip", "br"] {
+        let packed = site.get_with("/api/v1/activity", &[("accept-encoding", encoding)]).await;
+        assert_eq!(packed.header("content-encoding"), encoding);
+        assert!(packed.body.len() < plain.body.len() / 3, "{encoding}: {}", packed.body.len());
+        assert_eq!(packed.header("etag"), plain.header("etag"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_cache_every_request_asks() {
+    let mut settings = Settings::default();
+    settings.http.cache = false;
+    let site = Site::start(World::sqlite().await, settings).await;
+    let before = store_queries(&site);
+    let replies = [site.get(LATEST).await, site.get(LATEST).await];
+    assert_eq!(store_queries(&site) - before, 2);
+    let known = site.get_with(LATEST, &[("if-none-match", replies[0].header("etag"))]).await;
+    assert_eq!(known.status, 304, "the tag is of what is recorded, not of the cache");
+}

@@ -1,0 +1,110 @@
+//! Requests at the edges of every rule.
+
+use proptest::{prelude::*, test_runner::TestRunner};
+
+use crate::{on_both_stores, site::Site};
+
+on_both_stores!(hostile_parameters_change_nothing);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_parameter_is_named_with_what_is_near() {
+    let site = Site::sqlite().await;
+    for (query, parameter, says) in [
+        ("from=2025-1-5", "from", "YYYY-MM-DD"),
+        ("from=2025-02-30", "from", "2025-02-30"),
+        ("from=2025-01-05T00:00:00Z", "from", "YYYY-MM-DD"),
+        ("from=%202025-01-05", "from", "YYYY-MM-DD"),
+        ("from=2025-01-10&to=2025-01-05", "from", "after"),
+        ("from=2023-01-01&to=2025-01-05", "interval", "365"),
+        ("category=post_total", "category", "`posts_total`"),
+        ("type=cuont", "type", "`count`"),
+        ("interval=wek", "interval", "`week`"),
+        ("week_start=mnday", "week_start", "`monday`"),
+        ("limit=0", "limit", "from 1 to 200"),
+        ("limit=201", "limit", "from 1 to 200"),
+        ("limit=-1", "limit", "from 1 to 200"),
+        ("cursor=nonsense", "cursor", "cursor"),
+        ("metadata=yes", "metadata", "`true` or `false`"),
+        ("form=2025-01-01", "form", "`from`"),
+        ("from=2025-01-01&from=2025-01-02", "from", "twice"),
+    ] {
+        let reply = site.get(&format!("/api/v1/metrics?{query}")).await;
+        assert_eq!((reply.status, reply.problem().as_str()), (400, "invalid-parameter"), "{query}");
+        let error = &reply.json()["errors"][0];
+        assert_eq!(error["parameter"], parameter, "{query}: {error}");
+        assert!(error["detail"].as_str().unwrap().contains(says), "{query}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_is_wrong_is_named_at_once() {
+    let site = Site::sqlite().await;
+    let reply = site.get("/api/v1/metrics?from=x&to=y&category=nothing&interval=z").await;
+    assert_eq!(reply.json()["errors"].as_array().unwrap().len(), 4, "{}", reply.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_year_by_day_fits_and_a_day_more_does_not() {
+    let site = Site::sqlite().await;
+    let status = async |query: &str| site.get(&format!("/api/v1/metrics?{query}")).await.status;
+    assert_eq!(status("from=2024-01-12&to=2025-01-10").await, 200);
+    assert_eq!(status("from=2024-01-11&to=2025-01-10").await, 400);
+    assert_eq!(status("from=2020-01-01&to=2025-01-10&interval=month").await, 200);
+    let refused = site.get("/api/v1/metrics?from=2010-01-01&to=2025-01-10").await;
+    assert!(refused.text().contains("ask by month"), "{}", refused.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_and_what_is_not_allowed_are_problems_too() {
+    let site = Site::sqlite().await;
+    let bearer = format!("Bearer {}", site.admin);
+    let authorization = ("authorization", bearer.as_str());
+    let long = "x".repeat(9000);
+    for (method, path, headers, body, status, problem) in [
+        ("GET", "/nothing", vec![], None, 404, "not-found"),
+        ("GET", "/api/v1/runs/00000000-0000-0000-0000-000000000000", vec![], None, 404, "not-found"),
+        ("GET", "/api/v1/runs/nonsense", vec![], None, 404, "not-found"),
+        ("GET", "/api/v1/jobs/nonsense", vec![], None, 404, "not-found"),
+        ("DELETE", "/api/v1/metrics", vec![], None, 405, "method-not-allowed"),
+        ("POST", "/api/v1/collections", vec![("content-type", "text/plain")], Some("{}".to_owned()), 415, "unsupported-media-type"),
+        ("POST", "/api/v1/collections", vec![("content-type", "application/json")], Some("{".to_owned()), 400, "invalid-body"),
+        ("POST", "/api/v1/collections", vec![("content-type", "application/json")], Some("{\"dat\":1}".to_owned()), 400, "invalid-body"),
+        ("POST", "/api/v1/collections", vec![("content-type", "application/json")], Some("{\"date\":\"20250101\"}".to_owned()), 400, "invalid-body"),
+        ("POST", "/api/v1/collections", vec![("content-type", "application/json")], Some(format!("\"{}\"", "x".repeat(70_000))), 413, "body-too-large"),
+        ("GET", &format!("/api/v1/metrics?category={long}"), vec![], None, 414, "uri-too-long"),
+        ("GET", "/api/v1/metrics", (0..9).map(|_| ("x-much", &long[..4000])).collect(), None, 431, "headers-too-large"),
+    ] {
+        let headers = [&[authorization][..], &headers[..]].concat();
+        let reply = site.send(method, path, &headers, body).await;
+        assert_eq!((reply.status, reply.problem().as_str()), (status, problem), "{method} {}", &path[..path.len().min(60)]);
+        assert_eq!(reply.header("x-request-id").len(), 32);
+    }
+}
+
+/// Whatever is sent, the answer is one of those documented, and nothing is written.
+async fn hostile_parameters_change_nothing(site: Site) {
+    let before = (site.world.records().await, site.world.runs().await.len());
+    let mut runner = TestRunner::new(ProptestConfig { cases: 150, ..ProptestConfig::default() });
+    let hostile = prop_oneof![
+        Just("' OR 1=1 --".to_owned()),
+        Just("posts_total'; DROP TABLE daily_metrics; --".to_owned()),
+        Just("%00".to_owned()),
+        Just("{}),(1".to_owned()),
+        "\\PC{0,40}",
+        "[0-9-]{8,12}",
+    ];
+    let parameter = prop::sample::select(vec![
+        "from", "to", "category", "type", "interval", "week_start", "limit", "cursor", "metadata", "days", "status", "kind",
+    ]);
+    let path = prop::sample::select(vec!["metrics", "latest", "activity", "runs", "status", "definitions", "runs/{}", "jobs/{}"]);
+    let requests = (path, prop::collection::vec((parameter, hostile), 1..4));
+    for _ in 0..150 {
+        let (path, parameters) = requests.new_tree(&mut runner).unwrap().current();
+        let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let query: Vec<_> = parameters.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        let target = format!("/api/v1/{}?{}", path.replace("{}", &encoded(&parameters[0].1)), query.join("&"));
+        let reply = site.get_as_admin(&target).await;
+        assert!(matches!(reply.status, 200 | 400 | 404 | 422), "{target}: {} {}", reply.status, reply.text());
+    }
+    assert_eq!((site.world.records().await, site.world.runs().await.len()), before);
+}

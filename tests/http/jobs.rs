@@ -1,0 +1,75 @@
+//! Runs that requests start.
+
+use serde_json::{Value, json};
+
+use crate::{on_both_stores, site::Site};
+
+on_both_stores!(a_day_is_collected, a_range_is_backfilled_once);
+
+async fn finished(site: &Site, location: &str) -> Value {
+    loop {
+        let job = site.get_as_admin(location).await.json();
+        if job["status"] != "running" {
+            return job;
+        }
+    }
+}
+
+async fn a_day_is_collected(site: Site) {
+    let accepted = site.post("/api/v1/collections", &json!({})).await;
+    assert_eq!(accepted.status, 202, "{}", accepted.text());
+    let job = finished(&site, accepted.header("location")).await;
+    assert_eq!((&job["status"], &job["recorded"], &job["already_there"]), (&json!("completed"), &json!(4), &json!(0)));
+    let run = site.get_as_admin(&format!("/api/v1/runs/{}", job["run_id"].as_str().unwrap())).await.json();
+    assert_eq!((&run["status"], &run["metrics_collected"]), (&json!("completed"), &json!(4)));
+    let again = site.post("/api/v1/collections", &json!({"date": "2025-01-10"})).await;
+    let job = finished(&site, again.header("location")).await;
+    assert_eq!((&job["recorded"], &job["already_there"]), (&json!(0), &json!(4)));
+    let value = site.get("/api/v1/latest?category=posts_total").await.json();
+    assert_eq!(value["metrics"][0]["value"], 55);
+}
+
+async fn a_range_is_backfilled_once(site: Site) {
+    let request = json!({"from": "2025-01-01", "to": "2025-01-10"});
+    let (one, other) =
+        tokio::join!(site.post("/api/v1/backfills", &request), site.post("/api/v1/backfills", &request));
+    let job = finished(&site, one.header("location")).await;
+    assert_eq!((&job["status"], &job["recorded"]), (&json!("completed"), &json!(40)), "{job}");
+    assert_eq!((&job["days_total"], &job["days_done"]), (&json!(10), &json!(10)));
+    if one.header("location") != other.header("location") {
+        // The first had ended before the second came.
+        assert_eq!(finished(&site, other.header("location")).await["recorded"], 0);
+    }
+    assert_eq!(site.world.records().await.len(), 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_trigger_twice_is_one_job() {
+    let site = Site::sqlite().await;
+    // The platform is locked: whoever reads it waits.
+    let _locked = site.world.locked_platform().await;
+    let request = json!({"metrics": ["posts_total"]});
+    let one = site.post("/api/v1/collections", &request).await;
+    let other = site.post("/api/v1/collections", &request).await;
+    assert_eq!(one.header("location"), other.header("location"));
+    assert_eq!(one.json()["id"], other.json()["id"]);
+    let different = site.post("/api/v1/collections", &json!({"metrics": ["posts_created"]})).await;
+    assert_ne!(one.header("location"), different.header("location"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unfinished_day_is_refused_with_the_time_when_it_will_be_ready() {
+    let site = Site::sqlite().await;
+    let refused = site.post("/api/v1/collections", &json!({"date": "2025-01-11"})).await;
+    assert_eq!((refused.status, refused.problem().as_str()), (409, "unfinished-day"));
+    assert!(refused.text().contains("2025-01-12 00:"), "{}", refused.text());
+    assert_eq!(site.world.runs().await.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_metric_is_named() {
+    let site = Site::sqlite().await;
+    let reply = site.post("/api/v1/collections", &json!({"metrics": ["post_total"]})).await;
+    assert_eq!((reply.status, reply.problem().as_str()), (400, "invalid-parameter"), "{}", reply.text());
+    assert!(reply.text().contains("`posts_total`"), "{}", reply.text());
+}

@@ -1,0 +1,27 @@
+//! The API over real HTTP, with each store.
+
+#[path = "../support/server.rs"]
+mod server;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../collect/world.rs"]
+mod world;
+
+mod answers;
+mod caching;
+mod edges;
+mod jobs;
+mod refusals;
+mod robustness;
+mod site;
+
+/// Runs the same test on both stores.
+#[macro_export]
+macro_rules! on_both_stores {
+    ($($name:ident),* $(,)?) => {
+        mod on_postgres { $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::$name($crate::site::Site::postgres().await).await })* }
+        mod on_sqlite { $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::$name($crate::site::Site::sqlite().await).await })* }
+    };
+}

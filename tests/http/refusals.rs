@@ -1,0 +1,104 @@
+//! Who is let in, to what, and how often.
+
+use daymark::access::{KeyRequest, Role, create_key, revoke_key};
+
+use crate::{
+    on_both_stores,
+    site::{Reply, Settings, Site},
+    world::World,
+};
+
+on_both_stores!(each_role_may_do_what_it_may, a_revoked_key_is_refused);
+
+const READING: [&str; 4] = ["/api/v1/metrics", "/api/v1/latest", "/api/v1/activity", "/api/v1/definitions"];
+const LOG: [&str; 3] = ["/api/v1/runs", "/api/v1/status", "/api/v1/runs/00000000-0000-0000-0000-000000000000"];
+const TRIGGERS: [&str; 2] = ["/api/v1/collections", "/api/v1/backfills"];
+
+async fn with_key(site: &Site, method: &str, path: &str, key: &str) -> Reply {
+    site.send(method, path, &[("apikey", key)], None).await
+}
+
+async fn each_role_may_do_what_it_may(site: Site) {
+    for path in READING {
+        assert_eq!(site.send("GET", path, &[], None).await.problem(), "unauthenticated", "{path}");
+        assert_eq!(with_key(&site, "GET", path, &site.reader).await.status, 200, "{path}");
+        assert_eq!(with_key(&site, "GET", path, &site.admin).await.status, 200, "{path}");
+    }
+    for (method, path) in LOG.map(|path| ("GET", path)).into_iter().chain(TRIGGERS.map(|path| ("POST", path))) {
+        let nobody = site.send(method, path, &[], None).await;
+        assert_eq!((nobody.status, nobody.header("www-authenticate")), (401, "Bearer"), "{path}");
+        let reader = with_key(&site, method, path, &site.reader).await;
+        assert_eq!((reader.status, reader.problem().as_str()), (403, "forbidden"), "{path}");
+        let admin = with_key(&site, method, path, &site.admin).await.status;
+        assert!(matches!(admin, 200 | 202 | 404), "{path}: {admin}");
+    }
+    assert_eq!(site.send("GET", "/livez", &[], None).await.status, 200);
+}
+
+async fn a_revoked_key_is_refused(site: Site) {
+    let store = site.world.context.store.as_ref();
+    let request = KeyRequest::new("short-lived", Role::Reader);
+    let key = create_key(store, site.world.clock.as_ref(), request).await.unwrap();
+    revoke_key(store, site.world.clock.as_ref(), "short-lived").await.unwrap();
+    let refused = with_key(&site, "GET", "/api/v1/latest", &key.text).await;
+    assert_eq!(refused.problem(), "unauthenticated");
+    assert!(!refused.text().contains(&key.text));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn public_reading_is_for_the_record_only() {
+    let mut settings = Settings::default();
+    settings.access.public_read = true;
+    let site = Site::start(World::sqlite().await, settings).await;
+    let reply = site.send("GET", "/api/v1/latest", &[], None).await;
+    assert_eq!((reply.status, reply.header("cache-control")), (200, "public, no-cache"));
+    assert_eq!(site.send("GET", "/api/v1/runs", &[], None).await.problem(), "unauthenticated");
+    assert_eq!(site.send("POST", "/api/v1/collections", &[], None).await.problem(), "unauthenticated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_many_requests_a_minute_and_no_more() {
+    let mut settings = Settings::default();
+    settings.access.rate_limit_per_minute = 5;
+    let site = Site::start(World::sqlite().await, settings).await;
+    for left in (0..5).rev() {
+        let reply = site.get("/api/v1/definitions").await;
+        assert_eq!(reply.status, 200);
+        assert_eq!(reply.header("ratelimit-policy"), "\"requests\";q=5;w=60");
+        assert!(reply.header("ratelimit").starts_with(&format!("\"requests\";r={left};t=")), "{reply:?}");
+    }
+    let refused = site.get("/api/v1/definitions").await;
+    assert_eq!((refused.status, refused.problem().as_str()), (429, "too-many-requests"));
+    assert!((1..=12).contains(&refused.header("retry-after").parse::<u64>().unwrap()));
+    assert_eq!(site.get_as_admin("/api/v1/definitions").await.status, 200, "others are not held up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_fails_too_often_has_to_wait() {
+    let site = Site::sqlite().await;
+    let last = loop {
+        let reply = site.send("GET", "/api/v1/latest", &[("apikey", "dm_wrong")], None).await;
+        if reply.status != 401 {
+            break reply;
+        }
+    };
+    assert_eq!((last.status, last.problem().as_str()), (429, "too-many-failures"));
+    assert!(last.header("retry-after").parse::<u64>().unwrap() >= 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browsers_of_other_origins_are_let_in_only_when_configured() {
+    let origin = ("origin", "https://app.example.com");
+    let site = Site::sqlite().await;
+    assert_eq!(site.get_with("/api/v1/latest", &[origin]).await.header("access-control-allow-origin"), "");
+    let mut settings = Settings::default();
+    settings.http.cors_origins = vec!["https://app.example.com".to_owned()];
+    let site = Site::start(World::sqlite().await, settings).await;
+    let allowed = site.get_with("/api/v1/latest", &[origin]).await;
+    assert_eq!(allowed.header("access-control-allow-origin"), "https://app.example.com");
+    let preflight = [origin, ("access-control-request-method", "GET"), ("access-control-request-headers", "apikey")];
+    let preflight = site.send("OPTIONS", "/api/v1/latest", &preflight, None).await;
+    assert_eq!((preflight.status, preflight.header("access-control-allow-origin")), (200, "https://app.example.com"));
+    let other = site.get_with("/api/v1/latest", &[("origin", "https://evil.example.com")]).await;
+    assert_eq!(other.header("access-control-allow-origin"), "");
+}

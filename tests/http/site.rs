@@ -1,0 +1,180 @@
+//! A world with a server in front of it, and a client.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use daymark::{
+    access::{Access, KeyRequest, RateLimit, Role, create_key},
+    collect::{Cancellation, Canceller, Context},
+    config::{AccessSettings, HttpSettings, QuerySettings},
+    http::{Bound, Service, Shared, router},
+};
+use jiff::civil::Weekday;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+use crate::world::World;
+
+pub struct Site {
+    pub world: World,
+    pub service: Shared,
+    pub address: SocketAddr,
+    /// Keys of each role.
+    pub reader: String,
+    pub admin: String,
+    stop: Canceller,
+    server: JoinHandle<()>,
+}
+
+/// How a server of a test differs from others.
+pub struct Settings {
+    pub http: HttpSettings,
+    pub query: QuerySettings,
+    pub access: AccessSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            http: HttpSettings {
+                listen: ([127, 0, 0, 1], 0).into(),
+                cache: true,
+                cors_origins: Vec::new(),
+                trusted_proxies: Vec::new(),
+                request_timeout: Duration::from_secs(30),
+                max_concurrent_requests: 64,
+                shutdown: Duration::from_secs(10),
+            },
+            query: QuerySettings { week_start: Weekday::Monday, max_points: 365 },
+            access: AccessSettings {
+                public_read: false,
+                jwt_secret: None,
+                jwks: None,
+                jwt_audience: "authenticated".to_owned(),
+                jwt_issuer: None,
+                admin_column: None,
+                rate_limit_per_minute: 1_000_000,
+            },
+        }
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: ureq::http::HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The sort of problem, after checking that it is a problem document.
+    pub fn problem(&self) -> String {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status);
+        problem["type"].as_str().unwrap().trim_start_matches("urn:daymark:problem:").to_owned()
+    }
+}
+
+impl Site {
+    pub async fn sqlite() -> Self {
+        Self::start(World::sqlite().await, Settings::default()).await
+    }
+
+    pub async fn postgres() -> Self {
+        Self::start(World::postgres().await, Settings::default()).await
+    }
+
+    pub async fn start(world: World, settings: Settings) -> Self {
+        let context = world.context.clone();
+        let key = async |role| {
+            let request = KeyRequest::new(&format!("a {}", Role::name(role)), role);
+            create_key(context.store.as_ref(), context.clock.as_ref(), request).await.unwrap().text
+        };
+        let (reader, admin) = (key(Role::Reader).await, key(Role::Admin).await);
+        let bound = Bound::at(settings.http.listen).await.unwrap();
+        let address = bound.address();
+        let service = Arc::new(service(context.clone(), settings));
+        let (stop, stopped) = Cancellation::new();
+        let server = tokio::spawn(bound.serve(router(Arc::clone(&service)), Arc::clone(&service), stopped));
+        Self { world, service, address, reader, admin, stop, server }
+    }
+
+    /// Asks the server to stop, as SIGTERM does.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Returns when the server has stopped.
+    pub async fn stopped(self) -> World {
+        self.server.await.unwrap();
+        self.world
+    }
+
+    /// As the reader.
+    pub async fn get(&self, path: &str) -> Reply {
+        self.send("GET", path, &[("authorization", &format!("Bearer {}", self.reader))], None).await
+    }
+
+    pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let bearer = format!("Bearer {}", self.reader);
+        self.send("GET", path, &[&[("authorization", bearer.as_str())], headers].concat(), None).await
+    }
+
+    pub async fn get_as_admin(&self, path: &str) -> Reply {
+        self.send("GET", path, &[("authorization", &format!("Bearer {}", self.admin))], None).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+        let bearer = format!("Bearer {}", self.admin);
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        self.send("POST", path, &headers, Some(body.to_string())).await
+    }
+
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Reply {
+        let mut request =
+            ureq::http::Request::builder().method(method).uri(format!("http://{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.unwrap_or_default()).unwrap();
+        tokio::task::spawn_blocking(move || send(request)).await.unwrap()
+    }
+}
+
+fn send(request: ureq::http::Request<String>) -> Reply {
+    let agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .allow_non_standard_methods(true)
+        .max_redirects(0)
+        .build()
+        .new_agent();
+    let mut response = agent.run(request).unwrap();
+    let body = response.body_mut().with_config().limit(100 << 20).read_to_vec().unwrap();
+    Reply { status: response.status().as_u16(), headers: response.headers().clone(), body }
+}
+
+pub fn service(context: Context, settings: Settings) -> Service {
+    let limit = RateLimit::new(settings.access.rate_limit_per_minute);
+    let (store, platform) = (Arc::clone(&context.store), Arc::clone(&context.platform));
+    let access = Access::new(settings.access, store, platform, Arc::clone(&context.clock));
+    Service::new(context, settings.query, settings.http, access, limit)
+}
