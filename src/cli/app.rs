@@ -6,6 +6,7 @@ use crate::{
     clock::Clock,
     collect::{self, Context},
     config::{self, Config, ConfigProblems, Resolved},
+    database::RetryPolicy,
     platform::{self, Platform, PlatformOptions},
     store::{self, Store, StoreOptions},
 };
@@ -21,7 +22,7 @@ impl App {
             clock,
             calendar: config.settings.calendar.clone(),
             settle: config.settings.settle,
-            store: open_store(&config),
+            store: open_store(&config, config.settings.retry),
             platform: open_platform(&config),
             retry: config.settings.retry,
             chunk_days: config.settings.backfill_chunk_days,
@@ -29,6 +30,12 @@ impl App {
             process_id: std::process::id(),
         };
         Self { config, context }
+    }
+
+    /// The same, but its store fails at once where the other one would try again.
+    pub fn impatient_context(&self) -> Context {
+        let once = RetryPolicy { retries: 0, ..self.config.settings.retry };
+        Context { store: open_store(&self.config, once), ..self.context.clone() }
     }
 
     /// The metrics that the configuration comes to on the platform.
@@ -45,13 +52,10 @@ impl App {
     }
 }
 
-fn open_store(config: &Config) -> Arc<dyn Store> {
+fn open_store(config: &Config, retry: RetryPolicy) -> Arc<dyn Store> {
     let settings = &config.settings;
-    let options = StoreOptions {
-        tenant: settings.tenant.clone(),
-        schema: settings.store_schema.clone(),
-        retry: settings.retry,
-    };
+    let options =
+        StoreOptions { tenant: settings.tenant.clone(), schema: settings.store_schema.clone(), retry };
     store::open(&settings.store_url, options)
 }
 

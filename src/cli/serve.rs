@@ -20,7 +20,7 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     let bound = http::Bound::at(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; choose another address with `--http-listen`"))?;
-    let (context, address) = (app.context.clone(), bound.address());
+    let (context, address) = (app.impatient_context(), bound.address());
     let access = Access::start(
         settings.access.clone(),
         address,
@@ -31,10 +31,19 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     )
     .await?;
     if access.mode() == Mode::Open {
-        say("open: whoever reaches this address may read everything and start runs; `daymark keys create` closes it");
+        say(
+            "open: whoever reaches this address may read everything and start runs; `daymark keys create` closes it",
+        );
     }
     let limit = RateLimit::new(settings.access.rate_limit_per_minute);
-    let service = http::Service::new(context, settings.query.clone(), settings.http.clone(), access, limit);
+    let service = http::Service::new(
+        context,
+        app.context.clone(),
+        settings.query.clone(),
+        settings.http.clone(),
+        access,
+        limit,
+    );
     let service = Arc::new(service);
     say(format_args!("listening on http://{address}; the API's page is http://{address}/docs"));
     bound.serve(http::router(Arc::clone(&service)), service, signals::cancellation()).await;

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use async_trait::async_trait;
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, request::Parts},
@@ -19,6 +20,12 @@ pub struct Asking {
     /// Path and query.
     target: String,
     headers: HeaderMap,
+}
+
+/// What can be asked of the record, and how it is answered.
+#[async_trait]
+pub trait Question: Send + Sync {
+    async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed>;
 }
 
 /// Why there is no answer.
@@ -58,29 +65,30 @@ impl<S: Sync> FromRequestParts<S> for Asking {
 }
 
 impl Asking {
-    /// The answer that is kept, or the one that `make` makes with the definitions.
+    /// The answer that is kept, or a new one.
     pub async fn answer(
         &self,
         service: &Service,
         principal: &Principal,
         keep: Keep,
-        make: impl AsyncFn(&Catalogue) -> Result<Answer, Failed>,
+        question: &dyn Question,
     ) -> Result<Response, Problem> {
         let last_finished = service.context.last_finished();
-        let making = async {
-            let catalogue = service.catalogue().await?;
-            match make(&catalogue).await {
-                // Definitions changed since the catalogue was read.
-                Err(Failed::Query(QueryError::UnknownVersion { .. })) => {
-                    let catalogue = service.fresh_catalogue().await?;
-                    make(&catalogue).await.map_err(Problem::from)
-                }
-                made => made.map_err(Problem::from),
-            }
-        };
+        let making = make(service, question);
         let answer =
             service.cache.answer(keep, &self.target, last_finished, &service.telemetry, making).await?;
         Ok(answer.respond(&self.headers, cache_control(principal)))
+    }
+}
+
+async fn make(service: &Service, question: &dyn Question) -> Result<Answer, Problem> {
+    match question.answer(service, &*service.catalogue().await?).await {
+        // Definitions changed since the catalogue was read.
+        Err(Failed::Query(QueryError::UnknownVersion { .. })) => {
+            let catalogue = service.fresh_catalogue().await?;
+            question.answer(service, &catalogue).await.map_err(Problem::from)
+        }
+        made => made.map_err(Problem::from),
     }
 }
 

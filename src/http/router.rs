@@ -9,7 +9,12 @@ use axum::{
 };
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
-use super::{api, docs, health, middleware::{admit::admit, guard::guard}, problem::Problem, service::Shared};
+use super::{
+    api, docs, health,
+    middleware::{admit::admit, guard::guard},
+    problem::Problem,
+    service::Shared,
+};
 
 pub fn router(service: Shared) -> Router {
     let (api, _) = api::router().split_for_parts();

@@ -15,6 +15,7 @@ use crate::{
 
 /// The state of a server. Handlers get an `Arc` of it.
 pub struct Service {
+    /// For questions. Its store tries nothing again: whoever asks can do that.
     pub context: Context,
     pub query: QuerySettings,
     pub http: HttpSettings,
@@ -31,9 +32,10 @@ pub struct Service {
 pub type Shared = Arc<Service>;
 
 impl Service {
-    /// Must be called within a Tokio runtime.
+    /// `context` is for questions and `jobs` for runs, which have more patience. Must be called within a Tokio runtime.
     pub fn new(
         context: Context,
+        jobs: Context,
         query: QuerySettings,
         http: HttpSettings,
         access: Access,
@@ -41,7 +43,7 @@ impl Service {
     ) -> Self {
         Self {
             cache: Cache::new(context.store.watch(), http.cache),
-            jobs: Jobs::new(context.clone()),
+            jobs: Jobs::new(jobs),
             telemetry: Telemetry::new(),
             permits: Semaphore::new(http.max_concurrent_requests),
             catalogue: KeptCatalogue::default(),

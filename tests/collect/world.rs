@@ -23,7 +23,7 @@ use crate::support::fresh_database;
 pub struct World {
     pub context: Context,
     pub clock: Arc<SetClock>,
-    platform_url: String,
+    pub platform_url: String,
     store_url: String,
     directory: tempfile::TempDir,
 }
@@ -77,7 +77,7 @@ impl World {
         Self::at(directory, store_url, platform_url).await
     }
 
-    async fn at(directory: tempfile::TempDir, store_url: String, platform_url: String) -> Self {
+    pub async fn at(directory: tempfile::TempDir, store_url: String, platform_url: String) -> Self {
         let clock = Arc::new(SetClock::at(NOON.parse().unwrap()));
         let context = context(&store_url, &platform_url, Calendar::utc(), Arc::clone(&clock));
         let world = Self { context, clock, platform_url, store_url, directory };

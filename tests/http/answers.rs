@@ -31,18 +31,23 @@ async fn nothing_recorded_is_a_state(site: Site) {
     assert_eq!(latest["metrics"][0]["value"], Value::Null);
     let series = site.get("/api/v1/metrics?category=posts_total").await.json();
     assert_eq!(series["series"][0]["points"].as_array().unwrap().len(), 30);
-    assert_eq!(series["series"][0]["gaps"][0]["cause"], "never_collected", "{series}");
+    assert_eq!(series["series"][0]["gaps"][0]["cause"], "defined_later", "{series}");
 }
 
 async fn series_latest_and_activity_tell_the_record(site: Site) {
     recorded(&site).await;
-    let series = site.get("/api/v1/metrics?category=posts_created&from=2025-01-01&to=2025-01-12").await.json();
+    let series =
+        site.get("/api/v1/metrics?category=posts_created&from=2025-01-01&to=2025-01-12").await.json();
     let series = &series["series"][0];
-    let expected: Vec<_> = (1..=10).map(|n| n.to_string()).chain(["null".to_owned(), "null".to_owned()]).collect();
+    let expected: Vec<_> =
+        (1..=10).map(|n| n.to_string()).chain(["null".to_owned(), "null".to_owned()]).collect();
     assert_eq!(values(series), expected);
     assert_eq!(series["gaps"][0]["cause"], "not_yet_due");
     let latest = site.get("/api/v1/latest?category=posts_total").await.json();
-    assert_eq!((&latest["metrics"][0]["value"], &latest["metrics"][0]["metric_date"]), (&json!(55), &json!("2025-01-10")));
+    assert_eq!(
+        (&latest["metrics"][0]["value"], &latest["metrics"][0]["metric_date"]),
+        (&json!(55), &json!("2025-01-10"))
+    );
     assert_eq!(latest["metrics"][0]["change_from_day_before"]["absolute"], 10);
     let activity = site.get("/api/v1/activity?days=12&category=posts_created").await.json();
     assert_eq!((&activity["from"], &activity["to"]), (&json!("2024-12-30"), &json!("2025-01-10")));
@@ -53,17 +58,32 @@ async fn several_metrics_and_intervals_in_one_request(site: Site) {
     recorded(&site).await;
     let path = "/api/v1/metrics?category=posts_created,posts_total&interval=week,month&from=2025-01-01&to=2025-01-10";
     let answer = site.get(path).await.json();
-    let found: Vec<_> = answer["series"].as_array().unwrap().iter().map(|series| {
-        (series["metric_category"].as_str().unwrap(), series["interval"].as_str().unwrap(), values(series).join(" "))
-    }).collect();
-    assert_eq!(found, [
-        ("posts_created", "week", "15 40".to_owned()),
-        ("posts_created", "month", "55".to_owned()),
-        ("posts_total", "week", "15 55".to_owned()),
-        ("posts_total", "month", "55".to_owned()),
-    ]);
+    let found: Vec<_> = answer["series"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|series| {
+            (
+                series["metric_category"].as_str().unwrap(),
+                series["interval"].as_str().unwrap(),
+                values(series).join(" "),
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("posts_created", "week", "15 40".to_owned()),
+            ("posts_created", "month", "55".to_owned()),
+            ("posts_total", "week", "15 55".to_owned()),
+            ("posts_total", "month", "55".to_owned()),
+        ]
+    );
     let first = &answer["series"][0]["points"][0];
-    assert_eq!((&first["days_recorded"], &first["days_due"], &first["complete"]), (&json!(5), &json!(5), &json!(false)));
+    assert_eq!(
+        (&first["days_recorded"], &first["days_due"], &first["complete"]),
+        (&json!(5), &json!(5), &json!(false))
+    );
 }
 
 async fn pages_lead_through_every_series(site: Site) {
@@ -72,7 +92,8 @@ async fn pages_lead_through_every_series(site: Site) {
     let expected: Vec<_> = whole["series"].as_array().unwrap().clone();
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = site.get(&format!("/api/v1/metrics?from=2025-01-01&to=2025-01-10&limit=1{cursor}")).await.json();
+        let page =
+            site.get(&format!("/api/v1/metrics?from=2025-01-01&to=2025-01-10&limit=1{cursor}")).await.json();
         seen.extend(page["series"].as_array().unwrap().clone());
         let Some(next) = page["next_cursor"].as_str() else { break };
         cursor = format!("&cursor={next}");
@@ -98,7 +119,11 @@ async fn runs_are_listed_and_found(site: Site) {
 
 async fn definitions_are_listed(site: Site) {
     let definitions = site.get("/api/v1/definitions").await.json();
-    let categories: Vec<_> =
-        definitions["definitions"].as_array().unwrap().iter().map(|one| one["metric_category"].clone()).collect();
+    let categories: Vec<_> = definitions["definitions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["metric_category"].clone())
+        .collect();
     assert!(categories.contains(&json!("posts_total")), "{categories:?}");
 }

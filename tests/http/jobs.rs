@@ -1,6 +1,7 @@
 //! Runs that requests start.
 
 use serde_json::{Value, json};
+use sqlx::{Connection, Executor, SqliteConnection};
 
 use crate::{on_both_stores, site::Site};
 
@@ -19,7 +20,10 @@ async fn a_day_is_collected(site: Site) {
     let accepted = site.post("/api/v1/collections", &json!({})).await;
     assert_eq!(accepted.status, 202, "{}", accepted.text());
     let job = finished(&site, accepted.header("location")).await;
-    assert_eq!((&job["status"], &job["recorded"], &job["already_there"]), (&json!("completed"), &json!(4), &json!(0)));
+    assert_eq!(
+        (&job["status"], &job["recorded"], &job["already_there"]),
+        (&json!("completed"), &json!(4), &json!(0))
+    );
     let run = site.get_as_admin(&format!("/api/v1/runs/{}", job["run_id"].as_str().unwrap())).await.json();
     assert_eq!((&run["status"], &run["metrics_collected"]), (&json!("completed"), &json!(4)));
     let again = site.post("/api/v1/collections", &json!({"date": "2025-01-10"})).await;
@@ -43,11 +47,18 @@ async fn a_range_is_backfilled_once(site: Site) {
     assert_eq!(site.world.records().await.len(), 40);
 }
 
+/// Nobody can read the file as long as the connection lives.
+async fn locked(platform_url: &str) -> SqliteConnection {
+    let mut connection = SqliteConnection::connect(platform_url).await.unwrap();
+    connection.execute("BEGIN EXCLUSIVE").await.unwrap();
+    connection
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_trigger_twice_is_one_job() {
     let site = Site::sqlite().await;
     // The platform is locked: whoever reads it waits.
-    let _locked = site.world.locked_platform().await;
+    let _locked = locked(&site.world.platform_url).await;
     let request = json!({"metrics": ["posts_total"]});
     let one = site.post("/api/v1/collections", &request).await;
     let other = site.post("/api/v1/collections", &request).await;

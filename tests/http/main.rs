@@ -4,6 +4,7 @@
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
+#[expect(dead_code, reason = "the tests of collections need more of it")]
 #[path = "../collect/world.rs"]
 mod world;
 

@@ -1,17 +1,18 @@
 //! Who is let in, to what, and how often.
 
-use daymark::access::{KeyRequest, Role, create_key, revoke_key};
+use daymark::access::{Role, revoke_key};
 
 use crate::{
     on_both_stores,
-    site::{Reply, Settings, Site},
+    site::{Reply, Settings, Site, new_key},
     world::World,
 };
 
 on_both_stores!(each_role_may_do_what_it_may, a_revoked_key_is_refused);
 
 const READING: [&str; 4] = ["/api/v1/metrics", "/api/v1/latest", "/api/v1/activity", "/api/v1/definitions"];
-const LOG: [&str; 3] = ["/api/v1/runs", "/api/v1/status", "/api/v1/runs/00000000-0000-0000-0000-000000000000"];
+const LOG: [&str; 3] =
+    ["/api/v1/runs", "/api/v1/status", "/api/v1/runs/00000000-0000-0000-0000-000000000000"];
 const TRIGGERS: [&str; 2] = ["/api/v1/collections", "/api/v1/backfills"];
 
 async fn with_key(site: &Site, method: &str, path: &str, key: &str) -> Reply {
@@ -24,7 +25,8 @@ async fn each_role_may_do_what_it_may(site: Site) {
         assert_eq!(with_key(&site, "GET", path, &site.reader).await.status, 200, "{path}");
         assert_eq!(with_key(&site, "GET", path, &site.admin).await.status, 200, "{path}");
     }
-    for (method, path) in LOG.map(|path| ("GET", path)).into_iter().chain(TRIGGERS.map(|path| ("POST", path))) {
+    for (method, path) in LOG.map(|path| ("GET", path)).into_iter().chain(TRIGGERS.map(|path| ("POST", path)))
+    {
         let nobody = site.send(method, path, &[], None).await;
         assert_eq!((nobody.status, nobody.header("www-authenticate")), (401, "Bearer"), "{path}");
         let reader = with_key(&site, method, path, &site.reader).await;
@@ -36,13 +38,12 @@ async fn each_role_may_do_what_it_may(site: Site) {
 }
 
 async fn a_revoked_key_is_refused(site: Site) {
-    let store = site.world.context.store.as_ref();
-    let request = KeyRequest::new("short-lived", Role::Reader);
-    let key = create_key(store, site.world.clock.as_ref(), request).await.unwrap();
-    revoke_key(store, site.world.clock.as_ref(), "short-lived").await.unwrap();
-    let refused = with_key(&site, "GET", "/api/v1/latest", &key.text).await;
+    let context = &site.world.context;
+    let key = new_key(context, "short-lived", Role::Reader).await;
+    revoke_key(context.store.as_ref(), context.clock.now(), "short-lived").await.unwrap();
+    let refused = with_key(&site, "GET", "/api/v1/latest", &key).await;
     assert_eq!(refused.problem(), "unauthenticated");
-    assert!(!refused.text().contains(&key.text));
+    assert!(!refused.text().contains(&key));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,9 +97,13 @@ async fn browsers_of_other_origins_are_let_in_only_when_configured() {
     let site = Site::start(World::sqlite().await, settings).await;
     let allowed = site.get_with("/api/v1/latest", &[origin]).await;
     assert_eq!(allowed.header("access-control-allow-origin"), "https://app.example.com");
-    let preflight = [origin, ("access-control-request-method", "GET"), ("access-control-request-headers", "apikey")];
+    let preflight =
+        [origin, ("access-control-request-method", "GET"), ("access-control-request-headers", "apikey")];
     let preflight = site.send("OPTIONS", "/api/v1/latest", &preflight, None).await;
-    assert_eq!((preflight.status, preflight.header("access-control-allow-origin")), (200, "https://app.example.com"));
+    assert_eq!(
+        (preflight.status, preflight.header("access-control-allow-origin")),
+        (200, "https://app.example.com")
+    );
     let other = site.get_with("/api/v1/latest", &[("origin", "https://evil.example.com")]).await;
     assert_eq!(other.header("access-control-allow-origin"), "");
 }

@@ -11,7 +11,9 @@ use crate::{
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_tells_the_truth_when_the_store_goes_and_comes_back() {
     let server = PrivateServer::new();
-    let world = World::with_store_on(server.url()).await;
+    let directory = tempfile::tempdir().unwrap();
+    let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
+    let world = World::at(directory, server.url(), platform_url).await;
     let site = Site::start(world, Settings::default()).await;
     let ready = async || site.send("GET", "/readyz", &[], None).await;
     assert_eq!((ready().await.status, site.get("/api/v1/latest").await.status), (200, 200));

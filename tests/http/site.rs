@@ -99,11 +99,8 @@ impl Site {
 
     pub async fn start(world: World, settings: Settings) -> Self {
         let context = world.context.clone();
-        let key = async |role| {
-            let request = KeyRequest::new(&format!("a {}", Role::name(role)), role);
-            create_key(context.store.as_ref(), context.clock.as_ref(), request).await.unwrap().text
-        };
-        let (reader, admin) = (key(Role::Reader).await, key(Role::Admin).await);
+        let reader = new_key(&context, "reader", Role::Reader).await;
+        let admin = new_key(&context, "admin", Role::Admin).await;
         let bound = Bound::at(settings.http.listen).await.unwrap();
         let address = bound.address();
         let service = Arc::new(service(context.clone(), settings));
@@ -172,9 +169,16 @@ fn send(request: ureq::http::Request<String>) -> Reply {
     Reply { status: response.status().as_u16(), headers: response.headers().clone(), body }
 }
 
+/// Makes a key and returns its text.
+pub async fn new_key(context: &Context, name: &str, role: Role) -> String {
+    let request = KeyRequest { name: name.to_owned(), role, scopes: None, expires_at: None };
+    let key = create_key(context.store.as_ref(), context.clock.now(), request).await.unwrap();
+    key.text.reveal().to_owned()
+}
+
 pub fn service(context: Context, settings: Settings) -> Service {
     let limit = RateLimit::new(settings.access.rate_limit_per_minute);
     let (store, platform) = (Arc::clone(&context.store), Arc::clone(&context.platform));
     let access = Access::new(settings.access, store, platform, Arc::clone(&context.clock));
-    Service::new(context, settings.query, settings.http, access, limit)
+    Service::new(context.clone(), context, settings.query, settings.http, access, limit)
 }

@@ -1,5 +1,6 @@
 //! `GET /api/v1/activity`: the last days, exactly as many as asked.
 
+use async_trait::async_trait;
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -7,10 +8,15 @@ use utoipa::IntoParams;
 use super::{lists::list, refusals::Refusals};
 use crate::{
     http::{
-        answer::Answer, asking::Asking, cache::Keep, middleware::admit::MayRead, parameters::Parameters,
-        problem::Problem, service::Shared,
+        answer::Answer,
+        asking::{Asking, Failed, Question},
+        cache::Keep,
+        middleware::admit::MayRead,
+        parameters::Parameters,
+        problem::Problem,
+        service::{Service, Shared},
     },
-    query::{self, ActivityQuestion, SeriesAnswer},
+    query::{self, ActivityQuestion, Catalogue, SeriesAnswer},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -38,14 +44,16 @@ pub async fn activity(
     Parameters(parameters): Parameters<ActivityParameters>,
     asking: Asking,
 ) -> Result<Response, Problem> {
-    let ActivityParameters { days, category, r#type } = parameters;
-    let (categories, types) = (list(category), list(r#type));
-    asking
-        .answer(&service, &principal, Keep::Activity, async |catalogue| {
-            let (context, settings) = (&service.context, &service.query);
-            let question =
-                ActivityQuestion::parse(days.as_deref(), &categories, &types, catalogue, settings)?;
-            Ok(Answer::json(&query::activity(context, catalogue, settings, &question).await?)?)
-        })
-        .await
+    asking.answer(&service, &principal, Keep::Activity, &parameters).await
+}
+
+#[async_trait]
+impl Question for ActivityParameters {
+    async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
+        let (context, settings) = (&service.context, &service.query);
+        let (categories, types) = (list(self.category.as_deref()), list(self.r#type.as_deref()));
+        let days = self.days.as_deref();
+        let question = ActivityQuestion::parse(days, &categories, &types, catalogue, settings)?;
+        Ok(Answer::json(&query::activity(context, catalogue, settings, &question).await?)?)
+    }
 }

@@ -1,14 +1,20 @@
 //! `GET /api/v1/definitions`: what is recorded.
 
+use async_trait::async_trait;
 use axum::{extract::State, response::Response};
 
 use super::{none::NoParameters, refusals::Refusals};
 use crate::{
     http::{
-        answer::Answer, asking::Asking, cache::Keep, middleware::admit::MayRead, parameters::Parameters,
-        problem::Problem, service::Shared,
+        answer::Answer,
+        asking::{Asking, Failed, Question},
+        cache::Keep,
+        middleware::admit::MayRead,
+        parameters::Parameters,
+        problem::Problem,
+        service::{Service, Shared},
     },
-    query::{self, DefinitionsAnswer},
+    query::{self, Catalogue, DefinitionsAnswer},
 };
 
 /// The metrics
@@ -21,12 +27,15 @@ use crate::{
 pub async fn definitions(
     State(service): State<Shared>,
     MayRead(principal): MayRead,
-    _: Parameters<NoParameters>,
+    Parameters(parameters): Parameters<NoParameters>,
     asking: Asking,
 ) -> Result<Response, Problem> {
-    asking
-        .answer(&service, &principal, Keep::Current, async |catalogue| {
-            Ok(Answer::json(&query::definitions(catalogue))?)
-        })
-        .await
+    asking.answer(&service, &principal, Keep::Current, &parameters).await
+}
+
+#[async_trait]
+impl Question for NoParameters {
+    async fn answer(&self, _: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
+        Ok(Answer::json(&query::definitions(catalogue))?)
+    }
 }

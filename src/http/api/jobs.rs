@@ -13,13 +13,15 @@ use uuid::Uuid;
 
 use super::{body::Body, none::NoParameters, refusals::Refusals};
 use crate::{
+    access::Principal,
     collect::Failure,
+    config::{shown as shown_name, suggestion},
     http::{
         jobs::{Job, JobStatus, Task},
         middleware::admit::MayCollect,
         parameters::Parameters,
-        problem::Problem,
-        service::Shared,
+        problem::{InvalidParameter, Problem},
+        service::{Service, Shared},
     },
     query::day,
 };
@@ -108,13 +110,14 @@ fn strict_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date
 )]
 pub async fn collect(
     State(service): State<Shared>,
-    _: MayCollect,
+    MayCollect(principal): MayCollect,
     _: Parameters<NoParameters>,
     Body(request): Body<CollectRequest>,
 ) -> Result<Response, Problem> {
     let date = request.date.unwrap_or_else(|| service.context.last_finished());
     service.context.require_recordable(date)?;
-    Ok(accepted(&service.jobs.start(Task::Collect { date, metrics: request.metrics })))
+    require_active(&service, &request.metrics).await?;
+    Ok(started(&service, &principal, Task::Collect { date, metrics: request.metrics }))
 }
 
 /// Backfill a range
@@ -133,7 +136,7 @@ pub async fn collect(
 )]
 pub async fn backfill(
     State(service): State<Shared>,
-    _: MayCollect,
+    MayCollect(principal): MayCollect,
     _: Parameters<NoParameters>,
     Body(request): Body<BackfillRequest>,
 ) -> Result<Response, Problem> {
@@ -141,7 +144,8 @@ pub async fn backfill(
     for date in [from, to].into_iter().flatten() {
         service.context.require_recordable(date)?;
     }
-    Ok(accepted(&service.jobs.start(Task::Backfill { from, to, metrics })))
+    require_active(&service, &metrics).await?;
+    Ok(started(&service, &principal, Task::Backfill { from, to, metrics }))
 }
 
 /// How far a job is
@@ -167,9 +171,25 @@ pub async fn show(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(shown(&job))).into_response())
 }
 
-fn accepted(job: &Job) -> Response {
+async fn require_active(service: &Service, names: &[String]) -> Result<(), Problem> {
+    let catalogue = service.catalogue().await?;
+    let active = || catalogue.metrics().iter().filter(|metric| metric.stored.is_active);
+    let is_active = |name: &&String| active().any(|metric| metric.key.category == **name);
+    let unknown = names.iter().filter(|name| !is_active(name)).map(|name| {
+        let hint = suggestion(name, active().map(|metric| metric.key.category.as_str()));
+        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        let detail = format!("no active metric is called {}{hint}", shown_name(name));
+        InvalidParameter { parameter: "metrics".to_owned(), detail }
+    });
+    let unknown: Vec<_> = unknown.collect();
+    if unknown.is_empty() { Ok(()) } else { Err(Problem::invalid_parameters(unknown)) }
+}
+
+fn started(service: &Service, principal: &Principal, task: Task) -> Response {
+    let job = service.jobs.start(task);
+    tracing::info!(subject = &*principal.subject, job = %job.id, task = ?job.task, "a request started a run");
     let location = format!("/api/v1/jobs/{}", job.id);
-    (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(shown(job))).into_response()
+    (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(shown(&job))).into_response()
 }
 
 fn shown(job: &Job) -> JobAnswer {

@@ -1,5 +1,6 @@
 //! `GET /api/v1/latest`: where every metric stands.
 
+use async_trait::async_trait;
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -7,10 +8,15 @@ use utoipa::IntoParams;
 use super::{lists::list, refusals::Refusals};
 use crate::{
     http::{
-        answer::Answer, asking::Asking, cache::Keep, middleware::admit::MayRead, parameters::Parameters,
-        problem::Problem, service::Shared,
+        answer::Answer,
+        asking::{Asking, Failed, Question},
+        cache::Keep,
+        middleware::admit::MayRead,
+        parameters::Parameters,
+        problem::Problem,
+        service::{Service, Shared},
     },
-    query::{self, LatestAnswer, LatestQuestion},
+    query::{self, Catalogue, LatestAnswer, LatestQuestion},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -36,11 +42,14 @@ pub async fn latest(
     Parameters(parameters): Parameters<LatestParameters>,
     asking: Asking,
 ) -> Result<Response, Problem> {
-    let (categories, types) = (list(parameters.category), list(parameters.r#type));
-    asking
-        .answer(&service, &principal, Keep::Current, async |catalogue| {
-            let question = LatestQuestion::parse(&categories, &types, catalogue)?;
-            Ok(Answer::json(&query::latest(&service.context, catalogue, &question).await?)?)
-        })
-        .await
+    asking.answer(&service, &principal, Keep::Current, &parameters).await
+}
+
+#[async_trait]
+impl Question for LatestParameters {
+    async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
+        let (categories, types) = (list(self.category.as_deref()), list(self.r#type.as_deref()));
+        let question = LatestQuestion::parse(&categories, &types, catalogue)?;
+        Ok(Answer::json(&query::latest(&service.context, catalogue, &question).await?)?)
+    }
 }

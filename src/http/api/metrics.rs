@@ -1,5 +1,6 @@
 //! `GET /api/v1/metrics`: series of values over a range of days.
 
+use async_trait::async_trait;
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -8,14 +9,14 @@ use super::{lists::list, refusals::Refusals};
 use crate::{
     http::{
         answer::Answer,
-        asking::Asking,
+        asking::{Asking, Failed, Question},
         cache::Keep,
         middleware::admit::MayRead,
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
-        service::Shared,
+        service::{Service, Shared},
     },
-    query::{self, Asked, Question, SeriesAnswer},
+    query::{self, Asked, Catalogue, SeriesAnswer},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -44,7 +45,7 @@ pub struct SeriesParameters {
 }
 
 impl SeriesParameters {
-    pub fn asked(self) -> Result<Asked, Problem> {
+    pub fn asked(&self) -> Result<Asked, Problem> {
         let metadata = match self.metadata.as_deref() {
             None | Some("false") => false,
             Some("true") => true,
@@ -55,15 +56,15 @@ impl SeriesParameters {
             }
         };
         Ok(Asked {
-            from: self.from,
-            to: self.to,
-            categories: list(self.category),
-            types: list(self.r#type),
-            intervals: list(self.interval),
-            week_start: self.week_start,
+            from: self.from.clone(),
+            to: self.to.clone(),
+            categories: list(self.category.as_deref()),
+            types: list(self.r#type.as_deref()),
+            intervals: list(self.interval.as_deref()),
+            week_start: self.week_start.clone(),
             metadata,
-            limit: self.limit,
-            cursor: self.cursor,
+            limit: self.limit.clone(),
+            cursor: self.cursor.clone(),
         })
     }
 }
@@ -82,12 +83,14 @@ pub async fn metrics(
     Parameters(parameters): Parameters<SeriesParameters>,
     asking: Asking,
 ) -> Result<Response, Problem> {
-    let asked = parameters.asked()?;
-    asking
-        .answer(&service, &principal, Keep::Current, async |catalogue| {
-            let last_finished = service.context.last_finished();
-            let question = Question::parse(&asked, catalogue, &service.query, last_finished)?;
-            Ok(Answer::json(&query::series(&service.context, catalogue, &question).await?)?)
-        })
-        .await
+    asking.answer(&service, &principal, Keep::Current, &parameters).await
+}
+
+#[async_trait]
+impl Question for SeriesParameters {
+    async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
+        let last_finished = service.context.last_finished();
+        let question = query::Question::parse(&self.asked()?, catalogue, &service.query, last_finished)?;
+        Ok(Answer::json(&query::series(&service.context, catalogue, &question).await?)?)
+    }
 }

@@ -20,12 +20,13 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-pub async fn admit(State(service): State<Shared>, mut request: Request, next: Next) -> Response {
-    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+pub async fn admit(State(service): State<Shared>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let credentials = Credentials {
         authorization: text(header::AUTHORIZATION),
         api_key: text(API_KEY),
-        address: client(&request, &service.http.trusted_proxies),
+        address: client(&parts, &service.http.trusted_proxies),
     };
     let principal = match service.access.authenticate(credentials).await {
         Ok(principal) => principal,
@@ -34,8 +35,8 @@ pub async fn admit(State(service): State<Shared>, mut request: Request, next: Ne
     let decision = service.rate_limit.check(&principal);
     let mut response = match decision.allowed {
         true => {
-            request.extensions_mut().insert(principal);
-            next.run(request).await
+            parts.extensions.insert(principal);
+            next.run(Request::from_parts(parts, body)).await
         }
         false => too_many(&decision).into_response(),
     };
@@ -85,10 +86,10 @@ fn describe(decision: &Decision, headers: &mut HeaderMap) {
 
 /// The client's address: that of the connection, or, if that is a trusted proxy's, the last one in `X-Forwarded-For`
 /// that is not.
-fn client(request: &Request, trusted: &[IpNet]) -> IpAddr {
-    let peer = request.extensions().get::<Peer>().map(|Peer(address)| address.ip());
+fn client(request: &Parts, trusted: &[IpNet]) -> IpAddr {
+    let peer = request.extensions.get::<Peer>().map(|Peer(address)| address.ip());
     let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
-    forwarded(peer, request.headers(), trusted)
+    forwarded(peer, &request.headers, trusted)
 }
 
 fn forwarded(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
@@ -110,29 +111,38 @@ fn forwarded(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     client
 }
 
-/// What a handler asks for when it may be used by those only who have a scope.
-macro_rules! scoped {
-    ($($(#[$doc:meta])* $name:ident: $scope:ident),* $(,)?) => {$(
-        $(#[$doc])*
-        pub struct $name(pub Principal);
+/// What a handler asks for when it may be used by those only who may read the record.
+pub struct MayRead(pub Principal);
 
-        impl<S: Sync> FromRequestParts<S> for $name {
-            type Rejection = Problem;
+/// For those who may see the collection log.
+pub struct MaySeeLog;
 
-            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-                require(parts, Scope::$scope).map(Self)
-            }
-        }
-    )*};
+/// For those who may start runs.
+pub struct MayCollect(pub Principal);
+
+impl<S: Sync> FromRequestParts<S> for MayRead {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        require(parts, Scope::Read).map(Self)
+    }
 }
-scoped!(
-    /// Whoever may read the record.
-    MayRead: Read,
-    /// Whoever may see the collection log.
-    MaySeeLog: Log,
-    /// Whoever may start runs.
-    MayCollect: Collect,
-);
+
+impl<S: Sync> FromRequestParts<S> for MaySeeLog {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        require(parts, Scope::Log).map(|_| Self)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for MayCollect {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        require(parts, Scope::Collect).map(Self)
+    }
+}
 
 fn require(parts: &Parts, scope: Scope) -> Result<Principal, Problem> {
     let principal = parts.extensions.get::<Principal>();
