@@ -1,5 +1,7 @@
 //! The API over real HTTP, with each store.
 
+#![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
+
 #[path = "../support/server.rs"]
 mod server;
 #[path = "../support/mod.rs"]
