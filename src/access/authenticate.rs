@@ -27,7 +27,7 @@ use crate::{clock::Clock, config::AccessSettings, platform::Platform, store::Sto
 
 /// So long a revoked key may still be let in.
 const KEY_REMEMBERED: SignedDuration = SignedDuration::from_secs(10);
-/// So long a token may still be let in whose signing key is known to be withdrawn no more than by its absence.
+/// So long a token may still be let in whose signing key was taken out of the set; less, if the set is read meanwhile.
 const TOKEN_REMEMBERED: SignedDuration = SignedDuration::from_mins(5);
 /// So long somebody may still be an admin whom the platform calls none any more.
 const ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_mins(1);
@@ -37,7 +37,7 @@ const NO_ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_secs(10);
 const TOUCHED_EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// Some hundred bytes each.
 const MAX_REMEMBERED: u64 = 10_000;
-/// Longer than anything is valid; only to give memory back.
+/// Longer than anything holds. Until then a text is known to have been genuine once.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 
 /// Tells who makes a request.
@@ -146,17 +146,18 @@ impl Access {
         }
     }
 
-    /// Before it is looked at again, a text that was genuine is let in from any address, also from one behind which
-    /// somebody else fails all the time.
+    /// A text that was genuine a short while ago is no guess: it is looked at also when it comes from an address behind
+    /// which somebody else fails all the time.
     async fn genuine(&self, text: &str, address: IpAddr) -> Result<Arc<Genuine>, Denied> {
         let (hash, now) = (<[u8; 32]>::from(Sha256::digest(text)), self.clock.now());
-        if let Some(genuine) = self.genuine.get(&hash).await
-            && self.holds(&genuine, now)
-        {
-            return Ok(genuine);
-        }
-        if let Some(retry_after) = self.backoff.wait(address, now) {
-            return Err(Denied::BackOff { retry_after });
+        match self.genuine.get(&hash).await {
+            Some(genuine) if self.holds(&genuine, now) => return Ok(genuine),
+            Some(_) => {}
+            None => {
+                if let Some(retry_after) = self.backoff.wait(address, now) {
+                    return Err(Denied::BackOff { retry_after });
+                }
+            }
         }
         // Of several requests with the same text one looks at it, and the others wait.
         let looked_at = self.genuine.entry(hash).and_try_compute_with(|known| async move {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use daymark::access::{Access, Credentials, Denied, Role};
+use daymark::access::{Access, Credentials, Denied, Role, revoke_key};
 use serde_json::json;
 
 use crate::world::{HOME, NOW_S, World, reason, show, show_from, token};
@@ -56,6 +56,30 @@ async fn whoever_was_let_in_before_is_let_in_still() {
     assert!(show_from(&access, &new, "192.0.2.2").await.is_ok());
     world.advance(1);
     assert!(show(&access, &new).await.is_ok());
+}
+
+#[tokio::test]
+async fn whoever_was_let_in_before_is_looked_at_again_meanwhile() {
+    let world = World::new().await;
+    let access = world.access();
+    let key = world.key("dashboard", Role::Reader).await;
+    show(&access, key.text.reveal()).await.unwrap();
+    fail(&access, 6).await;
+    for delay in [1, 2, 4, 8] {
+        world.advance(delay);
+        fail(&access, 1).await;
+    }
+    // The wait is 16 s; what is known of a key holds for 10 s.
+    world.advance(11);
+    assert_eq!(waits(show(&access, "wrong").await), 5);
+    assert!(show(&access, key.text.reveal()).await.is_ok());
+    world.advance(5);
+    fail(&access, 1).await;
+    // Now it is 32 s, and the key is none any more.
+    revoke_key(world.store.as_ref(), world.now(), "dashboard").await.unwrap();
+    world.advance(11);
+    assert!(reason(show(&access, key.text.reveal()).await).contains("revoked"));
+    assert_eq!(waits(show(&access, "wrong").await), 21);
 }
 
 #[tokio::test]
