@@ -1,0 +1,72 @@
+// Measures `daymark serve` beside nginx, PostgREST and fastify on one PostgreSQL server; see ../README.md.
+// Run it by `make bench`, or by ./run, which sees to what it needs.
+
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { prepare, serve } from "./daymark.js";
+import { load } from "./load.js";
+import { memory } from "./memory.js";
+import { ACTIVITY_PATH, answer, sameNumbers, sides } from "./questions.js";
+import { report, text } from "./report.js";
+import * as rivals from "./rivals.js";
+
+const FULL = { rounds: 5, seconds: 4, memorySeconds: 60 };
+const QUICK = { rounds: 3, seconds: 2, memorySeconds: 10 };
+const WARM_UP_SECONDS = 1;
+const CONNECTIONS = 32;
+
+const given = new Set(process.argv.slice(2));
+const unknown = [...given].find((word) => !["--quick", "--json"].includes(word));
+const server = process.env.DAYMARK_TEST_POSTGRES;
+if (unknown !== undefined || !server) {
+  console.error(unknown ? `\`${unknown}\` is none of --quick and --json` : "DAYMARK_TEST_POSTGRES is not set: run `make bench`");
+  process.exit(2);
+}
+
+const say = (words) => console.error(`http: ${words}`);
+try {
+  const measured = await measure(given.has("--quick") ? QUICK : FULL);
+  console.log(given.has("--json") ? JSON.stringify(measured, null, 2) : text(measured));
+  process.exit(0);
+} catch (error) {
+  say(error.message);
+  process.exit(1);
+}
+
+async function measure({ rounds, seconds, memorySeconds }) {
+  // scripts/with-postgres removes what is in its directory whatever happens.
+  const directory = await mkdtemp(join(process.env.DAYMARK_TEST_POSTGRES_HOME ?? tmpdir(), "http-"));
+  say("recording 400 days");
+  const { url, key } = await prepare(server, directory);
+  const asked = await startAll(url, key, directory);
+  await sameNumbers(asked);
+
+  say("warming up");
+  for (const side of Object.values(asked)) await load(side, { seconds: WARM_UP_SECONDS, connections: CONNECTIONS });
+  const measured = [];
+  for (let round = 0; round < rounds; round++) {
+    say(`round ${round + 1} of ${rounds}`);
+    const turns = Object.entries(asked);
+    // Every other round backwards: nobody always follows the same neighbour.
+    if (round % 2 === 1) turns.reverse();
+    const figures = {};
+    for (const [id, side] of turns) figures[id] = await load(side, { seconds, connections: CONNECTIONS });
+    measured.push(figures);
+  }
+  say("memory");
+  const memories = [];
+  for (const side of [asked.activityCached, asked.activity]) memories.push(await memory(side, memorySeconds));
+  return report(asked, measured, memories);
+}
+
+async function startAll(database, key, directory) {
+  const cached = await serve("daymark", database, directory);
+  const uncached = await serve("daymark-uncached", database, directory, "--http-cache", "false");
+  const activity = await answer({ name: "daymark", url: cached.url + ACTIVITY_PATH, headers: { apikey: key } });
+  const nginx = await rivals.nginx(activity, directory);
+  const postgrest = await rivals.postgrest(database, directory);
+  const fastify = await rivals.fastify(database, directory);
+  const { from, to } = JSON.parse(activity);
+  return sides({ cached, uncached, nginx, postgrest, fastify, key, from, to });
+}

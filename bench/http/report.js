@@ -1,0 +1,69 @@
+// From the rounds' measurements to the table.
+
+import { cpus } from "node:os";
+
+/** What is compared with what. Targets are ratios: ours to theirs in requests a second, at least. */
+const COMPARISONS = [
+  { what: "30 days, cached", ours: "activityCached", theirs: "nginx", target: 0.7 },
+  { what: "30 days, no cache", ours: "activity", theirs: "activityPostgrest", target: 4 },
+  { what: "30 days, no cache", ours: "activity", theirs: "activityFastify", target: 1 },
+  { what: "365 days × 5, no cache", ours: "year", theirs: "yearPostgrest", target: 10 },
+  { what: "365 days × 5, no cache", ours: "year", theirs: "yearPostgrestAll" },
+  { what: "365 days × 5, no cache", ours: "year", theirs: "yearFastify" },
+];
+/** Ours to theirs, at most. */
+const P99_TARGET = 1;
+/** Memory at the end to memory when settled, at most. */
+const FLAT = 1.05;
+
+const median = (values) => {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+};
+
+/** `rounds` is a list of measurements by side. Ratios are made within a round, and their median is taken. */
+export function report(sides, rounds, memories) {
+  const figures = Object.entries(sides).map(([id, { name, bytes }]) => {
+    const of = (field) => median(rounds.map((round) => round[id][field]));
+    return { id, name, bytes, perSecond: of("perSecond"), p99Ms: of("p99Ms"), processorUs: of("processorUs") };
+  });
+  const comparisons = COMPARISONS.map(({ what, ours, theirs, target }) => {
+    const ratio = (field) => median(rounds.map((round) => round[ours][field] / round[theirs][field]));
+    const [throughput, p99] = [ratio("perSecond"), ratio("p99Ms")];
+    const missed = { throughput: throughput < (target ?? 0), p99: target !== undefined && p99 > P99_TARGET };
+    return { what, ours, theirs, target: target ?? null, throughput, p99, missed };
+  });
+  const memory = memories.map((one) => ({ ...one, growth: one.after / one.settled, missed: one.after / one.settled > FLAT }));
+  const processor = `${cpus().length} × ${cpus()[0].model.trim()}`;
+  return { processor, rounds: rounds.length, figures, comparisons, memory };
+}
+
+export function text({ processor, rounds, figures, comparisons, memory }) {
+  const verdict = (missed) => (missed ? "MISSED" : "");
+  const name = (id) => figures.find((figure) => figure.id === id).name;
+  const answers = figures.map(({ id, name, bytes, perSecond, p99Ms, processorUs }) => [
+    id.startsWith("year") ? "365 days × 5" : "30 days", name, bytes, perSecond.toFixed(0), p99Ms.toFixed(2), processorUs.toFixed(0),
+  ]);
+  const compared = comparisons.map(({ what, theirs, target, throughput, p99, missed }) => [
+    what, name(theirs), throughput.toFixed(2), target === null ? "" : `≥ ${target} ${verdict(missed.throughput)}`,
+    p99.toFixed(2), target === null ? "" : `≤ ${P99_TARGET} ${verdict(missed.p99)}`,
+  ]);
+  const resident = memory.map(({ name, before, settled, after, most, missed }) => [
+    name, ...[before, settled, after, most].map((mib) => mib.toFixed(1)), `≤ ${FLAT} × settled ${verdict(missed)}`,
+  ]);
+  return [
+    `HTTP, on ${processor}, medians of ${rounds} rounds`,
+    table(["answer", "by", "bytes", "requests/s", "p99 ms", "server's CPU µs/request"], answers),
+    "Daymark's figures by theirs, medians of the rounds' ratios",
+    table(["answer", "than", "requests/s", "target", "p99", "target"], compared),
+    `Resident memory of \`daymark serve\` in MiB, 200 connections for ${memory[0].seconds} s`,
+    table(["30 days", "before", "settled", "after", "most", "target"], resident),
+  ].join("\n\n");
+}
+
+function table(head, rows) {
+  const lines = [head, ...rows].map((row) => row.map(String));
+  const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column].length)));
+  return lines.map((line) => "  " + line.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd()).join("\n");
+}

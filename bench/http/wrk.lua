@@ -1,0 +1,9 @@
+-- Writes what a run came to as a line of JSON, after wrk's own words.
+function done(summary, latency)
+    local errors = summary.errors
+    io.write(string.format(
+        '{"requests":%d,"duration_us":%d,"p99_us":%d,"failed":%d}\n',
+        summary.requests, summary.duration, latency:percentile(99),
+        errors.connect + errors.read + errors.write + errors.status + errors.timeout
+    ))
+end
