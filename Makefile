@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test bench lint
+.PHONY: help demo test bench bench-sql bench-http lint
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -14,11 +14,18 @@ demo: ## Simulate a community platform and record its history, in the terminal
 test: ## Run all tests beside a throw-away PostgreSQL server
 	@scripts/with-postgres $(CARGO) test
 
-# BENCH_SCALE=0.1 for a tenth of the rows; BENCH_ARGS=--json for machines. bench/README.md has the rest.
-bench: ## Measure Daymark beside SQL written by hand
+# BENCH_SCALE=0.1 for a tenth of the rows; BENCH_ARGS=--json for machines; BENCH_ONLY=sql or http for a half.
+# bench/README.md has the rest.
+bench: $(if $(BENCH_ONLY),bench-$(BENCH_ONLY),bench-sql bench-http) ## Measure Daymark beside SQL written by hand, nginx, PostgREST and fastify
+
+bench-sql:
 	$(CARGO) bench --bench compare --no-run
 	@WITH_POSTGRES_OPTIONS="-c shared_buffers=512MB -c max_wal_size=8GB" \
 		scripts/with-postgres $(CARGO) bench --quiet --bench compare -- $(BENCH_ARGS)
+
+bench-http:
+	$(CARGO) build --release
+	@bench/http/run $(BENCH_HTTP_ARGS)
 
 lint: ## Check format, lints, documentation and (where cargo-deny is installed) dependencies
 	$(CARGO) fmt --check

@@ -12,7 +12,7 @@ const run = promisify(execFile);
 export async function load({ name, server, url, headers }, { seconds, connections }) {
   const before = processorSeconds(server);
   const given = Object.entries(headers).flatMap(([header, value]) => ["-H", `${header}: ${value}`]);
-  const words = ["--pdeathsig", "TERM", "--", "wrk", "-t1", `-c${connections}`, `-d${seconds}s`, "-s", SCRIPT, ...given, url];
+  const words = ["--pdeathsig", "TERM", "--", "wrk", "-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "30s", "-s", SCRIPT, ...given, url];
   const { stdout } = await run("setpriv", words);
   const { requests, duration_us, p99_us, failed } = JSON.parse(stdout.trim().split("\n").pop());
   emptyLog(server);
