@@ -75,7 +75,12 @@ impl SeriesParameters {
 /// its cause and what would fill it. Weeks and longer intervals carry how many of their days are recorded.
 #[utoipa::path(
     get, path = "/api/v1/metrics", tag = "record", params(SeriesParameters),
-    responses((status = 200, description = "Series", body = SeriesAnswer), Refusals),
+    responses(
+        (status = 200, description = "Series", body = SeriesAnswer),
+        (status = 422, description = "These values do not add up over days", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals,
+    ),
 )]
 pub async fn metrics(
     State(service): State<Shared>,

@@ -3,6 +3,7 @@
 mod activity;
 mod body;
 mod definitions;
+mod export;
 mod jobs;
 mod latest;
 mod lists;
@@ -16,7 +17,11 @@ use utoipa::{
     Modify, OpenApi,
     openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
+use tower_http::compression::CompressionLayer;
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
+};
 
 use super::service::Shared;
 
@@ -60,6 +65,7 @@ pub fn router() -> OpenApiRouter<Shared> {
         .routes(routes!(latest::latest))
         .routes(routes!(activity::activity))
         .routes(routes!(definitions::definitions))
+        .routes(routes!(export::export).map(|export| export.layer(CompressionLayer::new())))
         .routes(routes!(status::status))
         .routes(routes!(runs::runs))
         .routes(routes!(runs::run))
