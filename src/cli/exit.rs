@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use crate::{access::KeyError, collect::CollectError, config::ConfigProblems, database::FaultClass};
+use crate::{
+    access::KeyError, collect::CollectError, config::ConfigProblems, database::FaultClass, query::QueryError,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -32,7 +34,14 @@ impl Exit {
                 _ => Self::Usage,
             };
         }
-        match error.downcast_ref::<CollectError>() {
+        let collecting = match error.downcast_ref::<QueryError>() {
+            Some(QueryError::Question(_) | QueryError::Refused(_) | QueryError::UnknownRun(_)) => {
+                return Self::Usage;
+            }
+            Some(QueryError::Collect(error)) => Some(error),
+            _ => error.downcast_ref::<CollectError>(),
+        };
+        match collecting {
             Some(CollectError::Busy { .. }) => Self::Busy,
             Some(CollectError::Unfinished { .. }) => Self::NotYet,
             Some(

@@ -4,11 +4,13 @@
 
 mod app;
 mod apply;
+mod asked;
 mod backfill;
 mod check;
 mod collect;
 mod demo;
 mod exit;
+mod export;
 mod gaps;
 mod init;
 mod keys;
@@ -16,6 +18,7 @@ mod logging;
 mod migrate;
 mod output;
 mod plan;
+mod query;
 mod serve;
 mod signals;
 mod status;
@@ -64,6 +67,10 @@ enum Command {
     Backfill(backfill::BackfillArguments),
     /// List what is missing, by metric and day, and why
     Gaps(gaps::GapsArguments),
+    /// Show what is recorded: by day, week, month, quarter or year, or the latest
+    Query(query::QueryArguments),
+    /// Write what is recorded into a file: CSV, JSON, NDJSON or Parquet
+    Export(export::ExportArguments),
     /// Show the last runs, what is recorded and what is due
     Status,
     /// Answer questions about the record over HTTP
@@ -123,6 +130,8 @@ async fn dispatch(command: Command, format: Format, given: Given) -> anyhow::Res
         Command::Collect(arguments) => collect::run(&app, &arguments).await,
         Command::Backfill(arguments) => backfill::run(&app, &arguments, format).await,
         Command::Gaps(arguments) => gaps::run(&app, &arguments).await,
+        Command::Query(arguments) => query::run(&app, &arguments).await,
+        Command::Export(arguments) => export::run(&app, &arguments).await,
         Command::Status => status::run(&app).await,
         Command::Serve => serve::run(&app).await,
         Command::Keys(arguments) => keys::run(&app, arguments).await,

@@ -24,11 +24,18 @@ pub struct Page {
     /// The rows for CSV.
     pub columns: Vec<&'static str>,
     pub rows: Vec<Vec<String>>,
+    /// Whether the result was printed already.
+    printed: bool,
 }
 
 impl Page {
     pub fn new(json: Value) -> Self {
         Self { json, ..Self::default() }
+    }
+
+    /// Of a command that prints its result itself.
+    pub fn printed() -> Self {
+        Self { printed: true, ..Self::default() }
     }
 
     pub fn line(&mut self, line: impl AsRef<str>) {
@@ -63,6 +70,9 @@ impl Page {
     /// # Errors
     /// When a row does not have as many fields as there are columns, which is a defect.
     pub fn render(&self, format: Format) -> anyhow::Result<String> {
+        if self.printed {
+            return Ok(String::new());
+        }
         Ok(match format {
             Format::Text => self.text.clone(),
             Format::Json => serde_json::to_string_pretty(&self.json)? + "\n",

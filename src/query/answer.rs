@@ -8,7 +8,7 @@ use utoipa::{
     openapi::{Object, ObjectBuilder, Type},
 };
 
-use super::{Exact, Interval, RollUp};
+use super::{Bucket, Exact, Interval, RollUp};
 use crate::metric::{MetricType, Provenance};
 
 /// Series of points, one for each metric and interval asked.
@@ -83,6 +83,26 @@ pub struct Point {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Map<String, Value>>,
+}
+
+impl Point {
+    /// A point of which nothing is recorded.
+    pub(super) fn empty(days: Bucket, days_due: usize) -> Self {
+        Self {
+            from: days.from,
+            to: days.to,
+            value: None,
+            days_recorded: 0,
+            days_due,
+            complete: false,
+            provenance: None,
+            definition_version: None,
+            value_date: None,
+            lower_bound: false,
+            refused: None,
+            metadata: None,
+        }
+    }
 }
 
 /// How the records of a point came to be.

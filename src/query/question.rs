@@ -127,8 +127,8 @@ impl Reader {
         let to = self.day("to", asked.to.as_deref(), begun_to).or(begun_to).unwrap_or(last_finished);
         let from = self.day("from", asked.from.as_deref(), begun_from).or(begun_from);
         let from = from.unwrap_or_else(|| to.saturating_sub((DEFAULT_DAYS - 1).days()));
-        if let Err(message) = Range::check(from, to) {
-            self.problem("from", message);
+        if let Err(message) = Range::check(from, to, last_finished) {
+            self.problem(if to > last_finished { "to" } else { "from" }, message);
         }
         let mut intervals =
             self.words("interval", &asked.intervals, "interval", &Interval::ALL, Interval::name);

@@ -34,8 +34,11 @@ impl Range {
     }
 
     /// # Errors
-    /// A range that is empty, or begins before any day that can be recorded.
-    pub fn check(from: Date, to: Date) -> Result<(), String> {
+    /// A range that is empty, begins before any day that can be recorded, or ends more than a year ahead.
+    pub fn check(from: Date, to: Date, last_finished: Date) -> Result<(), String> {
+        if to > last_finished.saturating_add(1.year()) {
+            return Err(format!("{to} is more than a year ahead; the last finished day is {last_finished}"));
+        }
         if from > to {
             return Err(format!("the range is empty: {from} is after {to}"));
         }

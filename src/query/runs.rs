@@ -47,7 +47,9 @@ impl RunsQuestion {
         };
         let days = (date("from", &asked.from), date("to", &asked.to));
         let days = match days {
-            (Some(from), Some(to)) => reader.take("from", Range::check(from, to)).map(|()| (from, to)),
+            (Some(from), Some(to)) => {
+                reader.take("from", Range::check(from, to, Date::MAX)).map(|()| (from, to))
+            }
             (None, None) => None,
             (from, _) => {
                 if asked.from.is_none() || asked.to.is_none() {

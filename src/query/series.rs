@@ -25,6 +25,7 @@ pub async fn series(
     catalogue: &Catalogue,
     question: &Question,
 ) -> Result<SeriesAnswer, QueryError> {
+    refuse_hopeless(catalogue, question)?;
     series_until(context, catalogue, question, context.last_finished()).await
 }
 
@@ -35,7 +36,7 @@ pub(super) async fn series_until(
     question: &Question,
     last_finished: Date,
 ) -> Result<SeriesAnswer, QueryError> {
-    let wanted = wanted(catalogue, question)?;
+    let wanted = wanted(catalogue, question);
     let page: Vec<_> = wanted.iter().take(question.limit).copied().collect();
     let next_cursor = page
         .last()
@@ -62,28 +63,32 @@ pub(super) async fn series_until(
     })
 }
 
-/// The series of this page and all later ones.
-fn wanted<'a>(
-    catalogue: &'a Catalogue,
-    question: &Question,
-) -> Result<Vec<(&'a Metric, Interval)>, QueryError> {
+/// Every series that was asked, whatever the page.
+fn all<'a>(catalogue: &'a Catalogue, question: &'a Question) -> impl Iterator<Item = (&'a Metric, Interval)> {
     let metrics = question.metrics.iter().filter_map(|key| catalogue.get(key));
-    let all: Vec<_> = metrics
-        .flat_map(|metric| question.intervals.iter().map(move |interval| (metric, *interval)))
-        .collect();
-    if !all.is_empty() && all.iter().all(|(metric, interval)| is_refused(metric, *interval)) {
-        let refusal = |(metric, interval): (&Metric, Interval)| Refusal {
-            key: metric.key.clone(),
-            interval,
-            reason: NEVER.to_owned(),
-        };
-        return Err(QueryError::Refused(all.into_iter().map(refusal).collect()));
-    }
+    metrics.flat_map(|metric| question.intervals.iter().map(move |interval| (metric, *interval)))
+}
+
+/// The series of this page and all later ones.
+fn wanted<'a>(catalogue: &'a Catalogue, question: &'a Question) -> Vec<(&'a Metric, Interval)> {
     let is_later = |metric: &Metric, interval: Interval| match &question.after {
         None => true,
         Some((key, last)) => order(&metric.key, key).then(interval.cmp(last)).is_gt(),
     };
-    Ok(all.into_iter().filter(|(metric, interval)| is_later(metric, *interval)).collect())
+    all(catalogue, question).filter(|(metric, interval)| is_later(metric, *interval)).collect()
+}
+
+/// # Errors
+/// [`QueryError::Refused`] when no series that was asked can be made.
+pub(super) fn refuse_hopeless(catalogue: &Catalogue, question: &Question) -> Result<(), QueryError> {
+    let hopeful = all(catalogue, question).any(|(metric, interval)| !is_refused(metric, interval));
+    let refusal = |(metric, interval): (&Metric, Interval)| Refusal {
+        key: metric.key.clone(),
+        interval,
+        reason: NEVER.to_owned(),
+    };
+    let refusals: Vec<_> = all(catalogue, question).map(refusal).collect();
+    if hopeful || refusals.is_empty() { Ok(()) } else { Err(QueryError::Refused(refusals)) }
 }
 
 fn is_refused(metric: &Metric, interval: Interval) -> bool {
@@ -172,20 +177,16 @@ fn by_day(question: &Question, range: &Range, recorded: &[RecordedDay]) -> Vec<P
     let mut recorded = recorded.iter().peekable();
     let point = |day: &Date| {
         while recorded.next_if(|record| record.date < *day).is_some() {}
-        let record = recorded.next_if(|record| record.date == *day);
+        let empty = Point::empty(Bucket { from: *day, to: *day }, usize::from(*day <= range.last_finished));
+        let Some(record) = recorded.next_if(|record| record.date == *day) else { return empty };
         Point {
-            from: *day,
-            to: *day,
-            value: record.map(|record| Exact(record.value.clone())),
-            days_recorded: usize::from(record.is_some()),
-            days_due: usize::from(*day <= range.last_finished),
-            complete: record.is_some(),
-            provenance: record.and_then(|record| PointProvenance::of([record.provenance])),
-            definition_version: record.map(|record| record.definition_version),
-            value_date: None,
-            lower_bound: false,
-            refused: None,
-            metadata: record.and_then(|record| record.metadata.clone()).filter(|_| question.metadata),
+            value: Some(Exact(record.value.clone())),
+            days_recorded: 1,
+            complete: true,
+            provenance: PointProvenance::of([record.provenance]),
+            definition_version: Some(record.definition_version),
+            metadata: record.metadata.clone().filter(|_| question.metadata),
+            ..empty
         }
     };
     range.days.iter().map(point).collect()

@@ -1,0 +1,46 @@
+//! What is asked of the record: the arguments that `query` and `export` share.
+
+use clap::{Args, builder::PossibleValuesParser};
+use jiff::civil::Date;
+
+use super::date;
+use crate::{
+    metric::MetricType,
+    query::{Asked, Interval},
+};
+
+#[derive(Args)]
+pub struct AskedArguments {
+    /// The first day
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
+    from: Option<Date>,
+    /// The last day [default: the last finished one]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
+    to: Option<Date>,
+    /// Only this metric (may be given several times) [default: all active ones]
+    #[arg(long = "metric", value_name = "CATEGORY")]
+    pub metrics: Vec<String>,
+    /// Only metrics of this type (may be given several times)
+    #[arg(long = "type", value_name = "TYPE", value_parser = PossibleValuesParser::new(MetricType::ALL.map(MetricType::name)))]
+    pub types: Vec<String>,
+    /// How long a point is (`query` takes several) [default: day]
+    #[arg(long = "interval", value_name = "INTERVAL", value_parser = PossibleValuesParser::new(Interval::ALL.map(Interval::name)))]
+    intervals: Vec<String>,
+    /// The day on which weeks begin [default: `query.week_start`]
+    #[arg(long, value_name = "WEEKDAY")]
+    week_start: Option<String>,
+}
+
+impl AskedArguments {
+    pub fn asked(&self) -> Asked {
+        Asked {
+            from: self.from.map(|date| date.to_string()),
+            to: self.to.map(|date| date.to_string()),
+            categories: self.metrics.clone(),
+            types: self.types.clone(),
+            intervals: self.intervals.clone(),
+            week_start: self.week_start.clone(),
+            ..Asked::default()
+        }
+    }
+}

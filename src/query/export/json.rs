@@ -1,0 +1,53 @@
+//! JSON: one array, or an object a line. Decimals are numbers with every digit, metadata are objects.
+
+use super::{Encoder, Row};
+use crate::query::QueryError;
+
+pub(super) struct Array {
+    /// What comes before the next row.
+    before: &'static [u8],
+}
+
+impl Array {
+    pub fn new() -> Self {
+        Self { before: b"[\n" }
+    }
+}
+
+impl Encoder for Array {
+    fn page(&mut self, rows: &[Row]) -> Result<Vec<u8>, QueryError> {
+        let mut bytes = Vec::new();
+        for row in rows {
+            bytes.extend_from_slice(self.before);
+            write(&mut bytes, row)?;
+            self.before = b",\n";
+        }
+        Ok(bytes)
+    }
+
+    fn finish(self: Box<Self>) -> Result<Vec<u8>, QueryError> {
+        let is_empty = self.before.starts_with(b"[");
+        Ok(if is_empty { b"[]\n".to_vec() } else { b"\n]\n".to_vec() })
+    }
+}
+
+pub(super) struct Lines;
+
+impl Encoder for Lines {
+    fn page(&mut self, rows: &[Row]) -> Result<Vec<u8>, QueryError> {
+        let mut bytes = Vec::new();
+        for row in rows {
+            write(&mut bytes, row)?;
+            bytes.push(b'\n');
+        }
+        Ok(bytes)
+    }
+
+    fn finish(self: Box<Self>) -> Result<Vec<u8>, QueryError> {
+        Ok(Vec::new())
+    }
+}
+
+fn write(bytes: &mut Vec<u8>, row: &Row) -> Result<(), QueryError> {
+    serde_json::to_writer(bytes, row).map_err(|error| QueryError::Export(error.to_string()))
+}

@@ -1,0 +1,113 @@
+//! The rows of an export, a page at a time: some whole buckets of all metrics, or, where that would be too many records,
+//! one bucket of some of the metrics. Either way the rows come by bucket, then by metric.
+
+use std::{ops::Range as Places, sync::Arc};
+
+use super::{ExportQuestion, Row, row::rows};
+use crate::{
+    collect::Context,
+    query::{Bucket, Catalogue, Interval, QueryError, Question, series},
+};
+
+/// Records that are in memory at once, more or less.
+const PAGE_RECORDS: usize = 10_000;
+
+#[derive(Clone)]
+pub(super) struct Pages {
+    context: Context,
+    catalogue: Arc<Catalogue>,
+    question: ExportQuestion,
+    /// The days of the next page; `None` after the last one.
+    days: Option<Bucket>,
+    /// The metrics of the next page.
+    metrics: Places<usize>,
+    metadata: bool,
+}
+
+impl Pages {
+    /// # Errors
+    /// [`QueryError::Refused`] when no metric that was asked rolls up.
+    pub fn new(
+        context: Context,
+        catalogue: Arc<Catalogue>,
+        question: ExportQuestion,
+    ) -> Result<Self, QueryError> {
+        let mut pages = Self { context, catalogue, question, days: None, metrics: 0..0, metadata: true };
+        series::refuse_hopeless(&pages.catalogue, &pages.page_question(pages.whole(), Places::default()))?;
+        pages.days = Some(pages.days_from(pages.whole()));
+        pages.metrics = 0..pages.metrics_at_once();
+        Ok(pages)
+    }
+
+    /// The same, without metadata that no roll-up needs.
+    pub fn without_metadata(mut self) -> Self {
+        self.metadata = false;
+        self
+    }
+
+    /// The rows of the next page; `None` after the last one.
+    pub async fn next(&mut self) -> Result<Option<Vec<Row>>, QueryError> {
+        let Some(days) = self.days else { return Ok(None) };
+        let question = self.page_question(days, self.metrics.clone());
+        let last_finished = self.question.last_finished;
+        let answer = series::series_until(&self.context, &self.catalogue, &question, last_finished).await?;
+        self.advance(days);
+        Ok(Some(rows(&self.context, answer, &question)))
+    }
+
+    fn whole(&self) -> Bucket {
+        Bucket { from: self.question.from, to: self.question.to }
+    }
+
+    fn advance(&mut self, days: Bucket) {
+        let all = self.question.metrics.len();
+        if self.metrics.end < all {
+            let end = (self.metrics.end + self.metrics_at_once()).min(all);
+            self.metrics = self.metrics.end..end;
+            return;
+        }
+        self.metrics = 0..self.metrics_at_once();
+        let next = days.to.tomorrow().ok().filter(|next| *next <= self.question.to);
+        self.days = next.map(|from| self.days_from(Bucket { from, ..self.whole() }));
+    }
+
+    /// At most how many days a bucket has.
+    fn bucket_days(&self) -> usize {
+        match self.question.interval {
+            Interval::Day => 1,
+            Interval::Week => 7,
+            Interval::Month => 31,
+            Interval::Quarter => 92,
+            Interval::Year => 366,
+        }
+    }
+
+    fn metrics_at_once(&self) -> usize {
+        (PAGE_RECORDS / self.bucket_days()).min(self.question.metrics.len())
+    }
+
+    /// The first days of `rest` that make a page: a whole number of buckets, but for what `rest` cuts off.
+    fn days_from(&self, rest: Bucket) -> Bucket {
+        let ExportQuestion { interval, week_start, .. } = self.question;
+        let at_once = PAGE_RECORDS / (self.bucket_days() * self.question.metrics.len().max(1));
+        let buckets = interval.buckets(rest.from, rest.to, week_start);
+        let last = buckets.take(at_once.max(1)).last();
+        Bucket { from: rest.from, to: last.map_or(rest.to, |last| last.to.min(rest.to)) }
+    }
+
+    fn page_question(&self, days: Bucket, metrics: Places<usize>) -> Question {
+        let ExportQuestion { interval, week_start, .. } = self.question;
+        let all = &self.question.metrics;
+        let metrics = if metrics.is_empty() { all.clone() } else { all[metrics].to_vec() };
+        Question {
+            from: days.from,
+            to: days.to,
+            metrics,
+            intervals: vec![interval],
+            week_start,
+            metadata: self.metadata,
+            limit: usize::MAX,
+            after: None,
+        }
+    }
+}

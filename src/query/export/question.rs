@@ -1,0 +1,49 @@
+//! What may be asked of an export: any number of days, in one interval.
+
+use jiff::civil::{Date, Weekday};
+
+use crate::{
+    collect::Context,
+    config::QuerySettings,
+    metric::MetricKey,
+    query::{Asked, Catalogue, Interval, Problem, QueryError, Question},
+};
+
+#[derive(Debug, Clone)]
+pub struct ExportQuestion {
+    pub from: Date,
+    pub to: Date,
+    /// By category and type.
+    pub metrics: Vec<MetricKey>,
+    pub interval: Interval,
+    pub week_start: Weekday,
+    pub last_finished: Date,
+}
+
+impl ExportQuestion {
+    /// Reads what was asked: of `asked` all but its limit, its cursor and whether metadata are wanted. By default
+    /// everything from the first recorded to the last finished day.
+    ///
+    /// # Errors
+    /// [`QueryError::Question`] with every problem; when the store fails.
+    pub async fn parse(
+        asked: &Asked,
+        context: &Context,
+        catalogue: &Catalogue,
+        settings: &QuerySettings,
+    ) -> Result<Self, QueryError> {
+        let last_finished = context.last_finished();
+        let mut asked = Asked { limit: None, cursor: None, metadata: true, ..asked.clone() };
+        let is_open = asked.from.is_none();
+        if is_open && let Some((first, _)) = context.store.recorded_span().await? {
+            asked.from = Some(first.to_string());
+        }
+        let question = Question::parse_unlimited(&asked, catalogue, settings, last_finished)?;
+        let [interval] = question.intervals[..] else {
+            let message = "an export has one interval; make one for each".to_owned();
+            return Err(QueryError::Question(vec![Problem { parameter: "interval", message }]));
+        };
+        let Question { from, to, metrics, week_start, .. } = question;
+        Ok(Self { from, to, metrics, interval, week_start, last_finished })
+    }
+}
