@@ -73,8 +73,7 @@ pub async fn export(
     let format = format(parameters.format.as_deref())?;
     let catalogue = service.catalogue().await?;
     let context = &service.context;
-    let question =
-        ExportQuestion::parse(&parameters.asked(), context, &catalogue, &service.query).await?;
+    let question = ExportQuestion::parse(&parameters.asked(), context, &catalogue, &service.query).await?;
     let name = format!("daymark_{}_{}.{}", question.from, question.to, format.name());
     let mut export = Export::start(context.clone(), Arc::clone(&catalogue), question, format).await?;
     // What is wrong from the start can still be said as a problem.
@@ -92,10 +91,9 @@ fn pieces(first: Vec<u8>, export: Export) -> impl stream::Stream<Item = Result<B
     stream::try_unfold((Some(first), export), async |(first, mut export)| {
         let piece = match first {
             Some(first) => Some(first),
-            None => export
-                .next()
-                .await
-                .inspect_err(|error| tracing::error!(%error, "an export was cut off"))?,
+            None => {
+                export.next().await.inspect_err(|error| tracing::error!(%error, "an export was cut off"))?
+            }
         };
         Ok(piece.map(|piece| (Bytes::from(piece), (None, export))))
     })

@@ -11,7 +11,7 @@ use axum::{
 use ipnet::IpNet;
 
 use crate::{
-    access::{Credentials, Decision, Denied, Principal, Role, Scope},
+    access::{Credentials, Decision, Denied, Mode, Principal, Role, Scope},
     http::{problem::Problem, server::Peer, service::Shared},
 };
 
@@ -28,6 +28,10 @@ pub async fn admit(State(service): State<Shared>, request: Request, next: Next) 
         api_key: text(API_KEY),
         address: client(&parts, &service.http.trusted_proxies),
     };
+    if service.access.mode() == Mode::Open && !is_from_here(&parts.headers) {
+        let detail = "an open server answers only to pages and programs of this machine; `daymark keys create` closes it";
+        return Problem::forbidden(detail).into_response();
+    }
     let principal = match service.access.authenticate(credentials).await {
         Ok(principal) => principal,
         Err(denied) => return refusal(denied).into_response(),
@@ -82,6 +86,24 @@ fn describe(decision: &Decision, headers: &mut HeaderMap) {
             headers.insert(name, value);
         }
     }
+}
+
+/// Whether an open server may answer: a page of another site can make a browser send requests to this machine, also
+/// under a name of its own that leads here (DNS rebinding), but it cannot forge these headers.
+fn is_from_here(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
+    let is_here = |host: &str| {
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        };
+        let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    };
+    let host_is_here = text(header::HOST).is_none_or(is_here);
+    let origin_is_here = text(header::ORIGIN)
+        .is_none_or(|origin| origin.split_once("://").is_some_and(|(_, host)| is_here(host)));
+    host_is_here && origin_is_here
 }
 
 /// The client's address: that of the connection, or, if that is a trusted proxy's, the last one in `X-Forwarded-For`
@@ -164,6 +186,24 @@ mod tests {
         let headers: HeaderMap = [(FORWARDED_FOR, forwarded_for.parse().unwrap())].into_iter().collect();
         let trusted = ["10.0.0.0/8".parse().unwrap()];
         forwarded(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn an_open_server_is_for_this_machine_only() {
+        let allowed = |name: HeaderName, value: &'static str| {
+            is_from_here(&[(name, HeaderValue::from_static(value))].into_iter().collect())
+        };
+        for here in ["localhost", "LOCALHOST:8640", "127.0.0.1:8640", "[::1]:8640", "[::1]", "127.0.0.2"] {
+            assert!(allowed(header::HOST, here), "{here}");
+        }
+        for elsewhere in ["evil.example", "localhost.evil.example", "192.0.2.1:8640", ""] {
+            assert!(!allowed(header::HOST, elsewhere), "{elsewhere}");
+        }
+        assert!(allowed(header::ORIGIN, "http://localhost:5173"));
+        for origin in ["https://evil.example", "null", "http://127.0.0.1.evil.example"] {
+            assert!(!allowed(header::ORIGIN, origin), "{origin}");
+        }
+        assert!(is_from_here(&HeaderMap::new()), "programs need not say");
     }
 
     #[test]
