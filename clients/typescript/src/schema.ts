@@ -87,6 +87,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A file of the record
+         * @description A row for each metric and day, or longer interval, streamed while it is read. A gap is a row too, with its cause as
+         *     `state` and without a value. Values have every digit: as text in CSV, as numbers in JSON, as DECIMAL in Parquet. A file
+         *     that ends without its last chunk is not whole.
+         */
+        get: operations["export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{id}": {
         parameters: {
             query?: never;
@@ -1369,6 +1391,221 @@ export interface operations {
             };
         };
     };
+    export: {
+        parameters: {
+            query?: {
+                /** @description `csv` (the default), `json`, `ndjson` or `parquet` */
+                format?: string;
+                /** @description The first day, `YYYY-MM-DD`; by default the first recorded one */
+                from?: string;
+                /** @description The last day, `YYYY-MM-DD`; by default the last finished day */
+                to?: string;
+                /** @description Categories, separated by commas; by default all active metrics */
+                category?: string;
+                /** @description Types, separated by commas: `count`, `average`, `percentage`, `aggregate` */
+                type?: string;
+                /** @description `day` (the default), `week`, `month`, `quarter` or `year` */
+                interval?: string;
+                /** @description The first day of a week: `monday` … `sunday`; by default as configured */
+                week_start?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                    "application/json": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": number[];
+                };
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description What was wrong this time, where, and what to do. */
+                        detail?: string | null;
+                        /** @description Every parameter that was wrong. */
+                        errors?: components["schemas"]["InvalidParameter"][];
+                        /**
+                         * Format: int64
+                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
+                         */
+                        retry_after?: number | null;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status code.
+                         */
+                        status: number;
+                        /** @description The sort of problem in words. */
+                        title: string;
+                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description What was wrong this time, where, and what to do. */
+                        detail?: string | null;
+                        /** @description Every parameter that was wrong. */
+                        errors?: components["schemas"]["InvalidParameter"][];
+                        /**
+                         * Format: int64
+                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
+                         */
+                        retry_after?: number | null;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status code.
+                         */
+                        status: number;
+                        /** @description The sort of problem in words. */
+                        title: string;
+                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The role lacks the scope that this needs */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description What was wrong this time, where, and what to do. */
+                        detail?: string | null;
+                        /** @description Every parameter that was wrong. */
+                        errors?: components["schemas"]["InvalidParameter"][];
+                        /**
+                         * Format: int64
+                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
+                         */
+                        retry_after?: number | null;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status code.
+                         */
+                        status: number;
+                        /** @description The sort of problem in words. */
+                        title: string;
+                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
+                        type: string;
+                    };
+                };
+            };
+            /** @description These values do not add up over days */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description What was wrong this time, where, and what to do. */
+                        detail?: string | null;
+                        /** @description Every parameter that was wrong. */
+                        errors?: components["schemas"]["InvalidParameter"][];
+                        /**
+                         * Format: int64
+                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
+                         */
+                        retry_after?: number | null;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status code.
+                         */
+                        status: number;
+                        /** @description The sort of problem in words. */
+                        title: string;
+                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description What was wrong this time, where, and what to do. */
+                        detail?: string | null;
+                        /** @description Every parameter that was wrong. */
+                        errors?: components["schemas"]["InvalidParameter"][];
+                        /**
+                         * Format: int64
+                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
+                         */
+                        retry_after?: number | null;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status code.
+                         */
+                        status: number;
+                        /** @description The sort of problem in words. */
+                        title: string;
+                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description What was wrong this time, where, and what to do. */
+                        detail?: string | null;
+                        /** @description Every parameter that was wrong. */
+                        errors?: components["schemas"]["InvalidParameter"][];
+                        /**
+                         * Format: int64
+                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
+                         */
+                        retry_after?: number | null;
+                        /**
+                         * Format: int32
+                         * @description The HTTP status code.
+                         */
+                        status: number;
+                        /** @description The sort of problem in words. */
+                        title: string;
+                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
+                        type: string;
+                    };
+                };
+            };
+        };
+    };
     show: {
         parameters: {
             query?: never;
@@ -1881,6 +2118,15 @@ export interface operations {
                         /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
                         type: string;
                     };
+                };
+            };
+            /** @description These values do not add up over days */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
