@@ -57,7 +57,8 @@ async fn wrong_arguments_are_explained() {
 fn every_command_has_its_help() {
     let directory = tempfile::tempdir().unwrap();
     let commands = [
-        "demo", "init", "check", "migrate", "apply", "plan", "collect", "backfill", "gaps", "status", "keys",
+        "demo", "init", "check", "migrate", "apply", "plan", "collect", "backfill", "gaps", "query",
+        "export", "status", "keys",
     ];
     let help = |arguments: &[&str]| {
         let outcome = Outcome::of(&mut bare_command(directory.path(), arguments)).expect_code(0);

@@ -5,6 +5,8 @@ mod average;
 mod breakdown;
 mod parts;
 mod percentage;
+#[cfg(test)]
+mod tests;
 
 use jiff::civil::Date;
 use serde::Serialize;

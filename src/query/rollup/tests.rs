@@ -1,0 +1,153 @@
+//! Roll-ups of days against what the same rows give when they are counted at once.
+
+use std::collections::BTreeMap;
+
+use jiff::{ToSpan, civil::date};
+use proptest::prelude::*;
+use serde_json::{Map, Value};
+
+use super::*;
+use crate::metric::{Moments, Provenance, TopLabels};
+
+fn day(offset: usize, value: &Decimal, metadata: Map<String, Value>) -> RecordedDay {
+    RecordedDay {
+        date: date(2025, 1, 1).saturating_add(i64::try_from(offset).unwrap().days()),
+        value: value.to_number(),
+        provenance: Provenance::Observed,
+        definition_version: 1,
+        metadata: Some(metadata),
+    }
+}
+
+fn metadata(fields: &[(&str, Decimal)]) -> Map<String, Value> {
+    fields.iter().map(|(name, value)| ((*name).to_owned(), value.to_json())).collect()
+}
+
+fn moments(samples: &[i64]) -> Moments {
+    samples.iter().fold(Moments::zero(), |sum, sample| {
+        sum.add(&Moments { count: 1, sum: (*sample).into(), sum_of_squares: (sample * sample).into() })
+    })
+}
+
+/// A day of an average, as it is recorded.
+fn average_day(offset: usize, samples: &[i64]) -> RecordedDay {
+    let of_day = moments(samples);
+    let mut fields = vec![("sample_size", of_day.count.into())];
+    fields.extend(of_day.std_deviation().map(|deviation| ("std_deviation", deviation)));
+    day(offset, &of_day.mean().unwrap_or_default(), metadata(&fields))
+}
+
+fn is_near(a: &Decimal, b: &Decimal) -> bool {
+    let difference = a - b;
+    let bound: Decimal = "0.00001".parse().unwrap();
+    difference < bound && difference > &Decimal::zero() - &bound
+}
+
+/// A day of a breakdown, as it is recorded with its `top` labels.
+fn breakdown_day(offset: usize, counts: &BTreeMap<String, i64>, top: usize) -> RecordedDay {
+    let decimals = counts.iter().map(|(label, count)| (label.clone(), Decimal::from(*count)));
+    let labels = TopLabels::select(decimals, Decimal::zero(), top);
+    let named: Map<_, _> = labels.top.iter().map(|(label, count)| (label.clone(), count.to_json())).collect();
+    let rest = i64::try_from(labels.labels - labels.top.len()).unwrap();
+    let other = metadata(&[("labels", rest.into()), ("value", labels.other())]);
+    let mut fields = metadata(&[("total", labels.total.clone()), ("unlabelled", labels.unlabelled.clone())]);
+    fields.insert("breakdown".to_owned(), Value::Object(named));
+    fields.insert("other".to_owned(), Value::Object(other));
+    day(offset, &i64::try_from(labels.labels).unwrap().into(), fields)
+}
+
+fn sum_of(rolled: &Rolled, part: &str) -> Decimal {
+    parts::number(&rolled.metadata.as_ref().unwrap()[part]).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn flows_add_up_and_of_stocks_the_last_counts(
+        values in prop::collection::vec((-9_000_000_000_000_000_000i64..9_000_000_000_000_000_000, 0u32..6), 1..40),
+    ) {
+        let decimals: Vec<Decimal> =
+            values.iter().map(|(digits, scale)| format!("{digits}e-{scale}").parse().unwrap()).collect();
+        let days: Vec<_> =
+            decimals.iter().enumerate().map(|(offset, value)| day(offset, value, Map::new())).collect();
+        // Exactly, in units of the sixth place.
+        let sum: i128 = values.iter().map(|(digits, scale)| i128::from(*digits) * 10i128.pow(6 - scale)).sum();
+        let sum: Decimal = format!("{sum}e-6").parse().unwrap();
+        prop_assert_eq!(RollUp::Sum.apply(&days).unwrap().value.decimal(), sum);
+        let last = RollUp::Last.apply(&days).unwrap();
+        prop_assert_eq!(&last.value.decimal(), decimals.last().unwrap());
+        prop_assert_eq!(last.value_date, days.last().map(|day| day.date));
+    }
+
+    #[test]
+    fn averages_are_those_of_all_samples_at_once(
+        days in prop::collection::vec(prop::collection::vec(-1000i64..1000, 0..8), 1..12),
+    ) {
+        let recorded: Vec<_> =
+            days.iter().enumerate().map(|(offset, samples)| average_day(offset, samples)).collect();
+        let all = moments(&days.concat());
+        let rolled = RollUp::Average.apply(&recorded).unwrap();
+        prop_assert_eq!(sum_of(&rolled, "sample_size"), Decimal::from(all.count));
+        prop_assert!(is_near(&rolled.value.decimal(), &all.mean().unwrap_or_default()));
+        let deviation = rolled.metadata.as_ref().unwrap().get("std_deviation").and_then(parts::number);
+        match (deviation, all.std_deviation()) {
+            (Some(combined), Some(whole)) => {
+                // Rounded means can leave a trace of a variance where there is none, or hide one.
+                let (combined, whole) = (&combined * &combined, &whole * &whole);
+                prop_assert!(is_near(&combined, &whole), "{:?} {:?}", combined, whole);
+            }
+            (None, Some(whole)) => prop_assert!(is_near(&whole, &Decimal::zero())),
+            (Some(_), None) => prop_assert!(false, "fewer than two samples do not deviate"),
+            (None, None) => {}
+        }
+    }
+
+    #[test]
+    fn percentages_are_those_of_all_rows_at_once(parts in prop::collection::vec((0i64..1000, 0i64..1000), 1..20)) {
+        let recorded: Vec<_> = parts.iter().enumerate().map(|(offset, (numerator, denominator))| {
+            let fields = [("numerator", (*numerator).into()), ("denominator", (*denominator).into())];
+            day(offset, &Decimal::zero(), metadata(&fields))
+        }).collect();
+        let numerator: i64 = parts.iter().map(|(numerator, _)| numerator).sum();
+        let denominator: i64 = parts.iter().map(|(_, denominator)| denominator).sum();
+        let whole = Decimal::from(100 * numerator).checked_div(&denominator.into()).unwrap_or_default();
+        prop_assert_eq!(RollUp::Percentage.apply(&recorded).unwrap().value.decimal(), whole);
+    }
+
+    #[test]
+    fn breakdowns_are_those_of_all_rows_or_lower_bounds(
+        days in prop::collection::vec(prop::collection::btree_map("[a-e]", 1i64..50, 0..6), 1..10), top in 1usize..7,
+    ) {
+        let recorded: Vec<_> =
+            days.iter().enumerate().map(|(offset, counts)| breakdown_day(offset, counts, top)).collect();
+        let mut all = BTreeMap::<&str, i64>::new();
+        for (label, count) in days.iter().flatten() {
+            *all.entry(label).or_default() += count;
+        }
+        let rolled = RollUp::Merge.apply(&recorded).unwrap();
+        let breakdown = rolled.metadata.as_ref().unwrap()["breakdown"].as_object().unwrap();
+        prop_assert_eq!(rolled.lower_bound, days.iter().any(|counts| counts.len() > top));
+        let mut named = Decimal::zero();
+        for (label, sum) in breakdown {
+            let (sum, whole) = (parts::number(sum).unwrap(), Decimal::from(all[label.as_str()]));
+            prop_assert!(if rolled.lower_bound { sum <= whole } else { sum == whole });
+            named = &named + &sum;
+        }
+        let other = parts::number(&rolled.metadata.as_ref().unwrap()["other"]["value"]).unwrap();
+        prop_assert_eq!(sum_of(&rolled, "total"), Decimal::from(all.values().sum::<i64>()));
+        prop_assert_eq!(&named + &other, sum_of(&rolled, "total"));
+        let labels = Decimal::from(i64::try_from(all.len()).unwrap());
+        let value = rolled.value.decimal();
+        prop_assert!(if rolled.lower_bound { value <= labels } else { value == labels });
+    }
+}
+
+#[test]
+fn a_record_without_its_parts_is_named() {
+    let bare = [day(4, &Decimal::from(1), Map::new())];
+    for (roll_up, part) in
+        [(RollUp::Average, "sample_size"), (RollUp::Percentage, "numerator"), (RollUp::Merge, "breakdown")]
+    {
+        let reason = roll_up.apply(&bare).unwrap_err();
+        assert_eq!(reason, format!("the record of 2025-01-05 lacks its `{part}`"));
+    }
+}

@@ -1,0 +1,24 @@
+//! Questions about the record and their answers, on both stores. Records are written as collections would write them;
+//! no platform is needed.
+
+#![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
+
+mod archive;
+mod exports;
+mod gaps;
+mod paging;
+mod questions;
+mod roll_ups;
+#[path = "../support/mod.rs"]
+mod support;
+
+/// Each test on both stores.
+macro_rules! on_both_stores {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite { $(#[tokio::test]
+            async fn $test() { super::$test(crate::archive::Archive::sqlite().await).await })+ }
+        mod postgres { $(#[tokio::test]
+            async fn $test() { super::$test(crate::archive::Archive::postgres().await).await })+ }
+    };
+}
+pub(crate) use on_both_stores;

@@ -1,0 +1,74 @@
+//! Pages of series and of runs.
+
+use daymark::{
+    query::{Asked, AskedRuns, RunsQuestion, runs},
+    store::RunKind,
+};
+use serde_json::Value;
+
+use crate::archive::{Archive, asked, january};
+
+crate::on_both_stores!(every_series_is_seen_once_while_days_are_recorded, runs_come_in_pages);
+
+async fn every_series_is_seen_once_while_days_are_recorded(archive: Archive) {
+    let intervals = ["day", "week", "month"];
+    let whole = archive.ask(&asked(&[], &intervals, january(1), january(10))).await.unwrap();
+    assert_eq!((whole.series.len(), whole.next_cursor.as_deref()), (8 * 3, None));
+    // The last day is not named: the pages stay with the one that they began with.
+    let mut page =
+        Asked { to: None, limit: Some("5".to_owned()), ..asked(&[], &intervals, january(1), january(10)) };
+    let mut archive = archive;
+    let (mut seen, mut day) = (Vec::new(), 1);
+    loop {
+        let answer = archive.ask(&page).await.unwrap();
+        assert_eq!(answer.to, january(10));
+        assert!(answer.series.len() <= 5);
+        seen.extend(answer.series.into_iter().map(|series| (series.metric_category, series.interval)));
+        archive
+            .record(&[
+                (january(day), "authors", "1", Value::Null),
+                (january(day), "right_now", "1", Value::Null),
+            ])
+            .await;
+        archive = archive.in_zone("UTC", "2025-01-13T12:00:00Z");
+        day += 1;
+        match answer.next_cursor {
+            Some(cursor) => page.cursor = Some(cursor),
+            None => break,
+        }
+    }
+    let all: Vec<_> =
+        whole.series.into_iter().map(|series| (series.metric_category, series.interval)).collect();
+    assert_eq!(seen, all);
+    page.to = Some("2025-01-09".to_owned());
+    let error = archive.ask(&page).await.unwrap_err().to_string();
+    assert_eq!(error, "cursor: it belongs to a question with another `to`");
+}
+
+async fn runs_come_in_pages(archive: Archive) {
+    for day in 1..=5 {
+        archive.start_run(RunKind::Collect, january(day), january(day)).await;
+    }
+    let mut asked = AskedRuns { limit: Some("2".to_owned()), ..AskedRuns::default() };
+    let (mut ids, mut pages) = (std::collections::BTreeSet::new(), 0);
+    loop {
+        let answer = runs(&archive.context, &RunsQuestion::parse(&asked).unwrap()).await.unwrap();
+        ids.extend(answer.runs.iter().map(|run| run.id));
+        pages += 1;
+        match answer.next_cursor {
+            Some(cursor) => asked.cursor = Some(cursor),
+            None => break,
+        }
+    }
+    assert_eq!((ids.len(), pages), (5, 3));
+    let wrong = AskedRuns {
+        status: Some("complete".to_owned()),
+        from: Some("2025-01-01".to_owned()),
+        ..AskedRuns::default()
+    };
+    let error = RunsQuestion::parse(&wrong).unwrap_err().to_string();
+    assert!(
+        error.contains("give both `from` and `to`") && error.contains("did you mean `completed`?"),
+        "{error}"
+    );
+}

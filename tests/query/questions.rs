@@ -1,0 +1,137 @@
+//! Questions that are wrong, and those about the latest days.
+
+use daymark::query::{ActivityQuestion, Asked, LatestQuestion, activity, definitions, latest, status};
+use serde_json::Value;
+
+use crate::archive::{Archive, SETTINGS, asked, january, shown};
+
+crate::on_both_stores!(
+    everything_that_is_wrong_is_named_at_once,
+    ranges_are_limited,
+    activity_has_exactly_as_many_days,
+    the_latest_value_has_its_date_and_changes,
+    a_store_that_never_ran_says_so,
+);
+
+async fn everything_that_is_wrong_is_named_at_once(archive: Archive) {
+    let list = |name: &str| vec![name.to_owned()];
+    let wrong = Asked {
+        from: Some("2025-1-5".to_owned()),
+        to: Some("2025-02-30".to_owned()),
+        categories: list("posts_totl"),
+        types: list("counts"),
+        intervals: list("dayly"),
+        week_start: Some("Monday".to_owned()),
+        limit: Some("0".to_owned()),
+        cursor: Some("x".to_owned()),
+        metadata: false,
+    };
+    let error = archive.ask(&wrong).await.unwrap_err().to_string();
+    let expected = [
+        "cursor: this is no cursor; take `next_cursor` of the page before as it is",
+        "to: that month has the days 01 to 28",
+        "from: write a day as YYYY-MM-DD, as in 2025-01-31",
+        "interval: no interval is called `dayly`; known here: `day`, `week`, `month`, `quarter`, `year`",
+        "week_start: no day of the week is called `Monday`; did you mean `monday`?",
+        "category: no metric is called `posts_totl`; did you mean `posts_total`?",
+        "type: no type of metric is called `counts`; did you mean `count`?",
+        "limit: from 1 to 200 series a page, not `0`",
+    ];
+    assert_eq!(error.lines().collect::<Vec<_>>(), expected);
+    for text in ["2025-01-05T00:00", " 2025-01-05", "2025-01-05 ", "20250105", "today", ""] {
+        let asked = Asked { from: Some(text.to_owned()), ..Asked::default() };
+        assert!(archive.ask(&asked).await.is_err(), "{text}");
+    }
+    let empty = archive.ask(&asked(&[], &[], january(5), january(4))).await.unwrap_err().to_string();
+    assert_eq!(empty, "from: the range is empty: 2025-01-05 is after 2025-01-04");
+    let both = Asked { types: list("average"), ..asked(&["posts_total"], &[], january(1), january(2)) };
+    assert_eq!(
+        archive.ask(&both).await.unwrap_err().to_string(),
+        "type: no metric has both this category and this type"
+    );
+}
+
+async fn ranges_are_limited(archive: Archive) {
+    let from = |text: &str| Asked {
+        from: Some(text.to_owned()),
+        to: Some("2025-01-10".to_owned()),
+        ..Asked::default()
+    };
+    assert_eq!(archive.ask(&from("2024-01-12")).await.unwrap().series[0].points.len(), 365);
+    let error = archive.ask(&from("2024-01-11")).await.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "interval: 2024-01-11 to 2025-01-10 by day is more than 365 points, the limit (`query.max_points`); ask by week, or for fewer days"
+    );
+    let by_month = Asked { intervals: vec!["month".to_owned()], ..from("1900-01-01") };
+    let error = archive.ask(&by_month).await.unwrap_err().to_string();
+    assert!(error.contains("by month is more than 365 points") && error.contains("ask by year"), "{error}");
+    let far =
+        Asked { to: Some("9999-12-31".to_owned()), from: Some("9999-12-01".to_owned()), ..Asked::default() };
+    assert!(archive.ask(&far).await.unwrap_err().to_string().contains("more than a year ahead"));
+}
+
+async fn activity_has_exactly_as_many_days(archive: Archive) {
+    archive.record(&[(january(9), "posts_created", "4", Value::Null)]).await;
+    let catalogue = archive.catalogue().await;
+    let ask = |days: &str| {
+        let categories = ["posts_created".to_owned()];
+        ActivityQuestion::parse(Some(days), &categories, &[], &catalogue, &SETTINGS)
+    };
+    for days in [1, 3, 30, 365] {
+        let question = ask(&days.to_string()).unwrap();
+        let answer = activity(&archive.context, &catalogue, &SETTINGS, &question).await.unwrap();
+        assert_eq!((answer.series[0].points.len(), answer.to), (days, january(10)));
+    }
+    let answer = activity(&archive.context, &catalogue, &SETTINGS, &ask("3").unwrap()).await.unwrap();
+    assert_eq!(shown(&answer.series[0]), ["2025-01-08 - 0/1", "2025-01-09 4 1/1!", "2025-01-10 - 0/1"]);
+    for wrong in ["0", "366", "-1", "+3", "3.0", "x"] {
+        assert!(ask(wrong).unwrap_err().to_string().starts_with("days: from 1 to 365 days"), "{wrong}");
+    }
+}
+
+async fn the_latest_value_has_its_date_and_changes(archive: Archive) {
+    archive
+        .record(&[
+            (january(2), "posts_total", "50", Value::Null),
+            (january(9), "posts_total", "40", Value::Null),
+        ])
+        .await;
+    let catalogue = archive.catalogue().await;
+    let names = ["posts_total".to_owned(), "mood".to_owned()];
+    let question = LatestQuestion::parse(&names, &[], &catalogue).unwrap();
+    let answer = latest(&archive.context, &catalogue, &question).await.unwrap();
+    let [mood, posts] = &answer.metrics[..] else { panic!("{answer:?}") };
+    assert_eq!((&mood.value, mood.metric_date), (&None, None));
+    assert_eq!(posts.metric_date, Some(january(9)));
+    let week = posts.change_from_week_before.as_ref().unwrap();
+    assert_eq!(
+        (week.absolute.to_string(), week.percent.as_ref().unwrap().to_string()),
+        ("-10".to_owned(), "-20".to_owned())
+    );
+    assert!(posts.change_from_day_before.is_none() && posts.change_from_month_before.is_none());
+}
+
+async fn a_store_that_never_ran_says_so(archive: Archive) {
+    let answer = status(&archive.context).await.unwrap();
+    assert_eq!((answer.state, answer.last_run, answer.recorded), ("never_ran", None, None));
+    let known = definitions(&archive.catalogue().await);
+    let roll_ups: Vec<_> = known
+        .definitions
+        .iter()
+        .map(|entry| format!("{} {}", entry.metric_category, serde_json::to_value(entry.roll_up).unwrap()))
+        .collect();
+    assert_eq!(
+        roll_ups,
+        [
+            "authors \"never\"",
+            "genres \"merge\"",
+            "genres_total \"last\"",
+            "mood \"average\"",
+            "posts_created \"sum\"",
+            "posts_total \"last\"",
+            "rate \"percentage\"",
+            "right_now \"last\"",
+        ]
+    );
+}

@@ -1,0 +1,149 @@
+//! What longer intervals make of each kind of metric.
+
+use daymark::{
+    metric::Provenance,
+    query::{PointProvenance, QueryError},
+};
+use jiff::civil::date;
+use serde_json::{Value, json};
+
+use crate::archive::{Archive, asked, definition, january, shown};
+
+crate::on_both_stores!(
+    each_kind_rolls_up_in_its_own_way,
+    distinct_counts_are_refused_and_the_others_answered,
+    a_changed_kind_is_refused_where_both_meet,
+    decimals_leave_as_they_are_stored,
+    skipped_days_are_not_due,
+);
+
+async fn each_kind_rolls_up_in_its_own_way(archive: Archive) {
+    let days = [1, 2, 3, 5, 6, 7, 8, 9, 10];
+    for day in days {
+        let number = day.to_string();
+        let genres = json!({
+            "breakdown": {"jazz": day, "rock": 1}, "top_items": [], "other": {"labels": i32::from(day == 2), "value": i32::from(day == 2)},
+            "total": day + 1 + i8::from(day == 2), "unlabelled": 0,
+        });
+        archive
+            .record(&[
+                (january(day), "posts_total", &number, Value::Null),
+                (january(day), "posts_created", &format!("{day}.10"), Value::Null),
+                (january(day), "mood", &number, json!({"sample_size": day})),
+                (january(day), "rate", "50", json!({"numerator": day, "denominator": 2 * day})),
+                (january(day), "genres", "2", genres.clone()),
+                (january(day), "genres_total", "2", genres),
+            ])
+            .await;
+    }
+    let weeks = async |category: &str| shown(&archive.one(category, "week", january(1), january(12)).await);
+    // The week of 30 December begins outside of the range, and the next one is not over.
+    assert_eq!(weeks("posts_total").await, ["2025-01-01 5 4/5", "2025-01-06 10 5/5"]);
+    assert_eq!(weeks("posts_created").await, ["2025-01-01 11.4 4/5", "2025-01-06 40.5 5/5"]);
+    // (1 + 4 + 9 + 25) / (1 + 2 + 3 + 5), (36 + 49 + 64 + 81 + 100) / 40
+    assert_eq!(weeks("mood").await, ["2025-01-01 3.545454545455 4/5", "2025-01-06 8.25 5/5"]);
+    assert_eq!(weeks("rate").await, ["2025-01-01 50 4/5", "2025-01-06 50 5/5"]);
+    let stock = archive.one("posts_total", "month", january(1), january(31)).await;
+    assert_eq!(shown(&stock), ["2025-01-01 10 9/10"]);
+    assert_eq!(stock.points[0].value_date, Some(january(10)));
+    let rate = archive.one("rate", "quarter", january(1), date(2025, 3, 31)).await;
+    assert_eq!(rate.points[0].metadata.as_ref().unwrap()["denominator"], 102);
+    let genres = archive.one("genres", "week", january(1), january(12)).await;
+    let first = genres.points[0].metadata.as_ref().unwrap();
+    assert_eq!(first["breakdown"], json!({"jazz": 11, "rock": 4}));
+    assert_eq!(
+        (&first["other"]["value"], &first["lower_bounds"], genres.points[0].lower_bound),
+        (&json!(1), &json!(true), true)
+    );
+    assert!(!genres.points[1].lower_bound);
+    // Of what exists, the last day's.
+    let existing = archive.one("genres_total", "year", january(1), january(12)).await;
+    assert_eq!(existing.points[0].metadata.as_ref().unwrap()["breakdown"], json!({"jazz": 10, "rock": 1}));
+    // A whole week that is recorded whole is complete.
+    archive
+        .record(&[
+            (date(2024, 12, 30), "posts_created", "1", Value::Null),
+            (date(2024, 12, 31), "posts_created", "1", Value::Null),
+            (january(4), "posts_created", "1", Value::Null),
+        ])
+        .await;
+    let week = archive.one("posts_created", "week", date(2024, 12, 30), january(5)).await;
+    assert_eq!(shown(&week), ["2024-12-30 14.4 7/7!"]);
+}
+
+async fn distinct_counts_are_refused_and_the_others_answered(archive: Archive) {
+    archive
+        .record(&[(january(1), "authors", "3", Value::Null), (january(1), "posts_created", "4", Value::Null)])
+        .await;
+    let answer = archive
+        .ask(&asked(&["authors", "posts_created"], &["week", "day"], january(1), january(1)))
+        .await
+        .unwrap();
+    let refused: Vec<_> = answer
+        .series
+        .iter()
+        .map(|series| (series.interval.name(), series.refused.is_some(), series.points.len()))
+        .collect();
+    assert_eq!(refused, [("day", false, 1), ("week", true, 0), ("day", false, 1), ("week", false, 1)]);
+    assert!(answer.series[1].refused.as_ref().unwrap().contains("distinct counts do not add up"));
+    let error =
+        archive.ask(&asked(&["authors"], &["week", "month"], january(1), january(1))).await.unwrap_err();
+    assert!(matches!(&error, QueryError::Refused(refusals) if refusals.len() == 2), "{error}");
+}
+
+async fn a_changed_kind_is_refused_where_both_meet(archive: Archive) {
+    let flow = definition("posts_total", "count", json!({"measure": "created", "source": "posts"}));
+    archive.define(vec![flow], "2025-01-02T00:00:00Z").await;
+    archive
+        .record_as(
+            1,
+            Provenance::Reconstructed,
+            &[
+                (date(2024, 12, 30), "posts_total", "100", Value::Null),
+                (january(1), "posts_total", "101", Value::Null),
+            ],
+        )
+        .await;
+    archive.record_as(2, Provenance::Observed, &[(january(2), "posts_total", "7", Value::Null)]).await;
+    let months = archive.one("posts_total", "month", date(2024, 12, 1), january(31)).await;
+    assert_eq!(shown(&months), ["2024-12-01 100 1/31", "2025-01-01 - 2/10"]);
+    let reason = months.points[1].refused.as_ref().unwrap();
+    assert!(reason.contains("version 1 makes stocks, of which the last counts, version 2 flows"), "{reason}");
+    assert_eq!(months.points[1].provenance, Some(PointProvenance::Mixed));
+    let days = archive.one("posts_total", "day", january(1), january(2)).await;
+    assert_eq!(shown(&days), ["2025-01-01 101 1/1!", "2025-01-02 7 1/1!"]);
+}
+
+async fn decimals_leave_as_they_are_stored(archive: Archive) {
+    let long = "12345678901234567890123456789012345678.000000000001";
+    archive
+        .record(&[
+            (january(1), "posts_created", long, Value::Null),
+            (january(2), "posts_created", "0.1", Value::Null),
+            (january(3), "posts_created", "0.2", Value::Null),
+        ])
+        .await;
+    let days = archive.one("posts_created", "day", january(1), january(3)).await;
+    assert!(serde_json::to_string(&days).unwrap().contains(&format!("\"value\":{long},")));
+    let week = archive.one("posts_created", "week", january(1), january(3)).await;
+    assert_eq!(
+        week.points[0].value.as_ref().unwrap().to_string(),
+        "12345678901234567890123456789012345678.300000000001"
+    );
+}
+
+async fn skipped_days_are_not_due(archive: Archive) {
+    // There was no 30 December 2011 in Apia; on 31 March 2013 Berlin's day had 23 hours.
+    let apia = archive.in_zone("Pacific/Apia", "2012-01-10T00:00:00Z");
+    let records: Vec<_> =
+        [26, 27, 28, 29, 31].map(|day| (date(2011, 12, day), "posts_created", "1", Value::Null)).to_vec();
+    apia.record(&records).await;
+    apia.record(&[(date(2012, 1, 1), "posts_created", "1", Value::Null)]).await;
+    let week = apia.one("posts_created", "week", date(2011, 12, 26), date(2012, 1, 1)).await;
+    assert_eq!((shown(&week), week.gaps.len()), (vec!["2011-12-26 6 6/6!".to_owned()], 0));
+    let days = apia.one("posts_created", "day", date(2011, 12, 29), date(2011, 12, 31)).await;
+    assert_eq!(shown(&days), ["2011-12-29 1 1/1!", "2011-12-31 1 1/1!"]);
+    let berlin = apia.in_zone("Europe/Berlin", "2013-04-02T00:00:00Z");
+    let days = berlin.one("posts_created", "week", date(2013, 3, 25), date(2013, 3, 31)).await;
+    assert_eq!(shown(&days), ["2013-03-25 - 0/7"]);
+}
