@@ -12,6 +12,7 @@ mod exit_codes;
 mod history;
 mod interruption;
 mod keys;
+mod queries;
 mod site;
 mod story;
 
