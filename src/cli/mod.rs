@@ -26,6 +26,7 @@ mod status;
 use std::{ffi::OsString, io::Write, process::ExitCode, sync::Arc};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use tracing::level_filters::LevelFilter;
 
 use crate::{clock::SystemClock, config, query::day as date};
 use app::App;
@@ -119,7 +120,12 @@ async fn dispatch(command: Command, format: Format, given: Given) -> anyhow::Res
             .await;
     }
     let config = config::load(given.file.as_deref(), &given.flags, &environment)?;
-    logging::start(&config.settings);
+    let level = match command {
+        // A server tells of each request.
+        Command::Serve => LevelFilter::INFO,
+        _ => LevelFilter::WARN,
+    };
+    logging::start(&config.settings, level);
     let app = App::new(config, Arc::new(SystemClock));
     match command {
         Command::Demo(_) | Command::Check => unreachable!("handled above"),

@@ -229,9 +229,10 @@ pub static SETTINGS: &[Setting] = &[
     ),
     setting(
         "log.level",
-        SettingKind::Choice(&["off", "error", "warn", "info", "debug", "trace"]),
-        Some("warn"),
-        "How much is logged to standard error.",
+        SettingKind::Choice(&["auto", "off", "error", "warn", "info", "debug", "trace"]),
+        Some("auto"),
+        "How much is logged to standard error. `auto` is `info` for `daymark serve`, which then tells of each request, and \
+         `warn` for all other commands.",
     ),
     setting(
         "log.format",

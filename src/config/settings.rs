@@ -55,7 +55,8 @@ pub struct Settings {
     pub query: QuerySettings,
     pub http: HttpSettings,
     pub access: AccessSettings,
-    pub log_level: LevelFilter,
+    /// `None`: as the command likes.
+    pub log_level: Option<LevelFilter>,
     pub log_format: LogFormat,
 }
 
@@ -122,8 +123,10 @@ fn typed(given: &mut Given) -> Option<Settings> {
     let query = QuerySettings::read(given);
     let http = HttpSettings::read(given);
     let access = AccessSettings::read(given);
-    let levels = ["off", "error", "warn", "info", "debug", "trace"].map(|name| (name, name.parse().ok()));
-    let log_level: Option<LevelFilter> = given.choice("log.level", &levels).flatten();
+    // `auto` is no level.
+    let levels =
+        ["auto", "off", "error", "warn", "info", "debug", "trace"].map(|name| (name, name.parse().ok()));
+    let log_level: Option<Option<LevelFilter>> = given.choice("log.level", &levels);
     let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
     let log_format = given.choice("log.format", &formats);
     Some(Settings {

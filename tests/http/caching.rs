@@ -2,9 +2,11 @@
 
 use daymark::collect::{Cancellation, collect_day};
 use serde_json::Value;
+use sqlx::{Connection, Executor, PgConnection};
 
 use crate::{
     on_both_stores,
+    server::PrivateServer,
     site::{Settings, Site},
     world::World,
 };
@@ -102,4 +104,41 @@ async fn without_the_cache_every_request_asks() {
     assert_eq!(store_queries(&site) - before, 2);
     let known = site.get_with(LATEST, &[("if-none-match", replies[0].header("etag"))]).await;
     assert_eq!(known.status, 304, "the tag is of what is recorded, not of the cache");
+}
+
+/// Counted by the server, which logs every statement that it executes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_one_statement() {
+    let server = PrivateServer::new();
+    let mut session = PgConnection::connect(&server.url()).await.unwrap();
+    session.execute("ALTER DATABASE postgres SET log_statement = 'all'").await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
+    let world = World::at(directory, server.url(), platform_url).await;
+    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    let mut settings = Settings::default();
+    settings.http.cache = false;
+    let site = Site::start(world, settings).await;
+    for path in [
+        "/api/v1/metrics?from=2025-01-01&to=2025-01-10&interval=day,week,month",
+        "/api/v1/latest",
+        "/api/v1/activity",
+    ] {
+        // The first ones open connections, and read the definitions and the key.
+        for _ in 0..5 {
+            site.get(path).await;
+        }
+        let before = executed(&mut session).await;
+        for _ in 0..5 {
+            assert_eq!(site.get(path).await.status, 200);
+        }
+        assert_eq!(executed(&mut session).await - before, 5, "{path}");
+    }
+}
+
+/// Statements with parameters, as all of the store's are.
+async fn executed(session: &mut PgConnection) -> usize {
+    let log: String =
+        sqlx::query_scalar("SELECT pg_read_file('server.log')").fetch_one(session).await.unwrap();
+    log.lines().filter(|line| line.contains("LOG:  execute ") && !line.contains("pg_read_file")).count()
 }

@@ -3,7 +3,6 @@
 use std::{ffi::OsString, path::Path};
 
 use jiff::SignedDuration;
-use tracing::level_filters::LevelFilter;
 
 use crate::config::{
     GivenFlags,
@@ -30,7 +29,7 @@ fn every_setting_has_a_default_that_is_right() {
     assert_eq!(settings.store_url.to_string(), "sqlite:daymark.db");
     assert!(settings.platform_url.is_none());
     assert_eq!(settings.retry.retries, 3);
-    assert_eq!(settings.log_level, LevelFilter::WARN);
+    assert_eq!(settings.log_level, None);
 }
 
 #[test]
