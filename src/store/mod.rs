@@ -20,6 +20,7 @@ mod watch;
 
 use std::{
     collections::{BTreeSet, HashMap},
+    path::Path,
     sync::Arc,
 };
 
@@ -63,9 +64,17 @@ pub fn open(url: &DatabaseUrl, options: StoreOptions) -> Arc<dyn Store> {
             Arc::new(retrying::Retrying { store, policy })
         }
         DatabaseUrl::Sqlite(path) => {
-            Arc::new(retrying::Retrying { store: sqlite::SqliteStore::new(path, tenant), policy })
+            let store = sqlite::SqliteStore::new(path, tenant, sqlite::Durability::Disk);
+            Arc::new(retrying::Retrying { store, policy })
         }
     }
+}
+
+/// The store in the SQLite file at `path`, as [`open`] opens it but for one thing: its commits do not wait for the disk, and
+/// the power may take them away. For a store that can be made again, such as a demonstration's.
+pub fn open_without_waiting(path: &Path, options: StoreOptions) -> Arc<dyn Store> {
+    let store = sqlite::SqliteStore::new(path, options.tenant, sqlite::Durability::Process);
+    Arc::new(retrying::Retrying { store, policy: options.retry })
 }
 
 /// A definition as the store holds it.

@@ -29,6 +29,9 @@ mod inspect;
 /// How many of SQLite's virtual-machine steps pass between two looks at the clock: well under a millisecond.
 const STEPS_BETWEEN_CHECKS: i32 = 10_000;
 
+/// Rows that the connection's thread may be ahead of whoever reads them: more of them, fewer changes of thread.
+const ROW_BUFFER: usize = 500;
+
 pub struct SqlitePlatform {
     path: PathBuf,
     options: PlatformOptions,
@@ -57,6 +60,7 @@ impl SqlitePlatform {
             // Groups are sorted meanwhile by a thread of their own.
             .pragma("threads", "1")
             .statement_cache_capacity(0)
+            .row_buffer_size(ROW_BUFFER)
             // The driver would log a slow statement, all of it, as a warning.
             .disable_statement_logging();
         let mut connection = connect.connect().await?;

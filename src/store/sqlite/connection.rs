@@ -20,13 +20,25 @@ const ROW_BUFFER: usize = 500;
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Options that open the file but do not create it. What is committed is on the disk, even if the power fails next.
-pub(super) fn options(path: &Path) -> SqliteConnectOptions {
+/// What a commit waits for.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store) enum Durability {
+    /// The disk: what is committed is there, even if the power fails next.
+    Disk,
+    /// Nothing: it survives the process, but not the power.
+    Process,
+}
+
+/// Options that open the file but do not create it.
+pub(super) fn options(path: &Path, durability: Durability) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
+        .synchronous(match durability {
+            Durability::Disk => SqliteSynchronous::Full,
+            Durability::Process => SqliteSynchronous::Off,
+        })
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         // Journals of single statements; each writes a thousand records at most.
@@ -36,8 +48,12 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-pub(super) fn pool(path: &Path) -> SqlitePool {
-    SqlitePoolOptions::new().max_connections(MAX_CONNECTIONS).connect_lazy_with(options(path))
+pub(super) fn pool(options: SqliteConnectOptions) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(MAX_CONNECTIONS)
+        // A file does not hang up.
+        .test_before_acquire(false)
+        .connect_lazy_with(options)
 }
 
 impl SqliteStore {

@@ -36,7 +36,7 @@ impl SqliteStore {
     pub(super) async fn migrate(&self) -> Result<MigrationNames, StoreError> {
         self.file_exists()?;
         let _turn = self.await_turn().await?;
-        let mut connection = options(&self.path)
+        let mut connection = options(&self.path, self.durability)
             .create_if_missing(true)
             .connect()
             .await

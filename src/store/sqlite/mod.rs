@@ -13,6 +13,8 @@ mod watch;
 
 use std::path::{Path, PathBuf};
 
+pub(super) use connection::Durability;
+
 use async_trait::async_trait;
 use jiff::{Timestamp, civil::Date};
 use sqlx::SqlitePool;
@@ -31,6 +33,7 @@ use crate::{
 
 pub(super) struct SqliteStore {
     path: PathBuf,
+    durability: Durability,
     pool: SqlitePool,
     location: String,
     tenant: String,
@@ -39,10 +42,11 @@ pub(super) struct SqliteStore {
 }
 
 impl SqliteStore {
-    pub(super) fn new(path: &Path, tenant: String) -> Self {
+    pub(super) fn new(path: &Path, tenant: String, durability: Durability) -> Self {
         Self {
             path: path.to_owned(),
-            pool: connection::pool(path),
+            durability,
+            pool: connection::pool(connection::options(path, durability)),
             location: format!("sqlite:{}", path.display()),
             tenant,
             migrated: OnceCell::new(),
