@@ -108,7 +108,7 @@ pub static SETTINGS: &[Setting] = &[
     integer(
         "backfill.chunk_days",
         (1, 366),
-        "60",
+        "30",
         "days",
         "How many days a backfill commits at once. What is committed is kept when the backfill is stopped.",
     ),
