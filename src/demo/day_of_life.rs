@@ -18,12 +18,12 @@ const DAYS_OF_INTEREST: i64 = 10;
 
 /// New rows a day, at a vigour of 1.
 mod pace {
-    pub const PROFILES: f64 = 8.6;
-    pub const POSTS: f64 = 60.0;
-    pub const TRACKS: f64 = 10.0;
-    pub const COMMENTS: f64 = 200.0;
-    pub const LIKES: f64 = 150.0;
-    pub const FOLLOWS: f64 = 36.0;
+    pub const PROFILES: f64 = 4.6;
+    pub const POSTS: f64 = 30.0;
+    pub const TRACKS: f64 = 6.0;
+    pub const COMMENTS: f64 = 100.0;
+    pub const LIKES: f64 = 75.0;
+    pub const FOLLOWS: f64 = 18.0;
 }
 
 /// Deletions as shares of the day's new rows: of these rows themselves, and of older ones.
@@ -219,10 +219,10 @@ impl<'a> DayOfLife<'a> {
 
     /// Deletes about `mean` of the rows that were created today.
     async fn delete_same_day(&mut self, table: &str, mean: f64) -> Result<(), sqlx::Error> {
-        let todays = format!("SELECT id FROM {table} WHERE created_at >= ? ORDER BY id");
-        let mut todays: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(todays))
+        let todays = format!("SELECT json_group_array(id ORDER BY id) FROM {table} WHERE created_at >= ?");
+        let Json(mut todays): Json<Vec<i64>> = sqlx::query_scalar(AssertSqlSafe(todays))
             .bind(self.day.to_string())
-            .fetch_all(&mut *self.connection)
+            .fetch_one(&mut *self.connection)
             .await?;
         self.random.shuffle(&mut todays);
         todays.truncate(about(self.random, mean));

@@ -13,8 +13,8 @@ use crate::{
     config,
     database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, Decimal, MetricKey},
-    platform::{self, Platform, PlatformOptions},
-    store::{self, RunStatus, Store, StoreOptions},
+    platform::{self, PlatformOptions},
+    store::{self, RunStatus, StoreOptions},
 };
 
 const SEED: u64 = 20_240_101;
@@ -59,7 +59,7 @@ pub async fn tour(directory: &Path, days: usize, audience: &dyn Audience) -> any
     make_empty(directory)?;
     let mut simulation = Simulation::create(&directory.join("platform.db"), SEED, FIRST_DAY).await?;
     let clock = Arc::new(SetClock::at(Timestamp::UNIX_EPOCH));
-    let context = context(directory, clock.clone())?;
+    let context = context(directory, clock.clone());
     context.store.migrate().await?;
 
     let mut lived = Lived::default();
@@ -122,10 +122,9 @@ impl Lived {
     }
 }
 
-fn context(directory: &Path, clock: Arc<SetClock>) -> anyhow::Result<Context> {
+fn context(directory: &Path, clock: Arc<SetClock>) -> Context {
     let retry = RetryPolicy { retries: 0, initial_delay: std::time::Duration::ZERO };
     let calendar = Calendar::utc();
-    let url = |name: &str| format!("sqlite:{}", directory.join(name).display()).parse();
     let limit = std::time::Duration::from_secs(30);
     let options =
         PlatformOptions { calendar: calendar.clone(), statement_timeout: limit, lock_timeout: limit, retry };
@@ -134,9 +133,9 @@ fn context(directory: &Path, clock: Arc<SetClock>) -> anyhow::Result<Context> {
         schema: store::DEFAULT_SCHEMA.to_owned(),
         retry,
     };
-    let platform: Arc<dyn Platform> = platform::open(&url("platform.db")?, options);
-    let store: Arc<dyn Store> = store::open(&url("daymark.db")?, store_options);
-    Ok(Context {
+    let platform = platform::open(&DatabaseUrl::Sqlite(directory.join("platform.db")), options);
+    let store = store::open_without_waiting(&directory.join("daymark.db"), store_options);
+    Context {
         clock,
         calendar,
         settle: SETTLE,
@@ -146,7 +145,7 @@ fn context(directory: &Path, clock: Arc<SetClock>) -> anyhow::Result<Context> {
         chunk_days: 30,
         host: "demo".to_owned(),
         process_id: std::process::id(),
-    })
+    }
 }
 
 /// Writes the configuration as `daymark init` would, and applies it.
