@@ -1,4 +1,5 @@
-# The commands of daily work. Each does its own set-up; none needs more than Rust on a Debian machine.
+# The commands of daily work. Each does its own set-up; none needs more than Rust on a Debian machine, `test` also
+# Node.js 20.
 
 CARGO ?= cargo
 
@@ -12,6 +13,7 @@ demo: ## Simulate a community platform and record its history, in the terminal
 	@$(CARGO) run --release --quiet -- demo
 
 test: ## Run all tests beside a throw-away PostgreSQL server
+	@scripts/node-packages tests/supabase
 	@scripts/with-postgres $(CARGO) test
 
 # BENCH_SCALE=0.1 for a tenth of the rows; BENCH_ARGS=--json for machines; BENCH_ONLY=sql or http for a half.

@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 pub use declaration::Declarations;
 pub use finding::{ConfigProblems, Finding, Located, Severity};
 pub use flags::{GivenFlags, add_setting_flags, given_config_file, given_flags, without_effect};
-pub use nearest::{shown, suggestion};
+pub use nearest::{nearest, shown, suggestion};
 pub use reference::settings_reference;
 pub use resolve::{Omission, Request, Resolved, columns_to_detect, resolve};
 pub use serve_settings::{AccessSettings, HttpSettings, KeySetLocation, QuerySettings, Secret};

@@ -57,7 +57,7 @@ pub struct Outcome {
     pub already_there: usize,
     pub failed: Vec<Failure>,
     /// Why the job as a whole failed.
-    pub error: Option<String>,
+    pub error: Option<Arc<CollectError>>,
 }
 
 pub struct Job {
@@ -78,6 +78,16 @@ impl Job {
     /// `None` while it runs.
     pub fn outcome(&self) -> Option<Outcome> {
         self.outcome.borrow().clone()
+    }
+
+    /// Returns when it has ended.
+    pub async fn finished(&self) -> Outcome {
+        let mut outcome = self.outcome.subscribe();
+        // The sender is this job's own: it is there as long as anybody waits.
+        match outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) {
+            Ok(Some(outcome)) => outcome,
+            _ => std::future::pending().await,
+        }
     }
 }
 
@@ -172,7 +182,7 @@ async fn work(context: Context, job: Arc<Job>, cancellation: Cancellation) {
             report.map(|report| of_backfill(&report, context.clock.now()))
         }
     };
-    let outcome = outcome.unwrap_or_else(|error| of_error(&error, context.clock.now()));
+    let outcome = outcome.unwrap_or_else(|error| of_error(error, context.clock.now()));
     if matches!(job.task, Task::Collect { .. }) {
         job.done_days.store(1, Ordering::Relaxed);
     }
@@ -211,7 +221,7 @@ fn of_backfill(report: &BackfillReport, finished_at: Timestamp) -> Outcome {
     }
 }
 
-fn of_error(error: &CollectError, finished_at: Timestamp) -> Outcome {
+fn of_error(error: CollectError, finished_at: Timestamp) -> Outcome {
     let status = match error {
         CollectError::Interrupted { .. } => JobStatus::Interrupted,
         _ => JobStatus::Failed,
@@ -224,6 +234,6 @@ fn of_error(error: &CollectError, finished_at: Timestamp) -> Outcome {
         recorded: 0,
         already_there: 0,
         failed: Vec::new(),
-        error: Some(error.to_string()),
+        error: Some(Arc::new(error)),
     }
 }

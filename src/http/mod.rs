@@ -14,6 +14,7 @@ mod jobs;
 mod middleware;
 mod parameters;
 mod problem;
+pub mod rest;
 mod router;
 mod server;
 mod service;

@@ -13,12 +13,14 @@ use super::{
     api, docs, health,
     middleware::{admit::admit, guard::guard},
     problem::Problem,
+    rest,
     service::Shared,
 };
 
 pub fn router(service: Shared) -> Router {
     let (api, _) = api::router().split_for_parts();
     let answers = api
+        .nest("/rest/v1", rest::router())
         .layer(from_fn_with_state(service.clone(), admit))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

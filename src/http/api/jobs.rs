@@ -215,6 +215,6 @@ fn shown(job: &Job) -> JobAnswer {
         recorded: outcome.as_ref().map(|outcome| outcome.recorded),
         already_there: outcome.as_ref().map(|outcome| outcome.already_there),
         failed: outcome.iter().flat_map(|outcome| outcome.failed.iter().map(of)).collect(),
-        error: outcome.and_then(|outcome| outcome.error),
+        error: outcome.and_then(|outcome| outcome.error).map(|error| error.to_string()),
     }
 }

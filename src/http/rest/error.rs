@@ -1,0 +1,175 @@
+//! Errors of PostgREST's shape and codes, which supabase-js hands to its callers as they are.
+
+use std::time::Duration;
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::{collect::CollectError, store::StoreError};
+
+/// How much of a request's text an error repeats, in characters.
+const SHOWN: usize = 200;
+
+/// What went wrong, as `{code, details, hint, message}`. Codes are PostgREST's own (`PGRST…`) or PostgreSQL's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RestError {
+    #[serde(skip)]
+    pub status: StatusCode,
+    pub code: &'static str,
+    pub details: Option<Box<str>>,
+    pub hint: Option<Box<str>>,
+    pub message: Box<str>,
+    /// Sent as the header `Retry-After`.
+    #[serde(skip)]
+    pub retry_after: Option<Duration>,
+    /// Sent as the header `Content-Range`.
+    #[serde(skip)]
+    pub content_range: Option<Box<str>>,
+}
+
+impl RestError {
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<Box<str>>) -> Self {
+        Self {
+            status,
+            code,
+            details: None,
+            hint: None,
+            message: message.into(),
+            retry_after: None,
+            content_range: None,
+        }
+    }
+
+    pub fn details(mut self, details: impl Into<Box<str>>) -> Self {
+        self.details = Some(details.into());
+        self
+    }
+
+    pub fn hint(mut self, hint: impl Into<Box<str>>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub fn bad_request(code: &'static str, message: impl Into<Box<str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// `what` is the thing that could not be parsed, as in `filter (eq)`; `column` counts characters from 1.
+    pub fn parse(what: &str, text: &str, column: usize, details: impl Into<Box<str>>) -> Self {
+        let message = format!("\"failed to parse {what} ({})\" (line 1, column {column})", cut(text));
+        Self::bad_request("PGRST100", message).details(details)
+    }
+
+    /// Something that PostgREST has and Daymark has not.
+    pub fn not_implemented(details: impl Into<Box<str>>) -> Self {
+        Self::bad_request("PGRST127", "Feature not implemented").details(details)
+    }
+
+    pub fn range(details: impl Into<Box<str>>) -> Self {
+        let message = "Requested range not satisfiable";
+        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "PGRST103", message).details(details)
+    }
+
+    /// A key or token that cannot be accepted, and why.
+    pub fn unauthenticated(reason: impl Into<Box<str>>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "PGRST301", reason)
+    }
+
+    pub fn too_many_requests(message: impl Into<Box<str>>, retry_after: Duration) -> Self {
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "PGRST000", message);
+        Self { retry_after: Some(retry_after), ..error }
+    }
+
+    pub fn unavailable(message: impl Into<Box<str>>) -> Self {
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "PGRST001", message);
+        Self { retry_after: Some(Duration::from_secs(1)), ..error }
+    }
+
+    /// A failure of the server's own; what happened is in the log.
+    pub fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "XX000", "the server failed; its log has the details")
+    }
+}
+
+/// The beginning of `text` where it is long.
+pub(super) fn cut(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+impl IntoResponse for RestError {
+    fn into_response(self) -> Response {
+        // Made of strings, which always serialise.
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let content_type = HeaderValue::from_static("application/json; charset=utf-8");
+        let mut response = (self.status, [(header::CONTENT_TYPE, content_type)], body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, wait.as_secs().max(1).into());
+        }
+        if let Some(range) = self.content_range.and_then(|range| HeaderValue::from_str(&range).ok()) {
+            headers.insert(header::CONTENT_RANGE, range);
+        }
+        response
+    }
+}
+
+impl From<StoreError> for RestError {
+    fn from(error: StoreError) -> Self {
+        Self::of_store(&error)
+    }
+}
+
+impl RestError {
+    fn of_store(error: &StoreError) -> Self {
+        // Where the store is and what it said are for the operator.
+        tracing::error!(%error, "the store failed");
+        match error.is_passing() {
+            true => Self::unavailable("the store cannot be reached; try again in a moment"),
+            false => Self::internal(),
+        }
+    }
+}
+
+impl From<CollectError> for RestError {
+    fn from(error: CollectError) -> Self {
+        Self::of_run(&error)
+    }
+}
+
+impl RestError {
+    /// Why a run did not do what it was asked to.
+    pub(super) fn of_run(error: &CollectError) -> Self {
+        let message = error.to_string();
+        match error {
+            CollectError::Unfinished { last_finished, .. } => Self::bad_request("22023", message).hint(format!(
+                "Only finished days are recorded. Leave the date out to get the last finished one, or name \
+                 {last_finished} or a day before it."
+            )),
+            CollectError::EmptyRange { .. }
+            | CollectError::TooEarly { .. }
+            | CollectError::NeverHappened { .. }
+            | CollectError::NoRows
+            | CollectError::TooLong { .. } => Self::bad_request("22023", message),
+            CollectError::Busy { .. } => Self::new(StatusCode::CONFLICT, "55P03", message),
+            CollectError::NoDefinitions | CollectError::OtherTimeZone { .. } => {
+                Self::new(StatusCode::CONFLICT, "55000", message)
+            }
+            CollectError::Interrupted { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "57P01", message),
+            CollectError::Store(error) => Self::of_store(error),
+            other => {
+                tracing::error!(error = %other, "a run failed");
+                Self::internal().hint("metric_collection_log has an entry of the run with the reason.")
+            }
+        }
+    }
+}

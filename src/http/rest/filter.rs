@@ -1,0 +1,367 @@
+//! Filters: `column=operator.value`, and the trees of them in `and=(…)` and `or=(…)`.
+
+use super::{
+    error::{RestError, cut},
+    scanner::Scanner,
+    select::{column, no_paths},
+    value::typed,
+};
+use crate::store::table::{Column, ColumnKind, Comparison, Condition, State, Table};
+
+/// How deep `and(…)` and `or(…)` may be within each other.
+const MAX_DEPTH: usize = 10;
+/// The most values in a list.
+const MAX_VALUES: usize = 1000;
+
+/// Operators that PostgREST has and Daymark has not.
+const NOT_IMPLEMENTED: [&str; 17] = [
+    "like",
+    "ilike",
+    "match",
+    "imatch",
+    "isdistinct",
+    "cs",
+    "cd",
+    "ov",
+    "sl",
+    "sr",
+    "nxr",
+    "nxl",
+    "adj",
+    "fts",
+    "plfts",
+    "phfts",
+    "wfts",
+];
+
+const OPERATORS: &str = "\"not\" or operator (eq, gt, ...)";
+
+/// The condition in the parameter `name=text`; `name` is that of a column.
+pub(super) fn filter(table: Table, name: &str, text: &str) -> Result<Condition, RestError> {
+    let mut key = Scanner::new("tree path", name);
+    let name = key.name()?;
+    if key.rest().starts_with("->") {
+        return Err(no_paths(&name));
+    }
+    if key.take(".") {
+        return Err(not_embedded(&name));
+    }
+    if !key.is_at_end() {
+        return Err(key.unexpected("\"->>\", \"->\", delimiter (.) or end of input"));
+    }
+    let mut scanner = Scanner::new("filter", text);
+    let test = Test::read(&mut scanner, Place::Parameter)?;
+    test.of(column(table, &name)?)
+}
+
+/// The condition in `and=(…)`, `or=(…)`, `not.and=(…)` or `not.or=(…)`; `None` if `name` is none of these.
+pub(super) fn tree(table: Table, name: &str, text: &str) -> Result<Option<Condition>, RestError> {
+    let (path, operator) = name.rsplit_once('.').unwrap_or(("", name));
+    if !matches!(operator, "and" | "or") {
+        return Ok(None);
+    }
+    let negated = match path {
+        "" => false,
+        "not" => true,
+        embedded => return Err(not_embedded(embedded)),
+    };
+    let mut scanner = Scanner::new("logic tree", text);
+    let condition = Tree(table).branches(&mut scanner, operator, 1)?;
+    match scanner.is_at_end() {
+        true => Ok(Some(unless(negated, condition))),
+        false => Err(scanner.unexpected("end of input")),
+    }
+}
+
+struct Tree(Table);
+
+impl Tree {
+    /// `(…,…)`, joined by `operator`.
+    fn branches(
+        &self,
+        scanner: &mut Scanner<'_>,
+        operator: &str,
+        depth: usize,
+    ) -> Result<Condition, RestError> {
+        if depth > MAX_DEPTH {
+            return Err(scanner.wrong(format!("conditions are more than {MAX_DEPTH} deep")));
+        }
+        scanner.skip_spaces();
+        scanner.expect("(")?;
+        let mut parts = Vec::new();
+        loop {
+            scanner.skip_spaces();
+            parts.push(self.branch(scanner, depth)?);
+            scanner.skip_spaces();
+            if scanner.take(")") {
+                scanner.skip_spaces();
+                break;
+            }
+            if !scanner.take(",") {
+                return Err(scanner.unexpected("\",\" or \")\""));
+            }
+        }
+        Ok(if operator == "or" { Condition::Any(parts) } else { Condition::All(parts) })
+    }
+
+    /// A comparison, or branches again.
+    fn branch(&self, scanner: &mut Scanner<'_>, depth: usize) -> Result<Condition, RestError> {
+        for (prefix, operator, negated) in
+            [("and(", "and", false), ("or(", "or", false), ("not.and(", "and", true), ("not.or(", "or", true)]
+        {
+            if scanner.rest().starts_with(prefix) {
+                scanner.take(&prefix[..prefix.len() - 1]);
+                return Ok(unless(negated, self.branches(scanner, operator, depth + 1)?));
+            }
+        }
+        let name = scanner.name()?;
+        if scanner.rest().starts_with("->") {
+            return Err(no_paths(&name));
+        }
+        scanner.expect(".")?;
+        let test = Test::read(scanner, Place::Tree)?;
+        test.of(column(self.0, &name)?)
+    }
+}
+
+/// Where an operator stands: a value ends with the parameter, or with its place in a tree.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Parameter,
+    Tree,
+}
+
+/// An operator and its operand, of no column yet.
+struct Test {
+    negated: bool,
+    operation: Operation,
+}
+
+enum Operation {
+    Compare(Comparison, String),
+    In(Vec<String>),
+    Is(State),
+}
+
+impl Test {
+    fn read(scanner: &mut Scanner<'_>, place: Place) -> Result<Self, RestError> {
+        let negated = scanner.take("not.");
+        let start = scanner.rest();
+        let operator = start.split(|c: char| !c.is_ascii_lowercase()).next().unwrap_or_default();
+        let after = &start[operator.len()..];
+        let operation = match operator {
+            "in" if after.starts_with('.') => {
+                scanner.take("in.");
+                Operation::In(list(scanner)?)
+            }
+            "is" if after.starts_with('.') => {
+                scanner.take("is.");
+                Operation::Is(state(scanner)?)
+            }
+            _ => match comparison(operator) {
+                Some(comparison) if after.starts_with('.') => {
+                    scanner.take(operator);
+                    scanner.take(".");
+                    Operation::Compare(comparison, operand(scanner, place))
+                }
+                known => return Err(refused(scanner, operator, known.is_some(), after)),
+            },
+        };
+        if place == Place::Parameter && !scanner.is_at_end() {
+            return Err(scanner.unexpected("end of input"));
+        }
+        Ok(Self { negated, operation })
+    }
+
+    fn of(self, column: &'static Column) -> Result<Condition, RestError> {
+        let condition = match self.operation {
+            Operation::Compare(comparison, text) => {
+                Condition::Compare { column, comparison, value: typed(column, &text)? }
+            }
+            Operation::In(texts) => {
+                let values = texts.iter().map(|text| typed(column, text)).collect::<Result<_, _>>()?;
+                Condition::In { column, values }
+            }
+            Operation::Is(state) => Condition::Is { column, state: of_type(column, state)? },
+        };
+        Ok(unless(self.negated, condition))
+    }
+}
+
+fn unless(negated: bool, condition: Condition) -> Condition {
+    match negated {
+        true => Condition::Not(Box::new(condition)),
+        false => condition,
+    }
+}
+
+fn comparison(operator: &str) -> Option<Comparison> {
+    Some(match operator {
+        "eq" => Comparison::Equal,
+        "neq" => Comparison::NotEqual,
+        "gt" => Comparison::Greater,
+        "gte" => Comparison::GreaterOrEqual,
+        "lt" => Comparison::Less,
+        "lte" => Comparison::LessOrEqual,
+        _ => return None,
+    })
+}
+
+fn operand(scanner: &mut Scanner<'_>, place: Place) -> String {
+    match place {
+        Place::Parameter => scanner.take_while(|_| true).to_owned(),
+        Place::Tree => scanner.element(),
+    }
+}
+
+/// `(a,"b, c")`; `()` is a list of nothing.
+fn list(scanner: &mut Scanner<'_>) -> Result<Vec<String>, RestError> {
+    scanner.skip_spaces();
+    scanner.expect("(")?;
+    scanner.skip_spaces();
+    let mut values = vec![scanner.element()];
+    while scanner.take(",") {
+        values.push(scanner.element());
+        if values.len() > MAX_VALUES {
+            return Err(scanner.wrong(format!("there are more than {MAX_VALUES} values")));
+        }
+    }
+    if !scanner.take(")") {
+        return Err(scanner.unexpected("\",\" or \")\""));
+    }
+    scanner.skip_spaces();
+    Ok(if values == [""] { Vec::new() } else { values })
+}
+
+fn state(scanner: &mut Scanner<'_>) -> Result<State, RestError> {
+    let rest = scanner.rest();
+    let word = &rest[..rest.find(|c: char| !c.is_ascii_alphabetic() && c != '_').unwrap_or(rest.len())];
+    let state = match word.to_ascii_lowercase().as_str() {
+        "null" => State::Null,
+        "not_null" => State::NotNull,
+        "true" => State::True,
+        "false" => State::False,
+        "unknown" => State::Unknown,
+        _ => return Err(scanner.unexpected("isVal: (null, not_null, true, false, unknown)")),
+    };
+    scanner.take(word);
+    Ok(state)
+}
+
+/// TRUE, FALSE and UNKNOWN are asked of booleans only.
+fn of_type(column: &Column, state: State) -> Result<State, RestError> {
+    let word = match state {
+        State::Null | State::NotNull => return Ok(state),
+        _ if column.kind == ColumnKind::Boolean => return Ok(state),
+        State::True => "TRUE",
+        State::False => "FALSE",
+        State::Unknown => "UNKNOWN",
+    };
+    let message = format!("argument of IS {word} must be type boolean, which {} is not", column.name);
+    Err(RestError::bad_request("42804", message))
+}
+
+/// Why an operator is not taken.
+fn refused(scanner: &Scanner<'_>, operator: &str, is_comparison: bool, after: &str) -> RestError {
+    let quantified = if after.starts_with('(') { "(…)" } else { "" };
+    match after.starts_with(['.', '(']) && (is_comparison || NOT_IMPLEMENTED.contains(&operator)) {
+        true => RestError::not_implemented(format!(
+            "the operator {operator}{quantified}; there are eq, neq, gt, gte, lt, lte, in and is, and not. before them"
+        )),
+        false => scanner.unexpected(OPERATORS),
+    }
+}
+
+/// Of a name where only that of an embedded table could be.
+pub(super) fn not_embedded(name: &str) -> RestError {
+    let name = cut(name);
+    RestError::bad_request("PGRST108", format!("'{name}' is not an embedded resource in this request"))
+        .hint(format!("Verify that '{name}' is included in the 'select' query parameter."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::table::Value;
+
+    fn read(name: &str, text: &str) -> Result<Condition, RestError> {
+        match tree(Table::DailyMetrics, name, text)? {
+            Some(condition) => Ok(condition),
+            None => filter(Table::DailyMetrics, name, text),
+        }
+    }
+
+    fn category(values: &[&str]) -> Condition {
+        let values = values.iter().map(|text| Value::Text((*text).to_owned())).collect();
+        Condition::In { column: column(Table::DailyMetrics, "metric_category").unwrap(), values }
+    }
+
+    #[test]
+    fn lists_are_quoted_as_postgrest_has_it() {
+        for (text, values) in [
+            ("in.(a,b)", &["a", "b"][..]),
+            ("in.()", &[]),
+            ("in.(\"a,b\",c\"d\",\"e\\\"f\\\\\")", &["a,b", "c\"d\"", "e\"f\\"]),
+            ("in.(\"a.b:c\", d)", &["a.b:c", " d"]),
+            ("in.(a,,b)", &["a", "", "b"]),
+        ] {
+            assert_eq!(read("metric_category", text).unwrap(), category(values), "{text}");
+        }
+    }
+
+    #[test]
+    fn trees_nest_and_negate() {
+        let condition = read(
+            "not.or",
+            "(metric_category.in.(a),and(metric_category.not.in.(\"b)\"),not.or(metric_category.in.(c))))",
+        );
+        let not = |condition| Condition::Not(Box::new(condition));
+        let inner = Condition::All(vec![not(category(&["b)"])), not(Condition::Any(vec![category(&["c"])]))]);
+        assert_eq!(condition.unwrap(), not(Condition::Any(vec![category(&["a"]), inner])));
+    }
+
+    #[test]
+    fn values_may_hold_anything() {
+        let Condition::Compare { value, .. } = read("metric_category", "eq.in.(a,\"b").unwrap() else {
+            panic!("no comparison")
+        };
+        assert_eq!(value, Value::Text("in.(a,\"b".to_owned()));
+    }
+
+    #[test]
+    fn what_cannot_be_asked_has_postgrests_code() {
+        let deep = format!("{}value.eq.1{}", "(and".repeat(100), ")".repeat(100));
+        let long = format!("in.({})", "1,".repeat(MAX_VALUES + 1));
+        for (name, text, expected) in [
+            ("value", "", "PGRST100"),
+            ("value", "1", "PGRST100"),
+            ("value", "equals.1", "PGRST100"),
+            ("value", "eq.", "22P02"),
+            ("value", "eq.null", "22P02"),
+            ("value", "in.(1", "PGRST100"),
+            ("value", "in.(1)x", "PGRST100"),
+            ("value", "in.(1,x)", "22P02"),
+            ("value", &long, "PGRST100"),
+            ("value", "is.nul", "PGRST100"),
+            ("value", "is.nullx", "PGRST100"),
+            ("value", "is.true", "42804"),
+            ("value", "like.%", "PGRST127"),
+            ("value", "eq(any).{1}", "PGRST127"),
+            ("value", "not.not.eq.1", "PGRST100"),
+            ("metadata", "eq.{}", "PGRST127"),
+            ("metadata->x", "eq.1", "PGRST127"),
+            ("valu", "eq.1", "42703"),
+            ("tenant_id", "eq.default", "42703"),
+            ("posts.value", "eq.1", "PGRST108"),
+            ("posts.or", "(value.eq.1)", "PGRST108"),
+            ("or", "(value.eq.1", "PGRST100"),
+            ("or", "(value.eq.1))", "PGRST100"),
+            ("or", "()", "PGRST100"),
+            ("or", "value.eq.1", "PGRST100"),
+            ("and", &deep, "PGRST100"),
+        ] {
+            assert_eq!(read(name, text).unwrap_err().code, expected, "{name}={text}");
+        }
+        assert!(read("metadata", "is.null").is_ok());
+    }
+}

@@ -1,0 +1,44 @@
+//! `/rest/v1`: the part of PostgREST's language that @supabase/supabase-js uses for Daymark's tables and functions, so
+//! that a client written for them needs another URL and key and nothing else. Requests become a
+//! [`TableQuery`](crate::store::TableQuery) or a job; errors have PostgREST's shape and codes.
+
+mod caller;
+mod error;
+mod filter;
+mod negotiate;
+mod order;
+mod range;
+mod rpc;
+mod scanner;
+mod select;
+mod table;
+mod value;
+
+use axum::{Router, http::StatusCode, routing::get};
+
+pub use error::RestError;
+pub use range::MAX_ROWS;
+
+use super::Shared;
+
+/// To be nested under `/rest/v1`. The caller's [`Principal`](crate::access::Principal) is in the extensions of requests;
+/// without it nothing is answered.
+pub fn router() -> Router<Shared> {
+    Router::new()
+        .route("/rpc/{function}", get(rpc::read_only).post(rpc::call).fallback(rpc::method_not_allowed))
+        .route(
+            "/{table}",
+            get(table::read).post(table::write).put(table::write).patch(table::write).delete(table::write),
+        )
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(async || no_such_path())
+}
+
+fn no_such_path() -> RestError {
+    RestError::new(StatusCode::NOT_FOUND, "PGRST125", "Invalid path specified in request URL")
+}
+
+async fn method_not_allowed(method: axum::http::Method) -> RestError {
+    let message = format!("Unsupported HTTP method: {}", error::cut(method.as_str()));
+    RestError::new(StatusCode::METHOD_NOT_ALLOWED, "PGRST117", message)
+}

@@ -1,0 +1,112 @@
+//! What the headers of a request say about the answer: its form, whether to count, which schema is meant.
+
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+
+use super::error::{RestError, cut};
+
+const OBJECT: &str = "application/vnd.pgrst.object+json";
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+/// The names under which Daymark's tables go: Supabase's default, and that of their schema on PostgreSQL.
+const SCHEMAS: [&str; 2] = ["public", "daymark"];
+
+/// What an answer looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// An array of rows.
+    Array,
+    /// The one row that there is, as `single()` asks for it.
+    Object,
+}
+
+impl Form {
+    /// The first media type in `Accept` that can be made.
+    pub(super) fn accepted(headers: &HeaderMap) -> Result<Self, RestError> {
+        let accepted = listed(headers, &header::ACCEPT);
+        if accepted.is_empty() {
+            return Ok(Self::Array);
+        }
+        let known = accepted.iter().find_map(|media_type| match media_type.split(';').next()?.trim() {
+            // `;nulls=stripped` is another answer than what would be sent.
+            _ if media_type.contains("nulls=") => None,
+            OBJECT | "application/vnd.pgrst.object" => Some(Self::Object),
+            "application/json" | "application/vnd.pgrst.array+json" | "application/*" | "*/*" => {
+                Some(Self::Array)
+            }
+            _ => None,
+        });
+        known.ok_or_else(|| {
+            let message = format!("None of these media types are available: {}", cut(&accepted.join(", ")));
+            RestError::new(StatusCode::NOT_ACCEPTABLE, "PGRST107", message)
+        })
+    }
+
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Self::Array => "application/json; charset=utf-8",
+            Self::Object => "application/vnd.pgrst.object+json; charset=utf-8",
+        }
+    }
+}
+
+/// Whether all rows are to be counted. Estimates are exact here.
+pub(super) fn wants_count(headers: &HeaderMap) -> bool {
+    let counting = ["count=exact", "count=planned", "count=estimated"];
+    listed(headers, &PREFER).iter().any(|preference| counting.contains(&preference.as_str()))
+}
+
+/// Fails when the header `name` (`Accept-Profile` or `Content-Profile`) means the tables of somebody else.
+pub(super) fn require_schema(headers: &HeaderMap, name: &'static str) -> Result<(), RestError> {
+    match listed(headers, &HeaderName::from_static(name))
+        .into_iter()
+        .find(|name| !SCHEMAS.contains(&name.as_str()))
+    {
+        None => Ok(()),
+        Some(other) => {
+            let message = format!("Invalid schema: {}", cut(&other));
+            Err(RestError::new(StatusCode::NOT_ACCEPTABLE, "PGRST106", message)
+                .hint(format!("Only the following schemas are exposed: {}", SCHEMAS.join(", "))))
+        }
+    }
+}
+
+/// The members of a list, which may come in several headers; those that are no text left out.
+fn listed(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    let members =
+        values.flat_map(|value| value.split(',')).map(str::trim).filter(|member| !member.is_empty());
+    members.map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &'static str, values: &[&str]) -> HeaderMap {
+        let name = HeaderName::from_static(name);
+        values.iter().map(|value| (name.clone(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn the_form_is_what_the_client_can_read() {
+        let form = |accept| Form::accepted(&headers("accept", &[accept])).map_err(|error| error.code);
+        assert_eq!(Form::accepted(&HeaderMap::new()).unwrap(), Form::Array);
+        assert_eq!(form("application/json"), Ok(Form::Array));
+        assert_eq!(form("text/html,application/xml;q=0.9,*/*;q=0.8"), Ok(Form::Array));
+        assert_eq!(form(OBJECT), Ok(Form::Object));
+        assert_eq!(form("text/csv"), Err("PGRST107"));
+        assert_eq!(form("application/vnd.pgrst.array+json;nulls=stripped"), Err("PGRST107"));
+    }
+
+    #[test]
+    fn counting_may_be_one_preference_of_several() {
+        assert!(wants_count(&headers("prefer", &["return=representation", "x, count=exact"])));
+        assert!(!wants_count(&headers("prefer", &["count=none"])));
+    }
+
+    #[test]
+    fn other_schemas_are_not_there() {
+        assert!(require_schema(&headers("accept-profile", &["public"]), "accept-profile").is_ok());
+        let error = require_schema(&headers("accept-profile", &["auth"]), "accept-profile").unwrap_err();
+        assert_eq!(error.code, "PGRST106");
+    }
+}

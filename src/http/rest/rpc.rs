@@ -1,0 +1,209 @@
+//! `/rest/v1/rpc/{function}`: the two functions that start runs. A run is a job, which goes on when the client has left.
+//!
+//! **Architecture Invariant:** only finished days are recorded, whatever a client asks for.
+
+use std::time::Instant;
+
+use axum::{
+    body::Bytes,
+    extract::{
+        Path, RawQuery, State,
+        rejection::{BytesRejection, PathRejection},
+    },
+    http::{HeaderMap, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use jiff::civil::Date;
+use serde_json::{Map, Value, json};
+
+use super::{
+    caller::{self, Caller},
+    error::{RestError, cut},
+    negotiate::{Form, require_schema},
+    value,
+};
+use crate::{
+    access::Scope,
+    collect::CollectError,
+    config,
+    http::{
+        Shared,
+        jobs::{Outcome, Task},
+    },
+};
+
+/// A function that can be called, with the names of its parameters in the order of the alphabet.
+#[derive(Clone, Copy)]
+struct Function {
+    name: &'static str,
+    required: &'static [&'static str],
+    optional: &'static [&'static str],
+}
+
+const COLLECT: Function =
+    Function { name: "collect_daily_metrics", required: &[], optional: &["target_date"] };
+const BACKFILL: Function =
+    Function { name: "backfill_daily_metrics", required: &["start_date"], optional: &["end_date"] };
+
+pub(super) async fn call(
+    State(service): State<Shared>,
+    caller: Caller,
+    name: Result<Path<String>, PathRejection>,
+    RawQuery(parameters): RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, RestError> {
+    let Ok(Path(name)) = name else { return Err(super::no_such_path()) };
+    require_schema(&headers, "content-profile")?;
+    let form = Form::accepted(&headers)?;
+    let arguments = arguments(body)?;
+    let function = find(&name, &arguments)?;
+    caller::require(caller, Scope::Collect, &format!("function {name}"))?;
+    if parameters.is_some_and(|parameters| !parameters.is_empty()) {
+        return Err(RestError::not_implemented("filters, columns and limits on what a function returns"));
+    }
+    let row = match function.name {
+        "collect_daily_metrics" => collect(&service, &arguments).await?,
+        _ => backfill(&service, &arguments).await?,
+    };
+    let body = match form {
+        Form::Array => json!([row]),
+        Form::Object => row,
+    };
+    let headers = [
+        (header::CONTENT_TYPE, form.content_type()),
+        (header::CONTENT_RANGE, "0-0/*"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    Ok((headers, body.to_string()).into_response())
+}
+
+/// GET and HEAD call functions that read; there are none.
+pub(super) async fn read_only(name: Result<Path<String>, PathRejection>) -> RestError {
+    let Ok(Path(name)) = name else { return super::no_such_path() };
+    match find_named(&name) {
+        None => unknown(&name, &Map::new()),
+        Some(_) => RestError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "25006",
+            "cannot execute INSERT in a read-only transaction",
+        )
+        .hint("Call the function with POST."),
+    }
+}
+
+pub(super) async fn method_not_allowed(method: Method) -> RestError {
+    let message = format!("Cannot use the {} method on RPC", cut(method.as_str()));
+    RestError::new(StatusCode::METHOD_NOT_ALLOWED, "PGRST101", message)
+}
+
+/// Records the day; by default the last finished one.
+async fn collect(service: &Shared, arguments: &Map<String, Value>) -> Result<Value, RestError> {
+    let started = Instant::now();
+    let context = &service.context;
+    let date = date(arguments, "target_date")?.unwrap_or_else(|| context.last_finished());
+    let outcome = finished(service, Task::Collect { date, metrics: Vec::new() }).await?;
+    Ok(json!({
+        "metrics_collected": outcome.recorded,
+        "execution_time_ms": milliseconds(started),
+        "status": outcome.status,
+        "collection_date": date,
+        "metrics_already_recorded": outcome.already_there,
+    }))
+}
+
+/// Records the missing days up to `end_date`, or to the last finished day where `end_date` is a later one: clients name
+/// today when they mean as far as possible. The answer says which day it was.
+async fn backfill(service: &Shared, arguments: &Map<String, Value>) -> Result<Value, RestError> {
+    let started = Instant::now();
+    let context = &service.context;
+    let last_finished = context.last_finished();
+    let from = date(arguments, "start_date")?.ok_or_else(|| {
+        RestError::bad_request("22004", "start_date must not be null")
+            .hint("Name the first day that you want.")
+    })?;
+    let to = date(arguments, "end_date")?.unwrap_or(last_finished).min(last_finished);
+    if from > last_finished {
+        let ready_at = context.calendar.display(context.ready_at(from));
+        return Err(CollectError::Unfinished { date: from, ready_at, last_finished }.into());
+    }
+    let task = Task::Backfill { from: Some(from), to: Some(to), metrics: Vec::new() };
+    let outcome = finished(service, task).await?;
+    Ok(json!({
+        "dates_processed": context.calendar.days(from, to).len(),
+        "total_metrics": outcome.recorded,
+        "execution_time_ms": milliseconds(started),
+        "end_date": to,
+        "status": outcome.status,
+        "metrics_already_recorded": outcome.already_there,
+    }))
+}
+
+async fn finished(service: &Shared, task: Task) -> Result<Outcome, RestError> {
+    let outcome = service.jobs.start(task).finished().await;
+    match outcome.error {
+        Some(error) => Err(RestError::of_run(&error)),
+        None => Ok(outcome),
+    }
+}
+
+fn milliseconds(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The body as an object; none is an empty one.
+fn arguments(body: Result<Bytes, BytesRejection>) -> Result<Map<String, Value>, RestError> {
+    let body =
+        body.map_err(|rejection| RestError::new(rejection.status(), "PGRST102", rejection.body_text()))?;
+    match serde_json::from_slice(&body) {
+        _ if body.is_empty() => Ok(Map::new()),
+        Ok(Value::Object(arguments)) => Ok(arguments),
+        _ => Err(RestError::bad_request("PGRST102", "Empty or invalid json")),
+    }
+}
+
+/// A date among the arguments; none where it is NULL or left out.
+fn date(arguments: &Map<String, Value>, name: &str) -> Result<Option<Date>, RestError> {
+    match arguments.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => value::date(text).map(Some),
+        Some(other) => value::date(&other.to_string()).map(Some),
+    }
+}
+
+fn find_named(name: &str) -> Option<Function> {
+    [COLLECT, BACKFILL].into_iter().find(|function| function.name == name)
+}
+
+/// The function of that name that takes these arguments.
+fn find(name: &str, arguments: &Map<String, Value>) -> Result<Function, RestError> {
+    let fits = |function: &Function| {
+        let known = |name: &String| {
+            function.required.contains(&name.as_str()) || function.optional.contains(&name.as_str())
+        };
+        arguments.keys().all(known) && function.required.iter().all(|name| arguments.contains_key(*name))
+    };
+    find_named(name).filter(fits).ok_or_else(|| unknown(name, arguments))
+}
+
+fn unknown(name: &str, arguments: &Map<String, Value>) -> RestError {
+    let names: Vec<_> = arguments.keys().map(String::as_str).collect();
+    let (message, details) = match names.join(", ") {
+        none if none.is_empty() => (" without parameters".to_owned(), " without parameters".to_owned()),
+        some if names.len() == 1 => (format!("({})", cut(&some)), format!(" with parameter {}", cut(&some))),
+        some => (format!("({})", cut(&some)), format!(" with parameters {}", cut(&some))),
+    };
+    let shown = cut(name);
+    let message = format!("Could not find the function public.{shown}{message} in the schema cache");
+    let error = RestError::new(StatusCode::NOT_FOUND, "PGRST202", message).details(format!(
+        "Searched for the function public.{shown}{details}, but no matches were found in the schema cache."
+    ));
+    let meant = find_named(name)
+        .map(|function| [function.required, function.optional].concat())
+        .map(|parameters| format!("public.{name}({})", parameters.join(", ")))
+        .or_else(|| Some(format!("public.{}", config::nearest(name, [COLLECT.name, BACKFILL.name])?)));
+    match meant {
+        Some(meant) => error.hint(format!("Perhaps you meant to call the function {meant}")),
+        None => error,
+    }
+}

@@ -1,0 +1,27 @@
+//! `/rest/v1`: with each store, with the real supabase-js, beside a real PostgREST, and with whatever strings there are.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod injection;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod postgrest;
+mod runs;
+mod site;
+mod supabase;
+#[path = "../support/mod.rs"]
+mod support;
+mod tables;
+#[expect(dead_code, reason = "other tests use the rest of it")]
+#[path = "../collect/world.rs"]
+mod world;
+
+/// Runs the same test with both stores.
+#[macro_export]
+macro_rules! on_both_stores {
+    ($($name:ident),* $(,)?) => {
+        mod on_postgres { $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::$name($crate::site::Site::postgres().await).await })* }
+        mod on_sqlite { $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::$name($crate::site::Site::sqlite().await).await })* }
+    };
+}

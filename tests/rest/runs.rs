@@ -1,0 +1,149 @@
+//! The functions that start runs.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use daymark::store::LockName;
+use serde_json::json;
+
+use crate::{
+    on_both_stores,
+    site::Site,
+    world::{LAST_FINISHED, january},
+};
+
+on_both_stores!(
+    a_day_is_recorded_by_name_and_by_default,
+    only_finished_days_are_recorded,
+    a_backfill_ends_with_the_last_finished_day,
+    a_day_that_somebody_else_is_at_is_busy,
+    the_same_call_twice_is_one_run,
+    arguments_are_checked_before_anything_runs,
+    only_those_who_may_collect_do,
+);
+
+async fn a_day_is_recorded_by_name_and_by_default(site: Site) {
+    let answer = site.call("collect_daily_metrics", r#"{"target_date": "2025-01-09"}"#).await;
+    assert_eq!((answer.status, answer.header("content-range")), (200, "0-0/*"), "{}", answer.text);
+    let row = &answer.json()[0];
+    assert_eq!(row["metrics_collected"], 4);
+    assert_eq!(row["status"], "completed");
+    assert_eq!(row["collection_date"], "2025-01-09");
+    assert!(row["execution_time_ms"].is_u64());
+    for (arguments, already) in [("", 0), ("{}", 4), (r#"{"target_date": null}"#, 4)] {
+        let answer = site.call("collect_daily_metrics", arguments).await;
+        let row = &answer.json()[0];
+        assert_eq!(row["collection_date"], LAST_FINISHED.to_string(), "{arguments}");
+        assert_eq!(row["metrics_already_recorded"], already, "{arguments}");
+    }
+    assert_eq!(site.world.records().await.len(), 8);
+}
+
+async fn only_finished_days_are_recorded(site: Site) {
+    for date in ["2025-01-11", "2025-01-12", "2999-01-01"] {
+        let answer = site.call("collect_daily_metrics", &json!({ "target_date": date }).to_string()).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, "22023"), "{}", answer.text);
+        let error = answer.json();
+        assert!(error["message"].as_str().unwrap().contains("it can be recorded from 2"), "{error}");
+        assert!(error["hint"].as_str().unwrap().contains("2025-01-10"), "{error}");
+    }
+    assert_eq!(site.call("collect_daily_metrics", r#"{"target_date": "1899-12-31"}"#).await.code(), "22023");
+    assert!(site.world.runs().await.is_empty());
+}
+
+async fn a_backfill_ends_with_the_last_finished_day(site: Site) {
+    let answer = site
+        .call("backfill_daily_metrics", r#"{"start_date": "2025-01-08", "end_date": "2025-01-11"}"#)
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let row = &answer.json()[0];
+    assert_eq!(row["dates_processed"], 3);
+    assert_eq!(row["total_metrics"], 12);
+    assert_eq!(row["end_date"], "2025-01-10");
+    assert!(row["execution_time_ms"].is_u64());
+    let again = site.call("backfill_daily_metrics", r#"{"start_date": "2025-01-07"}"#).await;
+    let row = &again.json()[0];
+    assert_eq!(
+        (row["total_metrics"].as_u64(), row["metrics_already_recorded"].as_u64()),
+        (Some(4), Some(12))
+    );
+    for (start, end) in [("2025-01-11", "2025-01-12"), ("2025-01-05", "2025-01-04")] {
+        let arguments = json!({"start_date": start, "end_date": end}).to_string();
+        let answer = site.call("backfill_daily_metrics", &arguments).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, "22023"), "{}", answer.text);
+    }
+}
+
+async fn a_day_that_somebody_else_is_at_is_busy(site: Site) {
+    let other = site.world.another_process();
+    let held = other.store.try_lock(&LockName::Day(january(10))).await.unwrap().unwrap();
+    let answer = site.call("collect_daily_metrics", "{}").await;
+    assert_eq!((answer.status, answer.code().as_str()), (409, "55P03"), "{}", answer.text);
+    drop(held);
+    assert_eq!(site.call("collect_daily_metrics", "{}").await.status, 200);
+}
+
+async fn the_same_call_twice_is_one_run(site: Site) {
+    let written = AtomicUsize::new(0);
+    let call = async || {
+        let answer = site.call("backfill_daily_metrics", r#"{"start_date": "2025-01-01"}"#).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let total = answer.json()[0]["total_metrics"].as_u64().unwrap();
+        written.fetch_max(usize::try_from(total).unwrap(), Ordering::Relaxed);
+    };
+    tokio::join!(call(), call());
+    assert_eq!(written.into_inner(), 40);
+    assert_eq!(site.world.records().await.len(), 40);
+}
+
+async fn arguments_are_checked_before_anything_runs(site: Site) {
+    for (function, arguments, status, code) in [
+        ("collect_daily_metrics", r#"{"target_date": "10.1.2025"}"#, 400, "22007"),
+        ("collect_daily_metrics", r#"{"target_date": "2025-02-30"}"#, 400, "22008"),
+        ("collect_daily_metrics", r#"{"target_date": 20250110}"#, 400, "22007"),
+        (
+            "collect_daily_metrics",
+            r#"{"target_date": "2025-01-10'; DROP TABLE daily_metrics; --"}"#,
+            400,
+            "22007",
+        ),
+        ("collect_daily_metrics", r#"{"date": "2025-01-10"}"#, 404, "PGRST202"),
+        ("collect_daily_metrics", r#"["2025-01-10"]"#, 400, "PGRST102"),
+        ("collect_daily_metrics", "{", 400, "PGRST102"),
+        ("collect_daily_metrics?select=status", "{}", 400, "PGRST127"),
+        ("backfill_daily_metrics", "{}", 404, "PGRST202"),
+        ("backfill_daily_metrics", r#"{"start_date": null}"#, 400, "22004"),
+        ("backfill_daily_metrics", r#"{"start_date": "x"}"#, 400, "22007"),
+        ("collect_daily_metric", "{}", 404, "PGRST202"),
+        ("pg_sleep", r#"{"seconds": 10}"#, 404, "PGRST202"),
+    ] {
+        let answer = site.call(function, arguments).await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (status, code),
+            "{function} {arguments}: {}",
+            answer.text
+        );
+    }
+    let hint = site.call("collect_daily_metric", "{}").await.json()["hint"].clone();
+    assert_eq!(hint, "Perhaps you meant to call the function public.collect_daily_metrics");
+    assert!(site.world.runs().await.is_empty());
+}
+
+async fn only_those_who_may_collect_do(site: Site) {
+    let call = async |headers: &[(&str, &str)]| {
+        let answer = site.ask("POST", "rpc/collect_daily_metrics", headers, "{}").await;
+        (answer.status, answer.code())
+    };
+    assert_eq!(call(&[("apikey", "reader")]).await, (403, "42501".to_owned()));
+    assert_eq!(call(&[("apikey", "anonymous")]).await, (401, "42501".to_owned()));
+    assert_eq!(call(&[]).await, (401, "PGRST302".to_owned()));
+    for method in ["GET", "HEAD"] {
+        let answer = site.ask(method, "rpc/collect_daily_metrics", &[("apikey", "service")], "").await;
+        assert_eq!(answer.status, 405, "{method}");
+    }
+    assert_eq!(
+        site.ask("PUT", "rpc/collect_daily_metrics", &[("apikey", "service")], "").await.code(),
+        "PGRST101"
+    );
+    assert!(site.world.runs().await.is_empty());
+}

@@ -1,0 +1,169 @@
+//! A server's router around a world, to be asked directly or over a socket. The header `apikey` holds the role.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::Command,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::Request,
+    http::HeaderMap,
+    middleware::{Next, from_fn},
+    response::Response,
+};
+use daymark::{
+    access::{Access, Principal, RateLimit, Role, Scope, Scopes},
+    collect::{self, BackfillRequest, Cancellation},
+    config::{AccessSettings, HttpSettings, QuerySettings},
+    http::{Service, rest},
+};
+use jiff::civil::Weekday;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use crate::world::{Heard, World};
+
+pub struct Site {
+    pub world: World,
+    router: Router,
+}
+
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The code of an error, or nothing.
+    pub fn code(&self) -> String {
+        match self.status < 400 || self.text.is_empty() {
+            true => String::new(),
+            false => self.json()["code"].as_str().unwrap().to_owned(),
+        }
+    }
+}
+
+impl Site {
+    pub async fn postgres() -> Self {
+        Self::around(World::postgres().await)
+    }
+
+    pub async fn sqlite() -> Self {
+        Self::around(World::sqlite().await)
+    }
+
+    fn around(world: World) -> Self {
+        let query = QuerySettings { week_start: Weekday::Monday, max_points: 365 };
+        let http = HttpSettings {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            cache: false,
+            cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            request_timeout: Duration::from_secs(30),
+            max_concurrent_requests: 100,
+            shutdown: Duration::from_secs(1),
+        };
+        // Not asked here: the router below has no layers but its own.
+        let access = AccessSettings {
+            public_read: false,
+            jwt_secret: None,
+            jwks: None,
+            jwt_audience: "authenticated".to_owned(),
+            jwt_issuer: None,
+            admin_column: None,
+            rate_limit_per_minute: 100,
+        };
+        let limit = RateLimit::new(access.rate_limit_per_minute);
+        let context = world.context.clone();
+        let (store, platform) = (Arc::clone(&context.store), Arc::clone(&context.platform));
+        let access = Access::new(access, store, platform, Arc::clone(&context.clock));
+        let service = Arc::new(Service::new(context.clone(), context, query, http, access, limit));
+        let router = Router::new().nest("/rest/v1", rest::router()).with_state(service);
+        Self { world, router: router.layer(from_fn(admit)) }
+    }
+
+    /// With all days recorded.
+    pub async fn recorded(self) -> Self {
+        let cancel = Cancellation::never();
+        let request = BackfillRequest::default();
+        collect::backfill(&self.world.context, &request, &Heard::default(), &cancel).await.unwrap();
+        self
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[("apikey", "service")], "").await
+    }
+
+    pub async fn get_with(&self, path: &str, header: (&str, &str)) -> Answer {
+        self.ask("GET", path, &[("apikey", "service"), header], "").await
+    }
+
+    pub async fn call(&self, function: &str, arguments: &str) -> Answer {
+        self.ask("POST", &format!("rpc/{function}"), &[("apikey", "service")], arguments).await
+    }
+
+    /// `path` is that below `/rest/v1/`.
+    pub async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(format!("/rest/v1/{}", escaped(path)));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, text }
+    }
+
+    /// Answers on a port of its own for as long as the runtime runs.
+    pub async fn listen(&self) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(axum::serve(listener, self.router.clone()).into_future());
+        address
+    }
+}
+
+/// Quotes have no place in a URI.
+pub fn escaped(path: &str) -> String {
+    path.replace('"', "%22")
+}
+
+/// What the server's own authentication does, with names for keys.
+async fn admit(mut request: Request, next: Next) -> Response {
+    let key = request.headers().get("apikey").and_then(|key| key.to_str().ok()).map(str::to_owned);
+    let (role, scopes) = match key.as_deref() {
+        Some("service") => (Role::Service, &[Scope::Read, Scope::Log, Scope::Collect, Scope::Define][..]),
+        Some("reader") => (Role::Reader, &[Scope::Read][..]),
+        Some("anonymous") => (Role::Anonymous, &[Scope::Read][..]),
+        Some("nobody") => (Role::Anonymous, &[][..]),
+        _ => return next.run(request).await,
+    };
+    let subject = Arc::from("key:test");
+    request.extensions_mut().insert(Principal { subject, role, scopes: Scopes::of(scopes) });
+    next.run(request).await
+}
+
+/// The directory of the Node package, with its packages installed.
+pub fn node_package() -> PathBuf {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/supabase");
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/node-packages");
+    let installed = Command::new(script).arg("tests/supabase").output().unwrap();
+    assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
+    directory
+}

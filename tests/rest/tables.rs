@@ -1,0 +1,173 @@
+//! Reading tables.
+
+use daymark::{
+    http::rest::MAX_ROWS,
+    metric::{MetricKey, MetricType, Provenance, Record},
+    store::{NewRun, RunKind},
+};
+use jiff::ToSpan;
+use serde_json::{Map, json};
+use uuid::Uuid;
+
+use crate::{on_both_stores, site::Site, world::instant};
+
+on_both_stores!(
+    rows_are_what_was_asked_for,
+    pages_say_which_rows_they_have,
+    a_head_has_no_body_and_the_count,
+    one_row_as_an_object,
+    nothing_is_cut_off_silently,
+    everybody_sees_what_they_may,
+    what_is_not_there_is_said_so,
+);
+
+async fn rows_are_what_was_asked_for(site: Site) {
+    let site = site.recorded().await;
+    let total =
+        "metric_category=eq.posts_total&select=d:metric_date,value,v:value::text&order=metric_date.desc";
+    let answer = site.get(&format!("daily_metrics?{total}&limit=2")).await;
+    assert_eq!((answer.status, answer.header("content-range")), (200, "0-1/*"));
+    assert_eq!(answer.header("content-type"), "application/json; charset=utf-8");
+    let expected = json!([
+        {"d": "2025-01-10", "value": 55, "v": "55"}, {"d": "2025-01-09", "value": 45, "v": "45"},
+    ]);
+    assert_eq!(answer.json(), expected);
+    let rows = async |query: &str| {
+        site.get(&format!("daily_metrics?{query}")).await.json().as_array().unwrap().len()
+    };
+    assert_eq!(rows("").await, 40);
+    assert_eq!(rows("metric_date=gte.2025-01-09&metric_category=in.(posts_total,\"authors\",x)").await, 4);
+    assert_eq!(rows("metric_category=eq.posts_total&value=gt.9").await, 7, "numbers, not text");
+    assert_eq!(rows("or=(value.gt.50,and(metric_date.eq.2025-01-01,metric_category.eq.authors))").await, 2);
+    assert_eq!(rows("metric_category=not.in.(posts_total,posts_created)&metadata=not.is.null").await, 20);
+    assert_eq!(rows("collection_timestamp=gte.2025-01-11T12:00:00Z").await, 40);
+    assert_eq!(site.get("daily_metrics?metric_date=eq.2030-01-01").await.text, "[]");
+}
+
+async fn pages_say_which_rows_they_have(site: Site) {
+    let site = site.recorded().await;
+    for (path, range, count, status, content_range) in [
+        ("limit=10", "", false, 200, "0-9/*"),
+        ("limit=10", "", true, 206, "0-9/40"),
+        ("offset=30", "", true, 206, "30-39/40"),
+        ("", "", true, 200, "0-39/40"),
+        ("", "5-9", false, 200, "5-9/*"),
+        ("", "5-9", true, 206, "5-9/40"),
+        ("limit=0", "", true, 206, "*/40"),
+        ("offset=41", "", true, 416, "*/40"),
+        ("offset=41", "", false, 200, "*/*"),
+        ("limit=-1", "", false, 416, ""),
+        ("", "9-5", false, 416, ""),
+    ] {
+        let prefer = if count { "count=exact" } else { "" };
+        let headers = [("apikey", "service"), ("range", range), ("range-unit", "items"), ("prefer", prefer)];
+        let answer = site.ask("GET", &format!("daily_metrics?{path}"), &headers, "").await;
+        let found = (answer.status, answer.header("content-range"));
+        assert_eq!(found, (status, content_range), "{path} {range} {count}: {}", answer.text);
+        let applied = if count && status != 416 { "count=exact" } else { "" };
+        assert_eq!(answer.header("preference-applied"), applied);
+    }
+}
+
+async fn a_head_has_no_body_and_the_count(site: Site) {
+    let site = site.recorded().await;
+    let headers = [("apikey", "service"), ("prefer", "count=exact"), ("range", "0-1")];
+    let answer = site.ask("HEAD", "daily_metrics?metric_category=eq.authors&select=*", &headers, "").await;
+    assert_eq!((answer.status, answer.header("content-range")), (200, "0-9/10"), "Range is for GET");
+    assert_eq!(answer.text, "");
+}
+
+async fn one_row_as_an_object(site: Site) {
+    let site = site.recorded().await;
+    let object = ("accept", "application/vnd.pgrst.object+json");
+    let query = "daily_metrics?select=value,metadata&metric_category=eq.posts_total&order=metric_date&limit=";
+    let one = site.get_with(&format!("{query}1"), object).await;
+    assert_eq!((one.status, one.json()), (200, json!({"value": 1, "metadata": {}})), "{}", one.text);
+    for rows in [0, 2] {
+        let answer = site.get_with(&format!("{query}{rows}"), object).await;
+        assert_eq!((answer.status, answer.code().as_str()), (406, "PGRST116"));
+        assert_eq!(answer.json()["details"], format!("The result contains {rows} rows"));
+    }
+}
+
+async fn nothing_is_cut_off_silently(site: Site) {
+    let store = &site.world.context.store;
+    let run = NewRun {
+        id: Uuid::new_v4(),
+        kind: RunKind::Backfill,
+        from: jiff::civil::date(1990, 1, 1),
+        to: jiff::civil::date(2024, 12, 31),
+        started_at: instant("2025-01-11T12:00:00Z"),
+        host: "somewhere".to_owned(),
+        process_id: 7,
+    };
+    store.start_run(&run).await.unwrap();
+    let record = |day: u64| Record {
+        metric_date: run.from + i64::try_from(day).unwrap().days(),
+        key: MetricKey { metric_type: MetricType::Count, category: "posts_total".to_owned() },
+        value: i64::try_from(day).unwrap().into(),
+        metadata: Map::new(),
+        provenance: Provenance::Reconstructed,
+        definition_version: 1,
+        collection_id: run.id,
+        collection_timestamp: run.started_at,
+    };
+    let records: Vec<_> = (0..=MAX_ROWS).map(record).collect();
+    store.commit(&records, None).await.unwrap();
+    let cut = site.get("daily_metrics?select=value&order=metric_date").await;
+    assert_eq!((cut.status, cut.header("content-range")), (206, "0-9999/*"));
+    assert_eq!(cut.json().as_array().unwrap().len() as u64, MAX_ROWS);
+    let rest = site.get("daily_metrics?select=value&order=metric_date&offset=10000").await;
+    assert_eq!((rest.status, rest.json()), (200, json!([{"value": MAX_ROWS}])));
+    let counted = site.get_with("daily_metrics?select=value&limit=20000", ("prefer", "count=exact")).await;
+    assert_eq!((counted.status, counted.header("content-range")), (206, "0-9999/10001"));
+}
+
+async fn everybody_sees_what_they_may(site: Site) {
+    let site = site.recorded().await;
+    let status = async |key: &str, table: &str| {
+        let answer = site.ask("GET", table, &[("apikey", key)], "").await;
+        (answer.status, answer.code())
+    };
+    let denied = |status| (status, "42501".to_owned());
+    let seen = (200, String::new());
+    for table in ["daily_metrics", "metric_definitions"] {
+        assert_eq!(status("service", table).await, seen);
+        assert_eq!(status("reader", table).await, seen);
+        assert_eq!(status("anonymous", table).await, seen);
+        assert_eq!(status("nobody", table).await, denied(401));
+        assert_eq!(status("", table).await, (401, "PGRST302".to_owned()));
+    }
+    assert_eq!(status("service", "metric_collection_log").await, seen);
+    assert_eq!(status("reader", "metric_collection_log").await, denied(403));
+    assert_eq!(status("anonymous", "metric_collection_log").await, denied(401));
+    for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        let answer = site.ask(method, "daily_metrics?value=eq.1", &[("apikey", "service")], "{}").await;
+        assert_eq!((answer.status, answer.code().as_str()), (403, "42501"), "{method}");
+    }
+    let challenge = site.ask("GET", "daily_metrics", &[], "").await;
+    assert_eq!(challenge.header("www-authenticate"), "Bearer");
+    assert_eq!(site.world.records().await.len(), 40);
+}
+
+async fn what_is_not_there_is_said_so(site: Site) {
+    for (path, status, code) in [
+        ("posts", 404, "PGRST205"),
+        ("metric_definition_versions", 404, "PGRST205"),
+        ("sqlite_master", 404, "PGRST205"),
+        ("daily_metrics/x", 404, "PGRST125"),
+        ("daily_metrics?nothing=eq.1", 400, "42703"),
+        ("daily_metrics?tenant_id=eq.default", 400, "42703"),
+        ("daily_metrics?select=*,metric_collection_log(*)", 400, "PGRST200"),
+        ("daily_metrics?value=eq.x", 400, "22P02"),
+    ] {
+        let answer = site.get(path).await;
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{path}: {}", answer.text);
+        let members: Vec<_> = answer.json().as_object().unwrap().keys().cloned().collect();
+        assert_eq!(members, ["code", "details", "hint", "message"]);
+    }
+    let near = site.get("daily_metric").await.json();
+    assert_eq!(near["hint"], "Perhaps you meant the table 'public.daily_metrics'");
+    assert_eq!(site.get_with("daily_metrics", ("accept", "text/csv")).await.code(), "PGRST107");
+    assert_eq!(site.get_with("daily_metrics", ("accept-profile", "auth")).await.code(), "PGRST106");
+}

@@ -1,0 +1,165 @@
+// What a user of supabase-js sees. The server is started by tests/rest/supabase.rs, at noon of 11 January 2025, with a
+// platform that got one post on the first day of January, two on the second and so on to the tenth, a comment each day,
+// and with nothing recorded. The tests build on each other in the order of this file.
+
+import assert from 'node:assert/strict';
+import { mock, test } from 'node:test';
+import { createClient } from '@supabase/supabase-js';
+import { analytics } from './analytics.ts';
+
+mock.timers.enable({ apis: ['Date'], now: Date.parse('2025-01-11T12:00:00Z') });
+
+const url = process.env.DAYMARK_TEST_URL!;
+const connect = (key: string) => createClient(url, key, { auth: { persistSession: false } });
+const supabase = connect('service');
+const reader = connect('reader');
+const user = analytics(supabase);
+
+/** The error of what must fail. */
+async function failure(promise: PromiseLike<unknown>) {
+  try {
+    await promise;
+  } catch (error) {
+    return error as { code: string; message: string; details: string | null; hint: string | null };
+  }
+  assert.fail('there was no error');
+}
+
+test('before anything was recorded there is nothing', async () => {
+  assert.deepEqual(await user.fetchMetrics({ startDate: '2025-01-01', endDate: '2025-01-31' }), []);
+  assert.deepEqual(await user.fetchCurrentMetrics(), { totalUsers: 0, totalPosts: 0, totalComments: 0 });
+  assert.deepEqual(await user.fetchActivityData(), []);
+  assert.equal(await user.getCollectionStatus(), null);
+});
+
+test('today is not finished, and the error says when it will be', async () => {
+  const error = await failure(user.triggerMetricCollection());
+  assert.equal(error.code, '22023');
+  assert.match(error.message, /2025-01-11 is not finished: it can be recorded from 2025-01-12 00:15 UTC/);
+  assert.match(error.hint!, /2025-01-10/);
+  assert.equal(await user.getCollectionStatus(), null);
+});
+
+test('a finished day is recorded, once', async () => {
+  const [first] = await user.triggerMetricCollection('2025-01-10');
+  assert.equal(first.metrics_collected, 6);
+  assert.equal(first.status, 'completed');
+  assert.equal(typeof first.execution_time_ms, 'number');
+  const [again] = await user.triggerMetricCollection('2025-01-10');
+  assert.equal(again.metrics_collected, 0);
+  assert.equal(again.metrics_already_recorded, 6);
+  const { count, data, error } = await supabase
+    .from('daily_metrics')
+    .select('*', { count: 'exact', head: true })
+    .eq('metric_date', '2025-01-10');
+  assert.deepEqual([count, data, error], [6, null, null]);
+  const { data: byDefault } = await supabase.rpc('collect_daily_metrics').single<{ collection_date: string }>();
+  assert.equal(byDefault!.collection_date, '2025-01-10');
+});
+
+test('the backfill script fills everything up to yesterday', async () => {
+  const { error } = await supabase.from('posts').select('created_at').limit(1);
+  assert.equal(error!.code, 'PGRST205');
+  const { startDate, endDate, data } = await user.backfillMetrics();
+  assert.deepEqual([startDate, endDate], ['2024-01-01', '2025-01-11']);
+  assert.equal(data[0].dates_processed, 366 + 10);
+  assert.equal(data[0].end_date, '2025-01-10');
+  assert.equal(data[0].total_metrics, 6 * (366 + 10) - 6);
+  assert.equal(typeof data[0].execution_time_ms, 'number');
+});
+
+test('metrics of a range, all and by category and type', async () => {
+  const january = { startDate: '2025-01-01', endDate: '2025-01-31' };
+  const all = await user.fetchMetrics(january);
+  assert.equal(all.length, 60);
+  assert.deepEqual(all.map((metric) => metric.metric_date), all.map((metric) => metric.metric_date).sort());
+  const categories = ['posts_total', 'comments_created'];
+  const some = await user.fetchMetrics({ ...january, categories, types: ['count'] });
+  assert.equal(some.length, 20);
+  assert.ok(some.every((metric) => categories.includes(metric.metric_category)));
+  assert.deepEqual(await user.fetchMetrics({ ...january, types: ['average'] }), []);
+  const total = some.find((metric) => metric.metric_category === 'posts_total' && metric.metric_date === '2025-01-10');
+  assert.equal(total!.value, 55);
+  assert.match(total!.collection_timestamp, /^2025-01-11T12:00:00(\.\d+)?\+00:00$/);
+  assert.match(total!.id, /^[0-9a-f-]{36}$/);
+  assert.equal(typeof total!.metadata, 'object');
+});
+
+test('the current totals and the activity of the last 30 days', async () => {
+  assert.deepEqual(await user.fetchCurrentMetrics(), { totalUsers: 2, totalPosts: 55, totalComments: 10 });
+  const activity = await user.fetchActivityData();
+  assert.equal(activity.length, 30);
+  assert.deepEqual(activity.at(-1), { date: '2025-01-10', posts: 10, comments: 1 });
+  assert.deepEqual(activity[0], { date: '2024-12-12', posts: 0, comments: 0 });
+});
+
+test('the log tells of the last run', async () => {
+  const status = await user.getCollectionStatus();
+  assert.equal(status!.status, 'completed');
+  assert.equal(status!.error_message, null);
+  const { data } = await supabase.from('metric_collection_log').select('kind').eq('kind', 'backfill').single();
+  assert.deepEqual(data, { kind: 'backfill' });
+});
+
+test('filters, ranges and counts', async () => {
+  const metrics = () => supabase.from('daily_metrics').select('metric_date,value', { count: 'exact' });
+  const values = async (query: PromiseLike<{ data: { value: number }[] | null; error: unknown }>) => {
+    const { data, error } = await query;
+    assert.equal(error, null);
+    return data!.map((row) => row.value);
+  };
+  const created = () => metrics().eq('metric_category', 'posts_created').gte('metric_date', '2025-01-01');
+  assert.deepEqual(await values(created().gt('value', 8).order('value')), [9, 10]);
+  assert.deepEqual(await values(created().lt('value', 3).neq('value', 1)), [2]);
+  assert.deepEqual(await values(created().in('value', [10, 9, 77]).order('value', { ascending: false })), [10, 9]);
+  assert.deepEqual(await values(created().not('value', 'in', '(1,2,3,4,5,6,7)').order('value')), [8, 9, 10]);
+  assert.deepEqual(await values(created().or('value.eq.1,and(value.gt.9,metric_date.eq.2025-01-10)').order('value')), [1, 10]);
+  assert.deepEqual(await values(created().match({ metric_date: '2025-01-04' })), [4]);
+  assert.deepEqual(await values(created().is('metadata', null)), []);
+  const page = await created().order('metric_date').range(2, 4);
+  assert.deepEqual(page.data!.map((row) => row.value), [3, 4, 5]);
+  assert.deepEqual([page.count, page.status], [10, 206]);
+  const beyond = await created().range(20, 29);
+  assert.deepEqual([beyond.error!.code, beyond.status], ['PGRST103', 416]);
+  const { data } = await supabase.from('metric_definitions').select('name:metric_category,is_active').is('is_active', true);
+  assert.deepEqual(data!.map((row) => row.name), [
+    'authors', 'comments_created', 'comments_total', 'posts_created', 'posts_total', 'users_total',
+  ]);
+  const { data: text } = await created().select('value::text').limit(1);
+  assert.deepEqual(text, [{ value: '1' }]);
+});
+
+test('one row or none', async () => {
+  const total = (date: string) =>
+    supabase.from('daily_metrics').select('value').eq('metric_date', date).eq('metric_category', 'posts_total');
+  assert.deepEqual((await total('2025-01-03').single()).data, { value: 6 });
+  const none = await total('2025-01-11').single();
+  assert.deepEqual([none.data, none.error!.code, none.status], [null, 'PGRST116', 406]);
+  const maybe = await total('2025-01-11').maybeSingle();
+  assert.deepEqual([maybe.data, maybe.error], [null, null]);
+  const many = await supabase.from('daily_metrics').select('value').maybeSingle();
+  assert.equal(many.error!.code, 'PGRST116');
+});
+
+test('errors are those of PostgREST', async () => {
+  const { error: column } = await supabase.from('daily_metrics').select('metric_dat');
+  assert.deepEqual([column!.code, column!.message], ['42703', 'column daily_metrics.metric_dat does not exist']);
+  const { error: date } = await supabase.from('daily_metrics').select().eq('metric_date', '2025-02-30');
+  assert.equal(date!.code, '22008');
+  const { error: embedded } = await supabase.from('daily_metrics').select('*,posts(*)');
+  assert.equal(embedded!.code, 'PGRST200');
+  const { error: unknown } = await supabase.rpc('collect_daily_metric', {});
+  assert.equal(unknown!.code, 'PGRST202');
+  const { error: insert, status } = await supabase.from('daily_metrics').insert({ value: 1 });
+  assert.deepEqual([insert!.code, status], ['42501', 403]);
+});
+
+test('a reader reads, and no more', async () => {
+  assert.equal((await analytics(reader).fetchActivityData()).length, 30);
+  const log = await reader.from('metric_collection_log').select();
+  assert.deepEqual([log.error!.code, log.status], ['42501', 403]);
+  const collect = await reader.rpc('collect_daily_metrics', { target_date: '2025-01-10' });
+  assert.deepEqual([collect.error!.code, collect.status], ['42501', 403]);
+  const nobody = await connect('nobody').from('daily_metrics').select();
+  assert.equal(nobody.status, 401);
+});
