@@ -128,6 +128,8 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // For those who say it in another language.
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -4,7 +4,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::{HeaderValue, Method, Uri, header},
-    middleware::from_fn_with_state,
+    middleware::{from_fn, from_fn_with_state},
     routing::get,
 };
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
@@ -27,6 +27,7 @@ pub fn router(service: Shared) -> Router {
         .layer(DefaultBodyLimit::max(api::MAX_BODY))
         .layer(cors(&service.http.cors_origins))
         .layer(from_fn_with_state(service.clone(), guard))
+        .layer(from_fn(rest::translate))
         .with_state(service.clone());
     Router::new()
         .route("/livez", get(health::livez))

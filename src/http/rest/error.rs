@@ -73,16 +73,6 @@ impl RestError {
         Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "PGRST103", message).details(details)
     }
 
-    /// A key or token that cannot be accepted, and why.
-    pub fn unauthenticated(reason: impl Into<Box<str>>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "PGRST301", reason)
-    }
-
-    pub fn too_many_requests(message: impl Into<Box<str>>, retry_after: Duration) -> Self {
-        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "PGRST000", message);
-        Self { retry_after: Some(retry_after), ..error }
-    }
-
     pub fn unavailable(message: impl Into<Box<str>>) -> Self {
         let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "PGRST001", message);
         Self { retry_after: Some(Duration::from_secs(1)), ..error }

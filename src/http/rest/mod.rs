@@ -12,12 +12,14 @@ mod rpc;
 mod scanner;
 mod select;
 mod table;
+mod translate;
 mod value;
 
 use axum::{Router, http::StatusCode, routing::get};
 
 pub use error::RestError;
 pub use range::MAX_ROWS;
+pub use translate::translate;
 
 use super::Shared;
 

@@ -1,0 +1,98 @@
+//! Problems of whatever lies around `/rest/v1` (authentication, limits, timeouts) in PostgREST's shape.
+
+use axum::{
+    extract::Request,
+    http::{StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::error::RestError;
+use crate::http::problem::Problem;
+
+/// A layer around everything; what is not below `/rest/v1` it leaves as it is.
+pub async fn translate(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_ours = path.strip_prefix("/rest/v1").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let mut response = next.run(request).await;
+    match response.extensions_mut().remove::<Problem>() {
+        Some(problem) if is_ours => translated(response, &problem),
+        _ => response,
+    }
+}
+
+/// With the headers of the problem's own response: how long to wait, the request's id, the rate limit.
+fn translated(response: Response, problem: &Problem) -> Response {
+    let status = response.status();
+    let message = problem.detail.as_deref().unwrap_or(&problem.title);
+    let mut translated = RestError::new(status, code(status, &problem.kind), message).into_response();
+    let (mut parts, _) = response.into_parts();
+    for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH] {
+        parts.headers.remove(&name);
+    }
+    translated.headers_mut().extend(parts.headers);
+    translated
+}
+
+/// PostgREST's code where it has one, else PostgreSQL's.
+fn code(status: StatusCode, kind: &str) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "PGRST301",
+        StatusCode::FORBIDDEN => "42501",
+        StatusCode::NOT_FOUND => "PGRST125",
+        StatusCode::METHOD_NOT_ALLOWED => "PGRST117",
+        StatusCode::SERVICE_UNAVAILABLE if kind.ends_with(":timed-out") => "57014",
+        StatusCode::SERVICE_UNAVAILABLE => "PGRST001",
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::PAYLOAD_TOO_LARGE
+        | StatusCode::URI_TOO_LONG
+        | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "54000",
+        status if status.is_client_error() => "PGRST100",
+        _ => "XX000",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        Router,
+        body::{Body, to_bytes},
+        middleware::from_fn,
+        routing::get,
+    };
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn answer(path: &str) -> (Response, String) {
+        let limited = || async { Problem::unavailable("the server is busy").retry_after(7) };
+        let router: Router = Router::new()
+            .route("/rest/v1/x", get(limited))
+            .route("/rest/v1x", get(limited))
+            .layer(from_fn(translate));
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let text = to_bytes(body, usize::MAX).await.unwrap();
+        (Response::from_parts(parts, Body::empty()), String::from_utf8(text.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn problems_have_postgrests_shape_below_rest_only() {
+        let (response, text) = answer("/rest/v1/x").await;
+        assert_eq!(text, r#"{"code":"PGRST001","details":null,"hint":null,"message":"the server is busy"}"#);
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "7");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json; charset=utf-8");
+        let (response, text) = answer("/rest/v1x").await;
+        assert!(text.contains("urn:daymark:problem:unavailable"), "{text}");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    }
+
+    #[test]
+    fn a_time_limit_is_a_cancelled_query() {
+        assert_eq!(code(StatusCode::SERVICE_UNAVAILABLE, "urn:daymark:problem:timed-out"), "57014");
+        assert_eq!(code(StatusCode::TOO_MANY_REQUESTS, ""), "54000");
+        assert_eq!(code(StatusCode::INTERNAL_SERVER_ERROR, ""), "XX000");
+    }
+}
