@@ -81,7 +81,7 @@ pub struct Point {
     pub refused: Option<String>,
     /// Where it was asked for: sample size, numerator and denominator, or labels.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<HashMap<String, Value>>)]
     pub metadata: Option<Map<String, Value>>,
 }
 

@@ -59,7 +59,7 @@ pub struct LatestValue {
     #[schema(value_type = Option<String>, format = DateTime)]
     pub collection_timestamp: Option<Timestamp>,
     pub collection_id: Option<Uuid>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<HashMap<String, Value>>)]
     pub metadata: Option<Map<String, Value>>,
     /// Against 1 day, 7 days and a calendar month before `metric_date`; null where that day is not recorded.
     pub change_from_day_before: Option<Change>,

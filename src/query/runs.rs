@@ -15,10 +15,6 @@ use crate::{
     store::{Run, RunFilter, RunKind, RunStatus},
 };
 
-const KINDS: [RunKind; 2] = [RunKind::Collect, RunKind::Backfill];
-const STATUSES: [RunStatus; 4] =
-    [RunStatus::Running, RunStatus::Completed, RunStatus::Partial, RunStatus::Failed];
-
 /// A question about runs as it comes from outside.
 #[derive(Debug, Clone, Default)]
 pub struct AskedRuns {
@@ -59,8 +55,9 @@ impl RunsQuestion {
                 None
             }
         };
-        let status = reader.words("status", asked.status.as_slice(), "status", &STATUSES, RunStatus::name);
-        let kind = reader.words("kind", asked.kind.as_slice(), "kind of run", &KINDS, RunKind::name);
+        let status =
+            reader.words("status", asked.status.as_slice(), "status", &RunStatus::ALL, RunStatus::name);
+        let kind = reader.words("kind", asked.kind.as_slice(), "kind of run", &RunKind::ALL, RunKind::name);
         let after = asked.cursor.as_deref().and_then(|cursor| reader.take("cursor", cursor::read(cursor)));
         let limit = reader.limit(asked.limit.as_deref(), "runs");
         let filter = RunFilter {
@@ -102,7 +99,7 @@ pub struct RunEntry {
     /// Records written by this run.
     pub metrics_collected: i64,
     pub error_message: Option<String>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<HashMap<String, Value>>)]
     pub error_details: Option<Map<String, Value>>,
     pub host: String,
     pub process_id: u32,
@@ -153,9 +150,9 @@ fn words(words: impl IntoIterator<Item = &'static str>) -> Object {
 }
 
 fn kinds() -> Object {
-    words(KINDS.map(RunKind::name))
+    words(RunKind::ALL.map(RunKind::name))
 }
 
 fn statuses() -> Object {
-    words(STATUSES.map(RunStatus::name))
+    words(RunStatus::ALL.map(RunStatus::name))
 }

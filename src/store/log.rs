@@ -13,6 +13,8 @@ pub enum RunKind {
 }
 
 impl RunKind {
+    pub const ALL: [Self; 2] = [Self::Collect, Self::Backfill];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Collect => "collect",
@@ -21,7 +23,7 @@ impl RunKind {
     }
 
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Collect, Self::Backfill].into_iter().find(|candidate| candidate.name() == name)
+        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
     }
 }
 
@@ -35,6 +37,8 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
+    pub const ALL: [Self; 4] = [Self::Running, Self::Completed, Self::Partial, Self::Failed];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -45,9 +49,7 @@ impl RunStatus {
     }
 
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Running, Self::Completed, Self::Partial, Self::Failed]
-            .into_iter()
-            .find(|candidate| candidate.name() == name)
+        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
     }
 }
 

@@ -340,8 +340,8 @@ export interface components {
             finished_at?: string | null;
             /** Format: uuid */
             id: string;
-            /** @description `collect` or `backfill`. */
-            kind: string;
+            /** @enum {string} */
+            kind: "collect" | "backfill";
             /** @description Records written. */
             recorded?: number | null;
             /**
@@ -382,7 +382,9 @@ export interface components {
             collection_timestamp?: string | null;
             display_name: string;
             format_pattern: string;
-            metadata?: Record<string, never> | null;
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
             metric_category: string;
             /**
              * Format: date
@@ -424,7 +426,9 @@ export interface components {
             /** @description Present and true where labels that were not recorded by name may make the value more. */
             lower_bound?: boolean;
             /** @description Where it was asked for: sample size, numerator and denominator, or labels. */
-            metadata?: Record<string, never> | null;
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
             provenance?: components["schemas"]["PointProvenance"] | null;
             /** @description Why the recorded days make no value. */
             refused?: string | null;
@@ -485,7 +489,9 @@ export interface components {
             collection_end_date: string;
             /** Format: date-time */
             completed_at?: string | null;
-            error_details?: Record<string, never> | null;
+            error_details?: {
+                [key: string]: unknown;
+            } | null;
             error_message?: string | null;
             host: string;
             /** Format: uuid */
@@ -606,7 +612,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description How many days; by default 30 */
-                days?: string;
+                days?: number;
                 /** @description Categories, separated by commas; by default all active metrics */
                 category?: string;
                 /** @description Types, separated by commas: `count`, `average`, `percentage`, `aggregate` */
@@ -633,26 +639,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Credentials are missing or not valid */
@@ -661,26 +648,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The role lacks the scope that this needs */
@@ -689,26 +657,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
@@ -717,26 +666,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The server failed; its log has the details */
@@ -745,26 +675,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
@@ -773,26 +684,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -827,26 +719,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Credentials are missing or not valid */
@@ -855,26 +728,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The role lacks the scope that this needs */
@@ -883,26 +737,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The last day is not finished */
@@ -920,26 +755,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The server failed; its log has the details */
@@ -948,26 +764,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
@@ -976,26 +773,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1030,26 +808,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Credentials are missing or not valid */
@@ -1058,26 +817,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The role lacks the scope that this needs */
@@ -1086,26 +826,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The day is not finished */
@@ -1123,26 +844,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The server failed; its log has the details */
@@ -1151,26 +853,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
@@ -1179,26 +862,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1227,26 +891,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Credentials are missing or not valid */
@@ -1255,26 +900,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The role lacks the scope that this needs */
@@ -1283,26 +909,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
@@ -1311,26 +918,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The server failed; its log has the details */
@@ -1339,26 +927,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
@@ -1367,26 +936,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1394,8 +944,7 @@ export interface operations {
     export: {
         parameters: {
             query?: {
-                /** @description `csv` (the default), `json`, `ndjson` or `parquet` */
-                format?: string;
+                format?: "csv" | "json" | "ndjson" | "parquet";
                 /** @description The first day, `YYYY-MM-DD`; by default the first recorded one */
                 from?: string;
                 /** @description The last day, `YYYY-MM-DD`; by default the last finished day */
@@ -1404,10 +953,8 @@ export interface operations {
                 category?: string;
                 /** @description Types, separated by commas: `count`, `average`, `percentage`, `aggregate` */
                 type?: string;
-                /** @description `day` (the default), `week`, `month`, `quarter` or `year` */
-                interval?: string;
-                /** @description The first day of a week: `monday` … `sunday`; by default as configured */
-                week_start?: string;
+                interval?: "day" | "week" | "month" | "quarter" | "year";
+                week_start?: "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
             };
             header?: never;
             path?: never;
@@ -1433,26 +980,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Credentials are missing or not valid */
@@ -1461,26 +989,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The role lacks the scope that this needs */
@@ -1489,26 +998,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description These values do not add up over days */
@@ -1526,26 +1016,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The server failed; its log has the details */
@@ -1554,26 +1025,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
@@ -1582,26 +1034,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1633,26 +1066,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Credentials are missing or not valid */
@@ -1661,26 +1075,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The role lacks the scope that this needs */
@@ -1689,26 +1084,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description There is no such job */
@@ -1726,26 +1102,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The server failed; its log has the details */
@@ -1754,26 +1111,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
@@ -1782,26 +1120,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1835,26 +1154,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Credentials are missing or not valid */
@@ -1863,26 +1163,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The role lacks the scope that this needs */
@@ -1891,26 +1172,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
@@ -1919,26 +1181,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The server failed; its log has the details */
@@ -1947,26 +1190,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
@@ -1975,26 +1199,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2012,12 +1217,11 @@ export interface operations {
                 type?: string;
                 /** @description Intervals, separated by commas: `day` (the default), `week`, `month`, `quarter`, `year` */
                 interval?: string;
-                /** @description The first day of a week: `monday` … `sunday`; by default as configured */
-                week_start?: string;
+                week_start?: "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
                 /** @description `true`: points carry the metadata of their records */
-                metadata?: string;
+                metadata?: boolean;
                 /** @description Series a page, from 1 to 200; by default 50 */
-                limit?: string;
+                limit?: number;
                 /** @description `next_cursor` of the page before; the other parameters must be the same */
                 cursor?: string;
             };
@@ -2042,26 +1246,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Credentials are missing or not valid */
@@ -2070,26 +1255,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The role lacks the scope that this needs */
@@ -2098,26 +1264,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description These values do not add up over days */
@@ -2135,26 +1282,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The server failed; its log has the details */
@@ -2163,26 +1291,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
@@ -2191,26 +1300,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2222,12 +1312,10 @@ export interface operations {
                 from?: string;
                 /** @description Only runs of days up to this one, `YYYY-MM-DD`; together with `from` */
                 to?: string;
-                /** @description `running`, `completed`, `partial` or `failed` */
-                status?: string;
-                /** @description `collect` or `backfill` */
-                kind?: string;
+                status?: "running" | "completed" | "partial" | "failed";
+                kind?: "collect" | "backfill";
                 /** @description Runs a page, from 1 to 200; by default 50 */
-                limit?: string;
+                limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
             };
@@ -2252,26 +1340,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Credentials are missing or not valid */
@@ -2280,26 +1349,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The role lacks the scope that this needs */
@@ -2308,26 +1358,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
@@ -2336,26 +1367,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The server failed; its log has the details */
@@ -2364,26 +1376,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
@@ -2392,26 +1385,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2443,26 +1417,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Credentials are missing or not valid */
@@ -2471,26 +1426,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The role lacks the scope that this needs */
@@ -2499,26 +1435,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description There is no such run */
@@ -2536,26 +1453,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The server failed; its log has the details */
@@ -2564,26 +1462,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
@@ -2592,26 +1471,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2640,26 +1500,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Credentials are missing or not valid */
@@ -2668,26 +1509,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The role lacks the scope that this needs */
@@ -2696,26 +1518,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
@@ -2724,26 +1527,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The server failed; its log has the details */
@@ -2752,26 +1536,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
@@ -2780,26 +1545,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description What was wrong this time, where, and what to do. */
-                        detail?: string | null;
-                        /** @description Every parameter that was wrong. */
-                        errors?: components["schemas"]["InvalidParameter"][];
-                        /**
-                         * Format: int64
-                         * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status code.
-                         */
-                        status: number;
-                        /** @description The sort of problem in words. */
-                        title: string;
-                        /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

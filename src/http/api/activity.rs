@@ -23,6 +23,7 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub struct ActivityParameters {
     /// How many days; by default 30
+    #[param(value_type = Option<u16>, minimum = 1)]
     days: Option<String>,
     /// Categories, separated by commas; by default all active metrics
     category: Option<String>,

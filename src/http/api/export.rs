@@ -13,7 +13,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{lists::list, refusals::Refusals};
+use super::{choices, lists::list, refusals::Refusals};
 use crate::{
     config::{shown, suggestion},
     http::{
@@ -29,6 +29,7 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub struct ExportParameters {
     /// `csv` (the default), `json`, `ndjson` or `parquet`
+    #[param(schema_with = choices::formats, required = false)]
     format: Option<String>,
     /// The first day, `YYYY-MM-DD`; by default the first recorded one
     #[param(format = Date)]
@@ -41,8 +42,10 @@ pub struct ExportParameters {
     /// Types, separated by commas: `count`, `average`, `percentage`, `aggregate`
     r#type: Option<String>,
     /// `day` (the default), `week`, `month`, `quarter` or `year`
+    #[param(schema_with = choices::intervals, required = false)]
     interval: Option<String>,
     /// The first day of a week: `monday` … `sunday`; by default as configured
+    #[param(schema_with = choices::weekdays, required = false)]
     week_start: Option<String>,
 }
 

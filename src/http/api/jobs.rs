@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{body::Body, none::NoParameters, refusals::Refusals};
+use super::{body::Body, choices, none::NoParameters, refusals::Refusals};
 use crate::{
     access::Principal,
     collect::Failure,
@@ -60,7 +60,7 @@ pub struct BackfillRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct JobAnswer {
     id: Uuid,
-    /// `collect` or `backfill`.
+    #[schema(schema_with = choices::run_kinds)]
     kind: &'static str,
     status: JobStatus,
     #[schema(value_type = String, format = DateTime)]

@@ -5,7 +5,7 @@ use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{lists::list, refusals::Refusals};
+use super::{choices, lists::list, refusals::Refusals};
 use crate::{
     http::{
         answer::Answer,
@@ -35,10 +35,13 @@ pub struct SeriesParameters {
     /// Intervals, separated by commas: `day` (the default), `week`, `month`, `quarter`, `year`
     interval: Option<String>,
     /// The first day of a week: `monday` … `sunday`; by default as configured
+    #[param(schema_with = choices::weekdays, required = false)]
     week_start: Option<String>,
     /// `true`: points carry the metadata of their records
+    #[param(value_type = Option<bool>)]
     metadata: Option<String>,
     /// Series a page, from 1 to 200; by default 50
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 200)]
     limit: Option<String>,
     /// `next_cursor` of the page before; the other parameters must be the same
     cursor: Option<String>,

@@ -2,6 +2,7 @@
 
 mod activity;
 mod body;
+mod choices;
 mod definitions;
 mod export;
 mod jobs;

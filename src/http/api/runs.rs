@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{none::NoParameters, refusals::Refusals};
+use super::{choices, none::NoParameters, refusals::Refusals};
 use crate::{
     http::{middleware::admit::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared},
     query::{self, AskedRuns, RunEntry, RunsAnswer, RunsQuestion},
@@ -26,10 +26,13 @@ pub struct RunsParameters {
     #[param(format = Date)]
     to: Option<String>,
     /// `running`, `completed`, `partial` or `failed`
+    #[param(schema_with = choices::run_statuses, required = false)]
     status: Option<String>,
     /// `collect` or `backfill`
+    #[param(schema_with = choices::run_kinds, required = false)]
     kind: Option<String>,
     /// Runs a page, from 1 to 200; by default 50
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 200)]
     limit: Option<String>,
     /// `next_cursor` of the page before
     cursor: Option<String>,

@@ -1,0 +1,33 @@
+//! The words that a parameter may be, for the document.
+
+use jiff::civil::Weekday;
+use utoipa::openapi::{Object, ObjectBuilder, Type};
+
+use crate::{
+    query::{ExportFormat, Interval, weekday},
+    store::{RunKind, RunStatus},
+};
+
+pub fn formats() -> Object {
+    one_of(ExportFormat::ALL.map(ExportFormat::name))
+}
+
+pub fn intervals() -> Object {
+    one_of(Interval::ALL.map(Interval::name))
+}
+
+pub fn weekdays() -> Object {
+    one_of(Weekday::Monday.cycle_forward().take(7).map(weekday))
+}
+
+pub fn run_kinds() -> Object {
+    one_of(RunKind::ALL.map(RunKind::name))
+}
+
+pub fn run_statuses() -> Object {
+    one_of(RunStatus::ALL.map(RunStatus::name))
+}
+
+fn one_of(words: impl IntoIterator<Item = &'static str>) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
+}
