@@ -11,7 +11,12 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{body::Body, choices, none::NoParameters, refusals::Refusals};
+use super::{
+    body::Body,
+    choices,
+    none::NoParameters,
+    refusals::{BodyRefusals, Refusals},
+};
 use crate::{
     access::Principal,
     collect::Failure,
@@ -105,6 +110,7 @@ fn strict_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date
             headers(("Location" = String, description = "Where the job is"))),
         (status = 409, description = "The day is not finished", body = Problem,
             content_type = "application/problem+json"),
+        BodyRefusals,
         Refusals,
     ),
 )]
@@ -131,6 +137,7 @@ pub async fn collect(
             headers(("Location" = String, description = "Where the job is"))),
         (status = 409, description = "The last day is not finished", body = Problem,
             content_type = "application/problem+json"),
+        BodyRefusals,
         Refusals,
     ),
 )]

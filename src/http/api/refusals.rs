@@ -17,13 +17,31 @@ pub enum Refusals {
     /// The role lacks the scope that this needs
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
+    /// The URI is too long
+    #[response(status = 414, content_type = "application/problem+json")]
+    LongUri(Problem),
     /// Too many requests, or too many failures to authenticate; `Retry-After` says when to come again
     #[response(status = 429, content_type = "application/problem+json")]
     TooMany(Problem),
+    /// The headers are too large; beyond 64 KiB the answer has no body
+    #[response(status = 431, content_type = "application/problem+json")]
+    LargeHeaders(Problem),
     /// The server failed; its log has the details
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
     /// Busy, too slow, or without its store; `Retry-After` says when to come again
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(Problem),
+}
+
+/// What may be wrong with a body as such.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it is read by the derive macro only")]
+pub enum BodyRefusals {
+    /// The body is too large
+    #[response(status = 413, content_type = "application/problem+json")]
+    Large(Problem),
+    /// The body is not JSON
+    #[response(status = 415, content_type = "application/problem+json")]
+    Other(Problem),
 }
