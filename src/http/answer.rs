@@ -9,7 +9,7 @@ use axum::{
 };
 use bytes::Bytes;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
+use twox_hash::XxHash3_128;
 
 use super::problem::Problem;
 
@@ -46,10 +46,10 @@ impl Answer {
     }
 
     fn new(body: Bytes) -> Self {
-        let hash = Sha256::digest(&body);
-        let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let hash = XxHash3_128::oneshot(&body);
         // Weak: the compressed forms have the same one. Hexadecimal digits are always a header value.
-        let tag = HeaderValue::try_from(format!("W/\"{hex}\"")).unwrap_or(HeaderValue::from_static("W/\"\""));
+        let tag =
+            HeaderValue::try_from(format!("W/\"{hash:032x}\"")).unwrap_or(HeaderValue::from_static("W/\"\""));
         Self { body, tag, gzip: OnceLock::new(), brotli: OnceLock::new() }
     }
 

@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::Request};
+use futures_util::FutureExt;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -10,7 +11,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tower::ServiceExt;
 
@@ -71,13 +72,12 @@ impl Bound {
                 },
                 () = stop.cancelled() => break,
             };
-            let connection = connection(stream, peer, router.clone());
-            let connection = graceful.watch(connection);
-            tokio::spawn(async move {
-                // Clients break connections off all the time.
-                let _ = connection.await;
-                drop(permit);
-            });
+            tokio::spawn(answer(graceful.watch(connection(stream, peer, router.clone())), permit));
+        }
+        // Clients that are connected already, but were not accepted yet, are in flight too.
+        while let Some(Ok((stream, peer))) = self.listener.accept().now_or_never() {
+            let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else { break };
+            tokio::spawn(answer(graceful.watch(connection(stream, peer, router.clone())), permit));
         }
         drop(self.listener);
         tracing::info!("stopping");
@@ -88,6 +88,12 @@ impl Bound {
         service.jobs.stop().await;
         upkeep.abort();
     }
+}
+
+async fn answer(connection: impl Future<Output = hyper::Result<()>>, permit: OwnedSemaphorePermit) {
+    // Clients break connections off all the time.
+    let _ = connection.await;
+    drop(permit);
 }
 
 fn connection(

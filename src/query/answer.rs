@@ -1,7 +1,7 @@
 //! The shape of an answer about series. Field names and types are the documented ones of the API.
 
 use jiff::{Timestamp, civil::Date};
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 use utoipa::{
     ToSchema,
@@ -51,44 +51,80 @@ pub struct Series {
 }
 
 /// A day, or the days of a week, month, quarter or year that are in the range.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, ToSchema)]
 pub struct Point {
+    /// Whether this is a point of the interval `day`, of which `from` and `value` say it all.
+    #[schema(ignore)]
+    pub is_day: bool,
     #[schema(value_type = String, format = Date)]
     pub from: Date,
-    #[schema(value_type = String, format = Date)]
+    /// Not in the interval `day`.
+    #[schema(value_type = String, format = Date, required = false)]
     pub to: Date,
     /// Null where nothing is recorded, which is not zero.
     pub value: Option<Exact>,
-    /// How many of the days are recorded.
+    /// How many of the days are recorded. Not in the interval `day`.
+    #[schema(required = false)]
     pub days_recorded: usize,
-    /// How many of the days are over and exist in the time zone.
+    /// How many of the days are over and exist in the time zone. Not in the interval `day`.
+    #[schema(required = false)]
     pub days_due: usize,
-    /// Whether every day of the whole interval is recorded and in the range.
+    /// Whether every day of the whole interval is recorded and in the range. Not in the interval `day`.
+    #[schema(required = false)]
     pub complete: bool,
     pub provenance: Option<PointProvenance>,
     /// The version of the definition that made the value, where it was one.
     pub definition_version: Option<i32>,
     /// In longer intervals, the day that the value of a stock is of.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = Date)]
     pub value_date: Option<Date>,
     /// Present and true where labels that were not recorded by name may make the value more.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub lower_bound: bool,
     /// Why the recorded days make no value.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
     /// Where it was asked for: sample size, numerator and denominator, or labels.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<HashMap<String, Value>>)]
     pub metadata: Option<Map<String, Value>>,
 }
 
+impl Serialize for Point {
+    /// A year of days is most of an answer: what a day's own date says already is left out, and so is what is not there.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("from", &self.from)?;
+        if !self.is_day {
+            map.serialize_entry("to", &self.to)?;
+        }
+        map.serialize_entry("value", &self.value)?;
+        if !self.is_day {
+            map.serialize_entry("days_recorded", &self.days_recorded)?;
+            map.serialize_entry("days_due", &self.days_due)?;
+            map.serialize_entry("complete", &self.complete)?;
+        }
+        map.serialize_entry("provenance", &self.provenance)?;
+        map.serialize_entry("definition_version", &self.definition_version)?;
+        if let Some(date) = &self.value_date {
+            map.serialize_entry("value_date", date)?;
+        }
+        if self.lower_bound {
+            map.serialize_entry("lower_bound", &true)?;
+        }
+        if let Some(reason) = &self.refused {
+            map.serialize_entry("refused", reason)?;
+        }
+        if let Some(metadata) = &self.metadata {
+            map.serialize_entry("metadata", metadata)?;
+        }
+        map.end()
+    }
+}
+
 impl Point {
-    /// A point of which nothing is recorded.
+    /// A day that is not recorded; `days_due` is 1 if it is over.
     pub(super) fn empty(days: Bucket, days_due: usize) -> Self {
         Self {
+            is_day: true,
             from: days.from,
             to: days.to,
             value: None,

@@ -231,6 +231,7 @@ fn bucket_point(
     let version = days.first().map(|day| day.definition_version);
     let one_version = days.iter().all(|day| Some(day.definition_version) == version);
     Ok(Point {
+        is_day: false,
         from: clipped.from,
         to: clipped.to,
         days_recorded: days.len(),

@@ -13,7 +13,6 @@ use axum::{
 };
 use futures_util::FutureExt;
 use tracing::Instrument;
-use uuid::Uuid;
 
 use crate::http::{problem::Problem, service::Shared};
 
@@ -56,7 +55,7 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
         .get(REQUEST_ID)
         .filter(|id| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.as_bytes().iter().all(harmless));
     // Hexadecimal digits are always a header value.
-    let new = || HeaderValue::try_from(Uuid::new_v4().simple().to_string());
+    let new = || HeaderValue::try_from(format!("{:032x}", fastrand::u128(..)));
     given.cloned().or_else(|| new().ok()).unwrap_or(HeaderValue::from_static("none"))
 }
 

@@ -14,6 +14,8 @@ use crate::{database::FaultClass, store::StoreError};
 const MAX_CONNECTIONS: u32 = 4;
 /// For a connection to be made, or to come free.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A session that was used within this time is used again without being tried first, which takes a round trip.
+const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// How long a statement waits for a table that somebody else has locked, in milliseconds.
 const LOCK_TIMEOUT_MS: u32 = 30_000;
 
@@ -27,6 +29,10 @@ pub(super) fn pool(options: PgConnectOptions, schema: &str) -> PgPool {
     PgPoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
         .acquire_timeout(CONNECT_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|session, use_so_far| {
+            Box::pin(async move { Ok(use_so_far.idle_for < TEST_AFTER_IDLE || session.ping().await.is_ok()) })
+        })
         .after_connect(move |session, _| {
             let settings = settings.clone();
             Box::pin(async move { session.execute(AssertSqlSafe(settings)).await.map(drop) })
@@ -37,10 +43,12 @@ pub(super) fn pool(options: PgConnectOptions, schema: &str) -> PgPool {
 /// These are set by statements and not as startup parameters, which connection poolers refuse. They do need a pooler
 /// that leaves a session to one client as long as it lasts. Commits must survive a crash of the server whatever it is
 /// configured to; a setting that asks for more than that is left as it is. Instants that the server writes as text are
-/// UTC.
+/// UTC. Statements are planned once: every one goes by a key or an index whatever its parameters are, partitions are left
+/// out when it runs, and planning takes longer than running does.
 fn settings(schema: &str) -> String {
     format!(
         "SET search_path TO {}, pg_temp; SET lock_timeout TO {LOCK_TIMEOUT_MS}; SET TimeZone TO 'UTC';
+         SET plan_cache_mode TO force_generic_plan;
          SELECT set_config('synchronous_commit', 'on', FALSE) WHERE current_setting('synchronous_commit') = 'off'",
         quoted(schema)
     )
