@@ -21,6 +21,6 @@ mod service;
 mod telemetry;
 
 pub use docs::openapi_json;
-pub use router::router;
+pub use router::{router, surrounded};
 pub use server::{Bound, Peer};
 pub use service::{Service, Shared};

@@ -19,16 +19,7 @@ use super::{
 
 pub fn router(service: Shared) -> Router {
     let (api, _) = api::router().split_for_parts();
-    let answers = api
-        .nest("/rest/v1", rest::router())
-        .layer(from_fn_with_state(service.clone(), admit))
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(api::MAX_BODY))
-        .layer(cors(&service.http.cors_origins))
-        .layer(from_fn_with_state(service.clone(), guard))
-        .layer(from_fn(rest::translate))
-        .with_state(service.clone());
+    let answers = surrounded(api.nest("/rest/v1", rest::router()), service.clone());
     Router::new()
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
@@ -37,6 +28,19 @@ pub fn router(service: Shared) -> Router {
         .with_state(service)
         .merge(docs::page())
         .merge(answers)
+}
+
+/// `routes` with everything that lies around a handler, from the inside out.
+pub fn surrounded(routes: Router<Shared>, service: Shared) -> Router {
+    routes
+        .layer(from_fn_with_state(service.clone(), admit))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(api::MAX_BODY))
+        .layer(cors(&service.http.cors_origins))
+        .layer(from_fn_with_state(service.clone(), guard))
+        .layer(from_fn(rest::translate))
+        .with_state(service)
 }
 
 async fn not_found(uri: Uri) -> Problem {

@@ -93,3 +93,16 @@ async fn requests_are_counted_by_route() {
         assert!(counted.contains(line), "{counted}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_panics_is_a_problem_and_nothing_more() {
+    let site = Site::sqlite().await;
+    let panics = async || -> () { panic!("a defect, with a secret in it") };
+    let routes = axum::Router::new().route("/panics", axum::routing::get(panics));
+    let routes = daymark::http::surrounded(routes, site.service.clone());
+    let site = site.with_routes(routes).await;
+    let reply = site.get("/panics").await;
+    assert_eq!((reply.status, reply.problem().as_str()), (500, "internal"));
+    assert!(!reply.text().contains("secret"), "{}", reply.text());
+    assert_eq!(site.get("/panics").await.status, 500, "the server goes on");
+}

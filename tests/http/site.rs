@@ -109,6 +109,15 @@ impl Site {
         Self { world, service, address, reader, admin, stop, server }
     }
 
+    /// The same service behind other routes, at another address.
+    pub async fn with_routes(self, routes: axum::Router) -> Self {
+        let bound = Bound::at(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = bound.address();
+        let (stop, stopped) = Cancellation::new();
+        let server = tokio::spawn(bound.serve(routes, Arc::clone(&self.service), stopped));
+        Self { address, stop, server, ..self }
+    }
+
     /// Asks the server to stop, as SIGTERM does.
     pub fn stop(&self) {
         self.stop.cancel();

@@ -410,12 +410,12 @@ export interface components {
         };
         /** @description A day, or the days of a week, month, quarter or year that are in the range. */
         Point: {
-            /** @description Whether every day of the whole interval is recorded and in the range. */
-            complete: boolean;
-            /** @description How many of the days are over and exist in the time zone. */
-            days_due: number;
-            /** @description How many of the days are recorded. */
-            days_recorded: number;
+            /** @description Whether every day of the whole interval is recorded and in the range. Not in the interval `day`. */
+            complete?: boolean;
+            /** @description How many of the days are over and exist in the time zone. Not in the interval `day`. */
+            days_due?: number;
+            /** @description How many of the days are recorded. Not in the interval `day`. */
+            days_recorded?: number;
             /**
              * Format: int32
              * @description The version of the definition that made the value, where it was one.
@@ -432,8 +432,11 @@ export interface components {
             provenance?: components["schemas"]["PointProvenance"] | null;
             /** @description Why the recorded days make no value. */
             refused?: string | null;
-            /** Format: date */
-            to: string;
+            /**
+             * Format: date
+             * @description Not in the interval `day`.
+             */
+            to?: string;
             value?: components["schemas"]["Decimal"] | null;
             /**
              * Format: date
