@@ -2,12 +2,14 @@
 
 use std::{
     collections::VecDeque,
+    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
+use futures_util::FutureExt;
 use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 use tokio::{sync::watch, task::JoinSet};
@@ -58,6 +60,20 @@ pub struct Outcome {
     pub failed: Vec<Failure>,
     /// Why the job as a whole failed.
     pub error: Option<Arc<CollectError>>,
+}
+
+impl Outcome {
+    fn failed(finished_at: Timestamp) -> Self {
+        Self {
+            status: JobStatus::Failed,
+            finished_at,
+            run: None,
+            recorded: 0,
+            already_there: 0,
+            failed: Vec::new(),
+            error: None,
+        }
+    }
 }
 
 pub struct Job {
@@ -157,9 +173,14 @@ impl Jobs {
         self.lock().jobs.iter().find(|job| job.id == id).cloned()
     }
 
+    /// Asks all jobs to end what they are committing.
+    pub fn ask_to_stop(&self) {
+        self.canceller.cancel();
+    }
+
     /// Asks all jobs to stop, and waits until they have closed their log entries.
     pub async fn stop(&self) {
-        self.canceller.cancel();
+        self.ask_to_stop();
         let mut running = std::mem::take(&mut self.lock().running);
         while running.join_next().await.is_some() {}
     }
@@ -170,23 +191,29 @@ impl Jobs {
 }
 
 async fn work(context: Context, job: Arc<Job>, cancellation: Cancellation) {
+    let outcome = AssertUnwindSafe(run(&context, &job, &cancellation)).catch_unwind().await;
+    if matches!(job.task, Task::Collect { .. }) {
+        job.done_days.store(1, Ordering::Relaxed);
+    }
+    // The panic's own message was written by the panic hook. A job without an outcome would run for ever.
+    let outcome = outcome.unwrap_or_else(|_| Outcome::failed(context.clock.now()));
+    job.outcome.send_replace(Some(outcome));
+}
+
+async fn run(context: &Context, job: &Job, cancellation: &Cancellation) -> Outcome {
     let outcome = match &job.task {
         Task::Collect { date, metrics } => {
             job.total_days.store(1, Ordering::Relaxed);
-            let report = collect::collect_day(&context, Some(*date), metrics, &cancellation).await;
+            let report = collect::collect_day(context, Some(*date), metrics, cancellation).await;
             report.map(|report| of_day(&report, context.clock.now()))
         }
         Task::Backfill { from, to, metrics } => {
             let request = BackfillRequest { from: *from, to: *to, only: metrics.clone(), dry_run: false };
-            let report = collect::backfill(&context, &request, job.as_ref(), &cancellation).await;
+            let report = collect::backfill(context, &request, job, cancellation).await;
             report.map(|report| of_backfill(&report, context.clock.now()))
         }
     };
-    let outcome = outcome.unwrap_or_else(|error| of_error(error, context.clock.now()));
-    if matches!(job.task, Task::Collect { .. }) {
-        job.done_days.store(1, Ordering::Relaxed);
-    }
-    job.outcome.send_replace(Some(outcome));
+    outcome.unwrap_or_else(|error| of_error(error, context.clock.now()))
 }
 
 fn of_status(status: Option<RunStatus>) -> JobStatus {
@@ -227,13 +254,5 @@ fn of_error(error: CollectError, finished_at: Timestamp) -> Outcome {
         _ => JobStatus::Failed,
     };
     tracing::error!(%error, "a run that a request started failed");
-    Outcome {
-        status,
-        finished_at,
-        run: None,
-        recorded: 0,
-        already_there: 0,
-        failed: Vec::new(),
-        error: Some(Arc::new(error)),
-    }
+    Outcome { status, error: Some(Arc::new(error)), ..Outcome::failed(finished_at) }
 }

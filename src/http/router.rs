@@ -25,6 +25,7 @@ pub fn router(service: Shared) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(docs::document))
+        .method_not_allowed_fallback(method_not_allowed)
         .with_state(service)
         .merge(docs::page())
         .merge(answers)

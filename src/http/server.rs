@@ -59,8 +59,12 @@ impl Bound {
         let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let upkeep = tokio::spawn(keep_up(Arc::clone(&service)));
         loop {
+            let permit = tokio::select! {
+                permit = Arc::clone(&connections).acquire_owned() => permit,
+                () = stop.cancelled() => break,
+            };
             // Closed it never is; were it, this would end the server rather than go on without a limit.
-            let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { break };
+            let Ok(permit) = permit else { break };
             let (stream, peer) = tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok(accepted) => accepted,
@@ -81,6 +85,8 @@ impl Bound {
         }
         drop(self.listener);
         tracing::info!("stopping");
+        // Requests may be waiting for them.
+        service.jobs.ask_to_stop();
         let finished = tokio::time::timeout(service.http.shutdown, graceful.shutdown()).await;
         if finished.is_err() {
             tracing::warn!("requests in flight did not finish in time and are cut off");

@@ -71,9 +71,22 @@ fn explained(gap: Gap, metric: &Metric, last_finished: Date) -> SeriesGap {
         to: gap.last,
         days: gap.days,
         cause: gap.cause.name(),
-        explanation: gap.cause.to_string(),
+        explanation: explanation(&gap.cause),
         ready_at: None,
         fill: fill(&gap, metric, last_finished),
+    }
+}
+
+/// What anybody may know who may read the record: what exactly went wrong, where and in which process is in the
+/// collection log, for those who may see that.
+fn explanation(cause: &GapCause) -> String {
+    match cause {
+        GapCause::Failed { .. } => "the run failed; the collection log says why".to_owned(),
+        GapCause::TimedOut { .. } => "the run took too long; the collection log says more".to_owned(),
+        GapCause::Running { .. } => "a run is at work on it".to_owned(),
+        GapCause::NeverCollected | GapCause::DefinedLater { .. } | GapCause::NotReconstructible => {
+            cause.to_string()
+        }
     }
 }
 

@@ -116,13 +116,13 @@ async fn attempt(
     installation.succeed(arguments);
     let after = installation.ledger().await;
     after.assert_sound_after(&before);
-    // A server may still write the entry of a run whose process is dead already: such a run was not seen running.
+    // A server may still carry out what a process sent before it died: such a run was not seen running, or was seen
+    // running and is complete after all.
     let died = after.runs.iter().filter(|run| run.message.contains("died")).count();
     assert!(died <= kills.landed, "{died} runs died of {} kills", kills.landed);
     for run in &after.runs {
         let died = run.message.contains("died");
         assert_eq!(run.status, if died { "failed" } else { "completed" }, "{run:?}");
-        assert!(died || !kills.dead.contains(&run.id), "{run:?} was killed");
         assert_eq!(run.metrics_collected, after.written_by(run), "{run:?}");
     }
 }

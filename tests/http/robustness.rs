@@ -106,3 +106,9 @@ async fn a_handler_that_panics_is_a_problem_and_nothing_more() {
     assert!(!reply.text().contains("secret"), "{}", reply.text());
     assert_eq!(site.get("/panics").await.status, 500, "the server goes on");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_is_asked_for_with_get() {
+    let site = Site::sqlite().await;
+    assert_eq!(site.send("POST", "/livez", &[], None).await.problem(), "method-not-allowed");
+}

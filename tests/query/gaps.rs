@@ -46,7 +46,10 @@ async fn every_gap_has_its_cause(archive: Archive) {
             "11..12 not_yet_due -",
         ]
     );
-    assert_eq!(mood.gaps[1].explanation, "failed: no such column");
+    assert_eq!(
+        mood.gaps[1].explanation, "the run failed; the collection log says why",
+        "and not what the log says"
+    );
     let last = mood.gaps.last().unwrap();
     assert_eq!(last.ready_at.unwrap().to_string(), "2025-01-12T00:15:00Z");
     assert!(last.explanation.contains("2025-01-12 00:15 UTC"), "{}", last.explanation);

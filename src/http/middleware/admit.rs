@@ -22,7 +22,8 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 
 pub async fn admit(State(service): State<Shared>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    // What cannot be read is not nothing: it is wrong.
+    let text = |name| parts.headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
     let credentials = Credentials {
         authorization: text(header::AUTHORIZATION),
         api_key: text(API_KEY),
@@ -100,7 +101,10 @@ fn is_from_here(headers: &HeaderMap) -> bool {
         let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
     };
-    let host_is_here = text(header::HOST).is_none_or(is_here);
+    // Somebody forwarded it who need not have asked where it came from.
+    let is_forwarded =
+        ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name));
+    let host_is_here = !is_forwarded && text(header::HOST).is_none_or(is_here);
     let origin_is_here = text(header::ORIGIN)
         .is_none_or(|origin| origin.split_once("://").is_some_and(|(_, host)| is_here(host)));
     host_is_here && origin_is_here
@@ -203,6 +207,10 @@ mod tests {
         for origin in ["https://evil.example", "null", "http://127.0.0.1.evil.example"] {
             assert!(!allowed(header::ORIGIN, origin), "{origin}");
         }
+        assert!(
+            !allowed(HeaderName::from_static("x-forwarded-for"), "192.0.2.1"),
+            "a proxy stands before it"
+        );
         assert!(is_from_here(&HeaderMap::new()), "programs need not say");
     }
 

@@ -16,6 +16,9 @@ use tracing::Instrument;
 
 use crate::http::{problem::Problem, service::Shared};
 
+/// Requests that wait for a run to end, as the clients of these functions do.
+const RUNS: &str = "/rest/v1/rpc/";
+const RUN_TIMEOUT: Duration = Duration::from_secs(3600);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest path with its query string, in bytes.
 const MAX_TARGET: usize = 8 * 1024;
@@ -31,9 +34,9 @@ pub async fn guard(State(service): State<Shared>, request: Request, next: Next) 
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
     let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
-    service.telemetry.in_flight(1.0);
+    let counted = InFlight::count(&service);
     let mut response = limited(&service, request, next).instrument(span.clone()).await;
-    service.telemetry.in_flight(-1.0);
+    drop(counted);
     let (status, took) = (response.status().as_u16(), started.elapsed());
     service.telemetry.answered(method, route.as_deref().unwrap_or("none"), status, took);
     span.in_scope(|| {
@@ -46,6 +49,22 @@ pub async fn guard(State(service): State<Shared>, request: Request, next: Next) 
     });
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// Counts a request until this is dropped: answered, or given up by its client.
+struct InFlight<'a>(&'a Shared);
+
+impl<'a> InFlight<'a> {
+    fn count(service: &'a Shared) -> Self {
+        service.telemetry.in_flight(1.0);
+        Self(service)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.telemetry.in_flight(-1.0);
+    }
 }
 
 /// The client's own id if it is harmless, else a new one.
@@ -81,15 +100,19 @@ async fn limited(service: &Shared, request: Request, next: Next) -> Response {
     let Ok(_permit) = service.permits.try_acquire() else {
         return Problem::unavailable("the server is busy; try again in a moment").into_response();
     };
+    let limit = match request.uri().path().starts_with(RUNS) {
+        true => RUN_TIMEOUT,
+        false => service.http.request_timeout,
+    };
     let answering = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(service.http.request_timeout, answering).await {
+    match tokio::time::timeout(limit, answering).await {
         Ok(Ok(response)) => response,
         // The panic's own message was written by the panic hook.
         Ok(Err(_)) => {
             tracing::error!("the handler panicked");
             Problem::internal().into_response()
         }
-        Err(_) => timed_out(service.http.request_timeout).into_response(),
+        Err(_) => timed_out(limit).into_response(),
     }
 }
 

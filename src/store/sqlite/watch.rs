@@ -4,7 +4,9 @@
 //! on it, SQLite's own included.
 
 use std::{
-    fs, io,
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -13,9 +15,9 @@ use std::{
 use super::SqliteStore;
 use crate::store::watch::{SharedWatch, Watch};
 
-/// File times are as fine as the kernel's tick, 1 to 10 ms. Until the files have been left alone for longer than that,
-/// a further commit might not be seen.
-const TICK: Duration = Duration::from_millis(20);
+/// A commit is seen by readers when it is on the disk, which is after the file's time was set; and file times are as fine
+/// as the kernel's tick, 1 to 10 ms. Until the files have been left alone for this long, nothing is kept.
+const SETTLED: Duration = Duration::from_secs(2);
 
 struct Files {
     database: PathBuf,
@@ -35,9 +37,11 @@ impl Watch for Files {
             other => other.ok()?,
         };
         let latest = database.max(wal);
-        SystemTime::now().duration_since(latest).ok().filter(|age| *age > TICK)?;
-        let since_epoch = latest.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-        u64::try_from(since_epoch.as_nanos()).ok()
+        SystemTime::now().duration_since(latest).ok().filter(|age| *age > SETTLED)?;
+        let mut hasher = DefaultHasher::new();
+        // Both: a clock that was set back must not hide the later of them.
+        (database, wal).hash(&mut hasher);
+        Some(hasher.finish())
     }
 }
 
