@@ -1,7 +1,11 @@
 //! Runs whose process died. A process holds the lock of its run as long as it lives, so a run that is logged as
 //! running and whose lock can be taken has nobody behind it.
 
-use crate::store::{Finish, LockName, Run, RunFilter, RunStatus, Store, StoreError};
+use jiff::civil::Date;
+
+use crate::store::{
+    Finish, LockName, LoggedRun, Run, RunFilter, RunStatus, SeriesQuestion, Store, StoreError,
+};
 
 use super::{CollectError, Context};
 
@@ -21,9 +25,13 @@ pub(super) async fn running(store: &dyn Store) -> Result<Vec<Run>, StoreError> {
     store.runs(&RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() }).await
 }
 
-/// Whether a process stands behind a run that is logged as running.
-pub(super) async fn is_alive(store: &dyn Store, run: &Run) -> Result<bool, StoreError> {
-    Ok(store.try_lock(&run.lock()).await?.is_none())
+/// Those of the runs over `from..=to` that did not complete, newest first.
+pub(super) async fn incomplete(
+    store: &dyn Store,
+    from: Date,
+    to: Date,
+) -> Result<Vec<LoggedRun>, StoreError> {
+    Ok(store.series(&SeriesQuestion { from, to, metrics: Vec::new() }).await?.runs)
 }
 
 /// What the log says about a dead run.

@@ -36,7 +36,7 @@ pub use day::{DayReport, RecordedMetric, collect_day};
 pub use definitions::{AppliedChange, ApplyReport, FieldChange, ZoneChange, apply, diff};
 pub use error::CollectError;
 pub use failure::Failure;
-pub use gaps::{Gap, GapCause, GapReport, History, gaps, ranges as gap_ranges};
+pub use gaps::{Gap, GapCause, GapReport, History, gaps, missing};
 pub use recount::{plan, recount};
 pub use resolve::resolve;
 pub use selection::LeftOut;

@@ -47,7 +47,10 @@ pub async fn status(context: &Context) -> Result<StatusReport, CollectError> {
     let last_run = store.runs(&newest).await?.into_iter().next();
     let completed = RunFilter { status: Some(RunStatus::Completed), ..newest };
     let last_run_is_dead = match &last_run {
-        Some(run) if run.status == RunStatus::Running => !dead_runs::is_alive(store, run).await?,
+        Some(run) if run.status == RunStatus::Running => {
+            let incomplete = dead_runs::incomplete(store, run.from, run.to).await?;
+            incomplete.iter().any(|logged| logged.run.id == run.id && logged.is_dead())
+        }
         _ => false,
     };
     let recorded = store.recorded_span().await?;

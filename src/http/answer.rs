@@ -23,6 +23,7 @@ const BROTLI_WINDOW: u32 = 20;
 pub struct Answer {
     body: Bytes,
     tag: HeaderValue,
+    is_passing: bool,
     gzip: OnceLock<Bytes>,
     brotli: OnceLock<Bytes>,
 }
@@ -50,7 +51,16 @@ impl Answer {
         // Weak: the compressed forms have the same one. Hexadecimal digits are always a header value.
         let tag =
             HeaderValue::try_from(format!("W/\"{hash:032x}\"")).unwrap_or(HeaderValue::from_static("W/\"\""));
-        Self { body, tag, gzip: OnceLock::new(), brotli: OnceLock::new() }
+        Self { body, tag, is_passing: false, gzip: OnceLock::new(), brotli: OnceLock::new() }
+    }
+
+    /// Sets whether it may become wrong without anything being committed.
+    pub fn passing(self, is_passing: bool) -> Self {
+        Self { is_passing, ..self }
+    }
+
+    pub fn is_passing(&self) -> bool {
+        self.is_passing
     }
 
     /// About how much memory it takes.

@@ -1,10 +1,14 @@
 //! Answers kept in memory: for minutes at most, and not a moment longer than what they tell is all that is recorded.
 //! Requests for an answer that is being made wait for it, so that many at once ask the store once.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::civil::Date;
-use moka::future::Cache as Kept;
+use moka::{Expiry, future::Cache as Kept};
 
 use super::{answer::Answer, problem::Problem, telemetry::Telemetry};
 use crate::store::SharedWatch;
@@ -15,6 +19,9 @@ const MAX_SIZE: u64 = 32 << 20;
 const CURRENT: Duration = Duration::from_secs(5 * 60);
 /// How long activity is kept.
 const ACTIVITY: Duration = Duration::from_secs(10 * 60);
+
+/// How long an answer is kept that may become wrong without anything being committed: a run that it tells of may die.
+const PASSING: Duration = Duration::from_secs(1);
 
 /// How long an answer may be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +40,14 @@ struct Question {
     request: Box<str>,
 }
 
+struct PassingSoon;
+
+impl Expiry<Question, Arc<Answer>> for PassingSoon {
+    fn expire_after_create(&self, _: &Question, answer: &Arc<Answer>, _: Instant) -> Option<Duration> {
+        answer.is_passing().then_some(PASSING)
+    }
+}
+
 pub struct Cache {
     watch: SharedWatch,
     enabled: bool,
@@ -49,6 +64,7 @@ impl Cache {
                 })
                 .max_capacity(MAX_SIZE)
                 .time_to_live(time_to_live)
+                .expire_after(PassingSoon)
                 .build()
         };
         Self { watch, enabled, current: kept(CURRENT), activity: kept(ACTIVITY) }

@@ -8,7 +8,7 @@ use utoipa::{
     openapi::{Object, ObjectBuilder, Type},
 };
 
-use super::{Bucket, Exact, Interval, RollUp};
+use super::{Bucket, Exact, Interval, RollUp, gap::RUNNING};
 use crate::metric::{MetricType, Provenance};
 
 /// Series of points, one for each metric and interval asked.
@@ -29,6 +29,13 @@ pub struct SeriesAnswer {
     pub series: Vec<Series>,
     /// For the next page of series; null on the last one.
     pub next_cursor: Option<String>,
+}
+
+impl SeriesAnswer {
+    /// Whether the answer may become wrong without anything being committed: a run at work explains a gap, and may die.
+    pub fn is_passing(&self) -> bool {
+        self.series.iter().flat_map(|series| &series.gaps).any(|gap| gap.cause == RUNNING)
+    }
 }
 
 /// The points of one metric in one interval.

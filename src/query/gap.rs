@@ -4,64 +4,32 @@ use jiff::civil::Date;
 
 use super::{Fill, Metric, SeriesGap, range::Range};
 use crate::{
-    collect::{Context, Gap, GapCause, History, gap_ranges},
-    store::{RecordedDay, Run, StoreError},
+    collect::{Context, Gap, GapCause, History, missing},
+    store::RecordedDay,
 };
 
 /// Every cause that a gap can have.
-pub(super) const CAUSES: [&str; 7] = [
-    "never_collected",
-    "failed",
-    "timed_out",
-    "running",
-    "defined_later",
-    "not_reconstructible",
-    NOT_YET_DUE,
-];
+pub(super) const CAUSES: [&str; 7] =
+    ["never_collected", "failed", "timed_out", RUNNING, "defined_later", "not_reconstructible", NOT_YET_DUE];
+pub(super) const RUNNING: &str = "running";
 const NOT_YET_DUE: &str = "not_yet_due";
-
-/// The days of the range without a record, among those that are over.
-pub(super) fn missing(range: &Range, recorded: &[RecordedDay]) -> Vec<Date> {
-    let due = range.days.partition_point(|day| *day <= range.last_finished);
-    let mut there = recorded.iter().map(|day| day.date).peekable();
-    let mut is_there = |day: &Date| {
-        while there.next_if(|recorded| recorded < day).is_some() {}
-        there.next_if_eq(day).is_some()
-    };
-    range.days.iter().take(due).copied().filter(|day| !is_there(day)).collect()
-}
-
-/// What the log says about the missing days of all series; the store is asked only about runs that cover one of them.
-pub(super) async fn history(
-    context: &Context,
-    runs: Vec<Run>,
-    missing: &[Vec<Date>],
-) -> Result<Option<History>, StoreError> {
-    let all = || missing.iter().flatten().copied();
-    let (Some(first), Some(last)) = (all().min(), all().max()) else { return Ok(None) };
-    let covers_one = |run: &Run| all().any(|day| run.from <= day && day <= run.to);
-    let runs = runs.into_iter().filter(covers_one).collect();
-    History::of(context, runs, first, last).await.map(Some)
-}
 
 /// The gaps of a metric: what is missing, and what is not yet due.
 pub(super) fn gaps(
     context: &Context,
     metric: &Metric,
     range: &Range,
-    missing: &[Date],
-    history: Option<&History>,
+    recorded: &[RecordedDay],
+    history: &History,
 ) -> Vec<SeriesGap> {
+    let (due, open) = range.split();
+    let missing = missing(due, recorded.iter().map(|day| day.date));
     let mut gaps = Vec::new();
-    if let Some(history) = history {
-        let cause = |day| history.cause(context, &metric.stored, day, range.last_finished);
-        let mut missing = missing.iter().peekable();
-        let days = range.days.iter().map(|day| (*day, missing.next_if_eq(&day).map(|day| cause(*day))));
-        gaps.extend(
-            gap_ranges(&metric.key, days).into_iter().map(|gap| explained(gap, metric, range.last_finished)),
-        );
+    if !missing.is_empty() {
+        let found = history.gaps(&context.calendar, &metric.stored, &missing, range.last_finished);
+        gaps.extend(found.into_iter().map(|gap| explained(gap, metric, range.last_finished)));
     }
-    gaps.extend(not_yet_due(context, range));
+    gaps.extend(not_yet_due(context, open));
     gaps
 }
 
@@ -110,9 +78,7 @@ fn fill(gap: &Gap, metric: &Metric, last_finished: Date) -> Option<Fill> {
     Some(Fill { command, from, to, metric_category: category.clone() })
 }
 
-fn not_yet_due(context: &Context, range: &Range) -> Option<SeriesGap> {
-    let due = range.days.partition_point(|day| *day <= range.last_finished);
-    let open = range.days.get(due..).unwrap_or_default();
+fn not_yet_due(context: &Context, open: &[Date]) -> Option<SeriesGap> {
     let (first, last) = (*open.first()?, *open.last()?);
     let ready_at = context.ready_at(first);
     let shown = context.calendar.display(ready_at);

@@ -48,6 +48,11 @@ impl Range {
         }
     }
 
+    /// The days that are over, and those that are not.
+    pub fn split(&self) -> (&[Date], &[Date]) {
+        self.days.split_at(self.days.partition_point(|day| *day <= self.last_finished))
+    }
+
     /// The days of the bucket that exist.
     pub fn days_in(&self, bucket: Bucket) -> &[Date] {
         let first = self.days.partition_point(|day| *day < bucket.from);

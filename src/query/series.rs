@@ -10,12 +10,12 @@ use super::{
     weekday,
 };
 use crate::{
-    collect::Context,
+    collect::{Context, History},
     metric::MetricKey,
     store::{AskedMetric, RecordedDay, SeriesQuestion},
 };
 
-/// A page of series. The store is asked once; a second time only where a run at work may be the cause of a gap.
+/// A page of series. The store is asked once.
 ///
 /// # Errors
 /// [`QueryError::Refused`] when no series that was asked can be made; [`QueryError::UnknownVersion`] when `catalogue` is
@@ -132,11 +132,10 @@ async fn read<'a>(
         asked.iter().map(|(metric, metadata)| AskedMetric { key: metric.key.clone(), metadata: *metadata });
     let rows = SeriesQuestion { from: question.from, to: question.to, metrics: metrics.collect() };
     let rows = context.store.series(&rows).await?;
-    let missing: Vec<_> = rows.series.iter().map(|days| gap::missing(range, days)).collect();
-    let history = gap::history(context, rows.runs, &missing).await?;
+    let history = History::of(rows.runs);
     let mut read = HashMap::with_capacity(asked.len());
-    for ((metric, _), (recorded, missing)) in asked.iter().zip(rows.series.into_iter().zip(&missing)) {
-        let gaps = gap::gaps(context, metric, range, missing, history.as_ref());
+    for ((metric, _), recorded) in asked.iter().zip(rows.series) {
+        let gaps = gap::gaps(context, metric, range, &recorded, &history);
         read.insert(&metric.key, Days { recorded, gaps });
     }
     Ok(read)

@@ -31,7 +31,7 @@ use uuid::Uuid;
 pub use api_key::{ApiKey, KeyHash, Role, Scope, Scopes};
 pub use error::StoreError;
 pub use log::{Finish, LockName, NewRun, Run, RunKind, RunStatus};
-pub use series::{AskedMetric, Latest, RecordedDay, SeriesQuestion, SeriesRows};
+pub use series::{AskedMetric, Latest, LoggedRun, RecordedDay, SeriesQuestion, SeriesRows};
 pub use table::{TablePage, TableQuery};
 pub use watch::{SharedWatch, Watch};
 
@@ -187,7 +187,8 @@ pub trait Store: Send + Sync {
         categories: Option<&[String]>,
     ) -> Result<Vec<Record>, StoreError>;
 
-    /// The records of some metrics in a range of days, and the runs that did not complete them; in one statement.
+    /// The records of some metrics in a range of days, and the runs that did not complete them; in one statement. Where
+    /// a run seems to have died, a second one makes sure.
     async fn series(&self, question: &SeriesQuestion) -> Result<SeriesRows, StoreError>;
 
     /// The newest record of each of `metrics` that has one, by category, in one statement.

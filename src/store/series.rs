@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Number, Value};
 use uuid::Uuid;
 
-use super::{Run, RunKind, RunStatus, row::undecodable};
+use super::{Run, RunFilter, RunKind, RunStatus, Store, StoreError, row::undecodable};
 use crate::metric::{Decimal, MetricKey, Provenance, Record};
 
 /// Which records to read, and with them what the log says about the days: the runs that did not complete.
@@ -31,7 +31,22 @@ pub struct SeriesRows {
     /// One for each metric asked, in that order; by date.
     pub series: Vec<Vec<RecordedDay>>,
     /// The runs that are not `completed` and whose days overlap the range; newest first.
-    pub runs: Vec<Run>,
+    pub runs: Vec<LoggedRun>,
+}
+
+/// What the log says about a run, and whether it still is so.
+#[derive(Debug, Clone)]
+pub struct LoggedRun {
+    pub run: Run,
+    /// Whether the run is logged as running and somebody holds its lock.
+    pub is_alive: bool,
+}
+
+impl LoggedRun {
+    /// Logged as running, with nobody behind it.
+    pub fn is_dead(&self) -> bool {
+        self.run.status == RunStatus::Running && !self.is_alive
+    }
 }
 
 /// What a series shows of a record.
@@ -118,12 +133,16 @@ struct PackedRun {
     error_details: Option<Map<String, Value>>,
     host: String,
     process_id: u32,
+    /// Where the database can tell.
+    #[serde(default)]
+    is_alive: bool,
 }
 
-pub(super) fn unpack_run(json: &str) -> Result<Run, sqlx::Error> {
+fn unpack_run(json: &str) -> Result<LoggedRun, sqlx::Error> {
     let run: PackedRun = serde_json::from_str(json).map_err(|error| undecodable("run", error))?;
     let unknown = |what, name: &str| undecodable(what, format!("`{name}` is none of the known words"));
-    Ok(Run {
+    let is_alive = run.is_alive;
+    let run = Run {
         id: run.id,
         kind: RunKind::from_name(&run.kind).ok_or_else(|| unknown("kind", &run.kind))?,
         from: run.from,
@@ -136,14 +155,29 @@ pub(super) fn unpack_run(json: &str) -> Result<Run, sqlx::Error> {
         error_details: run.error_details,
         host: run.host,
         process_id: run.process_id,
-    })
+    };
+    Ok(LoggedRun { run, is_alive })
+}
+
+/// A run that ended after the log was read and before its lock was looked at seems to be dead. So the log is asked
+/// again about those that seem so, which are few and seldom: one that is no longer running there was alive.
+pub(super) async fn confirm_deaths(store: &dyn Store, rows: &mut SeriesRows) -> Result<(), StoreError> {
+    if !rows.runs.iter().any(LoggedRun::is_dead) {
+        return Ok(());
+    }
+    let running = RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() };
+    let running = store.runs(&running).await?;
+    for logged in rows.runs.iter_mut().filter(|logged| logged.is_dead()) {
+        logged.is_alive = !running.iter().any(|run| run.id == logged.run.id);
+    }
+    Ok(())
 }
 
 /// Puts rows of (place among the metrics asked or none, packed days or a packed run, packed metadata) together.
 #[derive(Default)]
 pub(super) struct Unpacked {
     series: BTreeMap<i64, Vec<RecordedDay>>,
-    runs: Vec<Run>,
+    runs: Vec<LoggedRun>,
 }
 
 impl Unpacked {
@@ -164,7 +198,7 @@ impl Unpacked {
 
     /// `metrics` is how many were asked; places count from `first_place`.
     pub fn finish(mut self, metrics: usize, first_place: i64) -> SeriesRows {
-        self.runs.sort_by_key(|run| (std::cmp::Reverse(run.started_at), run.id));
+        self.runs.sort_by_key(|logged| (std::cmp::Reverse(logged.run.started_at), logged.run.id));
         let series =
             (first_place..).take(metrics).map(|place| self.series.remove(&place).unwrap_or_default());
         SeriesRows { series: series.collect(), runs: self.runs }
@@ -173,9 +207,15 @@ impl Unpacked {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use jiff::civil::date;
 
     use super::*;
+    use crate::{
+        database::RetryPolicy,
+        store::{Finish, NewRun, StoreOptions},
+    };
 
     #[test]
     fn what_is_packed_is_unpacked_with_every_digit() {
@@ -189,6 +229,36 @@ mod tests {
         for wrong in ["", "x 1 1 observed", "0 x 1 observed", "0 1 1 invented", "0 1 1 observed more"] {
             assert!(unpack(date(2025, 1, 1), wrong, None).is_err(), "{wrong}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_run_that_ended_meanwhile_did_not_die() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("store.db").display()).parse().unwrap();
+        let retry = RetryPolicy { retries: 0, initial_delay: Duration::ZERO };
+        let options = StoreOptions { tenant: "default".to_owned(), schema: String::new(), retry };
+        let store = crate::store::open(&url, options);
+        store.migrate().await.unwrap();
+        let (day, started_at) = (date(2025, 1, 1), "2025-01-02T00:15:00Z".parse().unwrap());
+        for id in [1, 2].map(Uuid::from_u128) {
+            let (kind, host) = (RunKind::Collect, "here".to_owned());
+            let run = NewRun { id, kind, from: day, to: day, started_at, host, process_id: 1 };
+            store.start_run(&run).await.unwrap();
+        }
+        let question = SeriesQuestion { from: day, to: day, metrics: Vec::new() };
+        let mut rows = store.series(&question).await.unwrap();
+        assert!(rows.runs.iter().all(LoggedRun::is_dead));
+        let finish = Finish {
+            id: Uuid::from_u128(2),
+            status: RunStatus::Completed,
+            completed_at: started_at,
+            error_message: None,
+            error_details: None,
+        };
+        store.commit(&[], Some(&finish)).await.unwrap();
+        confirm_deaths(store.as_ref(), &mut rows).await.unwrap();
+        let dead: Vec<_> = rows.runs.iter().filter(|logged| logged.is_dead()).collect();
+        assert_eq!((dead.len(), dead[0].run.id), (1, Uuid::from_u128(1)));
     }
 
     #[test]

@@ -1,8 +1,15 @@
 //! Answers are kept, and never a moment too long.
 
-use daymark::collect::{Cancellation, collect_day};
+use std::time::{Duration, Instant};
+
+use daymark::{
+    collect::{Cancellation, collect_day},
+    store::{Held, LockName, NewRun, RunKind},
+};
+use jiff::civil::date;
 use serde_json::Value;
 use sqlx::{Connection, Executor, PgConnection};
+use uuid::Uuid;
 
 use crate::{
     on_both_stores,
@@ -14,6 +21,7 @@ use crate::{
 on_both_stores!(
     what_is_recorded_is_seen_at_once,
     a_client_that_has_the_answer_is_told_without_asking_the_store,
+    a_run_that_died_is_told_soon,
     many_at_once_ask_the_store_once,
     an_answer_is_compressed_as_the_client_likes,
 );
@@ -73,6 +81,40 @@ async fn a_client_that_has_the_answer_is_told_without_asking_the_store(site: Sit
     assert_eq!(store_queries(&site), before);
 }
 
+/// A run that is killed commits nothing, so nothing says that answers have changed.
+async fn a_run_that_died_is_told_soon(site: Site) {
+    let held = a_run_at_work(&site).await;
+    settled(&site).await;
+    let cause = async || {
+        let series = site.get("/api/v1/activity?days=1&category=posts_total").await.json();
+        series["series"][0]["gaps"][0]["cause"].as_str().unwrap().to_owned()
+    };
+    assert_eq!((cause().await, cause().await), ("running".to_owned(), "running".to_owned()));
+    drop(held);
+    let died = Instant::now();
+    while cause().await == "running" {
+        assert!(died.elapsed() < Duration::from_secs(10), "it still is said to be at work");
+    }
+    assert_eq!(cause().await, "failed");
+}
+
+/// A backfill up to the last finished day that is at work until what is returned is dropped.
+async fn a_run_at_work(site: &Site) -> Box<dyn Held> {
+    let other = site.world.another_process();
+    let held = other.store.try_lock(&LockName::Backfill).await.unwrap().unwrap();
+    let run = NewRun {
+        id: Uuid::new_v4(),
+        kind: RunKind::Backfill,
+        from: date(2025, 1, 1),
+        to: other.last_finished(),
+        started_at: other.clock.now(),
+        host: "elsewhere".to_owned(),
+        process_id: 4711,
+    };
+    other.store.start_run(&run).await.unwrap();
+    held
+}
+
 async fn many_at_once_ask_the_store_once(site: Site) {
     collect_day(&site.world.context, None, &[], &Cancellation::never()).await.unwrap();
     settled(&site).await;
@@ -119,11 +161,10 @@ async fn a_request_is_one_statement() {
     let mut settings = Settings::default();
     settings.http.cache = false;
     let site = Site::start(world, settings).await;
-    for path in [
-        "/api/v1/metrics?from=2025-01-01&to=2025-01-10&interval=day,week,month",
-        "/api/v1/latest",
-        "/api/v1/activity",
-    ] {
+    // It is the cause of gaps, and asked about in the same statement.
+    let _held = a_run_at_work(&site).await;
+    let whole = "/api/v1/metrics?from=2025-01-01&to=2025-01-10&interval=day,week,month";
+    for path in [whole, "/api/v1/latest", "/api/v1/activity"] {
         // The first ones open connections, and read the definitions and the key.
         for _ in 0..5 {
             site.get(path).await;

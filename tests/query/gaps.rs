@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::archive::{Archive, definition, january};
 
-crate::on_both_stores!(every_gap_has_its_cause, a_zero_is_no_gap);
+crate::on_both_stores!(every_gap_has_its_cause, looking_takes_no_lock, a_zero_is_no_gap);
 
 fn shown(series: &Series) -> Vec<String> {
     let gap = |gap: &SeriesGap| {
@@ -70,6 +70,25 @@ async fn every_gap_has_its_cause(archive: Archive) {
             "10..10 never_collected daymark collect --metric late",
         ]
     );
+}
+
+async fn looking_takes_no_lock(archive: Archive) {
+    let store = &archive.context.store;
+    let cause = async || archive.one("mood", "day", january(7), january(7)).await.gaps[0].cause;
+    let (name, run) =
+        (LockName::Backfill, archive.start_run(RunKind::Backfill, january(7), january(8)).await);
+    for _ in 0..2 {
+        let held = store.try_lock(&name).await.unwrap().expect("whoever looked before has let go of it");
+        assert_eq!((cause().await, cause().await), ("running", "running"));
+        let other = LockName::Day(january(7));
+        assert!(store.try_lock(&other).await.unwrap().is_some(), "other locks are not touched");
+        drop(held);
+        // PostgreSQL notices the end of a session a little later.
+        while cause().await == "running" {}
+        assert_eq!(cause().await, "failed");
+    }
+    archive.finish_run(run, RunStatus::Completed, Value::Null).await;
+    assert_eq!(cause().await, "never_collected");
 }
 
 async fn a_zero_is_no_gap(archive: Archive) {

@@ -1,8 +1,10 @@
 //! Several processes at once: here, several stores that share nothing but the database.
 
+use std::sync::Arc;
+
 use daymark::{
     metric::MetricKey,
-    store::{LockName, RunStatus, StoreError},
+    store::{LockName, NewRun, RunKind, RunStatus, SeriesQuestion, Store, StoreError},
 };
 use futures_util::future::join_all;
 use jiff::civil::{Date, date};
@@ -16,6 +18,7 @@ crate::on_both_stores!(
     commits_that_overlap_do_not_fail,
     partitions_appear_by_themselves,
     locks_exclude_and_are_released,
+    a_run_is_alive_while_its_lock_is_held,
     a_run_that_was_closed_cannot_be_finished,
     a_commit_may_be_repeated,
 );
@@ -115,6 +118,50 @@ async fn locks_exclude_and_are_released(fixture: Fixture) {
     }
     let winners = join_all((0..8).map(|_| one.try_lock(&name))).await;
     assert_eq!(winners.into_iter().filter(|winner| winner.as_ref().unwrap().is_some()).count(), 1);
+}
+
+/// In whatever schema, and of its own tenant only. Looking creates nothing and takes nothing.
+async fn a_run_is_alive_while_its_lock_is_held(fixture: Fixture) {
+    let fixture =
+        if fixture.is_postgres() { Fixture::in_schema(r#"Day "mark"'s; $1"#).await } else { fixture };
+    fixture.ready().await;
+    let (one, foreign) = (fixture.again(), fixture.of_tenant("other"));
+    let backfill = NewRun { kind: RunKind::Backfill, to: day(9), ..new_run(day(2)) };
+    for store in [&one, &foreign] {
+        store.start_run(&backfill).await.unwrap();
+    }
+    let alive = async |store: &Arc<dyn Store>| {
+        let question = SeriesQuestion { from: day(1), to: day(31), metrics: Vec::new() };
+        let runs = store.series(&question).await.unwrap().runs;
+        assert!(runs.iter().all(|logged| logged.is_alive != logged.is_dead()));
+        let alive = runs.iter().filter(|logged| logged.is_alive);
+        alive.map(|logged| logged.run.kind.name()).collect::<Vec<_>>()
+    };
+    assert_eq!((alive(&one).await, alive(&foreign).await), (vec![], vec![]));
+    let held = one.try_lock(&LockName::Backfill).await.unwrap().unwrap();
+    assert_eq!((alive(&one).await, alive(&foreign).await), (vec!["backfill"], vec![]));
+    let also_held = foreign.try_lock(&LockName::Backfill).await.unwrap().unwrap();
+    let day_held = one.try_lock(&LockName::Day(day(1))).await.unwrap().unwrap();
+    let of_one = alive(&one).await;
+    assert!(of_one.len() == 2 && of_one.contains(&"collect"), "{of_one:?}");
+    assert_eq!(alive(&foreign).await, ["backfill"]);
+    drop((held, also_held, day_held));
+    // PostgreSQL notices the end of a session a little later.
+    while !alive(&one).await.is_empty() || !alive(&foreign).await.is_empty() {}
+    one.commit(&[], Some(&finish(backfill.id))).await.unwrap();
+    assert_eq!(alive(&one).await, [""; 0]);
+}
+
+/// The lock file of a process that was killed stays, and nobody holds it.
+#[tokio::test]
+async fn a_lock_file_that_was_left_behind_keeps_no_run_alive() {
+    let fixture = Fixture::sqlite();
+    fixture.ready().await;
+    let daymark::database::DatabaseUrl::Sqlite(path) = &fixture.url else { panic!("not SQLite") };
+    let locks = path.parent().unwrap().join("store.db-locks");
+    std::fs::write(locks.join("default.day-2025-01-01"), "").unwrap();
+    let question = SeriesQuestion { from: day(1), to: day(1), metrics: Vec::new() };
+    assert!(fixture.store.series(&question).await.unwrap().runs[0].is_dead());
 }
 
 async fn a_run_that_was_closed_cannot_be_finished(fixture: Fixture) {

@@ -103,7 +103,8 @@ async fn a_series_comes_with_the_runs_that_may_explain_its_gaps(fixture: Fixture
 
     let runs = async |from, to| {
         let question = SeriesQuestion { from: day(from), to: day(to), metrics: Vec::new() };
-        store.series(&question).await.unwrap().runs
+        let runs = store.series(&question).await.unwrap().runs;
+        runs.into_iter().map(|logged| logged.run).collect::<Vec<_>>()
     };
     let ids = |runs: &[daymark::store::Run]| runs.iter().map(|run| run.id).collect::<Vec<Uuid>>();
     let both = runs(1, 9).await;

@@ -1,63 +1,111 @@
 //! What the collection log says about a gap. Only runs that did not complete can explain one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{ToSpan, civil::Date};
+use jiff::civil::Date;
 
-use super::GapCause;
+use super::{Gap, GapCause};
 use crate::{
     collect::{Context, Failure, dead_runs, failure},
-    store::{Run, RunFilter, RunStatus, StoreError, StoredDefinition},
+    metric::Calendar,
+    store::{LoggedRun, Run, RunStatus, StoreError, StoredDefinition},
 };
 
 /// The runs of a range that did not complete.
 pub struct History {
     /// Newest first.
-    by_day: HashMap<Date, Vec<usize>>,
     runs: Vec<Explanation>,
+    /// The runs that cover a day, newest first, from this day on until that of the next entry.
+    covering: BTreeMap<Date, Vec<usize>>,
 }
 
 struct Explanation {
-    run: Run,
+    logged: LoggedRun,
     failures: Vec<Failure>,
-    alive: bool,
 }
 
 impl History {
     pub(super) async fn read(context: &Context, from: Date, to: Date) -> Result<Self, StoreError> {
-        let filter = RunFilter { days: Some((from, to)), ..RunFilter::default() };
-        let runs = context.store.runs(&filter).await?;
-        Self::of(context, runs, from, to).await
+        Ok(Self::of(dead_runs::incomplete(context.store.as_ref(), from, to).await?))
     }
 
-    /// What `runs`, newest first, say about `from..=to`. The store is asked only whether those that are logged as
-    /// running are.
-    pub async fn of(context: &Context, log: Vec<Run>, from: Date, to: Date) -> Result<Self, StoreError> {
-        let (mut by_day, mut runs) = (HashMap::<Date, Vec<usize>>::new(), Vec::new());
-        for run in log {
-            let (first, last) = (run.from.max(from), run.to.min(to));
-            if run.status == RunStatus::Completed || first > last {
-                continue;
+    /// What runs that did not complete, newest first, say about the days that they cover.
+    pub fn of(log: Vec<LoggedRun>) -> Self {
+        let failures = |logged: &LoggedRun| failure::listed(logged.run.error_details.as_ref());
+        let runs = log.into_iter().map(|logged| Explanation { failures: failures(&logged), logged });
+        let runs: Vec<_> = runs.collect();
+        let mut turns = BTreeMap::<Date, Vec<usize>>::new();
+        for (index, Explanation { logged: LoggedRun { run, .. }, .. }) in runs.iter().enumerate() {
+            for turn in [Some(run.from), run.to.tomorrow().ok()].into_iter().flatten() {
+                turns.entry(turn).or_default().push(index);
             }
-            for day in first.series(1.day()).take_while(|day| *day <= last) {
-                by_day.entry(day).or_default().push(runs.len());
-            }
-            let alive =
-                run.status == RunStatus::Running && dead_runs::is_alive(context.store.as_ref(), &run).await?;
-            runs.push(Explanation { failures: failure::listed(run.error_details.as_ref()), run, alive });
         }
-        Ok(Self { by_day, runs })
+        let mut now = BTreeSet::new();
+        let mut covering = BTreeMap::new();
+        for (day, turning) in turns {
+            // Each run turns twice: it begins to cover days, and ends to.
+            for index in turning {
+                if !now.remove(&index) {
+                    now.insert(index);
+                }
+            }
+            covering.insert(day, now.iter().copied().collect());
+        }
+        Self { runs, covering }
     }
 
-    /// Why there is no record of `metric` on `date`, which has happened and is not after `last_finished`.
-    pub fn cause(
+    /// The gaps that `missing` is made of: stretches of consecutive days, each of which has happened and none of which is
+    /// after `last_finished`, without a record of `metric`. The work grows with the runs and not with the days.
+    pub fn gaps(
         &self,
-        context: &Context,
+        calendar: &Calendar,
+        metric: &StoredDefinition,
+        missing: &[&[Date]],
+        last_finished: Date,
+    ) -> Vec<Gap> {
+        let defined_on = calendar.date_of(metric.created_at);
+        let mut gaps: Vec<Gap> = Vec::new();
+        for stretch in missing {
+            let (mut rest, mut adjoining) = (*stretch, false);
+            while let Some(first) = rest.first().copied() {
+                let (days, later) = rest.split_at(self.alike(rest, [last_finished, defined_on]));
+                let last = days.last().copied().unwrap_or(first);
+                let cause = self.cause(metric, first, last_finished, defined_on);
+                match gaps.last_mut() {
+                    Some(gap) if adjoining && gap.cause == cause => {
+                        gap.last = last;
+                        gap.days += days.len();
+                    }
+                    _ => {
+                        let key = metric.definition.key();
+                        gaps.push(Gap { key, first, last, days: days.len(), cause });
+                    }
+                }
+                (rest, adjoining) = (later, true);
+            }
+        }
+        gaps
+    }
+
+    /// How many of `days`, from the first on, have the cause of the first: until other runs cover them, or until one of
+    /// `edges`.
+    fn alike(&self, days: &[Date], edges: [Date; 2]) -> usize {
+        let Some(first) = days.first() else { return 0 };
+        let after_first = (std::ops::Bound::Excluded(*first), std::ops::Bound::Unbounded);
+        let others = self.covering.range(after_first).next().map(|(day, _)| *day);
+        let end = edges.into_iter().filter(|edge| edge > first).chain(others).min();
+        end.map_or(days.len(), |end| days.partition_point(|day| *day < end))
+    }
+
+    fn cause(
+        &self,
         metric: &StoredDefinition,
         date: Date,
         last_finished: Date,
+        defined_on: Date,
     ) -> GapCause {
-        let runs = self.by_day.get(&date).into_iter().flatten().map(|index| &self.runs[*index]);
+        let covering = self.covering.range(..=date).next_back();
+        let runs = covering.into_iter().flat_map(|(_, runs)| runs).map(|index| &self.runs[*index]);
         if let Some(cause) = runs.clone().find_map(Explanation::at_work) {
             return cause;
         }
@@ -67,15 +115,18 @@ impl History {
         if date < last_finished && !metric.definition.measure.reconstructible() {
             return GapCause::NotReconstructible;
         }
-        let defined_on = context.calendar.date_of(metric.created_at);
         if defined_on > date { GapCause::DefinedLater { defined_on } } else { GapCause::NeverCollected }
     }
 }
 
 impl Explanation {
     fn at_work(&self) -> Option<GapCause> {
-        let Run { kind, process_id, host, .. } = &self.run;
-        self.alive.then(|| GapCause::Running { kind: *kind, process_id: *process_id, host: host.clone() })
+        let Run { kind, process_id, host, .. } = &self.logged.run;
+        self.logged.is_alive.then(|| GapCause::Running {
+            kind: *kind,
+            process_id: *process_id,
+            host: host.clone(),
+        })
     }
 
     /// Why this run did not record the metric, if it tells.
@@ -84,16 +135,17 @@ impl Explanation {
         if let Some(failure) = self.failures.iter().find(|failure| failure.category == *category) {
             return Some(GapCause::of(failure.message.clone(), failure.timed_out));
         }
-        let as_a_whole = self.failures.is_empty() && metric.created_at <= self.run.started_at;
-        match self.run.status {
+        let LoggedRun { run, .. } = &self.logged;
+        let as_a_whole = self.failures.is_empty() && metric.created_at <= run.started_at;
+        match run.status {
             RunStatus::Failed if as_a_whole => {
-                let details = self.run.error_details.as_ref();
+                let details = run.error_details.as_ref();
                 let timed_out = details.is_some_and(|details| details.get("timed_out") == Some(&true.into()));
-                let message = self.run.error_message.clone().unwrap_or_else(|| "no message".to_owned());
+                let message = run.error_message.clone().unwrap_or_else(|| "no message".to_owned());
                 Some(GapCause::of(message, timed_out))
             }
-            RunStatus::Running if as_a_whole && !self.alive => {
-                Some(GapCause::of(dead_runs::obituary(&self.run), false))
+            RunStatus::Running if as_a_whole && self.logged.is_dead() => {
+                Some(GapCause::of(dead_runs::obituary(run), false))
             }
             _ => None,
         }

@@ -11,10 +11,7 @@ use jiff::civil::Date;
 use self::filling::fill_with;
 pub use self::history::History;
 use super::{CollectError, Context, selection};
-use crate::{
-    metric::{DayBounds, MetricKey},
-    store::RunKind,
-};
+use crate::{metric::MetricKey, store::RunKind};
 
 /// Everything that is missing between two days.
 #[derive(Debug, Clone)]
@@ -84,41 +81,34 @@ pub async fn gaps(
     if from > to {
         return Err(CollectError::EmptyRange { from, to });
     }
-    let days = context.calendar.days(from, to);
+    let days: Vec<_> = context.calendar.days(from, to).iter().map(|day| day.date).collect();
     let recorded = context.store.recorded(from, to).await?;
     let history = History::read(context, from, to).await?;
     let (mut gaps, none) = (Vec::new(), BTreeSet::new());
     for metric in &metrics {
         let there = recorded.get(&metric.definition.key()).unwrap_or(&none);
-        let cause = |day: &DayBounds| {
-            (!there.contains(&day.date)).then(|| history.cause(context, metric, day.date, last_finished))
-        };
-        gaps.extend(ranges(&metric.definition.key(), days.iter().map(|day| (day.date, cause(day)))));
+        let missing = missing(&days, there.iter().copied());
+        gaps.extend(history.gaps(&context.calendar, metric, &missing, last_finished));
     }
     let missing = gaps.iter().map(|gap| gap.days).sum();
     let fill_with = fill_with(&gaps, &metrics, last_finished);
     Ok(GapReport { from, to, days: days.len(), missing, gaps, fill_with })
 }
 
-/// Joins consecutive days with the same cause. A day without a cause is no gap, and ends one.
-pub fn ranges(key: &MetricKey, days: impl Iterator<Item = (Date, Option<GapCause>)>) -> Vec<Gap> {
-    let mut gaps: Vec<Gap> = Vec::new();
-    let mut adjoining = false;
-    for (date, cause) in days {
-        let Some(cause) = cause else {
-            adjoining = false;
-            continue;
-        };
-        match gaps.last_mut() {
-            Some(gap) if adjoining && gap.cause == cause => {
-                gap.last = date;
-                gap.days += 1;
-            }
-            _ => gaps.push(Gap { key: key.clone(), first: date, last: date, days: 1, cause }),
+/// What is left of `days` without those in `recorded`, as stretches of consecutive ones. Both are in order.
+pub fn missing(days: &[Date], recorded: impl IntoIterator<Item = Date>) -> Vec<&[Date]> {
+    let (mut stretches, mut rest) = (Vec::new(), days);
+    for date in recorded {
+        let (before, from) = rest.split_at(rest.partition_point(|day| *day < date));
+        if !before.is_empty() {
+            stretches.push(before);
         }
-        adjoining = true;
+        rest = from.strip_prefix(&[date]).unwrap_or(from);
     }
-    gaps
+    if !rest.is_empty() {
+        stretches.push(rest);
+    }
+    stretches
 }
 
 impl GapCause {
@@ -160,10 +150,16 @@ impl fmt::Display for GapCause {
 
 #[cfg(test)]
 mod tests {
-    use jiff::{ToSpan, civil::date};
+    use jiff::{Timestamp, ToSpan, civil::date};
+    use serde_json::json;
+    use uuid::Uuid;
 
     use super::*;
-    use crate::collect::sample;
+    use crate::{
+        collect::sample,
+        metric::Calendar,
+        store::{LoggedRun, Run, RunStatus},
+    };
 
     const FIRST: Date = date(2025, 1, 1);
 
@@ -172,22 +168,67 @@ mod tests {
     }
 
     #[test]
-    fn consecutive_days_with_one_cause_are_one_gap() {
-        let never = || Some(GapCause::NeverCollected);
-        let failed = || Some(GapCause::Failed { message: "no".to_owned() });
-        let causes = [never(), never(), None, never(), failed(), failed()];
-        let key = sample::created("a").definition.key();
-        let days = causes.into_iter().enumerate().map(|(offset, cause)| (day(offset as i32), cause));
-        let found: Vec<_> = ranges(&key, days)
-            .into_iter()
-            .map(|gap| (gap.first, gap.last, gap.days, gap.cause.name()))
+    fn what_is_missing_comes_in_stretches() {
+        let days: Vec<_> = (0..6).map(day).collect();
+        let stretches = |recorded: &[i32]| -> Vec<(Date, usize)> {
+            let missing = missing(&days, recorded.iter().map(|offset| day(*offset)));
+            missing.iter().map(|stretch| (stretch[0], stretch.len())).collect()
+        };
+        assert_eq!(stretches(&[]), [(day(0), 6)]);
+        assert_eq!(stretches(&[0, 5]), [(day(1), 4)]);
+        assert_eq!(stretches(&[-1, 2, 3, 9]), [(day(0), 2), (day(4), 2)]);
+        assert_eq!(stretches(&[0, 1, 2, 3, 4, 5]), []);
+    }
+
+    fn run(first: i32, last: i32, status: RunStatus, failures: &[&str]) -> LoggedRun {
+        let failures = failures.iter().map(|category| json!({"metric_category": category, "message": "no"}));
+        let details = json!({"failures": failures.collect::<Vec<_>>()});
+        let run = Run {
+            id: Uuid::nil(),
+            kind: RunKind::Backfill,
+            from: day(first),
+            to: day(last),
+            started_at: Timestamp::MAX,
+            completed_at: None,
+            status,
+            metrics_collected: 0,
+            error_message: Some("out of luck".to_owned()),
+            error_details: details.as_object().cloned(),
+            host: "here".to_owned(),
+            process_id: 1,
+        };
+        LoggedRun { run, is_alive: status == RunStatus::Running }
+    }
+
+    /// The gaps are those that a look at every day on its own finds.
+    #[test]
+    fn causes_change_where_runs_begin_and_end() {
+        let history = History::of(vec![
+            run(12, 13, RunStatus::Running, &[]),
+            run(3, 8, RunStatus::Partial, &["a"]),
+            run(6, 14, RunStatus::Failed, &[]),
+            run(0, 20, RunStatus::Partial, &["b"]),
+        ]);
+        let days: Vec<_> = (0..20).map(day).collect();
+        let metric = sample::created("a");
+        let missing = [&days[0..5], &days[6..16], &days[17..20]];
+        let gaps = history.gaps(&Calendar::utc(), &metric, &missing, day(19));
+        let shown: Vec<_> = gaps
+            .iter()
+            .map(|gap| (gap.first.day() - 1, gap.last.day() - 1, gap.days, gap.cause.to_string()))
+            .map(|(first, last, days, cause)| format!("{first}..{last} ({days}) {cause}"))
             .collect();
         assert_eq!(
-            found,
+            shown,
             [
-                (day(0), day(1), 2, "never_collected"),
-                (day(3), day(3), 1, "never_collected"),
-                (day(4), day(5), 2, "failed"),
+                "0..2 (3) never collected",
+                "3..4 (2) failed: no",
+                "6..8 (3) failed: no",
+                "9..11 (3) failed: out of luck",
+                "12..13 (2) running now: backfill, process 1 on here",
+                "14..14 (1) failed: out of luck",
+                "15..15 (1) never collected",
+                "17..19 (3) never collected",
             ]
         );
     }

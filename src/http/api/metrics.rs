@@ -99,6 +99,7 @@ impl Question for SeriesParameters {
     async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
         let last_finished = service.context.last_finished();
         let question = query::Question::parse(&self.asked()?, catalogue, &service.query, last_finished)?;
-        Ok(Answer::json(&query::series(&service.context, catalogue, &question).await?)?)
+        let series = query::series(&service.context, catalogue, &question).await?;
+        Ok(Answer::json(&series)?.passing(series.is_passing()))
     }
 }

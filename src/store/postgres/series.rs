@@ -9,7 +9,7 @@ use crate::{
     metric::{Decimal, MetricKey},
     store::{
         Latest, StoreError, row,
-        series::{SeriesQuestion, SeriesRows, Unpacked},
+        series::{SeriesQuestion, SeriesRows, Unpacked, confirm_deaths},
     },
 };
 
@@ -26,10 +26,13 @@ impl PostgresStore {
             .bind(metrics().map(|metric| metric.key.metric_type.name()).collect::<Vec<_>>())
             .bind(metrics().map(|metric| metric.key.category.as_str()).collect::<Vec<_>>())
             .bind(metrics().map(|metric| metric.metadata).collect::<Vec<_>>())
+            .bind(&self.schema)
             .fetch_all(self.pool().await?)
             .await
             .map_err(|error| self.failed(error))?;
-        unpack(question, &rows).map_err(|error| self.failed(error))
+        let mut rows = unpack(question, &rows).map_err(|error| self.failed(error))?;
+        confirm_deaths(self, &mut rows).await?;
+        Ok(rows)
     }
 
     pub(super) async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError> {

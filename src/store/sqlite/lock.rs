@@ -29,21 +29,35 @@ impl Drop for HeldFile {
 impl SqliteStore {
     pub(super) async fn try_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
         self.pool().await?;
-        let path = self.lock_directory()?.join(format!("{}.{name}", file_name(&self.tenant)));
+        let path = self.created_lock_directory()?.join(self.lock_file(name));
         match try_lock(&path) {
             Ok(held) => Ok(held.map(|held| Box::new(held) as Box<dyn Held>)),
             Err(error) => Err(self.io_failed(&path, &error)),
         }
     }
 
-    /// `<store>-locks`, created if need be; the same one however the store's path is written.
-    pub(super) fn lock_directory(&self) -> Result<PathBuf, StoreError> {
+    /// Whether somebody holds the lock. Nothing is created, and other readers do not count.
+    pub(super) fn is_locked(&self, name: &LockName) -> Result<bool, StoreError> {
+        let path = self.lock_directory()?.join(self.lock_file(name));
+        is_locked(&path).map_err(|error| self.io_failed(&path, &error))
+    }
+
+    fn lock_file(&self, name: &LockName) -> String {
+        format!("{}.{name}", file_name(&self.tenant))
+    }
+
+    pub(super) fn created_lock_directory(&self) -> Result<PathBuf, StoreError> {
+        let directory = self.lock_directory()?;
+        fs::create_dir_all(&directory).map_err(|error| self.io_failed(&directory, &error))?;
+        Ok(directory)
+    }
+
+    /// `<store>-locks`; the same one however the store's path is written.
+    fn lock_directory(&self) -> Result<PathBuf, StoreError> {
         let path = settled(&self.path).map_err(|error| self.io_failed(&self.path, &error))?;
         let mut name = path.into_os_string();
         name.push("-locks");
-        let directory = PathBuf::from(name);
-        fs::create_dir_all(&directory).map_err(|error| self.io_failed(&directory, &error))?;
-        Ok(directory)
+        Ok(PathBuf::from(name))
     }
 }
 
@@ -69,6 +83,23 @@ fn try_lock(path: &Path) -> io::Result<Option<HeldFile>> {
         // Its last holder may have removed the file after it was opened here. A lock on it would exclude nobody.
         if is_still_at(&file, path)? {
             return Ok(Some(HeldFile { path: path.to_owned(), _file: file }));
+        }
+    }
+}
+
+fn is_locked(path: &Path) -> io::Result<bool> {
+    loop {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            opened => opened?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(true),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        if is_still_at(&file, path)? {
+            return Ok(false);
         }
     }
 }

@@ -51,7 +51,7 @@ impl SqliteStore {
     /// Waits until no other process migrates this file; dropping the result lets the next one have its turn. The lock
     /// file stays: whoever waits for it has it open.
     async fn await_turn(&self) -> Result<File, StoreError> {
-        let path = self.lock_directory()?.join("migrate");
+        let path = self.created_lock_directory()?.join("migrate");
         let file = File::create(&path).map_err(|error| self.io_failed(&path, &error))?;
         let waiting = tokio::task::spawn_blocking(move || file.lock().map(|()| file));
         let failed = |error| self.io_failed(&path, &error);

@@ -7,8 +7,8 @@ use super::{SqliteStore, records::record};
 use crate::{
     metric::{Decimal, MetricKey},
     store::{
-        Latest, StoreError, row,
-        series::{SeriesQuestion, SeriesRows, Unpacked},
+        Latest, RunStatus, StoreError, row,
+        series::{SeriesQuestion, SeriesRows, Unpacked, confirm_deaths},
     },
 };
 
@@ -27,7 +27,12 @@ impl SqliteStore {
             .fetch_all(self.pool().await?)
             .await
             .map_err(|error| self.failed(error))?;
-        unpack(question, &rows).map_err(|error| self.failed(error))
+        let mut rows = unpack(question, &rows).map_err(|error| self.failed(error))?;
+        for logged in rows.runs.iter_mut().filter(|logged| logged.run.status == RunStatus::Running) {
+            logged.is_alive = self.is_locked(&logged.run.lock())?;
+        }
+        confirm_deaths(self, &mut rows).await?;
+        Ok(rows)
     }
 
     pub(super) async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError> {
