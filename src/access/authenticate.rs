@@ -1,15 +1,7 @@
 //! From what a request shows to who makes it. What was found to be genuine is remembered for a while, by the hash of the
 //! text, because checking a signature or asking the store takes longer than answering.
 
-use std::{
-    fmt,
-    net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use moka::{
@@ -17,11 +9,10 @@ use moka::{
     ops::compute::{CompResult, Op},
 };
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use super::{
-    ApiKey, Credentials, Denied, Mode, Principal, Role, Scope, Scopes, admins::Admins, backoff::Backoff,
-    key_text, tokens::Tokens,
+    Credentials, Denied, Mode, Principal, Role, Scope, Scopes, admins::Admins, backoff::Backoff, key_text,
+    tokens::Tokens, uses::Uses,
 };
 use crate::{clock::Clock, config::AccessSettings, platform::Platform, store::Store};
 
@@ -33,8 +24,6 @@ const TOKEN_REMEMBERED: SignedDuration = SignedDuration::from_mins(5);
 const ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_mins(1);
 /// When the platform did not answer.
 const NO_ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_secs(10);
-/// The time of a key's last use is written no more often than this.
-const TOUCHED_EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// Some hundred bytes each.
 const MAX_REMEMBERED: u64 = 10_000;
 /// Longer than anything holds. Until then a text is known to have been genuine once.
@@ -50,8 +39,7 @@ pub struct Access {
     admins: Option<Admins>,
     backoff: Backoff,
     genuine: Cache<[u8; 32], Arc<Genuine>>,
-    /// Whether it was said already that times of use cannot be written.
-    cannot_touch: Arc<AtomicBool>,
+    uses: Uses,
 }
 
 /// What was found out about a text that is genuine.
@@ -103,7 +91,7 @@ impl Access {
             admins,
             backoff: Backoff::default(),
             genuine: Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(FORGOTTEN_AFTER).build(),
-            cannot_touch: Arc::default(),
+            uses: Uses::default(),
             settings,
             store,
             clock,
@@ -183,6 +171,16 @@ impl Access {
         }
     }
 
+    /// To be called every few seconds: writes when keys were used last, if it is time to.
+    pub async fn keep_up(&self) {
+        self.uses.write_if_due(self.store.as_ref(), self.clock.now()).await;
+    }
+
+    /// Writes when keys were used last, before the server ends.
+    pub async fn finish(&self) {
+        self.uses.write(self.store.as_ref(), self.clock.now()).await;
+    }
+
     fn holds(&self, genuine: &Genuine, now: Timestamp) -> bool {
         now < genuine.until && genuine.generation == self.tokens.generation()
     }
@@ -207,7 +205,7 @@ impl Access {
         if !key.is_active(now) {
             return Err(Failure::stale("the API key has expired"));
         }
-        self.touch(&key, now);
+        self.uses.note(key.id, now);
         let until = later(now, KEY_REMEMBERED);
         Ok(Genuine {
             subject: Some(format!("key:{}", key.id).into()),
@@ -216,15 +214,6 @@ impl Access {
             until: key.expires_at.map_or(until, |expires_at| until.min(expires_at)),
             generation: self.tokens.generation(),
         })
-    }
-
-    /// Writes when the key was used, while the request goes on.
-    fn touch(&self, key: &ApiKey, now: Timestamp) {
-        if key.last_used_at.is_some_and(|at| now.duration_since(at) < TOUCHED_EVERY) {
-            return;
-        }
-        let (store, id, said) = (Arc::clone(&self.store), key.id, Arc::clone(&self.cannot_touch));
-        tokio::spawn(async move { note_use(store.as_ref(), id, now, &said).await });
     }
 
     async fn look_at_token(&self, text: &str, now: Timestamp) -> Result<Genuine, Failure> {
@@ -291,14 +280,6 @@ fn bearer_token(header: &str) -> Result<&str, &'static str> {
         .map(|(_, token)| token.trim())
         .filter(|token| !token.is_empty())
         .ok_or("the header `Authorization` must be `Bearer` and a token or an API key")
-}
-
-async fn note_use(store: &dyn Store, id: Uuid, at: Timestamp, said: &AtomicBool) {
-    if let Err(error) = store.touch_api_key(id, at).await
-        && !said.swap(true, Ordering::Relaxed)
-    {
-        tracing::warn!(%error, "when API keys are used cannot be written; this is said once");
-    }
 }
 
 fn unauthenticated(reason: &str) -> Denied {

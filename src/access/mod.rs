@@ -13,8 +13,10 @@ mod key_text;
 mod keys;
 mod principal;
 mod rate_limit;
+mod seldom;
 mod start;
 mod tokens;
+mod uses;
 
 pub use authenticate::Access;
 pub use keys::{CreatedKey, KeyError, KeyRequest, create_key, revoke_key};

@@ -26,7 +26,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_HEAD: usize = 64 * 1024;
 /// After an error that would only repeat itself at once, such as no file descriptor being left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How often what was counted is summed up, so that it takes no more memory with every request.
+/// How often what was counted is summed up, so that it takes no more memory with every request, and what was noted of
+/// keys is written if it is time to.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Who is at the other end of the connection.
@@ -93,6 +94,7 @@ impl Bound {
         }
         service.jobs.stop().await;
         upkeep.abort();
+        service.access.finish().await;
     }
 }
 
@@ -125,5 +127,6 @@ async fn keep_up(service: Shared) {
     loop {
         tokio::time::sleep(UPKEEP).await;
         service.telemetry.keep_up();
+        service.access.keep_up().await;
     }
 }

@@ -139,7 +139,7 @@ pub struct ApiKey {
     /// The first instant at which it is no longer valid.
     pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
-    /// To the minute or so.
+    /// As far as it was written: a server does so every few minutes and when it stops.
     pub last_used_at: Option<Timestamp>,
 }
 

@@ -225,6 +225,6 @@ pub trait Store: Send + Sync {
     /// Revokes a key; one that is revoked already stays so since then. `false` when there is no such key.
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Notes that a key was used; of several times the latest is kept.
-    async fn touch_api_key(&self, id: Uuid, at: Timestamp) -> Result<(), StoreError>;
+    /// Notes when keys were used, each named once; of several times the latest is kept. Ids of no keys are passed over.
+    async fn touch_api_keys(&self, uses: &[(Uuid, Timestamp)]) -> Result<(), StoreError>;
 }

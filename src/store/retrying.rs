@@ -138,7 +138,7 @@ impl<S: Store> Store for Retrying<S> {
         retry!(self.revoke_api_key(id, at))
     }
 
-    async fn touch_api_key(&self, id: Uuid, at: Timestamp) -> Result<(), StoreError> {
-        retry!(self.touch_api_key(id, at))
+    async fn touch_api_keys(&self, uses: &[(Uuid, Timestamp)]) -> Result<(), StoreError> {
+        retry!(self.touch_api_keys(uses))
     }
 }

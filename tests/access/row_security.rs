@@ -224,7 +224,7 @@ async fn the_service_itself_sees_all_rows() {
         );
         let keys = store.api_keys().await.unwrap();
         let at = "2025-06-01T00:00:00Z".parse().unwrap();
-        store.touch_api_key(keys[0].id, at).await.unwrap();
+        store.touch_api_keys(&[(keys[0].id, at)]).await.unwrap();
         assert_eq!(store.api_key(keys[0].id).await.unwrap().unwrap().last_used_at, Some(at), "{role}");
     }
     let (recorder, at) = (database.store("recorder"), "2025-06-01T00:00:00Z".parse().unwrap());

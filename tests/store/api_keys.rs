@@ -56,9 +56,12 @@ async fn keys_are_kept(fixture: Fixture) {
 
     // Of the times of use the latest stays.
     for at in [later, later - 1.minute()] {
-        store.touch_api_key(first.id, at).await.unwrap();
+        store.touch_api_keys(&[(first.id, at), (Uuid::new_v4(), at), (namesake.id, at)]).await.unwrap();
     }
-    assert_eq!(store.api_key(first.id).await.unwrap().unwrap().last_used_at, Some(later));
+    store.touch_api_keys(&[]).await.unwrap();
+    for (id, last_used_at) in [(first.id, Some(later)), (namesake.id, Some(later)), (endless.id, None)] {
+        assert_eq!(store.api_key(id).await.unwrap().unwrap().last_used_at, last_used_at);
+    }
 }
 
 async fn keys_of_a_tenant_are_its_own(fixture: Fixture) {
@@ -69,7 +72,7 @@ async fn keys_of_a_tenant_are_its_own(fixture: Fixture) {
     assert_eq!(other.api_key(key.id).await.unwrap(), None);
     assert_eq!(other.api_keys().await.unwrap(), []);
     assert!(!other.revoke_api_key(key.id, noon()).await.unwrap());
-    other.touch_api_key(key.id, noon()).await.unwrap();
+    other.touch_api_keys(&[(key.id, noon())]).await.unwrap();
     assert_eq!(fixture.store.api_key(key.id).await.unwrap(), Some(key.clone()));
     assert!(other.add_api_key(&ApiKey { id: Uuid::new_v4(), ..key }).await.unwrap(), "the name is free here");
 }

@@ -23,7 +23,9 @@ const REVOKE: &str = "
     UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3) WHERE tenant_id = $1 AND id = $2";
 
 const TOUCH: &str = "
-    UPDATE api_keys SET last_used_at = greatest(last_used_at, $3) WHERE tenant_id = $1 AND id = $2";
+    UPDATE api_keys SET last_used_at = greatest(last_used_at, used.at)
+    FROM unnest($2::uuid[], $3::timestamptz[]) AS used (id, at)
+    WHERE tenant_id = $1 AND api_keys.id = used.id";
 
 impl PostgresStore {
     pub(super) async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
@@ -56,19 +58,19 @@ impl PostgresStore {
         Ok(self.api_key(key.id).await?.is_some())
     }
 
-    pub(super) async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-        self.set_at(REVOKE, id, at).await
-    }
-
-    pub(super) async fn touch_api_key(&self, id: Uuid, at: Timestamp) -> Result<(), StoreError> {
-        self.set_at(TOUCH, id, at).await.map(drop)
-    }
-
     /// Whether there is such a key.
-    async fn set_at(&self, update: &'static str, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-        let query = sqlx::query(update).bind(&self.tenant).bind(id).bind(row::to_micros(at).to_sqlx());
+    pub(super) async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
+        let query = sqlx::query(REVOKE).bind(&self.tenant).bind(id).bind(row::to_micros(at).to_sqlx());
         let done = query.execute(self.pool().await?).await.map_err(|error| self.failed(error))?;
         Ok(done.rows_affected() == 1)
+    }
+
+    pub(super) async fn touch_api_keys(&self, uses: &[(Uuid, Timestamp)]) -> Result<(), StoreError> {
+        let (ids, times): (Vec<_>, Vec<_>) =
+            uses.iter().map(|(id, at)| (*id, row::to_micros(*at).to_sqlx())).unzip();
+        let query = sqlx::query(TOUCH).bind(&self.tenant).bind(ids).bind(times);
+        query.execute(self.pool().await?).await.map_err(|error| self.failed(error))?;
+        Ok(())
     }
 }
 

@@ -173,7 +173,7 @@ impl Store for PostgresStore {
         self.revoke_api_key(id, at).await
     }
 
-    async fn touch_api_key(&self, id: Uuid, at: Timestamp) -> Result<(), StoreError> {
-        self.touch_api_key(id, at).await
+    async fn touch_api_keys(&self, uses: &[(Uuid, Timestamp)]) -> Result<(), StoreError> {
+        self.touch_api_keys(uses).await
     }
 }

@@ -24,7 +24,9 @@ const REVOKE: &str = "
     UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?3) WHERE tenant_id = ?1 AND id = ?2";
 
 const TOUCH: &str = "
-    UPDATE api_keys SET last_used_at = max(coalesce(last_used_at, ?3), ?3) WHERE tenant_id = ?1 AND id = ?2";
+    UPDATE api_keys SET last_used_at = max(coalesce(last_used_at, used.at), used.at)
+    FROM (SELECT value ->> 0 AS id, value ->> 1 AS at FROM json_each(?2)) AS used
+    WHERE tenant_id = ?1 AND api_keys.id = used.id";
 
 impl SqliteStore {
     pub(super) async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
@@ -57,19 +59,18 @@ impl SqliteStore {
         Ok(self.api_key(key.id).await?.is_some())
     }
 
-    pub(super) async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-        self.set_at(REVOKE, id, at).await
-    }
-
-    pub(super) async fn touch_api_key(&self, id: Uuid, at: Timestamp) -> Result<(), StoreError> {
-        self.set_at(TOUCH, id, at).await.map(drop)
-    }
-
     /// Whether there is such a key.
-    async fn set_at(&self, update: &'static str, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-        let query = sqlx::query(update).bind(&self.tenant).bind(id.to_string()).bind(text(at));
+    pub(super) async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
+        let query = sqlx::query(REVOKE).bind(&self.tenant).bind(id.to_string()).bind(text(at));
         let done = query.execute(self.pool().await?).await.map_err(|error| self.failed(error))?;
         Ok(done.rows_affected() == 1)
+    }
+
+    pub(super) async fn touch_api_keys(&self, uses: &[(Uuid, Timestamp)]) -> Result<(), StoreError> {
+        let uses: Vec<_> = uses.iter().map(|(id, at)| (id.to_string(), text(*at))).collect();
+        let query = sqlx::query(TOUCH).bind(&self.tenant).bind(sqlx::types::Json(uses));
+        query.execute(self.pool().await?).await.map_err(|error| self.failed(error))?;
+        Ok(())
     }
 }
 

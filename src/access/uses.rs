@@ -1,0 +1,69 @@
+//! When API keys were used last. It is collected in memory and written for all keys at once, seldom: on SQLite every write
+//! to the store ends the answers that are kept.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::seldom::Seldom;
+use crate::store::Store;
+
+/// A use is written no later than this after it was noted.
+const WRITTEN_AFTER: SignedDuration = SignedDuration::from_mins(5);
+
+#[derive(Default)]
+pub struct Uses {
+    unwritten: Mutex<Unwritten>,
+    cannot_write: Seldom,
+}
+
+#[derive(Default)]
+struct Unwritten {
+    /// As many as there are keys at most.
+    keys: HashMap<Uuid, Timestamp>,
+    /// When the first of them was noted.
+    since: Option<Timestamp>,
+}
+
+impl Uses {
+    pub fn note(&self, key: Uuid, now: Timestamp) {
+        let mut unwritten = self.lock();
+        let last = unwritten.keys.entry(key).or_insert(now);
+        *last = now.max(*last);
+        unwritten.since.get_or_insert(now);
+    }
+
+    /// Writes what was noted if something has waited for long enough.
+    pub async fn write_if_due(&self, store: &dyn Store, now: Timestamp) {
+        let since = self.lock().since;
+        if since.is_some_and(|since| now.duration_since(since) >= WRITTEN_AFTER) {
+            self.write(store, now).await;
+        }
+    }
+
+    /// Writes what was noted. What cannot be written stays for the next time.
+    pub async fn write(&self, store: &dyn Store, now: Timestamp) {
+        let Unwritten { keys, .. } = std::mem::take(&mut *self.lock());
+        if keys.is_empty() {
+            return;
+        }
+        let uses: Vec<_> = keys.into_iter().collect();
+        if let Err(error) = store.touch_api_keys(&uses).await {
+            for (key, at) in uses {
+                self.note(key, at);
+            }
+            self.lock().since = Some(now);
+            if self.cannot_write.is_due(now) {
+                tracing::warn!(%error, "when API keys are used cannot be written");
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Unwritten> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
