@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Credentials, Denied, Mode, Principal, Role, Scope, Scopes, admins::Admins, backoff::Backoff, key_text,
-    tokens::Tokens, uses::Uses,
+    seldom::Seldom, tokens::Tokens, uses::Uses,
 };
 use crate::{clock::Clock, config::AccessSettings, platform::Platform, store::Store};
 
@@ -24,7 +24,9 @@ const TOKEN_REMEMBERED: SignedDuration = SignedDuration::from_mins(5);
 const ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_mins(1);
 /// When the platform did not answer.
 const NO_ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_secs(10);
-/// Some hundred bytes each.
+/// So long a text is refused again without being looked at again.
+const REFUSAL_REMEMBERED: SignedDuration = SignedDuration::from_secs(5);
+/// Genuine ones, and as many refused ones. Some hundred bytes each.
 const MAX_REMEMBERED: u64 = 10_000;
 /// Longer than anything holds. Until then a text is known to have been genuine once.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
@@ -39,7 +41,10 @@ pub struct Access {
     admins: Option<Admins>,
     backoff: Backoff,
     genuine: Cache<[u8; 32], Arc<Genuine>>,
+    /// By the same hash. Apart, so that whoever shows wrong ones cannot displace those who are let in.
+    refused: Cache<[u8; 32], Arc<Refused>>,
     uses: Uses,
+    cannot_check: Seldom,
 }
 
 /// What was found out about a text that is genuine.
@@ -51,6 +56,14 @@ struct Genuine {
     /// From when on it has to be looked at again.
     until: Timestamp,
     /// Of the keys that tokens are signed with.
+    generation: u64,
+}
+
+/// What was found out about a text that is not.
+struct Refused {
+    failure: Failure,
+    /// As those of [`Genuine`].
+    until: Timestamp,
     generation: u64,
 }
 
@@ -91,7 +104,9 @@ impl Access {
             admins,
             backoff: Backoff::default(),
             genuine: Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(FORGOTTEN_AFTER).build(),
+            refused: Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(FORGOTTEN_AFTER).build(),
             uses: Uses::default(),
+            cannot_check: Seldom::default(),
             settings,
             store,
             clock,
@@ -135,40 +150,80 @@ impl Access {
     }
 
     /// A text that was genuine a short while ago is no guess: it is looked at also when it comes from an address behind
-    /// which somebody else fails all the time.
+    /// which somebody else fails all the time. Of others that address has only a few a second looked at.
     async fn genuine(&self, text: &str, address: IpAddr) -> Result<Arc<Genuine>, Denied> {
         let (hash, now) = (<[u8; 32]>::from(Sha256::digest(text)), self.clock.now());
-        match self.genuine.get(&hash).await {
-            Some(genuine) if self.holds(&genuine, now) => return Ok(genuine),
-            Some(_) => {}
-            None => {
-                if let Some(retry_after) = self.backoff.wait(address, now) {
-                    return Err(Denied::BackOff { retry_after });
-                }
-            }
+        let known = self.genuine.get(&hash).await;
+        if let Some(genuine) = known.as_ref().filter(|genuine| self.holds(genuine, now)) {
+            return Ok(Arc::clone(genuine));
         }
-        // Of several requests with the same text one looks at it, and the others wait.
-        let looked_at = self.genuine.entry(hash).and_try_compute_with(|known| async move {
-            match known.is_some_and(|known| self.holds(known.value(), now)) {
-                true => Ok(Op::Nop),
-                false => self.look_at(text, now).await.map(|genuine| Op::Put(Arc::new(genuine))),
+        let wait = self.backoff.wait(address, now).filter(|_| known.is_none());
+        let failure = match (self.refusal(&hash, now).await, wait) {
+            (Some(failure), _) => failure,
+            (None, Some(retry_after)) if !self.backoff.may_look(address, now) => {
+                return Err(Denied::BackOff { retry_after });
             }
-        });
-        match looked_at.await {
-            Ok(
-                CompResult::Inserted(entry)
-                | CompResult::ReplacedWith(entry)
-                | CompResult::Unchanged(entry)
-                | CompResult::Removed(entry),
-            ) => Ok(entry.into_value()),
-            Ok(CompResult::StillNone(_)) => Err(unauthenticated("the credentials are not valid")),
-            Err(Failure::Unavailable(reason)) => Err(Denied::Unavailable { reason }),
-            Err(Failure::Stale(reason)) => Err(unauthenticated(reason)),
-            Err(Failure::Wrong(reason)) => {
+            (None, _) => match self.look_once(text, hash, now).await {
+                Ok(genuine) => return Ok(genuine),
+                Err(failure) => failure,
+            },
+        };
+        match (failure, wait) {
+            (Failure::Unavailable(reason), _) => {
+                if self.cannot_check.is_due(now) {
+                    tracing::error!(reason, "credentials cannot be checked");
+                }
+                Err(Denied::Unavailable { reason })
+            }
+            // Whoever has to wait is not told why, nor punished twice.
+            (_, Some(retry_after)) => Err(Denied::BackOff { retry_after }),
+            (Failure::Stale(reason), None) => Err(unauthenticated(reason)),
+            (Failure::Wrong(reason), None) => {
                 self.backoff.failed(address, now);
                 Err(unauthenticated(reason))
             }
         }
+    }
+
+    /// Of several requests with the same text one looks at it, and the others wait.
+    async fn look_once(&self, text: &str, hash: [u8; 32], now: Timestamp) -> Result<Arc<Genuine>, Failure> {
+        let looked_at = self.genuine.entry(hash).and_try_compute_with(|known| async move {
+            if known.is_some_and(|known| self.holds(known.value(), now)) {
+                return Ok(Op::Nop);
+            }
+            if let Some(failure) = self.refusal(&hash, now).await {
+                return Err(failure);
+            }
+            // Keys that are replaced meanwhile make the verdict worthless.
+            let generation = self.tokens.generation();
+            let verdict = self.look_at(text, now).await;
+            if let Err(failure @ (Failure::Wrong(_) | Failure::Stale(_))) = &verdict {
+                let until = later(now, REFUSAL_REMEMBERED);
+                let refused = Refused { failure: failure.clone(), until, generation };
+                self.refused.insert(hash, Arc::new(refused)).await;
+            }
+            verdict.map(|genuine| Op::Put(Arc::new(genuine)))
+        });
+        match looked_at.await? {
+            CompResult::Inserted(entry)
+            | CompResult::ReplacedWith(entry)
+            | CompResult::Unchanged(entry)
+            | CompResult::Removed(entry) => Ok(entry.into_value()),
+            CompResult::StillNone(_) => Err(Failure::stale("the credentials are not valid")),
+        }
+    }
+
+    /// Why the text was refused a moment ago.
+    async fn refusal(&self, hash: &[u8; 32], now: Timestamp) -> Option<Failure> {
+        let refused = self.refused.get(hash).await?;
+        let holds = now < refused.until && refused.generation == self.tokens.generation();
+        holds.then(|| refused.failure.clone())
+    }
+
+    /// Lets an address whose requests are refused too often wait, so that no more is looked at for it than for one that
+    /// fails.
+    pub fn hold_up(&self, address: IpAddr, wait: Duration) {
+        self.backoff.hold_up(address, self.clock.now(), wait);
     }
 
     /// To be called every few seconds: writes when keys were used last, if it is time to.

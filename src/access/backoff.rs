@@ -1,4 +1,8 @@
 //! Addresses from which authentication fails again and again have to wait, each time twice as long.
+//!
+//! Many people may share an address, so that a few texts a second are looked at even while it waits: one that is genuine
+//! lets its holder in, and one that is not says nothing but to wait. Nobody guesses a key of 256 random bits or a
+//! signature at that rate.
 
 use std::{
     collections::HashMap,
@@ -14,6 +18,8 @@ const FREE_FAILURES: u32 = 5;
 /// After the first failure that is not free; doubled by each further one.
 const FIRST_DELAY: SignedDuration = SignedDuration::from_secs(1);
 const MAX_DELAY: SignedDuration = SignedDuration::from_secs(300);
+/// Texts a second that are looked at for an address that has to wait.
+const LOOKS_A_SECOND: u32 = 4;
 /// An address that has not failed for so long starts anew.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(15);
 /// The most addresses that are remembered, some hundred bytes each. Where more of them fail, those that failed longest
@@ -28,6 +34,8 @@ struct Failures {
     count: u32,
     last: Timestamp,
     wait_until: Timestamp,
+    /// Texts looked at during the wait, in the second that began at the time beside it.
+    looks: (u32, Timestamp),
 }
 
 impl Backoff {
@@ -37,13 +45,31 @@ impl Backoff {
         Duration::try_from(failures.wait_until.duration_since(now)).ok().filter(|wait| !wait.is_zero())
     }
 
+    /// Whether a text may be looked at though the address has to wait. Counts it as looked at.
+    pub fn may_look(&self, address: IpAddr, now: Timestamp) -> bool {
+        let mut addresses = self.lock();
+        let Some(Failures { looks: (count, since), .. }) = addresses.get_mut(&network(address)) else {
+            return true;
+        };
+        if now.duration_since(*since) >= SignedDuration::from_secs(1) {
+            (*count, *since) = (0, now);
+        }
+        *count = count.saturating_add(1);
+        *count <= LOOKS_A_SECOND
+    }
+
+    /// Lets the address wait for other reasons than failures.
+    pub fn hold_up(&self, address: IpAddr, now: Timestamp, wait: Duration) {
+        let wait = SignedDuration::try_from(wait).unwrap_or(MAX_DELAY).min(MAX_DELAY);
+        let until = now.saturating_add(wait).unwrap_or(now);
+        let mut addresses = self.lock();
+        let failures = of(&mut addresses, address, now);
+        failures.wait_until = failures.wait_until.max(until);
+    }
+
     pub fn failed(&self, address: IpAddr, now: Timestamp) {
         let mut addresses = self.lock();
-        let address = network(address);
-        if addresses.len() >= MAX_ADDRESSES && !addresses.contains_key(&address) {
-            make_room(&mut addresses, now);
-        }
-        let failures = addresses.entry(address).or_insert(Failures { count: 0, last: now, wait_until: now });
+        let failures = of(&mut addresses, address, now);
         if is_forgotten(failures, now) {
             failures.count = 0;
         }
@@ -59,6 +85,15 @@ impl Backoff {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, Failures>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn of(addresses: &mut HashMap<IpAddr, Failures>, address: IpAddr, now: Timestamp) -> &mut Failures {
+    let address = network(address);
+    if addresses.len() >= MAX_ADDRESSES && !addresses.contains_key(&address) {
+        make_room(addresses, now);
+    }
+    let none = Failures { count: 0, last: now, wait_until: now, looks: (0, now) };
+    addresses.entry(address).or_insert(none)
 }
 
 fn is_forgotten(failures: &Failures, now: Timestamp) -> bool {
@@ -119,6 +154,33 @@ mod tests {
         assert!(backoff.wait(address, START + 301.seconds()).is_some(), "not forgotten yet");
         backoff.failed(address, START + 301.seconds() + 15.minutes());
         assert_eq!(backoff.wait(address, START + 301.seconds() + 15.minutes()), None);
+    }
+
+    #[test]
+    fn a_few_are_looked_at_each_second_of_the_wait() {
+        let (backoff, address) = (Backoff::default(), address("192.0.2.1"));
+        for _ in 0..10 {
+            backoff.failed(address, START);
+        }
+        for second in 0..3 {
+            let now = START + second.seconds() + 999.milliseconds();
+            let looks = (0..100).filter(|_| backoff.may_look(address, now)).count();
+            assert_eq!(looks, LOOKS_A_SECOND as usize);
+        }
+    }
+
+    #[test]
+    fn whoever_is_held_up_waits_that_long_and_has_not_failed() {
+        let (backoff, address) = (Backoff::default(), address("192.0.2.1"));
+        backoff.hold_up(address, START, Duration::from_secs(2));
+        assert_eq!(backoff.wait(address, START), Some(Duration::from_secs(2)));
+        for _ in 0..FREE_FAILURES {
+            backoff.failed(address, START + 2.seconds());
+            assert_eq!(backoff.wait(address, START + 2.seconds()), None);
+        }
+        backoff.failed(address, START + 2.seconds());
+        backoff.hold_up(address, START + 2.seconds(), Duration::from_millis(1));
+        assert_eq!(backoff.wait(address, START + 2.seconds()), Some(Duration::from_secs(1)), "no shorter");
     }
 
     #[test]

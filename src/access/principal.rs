@@ -21,8 +21,13 @@ impl Principal {
 
     /// Somebody of whom only the address is known.
     pub(super) fn at(address: IpAddr, role: Role, scopes: Scopes) -> Self {
-        Self { subject: format!("address:{}", network(address)).into(), role, scopes }
+        Self { subject: address_subject(address), role, scopes }
     }
+}
+
+/// What the requests of an address are counted by.
+pub(super) fn address_subject(address: IpAddr) -> Arc<str> {
+    format!("address:{}", network(address)).into()
 }
 
 /// What a request shows to say who makes it. supabase-js sends both headers: `apikey` with its key, `Authorization`

@@ -2,6 +2,7 @@
 //! come free one by one.
 
 use std::{
+    net::IpAddr,
     num::NonZeroU32,
     sync::{
         Arc,
@@ -17,7 +18,7 @@ use governor::{
     state::keyed::DashMapStateStore,
 };
 
-use super::Principal;
+use super::{Principal, principal::address_subject};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -63,11 +64,20 @@ impl<C: Clock + Clone> RateLimit<C> {
 
     /// Counts a request of the principal's.
     pub fn check(&self, principal: &Principal) -> Decision {
+        self.count(&principal.subject)
+    }
+
+    /// Counts a request of somebody of whom only the address is known.
+    pub fn check_address(&self, address: IpAddr) -> Decision {
+        self.count(&address_subject(address))
+    }
+
+    fn count(&self, subject: &Arc<str>) -> Decision {
         if self.checks.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             self.limiter.retain_recent();
         }
         let limit = self.limit.get();
-        match self.limiter.check_key(&principal.subject) {
+        match self.limiter.check_key(subject) {
             Ok(state) => {
                 let remaining = state.remaining_burst_capacity().min(limit);
                 let reset_after = MINUTE.mul_f64(f64::from(limit - remaining) / f64::from(limit));

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use daymark::access::{Access, Credentials, Denied, Role, revoke_key};
+use daymark::access::{Access, Credentials, Denied, KeyRequest, Role, create_key, revoke_key};
 use serde_json::json;
 
-use crate::world::{HOME, NOW_S, World, reason, show, show_from, token};
+use crate::world::{HOME, Log, NOW_S, World, reason, show, show_from, token};
 
 async fn fail(access: &Access, times: usize) {
     for _ in 0..times {
@@ -40,22 +40,98 @@ async fn each_failure_doubles_the_wait() {
 }
 
 #[tokio::test]
-async fn whoever_was_let_in_before_is_let_in_still() {
+async fn whoever_is_genuine_is_let_in_from_behind_an_address_that_waits() {
     let world = World::new().await;
     let access = world.access();
-    let key = world.key("dashboard", Role::Reader).await;
+    let (old_key, new_key) = (world.key("old", Role::Reader).await, world.key("new", Role::Reader).await);
     let (known, new) = (token(json!({})), token(json!({"sub": "somebody else"})));
-    for text in [&known, key.text.reveal()] {
+    for text in [&known, old_key.text.reveal()] {
         show(&access, text).await.unwrap();
     }
     fail(&access, 6).await;
-    for text in [&known, key.text.reveal()] {
-        assert!(show(&access, text).await.is_ok(), "behind the same address");
+    for text in [&known, old_key.text.reveal(), &new, new_key.text.reveal()] {
+        assert!(show(&access, text).await.is_ok());
     }
-    assert_eq!(waits(show(&access, &new).await), 1, "it would have to be looked at");
-    assert!(show_from(&access, &new, "192.0.2.2").await.is_ok());
+    assert_eq!(waits(show(&access, "wrong").await), 1, "whoever fails has to wait as before");
+    let expired = token(json!({"exp": NOW_S - 100}));
+    assert_eq!(waits(show(&access, &expired).await), 1, "and is not told why");
+    reason(show_from(&access, "wrong", "192.0.2.2").await);
+}
+
+#[tokio::test]
+async fn only_a_few_guesses_a_second_are_looked_at() {
+    let world = World::new().await;
+    let access = world.access();
+    let key = world.key("new", Role::Reader).await;
+    fail(&access, 6).await;
+    for delay in [1, 2, 4, 8] {
+        world.advance(delay);
+        fail(&access, 1).await;
+    }
+    // The same text again is known to be wrong, and takes nobody's place.
+    for _ in 0..100 {
+        assert_eq!(waits(show(&access, "wrong").await), 16);
+    }
+    for guess in 0..4 {
+        assert_eq!(waits(show(&access, &format!("guess {guess}")).await), 16);
+    }
+    assert_eq!(waits(show(&access, key.text.reveal()).await), 16, "it is not looked at");
     world.advance(1);
-    assert!(show(&access, &new).await.is_ok());
+    assert!(show(&access, key.text.reveal()).await.is_ok(), "it has its turn in the next second");
+    assert_eq!(waits(show(&access, "wrong").await), 15);
+}
+
+#[tokio::test]
+async fn an_address_that_is_held_up_waits_as_if_it_had_failed() {
+    let world = World::new().await;
+    let access = world.access();
+    access.hold_up(HOME.parse().unwrap(), Duration::from_secs(2));
+    assert_eq!(waits(show(&access, "wrong").await), 2);
+    assert!(show(&access, &token(json!({}))).await.is_ok());
+    world.advance(2);
+    reason(show(&access, "wrong").await);
+}
+
+/// So a flood of a key that was revoked, or of a token that has expired, asks the store and checks signatures every five
+/// seconds.
+#[tokio::test]
+async fn what_was_refused_is_refused_for_five_seconds_without_being_looked_at() {
+    let world = World::new().await;
+    let access = world.access();
+    let request = KeyRequest { name: "x".to_owned(), role: Role::Reader, scopes: None, expires_at: None };
+    let key = create_key(world.store_of("other").as_ref(), world.now(), request).await.unwrap();
+    // Both are good from a moment on; whoever looks at them then sees that.
+    let (unknown, early) = (key.text.reveal(), token(json!({"nbf": NOW_S + 31})));
+    assert!(reason(show(&access, unknown).await).contains("not valid"));
+    assert!(reason(show(&access, &early).await).contains("nbf"));
+    assert!(world.store.add_api_key(&key.key).await.unwrap());
+    for seconds in [1, 3] {
+        world.advance(seconds);
+        assert!(reason(show(&access, unknown).await).contains("not valid"));
+        assert!(reason(show(&access, &early).await).contains("nbf"));
+    }
+    world.advance(1);
+    assert!(show(&access, unknown).await.is_ok());
+    assert!(show(&access, &early).await.is_ok());
+}
+
+#[tokio::test]
+async fn that_credentials_cannot_be_checked_is_logged_every_ten_seconds_at_most() {
+    let log = Log::default();
+    let _logging = log.catch();
+    let world = World::new().await;
+    let key = world.key("dashboard", Role::Reader).await;
+    let store = world.store_of("default");
+    std::fs::remove_file(world.directory.path().join("store.db")).unwrap();
+    let world = World { store, ..world };
+    let access = world.access();
+    for lines in 1..3 {
+        for _ in 0..20 {
+            assert!(matches!(show(&access, key.text.reveal()).await, Err(Denied::Unavailable { .. })));
+        }
+        assert_eq!(log.text().matches("credentials cannot be checked").count(), lines);
+        world.advance(10);
+    }
 }
 
 #[tokio::test]

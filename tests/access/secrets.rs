@@ -1,38 +1,14 @@
 //! Nothing that is formatted, logged or answered holds a secret.
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex},
-};
-
 use daymark::access::{Credentials, Role};
 use serde_json::json;
 
-use crate::world::{SECRET, World, rsa_token, show, token};
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+use crate::world::{Log, SECRET, World, rsa_token, show, token};
 
 #[tokio::test]
 async fn secrets_are_seen_nowhere() {
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let _logging = log.catch();
 
     let world = World::new().await.with(|settings| {
         settings.admin_column = Some(("profiles".to_owned(), "is_admin".to_owned()));
@@ -58,7 +34,7 @@ async fn secrets_are_seen_nowhere() {
             seen += &denied.to_string();
         }
     }
-    seen += &String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    seen += &log.text();
     assert!(seen.contains("the key set cannot be read"), "the log was not caught: {seen}");
 
     let hash: Vec<_> = created.key.hash.0.iter().map(u8::to_string).collect();

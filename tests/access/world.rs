@@ -1,6 +1,10 @@
 //! A store on SQLite, a clock that stands still, and things to show: tokens and keys.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    io::{self, Write},
+    net::IpAddr,
+    sync::{Arc, Mutex},
+};
 
 use daymark::{
     access::{Access, CreatedKey, Credentials, Denied, KeyRequest, Principal, Role, create_key},
@@ -89,6 +93,37 @@ impl World {
     pub async fn key(&self, name: &str, role: Role) -> CreatedKey {
         let request = KeyRequest { name: name.to_owned(), role, scopes: None, expires_at: None };
         create_key(self.store.as_ref(), self.now(), request).await.unwrap()
+    }
+}
+
+/// What is logged, all of it.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Until what this returns is dropped, on this thread.
+    pub fn catch(&self) -> tracing::subscriber::DefaultGuard {
+        let log = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || log.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -88,6 +88,30 @@ async fn whoever_fails_too_often_has_to_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn refused_requests_count_for_the_address_and_keep_nobody_else_out() {
+    let mut settings = Settings::default();
+    settings.access.rate_limit_per_minute = 5;
+    let site = Site::start(World::sqlite().await, settings).await;
+    let context = &site.world.context;
+    let revoked = new_key(context, "short-lived", Role::Reader).await;
+    revoke_key(context.store.as_ref(), context.clock.now(), "short-lived").await.unwrap();
+    for left in (0..5).rev() {
+        let refused = with_key(&site, "GET", "/api/v1/latest", &revoked).await;
+        assert_eq!((refused.status, refused.problem().as_str()), (401, "unauthenticated"));
+        assert!(refused.header("ratelimit").starts_with(&format!("\"requests\";r={left};t=")), "{refused:?}");
+    }
+    let refused = with_key(&site, "GET", "/api/v1/latest", &revoked).await;
+    assert_eq!((refused.status, refused.problem().as_str()), (429, "too-many-requests"));
+    assert!((1..=12).contains(&refused.header("retry-after").parse::<u64>().unwrap()));
+    // The clock stands still: from now on the address waits.
+    for attempt in 0..20 {
+        let refused = with_key(&site, "GET", "/api/v1/latest", &revoked).await;
+        assert_eq!((refused.status, refused.problem().as_str()), (429, "too-many-failures"), "{attempt}");
+    }
+    assert_eq!(site.get("/api/v1/latest").await.status, 200, "a key that was not seen yet");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn browsers_of_other_origins_are_let_in_only_when_configured() {
     let origin = ("origin", "https://app.example.com");
     let site = Site::sqlite().await;

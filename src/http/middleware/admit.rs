@@ -24,17 +24,16 @@ pub async fn admit(State(service): State<Shared>, request: Request, next: Next) 
     let (mut parts, body) = request.into_parts();
     // What cannot be read is not nothing: it is wrong.
     let text = |name| parts.headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
-    let credentials = Credentials {
-        authorization: text(header::AUTHORIZATION),
-        api_key: text(API_KEY),
-        address: client(&parts, &service.http.trusted_proxies),
-    };
+    let address = client(&parts, &service.http.trusted_proxies);
+    let credentials =
+        Credentials { authorization: text(header::AUTHORIZATION), api_key: text(API_KEY), address };
     if service.access.mode() == Mode::Open && !is_from_here(&parts.headers) {
         let detail = "an open server answers only to pages and programs of this machine; `daymark keys create` closes it";
         return Problem::forbidden(detail).into_response();
     }
     let principal = match service.access.authenticate(credentials).await {
         Ok(principal) => principal,
+        Err(denied @ Denied::Unauthenticated { .. }) => return refused(&service, address, denied),
         Err(denied) => return refusal(denied).into_response(),
     };
     let decision = service.rate_limit.check(&principal);
@@ -44,6 +43,20 @@ pub async fn admit(State(service): State<Shared>, request: Request, next: Next) 
             next.run(Request::from_parts(parts, body)).await
         }
         false => too_many(&decision).into_response(),
+    };
+    describe(&decision, response.headers_mut());
+    response
+}
+
+/// A refused request counts as one of the address's own, which has as many as a user.
+fn refused(service: &Shared, address: IpAddr, denied: Denied) -> Response {
+    let decision = service.rate_limit.check_address(address);
+    let mut response = match decision.allowed {
+        true => refusal(denied).into_response(),
+        false => {
+            service.access.hold_up(address, decision.reset_after);
+            too_many(&decision).into_response()
+        }
     };
     describe(&decision, response.headers_mut());
     response
@@ -59,10 +72,7 @@ fn refusal(denied: Denied) -> Problem {
                 .detail(denied.to_string())
                 .retry_after(seconds.max(1))
         }
-        Denied::Unavailable { ref reason } => {
-            tracing::error!(reason, "credentials cannot be checked");
-            Problem::unavailable(denied.to_string())
-        }
+        Denied::Unavailable { .. } => Problem::unavailable(denied.to_string()),
     }
 }
 
