@@ -27,11 +27,35 @@ use crate::{
 /// Finished jobs that can still be asked for. What they did is in the collection log for good.
 const KEPT: usize = 1000;
 
+/// Jobs that may run at once. Each takes connections to both databases and reads a snapshot of the platform, which has
+/// other things to do.
+pub const MAX_RUNNING: usize = 8;
+
 /// What a job is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
     Collect { date: Date, metrics: Vec<String> },
     Backfill { from: Option<Date>, to: Option<Date>, metrics: Vec<String> },
+}
+
+impl Task {
+    /// With the metrics in one order and each once, so that the same task is equal however it was written.
+    fn normalized(mut self) -> Self {
+        let (Self::Collect { metrics, .. } | Self::Backfill { metrics, .. }) = &mut self;
+        metrics.sort_unstable();
+        metrics.dedup();
+        self
+    }
+}
+
+/// Why a job was not started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{MAX_RUNNING} runs are at work, which is the most at once; try again when one of them has ended")]
+pub struct TooManyRunning;
+
+impl TooManyRunning {
+    /// A guess at when it may be worth trying again.
+    pub const RETRY_AFTER_S: u64 = 10;
 }
 
 /// How far a job is.
@@ -143,11 +167,18 @@ impl Jobs {
     }
 
     /// Starts `task`, unless a job is at the very same one: then it is that job. Must be called within a Tokio runtime.
-    pub fn start(&self, task: Task) -> Arc<Job> {
+    ///
+    /// # Errors
+    /// When [`MAX_RUNNING`] others are running.
+    pub fn start(&self, task: Task) -> Result<Arc<Job>, TooManyRunning> {
+        let task = task.normalized();
         let mut state = self.lock();
-        let same = |job: &&Arc<Job>| job.task == task && job.outcome.borrow().is_none();
-        if let Some(job) = state.jobs.iter().find(same) {
-            return Arc::clone(job);
+        let is_running = |job: &&Arc<Job>| job.outcome.borrow().is_none();
+        if let Some(job) = state.jobs.iter().filter(is_running).find(|job| job.task == task) {
+            return Ok(Arc::clone(job));
+        }
+        if state.jobs.iter().filter(is_running).count() >= MAX_RUNNING {
+            return Err(TooManyRunning);
         }
         let job = Arc::new(Job {
             id: Uuid::new_v4(),
@@ -166,7 +197,7 @@ impl Jobs {
         state.jobs.push_back(Arc::clone(&job));
         while state.running.try_join_next().is_some() {}
         state.running.spawn(work(self.context.clone(), Arc::clone(&job), self.cancellation.clone()));
-        job
+        Ok(job)
     }
 
     pub fn get(&self, id: Uuid) -> Option<Arc<Job>> {

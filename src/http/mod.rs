@@ -21,6 +21,7 @@ mod service;
 mod telemetry;
 
 pub use docs::openapi_json;
+pub use jobs::MAX_RUNNING;
 pub use router::{router, surrounded};
 pub use server::{Bound, Peer};
 pub use service::{Service, Shared};

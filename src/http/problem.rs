@@ -8,6 +8,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::jobs::TooManyRunning;
 use crate::{
     collect::CollectError,
     query::{QueryError, Refusal},
@@ -142,6 +143,14 @@ impl From<StoreError> for Problem {
             true => Self::unavailable("the store cannot be reached; try again in a moment"),
             false => Self::internal(),
         }
+    }
+}
+
+impl From<TooManyRunning> for Problem {
+    fn from(error: TooManyRunning) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-runs", "Too many runs are at work")
+            .detail(error.to_string())
+            .retry_after(TooManyRunning::RETRY_AFTER_S)
     }
 }
 

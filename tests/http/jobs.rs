@@ -1,5 +1,6 @@
 //! Runs that requests start.
 
+use daymark::http::MAX_RUNNING;
 use serde_json::{Value, json};
 use sqlx::{Connection, Executor, SqliteConnection};
 
@@ -66,6 +67,46 @@ async fn the_same_trigger_twice_is_one_job() {
     assert_eq!(one.json()["id"], other.json()["id"]);
     let different = site.post("/api/v1/collections", &json!({"metrics": ["posts_created"]})).await;
     assert_ne!(one.header("location"), different.header("location"));
+    // However the metrics are written.
+    let several = json!({"from": "2025-01-01", "metrics": ["posts_total", "authors"]});
+    let several = site.post("/api/v1/backfills", &several).await;
+    let repeated = json!({"from": "2025-01-01", "metrics": ["authors", "posts_total", "authors"]});
+    let repeated = site.post("/api/v1/backfills", &repeated).await;
+    assert_eq!(several.header("location"), repeated.header("location"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_so_many_run_at_once() {
+    let site = Site::sqlite().await;
+    let lock = locked(&site.world.platform_url).await;
+    let day = |day: usize| json!({"date": format!("2025-01-{day:02}")});
+    let mut jobs = Vec::new();
+    for number in 1..=MAX_RUNNING {
+        let accepted = site.post("/api/v1/collections", &day(number)).await;
+        assert_eq!(accepted.status, 202, "{}", accepted.text());
+        jobs.push(accepted.header("location").to_owned());
+    }
+    for (path, body) in
+        [("/api/v1/collections", day(MAX_RUNNING + 1)), ("/api/v1/backfills", json!({"from": "2025-01-01"}))]
+    {
+        let refused = site.post(path, &body).await;
+        assert_eq!((refused.status, refused.problem().as_str()), (503, "too-many-runs"));
+        assert_eq!(refused.header("retry-after"), "10");
+    }
+    let refused = site.post("/rest/v1/rpc/collect_daily_metrics", &json!({})).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, "10"), "{}", refused.text());
+    assert_eq!(refused.json()["code"], "53400");
+    let again = site.post("/api/v1/collections", &day(1)).await;
+    assert_eq!(
+        (again.status, again.header("location")),
+        (202, jobs[0].as_str()),
+        "the same is no further one"
+    );
+    drop(lock);
+    for job in &jobs {
+        assert_eq!(finished(&site, job).await["status"], "completed");
+    }
+    assert_eq!(site.post("/api/v1/collections", &day(MAX_RUNNING + 1)).await.status, 202);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,7 +37,7 @@ export interface paths {
         /**
          * Backfill a range
          * @description Starts to reconstruct the days that are missing, from what the platform still holds. What is recorded stays as it is.
-         *     The same request while its job runs is answered with that job.
+         *     The same request while its job runs is answered with that job. Eight jobs may run at once; one more is refused with 503.
          */
         post: operations["backfill"];
         delete?: never;
@@ -58,7 +58,7 @@ export interface paths {
         /**
          * Collect a day
          * @description Starts to record the last finished day, or the one named. Recording again changes nothing. The same request while
-         *     its job runs is answered with that job.
+         *     its job runs is answered with that job. Eight jobs may run at once; one more is refused with 503.
          */
         post: operations["collect"];
         delete?: never;

@@ -102,7 +102,7 @@ fn strict_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date
 /// Collect a day
 ///
 /// Starts to record the last finished day, or the one named. Recording again changes nothing. The same request while
-/// its job runs is answered with that job.
+/// its job runs is answered with that job. Eight jobs may run at once; one more is refused with 503.
 #[utoipa::path(
     post, path = "/api/v1/collections", tag = "jobs", request_body = CollectRequest,
     responses(
@@ -123,13 +123,13 @@ pub async fn collect(
     let date = request.date.unwrap_or_else(|| service.context.last_finished());
     service.context.require_recordable(date)?;
     require_active(&service, &request.metrics).await?;
-    Ok(started(&service, &principal, Task::Collect { date, metrics: request.metrics }))
+    started(&service, &principal, Task::Collect { date, metrics: request.metrics })
 }
 
 /// Backfill a range
 ///
 /// Starts to reconstruct the days that are missing, from what the platform still holds. What is recorded stays as it is.
-/// The same request while its job runs is answered with that job.
+/// The same request while its job runs is answered with that job. Eight jobs may run at once; one more is refused with 503.
 #[utoipa::path(
     post, path = "/api/v1/backfills", tag = "jobs", request_body = BackfillRequest,
     responses(
@@ -152,7 +152,7 @@ pub async fn backfill(
         service.context.require_recordable(date)?;
     }
     require_active(&service, &metrics).await?;
-    Ok(started(&service, &principal, Task::Backfill { from, to, metrics }))
+    started(&service, &principal, Task::Backfill { from, to, metrics })
 }
 
 /// How far a job is
@@ -192,11 +192,11 @@ async fn require_active(service: &Service, names: &[String]) -> Result<(), Probl
     if unknown.is_empty() { Ok(()) } else { Err(Problem::invalid_parameters(unknown)) }
 }
 
-fn started(service: &Service, principal: &Principal, task: Task) -> Response {
-    let job = service.jobs.start(task);
+fn started(service: &Service, principal: &Principal, task: Task) -> Result<Response, Problem> {
+    let job = service.jobs.start(task)?;
     tracing::info!(subject = &*principal.subject, job = %job.id, task = ?job.task, "a request started a run");
     let location = format!("/api/v1/jobs/{}", job.id);
-    (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(shown(&job))).into_response()
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(shown(&job))).into_response())
 }
 
 fn shown(job: &Job) -> JobAnswer {

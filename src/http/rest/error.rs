@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::{collect::CollectError, store::StoreError};
+use crate::{collect::CollectError, http::jobs::TooManyRunning, store::StoreError};
 
 /// How much of a request's text an error repeats, in characters.
 const SHOWN: usize = 200;
@@ -127,6 +127,13 @@ impl RestError {
             true => Self::unavailable("the store cannot be reached; try again in a moment"),
             false => Self::internal(),
         }
+    }
+}
+
+impl From<TooManyRunning> for RestError {
+    fn from(error: TooManyRunning) -> Self {
+        let retry_after = Some(Duration::from_secs(TooManyRunning::RETRY_AFTER_S));
+        Self { retry_after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "53400", error.to_string()) }
     }
 }
 

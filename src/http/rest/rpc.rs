@@ -140,7 +140,7 @@ async fn backfill(service: &Shared, arguments: &Map<String, Value>) -> Result<Va
 }
 
 async fn finished(service: &Shared, task: Task) -> Result<Outcome, RestError> {
-    let outcome = service.jobs.start(task).finished().await;
+    let outcome = service.jobs.start(task)?.finished().await;
     match outcome.error {
         Some(error) => Err(RestError::of_run(&error)),
         None => Ok(outcome),
