@@ -3,7 +3,10 @@
 
 use std::{
     future::Future,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -48,15 +51,31 @@ impl Expiry<Question, Arc<Answer>> for PassingSoon {
     }
 }
 
+/// What this process recorded itself. The store's watch may hear of it a moment later than a client who waited for it.
+#[derive(Debug, Clone, Default)]
+pub struct OwnChanges(Arc<AtomicU64>);
+
+impl OwnChanges {
+    /// To be called after a commit, and before anybody is told of it.
+    pub fn happened(&self) {
+        self.0.fetch_add(1, Ordering::Release);
+    }
+
+    fn count(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 pub struct Cache {
     watch: SharedWatch,
+    own_changes: OwnChanges,
     enabled: bool,
     current: Kept<Question, Arc<Answer>>,
     activity: Kept<Question, Arc<Answer>>,
 }
 
 impl Cache {
-    pub fn new(watch: SharedWatch, enabled: bool) -> Self {
+    pub fn new(watch: SharedWatch, own_changes: OwnChanges, enabled: bool) -> Self {
         let kept = |time_to_live| {
             Kept::builder()
                 .weigher(|question: &Question, answer: &Arc<Answer>| {
@@ -67,12 +86,13 @@ impl Cache {
                 .expire_after(PassingSoon)
                 .build()
         };
-        Self { watch, enabled, current: kept(CURRENT), activity: kept(ACTIVITY) }
+        Self { watch, own_changes, enabled, current: kept(CURRENT), activity: kept(ACTIVITY) }
     }
 
     /// What tells whether something was recorded since.
     pub fn marker(&self) -> Option<u64> {
-        self.watch.marker()
+        // Neither counts down, so that no sum is there twice: the watch counts, or has hashes, far apart.
+        self.watch.marker().map(|marker| marker.wrapping_add(self.own_changes.count()))
     }
 
     /// The answer to `request` (path and query), made by `make` if it is not there.

@@ -16,6 +16,7 @@ use tokio::{sync::watch, task::JoinSet};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::cache::OwnChanges;
 use crate::{
     collect::{
         self, BackfillReport, BackfillRequest, Cancellation, Canceller, CollectError, Context, DayReport,
@@ -107,6 +108,7 @@ pub struct Job {
     total_days: AtomicUsize,
     done_days: AtomicUsize,
     outcome: watch::Sender<Option<Outcome>>,
+    changes: OwnChanges,
 }
 
 impl Job {
@@ -141,6 +143,7 @@ impl collect::Progress for Job {
     }
 
     fn advanced(&self, days: usize) {
+        self.changes.happened();
         self.done_days.fetch_add(days, Ordering::Relaxed);
     }
 }
@@ -148,6 +151,7 @@ impl collect::Progress for Job {
 /// All jobs of a server.
 pub struct Jobs {
     context: Context,
+    changes: OwnChanges,
     canceller: Canceller,
     cancellation: Cancellation,
     state: Mutex<State>,
@@ -161,9 +165,10 @@ struct State {
 }
 
 impl Jobs {
-    pub fn new(context: Context) -> Self {
+    /// `changes` hears of everything that a job may have committed.
+    pub fn new(context: Context, changes: OwnChanges) -> Self {
         let (canceller, cancellation) = Cancellation::new();
-        Self { context, canceller, cancellation, state: Mutex::default() }
+        Self { context, changes, canceller, cancellation, state: Mutex::default() }
     }
 
     /// Starts `task`, unless a job is at the very same one: then it is that job. Must be called within a Tokio runtime.
@@ -187,6 +192,7 @@ impl Jobs {
             total_days: AtomicUsize::new(0),
             done_days: AtomicUsize::new(0),
             outcome: watch::Sender::new(None),
+            changes: self.changes.clone(),
         });
         while state.jobs.len() >= KEPT {
             let Some(finished) = state.jobs.iter().position(|job| job.outcome.borrow().is_some()) else {
@@ -228,6 +234,7 @@ async fn work(context: Context, job: Arc<Job>, cancellation: Cancellation) {
     }
     // The panic's own message was written by the panic hook. A job without an outcome would run for ever.
     let outcome = outcome.unwrap_or_else(|_| Outcome::failed(context.clock.now()));
+    job.changes.happened();
     job.outcome.send_replace(Some(outcome));
 }
 

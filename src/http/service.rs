@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::{cache::Cache, catalogue::KeptCatalogue, jobs::Jobs, telemetry::Telemetry};
+use super::{
+    cache::{Cache, OwnChanges},
+    catalogue::KeptCatalogue,
+    jobs::Jobs,
+    telemetry::Telemetry,
+};
 use crate::{
     access::{Access, RateLimit},
     collect::Context,
@@ -41,9 +46,10 @@ impl Service {
         access: Access,
         rate_limit: RateLimit,
     ) -> Self {
+        let own_changes = OwnChanges::default();
         Self {
-            cache: Cache::new(context.store.watch(), http.cache),
-            jobs: Jobs::new(jobs),
+            cache: Cache::new(context.store.watch(), own_changes.clone(), http.cache),
+            jobs: Jobs::new(jobs, own_changes),
             telemetry: Telemetry::new(),
             permits: Semaphore::new(http.max_concurrent_requests),
             catalogue: KeptCatalogue::default(),

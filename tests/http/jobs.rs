@@ -2,9 +2,14 @@
 
 use daymark::http::MAX_RUNNING;
 use serde_json::{Value, json};
-use sqlx::{Connection, Executor, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 
-use crate::{on_both_stores, site::Site};
+use crate::{
+    on_both_stores,
+    site::{Settings, Site},
+    support::fresh_database,
+    world::World,
+};
 
 on_both_stores!(a_day_is_collected, a_range_is_backfilled_once);
 
@@ -107,6 +112,28 @@ async fn only_so_many_run_at_once() {
         assert_eq!(finished(&site, job).await["status"], "completed");
     }
     assert_eq!(site.post("/api/v1/collections", &day(MAX_RUNNING + 1)).await.status, 202);
+}
+
+/// PostgreSQL's notification may come after a client has heard of the end. Here none comes at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_job_recorded_is_seen_by_whoever_knows_that_it_has_ended() {
+    let (store_url, platform_url) = (fresh_database().await, fresh_database().await);
+    let world = World::at(tempfile::tempdir().unwrap(), store_url.clone(), platform_url).await;
+    let mut owner = PgConnection::connect(&store_url).await.unwrap();
+    for table in ["daily_metrics", "metric_definitions", "metric_collection_log"] {
+        let drop = format!("DROP TRIGGER notify_change ON daymark.{table}");
+        owner.execute(AssertSqlSafe(drop)).await.unwrap();
+    }
+    let site = Site::start(world, Settings::default()).await;
+    while site.service.cache.marker().is_none() {
+        tokio::task::yield_now().await;
+    }
+    let latest =
+        async || site.get("/api/v1/latest?category=posts_total").await.json()["metrics"][0]["value"].clone();
+    assert_eq!(latest().await, Value::Null);
+    let accepted = site.post("/api/v1/collections", &json!({})).await;
+    assert_eq!(finished(&site, accepted.header("location")).await["status"], "completed");
+    assert_eq!(latest().await, 55);
 }
 
 #[tokio::test(flavor = "multi_thread")]
