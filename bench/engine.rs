@@ -111,8 +111,12 @@ impl Engine {
             true => self.platform_url.clone(),
             false => format!("sqlite:{}", self.directory.path().join(format!("{store_schema}.db")).display()),
         };
-        let options =
-            StoreOptions { tenant: "default".to_owned(), schema: store_schema.clone(), retry: RETRY };
+        let options = StoreOptions {
+            tenant: "default".to_owned(),
+            schema: store_schema.clone(),
+            retry: RETRY,
+            statement_timeout: None,
+        };
         let store = store::open(&store_url.parse()?, options);
         let clock = Arc::new(SetClock::at(NOW.parse()?));
         store.migrate().await?;

@@ -1,6 +1,6 @@
 //! From the configuration to the things that commands work with.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock::Clock,
@@ -10,6 +10,9 @@ use crate::{
     platform::{self, Platform, PlatformOptions},
     store::{self, Store, StoreOptions},
 };
+
+/// A request that took too long is answered before its statement is ended, which would be another answer.
+const STATEMENT_MARGIN: Duration = Duration::from_secs(1);
 
 pub struct App {
     pub config: Config,
@@ -22,7 +25,7 @@ impl App {
             clock,
             calendar: config.settings.calendar.clone(),
             settle: config.settings.settle,
-            store: open_store(&config, config.settings.retry),
+            store: open_store(&config, config.settings.retry, None),
             platform: open_platform(&config),
             retry: config.settings.retry,
             chunk_days: config.settings.backfill_chunk_days,
@@ -32,10 +35,12 @@ impl App {
         Self { config, context }
     }
 
-    /// The same, but its store fails at once where the other one would try again.
+    /// The same for requests: its store fails at once where the other one would try again, and ends statements that
+    /// nobody can be waiting for any more.
     pub fn impatient_context(&self) -> Context {
         let once = RetryPolicy { retries: 0, ..self.config.settings.retry };
-        Context { store: open_store(&self.config, once), ..self.context.clone() }
+        let limit = self.config.settings.http.request_timeout + STATEMENT_MARGIN;
+        Context { store: open_store(&self.config, once, Some(limit)), ..self.context.clone() }
     }
 
     /// The metrics that the configuration comes to on the platform.
@@ -52,10 +57,14 @@ impl App {
     }
 }
 
-fn open_store(config: &Config, retry: RetryPolicy) -> Arc<dyn Store> {
+fn open_store(config: &Config, retry: RetryPolicy, statement_timeout: Option<Duration>) -> Arc<dyn Store> {
     let settings = &config.settings;
-    let options =
-        StoreOptions { tenant: settings.tenant.clone(), schema: settings.store_schema.clone(), retry };
+    let options = StoreOptions {
+        tenant: settings.tenant.clone(),
+        schema: settings.store_schema.clone(),
+        retry,
+        statement_timeout,
+    };
     store::open(&settings.store_url, options)
 }
 

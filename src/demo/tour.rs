@@ -132,6 +132,7 @@ fn context(directory: &Path, clock: Arc<SetClock>) -> Context {
         tenant: crate::metric::DEFAULT_TENANT.to_owned(),
         schema: store::DEFAULT_SCHEMA.to_owned(),
         retry,
+        statement_timeout: None,
     };
     let platform = platform::open(&DatabaseUrl::Sqlite(directory.join("platform.db")), options);
     let store = store::open_without_waiting(&directory.join("daymark.db"), store_options);

@@ -22,6 +22,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -52,19 +53,21 @@ pub struct StoreOptions {
     pub schema: String,
     /// How often a call is tried again after a passing failure.
     pub retry: RetryPolicy,
+    /// How long a statement may take. Who stops waiting for an answer does not stop the statement.
+    pub statement_timeout: Option<Duration>,
 }
 
 /// The store at `url`. Nothing is connected to or created yet: whatever is wrong with it is the first call's error.
 /// Must be called within a Tokio runtime.
 pub fn open(url: &DatabaseUrl, options: StoreOptions) -> Arc<dyn Store> {
-    let StoreOptions { tenant, schema, retry: policy } = options;
+    let StoreOptions { tenant, schema, retry: policy, statement_timeout } = options;
     match url {
         DatabaseUrl::Postgres { options, shown, .. } => {
-            let store = postgres::PostgresStore::new(options, shown, tenant, schema);
+            let store = postgres::PostgresStore::new(options, shown, tenant, schema, statement_timeout);
             Arc::new(retrying::Retrying { store, policy })
         }
         DatabaseUrl::Sqlite(path) => {
-            let store = sqlite::SqliteStore::new(path, tenant, sqlite::Durability::Disk);
+            let store = sqlite::SqliteStore::new(path, tenant, sqlite::Durability::Disk, statement_timeout);
             Arc::new(retrying::Retrying { store, policy })
         }
     }
@@ -73,7 +76,12 @@ pub fn open(url: &DatabaseUrl, options: StoreOptions) -> Arc<dyn Store> {
 /// The store in the SQLite file at `path`, as [`open`] opens it but for one thing: its commits do not wait for the disk, and
 /// the power may take them away. For a store that can be made again, such as a demonstration's.
 pub fn open_without_waiting(path: &Path, options: StoreOptions) -> Arc<dyn Store> {
-    let store = sqlite::SqliteStore::new(path, options.tenant, sqlite::Durability::Process);
+    let store = sqlite::SqliteStore::new(
+        path,
+        options.tenant,
+        sqlite::Durability::Process,
+        options.statement_timeout,
+    );
     Arc::new(retrying::Retrying { store, policy: options.retry })
 }
 

@@ -236,7 +236,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", directory.path().join("store.db").display()).parse().unwrap();
         let retry = RetryPolicy { retries: 0, initial_delay: Duration::ZERO };
-        let options = StoreOptions { tenant: "default".to_owned(), schema: String::new(), retry };
+        let options = StoreOptions {
+            tenant: "default".to_owned(),
+            schema: String::new(),
+            retry,
+            statement_timeout: None,
+        };
         let store = crate::store::open(&url, options);
         store.migrate().await.unwrap();
         let (day, started_at) = (date(2025, 1, 1), "2025-01-02T00:15:00Z".parse().unwrap());

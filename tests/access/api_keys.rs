@@ -165,6 +165,7 @@ async fn requests_for_keys_that_make_no_sense_are_refused() {
             tenant: "default".to_owned(),
             schema: String::new(),
             retry: daymark::database::RetryPolicy { retries: 0, initial_delay: std::time::Duration::ZERO },
+            statement_timeout: None,
         },
     );
     let error = revoke_key(unmigrated.as_ref(), world.now(), "x").await.unwrap_err();

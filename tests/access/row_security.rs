@@ -105,7 +105,12 @@ impl Database {
     fn store(&self, role: &str) -> std::sync::Arc<dyn Store> {
         let url = self.url.replace("postgres@", &format!("{role}@"));
         let retry = RetryPolicy { retries: 0, initial_delay: std::time::Duration::ZERO };
-        let options = StoreOptions { tenant: "default".to_owned(), schema: "daymark".to_owned(), retry };
+        let options = StoreOptions {
+            tenant: "default".to_owned(),
+            schema: "daymark".to_owned(),
+            retry,
+            statement_timeout: None,
+        };
         open(&url.parse::<DatabaseUrl>().unwrap(), options)
     }
 

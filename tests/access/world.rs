@@ -129,7 +129,8 @@ impl Write for Log {
 
 fn store(directory: &std::path::Path, tenant: &str) -> Arc<dyn Store> {
     let retry = RetryPolicy { retries: 0, initial_delay: std::time::Duration::ZERO };
-    let options = StoreOptions { tenant: tenant.to_owned(), schema: String::new(), retry };
+    let options =
+        StoreOptions { tenant: tenant.to_owned(), schema: String::new(), retry, statement_timeout: None };
     open(&DatabaseUrl::Sqlite(directory.join("store.db")), options)
 }
 

@@ -157,7 +157,12 @@ impl Site {
 
     pub fn store(&self) -> std::sync::Arc<dyn Store> {
         let retry = RetryPolicy { retries: 0, initial_delay: std::time::Duration::ZERO };
-        let options = StoreOptions { tenant: "default".to_owned(), schema: "daymark".to_owned(), retry };
+        let options = StoreOptions {
+            tenant: "default".to_owned(),
+            schema: "daymark".to_owned(),
+            retry,
+            statement_timeout: None,
+        };
         open(&self.store_url.parse::<DatabaseUrl>().unwrap(), options)
     }
 

@@ -206,8 +206,12 @@ fn context(store_url: &str, platform_url: &str, calendar: Calendar, clock: Arc<S
     let retry = RetryPolicy { retries: 1, initial_delay: Duration::from_millis(1) };
     let store_url: DatabaseUrl = store_url.parse().unwrap();
     let platform_url: DatabaseUrl = platform_url.parse().unwrap();
-    let store_options =
-        StoreOptions { tenant: "default".to_owned(), schema: store::DEFAULT_SCHEMA.to_owned(), retry };
+    let store_options = StoreOptions {
+        tenant: "default".to_owned(),
+        schema: store::DEFAULT_SCHEMA.to_owned(),
+        retry,
+        statement_timeout: None,
+    };
     let limit = Duration::from_secs(30);
     let platform_options =
         PlatformOptions { calendar: calendar.clone(), statement_timeout: limit, lock_timeout: limit, retry };

@@ -37,8 +37,12 @@ async fn context(
     let limit = Duration::from_secs(30);
     let reading =
         PlatformOptions { calendar: calendar.clone(), statement_timeout: limit, lock_timeout: limit, retry };
-    let keeping =
-        StoreOptions { tenant: "default".to_owned(), schema: store::DEFAULT_SCHEMA.to_owned(), retry };
+    let keeping = StoreOptions {
+        tenant: "default".to_owned(),
+        schema: store::DEFAULT_SCHEMA.to_owned(),
+        retry,
+        statement_timeout: None,
+    };
     let context = Context {
         clock,
         calendar,

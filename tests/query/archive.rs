@@ -49,8 +49,12 @@ impl Archive {
 
     async fn at(url: &str, directory: tempfile::TempDir) -> Self {
         let retry = RetryPolicy { retries: 0, initial_delay: Duration::ZERO };
-        let options =
-            StoreOptions { tenant: "default".to_owned(), schema: store::DEFAULT_SCHEMA.to_owned(), retry };
+        let options = StoreOptions {
+            tenant: "default".to_owned(),
+            schema: store::DEFAULT_SCHEMA.to_owned(),
+            retry,
+            statement_timeout: None,
+        };
         let context = Context {
             clock: Arc::new(SetClock::at(instant("2025-01-11T12:00:00Z"))),
             calendar: Calendar::utc(),

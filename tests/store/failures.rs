@@ -23,7 +23,12 @@ crate::on_both_stores!(
 async fn error_at(url: &str) -> StoreError {
     let url: DatabaseUrl = url.parse().unwrap();
     let retry = RetryPolicy { retries: 0, initial_delay: Duration::ZERO };
-    let options = StoreOptions { tenant: "default".to_owned(), schema: "daymark".to_owned(), retry };
+    let options = StoreOptions {
+        tenant: "default".to_owned(),
+        schema: "daymark".to_owned(),
+        retry,
+        statement_timeout: None,
+    };
     let error = open(&url, options).recorded_span().await.unwrap_err();
     assert!(error.to_string().contains(&url.to_string()), "{error} does not say where");
     error

@@ -125,7 +125,7 @@ impl Fixture {
 
 fn options(tenant: &str, schema: &str) -> StoreOptions {
     let retry = RetryPolicy { retries: 3, initial_delay: Duration::from_millis(5) };
-    StoreOptions { tenant: tenant.to_owned(), schema: schema.to_owned(), retry }
+    StoreOptions { tenant: tenant.to_owned(), schema: schema.to_owned(), retry, statement_timeout: None }
 }
 
 /// A day of January 2025.

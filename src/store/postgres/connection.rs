@@ -24,8 +24,7 @@ pub(super) fn named(options: &PgConnectOptions) -> PgConnectOptions {
     options.clone().application_name("daymark").disable_statement_logging()
 }
 
-pub(super) fn pool(options: PgConnectOptions, schema: &str) -> PgPool {
-    let settings = settings(schema);
+pub(super) fn pool(options: PgConnectOptions, settings: String) -> PgPool {
     PgPoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
         .acquire_timeout(CONNECT_TIMEOUT)
@@ -45,10 +44,13 @@ pub(super) fn pool(options: PgConnectOptions, schema: &str) -> PgPool {
 /// configured to; a setting that asks for more than that is left as it is. Instants that the server writes as text are
 /// UTC. Statements are planned once: every one goes by a key or an index whatever its parameters are, partitions are left
 /// out when it runs, and planning takes longer than running does.
-fn settings(schema: &str) -> String {
+pub(super) fn settings(schema: &str, statement_timeout: Option<Duration>) -> String {
+    let statement_timeout = statement_timeout
+        .map(|limit| format!("SET statement_timeout TO {};", limit.as_millis().max(1)))
+        .unwrap_or_default();
     format!(
         "SET search_path TO {}, pg_temp; SET lock_timeout TO {LOCK_TIMEOUT_MS}; SET TimeZone TO 'UTC';
-         SET plan_cache_mode TO force_generic_plan;
+         SET plan_cache_mode TO force_generic_plan; {statement_timeout}
          SELECT set_config('synchronous_commit', 'on', FALSE) WHERE current_setting('synchronous_commit') = 'off'",
         quoted(schema)
     )
@@ -65,7 +67,7 @@ impl PostgresStore {
     pub(super) async fn connect(&self) -> Result<PgConnection, StoreError> {
         let connecting = async {
             let mut session = PgConnection::connect_with(&self.options).await?;
-            session.execute(AssertSqlSafe(settings(&self.schema))).await?;
+            session.execute(AssertSqlSafe(self.settings.as_str())).await?;
             Ok(session)
         };
         match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {

@@ -13,7 +13,7 @@ mod table;
 mod text;
 mod watch;
 
-use std::{collections::BTreeSet, sync::Mutex};
+use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
 use jiff::{Timestamp, civil::Date};
@@ -34,6 +34,8 @@ pub(super) struct PostgresStore {
     location: String,
     tenant: String,
     schema: String,
+    /// Set in every session.
+    settings: String,
     /// Set once the store has been seen to have exactly the migrations that this binary knows.
     migrated: OnceCell<()>,
     /// Years whose partition is known to exist.
@@ -42,11 +44,19 @@ pub(super) struct PostgresStore {
 
 impl PostgresStore {
     /// `shown` is the URL without its password.
-    pub(super) fn new(options: &PgConnectOptions, shown: &str, tenant: String, schema: String) -> Self {
+    pub(super) fn new(
+        options: &PgConnectOptions,
+        shown: &str,
+        tenant: String,
+        schema: String,
+        statement_timeout: Option<Duration>,
+    ) -> Self {
         let options = connection::named(options);
+        let settings = connection::settings(&schema, statement_timeout);
         Self {
-            pool: connection::pool(options.clone(), &schema),
+            pool: connection::pool(options.clone(), settings.clone()),
             options,
+            settings,
             location: format!("{shown} (schema {schema})"),
             tenant,
             schema,

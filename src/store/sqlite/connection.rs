@@ -1,9 +1,13 @@
 //! Connections to the file, and what every one of them has set.
 
-use std::{io, path::Path, time::Duration};
+use std::{
+    io,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use sqlx::{
-    ConnectOptions, SqlitePool,
+    ConnectOptions, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -19,6 +23,9 @@ const MAX_CONNECTIONS: u32 = 2;
 const ROW_BUFFER: usize = 500;
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many instructions of SQLite's machine are run, in about a millisecond, between looks at the time limit.
+const STEPS: i32 = 20_000;
 
 /// What a commit waits for.
 #[derive(Debug, Clone, Copy)]
@@ -48,12 +55,25 @@ pub(super) fn options(path: &Path, durability: Durability) -> SqliteConnectOptio
         .disable_statement_logging()
 }
 
-pub(super) fn pool(options: SqliteConnectOptions) -> SqlitePool {
-    SqlitePoolOptions::new()
-        .max_connections(MAX_CONNECTIONS)
-        // A file does not hang up.
-        .test_before_acquire(false)
-        .connect_lazy_with(options)
+pub(super) fn pool(options: SqliteConnectOptions, statement_timeout: Option<Duration>) -> SqlitePool {
+    // A file does not hang up.
+    let pool = SqlitePoolOptions::new().max_connections(MAX_CONNECTIONS).test_before_acquire(false);
+    let pool = match statement_timeout {
+        None => pool,
+        // A connection is taken for one statement or one transaction.
+        Some(limit) => pool
+            .after_connect(move |connection, _| Box::pin(interrupt_after(connection, limit)))
+            .before_acquire(move |connection, _| {
+                Box::pin(async move { interrupt_after(connection, limit).await.map(|()| true) })
+            }),
+    };
+    pool.connect_lazy_with(options)
+}
+
+async fn interrupt_after(connection: &mut SqliteConnection, limit: Duration) -> Result<(), sqlx::Error> {
+    let started = Instant::now();
+    connection.lock_handle().await?.set_progress_handler(STEPS, move || started.elapsed() < limit);
+    Ok(())
 }
 
 impl SqliteStore {
@@ -103,5 +123,27 @@ impl SqliteStore {
             _ => FaultClass::Other,
         };
         self.fault(class, format!("{}: {error}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::Fault;
+
+    #[tokio::test]
+    async fn a_statement_is_ended_after_its_time_and_its_connection_goes_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = options(&directory.path().join("store.db"), Durability::Disk).create_if_missing(true);
+        let pool = pool(options, Some(Duration::from_millis(300)));
+        let endless =
+            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n";
+        // As often as there are connections, and once more: in each, new or used before, the time starts again.
+        for _ in 0..=MAX_CONNECTIONS {
+            let error = sqlx::query(endless).fetch_all(&pool).await.map(drop).unwrap_err();
+            assert_eq!(Fault::from(error).class, FaultClass::TimedOut);
+            let answer: i64 = sqlx::query_scalar("SELECT 7").fetch_one(&pool).await.unwrap();
+            assert_eq!(answer, 7);
+        }
     }
 }

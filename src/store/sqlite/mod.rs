@@ -11,7 +11,10 @@ mod series;
 mod table;
 mod watch;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 pub(super) use connection::Durability;
 
@@ -42,11 +45,16 @@ pub(super) struct SqliteStore {
 }
 
 impl SqliteStore {
-    pub(super) fn new(path: &Path, tenant: String, durability: Durability) -> Self {
+    pub(super) fn new(
+        path: &Path,
+        tenant: String,
+        durability: Durability,
+        statement_timeout: Option<Duration>,
+    ) -> Self {
         Self {
             path: path.to_owned(),
             durability,
-            pool: connection::pool(connection::options(path, durability)),
+            pool: connection::pool(connection::options(path, durability), statement_timeout),
             location: format!("sqlite:{}", path.display()),
             tenant,
             migrated: OnceCell::new(),
