@@ -1,7 +1,7 @@
 //! Answers as bytes: made once, sent often. An answer's entity tag is a hash of what it says, so that it is the same
 //! from every server and after every restart, and differs when anything of it was recorded in between.
 
-use std::{io::Write, sync::OnceLock};
+use std::io::Write;
 
 use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -9,12 +9,15 @@ use axum::{
 };
 use bytes::Bytes;
 use serde::Serialize;
+use tokio::sync::OnceCell;
 use twox_hash::XxHash3_128;
 
 use super::problem::Problem;
 
 /// Smaller answers are sent as they are: the headers of a compressed one cost more than it saves.
 const MIN_COMPRESSED: usize = 1024;
+/// Larger ones take milliseconds to compress, which would hold up other requests.
+const MAX_INLINE: usize = 64 * 1024;
 /// Of brotli's 0 to 11: about what gzip takes, and smaller.
 const BROTLI_QUALITY: u32 = 5;
 const BROTLI_WINDOW: u32 = 20;
@@ -24,8 +27,8 @@ pub struct Answer {
     body: Bytes,
     tag: HeaderValue,
     is_passing: bool,
-    gzip: OnceLock<Bytes>,
-    brotli: OnceLock<Bytes>,
+    gzip: OnceCell<Bytes>,
+    brotli: OnceCell<Bytes>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +54,7 @@ impl Answer {
         // Weak: the compressed forms have the same one. Hexadecimal digits are always a header value.
         let tag =
             HeaderValue::try_from(format!("W/\"{hash:032x}\"")).unwrap_or(HeaderValue::from_static("W/\"\""));
-        Self { body, tag, is_passing: false, gzip: OnceLock::new(), brotli: OnceLock::new() }
+        Self { body, tag, is_passing: false, gzip: OnceCell::new(), brotli: OnceCell::new() }
     }
 
     /// Sets whether it may become wrong without anything being committed.
@@ -71,7 +74,7 @@ impl Answer {
 
     /// The answer to a request with these headers: 304 when the client has it already. `cache_control` says who may
     /// keep it.
-    pub fn respond(&self, request: &HeaderMap, cache_control: &'static str) -> Response {
+    pub async fn respond(&self, request: &HeaderMap, cache_control: &'static str) -> Response {
         let common = [
             (header::ETAG, self.tag.clone()),
             (header::CACHE_CONTROL, HeaderValue::from_static(cache_control)),
@@ -87,8 +90,8 @@ impl Answer {
         let content_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let (body, name) = match encoding {
             Encoding::Identity => return (common, [content_type], self.body.clone()).into_response(),
-            Encoding::Gzip => (self.gzip.get_or_init(|| gzip(&self.body)), "gzip"),
-            Encoding::Brotli => (self.brotli.get_or_init(|| brotli(&self.body)), "br"),
+            Encoding::Gzip => (self.gzip.get_or_init(|| compressed(gzip, &self.body)).await, "gzip"),
+            Encoding::Brotli => (self.brotli.get_or_init(|| compressed(brotli, &self.body)).await, "br"),
         };
         let content_encoding = (header::CONTENT_ENCODING, HeaderValue::from_static(name));
         (common, [content_type, content_encoding], body.clone()).into_response()
@@ -100,6 +103,18 @@ impl Answer {
         let Ok(own) = self.tag.to_str().map(opaque) else { return false };
         let values = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
         values.flat_map(|value| value.split(',')).any(|tag| tag.trim() == "*" || opaque(tag) == own)
+    }
+}
+
+async fn compressed(compress: fn(&[u8]) -> Bytes, body: &Bytes) -> Bytes {
+    if body.len() <= MAX_INLINE {
+        return compress(body);
+    }
+    let whole = body.clone();
+    match tokio::task::spawn_blocking(move || compress(&whole)).await {
+        Ok(compressed) => compressed,
+        // Only where the process is ending, or `compress` panics.
+        Err(_) => compress(body),
     }
 }
 
@@ -146,6 +161,9 @@ fn preferred(request: &HeaderMap) -> Encoding {
 mod tests {
     use std::io::Read;
 
+    use axum::body::to_bytes;
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn headers(name: header::HeaderName, value: &str) -> HeaderMap {
@@ -176,16 +194,37 @@ mod tests {
         assert_eq!(unpacked, body);
     }
 
-    #[test]
-    fn a_client_that_has_it_is_told_so() {
+    #[tokio::test]
+    async fn a_large_answer_is_compressed_beside_other_requests_and_once() {
+        let accepted = headers(header::ACCEPT_ENCODING, "br");
+        let packed = |response: Response| async {
+            assert_eq!(response.headers()[header::CONTENT_ENCODING], "br");
+            to_bytes(response.into_body(), usize::MAX).await.unwrap()
+        };
+        let small = Answer::json(&"daymark ".repeat(1000)).unwrap();
+        assert!(
+            small.respond(&accepted, "no-cache").now_or_never().is_some(),
+            "not worth the way there and back"
+        );
+        let large = Answer::json(&"daymark ".repeat(20_000)).unwrap();
+        let mut one = Box::pin(large.respond(&accepted, "no-cache"));
+        assert!((&mut one).now_or_never().is_none(), "others have their turn meanwhile");
+        let (one, other) = tokio::join!(one, large.respond(&accepted, "no-cache"));
+        let (one, other) = (packed(one).await, packed(other).await);
+        assert_eq!(one.as_ptr(), other.as_ptr(), "the very same bytes");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_has_it_is_told_so() {
         let answer = Answer::json(&[1, 2, 3]).unwrap();
         let tag = answer.tag.to_str().unwrap().to_owned();
-        let status =
-            |given: &str| answer.respond(&headers(header::IF_NONE_MATCH, given), "no-cache").status();
+        let status = async |given: &str| {
+            answer.respond(&headers(header::IF_NONE_MATCH, given), "no-cache").await.status()
+        };
         for known in [tag.as_str(), tag.trim_start_matches("W/"), "*", &format!("\"x\", {tag}")] {
-            assert_eq!(status(known), StatusCode::NOT_MODIFIED, "{known}");
+            assert_eq!(status(known).await, StatusCode::NOT_MODIFIED, "{known}");
         }
-        assert_eq!(status("\"x\""), StatusCode::OK);
+        assert_eq!(status("\"x\"").await, StatusCode::OK);
         assert_ne!(Answer::json(&[1, 2, 4]).unwrap().tag, answer.tag, "another answer has another tag");
     }
 }

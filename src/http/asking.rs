@@ -77,7 +77,7 @@ impl Asking {
         let making = make(service, question);
         let answer =
             service.cache.answer(keep, &self.target, last_finished, &service.telemetry, making).await?;
-        Ok(answer.respond(&self.headers, cache_control(principal)))
+        Ok(answer.respond(&self.headers, cache_control(principal)).await)
     }
 }
 

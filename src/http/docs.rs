@@ -26,7 +26,7 @@ pub fn openapi_json() -> serde_json::Result<String> {
 
 pub async fn document(headers: HeaderMap) -> Result<Response, Problem> {
     match &*DOCUMENT {
-        Ok(answer) => Ok(answer.respond(&headers, "public, no-cache")),
+        Ok(answer) => Ok(answer.respond(&headers, "public, no-cache").await),
         Err(problem) => Err(problem.clone()),
     }
 }
