@@ -63,11 +63,11 @@ impl Service {
 
     /// The definitions, as they are now.
     pub async fn catalogue(&self) -> Result<Arc<Catalogue>, StoreError> {
-        self.catalogue.get(self.cache.marker(), self.context.store.as_ref()).await
+        self.catalogue.get(|| self.cache.marker(), self.context.store.as_ref()).await
     }
 
     /// The definitions, read again.
     pub async fn fresh_catalogue(&self) -> Result<Arc<Catalogue>, StoreError> {
-        self.catalogue.get(None, self.context.store.as_ref()).await
+        self.catalogue.fresh(|| self.cache.marker(), self.context.store.as_ref()).await
     }
 }
