@@ -1,15 +1,24 @@
 //! `/openapi.json`, the document that describes the API, and `/docs`, a page to read and to try it. Both are in the
 //! binary: nothing comes from outside.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use axum::{http::HeaderMap, response::Response};
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Uri, header},
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
 use utoipa::openapi::OpenApi;
-use utoipa_swagger_ui::{Config, SwaggerUi};
+use utoipa_swagger_ui::Config;
 
-use super::{answer::Answer, api, problem::Problem};
+use super::{answer::Answer, api, problem::Problem, router::not_found, service::Shared};
 
 static DOCUMENT: LazyLock<Result<Answer, Problem>> = LazyLock::new(|| Answer::json(&openapi()));
+
+static PAGE: LazyLock<Arc<Config<'static>>> =
+    LazyLock::new(|| Arc::new(Config::from("/openapi.json").try_it_out_enabled(true)));
 
 /// The OpenAPI 3.1 document of the API, made from its handlers.
 pub fn openapi() -> OpenApi {
@@ -31,8 +40,28 @@ pub async fn document(headers: HeaderMap) -> Result<Response, Problem> {
     }
 }
 
-pub fn page() -> SwaggerUi {
-    SwaggerUi::new("/docs").config(Config::from("/openapi.json").try_it_out_enabled(true))
+/// The page and its files, below `/docs/`.
+pub fn page() -> Router<Shared> {
+    Router::new()
+        .route("/docs", get(async || Redirect::to("/docs/")))
+        .route("/docs/", get(file))
+        .route("/docs/{*file}", get(file))
+}
+
+async fn file(uri: Uri) -> Result<Response, Problem> {
+    let name = uri.path().strip_prefix("/docs/").unwrap_or_default();
+    match utoipa_swagger_ui::serve(name, Arc::clone(&PAGE)).map_err(|error| error.to_string()) {
+        Ok(Some(file)) => {
+            let content_type = [(header::CONTENT_TYPE, file.content_type)];
+            let content_encoding = file.gzpipped.then_some([(header::CONTENT_ENCODING, "gzip")]);
+            Ok((content_type, content_encoding, Body::from(file.bytes.into_owned())).into_response())
+        }
+        Ok(None) => Err(not_found(uri).await),
+        Err(error) => {
+            tracing::error!(error, "the page of the API cannot be made");
+            Err(Problem::internal())
+        }
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use super::{
     api, docs, health,
-    middleware::{admit::admit, guard::guard},
+    middleware::{admit::admit, guard::guard, identify::identify},
     problem::Problem,
     rest,
     service::Shared,
@@ -25,9 +25,10 @@ pub fn router(service: Shared) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(docs::document))
-        .method_not_allowed_fallback(method_not_allowed)
-        .with_state(service)
         .merge(docs::page())
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn(identify))
+        .with_state(service)
         .merge(answers)
 }
 
@@ -44,7 +45,7 @@ pub fn surrounded(routes: Router<Shared>, service: Shared) -> Router {
         .with_state(service)
 }
 
-async fn not_found(uri: Uri) -> Problem {
+pub async fn not_found(uri: Uri) -> Problem {
     Problem::not_found(format!("there is nothing at {}; /docs lists what there is", uri.path()))
 }
 

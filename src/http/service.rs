@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use super::{
     cache::{Cache, OwnChanges},
     catalogue::KeptCatalogue,
+    health::Readiness,
     jobs::Jobs,
     telemetry::Telemetry,
 };
@@ -31,6 +32,7 @@ pub struct Service {
     pub telemetry: Telemetry,
     /// One for each request that may be worked on at once.
     pub permits: Semaphore,
+    pub readiness: Readiness,
     catalogue: KeptCatalogue,
 }
 
@@ -52,6 +54,7 @@ impl Service {
             jobs: Jobs::new(jobs, own_changes),
             telemetry: Telemetry::new(),
             permits: Semaphore::new(http.max_concurrent_requests),
+            readiness: Readiness::default(),
             catalogue: KeptCatalogue::default(),
             context,
             query,

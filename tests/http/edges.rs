@@ -62,6 +62,11 @@ async fn what_is_not_there_and_what_is_not_allowed_are_problems_too() {
     let long = "x".repeat(9000);
     for (method, path, headers, body, status, problem) in [
         ("GET", "/nothing", vec![], None, 404, "not-found"),
+        ("GET", "/docs/nonsense", vec![], None, 404, "not-found"),
+        ("GET", "/livez/nonsense", vec![], None, 404, "not-found"),
+        ("POST", "/docs/", vec![], None, 405, "method-not-allowed"),
+        ("PUT", "/openapi.json", vec![], None, 405, "method-not-allowed"),
+        ("POST", "/livez", vec![], None, 405, "method-not-allowed"),
         ("GET", "/api/v1/runs/00000000-0000-0000-0000-000000000000", vec![], None, 404, "not-found"),
         ("GET", "/api/v1/runs/nonsense", vec![], None, 404, "not-found"),
         ("GET", "/api/v1/jobs/nonsense", vec![], None, 404, "not-found"),
@@ -126,6 +131,24 @@ async fn what_is_not_there_and_what_is_not_allowed_are_problems_too() {
         );
         assert_eq!(reply.header("x-request-id").len(), 32);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_answered_has_an_id() {
+    let site = Site::sqlite().await;
+    for (path, status) in [
+        ("/livez", 200),
+        ("/readyz", 200),
+        ("/metrics", 200),
+        ("/openapi.json", 200),
+        ("/docs", 303),
+        ("/docs/", 200),
+    ] {
+        let reply = site.send("GET", path, &[("x-request-id", "of-the-proxy")], None).await;
+        assert_eq!((reply.status, reply.header("x-request-id")), (status, "of-the-proxy"), "{path}");
+    }
+    let page = site.send("GET", "/docs/swagger-initializer.js", &[], None).await.text();
+    assert!(page.contains("/openapi.json"), "{page}");
 }
 
 /// Whatever is sent, the answer is one of those documented, and nothing is written.

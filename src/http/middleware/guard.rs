@@ -7,25 +7,23 @@ use std::{
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode},
+    http::{Method, StatusCode},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
 use tracing::Instrument;
 
+use super::identify::{REQUEST_ID, request_id};
 use crate::http::{problem::Problem, service::Shared};
 
 /// Requests that wait for a run to end, as the clients of these functions do.
 const RUNS: &str = "/rest/v1/rpc/";
 const RUN_TIMEOUT: Duration = Duration::from_secs(3600);
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest path with its query string, in bytes.
 const MAX_TARGET: usize = 8 * 1024;
 /// All header names and values together, in bytes.
 const MAX_HEADERS: usize = 32 * 1024;
-/// Longest request id that is taken from a client or a proxy.
-const MAX_REQUEST_ID: usize = 64;
 
 pub async fn guard(State(service): State<Shared>, request: Request, next: Next) -> Response {
     let started = Instant::now();
@@ -65,17 +63,6 @@ impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.telemetry.in_flight(-1.0);
     }
-}
-
-/// The client's own id if it is harmless, else a new one.
-fn request_id(headers: &HeaderMap) -> HeaderValue {
-    let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
-    let given = headers
-        .get(REQUEST_ID)
-        .filter(|id| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.as_bytes().iter().all(harmless));
-    // Hexadecimal digits are always a header value.
-    let new = || HeaderValue::try_from(format!("{:032x}", fastrand::u128(..)));
-    given.cloned().or_else(|| new().ok()).unwrap_or(HeaderValue::from_static("none"))
 }
 
 /// The method for a label: there are only so many.
@@ -138,22 +125,4 @@ fn too_large(request: &Request) -> Option<Problem> {
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         Problem::new(status, "headers-too-large", "The headers are too large").detail(detail)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_harmless_request_id_is_taken_over() {
-        let id = |given: &'static str| {
-            let headers: HeaderMap = [(REQUEST_ID, HeaderValue::from_static(given))].into_iter().collect();
-            request_id(&headers)
-        };
-        assert_eq!(id("abc-1.2:3_4"), "abc-1.2:3_4");
-        for harmful in ["", "a b", "a\"b", &"x".repeat(MAX_REQUEST_ID + 1)] {
-            assert_ne!(id(Box::leak(harmful.to_owned().into_boxed_str())), harmful);
-        }
-        assert_ne!(request_id(&HeaderMap::new()), request_id(&HeaderMap::new()));
-    }
 }

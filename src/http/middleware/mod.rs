@@ -2,3 +2,4 @@
 
 pub mod admit;
 pub mod guard;
+pub mod identify;
