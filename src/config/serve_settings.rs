@@ -36,6 +36,11 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<IpNet>,
     pub request_timeout: Duration,
     pub max_concurrent_requests: usize,
+    pub max_concurrent_exports: usize,
+    /// Open ones, busy or not.
+    pub max_connections: usize,
+    /// How long a client may take nothing of its answer.
+    pub stall_timeout: Duration,
     /// How long requests in flight may go on after the server was told to stop.
     pub shutdown: Duration,
 }
@@ -131,6 +136,9 @@ impl HttpSettings {
         let trusted_proxies = given.list("http.trusted_proxies", network);
         let request_timeout = given.integer("http.request_timeout_seconds");
         let max_concurrent_requests = given.integer("http.max_concurrent_requests");
+        let max_concurrent_exports = given.integer("http.max_concurrent_exports");
+        let max_connections = given.integer("http.max_connections");
+        let stall_timeout = given.integer("http.stall_timeout_seconds");
         let shutdown = given.integer("http.shutdown_seconds");
         Some(Self {
             listen: listen?,
@@ -139,6 +147,9 @@ impl HttpSettings {
             trusted_proxies: trusted_proxies?,
             request_timeout: Duration::from_secs(request_timeout?),
             max_concurrent_requests: usize::try_from(max_concurrent_requests?).ok()?,
+            max_concurrent_exports: usize::try_from(max_concurrent_exports?).ok()?,
+            max_connections: usize::try_from(max_connections?).ok()?,
+            stall_timeout: Duration::from_secs(stall_timeout?),
             shutdown: Duration::from_secs(shutdown?),
         })
     }

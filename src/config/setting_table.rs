@@ -172,6 +172,30 @@ pub static SETTINGS: &[Setting] = &[
          the store is overwhelmed.",
     ),
     integer(
+        "http.max_concurrent_exports",
+        (1, 10_000),
+        "4",
+        "exports",
+        "How many exports may flow at once, each as long as its client takes. Further ones are answered with 503 and \
+         `Retry-After`.",
+    ),
+    integer(
+        "http.max_connections",
+        (1, 1_000_000),
+        "4096",
+        "connections",
+        "How many connections may be open at once, busy or not. Further clients wait until one is closed. Each is a \
+         file descriptor, of which the system has to allow as many.",
+    ),
+    integer(
+        "http.stall_timeout_seconds",
+        (1, 3600),
+        "60",
+        "seconds",
+        "How long a client may take nothing of an answer that is being sent, before its connection is closed; on Linux. \
+         Slow clients, who take something now and then, are not cut off.",
+    ),
+    integer(
         "http.shutdown_seconds",
         (0, 3600),
         "30",

@@ -18,8 +18,6 @@ use tower::ServiceExt;
 use super::service::Shared;
 use crate::collect::Cancellation;
 
-/// Open connections, busy or not.
-const MAX_CONNECTIONS: usize = 4096;
 /// How long a client may take to send the head of a request, or leave a connection idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// What of a request's head is buffered, in bytes. Whatever is longer is answered with 431.
@@ -57,7 +55,8 @@ impl Bound {
     /// asked to end what they are committing.
     pub async fn serve(self, router: Router, service: Shared, stop: Cancellation) {
         let graceful = GracefulShutdown::new();
-        let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let connections = Arc::new(Semaphore::new(service.http.max_connections));
+        let patience = service.http.stall_timeout;
         let upkeep = tokio::spawn(keep_up(Arc::clone(&service)));
         loop {
             let permit = tokio::select! {
@@ -77,12 +76,12 @@ impl Bound {
                 },
                 () = stop.cancelled() => break,
             };
-            tokio::spawn(answer(graceful.watch(connection(stream, peer, router.clone())), permit));
+            tokio::spawn(answer(graceful.watch(connection(stream, peer, patience, router.clone())), permit));
         }
         // Clients that are connected already, but were not accepted yet, are in flight too.
         while let Some(Ok((stream, peer))) = self.listener.accept().now_or_never() {
             let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else { break };
-            tokio::spawn(answer(graceful.watch(connection(stream, peer, router.clone())), permit));
+            tokio::spawn(answer(graceful.watch(connection(stream, peer, patience, router.clone())), permit));
         }
         drop(self.listener);
         tracing::info!("stopping");
@@ -107,10 +106,12 @@ async fn answer(connection: impl Future<Output = hyper::Result<()>>, permit: Own
 fn connection(
     stream: TcpStream,
     peer: SocketAddr,
+    patience: Duration,
     router: Router,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
     // Answers are written whole; there is nothing to wait for.
     let _ = stream.set_nodelay(true);
+    give_up_after(&stream, patience);
     let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
@@ -122,6 +123,19 @@ fn connection(
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service)
 }
+
+/// The system ends a connection whose peer takes nothing of what was written for so long, whether it is there and does not
+/// read, or is gone. Only the system knows: it still takes megabytes from us when the peer takes nothing any more, and
+/// does not take any for a while from a peer that is slow.
+#[cfg(target_os = "linux")]
+fn give_up_after(stream: &TcpStream, patience: Duration) {
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(patience)) {
+        tracing::debug!(%error, "a client that takes nothing of its answer will not be noticed");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_up_after(_: &TcpStream, _: Duration) {}
 
 async fn keep_up(service: Shared) {
     loop {

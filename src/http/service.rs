@@ -32,6 +32,10 @@ pub struct Service {
     pub telemetry: Telemetry,
     /// One for each request that may be worked on at once.
     pub permits: Semaphore,
+    /// One for each export that may flow at once.
+    pub exports: Arc<Semaphore>,
+    /// For exports. Its store tries again, and has sessions of its own: an export takes its time.
+    pub patient: Context,
     pub readiness: Readiness,
     catalogue: KeptCatalogue,
 }
@@ -51,9 +55,11 @@ impl Service {
         let own_changes = OwnChanges::default();
         Self {
             cache: Cache::new(context.store.watch(), own_changes.clone(), http.cache),
-            jobs: Jobs::new(jobs, own_changes),
+            jobs: Jobs::new(jobs.clone(), own_changes),
             telemetry: Telemetry::new(),
             permits: Semaphore::new(http.max_concurrent_requests),
+            exports: Arc::new(Semaphore::new(http.max_concurrent_exports)),
+            patient: jobs,
             readiness: Readiness::default(),
             catalogue: KeptCatalogue::default(),
             context,

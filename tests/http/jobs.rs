@@ -1,6 +1,12 @@
 //! Runs that requests start.
 
-use daymark::http::MAX_RUNNING;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use daymark::{clock::Clock, collect::Context, http::MAX_RUNNING};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 
@@ -151,4 +157,34 @@ async fn an_unknown_metric_is_named() {
     let reply = site.post("/api/v1/collections", &json!({"metrics": ["post_total"]})).await;
     assert_eq!((reply.status, reply.problem().as_str()), (400, "invalid-parameter"), "{}", reply.text());
     assert!(reply.text().contains("`posts_total`"), "{}", reply.text());
+}
+
+/// A clock whose owner has a defect: it panics when it is asked for the second time.
+struct Defective {
+    clock: Arc<dyn Clock>,
+    asked: AtomicUsize,
+}
+
+impl Clock for Defective {
+    fn now(&self) -> Timestamp {
+        assert_ne!(self.asked.fetch_add(1, Ordering::SeqCst), 1, "a defect");
+        self.clock.now()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_panics_has_failed_and_the_server_goes_on() {
+    let world = World::sqlite().await;
+    // It is asked for the first time when the job is entered.
+    let clock = Defective { clock: Arc::clone(&world.context.clock), asked: AtomicUsize::new(0) };
+    let jobs = Context { clock: Arc::new(clock), ..world.context.clone() };
+    let site = Site::start_with(world, jobs, Settings::default()).await;
+    let accepted = site.post("/api/v1/collections", &json!({})).await;
+    assert_eq!(accepted.status, 202);
+    let job = finished(&site, accepted.header("location")).await;
+    assert_eq!((&job["status"], &job["recorded"]), (&json!("failed"), &json!(0)), "{job}");
+    // The same request is another job now, and does it.
+    let accepted = site.post("/api/v1/collections", &json!({})).await;
+    let job = finished(&site, accepted.header("location")).await;
+    assert_eq!((&job["status"], &job["recorded"]), (&json!("completed"), &json!(4)), "{job}");
 }

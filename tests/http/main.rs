@@ -14,9 +14,13 @@ mod answers;
 mod caching;
 mod edges;
 mod jobs;
+mod process;
+mod raw;
 mod refusals;
 mod robustness;
 mod site;
+mod slow;
+mod stopping;
 
 /// Runs the same test on both stores.
 #[macro_export]

@@ -4,6 +4,7 @@ use daymark::access::{Role, revoke_key};
 
 use crate::{
     on_both_stores,
+    raw::RawClient,
     site::{Reply, Settings, Site, new_key},
     world::World,
 };
@@ -55,6 +56,21 @@ async fn public_reading_is_for_the_record_only() {
     assert_eq!((reply.status, reply.header("cache-control")), (200, "public, no-cache"));
     assert_eq!(site.send("GET", "/api/v1/runs", &[], None).await.problem(), "unauthenticated");
     assert_eq!(site.send("POST", "/api/v1/collections", &[], None).await.problem(), "unauthenticated");
+}
+
+/// Whoever shows something that cannot be read is not somebody who shows nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_that_are_no_text_are_refused() {
+    let mut settings = Settings::default();
+    settings.access.public_read = true;
+    let site = Site::start(World::sqlite().await, settings).await;
+    for header in ["authorization: Bearer ", "apikey: "] {
+        let mut client = RawClient::connect(site.address).await;
+        let head = format!("GET /api/v1/latest HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{header}");
+        client.send([head.as_bytes(), b"\xff\xfe\r\n\r\n"].concat()).await;
+        let reply = client.rest().await;
+        assert!(reply.starts_with("HTTP/1.1 401 "), "{header}: {reply}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

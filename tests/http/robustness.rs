@@ -1,12 +1,22 @@
-//! The server when something is wrong: its store away, too much to do, told to stop.
+//! The server when something is wrong: its store away, too much to do, clients that leave.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use axum::{Router, routing::get};
+use daymark::access::Role;
+use futures_util::future::join_all;
+use sqlx::{Connection, Executor, PgConnection};
 use tokio::sync::Semaphore;
 
 use crate::{
+    process::Process,
+    raw::{RawClient, until},
     server::PrivateServer,
-    site::{Settings, Site},
+    site::{Settings, Site, new_key, request},
+    support::fresh_database,
     world::World,
 };
 
@@ -24,8 +34,9 @@ async fn readiness_tells_the_truth_when_the_store_goes_and_comes_back() {
         server
     });
     let server = server.await.unwrap();
-    let away = ready().await;
-    assert_eq!((away.status, away.problem().as_str()), (503, "unavailable"));
+    // What was found is shared for a second.
+    until("it is known that the store is away", async || ready().await.status == 503).await;
+    assert_eq!(ready().await.problem(), "unavailable");
     assert_eq!(site.send("GET", "/livez", &[], None).await.status, 200);
     let reply = site.get("/api/v1/metrics").await;
     assert_eq!((reply.status, reply.problem().as_str()), (503, "unavailable"));
@@ -35,7 +46,7 @@ async fn readiness_tells_the_truth_when_the_store_goes_and_comes_back() {
         server
     });
     let _server = server.await.unwrap();
-    while ready().await.status != 200 {}
+    until("it is known that the store is back", async || ready().await.status == 200).await;
     assert_eq!(site.get("/api/v1/metrics").await.status, 200);
 }
 
@@ -58,33 +69,6 @@ async fn what_takes_too_long_is_answered_all_the_same() {
     let site = Site::start(World::sqlite().await, settings).await;
     let late = site.get("/api/v1/latest").await;
     assert_eq!((late.status, late.problem().as_str()), (503, "timed-out"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_told_to_stop_finishes_what_it_began() {
-    let (entered, leave) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let slow = {
-        let (entered, leave) = (Arc::clone(&entered), Arc::clone(&leave));
-        async move || {
-            entered.add_permits(1);
-            leave.acquire().await.unwrap().forget();
-            "done"
-        }
-    };
-    let site = Site::sqlite().await;
-    let routes = axum::Router::new().route("/slow", axum::routing::get(slow));
-    let routes = daymark::http::surrounded(routes, site.service.clone());
-    let site = site.with_routes(routes).await;
-    let address = site.address;
-    let (reply, ()) = tokio::join!(site.get("/slow"), async {
-        entered.acquire().await.unwrap().forget();
-        site.stop();
-        // Nobody is let in any more; who is in is not thrown out.
-        while tokio::net::TcpStream::connect(address).await.is_ok() {}
-        leave.add_permits(1);
-    });
-    assert_eq!((reply.status, reply.text().as_str()), (200, "done"));
-    site.stopped().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +106,79 @@ async fn a_handler_that_panics_is_a_problem_and_nothing_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_is_asked_for_with_get() {
+async fn however_many_ask_whether_it_is_ready_the_store_is_asked_once_a_second() {
+    let server = PrivateServer::new();
+    let mut session = PgConnection::connect(&server.url()).await.unwrap();
+    session.execute("ALTER DATABASE postgres SET log_statement = 'all'").await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
+    let site = Site::start(World::at(directory, server.url(), platform_url).await, Settings::default()).await;
+    let started = Instant::now();
+    let replies = join_all((0..40).map(|_| site.send("GET", "/readyz", &[], None))).await;
+    let seconds = started.elapsed().as_secs();
+    assert!(replies.iter().all(|reply| reply.status == 200));
+    let log: String =
+        sqlx::query_scalar("SELECT pg_read_file('server.log')").fetch_one(&mut session).await.unwrap();
+    let asked = log.lines().filter(|line| line.contains("SELECT 1 FROM metric_definitions")).count();
+    assert!((1..=1 + seconds).contains(&(asked as u64)), "{asked} times in {seconds} s");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_nobody_waits_for_is_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
+    let store_url = fresh_database().await;
+    let world = World::at(directory, store_url.clone(), platform_url.clone()).await;
+    let key = new_key(&world.context, "reader", Role::Reader).await;
+    let server = Process::start(&store_url, &platform_url, &[("DAYMARK_HTTP_REQUEST_TIMEOUT_SECONDS", "1")]);
+    let latest = async || request(server.address, "GET", "/api/v1/latest", &[("apikey", &key)], None).await;
+    assert_eq!(latest().await.status, 200);
+    let mut other = PgConnection::connect(&store_url).await.unwrap();
+    other.execute("BEGIN; LOCK TABLE daymark.daily_metrics").await.unwrap();
+    // The change makes that what is kept does not hold.
+    other.execute("NOTIFY daymark").await.unwrap();
+    let mut watching = PgConnection::connect(&store_url).await.unwrap();
+    let mut waiting = async || {
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watching).await.unwrap()
+    };
+    // Another question than the one that is kept.
+    let path = "/api/v1/metrics?from=2025-01-01&to=2025-01-10";
+    let late = request(server.address, "GET", path, &[("apikey", &key)], None).await;
+    assert_eq!((late.status, late.problem().as_str()), (503, "timed-out"));
+    let started = Instant::now();
+    until("no session waits any more", async || waiting().await == 0).await;
+    assert!(started.elapsed() < Duration::from_secs(10), "the lock's own limit is 30 s");
+    other.execute("ROLLBACK").await.unwrap();
+    assert_eq!(latest().await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_in_the_middle_is_not_counted_any_more() {
+    let entered = Arc::new(Semaphore::new(0));
+    let never = {
+        let entered = Arc::clone(&entered);
+        async move || {
+            entered.add_permits(1);
+            std::future::pending::<()>().await;
+        }
+    };
     let site = Site::sqlite().await;
-    assert_eq!(site.send("POST", "/livez", &[], None).await.problem(), "method-not-allowed");
+    let routes = Router::new().route("/never", get(never));
+    let routes = daymark::http::surrounded(routes, site.service.clone());
+    let site = site.with_routes(routes).await;
+    let in_flight = || {
+        let counted = site.service.telemetry.render();
+        let line = counted.lines().find(|line| line.starts_with("daymark_http_requests_in_flight "));
+        line.map(|line| line.rsplit(' ').next().unwrap().to_owned())
+    };
+    let permits = site.service.permits.available_permits();
+    let mut client = RawClient::connect(site.address).await;
+    client.get("/never", &site.reader).await;
+    entered.acquire().await.unwrap().forget();
+    assert_eq!((in_flight().as_deref(), site.service.permits.available_permits()), (Some("1"), permits - 1));
+    drop(client);
+    until("nothing is in flight", async || in_flight().as_deref() == Some("0")).await;
+    assert_eq!(site.service.permits.available_permits(), permits);
 }

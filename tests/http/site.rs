@@ -42,6 +42,9 @@ impl Default for Settings {
                 trusted_proxies: Vec::new(),
                 request_timeout: Duration::from_secs(30),
                 max_concurrent_requests: 64,
+                max_concurrent_exports: 4,
+                max_connections: 4096,
+                stall_timeout: Duration::from_secs(60),
                 shutdown: Duration::from_secs(10),
             },
             query: QuerySettings { week_start: Weekday::Monday, max_points: 365 },
@@ -98,12 +101,18 @@ impl Site {
     }
 
     pub async fn start(world: World, settings: Settings) -> Self {
+        let jobs = world.context.clone();
+        Self::start_with(world, jobs, settings).await
+    }
+
+    /// With `jobs` for its runs.
+    pub async fn start_with(world: World, jobs: Context, settings: Settings) -> Self {
         let context = world.context.clone();
         let reader = new_key(&context, "reader", Role::Reader).await;
         let admin = new_key(&context, "admin", Role::Admin).await;
         let bound = Bound::at(settings.http.listen).await.unwrap();
         let address = bound.address();
-        let service = Arc::new(service(context.clone(), settings));
+        let service = Arc::new(service(context.clone(), jobs, settings));
         let (stop, stopped) = Cancellation::new();
         let server = tokio::spawn(bound.serve(router(Arc::clone(&service)), Arc::clone(&service), stopped));
         Self { world, service, address, reader, admin, stop, server }
@@ -156,14 +165,23 @@ impl Site {
         headers: &[(&str, &str)],
         body: Option<String>,
     ) -> Reply {
-        let mut request =
-            ureq::http::Request::builder().method(method).uri(format!("http://{}{path}", self.address));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(body.unwrap_or_default()).unwrap();
-        tokio::task::spawn_blocking(move || send(request)).await.unwrap()
+        request(self.address, method, path, headers, body).await
     }
+}
+
+pub async fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<String>,
+) -> Reply {
+    let mut request = ureq::http::Request::builder().method(method).uri(format!("http://{address}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(body.unwrap_or_default()).unwrap();
+    tokio::task::spawn_blocking(move || send(request)).await.unwrap()
 }
 
 fn send(request: ureq::http::Request<String>) -> Reply {
@@ -185,9 +203,9 @@ pub async fn new_key(context: &Context, name: &str, role: Role) -> String {
     key.text.reveal().to_owned()
 }
 
-pub fn service(context: Context, settings: Settings) -> Service {
+pub fn service(context: Context, jobs: Context, settings: Settings) -> Service {
     let limit = RateLimit::new(settings.access.rate_limit_per_minute);
     let (store, platform) = (Arc::clone(&context.store), Arc::clone(&context.platform));
     let access = Access::new(settings.access, store, platform, Arc::clone(&context.clock));
-    Service::new(context.clone(), context, settings.query, settings.http, access, limit)
+    Service::new(context, jobs, settings.query, settings.http, access, limit)
 }

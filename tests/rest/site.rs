@@ -73,6 +73,9 @@ impl Site {
             trusted_proxies: Vec::new(),
             request_timeout: Duration::from_secs(30),
             max_concurrent_requests: 100,
+            max_concurrent_exports: 4,
+            max_connections: 4096,
+            stall_timeout: Duration::from_secs(60),
             shutdown: Duration::from_secs(1),
         };
         // Not asked here: the router below has no layers but its own.

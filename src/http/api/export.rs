@@ -11,6 +11,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::IntoParams;
 
 use super::{choices, lists::list, refusals::Refusals};
@@ -20,10 +21,13 @@ use crate::{
         middleware::admit::MayRead,
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
-        service::Shared,
+        service::{Service, Shared},
     },
     query::{Asked, Export, ExportFormat, ExportQuestion, QueryError},
 };
+
+/// When to come again, in seconds, while others are exporting.
+const RETRY_AFTER: u64 = 5;
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -74,8 +78,9 @@ pub async fn export(
     Parameters(parameters): Parameters<ExportParameters>,
 ) -> Result<Response, Problem> {
     let format = format(parameters.format.as_deref())?;
+    let permit = Arc::clone(&service.exports).try_acquire_owned().map_err(|_| too_many(&service))?;
     let catalogue = service.catalogue().await?;
-    let context = &service.context;
+    let context = &service.patient;
     let question = ExportQuestion::parse(&parameters.asked(), context, &catalogue, &service.query).await?;
     let name = format!("daymark_{}_{}.{}", question.from, question.to, format.name());
     let mut export = Export::start(context.clone(), Arc::clone(&catalogue), question, format).await?;
@@ -86,19 +91,31 @@ pub async fn export(
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
         (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
-    Ok((headers, Body::from_stream(pieces(first, export))).into_response())
+    Ok((headers, Body::from_stream(pieces(first, export, permit))).into_response())
 }
 
-/// An error ends the body before its end, which the client sees.
-fn pieces(first: Vec<u8>, export: Export) -> impl stream::Stream<Item = Result<Bytes, QueryError>> {
-    stream::try_unfold((Some(first), export), async |(first, mut export)| {
+fn too_many(service: &Service) -> Problem {
+    let limit = service.http.max_concurrent_exports;
+    Problem::unavailable(format!(
+        "as many exports are flowing as may at once ({limit}); try again when one has ended"
+    ))
+    .retry_after(RETRY_AFTER)
+}
+
+/// An error ends the body before its end, which the client sees. The permit goes with the body.
+fn pieces(
+    first: Vec<u8>,
+    export: Export,
+    permit: OwnedSemaphorePermit,
+) -> impl stream::Stream<Item = Result<Bytes, QueryError>> {
+    stream::try_unfold((Some(first), export, permit), async |(first, mut export, permit)| {
         let piece = match first {
             Some(first) => Some(first),
             None => {
                 export.next().await.inspect_err(|error| tracing::error!(%error, "an export was cut off"))?
             }
         };
-        Ok(piece.map(|piece| (Bytes::from(piece), (None, export))))
+        Ok(piece.map(|piece| (Bytes::from(piece), (None, export, permit))))
     })
 }
 

@@ -6,10 +6,7 @@ use std::time::Instant;
 
 use axum::{
     body::Bytes,
-    extract::{
-        Path, RawQuery, State,
-        rejection::{BytesRejection, PathRejection},
-    },
+    extract::{FromRequest, Path, RawQuery, Request, State, rejection::PathRejection},
     http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -27,7 +24,7 @@ use crate::{
     collect::CollectError,
     config,
     http::{
-        Shared,
+        Service, Shared,
         jobs::{Outcome, Task},
     },
 };
@@ -51,12 +48,12 @@ pub(super) async fn call(
     name: Result<Path<String>, PathRejection>,
     RawQuery(parameters): RawQuery,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<Response, RestError> {
     let Ok(Path(name)) = name else { return Err(super::no_such_path()) };
     require_schema(&headers, "content-profile")?;
     let form = Form::accepted(&headers)?;
-    let arguments = arguments(body)?;
+    let arguments = arguments(&received(&service, request).await?)?;
     let function = find(&name, &arguments)?;
     caller::require(caller, Scope::Collect, &format!("function {name}"))?;
     if parameters.is_some_and(|parameters| !parameters.is_empty()) {
@@ -151,11 +148,23 @@ fn milliseconds(started: Instant) -> u64 {
     u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The body. A run may take long, sending what it is to do may not.
+async fn received(service: &Service, request: Request) -> Result<Bytes, RestError> {
+    let limit = service.http.request_timeout;
+    match tokio::time::timeout(limit, Bytes::from_request(request, &())).await {
+        Ok(body) => {
+            body.map_err(|rejection| RestError::new(rejection.status(), "PGRST102", rejection.body_text()))
+        }
+        Err(_) => {
+            let message = format!("the body did not come within {} s", limit.as_secs());
+            Err(RestError::new(StatusCode::REQUEST_TIMEOUT, "PGRST102", message))
+        }
+    }
+}
+
 /// The body as an object; none is an empty one.
-fn arguments(body: Result<Bytes, BytesRejection>) -> Result<Map<String, Value>, RestError> {
-    let body =
-        body.map_err(|rejection| RestError::new(rejection.status(), "PGRST102", rejection.body_text()))?;
-    match serde_json::from_slice(&body) {
+fn arguments(body: &[u8]) -> Result<Map<String, Value>, RestError> {
+    match serde_json::from_slice(body) {
         _ if body.is_empty() => Ok(Map::new()),
         Ok(Value::Object(arguments)) => Ok(arguments),
         _ => Err(RestError::bad_request("PGRST102", "Empty or invalid json")),

@@ -1,0 +1,67 @@
+//! `daymark serve` as a process of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Instant,
+};
+
+use crate::raw::DEADLINE;
+
+pub struct Process {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+impl Process {
+    /// Returns when it listens. It has no setting but these.
+    pub fn start(store_url: &str, platform_url: &str, settings: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_daymark"))
+            .arg("serve")
+            .current_dir("/")
+            .env_clear()
+            .env("DAYMARK_STORE_URL", store_url)
+            .env("DAYMARK_PLATFORM_URL", platform_url)
+            .env("DAYMARK_HTTP_LISTEN", "127.0.0.1:0")
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let address = |line: String| {
+            let (_, rest) = line.split_once("listening on http://")?;
+            rest.split(';').next()?.parse().ok()
+        };
+        let found = lines.by_ref().find_map(address);
+        // Nobody reads on: a pipe that is full would hold the server up.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { address: found.expect("the server does not start"), child }
+    }
+
+    /// As an administrator would: SIGTERM.
+    pub fn terminate(&self) {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// How it ended.
+    pub fn ended(mut self) -> ExitStatus {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(started.elapsed() < DEADLINE, "the server does not stop");
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,77 @@
+//! A server that is told to stop.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::json;
+use sqlx::{Connection, Executor, SqliteConnection};
+use tokio::sync::Semaphore;
+
+use crate::{
+    process::Process,
+    raw::{DEADLINE, RawClient, until},
+    site::{Settings, Site, new_key},
+    world::World,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_finishes_what_it_began() {
+    let (entered, leave) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let slow = {
+        let (entered, leave) = (Arc::clone(&entered), Arc::clone(&leave));
+        async move || {
+            entered.add_permits(1);
+            leave.acquire().await.unwrap().forget();
+            "done"
+        }
+    };
+    let site = Site::sqlite().await;
+    let routes = axum::Router::new().route("/slow", axum::routing::get(slow));
+    let routes = daymark::http::surrounded(routes, site.service.clone());
+    let site = site.with_routes(routes).await;
+    let address = site.address;
+    let (reply, ()) = tokio::join!(site.get("/slow"), async {
+        entered.acquire().await.unwrap().forget();
+        site.stop();
+        // Nobody is let in any more; who is in is not thrown out.
+        while tokio::net::TcpStream::connect(address).await.is_ok() {}
+        leave.add_permits(1);
+    });
+    assert_eq!((reply.status, reply.text().as_str()), (200, "done"));
+    site.stopped().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_is_heard_while_all_connections_are_taken() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = |name: &str| format!("sqlite:{}", directory.path().join(name).display());
+    let (store_url, platform_url) = (url("store.db"), url("platform.db"));
+    let world = World::at(tempfile::tempdir().unwrap(), store_url.clone(), platform_url.clone()).await;
+    let key = new_key(&world.context, "reader", daymark::access::Role::Reader).await;
+    let server = Process::start(&store_url, &platform_url, &[("DAYMARK_HTTP_MAX_CONNECTIONS", "1")]);
+    let mut only = RawClient::connect(server.address).await;
+    only.get("/livez", &key).await;
+    assert!(only.some().await.starts_with(b"HTTP/1.1 200"));
+    // Connected by the system, but not accepted.
+    let mut second = RawClient::connect(server.address).await;
+    second.get("/livez", &key).await;
+    server.terminate();
+    let status = tokio::task::spawn_blocking(|| server.ended()).await.unwrap();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_waits_for_a_run_does_not_hold_it_up() {
+    let mut settings = Settings::default();
+    settings.http.shutdown = DEADLINE * 10;
+    let site = Site::start(World::sqlite().await, settings).await;
+    // The platform is locked: the run waits for it.
+    let mut locked = SqliteConnection::connect(&site.world.platform_url).await.unwrap();
+    locked.execute("BEGIN EXCLUSIVE").await.unwrap();
+    let request = json!({});
+    let (reply, ()) = tokio::join!(site.post("/rest/v1/rpc/collect_daily_metrics", &request), async {
+        until("the run has begun", async || !site.world.runs().await.is_empty()).await;
+        site.stop();
+    });
+    assert_eq!((reply.status, &reply.json()["code"]), (503, &json!("57P01")), "{}", reply.text());
+    tokio::time::timeout(Duration::from_secs(5), site.stopped()).await.expect("it has nothing left to do");
+}
