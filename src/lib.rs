@@ -3,6 +3,7 @@
 //! The layers, from the top: `cli`, `http` → `query` → `collect` → `platform`, `store` → `metric`. `ARCHITECTURE.md` has the map.
 
 pub mod access;
+pub mod aside;
 pub mod cli;
 pub mod clock;
 pub mod collect;

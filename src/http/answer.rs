@@ -13,6 +13,7 @@ use tokio::sync::OnceCell;
 use twox_hash::XxHash3_128;
 
 use super::problem::Problem;
+use crate::{aside::aside, query::SeriesAnswer};
 
 /// Smaller answers are sent as they are: the headers of a compressed one cost more than it saves.
 const MIN_COMPRESSED: usize = 1024;
@@ -49,6 +50,13 @@ impl Answer {
         Ok(Self::new(body.into()))
     }
 
+    /// # Errors
+    /// As [`Answer::json`].
+    pub fn series(series: &SeriesAnswer) -> Result<Self, Problem> {
+        let answer = aside(series.size(), || Self::json(series))?;
+        Ok(Self { is_passing: series.is_passing(), ..answer })
+    }
+
     fn new(body: Bytes) -> Self {
         let hash = XxHash3_128::oneshot(&body);
         // Weak: the compressed forms have the same one. Hexadecimal digits are always a header value.
@@ -57,11 +65,7 @@ impl Answer {
         Self { body, tag, is_passing: false, gzip: OnceCell::new(), brotli: OnceCell::new() }
     }
 
-    /// Sets whether it may become wrong without anything being committed.
-    pub fn passing(self, is_passing: bool) -> Self {
-        Self { is_passing, ..self }
-    }
-
+    /// Whether it may become wrong without anything being committed.
     pub fn is_passing(&self) -> bool {
         self.is_passing
     }

@@ -3,7 +3,9 @@
 use jiff::{ToSpan, civil::Date};
 
 use super::{
-    Catalogue, Interval, QueryError, Question, SeriesAnswer, question::Reader, series::series_until,
+    Catalogue, Interval, QueryError, Question, SeriesAnswer,
+    question::{MAX_DAYS, Reader},
+    series::series_until,
 };
 use crate::{
     collect::Context,
@@ -46,6 +48,16 @@ impl ActivityQuestion {
             })
         });
         let metrics = reader.metrics(categories, types, catalogue);
+        if days * metrics.len() > MAX_DAYS {
+            let (count, fitting) = (metrics.len(), MAX_DAYS / metrics.len());
+            reader.problem(
+                "days",
+                format!(
+                    "{days} days of {count} metrics are more than {MAX_DAYS} days of metrics, the most that an answer \
+                     is made of; ask for at most {fitting} days, or for fewer metrics"
+                ),
+            );
+        }
         reader.finish(Self { days, metrics })
     }
 }

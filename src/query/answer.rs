@@ -36,6 +36,11 @@ impl SeriesAnswer {
     pub fn is_passing(&self) -> bool {
         self.series.iter().flat_map(|series| &series.gaps).any(|gap| gap.cause == RUNNING)
     }
+
+    /// How many points it has.
+    pub fn size(&self) -> usize {
+        self.series.iter().map(|series| series.points.len()).sum()
+    }
 }
 
 /// The points of one metric in one interval.

@@ -14,6 +14,9 @@ use crate::{
 /// Series on a page unless asked otherwise, and at most.
 const DEFAULT_LIMIT: usize = 50;
 pub const MAX_LIMIT: usize = 200;
+/// Days of metrics that an answer is made of at most: the work that a request may be. All metrics of a page count, and
+/// one is always allowed.
+pub(super) const MAX_DAYS: usize = 100_000;
 /// Days of a question that does not say since when.
 const DEFAULT_DAYS: i64 = 30;
 
@@ -43,7 +46,7 @@ pub struct Asked {
     pub week_start: Option<String>,
     /// Whether points carry the metadata of their records.
     pub metadata: bool,
-    /// Series a page.
+    /// Series a page, at most.
     pub limit: Option<String>,
     /// `next_cursor` of the page before; the other parameters must be the same.
     pub cursor: Option<String>,
@@ -76,9 +79,16 @@ impl Question {
         last_finished: Date,
     ) -> Result<Self, QueryError> {
         let mut reader = Reader::default();
-        let question = reader.question(asked, catalogue, settings.week_start, last_finished);
+        let mut question = reader.question(asked, catalogue, settings.week_start, last_finished);
         reader.limit_points(&question, settings.max_points);
+        question.limit_days();
         reader.finish(question)
+    }
+
+    /// A page ends early rather than be made of more than [`MAX_DAYS`].
+    fn limit_days(&mut self) {
+        let days = Interval::Day.count(self.from, self.to, self.week_start, MAX_DAYS).max(1);
+        self.limit = self.limit.min((MAX_DAYS / days).max(1) * self.intervals.len());
     }
 
     /// As [`Question::parse`], without a limit on points and without pages.

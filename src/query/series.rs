@@ -10,9 +10,10 @@ use super::{
     weekday,
 };
 use crate::{
+    aside::aside,
     collect::{Context, History},
     metric::MetricKey,
-    store::{AskedMetric, RecordedDay, SeriesQuestion},
+    store::{AskedMetric, RecordedDay, SeriesQuestion, SeriesRows},
 };
 
 /// A page of series. The store is asked once.
@@ -42,16 +43,17 @@ pub(super) async fn series_until(
         .last()
         .filter(|_| wanted.len() > page.len())
         .map(|(metric, interval)| end_of_page(question, metric, *interval));
-    let range = Range::new(&context.calendar, question.from, question.to, last_finished);
     let asked = asked(&page, question);
-    let days = read(context, question, &range, &asked).await?;
-    let mut series = Vec::with_capacity(page.len());
-    for (metric, interval) in page {
-        series.push(match days.get(&metric.key) {
-            Some(days) if !is_refused(metric, interval) => made(metric, interval, question, &range, days)?,
-            _ => Series { refused: Some(NEVER.to_owned()), ..empty(metric, interval) },
-        });
-    }
+    let (rows, size) = read(context, question, &asked).await?;
+    let series = aside(size, || {
+        let range = Range::new(&context.calendar, question.from, question.to, last_finished);
+        let days = by_metric(context, &range, &asked, rows);
+        let series = |(metric, interval): (&Metric, Interval)| match days.get(&metric.key) {
+            Some(days) if !is_refused(metric, interval) => made(metric, interval, question, &range, days),
+            _ => Ok(Series { refused: Some(NEVER.to_owned()), ..empty(metric, interval) }),
+        };
+        page.into_iter().map(series).collect::<Result<_, _>>()
+    })?;
     Ok(SeriesAnswer {
         from: question.from,
         to: question.to,
@@ -119,26 +121,33 @@ struct Days {
     gaps: Vec<SeriesGap>,
 }
 
-async fn read<'a>(
+/// What the store holds, and how many days of metrics it was asked for.
+async fn read(
     context: &Context,
     question: &Question,
-    range: &Range,
-    asked: &[(&'a Metric, bool)],
-) -> Result<HashMap<&'a MetricKey, Days>, QueryError> {
+    asked: &[(&Metric, bool)],
+) -> Result<(SeriesRows, usize), QueryError> {
     if asked.is_empty() {
-        return Ok(HashMap::new());
+        return Ok((SeriesRows::default(), 0));
     }
     let metrics =
         asked.iter().map(|(metric, metadata)| AskedMetric { key: metric.key.clone(), metadata: *metadata });
     let rows = SeriesQuestion { from: question.from, to: question.to, metrics: metrics.collect() };
-    let rows = context.store.series(&rows).await?;
+    Ok((context.store.series(&rows).await?, rows.size()))
+}
+
+fn by_metric<'a>(
+    context: &Context,
+    range: &Range,
+    asked: &[(&'a Metric, bool)],
+    rows: SeriesRows,
+) -> HashMap<&'a MetricKey, Days> {
     let history = History::of(rows.runs);
-    let mut read = HashMap::with_capacity(asked.len());
-    for ((metric, _), recorded) in asked.iter().zip(rows.series) {
+    let days = asked.iter().zip(rows.series).map(|((metric, _), recorded)| {
         let gaps = gap::gaps(context, metric, range, &recorded, &history);
-        read.insert(&metric.key, Days { recorded, gaps });
-    }
-    Ok(read)
+        (&metric.key, Days { recorded, gaps })
+    });
+    days.collect()
 }
 
 fn empty(metric: &Metric, interval: Interval) -> Series {

@@ -19,6 +19,14 @@ pub struct SeriesQuestion {
     pub metrics: Vec<AskedMetric>,
 }
 
+impl SeriesQuestion {
+    /// How many days of metrics it is about.
+    pub fn size(&self) -> usize {
+        let days = usize::try_from((self.to - self.from).get_days() + 1).unwrap_or(0);
+        days.saturating_mul(self.metrics.len())
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AskedMetric {
     pub key: MetricKey,

@@ -4,11 +4,16 @@ use daymark::{
     query::{Asked, AskedRuns, RunsQuestion, runs},
     store::RunKind,
 };
-use serde_json::Value;
+use jiff::civil::date;
+use serde_json::{Value, json};
 
 use crate::archive::{Archive, asked, january};
 
-crate::on_both_stores!(every_series_is_seen_once_while_days_are_recorded, runs_come_in_pages);
+crate::on_both_stores!(
+    every_series_is_seen_once_while_days_are_recorded,
+    a_page_of_many_days_has_few_metrics,
+    runs_come_in_pages,
+);
 
 async fn every_series_is_seen_once_while_days_are_recorded(archive: Archive) {
     let intervals = ["day", "week", "month"];
@@ -43,6 +48,36 @@ async fn every_series_is_seen_once_while_days_are_recorded(archive: Archive) {
     page.to = Some("2025-01-09".to_owned());
     let error = archive.ask(&page).await.unwrap_err().to_string();
     assert_eq!(error, "cursor: it belongs to a question with another `to`");
+}
+
+async fn a_page_of_many_days_has_few_metrics(archive: Archive) {
+    archive.record(&[(date(2000, 2, 29), "mood", "1", json!({"sample_size": 1}))]).await;
+    let mut page = asked(&[], &["quarter", "year"], date(1960, 1, 1), january(10));
+    let mut seen = Vec::new();
+    loop {
+        let answer = archive.ask(&page).await.unwrap();
+        // 65 years are 23,752 days, of which four metrics make 100,000 at most.
+        assert!(answer.series.len() <= 4 * 2, "{}", answer.series.len());
+        seen.extend(answer.series);
+        match answer.next_cursor {
+            Some(cursor) => page.cursor = Some(cursor),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), 8 * 2);
+    let mood = seen.iter().find(|series| series.metric_category == "mood").unwrap();
+    let gaps: Vec<_> = mood.gaps.iter().map(|gap| (gap.from, gap.to, gap.days, gap.cause)).collect();
+    assert_eq!(
+        gaps,
+        [
+            (date(1960, 1, 1), date(2000, 2, 28), 14_669, "defined_later"),
+            (date(2000, 3, 1), date(2024, 11, 30), 9_041, "defined_later"),
+            (date(2024, 12, 1), january(10), 41, "never_collected"),
+        ]
+    );
+    // However many days, one metric is answered.
+    let one = asked(&["mood"], &["year"], date(1900, 1, 1), january(10));
+    assert_eq!(archive.ask(&one).await.unwrap().series[0].points.len(), 126);
 }
 
 async fn runs_come_in_pages(archive: Archive) {

@@ -1,6 +1,9 @@
 //! Questions that are wrong, and those about the latest days.
 
-use daymark::query::{ActivityQuestion, Asked, LatestQuestion, activity, definitions, latest, status};
+use daymark::{
+    config::QuerySettings,
+    query::{ActivityQuestion, Asked, LatestQuestion, activity, definitions, latest, status},
+};
 use serde_json::Value;
 
 use crate::archive::{Archive, SETTINGS, asked, january, shown};
@@ -83,6 +86,13 @@ async fn activity_has_exactly_as_many_days(archive: Archive) {
         let answer = activity(&archive.context, &catalogue, &SETTINGS, &question).await.unwrap();
         assert_eq!((answer.series[0].points.len(), answer.to), (days, january(10)));
     }
+    let many = QuerySettings { max_points: 20_000, ..SETTINGS };
+    let error = ActivityQuestion::parse(Some("20000"), &[], &[], &catalogue, &many).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "days: 20000 days of 8 metrics are more than 100000 days of metrics, the most that an answer is made of; \
+         ask for at most 12500 days, or for fewer metrics"
+    );
     let answer = activity(&archive.context, &catalogue, &SETTINGS, &ask("3").unwrap()).await.unwrap();
     assert_eq!(shown(&answer.series[0]), ["2025-01-08 - 0/1", "2025-01-09 4 1/1!", "2025-01-10 - 0/1"]);
     for wrong in ["0", "366", "-1", "+3", "3.0", "x"] {

@@ -1385,7 +1385,7 @@ export interface operations {
                 week_start?: "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
                 /** @description `true`: points carry the metadata of their records */
                 metadata?: boolean;
-                /** @description Series a page, from 1 to 200; by default 50 */
+                /** @description Series a page at most, from 1 to 200; by default 50. A page of very many days has fewer */
                 limit?: number;
                 /** @description `next_cursor` of the page before; the other parameters must be the same */
                 cursor?: string;

@@ -11,7 +11,11 @@ use jiff::civil::Date;
 use self::filling::fill_with;
 pub use self::history::History;
 use super::{CollectError, Context, selection};
-use crate::{metric::MetricKey, store::RunKind};
+use crate::{
+    aside::aside,
+    metric::MetricKey,
+    store::{RunKind, StoredDefinition},
+};
 
 /// Everything that is missing between two days.
 #[derive(Debug, Clone)]
@@ -84,12 +88,13 @@ pub async fn gaps(
     let days: Vec<_> = context.calendar.days(from, to).iter().map(|day| day.date).collect();
     let recorded = context.store.recorded(from, to).await?;
     let history = History::read(context, from, to).await?;
-    let (mut gaps, none) = (Vec::new(), BTreeSet::new());
-    for metric in &metrics {
-        let there = recorded.get(&metric.definition.key()).unwrap_or(&none);
-        let missing = missing(&days, there.iter().copied());
-        gaps.extend(history.gaps(&context.calendar, metric, &missing, last_finished));
-    }
+    let none = BTreeSet::new();
+    let of = |metric: &StoredDefinition| {
+        let key = metric.definition.key();
+        let missing = missing(&days, recorded.get(&key).unwrap_or(&none).iter().copied());
+        history.gaps(&context.calendar, metric, &missing, last_finished)
+    };
+    let gaps: Vec<_> = aside(days.len() * metrics.len(), || metrics.iter().flat_map(of).collect());
     let missing = gaps.iter().map(|gap| gap.days).sum();
     let fill_with = fill_with(&gaps, &metrics, last_finished);
     Ok(GapReport { from, to, days: days.len(), missing, gaps, fill_with })

@@ -56,6 +56,6 @@ impl Question for ActivityParameters {
         let days = self.days.as_deref();
         let question = ActivityQuestion::parse(days, &categories, &types, catalogue, settings)?;
         let series = query::activity(context, catalogue, settings, &question).await?;
-        Ok(Answer::json(&series)?.passing(series.is_passing()))
+        Ok(Answer::series(&series)?)
     }
 }

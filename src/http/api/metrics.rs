@@ -40,7 +40,7 @@ pub struct SeriesParameters {
     /// `true`: points carry the metadata of their records
     #[param(value_type = Option<bool>)]
     metadata: Option<String>,
-    /// Series a page, from 1 to 200; by default 50
+    /// Series a page at most, from 1 to 200; by default 50. A page of very many days has fewer
     #[param(value_type = Option<u8>, minimum = 1, maximum = 200)]
     limit: Option<String>,
     /// `next_cursor` of the page before; the other parameters must be the same
@@ -100,6 +100,6 @@ impl Question for SeriesParameters {
         let last_finished = service.context.last_finished();
         let question = query::Question::parse(&self.asked()?, catalogue, &service.query, last_finished)?;
         let series = query::series(&service.context, catalogue, &question).await?;
-        Ok(Answer::json(&series)?.passing(series.is_passing()))
+        Ok(Answer::series(&series)?)
     }
 }

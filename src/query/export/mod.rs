@@ -13,7 +13,7 @@ mod text;
 use std::sync::Arc;
 
 use super::{Catalogue, QueryError};
-use crate::collect::Context;
+use crate::{aside::aside, collect::Context};
 pub use format::ExportFormat;
 use pages::Pages;
 pub use question::ExportQuestion;
@@ -65,7 +65,7 @@ impl Export {
         match self.pages.next().await? {
             Some(rows) => {
                 self.rows += rows.len() as u64;
-                encoder.page(&rows).map(Some)
+                aside(rows.len(), || encoder.page(&rows)).map(Some)
             }
             None => self.encoder.take().map(Encoder::finish).transpose(),
         }

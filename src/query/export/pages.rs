@@ -5,6 +5,7 @@ use std::{ops::Range as Places, sync::Arc};
 
 use super::{ExportQuestion, Row, row::rows};
 use crate::{
+    aside::aside,
     collect::Context,
     query::{Bucket, Catalogue, Interval, QueryError, Question, series},
 };
@@ -52,7 +53,7 @@ impl Pages {
         let last_finished = self.question.last_finished;
         let answer = series::series_until(&self.context, &self.catalogue, &question, last_finished).await?;
         self.advance(days);
-        Ok(Some(rows(&self.context, answer, &question)))
+        Ok(Some(aside(answer.size(), || rows(&self.context, answer, &question))))
     }
 
     fn whole(&self) -> Bucket {

@@ -6,6 +6,7 @@ use sqlx::{Row, postgres::PgRow};
 
 use super::{PostgresStore, records::record};
 use crate::{
+    aside::aside,
     metric::{Decimal, MetricKey},
     store::{
         Latest, StoreError, row,
@@ -30,7 +31,8 @@ impl PostgresStore {
             .fetch_all(self.pool().await?)
             .await
             .map_err(|error| self.failed(error))?;
-        let mut rows = unpack(question, &rows).map_err(|error| self.failed(error))?;
+        let unpacked = aside(question.size(), || unpack(question, &rows));
+        let mut rows = unpacked.map_err(|error| self.failed(error))?;
         confirm_deaths(self, &mut rows).await?;
         Ok(rows)
     }

@@ -5,6 +5,7 @@ use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{SqliteStore, records::record};
 use crate::{
+    aside::aside,
     metric::{Decimal, MetricKey},
     store::{
         Latest, RunStatus, StoreError, row,
@@ -27,7 +28,8 @@ impl SqliteStore {
             .fetch_all(self.pool().await?)
             .await
             .map_err(|error| self.failed(error))?;
-        let mut rows = unpack(question, &rows).map_err(|error| self.failed(error))?;
+        let unpacked = aside(question.size(), || unpack(question, &rows));
+        let mut rows = unpacked.map_err(|error| self.failed(error))?;
         for logged in rows.runs.iter_mut().filter(|logged| logged.run.status == RunStatus::Running) {
             logged.is_alive = self.is_locked(&logged.run.lock())?;
         }
