@@ -81,6 +81,7 @@ pub async fn activity(
         week_start: settings.week_start,
         metadata: false,
         limit: usize::MAX,
+        identity: 0,
         after: None,
     };
     series_until(context, catalogue, &whole, to).await

@@ -1,7 +1,9 @@
-//! Cursors: where a page ended, as an opaque text that fits into a URL.
+//! Cursors: where a page ended, as an opaque text that fits into a URL. A cursor holds the identity of its question, so
+//! that it continues no other one.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
+use twox_hash::XxHash3_64;
 
 /// Longer ones are nothing that was handed out.
 const MAX_LENGTH: usize = 512;
@@ -10,6 +12,16 @@ pub(super) fn write(position: &impl Serialize) -> String {
     // Positions are tuples of texts and dates, which are always JSON.
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(position).unwrap_or_default())
 }
+
+/// What tells a question from others: a hash of its parameters.
+pub(super) fn identity(parameters: &impl Serialize) -> u64 {
+    // They are texts and dates, too.
+    XxHash3_64::oneshot(&serde_json::to_vec(parameters).unwrap_or_default())
+}
+
+/// What is wrong with a cursor whose question is another one.
+pub(super) const FOREIGN: &str =
+    "it belongs to another question; give the other parameters as they were for the page before";
 
 /// # Errors
 /// A text that no page ended with.

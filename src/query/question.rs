@@ -1,5 +1,7 @@
 //! What may be asked about series, and how strictly it is read: everything that is wrong is named at once.
 
+use std::collections::BTreeSet;
+
 use jiff::{
     ToSpan,
     civil::{Date, Weekday},
@@ -30,7 +32,7 @@ const WEEKDAYS: [(&str, Weekday); 7] = [
     ("sunday", Weekday::Sunday),
 ];
 
-/// A question as it comes from outside; what is empty or `None` was not given.
+/// A question as it comes from outside; a list without anything in it, or `None`, was not given.
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
     /// `YYYY-MM-DD`; by default the 30 days that end with `to`.
@@ -64,6 +66,8 @@ pub struct Question {
     pub week_start: Weekday,
     pub metadata: bool,
     pub limit: usize,
+    /// What was asked, but for the range and the limit; cursors hold it.
+    pub(super) identity: u64,
     pub(super) after: Option<(MetricKey, Interval)>,
 }
 
@@ -112,8 +116,15 @@ pub fn weekday(day: Weekday) -> &'static str {
     WEEKDAYS.iter().find(|(_, candidate)| *candidate == day).map_or("monday", |(name, _)| name)
 }
 
-/// Where a page ended: its range, and its last series.
-pub(super) type Position = (Date, Date, String, String, Interval);
+/// The names as they were given and not the metrics that they mean: another one may be defined between two pages.
+fn identity(asked: &Asked, intervals: &[Interval], week_start: Weekday) -> u64 {
+    let names = |given: &[String]| given.iter().cloned().collect::<BTreeSet<_>>();
+    let (categories, types) = (names(&asked.categories), names(&asked.types));
+    cursor::identity(&(categories, types, intervals, weekday(week_start), asked.metadata))
+}
+
+/// Where a page ended: its question's identity and range, and its last series.
+pub(super) type Position = (u64, Date, Date, String, String, Interval);
 
 /// Reads parameters and collects what is wrong with them.
 #[derive(Default)]
@@ -132,7 +143,7 @@ impl Reader {
         let position = asked.cursor.as_deref().and_then(|cursor| {
             self.take("cursor", cursor::read::<Position>(cursor).and_then(Self::series_of))
         });
-        let (begun_from, begun_to) = position.as_ref().map(|(from, to, _)| (*from, *to)).unzip();
+        let (begun_from, begun_to) = position.as_ref().map(|(_, from, to, _)| (*from, *to)).unzip();
         // A cursor stays with the days it began with, even if another day ends meanwhile.
         let to = self.day("to", asked.to.as_deref(), begun_to).or(begun_to).unwrap_or(last_finished);
         let from = self.day("from", asked.from.as_deref(), begun_from).or(begun_from);
@@ -149,6 +160,10 @@ impl Reader {
         }
         let week_start =
             asked.week_start.as_deref().and_then(|name| self.week_start(name)).unwrap_or(week_start);
+        let identity = identity(asked, &intervals, week_start);
+        if position.as_ref().is_some_and(|(of, ..)| *of != identity) {
+            self.problem("cursor", cursor::FOREIGN);
+        }
         Question {
             from,
             to,
@@ -157,15 +172,16 @@ impl Reader {
             week_start,
             metadata: asked.metadata,
             limit: self.limit(asked.limit.as_deref(), "series"),
-            after: position.map(|(_, _, after)| after),
+            identity,
+            after: position.map(|(_, _, _, after)| after),
         }
     }
 
     fn series_of(
-        (from, to, category, metric_type, interval): Position,
-    ) -> Result<(Date, Date, (MetricKey, Interval)), String> {
+        (identity, from, to, category, metric_type, interval): Position,
+    ) -> Result<(u64, Date, Date, (MetricKey, Interval)), String> {
         let metric_type = MetricType::from_name(&metric_type).ok_or("this is no cursor")?;
-        Ok((from, to, (MetricKey { metric_type, category }, interval)))
+        Ok((identity, from, to, (MetricKey { metric_type, category }, interval)))
     }
 
     /// `begun` is the day that the cursor has in this place.
@@ -276,6 +292,10 @@ impl Reader {
         what: &str,
         known: impl IntoIterator<Item = &'a str>,
     ) {
+        if name.is_empty() {
+            return self
+                .problem(parameter, format!("`{parameter}` is empty; leave it out, or say which {what}"));
+        }
         let hint = suggestion(name, known).map_or_else(String::new, |hint| format!("; {hint}"));
         self.problem(parameter, format!("no {what} is called {}{hint}", shown(name)));
     }

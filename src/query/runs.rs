@@ -31,6 +31,8 @@ pub struct AskedRuns {
 pub struct RunsQuestion {
     pub filter: RunFilter,
     pub limit: usize,
+    /// Cursors hold it.
+    identity: u64,
 }
 
 impl RunsQuestion {
@@ -58,16 +60,18 @@ impl RunsQuestion {
         let status =
             reader.words("status", asked.status.as_slice(), "status", &RunStatus::ALL, RunStatus::name);
         let kind = reader.words("kind", asked.kind.as_slice(), "kind of run", &RunKind::ALL, RunKind::name);
-        let after = asked.cursor.as_deref().and_then(|cursor| reader.take("cursor", cursor::read(cursor)));
+        let (status, kind) = (status.first().copied(), kind.first().copied());
+        let identity = cursor::identity(&(status.map(RunStatus::name), kind.map(RunKind::name), days));
+        let position = asked.cursor.as_deref().and_then(|cursor| reader.take("cursor", cursor::read(cursor)));
+        let after = position.map(|(of, started_at, id): (u64, Timestamp, Uuid)| {
+            if of != identity {
+                reader.problem("cursor", cursor::FOREIGN);
+            }
+            (started_at, id)
+        });
         let limit = reader.limit(asked.limit.as_deref(), "runs");
-        let filter = RunFilter {
-            status: status.first().copied(),
-            kind: kind.first().copied(),
-            days,
-            after,
-            limit: None,
-        };
-        reader.finish(Self { filter, limit })
+        let filter = RunFilter { status, kind, days, after, limit: None };
+        reader.finish(Self { filter, limit, identity })
     }
 }
 
@@ -134,7 +138,8 @@ pub async fn runs(context: &Context, question: &RunsQuestion) -> Result<RunsAnsw
     let mut runs = context.store.runs(&filter).await?;
     let has_more = runs.len() > question.limit;
     runs.truncate(question.limit);
-    let next_cursor = runs.last().filter(|_| has_more).map(|last| cursor::write(&(last.started_at, last.id)));
+    let end_of_page = |last: &Run| cursor::write(&(question.identity, last.started_at, last.id));
+    let next_cursor = runs.last().filter(|_| has_more).map(end_of_page);
     Ok(RunsAnswer { runs: runs.into_iter().map(RunEntry::from).collect(), next_cursor })
 }
 

@@ -99,7 +99,7 @@ fn is_refused(metric: &Metric, interval: Interval) -> bool {
 
 fn end_of_page(question: &Question, metric: &Metric, interval: Interval) -> String {
     let MetricKey { metric_type, category } = &metric.key;
-    cursor::write(&(question.from, question.to, category, metric_type.name(), interval))
+    cursor::write(&(question.identity, question.from, question.to, category, metric_type.name(), interval))
 }
 
 /// Each metric once; with its metadata if they are wanted or needed.

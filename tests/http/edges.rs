@@ -19,6 +19,10 @@ async fn a_wrong_parameter_is_named_with_what_is_near() {
         ("category=post_total", "category", "`posts_total`"),
         ("type=cuont", "type", "`count`"),
         ("interval=wek", "interval", "`week`"),
+        ("category=", "category", "empty"),
+        ("type=,", "type", "empty"),
+        ("interval=%20", "interval", "empty"),
+        ("week_start=", "week_start", "empty"),
         ("week_start=mnday", "week_start", "`monday`"),
         ("limit=0", "limit", "from 1 to 200"),
         ("limit=201", "limit", "from 1 to 200"),
@@ -41,6 +45,22 @@ async fn all_that_is_wrong_is_named_at_once() {
     let site = Site::sqlite().await;
     let reply = site.get("/api/v1/metrics?from=x&to=y&category=nothing&interval=z").await;
     assert_eq!(reply.json()["errors"].as_array().unwrap().len(), 4, "{}", reply.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_given_and_empty_does_not_mean_all() {
+    let site = Site::sqlite().await;
+    for path in ["latest", "activity", "export"] {
+        let reply = site.get(&format!("/api/v1/{path}?category=&type=")).await;
+        assert_eq!((reply.status, reply.problem().as_str()), (400, "invalid-parameter"), "{path}");
+        let errors = reply.json()["errors"].clone();
+        assert_eq!((&errors[0]["parameter"], &errors[1]["parameter"]), (&"category".into(), &"type".into()));
+    }
+    for path in ["/api/v1/collections", "/api/v1/backfills"] {
+        let reply = site.post(path, &serde_json::json!({"metrics": []})).await;
+        assert_eq!((reply.status, reply.problem().as_str()), (400, "invalid-body"), "{path}");
+        assert!(reply.text().contains("`metrics` is empty; leave it out"), "{}", reply.text());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ use crate::archive::{Archive, asked, january};
 crate::on_both_stores!(
     every_series_is_seen_once_while_days_are_recorded,
     a_page_of_many_days_has_few_metrics,
+    a_cursor_continues_its_own_question_only,
     runs_come_in_pages,
 );
 
@@ -48,6 +49,34 @@ async fn every_series_is_seen_once_while_days_are_recorded(archive: Archive) {
     page.to = Some("2025-01-09".to_owned());
     let error = archive.ask(&page).await.unwrap_err().to_string();
     assert_eq!(error, "cursor: it belongs to a question with another `to`");
+}
+
+async fn a_cursor_continues_its_own_question_only(archive: Archive) {
+    let names = ["mood", "posts_total", "rate"];
+    let first = Asked {
+        types: vec!["count".to_owned(), "average".to_owned(), "percentage".to_owned()],
+        limit: Some("1".to_owned()),
+        ..asked(&names, &["week", "day"], january(1), january(10))
+    };
+    let next = Asked { cursor: archive.ask(&first).await.unwrap().next_cursor, ..first };
+    // In another order, and with another limit, it is the same question.
+    let mut same = Asked { limit: None, ..next.clone() };
+    for list in [&mut same.categories, &mut same.types, &mut same.intervals] {
+        list.reverse();
+    }
+    assert_eq!(archive.ask(&same).await.unwrap().series.len(), 3 * 2 - 1);
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    for other in [
+        Asked { categories: owned(&["mood", "posts_total"]), ..next.clone() },
+        Asked { categories: Vec::new(), ..next.clone() },
+        Asked { types: owned(&["count"]), ..next.clone() },
+        Asked { intervals: owned(&["day"]), ..next.clone() },
+        Asked { week_start: Some("sunday".to_owned()), ..next.clone() },
+        Asked { metadata: true, ..next.clone() },
+    ] {
+        let error = archive.ask(&other).await.unwrap_err().to_string();
+        assert!(error.starts_with("cursor: it belongs to another question"), "{error} {other:?}");
+    }
 }
 
 async fn a_page_of_many_days_has_few_metrics(archive: Archive) {
@@ -96,6 +125,15 @@ async fn runs_come_in_pages(archive: Archive) {
         }
     }
     assert_eq!((ids.len(), pages), (5, 3));
+    let (from, to) = (Some("2025-01-01".to_owned()), Some("2025-01-05".to_owned()));
+    for other in [
+        AskedRuns { status: Some("running".to_owned()), ..asked.clone() },
+        AskedRuns { kind: Some("collect".to_owned()), ..asked.clone() },
+        AskedRuns { from, to, ..asked.clone() },
+    ] {
+        let error = RunsQuestion::parse(&other).unwrap_err().to_string();
+        assert!(error.starts_with("cursor: it belongs to another question"), "{error} {other:?}");
+    }
     let wrong = AskedRuns {
         status: Some("complete".to_owned()),
         from: Some("2025-01-01".to_owned()),

@@ -45,6 +45,20 @@ async fn everything_that_is_wrong_is_named_at_once(archive: Archive) {
         let asked = Asked { from: Some(text.to_owned()), ..Asked::default() };
         assert!(archive.ask(&asked).await.is_err(), "{text}");
     }
+    let nothing = Asked {
+        types: list(""),
+        week_start: Some(String::new()),
+        ..asked(&[""], &[""], january(1), january(2))
+    };
+    assert_eq!(
+        archive.ask(&nothing).await.unwrap_err().to_string().lines().collect::<Vec<_>>(),
+        [
+            "interval: `interval` is empty; leave it out, or say which interval",
+            "week_start: `week_start` is empty; leave it out, or say which day of the week",
+            "category: `category` is empty; leave it out, or say which metric",
+            "type: `type` is empty; leave it out, or say which type of metric",
+        ]
+    );
     let empty = archive.ask(&asked(&[], &[], january(5), january(4))).await.unwrap_err().to_string();
     assert_eq!(empty, "from: the range is empty: 2025-01-05 is after 2025-01-04");
     let both = Asked { types: list("average"), ..asked(&["posts_total"], &[], january(1), january(2)) };

@@ -1499,7 +1499,7 @@ export interface operations {
                 kind?: "collect" | "backfill";
                 /** @description Runs a page, from 1 to 200; by default 50 */
                 limit?: number;
-                /** @description `next_cursor` of the page before */
+                /** @description `next_cursor` of the page before; the other parameters must be the same */
                 cursor?: string;
             };
             header?: never;

@@ -40,7 +40,8 @@ pub struct CollectRequest {
     #[serde(default, deserialize_with = "strict_date")]
     date: Option<Date>,
     /// Only these metrics; by default all active ones.
-    #[serde(default)]
+    #[schema(min_items = 1)]
+    #[serde(default, deserialize_with = "some_names")]
     metrics: Vec<String>,
 }
 
@@ -57,7 +58,8 @@ pub struct BackfillRequest {
     #[serde(default, deserialize_with = "strict_date")]
     to: Option<Date>,
     /// Only these metrics; by default all active ones.
-    #[serde(default)]
+    #[schema(min_items = 1)]
+    #[serde(default, deserialize_with = "some_names")]
     metrics: Vec<String>,
 }
 
@@ -97,6 +99,12 @@ pub struct FailedMetric {
 fn strict_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     text.map(|text| day::parse(&text).map_err(D::Error::custom)).transpose()
+}
+
+fn some_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    let empty = || D::Error::custom("`metrics` is empty; leave it out for all active ones");
+    if names.is_empty() { Err(empty()) } else { Ok(names) }
 }
 
 /// Collect a day

@@ -34,7 +34,7 @@ pub struct RunsParameters {
     /// Runs a page, from 1 to 200; by default 50
     #[param(value_type = Option<u8>, minimum = 1, maximum = 200)]
     limit: Option<String>,
-    /// `next_cursor` of the page before
+    /// `next_cursor` of the page before; the other parameters must be the same
     cursor: Option<String>,
 }
 

@@ -108,6 +108,7 @@ impl Pages {
             week_start,
             metadata: self.metadata,
             limit: usize::MAX,
+            identity: 0,
             after: None,
         }
     }
