@@ -118,8 +118,7 @@ async fn what_was_refused_is_refused_for_five_seconds_without_being_looked_at() 
 
 #[tokio::test]
 async fn that_credentials_cannot_be_checked_is_logged_every_ten_seconds_at_most() {
-    let log = Log::default();
-    let _logging = log.catch();
+    let log = Log::catch();
     let world = World::new().await;
     let key = world.key("dashboard", Role::Reader).await;
     let store = world.store_of("default");

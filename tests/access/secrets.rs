@@ -7,8 +7,7 @@ use crate::world::{Log, SECRET, World, rsa_token, show, token};
 
 #[tokio::test]
 async fn secrets_are_seen_nowhere() {
-    let log = Log::default();
-    let _logging = log.catch();
+    let log = Log::catch();
 
     let world = World::new().await.with(|settings| {
         settings.admin_column = Some(("profiles".to_owned(), "is_admin".to_owned()));

@@ -1,9 +1,10 @@
 //! A store on SQLite, a clock that stands still, and things to show: tokens and keys.
 
 use std::{
+    cell::RefCell,
     io::{self, Write},
     net::IpAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Once},
 };
 
 use daymark::{
@@ -17,6 +18,7 @@ use daymark::{
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
 use serde_json::{Value, json};
+use tracing_subscriber::{Layer, filter::dynamic_filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 
 pub const SECRET: &str = "a secret of thirty-two characters";
 /// 2026-01-01T00:00:00Z.
@@ -96,19 +98,27 @@ impl World {
     }
 }
 
-/// What is logged, all of it.
+/// What is logged, all of it, on the thread that catches it.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
+thread_local! {
+    static CAUGHT: RefCell<Option<Log>> = const { RefCell::new(None) };
+}
+
 impl Log {
-    /// Until what this returns is dropped, on this thread.
-    pub fn catch(&self) -> tracing::subscriber::DefaultGuard {
-        let log = self.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_writer(move || log.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
+    /// From now on. The subscriber is one for all threads and for good: where one comes while another goes, what other
+    /// threads log meanwhile is taken for something that nobody wants to hear.
+    pub fn catch() -> Self {
+        static INSTALLED: Once = Once::new();
+        INSTALLED.call_once(|| {
+            let is_caught = dynamic_filter_fn(|_, _| CAUGHT.with_borrow(Option::is_some));
+            let writing = tracing_subscriber::fmt::layer().with_writer(|| OfThisThread);
+            tracing_subscriber::registry().with(writing.with_filter(is_caught)).init();
+        });
+        let log = Self::default();
+        CAUGHT.set(Some(log.clone()));
+        log
     }
 
     pub fn text(&self) -> String {
@@ -116,9 +126,11 @@ impl Log {
     }
 }
 
-impl Write for Log {
+struct OfThisThread;
+
+impl Write for OfThisThread {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        CAUGHT.with_borrow(|log| log.iter().for_each(|log| log.0.lock().unwrap().extend_from_slice(bytes)));
         Ok(bytes.len())
     }
 
