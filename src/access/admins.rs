@@ -6,7 +6,9 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::OwnedMutexGuard;
 
+use super::seldom::Seldom;
 use crate::{
     database::{Fault, FaultClass},
     platform::{Flag, Platform, Schema},
@@ -16,6 +18,8 @@ use crate::{
 const SCHEMA_MAX_AGE: SignedDuration = SignedDuration::from_mins(10);
 /// Somebody waits for the answer, and without it they are a reader.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// The server does not wait longer for a look at the platform's tables before it starts.
+const PREPARE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Each question takes a connection of the platform's; the platform has other things to do.
 const MAX_QUESTIONS_AT_ONCE: usize = 2;
 
@@ -23,61 +27,118 @@ pub struct Admins {
     platform: Arc<dyn Platform>,
     /// Table and column.
     column: (String, String),
-    schema: Mutex<Option<(Arc<Schema>, Timestamp)>>,
+    tables: Arc<Tables>,
     questions: tokio::sync::Semaphore,
+    cannot_say: Seldom,
+}
+
+/// The platform's tables as they were when somebody looked. A look takes as long as it takes: it is no part of a request,
+/// and comes to its end when the request that needed it was given up.
+struct Tables {
+    platform: Arc<dyn Platform>,
+    seen: Mutex<Option<(Arc<Schema>, Timestamp)>>,
+    /// Held by whoever looks.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Admins {
     pub fn new(platform: Arc<dyn Platform>, column: (String, String)) -> Self {
-        let questions = tokio::sync::Semaphore::new(MAX_QUESTIONS_AT_ONCE);
-        Self { platform, column, schema: Mutex::default(), questions }
+        let tables = Tables { platform: Arc::clone(&platform), seen: Mutex::default(), turn: Arc::default() };
+        Self {
+            platform,
+            column,
+            tables: Arc::new(tables),
+            questions: tokio::sync::Semaphore::new(MAX_QUESTIONS_AT_ONCE),
+            cannot_say: Seldom::default(),
+        }
     }
 
     /// Looks at the platform's tables, and says what is wrong with the column if something is.
     pub async fn prepare(&self, now: Timestamp) {
-        // Nobody's id. The answer does not matter, only whether there is one.
-        self.is_admin("0", now).await;
+        let looking = tokio::time::timeout(PREPARE_TIMEOUT, Arc::clone(&self.tables).seen_or_look(now)).await;
+        if let Ok(Ok(_)) = looking {
+            // Nobody's id. The answer does not matter, only whether there is one.
+            self.is_admin("0", now).await;
+            return;
+        }
+        self.said(looking.map(|seen| seen.map(drop)).unwrap_or_else(|_| Err(late(PREPARE_TIMEOUT))), now);
     }
 
     /// `None` when the platform does not answer, which is logged.
     pub async fn is_admin(&self, subject: &str, now: Timestamp) -> Option<bool> {
-        let answer = tokio::time::timeout(TIMEOUT, self.ask(subject, now)).await.unwrap_or_else(|_| {
-            let message = format!("no answer in {} s", TIMEOUT.as_secs());
-            Err(Fault::new(FaultClass::TimedOut, message))
-        });
-        answer
-            .inspect_err(|error| {
-                let platform = self.platform.location();
-                tracing::warn!(%error, platform, "the platform cannot say who is an admin; nobody is taken for one");
-            })
-            .ok()
+        let answer = tokio::time::timeout(TIMEOUT, self.ask(subject, now)).await;
+        self.said(answer.unwrap_or_else(|_| Err(late(TIMEOUT))), now)
+    }
+
+    /// Logs a failure.
+    fn said<T>(&self, answer: Result<T, Fault>, now: Timestamp) -> Option<T> {
+        if let Err(error) = &answer
+            && self.cannot_say.is_due(now)
+        {
+            let platform = self.platform.location();
+            tracing::warn!(%error, platform, "the platform cannot say who is an admin; nobody is taken for one");
+        }
+        answer.ok()
     }
 
     async fn ask(&self, subject: &str, now: Timestamp) -> Result<bool, Fault> {
         let closed = |_| Fault::new(FaultClass::Other, "the server is stopping");
         let _question = self.questions.acquire().await.map_err(closed)?;
         let (table, column) = (self.column.0.as_str(), self.column.1.as_str());
-        let schema = self.schema(now).await?;
+        let schema = Arc::clone(&self.tables).seen_or_look(now).await?;
         let answer = self.platform.flag(&schema, Flag { table, column }, subject).await;
         if answer.as_ref().is_err_and(|fault| fault.class == FaultClass::Sql) {
-            // The tables may have changed since they were looked at.
-            *self.lock() = None;
+            // The tables may have changed since.
+            self.tables.look_again(now);
         }
         answer
     }
+}
 
-    async fn schema(&self, now: Timestamp) -> Result<Arc<Schema>, Fault> {
-        if let Some((schema, at)) = &*self.lock()
-            && now.duration_since(*at) < SCHEMA_MAX_AGE
-        {
-            return Ok(Arc::clone(schema));
+impl Tables {
+    /// The tables as they were seen last; when that is long ago, the next one sees them anew.
+    async fn seen_or_look(self: Arc<Self>, now: Timestamp) -> Result<Arc<Schema>, Fault> {
+        if let Some((schema, at)) = self.seen() {
+            if now.duration_since(at) >= SCHEMA_MAX_AGE {
+                self.look_again(now);
+            }
+            return Ok(schema);
         }
-        let schema = Arc::new(self.platform.inspect().await?);
-        *self.lock() = Some((Arc::clone(&schema), now));
-        Ok(schema)
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        match self.seen() {
+            // Whoever had the turn before has looked.
+            Some((schema, _)) => Ok(schema),
+            None => tokio::spawn(self.look(turn, now))
+                .await
+                .unwrap_or_else(|error| Err(Fault::new(FaultClass::Other, error.to_string()))),
+        }
+    }
+
+    /// Looks beside whatever goes on, unless somebody is at it.
+    fn look_again(self: &Arc<Self>, now: Timestamp) {
+        if let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() {
+            tokio::spawn(Arc::clone(self).look(turn, now));
+        }
+    }
+
+    async fn look(self: Arc<Self>, turn: OwnedMutexGuard<()>, now: Timestamp) -> Result<Arc<Schema>, Fault> {
+        let schema = self.platform.inspect().await.map(Arc::new);
+        if let Ok(schema) = &schema {
+            *self.lock() = Some((Arc::clone(schema), now));
+        }
+        drop(turn);
+        schema
+    }
+
+    fn seen(&self) -> Option<(Arc<Schema>, Timestamp)> {
+        self.lock().clone()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Arc<Schema>, Timestamp)>> {
-        self.schema.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn late(limit: Duration) -> Fault {
+    Fault::new(FaultClass::TimedOut, format!("no answer in {} s", limit.as_secs()))
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use daymark::{
-    access::Role,
+    access::{Access, Role},
     database::{DatabaseUrl, RetryPolicy},
     metric::Calendar,
     platform::{self, Platform, PlatformOptions},
@@ -87,6 +87,55 @@ async fn the_platforms_admins_are_admins() {
             assert_eq!(role(&world, other).await, Role::Reader, "{other}");
         }
     }
+}
+
+/// A platform on PostgreSQL with [`ADMIN`] in it. Its catalogue, which whoever inspects the tables reads, takes longer than
+/// anybody waits for an answer.
+async fn slow_to_inspect() -> Arc<dyn Platform> {
+    let text = fresh_database().await;
+    let url = text.parse().unwrap();
+    let name = text.rsplit('/').next().unwrap();
+    run(
+        &url,
+        &format!(
+            "CREATE TABLE profiles (id uuid PRIMARY KEY, is_admin boolean);
+             INSERT INTO profiles VALUES ('{ADMIN}', true);
+             CREATE SCHEMA slow;
+             CREATE VIEW slow.pg_namespace AS
+                 WITH pause AS MATERIALIZED (SELECT pg_sleep(2.5)) SELECT n.* FROM pg_catalog.pg_namespace AS n, pause;
+             ALTER DATABASE {name} SET search_path = slow, pg_catalog, public"
+        ),
+    )
+    .await;
+    platform(&url)
+}
+
+#[tokio::test]
+async fn the_first_request_after_the_start_does_not_wait_for_the_tables_to_be_inspected() {
+    let world = World::new().await.with(|settings| {
+        settings.admin_column = Some(("profiles".to_owned(), "is_admin".to_owned()));
+    });
+    let (store, clock) = (Arc::clone(&world.store), Arc::clone(&world.clock) as _);
+    let (settings, listen) = (world.settings.clone(), ([127, 0, 0, 1], 0).into());
+    let platform = slow_to_inspect().await;
+    let access = Access::start(settings, listen, &world.store_url(), store, platform, clock).await.unwrap();
+    assert_eq!(show(&access, &token(json!({ "sub": ADMIN }))).await.unwrap().role, Role::Admin);
+}
+
+#[tokio::test]
+async fn an_inspection_goes_on_when_the_request_that_needed_it_is_answered() {
+    let world = World::new().await.with(|settings| {
+        settings.admin_column = Some(("profiles".to_owned(), "is_admin".to_owned()));
+    });
+    let world = World { platform: slow_to_inspect().await, ..world };
+    let (access, token) = (world.access(), token(json!({ "sub": ADMIN })));
+    assert_eq!(show(&access, &token).await.unwrap().role, Role::Reader, "there was no time");
+    let is_seen = async {
+        while show(&access, &token).await.unwrap().role != Role::Admin {
+            world.advance(10);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), is_seen).await.unwrap();
 }
 
 /// Another world with the same settings.
