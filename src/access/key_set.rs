@@ -1,21 +1,16 @@
 //! The public keys of a JSON Web Key Set, from a URL or a file. They are read again when they are old, and when a token
 //! names one that is not among them; what was read last stays in use while that fails.
 
-use std::{
-    fs::File,
-    io::Read,
-    sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex, PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering},
 };
 
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
-use super::authenticate::Failure;
+use super::{authenticate::Failure, key_source};
 use crate::config::KeySetLocation;
 
 /// A set that is older is read again. So long may a key be used that was taken out of the set.
@@ -24,8 +19,6 @@ const MAX_AGE: SignedDuration = SignedDuration::from_mins(10);
 const MIN_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
 /// The same as long as there are no keys at all.
 const MIN_INTERVAL_WITHOUT_KEYS: SignedDuration = SignedDuration::from_secs(5);
-const TIMEOUT: Duration = Duration::from_secs(5);
-const MAX_BYTES: u64 = 256 * 1024;
 /// RSA keys of fewer bits are not safe (NIST SP 800-131A); in bytes.
 const MIN_RSA_MODULUS: usize = 256;
 
@@ -99,7 +92,7 @@ impl KeySet {
         }
         *self.tried_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         let location = self.location.clone();
-        let read = tokio::task::spawn_blocking(move || read(&location)).await;
+        let read = tokio::task::spawn_blocking(move || key_source::read(&location)).await;
         let loaded = read.map_err(|error| error.to_string()).flatten().and_then(|text| {
             let keys = parse(&text)?;
             Ok(Loaded { text, keys, at: now })
@@ -138,32 +131,6 @@ impl Loaded {
             (Some(id), keys) => keys.iter().find(|key| key.id.as_deref() == Some(id)).cloned(),
             (None, [only]) => Some(only.clone()),
             (None, _) => None,
-        }
-    }
-}
-
-fn read(location: &KeySetLocation) -> Result<Vec<u8>, String> {
-    match location {
-        KeySetLocation::File(path) => {
-            let mut text = Vec::new();
-            let file = File::open(path).map_err(|error| error.to_string())?;
-            file.take(MAX_BYTES + 1).read_to_end(&mut text).map_err(|error| error.to_string())?;
-            match text.len() as u64 > MAX_BYTES {
-                true => Err("it is longer than 256 KiB".to_owned()),
-                false => Ok(text),
-            }
-        }
-        KeySetLocation::Url(url) => {
-            let config = ureq::Agent::config_builder()
-                .timeout_global(Some(TIMEOUT))
-                // Also of redirections. The settings take plain http:// for loopback addresses only.
-                .https_only(url.scheme() == "https")
-                .max_redirects(if url.scheme() == "https" { 3 } else { 0 })
-                .build();
-            let request = config.new_agent().get(url.as_str()).header("accept", "application/json");
-            let mut response = request.call().map_err(|error| error.to_string())?;
-            let body = response.body_mut().with_config().limit(MAX_BYTES);
-            body.read_to_vec().map_err(|error| error.to_string())
         }
     }
 }

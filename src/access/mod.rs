@@ -9,6 +9,7 @@ mod authenticate;
 mod backoff;
 mod claims;
 mod key_set;
+mod key_source;
 mod key_text;
 mod keys;
 mod principal;

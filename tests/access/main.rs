@@ -8,6 +8,7 @@ mod admins;
 mod api_keys;
 mod failures;
 mod headers;
+mod https;
 mod key_sets;
 mod row_security;
 mod secrets;
