@@ -17,14 +17,17 @@ use axum::{
 use daymark::{
     access::{Access, Principal, RateLimit, Role, Scope, Scopes},
     collect::{self, BackfillRequest, Cancellation},
-    config::{AccessSettings, HttpSettings, QuerySettings},
-    http::{Service, rest},
+    config::{AccessSettings, HttpSettings, QuerySettings, Secret},
+    http::{Bound, Service, Shared, rest, router},
 };
 use jiff::civil::Weekday;
 use serde_json::Value;
 use tower::ServiceExt;
 
 use crate::world::{Heard, World};
+
+/// What tokens are signed with.
+pub const JWT_SECRET: &str = "a secret of thirty-two characters";
 
 pub struct Site {
     pub world: World,
@@ -65,6 +68,13 @@ impl Site {
     }
 
     fn around(world: World) -> Self {
+        // Its access is not asked: this router has no layers but its own.
+        let service = Self::service(&world, false);
+        let router = Router::new().nest("/rest/v1", rest::router()).with_state(service);
+        Self { world, router: router.layer(from_fn(admit)) }
+    }
+
+    fn service(world: &World, public_read: bool) -> Shared {
         let query = QuerySettings { week_start: Weekday::Monday, max_points: 365 };
         let http = HttpSettings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -78,23 +88,20 @@ impl Site {
             stall_timeout: Duration::from_secs(60),
             shutdown: Duration::from_secs(1),
         };
-        // Not asked here: the router below has no layers but its own.
         let access = AccessSettings {
-            public_read: false,
-            jwt_secret: None,
+            public_read,
+            jwt_secret: Some(Secret::new(JWT_SECRET)),
             jwks: None,
             jwt_audience: "authenticated".to_owned(),
             jwt_issuer: None,
             admin_column: None,
-            rate_limit_per_minute: 100,
+            rate_limit_per_minute: 10_000,
         };
         let limit = RateLimit::new(access.rate_limit_per_minute);
         let context = world.context.clone();
         let (store, platform) = (Arc::clone(&context.store), Arc::clone(&context.platform));
         let access = Access::new(access, store, platform, Arc::clone(&context.clock));
-        let service = Arc::new(Service::new(context.clone(), context, query, http, access, limit));
-        let router = Router::new().nest("/rest/v1", rest::router()).with_state(service);
-        Self { world, router: router.layer(from_fn(admit)) }
+        Arc::new(Service::new(context.clone(), context, query, http, access, limit))
     }
 
     /// With all days recorded.
@@ -131,11 +138,12 @@ impl Site {
         Answer { status: parts.status.as_u16(), headers: parts.headers, text }
     }
 
-    /// Answers on a port of its own for as long as the runtime runs.
-    pub async fn listen(&self) -> SocketAddr {
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(axum::serve(listener, self.router.clone()).into_future());
+    /// A server as it is run, with its own authentication, for as long as the runtime runs.
+    pub async fn serve(&self, public_read: bool) -> SocketAddr {
+        let service = Self::service(&self.world, public_read);
+        let bound = Bound::at(service.http.listen).await.unwrap();
+        let address = bound.address();
+        tokio::spawn(bound.serve(router(Arc::clone(&service)), service, Cancellation::never()));
         address
     }
 }

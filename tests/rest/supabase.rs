@@ -2,12 +2,14 @@
 
 use std::process::Command;
 
-use serde_json::json;
+use daymark::access::{KeyRequest, Role, create_key};
+use jsonwebtoken::{EncodingKey, Header, encode};
+use serde_json::{Value, json};
 
 use crate::{
     on_both_stores,
     packages::{node_packages, run},
-    site::Site,
+    site::{JWT_SECRET, Site},
     world::{definition, definitions},
 };
 
@@ -22,13 +24,37 @@ async fn a_client_of_supabase_runs_unchanged(site: Site) {
     let comments = json!({"measure": "existing", "source": "comments"});
     wanted.push(definition(format, "comments_total", comments));
     site.world.apply(&wanted).await;
-    let address = site.listen().await;
-    let url = format!("http://{address}");
-    let said = tokio::task::spawn_blocking(move || talk(&url)).await.unwrap();
-    assert!(said.contains("a reader reads, and no more"), "{said}");
+    let key = KeyRequest { name: "js".to_owned(), role: Role::Reader, scopes: None, expires_at: None };
+    let context = &site.world.context;
+    let key = create_key(context.store.as_ref(), context.clock.now(), key).await.unwrap();
+    let user = json!({"role": "authenticated", "aud": "authenticated", "sub": "7c9e6679-7425-40de-944b-e07fc1f90ae7"});
+    let expired = json!({"role": "authenticated", "sub": "somebody", "exp": NOON_S - 60});
+    let given = [
+        ("URL", format!("http://{}", site.serve(false).await)),
+        ("PUBLIC_URL", format!("http://{}", site.serve(true).await)),
+        // The keys of a project have no subject and no audience.
+        ("ANON_KEY", token(JWT_SECRET, json!({"iss": "supabase", "role": "anon"}))),
+        ("SERVICE_ROLE_KEY", token(JWT_SECRET, json!({"iss": "supabase", "role": "service_role"}))),
+        ("USER_TOKEN", token(JWT_SECRET, user.clone())),
+        ("EXPIRED_TOKEN", token(JWT_SECRET, expired)),
+        ("FORGED_TOKEN", token("another secret of thirty-two bytes", user)),
+        ("READER_KEY", key.text.reveal().to_owned()),
+    ];
+    let said = tokio::task::spawn_blocking(move || talk(&given)).await.unwrap();
+    assert!(said.contains("whoever is nobody reads where reading is public"), "{said}");
 }
 
-fn talk(url: &str) -> String {
+/// Noon of 11 January 2025, as the clock of the site says.
+const NOON_S: i64 = 1_736_596_800;
+
+/// Signed as Supabase does, and valid for an hour unless the claims say otherwise.
+fn token(secret: &str, mut claims: Value) -> String {
+    let claims = claims.as_object_mut().unwrap();
+    claims.entry("exp").or_insert(json!(NOON_S + 3600));
+    encode(&Header::default(), claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
+}
+
+fn talk(given: &[(&str, String)]) -> String {
     let mut node = Command::new("node");
     // Node 20 has the WebSocket that supabase-js wants behind a flag; later releases have it anyway.
     node.args([
@@ -40,7 +66,7 @@ fn talk(url: &str) -> String {
         "client.test.ts",
     ])
     .current_dir(node_packages("tests/supabase"))
-    .env("DAYMARK_TEST_URL", url)
+    .envs(given.iter().map(|(name, value)| (format!("DAYMARK_TEST_{name}"), value)))
     .env("NODE_NO_WARNINGS", "1");
     run(&mut node)
 }

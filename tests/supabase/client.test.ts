@@ -9,10 +9,11 @@ import { analytics } from './analytics.ts';
 
 mock.timers.enable({ apis: ['Date'], now: Date.parse('2025-01-11T12:00:00Z') });
 
-const url = process.env.DAYMARK_TEST_URL!;
-const connect = (key: string) => createClient(url, key, { auth: { persistSession: false } });
-const supabase = connect('service');
-const reader = connect('reader');
+const given = (name: string) => process.env[`DAYMARK_TEST_${name}`]!;
+const connect = (key: string, url = given('URL')) => createClient(url, key, { auth: { persistSession: false } });
+/** Signed in: the project's key in one header, the user's token in the other. */
+const signedIn = (token: string) => createClient(given('URL'), given('ANON_KEY'), { accessToken: async () => token });
+const supabase = connect(given('SERVICE_ROLE_KEY'));
 const user = analytics(supabase);
 
 /** The error of what must fail. */
@@ -154,12 +155,54 @@ test('errors are those of PostgREST', async () => {
   assert.deepEqual([insert!.code, status], ['42501', 403]);
 });
 
-test('a reader reads, and no more', async () => {
-  assert.equal((await analytics(reader).fetchActivityData()).length, 30);
-  const log = await reader.from('metric_collection_log').select();
-  assert.deepEqual([log.error!.code, log.status], ['42501', 403]);
-  const collect = await reader.rpc('collect_daily_metrics', { target_date: '2025-01-10' });
-  assert.deepEqual([collect.error!.code, collect.status], ['42501', 403]);
-  const nobody = await connect('nobody').from('daily_metrics').select();
-  assert.equal(nobody.status, 401);
+const readers = {
+  'a user who is signed in': signedIn(given('USER_TOKEN')),
+  'a key of a reader': connect(given('READER_KEY')),
+};
+for (const [who, reader] of Object.entries(readers)) {
+  test(`${who} reads, and no more`, async () => {
+    assert.equal((await analytics(reader).fetchActivityData()).length, 30);
+    assert.deepEqual(await analytics(reader).fetchCurrentMetrics(), { totalUsers: 2, totalPosts: 55, totalComments: 10 });
+    const log = await reader.from('metric_collection_log').select();
+    assert.equal(log.status, 403);
+    assert.deepEqual({ ...log.error }, {
+      code: '42501', details: null, hint: null, message: 'permission denied for table metric_collection_log',
+    });
+    for (const [name, parameters] of [
+      ['collect_daily_metrics', { target_date: '2025-01-10' }],
+      ['backfill_daily_metrics', { start_date: '2025-01-01' }],
+    ] as const) {
+      const run = await reader.rpc(name, parameters);
+      assert.deepEqual([run.status, run.data], [403, null]);
+      assert.deepEqual({ ...run.error }, {
+        code: '42501', details: null, hint: null, message: `permission denied for function ${name}`,
+      });
+    }
+  });
+}
+
+test('who shows a token that is none is told so, whatever key is beside it', async () => {
+  for (const [token, message] of [
+    ['FORGED_TOKEN', "the token's signature does not hold"],
+    ['EXPIRED_TOKEN', 'the token has expired'],
+  ] as const) {
+    const { error, status } = await signedIn(given(token)).from('daily_metrics').select();
+    assert.equal(status, 401);
+    assert.deepEqual({ ...error }, { code: 'PGRST301', details: null, hint: null, message });
+  }
+  const wrongKey = await connect('a key of nobody').from('daily_metrics').select();
+  assert.deepEqual([wrongKey.status, wrongKey.error!.code], [401, 'PGRST301']);
+});
+
+test('whoever is nobody reads where reading is public', async () => {
+  const closed = await connect(given('ANON_KEY')).from('daily_metrics').select();
+  assert.deepEqual([closed.status, closed.error!.code], [401, '42501']);
+  const anybody = connect(given('ANON_KEY'), given('PUBLIC_URL'));
+  assert.equal((await analytics(anybody).fetchActivityData()).length, 30);
+  for (const refused of [
+    await anybody.from('metric_collection_log').select(),
+    await anybody.rpc('collect_daily_metrics', { target_date: '2025-01-10' }),
+  ]) {
+    assert.deepEqual([refused.status, refused.error!.code], [401, '42501']);
+  }
 });
