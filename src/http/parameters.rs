@@ -1,10 +1,13 @@
 //! The query string as a struct of optional texts, strictly: a parameter that nobody knows is an error that names the
 //! nearest one that there is, and one that is given twice is an error unless it is a list.
 
+use std::fmt;
+
 use axum::{extract::FromRequestParts, http::request::Parts};
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
-use utoipa::IntoParams;
+use serde::{
+    Deserializer,
+    de::{self, DeserializeOwned, IntoDeserializer, Visitor, value::MapDeserializer},
+};
 
 use super::problem::{InvalidParameter, Problem};
 use crate::config::{shown, suggestion};
@@ -14,14 +17,10 @@ const MAX_LENGTH: usize = 8 * 1024;
 /// The parameters that may be given several times, or once with commas.
 const LISTS: [&str; 3] = ["category", "type", "interval"];
 
-/// The parameters of a request as `T`, whose fields are all `Option<String>`. What `T` documents is what is known.
+/// The parameters of a request as `T`, whose fields are all `Option<String>`. What `T` has is what is known.
 pub struct Parameters<T>(pub T);
 
-impl<T, S> FromRequestParts<S> for Parameters<T>
-where
-    T: DeserializeOwned + IntoParams,
-    S: Send + Sync,
-{
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -29,35 +28,102 @@ where
     }
 }
 
-fn parse<T: DeserializeOwned + IntoParams>(query: &str) -> Result<T, Problem> {
+fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     if query.len() > MAX_LENGTH {
         let detail = format!("the query string has {} bytes; {MAX_LENGTH} is the most", query.len());
         return Err(Problem::invalid_parameters(vec![InvalidParameter { parameter: String::new(), detail }]));
     }
-    let known: Vec<String> = T::into_params(|| None).into_iter().map(|parameter| parameter.name).collect();
-    let (mut values, mut errors) = (Map::new(), Vec::new());
+    T::deserialize(Query(query)).map_err(|error| match error {
+        Error::Invalid(errors) => Problem::invalid_parameters(errors),
+        Error::Defect(error) => {
+            tracing::error!(error, "the query string does not fit its struct");
+            Problem::internal()
+        }
+    })
+}
+
+/// The values of the parameters that are given.
+fn values(query: &str, known: &[&'static str]) -> Result<Vec<(&'static str, Given)>, Error> {
+    let (mut values, mut errors) = (Vec::<(&'static str, Given)>::new(), Vec::new());
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let mut wrong =
             |detail| errors.push(InvalidParameter { parameter: name.clone().into_owned(), detail });
-        if !known.iter().any(|known| *known == name) {
-            let hint = suggestion(&name, known.iter().map(String::as_str));
+        let Some(known_name) = known.iter().find(|known| **known == name) else {
+            let hint = suggestion(&name, known.iter().copied());
             wrong(format!("there is no parameter {}{}", shown(&name), and(hint)));
-        } else if let Some(Value::String(before)) = values.get_mut(name.as_ref()) {
-            match LISTS.contains(&name.as_ref()) {
-                true => before.extend([",", &value]),
-                false => wrong(format!("the parameter `{name}` is given twice")),
-            }
-        } else {
-            values.insert(name.into_owned(), Value::String(value.into_owned()));
+            continue;
+        };
+        match values.iter_mut().find(|(before, _)| before == known_name) {
+            None => values.push((known_name, Given(value.into_owned()))),
+            Some((_, Given(before))) if LISTS.contains(known_name) => before.extend([",", &value]),
+            Some(_) => wrong(format!("the parameter `{name}` is given twice")),
         }
     }
-    if !errors.is_empty() {
-        return Err(Problem::invalid_parameters(errors));
+    if errors.is_empty() { Ok(values) } else { Err(Error::Invalid(errors)) }
+}
+
+/// A query string as the source of a struct, which tells its fields' names.
+struct Query<'a>(&'a str);
+
+impl<'de> Deserializer<'de> for Query<'_> {
+    type Error = Error;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_map(MapDeserializer::new(values(self.0, fields)?.into_iter()))
     }
-    serde_json::from_value(Value::Object(values)).map_err(|error| {
-        tracing::error!(%error, "parameters that are documented cannot be read");
-        Problem::internal()
-    })
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+        Err(de::Error::custom("only a struct says which parameters there are"))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+/// The value of a parameter that is given.
+struct Given(String);
+
+impl<'de> Deserializer<'de> for Given {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self.0.into_deserializer())
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl IntoDeserializer<'_, Error> for Given {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+/// Why a query string is no such struct.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("{} parameters are wrong", .0.len())]
+    Invalid(Vec<InvalidParameter>),
+    #[error("{0}")]
+    Defect(String),
+}
+
+impl de::Error for Error {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::Defect(message.to_string())
+    }
 }
 
 fn and(hint: Option<String>) -> String {
@@ -70,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug, Deserialize, IntoParams)]
+    #[derive(Debug, Deserialize)]
     struct Known {
         from: Option<String>,
         category: Option<String>,

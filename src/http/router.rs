@@ -34,12 +34,17 @@ pub fn router(service: Shared) -> Router {
 
 /// `routes` with everything that lies around a handler, from the inside out.
 pub fn surrounded(routes: Router<Shared>, service: Shared) -> Router {
-    routes
+    let routes = routes
         .layer(from_fn_with_state(service.clone(), admit))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(api::MAX_BODY))
-        .layer(cors(&service.http.cors_origins))
+        .layer(DefaultBodyLimit::max(api::MAX_BODY));
+    // Closed unless origins are configured.
+    let routes = match service.http.cors_origins.as_slice() {
+        [] => routes,
+        origins => routes.layer(cors(origins)),
+    };
+    routes
         .layer(from_fn_with_state(service.clone(), guard))
         .layer(from_fn(rest::translate))
         .with_state(service)
@@ -55,17 +60,12 @@ async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
         .detail(format!("{} cannot be asked for with {method}", uri.path()))
 }
 
-/// Closed unless origins are configured.
 fn cors(origins: &[String]) -> CorsLayer {
-    let layer = CorsLayer::new();
-    if origins.is_empty() {
-        return layer;
-    }
     let allowed = match origins.iter().any(|origin| origin == "*") {
         true => AllowOrigin::from(Any),
         false => AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::try_from(origin).ok())),
     };
-    layer
+    CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
         // What supabase-js sends beside the usual.

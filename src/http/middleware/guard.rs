@@ -33,18 +33,13 @@ pub async fn guard(State(service): State<Shared>, request: Request, next: Next) 
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
     let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
     let counted = InFlight::count(&service);
-    let mut response = limited(&service, request, next).instrument(span.clone()).await;
+    let mut response = limited(&service, request, next).instrument(span).await;
     drop(counted);
     let (status, took) = (response.status().as_u16(), started.elapsed());
     service.telemetry.answered(method, route.as_deref().unwrap_or("none"), status, took);
-    span.in_scope(|| {
-        tracing::info!(
-            method,
-            path,
-            status,
-            duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
-        );
-    });
+    let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    // Not in the span, whose fields would be written a second time for each request.
+    tracing::info!(id = id.to_str().unwrap_or_default(), method, path, status, duration_us);
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
