@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use clap::Args;
 
 use super::{App, Exit, Page, asked::AskedArguments};
+use crate::metric::Exact;
 use crate::query::{
-    self, ActivityQuestion, Catalogue, Change, Exact, Interval, LatestAnswer, LatestQuestion, MAX_LIMIT,
-    Point, Question, Series, SeriesAnswer,
+    self, ActivityQuestion, Catalogue, Change, Interval, LatestAnswer, LatestQuestion, MAX_LIMIT, Point,
+    Question, Series, SeriesAnswer,
 };
 
 #[derive(Args)]

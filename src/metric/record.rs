@@ -34,6 +34,8 @@ pub enum Provenance {
 }
 
 impl Provenance {
+    pub const ALL: [Self; 3] = [Self::Observed, Self::Reconstructed, Self::Corrected];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Observed => "observed",
@@ -43,8 +45,6 @@ impl Provenance {
     }
 
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Observed, Self::Reconstructed, Self::Corrected]
-            .into_iter()
-            .find(|candidate| candidate.name() == name)
+        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
     }
 }

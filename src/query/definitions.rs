@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Catalogue, Exact, RollUp, answer::metric_type};
-use crate::metric::MetricType;
+use super::{Catalogue, RollUp, answer::metric_type};
+use crate::metric::{Exact, MetricType};
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct DefinitionsAnswer {

@@ -1,46 +1,11 @@
-//! Decimals as answers carry them: JSON numbers with every digit.
+//! How an exact decimal stands in the description of the API.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-use serde_json::Number;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, Type},
 };
 
-use crate::metric::Decimal;
-
-/// A decimal as its digits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Exact(pub Number);
-
-impl Exact {
-    /// The number itself, to compute with.
-    pub fn decimal(&self) -> Decimal {
-        // What a store holds is a finite decimal, and so is what was computed from it.
-        self.0.as_str().parse().unwrap_or_default()
-    }
-}
-
-impl From<&Decimal> for Exact {
-    fn from(value: &Decimal) -> Self {
-        Self(value.to_number())
-    }
-}
-
-impl From<Decimal> for Exact {
-    fn from(value: Decimal) -> Self {
-        Self(value.to_number())
-    }
-}
-
-impl fmt::Display for Exact {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.0.as_str())
-    }
-}
+use crate::metric::Exact;
 
 impl PartialSchema for Exact {
     fn schema() -> RefOr<Schema> {

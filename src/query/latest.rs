@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Catalogue, Exact, PointProvenance, QueryError, answer::metric_type, question::Reader};
+use super::{Catalogue, PointProvenance, QueryError, answer::metric_type, question::Reader};
 use crate::{
     collect::Context,
-    metric::{Decimal, MetricKey, MetricType},
+    metric::{Decimal, Exact, MetricKey, MetricType},
     store::Latest,
 };
 

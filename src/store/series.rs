@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, ToSpan, civil::Date};
 use serde::Deserialize;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{Run, RunFilter, RunKind, RunStatus, Store, StoreError, row::undecodable};
-use crate::metric::{Decimal, MetricKey, Provenance, Record};
+use crate::metric::{Decimal, Exact, MetricKey, Provenance, Record};
 
 /// Which records to read, and with them what the log says about the days: the runs that did not complete.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ impl LoggedRun {
 pub struct RecordedDay {
     pub date: Date,
     /// With the digits as they are stored.
-    pub value: Number,
+    pub value: Exact,
     pub provenance: Provenance,
     pub definition_version: i32,
     /// Only where it was asked for.
@@ -87,8 +87,15 @@ pub(super) fn unpack(
     days: &str,
     metadata: Option<&str>,
 ) -> Result<Vec<RecordedDay>, sqlx::Error> {
-    let mut unpacked =
-        days.split(',').map(|day| unpack_day(first, day)).collect::<Result<Vec<_>, sqlx::Error>>()?;
+    // A day takes some 20 bytes or more.
+    let mut unpacked = Vec::with_capacity(days.len() / 16);
+    let mut dates = Dates { first, before: None };
+    let mut rest = days;
+    while !rest.is_empty() {
+        let (day, later) = unpack_day(&mut dates, rest)?;
+        unpacked.push(day);
+        rest = later;
+    }
     if let Some(metadata) = metadata {
         let objects: Vec<Map<String, Value>> =
             serde_json::from_str(&format!("[{metadata}]")).map_err(|error| undecodable("metadata", error))?;
@@ -103,27 +110,47 @@ pub(super) fn unpack(
     Ok(unpacked)
 }
 
-fn unpack_day(first: Date, day: &str) -> Result<RecordedDay, sqlx::Error> {
-    let mut parts = day.split(' ');
-    let (Some(offset), Some(value), Some(version), Some(provenance), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(undecodable("days", format!("`{day}` has other parts than it should")));
-    };
-    let offset: i32 = offset.parse().map_err(|error| undecodable("metric_date", error))?;
-    Ok(RecordedDay {
-        date: first.checked_add(offset.days()).map_err(|error| undecodable("metric_date", error))?,
-        value: number(value).map_err(|error| undecodable("value", error))?,
+/// What stands before the first `end`, and what after. For pieces as short as these a search that is made for long texts
+/// takes longer.
+fn cut(text: &str, end: u8) -> (&str, &str) {
+    let before = text.bytes().position(|byte| byte == end).unwrap_or(text.len());
+    (text.get(..before).unwrap_or_default(), text.get(before + 1..).unwrap_or_default())
+}
+
+/// The first day of `days`, and the rest.
+fn unpack_day<'a>(dates: &mut Dates, days: &'a str) -> Result<(RecordedDay, &'a str), sqlx::Error> {
+    let (offset, rest) = cut(days, b' ');
+    let (value, rest) = cut(rest, b' ');
+    let (version, rest) = cut(rest, b' ');
+    let (provenance, rest) = cut(rest, b',');
+    let offset = offset.parse().map_err(|error| undecodable("metric_date", error))?;
+    let day = RecordedDay {
+        date: dates.at(offset)?,
+        value: value.parse().map_err(|error| undecodable("value", error))?,
         provenance: Provenance::from_name(provenance)
             .ok_or_else(|| undecodable("provenance", format!("`{provenance}` is none of the known words")))?,
         definition_version: version.parse().map_err(|error| undecodable("definition_version", error))?,
         metadata: None,
-    })
+    };
+    Ok((day, rest))
 }
 
-/// The text as it is where it is a JSON number, or else what it means: `007` is 7.
-fn number(text: &str) -> Result<Number, crate::metric::DecimalError> {
-    text.parse().or_else(|_| Ok(text.parse::<Decimal>()?.to_number()))
+/// Dates by how many days they are after the first, most of them the day after the one before.
+struct Dates {
+    first: Date,
+    before: Option<(i32, Date)>,
+}
+
+impl Dates {
+    fn at(&mut self, offset: i32) -> Result<Date, sqlx::Error> {
+        let date = match self.before {
+            Some((before, date)) if before.checked_add(1) == Some(offset) => date.tomorrow(),
+            _ => self.first.checked_add(offset.days()),
+        };
+        let date = date.map_err(|error| undecodable("metric_date", error))?;
+        self.before = Some((offset, date));
+        Ok(date)
+    }
 }
 
 /// A log entry as a store packs it, as JSON.
@@ -233,8 +260,10 @@ mod tests {
         assert_eq!((days[0].definition_version, days[0].provenance), (2, Provenance::Observed));
         assert_eq!(days[0].metadata.as_ref().unwrap().len(), 1);
         assert_eq!((days[1].date, days[1].value.to_string()), (date(2025, 1, 31), "-0.5".to_owned()));
-        assert_eq!(number("007").unwrap().to_string(), "7");
-        for wrong in ["", "x 1 1 observed", "0 x 1 observed", "0 1 1 invented", "0 1 1 observed more"] {
+        assert_eq!(unpack(date(2025, 1, 1), "", None).unwrap(), []);
+        for wrong in
+            ["0", "0 1", "0 1 1", "x 1 1 observed", "0 x 1 observed", "0 1 1 invented", "0 1 1 observed more"]
+        {
             assert!(unpack(date(2025, 1, 1), wrong, None).is_err(), "{wrong}");
         }
     }

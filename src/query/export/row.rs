@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::{
     collect::Context,
-    query::{Exact, Interval, Point, Question, Series, SeriesAnswer, range::Range},
+    metric::Exact,
+    query::{Interval, Point, Question, Series, SeriesAnswer, range::Range},
 };
 
 const RECORDED: &str = "recorded";

@@ -9,7 +9,6 @@ use serde_json::Map;
 use super::{
     Rolled,
     parts::{part, required, sum},
-    value,
 };
 use crate::{metric::Decimal, store::RecordedDay};
 
@@ -26,7 +25,7 @@ impl Sample {
     fn of(day: &RecordedDay) -> Result<Self, String> {
         Ok(Self {
             size: required(day, "sample_size")?,
-            mean: value(day),
+            mean: day.value.decimal(),
             deviation: part(day, "std_deviation"),
             total: part(day, "numerator"),
         })

@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 use super::{
     Rolled,
     parts::{metadata, number, required, sum},
-    value,
 };
 use crate::{metric::Decimal, store::RecordedDay};
 
@@ -33,7 +32,7 @@ pub(super) fn merge(days: &[RecordedDay]) -> Result<Rolled, String> {
     };
     let (total, unlabelled) = (all("total")?, all("unlabelled")?);
     let lower_bound = !other_labels.is_zero();
-    let on_one_day = days.iter().map(value).max().unwrap_or_default();
+    let on_one_day = days.iter().map(|day| day.value.decimal()).max().unwrap_or_default();
     let distinct = Decimal::from(i64::try_from(labels.len()).unwrap_or(i64::MAX)).max(on_one_day);
     let metadata = merged(&labels, (&other_labels, &other_value), (&total, &unlabelled), lower_bound);
     Ok(Rolled { metadata: Some(metadata), lower_bound, ..Rolled::of(distinct) })

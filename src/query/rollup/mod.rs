@@ -10,12 +10,11 @@ mod tests;
 
 use jiff::civil::Date;
 use serde::Serialize;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::Exact;
 use crate::{
-    metric::{AddsUp, Decimal, Definition, Kind, Measure, Phase, QueryShape},
+    metric::{AddsUp, Decimal, Definition, Exact, Kind, Measure, Phase, QueryShape},
     store::RecordedDay,
 };
 
@@ -83,7 +82,9 @@ impl RollUp {
     pub(super) fn apply(self, days: &[RecordedDay]) -> Result<Rolled, String> {
         match self {
             Self::Last => last(days),
-            Self::Sum => Ok(Rolled::of(days.iter().fold(Decimal::zero(), |sum, day| &sum + &value(day)))),
+            Self::Sum => {
+                Ok(Rolled::of(days.iter().fold(Decimal::zero(), |sum, day| &sum + &day.value.decimal())))
+            }
             Self::Average => average::combine(days),
             Self::Percentage => percentage::combine(days),
             Self::Merge => breakdown::merge(days),
@@ -117,17 +118,9 @@ impl Rolled {
 fn last(days: &[RecordedDay]) -> Result<Rolled, String> {
     let last = days.last().ok_or("nothing is recorded")?;
     Ok(Rolled {
-        value: Exact(last.value.clone()),
+        value: last.value.clone(),
         value_date: Some(last.date),
         metadata: last.metadata.clone(),
         lower_bound: false,
     })
-}
-
-fn value(day: &RecordedDay) -> Decimal {
-    decimal(&day.value)
-}
-
-fn decimal(number: &Number) -> Decimal {
-    Exact(number.clone()).decimal()
 }

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value};
 
-use super::decimal;
 use crate::{metric::Decimal, store::RecordedDay};
 
 /// The metadata of a day.
@@ -26,7 +25,7 @@ pub(super) fn required(day: &RecordedDay, name: &str) -> Result<Decimal, String>
 
 pub(super) fn number(value: &Value) -> Option<Decimal> {
     match value {
-        Value::Number(number) => Some(decimal(number)),
+        Value::Number(number) => number.as_str().parse().ok(),
         _ => None,
     }
 }

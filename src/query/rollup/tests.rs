@@ -12,7 +12,7 @@ use crate::metric::{Moments, Provenance, TopLabels};
 fn day(offset: usize, value: &Decimal, metadata: Map<String, Value>) -> RecordedDay {
     RecordedDay {
         date: date(2025, 1, 1).saturating_add(i64::try_from(offset).unwrap().days()),
-        value: value.to_number(),
+        value: value.into(),
         provenance: Provenance::Observed,
         definition_version: 1,
         metadata: Some(metadata),
