@@ -8,8 +8,8 @@ use utoipa::{
     openapi::{Object, ObjectBuilder, Type},
 };
 
-use super::{Bucket, Exact, Interval, RollUp, gap::RUNNING};
-use crate::metric::{MetricType, Provenance};
+use super::{Bucket, Interval, RollUp, gap::RUNNING};
+use crate::metric::{Exact, MetricType, Provenance};
 
 /// Series of points, one for each metric and interval asked.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -58,6 +58,8 @@ pub struct Series {
     /// Why there are no points: the values of this metric cannot be rolled up.
     pub refused: Option<String>,
     pub points: Vec<Point>,
+    /// The days with a record, whatever the interval. These and the gaps are all days of the range.
+    pub recorded: Vec<RecordedStretch>,
     /// The days without a record, whatever the interval.
     pub gaps: Vec<SeriesGap>,
 }
@@ -65,7 +67,8 @@ pub struct Series {
 /// A day, or the days of a week, month, quarter or year that are in the range.
 #[derive(Debug, Clone, PartialEq, ToSchema)]
 pub struct Point {
-    /// Whether this is a point of the interval `day`, of which `from` and `value` say it all.
+    /// Whether this is a point of the interval `day`, of which `from` and `value` say it all: how it was recorded stands
+    /// in the series' `recorded`.
     #[schema(ignore)]
     pub is_day: bool,
     #[schema(value_type = String, format = Date)]
@@ -84,8 +87,11 @@ pub struct Point {
     /// Whether every day of the whole interval is recorded and in the range. Not in the interval `day`.
     #[schema(required = false)]
     pub complete: bool,
+    /// Not in the interval `day`.
+    #[schema(required = false)]
     pub provenance: Option<PointProvenance>,
-    /// The version of the definition that made the value, where it was one.
+    /// The version of the definition that made the value, where it was one. Not in the interval `day`.
+    #[schema(required = false)]
     pub definition_version: Option<i32>,
     /// In longer intervals, the day that the value of a stock is of.
     #[schema(value_type = Option<String>, format = Date)]
@@ -104,20 +110,20 @@ impl Serialize for Point {
     /// A year of days is most of an answer: what a day's own date says already is left out, and so is what is not there.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("from", &self.from)?;
+        map.serialize_entry("from", &Day(self.from))?;
         if !self.is_day {
-            map.serialize_entry("to", &self.to)?;
+            map.serialize_entry("to", &Day(self.to))?;
         }
         map.serialize_entry("value", &self.value)?;
         if !self.is_day {
             map.serialize_entry("days_recorded", &self.days_recorded)?;
             map.serialize_entry("days_due", &self.days_due)?;
             map.serialize_entry("complete", &self.complete)?;
+            map.serialize_entry("provenance", &self.provenance)?;
+            map.serialize_entry("definition_version", &self.definition_version)?;
         }
-        map.serialize_entry("provenance", &self.provenance)?;
-        map.serialize_entry("definition_version", &self.definition_version)?;
         if let Some(date) = &self.value_date {
-            map.serialize_entry("value_date", date)?;
+            map.serialize_entry("value_date", &Day(*date))?;
         }
         if self.lower_bound {
             map.serialize_entry("lower_bound", &true)?;
@@ -129,6 +135,33 @@ impl Serialize for Point {
             map.serialize_entry("metadata", metadata)?;
         }
         map.end()
+    }
+}
+
+/// A date as it always is, written without what makes it possible to write it in other ways: an answer has thousands.
+struct Day(Date);
+
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(date) = self;
+        let (Ok(year), month, day) = (u16::try_from(date.year()), date.month(), date.day()) else {
+            return date.serialize(serializer);
+        };
+        let digit = |number: u16| b'0' + (number % 10) as u8;
+        let (month, day) = (month.unsigned_abs().into(), day.unsigned_abs().into());
+        let text = [
+            digit(year / 1000),
+            digit(year / 100),
+            digit(year / 10),
+            digit(year),
+            b'-',
+            digit(month / 10),
+            digit(month),
+            b'-',
+            digit(day / 10),
+            digit(day),
+        ];
+        serializer.serialize_str(str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -191,6 +224,19 @@ impl PointProvenance {
     }
 }
 
+/// Consecutive days that were recorded in the same way, by the same version of the definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RecordedStretch {
+    #[schema(value_type = String, format = Date)]
+    pub from: Date,
+    #[schema(value_type = String, format = Date)]
+    pub to: Date,
+    pub days: usize,
+    #[schema(schema_with = provenance)]
+    pub provenance: &'static str,
+    pub definition_version: i32,
+}
+
 /// Consecutive days without a record, for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SeriesGap {
@@ -232,6 +278,25 @@ pub(super) fn metric_type() -> Object {
     words(MetricType::ALL.map(MetricType::name))
 }
 
+fn provenance() -> Object {
+    words(Provenance::ALL.map(Provenance::name))
+}
+
 fn cause() -> Object {
     words(super::gap::CAUSES)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_day_is_written_as_dates_are(days in -719_528..2_932_896_i32) {
+            let date = jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().days(days)).unwrap();
+            prop_assert_eq!(serde_json::to_string(&Day(date)).unwrap(), format!("\"{date}\""));
+        }
+    }
 }

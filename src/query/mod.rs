@@ -24,13 +24,13 @@ mod rollup;
 mod runs;
 mod series;
 mod status;
+mod stretch;
 
 pub use activity::{ActivityQuestion, activity};
-pub use answer::{Fill, Point, PointProvenance, Series, SeriesAnswer, SeriesGap};
+pub use answer::{Fill, Point, PointProvenance, RecordedStretch, Series, SeriesAnswer, SeriesGap};
 pub use catalogue::{Catalogue, Metric};
 pub use definitions::{DefinitionEntry, DefinitionsAnswer, definitions};
 pub use error::{Problem, QueryError, Refusal};
-pub use exact::Exact;
 pub use export::{Export, ExportFormat, ExportQuestion};
 pub use interval::{Bucket, Interval};
 pub use latest::{Change, LatestAnswer, LatestQuestion, LatestValue, latest};

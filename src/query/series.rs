@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use jiff::civil::Date;
 
 use super::{
-    Bucket, Catalogue, Exact, Interval, Metric, Point, PointProvenance, QueryError, Question, Refusal,
-    RollUp, Series, SeriesAnswer, SeriesGap, catalogue::order, cursor, gap, range::Range, rollup::NEVER,
+    Bucket, Catalogue, Interval, Metric, Point, PointProvenance, QueryError, Question, Refusal, RollUp,
+    Series, SeriesAnswer, SeriesGap, catalogue::order, cursor, gap, range::Range, rollup::NEVER, stretch,
     weekday,
 };
 use crate::{
@@ -163,6 +163,7 @@ fn empty(metric: &Metric, interval: Interval) -> Series {
         roll_up: metric.current_roll_up(),
         refused: None,
         points: Vec::new(),
+        recorded: Vec::new(),
         gaps: Vec::new(),
     }
 }
@@ -178,7 +179,8 @@ fn made(
         Interval::Day => by_day(question, range, &days.recorded),
         _ => rolled_up(metric, interval, question, range, &days.recorded)?,
     };
-    Ok(Series { points, gaps: days.gaps.clone(), ..empty(metric, interval) })
+    let recorded = stretch::stretches(range, &days.recorded);
+    Ok(Series { points, recorded, gaps: days.gaps.clone(), ..empty(metric, interval) })
 }
 
 fn by_day(question: &Question, range: &Range, recorded: &[RecordedDay]) -> Vec<Point> {
@@ -188,7 +190,7 @@ fn by_day(question: &Question, range: &Range, recorded: &[RecordedDay]) -> Vec<P
         let empty = Point::empty(Bucket { from: *day, to: *day }, usize::from(*day <= range.last_finished));
         let Some(record) = recorded.next_if(|record| record.date == *day) else { return empty };
         Point {
-            value: Some(Exact(record.value.clone())),
+            value: Some(record.value.clone()),
             days_recorded: 1,
             complete: true,
             provenance: PointProvenance::of([record.provenance]),

@@ -53,6 +53,10 @@ async fn every_gap_has_its_cause(archive: Archive) {
     let last = mood.gaps.last().unwrap();
     assert_eq!(last.ready_at.unwrap().to_string(), "2025-01-12T00:15:00Z");
     assert!(last.explanation.contains("2025-01-12 00:15 UTC"), "{}", last.explanation);
+    let recorded: Vec<_> =
+        mood.recorded.iter().map(|stretch| (stretch.from, stretch.to, stretch.provenance)).collect();
+    assert_eq!(recorded, [(january(3), january(3), "observed")], "a day is recorded or in a gap");
+    assert_eq!(mood.recorded[0].definition_version, 1);
     // The same gaps, whatever the interval.
     assert_eq!(archive.one("mood", "month", january(2), january(12)).await.gaps, mood.gaps);
     // Only the last finished day of what tells of now only can still be recorded.

@@ -418,7 +418,7 @@ export interface components {
             days_recorded?: number;
             /**
              * Format: int32
-             * @description The version of the definition that made the value, where it was one.
+             * @description The version of the definition that made the value, where it was one. Not in the interval `day`.
              */
             definition_version?: number | null;
             /** Format: date */
@@ -476,6 +476,18 @@ export interface components {
             /** Format: date */
             last: string;
         };
+        /** @description Consecutive days that were recorded in the same way, by the same version of the definition. */
+        RecordedStretch: {
+            days: number;
+            /** Format: int32 */
+            definition_version: number;
+            /** Format: date */
+            from: string;
+            /** @enum {string} */
+            provenance: "observed" | "reconstructed" | "corrected";
+            /** Format: date */
+            to: string;
+        };
         /**
          * @description What becomes of the values of several days.
          * @enum {string}
@@ -531,6 +543,8 @@ export interface components {
             /** @enum {string} */
             metric_type: "count" | "average" | "percentage" | "aggregate";
             points: components["schemas"]["Point"][];
+            /** @description The days with a record, whatever the interval. These and the gaps are all days of the range. */
+            recorded: components["schemas"]["RecordedStretch"][];
             /** @description Why there are no points: the values of this metric cannot be rolled up. */
             refused?: string | null;
             roll_up: components["schemas"]["RollUp"];

@@ -1,0 +1,95 @@
+//! Stretches of days that were recorded in the same way: what a series says of its records, which are alike for months.
+
+use super::{RecordedStretch, range::Range};
+use crate::store::RecordedDay;
+
+/// `recorded` as stretches of the range's days.
+pub(super) fn stretches(range: &Range, recorded: &[RecordedDay]) -> Vec<RecordedStretch> {
+    let mut stretches = Vec::<RecordedStretch>::new();
+    let mut recorded = recorded.iter().peekable();
+    let mut before = None;
+    for day in &range.days {
+        while recorded.next_if(|record| record.date < *day).is_some() {}
+        let record = recorded.next_if(|record| record.date == *day);
+        match (record, before, stretches.last_mut()) {
+            (Some(now), Some(before), Some(stretch)) if is_alike(before, now) => {
+                stretch.to = now.date;
+                stretch.days += 1;
+            }
+            (Some(now), ..) => stretches.push(RecordedStretch {
+                from: now.date,
+                to: now.date,
+                days: 1,
+                provenance: now.provenance.name(),
+                definition_version: now.definition_version,
+            }),
+            (None, ..) => {}
+        }
+        before = record;
+    }
+    stretches
+}
+
+fn is_alike(one: &RecordedDay, other: &RecordedDay) -> bool {
+    (one.provenance, one.definition_version) == (other.provenance, other.definition_version)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{ToSpan, civil::date};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::metric::{Calendar, Provenance};
+
+    /// Of the 30 days here one never happened.
+    fn range() -> Range {
+        let calendar = Calendar::new("Pacific/Apia").unwrap();
+        Range::new(&calendar, date(2011, 12, 15), date(2012, 1, 13), date(2012, 1, 13))
+    }
+
+    fn record(index: usize, provenance: Provenance, definition_version: i32) -> RecordedDay {
+        let value = "1".parse().unwrap();
+        RecordedDay { date: range().days[index], value, provenance, definition_version, metadata: None }
+    }
+
+    #[test]
+    fn a_day_that_never_happened_divides_nothing() {
+        let days: Vec<_> = (0..29).map(|index| record(index, Provenance::Observed, 1)).collect();
+        let expected = RecordedStretch {
+            from: date(2011, 12, 15),
+            to: date(2012, 1, 13),
+            days: 29,
+            provenance: "observed",
+            definition_version: 1,
+        };
+        assert_eq!(stretches(&range(), &days), [expected]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_record_is_in_the_one_stretch_that_tells_of_it(
+            made in prop::collection::vec(prop::option::of((0..3_usize, 1..3_i32)), 29),
+        ) {
+            let of = |(index, made): (usize, &Option<(usize, i32)>)| {
+                made.map(|(provenance, version)| record(index, Provenance::ALL[provenance], version))
+            };
+            let days: Vec<_> = made.iter().enumerate().filter_map(of).collect();
+            let stretches = stretches(&range(), &days);
+            for day in &days {
+                let around: Vec<_> =
+                    stretches.iter().filter(|stretch| stretch.from <= day.date && day.date <= stretch.to).collect();
+                prop_assert_eq!(around.len(), 1);
+                prop_assert_eq!(around[0].provenance, day.provenance.name());
+                prop_assert_eq!(around[0].definition_version, day.definition_version);
+            }
+            prop_assert_eq!(stretches.iter().map(|stretch| stretch.days).sum::<usize>(), days.len());
+            for pair in stretches.windows(2) {
+                let next = range().days.into_iter().find(|day| *day > pair[0].to).unwrap();
+                let made = |stretch: &RecordedStretch| (stretch.provenance, stretch.definition_version);
+                prop_assert!(next < pair[1].from || made(&pair[0]) != made(&pair[1]), "no stretch is cut in two");
+                prop_assert!(pair[0].to.saturating_add(1.day()) <= pair[1].from);
+            }
+        }
+    }
+}
