@@ -107,9 +107,7 @@ mod tests {
 
     #[test]
     fn numbers_leave_as_they_came() {
-        for text in
-            ["0", "-1", "1.50", "-0.5", "0.10", "999999999999999999", "1000000000000000000", "-0", "1e3"]
-        {
+        for text in ["0", "-1", "1.50", "-0.5", "0.10", "999999999999999999", "1000000000000000000", "-0"] {
             assert_eq!(shown(text), text);
             assert_eq!(text.parse::<Exact>().unwrap().to_string(), text);
         }
