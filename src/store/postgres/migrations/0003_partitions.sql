@@ -1,3 +1,22 @@
+-- Row level security. Two sorts of roles meet these tables:
+--   * anon, authenticated and service_role, as which an API acts for its users (and whoever inherits from them): they
+--     read what the policies of grant_api_roles (0004_access.sql) name, and write nothing;
+--   * every other role of the database: what it was granted, it may. The policy "granted" says that.
+-- Without FORCE, so that the owner is exempt: foreign keys are checked in the owner's name, and would see no rows.
+CREATE FUNCTION secure_rows(target REGCLASS) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', target);
+    EXECUTE format($policy$
+        CREATE POLICY granted ON %s USING (NOT EXISTS (
+            SELECT FROM pg_catalog.pg_roles
+            WHERE rolname IN ('anon', 'authenticated', 'service_role') AND pg_catalog.pg_has_role(oid, 'USAGE')
+        ))
+        $policy$, target);
+END
+$$;
+REVOKE ALL ON FUNCTION secure_rows FROM PUBLIC;
+
 -- The partition of daily_metrics for one year, made when it is first needed and protected like its parent. Any number
 -- of sessions may call this at once. It runs with its owner's rights: a role that only inserts records needs the
 -- privilege to execute it and nothing more.
@@ -33,6 +52,8 @@ BEGIN
         partition_name, 'records are immutable', 'A correction is a further row elsewhere, with its reason and author.');
     EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER refuse_truncate', partition_name);
     PERFORM restrict_privileges(partition_name::REGCLASS, 'UPDATE, DELETE, TRUNCATE');
+    -- A partition has a door of its own.
+    PERFORM secure_rows(partition_name::REGCLASS);
 END
 $$;
 

@@ -1,5 +1,5 @@
--- Who may read what: API keys, row level security, and the roles of an API that speaks to this database itself, as
--- Supabase's does.
+-- Who may read what: API keys, row level security (0003_partitions.sql has how), and the roles of an API that speaks to
+-- this database itself, as Supabase's does.
 
 -- Keys to Daymark's own API. Of each only a hash is here; the secret has 256 random bits and cannot be found from it.
 CREATE TABLE api_keys (
@@ -44,29 +44,10 @@ ALTER TABLE api_keys ENABLE ALWAYS TRIGGER refuse_truncate;
 
 SELECT restrict_privileges('api_keys', 'DELETE, TRUNCATE');
 
--- Row level security. Two sorts of roles meet these tables:
---   * anon, authenticated and service_role, as which an API acts for its users (and whoever inherits from them): they
---     read what the policies of grant_api_roles name, and write nothing;
---   * every other role of the database: what it was granted, it may. The policy "granted" says that.
--- Without FORCE, so that the owner is exempt: foreign keys are checked in the owner's name, and would see no rows.
-CREATE FUNCTION secure_rows(target REGCLASS) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', target);
-    EXECUTE format($policy$
-        CREATE POLICY granted ON %s USING (NOT EXISTS (
-            SELECT FROM pg_catalog.pg_roles
-            WHERE rolname IN ('anon', 'authenticated', 'service_role') AND pg_catalog.pg_has_role(oid, 'USAGE')
-        ))
-        $policy$, target);
-END
-$$;
-REVOKE ALL ON FUNCTION secure_rows FROM PUBLIC;
-
+-- Partitions are secured when they are made (0003_partitions.sql).
 SELECT secure_rows(oid) FROM pg_class
 WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND relkind IN ('r', 'p')
-  AND (relname IN ('daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log', 'api_keys')
-       OR relispartition);
+  AND relname IN ('daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log', 'api_keys');
 
 -- Whether the caller is an admin by the platform's own tables, where those are in this database: the row of
 -- public.profiles whose id is Supabase's auth.uid() has is_admin. With the caller's own rights: whoever may not read
@@ -126,40 +107,3 @@ $$;
 REVOKE ALL ON FUNCTION grant_api_roles FROM PUBLIC;
 
 SELECT grant_api_roles();
-
--- As before, with row level security on the new partition, which has a door of its own.
-CREATE OR REPLACE FUNCTION ensure_partition(year INTEGER) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-DECLARE
-    partition_name CONSTANT TEXT := 'daily_metrics_' || year;
-BEGIN
-    IF year NOT BETWEEN 1900 AND 9999 THEN
-        RAISE EXCEPTION 'there is no partition for the year %: years go from 1900 to 9999', year
-            USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-    IF to_regclass(partition_name) IS NOT NULL THEN
-        RETURN;
-    END IF;
-    PERFORM pg_advisory_xact_lock(hashtextextended('daymark:' || current_schema || ':partition', 0));
-    -- Another session may have been faster while this one waited. Only a query is sure to see that: to_regclass answers
-    -- from a cache, which a lock of this sort does not refresh.
-    IF EXISTS (
-        SELECT FROM pg_class
-        WHERE relname = partition_name AND relnamespace = quote_ident(current_schema)::REGNAMESPACE
-    ) THEN
-        RETURN;
-    END IF;
-    -- Attached rather than created in place: ATTACH lets others read and write the table meanwhile.
-    EXECUTE format('CREATE TABLE %I (LIKE daily_metrics INCLUDING ALL)', partition_name);
-    EXECUTE format('ALTER TABLE daily_metrics ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
-        partition_name, make_date(year, 1, 1), make_date(year + 1, 1, 1));
-    -- The row trigger comes with ATTACH, though not in every release with its ENABLE ALWAYS; TRUNCATE triggers never do.
-    EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER refuse_update_or_delete', partition_name);
-    EXECUTE format(
-        'CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change(%L, %L)',
-        partition_name, 'records are immutable', 'A correction is a further row elsewhere, with its reason and author.');
-    EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER refuse_truncate', partition_name);
-    PERFORM restrict_privileges(partition_name::REGCLASS, 'UPDATE, DELETE, TRUNCATE');
-    PERFORM secure_rows(partition_name::REGCLASS);
-END
-$$;
