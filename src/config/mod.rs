@@ -38,7 +38,7 @@ pub use flags::{GivenFlags, add_setting_flags, given_config_file, given_flags, w
 pub use nearest::{nearest, shown, suggestion};
 pub use reference::settings_reference;
 pub use resolve::{Omission, Request, Resolved, columns_to_detect, resolve};
-pub use serve_settings::{AccessSettings, HttpSettings, KeySetLocation, QuerySettings, Secret};
+pub use serve_settings::{AccessSettings, HttpSettings, KeySetLocation, QuerySettings, Secret, WEEKDAYS};
 pub use settings::{Environment, LogFormat, Preset, Settings, process_environment};
 pub use template::{columns_to_survey, template};
 

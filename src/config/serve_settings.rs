@@ -18,6 +18,17 @@ use super::{
 /// HMAC keys shorter than the hash can be guessed (RFC 7518, 3.2).
 const MIN_SECRET_LENGTH: usize = 32;
 
+/// The days of a week, as settings and requests name them.
+pub const WEEKDAYS: [(&str, Weekday); 7] = [
+    ("monday", Weekday::Monday),
+    ("tuesday", Weekday::Tuesday),
+    ("wednesday", Weekday::Wednesday),
+    ("thursday", Weekday::Thursday),
+    ("friday", Weekday::Friday),
+    ("saturday", Weekday::Saturday),
+    ("sunday", Weekday::Sunday),
+];
+
 /// How questions about the record are answered.
 #[derive(Debug, Clone)]
 pub struct QuerySettings {
@@ -104,18 +115,7 @@ impl fmt::Debug for KeySetLocation {
 
 impl QuerySettings {
     pub(super) fn read(given: &mut Given) -> Option<Self> {
-        let week_start = given.choice(
-            "query.week_start",
-            &[
-                ("monday", Weekday::Monday),
-                ("tuesday", Weekday::Tuesday),
-                ("wednesday", Weekday::Wednesday),
-                ("thursday", Weekday::Thursday),
-                ("friday", Weekday::Friday),
-                ("saturday", Weekday::Saturday),
-                ("sunday", Weekday::Sunday),
-            ],
-        );
+        let week_start = given.choice("query.week_start", &WEEKDAYS);
         let max_points = given.integer("query.max_points");
         Some(Self { week_start: week_start?, max_points: usize::try_from(max_points?).ok()? })
     }

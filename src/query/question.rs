@@ -9,7 +9,7 @@ use jiff::{
 
 use super::{Catalogue, Interval, Problem, QueryError, catalogue::order, cursor, day, range::Range};
 use crate::{
-    config::{QuerySettings, shown, suggestion},
+    config::{QuerySettings, WEEKDAYS, shown, suggestion},
     metric::{MetricKey, MetricType},
 };
 
@@ -21,16 +21,6 @@ pub const MAX_LIMIT: usize = 200;
 pub(super) const MAX_DAYS: usize = 100_000;
 /// Days of a question that does not say since when.
 const DEFAULT_DAYS: i64 = 30;
-
-const WEEKDAYS: [(&str, Weekday); 7] = [
-    ("monday", Weekday::Monday),
-    ("tuesday", Weekday::Tuesday),
-    ("wednesday", Weekday::Wednesday),
-    ("thursday", Weekday::Thursday),
-    ("friday", Weekday::Friday),
-    ("saturday", Weekday::Saturday),
-    ("sunday", Weekday::Sunday),
-];
 
 /// A question as it comes from outside; a list without anything in it, or `None`, was not given.
 #[derive(Debug, Clone, Default)]
