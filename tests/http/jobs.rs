@@ -81,7 +81,8 @@ async fn the_same_trigger_twice_is_one_job() {
     // However the metrics are written.
     let several = json!({"from": "2025-01-01", "metrics": ["posts_total", "authors"]});
     let several = site.post("/api/v1/backfills", &several).await;
-    let repeated = json!({"from": "2025-01-01", "metrics": ["authors", "posts_total", "authors"]});
+    let repeated =
+        json!({"from": "2025-01-01", "to": "2025-01-10", "metrics": ["authors", "posts_total", "authors"]});
     let repeated = site.post("/api/v1/backfills", &repeated).await;
     assert_eq!(several.header("location"), repeated.header("location"));
 }

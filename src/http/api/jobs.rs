@@ -160,6 +160,8 @@ pub async fn backfill(
         service.context.require_recordable(date)?;
     }
     require_active(&service, &metrics).await?;
+    // By its name, so that it is the same task whether it was left out or not.
+    let to = Some(to.unwrap_or_else(|| service.context.last_finished()));
     started(&service, &principal, Task::Backfill { from, to, metrics })
 }
 
