@@ -41,6 +41,21 @@ async fn it_finishes_what_it_began() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn it_writes_when_keys_were_used_before_it_ends() {
+    let site = Site::sqlite().await;
+    assert_eq!(site.get("/api/v1/definitions").await.status, 200);
+    let (store, now) = (Arc::clone(&site.world.context.store), site.world.context.clock.now());
+    let used = async || {
+        let used = store.api_keys().await.unwrap().into_iter().filter(|key| key.last_used_at.is_some());
+        used.map(|key| (key.name, key.last_used_at)).collect::<Vec<_>>()
+    };
+    assert_eq!(used().await, []);
+    site.stop();
+    let _world = site.stopped().await;
+    assert_eq!(used().await, [("reader".to_owned(), Some(now))]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sigterm_is_heard_while_all_connections_are_taken() {
     let directory = tempfile::tempdir().unwrap();
     let url = |name: &str| format!("sqlite:{}", directory.path().join(name).display());

@@ -1,7 +1,11 @@
 //! API keys: kept as hashes, of one tenant, revoked for good.
 
-use daymark::store::{ApiKey, KeyHash, Role, Scope, Scopes};
+use daymark::{
+    database::DatabaseUrl,
+    store::{ApiKey, KeyHash, Role, Scope, Scopes},
+};
 use jiff::ToSpan;
+use sqlx::postgres::{PgListener, PgPoolOptions};
 use uuid::Uuid;
 
 use crate::fixture::{Fixture, noon};
@@ -62,6 +66,22 @@ async fn keys_are_kept(fixture: Fixture) {
     for (id, last_used_at) in [(first.id, Some(later)), (namesake.id, Some(later)), (endless.id, None)] {
         assert_eq!(store.api_key(id).await.unwrap().unwrap().last_used_at, last_used_at);
     }
+}
+
+/// Servers keep answers until they are notified: keys change none.
+#[tokio::test]
+async fn the_use_of_a_key_notifies_nobody() {
+    let fixture = Fixture::postgres().await;
+    fixture.store.migrate().await.unwrap();
+    let key = key("dashboard");
+    assert!(fixture.store.add_api_key(&key).await.unwrap());
+    let DatabaseUrl::Postgres { options, .. } = &fixture.url else { panic!("not PostgreSQL") };
+    let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with((**options).clone());
+    let mut listener = PgListener::connect_with(&pool).await.unwrap();
+    listener.listen("daymark").await.unwrap();
+    fixture.store.touch_api_keys(&[(key.id, noon())]).await.unwrap();
+    fixture.sql("NOTIFY daymark, 'the next one'").await.unwrap();
+    assert_eq!(listener.recv().await.unwrap().payload(), "the next one");
 }
 
 async fn keys_of_a_tenant_are_its_own(fixture: Fixture) {
