@@ -45,22 +45,22 @@ impl Uses {
         }
     }
 
-    /// Writes what was noted. What cannot be written stays for the next time.
+    /// Writes what was noted. What cannot be written, or is given up on the way, stays for the next time.
     pub async fn write(&self, store: &dyn Store, now: Timestamp) {
-        let Unwritten { keys, .. } = std::mem::take(&mut *self.lock());
-        if keys.is_empty() {
+        let uses: Vec<_> = self.lock().keys.iter().map(|(key, at)| (*key, *at)).collect();
+        if uses.is_empty() {
             return;
         }
-        let uses: Vec<_> = keys.into_iter().collect();
-        if let Err(error) = store.touch_api_keys(&uses).await {
-            for (key, at) in uses {
-                self.note(key, at);
-            }
-            self.lock().since = Some(now);
-            if self.cannot_write.is_due(now) {
+        let outcome = store.touch_api_keys(&uses).await;
+        let mut unwritten = self.lock();
+        match outcome {
+            Ok(()) => unwritten.keys.retain(|key, at| !uses.contains(&(*key, *at))),
+            Err(error) if self.cannot_write.is_due(now) => {
                 tracing::warn!(%error, "when API keys are used cannot be written");
             }
+            Err(_) => {}
         }
+        unwritten.since = (!unwritten.keys.is_empty()).then_some(now);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Unwritten> {
