@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 
 use crate::{
     on_both_stores,
+    raw::until,
     site::{Settings, Site},
     support::fresh_database,
     world::World,
@@ -20,12 +21,13 @@ use crate::{
 on_both_stores!(a_day_is_collected, a_range_is_backfilled_once);
 
 async fn finished(site: &Site, location: &str) -> Value {
-    loop {
-        let job = site.get_as_admin(location).await.json();
-        if job["status"] != "running" {
-            return job;
-        }
-    }
+    let mut job = Value::Null;
+    until("the job has ended", async || {
+        job = site.get_as_admin(location).await.json();
+        job["status"] != "running"
+    })
+    .await;
+    job
 }
 
 async fn a_day_is_collected(site: Site) {

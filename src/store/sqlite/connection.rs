@@ -140,7 +140,8 @@ mod tests {
             "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n";
         // As often as there are connections, and once more: in each, new or used before, the time starts again.
         for _ in 0..=MAX_CONNECTIONS {
-            let error = sqlx::query(endless).fetch_all(&pool).await.map(drop).unwrap_err();
+            let asking = tokio::time::timeout(Duration::from_secs(20), sqlx::query(endless).fetch_all(&pool));
+            let error = asking.await.expect("it is never ended").map(drop).unwrap_err();
             assert_eq!(Fault::from(error).class, FaultClass::TimedOut);
             let answer: i64 = sqlx::query_scalar("SELECT 7").fetch_one(&pool).await.unwrap();
             assert_eq!(answer, 7);
