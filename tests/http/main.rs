@@ -21,6 +21,8 @@ mod robustness;
 mod site;
 mod slow;
 mod stopping;
+mod storm;
+mod witness;
 
 /// Runs the same test on both stores.
 #[macro_export]
