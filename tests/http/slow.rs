@@ -5,10 +5,12 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use axum::{Router, body::Body, routing::get};
 use bytes::Bytes;
 use futures_util::stream;
+use sqlx::{Connection, Executor, PgConnection};
 
 use crate::{
     raw::{RawClient, until},
     site::{Settings, Site},
+    support::fresh_database,
     world::World,
 };
 
@@ -77,6 +79,31 @@ async fn so_many_exports_flow_and_no_more() {
     assert_eq!(site.get("/api/v1/latest").await.status, 200, "others are not held up");
     drop(client);
     until("there is room again", async || site.get("/api/v1/export").await.status == 200).await;
+}
+
+/// All values are looked at before a file of Parquet begins. Here that waits for a lock.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_takes_the_time_that_it_takes() {
+    let directory = tempfile::tempdir().unwrap();
+    let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
+    let store_url = fresh_database().await;
+    let mut settings = Settings::default();
+    settings.http.request_timeout = Duration::from_secs(3);
+    let site = Site::start(World::at(directory, store_url.clone(), platform_url).await, settings).await;
+    let path = "/api/v1/export?format=parquet&from=2025-01-01&to=2025-01-10";
+    assert!(site.get(path).await.body.ends_with(b"PAR1"));
+    let mut other = PgConnection::connect(&store_url).await.unwrap();
+    other.execute("BEGIN; LOCK TABLE daymark.daily_metrics").await.unwrap();
+    let mut client = RawClient::connect(site.address).await;
+    let key = &site.reader;
+    client
+        .send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\napikey: {key}\r\nconnection: close\r\n\r\n"))
+        .await;
+    let head = client.some().await;
+    assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head));
+    other.execute("ROLLBACK").await.unwrap();
+    let body = client.rest().await;
+    assert!(body.contains("PAR1") && body.ends_with("PAR1\r\n0\r\n\r\n"), "{body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

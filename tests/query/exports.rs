@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use bigdecimal::{BigDecimal, num_bigint::BigInt};
-use daymark::query::{Asked, Export, ExportFormat, ExportQuestion, QueryError};
+use daymark::{
+    metric::Provenance,
+    query::{Asked, Export, ExportFormat, ExportQuestion, QueryError},
+    store::DefinitionChange,
+};
 use jiff::civil::date;
 use parquet::{
     file::reader::{FileReader, SerializedFileReader},
@@ -11,12 +15,13 @@ use parquet::{
 };
 use serde_json::{Value, json};
 
-use crate::archive::{Archive, SETTINGS, asked, january};
+use crate::archive::{Archive, SETTINGS, asked, instant, january};
 
 crate::on_both_stores!(
     all_formats_say_the_same,
     many_days_come_in_pieces,
     what_cannot_be_rolled_up_is_refused,
+    a_definition_may_change_meanwhile,
 );
 
 async fn export(
@@ -26,7 +31,7 @@ async fn export(
 ) -> Result<(Vec<u8>, usize), QueryError> {
     let catalogue = Arc::new(archive.catalogue().await);
     let question = ExportQuestion::parse(asked, &archive.context, &catalogue, &SETTINGS).await?;
-    let mut export = Export::start(archive.context.clone(), catalogue, question, format).await?;
+    let mut export = Export::start(archive.context.clone(), catalogue, question, format)?;
     let (mut bytes, mut pieces) = (Vec::new(), 0);
     while let Some(piece) = export.next().await? {
         bytes.extend(piece);
@@ -165,4 +170,26 @@ async fn what_cannot_be_rolled_up_is_refused(archive: Archive) {
     assert!(
         export(&archive, &two, ExportFormat::Csv).await.unwrap_err().to_string().contains("one interval")
     );
+}
+
+async fn a_definition_may_change_meanwhile(archive: Archive) {
+    archive.record(&[(january(1), "posts_created", "1", Value::Null)]).await;
+    let weeks = asked(&["posts_created"], &["week"], january(1), january(10));
+    for format in ExportFormat::ALL {
+        let catalogue = Arc::new(archive.catalogue().await);
+        let question = ExportQuestion::parse(&weeks, &archive.context, &catalogue, &SETTINGS).await.unwrap();
+        // Each time a version that `catalogue` does not know.
+        let known = catalogue.metrics().iter().find(|metric| metric.key.category == "posts_created").unwrap();
+        let mut revised = known.definition().clone();
+        revised.description.push_str(", revised");
+        revised.display_name.push('!');
+        let change = DefinitionChange::Revise(revised);
+        archive.context.store.change_definitions(&[change], instant("2025-01-11T00:00:00Z")).await.unwrap();
+        let (version, day) = (known.stored.version + 1, i8::try_from(known.stored.version).unwrap() + 1);
+        let value = [(january(day), "posts_created", "1", Value::Null)];
+        archive.record_as(version, Provenance::Observed, &value).await;
+        let mut export = Export::start(archive.context.clone(), catalogue, question, format).unwrap();
+        while export.next().await.unwrap().is_some() {}
+        assert_eq!(export.rows(), 2, "{format:?}");
+    }
 }

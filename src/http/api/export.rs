@@ -83,9 +83,13 @@ pub async fn export(
     let context = &service.patient;
     let question = ExportQuestion::parse(&parameters.asked(), context, &catalogue, &service.query).await?;
     let name = format!("daymark_{}_{}.{}", question.from, question.to, format.name());
-    let mut export = Export::start(context.clone(), Arc::clone(&catalogue), question, format).await?;
-    // What is wrong from the start can still be said as a problem.
-    let first = export.next().await?.unwrap_or_default();
+    let mut export = Export::start(context.clone(), Arc::clone(&catalogue), question, format)?;
+    // What is wrong from the start can still be said as a problem. What takes long is no such thing: all values of a file
+    // of Parquet are looked at before it begins.
+    let first = match tokio::time::timeout(service.http.request_timeout / 2, export.next()).await {
+        Ok(first) => Some(first?.unwrap_or_default()),
+        Err(_) => None,
+    };
     let headers = [
         (header::CONTENT_TYPE, format.content_type().to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
@@ -104,11 +108,11 @@ fn too_many(service: &Service) -> Problem {
 
 /// An error ends the body before its end, which the client sees. The permit goes with the body.
 fn pieces(
-    first: Vec<u8>,
+    first: Option<Vec<u8>>,
     export: Export,
     permit: OwnedSemaphorePermit,
 ) -> impl stream::Stream<Item = Result<Bytes, QueryError>> {
-    stream::try_unfold((Some(first), export, permit), async |(first, mut export, permit)| {
+    stream::try_unfold((first, export, permit), async |(first, mut export, permit)| {
         let piece = match first {
             Some(first) => Some(first),
             None => {

@@ -22,8 +22,14 @@ use row::Row;
 /// An export on its way. Whoever takes its pieces one after the other has the file.
 pub struct Export {
     pages: Pages,
-    encoder: Option<Box<dyn Encoder>>,
+    stage: Stage,
     rows: u64,
+}
+
+enum Stage {
+    Measuring(Box<parquet::Measuring>),
+    Writing(Box<dyn Encoder>),
+    Over,
 }
 
 /// Makes bytes of rows.
@@ -35,39 +41,52 @@ trait Encoder: Send {
 }
 
 impl Export {
-    /// Begins an export. Of Parquet, whose columns have a type, all values are looked at first.
+    /// Begins an export. The store is not asked yet.
     ///
     /// # Errors
-    /// [`QueryError::Refused`] when no metric that was asked rolls up; [`QueryError::TooManyDigits`] when the values need
-    /// more than Parquet's 76; when the store fails.
-    pub async fn start(
+    /// [`QueryError::Refused`] when no metric that was asked rolls up.
+    pub fn start(
         context: Context,
         catalogue: Arc<Catalogue>,
         question: ExportQuestion,
         format: ExportFormat,
     ) -> Result<Self, QueryError> {
         let pages = Pages::new(context, catalogue, question)?;
-        let encoder: Box<dyn Encoder> = match format {
-            ExportFormat::Csv => Box::new(text::Csv::new()),
-            ExportFormat::Json => Box::new(json::Array::new()),
-            ExportFormat::Ndjson => Box::new(json::Lines),
-            ExportFormat::Parquet => Box::new(parquet::Parquet::new(parquet::digits(pages.clone()).await?)?),
+        let stage = match format {
+            ExportFormat::Csv => Stage::Writing(Box::new(text::Csv::new())),
+            ExportFormat::Json => Stage::Writing(Box::new(json::Array::new())),
+            ExportFormat::Ndjson => Stage::Writing(Box::new(json::Lines)),
+            ExportFormat::Parquet => Stage::Measuring(Box::new(parquet::Measuring::new(pages.clone()))),
         };
-        Ok(Self { pages, encoder: Some(encoder), rows: 0 })
+        Ok(Self { pages, stage, rows: 0 })
     }
 
-    /// The next piece; `None` after the last one. Memory is bounded: a piece is made of about ten thousand records.
+    /// The next piece; `None` after the last one. Memory is bounded: a piece is made of about ten thousand records. Before
+    /// the first piece of Parquet, whose columns have a type, all values are looked at. Whoever gives up waiting may call
+    /// again, and loses at most the page that was being read.
     ///
     /// # Errors
-    /// When the store fails. The file has no end then, and must not pass for a whole one.
+    /// [`QueryError::TooManyDigits`] when the values need more than Parquet's 76; when the store fails. The file has no
+    /// end then, and must not pass for a whole one.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, QueryError> {
-        let Some(encoder) = &mut self.encoder else { return Ok(None) };
-        match self.pages.next().await? {
-            Some(rows) => {
-                self.rows += rows.len() as u64;
-                aside(rows.len(), || encoder.page(&rows)).map(Some)
+        loop {
+            match &mut self.stage {
+                Stage::Measuring(measuring) => {
+                    if let Some(encoder) = measuring.step().await? {
+                        self.stage = Stage::Writing(Box::new(encoder));
+                    }
+                }
+                Stage::Writing(encoder) => {
+                    let Some(rows) = self.pages.next().await? else { break };
+                    self.rows += rows.len() as u64;
+                    return aside(rows.len(), || encoder.page(&rows)).map(Some);
+                }
+                Stage::Over => return Ok(None),
             }
-            None => self.encoder.take().map(Encoder::finish).transpose(),
+        }
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Writing(encoder) => encoder.finish().map(Some),
+            _ => Ok(None),
         }
     }
 

@@ -7,7 +7,7 @@ use super::{ExportQuestion, Row, row::rows};
 use crate::{
     aside::aside,
     collect::Context,
-    query::{Bucket, Catalogue, Interval, QueryError, Question, series},
+    query::{Bucket, Catalogue, Interval, QueryError, Question, SeriesAnswer, series},
 };
 
 /// Records that are in memory at once, more or less.
@@ -50,10 +50,20 @@ impl Pages {
     pub async fn next(&mut self) -> Result<Option<Vec<Row>>, QueryError> {
         let Some(days) = self.days else { return Ok(None) };
         let question = self.page_question(days, self.metrics.clone());
-        let last_finished = self.question.last_finished;
-        let answer = series::series_until(&self.context, &self.catalogue, &question, last_finished).await?;
+        let answer = match self.answer(&question).await {
+            // Definitions changed since the catalogue was read.
+            Err(QueryError::UnknownVersion { .. }) => {
+                self.catalogue = Arc::new(Catalogue::load(self.context.store.as_ref()).await?);
+                self.answer(&question).await?
+            }
+            answer => answer?,
+        };
         self.advance(days);
         Ok(Some(aside(answer.size(), || rows(&self.context, answer, &question))))
+    }
+
+    async fn answer(&self, question: &Question) -> Result<SeriesAnswer, QueryError> {
+        series::series_until(&self.context, &self.catalogue, question, self.question.last_finished).await
     }
 
     fn whole(&self) -> Bucket {

@@ -31,15 +31,28 @@ pub(super) struct Digits {
     after_point: usize,
 }
 
-/// What the values of an export need.
-pub(super) async fn digits(pages: Pages) -> Result<Digits, QueryError> {
-    let (mut digits, mut pages) = (Digits::default(), pages.without_metadata());
-    while let Some(rows) = pages.next().await? {
-        for value in rows.iter().filter_map(|row| row.value.as_ref()) {
-            digits = digits.and(&value.to_string());
-        }
+/// The first pass, which finds out what the values of an export need.
+pub(super) struct Measuring {
+    pages: Pages,
+    digits: Digits,
+}
+
+impl Measuring {
+    pub fn new(pages: Pages) -> Self {
+        Self { pages: pages.without_metadata(), digits: Digits::default() }
     }
-    Ok(digits)
+
+    /// Looks at a page; after the last one there is the encoder.
+    ///
+    /// # Errors
+    /// When the store fails, or the values need more digits than a DECIMAL has.
+    pub async fn step(&mut self) -> Result<Option<Parquet>, QueryError> {
+        let Some(rows) = self.pages.next().await? else { return Parquet::new(self.digits).map(Some) };
+        for value in rows.iter().filter_map(|row| row.value.as_ref()) {
+            self.digits = self.digits.and(&value.to_string());
+        }
+        Ok(None)
+    }
 }
 
 impl Digits {
