@@ -130,13 +130,11 @@ async fn a_statement_that_nobody_waits_for_is_ended() {
     let store_url = fresh_database().await;
     let world = World::at(directory, store_url.clone(), platform_url.clone()).await;
     let key = new_key(&world.context, "reader", Role::Reader).await;
-    let server = Process::start(&store_url, &platform_url, &[("DAYMARK_HTTP_REQUEST_TIMEOUT_SECONDS", "1")]);
+    let server = Process::start(&store_url, &platform_url, &[("DAYMARK_HTTP_REQUEST_TIMEOUT_SECONDS", "2")]);
     let latest = async || request(server.address, "GET", "/api/v1/latest", &[("apikey", &key)], None).await;
-    assert_eq!(latest().await.status, 200);
+    until("the server answers", async || latest().await.status == 200).await;
     let mut other = PgConnection::connect(&store_url).await.unwrap();
     other.execute("BEGIN; LOCK TABLE daymark.daily_metrics").await.unwrap();
-    // The change makes that what is kept does not hold.
-    other.execute("NOTIFY daymark").await.unwrap();
     let mut watching = PgConnection::connect(&store_url).await.unwrap();
     let mut waiting = async || {
         let waiting = "SELECT count(*) FROM pg_stat_activity
@@ -145,13 +143,17 @@ async fn a_statement_that_nobody_waits_for_is_ended() {
     };
     // Another question than the one that is kept.
     let path = "/api/v1/metrics?from=2025-01-01&to=2025-01-10";
-    let late = request(server.address, "GET", path, &[("apikey", &key)], None).await;
+    let headers = [("apikey", key.as_str())];
+    let (late, ()) = tokio::join!(
+        request(server.address, "GET", path, &headers, None),
+        until("the statement waits", async || waiting().await > 0),
+    );
     assert_eq!((late.status, late.problem().as_str()), (503, "timed-out"));
     let started = Instant::now();
     until("no session waits any more", async || waiting().await == 0).await;
     assert!(started.elapsed() < Duration::from_secs(10), "the lock's own limit is 30 s");
     other.execute("ROLLBACK").await.unwrap();
-    assert_eq!(latest().await.status, 200);
+    until("the server answers again", async || latest().await.status == 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
