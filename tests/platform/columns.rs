@@ -1,0 +1,142 @@
+//! Columns: their types and formats, what is no time, and which of them need a permission.
+
+use std::collections::BTreeMap;
+
+use daymark::{
+    metric::{Calendar, Condition, Filter, Literal, Phase, Reading, Tally, Test, TimeFormat},
+    platform::{self, ColumnType, DetectedFormat},
+};
+use jiff::civil::date;
+use sqlx::{AssertSqlSafe, Connection};
+
+use crate::{
+    subject::{Storage, genre_is, options, rows, small, source},
+    support,
+};
+
+/// A domain of a domain is read as the type that it is made of in the end, index and all.
+#[tokio::test]
+async fn nested_domains_are_seen_through() {
+    let url = support::fresh_database().await;
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    let setup = "CREATE DOMAIN instant AS timestamptz; CREATE DOMAIN creation AS instant NOT NULL;
+         CREATE DOMAIN label AS varchar(20); CREATE DOMAIN genre AS label; CREATE DOMAIN jazz AS genre;
+         CREATE TABLE things (at creation, actor bigint, genre jazz); CREATE INDEX ON things (at);
+         INSERT INTO things VALUES ('2025-01-01 12:00Z', 1, 'bebop'), ('2025-01-02 12:00Z', 1, 'swing')";
+    sqlx::raw_sql(setup).execute(&mut connection).await.unwrap();
+    let calendar = Calendar::utc();
+    let platform = platform::open(&url.parse().unwrap(), options(&calendar));
+    let schema = platform.inspect().await.unwrap();
+    let things = schema.table(None, "things").unwrap();
+    let (at, genre) = (things.column("at").unwrap(), things.column("genre").unwrap());
+    assert_eq!((at.column_type, at.indexed), (ColumnType::Timestamptz, true));
+    assert_eq!(
+        (at.type_name.as_str(), genre.type_name.as_str()),
+        ("timestamp with time zone", "character varying")
+    );
+    assert_eq!(genre.column_type, ColumnType::Text);
+
+    let swing =
+        Condition { column: "genre".to_owned(), test: Test::Equals(Literal::Text("swing".to_owned())) };
+    let readings = [Reading::Count { rows: rows(Filter(vec![swing])), phase: Phase::Existing }];
+    let sources = BTreeMap::from([("things".to_owned(), source(TimeFormat::Timestamptz, "UTC", false))]);
+    let days = calendar.days(date(2025, 1, 1), date(2025, 1, 2));
+    let answers = platform.open_cut().await.unwrap().read(&schema, &sources, &readings, &days).await.unwrap();
+    assert_eq!(answers[0].as_ref().unwrap(), &[Tally::Count(0), Tally::Count(1)]);
+}
+
+#[tokio::test]
+async fn a_column_of_times_tells_its_format() {
+    for format in [
+        TimeFormat::Iso,
+        TimeFormat::IsoUtc,
+        TimeFormat::IsoUtcT,
+        TimeFormat::Date,
+        TimeFormat::UnixSeconds,
+        TimeFormat::UnixMillis,
+    ] {
+        let (subject, ..) = small(Storage::Sqlite(format)).await;
+        let column = ("things".to_owned(), "at".to_owned());
+        let formats = subject.platform.detect_time_formats(std::slice::from_ref(&column)).await.unwrap();
+        let told = DetectedFormat { format: Some(format), has_null: false };
+        assert_eq!(formats.get(&column), Some(&told));
+        let genre = ("things".to_owned(), "genre".to_owned());
+        assert!(subject.platform.detect_time_formats(&[genre]).await.unwrap().is_empty());
+        let mut connection = sqlx::SqliteConnection::connect(&subject.platform.location()).await.unwrap();
+        sqlx::raw_sql("INSERT INTO things (actor) VALUES (1)").execute(&mut connection).await.unwrap();
+        let formats = subject.platform.detect_time_formats(std::slice::from_ref(&column)).await.unwrap();
+        assert_eq!(formats.get(&column), Some(&DetectedFormat { has_null: true, ..told }));
+    }
+}
+
+/// What is no time is in no day, whether the column is read by ranges or by one scan.
+#[tokio::test]
+async fn rows_whose_time_is_no_time_are_in_no_day() {
+    let calendar = Calendar::new("Europe/Berlin").unwrap();
+    let days = calendar.days(date(2025, 1, 1), date(2025, 1, 3));
+    for format in [TimeFormat::Iso, TimeFormat::IsoUtc] {
+        for index in ["", "CREATE INDEX things_at ON things (at);"] {
+            let file = tempfile::tempdir().unwrap();
+            let url = format!("sqlite:{}", file.path().join("platform.db").display());
+            let mut connection = sqlx::SqliteConnection::connect(&format!("{url}?mode=rwc")).await.unwrap();
+            let sql = format!(
+                "CREATE TABLE things (at TEXT, actor INTEGER, genre TEXT); {index}
+                 INSERT INTO things (at) VALUES (NULL), (''), ('0000-00-00 00:00:00'), ('yesterday'), ('9999-99-99 00:00:00'),
+                     ('2024-12-31 12:00:00'), ('2025-01-02 12:00:00');"
+            );
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+            let platform = platform::open(&url.parse().unwrap(), options(&calendar));
+            let sources = BTreeMap::from([("things".to_owned(), source(format, "UTC", false))]);
+            let schema = platform.inspect().await.unwrap();
+            let readings = [Phase::Created, Phase::Existing]
+                .map(|phase| Reading::Count { rows: rows(Filter::default()), phase });
+            let mut cut = platform.open_cut().await.unwrap();
+            let counts =
+                |tallies: &Result<Vec<Tally>, daymark::database::Fault>| tallies.as_ref().unwrap().clone();
+            let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
+            assert_eq!(counts(&answers[0]), [0, 1, 0].map(Tally::Count), "{format:?} {index}");
+            assert_eq!(counts(&answers[1]), [1, 2, 2].map(Tally::Count), "{format:?} {index}");
+            let alone = cut.read(&schema, &sources, &readings, &days[1..2]).await.unwrap();
+            assert_eq!(
+                (counts(&alone[0]), counts(&alone[1])),
+                (vec![Tally::Count(1)], vec![Tally::Count(2)])
+            );
+        }
+    }
+}
+
+/// A role may be allowed to see only some columns; those that are used are enough.
+#[tokio::test]
+async fn columns_that_no_metric_uses_need_no_permission() {
+    let url = support::fresh_database().await;
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    let role = format!("reader_{:x}", fastrand::u64(..));
+    let setup = format!(
+        "CREATE TABLE things (at timestamptz, genre text, secret text);
+         INSERT INTO things VALUES ('2025-01-01 12:00+00', 'rock', 'x'), ('2025-01-02 12:00+00', 'jazz', 'y');
+         CREATE ROLE {role} LOGIN; GRANT SELECT (at, genre) ON things TO {role}"
+    );
+    sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut connection).await.unwrap();
+    let calendar = Calendar::utc();
+    let platform =
+        platform::open(&url.replace("postgres@", &format!("{role}@")).parse().unwrap(), options(&calendar));
+    let sources = BTreeMap::from([("things".to_owned(), source(TimeFormat::Timestamptz, "UTC", false))]);
+    let schema = platform.inspect().await.unwrap();
+    let mut readings = vec![
+        Reading::Count { rows: rows(genre_is("rock")), phase: Phase::Existing },
+        Reading::Labels {
+            rows: rows(Filter::default()),
+            column: "genre".to_owned(),
+            phase: Phase::Existing,
+            top: 3,
+        },
+    ];
+    let genres = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    readings
+        .extend(genres.map(|genre| Reading::Count { rows: rows(genre_is(genre)), phase: Phase::Created }));
+    let days = calendar.days(date(2025, 1, 1), date(2025, 1, 3));
+    for answer in platform.open_cut().await.unwrap().read(&schema, &sources, &readings, &days).await.unwrap()
+    {
+        assert_eq!(answer.unwrap().len(), 3);
+    }
+}

@@ -1,0 +1,190 @@
+//! What a cut promises: one snapshot, faults that stay with their reading, queries of one's own, time limits.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use daymark::{
+    database::FaultClass,
+    metric::{
+        Calendar, Condition, Decimal, Filter, Phase, QueryShape, Reading, Source, Tally, Test, TimeFormat,
+    },
+    platform::{self, PlatformOptions},
+};
+use jiff::civil::date;
+use sqlx::{AssertSqlSafe, Connection};
+
+use crate::{
+    subject::{BOTH, Storage, options, rows, small, source},
+    support,
+};
+
+#[tokio::test]
+async fn one_bad_reading_does_not_take_the_others_with_it() {
+    for storage in BOTH {
+        let (subject, days, sources) = small(storage).await;
+        let schema = subject.platform.inspect().await.unwrap();
+        let bad = Filter(vec![Condition { column: "colour".to_owned(), test: Test::IsNull(true) }]);
+        let readings = [
+            Reading::Count { rows: rows(Filter::default()), phase: Phase::Created },
+            Reading::Count { rows: rows(bad), phase: Phase::Created },
+            Reading::Labels {
+                rows: rows(Filter::default()),
+                column: "genre".to_owned(),
+                phase: Phase::Created,
+                top: 3,
+            },
+        ];
+        let mut cut = subject.platform.open_cut().await.unwrap();
+        let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
+        assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
+        // SQLite reads an unknown "name" as a text where it may, so what is wrong differs; that it is wrong does not.
+        let fault = answers[1].as_ref().unwrap_err();
+        assert_eq!(fault.class, FaultClass::Sql, "{fault}");
+        assert!(fault.message.contains("colour") && fault.sqlstate.is_some(), "{fault}");
+        let explained = cut.explain(&schema, &sources, &readings, &days).await.unwrap();
+        assert!(explained[0].is_ok() && explained[1].is_err() && explained[2].is_ok(), "{explained:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_cut_does_not_see_what_is_committed_after_it() {
+    for storage in BOTH {
+        let (subject, days, sources) = small(storage).await;
+        let schema = subject.platform.inspect().await.unwrap();
+        let readings = [Reading::Count { rows: rows(Filter::default()), phase: Phase::Existing }];
+        let mut cut = subject.platform.open_cut().await.unwrap();
+        let before = cut.read(&schema, &sources, &readings, &days).await.unwrap().remove(0).unwrap();
+        let url = subject.platform.location();
+        match storage {
+            Storage::Postgres(_) => {
+                let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+                sqlx::raw_sql("DELETE FROM things").execute(&mut connection).await.unwrap();
+            }
+            Storage::Sqlite(_) => {
+                // A reader of a SQLite file in its default journal mode holds writers off: that is its snapshot.
+                let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+                sqlx::raw_sql("PRAGMA busy_timeout = 1").execute(&mut connection).await.unwrap();
+                assert!(sqlx::raw_sql("DELETE FROM things").execute(&mut connection).await.is_err());
+            }
+        }
+        assert_eq!(cut.read(&schema, &sources, &readings, &days).await.unwrap().remove(0).unwrap(), before);
+    }
+}
+
+#[tokio::test]
+async fn a_query_of_ones_own_is_read_by_its_column_names() {
+    for storage in BOTH {
+        let (subject, days, sources) = small(storage).await;
+        let schema = subject.platform.inspect().await.unwrap();
+        let query = |sql: &str, shape| Reading::Query { sql: sql.to_owned(), shape };
+        let readings = [
+            query(
+                "SELECT 'unused' AS x, count(*) AS value FROM things WHERE at >= {day_start} AND at < {day_end};",
+                QueryShape::Value,
+            ),
+            query(
+                "SELECT genre AS label, 2 AS value FROM things GROUP BY genre -- a comment",
+                QueryShape::Labels { top: 1 },
+            ),
+            query("SELECT 3 AS numerator, 12345678901234567890.125 AS denominator", QueryShape::Ratio),
+            query("SELECT NULL AS value", QueryShape::Value),
+            query("SELECT 1 AS wrong_name", QueryShape::Value),
+            query("SELECT 1 AS value UNION ALL SELECT 2", QueryShape::Value),
+            query("SELECT 1 AS value) AS x; DROP TABLE things; --", QueryShape::Value),
+            query("DELETE FROM things RETURNING 1 AS value", QueryShape::Value),
+            query("SELECT 2.5 AS value, 4 AS sample_size, 0.5 AS std_deviation", QueryShape::Average),
+        ];
+        let mut cut = subject.platform.open_cut().await.unwrap();
+        let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
+        let counts = cut
+            .read(
+                &schema,
+                &sources,
+                &[Reading::Count { rows: rows(Filter::default()), phase: Phase::Created }],
+                &days,
+            )
+            .await
+            .unwrap();
+        for (own, built_in) in answers[0].as_ref().unwrap().iter().zip(counts[0].as_ref().unwrap()) {
+            let (Tally::Value(own), Tally::Count(built_in)) = (own, built_in) else {
+                panic!("{own:?} {built_in:?}")
+            };
+            assert_eq!(*own, Decimal::from(*built_in));
+        }
+        let Tally::Labels(labels) = &answers[1].as_ref().unwrap()[0] else { panic!() };
+        assert_eq!(
+            (labels.labels, labels.total.to_string(), labels.unlabelled.to_string()),
+            (4, "8".to_owned(), "2".to_owned())
+        );
+        if matches!(storage, Storage::Postgres(_)) {
+            let Tally::Ratio { denominator, .. } = &answers[2].as_ref().unwrap()[0] else { panic!() };
+            assert_eq!(denominator.to_string(), "12345678901234567890.125");
+        }
+        assert!(answers[3].as_ref().unwrap_err().message.contains("coalesce"));
+        for wrong in &answers[4..8] {
+            assert!(wrong.is_err(), "{wrong:?}");
+        }
+        assert!(matches!(answers[8].as_ref().unwrap()[0], Tally::Average { sample_size: 4, .. }));
+        // Nothing that was tried had an effect, and the cut is still good.
+        let readings = [Reading::Count { rows: rows(Filter::default()), phase: Phase::Created }];
+        assert_eq!(
+            cut.read(&schema, &sources, &readings, &days).await.unwrap()[0].as_ref().unwrap(),
+            counts[0].as_ref().unwrap()
+        );
+    }
+}
+
+/// A statement that takes too long is cut in two by time until its pieces are quick enough.
+#[tokio::test]
+async fn what_takes_too_long_is_split_by_time_where_it_adds_up() {
+    let calendar = Calendar::utc();
+    let days = calendar.days(date(2025, 1, 1), date(2025, 1, 2));
+    let url = support::fresh_database().await;
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    // Every row of the view takes half a millisecond to read: 2,000 rows a day, so a whole day takes a second.
+    let role = format!("reader_{:x}", fastrand::u64(..));
+    let setup = format!(
+        "CREATE TABLE slow (at timestamptz, actor bigint);
+         CREATE INDEX ON slow (at);
+         INSERT INTO slow SELECT '2025-01-01'::timestamptz + n * interval '43.2 seconds', n FROM generate_series(0, 3999) n;
+         CREATE FUNCTION slowly() RETURNS boolean LANGUAGE plpgsql VOLATILE COST 1000000
+             AS $$ BEGIN PERFORM pg_sleep(0.0005); RETURN true; END $$;
+         ALTER TABLE slow ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY slowly ON slow USING (slowly());
+         CREATE ROLE {role} LOGIN; GRANT SELECT ON slow TO {role}"
+    );
+    sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut connection).await.unwrap();
+    let url = url.replace("postgres@", &format!("{role}@"));
+    let options = PlatformOptions { statement_timeout: Duration::from_millis(700), ..options(&calendar) };
+    let platform = platform::open(&url.parse().unwrap(), options);
+    let slow = Source { table: "slow".to_owned(), ..source(TimeFormat::Timestamptz, "UTC", false) };
+    let sources = BTreeMap::from([("things".to_owned(), slow)]);
+    let schema = platform.inspect().await.unwrap();
+    let readings = [
+        Reading::Count { rows: rows(Filter::default()), phase: Phase::Existing },
+        Reading::Distinct { rows: vec![rows(Filter::default())], window_days: 1 },
+    ];
+    let mut cut = platform.open_cut().await.unwrap();
+    let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
+    assert_eq!(answers[0].as_ref().unwrap(), &[Tally::Count(2000), Tally::Count(4000)]);
+    assert_eq!(answers[1].as_ref().unwrap_err().class, FaultClass::TimedOut);
+}
+
+#[tokio::test]
+async fn sqlite_statements_have_a_time_limit_too() {
+    let (subject, days, sources) = small(Storage::Sqlite(TimeFormat::IsoUtc)).await;
+    let path = subject.platform.location();
+    let options =
+        PlatformOptions { statement_timeout: Duration::from_millis(50), ..options(&Calendar::utc()) };
+    let platform = platform::open(&path.parse().unwrap(), options);
+    let schema = platform.inspect().await.unwrap();
+    let forever =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) AS value FROM n";
+    let readings = [
+        Reading::Query { sql: forever.to_owned(), shape: QueryShape::Value },
+        Reading::Count { rows: rows(Filter::default()), phase: Phase::Created },
+    ];
+    let mut cut = platform.open_cut().await.unwrap();
+    let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
+    assert_eq!(answers[0].as_ref().unwrap_err().class, FaultClass::TimedOut);
+    assert!(answers[1].is_ok());
+}

@@ -1,0 +1,170 @@
+//! Every reading against the naive answer: for every time format, with and without an index, in time zones with days of
+//! every length, all days at once and day by day.
+
+use std::collections::BTreeMap;
+
+use daymark::{
+    metric::{Calendar, Filter, Phase, Reading, TimeFormat},
+    platform::Sources,
+};
+use jiff::{Timestamp, civil::date, tz::TimeZone};
+
+use crate::{
+    oracle::Oracle,
+    subject::{Storage, genre_is, rows, seconds_at_least, subject, things},
+};
+
+fn readings() -> Vec<Reading> {
+    let mut readings = vec![
+        Reading::Distinct { rows: vec![rows(Filter::default())], window_days: 1 },
+        Reading::Distinct { rows: vec![rows(Filter::default())], window_days: 3 },
+        Reading::Distinct { rows: vec![rows(genre_is("rock")), rows(genre_is("jazz"))], window_days: 30 },
+        Reading::Moments { rows: rows(genre_is("jazz")), column: "seconds".to_owned() },
+    ];
+    for phase in [Phase::Created, Phase::Existing] {
+        for filter in [Filter::default(), genre_is("rock"), genre_is("it's; --"), seconds_at_least(100)] {
+            readings.push(Reading::Count { rows: rows(filter), phase });
+        }
+        readings.push(Reading::Labels {
+            rows: rows(seconds_at_least(0)),
+            column: "genre".to_owned(),
+            phase,
+            top: 2,
+        });
+    }
+    readings
+}
+
+/// Enough filters that the planner counts by facets first.
+fn many_readings() -> Vec<Reading> {
+    let filters = (0..24).map(|step| seconds_at_least(step * 17));
+    let filters = filters.chain(["rock", "jazz", "other"].map(genre_is));
+    filters
+        .flat_map(|filter| {
+            [
+                Reading::Count { rows: rows(filter.clone()), phase: Phase::Created },
+                Reading::Count { rows: rows(filter.clone()), phase: Phase::Existing },
+                Reading::Moments { rows: rows(filter), column: "seconds".to_owned() },
+            ]
+        })
+        .collect()
+}
+
+/// Reads all at once and day by day, and compares both with the oracle.
+async fn compare(
+    storage: Storage,
+    column_zone: &str,
+    zone: &str,
+    from: jiff::civil::Date,
+    to: jiff::civil::Date,
+) {
+    let calendar = Calendar::new(zone).unwrap();
+    let days = calendar.days(from, to);
+    let (Storage::Postgres(format) | Storage::Sqlite(format)) = storage;
+    let mut things = things(&days, 42);
+    if format == TimeFormat::Date {
+        // A date column names reporting days, and a skipped date is none.
+        let zone = TimeZone::get(column_zone).unwrap();
+        let happened = |instant: Timestamp| calendar.bounds(instant.to_zoned(zone.clone()).date()).is_some();
+        things.retain(|thing| happened(thing.at) && thing.gone.is_none_or(happened));
+    }
+    for (indexed, soft) in [(true, false), (false, true), (true, true), (false, false)] {
+        let subject = subject(storage, column_zone, &calendar, &things, indexed, soft).await;
+        let sources: Sources = BTreeMap::from([("things".to_owned(), subject.source.clone())]);
+        let schema = subject.platform.inspect().await.unwrap();
+        assert_eq!(schema.table(None, "things").unwrap().column("at").unwrap().indexed, indexed);
+        let mut cut = subject.platform.open_cut().await.unwrap();
+        let oracle = Oracle { things: &things, format, zone: TimeZone::get(column_zone).unwrap(), soft };
+        for readings in [readings(), many_readings()] {
+            let together = cut.read(&schema, &sources, &readings, &days).await.unwrap();
+            for (reading, answer) in readings.iter().zip(&together) {
+                let expected: Vec<_> =
+                    days.iter().map(|day| oracle.answer(reading, day, &calendar)).collect();
+                assert_eq!(
+                    answer.as_ref().unwrap(),
+                    &expected,
+                    "{storage:?} {zone} indexed {indexed} soft {soft} {reading:?}"
+                );
+            }
+            for (index, day) in days.iter().enumerate() {
+                let alone = cut.read(&schema, &sources, &readings, std::slice::from_ref(day)).await.unwrap();
+                for (reading, (alone, together)) in readings.iter().zip(alone.iter().zip(&together)) {
+                    assert_eq!(
+                        alone.as_ref().unwrap()[0],
+                        together.as_ref().unwrap()[index],
+                        "{storage:?} {zone} {} {reading:?}",
+                        day.date
+                    );
+                }
+            }
+        }
+        let earliest = cut.earliest(&subject.source).await.unwrap().unwrap();
+        let first = things.iter().map(|thing| thing.at).min().unwrap();
+        let apart = earliest.duration_since(first).as_secs().abs();
+        assert!(
+            apart <= if format == TimeFormat::Date { 50 * 3600 } else { 1 },
+            "{storage:?}: {earliest} is not {first}"
+        );
+    }
+}
+
+type YearMonthDay = (i16, i8, i8);
+
+/// Zones and ranges with days of 23, 24, 24.5, 25 and no hours.
+const RANGES: [(&str, YearMonthDay, YearMonthDay); 6] = [
+    ("Europe/Berlin", (2025, 3, 28), (2025, 4, 1)),
+    ("Europe/Berlin", (2025, 10, 24), (2025, 10, 28)),
+    ("America/Los_Angeles", (2025, 11, 1), (2025, 11, 4)),
+    ("Asia/Kolkata", (2025, 1, 1), (2025, 1, 3)),
+    ("Australia/Lord_Howe", (2025, 4, 4), (2025, 4, 8)),
+    ("Pacific/Apia", (2011, 12, 28), (2012, 1, 2)),
+];
+
+async fn compare_everywhere(storage: Storage) {
+    for (zone, from, to) in RANGES {
+        compare(storage, "UTC", zone, date(from.0, from.1, from.2), date(to.0, to.1, to.2)).await;
+    }
+}
+
+macro_rules! formats {
+    ($($name:ident: $storage:expr;)*) => {$(
+        #[tokio::test]
+        async fn $name() {
+            compare_everywhere($storage).await;
+        }
+    )*};
+}
+
+formats! {
+    postgres_timestamptz_is_right_to_the_row: Storage::Postgres(TimeFormat::Timestamptz);
+    postgres_timestamp_is_right_to_the_row: Storage::Postgres(TimeFormat::Timestamp);
+    postgres_date_is_right_to_the_row: Storage::Postgres(TimeFormat::Date);
+    postgres_unix_millis_is_right_to_the_row: Storage::Postgres(TimeFormat::UnixMillis);
+    sqlite_iso_is_right_to_the_row: Storage::Sqlite(TimeFormat::Iso);
+    sqlite_iso_utc_is_right_to_the_row: Storage::Sqlite(TimeFormat::IsoUtc);
+    sqlite_iso_utc_t_is_right_to_the_row: Storage::Sqlite(TimeFormat::IsoUtcT);
+    sqlite_date_is_right_to_the_row: Storage::Sqlite(TimeFormat::Date);
+    sqlite_unix_seconds_is_right_to_the_row: Storage::Sqlite(TimeFormat::UnixSeconds);
+    sqlite_unix_millis_is_right_to_the_row: Storage::Sqlite(TimeFormat::UnixMillis);
+}
+
+/// A column in local time is read in its own zone; here it is the reporting zone's too, across both changes of the year.
+#[tokio::test]
+async fn a_timestamp_in_local_time_is_read_in_its_zone() {
+    compare(
+        Storage::Postgres(TimeFormat::Timestamp),
+        "Asia/Kolkata",
+        "Europe/Berlin",
+        date(2025, 3, 28),
+        date(2025, 4, 1),
+    )
+    .await;
+    compare(
+        Storage::Sqlite(TimeFormat::IsoUtc),
+        "Asia/Kolkata",
+        "Asia/Kolkata",
+        date(2025, 3, 28),
+        date(2025, 4, 1),
+    )
+    .await;
+}

@@ -1,0 +1,12 @@
+//! What the platform layer reads is compared, row for row, with a naive count over the same rows in Rust.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod columns;
+mod cuts;
+mod formats;
+mod oracle;
+mod subject;
+#[path = "../support/mod.rs"]
+mod support;
+mod values;

@@ -1,0 +1,152 @@
+//! Values at the edges of what a database can hold: numbers, labels, types that are mixed.
+
+use std::collections::BTreeMap;
+
+use daymark::{
+    metric::{
+        Calendar, Condition, Decimal, Filter, Literal, Phase, QueryShape, Reading, Tally, Test, TimeFormat,
+    },
+    platform,
+};
+use jiff::civil::date;
+use sqlx::{AssertSqlSafe, Connection};
+
+use crate::subject::{Storage, options, rows, small, source};
+
+/// A SQLite platform of one table `things (at, gone, label, x)` with rows of 2025-01-01, and everything read of that day.
+async fn of_one_day(
+    table: &str,
+    rows_sql: &str,
+    readings: &[Reading],
+) -> Vec<Result<Vec<Tally>, daymark::database::Fault>> {
+    let file = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", file.path().join("platform.db").display());
+    let mut connection = sqlx::SqliteConnection::connect(&format!("{url}?mode=rwc")).await.unwrap();
+    let sql = format!("CREATE TABLE things ({table}); INSERT INTO things VALUES {rows_sql};");
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    let calendar = Calendar::utc();
+    let platform = platform::open(&url.parse().unwrap(), options(&calendar));
+    let sources = BTreeMap::from([("things".to_owned(), source(TimeFormat::IsoUtc, "UTC", false))]);
+    let schema = platform.inspect().await.unwrap();
+    let days = calendar.days(date(2025, 1, 1), date(2025, 1, 1));
+    platform.open_cut().await.unwrap().read(&schema, &sources, readings, &days).await.unwrap()
+}
+
+async fn moments_of(values: &[&str]) -> Result<Vec<Tally>, daymark::database::Fault> {
+    let rows_sql: Vec<_> = values.iter().map(|value| format!("('2025-01-01 12:00:00', {value})")).collect();
+    let reading = Reading::Moments { rows: rows(Filter::default()), column: "x".to_owned() };
+    of_one_day("at TEXT, x NUMERIC", &rows_sql.join(", "), &[reading]).await.remove(0)
+}
+
+#[tokio::test]
+async fn sqlite_squares_neither_overflow_nor_cancel_out() {
+    // A thousand files of about 100 MB: the sum of their squares is beyond 64 bits.
+    let large: Vec<String> = (0..1000).map(|n| (100_000_000 + n * 1000).to_string()).collect();
+    let large: Vec<&str> = large.iter().map(String::as_str).collect();
+    let Tally::Moments(moments) = moments_of(&large).await.unwrap().remove(0) else { panic!() };
+    assert_eq!(moments.mean().unwrap().to_string(), "100499500");
+    assert!(
+        moments.std_deviation().unwrap().to_string().starts_with("288819.4"),
+        "{:?}",
+        moments.std_deviation()
+    );
+    // Small differences between large floats.
+    let Tally::Moments(moments) =
+        moments_of(&["50000000.25", "50000000.5", "50000000.75"]).await.unwrap().remove(0)
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (moments.mean().unwrap().to_string(), moments.std_deviation().unwrap().to_string()),
+        ("50000000.5".to_owned(), "0.25".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn sqlite_text_is_no_number_and_infinity_is_refused() {
+    let Tally::Moments(moments) = moments_of(&["10", "'n/a'", "''", "NULL"]).await.unwrap().remove(0) else {
+        panic!()
+    };
+    assert_eq!((moments.count, moments.mean().unwrap()), (1, Decimal::from(10)));
+    assert!(moments_of(&["1", "9e999"]).await.unwrap_err().message.contains("Infinity"));
+}
+
+#[tokio::test]
+async fn labels_are_exact_bounded_and_may_be_blobs() {
+    let reading = Reading::Labels {
+        rows: rows(Filter::default()),
+        column: "label".to_owned(),
+        phase: Phase::Created,
+        top: 9,
+    };
+    let long = "x".repeat(5000);
+    let rows_sql = ["'rock'", "'Rock'", "'rock'", "x'00ff'", &format!("'{long}'")]
+        .map(|label| format!("('2025-01-01 12:00:00', {label})"));
+    let tallies =
+        of_one_day("at TEXT, label TEXT COLLATE NOCASE", &rows_sql.join(", "), &[reading]).await.remove(0);
+    let Tally::Labels(labels) = &tallies.unwrap()[0] else { panic!() };
+    let named: Vec<_> = labels.top.iter().map(|(label, count)| (label.as_str(), count.to_string())).collect();
+    let expected = [("rock", "2"), ("00FF", "1"), ("Rock", "1"), (&long[..200], "1")];
+    assert_eq!(named, expected.map(|(label, count)| (label, count.to_owned())));
+}
+
+/// Read together, rows are counted by what the filters can tell apart; read alone, by each filter. Values are of every
+/// type, in columns of every affinity and with a collation.
+#[tokio::test]
+async fn sqlite_counts_by_many_filters_what_it_counts_by_each() {
+    let values = ["'a'", "'A'", "'b'", "'1'", "1", "1.0", "0", "2.5", "-3", "''", "x'61'", "NULL"];
+    let rows_sql: Vec<_> = values
+        .iter()
+        .flat_map(|x| values.map(|y| format!("('2025-01-01 12:00:00', {x}, {y}, {y}, {x})")))
+        .collect();
+    let columns = "at TEXT, folded TEXT COLLATE NOCASE, number NUMERIC, anything, seconds INTEGER";
+    let text = |text: &str| Literal::Text(text.to_owned());
+    let number = |text: &str| Literal::Number(text.parse().unwrap());
+    let tests = [
+        Test::Equals(text("a")),
+        Test::Equals(number("1")),
+        Test::Equals(Literal::Boolean(false)),
+        Test::NotEquals(text("A")),
+        Test::In(vec![text("b"), number("2.5")]),
+        Test::NotIn(vec![text("1"), text("a")]),
+        Test::LessThan(number("1")),
+        Test::AtMost(number("1")),
+        Test::GreaterThan(text("a")),
+        Test::AtLeast(text("b")),
+        Test::IsNull(true),
+        Test::IsNull(false),
+    ];
+    let all = [("folded", "number"), ("number", "anything"), ("anything", "folded")];
+    for (first, second) in all {
+        let condition =
+            |column: &str, test: &Test| Condition { column: column.to_owned(), test: test.clone() };
+        let pairs = tests.iter().zip(tests.iter().cycle().skip(5));
+        let filters = pairs.map(|(x, y)| Filter(vec![condition(first, x), condition(second, y)]));
+        let ones = tests.iter().map(|test| Filter(vec![condition(first, test)]));
+        let readings: Vec<_> = filters
+            .chain(ones)
+            .flat_map(|filter| {
+                [
+                    Reading::Count { rows: rows(filter.clone()), phase: Phase::Existing },
+                    Reading::Moments { rows: rows(filter), column: "seconds".to_owned() },
+                ]
+            })
+            .collect();
+        let together = of_one_day(columns, &rows_sql.join(", "), &readings).await;
+        for (reading, tallies) in readings.iter().zip(together) {
+            let alone = of_one_day(columns, &rows_sql.join(", "), std::slice::from_ref(reading)).await;
+            assert_eq!(tallies.unwrap(), alone.into_iter().next().unwrap().unwrap(), "{reading:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nan_is_refused() {
+    let (subject, days, sources) = small(Storage::Postgres(TimeFormat::Timestamptz)).await;
+    let schema = subject.platform.inspect().await.unwrap();
+    let readings =
+        [Reading::Query { sql: "SELECT 'NaN'::numeric AS value".to_owned(), shape: QueryShape::Value }];
+    let answers =
+        subject.platform.open_cut().await.unwrap().read(&schema, &sources, &readings, &days).await.unwrap();
+    assert!(answers[0].as_ref().unwrap_err().message.contains("`NaN` is not a finite"));
+}
