@@ -11,23 +11,21 @@ use crate::{
     store::{Store, StoreError},
 };
 
+type Read = Result<Arc<Catalogue>, StoreError>;
+
 #[derive(Default)]
 pub struct KeptCatalogue {
     /// What was read last while there was a marker, and the marker from before that.
     kept: Mutex<Option<(u64, Arc<Catalogue>)>>,
     /// How many times reading has begun.
     begun: AtomicU64,
-    /// What was read last, and how many times reading had begun then; locked while it is read.
-    last: tokio::sync::Mutex<Option<(u64, Arc<Catalogue>)>>,
+    /// What came of it the last time, and how many times reading had begun then; locked while it is read.
+    last: tokio::sync::Mutex<Option<(u64, Read)>>,
 }
 
 impl KeptCatalogue {
     /// The definitions. `marker` asks what the store's watch says now.
-    pub async fn get(
-        &self,
-        marker: impl Fn() -> Option<u64>,
-        store: &dyn Store,
-    ) -> Result<Arc<Catalogue>, StoreError> {
+    pub async fn get(&self, marker: impl Fn() -> Option<u64>, store: &dyn Store) -> Read {
         match self.kept(marker()) {
             Some(catalogue) => Ok(catalogue),
             None => self.read(marker, store, true).await,
@@ -35,38 +33,30 @@ impl KeptCatalogue {
     }
 
     /// The definitions as they are now or later, whatever the store's watch says.
-    pub async fn fresh(
-        &self,
-        marker: impl Fn() -> Option<u64>,
-        store: &dyn Store,
-    ) -> Result<Arc<Catalogue>, StoreError> {
+    pub async fn fresh(&self, marker: impl Fn() -> Option<u64>, store: &dyn Store) -> Read {
         self.read(marker, store, false).await
     }
 
-    async fn read(
-        &self,
-        marker: impl Fn() -> Option<u64>,
-        store: &dyn Store,
-        may_be_kept: bool,
-    ) -> Result<Arc<Catalogue>, StoreError> {
+    async fn read(&self, marker: impl Fn() -> Option<u64>, store: &dyn Store, may_be_kept: bool) -> Read {
         let arrived = self.begun.load(Ordering::Acquire);
         let mut last = self.last.lock().await;
-        if let Some((begun, catalogue)) = last.as_ref()
+        // A failure too: where the store is away, finding that out one after the other would take for ever.
+        if let Some((begun, read)) = last.as_ref()
             && *begun > arrived
         {
-            return Ok(Arc::clone(catalogue));
+            return read.clone();
         }
         let marker = marker();
         if may_be_kept && let Some(catalogue) = self.kept(marker) {
             return Ok(catalogue);
         }
         let begun = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
-        let catalogue = Arc::new(Catalogue::load(store).await?);
-        *last = Some((begun, Arc::clone(&catalogue)));
-        if let Some(marker) = marker {
-            *self.lock() = Some((marker, Arc::clone(&catalogue)));
+        let read = Catalogue::load(store).await.map(Arc::new);
+        *last = Some((begun, read.clone()));
+        if let (Some(marker), Ok(catalogue)) = (marker, &read) {
+            *self.lock() = Some((marker, Arc::clone(catalogue)));
         }
-        Ok(catalogue)
+        read
     }
 
     /// What is kept, if nothing can have changed since.
@@ -89,20 +79,24 @@ mod tests {
 
     use super::*;
     use crate::{
-        database::{DatabaseUrl, RetryPolicy},
+        database::RetryPolicy,
         store::{self, StoreOptions},
     };
 
     async fn empty_store(directory: &tempfile::TempDir) -> Arc<dyn Store> {
+        let store = at(&format!("sqlite:{}", directory.path().join("store.db").display()));
+        store.migrate().await.unwrap();
+        store
+    }
+
+    fn at(url: &str) -> Arc<dyn Store> {
         let options = StoreOptions {
             tenant: "default".to_owned(),
             schema: store::DEFAULT_SCHEMA.to_owned(),
             retry: RetryPolicy { retries: 0, initial_delay: Duration::ZERO },
             statement_timeout: None,
         };
-        let store = store::open(&DatabaseUrl::Sqlite(directory.path().join("store.db")), options);
-        store.migrate().await.unwrap();
-        store
+        store::open(&url.parse().unwrap(), options)
     }
 
     #[tokio::test]
@@ -119,6 +113,16 @@ mod tests {
         assert_eq!(times(Some(1)).await, 1);
         // Whoever came when it had begun already may not take that: something may have changed before.
         assert_eq!(times(None).await, 2);
+    }
+
+    #[tokio::test]
+    async fn many_at_once_fail_at_once() {
+        let (store, catalogue) = (at("postgres://postgres@127.0.0.1:1/nowhere"), KeptCatalogue::default());
+        for read in join_all((0..100).map(|_| catalogue.get(|| Some(1), store.as_ref()))).await {
+            read.unwrap_err();
+        }
+        let begun = catalogue.begun.load(Ordering::Relaxed);
+        assert!(begun < 10, "{begun} found out one after the other");
     }
 
     #[tokio::test]

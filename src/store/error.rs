@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::database::{Fault, FaultClass};
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     #[error("the store {location} is not migrated (pending: {}); run `daymark migrate`", pending.join(", "))]
     NotMigrated { location: String, pending: Vec<String> },
