@@ -162,9 +162,9 @@ async fn a_request_is_one_statement() {
     settings.http.cache = false;
     let site = Site::start(world, settings).await;
     // It is the cause of gaps, and asked about in the same statement.
-    let _held = a_run_at_work(&site).await;
+    let held = a_run_at_work(&site).await;
     let whole = "/api/v1/metrics?from=2025-01-01&to=2025-01-10&interval=day,week,month";
-    for path in [whole, "/api/v1/latest", "/api/v1/activity"] {
+    let mut statements_of_five = async |path| {
         // The first ones open connections, and read the definitions and the key.
         for _ in 0..5 {
             site.get(path).await;
@@ -173,8 +173,14 @@ async fn a_request_is_one_statement() {
         for _ in 0..5 {
             assert_eq!(site.get(path).await.status, 200);
         }
-        assert_eq!(executed(&mut session).await - before, 5, "{path}");
+        executed(&mut session).await - before
+    };
+    for path in [whole, "/api/v1/latest", "/api/v1/activity"] {
+        assert_eq!(statements_of_five(path).await, 5, "{path}");
     }
+    drop(held);
+    while site.get(whole).await.text().contains(r#""running""#) {}
+    assert_eq!(statements_of_five(whole).await, 10, "the second one makes sure that the run is dead");
 }
 
 /// Statements with parameters, as all of the store's are; not the note of when a key was used, which is taken beside the

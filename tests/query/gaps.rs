@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::archive::{Archive, definition, january};
 
-crate::on_both_stores!(every_gap_has_its_cause, looking_takes_no_lock, a_zero_is_no_gap);
+crate::on_both_stores!(every_gap_has_its_cause, looking_holds_nobody_up, a_zero_is_no_gap);
 
 fn shown(series: &Series) -> Vec<String> {
     let gap = |gap: &SeriesGap| {
@@ -76,7 +76,7 @@ async fn every_gap_has_its_cause(archive: Archive) {
     );
 }
 
-async fn looking_takes_no_lock(archive: Archive) {
+async fn looking_holds_nobody_up(archive: Archive) {
     let store = &archive.context.store;
     let cause = async || archive.one("mood", "day", january(7), january(7)).await.gaps[0].cause;
     let (name, run) =

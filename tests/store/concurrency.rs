@@ -120,7 +120,7 @@ async fn locks_exclude_and_are_released(fixture: Fixture) {
     assert_eq!(winners.into_iter().filter(|winner| winner.as_ref().unwrap().is_some()).count(), 1);
 }
 
-/// In whatever schema, and of its own tenant only. Looking creates nothing and takes nothing.
+/// In whatever schema, and of its own tenant only. Looking creates nothing and keeps nothing.
 async fn a_run_is_alive_while_its_lock_is_held(fixture: Fixture) {
     let fixture =
         if fixture.is_postgres() { Fixture::in_schema(r#"Day "mark"'s; $1"#).await } else { fixture };
