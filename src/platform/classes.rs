@@ -31,10 +31,7 @@ pub fn class<'a>(filters: impl IntoIterator<Item = &'a Filter>) -> Option<String
     // The digits of a number whose base differs from digit to digit; 40 comparisons make it 2^40 at most.
     let (mut weight, mut terms) = (1u64, Vec::new());
     for (name, column) in &columns {
-        for (digit, base) in column.digits(name) {
-            terms.push(format!("{digit} * {weight}"));
-            weight *= base;
-        }
+        terms.extend(column.digits(name, &mut weight));
     }
     (!terms.is_empty()).then(|| terms.join(" + "))
 }
@@ -62,18 +59,26 @@ impl<'a> Comparisons<'a> {
         }
     }
 
-    /// Expressions, and how many values each can have. Values that equal the same literal equal the same literals.
-    fn digits(&self, column: &str) -> Vec<(String, u64)> {
+    /// Expressions of digits times their weights; `weight` is left at that of the next digit. Values that equal the same
+    /// literal equal the same literals.
+    fn digits(&self, column: &str, weight: &mut u64) -> Vec<String> {
         let mut digits = Vec::new();
         if !self.literals.is_empty() {
             let name = Dialect::Sqlite.name(column);
+            // Weighed here rather than in a product, which would be made for every row.
             let numbered = self.literals.iter().zip(1..);
             let cases: Vec<_> = numbered
-                .map(|(literal, number)| format!("WHEN {} THEN {number}", Dialect::Sqlite.literal(literal)))
+                .map(|(literal, digit)| {
+                    format!("WHEN {} THEN {}", Dialect::Sqlite.literal(literal), digit * *weight)
+                })
                 .collect();
-            digits.push((format!("CASE {name} {} ELSE 0 END", cases.join(" ")), cases.len() as u64 + 1));
+            digits.push(format!("CASE {name} {} ELSE 0 END", cases.join(" ")));
+            *weight *= cases.len() as u64 + 1;
         }
-        digits.extend(self.others.iter().map(|condition| (format!("({condition})"), 2)));
+        for condition in &self.others {
+            digits.push(format!("({condition}) * {weight}"));
+            *weight *= 2;
+        }
         digits
     }
 }
