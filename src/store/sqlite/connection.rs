@@ -48,7 +48,7 @@ pub(super) fn options(path: &Path, durability: Durability) -> SqliteConnectOptio
         })
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
-        // Journals of single statements; each writes a thousand records at most.
+        // Journals of single statements; each writes a few records.
         .pragma("temp_store", "memory")
         .row_buffer_size(ROW_BUFFER)
         .collation(DECIMAL_COLLATION, compare_decimals)

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashSet};
 
 use jiff::civil::Date;
 use serde::Serialize;
-use serde_json::Value;
 use sqlx::{
     AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection, query_builder::Separated, sqlite::SqliteRow,
     types::Json,
@@ -17,8 +16,10 @@ use crate::{
     store::{Finish, RecordedDays, StoreError, row},
 };
 
-/// How many records one statement writes: of eleven parameters each, of which SQLite takes 32,766.
-const BATCH: usize = 1000;
+/// How many records one statement writes. The statement of a full batch is kept by its connection, so that a backfill has
+/// it parsed once; that of what remains is not, as there may be one of every length.
+const BATCH: usize = 50;
+
 
 const COLUMNS: &str = "
     metric_date, metric_type, metric_category, daily_metrics.value, metadata, provenance, definition_version, collection_id,
@@ -76,7 +77,8 @@ impl SqliteStore {
         let mut insert = QueryBuilder::<Sqlite>::new(before);
         insert.push_values(batch, |values, record| self.push_record(values, record));
         insert.push(after);
-        let inserted = insert.build().persistent(false).execute(&mut *connection).await?;
+        let is_kept = batch.len() == BATCH;
+        let inserted = insert.build().persistent(is_kept).execute(&mut *connection).await?;
         if inserted.rows_affected() == batch.len() as u64 {
             return Ok(batch.iter().map(|record| (record.metric_date, record.key.clone())).collect());
         }
@@ -100,7 +102,7 @@ impl SqliteStore {
             .push_bind(record.key.metric_type.name())
             .push_bind(record.key.category.clone())
             .push_bind(record.value.to_string())
-            .push_bind(Value::Object(record.metadata.clone()).to_string())
+            .push_bind(Json(&record.metadata))
             .push_bind(record.provenance.name())
             .push_bind(record.definition_version)
             .push_bind(record.collection_id.to_string())
