@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use jiff::civil::Date;
-use serde::Serialize;
+use jiff::{Timestamp, civil::Date};
+use serde::{Deserialize, Serialize};
 use sqlx::{
     AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection, query_builder::Separated, sqlite::SqliteRow,
     types::Json,
@@ -20,10 +20,6 @@ use crate::{
 /// it parsed once; that of what remains is not, as there may be one of every length.
 const BATCH: usize = 50;
 
-
-const COLUMNS: &str = "
-    metric_date, metric_type, metric_category, daily_metrics.value, metadata, provenance, definition_version, collection_id,
-    collection_timestamp";
 /// CROSS JOIN makes SQLite read the wanted categories alone, from the primary key, if the date does not tempt it: by
 /// itself it would read every record of the days.
 const OF_CATEGORIES: &str = "
@@ -119,20 +115,27 @@ impl SqliteStore {
             Some(_) => (OF_CATEGORIES, "+metric_date"),
             None => ("daily_metrics", "metric_date"),
         };
+        // A row a metric: every row changes threads.
         let select = format!(
-            "SELECT {COLUMNS} FROM {tables}
+            "SELECT metric_type, metric_category, json_group_array(json_array(
+                 metric_date, daily_metrics.value, metadata, provenance, definition_version, collection_id,
+                 collection_timestamp)) AS days
+             FROM {tables}
              WHERE tenant_id = ?1 AND {date} BETWEEN ?2 AND ?3
-             ORDER BY metric_date, metric_category, metric_type"
+             GROUP BY metric_category, metric_type"
         );
-        sqlx::query(AssertSqlSafe(select))
+        let metrics = sqlx::query(AssertSqlSafe(select))
             .bind(&self.tenant)
             .bind(from.to_string())
             .bind(to.to_string())
             .bind(categories.map(Json))
-            .try_map(|columns: SqliteRow| record(&columns))
+            .try_map(|columns: SqliteRow| packed_records(&columns))
             .fetch_all(self.pool().await?)
             .await
-            .map_err(|error| self.failed(error))
+            .map_err(|error| self.failed(error))?;
+        let mut records: Vec<_> = metrics.into_iter().flatten().collect();
+        records.sort_by(|one, other| in_order(one).cmp(&in_order(other)));
+        Ok(records)
     }
 
     pub(super) async fn recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
@@ -208,6 +211,37 @@ impl<'a> Offered<'a> {
             collection_id: record.collection_id,
         }
     }
+}
+
+/// A record of a metric, as `records` packs it.
+#[derive(Deserialize)]
+struct PackedRecord(Date, String, String, String, i32, Uuid, Timestamp);
+
+fn packed_records(columns: &SqliteRow) -> Result<Vec<Record>, sqlx::Error> {
+    let key = row::metric_key(columns)?;
+    let Json(days): Json<Vec<PackedRecord>> = columns.try_get("days")?;
+    days.into_iter().map(|day| day.unpacked(&key)).collect()
+}
+
+impl PackedRecord {
+    fn unpacked(self, key: &MetricKey) -> Result<Record, sqlx::Error> {
+        let Self(metric_date, value, metadata, provenance, definition_version, collection_id, cut_at) = self;
+        Ok(Record {
+            metric_date,
+            key: key.clone(),
+            value: value.parse().map_err(|error| row::undecodable("value", error))?,
+            metadata: serde_json::from_str(&metadata).map_err(|error| row::undecodable("metadata", error))?,
+            provenance: Provenance::from_name(&provenance)
+                .ok_or_else(|| row::undecodable("provenance", format!("`{provenance}` is no known word")))?,
+            definition_version,
+            collection_id,
+            collection_timestamp: cut_at,
+        })
+    }
+}
+
+fn in_order(record: &Record) -> (Date, &str, &str) {
+    (record.metric_date, &record.key.category, record.key.metric_type.name())
 }
 
 fn dates(columns: &SqliteRow) -> Result<BTreeSet<Date>, sqlx::Error> {
