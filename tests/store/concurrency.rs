@@ -1,13 +1,16 @@
 //! Several processes at once: here, several stores that share nothing but the database.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use daymark::{
-    metric::MetricKey,
+    metric::{MetricKey, Record},
     store::{LockName, NewRun, RunKind, RunStatus, SeriesQuestion, Store, StoreError},
 };
 use futures_util::future::join_all;
-use jiff::civil::{Date, date};
+use jiff::{
+    ToSpan,
+    civil::{Date, date},
+};
 
 use crate::fixture::{Fixture, day, decimal, finish, new_run, record};
 
@@ -21,6 +24,7 @@ crate::on_both_stores!(
     a_run_is_alive_while_its_lock_is_held,
     a_run_that_was_closed_cannot_be_finished,
     a_commit_may_be_repeated,
+    a_commit_of_many_records_leaves_out_those_that_are_there,
 );
 
 async fn eight_may_migrate_at_once(fixture: Fixture) {
@@ -196,6 +200,33 @@ async fn a_commit_may_be_repeated(fixture: Fixture) {
     let twice = [record(run, day(3), "7"), record(run, day(3), "8")];
     assert_eq!(fixture.store.commit(&twice, None).await.unwrap().len(), 1);
     assert!(fixture.store.commit(&[], None).await.unwrap().is_empty());
+}
+
+/// More records than one statement writes, and not a multiple of that.
+async fn a_commit_of_many_records_leaves_out_those_that_are_there(fixture: Fixture) {
+    let run = fixture.ready().await;
+    let dates: Vec<_> = date(2024, 9, 1).series(1.day()).take(120).collect();
+    let records: Vec<_> = dates.iter().zip(1..).map(|(date, n)| record(run, *date, &n.to_string())).collect();
+    let there = [record(run, dates[10], "0.1"), record(run, dates[119], "0.2")];
+    fixture.store.commit(&there, Some(&finish(run))).await.unwrap();
+
+    let later = new_run(dates[0]);
+    fixture.store.start_run(&later).await.unwrap();
+    let offered: Vec<_> =
+        records.iter().cloned().map(|record| Record { collection_id: later.id, ..record }).collect();
+    let written = fixture.store.commit(&offered, None).await.unwrap();
+    let expected: Vec<_> = offered.iter().map(|record| (record.metric_date, record.key.clone())).collect();
+    let is_new = |(date, _): &&(Date, MetricKey)| *date != dates[10] && *date != dates[119];
+    assert_eq!(
+        BTreeSet::from_iter(&written),
+        expected.iter().filter(is_new).collect::<BTreeSet<_>>(),
+        "the first write wins"
+    );
+
+    let kept = fixture.store.records(dates[0], dates[119], None).await.unwrap();
+    let mut wanted = offered;
+    (wanted[10], wanted[119]) = (there[0].clone(), there[1].clone());
+    assert_eq!(kept, wanted);
 }
 
 #[tokio::test]
