@@ -18,7 +18,7 @@ use crate::{
 const SCHEMA_MAX_AGE: SignedDuration = SignedDuration::from_mins(10);
 /// Somebody waits for the answer, and without it they are a reader.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// The server does not wait longer for a look at the platform's tables before it starts.
+/// For a look at the platform's tables. The server waits for the first one before it starts.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Each question takes a connection of the platform's; the platform has other things to do.
 const MAX_QUESTIONS_AT_ONCE: usize = 2;
@@ -122,7 +122,9 @@ impl Tables {
     }
 
     async fn look(self: Arc<Self>, turn: OwnedMutexGuard<()>, now: Timestamp) -> Result<Arc<Schema>, Fault> {
-        let schema = self.platform.inspect().await.map(Arc::new);
+        // A connection whose other end vanished would hold the turn for ever.
+        let looking = tokio::time::timeout(PREPARE_TIMEOUT, self.platform.inspect()).await;
+        let schema = looking.unwrap_or_else(|_| Err(late(PREPARE_TIMEOUT))).map(Arc::new);
         if let Ok(schema) = &schema {
             *self.lock() = Some((Arc::clone(schema), now));
         }

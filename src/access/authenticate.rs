@@ -24,6 +24,9 @@ const TOKEN_REMEMBERED: SignedDuration = SignedDuration::from_mins(5);
 const ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_mins(1);
 /// When the platform did not answer.
 const NO_ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_secs(10);
+/// Whoever waited while a text could not be looked at is told the same, and so is whoever comes this soon after: one look
+/// may take seconds when the store is away, and many would wait for each other.
+const UNAVAILABLE_REMEMBERED: SignedDuration = SignedDuration::from_millis(500);
 /// So long a text is refused again without being looked at again.
 const REFUSAL_REMEMBERED: SignedDuration = SignedDuration::from_secs(5);
 /// Genuine ones, and as many refused ones. Some hundred bytes each.
@@ -197,8 +200,11 @@ impl Access {
             // Keys that are replaced meanwhile make the verdict worthless.
             let generation = self.tokens.generation();
             let verdict = self.look_at(text, now).await;
-            if let Err(failure @ (Failure::Wrong(_) | Failure::Stale(_))) = &verdict {
-                let until = later(now, REFUSAL_REMEMBERED);
+            if let Err(failure) = &verdict {
+                let until = match failure {
+                    Failure::Wrong(_) | Failure::Stale(_) => later(now, REFUSAL_REMEMBERED),
+                    Failure::Unavailable(_) => later(self.clock.now(), UNAVAILABLE_REMEMBERED),
+                };
                 let refused = Refused { failure: failure.clone(), until, generation };
                 self.refused.insert(hash, Arc::new(refused)).await;
             }

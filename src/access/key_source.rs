@@ -47,7 +47,15 @@ fn roots() -> Result<RootCerts, String> {
     let native = rustls_native_certs::load_native_certs();
     match (native.certs.as_slice(), native.errors.first()) {
         ([], Some(error)) => Err(format!("no certificate authority can be read: {error}")),
+        ([], None) if names_authorities() => {
+            Err("SSL_CERT_FILE or SSL_CERT_DIR has no certificate authority".to_owned())
+        }
         ([], None) => Ok(RootCerts::WebPki),
         (certs, _) => Ok(certs.iter().map(|der| Certificate::from_der(der).to_owned()).into()),
     }
+}
+
+/// Whether somebody chose whom to trust: nobody else is trusted instead.
+fn names_authorities() -> bool {
+    ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some())
 }

@@ -47,14 +47,16 @@ impl Uses {
 
     /// Writes what was noted. What cannot be written, or is given up on the way, stays for the next time.
     pub async fn write(&self, store: &dyn Store, now: Timestamp) {
-        let uses: Vec<_> = self.lock().keys.iter().map(|(key, at)| (*key, *at)).collect();
+        let mut uses: Vec<_> = self.lock().keys.iter().map(|(key, at)| (*key, *at)).collect();
+        // In one order on every server, so that none waits for another's rows while that waits for its own.
+        uses.sort_unstable();
         if uses.is_empty() {
             return;
         }
         let outcome = store.touch_api_keys(&uses).await;
         let mut unwritten = self.lock();
         match outcome {
-            Ok(()) => unwritten.keys.retain(|key, at| !uses.contains(&(*key, *at))),
+            Ok(()) => unwritten.keys.retain(|key, at| uses.binary_search(&(*key, *at)).is_err()),
             Err(error) if self.cannot_write.is_due(now) => {
                 tracing::warn!(%error, "when API keys are used cannot be written");
             }

@@ -1,8 +1,19 @@
 //! Who fails again and again has to wait; others do not.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use daymark::access::{Access, Credentials, Denied, KeyRequest, Role, create_key, revoke_key};
+use daymark::{
+    access::{Access, Credentials, Denied, KeyRequest, Role, create_key, revoke_key},
+    database::RetryPolicy,
+    store::{StoreOptions, open},
+};
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::world::{HOME, Log, NOW_S, World, reason, show, show_from, token};
@@ -132,6 +143,36 @@ async fn that_credentials_cannot_be_checked_is_logged_every_ten_seconds_at_most(
         assert_eq!(log.text().matches("credentials cannot be checked").count(), lines);
         world.advance(10);
     }
+}
+
+#[tokio::test]
+async fn many_with_one_key_do_not_wait_for_each_other_when_the_store_does_not_answer() {
+    // Takes connections and says nothing.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://daymark@{}/daymark?sslmode=disable", silent.local_addr().unwrap());
+    let looks = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&looks);
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok(connection) = silent.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
+            open.push(connection);
+        }
+    });
+    let options = StoreOptions {
+        tenant: "default".to_owned(),
+        schema: "daymark".to_owned(),
+        retry: RetryPolicy { retries: 0, initial_delay: Duration::ZERO },
+        statement_timeout: None,
+    };
+    let world = World::new().await;
+    let key = world.key("dashboard", Role::Reader).await;
+    let world = World { store: open(&url.parse().unwrap(), options), ..world };
+    let access = world.access();
+    for outcome in join_all((0..10).map(|_| show(&access, key.text.reveal()))).await {
+        assert!(matches!(outcome, Err(Denied::Unavailable { .. })));
+    }
+    assert_eq!(looks.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
