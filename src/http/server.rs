@@ -27,6 +27,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often what was counted is summed up, so that it takes no more memory with every request, and what was noted of
 /// keys is written if it is time to.
 const UPKEEP: Duration = Duration::from_secs(5);
+/// For what is written when all requests are answered: when keys were used.
+const LAST_WRITE: Duration = Duration::from_secs(2);
 
 /// Who is at the other end of the connection.
 #[derive(Debug, Clone, Copy)]
@@ -93,7 +95,9 @@ impl Bound {
         }
         service.jobs.stop().await;
         upkeep.abort();
-        service.access.finish().await;
+        if tokio::time::timeout(LAST_WRITE, service.access.finish()).await.is_err() {
+            tracing::warn!("when API keys were used last could not be written in time");
+        }
     }
 }
 
@@ -141,6 +145,7 @@ async fn keep_up(service: Shared) {
     loop {
         tokio::time::sleep(UPKEEP).await;
         service.telemetry.keep_up();
-        service.access.keep_up().await;
+        // What is not written in time stays for the next time.
+        let _ = tokio::time::timeout(UPKEEP, service.access.keep_up()).await;
     }
 }
