@@ -103,7 +103,7 @@ pub struct Point {
     pub refused: Option<String>,
     /// Where it was asked for: sample size, numerator and denominator, or labels.
     #[schema(value_type = Option<HashMap<String, Value>>)]
-    pub metadata: Option<Map<String, Value>>,
+    pub metadata: Option<Box<Map<String, Value>>>,
 }
 
 impl Serialize for Point {

@@ -30,7 +30,7 @@ pub(super) struct Row {
     pub definition_version: Option<i32>,
     pub days_recorded: usize,
     pub days_due: usize,
-    pub metadata: Option<Map<String, Value>>,
+    pub metadata: Option<Box<Map<String, Value>>>,
 }
 
 impl Row {

@@ -51,7 +51,7 @@ pub(super) fn combine(days: &[RecordedDay]) -> Result<Rolled, String> {
         metadata.insert("denominator".to_owned(), size.to_json());
     }
     let mean = total.checked_div(&size).unwrap_or_default();
-    Ok(Rolled { metadata: Some(metadata), ..Rolled::of(mean) })
+    Ok(Rolled { metadata: Some(Box::new(metadata)), ..Rolled::of(mean) })
 }
 
 /// `None` for fewer than two samples, and where a day of several samples does not say how they deviate.

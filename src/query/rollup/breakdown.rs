@@ -35,7 +35,7 @@ pub(super) fn merge(days: &[RecordedDay]) -> Result<Rolled, String> {
     let on_one_day = days.iter().map(|day| day.value.decimal()).max().unwrap_or_default();
     let distinct = Decimal::from(i64::try_from(labels.len()).unwrap_or(i64::MAX)).max(on_one_day);
     let metadata = merged(&labels, (&other_labels, &other_value), (&total, &unlabelled), lower_bound);
-    Ok(Rolled { metadata: Some(metadata), lower_bound, ..Rolled::of(distinct) })
+    Ok(Rolled { metadata: Some(Box::new(metadata)), lower_bound, ..Rolled::of(distinct) })
 }
 
 /// In the shape that records have.

@@ -42,7 +42,7 @@ pub(super) struct Rolled {
     pub value: Exact,
     /// The day that a last value is of.
     pub value_date: Option<Date>,
-    pub metadata: Option<Map<String, Value>>,
+    pub metadata: Option<Box<Map<String, Value>>>,
     /// Whether labels that were not recorded by name may make it more.
     pub lower_bound: bool,
 }

@@ -9,7 +9,7 @@ use crate::{metric::Decimal, store::RecordedDay};
 /// # Errors
 /// When there are none.
 pub(super) fn metadata(day: &RecordedDay) -> Result<&Map<String, Value>, String> {
-    day.metadata.as_ref().ok_or_else(|| format!("the record of {} has no metadata", day.date))
+    day.metadata.as_deref().ok_or_else(|| format!("the record of {} has no metadata", day.date))
 }
 
 /// The number `name` in the metadata of a day, if it is there.

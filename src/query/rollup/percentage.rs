@@ -21,5 +21,5 @@ pub(super) fn combine(days: &[RecordedDay]) -> Result<Rolled, String> {
     let mut metadata = Map::new();
     metadata.insert("numerator".to_owned(), numerator.to_json());
     metadata.insert("denominator".to_owned(), denominator.to_json());
-    Ok(Rolled { metadata: Some(metadata), ..Rolled::of(value) })
+    Ok(Rolled { metadata: Some(Box::new(metadata)), ..Rolled::of(value) })
 }

@@ -15,7 +15,7 @@ fn day(offset: usize, value: &Decimal, metadata: Map<String, Value>) -> Recorded
         value: value.into(),
         provenance: Provenance::Observed,
         definition_version: 1,
-        metadata: Some(metadata),
+        metadata: Some(Box::new(metadata)),
     }
 }
 
