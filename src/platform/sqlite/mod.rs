@@ -195,7 +195,7 @@ impl Session for SqliteSession {
 fn packed(sql: &str) -> String {
     format!(
         "WITH daymark_answers (daymark_id, daymark_values) AS (\n{sql}\n)\n\
-         SELECT group_concat(coalesce(daymark_id, '') || ' ' || daymark_values, char(10))\n\
+         SELECT group_concat(coalesce(daymark_id, '') || ' ' || coalesce(daymark_values, 'null'), char(10))\n\
          FROM (SELECT * FROM daymark_answers LIMIT {})",
         MAX_ANSWERS + 1
     )
