@@ -1,4 +1,5 @@
-// A load by wrk, which sends the next request on a connection as soon as the answer to the last one is there.
+// A load by wrk, which sends the next request on a connection when the answer to the last one is there: at once, or after a
+// while, as a reader does.
 
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -9,11 +10,11 @@ const SCRIPT = fileURLToPath(new URL("wrk.lua", import.meta.url));
 const run = promisify(execFile);
 
 /** Requests a second, the 99th percentile of their times, and processor time of the server (not of PostgreSQL). */
-export async function load({ name, server, url, headers }, { seconds, connections }) {
+export async function load({ name, server, url, headers }, { seconds, connections, thinkMs = 0 }) {
   const before = processorSeconds(server);
   const given = Object.entries(headers).flatMap(([header, value]) => ["-H", `${header}: ${value}`]);
   const words = ["--pdeathsig", "TERM", "--", "wrk", "-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "30s", "-s", SCRIPT, ...given, url];
-  const { stdout } = await run("setpriv", words);
+  const { stdout } = await run("setpriv", words, { env: { ...process.env, THINK_MS: String(thinkMs) } });
   const { requests, duration_us, p99_us, failed } = JSON.parse(stdout.trim().split("\n").pop());
   emptyLog(server);
   if (failed > 0 || requests === 0) throw new Error(`${name}: ${failed} of ${requests} requests failed\n${stdout}`);

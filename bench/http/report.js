@@ -11,7 +11,8 @@ const COMPARISONS = [
   { what: "365 days × 5, no cache", ours: "year", theirs: "yearPostgrest" },
   { what: "365 days × 5, no cache", ours: "year", theirs: "yearFastify" },
 ];
-/** Ours to theirs, at most. */
+const FIELDS = ["perSecond", "p99Ms", "pacedP99Ms", "processorUs"];
+/** Ours to theirs, at most, when clients wait between their requests: at full load it is the queue that is measured. */
 const P99_TARGET = 1;
 /** Memory at the end to memory when settled, at most. */
 const FLAT = 1.05;
@@ -26,13 +27,14 @@ const median = (values) => {
 export function report(sides, rounds, memories) {
   const figures = Object.entries(sides).map(([id, { name, bytes }]) => {
     const of = (field) => median(rounds.map((round) => round[id][field]));
-    return { id, name, bytes, perSecond: of("perSecond"), p99Ms: of("p99Ms"), processorUs: of("processorUs") };
+    const [perSecond, p99Ms, pacedP99Ms, processorUs] = FIELDS.map(of);
+    return { id, name, bytes, perSecond, p99Ms, pacedP99Ms, processorUs };
   });
   const comparisons = COMPARISONS.map(({ what, ours, theirs, target }) => {
     const ratio = (field) => median(rounds.map((round) => round[ours][field] / round[theirs][field]));
-    const [throughput, p99] = [ratio("perSecond"), ratio("p99Ms")];
-    const missed = { throughput: throughput < (target ?? 0), p99: target !== undefined && p99 > P99_TARGET };
-    return { what, ours, theirs, target: target ?? null, throughput, p99, missed };
+    const [throughput, p99, pacedP99] = [ratio("perSecond"), ratio("p99Ms"), ratio("pacedP99Ms")];
+    const missed = { throughput: throughput < (target ?? 0), p99: target !== undefined && pacedP99 > P99_TARGET };
+    return { what, ours, theirs, target: target ?? null, throughput, p99, pacedP99, missed };
   });
   const memory = memories.map((one) => ({ ...one, growth: one.after / one.settled, missed: one.after / one.settled > FLAT }));
   const processor = `${cpus().length} × ${cpus()[0].model.trim()}`;
@@ -42,21 +44,22 @@ export function report(sides, rounds, memories) {
 export function text({ processor, rounds, figures, comparisons, memory }) {
   const verdict = (missed) => (missed ? "MISSED" : "");
   const name = (id) => figures.find((figure) => figure.id === id).name;
-  const answers = figures.map(({ id, name, bytes, perSecond, p99Ms, processorUs }) => [
-    id.startsWith("year") ? "365 days × 5" : "30 days", name, bytes, perSecond.toFixed(0), p99Ms.toFixed(2), processorUs.toFixed(0),
+  const answers = figures.map(({ id, name, bytes, perSecond, p99Ms, pacedP99Ms, processorUs }) => [
+    id.startsWith("year") ? "365 days × 5" : "30 days", name, bytes, perSecond.toFixed(0), p99Ms.toFixed(2), pacedP99Ms.toFixed(2),
+    processorUs.toFixed(0),
   ]);
-  const compared = comparisons.map(({ what, theirs, target, throughput, p99, missed }) => [
+  const compared = comparisons.map(({ what, theirs, target, throughput, p99, pacedP99, missed }) => [
     what, name(theirs), throughput.toFixed(2), target === null ? "" : `≥ ${target} ${verdict(missed.throughput)}`,
-    p99.toFixed(2), target === null ? "" : `≤ ${P99_TARGET} ${verdict(missed.p99)}`,
+    pacedP99.toFixed(2), target === null ? "" : `≤ ${P99_TARGET} ${verdict(missed.p99)}`, p99.toFixed(2),
   ]);
   const resident = memory.map(({ name, before, settled, after, most, missed }) => [
     name, ...[before, settled, after, most].map((mib) => mib.toFixed(1)), `≤ ${FLAT} × settled ${verdict(missed)}`,
   ]);
   return [
     `HTTP, on ${processor}, medians of ${rounds} rounds`,
-    table(["answer", "by", "bytes", "requests/s", "p99 ms", "server's CPU µs/request"], answers),
+    table(["answer", "by", "bytes", "requests/s", "p99 ms full", "p99 ms paced", "server's CPU µs/request"], answers),
     "Daymark's figures by theirs, medians of the rounds' ratios",
-    table(["answer", "than", "requests/s", "target", "p99", "target"], compared),
+    table(["answer", "than", "requests/s", "target", "p99 paced", "target", "p99 full"], compared),
     `Resident memory of \`daymark serve\` in MiB, 200 connections for ${memory[0].seconds} s`,
     table(["30 days", "before", "settled", "after", "most", "target"], resident),
   ].join("\n\n");

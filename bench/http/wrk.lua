@@ -1,3 +1,11 @@
+-- Clients that wait between an answer and their next request: milliseconds on average, evenly spread from none to twice that.
+local think_ms = tonumber(os.getenv("THINK_MS") or "0")
+if think_ms > 0 then
+    function delay()
+        return math.random(0, 2 * think_ms)
+    end
+end
+
 -- Writes what a run came to as a line of JSON, after wrk's own words.
 function done(summary, latency)
     local errors = summary.errors
