@@ -13,7 +13,7 @@ use axum::{
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::Config;
 
-use super::{answer::Answer, api, problem::Problem, router::not_found, service::Shared};
+use super::{answer::Answer, api, problem::Problem, rest, router::not_found, service::Shared};
 
 static DOCUMENT: LazyLock<Result<Answer, Problem>> = LazyLock::new(|| Answer::json(&openapi()));
 
@@ -22,7 +22,9 @@ static PAGE: LazyLock<Arc<Config<'static>>> =
 
 /// The OpenAPI 3.1 document of the API, made from its handlers.
 pub fn openapi() -> OpenApi {
-    api::router().into_openapi()
+    let mut document = api::router().into_openapi();
+    rest::describe(&mut document);
+    document
 }
 
 /// The document as it is checked in and served.

@@ -228,6 +228,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/rest/v1/daily_metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Rows of daily_metrics */
+        get: operations["read_daily_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rest/v1/metric_collection_log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Rows of metric_collection_log */
+        get: operations["read_metric_collection_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rest/v1/metric_definitions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Rows of metric_definitions */
+        get: operations["read_metric_definitions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rest/v1/rpc/backfill_daily_metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Record the missing days of a range, and wait until it is done */
+        post: operations["backfill_daily_metrics"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rest/v1/rpc/collect_daily_metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Record a day, by default the last finished one, and wait until it is done */
+        post: operations["collect_daily_metrics"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -247,6 +332,20 @@ export interface components {
              */
             to?: string | null;
         };
+        /** @description The row that `backfill_daily_metrics` returns. */
+        Backfilled: {
+            dates_processed: number;
+            /**
+             * Format: date
+             * @description The last day that was recorded: the last finished one, where a later one was asked for.
+             */
+            end_date: string;
+            /** Format: int64 */
+            execution_time_ms: number;
+            metrics_already_recorded: number;
+            status: components["schemas"]["JobStatus"];
+            total_metrics: number;
+        };
         Change: {
             absolute: components["schemas"]["Decimal"];
             percent?: components["schemas"]["Decimal"] | null;
@@ -262,6 +361,16 @@ export interface components {
             date?: string | null;
             /** @description Only these metrics; by default all active ones. */
             metrics?: string[];
+        };
+        /** @description The row that `collect_daily_metrics` returns. */
+        Collected: {
+            /** Format: date */
+            collection_date: string;
+            /** Format: int64 */
+            execution_time_ms: number;
+            metrics_already_recorded: number;
+            metrics_collected: number;
+            status: components["schemas"]["JobStatus"];
         };
         /** @description An exact decimal, with every digit that is recorded: more than a float may hold. */
         Decimal: number;
@@ -488,6 +597,13 @@ export interface components {
             /** Format: date */
             to: string;
         };
+        /** @description What went wrong, as `{code, details, hint, message}`. Codes are PostgREST's own (`PGRST…`) or PostgreSQL's. */
+        RestError: {
+            code: string;
+            details?: string | null;
+            hint?: string | null;
+            message: string;
+        };
         /**
          * @description What becomes of the values of several days.
          * @enum {string}
@@ -615,6 +731,61 @@ export interface components {
             state: string;
             /** @description The IANA time zone whose days are recorded. */
             time_zone: string;
+        };
+        daily_metrics: {
+            /** Format: uuid */
+            collection_id?: string;
+            /** Format: date-time */
+            collection_timestamp?: string;
+            /** Format: date-time */
+            created_at?: string;
+            definition_version?: number;
+            /** Format: uuid */
+            id?: string;
+            metadata?: Record<string, never>;
+            metric_category?: string;
+            /** Format: date */
+            metric_date?: string;
+            metric_type?: string;
+            provenance?: string;
+            value?: number;
+        };
+        metric_collection_log: {
+            /** Format: date */
+            collection_date?: string;
+            /** Format: date */
+            collection_end_date?: string;
+            /** Format: date-time */
+            completed_at?: string | null;
+            /** Format: date-time */
+            created_at?: string;
+            error_details?: Record<string, never> | null;
+            error_message?: string | null;
+            host?: string;
+            /** Format: uuid */
+            id?: string;
+            kind?: string;
+            metrics_collected?: number;
+            process_id?: number;
+            /** Format: date-time */
+            started_at?: string;
+            status?: string;
+        };
+        metric_definitions: {
+            /** Format: date-time */
+            created_at?: string;
+            description?: string;
+            display_name?: string;
+            format_pattern?: string;
+            /** Format: uuid */
+            id?: string;
+            is_active?: boolean;
+            metric_category?: string;
+            metric_type?: string;
+            unit?: string;
+            /** Format: date-time */
+            updated_at?: string;
+            version?: number;
         };
     };
     responses: never;
@@ -1797,6 +1968,776 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_daily_metrics: {
+        parameters: {
+            query?: {
+                /** @description Columns, separated by commas: `value`, `day:metric_date` with another name, `value::text` */
+                select?: string;
+                /** @description Columns to sort by: `metric_date.desc,value.asc.nullslast` */
+                order?: string;
+                /** @description How many rows; 10000 at most */
+                limit?: string;
+                /** @description How many rows to leave out first */
+                offset?: string;
+                /** @description `(value.gt.5,value.is.null)` */
+                or?: string;
+                /** @description `(value.gt.5,value.lt.9)` */
+                and?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                id?: string;
+                /** @description `eq.2025-01-31`, `gte.2025-01-01`, `in.(2025-01-01,2025-01-02)`, and so on */
+                metric_date?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                metric_type?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                metric_category?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                value?: string;
+                /** @description `is.null` or `not.is.null` */
+                metadata?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                provenance?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                definition_version?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                collection_id?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                collection_timestamp?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                created_at?: string;
+            };
+            header?: {
+                /** @description Rows by their number: `0-24` */
+                Range?: string;
+                /** @description `count=exact` to have all rows counted, in `Content-Range` */
+                Prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rows; `Accept: application/vnd.pgrst.object+json` asks for the only one */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["daily_metrics"][];
+                    "application/vnd.pgrst.object+json": components["schemas"]["daily_metrics"];
+                };
+            };
+            /** @description Some of the rows that there are */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["daily_metrics"][];
+                    "application/vnd.pgrst.object+json": components["schemas"]["daily_metrics"];
+                };
+            };
+            /** @description The request is wrong; `message` and `hint` say where */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The role may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description There is no such table or function */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description One object is asked for and there is not exactly one, or a form that there is not */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The range has no rows */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+        };
+    };
+    read_metric_collection_log: {
+        parameters: {
+            query?: {
+                /** @description Columns, separated by commas: `value`, `day:metric_date` with another name, `value::text` */
+                select?: string;
+                /** @description Columns to sort by: `metric_date.desc,value.asc.nullslast` */
+                order?: string;
+                /** @description How many rows; 10000 at most */
+                limit?: string;
+                /** @description How many rows to leave out first */
+                offset?: string;
+                /** @description `(value.gt.5,value.is.null)` */
+                or?: string;
+                /** @description `(value.gt.5,value.lt.9)` */
+                and?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                id?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                kind?: string;
+                /** @description `eq.2025-01-31`, `gte.2025-01-01`, `in.(2025-01-01,2025-01-02)`, and so on */
+                collection_date?: string;
+                /** @description `eq.2025-01-31`, `gte.2025-01-01`, `in.(2025-01-01,2025-01-02)`, and so on */
+                collection_end_date?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                started_at?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                completed_at?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                status?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                metrics_collected?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                error_message?: string;
+                /** @description `is.null` or `not.is.null` */
+                error_details?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                host?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                process_id?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                created_at?: string;
+            };
+            header?: {
+                /** @description Rows by their number: `0-24` */
+                Range?: string;
+                /** @description `count=exact` to have all rows counted, in `Content-Range` */
+                Prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rows; `Accept: application/vnd.pgrst.object+json` asks for the only one */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["metric_collection_log"][];
+                    "application/vnd.pgrst.object+json": components["schemas"]["metric_collection_log"];
+                };
+            };
+            /** @description Some of the rows that there are */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["metric_collection_log"][];
+                    "application/vnd.pgrst.object+json": components["schemas"]["metric_collection_log"];
+                };
+            };
+            /** @description The request is wrong; `message` and `hint` say where */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The role may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description There is no such table or function */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description One object is asked for and there is not exactly one, or a form that there is not */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The range has no rows */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+        };
+    };
+    read_metric_definitions: {
+        parameters: {
+            query?: {
+                /** @description Columns, separated by commas: `value`, `day:metric_date` with another name, `value::text` */
+                select?: string;
+                /** @description Columns to sort by: `metric_date.desc,value.asc.nullslast` */
+                order?: string;
+                /** @description How many rows; 10000 at most */
+                limit?: string;
+                /** @description How many rows to leave out first */
+                offset?: string;
+                /** @description `(value.gt.5,value.is.null)` */
+                or?: string;
+                /** @description `(value.gt.5,value.lt.9)` */
+                and?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                id?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                metric_type?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                metric_category?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                display_name?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                description?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                unit?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                format_pattern?: string;
+                /** @description `eq.true`, `is.false`, and so on */
+                is_active?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                version?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                created_at?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                updated_at?: string;
+            };
+            header?: {
+                /** @description Rows by their number: `0-24` */
+                Range?: string;
+                /** @description `count=exact` to have all rows counted, in `Content-Range` */
+                Prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rows; `Accept: application/vnd.pgrst.object+json` asks for the only one */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["metric_definitions"][];
+                    "application/vnd.pgrst.object+json": components["schemas"]["metric_definitions"];
+                };
+            };
+            /** @description Some of the rows that there are */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["metric_definitions"][];
+                    "application/vnd.pgrst.object+json": components["schemas"]["metric_definitions"];
+                };
+            };
+            /** @description The request is wrong; `message` and `hint` say where */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The role may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description There is no such table or function */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description One object is asked for and there is not exactly one, or a form that there is not */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The range has no rows */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+        };
+    };
+    backfill_daily_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** Format: date */
+                    end_date?: string | null;
+                    /** Format: date */
+                    start_date: string;
+                };
+            };
+        };
+        responses: {
+            /** @description What the run did, as one row */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backfilled"][];
+                    "application/vnd.pgrst.object+json": components["schemas"]["Backfilled"];
+                };
+            };
+            /** @description The request is wrong; `message` and `hint` say where */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The role may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description There is no such table or function */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description One object is asked for and there is not exactly one, or a form that there is not */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+        };
+    };
+    collect_daily_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** Format: date */
+                    target_date?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description What the run did, as one row */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Collected"][];
+                    "application/vnd.pgrst.object+json": components["schemas"]["Collected"];
+                };
+            };
+            /** @description The request is wrong; `message` and `hint` say where */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The role may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description There is no such table or function */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description One object is asked for and there is not exactly one, or a form that there is not */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The headers are too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
                 };
             };
         };

@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{collect::CollectError, http::jobs::TooManyRunning, store::StoreError};
 
@@ -14,7 +15,7 @@ use crate::{collect::CollectError, http::jobs::TooManyRunning, store::StoreError
 const SHOWN: usize = 200;
 
 /// What went wrong, as `{code, details, hint, message}`. Codes are PostgREST's own (`PGRST…`) or PostgreSQL's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RestError {
     #[serde(skip)]
     pub status: StatusCode,

@@ -3,6 +3,7 @@
 //! [`TableQuery`](crate::store::TableQuery) or a job; errors have PostgREST's shape and codes.
 
 mod caller;
+mod describe;
 mod error;
 mod filter;
 mod negotiate;
@@ -17,6 +18,7 @@ mod value;
 
 use axum::{Router, http::StatusCode, routing::get};
 
+pub use describe::describe;
 pub use error::RestError;
 pub use range::MAX_ROWS;
 pub use translate::translate;

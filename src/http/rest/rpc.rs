@@ -11,7 +11,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::civil::Date;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::{
     caller::{self, Caller},
@@ -25,22 +27,55 @@ use crate::{
     config,
     http::{
         Service, Shared,
-        jobs::{Outcome, Task},
+        jobs::{JobStatus, Outcome, Task},
     },
 };
 
 /// A function that can be called, with the names of its parameters in the order of the alphabet.
 #[derive(Clone, Copy)]
-struct Function {
-    name: &'static str,
-    required: &'static [&'static str],
-    optional: &'static [&'static str],
+pub(super) struct Function {
+    pub(super) name: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) required: &'static [&'static str],
+    pub(super) optional: &'static [&'static str],
 }
 
-const COLLECT: Function =
-    Function { name: "collect_daily_metrics", required: &[], optional: &["target_date"] };
-const BACKFILL: Function =
-    Function { name: "backfill_daily_metrics", required: &["start_date"], optional: &["end_date"] };
+pub(super) const COLLECT: Function = Function {
+    name: "collect_daily_metrics",
+    summary: "Record a day, by default the last finished one, and wait until it is done",
+    required: &[],
+    optional: &["target_date"],
+};
+pub(super) const BACKFILL: Function = Function {
+    name: "backfill_daily_metrics",
+    summary: "Record the missing days of a range, and wait until it is done",
+    required: &["start_date"],
+    optional: &["end_date"],
+};
+
+/// The row that `collect_daily_metrics` returns.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Collected {
+    metrics_collected: usize,
+    execution_time_ms: u64,
+    status: JobStatus,
+    #[schema(value_type = String, format = Date)]
+    collection_date: Date,
+    metrics_already_recorded: usize,
+}
+
+/// The row that `backfill_daily_metrics` returns.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Backfilled {
+    dates_processed: usize,
+    total_metrics: usize,
+    execution_time_ms: u64,
+    /// The last day that was recorded: the last finished one, where a later one was asked for.
+    #[schema(value_type = String, format = Date)]
+    end_date: Date,
+    status: JobStatus,
+    metrics_already_recorded: usize,
+}
 
 pub(super) async fn call(
     State(service): State<Shared>,
@@ -60,8 +95,8 @@ pub(super) async fn call(
         return Err(RestError::not_implemented("filters, columns and limits on what a function returns"));
     }
     let row = match function.name {
-        "collect_daily_metrics" => collect(&service, &arguments).await?,
-        _ => backfill(&service, &arguments).await?,
+        "collect_daily_metrics" => json!(collect(&service, &arguments).await?),
+        _ => json!(backfill(&service, &arguments).await?),
     };
     let body = match form {
         Form::Array => json!([row]),
@@ -95,23 +130,23 @@ pub(super) async fn method_not_allowed(method: Method) -> RestError {
 }
 
 /// Records the day; by default the last finished one.
-async fn collect(service: &Shared, arguments: &Map<String, Value>) -> Result<Value, RestError> {
+async fn collect(service: &Shared, arguments: &Map<String, Value>) -> Result<Collected, RestError> {
     let started = Instant::now();
     let context = &service.context;
     let date = date(arguments, "target_date")?.unwrap_or_else(|| context.last_finished());
     let outcome = finished(service, Task::Collect { date, metrics: Vec::new() }).await?;
-    Ok(json!({
-        "metrics_collected": outcome.recorded,
-        "execution_time_ms": milliseconds(started),
-        "status": outcome.status,
-        "collection_date": date,
-        "metrics_already_recorded": outcome.already_there,
-    }))
+    Ok(Collected {
+        metrics_collected: outcome.recorded,
+        execution_time_ms: milliseconds(started),
+        status: outcome.status,
+        collection_date: date,
+        metrics_already_recorded: outcome.already_there,
+    })
 }
 
 /// Records the missing days up to `end_date`, or to the last finished day where `end_date` is a later one: clients name
 /// today when they mean as far as possible. The answer says which day it was.
-async fn backfill(service: &Shared, arguments: &Map<String, Value>) -> Result<Value, RestError> {
+async fn backfill(service: &Shared, arguments: &Map<String, Value>) -> Result<Backfilled, RestError> {
     let started = Instant::now();
     let context = &service.context;
     let last_finished = context.last_finished();
@@ -126,14 +161,14 @@ async fn backfill(service: &Shared, arguments: &Map<String, Value>) -> Result<Va
     }
     let task = Task::Backfill { from: Some(from), to: Some(to), metrics: Vec::new() };
     let outcome = finished(service, task).await?;
-    Ok(json!({
-        "dates_processed": context.calendar.days(from, to).len(),
-        "total_metrics": outcome.recorded,
-        "execution_time_ms": milliseconds(started),
-        "end_date": to,
-        "status": outcome.status,
-        "metrics_already_recorded": outcome.already_there,
-    }))
+    Ok(Backfilled {
+        dates_processed: context.calendar.days(from, to).len(),
+        total_metrics: outcome.recorded,
+        execution_time_ms: milliseconds(started),
+        end_date: to,
+        status: outcome.status,
+        metrics_already_recorded: outcome.already_there,
+    })
 }
 
 async fn finished(service: &Shared, task: Task) -> Result<Outcome, RestError> {

@@ -1,0 +1,211 @@
+//! `/rest/v1` in the OpenAPI document. Its tables are one route, which takes a request apart as PostgREST does; here they
+//! are written out, from the same lists of tables, columns and functions.
+
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        ArrayBuilder, Content, KnownFormat, ObjectBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder,
+        Schema, SchemaFormat, Type,
+        path::{HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem},
+        request_body::{RequestBody, RequestBodyBuilder},
+        schema::SchemaType,
+        tag::TagBuilder,
+    },
+};
+
+use super::{
+    error::RestError,
+    range::MAX_ROWS,
+    rpc::{BACKFILL, Backfilled, COLLECT, Collected, Function},
+};
+use crate::store::table::{Column, ColumnKind, Table};
+
+const TAG: &str = "rest";
+const ARRAY: &str = "application/json";
+const OBJECT: &str = "application/vnd.pgrst.object+json";
+
+/// What a client may get instead of what it asked for.
+const REFUSALS: [(&str, &str); 10] = [
+    ("400", "The request is wrong; `message` and `hint` say where"),
+    ("401", "Credentials are missing or not valid"),
+    ("403", "The role may not do this"),
+    ("404", "There is no such table or function"),
+    ("406", "One object is asked for and there is not exactly one, or a form that there is not"),
+    ("414", "The URI is too long"),
+    ("429", "Too many requests; `Retry-After` says when to come again"),
+    ("431", "The headers are too large"),
+    ("500", "The server failed; its log has the details"),
+    ("503", "Busy, too slow, or without its store; `Retry-After` says when to come again"),
+];
+
+/// Adds the tables and functions to the document.
+pub fn describe(document: &mut OpenApi) {
+    let about = "The tables and functions in PostgREST's language, for supabase-js";
+    document.tags.get_or_insert_default().push(TagBuilder::new().name(TAG).description(Some(about)).build());
+    let schemas = &mut document.components.get_or_insert_default().schemas;
+    schemas.insert(RestError::name().into_owned(), RestError::schema());
+    schemas.insert(Collected::name().into_owned(), Collected::schema());
+    schemas.insert(Backfilled::name().into_owned(), Backfilled::schema());
+    for table in Table::ALL {
+        schemas.insert(table.name().to_owned(), row(table));
+    }
+    let paths = &mut document.paths.paths;
+    for table in Table::ALL {
+        let path = format!("/rest/v1/{}", table.name());
+        paths.insert(path, PathItem::new(HttpMethod::Get, read(table)));
+    }
+    for (function, answer) in [(COLLECT, Collected::name()), (BACKFILL, Backfilled::name())] {
+        let path = format!("/rest/v1/rpc/{}", function.name);
+        paths.insert(path, PathItem::new(HttpMethod::Post, call(function, &answer)));
+    }
+}
+
+fn operation() -> OperationBuilder {
+    let error = || Content::new(Some(schema(&RestError::name())));
+    REFUSALS.into_iter().fold(OperationBuilder::new().tag(TAG), |operation, (status, meaning)| {
+        let refusal = ResponseBuilder::new().description(meaning).content(ARRAY, error());
+        operation.response(status, refusal)
+    })
+}
+
+fn read(table: Table) -> Operation {
+    let own = [
+        query(
+            "select",
+            "Columns, separated by commas: `value`, `day:metric_date` with another name, `value::text`",
+        ),
+        query("order", "Columns to sort by: `metric_date.desc,value.asc.nullslast`"),
+        query("limit", &format!("How many rows; {MAX_ROWS} at most")),
+        query("offset", "How many rows to leave out first"),
+        query("or", "`(value.gt.5,value.is.null)`"),
+        query("and", "`(value.gt.5,value.lt.9)`"),
+        parameter(ParameterIn::Header, "Range", "Rows by their number: `0-24`"),
+        parameter(
+            ParameterIn::Header,
+            "Prefer",
+            "`count=exact` to have all rows counted, in `Content-Range`",
+        ),
+    ];
+    let filters = table.columns().iter().map(|column| query(column.name, &filter(column)));
+    let rows = |meaning| {
+        let array = ArrayBuilder::new().items(schema(table.name()));
+        ResponseBuilder::new()
+            .description(meaning)
+            .content(ARRAY, Content::new(Some(array)))
+            .content(OBJECT, Content::new(Some(schema(table.name()))))
+    };
+    let error = Content::new(Some(schema(&RestError::name())));
+    let outside = ResponseBuilder::new().description("The range has no rows").content(ARRAY, error);
+    operation()
+        .summary(Some(format!("Rows of {}", table.name())))
+        .operation_id(Some(format!("read_{}", table.name())))
+        .parameters(Some(own.into_iter().chain(filters)))
+        .response("200", rows("The rows; `Accept: application/vnd.pgrst.object+json` asks for the only one"))
+        .response("206", rows("Some of the rows that there are"))
+        .response("416", outside)
+        .build()
+}
+
+fn call(function: Function, answer: &str) -> Operation {
+    let rows = ArrayBuilder::new().items(schema(answer));
+    let done = ResponseBuilder::new()
+        .description("What the run did, as one row")
+        .content(ARRAY, Content::new(Some(rows)))
+        .content(OBJECT, Content::new(Some(schema(answer))));
+    let error = Content::new(Some(schema(&RestError::name())));
+    let large = ResponseBuilder::new().description("The body is too large").content(ARRAY, error);
+    operation()
+        .summary(Some(function.summary))
+        .operation_id(Some(function.name))
+        .request_body(Some(arguments(function)))
+        .response("200", done)
+        .response("413", large)
+        .build()
+}
+
+fn arguments(function: Function) -> RequestBody {
+    let date = |types: SchemaType| {
+        ObjectBuilder::new().schema_type(types).format(Some(SchemaFormat::KnownFormat(KnownFormat::Date)))
+    };
+    let object = function.required.iter().fold(ObjectBuilder::new(), |object, name| {
+        object.property(*name, date(Type::String.into())).required(*name)
+    });
+    let object = function.optional.iter().fold(object, |object, name| {
+        object.property(*name, date([Type::String, Type::Null].into_iter().collect()))
+    });
+    let required = if function.required.is_empty() { Required::False } else { Required::True };
+    RequestBodyBuilder::new().content(ARRAY, Content::new(Some(object))).required(Some(required)).build()
+}
+
+/// A row with all columns; which of them it has, and under which names, `select` says.
+fn row(table: Table) -> RefOr<Schema> {
+    let object = table.columns().iter().fold(ObjectBuilder::new(), |object, column| {
+        let (known, format) = shape(column.kind);
+        let types = if column.nullable { [known, Type::Null].into_iter().collect() } else { known.into() };
+        object.property(column.name, ObjectBuilder::new().schema_type::<SchemaType>(types).format(format))
+    });
+    object.into()
+}
+
+fn shape(kind: ColumnKind) -> (Type, Option<SchemaFormat>) {
+    let known = |format| Some(SchemaFormat::KnownFormat(format));
+    match kind {
+        ColumnKind::Text => (Type::String, None),
+        ColumnKind::Date => (Type::String, known(KnownFormat::Date)),
+        ColumnKind::Instant => (Type::String, known(KnownFormat::DateTime)),
+        ColumnKind::Decimal => (Type::Number, None),
+        ColumnKind::Integer => (Type::Integer, None),
+        ColumnKind::Boolean => (Type::Boolean, None),
+        ColumnKind::Uuid => (Type::String, known(KnownFormat::Uuid)),
+        ColumnKind::Object => (Type::Object, None),
+    }
+}
+
+fn filter(column: &Column) -> String {
+    match column.kind {
+        ColumnKind::Object => "`is.null` or `not.is.null`".to_owned(),
+        ColumnKind::Boolean => "`eq.true`, `is.false`, and so on".to_owned(),
+        ColumnKind::Date => "`eq.2025-01-31`, `gte.2025-01-01`, `in.(2025-01-01,2025-01-02)`, and so on".to_owned(),
+        _ => "`eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them".to_owned(),
+    }
+}
+
+fn query(name: &str, description: &str) -> Parameter {
+    parameter(ParameterIn::Query, name, description)
+}
+
+fn parameter(place: ParameterIn, name: &str, description: &str) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(place)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
+}
+
+fn schema(name: &str) -> Ref {
+    Ref::from_schema_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_and_function_is_described() {
+        let mut document = OpenApi::default();
+        describe(&mut document);
+        let document = serde_json::to_value(&document).unwrap();
+        let metrics = &document["paths"]["/rest/v1/daily_metrics"]["get"]["parameters"];
+        let names: Vec<_> = metrics.as_array().unwrap().iter().map(|parameter| &parameter["name"]).collect();
+        assert!(
+            Table::DailyMetrics.columns().iter().all(|column| names.iter().any(|name| **name == column.name))
+        );
+        assert_eq!(document["paths"].as_object().unwrap().len(), 5);
+        assert_eq!(
+            document["components"]["schemas"]["daily_metrics"]["properties"]["value"]["type"],
+            "number"
+        );
+    }
+}
