@@ -12,7 +12,7 @@ use daymark::{
         Calendar, Condition, Decimal, Filter, Literal, Phase, QueryShape, Reading, Rows, Source, Test,
         TimeFormat,
     },
-    platform::{self, Column, ColumnType, Platform, PlatformOptions, Schema, Sources, Table},
+    platform::{self, Column, ColumnType, Parallel, Platform, PlatformOptions, Schema, Sources, Table},
 };
 use jiff::civil::date;
 use sqlx::{AssertSqlSafe, Connection};
@@ -23,6 +23,7 @@ fn options() -> PlatformOptions {
         statement_timeout: Duration::from_secs(30),
         lock_timeout: Duration::from_secs(10),
         retry: RetryPolicy { retries: 0, initial_delay: Duration::ZERO },
+        parallel: Parallel::default(),
     }
 }
 

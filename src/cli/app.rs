@@ -7,7 +7,7 @@ use crate::{
     collect::{self, Context},
     config::{self, Config, ConfigProblems, Resolved},
     database::RetryPolicy,
-    platform::{self, Platform, PlatformOptions},
+    platform::{self, Parallel, Platform, PlatformOptions},
     store::{self, Store, StoreOptions},
 };
 
@@ -76,6 +76,7 @@ fn open_platform(config: &Config) -> Arc<dyn Platform> {
         statement_timeout: settings.platform_statement_timeout,
         lock_timeout: settings.platform_lock_timeout,
         retry: settings.retry,
+        parallel: Parallel::default(),
     };
     platform::open(url, options)
 }

@@ -37,11 +37,31 @@ impl<'a> Reader<'a> {
         &self.options.calendar
     }
 
+    /// How many statements can run at once.
+    pub fn at_once(&self) -> usize {
+        self.session.at_once()
+    }
+
+    /// Tables with fewer rows are not read in parts.
+    pub fn min_rows(&self) -> u64 {
+        self.options.parallel.min_rows
+    }
+
+    /// As [`Self::answers`] of each statement, as many of them at once as can run.
+    pub async fn answers_of_all(&mut self, statements: &[String]) -> Vec<Result<Vec<Answer>, Fault>> {
+        let mut outcomes = self.session.answers_of_all(statements).await;
+        for (sql, outcome) in statements.iter().zip(&mut outcomes) {
+            if outcome.as_ref().is_err_and(is_locked) {
+                *outcome = self.answers(sql).await;
+            }
+        }
+        outcomes
+    }
+
     /// Runs a statement; when somebody's lock is in the way, again a little later.
     pub async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault> {
         let session = tokio::sync::Mutex::new(&mut *self.session);
-        let locked = |fault: &Fault| matches!(fault.class, FaultClass::Locked | FaultClass::Contention);
-        self.options.retry.run(locked, || async { session.lock().await.answers(sql).await }).await
+        self.options.retry.run(is_locked, || async { session.lock().await.answers(sql).await }).await
     }
 
     pub async fn earliest(&mut self, time: &TimeColumn, table: &str) -> Result<Option<Timestamp>, Fault> {
@@ -132,6 +152,10 @@ impl<'a> Reader<'a> {
         }
         Ok(plan)
     }
+}
+
+fn is_locked(fault: &Fault) -> bool {
+    matches!(fault.class, FaultClass::Locked | FaultClass::Contention)
 }
 
 fn store(results: &mut [Option<Result<Vec<Tally>, Fault>>], task: &Task<'_>, tallies: Vec<Vec<Tally>>) {

@@ -13,6 +13,7 @@ mod distinct;
 mod execute;
 mod flag;
 mod labels;
+mod parts;
 mod postgres;
 mod query;
 mod scalars;
@@ -35,7 +36,7 @@ use jiff::Timestamp;
 pub use absent::absent;
 pub use flag::Flag;
 pub use schema::{Column, ColumnType, Schema, Table};
-pub use session::PlatformOptions;
+pub use session::{Parallel, PlatformOptions};
 
 use crate::{
     database::{DatabaseUrl, Fault},

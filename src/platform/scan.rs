@@ -110,7 +110,7 @@ impl<'a> Scan<'a> {
 
     fn ranges(&self, body: &Body, spans: &[Span]) -> String {
         let (open, closed): (Vec<_>, Vec<_>) =
-            spans.iter().partition(|span| span.lower.is_none() || spans.len() <= 2);
+            spans.iter().partition(|span| span.id == 0 || spans.len() <= 2);
         let mut parts: Vec<_> = open.iter().map(|span| self.single_range(body, span)).collect();
         if !closed.is_empty() {
             parts.push(self.joined_ranges(body, &closed));

@@ -1,12 +1,12 @@
-//! Running a scan under a time limit: a statement that takes too long is cut in two by time, and again, because what a
-//! scan computes adds up over disjoint spans.
+//! Running a scan, by as many sessions as there are and under a time limit: a statement that takes too long is cut in two
+//! by time, and again, because what a scan computes adds up over disjoint spans.
 
 use jiff::Timestamp;
 
 use super::{
     execute::Reader,
     scan::{Body, Scan},
-    session::{MAX_ANSWERS, NO_SPAN},
+    session::{Answer, MAX_ANSWERS, NO_SPAN},
     time::{Edge, Span},
 };
 use crate::database::{Fault, FaultClass};
@@ -15,6 +15,15 @@ use crate::database::{Fault, FaultClass};
 const MAX_DEPTH: usize = 6;
 /// A piece this short, in seconds, is not worth cutting.
 const MIN_PIECE_S: i64 = 60;
+
+/// Spans that one statement reads.
+struct Piece {
+    spans: Vec<Span>,
+    /// How often a span was cut in two for it.
+    depth: usize,
+    /// What was answered, if it was asked already.
+    outcome: Option<Result<Vec<Answer>, Fault>>,
+}
 
 impl Reader<'_> {
     /// Runs the scan over all spans and hands every answer to `sink`, in order of time.
@@ -27,12 +36,16 @@ impl Reader<'_> {
         sink: &mut (dyn FnMut(usize, Vec<Option<String>>) -> Result<(), Fault> + Send),
     ) -> Result<(), Fault> {
         // A stack: the earliest piece is on top.
-        let mut pieces = vec![(spans, 0)];
-        while let Some((spans, depth)) = pieces.pop() {
+        let mut pieces = self.pieces(scan, table, body, spans).await;
+        while let Some(Piece { spans, depth, outcome }) = pieces.pop() {
             if spans.is_empty() {
                 continue;
             }
-            let fault = match self.answers(&scan.statement(body, &spans)).await {
+            let outcome = match outcome {
+                Some(outcome) => outcome,
+                None => self.answers(&scan.statement(body, &spans)).await,
+            };
+            let fault = match outcome {
                 Ok(mut answers) if answers.len() <= MAX_ANSWERS => {
                     answers.sort_by_key(|(id, _)| *id);
                     for (id, values) in answers.into_iter().filter(|(id, _)| *id != NO_SPAN) {
@@ -56,10 +69,24 @@ impl Reader<'_> {
             };
             let Some((earlier, later)) = halves else { return Err(fault) };
             let depth = if spans.len() == 1 { depth + 1 } else { depth };
-            pieces.push((later, depth));
-            pieces.push((earlier, depth));
+            pieces.extend([later, earlier].map(|spans| Piece { spans, depth, outcome: None }));
         }
         Ok(())
+    }
+
+    /// What to begin with, the earliest last: everything, or parts that were read at once.
+    async fn pieces(&mut self, scan: &Scan<'_>, table: &str, body: &Body, spans: Vec<Span>) -> Vec<Piece> {
+        // All parts' answers are held at once, and labels can be many.
+        let parts = if body.label.is_none() { self.parts(scan, table, spans).await } else { vec![spans] };
+        let outcomes: Vec<_> = match parts.as_slice() {
+            [_] => vec![None],
+            _ => {
+                let statements: Vec<_> = parts.iter().map(|spans| scan.statement(body, spans)).collect();
+                self.answers_of_all(&statements).await.into_iter().map(Some).collect()
+            }
+        };
+        let pieces = parts.into_iter().zip(outcomes);
+        pieces.rev().map(|(spans, outcome)| Piece { spans, depth: 0, outcome }).collect()
     }
 
     async fn halve(
@@ -93,5 +120,5 @@ fn middle(lower: Timestamp, upper: Timestamp) -> Option<Edge> {
         return None;
     }
     let instant = Timestamp::from_second(lower.as_second() + length_s / 2).ok()?;
-    Some(Edge { instant, date: jiff::tz::TimeZone::UTC.to_datetime(instant).date() })
+    Some(Edge::utc(instant))
 }

@@ -97,7 +97,8 @@ impl Task<'_> {
         }
     }
 
-    /// The statements that [`Self::answer`] starts with; more follow only where one takes too long.
+    /// The statements that [`Self::answer`] starts with, of large tables in parts for several sessions; more follow only
+    /// where one takes too long.
     pub fn statements(
         &self,
         dialect: Dialect,

@@ -16,6 +16,13 @@ pub struct Edge {
     pub date: Date,
 }
 
+impl Edge {
+    /// Where the date is that of the instant in UTC.
+    pub fn utc(instant: Timestamp) -> Self {
+        Self { instant, date: TimeZone::UTC.to_datetime(instant).date() }
+    }
+}
+
 /// Instants from `lower` (or from ever) up to but not including `upper`. Spans that came from splitting one share its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
@@ -53,6 +60,8 @@ pub struct TimeColumn {
 }
 
 const DAY_S: i64 = 86_400;
+/// Into how many steps [`TimeColumn::sample_query`] divides a table.
+const SAMPLE_STEPS: usize = 64;
 /// Texts before this one ("", "0000-00-00 00:00:00") are no times, and their rows are in no day.
 const EARLIEST_TEXT: &str = "'0001'";
 
@@ -250,6 +259,21 @@ impl TimeColumn {
                 self.seconds()
             ),
         }
+    }
+
+    /// A query for the times of some rows, evenly spread by rowid, in the terms of [`Self::earliest_from`] (SQLite only).
+    /// Of a table that cannot have `min_rows` rows there is no answer.
+    pub fn sample_query(&self, table: &str, min_rows: u64) -> String {
+        let steps: Vec<_> = (1..SAMPLE_STEPS).map(|step| format!("({step})")).collect();
+        format!(
+            "SELECT 0, json_array((\n  SELECT {} FROM {table}\n  WHERE _rowid_ >= daymark_first + (daymark_last - daymark_first) / {SAMPLE_STEPS} * daymark_step\n  \
+             ORDER BY _rowid_ LIMIT 1))\n\
+             FROM (SELECT (SELECT min(_rowid_) FROM {table}) AS daymark_first, (SELECT max(_rowid_) FROM {table}) AS daymark_last),\n  \
+             (SELECT column1 AS daymark_step FROM (VALUES {}))\n\
+             WHERE daymark_last - daymark_first >= {min_rows}",
+            self.seconds(),
+            steps.join(", "),
+        )
     }
 
     /// The instant of an answer to [`Self::earliest_query`]; `None` outside of the years that exist for Daymark.

@@ -11,7 +11,7 @@ use daymark::{
     collect::{BackfillRequest, CollectError, Context, Progress, apply},
     database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, Definition, Record},
-    platform::{self, PlatformOptions},
+    platform::{self, Parallel, PlatformOptions},
     store::{self, Run, RunFilter, StoreOptions},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
@@ -213,8 +213,13 @@ fn context(store_url: &str, platform_url: &str, calendar: Calendar, clock: Arc<S
         statement_timeout: None,
     };
     let limit = Duration::from_secs(30);
-    let platform_options =
-        PlatformOptions { calendar: calendar.clone(), statement_timeout: limit, lock_timeout: limit, retry };
+    let platform_options = PlatformOptions {
+        calendar: calendar.clone(),
+        statement_timeout: limit,
+        lock_timeout: limit,
+        retry,
+        parallel: Parallel::default(),
+    };
     Context {
         clock,
         calendar,

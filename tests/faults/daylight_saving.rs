@@ -7,7 +7,7 @@ use daymark::{
     collect::{Cancellation, CollectError, Context, apply, collect_day},
     database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, Definition},
-    platform::{self, PlatformOptions},
+    platform::{self, Parallel, PlatformOptions},
     store::{self, StoreOptions},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
@@ -35,8 +35,13 @@ async fn context(
     let calendar = Calendar::new(zone).unwrap();
     let retry = RetryPolicy { retries: 0, initial_delay: Duration::ZERO };
     let limit = Duration::from_secs(30);
-    let reading =
-        PlatformOptions { calendar: calendar.clone(), statement_timeout: limit, lock_timeout: limit, retry };
+    let reading = PlatformOptions {
+        calendar: calendar.clone(),
+        statement_timeout: limit,
+        lock_timeout: limit,
+        retry,
+        parallel: Parallel::default(),
+    };
     let keeping = StoreOptions {
         tenant: "default".to_owned(),
         schema: store::DEFAULT_SCHEMA.to_owned(),

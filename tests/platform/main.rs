@@ -6,6 +6,7 @@ mod columns;
 mod cuts;
 mod formats;
 mod oracle;
+mod sessions;
 mod subject;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,0 +1,103 @@
+//! Reading a large table in parts, one for each session of the cut: what a scan computes adds up over disjoint spans. The
+//! times at which it is cut are those of some of its rows, so that the parts have about as many rows each; when rows
+//! do not lie in the order of their times, or there are few, that is a guess which costs nothing but speed.
+
+use jiff::Timestamp;
+
+use super::{
+    execute::Reader,
+    scan::Scan,
+    time::{Edge, Span},
+};
+
+impl Reader<'_> {
+    /// `spans` in as many parts as are worth reading at once, in order of time.
+    pub async fn parts(&mut self, scan: &Scan<'_>, table: &str, spans: Vec<Span>) -> Vec<Vec<Span>> {
+        let count = self.at_once();
+        // Without an index every part would read the whole table.
+        if count < 2 || !scan.is_indexed() {
+            return vec![spans];
+        }
+        let times = self.sample(scan, table).await;
+        let mut parts = Vec::with_capacity(count);
+        let mut rest = spans;
+        for part in 1..count {
+            let Some(time) = times.get(times.len() * part / count) else { break };
+            let (earlier, later) = cut(rest, Edge::utc(*time));
+            parts.push(earlier);
+            rest = later;
+        }
+        parts.push(rest);
+        parts.retain(|spans| !spans.is_empty());
+        parts
+    }
+
+    /// Times of the table's rows, ascending. None of a small one, nor of one without rowids, such as a view.
+    async fn sample(&mut self, scan: &Scan<'_>, table: &str) -> Vec<Timestamp> {
+        let time = scan.time();
+        let Ok(answers) = self.answers(&time.sample_query(table, self.min_rows())).await else {
+            return Vec::new();
+        };
+        let seconds = answers.into_iter().filter_map(|(_, values)| values.into_iter().next().flatten());
+        let mut times: Vec<_> = seconds.filter_map(|seconds| time.earliest_from(&seconds)).collect();
+        times.sort_unstable();
+        times
+    }
+}
+
+/// The spans before and from `at`. Only what came before the first day is divided, a day is not.
+fn cut(mut spans: Vec<Span>, at: Edge) -> (Vec<Span>, Vec<Span>) {
+    let mut later = spans.split_off(spans.partition_point(|span| span.upper.instant <= at.instant));
+    if let Some(base) = later.first_mut().filter(|span| span.id == 0)
+        // For date columns, of whose edges only the dates count.
+        && base.lower.is_none_or(|lower| lower.date < at.date)
+        && at.date < base.upper.date
+    {
+        spans.push(Span { upper: at, ..*base });
+        base.lower = Some(at);
+    }
+    (spans, later)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::metric::Calendar;
+
+    fn cut_at(day: i16, hour: i8) -> (Vec<Span>, Vec<Span>) {
+        let days = Calendar::utc().days(date(2025, 1, 1), date(2025, 1, 3));
+        let at = date(2024, 12, 31).at(hour, 0, 0, 0).in_tz("UTC").unwrap().timestamp();
+        let at = at + jiff::SignedDuration::from_hours(24 * i64::from(day));
+        cut(Span::of_days(&days, true), Edge::utc(at))
+    }
+
+    fn ids(spans: &[Span]) -> Vec<usize> {
+        spans.iter().map(|span| span.id).collect()
+    }
+
+    #[test]
+    fn what_came_before_the_first_day_is_divided_and_a_day_is_not() {
+        let (earlier, later) = cut_at(-9, 7);
+        assert_eq!((ids(&earlier), ids(&later)), (vec![0], vec![0, 1, 2, 3]));
+        assert_eq!((earlier[0].lower, Some(earlier[0].upper)), (None, later[0].lower));
+        assert_eq!(later[0].upper, later[1].lower.unwrap());
+        let (earlier, later) = cut_at(2, 7);
+        assert_eq!((ids(&earlier), ids(&later)), (vec![0, 1], vec![2, 3]));
+        let (earlier, later) = cut_at(9, 7);
+        assert_eq!((ids(&earlier), ids(&later)), (vec![0, 1, 2, 3], vec![]));
+    }
+
+    #[test]
+    fn a_date_is_on_one_side_only() {
+        // Before the end of what came before, but on its last date or, in other zones, behind it.
+        let (earlier, later) = cut_at(0, 7);
+        assert_eq!((ids(&earlier), ids(&later)), (vec![0], vec![0, 1, 2, 3]));
+        let (first, rest) = cut(later, Edge { date: date(2025, 1, 1), ..earlier[0].upper });
+        assert_eq!((ids(&first), ids(&rest)), (vec![], vec![0, 1, 2, 3]));
+        let later_that_day = earlier[0].upper.instant + jiff::SignedDuration::from_hours(1);
+        let (first, rest) = cut(rest, Edge::utc(later_that_day));
+        assert_eq!((ids(&first), ids(&rest)), (vec![], vec![0, 1, 2, 3]));
+    }
+}
