@@ -141,7 +141,7 @@ const ROWS: &str =
     "SELECT (SELECT count(*) FROM profiles), (SELECT count(*) FROM posts), (SELECT count(*) FROM comments)";
 
 /// The default of `backfill.chunk_days`.
-const DEFAULT_CHUNK_DAYS: usize = 30;
+const DEFAULT_CHUNK_DAYS: usize = 366;
 
 fn described(profiles: i64, posts: i64, comments: i64) -> String {
     format!("{profiles} profiles, {posts} posts, {comments} comments")

@@ -27,7 +27,7 @@ pub struct Context {
     pub platform: Arc<dyn Platform>,
     /// For reading the platform; the store has a policy of its own.
     pub retry: RetryPolicy,
-    /// How many days of a backfill are committed at once; at least 1.
+    /// How many days of a backfill are committed at once, at most; at least 1.
     pub chunk_days: usize,
     /// Who runs it, for the message to whoever comes second.
     pub host: String,

@@ -108,9 +108,10 @@ pub static SETTINGS: &[Setting] = &[
     integer(
         "backfill.chunk_days",
         (1, 366),
-        "30",
+        "366",
         "days",
-        "How many days a backfill commits at once. What is committed is kept when the backfill is stopped.",
+        "How many days a backfill commits at once, at most: never more than make 5000 records, which takes about a tenth of \
+         a second. What is committed is kept when the backfill is stopped.",
     ),
     setting(
         "query.week_start",

@@ -30,6 +30,10 @@ use crate::{
     store::{LockName, RunKind, RunStatus, StoredDefinition},
 };
 
+/// The most records that are committed at once. It takes about a tenth of a second to write them, which is what is lost
+/// when a run is cut short, and what others wait for who want to write to a SQLite store; and they are held in memory.
+const MAX_CHUNK_RECORDS: usize = 5_000;
+
 #[derive(Debug, Clone, Default)]
 pub struct BackfillRequest {
     /// By default the day of the earliest row of any source.
@@ -161,7 +165,7 @@ async fn fill(
     done.failures = reading.faults();
     progress.started(days.len());
     let (mut written_days, mut status) = (0, RunStatus::Running);
-    for chunk in days.chunks(context.chunk_days.max(1)) {
+    for chunk in days.chunks(days_at_once(context.chunk_days, work.missing.len())) {
         if cancel.is_cancelled() {
             return Err(interrupted(written_days, days.len()));
         }
@@ -171,6 +175,11 @@ async fn fill(
         progress.advanced(chunk.len());
     }
     Ok(status)
+}
+
+/// How many days are committed at once of so many metrics.
+fn days_at_once(chunk_days: usize, metrics: usize) -> usize {
+    chunk_days.min(MAX_CHUNK_RECORDS / metrics.max(1)).max(1)
 }
 
 async fn read<'a>(context: &Context, plan: &'a Plan<'a>, run: Uuid) -> Result<Reading<'a>, CollectError> {
@@ -248,5 +257,19 @@ impl Work {
             misfits: Vec::new(),
             duration: started.elapsed(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_bounded_in_days_and_in_records() {
+        assert_eq!(days_at_once(366, 5), 366);
+        assert_eq!(days_at_once(366, 200), 25);
+        assert_eq!(days_at_once(7, 200), 7);
+        assert_eq!(days_at_once(366, 100_000), 1, "a day is not divided");
+        assert_eq!(days_at_once(0, 0), 1);
     }
 }
