@@ -80,8 +80,9 @@ pub struct Latest {
     pub month_before: Option<Decimal>,
 }
 
-/// Unpacks `days`, a list of `offset value version provenance` with commas between, the offset in days from `first`;
-/// and `metadata`, a list of as many JSON objects with commas between.
+/// Unpacks `days`, a list of `offset value version provenance` with commas between, the offset in days from `first`, where
+/// a `value` alone is the day after the one before it, of the same version and provenance; and `metadata`, a list of as
+/// many JSON objects with commas between.
 pub(super) fn unpack(
     first: Date,
     days: &str,
@@ -91,7 +92,7 @@ pub(super) fn unpack(
     let mut dates = Dates { first, before: None };
     let mut rest = days;
     while !rest.is_empty() {
-        let (day, later) = unpack_day(&mut dates, rest)?;
+        let (day, later) = unpack_day(&mut dates, unpacked.last(), rest)?;
         unpacked.push(day);
         rest = later;
     }
@@ -102,7 +103,8 @@ pub(super) fn unpack(
             day.metadata = Some(Box::new(object));
         }
     }
-    // They come in the order of the primary key, unless the database found another way to be better.
+    // They come in the order of the primary key, unless the database found another way to be better, or has them from
+    // packed months and rows.
     if !unpacked.is_sorted_by_key(|day| day.date) {
         unpacked.sort_by_key(|day| day.date);
     }
@@ -117,8 +119,16 @@ fn cut(text: &str, end: u8) -> (&str, &str) {
 }
 
 /// The first day of `days`, and the rest.
-fn unpack_day<'a>(dates: &mut Dates, days: &'a str) -> Result<(RecordedDay, &'a str), sqlx::Error> {
-    let (offset, rest) = cut(days, b' ');
+fn unpack_day<'a>(
+    dates: &mut Dates,
+    before: Option<&RecordedDay>,
+    days: &'a str,
+) -> Result<(RecordedDay, &'a str), sqlx::Error> {
+    let end = days.bytes().position(|byte| byte == b' ' || byte == b',').unwrap_or(days.len());
+    let (offset, rest) = (days.get(..end).unwrap_or_default(), days.get(end + 1..).unwrap_or_default());
+    if days.as_bytes().get(end) != Some(&b' ') {
+        return Ok((day_after(before, offset)?, rest));
+    }
     let (value, rest) = cut(rest, b' ');
     let (version, rest) = cut(rest, b' ');
     let (provenance, rest) = cut(rest, b',');
@@ -132,6 +142,17 @@ fn unpack_day<'a>(dates: &mut Dates, days: &'a str) -> Result<(RecordedDay, &'a 
         metadata: None,
     };
     Ok((day, rest))
+}
+
+fn day_after(before: Option<&RecordedDay>, value: &str) -> Result<RecordedDay, sqlx::Error> {
+    let before = before.ok_or_else(|| undecodable("value", format!("`{value}` follows on no other")))?;
+    Ok(RecordedDay {
+        date: before.date.tomorrow().map_err(|error| undecodable("metric_date", error))?,
+        value: value.parse().map_err(|error| undecodable("value", error))?,
+        provenance: before.provenance,
+        definition_version: before.definition_version,
+        metadata: None,
+    })
 }
 
 /// Dates by how many days they are after the first, most of them the day after the one before.
@@ -260,6 +281,9 @@ mod tests {
         assert_eq!(days[0].metadata.as_ref().unwrap().len(), 1);
         assert_eq!((days[1].date, days[1].value.to_string()), (date(2025, 1, 31), "-0.5".to_owned()));
         assert_eq!(unpack(date(2025, 1, 1), "", None).unwrap(), []);
+        let alone = unpack(date(2024, 2, 1), "27 5 2 observed,-0.5,6 6 1 corrected,7", None).unwrap();
+        let full = "27 5 2 observed,28 -0.5 2 observed,6 6 1 corrected,7 7 1 corrected";
+        assert_eq!(alone, unpack(date(2024, 2, 1), full, None).unwrap());
         for wrong in
             ["0", "0 1", "0 1 1", "x 1 1 observed", "0 x 1 observed", "0 1 1 invented", "0 1 1 observed more"]
         {
