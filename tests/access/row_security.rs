@@ -52,11 +52,14 @@ const ROWS: &str = "
     SELECT daymark.ensure_partition(2025);
     INSERT INTO daymark.daily_metrics (tenant_id, metric_date, metric_type, metric_category, value, provenance,
                                        definition_version, collection_id, collection_timestamp)
-        VALUES ('default', '2025-01-01', 'count', 'posts', 1, 'observed', 1, '00000000-0000-0000-0000-000000000001', now());";
+        SELECT 'default', '2025-01-01'::DATE + day, 'count', 'posts', 1, 'observed', 1,
+               '00000000-0000-0000-0000-000000000001', now()
+        FROM generate_series(0, 30) AS day;";
 
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 7] = [
     "daily_metrics",
     "daily_metrics_2025",
+    "daily_metric_months",
     "metric_definitions",
     "metric_definition_versions",
     "metric_collection_log",
@@ -252,7 +255,7 @@ async fn every_table_has_row_level_security() {
     .unwrap();
     let tables: BTreeMap<String, (bool, bool)> =
         rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
-    assert_eq!(tables.len(), 7, "{tables:?}");
+    assert_eq!(tables.len(), 8, "{tables:?}");
     assert!(tables.contains_key("daily_metrics_2031"));
     assert!(tables.values().all(|flags| *flags == (true, false)), "{tables:?}");
 }

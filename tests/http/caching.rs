@@ -164,6 +164,7 @@ async fn a_request_is_one_statement() {
     // It is the cause of gaps, and asked about in the same statement.
     let held = a_run_at_work(&site).await;
     let whole = "/api/v1/metrics?from=2025-01-01&to=2025-01-10&interval=day,week,month";
+    let year = "/api/v1/metrics?from=2024-01-12&to=2025-01-10&interval=day,month";
     let mut statements_of_five = async |path| {
         // The first ones open connections, and read the definitions and the key.
         for _ in 0..5 {
@@ -175,7 +176,7 @@ async fn a_request_is_one_statement() {
         }
         executed(&mut session).await - before
     };
-    for path in [whole, "/api/v1/latest", "/api/v1/activity"] {
+    for path in [whole, year, "/api/v1/latest", "/api/v1/activity"] {
         assert_eq!(statements_of_five(path).await, 5, "{path}");
     }
     drop(held);

@@ -19,6 +19,13 @@ async fn with_history(fixture: &Fixture) {
     fixture.store.commit(&records, Some(&finish(run))).await.unwrap();
 }
 
+/// A store with a whole month, which PostgreSQL packs.
+async fn with_january(fixture: &Fixture) {
+    let run = fixture.ready().await;
+    let records: Vec<_> = (1..=31).map(|number| record(run, day(number), "5")).collect();
+    fixture.store.commit(&records, Some(&finish(run))).await.unwrap();
+}
+
 async fn history_cannot_be_changed(fixture: Fixture) {
     with_history(&fixture).await;
     let before = fixture.store.records(day(1), day(31), None).await.unwrap();
@@ -63,7 +70,7 @@ async fn a_running_entry_can_only_be_finished(fixture: Fixture) {
 #[tokio::test]
 async fn postgres_refuses_truncate_and_ways_around_the_triggers() {
     let fixture = Fixture::postgres().await;
-    with_history(&fixture).await;
+    with_january(&fixture).await;
     let statements = [
         "TRUNCATE daily_metrics",
         "TRUNCATE daily_metrics_2025",
@@ -72,6 +79,9 @@ async fn postgres_refuses_truncate_and_ways_around_the_triggers() {
         "UPDATE daily_metrics_2025 SET value = 4",
         "DELETE FROM daily_metrics_2025",
         "MERGE INTO daily_metrics USING (SELECT 1) AS one ON TRUE WHEN MATCHED THEN DELETE",
+        "UPDATE daily_metric_months SET days = replace(days, '5', '4')",
+        "DELETE FROM daily_metric_months",
+        "TRUNCATE daily_metric_months",
     ];
     refused(&fixture, &statements).await;
     for statement in
@@ -79,7 +89,7 @@ async fn postgres_refuses_truncate_and_ways_around_the_triggers() {
     {
         refused(&fixture, &[&format!("SET session_replication_role = replica; {statement}")]).await;
     }
-    assert_eq!(fixture.store.records(day(1), day(2), None).await.unwrap().len(), 2);
+    assert_eq!(fixture.store.records(day(1), day(31), None).await.unwrap().len(), 31);
 }
 
 #[tokio::test]
@@ -94,8 +104,8 @@ async fn postgres_does_not_even_grant_the_change_to_the_owner_or_to_anybody_else
     );
     fixture.sql(&setting_up).await.unwrap();
     let as_owner = Fixture::as_role(&fixture, &role);
-    with_history(&as_owner).await;
-    assert_eq!(as_owner.store.records(day(1), day(2), None).await.unwrap().len(), 2);
+    with_january(&as_owner).await;
+    assert_eq!(as_owner.store.records(day(1), day(31), None).await.unwrap().len(), 31);
 
     for statement in [
         "UPDATE daily_metrics SET value = 4",
@@ -104,6 +114,9 @@ async fn postgres_does_not_even_grant_the_change_to_the_owner_or_to_anybody_else
         "UPDATE daily_metrics_2025 SET value = 4",
         "DELETE FROM daily_metrics_2025",
         "TRUNCATE daily_metrics_2025",
+        "UPDATE daily_metric_months SET days = ''",
+        "DELETE FROM daily_metric_months",
+        "TRUNCATE daily_metric_months",
         "DELETE FROM metric_collection_log",
         "DELETE FROM metric_definition_versions",
     ] {

@@ -1,5 +1,7 @@
 //! The tables as they are after all migrations, for review, and what must hold of every index.
 
+use daymark::store::{AskedMetric, SeriesQuestion};
+use jiff::civil::date;
 use sqlx::Row;
 
 use crate::fixture::{Fixture, day, decimal, finish, new_run, record};
@@ -134,9 +136,17 @@ async fn a_role_that_owns_nothing_can_record() {
     let recorder = Fixture::as_role(&fixture, &role).store;
     let run = new_run(day(1));
     recorder.start_run(&run).await.unwrap();
-    let written = recorder.commit(&[record(run.id, day(1), "5")], Some(&finish(run.id))).await.unwrap();
-    assert_eq!(written.len(), 1);
+    let january: Vec<_> = (1..=31).map(|number| record(run.id, day(number), "5")).collect();
+    let written = recorder.commit(&january, Some(&finish(run.id))).await.unwrap();
+    assert_eq!(written.len(), 31);
     assert_eq!(recorder.records(day(1), day(1), None).await.unwrap()[0].value, decimal("5"));
+    // The month is complete, and packed with the owner's rights.
+    let metrics = vec![AskedMetric { key: january[0].key.clone(), metadata: false }];
+    let year = SeriesQuestion { from: date(2025, 1, 1), to: date(2025, 12, 31), metrics };
+    assert_eq!(recorder.series(&year).await.unwrap().series[0].len(), 31);
+    let months = "SELECT FROM daily_metric_months";
+    let mut session = fixture.postgres_session().await;
+    assert_eq!(sqlx::query(months).fetch_all(&mut session).await.unwrap().len(), 1);
     assert!(recorder.try_lock(&daymark::store::LockName::Backfill).await.unwrap().is_some());
 }
 

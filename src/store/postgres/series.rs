@@ -1,6 +1,7 @@
 //! Records by metric: series, and the latest of each.
 
 use bigdecimal::BigDecimal;
+use jiff::civil::{Date, date};
 use jiff_sqlx::ToSqlx;
 use sqlx::{Row, postgres::PgRow};
 
@@ -16,11 +17,21 @@ use crate::{
 
 /// Ordinality counts from 1.
 const FIRST_PLACE: i64 = 1;
+/// From this many days on, looking for packed months is faster than reading rows.
+const LONG_DAYS: i32 = 90;
+/// Day 0 of packed months, and of what is sent with them.
+const DAY_ZERO: Date = date(2000, 1, 1);
+const SELECT: &str = concat!(include_str!("select_series.sql"), include_str!("select_open_runs.sql"));
+const SELECT_LONG: &str =
+    concat!(include_str!("select_long_series.sql"), include_str!("select_open_runs.sql"));
 
 impl PostgresStore {
     pub(super) async fn series(&self, question: &SeriesQuestion) -> Result<SeriesRows, StoreError> {
         let metrics = || question.metrics.iter();
-        let rows = sqlx::query(include_str!("select_series.sql"))
+        let is_long = (question.to - question.from).get_days() + 1 >= LONG_DAYS
+            && metrics().any(|metric| !metric.metadata);
+        let (select, first) = if is_long { (SELECT_LONG, DAY_ZERO) } else { (SELECT, question.from) };
+        let rows = sqlx::query(select)
             .bind(&self.tenant)
             .bind(question.from.to_sqlx())
             .bind(question.to.to_sqlx())
@@ -31,7 +42,7 @@ impl PostgresStore {
             .fetch_all(self.pool().await?)
             .await
             .map_err(|error| self.failed(error))?;
-        let unpacked = aside(question.size(), || unpack(question, &rows));
+        let unpacked = aside(question.size(), || unpack(question, first, &rows));
         let mut rows = unpacked.map_err(|error| self.failed(error))?;
         confirm_deaths(self, &mut rows).await?;
         Ok(rows)
@@ -49,11 +60,11 @@ impl PostgresStore {
     }
 }
 
-fn unpack(question: &SeriesQuestion, rows: &[PgRow]) -> Result<SeriesRows, sqlx::Error> {
+fn unpack(question: &SeriesQuestion, first: Date, rows: &[PgRow]) -> Result<SeriesRows, sqlx::Error> {
     let mut unpacked = Unpacked::default();
     for columns in rows {
         let (packed, metadata) = (columns.try_get("packed")?, columns.try_get("metadata")?);
-        unpacked.add(question.from, (columns.try_get("place")?, packed, metadata))?;
+        unpacked.add(first, (columns.try_get("place")?, packed, metadata))?;
     }
     Ok(unpacked.finish(question.metrics.len(), FIRST_PLACE))
 }
