@@ -9,6 +9,7 @@ mod constraints;
 mod failures;
 mod fixture;
 mod immutability;
+mod long_series;
 mod months;
 mod questions;
 mod schema;

@@ -1,187 +1,18 @@
-//! Packed months, which PostgreSQL stores have: long series read from them are what the records say, whatever is missing.
-
-use std::collections::BTreeSet;
+//! Packed months, which PostgreSQL stores have: which are, and when.
 
 use daymark::{
-    metric::{Definition, MetricKey, MetricType, Provenance, Record},
-    store::{AskedMetric, DefinitionChange, RecordedDay, SeriesQuestion, Store},
+    metric::{MetricKey, Record},
+    store::{DefinitionChange, Store},
 };
 use futures_util::future::join_all;
-use jiff::{
-    ToSpan,
-    civil::{Date, date},
-};
+use jiff::civil::{Date, date};
 use sqlx::{Connection, Executor};
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, definitions, exact_metadata, finish, key, new_run, noon, record};
-
-/// 15 months and two halves, over two ends of a year and a 29 February.
-const FIRST: Date = date(2023, 9, 12);
-const LAST: Date = date(2025, 1, 20);
-
-fn posts() -> MetricKey {
-    key(MetricType::Count, "posts_total")
-}
-
-fn mood() -> MetricKey {
-    key(MetricType::Average, "mood")
-}
-
-fn rate() -> MetricKey {
-    key(MetricType::Percentage, "engagement_rate")
-}
-
-fn genres() -> MetricKey {
-    key(MetricType::Aggregate, "top_genres")
-}
-
-fn dates(from: Date, to: Date) -> impl Iterator<Item = Date> {
-    from.series(1.day()).take_while(move |date| *date <= to)
-}
-
-fn month(date: Date) -> Date {
-    date.first_of_month()
-}
-
-/// Numbers of all lengths, two versions, all provenances: what differs from day to day is told apart.
-fn a_record(run: Uuid, metric: &MetricKey, date: Date) -> Record {
-    let day = date.day();
-    let value = match day % 5 {
-        0 => "12345678901234567890123456789012345678".to_owned(),
-        1 => format!("0.{day:037}1"),
-        _ => format!("{day}.50"),
-    };
-    Record {
-        key: metric.clone(),
-        provenance: match day {
-            7..=9 => Provenance::Corrected,
-            10.. => Provenance::Observed,
-            _ => Provenance::Reconstructed,
-        },
-        definition_version: if date.day_of_year() % 50 > 20 { 2 } else { 1 },
-        metadata: if metric == &genres() { exact_metadata() } else { Default::default() },
-        ..record(run, date, &value)
-    }
-}
-
-/// Which days of `metric` are recorded: of posts all; of moods not some single ones, nor a whole month, nor the first and
-/// last day of another; of rates every other month; of genres all but one.
-fn is_recorded(metric: &MetricKey, date: Date) -> bool {
-    let (month, day) = (date.month(), date.day());
-    match metric.category.as_str() {
-        "posts_total" => true,
-        "mood" => match month {
-            3 => day != 17,
-            5 => false,
-            6 => !(day == 1 || day == 30),
-            12 => day != 31,
-            _ => true,
-        },
-        "engagement_rate" => month % 2 == 0,
-        _ => date != jiff::civil::date(2024, 7, 7),
-    }
-}
-
-fn recorded_dates(metric: &MetricKey) -> BTreeSet<Date> {
-    dates(FIRST, LAST).filter(|date| is_recorded(metric, *date)).collect()
-}
-
-/// A second version of each definition.
-async fn revise(fixture: &Fixture) {
-    let revised = |definition| Definition { description: "Otherwise".to_owned(), ..definition };
-    let changes: Vec<_> = definitions().into_iter().map(revised).map(DefinitionChange::Revise).collect();
-    fixture.store.change_definitions(&changes, noon()).await.unwrap();
-}
-
-/// Every third day first, then the others: the commits that complete a month have little of it.
-async fn record_all(store: &dyn Store, run: Uuid) {
-    let all: Vec<_> = [posts(), mood(), rate(), genres()]
-        .iter()
-        .flat_map(|metric| recorded_dates(metric).into_iter().map(|date| a_record(run, metric, date)))
-        .collect();
-    let (early, late): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|record| record.metric_date.day_of_year() % 3 == 0);
-    for records in early.chunks(101).chain(late.chunks(101)) {
-        store.commit(records, None).await.unwrap();
-    }
-}
-
-async fn packed(fixture: &Fixture) -> Vec<(String, String, String)> {
-    sqlx::query_as(
-        "SELECT tenant_id, metric_category, to_char(month, 'YYYY-MM') FROM daily_metric_months ORDER BY 1, 2, 3",
-    )
-    .fetch_all(&mut fixture.postgres_session().await)
-    .await
-    .unwrap()
-}
-
-fn question(metrics: &[MetricKey], from: Date, to: Date) -> SeriesQuestion {
-    let asked = |key: &MetricKey| AskedMetric { key: key.clone(), metadata: key == &genres() };
-    SeriesQuestion { from, to, metrics: metrics.iter().map(asked).collect() }
-}
-
-/// What the series of a metric has to be.
-fn expected(records: &[Record], metric: &AskedMetric, from: Date, to: Date) -> Vec<RecordedDay> {
-    let days = records.iter().filter(|record| record.key == metric.key);
-    let days = days.filter(|record| (from..=to).contains(&record.metric_date));
-    let day = |record: &Record| RecordedDay {
-        date: record.metric_date,
-        value: (&record.value).into(),
-        provenance: record.provenance,
-        definition_version: record.definition_version,
-        metadata: metric.metadata.then(|| Box::new(record.metadata.clone())),
-    };
-    days.map(day).collect()
-}
-
-async fn assert_as_recorded(store: &dyn Store, records: &[Record], question: &SeriesQuestion) {
-    let series = store.series(question).await.unwrap().series;
-    for (metric, days) in question.metrics.iter().zip(&series) {
-        let expected = expected(records, metric, question.from, question.to);
-        let (from, to) = (question.from, question.to);
-        assert_eq!(days, &expected, "{} from {from} to {to}", metric.key.category);
-    }
-}
-
-/// With ends at the edges of months and within them.
-#[tokio::test]
-async fn every_long_range_is_what_was_recorded() {
-    let fixture = Fixture::postgres().await;
-    let run = fixture.ready().await;
-    revise(&fixture).await;
-    record_all(fixture.store.as_ref(), run).await;
-    let metrics = [mood(), posts(), genres(), rate()];
-    let months: BTreeSet<_> = dates(FIRST, LAST).map(month).collect();
-    let whole = |metric: &MetricKey| {
-        let there = recorded_dates(metric);
-        let is_whole =
-            |month: &&Date| dates(**month, month.last_of_month()).all(|date| there.contains(&date));
-        months.iter().filter(is_whole).count()
-    };
-    let packed = packed(&fixture).await;
-    for (metric, count) in metrics.iter().zip([10, 15, 14, 8]) {
-        let of_metric = packed.iter().filter(|(_, category, _)| category == &metric.category).count();
-        assert_eq!((of_metric, whole(metric)), (count, count), "{packed:?}");
-    }
-
-    let records = fixture.store.records(FIRST, LAST, None).await.unwrap();
-    let edges: Vec<_> = months
-        .iter()
-        .flat_map(|month| {
-            [*month, month.tomorrow().unwrap(), month.with().day(17).build().unwrap(), month.last_of_month()]
-        })
-        .chain([date(2022, 5, 5), date(9999, 12, 31)])
-        .collect();
-    let mut ranges = 0;
-    for from in &edges {
-        for to in edges.iter().filter(|to| (**to - *from).get_days() > 80).step_by(3) {
-            ranges += 1;
-            assert_as_recorded(fixture.store.as_ref(), &records, &question(&metrics, *from, *to)).await;
-        }
-    }
-    assert!(ranges > 500, "{ranges}");
-}
+use crate::{
+    fixture::{Fixture, definitions, finish, new_run, noon, record},
+    long_series::{FIRST, LAST, assert_as_recorded, dates, mood, packed, posts, question, rate},
+};
 
 #[tokio::test]
 async fn months_are_packed_for_each_tenant() {
@@ -284,32 +115,6 @@ async fn a_month_that_two_complete_together_is_read_by_its_rows() {
     fixture.sql("SELECT pack_months()").await.unwrap();
     assert_eq!(packed(&fixture).await.len(), 6);
     assert_as_recorded(fixture.store.as_ref(), &records, &question).await;
-}
-
-/// Long ranges and no others, so that each sort of range has a test that notices when it is read otherwise.
-#[tokio::test]
-async fn months_are_what_long_ranges_are_read_from() {
-    let fixture = Fixture::postgres().await;
-    let run = fixture.ready().await;
-    let records: Vec<_> =
-        dates(date(2024, 1, 1), date(2024, 12, 31)).map(|date| record(run, date, "5")).collect();
-    fixture.store.commit(&records, None).await.unwrap();
-    let falsify = "ALTER TABLE daily_metric_months DISABLE TRIGGER ALL;
-                   UPDATE daily_metric_months SET days = replace(days, '5,', '6,') WHERE month = '2024-06-01'";
-    fixture.sql(falsify).await.unwrap();
-    let june = async |from, to, metadata| {
-        let metrics = vec![AskedMetric { key: posts(), metadata }];
-        let series = fixture.store.series(&SeriesQuestion { from, to, metrics }).await.unwrap().series;
-        let day = series[0].iter().find(|day| day.date == date(2024, 6, 3)).unwrap();
-        day.value.to_string()
-    };
-    assert_eq!(june(date(2024, 1, 1), date(2024, 12, 31), false).await, "6");
-    assert_eq!(june(date(2024, 6, 1), date(2024, 8, 29), false).await, "6", "90 days");
-    assert_eq!(june(date(2024, 6, 1), date(2024, 8, 28), false).await, "5", "89 days");
-    assert_eq!(june(date(2024, 1, 1), date(2024, 12, 31), true).await, "5", "no metadata in months");
-    assert_eq!(june(date(2024, 1, 1), date(2024, 6, 29), false).await, "5", "not the whole of June");
-    assert_eq!(june(date(2024, 1, 1), date(2024, 6, 30), false).await, "6");
-    assert_eq!(june(date(2024, 6, 2), date(2024, 12, 31), false).await, "5", "not the whole of June");
 }
 
 /// Months that were recorded before there was a table for them.
