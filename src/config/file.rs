@@ -74,7 +74,7 @@ pub fn read_text(name: &str, directory: &Path, text: &str) -> ReadFile {
             return ReadFile { problems: vec![problem], ..ReadFile::default() };
         }
     };
-    let root = reader.root(&document);
+    let root = reader.root(document.as_table());
     let settings = read_settings(&root, directory);
     let sources = named_sections(&root, "sources").into_iter();
     let sources = sources.filter_map(|(name, section)| read_source(name, section)).collect();

@@ -13,6 +13,7 @@ mod file;
 mod filter_section;
 mod finding;
 mod flags;
+mod json_metric;
 mod metric_section;
 mod nearest;
 mod preset;
@@ -32,12 +33,13 @@ mod time_format;
 
 use std::path::{Path, PathBuf};
 
-pub use declaration::Declarations;
+pub use declaration::{Declarations, MetricDeclaration};
 pub use finding::{ConfigProblems, Finding, Located, Severity};
 pub use flags::{GivenFlags, add_setting_flags, given_config_file, given_flags, without_effect};
+pub use json_metric::read_json_metric;
 pub use nearest::{nearest, shown, suggestion};
 pub use reference::settings_reference;
-pub use resolve::{Omission, Request, Resolved, columns_to_detect, resolve};
+pub use resolve::{Omission, Request, Resolved, columns_to_detect, resolve, resolve_further};
 pub use serve_settings::{AccessSettings, HttpSettings, KeySetLocation, QuerySettings, Secret, WEEKDAYS};
 pub use settings::{Environment, LogFormat, Preset, Settings, process_environment};
 pub use template::{columns_to_survey, template};
@@ -108,13 +110,33 @@ impl Config {
 
     /// What the configuration comes to on a platform.
     pub fn resolve(&self, schema: &Schema, detected: &DetectedFormats) -> Resolved {
-        resolve(Request {
+        resolve(self.request(schema, detected))
+    }
+
+    /// What a metric comes to that is declared elsewhere than in the file, beside those that are. One definition at most.
+    pub fn resolve_further(
+        &self,
+        metric: &MetricDeclaration,
+        schema: &Schema,
+        detected: &DetectedFormats,
+    ) -> Resolved {
+        resolve_further(self.request(schema, detected), metric)
+    }
+
+    /// Whether the file or the preset has a metric of that name, switched off ones included.
+    pub fn declares(&self, category: &str) -> bool {
+        let in_file = self.declarations.metrics.iter().any(|metric| metric.category == category);
+        in_file || (self.settings.preset == Preset::Community && preset::has_metric(category))
+    }
+
+    fn request<'a>(&'a self, schema: &'a Schema, detected: &'a DetectedFormats) -> Request<'a> {
+        Request {
             declarations: &self.declarations,
             preset: self.settings.preset,
             tenant: &self.settings.tenant,
             time_zone: self.settings.calendar.name(),
             schema,
             detected,
-        })
+        }
     }
 }

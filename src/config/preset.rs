@@ -173,6 +173,11 @@ fn written() -> (Vec<MetricDeclaration>, Vec<Finding>) {
     (file.declarations.metrics, file.problems)
 }
 
+/// Whether the preset has a metric of that name.
+pub fn has_metric(category: &str) -> bool {
+    written().0.iter().any(|metric| metric.category == category)
+}
+
 /// Fits the preset to the sources there are.
 pub fn fitted(catalogue: &Catalogue) -> Fitted {
     let mut unfit = BTreeMap::new();

@@ -1,9 +1,9 @@
-//! Reads tables of a TOML document, remembering which keys were asked for. What nobody asked for is unknown, and said
-//! so; wrong types and values become problems with the line they stand on.
+//! Reads tables of a TOML document, or of JSON that was made into one, remembering which keys were asked for. What nobody
+//! asked for is unknown, and said so; wrong types and values become problems with the line they stand on, or the path.
 
 use std::{cell::RefCell, fmt::Display, ops::RangeInclusive};
 
-use toml_edit::{Document, Item, TableLike, Value};
+use toml_edit::{Item, TableLike, Value};
 
 use super::{
     Finding, Located,
@@ -11,20 +11,26 @@ use super::{
 };
 use crate::metric::Decimal;
 
-/// Longer titles of sections are cut when they are shown.
-const TITLE_CHARS: usize = 120;
+/// Longer paths are cut when they are shown.
+const PATH_CHARS: usize = 120;
 
-/// A file as it is read: its name, where its lines begin, and the problems found so far, each with its line.
+/// A document as it is read: how places in it are told, and the problems found so far, each with its line.
 pub struct Reader {
-    name: String,
-    line_starts: Vec<usize>,
+    places: Places,
     problems: RefCell<Vec<(usize, Finding)>>,
+}
+
+enum Places {
+    /// By the file's name and the line: `daymark.toml:12: [sources.posts]`.
+    Lines { name: String, starts: Vec<usize> },
+    /// By the path from the root: `filter.score`. All that was read stands on line 1.
+    Paths,
 }
 
 /// One table of the file.
 pub struct Section<'a> {
     reader: &'a Reader,
-    /// `sources.posts`; empty at the root.
+    /// The path from the root: `sources.posts`; empty at the root.
     title: String,
     line: usize,
     table: &'a dyn TableLike,
@@ -34,15 +40,17 @@ pub struct Section<'a> {
 impl Reader {
     pub fn new(name: &str, text: &str) -> Self {
         let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Self {
-            name: name.to_owned(),
-            line_starts: std::iter::once(0).chain(newlines).collect(),
-            problems: RefCell::default(),
-        }
+        let starts = std::iter::once(0).chain(newlines).collect();
+        Self { places: Places::Lines { name: name.to_owned(), starts }, problems: RefCell::default() }
     }
 
-    pub fn root<'a>(&'a self, document: &'a Document<String>) -> Section<'a> {
-        self.section(String::new(), 1, document.as_table())
+    /// Of tables that stand in no file.
+    pub fn by_paths() -> Self {
+        Self { places: Places::Paths, problems: RefCell::default() }
+    }
+
+    pub fn root<'a>(&'a self, table: &'a dyn TableLike) -> Section<'a> {
+        self.section(String::new(), 1, table)
     }
 
     /// The problems in the order of their lines.
@@ -54,7 +62,10 @@ impl Reader {
 
     /// Counts from 1.
     pub fn line_of(&self, offset: usize) -> usize {
-        self.line_starts.partition_point(|start| *start <= offset)
+        match &self.places {
+            Places::Lines { starts, .. } => starts.partition_point(|start| *start <= offset),
+            Places::Paths => 1,
+        }
     }
 
     fn section<'a>(&'a self, title: String, line: usize, table: &'a dyn TableLike) -> Section<'a> {
@@ -69,9 +80,10 @@ impl<'a> Section<'a> {
     }
 
     fn place_at(&self, line: usize) -> String {
-        match self.title.as_str() {
-            "" => format!("{}:{line}", self.reader.name),
-            title => format!("{}:{line}: [{title}]", self.reader.name),
+        match (&self.reader.places, self.title.as_str()) {
+            (Places::Lines { name, .. }, "") => format!("{name}:{line}"),
+            (Places::Lines { name, .. }, title) => format!("{name}:{line}: [{title}]"),
+            (Places::Paths, title) => title.to_owned(),
         }
     }
 
@@ -82,22 +94,22 @@ impl<'a> Section<'a> {
 
     /// Where `key` stands.
     pub fn place_of(&self, key: &str) -> String {
-        self.place_at(self.line_of_key(key))
-    }
-
-    fn push(&self, line: usize, message: String, hint: Option<String>) {
-        let problem = Finding::error(self.place_at(line), message).maybe_hint(hint);
-        self.reader.problems.borrow_mut().push((line, problem));
+        match self.reader.places {
+            Places::Lines { .. } => self.place_at(self.line_of_key(key)),
+            Places::Paths => joined(&self.title, key),
+        }
     }
 
     /// A problem with the value of `key`.
     pub fn problem(&self, key: &str, message: impl Display, hint: Option<String>) {
-        self.push(self.line_of_key(key), message.to_string(), hint);
+        let problem = Finding::error(self.place_of(key), message.to_string()).maybe_hint(hint);
+        self.reader.problems.borrow_mut().push((self.line_of_key(key), problem));
     }
 
     /// A problem with the section as a whole.
     pub fn section_problem(&self, message: impl Display, hint: Option<String>) {
-        self.push(self.line, message.to_string(), hint);
+        let problem = Finding::error(self.place(), message.to_string()).maybe_hint(hint);
+        self.reader.problems.borrow_mut().push((self.line, problem));
     }
 
     fn wrong_type(&self, key: &str, wanted: &str, item: &Item) {
@@ -200,12 +212,7 @@ impl<'a> Section<'a> {
             self.wrong_type(key, "a table", item);
             return None;
         };
-        let title = match self.title.as_str() {
-            "" => key.to_owned(),
-            title => format!("{title}.{key}"),
-        };
-        let title = title.chars().take(TITLE_CHARS).flat_map(char::escape_debug).collect();
-        Some(self.reader.section(title, self.line_of_key(key), table))
+        Some(self.reader.section(joined(&self.title, key), self.line_of_key(key), table))
     }
 
     /// The keys of this table.
@@ -221,6 +228,13 @@ impl<'a> Section<'a> {
             self.problem(key, format!("unknown key {}", shown(key)), hint);
         }
     }
+}
+
+/// The path of `key` in the table at `path`, cut to a readable length and with nothing in it that a terminal would obey.
+pub fn joined(path: &str, key: &str) -> String {
+    let key = key.chars().flat_map(char::escape_debug);
+    let dot = (!path.is_empty()).then_some('.');
+    path.chars().chain(dot).chain(key).take(PATH_CHARS).collect()
 }
 
 /// An integer or a float of the file, digit for digit.

@@ -79,28 +79,51 @@ pub fn columns_to_detect(
 /// Resolves all metrics and checks them against the schema.
 pub fn resolve(request: Request) -> Resolved {
     let mut resolved = Resolved::default();
-    let with_preset = request.preset == Preset::Community;
-    let catalogue = Catalogue::new(
-        &request.declarations.sources,
-        with_preset,
-        request.tenant,
-        request.schema,
-        request.detected,
-        &mut resolved.findings,
-    );
-    let preset = match with_preset {
-        true => fitted(&catalogue),
-        false => Fitted { metrics: Vec::new(), unfit: BTreeMap::new() },
-    };
+    let catalogue = catalogue(&request, &mut resolved.findings);
+    let preset = preset(&request, &catalogue);
     let metrics = merged(&request.declarations.metrics, &preset.metrics);
-    let declarations =
-        metrics.iter().map(|(category, wanted)| (category.clone(), wanted.declaration.clone())).collect();
+    let declarations = declarations(&metrics);
     let builder = Builder { catalogue: &catalogue, metrics: &declarations, time_zone: request.time_zone };
     for wanted in metrics.values() {
         let unfit = preset.unfit.get(&wanted.declaration.category).filter(|_| wanted.origin != Origin::File);
         define(wanted, unfit, &builder, &mut resolved);
     }
     resolved
+}
+
+/// Resolves one more metric, which may name the sources and metrics of `request`, and checks it against the schema.
+/// What is wrong with those is no matter of its own.
+pub fn resolve_further(request: Request, metric: &MetricDeclaration) -> Resolved {
+    let catalogue = catalogue(&request, &mut Vec::new());
+    let preset = preset(&request, &catalogue);
+    let declarations = declarations(&merged(&request.declarations.metrics, &preset.metrics));
+    let builder = Builder { catalogue: &catalogue, metrics: &declarations, time_zone: request.time_zone };
+    let wanted = Wanted { declaration: metric.clone(), origin: Origin::File, optional: false };
+    let mut resolved = Resolved::default();
+    define(&wanted, None, &builder, &mut resolved);
+    if resolved.definitions.is_empty() && resolved.left_out.is_empty() && !resolved.has_errors() {
+        let message = "a source or a metric that it names has a problem of its own";
+        let finding = Finding::error(&metric.place, message).hint("`daymark check` says which");
+        resolved.findings.push(finding);
+    }
+    resolved
+}
+
+fn catalogue<'a>(request: &Request<'a>, findings: &mut Vec<Finding>) -> Catalogue<'a> {
+    let with_preset = request.preset == Preset::Community;
+    let Request { declarations, tenant, schema, detected, .. } = request;
+    Catalogue::new(&declarations.sources, with_preset, tenant, schema, detected, findings)
+}
+
+fn preset(request: &Request, catalogue: &Catalogue) -> Fitted {
+    match request.preset {
+        Preset::Community => fitted(catalogue),
+        Preset::None => Fitted { metrics: Vec::new(), unfit: BTreeMap::new() },
+    }
+}
+
+fn declarations(metrics: &BTreeMap<String, Wanted>) -> BTreeMap<String, MetricDeclaration> {
+    metrics.iter().map(|(category, wanted)| (category.clone(), wanted.declaration.clone())).collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
