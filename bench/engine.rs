@@ -121,7 +121,6 @@ impl Engine {
         let store = store::open(&store_url.parse()?, options);
         let clock = Arc::new(SetClock::at(NOW.parse()?));
         store.migrate().await?;
-        collect::apply(store.as_ref(), clock.as_ref(), definitions, false).await?;
         let context = Context {
             clock,
             calendar: Calendar::utc(),
@@ -133,6 +132,7 @@ impl Engine {
             host: "benchmark".to_owned(),
             process_id: std::process::id(),
         };
+        collect::apply(&context, definitions, false).await?;
         Ok(Daymark { context, store_url, store_schema })
     }
 }

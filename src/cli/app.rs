@@ -35,12 +35,12 @@ impl App {
         Self { config, context }
     }
 
-    /// The same for requests: its store fails at once where the other one would try again, and ends statements that
+    /// The same for requests: it fails at once where the other one would try again, and its store ends statements that
     /// nobody can be waiting for any more.
     pub fn impatient_context(&self) -> Context {
         let once = RetryPolicy { retries: 0, ..self.config.settings.retry };
         let limit = self.config.settings.http.request_timeout + STATEMENT_MARGIN;
-        Context { store: open_store(&self.config, once, Some(limit)), ..self.context.clone() }
+        Context { store: open_store(&self.config, once, Some(limit)), retry: once, ..self.context.clone() }
     }
 
     /// The metrics that the configuration comes to on the platform.

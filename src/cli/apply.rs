@@ -20,14 +20,7 @@ pub struct ApplyArguments {
 
 pub async fn run(app: &App, arguments: &ApplyArguments) -> anyhow::Result<(Page, Exit)> {
     let resolved = app.resolve().await?;
-    let context = &app.context;
-    let report = collect::apply(
-        context.store.as_ref(),
-        context.clock.as_ref(),
-        &resolved.definitions,
-        arguments.dry_run,
-    )
-    .await?;
+    let report = collect::apply(&app.context, &resolved.definitions, arguments.dry_run).await?;
     Ok((page(&report, &resolved, arguments.dry_run), Exit::Done))
 }
 
@@ -40,8 +33,8 @@ fn page(report: &ApplyReport, resolved: &Resolved, dry_run: bool) -> Page {
         .collect();
     let zone_change = report.zone_change.as_ref().map(|change| json!({"old": change.old, "new": change.new}));
     let mut page = Page::new(json!({
-        "dry_run": dry_run, "changes": changes, "unchanged": report.unchanged, "zone_change": zone_change,
-        "left_out": left_out,
+        "dry_run": dry_run, "changes": changes, "unchanged": report.unchanged,
+        "made_through_api": report.made_through_api, "zone_change": zone_change, "left_out": left_out,
     }));
     page.columns = vec!["change", "metric_category", "field", "old", "new"];
     for change in &report.changes {
@@ -64,7 +57,11 @@ fn page(report: &ApplyReport, resolved: &Resolved, dry_run: bool) -> Page {
         (count, true) => format!("{} to apply", counted(count, "change")),
         (count, false) => format!("{} applied", counted(count, "change")),
     };
-    page.line(format!("{done}; {} unchanged.", counted(report.unchanged, "metric")));
+    let others = match report.made_through_api {
+        0 => String::new(),
+        others => format!("; made through the API: {others}, left as they are"),
+    };
+    page.line(format!("{done}; {} unchanged{others}.", counted(report.unchanged, "metric")));
     page
 }
 
@@ -74,6 +71,8 @@ fn described(change: &DefinitionChange) -> (&'static str, &'static str, &str) {
         DefinitionChange::Add(definition) => ("+", "add", &definition.category),
         DefinitionChange::Revise(definition) => ("~", "revise", &definition.category),
         DefinitionChange::Activate(key) => ("+", "activate", &key.category),
+        DefinitionChange::Adopt(definition) => ("=", "adopt", &definition.category),
+        DefinitionChange::MoveZone(key, _) => ("~", "revise", &key.category),
         DefinitionChange::Deactivate(key) => ("-", "deactivate", &key.category),
     }
 }
@@ -84,6 +83,8 @@ fn write_change(page: &mut Page, change: &AppliedChange) {
         DefinitionChange::Add(definition) => {
             format!("  ({}, {})", definition.metric_type, definition.measure.name())
         }
+        DefinitionChange::MoveZone(..) => "  (made through the API)".to_owned(),
+        _ if change.made_through_api => "  (made through the API until now)".to_owned(),
         _ => String::new(),
     };
     page.line(format!("{sign} {word:<10}  {category}{about}"));
@@ -116,5 +117,7 @@ fn change_json(change: &AppliedChange) -> Value {
         .iter()
         .map(|field| json!({"field": field.field, "old": field.old, "new": field.new}))
         .collect();
-    json!({"change": word, "metric_category": category, "fields": fields})
+    json!({
+        "change": word, "metric_category": category, "made_through_api": change.made_through_api, "fields": fields,
+    })
 }

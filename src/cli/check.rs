@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{App, Exit, Page};
 use crate::{
     clock::SystemClock,
-    collect,
+    collect::{self, CheckReport},
     config::{Config, ConfigProblems, Finding, Severity},
     wording::counted,
 };
@@ -68,15 +68,17 @@ async fn find(config: Config, mut findings: Vec<Finding>) -> (Vec<Finding>, usiz
         }
         Err(error) => (Vec::new(), Some(Finding::error("platform", error.to_string()))),
     };
-    if definitions.is_empty() && unresolved.is_none() {
+    let CheckReport { findings: checked, made_through_api } =
+        collect::check(&app.context, &definitions).await;
+    let metrics = definitions.len() + made_through_api;
+    if metrics == 0 && unresolved.is_none() {
         let message = "no metric is configured, and the preset found nothing that it knows";
         let hint = "declare sources and metrics in daymark.toml; `daymark init` makes a start";
         findings.push(Finding::error("configuration", message).hint(hint));
     }
-    let checked = collect::check(&app.context, &definitions).await;
     // A platform that cannot even be looked at is found by the check too, which knows what to do about it.
     let explained = checked.iter().any(|finding| finding.place == "platform");
     findings.extend(unresolved.filter(|_| !explained));
     findings.extend(checked);
-    (findings, definitions.len())
+    (findings, metrics)
 }

@@ -4,8 +4,12 @@ use clap::Args;
 use jiff::civil::Date;
 use serde_json::json;
 
-use super::{App, Exit, Page, date};
-use crate::collect::{self, CollectError};
+use super::{App, Exit, Page, date, output::say};
+use crate::{
+    collect::{self, CollectError},
+    metric::Definition,
+    store::StoreError,
+};
 
 #[derive(Args)]
 pub struct PlanArguments {
@@ -28,7 +32,8 @@ pub async fn run(app: &App, arguments: &PlanArguments) -> anyhow::Result<(Page, 
     if first > last {
         return Err(CollectError::EmptyRange { from: first, to: last }.into());
     }
-    let definitions = app.resolve().await?.definitions;
+    let mut definitions = app.resolve().await?.definitions;
+    definitions.extend(made_through_api(app, &definitions).await);
     let days = context.calendar.days(first, last);
     let statements = collect::plan(context, &definitions, &days).await?;
 
@@ -43,4 +48,16 @@ pub async fn run(app: &App, arguments: &PlanArguments) -> anyhow::Result<(Page, 
         page.rows.push(vec![statement.purpose, statement.sql]);
     }
     Ok((page, Exit::Done))
+}
+
+/// A plan is asked for before there is a store, too.
+async fn made_through_api(app: &App, definitions: &[Definition]) -> Vec<Definition> {
+    match collect::made_through_api(app.context.store.as_ref(), definitions).await {
+        Ok(made) => made,
+        Err(CollectError::Store(StoreError::NotMigrated { .. })) => Vec::new(),
+        Err(error) => {
+            say(format_args!("note: metrics that were made through the API are not shown: {error}"));
+            Vec::new()
+        }
+    }
 }

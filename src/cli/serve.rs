@@ -32,13 +32,14 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     .await?;
     if access.mode() == Mode::Open {
         say(
-            "open: whoever reaches this address may read everything and start runs; `daymark keys create` closes it",
+            "open: whoever reaches this address may read everything, start runs and change definitions; `daymark keys create` closes it",
         );
     }
     let limit = RateLimit::new(settings.access.rate_limit_per_minute);
     let service = http::Service::new(
         context,
         app.context.clone(),
+        app.config.clone(),
         settings.query.clone(),
         settings.http.clone(),
         access,

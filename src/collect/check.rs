@@ -6,23 +6,55 @@ use crate::{
     database::{Fault, FaultClass},
     metric::Definition,
     platform::Schema,
-    store::{Finish, LockName, RunStatus, StoreError},
+    store::{Finish, LockName, Origin, RunStatus, StoreError, StoredDefinition},
 };
 
-/// Checks the store, the platform and every metric: those that the configuration makes (`wanted`), and those that are
-/// in the store otherwise and will be collected until the configuration is applied. Nothing is found: the next
-/// collection will work.
-pub async fn check(context: &Context, wanted: &[Definition]) -> Vec<Finding> {
+/// What was looked at, and what was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckReport {
+    /// None: the next collection will work.
+    pub findings: Vec<Finding>,
+    /// How many metrics were made through the API and will be collected beside those of the configuration.
+    pub made_through_api: usize,
+}
+
+/// Checks the store, the platform and every metric: those that the configuration makes (`wanted`), those that were made
+/// through the API, and those that are in the store otherwise and will be collected until the configuration is applied.
+pub async fn check(context: &Context, wanted: &[Definition]) -> CheckReport {
     let mut findings = Vec::new();
     let stored = check_store(context, wanted, &mut findings).await;
-    let otherwise = stored.into_iter().filter(|definition| !wanted.contains(definition));
+    let taken = |category: &String| wanted.iter().any(|wanted| wanted.category == *category);
+    let is_further =
+        |stored: &&StoredDefinition| stored.origin == Origin::Api && !taken(&stored.definition.category);
+    let made_through_api = stored.iter().filter(is_further).count();
+    findings.extend(stored.iter().filter(is_further).filter_map(|stored| outdated_source(stored, wanted)));
+    let otherwise = stored.iter().filter(|stored| !wanted.contains(&stored.definition));
     let metrics: Vec<_> = wanted
         .iter()
-        .map(|definition| (format!("metric {}", definition.category), definition.clone()))
-        .chain(otherwise.map(|stored| (format!("metric {} as it is in the store", stored.category), stored)))
+        .map(|definition| (format!("metric {}", definition.category), definition))
+        .chain(otherwise.map(|stored| (place(stored), &stored.definition)))
         .collect();
     check_platform(context, &metrics, &mut findings).await;
-    findings
+    CheckReport { findings, made_through_api }
+}
+
+/// What a metric is called that the configuration does not have, or not like this.
+fn place(stored: &StoredDefinition) -> String {
+    let category = &stored.definition.category;
+    match stored.origin {
+        Origin::File => format!("metric {category} as it is in the store"),
+        Origin::Api => format!("metric {category}, made through the API"),
+    }
+}
+
+/// A definition has its sources with it, as they were when it was made.
+fn outdated_source(stored: &StoredDefinition, wanted: &[Definition]) -> Option<Finding> {
+    let is_now = |name: &String| wanted.iter().find_map(|wanted| wanted.sources.get(name));
+    let differs =
+        stored.definition.sources.iter().find(|(name, was)| is_now(name).is_some_and(|now| now != *was));
+    let message =
+        format!("it reads `{}` as that was declared when it was made, and no longer is", differs?.0);
+    Some(Finding::warning(place(stored), message).hint("make it again through the API"))
 }
 
 /// Returns the active definitions, as far as they can be read.
@@ -30,7 +62,7 @@ async fn check_store(
     context: &Context,
     wanted: &[Definition],
     findings: &mut Vec<Finding>,
-) -> Vec<Definition> {
+) -> Vec<StoredDefinition> {
     match context.store.pending_migrations().await {
         Err(error) => {
             findings.push(store_error(&error));
@@ -49,7 +81,7 @@ async fn check_store(
         Ok(active) => {
             let other_zone = selection::require_time_zone(context, &active).err();
             findings.extend(other_zone.map(|error| Finding::error("store", error.to_string())));
-            active.into_iter().map(|metric| metric.definition).collect()
+            active
         }
         // Reported by `check_applied`, which reads the same.
         Err(_) => Vec::new(),
@@ -83,7 +115,8 @@ async fn check_applied(context: &Context, wanted: &[Definition]) -> Option<Findi
     if !stored.iter().any(|metric| metric.is_active) {
         return Some(Finding::error("store", "no metric is defined").hint("run `daymark apply`"));
     }
-    let changes = if wanted.is_empty() { 0 } else { definitions::diff(&stored, wanted).len() };
+    let changes =
+        if wanted.is_empty() { 0 } else { definitions::diff(&stored, wanted, context.calendar.name()).len() };
     (changes > 0).then(|| {
         let message = match changes {
             1 => "1 definition differs from that in the configuration".to_owned(),
@@ -94,13 +127,16 @@ async fn check_applied(context: &Context, wanted: &[Definition]) -> Option<Findi
 }
 
 /// `metrics` are definitions, and what to call them.
-async fn check_platform(context: &Context, metrics: &[(String, Definition)], findings: &mut Vec<Finding>) {
+async fn check_platform(context: &Context, metrics: &[(String, &Definition)], findings: &mut Vec<Finding>) {
+    let definitions: Vec<_> = metrics.iter().map(|(_, definition)| *definition).collect();
     let explained = match context.platform.inspect().await {
-        Ok(schema) => explain(context, &schema, metrics).await,
+        Ok(schema) => explain(context, &schema, &definitions).await,
         Err(fault) => Err(fault),
     };
     match explained {
-        Ok(of_metrics) => findings.extend(of_metrics),
+        Ok(faults) => {
+            findings.extend(faults.iter().map(|(metric, fault)| unplanned(&metrics[*metric].0, fault)));
+        }
         Err(fault) => {
             let message = format!("{}: {fault}", context.platform.location());
             findings.push(Finding::error("platform", message).hint(advice(&fault)));
@@ -108,23 +144,28 @@ async fn check_platform(context: &Context, metrics: &[(String, Definition)], fin
     }
 }
 
-/// Has the platform plan every reading of every metric for the last finished day.
-async fn explain(
+/// Has the platform plan every reading of every metric for the last finished day. Returns what it said to those that it
+/// does not plan, with their index.
+///
+/// # Errors
+/// When the platform cannot be asked.
+pub(super) async fn explain(
     context: &Context,
     schema: &Schema,
-    metrics: &[(String, Definition)],
-) -> Result<Vec<Finding>, Fault> {
+    definitions: &[&Definition],
+) -> Result<Vec<(usize, Fault)>, Fault> {
     let mut cut = context.platform.open_cut().await?;
     let last_finished = context.last_finished();
     let days = context.calendar.days(last_finished, last_finished);
-    let batch = Batch::new(metrics.iter().map(|(_, definition)| definition).enumerate());
+    let batch = Batch::new(definitions.iter().copied().enumerate());
     let answers = batch.explain(cut.as_mut(), schema, &days).await?;
-    let finding = |answer: super::batch::Answer<'_, String>| {
-        let fault = answer.readings.err()?;
-        let (place, _) = &metrics[answer.metric];
-        Some(Finding::error(place, fault.to_string()).hint(metric_advice(fault)))
-    };
-    Ok(answers.iter().filter_map(finding).collect())
+    let fault = |answer: super::batch::Answer<'_, String>| Some((answer.metric, answer.fault()?.clone()));
+    Ok(answers.iter().filter_map(fault).collect())
+}
+
+/// A metric that the platform does not plan.
+pub(super) fn unplanned(place: &str, fault: &Fault) -> Finding {
+    Finding::error(place, fault.to_string()).hint(metric_advice(fault))
 }
 
 /// What a person can do about a metric that the platform does not plan.

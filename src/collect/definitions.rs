@@ -1,14 +1,14 @@
-//! Bringing the definitions in the store in line with those that are wanted, and showing the difference first.
+//! Bringing the definitions in the store in line with those that are wanted, and showing the difference first. Those that
+//! were made through the API are left as they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::CollectError;
+use super::{CollectError, Context, selection};
 use crate::{
-    clock::Clock,
     metric::{Definition, MetricKey},
-    store::{DefinitionChange, Store, StoredDefinition},
+    store::{DefinitionChange, Origin, Store, StoredDefinition},
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct ApplyReport {
     pub changes: Vec<AppliedChange>,
     /// How many metrics are active and stay as they are.
     pub unchanged: usize,
+    /// How many others are active, were made through the API, and stay as they are.
+    pub made_through_api: usize,
     pub zone_change: Option<ZoneChange>,
 }
 
@@ -30,6 +32,8 @@ pub struct ZoneChange {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppliedChange {
     pub change: DefinitionChange,
+    /// Whether it changes a definition that was made through the API.
+    pub made_through_api: bool,
     /// What differs, of a revised definition.
     pub fields: Vec<FieldChange>,
 }
@@ -48,36 +52,50 @@ pub struct FieldChange {
 /// # Errors
 /// When a definition is wrong in itself, two have the same name, or the store fails. Nothing is changed then.
 pub async fn apply(
-    store: &dyn Store,
-    clock: &dyn Clock,
+    context: &Context,
     wanted: &[Definition],
     dry_run: bool,
 ) -> Result<ApplyReport, CollectError> {
     refuse_problems(wanted)?;
+    let (store, zone) = (context.store.as_ref(), context.calendar.name());
     let stored = store.definitions().await?;
-    let changes = diff(&stored, wanted);
+    let changes = diff(&stored, wanted, zone);
     if !dry_run && !changes.is_empty() {
-        store.change_definitions(&changes, clock.now()).await?;
+        store.change_definitions(&changes, Origin::File, context.clock.now()).await?;
     }
-    let touched = |change: &&DefinitionChange| !matches!(change, DefinitionChange::Deactivate(_));
-    let unchanged = wanted.len() - changes.iter().filter(touched).count();
-    let shown = |change: DefinitionChange| {
-        let fields = match &change {
-            DefinitionChange::Revise(new) => revised_fields(&stored, new),
-            _ => Vec::new(),
-        };
-        AppliedChange { change, fields }
+    let touched = |stored: &StoredDefinition| {
+        let of_name = |change: &DefinitionChange| change.category() == stored.definition.category;
+        changes.iter().any(of_name)
     };
-    let zone_change = zone_change(&stored, wanted);
-    Ok(ApplyReport { changes: changes.into_iter().map(shown).collect(), unchanged, zone_change })
+    let is_wanted = |stored: &StoredDefinition| wanted.contains(&stored.definition);
+    let (mut unchanged, mut made_through_api) = (0, 0);
+    for stored in stored.iter().filter(|stored| stored.is_active && !touched(stored)) {
+        *if is_wanted(stored) { &mut unchanged } else { &mut made_through_api } += 1;
+    }
+    let zone_change = zone_change(&stored, wanted, zone);
+    let changes = changes.into_iter().map(|change| applied(&stored, change)).collect();
+    Ok(ApplyReport { changes, unchanged, made_through_api, zone_change })
 }
 
-/// All metrics are of one zone, that of the configuration they were applied from.
-fn zone_change(stored: &[StoredDefinition], wanted: &[Definition]) -> Option<ZoneChange> {
-    let new = &wanted.first()?.time_zone;
-    let mut active = stored.iter().filter(|metric| metric.is_active);
-    let other = active.find(|metric| metric.definition.time_zone != *new)?;
-    Some(ZoneChange { old: other.definition.time_zone.clone(), new: new.clone() })
+/// The active definitions that were made through the API, and that `wanted` does not take over.
+///
+/// # Errors
+/// When the store fails.
+pub async fn made_through_api(
+    store: &dyn Store,
+    wanted: &[Definition],
+) -> Result<Vec<Definition>, CollectError> {
+    let taken = |category: &String| wanted.iter().any(|definition| definition.category == *category);
+    let made = selection::active(store).await?.into_iter().filter(|stored| stored.origin == Origin::Api);
+    Ok(made.map(|stored| stored.definition).filter(|definition| !taken(&definition.category)).collect())
+}
+
+/// All metrics are of one zone, that of the configuration.
+fn zone_change(stored: &[StoredDefinition], wanted: &[Definition], zone: &str) -> Option<ZoneChange> {
+    let goes_on = |stored: &&StoredDefinition| !wanted.is_empty() || stored.origin == Origin::Api;
+    let mut active = stored.iter().filter(|metric| metric.is_active).filter(goes_on);
+    let other = active.find(|metric| metric.definition.time_zone != zone)?;
+    Some(ZoneChange { old: other.definition.time_zone.clone(), new: zone.to_owned() })
 }
 
 fn refuse_problems(wanted: &[Definition]) -> Result<(), CollectError> {
@@ -95,16 +113,24 @@ fn refuse_problems(wanted: &[Definition]) -> Result<(), CollectError> {
 }
 
 /// What makes `stored` into `wanted`, by category. A metric that changes its type is another metric of that name: the
-/// old one is deactivated before the new one is added.
-pub fn diff(stored: &[StoredDefinition], wanted: &[Definition]) -> Vec<DefinitionChange> {
+/// old one is deactivated before the new one is added. Those that were made through the API stay, in days of `zone`, as
+/// all metrics are of one zone.
+pub fn diff(stored: &[StoredDefinition], wanted: &[Definition], zone: &str) -> Vec<DefinitionChange> {
     let known: BTreeMap<MetricKey, &StoredDefinition> =
         stored.iter().map(|stored| (stored.definition.key(), stored)).collect();
     let wanted_keys: BTreeSet<_> = wanted.iter().map(Definition::key).collect();
     let mut changes: Vec<_> = wanted.iter().filter_map(|wanted| change(&known, wanted)).collect();
+    let of_name = |key: &MetricKey| wanted.iter().any(|wanted| wanted.category == key.category);
     let unwanted = known.iter().filter(|(key, stored)| stored.is_active && !wanted_keys.contains(key));
-    changes.extend(unwanted.map(|(key, _)| DefinitionChange::Deactivate(key.clone())));
+    changes.extend(unwanted.filter_map(|(key, stored)| match stored.origin {
+        Origin::Api if !of_name(key) => {
+            let elsewhere = stored.definition.time_zone != zone;
+            elsewhere.then(|| DefinitionChange::MoveZone(key.clone(), zone.to_owned()))
+        }
+        _ => Some(DefinitionChange::Deactivate(key.clone())),
+    }));
     changes.sort_by_key(|change| {
-        (category(change).to_owned(), !matches!(change, DefinitionChange::Deactivate(_)))
+        (change.category().to_owned(), !matches!(change, DefinitionChange::Deactivate(_)))
     });
     changes
 }
@@ -114,23 +140,33 @@ fn change(known: &BTreeMap<MetricKey, &StoredDefinition>, wanted: &Definition) -
         None => Some(DefinitionChange::Add(wanted.clone())),
         Some(stored) if stored.definition != *wanted => Some(DefinitionChange::Revise(wanted.clone())),
         Some(stored) if !stored.is_active => Some(DefinitionChange::Activate(wanted.key())),
+        Some(stored) if stored.origin == Origin::Api => Some(DefinitionChange::Adopt(wanted.clone())),
         Some(_) => None,
     }
 }
 
-fn category(change: &DefinitionChange) -> &str {
-    match change {
-        DefinitionChange::Add(definition) | DefinitionChange::Revise(definition) => &definition.category,
-        DefinitionChange::Activate(key) | DefinitionChange::Deactivate(key) => &key.category,
-    }
+fn applied(stored: &[StoredDefinition], change: DefinitionChange) -> AppliedChange {
+    let of = |key: &MetricKey| stored.iter().find(|stored| stored.definition.key() == *key);
+    let (old, new) = match &change {
+        DefinitionChange::Revise(new) => (of(&new.key()), Some(new.clone())),
+        DefinitionChange::MoveZone(key, zone) => {
+            let moved =
+                |old: &StoredDefinition| Definition { time_zone: zone.clone(), ..old.definition.clone() };
+            (of(key), of(key).map(moved))
+        }
+        DefinitionChange::Add(definition) | DefinitionChange::Adopt(definition) => {
+            (of(&definition.key()), None)
+        }
+        DefinitionChange::Activate(key) | DefinitionChange::Deactivate(key) => (of(key), None),
+    };
+    let fields = old.zip(new).map(|(old, new)| revised_fields(&old.definition, &new)).unwrap_or_default();
+    AppliedChange { made_through_api: old.is_some_and(|old| old.origin == Origin::Api), fields, change }
 }
 
-fn revised_fields(stored: &[StoredDefinition], new: &Definition) -> Vec<FieldChange> {
-    let old = stored.iter().find(|stored| stored.definition.key() == new.key());
+fn revised_fields(old: &Definition, new: &Definition) -> Vec<FieldChange> {
     let as_json = |definition: &Definition| serde_json::to_value(definition).unwrap_or(Value::Null);
     let mut fields = Vec::new();
-    let old = old.map_or(Value::Null, |old| as_json(&old.definition));
-    compare("", &old, &as_json(new), &mut fields);
+    compare("", &as_json(old), &as_json(new), &mut fields);
     fields
 }
 
@@ -174,7 +210,7 @@ mod tests {
             sample::created("added").definition,
             sample::created("back").definition,
         ];
-        let changes = diff(&stored, &wanted);
+        let changes = diff(&stored, &wanted, "UTC");
         assert_eq!(
             changes,
             [
@@ -191,7 +227,7 @@ mod tests {
         let stored = sample::created("activity");
         let mut wanted = stored.definition.clone();
         wanted.metric_type = MetricType::Percentage;
-        let changes = diff(std::slice::from_ref(&stored), std::slice::from_ref(&wanted));
+        let changes = diff(std::slice::from_ref(&stored), std::slice::from_ref(&wanted), "UTC");
         assert_eq!(
             changes,
             [DefinitionChange::Deactivate(stored.definition.key()), DefinitionChange::Add(wanted),]
@@ -205,7 +241,7 @@ mod tests {
         let source = wanted.sources.get_mut("posts").unwrap();
         source.time_column = "published_at".to_owned();
         source.actor_column = Some("author_id".to_owned());
-        let fields = revised_fields(&[stored], &wanted);
+        let fields = revised_fields(&stored.definition, &wanted);
         let shown: Vec<_> = fields
             .iter()
             .map(|change| (change.field.as_str(), change.old.clone(), change.new.clone()))

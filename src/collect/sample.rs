@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     metric::{Definition, Filter, Measure, MetricType, Rows, Source, TimeFormat},
-    store::StoredDefinition,
+    store::{Origin, StoredDefinition},
 };
 
 pub(super) fn posts() -> Source {
@@ -39,7 +39,13 @@ pub(super) fn stored(category: &str, measure: Measure) -> StoredDefinition {
         measure,
         sources: BTreeMap::from([("posts".to_owned(), posts())]),
     };
-    StoredDefinition { definition, version: 1, is_active: true, created_at: Timestamp::UNIX_EPOCH }
+    StoredDefinition {
+        definition,
+        version: 1,
+        is_active: true,
+        origin: Origin::File,
+        created_at: Timestamp::UNIX_EPOCH,
+    }
 }
 
 pub(super) fn created(category: &str) -> StoredDefinition {

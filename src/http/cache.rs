@@ -95,6 +95,11 @@ impl Cache {
         self.watch.marker().map(|marker| marker.wrapping_add(self.own_changes.count()))
     }
 
+    /// To be called after a commit of this process's own, and before anybody is told of it.
+    pub fn changed_here(&self) {
+        self.own_changes.happened();
+    }
+
     /// The answer to `request` (path and query), made by `make` if it is not there.
     pub async fn answer(
         &self,

@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 
 use super::jobs::TooManyRunning;
 use crate::{
-    collect::CollectError,
+    collect::{CollectError, DefineError},
+    config::Finding,
     query::{QueryError, Refusal},
     store::StoreError,
 };
@@ -31,7 +32,7 @@ pub struct Problem {
     /// What was wrong this time, where, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// Every parameter that was wrong.
+    /// Every parameter that was wrong, or every member of a body.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<InvalidParameter>,
     /// Seconds after which trying again makes sense; the same as the header `Retry-After`.
@@ -39,7 +40,8 @@ pub struct Problem {
     pub retry_after: Option<u64>,
 }
 
-/// A parameter that was wrong.
+/// A parameter that was wrong, or a member of a body by its path, as `filter.score`. It is empty where that is wrong as a
+/// whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InvalidParameter {
     pub parameter: String,
@@ -157,14 +159,17 @@ impl From<TooManyRunning> for Problem {
 impl From<CollectError> for Problem {
     fn from(error: CollectError) -> Self {
         let (status, name, title) = match &error {
-            CollectError::Store(_) | CollectError::Platform { .. } | CollectError::Unlogged { .. } => {
-                return match error {
-                    CollectError::Store(error) => error.into(),
-                    other => {
-                        tracing::error!(error = %other, "a run failed");
-                        Self::internal()
-                    }
-                };
+            CollectError::Store(store) => return store.clone().into(),
+            CollectError::Platform { .. } => {
+                // Where the platform is and what it said are for the operator.
+                tracing::error!(%error, "the platform failed");
+                return Self::unavailable(
+                    "the platform cannot be read at the moment; the server's log says why",
+                );
+            }
+            CollectError::Unlogged { .. } => {
+                tracing::error!(%error, "a run failed");
+                return Self::internal();
             }
             CollectError::Busy { .. } => (StatusCode::CONFLICT, "busy", "Somebody else is at it"),
             CollectError::Unfinished { .. } => {
@@ -176,6 +181,36 @@ impl From<CollectError> for Problem {
             _ => (StatusCode::BAD_REQUEST, "invalid-request", "The request cannot be carried out"),
         };
         Self::new(status, name, title).detail(error.to_string())
+    }
+}
+
+impl From<DefineError> for Problem {
+    fn from(error: DefineError) -> Self {
+        let detail = error.to_string();
+        match error {
+            DefineError::Wrong(findings) => {
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                let errors = findings.into_iter().map(InvalidParameter::from).collect();
+                Self { errors, ..Self::new(status, "invalid-definition", "The definition is wrong") }
+            }
+            DefineError::OfFile(_) => {
+                Self::new(StatusCode::CONFLICT, "defined-in-file", "The definition is not the API's")
+                    .detail(detail)
+            }
+            DefineError::Unknown { .. } => Self::not_found(detail),
+            DefineError::Collect(CollectError::Store(error)) if error.is_denied() => {
+                tracing::error!(%error, "the store refused a definition");
+                Self::forbidden("this server's own role may not change definitions in its store")
+            }
+            DefineError::Collect(error) => error.into(),
+        }
+    }
+}
+
+impl From<Finding> for InvalidParameter {
+    fn from(Finding { place, message, hint, .. }: Finding) -> Self {
+        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        Self { parameter: place, detail: message + &hint }
     }
 }
 

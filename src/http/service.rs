@@ -14,7 +14,7 @@ use super::{
 use crate::{
     access::{Access, RateLimit},
     collect::Context,
-    config::{HttpSettings, QuerySettings},
+    config::{Config, HttpSettings, QuerySettings},
     query::Catalogue,
     store::StoreError,
 };
@@ -23,6 +23,8 @@ use crate::{
 pub struct Service {
     /// For questions. Its store tries nothing again: whoever asks can do that.
     pub context: Context,
+    /// As it was when the server started: whose sources new definitions read, and which names are taken.
+    pub config: Config,
     pub query: QuerySettings,
     pub http: HttpSettings,
     pub access: Access,
@@ -47,6 +49,7 @@ impl Service {
     pub fn new(
         context: Context,
         jobs: Context,
+        config: Config,
         query: QuerySettings,
         http: HttpSettings,
         access: Access,
@@ -63,6 +66,7 @@ impl Service {
             readiness: Readiness::default(),
             catalogue: KeptCatalogue::default(),
             context,
+            config,
             query,
             http,
             access,

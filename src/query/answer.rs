@@ -270,7 +270,7 @@ pub struct Fill {
     pub metric_category: String,
 }
 
-fn words(words: impl IntoIterator<Item = &'static str>) -> Object {
+pub(super) fn words(words: impl IntoIterator<Item = &'static str>) -> Object {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
 }
 

@@ -29,7 +29,7 @@ mod stretch;
 pub use activity::{ActivityQuestion, activity};
 pub use answer::{Fill, Point, PointProvenance, RecordedStretch, Series, SeriesAnswer, SeriesGap};
 pub use catalogue::{Catalogue, Metric};
-pub use definitions::{DefinitionEntry, DefinitionsAnswer, definitions};
+pub use definitions::{DefinitionEntry, DefinitionsAnswer, definition_entry, definitions};
 pub use error::{Problem, QueryError, Refusal};
 pub use export::{Export, ExportFormat, ExportQuestion};
 pub use interval::{Bucket, Interval};
@@ -39,3 +39,5 @@ pub use rollup::RollUp;
 pub use runs::{AskedRuns, RunEntry, RunsAnswer, RunsQuestion, run, runs};
 pub use series::series;
 pub use status::{NextDayAnswer, RecordedSpan, StatusAnswer, status};
+
+pub use crate::metric::Exact;

@@ -16,6 +16,8 @@ pub enum StoreError {
         "run {0} is already finished in the collection log: another process took it for dead and closed it"
     )]
     RunFinished(Uuid),
+    #[error("metric `{category}` is of daymark.toml or the preset: change it there and run `daymark apply`")]
+    OfFile { category: String },
     #[error("the store {location} holds something that Daymark did not write: {what}")]
     Corrupt { location: String, what: String },
     #[error("the store {location}: {fault}{}", advice(.fault))]
@@ -25,6 +27,11 @@ pub enum StoreError {
 impl StoreError {
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Fault { fault, .. } if fault.class.is_passing())
+    }
+
+    /// Whether the role lacks a privilege.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Fault { fault, .. } if fault.class == FaultClass::Denied)
     }
 }
 

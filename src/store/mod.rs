@@ -30,6 +30,7 @@ use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
 pub use api_key::{ApiKey, KeyHash, Role, Scope, Scopes};
+pub use definitions::{DefinitionChange, DefinitionVersion, DefinitionsChanged, Origin, StoredDefinition};
 pub use error::StoreError;
 pub use log::{Finish, LockName, NewRun, Run, RunKind, RunStatus};
 pub use series::{AskedMetric, Latest, LoggedRun, RecordedDay, SeriesQuestion, SeriesRows};
@@ -38,7 +39,7 @@ pub use watch::{SharedWatch, Watch};
 
 use crate::{
     database::{DatabaseUrl, RetryPolicy},
-    metric::{Definition, MetricKey, Provenance, Record},
+    metric::{MetricKey, Provenance, Record},
 };
 
 /// The PostgreSQL schema that holds Daymark's tables unless another one is configured.
@@ -85,38 +86,6 @@ pub fn open_without_waiting(path: &Path, options: StoreOptions) -> Arc<dyn Store
     Arc::new(retrying::Retrying { store, policy: options.retry })
 }
 
-/// A definition as the store holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredDefinition {
-    pub definition: Definition,
-    /// Counts from 1 for each metric.
-    pub version: i32,
-    pub is_active: bool,
-    /// When the metric was first defined.
-    pub created_at: Timestamp,
-}
-
-/// A version that a definition has or had.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DefinitionVersion {
-    pub key: MetricKey,
-    pub version: i32,
-    pub definition: Definition,
-}
-
-/// One step of bringing the stored definitions in line with what is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DefinitionChange {
-    /// A metric that the store does not know: version 1.
-    Add(Definition),
-    /// What makes or presents the values is different: the next version, active.
-    Revise(Definition),
-    /// Known, unchanged, and inactive until now.
-    Activate(MetricKey),
-    /// No longer wanted. Its records and versions stay.
-    Deactivate(MetricKey),
-}
-
 /// Which records are there: the dates of each metric.
 pub type RecordedDays = HashMap<MetricKey, BTreeSet<Date>>;
 
@@ -157,12 +126,16 @@ pub trait Store: Send + Sync {
     /// Every version of every metric, by category and version.
     async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError>;
 
-    /// Applies all changes or none.
+    /// Applies all changes or none. What they make or switch on belongs to `by` from then on.
+    ///
+    /// # Errors
+    /// [`StoreError::OfFile`] when the API is to change an active definition that is the file's.
     async fn change_definitions(
         &self,
         changes: &[DefinitionChange],
+        by: Origin,
         now: Timestamp,
-    ) -> Result<(), StoreError>;
+    ) -> Result<DefinitionsChanged, StoreError>;
 
     /// Takes the lock if nobody holds it, in this process or any other; does not wait.
     async fn try_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError>;

@@ -6,9 +6,9 @@ use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
 use super::{
-    ApiKey, DefinitionChange, DefinitionVersion, Finish, Held, Latest, LockName, MigrationNames, NewRun,
-    RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows, SharedWatch, Store, StoreError,
-    StoredDefinition, TablePage, TableQuery,
+    ApiKey, DefinitionChange, DefinitionVersion, DefinitionsChanged, Finish, Held, Latest, LockName,
+    MigrationNames, NewRun, Origin, RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows, SharedWatch,
+    Store, StoreError, StoredDefinition, TablePage, TableQuery,
 };
 use crate::{
     database::RetryPolicy,
@@ -48,9 +48,10 @@ impl<S: Store> Store for Retrying<S> {
     async fn change_definitions(
         &self,
         changes: &[DefinitionChange],
+        by: Origin,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        retry!(self.change_definitions(changes, now))
+    ) -> Result<DefinitionsChanged, StoreError> {
+        retry!(self.change_definitions(changes, by, now))
     }
 
     async fn try_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {

@@ -12,6 +12,7 @@ mod exit_codes;
 mod history;
 mod interruption;
 mod keys;
+mod made_through_api;
 mod queries;
 mod site;
 mod story;

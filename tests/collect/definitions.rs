@@ -1,15 +1,19 @@
 //! Definitions from the configuration into the store.
 
 use daymark::{
-    collect::{Cancellation, CollectError, ZoneChange, apply, backfill, check, collect_day, gaps, status},
+    collect::{
+        Cancellation, CollectError, ZoneChange, apply, backfill, check, collect_day, define, gaps, status,
+        switch_off,
+    },
     config::Severity,
     metric::Definition,
+    store::Origin,
 };
 use serde_json::json;
 
 use crate::{
     on,
-    world::{Heard, World, definition, definitions, january, message, range},
+    world::{Heard, SOURCES, World, definition, definitions, january, message, range},
 };
 
 on! { [sqlite, postgres]
@@ -19,17 +23,18 @@ on! { [sqlite, postgres]
     a_wrong_definition_is_refused,
     days_of_another_zone_are_not_recorded_before_it_is_applied,
     a_change_of_zone_is_shown_and_makes_new_versions,
+    what_was_made_through_the_api_goes_on_in_the_zone_that_is_applied,
+    what_was_made_through_the_api_is_checked_too,
 }
 
 async fn a_dry_run_shows_the_change_and_makes_none(world: World) {
-    let (store, clock) = (world.context.store.as_ref(), world.clock.as_ref());
     let mut wanted = definitions(world.time_format());
     wanted[0].unit = "posts".to_owned();
-    let shown = apply(store, clock, &wanted, true).await.unwrap();
+    let shown = apply(&world.context, &wanted, true).await.unwrap();
     assert_eq!((shown.changes.len(), shown.unchanged), (1, 3));
     assert_eq!(shown.changes[0].fields[0].field, "unit");
-    assert_eq!(apply(store, clock, &wanted, false).await.unwrap(), shown);
-    let again = apply(store, clock, &wanted, false).await.unwrap();
+    assert_eq!(apply(&world.context, &wanted, false).await.unwrap(), shown);
+    let again = apply(&world.context, &wanted, false).await.unwrap();
     assert_eq!((again.changes.len(), again.unchanged), (0, 4));
 }
 
@@ -65,15 +70,15 @@ async fn a_metric_that_is_no_longer_wanted_keeps_its_records(world: World) {
 }
 
 async fn a_wrong_definition_is_refused(world: World) {
-    let (store, clock) = (world.context.store.as_ref(), world.clock.as_ref());
+    let store = world.context.store.as_ref();
     let mut twice = definitions(world.time_format());
     twice.push(twice[0].clone());
-    let refused = apply(store, clock, &twice, false).await.unwrap_err();
+    let refused = apply(&world.context, &twice, false).await.unwrap_err();
     assert!(matches!(refused, CollectError::DuplicateDefinition(name) if name == "posts_total"));
     let window = json!({"measure": "distinct_actors", "rows": [{"source": "posts"}], "window_days": 0});
     let wrong = definition(world.time_format(), "nobody", window);
     assert_eq!(
-        message(apply(store, clock, &[wrong], false).await.unwrap_err()),
+        message(apply(&world.context, &[wrong], false).await.unwrap_err()),
         "metric `nobody`: `window_days` must be from 1 to 366, not 0"
     );
     assert_eq!(store.definitions().await.unwrap().len(), 4);
@@ -94,7 +99,7 @@ async fn days_of_another_zone_are_not_recorded_before_it_is_applied(mut world: W
     assert!(world.runs().await.is_empty() && world.records().await.is_empty());
     assert_eq!(gaps(&world.context, None, None).await.unwrap().missing, 4);
     assert_eq!(status(&world.context).await.unwrap().active_metrics, 4);
-    let findings = check(&world.context, &[]).await;
+    let findings = check(&world.context, &[]).await.findings;
     let found: Vec<_> = findings.iter().map(|finding| (finding.severity, &*finding.message)).collect();
     assert_eq!(found, [(Severity::Error, refusal)]);
 
@@ -108,7 +113,7 @@ async fn a_change_of_zone_is_shown_and_makes_new_versions(mut world: World) {
     world.in_zone("Europe/Berlin");
     let in_berlin = |definition| Definition { time_zone: "Europe/Berlin".to_owned(), ..definition };
     let wanted: Vec<_> = definitions(world.time_format()).into_iter().map(in_berlin).collect();
-    let report = apply(world.context.store.as_ref(), world.clock.as_ref(), &wanted, false).await.unwrap();
+    let report = apply(&world.context, &wanted, false).await.unwrap();
     let change = ZoneChange { old: "UTC".to_owned(), new: "Europe/Berlin".to_owned() };
     assert_eq!((report.changes.len(), report.zone_change), (4, Some(change)));
     for change in &report.changes {
@@ -129,4 +134,51 @@ async fn a_change_of_zone_is_shown_and_makes_new_versions(mut world: World) {
         .collect();
     let one = || "1".to_owned();
     assert_eq!(comments, [(january(8), one(), 2), (january(9), one(), 1), (january(10), one(), 2)]);
+}
+
+/// Whatever is collected is of one zone.
+async fn what_was_made_through_the_api_goes_on_in_the_zone_that_is_applied(mut world: World) {
+    let config = world.config(SOURCES);
+    let body = json!({"measure": "created", "source": "posts"});
+    define(&world.context, &config, "further", body.as_object().unwrap()).await.unwrap();
+    define(&world.context, &config, "off", body.as_object().unwrap()).await.unwrap();
+    switch_off(&world.context, &config, "off").await.unwrap();
+    world.in_zone("Europe/Berlin");
+    let in_berlin = |definition| Definition { time_zone: "Europe/Berlin".to_owned(), ..definition };
+    let wanted: Vec<_> = definitions(world.time_format()).into_iter().map(in_berlin).collect();
+    let report = apply(&world.context, &wanted, false).await.unwrap();
+    assert_eq!((report.changes.len(), report.unchanged, report.made_through_api), (5, 0, 0));
+    let moved = report.changes.iter().find(|change| change.change.category() == "further").unwrap();
+    assert!(moved.made_through_api);
+    assert_eq!((moved.fields.len(), moved.fields[0].field.as_str()), (1, "time_zone"));
+    let day = collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    assert_eq!(day.recorded.len(), 5);
+    let stored = world.context.store.definitions().await.unwrap();
+    let further = stored.iter().find(|stored| stored.definition.category == "further").unwrap();
+    assert_eq!((further.version, further.origin, further.is_active), (2, Origin::Api, true));
+    assert_eq!(apply(&world.context, &wanted, false).await.unwrap().changes, []);
+}
+
+async fn what_was_made_through_the_api_is_checked_too(world: World) {
+    let body = json!({"measure": "created", "source": "comments"});
+    define(&world.context, &world.config(SOURCES), "further", body.as_object().unwrap()).await.unwrap();
+    let mut wanted = definitions(world.time_format());
+    // As another source would have it.
+    let posts = wanted[0].sources["posts"].clone();
+    let report = check(&world.context, &wanted[..2]).await;
+    assert_eq!(report.made_through_api, 1);
+    let differing: Vec<_> = report.findings.iter().map(|finding| finding.place.as_str()).collect();
+    assert_eq!(differing, ["store"], "those of the file that are not wanted any more");
+    wanted[2].sources.insert("comments".to_owned(), posts);
+    let report = check(&world.context, &wanted).await;
+    let of_further = report.findings.iter().find(|finding| finding.place.contains("further")).unwrap();
+    assert_eq!(of_further.severity, Severity::Warning);
+    assert!(of_further.message.contains("`comments`"), "{of_further}");
+
+    world.execute("ALTER TABLE comments RENAME TO remarks").await;
+    let report = check(&world.context, &wanted[..2]).await;
+    let broken = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let places: Vec<_> = broken.map(|finding| finding.place.as_str()).collect();
+    let expected = ["metric comments_created as it is in the store", "metric further, made through the API"];
+    assert_eq!(places, expected);
 }

@@ -131,8 +131,8 @@ async fn the_status_knows_what_is_due(world: World) {
 }
 
 async fn a_sound_installation_has_no_findings(world: World) {
-    assert_eq!(check(&world.context, &definitions(world.time_format())).await, []);
-    assert_eq!(check(&world.context, &[]).await, []);
+    assert_eq!(check(&world.context, &definitions(world.time_format())).await.findings, []);
+    assert_eq!(check(&world.context, &[]).await.findings, []);
     assert!(world.runs().await.is_empty());
 }
 
@@ -140,7 +140,7 @@ async fn all_mistakes_are_found_at_once(world: World) {
     let mut wanted = definitions(world.time_format());
     wanted[0].sources.get_mut("posts").unwrap().table = "articles".to_owned();
     wanted[2].sources.get_mut("comments").unwrap().time_column = "posted_at".to_owned();
-    let findings = check(&world.context, &wanted).await;
+    let findings = check(&world.context, &wanted).await.findings;
     let places: Vec<_> = findings.iter().map(|finding| (finding.severity, finding.place.as_str())).collect();
     assert_eq!(
         places,
@@ -155,14 +155,14 @@ async fn all_mistakes_are_found_at_once(world: World) {
 
 async fn a_store_without_tables_is_found(world: World) {
     let context = world.with_empty_store().await;
-    let findings = check(&context, &definitions(world.time_format())).await;
+    let findings = check(&context, &definitions(world.time_format())).await.findings;
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(
         (findings[0].place.as_str(), findings[0].hint.as_deref()),
         ("store", Some("run `daymark migrate`"))
     );
     let context = world.without_platform();
-    let findings = check(&context, &[]).await;
+    let findings = check(&context, &[]).await.findings;
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0].place, "platform");
 }

@@ -9,6 +9,7 @@ use std::{
 use daymark::{
     clock::SetClock,
     collect::{BackfillRequest, CollectError, Context, Progress, apply},
+    config::{self, Config, Environment, GivenFlags},
     database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, Definition, Record},
     platform::{self, Parallel, PlatformOptions},
@@ -130,7 +131,14 @@ impl World {
     }
 
     pub async fn apply(&self, wanted: &[Definition]) {
-        apply(self.context.store.as_ref(), self.clock.as_ref(), wanted, false).await.unwrap();
+        apply(&self.context, wanted, false).await.unwrap();
+    }
+
+    /// What a file of that text configures.
+    pub fn config(&self, text: &str) -> Config {
+        let file = self.directory.path().join("daymark.toml");
+        std::fs::write(&file, text).unwrap();
+        config::load(Some(&file), &GivenFlags::new(), &Environment::new()).unwrap()
     }
 
     /// On the platform.
@@ -242,6 +250,19 @@ fn context(store_url: &str, platform_url: &str, calendar: Calendar, clock: Arc<S
         process_id: 1,
     }
 }
+
+/// A file with the platform's tables as sources, and without a metric.
+pub const SOURCES: &str = r#"
+preset = "none"
+[sources.posts]
+table = "posts"
+time_column = "created_at"
+actor_column = "author_id"
+[sources.comments]
+table = "comments"
+time_column = "created_at"
+actor_column = "author_id"
+"#;
 
 /// `posts_total`, `posts_created`, `comments_created` and `authors`.
 pub fn definitions(time_format: &str) -> Vec<Definition> {

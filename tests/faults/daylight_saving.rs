@@ -60,7 +60,7 @@ async fn context(
         process_id: 1,
     };
     context.store.migrate().await.unwrap();
-    apply(context.store.as_ref(), context.clock.as_ref(), &[posts_created(zone)], false).await.unwrap();
+    apply(&context, &[posts_created(zone)], false).await.unwrap();
     context
 }
 

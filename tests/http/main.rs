@@ -12,6 +12,9 @@ mod world;
 
 mod answers;
 mod caching;
+mod definition_races;
+mod definition_refusals;
+mod definitions;
 mod edges;
 mod jobs;
 mod process;

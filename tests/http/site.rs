@@ -5,14 +5,14 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use daymark::{
     access::{Access, KeyRequest, RateLimit, Role, create_key},
     collect::{Cancellation, Canceller, Context},
-    config::{AccessSettings, HttpSettings, QuerySettings},
+    config::{AccessSettings, Config, HttpSettings, QuerySettings},
     http::{Bound, Service, Shared, router},
 };
 use jiff::civil::Weekday;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
-use crate::world::World;
+use crate::world::{SOURCES, World};
 
 pub struct Site {
     pub world: World,
@@ -30,6 +30,8 @@ pub struct Settings {
     pub http: HttpSettings,
     pub query: QuerySettings,
     pub access: AccessSettings,
+    /// What is in daymark.toml.
+    pub file: String,
 }
 
 impl Default for Settings {
@@ -57,6 +59,7 @@ impl Default for Settings {
                 admin_column: None,
                 rate_limit_per_minute: 1_000_000,
             },
+            file: SOURCES.to_owned(),
         }
     }
 }
@@ -108,11 +111,21 @@ impl Site {
     /// With `jobs` for its runs.
     pub async fn start_with(world: World, jobs: Context, settings: Settings) -> Self {
         let context = world.context.clone();
+        Self::start_between(world, context, jobs, settings).await
+    }
+
+    /// With `context` for questions and for runs.
+    pub async fn start_with_context(world: World, context: Context, settings: Settings) -> Self {
+        Self::start_between(world, context.clone(), context, settings).await
+    }
+
+    async fn start_between(world: World, context: Context, jobs: Context, settings: Settings) -> Self {
         let reader = new_key(&context, "reader", Role::Reader).await;
         let admin = new_key(&context, "admin", Role::Admin).await;
         let bound = Bound::at(settings.http.listen).await.unwrap();
         let address = bound.address();
-        let service = Arc::new(service(context.clone(), jobs, settings));
+        let config = world.config(&settings.file);
+        let service = Arc::new(service(context.clone(), jobs, config, settings));
         let (stop, stopped) = Cancellation::new();
         let server = tokio::spawn(bound.serve(router(Arc::clone(&service)), Arc::clone(&service), stopped));
         Self { world, service, address, reader, admin, stop, server }
@@ -156,6 +169,22 @@ impl Site {
         let bearer = format!("Bearer {}", self.admin);
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
         self.send("POST", path, &headers, Some(body.to_string())).await
+    }
+
+    /// As the admin.
+    pub async fn put(&self, path: &str, body: &Value) -> Reply {
+        self.put_text(path, body.to_string()).await
+    }
+
+    pub async fn put_text(&self, path: &str, body: String) -> Reply {
+        let bearer = format!("Bearer {}", self.admin);
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        self.send("PUT", path, &headers, Some(body)).await
+    }
+
+    /// As the admin.
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.send("DELETE", path, &[("authorization", &format!("Bearer {}", self.admin))], None).await
     }
 
     pub async fn send(
@@ -203,9 +232,9 @@ pub async fn new_key(context: &Context, name: &str, role: Role) -> String {
     key.text.reveal().to_owned()
 }
 
-pub fn service(context: Context, jobs: Context, settings: Settings) -> Service {
+pub fn service(context: Context, jobs: Context, config: Config, settings: Settings) -> Service {
     let limit = RateLimit::new(settings.access.rate_limit_per_minute);
     let (store, platform) = (Arc::clone(&context.store), Arc::clone(&context.platform));
     let access = Access::new(settings.access, store, platform, Arc::clone(&context.clock));
-    Service::new(context, jobs, settings.query, settings.http, access, limit)
+    Service::new(context, jobs, config, settings.query, settings.http, access, limit)
 }

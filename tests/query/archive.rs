@@ -10,7 +10,7 @@ use daymark::{
     metric::{Calendar, Definition, Provenance, Record},
     platform,
     query::{Asked, Catalogue, QueryError, Question, Series, SeriesAnswer, series},
-    store::{self, DefinitionChange, Finish, NewRun, RunKind, RunStatus, StoreOptions},
+    store::{self, DefinitionChange, Finish, NewRun, Origin, RunKind, RunStatus, StoreOptions},
 };
 use jiff::{
     SignedDuration, Timestamp,
@@ -81,7 +81,7 @@ impl Archive {
 
     pub async fn define(&self, definitions: Vec<Definition>, at: &str) {
         let changes: Vec<_> = definitions.into_iter().map(DefinitionChange::Add).collect();
-        self.context.store.change_definitions(&changes, instant(at)).await.unwrap();
+        self.context.store.change_definitions(&changes, Origin::File, instant(at)).await.unwrap();
     }
 
     pub async fn start_run(&self, kind: RunKind, from: Date, to: Date) -> Uuid {

@@ -6,7 +6,7 @@ use bigdecimal::{BigDecimal, num_bigint::BigInt};
 use daymark::{
     metric::Provenance,
     query::{Asked, Export, ExportFormat, ExportQuestion, QueryError},
-    store::DefinitionChange,
+    store::{DefinitionChange, Origin},
 };
 use jiff::civil::date;
 use parquet::{
@@ -184,7 +184,12 @@ async fn a_definition_may_change_meanwhile(archive: Archive) {
         revised.description.push_str(", revised");
         revised.display_name.push('!');
         let change = DefinitionChange::Revise(revised);
-        archive.context.store.change_definitions(&[change], instant("2025-01-11T00:00:00Z")).await.unwrap();
+        archive
+            .context
+            .store
+            .change_definitions(&[change], Origin::File, instant("2025-01-11T00:00:00Z"))
+            .await
+            .unwrap();
         let (version, day) = (known.stored.version + 1, i8::try_from(known.stored.version).unwrap() + 1);
         let value = [(january(day), "posts_created", "1", Value::Null)];
         archive.record_as(version, Provenance::Observed, &value).await;

@@ -24,7 +24,7 @@ use jiff::civil::Weekday;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::world::{Heard, World};
+use crate::world::{Heard, SOURCES, World};
 
 /// What tokens are signed with.
 pub const JWT_SECRET: &str = "a secret of thirty-two characters";
@@ -101,7 +101,7 @@ impl Site {
         let context = world.context.clone();
         let (store, platform) = (Arc::clone(&context.store), Arc::clone(&context.platform));
         let access = Access::new(access, store, platform, Arc::clone(&context.clock));
-        Arc::new(Service::new(context.clone(), context, query, http, access, limit))
+        Arc::new(Service::new(context.clone(), context, world.config(SOURCES), query, http, access, limit))
     }
 
     /// With all days recorded.

@@ -42,8 +42,9 @@ async fn eight_may_define_at_once(fixture: Fixture) {
     let stores: Vec<_> = (0..8).map(|_| fixture.again()).collect();
     let changes: Vec<_> =
         crate::fixture::definitions().into_iter().map(daymark::store::DefinitionChange::Add).collect();
-    let results =
-        join_all(stores.iter().map(|store| store.change_definitions(&changes, crate::fixture::noon())));
+    let results = join_all(stores.iter().map(|store| {
+        store.change_definitions(&changes, daymark::store::Origin::File, crate::fixture::noon())
+    }));
     for result in results.await {
         result.unwrap();
     }

@@ -8,7 +8,7 @@ use daymark::{
         Breakdown, Condition, Decimal, Definition, ExpectedRange, Filter, Literal, Measure, MetricKey,
         MetricType, Phase, Provenance, Record, Rows, Source, Test, TimeFormat,
     },
-    store::{DefinitionChange, Finish, NewRun, RunKind, RunStatus, Store, StoreOptions, open},
+    store::{DefinitionChange, Finish, NewRun, Origin, RunKind, RunStatus, Store, StoreOptions, open},
 };
 use jiff::{Timestamp, ToSpan, civil::Date};
 use serde_json::json;
@@ -85,7 +85,7 @@ impl Fixture {
     pub async fn ready(&self) -> Uuid {
         self.store.migrate().await.unwrap();
         let changes: Vec<_> = definitions().into_iter().map(DefinitionChange::Add).collect();
-        self.store.change_definitions(&changes, noon()).await.unwrap();
+        self.store.change_definitions(&changes, Origin::File, noon()).await.unwrap();
         let run = new_run(day(1));
         self.store.start_run(&run).await.unwrap();
         run.id

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use daymark::{
     metric::{Definition, MetricKey, MetricType, Provenance, Record},
-    store::{AskedMetric, DefinitionChange, RecordedDay, SeriesQuestion, Store},
+    store::{AskedMetric, DefinitionChange, Origin, RecordedDay, SeriesQuestion, Store},
 };
 use jiff::{
     ToSpan,
@@ -89,7 +89,7 @@ fn recorded_dates(metric: &MetricKey) -> BTreeSet<Date> {
 async fn revise(fixture: &Fixture) {
     let revised = |definition| Definition { description: "Otherwise".to_owned(), ..definition };
     let changes: Vec<_> = definitions().into_iter().map(revised).map(DefinitionChange::Revise).collect();
-    fixture.store.change_definitions(&changes, noon()).await.unwrap();
+    fixture.store.change_definitions(&changes, Origin::File, noon()).await.unwrap();
 }
 
 /// Every third day first, then the others: the commits that complete a month have little of it.

@@ -2,7 +2,7 @@
 
 use daymark::{
     metric::{MetricKey, Record},
-    store::{DefinitionChange, Store},
+    store::{DefinitionChange, Origin, Store},
 };
 use futures_util::future::join_all;
 use jiff::civil::{Date, date};
@@ -21,7 +21,7 @@ async fn months_are_packed_for_each_tenant() {
     let other = fixture.of_tenant("other");
     let theirs = new_run(FIRST);
     let changes: Vec<_> = definitions().into_iter().map(DefinitionChange::Add).collect();
-    other.change_definitions(&changes, noon()).await.unwrap();
+    other.change_definitions(&changes, Origin::File, noon()).await.unwrap();
     other.start_run(&theirs).await.unwrap();
     let of = |run, value: &str, to| -> Vec<_> {
         dates(date(2024, 1, 1), to).map(|date| record(run, date, value)).collect()

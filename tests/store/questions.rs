@@ -3,7 +3,7 @@
 use daymark::{
     metric::{MetricKey, MetricType, Provenance},
     store::{
-        AskedMetric, DefinitionChange, Finish, NewRun, RecordedDay, RunFilter, RunKind, RunStatus,
+        AskedMetric, DefinitionChange, Finish, NewRun, Origin, RecordedDay, RunFilter, RunKind, RunStatus,
         SeriesQuestion,
     },
 };
@@ -174,7 +174,10 @@ async fn every_version_is_kept(fixture: Fixture) {
     let store = &fixture.store;
     let mut revised = definitions().remove(1);
     revised.description = "Something else".to_owned();
-    store.change_definitions(&[DefinitionChange::Revise(revised.clone())], noon()).await.unwrap();
+    store
+        .change_definitions(&[DefinitionChange::Revise(revised.clone())], Origin::File, noon())
+        .await
+        .unwrap();
     let versions = store.definition_versions().await.unwrap();
     let shown: Vec<_> =
         versions.iter().map(|version| (version.key.category.as_str(), version.version)).collect();

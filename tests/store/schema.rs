@@ -1,6 +1,6 @@
 //! The tables as they are after all migrations, for review, and what must hold of every index.
 
-use daymark::store::{AskedMetric, SeriesQuestion};
+use daymark::store::{AskedMetric, DefinitionChange, Origin, SeriesQuestion};
 use jiff::civil::date;
 use sqlx::Row;
 
@@ -148,6 +148,19 @@ async fn a_role_that_owns_nothing_can_record() {
     let mut session = fixture.postgres_session().await;
     assert_eq!(sqlx::query(months).fetch_all(&mut session).await.unwrap().len(), 1);
     assert!(recorder.try_lock(&daymark::store::LockName::Backfill).await.unwrap().is_some());
+
+    // Through the API such a role makes definitions with two grants more.
+    let mut revised = crate::fixture::definitions().remove(0);
+    revised.unit = "others".to_owned();
+    let changes = [DefinitionChange::Revise(revised)];
+    let change = async || recorder.change_definitions(&changes, Origin::File, crate::fixture::noon()).await;
+    assert!(change().await.unwrap_err().is_denied());
+    let grants = format!(
+        "GRANT INSERT, UPDATE ON daymark.metric_definitions TO {role};
+         GRANT INSERT ON daymark.metric_definition_versions TO {role}"
+    );
+    fixture.sql(&grants).await.unwrap();
+    change().await.unwrap();
 }
 
 /// Looking up what was written takes one step a record, however many there are.

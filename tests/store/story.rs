@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use daymark::{
-    metric::{MetricType, Provenance},
-    store::{DefinitionChange, Finish, NewRun, RunFilter, RunStatus, StoreError},
+    metric::{Definition, MetricType, Provenance},
+    store::{DefinitionChange, Finish, NewRun, Origin, RunFilter, RunStatus, StoreError},
 };
 use jiff::ToSpan;
 use serde_json::json;
@@ -13,7 +13,13 @@ use crate::fixture::{
     Fixture, day, decimal, definitions, exact_metadata, finish, key, new_run, noon, record,
 };
 
-crate::on_both_stores!(story, definitions_have_versions, tenants_do_not_see_each_other, runs_are_found);
+crate::on_both_stores!(
+    story,
+    definitions_have_versions,
+    a_definition_belongs_to_the_file_or_to_the_api,
+    tenants_do_not_see_each_other,
+    runs_are_found
+);
 
 async fn story(fixture: Fixture) {
     let store = &fixture.store;
@@ -33,7 +39,7 @@ async fn story(fixture: Fixture) {
 
     // Metrics are defined.
     let adds: Vec<_> = definitions().into_iter().map(DefinitionChange::Add).collect();
-    store.change_definitions(&adds, noon()).await.unwrap();
+    store.change_definitions(&adds, Origin::File, noon()).await.unwrap();
 
     // A run is in the log while it works …
     let first = new_run(day(1));
@@ -94,7 +100,10 @@ async fn definitions_have_versions(fixture: Fixture) {
     revised.expected = None;
     let later = noon() + 24.hours();
     for _ in 0..2 {
-        store.change_definitions(&[DefinitionChange::Revise(revised.clone())], later).await.unwrap();
+        store
+            .change_definitions(&[DefinitionChange::Revise(revised.clone())], Origin::File, later)
+            .await
+            .unwrap();
     }
     let mood = store.definitions().await.unwrap().remove(1);
     assert_eq!((mood.version, mood.created_at, &mood.definition), (2, noon(), &revised));
@@ -103,7 +112,7 @@ async fn definitions_have_versions(fixture: Fixture) {
     let mut retyped = revised.clone();
     retyped.metric_type = MetricType::Percentage;
     let changes = [DefinitionChange::Add(retyped), DefinitionChange::Deactivate(revised.key())];
-    store.change_definitions(&changes, later).await.unwrap();
+    store.change_definitions(&changes, Origin::File, later).await.unwrap();
     let moods: Vec<_> = store
         .definitions()
         .await
@@ -120,7 +129,7 @@ async fn definitions_have_versions(fixture: Fixture) {
         DefinitionChange::Deactivate(key(MetricType::Percentage, "mood")),
         DefinitionChange::Activate(unknown),
     ];
-    let error = store.change_definitions(&changes, later).await.unwrap_err().to_string();
+    let error = store.change_definitions(&changes, Origin::File, later).await.unwrap_err().to_string();
     assert!(error.contains("there is no count named `nonsense`"), "{error}");
     assert!(store.definitions().await.unwrap()[2].is_active);
 }
@@ -143,7 +152,7 @@ async fn tenants_do_not_see_each_other(fixture: Fixture) {
     other.start_run(&own_run).await.unwrap();
     other.commit(&[record(own_run.id, day(1), "5")], None).await.unwrap_err();
     let adds: Vec<_> = definitions().into_iter().map(DefinitionChange::Add).collect();
-    other.change_definitions(&adds, noon()).await.unwrap();
+    other.change_definitions(&adds, Origin::File, noon()).await.unwrap();
     other.commit(&[record(run, day(1), "5")], None).await.unwrap_err();
 
     // The same metric and day is a record of each.
@@ -186,4 +195,58 @@ async fn runs_are_found(fixture: Fixture) {
     let run = store.run(ids[3]).await.unwrap().unwrap();
     assert_eq!((run.status, run.completed_at), (RunStatus::Failed, Some(failed.completed_at)));
     assert_eq!((run.error_message, run.error_details), (failed.error_message, failed.error_details));
+}
+
+async fn a_definition_belongs_to_the_file_or_to_the_api(fixture: Fixture) {
+    fixture.ready().await;
+    let store = &fixture.store;
+    let of_file = store.definitions().await.unwrap().remove(1).definition;
+    let further = Definition { category: "further".to_owned(), ..of_file.clone() };
+    let change = async |change, by| store.change_definitions(&[change], by, noon()).await;
+    let now = async |category: &str| {
+        let stored = store.definitions().await.unwrap();
+        let found = stored.into_iter().find(|stored| stored.definition.category == category).unwrap();
+        (found.origin, found.version, found.is_active)
+    };
+
+    // The API does not touch what is the file's and active, in whatever way.
+    for refused in [
+        DefinitionChange::Add(Definition { unit: "others".to_owned(), ..of_file.clone() }),
+        DefinitionChange::Add(Definition { metric_type: MetricType::Percentage, ..of_file.clone() }),
+        DefinitionChange::Activate(of_file.key()),
+        DefinitionChange::Deactivate(of_file.key()),
+    ] {
+        let error = change(refused, Origin::Api).await.unwrap_err();
+        assert!(matches!(error, StoreError::OfFile { category } if category == of_file.category));
+    }
+    assert_eq!(now(&of_file.category).await, (Origin::File, 1, true));
+
+    let made = change(DefinitionChange::Add(further.clone()), Origin::Api).await.unwrap();
+    assert_eq!(made.after.len(), made.before.len() + 1);
+    assert_eq!(now("further").await, (Origin::Api, 1, true));
+    let zone = DefinitionChange::MoveZone(further.key(), "Europe/Berlin".to_owned());
+    for _ in 0..2 {
+        change(zone.clone(), Origin::File).await.unwrap();
+        assert_eq!(now("further").await, (Origin::Api, 2, true), "it stays the API's");
+    }
+    // Somebody changed it since it was to be adopted: what the file says is what holds.
+    change(DefinitionChange::Adopt(further.clone()), Origin::File).await.unwrap();
+    assert_eq!(now("further").await, (Origin::File, 3, true));
+    change(DefinitionChange::Deactivate(further.key()), Origin::File).await.unwrap();
+    assert_eq!(now("further").await, (Origin::File, 3, false));
+    change(DefinitionChange::Add(further.clone()), Origin::Api).await.unwrap();
+    assert_eq!(now("further").await, (Origin::Api, 3, true), "what the file gave up is free");
+
+    // Another type takes the name, though nobody asked for the first one to go.
+    let retyped = Definition { metric_type: MetricType::Percentage, ..further.clone() };
+    change(DefinitionChange::Add(retyped), Origin::Api).await.unwrap();
+    let active: Vec<_> = store.definitions().await.unwrap();
+    let active = active.iter().filter(|stored| stored.definition.category == "further" && stored.is_active);
+    assert_eq!(
+        active.map(|stored| stored.definition.metric_type).collect::<Vec<_>>(),
+        [MetricType::Percentage]
+    );
+    let unknown =
+        fixture.sql("UPDATE metric_definitions SET origin = 'nobody'").await.unwrap_err().to_string();
+    assert!(unknown.contains("origin_is_known"), "{unknown}");
 }

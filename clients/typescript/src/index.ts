@@ -13,6 +13,8 @@ export type Series = Schemas["Series"];
 export type SeriesAnswer = Schemas["SeriesAnswer"];
 export type Point = Schemas["Point"];
 export type LatestAnswer = Schemas["LatestAnswer"];
+export type Definition = Schemas["DefinitionEntry"];
+export type MetricDeclaration = Schemas["MetricDeclaration"];
 export type Job = Schemas["JobAnswer"];
 export type Problem = Schemas["Problem"];
 
@@ -62,7 +64,8 @@ export async function answered<T>(
   asking: Promise<{ data?: T; error?: unknown; response: Response }>,
 ): Promise<T> {
   const { data, error, response } = await asking;
-  if (data !== undefined) return data;
+  // Of a success that says nothing more (204) there is no data.
+  if (data !== undefined || (error === undefined && response.ok)) return data as T;
   throw new DaymarkError(isProblem(error) ? error : unknownProblem(response));
 }
 

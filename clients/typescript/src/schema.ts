@@ -87,6 +87,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/definitions/{category}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Make or change a metric
+         * @description The body is what a `[metrics.…]` section of daymark.toml says, in JSON. Its sources are those of the server's
+         *     daymark.toml and the preset, and the platform must be able to plan it. A definition that differs from the one before
+         *     is a further version of it. What is recorded already stays as it is.
+         */
+        put: operations["define"];
+        post?: never;
+        /**
+         * Switch a metric off
+         * @description It is collected no longer. What is recorded stays, as do its versions; making it again switches it on.
+         */
+        delete: operations["switch_off"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/export": {
         parameters: {
             query?: never;
@@ -317,6 +343,26 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The mean of a column of numbers over the rows created in the day. */
+        AverageMetric: {
+            /** @enum {boolean} */
+            active?: true;
+            column: string;
+            description?: string;
+            /** @description For people; by default the name with spaces. */
+            display_name?: string;
+            expected?: components["schemas"]["ExpectedValues"];
+            filter?: components["schemas"]["Filter"];
+            /** @description How a dashboard writes the value, as `0,0`. */
+            format_pattern?: string;
+            /** @enum {string} */
+            measure: "average";
+            source: string;
+            /** @enum {string} */
+            type?: "average";
+            /** @description By default `count`, `average`, `percentage` or `labels`, by type. */
+            unit?: string;
+        };
         /** @description What to reconstruct. */
         BackfillRequest: {
             /**
@@ -346,6 +392,33 @@ export interface components {
             status: components["schemas"]["JobStatus"];
             total_metrics: number;
         };
+        /** @description How rows spread over the values of a column. */
+        BreakdownMetric: {
+            /** @enum {boolean} */
+            active?: true;
+            column: string;
+            description?: string;
+            /** @description For people; by default the name with spaces. */
+            display_name?: string;
+            expected?: components["schemas"]["ExpectedValues"];
+            filter?: components["schemas"]["Filter"];
+            /** @description How a dashboard writes the value, as `0,0`. */
+            format_pattern?: string;
+            /** @enum {string} */
+            measure: "breakdown";
+            /** @enum {string} */
+            of?: "created" | "existing";
+            source: string;
+            /**
+             * Format: int32
+             * @description How many labels are recorded by name; by default 10.
+             */
+            top?: number;
+            /** @enum {string} */
+            type?: "aggregate";
+            /** @description By default `count`, `average`, `percentage` or `labels`, by type. */
+            unit?: string;
+        };
         Change: {
             absolute: components["schemas"]["Decimal"];
             percent?: components["schemas"]["Decimal"] | null;
@@ -372,8 +445,59 @@ export interface components {
             metrics_collected: number;
             status: components["schemas"]["JobStatus"];
         };
+        Comparisons: {
+            at_least?: components["schemas"]["Literal"];
+            at_most?: components["schemas"]["Literal"];
+            equals?: components["schemas"]["Literal"];
+            greater_than?: components["schemas"]["Literal"];
+            in?: components["schemas"]["Literals"];
+            is_null?: boolean;
+            less_than?: components["schemas"]["Literal"];
+            not_equals?: components["schemas"]["Literal"];
+            not_in?: components["schemas"]["Literals"];
+        };
+        /** @description A value, one of several values, or comparisons that must all hold. */
+        Condition: components["schemas"]["Literal"] | components["schemas"]["Literals"] | components["schemas"]["Comparisons"];
+        /** @description A count. Either `source` or `sources`. */
+        CountMeasure: {
+            filter?: components["schemas"]["Filter"];
+            /** @enum {string} */
+            measure: "created" | "existing" | "distinct_actors";
+            source?: string;
+            sources?: string[];
+            /**
+             * Format: int32
+             * @description Of distinct actors.
+             */
+            window_days?: number;
+        };
+        /** @description Rows whose time lies in the day. */
+        CreatedMetric: {
+            /** @enum {boolean} */
+            active?: true;
+            description?: string;
+            /** @description For people; by default the name with spaces. */
+            display_name?: string;
+            expected?: components["schemas"]["ExpectedValues"];
+            filter?: components["schemas"]["Filter"];
+            /** @description How a dashboard writes the value, as `0,0`. */
+            format_pattern?: string;
+            /** @enum {string} */
+            measure: "created";
+            /** @description A source of daymark.toml or the preset. */
+            source: string;
+            /** @enum {string} */
+            type?: "count";
+            /** @description By default `count`, `average`, `percentage` or `labels`, by type. */
+            unit?: string;
+        };
         /** @description An exact decimal, with every digit that is recorded: more than a float may hold. */
         Decimal: number;
+        /** @description A definition that was made or changed, or was so already. */
+        DefinedAnswer: components["schemas"]["DefinitionEntry"] & {
+            /** @description What may not be as it was meant. */
+            warnings: components["schemas"]["InvalidParameter"][];
+        };
         DefinitionEntry: {
             /**
              * Format: date-time
@@ -390,6 +514,8 @@ export interface components {
             metric_category: string;
             /** @enum {string} */
             metric_type: "count" | "average" | "percentage" | "aggregate";
+            /** @enum {string} */
+            origin: "file" | "api";
             /** @description What the values of several days become. */
             roll_up: components["schemas"]["RollUp"];
             /** @description The IANA time zone whose days are recorded. */
@@ -405,6 +531,56 @@ export interface components {
         DefinitionsAnswer: {
             /** @description By category. */
             definitions: components["schemas"]["DefinitionEntry"][];
+        };
+        /** @description Distinct actors of the sources in the days that end with the day. Either `source` or `sources`. */
+        DistinctActorsMetric: {
+            /** @enum {boolean} */
+            active?: true;
+            description?: string;
+            /** @description For people; by default the name with spaces. */
+            display_name?: string;
+            expected?: components["schemas"]["ExpectedValues"];
+            filter?: components["schemas"]["Filter"];
+            /** @description How a dashboard writes the value, as `0,0`. */
+            format_pattern?: string;
+            /** @enum {string} */
+            measure: "distinct_actors";
+            source?: string;
+            sources?: string[];
+            /** @enum {string} */
+            type?: "count";
+            /** @description By default `count`, `average`, `percentage` or `labels`, by type. */
+            unit?: string;
+            /**
+             * Format: int32
+             * @description By default 1.
+             */
+            window_days?: number;
+        };
+        /** @description Rows created before the end of the day and not soft-deleted by then. */
+        ExistingMetric: {
+            /** @enum {boolean} */
+            active?: true;
+            description?: string;
+            /** @description For people; by default the name with spaces. */
+            display_name?: string;
+            expected?: components["schemas"]["ExpectedValues"];
+            filter?: components["schemas"]["Filter"];
+            /** @description How a dashboard writes the value, as `0,0`. */
+            format_pattern?: string;
+            /** @enum {string} */
+            measure: "existing";
+            /** @description A source of daymark.toml or the preset. */
+            source: string;
+            /** @enum {string} */
+            type?: "count";
+            /** @description By default `count`, `average`, `percentage` or `labels`, by type. */
+            unit?: string;
+        };
+        /** @description Believable values. Others are recorded too, and flagged. */
+        ExpectedValues: {
+            max?: components["schemas"]["Decimal"];
+            min?: components["schemas"]["Decimal"];
         };
         /** @description A metric that could not be recorded. */
         FailedMetric: {
@@ -425,12 +601,19 @@ export interface components {
             /** Format: date */
             to: string;
         };
+        /** @description What columns must be, by their names; all of it must hold. */
+        Filter: {
+            [key: string]: components["schemas"]["Condition"];
+        };
         /**
          * @description How long a bucket is.
          * @enum {string}
          */
         Interval: "day" | "week" | "month" | "quarter" | "year";
-        /** @description A parameter that was wrong. */
+        /**
+         * @description A parameter that was wrong, or a member of a body by its path, as `filter.score`. It is empty where that is wrong as a
+         *     whole.
+         */
         InvalidParameter: {
             detail: string;
             parameter: string;
@@ -506,6 +689,12 @@ export interface components {
             unit: string;
             value?: components["schemas"]["Decimal"] | null;
         };
+        /** @description Dates and times are strings. */
+        Literal: string | components["schemas"]["Decimal"] | boolean;
+        /** @description One of several values. */
+        Literals: components["schemas"]["Literal"][];
+        /** @description A metric, by the measure that computes it. */
+        MetricDeclaration: components["schemas"]["CreatedMetric"] | components["schemas"]["ExistingMetric"] | components["schemas"]["DistinctActorsMetric"] | components["schemas"]["AverageMetric"] | components["schemas"]["RatioMetric"] | components["schemas"]["BreakdownMetric"] | components["schemas"]["SqlMetric"];
         /** @description The next day to be collected. */
         NextDayAnswer: {
             /** Format: date */
@@ -517,6 +706,8 @@ export interface components {
              */
             ready_at: string;
         };
+        /** @description One side of a ratio. */
+        Operand: string | components["schemas"]["CountMeasure"];
         /** @description A day, or the days of a week, month, quarter or year that are in the range. */
         Point: {
             /** @description Whether every day of the whole interval is recorded and in the range. Not in the interval `day`. */
@@ -562,7 +753,7 @@ export interface components {
         Problem: {
             /** @description What was wrong this time, where, and what to do. */
             detail?: string | null;
-            /** @description Every parameter that was wrong. */
+            /** @description Every parameter that was wrong, or every member of a body. */
             errors?: components["schemas"]["InvalidParameter"][];
             /**
              * Format: int64
@@ -578,6 +769,25 @@ export interface components {
             title: string;
             /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
             type: string;
+        };
+        /** @description One count divided by another. */
+        RatioMetric: {
+            /** @enum {boolean} */
+            active?: true;
+            denominator: components["schemas"]["Operand"];
+            description?: string;
+            /** @description For people; by default the name with spaces. */
+            display_name?: string;
+            expected?: components["schemas"]["ExpectedValues"];
+            /** @description How a dashboard writes the value, as `0,0`. */
+            format_pattern?: string;
+            /** @enum {string} */
+            measure: "ratio";
+            numerator: components["schemas"]["Operand"];
+            /** @enum {string} */
+            type?: "percentage" | "average";
+            /** @description By default `count`, `average`, `percentage` or `labels`, by type. */
+            unit?: string;
         };
         RecordedSpan: {
             /** Format: date */
@@ -703,6 +913,33 @@ export interface components {
             ready_at?: string | null;
             /** Format: date */
             to: string;
+        };
+        /** @description A query of one's own: one SELECT, with `{day_start}`, `{day_end}` and `{day}` in it, in the platform's SQL. */
+        SqlMetric: {
+            /** @enum {boolean} */
+            active?: true;
+            /** @enum {string} */
+            adds_up?: "sum" | "last" | "never";
+            description?: string;
+            /** @description For people; by default the name with spaces. */
+            display_name?: string;
+            expected?: components["schemas"]["ExpectedValues"];
+            /** @description How a dashboard writes the value, as `0,0`. */
+            format_pattern?: string;
+            /** @enum {string} */
+            measure: "sql";
+            query: string;
+            /** @enum {string} */
+            returns: "value" | "average" | "ratio" | "labels";
+            /**
+             * Format: int32
+             * @description Of a query that returns `labels`; by default 10.
+             */
+            top?: number;
+            /** @enum {string} */
+            type?: "count" | "average" | "percentage" | "aggregate";
+            /** @description By default `count`, `average`, `percentage` or `labels`, by type. */
+            unit?: string;
         };
         StatusAnswer: {
             active_metrics: number;
@@ -1183,6 +1420,261 @@ export interface operations {
             };
             /** @description The role lacks the scope that this needs */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    define: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The metric's name */
+                category: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MetricDeclaration"];
+            };
+        };
+        responses: {
+            /** @description Changed, switched on, or as it was */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DefinedAnswer"];
+                };
+            };
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DefinedAnswer"];
+                };
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role lacks the scope that this needs */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is that of a metric of daymark.toml or the preset, or definitions are to be applied first */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The definition is wrong; `errors` has everything that is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    switch_off: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The metric's name */
+                category: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is off */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role lacks the scope that this needs */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such metric */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is a metric of daymark.toml or the preset */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 
-import { answered, createDaymark, DaymarkError, everySeries, finished, type SeriesQuery } from "../src/index.js";
+import { answered, createDaymark, DaymarkError, everySeries, finished, type MetricDeclaration, type SeriesQuery } from "../src/index.js";
 
 const url = setting("DAYMARK_TEST_URL");
 const admin = createDaymark({ url, key: setting("DAYMARK_TEST_ADMIN") });
@@ -54,6 +54,23 @@ test("what is wrong with a question is said", async () => {
   assert.deepEqual([error.kind, error.problem.status], ["invalid-parameter", 400]);
   assert.equal(error.problem.errors?.[0]?.parameter, "category");
   assert.match(error.message, /`posts_total`/);
+});
+
+test("a metric is made and switched off", async () => {
+  const path = { category: "jazz_posts" };
+  const body: MetricDeclaration = { measure: "created", source: "posts", filter: { genre: "jazz" } };
+  const made = await answered(admin.PUT("/api/v1/definitions/{category}", { params: { path }, body }));
+  assert.deepEqual([made.metric_category, made.version, made.origin], ["jazz_posts", 1, "api"]);
+  await answered(admin.DELETE("/api/v1/definitions/{category}", { params: { path } }));
+  const { definitions } = await answered(reader.GET("/api/v1/definitions"));
+  const listed = definitions.find((definition) => definition.metric_category === "jazz_posts");
+  assert.equal(listed?.is_active, false);
+  const wrong: MetricDeclaration = { measure: "created", source: "post" };
+  const error = await refusal(
+    answered(admin.PUT("/api/v1/definitions/{category}", { params: { path }, body: wrong })),
+  );
+  assert.equal(error.kind, "invalid-definition");
+  assert.match(error.problem.errors?.[0]?.detail ?? "", /`posts`/);
 });
 
 test("who may not is told so", async () => {

@@ -28,6 +28,6 @@ pub fn run_statuses() -> Object {
     one_of(RunStatus::ALL.map(RunStatus::name))
 }
 
-fn one_of(words: impl IntoIterator<Item = &'static str>) -> Object {
+pub fn one_of(words: impl IntoIterator<Item = &'static str>) -> Object {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
 }

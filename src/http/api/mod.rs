@@ -3,6 +3,8 @@
 mod activity;
 mod body;
 mod choices;
+mod declared;
+mod define;
 mod definitions;
 mod export;
 mod jobs;
@@ -40,6 +42,7 @@ pub const MAX_BODY: usize = 64 * 1024;
         (name = "record", description = "What is recorded"),
         (name = "runs", description = "The collection log; for the roles admin and service"),
         (name = "jobs", description = "Starting runs; for the roles admin and service"),
+        (name = "definitions", description = "Changing what is recorded; for the roles admin and service"),
     ),
     modifiers(&Credentials),
 )]
@@ -66,6 +69,7 @@ pub fn router() -> OpenApiRouter<Shared> {
         .routes(routes!(latest::latest))
         .routes(routes!(activity::activity))
         .routes(routes!(definitions::definitions))
+        .routes(routes!(define::define, define::switch_off))
         .routes(routes!(export::export).map(|export| export.layer(CompressionLayer::new())))
         .routes(routes!(status::status))
         .routes(routes!(runs::runs))

@@ -156,6 +156,9 @@ pub struct MaySeeLog;
 /// For those who may start runs.
 pub struct MayCollect(pub Principal);
 
+/// For those who may change definitions.
+pub struct MayDefine(pub Principal);
+
 impl<S: Sync> FromRequestParts<S> for MayRead {
     type Rejection = Problem;
 
@@ -177,6 +180,14 @@ impl<S: Sync> FromRequestParts<S> for MayCollect {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         require(parts, Scope::Collect).map(Self)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for MayDefine {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        require(parts, Scope::Define).map(Self)
     }
 }
 

@@ -22,9 +22,9 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{
-    ApiKey, DefinitionChange, DefinitionVersion, Finish, Held, Latest, LockName, MigrationNames, NewRun,
-    RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows, SharedWatch, Store, StoreError,
-    StoredDefinition, TablePage, TableQuery, row,
+    ApiKey, DefinitionChange, DefinitionVersion, DefinitionsChanged, Finish, Held, Latest, LockName,
+    MigrationNames, NewRun, Origin, RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows, SharedWatch,
+    Store, StoreError, StoredDefinition, TablePage, TableQuery, row,
 };
 use crate::metric::{MetricKey, Provenance, Record};
 
@@ -92,9 +92,10 @@ impl Store for PostgresStore {
     async fn change_definitions(
         &self,
         changes: &[DefinitionChange],
+        by: Origin,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.change_definitions(changes, row::to_micros(now)).await
+    ) -> Result<DefinitionsChanged, StoreError> {
+        self.change_definitions(changes, by, row::to_micros(now)).await
     }
 
     async fn try_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {

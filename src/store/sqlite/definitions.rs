@@ -9,14 +9,14 @@ use crate::{
     database::FaultClass,
     metric::{Definition, MetricKey},
     store::{
-        DefinitionChange, DefinitionVersion, StoreError, StoredDefinition,
-        definitions::{Write, writes},
+        DefinitionChange, DefinitionVersion, DefinitionsChanged, Origin, StoreError, StoredDefinition,
+        definitions::{Refused, Write, writes},
         row,
     },
 };
 
 const SELECT: &str = "
-    SELECT spec, version, is_active, metric_definitions.created_at
+    SELECT spec, version, is_active, origin, metric_definitions.created_at
     FROM metric_definitions
     JOIN metric_definition_versions USING (tenant_id, metric_type, metric_category, version)
     WHERE tenant_id = ?1
@@ -38,15 +38,15 @@ const INSERT_VERSION: &str = "
 
 const UPSERT_CURRENT: &str = "
     INSERT INTO metric_definitions (tenant_id, metric_type, metric_category, version, display_name, description,
-                                    unit, format_pattern, created_at, updated_at, id)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10)
+                                    unit, format_pattern, origin, created_at, updated_at, id)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11)
     ON CONFLICT (tenant_id, metric_type, metric_category) DO UPDATE
     SET version = excluded.version, display_name = excluded.display_name, description = excluded.description,
         unit = excluded.unit, format_pattern = excluded.format_pattern, is_active = TRUE,
-        updated_at = excluded.updated_at";
+        origin = excluded.origin, updated_at = excluded.updated_at";
 
 const SET_ACTIVE: &str = "
-    UPDATE metric_definitions SET is_active = ?4, updated_at = ?5
+    UPDATE metric_definitions SET is_active = ?4, origin = coalesce(?5, origin), updated_at = ?6
     WHERE tenant_id = ?1 AND metric_type = ?2 AND metric_category = ?3";
 
 impl SqliteStore {
@@ -67,23 +67,29 @@ impl SqliteStore {
     pub(super) async fn change_definitions(
         &self,
         changes: &[DefinitionChange],
+        by: Origin,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<DefinitionsChanged, StoreError> {
         let failed = |error| self.failed(error);
         // One writer at a time from here on, so that what was read is what is changed.
         let mut transaction = self.pool().await?.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        let stored = self.stored(&mut transaction).await.map_err(failed)?;
-        for write in writes(&stored, changes).map_err(|key| self.undefined(&key))? {
+        let before = self.stored(&mut transaction).await.map_err(failed)?;
+        for write in writes(&before, changes, by).map_err(|refused| self.refused(refused))? {
             match write {
-                Write::Version(definition) => {
-                    self.insert_version(&mut transaction, definition, now).await.map_err(failed)?;
+                Write::Version(definition, origin) => {
+                    self.insert_version(&mut transaction, &definition, origin, now).await.map_err(failed)?;
                 }
-                Write::SetActive(key, active) => {
-                    self.set_active(&mut transaction, &key, active, now).await.map_err(failed)?;
+                Write::SetActive(key, origin) => {
+                    self.set_active(&mut transaction, &key, Some(origin), now).await.map_err(failed)?;
+                }
+                Write::SetInactive(key) => {
+                    self.set_active(&mut transaction, &key, None, now).await.map_err(failed)?;
                 }
             }
         }
-        transaction.commit().await.map_err(failed)
+        let after = self.stored(&mut transaction).await.map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(DefinitionsChanged { before, after })
     }
 
     async fn stored(&self, session: &mut SqliteConnection) -> Result<Vec<StoredDefinition>, sqlx::Error> {
@@ -95,6 +101,7 @@ impl SqliteStore {
         &self,
         session: &mut SqliteConnection,
         definition: &Definition,
+        origin: Origin,
         now: Timestamp,
     ) -> Result<(), sqlx::Error> {
         let version: i32 = sqlx::query_scalar(INSERT_VERSION)
@@ -114,6 +121,7 @@ impl SqliteStore {
             .bind(&definition.description)
             .bind(&definition.unit)
             .bind(&definition.format_pattern)
+            .bind(origin.name())
             .bind(text(now))
             .bind(Uuid::new_v4().to_string())
             .execute(session)
@@ -121,26 +129,33 @@ impl SqliteStore {
             .map(drop)
     }
 
+    /// Active as `origin`'s, or inactive and whosever it was.
     async fn set_active(
         &self,
         session: &mut SqliteConnection,
         key: &MetricKey,
-        active: bool,
+        origin: Option<Origin>,
         now: Timestamp,
     ) -> Result<(), sqlx::Error> {
         sqlx::query(SET_ACTIVE)
             .bind(&self.tenant)
             .bind(key.metric_type.name())
             .bind(&key.category)
-            .bind(active)
+            .bind(origin.is_some())
+            .bind(origin.map(Origin::name))
             .bind(text(now))
             .execute(session)
             .await
             .map(drop)
     }
 
-    fn undefined(&self, key: &MetricKey) -> StoreError {
-        self.fault(FaultClass::Other, format!("there is no {} named `{}`", key.metric_type, key.category))
+    fn refused(&self, refused: Refused) -> StoreError {
+        match refused {
+            Refused::OfFile(category) => StoreError::OfFile { category },
+            Refused::Undefined(MetricKey { metric_type, category }) => {
+                self.fault(FaultClass::Other, format!("there is no {metric_type} named `{category}`"))
+            }
+        }
     }
 }
 
@@ -149,6 +164,7 @@ fn stored_definition(columns: &SqliteRow) -> Result<StoredDefinition, sqlx::Erro
         definition: row::definition(columns.try_get("spec")?)?,
         version: columns.try_get("version")?,
         is_active: columns.try_get("is_active")?,
+        origin: row::word(columns, "origin", Origin::from_name)?,
         created_at: row::parsed(columns, "created_at")?,
     })
 }

@@ -27,6 +27,8 @@ CREATE TABLE metric_definitions (
     format_pattern  TEXT        NOT NULL DEFAULT '',
     is_active       BOOLEAN     NOT NULL DEFAULT TRUE,
     version         INTEGER     NOT NULL,
+    -- Who it belongs to: daymark.toml, or whoever made it through the API.
+    origin          TEXT        NOT NULL DEFAULT 'file' CONSTRAINT origin_is_known CHECK (origin IN ('file', 'api')),
     created_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, metric_type, metric_category),

@@ -30,6 +30,8 @@ CREATE TABLE metric_definitions (
     format_pattern  TEXT    NOT NULL DEFAULT '',
     is_active       INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
     version         INTEGER NOT NULL,
+    -- Who it belongs to: daymark.toml, or whoever made it through the API.
+    origin          TEXT    NOT NULL DEFAULT 'file' CONSTRAINT origin_is_known CHECK (origin IN ('file', 'api')),
     created_at      TEXT    NOT NULL,
     updated_at      TEXT    NOT NULL,
     PRIMARY KEY (tenant_id, metric_type, metric_category),

@@ -1,0 +1,300 @@
+//! The body of `PUT /api/v1/definitions/{category}` as the document describes it. It is read by the reader of daymark.toml,
+//! which says everything that is wrong with it at once, so that these types describe and do nothing else.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use utoipa::{
+    ToSchema,
+    openapi::{Object, ObjectBuilder, Type},
+};
+
+use super::choices::one_of;
+use crate::query::Exact;
+
+/// A metric, by the measure that computes it.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is read by the derive macro only")]
+pub enum MetricDeclaration {
+    Created(CreatedMetric),
+    Existing(ExistingMetric),
+    DistinctActors(DistinctActorsMetric),
+    Average(AverageMetric),
+    Ratio(RatioMetric),
+    Breakdown(BreakdownMetric),
+    Sql(SqlMetric),
+}
+
+/// A metric of one measure: the keys of the measure, and those that all metrics have.
+macro_rules! metric {
+    ($(#[$about:meta])* $name:ident, $measure:ident, $types:ident { $($(#[$of_key:meta])* $key:ident: $kind:ty,)* }) => {
+        $(#[$about])*
+        #[derive(Serialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            #[schema(schema_with = $measure)]
+            measure: String,
+            $($(#[$of_key])* $key: $kind,)*
+            /// By default what the measure makes.
+            #[schema(schema_with = $types, required = false)]
+            r#type: String,
+            /// For people; by default the name with spaces.
+            #[schema(required = false)]
+            display_name: String,
+            #[schema(required = false)]
+            description: String,
+            /// By default `count`, `average`, `percentage` or `labels`, by type.
+            #[schema(required = false)]
+            unit: String,
+            /// How a dashboard writes the value, as `0,0`.
+            #[schema(required = false)]
+            format_pattern: String,
+            #[schema(required = false)]
+            expected: ExpectedValues,
+            /// True, if it is said at all: DELETE switches a metric off.
+            #[schema(schema_with = yes, required = false)]
+            active: bool,
+        }
+    };
+}
+
+metric! {
+    /// Rows whose time lies in the day.
+    CreatedMetric, created, count {
+        /// A source of daymark.toml or the preset.
+        source: String,
+        #[schema(required = false)]
+        filter: Filter,
+    }
+}
+
+metric! {
+    /// Rows created before the end of the day and not soft-deleted by then.
+    ExistingMetric, existing, count {
+        /// A source of daymark.toml or the preset.
+        source: String,
+        #[schema(required = false)]
+        filter: Filter,
+    }
+}
+
+metric! {
+    /// Distinct actors of the sources in the days that end with the day. Either `source` or `sources`.
+    DistinctActorsMetric, distinct_actors, count {
+        #[schema(required = false)]
+        source: String,
+        #[schema(min_items = 1, required = false)]
+        sources: Vec<String>,
+        #[schema(required = false)]
+        filter: Filter,
+        /// By default 1.
+        #[schema(minimum = 1, maximum = 366, required = false)]
+        window_days: u16,
+    }
+}
+
+metric! {
+    /// The mean of a column of numbers over the rows created in the day.
+    AverageMetric, average, average {
+        source: String,
+        #[schema(required = false)]
+        filter: Filter,
+        column: String,
+    }
+}
+
+metric! {
+    /// One count divided by another.
+    RatioMetric, ratio, percentage_or_average {
+        numerator: Operand,
+        denominator: Operand,
+    }
+}
+
+metric! {
+    /// How rows spread over the values of a column.
+    BreakdownMetric, breakdown, aggregate {
+        source: String,
+        #[schema(required = false)]
+        filter: Filter,
+        column: String,
+        /// Which rows; by default those created in the day.
+        #[schema(schema_with = phases, required = false)]
+        of: String,
+        /// How many labels are recorded by name; by default 10.
+        #[schema(minimum = 1, maximum = 1000, required = false)]
+        top: u16,
+    }
+}
+
+metric! {
+    /// A query of one's own: one SELECT, with `{day_start}`, `{day_end}` and `{day}` in it, in the platform's SQL.
+    SqlMetric, sql, any_type {
+        query: String,
+        /// The columns that the query gives.
+        #[schema(schema_with = returned)]
+        returns: String,
+        /// How days make a week; of a query that returns `value`, which needs it.
+        #[schema(schema_with = adding_up, required = false)]
+        adds_up: String,
+        /// Of a query that returns `labels`; by default 10.
+        #[schema(minimum = 1, maximum = 1000, required = false)]
+        top: u16,
+    }
+}
+
+/// Believable values. Others are recorded too, and flagged.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedValues {
+    #[schema(required = false)]
+    min: Exact,
+    #[schema(required = false)]
+    max: Exact,
+}
+
+/// One side of a ratio.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is read by the derive macro only")]
+pub enum Operand {
+    /// A metric of daymark.toml or the preset.
+    Metric(String),
+    Count(CountMeasure),
+}
+
+/// A count. Either `source` or `sources`.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CountMeasure {
+    #[schema(schema_with = counts)]
+    measure: String,
+    #[schema(required = false)]
+    source: String,
+    #[schema(min_items = 1, required = false)]
+    sources: Vec<String>,
+    #[schema(required = false)]
+    filter: Filter,
+    /// Of distinct actors.
+    #[schema(minimum = 1, maximum = 366, required = false)]
+    window_days: u16,
+}
+
+/// What columns must be, by their names; all of it must hold.
+#[derive(Serialize, ToSchema)]
+pub struct Filter(HashMap<String, Condition>);
+
+/// A value, one of several values, or comparisons that must all hold.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is read by the derive macro only")]
+pub enum Condition {
+    Equals(Literal),
+    In(Literals),
+    Comparisons(Box<Comparisons>),
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(min_properties = 1)]
+pub struct Comparisons {
+    #[schema(required = false)]
+    equals: Literal,
+    #[schema(required = false)]
+    not_equals: Literal,
+    #[schema(required = false)]
+    r#in: Literals,
+    #[schema(required = false)]
+    not_in: Literals,
+    #[schema(required = false)]
+    less_than: Literal,
+    #[schema(required = false)]
+    at_most: Literal,
+    #[schema(required = false)]
+    greater_than: Literal,
+    #[schema(required = false)]
+    at_least: Literal,
+    #[schema(required = false)]
+    is_null: bool,
+}
+
+/// One of several values.
+#[derive(Serialize, ToSchema)]
+#[schema(min_items = 1)]
+pub struct Literals(Vec<Literal>);
+
+/// Dates and times are strings.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is read by the derive macro only")]
+pub enum Literal {
+    Text(String),
+    Number(Exact),
+    Boolean(bool),
+}
+
+fn yes() -> Object {
+    ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true])).build()
+}
+
+fn created() -> Object {
+    one_of(["created"])
+}
+
+fn existing() -> Object {
+    one_of(["existing"])
+}
+
+fn distinct_actors() -> Object {
+    one_of(["distinct_actors"])
+}
+
+fn ratio() -> Object {
+    one_of(["ratio"])
+}
+
+fn breakdown() -> Object {
+    one_of(["breakdown"])
+}
+
+fn sql() -> Object {
+    one_of(["sql"])
+}
+
+fn counts() -> Object {
+    one_of(["created", "existing", "distinct_actors"])
+}
+
+fn count() -> Object {
+    one_of(["count"])
+}
+
+/// The measure, and the type that it makes.
+fn average() -> Object {
+    one_of(["average"])
+}
+
+fn percentage_or_average() -> Object {
+    one_of(["percentage", "average"])
+}
+
+fn aggregate() -> Object {
+    one_of(["aggregate"])
+}
+
+fn any_type() -> Object {
+    one_of(["count", "average", "percentage", "aggregate"])
+}
+
+fn phases() -> Object {
+    one_of(["created", "existing"])
+}
+
+fn returned() -> Object {
+    one_of(["value", "average", "ratio", "labels"])
+}
+
+fn adding_up() -> Object {
+    one_of(["sum", "last", "never"])
+}

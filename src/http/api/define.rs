@@ -1,0 +1,109 @@
+//! `PUT` and `DELETE /api/v1/definitions/{category}`: making, changing and switching off what is recorded.
+
+use axum::{
+    Json,
+    extract::{Path, State, rejection::PathRejection},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::{
+    body::Body,
+    declared::MetricDeclaration,
+    none::NoParameters,
+    refusals::{BodyRefusals, Refusals},
+};
+use crate::{
+    collect,
+    http::{
+        middleware::admit::MayDefine,
+        parameters::Parameters,
+        problem::{InvalidParameter, Problem},
+        service::Shared,
+    },
+    query::{DefinitionEntry, definition_entry},
+};
+
+/// A definition that was made or changed, or was so already.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DefinedAnswer {
+    #[serde(flatten)]
+    definition: DefinitionEntry,
+    /// What may not be as it was meant.
+    warnings: Vec<InvalidParameter>,
+}
+
+/// Make or change a metric
+///
+/// The body is what a `[metrics.…]` section of daymark.toml says, in JSON. Its sources are those of the server's
+/// daymark.toml and the preset, and the platform must be able to plan it. A definition that differs from the one before
+/// is a further version of it. What is recorded already stays as it is.
+#[utoipa::path(
+    put, path = "/api/v1/definitions/{category}", tag = "definitions", request_body = MetricDeclaration,
+    params(("category" = String, Path, description = "The metric's name", pattern = "^[a-z][a-z0-9_]{0,62}$")),
+    responses(
+        (status = 200, description = "Changed, switched on, or as it was", body = DefinedAnswer),
+        (status = 201, description = "Made", body = DefinedAnswer),
+        (status = 409, description = "The name is that of a metric of daymark.toml or the preset, or definitions are to be \
+            applied first", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The definition is wrong; `errors` has everything that is", body = Problem,
+            content_type = "application/problem+json"),
+        BodyRefusals,
+        Refusals,
+    ),
+)]
+pub async fn define(
+    State(service): State<Shared>,
+    MayDefine(principal): MayDefine,
+    _: Parameters<NoParameters>,
+    category: Result<Path<String>, PathRejection>,
+    Body(body): Body<Map<String, Value>>,
+) -> Result<Response, Problem> {
+    let Path(category) = category.map_err(unreadable)?;
+    let defined = collect::define(&service.context, &service.config, &category, &body).await?;
+    service.cache.changed_here();
+    let version = defined.stored.version;
+    tracing::info!(subject = &*principal.subject, category, version, "a request made a definition");
+    let status = if defined.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let answer = DefinedAnswer {
+        definition: definition_entry(&defined.stored),
+        warnings: defined.warnings.into_iter().map(InvalidParameter::from).collect(),
+    };
+    Ok((status, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+}
+
+/// Switch a metric off
+///
+/// It is collected no longer. What is recorded stays, as do its versions; making it again switches it on.
+#[utoipa::path(
+    delete, path = "/api/v1/definitions/{category}", tag = "definitions",
+    params(("category" = String, Path, description = "The metric's name", pattern = "^[a-z][a-z0-9_]{0,62}$")),
+    responses(
+        (status = 204, description = "It is off"),
+        (status = 404, description = "There is no such metric", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 409, description = "It is a metric of daymark.toml or the preset", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals,
+    ),
+)]
+pub async fn switch_off(
+    State(service): State<Shared>,
+    MayDefine(principal): MayDefine,
+    _: Parameters<NoParameters>,
+    category: Result<Path<String>, PathRejection>,
+) -> Result<StatusCode, Problem> {
+    let Path(category) = category.map_err(unreadable)?;
+    collect::switch_off(&service.context, &service.config, &category).await?;
+    service.cache.changed_here();
+    tracing::info!(subject = &*principal.subject, category, "a request switched a metric off");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn unreadable(rejection: PathRejection) -> Problem {
+    let detail = format!("the metric's name cannot be read: {}", rejection.body_text());
+    Problem::invalid_parameters(vec![InvalidParameter { parameter: "category".to_owned(), detail }])
+}

@@ -1,0 +1,99 @@
+//! What the commands make of metrics that were made through the API, beside those of the file.
+
+use daymark::{
+    metric::Definition,
+    store::{DefinitionChange, Origin},
+};
+use serde_json::json;
+
+use crate::site::{DEFINITIONS, Site};
+
+/// As the file would declare it.
+const DECLARED: &str = "
+[metrics.further]
+measure = \"created\"
+source = \"articles\"
+";
+
+async fn of_api(site: &Site) {
+    let store = site.store();
+    let stored = store.definitions().await.unwrap();
+    let published = stored.iter().find(|stored| stored.definition.category == "articles_published").unwrap();
+    let further = Definition {
+        category: "further".to_owned(),
+        display_name: "Further".to_owned(),
+        ..published.definition.clone()
+    };
+    let now = "2025-01-15T00:00:00Z".parse().unwrap();
+    store.change_definitions(&[DefinitionChange::Add(further)], Origin::Api, now).await.unwrap();
+}
+
+fn stdout(site: &Site, arguments: &[&str]) -> String {
+    site.run(arguments).expect_code(0).stdout
+}
+
+async fn apply_says_what_it_leaves_alone(site: Site) {
+    let site = site.ready().await;
+    of_api(&site).await;
+    let left = "Nothing to change; 6 metrics unchanged; made through the API: 1, left as they are.\n";
+    for arguments in [&["apply", "--dry-run"][..], &["apply"]] {
+        assert_eq!(stdout(&site, arguments), left);
+    }
+    assert_eq!(site.json(&["apply"])["made_through_api"], 1);
+    assert_eq!(site.json(&["check"])["metrics"], 7);
+    assert!(stdout(&site, &["check"]).starts_with("All is well: 7 metrics ready"));
+    assert_eq!(site.json(&["status"])["active_metrics"], 7);
+    assert_eq!(site.json(&["collect"])["metrics_collected"], 7);
+
+    // In another zone.
+    let berlin = ["apply", "--time-zone", "Europe/Berlin"];
+    let moved = stdout(&site, &berlin);
+    assert!(moved.contains("~ revise      further  (made through the API)\n"), "{moved}");
+    assert!(moved.ends_with("7 changes applied; 0 metrics unchanged.\n"), "{moved}");
+    assert!(stdout(&site, &berlin).ends_with("made through the API: 1, left as they are.\n"));
+}
+
+async fn apply_says_what_it_takes_over(site: Site) {
+    let site = site.ready().await;
+    of_api(&site).await;
+    site.write_config(&(DEFINITIONS.to_owned() + DECLARED));
+    let adopted =
+        "= adopt       further  (made through the API until now)\n1 change applied; 6 metrics unchanged.\n";
+    let change =
+        json!({"change": "adopt", "metric_category": "further", "made_through_api": true, "fields": []});
+    assert_eq!(site.json(&["apply", "--dry-run"])["changes"], json!([change]));
+    assert_eq!(stdout(&site, &["apply"]), adopted);
+    assert_eq!(stdout(&site, &["apply"]), "Nothing to change; 7 metrics unchanged.\n");
+    // It is the file's now, which may give it up.
+    site.write_config(DEFINITIONS);
+    assert!(stdout(&site, &["apply"]).starts_with("- deactivate  further\n"));
+
+    of_api(&site).await;
+    site.write_config(&(DEFINITIONS.to_owned() + DECLARED + "unit = \"pages\"\n"));
+    let revised = stdout(&site, &["apply"]);
+    assert!(
+        revised.starts_with("~ revise      further  (made through the API until now)\n      unit: "),
+        "{revised}"
+    );
+}
+
+async fn a_plan_has_it_too(site: Site) {
+    site.write_config(
+        "preset = \"none\"\n[sources.articles]\ntable = \"articles\"\ntime_column = \"published_on\"\n",
+    );
+    let without_store = site.run(&["plan"]).expect_code(0);
+    assert_eq!(without_store.stderr, "", "there is no store yet");
+    let site = site.ready().await;
+    let before = stdout(&site, &["plan"]);
+    of_api(&site).await;
+    assert_eq!(stdout(&site, &["plan"]), before, "the same statement serves it");
+    // All that is left is what was made through the API.
+    site.write_config(
+        "preset = \"none\"\n[sources.articles]\ntable = \"articles\"\ntime_column = \"published_on\"\n",
+    );
+    site.run(&["apply"]).expect_code(0);
+    assert!(stdout(&site, &["plan"]).contains("articles"));
+    assert_eq!(site.json(&["check"])["metrics"], 1);
+}
+
+crate::on_both!(apply_says_what_it_leaves_alone, apply_says_what_it_takes_over, a_plan_has_it_too);

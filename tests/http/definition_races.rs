@@ -1,0 +1,120 @@
+//! Definitions that several make at once, and while days are collected.
+
+use std::collections::BTreeSet;
+
+use daymark::collect::{Cancellation, apply, collect_day};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::{
+    definitions::{JAZZ, jazz, listed},
+    on_both_stores,
+    site::Site,
+    world::{definitions, january},
+};
+
+on_both_stores!(
+    many_at_once_make_versions_one_after_the_other,
+    two_types_at_once_leave_one_active,
+    the_file_is_applied_meanwhile,
+    records_name_the_version_that_made_them,
+);
+
+/// Posts of one of the two authors.
+fn of_author(author: usize) -> Value {
+    json!({"measure": "created", "source": "posts", "filter": {"author_id": author}})
+}
+
+async fn many_at_once_make_versions_one_after_the_other(site: Site) {
+    let bodies: Vec<_> = (0..12).map(|number| of_author(number % 3)).collect();
+    let replies = join_all(bodies.iter().map(|body| site.put(JAZZ, body))).await;
+    let created = replies.iter().filter(|reply| reply.status == 201).count();
+    assert_eq!(created, 1, "{:?}", replies.iter().map(|reply| reply.status).collect::<Vec<_>>());
+    assert!(replies.iter().all(|reply| matches!(reply.status, 200 | 201)));
+    let versions = site.world.context.store.definition_versions().await.unwrap();
+    let of_name = versions.iter().filter(|version| version.key.category == "jazz_posts");
+    let numbers: Vec<_> = of_name.map(|version| version.version).collect();
+    assert_eq!(numbers, (1..=i32::try_from(numbers.len()).unwrap()).collect::<Vec<_>>());
+    // Each was told the version that says what it asked for.
+    for (reply, number) in replies.iter().zip(0..) {
+        let version = i32::try_from(reply.json()["version"].as_i64().unwrap()).unwrap();
+        let told = versions.iter().find(|v| v.key.category == "jazz_posts" && v.version == version).unwrap();
+        let text = serde_json::to_string(&told.definition).unwrap();
+        assert!(text.contains(&format!("{{\"equals\":{}}}", number % 3)), "{text}");
+    }
+    let entry = listed(&site, "jazz_posts").await.remove(0);
+    assert_eq!((&entry["version"], &entry["is_active"]), (&json!(numbers.len()), &json!(true)));
+}
+
+async fn two_types_at_once_leave_one_active(site: Site) {
+    let breakdown = json!({"measure": "breakdown", "source": "posts", "column": "genre"});
+    for _ in 0..5 {
+        let jazz = jazz();
+        let (one, other) = tokio::join!(site.put(JAZZ, &jazz), site.put(JAZZ, &breakdown));
+        assert!(
+            matches!((one.status, other.status), (200 | 201, 200 | 201)),
+            "{} {}",
+            one.text(),
+            other.text()
+        );
+        let active =
+            listed(&site, "jazz_posts").await.iter().filter(|entry| entry["is_active"] == true).count();
+        assert_eq!(active, 1);
+    }
+}
+
+/// Whoever comes second is refused or takes over; nothing is of both.
+async fn the_file_is_applied_meanwhile(site: Site) {
+    site.put(JAZZ, &jazz()).await;
+    let stored = site.world.context.store.definitions().await.unwrap();
+    let of_api = stored.iter().find(|stored| stored.definition.category == "jazz_posts").unwrap();
+    let mut wanted = definitions(site.world.time_format());
+    wanted.push(of_api.definition.clone());
+    let bodies: Vec<_> = (0..6).map(of_author).collect();
+    let (applied, replies) = tokio::join!(
+        apply(&site.world.context, &wanted, false),
+        join_all(bodies.iter().map(|body| site.put(JAZZ, body)))
+    );
+    applied.unwrap();
+    for reply in replies {
+        assert!(reply.status == 200 || reply.problem() == "defined-in-file", "{}", reply.text());
+    }
+    let entry = listed(&site, "jazz_posts").await.remove(0);
+    assert_eq!(entry["origin"], "file");
+    let stored = site.world.context.store.definitions().await.unwrap();
+    assert!(
+        stored.iter().any(|stored| stored.definition == wanted[4] && stored.is_active),
+        "as the file has it"
+    );
+}
+
+async fn records_name_the_version_that_made_them(site: Site) {
+    site.put(JAZZ, &of_author(0)).await;
+    let changing = async {
+        for number in 1..=12 {
+            assert_eq!(site.put(JAZZ, &of_author(number % 3)).await.status, 200);
+        }
+    };
+    let collecting = async {
+        let context = site.world.another_process();
+        for day in 1..=10 {
+            collect_day(&context, Some(january(day)), &[], &Cancellation::never()).await.unwrap();
+        }
+    };
+    tokio::join!(changing, collecting);
+    let versions = site.world.context.store.definition_versions().await.unwrap();
+    let records = site.world.records().await.into_iter().filter(|record| record.key.category == "jazz_posts");
+    let mut days = BTreeSet::new();
+    for record in records {
+        let of_version =
+            versions.iter().find(|v| v.key == record.key && v.version == record.definition_version);
+        let text = serde_json::to_string(&of_version.unwrap().definition).unwrap();
+        let author = (0..3).find(|author| text.contains(&format!("{{\"equals\":{author}}}"))).unwrap();
+        // Of as many posts as the day has days, the first and every other one is of author 1.
+        let posts = record.metric_date.day();
+        let expected = [0, (posts + 1) / 2, posts / 2][usize::from(author as u8)];
+        assert_eq!(record.value.to_string(), expected.to_string(), "{} by {text}", record.metric_date);
+        days.insert(record.metric_date);
+    }
+    assert_eq!(days.len(), 10);
+}

@@ -1,0 +1,180 @@
+//! Definitions that are not made: wrong ones, hostile ones, those of people who may not, and those that cannot be checked.
+
+use daymark::{access::Role, collect::define};
+use serde_json::{Value, json};
+
+use crate::{
+    definitions::{JAZZ, jazz, listed},
+    on_both_stores,
+    site::{Reply, Settings, Site, new_key},
+    world::{SOURCES, World},
+};
+
+on_both_stores!(
+    everything_that_is_wrong_is_said_at_once,
+    what_the_platform_does_not_plan_is_refused,
+    what_is_hostile_does_no_harm,
+    an_unknown_metric_is_told_with_the_nearest,
+    only_those_who_may_define,
+    the_body_is_json_of_a_bounded_size,
+);
+
+/// What is wrong: where, and how.
+fn errors(reply: &Reply) -> Vec<(String, String)> {
+    assert_eq!((reply.status, reply.problem().as_str()), (422, "invalid-definition"), "{}", reply.text());
+    let text = |error: &Value, member| error[member].as_str().unwrap().to_owned();
+    let errors = reply.json()["errors"].as_array().unwrap().clone();
+    errors.iter().map(|error| (text(error, "parameter"), text(error, "detail"))).collect()
+}
+
+async fn everything_that_is_wrong_is_said_at_once(site: Site) {
+    let body = json!({
+        "measure": "created", "source": "post", "untt": "posts", "description": 5, "top": 3, "type": "cont",
+        "expected": {"min": 3, "max": 1, "mean": 2}, "display_name": null, "active": false,
+    });
+    let errors = errors(&site.put(JAZZ, &body).await);
+    let expected = [
+        ("display_name", "null"),
+        ("type", "`count`"),
+        ("description", "must be a string, not an integer"),
+        ("expected", "min 3 is above max 1"),
+        ("expected.mean", "unknown key `mean`; known here: `min`, `max`"),
+        ("untt", "unknown key `untt`; did you mean `unit`?"),
+        ("active", "delete"),
+        ("top", "means nothing to the measure `created`"),
+        ("source", "source `post` is not declared; did you mean `posts`?"),
+    ];
+    let places: Vec<_> = errors.iter().map(|(place, _)| place.as_str()).collect();
+    assert_eq!(places, expected.map(|(place, _)| place), "{errors:?}");
+    for ((_, said), (place, part)) in errors.iter().zip(expected) {
+        assert!(said.contains(part), "{place}: {said}");
+    }
+    assert_eq!(site.put(JAZZ, &json!({})).await.json()["errors"][0]["parameter"], "");
+    assert!(listed(&site, "jazz_posts").await.is_empty());
+}
+
+async fn what_the_platform_does_not_plan_is_refused(site: Site) {
+    let filter = json!({"gnre": "jazz", "author_id": {"equals": "x"}, "genre": {"in": []}});
+    let body = json!({"measure": "average", "source": "posts", "column": "genre", "filter": filter});
+    let errors_of_columns = errors(&site.put(JAZZ, &body).await);
+    let places: Vec<_> = errors_of_columns.iter().map(|(place, _)| place.as_str()).collect();
+    assert_eq!(places, ["filter.genre.in", "filter.author_id", "filter.gnre", "column"]);
+    assert!(errors_of_columns[2].1.contains("did you mean `genre`?"), "{errors_of_columns:?}");
+
+    let query = |sql: &str| json!({"measure": "sql", "query": sql, "returns": "value", "adds_up": "last"});
+    for sql in ["SELECT count(*) AS value FROM nowhere WHERE {day} = {day}", "DELETE FROM posts", "nonsense"]
+    {
+        let errors = errors(&site.put(JAZZ, &query(sql)).await);
+        assert_eq!((errors.len(), errors[0].0.as_str()), (1, "query"), "{sql}: {errors:?}");
+    }
+    let of_now = site.put(JAZZ, &query("SELECT count(*) AS value FROM posts")).await;
+    assert_eq!(of_now.status, 201, "{}", of_now.text());
+    assert_eq!(of_now.json()["warnings"][0]["parameter"], "query");
+    assert!(of_now.text().contains("only be recorded on time"), "{}", of_now.text());
+}
+
+async fn what_is_hostile_does_no_harm(site: Site) {
+    let long = "x".repeat(10_000);
+    for text in ["'; DROP TABLE posts; --", "\"", "\\", "\u{1b}[31m", "\u{202e}", "🜁", long.as_str()] {
+        let body = json!({
+            "measure": "created", "source": "posts", "filter": {"genre": text}, "display_name": text, "description": text,
+            "unit": text, "format_pattern": text,
+        });
+        let reply = site.put(JAZZ, &body).await;
+        assert!(matches!(reply.status, 200 | 201), "{}", reply.text());
+        assert_eq!(listed(&site, "jazz_posts").await[0]["description"], text);
+        for key in ["source", "column", "of", "measure", "type", text] {
+            let mut body = json!({"measure": "breakdown", "source": "posts", "column": "genre"});
+            body[key] = json!(text);
+            assert!(!errors(&site.put("/api/v1/definitions/hostile", &body).await).is_empty());
+        }
+        let body = json!({"measure": "created", "source": "posts", "filter": {text: "x"}});
+        let said = errors(&site.put("/api/v1/definitions/hostile", &body).await);
+        assert!(
+            said[0].0.len() < 1000 && said[0].1.len() < 1000 && !said[0].0.contains('\u{1b}'),
+            "{said:?}"
+        );
+    }
+    let nul = json!({"measure": "created", "source": "posts", "filter": {"genre": "a\0b"}, "unit": "\0"});
+    let places: Vec<_> = errors(&site.put(JAZZ, &nul).await).into_iter().map(|(place, _)| place).collect();
+    assert_eq!(places, ["unit", "filter.genre"]);
+    for wrong in [json!([]), json!({"a": [[], {"b": null}]}), json!({"measure": {"measure": {}}})] {
+        let body =
+            json!({"measure": "created", "source": wrong, "filter": wrong, "expected": wrong, "top": wrong});
+        assert!(!errors(&site.put("/api/v1/definitions/hostile", &body).await).is_empty());
+    }
+    let deep = format!("{}{}", "{\"a\":".repeat(5000), "}".repeat(5000));
+    assert_eq!(site.put_text(JAZZ, deep).await.problem(), "invalid-body");
+    let huge = r#"{"measure": "created", "source": "posts", "expected": {"max": 1e99999}}"#;
+    assert_eq!(errors(&site.put_text(JAZZ, huge.to_owned()).await)[0].0, "expected.max");
+    for name in ["Jazz", "%00", "a%2Fb", "a-b", "1", "%27%3B--", &"x".repeat(64)] {
+        let path = format!("/api/v1/definitions/{name}");
+        assert_eq!(errors(&site.put(&path, &jazz()).await)[0].0, "category", "{name}");
+        assert_eq!(site.delete(&path).await.problem(), "not-found", "{name}");
+    }
+    assert_eq!(site.put("/api/v1/definitions/%ff", &jazz()).await.problem(), "invalid-parameter");
+    assert!(listed(&site, "hostile").await.is_empty());
+    assert_eq!(site.put(&format!("{JAZZ}?dry_run=true"), &jazz()).await.problem(), "invalid-parameter");
+}
+
+async fn an_unknown_metric_is_told_with_the_nearest(site: Site) {
+    site.put(JAZZ, &jazz()).await;
+    let unknown = site.delete("/api/v1/definitions/jaz_posts").await;
+    assert_eq!((unknown.status, unknown.problem().as_str()), (404, "not-found"));
+    assert!(unknown.text().contains("did you mean `jazz_posts`?"), "{}", unknown.text());
+}
+
+async fn only_those_who_may_define(site: Site) {
+    let service = new_key(&site.world.context, "service", Role::Service).await;
+    for method in ["PUT", "DELETE"] {
+        let ask = async |headers: &[(&str, &str)]| {
+            let headers = [headers, &[("content-type", "application/json")]].concat();
+            site.send(method, JAZZ, &headers, Some(jazz().to_string())).await
+        };
+        let nobody = ask(&[]).await;
+        assert_eq!((nobody.status, nobody.header("www-authenticate")), (401, "Bearer"), "{}", nobody.text());
+        let reader = ask(&[("apikey", &site.reader)]).await;
+        assert_eq!((reader.status, reader.problem().as_str()), (403, "forbidden"));
+        assert!(reader.text().contains("`define`"), "{}", reader.text());
+        assert!(matches!(ask(&[("apikey", &service)]).await.status, 201 | 204));
+    }
+}
+
+async fn the_body_is_json_of_a_bounded_size(site: Site) {
+    let mut body = jazz();
+    body["description"] = json!("x".repeat(64 * 1024));
+    let large = site.put(JAZZ, &body).await;
+    assert_eq!((large.status, large.problem().as_str()), (413, "body-too-large"));
+    for text in ["[]", "{", "nonsense", "\"\"", "null"] {
+        assert_eq!(site.put_text(JAZZ, text.to_owned()).await.problem(), "invalid-body", "{text}");
+    }
+    let admin = [("apikey", site.admin.as_str()), ("content-type", "text/plain")];
+    let plain = site.send("PUT", JAZZ, &admin, Some(jazz().to_string())).await;
+    assert_eq!((plain.status, plain.problem().as_str()), (415, "unsupported-media-type"));
+    assert_eq!(site.send("PUT", JAZZ, &admin[..1], None).await.status, 422, "it says nothing");
+}
+
+/// Days of two zones would be one metric's beside another's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zone_that_is_not_applied_is_refused() {
+    let mut world = World::sqlite().await;
+    world.in_zone("Europe/Berlin");
+    let site = Site::start(world, Settings::default()).await;
+    assert_eq!(site.put(JAZZ, &jazz()).await.problem(), "not-applied");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_databases_nothing_is_made() {
+    for world in [World::sqlite().await, World::postgres().await] {
+        let (empty, body) = (world.with_empty_store().await, jazz());
+        let config = world.config(SOURCES);
+        let refused = define(&empty, &config, "jazz_posts", body.as_object().unwrap()).await.unwrap_err();
+        assert!(refused.to_string().contains("run `daymark migrate`"), "{refused}");
+        let away = world.without_platform();
+        let site = Site::start_with_context(world, away, Settings::default()).await;
+        let reply = site.put(JAZZ, &jazz()).await;
+        assert_eq!((reply.status, reply.problem().as_str()), (503, "unavailable"), "{}", reply.text());
+        assert!(!reply.text().contains("nowhere"), "where it is is nobody's business: {}", reply.text());
+        assert!(listed(&site, "jazz_posts").await.is_empty());
+    }
+}

@@ -1,0 +1,248 @@
+//! Definitions that are made through the API: what becomes of them, and of those of the file beside them.
+
+use daymark::{
+    collect::{Cancellation, apply, collect_day, define, made_through_api, switch_off},
+    metric::Definition,
+    store::Origin,
+};
+use jiff::civil::Date;
+use serde_json::{Value, json};
+
+use crate::{
+    on_both_stores,
+    site::{Reply, Settings, Site},
+    world::{SOURCES, World, definitions, january},
+};
+
+on_both_stores!(
+    a_metric_is_made_and_collected,
+    a_changed_metric_is_a_new_version_and_the_same_is_none,
+    a_metric_is_switched_off_and_on,
+    a_metric_changes_its_type,
+    apply_leaves_it_alone,
+    the_file_takes_it_over,
+    what_another_process_made_is_seen,
+    every_measure_can_be_made,
+);
+
+pub const JAZZ: &str = "/api/v1/definitions/jazz_posts";
+
+pub fn jazz() -> Value {
+    json!({"measure": "created", "source": "posts", "filter": {"genre": "jazz"}, "unit": "posts"})
+}
+
+/// The entry of a metric in the list of definitions.
+pub async fn listed(site: &Site, category: &str) -> Vec<Value> {
+    let list = site.get("/api/v1/definitions").await.json();
+    let of_name = |entry: &&Value| entry["metric_category"] == category;
+    list["definitions"].as_array().unwrap().iter().filter(of_name).cloned().collect()
+}
+
+async fn collected(site: &Site, date: Date) -> usize {
+    collect_day(&site.world.context, Some(date), &[], &Cancellation::never()).await.unwrap().recorded.len()
+}
+
+/// The days of a metric with value and version.
+async fn records(site: &Site, category: &str) -> Vec<(Date, String, i32)> {
+    let records = site.world.records().await.into_iter().filter(|record| record.key.category == category);
+    records.map(|record| (record.metric_date, record.value.to_string(), record.definition_version)).collect()
+}
+
+pub async fn made(site: &Site, path: &str, body: &Value) -> Reply {
+    let reply = site.put(path, body).await;
+    assert!(matches!(reply.status, 200 | 201), "{}", reply.text());
+    reply
+}
+
+async fn a_metric_is_made_and_collected(site: Site) {
+    assert_eq!(listed(&site, "jazz_posts").await, [] as [Value; 0]);
+    let reply = site.put(JAZZ, &jazz()).await;
+    assert_eq!(reply.status, 201, "{}", reply.text());
+    let mut made = reply.json();
+    assert_eq!(made["warnings"], json!([]));
+    assert_eq!(
+        (&made["version"], &made["origin"], &made["is_active"], &made["roll_up"], &made["unit"]),
+        (&json!(1), &json!("api"), &json!(true), &json!("sum"), &json!("posts"))
+    );
+    made.as_object_mut().unwrap().remove("warnings");
+    assert_eq!(listed(&site, "jazz_posts").await, [made], "the list says the same, at once");
+    assert_eq!(listed(&site, "posts_total").await[0]["origin"], "file");
+
+    assert_eq!(collected(&site, january(10)).await, 5);
+    assert_eq!(records(&site, "jazz_posts").await, [(january(10), "10".to_owned(), 1)]);
+    let latest = site.get("/api/v1/latest?category=jazz_posts").await.json();
+    assert_eq!(latest["metrics"][0]["value"], 10);
+}
+
+async fn a_changed_metric_is_a_new_version_and_the_same_is_none(site: Site) {
+    made(&site, JAZZ, &jazz()).await;
+    collected(&site, january(9)).await;
+    let reordered =
+        json!({"unit": "posts", "filter": {"genre": "jazz"}, "source": "posts", "measure": "created"});
+    let again = site.put(JAZZ, &reordered).await;
+    assert_eq!((again.status, &again.json()["version"]), (200, &json!(1)), "{}", again.text());
+
+    let mut of_one = jazz();
+    of_one["filter"]["author_id"] = json!(1);
+    let changed = site.put(JAZZ, &of_one).await;
+    assert_eq!((changed.status, &changed.json()["version"]), (200, &json!(2)), "{}", changed.text());
+    collected(&site, january(10)).await;
+    let expected = [(january(9), "9".to_owned(), 1), (january(10), "5".to_owned(), 2)];
+    assert_eq!(records(&site, "jazz_posts").await, expected);
+    let versions = site.world.context.store.definition_versions().await.unwrap();
+    let of_jazz: Vec<_> = versions.iter().filter(|version| version.key.category == "jazz_posts").collect();
+    assert_eq!(of_jazz.len(), 2);
+    assert_eq!(of_jazz[0].definition.measure.readings().len(), 1);
+    assert_ne!(of_jazz[0].definition, of_jazz[1].definition);
+}
+
+async fn a_metric_is_switched_off_and_on(site: Site) {
+    made(&site, JAZZ, &jazz()).await;
+    collected(&site, january(9)).await;
+    for _ in 0..2 {
+        let off = site.delete(JAZZ).await;
+        assert_eq!((off.status, off.body.len()), (204, 0), "{}", off.text());
+        assert_eq!(listed(&site, "jazz_posts").await[0]["is_active"], false);
+    }
+    assert_eq!(collected(&site, january(10)).await, 4);
+    assert_eq!(records(&site, "jazz_posts").await.len(), 1, "what is recorded stays");
+    let on = site.put(JAZZ, &jazz()).await;
+    assert_eq!(
+        (on.status, &on.json()["version"], &on.json()["is_active"]),
+        (200, &json!(1), &json!(true)),
+        "{}",
+        on.text()
+    );
+    assert_eq!(collected(&site, january(10)).await, 1);
+}
+
+/// A metric of another type is another metric, and one of a name is active.
+async fn a_metric_changes_its_type(site: Site) {
+    made(&site, JAZZ, &jazz()).await;
+    let share = json!({"measure": "breakdown", "source": "posts", "column": "genre"});
+    let reply = site.put(JAZZ, &share).await;
+    assert_eq!((reply.status, &reply.json()["metric_type"]), (201, &json!("aggregate")), "{}", reply.text());
+    let states: Vec<_> = listed(&site, "jazz_posts")
+        .await
+        .iter()
+        .map(|entry| (entry["metric_type"].clone(), entry["is_active"].clone()))
+        .collect();
+    assert_eq!(states, [(json!("aggregate"), json!(true)), (json!("count"), json!(false))]);
+    assert_eq!(site.delete(JAZZ).await.status, 204);
+    assert!(listed(&site, "jazz_posts").await.iter().all(|entry| entry["is_active"] == false));
+}
+
+async fn apply_leaves_it_alone(site: Site) {
+    made(&site, JAZZ, &jazz()).await;
+    made(&site, "/api/v1/definitions/off_again", &jazz()).await;
+    assert_eq!(site.delete("/api/v1/definitions/off_again").await.status, 204);
+    let (context, wanted) = (&site.world.context, definitions(site.world.time_format()));
+    let report = apply(context, &wanted, false).await.unwrap();
+    assert_eq!((report.changes.len(), report.unchanged, report.made_through_api), (0, 4, 1));
+    // Also where the file loses a metric.
+    let report = apply(context, &wanted[1..], false).await.unwrap();
+    assert_eq!((report.changes.len(), report.unchanged, report.made_through_api), (1, 3, 1));
+    assert_eq!(listed(&site, "jazz_posts").await[0]["is_active"], true);
+    assert_eq!(listed(&site, "posts_total").await[0]["is_active"], false);
+    let made = made_through_api(context.store.as_ref(), &wanted).await.unwrap();
+    assert_eq!(made.iter().map(|made| made.category.as_str()).collect::<Vec<_>>(), ["jazz_posts"]);
+
+    // What the file gave up is free.
+    let reply = site.put("/api/v1/definitions/posts_total", &jazz()).await;
+    assert_eq!((reply.status, &reply.json()["origin"]), (200, &json!("api")), "{}", reply.text());
+}
+
+async fn the_file_takes_it_over(site: Site) {
+    made(&site, JAZZ, &jazz()).await;
+    made(&site, "/api/v1/definitions/other", &jazz()).await;
+    let (context, mut wanted) = (&site.world.context, definitions(site.world.time_format()));
+    let stored = context.store.definitions().await.unwrap();
+    let of_api = |category: &str| {
+        let metric = stored.iter().find(|stored| stored.definition.category == category).unwrap();
+        assert_eq!(metric.origin, Origin::Api);
+        metric.definition.clone()
+    };
+    wanted.push(of_api("jazz_posts"));
+    wanted.push(Definition { unit: "others".to_owned(), ..of_api("other") });
+    let report = apply(context, &wanted, false).await.unwrap();
+    let changes: Vec<_> =
+        report.changes.iter().map(|change| (change.change.category(), change.made_through_api)).collect();
+    assert_eq!(changes, [("jazz_posts", true), ("other", true)]);
+    assert_eq!((report.unchanged, report.made_through_api), (4, 0));
+    let now = async |category| {
+        let entry = listed(&site, category).await.remove(0);
+        (entry["origin"].clone(), entry["version"].clone())
+    };
+    assert_eq!(now("jazz_posts").await, (json!("file"), json!(1)), "it is the same");
+    assert_eq!(now("other").await, (json!("file"), json!(2)));
+    assert_eq!(apply(context, &wanted, false).await.unwrap().changes, []);
+    assert_eq!(site.put(JAZZ, &jazz()).await.problem(), "defined-in-file");
+    assert_eq!(site.delete(JAZZ).await.problem(), "defined-in-file");
+}
+
+async fn what_another_process_made_is_seen(site: Site) {
+    let (other, config) = (site.world.another_process(), site.world.config(SOURCES));
+    define(&other, &config, "jazz_posts", jazz().as_object().unwrap()).await.unwrap();
+    // PostgreSQL's notification may be a moment behind the commit that it tells of.
+    while listed(&site, "jazz_posts").await.is_empty() {}
+    switch_off(&other, &config, "jazz_posts").await.unwrap();
+    while listed(&site, "jazz_posts").await[0]["is_active"] == true {}
+}
+
+async fn every_measure_can_be_made(site: Site) {
+    let created = json!({"measure": "created", "source": "posts"});
+    let authors = json!({"measure": "distinct_actors", "sources": ["posts", "comments"], "window_days": 7});
+    let bodies = [
+        ("count", created.clone()),
+        ("count", json!({"measure": "existing", "source": "comments", "expected": {"min": 0, "max": 1e6}})),
+        ("count", authors.clone()),
+        ("average", json!({"measure": "average", "source": "posts", "column": "author_id"})),
+        ("percentage", json!({"measure": "ratio", "numerator": authors, "denominator": created})),
+        (
+            "average",
+            json!({"measure": "ratio", "type": "average", "numerator": created, "denominator": created}),
+        ),
+        (
+            "aggregate",
+            json!({"measure": "breakdown", "source": "posts", "column": "genre", "of": "existing", "top": 3}),
+        ),
+        (
+            "count",
+            json!({"measure": "sql", "query": "SELECT count(*) AS value FROM posts WHERE created_at < {day_end}",
+                   "returns": "value", "adds_up": "last"}),
+        ),
+    ];
+    let filter = json!({
+        "genre": ["jazz", "soul"], "author_id": {"at_least": 1, "less_than": 12345678901234567890.5, "not_in": [7, 8]},
+        "created_at": {"is_null": false},
+    });
+    for (number, (metric_type, mut body)) in bodies.into_iter().enumerate() {
+        if body["source"].is_string() {
+            body["filter"] = filter.clone();
+        }
+        let reply = site.put(&format!("/api/v1/definitions/metric_{number}"), &body).await;
+        assert_eq!(reply.status, 201, "{body}: {}", reply.text());
+        assert_eq!(reply.json()["metric_type"], metric_type);
+    }
+    let day = collect_day(&site.world.context, Some(january(10)), &[], &Cancellation::never()).await.unwrap();
+    assert_eq!((day.recorded.len(), day.failed.len()), (12, 0));
+}
+
+/// What the server could read of the file counts: a name that it has is taken before the file is applied.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_the_file_and_the_preset_are_taken() {
+    let file = SOURCES.replace("preset = \"none\"", "")
+        + "[metrics.of_file]\nmeasure = \"created\"\nsource = \"posts\"\n[metrics.off]\nactive = false\nmeasure = \
+           \"created\"\nsource = \"posts\"\n";
+    let site = Site::start(World::sqlite().await, Settings { file, ..Settings::default() }).await;
+    for category in ["of_file", "off", "engagement_rate", "posts_total"] {
+        let path = format!("/api/v1/definitions/{category}");
+        for refused in [site.put(&path, &jazz()).await, site.delete(&path).await] {
+            assert_eq!((refused.status, refused.problem().as_str()), (409, "defined-in-file"), "{category}");
+            assert!(refused.text().contains("`daymark apply`"), "{}", refused.text());
+        }
+    }
+    // A ratio may be made of them.
+    let ratio = json!({"measure": "ratio", "numerator": "of_file", "denominator": "posts_total"});
+    made(&site, "/api/v1/definitions/share", &ratio).await;
+}
