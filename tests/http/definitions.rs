@@ -7,10 +7,12 @@ use daymark::{
 };
 use jiff::civil::Date;
 use serde_json::{Value, json};
+use sqlx::{Connection, Executor, PgConnection};
 
 use crate::{
     on_both_stores,
     site::{Reply, Settings, Site},
+    support::fresh_database,
     world::{SOURCES, World, definitions, january},
 };
 
@@ -245,4 +247,22 @@ async fn names_of_the_file_and_the_preset_are_taken() {
     // A ratio may be made of them.
     let ratio = json!({"measure": "ratio", "numerator": "of_file", "denominator": "posts_total"});
     made(&site, "/api/v1/definitions/share", &ratio).await;
+}
+
+/// PostgreSQL's notification may come after a client has its answer. Here none comes at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_made_a_metric_sees_it() {
+    let (store_url, platform_url) = (fresh_database().await, fresh_database().await);
+    let world = World::at(tempfile::tempdir().unwrap(), store_url.clone(), platform_url).await;
+    let mut owner = PgConnection::connect(&store_url).await.unwrap();
+    owner.execute("DROP TRIGGER notify_change ON daymark.metric_definitions").await.unwrap();
+    let site = Site::start(world, Settings::default()).await;
+    while site.service.cache.marker().is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert!(listed(&site, "jazz_posts").await.is_empty());
+    made(&site, JAZZ, &jazz()).await;
+    assert_eq!(listed(&site, "jazz_posts").await[0]["is_active"], true);
+    site.delete(JAZZ).await;
+    assert_eq!(listed(&site, "jazz_posts").await[0]["is_active"], false);
 }
