@@ -53,11 +53,15 @@ fn short_integer(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
     let is_canonical = match digits {
         [b'0'] => digits.len() == text.len(),
-        [b'1'..=b'9', rest @ ..] => rest.len() < SHORT && rest.iter().all(u8::is_ascii_digit),
+        [b'1'..=b'9', rest @ ..] => rest.len() < SHORT,
         _ => false,
     };
-    let value = || digits.iter().fold(0, |value, digit| 10 * value + i64::from(digit - b'0'));
-    is_canonical.then(|| if digits.len() == text.len() { value() } else { -value() })
+    if !is_canonical {
+        return None;
+    }
+    let add = |value, digit: &u8| digit.is_ascii_digit().then(|| 10 * value + i64::from(digit - b'0'));
+    let value = digits.iter().try_fold(0, add)?;
+    Some(if digits.len() == text.len() { value } else { -value })
 }
 
 impl From<&Decimal> for Exact {

@@ -103,8 +103,7 @@ pub(super) fn unpack(
             day.metadata = Some(Box::new(object));
         }
     }
-    // They come in the order of the primary key, unless the database found another way to be better, or has them from
-    // packed months and rows.
+    // They come in the order of the primary key, unless the database found another way to be better.
     if !unpacked.is_sorted_by_key(|day| day.date) {
         unpacked.sort_by_key(|day| day.date);
     }

@@ -27,11 +27,11 @@ stretches AS (
         SELECT metric_type, metric_category, with_metadata, place, month, (month + INTERVAL '1 month')::DATE FROM packed
     ) AS beginnings
 )
-SELECT place, string_agg(days, ',') AS packed, string_agg(metadata, ',') AS metadata
+SELECT place, string_agg(days, ',' ORDER BY since) AS packed, string_agg(metadata, ',') AS metadata
 FROM (
-    SELECT place, days, NULL AS metadata FROM packed
+    SELECT place, month AS since, days, NULL AS metadata FROM packed
     UNION ALL
-    SELECT place, recorded.days, recorded.metadata
+    SELECT place, since, recorded.days, recorded.metadata
     FROM stretches
     CROSS JOIN LATERAL (
         SELECT string_agg(concat_ws(' ', metric_date - DATE '2000-01-01', value, definition_version, provenance), ',') AS days,
