@@ -195,7 +195,7 @@ fn by_day(question: &Question, range: &Range, recorded: &[RecordedDay]) -> Vec<P
             complete: true,
             provenance: PointProvenance::of([record.provenance]),
             definition_version: Some(record.definition_version),
-            metadata: record.metadata.clone().filter(|_| question.metadata),
+            metadata: record.metadata.as_ref().filter(|_| question.metadata).cloned(),
             ..empty
         }
     };
@@ -252,7 +252,11 @@ fn bucket_point(
         value_date: rolled.as_ref().and_then(|rolled| rolled.value_date),
         lower_bound: rolled.as_ref().is_some_and(|rolled| rolled.lower_bound),
         refused,
-        metadata: rolled.as_ref().and_then(|rolled| rolled.metadata.clone()).filter(|_| question.metadata),
+        metadata: rolled
+            .as_ref()
+            .and_then(|rolled| rolled.metadata.as_ref())
+            .filter(|_| question.metadata)
+            .cloned(),
         value: rolled.map(|rolled| rolled.value),
     })
 }
