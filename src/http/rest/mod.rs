@@ -7,6 +7,7 @@ mod describe;
 mod error;
 mod filter;
 mod negotiate;
+mod operator;
 mod order;
 mod range;
 mod rpc;
