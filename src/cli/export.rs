@@ -41,7 +41,7 @@ pub async fn run(app: &App, arguments: &ExportArguments) -> anyhow::Result<(Page
     let asked = arguments.asked.asked();
     let question = ExportQuestion::parse(&asked, context, &catalogue, &app.config.settings.query).await?;
     let (from, to) = (question.from, question.to);
-    let mut export = Export::start(context.clone(), catalogue, question, format)?;
+    let mut export = Export::start(context.clone(), catalogue, question, format).await?;
     let Some(path) = file else {
         write_to_stdout(&mut export).await?;
         return Ok((Page::printed(), Exit::Done));

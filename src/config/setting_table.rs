@@ -178,7 +178,7 @@ pub static SETTINGS: &[Setting] = &[
         "4",
         "exports",
         "How many exports may flow at once, each as long as its client takes. Further ones are answered with 503 and \
-         `Retry-After`.",
+         `Retry-After`. Whoever has half of them flowing already (one at least) is answered with 429.",
     ),
     integer(
         "http.max_connections",

@@ -18,6 +18,7 @@ pub mod rest;
 mod router;
 mod server;
 mod service;
+mod shares;
 mod telemetry;
 
 pub use docs::openapi_json;

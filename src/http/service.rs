@@ -8,7 +8,8 @@ use super::{
     cache::{Cache, OwnChanges},
     catalogue::KeptCatalogue,
     health::Readiness,
-    jobs::Jobs,
+    jobs::{Jobs, MAX_RUNNING},
+    shares::Shares,
     telemetry::Telemetry,
 };
 use crate::{
@@ -18,6 +19,9 @@ use crate::{
     query::Catalogue,
     store::StoreError,
 };
+
+/// Requests that may wait for runs at once: eight times as many as there are runs, as several may wait for the same.
+const MAX_WAITING: usize = 8 * MAX_RUNNING;
 
 /// The state of a server. Handlers get an `Arc` of it.
 pub struct Service {
@@ -34,8 +38,10 @@ pub struct Service {
     pub telemetry: Telemetry,
     /// One for each request that may be worked on at once.
     pub permits: Semaphore,
+    /// One for each request that may wait for a run. Apart, as such a wait may take an hour.
+    pub waits: Semaphore,
     /// One for each export that may flow at once.
-    pub exports: Arc<Semaphore>,
+    pub exports: Arc<Shares>,
     /// For exports. Its store tries again, and has sessions of its own: an export takes its time.
     pub patient: Context,
     pub readiness: Readiness,
@@ -61,7 +67,8 @@ impl Service {
             jobs: Jobs::new(jobs.clone(), own_changes),
             telemetry: Telemetry::new(),
             permits: Semaphore::new(http.max_concurrent_requests),
-            exports: Arc::new(Semaphore::new(http.max_concurrent_exports)),
+            waits: Semaphore::new(MAX_WAITING),
+            exports: Arc::new(Shares::new(http.max_concurrent_exports)),
             patient: jobs,
             readiness: Readiness::default(),
             catalogue: KeptCatalogue::default(),

@@ -4,12 +4,13 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, routing::get};
 use bytes::Bytes;
-use futures_util::stream;
+use daymark::access::Role;
+use futures_util::{future::join_all, stream};
 use sqlx::{Connection, Executor, PgConnection};
 
 use crate::{
     raw::{RawClient, until},
-    site::{Settings, Site},
+    site::{Settings, Site, new_key, request},
     support::fresh_database,
     world::World,
 };
@@ -68,42 +69,105 @@ async fn a_client_that_takes_its_time_is_not_cut_off() {
 #[tokio::test(flavor = "multi_thread")]
 async fn so_many_exports_flow_and_no_more() {
     let mut settings = Settings::default();
-    settings.http.max_concurrent_exports = 1;
+    settings.http.max_concurrent_exports = 2;
     let site = Site::start(World::sqlite().await, settings).await;
-    let mut client = RawClient::connect(site.address).await;
-    client.get(LONG_EXPORT, &site.reader).await;
-    assert!(client.some().await.starts_with(b"HTTP/1.1 200"));
-    let refused = site.get("/api/v1/export").await;
-    assert_eq!((refused.status, refused.problem().as_str()), (503, "unavailable"));
-    assert_eq!(refused.header("retry-after"), "5");
+    let third = new_key(&site.world.context, "third", Role::Reader).await;
+    let mut clients = Vec::new();
+    for key in [&site.reader, &site.admin] {
+        let mut client = RawClient::connect(site.address).await;
+        client.get(LONG_EXPORT, key).await;
+        assert!(client.some().await.starts_with(b"HTTP/1.1 200"));
+        clients.push(client);
+    }
+    let export = async |key: &str| site.send("GET", "/api/v1/export", &[("apikey", key)], None).await;
+    for (key, status, kind) in [(&site.reader, 429, "too-many-exports"), (&third, 503, "unavailable")] {
+        let refused = export(key).await;
+        assert_eq!((refused.status, refused.problem().as_str()), (status, kind));
+        assert_eq!(refused.header("retry-after"), "5");
+    }
     assert_eq!(site.get("/api/v1/latest").await.status, 200, "others are not held up");
-    drop(client);
-    until("there is room again", async || site.get("/api/v1/export").await.status == 200).await;
+    drop(clients);
+    until("there is room again", async || export(&site.reader).await.status == 200).await;
 }
 
-/// All values are looked at before a file of Parquet begins. Here that waits for a lock.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_export_takes_the_time_that_it_takes() {
+const LOCK: &str = "BEGIN; LOCK TABLE daymark.daily_metrics";
+const SHORT_EXPORT: &str = "/api/v1/export?format=parquet&from=2025-01-01&to=2025-01-10";
+
+/// A server that has made an export before, so that it knows definitions and key, and the URL of its store.
+async fn exporting(request_timeout: Duration) -> (Site, String) {
     let directory = tempfile::tempdir().unwrap();
     let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
     let store_url = fresh_database().await;
     let mut settings = Settings::default();
-    settings.http.request_timeout = Duration::from_secs(3);
+    settings.http.request_timeout = request_timeout;
     let site = Site::start(World::at(directory, store_url.clone(), platform_url).await, settings).await;
-    let path = "/api/v1/export?format=parquet&from=2025-01-01&to=2025-01-10";
-    assert!(site.get(path).await.body.ends_with(b"PAR1"));
-    let mut other = PgConnection::connect(&store_url).await.unwrap();
-    other.execute("BEGIN; LOCK TABLE daymark.daily_metrics").await.unwrap();
+    assert!(site.get(SHORT_EXPORT).await.body.ends_with(b"PAR1"));
+    (site, store_url)
+}
+
+/// All values are looked at before a file of Parquet begins. Here that waits for a lock, which comes after the first page.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_takes_the_time_that_it_takes() {
+    let (site, store_url) = exporting(Duration::from_secs(12)).await;
+    let address = site.address;
+    let mut before = PgConnection::connect(&store_url).await.unwrap();
+    let mut after = PgConnection::connect(&store_url).await.unwrap();
+    let mut watching = PgConnection::connect(&store_url).await.unwrap();
+    let mut waiting = async || {
+        let waiting = "SELECT count(*) FROM pg_locks
+                       WHERE NOT granted AND relation = 'daymark.daily_metrics'::regclass";
+        sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watching).await.unwrap()
+    };
+    // So many sessions at once that each has the statement prepared, which takes the lock and gives it back.
+    before.execute(LOCK).await.unwrap();
+    let exports = [&site.reader, &site.reader, &site.admin, &site.admin]
+        .map(|key| [("apikey", key.as_str())])
+        .map(|headers| async move { request(address, "GET", SHORT_EXPORT, &headers, None).await.status });
+    let (statuses, ()) = tokio::join!(join_all(exports), async {
+        until("all sessions wait", async || waiting().await == 4).await;
+        before.execute("ROLLBACK").await.unwrap();
+    });
+    assert_eq!(statuses, [200; 4]);
+    before.execute(LOCK).await.unwrap();
     let mut client = RawClient::connect(site.address).await;
     let key = &site.reader;
-    client
-        .send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\napikey: {key}\r\nconnection: close\r\n\r\n"))
-        .await;
+    let head = format!("GET {SHORT_EXPORT} HTTP/1.1\r\nhost: localhost\r\napikey: {key}\r\n");
+    client.send(head + "connection: close\r\n\r\n").await;
+    until("the first page waits", async || waiting().await == 1).await;
+    // Locks are granted in the order in which they are asked for.
+    let after = tokio::spawn(async move {
+        after.execute(LOCK).await.unwrap();
+        after
+    });
+    until("somebody waits behind it", async || waiting().await == 2).await;
+    before.execute("ROLLBACK").await.unwrap();
     let head = client.some().await;
     assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head));
-    other.execute("ROLLBACK").await.unwrap();
+    after.await.unwrap().execute("ROLLBACK").await.unwrap();
     let body = client.rest().await;
     assert!(body.contains("PAR1") && body.ends_with("PAR1\r\n0\r\n\r\n"), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_promised_before_the_first_page_of_an_export_is_there() {
+    let (site, store_url) = exporting(Duration::from_secs(2)).await;
+    let mut other = PgConnection::connect(&store_url).await.unwrap();
+    other.execute(LOCK).await.unwrap();
+    let late = site.get(SHORT_EXPORT).await;
+    assert_eq!((late.status, late.problem().as_str()), (503, "timed-out"));
+}
+
+/// What has more patience is for what follows.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_page_of_an_export_is_asked_for_like_any_answer() {
+    let world = World::sqlite().await;
+    let nowhere = world.with_empty_store().await;
+    let site = Site::start_with(world, nowhere, Settings::default()).await;
+    assert_eq!(site.get("/api/v1/export?from=2025-01-01&to=2025-01-10").await.status, 200);
+    let mut client = RawClient::connect(site.address).await;
+    client.get(LONG_EXPORT, &site.reader).await;
+    let cut_off = client.rest().await;
+    assert!(cut_off.starts_with("HTTP/1.1 200") && !cut_off.ends_with("0\r\n\r\n"), "a page and no end");
 }
 
 #[tokio::test(flavor = "multi_thread")]

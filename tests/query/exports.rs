@@ -31,7 +31,7 @@ async fn export(
 ) -> Result<(Vec<u8>, usize), QueryError> {
     let catalogue = Arc::new(archive.catalogue().await);
     let question = ExportQuestion::parse(asked, &archive.context, &catalogue, &SETTINGS).await?;
-    let mut export = Export::start(archive.context.clone(), catalogue, question, format)?;
+    let mut export = Export::start(archive.context.clone(), catalogue, question, format).await?;
     let (mut bytes, mut pieces) = (Vec::new(), 0);
     while let Some(piece) = export.next().await? {
         bytes.extend(piece);
@@ -193,7 +193,7 @@ async fn a_definition_may_change_meanwhile(archive: Archive) {
         let (version, day) = (known.stored.version + 1, i8::try_from(known.stored.version).unwrap() + 1);
         let value = [(january(day), "posts_created", "1", Value::Null)];
         archive.record_as(version, Provenance::Observed, &value).await;
-        let mut export = Export::start(archive.context.clone(), catalogue, question, format).unwrap();
+        let mut export = Export::start(archive.context.clone(), catalogue, question, format).await.unwrap();
         while export.next().await.unwrap().is_some() {}
         assert_eq!(export.rows(), 2, "{format:?}");
     }

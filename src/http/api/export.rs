@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::State,
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use utoipa::IntoParams;
 
 use super::{choices, lists::list, refusals::Refusals};
@@ -21,7 +21,8 @@ use crate::{
         middleware::admit::MayRead,
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
-        service::{Service, Shared},
+        service::Shared,
+        shares::{Share, Taken},
     },
     query::{Asked, Export, ExportFormat, ExportQuestion, QueryError},
 };
@@ -74,19 +75,21 @@ pub struct ExportParameters {
 )]
 pub async fn export(
     State(service): State<Shared>,
-    _: MayRead,
+    MayRead(principal): MayRead,
     Parameters(parameters): Parameters<ExportParameters>,
 ) -> Result<Response, Problem> {
     let format = format(parameters.format.as_deref())?;
-    let permit = Arc::clone(&service.exports).try_acquire_owned().map_err(|_| too_many(&service))?;
+    let head_due = Instant::now() + service.http.request_timeout / 2;
+    let permit = service.exports.try_take(&principal.subject).map_err(too_many)?;
     let catalogue = service.catalogue().await?;
-    let context = &service.patient;
+    let context = &service.context;
     let question = ExportQuestion::parse(&parameters.asked(), context, &catalogue, &service.query).await?;
     let name = format!("daymark_{}_{}.{}", question.from, question.to, format.name());
-    let mut export = Export::start(context.clone(), Arc::clone(&catalogue), question, format)?;
-    // What is wrong from the start can still be said as a problem. What takes long is no such thing: all values of a file
-    // of Parquet are looked at before it begins.
-    let first = match tokio::time::timeout(service.http.request_timeout / 2, export.next()).await {
+    // What is wrong from the start can still be said as a problem.
+    let export = Export::start(context.clone(), Arc::clone(&catalogue), question, format).await?;
+    let mut export = export.go_on_with(&service.patient);
+    // What takes long is nothing wrong: all values of a file of Parquet are looked at before it begins.
+    let first = match tokio::time::timeout_at(head_due, export.next()).await {
         Ok(first) => Some(first?.unwrap_or_default()),
         Err(_) => None,
     };
@@ -98,19 +101,26 @@ pub async fn export(
     Ok((headers, Body::from_stream(pieces(first, export, permit))).into_response())
 }
 
-fn too_many(service: &Service) -> Problem {
-    let limit = service.http.max_concurrent_exports;
-    Problem::unavailable(format!(
-        "as many exports are flowing as may at once ({limit}); try again when one has ended"
-    ))
-    .retry_after(RETRY_AFTER)
+fn too_many(taken: Taken) -> Problem {
+    let problem = match taken {
+        Taken::ByHolder(most) => {
+            let title = "Too many exports at once";
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-exports", title).detail(format!(
+                "as many of your exports are flowing as may at once ({most}); try again when one has ended"
+            ))
+        }
+        Taken::ByAll(total) => Problem::unavailable(format!(
+            "as many exports are flowing as may at once ({total}); try again when one has ended"
+        )),
+    };
+    problem.retry_after(RETRY_AFTER)
 }
 
 /// An error ends the body before its end, which the client sees. The permit goes with the body.
 fn pieces(
     first: Option<Vec<u8>>,
     export: Export,
-    permit: OwnedSemaphorePermit,
+    permit: Share,
 ) -> impl stream::Stream<Item = Result<Bytes, QueryError>> {
     stream::try_unfold((first, export, permit), async |(first, mut export, permit)| {
         let piece = match first {

@@ -21,6 +21,9 @@ use row::Row;
 
 /// An export on its way. Whoever takes its pieces one after the other has the file.
 pub struct Export {
+    /// The first page, until it is written.
+    first: Option<Vec<Row>>,
+    /// Those that follow.
     pages: Pages,
     stage: Stage,
     rows: u64,
@@ -41,24 +44,33 @@ trait Encoder: Send {
 }
 
 impl Export {
-    /// Begins an export. The store is not asked yet.
+    /// Begins an export: the first page is read, so that a store that is away is noticed before anything is promised.
     ///
     /// # Errors
-    /// [`QueryError::Refused`] when no metric that was asked rolls up.
-    pub fn start(
+    /// [`QueryError::Refused`] when no metric that was asked rolls up; when the store fails.
+    pub async fn start(
         context: Context,
         catalogue: Arc<Catalogue>,
         question: ExportQuestion,
         format: ExportFormat,
     ) -> Result<Self, QueryError> {
-        let pages = Pages::new(context, catalogue, question)?;
+        let mut pages = Pages::new(context, catalogue, question)?;
         let stage = match format {
             ExportFormat::Csv => Stage::Writing(Box::new(text::Csv::new())),
             ExportFormat::Json => Stage::Writing(Box::new(json::Array::new())),
             ExportFormat::Ndjson => Stage::Writing(Box::new(json::Lines)),
             ExportFormat::Parquet => Stage::Measuring(Box::new(parquet::Measuring::new(pages.clone()))),
         };
-        Ok(Self { pages, stage, rows: 0 })
+        Ok(Self { first: pages.next().await?, pages, stage, rows: 0 })
+    }
+
+    /// Reads what follows with another store of the same records, as one that has more patience.
+    pub fn go_on_with(mut self, context: &Context) -> Self {
+        self.pages.context = context.clone();
+        if let Stage::Measuring(measuring) = &mut self.stage {
+            measuring.pages.context = context.clone();
+        }
+        self
     }
 
     /// The next piece; `None` after the last one. Memory is bounded: a piece is made of about ten thousand records. Before
@@ -77,7 +89,11 @@ impl Export {
                     }
                 }
                 Stage::Writing(encoder) => {
-                    let Some(rows) = self.pages.next().await? else { break };
+                    let rows = match self.first.take() {
+                        Some(rows) => Some(rows),
+                        None => self.pages.next().await?,
+                    };
+                    let Some(rows) = rows else { break };
                     self.rows += rows.len() as u64;
                     return aside(rows.len(), || encoder.page(&rows)).map(Some);
                 }

@@ -15,7 +15,7 @@ const PAGE_RECORDS: usize = 10_000;
 
 #[derive(Clone)]
 pub(super) struct Pages {
-    context: Context,
+    pub context: Context,
     catalogue: Arc<Catalogue>,
     question: ExportQuestion,
     /// The days of the next page; `None` after the last one.

@@ -33,7 +33,7 @@ pub(super) struct Digits {
 
 /// The first pass, which finds out what the values of an export need.
 pub(super) struct Measuring {
-    pages: Pages,
+    pub pages: Pages,
     digits: Digits,
 }
 
