@@ -170,7 +170,7 @@ pub static SETTINGS: &[Setting] = &[
         "256",
         "requests",
         "How many requests are worked on at once. Further ones are answered with 503 and `Retry-After` at once, before \
-         the store is overwhelmed.",
+         the store is overwhelmed. Requests that wait for a run (`/rest/v1/rpc`) do not count; 64 of them may.",
     ),
     integer(
         "http.max_concurrent_exports",

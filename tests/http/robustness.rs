@@ -6,8 +6,13 @@ use std::{
 };
 
 use axum::{Router, routing::get};
-use daymark::access::Role;
-use futures_util::future::join_all;
+use daymark::{
+    access::Role,
+    database::RetryPolicy,
+    store::{self, StoreOptions},
+};
+use futures_util::future::{Either, join_all, select};
+use serde_json::json;
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::sync::Semaphore;
 
@@ -60,6 +65,23 @@ async fn what_is_too_much_is_refused_at_once() {
     assert_eq!((shed.status, shed.problem().as_str()), (503, "unavailable"));
     assert_eq!(shed.header("retry-after"), "1");
     assert_eq!(site.send("GET", "/livez", &[], None).await.status, 200, "health is not held up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_wait_for_a_run_and_those_who_ask_do_not_hold_each_other_up() {
+    let site = Site::sqlite().await;
+    let collect = async || site.post("/rest/v1/rpc/collect_daily_metrics", &json!({})).await.status;
+    let all = async |permits: &Semaphore| {
+        let count = u32::try_from(permits.available_permits()).unwrap();
+        permits.acquire_many(count).await.unwrap().forget();
+    };
+    let (asking, waiting) = (&site.service.permits, &site.service.waits);
+    let count = asking.available_permits();
+    all(asking).await;
+    assert_eq!((site.get("/api/v1/latest").await.status, collect().await), (503, 200));
+    asking.add_permits(count);
+    all(waiting).await;
+    assert_eq!((site.get("/api/v1/latest").await.status, collect().await), (200, 503));
 }
 
 #[tokio::test(flavor = "multi_thread")]

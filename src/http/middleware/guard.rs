@@ -78,13 +78,13 @@ async fn limited(service: &Shared, request: Request, next: Next) -> Response {
     if let Some(problem) = too_large(&request) {
         return problem.into_response();
     }
-    // Shed rather than queued: a request that waits is one that its client has given up when its turn comes.
-    let Ok(_permit) = service.permits.try_acquire() else {
-        return Problem::unavailable("the server is busy; try again in a moment").into_response();
+    let (permits, limit) = match request.uri().path().starts_with(RUNS) {
+        true => (&service.waits, RUN_TIMEOUT),
+        false => (&service.permits, service.http.request_timeout),
     };
-    let limit = match request.uri().path().starts_with(RUNS) {
-        true => RUN_TIMEOUT,
-        false => service.http.request_timeout,
+    // Shed rather than queued: a request that waits is one that its client has given up when its turn comes.
+    let Ok(_permit) = permits.try_acquire() else {
+        return Problem::unavailable("the server is busy; try again in a moment").into_response();
     };
     let answering = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(limit, answering).await {
