@@ -14,5 +14,6 @@ pub mod http;
 pub mod metric;
 pub mod platform;
 pub mod query;
+pub mod seldom;
 pub mod store;
 pub mod wording;

@@ -8,10 +8,10 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::OwnedMutexGuard;
 
-use super::seldom::Seldom;
 use crate::{
     database::{Fault, FaultClass},
     platform::{Flag, Platform, Schema},
+    seldom::Seldom,
 };
 
 /// The platform's tables are looked at again after so long.
@@ -73,10 +73,12 @@ impl Admins {
     /// Logs a failure.
     fn said<T>(&self, answer: Result<T, Fault>, now: Timestamp) -> Option<T> {
         if let Err(error) = &answer
-            && self.cannot_say.is_due(now)
+            && let Some(left_out) = self.cannot_say.due(now)
         {
             let platform = self.platform.location();
-            tracing::warn!(%error, platform, "the platform cannot say who is an admin; nobody is taken for one");
+            tracing::warn!(
+                %error, platform, left_out, "the platform cannot say who is an admin; nobody is taken for one"
+            );
         }
         answer.ok()
     }

@@ -11,19 +11,12 @@ use moka::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Credentials, Denied, Mode, Principal, Role, Scope, Scopes, admins::Admins, backoff::Backoff, key_text,
-    seldom::Seldom, tokens::Tokens, uses::Uses,
+    Credentials, Denied, Mode, Principal, Role,
+    backoff::Backoff,
+    examine::{Examiner, Failure, Genuine, later},
 };
-use crate::{clock::Clock, config::AccessSettings, platform::Platform, store::Store};
+use crate::{clock::Clock, config::AccessSettings, platform::Platform, seldom::Seldom, store::Store};
 
-/// So long a revoked key may still be let in.
-const KEY_REMEMBERED: SignedDuration = SignedDuration::from_secs(10);
-/// So long a token may still be let in whose signing key was taken out of the set; less, if the set is read meanwhile.
-const TOKEN_REMEMBERED: SignedDuration = SignedDuration::from_mins(5);
-/// So long somebody may still be an admin whom the platform calls none any more.
-const ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_mins(1);
-/// When the platform did not answer.
-const NO_ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_secs(10);
 /// Whoever waited while a text could not be looked at is told the same, and so is whoever comes this soon after: one look
 /// may take seconds when the store is away, and many would wait for each other.
 const UNAVAILABLE_REMEMBERED: SignedDuration = SignedDuration::from_millis(500);
@@ -38,28 +31,13 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 pub struct Access {
     settings: AccessSettings,
     mode: Mode,
-    store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    tokens: Tokens,
-    admins: Option<Admins>,
+    examiner: Examiner,
     backoff: Backoff,
     genuine: Cache<[u8; 32], Arc<Genuine>>,
     /// By the same hash. Apart, so that whoever shows wrong ones cannot displace those who are let in.
     refused: Cache<[u8; 32], Arc<Refused>>,
-    uses: Uses,
     cannot_check: Seldom,
-}
-
-/// What was found out about a text that is genuine.
-struct Genuine {
-    /// `None` for somebody who is counted by address.
-    subject: Option<Arc<str>>,
-    role: Role,
-    scopes: Scopes,
-    /// From when on it has to be looked at again.
-    until: Timestamp,
-    /// Of the keys that tokens are signed with.
-    generation: u64,
 }
 
 /// What was found out about a text that is not.
@@ -68,27 +46,6 @@ struct Refused {
     /// As those of [`Genuine`].
     until: Timestamp,
     generation: u64,
-}
-
-/// Why a text is not genuine, or not valid.
-#[derive(Debug, Clone)]
-pub enum Failure {
-    /// It may be a guess, and is counted as one.
-    Wrong(&'static str),
-    /// It was genuine once, or is for somebody else: no guess.
-    Stale(&'static str),
-    /// It could not be looked at. For the log.
-    Unavailable(String),
-}
-
-impl Failure {
-    pub fn wrong(reason: &'static str) -> Self {
-        Self::Wrong(reason)
-    }
-
-    pub fn stale(reason: &'static str) -> Self {
-        Self::Stale(reason)
-    }
 }
 
 impl Access {
@@ -100,18 +57,14 @@ impl Access {
         platform: Arc<dyn Platform>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let admins = settings.admin_column.clone().map(|column| Admins::new(platform, column));
         Self {
             mode: Mode::Required,
-            tokens: Tokens::new(&settings),
-            admins,
+            examiner: Examiner::new(settings.clone(), store, platform),
             backoff: Backoff::default(),
             genuine: Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(FORGOTTEN_AFTER).build(),
             refused: Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(FORGOTTEN_AFTER).build(),
-            uses: Uses::default(),
             cannot_check: Seldom::default(),
             settings,
-            store,
             clock,
         }
     }
@@ -173,8 +126,8 @@ impl Access {
         };
         match (failure, wait) {
             (Failure::Unavailable(reason), _) => {
-                if self.cannot_check.is_due(now) {
-                    tracing::error!(reason, "credentials cannot be checked");
+                if let Some(left_out) = self.cannot_check.due(now) {
+                    tracing::error!(reason, left_out, "credentials cannot be checked");
                 }
                 Err(Denied::Unavailable { reason })
             }
@@ -198,8 +151,8 @@ impl Access {
                 return Err(failure);
             }
             // Keys that are replaced meanwhile make the verdict worthless.
-            let generation = self.tokens.generation();
-            let verdict = self.look_at(text, now).await;
+            let generation = self.examiner.generation();
+            let verdict = self.examiner.look_at(text, now).await;
             if let Err(failure) = &verdict {
                 let until = match failure {
                     Failure::Wrong(_) | Failure::Stale(_) => later(now, REFUSAL_REMEMBERED),
@@ -222,7 +175,7 @@ impl Access {
     /// Why the text was refused a moment ago.
     async fn refusal(&self, hash: &[u8; 32], now: Timestamp) -> Option<Failure> {
         let refused = self.refused.get(hash).await?;
-        let holds = now < refused.until && refused.generation == self.tokens.generation();
+        let holds = now < refused.until && refused.generation == self.examiner.generation();
         holds.then(|| refused.failure.clone())
     }
 
@@ -234,68 +187,16 @@ impl Access {
 
     /// To be called every few seconds: writes when keys were used last, if it is time to.
     pub async fn keep_up(&self) {
-        self.uses.write_if_due(self.store.as_ref(), self.clock.now()).await;
+        self.examiner.keep_up(self.clock.now()).await;
     }
 
     /// Writes when keys were used last, before the server ends.
     pub async fn finish(&self) {
-        self.uses.write(self.store.as_ref(), self.clock.now()).await;
+        self.examiner.finish(self.clock.now()).await;
     }
 
     fn holds(&self, genuine: &Genuine, now: Timestamp) -> bool {
-        now < genuine.until && genuine.generation == self.tokens.generation()
-    }
-
-    async fn look_at(&self, text: &str, now: Timestamp) -> Result<Genuine, Failure> {
-        if key_text::is_meant(text) {
-            self.look_at_key(text, now).await
-        } else {
-            self.look_at_token(text, now).await
-        }
-    }
-
-    async fn look_at_key(&self, text: &str, now: Timestamp) -> Result<Genuine, Failure> {
-        // The same words whichever part of it is wrong.
-        let wrong = || Failure::wrong("the API key is not valid");
-        let (id, hash) = key_text::parse(text).ok_or_else(wrong)?;
-        let found = self.store.api_key(id).await.map_err(|error| Failure::Unavailable(error.to_string()))?;
-        let key = found.filter(|key| key_text::is_same(&key.hash, &hash)).ok_or_else(wrong)?;
-        if key.revoked_at.is_some() {
-            return Err(Failure::stale("the API key was revoked"));
-        }
-        if !key.is_active(now) {
-            return Err(Failure::stale("the API key has expired"));
-        }
-        self.uses.note(key.id, now);
-        let until = later(now, KEY_REMEMBERED);
-        Ok(Genuine {
-            subject: Some(format!("key:{}", key.id).into()),
-            role: key.role,
-            scopes: key.scopes.and(key.role.scopes()),
-            until: key.expires_at.map_or(until, |expires_at| until.min(expires_at)),
-            generation: self.tokens.generation(),
-        })
-    }
-
-    async fn look_at_token(&self, text: &str, now: Timestamp) -> Result<Genuine, Failure> {
-        let bearer = self.tokens.verify(text, &self.settings, now).await?;
-        let generation = self.tokens.generation();
-        let (mut role, mut remembered) = (bearer.role, TOKEN_REMEMBERED);
-        if let (Role::Reader, Some(admins), Some(subject)) = (role, &self.admins, &bearer.subject) {
-            let is_admin = admins.is_admin(subject, now).await;
-            remembered = if is_admin.is_some() { ADMIN_REMEMBERED } else { NO_ADMIN_REMEMBERED };
-            if is_admin == Some(true) {
-                role = Role::Admin;
-            }
-        }
-        let subject = match (role, bearer.subject) {
-            (Role::Anonymous, _) => None,
-            (_, Some(subject)) => Some(format!("user:{subject}").into()),
-            (role, None) => Some(format!("role:{}", role.name()).into()),
-        };
-        let until = later(now, remembered).min(bearer.expires_at);
-        let scopes = if role == Role::Anonymous { self.anonymous_scopes() } else { role.scopes() };
-        Ok(Genuine { subject, role, scopes, until, generation })
+        now < genuine.until && genuine.generation == self.examiner.generation()
     }
 
     fn principal(&self, genuine: &Genuine, address: IpAddr) -> Principal {
@@ -308,17 +209,11 @@ impl Access {
     }
 
     fn anonymous(&self, address: IpAddr) -> Principal {
-        Principal::at(address, Role::Anonymous, self.anonymous_scopes())
-    }
-
-    fn anonymous_scopes(&self) -> Scopes {
-        if self.settings.public_read { Scopes::of(&[Scope::Read]) } else { Scopes::NONE }
+        Principal::at(address, Role::Anonymous, self.examiner.anonymous_scopes())
     }
 
     pub(super) async fn prepare_admins(&self) {
-        if let Some(admins) = &self.admins {
-            admins.prepare(self.clock.now()).await;
-        }
+        self.examiner.prepare_admins(self.clock.now()).await;
     }
 }
 
@@ -345,8 +240,4 @@ fn bearer_token(header: &str) -> Result<&str, &'static str> {
 
 fn unauthenticated(reason: &str) -> Denied {
     Denied::Unauthenticated { reason: reason.to_owned() }
-}
-
-fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
-    now.saturating_add(by).unwrap_or(now)
 }

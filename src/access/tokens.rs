@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 
 use super::{
-    authenticate::Failure,
     claims::{Bearer, Claims},
+    examine::Failure,
     key_set::{KeySet, VerificationKey},
 };
 use crate::config::AccessSettings;

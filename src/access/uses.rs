@@ -9,8 +9,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::seldom::Seldom;
-use crate::store::Store;
+use crate::{seldom::Seldom, store::Store};
 
 /// A use is written no later than this after it was noted.
 const WRITTEN_AFTER: SignedDuration = SignedDuration::from_mins(5);
@@ -57,10 +56,11 @@ impl Uses {
         let mut unwritten = self.lock();
         match outcome {
             Ok(()) => unwritten.keys.retain(|key, at| uses.binary_search(&(*key, *at)).is_err()),
-            Err(error) if self.cannot_write.is_due(now) => {
-                tracing::warn!(%error, "when API keys are used cannot be written");
+            Err(error) => {
+                if let Some(left_out) = self.cannot_write.due(now) {
+                    tracing::warn!(%error, left_out, "when API keys are used cannot be written");
+                }
             }
-            Err(_) => {}
         }
         unwritten.since = (!unwritten.keys.is_empty()).then_some(now);
     }

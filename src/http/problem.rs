@@ -10,9 +10,11 @@ use utoipa::ToSchema;
 
 use super::jobs::TooManyRunning;
 use crate::{
+    clock::{Clock, SystemClock},
     collect::{CollectError, DefineError},
     config::Finding,
     query::{QueryError, Refusal},
+    seldom::Seldom,
     store::StoreError,
 };
 
@@ -139,12 +141,22 @@ impl IntoResponse for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        // Where the store is and what it said are for the operator.
-        tracing::error!(%error, "the store failed");
+        log_failure(&error);
         match error.is_passing() {
             true => Self::unavailable("the store cannot be reached; try again in a moment"),
             false => Self::internal(),
         }
+    }
+}
+
+/// Where the store is and what it said are for the operator. While it is away that is the same for every request.
+pub fn log_failure(error: &StoreError) {
+    static AWAY: Seldom = Seldom::new();
+    if !error.is_passing() {
+        // The answer says that the log has the details.
+        tracing::error!(%error, "the store failed");
+    } else if let Some(left_out) = AWAY.due(SystemClock.now()) {
+        tracing::error!(%error, left_out, "the store cannot be reached");
     }
 }
 

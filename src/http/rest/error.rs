@@ -9,7 +9,11 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{collect::CollectError, http::jobs::TooManyRunning, store::StoreError};
+use crate::{
+    collect::CollectError,
+    http::{jobs::TooManyRunning, problem::log_failure},
+    store::StoreError,
+};
 
 /// How much of a request's text an error repeats, in characters.
 const SHOWN: usize = 200;
@@ -122,8 +126,7 @@ impl From<StoreError> for RestError {
 
 impl RestError {
     fn of_store(error: &StoreError) -> Self {
-        // Where the store is and what it said are for the operator.
-        tracing::error!(%error, "the store failed");
+        log_failure(error);
         match error.is_passing() {
             true => Self::unavailable("the store cannot be reached; try again in a moment"),
             false => Self::internal(),

@@ -1,0 +1,151 @@
+//! Looking at what a request shows: whether it is genuine, and whose it is. That takes a signature or a question to the
+//! store, and one to the platform where it tells who is an admin.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Role, Scope, Scopes, admins::Admins, key_text, tokens::Tokens, uses::Uses};
+use crate::{config::AccessSettings, platform::Platform, store::Store};
+
+/// So long a revoked key may still be let in.
+const KEY_REMEMBERED: SignedDuration = SignedDuration::from_secs(10);
+/// So long a token may still be let in whose signing key was taken out of the set; less, if the set is read meanwhile.
+const TOKEN_REMEMBERED: SignedDuration = SignedDuration::from_mins(5);
+/// So long somebody may still be an admin whom the platform calls none any more.
+const ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_mins(1);
+/// When the platform did not answer.
+const NO_ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_secs(10);
+
+/// Looks at texts.
+pub struct Examiner {
+    settings: AccessSettings,
+    store: Arc<dyn Store>,
+    tokens: Tokens,
+    admins: Option<Admins>,
+    uses: Uses,
+}
+
+/// What was found out about a text that is genuine.
+pub struct Genuine {
+    /// `None` for somebody who is counted by address.
+    pub subject: Option<Arc<str>>,
+    pub role: Role,
+    pub scopes: Scopes,
+    /// From when on it has to be looked at again.
+    pub until: Timestamp,
+    /// Of the keys that tokens are signed with.
+    pub generation: u64,
+}
+
+/// Why a text is not genuine, or not valid.
+#[derive(Debug, Clone)]
+pub enum Failure {
+    /// It may be a guess, and is counted as one.
+    Wrong(&'static str),
+    /// It was genuine once, or is for somebody else: no guess.
+    Stale(&'static str),
+    /// It could not be looked at. For the log.
+    Unavailable(String),
+}
+
+impl Failure {
+    pub fn wrong(reason: &'static str) -> Self {
+        Self::Wrong(reason)
+    }
+
+    pub fn stale(reason: &'static str) -> Self {
+        Self::Stale(reason)
+    }
+}
+
+impl Examiner {
+    pub fn new(settings: AccessSettings, store: Arc<dyn Store>, platform: Arc<dyn Platform>) -> Self {
+        let admins = settings.admin_column.clone().map(|column| Admins::new(platform, column));
+        Self { tokens: Tokens::new(&settings), admins, uses: Uses::default(), settings, store }
+    }
+
+    /// Of the keys that tokens are signed with: what was found out with those of another one is worth nothing.
+    pub fn generation(&self) -> u64 {
+        self.tokens.generation()
+    }
+
+    /// # Errors
+    /// When it is not genuine or not valid, or when that cannot be found out.
+    pub async fn look_at(&self, text: &str, now: Timestamp) -> Result<Genuine, Failure> {
+        if key_text::is_meant(text) {
+            self.look_at_key(text, now).await
+        } else {
+            self.look_at_token(text, now).await
+        }
+    }
+
+    async fn look_at_key(&self, text: &str, now: Timestamp) -> Result<Genuine, Failure> {
+        // The same words whichever part of it is wrong.
+        let wrong = || Failure::wrong("the API key is not valid");
+        let (id, hash) = key_text::parse(text).ok_or_else(wrong)?;
+        let found = self.store.api_key(id).await.map_err(|error| Failure::Unavailable(error.to_string()))?;
+        let key = found.filter(|key| key_text::is_same(&key.hash, &hash)).ok_or_else(wrong)?;
+        if key.revoked_at.is_some() {
+            return Err(Failure::stale("the API key was revoked"));
+        }
+        if !key.is_active(now) {
+            return Err(Failure::stale("the API key has expired"));
+        }
+        self.uses.note(key.id, now);
+        let until = later(now, KEY_REMEMBERED);
+        Ok(Genuine {
+            subject: Some(format!("key:{}", key.id).into()),
+            role: key.role,
+            scopes: key.scopes.and(key.role.scopes()),
+            until: key.expires_at.map_or(until, |expires_at| until.min(expires_at)),
+            generation: self.tokens.generation(),
+        })
+    }
+
+    async fn look_at_token(&self, text: &str, now: Timestamp) -> Result<Genuine, Failure> {
+        let bearer = self.tokens.verify(text, &self.settings, now).await?;
+        let generation = self.tokens.generation();
+        let (mut role, mut remembered) = (bearer.role, TOKEN_REMEMBERED);
+        if let (Role::Reader, Some(admins), Some(subject)) = (role, &self.admins, &bearer.subject) {
+            let is_admin = admins.is_admin(subject, now).await;
+            remembered = if is_admin.is_some() { ADMIN_REMEMBERED } else { NO_ADMIN_REMEMBERED };
+            if is_admin == Some(true) {
+                role = Role::Admin;
+            }
+        }
+        let subject = match (role, bearer.subject) {
+            (Role::Anonymous, _) => None,
+            (_, Some(subject)) => Some(format!("user:{subject}").into()),
+            (role, None) => Some(format!("role:{}", role.name()).into()),
+        };
+        let until = later(now, remembered).min(bearer.expires_at);
+        let scopes = if role == Role::Anonymous { self.anonymous_scopes() } else { role.scopes() };
+        Ok(Genuine { subject, role, scopes, until, generation })
+    }
+
+    /// What somebody may do of whom nothing is known.
+    pub fn anonymous_scopes(&self) -> Scopes {
+        if self.settings.public_read { Scopes::of(&[Scope::Read]) } else { Scopes::NONE }
+    }
+
+    /// Writes when keys were used last, if it is time to.
+    pub async fn keep_up(&self, now: Timestamp) {
+        self.uses.write_if_due(self.store.as_ref(), now).await;
+    }
+
+    /// Writes when keys were used last.
+    pub async fn finish(&self, now: Timestamp) {
+        self.uses.write(self.store.as_ref(), now).await;
+    }
+
+    pub async fn prepare_admins(&self, now: Timestamp) {
+        if let Some(admins) = &self.admins {
+            admins.prepare(now).await;
+        }
+    }
+}
+
+pub(super) fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
+    now.saturating_add(by).unwrap_or(now)
+}
