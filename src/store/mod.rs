@@ -54,7 +54,8 @@ pub struct StoreOptions {
     pub schema: String,
     /// How often a call is tried again after a passing failure.
     pub retry: RetryPolicy,
-    /// How long a statement may take. Who stops waiting for an answer does not stop the statement.
+    /// How long a statement may take. Who stops waiting for an answer does not stop the statement. Where there is a limit
+    /// somebody waits: connecting to a server that is away is given up soon, too.
     pub statement_timeout: Option<Duration>,
 }
 

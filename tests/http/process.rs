@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
     time::Instant,
 };
 
@@ -12,6 +13,7 @@ use crate::raw::DEADLINE;
 pub struct Process {
     child: Child,
     pub address: SocketAddr,
+    log: Arc<Mutex<String>>,
 }
 
 impl Process {
@@ -36,9 +38,16 @@ impl Process {
             rest.split(';').next()?.parse().ok()
         };
         let found = lines.by_ref().find_map(address);
-        // Nobody reads on: a pipe that is full would hold the server up.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { address: found.expect("the server does not start"), child }
+        let log = Arc::new(Mutex::new(String::new()));
+        let read = Arc::clone(&log);
+        // A pipe that is full would hold the server up.
+        std::thread::spawn(move || lines.for_each(|line| *read.lock().unwrap() += &(line + "\n")));
+        Self { address: found.expect("the server does not start"), child, log }
+    }
+
+    /// How many lines of its log hold `text`, as far as it was read.
+    pub fn logged(&self, text: &str) -> usize {
+        self.log.lock().unwrap().lines().filter(|line| line.contains(text)).count()
     }
 
     /// As an administrator would: SIGTERM.

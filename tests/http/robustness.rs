@@ -87,9 +87,11 @@ async fn those_who_wait_for_a_run_and_those_who_ask_do_not_hold_each_other_up() 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_takes_too_long_is_answered_all_the_same() {
     let mut settings = Settings::default();
-    settings.http.request_timeout = Duration::ZERO;
+    settings.http.request_timeout = Duration::from_millis(100);
     let site = Site::start(World::sqlite().await, settings).await;
-    let late = site.get("/api/v1/latest").await;
+    let routes = Router::new().route("/never", get(std::future::pending::<()>));
+    let routes = daymark::http::surrounded(routes, site.service.clone());
+    let late = site.with_routes(routes).await.get("/never").await;
     assert_eq!((late.status, late.problem().as_str()), (503, "timed-out"));
 }
 
@@ -176,6 +178,50 @@ async fn a_statement_that_nobody_waits_for_is_ended() {
     assert!(started.elapsed() < Duration::from_secs(10), "the lock's own limit is 30 s");
     other.execute("ROLLBACK").await.unwrap();
     until("the server answers again", async || latest().await.status == 200).await;
+}
+
+/// Who waits for an answer does not wait as long as a run would. What is logged of it is one line for all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_give_up_soon_on_a_store_that_refuses_connections() {
+    let server = PrivateServer::new();
+    let directory = tempfile::tempdir().unwrap();
+    let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
+    let world = World::at(directory, server.url(), platform_url.clone()).await;
+    let key = new_key(&world.context, "reader", Role::Reader).await;
+    let process = Process::start(&server.url(), &platform_url, &[]);
+    let latest = async |category: &str| {
+        let path = format!("/api/v1/latest?category={category}");
+        request(process.address, "GET", &path, &[("apikey", &key)], None).await
+    };
+    let patient = store::open(
+        &server.url().parse().unwrap(),
+        StoreOptions {
+            tenant: "default".to_owned(),
+            schema: store::DEFAULT_SCHEMA.to_owned(),
+            // The first try may find a session of before, and fail at once.
+            retry: RetryPolicy { retries: 1, initial_delay: Duration::ZERO },
+            statement_timeout: None,
+        },
+    );
+    assert_eq!((latest("posts_total").await.status, patient.definitions().await.unwrap().len()), (200, 4));
+    let stopped = tokio::task::spawn_blocking(move || {
+        server.stop();
+        server
+    });
+    let _server = stopped.await.unwrap();
+    // Other questions than the one that is kept.
+    let questions = ["posts_created", "comments_created", "authors"];
+    let asking = join_all((0..30).map(|number| latest(questions[number % 3])));
+    let replies = match select(Box::pin(patient.definitions()), Box::pin(asking)).await {
+        Either::Right((replies, _)) => replies,
+        Either::Left(_) => panic!("requests wait as long as runs"),
+    };
+    for reply in &replies {
+        assert_eq!((reply.status, reply.problem().as_str()), (503, "unavailable"));
+    }
+    until("all are logged", async || process.logged("\"status\":503") == replies.len()).await;
+    let lines = process.logged("the store cannot be reached");
+    assert!((1..=2).contains(&lines), "{lines} lines");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,8 +12,11 @@ use crate::{database::FaultClass, store::StoreError};
 
 /// A store is used by one process a day; a few sessions are plenty, and each one costs memory on both sides.
 const MAX_CONNECTIONS: u32 = 4;
-/// For a connection to be made, or to come free.
+/// For a connection to be made, or to come free. The pool tries again for as long when a server refuses connections, as
+/// one does that is just starting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same where somebody waits for an answer.
+const IMPATIENT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// A session that was used within this time is used again without being tried first, which takes a round trip.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// How long a statement waits for a table that somebody else has locked, in milliseconds.
@@ -24,10 +27,15 @@ pub(super) fn named(options: &PgConnectOptions) -> PgConnectOptions {
     options.clone().application_name("daymark").disable_statement_logging()
 }
 
-pub(super) fn pool(options: PgConnectOptions, settings: String) -> PgPool {
+/// How long a store with such a limit of its statements tries to connect.
+pub(super) fn connect_timeout(statement_timeout: Option<Duration>) -> Duration {
+    statement_timeout.map_or(CONNECT_TIMEOUT, |_| IMPATIENT_CONNECT_TIMEOUT)
+}
+
+pub(super) fn pool(options: PgConnectOptions, settings: String, connect_timeout: Duration) -> PgPool {
     PgPoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
-        .acquire_timeout(CONNECT_TIMEOUT)
+        .acquire_timeout(connect_timeout)
         .test_before_acquire(false)
         .before_acquire(|session, use_so_far| {
             Box::pin(async move { Ok(use_so_far.idle_for < TEST_AFTER_IDLE || session.ping().await.is_ok()) })
@@ -70,10 +78,10 @@ impl PostgresStore {
             session.execute(AssertSqlSafe(self.settings.as_str())).await?;
             Ok(session)
         };
-        match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+        match tokio::time::timeout(self.connect_timeout, connecting).await {
             Ok(session) => session.map_err(|error| self.failed(error)),
             Err(_) => {
-                let message = format!("no answer in {} s", CONNECT_TIMEOUT.as_secs());
+                let message = format!("no answer in {} s", self.connect_timeout.as_secs());
                 Err(self.fault(FaultClass::Unreachable, message))
             }
         }

@@ -36,6 +36,7 @@ pub(super) struct PostgresStore {
     schema: String,
     /// Set in every session.
     settings: String,
+    connect_timeout: Duration,
     /// Set once the store has been seen to have exactly the migrations that this binary knows.
     migrated: OnceCell<()>,
     /// Years whose partition is known to exist.
@@ -53,10 +54,12 @@ impl PostgresStore {
     ) -> Self {
         let options = connection::named(options);
         let settings = connection::settings(&schema, statement_timeout);
+        let connect_timeout = connection::connect_timeout(statement_timeout);
         Self {
-            pool: connection::pool(options.clone(), settings.clone()),
+            pool: connection::pool(options.clone(), settings.clone(), connect_timeout),
             options,
             settings,
+            connect_timeout,
             location: format!("{shown} (schema {schema})"),
             tenant,
             schema,
