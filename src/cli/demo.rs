@@ -96,7 +96,7 @@ fn tell(page: &mut Page, seen: &Tour) {
     ));
     page.line(format!(
         "After every midnight Daymark recorded the day: {} records of {} metrics.",
-        thousands(u64::try_from(seen.records).unwrap_or_default()),
+        thousands(seen.records as u64),
         seen.metrics.len()
     ));
     page.blank();

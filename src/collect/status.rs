@@ -1,11 +1,13 @@
 //! Where things stand: the last runs, what is recorded, what is missing, and what is due next.
 
+use std::collections::HashSet;
+
 use jiff::{Timestamp, civil::Date};
 
-use super::{CollectError, Context, dead_runs, gaps, selection};
+use super::{CollectError, Context, dead_runs, selection};
 use crate::{
     metric::Provenance,
-    store::{Run, RunFilter, RunStatus},
+    store::{RecordCount, Run, RunFilter, RunStatus},
 };
 
 #[derive(Debug, Clone)]
@@ -20,8 +22,9 @@ pub struct StatusReport {
     /// The first and the last recorded day.
     pub recorded: Option<(Date, Date)>,
     /// How many records there are.
-    pub records: i64,
-    pub by_provenance: Vec<(Provenance, i64)>,
+    pub records: usize,
+    /// Without those of which there are none.
+    pub by_provenance: Vec<(Provenance, usize)>,
     /// Records that are missing between the first recorded and the last finished day, of one metric and day each.
     pub missing: usize,
     pub last_finished: Date,
@@ -53,33 +56,36 @@ pub async fn status(context: &Context) -> Result<StatusReport, CollectError> {
         }
         _ => false,
     };
-    let recorded = store.recorded_span().await?;
-    let by_provenance = match recorded {
-        Some((first, last)) => store.provenance_counts(first, last).await?,
-        None => Vec::new(),
-    };
-    let active = selection::active(store).await?;
     let last_finished = context.last_finished();
-    let of_day = store.recorded(last_finished, last_finished).await?;
-    let has_record = |key| of_day.get(&key).is_some_and(|days| days.contains(&last_finished));
-    let last_finished_recorded = active.iter().filter(|metric| has_record(metric.definition.key())).count();
-    let missing = match active.is_empty() {
-        true => 0,
-        false => gaps::gaps(context, None, None).await?.missing,
-    };
+    let counts = store.record_counts(last_finished).await?;
+    let first = counts.iter().map(|count| count.first).min();
+    let last = counts.iter().map(|count| count.last).max();
+    let active: HashSet<_> =
+        selection::active(store).await?.into_iter().map(|metric| metric.definition.key()).collect();
+    let of_active = || counts.iter().filter(|count| active.contains(&count.key));
+    let last_finished_recorded = of_active().map(|count| count.of_day).sum();
+    let from = first.map_or(last_finished, |first| first.min(last_finished));
+    let due = context.calendar.days(from, last_finished).len() * active.len();
     Ok(StatusReport {
         last_run,
         last_run_is_dead,
         last_completed: store.runs(&completed).await?.into_iter().next(),
         active_metrics: active.len(),
-        recorded,
-        records: by_provenance.iter().map(|(_, count)| count).sum(),
-        by_provenance,
-        missing,
+        recorded: first.zip(last),
+        records: counts.iter().map(|count| count.records).sum(),
+        by_provenance: by_provenance(&counts),
+        missing: due.saturating_sub(of_active().map(|count| count.until_day).sum()),
         last_finished,
         last_finished_recorded,
         next: next(context, last_finished, last_finished_recorded < active.len()),
     })
+}
+
+fn by_provenance(counts: &[RecordCount]) -> Vec<(Provenance, usize)> {
+    let of = |provenance| counts.iter().filter(move |count| count.provenance == provenance);
+    let counted =
+        Provenance::ALL.map(|provenance| (provenance, of(provenance).map(|count| count.records).sum()));
+    counted.into_iter().filter(|(_, records)| *records > 0).collect()
 }
 
 fn next(context: &Context, last_finished: Date, is_due: bool) -> NextDay {

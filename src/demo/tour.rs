@@ -31,7 +31,7 @@ pub struct Tour {
     pub deleted: u64,
     pub deleted_same_day: u64,
     pub departure: Departure,
-    pub records: i64,
+    pub records: usize,
     /// What was recorded, and what a recount says now, by day and metric; metrics by category.
     pub metrics: Vec<MetricKey>,
     pub days: Vec<ComparedDay>,
@@ -78,8 +78,7 @@ pub async fn tour(directory: &Path, days: usize, audience: &dyn Audience) -> any
     let last = context.last_finished();
     let again = collect::collect_day(&context, Some(last), &[], &Cancellation::never()).await?;
     let (metrics, compared) = compare(&context, last).await?;
-    let records =
-        context.store.provenance_counts(FIRST_DAY, last).await?.iter().map(|(_, count)| count).sum();
+    let records = context.store.record_counts(last).await?.iter().map(|count| count.records).sum();
     let Lived { made, deleted, deleted_same_day } = lived;
     Ok(Tour {
         first: FIRST_DAY,

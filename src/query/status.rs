@@ -20,10 +20,10 @@ pub struct StatusAnswer {
     /// The first and the last recorded day.
     pub recorded: Option<RecordedSpan>,
     /// How many records there are, and how many of each provenance.
-    pub records: i64,
-    pub observed: i64,
-    pub reconstructed: i64,
-    pub corrected: i64,
+    pub records: usize,
+    pub observed: usize,
+    pub reconstructed: usize,
+    pub corrected: usize,
     /// Records that are missing between the first recorded and the last finished day, of one metric and day each.
     pub missing: usize,
     #[schema(value_type = String, format = Date)]

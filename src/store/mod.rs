@@ -90,6 +90,20 @@ pub fn open_without_waiting(path: &Path, options: StoreOptions) -> Arc<dyn Store
 /// Which records are there: the dates of each metric.
 pub type RecordedDays = HashMap<MetricKey, BTreeSet<Date>>;
 
+/// How many records there are of a metric and provenance: at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordCount {
+    pub key: MetricKey,
+    pub provenance: Provenance,
+    pub first: Date,
+    pub last: Date,
+    pub records: usize,
+    /// Those of the day that was asked about and of days before.
+    pub until_day: usize,
+    /// Those of that day alone.
+    pub of_day: usize,
+}
+
 /// What a migration run did or would do: the names of the migrations, in order.
 pub type MigrationNames = Vec<String>;
 
@@ -179,8 +193,9 @@ pub trait Store: Send + Sync {
     /// The first and the last recorded day.
     async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError>;
 
-    /// How many records there are of each provenance in `from..=to`.
-    async fn provenance_counts(&self, from: Date, to: Date) -> Result<Vec<(Provenance, i64)>, StoreError>;
+    /// How many records there are of each metric and provenance, in no order; one statement. Some are counted up to and
+    /// on `day`.
+    async fn record_counts(&self, day: Date) -> Result<Vec<RecordCount>, StoreError>;
 
     /// The log entry, if there is one.
     async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError>;

@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 use super::{
     ApiKey, DefinitionChange, DefinitionVersion, DefinitionsChanged, Finish, Held, Latest, LockName,
-    MigrationNames, NewRun, Origin, RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows, SharedWatch,
-    Store, StoreError, StoredDefinition, TablePage, TableQuery,
+    MigrationNames, NewRun, Origin, RecordCount, RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows,
+    SharedWatch, Store, StoreError, StoredDefinition, TablePage, TableQuery,
 };
 use crate::{
     database::RetryPolicy,
-    metric::{MetricKey, Provenance, Record},
+    metric::{MetricKey, Record},
 };
 
 pub(super) struct Retrying<S> {
@@ -91,8 +91,8 @@ impl<S: Store> Store for Retrying<S> {
         retry!(self.recorded_span())
     }
 
-    async fn provenance_counts(&self, from: Date, to: Date) -> Result<Vec<(Provenance, i64)>, StoreError> {
-        retry!(self.provenance_counts(from, to))
+    async fn record_counts(&self, day: Date) -> Result<Vec<RecordCount>, StoreError> {
+        retry!(self.record_counts(day))
     }
 
     async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError> {

@@ -3,13 +3,14 @@
 use daymark::{
     collect::{BackfillRequest, Cancellation, Gap, GapReport, backfill, check, collect_day, gaps, status},
     config::Severity,
+    metric::Provenance,
     store::{LockName, NewRun, RunKind, RunStatus},
 };
 use uuid::Uuid;
 
 use crate::{
     on,
-    world::{Heard, LAST_FINISHED, World, definitions, instant, january, range, right_now},
+    world::{Heard, LAST_FINISHED, NOON, World, definitions, instant, january, range, right_now},
 };
 
 on! { [sqlite, postgres]
@@ -19,6 +20,7 @@ on! { [sqlite, postgres]
     a_metric_defined_later_has_a_gap_before,
     a_store_that_never_ran_has_a_status,
     the_status_knows_what_is_due,
+    the_status_misses_what_the_gaps_are,
     a_sound_installation_has_no_findings,
     all_mistakes_are_found_at_once,
     a_store_without_tables_is_found,
@@ -128,6 +130,29 @@ async fn the_status_knows_what_is_due(world: World) {
     world.set_clock("2025-01-12T00:15:00Z");
     let report = status(&world.context).await.unwrap();
     assert_eq!((report.next.date, report.next.is_due, report.missing), (january(11), true, 4));
+}
+
+/// The status counts what is missing, the gaps list it.
+async fn the_status_misses_what_the_gaps_are(world: World) {
+    backfill(&world.context, &range(2, 3), &Heard::default(), &Cancellation::never()).await.unwrap();
+    let mut wanted = definitions(world.time_format());
+    // Its records stay, and are no part of what is due.
+    wanted.retain(|definition| definition.category != "authors");
+    wanted.push(right_now(world.time_format()));
+    world.apply(&wanted).await;
+    backfill(&world.context, &range(6, 6), &Heard::default(), &Cancellation::never()).await.unwrap();
+    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    for now in [NOON, "2025-01-14T12:00:00Z", "2025-01-07T12:00:00Z", "2025-01-02T12:00:00Z"] {
+        world.set_clock(now);
+        let (status, gaps) = (status(&world.context).await.unwrap(), gaps(&world.context, None, None).await);
+        assert_eq!(status.missing, gaps.unwrap().missing, "{now}");
+        assert_eq!((status.recorded, status.records), (Some((january(2), LAST_FINISHED)), 15), "{now}");
+        let on_time = usize::from(now == NOON) * 4;
+        assert_eq!(status.last_finished_recorded, on_time + usize::from(now.contains("01-07")) * 3, "{now}");
+    }
+    world.set_clock(NOON);
+    let provenances = status(&world.context).await.unwrap().by_provenance;
+    assert_eq!(provenances, [(Provenance::Observed, 4), (Provenance::Reconstructed, 11)]);
 }
 
 async fn a_sound_installation_has_no_findings(world: World) {

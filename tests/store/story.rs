@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use daymark::{
-    metric::{Definition, MetricType, Provenance},
-    store::{DefinitionChange, Finish, NewRun, Origin, RunFilter, RunStatus, StoreError},
+    metric::{Definition, MetricKey, MetricType, Provenance},
+    store::{DefinitionChange, Finish, NewRun, Origin, RecordCount, RunFilter, RunStatus, StoreError},
 };
 use jiff::ToSpan;
 use serde_json::json;
@@ -79,10 +79,30 @@ async fn story(fixture: Fixture) {
     assert_eq!(recorded[&key(MetricType::Count, "posts_total")], BTreeSet::from([day(1), day(2)]));
     assert_eq!(recorded[&key(MetricType::Average, "mood")], BTreeSet::from([day(1)]));
     assert!(store.recorded(day(3), day(31)).await.unwrap().is_empty());
+    let mut counts = store.record_counts(day(1)).await.unwrap();
+    counts.sort_by_key(|count| (count.key.category.clone(), count.first));
+    let counted = |metric: MetricKey, provenance, (on, records, until_day)| RecordCount {
+        key: metric,
+        provenance,
+        first: on,
+        last: on,
+        records,
+        until_day,
+        of_day: until_day,
+    };
+    let (mood, posts) = (key(MetricType::Average, "mood"), key(MetricType::Count, "posts_total"));
     assert_eq!(
-        store.provenance_counts(day(1), day(2)).await.unwrap(),
-        [(Provenance::Observed, 2), (Provenance::Reconstructed, 1)]
+        counts,
+        [
+            counted(mood, Provenance::Observed, (day(1), 1, 1)),
+            counted(posts.clone(), Provenance::Observed, (day(1), 1, 1)),
+            counted(posts, Provenance::Reconstructed, (day(2), 1, 0)),
+        ]
     );
+    let of_second = store.record_counts(day(2)).await.unwrap();
+    assert_eq!(of_second.iter().map(|count| (count.until_day, count.of_day)).max(), Some((1, 1)));
+    assert_eq!(of_second.iter().map(|count| count.until_day).sum::<usize>(), 3);
+    assert_eq!(of_second.iter().map(|count| count.of_day).sum::<usize>(), 1);
 }
 
 async fn definitions_have_versions(fixture: Fixture) {
@@ -145,7 +165,7 @@ async fn tenants_do_not_see_each_other(fixture: Fixture) {
     assert!(other.runs(&RunFilter::default()).await.unwrap().is_empty());
     assert!(other.run(run).await.unwrap().is_none());
     assert_eq!(other.recorded_span().await.unwrap(), None);
-    assert!(other.provenance_counts(day(1), day(31)).await.unwrap().is_empty());
+    assert!(other.record_counts(day(31)).await.unwrap().is_empty());
 
     // Nor can one refer to what is another's: neither its definitions nor its runs.
     let own_run = new_run(day(1));

@@ -943,7 +943,6 @@ export interface components {
         };
         StatusAnswer: {
             active_metrics: number;
-            /** Format: int64 */
             corrected: number;
             last_completed?: components["schemas"]["RunEntry"] | null;
             /** Format: date */
@@ -954,15 +953,10 @@ export interface components {
             /** @description Records that are missing between the first recorded and the last finished day, of one metric and day each. */
             missing: number;
             next: components["schemas"]["NextDayAnswer"];
-            /** Format: int64 */
             observed: number;
-            /** Format: int64 */
             reconstructed: number;
             recorded?: components["schemas"]["RecordedSpan"] | null;
-            /**
-             * Format: int64
-             * @description How many records there are, and how many of each provenance.
-             */
+            /** @description How many records there are, and how many of each provenance. */
             records: number;
             /** @description `never_ran`, or the status of the last run; `died` where nobody is behind a run that is logged as running. */
             state: string;

@@ -23,10 +23,10 @@ use uuid::Uuid;
 
 use super::{
     ApiKey, DefinitionChange, DefinitionVersion, DefinitionsChanged, Finish, Held, Latest, LockName,
-    MigrationNames, NewRun, Origin, RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows, SharedWatch,
-    Store, StoreError, StoredDefinition, TablePage, TableQuery, row,
+    MigrationNames, NewRun, Origin, RecordCount, RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows,
+    SharedWatch, Store, StoreError, StoredDefinition, TablePage, TableQuery, row,
 };
-use crate::metric::{MetricKey, Provenance, Record};
+use crate::metric::{MetricKey, Record};
 
 pub(super) struct PostgresStore {
     options: PgConnectOptions,
@@ -138,8 +138,8 @@ impl Store for PostgresStore {
         self.recorded_span().await
     }
 
-    async fn provenance_counts(&self, from: Date, to: Date) -> Result<Vec<(Provenance, i64)>, StoreError> {
-        self.provenance_counts(from, to).await
+    async fn record_counts(&self, day: Date) -> Result<Vec<RecordCount>, StoreError> {
+        self.record_counts(day).await
     }
 
     async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError> {

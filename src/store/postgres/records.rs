@@ -11,7 +11,7 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 use super::{PostgresStore, text::storable_object};
 use crate::{
     metric::{Decimal, MetricKey, Provenance, Record},
-    store::{Finish, RecordedDays, StoreError, row},
+    store::{Finish, RecordCount, RecordedDays, StoreError, row},
 };
 
 const SELECT: &str = "
@@ -20,6 +20,14 @@ const SELECT: &str = "
     FROM daily_metrics
     WHERE tenant_id = $1 AND metric_date BETWEEN $2 AND $3 AND ($4::TEXT[] IS NULL OR metric_category = ANY ($4))
     ORDER BY metric_date, metric_category, metric_type";
+
+const COUNT: &str = "
+    SELECT metric_type, metric_category, provenance, count(*) AS records,
+           min(metric_date) AS first, max(metric_date) AS last,
+           count(*) FILTER (WHERE metric_date <= $2) AS until_day, count(*) FILTER (WHERE metric_date = $2) AS of_day
+    FROM daily_metrics
+    WHERE tenant_id = $1
+    GROUP BY metric_type, metric_category, provenance";
 
 impl PostgresStore {
     pub(super) async fn commit(
@@ -163,27 +171,31 @@ impl PostgresStore {
         Ok(first.zip(last).map(|(first, last)| (first.to_jiff(), last.to_jiff())))
     }
 
-    pub(super) async fn provenance_counts(
-        &self,
-        from: Date,
-        to: Date,
-    ) -> Result<Vec<(Provenance, i64)>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT provenance, count(*) AS records FROM daily_metrics
-             WHERE tenant_id = $1 AND metric_date BETWEEN $2 AND $3
-             GROUP BY provenance ORDER BY provenance",
-        )
-        .bind(&self.tenant)
-        .bind(from.to_sqlx())
-        .bind(to.to_sqlx())
-        .fetch_all(self.pool().await?)
-        .await
-        .map_err(|error| self.failed(error))?;
-        let counted = |columns: &PgRow| {
-            Ok((row::word(columns, "provenance", Provenance::from_name)?, columns.try_get("records")?))
-        };
-        rows.iter().map(counted).collect::<Result<_, _>>().map_err(|error| self.failed(error))
+    pub(super) async fn record_counts(&self, day: Date) -> Result<Vec<RecordCount>, StoreError> {
+        sqlx::query(COUNT)
+            .bind(&self.tenant)
+            .bind(day.to_sqlx())
+            .try_map(|columns: PgRow| record_count(&columns))
+            .fetch_all(self.pool().await?)
+            .await
+            .map_err(|error| self.failed(error))
     }
+}
+
+fn record_count(columns: &PgRow) -> Result<RecordCount, sqlx::Error> {
+    let count = |name| {
+        let count: i64 = columns.try_get(name)?;
+        usize::try_from(count).map_err(|error| row::undecodable(name, error))
+    };
+    Ok(RecordCount {
+        key: row::metric_key(columns)?,
+        provenance: row::word(columns, "provenance", Provenance::from_name)?,
+        first: date(columns, "first")?,
+        last: date(columns, "last")?,
+        records: count("records")?,
+        until_day: count("until_day")?,
+        of_day: count("of_day")?,
+    })
 }
 
 /// The keys of some records, column by column, as UNNEST takes them.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{SqliteStore, text};
 use crate::{
     metric::{MetricKey, Provenance, Record},
-    store::{Finish, RecordedDays, StoreError, row},
+    store::{Finish, RecordCount, RecordedDays, StoreError, row},
 };
 
 /// How many records one statement writes. The statement of a full batch is kept by its connection, so that a backfill has
@@ -25,6 +25,14 @@ const BATCH: usize = 50;
 const OF_CATEGORIES: &str = "
     (SELECT DISTINCT value AS category FROM json_each(?4)) AS wanted
     CROSS JOIN daily_metrics ON metric_category = wanted.category";
+
+const COUNT: &str = "
+    SELECT metric_type, metric_category, provenance, count(*) AS records,
+           min(metric_date) AS first, max(metric_date) AS last,
+           count(*) FILTER (WHERE metric_date <= ?2) AS until_day, count(*) FILTER (WHERE metric_date = ?2) AS of_day
+    FROM daily_metrics
+    WHERE tenant_id = ?1
+    GROUP BY metric_type, metric_category, provenance";
 
 impl SqliteStore {
     pub(super) async fn commit(
@@ -170,27 +178,31 @@ impl SqliteStore {
         span.transpose().map_err(|error| self.failed(error))
     }
 
-    pub(super) async fn provenance_counts(
-        &self,
-        from: Date,
-        to: Date,
-    ) -> Result<Vec<(Provenance, i64)>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT provenance, count(*) AS records FROM daily_metrics
-             WHERE tenant_id = ?1 AND metric_date BETWEEN ?2 AND ?3
-             GROUP BY provenance ORDER BY provenance",
-        )
-        .bind(&self.tenant)
-        .bind(from.to_string())
-        .bind(to.to_string())
-        .fetch_all(self.pool().await?)
-        .await
-        .map_err(|error| self.failed(error))?;
-        let counted = |columns: &SqliteRow| {
-            Ok((row::word(columns, "provenance", Provenance::from_name)?, columns.try_get("records")?))
-        };
-        rows.iter().map(counted).collect::<Result<_, _>>().map_err(|error| self.failed(error))
+    pub(super) async fn record_counts(&self, day: Date) -> Result<Vec<RecordCount>, StoreError> {
+        sqlx::query(COUNT)
+            .bind(&self.tenant)
+            .bind(day.to_string())
+            .try_map(|columns: SqliteRow| record_count(&columns))
+            .fetch_all(self.pool().await?)
+            .await
+            .map_err(|error| self.failed(error))
     }
+}
+
+fn record_count(columns: &SqliteRow) -> Result<RecordCount, sqlx::Error> {
+    let count = |name| {
+        let count: i64 = columns.try_get(name)?;
+        usize::try_from(count).map_err(|error| row::undecodable(name, error))
+    };
+    Ok(RecordCount {
+        key: row::metric_key(columns)?,
+        provenance: row::word(columns, "provenance", Provenance::from_name)?,
+        first: row::parsed(columns, "first")?,
+        last: row::parsed(columns, "last")?,
+        records: count("records")?,
+        until_day: count("until_day")?,
+        of_day: count("of_day")?,
+    })
 }
 
 /// What `select_written.sql` must know of a record.
