@@ -36,6 +36,8 @@ pub struct Admins {
 /// and comes to its end when the request that needed it was given up.
 struct Tables {
     platform: Arc<dyn Platform>,
+    /// For a look.
+    timeout: Duration,
     seen: Mutex<Option<(Arc<Schema>, Timestamp)>>,
     /// Held by whoever looks.
     turn: Arc<tokio::sync::Mutex<()>>,
@@ -43,11 +45,10 @@ struct Tables {
 
 impl Admins {
     pub fn new(platform: Arc<dyn Platform>, column: (String, String)) -> Self {
-        let tables = Tables { platform: Arc::clone(&platform), seen: Mutex::default(), turn: Arc::default() };
         Self {
+            tables: Arc::new(Tables::new(Arc::clone(&platform), PREPARE_TIMEOUT)),
             platform,
             column,
-            tables: Arc::new(tables),
             questions: tokio::sync::Semaphore::new(MAX_QUESTIONS_AT_ONCE),
             cannot_say: Seldom::default(),
         }
@@ -98,6 +99,10 @@ impl Admins {
 }
 
 impl Tables {
+    fn new(platform: Arc<dyn Platform>, timeout: Duration) -> Self {
+        Self { platform, timeout, seen: Mutex::default(), turn: Arc::default() }
+    }
+
     /// The tables as they were seen last; when that is long ago, the next one sees them anew.
     async fn seen_or_look(self: Arc<Self>, now: Timestamp) -> Result<Arc<Schema>, Fault> {
         if let Some((schema, at)) = self.seen() {
@@ -125,8 +130,8 @@ impl Tables {
 
     async fn look(self: Arc<Self>, turn: OwnedMutexGuard<()>, now: Timestamp) -> Result<Arc<Schema>, Fault> {
         // A connection whose other end vanished would hold the turn for ever.
-        let looking = tokio::time::timeout(PREPARE_TIMEOUT, self.platform.inspect()).await;
-        let schema = looking.unwrap_or_else(|_| Err(late(PREPARE_TIMEOUT))).map(Arc::new);
+        let looking = tokio::time::timeout(self.timeout, self.platform.inspect()).await;
+        let schema = looking.unwrap_or_else(|_| Err(late(self.timeout))).map(Arc::new);
         if let Ok(schema) = &schema {
             *self.lock() = Some((Arc::clone(schema), now));
         }
@@ -145,4 +150,36 @@ impl Tables {
 
 fn late(limit: Duration) -> Fault {
     Fault::new(FaultClass::TimedOut, format!("no answer in {} s", limit.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        database::RetryPolicy,
+        metric::Calendar,
+        platform::{self, Parallel, PlatformOptions},
+    };
+
+    #[tokio::test]
+    async fn a_look_that_nobody_answers_ends_and_the_next_one_has_its_turn() {
+        // Takes connections and says nothing.
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("postgres://app@{}/app?sslmode=disable", silent.local_addr().unwrap());
+        let limit = Duration::from_secs(30);
+        let options = PlatformOptions {
+            calendar: Calendar::utc(),
+            statement_timeout: limit,
+            lock_timeout: limit,
+            retry: RetryPolicy { retries: 0, initial_delay: Duration::ZERO },
+            parallel: Parallel::default(),
+        };
+        let platform = platform::open(&url.parse().unwrap(), options);
+        let tables = Arc::new(Tables::new(platform, Duration::from_millis(50)));
+        for _ in 0..2 {
+            let fault = Arc::clone(&tables).seen_or_look(Timestamp::UNIX_EPOCH).await.map(drop).unwrap_err();
+            // The platform's own limit says that it is unreachable.
+            assert_eq!(fault.class, FaultClass::TimedOut, "{fault}");
+        }
+    }
 }

@@ -24,9 +24,6 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_HEAD: usize = 64 * 1024;
 /// After an error that would only repeat itself at once, such as no file descriptor being left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How often what was counted is summed up, so that it takes no more memory with every request, and what was noted of
-/// keys is written if it is time to.
-const UPKEEP: Duration = Duration::from_secs(5);
 /// For what is written when all requests are answered: when keys were used.
 const LAST_WRITE: Duration = Duration::from_secs(2);
 
@@ -143,9 +140,9 @@ fn give_up_after(_: &TcpStream, _: Duration) {}
 
 async fn keep_up(service: Shared) {
     loop {
-        tokio::time::sleep(UPKEEP).await;
+        tokio::time::sleep(service.upkeep).await;
         service.telemetry.keep_up();
         // What is not written in time stays for the next time.
-        let _ = tokio::time::timeout(UPKEEP, service.access.keep_up()).await;
+        let _ = tokio::time::timeout(service.upkeep, service.access.keep_up()).await;
     }
 }

@@ -1,6 +1,6 @@
 //! What all requests share.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
@@ -19,6 +19,8 @@ use crate::{
     query::Catalogue,
     store::StoreError,
 };
+
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Requests that may wait for runs at once: eight times as many as there are runs, as several may wait for the same.
 const MAX_WAITING: usize = 8 * MAX_RUNNING;
@@ -45,6 +47,9 @@ pub struct Service {
     /// For exports. Its store tries again, and has sessions of its own: an export takes its time.
     pub patient: Context,
     pub readiness: Readiness,
+    /// How often what was counted is summed up, so that it takes no more memory with every request, and what was noted of
+    /// keys is written if it is time to.
+    pub upkeep: Duration,
     catalogue: KeptCatalogue,
 }
 
@@ -71,6 +76,7 @@ impl Service {
             exports: Arc::new(Shares::new(http.max_concurrent_exports)),
             patient: jobs,
             readiness: Readiness::default(),
+            upkeep: UPKEEP,
             catalogue: KeptCatalogue::default(),
             context,
             config,

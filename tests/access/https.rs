@@ -122,6 +122,7 @@ fn the_issuers_certificate_is_checked() {
         (&by_name, None, Some("UnknownIssuer")),
         (&by_address, Some(AUTHORITY), Some("not valid for name")),
         (&by_name, Some("/nowhere.pem"), Some("no certificate authority can be read")),
+        (&by_name, Some("/dev/null"), Some("has no certificate authority")),
     ] {
         let directory = tempfile::tempdir().unwrap();
         let program = Program::serve(directory.path(), key_set, authority);

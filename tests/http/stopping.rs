@@ -2,14 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
+use daymark::{
+    collect::Cancellation,
+    http::{Bound, router},
+};
+use futures_util::future::{Either, select};
 use serde_json::json;
-use sqlx::{Connection, Executor, SqliteConnection};
+use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use tokio::sync::Semaphore;
 
 use crate::{
     process::Process,
     raw::{DEADLINE, RawClient, until},
-    site::{Settings, Site, new_key},
+    site::{Settings, Site, new_key, request, service},
+    support::fresh_database,
     world::World,
 };
 
@@ -53,6 +59,57 @@ async fn it_writes_when_keys_were_used_before_it_ends() {
     site.stop();
     let _world = site.stopped().await;
     assert_eq!(used().await, [("reader".to_owned(), Some(now))]);
+}
+
+/// Somebody holds the table of keys. Whoever waits for it as a statement of the store's would is there for longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_does_not_wait_for_long_to_write_when_keys_were_used() {
+    let store_url = fresh_database().await;
+    let directory = tempfile::tempdir().unwrap();
+    let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
+    let world = World::at(directory, store_url.clone(), platform_url).await;
+    let site = Site::start(world, Settings::default()).await;
+    assert_eq!(site.get("/api/v1/definitions").await.status, 200);
+    let mut holder = PgConnection::connect(&store_url).await.unwrap();
+    holder.execute("BEGIN; LOCK TABLE daymark.api_keys").await.unwrap();
+    let mut waiting = PgConnection::connect(&store_url).await.unwrap();
+    // A third of what the store's own sessions have.
+    waiting.execute("SET lock_timeout TO '10s'").await.unwrap();
+    site.stop();
+    let waiting = Box::pin(waiting.execute("SELECT FROM daymark.api_keys"));
+    match select(waiting, Box::pin(site.stopped())).await {
+        Either::Right(_) => {}
+        Either::Left((outcome, _)) => panic!("it waits for the lock: {outcome:?}"),
+    }
+}
+
+/// Somebody holds the table of keys. Whoever writes that they were used gives up, and tries again the next time.
+#[tokio::test(flavor = "multi_thread")]
+async fn upkeep_does_not_wait_for_a_store_that_does_not_answer() {
+    let store_url = fresh_database().await;
+    let directory = tempfile::tempdir().unwrap();
+    let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
+    let world = World::at(directory, store_url.clone(), platform_url).await;
+    let key = new_key(&world.context, "reader", daymark::access::Role::Reader).await;
+    let (context, config) = (world.context.clone(), world.config(""));
+    let mut service = service(context.clone(), context, config, Settings::default());
+    service.upkeep = Duration::from_millis(50);
+    let (service, bound) = (Arc::new(service), Bound::at(([127, 0, 0, 1], 0).into()).await.unwrap());
+    let (address, (stop, stopped)) = (bound.address(), Cancellation::new());
+    let server = tokio::spawn(bound.serve(router(Arc::clone(&service)), service, stopped));
+    let mut holder = PgConnection::connect(&store_url).await.unwrap();
+    assert_eq!(request(address, "GET", "/api/v1/definitions", &[("apikey", &key)], None).await.status, 200);
+    holder.execute("BEGIN; LOCK TABLE daymark.api_keys").await.unwrap();
+    world.set_clock("2025-01-11T12:05:00Z");
+    until("it was given up and tried again", async || {
+        let waiting = "SELECT count(*) FROM pg_locks
+                       WHERE NOT granted AND relation = 'daymark.api_keys'::regclass";
+        sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut holder).await.unwrap() > 1
+    })
+    .await;
+    holder.execute("ROLLBACK").await.unwrap();
+    stop.cancel();
+    server.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
