@@ -198,24 +198,29 @@ mod tests {
         assert_eq!(unpacked, body);
     }
 
-    #[tokio::test]
-    async fn a_large_answer_is_compressed_beside_other_requests_and_once() {
+    #[test]
+    fn a_large_answer_is_compressed_beside_other_requests_and_once() {
         let accepted = headers(header::ACCEPT_ENCODING, "br");
         let packed = |response: Response| async {
             assert_eq!(response.headers()[header::CONTENT_ENCODING], "br");
             to_bytes(response.into_body(), usize::MAX).await.unwrap()
         };
-        let small = Answer::json(&"daymark ".repeat(1000)).unwrap();
-        assert!(
-            small.respond(&accepted, "no-cache").now_or_never().is_some(),
-            "not worth the way there and back"
-        );
-        let large = Answer::json(&"daymark ".repeat(20_000)).unwrap();
-        let mut one = Box::pin(large.respond(&accepted, "no-cache"));
-        assert!((&mut one).now_or_never().is_none(), "others have their turn meanwhile");
-        let (one, other) = tokio::join!(one, large.respond(&accepted, "no-cache"));
-        let (one, other) = (packed(one).await, packed(other).await);
-        assert_eq!(one.as_ptr(), other.as_ptr(), "the very same bytes");
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            // The thread for such work has other work, so that nothing can be compressed there yet.
+            let (release, held) = std::sync::mpsc::channel::<()>();
+            tokio::task::spawn_blocking(move || held.recv());
+            let small = Answer::json(&"daymark ".repeat(1000)).unwrap();
+            let answered = small.respond(&accepted, "no-cache").now_or_never();
+            assert!(answered.is_some(), "not worth the way there and back");
+            let large = Answer::json(&"daymark ".repeat(20_000)).unwrap();
+            let mut one = Box::pin(large.respond(&accepted, "no-cache"));
+            assert!((&mut one).now_or_never().is_none(), "others have their turn meanwhile");
+            release.send(()).unwrap();
+            let (one, other) = tokio::join!(one, large.respond(&accepted, "no-cache"));
+            let (one, other) = (packed(one).await, packed(other).await);
+            assert_eq!(one.as_ptr(), other.as_ptr(), "the very same bytes");
+        });
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ mod definitions;
 mod error;
 mod log;
 mod migrations;
+mod packed;
 mod postgres;
 mod retrying;
 mod row;

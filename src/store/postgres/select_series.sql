@@ -1,4 +1,4 @@
--- A row a metric, its days packed into a text (store/series.rs unpacks it). select_open_runs.sql follows. LATERAL walks the
+-- A row a metric, its days packed into a text (store/packed.rs unpacks it). select_open_runs.sql follows. LATERAL walks the
 -- primary key once for each metric, in the order of the days.
 SELECT asked.place, recorded.days AS packed, recorded.metadata
 FROM UNNEST($4::TEXT[], $5::TEXT[], $6::BOOLEAN[])

@@ -10,8 +10,10 @@ use crate::{
     aside::aside,
     metric::{Decimal, MetricKey},
     store::{
-        Latest, StoreError, row,
-        series::{SeriesQuestion, SeriesRows, Unpacked, confirm_deaths},
+        Latest, StoreError,
+        packed::Unpacked,
+        row,
+        series::{SeriesQuestion, SeriesRows, confirm_deaths},
     },
 };
 

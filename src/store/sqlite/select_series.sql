@@ -1,4 +1,4 @@
--- A row a metric, its days packed into a text (store/series.rs unpacks it), and a row a run that did not complete.
+-- A row a metric, its days packed into a text (store/packed.rs unpacks it), and a row a run that did not complete.
 -- What is asked is a JSON array of objects.
 SELECT asked.key AS place,
     (SELECT group_concat(

@@ -8,8 +8,10 @@ use crate::{
     aside::aside,
     metric::{Decimal, MetricKey},
     store::{
-        Latest, RunStatus, StoreError, row,
-        series::{SeriesQuestion, SeriesRows, Unpacked, confirm_deaths},
+        Latest, RunStatus, StoreError,
+        packed::Unpacked,
+        row,
+        series::{SeriesQuestion, SeriesRows, confirm_deaths},
     },
 };
 

@@ -9,7 +9,7 @@ CREATE TABLE daily_metric_months (
                     CHECK (metric_type IN ('count', 'average', 'percentage', 'aggregate')),
     month           DATE NOT NULL CONSTRAINT month_is_its_first_day
                     CHECK (month >= '1900-01-01' AND extract(day FROM month) = 1),
-    -- With commas between, as store/series.rs unpacks them.
+    -- With commas between, as store/packed.rs unpacks them.
     days            TEXT NOT NULL CONSTRAINT every_day_is_packed
                     CHECK (length(days) - length(replace(days, ',', '')) + 1 = (month + INTERVAL '1 month')::DATE - month),
     -- Serves one metric over a range of months.
