@@ -10,6 +10,7 @@ mod cut;
 mod detect;
 mod dialect;
 mod distinct;
+mod enclosed;
 mod execute;
 mod flag;
 mod labels;

@@ -15,7 +15,7 @@ impl Reader<'_> {
     pub async fn parts(&mut self, scan: &Scan<'_>, table: &str, spans: Vec<Span>) -> Vec<Vec<Span>> {
         let count = self.at_once();
         // Without an index every part would read the whole table.
-        if count < 2 || !scan.is_indexed() {
+        if count < 2 || !scan.is_indexed() || !scan.time().comes_in_parts() {
             return vec![spans];
         }
         let times = self.sample(scan, table).await;
@@ -39,7 +39,8 @@ impl Reader<'_> {
             return Vec::new();
         };
         let seconds = answers.into_iter().filter_map(|(_, values)| values.into_iter().next().flatten());
-        let mut times: Vec<_> = seconds.filter_map(|seconds| time.earliest_from(&seconds)).collect();
+        let times = seconds.filter_map(|seconds| time.earliest_from(&seconds));
+        let mut times: Vec<_> = times.filter(|instant| time.can_be_cut_at(*instant)).collect();
         times.sort_unstable();
         times
     }

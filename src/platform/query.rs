@@ -1,10 +1,11 @@
-//! Queries of the user's own: run once a day, as a subquery, so that they can be nothing but a single SELECT, and their
-//! columns are found by name.
+//! Queries of the user's own: run once a day, as a subquery, so that they can be nothing but a single SELECT
+//! (`enclosed.rs` sees to that), and their columns are found by name.
 
 use jiff::tz::TimeZone;
 
 use super::{
     dialect::Dialect,
+    enclosed::require_enclosed,
     execute::{Reader, parse_count, parse_decimal},
 };
 use crate::{
@@ -21,7 +22,9 @@ pub struct QueryReading<'a> {
 }
 
 impl QueryReading<'_> {
-    pub fn statement(&self, dialect: Dialect, day: &DayBounds) -> String {
+    /// # Errors
+    /// When it is anything else than one query.
+    pub fn statement(&self, dialect: Dialect, day: &DayBounds) -> Result<String, Fault> {
         let columns = self.columns();
         let columns: Vec<_> = columns.iter().map(|name| format!("answer.{name}")).collect();
         let (zero, limit) = match dialect {
@@ -30,7 +33,10 @@ impl QueryReading<'_> {
         };
         // The line break keeps a comment at the query's end from swallowing the bracket.
         let query = fill_in(dialect, self.sql.trim().trim_end_matches(';'), day);
-        format!("SELECT {zero}, {} FROM (\n{query}\n) AS answer LIMIT {limit}", dialect.pack(&columns))
+        if dialect == Dialect::Sqlite {
+            require_enclosed(&query)?;
+        }
+        Ok(format!("SELECT {zero}, {} FROM (\n{query}\n) AS answer LIMIT {limit}", dialect.pack(&columns)))
     }
 
     fn columns(&self) -> Vec<&'static str> {
@@ -48,7 +54,7 @@ impl QueryReading<'_> {
     pub async fn answer(&self, reader: &mut Reader<'_>, days: &[DayBounds]) -> Result<Vec<Tally>, Fault> {
         let mut tallies = Vec::with_capacity(days.len());
         for day in days {
-            let answers = reader.answers(&self.statement(reader.dialect(), day)).await?;
+            let answers = reader.answers(&self.statement(reader.dialect(), day)?).await?;
             tallies.push(self.tally(answers)?);
         }
         Ok(tallies)

@@ -7,7 +7,7 @@ use super::{
     execute::Reader,
     scan::{Body, Scan},
     session::{Answer, MAX_ANSWERS, NO_SPAN},
-    time::{Edge, Span},
+    time::{Edge, Span, TimeColumn},
 };
 use crate::database::{Fault, FaultClass};
 
@@ -103,7 +103,8 @@ impl Reader<'_> {
             Some(lower) => Some(lower.instant),
             None => self.earliest(scan.time(), table).await?,
         };
-        let Some(middle) = lower.and_then(|lower| middle(lower, span.upper.instant)) else { return Ok(None) };
+        let middle = lower.and_then(|lower| middle(scan.time(), lower, span.upper.instant));
+        let Some(middle) = middle else { return Ok(None) };
         let inside_a_day =
             span.lower.is_some_and(|lower| lower.date >= middle.date) || middle.date >= span.upper.date;
         if inside_a_day && !scan.time().divides_days() {
@@ -113,12 +114,15 @@ impl Reader<'_> {
     }
 }
 
-/// Half-way between two instants, to the second.
-fn middle(lower: Timestamp, upper: Timestamp) -> Option<Edge> {
+/// Half-way between two instants, to the second; or about so, where the column has no order half-way.
+fn middle(time: &TimeColumn, lower: Timestamp, upper: Timestamp) -> Option<Edge> {
     let length_s = upper.as_second() - lower.as_second();
     if length_s < 2 * MIN_PIECE_S {
         return None;
     }
-    let instant = Timestamp::from_second(lower.as_second() + length_s / 2).ok()?;
-    Some(Edge::utc(instant))
+    let mut fractions = [(1, 2), (1, 4), (3, 4)].into_iter().map(|(part, of)| length_s / of * part);
+    fractions.find_map(|after_s| {
+        let instant = Timestamp::from_second(lower.as_second() + after_s).ok()?;
+        time.can_be_cut_at(instant).then(|| Edge::utc(instant))
+    })
 }

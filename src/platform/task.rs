@@ -137,7 +137,7 @@ impl Task<'_> {
                 if let Some(day) = days.last() {
                     statements.push(planned(
                         "a query of your own, once a day".to_owned(),
-                        reading.statement(dialect, day),
+                        reading.statement(dialect, day)?,
                     ));
                 }
             }

@@ -79,6 +79,23 @@ impl TimeColumn {
         self.format != TimeFormat::Date
     }
 
+    /// Whether spans may meet at the instant so that every row is in one of them and no row in two. Where clocks are set
+    /// back, local times come twice, and their order is not that of the instants.
+    pub fn can_be_cut_at(&self, instant: Timestamp) -> bool {
+        match self.format {
+            TimeFormat::Timestamp | TimeFormat::IsoUtc | TimeFormat::IsoUtcT => {
+                !self.zone.to_ambiguous_timestamp(self.zone.to_datetime(instant)).is_ambiguous()
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether a table may be read in parts. Of texts with offsets, those near an edge are converted, and those far from
+    /// it are not: one that is no time would be in no part, if its text lies near where they meet.
+    pub fn comes_in_parts(&self) -> bool {
+        self.format != TimeFormat::Iso
+    }
+
     /// The later of two columns of this format.
     pub fn or_later(&self, other: &Self) -> String {
         let (this, that) = (&self.sql, &other.sql);

@@ -67,6 +67,11 @@ async fn what_the_platform_does_not_plan_is_refused(site: Site) {
         let errors = errors(&site.put(JAZZ, &query(sql)).await);
         assert_eq!((errors.len(), errors[0].0.as_str()), (1, "query"), "{sql}: {errors:?}");
     }
+    let breakout = "SELECT 1 AS value) AS answer; SELECT 1, 2, 3, json_extract('{}', (SELECT sql FROM sqlite_schema LIMIT 1)) \
+                    FROM (SELECT 1";
+    let said = errors(&site.put(JAZZ, &query(breakout)).await);
+    assert_eq!((said.len(), said[0].0.as_str()), (1, "query"), "{said:?}");
+    assert!(!said[0].1.contains("CREATE"), "it read what it was not asked: {said:?}");
     let of_now = site.put(JAZZ, &query("SELECT count(*) AS value FROM posts")).await;
     assert_eq!(of_now.status, 201, "{}", of_now.text());
     assert_eq!(of_now.json()["warnings"][0]["parameter"], "query");

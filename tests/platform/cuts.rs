@@ -188,3 +188,26 @@ async fn sqlite_statements_have_a_time_limit_too() {
     assert_eq!(answers[0].as_ref().unwrap_err().class, FaultClass::TimedOut);
     assert!(answers[1].is_ok());
 }
+
+#[tokio::test]
+async fn settings_that_a_query_of_ones_own_changes_are_its_own() {
+    for storage in BOTH.into_iter().filter(|storage| matches!(storage, Storage::Postgres(_))) {
+        let (subject, days, sources) = small(storage).await;
+        let schema = subject.platform.inspect().await.unwrap();
+        let count = Reading::Count { rows: rows(Filter::default()), phase: Phase::Created };
+        let sql = "SELECT 5 AS value FROM (SELECT set_config('search_path', 'pg_catalog', FALSE), \
+                   set_config('TimeZone', 'Asia/Tokyo', FALSE)) AS settings";
+        let own = Reading::Query { sql: sql.to_owned(), shape: QueryShape::Value };
+        let mut cut = subject.platform.open_cut().await.unwrap();
+        let before = cut
+            .read(&schema, &sources, std::slice::from_ref(&count), &days)
+            .await
+            .unwrap()
+            .remove(0)
+            .unwrap();
+        let mut both = cut.read(&schema, &sources, &[own, count.clone()], &days).await.unwrap();
+        assert_eq!(both.remove(1).unwrap(), before);
+        assert!(matches!(both.remove(0).unwrap()[0], Tally::Value(_)));
+        assert_eq!(cut.read(&schema, &sources, &[count], &days).await.unwrap().remove(0).unwrap(), before);
+    }
+}

@@ -44,10 +44,14 @@ fn platform(file: &Path, sessions: usize) -> Arc<dyn Platform> {
 
 async fn counts(platform: &dyn Platform, table: &str, phase: Phase) -> Vec<i64> {
     let source = Source { table: table.to_owned(), ..source(TimeFormat::IsoUtc, "UTC", false) };
+    counts_of(platform, source, phase, &days()).await
+}
+
+async fn counts_of(platform: &dyn Platform, source: Source, phase: Phase, days: &[DayBounds]) -> Vec<i64> {
     let sources = Sources::from([("things".to_owned(), source)]);
     let schema = platform.inspect().await.unwrap();
     let mut cut = platform.open_cut().await.unwrap();
-    let tallies = cut.read(&schema, &sources, &reading(phase), &days()).await.unwrap().remove(0).unwrap();
+    let tallies = cut.read(&schema, &sources, &reading(phase), days).await.unwrap().remove(0).unwrap();
     let count = |tally: &Tally| if let Tally::Count(count) = tally { *count } else { panic!("{tally:?}") };
     tallies.iter().map(count).collect()
 }
@@ -111,4 +115,42 @@ async fn a_table_that_cannot_be_read_in_parts_is_read_as_a_whole() {
         }
         assert_eq!(counts(platform.as_ref(), "void", Phase::Existing).await, [0, 0]);
     }
+}
+
+/// The day begins within the hour that comes twice where the rows are from, and most rows are of that hour.
+#[tokio::test]
+async fn no_row_is_read_twice_where_clocks_are_set_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("platform.db");
+    let setup = "
+        CREATE TABLE things (at TEXT); CREATE INDEX i ON things (at);
+        WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 119)
+        INSERT INTO things SELECT CASE WHEN i < 10 THEN '2025-03-01 10:00:00' WHEN i < 40 THEN '2025-04-06 02:10:00'
+            ELSE '2025-04-06 02:30:00' END FROM n";
+    made(&file, setup).await.close().await.unwrap();
+    let days = Calendar::new("Asia/Singapore").unwrap().days(date(2025, 4, 6), date(2025, 4, 6));
+    for sessions in 1..=4 {
+        let source = source(TimeFormat::IsoUtc, "Australia/Sydney", false);
+        let platform = platform(&file, sessions);
+        let counted = counts_of(platform.as_ref(), source, Phase::Existing, &days).await;
+        assert_eq!(counted, [120], "{sessions} sessions");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_time_counts_the_same_however_many_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("platform.db");
+    let setup = "
+        CREATE TABLE things (at TEXT); CREATE INDEX i ON things (at);
+        WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 199)
+        INSERT INTO things SELECT date('2024-03-01', i || ' days') || CASE i % 3 WHEN 0 THEN 'T99:00:00Z' ELSE 'T10:00:00+02:00' END
+            FROM n";
+    made(&file, setup).await.close().await.unwrap();
+    let mut counted = Vec::new();
+    for sessions in 1..=4 {
+        let source = source(TimeFormat::Iso, "UTC", false);
+        counted.push(counts_of(platform(&file, sessions).as_ref(), source, Phase::Existing, &days()).await);
+    }
+    assert!(counted.windows(2).all(|pair| pair[0] == pair[1]), "{counted:?}");
 }

@@ -88,9 +88,10 @@ pub(super) async fn call(
     let Ok(Path(name)) = name else { return Err(super::no_such_path()) };
     require_schema(&headers, "content-profile")?;
     let form = Form::accepted(&headers)?;
+    // Before the body, for which a client may take its time.
+    caller::require(caller, Scope::Collect, &format!("function {}", cut(&name)))?;
     let arguments = arguments(&received(&service, request).await?)?;
     let function = find(&name, &arguments)?;
-    caller::require(caller, Scope::Collect, &format!("function {name}"))?;
     if parameters.is_some_and(|parameters| !parameters.is_empty()) {
         return Err(RestError::not_implemented("filters, columns and limits on what a function returns"));
     }

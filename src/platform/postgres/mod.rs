@@ -166,7 +166,8 @@ struct PostgresSession {
 }
 
 impl PostgresSession {
-    /// Runs `work` in a savepoint, so that its failure leaves the snapshot as it was.
+    /// Runs a statement in a savepoint and goes back to it: neither a failure nor a setting that a query of the user's own
+    /// has changed (`set_config`) is left to the statements that follow.
     async fn guarded<T>(
         &mut self,
         sql: String,
@@ -186,7 +187,7 @@ impl PostgresSession {
             Ok(())
         }
         .await;
-        let end = if outcome.is_ok() { "RELEASE SAVEPOINT daymark" } else { "ROLLBACK TO SAVEPOINT daymark" };
+        let end = "ROLLBACK TO SAVEPOINT daymark; RELEASE SAVEPOINT daymark";
         let ended = raw_sql(end).execute(&mut self.connection).await;
         match (outcome, ended) {
             (Ok(()), Ok(_)) => Ok(answers),

@@ -98,6 +98,21 @@ ALTER TABLE daily_metric_months ENABLE ALWAYS TRIGGER refuse_truncate;
 SELECT restrict_privileges('daily_metric_months', 'UPDATE, DELETE, TRUNCATE');
 SELECT secure_rows('daily_metric_months');
 
+-- Whoever reads the records, a role of the service's own, reads them here too. Roles of an API do not.
+DO $$
+DECLARE
+    reader NAME;
+BEGIN
+    FOR reader IN
+        SELECT rolname FROM pg_class, aclexplode(relacl), pg_roles
+        WHERE pg_class.oid = 'daily_metrics'::REGCLASS AND privilege_type = 'SELECT' AND grantee = pg_roles.oid
+          AND grantee <> relowner AND rolname NOT IN ('anon', 'authenticated', 'service_role')
+    LOOP
+        EXECUTE format('GRANT SELECT ON daily_metric_months TO %I', reader);
+    END LOOP;
+END
+$$;
+
 CREATE TRIGGER pack_completed_months AFTER INSERT ON daily_metrics REFERENCING NEW TABLE AS inserted
     FOR EACH STATEMENT EXECUTE FUNCTION pack_completed_months();
 
