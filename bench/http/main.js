@@ -56,7 +56,7 @@ async function measure({ rounds, seconds, pacedSeconds, memorySeconds }) {
     for (const [id, side] of turns) {
       const full = await load(side, { seconds, connections: CONNECTIONS });
       const paced = await load(side, { seconds: pacedSeconds, connections: CONNECTIONS, thinkMs: THINK_MS });
-      figures[id] = { ...full, pacedP99Ms: paced.p99Ms };
+      figures[id] = { ...full, pacedP99Ms: paced.p99Ms, pacedPerSecond: paced.perSecond };
     }
     measured.push(figures);
   }

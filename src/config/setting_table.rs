@@ -110,8 +110,8 @@ pub static SETTINGS: &[Setting] = &[
         (1, 366),
         "366",
         "days",
-        "How many days a backfill commits at once, at most: never more than make 5000 records, which takes about a tenth of \
-         a second. What is committed is kept when the backfill is stopped.",
+        "How many days a backfill commits at once, at most: fewer if they make more than 5000 records, which take about a \
+         tenth of a second, but one day at least. What is committed is kept when the backfill is stopped.",
     ),
     setting(
         "query.week_start",
@@ -242,7 +242,8 @@ pub static SETTINGS: &[Setting] = &[
         SettingKind::Text,
         None,
         "A column of the platform that tells who is an admin, as in `profiles.is_admin`. The row is the one whose `id` \
-         is the token's `sub`. When it is not set, only the token's own claims tell.",
+         is the token's `sub`. When it is not set, only the token's own claims tell. Admins may make definitions, with \
+         queries of their own.",
     ),
     integer(
         "access.rate_limit_per_minute",

@@ -24,6 +24,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Requests that may wait for runs at once: eight times as many as there are runs, as several may wait for the same.
 const MAX_WAITING: usize = 8 * MAX_RUNNING;
+/// Definitions that are checked against the platform at once; each takes a few sessions of it.
+const MAX_CHECKS: usize = 2;
 
 /// The state of a server. Handlers get an `Arc` of it.
 pub struct Service {
@@ -42,6 +44,8 @@ pub struct Service {
     pub permits: Semaphore,
     /// One for each request that may wait for a run. Apart, as such a wait may take an hour.
     pub waits: Semaphore,
+    /// One for each definition that may be checked at once: the platform is asked several questions about it.
+    pub checks: Semaphore,
     /// One for each export that may flow at once.
     pub exports: Arc<Shares>,
     /// For exports. Its store tries again, and has sessions of its own: an export takes its time.
@@ -73,6 +77,7 @@ impl Service {
             telemetry: Telemetry::new(),
             permits: Semaphore::new(http.max_concurrent_requests),
             waits: Semaphore::new(MAX_WAITING),
+            checks: Semaphore::new(MAX_CHECKS),
             exports: Arc::new(Shares::new(http.max_concurrent_exports)),
             patient: jobs,
             readiness: Readiness::default(),

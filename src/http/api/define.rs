@@ -63,6 +63,8 @@ pub async fn define(
     Body(body): Body<Map<String, Value>>,
 ) -> Result<Response, Problem> {
     let Path(category) = category.map_err(unreadable)?;
+    // Closed it never is.
+    let _permit = service.checks.acquire().await;
     let defined = collect::define(&service.context, &service.config, &category, &body).await?;
     service.cache.changed_here();
     let version = defined.stored.version;
