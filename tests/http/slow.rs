@@ -175,9 +175,15 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     let mut settings = Settings::default();
     settings.http.request_timeout = Duration::from_secs(1);
     let site = Site::start(World::sqlite().await, settings).await;
-    for (path, status) in [("/api/v1/collections", "503"), ("/rest/v1/rpc/collect_daily_metrics", "408")] {
+    let function = "/rest/v1/rpc/collect_daily_metrics";
+    for (path, key, status) in [
+        ("/api/v1/collections", &site.admin, "503"),
+        (function, &site.admin, "408"),
+        // What it says makes no difference to those who may not call the function.
+        (function, &site.reader, "403"),
+    ] {
         let mut client = RawClient::connect(site.address).await;
-        let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\napikey: {}\r\n", site.admin);
+        let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\napikey: {key}\r\n");
         client.send(format!("{head}content-type: application/json\r\ncontent-length: 100\r\n\r\n{{")).await;
         let reply = client.rest().await;
         assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {reply}");
