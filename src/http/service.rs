@@ -20,7 +20,7 @@ use crate::{
     store::StoreError,
 };
 
-const UPKEEP: Duration = Duration::from_secs(5);
+const UPKEEP: Duration = Duration::from_secs(2);
 
 /// Requests that may wait for runs at once: eight times as many as there are runs, as several may wait for the same.
 const MAX_WAITING: usize = 8 * MAX_RUNNING;

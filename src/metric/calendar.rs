@@ -48,7 +48,7 @@ impl Calendar {
     /// The day's bounds, or `None` for a date that the zone skipped.
     pub fn bounds(&self, date: Date) -> Option<DayBounds> {
         let start = self.start_of(date);
-        let end = self.start_of(date.saturating_add(1.day()));
+        let end = self.start_of(date.tomorrow().unwrap_or(date));
         (start < end).then_some(DayBounds { date, start, end })
     }
 
@@ -93,7 +93,7 @@ impl Calendar {
     /// The first instant whose date is `date` or later. "Compatible" disambiguation is what makes this right: of two
     /// midnights it takes the first, and a midnight that was skipped becomes the first instant after the gap.
     pub fn start_of(&self, date: Date) -> Timestamp {
-        date.to_zoned(self.zone.clone()).map_or(Timestamp::MAX, |midnight| midnight.timestamp())
+        self.zone.to_timestamp(date.at(0, 0, 0, 0)).unwrap_or(Timestamp::MAX)
     }
 }
 

@@ -23,7 +23,7 @@ impl Range {
         // Each midnight is asked for once: it ends one day and begins the next.
         let (mut days, mut date, mut start) = (Vec::new(), from, calendar.start_of(from));
         while date <= to {
-            let end = calendar.start_of(date.saturating_add(1.day()));
+            let end = calendar.start_of(date.tomorrow().unwrap_or(date));
             if start < end {
                 days.push(date);
             }
