@@ -9,6 +9,10 @@ use crate::database::{Fault, FaultClass};
 pub fn require_enclosed(sql: &str) -> Result<(), Fault> {
     let refused =
         |why: &str| Err(Fault::new(FaultClass::Sql, format!("the query must be a single SELECT: {why}")));
+    // SQLite reads no further, wherever it stands.
+    if sql.contains('\0') {
+        return refused("it has the character NUL");
+    }
     let mut rest = sql;
     let mut depth = 0_usize;
     while let Some(character) = rest.chars().next() {
@@ -26,7 +30,7 @@ pub fn require_enclosed(sql: &str) -> Result<(), Fault> {
                 Some(rest) => rest,
                 None => return refused("a comment is not closed"),
             },
-            (';' | '\0', _) => return refused("it has a semicolon, or a character that ends it"),
+            (';', _) => return refused("it has a semicolon"),
             ('(', _) => {
                 depth += 1;
                 &rest[1..]
