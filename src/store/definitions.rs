@@ -2,7 +2,11 @@
 
 use jiff::Timestamp;
 
-use crate::metric::{Definition, MetricKey};
+use super::StoreError;
+use crate::{
+    database::{Fault, FaultClass},
+    metric::{Definition, MetricKey},
+};
 
 /// Whom a definition belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +65,8 @@ pub struct DefinitionsChanged {
 pub(super) enum Write {
     /// A further version, active.
     Version(Box<Definition>, Origin),
-    SetActive(MetricKey, Origin),
-    SetInactive(MetricKey),
+    /// Active and somebody's, or inactive and whosever it was.
+    Active(MetricKey, Option<Origin>),
 }
 
 /// Why nothing is written.
@@ -128,8 +132,8 @@ pub(super) fn writes(
     };
     let replaced: Vec<_> =
         writes.iter().filter_map(Write::activated).filter_map(|key| in_the_way(&key)).collect();
-    writes.extend(replaced.into_iter().map(Write::SetInactive));
-    writes.sort_by_key(|write| !matches!(write, Write::SetInactive(_)));
+    writes.extend(replaced.into_iter().map(|key| Write::Active(key, None)));
+    writes.sort_by_key(|write| !matches!(write, Write::Active(_, None)));
     Ok(writes)
 }
 
@@ -142,7 +146,7 @@ fn write(
     let known = |key: &MetricKey| current(key).ok_or_else(|| Refused::Undefined(key.clone()));
     let activate = |stored: &StoredDefinition| {
         let is_so = stored.is_active && stored.origin == by;
-        (!is_so).then(|| Write::SetActive(stored.definition.key(), by))
+        (!is_so).then(|| Write::Active(stored.definition.key(), Some(by)))
     };
     Ok(match change {
         DefinitionChange::Add(definition)
@@ -157,7 +161,7 @@ fn write(
             let moved = Definition { time_zone: zone.clone(), ..definition.clone() };
             (*is_active && moved != *definition).then(|| Write::Version(Box::new(moved), *origin))
         }
-        DefinitionChange::Deactivate(key) => known(key)?.is_active.then(|| Write::SetInactive(key.clone())),
+        DefinitionChange::Deactivate(key) => known(key)?.is_active.then(|| Write::Active(key.clone(), None)),
     })
 }
 
@@ -166,8 +170,20 @@ impl Write {
     fn activated(&self) -> Option<MetricKey> {
         match self {
             Self::Version(definition, _) => Some(definition.key()),
-            Self::SetActive(key, _) => Some(key.clone()),
-            Self::SetInactive(_) => None,
+            Self::Active(key, Some(_)) => Some(key.clone()),
+            Self::Active(_, None) => None,
+        }
+    }
+}
+
+impl Refused {
+    pub(super) fn at(self, location: &str) -> StoreError {
+        match self {
+            Self::OfFile(category) => StoreError::OfFile { category },
+            Self::Undefined(MetricKey { metric_type, category }) => StoreError::Fault {
+                location: location.to_owned(),
+                fault: Fault::new(FaultClass::Other, format!("there is no {metric_type} named `{category}`")),
+            },
         }
     }
 }

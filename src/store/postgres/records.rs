@@ -175,27 +175,11 @@ impl PostgresStore {
         sqlx::query(COUNT)
             .bind(&self.tenant)
             .bind(day.to_sqlx())
-            .try_map(|columns: PgRow| record_count(&columns))
+            .try_map(|columns: PgRow| row::record_count(&columns, date))
             .fetch_all(self.pool().await?)
             .await
             .map_err(|error| self.failed(error))
     }
-}
-
-fn record_count(columns: &PgRow) -> Result<RecordCount, sqlx::Error> {
-    let count = |name| {
-        let count: i64 = columns.try_get(name)?;
-        usize::try_from(count).map_err(|error| row::undecodable(name, error))
-    };
-    Ok(RecordCount {
-        key: row::metric_key(columns)?,
-        provenance: row::word(columns, "provenance", Provenance::from_name)?,
-        first: date(columns, "first")?,
-        last: date(columns, "last")?,
-        records: count("records")?,
-        until_day: count("until_day")?,
-        of_day: count("of_day")?,
-    })
 }
 
 /// The keys of some records, column by column, as UNNEST takes them.

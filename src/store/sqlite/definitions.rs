@@ -6,11 +6,10 @@ use uuid::Uuid;
 
 use super::{SqliteStore, text};
 use crate::{
-    database::FaultClass,
     metric::{Definition, MetricKey},
     store::{
         DefinitionChange, DefinitionVersion, DefinitionsChanged, Origin, StoreError, StoredDefinition,
-        definitions::{Refused, Write, writes},
+        definitions::{Write, writes},
         row,
     },
 };
@@ -58,7 +57,7 @@ impl SqliteStore {
     pub(super) async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError> {
         sqlx::query(SELECT_VERSIONS)
             .bind(&self.tenant)
-            .try_map(|columns: SqliteRow| definition_version(&columns))
+            .try_map(|columns: SqliteRow| row::definition_version(&columns))
             .fetch_all(self.pool().await?)
             .await
             .map_err(|error| self.failed(error))
@@ -74,18 +73,14 @@ impl SqliteStore {
         // One writer at a time from here on, so that what was read is what is changed.
         let mut transaction = self.pool().await?.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         let before = self.stored(&mut transaction).await.map_err(failed)?;
-        for write in writes(&before, changes, by).map_err(|refused| self.refused(refused))? {
+        for write in writes(&before, changes, by).map_err(|refused| refused.at(&self.location))? {
             match write {
                 Write::Version(definition, origin) => {
-                    self.insert_version(&mut transaction, &definition, origin, now).await.map_err(failed)?;
+                    self.insert_version(&mut transaction, &definition, origin, now).await
                 }
-                Write::SetActive(key, origin) => {
-                    self.set_active(&mut transaction, &key, Some(origin), now).await.map_err(failed)?;
-                }
-                Write::SetInactive(key) => {
-                    self.set_active(&mut transaction, &key, None, now).await.map_err(failed)?;
-                }
+                Write::Active(key, origin) => self.set_active(&mut transaction, &key, origin, now).await,
             }
+            .map_err(failed)?;
         }
         let after = self.stored(&mut transaction).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
@@ -148,15 +143,6 @@ impl SqliteStore {
             .await
             .map(drop)
     }
-
-    fn refused(&self, refused: Refused) -> StoreError {
-        match refused {
-            Refused::OfFile(category) => StoreError::OfFile { category },
-            Refused::Undefined(MetricKey { metric_type, category }) => {
-                self.fault(FaultClass::Other, format!("there is no {metric_type} named `{category}`"))
-            }
-        }
-    }
 }
 
 fn stored_definition(columns: &SqliteRow) -> Result<StoredDefinition, sqlx::Error> {
@@ -166,13 +152,5 @@ fn stored_definition(columns: &SqliteRow) -> Result<StoredDefinition, sqlx::Erro
         is_active: columns.try_get("is_active")?,
         origin: row::word(columns, "origin", Origin::from_name)?,
         created_at: row::parsed(columns, "created_at")?,
-    })
-}
-
-fn definition_version(columns: &SqliteRow) -> Result<DefinitionVersion, sqlx::Error> {
-    Ok(DefinitionVersion {
-        key: row::metric_key(columns)?,
-        version: columns.try_get("version")?,
-        definition: row::definition(columns.try_get("spec")?)?,
     })
 }

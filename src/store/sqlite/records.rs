@@ -182,27 +182,11 @@ impl SqliteStore {
         sqlx::query(COUNT)
             .bind(&self.tenant)
             .bind(day.to_string())
-            .try_map(|columns: SqliteRow| record_count(&columns))
+            .try_map(|columns: SqliteRow| row::record_count(&columns, row::parsed))
             .fetch_all(self.pool().await?)
             .await
             .map_err(|error| self.failed(error))
     }
-}
-
-fn record_count(columns: &SqliteRow) -> Result<RecordCount, sqlx::Error> {
-    let count = |name| {
-        let count: i64 = columns.try_get(name)?;
-        usize::try_from(count).map_err(|error| row::undecodable(name, error))
-    };
-    Ok(RecordCount {
-        key: row::metric_key(columns)?,
-        provenance: row::word(columns, "provenance", Provenance::from_name)?,
-        first: row::parsed(columns, "first")?,
-        last: row::parsed(columns, "last")?,
-        records: count("records")?,
-        until_day: count("until_day")?,
-        of_day: count("of_day")?,
-    })
 }
 
 /// What `select_written.sql` must know of a record.
