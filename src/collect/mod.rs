@@ -42,7 +42,7 @@ pub use gaps::{Gap, GapCause, GapReport, History, gaps, missing};
 pub use recount::{plan, recount};
 pub use resolve::resolve;
 pub use selection::LeftOut;
-pub use status::{NextDay, StatusReport, status};
+pub use status::{NextDay, StatusReport, status, status_of};
 pub use verify::Misfit;
 
 #[cfg(test)]

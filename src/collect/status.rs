@@ -1,12 +1,12 @@
 //! Where things stand: the last runs, what is recorded, what is missing, and what is due next.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use jiff::{Timestamp, civil::Date};
 
 use super::{CollectError, Context, dead_runs, selection};
 use crate::{
-    metric::Provenance,
+    metric::{MetricKey, Provenance},
     store::{RecordCount, Run, RunFilter, RunStatus},
 };
 
@@ -45,6 +45,15 @@ pub struct NextDay {
 /// # Errors
 /// When the store fails.
 pub async fn status(context: &Context) -> Result<StatusReport, CollectError> {
+    let active = selection::active(context.store.as_ref()).await?;
+    status_of(context, active.iter().map(|metric| metric.definition.key()).collect()).await
+}
+
+/// As [`status`], for whoever knows already which metrics are active.
+///
+/// # Errors
+/// When the store fails.
+pub async fn status_of(context: &Context, active: HashSet<MetricKey>) -> Result<StatusReport, CollectError> {
     let store = context.store.as_ref();
     let newest = RunFilter { limit: Some(1), ..RunFilter::default() };
     let last_run = store.runs(&newest).await?.into_iter().next();
@@ -59,32 +68,51 @@ pub async fn status(context: &Context) -> Result<StatusReport, CollectError> {
     let last_finished = context.last_finished();
     let counts = store.record_counts(last_finished).await?;
     let first = counts.iter().map(|count| count.first).min();
+    let from = first.unwrap_or(last_finished).min(last_finished);
     let last = counts.iter().map(|count| count.last).max();
-    let active: HashSet<_> =
-        selection::active(store).await?.into_iter().map(|metric| metric.definition.key()).collect();
     let of_active = || counts.iter().filter(|count| active.contains(&count.key));
     let last_finished_recorded = of_active().map(|count| count.of_day).sum();
-    let from = first.map_or(last_finished, |first| first.min(last_finished));
-    let due = context.calendar.days(from, last_finished).len() * active.len();
     Ok(StatusReport {
         last_run,
         last_run_is_dead,
         last_completed: store.runs(&completed).await?.into_iter().next(),
         active_metrics: active.len(),
         recorded: first.zip(last),
-        records: counts.iter().map(|count| count.records).sum(),
+        records: counts.iter().map(RecordCount::records).sum(),
         by_provenance: by_provenance(&counts),
-        missing: due.saturating_sub(of_active().map(|count| count.until_day).sum()),
+        missing: missing(context, from, last_finished, &counts, &active).await?,
         last_finished,
         last_finished_recorded,
         next: next(context, last_finished, last_finished_recorded < active.len()),
     })
 }
 
+/// How many records are missing of the `active` metrics in a range of days.
+async fn missing(
+    context: &Context,
+    from: Date,
+    to: Date,
+    counts: &[RecordCount],
+    active: &HashSet<MetricKey>,
+) -> Result<usize, CollectError> {
+    let mut recorded: HashMap<_, _> =
+        counts.iter().map(|count| (count.key.clone(), count.until_day)).collect();
+    // Dates that the zone skipped may be recorded as days of another zone. Most zones have none.
+    for date in context.calendar.skipped(from, to) {
+        for key in context.store.recorded(date, date).await?.into_keys() {
+            recorded.entry(key).and_modify(|records| *records = records.saturating_sub(1));
+        }
+    }
+    let due = context.calendar.days(from, to).len();
+    Ok(active.iter().map(|key| due.saturating_sub(recorded.get(key).copied().unwrap_or(0))).sum())
+}
+
 fn by_provenance(counts: &[RecordCount]) -> Vec<(Provenance, usize)> {
-    let of = |provenance| counts.iter().filter(move |count| count.provenance == provenance);
-    let counted =
-        Provenance::ALL.map(|provenance| (provenance, of(provenance).map(|count| count.records).sum()));
+    let of = |provenance| {
+        let all = counts.iter().flat_map(|count| count.of_provenance);
+        all.filter(move |(other, _)| *other == provenance).map(|(_, records)| records)
+    };
+    let counted = Provenance::ALL.map(|provenance| (provenance, of(provenance).sum()));
     counted.into_iter().filter(|(_, records)| *records > 0).collect()
 }
 

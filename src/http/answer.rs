@@ -53,8 +53,7 @@ impl Answer {
     /// # Errors
     /// As [`Answer::json`].
     pub fn series(series: &SeriesAnswer) -> Result<Self, Problem> {
-        let answer = aside(series.size(), || Self::json(series))?;
-        Ok(Self { is_passing: series.is_passing(), ..answer })
+        Ok(aside(series.size(), || Self::json(series))?.passing(series.is_passing()))
     }
 
     fn new(body: Bytes) -> Self {
@@ -63,6 +62,11 @@ impl Answer {
         let tag =
             HeaderValue::try_from(format!("W/\"{hash:032x}\"")).unwrap_or(HeaderValue::from_static("W/\"\""));
         Self { body, tag, is_passing: false, gzip: OnceCell::new(), brotli: OnceCell::new() }
+    }
+
+    /// The same, and whether it may become wrong without anything being committed.
+    pub fn passing(self, is_passing: bool) -> Self {
+        Self { is_passing, ..self }
     }
 
     /// Whether it may become wrong without anything being committed.

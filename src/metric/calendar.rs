@@ -64,6 +64,12 @@ impl Calendar {
         days
     }
 
+    /// The dates from `from` to `to`, both included, that never happened.
+    pub fn skipped(&self, from: Date, to: Date) -> Vec<Date> {
+        let dates = from.series(1.day()).take_while(|date| *date <= to);
+        dates.filter(|date| self.bounds(*date).is_none()).collect()
+    }
+
     /// The date on which `instant` falls.
     pub fn date_of(&self, instant: Timestamp) -> Date {
         instant.to_zoned(self.zone.clone()).date()

@@ -4,10 +4,11 @@ use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{QueryError, RunEntry};
+use super::{Catalogue, QueryError, RunEntry};
 use crate::{
     collect::{self, Context, StatusReport},
     metric::Provenance,
+    store::RunStatus,
 };
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -55,10 +56,18 @@ pub struct NextDayAnswer {
     pub is_due: bool,
 }
 
+impl StatusAnswer {
+    /// Whether it may become wrong without anything being committed: the run that is at work may die.
+    pub fn is_passing(&self) -> bool {
+        self.state == RunStatus::Running.name()
+    }
+}
+
 /// # Errors
 /// When the store fails.
-pub async fn status(context: &Context) -> Result<StatusAnswer, QueryError> {
-    let report = collect::status(context).await?;
+pub async fn status(context: &Context, catalogue: &Catalogue) -> Result<StatusAnswer, QueryError> {
+    let active = catalogue.metrics().iter().filter(|metric| metric.stored.is_active);
+    let report = collect::status_of(context, active.map(|metric| metric.key.clone()).collect()).await?;
     Ok(answer(context, report))
 }
 

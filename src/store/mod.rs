@@ -91,18 +91,23 @@ pub fn open_without_waiting(path: &Path, options: StoreOptions) -> Arc<dyn Store
 /// Which records are there: the dates of each metric.
 pub type RecordedDays = HashMap<MetricKey, BTreeSet<Date>>;
 
-/// How many records there are of a metric and provenance: at least one.
+/// How many records there are of a metric: at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordCount {
     pub key: MetricKey,
-    pub provenance: Provenance,
     pub first: Date,
     pub last: Date,
-    pub records: usize,
+    pub of_provenance: [(Provenance, usize); 3],
     /// Those of the day that was asked about and of days before.
     pub until_day: usize,
     /// Those of that day alone.
     pub of_day: usize,
+}
+
+impl RecordCount {
+    pub fn records(&self) -> usize {
+        self.of_provenance.iter().map(|(_, records)| records).sum()
+    }
 }
 
 /// What a migration run did or would do: the names of the migrations, in order.
@@ -194,8 +199,8 @@ pub trait Store: Send + Sync {
     /// The first and the last recorded day.
     async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError>;
 
-    /// How many records there are of each metric and provenance, in no order; one statement. Some are counted up to and
-    /// on `day`.
+    /// How many records there are of each metric that has any, in no order; one statement. Some are counted up to and on
+    /// `day`. It takes time with every record.
     async fn record_counts(&self, day: Date) -> Result<Vec<RecordCount>, StoreError>;
 
     /// The log entry, if there is one.

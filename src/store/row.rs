@@ -87,10 +87,13 @@ where
     };
     Ok(RecordCount {
         key: metric_key(row)?,
-        provenance: word(row, "provenance", Provenance::from_name)?,
         first: date(row, "first")?,
         last: date(row, "last")?,
-        records: count("records")?,
+        of_provenance: [
+            (Provenance::Observed, count("observed")?),
+            (Provenance::Reconstructed, count("reconstructed")?),
+            (Provenance::Corrected, count("corrected")?),
+        ],
         until_day: count("until_day")?,
         of_day: count("of_day")?,
     })

@@ -6,6 +6,7 @@ use daymark::{
     metric::Provenance,
     store::{LockName, NewRun, RunKind, RunStatus},
 };
+use jiff::civil::date;
 use uuid::Uuid;
 
 use crate::{
@@ -21,6 +22,7 @@ on! { [sqlite, postgres]
     a_store_that_never_ran_has_a_status,
     the_status_knows_what_is_due,
     the_status_misses_what_the_gaps_are,
+    a_record_of_a_day_that_never_happened_fills_no_gap,
     a_sound_installation_has_no_findings,
     all_mistakes_are_found_at_once,
     a_store_without_tables_is_found,
@@ -153,6 +155,23 @@ async fn the_status_misses_what_the_gaps_are(world: World) {
     world.set_clock(NOON);
     let provenances = status(&world.context).await.unwrap().by_provenance;
     assert_eq!(provenances, [(Provenance::Observed, 4), (Provenance::Reconstructed, 11)]);
+}
+
+/// In Apia there was no 30 December 2011. Records of that day are from when days were those of UTC.
+async fn a_record_of_a_day_that_never_happened_fills_no_gap(mut world: World) {
+    world.set_clock("2012-01-02T12:00:00Z");
+    let days = BackfillRequest { from: Some(date(2011, 12, 29)), to: Some(date(2012, 1, 1)), ..range(1, 1) };
+    backfill(&world.context, &days, &Heard::default(), &Cancellation::never()).await.unwrap();
+    assert_eq!(status(&world.context).await.unwrap().missing, 0);
+    world.in_zone("Pacific/Apia");
+    let mut wanted = definitions(world.time_format());
+    wanted.iter_mut().for_each(|definition| definition.time_zone = "Pacific/Apia".to_owned());
+    world.apply(&wanted).await;
+    world.set_clock("2012-01-03T12:00:00Z");
+    let report = status(&world.context).await.unwrap();
+    assert_eq!((report.last_finished, report.records), (date(2012, 1, 3), 16));
+    assert_eq!(gaps(&world.context, None, None).await.unwrap().missing, 8, "two days of four metrics");
+    assert_eq!(report.missing, 8);
 }
 
 async fn a_sound_installation_has_no_findings(world: World) {

@@ -137,9 +137,10 @@ async fn the_latest_value_has_its_date_and_changes(archive: Archive) {
 }
 
 async fn a_store_that_never_ran_says_so(archive: Archive) {
-    let answer = status(&archive.context).await.unwrap();
+    let catalogue = archive.catalogue().await;
+    let answer = status(&archive.context, &catalogue).await.unwrap();
     assert_eq!((answer.state, answer.last_run, answer.recorded), ("never_ran", None, None));
-    let known = definitions(&archive.catalogue().await);
+    let known = definitions(&catalogue);
     let roll_ups: Vec<_> = known
         .definitions
         .iter()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use daymark::{
-    metric::{Definition, MetricKey, MetricType, Provenance},
+    metric::{Definition, MetricType, Provenance},
     store::{DefinitionChange, Finish, NewRun, Origin, RecordCount, RunFilter, RunStatus, StoreError},
 };
 use jiff::ToSpan;
@@ -81,26 +81,23 @@ async fn story(fixture: Fixture) {
     assert!(store.recorded(day(3), day(31)).await.unwrap().is_empty());
     let mut counts = store.record_counts(day(1)).await.unwrap();
     counts.sort_by_key(|count| (count.key.category.clone(), count.first));
-    let counted = |metric: MetricKey, provenance, (on, records, until_day)| RecordCount {
+    let counted = |metric, last, [observed, reconstructed]: [usize; 2]| RecordCount {
         key: metric,
-        provenance,
-        first: on,
-        last: on,
-        records,
-        until_day,
-        of_day: until_day,
+        first: day(1),
+        last,
+        of_provenance: [
+            (Provenance::Observed, observed),
+            (Provenance::Reconstructed, reconstructed),
+            (Provenance::Corrected, 0),
+        ],
+        until_day: 1,
+        of_day: 1,
     };
     let (mood, posts) = (key(MetricType::Average, "mood"), key(MetricType::Count, "posts_total"));
-    assert_eq!(
-        counts,
-        [
-            counted(mood, Provenance::Observed, (day(1), 1, 1)),
-            counted(posts.clone(), Provenance::Observed, (day(1), 1, 1)),
-            counted(posts, Provenance::Reconstructed, (day(2), 1, 0)),
-        ]
-    );
+    assert_eq!(counts, [counted(mood, day(1), [1, 0]), counted(posts, day(2), [1, 1])]);
+    assert_eq!(counts.iter().map(RecordCount::records).collect::<Vec<_>>(), [1, 2]);
     let of_second = store.record_counts(day(2)).await.unwrap();
-    assert_eq!(of_second.iter().map(|count| (count.until_day, count.of_day)).max(), Some((1, 1)));
+    assert_eq!(of_second.iter().map(|count| (count.until_day, count.of_day)).max(), Some((2, 1)));
     assert_eq!(of_second.iter().map(|count| count.until_day).sum::<usize>(), 3);
     assert_eq!(of_second.iter().map(|count| count.of_day).sum::<usize>(), 1);
 }

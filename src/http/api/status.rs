@@ -1,16 +1,20 @@
 //! `GET /api/v1/status`: where collection stands.
 
-use axum::{
-    Json,
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use async_trait::async_trait;
+use axum::{extract::State, response::Response};
 
 use super::{none::NoParameters, refusals::Refusals};
 use crate::{
-    http::{middleware::admit::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared},
-    query::{self, StatusAnswer},
+    http::{
+        answer::Answer,
+        asking::{Asking, Failed, Question},
+        cache::Keep,
+        middleware::admit::MaySeeLog,
+        parameters::Parameters,
+        problem::Problem,
+        service::{Service, Shared},
+    },
+    query::{self, Catalogue, StatusAnswer},
 };
 
 /// Where collection stands
@@ -22,9 +26,19 @@ use crate::{
 )]
 pub async fn status(
     State(service): State<Shared>,
-    _: MaySeeLog,
+    MaySeeLog(principal): MaySeeLog,
     _: Parameters<NoParameters>,
+    asking: Asking,
 ) -> Result<Response, Problem> {
-    let answer = query::status(&service.context).await?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    asking.answer(&service, &principal, Keep::Current, &Status).await
+}
+
+struct Status;
+
+#[async_trait]
+impl Question for Status {
+    async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
+        let status = query::status(&service.context, catalogue).await?;
+        Ok(Answer::json(&status)?.passing(status.is_passing()))
+    }
 }

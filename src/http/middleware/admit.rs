@@ -151,7 +151,7 @@ fn forwarded(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
 pub struct MayRead(pub Principal);
 
 /// For those who may see the collection log.
-pub struct MaySeeLog;
+pub struct MaySeeLog(pub Principal);
 
 /// For those who may start runs.
 pub struct MayCollect(pub Principal);
@@ -171,7 +171,7 @@ impl<S: Sync> FromRequestParts<S> for MaySeeLog {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        require(parts, Scope::Log).map(|_| Self)
+        require(parts, Scope::Log).map(Self)
     }
 }
 

@@ -22,12 +22,14 @@ const SELECT: &str = "
     ORDER BY metric_date, metric_category, metric_type";
 
 const COUNT: &str = "
-    SELECT metric_type, metric_category, provenance, count(*) AS records,
-           min(metric_date) AS first, max(metric_date) AS last,
+    SELECT metric_type, metric_category, min(metric_date) AS first, max(metric_date) AS last,
+           count(*) FILTER (WHERE provenance = 'observed') AS observed,
+           count(*) FILTER (WHERE provenance = 'reconstructed') AS reconstructed,
+           count(*) FILTER (WHERE provenance = 'corrected') AS corrected,
            count(*) FILTER (WHERE metric_date <= $2) AS until_day, count(*) FILTER (WHERE metric_date = $2) AS of_day
     FROM daily_metrics
     WHERE tenant_id = $1
-    GROUP BY metric_type, metric_category, provenance";
+    GROUP BY metric_category, metric_type";
 
 impl PostgresStore {
     pub(super) async fn commit(

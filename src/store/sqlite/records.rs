@@ -26,13 +26,16 @@ const OF_CATEGORIES: &str = "
     (SELECT DISTINCT value AS category FROM json_each(?4)) AS wanted
     CROSS JOIN daily_metrics ON metric_category = wanted.category";
 
+/// In groups that lie in the order of the primary key, one after the other.
 const COUNT: &str = "
-    SELECT metric_type, metric_category, provenance, count(*) AS records,
-           min(metric_date) AS first, max(metric_date) AS last,
+    SELECT metric_type, metric_category, min(metric_date) AS first, max(metric_date) AS last,
+           count(*) FILTER (WHERE provenance = 'observed') AS observed,
+           count(*) FILTER (WHERE provenance = 'reconstructed') AS reconstructed,
+           count(*) FILTER (WHERE provenance = 'corrected') AS corrected,
            count(*) FILTER (WHERE metric_date <= ?2) AS until_day, count(*) FILTER (WHERE metric_date = ?2) AS of_day
     FROM daily_metrics
     WHERE tenant_id = ?1
-    GROUP BY metric_type, metric_category, provenance";
+    GROUP BY metric_category, metric_type";
 
 impl SqliteStore {
     pub(super) async fn commit(
