@@ -190,9 +190,7 @@ async fn a_request_is_one_statement() {
     settings.http.cache = false;
     let site = Site::start(world, settings).await;
     // Until then definitions are read for every request.
-    while site.service.cache.marker().is_none() {
-        tokio::task::yield_now().await;
-    }
+    until("the store is watched", async || site.service.cache.marker().is_some()).await;
     // Two runs, and what is recorded; however long the record is.
     let mut of_status = 0;
     for _ in 0..2 {

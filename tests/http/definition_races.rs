@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use daymark::collect::{Cancellation, apply, collect_day};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use sqlx::{Connection, Executor, PgConnection};
 
 use crate::{
     definitions::{JAZZ, jazz, listed},
     on_both_stores,
-    site::Site,
-    world::{definitions, january},
+    raw::until,
+    site::{Settings, Site},
+    world::{World, definitions, january},
 };
 
 on_both_stores!(
@@ -117,4 +119,24 @@ async fn records_name_the_version_that_made_them(site: Site) {
         days.insert(record.metric_date);
     }
     assert_eq!(days.len(), 10);
+}
+
+/// Each check asks the platform several questions. Here the platform answers none of them for a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_are_checked_at_once() {
+    let site = Site::start(World::sqlite_store_of_postgres().await, Settings::default()).await;
+    let free = || site.service.checks.available_permits();
+    assert_eq!(free(), 2);
+    let mut session = PgConnection::connect(&site.world.platform_url).await.unwrap();
+    session.execute("BEGIN; LOCK TABLE posts").await.unwrap();
+    let bodies: Vec<_> = (0..3).map(of_author).collect();
+    let paths = ["one", "two", "three"].map(|name| format!("/api/v1/definitions/{name}"));
+    let made = join_all(paths.iter().zip(&bodies).map(|(path, body)| site.put(path, body)));
+    let unlocked = async {
+        until("two are being checked", async || free() == 0).await;
+        session.execute("ROLLBACK").await.unwrap();
+    };
+    let (made, ()) = tokio::join!(made, unlocked);
+    assert!(made.iter().all(|reply| reply.status == 201), "{:?}", made[0].text());
+    assert_eq!(free(), 2);
 }

@@ -11,6 +11,7 @@ use sqlx::{Connection, Executor, PgConnection};
 
 use crate::{
     on_both_stores,
+    raw::until,
     site::{Reply, Settings, Site},
     support::fresh_database,
     world::{SOURCES, World, definitions, january},
@@ -188,9 +189,9 @@ async fn what_another_process_made_is_seen(site: Site) {
     let (other, config) = (site.world.another_process(), site.world.config(SOURCES));
     define(&other, &config, "jazz_posts", jazz().as_object().unwrap()).await.unwrap();
     // PostgreSQL's notification may be a moment behind the commit that it tells of.
-    while listed(&site, "jazz_posts").await.is_empty() {}
+    until("it is listed", async || !listed(&site, "jazz_posts").await.is_empty()).await;
     switch_off(&other, &config, "jazz_posts").await.unwrap();
-    while listed(&site, "jazz_posts").await[0]["is_active"] == true {}
+    until("it is off", async || listed(&site, "jazz_posts").await[0]["is_active"] == false).await;
 }
 
 async fn every_measure_can_be_made(site: Site) {
@@ -259,9 +260,7 @@ async fn whoever_made_a_metric_sees_it() {
     let mut owner = PgConnection::connect(&store_url).await.unwrap();
     owner.execute("DROP TRIGGER notify_change ON daymark.metric_definitions").await.unwrap();
     let site = Site::start(world, Settings::default()).await;
-    while site.service.cache.marker().is_none() {
-        tokio::task::yield_now().await;
-    }
+    until("the store is watched", async || site.service.cache.marker().is_some()).await;
     assert!(listed(&site, "jazz_posts").await.is_empty());
     made(&site, JAZZ, &jazz()).await;
     assert_eq!(listed(&site, "jazz_posts").await[0]["is_active"], true);

@@ -126,6 +126,15 @@ async fn the_migration_packs_what_is_complete() {
                      DROP FUNCTION pack_months, pack_completed_months, pack_month;
                      DELETE FROM _sqlx_migrations WHERE version = 6";
     fixture.sql(before_it).await.unwrap();
+    // Of those, the first alone reads the records, and with them their packed months.
+    let roles = ["reads_records", "reads_runs"].map(|name| format!("{name}_{}", Uuid::new_v4().simple()));
+    let [reader, other] = &roles;
+    let granted = format!(
+        "CREATE ROLE {reader}; CREATE ROLE {other}; GRANT USAGE ON SCHEMA daymark TO {reader}, {other};
+         GRANT SELECT ON daily_metrics, _sqlx_migrations TO {reader};
+         GRANT SELECT ON metric_collection_log, _sqlx_migrations TO {other}"
+    );
+    fixture.sql(&granted).await.unwrap();
     let store = fixture.again();
     let pending = store.pending_migrations().await.unwrap();
     assert_eq!(pending, ["0006_months"]);
@@ -143,6 +152,15 @@ async fn the_migration_packs_what_is_complete() {
     assert_eq!((packed[0].2.as_str(), packed[4].2.as_str()), ("2024-02", "2024-06"));
     let records = store.records(FIRST, LAST, None).await.unwrap();
     assert_as_recorded(store.as_ref(), &records, &question(&[posts(), mood()], FIRST, LAST)).await;
+    let mut session = fixture.postgres_session().await;
+    let may = "SELECT has_table_privilege($1, 'daily_metric_months', $2)";
+    for (role, privilege, expected) in
+        [(reader, "SELECT", true), (reader, "INSERT", false), (other, "SELECT", false)]
+    {
+        let may = sqlx::query_scalar(may).bind(role).bind(privilege);
+        assert_eq!(may.fetch_one(&mut session).await.ok(), Some(expected), "{role} {privilege}");
+    }
+    fixture.sql(&format!("DROP OWNED BY {reader}, {other}; DROP ROLE {reader}, {other}")).await.unwrap();
 }
 
 /// Whole months and no others, whoever inserts them.
