@@ -4,7 +4,7 @@
 use super::time_format::{contradiction, format_of, is_time_type, on_sqlite, possible_formats, to_detect};
 use crate::{
     metric::{Filter, Source, TimeFormat},
-    platform::{Column, DetectedFormats, Table},
+    platform::{Column, ColumnType, DetectedFormats, Table},
 };
 
 /// A table that can be a source.
@@ -25,6 +25,7 @@ const CREATED: &[&str] = &[
     "datecreated",
     "createddate",
     "createdate",
+    "createat",
     "createdtime",
     "createtime",
     "creationdate",
@@ -102,8 +103,16 @@ const ACTORS: &[&str] = &[
     "owner",
     "user",
 ];
-const DELETED: &[&str] =
-    &["deletedat", "removedat", "deletedon", "removedon", "datedeleted", "deleteddate", "deletiondate"];
+const DELETED: &[&str] = &[
+    "deletedat",
+    "deleteat",
+    "removedat",
+    "deletedon",
+    "removedon",
+    "datedeleted",
+    "deleteddate",
+    "deletiondate",
+];
 /// Schemas of PostgreSQL, Supabase, Hasura and extensions; and every one that starts with an underscore or `pg_`.
 const SYSTEM_SCHEMAS: &[&str] = &[
     "information_schema",
@@ -263,9 +272,14 @@ fn only_time_column<'a>(able: &[&'a Column]) -> Option<&'a Column> {
 fn deleted_columns(table: &Table) -> Vec<&Column> {
     let named = |name: &&str| {
         let found = table.columns.iter().find(|column| plain(&column.name) == **name);
-        found.filter(|column| column.nullable && !possible_formats(table, column).is_empty())
+        found.filter(|column| may_live_on(column) && !possible_formats(table, column).is_empty())
     };
     DELETED.iter().filter_map(named).collect()
+}
+
+/// Whether a row without a time of deletion is possible: NULL, or 0 among numbers.
+pub fn may_live_on(column: &Column) -> bool {
+    column.nullable || matches!(column.column_type, ColumnType::Integer | ColumnType::Number)
 }
 
 fn actor_column(table: &Table) -> Option<&Column> {

@@ -5,7 +5,7 @@ use super::{
     column_check::{check_condition, find_column},
     declaration::SourceDeclaration,
     nearest::{nearest, shown, suggestion},
-    recognise::{Recognised, grant, is_application_table, table_name},
+    recognise::{Recognised, grant, is_application_table, may_live_on, table_name},
     time_format::{Contradiction, contradiction, format_of, may_lack_time, possible_formats},
 };
 use crate::{
@@ -232,7 +232,7 @@ fn check_deleted_column(
         let message = format!("deleted_column: {message}, the time_column's format");
         let hint = "read a view that brings both columns into one format, or leave `deleted_column` out";
         findings.push(Finding::error(&declared.place, message).hint(hint));
-    } else if !column.nullable {
+    } else if !may_live_on(column) {
         let message = format!("{} is never NULL, so that every row counts as deleted", shown(&column.name));
         findings.push(Finding::warning(&declared.place, message));
     }

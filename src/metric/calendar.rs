@@ -16,6 +16,8 @@ pub struct DayBounds {
     pub date: Date,
     pub start: Timestamp,
     pub end: Timestamp,
+    /// The date of the day that follows: not always the next one, as zones have skipped dates.
+    pub next: Date,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +51,7 @@ impl Calendar {
     pub fn bounds(&self, date: Date) -> Option<DayBounds> {
         let start = self.start_of(date);
         let end = self.start_of(date.tomorrow().unwrap_or(date));
-        (start < end).then_some(DayBounds { date, start, end })
+        (start < end).then(|| DayBounds { date, start, end, next: self.date_of(end) })
     }
 
     /// All days from `from` to `to`, both included, without those that never happened.
@@ -72,7 +74,7 @@ impl Calendar {
 
     /// The date on which `instant` falls.
     pub fn date_of(&self, instant: Timestamp) -> Date {
-        instant.to_zoned(self.zone.clone()).date()
+        self.zone.to_datetime(instant).date()
     }
 
     /// The instant from which `date` may be recorded: its end plus the time given to late commits.

@@ -28,6 +28,7 @@ pub fn query(table: &str, column: &str) -> String {
             "count(*) FILTER (WHERE {c} GLOB '{day}[T ]{time}*' AND unixepoch(substr({c}, 1, 19) || {suffix}) IS NOT NULL)"
         ),
         "count(*)".to_owned(),
+        format!("count(*) FILTER (WHERE typeof({c}) IN ('integer', 'real') AND {c} = 0)"),
     ];
     format!("SELECT 0, json_array({}) FROM {table}", parts.join(", "))
 }
@@ -41,12 +42,14 @@ pub fn told(values: &[Option<String>]) -> Option<DetectedFormat> {
     let is_all = |part: f64| (part - all).abs() < 0.5;
     let (dates, spaced, lettered, iso) = (count(3), count(4), count(5), count(6));
     let has_null = !is_all(count(7));
-    if all < 0.5 {
+    // A 0 stands for "unknown" or "not yet", and is a number of either.
+    let telling = all - count(8);
+    if telling < 0.5 {
         return Some(DetectedFormat { format: None, has_null });
     }
     let format = if is_all(count(1)) {
-        // The greater part decides, so that a 0 for "unknown" or a far future for "never" does not.
-        if 2.0 * count(2) > all { TimeFormat::UnixMillis } else { TimeFormat::UnixSeconds }
+        // The greater part decides, so that a far future for "never" does not.
+        if 2.0 * count(2) > telling { TimeFormat::UnixMillis } else { TimeFormat::UnixSeconds }
     } else if is_all(dates) {
         TimeFormat::Date
     } else if is_all(spaced) {

@@ -20,6 +20,9 @@ const FACETS_FROM_FILTERS: usize = 8;
 /// …unless that would make more groups than this, as far as the platform knows.
 const MAX_FACETS: u64 = 10_000;
 
+/// How many values a pivot is chosen from.
+const PIVOTS: usize = 100;
+
 /// One thing to aggregate: rows, or a column's moments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Atom {
@@ -212,7 +215,7 @@ fn tallies(sums: &[Vec<Sums>], atom: usize, phase: Phase) -> Vec<Tally> {
 
 /// The aggregates of a column, over rows, without filter clauses: the number of values, their sum and the sum of their
 /// squares. SQLite has only 64-bit integers and floats, in which squares overflow or cancel each other out; there the
-/// values are taken from a pivot (any value of the column), which is the fourth part, and [`read_moments`] shifts back.
+/// values are taken from a pivot (a value of the column), which is the fourth part, and [`read_moments`] shifts back.
 fn moments(dialect: Dialect, table: &str, column: &str) -> Vec<String> {
     let name = dialect.name(column);
     match dialect {
@@ -231,9 +234,11 @@ fn moments(dialect: Dialect, table: &str, column: &str) -> Vec<String> {
     }
 }
 
+/// Of some values the nearest to zero: differences from one far larger than the others would leave nothing of them.
 fn pivot(table: &str, name: &str) -> String {
     format!(
-        "coalesce((SELECT {name} FROM {table} WHERE typeof({name}) IN ('integer', 'real') AND abs({name}) < 1e300 LIMIT 1), 0)"
+        "coalesce((SELECT {name} FROM (SELECT {name} FROM {table} WHERE typeof({name}) IN ('integer', 'real') LIMIT {PIVOTS}) \
+         WHERE abs(1.0 * {name}) < 1e300 ORDER BY abs(1.0 * {name}) LIMIT 1), 0)"
     )
 }
 

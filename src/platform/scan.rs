@@ -56,28 +56,29 @@ impl Body {
 pub struct Scan<'a> {
     pub dialect: Dialect,
     source: &'a Source,
-    stream: Stream,
     time: TimeColumn,
+    /// Which rows can leave at all: those that came and that went.
+    leaves: String,
     indexed: bool,
 }
 
 impl<'a> Scan<'a> {
     pub fn new(dialect: Dialect, schema: &Schema, source: &'a Source, stream: Stream) -> Result<Self, Fault> {
-        let column = dialect.name(&source.time_column);
-        let sql = match (stream, source.deleted_column.as_deref()) {
+        let column = |name: &str| TimeColumn::new(dialect, source, dialect.name(name));
+        let created = column(&source.time_column)?;
+        let (time, leaves) = match (stream, source.deleted_column.as_deref()) {
             (Stream::Leaving, Some(deleted)) => {
-                let [created, deleted] =
-                    [column, dialect.name(deleted)].map(|name| TimeColumn::new(dialect, source, name));
-                created?.or_later(&deleted?)
+                let deleted = column(deleted)?;
+                let leaves = format!("{} AND {}", deleted.says_when(), created.is_present());
+                (TimeColumn::new(dialect, source, created.or_later(&deleted))?, leaves)
             }
-            _ => column,
+            _ => (created, String::new()),
         };
-        let time = TimeColumn::new(dialect, source, sql)?;
         let table = schema.table(source.schema.as_deref(), &source.table);
         let indexed =
             |name: &str| table.and_then(|table| table.column(name)).is_some_and(|column| column.indexed);
         let indexed = stream == Stream::Entering && indexed(&source.time_column);
-        Ok(Self { dialect, source, stream, time, indexed })
+        Ok(Self { dialect, source, time, leaves, indexed })
     }
 
     pub fn is_indexed(&self) -> bool {
@@ -229,15 +230,7 @@ impl<'a> Scan<'a> {
 
     fn filtered(&self, predicate: &str) -> String {
         let filter = self.dialect.filter(&self.source.filter).unwrap_or_default();
-        let leaving = match (&self.source.deleted_column, self.stream) {
-            (Some(deleted), Stream::Leaving) => {
-                let [created, deleted] =
-                    [&self.source.time_column, deleted].map(|name| self.dialect.name(name));
-                format!("{deleted} IS NOT NULL AND {created} IS NOT NULL")
-            }
-            _ => String::new(),
-        };
-        where_all([predicate, &filter, &leaving])
+        where_all([predicate, &filter, &self.leaves])
     }
 
     fn packed(&self, aggregates: &[String], label: Option<&str>) -> String {

@@ -44,7 +44,8 @@ impl Span {
         let days = days.iter().enumerate().map(|(index, day)| Self {
             id: index + 1,
             lower: Some(edge(day.start, day.date)),
-            upper: edge(day.end, day.date.tomorrow().unwrap_or(Date::MAX)),
+            // A row dated on a day that never happened counts in the day before it.
+            upper: edge(day.end, day.next),
         });
         base.into_iter().chain(days).collect()
     }
@@ -96,13 +97,36 @@ impl TimeColumn {
         self.format != TimeFormat::Iso
     }
 
+    /// The condition that the column holds a time. Of texts that only look like one, [`Self::between`] finds none.
+    pub fn is_present(&self) -> String {
+        match self.is_text() {
+            true => format!("{} >= {EARLIEST_TEXT}", self.sql),
+            false => format!("{} IS NOT NULL", self.sql),
+        }
+    }
+
+    /// The same of a time of deletion: many platforms keep 0 in it while the row lives.
+    pub fn says_when(&self) -> String {
+        match self.format {
+            TimeFormat::UnixSeconds | TimeFormat::UnixMillis => format!("{} <> 0", self.sql),
+            _ => self.is_present(),
+        }
+    }
+
+    fn is_text(&self) -> bool {
+        use TimeFormat::{Date, Iso, IsoUtc, IsoUtcT};
+        self.dialect == Dialect::Sqlite && matches!(self.format, Date | Iso | IsoUtc | IsoUtcT)
+    }
+
     /// The later of two columns of this format.
     pub fn or_later(&self, other: &Self) -> String {
         let (this, that) = (&self.sql, &other.sql);
         match (self.dialect, self.format) {
             (Dialect::Postgres, _) => format!("greatest({this}, {that})"),
             (_, TimeFormat::Iso) => {
-                format!("CASE WHEN {} >= {} THEN {this} ELSE {that} END", self.seconds(), other.seconds())
+                // What is no time stays what it is, so that it is in no span here either.
+                let (first, second) = (self.seconds(), other.seconds());
+                format!("CASE WHEN {first} IS NULL OR {first} >= {second} THEN {this} ELSE {that} END")
             }
             _ => format!("max({this}, {that})"),
         }
@@ -136,9 +160,7 @@ impl TimeColumn {
                 ]
             }
             (_, Some(edge)) => vec![from(edge), until],
-            (TimeFormat::IsoUtc | TimeFormat::IsoUtcT, None) => {
-                vec![format!("{subject} >= {EARLIEST_TEXT}"), until]
-            }
+            (_, None) if self.is_text() => vec![format!("{subject} >= {EARLIEST_TEXT}"), until],
             (_, None) => vec![until],
         };
         conditions.join(" AND ")

@@ -69,24 +69,28 @@ async fn a_column_of_times_tells_its_format() {
     }
 }
 
-/// What is no time is in no day, whether the column is read by ranges or by one scan.
+/// What is no time is in no day, whether the column is read by ranges or by one scan, and when its row was deleted
+/// makes no difference. What is no time of deletion deletes nothing.
 #[tokio::test]
 async fn rows_whose_time_is_no_time_are_in_no_day() {
     let calendar = Calendar::new("Europe/Berlin").unwrap();
     let days = calendar.days(date(2025, 1, 1), date(2025, 1, 3));
-    for format in [TimeFormat::Iso, TimeFormat::IsoUtc] {
+    let formats = [(TimeFormat::Iso, " 12:00:00"), (TimeFormat::IsoUtc, " 12:00:00"), (TimeFormat::Date, "")];
+    for ((format, time), soft) in formats.into_iter().flat_map(|format| [(format, false), (format, true)]) {
         for index in ["", "CREATE INDEX things_at ON things (at);"] {
             let file = tempfile::tempdir().unwrap();
             let url = format!("sqlite:{}", file.path().join("platform.db").display());
             let mut connection = sqlx::SqliteConnection::connect(&format!("{url}?mode=rwc")).await.unwrap();
+            let gone = format!("'2025-01-02{time}'");
             let sql = format!(
-                "CREATE TABLE things (at TEXT, actor INTEGER, genre TEXT); {index}
-                 INSERT INTO things (at) VALUES (NULL), (''), ('0000-00-00 00:00:00'), ('yesterday'), ('9999-99-99 00:00:00'),
-                     ('2024-12-31 12:00:00'), ('2025-01-02 12:00:00');"
+                "CREATE TABLE things (at TEXT, gone TEXT, actor INTEGER, genre TEXT); {index}
+                 INSERT INTO things (at, gone) VALUES (NULL, {gone}), ('', {gone}), ('0000-00-00{time}', {gone}),
+                     ('yesterday', {gone}), ('9999-99-99{time}', {gone}),
+                     ('2024-12-31{time}', ''), ('2025-01-02{time}', '0000-00-00{time}'), ('2025-01-02{time}', 'never');"
             );
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
             let platform = platform::open(&url.parse().unwrap(), options(&calendar));
-            let sources = BTreeMap::from([("things".to_owned(), source(format, "UTC", false))]);
+            let sources = BTreeMap::from([("things".to_owned(), source(format, "UTC", soft))]);
             let schema = platform.inspect().await.unwrap();
             let readings = [Phase::Created, Phase::Existing]
                 .map(|phase| Reading::Count { rows: rows(Filter::default()), phase });
@@ -94,14 +98,53 @@ async fn rows_whose_time_is_no_time_are_in_no_day() {
             let counts =
                 |tallies: &Result<Vec<Tally>, daymark::database::Fault>| tallies.as_ref().unwrap().clone();
             let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
-            assert_eq!(counts(&answers[0]), [0, 1, 0].map(Tally::Count), "{format:?} {index}");
-            assert_eq!(counts(&answers[1]), [1, 2, 2].map(Tally::Count), "{format:?} {index}");
+            let place = format!("{format:?} {soft} {index}");
+            assert_eq!(counts(&answers[0]), [0, 2, 0].map(Tally::Count), "{place}");
+            assert_eq!(counts(&answers[1]), [1, 3, 3].map(Tally::Count), "{place}");
             let alone = cut.read(&schema, &sources, &readings, &days[1..2]).await.unwrap();
-            assert_eq!(
-                (counts(&alone[0]), counts(&alone[1])),
-                (vec![Tally::Count(1)], vec![Tally::Count(2)])
-            );
+            let both = (counts(&alone[0]), counts(&alone[1]));
+            assert_eq!(both, (vec![Tally::Count(2)], vec![Tally::Count(3)]), "{place}");
         }
+    }
+}
+
+/// Platforms that keep times as numbers keep a 0 where others have NULL: such a row lives. The zeros do not hide in which
+/// unit the other times are.
+#[tokio::test]
+async fn a_zero_is_no_time_of_deletion() {
+    let calendar = Calendar::utc();
+    let days = calendar.days(date(2025, 1, 1), date(2025, 1, 2));
+    for (format, unit) in [(TimeFormat::UnixSeconds, 1), (TimeFormat::UnixMillis, 1000)] {
+        // 2025-01-01 12:00 and a day later.
+        let [came, went] = [1_735_732_800_i64, 1_735_819_200].map(|second| second * unit);
+        let sql = format!(
+            "CREATE TABLE things (at bigint, gone bigint NOT NULL, actor integer, genre text);
+             INSERT INTO things (at, gone) VALUES ({came}, 0), ({came}, {went}), ({came}, 0);"
+        );
+        let file = tempfile::tempdir().unwrap();
+        let sqlite = format!("sqlite:{}", file.path().join("platform.db").display());
+        let mut connection = sqlx::SqliteConnection::connect(&format!("{sqlite}?mode=rwc")).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut connection).await.unwrap();
+        let postgres = support::fresh_database().await;
+        let mut connection = sqlx::PgConnection::connect(&postgres).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        for url in [&sqlite, &postgres] {
+            let platform = platform::open(&url.parse().unwrap(), options(&calendar));
+            let sources = BTreeMap::from([("things".to_owned(), source(format, "UTC", true))]);
+            let schema = platform.inspect().await.unwrap();
+            let existing = Reading::Count { rows: rows(Filter::default()), phase: Phase::Existing };
+            let mut cut = platform.open_cut().await.unwrap();
+            let answers = cut.read(&schema, &sources, &[existing], &days).await.unwrap();
+            assert_eq!(answers[0].as_ref().unwrap(), &[3, 2].map(Tally::Count), "{format:?} {url}");
+        }
+        let platform = platform::open(&sqlite.parse().unwrap(), options(&calendar));
+        let gone = ("things".to_owned(), "gone".to_owned());
+        let told = platform.detect_time_formats(std::slice::from_ref(&gone)).await.unwrap();
+        assert_eq!(told[&gone], DetectedFormat { format: Some(format), has_null: false });
+        let mut connection = sqlx::SqliteConnection::connect(&sqlite).await.unwrap();
+        sqlx::raw_sql("UPDATE things SET gone = 0").execute(&mut connection).await.unwrap();
+        let told = platform.detect_time_formats(std::slice::from_ref(&gone)).await.unwrap();
+        assert_eq!(told[&gone].format, None, "zeros are of either unit");
     }
 }
 

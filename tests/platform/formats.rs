@@ -7,7 +7,7 @@ use daymark::{
     metric::{Calendar, Filter, Phase, Reading, TimeFormat},
     platform::Sources,
 };
-use jiff::{Timestamp, civil::date, tz::TimeZone};
+use jiff::{civil::date, tz::TimeZone};
 
 use crate::{
     oracle::Oracle,
@@ -61,13 +61,7 @@ async fn compare(
     let calendar = Calendar::new(zone).unwrap();
     let days = calendar.days(from, to);
     let (Storage::Postgres(format) | Storage::Sqlite(format)) = storage;
-    let mut things = things(&days, 42);
-    if format == TimeFormat::Date {
-        // A date column names reporting days, and a skipped date is none.
-        let zone = TimeZone::get(column_zone).unwrap();
-        let happened = |instant: Timestamp| calendar.bounds(instant.to_zoned(zone.clone()).date()).is_some();
-        things.retain(|thing| happened(thing.at) && thing.gone.is_none_or(happened));
-    }
+    let things = things(&days, 42);
     for (indexed, soft) in [(true, false), (false, true), (true, true), (false, false)] {
         let subject = subject(storage, column_zone, &calendar, &things, indexed, soft).await;
         let sources: Sources = BTreeMap::from([("things".to_owned(), subject.source.clone())]);

@@ -36,7 +36,7 @@ impl Oracle<'_> {
     }
 
     fn ended(&self, instant: Timestamp, day: &DayBounds) -> bool {
-        self.before(instant, day.end, day.date.tomorrow().unwrap())
+        self.before(instant, day.end, day.next)
     }
 
     fn created(&self, thing: &Thing, day: &DayBounds) -> bool {
@@ -88,7 +88,10 @@ impl Oracle<'_> {
                 let window = calendar.days(first, day.date);
                 // A date column may hold a date that the zone skipped; it lies in the window all the same.
                 let in_window = |thing: &&Thing| match self.format {
-                    TimeFormat::Date => !self.before(thing.at, day.start, first) && self.ended(thing.at, day),
+                    TimeFormat::Date => {
+                        !self.before(thing.at, day.start, first)
+                            && self.before(thing.at, day.end, day.date.tomorrow().unwrap())
+                    }
                     _ => window.iter().any(|day| self.created(thing, day)),
                 };
                 let actors: BTreeSet<i64> = self

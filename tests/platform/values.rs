@@ -62,6 +62,24 @@ async fn sqlite_squares_neither_overflow_nor_cancel_out() {
     );
 }
 
+/// One row of another order of magnitude takes nothing from a day on which it is not, wherever it stands in the table.
+#[tokio::test]
+async fn sqlite_averages_are_exact_beside_an_outlier() {
+    let reading = Reading::Moments { rows: rows(Filter::default()), column: "x".to_owned() };
+    for outlier in ["1e17", "-1e17", "9e999", "-9223372036854775807 - 1"] {
+        let rows_sql = format!(
+            "('2024-12-31 12:00:00', {outlier}), ('2025-01-01 12:00:00', 0.1), ('2025-01-01 12:00:00', 19.99),
+             ('2025-01-01 12:00:00', 5)"
+        );
+        let tallies = of_one_day("at TEXT, x", &rows_sql, std::slice::from_ref(&reading)).await.remove(0);
+        let Tally::Moments(moments) = &tallies.unwrap()[0] else { panic!() };
+        let mean = moments.mean().unwrap().to_string();
+        assert!(mean.starts_with("8.3633333"), "{outlier}: {mean}");
+        let deviation = moments.std_deviation().unwrap().to_string();
+        assert!(deviation.starts_with("10.3627"), "{outlier}: {deviation}");
+    }
+}
+
 #[tokio::test]
 async fn sqlite_text_is_no_number_and_infinity_is_refused() {
     let Tally::Moments(moments) = moments_of(&["10", "'n/a'", "''", "NULL"]).await.unwrap().remove(0) else {

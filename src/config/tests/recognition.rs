@@ -116,6 +116,11 @@ fn on_sqlite_the_data_tell_the_format() {
         of(&[("posts", "created_at", TimeFormat::UnixSeconds)]).contains("do not tell"),
         "text holds no number"
     );
+    // As Mattermost has them: 0 while the row lives.
+    let columns = "id TEXT, CreateAt INTEGER, DeleteAt INTEGER, UserId TEXT";
+    let mut detected = told(&[("posts", "CreateAt", TimeFormat::UnixMillis)]);
+    detected.extend(without_values("posts", "DeleteAt"));
+    assert_eq!(meaning("posts", columns, &detected), "CreateAt DeleteAt UserId");
     let numbers = |format| meaning("events", "ts INTEGER", &told(&[("events", "ts", format)]));
     let empty = meaning("events", "ts INTEGER", &without_values("events", "ts"));
     assert!(empty.contains("do not tell in which format"), "an empty column of numbers");
