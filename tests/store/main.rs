@@ -12,6 +12,7 @@ mod immutability;
 mod long_series;
 mod months;
 mod questions;
+mod round_trips;
 mod schema;
 mod story;
 #[path = "../support/mod.rs"]

@@ -11,7 +11,9 @@ use super::PostgresStore;
 use crate::{database::FaultClass, store::StoreError};
 
 /// A store is used by one process a day; a few sessions are plenty, and each one costs memory on both sides.
-const MAX_CONNECTIONS: u32 = 4;
+const MAX_CONNECTIONS: u32 = 5;
+/// Of them for questions.
+pub(super) const MAX_READING: usize = 4;
 /// For a connection to be made, or to come free. The pool tries again for as long when a server refuses connections, as
 /// one does that is just starting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

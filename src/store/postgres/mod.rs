@@ -6,6 +6,7 @@ mod connection;
 mod definitions;
 mod lock;
 mod migrate;
+mod reading;
 mod records;
 mod runs;
 mod series;
@@ -21,6 +22,8 @@ use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use reading::Reading;
+
 use super::{
     ApiKey, DefinitionChange, DefinitionVersion, DefinitionsChanged, Finish, Held, Latest, LockName,
     MigrationNames, NewRun, Origin, RecordCount, RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows,
@@ -31,6 +34,8 @@ use crate::metric::{MetricKey, Record};
 pub(super) struct PostgresStore {
     options: PgConnectOptions,
     pool: PgPool,
+    /// Of the pool, for what is asked all the time.
+    reading: Reading,
     location: String,
     tenant: String,
     schema: String,
@@ -57,6 +62,7 @@ impl PostgresStore {
         let connect_timeout = connection::connect_timeout(statement_timeout);
         Self {
             pool: connection::pool(options.clone(), settings.clone(), connect_timeout),
+            reading: Reading::new(connection::MAX_READING, connect_timeout),
             options,
             settings,
             connect_timeout,

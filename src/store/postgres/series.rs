@@ -33,6 +33,7 @@ impl PostgresStore {
         let is_long = (question.to - question.from).get_days() + 1 >= LONG_DAYS
             && metrics().any(|metric| !metric.metadata);
         let (select, first) = if is_long { (SELECT_LONG, DAY_ZERO) } else { (SELECT, question.from) };
+        let mut session = self.reading.begin(self.pool().await?).await.map_err(|error| self.failed(error))?;
         let rows = sqlx::query(select)
             .bind(&self.tenant)
             .bind(question.from.to_sqlx())
@@ -41,9 +42,10 @@ impl PostgresStore {
             .bind(metrics().map(|metric| metric.key.category.as_str()).collect::<Vec<_>>())
             .bind(metrics().map(|metric| metric.metadata).collect::<Vec<_>>())
             .bind(&self.schema)
-            .fetch_all(self.pool().await?)
+            .fetch_all(&mut *session)
             .await
             .map_err(|error| self.failed(error))?;
+        self.reading.end(session);
         let unpacked = aside(question.size(), || unpack(question, first, &rows));
         let mut rows = unpacked.map_err(|error| self.failed(error))?;
         confirm_deaths(self, &mut rows).await?;
@@ -51,14 +53,17 @@ impl PostgresStore {
     }
 
     pub(super) async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError> {
-        sqlx::query(include_str!("select_latest.sql"))
+        let mut session = self.reading.begin(self.pool().await?).await.map_err(|error| self.failed(error))?;
+        let latest = sqlx::query(include_str!("select_latest.sql"))
             .bind(&self.tenant)
             .bind(metrics.iter().map(|key| key.metric_type.name()).collect::<Vec<_>>())
             .bind(metrics.iter().map(|key| key.category.as_str()).collect::<Vec<_>>())
             .try_map(|columns: PgRow| latest(&columns))
-            .fetch_all(self.pool().await?)
+            .fetch_all(&mut *session)
             .await
-            .map_err(|error| self.failed(error))
+            .map_err(|error| self.failed(error))?;
+        self.reading.end(session);
+        Ok(latest)
     }
 }
 
