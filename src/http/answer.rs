@@ -107,10 +107,12 @@ impl Answer {
 
     /// `If-None-Match` compares weakly (RFC 9110, 13.1.2).
     fn is_known_to(&self, request: &HeaderMap) -> bool {
-        let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-        let Ok(own) = self.tag.to_str().map(opaque) else { return false };
+        fn opaque(tag: &str) -> &str {
+            tag.trim().trim_start_matches("W/")
+        }
+        let own = self.tag.to_str().map(opaque).ok();
         let values = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|tag| tag.trim() == "*" || opaque(tag) == own)
+        values.flat_map(|value| value.split(',')).any(|tag| tag.trim() == "*" || Some(opaque(tag)) == own)
     }
 }
 

@@ -13,7 +13,11 @@ use std::{
 use jiff::civil::Date;
 use moka::{Expiry, future::Cache as Kept};
 
-use super::{answer::Answer, problem::Problem, telemetry::Telemetry};
+use super::{
+    answer::Answer,
+    problem::Problem,
+    telemetry::{Cached, Telemetry},
+};
 use crate::store::SharedWatch;
 
 /// All answers of a sort together, in bytes.
@@ -115,7 +119,7 @@ impl Cache {
         };
         // The marker is read before the store is: an answer that a commit overtakes is kept under the old one.
         let Some(marker) = self.enabled.then(|| self.marker()).flatten() else {
-            telemetry.cache("bypass");
+            telemetry.cache(Cached::Bypass);
             return counted.await;
         };
         let kept = match keep {
@@ -124,10 +128,10 @@ impl Cache {
         };
         let question = Question { marker, last_finished, request: request.into() };
         if let Some(answer) = kept.get(&question).await {
-            telemetry.cache("hit");
+            telemetry.cache(Cached::Hit);
             return Ok(answer);
         }
-        telemetry.cache("miss");
+        telemetry.cache(Cached::Miss);
         kept.try_get_with(question, counted).await.map_err(|problem: Arc<Problem>| (*problem).clone())
     }
 }

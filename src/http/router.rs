@@ -7,6 +7,7 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::get,
 };
+use tower::util::option_layer;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use super::{
@@ -32,21 +33,21 @@ pub fn router(service: Shared) -> Router {
         .merge(answers)
 }
 
-/// `routes` with everything that lies around a handler, from the inside out.
+/// `routes` with everything that lies around a handler.
 pub fn surrounded(routes: Router<Shared>, service: Shared) -> Router {
-    let routes = routes
-        .layer(from_fn_with_state(service.clone(), admit))
+    let origins = service.http.cors_origins.as_slice();
+    // From the outside in. One layer of them all: each layer of a router is copied, with all that it holds, for each request.
+    let around = (
+        from_fn_with_state(service.clone(), guard),
+        // Closed unless origins are configured.
+        option_layer((!origins.is_empty()).then(|| cors(origins))),
+        DefaultBodyLimit::max(api::MAX_BODY),
+        from_fn_with_state(service.clone(), admit),
+    );
+    routes
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(api::MAX_BODY));
-    // Closed unless origins are configured.
-    let routes = match service.http.cors_origins.as_slice() {
-        [] => routes,
-        origins => routes.layer(cors(origins)),
-    };
-    routes
-        .layer(from_fn_with_state(service.clone(), guard))
-        .layer(from_fn(rest::translate))
+        .layer(around)
         .with_state(service)
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metrics::{Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
+use metrics::{Counter, Gauge, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 const REQUESTS: &str = "daymark_http_requests_total";
@@ -20,6 +20,18 @@ const METADATA: Metadata = Metadata::new(module_path!(), Level::INFO, Some(modul
 pub struct Telemetry {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
+    in_flight: Gauge,
+    cache: [Counter; 3],
+    store_queries: Counter,
+}
+
+/// What came of asking the cache.
+#[derive(Debug, Clone, Copy)]
+pub enum Cached {
+    Hit,
+    Miss,
+    /// Nothing is kept, or not now.
+    Bypass,
 }
 
 impl Telemetry {
@@ -45,7 +57,14 @@ impl Telemetry {
             None,
             SharedString::const_str("Requests being worked on."),
         );
-        Self { recorder, handle }
+        let outcome = |outcome| Key::from_parts(CACHE, vec![Label::new("outcome", outcome)]);
+        Self {
+            in_flight: recorder.register_gauge(&Key::from_static_name(IN_FLIGHT), &METADATA),
+            cache: ["hit", "miss", "bypass"].map(|name| recorder.register_counter(&outcome(name), &METADATA)),
+            store_queries: recorder.register_counter(&Key::from_static_name(STORE_QUERIES), &METADATA),
+            recorder,
+            handle,
+        }
     }
 
     /// `route` is the pattern of the path, not the path: there are only so many.
@@ -62,16 +81,21 @@ impl Telemetry {
     }
 
     pub fn in_flight(&self, change: f64) {
-        self.recorder.register_gauge(&Key::from_static_name(IN_FLIGHT), &METADATA).increment(change);
+        self.in_flight.increment(change);
     }
 
-    pub fn cache(&self, outcome: &'static str) {
-        let key = Key::from_parts(CACHE, vec![Label::new("outcome", outcome)]);
-        self.recorder.register_counter(&key, &METADATA).increment(1);
+    pub fn cache(&self, outcome: Cached) {
+        let [hit, miss, bypass] = &self.cache;
+        match outcome {
+            Cached::Hit => hit,
+            Cached::Miss => miss,
+            Cached::Bypass => bypass,
+        }
+        .increment(1);
     }
 
     pub fn store_query(&self) {
-        self.recorder.register_counter(&Key::from_static_name(STORE_QUERIES), &METADATA).increment(1);
+        self.store_queries.increment(1);
     }
 
     /// Sums up what was counted since; to be called every few seconds.

@@ -1,9 +1,12 @@
 //! Who makes the request, and whether they make too many.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use axum::{
-    extract::{FromRequestParts, Request, State},
+    extract::{FromRequestParts, MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -22,6 +25,10 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 
 pub async fn admit(State(service): State<Shared>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
+    // That there is nothing at a path is no secret.
+    if parts.extensions.get::<MatchedPath>().is_none() {
+        return next.run(Request::from_parts(parts, body)).await;
+    }
     // What cannot be read is not nothing: it is wrong.
     let text = |name| parts.headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
     let address = client(&parts, &service.http.trusted_proxies);
@@ -66,7 +73,7 @@ fn refusal(denied: Denied) -> Problem {
     match denied {
         Denied::Unauthenticated { reason } => Problem::unauthenticated(reason),
         Denied::BackOff { retry_after } => {
-            let seconds = retry_after.as_secs_f64().ceil() as u64;
+            let seconds = whole_seconds(retry_after);
             let status = axum::http::StatusCode::TOO_MANY_REQUESTS;
             Problem::new(status, "too-many-failures", "Authentication failed too often")
                 .detail(denied.to_string())
@@ -77,7 +84,7 @@ fn refusal(denied: Denied) -> Problem {
 }
 
 fn too_many(decision: &Decision) -> Problem {
-    let seconds = (decision.reset_after.as_secs_f64().ceil() as u64).max(1);
+    let seconds = whole_seconds(decision.reset_after).max(1);
     let detail = format!("{} requests a minute are allowed; wait {seconds} s", decision.limit);
     Problem::new(axum::http::StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests")
         .detail(detail)
@@ -89,7 +96,7 @@ fn describe(decision: &Decision, headers: &mut HeaderMap) {
     let Decision { limit, remaining, reset_after, .. } = decision;
     let values = [
         (RATE_LIMIT_POLICY, format!("\"requests\";q={limit};w=60")),
-        (RATE_LIMIT, format!("\"requests\";r={remaining};t={}", reset_after.as_secs_f64().ceil())),
+        (RATE_LIMIT, format!("\"requests\";r={remaining};t={}", whole_seconds(*reset_after))),
     ];
     for (name, value) in values {
         // Digits and punctuation are always a header value.
@@ -97,6 +104,11 @@ fn describe(decision: &Decision, headers: &mut HeaderMap) {
             headers.insert(name, value);
         }
     }
+}
+
+/// Rounded up.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 /// Whether an open server may answer: a page of another site can make a browser send requests to this machine, also

@@ -15,7 +15,7 @@ use futures_util::FutureExt;
 use tracing::Instrument;
 
 use super::identify::{REQUEST_ID, request_id};
-use crate::http::{problem::Problem, service::Shared};
+use crate::http::{problem::Problem, rest, service::Shared};
 
 /// Requests that wait for a run to end, as the clients of these functions do.
 const RUNS: &str = "/rest/v1/rpc/";
@@ -33,7 +33,8 @@ pub async fn guard(State(service): State<Shared>, request: Request, next: Next) 
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
     let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
     let counted = InFlight::count(&service);
-    let mut response = limited(&service, request, next).instrument(span).await;
+    let response = limited(&service, request, next).instrument(span).await;
+    let mut response = rest::translate(&path, response);
     drop(counted);
     let (status, took) = (response.status().as_u16(), started.elapsed());
     service.telemetry.answered(method, route.as_deref().unwrap_or("none"), status, took);

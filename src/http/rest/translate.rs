@@ -1,27 +1,23 @@
 //! Problems of whatever lies around `/rest/v1` (authentication, limits, timeouts) in PostgREST's shape.
 
 use axum::{
-    extract::Request,
     http::{StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 
 use super::error::RestError;
 use crate::http::problem::Problem;
 
-/// A layer around everything; what is not below `/rest/v1` it leaves as it is.
-pub async fn translate(request: Request, next: Next) -> Response {
-    let path = request.uri().path();
+/// The response to a request for `path`; where that is not below `/rest/v1`, as it is.
+pub fn translate(path: &str, mut response: Response) -> Response {
     let is_ours = path.strip_prefix("/rest/v1").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let mut response = next.run(request).await;
     match response.extensions_mut().remove::<Problem>() {
         Some(problem) if is_ours => translated(response, &problem),
         _ => response,
     }
 }
 
-/// With the headers of the problem's own response: how long to wait, the request's id, the rate limit.
+/// With the headers of the problem's own response: how long to wait, the rate limit.
 fn translated(response: Response, problem: &Problem) -> Response {
     let status = response.status();
     let message = problem.detail.as_deref().unwrap_or(&problem.title);
@@ -54,25 +50,13 @@ fn code(status: StatusCode, kind: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use axum::{
-        Router,
-        body::{Body, to_bytes},
-        middleware::from_fn,
-        routing::get,
-    };
-    use tower::ServiceExt;
+    use axum::body::{Body, to_bytes};
 
     use super::*;
 
     async fn answer(path: &str) -> (Response, String) {
-        let limited = || async { Problem::unavailable("the server is busy").retry_after(7) };
-        let router: Router = Router::new()
-            .route("/rest/v1/x", get(limited))
-            .route("/rest/v1x", get(limited))
-            .layer(from_fn(translate));
-        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-        let response = router.oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+        let busy = Problem::unavailable("the server is busy").retry_after(7).into_response();
+        let (parts, body) = translate(path, busy).into_parts();
         let text = to_bytes(body, usize::MAX).await.unwrap();
         (Response::from_parts(parts, Body::empty()), String::from_utf8(text.to_vec()).unwrap())
     }
