@@ -30,6 +30,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod time_format;
+mod written_metric;
 
 use std::path::{Path, PathBuf};
 
@@ -43,6 +44,7 @@ pub use resolve::{Omission, Request, Resolved, columns_to_detect, resolve, resol
 pub use serve_settings::{AccessSettings, HttpSettings, KeySetLocation, QuerySettings, Secret, WEEKDAYS};
 pub use settings::{Environment, LogFormat, Preset, Settings, process_environment};
 pub use template::{columns_to_survey, template};
+pub use written_metric::written_metric;
 
 use file::{ReadFile, read_file};
 

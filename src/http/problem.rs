@@ -239,7 +239,9 @@ impl From<QueryError> for Problem {
                     .collect(),
             ),
             QueryError::Refused(refusals) => Self::cannot_be_rolled_up(&refusals),
-            QueryError::UnknownRun(_) => Self::not_found(error.to_string()),
+            QueryError::UnknownRun(_) | QueryError::UnknownMetric { .. } => {
+                Self::not_found(error.to_string())
+            }
             QueryError::TooManyDigits(detail) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "too-many-digits", "A value has too many digits")
                     .detail(detail)

@@ -2,6 +2,8 @@
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
+use jiff::Timestamp;
+
 use super::RollUp;
 use crate::{
     metric::{Definition, MetricKey},
@@ -18,21 +20,30 @@ pub struct Catalogue {
 pub struct Metric {
     pub key: MetricKey,
     pub stored: StoredDefinition,
-    roll_ups: BTreeMap<i32, RollUp>,
+    versions: BTreeMap<i32, Version>,
+}
+
+/// What is known of a version of a definition.
+#[derive(Debug, Clone, Copy)]
+pub struct Version {
+    pub roll_up: RollUp,
+    /// When it was made; `None` of one that was made while the definitions were read.
+    pub created_at: Option<Timestamp>,
 }
 
 impl Catalogue {
     pub fn new(definitions: Vec<StoredDefinition>, versions: &[DefinitionVersion]) -> Self {
-        let mut roll_ups = BTreeMap::<&MetricKey, BTreeMap<i32, RollUp>>::new();
+        let mut known = BTreeMap::<&MetricKey, BTreeMap<i32, Version>>::new();
         for version in versions {
-            let roll_up = RollUp::of(&version.definition);
-            roll_ups.entry(&version.key).or_default().insert(version.version, roll_up);
+            let (roll_up, created_at) = (RollUp::of(&version.definition), Some(version.created_at));
+            known.entry(&version.key).or_default().insert(version.version, Version { roll_up, created_at });
         }
         let metric = |stored: StoredDefinition| {
             let key = stored.definition.key();
-            let mut roll_ups = roll_ups.remove(&key).unwrap_or_default();
-            roll_ups.insert(stored.version, RollUp::of(&stored.definition));
-            Metric { key, stored, roll_ups }
+            let mut versions = known.remove(&key).unwrap_or_default();
+            let current = Version { roll_up: RollUp::of(&stored.definition), created_at: None };
+            versions.entry(stored.version).or_insert(current);
+            Metric { key, stored, versions }
         };
         let mut metrics: Vec<_> = definitions.into_iter().map(metric).collect();
         metrics.sort_by(|a, b| order(&a.key, &b.key));
@@ -64,7 +75,7 @@ impl Metric {
 
     /// How values of this version of the definition roll up; `None` for a version that the catalogue does not know.
     pub fn roll_up(&self, version: i32) -> Option<RollUp> {
-        self.roll_ups.get(&version).copied()
+        self.versions.get(&version).map(|version| version.roll_up)
     }
 
     /// How values of the current version roll up.
@@ -72,14 +83,19 @@ impl Metric {
         RollUp::of(&self.stored.definition)
     }
 
+    /// Its versions, by number.
+    pub fn versions(&self) -> &BTreeMap<i32, Version> {
+        &self.versions
+    }
+
     /// Whether no version of the metric rolls up.
     pub(super) fn never_rolls_up(&self) -> bool {
-        self.roll_ups.values().all(|roll_up| *roll_up == RollUp::Never)
+        self.versions.values().all(|version| version.roll_up == RollUp::Never)
     }
 
     /// Whether values of some version roll up with the help of their metadata.
     pub(super) fn needs_metadata(&self) -> bool {
-        self.roll_ups.values().any(|roll_up| roll_up.needs_metadata())
+        self.versions.values().any(|version| version.roll_up.needs_metadata())
     }
 }
 

@@ -6,10 +6,12 @@ use serde::Serialize;
 use utoipa::{ToSchema, openapi::Object};
 
 use super::{
-    Catalogue, RollUp,
+    Catalogue, Metric, QueryError, RollUp,
     answer::{metric_type, words},
+    catalogue::Version,
 };
 use crate::{
+    config::suggestion,
     metric::{Exact, MetricType},
     store::{Origin, StoredDefinition},
 };
@@ -50,9 +52,44 @@ pub struct DefinitionEntry {
     pub created_at: Timestamp,
 }
 
+/// A version of a definition. Records name the version that made them.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct VersionEntry {
+    pub version: i32,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// What the values of several days become.
+    pub roll_up: RollUp,
+}
+
+/// The metric of that name: of several types that it has or had the active one, or else the one that was changed last.
+///
+/// # Errors
+/// When there is none.
+pub fn metric<'a>(catalogue: &'a Catalogue, category: &str) -> Result<&'a Metric, QueryError> {
+    let of_name = catalogue.metrics().iter().filter(|metric| metric.key.category == category);
+    let changed_at =
+        |metric: &Metric| metric.versions().values().filter_map(|version| version.created_at).max();
+    let found = of_name.max_by_key(|metric| (metric.stored.is_active, changed_at(metric)));
+    found.ok_or_else(|| {
+        let categories = catalogue.metrics().iter().map(|metric| metric.key.category.as_str());
+        let suggestion = suggestion(category, categories).map(|hint| format!("; {hint}")).unwrap_or_default();
+        QueryError::UnknownMetric { category: category.to_owned(), suggestion }
+    })
+}
+
+/// The versions of a metric, in their order.
+pub fn versions(metric: &Metric) -> Vec<VersionEntry> {
+    let entry = |(version, known): (&i32, &Version)| {
+        Some(VersionEntry { version: *version, created_at: known.created_at?, roll_up: known.roll_up })
+    };
+    metric.versions().iter().filter_map(entry).collect()
+}
+
 /// Every metric, active or not.
 pub fn definitions(catalogue: &Catalogue) -> DefinitionsAnswer {
-    let entry = |metric: &super::Metric| definition_entry(&metric.stored);
+    let entry = |metric: &Metric| definition_entry(&metric.stored);
     DefinitionsAnswer { definitions: catalogue.metrics().iter().map(entry).collect() }
 }
 

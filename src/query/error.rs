@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use super::Interval;
-use crate::{collect::CollectError, metric::MetricKey, store::StoreError};
+use crate::{collect::CollectError, config, metric::MetricKey, store::StoreError};
 
 /// What is wrong with one parameter of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub enum QueryError {
     Refused(Vec<Refusal>),
     #[error("no run has the id {0}; `daymark status` shows the last ones")]
     UnknownRun(Uuid),
+    #[error("no metric is called {}{suggestion}", config::shown(category))]
+    UnknownMetric { category: String, suggestion: String },
     /// The catalogue is older than the record: to be loaded again.
     #[error("the {} `{}` has a record of {date} by version {version} of its definition, which is not known", key.metric_type, key.category)]
     UnknownVersion { key: MetricKey, date: Date, version: i32 },

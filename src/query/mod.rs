@@ -29,7 +29,9 @@ mod stretch;
 pub use activity::{ActivityQuestion, activity};
 pub use answer::{Fill, Point, PointProvenance, RecordedStretch, Series, SeriesAnswer, SeriesGap};
 pub use catalogue::{Catalogue, Metric};
-pub use definitions::{DefinitionEntry, DefinitionsAnswer, definition_entry, definitions};
+pub use definitions::{
+    DefinitionEntry, DefinitionsAnswer, VersionEntry, definition_entry, definitions, metric, versions,
+};
 pub use error::{Problem, QueryError, Refusal};
 pub use export::{Export, ExportFormat, ExportQuestion};
 pub use interval::{Bucket, Interval};

@@ -35,6 +35,8 @@ pub struct DefinitionVersion {
     pub key: MetricKey,
     pub version: i32,
     pub definition: Definition,
+    /// When it was made.
+    pub created_at: Timestamp,
 }
 
 /// One step of bringing the stored definitions in line with what is wanted.

@@ -99,7 +99,11 @@ where
     })
 }
 
-pub(super) fn definition_version<'r, R>(row: &'r R) -> Result<DefinitionVersion, sqlx::Error>
+/// `instant` reads a column of an instant, for which the databases have types of their own.
+pub(super) fn definition_version<'r, R>(
+    row: &'r R,
+    instant: impl Fn(&'r R, &'static str) -> Result<Timestamp, sqlx::Error>,
+) -> Result<DefinitionVersion, sqlx::Error>
 where
     R: Row,
     &'static str: ColumnIndex<R>,
@@ -112,6 +116,7 @@ where
         key: metric_key(row)?,
         version: row.try_get("version")?,
         definition: definition(row.try_get("spec")?)?,
+        created_at: instant(row, "created_at")?,
     })
 }
 

@@ -20,6 +20,7 @@ use crate::{
 on_both_stores!(
     a_metric_is_made_and_collected,
     a_changed_metric_is_a_new_version_and_the_same_is_none,
+    one_metric_is_shown_with_its_versions,
     a_metric_is_switched_off_and_on,
     a_metric_changes_its_type,
     apply_leaves_it_alone,
@@ -99,6 +100,46 @@ async fn a_changed_metric_is_a_new_version_and_the_same_is_none(site: Site) {
     assert_eq!(of_jazz.len(), 2);
     assert_eq!(of_jazz[0].definition.measure.readings().len(), 1);
     assert_ne!(of_jazz[0].definition, of_jazz[1].definition);
+}
+
+async fn one_metric_is_shown_with_its_versions(site: Site) {
+    let unknown = site.get("/api/v1/definitions/jazz_postz").await;
+    assert_eq!((unknown.status, unknown.problem().as_str()), (404, "not-found"));
+    made(&site, JAZZ, &jazz()).await;
+    site.world.set_clock("2025-01-11T12:30:00Z");
+    let breakdown = json!({"measure": "breakdown", "source": "posts", "column": "genre"});
+    made(&site, JAZZ, &breakdown).await;
+    made(&site, JAZZ, &jazz()).await;
+    site.world.set_clock("2025-01-11T13:00:00Z");
+    let mut further = jazz();
+    further["filter"] = json!({"genre": ["jazz", "swing"], "author_id": {"at_least": 1, "less_than": 9}});
+    made(&site, JAZZ, &further).await;
+
+    let shown = site.get_as_admin(JAZZ).await.json();
+    assert_eq!((&shown["metric_type"], &shown["version"]), (&json!("count"), &json!(2)));
+    let version = |number, made| json!({"version": number, "created_at": made, "roll_up": "sum"});
+    let versions = [version(1, "2025-01-11T12:00:00Z"), version(2, "2025-01-11T13:00:00Z")];
+    assert_eq!(shown["versions"], json!(versions));
+    further["type"] = json!("count");
+    for (key, default) in [("display_name", "Jazz posts"), ("description", ""), ("format_pattern", "0,0")] {
+        further[key] = json!(default);
+    }
+    assert_eq!(shown["declaration"], further);
+    let to_readers = site.get(JAZZ).await;
+    assert_eq!(to_readers.json()["declaration"], Value::Null, "tables and queries are not for readers");
+    assert_eq!(to_readers.json()["versions"], shown["versions"]);
+    assert!(!to_readers.text().contains("genre"), "{}", to_readers.text());
+    let known = [("if-none-match", to_readers.header("etag"))];
+    assert_eq!(site.get_with(JAZZ, &known).await.status, 304);
+
+    // Of two types that are off, the one that was changed last.
+    site.world.set_clock("2025-01-11T13:30:00Z");
+    made(&site, JAZZ, &json!({"measure": "breakdown", "source": "posts", "column": "genre", "top": 3})).await;
+    site.delete(JAZZ).await;
+    let off = site.get(JAZZ).await.json();
+    assert_eq!((&off["metric_type"], &off["is_active"]), (&json!("aggregate"), &json!(false)));
+    let near = site.get("/api/v1/definitions/jazz_postz").await;
+    assert!(near.status == 404 && near.text().contains("jazz_posts"), "{}", near.text());
 }
 
 async fn a_metric_is_switched_off_and_on(site: Site) {
@@ -216,6 +257,19 @@ async fn every_measure_can_be_made(site: Site) {
             json!({"measure": "sql", "query": "SELECT count(*) AS value FROM posts WHERE created_at < {day_end}",
                    "returns": "value", "adds_up": "last"}),
         ),
+        (
+            "average",
+            json!({"measure": "sql", "query": "SELECT 1 AS value, 2 AS sample_size", "returns": "average"}),
+        ),
+        (
+            "percentage",
+            json!({"measure": "sql", "query": "SELECT 1 AS numerator, 2 AS denominator", "returns": "ratio"}),
+        ),
+        (
+            "aggregate",
+            json!({"measure": "sql", "query": "SELECT genre AS label, count(*) AS value FROM posts GROUP BY genre",
+                   "returns": "labels", "top": 3}),
+        ),
     ];
     let filter = json!({
         "genre": ["jazz", "soul"], "author_id": {"at_least": 1, "less_than": 12345678901234567890.5, "not_in": [7, 8]},
@@ -228,9 +282,19 @@ async fn every_measure_can_be_made(site: Site) {
         let reply = site.put(&format!("/api/v1/definitions/metric_{number}"), &body).await;
         assert_eq!(reply.status, 201, "{body}: {}", reply.text());
         assert_eq!(reply.json()["metric_type"], metric_type);
+        // What is read back makes the same, so that a change begins with it.
+        let path = format!("/api/v1/definitions/metric_{number}");
+        let declared = site.get_as_admin(&path).await.json()["declaration"].clone();
+        let again = site.put(&path, &declared).await;
+        assert_eq!(
+            (again.status, &again.json()["version"]),
+            (200, &json!(1)),
+            "{declared}: {}",
+            again.text()
+        );
     }
     let day = collect_day(&site.world.context, Some(january(10)), &[], &Cancellation::never()).await.unwrap();
-    assert_eq!((day.recorded.len(), day.failed.len()), (12, 0));
+    assert_eq!((day.recorded.len(), day.failed.len()), (15, 0));
 }
 
 /// What the server could read of the file counts: a name that it has is taken before the file is applied.

@@ -94,7 +94,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * A metric
+         * @description Its current version, active or not, and when its versions were made. Who has the scope `define` sees how it is
+         *     computed, as PUT takes it.
+         */
+        get: operations["definition"];
         /**
          * Make or change a metric
          * @description The body is what a `[metrics.…]` section of daymark.toml says, in JSON. Its sources are those of the server's
@@ -497,6 +502,12 @@ export interface components {
         DefinedAnswer: components["schemas"]["DefinitionEntry"] & {
             /** @description What may not be as it was meant. */
             warnings: components["schemas"]["InvalidParameter"][];
+        };
+        /** @description A metric in its current version. */
+        DefinitionAnswer: components["schemas"]["DefinitionEntry"] & {
+            declaration?: components["schemas"]["MetricDeclaration"] | null;
+            /** @description Every version that it had, the current one included. */
+            versions: components["schemas"]["VersionEntry"][];
         };
         DefinitionEntry: {
             /**
@@ -963,6 +974,18 @@ export interface components {
             /** @description The IANA time zone whose days are recorded. */
             time_zone: string;
         };
+        /** @description A version of a definition. Records name the version that made them. */
+        VersionEntry: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description What the values of several days become. */
+            roll_up: components["schemas"]["RollUp"];
+            /** Format: int32 */
+            version: number;
+        };
         daily_metrics: {
             /** Format: uuid */
             collection_id?: string;
@@ -1414,6 +1437,110 @@ export interface operations {
             };
             /** @description The role lacks the scope that this needs */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    definition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The metric's name */
+                category: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metric */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DefinitionAnswer"];
+                };
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role lacks the scope that this needs */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such metric */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -105,7 +105,7 @@ pub async fn switch_off(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn unreadable(rejection: PathRejection) -> Problem {
+pub(super) fn unreadable(rejection: PathRejection) -> Problem {
     let detail = format!("the metric's name cannot be read: {}", rejection.body_text());
     Problem::invalid_parameters(vec![InvalidParameter { parameter: "category".to_owned(), detail }])
 }

@@ -5,6 +5,7 @@ mod body;
 mod choices;
 mod declared;
 mod define;
+mod definition;
 mod definitions;
 mod export;
 mod jobs;
@@ -69,7 +70,7 @@ pub fn router() -> OpenApiRouter<Shared> {
         .routes(routes!(latest::latest))
         .routes(routes!(activity::activity))
         .routes(routes!(definitions::definitions))
-        .routes(routes!(define::define, define::switch_off))
+        .routes(routes!(definition::definition, define::define, define::switch_off))
         .routes(routes!(export::export).map(|export| export.layer(CompressionLayer::new())))
         .routes(routes!(status::status))
         .routes(routes!(runs::runs))

@@ -22,7 +22,7 @@ const SELECT: &str = "
     ORDER BY metric_category, metric_type";
 
 const SELECT_VERSIONS: &str = "
-    SELECT metric_type, metric_category, version, spec
+    SELECT metric_type, metric_category, version, spec, created_at
     FROM metric_definition_versions
     WHERE tenant_id = $1
     ORDER BY metric_category, metric_type, version";
@@ -57,7 +57,7 @@ impl PostgresStore {
     pub(super) async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError> {
         sqlx::query(SELECT_VERSIONS)
             .bind(&self.tenant)
-            .try_map(|columns: PgRow| row::definition_version(&columns))
+            .try_map(|columns: PgRow| row::definition_version(&columns, instant))
             .fetch_all(self.pool().await?)
             .await
             .map_err(|error| self.failed(error))
@@ -149,12 +149,15 @@ impl PostgresStore {
 }
 
 fn stored_definition(columns: &PgRow) -> Result<StoredDefinition, sqlx::Error> {
-    let created_at: jiff_sqlx::Timestamp = columns.try_get("created_at")?;
     Ok(StoredDefinition {
         definition: row::definition(columns.try_get("spec")?)?,
         version: columns.try_get("version")?,
         is_active: columns.try_get("is_active")?,
         origin: row::word(columns, "origin", Origin::from_name)?,
-        created_at: created_at.to_jiff(),
+        created_at: instant(columns, "created_at")?,
     })
+}
+
+fn instant(columns: &PgRow, name: &'static str) -> Result<Timestamp, sqlx::Error> {
+    columns.try_get::<jiff_sqlx::Timestamp, _>(name).map(jiff_sqlx::Timestamp::to_jiff)
 }

@@ -22,7 +22,7 @@ const SELECT: &str = "
     ORDER BY metric_category, metric_type";
 
 const SELECT_VERSIONS: &str = "
-    SELECT metric_type, metric_category, version, spec
+    SELECT metric_type, metric_category, version, spec, created_at
     FROM metric_definition_versions
     WHERE tenant_id = ?1
     ORDER BY metric_category, metric_type, version";
@@ -57,7 +57,7 @@ impl SqliteStore {
     pub(super) async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError> {
         sqlx::query(SELECT_VERSIONS)
             .bind(&self.tenant)
-            .try_map(|columns: SqliteRow| row::definition_version(&columns))
+            .try_map(|columns: SqliteRow| row::definition_version(&columns, row::parsed))
             .fetch_all(self.pool().await?)
             .await
             .map_err(|error| self.failed(error))

@@ -1,0 +1,99 @@
+//! Writes a definition in JSON, as [`super::read_json_metric`] reads it: what is read again with the same sources is the same
+//! definition.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::declaration::MeasureName;
+use crate::metric::{AddsUp, Breakdown, Definition, Filter, Measure, Phase, QueryShape, Rows, Test};
+
+type Object = Map<String, Json>;
+
+/// Everything that a `[metrics.…]` section may say of it.
+pub fn written_metric(definition: &Definition) -> Object {
+    let mut metric = formula(&definition.measure);
+    metric.insert("type".to_owned(), definition.metric_type.name().into());
+    let texts = [
+        ("display_name", &definition.display_name),
+        ("description", &definition.description),
+        ("unit", &definition.unit),
+        ("format_pattern", &definition.format_pattern),
+    ];
+    metric.extend(texts.map(|(key, text)| (key.to_owned(), text.as_str().into())));
+    metric.extend(definition.expected.as_ref().map(|expected| ("expected".to_owned(), json!(expected))));
+    metric
+}
+
+fn formula(measure: &Measure) -> Object {
+    let named = |name: MeasureName, keys: Object| object([("measure", json!(name.name()))], keys);
+    match measure {
+        Measure::Created(rows) => named(MeasureName::Created, of_rows(rows)),
+        Measure::Existing(rows) => named(MeasureName::Existing, of_rows(rows)),
+        Measure::DistinctActors { rows, window_days } => {
+            let sources: Vec<_> = rows.iter().map(|rows| rows.source.as_str()).collect();
+            // One filter is declared, for all sources.
+            let filter = rows.first().map(|rows| of_filter(&rows.filter)).unwrap_or_default();
+            let keys = object([("sources", json!(sources)), ("window_days", json!(window_days))], filter);
+            named(MeasureName::DistinctActors, keys)
+        }
+        Measure::Average { rows, column } => {
+            named(MeasureName::Average, object([("column", json!(column))], of_rows(rows)))
+        }
+        Measure::Ratio { numerator, denominator } => {
+            let [numerator, denominator] = [numerator, denominator].map(|measure| json!(formula(measure)));
+            let keys = object([("numerator", numerator), ("denominator", denominator)], Object::new());
+            named(MeasureName::Ratio, keys)
+        }
+        Measure::Breakdown(Breakdown { rows, column, phase, top }) => {
+            let of = match phase {
+                Phase::Created => "created",
+                Phase::Existing => "existing",
+            };
+            let keys = [("column", json!(column)), ("of", json!(of)), ("top", json!(top))];
+            named(MeasureName::Breakdown, object(keys, of_rows(rows)))
+        }
+        Measure::Sql { query, shape, adds_up } => {
+            let keys = object([("query", json!(query))], of_shape(*shape, *adds_up));
+            named(MeasureName::Sql, keys)
+        }
+    }
+}
+
+fn of_rows(rows: &Rows) -> Object {
+    object([("source", json!(rows.source))], of_filter(&rows.filter))
+}
+
+fn of_shape(shape: QueryShape, adds_up: AddsUp) -> Object {
+    let adds_up = match adds_up {
+        AddsUp::Sum => "sum",
+        AddsUp::Last => "last",
+        AddsUp::Never => "never",
+    };
+    let returns = |returns: &str| ("returns", json!(returns));
+    match shape {
+        QueryShape::Value => object([returns("value"), ("adds_up", json!(adds_up))], Object::new()),
+        QueryShape::Average => object([returns("average")], Object::new()),
+        QueryShape::Ratio => object([returns("ratio")], Object::new()),
+        QueryShape::Labels { top } => object([returns("labels"), ("top", json!(top))], Object::new()),
+    }
+}
+
+/// The conditions of a column are one object, or the value or values that it must have if that is all.
+fn of_filter(filter: &Filter) -> Object {
+    let mut columns = Object::new();
+    for condition in &filter.0 {
+        let tests = filter.0.iter().filter(|other| other.column == condition.column);
+        let tests: Vec<_> = tests.map(|condition| &condition.test).collect();
+        let written = match tests[..] {
+            [Test::Equals(value)] => json!(value),
+            [Test::In(values)] => json!(values),
+            // Each is written as an object with its name in it.
+            _ => tests.iter().filter_map(|test| json!(test).as_object().cloned()).flatten().collect(),
+        };
+        columns.insert(condition.column.clone(), written);
+    }
+    if columns.is_empty() { columns } else { object([("filter", Json::Object(columns))], Object::new()) }
+}
+
+fn object<const N: usize>(first: [(&str, Json); N], rest: Object) -> Object {
+    first.into_iter().map(|(key, value)| (key.to_owned(), value)).chain(rest).collect()
+}

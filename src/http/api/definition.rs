@@ -1,0 +1,64 @@
+//! `GET /api/v1/definitions/{category}`: one metric, its versions, and for those who may change it how it is computed.
+
+use axum::{
+    extract::{Path, State, rejection::PathRejection},
+    http::HeaderMap,
+    response::Response,
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::{declared::MetricDeclaration, define::unreadable, none::NoParameters, refusals::Refusals};
+use crate::{
+    access::Scope,
+    config::written_metric,
+    http::{
+        answer::Answer, middleware::admit::MayRead, parameters::Parameters, problem::Problem, service::Shared,
+    },
+    query::{self, DefinitionEntry, VersionEntry},
+};
+
+/// A metric in its current version.
+#[derive(Serialize, ToSchema)]
+pub struct DefinitionAnswer {
+    #[serde(flatten)]
+    definition: DefinitionEntry,
+    /// Every version that it had, the current one included.
+    versions: Vec<VersionEntry>,
+    /// What makes it so when it is PUT; null without the scope `define`, as it tells tables, columns and queries.
+    #[schema(value_type = Option<MetricDeclaration>)]
+    declaration: Option<Map<String, Value>>,
+}
+
+/// A metric
+///
+/// Its current version, active or not, and when its versions were made. Who has the scope `define` sees how it is
+/// computed, as PUT takes it.
+#[utoipa::path(
+    get, path = "/api/v1/definitions/{category}", tag = "record",
+    params(("category" = String, Path, description = "The metric's name", pattern = "^[a-z][a-z0-9_]{0,62}$")),
+    responses(
+        (status = 200, description = "The metric", body = DefinitionAnswer),
+        (status = 404, description = "There is no such metric", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals,
+    ),
+)]
+pub async fn definition(
+    State(service): State<Shared>,
+    MayRead(principal): MayRead,
+    _: Parameters<NoParameters>,
+    category: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Path(category) = category.map_err(unreadable)?;
+    let catalogue = service.catalogue().await?;
+    let metric = query::metric(&catalogue, &category)?;
+    let answer = DefinitionAnswer {
+        definition: query::definition_entry(&metric.stored),
+        versions: query::versions(metric),
+        declaration: principal.may(Scope::Define).then(|| written_metric(metric.definition())),
+    };
+    Ok(Answer::json(&answer)?.respond(&headers, "private, no-cache").await)
+}
