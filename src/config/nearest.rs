@@ -2,38 +2,41 @@
 
 /// Longer names are cut when they are shown.
 const SHOWN_CHARS: usize = 64;
+/// So many names are listed where none is near.
+const LISTED: usize = 20;
 
 /// The candidate that `name` was most likely meant to be, if one is near enough to be worth saying.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let allowed = (name.chars().count() / 3).max(1);
+    closest(name, candidates).filter(|(distance, _)| *distance <= allowed).map(|(_, candidate)| candidate)
+}
+
+/// The candidate that differs least from `name`, and in how many places.
+fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<(usize, &'a str)> {
     // The distance is quadratic in the lengths, and nothing that long is a typing mistake.
     if name.chars().count() > SHOWN_CHARS {
         return None;
     }
     let wanted = name.to_lowercase();
-    let allowed = (wanted.chars().count() / 3).max(1);
     candidates
         .into_iter()
         .filter(|candidate| *candidate != name)
         .map(|candidate| (strsim::damerau_levenshtein(&wanted, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= allowed)
         .min()
-        .map(|(_, candidate)| candidate)
 }
 
-/// `did you mean …?`, or else all that it could have been.
+/// `did you mean …?`, or else all that it could have been; of too many for that the nearest.
 pub fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let candidates: Vec<_> = candidates.into_iter().collect();
     if let Some(candidate) = nearest(name, candidates.iter().copied()) {
         return Some(format!("did you mean {}?", shown(candidate)));
     }
-    match candidates.len() {
-        0 => None,
-        1..=20 => {
-            let names: Vec<_> = candidates.into_iter().map(shown).collect();
-            Some(format!("known here: {}", names.join(", ")))
-        }
-        _ => None,
+    if candidates.len() > LISTED {
+        let (_, candidate) = closest(name, candidates)?;
+        return Some(format!("the nearest known here is {}", shown(candidate)));
     }
+    let names: Vec<_> = candidates.into_iter().map(shown).collect();
+    (!names.is_empty()).then(|| format!("known here: {}", names.join(", ")))
 }
 
 /// The time zone that was most likely meant.
@@ -64,6 +67,15 @@ mod tests {
         assert_eq!(nearest("tabel", names), Some("table"));
         assert_eq!(nearest("filter", names), None);
         assert_eq!(nearest(&"x".repeat(100_000), names), None);
+    }
+
+    #[test]
+    fn the_nearest_of_many_is_named_however_far_it_is() {
+        let many: Vec<_> = (0..=LISTED).map(|number| format!("metric_{number}")).collect();
+        let hint = |names: &[String]| suggestion("posts_7", names.iter().map(String::as_str));
+        assert_eq!(hint(&many).as_deref(), Some("the nearest known here is `metric_7`"));
+        assert_eq!(hint(&many[..2]).as_deref(), Some("known here: `metric_0`, `metric_1`"));
+        assert_eq!(hint(&[]), None);
     }
 
     #[test]

@@ -20,6 +20,9 @@ use crate::{
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
+/// How many errors a problem names.
+const MAX_ERRORS: usize = 20;
+
 /// A problem document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
@@ -34,7 +37,7 @@ pub struct Problem {
     /// What was wrong this time, where, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// Every parameter that was wrong, or every member of a body.
+    /// Every parameter that was wrong, or every member of a body; of more than 20 the first, and how many more.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<InvalidParameter>,
     /// Seconds after which trying again makes sense; the same as the header `Retry-After`.
@@ -48,6 +51,27 @@ pub struct Problem {
 pub struct InvalidParameter {
     pub parameter: String,
     pub detail: String,
+}
+
+/// Each error once, and the first of many with how many more there are: a short request may be wrong in thousands of
+/// ways, and its answer is not to be thousands of times as long.
+fn bounded(errors: Vec<InvalidParameter>) -> Vec<InvalidParameter> {
+    let mut kept: Vec<InvalidParameter> = Vec::new();
+    let mut left_out = 0;
+    for error in errors {
+        match kept.len() {
+            _ if kept.contains(&error) => {}
+            0..MAX_ERRORS => kept.push(error),
+            _ => left_out += 1,
+        }
+    }
+    if left_out > 0 {
+        kept.push(InvalidParameter {
+            parameter: String::new(),
+            detail: format!("{left_out} more are wrong"),
+        });
+    }
+    kept
 }
 
 impl Problem {
@@ -73,9 +97,14 @@ impl Problem {
     }
 
     pub fn invalid_parameters(errors: Vec<InvalidParameter>) -> Self {
+        let errors = bounded(errors);
         let details: Vec<_> = errors.iter().map(|error| error.detail.as_str()).collect();
         let problem = Self::new(StatusCode::BAD_REQUEST, "invalid-parameter", "A parameter is wrong");
-        Self { errors: errors.clone(), ..problem.detail(details.join("; ")) }
+        problem.detail(details.join("; ")).errors(errors)
+    }
+
+    fn errors(self, errors: Vec<InvalidParameter>) -> Self {
+        Self { errors, ..self }
     }
 
     pub fn not_found(detail: impl Into<String>) -> Self {
@@ -202,8 +231,8 @@ impl From<DefineError> for Problem {
         match error {
             DefineError::Wrong(findings) => {
                 let status = StatusCode::UNPROCESSABLE_ENTITY;
-                let errors = findings.into_iter().map(InvalidParameter::from).collect();
-                Self { errors, ..Self::new(status, "invalid-definition", "The definition is wrong") }
+                let errors = bounded(findings.into_iter().map(InvalidParameter::from).collect());
+                Self::new(status, "invalid-definition", "The definition is wrong").errors(errors)
             }
             DefineError::OfFile(_) => {
                 Self::new(StatusCode::CONFLICT, "defined-in-file", "The definition is not the API's")

@@ -199,7 +199,7 @@ impl Reader {
         catalogue: &Catalogue,
     ) -> Vec<MetricKey> {
         let known = |name: &str| catalogue.metrics().iter().any(|metric| metric.key.category == name);
-        for name in categories.iter().filter(|name| !known(name)) {
+        for name in categories.iter().filter(|name| !known(name)).collect::<BTreeSet<_>>() {
             let mut names: Vec<_> =
                 catalogue.metrics().iter().map(|metric| metric.key.category.as_str()).collect();
             names.dedup();

@@ -155,6 +155,15 @@ async fn an_unfinished_day_is_refused_with_the_time_when_it_will_be_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_range_that_ends_before_it_begins_starts_nothing() {
+    let site = Site::sqlite().await;
+    let request = json!({"from": "2025-01-05", "to": "2025-01-01"});
+    let refused = site.post("/api/v1/backfills", &request).await;
+    assert_eq!((refused.status, refused.problem().as_str()), (400, "invalid-request"), "{}", refused.text());
+    assert!(refused.text().contains("2025-01-05 is after 2025-01-01"), "{}", refused.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_metric_is_named() {
     let site = Site::sqlite().await;
     let reply = site.post("/api/v1/collections", &json!({"metrics": ["post_total"]})).await;

@@ -176,15 +176,20 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     settings.http.request_timeout = Duration::from_secs(1);
     let site = Site::start(World::sqlite().await, settings).await;
     let function = "/rest/v1/rpc/collect_daily_metrics";
-    for (path, key, status) in [
-        ("/api/v1/collections", &site.admin, "503"),
-        (function, &site.admin, "408"),
+    for (path, key, length, status) in [
+        ("/api/v1/collections", &site.admin, 100, "408"),
+        (function, &site.admin, 100, "408"),
         // What it says makes no difference to those who may not call the function.
-        (function, &site.reader, "403"),
+        (function, &site.reader, 100, "403"),
+        // Nor where there is too much of it.
+        ("/api/v1/collections", &site.admin, 65_537, "413"),
+        (function, &site.admin, 65_537, "413"),
     ] {
         let mut client = RawClient::connect(site.address).await;
         let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\napikey: {key}\r\n");
-        client.send(format!("{head}content-type: application/json\r\ncontent-length: 100\r\n\r\n{{")).await;
+        client
+            .send(format!("{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{{"))
+            .await;
         let reply = client.rest().await;
         assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {reply}");
     }

@@ -764,7 +764,7 @@ export interface components {
         Problem: {
             /** @description What was wrong this time, where, and what to do. */
             detail?: string | null;
-            /** @description Every parameter that was wrong, or every member of a body. */
+            /** @description Every parameter that was wrong, or every member of a body; of more than 20 the first, and how many more. */
             errors?: components["schemas"]["InvalidParameter"][];
             /**
              * Format: int64
@@ -1200,6 +1200,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The body did not come in half of the server's time limit */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The last day is not finished */
             409: {
                 headers: {
@@ -1318,6 +1327,15 @@ export interface operations {
             };
             /** @description The role lacks the scope that this needs */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not come in half of the server's time limit */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1649,6 +1667,15 @@ export interface operations {
             };
             /** @description The role lacks the scope that this needs */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not come in half of the server's time limit */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     access::Principal,
-    collect::Failure,
+    collect::{CollectError, Failure},
     config::{shown as shown_name, suggestion},
     http::{
         jobs::{Job, JobStatus, Task},
@@ -158,6 +158,9 @@ pub async fn backfill(
     let BackfillRequest { from, to, metrics } = request;
     for date in [from, to].into_iter().flatten() {
         service.context.require_recordable(date)?;
+    }
+    if let Some((from, to)) = from.zip(to).filter(|(from, to)| from > to) {
+        return Err(CollectError::EmptyRange { from, to }.into());
     }
     require_active(&service, &metrics).await?;
     // By its name, so that it is the same task whether it was left out or not.

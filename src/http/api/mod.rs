@@ -27,6 +27,8 @@ use utoipa_axum::{
     routes,
 };
 
+pub use body::too_large as body_too_large;
+
 use super::service::Shared;
 
 /// Largest body of a request, in bytes.

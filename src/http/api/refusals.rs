@@ -38,6 +38,9 @@ pub enum Refusals {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it is read by the derive macro only")]
 pub enum BodyRefusals {
+    /// The body did not come in half of the server's time limit
+    #[response(status = 408, content_type = "application/problem+json")]
+    Slow(Problem),
     /// The body is too large
     #[response(status = 413, content_type = "application/problem+json")]
     Large(Problem),

@@ -7,7 +7,7 @@ use std::{
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{Method, StatusCode},
+    http::{Method, StatusCode, Version, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -15,7 +15,12 @@ use futures_util::FutureExt;
 use tracing::Instrument;
 
 use super::identify::{REQUEST_ID, request_id};
-use crate::http::{problem::Problem, rest, service::Shared};
+use crate::http::{
+    api::{self, MAX_BODY},
+    problem::Problem,
+    rest,
+    service::Shared,
+};
 
 /// Requests that wait for a run to end, as the clients of these functions do.
 const RUNS: &str = "/rest/v1/rpc/";
@@ -76,7 +81,7 @@ fn known(method: &Method) -> &'static str {
 }
 
 async fn limited(service: &Shared, request: Request, next: Next) -> Response {
-    if let Some(problem) = too_large(&request) {
+    if let Some(problem) = too_large(&request).or_else(|| without_host(&request)) {
         return problem.into_response();
     }
     let (permits, limit) = match request.uri().path().starts_with(RUNS) {
@@ -106,6 +111,16 @@ fn timed_out(limit: Duration) -> Problem {
         .retry_after(1)
 }
 
+/// A request of HTTP/1.1 names one host (RFC 9112, 3.2); with two, a proxy may have gone by the other one.
+fn without_host(request: &Request) -> Option<Problem> {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    let is_wrong = hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11);
+    is_wrong.then(|| {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid-request", "The request cannot be carried out")
+            .detail(format!("a request has one header `Host`, and this one has {hosts}"))
+    })
+}
+
 fn too_large(request: &Request) -> Option<Problem> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > MAX_TARGET {
@@ -116,9 +131,12 @@ fn too_large(request: &Request) -> Option<Problem> {
     }
     let headers: usize =
         request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    (headers > MAX_HEADERS).then(|| {
+    if headers > MAX_HEADERS {
         let detail = format!("the headers have {headers} bytes; {MAX_HEADERS} is the most");
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        Problem::new(status, "headers-too-large", "The headers are too large").detail(detail)
-    })
+        return Some(Problem::new(status, "headers-too-large", "The headers are too large").detail(detail));
+    }
+    // What says that it is too large need not come first. Where nothing says so, it is counted while it is read.
+    let body = request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok()?;
+    (body > MAX_BODY as u64).then(api::body_too_large)
 }
