@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, Uri, header},
+    http::{HeaderMap, HeaderValue, Uri, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
@@ -17,8 +17,14 @@ use super::{answer::Answer, api, problem::Problem, rest, router::not_found, serv
 
 static DOCUMENT: LazyLock<Result<Answer, Problem>> = LazyLock::new(|| Answer::json(&openapi()));
 
+/// Without the badge of a validator elsewhere, which would be told the document's address.
 static PAGE: LazyLock<Arc<Config<'static>>> =
-    LazyLock::new(|| Arc::new(Config::from("/openapi.json").try_it_out_enabled(true)));
+    LazyLock::new(|| Arc::new(Config::from("/openapi.json").try_it_out_enabled(true).validator_url("none")));
+
+/// The page asks nobody but this server, and stands in no frame of others. Its styles are partly in its elements.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
+);
 
 /// The OpenAPI 3.1 document of the API, made from its handlers.
 pub fn openapi() -> OpenApi {
@@ -56,7 +62,8 @@ async fn file(uri: Uri) -> Result<Response, Problem> {
         Ok(Some(file)) => {
             let content_type = [(header::CONTENT_TYPE, file.content_type)];
             let content_encoding = file.gzpipped.then_some([(header::CONTENT_ENCODING, "gzip")]);
-            Ok((content_type, content_encoding, Body::from(file.bytes.into_owned())).into_response())
+            let policy = [(header::CONTENT_SECURITY_POLICY, POLICY)];
+            Ok((content_type, content_encoding, policy, Body::from(file.bytes.into_owned())).into_response())
         }
         Ok(None) => Err(not_found(uri).await),
         Err(error) => {

@@ -237,6 +237,23 @@ async fn whatever_is_answered_has_an_id() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_asks_nobody_else() {
+    let site = Site::sqlite().await;
+    let settings = site.send("GET", "/docs/swagger-initializer.js", &[], None).await.text();
+    assert!(settings.contains("\"url\": \"/openapi.json\""), "{settings}");
+    // Else it shows, on any host but this one, the badge of a validator that it tells where the document is.
+    assert!(settings.contains("\"validatorUrl\": \"none\""), "{settings}");
+    for file in ["", "index.html", "swagger-ui-bundle.js"] {
+        let reply = site.send("GET", &format!("/docs/{file}"), &[], None).await;
+        let policy = reply.header("content-security-policy");
+        assert!(
+            policy.contains("default-src 'self'") && policy.contains("frame-ancestors 'none'"),
+            "{policy}"
+        );
+    }
+}
+
 /// Whatever is sent, the answer is one of those documented, and nothing is written.
 async fn hostile_parameters_change_nothing(site: Site) {
     let before = (site.world.records().await, site.world.runs().await.len());
