@@ -7,16 +7,16 @@ use serde_json::json;
 use super::{App, Exit, Page};
 use crate::{
     clock::SystemClock,
-    collect::{self, CheckReport},
-    config::{Config, ConfigProblems, Finding, Severity},
+    collect::{self, CheckReport, CheckScope},
+    config::{Config, Finding, Loaded, Severity},
     wording::counted,
 };
 
-/// `loaded` is the configuration with all that is wrong with it, or why nothing of it can be used.
-pub async fn run(loaded: Result<(Config, Vec<Finding>), ConfigProblems>) -> anyhow::Result<(Page, Exit)> {
-    let (findings, metrics) = match loaded {
-        Ok((config, problems)) => find(config, problems).await,
-        Err(ConfigProblems(problems)) => (problems, 0),
+pub async fn run(loaded: Loaded) -> anyhow::Result<(Page, Exit)> {
+    let scope = CheckScope { store: loaded.names_store, platform: loaded.names_platform };
+    let (findings, metrics) = match loaded.config {
+        Some(config) => find(config, loaded.problems, scope).await,
+        None => (loaded.problems, 0),
     };
     let errors = findings.iter().filter(|finding| finding.is_error()).count();
     let listed: Vec<_> = findings
@@ -58,20 +58,26 @@ fn name(severity: Severity) -> &'static str {
     }
 }
 
-/// The findings, and how many metrics were looked at.
-async fn find(config: Config, mut findings: Vec<Finding>) -> (Vec<Finding>, usize) {
+/// The findings, and how many metrics were looked at. What a wrong setting names is not looked at.
+async fn find(config: Config, mut findings: Vec<Finding>, scope: CheckScope) -> (Vec<Finding>, usize) {
     let app = App::new(config, Arc::new(SystemClock));
-    let (definitions, unresolved) = match collect::resolve(&app.context, &app.config).await {
-        Ok(resolved) => {
-            findings.extend(resolved.findings);
-            (resolved.definitions, None)
+    let mut definitions = Vec::new();
+    let mut unresolved = None;
+    if scope.platform {
+        match collect::resolve(&app.context, &app.config).await {
+            Ok(resolved) => {
+                findings.extend(resolved.findings);
+                definitions = resolved.definitions;
+            }
+            Err(error) => unresolved = Some(Finding::error("platform", error.to_string())),
         }
-        Err(error) => (Vec::new(), Some(Finding::error("platform", error.to_string()))),
-    };
+    }
+    let resolved = scope.platform && unresolved.is_none();
     let CheckReport { findings: checked, made_through_api } =
-        collect::check(&app.context, &definitions).await;
+        collect::check(&app.context, &definitions, scope).await;
     let metrics = definitions.len() + made_through_api;
-    if metrics == 0 && unresolved.is_none() {
+    // Metrics that are wrong have been named.
+    if metrics == 0 && resolved && !findings.iter().any(Finding::is_error) {
         let message = "no metric is configured, and the preset found nothing that it knows";
         let hint = "declare sources and metrics in daymark.toml; `daymark init` makes a start";
         findings.push(Finding::error("configuration", message).hint(hint));

@@ -116,8 +116,8 @@ async fn dispatch(command: Command, format: Format, given: Given) -> anyhow::Res
     }
     let environment = config::process_environment();
     if let Command::Check = command {
-        return check::run(config::load_with_problems(given.file.as_deref(), &given.flags, &environment))
-            .await;
+        let loaded = config::load_with_problems(given.file.as_deref(), &given.flags, &environment);
+        return check::run(loaded).await;
     }
     let config = config::load(given.file.as_deref(), &given.flags, &environment)?;
     let level = match command {

@@ -18,11 +18,25 @@ pub struct CheckReport {
     pub made_through_api: usize,
 }
 
+/// What to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckScope {
+    pub store: bool,
+    pub platform: bool,
+}
+
+impl CheckScope {
+    pub const ALL: Self = Self { store: true, platform: true };
+}
+
 /// Checks the store, the platform and every metric: those that the configuration makes (`wanted`), those that were made
 /// through the API, and those that are in the store otherwise and will be collected until the configuration is applied.
-pub async fn check(context: &Context, wanted: &[Definition]) -> CheckReport {
+pub async fn check(context: &Context, wanted: &[Definition], scope: CheckScope) -> CheckReport {
     let mut findings = Vec::new();
-    let stored = check_store(context, wanted, &mut findings).await;
+    let stored = match scope.store {
+        true => check_store(context, wanted, &mut findings).await,
+        false => Vec::new(),
+    };
     let taken = |category: &String| wanted.iter().any(|wanted| wanted.category == *category);
     let is_further =
         |stored: &&StoredDefinition| stored.origin == Origin::Api && !taken(&stored.definition.category);
@@ -34,7 +48,9 @@ pub async fn check(context: &Context, wanted: &[Definition]) -> CheckReport {
         .map(|definition| (format!("metric {}", definition.category), definition))
         .chain(otherwise.map(|stored| (place(stored), &stored.definition)))
         .collect();
-    check_platform(context, &metrics, &mut findings).await;
+    if scope.platform {
+        check_platform(context, &metrics, &mut findings).await;
+    }
     CheckReport { findings, made_through_api }
 }
 

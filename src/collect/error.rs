@@ -69,6 +69,10 @@ pub(super) fn advice(fault: &Fault) -> &'static str {
     match fault.sqlstate.as_deref() {
         Some("28P01" | "28000") => return "check the user and the password in its URL",
         Some("3D000" | "sqlite:26") => return "check that its URL names the right database",
+        Some("sqlite:11") => return "restore the file from a backup",
+        Some("sqlite:14") => {
+            return "let this user read the file and, where it is in WAL mode, write to its directory";
+        }
         _ => {}
     }
     match fault.class {

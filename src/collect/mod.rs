@@ -31,7 +31,7 @@ mod verify;
 
 pub use backfill::{BackfillReport, BackfillRequest, MetricCount, Progress, backfill};
 pub use cancellation::{Cancellation, Canceller};
-pub use check::{CheckReport, check};
+pub use check::{CheckReport, CheckScope, check};
 pub use context::Context;
 pub use day::{DayReport, RecordedMetric, collect_day};
 pub use define::{DefineError, Defined, define, switch_off};
@@ -62,6 +62,6 @@ mod tests {
         task(backfill(context, request, progress, cancel));
         task(gaps(context, None, None));
         task(status(context));
-        task(check(context, &[]));
+        task(check(context, &[], CheckScope::ALL));
     }
 }

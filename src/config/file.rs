@@ -25,15 +25,22 @@ pub struct ReadFile {
     pub settings: FileSettings,
     pub declarations: Declarations,
     pub problems: Vec<Finding>,
+    /// The settings that the file gives and that could not be read: it may be all of them.
+    pub unread: Vec<&'static str>,
+}
+
+impl ReadFile {
+    /// Of a file that cannot be read at all.
+    fn unread(problem: Finding) -> Self {
+        let unread = SETTINGS.iter().map(|setting| setting.key).collect();
+        Self { problems: vec![problem], unread, ..Self::default() }
+    }
 }
 
 /// Reads the file at `path`.
 pub fn read_file(path: &Path) -> ReadFile {
     let name = path.display().to_string();
-    let failed = |message: String, hint: &str| ReadFile {
-        problems: vec![Finding::error(&name, message).hint(hint)],
-        ..ReadFile::default()
-    };
+    let failed = |message: String, hint: &str| ReadFile::unread(Finding::error(&name, message).hint(hint));
     let mut bytes = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
     if let Err(error) = read {
@@ -71,39 +78,50 @@ pub fn read_text(name: &str, directory: &Path, text: &str) -> ReadFile {
                 format!("this is not TOML: {}{}", error.message().trim(), found.unwrap_or_default());
             let problem = Finding::error(format!("{name}:{line}"), message)
                 .hint("mend this first; what else may be wrong can only be seen then");
-            return ReadFile { problems: vec![problem], ..ReadFile::default() };
+            return ReadFile::unread(problem);
         }
     };
     let root = reader.root(document.as_table());
-    let settings = read_settings(&root, directory);
+    let (settings, unread) = read_settings(&root, directory);
     let sources = named_sections(&root, "sources").into_iter();
     let sources = sources.filter_map(|(name, section)| read_source(name, section)).collect();
     let metrics = named_sections(&root, "metrics").into_iter();
     let metrics = metrics.map(|(category, section)| read_metric(category, section)).collect();
     root.finish();
-    ReadFile { settings, declarations: Declarations { sources, metrics }, problems: reader.into_problems() }
+    let declarations = Declarations { sources, metrics };
+    ReadFile { settings, declarations, problems: reader.into_problems(), unread }
 }
 
-fn read_settings(root: &Section, directory: &Path) -> FileSettings {
+/// The settings, and those that are there and of a wrong type.
+fn read_settings(root: &Section, directory: &Path) -> (FileSettings, Vec<&'static str>) {
     let mut values = FileSettings::new();
+    let mut unread = Vec::new();
     for setting in SETTINGS.iter().filter(|setting| !setting.key.contains('.')) {
         read_setting(root, setting.key, setting.key, setting.kind, directory, &mut values);
+        if root.has(setting.key) && !values.contains_key(setting.key) {
+            unread.push(setting.key);
+        }
     }
     let mut groups: Vec<_> =
         SETTINGS.iter().filter_map(|setting| Some(setting.key.split_once('.')?.0)).collect();
     groups.dedup();
     for group in groups {
-        let Some(section) = root.section(group) else { continue };
+        let section = root.section(group);
         for setting in SETTINGS {
-            if let Some((of, key)) = setting.key.split_once('.')
-                && of == group
-            {
-                read_setting(&section, key, setting.key, setting.kind, directory, &mut values);
+            let Some((_, key)) = setting.key.split_once('.').filter(|(of, _)| *of == group) else { continue };
+            if let Some(section) = &section {
+                read_setting(section, key, setting.key, setting.kind, directory, &mut values);
+            }
+            let is_given = section.as_ref().map_or_else(|| root.has(group), |section| section.has(key));
+            if is_given && !values.contains_key(setting.key) {
+                unread.push(setting.key);
             }
         }
-        section.finish();
+        if let Some(section) = section {
+            section.finish();
+        }
     }
-    values
+    (values, unread)
 }
 
 fn read_setting(

@@ -35,13 +35,15 @@ pub fn read_metric(category: &str, section: Section) -> MetricDeclaration {
 
 fn read_expected(section: Section) -> Option<ExpectedRange> {
     let expected = ExpectedRange { min: section.number("min"), max: section.number("max") };
+    let mut usable = expected.min.is_some() || expected.max.is_some();
     if let ExpectedRange { min: Some(min), max: Some(max) } = &expected
         && min > max
     {
         section.section_problem(format!("min {min} is above max {max}"), None);
+        usable = false;
     }
     section.finish();
-    (expected.min.is_some() || expected.max.is_some()).then_some(expected)
+    usable.then_some(expected)
 }
 
 fn read_formula(section: &Section) -> Formula {

@@ -47,6 +47,7 @@ pub use template::{columns_to_survey, template};
 pub use written_metric::written_metric;
 
 use file::{ReadFile, read_file};
+use settings::CheckedSettings;
 
 pub use crate::platform::DetectedFormats;
 use crate::platform::Schema;
@@ -73,34 +74,44 @@ pub fn load(
     flags: &GivenFlags,
     environment: &Environment,
 ) -> Result<Config, ConfigProblems> {
-    match load_with_problems(named, flags, environment)? {
-        (config, problems) if problems.is_empty() => Ok(config),
-        (_, problems) => Err(ConfigProblems(problems)),
+    let Loaded { config, problems, .. } = load_with_problems(named, flags, environment);
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(ConfigProblems(problems)),
     }
 }
 
-/// As [`load`], but what is wrong with the file's sources and metrics comes with the rest of the configuration, so that
-/// the rest can be checked too.
-///
-/// # Errors
-/// Everything that is wrong, when a setting is.
-pub fn load_with_problems(
-    named: Option<&Path>,
-    flags: &GivenFlags,
-    environment: &Environment,
-) -> Result<(Config, Vec<Finding>), ConfigProblems> {
+/// A configuration with all that is wrong with it, for who looks for further mistakes.
+#[derive(Debug)]
+pub struct Loaded {
+    /// With defaults for what is wrong; `None` if there is no such thing.
+    pub config: Option<Config>,
+    pub problems: Vec<Finding>,
+    /// Whether the settings are right that say where the platform is…
+    pub names_platform: bool,
+    /// …and what is to be in which store.
+    pub names_store: bool,
+}
+
+/// The settings that say what is to be in which store.
+const OF_STORE: [&str; 5] = ["store.url", "store.schema", "tenant", "time_zone", "preset"];
+
+/// As [`load`], but with everything that is right beside what is wrong.
+pub fn load_with_problems(named: Option<&Path>, flags: &GivenFlags, environment: &Environment) -> Loaded {
     let by_variable = environment.get(CONFIG_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
     let default = PathBuf::from(DEFAULT_FILE);
     let file = named.map(Path::to_owned).or(by_variable).or_else(|| default.exists().then_some(default));
     let read = file.as_deref().map(read_file).unwrap_or_default();
-    let ReadFile { settings: from_file, declarations, mut problems } = read;
+    let ReadFile { settings: from_file, declarations, mut problems, unread } = read;
     let directory = file.as_deref().and_then(Path::parent);
-    match settings::settings(flags, environment, &from_file, directory) {
-        Ok(settings) => Ok((Config { settings, declarations }, problems)),
-        Err(more) => {
-            problems.extend(more);
-            Err(ConfigProblems(problems))
-        }
+    let CheckedSettings { settings, problems: more, wrong } =
+        settings::settings(flags, environment, &from_file, &unread, directory);
+    problems.extend(more);
+    Loaded {
+        names_platform: !wrong.contains(&"platform.url"),
+        names_store: !OF_STORE.iter().any(|key| wrong.contains(key)),
+        config: settings.map(|settings| Config { settings, declarations }),
+        problems,
     }
 }
 

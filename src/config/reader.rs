@@ -131,6 +131,11 @@ impl<'a> Section<'a> {
         self.table.get(key).filter(|item| !item.is_none())
     }
 
+    /// Whether the key is there, of whatever type; that does not ask for it.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|item| !item.is_none())
+    }
+
     pub fn text(&self, key: &'a str) -> Option<Located<String>> {
         let item = self.item(key)?;
         let Some(text) = item.as_str() else {

@@ -87,22 +87,32 @@ pub struct GivenValue {
 /// The settings that a file gives, by key.
 pub type FileSettings = BTreeMap<&'static str, GivenValue>;
 
-/// Combines the places where settings are given. `directory` is that of the configuration file, if there is one.
-///
-/// # Errors
-/// Every value that is wrong, each with where it was given.
+/// What the settings come to.
+pub struct CheckedSettings {
+    /// With the default in place of what is wrong; `None` if there is none.
+    pub settings: Option<Settings>,
+    /// Every value that is wrong, each with where it was given.
+    pub problems: Vec<Finding>,
+    /// The settings that are wrong, or may be.
+    pub wrong: Vec<&'static str>,
+}
+
+/// Combines the places where settings are given. `unread` are those of the file that could not be read; `directory` is
+/// the file's, if there is one.
 pub fn settings(
     flags: &GivenFlags,
     environment: &Environment,
     file: &FileSettings,
+    unread: &[&'static str],
     directory: Option<&Path>,
-) -> Result<Settings, Vec<Finding>> {
-    let mut given = Given { flags, environment, file, directory, problems: misspelt(environment) };
+) -> CheckedSettings {
+    let misspelt = misspelt(environment);
+    // A variable whose name is wrong may have been meant for any of them.
+    let all = if misspelt.is_empty() { &[] } else { SETTINGS };
+    let wrong = all.iter().map(|setting| setting.key).collect();
+    let mut given = Given { flags, environment, file, unread, directory, problems: misspelt, wrong };
     let settings = typed(&mut given);
-    match settings {
-        Some(settings) if given.problems.is_empty() => Ok(settings),
-        _ => Err(given.problems),
-    }
+    CheckedSettings { settings, problems: given.problems, wrong: given.wrong }
 }
 
 /// Everything is asked for before the first missing value ends it, so that all problems are found.
@@ -156,8 +166,11 @@ pub(super) struct Given<'a> {
     flags: &'a GivenFlags,
     environment: &'a Environment,
     file: &'a FileSettings,
+    unread: &'a [&'static str],
     directory: Option<&'a Path>,
     problems: Vec<Finding>,
+    /// The settings whose values are wrong.
+    wrong: Vec<&'static str>,
 }
 
 impl Given<'_> {
@@ -167,29 +180,37 @@ impl Given<'_> {
             let place = format!("--{}", setting.flag());
             return Some(GivenValue { text: text.clone(), place, directory: None });
         }
-        if let Some(value) = self.variable(&setting.env()) {
+        if let Some(value) = self.variable(&setting.env(), setting.key) {
             return Some(value);
         }
         if let Some(value) = self.file.get(setting.key) {
             return Some(value.clone());
         }
+        if self.unread.contains(&setting.key) {
+            self.wrong.push(setting.key);
+        }
         if setting.key == "platform.url"
-            && let Some(value) = self.variable(DATABASE_URL)
+            && let Some(value) = self.variable(DATABASE_URL, setting.key)
         {
             return Some(value);
         }
+        self.default(setting)
+    }
+
+    fn default(&self, setting: &Setting) -> Option<GivenValue> {
         let text = setting.default?.to_owned();
         let directory = self.directory.map(Path::to_owned);
         Some(GivenValue { text, place: format!("the default of {}", setting.key), directory })
     }
 
     /// A variable that is set and not empty.
-    fn variable(&mut self, name: &str) -> Option<GivenValue> {
+    fn variable(&mut self, name: &str, key: &'static str) -> Option<GivenValue> {
         let value = self.environment.get(name).filter(|value| !value.is_empty())?;
         match value.to_str() {
             Some(text) => Some(GivenValue { text: text.to_owned(), place: name.to_owned(), directory: None }),
             None => {
                 self.problems.push(Finding::error(name, "the value is not valid UTF-8"));
+                self.wrong.push(key);
                 None
             }
         }
@@ -207,7 +228,8 @@ impl Given<'_> {
             Err(message) => {
                 let hint = hint(setting, &given.text);
                 self.problems.push(Finding::error(given.place, message).maybe_hint(hint));
-                None
+                self.wrong.push(setting.key);
+                parse(&self.default(setting)?).ok()
             }
         }
     }
@@ -244,7 +266,7 @@ impl Given<'_> {
         })
     }
 
-    /// The value of a setting that may be left out: the outer `None` is a mistake that was noted.
+    /// The value of a setting that may be left out, as it is where its value is wrong.
     pub(super) fn optional<T>(
         &mut self,
         key: &str,
@@ -253,7 +275,7 @@ impl Given<'_> {
         let setting = SETTINGS.iter().find(|setting| setting.key == key)?;
         match self.first(setting) {
             None => Some(None),
-            Some(_) => self.parsed(key, parse).map(Some),
+            Some(_) => Some(self.parsed(key, parse)),
         }
     }
 

@@ -106,7 +106,7 @@ pub struct Definition {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DefinitionError {
-    #[error("a {metric_type} cannot be made by the measure `{measure}`, which makes {possible}")]
+    #[error("the measure `{measure}` makes {possible}, which is not of type `{metric_type}`")]
     TypeMismatch { metric_type: MetricType, measure: &'static str, possible: &'static str },
     #[error("source `{0}` is not defined; add a [sources.{0}] section")]
     UnknownSource(String),

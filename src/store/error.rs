@@ -41,6 +41,8 @@ fn advice(fault: &Fault) -> &'static str {
         (_, Some("28P01" | "28000")) => "; check the user and the password in its URL",
         (_, Some("3D000")) => "; create the database, or name another one in its URL",
         (_, Some("sqlite:26")) => "; name another file: this one is not an SQLite database",
+        (_, Some("sqlite:11")) => "; restore the file from a backup",
+        (_, Some("sqlite:14")) => "; let this user write to the file and to its directory",
         (FaultClass::Denied, _) => "; grant the permission, or use a role (or a system user) that has it",
         (FaultClass::Full, _) => "; free some space: nothing was lost, and it can be tried again",
         (FaultClass::Unreachable, None) => "; check that it runs, and the host and the port in its URL",

@@ -34,6 +34,30 @@ async fn every_mistake_in_the_file_is_named_at_once() {
     assert_snapshot!(site.transcript(&[&["check"]]));
 }
 
+/// A wrong value hides neither mistakes of the metrics nor the store's; and nothing is said of what is named by what is
+/// wrong, such as the store of another tenant.
+#[tokio::test]
+async fn a_wrong_setting_hides_no_other_mistake() {
+    let site = Site::sqlite().await;
+    let metrics = DEFINITIONS.replace("column = \"words\"", "column = \"wrods\"");
+    let wrong = [
+        "settle_minutes = 9999\n",
+        "settle_minutes = \"soon\"\n",
+        "time_zone = \"Mars/Olympus\"\n",
+        "tenant = 5\n",
+        "= 5\n",
+    ];
+    let mut story = String::new();
+    for setting in wrong {
+        site.write_config(&format!("{setting}{metrics}"));
+        story += &format!("{setting}{}\n", site.transcript(&[&["check"]]));
+    }
+    // The environment, which names the platform, wins over the file.
+    site.write_config(&format!("platform = 5\n{metrics}"));
+    story += &site.transcript(&[&["check"], &["check", "--platform-url", "mysql://app"]]);
+    assert_snapshot!(story);
+}
+
 #[tokio::test]
 async fn every_mistake_about_the_platform_is_named_at_once() {
     let site = Site::postgres().await;

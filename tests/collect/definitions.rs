@@ -2,8 +2,8 @@
 
 use daymark::{
     collect::{
-        Cancellation, CollectError, ZoneChange, apply, backfill, check, collect_day, define, gaps, status,
-        switch_off,
+        Cancellation, CheckScope, CollectError, ZoneChange, apply, backfill, check, collect_day, define,
+        gaps, status, switch_off,
     },
     config::Severity,
     metric::Definition,
@@ -99,7 +99,7 @@ async fn days_of_another_zone_are_not_recorded_before_it_is_applied(mut world: W
     assert!(world.runs().await.is_empty() && world.records().await.is_empty());
     assert_eq!(gaps(&world.context, None, None).await.unwrap().missing, 4);
     assert_eq!(status(&world.context).await.unwrap().active_metrics, 4);
-    let findings = check(&world.context, &[]).await.findings;
+    let findings = check(&world.context, &[], CheckScope::ALL).await.findings;
     let found: Vec<_> = findings.iter().map(|finding| (finding.severity, &*finding.message)).collect();
     assert_eq!(found, [(Severity::Error, refusal)]);
 
@@ -165,18 +165,18 @@ async fn what_was_made_through_the_api_is_checked_too(world: World) {
     let mut wanted = definitions(world.time_format());
     // As another source would have it.
     let posts = wanted[0].sources["posts"].clone();
-    let report = check(&world.context, &wanted[..2]).await;
+    let report = check(&world.context, &wanted[..2], CheckScope::ALL).await;
     assert_eq!(report.made_through_api, 1);
     let differing: Vec<_> = report.findings.iter().map(|finding| finding.place.as_str()).collect();
     assert_eq!(differing, ["store"], "those of the file that are not wanted any more");
     wanted[2].sources.insert("comments".to_owned(), posts);
-    let report = check(&world.context, &wanted).await;
+    let report = check(&world.context, &wanted, CheckScope::ALL).await;
     let of_further = report.findings.iter().find(|finding| finding.place.contains("further")).unwrap();
     assert_eq!(of_further.severity, Severity::Warning);
     assert!(of_further.message.contains("`comments`"), "{of_further}");
 
     world.execute("ALTER TABLE comments RENAME TO remarks").await;
-    let report = check(&world.context, &wanted[..2]).await;
+    let report = check(&world.context, &wanted[..2], CheckScope::ALL).await;
     let broken = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
     let places: Vec<_> = broken.map(|finding| finding.place.as_str()).collect();
     let expected = ["metric comments_created as it is in the store", "metric further, made through the API"];

@@ -1,7 +1,9 @@
 //! Gaps, status and check.
 
 use daymark::{
-    collect::{BackfillRequest, Cancellation, Gap, GapReport, backfill, check, collect_day, gaps, status},
+    collect::{
+        BackfillRequest, Cancellation, CheckScope, Gap, GapReport, backfill, check, collect_day, gaps, status,
+    },
     config::Severity,
     metric::Provenance,
     store::{LockName, NewRun, RunKind, RunStatus},
@@ -175,8 +177,8 @@ async fn a_record_of_a_day_that_never_happened_fills_no_gap(mut world: World) {
 }
 
 async fn a_sound_installation_has_no_findings(world: World) {
-    assert_eq!(check(&world.context, &definitions(world.time_format())).await.findings, []);
-    assert_eq!(check(&world.context, &[]).await.findings, []);
+    assert_eq!(check(&world.context, &definitions(world.time_format()), CheckScope::ALL).await.findings, []);
+    assert_eq!(check(&world.context, &[], CheckScope::ALL).await.findings, []);
     assert!(world.runs().await.is_empty());
 }
 
@@ -184,7 +186,7 @@ async fn all_mistakes_are_found_at_once(world: World) {
     let mut wanted = definitions(world.time_format());
     wanted[0].sources.get_mut("posts").unwrap().table = "articles".to_owned();
     wanted[2].sources.get_mut("comments").unwrap().time_column = "posted_at".to_owned();
-    let findings = check(&world.context, &wanted).await.findings;
+    let findings = check(&world.context, &wanted, CheckScope::ALL).await.findings;
     let places: Vec<_> = findings.iter().map(|finding| (finding.severity, finding.place.as_str())).collect();
     assert_eq!(
         places,
@@ -199,14 +201,14 @@ async fn all_mistakes_are_found_at_once(world: World) {
 
 async fn a_store_without_tables_is_found(world: World) {
     let context = world.with_empty_store().await;
-    let findings = check(&context, &definitions(world.time_format())).await.findings;
+    let findings = check(&context, &definitions(world.time_format()), CheckScope::ALL).await.findings;
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(
         (findings[0].place.as_str(), findings[0].hint.as_deref()),
         ("store", Some("run `daymark migrate`"))
     );
     let context = world.without_platform();
-    let findings = check(&context, &[]).await.findings;
+    let findings = check(&context, &[], CheckScope::ALL).await.findings;
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0].place, "platform");
 }

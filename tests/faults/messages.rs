@@ -74,10 +74,12 @@ async fn of_sqlite() {
         ("the store is a directory", at("folder"), platform.clone()),
         ("the store is not a database", at("letter.txt"), platform.clone()),
         ("the store's directory is missing", at("nowhere/store.db"), platform.clone()),
+        ("the store is damaged", at("damaged.db"), platform.clone()),
         ("the platform is missing", store.clone(), at("nowhere.db")),
         ("the platform is not a database", store.clone(), at("letter.txt")),
         ("the platform is a directory", store.clone(), at("folder")),
     ];
+    let unreadable = at("closed/platform.db");
     let closed_cases = [
         (["migrate"].as_slice(), "the store would be in a read-only directory", at("closed/new.db")),
         (COLLECT.as_slice(), "the store is in a read-only directory", at("closed/store.db")),
@@ -87,7 +89,12 @@ async fn of_sqlite() {
     fs::create_dir(&closed).unwrap();
     fs::copy(installation.directory().join("store.db"), closed.join("store.db")).unwrap();
     set_mode(&closed.join("store.db"), 0o444);
+    fs::copy(installation.directory().join("platform.db"), closed.join("platform.db")).unwrap();
+    set_mode(&closed.join("platform.db"), 0);
     set_mode(&closed, 0o555);
+    let mut damaged = fs::read(installation.directory().join("store.db")).unwrap();
+    damaged[100..400].fill(0xff);
+    fs::write(installation.directory().join("damaged.db"), damaged).unwrap();
 
     let mut page = Page::new(&installation);
     for (what, store, platform) in cases {
@@ -100,6 +107,8 @@ async fn of_sqlite() {
         installation.store = store;
         page.add(what, arguments, &run_unprivileged(&installation, arguments));
     }
+    (installation.store, installation.platform) = (store, unreadable);
+    page.add("the platform may not be read", &COLLECT, &run_unprivileged(&installation, &COLLECT));
     set_mode(&closed, 0o755);
     page.assert("sqlite");
 }

@@ -5,9 +5,19 @@ use std::{ffi::OsString, path::Path};
 use jiff::SignedDuration;
 
 use crate::config::{
-    GivenFlags,
-    settings::{Environment, FileSettings, GivenValue, settings},
+    Finding, GivenFlags,
+    settings::{self, Environment, FileSettings, GivenValue, Settings},
 };
+
+fn settings(
+    flags: &GivenFlags,
+    environment: &Environment,
+    file: &FileSettings,
+    directory: Option<&Path>,
+) -> Result<Settings, Vec<Finding>> {
+    let checked = settings::settings(flags, environment, file, &[], directory);
+    checked.settings.filter(|_| checked.problems.is_empty()).ok_or(checked.problems)
+}
 
 fn file_value(text: &str) -> GivenValue {
     GivenValue {
