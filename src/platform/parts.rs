@@ -14,8 +14,7 @@ impl Reader<'_> {
     /// `spans` in as many parts as are worth reading at once, in order of time.
     pub async fn parts(&mut self, scan: &Scan<'_>, table: &str, spans: Vec<Span>) -> Vec<Vec<Span>> {
         let count = self.at_once();
-        // Without an index every part would read the whole table.
-        if count < 2 || !scan.is_indexed() || !scan.time().comes_in_parts() {
+        if count < 2 || !scan.comes_in_parts() {
             return vec![spans];
         }
         let times = self.sample(scan, table).await;

@@ -97,8 +97,8 @@ impl Task<'_> {
         }
     }
 
-    /// The statements that [`Self::answer`] starts with, of large tables in parts for several sessions; more follow only
-    /// where one takes too long.
+    /// The statements that [`Self::answer`] starts with, whole: the parts in which several sessions read a large table
+    /// are the same for fewer spans. More follow only where one takes too long.
     pub fn statements(
         &self,
         dialect: Dialect,
@@ -159,5 +159,9 @@ fn scanned(
 ) -> Result<(String, String), Fault> {
     let scan = Scan::new(dialect, schema, source, stream)?;
     let of = if stream == Stream::Leaving { "soft deletions, " } else { "" };
-    Ok((format!("{of}{}", scan.access(spans.len())), scan.statement(body, spans)))
+    let in_parts = match dialect {
+        Dialect::Sqlite if body.label.is_none() && scan.comes_in_parts() => ", of a large table in parts",
+        _ => "",
+    };
+    Ok((format!("{of}{}{in_parts}", scan.access(spans.len())), scan.statement(body, spans)))
 }
