@@ -88,6 +88,20 @@ pub enum Operand {
     Measure(Box<Formula>),
 }
 
+/// What `of` and `adds_up` may be.
+pub const PHASES: [(&str, Phase); 2] = [("created", Phase::Created), ("existing", Phase::Existing)];
+pub const ADDS_UP: [(&str, AddsUp); 3] =
+    [("sum", AddsUp::Sum), ("last", AddsUp::Last), ("never", AddsUp::Never)];
+
+impl Returns {
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("value", Self::Value),
+        ("average", Self::Average),
+        ("ratio", Self::Ratio),
+        ("labels", Self::Labels),
+    ];
+}
+
 impl MeasureName {
     pub const ALL: [(&'static str, Self); 7] = [
         ("created", Self::Created),

@@ -1,6 +1,9 @@
 //! Reads a metric that is declared in JSON: the keys of a `[metrics.…]` section, by the reader of the file and with its
 //! findings, which tell the path of what is wrong instead of its line.
 
+#[cfg(test)]
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Map, Number, Value as Json};
 use toml_edit::{Array, InlineTable, Value};
 
@@ -19,6 +22,15 @@ pub fn read_json_metric(category: &str, body: &Map<String, Json>) -> (MetricDecl
     let declaration = read_metric(category, reader.root(&table));
     problems.extend(reader.into_problems());
     (declaration, problems)
+}
+
+/// The keys that may stand in each object of `body`, by its path.
+#[cfg(test)]
+pub fn known_keys(body: &Map<String, Json>) -> BTreeMap<String, BTreeSet<String>> {
+    let table = table(body, "", &mut Vec::new());
+    let reader = Reader::by_paths();
+    read_metric("metric", reader.root(&table));
+    reader.known.into_inner()
 }
 
 /// With its keys in the order of the alphabet: JSON has none, and the same object is to be the same declaration.

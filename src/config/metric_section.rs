@@ -4,11 +4,11 @@ use toml_edit::Item;
 
 use super::{
     Located,
-    declaration::{Formula, MeasureName, MetricDeclaration, Operand, Returns},
+    declaration::{ADDS_UP, Formula, MeasureName, MetricDeclaration, Operand, PHASES, Returns},
     filter_section::read_filter,
     reader::Section,
 };
-use crate::metric::{AddsUp, ExpectedRange, MetricType, Phase};
+use crate::metric::{ExpectedRange, MetricType};
 
 /// The limits of `top` and `window_days`, as definitions have them.
 const TOP: std::ops::RangeInclusive<i64> = 1..=1000;
@@ -47,23 +47,15 @@ fn read_expected(section: Section) -> Option<ExpectedRange> {
 }
 
 fn read_formula(section: &Section) -> Formula {
-    let phases = [("created", Phase::Created), ("existing", Phase::Existing)];
-    let returns = [
-        ("value", Returns::Value),
-        ("average", Returns::Average),
-        ("ratio", Returns::Ratio),
-        ("labels", Returns::Labels),
-    ];
-    let adds_up = [("sum", AddsUp::Sum), ("last", AddsUp::Last), ("never", AddsUp::Never)];
     Formula {
         column: section.text("column"),
-        of: section.choice("of", &phases),
+        of: section.choice("of", &PHASES),
         top: section.integer("top", TOP).and_then(narrowed),
         numerator: read_operand(section, "numerator"),
         denominator: read_operand(section, "denominator"),
         query: section.text("query"),
-        returns: section.choice("returns", &returns),
-        adds_up: section.choice("adds_up", &adds_up),
+        returns: section.choice("returns", &Returns::ALL),
+        adds_up: section.choice("adds_up", &ADDS_UP),
         ..read_count_formula(section)
     }
 }

@@ -34,9 +34,11 @@ mod written_metric;
 
 use std::path::{Path, PathBuf};
 
-pub use declaration::{Declarations, MetricDeclaration};
+pub use declaration::{ADDS_UP, Declarations, MeasureName, MetricDeclaration, PHASES, Returns};
 pub use finding::{ConfigProblems, Finding, Located, Severity};
 pub use flags::{GivenFlags, add_setting_flags, given_config_file, given_flags, without_effect};
+#[cfg(test)]
+pub use json_metric::known_keys;
 pub use json_metric::read_json_metric;
 pub use nearest::{nearest, shown, suggestion};
 pub use reference::settings_reference;

@@ -18,6 +18,9 @@ const PATH_CHARS: usize = 120;
 pub struct Reader {
     places: Places,
     problems: RefCell<Vec<(usize, Finding)>>,
+    /// The keys that are known in each section that was read, by its path.
+    #[cfg(test)]
+    pub known: RefCell<std::collections::BTreeMap<String, std::collections::BTreeSet<String>>>,
 }
 
 enum Places {
@@ -41,12 +44,21 @@ impl Reader {
     pub fn new(name: &str, text: &str) -> Self {
         let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         let starts = std::iter::once(0).chain(newlines).collect();
-        Self { places: Places::Lines { name: name.to_owned(), starts }, problems: RefCell::default() }
+        Self::told_by(Places::Lines { name: name.to_owned(), starts })
     }
 
     /// Of tables that stand in no file.
     pub fn by_paths() -> Self {
-        Self { places: Places::Paths, problems: RefCell::default() }
+        Self::told_by(Places::Paths)
+    }
+
+    fn told_by(places: Places) -> Self {
+        Self {
+            places,
+            problems: RefCell::default(),
+            #[cfg(test)]
+            known: RefCell::default(),
+        }
     }
 
     pub fn root<'a>(&'a self, table: &'a dyn TableLike) -> Section<'a> {
@@ -228,6 +240,11 @@ impl<'a> Section<'a> {
     /// Every key nobody asked for becomes a problem.
     pub fn finish(self) {
         let asked = self.asked.borrow();
+        #[cfg(test)]
+        self.reader
+            .known
+            .borrow_mut()
+            .insert(self.title.clone(), asked.iter().map(ToString::to_string).collect());
         for (key, _) in self.table.iter().filter(|(key, item)| !asked.contains(key) && !item.is_none()) {
             let hint = suggestion(key, asked.iter().copied());
             self.problem(key, format!("unknown key {}", shown(key)), hint);

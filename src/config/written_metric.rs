@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::declaration::MeasureName;
-use crate::metric::{AddsUp, Breakdown, Definition, Filter, Measure, Phase, QueryShape, Rows, Test};
+use super::declaration::{ADDS_UP, MeasureName, PHASES, Returns};
+use crate::metric::{AddsUp, Breakdown, Definition, Filter, Measure, QueryShape, Rows, Test};
 
 type Object = Map<String, Json>;
 
@@ -44,10 +44,7 @@ fn formula(measure: &Measure) -> Object {
             named(MeasureName::Ratio, keys)
         }
         Measure::Breakdown(Breakdown { rows, column, phase, top }) => {
-            let of = match phase {
-                Phase::Created => "created",
-                Phase::Existing => "existing",
-            };
+            let of = word(&PHASES, *phase);
             let keys = [("column", json!(column)), ("of", json!(of)), ("top", json!(top))];
             named(MeasureName::Breakdown, object(keys, of_rows(rows)))
         }
@@ -63,18 +60,18 @@ fn of_rows(rows: &Rows) -> Object {
 }
 
 fn of_shape(shape: QueryShape, adds_up: AddsUp) -> Object {
-    let adds_up = match adds_up {
-        AddsUp::Sum => "sum",
-        AddsUp::Last => "last",
-        AddsUp::Never => "never",
-    };
-    let returns = |returns: &str| ("returns", json!(returns));
+    let returns = |returns| ("returns", json!(word(&Returns::ALL, returns)));
+    let adds_up = ("adds_up", json!(word(&ADDS_UP, adds_up)));
     match shape {
-        QueryShape::Value => object([returns("value"), ("adds_up", json!(adds_up))], Object::new()),
-        QueryShape::Average => object([returns("average")], Object::new()),
-        QueryShape::Ratio => object([returns("ratio")], Object::new()),
-        QueryShape::Labels { top } => object([returns("labels"), ("top", json!(top))], Object::new()),
+        QueryShape::Value => object([returns(Returns::Value), adds_up], Object::new()),
+        QueryShape::Average => object([returns(Returns::Average)], Object::new()),
+        QueryShape::Ratio => object([returns(Returns::Ratio)], Object::new()),
+        QueryShape::Labels { top } => object([returns(Returns::Labels), ("top", json!(top))], Object::new()),
     }
+}
+
+fn word<T: PartialEq>(words: &[(&'static str, T)], meant: T) -> Option<&'static str> {
+    words.iter().find(|(_, word)| *word == meant).map(|(name, _)| *name)
 }
 
 /// The conditions of a column are one object, or the value or values that it must have if that is all.

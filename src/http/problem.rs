@@ -178,7 +178,8 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// Where the store is and what it said are for the operator. While it is away that is the same for every request.
+/// Where the store is and what it said are for the operator. While it is away that is the same for every request. How often
+/// it is written goes by the machine's clock: errors become problems by `From`, which knows of no server and its clock.
 pub fn log_failure(error: &StoreError) {
     static AWAY: Seldom = Seldom::new();
     if !error.is_passing() {

@@ -1,6 +1,9 @@
 //! The body of `PUT /api/v1/definitions/{category}` as the document describes it. It is read by the reader of daymark.toml,
 //! which says everything that is wrong with it at once, so that these types describe and do nothing else.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use serde::Serialize;
@@ -10,7 +13,10 @@ use utoipa::{
 };
 
 use super::choices::one_of;
-use crate::query::Exact;
+use crate::{
+    config::{ADDS_UP, MeasureName, PHASES, Returns},
+    query::Exact,
+};
 
 /// A metric, by the measure that computes it.
 #[derive(Serialize, ToSchema)]
@@ -61,7 +67,7 @@ macro_rules! metric {
 
 metric! {
     /// Rows whose time lies in the day.
-    CreatedMetric, created, count {
+    CreatedMetric, created, a_count {
         /// A source of daymark.toml or the preset.
         source: String,
         #[schema(required = false)]
@@ -71,7 +77,7 @@ metric! {
 
 metric! {
     /// Rows created before the end of the day and not soft-deleted by then.
-    ExistingMetric, existing, count {
+    ExistingMetric, existing, a_count {
         /// A source of daymark.toml or the preset.
         source: String,
         #[schema(required = false)]
@@ -81,7 +87,7 @@ metric! {
 
 metric! {
     /// Distinct actors of the sources in the days that end with the day. Either `source` or `sources`.
-    DistinctActorsMetric, distinct_actors, count {
+    DistinctActorsMetric, distinct_actors, a_count {
         #[schema(required = false)]
         source: String,
         #[schema(min_items = 1, required = false)]
@@ -96,7 +102,7 @@ metric! {
 
 metric! {
     /// The mean of a column of numbers over the rows created in the day.
-    AverageMetric, average, average {
+    AverageMetric, average, an_average {
         source: String,
         #[schema(required = false)]
         filter: Filter,
@@ -114,7 +120,7 @@ metric! {
 
 metric! {
     /// How rows spread over the values of a column.
-    BreakdownMetric, breakdown, aggregate {
+    BreakdownMetric, breakdown, an_aggregate {
         source: String,
         #[schema(required = false)]
         filter: Filter,
@@ -234,67 +240,30 @@ pub enum Literal {
     Boolean(bool),
 }
 
+/// Functions that say which words a key may be.
+macro_rules! words {
+    ($($name:ident: $words:expr,)*) => { $(fn $name() -> Object { one_of($words) })* };
+}
+
+words! {
+    created: [MeasureName::Created.name()],
+    existing: [MeasureName::Existing.name()],
+    distinct_actors: [MeasureName::DistinctActors.name()],
+    average: [MeasureName::Average.name()],
+    ratio: [MeasureName::Ratio.name()],
+    breakdown: [MeasureName::Breakdown.name()],
+    sql: [MeasureName::Sql.name()],
+    counts: [MeasureName::Created, MeasureName::Existing, MeasureName::DistinctActors].map(MeasureName::name),
+    a_count: ["count"],
+    an_average: ["average"],
+    percentage_or_average: ["percentage", "average"],
+    an_aggregate: ["aggregate"],
+    any_type: ["count", "average", "percentage", "aggregate"],
+    phases: PHASES.map(|(name, _)| name),
+    returned: Returns::ALL.map(|(name, _)| name),
+    adding_up: ADDS_UP.map(|(name, _)| name),
+}
+
 fn yes() -> Object {
     ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true])).build()
-}
-
-fn created() -> Object {
-    one_of(["created"])
-}
-
-fn existing() -> Object {
-    one_of(["existing"])
-}
-
-fn distinct_actors() -> Object {
-    one_of(["distinct_actors"])
-}
-
-fn ratio() -> Object {
-    one_of(["ratio"])
-}
-
-fn breakdown() -> Object {
-    one_of(["breakdown"])
-}
-
-fn sql() -> Object {
-    one_of(["sql"])
-}
-
-fn counts() -> Object {
-    one_of(["created", "existing", "distinct_actors"])
-}
-
-fn count() -> Object {
-    one_of(["count"])
-}
-
-/// The measure, and the type that it makes.
-fn average() -> Object {
-    one_of(["average"])
-}
-
-fn percentage_or_average() -> Object {
-    one_of(["percentage", "average"])
-}
-
-fn aggregate() -> Object {
-    one_of(["aggregate"])
-}
-
-fn any_type() -> Object {
-    one_of(["count", "average", "percentage", "aggregate"])
-}
-
-fn phases() -> Object {
-    one_of(["created", "existing"])
-}
-
-fn returned() -> Object {
-    one_of(["value", "average", "ratio", "labels"])
-}
-
-fn adding_up() -> Object {
-    one_of(["sum", "last", "never"])
 }
