@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use futures_util::future::join;
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use sqlx::{
@@ -69,21 +70,32 @@ impl SqliteStore {
         let given: Vec<_> =
             records.iter().filter(|record| keys.insert((record.metric_date, &record.key))).collect();
         let mut written = Vec::with_capacity(given.len());
-        for batch in given.chunks(BATCH) {
-            written.extend(self.insert_batch(connection, batch).await?);
+        let mut batches = given.chunks(BATCH).map(|batch| (batch, self.insert_statement(batch)));
+        let mut next = batches.next();
+        while let Some((batch, insert)) = next {
+            // The connection's thread runs this one while the next one is made.
+            let running = self.insert_batch(connection, batch, insert);
+            let (inserted, following) = join(running, async { batches.next() }).await;
+            written.extend(inserted?);
+            next = following;
         }
         Ok(written)
+    }
+
+    fn insert_statement(&self, batch: &[&Record]) -> QueryBuilder<Sqlite> {
+        let (before, after) = include_str!("insert_records.sql").split_once("/* rows */").unwrap_or_default();
+        let mut insert = QueryBuilder::new(before);
+        insert.push_values(batch, |values, record| self.push_record(values, record));
+        insert.push(after);
+        insert
     }
 
     async fn insert_batch(
         &self,
         connection: &mut SqliteConnection,
         batch: &[&Record],
+        mut insert: QueryBuilder<Sqlite>,
     ) -> Result<Vec<(Date, MetricKey)>, sqlx::Error> {
-        let (before, after) = include_str!("insert_records.sql").split_once("/* rows */").unwrap_or_default();
-        let mut insert = QueryBuilder::<Sqlite>::new(before);
-        insert.push_values(batch, |values, record| self.push_record(values, record));
-        insert.push(after);
         let is_kept = batch.len() == BATCH;
         let inserted = insert.build().persistent(is_kept).execute(&mut *connection).await?;
         if inserted.rows_affected() == batch.len() as u64 {
