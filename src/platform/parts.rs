@@ -1,5 +1,5 @@
 //! Reading a large table in parts, one for each session of the cut: what a scan computes adds up over disjoint spans. The
-//! times at which it is cut are those of some of its rows, so that the parts have about as many rows each; when rows
+//! times at which it is cut are those of some of the rows read, so that the parts have about as many rows each; when rows
 //! do not lie in the order of their times, or there are few, that is a guess which costs nothing but speed.
 
 use jiff::Timestamp;
@@ -18,17 +18,7 @@ impl Reader<'_> {
             return vec![spans];
         }
         let times = self.sample(scan, table).await;
-        let mut parts = Vec::with_capacity(count);
-        let mut rest = spans;
-        for part in 1..count {
-            let Some(time) = times.get(times.len() * part / count) else { break };
-            let (earlier, later) = cut(rest, Edge::utc(*time));
-            parts.push(earlier);
-            rest = later;
-        }
-        parts.push(rest);
-        parts.retain(|spans| !spans.is_empty());
-        parts
+        divide(spans, &times, count)
     }
 
     /// Times of the table's rows, ascending. None of a small one, nor of one without rowids, such as a view.
@@ -43,6 +33,26 @@ impl Reader<'_> {
         times.sort_unstable();
         times
     }
+}
+
+/// `spans` in `count` parts at most, with about as many of the `times` in each; both are in order of time. Of the table's
+/// times only those within the spans matter: a range that is long past is divided by its own rows.
+fn divide(spans: Vec<Span>, times: &[Timestamp], count: usize) -> Vec<Vec<Span>> {
+    let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return Vec::new() };
+    let start = first.lower.map_or(0, |lower| times.partition_point(|time| *time <= lower.instant));
+    let end = times.partition_point(|time| *time < last.upper.instant);
+    let times = times.get(start..end).unwrap_or_default();
+    let mut parts = Vec::with_capacity(count);
+    let mut rest = spans;
+    for part in 1..count {
+        let Some(time) = times.get(times.len() * part / count) else { break };
+        let (earlier, later) = cut(rest, Edge::utc(*time));
+        parts.push(earlier);
+        rest = later;
+    }
+    parts.push(rest);
+    parts.retain(|spans| !spans.is_empty());
+    parts
 }
 
 /// The spans before and from `at`. Only what came before the first day is divided, a day is not.
@@ -66,6 +76,8 @@ mod tests {
     use super::*;
     use crate::metric::Calendar;
 
+    const DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+
     fn cut_at(day: i16, hour: i8) -> (Vec<Span>, Vec<Span>) {
         let days = Calendar::utc().days(date(2025, 1, 1), date(2025, 1, 3));
         let at = date(2024, 12, 31).at(hour, 0, 0, 0).in_tz("UTC").unwrap().timestamp();
@@ -87,6 +99,25 @@ mod tests {
         assert_eq!((ids(&earlier), ids(&later)), (vec![0, 1], vec![2, 3]));
         let (earlier, later) = cut_at(9, 7);
         assert_eq!((ids(&earlier), ids(&later)), (vec![0, 1, 2, 3], vec![]));
+    }
+
+    #[test]
+    fn a_range_long_past_is_divided_by_the_rows_that_it_reads() {
+        let midnight = |day: jiff::civil::Date| day.in_tz("UTC").unwrap().timestamp();
+        let times: Vec<_> = (0..64).map(|step| midnight(date(2024, 1, 1)) + DAY * (10 * step)).collect();
+        let lengths = |from, to, with_base| {
+            let parts = divide(Span::of_days(&Calendar::utc().days(from, to), with_base), &times, 2);
+            parts.iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        // 60 days with six times among them, and nothing before or behind.
+        assert_eq!(lengths(date(2024, 3, 1), date(2024, 4, 29), false), [30, 30]);
+        // A day of the first year, and all that came before it: half of that is read by either.
+        assert_eq!(lengths(date(2024, 6, 1), date(2024, 6, 1), true), [1, 2]);
+        let days = Calendar::utc().days(date(2024, 6, 1), date(2024, 6, 1));
+        let parts = divide(Span::of_days(&days, true), &times, 2);
+        assert_eq!(parts[0][0].upper.instant, midnight(date(2024, 3, 21)));
+        // Where the table has no rows, there is one part.
+        assert_eq!(lengths(date(2023, 3, 1), date(2023, 4, 29), true), [61]);
     }
 
     #[test]
