@@ -17,6 +17,7 @@ on_both_stores!(
     a_backfill_ends_with_the_last_finished_day,
     a_day_that_somebody_else_is_at_is_busy,
     the_same_call_twice_is_one_run,
+    a_run_that_records_nothing_is_an_error,
     arguments_are_checked_before_anything_runs,
     only_those_who_may_collect_do,
 );
@@ -93,6 +94,25 @@ async fn the_same_call_twice_is_one_run(site: Site) {
     tokio::join!(call(), call());
     assert_eq!(written.into_inner(), 40);
     assert_eq!(site.world.records().await.len(), 40);
+}
+
+/// A client that looks for errors only would say that all is well.
+async fn a_run_that_records_nothing_is_an_error(site: Site) {
+    site.world.execute("ALTER TABLE posts RENAME TO moved").await;
+    let partly = site.call("collect_daily_metrics", "{}").await;
+    assert_eq!((partly.status, &partly.json()[0]["status"]), (200, &json!("partial")), "{}", partly.text);
+    site.world.execute("ALTER TABLE comments RENAME TO moved_too").await;
+    for (function, arguments) in [
+        ("collect_daily_metrics", r#"{"target_date": "2025-01-09"}"#),
+        ("backfill_daily_metrics", r#"{"start_date": "2025-01-08", "end_date": "2025-01-09"}"#),
+    ] {
+        let answer = site.call(function, arguments).await;
+        assert_eq!((answer.status, answer.code().as_str()), (500, "XX000"), "{function}: {}", answer.text);
+        let error = answer.json();
+        assert!(error["message"].as_str().unwrap().starts_with("no metric was recorded; "), "{error}");
+        assert_eq!(error["details"], "metrics that failed: 4");
+    }
+    assert_eq!(site.world.records().await.len(), 1);
 }
 
 async fn arguments_are_checked_before_anything_runs(site: Site) {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    collect::CollectError,
+    collect::{CollectError, Failure},
     http::{jobs::TooManyRunning, problem::log_failure},
     store::StoreError,
 };
@@ -148,6 +148,15 @@ impl From<CollectError> for RestError {
 }
 
 impl RestError {
+    /// A run that recorded nothing, because all of its metrics failed.
+    pub(super) fn of_failures(failures: &[Failure]) -> Self {
+        let Some(first) = failures.first() else { return Self::internal() };
+        let message = format!("no metric was recorded; {}: {}", first.category, first.message);
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "XX000", message)
+            .details(format!("metrics that failed: {}", failures.len()))
+            .hint("metric_collection_log has an entry of the run with all reasons.")
+    }
+
     /// Why a run did not do what it was asked to.
     pub(super) fn of_run(error: &CollectError) -> Self {
         let message = error.to_string();

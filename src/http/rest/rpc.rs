@@ -174,9 +174,11 @@ async fn backfill(service: &Shared, arguments: &Map<String, Value>) -> Result<Ba
 
 async fn finished(service: &Shared, task: Task) -> Result<Outcome, RestError> {
     let outcome = service.jobs.start(task)?.finished().await;
-    match outcome.error {
-        Some(error) => Err(RestError::of_run(&error)),
-        None => Ok(outcome),
+    match (&outcome.error, outcome.status) {
+        (Some(error), _) => Err(RestError::of_run(error)),
+        // Clients look whether there is an error, and not what the row says.
+        (None, JobStatus::Failed) => Err(RestError::of_failures(&outcome.failed)),
+        (None, _) => Ok(outcome),
     }
 }
 
