@@ -112,6 +112,9 @@ pub fn settings(
     let wrong = all.iter().map(|setting| setting.key).collect();
     let mut given = Given { flags, environment, file, unread, directory, problems: misspelt, wrong };
     let settings = typed(&mut given);
+    if let Some(settings) = &settings {
+        given.refuse_the_platforms_file(settings);
+    }
     CheckedSettings { settings, problems: given.problems, wrong: given.wrong }
 }
 
@@ -174,6 +177,18 @@ pub(super) struct Given<'a> {
 }
 
 impl Given<'_> {
+    /// Daymark writes nothing where a platform's data are. A PostgreSQL database may hold both: the store has a schema of
+    /// its own there.
+    fn refuse_the_platforms_file(&mut self, settings: &Settings) {
+        let (store, platform) = (&settings.store_url, &settings.platform_url);
+        if platform.as_ref().is_some_and(|platform| platform.is_same_file(store)) {
+            let message = format!("the store cannot be the platform's own file, {store}");
+            let hint = "name another file, as in `sqlite:daymark.db`: Daymark makes it";
+            self.problems.push(Finding::error("store.url", message).hint(hint));
+            self.wrong.push("store.url");
+        }
+    }
+
     /// The value from the first place that has it.
     fn first(&mut self, setting: &Setting) -> Option<GivenValue> {
         if let Some(text) = self.flags.get(setting.key) {

@@ -52,6 +52,15 @@ impl FromStr for DatabaseUrl {
     }
 }
 
+impl DatabaseUrl {
+    /// Whether both name one SQLite file, however its path is written.
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        let (Self::Sqlite(one), Self::Sqlite(other)) = (self, other) else { return false };
+        let real = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+        real(one) == real(other)
+    }
+}
+
 /// The URL without its password, and whether it had one.
 fn redacted(text: &str) -> Result<(String, bool), url::ParseError> {
     let mut url = url::Url::parse(text)?;

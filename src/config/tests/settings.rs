@@ -82,6 +82,30 @@ fn the_default_store_lies_beside_the_file() {
 }
 
 #[test]
+fn the_store_is_no_file_of_the_platform() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("app.db"), "").unwrap();
+    std::fs::create_dir(path("other")).unwrap();
+    let problems = |platform: &str, store: &str| {
+        let flags = GivenFlags::from([
+            ("platform.url", format!("sqlite:{}", path(platform).display())),
+            ("store.url", format!("sqlite:{}", path(store).display())),
+        ]);
+        let refused = settings(&flags, &Environment::new(), &FileSettings::new(), None).err();
+        refused.unwrap_or_default().iter().map(ToString::to_string).collect::<String>()
+    };
+    for same in ["app.db", "other/../app.db", "./app.db"] {
+        assert!(
+            problems("app.db", same).contains("store.url: the store cannot be the platform's own file"),
+            "{same}"
+        );
+    }
+    assert!(problems("not_there.db", "not_there.db").contains("the platform's own file"));
+    assert_eq!(problems("app.db", "daymark.db"), "");
+}
+
+#[test]
 fn all_problems_are_named_at_once_with_their_places() {
     let flags = GivenFlags::from([("settle_minutes", "-5".to_owned()), ("tenant", String::new())]);
     let variables = environment(&[
