@@ -154,3 +154,17 @@ async fn what_is_no_time_counts_the_same_however_many_read() {
     }
     assert!(counted.windows(2).all(|pair| pair[0] == pair[1]), "{counted:?}");
 }
+
+/// `.cargo/config.toml` says how SQLite is compiled, and why.
+#[tokio::test]
+async fn sessions_have_no_lock_in_common() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut connection = made(&directory.path().join("any.db"), "SELECT 1").await;
+    let options: Vec<String> =
+        sqlx::query_scalar("PRAGMA compile_options").fetch_all(&mut connection).await.unwrap();
+    assert!(
+        options.iter().any(|option| option == "DEFAULT_MEMSTATUS=0" || option == "OMIT_MEMSTATUS"),
+        "{options:?}"
+    );
+    assert!(!options.iter().any(|option| option == "ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
+}
