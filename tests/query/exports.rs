@@ -21,6 +21,7 @@ crate::on_both_stores!(
     all_formats_say_the_same,
     many_days_come_in_pieces,
     what_cannot_be_rolled_up_is_refused,
+    intervals_come_one_after_the_other,
     a_definition_may_change_meanwhile,
 );
 
@@ -166,10 +167,31 @@ async fn what_cannot_be_rolled_up_is_refused(archive: Archive) {
     let states: Vec<_> =
         rows.iter().map(|row| (row["value"].clone(), row["state"].as_str().unwrap())).collect();
     assert_eq!(states, [(Value::Null, "refused"), (json!(2), "recorded")]);
-    let two = asked(&["posts_created"], &["day", "week"], january(1), january(2));
-    assert!(
-        export(&archive, &two, ExportFormat::Csv).await.unwrap_err().to_string().contains("one interval")
-    );
+}
+
+async fn intervals_come_one_after_the_other(archive: Archive) {
+    archive
+        .record(&[(january(1), "authors", "1", Value::Null), (january(9), "posts_created", "2", Value::Null)])
+        .await;
+    // Weeks that begin in the old year, and a metric that has days only.
+    let of = |intervals: &[&str]| asked(&["authors", "posts_created"], intervals, january(1), january(10));
+    let mut one_by_one = Vec::new();
+    for interval in ["day", "week", "year"] {
+        let (lines, _) = match export(&archive, &of(&[interval]), ExportFormat::Ndjson).await {
+            Ok(written) => written,
+            Err(error) => panic!("{interval}: {error}"),
+        };
+        one_by_one.extend(lines);
+    }
+    let (all, _) = export(&archive, &of(&["day", "week", "year"]), ExportFormat::Ndjson).await.unwrap();
+    assert_eq!(String::from_utf8(all), String::from_utf8(one_by_one));
+    let (parquet, _) = export(&archive, &of(&["day", "week", "year"]), ExportFormat::Parquet).await.unwrap();
+    let reader = SerializedFileReader::new(bytes::Bytes::from(parquet)).unwrap();
+    assert_eq!(reader.get_row_iter(None).unwrap().count(), 2 * (10 + 2 + 1));
+    let authors = asked(&["authors"], &["day", "month"], january(1), january(10));
+    let (lines, _) = export(&archive, &authors, ExportFormat::Ndjson).await.unwrap();
+    let refused = String::from_utf8(lines).unwrap();
+    assert_eq!(refused.lines().filter(|line| line.contains(r#""state":"refused""#)).count(), 1, "{refused}");
 }
 
 async fn a_definition_may_change_meanwhile(archive: Archive) {

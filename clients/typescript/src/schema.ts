@@ -1889,7 +1889,8 @@ export interface operations {
                 category?: string;
                 /** @description Types, separated by commas: `count`, `average`, `percentage`, `aggregate` */
                 type?: string;
-                interval?: "day" | "week" | "month" | "quarter" | "year";
+                /** @description Intervals, separated by commas: `day` (the default), `week`, `month`, `quarter`, `year`; one after the other */
+                interval?: string;
                 week_start?: "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
             };
             header?: never;

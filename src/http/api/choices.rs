@@ -4,16 +4,12 @@ use jiff::civil::Weekday;
 use utoipa::openapi::{Object, ObjectBuilder, Type};
 
 use crate::{
-    query::{ExportFormat, Interval, weekday},
+    query::{ExportFormat, weekday},
     store::{RunKind, RunStatus},
 };
 
 pub fn formats() -> Object {
     one_of(ExportFormat::ALL.map(ExportFormat::name))
-}
-
-pub fn intervals() -> Object {
-    one_of(Interval::ALL.map(Interval::name))
 }
 
 pub fn weekdays() -> Object {

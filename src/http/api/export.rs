@@ -46,8 +46,7 @@ pub struct ExportParameters {
     category: Option<String>,
     /// Types, separated by commas: `count`, `average`, `percentage`, `aggregate`
     r#type: Option<String>,
-    /// `day` (the default), `week`, `month`, `quarter` or `year`
-    #[param(schema_with = choices::intervals, required = false)]
+    /// Intervals, separated by commas: `day` (the default), `week`, `month`, `quarter`, `year`; one after the other
     interval: Option<String>,
     /// The first day of a week: `monday` … `sunday`; by default as configured
     #[param(schema_with = choices::weekdays, required = false)]

@@ -1,5 +1,5 @@
 //! The rows of an export, a page at a time: some whole buckets of all metrics, or, where that would be too many records,
-//! one bucket of some of the metrics. Either way the rows come by bucket, then by metric.
+//! one bucket of some of the metrics. Either way the rows come by interval, then by bucket, then by metric.
 
 use std::{ops::Range as Places, sync::Arc};
 
@@ -18,6 +18,10 @@ pub(super) struct Pages {
     pub context: Context,
     catalogue: Arc<Catalogue>,
     question: ExportQuestion,
+    /// The interval of the next page.
+    interval: Interval,
+    /// Those that follow, the next one at the end.
+    later: Vec<Interval>,
     /// The days of the next page; `None` after the last one.
     days: Option<Bucket>,
     /// The metrics of the next page.
@@ -33,11 +37,23 @@ impl Pages {
         catalogue: Arc<Catalogue>,
         question: ExportQuestion,
     ) -> Result<Self, QueryError> {
-        let mut pages = Self { context, catalogue, question, days: None, metrics: 0..0, metadata: true };
-        series::refuse_hopeless(&pages.catalogue, &pages.page_question(pages.whole(), Places::default()))?;
-        pages.days = Some(pages.days_from(pages.whole()));
-        pages.metrics = 0..pages.metrics_at_once();
+        let mut later: Vec<_> = question.intervals.iter().rev().copied().collect();
+        let interval = later.pop().unwrap_or(Interval::Day);
+        let mut pages =
+            Self { context, catalogue, question, interval, later, days: None, metrics: 0..0, metadata: true };
+        let whole = pages.page_question(pages.whole(), Places::default());
+        series::refuse_hopeless(
+            &pages.catalogue,
+            &Question { intervals: pages.question.intervals.clone(), ..whole },
+        )?;
+        pages.begin(interval);
         Ok(pages)
+    }
+
+    fn begin(&mut self, interval: Interval) {
+        self.interval = interval;
+        self.days = Some(self.days_from(self.whole()));
+        self.metrics = 0..self.metrics_at_once();
     }
 
     /// The same, without metadata that no roll-up needs.
@@ -80,11 +96,16 @@ impl Pages {
         self.metrics = 0..self.metrics_at_once();
         let next = days.to.tomorrow().ok().filter(|next| *next <= self.question.to);
         self.days = next.map(|from| self.days_from(Bucket { from, ..self.whole() }));
+        if self.days.is_none()
+            && let Some(interval) = self.later.pop()
+        {
+            self.begin(interval);
+        }
     }
 
     /// At most how many days a bucket has.
     fn bucket_days(&self) -> usize {
-        match self.question.interval {
+        match self.interval {
             Interval::Day => 1,
             Interval::Week => 7,
             Interval::Month => 31,
@@ -99,23 +120,21 @@ impl Pages {
 
     /// The first days of `rest` that make a page: a whole number of buckets, but for what `rest` cuts off.
     fn days_from(&self, rest: Bucket) -> Bucket {
-        let ExportQuestion { interval, week_start, .. } = self.question;
         let at_once = PAGE_RECORDS / (self.bucket_days() * self.question.metrics.len().max(1));
-        let buckets = interval.buckets(rest.from, rest.to, week_start);
+        let buckets = self.interval.buckets(rest.from, rest.to, self.question.week_start);
         let last = buckets.take(at_once.max(1)).last();
         Bucket { from: rest.from, to: last.map_or(rest.to, |last| last.to.min(rest.to)) }
     }
 
     fn page_question(&self, days: Bucket, metrics: Places<usize>) -> Question {
-        let ExportQuestion { interval, week_start, .. } = self.question;
         let all = &self.question.metrics;
         let metrics = if metrics.is_empty() { all.clone() } else { all[metrics].to_vec() };
         Question {
             from: days.from,
             to: days.to,
             metrics,
-            intervals: vec![interval],
-            week_start,
+            intervals: vec![self.interval],
+            week_start: self.question.week_start,
             metadata: self.metadata,
             limit: usize::MAX,
             identity: 0,

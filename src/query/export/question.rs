@@ -1,4 +1,4 @@
-//! What may be asked of an export: any number of days, in one interval.
+//! What may be asked of an export: any number of days.
 
 use jiff::civil::{Date, Weekday};
 
@@ -6,7 +6,7 @@ use crate::{
     collect::Context,
     config::QuerySettings,
     metric::MetricKey,
-    query::{Asked, Catalogue, Interval, Problem, QueryError, Question},
+    query::{Asked, Catalogue, Interval, QueryError, Question},
 };
 
 #[derive(Debug, Clone)]
@@ -15,7 +15,8 @@ pub struct ExportQuestion {
     pub to: Date,
     /// By category and type.
     pub metrics: Vec<MetricKey>,
-    pub interval: Interval,
+    /// At least one.
+    pub intervals: Vec<Interval>,
     pub week_start: Weekday,
     pub last_finished: Date,
 }
@@ -39,11 +40,7 @@ impl ExportQuestion {
             asked.from = Some(first.to_string());
         }
         let question = Question::parse_unlimited(&asked, catalogue, settings, last_finished)?;
-        let [interval] = question.intervals[..] else {
-            let message = "an export has one interval; make one for each".to_owned();
-            return Err(QueryError::Question(vec![Problem { parameter: "interval", message }]));
-        };
-        let Question { from, to, metrics, week_start, .. } = question;
-        Ok(Self { from, to, metrics, interval, week_start, last_finished })
+        let Question { from, to, metrics, intervals, week_start, .. } = question;
+        Ok(Self { from, to, metrics, intervals, week_start, last_finished })
     }
 }
