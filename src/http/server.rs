@@ -24,8 +24,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_HEAD: usize = 64 * 1024;
 /// After an error that would only repeat itself at once, such as no file descriptor being left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// For what is written when all requests are answered: when keys were used.
-const LAST_WRITE: Duration = Duration::from_secs(2);
+/// For writing when keys were used.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Who is at the other end of the connection.
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +92,7 @@ impl Bound {
         }
         service.jobs.stop().await;
         upkeep.abort();
-        if tokio::time::timeout(LAST_WRITE, service.access.finish()).await.is_err() {
+        if tokio::time::timeout(WRITE_TIMEOUT, service.access.finish()).await.is_err() {
             tracing::warn!("when API keys were used last could not be written in time");
         }
     }
@@ -143,6 +143,6 @@ async fn keep_up(service: Shared) {
         tokio::time::sleep(service.upkeep).await;
         service.telemetry.keep_up();
         // What is not written in time stays for the next time.
-        let _ = tokio::time::timeout(service.upkeep, service.access.keep_up()).await;
+        let _ = tokio::time::timeout(WRITE_TIMEOUT, service.access.keep_up()).await;
     }
 }
