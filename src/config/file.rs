@@ -8,11 +8,11 @@ use super::{
     Finding, Located,
     declaration::{Declarations, SourceDeclaration},
     filter_section::read_filter,
+    given::{FileSettings, GivenValue},
     metric_section::read_metric,
     nearest::{nearest_zone, shown},
     reader::{Reader, Section},
     setting::{SETTINGS, SettingKind},
-    settings::{FileSettings, GivenValue},
 };
 use crate::metric::{Calendar, TimeFormat, is_name};
 

@@ -13,7 +13,9 @@ mod file;
 mod filter_section;
 mod finding;
 mod flags;
+mod given;
 mod json_metric;
+mod known_names;
 mod metric_section;
 mod nearest;
 mod preset;
@@ -37,6 +39,7 @@ use std::path::{Path, PathBuf};
 pub use declaration::{ADDS_UP, Declarations, MeasureName, MetricDeclaration, PHASES, Returns};
 pub use finding::{ConfigProblems, Finding, Located, Severity};
 pub use flags::{GivenFlags, add_setting_flags, given_config_file, given_flags, without_effect};
+pub use given::{Environment, process_environment};
 #[cfg(test)]
 pub use json_metric::known_keys;
 pub use json_metric::read_json_metric;
@@ -44,7 +47,7 @@ pub use nearest::{nearest, shown, suggestion};
 pub use reference::settings_reference;
 pub use resolve::{Omission, Request, Resolved, columns_to_detect, resolve, resolve_further};
 pub use serve_settings::{AccessSettings, HttpSettings, KeySetLocation, QuerySettings, Secret, WEEKDAYS};
-pub use settings::{Environment, LogFormat, Preset, Settings, process_environment};
+pub use settings::{LogFormat, Preset, Settings};
 pub use template::{columns_to_survey, template};
 pub use written_metric::written_metric;
 

@@ -1,7 +1,10 @@
 //! Recognises what the columns of a table mean: when a row was created, who made it, when it was soft-deleted; and
 //! which tables are a platform's own at all.
 
-use super::time_format::{contradiction, format_of, is_time_type, on_sqlite, possible_formats, to_detect};
+use super::{
+    known_names::{ACTORS, CREATED, CREATED_ENDS, DELETED, OTHER_MOMENTS, SYSTEM_SCHEMAS, SYSTEM_TABLES},
+    time_format::{contradiction, format_of, is_time_type, on_sqlite, possible_formats, to_detect},
+};
 use crate::{
     metric::{Filter, Source, TimeFormat},
     platform::{Column, ColumnType, DetectedFormats, Table},
@@ -15,148 +18,6 @@ pub struct Recognised<'a> {
     /// Why a column that seems to say when a row was deleted is not the source's.
     pub unusable_deletion: Option<String>,
 }
-
-/// Names of columns, as [`plain`] makes them, the likeliest first.
-const CREATED: &[&str] = &[
-    "createdat",
-    "insertedat",
-    "created",
-    "createdon",
-    "datecreated",
-    "createddate",
-    "createdate",
-    "createat",
-    "createdtime",
-    "createtime",
-    "creationdate",
-    "creationtime",
-    "createdatutc",
-    "createdutc",
-    "createdts",
-    "ctime",
-    "dateadded",
-    "addedat",
-    "addedon",
-    "uploadedat",
-    "postedat",
-    "joinedat",
-    "datejoined",
-    "registeredat",
-    "registrationdate",
-    "signedupat",
-    "signupdate",
-    "loggedat",
-    "recordedat",
-    "occurredat",
-    "happenedat",
-    "joinedon",
-    "registeredon",
-    "uploadedon",
-    "postedon",
-    "submittedat",
-    "submittedon",
-    "publishedat",
-    "publishedon",
-    "datepublished",
-    "sentat",
-    "senton",
-    "datesent",
-    "sent",
-    "eventtime",
-    "timestamp",
-    "ts",
-    "datetime",
-    "date",
-    "time",
-];
-/// Ends of names that mean creation after the name of the table: `order_date`, `post_created_at`.
-const CREATED_ENDS: &[&str] =
-    &["createdat", "createdon", "created", "creationdate", "date", "datetime", "timestamp", "time", "at"];
-/// Parts of names that mean some other moment of a row's life.
-const OTHER_MOMENTS: &[&str] = &[
-    "updat", "modif", "chang", "edit", "delet", "remov", "expir", "last", "until", "due", "end", "start",
-    "begin", "birth", "dob", "sched", "archiv", "publish", "releas", "seen", "read", "login", "verif",
-    "confirm", "cancel", "close", "finish", "complet", "process", "ship", "sync",
-];
-const ACTORS: &[&str] = &[
-    "authorid",
-    "followerid",
-    "likerid",
-    "userid",
-    "profileid",
-    "creatorid",
-    "ownerid",
-    "owneruserid",
-    "accountid",
-    "memberid",
-    "posterid",
-    "uploaderid",
-    "subscriberid",
-    "senderid",
-    "customerid",
-    "createdbyid",
-    "createdby",
-    "postedby",
-    "uploadedby",
-    "addedby",
-    "author",
-    "owner",
-    "user",
-];
-const DELETED: &[&str] = &[
-    "deletedat",
-    "deleteat",
-    "removedat",
-    "deletedon",
-    "removedon",
-    "datedeleted",
-    "deleteddate",
-    "deletiondate",
-];
-/// Schemas of PostgreSQL, Supabase, Hasura and extensions; and every one that starts with an underscore or `pg_`.
-const SYSTEM_SCHEMAS: &[&str] = &[
-    "information_schema",
-    "auth",
-    "storage",
-    "realtime",
-    "vault",
-    "extensions",
-    "graphql",
-    "graphql_public",
-    "pgsodium",
-    "pgsodium_masks",
-    "pgbouncer",
-    "supabase_functions",
-    "supabase_migrations",
-    "net",
-    "cron",
-    "hdb_catalog",
-    "tiger",
-    "topology",
-    "partman",
-    "daymark",
-];
-/// Tables that tools keep for themselves; ours among them.
-const SYSTEM_TABLES: &[&str] = &[
-    "daily_metrics",
-    "metric_definitions",
-    "metric_definition_versions",
-    "metric_collection_log",
-    "schema_migrations",
-    "ar_internal_metadata",
-    "django_migrations",
-    "django_session",
-    "django_admin_log",
-    "alembic_version",
-    "flyway_schema_history",
-    "knex_migrations",
-    "knex_migrations_lock",
-    "databasechangelog",
-    "databasechangeloglock",
-    "goose_db_version",
-    "migrations",
-    "spatial_ref_sys",
-];
 
 /// A name without its case and its separators, so that `created_at`, `createdAt` and `CreatedAt` are one.
 fn plain(name: &str) -> String {

@@ -11,8 +11,8 @@ use ipnet::IpNet;
 use jiff::civil::Weekday;
 
 use super::{
+    given::{Given, GivenValue},
     nearest::shown,
-    settings::{Given, GivenValue},
 };
 
 /// HMAC keys shorter than the hash can be guessed (RFC 7518, 3.2).

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{GivenFlags, load, process_environment, settings::Environment};
+use crate::config::{Environment, GivenFlags, load, process_environment};
 
 fn shown_problems(text: &str) -> String {
     read(text).problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")

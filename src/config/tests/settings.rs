@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 
 use crate::config::{
     Finding, GivenFlags,
-    settings::{self, Environment, FileSettings, GivenValue, Settings},
+    given::{Environment, FileSettings, GivenValue},
+    settings::{self, Settings},
 };
 
 fn settings(
