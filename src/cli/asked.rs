@@ -23,7 +23,7 @@ pub struct AskedArguments {
     /// Only metrics of this type (may be given several times)
     #[arg(long = "type", value_name = "TYPE", value_parser = PossibleValuesParser::new(MetricType::ALL.map(MetricType::name)))]
     pub types: Vec<String>,
-    /// How long a point is (`query` takes several) [default: day]
+    /// How long a point is (may be given several times) [default: day]
     #[arg(long = "interval", value_name = "INTERVAL", value_parser = PossibleValuesParser::new(Interval::ALL.map(Interval::name)))]
     intervals: Vec<String>,
     /// The day on which weeks begin [default: `query.week_start`]

@@ -1,6 +1,6 @@
 //! Sessions that are kept at hand for questions. When a session goes back to the pool, that asks the server whether the
-//! session is still good, which takes a quarter of the time of a short question. One whose statement was read to its end
-//! is known to be.
+//! session is still good, which is a second round trip for each question. One whose statement was read to its end is known
+//! to be.
 
 use std::{
     ops::{Deref, DerefMut},
