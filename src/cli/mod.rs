@@ -13,6 +13,7 @@ mod exit;
 mod export;
 mod gaps;
 mod init;
+mod json_line;
 mod keys;
 mod logging;
 mod migrate;

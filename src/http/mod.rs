@@ -23,6 +23,7 @@ mod telemetry;
 
 pub use docs::openapi_json;
 pub use jobs::MAX_RUNNING;
+pub use middleware::identify::current_request_id;
 pub use router::{router, surrounded};
 pub use server::{Bound, Peer};
 pub use service::{Service, Shared};

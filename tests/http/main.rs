@@ -17,6 +17,7 @@ mod definition_refusals;
 mod definitions;
 mod edges;
 mod jobs;
+mod log;
 mod process;
 mod raw;
 mod refusals;

@@ -47,7 +47,13 @@ impl Process {
 
     /// How many lines of its log hold `text`, as far as it was read.
     pub fn logged(&self, text: &str) -> usize {
-        self.log.lock().unwrap().lines().filter(|line| line.contains(text)).count()
+        self.lines(text).len()
+    }
+
+    /// The lines of its log that hold `text`, as far as it was read.
+    pub fn lines(&self, text: &str) -> Vec<String> {
+        let log = self.log.lock().unwrap();
+        log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
     }
 
     /// As an administrator would: SIGTERM.

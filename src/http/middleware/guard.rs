@@ -6,15 +6,14 @@ use std::{
 };
 
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{Method, StatusCode, Version, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use tracing::Instrument;
 
-use super::identify::{REQUEST_ID, request_id};
+use super::identify::{REQUEST_ID, request_id, working_on};
 use crate::http::{
     api::{self, MAX_BODY},
     problem::Problem,
@@ -35,16 +34,14 @@ pub async fn guard(State(service): State<Shared>, request: Request, next: Next) 
     let id = request_id(request.headers());
     let method = known(request.method());
     let path = request.uri().path().to_owned();
-    let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
-    let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let counted = InFlight::count(&service);
-    let response = limited(&service, request, next).instrument(span).await;
+    let response = working_on(id.clone(), limited(&service, request, next)).await;
     let mut response = rest::translate(&path, response);
     drop(counted);
     let (status, took) = (response.status().as_u16(), started.elapsed());
-    service.telemetry.answered(method, route.as_deref().unwrap_or("none"), status, took);
+    service.telemetry.answered(method, route.as_ref().map_or("none", MatchedPath::as_str), status, took);
     let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    // Not in the span, whose fields would be written a second time for each request.
     tracing::info!(id = id.to_str().unwrap_or_default(), method, path, status, duration_us);
     response.headers_mut().insert(REQUEST_ID, id);
     response
@@ -80,10 +77,11 @@ fn known(method: &Method) -> &'static str {
     }
 }
 
-async fn limited(service: &Shared, request: Request, next: Next) -> Response {
+async fn limited(service: &Shared, mut request: Request, next: Next) -> Response {
     if let Some(problem) = too_large(&request).or_else(|| without_host(&request)) {
         return problem.into_response();
     }
+    DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
     let (permits, limit) = match request.uri().path().starts_with(RUNS) {
         true => (&service.waits, RUN_TIMEOUT),
         false => (&service.permits, service.http.request_timeout),

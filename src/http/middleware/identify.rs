@@ -6,10 +6,26 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use uuid::Uuid;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest request id that is taken from a client or a proxy.
 const MAX_REQUEST_ID: usize = 64;
+
+tokio::task_local! {
+    /// Of the request that a task is working on.
+    static CURRENT: HeaderValue;
+}
+
+/// The id of the request that is being worked on, for what is logged meanwhile.
+pub fn current_request_id() -> Option<HeaderValue> {
+    CURRENT.try_with(HeaderValue::clone).ok()
+}
+
+/// Does `work` as that of the request with this id.
+pub(super) async fn working_on<T>(id: HeaderValue, work: impl Future<Output = T>) -> T {
+    CURRENT.scope(id, work).await
+}
 
 /// Around what is not guarded.
 pub async fn identify(request: Request, next: Next) -> Response {
@@ -25,9 +41,15 @@ pub(super) fn request_id(headers: &HeaderMap) -> HeaderValue {
     let given = headers
         .get(REQUEST_ID)
         .filter(|id| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.as_bytes().iter().all(harmless));
-    // Hexadecimal digits are always a header value.
-    let new = || HeaderValue::try_from(format!("{:032x}", fastrand::u128(..)));
-    given.cloned().or_else(|| new().ok()).unwrap_or(HeaderValue::from_static("none"))
+    given.cloned().unwrap_or_else(new_id)
+}
+
+/// 32 hexadecimal digits.
+fn new_id() -> HeaderValue {
+    let mut text = Uuid::encode_buffer();
+    let digits = Uuid::from_u128(fastrand::u128(..)).simple().encode_lower(&mut text);
+    // They are always a header value.
+    HeaderValue::from_str(digits).unwrap_or(HeaderValue::from_static("none"))
 }
 
 #[cfg(test)]

@@ -1,0 +1,53 @@
+//! What a server writes to its log.
+
+use daymark::access::Role;
+use serde_json::{Value, json};
+
+use crate::{
+    process::Process,
+    raw::until,
+    site::{new_key, request},
+    world::World,
+};
+
+/// A request that writes a line of its own, and the lines that it leaves in the log.
+async fn lines(format: &str) -> Vec<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let url = |name: &str| format!("sqlite:{}", directory.path().join(name).display());
+    let (store_url, platform_url) = (url("store.db"), url("platform.db"));
+    let world = World::at(tempfile::tempdir().unwrap(), store_url.clone(), platform_url.clone()).await;
+    let key = new_key(&world.context, "service", Role::Service).await;
+    let server = Process::start(&store_url, &platform_url, &[("DAYMARK_LOG_FORMAT", format)]);
+    let headers = [("apikey", key.as_str()), ("x-request-id", "the-one")];
+    let reply = request(server.address, "POST", "/api/v1/collections", &headers, None).await;
+    assert_eq!(reply.status, 202, "{}", reply.text());
+    until("the request is logged", async || server.logged("duration_us") == 1).await;
+    server.lines("the-one")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_line_of_a_request_has_its_id() {
+    let lines: Vec<Value> =
+        lines("json").await.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [own, of_the_request] = lines.as_slice() else { panic!("{lines:?}") };
+    let of_itself = &own["fields"];
+    assert_eq!(
+        (&of_itself["id"], &of_itself["message"]),
+        (&json!("the-one"), &json!("a request started a run"))
+    );
+    let fields = &of_the_request["fields"];
+    let expected = json!({
+        "id": "the-one", "method": "POST", "path": "/api/v1/collections", "status": 202, "duration_us": fields["duration_us"],
+    });
+    assert_eq!((fields, &of_the_request["level"]), (&expected, &json!("INFO")));
+    assert!(fields["duration_us"].is_u64(), "{fields}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_says_the_same_and_is_coloured_on_a_terminal_only() {
+    let lines = lines("text").await;
+    let [own, of_the_request] = lines.as_slice() else { panic!("{lines:?}") };
+    assert!(own.contains("INFO a request started a run") && own.ends_with(" id=\"the-one\""), "{own:?}");
+    let fields = "INFO id=\"the-one\" method=\"POST\" path=\"/api/v1/collections\" status=202 duration_us=";
+    assert!(of_the_request.contains(fields), "{of_the_request:?}");
+}
