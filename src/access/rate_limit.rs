@@ -62,6 +62,11 @@ impl<C: Clock + Clone> RateLimit<C> {
         Self { limit, limiter, clock, checks: AtomicU32::new(0) }
     }
 
+    /// Requests a minute.
+    pub fn limit(&self) -> u32 {
+        self.limit.get()
+    }
+
     /// Counts a request of the principal's.
     pub fn check(&self, principal: &Principal) -> Decision {
         self.count(&principal.subject)

@@ -4,6 +4,7 @@
 use std::io::Write;
 
 use axum::{
+    body::Body,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -22,6 +23,9 @@ const MAX_INLINE: usize = 64 * 1024;
 /// Of brotli's 0 to 11: about what gzip takes, and smaller.
 const BROTLI_QUALITY: u32 = 5;
 const BROTLI_WINDOW: u32 = 20;
+
+/// At least as many as an answer has when it is sent: growing costs more than all of them.
+const HEADERS: usize = 12;
 
 /// A JSON answer, with its compressed forms as far as somebody asked for them.
 pub struct Answer {
@@ -83,26 +87,31 @@ impl Answer {
     /// The answer to a request with these headers: 304 when the client has it already. `cache_control` says who may
     /// keep it.
     pub async fn respond(&self, request: &HeaderMap, cache_control: &'static str) -> Response {
-        let common = [
-            (header::ETAG, self.tag.clone()),
-            (header::CACHE_CONTROL, HeaderValue::from_static(cache_control)),
-            (header::VARY, HeaderValue::from_static("accept-encoding, authorization, apikey")),
-        ];
+        let mut headers = HeaderMap::with_capacity(HEADERS);
+        headers.insert(header::ETAG, self.tag.clone());
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding, authorization, apikey"));
         if self.is_known_to(request) {
-            return (StatusCode::NOT_MODIFIED, common).into_response();
+            return (StatusCode::NOT_MODIFIED, headers).into_response();
         }
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let encoding = match self.body.len() {
             0..MIN_COMPRESSED => Encoding::Identity,
             _ => preferred(request),
         };
-        let content_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let (body, name) = match encoding {
-            Encoding::Identity => return (common, [content_type], self.body.clone()).into_response(),
-            Encoding::Gzip => (self.gzip.get_or_init(|| compressed(gzip, &self.body)).await, "gzip"),
-            Encoding::Brotli => (self.brotli.get_or_init(|| compressed(brotli, &self.body)).await, "br"),
+            Encoding::Identity => (&self.body, None),
+            Encoding::Gzip => (self.gzip.get_or_init(|| compressed(gzip, &self.body)).await, Some("gzip")),
+            Encoding::Brotli => {
+                (self.brotli.get_or_init(|| compressed(brotli, &self.body)).await, Some("br"))
+            }
         };
-        let content_encoding = (header::CONTENT_ENCODING, HeaderValue::from_static(name));
-        (common, [content_type, content_encoding], body.clone()).into_response()
+        if let Some(name) = name {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
+        }
+        let mut response = Response::new(Body::from(body.clone()));
+        *response.headers_mut() = headers;
+        response
     }
 
     /// `If-None-Match` compares weakly (RFC 9110, 13.1.2).

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use async_trait::async_trait;
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, request::Parts},
+    http::{HeaderMap, Uri, header, request::Parts, uri::PathAndQuery},
     response::Response,
 };
 
@@ -15,10 +15,9 @@ use crate::{
     query::{Catalogue, QueryError},
 };
 
-/// The parts of a request that say what is asked and what the client has already.
+/// The parts of a request that say what is asked, what the client has already and what it can read.
 pub struct Asking {
-    /// Path and query.
-    target: String,
+    uri: Uri,
     headers: HeaderMap,
 }
 
@@ -59,8 +58,13 @@ impl<S: Sync> FromRequestParts<S> for Asking {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let target = parts.uri.path_and_query().map_or_else(String::new, |target| target.as_str().to_owned());
-        Ok(Self { target, headers: parts.headers.clone() })
+        let mut headers = HeaderMap::new();
+        for name in [header::IF_NONE_MATCH, header::ACCEPT_ENCODING] {
+            for value in parts.headers.get_all(&name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        Ok(Self { uri: parts.uri.clone(), headers })
     }
 }
 
@@ -73,10 +77,10 @@ impl Asking {
         keep: Keep,
         question: &dyn Question,
     ) -> Result<Response, Problem> {
+        let target = self.uri.path_and_query().map_or("", PathAndQuery::as_str);
         let last_finished = service.context.last_finished();
         let making = make(service, question);
-        let answer =
-            service.cache.answer(keep, &self.target, last_finished, &service.telemetry, making).await?;
+        let answer = service.cache.answer(keep, target, last_finished, &service.telemetry, making).await?;
         Ok(answer.respond(&self.headers, cache_control(principal)).await)
     }
 }

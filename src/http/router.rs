@@ -2,7 +2,6 @@
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
     http::{HeaderValue, Method, Uri, header},
     middleware::{from_fn, from_fn_with_state},
     routing::get,
@@ -41,7 +40,6 @@ pub fn surrounded(routes: Router<Shared>, service: Shared) -> Router {
         from_fn_with_state(service.clone(), guard),
         // Closed unless origins are configured.
         option_layer((!origins.is_empty()).then(|| cors(origins))),
-        DefaultBodyLimit::max(api::MAX_BODY),
         from_fn_with_state(service.clone(), admit),
     );
     routes

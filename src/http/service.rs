@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use axum::http::HeaderValue;
 use tokio::sync::Semaphore;
 
 use super::{
@@ -9,6 +10,7 @@ use super::{
     catalogue::KeptCatalogue,
     health::Readiness,
     jobs::{Jobs, MAX_RUNNING},
+    middleware::admit::rate_limit_policy,
     shares::Shares,
     telemetry::Telemetry,
 };
@@ -38,6 +40,8 @@ pub struct Service {
     pub http: HttpSettings,
     pub access: Access,
     pub rate_limit: RateLimit,
+    /// The same with each answer.
+    pub rate_limit_policy: HeaderValue,
     pub cache: Cache,
     pub jobs: Jobs,
     pub telemetry: Telemetry,
@@ -89,6 +93,7 @@ impl Service {
             query,
             http,
             access,
+            rate_limit_policy: rate_limit_policy(rate_limit.limit()),
             rate_limit,
         }
     }

@@ -1,8 +1,14 @@
 //! What the server counts about itself, for Prometheus at `/metrics`.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, RwLock},
+    time::Duration,
+};
 
-use metrics::{Counter, Gauge, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
+use metrics::{
+    Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 const REQUESTS: &str = "daymark_http_requests_total";
@@ -23,6 +29,26 @@ pub struct Telemetry {
     in_flight: Gauge,
     cache: [Counter; 3],
     store_queries: Counter,
+    /// By route. There are as many as the server has.
+    answered: RwLock<HashMap<String, Answered>>,
+}
+
+/// What is counted of the answers of a route. Finding it in the recorder takes longer than counting.
+struct Answered {
+    seconds: Histogram,
+    /// By method and status, of which a route has a few.
+    answers: Vec<(&'static str, u16, Counter)>,
+}
+
+impl Answered {
+    /// Whether it was counted: not where it is the first answer of its sort.
+    fn count(&self, method: &'static str, status: u16, took: Duration) -> bool {
+        let is_same = |(of_method, of_status, _): &&_| (*of_method, *of_status) == (method, status);
+        let Some((_, _, counter)) = self.answers.iter().find(is_same) else { return false };
+        counter.increment(1);
+        self.seconds.record(took.as_secs_f64());
+        true
+    }
 }
 
 /// What came of asking the cache.
@@ -62,6 +88,7 @@ impl Telemetry {
             in_flight: recorder.register_gauge(&Key::from_static_name(IN_FLIGHT), &METADATA),
             cache: ["hit", "miss", "bypass"].map(|name| recorder.register_counter(&outcome(name), &METADATA)),
             store_queries: recorder.register_counter(&Key::from_static_name(STORE_QUERIES), &METADATA),
+            answered: RwLock::default(),
             recorder,
             handle,
         }
@@ -69,15 +96,34 @@ impl Telemetry {
 
     /// `route` is the pattern of the path, not the path: there are only so many.
     pub fn answered(&self, method: &'static str, route: &str, status: u16, took: Duration) {
-        let route = SharedString::from(route.to_owned());
+        let known = self.answered.read().unwrap_or_else(PoisonError::into_inner);
+        if known.get(route).is_some_and(|known| known.count(method, status, took)) {
+            return;
+        }
+        drop(known);
+        let mut known = self.answered.write().unwrap_or_else(PoisonError::into_inner);
+        let known = known
+            .entry(route.to_owned())
+            .or_insert_with(|| Answered { seconds: self.seconds(route), answers: Vec::new() });
+        // Meanwhile another request may have been the first.
+        if !known.count(method, status, took) {
+            known.answers.push((method, status, self.requests(method, route, status)));
+            known.count(method, status, took);
+        }
+    }
+
+    fn requests(&self, method: &'static str, route: &str, status: u16) -> Counter {
         let labels = vec![
             Label::new("method", method),
-            Label::new("route", route.clone()),
+            Label::new("route", route.to_owned()),
             Label::new("status", status.to_string()),
         ];
-        self.recorder.register_counter(&Key::from_parts(REQUESTS, labels), &METADATA).increment(1);
-        let key = Key::from_parts(SECONDS, vec![Label::new("route", route)]);
-        self.recorder.register_histogram(&key, &METADATA).record(took.as_secs_f64());
+        self.recorder.register_counter(&Key::from_parts(REQUESTS, labels), &METADATA)
+    }
+
+    fn seconds(&self, route: &str) -> Histogram {
+        let key = Key::from_parts(SECONDS, vec![Label::new("route", route.to_owned())]);
+        self.recorder.register_histogram(&key, &METADATA)
     }
 
     pub fn in_flight(&self, change: f64) {

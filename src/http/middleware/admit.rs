@@ -51,7 +51,7 @@ pub async fn admit(State(service): State<Shared>, request: Request, next: Next) 
         }
         false => too_many(&decision).into_response(),
     };
-    describe(&decision, response.headers_mut());
+    describe(&service, &decision, response.headers_mut());
     response
 }
 
@@ -65,7 +65,7 @@ fn refused(service: &Shared, address: IpAddr, denied: Denied) -> Response {
             too_many(&decision).into_response()
         }
     };
-    describe(&decision, response.headers_mut());
+    describe(service, &decision, response.headers_mut());
     response
 }
 
@@ -92,18 +92,21 @@ fn too_many(decision: &Decision) -> Problem {
 }
 
 /// draft-ietf-httpapi-ratelimit-headers-10.
-fn describe(decision: &Decision, headers: &mut HeaderMap) {
-    let Decision { limit, remaining, reset_after, .. } = decision;
-    let values = [
-        (RATE_LIMIT_POLICY, format!("\"requests\";q={limit};w=60")),
-        (RATE_LIMIT, format!("\"requests\";r={remaining};t={}", whole_seconds(*reset_after))),
-    ];
-    for (name, value) in values {
-        // Digits and punctuation are always a header value.
-        if let Ok(value) = HeaderValue::try_from(value) {
-            headers.insert(name, value);
-        }
-    }
+fn describe(service: &Shared, decision: &Decision, headers: &mut HeaderMap) {
+    let Decision { remaining, reset_after, .. } = decision;
+    headers.insert(RATE_LIMIT_POLICY, service.rate_limit_policy.clone());
+    let state = format!("\"requests\";r={remaining};t={}", whole_seconds(*reset_after));
+    headers.insert(RATE_LIMIT, digits_and_punctuation(state));
+}
+
+/// What `RateLimit-Policy` says where so many requests a minute are allowed.
+pub fn rate_limit_policy(limit: u32) -> HeaderValue {
+    digits_and_punctuation(format!("\"requests\";q={limit};w=60"))
+}
+
+/// Which is always a header value.
+fn digits_and_punctuation(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// Rounded up.
