@@ -58,7 +58,7 @@ impl Dialect {
         (!conditions.is_empty()).then(|| conditions.join(" AND "))
     }
 
-    fn condition(self, condition: &Condition) -> String {
+    pub fn condition(self, condition: &Condition) -> String {
         let column = self.name(&condition.column);
         let compare =
             |operator: &str, value: &Literal| format!("{column} {operator} {}", self.literal(value));

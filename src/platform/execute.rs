@@ -49,6 +49,9 @@ impl<'a> Reader<'a> {
 
     /// As [`Self::answers`] of each statement, as many of them at once as can run.
     pub async fn answers_of_all(&mut self, statements: &[String]) -> Vec<Result<Vec<Answer>, Fault>> {
+        if let [sql] = statements {
+            return vec![self.answers(sql).await];
+        }
         let mut outcomes = self.session.answers_of_all(statements).await;
         for (sql, outcome) in statements.iter().zip(&mut outcomes) {
             if outcome.as_ref().is_err_and(is_locked) {

@@ -66,7 +66,7 @@ impl LabelReading<'_> {
                     Stream::Entering => picker.enter(id, label, count),
                 }
             };
-            reader.scan(&scan, &table, &body, self.spans(days), &mut sink).await?;
+            reader.scan(&scan, &table, &body, vec![self.spans(days)], &mut sink).await?;
         }
         picker.finish(days.len())
     }

@@ -14,6 +14,7 @@ mod enclosed;
 mod execute;
 mod flag;
 mod labels;
+mod moments;
 mod parts;
 mod postgres;
 mod query;

@@ -1,47 +1,80 @@
-//! Reading a large table in parts, one for each session of the cut: what a scan computes adds up over disjoint spans. The
-//! times at which it is cut are those of some of the rows read, so that the parts have about as many rows each; when rows
-//! do not lie in the order of their times, or there are few, that is a guess which costs nothing but speed.
+//! Reading a large table in parts, at least one for each session of the cut: what a scan computes adds up over disjoint
+//! spans. The times at which it is cut are those of some of the rows read, so that the parts have about as many rows each;
+//! when rows do not lie in the order of their times, or there are few, that is a guess which costs nothing but speed.
 
 use jiff::Timestamp;
 
 use super::{
     execute::Reader,
     scan::Scan,
-    time::{Edge, Span},
+    time::{Edge, SAMPLE_STEPS, Span},
 };
 
-impl Reader<'_> {
-    /// `spans` in as many parts as are worth reading at once, in order of time.
-    pub async fn parts(&mut self, scan: &Scan<'_>, table: &str, spans: Vec<Span>) -> Vec<Vec<Span>> {
-        let count = self.at_once();
-        if count < 2 || !scan.comes_in_parts() {
-            return vec![spans];
-        }
-        let times = self.sample(scan, table).await;
-        divide(spans, &times, count)
+/// Parts are no larger than this if they can be, so that what is listed of all rows of some parts fits into memory.
+const MAX_ROWS: u64 = 250_000;
+
+/// Spans, in as many parts as are worth reading one by one, in order of time.
+pub struct Parts {
+    pub parts: Vec<Vec<Span>>,
+    /// Whether each has no more than [`MAX_ROWS`], as far as a sample tells.
+    pub are_small: bool,
+}
+
+/// What some rows of a table tell of all.
+struct Sample {
+    /// Their times, ascending. None of a small table, nor of one without rowids, such as a view.
+    times: Vec<Timestamp>,
+    /// There are no more rows than this between one and the next, if rows lie in the order of their times.
+    step: u64,
+}
+
+impl Parts {
+    pub fn whole(spans: Vec<Span>) -> Self {
+        Self { parts: vec![spans], are_small: false }
     }
 
-    /// Times of the table's rows, ascending. None of a small one, nor of one without rowids, such as a view.
-    async fn sample(&mut self, scan: &Scan<'_>, table: &str) -> Vec<Timestamp> {
+    /// At least `count` of them, if the sample has so many times within the spans.
+    fn divide(spans: Vec<Span>, sample: &Sample, count: usize) -> Self {
+        let times = within(&spans, &sample.times);
+        let rows = sample.step.saturating_mul(times.len() as u64 + 1);
+        let wanted = usize::try_from(rows.div_ceil(MAX_ROWS)).unwrap_or(usize::MAX);
+        let are_small = !times.is_empty() && sample.step <= MAX_ROWS;
+        Self { parts: divide(spans, times, count.max(wanted.min(times.len() + 1))), are_small }
+    }
+}
+
+impl Reader<'_> {
+    /// `spans` in parts, if the scan allows it and the table is large.
+    pub async fn parts(&mut self, scan: &Scan<'_>, table: &str, spans: Vec<Span>) -> Parts {
+        if !scan.comes_in_parts() {
+            return Parts::whole(spans);
+        }
+        let sample = self.sample(scan, table).await;
+        Parts::divide(spans, &sample, self.at_once())
+    }
+
+    async fn sample(&mut self, scan: &Scan<'_>, table: &str) -> Sample {
         let time = scan.time();
-        let Ok(answers) = self.answers(&time.sample_query(table, self.min_rows())).await else {
-            return Vec::new();
-        };
+        let answers = self.answers(&time.sample_query(table, self.min_rows())).await.unwrap_or_default();
+        let step = answers.first().map_or(0, |(rows, _)| *rows as u64 / SAMPLE_STEPS);
         let seconds = answers.into_iter().filter_map(|(_, values)| values.into_iter().next().flatten());
         let times = seconds.filter_map(|seconds| time.earliest_from(&seconds));
         let mut times: Vec<_> = times.filter(|instant| time.can_be_cut_at(*instant)).collect();
         times.sort_unstable();
-        times
+        Sample { times, step }
     }
 }
 
-/// `spans` in `count` parts at most, with about as many of the `times` in each; both are in order of time. Of the table's
-/// times only those within the spans matter: a range that is long past is divided by its own rows.
-fn divide(spans: Vec<Span>, times: &[Timestamp], count: usize) -> Vec<Vec<Span>> {
-    let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return Vec::new() };
+/// Of the table's times only those within the spans matter: a range that is long past is divided by its own rows.
+fn within<'a>(spans: &[Span], times: &'a [Timestamp]) -> &'a [Timestamp] {
+    let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return &[] };
     let start = first.lower.map_or(0, |lower| times.partition_point(|time| *time <= lower.instant));
     let end = times.partition_point(|time| *time < last.upper.instant);
-    let times = times.get(start..end).unwrap_or_default();
+    times.get(start..end).unwrap_or_default()
+}
+
+/// `spans` in `count` parts at most, with about as many of the `times` in each; both are in order of time.
+fn divide(spans: Vec<Span>, times: &[Timestamp], count: usize) -> Vec<Vec<Span>> {
     let mut parts = Vec::with_capacity(count);
     let mut rest = spans;
     for part in 1..count {
@@ -106,7 +139,8 @@ mod tests {
         let midnight = |day: jiff::civil::Date| day.in_tz("UTC").unwrap().timestamp();
         let times: Vec<_> = (0..64).map(|step| midnight(date(2024, 1, 1)) + DAY * (10 * step)).collect();
         let lengths = |from, to, with_base| {
-            let parts = divide(Span::of_days(&Calendar::utc().days(from, to), with_base), &times, 2);
+            let spans = Span::of_days(&Calendar::utc().days(from, to), with_base);
+            let parts = Parts::divide(spans, &Sample { times: times.clone(), step: 1 }, 2).parts;
             parts.iter().map(Vec::len).collect::<Vec<_>>()
         };
         // 60 days with six times among them, and nothing before or behind.
@@ -114,10 +148,29 @@ mod tests {
         // A day of the first year, and all that came before it: half of that is read by either.
         assert_eq!(lengths(date(2024, 6, 1), date(2024, 6, 1), true), [1, 2]);
         let days = Calendar::utc().days(date(2024, 6, 1), date(2024, 6, 1));
-        let parts = divide(Span::of_days(&days, true), &times, 2);
+        let parts =
+            Parts::divide(Span::of_days(&days, true), &Sample { times: times.clone(), step: 1 }, 2).parts;
         assert_eq!(parts[0][0].upper.instant, midnight(date(2024, 3, 21)));
         // Where the table has no rows, there is one part.
         assert_eq!(lengths(date(2023, 3, 1), date(2023, 4, 29), true), [61]);
+    }
+
+    #[test]
+    fn parts_are_small_as_far_as_a_sample_tells() {
+        let midnight = date(2024, 1, 1).in_tz("UTC").unwrap().timestamp();
+        let times: Vec<_> = (1..64).map(|step| midnight + DAY * step).collect();
+        let parts = |step, times: &[Timestamp]| {
+            let spans = Span::of_days(&Calendar::utc().days(date(2024, 6, 1), date(2024, 6, 1)), true);
+            let Parts { parts, are_small } = Parts::divide(spans, &Sample { times: times.to_vec(), step }, 2);
+            (parts.len(), are_small)
+        };
+        assert_eq!(parts(1000, &times), (2, true));
+        // 6,400,000 rows are 26 times 250,000.
+        assert_eq!(parts(100_000, &times), (26, true));
+        assert_eq!(parts(250_000, &times), (64, true));
+        assert_eq!(parts(250_001, &times), (64, false));
+        assert_eq!(parts(u64::MAX, &times), (64, false));
+        assert_eq!(parts(0, &[]), (1, false), "nothing is known of it");
     }
 
     #[test]

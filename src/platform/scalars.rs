@@ -4,24 +4,23 @@ use std::collections::BTreeSet;
 
 use super::{
     Schema,
-    classes::class,
+    classes::Classes,
     dialect::Dialect,
-    execute::{Reader, parse_count, parse_decimal},
+    execute::{Reader, parse_count},
+    moments::{moments, read_moments},
+    parts::Parts,
     scan::{Aggregates, Body, Facets, Scan, Stream, filter_clause},
     time::Span,
 };
 use crate::{
     database::Fault,
-    metric::{DayBounds, Decimal, Filter, Moments, Phase, Reading, Source, Tally},
+    metric::{DayBounds, Filter, Moments, Phase, Reading, Source, Tally},
 };
 
 /// From this many different filters on, rows are first counted by the columns that the filters look at.
 const FACETS_FROM_FILTERS: usize = 8;
 /// …unless that would make more groups than this, as far as the platform knows.
 const MAX_FACETS: u64 = 10_000;
-
-/// How many values a pivot is chosen from.
-const PIVOTS: usize = 100;
 
 /// One thing to aggregate: rows, or a column's moments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +100,27 @@ impl<'a> ScalarGroup<'a> {
         }
     }
 
+    /// What rows before the first day are told apart by, if the classes of all can be listed instead of grouping rows.
+    fn listed(&self, schema: &Schema) -> Option<Classes<'_>> {
+        let wanted: Vec<&Atom> = self.atoms.iter().filter(|atom| atom.existing).collect();
+        self.facet_columns(schema, &wanted)?;
+        Classes::of(wanted.iter().map(|atom| &atom.filter)).filter(Classes::can_be_counted)
+    }
+
+    /// The statement that lists the classes of what came before the first day, if there can be one.
+    pub fn listing(
+        &self,
+        dialect: Dialect,
+        schema: &Schema,
+        days: &[DayBounds],
+    ) -> Result<Option<String>, Fault> {
+        let scan = Scan::new(dialect, schema, self.source, Stream::Entering)?;
+        let classes = self.listed(schema).filter(|_| scan.comes_in_parts());
+        let base: Vec<_> = self.spans(days).into_iter().filter(|span| span.id == 0).collect();
+        let body = self.body(dialect, schema, Stream::Entering);
+        Ok(classes.map(|classes| scan.statement(&Body { of_base: classes.list(), ..body }, &base)))
+    }
+
     /// Atoms that are not wanted are NULL, so that every answer has the same cells.
     fn aggregates(&self, dialect: Dialect, schema: &Schema, is_wanted: impl Fn(&Atom) -> bool) -> Aggregates {
         let wanted: Vec<&Atom> = self.atoms.iter().filter(|atom| is_wanted(atom)).collect();
@@ -117,12 +137,12 @@ impl<'a> ScalarGroup<'a> {
             expressions: cells.collect(),
             facets: facets.map(|names| {
                 let names: Vec<_> = names.iter().map(|name| dialect.name(name)).collect();
-                let class = match dialect {
+                let classes = match dialect {
                     Dialect::Postgres => None,
-                    Dialect::Sqlite => class(wanted.iter().map(|atom| &atom.filter)),
+                    Dialect::Sqlite => Classes::of(wanted.iter().map(|atom| &atom.filter)),
                 };
                 Facets {
-                    keys: class.map_or_else(|| names.clone(), |class| vec![class]),
+                    keys: classes.map_or_else(|| names.clone(), |classes| vec![classes.expression()]),
                     columns: names,
                     sums: facet_sums(dialect, &table, &columns),
                 }
@@ -156,12 +176,18 @@ impl<'a> ScalarGroup<'a> {
         let mut sums = vec![self.zeros(); days.len() + 1];
         for stream in self.streams() {
             let scan = Scan::new(dialect, schema, self.source, stream)?;
-            let body = self.body(dialect, schema, stream);
-            let mut sink = |id: usize, values: Vec<Option<String>>| match sums.get_mut(id) {
-                Some(sums) => Self::add(dialect, sums, &values, stream),
-                None => Ok(()),
+            let Parts { parts, are_small } = reader.parts(&scan, &table, self.spans(days)).await;
+            let listed = if are_small { self.listed(schema) } else { None };
+            let mut body = self.body(dialect, schema, stream);
+            if let Some(classes) = &listed {
+                body.of_base = classes.list();
+            }
+            let mut sink = |id: usize, values: Vec<Option<String>>| match (sums.get_mut(id), &listed) {
+                (Some(sums), Some(classes)) if id == 0 => self.add_listed(sums, &values, classes),
+                (Some(sums), _) => Self::add(dialect, sums, &values, stream),
+                (None, _) => Ok(()),
             };
-            reader.scan(&scan, &table, &body, self.spans(days), &mut sink).await?;
+            reader.scan(&scan, &table, &body, parts, &mut sink).await?;
         }
         Ok(self.readings.iter().map(|(atom, phase)| tallies(&sums, *atom, *phase)).collect())
     }
@@ -198,6 +224,25 @@ impl<'a> ScalarGroup<'a> {
         }
         Ok(())
     }
+
+    /// Adds the rows that came before the first day to their `sums`.
+    fn add_listed(
+        &self,
+        sums: &mut [Sums],
+        values: &[Option<String>],
+        classes: &Classes<'_>,
+    ) -> Result<(), Fault> {
+        let list = values.first().and_then(Option::as_deref);
+        let existing = self.atoms.iter().zip(sums).filter(|(atom, _)| atom.existing);
+        let (atoms, sums): (Vec<_>, Vec<_>) = existing.unzip();
+        let counts = classes.counts(list, atoms.iter().map(|atom| &atom.filter))?;
+        for (sum, count) in sums.into_iter().zip(counts) {
+            if let Sums::Count { entered, .. } = sum {
+                *entered += count;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn tallies(sums: &[Vec<Sums>], atom: usize, phase: Phase) -> Vec<Tally> {
@@ -211,35 +256,6 @@ fn tallies(sums: &[Vec<Sums>], atom: usize, phase: Phase) -> Vec<Tally> {
         }
     });
     all.skip(1).collect()
-}
-
-/// The aggregates of a column, over rows, without filter clauses: the number of values, their sum and the sum of their
-/// squares. SQLite has only 64-bit integers and floats, in which squares overflow or cancel each other out; there the
-/// values are taken from a pivot (a value of the column), which is the fourth part, and [`read_moments`] shifts back.
-fn moments(dialect: Dialect, table: &str, column: &str) -> Vec<String> {
-    let name = dialect.name(column);
-    match dialect {
-        Dialect::Postgres => {
-            let number = format!("{name}::numeric");
-            vec![format!("count({name})"), format!("sum({number})"), format!("sum({number} * {number})")]
-        }
-        Dialect::Sqlite => {
-            let pivot = pivot(table, &name);
-            // What is no number is no value, whatever SQLite would make of it.
-            let shifted =
-                format!("(CASE WHEN typeof({name}) IN ('integer', 'real') THEN {name} - {pivot} END)");
-            let count = format!("count({shifted})");
-            vec![count, format!("sum({shifted})"), format!("sum(CAST({shifted} AS REAL) * {shifted})"), pivot]
-        }
-    }
-}
-
-/// Of some values the nearest to zero: differences from one far larger than the others would leave nothing of them.
-fn pivot(table: &str, name: &str) -> String {
-    format!(
-        "coalesce((SELECT {name} FROM (SELECT {name} FROM {table} WHERE typeof({name}) IN ('integer', 'real') LIMIT {PIVOTS}) \
-         WHERE abs(1.0 * {name}) < 1e300 ORDER BY abs(1.0 * {name}) LIMIT 1), 0)"
-    )
 }
 
 /// What is summed for each facet; see [`Atom::cells`] for the names.
@@ -256,19 +272,6 @@ fn facet_sums(dialect: Dialect, table: &str, columns: &[&str]) -> Vec<String> {
         );
     }
     sums
-}
-
-/// The moments of the next values, shifted back from the pivot where there is one:
-/// `Σx = Σ(x−p) + np` and `Σx² = Σ(x−p)² + 2pΣ(x−p) + np²`.
-fn read_moments<'a>(dialect: Dialect, mut next: impl FnMut() -> Option<&'a str>) -> Result<Moments, Fault> {
-    let (count, sum, squares) = (parse_count(next())?, parse_decimal(next())?, parse_decimal(next())?);
-    if dialect == Dialect::Postgres {
-        return Ok(Moments { count, sum, sum_of_squares: squares });
-    }
-    let pivot = parse_decimal(next())?;
-    let shift = &Decimal::from(count) * &pivot;
-    let twice = &(&Decimal::from(2) * &pivot) * &sum;
-    Ok(Moments { count, sum: &sum + &shift, sum_of_squares: &(&squares + &twice) + &(&shift * &pivot) })
 }
 
 impl Atom {

@@ -85,9 +85,10 @@ impl<'a> Scan<'a> {
         self.indexed
     }
 
-    /// Whether the table may be read in parts. Without an index every part would read the whole of it.
+    /// Whether the table may be read in parts; PostgreSQL has parallel workers for that. Without an index every part would
+    /// read the whole of it.
     pub fn comes_in_parts(&self) -> bool {
-        self.indexed && self.time.comes_in_parts()
+        self.dialect == Dialect::Sqlite && self.indexed && self.time.comes_in_parts()
     }
 
     pub fn time(&self) -> &TimeColumn {

@@ -26,24 +26,24 @@ struct Piece {
 }
 
 impl Reader<'_> {
-    /// Runs the scan over all spans and hands every answer to `sink`, in order of time.
+    /// Runs the scan over all spans and hands every answer to `sink`, in order of time. `parts` are the spans that a
+    /// statement each begins with.
     pub async fn scan(
         &mut self,
         scan: &Scan<'_>,
         table: &str,
         body: &Body,
-        spans: Vec<Span>,
+        parts: Vec<Vec<Span>>,
         sink: &mut (dyn FnMut(usize, Vec<Option<String>>) -> Result<(), Fault> + Send),
     ) -> Result<(), Fault> {
         // A stack: the earliest piece is on top.
-        let mut pieces = self.pieces(scan, table, body, spans).await;
+        let pieces = parts.into_iter().rev().filter(|spans| !spans.is_empty());
+        let mut pieces: Vec<_> = pieces.map(|spans| Piece { spans, depth: 0, outcome: None }).collect();
         while let Some(Piece { spans, depth, outcome }) = pieces.pop() {
-            if spans.is_empty() {
+            let Some(outcome) = outcome else {
+                pieces.push(Piece { spans, depth, outcome });
+                self.ask_next(scan, body, &mut pieces).await;
                 continue;
-            }
-            let outcome = match outcome {
-                Some(outcome) => outcome,
-                None => self.answers(&scan.statement(body, &spans)).await,
             };
             let fault = match outcome {
                 Ok(mut answers) if answers.len() <= MAX_ANSWERS => {
@@ -74,19 +74,15 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// What to begin with, the earliest last: everything, or parts that were read at once.
-    async fn pieces(&mut self, scan: &Scan<'_>, table: &str, body: &Body, spans: Vec<Span>) -> Vec<Piece> {
-        // All parts' answers are held at once, and labels can be many.
-        let parts = if body.label.is_none() { self.parts(scan, table, spans).await } else { vec![spans] };
-        let outcomes: Vec<_> = match parts.as_slice() {
-            [_] => vec![None],
-            _ => {
-                let statements: Vec<_> = parts.iter().map(|spans| scan.statement(body, spans)).collect();
-                self.answers_of_all(&statements).await.into_iter().map(Some).collect()
-            }
-        };
-        let pieces = parts.into_iter().zip(outcomes);
-        pieces.rev().map(|(spans, outcome)| Piece { spans, depth: 0, outcome }).collect()
+    /// Asks for the earliest pieces, as many as can run at once: no more, because their answers are held until it is their
+    /// turn.
+    async fn ask_next(&mut self, scan: &Scan<'_>, body: &Body, pieces: &mut [Piece]) {
+        let unasked = pieces.iter_mut().rev().filter(|piece| piece.outcome.is_none());
+        let next: Vec<_> = unasked.take(self.at_once()).collect();
+        let statements: Vec<_> = next.iter().map(|piece| scan.statement(body, &piece.spans)).collect();
+        for (piece, outcome) in next.into_iter().zip(self.answers_of_all(&statements).await) {
+            piece.outcome = Some(outcome);
+        }
     }
 
     async fn halve(

@@ -117,6 +117,11 @@ impl Task<'_> {
                     let (how, sql) = scanned(dialect, schema, source, stream, &body, &group.spans(days))?;
                     statements.push(planned(format!("counts of {}: {how}", source.table), sql));
                 }
+                if let Some(sql) = group.listing(dialect, schema, days)? {
+                    let what =
+                        "instead, of what came before in a large table: one index range, counted by Daymark";
+                    statements.push(planned(format!("counts of {}: {what}", source.table), sql));
+                }
             }
             Work::Labels(reading) => {
                 let body = reading.body(dialect);
@@ -159,9 +164,7 @@ fn scanned(
 ) -> Result<(String, String), Fault> {
     let scan = Scan::new(dialect, schema, source, stream)?;
     let of = if stream == Stream::Leaving { "soft deletions, " } else { "" };
-    let in_parts = match dialect {
-        Dialect::Sqlite if body.label.is_none() && scan.comes_in_parts() => ", of a large table in parts",
-        _ => "",
-    };
+    let in_parts =
+        if body.label.is_none() && scan.comes_in_parts() { ", of a large table in parts" } else { "" };
     Ok((format!("{of}{}{in_parts}", scan.access(spans.len())), scan.statement(body, spans)))
 }

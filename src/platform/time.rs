@@ -62,7 +62,7 @@ pub struct TimeColumn {
 
 const DAY_S: i64 = 86_400;
 /// Into how many steps [`TimeColumn::sample_query`] divides a table.
-const SAMPLE_STEPS: usize = 64;
+pub const SAMPLE_STEPS: u64 = 64;
 /// Texts before this one ("", "0000-00-00 00:00:00") are no times, and their rows are in no day.
 const EARLIEST_TEXT: &str = "'0001'";
 
@@ -301,11 +301,11 @@ impl TimeColumn {
     }
 
     /// A query for the times of some rows, evenly spread by rowid, in the terms of [`Self::earliest_from`] (SQLite only).
-    /// Of a table that cannot have `min_rows` rows there is no answer.
+    /// Each answer's number is how many rows there can be. Of a table that cannot have `min_rows` there is no answer.
     pub fn sample_query(&self, table: &str, min_rows: u64) -> String {
         let steps: Vec<_> = (1..SAMPLE_STEPS).map(|step| format!("({step})")).collect();
         format!(
-            "SELECT 0, json_array((\n  SELECT {} FROM {table}\n  WHERE _rowid_ >= daymark_first + (daymark_last - daymark_first) / {SAMPLE_STEPS} * daymark_step\n  \
+            "SELECT daymark_last - daymark_first, json_array((\n  SELECT {} FROM {table}\n  WHERE _rowid_ >= daymark_first + (daymark_last - daymark_first) / {SAMPLE_STEPS} * daymark_step\n  \
              ORDER BY _rowid_ LIMIT 1))\n\
              FROM (SELECT (SELECT min(_rowid_) FROM {table}) AS daymark_first, (SELECT max(_rowid_) FROM {table}) AS daymark_last),\n  \
              (SELECT column1 AS daymark_step FROM (VALUES {}))\n\
