@@ -9,7 +9,8 @@ use super::{
     Schema, Sources,
     dialect::{Dialect, where_all},
     execute::{Reader, parse_count},
-    time::{Edge, TimeColumn},
+    span::Edge,
+    time::TimeColumn,
 };
 use crate::{
     database::{Fault, FaultClass},

@@ -8,7 +8,7 @@ use super::{
     dialect::Dialect,
     execute::{Reader, parse_count},
     scan::{Aggregates, Body, Scan, Stream, filter_clause},
-    time::Span,
+    span::Span,
 };
 use crate::{
     database::{Fault, FaultClass},

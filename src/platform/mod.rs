@@ -22,6 +22,7 @@ mod scalars;
 mod scan;
 mod schema;
 mod session;
+mod span;
 mod split;
 mod sqlite;
 mod task;

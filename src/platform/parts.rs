@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use super::{
     execute::Reader,
     scan::Scan,
-    time::{Edge, SAMPLE_STEPS, Span},
+    span::{Edge, Span},
+    time::SAMPLE_STEPS,
 };
 
 /// Parts are no larger than this if they can be, so that what is listed of all rows of some parts fits into memory.

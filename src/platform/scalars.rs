@@ -10,7 +10,7 @@ use super::{
     moments::{moments, read_moments},
     parts::Parts,
     scan::{Aggregates, Body, Facets, Scan, Stream, filter_clause},
-    time::Span,
+    span::Span,
 };
 use crate::{
     database::Fault,

@@ -4,7 +4,8 @@
 use super::{
     Schema,
     dialect::{Dialect, where_all},
-    time::{Edge, Span, TimeColumn},
+    span::{Edge, Span},
+    time::TimeColumn,
 };
 use crate::{
     database::Fault,

@@ -7,7 +7,8 @@ use super::{
     execute::Reader,
     scan::{Body, Scan},
     session::{Answer, MAX_ANSWERS, NO_SPAN},
-    time::{Edge, Span, TimeColumn},
+    span::{Edge, Span},
+    time::TimeColumn,
 };
 use crate::database::{Fault, FaultClass};
 

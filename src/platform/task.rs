@@ -11,7 +11,7 @@ use super::{
     query::QueryReading,
     scalars::ScalarGroup,
     scan::{Body, Scan, Stream},
-    time::Span,
+    span::Span,
 };
 use crate::{
     database::{Fault, FaultClass},

@@ -1,55 +1,13 @@
 //! Edges of days in the terms of a time column: half-open, sargable ranges, and the expression that says in which of
 //! many consecutive spans a row lies. All arithmetic with zones happens here, in Rust; databases only compare.
 
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, tz::TimeZone};
 
-use super::dialect::Dialect;
+use super::{dialect::Dialect, span::Edge};
 use crate::{
     database::{Fault, FaultClass},
-    metric::{DayBounds, Source, TimeFormat},
+    metric::{Source, TimeFormat},
 };
-
-/// A border between spans: an instant and, for date columns, the first date that lies behind it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Edge {
-    pub instant: Timestamp,
-    pub date: Date,
-}
-
-impl Edge {
-    /// Where the date is that of the instant in UTC.
-    pub fn utc(instant: Timestamp) -> Self {
-        Self { instant, date: TimeZone::UTC.to_datetime(instant).date() }
-    }
-}
-
-/// Instants from `lower` (or from ever) up to but not including `upper`. Spans that came from splitting one share its id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// 0 for everything before the first day; then 1 for the first day, and so on.
-    pub id: usize,
-    pub lower: Option<Edge>,
-    pub upper: Edge,
-}
-
-impl Span {
-    /// A span for each day, and before them one for all that came earlier if `with_base`.
-    pub fn of_days(days: &[DayBounds], with_base: bool) -> Vec<Self> {
-        let edge = |instant, date| Edge { instant, date };
-        let base = days.first().filter(|_| with_base).map(|day| Self {
-            id: 0,
-            lower: None,
-            upper: edge(day.start, day.date),
-        });
-        let days = days.iter().enumerate().map(|(index, day)| Self {
-            id: index + 1,
-            lower: Some(edge(day.start, day.date)),
-            // A row dated on a day that never happened counts in the day before it.
-            upper: edge(day.end, day.next),
-        });
-        base.into_iter().chain(days).collect()
-    }
-}
 
 /// A column (or expression) that says when something happened.
 #[derive(Debug, Clone)]

@@ -1,0 +1,47 @@
+//! Half-open stretches of time: what is asked for is divided into them, and they are divided again.
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
+use crate::metric::DayBounds;
+
+/// A border between spans: an instant and, for date columns, the first date that lies behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edge {
+    pub instant: Timestamp,
+    pub date: Date,
+}
+
+impl Edge {
+    /// Where the date is that of the instant in UTC.
+    pub fn utc(instant: Timestamp) -> Self {
+        Self { instant, date: TimeZone::UTC.to_datetime(instant).date() }
+    }
+}
+
+/// Instants from `lower` (or from ever) up to but not including `upper`. Spans that came from splitting one share its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// 0 for everything before the first day; then 1 for the first day, and so on.
+    pub id: usize,
+    pub lower: Option<Edge>,
+    pub upper: Edge,
+}
+
+impl Span {
+    /// A span for each day, and before them one for all that came earlier if `with_base`.
+    pub fn of_days(days: &[DayBounds], with_base: bool) -> Vec<Self> {
+        let edge = |instant, date| Edge { instant, date };
+        let base = days.first().filter(|_| with_base).map(|day| Self {
+            id: 0,
+            lower: None,
+            upper: edge(day.start, day.date),
+        });
+        let days = days.iter().enumerate().map(|(index, day)| Self {
+            id: index + 1,
+            lower: Some(edge(day.start, day.date)),
+            // A row dated on a day that never happened counts in the day before it.
+            upper: edge(day.end, day.next),
+        });
+        base.into_iter().chain(days).collect()
+    }
+}
