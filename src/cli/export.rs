@@ -9,19 +9,36 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::{Args, builder::PossibleValuesParser};
+use clap::{ArgGroup, Args, builder::PossibleValuesParser};
+use jiff::civil::Date;
 use serde_json::json;
 
 use super::{App, Exit, Page, asked::AskedArguments, is_closed_pipe};
 use crate::{
-    query::{Catalogue, Export, ExportFormat, ExportQuestion},
+    query::{
+        ActivityQuestion, AskedRuns, Catalogue, Export, ExportFormat, ExportQuestion, LatestQuestion,
+        RunsQuestion,
+    },
     wording::counted,
 };
 
 #[derive(Args)]
+#[command(group = ArgGroup::new("what").args(["latest", "activity", "definitions", "runs"]))]
 pub struct ExportArguments {
     #[command(flatten)]
     asked: AskedArguments,
+    /// The latest value of each metric, and how it changed
+    #[arg(long, conflicts_with_all = ["from", "to", "intervals", "week_start"])]
+    latest: bool,
+    /// The last N finished days
+    #[arg(long, value_name = "N", conflicts_with_all = ["from", "to", "intervals", "week_start"])]
+    activity: Option<String>,
+    /// The metrics, active or not
+    #[arg(long, conflicts_with_all = ["from", "to", "metrics", "types", "intervals", "week_start"])]
+    definitions: bool,
+    /// The collection log, newest run first; with --from and --to, the runs of those days
+    #[arg(long, conflicts_with_all = ["metrics", "types", "intervals", "week_start"])]
+    runs: bool,
     /// The file to write; it appears when it is whole [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -31,37 +48,65 @@ pub struct ExportArguments {
 }
 
 pub async fn run(app: &App, arguments: &ExportArguments) -> anyhow::Result<(Page, Exit)> {
-    let context = &app.context;
     let file = arguments.output.as_deref().filter(|path| *path != Path::new("-"));
     let format = format(arguments, file);
     if file.is_none() && format == ExportFormat::Parquet && io::stdout().is_terminal() {
         anyhow::bail!("Parquet is not for a terminal; name a file with `--output`");
     }
-    let catalogue = Arc::new(Catalogue::load(context.store.as_ref()).await?);
-    let asked = arguments.asked.asked();
-    let question = ExportQuestion::parse(&asked, context, &catalogue, &app.config.settings.query).await?;
-    let (from, to) = (question.from, question.to);
-    let mut export = Export::start(context.clone(), catalogue, question, format).await?;
+    let (mut export, days) = start(app, arguments, format).await?;
     let Some(path) = file else {
         write_to_stdout(&mut export).await?;
         return Ok((Page::printed(), Exit::Done));
     };
     write_file(path, &mut export).await?;
-    let rows = export.rows();
+    Ok((written_page(path, format, days, export.rows()), Exit::Done))
+}
+
+/// The export that was asked for, and its days where it has some.
+async fn start(
+    app: &App,
+    arguments: &ExportArguments,
+    format: ExportFormat,
+) -> anyhow::Result<(Export, Option<(Date, Date)>)> {
+    let (context, settings) = (&app.context, &app.config.settings.query);
+    let asked = arguments.asked.asked();
+    if arguments.runs {
+        let question =
+            RunsQuestion::parse(&AskedRuns { from: asked.from, to: asked.to, ..AskedRuns::default() })?;
+        return Ok((Export::runs(context.clone(), question, format).await?, None));
+    }
+    let catalogue = Arc::new(Catalogue::load(context.store.as_ref()).await?);
+    if arguments.definitions {
+        return Ok((Export::definitions(&catalogue, format).await?, None));
+    }
+    if arguments.latest {
+        let question = LatestQuestion::parse(&asked.categories, &asked.types, &catalogue)?;
+        return Ok((Export::latest(context, &catalogue, &question, format).await?, None));
+    }
+    let question = match &arguments.activity {
+        Some(days) => {
+            let question =
+                ActivityQuestion::parse(Some(days), &asked.categories, &asked.types, &catalogue, settings)?;
+            ExportQuestion::activity(&question, context, settings)
+        }
+        None => ExportQuestion::parse(&asked, context, &catalogue, settings).await?,
+    };
+    let days = (question.from, question.to);
+    Ok((Export::series(context.clone(), catalogue, question, format).await?, Some(days)))
+}
+
+fn written_page(path: &Path, format: ExportFormat, days: Option<(Date, Date)>, rows: u64) -> Page {
+    let (from, to) = days.unzip();
     let mut page = Page::new(json!({
         "file": path, "file_format": format.name(), "from": from, "to": to, "rows": rows,
     }));
     page.columns = vec!["file", "file_format", "from", "to", "rows"];
     let path = path.display().to_string();
-    page.rows = vec![vec![
-        path.clone(),
-        format.name().to_owned(),
-        from.to_string(),
-        to.to_string(),
-        rows.to_string(),
-    ]];
-    page.line(format!("{path}: {} from {from} to {to} ({}).", counted(rows, "row"), format.name()));
-    Ok((page, Exit::Done))
+    let text = |date: Option<Date>| date.map(|date| date.to_string()).unwrap_or_default();
+    page.rows = vec![vec![path.clone(), format.name().to_owned(), text(from), text(to), rows.to_string()]];
+    let range = days.map(|(from, to)| format!(" from {from} to {to}")).unwrap_or_default();
+    page.line(format!("{path}: {}{range} ({}).", counted(rows, "row"), format.name()));
+    page
 }
 
 fn format(arguments: &ExportArguments, file: Option<&Path>) -> ExportFormat {
@@ -101,9 +146,17 @@ async fn write_file(path: &Path, export: &mut Export) -> anyhow::Result<()> {
         .prefix(".daymark-export-")
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(directory.unwrap_or(Path::new(".")))
+        .map_err(without_its_name)
         .with_context(failed)?;
     write_all(export, file.as_file_mut()).await.with_context(failed)?;
     file.as_file().sync_all().with_context(failed)?;
     file.persist(&path).map_err(|error| error.error).with_context(failed)?;
     Ok(())
+}
+
+/// The reason alone: nobody asked for the file that was to be renamed.
+fn without_its_name(error: io::Error) -> anyhow::Error {
+    let message = error.to_string();
+    let reason = message.split_once(" at path ").map_or(message.as_str(), |(reason, _)| reason);
+    anyhow::anyhow!(reason.to_owned())
 }

@@ -88,7 +88,7 @@ pub async fn activity(
 }
 
 /// The first of the `days` existing days that end with `to`.
-fn first_of(context: &Context, to: Date, days: usize) -> Date {
+pub(super) fn first_of(context: &Context, to: Date, days: usize) -> Date {
     let (mut first, mut found) = (to, 1);
     while found < days && first > Date::MIN {
         first = first.saturating_sub(1.day());

@@ -25,6 +25,12 @@ async fn the_record_is_shown(site: Site) {
         &["export", "--from", "2025-01-05", "--to", "2025-01-06", "--metric", "replies_sent"],
         &["export", "--to", "2025-01-12", "--interval", "month", "-o", "months.ndjson"],
         &["export", "--metric", "writing_members", "--interval", "year"],
+        &["export", "--latest", "--metric", "articles_published", "--metric", "article_words"],
+        &["export", "--activity", "2", "--metric", "articles_published", "--as", "ndjson"],
+        &["export", "--definitions", "-o", "definitions.parquet"],
+        &["export", "--runs", "--from", "2020-01-01", "--to", "2020-01-31"],
+        &["export", "--runs", "--metric", "articles_published"],
+        &["export", "-o", "no/such/folder/record.csv"],
     ]);
     filtered(|| assert_snapshot!("the_record_is_shown", story));
 }

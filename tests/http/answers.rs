@@ -12,6 +12,7 @@ on_both_stores!(
     pages_lead_through_every_series,
     runs_are_listed_and_found,
     definitions_are_listed,
+    every_question_is_answered_as_a_file_too,
 );
 
 async fn recorded(site: &Site) {
@@ -126,4 +127,49 @@ async fn definitions_are_listed(site: Site) {
         .map(|one| one["metric_category"].clone())
         .collect();
     assert!(categories.contains(&json!("posts_total")), "{categories:?}");
+}
+
+/// What is in the files, tests/query reads.
+async fn every_question_is_answered_as_a_file_too(site: Site) {
+    recorded(&site).await;
+    let files = [
+        (
+            "/api/v1/export?from=2025-01-09&to=2025-01-10&category=posts_total",
+            "daymark_2025-01-09_2025-01-10",
+            2,
+        ),
+        ("/api/v1/export/activity?days=12&category=posts_total", "daymark_2024-12-30_2025-01-10", 12),
+        ("/api/v1/export/latest?type=count&category=posts_total", "daymark_latest_2025-01-10", 1),
+        ("/api/v1/export/definitions?", "daymark_definitions", 4),
+        ("/api/v1/export/runs?kind=backfill&from=2025-01-10&to=2025-01-10", "daymark_runs", 1),
+    ];
+    for (path, name, rows) in files {
+        for (format, kind) in [
+            ("csv", "text/csv; charset=utf-8; header=present"),
+            ("json", "application/json"),
+            ("ndjson", "application/x-ndjson"),
+            ("parquet", "application/vnd.apache.parquet"),
+        ] {
+            let reply = site.get_as_admin(&format!("{path}&format={format}")).await;
+            assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+            assert_eq!(reply.header("content-type"), kind);
+            assert_eq!(
+                reply.header("content-disposition"),
+                format!("attachment; filename=\"{name}.{format}\"")
+            );
+            let found = match format {
+                "csv" => reply.text().lines().count() - 1,
+                "json" => reply.json().as_array().unwrap().len(),
+                "ndjson" => reply.text().lines().count(),
+                _ => usize::from(reply.body.starts_with(b"PAR1") && reply.body.ends_with(b"PAR1")) * rows,
+            };
+            assert_eq!(found, rows, "{path} as {format}");
+        }
+        let wrong = site.get_as_admin(&format!("{path}&format=cvs")).await;
+        assert!(wrong.status == 400 && wrong.text().contains("did you mean `csv`"), "{}", wrong.text());
+        let reader = site.get(&format!("{path}&format=csv")).await.status;
+        assert_eq!(reader, if path.contains("runs") { 403 } else { 200 }, "{path}");
+    }
+    let late = site.get("/api/v1/export/latest?category=post_total").await;
+    assert!(late.status == 400 && late.text().contains("did you mean `posts_total`"), "{}", late.text());
 }

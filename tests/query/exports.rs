@@ -1,12 +1,15 @@
 //! Exports, read back by other means than they were made with.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bigdecimal::{BigDecimal, num_bigint::BigInt};
 use daymark::{
-    metric::Provenance,
-    query::{Asked, Export, ExportFormat, ExportQuestion, QueryError},
-    store::{DefinitionChange, Origin},
+    metric::{ExpectedRange, Provenance},
+    query::{
+        ActivityQuestion, Asked, AskedRuns, Export, ExportFormat, ExportQuestion, LatestQuestion, QueryError,
+        RunsQuestion,
+    },
+    store::{DefinitionChange, Origin, RunKind, RunStatus},
 };
 use jiff::civil::date;
 use parquet::{
@@ -23,6 +26,10 @@ crate::on_both_stores!(
     what_cannot_be_rolled_up_is_refused,
     intervals_come_one_after_the_other,
     a_definition_may_change_meanwhile,
+    the_latest_values_are_exported_with_their_changes,
+    activity_is_exported_with_exactly_its_days,
+    definitions_are_exported,
+    the_log_is_exported_whatever_the_length_of_a_page,
 );
 
 async fn export(
@@ -32,7 +39,11 @@ async fn export(
 ) -> Result<(Vec<u8>, usize), QueryError> {
     let catalogue = Arc::new(archive.catalogue().await);
     let question = ExportQuestion::parse(asked, &archive.context, &catalogue, &SETTINGS).await?;
-    let mut export = Export::start(archive.context.clone(), catalogue, question, format).await?;
+    taken(Export::series(archive.context.clone(), catalogue, question, format).await?).await
+}
+
+/// The bytes, and in how many pieces they came.
+async fn taken(mut export: Export) -> Result<(Vec<u8>, usize), QueryError> {
     let (mut bytes, mut pieces) = (Vec::new(), 0);
     while let Some(piece) = export.next().await? {
         bytes.extend(piece);
@@ -55,6 +66,9 @@ fn of_parquet(row: &Row) -> Vec<String> {
         Field::Null => String::new(),
         Field::Str(text) => text.clone(),
         Field::Int(number) => number.to_string(),
+        Field::Long(number) => number.to_string(),
+        Field::Bool(boolean) => boolean.to_string(),
+        Field::TimestampMicros(micros) => jiff::Timestamp::from_microsecond(*micros).unwrap().to_string(),
         Field::Date(days) => date(1970, 1, 1).saturating_add(jiff::Span::new().days(*days)).to_string(),
         Field::Decimal(decimal) => {
             let digits = BigInt::from_signed_bytes_be(decimal.data());
@@ -215,8 +229,155 @@ async fn a_definition_may_change_meanwhile(archive: Archive) {
         let (version, day) = (known.stored.version + 1, i8::try_from(known.stored.version).unwrap() + 1);
         let value = [(january(day), "posts_created", "1", Value::Null)];
         archive.record_as(version, Provenance::Observed, &value).await;
-        let mut export = Export::start(archive.context.clone(), catalogue, question, format).await.unwrap();
+        let mut export = Export::series(archive.context.clone(), catalogue, question, format).await.unwrap();
         while export.next().await.unwrap().is_some() {}
         assert_eq!(export.rows(), 2, "{format:?}");
     }
+}
+
+type Table = (Vec<String>, Vec<Vec<String>>);
+
+/// Column names and rows of the same export in each format, which must be the same.
+async fn in_all_formats(export: impl AsyncFn(ExportFormat) -> Result<Export, QueryError>) -> Table {
+    let bytes = async |format| taken(export(format).await.unwrap()).await.unwrap().0;
+    let csv = bytes(ExportFormat::Csv).await;
+    let mut reader = csv::Reader::from_reader(&csv[..]);
+    let names: Vec<_> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let rows: Vec<Vec<_>> =
+        reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
+    let array: Vec<Value> = serde_json::from_slice(&bytes(ExportFormat::Json).await).unwrap();
+    assert_eq!(array.iter().map(of_json).collect::<Vec<_>>(), rows);
+    let keys = |row: &Value| row.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert!(array.iter().all(|row| keys(row) == names));
+    let lines = String::from_utf8(bytes(ExportFormat::Ndjson).await).unwrap();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines, array);
+    let parquet = bytes::Bytes::from(bytes(ExportFormat::Parquet).await);
+    let reader = SerializedFileReader::new(parquet).unwrap();
+    let columns = reader.metadata().file_metadata().schema_descr().columns().to_vec();
+    assert_eq!(columns.iter().map(|column| column.name()).collect::<Vec<_>>(), names);
+    let read: Vec<_> = reader.get_row_iter(None).unwrap().map(|row| of_parquet(&row.unwrap())).collect();
+    assert_eq!(read, rows);
+    (names, rows)
+}
+
+/// The cells of some columns.
+fn of_columns((names, rows): &Table, wanted: &[&str]) -> Vec<String> {
+    let places: Vec<_> =
+        wanted.iter().map(|wanted| names.iter().position(|name| name == wanted).unwrap()).collect();
+    let shown =
+        |row: &Vec<String>| places.iter().map(|place| row[*place].as_str()).collect::<Vec<_>>().join(" ");
+    rows.iter().map(shown).collect()
+}
+
+async fn the_latest_values_are_exported_with_their_changes(archive: Archive) {
+    let long = "12345678901234567890123456789012345678.5";
+    archive
+        .record(&[
+            (january(3), "mood", "0", json!({"sample_size": 1})),
+            (january(9), "mood", "0.75", json!({"sample_size": 4})),
+            (january(10), "mood", "0.5", json!({"sample_size": 3})),
+            (january(10), "posts_created", long, Value::Null),
+        ])
+        .await;
+    let catalogue = archive.catalogue().await;
+    let names = ["mood", "posts_created", "genres"].map(str::to_owned);
+    let question = LatestQuestion::parse(&names, &[], &catalogue).unwrap();
+    let table =
+        in_all_formats(async |format| Export::latest(&archive.context, &catalogue, &question, format).await)
+            .await;
+    let value = ["metric_category", "metric_date", "value", "last_finished", "provenance"];
+    assert_eq!(
+        of_columns(&table, &value),
+        [
+            "genres   2025-01-10 ".to_owned(),
+            "mood 2025-01-10 0.5 2025-01-10 observed".to_owned(),
+            format!("posts_created 2025-01-10 {long} 2025-01-10 observed"),
+        ]
+    );
+    let changes = [
+        "value_day_before",
+        "change_from_day_before",
+        "percent_from_day_before",
+        "value_week_before",
+        "change_from_week_before",
+        "percent_from_week_before",
+        "value_month_before",
+    ];
+    // From nothing there is no percentage.
+    assert_eq!(of_columns(&table, &changes)[1], "0.75 -0.25 -33.333333333333 0 0.5  ");
+    assert_eq!(of_columns(&table, &["metadata"])[1], r#"{"sample_size":3}"#);
+}
+
+async fn activity_is_exported_with_exactly_its_days(archive: Archive) {
+    archive.record(&[(january(9), "posts_created", "0", Value::Null)]).await;
+    let catalogue = Arc::new(archive.catalogue().await);
+    let names = ["posts_created".to_owned()];
+    let question = ActivityQuestion::parse(Some("3"), &names, &[], &catalogue, &SETTINGS).unwrap();
+    let question = ExportQuestion::activity(&question, &archive.context, &SETTINGS);
+    let table = in_all_formats(async |format| {
+        Export::series(archive.context.clone(), Arc::clone(&catalogue), question.clone(), format).await
+    })
+    .await;
+    assert_eq!(
+        of_columns(&table, &["metric_date", "value", "state"]),
+        ["2025-01-08  never_collected", "2025-01-09 0 recorded", "2025-01-10  never_collected"]
+    );
+}
+
+async fn definitions_are_exported(archive: Archive) {
+    let catalogue = archive.catalogue().await;
+    let mut bounded = catalogue
+        .metrics()
+        .iter()
+        .find(|metric| metric.key.category == "posts_created")
+        .unwrap()
+        .definition()
+        .clone();
+    bounded.display_name = "Posts, \"new\"".to_owned();
+    bounded.expected = Some(ExpectedRange { min: Some("-0.5".parse().unwrap()), max: None });
+    let change = [DefinitionChange::Revise(bounded)];
+    let now = instant("2025-01-11T00:00:00Z");
+    archive.context.store.change_definitions(&change, Origin::File, now).await.unwrap();
+    let catalogue = archive.catalogue().await;
+    let table = in_all_formats(async |format| Export::definitions(&catalogue, format).await).await;
+    let columns = [
+        "metric_category",
+        "display_name",
+        "version",
+        "roll_up",
+        "expected_min",
+        "expected_max",
+        "is_active",
+    ];
+    let shown = of_columns(&table, &columns);
+    assert_eq!(shown.len(), catalogue.metrics().len());
+    assert!(shown.contains(&"posts_created Posts, \"new\" 2 sum -0.5  true".to_owned()), "{shown:?}");
+}
+
+async fn the_log_is_exported_whatever_the_length_of_a_page(archive: Archive) {
+    // All started at the same moment, so that only their ids tell where a page ended.
+    for _ in 0..1001 {
+        archive.start_run(RunKind::Collect, january(5), january(5)).await;
+    }
+    let failed = archive.start_run(RunKind::Backfill, january(1), january(9)).await;
+    archive.finish_run(failed, RunStatus::Partial, json!({"metrics": [{"category": "mood"}]})).await;
+    let question = RunsQuestion::parse(&AskedRuns::default()).unwrap();
+    let export = async |format| Export::runs(archive.context.clone(), question.clone(), format).await;
+    let table = in_all_formats(export).await;
+    assert_eq!(of_columns(&table, &["id"]).into_iter().collect::<BTreeSet<_>>().len(), 1002);
+    let columns = ["kind", "collection_date", "completed_at", "status", "error_message", "error_details"];
+    let shown = of_columns(&table, &columns);
+    let entry =
+        r#"backfill 2025-01-01 2025-01-11T11:00:01Z partial out of luck {"metrics":[{"category":"mood"}]}"#;
+    assert_eq!(shown.iter().filter(|row| *row == entry).count(), 1);
+    assert_eq!(shown.iter().filter(|row| *row == "collect 2025-01-05  running  ").count(), 1001);
+    let (_, pieces) = taken(export(ExportFormat::Csv).await.unwrap()).await.unwrap();
+    assert_eq!(pieces, 3, "two pages, and the end");
+    let none = AskedRuns { status: Some("completed".to_owned()), ..AskedRuns::default() };
+    let question = RunsQuestion::parse(&none).unwrap();
+    let (names, rows) =
+        in_all_formats(async |format| Export::runs(archive.context.clone(), question.clone(), format).await)
+            .await;
+    assert_eq!((names.len(), rows.len()), (12, 0), "a file without a row has its columns");
 }

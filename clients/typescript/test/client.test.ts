@@ -46,6 +46,12 @@ test("a file comes as it is", async () => {
   const query = { format: "csv", category: "posts_created", from: "2025-01-02", to: "2025-01-02" } as const;
   const csv = await answered(reader.GET("/api/v1/export", { params: { query }, parseAs: "text" }));
   assert.equal(csv.trimEnd().split("\n").length, 2);
+  const latest = { format: "ndjson", category: "posts_created,posts_total" } as const;
+  const lines = await answered(reader.GET("/api/v1/export/latest", { params: { query: latest }, parseAs: "text" }));
+  assert.deepEqual(
+    lines.trimEnd().split("\n").map((line) => (JSON.parse(line) as { metric_category: string }).metric_category),
+    ["posts_created", "posts_total"],
+  );
 });
 
 test("what is wrong with a question is said", async () => {

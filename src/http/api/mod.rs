@@ -22,10 +22,7 @@ use utoipa::{
     Modify, OpenApi,
     openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
-use utoipa_axum::{
-    router::{OpenApiRouter, UtoipaMethodRouterExt},
-    routes,
-};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use body::too_large as body_too_large;
 
@@ -73,11 +70,22 @@ pub fn router() -> OpenApiRouter<Shared> {
         .routes(routes!(activity::activity))
         .routes(routes!(definitions::definitions))
         .routes(routes!(definition::definition, define::define, define::switch_off))
-        .routes(routes!(export::export).map(|export| export.layer(CompressionLayer::new())))
+        .merge(exports())
         .routes(routes!(status::status))
         .routes(routes!(runs::runs))
         .routes(routes!(runs::run))
         .routes(routes!(jobs::collect))
         .routes(routes!(jobs::backfill))
         .routes(routes!(jobs::show))
+}
+
+/// Compressed while they flow.
+fn exports() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(export::series::series))
+        .routes(routes!(export::latest::latest))
+        .routes(routes!(export::activity::activity))
+        .routes(routes!(export::definitions::definitions))
+        .routes(routes!(export::runs::runs))
+        .layer(CompressionLayer::new())
 }

@@ -1,25 +1,29 @@
 //! JSON: one array, or an object a line. Decimals are numbers with every digit, metadata are objects.
 
-use super::{Encoder, Row};
+use super::{
+    Encoder,
+    table::{Cell, Cells, Column, Named},
+};
 use crate::query::QueryError;
 
 pub(super) struct Array {
+    columns: &'static [Column],
     /// What comes before the next row.
     before: &'static [u8],
 }
 
 impl Array {
-    pub fn new() -> Self {
-        Self { before: b"[\n" }
+    pub fn new(columns: &'static [Column]) -> Self {
+        Self { columns, before: b"[\n" }
     }
 }
 
 impl Encoder for Array {
-    fn page(&mut self, rows: &[Row]) -> Result<Vec<u8>, QueryError> {
+    fn page(&mut self, rows: &[Cells]) -> Result<Vec<u8>, QueryError> {
         let mut bytes = Vec::new();
         for row in rows {
             bytes.extend_from_slice(self.before);
-            write(&mut bytes, row)?;
+            write(&mut bytes, self.columns, row)?;
             self.before = b",\n";
         }
         Ok(bytes)
@@ -31,13 +35,13 @@ impl Encoder for Array {
     }
 }
 
-pub(super) struct Lines;
+pub(super) struct Lines(pub &'static [Column]);
 
 impl Encoder for Lines {
-    fn page(&mut self, rows: &[Row]) -> Result<Vec<u8>, QueryError> {
+    fn page(&mut self, rows: &[Cells]) -> Result<Vec<u8>, QueryError> {
         let mut bytes = Vec::new();
         for row in rows {
-            write(&mut bytes, row)?;
+            write(&mut bytes, self.0, row)?;
             bytes.push(b'\n');
         }
         Ok(bytes)
@@ -48,6 +52,6 @@ impl Encoder for Lines {
     }
 }
 
-fn write(bytes: &mut Vec<u8>, row: &Row) -> Result<(), QueryError> {
-    serde_json::to_writer(bytes, row).map_err(|error| QueryError::Export(error.to_string()))
+fn write(bytes: &mut Vec<u8>, columns: &'static [Column], row: &[Cell]) -> Result<(), QueryError> {
+    serde_json::to_writer(bytes, &Named(columns, row)).map_err(|error| QueryError::Export(error.to_string()))
 }

@@ -1,30 +1,35 @@
-//! Exports: rows of days or of longer intervals as CSV, JSON, newline-delimited JSON or Parquet, of any number of days,
-//! in pieces that are made one after the other. A gap is a row too, with the cause as its state and no value, which
-//! tells it from a zero.
+//! Exports: the answer to any question as CSV, JSON, newline-delimited JSON or Parquet, in pieces that are made one after
+//! the other. What is asked makes pages of rows (a file for each sort of question), and a format makes bytes of them. Of
+//! series there are any number of days; a gap is a row too, with the cause as its state and no value, which tells it from
+//! a zero.
 
+mod days;
+mod definitions;
 mod format;
 mod json;
-mod pages;
+mod latest;
 mod parquet;
 mod question;
 mod row;
+mod runs;
+mod table;
 mod text;
 
 use std::sync::Arc;
 
-use super::{Catalogue, QueryError};
+use super::{Catalogue, LatestQuestion, QueryError, RunsQuestion};
 use crate::{aside::aside, collect::Context};
+use days::Days;
 pub use format::ExportFormat;
-use pages::Pages;
 pub use question::ExportQuestion;
-use row::Row;
+use table::{Cells, Pages};
 
 /// An export on its way. Whoever takes its pieces one after the other has the file.
 pub struct Export {
     /// The first page, until it is written.
-    first: Option<Vec<Row>>,
+    first: Option<Vec<Cells>>,
     /// Those that follow.
-    pages: Pages,
+    pages: Box<dyn Pages>,
     stage: Stage,
     rows: u64,
 }
@@ -38,37 +43,79 @@ enum Stage {
 /// Makes bytes of rows.
 trait Encoder: Send {
     /// The next piece of the file.
-    fn page(&mut self, rows: &[Row]) -> Result<Vec<u8>, QueryError>;
+    fn page(&mut self, rows: &[Cells]) -> Result<Vec<u8>, QueryError>;
     /// The rest of it.
     fn finish(self: Box<Self>) -> Result<Vec<u8>, QueryError>;
 }
 
 impl Export {
-    /// Begins an export: the first page is read, so that a store that is away is noticed before anything is promised.
+    /// Series, a row for each metric and day or longer interval.
     ///
     /// # Errors
     /// [`QueryError::Refused`] when no metric that was asked rolls up; when the store fails.
-    pub async fn start(
+    pub async fn series(
         context: Context,
         catalogue: Arc<Catalogue>,
         question: ExportQuestion,
         format: ExportFormat,
     ) -> Result<Self, QueryError> {
-        let mut pages = Pages::new(context, catalogue, question)?;
+        Self::start(Box::new(Days::new(context, catalogue, question)?), format).await
+    }
+
+    /// The latest value of each metric, with its changes.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn latest(
+        context: &Context,
+        catalogue: &Catalogue,
+        question: &LatestQuestion,
+        format: ExportFormat,
+    ) -> Result<Self, QueryError> {
+        let answer = super::latest(context, catalogue, question).await?;
+        Self::start(Box::new(latest::pages(answer)), format).await
+    }
+
+    /// Every metric, active or not.
+    ///
+    /// # Errors
+    /// Never, as all of it is there.
+    pub async fn definitions(catalogue: &Catalogue, format: ExportFormat) -> Result<Self, QueryError> {
+        Self::start(Box::new(definitions::pages(super::definitions(catalogue))), format).await
+    }
+
+    /// All runs that are asked about, whatever the limit of a page.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn runs(
+        context: Context,
+        question: RunsQuestion,
+        format: ExportFormat,
+    ) -> Result<Self, QueryError> {
+        Self::start(Box::new(runs::Runs::new(context, question)), format).await
+    }
+
+    /// The first page is read, so that a store that is away is noticed before anything is promised.
+    async fn start(mut pages: Box<dyn Pages>, format: ExportFormat) -> Result<Self, QueryError> {
+        let columns = pages.columns();
         let stage = match format {
-            ExportFormat::Csv => Stage::Writing(Box::new(text::Csv::new())),
-            ExportFormat::Json => Stage::Writing(Box::new(json::Array::new())),
-            ExportFormat::Ndjson => Stage::Writing(Box::new(json::Lines)),
-            ExportFormat::Parquet => Stage::Measuring(Box::new(parquet::Measuring::new(pages.clone()))),
+            ExportFormat::Csv => Stage::Writing(Box::new(text::Csv::new(columns))),
+            ExportFormat::Json => Stage::Writing(Box::new(json::Array::new(columns))),
+            ExportFormat::Ndjson => Stage::Writing(Box::new(json::Lines(columns))),
+            ExportFormat::Parquet => match pages.for_decimals() {
+                Some(again) => Stage::Measuring(Box::new(parquet::Measuring::new(again))),
+                None => Stage::Writing(Box::new(parquet::Parquet::without_decimals(columns)?)),
+            },
         };
         Ok(Self { first: pages.next().await?, pages, stage, rows: 0 })
     }
 
     /// Reads what follows with another store of the same records, as one that has more patience.
     pub fn go_on_with(mut self, context: &Context) -> Self {
-        self.pages.context = context.clone();
+        self.pages.go_on_with(context);
         if let Stage::Measuring(measuring) = &mut self.stage {
-            measuring.pages.context = context.clone();
+            measuring.pages.go_on_with(context);
         }
         self
     }

@@ -7,7 +7,10 @@ use bigdecimal::num_bigint::BigInt;
 use jiff::civil::Date;
 use parquet::{
     basic::Compression,
-    data_type::{ByteArray, ByteArrayType, FixedLenByteArray, FixedLenByteArrayType, Int32Type},
+    data_type::{
+        BoolType, ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType, Int32Type,
+        Int64Type,
+    },
     errors::ParquetError,
     file::{
         properties::WriterProperties,
@@ -16,8 +19,14 @@ use parquet::{
     schema::parser::parse_message_type,
 };
 
-use super::{Encoder, Row, pages::Pages};
-use crate::{metric::Decimal, query::QueryError};
+use super::{
+    Encoder,
+    table::{Cell, Cells, Column, Kind, Pages},
+};
+use crate::{
+    metric::{Decimal, Exact},
+    query::QueryError,
+};
 
 /// Digits of a DECIMAL of 16 bytes, which every reader knows, and of 32, which many do.
 const PRECISIONS: [(usize, usize); 2] = [(38, 16), (76, 32)];
@@ -31,15 +40,17 @@ pub(super) struct Digits {
     after_point: usize,
 }
 
-/// The first pass, which finds out what the values of an export need.
+/// The first pass, which finds out what the decimals of an export need.
 pub(super) struct Measuring {
-    pub pages: Pages,
-    digits: Digits,
+    pub pages: Box<dyn Pages>,
+    /// Of each column.
+    digits: Vec<Digits>,
 }
 
 impl Measuring {
-    pub fn new(pages: Pages) -> Self {
-        Self { pages: pages.without_metadata(), digits: Digits::default() }
+    pub fn new(pages: Box<dyn Pages>) -> Self {
+        let digits = vec![Digits::default(); pages.columns().len()];
+        Self { pages, digits }
     }
 
     /// Looks at a page; after the last one there is the encoder.
@@ -47,17 +58,24 @@ impl Measuring {
     /// # Errors
     /// When the store fails, or the values need more digits than a DECIMAL has.
     pub async fn step(&mut self) -> Result<Option<Parquet>, QueryError> {
-        let Some(rows) = self.pages.next().await? else { return Parquet::new(self.digits).map(Some) };
-        for value in rows.iter().filter_map(|row| row.value.as_ref()) {
-            self.digits = self.digits.and(&value.to_string());
+        let Some(rows) = self.pages.next().await? else {
+            return Parquet::new(self.pages.columns(), &self.digits).map(Some);
+        };
+        for row in &rows {
+            for (digits, cell) in self.digits.iter_mut().zip(row) {
+                if let Cell::Decimal(value) = cell {
+                    *digits = digits.and(value);
+                }
+            }
         }
         Ok(None)
     }
 }
 
 impl Digits {
-    fn and(self, value: &str) -> Self {
-        let (whole, fraction) = value.trim_start_matches('-').split_once('.').unwrap_or((value, ""));
+    fn and(self, value: &Exact) -> Self {
+        let value = value.to_string();
+        let (whole, fraction) = value.trim_start_matches('-').split_once('.').unwrap_or((&value, ""));
         Self {
             before_point: self.before_point.max(whole.trim_start_matches(['-', '0']).len()),
             after_point: self.after_point.max(fraction.len()),
@@ -71,56 +89,61 @@ impl Digits {
 
 pub(super) struct Parquet {
     writer: SerializedFileWriter<Vec<u8>>,
+    columns: &'static [Column],
+    /// Of each column.
+    widths: Vec<Width>,
+}
+
+/// What a DECIMAL of the file holds.
+#[derive(Debug, Clone, Copy)]
+struct Width {
     digits: Digits,
+    precision: usize,
     /// Of a value.
     bytes: usize,
 }
 
-impl Parquet {
-    /// # Errors
-    /// When the values need more digits than a DECIMAL has.
-    pub fn new(digits: Digits) -> Result<Self, QueryError> {
+impl Width {
+    fn of(digits: Digits) -> Result<Self, QueryError> {
         let fitting = PRECISIONS.into_iter().find(|(precision, _)| digits.count() <= *precision);
         let (precision, bytes) = fitting.ok_or_else(|| too_many(digits))?;
-        let schema = format!(
-            "message daymark {{
-                required int32 metric_date (DATE);
-                required int32 metric_date_end (DATE);
-                required binary interval (STRING);
-                required binary metric_type (STRING);
-                required binary metric_category (STRING);
-                optional fixed_len_byte_array({bytes}) value (DECIMAL({precision}, {scale}));
-                required binary state (STRING);
-                optional binary provenance (STRING);
-                optional int32 definition_version;
-                required int32 days_recorded;
-                required int32 days_due;
-                optional binary metadata (STRING);
-            }}",
-            scale = digits.after_point
-        );
-        let schema = parse_message_type(&schema).map_err(failed)?;
+        Ok(Self { digits, precision, bytes })
+    }
+}
+
+impl Parquet {
+    pub fn without_decimals(columns: &'static [Column]) -> Result<Self, QueryError> {
+        Self::new(columns, &vec![Digits::default(); columns.len()])
+    }
+
+    /// # Errors
+    /// When the values need more digits than a DECIMAL has.
+    fn new(columns: &'static [Column], digits: &[Digits]) -> Result<Self, QueryError> {
+        let widths = digits.iter().map(|digits| Width::of(*digits)).collect::<Result<Vec<_>, _>>()?;
+        let fields: String =
+            columns.iter().zip(&widths).map(|(column, width)| field(column, *width) + ";\n").collect();
+        let schema = parse_message_type(&format!("message daymark {{\n{fields}}}")).map_err(failed)?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_created_by(concat!("daymark ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
         let writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties));
-        Ok(Self { writer: writer.map_err(failed)?, digits, bytes })
+        Ok(Self { writer: writer.map_err(failed)?, columns, widths })
     }
 
-    fn write_group(
-        &mut self,
-        rows: &[Row],
-        values: &[Option<FixedLenByteArray>],
-    ) -> Result<(), ParquetError> {
-        let mut group = self.writer.next_row_group()?;
-        let mut column = 0;
-        while let Some(mut writer) = group.next_column()? {
-            write_column(&mut writer, column, rows, values)?;
-            writer.close()?;
-            column += 1;
+    fn write_group(&mut self, rows: &[Cells]) -> Result<(), QueryError> {
+        let mut group = self.writer.next_row_group().map_err(failed)?;
+        let mut place = 0;
+        while let Some(mut writer) = group.next_column().map_err(failed)? {
+            let cells = rows.iter().map(|row| row.get(place).unwrap_or(&Cell::None));
+            match (self.columns.get(place), self.widths.get(place)) {
+                (Some(column), Some(width)) => write_column(&mut writer, column, *width, cells)?,
+                _ => return Err(QueryError::Export("a column is not known".to_owned())),
+            }
+            writer.close().map_err(failed)?;
+            place += 1;
         }
-        group.close().map(drop)
+        group.close().map(drop).map_err(failed)
     }
 
     /// What was written since the last time. The writer counts the bytes on its own, so they need not stay.
@@ -131,28 +154,11 @@ impl Parquet {
 }
 
 impl Encoder for Parquet {
-    fn page(&mut self, rows: &[Row]) -> Result<Vec<u8>, QueryError> {
+    fn page(&mut self, rows: &[Cells]) -> Result<Vec<u8>, QueryError> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let value = |row: &Row| {
-            let value = row.value.as_ref()?;
-            let fits = self.digits.and(&value.to_string()) == self.digits;
-            Some(if fits { fixed(&value.decimal(), self.digits.after_point, self.bytes) } else { None })
-        };
-        let mut values = Vec::with_capacity(rows.len());
-        for row in rows {
-            values.push(match value(row) {
-                None => None,
-                Some(Some(bytes)) => Some(bytes),
-                // Recorded between the two passes.
-                Some(None) => {
-                    let message = "a value was recorded meanwhile that needs more digits; export again";
-                    return Err(QueryError::Export(message.to_owned()));
-                }
-            });
-        }
-        self.write_group(rows, &values).map_err(failed)?;
+        self.write_group(rows)?;
         self.take()
     }
 
@@ -160,6 +166,24 @@ impl Encoder for Parquet {
         self.writer.finish().map_err(failed)?;
         self.take()
     }
+}
+
+/// A column in the language of Parquet's schemas.
+fn field(column: &Column, width: Width) -> String {
+    let presence = if column.is_optional { "optional" } else { "required" };
+    let (physical, logical) = match column.kind {
+        Kind::Text | Kind::Object => ("binary".to_owned(), " (STRING)".to_owned()),
+        Kind::Date => ("int32".to_owned(), " (DATE)".to_owned()),
+        Kind::Instant => ("int64".to_owned(), " (TIMESTAMP(MICROS,true))".to_owned()),
+        Kind::Number => ("int32".to_owned(), String::new()),
+        Kind::Long => ("int64".to_owned(), String::new()),
+        Kind::Boolean => ("boolean".to_owned(), String::new()),
+        Kind::Decimal => {
+            let decimal = format!(" (DECIMAL({}, {}))", width.precision, width.digits.after_point);
+            (format!("fixed_len_byte_array({})", width.bytes), decimal)
+        }
+    };
+    format!("{presence} {physical} {}{logical}", column.name)
 }
 
 fn too_many(digits: Digits) -> QueryError {
@@ -184,75 +208,69 @@ fn fixed(value: &Decimal, scale: usize, bytes: usize) -> Option<FixedLenByteArra
     Some(ByteArray::from(padded).into())
 }
 
-/// Writes the column at `place` of [`Row::COLUMNS`].
-fn write_column(
+fn write_column<'a>(
     writer: &mut SerializedColumnWriter<'_>,
-    place: usize,
-    rows: &[Row],
-    values: &[Option<FixedLenByteArray>],
-) -> Result<(), ParquetError> {
-    let texts = |writer, of: fn(&Row) -> &str| required_texts(writer, rows.iter().map(of));
-    match Row::COLUMNS[place] {
-        "metric_date" => required_numbers(writer, rows.iter().map(|row| days(row.metric_date))),
-        "metric_date_end" => required_numbers(writer, rows.iter().map(|row| days(row.metric_date_end))),
-        "interval" => texts(writer, |row| row.interval),
-        "metric_type" => texts(writer, |row| row.metric_type),
-        "metric_category" => texts(writer, |row| &row.metric_category),
-        "value" => {
-            let (present, levels) = optional(values.iter().cloned());
-            writer.typed::<FixedLenByteArrayType>().write_batch(&present, Some(&levels), None).map(drop)
+    column: &Column,
+    width: Width,
+    cells: impl Iterator<Item = &'a Cell>,
+) -> Result<(), QueryError> {
+    let is_optional = column.is_optional;
+    match column.kind {
+        Kind::Text | Kind::Object => {
+            let text = |cell: &Cell| cell.text().map(|text| ByteArray::from(text.into_owned().into_bytes()));
+            write::<ByteArrayType>(writer, is_optional, cells.map(text))
         }
-        "state" => texts(writer, |row| row.state),
-        "provenance" => optional_texts(writer, rows.iter().map(|row| row.provenance.map(str::to_owned))),
-        "definition_version" => {
-            let (present, levels) = optional(rows.iter().map(|row| row.definition_version));
-            writer.typed::<Int32Type>().write_batch(&present, Some(&levels), None).map(drop)
+        Kind::Date | Kind::Number => write::<Int32Type>(writer, is_optional, cells.map(number)),
+        Kind::Instant | Kind::Long => write::<Int64Type>(writer, is_optional, cells.map(long)),
+        Kind::Boolean => {
+            let boolean = |cell: &Cell| if let Cell::Boolean(value) = cell { Some(*value) } else { None };
+            write::<BoolType>(writer, is_optional, cells.map(boolean))
         }
-        "days_recorded" => required_numbers(writer, rows.iter().map(|row| number(row.days_recorded))),
-        "days_due" => required_numbers(writer, rows.iter().map(|row| number(row.days_due))),
-        _ => optional_texts(writer, rows.iter().map(Row::metadata_text)),
+        Kind::Decimal => {
+            let values = cells.map(|cell| decimal(cell, width)).collect::<Result<Vec<_>, _>>()?;
+            write::<FixedLenByteArrayType>(writer, is_optional, values.into_iter())
+        }
     }
 }
 
-fn required_numbers(
+/// The values that are there, and for each row of a column that may lack some whether one is.
+fn write<T: DataType>(
     writer: &mut SerializedColumnWriter<'_>,
-    numbers: impl Iterator<Item = i32>,
-) -> Result<(), ParquetError> {
-    writer.typed::<Int32Type>().write_batch(&numbers.collect::<Vec<_>>(), None, None).map(drop)
-}
-
-fn required_texts<'a>(
-    writer: &mut SerializedColumnWriter<'_>,
-    texts: impl Iterator<Item = &'a str>,
-) -> Result<(), ParquetError> {
-    let texts: Vec<_> = texts.map(ByteArray::from).collect();
-    writer.typed::<ByteArrayType>().write_batch(&texts, None, None).map(drop)
-}
-
-fn optional_texts(
-    writer: &mut SerializedColumnWriter<'_>,
-    texts: impl Iterator<Item = Option<String>>,
-) -> Result<(), ParquetError> {
-    let (present, levels) = optional(texts.map(|text| text.map(|text| ByteArray::from(text.into_bytes()))));
-    writer.typed::<ByteArrayType>().write_batch(&present, Some(&levels), None).map(drop)
-}
-
-/// The values that are there, and for each row whether one is.
-fn optional<T>(values: impl Iterator<Item = Option<T>>) -> (Vec<T>, Vec<i16>) {
+    is_optional: bool,
+    values: impl Iterator<Item = Option<T::T>>,
+) -> Result<(), QueryError> {
     let (mut present, mut levels) = (Vec::new(), Vec::new());
     for value in values {
         levels.push(i16::from(value.is_some()));
         present.extend(value);
     }
-    (present, levels)
+    let levels = is_optional.then_some(levels);
+    writer.typed::<T>().write_batch(&present, levels.as_deref(), None).map(drop).map_err(failed)
 }
 
-fn days(date: Date) -> i32 {
-    EPOCH.until(date).map_or(0, |span| span.get_days())
+fn number(cell: &Cell) -> Option<i32> {
+    match cell {
+        Cell::Date(date) => Some(EPOCH.until(*date).map_or(0, |span| span.get_days())),
+        Cell::Integer(integer) => Some(i32::try_from(*integer).unwrap_or(i32::MAX)),
+        _ => None,
+    }
 }
 
-fn number(count: usize) -> i32 {
-    i32::try_from(count).unwrap_or(i32::MAX)
+fn long(cell: &Cell) -> Option<i64> {
+    match cell {
+        Cell::Instant(instant) => Some(instant.as_microsecond()),
+        Cell::Integer(integer) => Some(*integer),
+        _ => None,
+    }
+}
+
+fn decimal(cell: &Cell, width: Width) -> Result<Option<FixedLenByteArray>, QueryError> {
+    let Cell::Decimal(value) = cell else { return Ok(None) };
+    let fits = width.digits.and(value) == width.digits;
+    let bytes = if fits { fixed(&value.decimal(), width.digits.after_point, width.bytes) } else { None };
+    // Recorded between the two passes.
+    let message = "a value was recorded meanwhile that needs more digits; export again";
+    bytes.map(Some).ok_or_else(|| QueryError::Export(message.to_owned()))
 }
 
 #[cfg(test)]
@@ -261,11 +279,12 @@ mod tests {
 
     #[test]
     fn digits_are_counted_on_both_sides_of_the_point() {
-        let digits =
-            ["0", "-12.5", "007", "0.0001", "345"].iter().fold(Digits::default(), |all, one| all.and(one));
+        let digits = ["0", "-12.5", "007", "0.0001", "345"]
+            .iter()
+            .fold(Digits::default(), |all, one| all.and(&one.parse().unwrap()));
         assert_eq!(digits, Digits { before_point: 3, after_point: 4 });
-        assert!(Parquet::new(Digits { before_point: 70, after_point: 6 }).is_ok());
-        let error = Parquet::new(Digits { before_point: 70, after_point: 7 }).err().unwrap().to_string();
+        assert!(Width::of(Digits { before_point: 70, after_point: 6 }).is_ok());
+        let error = Width::of(Digits { before_point: 70, after_point: 7 }).err().unwrap().to_string();
         assert!(error.contains("export CSV or NDJSON"), "{error}");
     }
 

@@ -6,7 +6,7 @@ use crate::{
     collect::Context,
     config::QuerySettings,
     metric::MetricKey,
-    query::{Asked, Catalogue, Interval, QueryError, Question},
+    query::{ActivityQuestion, Asked, Catalogue, Interval, QueryError, Question, activity::first_of},
 };
 
 #[derive(Debug, Clone)]
@@ -42,5 +42,18 @@ impl ExportQuestion {
         let question = Question::parse_unlimited(&asked, catalogue, settings, last_finished)?;
         let Question { from, to, metrics, intervals, week_start, .. } = question;
         Ok(Self { from, to, metrics, intervals, week_start, last_finished })
+    }
+
+    /// The days of [`crate::query::activity`].
+    pub fn activity(question: &ActivityQuestion, context: &Context, settings: &QuerySettings) -> Self {
+        let to = context.last_finished();
+        Self {
+            from: first_of(context, to, question.days),
+            to,
+            metrics: question.metrics.clone(),
+            intervals: vec![Interval::Day],
+            week_start: settings.week_start,
+            last_finished: to,
+        }
     }
 }

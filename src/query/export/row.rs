@@ -1,12 +1,10 @@
-//! A row of an export: a day or a longer interval of one metric.
+//! A row of a series' export: a day or a longer interval of one metric.
 
 use jiff::civil::Date;
-use serde::Serialize;
-use serde_json::{Map, Value};
 
+use super::table::{Cell, Cells, Column, Kind, optional, required};
 use crate::{
     collect::Context,
-    metric::Exact,
     query::{Interval, Point, Question, Series, SeriesAnswer, range::Range},
 };
 
@@ -14,68 +12,43 @@ const RECORDED: &str = "recorded";
 /// What is recorded makes no value for the interval.
 const REFUSED: &str = "refused";
 
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Row {
-    /// The first day.
-    pub metric_date: Date,
-    /// The last day.
-    pub metric_date_end: Date,
-    pub interval: &'static str,
-    pub metric_type: &'static str,
-    pub metric_category: String,
-    pub value: Option<Exact>,
-    /// `recorded`, `refused`, or the cause of the gap.
-    pub state: &'static str,
-    pub provenance: Option<&'static str>,
-    pub definition_version: Option<i32>,
-    pub days_recorded: usize,
-    pub days_due: usize,
-    pub metadata: Option<Box<Map<String, Value>>>,
-}
+pub(super) const COLUMNS: &[Column] = &[
+    // The first day, and the last.
+    required("metric_date", Kind::Date),
+    required("metric_date_end", Kind::Date),
+    required("interval", Kind::Text),
+    required("metric_type", Kind::Text),
+    required("metric_category", Kind::Text),
+    optional("value", Kind::Decimal),
+    // `recorded`, `refused`, or the cause of the gap.
+    required("state", Kind::Text),
+    optional("provenance", Kind::Text),
+    optional("definition_version", Kind::Number),
+    required("days_recorded", Kind::Number),
+    required("days_due", Kind::Number),
+    optional("metadata", Kind::Object),
+];
 
-impl Row {
-    /// The names of the fields, in their order.
-    pub const COLUMNS: [&str; 12] = [
-        "metric_date",
-        "metric_date_end",
-        "interval",
-        "metric_type",
-        "metric_category",
-        "value",
-        "state",
-        "provenance",
-        "definition_version",
-        "days_recorded",
-        "days_due",
-        "metadata",
-    ];
-
-    fn new(series: &Series, point: Point) -> Self {
-        let state = match (&point.value, &point.refused) {
-            (Some(_), _) => RECORDED,
-            (None, Some(_)) => REFUSED,
-            (None, None) => cause(series, &point),
-        };
-        Self {
-            metric_date: point.from,
-            metric_date_end: point.to,
-            interval: series.interval.name(),
-            metric_type: series.metric_type.name(),
-            metric_category: series.metric_category.clone(),
-            value: point.value,
-            state,
-            provenance: point.provenance.map(|provenance| provenance.name()),
-            definition_version: point.definition_version,
-            days_recorded: point.days_recorded,
-            days_due: point.days_due,
-            metadata: point.metadata,
-        }
-    }
-
-    /// The metadata as JSON text.
-    pub fn metadata_text(&self) -> Option<String> {
-        self.metadata.as_ref().map(|metadata| serde_json::to_string(metadata).unwrap_or_default())
-    }
+fn row(series: &Series, point: Point) -> Cells {
+    let state = match (&point.value, &point.refused) {
+        (Some(_), _) => RECORDED,
+        (None, Some(_)) => REFUSED,
+        (None, None) => cause(series, &point),
+    };
+    vec![
+        Cell::Date(point.from),
+        Cell::Date(point.to),
+        Cell::Word(series.interval.name()),
+        Cell::Word(series.metric_type.name()),
+        Cell::Text(series.metric_category.clone()),
+        Cell::or_none(point.value, Cell::Decimal),
+        Cell::Word(state),
+        Cell::or_none(point.provenance, |provenance| Cell::Word(provenance.name())),
+        Cell::or_none(point.definition_version, |version| Cell::Integer(version.into())),
+        Cell::count(point.days_recorded),
+        Cell::count(point.days_due),
+        Cell::or_none(point.metadata, Cell::Object),
+    ]
 }
 
 /// Why nothing of the point's days is recorded: the cause of the first of them.
@@ -88,19 +61,19 @@ fn cause(series: &Series, point: &Point) -> &'static str {
 }
 
 /// The rows of an answer, by bucket and then by metric.
-pub(super) fn rows(context: &Context, answer: SeriesAnswer, question: &Question) -> Vec<Row> {
+pub(super) fn rows(context: &Context, answer: SeriesAnswer, question: &Question) -> Vec<Cells> {
     let range = Range::new(&context.calendar, answer.from, answer.to, answer.last_finished);
-    let mut rows = Vec::new();
+    let mut rows: Vec<(Date, Cells)> = Vec::new();
     for mut series in answer.series {
         let points = match series.refused {
             None => std::mem::take(&mut series.points),
             Some(_) => empty_points(&range, series.interval, question),
         };
-        rows.extend(points.into_iter().map(|point| Row::new(&series, point)));
+        rows.extend(points.into_iter().map(|point| (point.from, row(&series, point))));
     }
     // Stable: the metrics of a bucket stay in their order.
-    rows.sort_by_key(|row| row.metric_date);
-    rows
+    rows.sort_by_key(|(first_day, _)| *first_day);
+    rows.into_iter().map(|(_, row)| row).collect()
 }
 
 /// The points of a series that cannot be made.

@@ -70,6 +70,17 @@ impl RollUp {
         }
     }
 
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Last => "last",
+            Self::Sum => "sum",
+            Self::Average => "average",
+            Self::Percentage => "percentage",
+            Self::Merge => "merge",
+            Self::Never => "never",
+        }
+    }
+
     /// Whether the metadata of the records are part of the sum.
     pub fn needs_metadata(self) -> bool {
         matches!(self, Self::Average | Self::Percentage | Self::Merge)

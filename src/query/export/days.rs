@@ -1,9 +1,15 @@
-//! The rows of an export, a page at a time: some whole buckets of all metrics, or, where that would be too many records,
+//! The rows of series, a page at a time: some whole buckets of all metrics, or, where that would be too many records,
 //! one bucket of some of the metrics. Either way the rows come by interval, then by bucket, then by metric.
 
 use std::{ops::Range as Places, sync::Arc};
 
-use super::{ExportQuestion, Row, row::rows};
+use async_trait::async_trait;
+
+use super::{
+    ExportQuestion,
+    row::{COLUMNS, rows},
+    table::{Cells, Column, Pages},
+};
 use crate::{
     aside::aside,
     collect::Context,
@@ -14,8 +20,8 @@ use crate::{
 const PAGE_RECORDS: usize = 10_000;
 
 #[derive(Clone)]
-pub(super) struct Pages {
-    pub context: Context,
+pub(super) struct Days {
+    context: Context,
     catalogue: Arc<Catalogue>,
     question: ExportQuestion,
     /// The interval of the next page.
@@ -29,7 +35,7 @@ pub(super) struct Pages {
     metadata: bool,
 }
 
-impl Pages {
+impl Days {
     /// # Errors
     /// [`QueryError::Refused`] when no metric that was asked rolls up.
     pub fn new(
@@ -54,28 +60,6 @@ impl Pages {
         self.interval = interval;
         self.days = Some(self.days_from(self.whole()));
         self.metrics = 0..self.metrics_at_once();
-    }
-
-    /// The same, without metadata that no roll-up needs.
-    pub fn without_metadata(mut self) -> Self {
-        self.metadata = false;
-        self
-    }
-
-    /// The rows of the next page; `None` after the last one.
-    pub async fn next(&mut self) -> Result<Option<Vec<Row>>, QueryError> {
-        let Some(days) = self.days else { return Ok(None) };
-        let question = self.page_question(days, self.metrics.clone());
-        let answer = match self.answer(&question).await {
-            // Definitions changed since the catalogue was read.
-            Err(QueryError::UnknownVersion { .. }) => {
-                self.catalogue = Arc::new(Catalogue::load(self.context.store.as_ref()).await?);
-                self.answer(&question).await?
-            }
-            answer => answer?,
-        };
-        self.advance(days);
-        Ok(Some(aside(answer.size(), || rows(&self.context, answer, &question))))
     }
 
     async fn answer(&self, question: &Question) -> Result<SeriesAnswer, QueryError> {
@@ -140,5 +124,36 @@ impl Pages {
             identity: 0,
             after: None,
         }
+    }
+}
+
+#[async_trait]
+impl Pages for Days {
+    fn columns(&self) -> &'static [Column] {
+        COLUMNS
+    }
+
+    async fn next(&mut self) -> Result<Option<Vec<Cells>>, QueryError> {
+        let Some(days) = self.days else { return Ok(None) };
+        let question = self.page_question(days, self.metrics.clone());
+        let answer = match self.answer(&question).await {
+            // Definitions changed since the catalogue was read.
+            Err(QueryError::UnknownVersion { .. }) => {
+                self.catalogue = Arc::new(Catalogue::load(self.context.store.as_ref()).await?);
+                self.answer(&question).await?
+            }
+            answer => answer?,
+        };
+        self.advance(days);
+        Ok(Some(aside(answer.size(), || rows(&self.context, answer, &question))))
+    }
+
+    /// Without metadata that no roll-up needs.
+    fn for_decimals(&self) -> Option<Box<dyn Pages>> {
+        Some(Box::new(Self { metadata: false, ..self.clone() }))
+    }
+
+    fn go_on_with(&mut self, context: &Context) {
+        self.context = context.clone();
     }
 }

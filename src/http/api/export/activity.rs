@@ -1,0 +1,63 @@
+//! `GET /api/v1/export/activity`: the last days, exactly as many as asked, as a file.
+
+use std::sync::Arc;
+
+use axum::{extract::State, response::Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{Beginning, File};
+use crate::{
+    http::{
+        api::{choices, lists::list, refusals::Refusals},
+        middleware::admit::MayRead,
+        parameters::Parameters,
+        problem::Problem,
+        service::Shared,
+    },
+    query::{ActivityQuestion, Export, ExportQuestion},
+};
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ActivityExportParameters {
+    /// `csv` (the default), `json`, `ndjson` or `parquet`
+    #[param(schema_with = choices::formats, required = false)]
+    format: Option<String>,
+    /// How many days; by default 30
+    #[param(value_type = Option<u16>, minimum = 1)]
+    days: Option<String>,
+    /// Categories, separated by commas; by default all active metrics
+    category: Option<String>,
+    /// Types, separated by commas: `count`, `average`, `percentage`, `aggregate`
+    r#type: Option<String>,
+}
+
+/// A file of the last days
+///
+/// For each metric exactly as many rows as days were asked for, up to the last finished day. A day without a record is a
+/// row without a value, with the cause as its `state`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/export/activity",
+    operation_id = "export_activity",
+    tag = "record",
+    params(ActivityExportParameters),
+    responses(File, Refusals)
+)]
+pub async fn activity(
+    State(service): State<Shared>,
+    MayRead(principal): MayRead,
+    Parameters(parameters): Parameters<ActivityExportParameters>,
+) -> Result<Response, Problem> {
+    let beginning = Beginning::new(&service, &principal, parameters.format.as_deref())?;
+    let (categories, types) = (list(parameters.category.as_deref()), list(parameters.r#type.as_deref()));
+    let catalogue = service.catalogue().await?;
+    let (context, settings) = (&service.context, &service.query);
+    let days = parameters.days.as_deref();
+    let question = ActivityQuestion::parse(days, &categories, &types, &catalogue, settings)?;
+    let question = ExportQuestion::activity(&question, context, settings);
+    let name = format!("daymark_{}_{}", question.from, question.to);
+    let export = Export::series(context.clone(), Arc::clone(&catalogue), question, beginning.format);
+    beginning.answer(&name, export).await
+}

@@ -1,0 +1,47 @@
+//! `GET /api/v1/export/definitions`: what is recorded, as a file.
+
+use axum::{extract::State, response::Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{Beginning, File};
+use crate::{
+    http::{
+        api::{choices, refusals::Refusals},
+        middleware::admit::MayRead,
+        parameters::Parameters,
+        problem::Problem,
+        service::Shared,
+    },
+    query::Export,
+};
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DefinitionsExportParameters {
+    /// `csv` (the default), `json`, `ndjson` or `parquet`
+    #[param(schema_with = choices::formats, required = false)]
+    format: Option<String>,
+}
+
+/// A file of the metrics
+///
+/// A row for each metric that was ever defined, active or not, in its current version.
+#[utoipa::path(
+    get,
+    path = "/api/v1/export/definitions",
+    operation_id = "export_definitions",
+    tag = "record",
+    params(DefinitionsExportParameters),
+    responses(File, Refusals)
+)]
+pub async fn definitions(
+    State(service): State<Shared>,
+    MayRead(principal): MayRead,
+    Parameters(parameters): Parameters<DefinitionsExportParameters>,
+) -> Result<Response, Problem> {
+    let beginning = Beginning::new(&service, &principal, parameters.format.as_deref())?;
+    let catalogue = service.catalogue().await?;
+    let export = Export::definitions(&catalogue, beginning.format);
+    beginning.answer("daymark_definitions", export).await
+}

@@ -1,0 +1,56 @@
+//! `GET /api/v1/export/latest`: where every metric stands, as a file.
+
+use axum::{extract::State, response::Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{Beginning, File};
+use crate::{
+    http::{
+        api::{choices, lists::list, refusals::Refusals},
+        middleware::admit::MayRead,
+        parameters::Parameters,
+        problem::Problem,
+        service::Shared,
+    },
+    query::{Export, LatestQuestion},
+};
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LatestExportParameters {
+    /// `csv` (the default), `json`, `ndjson` or `parquet`
+    #[param(schema_with = choices::formats, required = false)]
+    format: Option<String>,
+    /// Categories, separated by commas; by default all active metrics
+    category: Option<String>,
+    /// Types, separated by commas: `count`, `average`, `percentage`, `aggregate`
+    r#type: Option<String>,
+}
+
+/// A file of the latest values
+///
+/// A row for each metric: its newest record with its own date, and the values a day, a week and a month before with the
+/// change since. A metric without any record has a row without a date and a value.
+#[utoipa::path(
+    get,
+    path = "/api/v1/export/latest",
+    operation_id = "export_latest",
+    tag = "record",
+    params(LatestExportParameters),
+    responses(File, Refusals)
+)]
+pub async fn latest(
+    State(service): State<Shared>,
+    MayRead(principal): MayRead,
+    Parameters(parameters): Parameters<LatestExportParameters>,
+) -> Result<Response, Problem> {
+    let beginning = Beginning::new(&service, &principal, parameters.format.as_deref())?;
+    let (categories, types) = (list(parameters.category.as_deref()), list(parameters.r#type.as_deref()));
+    let catalogue = service.catalogue().await?;
+    let context = &service.context;
+    let question = LatestQuestion::parse(&categories, &types, &catalogue)?;
+    let name = format!("daymark_latest_{}", context.last_finished());
+    let export = Export::latest(context, &catalogue, &question, beginning.format);
+    beginning.answer(&name, export).await
+}

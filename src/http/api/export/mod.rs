@@ -1,0 +1,141 @@
+//! `/api/v1/export`: the answers to the questions of the API as files, an endpoint a file. What they share is here: the
+//! format, how many may flow at once, and that nothing is promised before the first page is there.
+
+pub mod activity;
+pub mod definitions;
+pub mod latest;
+pub mod runs;
+pub mod series;
+
+use std::{collections::BTreeMap, future::Future};
+
+use axum::{
+    body::Body,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::time::Instant;
+use utoipa::{
+    IntoResponses,
+    openapi::{
+        ContentBuilder, KnownFormat, ObjectBuilder, RefOr, Response as Documented, ResponseBuilder, Schema,
+        SchemaFormat, Type, schema::ArrayBuilder,
+    },
+};
+
+use crate::{
+    access::Principal,
+    config::{shown, suggestion},
+    http::{
+        problem::{InvalidParameter, Problem},
+        service::Service,
+        shares::{Share, Taken},
+    },
+    query::{Export, ExportFormat, QueryError},
+};
+
+/// When to come again, in seconds, while others are exporting.
+const RETRY_AFTER: u64 = 5;
+const BINARY: SchemaFormat = SchemaFormat::KnownFormat(KnownFormat::Binary);
+
+/// An export that may begin: it has its format, and a place among those that flow.
+struct Beginning<'a> {
+    service: &'a Service,
+    format: ExportFormat,
+    head_due: Instant,
+    permit: Share,
+}
+
+impl<'a> Beginning<'a> {
+    fn new(service: &'a Service, principal: &Principal, format: Option<&str>) -> Result<Self, Problem> {
+        let format = read_format(format)?;
+        let head_due = Instant::now() + service.http.request_timeout / 2;
+        let permit = service.exports.try_take(&principal.subject).map_err(too_many)?;
+        Ok(Self { service, format, head_due, permit })
+    }
+
+    /// The answer: a file called `name`, but for its ending. What is wrong from the start can still be said as a problem.
+    async fn answer(
+        self,
+        name: &str,
+        starting: impl Future<Output = Result<Export, QueryError>>,
+    ) -> Result<Response, Problem> {
+        let Self { service, format, head_due, permit } = self;
+        let mut export = starting.await?.go_on_with(&service.patient);
+        // What takes long is nothing wrong: all values of a file of Parquet are looked at before it begins.
+        let first = match tokio::time::timeout_at(head_due, export.next()).await {
+            Ok(first) => Some(first?.unwrap_or_default()),
+            Err(_) => None,
+        };
+        let disposition = format!("attachment; filename=\"{name}.{}\"", format.name());
+        let headers = [
+            (header::CONTENT_TYPE, format.content_type().to_owned()),
+            (header::CONTENT_DISPOSITION, disposition),
+            (header::CACHE_CONTROL, "no-store".to_owned()),
+        ];
+        Ok((headers, Body::from_stream(pieces(first, export, permit))).into_response())
+    }
+}
+
+/// The file, for the document.
+pub struct File;
+
+impl IntoResponses for File {
+    fn responses() -> BTreeMap<String, RefOr<Documented>> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let row = ObjectBuilder::new().schema_type(Type::Object).description(Some("A row, by column"));
+        let rows = ArrayBuilder::new().items(row.build()).build();
+        let content = |schema: Schema| ContentBuilder::new().schema(Some(schema)).build();
+        let file = ResponseBuilder::new()
+            .description("The file")
+            .content("text/csv", content(text().into()))
+            .content("application/json", content(rows.into()))
+            .content("application/x-ndjson", content(text().into()))
+            .content("application/vnd.apache.parquet", content(text().format(Some(BINARY)).into()));
+        BTreeMap::from([("200".to_owned(), file.build().into())])
+    }
+}
+
+fn too_many(taken: Taken) -> Problem {
+    let problem = match taken {
+        Taken::ByHolder(most) => {
+            let title = "Too many exports at once";
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-exports", title).detail(format!(
+                "as many of your exports are flowing as may at once ({most}); try again when one has ended"
+            ))
+        }
+        Taken::ByAll(total) => Problem::unavailable(format!(
+            "as many exports are flowing as may at once ({total}); try again when one has ended"
+        )),
+    };
+    problem.retry_after(RETRY_AFTER)
+}
+
+/// An error ends the body before its end, which the client sees. The permit goes with the body.
+fn pieces(
+    first: Option<Vec<u8>>,
+    export: Export,
+    permit: Share,
+) -> impl stream::Stream<Item = Result<Bytes, QueryError>> {
+    stream::try_unfold((first, export, permit), async |(first, mut export, permit)| {
+        let piece = match first {
+            Some(first) => Some(first),
+            None => {
+                export.next().await.inspect_err(|error| tracing::error!(%error, "an export was cut off"))?
+            }
+        };
+        Ok(piece.map(|piece| (Bytes::from(piece), (None, export, permit))))
+    })
+}
+
+fn read_format(name: Option<&str>) -> Result<ExportFormat, Problem> {
+    let Some(name) = name else { return Ok(ExportFormat::Csv) };
+    ExportFormat::from_name(name).ok_or_else(|| {
+        let hint = suggestion(name, ExportFormat::ALL.map(ExportFormat::name));
+        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        let detail = format!("no format is called {}{hint}", shown(name));
+        Problem::invalid_parameters(vec![InvalidParameter { parameter: "format".to_owned(), detail }])
+    })
+}

@@ -1,0 +1,61 @@
+//! `GET /api/v1/export/runs`: the collection log, as a file.
+
+use axum::{extract::State, response::Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{Beginning, File};
+use crate::{
+    http::{
+        api::{choices, refusals::Refusals},
+        middleware::admit::MaySeeLog,
+        parameters::Parameters,
+        problem::Problem,
+        service::Shared,
+    },
+    query::{AskedRuns, Export, RunsQuestion},
+};
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct RunsExportParameters {
+    /// `csv` (the default), `json`, `ndjson` or `parquet`
+    #[param(schema_with = choices::formats, required = false)]
+    format: Option<String>,
+    /// Only runs of days from this one, `YYYY-MM-DD`; together with `to`
+    #[param(format = Date)]
+    from: Option<String>,
+    /// Only runs of days up to this one, `YYYY-MM-DD`; together with `from`
+    #[param(format = Date)]
+    to: Option<String>,
+    /// `running`, `completed`, `partial` or `failed`
+    #[param(schema_with = choices::run_statuses, required = false)]
+    status: Option<String>,
+    /// `collect` or `backfill`
+    #[param(schema_with = choices::run_kinds, required = false)]
+    kind: Option<String>,
+}
+
+/// A file of the collection log
+///
+/// A row for each run, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/export/runs",
+    operation_id = "export_runs",
+    tag = "runs",
+    params(RunsExportParameters),
+    responses(File, Refusals)
+)]
+pub async fn runs(
+    State(service): State<Shared>,
+    MaySeeLog(principal): MaySeeLog,
+    Parameters(parameters): Parameters<RunsExportParameters>,
+) -> Result<Response, Problem> {
+    let RunsExportParameters { format, from, to, status, kind } = parameters;
+    let beginning = Beginning::new(&service, &principal, format.as_deref())?;
+    let asked = AskedRuns { from, to, status, kind, limit: None, cursor: None };
+    let question = RunsQuestion::parse(&asked)?;
+    let export = Export::runs(service.context.clone(), question, beginning.format);
+    beginning.answer("daymark_runs", export).await
+}

@@ -1,0 +1,84 @@
+//! `GET /api/v1/export`: the same questions as `metrics`, as a file of any length.
+
+use std::sync::Arc;
+
+use axum::{extract::State, response::Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{Beginning, File};
+use crate::{
+    http::{
+        api::{choices, lists::list, refusals::Refusals},
+        middleware::admit::MayRead,
+        parameters::Parameters,
+        problem::Problem,
+        service::Shared,
+    },
+    query::{Asked, Export, ExportQuestion},
+};
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ExportParameters {
+    /// `csv` (the default), `json`, `ndjson` or `parquet`
+    #[param(schema_with = choices::formats, required = false)]
+    format: Option<String>,
+    /// The first day, `YYYY-MM-DD`; by default the first recorded one
+    #[param(format = Date)]
+    from: Option<String>,
+    /// The last day, `YYYY-MM-DD`; by default the last finished day
+    #[param(format = Date)]
+    to: Option<String>,
+    /// Categories, separated by commas; by default all active metrics
+    category: Option<String>,
+    /// Types, separated by commas: `count`, `average`, `percentage`, `aggregate`
+    r#type: Option<String>,
+    /// Intervals, separated by commas: `day` (the default), `week`, `month`, `quarter`, `year`; one after the other
+    interval: Option<String>,
+    /// The first day of a week: `monday` … `sunday`; by default as configured
+    #[param(schema_with = choices::weekdays, required = false)]
+    week_start: Option<String>,
+}
+
+/// A file of the record
+///
+/// A row for each metric and day, or longer interval, streamed while it is read. A gap is a row too, with its cause as
+/// `state` and without a value. Values have every digit: as text in CSV, as numbers in JSON, as DECIMAL in Parquet. A file
+/// that ends without its last chunk is not whole.
+#[utoipa::path(
+    get, path = "/api/v1/export", operation_id = "export", tag = "record", params(ExportParameters),
+    responses(
+        File,
+        (status = 422, description = "These values do not add up over days", body = Problem,
+            content_type = "application/problem+json"),
+        Refusals,
+    ),
+)]
+pub async fn series(
+    State(service): State<Shared>,
+    MayRead(principal): MayRead,
+    Parameters(parameters): Parameters<ExportParameters>,
+) -> Result<Response, Problem> {
+    let beginning = Beginning::new(&service, &principal, parameters.format.as_deref())?;
+    let catalogue = service.catalogue().await?;
+    let context = &service.context;
+    let question = ExportQuestion::parse(&parameters.asked(), context, &catalogue, &service.query).await?;
+    let name = format!("daymark_{}_{}", question.from, question.to);
+    let export = Export::series(context.clone(), Arc::clone(&catalogue), question, beginning.format);
+    beginning.answer(&name, export).await
+}
+
+impl ExportParameters {
+    fn asked(self) -> Asked {
+        Asked {
+            from: self.from,
+            to: self.to,
+            categories: list(self.category.as_deref()),
+            types: list(self.r#type.as_deref()),
+            intervals: list(self.interval.as_deref()),
+            week_start: self.week_start,
+            ..Asked::default()
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The latest value of each metric as a row, with its changes in columns. A metric without any record has a row without a
+//! day and a value.
+
+use jiff::civil::Date;
+
+use super::table::{Cell, Cells, Column, Kind, OnePage, optional, required};
+use crate::query::{Change, LatestAnswer, LatestValue};
+
+const COLUMNS: &[Column] = &[
+    optional("metric_date", Kind::Date),
+    required("metric_type", Kind::Text),
+    required("metric_category", Kind::Text),
+    required("display_name", Kind::Text),
+    required("unit", Kind::Text),
+    optional("value", Kind::Decimal),
+    // The last day that could be recorded: a value of an earlier one is not of the present.
+    required("last_finished", Kind::Date),
+    optional("provenance", Kind::Text),
+    optional("collection_timestamp", Kind::Instant),
+    optional("collection_id", Kind::Text),
+    optional("value_day_before", Kind::Decimal),
+    optional("change_from_day_before", Kind::Decimal),
+    optional("percent_from_day_before", Kind::Decimal),
+    optional("value_week_before", Kind::Decimal),
+    optional("change_from_week_before", Kind::Decimal),
+    optional("percent_from_week_before", Kind::Decimal),
+    optional("value_month_before", Kind::Decimal),
+    optional("change_from_month_before", Kind::Decimal),
+    optional("percent_from_month_before", Kind::Decimal),
+    optional("metadata", Kind::Object),
+];
+
+pub(super) fn pages(answer: LatestAnswer) -> OnePage {
+    let last_finished = answer.last_finished;
+    OnePage::new(COLUMNS, answer.metrics.into_iter().map(|latest| row(latest, last_finished)).collect())
+}
+
+fn row(latest: LatestValue, last_finished: Date) -> Cells {
+    let mut row = vec![
+        Cell::or_none(latest.metric_date, Cell::Date),
+        Cell::Word(latest.metric_type.name()),
+        Cell::Text(latest.metric_category),
+        Cell::Text(latest.display_name),
+        Cell::Text(latest.unit),
+        Cell::or_none(latest.value, Cell::Decimal),
+        Cell::Date(last_finished),
+        Cell::or_none(latest.provenance, |provenance| Cell::Word(provenance.name())),
+        Cell::or_none(latest.collection_timestamp, Cell::Instant),
+        Cell::or_none(latest.collection_id, |id| Cell::Text(id.to_string())),
+    ];
+    let changes =
+        [latest.change_from_day_before, latest.change_from_week_before, latest.change_from_month_before];
+    row.extend(changes.into_iter().flat_map(cells));
+    row.push(Cell::or_none(latest.metadata, |metadata| Cell::Object(Box::new(metadata))));
+    row
+}
+
+fn cells(change: Option<Change>) -> [Cell; 3] {
+    let Some(Change { value, absolute, percent }) = change else { return [const { Cell::None }; 3] };
+    [Cell::Decimal(value), Cell::Decimal(absolute), Cell::or_none(percent, Cell::Decimal)]
+}

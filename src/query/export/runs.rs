@@ -1,0 +1,83 @@
+//! The collection log: a run a row, newest first. A run that starts meanwhile comes before all that is read.
+
+use async_trait::async_trait;
+
+use super::table::{Cell, Cells, Column, Kind, Pages, optional, required};
+use crate::{
+    collect::Context,
+    query::{QueryError, RunEntry, RunsQuestion},
+    store::RunFilter,
+};
+
+/// Runs that are in memory at once. Each may have errors of many metrics.
+const PAGE_RUNS: usize = 1000;
+
+const COLUMNS: &[Column] = &[
+    required("id", Kind::Text),
+    required("kind", Kind::Text),
+    required("collection_date", Kind::Date),
+    required("collection_end_date", Kind::Date),
+    required("started_at", Kind::Instant),
+    optional("completed_at", Kind::Instant),
+    required("status", Kind::Text),
+    required("metrics_collected", Kind::Long),
+    optional("error_message", Kind::Text),
+    optional("error_details", Kind::Object),
+    required("host", Kind::Text),
+    required("process_id", Kind::Long),
+];
+
+pub(super) struct Runs {
+    context: Context,
+    filter: RunFilter,
+    is_over: bool,
+}
+
+impl Runs {
+    pub fn new(context: Context, question: RunsQuestion) -> Self {
+        let filter = RunFilter { limit: i64::try_from(PAGE_RUNS).ok(), ..question.filter };
+        Self { context, filter, is_over: false }
+    }
+}
+
+#[async_trait]
+impl Pages for Runs {
+    fn columns(&self) -> &'static [Column] {
+        COLUMNS
+    }
+
+    async fn next(&mut self) -> Result<Option<Vec<Cells>>, QueryError> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let runs = self.context.store.runs(&self.filter).await?;
+        self.is_over = runs.len() < PAGE_RUNS;
+        self.filter.after = runs.last().map(|last| (last.started_at, last.id));
+        Ok(Some(runs.into_iter().map(|run| row(run.into())).collect()))
+    }
+
+    fn for_decimals(&self) -> Option<Box<dyn Pages>> {
+        None
+    }
+
+    fn go_on_with(&mut self, context: &Context) {
+        self.context = context.clone();
+    }
+}
+
+fn row(run: RunEntry) -> Cells {
+    vec![
+        Cell::Text(run.id.to_string()),
+        Cell::Word(run.kind),
+        Cell::Date(run.collection_date),
+        Cell::Date(run.collection_end_date),
+        Cell::Instant(run.started_at),
+        Cell::or_none(run.completed_at, Cell::Instant),
+        Cell::Word(run.status),
+        Cell::Integer(run.metrics_collected),
+        Cell::or_none(run.error_message, Cell::Text),
+        Cell::or_none(run.error_details, |details| Cell::Object(Box::new(details))),
+        Cell::Text(run.host),
+        Cell::Integer(run.process_id.into()),
+    ]
+}
