@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// No record is of a day before this one.
-const FIRST_DAY: Date = jiff::civil::date(1900, 1, 1);
+pub(super) const FIRST_DAY: Date = jiff::civil::date(1900, 1, 1);
 
 /// Cheap to clone; one serves any number of runs.
 #[derive(Clone)]

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::{Timestamp, civil::Date};
 
-use super::{CollectError, Context, dead_runs, selection};
+use super::{CollectError, Context, context::FIRST_DAY, selection};
 use crate::{
     metric::{MetricKey, Provenance},
-    store::{RecordCount, Run, RunFilter, RunStatus},
+    store::{LoggedRun, RecordCount, Run, Standing},
 };
 
 #[derive(Debug, Clone)]
@@ -54,33 +54,24 @@ pub async fn status(context: &Context) -> Result<StatusReport, CollectError> {
 /// # Errors
 /// When the store fails.
 pub async fn status_of(context: &Context, active: HashSet<MetricKey>) -> Result<StatusReport, CollectError> {
-    let store = context.store.as_ref();
-    let newest = RunFilter { limit: Some(1), ..RunFilter::default() };
-    let last_run = store.runs(&newest).await?.into_iter().next();
-    let completed = RunFilter { status: Some(RunStatus::Completed), ..newest };
-    let last_run_is_dead = match &last_run {
-        Some(run) if run.status == RunStatus::Running => {
-            let incomplete = dead_runs::incomplete(store, run.from, run.to).await?;
-            incomplete.iter().any(|logged| logged.run.id == run.id && logged.is_dead())
-        }
-        _ => false,
-    };
     let last_finished = context.last_finished();
-    let counts = store.record_counts(last_finished).await?;
+    // They may be recorded, as days of another zone.
+    let never = context.calendar.skipped(FIRST_DAY, last_finished);
+    let Standing { last_run, last_completed, counts } = context.store.standing(last_finished, &never).await?;
     let first = counts.iter().map(|count| count.first).min();
     let from = first.unwrap_or(last_finished).min(last_finished);
     let last = counts.iter().map(|count| count.last).max();
     let of_active = || counts.iter().filter(|count| active.contains(&count.key));
     let last_finished_recorded = of_active().map(|count| count.of_day).sum();
     Ok(StatusReport {
-        last_run,
-        last_run_is_dead,
-        last_completed: store.runs(&completed).await?.into_iter().next(),
+        last_run_is_dead: last_run.as_ref().is_some_and(LoggedRun::is_dead),
+        last_run: last_run.map(|logged| logged.run),
+        last_completed,
         active_metrics: active.len(),
         recorded: first.zip(last),
         records: counts.iter().map(RecordCount::records).sum(),
         by_provenance: by_provenance(&counts),
-        missing: missing(context, from, last_finished, &counts, &active).await?,
+        missing: missing(context, from, last_finished, &counts, &active),
         last_finished,
         last_finished_recorded,
         next: next(context, last_finished, last_finished_recorded < active.len()),
@@ -88,23 +79,16 @@ pub async fn status_of(context: &Context, active: HashSet<MetricKey>) -> Result<
 }
 
 /// How many records are missing of the `active` metrics in a range of days.
-async fn missing(
+fn missing(
     context: &Context,
     from: Date,
     to: Date,
     counts: &[RecordCount],
     active: &HashSet<MetricKey>,
-) -> Result<usize, CollectError> {
-    let mut recorded: HashMap<_, _> =
-        counts.iter().map(|count| (count.key.clone(), count.until_day)).collect();
-    // Dates that the zone skipped may be recorded as days of another zone. Most zones have none.
-    for date in context.calendar.skipped(from, to) {
-        for key in context.store.recorded(date, date).await?.into_keys() {
-            recorded.entry(key).and_modify(|records| *records = records.saturating_sub(1));
-        }
-    }
+) -> usize {
+    let recorded: HashMap<_, _> = counts.iter().map(|count| (&count.key, count.until_day)).collect();
     let due = context.calendar.days(from, to).len();
-    Ok(active.iter().map(|key| due.saturating_sub(recorded.get(key).copied().unwrap_or(0))).sum())
+    active.iter().map(|key| due.saturating_sub(recorded.get(key).copied().unwrap_or(0))).sum()
 }
 
 fn by_provenance(counts: &[RecordCount]) -> Vec<(Provenance, usize)> {

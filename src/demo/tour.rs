@@ -78,7 +78,7 @@ pub async fn tour(directory: &Path, days: usize, audience: &dyn Audience) -> any
     let last = context.last_finished();
     let again = collect::collect_day(&context, Some(last), &[], &Cancellation::never()).await?;
     let (metrics, compared) = compare(&context, last).await?;
-    let records = context.store.record_counts(last).await?.iter().map(RecordCount::records).sum();
+    let records = context.store.standing(last, &[]).await?.counts.iter().map(RecordCount::records).sum();
     let Lived { made, deleted, deleted_same_day } = lived;
     Ok(Tour {
         first: FIRST_DAY,

@@ -68,8 +68,21 @@ impl Calendar {
 
     /// The dates from `from` to `to`, both included, that never happened.
     pub fn skipped(&self, from: Date, to: Date) -> Vec<Date> {
-        let dates = from.series(1.day()).take_while(|date| *date <= to);
-        dates.filter(|date| self.bounds(*date).is_none()).collect()
+        let end = self.start_of(to.saturating_add(1.day()));
+        // Only where the zone's offset changed can a date have been skipped.
+        let changes = self
+            .zone
+            .following(self.start_of(from.saturating_sub(1.day())))
+            .take_while(|change| change.timestamp() <= end);
+        let around = changes.map(|change| {
+            let before = change.timestamp().saturating_sub(1.nanosecond()).unwrap_or(Timestamp::MIN);
+            (self.date_of(before), self.date_of(change.timestamp()))
+        });
+        let skipped = around.flat_map(|(before, after)| {
+            let dates = before.series(1.day()).skip(1);
+            dates.take_while(move |date| *date < after)
+        });
+        skipped.filter(|date| (from..=to).contains(date)).collect()
     }
 
     /// The date on which `instant` falls.
@@ -132,6 +145,34 @@ mod tests {
         assert_eq!(hours("Pacific/Apia", date(2011, 12, 30)), None, "this date never happened");
         assert_eq!(hours("Pacific/Apia", date(2011, 12, 29)), Some(24.0));
         assert_eq!(hours("Pacific/Apia", date(2011, 12, 31)), Some(24.0));
+    }
+
+    #[test]
+    fn skipped_dates_are_those_without_bounds() {
+        let zones = [
+            "Pacific/Apia",
+            "Pacific/Kwajalein",
+            "Pacific/Kiritimati",
+            "Pacific/Enderbury",
+            "Asia/Manila",
+            "America/Juneau",
+            "Europe/Berlin",
+            "UTC",
+        ];
+        let (from, to) = (date(1844, 1, 1), date(2025, 1, 1));
+        let mut most = 0;
+        for zone in zones {
+            let calendar = Calendar::new(zone).unwrap();
+            let dates = from.series(1.day()).take_while(|date| *date <= to);
+            let without_bounds: Vec<_> = dates.filter(|date| calendar.bounds(*date).is_none()).collect();
+            assert_eq!(calendar.skipped(from, to), without_bounds, "{zone}");
+            most = most.max(without_bounds.len());
+            for day in without_bounds {
+                assert_eq!(calendar.skipped(day, day), [day], "{zone}");
+                assert!(calendar.skipped(day.tomorrow().unwrap(), to).is_empty());
+            }
+        }
+        assert!(most > 0);
     }
 
     #[test]

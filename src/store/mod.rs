@@ -16,6 +16,7 @@ mod retrying;
 mod row;
 mod series;
 mod sqlite;
+mod standing;
 pub mod table;
 mod watch;
 
@@ -35,12 +36,13 @@ pub use definitions::{DefinitionChange, DefinitionVersion, DefinitionsChanged, O
 pub use error::StoreError;
 pub use log::{Finish, LockName, NewRun, Run, RunKind, RunStatus};
 pub use series::{AskedMetric, Latest, LoggedRun, RecordedDay, SeriesQuestion, SeriesRows};
+pub use standing::{RecordCount, Standing};
 pub use table::{TablePage, TableQuery};
 pub use watch::{SharedWatch, Watch};
 
 use crate::{
     database::{DatabaseUrl, RetryPolicy},
-    metric::{MetricKey, Provenance, Record},
+    metric::{MetricKey, Record},
 };
 
 /// The PostgreSQL schema that holds Daymark's tables unless another one is configured.
@@ -90,25 +92,6 @@ pub fn open_without_waiting(path: &Path, options: StoreOptions) -> Arc<dyn Store
 
 /// Which records are there: the dates of each metric.
 pub type RecordedDays = HashMap<MetricKey, BTreeSet<Date>>;
-
-/// How many records there are of a metric: at least one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordCount {
-    pub key: MetricKey,
-    pub first: Date,
-    pub last: Date,
-    pub of_provenance: [(Provenance, usize); 3],
-    /// Those of the day that was asked about and of days before.
-    pub until_day: usize,
-    /// Those of that day alone.
-    pub of_day: usize,
-}
-
-impl RecordCount {
-    pub fn records(&self) -> usize {
-        self.of_provenance.iter().map(|(_, records)| records).sum()
-    }
-}
 
 /// What a migration run did or would do: the names of the migrations, in order.
 pub type MigrationNames = Vec<String>;
@@ -199,9 +182,10 @@ pub trait Store: Send + Sync {
     /// The first and the last recorded day.
     async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError>;
 
-    /// How many records there are of each metric that has any, in no order; one statement. Some are counted up to and on
-    /// `day`. It takes time with every record.
-    async fn record_counts(&self, day: Date) -> Result<Vec<RecordCount>, StoreError>;
+    /// Where things stand, in one statement, which takes time with every record. Some records are counted up to and on
+    /// `day`; those of dates that `never` were are not. Where the newest run seems to have died, a second statement makes
+    /// sure.
+    async fn standing(&self, day: Date, never: &[Date]) -> Result<Standing, StoreError>;
 
     /// The log entry, if there is one.
     async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError>;

@@ -119,7 +119,7 @@ struct PackedRun {
     is_alive: bool,
 }
 
-fn unpack_run(json: &str) -> Result<LoggedRun, sqlx::Error> {
+pub(super) fn unpack_run(json: &str) -> Result<LoggedRun, sqlx::Error> {
     let run: PackedRun = serde_json::from_str(json).map_err(|error| undecodable("run", error))?;
     let unknown = |what, name: &str| undecodable(what, format!("`{name}` is none of the known words"));
     let is_alive = run.is_alive;

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::{
     ApiKey, DefinitionChange, DefinitionVersion, DefinitionsChanged, Finish, Held, Latest, LockName,
-    MigrationNames, NewRun, Origin, RecordCount, RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows,
-    SharedWatch, Store, StoreError, StoredDefinition, TablePage, TableQuery,
+    MigrationNames, NewRun, Origin, RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows, SharedWatch,
+    Standing, Store, StoreError, StoredDefinition, TablePage, TableQuery,
 };
 use crate::{
     database::RetryPolicy,
@@ -91,8 +91,8 @@ impl<S: Store> Store for Retrying<S> {
         retry!(self.recorded_span())
     }
 
-    async fn record_counts(&self, day: Date) -> Result<Vec<RecordCount>, StoreError> {
-        retry!(self.record_counts(day))
+    async fn standing(&self, day: Date, never: &[Date]) -> Result<Standing, StoreError> {
+        retry!(self.standing(day, never))
     }
 
     async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError> {

@@ -2,14 +2,14 @@
 
 use std::{error::Error, str::FromStr};
 
-use jiff::{Timestamp, civil::Date};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use sqlx::{ColumnIndex, Decode, Row, Type};
 
-use super::{DefinitionVersion, RecordCount, StoreError};
+use super::{DefinitionVersion, StoreError};
 use crate::{
     database::{Fault, FaultClass},
-    metric::{Definition, MetricKey, MetricType, Provenance},
+    metric::{Definition, MetricKey, MetricType},
 };
 
 /// What a failure of the driver means at `location`.
@@ -66,36 +66,6 @@ where
     Ok(MetricKey {
         metric_type: word(row, "metric_type", MetricType::from_name)?,
         category: row.try_get("metric_category")?,
-    })
-}
-
-/// `date` reads a column of a day, for which the databases have types of their own.
-pub(super) fn record_count<'r, R>(
-    row: &'r R,
-    date: impl Fn(&'r R, &'static str) -> Result<Date, sqlx::Error>,
-) -> Result<RecordCount, sqlx::Error>
-where
-    R: Row,
-    &'static str: ColumnIndex<R>,
-    &'r str: Decode<'r, R::Database> + Type<R::Database>,
-    String: Decode<'r, R::Database> + Type<R::Database>,
-    i64: Decode<'r, R::Database> + Type<R::Database>,
-{
-    let count = |column| {
-        let count: i64 = row.try_get(column)?;
-        usize::try_from(count).map_err(|error| undecodable(column, error))
-    };
-    Ok(RecordCount {
-        key: metric_key(row)?,
-        first: date(row, "first")?,
-        last: date(row, "last")?,
-        of_provenance: [
-            (Provenance::Observed, count("observed")?),
-            (Provenance::Reconstructed, count("reconstructed")?),
-            (Provenance::Corrected, count("corrected")?),
-        ],
-        until_day: count("until_day")?,
-        of_day: count("of_day")?,
     })
 }
 

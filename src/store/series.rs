@@ -77,13 +77,13 @@ pub struct Latest {
 
 /// A run that ended after the log was read and before its lock was looked at seems to be dead. So the log is asked
 /// again about those that seem so, which are few and seldom: one that is no longer running there was alive.
-pub(super) async fn confirm_deaths(store: &dyn Store, rows: &mut SeriesRows) -> Result<(), StoreError> {
-    if !rows.runs.iter().any(LoggedRun::is_dead) {
+pub(super) async fn confirm_deaths(store: &dyn Store, runs: &mut [LoggedRun]) -> Result<(), StoreError> {
+    if !runs.iter().any(LoggedRun::is_dead) {
         return Ok(());
     }
     let running = RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() };
     let running = store.runs(&running).await?;
-    for logged in rows.runs.iter_mut().filter(|logged| logged.is_dead()) {
+    for logged in runs.iter_mut().filter(|logged| logged.is_dead()) {
         logged.is_alive = !running.iter().any(|run| run.id == logged.run.id);
     }
     Ok(())
@@ -132,7 +132,7 @@ mod tests {
             error_details: None,
         };
         store.commit(&[], Some(&finish)).await.unwrap();
-        confirm_deaths(store.as_ref(), &mut rows).await.unwrap();
+        confirm_deaths(store.as_ref(), &mut rows.runs).await.unwrap();
         let dead: Vec<_> = rows.runs.iter().filter(|logged| logged.is_dead()).collect();
         assert_eq!((dead.len(), dead[0].run.id), (1, Uuid::from_u128(1)));
     }

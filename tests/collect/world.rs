@@ -25,7 +25,7 @@ pub struct World {
     pub context: Context,
     pub clock: Arc<SetClock>,
     pub platform_url: String,
-    store_url: String,
+    pub store_url: String,
     directory: tempfile::TempDir,
 }
 

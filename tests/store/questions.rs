@@ -4,7 +4,7 @@ use daymark::{
     metric::{MetricKey, MetricType, Provenance},
     store::{
         AskedMetric, DefinitionChange, Finish, NewRun, Origin, RecordedDay, RunFilter, RunKind, RunStatus,
-        SeriesQuestion,
+        SeriesQuestion, Standing,
     },
 };
 use jiff::{ToSpan, civil::date};
@@ -18,6 +18,7 @@ use crate::fixture::{
 crate::on_both_stores!(
     a_series_is_what_was_recorded,
     a_series_comes_with_the_runs_that_may_explain_its_gaps,
+    where_things_stand_is_told_at_once,
     the_latest_values_have_their_own_dates,
     every_version_is_kept,
     the_log_has_pages,
@@ -116,6 +117,55 @@ async fn a_series_comes_with_the_runs_that_may_explain_its_gaps(fixture: Fixture
     }
     assert_eq!(ids(&runs(2, 4).await), [second.id]);
     assert!(runs(2, 3).await.is_empty() && runs(6, 9).await.is_empty());
+}
+
+async fn where_things_stand_is_told_at_once(fixture: Fixture) {
+    let first = fixture.ready().await;
+    let store = &fixture.store;
+    let standing = async |date, never: &[jiff::civil::Date]| store.standing(date, never).await.unwrap();
+    let ids = |standing: &Standing| {
+        let last = standing.last_run.as_ref().map(|logged| logged.run.id);
+        (last, standing.last_completed.as_ref().map(|run| run.id))
+    };
+    assert_eq!(ids(&standing(day(9), &[]).await), (Some(first), None));
+    let mut records: Vec<_> = [1, 2, 5].map(|number| record(first, day(number), "5")).into();
+    records[1].provenance = Provenance::Corrected;
+    records[2].provenance = Provenance::Reconstructed;
+    records.push(record(first, date(2024, 12, 31), "1"));
+    let mut other = record(first, day(9), "-0.5");
+    other.key = mood();
+    records.push(other);
+    store.commit(&records, Some(&finish(first))).await.unwrap();
+    assert_eq!(ids(&standing(day(9), &[]).await), (Some(first), Some(first)));
+
+    let counts = async |date, never: &[jiff::civil::Date]| {
+        let mut counts = standing(date, never).await.counts;
+        counts.sort_by(|one, other| one.key.category.cmp(&other.key.category));
+        counts.iter().map(|count| (count.until_day, count.of_day)).collect::<Vec<_>>()
+    };
+    assert_eq!(counts(day(5), &[]).await, [(0, 0), (4, 1)]);
+    assert_eq!(counts(day(4), &[day(2), day(3), day(5)]).await, [(0, 0), (2, 0)]);
+    assert_eq!(counts(day(31), &[day(9)]).await, [(0, 0), (4, 0)]);
+    let of_posts = standing(day(1), &[]).await.counts.into_iter().find(|count| count.key == posts()).unwrap();
+    assert_eq!((of_posts.first, of_posts.last, of_posts.records()), (date(2024, 12, 31), day(5), 4));
+    assert_eq!(of_posts.of_provenance.map(|(_, records)| records), [2, 1, 1]);
+
+    // Of two that started at once the first by id is the newest; a later one is, whatever its id.
+    let [mut at_once, mut later] = [new_run(day(3)), new_run(day(4))];
+    at_once.id = Uuid::nil();
+    at_once.started_at = store.run(first).await.unwrap().unwrap().started_at;
+    store.start_run(&at_once).await.unwrap();
+    assert_eq!(ids(&standing(day(9), &[]).await), (Some(at_once.id), Some(first)));
+    later.id = Uuid::max();
+    later.started_at = at_once.started_at + 1.second();
+    store.start_run(&later).await.unwrap();
+    let dead = standing(day(9), &[]).await.last_run.unwrap();
+    assert!(dead.run.id == later.id && dead.is_dead());
+    let held = store.try_lock(&dead.run.lock()).await.unwrap().unwrap();
+    assert!(!standing(day(9), &[]).await.last_run.unwrap().is_dead());
+    drop(held);
+    // It is what the log says of it.
+    assert_eq!(format!("{:?}", dead.run), format!("{:?}", store.run(later.id).await.unwrap().unwrap()));
 }
 
 async fn the_latest_values_have_their_own_dates(fixture: Fixture) {

@@ -21,7 +21,7 @@ struct HeldSession {
 impl Held for HeldSession {}
 
 impl PostgresStore {
-    /// `select_series.sql` tries the same key, shared.
+    /// `packed_run.sql` tries the same key, shared.
     pub(super) async fn try_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
         self.pool().await?;
         let mut session = self.connect().await?;

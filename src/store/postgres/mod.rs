@@ -10,6 +10,7 @@ mod reading;
 mod records;
 mod runs;
 mod series;
+mod standing;
 mod table;
 mod text;
 mod watch;
@@ -26,8 +27,8 @@ use reading::Reading;
 
 use super::{
     ApiKey, DefinitionChange, DefinitionVersion, DefinitionsChanged, Finish, Held, Latest, LockName,
-    MigrationNames, NewRun, Origin, RecordCount, RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows,
-    SharedWatch, Store, StoreError, StoredDefinition, TablePage, TableQuery, row,
+    MigrationNames, NewRun, Origin, RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows, SharedWatch,
+    Standing, Store, StoreError, StoredDefinition, TablePage, TableQuery, row,
 };
 use crate::metric::{MetricKey, Record};
 
@@ -144,8 +145,8 @@ impl Store for PostgresStore {
         self.recorded_span().await
     }
 
-    async fn record_counts(&self, day: Date) -> Result<Vec<RecordCount>, StoreError> {
-        self.record_counts(day).await
+    async fn standing(&self, day: Date, never: &[Date]) -> Result<Standing, StoreError> {
+        self.standing(day, never).await
     }
 
     async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError> {

@@ -11,7 +11,7 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 use super::{PostgresStore, text::storable_object};
 use crate::{
     metric::{Decimal, MetricKey, Provenance, Record},
-    store::{Finish, RecordCount, RecordedDays, StoreError, row},
+    store::{Finish, RecordedDays, StoreError, row},
 };
 
 const SELECT: &str = "
@@ -20,16 +20,6 @@ const SELECT: &str = "
     FROM daily_metrics
     WHERE tenant_id = $1 AND metric_date BETWEEN $2 AND $3 AND ($4::TEXT[] IS NULL OR metric_category = ANY ($4))
     ORDER BY metric_date, metric_category, metric_type";
-
-const COUNT: &str = "
-    SELECT metric_type, metric_category, min(metric_date) AS first, max(metric_date) AS last,
-           count(*) FILTER (WHERE provenance = 'observed') AS observed,
-           count(*) FILTER (WHERE provenance = 'reconstructed') AS reconstructed,
-           count(*) FILTER (WHERE provenance = 'corrected') AS corrected,
-           count(*) FILTER (WHERE metric_date <= $2) AS until_day, count(*) FILTER (WHERE metric_date = $2) AS of_day
-    FROM daily_metrics
-    WHERE tenant_id = $1
-    GROUP BY metric_category, metric_type";
 
 impl PostgresStore {
     pub(super) async fn commit(
@@ -172,16 +162,6 @@ impl PostgresStore {
         .map_err(|error| self.failed(error))?;
         Ok(first.zip(last).map(|(first, last)| (first.to_jiff(), last.to_jiff())))
     }
-
-    pub(super) async fn record_counts(&self, day: Date) -> Result<Vec<RecordCount>, StoreError> {
-        sqlx::query(COUNT)
-            .bind(&self.tenant)
-            .bind(day.to_sqlx())
-            .try_map(|columns: PgRow| row::record_count(&columns, date))
-            .fetch_all(self.pool().await?)
-            .await
-            .map_err(|error| self.failed(error))
-    }
 }
 
 /// The keys of some records, column by column, as UNNEST takes them.
@@ -203,7 +183,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-fn date(columns: &PgRow, name: &'static str) -> Result<Date, sqlx::Error> {
+pub(super) fn date(columns: &PgRow, name: &'static str) -> Result<Date, sqlx::Error> {
     columns.try_get::<jiff_sqlx::Date, _>(name).map(jiff_sqlx::Date::to_jiff)
 }
 

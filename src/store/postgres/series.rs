@@ -1,9 +1,11 @@
 //! Records by metric: series, and the latest of each.
 
+use std::sync::LazyLock;
+
 use bigdecimal::BigDecimal;
 use jiff::civil::{Date, date};
 use jiff_sqlx::ToSqlx;
-use sqlx::{Row, postgres::PgRow};
+use sqlx::{AssertSqlSafe, Row, postgres::PgRow};
 
 use super::{PostgresStore, records::record};
 use crate::{
@@ -23,32 +25,36 @@ const FIRST_PLACE: i64 = 1;
 const LONG_DAYS: i32 = 90;
 /// Day 0 of packed months, and of what is sent with them.
 const DAY_ZERO: Date = date(2000, 1, 1);
-const SELECT: &str = concat!(include_str!("select_series.sql"), include_str!("select_open_runs.sql"));
-const SELECT_LONG: &str =
-    concat!(include_str!("select_long_series.sql"), include_str!("select_open_runs.sql"));
+static SELECT: LazyLock<String> = LazyLock::new(|| with_open_runs(include_str!("select_series.sql")));
+static SELECT_LONG: LazyLock<String> =
+    LazyLock::new(|| with_open_runs(include_str!("select_long_series.sql")));
+
+fn with_open_runs(series: &str) -> String {
+    let runs = include_str!("select_open_runs.sql");
+    series.to_owned() + &runs.replace("/* packed_run.sql */", include_str!("packed_run.sql"))
+}
 
 impl PostgresStore {
     pub(super) async fn series(&self, question: &SeriesQuestion) -> Result<SeriesRows, StoreError> {
         let metrics = || question.metrics.iter();
         let is_long = (question.to - question.from).get_days() + 1 >= LONG_DAYS
             && metrics().any(|metric| !metric.metadata);
-        let (select, first) = if is_long { (SELECT_LONG, DAY_ZERO) } else { (SELECT, question.from) };
+        let (select, first) = if is_long { (&*SELECT_LONG, DAY_ZERO) } else { (&*SELECT, question.from) };
         let mut session = self.reading.begin(self.pool().await?).await.map_err(|error| self.failed(error))?;
-        let rows = sqlx::query(select)
+        let rows = sqlx::query(AssertSqlSafe(select.as_str()))
             .bind(&self.tenant)
             .bind(question.from.to_sqlx())
             .bind(question.to.to_sqlx())
             .bind(metrics().map(|metric| metric.key.metric_type.name()).collect::<Vec<_>>())
             .bind(metrics().map(|metric| metric.key.category.as_str()).collect::<Vec<_>>())
             .bind(metrics().map(|metric| metric.metadata).collect::<Vec<_>>())
-            .bind(&self.schema)
             .fetch_all(&mut *session)
             .await
             .map_err(|error| self.failed(error))?;
         self.reading.end(session);
         let unpacked = aside(question.size(), || unpack(question, first, &rows));
         let mut rows = unpacked.map_err(|error| self.failed(error))?;
-        confirm_deaths(self, &mut rows).await?;
+        confirm_deaths(self, &mut rows.runs).await?;
         Ok(rows)
     }
 

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use log::LevelFilter;
 use sqlx::{
     ConnectOptions, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -52,7 +53,8 @@ pub(super) fn options(path: &Path, durability: Durability) -> SqliteConnectOptio
         .pragma("temp_store", "memory")
         .row_buffer_size(ROW_BUFFER)
         .collation(DECIMAL_COLLATION, compare_decimals)
-        .disable_statement_logging()
+        .log_statements(LevelFilter::Trace)
+        .log_slow_statements(LevelFilter::Off, Duration::MAX)
 }
 
 pub(super) fn pool(options: SqliteConnectOptions, statement_timeout: Option<Duration>) -> SqlitePool {

@@ -8,6 +8,7 @@ mod migrate;
 mod records;
 mod runs;
 mod series;
+mod standing;
 mod table;
 mod watch;
 
@@ -26,8 +27,8 @@ use uuid::Uuid;
 
 use super::{
     ApiKey, DefinitionChange, DefinitionVersion, DefinitionsChanged, Finish, Held, Latest, LockName,
-    MigrationNames, NewRun, Origin, RecordCount, RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows,
-    SharedWatch, Store, StoreError, StoredDefinition, TablePage, TableQuery, row,
+    MigrationNames, NewRun, Origin, RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows, SharedWatch,
+    Standing, Store, StoreError, StoredDefinition, TablePage, TableQuery, row,
 };
 use crate::{
     database::{Fault, FaultClass},
@@ -140,8 +141,8 @@ impl Store for SqliteStore {
         self.recorded_span().await
     }
 
-    async fn record_counts(&self, day: Date) -> Result<Vec<RecordCount>, StoreError> {
-        self.record_counts(day).await
+    async fn standing(&self, day: Date, never: &[Date]) -> Result<Standing, StoreError> {
+        self.standing(day, never).await
     }
 
     async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError> {

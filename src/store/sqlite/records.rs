@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{SqliteStore, text};
 use crate::{
     metric::{MetricKey, Provenance, Record},
-    store::{Finish, RecordCount, RecordedDays, StoreError, row},
+    store::{Finish, RecordedDays, StoreError, row},
 };
 
 /// How many records one statement writes. The statement of a full batch is kept by its connection, so that a backfill has
@@ -26,17 +26,6 @@ const BATCH: usize = 50;
 const OF_CATEGORIES: &str = "
     (SELECT DISTINCT value AS category FROM json_each(?4)) AS wanted
     CROSS JOIN daily_metrics ON metric_category = wanted.category";
-
-/// In groups that lie in the order of the primary key, one after the other.
-const COUNT: &str = "
-    SELECT metric_type, metric_category, min(metric_date) AS first, max(metric_date) AS last,
-           count(*) FILTER (WHERE provenance = 'observed') AS observed,
-           count(*) FILTER (WHERE provenance = 'reconstructed') AS reconstructed,
-           count(*) FILTER (WHERE provenance = 'corrected') AS corrected,
-           count(*) FILTER (WHERE metric_date <= ?2) AS until_day, count(*) FILTER (WHERE metric_date = ?2) AS of_day
-    FROM daily_metrics
-    WHERE tenant_id = ?1
-    GROUP BY metric_category, metric_type";
 
 impl SqliteStore {
     pub(super) async fn commit(
@@ -191,16 +180,6 @@ impl SqliteStore {
         let first: Option<&str> = columns.try_get("first").map_err(|error| self.failed(error))?;
         let span = first.map(|_| Ok((row::parsed(&columns, "first")?, row::parsed(&columns, "last")?)));
         span.transpose().map_err(|error| self.failed(error))
-    }
-
-    pub(super) async fn record_counts(&self, day: Date) -> Result<Vec<RecordCount>, StoreError> {
-        sqlx::query(COUNT)
-            .bind(&self.tenant)
-            .bind(day.to_string())
-            .try_map(|columns: SqliteRow| row::record_count(&columns, row::parsed))
-            .fetch_all(self.pool().await?)
-            .await
-            .map_err(|error| self.failed(error))
     }
 }
 

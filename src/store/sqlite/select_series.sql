@@ -16,11 +16,6 @@ SELECT asked.key AS place,
     END AS metadata
 FROM json_each(?4) AS asked
 UNION ALL
-SELECT NULL, json_object(
-           'id', id, 'kind', kind, 'from', collection_date, 'to', collection_end_date, 'started_at', started_at,
-           'completed_at', completed_at, 'status', status, 'metrics_collected', metrics_collected,
-           'error_message', error_message, 'error_details', json(error_details), 'host', host,
-           'process_id', process_id
-       ), NULL
+SELECT NULL, /* packed_run.sql */, NULL
 FROM metric_collection_log
 WHERE tenant_id = ?1 AND status <> 'completed' AND collection_end_date >= ?2 AND collection_date <= ?3

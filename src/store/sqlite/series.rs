@@ -1,14 +1,16 @@
 //! Records by metric: series, and the latest of each.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
-use sqlx::{Row, sqlite::SqliteRow};
+use sqlx::{AssertSqlSafe, Row, sqlite::SqliteRow};
 
 use super::{SqliteStore, records::record};
 use crate::{
     aside::aside,
     metric::{Decimal, MetricKey},
     store::{
-        Latest, RunStatus, StoreError,
+        Latest, LoggedRun, RunStatus, StoreError,
         packed::Unpacked,
         row,
         series::{SeriesQuestion, SeriesRows, confirm_deaths},
@@ -17,12 +19,15 @@ use crate::{
 
 /// Keys of a JSON array count from 0.
 const FIRST_PLACE: i64 = 0;
+static SELECT: LazyLock<String> = LazyLock::new(|| {
+    include_str!("select_series.sql").replace("/* packed_run.sql */", include_str!("packed_run.sql"))
+});
 
 impl SqliteStore {
     pub(super) async fn series(&self, question: &SeriesQuestion) -> Result<SeriesRows, StoreError> {
         let asked: Vec<_> =
             question.metrics.iter().map(|metric| asked(&metric.key, metric.metadata)).collect();
-        let rows = sqlx::query(include_str!("select_series.sql"))
+        let rows = sqlx::query(AssertSqlSafe(SELECT.as_str()))
             .bind(&self.tenant)
             .bind(question.from.to_string())
             .bind(question.to.to_string())
@@ -32,11 +37,16 @@ impl SqliteStore {
             .map_err(|error| self.failed(error))?;
         let unpacked = aside(question.size(), || unpack(question, &rows));
         let mut rows = unpacked.map_err(|error| self.failed(error))?;
-        for logged in rows.runs.iter_mut().filter(|logged| logged.run.status == RunStatus::Running) {
+        self.look_at_locks(&mut rows.runs).await?;
+        Ok(rows)
+    }
+
+    /// Finds out which of the runs are alive.
+    pub(super) async fn look_at_locks(&self, runs: &mut [LoggedRun]) -> Result<(), StoreError> {
+        for logged in runs.iter_mut().filter(|logged| logged.run.status == RunStatus::Running) {
             logged.is_alive = self.is_locked(&logged.run.lock())?;
         }
-        confirm_deaths(self, &mut rows).await?;
-        Ok(rows)
+        confirm_deaths(self, runs).await
     }
 
     pub(super) async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError> {
