@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use daymark::{
+    access::Role,
     collect::{Cancellation, collect_day},
     store::{Held, LockName, NewRun, RunKind},
 };
@@ -13,9 +14,10 @@ use uuid::Uuid;
 
 use crate::{
     on_both_stores,
-    raw::until,
+    process::Process,
+    raw::{RawClient, until},
     server::PrivateServer,
-    site::{Settings, Site},
+    site::{Settings, Site, new_key, request},
     world::World,
 };
 
@@ -79,6 +81,18 @@ async fn a_client_that_has_the_answer_is_told_without_asking_the_store(site: Sit
     let before = store_queries(&site);
     let again = site.get_with(LATEST, &[("if-none-match", first.header("etag"))]).await;
     assert_eq!((again.status, again.body.len()), (304, 0));
+    let known = first.header("etag").to_owned();
+    for method in ["GET", "HEAD"] {
+        let mut client = RawClient::connect(site.address).await;
+        let (key, head) = (&site.reader, format!("{method} {LATEST} HTTP/1.1\r\nhost: localhost\r\n"));
+        client
+            .send(format!("{head}apikey: {key}\r\nif-none-match: {known}\r\nconnection: close\r\n\r\n"))
+            .await;
+        let reply = client.rest().await;
+        assert!(reply.starts_with("HTTP/1.1 304 ") && reply.ends_with("\r\n\r\n"), "{reply}");
+        // A length would be that of what is not sent (RFC 9110, 8.6), which is not nothing.
+        assert!(!reply.to_ascii_lowercase().contains("content-length"), "{reply}");
+    }
     assert_eq!(again.header("etag"), first.header("etag"));
     assert_eq!(store_queries(&site), before);
 }
@@ -191,35 +205,93 @@ async fn a_request_is_one_statement() {
     let site = Site::start(world, settings).await;
     // Until then definitions are read for every request.
     until("the store is watched", async || site.service.cache.marker().is_some()).await;
-    // Two runs, and what is recorded; however long the record is.
-    let mut of_status = 0;
-    for _ in 0..2 {
-        let before = executed(&mut session).await;
-        assert_eq!(site.get_as_admin("/api/v1/status").await.status, 200);
-        of_status = executed(&mut session).await - before;
-    }
-    assert_eq!(of_status, 3);
-    // It is the cause of gaps, and asked about in the same statement.
-    let held = a_run_at_work(&site).await;
-    let whole = "/api/v1/metrics?from=2025-01-01&to=2025-01-10&interval=day,week,month";
-    let year = "/api/v1/metrics?from=2024-01-12&to=2025-01-10&interval=day,month";
-    let mut statements_of_five = async |path| {
+    let run = site.get_as_admin("/api/v1/runs").await.json()["runs"][0]["id"].as_str().unwrap().to_owned();
+    let mut statements_of_five = async |path: &str| {
         // The first ones open connections, and read the definitions and the key.
         for _ in 0..5 {
-            site.get(path).await;
+            site.get_as_admin(path).await;
         }
         let before = executed(&mut session).await;
         for _ in 0..5 {
-            assert_eq!(site.get(path).await.status, 200);
+            assert_eq!(site.get_as_admin(path).await.status, 200, "{path}");
         }
         executed(&mut session).await - before
     };
-    for path in [whole, year, "/api/v1/latest", "/api/v1/activity"] {
-        assert_eq!(statements_of_five(path).await, 5, "{path}");
+    // It is the newest and the cause of gaps, and asked about in the same statement.
+    site.world.set_clock("2025-01-11T12:01:00Z");
+    let held = a_run_at_work(&site).await;
+    for (path, statements) in statements_of_questions(&run) {
+        assert_eq!(statements_of_five(&path).await, 5 * statements, "{path}");
     }
     drop(held);
+    let whole = "/api/v1/metrics?from=2025-01-01&to=2025-01-10&interval=day,week,month";
     while site.get(whole).await.text().contains(r#""running""#) {}
-    assert_eq!(statements_of_five(whole).await, 10, "the second one makes sure that the run is dead");
+    for path in [whole, "/api/v1/status"] {
+        assert_eq!(statements_of_five(path).await, 10, "the second one makes sure that the run is dead");
+    }
+}
+
+/// Every GET, and how many statements it asks of the store when nothing is kept but definitions, keys and the own jobs.
+fn statements_of_questions(run: &str) -> Vec<(String, usize)> {
+    let questions = [
+        ("/api/v1/metrics?from=2025-01-01&to=2025-01-10&interval=day,week,month", 1),
+        ("/api/v1/metrics?from=2024-01-12&to=2025-01-10&interval=day,month", 1),
+        ("/api/v1/latest", 1),
+        ("/api/v1/activity", 1),
+        ("/api/v1/definitions", 0),
+        ("/api/v1/definitions/posts_total", 0),
+        ("/api/v1/status", 1),
+        ("/api/v1/runs", 1),
+        ("/api/v1/runs?status=completed&kind=collect&from=2025-01-01&to=2025-01-31", 1),
+        ("/api/v1/export?from=2025-01-01&to=2025-01-10", 1),
+        // Since when there are records is asked first.
+        ("/api/v1/export", 2),
+        // Two passes over two pages each, the first of which is read before anything is promised.
+        ("/api/v1/export?from=2025-01-01&to=2025-01-10&format=parquet", 2),
+        ("/api/v1/export/activity", 1),
+        ("/api/v1/export/latest?format=parquet", 1),
+        ("/api/v1/export/definitions", 0),
+        ("/api/v1/export/runs", 1),
+        ("/rest/v1/daily_metrics?select=*&order=metric_date.desc&limit=5", 1),
+        ("/rest/v1/metric_definitions?is_active=eq.true", 1),
+        ("/rest/v1/metric_collection_log?select=id,status", 1),
+    ];
+    let of_run = (format!("/api/v1/runs/{run}"), 1);
+    questions.map(|(path, statements)| (path.to_owned(), statements)).into_iter().chain([of_run]).collect()
+}
+
+/// Counted by the lines of its log, which has every statement at the level `trace`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_one_statement_on_sqlite() {
+    let world = World::sqlite().await;
+    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    let run = world.runs().await[0].id.to_string();
+    let key = new_key(&world.context, "admin", Role::Admin).await;
+    let settings = [
+        ("DAYMARK_HTTP_CACHE", "false"),
+        ("DAYMARK_LOG_LEVEL", "trace"),
+        ("DAYMARK_ACCESS_RATE_LIMIT_PER_MINUTE", "1000000"),
+    ];
+    let server = Process::start(&world.store_url, &world.platform_url, &settings);
+    let ask = async |path: &str| {
+        let reply = request(server.address, "GET", path, &[("apikey", &key)], None).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+        // A line of the log comes after those of what the request did.
+        let id = reply.header("x-request-id").to_owned();
+        until("the request is logged", async || server.logged(&format!(r#""id":"{id}","method""#)) == 1)
+            .await;
+    };
+    for (path, statements) in statements_of_questions(&run) {
+        // Until connections are open and definitions are kept; nothing is kept for two seconds after a change.
+        until(&format!("{path} takes {statements}"), async || {
+            let before = server.logged("sqlx::query");
+            for _ in 0..5 {
+                ask(&path).await;
+            }
+            server.logged("sqlx::query") - before == 5 * statements
+        })
+        .await;
+    }
 }
 
 /// Statements with parameters, as all of the store's are; not the note of when a key was used, which is taken beside the
