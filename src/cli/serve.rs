@@ -14,13 +14,15 @@ use crate::{
 /// Runs until it is told to stop.
 pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     let settings = &app.config.settings;
-    // Whatever is wrong with the store is said now rather than to the first client.
+    let context = app.impatient_context();
+    // Whatever is wrong with the store is said now rather than to the first client; each looks once whether it is migrated.
     app.context.store.ping().await?;
+    context.store.ping().await?;
     let listen = settings.http.listen;
     let bound = http::Bound::at(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; choose another address with `--http-listen`"))?;
-    let (context, address) = (app.impatient_context(), bound.address());
+    let address = bound.address();
     let access = Access::start(
         settings.access.clone(),
         address,

@@ -19,6 +19,8 @@ pub struct KeptCatalogue {
     kept: Mutex<Option<(u64, Arc<Catalogue>)>>,
     /// How many times reading has begun.
     begun: AtomicU64,
+    /// How many had begun when the reading began that came to its end last.
+    ended: AtomicU64,
     /// What came of it the last time, and how many times reading had begun then; locked while it is read.
     last: tokio::sync::Mutex<Option<(u64, Read)>>,
 }
@@ -38,13 +40,16 @@ impl KeptCatalogue {
     }
 
     async fn read(&self, marker: impl Fn() -> Option<u64>, store: &dyn Store, may_be_kept: bool) -> Read {
-        let arrived = self.begun.load(Ordering::Acquire);
+        let (begun_before, ended_before) =
+            (self.begun.load(Ordering::Acquire), self.ended.load(Ordering::Acquire));
         let mut last = self.last.lock().await;
-        // A failure too: where the store is away, finding that out one after the other would take for ever.
-        if let Some((begun, read)) = last.as_ref()
-            && *begun > arrived
-        {
-            return read.clone();
+        if let Some((begun, read)) = last.as_ref() {
+            // What was read must be of now or later. That the store is away is known from whoever found it out meanwhile:
+            // to wait and find it out again takes twice the time, and one after the other for ever.
+            let meanwhile = if read.is_ok() { begun_before } else { ended_before };
+            if *begun > meanwhile {
+                return read.clone();
+            }
         }
         let marker = marker();
         if may_be_kept && let Some(catalogue) = self.kept(marker) {
@@ -53,6 +58,7 @@ impl KeptCatalogue {
         let begun = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
         let read = Catalogue::load(store).await.map(Arc::new);
         *last = Some((begun, read.clone()));
+        self.ended.store(begun, Ordering::Release);
         if let (Some(marker), Ok(catalogue)) = (marker, &read) {
             *self.lock() = Some((marker, Arc::clone(catalogue)));
         }
@@ -121,8 +127,9 @@ mod tests {
         for read in join_all((0..100).map(|_| catalogue.get(|| Some(1), store.as_ref()))).await {
             read.unwrap_err();
         }
-        let begun = catalogue.begun.load(Ordering::Relaxed);
-        assert!(begun < 10, "{begun} found out one after the other");
+        assert_eq!(catalogue.begun.load(Ordering::Relaxed), 1, "one found out for all");
+        catalogue.get(|| Some(1), store.as_ref()).await.unwrap_err();
+        assert_eq!(catalogue.begun.load(Ordering::Relaxed), 2, "who comes later tries again");
     }
 
     #[tokio::test]

@@ -209,16 +209,25 @@ async fn requests_give_up_soon_on_a_store_that_refuses_connections() {
         server
     });
     let _server = stopped.await.unwrap();
-    // Other questions than the one that is kept.
+    let stopped_at = Instant::now();
+    // Other questions than the one that is kept, and more of them than there are sessions: some wait for their turn.
     let questions = ["posts_created", "comments_created", "authors"];
-    let asking = join_all((0..30).map(|number| latest(questions[number % 3])));
-    let replies = match select(Box::pin(patient.definitions()), Box::pin(asking)).await {
-        Either::Right((replies, _)) => replies,
-        Either::Left(_) => panic!("requests wait as long as runs"),
-    };
+    let timed = async |category: String| (latest(&category).await, stopped_at.elapsed());
+    let asking = join_all((0..30).map(|number| {
+        let (one, all) = (questions[number % 3], if number < 15 { "" } else { ",posts_total" });
+        timed(format!("{one}{all}"))
+    }));
+    let (replies, waited): (Vec<_>, Vec<_>) =
+        match select(Box::pin(patient.definitions()), Box::pin(asking)).await {
+            Either::Right((replies, _)) => replies.into_iter().unzip(),
+            Either::Left(_) => panic!("requests wait as long as runs"),
+        };
     for reply in &replies {
         assert_eq!((reply.status, reply.problem().as_str()), (503, "unavailable"));
     }
+    // Three seconds, and not once more after others have waited as long.
+    let longest = waited.into_iter().max().unwrap();
+    assert!(longest < Duration::from_secs(5), "{longest:?}");
     until("all are logged", async || process.logged("\"status\":503") == replies.len()).await;
     let lines = process.logged("the store cannot be reached");
     assert!((1..=2).contains(&lines), "{lines} lines");

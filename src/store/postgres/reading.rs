@@ -50,15 +50,19 @@ impl Reading {
     /// # Errors
     /// When none comes free in time, or as [`PgPool::acquire`].
     pub async fn begin(&self, pool: &PgPool) -> Result<Session<'_>, sqlx::Error> {
-        let turn = match self.turns.try_acquire() {
-            Ok(turn) => turn,
-            Err(_) => match tokio::time::timeout(self.patience, self.turns.acquire()).await {
-                Ok(Ok(turn)) => turn,
-                _ => return Err(sqlx::Error::PoolTimedOut),
-            },
-        };
-        let kept = self.kept().pop();
-        let (session, since) = match kept {
+        if let Ok(turn) = self.turns.try_acquire()
+            && let Some(Kept { session, since, .. }) = self.take_kept()
+        {
+            return Ok(Session { session, since, _turn: turn });
+        }
+        // The turn and the session come out of one patience: those before may have waited for a server that is away.
+        let beginning = tokio::time::timeout(self.patience, self.begin_in_turn(pool));
+        beginning.await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+
+    async fn begin_in_turn(&self, pool: &PgPool) -> Result<Session<'_>, sqlx::Error> {
+        let Ok(turn) = self.turns.acquire().await else { return Err(sqlx::Error::PoolClosed) };
+        let (session, since) = match self.take_kept() {
             Some(Kept { session, since, .. }) => (session, since),
             None => (pool.acquire().await?, Instant::now()),
         };
@@ -70,6 +74,10 @@ impl Reading {
         if since.elapsed() < KEPT_FOR {
             self.kept().push(Kept { session, since, used: Instant::now() });
         }
+    }
+
+    fn take_kept(&self) -> Option<Kept> {
+        self.kept().pop()
     }
 
     /// Without those that were not used for a while.
