@@ -73,6 +73,12 @@ impl Access {
         Self { mode, ..self }
     }
 
+    /// # Errors
+    /// The file with keys for tokens that cannot be read, and why.
+    pub(super) async fn read_keys(&self) -> Result<(), (String, String)> {
+        self.examiner.read_keys(self.clock.now()).await
+    }
+
     pub fn mode(&self) -> Mode {
         self.mode
     }

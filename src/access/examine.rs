@@ -65,6 +65,12 @@ impl Examiner {
         Self { tokens: Tokens::new(&settings), admins, uses: Uses::default(), settings, store }
     }
 
+    /// # Errors
+    /// The file with keys for tokens that cannot be read, and why.
+    pub async fn read_keys(&self, now: Timestamp) -> Result<(), (String, String)> {
+        self.tokens.read_at_start(now).await
+    }
+
     /// Of the keys that tokens are signed with: what was found out with those of another one is worth nothing.
     pub fn generation(&self) -> u64 {
         self.tokens.generation()

@@ -60,6 +60,21 @@ impl KeySet {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// Reads the set before anybody shows a token. A URL that does not answer now may answer later, and is warned of.
+    ///
+    /// # Errors
+    /// The file that cannot be read, and why.
+    pub async fn read_at_start(&self, now: Timestamp) -> Result<(), (String, String)> {
+        match (self.read(now).await, &self.location) {
+            (Ok(()), _) => Ok(()),
+            (Err(because), KeySetLocation::File(_)) => Err((self.location.to_string(), because)),
+            (Err(error), KeySetLocation::Url(_)) => {
+                tracing::warn!(location = %self.location, %error, "the key set cannot be read; until it can, tokens are answered with 503");
+                Ok(())
+            }
+        }
+    }
+
     /// The key with this id; without an id, the only key if there is only one.
     pub async fn find(
         self: &Arc<Self>,
@@ -90,19 +105,21 @@ impl KeySet {
         if !self.may_try(now) {
             return;
         }
+        if let Err(error) = self.read(now).await {
+            tracing::warn!(location = %self.location, %error, "the key set cannot be read; the one read before stays in use");
+        }
+    }
+
+    /// # Errors
+    /// Why the set cannot be read, in words that repeat nothing of the location.
+    async fn read(&self, now: Timestamp) -> Result<(), String> {
         *self.tried_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         let location = self.location.clone();
         let read = tokio::task::spawn_blocking(move || key_source::read(&location)).await;
-        let loaded = read.map_err(|error| error.to_string()).flatten().and_then(|text| {
-            let keys = parse(&text)?;
-            Ok(Loaded { text, keys, at: now })
-        });
-        match loaded {
-            Ok(loaded) => self.replace(loaded),
-            Err(error) => {
-                tracing::warn!(location = %self.location, %error, "the key set cannot be read; the one read before stays in use");
-            }
-        }
+        let text = read.map_err(|error| error.to_string()).flatten()?;
+        let keys = parse(&text)?;
+        self.replace(Loaded { text, keys, at: now });
+        Ok(())
     }
 
     fn replace(&self, new: Loaded) {

@@ -27,6 +27,10 @@ pub enum StartError {
          `daymark keys create`, or set access.jwt_secret or access.jwks"
     )]
     NoAuthentication { because: String },
+    #[error(
+        "access.jwks: no key can be read from {file}: {because}; name a JSON Web Key Set with a public key, or its https:// URL"
+    )]
+    KeySet { file: String, because: String },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -36,7 +40,8 @@ impl Access {
     ///
     /// # Errors
     /// [`StartError::NoAuthentication`] when there is no secret, no key set and no active API key, unless the server is
-    /// on a loopback address and the store is on SQLite.
+    /// on a loopback address and the store is on SQLite. [`StartError::KeySet`] when the key set is a file that cannot be
+    /// read; a URL may answer later, and is warned of.
     pub async fn start(
         settings: AccessSettings,
         listen: SocketAddr,
@@ -62,6 +67,7 @@ impl Access {
             (false, DatabaseUrl::Sqlite(_)) => Mode::Open,
         };
         let access = Self::new(settings, store, platform, clock).in_mode(mode);
+        access.read_keys().await.map_err(|(file, because)| StartError::KeySet { file, because })?;
         access.prepare_admins().await;
         Ok(access)
     }

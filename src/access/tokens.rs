@@ -34,6 +34,15 @@ impl Tokens {
         Self { secret, keys }
     }
 
+    /// # Errors
+    /// The file with keys that cannot be read, and why.
+    pub async fn read_at_start(&self, now: Timestamp) -> Result<(), (String, String)> {
+        match &self.keys {
+            Some(keys) => keys.read_at_start(now).await,
+            None => Ok(()),
+        }
+    }
+
     /// Changes whenever the keys do.
     pub fn generation(&self) -> u64 {
         self.keys.as_ref().map_or(0, |keys| keys.generation())

@@ -8,7 +8,7 @@ use daymark::{
     database::DatabaseUrl,
 };
 
-use crate::world::World;
+use crate::world::{P256, World, key_set, public};
 
 async fn start(world: &World, listen: &str, store_url: &DatabaseUrl) -> Result<Access, StartError> {
     let (store, platform) = (Arc::clone(&world.store), Arc::clone(&world.platform));
@@ -48,15 +48,17 @@ async fn only_a_loopback_address_over_sqlite_may_be_open() {
 async fn any_way_to_authenticate_is_enough_and_ends_openness() {
     let world = World::new().await.with(|settings| settings.jwt_secret = None);
     let url = world.store_url();
-    for change in [
-        |settings: &mut daymark::config::AccessSettings| {
-            settings.jwt_secret = Some(Secret::new("x".repeat(32)))
-        },
-        |settings: &mut daymark::config::AccessSettings| {
-            settings.jwks = Some(KeySetLocation::File("keys.json".into()));
-        },
-    ] {
-        let world = World { settings: world.settings.clone(), ..World::new().await }.with(change);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("keys.json");
+    std::fs::write(&file, key_set(&[public("p", P256)])).unwrap();
+    for by_secret in [true, false] {
+        let world = World { settings: world.settings.clone(), ..World::new().await }.with(|settings| {
+            if by_secret {
+                settings.jwt_secret = Some(Secret::new("x".repeat(32)));
+            } else {
+                settings.jwks = Some(KeySetLocation::File(file.clone()));
+            }
+        });
         for listen in ["127.0.0.1:8640", "0.0.0.0:8640"] {
             assert_eq!(start(&world, listen, &url).await.unwrap().mode(), Mode::Required);
         }
@@ -66,6 +68,33 @@ async fn any_way_to_authenticate_is_enough_and_ends_openness() {
     assert_eq!(start(&world, "127.0.0.1:8640", &url).await.unwrap().mode(), Mode::Required);
     revoke_key(world.store.as_ref(), world.now(), "only").await.unwrap();
     assert!(start(&world, "0.0.0.0:8640", &url).await.is_err(), "a revoked key lets nobody in");
+}
+
+/// A file that is wrong stays wrong. Who issues keys may answer later.
+#[tokio::test]
+async fn keys_that_cannot_be_read_are_said_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: Option<&str>| {
+        let path = directory.path().join(name);
+        text.inspect(|text| std::fs::write(&path, text).unwrap());
+        path
+    };
+    for (path, because) in [
+        (file("none.json", None), "No such file"),
+        (file("text.json", Some("-----BEGIN PUBLIC KEY-----")), "not a JSON Web Key Set"),
+        (file("empty.json", Some(r#"{"keys": []}"#)), "no key for RS256"),
+        (directory.path().to_owned(), "Is a directory"),
+    ] {
+        let location = KeySetLocation::File(path.clone());
+        let world = World::new().await.with(|settings| settings.jwks = Some(location.clone()));
+        let refusal = start(&world, "127.0.0.1:0", &world.store_url()).await.unwrap_err().to_string();
+        for part in ["access.jwks", because, &path.display().to_string()] {
+            assert!(refusal.contains(part), "{part} is not in {refusal}");
+        }
+    }
+    let nobody = KeySetLocation::Url("http://127.0.0.1:1/keys.json".parse().unwrap());
+    let world = World::new().await.with(|settings| settings.jwks = Some(nobody.clone()));
+    assert_eq!(start(&world, "127.0.0.1:0", &world.store_url()).await.unwrap().mode(), Mode::Required);
 }
 
 #[tokio::test]
