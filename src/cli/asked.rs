@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use super::date;
 use crate::{
     metric::MetricType,
-    query::{Asked, Interval},
+    query::{Asked, Interval, Problem, QueryError},
 };
 
 #[derive(Args)]
@@ -29,6 +29,31 @@ pub struct AskedArguments {
     /// The day on which weeks begin [default: `query.week_start`]
     #[arg(long, value_name = "WEEKDAY")]
     week_start: Option<String>,
+}
+
+/// With the names that parameters have on the command line.
+pub fn by_flags(error: anyhow::Error) -> anyhow::Error {
+    let named = |problem: Problem| Problem { parameter: flag(problem.parameter), ..problem };
+    match error.downcast::<QueryError>() {
+        Ok(QueryError::Question(problems)) => {
+            QueryError::Question(problems.into_iter().map(named).collect()).into()
+        }
+        Ok(other) => other.into(),
+        Err(other) => other,
+    }
+}
+
+fn flag(parameter: &'static str) -> &'static str {
+    match parameter {
+        "from" => "--from",
+        "to" => "--to",
+        "category" => "--metric",
+        "type" => "--type",
+        "interval" => "--interval",
+        "week_start" => "--week-start",
+        "days" => "--activity",
+        other => other,
+    }
 }
 
 impl AskedArguments {

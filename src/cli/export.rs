@@ -13,7 +13,11 @@ use clap::{ArgGroup, Args, builder::PossibleValuesParser};
 use jiff::civil::Date;
 use serde_json::json;
 
-use super::{App, Exit, Page, asked::AskedArguments, is_closed_pipe};
+use super::{
+    App, Exit, Page,
+    asked::{AskedArguments, by_flags},
+    is_closed_pipe,
+};
 use crate::{
     query::{
         ActivityQuestion, AskedRuns, Catalogue, Export, ExportFormat, ExportQuestion, LatestQuestion,
@@ -53,7 +57,7 @@ pub async fn run(app: &App, arguments: &ExportArguments) -> anyhow::Result<(Page
     if file.is_none() && format == ExportFormat::Parquet && io::stdout().is_terminal() {
         anyhow::bail!("Parquet is not for a terminal; name a file with `--output`");
     }
-    let (mut export, days) = start(app, arguments, format).await?;
+    let (mut export, days) = start(app, arguments, format).await.map_err(by_flags)?;
     let Some(path) = file else {
         write_to_stdout(&mut export).await?;
         return Ok((Page::printed(), Exit::Done));

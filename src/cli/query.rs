@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 
-use super::{App, Exit, Page, asked::AskedArguments};
+use super::{
+    App, Exit, Page,
+    asked::{AskedArguments, by_flags},
+};
 use crate::metric::Exact;
 use crate::query::{
     self, ActivityQuestion, Catalogue, Change, Interval, LatestAnswer, LatestQuestion, MAX_LIMIT, Point,
@@ -27,20 +30,23 @@ pub struct QueryArguments {
 }
 
 pub async fn run(app: &App, arguments: &QueryArguments) -> anyhow::Result<(Page, Exit)> {
+    Ok((answer(app, arguments).await.map_err(by_flags)?, Exit::Done))
+}
+
+async fn answer(app: &App, arguments: &QueryArguments) -> anyhow::Result<Page> {
     let (context, settings) = (&app.context, &app.config.settings.query);
     let catalogue = Catalogue::load(context.store.as_ref()).await?;
     let asked = &arguments.asked;
-    let page = if arguments.latest {
+    if arguments.latest {
         let question = LatestQuestion::parse(&asked.metrics, &asked.types, &catalogue)?;
-        latest_page(&query::latest(context, &catalogue, &question).await?)?
+        latest_page(&query::latest(context, &catalogue, &question).await?)
     } else if let Some(days) = &arguments.activity {
         let question =
             ActivityQuestion::parse(Some(days), &asked.metrics, &asked.types, &catalogue, settings)?;
-        series_page(&query::activity(context, &catalogue, settings, &question).await?)?
+        series_page(&query::activity(context, &catalogue, settings, &question).await?)
     } else {
-        series_page(&whole(app, &catalogue, arguments).await?)?
-    };
-    Ok((page, Exit::Done))
+        series_page(&whole(app, &catalogue, arguments).await?)
+    }
 }
 
 /// All pages as one.

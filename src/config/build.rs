@@ -35,7 +35,7 @@ pub struct Built {
     pub findings: Vec<Finding>,
     /// Why sources of the preset are not there.
     pub missing: Vec<String>,
-    /// A source is wrong, and there is a finding about that already.
+    /// A source, or one of its own keys, is wrong, and there is a finding about that already.
     pub broken: Option<String>,
 }
 
@@ -48,6 +48,10 @@ impl Builder<'_> {
 
     /// `None` when something is missing or wrong, which `built` then says.
     fn measure(&self, formula: &Formula, built: &mut Built) -> Option<Measure> {
+        if formula.misread.contains(&"measure") {
+            built.broken = Some("measure".to_owned());
+            return None;
+        }
         let Some(Located { value: name, .. }) = &formula.measure else {
             let names: Vec<_> = MeasureName::ALL.iter().map(|(name, _)| shown(name)).collect();
             let problem = Finding::error(&formula.place, "`measure` is missing");
@@ -211,7 +215,9 @@ fn required<'f, T>(
     value: &'f Option<Located<T>>,
     built: &mut Built,
 ) -> Option<&'f Located<T>> {
-    if value.is_none() {
+    if formula.misread.contains(&key) {
+        built.broken = Some(key.to_owned());
+    } else if value.is_none() {
         let measure = formula.measure.as_ref().map_or("", |measure| measure.value.name());
         let message = format!("`{key}` is missing, which the measure `{measure}` needs");
         let hint = (key == "returns").then(|| {
@@ -238,6 +244,10 @@ fn sql(formula: &Formula, built: &mut Built) -> Option<Measure> {
         }
     };
     let adds_up = match (&formula.adds_up, returns.value) {
+        (None, Returns::Value) if formula.misread.contains(&"adds_up") => {
+            built.broken = Some("adds_up".to_owned());
+            return None;
+        }
         (None, Returns::Value) => {
             let problem = Finding::error(&formula.place, "`adds_up` is missing: how do days make a week?");
             let hint = "\"sum\": its days added up; \"last\": its last day; \"never\": a distinct count, which does not \

@@ -78,6 +78,8 @@ pub struct Formula {
     pub query: Option<Located<String>>,
     pub returns: Option<Located<Returns>>,
     pub adds_up: Option<Located<AddsUp>>,
+    /// Keys that are given and could not be read, which was said: they are not missing.
+    pub misread: Vec<&'static str>,
 }
 
 /// One side of a ratio.
@@ -168,6 +170,7 @@ impl Formula {
             query: or(&self.query, &base.query),
             returns: or(&self.returns, &base.returns),
             adds_up: or(&self.adds_up, &base.adds_up),
+            misread: self.misread.clone(),
         }
     }
 

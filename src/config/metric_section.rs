@@ -46,6 +46,20 @@ fn read_expected(section: Section) -> Option<ExpectedRange> {
     usable.then_some(expected)
 }
 
+/// Keys that some measure cannot do without.
+const NEEDED: [&str; 10] = [
+    "measure",
+    "source",
+    "sources",
+    "column",
+    "of",
+    "numerator",
+    "denominator",
+    "query",
+    "returns",
+    "adds_up",
+];
+
 fn read_formula(section: &Section) -> Formula {
     Formula {
         column: section.text("column"),
@@ -58,6 +72,7 @@ fn read_formula(section: &Section) -> Formula {
         adds_up: section.choice("adds_up", &ADDS_UP),
         ..read_count_formula(section)
     }
+    .without(section)
 }
 
 /// The keys of the measures that count, which is all that one side of a ratio may be.
@@ -69,6 +84,19 @@ fn read_count_formula(section: &Section) -> Formula {
         filter: read_filter(section),
         window_days: section.integer("window_days", WINDOW_DAYS).and_then(narrowed),
         ..Formula::default()
+    }
+    .without(section)
+}
+
+impl Formula {
+    /// Notes which keys of the section could not be read.
+    fn without(mut self, section: &Section) -> Self {
+        let mut read: Vec<_> = self.given_keys().into_iter().map(|(key, _)| key).collect();
+        read.extend(self.measure.as_ref().map(|_| "measure"));
+        read.extend(self.sources.as_ref().map(|_| "sources"));
+        let is_misread = |key: &&str| section.has(key) && !read.contains(key);
+        self.misread = NEEDED.into_iter().filter(is_misread).collect();
+        self
     }
 }
 

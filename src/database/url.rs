@@ -1,6 +1,6 @@
 //! Names of databases: `postgres://…` or `sqlite:path`. A password in one is never printed.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{error::Error, fmt, path::PathBuf, str::FromStr};
 
 use sqlx::postgres::PgConnectOptions;
 
@@ -35,9 +35,9 @@ impl FromStr for DatabaseUrl {
 
     fn from_str(text: &str) -> Result<Self, DatabaseUrlError> {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            let failed = |error: &dyn fmt::Display| DatabaseUrlError::Postgres(error.to_string());
+            let failed = |error: &dyn Error| DatabaseUrlError::Postgres(error.to_string());
             let (shown, has_password) = redacted(text).map_err(|error| failed(&error))?;
-            let options = text.parse::<PgConnectOptions>().map_err(|error| failed(&error))?;
+            let options = text.parse::<PgConnectOptions>().map_err(|error| failed(innermost(&error)))?;
             return Ok(Self::Postgres { options: Box::new(options), shown, has_password });
         }
         let Some(path) = text.strip_prefix("sqlite:") else {
@@ -59,6 +59,14 @@ impl DatabaseUrl {
         let real = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
         real(one) == real(other)
     }
+}
+
+/// What the driver found, without what it wraps around that.
+fn innermost<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
 }
 
 /// The URL without its password, and whether it had one.
@@ -121,6 +129,14 @@ mod tests {
             let error = wrong.parse::<DatabaseUrl>().unwrap_err().to_string();
             assert!(!error.contains("s3cret") && error.contains("postgres://"), "{error}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_parameter_is_said_once() {
+        let error =
+            "postgres://me:s3cret@db/app?sslmode=banana".parse::<DatabaseUrl>().unwrap_err().to_string();
+        assert!(error.contains("read: unknown value") && error.contains("banana"), "{error}");
+        assert!(!error.contains("s3cret"));
     }
 
     #[test]
