@@ -1,7 +1,11 @@
 //! Edges of days in the terms of a time column: half-open, sargable ranges, and the expression that says in which of
 //! many consecutive spans a row lies. All arithmetic with zones happens here, in Rust; databases only compare.
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{
+    Timestamp,
+    civil::{DateTime, Time},
+    tz::TimeZone,
+};
 
 use super::{dialect::Dialect, span::Edge};
 use crate::{
@@ -129,6 +133,15 @@ impl TimeColumn {
         if self.format == TimeFormat::Iso { self.seconds() } else { self.sql.clone() }
     }
 
+    /// The edge as a time without an offset. Where clocks jump over midnight, the first times of a day were never shown on
+    /// one; what is stamped with them all the same, as a mere date is, belongs to that day.
+    fn local(&self, instant: Timestamp) -> DateTime {
+        let shown = self.zone.to_datetime(instant);
+        let midnight = shown.date().to_datetime(Time::midnight());
+        let begins = self.zone.to_timestamp(midnight).is_ok_and(|start| start == instant);
+        if begins { midnight } else { shown }
+    }
+
     /// The edge as a literal of the column's own type.
     pub fn edge(&self, edge: Edge) -> String {
         let instant = edge.instant;
@@ -140,7 +153,7 @@ impl TimeColumn {
                 )
             }
             TimeFormat::Timestamp => {
-                format!("'{}'::timestamp", self.zone.to_datetime(instant).strftime("%Y-%m-%d %H:%M:%S%.f"))
+                format!("'{}'::timestamp", self.local(instant).strftime("%Y-%m-%d %H:%M:%S%.f"))
             }
             TimeFormat::Date if self.dialect == Dialect::Postgres => format!("'{}'::date", edge.date),
             TimeFormat::Date => self.dialect.text(&edge.date.to_string()),
@@ -155,9 +168,9 @@ impl TimeColumn {
     /// Text that sorts before every time at or after the instant, whatever fraction or suffix follows. At midnight the
     /// date alone does, whatever separator follows.
     fn iso(&self, instant: Timestamp, separator: char) -> String {
-        let civil = self.zone.to_datetime(instant);
+        let civil = self.local(instant);
         let date = civil.date();
-        if civil == date.to_datetime(jiff::civil::Time::midnight()) {
+        if civil.time() == Time::midnight() {
             return self.dialect.text(&date.to_string());
         }
         self.dialect.text(&format!("{date}{separator}{}", civil.time().strftime("%H:%M:%S")))
@@ -224,13 +237,13 @@ impl TimeColumn {
     }
 
     fn number(&self, edge: Edge) -> i64 {
-        let as_utc = |civil: jiff::civil::DateTime| {
+        let as_utc = |civil: DateTime| {
             TimeZone::UTC.to_timestamp(civil).map_or(i64::MAX, |instant| instant.as_second())
         };
         match self.format {
             TimeFormat::UnixMillis => edge.instant.as_second().saturating_mul(1000),
-            TimeFormat::Date => as_utc(edge.date.to_datetime(jiff::civil::Time::midnight())),
-            TimeFormat::IsoUtc | TimeFormat::IsoUtcT => as_utc(self.zone.to_datetime(edge.instant)),
+            TimeFormat::Date => as_utc(edge.date.to_datetime(Time::midnight())),
+            TimeFormat::IsoUtc | TimeFormat::IsoUtcT => as_utc(self.local(edge.instant)),
             _ => edge.instant.as_second(),
         }
     }

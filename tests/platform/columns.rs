@@ -183,3 +183,36 @@ async fn columns_that_no_metric_uses_need_no_permission() {
         assert_eq!(answer.unwrap().len(), 3);
     }
 }
+
+/// In Santiago clocks jumped from midnight to one o'clock, so that no row came at midnight; but where a mere date is kept
+/// as a time, midnight is what is written.
+#[tokio::test]
+async fn a_midnight_that_clocks_jumped_over_is_of_its_own_day() {
+    let times = ["07 23:59:59", "08 00:00:00", "08 00:30:00", "08 01:00:00", "09 00:00:00"];
+    let values = times.map(|time| format!("('2024-09-{time}')")).join(", ");
+    let calendar = Calendar::new("America/Santiago").unwrap();
+    let days = calendar.days(date(2024, 9, 7), date(2024, 9, 9));
+    let readings = [Reading::Count { rows: rows(Filter::default()), phase: Phase::Created }];
+    for index in ["", "CREATE INDEX things_at ON things (at);"] {
+        let filled = |time_type| {
+            format!("CREATE TABLE things (at {time_type}); {index} INSERT INTO things VALUES {values}")
+        };
+        let file = tempfile::tempdir().unwrap();
+        let sqlite = format!("sqlite:{}", file.path().join("platform.db").display());
+        let mut connection = sqlx::SqliteConnection::connect(&format!("{sqlite}?mode=rwc")).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(filled("text"))).execute(&mut connection).await.unwrap();
+        let postgres = support::fresh_database().await;
+        let mut connection = sqlx::PgConnection::connect(&postgres).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(filled("timestamp"))).execute(&mut connection).await.unwrap();
+        for (url, format) in [(sqlite, TimeFormat::IsoUtc), (postgres, TimeFormat::Timestamp)] {
+            let platform = platform::open(&url.parse().unwrap(), options(&calendar));
+            let sources = BTreeMap::from([("things".to_owned(), source(format, calendar.name(), false))]);
+            let schema = platform.inspect().await.unwrap();
+            let mut cut = platform.open_cut().await.unwrap();
+            let together = cut.read(&schema, &sources, &readings, &days).await.unwrap();
+            assert_eq!(together[0].as_ref().unwrap(), &[1, 3, 1].map(Tally::Count), "{url} {index}");
+            let alone = cut.read(&schema, &sources, &readings, &days[1..2]).await.unwrap();
+            assert_eq!(alone[0].as_ref().unwrap(), &[Tally::Count(3)], "{url} {index}");
+        }
+    }
+}
