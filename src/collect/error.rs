@@ -77,6 +77,7 @@ pub(super) fn advice(fault: &Fault) -> &'static str {
     }
     match fault.class {
         FaultClass::Unreachable => "check that it is running, and the host and the port in its URL",
+        FaultClass::Elsewhere => "check that the server that its foreign table is on runs",
         FaultClass::Denied => "grant the role SELECT on the tables that the sources name",
         FaultClass::Sql => "compare the sources and their columns with the platform's tables",
         FaultClass::TimedOut => "raise `platform.statement_timeout_seconds`, or index the time column",

@@ -10,6 +10,8 @@ use sqlx::postgres::PgDatabaseError;
 pub enum FaultClass {
     /// The connection could not be made or broke, or the server is starting, stopping or full of connections.
     Unreachable,
+    /// A server that the database asks in its turn, as for a foreign table, could not be reached.
+    Elsewhere,
     /// Two transactions got in each other's way (serialization, deadlock, SQLite busy).
     Contention,
     /// The statement ran into its time limit.

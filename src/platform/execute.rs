@@ -1,5 +1,5 @@
 //! Running tasks within a snapshot: what fails together is tried apart, what is locked is tried again, and only a lost
-//! connection ends it all.
+//! connection of the session itself ends it all.
 
 use jiff::Timestamp;
 
@@ -54,17 +54,17 @@ impl<'a> Reader<'a> {
         }
         let mut outcomes = self.session.answers_of_all(statements).await;
         for (sql, outcome) in statements.iter().zip(&mut outcomes) {
-            if outcome.as_ref().is_err_and(is_locked) {
+            if outcome.as_ref().is_err_and(may_pass) {
                 *outcome = self.answers(sql).await;
             }
         }
         outcomes
     }
 
-    /// Runs a statement; when somebody's lock is in the way, again a little later.
+    /// Runs a statement; when somebody's lock is in the way, or another server is away, again a little later.
     pub async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault> {
         let session = tokio::sync::Mutex::new(&mut *self.session);
-        self.options.retry.run(is_locked, || async { session.lock().await.answers(sql).await }).await
+        self.options.retry.run(may_pass, || async { session.lock().await.answers(sql).await }).await
     }
 
     pub async fn earliest(&mut self, time: &TimeColumn, table: &str) -> Result<Option<Timestamp>, Fault> {
@@ -90,7 +90,12 @@ impl<'a> Reader<'a> {
             match task.answer(self, schema, days).await {
                 Ok(tallies) => store(&mut results, &task, tallies),
                 Err(fault) if fault.class == FaultClass::Unreachable => return Err(fault),
-                Err(fault) if task.readings.len() == 1 => results[task.readings[0]] = Some(Err(fault)),
+                // Each reading alone would wait for the same server again.
+                Err(fault) if task.readings.len() == 1 || fault.class == FaultClass::Elsewhere => {
+                    for &index in &task.readings {
+                        results[index] = Some(Err(fault.clone()));
+                    }
+                }
                 Err(_) => self.read_apart(schema, sources, readings, days, &task, &mut results).await?,
             }
         }
@@ -157,8 +162,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn is_locked(fault: &Fault) -> bool {
-    matches!(fault.class, FaultClass::Locked | FaultClass::Contention)
+/// Whether the same statement may well work a moment later, in the same snapshot.
+fn may_pass(fault: &Fault) -> bool {
+    matches!(fault.class, FaultClass::Locked | FaultClass::Contention | FaultClass::Elsewhere)
 }
 
 fn store(results: &mut [Option<Result<Vec<Tally>, Fault>>], task: &Task<'_>, tallies: Vec<Vec<Tally>>) {

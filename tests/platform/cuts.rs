@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use daymark::{
-    database::FaultClass,
+    database::{FaultClass, RetryPolicy},
     metric::{
-        Calendar, Condition, Decimal, Filter, Phase, QueryShape, Reading, Source, Tally, Test, TimeFormat,
+        Calendar, Condition, Decimal, Filter, Phase, QueryShape, Reading, Rows, Source, Tally, Test,
+        TimeFormat,
     },
     platform::{self, PlatformOptions},
 };
@@ -13,7 +14,7 @@ use jiff::civil::date;
 use sqlx::{AssertSqlSafe, Connection};
 
 use crate::{
-    subject::{BOTH, Storage, options, rows, small, source},
+    subject::{BOTH, Storage, genre_is, options, rows, small, source},
     support,
 };
 
@@ -209,5 +210,47 @@ async fn settings_that_a_query_of_ones_own_changes_are_its_own() {
         assert_eq!(both.remove(1).unwrap(), before);
         assert!(matches!(both.remove(0).unwrap()[0], Tally::Value(_)));
         assert_eq!(cut.read(&schema, &sources, &[count], &days).await.unwrap().remove(0).unwrap(), before);
+    }
+}
+
+/// A view whose server is away until it has been asked three times, as a foreign table's may be; the locks, which outlast
+/// what is rolled back, count how often.
+const FAR: &str = "
+    CREATE FUNCTION ask() RETURNS text LANGUAGE plpgsql AS $$
+        DECLARE asked integer := (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid());
+        BEGIN
+            PERFORM pg_advisory_lock(asked);
+            IF asked < 3 THEN RAISE 'could not connect to server \"far\"' USING ERRCODE = '08001'; END IF;
+            RETURN 'rock';
+        END $$;
+    CREATE VIEW far AS SELECT at, actor, ask() AS genre FROM things";
+
+/// It is the metrics of that table that fail, and not the platform; and what may pass is tried again.
+#[tokio::test]
+async fn a_server_behind_the_platform_takes_only_its_own_tables_with_it() {
+    let (subject, days, mut sources) = small(Storage::Postgres(TimeFormat::Timestamptz)).await;
+    let url = subject.platform.location();
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql(FAR).execute(&mut connection).await.unwrap();
+    let far = Source { table: "far".to_owned(), ..source(TimeFormat::Timestamptz, "UTC", false) };
+    sources.insert("far".to_owned(), far);
+    let of_far =
+        |phase| Reading::Count { rows: Rows { source: "far".to_owned(), filter: genre_is("rock") }, phase };
+    let near = Reading::Count { rows: rows(Filter::default()), phase: Phase::Created };
+    let readings = [of_far(Phase::Created), near, of_far(Phase::Existing)];
+    for (retries, answered) in [(2, false), (3, true)] {
+        let retry = RetryPolicy { retries, initial_delay: Duration::ZERO };
+        let options = PlatformOptions { retry, ..options(&Calendar::utc()) };
+        let platform = platform::open(&url.parse().unwrap(), options);
+        let schema = platform.inspect().await.unwrap();
+        let mut cut = platform.open_cut().await.unwrap();
+        let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
+        assert!(answers[1].is_ok(), "{answers:?}");
+        for far in [&answers[0], &answers[2]] {
+            assert_eq!(
+                far.as_ref().err().map(|fault| fault.class),
+                (!answered).then_some(FaultClass::Elsewhere)
+            );
+        }
     }
 }

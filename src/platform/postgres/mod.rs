@@ -191,9 +191,17 @@ impl PostgresSession {
         let ended = raw_sql(end).execute(&mut self.connection).await;
         match (outcome, ended) {
             (Ok(()), Ok(_)) => Ok(answers),
-            (Err(error), Ok(_)) => Err(error.into()),
+            (Err(error), Ok(_)) => Err(elsewhere(error.into())),
             (_, Err(error)) => Err(Fault { class: FaultClass::Unreachable, ..Fault::from(error) }),
         }
+    }
+}
+
+/// A lost connection that a session survives is not its own.
+fn elsewhere(fault: Fault) -> Fault {
+    match fault.class {
+        FaultClass::Unreachable => Fault { class: FaultClass::Elsewhere, ..fault },
+        _ => fault,
     }
 }
 
