@@ -13,7 +13,11 @@ use crate::{
 };
 
 pub async fn run(loaded: Loaded) -> anyhow::Result<(Page, Exit)> {
-    let scope = CheckScope { store: loaded.names_store, platform: loaded.names_platform };
+    let scope = CheckScope {
+        store: loaded.names_store,
+        definitions: loaded.names_definitions,
+        platform: loaded.names_platform,
+    };
     let (findings, metrics) = match loaded.config {
         Some(config) => find(config, loaded.problems, scope).await,
         None => (loaded.problems, 0),

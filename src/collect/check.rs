@@ -22,11 +22,13 @@ pub struct CheckReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckScope {
     pub store: bool,
+    /// Those that are in the store.
+    pub definitions: bool,
     pub platform: bool,
 }
 
 impl CheckScope {
-    pub const ALL: Self = Self { store: true, platform: true };
+    pub const ALL: Self = Self { store: true, definitions: true, platform: true };
 }
 
 /// Checks the store, the platform and every metric: those that the configuration makes (`wanted`), those that were made
@@ -34,7 +36,7 @@ impl CheckScope {
 pub async fn check(context: &Context, wanted: &[Definition], scope: CheckScope) -> CheckReport {
     let mut findings = Vec::new();
     let stored = match scope.store {
-        true => check_store(context, wanted, &mut findings).await,
+        true => check_store(context, wanted, scope, &mut findings).await,
         false => Vec::new(),
     };
     let taken = |category: &String| wanted.iter().any(|wanted| wanted.category == *category);
@@ -77,6 +79,7 @@ fn outdated_source(stored: &StoredDefinition, wanted: &[Definition]) -> Option<F
 async fn check_store(
     context: &Context,
     wanted: &[Definition],
+    scope: CheckScope,
     findings: &mut Vec<Finding>,
 ) -> Vec<StoredDefinition> {
     match context.store.pending_migrations().await {
@@ -92,6 +95,9 @@ async fn check_store(
         Ok(_) => {}
     }
     findings.extend(check_writing(context).await);
+    if !scope.definitions {
+        return Vec::new();
+    }
     findings.extend(check_applied(context, wanted).await);
     match selection::active(context.store.as_ref()).await {
         Ok(active) => {

@@ -94,12 +94,14 @@ pub struct Loaded {
     pub problems: Vec<Finding>,
     /// Whether the settings are right that say where the platform is…
     pub names_platform: bool,
-    /// …and what is to be in which store.
+    /// …where the store is…
     pub names_store: bool,
+    /// …and which definitions it is to have.
+    pub names_definitions: bool,
 }
 
-/// The settings that say what is to be in which store.
-const OF_STORE: [&str; 5] = ["store.url", "store.schema", "tenant", "time_zone", "preset"];
+const OF_STORE: [&str; 2] = ["store.url", "store.schema"];
+const OF_DEFINITIONS: [&str; 3] = ["tenant", "time_zone", "preset"];
 
 /// As [`load`], but with everything that is right beside what is wrong.
 pub fn load_with_problems(named: Option<&Path>, flags: &GivenFlags, environment: &Environment) -> Loaded {
@@ -115,6 +117,7 @@ pub fn load_with_problems(named: Option<&Path>, flags: &GivenFlags, environment:
     Loaded {
         names_platform: !wrong.contains(&"platform.url"),
         names_store: !OF_STORE.iter().any(|key| wrong.contains(key)),
+        names_definitions: !OF_DEFINITIONS.iter().any(|key| wrong.contains(key)),
         config: settings.map(|settings| Config { settings, declarations }),
         problems,
     }

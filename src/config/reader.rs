@@ -139,7 +139,10 @@ impl<'a> Section<'a> {
 
     /// The item at `key`, which counts as known from here on.
     pub fn item(&self, key: &'a str) -> Option<&'a Item> {
-        self.asked.borrow_mut().push(key);
+        let mut asked = self.asked.borrow_mut();
+        if !asked.contains(&key) {
+            asked.push(key);
+        }
         self.table.get(key).filter(|item| !item.is_none())
     }
 

@@ -35,7 +35,7 @@ async fn every_mistake_in_the_file_is_named_at_once() {
 }
 
 /// A wrong value hides neither mistakes of the metrics nor the store's; and nothing is said of what is named by what is
-/// wrong, such as the store of another tenant.
+/// wrong, such as the definitions of another tenant.
 #[tokio::test]
 async fn a_wrong_setting_hides_no_other_mistake() {
     let site = Site::sqlite().await;

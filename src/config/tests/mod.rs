@@ -105,6 +105,10 @@ fn read(text: &str) -> ReadFile {
 fn resolved(text: &str, schema: &Schema, detected: &DetectedFormats) -> Resolved {
     let file = read(text);
     assert_eq!(file.problems, [], "{text}");
+    resolved_file(&file, schema, detected)
+}
+
+fn resolved_file(file: &ReadFile, schema: &Schema, detected: &DetectedFormats) -> Resolved {
     let preset = match file.settings.get("preset").map(|preset| preset.text.as_str()) {
         Some("none") => Preset::None,
         _ => Preset::Community,

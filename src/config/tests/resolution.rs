@@ -112,6 +112,42 @@ fn every_mistake_about_the_platform_is_found_at_once() {
 }
 
 #[test]
+fn what_was_given_and_could_not_be_read_is_not_called_missing() {
+    let text = r#"
+        [metrics.a]
+        measure = "craeted"
+        source = "posts"
+        [metrics.b]
+        measure = "existing"
+        source = 3
+        [metrics.c]
+        measure = "distinct_actors"
+        sources = []
+        [metrics.d]
+        measure = "average"
+        source = "posts"
+        column = 4
+        [metrics.e]
+        measure = "ratio"
+        numerator = { measure = "creatd", source = "posts" }
+        denominator = 7
+        [metrics.f]
+        measure = "sql"
+        query = 5
+        returns = "valeu"
+        [metrics.g]
+        measure = "sql"
+        query = "SELECT 1 AS value WHERE {day} IS NOT NULL"
+        returns = "value"
+        adds_up = "summ"
+    "#;
+    let file = read(text);
+    assert_eq!(file.problems.len(), 9, "{:?}", file.problems);
+    let resolved = resolved_file(&file, &community(), &DetectedFormats::new());
+    assert_eq!(shown_findings(&resolved), "");
+}
+
+#[test]
 fn on_sqlite_a_format_is_told_or_asked_for() {
     let schema = schema(&[
         ("posts", "id INTEGER, at TEXT"),
