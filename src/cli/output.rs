@@ -114,6 +114,8 @@ pub fn thousands(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
     use super::*;
@@ -132,5 +134,11 @@ mod tests {
             page.render(Format::Csv).unwrap(),
             "metric_category,first_day\n\"posts, created\",2025-01-01\n"
         );
+    }
+
+    #[test]
+    fn a_duration_keeps_its_minutes() {
+        let shown = [3.5, 99.75, 123.5, 3661.0].map(|seconds| duration(Duration::from_secs_f64(seconds)));
+        assert_eq!(shown, ["3.50 s", "99.8 s", "2 min 3 s", "61 min 1 s"]);
     }
 }

@@ -247,10 +247,36 @@ async fn a_server_behind_the_platform_takes_only_its_own_tables_with_it() {
         let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
         assert!(answers[1].is_ok(), "{answers:?}");
         for far in [&answers[0], &answers[2]] {
-            assert_eq!(
-                far.as_ref().err().map(|fault| fault.class),
-                (!answered).then_some(FaultClass::Elsewhere)
-            );
+            assert_eq!(far.is_ok(), answered, "{far:?}");
+            let Err(fault) = far else { continue };
+            assert_eq!((fault.class, fault.sqlstate.as_deref()), (FaultClass::Elsewhere, Some("08001")));
+            let context = fault.context.as_deref().unwrap();
+            assert!(context.contains("PL/pgSQL function ask()"), "{context}");
         }
     }
+}
+
+/// A database may be set to take a backslash for the start of an escape, as old applications need it.
+#[tokio::test]
+async fn a_backslash_ends_no_text_whatever_the_database_is_set_to() {
+    let (subject, days, sources) = small(Storage::Postgres(TimeFormat::Timestamptz)).await;
+    let url = subject.platform.location();
+    let database = url.rsplit('/').next().unwrap();
+    let sql = format!(
+        "UPDATE things SET genre = E'\\\\' WHERE genre = 'rock';
+         ALTER DATABASE {database} SET standard_conforming_strings = off"
+    );
+    let count = |genre| Reading::Count { rows: rows(genre_is(genre)), phase: Phase::Existing };
+    let schema = subject.platform.inspect().await.unwrap();
+    let read = async |readings: &[Reading]| {
+        let mut cut = subject.platform.open_cut().await.unwrap();
+        let answers = cut.read(&schema, &sources, readings, &days).await.unwrap();
+        answers.into_iter().map(Result::unwrap).collect::<Vec<_>>()
+    };
+    let rock = read(&[count("rock")]).await;
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    let none = vec![Tally::Count(0); days.len()];
+    assert_eq!(read(&[count("\\"), count("\\' OR TRUE --")]).await, [rock[0].clone(), none.clone()]);
+    assert_ne!(rock[0], none);
 }
