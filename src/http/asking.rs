@@ -1,6 +1,6 @@
 //! A request for something that is recorded: what its answer is kept under, and how it is sent.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, marker::PhantomData};
 
 use async_trait::async_trait;
 use axum::{
@@ -8,22 +8,26 @@ use axum::{
     http::{HeaderMap, Uri, header, request::Parts, uri::PathAndQuery},
     response::Response,
 };
+use serde::de::DeserializeOwned;
 
-use super::{answer::Answer, cache::Keep, problem::Problem, service::Service};
+use super::{answer::Answer, cache::Keep, parameters, problem::Problem, service::Service};
 use crate::{
     access::{Principal, Role},
     query::{Catalogue, QueryError},
 };
 
-/// The parts of a request that say what is asked, what the client has already and what it can read.
-pub struct Asking {
+/// A request for what `Q`, its parameters, ask. They are read only where no answer is kept: one that is was asked for in the
+/// same words.
+pub struct Asking<Q> {
     uri: Uri,
+    /// What the client has already, and what it can read.
     headers: HeaderMap,
+    question: PhantomData<fn() -> Q>,
 }
 
 /// What can be asked of the record, and how it is answered.
 #[async_trait]
-pub trait Question: Send + Sync {
+pub trait Question: DeserializeOwned + Send + Sync {
     async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed>;
 }
 
@@ -54,7 +58,7 @@ impl From<Failed> for Problem {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Asking {
+impl<Q: Question, S: Sync> FromRequestParts<S> for Asking<Q> {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
@@ -64,28 +68,29 @@ impl<S: Sync> FromRequestParts<S> for Asking {
                 headers.append(name.clone(), value.clone());
             }
         }
-        Ok(Self { uri: parts.uri.clone(), headers })
+        Ok(Self { uri: parts.uri.clone(), headers, question: PhantomData })
     }
 }
 
-impl Asking {
+impl<Q: Question> Asking<Q> {
     /// The answer that is kept, or a new one.
     pub async fn answer(
         &self,
         service: &Service,
         principal: &Principal,
         keep: Keep,
-        question: &dyn Question,
     ) -> Result<Response, Problem> {
         let target = self.uri.path_and_query().map_or("", PathAndQuery::as_str);
         let last_finished = service.context.last_finished();
-        let making = make(service, question);
+        let making = make::<Q>(service, self.uri.query().unwrap_or_default());
         let answer = service.cache.answer(keep, target, last_finished, &service.telemetry, making).await?;
         Ok(answer.respond(&self.headers, cache_control(principal)).await)
     }
 }
 
-async fn make(service: &Service, question: &dyn Question) -> Result<Answer, Problem> {
+async fn make<Q: Question>(service: &Service, query: &str) -> Result<Answer, Problem> {
+    let question: Q = parameters::parse(query)?;
+    service.telemetry.store_query();
     match question.answer(service, &*service.catalogue().await?).await {
         // Definitions changed since the catalogue was read.
         Err(Failed::Query(QueryError::UnknownVersion { .. })) => {

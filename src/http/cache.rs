@@ -113,14 +113,11 @@ impl Cache {
         telemetry: &Telemetry,
         make: impl Future<Output = Result<Answer, Problem>>,
     ) -> Result<Arc<Answer>, Problem> {
-        let counted = async {
-            telemetry.store_query();
-            make.await.map(Arc::new)
-        };
+        let made = async { make.await.map(Arc::new) };
         // The marker is read before the store is: an answer that a commit overtakes is kept under the old one.
         let Some(marker) = self.enabled.then(|| self.marker()).flatten() else {
             telemetry.cache(Cached::Bypass);
-            return counted.await;
+            return made.await;
         };
         let kept = match keep {
             Keep::Current => &self.current,
@@ -132,6 +129,6 @@ impl Cache {
             return Ok(answer);
         }
         telemetry.cache(Cached::Miss);
-        kept.try_get_with(question, counted).await.map_err(|problem: Arc<Problem>| (*problem).clone())
+        kept.try_get_with(question, made).await.map_err(|problem: Arc<Problem>| (*problem).clone())
     }
 }

@@ -28,7 +28,9 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
     }
 }
 
-fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+/// # Errors
+/// Everything that is wrong with them.
+pub fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     if query.len() > MAX_LENGTH {
         let detail = format!("the query string has {} bytes; {MAX_LENGTH} is the most", query.len());
         return Err(Problem::invalid_parameters(vec![InvalidParameter { parameter: String::new(), detail }]));

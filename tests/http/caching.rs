@@ -179,6 +179,18 @@ async fn an_answer_is_compressed_as_the_client_likes(site: Site) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_request_is_no_question_to_the_store() {
+    let site = Site::sqlite().await;
+    site.get(LATEST).await;
+    let before = store_queries(&site);
+    for _ in 0..2 {
+        let reply = site.get(&format!("{LATEST}&categry=posts_total")).await;
+        assert_eq!((reply.status, reply.problem().as_str()), (400, "invalid-parameter"));
+    }
+    assert_eq!(store_queries(&site), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_the_cache_every_request_asks() {
     let mut settings = Settings::default();
     settings.http.cache = false;

@@ -105,11 +105,16 @@ async fn a_request_keeps_its_id() {
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_are_counted_by_route() {
     let site = Site::sqlite().await;
-    site.get("/api/v1/latest?category=posts_total").await;
+    for _ in 0..2 {
+        site.get("/api/v1/latest?category=posts_total").await;
+    }
+    site.get("/api/v1/latest?categry=posts_total").await;
     site.get_as_admin("/api/v1/runs/00000000-0000-0000-0000-000000000000").await;
     let counted = site.send("GET", "/metrics", &[], None).await.text();
     for line in [
-        r#"daymark_http_requests_total{method="GET",route="/api/v1/latest",status="200"} 1"#,
+        r#"daymark_http_requests_total{method="GET",route="/api/v1/latest",status="200"} 2"#,
+        r#"daymark_http_requests_total{method="GET",route="/api/v1/latest",status="400"} 1"#,
+        r#"daymark_http_request_duration_seconds_count{route="/api/v1/latest"} 3"#,
         r#"daymark_http_requests_total{method="GET",route="/api/v1/runs/{id}",status="404"} 1"#,
     ] {
         assert!(counted.contains(line), "{counted}");

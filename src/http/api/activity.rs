@@ -12,7 +12,6 @@ use crate::{
         asking::{Asking, Failed, Question},
         cache::Keep,
         middleware::admit::MayRead,
-        parameters::Parameters,
         problem::Problem,
         service::{Service, Shared},
     },
@@ -42,10 +41,9 @@ pub struct ActivityParameters {
 pub async fn activity(
     State(service): State<Shared>,
     MayRead(principal): MayRead,
-    Parameters(parameters): Parameters<ActivityParameters>,
-    asking: Asking,
+    asking: Asking<ActivityParameters>,
 ) -> Result<Response, Problem> {
-    asking.answer(&service, &principal, Keep::Activity, &parameters).await
+    asking.answer(&service, &principal, Keep::Activity).await
 }
 
 #[async_trait]

@@ -10,7 +10,6 @@ use crate::{
         asking::{Asking, Failed, Question},
         cache::Keep,
         middleware::admit::MayRead,
-        parameters::Parameters,
         problem::Problem,
         service::{Service, Shared},
     },
@@ -27,10 +26,9 @@ use crate::{
 pub async fn definitions(
     State(service): State<Shared>,
     MayRead(principal): MayRead,
-    Parameters(parameters): Parameters<NoParameters>,
-    asking: Asking,
+    asking: Asking<NoParameters>,
 ) -> Result<Response, Problem> {
-    asking.answer(&service, &principal, Keep::Current, &parameters).await
+    asking.answer(&service, &principal, Keep::Current).await
 }
 
 #[async_trait]

@@ -12,7 +12,6 @@ use crate::{
         asking::{Asking, Failed, Question},
         cache::Keep,
         middleware::admit::MayRead,
-        parameters::Parameters,
         problem::Problem,
         service::{Service, Shared},
     },
@@ -39,10 +38,9 @@ pub struct LatestParameters {
 pub async fn latest(
     State(service): State<Shared>,
     MayRead(principal): MayRead,
-    Parameters(parameters): Parameters<LatestParameters>,
-    asking: Asking,
+    asking: Asking<LatestParameters>,
 ) -> Result<Response, Problem> {
-    asking.answer(&service, &principal, Keep::Current, &parameters).await
+    asking.answer(&service, &principal, Keep::Current).await
 }
 
 #[async_trait]

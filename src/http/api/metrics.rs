@@ -12,7 +12,6 @@ use crate::{
         asking::{Asking, Failed, Question},
         cache::Keep,
         middleware::admit::MayRead,
-        parameters::Parameters,
         problem::{InvalidParameter, Problem},
         service::{Service, Shared},
     },
@@ -88,10 +87,9 @@ impl SeriesParameters {
 pub async fn metrics(
     State(service): State<Shared>,
     MayRead(principal): MayRead,
-    Parameters(parameters): Parameters<SeriesParameters>,
-    asking: Asking,
+    asking: Asking<SeriesParameters>,
 ) -> Result<Response, Problem> {
-    asking.answer(&service, &principal, Keep::Current, &parameters).await
+    asking.answer(&service, &principal, Keep::Current).await
 }
 
 #[async_trait]

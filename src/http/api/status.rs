@@ -2,15 +2,15 @@
 
 use async_trait::async_trait;
 use axum::{extract::State, response::Response};
+use serde::Deserialize;
 
-use super::{none::NoParameters, refusals::Refusals};
+use super::refusals::Refusals;
 use crate::{
     http::{
         answer::Answer,
         asking::{Asking, Failed, Question},
         cache::Keep,
         middleware::admit::MaySeeLog,
-        parameters::Parameters,
         problem::Problem,
         service::{Service, Shared},
     },
@@ -27,13 +27,14 @@ use crate::{
 pub async fn status(
     State(service): State<Shared>,
     MaySeeLog(principal): MaySeeLog,
-    _: Parameters<NoParameters>,
-    asking: Asking,
+    asking: Asking<Status>,
 ) -> Result<Response, Problem> {
-    asking.answer(&service, &principal, Keep::Current, &Status).await
+    asking.answer(&service, &principal, Keep::Current).await
 }
 
-struct Status;
+/// It has no parameters: any that is given is an error.
+#[derive(Deserialize)]
+pub struct Status {}
 
 #[async_trait]
 impl Question for Status {

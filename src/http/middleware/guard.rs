@@ -6,6 +6,7 @@ use std::{
 };
 
 use axum::{
+    body::HttpBody,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{Method, StatusCode, Version, header},
     middleware::Next,
@@ -81,7 +82,9 @@ async fn limited(service: &Shared, mut request: Request, next: Next) -> Response
     if let Some(problem) = too_large(&request).or_else(|| without_host(&request)) {
         return problem.into_response();
     }
-    DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
+    if !request.body().is_end_stream() {
+        DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
+    }
     let (permits, limit) = match request.uri().path().starts_with(RUNS) {
         true => (&service.waits, RUN_TIMEOUT),
         false => (&service.permits, service.http.request_timeout),
