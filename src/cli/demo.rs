@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::{self, ConfigProblems},
-    demo::{Audience, ComparedDay, Tour, tour},
+    demo::{Audience, ComparedDay, Departure, Rows, Tour, tour},
     metric::Decimal,
     wording::counted,
 };
@@ -198,9 +198,13 @@ fn json(seen: &Tour) -> serde_json::Value {
             json!({"metric_date": day.date, "metrics": metrics})
         })
         .collect();
+    let Departure { username, deleted } = &seen.departure;
+    let went: serde_json::Map<_, _> =
+        Rows::TABLES.iter().map(|table| ((*table).to_owned(), json!(deleted.of(table)))).collect();
+    let departure = json!({"username": username, "rows_deleted": went});
     json!({
         "first": seen.first, "last": seen.last, "rows_made": seen.made, "rows_deleted": seen.deleted,
-        "rows_deleted_same_day": seen.deleted_same_day, "records": seen.records, "days": days,
+        "rows_deleted_same_day": seen.deleted_same_day, "records": seen.records, "departure": departure, "days": days,
         "recorded_again": {"written": seen.again.recorded.len(), "already_there": seen.again.already_there},
     })
 }
