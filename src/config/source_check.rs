@@ -6,7 +6,9 @@ use super::{
     declaration::SourceDeclaration,
     nearest::{nearest, shown, suggestion},
     recognise::{Recognised, grant, is_application_table, may_live_on, table_name},
-    time_format::{Contradiction, contradiction, format_of, may_lack_time, possible_formats},
+    time_format::{
+        Contradiction, contradiction, format_of, may_be_unreadable, may_lack_time, possible_formats,
+    },
 };
 use crate::{
     metric::{Condition, Filter, Literal, Source, Test, TimeFormat},
@@ -129,7 +131,29 @@ fn check_time_column(
         let message = format!("{} may be NULL, and rows where it is are in no day", shown(&column.name));
         findings.push(Finding::warning(&declared.place, message));
     }
+    if let Some(format) = format {
+        findings.extend(unreadable(declared, table, column, format, detected, "are in no day"));
+    }
     format
+}
+
+/// `consequence` is what becomes of the rows.
+fn unreadable(
+    declared: &Located<String>,
+    table: &Table,
+    column: &Column,
+    format: TimeFormat,
+    detected: &DetectedFormats,
+    consequence: &str,
+) -> Option<Finding> {
+    let message = format!(
+        "not all values of {} can be read as a time, and rows where it cannot {consequence}",
+        shown(&column.name)
+    );
+    let hint =
+        "a time is written 2025-01-31 23:59:59, or with a T, and may end in Z or in an offset such as +01:00";
+    may_be_unreadable(table, column, format, detected)
+        .then(|| Finding::warning(&declared.place, message).hint(hint))
 }
 
 fn declared_format(
@@ -236,5 +260,6 @@ fn check_deleted_column(
         let message = format!("{} is never NULL, so that every row counts as deleted", shown(&column.name));
         findings.push(Finding::warning(&declared.place, message));
     }
+    findings.extend(unreadable(declared, table, column, format, detected, "count as existing"));
     findings
 }

@@ -62,6 +62,17 @@ pub fn may_lack_time(table: &Table, column: &Column, detected: &DetectedFormats)
     column.nullable && told.is_none_or(|told| told.has_null)
 }
 
+/// Whether rows may hold something in place of a time that cannot be read as ISO 8601, which alone takes any text.
+pub fn may_be_unreadable(
+    table: &Table,
+    column: &Column,
+    format: TimeFormat,
+    detected: &DetectedFormats,
+) -> bool {
+    let told = to_detect(table, column).map(|column| detected.contains_key(&column));
+    format == TimeFormat::Iso && told == Some(false)
+}
+
 /// The column's format, or why it cannot be told.
 pub fn format_of(table: &Table, column: &Column, detected: &DetectedFormats) -> Result<TimeFormat, String> {
     let place = format!("`{}.{}`", table.name, column.name);

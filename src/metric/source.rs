@@ -46,7 +46,7 @@ pub enum TimeFormat {
     Timestamp,
     /// A calendar date (PostgreSQL `date`, or `YYYY-MM-DD` text on SQLite): the reporting day itself, in no zone.
     Date,
-    /// SQLite: any ISO 8601 text, offsets and either separator allowed; without an offset, UTC.
+    /// SQLite: ISO 8601 text as SQLite reads it, offsets and either separator allowed; without an offset, UTC.
     Iso,
     /// SQLite: ISO 8601 text that is always UTC (or always in the source's zone) and always written alike, so that text
     /// order is time order and an index can be used. `YYYY-MM-DD HH:MM:SS…`.

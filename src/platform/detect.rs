@@ -10,7 +10,8 @@ const FIRST_MILLIS: f64 = 1e11;
 pub fn query(table: &str, column: &str) -> String {
     let (table, c) = (Dialect::Sqlite.name(table), Dialect::Sqlite.name(column));
     let day = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]";
-    let time = "[0-9][0-9]:[0-9][0-9]:[0-9][0-9]";
+    let minute = "[0-9][0-9]:[0-9][0-9]";
+    let time = format!("{minute}:[0-9][0-9]");
     // What follows the seconds and their fraction.
     let suffix = format!(
         "CASE substr({c}, 20, 1) WHEN '.' THEN ltrim(substr({c}, 21), '0123456789') ELSE substr({c}, 20) END"
@@ -23,9 +24,9 @@ pub fn query(table: &str, column: &str) -> String {
         format!("count(*) FILTER (WHERE {c} GLOB '{day}')"),
         format!("count(*) FILTER (WHERE {c} GLOB '{day} {time}*' AND {utc})"),
         format!("count(*) FILTER (WHERE {c} GLOB '{day}T{time}*' AND {utc})"),
-        // Any offset that SQLite can read: `Z`, `+01:00`; not `+0100`, not ` UTC`.
+        // Any offset that SQLite can read: `Z`, `+01:00`; not `+0100`, not ` UTC`. Seconds may be left out.
         format!(
-            "count(*) FILTER (WHERE {c} GLOB '{day}[T ]{time}*' AND unixepoch(substr({c}, 1, 19) || {suffix}) IS NOT NULL)"
+            "count(*) FILTER (WHERE {c} GLOB '{day}[T ]{minute}*' AND unixepoch(substr({c}, 1, 19) || {suffix}) IS NOT NULL)"
         ),
         "count(*)".to_owned(),
         format!("count(*) FILTER (WHERE typeof({c}) IN ('integer', 'real') AND {c} = 0)"),

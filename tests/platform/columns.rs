@@ -69,6 +69,32 @@ async fn a_column_of_times_tells_its_format() {
     }
 }
 
+/// SQLite reads a time without seconds and an offset with a colon, and nothing else that ISO 8601 knows.
+#[tokio::test]
+async fn a_text_is_a_time_if_sqlite_reads_it() {
+    let (subject, days, sources) = small(Storage::Sqlite(TimeFormat::Iso)).await;
+    let mut connection = sqlx::SqliteConnection::connect(&subject.platform.location()).await.unwrap();
+    let column = [("things".to_owned(), "at".to_owned())];
+    let readable =
+        "DELETE FROM things; INSERT INTO things (at) VALUES ('2025-01-02T00:30+01:00'), ('2025-01-02 00:30'),
+         ('2025-01-02T10:00Z'), ('2025-01-02T10:00:00.123456789+05:30'), ('2025-01-03')";
+    sqlx::raw_sql(readable).execute(&mut connection).await.unwrap();
+    let told = subject.platform.detect_time_formats(&column).await.unwrap();
+    assert_eq!(told[&column[0]], DetectedFormat { format: Some(TimeFormat::Iso), has_null: false });
+    for unreadable in ["10:00:00+0100", "10:00:00+01", "10:00:00 UTC", "10:00:00,5Z", "10", "later"] {
+        let sql = format!(
+            "DELETE FROM things WHERE actor = 1; INSERT INTO things (at, actor) VALUES ('2025-01-02T{unreadable}', 1)"
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        assert!(subject.platform.detect_time_formats(&column).await.unwrap().is_empty(), "{unreadable}");
+    }
+    let schema = subject.platform.inspect().await.unwrap();
+    let readings = [Reading::Count { rows: rows(Filter::default()), phase: Phase::Created }];
+    let answers =
+        subject.platform.open_cut().await.unwrap().read(&schema, &sources, &readings, &days).await.unwrap();
+    assert_eq!(answers[0].as_ref().unwrap(), &[1, 3, 1].map(Tally::Count));
+}
+
 /// What is no time is in no day, whether the column is read by ranges or by one scan, and when its row was deleted
 /// makes no difference. What is no time of deletion deletes nothing.
 #[tokio::test]
