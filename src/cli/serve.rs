@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{App, Exit, Page, output::say, signals};
 use crate::{
     access::{Access, Mode, RateLimit},
-    http,
+    collect, http,
 };
 
 /// Runs until it is told to stop.
@@ -36,6 +36,10 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
         say(
             "open: whoever reaches this address may read everything, start runs and change definitions; `daymark keys create` closes it",
         );
+    }
+    // This server's own, if it was killed: nobody else would say so before the next run.
+    if let Err(error) = collect::close_dead_runs(&app.context).await {
+        tracing::warn!(%error, "runs whose process died cannot be closed");
     }
     let limit = RateLimit::new(settings.access.rate_limit_per_minute);
     let service = http::Service::new(

@@ -34,6 +34,7 @@ pub use cancellation::{Cancellation, Canceller};
 pub use check::{CheckReport, CheckScope, check};
 pub use context::Context;
 pub use day::{DayReport, RecordedMetric, collect_day};
+pub use dead_runs::close_dead_runs;
 pub use define::{DefineError, Defined, define, switch_off};
 pub use definitions::{AppliedChange, ApplyReport, FieldChange, ZoneChange, apply, diff, made_through_api};
 pub use error::CollectError;

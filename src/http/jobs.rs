@@ -288,9 +288,14 @@ fn of_backfill(report: &BackfillReport, finished_at: Timestamp) -> Outcome {
 
 fn of_error(error: CollectError, finished_at: Timestamp) -> Outcome {
     let status = match error {
-        CollectError::Interrupted { .. } => JobStatus::Interrupted,
-        _ => JobStatus::Failed,
+        CollectError::Interrupted { .. } => {
+            tracing::info!(%error, "a run that a request started was interrupted");
+            JobStatus::Interrupted
+        }
+        _ => {
+            tracing::error!(%error, "a run that a request started failed");
+            JobStatus::Failed
+        }
     };
-    tracing::error!(%error, "a run that a request started failed");
     Outcome { status, error: Some(Arc::new(error)), ..Outcome::failed(finished_at) }
 }

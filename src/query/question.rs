@@ -198,6 +198,11 @@ impl Reader {
         types: &[String],
         catalogue: &Catalogue,
     ) -> Vec<MetricKey> {
+        if catalogue.metrics().is_empty() {
+            self.problem("category", "no metric is defined; run `daymark apply`");
+            self.types(types);
+            return Vec::new();
+        }
         let known = |name: &str| catalogue.metrics().iter().any(|metric| metric.key.category == name);
         for name in categories.iter().filter(|name| !known(name)).collect::<BTreeSet<_>>() {
             let mut names: Vec<_> =
@@ -205,7 +210,7 @@ impl Reader {
             names.dedup();
             self.unknown("category", name, "metric", names);
         }
-        let wanted = self.words("type", types, "type of metric", &MetricType::ALL, MetricType::name);
+        let wanted = self.types(types);
         let chosen = |key: &MetricKey, is_active: bool| {
             let named = if categories.is_empty() { is_active } else { categories.contains(&key.category) };
             named && (types.is_empty() || wanted.contains(&key.metric_type))
@@ -216,14 +221,15 @@ impl Reader {
             .map(|metric| metric.key.clone())
             .collect();
         if keys.is_empty() && self.problems.is_empty() {
-            let message = match catalogue.metrics().is_empty() {
-                true => "no metric is defined; run `daymark apply`".to_owned(),
-                false => "no metric has both this category and this type".to_owned(),
-            };
+            let message = "no metric has both this category and this type";
             self.problem(if types.is_empty() { "category" } else { "type" }, message);
         }
         keys.sort_by(order);
         keys
+    }
+
+    fn types(&mut self, types: &[String]) -> Vec<MetricType> {
+        self.words("type", types, "type of metric", &MetricType::ALL, MetricType::name)
     }
 
     /// Reads names of a list of known ones; `what` is what each of them is.

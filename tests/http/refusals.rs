@@ -137,6 +137,10 @@ async fn browsers_of_other_origins_are_let_in_only_when_configured() {
     let site = Site::start(World::sqlite().await, settings).await;
     let allowed = site.get_with("/api/v1/latest", &[origin]).await;
     assert_eq!(allowed.header("access-control-allow-origin"), "https://app.example.com");
+    let readable = allowed.header("access-control-expose-headers").to_owned();
+    for name in ["etag", "content-range", "content-disposition", "retry-after", "x-request-id"] {
+        assert!(readable.split(',').any(|readable| readable == name), "{name} is not in {readable}");
+    }
     let preflight =
         [origin, ("access-control-request-method", "GET"), ("access-control-request-headers", "apikey")];
     let preflight = site.send("OPTIONS", "/api/v1/latest", &preflight, None).await;

@@ -3,13 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use daymark::{
+    access::Role,
     collect::Cancellation,
     http::{Bound, router},
+    store::{NewRun, RunKind},
 };
 use futures_util::future::{Either, select};
+use jiff::civil::date;
 use serde_json::json;
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 use crate::{
     process::Process,
@@ -90,7 +94,7 @@ async fn upkeep_does_not_wait_for_a_store_that_does_not_answer() {
     let directory = tempfile::tempdir().unwrap();
     let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
     let world = World::at(directory, store_url.clone(), platform_url).await;
-    let key = new_key(&world.context, "reader", daymark::access::Role::Reader).await;
+    let key = new_key(&world.context, "reader", Role::Reader).await;
     let (context, config) = (world.context.clone(), world.config(""));
     let mut service = service(context.clone(), context, config, Settings::default());
     service.upkeep = Duration::from_millis(50);
@@ -118,7 +122,7 @@ async fn sigterm_is_heard_while_all_connections_are_taken() {
     let url = |name: &str| format!("sqlite:{}", directory.path().join(name).display());
     let (store_url, platform_url) = (url("store.db"), url("platform.db"));
     let world = World::at(tempfile::tempdir().unwrap(), store_url.clone(), platform_url.clone()).await;
-    let key = new_key(&world.context, "reader", daymark::access::Role::Reader).await;
+    let key = new_key(&world.context, "reader", Role::Reader).await;
     let server = Process::start(&store_url, &platform_url, &[("DAYMARK_HTTP_MAX_CONNECTIONS", "1")]);
     let mut only = RawClient::connect(server.address).await;
     only.get("/livez", &key).await;
@@ -146,4 +150,42 @@ async fn a_request_that_waits_for_a_run_does_not_hold_it_up() {
     });
     assert_eq!((reply.status, &reply.json()["code"]), (503, &json!("57P01")), "{}", reply.text());
     tokio::time::timeout(Duration::from_secs(5), site.stopped()).await.expect("it has nothing left to do");
+}
+
+/// A server that was killed in the middle of a job says so when it starts again, and leaves alone what others are at.
+async fn a_run_of_a_killed_server_is_closed_by_the_next_start(world: World) {
+    let store = &world.context.store;
+    let (dead, alive) = (Uuid::new_v4(), Uuid::new_v4());
+    for (id, kind, day) in [(dead, RunKind::Backfill, 9), (alive, RunKind::Collect, 10)] {
+        let (from, started_at) = (date(2025, 1, day), world.context.clock.now());
+        let run = NewRun { id, kind, from, to: from, started_at, host: "here".to_owned(), process_id: 4711 };
+        store.start_run(&run).await.unwrap();
+    }
+    let _held = store.try_lock(&store.run(alive).await.unwrap().unwrap().lock()).await.unwrap().unwrap();
+    let key = new_key(&world.context, "admin", Role::Admin).await;
+    let server = Process::start(&world.store_url, &world.platform_url, &[("DAYMARK_HTTP_CACHE", "false")]);
+    let run = async |id: Uuid| {
+        let path = format!("/api/v1/runs/{id}");
+        request(server.address, "GET", &path, &[("apikey", &key)], None).await.json()
+    };
+    let closed = run(dead).await;
+    assert_eq!(closed["status"], "failed");
+    assert!(
+        closed["error_message"].as_str().unwrap().contains("its process (4711 on here) died"),
+        "{closed}"
+    );
+    assert_eq!(run(alive).await["status"], "running");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_a_killed_server_is_closed_on_sqlite() {
+    a_run_of_a_killed_server_is_closed_by_the_next_start(World::sqlite().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_a_killed_server_is_closed_on_postgres() {
+    let directory = tempfile::tempdir().unwrap();
+    let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
+    let world = World::at(directory, fresh_database().await, platform_url).await;
+    a_run_of_a_killed_server_is_closed_by_the_next_start(world).await;
 }

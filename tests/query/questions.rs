@@ -2,7 +2,7 @@
 
 use daymark::{
     config::QuerySettings,
-    query::{ActivityQuestion, Asked, LatestQuestion, activity, definitions, latest, status},
+    query::{ActivityQuestion, Asked, Catalogue, LatestQuestion, activity, definitions, latest, status},
 };
 use serde_json::Value;
 
@@ -66,6 +66,17 @@ async fn everything_that_is_wrong_is_named_at_once(archive: Archive) {
         archive.ask(&both).await.unwrap_err().to_string(),
         "type: no metric has both this category and this type"
     );
+    // Where nothing is defined, that is what is wrong, whatever name is asked for.
+    let nothing_defined = Catalogue::new(Vec::new(), &[]);
+    for categories in [vec![], list("posts_total")] {
+        let error =
+            LatestQuestion::parse(&categories, &list("counts"), &nothing_defined).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "category: no metric is defined; run `daymark apply`\ntype: no type of metric is called `counts`; did you \
+             mean `count`?"
+        );
+    }
 }
 
 async fn ranges_are_limited(archive: Archive) {
