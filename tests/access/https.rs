@@ -73,18 +73,18 @@ impl Program {
         assert!(command("migrate").output().unwrap().status.success());
         let mut child = command("serve").stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
+        // The key set is read before it listens.
+        let (mut line, mut before) = (String::new(), String::new());
         let address = loop {
-            line.clear();
+            before += &std::mem::take(&mut line);
             assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it has ended");
             if let Some((_, rest)) = line.split_once("listening on http://") {
                 break rest.split(';').next().unwrap().parse().unwrap();
             }
         };
         let log = std::thread::spawn(move || {
-            let mut log = String::new();
-            let _ = lines.read_to_string(&mut log);
-            log
+            let _ = lines.read_to_string(&mut before);
+            before
         });
         Self { child, address, log: Some(log) }
     }
