@@ -69,6 +69,21 @@ async fn a_column_of_times_tells_its_format() {
     }
 }
 
+/// SQLite lets a table go that views are made of; nobody notices until they are asked for.
+#[tokio::test]
+async fn a_view_without_its_table_hides_no_other() {
+    let (subject, ..) = small(Storage::Sqlite(TimeFormat::IsoUtc)).await;
+    let before = subject.platform.inspect().await.unwrap();
+    let mut connection = sqlx::SqliteConnection::connect(&subject.platform.location()).await.unwrap();
+    let sql = "CREATE TABLE gone (at TEXT); CREATE VIEW a_view AS SELECT at FROM gone;
+         CREATE VIEW z_view AS SELECT at FROM things; DROP TABLE gone";
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    let schema = subject.platform.inspect().await.unwrap();
+    assert_eq!(schema.table(None, "things"), before.table(None, "things"));
+    assert_eq!(schema.table(None, "a_view").unwrap().columns, []);
+    assert_eq!(schema.table(None, "z_view").unwrap().columns.len(), 1);
+}
+
 /// SQLite reads a time without seconds and an offset with a colon, and nothing else that ISO 8601 knows.
 #[tokio::test]
 async fn a_text_is_a_time_if_sqlite_reads_it() {

@@ -3,11 +3,16 @@
 use sqlx::{Row, SqliteConnection};
 
 use crate::{
-    database::Fault,
+    database::{Fault, FaultClass},
     platform::{Column, ColumnType, Schema, Table},
 };
 
-/// A row a column. A usable index is whole (not partial) and starts with the column; a rowid alias is one by itself.
+const NAMES: &str = "
+SELECT name FROM sqlite_schema
+WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+ORDER BY name";
+
+/// A row a column, of the table that is named or of all. A usable index is whole (not partial) and starts with the column; a rowid alias is one by itself.
 const COLUMNS: &str = "
 SELECT t.name, c.name, c.type, NOT c.\"notnull\" AND NOT c.pk,
        EXISTS (
@@ -16,21 +21,46 @@ SELECT t.name, c.name, c.type, NOT c.\"notnull\" AND NOT c.pk,
        ) OR (c.pk = 1 AND upper(c.type) = 'INTEGER')
 FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
 WHERE t.type IN ('table', 'view') AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+      AND (?1 IS NULL OR t.name = ?1)
 ORDER BY t.name, c.cid";
 
 pub async fn inspect(connection: &mut SqliteConnection) -> Result<Schema, Fault> {
+    match tables(connection, None).await {
+        Err(fault) if fault.class == FaultClass::Sql => one_by_one(connection).await,
+        other => Ok(Schema { tables: other? }),
+    }
+}
+
+/// A view whose table is gone has no columns, and asking for them fails. It hides no other table.
+async fn one_by_one(connection: &mut SqliteConnection) -> Result<Schema, Fault> {
     let mut schema = Schema::default();
-    for row in sqlx::query(COLUMNS).persistent(false).fetch_all(connection).await? {
+    let names: Vec<String> = sqlx::query_scalar(NAMES).persistent(false).fetch_all(&mut *connection).await?;
+    for name in names {
+        match tables(connection, Some(&name)).await {
+            Err(fault) if fault.class == FaultClass::Sql => schema.tables.push(without_columns(name)),
+            found => schema.tables.extend(found?),
+        }
+    }
+    Ok(schema)
+}
+
+fn without_columns(name: String) -> Table {
+    Table {
+        schema: String::new(),
+        name,
+        visible: true,
+        readable: true,
+        row_security: false,
+        columns: Vec::new(),
+    }
+}
+
+async fn tables(connection: &mut SqliteConnection, named: Option<&str>) -> Result<Vec<Table>, Fault> {
+    let mut tables: Vec<Table> = Vec::new();
+    for row in sqlx::query(COLUMNS).bind(named).persistent(false).fetch_all(connection).await? {
         let name: String = row.try_get(0)?;
-        if schema.tables.last().is_none_or(|last| last.name != name) {
-            schema.tables.push(Table {
-                schema: String::new(),
-                name,
-                visible: true,
-                readable: true,
-                row_security: false,
-                columns: Vec::new(),
-            });
+        if tables.last().is_none_or(|last| last.name != name) {
+            tables.push(without_columns(name));
         }
         let type_name: String = row.try_get(2)?;
         let column = Column {
@@ -41,11 +71,11 @@ pub async fn inspect(connection: &mut SqliteConnection) -> Result<Schema, Fault>
             indexed: row.try_get(4)?,
             distinct_estimate: None,
         };
-        if let Some(table) = schema.tables.last_mut() {
+        if let Some(table) = tables.last_mut() {
             table.columns.push(column);
         }
     }
-    Ok(schema)
+    Ok(tables)
 }
 
 /// SQLite takes any name for a type; these are the common ones. What is meant to be a time may be stored in any way, so
