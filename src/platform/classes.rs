@@ -210,8 +210,8 @@ fn coarse(literal: &Literal) -> String {
         Literal::Text(value) => value.trim().to_lowercase(),
     };
     match text.parse::<f64>() {
-        // Zero has two signs.
-        Ok(number) => (number + 0.0).to_string(),
+        // Zero has two signs, and a text is compared with 15 digits of a number.
+        Ok(number) => format!("{:.13e}", number + 0.0),
         Err(_) => text,
     }
 }

@@ -176,8 +176,10 @@ impl<'a> ScalarGroup<'a> {
         let mut sums = vec![self.zeros(); days.len() + 1];
         for stream in self.streams() {
             let scan = Scan::new(dialect, schema, self.source, stream)?;
-            let Parts { parts, are_small } = reader.parts(&scan, &table, self.spans(days)).await;
-            let listed = if are_small { self.listed(schema) } else { None };
+            let listed = self.listed(schema);
+            let spans = self.spans(days);
+            let Parts { parts, are_small } = reader.parts(&scan, &table, spans, listed.is_some()).await;
+            let listed = listed.filter(|_| are_small);
             let mut body = self.body(dialect, schema, stream);
             if let Some(classes) = &listed {
                 body.of_base = classes.list();

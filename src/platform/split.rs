@@ -75,11 +75,12 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Asks for the earliest pieces, as many as can run at once: no more, because their answers are held until it is their
-    /// turn.
+    /// Asks for the earliest pieces. No more are answered at a time than can be asked for at once, as the answers are held
+    /// until it is their turn.
     async fn ask_next(&mut self, scan: &Scan<'_>, body: &Body, pieces: &mut [Piece]) {
+        let held = pieces.iter().filter(|piece| piece.outcome.is_some()).count();
         let unasked = pieces.iter_mut().rev().filter(|piece| piece.outcome.is_none());
-        let next: Vec<_> = unasked.take(self.at_once()).collect();
+        let next: Vec<_> = unasked.take(self.at_once().saturating_sub(held).max(1)).collect();
         let statements: Vec<_> = next.iter().map(|piece| scan.statement(body, &piece.spans)).collect();
         for (piece, outcome) in next.into_iter().zip(self.answers_of_all(&statements).await) {
             piece.outcome = Some(outcome);
