@@ -223,7 +223,12 @@ const FAR: &str = "
             IF asked < 3 THEN RAISE 'could not connect to server \"far\"' USING ERRCODE = '08001'; END IF;
             RETURN 'rock';
         END $$;
-    CREATE VIEW far AS SELECT at, actor, ask() AS genre FROM things";
+    CREATE VIEW far AS SELECT at, actor, ask() AS genre FROM things;
+    CREATE FUNCTION lose() RETURNS text LANGUAGE plpgsql AS $$
+        BEGIN
+            RAISE 'server closed the connection unexpectedly' USING ERRCODE = '08006';
+        END $$;
+    CREATE VIEW lost AS SELECT at, actor, lose() AS genre FROM things";
 
 /// It is the metrics of that table that fail, and not the platform; and what may pass is tried again.
 #[tokio::test]
@@ -254,6 +259,22 @@ async fn a_server_behind_the_platform_takes_only_its_own_tables_with_it() {
             assert!(context.contains("PL/pgSQL function ask()"), "{context}");
         }
     }
+}
+
+/// What was read of it before the connection was lost was in a snapshot that is no more: all of it is read again.
+#[tokio::test]
+async fn a_connection_lost_behind_the_platform_ends_the_cut() {
+    let (subject, days, mut sources) = small(Storage::Postgres(TimeFormat::Timestamptz)).await;
+    let mut connection = sqlx::PgConnection::connect(&subject.platform.location()).await.unwrap();
+    sqlx::raw_sql(FAR).execute(&mut connection).await.unwrap();
+    let lost = Source { table: "lost".to_owned(), ..source(TimeFormat::Timestamptz, "UTC", false) };
+    sources.insert("lost".to_owned(), lost);
+    let rows = Rows { source: "lost".to_owned(), filter: genre_is("rock") };
+    let schema = subject.platform.inspect().await.unwrap();
+    let mut cut = subject.platform.open_cut().await.unwrap();
+    let reading = Reading::Count { rows, phase: Phase::Created };
+    let fault = cut.read(&schema, &sources, &[reading], &days).await.unwrap_err();
+    assert_eq!((fault.class, fault.sqlstate.as_deref()), (FaultClass::Unreachable, Some("08006")));
 }
 
 /// A database may be set to take a backslash for the start of an escape, as old applications need it.

@@ -5,7 +5,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use super::BackfillRequest;
 use crate::{
     collect::{CollectError, Context},
-    database::Fault,
+    database::{Fault, FaultClass},
     metric::{Source, TimeFormat},
     store::StoredDefinition,
 };
@@ -64,7 +64,10 @@ async fn earliest(context: &Context, sources: &[(&str, &Source)]) -> Result<Opti
         match cut.earliest(source).await {
             Ok(Some(instant)) => found.push((day_of(context, source, instant), (*name).to_owned())),
             Ok(None) => {}
-            Err(fault) if fault.class.is_passing() => return Err(fault),
+            // A server that comes back meanwhile would be read from the other sources' first day on.
+            Err(fault) if fault.class.is_passing() || fault.class == FaultClass::Elsewhere => {
+                return Err(fault);
+            }
             Err(fault) => {
                 tracing::warn!(source = name, %fault, "cannot tell the earliest row");
                 failed = Some(fault);

@@ -197,10 +197,11 @@ impl PostgresSession {
     }
 }
 
-/// A lost connection that a session survives is not its own.
+/// What a session survives says that another server could not be reached. Not so a connection to it that was lost: what
+/// was read of it was in a snapshot that is lost, too.
 fn elsewhere(fault: Fault) -> Fault {
-    match fault.class {
-        FaultClass::Unreachable => Fault { class: FaultClass::Elsewhere, ..fault },
+    match fault.sqlstate.as_deref() {
+        Some("08001") => Fault { class: FaultClass::Elsewhere, ..fault },
         _ => fault,
     }
 }
