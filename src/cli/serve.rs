@@ -38,7 +38,7 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
         );
     }
     // This server's own, if it was killed: nobody else would say so before the next run.
-    if let Err(error) = collect::close_dead_runs(&app.context).await {
+    if let Err(error) = collect::close_dead_runs(&app.context, None).await {
         tracing::warn!(%error, "runs whose process died cannot be closed");
     }
     let limit = RateLimit::new(settings.access.rate_limit_per_minute);

@@ -9,23 +9,13 @@ use crate::store::{
 
 use super::{CollectError, Context};
 
-/// Closes dead runs as failed.
+/// Closes dead runs as failed. `held` is the lock that the caller holds, if any: any other run under it is dead too.
 ///
 /// # Errors
 /// When the store fails.
-pub async fn close_dead_runs(context: &Context) -> Result<(), CollectError> {
+pub async fn close_dead_runs(context: &Context, held: Option<LockName>) -> Result<(), CollectError> {
     for run in running(context.store.as_ref()).await? {
-        if let Some(_lock) = context.store.try_lock(&run.lock()).await? {
-            close_one(context, &run).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Closes dead runs as failed. `held` is the lock that the caller holds: any other run under it is dead too.
-pub(super) async fn close(context: &Context, held: LockName) -> Result<(), CollectError> {
-    for run in running(context.store.as_ref()).await? {
-        if run.lock() == held {
+        if held.as_ref() == Some(&run.lock()) {
             close_one(context, &run).await?;
         } else if let Some(_lock) = context.store.try_lock(&run.lock()).await? {
             close_one(context, &run).await?;

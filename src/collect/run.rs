@@ -20,7 +20,7 @@ pub(super) async fn lock(context: &Context, name: LockName) -> Result<Box<dyn He
             tokio::time::sleep(LOCK_PAUSE).await;
         }
         if let Some(held) = context.store.try_lock(&name).await? {
-            dead_runs::close(context, name).await?;
+            dead_runs::close_dead_runs(context, Some(name)).await?;
             return Ok(held);
         }
     }

@@ -125,6 +125,27 @@ async fn locks_exclude_and_are_released(fixture: Fixture) {
     assert_eq!(winners.into_iter().filter(|winner| winner.as_ref().unwrap().is_some()).count(), 1);
 }
 
+/// Servers may end sessions that do nothing for a while, which is what one that holds a lock does all day long.
+#[tokio::test]
+async fn a_lock_outlasts_the_patience_with_idle_sessions() {
+    let fixture = Fixture::postgres().await;
+    fixture.store.migrate().await.unwrap();
+    let mut observer = fixture.postgres_session().await;
+    let setup = "SET idle_session_timeout TO 0;
+        DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET idle_session_timeout = 100', current_database()); END $$";
+    sqlx::raw_sql(setup).execute(&mut observer).await.unwrap();
+    let _held = fixture.again().try_lock(&LockName::Backfill).await.unwrap().expect("nobody holds it");
+    let mut idle = fixture.postgres_session().await;
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut idle).await.unwrap();
+    let mut is_there = true;
+    while is_there {
+        let look =
+            sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)").bind(pid);
+        is_there = look.fetch_one(&mut observer).await.unwrap();
+    }
+    assert!(fixture.again().try_lock(&LockName::Backfill).await.unwrap().is_none());
+}
+
 /// In whatever schema, and of its own tenant only. Looking creates nothing and keeps nothing.
 async fn a_run_is_alive_while_its_lock_is_held(fixture: Fixture) {
     let fixture =

@@ -10,7 +10,8 @@ use crate::store::{Held, LockName, StoreError};
 
 /// Half a second for a holder that is on its way out: the server notices the end of a session a little later than the
 /// process that ended it. Keepalives, in seconds: the server lets go of a holder whose machine is gone after 2 minutes.
-const SETTINGS: &str = "SET lock_timeout TO 500; SET tcp_keepalives_idle TO 60;
+const SETTINGS: &str =
+    "SET lock_timeout TO 500; SET idle_session_timeout TO 0; SET tcp_keepalives_idle TO 60;
     SET tcp_keepalives_interval TO 10; SET tcp_keepalives_count TO 6";
 
 /// Dropping the session closes it, and its end releases the lock. The mutex is never locked: it makes the guard [`Sync`].
