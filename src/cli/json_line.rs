@@ -93,6 +93,13 @@ impl Visit for Fields<'_> {
         self.number(field.name(), value);
     }
 
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        match value.is_finite() {
+            true => self.number(field.name(), value),
+            false => self.record_debug(field, &value),
+        }
+    }
+
     fn record_i64(&mut self, field: &Field, value: i64) {
         self.number(field.name(), value);
     }
@@ -169,7 +176,7 @@ mod tests {
     #[test]
     fn a_line_has_a_time_a_level_fields_and_a_target() {
         let mut lines = logged(|| {
-            tracing::info!(method = "GET", status = 200_u16, took = -1, is_new = true, list = ?[1, 2]);
+            tracing::info!(method = "GET", status = 200_u16, took = -1, is_new = true, list = ?[1, 2], share = 0.5);
             tracing::error!(error = %"gone", "it failed");
         });
         for line in &mut lines {
@@ -179,7 +186,10 @@ mod tests {
             timestamp.parse::<jiff::Timestamp>().unwrap();
         }
         let fields = [
-            ("INFO", json!({"method": "GET", "status": 200, "took": -1, "is_new": true, "list": "[1, 2]"})),
+            (
+                "INFO",
+                json!({"method": "GET", "status": 200, "took": -1, "is_new": true, "list": "[1, 2]", "share": 0.5}),
+            ),
             ("ERROR", json!({"message": "it failed", "error": "gone"})),
         ];
         for (line, (level, fields)) in lines.into_iter().zip(fields) {

@@ -34,8 +34,13 @@ pub fn start(settings: &Settings, level: LevelFilter) {
     let _ = if json {
         builder.event_format(JsonLine).try_init()
     } else {
-        builder.with_ansi(is_terminal).with_target(false).fmt_fields(Identified).try_init()
+        builder.with_ansi(is_terminal && !has_no_color()).with_target(false).fmt_fields(Identified).try_init()
     };
+}
+
+/// As <https://no-color.org> has it.
+fn has_no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 /// The fields of a line of text, and the id of the request during whose work it is written.

@@ -71,8 +71,14 @@ impl Telemetry {
             recorder.describe_counter(KeyName::from_const_str(name), None, SharedString::const_str(text));
         };
         describe(REQUESTS, "Requests answered, by method, route and status.");
-        describe(CACHE, "Answers asked of the cache, by outcome: hit, miss, bypass.");
-        describe(STORE_QUERIES, "Answers that were made by asking the store.");
+        describe(
+            CACHE,
+            "Requests that could have a kept answer, right or wrong, by outcome: hit, miss, bypass.",
+        );
+        describe(
+            STORE_QUERIES,
+            "Requests whose answer was not kept and had to be made, mostly by asking the store.",
+        );
         recorder.describe_histogram(
             KeyName::from_const_str(SECONDS),
             Some(Unit::Seconds),

@@ -357,7 +357,7 @@ async fn definitions_are_exported(archive: Archive) {
 
 async fn the_log_is_exported_whatever_the_length_of_a_page(archive: Archive) {
     // All started at the same moment, so that only their ids tell where a page ended.
-    for _ in 0..1001 {
+    for _ in 0..101 {
         archive.start_run(RunKind::Collect, january(5), january(5)).await;
     }
     let failed = archive.start_run(RunKind::Backfill, january(1), january(9)).await;
@@ -365,13 +365,13 @@ async fn the_log_is_exported_whatever_the_length_of_a_page(archive: Archive) {
     let question = RunsQuestion::parse(&AskedRuns::default()).unwrap();
     let export = async |format| Export::runs(archive.context.clone(), question.clone(), format).await;
     let table = in_all_formats(export).await;
-    assert_eq!(of_columns(&table, &["id"]).into_iter().collect::<BTreeSet<_>>().len(), 1002);
+    assert_eq!(of_columns(&table, &["id"]).into_iter().collect::<BTreeSet<_>>().len(), 102);
     let columns = ["kind", "collection_date", "completed_at", "status", "error_message", "error_details"];
     let shown = of_columns(&table, &columns);
     let entry =
         r#"backfill 2025-01-01 2025-01-11T11:00:01Z partial out of luck {"metrics":[{"category":"mood"}]}"#;
     assert_eq!(shown.iter().filter(|row| *row == entry).count(), 1);
-    assert_eq!(shown.iter().filter(|row| *row == "collect 2025-01-05  running  ").count(), 1001);
+    assert_eq!(shown.iter().filter(|row| *row == "collect 2025-01-05  running  ").count(), 101);
     let (_, pieces) = taken(export(ExportFormat::Csv).await.unwrap()).await.unwrap();
     assert_eq!(pieces, 3, "two pages, and the end");
     let none = AskedRuns { status: Some("completed".to_owned()), ..AskedRuns::default() };

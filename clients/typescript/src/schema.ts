@@ -2029,7 +2029,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description These values do not add up over days */
+            /** @description The values have more digits than Parquet can hold, or, in a file of series, do not add up over days */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2141,6 +2141,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The values have more digits than Parquet can hold, or, in a file of series, do not add up over days */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
             429: {
                 headers: {
@@ -2231,6 +2240,15 @@ export interface operations {
             };
             /** @description The URI is too long */
             414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The values have more digits than Parquet can hold, or, in a file of series, do not add up over days */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2339,6 +2357,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The values have more digits than Parquet can hold, or, in a file of series, do not add up over days */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
             429: {
                 headers: {
@@ -2435,6 +2462,15 @@ export interface operations {
             };
             /** @description The URI is too long */
             414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The values have more digits than Parquet can hold, or, in a file of series, do not add up over days */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

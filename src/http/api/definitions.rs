@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use axum::{extract::State, response::Response};
+use serde::Deserialize;
 
-use super::{none::NoParameters, refusals::Refusals};
+use super::refusals::Refusals;
 use crate::{
     http::{
         answer::Answer,
@@ -26,13 +27,17 @@ use crate::{
 pub async fn definitions(
     State(service): State<Shared>,
     MayRead(principal): MayRead,
-    asking: Asking<NoParameters>,
+    asking: Asking<Definitions>,
 ) -> Result<Response, Problem> {
     asking.answer(&service, &principal, Keep::Current).await
 }
 
+/// It has no parameters: any that is given is an error.
+#[derive(Deserialize)]
+pub struct Definitions {}
+
 #[async_trait]
-impl Question for NoParameters {
+impl Question for Definitions {
     async fn answer(&self, _: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
         Ok(Answer::json(&query::definitions(catalogue))?)
     }

@@ -34,6 +34,15 @@ pub enum Refusals {
     Unavailable(Problem),
 }
 
+/// What may be wrong with what a file would hold.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it is read by the derive macro only")]
+pub enum FileRefusals {
+    /// The values have more digits than Parquet can hold, or, in a file of series, do not add up over days
+    #[response(status = 422, content_type = "application/problem+json")]
+    Impossible(Problem),
+}
+
 /// What may be wrong with a body as such.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it is read by the derive macro only")]

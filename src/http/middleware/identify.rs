@@ -23,7 +23,7 @@ pub fn current_request_id() -> Option<HeaderValue> {
 }
 
 /// Does `work` as that of the request with this id.
-pub(super) async fn working_on<T>(id: HeaderValue, work: impl Future<Output = T>) -> T {
+pub async fn working_on<T>(id: HeaderValue, work: impl Future<Output = T>) -> T {
     CURRENT.scope(id, work).await
 }
 

@@ -12,7 +12,8 @@ SELECT name FROM sqlite_schema
 WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
 ORDER BY name";
 
-/// A row a column, of the table that is named or of all. A usable index is whole (not partial) and starts with the column; a rowid alias is one by itself.
+/// A row a column, of the table that is named or of all. A usable index is whole (not partial) and starts with the column; a
+/// rowid alias is one by itself.
 const COLUMNS: &str = "
 SELECT t.name, c.name, c.type, NOT c.\"notnull\" AND NOT c.pk,
        EXISTS (

@@ -79,7 +79,7 @@ impl Export {
     /// Every metric, active or not.
     ///
     /// # Errors
-    /// Never, as all of it is there.
+    /// As [`Self::next`]; the store is not asked.
     pub async fn definitions(catalogue: &Catalogue, format: ExportFormat) -> Result<Self, QueryError> {
         Self::start(Box::new(definitions::pages(super::definitions(catalogue))), format).await
     }

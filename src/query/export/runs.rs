@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Runs that are in memory at once. Each may have errors of many metrics.
-const PAGE_RUNS: usize = 1000;
+const PAGE_RUNS: usize = 100;
 
 const COLUMNS: &[Column] = &[
     required("id", Kind::Text),

@@ -1,6 +1,6 @@
 //! CSV (RFC 4180): a header, lines that end with CR LF, decimals with every digit, nothing between two commas where there
 //! is no value. Labels from the platform are inside of the JSON of `metadata` only, which no spreadsheet takes for a
-//! formula.
+//! formula; texts of those who may define metrics stand as they are.
 
 use super::{
     Encoder,

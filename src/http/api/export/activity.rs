@@ -9,7 +9,11 @@ use utoipa::IntoParams;
 use super::{Beginning, File};
 use crate::{
     http::{
-        api::{choices, lists::list, refusals::Refusals},
+        api::{
+            choices,
+            lists::list,
+            refusals::{FileRefusals, Refusals},
+        },
         middleware::admit::MayRead,
         parameters::Parameters,
         problem::Problem,
@@ -43,7 +47,7 @@ pub struct ActivityExportParameters {
     operation_id = "export_activity",
     tag = "record",
     params(ActivityExportParameters),
-    responses(File, Refusals)
+    responses(File, FileRefusals, Refusals)
 )]
 pub async fn activity(
     State(service): State<Shared>,

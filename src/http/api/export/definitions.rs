@@ -7,7 +7,10 @@ use utoipa::IntoParams;
 use super::{Beginning, File};
 use crate::{
     http::{
-        api::{choices, refusals::Refusals},
+        api::{
+            choices,
+            refusals::{FileRefusals, Refusals},
+        },
         middleware::admit::MayRead,
         parameters::Parameters,
         problem::Problem,
@@ -33,7 +36,7 @@ pub struct DefinitionsExportParameters {
     operation_id = "export_definitions",
     tag = "record",
     params(DefinitionsExportParameters),
-    responses(File, Refusals)
+    responses(File, FileRefusals, Refusals)
 )]
 pub async fn definitions(
     State(service): State<Shared>,

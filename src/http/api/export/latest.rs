@@ -7,7 +7,11 @@ use utoipa::IntoParams;
 use super::{Beginning, File};
 use crate::{
     http::{
-        api::{choices, lists::list, refusals::Refusals},
+        api::{
+            choices,
+            lists::list,
+            refusals::{FileRefusals, Refusals},
+        },
         middleware::admit::MayRead,
         parameters::Parameters,
         problem::Problem,
@@ -38,7 +42,7 @@ pub struct LatestExportParameters {
     operation_id = "export_latest",
     tag = "record",
     params(LatestExportParameters),
-    responses(File, Refusals)
+    responses(File, FileRefusals, Refusals)
 )]
 pub async fn latest(
     State(service): State<Shared>,

@@ -29,6 +29,7 @@ use crate::{
     access::Principal,
     config::{shown, suggestion},
     http::{
+        middleware::identify::{current_request_id, working_on},
         problem::{InvalidParameter, Problem},
         service::Service,
         shares::{Share, Taken},
@@ -119,15 +120,23 @@ fn pieces(
     export: Export,
     permit: Share,
 ) -> impl stream::Stream<Item = Result<Bytes, QueryError>> {
-    stream::try_unfold((first, export, permit), async |(first, mut export, permit)| {
-        let piece = match first {
-            Some(first) => Some(first),
-            None => {
-                export.next().await.inspect_err(|error| tracing::error!(%error, "an export was cut off"))?
-            }
-        };
-        Ok(piece.map(|piece| (Bytes::from(piece), (None, export, permit))))
+    // The body is made when the handler has answered.
+    let id = current_request_id();
+    stream::try_unfold((first, export, permit), move |(first, mut export, permit)| {
+        let id = id.clone();
+        async move {
+            let piece = match (first, id) {
+                (Some(first), _) => Some(first),
+                (None, Some(id)) => working_on(id, next(&mut export)).await?,
+                (None, None) => next(&mut export).await?,
+            };
+            Ok(piece.map(|piece| (Bytes::from(piece), (None, export, permit))))
+        }
     })
+}
+
+async fn next(export: &mut Export) -> Result<Option<Vec<u8>>, QueryError> {
+    export.next().await.inspect_err(|error| tracing::error!(%error, "an export was cut off"))
 }
 
 fn read_format(name: Option<&str>) -> Result<ExportFormat, Problem> {

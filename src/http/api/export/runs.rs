@@ -7,7 +7,10 @@ use utoipa::IntoParams;
 use super::{Beginning, File};
 use crate::{
     http::{
-        api::{choices, refusals::Refusals},
+        api::{
+            choices,
+            refusals::{FileRefusals, Refusals},
+        },
         middleware::admit::MaySeeLog,
         parameters::Parameters,
         problem::Problem,
@@ -45,7 +48,7 @@ pub struct RunsExportParameters {
     operation_id = "export_runs",
     tag = "runs",
     params(RunsExportParameters),
-    responses(File, Refusals)
+    responses(File, FileRefusals, Refusals)
 )]
 pub async fn runs(
     State(service): State<Shared>,

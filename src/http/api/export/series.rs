@@ -9,7 +9,11 @@ use utoipa::IntoParams;
 use super::{Beginning, File};
 use crate::{
     http::{
-        api::{choices, lists::list, refusals::Refusals},
+        api::{
+            choices,
+            lists::list,
+            refusals::{FileRefusals, Refusals},
+        },
         middleware::admit::MayRead,
         parameters::Parameters,
         problem::Problem,
@@ -47,13 +51,12 @@ pub struct ExportParameters {
 /// `state` and without a value. Values have every digit: as text in CSV, as numbers in JSON, as DECIMAL in Parquet. A file
 /// that ends without its last chunk is not whole.
 #[utoipa::path(
-    get, path = "/api/v1/export", operation_id = "export", tag = "record", params(ExportParameters),
-    responses(
-        File,
-        (status = 422, description = "These values do not add up over days", body = Problem,
-            content_type = "application/problem+json"),
-        Refusals,
-    ),
+    get,
+    path = "/api/v1/export",
+    operation_id = "export",
+    tag = "record",
+    params(ExportParameters),
+    responses(File, FileRefusals, Refusals,)
 )]
 pub async fn series(
     State(service): State<Shared>,
