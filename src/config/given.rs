@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{database::DatabaseUrl, metric::is_name};
 
-/// The variable that many hosts set for an application's database; [`Settings::platform_url`](super::Settings::platform_url) falls back to it.
+/// The variable that many hosts set for an application's database;
+/// [`Settings::platform_url`](super::Settings::platform_url) falls back to it.
 const DATABASE_URL: &str = "DATABASE_URL";
 const PREFIX: &str = "DAYMARK_";
 

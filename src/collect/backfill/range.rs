@@ -56,7 +56,8 @@ fn sources(metrics: &[StoredDefinition]) -> Vec<(&str, &Source)> {
 }
 
 /// The day of the earliest row of any source, and that source's name. A source that cannot be read is passed over as
-/// long as another one has an answer: the metrics that need it will be reported as failed.
+/// long as another one has an answer: the metrics that need it will be reported as failed. Not so one whose server is away
+/// and may come back.
 async fn earliest(context: &Context, sources: &[(&str, &Source)]) -> Result<Option<(Date, String)>, Fault> {
     let mut cut = context.platform.open_cut().await?;
     let (mut found, mut failed) = (Vec::new(), None);
