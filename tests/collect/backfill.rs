@@ -165,6 +165,25 @@ async fn the_range_starts_with_the_earliest_row_of_any_source(world: World) {
     assert_eq!((report.from, report.days), (jiff::civil::date(2024, 12, 25), 17));
 }
 
+/// It may come back before its rows are read, and would then lack the days before those of the others.
+#[tokio::test]
+async fn a_server_that_is_away_hides_no_first_day() {
+    let world = World::sqlite_store_of_postgres().await;
+    world
+        .execute(
+            "ALTER TABLE comments RENAME TO hidden;
+             CREATE FUNCTION is_there() RETURNS boolean LANGUAGE plpgsql AS $$
+                 BEGIN RAISE 'could not connect to server \"far\"' USING ERRCODE = '08001'; END $$;
+             CREATE VIEW comments AS SELECT * FROM hidden WHERE is_there()",
+        )
+        .await;
+    let refused = message(fill(&world, &BackfillRequest::default()).await.unwrap_err());
+    assert!(refused.contains("could not connect to server"), "{refused}");
+    assert!(world.runs().await.is_empty() && world.records().await.is_empty());
+    let report = fill(&world, &range(1, 10)).await.unwrap();
+    assert_eq!((report.status, report.failed.len()), (Some(RunStatus::Partial), 1));
+}
+
 async fn a_row_with_an_absurd_date_does_not_make_a_century(world: World) {
     world.execute("INSERT INTO comments VALUES (3, '1970-01-01 00:00:00', NULL)").await;
     let refused = message(fill(&world, &BackfillRequest::default()).await.unwrap_err());
