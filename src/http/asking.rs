@@ -1,6 +1,6 @@
 //! A request for something that is recorded: what its answer is kept under, and how it is sent.
 
-use std::{convert::Infallible, marker::PhantomData};
+use std::{convert::Infallible, marker::PhantomData, sync::Arc};
 
 use async_trait::async_trait;
 use axum::{
@@ -10,7 +10,13 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{answer::Answer, cache::Keep, parameters, problem::Problem, service::Service};
+use super::{
+    answer::Answer,
+    cache::Keep,
+    parameters,
+    problem::Problem,
+    service::{Service, Shared},
+};
 use crate::{
     access::{Principal, Role},
     query::{Catalogue, QueryError},
@@ -27,7 +33,7 @@ pub struct Asking<Q> {
 
 /// What can be asked of the record, and how it is answered.
 #[async_trait]
-pub trait Question: DeserializeOwned + Send + Sync {
+pub trait Question: DeserializeOwned + Send + Sync + 'static {
     async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed>;
 }
 
@@ -76,26 +82,26 @@ impl<Q: Question> Asking<Q> {
     /// The answer that is kept, or a new one.
     pub async fn answer(
         &self,
-        service: &Service,
+        service: &Shared,
         principal: &Principal,
         keep: Keep,
     ) -> Result<Response, Problem> {
         let target = self.uri.path_and_query().map_or("", PathAndQuery::as_str);
         let last_finished = service.context.last_finished();
-        let making = make::<Q>(service, self.uri.query().unwrap_or_default());
+        let making = service.workers.run(make::<Q>(Arc::clone(service), self.uri.clone()));
         let answer = service.cache.answer(keep, target, last_finished, &service.telemetry, making).await?;
         Ok(answer.respond(&self.headers, cache_control(principal)).await)
     }
 }
 
-async fn make<Q: Question>(service: &Service, query: &str) -> Result<Answer, Problem> {
-    let question: Q = parameters::parse(query)?;
+async fn make<Q: Question>(service: Shared, uri: Uri) -> Result<Answer, Problem> {
+    let question: Q = parameters::parse(uri.query().unwrap_or_default())?;
     service.telemetry.store_query();
-    match question.answer(service, &*service.catalogue().await?).await {
+    match question.answer(&service, &*service.catalogue().await?).await {
         // Definitions changed since the catalogue was read.
         Err(Failed::Query(QueryError::UnknownVersion { .. })) => {
             let catalogue = service.fresh_catalogue().await?;
-            question.answer(service, &catalogue).await.map_err(Problem::from)
+            question.answer(&service, &catalogue).await.map_err(Problem::from)
         }
         made => made.map_err(Problem::from),
     }

@@ -28,7 +28,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 
 /// The OpenAPI 3.1 document of the API, made from its handlers.
 pub fn openapi() -> OpenApi {
-    let mut document = api::router().into_openapi();
+    let mut document = api::document();
     rest::describe(&mut document);
     document
 }

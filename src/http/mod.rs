@@ -9,6 +9,7 @@ mod asking;
 mod cache;
 mod catalogue;
 mod docs;
+mod fronts;
 mod health;
 mod jobs;
 mod middleware;
@@ -20,6 +21,7 @@ mod server;
 mod service;
 mod shares;
 mod telemetry;
+mod workers;
 
 pub use docs::openapi_json;
 pub use jobs::MAX_RUNNING;

@@ -15,11 +15,14 @@ use super::{
     problem::Problem,
     rest,
     service::Shared,
+    workers::by_workers,
 };
 
 pub fn router(service: Shared) -> Router {
-    let (api, _) = api::router().split_for_parts();
-    let answers = surrounded(api.nest("/rest/v1", rest::router()), service.clone());
+    let (kept, _) = api::kept().split_for_parts();
+    let (made, _) = api::made().split_for_parts();
+    let made = made.nest("/rest/v1", rest::router()).layer(from_fn_with_state(service.clone(), by_workers));
+    let answers = surrounded(kept.merge(made), service.clone());
     Router::new()
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
@@ -27,7 +30,7 @@ pub fn router(service: Shared) -> Router {
         .route("/openapi.json", get(docs::document))
         .merge(docs::page())
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn(identify))
+        .layer((from_fn(identify), from_fn_with_state(service.clone(), by_workers)))
         .with_state(service)
         .merge(answers)
 }

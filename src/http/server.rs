@@ -21,7 +21,7 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use super::service::Shared;
+use super::{fronts::Fronts, service::Shared};
 use crate::collect::Cancellation;
 
 /// How long a client may take to send the head of a request, or leave a connection idle.
@@ -40,15 +40,16 @@ pub struct Peer(pub SocketAddr);
 /// A server that has its address and does not answer yet.
 pub struct Bound {
     listener: TcpListener,
+    fronts: Fronts,
     address: SocketAddr,
 }
 
 impl Bound {
     /// # Errors
-    /// When the address is taken, not this machine's, or not allowed.
+    /// When the address is taken, not this machine's, or not allowed, or when there can be no more threads.
     pub async fn at(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        Ok(Self { address: listener.local_addr()?, listener })
+        Ok(Self { address: listener.local_addr()?, fronts: Fronts::start()?, listener })
     }
 
     /// The address with the port that was taken.
@@ -58,11 +59,19 @@ impl Bound {
 
     /// Answers until `stop`. Then no connection is accepted any more, requests in flight are finished, and jobs are
     /// asked to end what they are committing.
-    pub async fn serve(self, router: Router, service: Shared, stop: Cancellation) {
+    pub async fn serve(mut self, router: Router, service: Shared, stop: Cancellation) {
         let graceful = GracefulShutdown::new();
         let connections = Arc::new(Semaphore::new(service.http.max_connections));
         let patience = service.http.stall_timeout;
         let upkeep = tokio::spawn(keep_up(Arc::clone(&service)));
+        let give = |fronts: &mut Fronts, stream, peer, permit| {
+            let given = fronts.take(stream, |stream| {
+                answer(graceful.watch(connection(stream, peer, patience, router.clone())), permit)
+            });
+            if let Err(error) = given {
+                tracing::warn!(%error, "a connection cannot be answered");
+            }
+        };
         loop {
             let permit = tokio::select! {
                 permit = Arc::clone(&connections).acquire_owned() => permit,
@@ -81,12 +90,12 @@ impl Bound {
                 },
                 () = stop.cancelled() => break,
             };
-            tokio::spawn(answer(graceful.watch(connection(stream, peer, patience, router.clone())), permit));
+            give(&mut self.fronts, stream, peer, permit);
         }
         // Clients that are connected already, but were not accepted yet, are in flight too.
         while let Some(Ok((stream, peer))) = self.listener.accept().now_or_never() {
             let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else { break };
-            tokio::spawn(answer(graceful.watch(connection(stream, peer, patience, router.clone())), permit));
+            give(&mut self.fronts, stream, peer, permit);
         }
         drop(self.listener);
         tracing::info!("stopping");

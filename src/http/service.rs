@@ -13,6 +13,7 @@ use super::{
     middleware::admit::rate_limit_policy,
     shares::Shares,
     telemetry::Telemetry,
+    workers::Workers,
 };
 use crate::{
     access::{Access, RateLimit},
@@ -56,6 +57,7 @@ pub struct Service {
     /// For exports. Its store tries again, and has sessions of its own: an export takes its time.
     pub patient: Context,
     pub readiness: Readiness,
+    pub workers: Workers,
     /// How often what was counted is summed up, so that it takes no more memory with every request, and what was noted of
     /// keys is written if it is time to.
     pub upkeep: Duration,
@@ -86,6 +88,7 @@ impl Service {
             exports: Arc::new(Shares::new(http.max_concurrent_exports)),
             patient: jobs,
             readiness: Readiness::default(),
+            workers: Workers::here(),
             upkeep: UPKEEP,
             catalogue: KeptCatalogue::default(),
             context,

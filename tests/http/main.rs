@@ -26,6 +26,7 @@ mod site;
 mod slow;
 mod stopping;
 mod storm;
+mod threads;
 mod witness;
 
 /// Runs the same test on both stores.

@@ -63,15 +63,26 @@ impl Modify for Credentials {
     }
 }
 
-pub fn router() -> OpenApiRouter<Shared> {
-    OpenApiRouter::with_openapi(Document::openapi())
+/// What describes them all.
+pub fn document() -> utoipa::openapi::OpenApi {
+    OpenApiRouter::with_openapi(Document::openapi()).merge(kept()).merge(made()).into_openapi()
+}
+
+/// Those whose answers are kept.
+pub fn kept() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
         .routes(routes!(metrics::metrics))
         .routes(routes!(latest::latest))
         .routes(routes!(activity::activity))
         .routes(routes!(definitions::definitions))
+        .routes(routes!(status::status))
+}
+
+/// Those whose answers are made anew each time.
+pub fn made() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
         .routes(routes!(definition::definition, define::define, define::switch_off))
         .merge(exports())
-        .routes(routes!(status::status))
         .routes(routes!(runs::runs))
         .routes(routes!(runs::run))
         .routes(routes!(jobs::collect))

@@ -38,7 +38,7 @@ pub async fn admit(State(service): State<Shared>, request: Request, next: Next) 
         let detail = "an open server answers only to pages and programs of this machine; `daymark keys create` closes it";
         return Problem::forbidden(detail).into_response();
     }
-    let principal = match service.access.authenticate(credentials).await {
+    let principal = match service.workers.on_behalf(service.access.authenticate(credentials)).await {
         Ok(principal) => principal,
         Err(denied @ Denied::Unauthenticated { .. }) => return refused(&service, address, denied),
         Err(denied) => return refusal(denied).into_response(),
