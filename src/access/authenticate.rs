@@ -83,6 +83,24 @@ impl Access {
         self.mode
     }
 
+    /// Who makes a request, if all that they show was looked at a short while ago. Nobody is asked.
+    pub async fn recognise(&self, credentials: Credentials<'_>) -> Option<Principal> {
+        let address = credentials.address;
+        if self.mode == Mode::Open {
+            return Some(in_the_open(address));
+        }
+        let now = self.clock.now();
+        let mut last = None;
+        for text in shown(credentials).ok()? {
+            let remembered = self.genuine.get(&hash(text)).await;
+            last = Some(remembered.filter(|genuine| self.holds(genuine, now))?);
+        }
+        match last {
+            Some(genuine) => Some(self.principal(&genuine, address)),
+            None => self.settings.public_read.then(|| self.anonymous(address)),
+        }
+    }
+
     /// Who makes a request. Where both headers hold something different, both must be genuine, and `Authorization` tells
     /// who it is.
     ///
@@ -92,18 +110,14 @@ impl Access {
     pub async fn authenticate(&self, credentials: Credentials<'_>) -> Result<Principal, Denied> {
         let address = credentials.address;
         if self.mode == Mode::Open {
-            return Ok(Principal::at(address, Role::Service, Role::Service.scopes()));
+            return Ok(in_the_open(address));
         }
-        let bearer = credentials.authorization.map(bearer_token).transpose().map_err(unauthenticated)?;
-        let key = credentials.api_key.map(str::trim).filter(|key| Some(*key) != bearer);
-        if let Some(key) = key {
-            let by_key = self.genuine(key, address).await?;
-            if bearer.is_none() {
-                return Ok(self.principal(&by_key, address));
-            }
+        let mut last = None;
+        for text in shown(credentials).map_err(unauthenticated)? {
+            last = Some(self.genuine(text, address).await?);
         }
-        match bearer {
-            Some(token) => Ok(self.principal(&*self.genuine(token, address).await?, address)),
+        match last {
+            Some(genuine) => Ok(self.principal(&genuine, address)),
             None if self.settings.public_read => Ok(self.anonymous(address)),
             None => Err(unauthenticated(
                 "no credentials: send `Authorization: Bearer` with a token or an API key",
@@ -114,7 +128,7 @@ impl Access {
     /// A text that was genuine a short while ago is no guess: it is looked at also when it comes from an address behind
     /// which somebody else fails all the time. Of others that address has only a few a second looked at.
     async fn genuine(&self, text: &str, address: IpAddr) -> Result<Arc<Genuine>, Denied> {
-        let (hash, now) = (<[u8; 32]>::from(Sha256::digest(text)), self.clock.now());
+        let (hash, now) = (hash(text), self.clock.now());
         let known = self.genuine.get(&hash).await;
         if let Some(genuine) = known.as_ref().filter(|genuine| self.holds(genuine, now)) {
             return Ok(Arc::clone(genuine));
@@ -231,6 +245,22 @@ impl fmt::Debug for Access {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
+}
+
+/// The texts that a request shows, each once. Who it is the last one tells.
+fn shown<'a>(credentials: Credentials<'a>) -> Result<impl Iterator<Item = &'a str>, &'static str> {
+    let bearer = credentials.authorization.map(bearer_token).transpose()?;
+    let key = credentials.api_key.map(str::trim).filter(|key| Some(*key) != bearer);
+    Ok([key, bearer].into_iter().flatten())
+}
+
+fn hash(text: &str) -> [u8; 32] {
+    Sha256::digest(text).into()
+}
+
+/// Where nobody is asked for anything.
+fn in_the_open(address: IpAddr) -> Principal {
+    Principal::at(address, Role::Service, Role::Service.scopes())
 }
 
 /// The token of `Bearer <token>`; the scheme's name in any case (RFC 9110, 11.1).

@@ -84,6 +84,23 @@ impl Answer {
         self.body.len() + self.body.len() / 2
     }
 
+    /// Whether nothing has to be compressed first for a request with these headers.
+    pub fn is_ready_for(&self, request: &HeaderMap) -> bool {
+        self.is_known_to(request)
+            || match self.encoding(request) {
+                Encoding::Identity => true,
+                Encoding::Gzip => self.gzip.initialized(),
+                Encoding::Brotli => self.brotli.initialized(),
+            }
+    }
+
+    fn encoding(&self, request: &HeaderMap) -> Encoding {
+        match self.body.len() {
+            0..MIN_COMPRESSED => Encoding::Identity,
+            _ => preferred(request),
+        }
+    }
+
     /// The answer to a request with these headers: 304 when the client has it already. `cache_control` says who may
     /// keep it.
     pub async fn respond(&self, request: &HeaderMap, cache_control: &'static str) -> Response {
@@ -95,11 +112,7 @@ impl Answer {
             return (StatusCode::NOT_MODIFIED, headers).into_response();
         }
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let encoding = match self.body.len() {
-            0..MIN_COMPRESSED => Encoding::Identity,
-            _ => preferred(request),
-        };
-        let (body, name) = match encoding {
+        let (body, name) = match self.encoding(request) {
             Encoding::Identity => (&self.body, None),
             Encoding::Gzip => (self.gzip.get_or_init(|| compressed(gzip, &self.body)).await, Some("gzip")),
             Encoding::Brotli => {
@@ -236,6 +249,19 @@ mod tests {
             let (one, other) = (packed(one).await, packed(other).await);
             assert_eq!(one.as_ptr(), other.as_ptr(), "the very same bytes");
         });
+    }
+
+    #[tokio::test]
+    async fn what_was_compressed_once_is_ready() {
+        let answer = Answer::json(&"daymark ".repeat(1000)).unwrap();
+        let brotli = headers(header::ACCEPT_ENCODING, "br");
+        assert!(answer.is_ready_for(&HeaderMap::new()));
+        assert!(!answer.is_ready_for(&brotli));
+        assert!(answer.is_ready_for(&[(header::IF_NONE_MATCH, answer.tag.clone())].into_iter().collect()));
+        answer.respond(&brotli, "no-cache").await;
+        assert!(answer.is_ready_for(&brotli));
+        assert!(!answer.is_ready_for(&headers(header::ACCEPT_ENCODING, "gzip")));
+        assert!(Answer::json(&"small").unwrap().is_ready_for(&brotli), "it is not compressed");
     }
 
     #[tokio::test]

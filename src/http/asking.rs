@@ -90,7 +90,12 @@ impl<Q: Question> Asking<Q> {
         let last_finished = service.context.last_finished();
         let making = service.workers.run(make::<Q>(Arc::clone(service), self.uri.clone()));
         let answer = service.cache.answer(keep, target, last_finished, &service.telemetry, making).await?;
-        Ok(answer.respond(&self.headers, cache_control(principal)).await)
+        let cache_control = cache_control(principal);
+        if answer.is_ready_for(&self.headers) {
+            return Ok(answer.respond(&self.headers, cache_control).await);
+        }
+        let headers = self.headers.clone();
+        Ok(service.workers.run(async move { answer.respond(&headers, cache_control).await }).await)
     }
 }
 

@@ -1,7 +1,12 @@
 //! The threads that speak HTTP. A connection stays with one of them: an answer that is kept is read for, found and sent
 //! without waking another thread, which takes about as long as all of that. They ask no store: see [`super::workers`].
 
-use std::{io, num::NonZero, thread};
+use std::{
+    io,
+    num::NonZero,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
 
 use tokio::{
     net::TcpStream,
@@ -9,19 +14,19 @@ use tokio::{
     sync::oneshot,
 };
 
-/// Each answers some tens of thousands of requests a second; more would only be more threads.
+/// On two processors two of them send sixty thousand answers a second; a larger machine has other things to do, too.
 const MOST: usize = 8;
 
-/// Threads with a runtime each. They end when this is dropped, with whatever connections they still have.
-pub struct Fronts {
-    threads: Vec<Front>,
-    next: usize,
-}
+/// Threads with a runtime each.
+pub struct Fronts(Vec<Front>);
 
 struct Front {
     runtime: Handle,
-    /// The thread goes on until this is dropped.
-    _end: oneshot::Sender<()>,
+    /// Each of its connections has one.
+    connection: Arc<()>,
+    /// It goes on until this is dropped.
+    end: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 impl Fronts {
@@ -31,25 +36,38 @@ impl Fronts {
     /// When the system gives no more threads or file descriptors.
     pub fn start() -> io::Result<Self> {
         let processors = thread::available_parallelism().map_or(1, NonZero::get);
-        let threads = (0..processors.min(MOST)).map(Front::start).collect::<io::Result<_>>()?;
-        Ok(Self { threads, next: 0 })
+        (0..processors.min(MOST)).map(Front::start).collect::<io::Result<_>>().map(Self)
     }
 
-    /// Gives a connection to the next of them.
+    /// Gives a connection to the one that has the fewest.
     ///
     /// # Errors
     /// When the system refuses to watch the connection from there.
-    pub fn take<F>(&mut self, stream: TcpStream, speak: impl FnOnce(TcpStream) -> F) -> io::Result<()>
+    pub fn take<F>(&self, stream: TcpStream, speak: impl FnOnce(TcpStream) -> F) -> io::Result<()>
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let stream = stream.into_std()?;
-        let front = &self.threads[self.next];
-        self.next = (self.next + 1) % self.threads.len();
+        // There is always one.
+        let Some(front) = self.0.iter().min_by_key(|front| Arc::strong_count(&front.connection)) else {
+            return Ok(());
+        };
         // Sockets and timers belong to the runtime in whose context they are made.
         let _context = front.runtime.enter();
-        front.runtime.spawn(speak(TcpStream::from_std(stream)?));
+        let (connection, speaking) = (Arc::clone(&front.connection), speak(TcpStream::from_std(stream)?));
+        front.runtime.spawn(async move {
+            speaking.await;
+            drop(connection);
+        });
         Ok(())
+    }
+
+    /// Ends them, with whatever connections they still have.
+    pub async fn end(self) {
+        let threads: Vec<_> = self.0.into_iter().map(|front| front.thread_that_ends()).collect();
+        // Nothing takes long there.
+        let _ =
+            tokio::task::spawn_blocking(|| threads.into_iter().for_each(|thread| drop(thread.join()))).await;
     }
 }
 
@@ -58,10 +76,15 @@ impl Front {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
-        thread::Builder::new().name(format!("http-{number}")).spawn(move || {
+        let thread = thread::Builder::new().name(format!("http-{number}")).spawn(move || {
             // Nobody sends anything.
             let _ = runtime.block_on(ended);
         })?;
-        Ok(Self { runtime: handle, _end: end })
+        Ok(Self { runtime: handle, connection: Arc::new(()), end, thread })
+    }
+
+    fn thread_that_ends(self) -> JoinHandle<()> {
+        drop(self.end);
+        self.thread
     }
 }

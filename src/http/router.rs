@@ -21,8 +21,7 @@ use super::{
 pub fn router(service: Shared) -> Router {
     let (kept, _) = api::kept().split_for_parts();
     let (made, _) = api::made().split_for_parts();
-    let made = made.nest("/rest/v1", rest::router()).layer(from_fn_with_state(service.clone(), by_workers));
-    let answers = surrounded(kept.merge(made), service.clone());
+    let answers = surrounded(kept, made.nest("/rest/v1", rest::router()), service.clone());
     Router::new()
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
@@ -35,8 +34,9 @@ pub fn router(service: Shared) -> Router {
         .merge(answers)
 }
 
-/// `routes` with everything that lies around a handler.
-pub fn surrounded(routes: Router<Shared>, service: Shared) -> Router {
+/// Routes whose answers are kept, and those whose answers are made anew each time, with everything that lies around a
+/// handler.
+pub fn surrounded(kept: Router<Shared>, made: Router<Shared>, service: Shared) -> Router {
     let origins = service.http.cors_origins.as_slice();
     // From the outside in. One layer of them all: each layer of a router is copied, with all that it holds, for each request.
     let around = (
@@ -45,7 +45,7 @@ pub fn surrounded(routes: Router<Shared>, service: Shared) -> Router {
         option_layer((!origins.is_empty()).then(|| cors(origins))),
         from_fn_with_state(service.clone(), admit),
     );
-    routes
+    kept.merge(made.layer(from_fn_with_state(service.clone(), by_workers)))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(around)

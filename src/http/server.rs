@@ -1,6 +1,6 @@
 //! The server: accepting connections, and stopping without cutting anybody off.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -10,7 +10,7 @@ use axum::{
     response::Response,
 };
 use futures_util::FutureExt;
-use hyper::server::conn::http1;
+use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -26,6 +26,8 @@ use crate::collect::Cancellation;
 
 /// How long a client may take to send the head of a request, or leave a connection idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long those are waited for that are connected when the server is told to stop, and have sent no head.
+const LAST_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 /// What of a request's head is buffered, in bytes. Whatever is longer is answered with 431.
 const MAX_HEAD: usize = 64 * 1024;
 /// After an error that would only repeat itself at once, such as no file descriptor being left.
@@ -59,52 +61,22 @@ impl Bound {
 
     /// Answers until `stop`. Then no connection is accepted any more, requests in flight are finished, and jobs are
     /// asked to end what they are committing.
-    pub async fn serve(mut self, router: Router, service: Shared, stop: Cancellation) {
-        let graceful = GracefulShutdown::new();
-        let connections = Arc::new(Semaphore::new(service.http.max_connections));
-        let patience = service.http.stall_timeout;
+    pub async fn serve(self, router: Router, service: Shared, stop: Cancellation) {
         let upkeep = tokio::spawn(keep_up(Arc::clone(&service)));
-        let give = |fronts: &mut Fronts, stream, peer, permit| {
-            let given = fronts.take(stream, |stream| {
-                answer(graceful.watch(connection(stream, peer, patience, router.clone())), permit)
-            });
-            if let Err(error) = given {
-                tracing::warn!(%error, "a connection cannot be answered");
-            }
+        let door = Door {
+            graceful: GracefulShutdown::new(),
+            connections: Arc::new(Semaphore::new(service.http.max_connections)),
+            patience: service.http.stall_timeout,
+            fronts: self.fronts,
+            router,
         };
-        loop {
-            let permit = tokio::select! {
-                permit = Arc::clone(&connections).acquire_owned() => permit,
-                () = stop.cancelled() => break,
-            };
-            // Closed it never is; were it, this would end the server rather than go on without a limit.
-            let Ok(permit) = permit else { break };
-            let (stream, peer) = tokio::select! {
-                accepted = self.listener.accept() => match accepted {
-                    Ok(accepted) => accepted,
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection cannot be accepted");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                        continue;
-                    }
-                },
-                () = stop.cancelled() => break,
-            };
-            give(&mut self.fronts, stream, peer, permit);
-        }
-        // Clients that are connected already, but were not accepted yet, are in flight too.
-        while let Some(Ok((stream, peer))) = self.listener.accept().now_or_never() {
-            let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else { break };
-            give(&mut self.fronts, stream, peer, permit);
-        }
+        door.let_in(&self.listener, stop).await;
+        door.let_in_the_last(&self.listener);
         drop(self.listener);
         tracing::info!("stopping");
         // Requests may be waiting for them.
         service.jobs.ask_to_stop();
-        let finished = tokio::time::timeout(service.http.shutdown, graceful.shutdown()).await;
-        if finished.is_err() {
-            tracing::warn!("requests in flight did not finish in time and are cut off");
-        }
+        door.close(service.http.max_connections, service.http.shutdown).await;
         service.jobs.stop().await;
         upkeep.abort();
         if tokio::time::timeout(WRITE_TIMEOUT, service.access.finish()).await.is_err() {
@@ -113,32 +85,111 @@ impl Bound {
     }
 }
 
-async fn answer(connection: impl Future<Output = hyper::Result<()>>, permit: OwnedSemaphorePermit) {
-    // Clients break connections off all the time.
-    let _ = connection.await;
-    drop(permit);
+/// Where clients come in.
+struct Door {
+    graceful: GracefulShutdown,
+    /// A permit each.
+    connections: Arc<Semaphore>,
+    patience: Duration,
+    fronts: Fronts,
+    router: Router,
 }
 
-fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    patience: Duration,
-    router: Router,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
-    // Answers are written whole; there is nothing to wait for.
-    let _ = stream.set_nodelay(true);
-    give_up_after(&stream, patience);
-    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let mut request: Request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer));
-        let answer = router.clone().oneshot(request);
-        async { answer.await.map(without_length_of_nothing) }
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service)
+impl Door {
+    async fn let_in(&self, listener: &TcpListener, stop: Cancellation) {
+        loop {
+            let permit = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                permit = Arc::clone(&self.connections).acquire_owned() => permit,
+            };
+            // Closed it never is; were it, this would end the server rather than go on without a limit.
+            let Ok(permit) = permit else { break };
+            let (stream, peer) = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                accepted = listener.accept() => match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection cannot be accepted");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    }
+                },
+            };
+            self.give(stream, permit, |stream| {
+                let connection = speaking(HEAD_TIMEOUT).serve_connection(stream, self.answering(peer));
+                self.graceful.watch(connection)
+            });
+        }
+    }
+
+    /// Clients that are connected already, but were not accepted yet, are in flight too: what they have sent is answered.
+    fn let_in_the_last(&self, listener: &TcpListener) {
+        while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+            let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else { break };
+            self.give(stream, permit, |stream| {
+                speaking(LAST_HEAD_TIMEOUT).keep_alive(false).serve_connection(stream, self.answering(peer))
+            });
+        }
+    }
+
+    /// Returns when everybody has been answered, or is cut off.
+    async fn close(self, all: usize, within: Duration) {
+        let Self { graceful, connections, fronts, .. } = self;
+        let all = u32::try_from(all).unwrap_or(u32::MAX);
+        let finished = async {
+            graceful.shutdown().await;
+            // Also of those that are not watched.
+            connections.acquire_many(all).await.is_ok()
+        };
+        if tokio::time::timeout(within, finished).await.is_err() {
+            tracing::warn!("requests in flight did not finish in time and are cut off");
+        }
+        fronts.end().await;
+    }
+
+    fn give<F: Future<Output = hyper::Result<()>> + Send + 'static>(
+        &self,
+        stream: TcpStream,
+        permit: OwnedSemaphorePermit,
+        serve: impl FnOnce(TokioIo<TcpStream>) -> F,
+    ) {
+        // Answers are written whole; there is nothing to wait for.
+        let _ = stream.set_nodelay(true);
+        give_up_after(&stream, self.patience);
+        let given = self.fronts.take(stream, |stream| {
+            let connection = serve(TokioIo::new(stream));
+            async {
+                // Clients break connections off all the time.
+                let _ = connection.await;
+                drop(permit);
+            }
+        });
+        if let Err(error) = given {
+            tracing::warn!(%error, "a connection cannot be answered");
+        }
+    }
+
+    fn answering(
+        &self,
+        peer: SocketAddr,
+    ) -> impl Service<hyper::Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + use<>
+    {
+        let router = self.router.clone();
+        hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+            let mut request: Request = request.map(Body::new);
+            request.extensions_mut().insert(Peer(peer));
+            let answer = router.clone().oneshot(request);
+            async { answer.await.map(without_length_of_nothing) }
+        })
+    }
+}
+
+fn speaking(head_timeout: Duration) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(MAX_HEAD);
+    builder
 }
 
 /// A 304 may have the length that the 200 would have (RFC 9110, 8.6), and no other: not that of its own empty body.

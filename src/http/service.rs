@@ -47,9 +47,9 @@ pub struct Service {
     pub jobs: Jobs,
     pub telemetry: Telemetry,
     /// One for each request that may be worked on at once.
-    pub permits: Semaphore,
+    pub permits: Arc<Semaphore>,
     /// One for each request that may wait for a run. Apart, as such a wait may take an hour.
-    pub waits: Semaphore,
+    pub waits: Arc<Semaphore>,
     /// One for each definition that may be checked at once: the platform is asked several questions about it.
     pub checks: Semaphore,
     /// One for each export that may flow at once.
@@ -82,8 +82,8 @@ impl Service {
             cache: Cache::new(context.store.watch(), own_changes.clone(), http.cache),
             jobs: Jobs::new(jobs.clone(), own_changes),
             telemetry: Telemetry::new(),
-            permits: Semaphore::new(http.max_concurrent_requests),
-            waits: Semaphore::new(MAX_WAITING),
+            permits: Arc::new(Semaphore::new(http.max_concurrent_requests)),
+            waits: Arc::new(Semaphore::new(MAX_WAITING)),
             checks: Semaphore::new(MAX_CHECKS),
             exports: Arc::new(Shares::new(http.max_concurrent_exports)),
             patient: jobs,

@@ -1,21 +1,19 @@
 //! Work that does not belong to the threads that speak HTTP: whatever asks a store, and whatever takes long. It is done by
 //! the runtime that the server was started in, whose threads share its tasks, and whose own the stores' sessions are.
 
-use std::{future::poll_fn, io, panic::resume_unwind, pin::pin};
+use std::{io, panic::resume_unwind};
 
 use axum::{
     body::{Body, HttpBody},
     extract::{Request, State},
+    http::Method,
     middleware::Next,
     response::Response,
 };
 use futures_util::{StreamExt, stream};
 use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
 
-use super::{
-    middleware::identify::{current_request_id, working_on},
-    service::Shared,
-};
+use super::{middleware::identify::Current, service::Shared};
 
 /// That runtime.
 #[derive(Debug, Clone)]
@@ -32,38 +30,27 @@ impl Workers {
     pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
         // A set gives its tasks up when it is dropped.
         let mut tasks = JoinSet::new();
-        match current_request_id() {
-            Some(id) => tasks.spawn_on(working_on(id, work), &self.0),
+        match Current::get() {
+            Some(current) => tasks.spawn_on(current.go_on(work), &self.0),
             None => tasks.spawn_on(work, &self.0),
         };
         match tasks.join_next().await {
             Some(Ok(done)) => done,
             Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
-            // The runtime is ending, and this thread with it.
+            // The runtime is ending, and the server with it.
             Some(Err(_)) | None => std::future::pending().await,
         }
     }
 
-    /// Does `work` on this thread, but what it opens or starts is theirs.
-    pub async fn on_behalf<T>(&self, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
-        poll_fn(|context| {
-            let _context = self.0.enter();
-            work.as_mut().poll(context)
-        })
-        .await
-    }
-
     /// The same bytes, made by them, one piece ahead of what the client takes.
-    fn make(&self, body: Body) -> Body {
+    fn hand_over(&self, body: Body) -> Body {
         let mut pieces = body.into_data_stream();
         let (sender, receiver) = mpsc::channel(1);
         let mut task = JoinSet::new();
         let making = async move {
-            while let Some(piece) = pieces.next().await {
-                if sender.send(piece).await.is_err() {
-                    break;
-                }
+            while let Ok(room) = sender.reserve().await {
+                let Some(piece) = pieces.next().await else { break };
+                room.send(piece);
             }
         };
         task.spawn_on(making, &self.0);
@@ -80,25 +67,27 @@ impl Workers {
     }
 }
 
-/// Around handlers that ask a store with every request, or take their time.
+/// Around handlers that ask a store with every request, or take their time, and around what says that the server is well.
 pub async fn by_workers(State(service): State<Shared>, request: Request, next: Next) -> Response {
     let workers = &service.workers;
+    let has_body = request.method() != Method::HEAD;
     let response = workers.run(next.run(request)).await;
     match response.body().size_hint().exact() {
-        Some(_) => response,
-        None => response.map(|body| workers.make(body)),
+        None if has_body => response.map(|body| workers.hand_over(body)),
+        _ => response,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, thread};
+    use std::{sync::Arc, task::Poll, thread};
 
     use axum::{body::to_bytes, http::HeaderValue};
     use bytes::Bytes;
     use tokio::{runtime::Builder, sync::Notify};
 
     use super::*;
+    use crate::http::middleware::identify::{current_request_id, working_on};
 
     /// `work` on a thread that speaks HTTP, beside the workers of this runtime.
     async fn in_front<T: Send + 'static, F: Future<Output = T>>(
@@ -121,24 +110,6 @@ mod tests {
                 assert_eq!((request, runtime), (Some(id), here));
                 assert_ne!(thread, front);
             })
-        })
-        .await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn what_is_opened_on_their_behalf_is_theirs() {
-        let here = Handle::current().id();
-        in_front(move |workers| async move {
-            assert_ne!(Handle::current().id(), here);
-            let (before, after) = workers
-                .on_behalf(async {
-                    let before = Handle::current().id();
-                    // Another poll.
-                    tokio::task::yield_now().await;
-                    (before, Handle::current().id())
-                })
-                .await;
-            assert_eq!((before, after), (here, here));
         })
         .await;
     }
@@ -185,7 +156,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_body_that_they_make_is_the_same() {
-        let body = Workers::here().make(pieces(|number| Ok(Bytes::from(format!("{number} ")))));
+        let body = Workers::here().hand_over(pieces(|number| Ok(Bytes::from(format!("{number} ")))));
         let whole: String = (0..100).map(|number| format!("{number} ")).collect();
         assert_eq!(to_bytes(body, usize::MAX).await.unwrap(), whole);
     }
@@ -194,20 +165,24 @@ mod tests {
     async fn a_body_that_cannot_be_made_to_its_end_has_none() {
         let after_some =
             |number| if number < 50 { Ok(Bytes::from("piece")) } else { Err(io::Error::other("no")) };
-        assert!(to_bytes(Workers::here().make(pieces(after_some)), usize::MAX).await.is_err());
+        assert!(to_bytes(Workers::here().hand_over(pieces(after_some)), usize::MAX).await.is_err());
         let panics = |number| if number < 50 { Ok(Bytes::from("piece")) } else { panic!("as intended") };
-        assert!(to_bytes(Workers::here().make(pieces(panics)), usize::MAX).await.is_err());
+        assert!(to_bytes(Workers::here().hand_over(pieces(panics)), usize::MAX).await.is_err());
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_body_that_nobody_takes_is_given_up() {
         let given_up = Arc::new(Notify::new());
         let told = Told(Arc::clone(&given_up));
-        let endless = stream::repeat_with(move || {
+        let first = stream::iter([Ok::<_, io::Error>(Bytes::from("first"))]);
+        let then_none = stream::poll_fn(move |_| {
             let _ = &told;
-            Ok::<_, io::Error>(Bytes::from("piece"))
+            Poll::Pending
         });
-        drop(Workers::here().make(Body::from_stream(endless)));
+        let mut body =
+            Workers::here().hand_over(Body::from_stream(first.chain(then_none))).into_data_stream();
+        assert_eq!(body.next().await.unwrap().unwrap(), "first");
+        drop(body);
         given_up.notified().await;
     }
 }

@@ -3,7 +3,7 @@
 use daymark::access::{Access, Credentials, Denied, Principal, Role, Scope};
 use serde_json::json;
 
-use crate::world::{World, reason, token};
+use crate::world::{World, authenticated, reason, token};
 
 async fn send(
     access: &Access,
@@ -12,7 +12,7 @@ async fn send(
 ) -> Result<Principal, Denied> {
     // An address of its own for each, so that none has to wait for the failures of those before.
     let address = std::net::Ipv4Addr::from_bits(fastrand::u32(..)).into();
-    access.authenticate(Credentials { authorization, api_key, address }).await
+    authenticated(access, Credentials { authorization, api_key, address }).await
 }
 
 #[tokio::test]
@@ -47,6 +47,23 @@ async fn both_headers_must_be_genuine_and_authorization_tells_who_it_is() {
         let outcome = role(authorization.clone(), api_key).await;
         assert!(matches!(outcome, Err(Denied::Unauthenticated { .. })), "{authorization:?} {api_key:?}");
     }
+}
+
+#[tokio::test]
+async fn only_what_was_looked_at_is_recognised() {
+    let world = World::new().await;
+    let access = world.access();
+    let (user, key) = (token(json!({})), world.key("service", Role::Service).await);
+    let authorization = format!("Bearer {user}");
+    let address = std::net::Ipv4Addr::LOCALHOST.into();
+    let both = Credentials { authorization: Some(&authorization), api_key: Some(key.text.reveal()), address };
+    assert_eq!(access.recognise(both).await, None);
+    send(&access, Some(&authorization), None).await.unwrap();
+    assert_eq!(access.recognise(both).await, None, "the key may be anybody's");
+    let principal = access.authenticate(both).await.unwrap();
+    assert_eq!(access.recognise(both).await, Some(principal));
+    world.advance(10);
+    assert_eq!(access.recognise(both).await, None, "the key may be revoked by now");
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ async fn it_finishes_what_it_began() {
     };
     let site = Site::sqlite().await;
     let routes = axum::Router::new().route("/slow", axum::routing::get(slow));
-    let routes = daymark::http::surrounded(routes, site.service.clone());
+    let routes = daymark::http::surrounded(axum::Router::new(), routes, site.service.clone());
     let site = site.with_routes(routes).await;
     let address = site.address;
     let (reply, ()) = tokio::join!(site.get("/slow"), async {
@@ -48,6 +48,33 @@ async fn it_finishes_what_it_began() {
     });
     assert_eq!((reply.status, reply.text().as_str()), (200, "done"));
     site.stopped().await;
+}
+
+/// They have connected and asked, and the server was told to stop before it let them in.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_answers_those_that_stand_at_the_door() {
+    let world = World::sqlite().await;
+    let key = new_key(&world.context, "reader", Role::Reader).await;
+    let (context, config) = (world.context.clone(), world.config(""));
+    let service = Arc::new(service(context.clone(), context, config, Settings::default()));
+    let bound = Bound::at(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        let mut client = RawClient::connect(bound.address()).await;
+        client.get("/api/v1/latest", &key).await;
+        clients.push(client);
+    }
+    // One that never asks for anything does not hold it up.
+    let mut silent = RawClient::connect(bound.address()).await;
+    let (stop, stopped) = Cancellation::new();
+    stop.cancel();
+    bound.serve(router(Arc::clone(&service)), service, stopped).await;
+    for client in &mut clients {
+        let answer = client.rest().await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+    }
+    assert_eq!(silent.rest().await, "");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -29,16 +30,12 @@ pub async fn admit(State(service): State<Shared>, request: Request, next: Next) 
     if parts.extensions.get::<MatchedPath>().is_none() {
         return next.run(Request::from_parts(parts, body)).await;
     }
-    // What cannot be read is not nothing: it is wrong.
-    let text = |name| parts.headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
     let address = client(&parts, &service.http.trusted_proxies);
-    let credentials =
-        Credentials { authorization: text(header::AUTHORIZATION), api_key: text(API_KEY), address };
     if service.access.mode() == Mode::Open && !is_from_here(&parts.headers) {
         let detail = "an open server answers only to pages and programs of this machine; `daymark keys create` closes it";
         return Problem::forbidden(detail).into_response();
     }
-    let principal = match service.workers.on_behalf(service.access.authenticate(credentials)).await {
+    let principal = match authenticated(&service, &parts.headers, address).await {
         Ok(principal) => principal,
         Err(denied @ Denied::Unauthenticated { .. }) => return refused(&service, address, denied),
         Err(denied) => return refusal(denied).into_response(),
@@ -53,6 +50,20 @@ pub async fn admit(State(service): State<Shared>, request: Request, next: Next) 
     };
     describe(&service, &decision, response.headers_mut());
     response
+}
+
+async fn authenticated(service: &Shared, headers: &HeaderMap, address: IpAddr) -> Result<Principal, Denied> {
+    if let Some(principal) = service.access.recognise(shown(headers, address)).await {
+        return Ok(principal);
+    }
+    let (at, headers) = (Arc::clone(service), headers.clone());
+    service.workers.run(async move { at.access.authenticate(shown(&headers, address)).await }).await
+}
+
+fn shown(headers: &HeaderMap, address: IpAddr) -> Credentials<'_> {
+    // What cannot be read is not nothing: it is wrong.
+    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
+    Credentials { authorization: text(header::AUTHORIZATION), api_key: text(API_KEY), address }
 }
 
 /// A refused request counts as one of the address's own, which has as many as a user.

@@ -2,6 +2,7 @@
 
 use std::{
     panic::AssertUnwindSafe,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,7 +15,7 @@ use axum::{
 };
 use futures_util::FutureExt;
 
-use super::identify::{REQUEST_ID, request_id, working_on};
+use super::identify::{REQUEST_ID, request_id, taking, working_on};
 use crate::http::{
     api::{self, MAX_BODY},
     problem::Problem,
@@ -90,10 +91,10 @@ async fn limited(service: &Shared, mut request: Request, next: Next) -> Response
         false => (&service.permits, service.http.request_timeout),
     };
     // Shed rather than queued: a request that waits is one that its client has given up when its turn comes.
-    let Ok(_permit) = permits.try_acquire() else {
+    let Ok(place) = Arc::clone(permits).try_acquire_owned() else {
         return Problem::unavailable("the server is busy; try again in a moment").into_response();
     };
-    let answering = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let answering = AssertUnwindSafe(taking(place, next.run(request))).catch_unwind();
     match tokio::time::timeout(limit, answering).await {
         Ok(Ok(response)) => response,
         // The panic's own message was written by the panic hook.
