@@ -15,6 +15,7 @@ mod gaps;
 mod init;
 mod json_line;
 mod keys;
+mod log_lines;
 mod logging;
 mod migrate;
 mod output;
@@ -126,7 +127,8 @@ async fn dispatch(command: Command, format: Format, given: Given) -> anyhow::Res
         Command::Serve => LevelFilter::INFO,
         _ => LevelFilter::WARN,
     };
-    logging::start(&config.settings, level);
+    // Ends before the result is printed, and before an error is.
+    let _log = logging::start(&config.settings, level);
     let app = App::new(config, Arc::new(SystemClock));
     match command {
         Command::Demo(_) | Command::Check => unreachable!("handled above"),

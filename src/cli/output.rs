@@ -1,10 +1,12 @@
 //! Results as text for people, and as JSON or CSV for machines. A command makes a [`Page`], which has all three.
 
-use std::{fmt::Write as _, io::Write as _};
+use std::fmt::Write as _;
 
 use clap::ValueEnum;
 use comfy_table::{Table, presets};
 use serde_json::Value;
+
+use super::logging;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -88,9 +90,10 @@ impl Page {
     }
 }
 
-/// Writes a line to standard error. That nobody reads it (`2>&1 | head`) is no reason to stop.
+/// Writes a line to standard error, in its place among those of the log. That nobody reads it (`2>&1 | head`) is no reason to
+/// stop.
 pub fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    logging::write_to_stderr(line);
 }
 
 /// `0.12 s`, `12.3 s`, `4 min 10 s`.

@@ -1,7 +1,12 @@
 //! Ctrl-C and SIGTERM ask the run to stop; what is committed is kept. A second one ends the program at once.
 
-use super::{Exit, output::say};
+use std::time::Duration;
+
+use super::{Exit, logging, output::say};
 use crate::collect::{Cancellation, Canceller};
+
+/// For writing what is left of the log. A pipe that is full and that nobody reads takes for ever.
+const LOG_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Listens from now on.
 pub fn cancellation() -> Cancellation {
@@ -15,6 +20,7 @@ async fn listen(canceller: Canceller) {
         say("stopping; what is committed is kept (again: at once)");
         canceller.cancel();
         if asked_to_stop().await.is_ok() {
+            let _ = tokio::time::timeout(LOG_TIMEOUT, tokio::task::spawn_blocking(logging::end)).await;
             std::process::exit(Exit::Interrupted as i32);
         }
     }

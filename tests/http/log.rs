@@ -51,3 +51,34 @@ async fn text_says_the_same_and_is_coloured_on_a_terminal_only() {
     let fields = "INFO id=\"the-one\" method=\"POST\" path=\"/api/v1/collections\" status=202 duration_us=";
     assert!(of_the_request.contains(fields), "{of_the_request:?}");
 }
+
+/// Lines are written in batches: what waits when it is told to stop, or is said while it stops, is not lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_is_in_the_log_of_a_server_that_was_told_to_stop() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = |name: &str| format!("sqlite:{}", directory.path().join(name).display());
+    let (store_url, platform_url) = (url("store.db"), url("platform.db"));
+    let world = World::at(tempfile::tempdir().unwrap(), store_url.clone(), platform_url.clone()).await;
+    let key = new_key(&world.context, "reader", Role::Reader).await;
+    for _ in 0..3 {
+        let server = Process::start(&store_url, &platform_url, &[("DAYMARK_LOG_FORMAT", "json")]);
+        for number in 0..50 {
+            let id = format!("request-{number:02}");
+            let headers = [("apikey", key.as_str()), ("x-request-id", &id)];
+            let reply = request(server.address, "GET", "/api/v1/definitions", &headers, None).await;
+            assert_eq!(reply.status, 200, "{}", reply.text());
+        }
+        server.terminate();
+        until("its last line is there", async || server.logged(r#""message":"stopping""#) == 1).await;
+        let told = |line: &String| match serde_json::from_str::<Value>(line) {
+            Ok(line) => {
+                line["fields"]["id"].as_str().or(line["fields"]["message"].as_str()).unwrap().to_owned()
+            }
+            Err(_) => line.split(';').next().unwrap().to_owned(),
+        };
+        // What is said goes to the same stream without being of the log; that it stops is said before it is logged.
+        let requests = (0..50).map(|number| format!("request-{number:02}"));
+        let expected = requests.chain(["stopping".to_owned(), "stopping".to_owned()]);
+        assert_eq!(server.lines("").iter().map(told).collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+    }
+}
