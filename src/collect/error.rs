@@ -75,6 +75,10 @@ pub(super) fn advice(fault: &Fault) -> &'static str {
         }
         _ => {}
     }
+    // `row_security = off`: the message is the only thing that tells it from a missing privilege.
+    if fault.class == FaultClass::Denied && fault.message.contains("row-level security") {
+        return "let the role see all rows: give it BYPASSRLS, or a policy that does (docs/operations.md)";
+    }
     match fault.class {
         FaultClass::Unreachable => "check that it is running, and the host and the port in its URL",
         FaultClass::Elsewhere => "check that the server that its foreign table is on runs",

@@ -17,7 +17,7 @@ const SUPABASE: &str = "
     CREATE SCHEMA auth;
     CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS
         $$ SELECT nullif(current_setting('request.jwt.claim.sub', TRUE), '')::uuid $$;
-    GRANT USAGE ON SCHEMA auth TO PUBLIC;
+    GRANT USAGE ON SCHEMA auth TO anon, authenticated, service_role;
     CREATE TABLE public.profiles (id uuid PRIMARY KEY, is_admin boolean NOT NULL);
     INSERT INTO public.profiles VALUES ('7c9e6679-7425-40de-944b-e07fc1f90ae7', TRUE),
                                        ('0f8fad5b-d9cb-469f-a165-70867728950e', FALSE);
@@ -33,6 +33,9 @@ const ROLES: &str = "
     CREATE ROLE store_owner LOGIN; CREATE ROLE plain LOGIN; CREATE ROLE recorder LOGIN;
     CREATE SCHEMA daymark AUTHORIZATION store_owner;
     ALTER DEFAULT PRIVILEGES FOR ROLE store_owner GRANT ALL ON TABLES TO PUBLIC;";
+
+/// What Supabase's default privileges do to functions.
+const GIVEN_FUNCTIONS: &str = "ALTER DEFAULT PRIVILEGES FOR ROLE store_owner GRANT ALL ON FUNCTIONS TO anon, authenticated, service_role;";
 
 const GRANTS: &str = "
     GRANT USAGE ON SCHEMA daymark TO recorder;
@@ -177,6 +180,8 @@ async fn with_supabase() {
         ("authenticated", ""),
         ("authenticated", MEMBER),
         ("authenticated", ADMIN),
+        // Which no platform of theirs makes.
+        ("authenticated", "nonsense"),
         ("member", MEMBER),
         ("service_role", ""),
         ("plain", ""),
@@ -217,6 +222,24 @@ async fn without_supabase_and_with_the_roles_made_later() {
         database.try_as("authenticated", ADMIN, "SELECT count(*) FROM daymark.metric_collection_log").await,
         "-"
     );
+}
+
+/// Whatever default privileges give away.
+#[tokio::test]
+async fn roles_of_an_api_call_nothing_but_what_tells_admins() {
+    let database = Database::new(&format!("{API_ROLES} {SUPABASE}; {ROLES} {GIVEN_FUNCTIONS}")).await;
+    let mut session = PgConnection::connect(&database.url).await.unwrap();
+    // What everybody may call is for triggers.
+    let more_than_others: Vec<(String, String)> = sqlx::query_as(
+        "SELECT rolname::text, proname::text FROM pg_proc, pg_roles
+         WHERE pronamespace = 'daymark'::regnamespace AND rolname IN ('anon', 'authenticated', 'service_role')
+           AND has_function_privilege(pg_roles.oid, pg_proc.oid, 'EXECUTE')
+           AND NOT has_function_privilege('plain', pg_proc.oid, 'EXECUTE')",
+    )
+    .fetch_all(&mut session)
+    .await
+    .unwrap();
+    assert_eq!(more_than_others, [("authenticated".to_owned(), "caller_is_admin".to_owned())]);
 }
 
 /// The store itself works as its owner and as a role that only records, without BYPASSRLS.

@@ -60,7 +60,7 @@ BEGIN
     RETURN found;
 EXCEPTION
     WHEN insufficient_privilege OR undefined_table OR undefined_column OR undefined_function OR invalid_schema_name
-        OR datatype_mismatch THEN
+        OR datatype_mismatch OR data_exception THEN
         RETURN FALSE;
 END
 $$;
@@ -74,8 +74,13 @@ DECLARE
     api_role TEXT;
     readable TEXT;
     -- Only where the two things are there now, so that nobody can make them for the purpose.
-    knows_admins CONSTANT BOOLEAN := to_regprocedure('auth.uid()') IS NOT NULL AND EXISTS (
-        SELECT FROM pg_attribute WHERE attrelid = to_regclass('public.profiles') AND attname = 'is_admin'
+    -- By the catalogs: to_regprocedure is an error for an owner who may not use that schema, as Supabase has it.
+    knows_admins CONSTANT BOOLEAN := EXISTS (
+        SELECT FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
+        WHERE nspname = 'auth' AND proname = 'uid' AND pronargs = 0
+    ) AND EXISTS (
+        SELECT FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE nspname = 'public' AND relname = 'profiles' AND attname = 'is_admin'
     );
 BEGIN
     FOR api_role IN

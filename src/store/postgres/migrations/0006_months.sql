@@ -117,3 +117,6 @@ CREATE TRIGGER pack_completed_months AFTER INSERT ON daily_metrics REFERENCING N
     FOR EACH STATEMENT EXECUTE FUNCTION pack_completed_months();
 
 SELECT pack_months();
+
+-- Functions of these migrations are nothing for the roles of an API, whatever default privileges say.
+SELECT grant_api_roles();
