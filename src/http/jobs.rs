@@ -68,6 +68,8 @@ pub enum JobStatus {
     /// Some metrics were recorded and some failed.
     Partial,
     Failed,
+    /// Nothing was done, as another process is at it.
+    Busy,
     /// The server was stopped. What was committed is kept.
     Interrupted,
 }
@@ -229,11 +231,11 @@ impl Jobs {
 
 async fn work(context: Context, job: Arc<Job>, cancellation: Cancellation) {
     let outcome = AssertUnwindSafe(run(&context, &job, &cancellation)).catch_unwind().await;
-    if matches!(job.task, Task::Collect { .. }) {
-        job.done_days.store(1, Ordering::Relaxed);
-    }
     // The panic's own message was written by the panic hook. A job without an outcome would run for ever.
     let outcome = outcome.unwrap_or_else(|_| Outcome::failed(context.clock.now()));
+    if matches!(job.task, Task::Collect { .. }) && outcome.status != JobStatus::Busy {
+        job.done_days.store(1, Ordering::Relaxed);
+    }
     job.changes.happened();
     job.outcome.send_replace(Some(outcome));
 }
@@ -291,6 +293,10 @@ fn of_error(error: CollectError, finished_at: Timestamp) -> Outcome {
         CollectError::Interrupted { .. } => {
             tracing::info!(%error, "a run that a request started was interrupted");
             JobStatus::Interrupted
+        }
+        CollectError::Busy { .. } => {
+            tracing::info!(%error, "a run that a request started found another process at it");
+            JobStatus::Busy
         }
         _ => {
             tracing::error!(%error, "a run that a request started failed");

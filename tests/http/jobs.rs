@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use daymark::{clock::Clock, collect::Context, http::MAX_RUNNING};
+use daymark::{clock::Clock, collect::Context, http::MAX_RUNNING, store::LockName};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
@@ -15,10 +15,10 @@ use crate::{
     raw::until,
     site::{Settings, Site},
     support::fresh_database,
-    world::World,
+    world::{LAST_FINISHED, World},
 };
 
-on_both_stores!(a_day_is_collected, a_range_is_backfilled_once);
+on_both_stores!(a_day_is_collected, a_range_is_backfilled_once, what_another_process_is_at_is_busy);
 
 async fn finished(site: &Site, location: &str) -> Value {
     let mut job = Value::Null;
@@ -45,6 +45,21 @@ async fn a_day_is_collected(site: Site) {
     assert_eq!((&job["recorded"], &job["already_there"]), (&json!(0), &json!(4)));
     let value = site.get("/api/v1/latest?category=posts_total").await.json();
     assert_eq!(value["metrics"][0]["value"], 55);
+}
+
+async fn what_another_process_is_at_is_busy(site: Site) {
+    let other = site.world.another_process();
+    let held = other.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
+    let accepted = site.post("/api/v1/collections", &json!({})).await;
+    let job = finished(&site, accepted.header("location")).await;
+    assert_eq!(
+        (&job["status"], &job["days_done"], &job["run_id"]),
+        (&json!("busy"), &json!(0), &Value::Null)
+    );
+    assert!(job["error"].as_str().unwrap().contains("is already being done by"), "{job}");
+    drop(held);
+    let accepted = site.post("/api/v1/collections", &json!({})).await;
+    assert_eq!(finished(&site, accepted.header("location")).await["status"], "completed");
 }
 
 async fn a_range_is_backfilled_once(site: Site) {

@@ -742,7 +742,7 @@ export interface components {
          * @description How far a job is.
          * @enum {string}
          */
-        JobStatus: "running" | "completed" | "partial" | "failed" | "interrupted";
+        JobStatus: "running" | "completed" | "partial" | "failed" | "busy" | "interrupted";
         LatestAnswer: {
             /**
              * Format: date
