@@ -1,10 +1,15 @@
 //! `/rest/v1/{table}`: rows of a table.
 
+use std::convert::Infallible;
+
 use axum::{
+    body::Body,
     extract::{Path, RawQuery, State, rejection::PathRejection},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
+use futures_util::stream;
 
 use super::{
     caller::{self, Caller},
@@ -47,7 +52,8 @@ pub(super) async fn read(
     let range = Range::new(parameters.limit.as_deref(), parameters.offset.as_deref(), asked_range)?;
     let query = parameters.query(table, range, wants_count(&headers), is_head)?;
     let page = service.context.store.table(&query).await?;
-    answer(form, range, query.count, page)
+    let response = answer(form, range, query.count, page)?;
+    Ok(if is_head { without_length(response) } else { response })
 }
 
 /// Records are written by collections, definitions by `daymark apply`.
@@ -170,6 +176,11 @@ fn answer(form: Form, range: Range, counted: bool, page: TablePage) -> Result<Re
         headers.insert(applied, HeaderValue::from_static("count=exact"));
     }
     Ok(response)
+}
+
+/// No row was made for HEAD, so that how long they are is not known.
+fn without_length(response: Response) -> Response {
+    response.map(|_| Body::from_stream(stream::empty::<Result<Bytes, Infallible>>()))
 }
 
 /// The one object of an array.
