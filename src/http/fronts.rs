@@ -17,6 +17,10 @@ use tokio::{
 /// On two processors two of them send sixty thousand answers a second; a larger machine has other things to do, too.
 const MOST: usize = 8;
 
+/// Turns of connections after which a thread looks who else has sent something. A connection that has sent many requests at once
+/// has sixteen of them answered in a turn (hyper's limit): of Tokio's 61 turns, others would wait for a thousand answers.
+const TURNS: u32 = 4;
+
 /// Threads with a runtime each.
 pub struct Fronts(Vec<Front>);
 
@@ -73,7 +77,7 @@ impl Fronts {
 
 impl Front {
     fn start(number: usize) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let runtime = Builder::new_current_thread().enable_all().event_interval(TURNS).build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
         let thread = thread::Builder::new().name(format!("http-{number}")).spawn(move || {
@@ -86,5 +90,57 @@ impl Front {
     fn thread_that_ends(self) -> JoinHandle<()> {
         drop(self.end);
         self.thread
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::poll_fn,
+        io::Write,
+        sync::atomic::{AtomicU32, Ordering},
+        task::Poll,
+    };
+
+    use tokio::{io::AsyncReadExt, net::TcpListener};
+
+    use super::*;
+
+    /// As a connection that is always ready has its turns.
+    async fn another_turn() {
+        let mut had = false;
+        poll_fn(|context| {
+            context.waker().wake_by_ref();
+            if std::mem::replace(&mut had, true) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn who_has_much_to_be_answered_keeps_nobody_waiting() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let fronts = Fronts(vec![Front::start(0).unwrap()]);
+        let turn = Arc::new(AtomicU32::new(0));
+        let (heard, hears) = oneshot::channel();
+        let turns = Arc::clone(&turn);
+        let hearing = async move |mut stream: TcpStream| {
+            stream.read_u8().await.unwrap();
+            heard.send(turns.load(Ordering::Relaxed)).unwrap();
+        };
+        fronts.take(stream, hearing).unwrap();
+        fronts.0[0].runtime.spawn(async move {
+            for number in 0..2000 {
+                if number == 1000 {
+                    client.write_all(b"x").unwrap();
+                }
+                turn.fetch_add(1, Ordering::Relaxed);
+                another_turn().await;
+            }
+        });
+        let waited = hears.await.unwrap() - 1000;
+        assert!(waited <= 2 * TURNS, "{waited} turns");
+        fronts.end().await;
     }
 }
