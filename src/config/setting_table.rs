@@ -178,15 +178,18 @@ pub static SETTINGS: &[Setting] = &[
         "4",
         "exports",
         "How many exports may flow at once, each as long as its client takes. Further ones are answered with 503 and \
-         `Retry-After`. Whoever has half of them flowing already (one at least) is answered with 429.",
+         `Retry-After`. Whoever has half of them flowing already (one at least) is answered with 429. \
+         An export may take some 12 MB of memory.",
     ),
     integer(
         "http.max_connections",
         (1, 1_000_000),
         "4096",
         "connections",
-        "How many connections may be open at once, busy or not. Further clients wait until one is closed. Each is a \
-         file descriptor, of which the system has to allow as many.",
+        "How many connections may be open at once, busy or not. Further clients wait until one is closed, and so do \
+         those of `/livez` and `/readyz`; one that asks for nothing is closed after a minute. An address has no limit of \
+         its own: a server that strangers can reach needs a proxy that has one. Each connection is a file descriptor, of \
+         which the system has to allow as many.",
     ),
     integer(
         "http.stall_timeout_seconds",

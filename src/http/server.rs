@@ -118,7 +118,8 @@ impl Door {
                 },
             };
             self.give(stream, permit, |stream| {
-                let connection = speaking(HEAD_TIMEOUT).serve_connection(stream, self.answering(peer));
+                let connection =
+                    speaking(HEAD_TIMEOUT).serve_connection(stream, answering(self.router.clone(), peer));
                 self.graceful.watch(connection)
             });
         }
@@ -129,7 +130,9 @@ impl Door {
         while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
             let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else { break };
             self.give(stream, permit, |stream| {
-                speaking(LAST_HEAD_TIMEOUT).keep_alive(false).serve_connection(stream, self.answering(peer))
+                speaking(LAST_HEAD_TIMEOUT)
+                    .keep_alive(false)
+                    .serve_connection(stream, answering(self.router.clone(), peer))
             });
         }
     }
@@ -170,20 +173,19 @@ impl Door {
             tracing::warn!(%error, "a connection cannot be answered");
         }
     }
+}
 
-    fn answering(
-        &self,
-        peer: SocketAddr,
-    ) -> impl Service<hyper::Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + use<>
-    {
-        let router = self.router.clone();
-        hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-            let mut request: Request = request.map(Body::new);
-            request.extensions_mut().insert(Peer(peer));
-            let answer = router.clone().oneshot(request);
-            async { answer.await.map(without_length_of_nothing) }
-        })
-    }
+/// What a client's requests come to.
+fn answering(
+    router: Router,
+    peer: SocketAddr,
+) -> impl Service<hyper::Request<Incoming>, Response = Response, Error = Infallible, Future: Send> {
+    hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request: Request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        let answer = router.clone().oneshot(request);
+        async { answer.await.map(without_length_of_nothing) }
+    })
 }
 
 fn speaking(head_timeout: Duration) -> http1::Builder {
