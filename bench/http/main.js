@@ -11,7 +11,7 @@ import { ACTIVITY_PATH, answer, sameNumbers, sides } from "./questions.js";
 import { report, text } from "./report.js";
 import * as rivals from "./rivals.js";
 
-const FULL = { rounds: 5, seconds: 4, pacedSeconds: 2, memorySeconds: 60 };
+const FULL = { rounds: 9, seconds: 3, pacedSeconds: 3, memorySeconds: 60 };
 const QUICK = { rounds: 3, seconds: 2, pacedSeconds: 1, memorySeconds: 10 };
 const WARM_UP_SECONDS = 1;
 const CONNECTIONS = 32;
