@@ -8,6 +8,7 @@ mod api;
 mod asking;
 mod cache;
 mod catalogue;
+mod connections;
 mod docs;
 mod fronts;
 mod health;

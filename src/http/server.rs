@@ -1,10 +1,12 @@
 //! The server: accepting connections, and stopping without cutting anybody off.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, error::Error, future::pending, io, net::SocketAddr, sync::Arc, time::Duration,
+};
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, HttpBody},
     extract::Request,
     http::{StatusCode, header},
     response::Response,
@@ -15,13 +17,14 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
-use super::{fronts::Fronts, service::Shared};
+use super::{
+    connections::{Connections, Line, Place},
+    fronts::Fronts,
+    service::Shared,
+};
 use crate::collect::Cancellation;
 
 /// How long a client may take to send the head of a request, or leave a connection idle.
@@ -65,7 +68,7 @@ impl Bound {
         let upkeep = tokio::spawn(keep_up(Arc::clone(&service)));
         let door = Door {
             graceful: GracefulShutdown::new(),
-            connections: Arc::new(Semaphore::new(service.http.max_connections)),
+            connections: Connections::new(service.http.max_connections),
             patience: service.http.stall_timeout,
             fronts: self.fronts,
             router,
@@ -76,7 +79,7 @@ impl Bound {
         tracing::info!("stopping");
         // Requests may be waiting for them.
         service.jobs.ask_to_stop();
-        door.close(service.http.max_connections, service.http.shutdown).await;
+        door.close(service.http.shutdown).await;
         service.jobs.stop().await;
         upkeep.abort();
         if tokio::time::timeout(WRITE_TIMEOUT, service.access.finish()).await.is_err() {
@@ -88,8 +91,7 @@ impl Bound {
 /// Where clients come in.
 struct Door {
     graceful: GracefulShutdown,
-    /// A permit each.
-    connections: Arc<Semaphore>,
+    connections: Connections,
     patience: Duration,
     fronts: Fronts,
     router: Router,
@@ -98,13 +100,6 @@ struct Door {
 impl Door {
     async fn let_in(&self, listener: &TcpListener, stop: Cancellation) {
         loop {
-            let permit = tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                permit = Arc::clone(&self.connections).acquire_owned() => permit,
-            };
-            // Closed it never is; were it, this would end the server rather than go on without a limit.
-            let Ok(permit) = permit else { break };
             let (stream, peer) = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -117,10 +112,14 @@ impl Door {
                     }
                 },
             };
-            self.give(stream, permit, |stream| {
-                let connection =
-                    speaking(HEAD_TIMEOUT).serve_connection(stream, answering(self.router.clone(), peer));
-                self.graceful.watch(connection)
+            let place = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                place = self.connections.place() => place,
+            };
+            let answers = answering(self.router.clone(), peer, place.line());
+            self.give(stream, place, |stream| {
+                self.graceful.watch(speaking(HEAD_TIMEOUT).serve_connection(stream, answers))
             });
         }
     }
@@ -128,23 +127,21 @@ impl Door {
     /// Clients that are connected already, but were not accepted yet, are in flight too: what they have sent is answered.
     fn let_in_the_last(&self, listener: &TcpListener) {
         while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
-            let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else { break };
-            self.give(stream, permit, |stream| {
-                speaking(LAST_HEAD_TIMEOUT)
-                    .keep_alive(false)
-                    .serve_connection(stream, answering(self.router.clone(), peer))
+            let Some(place) = self.connections.free_place() else { break };
+            let answers = answering(self.router.clone(), peer, place.line());
+            self.give(stream, place, |stream| {
+                speaking(LAST_HEAD_TIMEOUT).keep_alive(false).serve_connection(stream, answers)
             });
         }
     }
 
     /// Returns when everybody has been answered, or is cut off.
-    async fn close(self, all: usize, within: Duration) {
+    async fn close(self, within: Duration) {
         let Self { graceful, connections, fronts, .. } = self;
-        let all = u32::try_from(all).unwrap_or(u32::MAX);
         let finished = async {
             graceful.shutdown().await;
             // Also of those that are not watched.
-            connections.acquire_many(all).await.is_ok()
+            connections.all_closed().await;
         };
         if tokio::time::timeout(within, finished).await.is_err() {
             tracing::warn!("requests in flight did not finish in time and are cut off");
@@ -155,20 +152,14 @@ impl Door {
     fn give<F: Future<Output = hyper::Result<()>> + Send + 'static>(
         &self,
         stream: TcpStream,
-        permit: OwnedSemaphorePermit,
+        place: Place,
         serve: impl FnOnce(TokioIo<TcpStream>) -> F,
     ) {
         // Answers are written whole; there is nothing to wait for.
         let _ = stream.set_nodelay(true);
         give_up_after(&stream, self.patience);
-        let given = self.fronts.take(stream, |stream| {
-            let connection = serve(TokioIo::new(stream));
-            async {
-                // Clients break connections off all the time.
-                let _ = connection.await;
-                drop(permit);
-            }
-        });
+        // Clients break connections off all the time, which is no error.
+        let given = self.fronts.take(stream, |stream| place.hold(serve(TokioIo::new(stream))));
         if let Err(error) = given {
             tracing::warn!(%error, "a connection cannot be answered");
         }
@@ -179,12 +170,26 @@ impl Door {
 fn answering(
     router: Router,
     peer: SocketAddr,
-) -> impl Service<hyper::Request<Incoming>, Response = Response, Error = Infallible, Future: Send> {
+    line: Arc<Line>,
+) -> impl Service<
+    hyper::Request<Incoming>,
+    Response = Response<impl HttpBody<Data: Send, Error: Error + Send + Sync> + 'static>,
+    Error = Infallible,
+    Future: Send,
+> {
     hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
+        let answering = line.answering();
         let answer = router.clone().oneshot(request);
-        async { answer.await.map(without_length_of_nothing) }
+        async {
+            match answering {
+                Some(answering) => {
+                    answer.await.map(|answer| answering.until_end_of(without_length_of_nothing(answer)))
+                }
+                None => pending().await,
+            }
+        }
     })
 }
 

@@ -12,6 +12,7 @@ mod world;
 
 mod answers;
 mod caching;
+mod crowd;
 mod definition_races;
 mod definition_refusals;
 mod definitions;
