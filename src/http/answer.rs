@@ -95,10 +95,7 @@ impl Answer {
     }
 
     fn encoding(&self, request: &HeaderMap) -> Encoding {
-        match self.body.len() {
-            0..MIN_COMPRESSED => Encoding::Identity,
-            _ => preferred(request),
-        }
+        encoding(&self.body, request)
     }
 
     /// The answer to a request with these headers: 304 when the client has it already. `cache_control` says who may
@@ -135,6 +132,22 @@ impl Answer {
         let own = self.tag.to_str().map(opaque).ok();
         let values = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
         values.flat_map(|value| value.split(',')).any(|tag| tag.trim() == "*" || Some(opaque(tag)) == own)
+    }
+}
+
+/// `body`, compressed as a request with these headers likes it, and what that is called in `Content-Encoding`.
+pub async fn compressed_for(request: &HeaderMap, body: Bytes) -> (Bytes, Option<&'static str>) {
+    match encoding(&body, request) {
+        Encoding::Identity => (body, None),
+        Encoding::Gzip => (compressed(gzip, &body).await, Some("gzip")),
+        Encoding::Brotli => (compressed(brotli, &body).await, Some("br")),
+    }
+}
+
+fn encoding(body: &Bytes, request: &HeaderMap) -> Encoding {
+    match body.len() {
+        0..MIN_COMPRESSED => Encoding::Identity,
+        _ => preferred(request),
     }
 }
 

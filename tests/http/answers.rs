@@ -13,6 +13,7 @@ on_both_stores!(
     runs_are_listed_and_found,
     definitions_are_listed,
     every_question_is_answered_as_a_file_too,
+    tables_are_compressed_as_the_client_likes,
 );
 
 async fn recorded(site: &Site) {
@@ -172,4 +173,23 @@ async fn every_question_is_answered_as_a_file_too(site: Site) {
     }
     let late = site.get("/api/v1/export/latest?category=post_total").await;
     assert!(late.status == 400 && late.text().contains("did you mean `posts_total`"), "{}", late.text());
+}
+
+async fn tables_are_compressed_as_the_client_likes(site: Site) {
+    let path = "/rest/v1/metric_definitions";
+    let plain = site.get_with(path, &[("accept-encoding", "identity")]).await;
+    assert_eq!(plain.header("content-encoding"), "");
+    for (encoding, start) in [("gzip", &[0x1f, 0x8b][..]), ("br", &[][..])] {
+        let packed = site.get_with(path, &[("accept-encoding", encoding)]).await;
+        assert_eq!((packed.header("content-encoding"), packed.header("vary")), (encoding, "accept-encoding"));
+        assert!(packed.body.starts_with(start) && packed.body.len() < plain.body.len() / 2);
+        assert_eq!(packed.header("content-range"), plain.header("content-range"));
+    }
+    recorded(&site).await;
+    let counted = [("accept-encoding", "gzip"), ("prefer", "count=exact")];
+    let part = site.get_with("/rest/v1/daily_metrics?limit=30", &counted).await;
+    assert!(part.body.len() > 1024, "it would be compressed otherwise");
+    assert_eq!((part.status, part.header("content-encoding")), (206, ""));
+    let short = site.get_with("/rest/v1/daily_metrics?limit=1", &counted[..1]).await;
+    assert_eq!((short.status, short.header("content-encoding")), (200, ""));
 }

@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     extract::{Path, RawQuery, State, rejection::PathRejection},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use bytes::Bytes;
 use futures_util::stream;
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     access::Scope,
     config,
-    http::Shared,
+    http::{Shared, answer::compressed_for},
     store::{
         TablePage, TableQuery,
         table::{Condition, Table},
@@ -53,7 +53,7 @@ pub(super) async fn read(
     let query = parameters.query(table, range, wants_count(&headers), is_head)?;
     let page = service.context.store.table(&query).await?;
     let response = answer(form, range, query.count, page)?;
-    Ok(if is_head { without_length(response) } else { response })
+    Ok(if is_head { without_body(response) } else { packed(&headers, response).await })
 }
 
 /// Records are written by collections, definitions by `daymark apply`.
@@ -153,7 +153,7 @@ fn comparisons(condition: &Condition) -> usize {
     }
 }
 
-fn answer(form: Form, range: Range, counted: bool, page: TablePage) -> Result<Response, RestError> {
+fn answer(form: Form, range: Range, counted: bool, page: TablePage) -> Result<Response<Bytes>, RestError> {
     let (status, content_range) = range.answered(&page)?;
     let body = match (form, page.rows) {
         (Form::Array, _) => page.json,
@@ -164,8 +164,10 @@ fn answer(form: Form, range: Range, counted: bool, page: TablePage) -> Result<Re
             return Err(error.details(format!("The result contains {rows} rows")));
         }
     };
-    let mut response = (status, [(header::CONTENT_TYPE, form.content_type())], body).into_response();
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
     let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
     // It depends on who asks and on five headers: nothing for a shared cache.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     if let Ok(content_range) = HeaderValue::try_from(content_range) {
@@ -178,8 +180,22 @@ fn answer(form: Form, range: Range, counted: bool, page: TablePage) -> Result<Re
     Ok(response)
 }
 
+async fn packed(request: &HeaderMap, response: Response<Bytes>) -> Response {
+    let (mut parts, body) = response.into_parts();
+    // Some of the rows that there are: whoever puts such parts together wants them as they are.
+    if parts.status == StatusCode::PARTIAL_CONTENT {
+        return Response::from_parts(parts, body.into());
+    }
+    let (body, encoding) = compressed_for(request, body).await;
+    parts.headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if let Some(encoding) = encoding {
+        parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+    }
+    Response::from_parts(parts, body.into())
+}
+
 /// No row was made for HEAD, so that how long they are is not known.
-fn without_length(response: Response) -> Response {
+fn without_body(response: Response<Bytes>) -> Response {
     response.map(|_| Body::from_stream(stream::empty::<Result<Bytes, Infallible>>()))
 }
 
