@@ -17,7 +17,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tower::ServiceExt;
 
 use super::{
@@ -33,6 +33,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 const LAST_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 /// What of a request's head is buffered, in bytes. Whatever is longer is answered with 431.
 const MAX_HEAD: usize = 64 * 1024;
+/// Connections that wait to be accepted. The system lets whoever comes when there are more wait for a second or longer. It
+/// may have a lower limit (`net.core.somaxconn`).
+const BACKLOG: u32 = 1024;
 /// After an error that would only repeat itself at once, such as no file descriptor being left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// For writing when keys were used.
@@ -53,7 +56,12 @@ impl Bound {
     /// # Errors
     /// When the address is taken, not this machine's, or not allowed, or when there can be no more threads.
     pub async fn at(address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // As any server does: the port is free again although connections of the last one linger. Elsewhere it means more.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
         Ok(Self { address: listener.local_addr()?, fronts: Fronts::start()?, listener })
     }
 

@@ -4,6 +4,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use axum::{Router, body::Body, routing::get};
 use bytes::Bytes;
+use daymark::http::Bound;
 use futures_util::{StreamExt, stream};
 use tokio::{sync::Semaphore, time::timeout};
 
@@ -17,6 +18,19 @@ async fn with_room_for(connections: usize) -> Site {
     let mut settings = Settings::default();
     settings.http.max_connections = connections;
     Site::start(World::sqlite().await, settings).await
+}
+
+/// Nobody is let in yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_may_come_at_once() {
+    let limit = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
+    let limit: usize = limit.map_or(128, |limit| limit.trim().parse().unwrap());
+    let bound = Bound::at(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let mut clients = Vec::new();
+    for number in 0..limit.min(300) {
+        let connecting = timeout(DEADLINE, RawClient::connect(bound.address())).await;
+        clients.push(connecting.unwrap_or_else(|_| panic!("there is no room for {number}")));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
