@@ -18,6 +18,7 @@ mod keys;
 mod log_lines;
 mod logging;
 mod migrate;
+mod open_files;
 mod output;
 mod plan;
 mod query;

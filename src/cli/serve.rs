@@ -5,10 +5,12 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::{App, Exit, Page, output::say, signals};
+use super::{App, Exit, Page, open_files, output::say, signals};
 use crate::{
     access::{Access, Mode, RateLimit},
-    collect, http,
+    collect,
+    config::HttpSettings,
+    http,
 };
 
 /// Runs until it is told to stop.
@@ -41,13 +43,14 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     if let Err(error) = collect::close_dead_runs(&app.context, None).await {
         tracing::warn!(%error, "runs whose process died cannot be closed");
     }
+    let connections = open_files::connections(settings.http.max_connections);
     let limit = RateLimit::new(settings.access.rate_limit_per_minute);
     let service = http::Service::new(
         context,
         app.context.clone(),
         app.config.clone(),
         settings.query.clone(),
-        settings.http.clone(),
+        HttpSettings { max_connections: connections, ..settings.http.clone() },
         access,
         limit,
     );

@@ -189,7 +189,8 @@ pub static SETTINGS: &[Setting] = &[
         "How many connections may be open at once, busy or not. For a further client that one is closed which has asked \
          for nothing for longest; only while all of them are being answered, further clients wait, and so do those of \
          `/livez` and `/readyz`. A connection that asks for nothing is closed after a minute in any case. An address has \
-         no limit of its own. Each connection is a file descriptor, of which the system has to allow as many.",
+         no limit of its own. Each connection is an open file: the server has the system allow it as \
+         many, and says so where it may have fewer.",
     ),
     integer(
         "http.stall_timeout_seconds",

@@ -9,8 +9,9 @@ use futures_util::{StreamExt, stream};
 use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
+    process::Process,
     raw::{DEADLINE, RawClient},
-    site::{Settings, Site},
+    site::{Settings, Site, request},
     world::World,
 };
 
@@ -115,5 +116,36 @@ async fn who_is_being_answered_keeps_their_place() {
     for client in [&mut waiting, &mut flowing, &mut another] {
         let answer = client.rest().await;
         assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("passed"), "{answer}");
+    }
+}
+
+/// So many files are fewer than there are clients here.
+const FEW_FILES: usize = 100;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_open_files_shuts_nobody_out() {
+    let world = World::sqlite().await;
+    let server = Process::limited(&format!("-n {FEW_FILES}"), &world.store_url, &world.platform_url);
+    assert_eq!(server.logged("but only 50 by the system, which allows 100 files"), 1);
+    let mut silent = Vec::new();
+    for _ in 0..=FEW_FILES {
+        silent.push(RawClient::connect(server.address).await);
+    }
+    let answered = request(server.address, "GET", "/livez", &[], None);
+    assert_eq!(timeout(DEADLINE, answered).await.expect("nobody is let in").status, 200);
+    assert_eq!(server.logged("cannot be accepted"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_open_files_is_raised_where_it_may_be() {
+    let world = World::sqlite().await;
+    let server = Process::limited(&format!("-S -n {FEW_FILES}"), &world.store_url, &world.platform_url);
+    let mut clients = Vec::new();
+    for _ in 0..=FEW_FILES {
+        clients.push(RawClient::connect(server.address).await);
+    }
+    for client in [0, FEW_FILES] {
+        clients[client].send("GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+        assert!(clients[client].some().await.starts_with(b"HTTP/1.1 200"));
     }
 }

@@ -19,8 +19,18 @@ pub struct Process {
 impl Process {
     /// Returns when it listens. It has no setting but these.
     pub fn start(store_url: &str, platform_url: &str, settings: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_daymark"))
-            .arg("serve")
+        Self::of(Command::new(env!("CARGO_BIN_EXE_daymark")).arg("serve"), store_url, platform_url, settings)
+    }
+
+    /// As [`Process::start`], after `ulimit` with these arguments.
+    pub fn limited(ulimit: &str, store_url: &str, platform_url: &str) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("ulimit {ulimit}; exec \"$0\" serve"), env!("CARGO_BIN_EXE_daymark")]);
+        Self::of(&mut shell, store_url, platform_url, &[])
+    }
+
+    fn of(command: &mut Command, store_url: &str, platform_url: &str, settings: &[(&str, &str)]) -> Self {
+        let mut child = command
             .current_dir("/")
             .env_clear()
             .env("DAYMARK_STORE_URL", store_url)
@@ -32,16 +42,17 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let address = |line: String| {
             let (_, rest) = line.split_once("listening on http://")?;
             rest.split(';').next()?.parse().ok()
         };
-        let found = lines.by_ref().find_map(address);
         let log = Arc::new(Mutex::new(String::new()));
         let read = Arc::clone(&log);
+        let mut lines = lines.inspect(move |line| *read.lock().unwrap() += &format!("{line}\n"));
+        let found = lines.by_ref().find_map(address);
         // A pipe that is full would hold the server up.
-        std::thread::spawn(move || lines.for_each(|line| *read.lock().unwrap() += &(line + "\n")));
+        std::thread::spawn(move || lines.for_each(drop));
         Self { address: found.expect("the server does not start"), child, log }
     }
 
