@@ -7,8 +7,8 @@ use super::{Role, Scope, Scopes, backoff::network};
 /// Whoever makes a request. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// What requests are counted by: `key:<id>`, `user:<sub>`, `role:<role>` for a token of nobody in particular, or
-    /// `address:<address>` for those who are anonymous (of IPv6 the /64 network, which is one customer's).
+    /// What requests are counted by: `key:<id>`, `user:<sub>`, or `address:<address>` for those who are anonymous or have a
+    /// token of nobody in particular (of IPv6 the /64 network, which is one customer's).
     pub subject: Arc<str>,
     pub role: Role,
     pub scopes: Scopes,

@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Everybody may do everything: only on a loopback address, over a store on SQLite, and as long as no way to
-    /// authenticate is set up.
+    /// authenticate was ever set up.
     Open,
     Required,
 }
@@ -40,7 +40,7 @@ impl Access {
     ///
     /// # Errors
     /// [`StartError::NoAuthentication`] when there is no secret, no key set and no active API key, unless the server is
-    /// on a loopback address and the store is on SQLite. [`StartError::KeySet`] when the key set is a file that cannot be
+    /// on a loopback address, the store is on SQLite, and there never was an API key. [`StartError::KeySet`] when the key set is a file that cannot be
     /// read; a URL may answer later, and is warned of.
     pub async fn start(
         settings: AccessSettings,
@@ -50,10 +50,10 @@ impl Access {
         platform: Arc<dyn Platform>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
-        let now = clock.now();
+        let (now, keys) = (clock.now(), store.api_keys().await?);
         let can_authenticate = settings.jwt_secret.is_some()
             || settings.jwks.is_some()
-            || store.api_keys().await?.iter().any(|key| key.is_active(now));
+            || keys.iter().any(|key| key.is_active(now));
         let mode = match (can_authenticate, store_url) {
             (true, _) => Mode::Required,
             (false, _) if !listen.ip().to_canonical().is_loopback() => {
@@ -62,6 +62,11 @@ impl Access {
             }
             (false, DatabaseUrl::Postgres { .. }) => {
                 let because = "the store is on PostgreSQL".to_owned();
+                return Err(StartError::NoAuthentication { because });
+            }
+            // Whoever had it closed does not want it open because time has passed.
+            (false, DatabaseUrl::Sqlite(_)) if !keys.is_empty() => {
+                let because = "every API key was revoked or has expired".to_owned();
                 return Err(StartError::NoAuthentication { because });
             }
             (false, DatabaseUrl::Sqlite(_)) => Mode::Open,
