@@ -51,7 +51,7 @@ pub async fn run(app: &App, arguments: &BackfillArguments, format: Format) -> an
         (Format::Text, true) => Box::new(Bar::new()),
         _ => Box::new(Lines::new()),
     };
-    let cancel = signals::cancellation();
+    let cancel = signals::cancellation(|line| say(line));
     let report = collect::backfill(&app.context, &request, progress.as_ref(), &cancel).await?;
     drop(progress);
     let checked = match report.misfits.iter().any(collect::Misfit::is_fault) {

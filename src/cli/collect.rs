@@ -4,7 +4,11 @@ use clap::Args;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::{App, Exit, Page, date, output::duration, signals};
+use super::{
+    App, Exit, Page, date,
+    output::{duration, say},
+    signals,
+};
 use crate::{
     collect::{self, DayReport, Failure, LeftOut},
     store::RunStatus,
@@ -22,7 +26,7 @@ pub struct CollectArguments {
 }
 
 pub async fn run(app: &App, arguments: &CollectArguments) -> anyhow::Result<(Page, Exit)> {
-    let cancel = signals::cancellation();
+    let cancel = signals::cancellation(|line| say(line));
     let report = collect::collect_day(&app.context, arguments.date, &arguments.metrics, &cancel).await?;
     Ok((page(&report), exit(Some(report.status))))
 }

@@ -8,7 +8,7 @@ use std::{
     sync::OnceLock,
 };
 
-use tracing::level_filters::LevelFilter;
+use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{
     field::RecordFields,
     fmt::{
@@ -28,6 +28,7 @@ use crate::{
 
 /// Where stderr is written in batches. Whatever else is written there goes the same way, so that the order is kept.
 static BATCHES: OnceLock<LogLines<Stderr>> = OnceLock::new();
+static IS_JSON: OnceLock<bool> = OnceLock::new();
 
 /// Writes what is left of the log when it is dropped; what comes later is written at once.
 #[must_use]
@@ -47,6 +48,7 @@ pub fn start(settings: &Settings, level: LevelFilter) -> Ending {
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
+    let _ = IS_JSON.set(json);
     let builder = tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_max_level(settings.log_level.unwrap_or(level))
@@ -84,6 +86,15 @@ fn flush_before_panics<W: io::Write + Send + 'static>(lines: LogLines<W>) {
 pub fn end() {
     if let Some(lines) = BATCHES.get() {
         lines.end();
+    }
+}
+
+/// Says how a server is doing: as a line of the log where that is JSON, else plainly.
+pub fn announce(level: Level, line: impl fmt::Display) {
+    match (IS_JSON.get(), level) {
+        (Some(true), Level::WARN) => tracing::warn!("{line}"),
+        (Some(true), _) => tracing::info!("{line}"),
+        (Some(false) | None, _) => write_to_stderr(line),
     }
 }
 

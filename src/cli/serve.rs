@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde_json::json;
+use tracing::Level;
 
-use super::{App, Exit, Page, open_files, output::say, signals};
+use super::{App, Exit, Page, logging::announce, open_files, signals};
 use crate::{
     access::{Access, Mode, RateLimit},
     collect,
@@ -35,7 +36,8 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     )
     .await?;
     if access.mode() == Mode::Open {
-        say(
+        announce(
+            Level::WARN,
             "open: whoever reaches this address may read everything, start runs and change definitions; `daymark keys create` closes it",
         );
     }
@@ -55,8 +57,10 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
         limit,
     );
     let service = Arc::new(service);
-    say(format_args!("listening on http://{address}; the API's page is http://{address}/docs"));
-    bound.serve(http::router(Arc::clone(&service)), service, signals::cancellation()).await;
+    let listening = format_args!("listening on http://{address}; the API's page is http://{address}/docs");
+    announce(Level::INFO, listening);
+    let stop = signals::cancellation(|line| announce(Level::INFO, line));
+    bound.serve(http::router(Arc::clone(&service)), service, stop).await;
     let mut page = Page::new(json!({"address": address}));
     page.line("Stopped.");
     Ok((page, Exit::Done))

@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use super::{Exit, logging, output::say};
+use super::{Exit, logging};
 use crate::collect::{Cancellation, Canceller};
 
 /// For writing what is left of the log. A pipe that is full and that nobody reads takes for ever.
 const LOG_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Listens from now on.
-pub fn cancellation() -> Cancellation {
+/// Listens from now on. `say` is how it is said that the program stops.
+pub fn cancellation(say: fn(&str)) -> Cancellation {
     let (canceller, cancellation) = Cancellation::new();
-    tokio::spawn(listen(canceller));
+    tokio::spawn(listen(canceller, say));
     cancellation
 }
 
-async fn listen(canceller: Canceller) {
+async fn listen(canceller: Canceller, say: fn(&str)) {
     if asked_to_stop().await.is_ok() {
         say("stopping; what is committed is kept (again: at once)");
         canceller.cancel();

@@ -70,15 +70,17 @@ async fn every_request_is_in_the_log_of_a_server_that_was_told_to_stop() {
         }
         server.terminate();
         until("its last line is there", async || server.logged(r#""message":"stopping""#) == 1).await;
-        let told = |line: &String| match serde_json::from_str::<Value>(line) {
-            Ok(line) => {
-                line["fields"]["id"].as_str().or(line["fields"]["message"].as_str()).unwrap().to_owned()
-            }
-            Err(_) => line.split(';').next().unwrap().to_owned(),
+        let told = |line: &String| {
+            let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+            let fields = &line["fields"];
+            fields["id"].as_str().or(fields["message"].as_str()).unwrap().to_owned()
         };
-        // What is said goes to the same stream without being of the log; that it stops is said before it is logged.
-        let requests = (0..50).map(|number| format!("request-{number:02}"));
-        let expected = requests.chain(["stopping".to_owned(), "stopping".to_owned()]);
-        assert_eq!(server.lines("").iter().map(told).collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        let told: Vec<_> = server.lines("").iter().map(told).collect();
+        let [listening, requests @ .., stops, stopping] = &told[..] else { panic!("{told:?}") };
+        assert!(listening.starts_with("listening on http://127.0.0.1:"), "{listening}");
+        let expected: Vec<_> = (0..50).map(|number| format!("request-{number:02}")).collect();
+        assert_eq!(requests, expected);
+        assert!(stops.starts_with("stopping; what is committed is kept"), "{stops}");
+        assert_eq!(stopping, "stopping");
     }
 }
