@@ -18,7 +18,7 @@ use crate::{
     store::StoreError,
 };
 
-const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// How many errors a problem names.
 const MAX_ERRORS: usize = 20;

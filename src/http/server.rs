@@ -24,6 +24,7 @@ use super::{
     connections::{Connections, Line, Place},
     fronts::Fronts,
     service::Shared,
+    unreadable::Explained,
 };
 use crate::collect::Cancellation;
 
@@ -161,13 +162,14 @@ impl Door {
         &self,
         stream: TcpStream,
         place: Place,
-        serve: impl FnOnce(TokioIo<TcpStream>) -> F,
+        serve: impl FnOnce(Explained<TokioIo<TcpStream>>) -> F,
     ) {
         // Answers are written whole; there is nothing to wait for.
         let _ = stream.set_nodelay(true);
         give_up_after(&stream, self.patience);
         // Clients break connections off all the time, which is no error.
-        let given = self.fronts.take(stream, |stream| place.hold(serve(TokioIo::new(stream))));
+        let given =
+            self.fronts.take(stream, |stream| place.hold(serve(Explained::new(TokioIo::new(stream)))));
         if let Err(error) = given {
             tracing::warn!(%error, "a connection cannot be answered");
         }

@@ -28,6 +28,7 @@ mod slow;
 mod stopping;
 mod storm;
 mod threads;
+mod unreadable;
 mod witness;
 
 /// Runs the same test on both stores.

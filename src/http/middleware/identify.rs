@@ -75,7 +75,7 @@ pub(super) fn request_id(headers: &HeaderMap) -> HeaderValue {
 }
 
 /// 32 hexadecimal digits.
-fn new_id() -> HeaderValue {
+pub(in crate::http) fn new_id() -> HeaderValue {
     let mut text = Uuid::encode_buffer();
     let digits = Uuid::from_u128(fastrand::u128(..)).simple().encode_lower(&mut text);
     // They are always a header value.
