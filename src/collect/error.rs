@@ -104,6 +104,19 @@ impl CollectError {
         Self::Busy { what, holder }
     }
 
+    /// Whether something was asked for that there is not, and nothing failed.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Unfinished { .. }
+                | Self::NeverHappened { .. }
+                | Self::TooEarly { .. }
+                | Self::EmptyRange { .. }
+                | Self::UnknownMetric { .. }
+                | Self::NoDefinitions
+        )
+    }
+
     /// The database's own account of what went wrong, where there is one.
     pub fn fault(&self) -> Option<&Fault> {
         match self {

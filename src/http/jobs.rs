@@ -298,6 +298,10 @@ fn of_error(error: CollectError, finished_at: Timestamp) -> Outcome {
             tracing::info!(%error, "a run that a request started found another process at it");
             JobStatus::Busy
         }
+        _ if error.is_refusal() => {
+            tracing::info!(%error, "a request asked for a run that cannot be");
+            JobStatus::Failed
+        }
         _ => {
             tracing::error!(%error, "a run that a request started failed");
             JobStatus::Failed

@@ -52,6 +52,20 @@ async fn text_says_the_same_and_is_coloured_on_a_terminal_only() {
     assert!(of_the_request.contains(fields), "{of_the_request:?}");
 }
 
+/// Whoever watches the log has nothing to do.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_may_not_ask_for_is_no_error_of_the_server() {
+    let world = World::sqlite().await;
+    let key = new_key(&world.context, "service", Role::Service).await;
+    let server = Process::start(&world.store_url, &world.platform_url, &[("DAYMARK_LOG_FORMAT", "json")]);
+    let headers = [("apikey", key.as_str()), ("content-type", "application/json")];
+    let body = Some(r#"{"target_date": "2999-01-01"}"#.to_owned());
+    let path = "/rest/v1/rpc/collect_daily_metrics";
+    assert_eq!(request(server.address, "POST", path, &headers, body).await.status, 400);
+    until("the request is logged", async || server.logged("duration_us") == 1).await;
+    assert_eq!((server.logged("that cannot be"), server.lines(r#""ERROR""#)), (1, vec![]));
+}
+
 /// Lines are written in batches: what waits when it is told to stop, or is said while it stops, is not lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_is_in_the_log_of_a_server_that_was_told_to_stop() {
