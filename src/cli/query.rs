@@ -128,7 +128,12 @@ fn shown_row(series: &Series, point: &Point) -> Vec<String> {
         _ => format!("{} of {} days", point.days_recorded, point.days_due),
     };
     let value = point.value.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
-    vec![point.from.to_string(), to, series.metric_category.clone(), value, recorded, note(series, point)]
+    // What all points of the series have in common stands below the table.
+    let note = match (&series.refused, &point.refused) {
+        (Some(_), Some(_)) => "refused".to_owned(),
+        _ => note(series, point),
+    };
+    vec![point.from.to_string(), to, series.metric_category.clone(), value, recorded, note]
 }
 
 /// What there is to say about a point: why it has no value, or that its value is a lower bound.

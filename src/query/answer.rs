@@ -55,7 +55,7 @@ pub struct Series {
     pub is_active: bool,
     pub interval: Interval,
     pub roll_up: RollUp,
-    /// Why there are no points: the values of this metric cannot be rolled up.
+    /// Why no point has a value: the values of this metric cannot be rolled up.
     pub refused: Option<String>,
     pub points: Vec<Point>,
     /// The days with a record, whatever the interval. These and the gaps are all days of the range.

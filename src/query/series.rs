@@ -48,11 +48,11 @@ pub(super) async fn series_until(
     let series = aside(size, || {
         let range = Range::new(&context.calendar, question.from, question.to, last_finished);
         let days = by_metric(context, &range, &asked, rows);
-        let series = |(metric, interval): (&Metric, Interval)| match days.get(&metric.key) {
-            Some(days) if !is_refused(metric, interval) => made(metric, interval, question, &range, days),
-            _ => Ok(Series { refused: Some(NEVER.to_owned()), ..empty(metric, interval) }),
+        let series = |(metric, interval): (&Metric, Interval)| {
+            let days = days.get(&metric.key)?;
+            Some(made(metric, interval, question, &range, days))
         };
-        page.into_iter().map(series).collect::<Result<_, _>>()
+        page.into_iter().filter_map(series).collect::<Result<_, _>>()
     })?;
     Ok(SeriesAnswer {
         from: question.from,
@@ -105,7 +105,7 @@ fn end_of_page(question: &Question, metric: &Metric, interval: Interval) -> Stri
 /// Each metric once; with its metadata if they are wanted or needed.
 fn asked<'a>(page: &[(&'a Metric, Interval)], question: &Question) -> Vec<(&'a Metric, bool)> {
     let mut asked: Vec<(&Metric, bool)> = Vec::new();
-    for (metric, interval) in page.iter().filter(|(metric, interval)| !is_refused(metric, *interval)) {
+    for (metric, interval) in page {
         let metadata = question.metadata || (*interval != Interval::Day && metric.needs_metadata());
         match asked.last_mut() {
             Some((last, with)) if last.key == metric.key => *with |= metadata,
@@ -150,24 +150,6 @@ fn by_metric<'a>(
     days.collect()
 }
 
-fn empty(metric: &Metric, interval: Interval) -> Series {
-    let definition = metric.definition();
-    Series {
-        metric_type: metric.key.metric_type,
-        metric_category: metric.key.category.clone(),
-        display_name: definition.display_name.clone(),
-        unit: definition.unit.clone(),
-        format_pattern: definition.format_pattern.clone(),
-        is_active: metric.stored.is_active,
-        interval,
-        roll_up: metric.current_roll_up(),
-        refused: None,
-        points: Vec::new(),
-        recorded: Vec::new(),
-        gaps: Vec::new(),
-    }
-}
-
 fn made(
     metric: &Metric,
     interval: Interval,
@@ -179,8 +161,21 @@ fn made(
         Interval::Day => by_day(question, range, &days.recorded),
         _ => rolled_up(metric, interval, question, range, &days.recorded)?,
     };
-    let recorded = stretch::stretches(range, &days.recorded);
-    Ok(Series { points, recorded, gaps: days.gaps.clone(), ..empty(metric, interval) })
+    let definition = metric.definition();
+    Ok(Series {
+        metric_type: metric.key.metric_type,
+        metric_category: metric.key.category.clone(),
+        display_name: definition.display_name.clone(),
+        unit: definition.unit.clone(),
+        format_pattern: definition.format_pattern.clone(),
+        is_active: metric.stored.is_active,
+        interval,
+        roll_up: metric.current_roll_up(),
+        refused: is_refused(metric, interval).then(|| NEVER.to_owned()),
+        points,
+        recorded: stretch::stretches(range, &days.recorded),
+        gaps: days.gaps.clone(),
+    })
 }
 
 fn by_day(question: &Question, range: &Range, recorded: &[RecordedDay]) -> Vec<Point> {

@@ -24,6 +24,7 @@ crate::on_both_stores!(
     all_formats_say_the_same,
     many_days_come_in_pieces,
     what_cannot_be_rolled_up_is_refused,
+    refused_rows_have_the_coverage_of_their_days,
     intervals_come_one_after_the_other,
     a_definition_may_change_meanwhile,
     the_latest_values_are_exported_with_their_changes,
@@ -181,6 +182,25 @@ async fn what_cannot_be_rolled_up_is_refused(archive: Archive) {
     let states: Vec<_> =
         rows.iter().map(|row| (row["value"].clone(), row["state"].as_str().unwrap())).collect();
     assert_eq!(states, [(Value::Null, "refused"), (json!(2), "recorded")]);
+}
+
+async fn refused_rows_have_the_coverage_of_their_days(archive: Archive) {
+    let days = [4, 5, 6].map(|day| (january(day), "authors", "1", Value::Null));
+    archive.record(&days).await;
+    let weeks = asked(&["authors", "posts_created"], &["week"], january(4), january(20));
+    let (csv, _) = export(&archive, &weeks, ExportFormat::Csv).await.unwrap();
+    let mut reader = csv::Reader::from_reader(&csv[..]);
+    let rows: Vec<_> = reader.records().map(Result::unwrap).filter(|row| &row[4] == "authors").collect();
+    let coverage: Vec<_> = rows.iter().map(|row| [&row[0], &row[5], &row[6], &row[9], &row[10]]).collect();
+    assert_eq!(
+        coverage,
+        [
+            ["2025-01-04", "", "refused", "2", "2"],
+            ["2025-01-06", "", "refused", "1", "5"],
+            ["2025-01-13", "", "not_yet_due", "0", "0"],
+            ["2025-01-20", "", "not_yet_due", "0", "0"],
+        ]
+    );
 }
 
 async fn intervals_come_one_after_the_other(archive: Archive) {

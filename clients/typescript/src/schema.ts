@@ -964,7 +964,7 @@ export interface components {
             points: components["schemas"]["Point"][];
             /** @description The days with a record, whatever the interval. These and the gaps are all days of the range. */
             recorded: components["schemas"]["RecordedStretch"][];
-            /** @description Why there are no points: the values of this metric cannot be rolled up. */
+            /** @description Why no point has a value: the values of this metric cannot be rolled up. */
             refused?: string | null;
             roll_up: components["schemas"]["RollUp"];
             unit: string;

@@ -145,7 +145,7 @@ impl Pages for Days {
             answer => answer?,
         };
         self.advance(days);
-        Ok(Some(aside(answer.size(), || rows(&self.context, answer, &question))))
+        Ok(Some(aside(answer.size(), || rows(answer))))
     }
 
     /// Without metadata that no roll-up needs.

@@ -3,10 +3,7 @@
 use jiff::civil::Date;
 
 use super::table::{Cell, Cells, Column, Kind, optional, required};
-use crate::{
-    collect::Context,
-    query::{Interval, Point, Question, Series, SeriesAnswer, range::Range},
-};
+use crate::query::{Point, Series, SeriesAnswer};
 
 const RECORDED: &str = "recorded";
 /// What is recorded makes no value for the interval.
@@ -53,33 +50,18 @@ fn row(series: &Series, point: Point) -> Cells {
 
 /// Why nothing of the point's days is recorded: the cause of the first of them.
 fn cause(series: &Series, point: &Point) -> &'static str {
-    if series.refused.is_some() {
-        return REFUSED;
-    }
     let gaps = &series.gaps;
     gaps.get(gaps.partition_point(|gap| gap.to < point.from)).map_or(REFUSED, |gap| gap.cause)
 }
 
 /// The rows of an answer, by bucket and then by metric.
-pub(super) fn rows(context: &Context, answer: SeriesAnswer, question: &Question) -> Vec<Cells> {
-    let range = Range::new(&context.calendar, answer.from, answer.to, answer.last_finished);
+pub(super) fn rows(answer: SeriesAnswer) -> Vec<Cells> {
     let mut rows: Vec<(Date, Cells)> = Vec::new();
     for mut series in answer.series {
-        let points = match series.refused {
-            None => std::mem::take(&mut series.points),
-            Some(_) => empty_points(&range, series.interval, question),
-        };
+        let points = std::mem::take(&mut series.points);
         rows.extend(points.into_iter().map(|point| (point.from, row(&series, point))));
     }
     // Stable: the metrics of a bucket stay in their order.
     rows.sort_by_key(|(first_day, _)| *first_day);
     rows.into_iter().map(|(_, row)| row).collect()
-}
-
-/// The points of a series that cannot be made.
-fn empty_points(range: &Range, interval: Interval, question: &Question) -> Vec<Point> {
-    let buckets = interval.buckets(range.from, range.to, question.week_start);
-    let buckets = buckets.map(|bucket| bucket.clipped(range.from, range.to));
-    let existing = buckets.filter(|bucket| !range.days_in(*bucket).is_empty());
-    existing.map(|bucket| Point::empty(bucket, range.days_due(bucket))).collect()
 }
