@@ -1,9 +1,9 @@
 //! What is asked of the record: the arguments that `query` and `export` share.
 
-use clap::{Args, builder::PossibleValuesParser};
+use clap::Args;
 use jiff::civil::Date;
 
-use super::date;
+use super::{date, one_of::OneOf};
 use crate::{
     metric::MetricType,
     query::{Asked, Interval, Problem, QueryError},
@@ -21,10 +21,10 @@ pub struct AskedArguments {
     #[arg(long = "metric", value_name = "CATEGORY")]
     pub metrics: Vec<String>,
     /// Only metrics of this type (may be given several times)
-    #[arg(long = "type", value_name = "TYPE", value_parser = PossibleValuesParser::new(MetricType::ALL.map(MetricType::name)))]
+    #[arg(long = "type", value_name = "TYPE", value_parser = OneOf::new(MetricType::ALL.map(MetricType::name)))]
     pub types: Vec<String>,
     /// How long a point is (may be given several times) [default: day]
-    #[arg(long = "interval", value_name = "INTERVAL", value_parser = PossibleValuesParser::new(Interval::ALL.map(Interval::name)))]
+    #[arg(long = "interval", value_name = "INTERVAL", value_parser = OneOf::new(Interval::ALL.map(Interval::name)))]
     intervals: Vec<String>,
     /// The day on which weeks begin [default: `query.week_start`]
     #[arg(long, value_name = "WEEKDAY")]

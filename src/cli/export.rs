@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::{ArgGroup, Args, builder::PossibleValuesParser};
+use clap::{ArgGroup, Args};
 use jiff::civil::Date;
 use serde_json::json;
 
@@ -17,11 +17,13 @@ use super::{
     App, Exit, Page,
     asked::{AskedArguments, by_flags},
     is_closed_pipe,
+    one_of::OneOf,
 };
 use crate::{
+    config::shown,
     query::{
         ActivityQuestion, AskedRuns, Catalogue, Export, ExportFormat, ExportQuestion, LatestQuestion,
-        RunsQuestion,
+        Problem, QueryError, RunsQuestion,
     },
     wording::counted,
 };
@@ -47,13 +49,13 @@ pub struct ExportArguments {
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The format of the file [default: as the ending of its name says, or csv]
-    #[arg(long = "as", value_name = "FORMAT", value_parser = PossibleValuesParser::new(ExportFormat::ALL.map(ExportFormat::name)))]
+    #[arg(long = "as", value_name = "FORMAT", value_parser = OneOf::new(ExportFormat::ALL.map(ExportFormat::name)))]
     file_format: Option<String>,
 }
 
 pub async fn run(app: &App, arguments: &ExportArguments) -> anyhow::Result<(Page, Exit)> {
     let file = arguments.output.as_deref().filter(|path| *path != Path::new("-"));
-    let format = format(arguments, file);
+    let format = format(arguments, file)?;
     if file.is_none() && format == ExportFormat::Parquet && io::stdout().is_terminal() {
         anyhow::bail!("Parquet is not for a terminal; name a file with `--output`");
     }
@@ -113,10 +115,19 @@ fn written_page(path: &Path, format: ExportFormat, days: Option<(Date, Date)>, r
     page
 }
 
-fn format(arguments: &ExportArguments, file: Option<&Path>) -> ExportFormat {
-    let ending = file.and_then(Path::extension).and_then(|ending| ending.to_str());
-    let named = arguments.file_format.as_deref().and_then(ExportFormat::from_name);
-    named.or_else(|| ExportFormat::from_name(&ending?.to_lowercase())).unwrap_or(ExportFormat::Csv)
+/// The format that is named, or that the ending of the file's name is.
+fn format(arguments: &ExportArguments, file: Option<&Path>) -> Result<ExportFormat, QueryError> {
+    if let Some(named) = arguments.file_format.as_deref().and_then(ExportFormat::from_name) {
+        return Ok(named);
+    }
+    let Some(ending) = file.and_then(Path::extension) else { return Ok(ExportFormat::Csv) };
+    let ending = ending.to_string_lossy().to_lowercase();
+    ExportFormat::from_name(&ending).ok_or_else(|| {
+        let names = ExportFormat::ALL.map(|format| shown(format.name())).join(", ");
+        let message =
+            format!("no format is called {}; end the name in {names}, or give `--as`", shown(&ending));
+        QueryError::Question(vec![Problem { parameter: "--output", message }])
+    })
 }
 
 async fn write_to_stdout(export: &mut Export) -> anyhow::Result<()> {

@@ -18,6 +18,7 @@ mod keys;
 mod log_lines;
 mod logging;
 mod migrate;
+mod one_of;
 mod open_files;
 mod output;
 mod plan;
@@ -140,7 +141,7 @@ async fn dispatch(command: Command, format: Format, given: Given) -> anyhow::Res
         Command::Collect(arguments) => collect::run(&app, &arguments).await,
         Command::Backfill(arguments) => backfill::run(&app, &arguments, format).await,
         Command::Gaps(arguments) => gaps::run(&app, &arguments).await,
-        Command::Query(arguments) => query::run(&app, &arguments).await,
+        Command::Query(arguments) => query::run(&app, &arguments, format).await,
         Command::Export(arguments) => export::run(&app, &arguments).await,
         Command::Status => status::run(&app).await,
         Command::Serve => serve::run(&app).await,

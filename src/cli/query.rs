@@ -7,11 +7,12 @@ use clap::Args;
 use super::{
     App, Exit, Page,
     asked::{AskedArguments, by_flags},
+    output::Format,
 };
 use crate::metric::Exact;
 use crate::query::{
     self, ActivityQuestion, Catalogue, Change, Interval, LatestAnswer, LatestQuestion, MAX_LIMIT, Point,
-    Question, Series, SeriesAnswer,
+    Problem, QueryError, Question, Series, SeriesAnswer,
 };
 
 #[derive(Args)]
@@ -29,7 +30,12 @@ pub struct QueryArguments {
     activity: Option<String>,
 }
 
-pub async fn run(app: &App, arguments: &QueryArguments) -> anyhow::Result<(Page, Exit)> {
+pub async fn run(app: &App, arguments: &QueryArguments, format: Format) -> anyhow::Result<(Page, Exit)> {
+    if arguments.metadata && !matches!(format, Format::Json) {
+        let message =
+            "metadata are shown as JSON only: add `--format json`, or see `daymark export`".to_owned();
+        return Err(QueryError::Question(vec![Problem { parameter: "--metadata", message }]).into());
+    }
     Ok((answer(app, arguments).await.map_err(by_flags)?, Exit::Done))
 }
 

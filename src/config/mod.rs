@@ -43,7 +43,7 @@ pub use given::{Environment, process_environment};
 #[cfg(test)]
 pub use json_metric::known_keys;
 pub use json_metric::read_json_metric;
-pub use nearest::{nearest, shown, suggestion};
+pub use nearest::{meant, nearest, shown, suggestion};
 pub use reference::settings_reference;
 pub use resolve::{Omission, Request, Resolved, columns_to_detect, resolve, resolve_further};
 pub use serve_settings::{AccessSettings, HttpSettings, KeySetLocation, QuerySettings, Secret, WEEKDAYS};

@@ -4,6 +4,10 @@
 const SHOWN_CHARS: usize = 64;
 /// So many names are listed where none is near.
 const LISTED: usize = 20;
+/// So many characters tell what a name was to be.
+const SHORTEST_BEGINNING: usize = 3;
+/// So many names are said to have been meant.
+const MOST_MEANT: usize = 3;
 
 /// The candidate that `name` was most likely meant to be, if one is near enough to be worth saying.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -25,11 +29,25 @@ fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Opt
         .min()
 }
 
+/// The candidate that is near enough, or else the first few that begin with `name`.
+pub fn meant<'a>(name: &str, candidates: &[&'a str]) -> Vec<&'a str> {
+    if let Some(candidate) = nearest(name, candidates.iter().copied()) {
+        return vec![candidate];
+    }
+    let beginning = name.to_lowercase();
+    let begins = |candidate: &&&str| {
+        beginning.chars().count() >= SHORTEST_BEGINNING && candidate.to_lowercase().starts_with(&beginning)
+    };
+    candidates.iter().filter(begins).take(MOST_MEANT).copied().collect()
+}
+
 /// `did you mean …?`, or else all that it could have been; of too many for that the nearest.
 pub fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let candidates: Vec<_> = candidates.into_iter().collect();
-    if let Some(candidate) = nearest(name, candidates.iter().copied()) {
-        return Some(format!("did you mean {}?", shown(candidate)));
+    let meant = meant(name, &candidates);
+    if !meant.is_empty() {
+        let names: Vec<_> = meant.into_iter().map(shown).collect();
+        return Some(format!("did you mean {}?", names.join(" or ")));
     }
     if candidates.len() > LISTED {
         let (_, candidate) = closest(name, candidates)?;
@@ -67,6 +85,20 @@ mod tests {
         assert_eq!(nearest("tabel", names), Some("table"));
         assert_eq!(nearest("filter", names), None);
         assert_eq!(nearest(&"x".repeat(100_000), names), None);
+    }
+
+    #[test]
+    fn what_begins_with_a_name_is_near_it() {
+        let hint = |name: &str, names: &[&str]| suggestion(name, names.iter().copied()).unwrap();
+        let metrics = ["posters", "posts_created", "posts_of_jazz", "posts_total", "posts_with_images"];
+        assert_eq!(hint("sun", &["saturday", "sunday"]), "did you mean `sunday`?");
+        assert_eq!(
+            hint("Posts", &metrics[1..]),
+            "did you mean `posts_created` or `posts_of_jazz` or `posts_total`?"
+        );
+        // Two letters say little, and what is nearer comes first.
+        assert_eq!(hint("su", &["saturday", "sunday"]), "known here: `saturday`, `sunday`");
+        assert_eq!(hint("poster", &metrics), "did you mean `posters`?");
     }
 
     #[test]

@@ -22,6 +22,10 @@ async fn the_record_is_shown(site: Site) {
         &["query", "--latest", "--metric", "articles_published", "--metric", "article_words"],
         &["query", "--latest", "--activity", "3"],
         &["query", "--activity", "0"],
+        &["query", "--activity", "400"],
+        &["query", "--interval", "dya"],
+        &["query", "--type", "percent"],
+        &["query", "--metadata", "--format", "csv"],
         &["export", "--from", "2025-01-05", "--to", "2025-01-06", "--metric", "replies_sent"],
         &["export", "--to", "2025-01-12", "--interval", "month", "-o", "months.ndjson"],
         &["export", "--metric", "writing_members", "--interval", "year"],
@@ -31,6 +35,8 @@ async fn the_record_is_shown(site: Site) {
         &["export", "--runs", "--from", "2020-01-01", "--to", "2020-01-31"],
         &["export", "--runs", "--metric", "articles_published"],
         &["export", "-o", "no/such/folder/record.csv"],
+        &["export", "-o", "record.xlsx"],
+        &["export", "-o", "record.cvs", "--as", "cvs"],
     ]);
     filtered(|| assert_snapshot!("the_record_is_shown", story));
 }

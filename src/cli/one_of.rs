@@ -1,0 +1,44 @@
+//! An argument that is one of a few words. Of a wrong one clap itself would name the word that is most alike by its own
+//! measure; here it is the one that the API names, too.
+
+use std::ffi::OsStr;
+
+use clap::{
+    Arg, Command, Error,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+    error::{ContextKind, ContextValue},
+};
+
+use crate::config::meant;
+
+#[derive(Clone)]
+pub struct OneOf {
+    words: Vec<&'static str>,
+    parser: PossibleValuesParser,
+}
+
+impl OneOf {
+    pub fn new<const N: usize>(words: [&'static str; N]) -> Self {
+        Self { words: words.to_vec(), parser: PossibleValuesParser::new(words) }
+    }
+}
+
+impl TypedValueParser for OneOf {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, argument: Option<&Arg>, value: &OsStr) -> Result<String, Error> {
+        self.parser.parse_ref(command, argument, value).map_err(|mut error| {
+            error.remove(ContextKind::SuggestedValue);
+            let meant = meant(&value.to_string_lossy(), &self.words);
+            if !meant.is_empty() {
+                let names = meant.into_iter().map(str::to_owned).collect();
+                error.insert(ContextKind::SuggestedValue, ContextValue::Strings(names));
+            }
+            error
+        })
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        self.parser.possible_values()
+    }
+}
