@@ -116,7 +116,13 @@ async fn checked(
     findings.extend(resolved.findings);
     let definition = resolved.definitions.into_iter().next();
     let definition = definition.filter(|_| !findings.iter().any(Finding::is_error));
-    let Some(definition) = definition else { return Err(wrong(findings)) };
+    let Some(definition) = definition else {
+        if !findings.iter().any(Finding::is_error) {
+            let message = "a source or a metric that it names has a problem of its own";
+            findings.push(Finding::error(&active.place, message).hint("`daymark check` says which"));
+        }
+        return Err(wrong(findings));
+    };
     let planned = async || of_platform(explain(context, &schema, &[&definition]).await?);
     let faults = context.on_platform(planned).await?;
     match faults.is_empty() {

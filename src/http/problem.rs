@@ -97,10 +97,17 @@ impl Problem {
     }
 
     pub fn invalid_parameters(errors: Vec<InvalidParameter>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid-parameter", "A parameter is wrong").all_of(errors)
+    }
+
+    pub fn invalid_body(errors: Vec<InvalidParameter>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid-body", "The body cannot be read").all_of(errors)
+    }
+
+    fn all_of(self, errors: Vec<InvalidParameter>) -> Self {
         let errors = bounded(errors);
         let details: Vec<_> = errors.iter().map(|error| error.detail.as_str()).collect();
-        let problem = Self::new(StatusCode::BAD_REQUEST, "invalid-parameter", "A parameter is wrong");
-        problem.detail(details.join("; ")).errors(errors)
+        self.detail(details.join("; ")).errors(errors)
     }
 
     fn errors(self, errors: Vec<InvalidParameter>) -> Self {

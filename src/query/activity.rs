@@ -40,11 +40,8 @@ impl ActivityQuestion {
         let days = days.map_or(DEFAULT_DAYS.min(most), |text| {
             let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
             number.filter(|number| (1..=most).contains(number)).unwrap_or_else(|| {
-                reader.problem(
-                    "days",
-                    format!("from 1 to {most} days (`query.max_points`), not {}", shown(text)),
-                );
-                DEFAULT_DAYS
+                reader.problem("days", out_of_limit(text, most));
+                1
             })
         });
         let metrics = reader.metrics(categories, types, catalogue);
@@ -60,6 +57,20 @@ impl ActivityQuestion {
         }
         reader.finish(Self { days, metrics })
     }
+}
+
+/// The limit, and the finest interval that more days would fit by.
+fn out_of_limit(text: &str, most: usize) -> String {
+    let fits = |interval: &Interval| {
+        // The most buckets that so many days may touch.
+        let buckets = |days: usize| Some(days.checked_div(interval.least_days())? + 2);
+        text.parse().is_ok_and(|days| days > most && buckets(days).is_some_and(|buckets| buckets <= most))
+    };
+    let instead = match Interval::ALL.iter().find(|interval| fits(interval)) {
+        Some(interval) => format!("; for more, ask for values by {} since a day", interval.name()),
+        None => String::new(),
+    };
+    format!("from 1 to {most} days (`query.max_points`), not {}{instead}", shown(text))
 }
 
 /// Exactly `days` points for each metric, the last of them of the last finished day; days without a record are gaps.

@@ -43,6 +43,17 @@ impl Interval {
         Self::ALL.into_iter().find(|candidate| candidate.name() == name)
     }
 
+    /// The days of the shortest bucket.
+    pub fn least_days(self) -> usize {
+        match self {
+            Self::Day => 1,
+            Self::Week => 7,
+            Self::Month => 28,
+            Self::Quarter => 90,
+            Self::Year => 365,
+        }
+    }
+
     /// The whole bucket that `date` is in. A week begins on `week_start`; a quarter in January, April, July or October.
     pub fn bucket(self, date: Date, week_start: Weekday) -> Bucket {
         let from = match self {

@@ -9,6 +9,7 @@ use jiff::{
 
 use super::{Catalogue, Interval, Problem, QueryError, catalogue::order, cursor, day, range::Range};
 use crate::{
+    collect::CollectError,
     config::{QuerySettings, WEEKDAYS, shown, suggestion},
     metric::{MetricKey, MetricType},
 };
@@ -25,7 +26,7 @@ const DEFAULT_DAYS: i64 = 30;
 /// A question as it comes from outside; a list without anything in it, or `None`, was not given.
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
-    /// `YYYY-MM-DD`; by default the 30 days that end with `to`.
+    /// `YYYY-MM-DD`; by default the 30 days that end with `to`, or `query.max_points` if that is less.
     pub from: Option<String>,
     /// `YYYY-MM-DD`; by default the last finished day.
     pub to: Option<String>,
@@ -73,7 +74,9 @@ impl Question {
         last_finished: Date,
     ) -> Result<Self, QueryError> {
         let mut reader = Reader::default();
-        let mut question = reader.question(asked, catalogue, settings.week_start, last_finished);
+        // A question that says nothing fits.
+        let days = i64::try_from(settings.max_points).map_or(DEFAULT_DAYS, |most| most.min(DEFAULT_DAYS));
+        let mut question = reader.question(asked, catalogue, settings.week_start, days, last_finished);
         reader.limit_points(&question, settings.max_points);
         question.limit_days();
         reader.finish(question)
@@ -96,7 +99,7 @@ impl Question {
         last_finished: Date,
     ) -> Result<Self, QueryError> {
         let mut reader = Reader::default();
-        let question = reader.question(asked, catalogue, settings.week_start, last_finished);
+        let question = reader.question(asked, catalogue, settings.week_start, DEFAULT_DAYS, last_finished);
         reader.finish(question)
     }
 }
@@ -120,6 +123,8 @@ pub(super) type Position = (u64, Date, Date, String, String, Interval);
 #[derive(Default)]
 pub(super) struct Reader {
     problems: Vec<Problem>,
+    /// Whether there are no metrics to be asked about.
+    nothing_is_defined: bool,
 }
 
 impl Reader {
@@ -128,6 +133,7 @@ impl Reader {
         asked: &Asked,
         catalogue: &Catalogue,
         week_start: Weekday,
+        default_days: i64,
         last_finished: Date,
     ) -> Question {
         let position = asked.cursor.as_deref().and_then(|cursor| {
@@ -137,7 +143,7 @@ impl Reader {
         // A cursor stays with the days it began with, even if another day ends meanwhile.
         let to = self.day("to", asked.to.as_deref(), begun_to).or(begun_to).unwrap_or(last_finished);
         let from = self.day("from", asked.from.as_deref(), begun_from).or(begun_from);
-        let from = from.unwrap_or_else(|| to.saturating_sub((DEFAULT_DAYS - 1).days()));
+        let from = from.unwrap_or_else(|| to.saturating_sub((default_days - 1).days()));
         if let Err(message) = Range::check(from, to, last_finished) {
             self.problem(if to > last_finished { "to" } else { "from" }, message);
         }
@@ -199,7 +205,7 @@ impl Reader {
         catalogue: &Catalogue,
     ) -> Vec<MetricKey> {
         if catalogue.metrics().is_empty() {
-            self.problem("category", "no metric is defined; run `daymark apply`");
+            self.nothing_is_defined = true;
             self.types(types);
             return Vec::new();
         }
@@ -289,8 +295,8 @@ impl Reader {
         known: impl IntoIterator<Item = &'a str>,
     ) {
         if name.is_empty() {
-            return self
-                .problem(parameter, format!("`{parameter}` is empty; leave it out, or say which {what}"));
+            let message = format!("a name in `{parameter}` is empty; leave it out, or say which {what}");
+            return self.problem(parameter, message);
         }
         let hint = suggestion(name, known).map_or_else(String::new, |hint| format!("; {hint}"));
         self.problem(parameter, format!("no {what} is called {}{hint}", shown(name)));
@@ -305,6 +311,10 @@ impl Reader {
     }
 
     pub fn finish<T>(self, question: T) -> Result<T, QueryError> {
-        if self.problems.is_empty() { Ok(question) } else { Err(QueryError::Question(self.problems)) }
+        match self.problems.is_empty() {
+            false => Err(QueryError::Question(self.problems)),
+            true if self.nothing_is_defined => Err(CollectError::NoDefinitions.into()),
+            true => Ok(question),
+        }
     }
 }

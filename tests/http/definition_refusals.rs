@@ -50,6 +50,10 @@ async fn everything_that_is_wrong_is_said_at_once(site: Site) {
         assert!(said.contains(part), "{place}: {said}");
     }
     assert_eq!(site.put(JAZZ, &json!({})).await.json()["errors"][0]["parameter"], "");
+    // What stands on it is not called wrong for it.
+    let misspelt = self::errors(&site.put(JAZZ, &json!({"measure": "creatd", "source": "posts"})).await);
+    assert_eq!((misspelt.len(), misspelt[0].0.as_str()), (1, "measure"), "{misspelt:?}");
+    assert!(misspelt[0].1.contains("did you mean `created`?"), "{misspelt:?}");
     assert!(listed(&site, "jazz_posts").await.is_empty());
 }
 
@@ -157,6 +161,16 @@ async fn the_body_is_json_of_a_bounded_size(site: Site) {
     let plain = site.send("PUT", JAZZ, &admin, Some(jazz().to_string())).await;
     assert_eq!((plain.status, plain.problem().as_str()), (415, "unsupported-media-type"));
     assert_eq!(site.send("PUT", JAZZ, &admin[..1], None).await.status, 422, "it says nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_its_source_is_said_as_such() {
+    let gone = "[sources.gone]\ntable = \"gone\"\ntime_column = \"created_at\"\n";
+    let settings = Settings { file: format!("{SOURCES}\n{gone}"), ..Settings::default() };
+    let site = Site::start(World::sqlite().await, settings).await;
+    let said = errors(&site.put(JAZZ, &json!({"measure": "created", "source": "gone"})).await);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].1.contains("a source or a metric that it names has a problem of its own"), "{said:?}");
 }
 
 /// Days of two zones would be one metric's beside another's.

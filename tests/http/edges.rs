@@ -21,6 +21,11 @@ async fn a_wrong_parameter_is_named_with_what_is_near() {
         ("interval=wek", "interval", "`week`"),
         ("category=", "category", "empty"),
         ("type=,", "type", "empty"),
+        ("category=,posts_total", "category", "empty"),
+        ("interval=month,", "interval", "empty"),
+        ("category=posts", "category", "did you mean `posts_created` or `posts_total`?"),
+        ("type=percent", "type", "did you mean `percentage`?"),
+        ("week_start=sun", "week_start", "did you mean `sunday`?"),
         ("interval=%20", "interval", "empty"),
         ("week_start=", "week_start", "empty"),
         ("week_start=mnday", "week_start", "`monday`"),
@@ -100,7 +105,11 @@ async fn a_request_names_one_host() {
 async fn what_a_body_is_wrong_in_is_said_in_few_words() {
     let site = Site::sqlite().await;
     for (body, says) in [
-        ("{\"dat\":1}", "dat: unknown field `dat`, expected `date` or `metrics`"),
+        ("{\"dat\":1}", "there is no member `dat`: did you mean `date`?"),
+        ("{\"date\":1}", "`date` is to be a string"),
+        ("{\"date\":\"2025-01-01\",\"date\":\"2025-01-02\"}", "`date` is given twice"),
+        ("{\"metrics\":[1]}", "`metrics` is to be an array of strings"),
+        ("{\"metrics\":null}", "`metrics` is to be an array of strings"),
         ("[]", "invalid type: sequence, expected an object"),
         ("[\"2025-01-01\"]", "invalid type: sequence, expected an object"),
         ("null", "invalid type: null, expected an object"),
@@ -128,6 +137,41 @@ async fn what_is_given_and_empty_does_not_mean_all() {
         let reply = site.post(path, &serde_json::json!({"metrics": []})).await;
         assert_eq!((reply.status, reply.problem().as_str()), (400, "invalid-body"), "{path}");
         assert!(reply.text().contains("`metrics` is empty; leave it out"), "{}", reply.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_members_that_are_wrong_are_named_at_once() {
+    let site = Site::sqlite().await;
+    let body = serde_json::json!({"form": "2025-01-01", "to": "x", "metrics": [], "zz": 1});
+    let reply = site.post("/api/v1/backfills", &body).await;
+    assert_eq!((reply.status, reply.problem().as_str()), (400, "invalid-body"), "{}", reply.text());
+    let errors = reply.json()["errors"].as_array().unwrap().clone();
+    let said: Vec<_> = errors.iter().map(|error| (&error["parameter"], &error["detail"])).collect();
+    for ((parameter, detail), (expected, says)) in said.iter().zip([
+        ("to", "YYYY-MM-DD"),
+        ("metrics", "is empty"),
+        ("form", "did you mean `from`?"),
+        ("zz", "known here: `from`, `to`, `metrics`"),
+    ]) {
+        assert_eq!(*parameter, expected, "{}", reply.text());
+        assert!(detail.as_str().unwrap().contains(says), "{detail}");
+    }
+    assert_eq!(said.len(), 4, "{}", reply.text());
+}
+
+/// It is that of `{}`, whether its length is told before or after.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_body_says_nothing() {
+    let site = Site::sqlite().await;
+    for (length, body) in [("content-length: 0", ""), ("transfer-encoding: chunked", "0\r\n\r\n")] {
+        let mut client = RawClient::connect(site.address).await;
+        let key = &site.admin;
+        let head =
+            format!("POST /api/v1/collections HTTP/1.1\r\nhost: a\r\napikey: {key}\r\nconnection: close\r\n");
+        client.send(format!("{head}content-type: application/json\r\n{length}\r\n\r\n{body}")).await;
+        let answer = client.rest().await;
+        assert_eq!(answer.lines().next(), Some("HTTP/1.1 202 Accepted"), "{length}: {answer}");
     }
 }
 
@@ -166,6 +210,22 @@ async fn what_is_not_there_and_what_is_not_allowed_are_problems_too() {
             Some("{}".to_owned()),
             415,
             "unsupported-media-type",
+        ),
+        (
+            "POST",
+            "/api/v1/collections",
+            vec![("content-type", "application/json"), ("content-encoding", "gzip")],
+            Some("{}".to_owned()),
+            415,
+            "unsupported-media-type",
+        ),
+        (
+            "POST",
+            "/api/v1/collections",
+            vec![("content-type", "application/json"), ("content-encoding", "identity")],
+            Some("{".to_owned()),
+            400,
+            "invalid-body",
         ),
         (
             "POST",

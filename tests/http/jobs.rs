@@ -179,6 +179,27 @@ async fn a_range_that_ends_before_it_begins_starts_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_is_defined_that_is_said_at_once() {
+    let world = World::sqlite().await;
+    let empty = world.with_empty_store().await;
+    empty.store.migrate().await.unwrap();
+    let site = Site::start_with_context(world, empty, Settings::default()).await;
+    for path in ["latest", "latest?category=posts_total", "activity", "metrics", "export", "export/latest"] {
+        let refused = site.get(&format!("/api/v1/{path}")).await;
+        assert_eq!((refused.status, refused.problem().as_str()), (409, "not-applied"), "{path}");
+    }
+    for path in ["/api/v1/collections", "/api/v1/backfills"] {
+        for body in [json!({}), json!({"metrics": ["posts_total"]})] {
+            let refused = site.post(path, &body).await;
+            assert_eq!((refused.status, refused.problem().as_str()), (409, "not-applied"), "{path} {body}");
+            assert!(refused.text().contains("run `daymark apply`"), "{}", refused.text());
+        }
+    }
+    // What is wrong in itself is wrong before and after.
+    assert_eq!(site.get("/api/v1/metrics?from=x").await.problem(), "invalid-parameter");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_metric_is_named() {
     let site = Site::sqlite().await;
     let reply = site.post("/api/v1/collections", &json!({"metrics": ["post_total"]})).await;

@@ -2,7 +2,9 @@
 
 use daymark::{
     config::QuerySettings,
-    query::{ActivityQuestion, Asked, Catalogue, LatestQuestion, activity, definitions, latest, status},
+    query::{
+        ActivityQuestion, Asked, Catalogue, LatestQuestion, Question, activity, definitions, latest, status,
+    },
 };
 use serde_json::Value;
 
@@ -53,10 +55,10 @@ async fn everything_that_is_wrong_is_named_at_once(archive: Archive) {
     assert_eq!(
         archive.ask(&nothing).await.unwrap_err().to_string().lines().collect::<Vec<_>>(),
         [
-            "interval: `interval` is empty; leave it out, or say which interval",
-            "week_start: `week_start` is empty; leave it out, or say which day of the week",
-            "category: `category` is empty; leave it out, or say which metric",
-            "type: `type` is empty; leave it out, or say which type of metric",
+            "interval: a name in `interval` is empty; leave it out, or say which interval",
+            "week_start: a name in `week_start` is empty; leave it out, or say which day of the week",
+            "category: a name in `category` is empty; leave it out, or say which metric",
+            "type: a name in `type` is empty; leave it out, or say which type of metric",
         ]
     );
     let empty = archive.ask(&asked(&[], &[], january(5), january(4))).await.unwrap_err().to_string();
@@ -69,13 +71,10 @@ async fn everything_that_is_wrong_is_named_at_once(archive: Archive) {
     // Where nothing is defined, that is what is wrong, whatever name is asked for.
     let nothing_defined = Catalogue::new(Vec::new(), &[]);
     for categories in [vec![], list("posts_total")] {
-        let error =
-            LatestQuestion::parse(&categories, &list("counts"), &nothing_defined).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "category: no metric is defined; run `daymark apply`\ntype: no type of metric is called `counts`; did you \
-             mean `count`?"
-        );
+        let ask = |types: &[String]| LatestQuestion::parse(&categories, types, &nothing_defined).unwrap_err();
+        assert_eq!(ask(&[]).to_string(), "no metric is defined in the store; run `daymark apply`");
+        let expected = "type: no type of metric is called `counts`; did you mean `count`?";
+        assert_eq!(ask(&list("counts")).to_string(), expected);
     }
 }
 
@@ -91,6 +90,11 @@ async fn ranges_are_limited(archive: Archive) {
         error,
         "interval: 2024-01-11 to 2025-01-10 by day is more than 365 points, the limit (`query.max_points`); ask by week, or for fewer days"
     );
+    // What does not say since when fits, however few points there may be.
+    let catalogue = archive.catalogue().await;
+    let few = QuerySettings { max_points: 10, ..SETTINGS };
+    let question = Question::parse(&Asked::default(), &catalogue, &few, january(10)).unwrap();
+    assert_eq!((question.from, question.to), (january(1), january(10)));
     let by_month = Asked { intervals: vec!["month".to_owned()], ..from("1900-01-01") };
     let error = archive.ask(&by_month).await.unwrap_err().to_string();
     assert!(error.contains("by month is more than 365 points") && error.contains("ask by year"), "{error}");
@@ -120,9 +124,16 @@ async fn activity_has_exactly_as_many_days(archive: Archive) {
     );
     let answer = activity(&archive.context, &catalogue, &SETTINGS, &ask("3").unwrap()).await.unwrap();
     assert_eq!(shown(&answer.series[0]), ["2025-01-08 - 0/1", "2025-01-09 4 1/1!", "2025-01-10 - 0/1"]);
-    for wrong in ["0", "366", "-1", "+3", "3.0", "x"] {
-        assert!(ask(wrong).unwrap_err().to_string().starts_with("days: from 1 to 365 days"), "{wrong}");
+    for wrong in ["0", "-1", "+3", "3.0", "x"] {
+        let error = ask(wrong).unwrap_err().to_string();
+        assert_eq!(error, format!("days: from 1 to 365 days (`query.max_points`), not `{wrong}`"));
     }
+    for (many, fitting) in [("366", "week"), ("2500", "week"), ("5000", "month"), ("100000", "year")] {
+        let error = ask(many).unwrap_err().to_string();
+        let expected = format!("not `{many}`; for more, ask for values by {fitting} since a day");
+        assert!(error.starts_with("days: from 1 to 365 days") && error.ends_with(&expected), "{error}");
+    }
+    assert!(ask("1000000").unwrap_err().to_string().ends_with("not `1000000`"));
 }
 
 async fn the_latest_value_has_its_date_and_changes(archive: Archive) {

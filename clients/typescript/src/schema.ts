@@ -1184,6 +1184,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description No metric is defined: `daymark apply` is due */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The URI is too long */
             414: {
                 headers: {
@@ -1291,7 +1300,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The last day is not finished */
+            /** @description The last day is not finished, or no metric is defined */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1425,7 +1434,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The day is not finished */
+            /** @description The day is not finished, or no metric is defined */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2020,6 +2029,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description No metric is defined: `daymark apply` is due */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The URI is too long */
             414: {
                 headers: {
@@ -2125,6 +2143,15 @@ export interface operations {
             };
             /** @description The role lacks the scope that this needs */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No metric is defined: `daymark apply` is due */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2341,6 +2368,15 @@ export interface operations {
             };
             /** @description The role lacks the scope that this needs */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No metric is defined: `daymark apply` is due */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2670,6 +2706,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description No metric is defined: `daymark apply` is due */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The URI is too long */
             414: {
                 headers: {
@@ -2720,7 +2765,7 @@ export interface operations {
     metrics: {
         parameters: {
             query?: {
-                /** @description The first day, `YYYY-MM-DD`; by default the 30 days that end with `to` */
+                /** @description The first day, `YYYY-MM-DD`; by default the 30 days that end with `to`, or as many as a series may have */
                 from?: string;
                 /** @description The last day, `YYYY-MM-DD`; by default the last finished day */
                 to?: string;
@@ -2773,6 +2818,15 @@ export interface operations {
             };
             /** @description The role lacks the scope that this needs */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No metric is defined: `daymark apply` is due */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

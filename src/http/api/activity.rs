@@ -5,7 +5,10 @@ use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{lists::list, refusals::Refusals};
+use super::{
+    lists::list,
+    refusals::{Refusals, Undefined},
+};
 use crate::{
     http::{
         answer::Answer,
@@ -36,7 +39,7 @@ pub struct ActivityParameters {
 /// a value.
 #[utoipa::path(
     get, path = "/api/v1/activity", tag = "record", params(ActivityParameters),
-    responses((status = 200, description = "A daily series for each metric", body = SeriesAnswer), Refusals),
+    responses((status = 200, description = "A daily series for each metric", body = SeriesAnswer), Undefined, Refusals),
 )]
 pub async fn activity(
     State(service): State<Shared>,

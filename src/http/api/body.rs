@@ -1,71 +1,167 @@
-//! Bodies of requests: JSON, small, and with an error that says what was wrong with them.
+//! Bodies of requests: JSON objects, small, and with an error that names everything that is wrong with them.
 
-use std::{fmt, marker::PhantomData, time::Duration};
+use std::{fmt, time::Duration};
 
 use axum::{
     Json,
+    body::Bytes,
     extract::{FromRequest, Request, rejection::JsonRejection},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
 };
+use jiff::civil::Date;
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{Error, MapAccess, Visitor},
+};
+use serde_json::{Map, Value};
+
+use crate::{
+    config::{shown, suggestion},
+    http::{
+        problem::{InvalidParameter, Problem},
+        service::Shared,
+    },
+    query::day,
 };
 
-use crate::http::{problem::Problem, service::Shared};
-
-/// A JSON body. An empty one, without a content type, is that of `{}`.
+/// A JSON body. An empty one, of whatever content type, is that of `{}`.
 pub struct Body<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
+/// What is read from the members of an object.
+pub trait FromMembers: Sized {
+    fn read(members: &mut Members) -> Self;
+}
+
+/// Reads members, and collects what is wrong with them.
+pub struct Members {
+    given: Map<String, Value>,
+    known: Vec<&'static str>,
+    errors: Vec<InvalidParameter>,
+}
+
+impl<T: FromMembers> FromRequest<Shared> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(mut request: Request, service: &Shared) -> Result<Self, Problem> {
-        let headers = request.headers_mut();
-        let is_empty = headers.get(header::CONTENT_LENGTH).is_none_or(|length| length == "0")
-            && !headers.contains_key(header::TRANSFER_ENCODING);
-        if is_empty {
-            return serde_json::from_str("{}").map(Self).map_err(|error| invalid(&error.to_string()));
-        }
+    async fn from_request(request: Request, service: &Shared) -> Result<Self, Problem> {
+        require_plain(request.headers())?;
         // Before the time limit of the whole request, whose message is about the answer.
         let limit = service.http.request_timeout / 2;
-        match tokio::time::timeout(limit, Json::<Object<T>>::from_request(request, &())).await {
-            Ok(Ok(Json(Object(body)))) => Ok(Self(body)),
-            Ok(Err(rejection)) => Err(refusal(&rejection)),
-            Err(_) => Err(too_slow(limit)),
-        }
+        let given = tokio::time::timeout(limit, object(request)).await.map_err(|_| too_slow(limit))??;
+        let mut members = Members { given, known: Vec::new(), errors: Vec::new() };
+        let read = T::read(&mut members);
+        members.finish().map(|()| Self(read))
     }
 }
 
-/// What is written as an object. Structs are also read from arrays, whose members have no names.
-struct Object<T>(T);
+impl FromMembers for Map<String, Value> {
+    fn read(members: &mut Members) -> Self {
+        std::mem::take(&mut members.given)
+    }
+}
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+impl Members {
+    /// A day; null is none.
+    pub fn date(&mut self, name: &'static str) -> Option<Date> {
+        let read = match self.take(name)? {
+            Value::Null => return None,
+            Value::String(text) => day::parse(&text),
+            _ => Err(format!("`{name}` is to be a string, YYYY-MM-DD")),
+        };
+        self.or_error(name, read)
+    }
+
+    /// At least one name, or none where the member is not given.
+    pub fn names(&mut self, name: &'static str) -> Vec<String> {
+        let Some(value) = self.take(name) else { return Vec::new() };
+        let read = match serde_json::from_value::<Vec<String>>(value) {
+            Ok(names) if names.is_empty() => {
+                Err(format!("`{name}` is empty; leave it out for all active ones"))
+            }
+            names => names.map_err(|_| format!("`{name}` is to be an array of strings")),
+        };
+        self.or_error(name, read).unwrap_or_default()
+    }
+
+    fn take(&mut self, name: &'static str) -> Option<Value> {
+        self.known.push(name);
+        self.given.remove(name)
+    }
+
+    fn or_error<T>(&mut self, name: &str, read: Result<T, String>) -> Option<T> {
+        let wrong = |detail| self.errors.push(InvalidParameter { parameter: name.to_owned(), detail });
+        read.map_err(wrong).ok()
+    }
+
+    /// What was not read is not known.
+    fn finish(self) -> Result<(), Problem> {
+        let Self { given, known, mut errors } = self;
+        errors.extend(given.into_iter().map(|(name, _)| {
+            let hint = suggestion(&name, known.iter().copied());
+            let hint = hint.map(|hint| format!(": {hint}")).unwrap_or_default();
+            let detail = format!("there is no member {}{hint}", shown(&name));
+            InvalidParameter { parameter: name, detail }
+        }));
+        if errors.is_empty() { Ok(()) } else { Err(Problem::invalid_body(errors)) }
+    }
+}
+
+/// # Errors
+/// A body that is encoded: it would be read as if it were not.
+fn require_plain(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    match codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        true => Ok(()),
+        false => Err(unsupported("send the body as it is, without `Content-Encoding`")),
+    }
+}
+
+async fn object(request: Request) -> Result<Map<String, Value>, Problem> {
+    let (parts, body) = request.into_parts();
+    let whole = Request::from_parts(parts.clone(), body);
+    let bytes = Bytes::from_request(whole, &()).await.map_err(|error| refusal(&error.into()))?;
+    // However its length was told.
+    if bytes.is_empty() {
+        return Ok(Map::new());
+    }
+    let read = Json::<Object>::from_request(Request::from_parts(parts, bytes.into()), &()).await;
+    read.map(|Json(Object(members))| members).map_err(|error| refusal(&error))
+}
+
+/// What is written as an object.
+struct Object(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Members(PhantomData))
+        deserializer.deserialize_map(Once)
     }
 }
 
-struct Members<T>(PhantomData<T>);
+/// Reads each member once: of two of a name it could not be told which one was meant.
+struct Once;
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
-    type Value = Object<T>;
+impl<'de> Visitor<'de> for Once {
+    type Value = Object;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Object<T>, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Object, A::Error> {
+        let mut read = Map::new();
+        while let Some((name, value)) = members.next_entry::<String, Value>()? {
+            if read.contains_key(&name) {
+                return Err(A::Error::custom(format!("{} is given twice", shown(&name))));
+            }
+            read.insert(name, value);
+        }
+        Ok(Object(read))
     }
 }
 
 fn refusal(rejection: &JsonRejection) -> Problem {
     match rejection {
         JsonRejection::MissingJsonContentType(_) => {
-            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            Problem::new(status, "unsupported-media-type", "The body is of another media type")
-                .detail("send JSON, with `Content-Type: application/json`")
+            unsupported("send JSON, with `Content-Type: application/json`")
         }
         other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         other => {
@@ -74,6 +170,11 @@ fn refusal(rejection: &JsonRejection) -> Problem {
             invalid(text.split_once(": ").map_or(text.as_str(), |(_, detail)| detail))
         }
     }
+}
+
+fn unsupported(detail: &str) -> Problem {
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    Problem::new(status, "unsupported-media-type", "The body is of another media type").detail(detail)
 }
 
 fn too_slow(limit: Duration) -> Problem {

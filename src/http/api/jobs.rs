@@ -7,12 +7,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::{Timestamp, civil::Date};
-use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    body::Body,
+    body::{Body, FromMembers, Members},
     choices,
     none::NoParameters,
     refusals::{BodyRefusals, Refusals},
@@ -28,38 +28,32 @@ use crate::{
         problem::{InvalidParameter, Problem},
         service::{Service, Shared},
     },
-    query::day,
 };
 
 /// What to collect.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CollectRequest {
     /// The day to record; by default the last finished one.
     #[schema(value_type = Option<String>, format = Date)]
-    #[serde(default, deserialize_with = "strict_date")]
     date: Option<Date>,
     /// Only these metrics; by default all active ones.
-    #[schema(min_items = 1)]
-    #[serde(default, deserialize_with = "some_names")]
+    #[schema(min_items = 1, required = false)]
     metrics: Vec<String>,
 }
 
 /// What to reconstruct.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BackfillRequest {
     /// The first day; by default that of the earliest row of any source.
     #[schema(value_type = Option<String>, format = Date)]
-    #[serde(default, deserialize_with = "strict_date")]
     from: Option<Date>,
     /// The last day; by default the last finished one.
     #[schema(value_type = Option<String>, format = Date)]
-    #[serde(default, deserialize_with = "strict_date")]
     to: Option<Date>,
     /// Only these metrics; by default all active ones.
-    #[schema(min_items = 1)]
-    #[serde(default, deserialize_with = "some_names")]
+    #[schema(min_items = 1, required = false)]
     metrics: Vec<String>,
 }
 
@@ -96,15 +90,16 @@ pub struct FailedMetric {
     sqlstate: Option<String>,
 }
 
-fn strict_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    text.map(|text| day::parse(&text).map_err(D::Error::custom)).transpose()
+impl FromMembers for CollectRequest {
+    fn read(members: &mut Members) -> Self {
+        Self { date: members.date("date"), metrics: members.names("metrics") }
+    }
 }
 
-fn some_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let names = Vec::<String>::deserialize(deserializer)?;
-    let empty = || D::Error::custom("`metrics` is empty; leave it out for all active ones");
-    if names.is_empty() { Err(empty()) } else { Ok(names) }
+impl FromMembers for BackfillRequest {
+    fn read(members: &mut Members) -> Self {
+        Self { from: members.date("from"), to: members.date("to"), metrics: members.names("metrics") }
+    }
 }
 
 /// Collect a day
@@ -116,7 +111,7 @@ fn some_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>,
     responses(
         (status = 202, description = "Started, or running already. The job is at `Location`.", body = JobAnswer,
             headers(("Location" = String, description = "Where the job is"))),
-        (status = 409, description = "The day is not finished", body = Problem,
+        (status = 409, description = "The day is not finished, or no metric is defined", body = Problem,
             content_type = "application/problem+json"),
         BodyRefusals,
         Refusals,
@@ -143,7 +138,7 @@ pub async fn collect(
     responses(
         (status = 202, description = "Started, or running already. The job is at `Location`.", body = JobAnswer,
             headers(("Location" = String, description = "Where the job is"))),
-        (status = 409, description = "The last day is not finished", body = Problem,
+        (status = 409, description = "The last day is not finished, or no metric is defined", body = Problem,
             content_type = "application/problem+json"),
         BodyRefusals,
         Refusals,
@@ -194,6 +189,9 @@ pub async fn show(
 async fn require_active(service: &Service, names: &[String]) -> Result<(), Problem> {
     let catalogue = service.catalogue().await?;
     let active = || catalogue.metrics().iter().filter(|metric| metric.stored.is_active);
+    if active().next().is_none() {
+        return Err(CollectError::NoDefinitions.into());
+    }
     let is_active = |name: &&String| active().any(|metric| metric.key.category == **name);
     let unknown = names.iter().filter(|name| !is_active(name)).map(|name| {
         let hint = suggestion(name, active().map(|metric| metric.key.category.as_str()));

@@ -5,7 +5,10 @@ use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{lists::list, refusals::Refusals};
+use super::{
+    lists::list,
+    refusals::{Refusals, Undefined},
+};
 use crate::{
     http::{
         answer::Answer,
@@ -33,7 +36,7 @@ pub struct LatestParameters {
 /// that date.
 #[utoipa::path(
     get, path = "/api/v1/latest", tag = "record", params(LatestParameters),
-    responses((status = 200, description = "A value for each metric", body = LatestAnswer), Refusals),
+    responses((status = 200, description = "A value for each metric", body = LatestAnswer), Undefined, Refusals),
 )]
 pub async fn latest(
     State(service): State<Shared>,

@@ -5,7 +5,11 @@ use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{choices, lists::list, refusals::Refusals};
+use super::{
+    choices,
+    lists::list,
+    refusals::{Refusals, Undefined},
+};
 use crate::{
     http::{
         answer::Answer,
@@ -21,7 +25,7 @@ use crate::{
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct SeriesParameters {
-    /// The first day, `YYYY-MM-DD`; by default the 30 days that end with `to`
+    /// The first day, `YYYY-MM-DD`; by default the 30 days that end with `to`, or as many as a series may have
     #[param(format = Date)]
     from: Option<String>,
     /// The last day, `YYYY-MM-DD`; by default the last finished day
@@ -81,6 +85,7 @@ impl SeriesParameters {
         (status = 200, description = "Series", body = SeriesAnswer),
         (status = 422, description = "These values do not add up over days", body = Problem,
             content_type = "application/problem+json"),
+        Undefined,
         Refusals,
     ),
 )]

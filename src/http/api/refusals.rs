@@ -34,6 +34,15 @@ pub enum Refusals {
     Unavailable(Problem),
 }
 
+/// What may be wrong with the store's definitions.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it is read by the derive macro only")]
+pub enum Undefined {
+    /// No metric is defined: `daymark apply` is due
+    #[response(status = 409, content_type = "application/problem+json")]
+    NotApplied(Problem),
+}
+
 /// What may be wrong with what a file would hold.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it is read by the derive macro only")]

@@ -12,7 +12,7 @@ use crate::{
         api::{
             choices,
             lists::list,
-            refusals::{FileRefusals, Refusals},
+            refusals::{FileRefusals, Refusals, Undefined},
         },
         middleware::admit::MayRead,
         parameters::Parameters,
@@ -47,7 +47,7 @@ pub struct ActivityExportParameters {
     operation_id = "export_activity",
     tag = "record",
     params(ActivityExportParameters),
-    responses(File, FileRefusals, Refusals)
+    responses(File, FileRefusals, Undefined, Refusals)
 )]
 pub async fn activity(
     State(service): State<Shared>,

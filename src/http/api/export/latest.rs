@@ -10,7 +10,7 @@ use crate::{
         api::{
             choices,
             lists::list,
-            refusals::{FileRefusals, Refusals},
+            refusals::{FileRefusals, Refusals, Undefined},
         },
         middleware::admit::MayRead,
         parameters::Parameters,
@@ -42,7 +42,7 @@ pub struct LatestExportParameters {
     operation_id = "export_latest",
     tag = "record",
     params(LatestExportParameters),
-    responses(File, FileRefusals, Refusals)
+    responses(File, FileRefusals, Undefined, Refusals)
 )]
 pub async fn latest(
     State(service): State<Shared>,

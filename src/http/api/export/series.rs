@@ -12,7 +12,7 @@ use crate::{
         api::{
             choices,
             lists::list,
-            refusals::{FileRefusals, Refusals},
+            refusals::{FileRefusals, Refusals, Undefined},
         },
         middleware::admit::MayRead,
         parameters::Parameters,
@@ -56,7 +56,7 @@ pub struct ExportParameters {
     operation_id = "export",
     tag = "record",
     params(ExportParameters),
-    responses(File, FileRefusals, Refusals,)
+    responses(File, FileRefusals, Undefined, Refusals)
 )]
 pub async fn series(
     State(service): State<Shared>,
