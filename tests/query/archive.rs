@@ -85,7 +85,11 @@ impl Archive {
     }
 
     pub async fn start_run(&self, kind: RunKind, from: Date, to: Date) -> Uuid {
-        let (id, started_at) = (Uuid::new_v4(), instant("2025-01-11T11:00:00Z"));
+        self.start_run_at(instant("2025-01-11T11:00:00Z"), kind, from, to).await
+    }
+
+    pub async fn start_run_at(&self, started_at: Timestamp, kind: RunKind, from: Date, to: Date) -> Uuid {
+        let id = Uuid::new_v4();
         let run = NewRun { id, kind, from, to, started_at, host: "elsewhere".to_owned(), process_id: 4711 };
         self.context.store.start_run(&run).await.unwrap();
         id

@@ -2,18 +2,19 @@
 
 use daymark::{
     query::{Asked, AskedRuns, RunsQuestion, runs},
-    store::RunKind,
+    store::{RunKind, RunStatus},
 };
-use jiff::civil::date;
+use jiff::{SignedDuration, civil::date};
 use serde_json::{Value, json};
 
-use crate::archive::{Archive, asked, january};
+use crate::archive::{Archive, asked, instant, january};
 
 crate::on_both_stores!(
     every_series_is_seen_once_while_days_are_recorded,
     a_page_of_many_days_has_few_metrics,
     a_cursor_continues_its_own_question_only,
-    runs_come_in_pages,
+    every_run_is_seen_once_while_runs_are_recorded,
+    a_cursor_of_runs_continues_its_own_question_only,
 );
 
 async fn every_series_is_seen_once_while_days_are_recorded(archive: Archive) {
@@ -109,22 +110,46 @@ async fn a_page_of_many_days_has_few_metrics(archive: Archive) {
     assert_eq!(archive.ask(&one).await.unwrap().series[0].points.len(), 126);
 }
 
-async fn runs_come_in_pages(archive: Archive) {
-    for day in 1..=5 {
-        archive.start_run(RunKind::Collect, january(day), january(day)).await;
+async fn every_run_is_seen_once_while_runs_are_recorded(archive: Archive) {
+    let start = async |minute: i64, day: i8| {
+        let at = instant("2025-01-11T11:00:00Z") + SignedDuration::from_mins(minute);
+        archive.start_run_at(at, RunKind::Collect, january(day), january(day)).await
+    };
+    // Most of them begin in the same minute, and pages end among them.
+    for (minute, day) in [(0, 1), (1, 2), (1, 3), (1, 4), (1, 5), (2, 6), (3, 7)] {
+        start(minute, day).await;
     }
+    let page = async |asked: &AskedRuns| {
+        let answer = runs(&archive.context, &RunsQuestion::parse(asked).unwrap()).await.unwrap();
+        (answer.runs.iter().map(|run| run.id).collect::<Vec<_>>(), answer.next_cursor)
+    };
+    let (all, nothing_more) = page(&AskedRuns::default()).await;
+    assert_eq!((all.len(), nothing_more), (7, None));
     let mut asked = AskedRuns { limit: Some("2".to_owned()), ..AskedRuns::default() };
-    let (mut ids, mut pages) = (std::collections::BTreeSet::new(), 0);
+    let (mut seen, mut pages) = (Vec::new(), 0);
     loop {
-        let answer = runs(&archive.context, &RunsQuestion::parse(&asked).unwrap()).await.unwrap();
-        ids.extend(answer.runs.iter().map(|run| run.id));
+        let (ids, next) = page(&asked).await;
+        assert!(ids.len() <= 2, "{ids:?}");
+        seen.extend(ids);
         pages += 1;
-        match answer.next_cursor {
+        // One more begins, and one that was seen comes to its end.
+        start(3 + pages, 8).await;
+        archive.finish_run(seen[0], RunStatus::Completed, Value::Null).await;
+        match next {
             Some(cursor) => asked.cursor = Some(cursor),
             None => break,
         }
     }
-    assert_eq!((ids.len(), pages), (5, 3));
+    assert_eq!((seen, pages), (all, 4));
+}
+
+async fn a_cursor_of_runs_continues_its_own_question_only(archive: Archive) {
+    for day in 1..=3 {
+        archive.start_run(RunKind::Collect, january(day), january(day)).await;
+    }
+    let first = AskedRuns { limit: Some("2".to_owned()), ..AskedRuns::default() };
+    let answer = runs(&archive.context, &RunsQuestion::parse(&first).unwrap()).await.unwrap();
+    let asked = AskedRuns { cursor: Some(answer.next_cursor.unwrap()), ..first };
     let (from, to) = (Some("2025-01-01".to_owned()), Some("2025-01-05".to_owned()));
     for other in [
         AskedRuns { status: Some("running".to_owned()), ..asked.clone() },
