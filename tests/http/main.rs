@@ -17,6 +17,7 @@ mod definition_races;
 mod definition_refusals;
 mod definitions;
 mod edges;
+mod hostile;
 mod jobs;
 mod log;
 mod process;

@@ -1,0 +1,201 @@
+//! Hostile texts in every parameter of every path, and in every member of every body. What there is says the document, so
+//! that what is added to it is tried, too.
+
+use std::collections::BTreeSet;
+
+use daymark::http::openapi_json;
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    on_both_stores,
+    site::{Reply, Site},
+};
+
+on_both_stores!(
+    hostile_parameters_change_nothing,
+    hostile_paths_change_nothing,
+    hostile_members_start_nothing,
+    hostile_definitions_break_nothing,
+);
+
+const FIXED: [&str; 6] =
+    ["' OR 1=1 --", "posts_total'; DROP TABLE daily_metrics; --", "%00", "\0", "{}),(1", "../../etc/passwd"];
+/// Texts that are made up for each place, beside those.
+const MADE_UP: usize = 3;
+
+fn texts() -> Vec<String> {
+    let mut runner = TestRunner::default();
+    let texts = prop_oneof!["\\PC{1,40}", "[0-9-]{8,12}"];
+    let made_up = (0..MADE_UP).map(|_| texts.new_tree(&mut runner).unwrap().current());
+    FIXED.into_iter().map(str::to_owned).chain(made_up).collect()
+}
+
+struct Operation {
+    method: String,
+    path: String,
+    /// As the document has it, its parameters with it.
+    described: Value,
+}
+
+fn document() -> Value {
+    serde_json::from_str(&openapi_json().unwrap()).unwrap()
+}
+
+/// Those of `/api/v1`; `tests/rest` has its own for the other language.
+fn operations() -> Vec<Operation> {
+    let document = document();
+    let paths = document["paths"].as_object().unwrap().iter().filter(|(path, _)| path.starts_with("/api/"));
+    let operations = paths.flat_map(|(path, item)| {
+        item.as_object().unwrap().iter().map(|(method, described)| Operation {
+            method: method.to_uppercase(),
+            path: path.clone(),
+            described: described.clone(),
+        })
+    });
+    operations.collect()
+}
+
+impl Operation {
+    fn parameters(&self, place: &str) -> Vec<String> {
+        let all = self.described["parameters"].as_array().into_iter().flatten();
+        let placed = all.filter(|parameter| parameter["in"] == place);
+        placed.map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// What its body may be.
+    fn bodies(&self) -> Vec<Value> {
+        let document = document();
+        let resolved = |schema: &Value| {
+            let pointer = schema["$ref"].as_str().unwrap().trim_start_matches('#');
+            document.pointer(pointer).unwrap().clone()
+        };
+        let body = resolved(&self.described["requestBody"]["content"]["application/json"]["schema"]);
+        match body["oneOf"].as_array() {
+            Some(several) => several.iter().map(resolved).collect(),
+            None => vec![body],
+        }
+    }
+}
+
+fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+async fn written(site: &Site) -> (usize, usize) {
+    (site.world.records().await.len(), site.world.runs().await.len())
+}
+
+/// Whether this is what the answer calls wrong.
+fn names(reply: &Reply, parameter: &str) -> bool {
+    let errors = reply.json()["errors"].as_array().cloned().unwrap_or_default();
+    let places = errors.iter().map(|error| error["parameter"].as_str().unwrap().to_owned());
+    places.into_iter().any(|place| place == parameter || place.starts_with(&format!("{parameter}.")))
+}
+
+/// Each parameter's value is looked at, and is what is wrong.
+async fn hostile_parameters_change_nothing(site: Site) {
+    let before = written(&site).await;
+    let mut tried = 0;
+    for operation in operations() {
+        for parameter in operation.parameters("query") {
+            for text in texts() {
+                let target = format!("{}?{parameter}={}", operation.path, encoded(&text));
+                let reply = site.get_as_admin(&target).await;
+                // Digits may happen to be a number or a day.
+                let is_right = reply.status == 200 && text.bytes().all(|byte| b"0123456789-".contains(&byte));
+                let is_refused = reply.status == 400 && names(&reply, &parameter);
+                assert!(is_right || is_refused, "{target}: {} {}", reply.status, reply.text());
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 300, "the document has lost its parameters: {tried}");
+    assert_eq!(written(&site).await, before);
+}
+
+async fn hostile_paths_change_nothing(site: Site) {
+    let before = written(&site).await;
+    for operation in operations() {
+        let Some(parameter) = operation.parameters("path").pop() else { continue };
+        for text in texts() {
+            let target = operation.path.replace(&format!("{{{parameter}}}"), &encoded(&text));
+            let body = json!({"measure": "created", "source": "posts"}).to_string();
+            let body = (operation.method == "PUT").then_some(body);
+            let headers = [("apikey", site.admin.as_str()), ("content-type", "application/json")];
+            let reply = site.send(&operation.method, &target, &headers, body).await;
+            let is_refused = match operation.method.as_str() {
+                // A name that was made up may be one.
+                "PUT" => reply.status == 201 || (reply.status == 422 && names(&reply, "category")),
+                _ => reply.status == 404,
+            };
+            assert!(is_refused, "{} {target}: {} {}", operation.method, reply.status, reply.text());
+        }
+    }
+    assert_eq!(written(&site).await, before);
+}
+
+async fn hostile_members_start_nothing(site: Site) {
+    let before = written(&site).await;
+    for operation in operations().iter().filter(|operation| operation.method == "POST") {
+        for (member, schema) in operation.bodies()[0]["properties"].as_object().unwrap() {
+            for text in texts() {
+                let value = if schema["type"] == "array" { json!([text]) } else { json!(text) };
+                let reply = site.post(&operation.path, &json!({member: value})).await;
+                let place = format!("{} {member} {text:?}", operation.path);
+                assert!(reply.status == 400 && names(&reply, member), "{place}: {}", reply.text());
+            }
+        }
+    }
+    assert_eq!(written(&site).await, before);
+}
+
+/// Texts that nothing is made of may be any; whatever else is hostile is what is wrong.
+async fn hostile_definitions_break_nothing(site: Site) {
+    let before = written(&site).await;
+    let put = operations().into_iter().find(|operation| operation.method == "PUT").unwrap();
+    let path = put.path.replace("{category}", "hostile");
+    let mut tried = BTreeSet::new();
+    for declaration in put.bodies() {
+        let properties = declaration["properties"].as_object().unwrap();
+        let right = right(&declaration);
+        let reply = site.put(&path, &right.clone().into()).await;
+        assert!(matches!(reply.status, 200 | 201), "{right:?}: {}", reply.text());
+        // What measures have in common is tried with the first of them.
+        for (member, schema) in properties.iter().filter(|(member, _)| tried.insert((*member).clone())) {
+            for text in texts() {
+                let value = if schema["type"] == "array" { json!([text]) } else { json!(text) };
+                let mut body = right.clone();
+                body.insert(member.clone(), value);
+                let reply = site.put(&path, &body.clone().into()).await;
+                let is_fine =
+                    matches!(reply.status, 200 | 201) || (reply.status == 422 && names(&reply, member));
+                assert!(is_fine, "{body:?}: {} {}", reply.status, reply.text());
+            }
+        }
+    }
+    assert_eq!(written(&site).await, before);
+}
+
+/// A declaration that can be made, with all words that it may have.
+fn right(declaration: &Value) -> Map<String, Value> {
+    let properties = declaration["properties"].as_object().unwrap();
+    let words = properties
+        .iter()
+        .filter_map(|(member, schema)| Some((member.clone(), schema["enum"].as_array()?.first()?.clone())));
+    let mut right: Map<_, _> = words.collect();
+    let count = json!({"measure": "created", "source": "posts"});
+    let examples = [
+        ("source", json!("posts")),
+        ("column", json!("author_id")),
+        ("query", json!("SELECT 1 AS value")),
+        ("numerator", count.clone()),
+        ("denominator", count),
+    ];
+    for (member, example) in examples {
+        if properties.contains_key(member) {
+            right.insert(member.to_owned(), example);
+        }
+    }
+    right
+}
