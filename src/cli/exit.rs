@@ -12,7 +12,7 @@ pub enum Exit {
     Failed = 1,
     /// Wrong arguments or configuration. clap uses the same.
     Usage = 2,
-    /// Some metrics failed; the others were recorded.
+    /// Some metrics failed; the others are recorded.
     Partial = 3,
     /// Another process is doing the same.
     Busy = 4,

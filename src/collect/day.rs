@@ -99,7 +99,7 @@ async fn record_day(
         }),
         reading = read(context, run.id, day, &missing) => reading?,
     };
-    let finish = run.finish(reading.records.len(), &reading.failed);
+    let finish = run.finish(there.len() + reading.records.len(), &reading.failed);
     let status = finish.status;
     let written = context.store.commit(&reading.records, Some(&finish)).await?;
     let provenance = reading.provenance.unwrap_or_else(|| Origin::now(context, run.id).provenance(day.date));

@@ -62,9 +62,10 @@ impl<'a> OpenRun<'a> {
         Ok(Self { context, id, started_at, _held: held })
     }
 
-    /// The end of a run that did its work, for the commit of its last records. `written` counts those too.
-    pub fn finish(&self, written: usize, failures: &[Failure]) -> Finish {
-        self.end(outcome(written, failures.len()), failure::message(failures), failure::details(failures))
+    /// The end of a run that did its work, for the commit of its last records. `recorded` counts those, and what was there
+    /// before.
+    pub fn finish(&self, recorded: usize, failures: &[Failure]) -> Finish {
+        self.end(outcome(recorded, failures.len()), failure::message(failures), failure::details(failures))
     }
 
     /// Logs the run as failed; what it had written is kept. Returns the error to hand on.
@@ -99,9 +100,10 @@ impl<'a> OpenRun<'a> {
     }
 }
 
-/// How a run ended that got as far as recording.
-pub(super) fn outcome(written: usize, failures: usize) -> RunStatus {
-    match (written, failures) {
+/// How a run ended that got as far as recording. Whoever `recorded` it: a run that is repeated every night would else fail
+/// for ever when one bad day is all that is left of its range.
+fn outcome(recorded: usize, failures: usize) -> RunStatus {
+    match (recorded, failures) {
         (_, 0) => RunStatus::Completed,
         (0, _) => RunStatus::Failed,
         _ => RunStatus::Partial,

@@ -65,7 +65,7 @@ impl TooManyRunning {
 pub enum JobStatus {
     Running,
     Completed,
-    /// Some metrics were recorded and some failed.
+    /// Some of what was asked for is recorded, by this job or before it, and some failed.
     Partial,
     Failed,
     /// Nothing was done, as another process is at it.

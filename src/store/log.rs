@@ -31,8 +31,9 @@ impl RunKind {
 pub enum RunStatus {
     Running,
     Completed,
-    /// Some metrics were recorded and some failed.
+    /// Some of what was asked for is recorded, by this run or before it, and some failed.
     Partial,
+    /// Nothing of it is recorded, or the run was cut short.
     Failed,
 }
 

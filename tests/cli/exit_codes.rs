@@ -30,6 +30,9 @@ async fn one_failing_metric_makes_the_day_partial(site: Site) {
     assert!(partial.stdout.contains("failed    ghosts: "), "{}", partial.stdout);
     assert!(partial.stdout.contains("`daymark check` says what to do"), "{}", partial.stdout);
     assert!(partial.stdout.contains("2025-01-05: 6 metrics reconstructed, 1 failed"), "{}", partial.stdout);
+    let again = site.run(&["collect", "--date", "2025-01-05"]).expect_code(3);
+    assert!(again.stdout.contains("0 metrics reconstructed, 6 already there, 1 failed"), "{}", again.stdout);
+    site.run(&["collect", "--date", "2025-01-05", "--metric", "ghosts"]).expect_code(1);
     let gaps = site.json(&["gaps", "--from", "2025-01-05", "--to", "2025-01-05"]);
     assert_eq!(gaps["gaps"][0]["metric_category"], "ghosts");
     assert_eq!(gaps["gaps"][0]["cause"], "failed");

@@ -216,6 +216,10 @@ async fn a_metric_that_fails_is_reported_for_the_range(world: World) {
     assert_eq!(report.failed.len(), 1);
     assert!(report.failed[0].message.ends_with("(10 days)"), "{}", report.failed[0].message);
     assert_eq!((world.records().await.len(), report.misfits), (30, vec![]));
+    let again = fill(&world, &range(1, 10)).await.unwrap();
+    assert_eq!((again.status, again.failed.len()), (Some(RunStatus::Partial), 1), "the others are there");
+    let only = BackfillRequest { only: vec!["comments_created".to_owned()], ..range(1, 10) };
+    assert_eq!(fill(&world, &only).await.unwrap().status, Some(RunStatus::Failed), "nothing of it is there");
 }
 
 /// The mean score of the posts; every score is 1, but infinite on the days `unreadable`.

@@ -99,6 +99,9 @@ async fn a_metric_that_fails_does_not_take_the_others_with_it(world: World) {
     let code = if world.is_postgres_platform() { "42P01" } else { "sqlite:1" };
     assert_eq!((&details["sqlstate"], &details["failures"][0]["sqlstate"]), (&code.into(), &code.into()));
 
+    let in_vain = collect(&world.context, None).await.unwrap();
+    assert_eq!((in_vain.status, in_vain.recorded.len()), (RunStatus::Partial, 0), "the others are there");
+
     world.execute("ALTER TABLE hidden RENAME TO comments").await;
     let again = collect(&world.context, None).await.unwrap();
     assert_eq!((again.status, again.recorded.len(), again.already_there), (RunStatus::Completed, 1, 3));

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     on_both_stores,
     site::Site,
-    world::{LAST_FINISHED, january},
+    world::{LAST_FINISHED, definition, definitions, january},
 };
 
 on_both_stores!(
@@ -18,6 +18,7 @@ on_both_stores!(
     a_day_that_somebody_else_is_at_is_busy,
     the_same_call_twice_is_one_run,
     a_run_that_records_nothing_is_an_error,
+    one_bad_day_does_not_fail_all_the_others,
     arguments_are_checked_before_anything_runs,
     only_those_who_may_collect_do,
 );
@@ -113,6 +114,34 @@ async fn a_run_that_records_nothing_is_an_error(site: Site) {
         assert_eq!(error["details"], "metrics that failed: 4");
     }
     assert_eq!(site.world.records().await.len(), 1);
+}
+
+/// A script that fills the past every night would find the same bad day every night.
+async fn one_bad_day_does_not_fail_all_the_others(site: Site) {
+    let format = site.world.time_format();
+    let query = "SELECT CASE WHEN {day} = '2025-01-03' THEN -1 ELSE 1 END AS value";
+    let flaky = json!({"measure": "sql", "query": query, "shape": "value", "adds_up": "last"});
+    let mut wanted = definitions(format);
+    wanted.push(definition(format, "flaky", flaky));
+    site.world.apply(&wanted).await;
+    for (function, arguments, records) in [
+        ("backfill_daily_metrics", r#"{"start_date": "2025-01-01"}"#, 49),
+        ("collect_daily_metrics", r#"{"target_date": "2025-01-03"}"#, 4),
+    ] {
+        for _ in 0..2 {
+            let answer = site.call(function, arguments).await;
+            assert_eq!(answer.status, 200, "{function}: {}", answer.text);
+            let row = &answer.json()[0];
+            let written = ["total_metrics", "metrics_collected"].iter().find_map(|name| row[name].as_u64());
+            let there = written.unwrap() + row["metrics_already_recorded"].as_u64().unwrap();
+            assert_eq!((&row["status"], there), (&json!("partial"), records), "{function}");
+        }
+    }
+    let log = site.get("metric_collection_log?select=status,error_message").await.json();
+    for run in log.as_array().unwrap() {
+        assert_eq!(run["status"], "partial");
+        assert!(run["error_message"].as_str().unwrap().starts_with("flaky: "), "{run}");
+    }
 }
 
 async fn arguments_are_checked_before_anything_runs(site: Site) {

@@ -101,6 +101,8 @@ struct Work {
 /// How far it got.
 #[derive(Default)]
 struct Done {
+    /// Records of the range that there were before.
+    already_there: usize,
     written: HashMap<MetricKey, usize>,
     total: usize,
     failures: Failures,
@@ -128,7 +130,7 @@ pub async fn backfill(
     let held = run::lock(context, LockName::Backfill).await?;
     let work = Work::find(context, request, metrics).await?;
     let run = OpenRun::start(context, held, RunKind::Backfill, work.from, work.to).await?;
-    let mut done = Done::default();
+    let mut done = Done { already_there: work.already_there(), ..Done::default() };
     let status = match fill(context, &run, &work, &mut done, progress, cancel).await {
         Ok(status) => status,
         Err(error) => return Err(run.fail(error).await),
@@ -200,7 +202,8 @@ async fn commit(
         [only] => reading.records(*only, *only, &mut done.failures),
         [] => Vec::new(),
     };
-    let finish = is_last.then(|| run.finish(done.total + records.len(), &done.failures.list()));
+    let recorded = done.already_there + done.total + records.len();
+    let finish = is_last.then(|| run.finish(recorded, &done.failures.list()));
     for (_, key) in context.store.commit(&records, finish.as_ref()).await? {
         *done.written.entry(key).or_default() += 1;
         done.total += 1;
@@ -227,6 +230,10 @@ impl Work {
         let left_out = left_out.iter().map(|metric| LeftOut::not_reconstructible(metric.definition.key()));
         let missing = missing::find(metrics, &days, &recorded);
         Ok(Self { from, to, left_out: left_out.collect(), missing, days })
+    }
+
+    fn already_there(&self) -> usize {
+        self.missing.iter().map(|missing| missing.already_there).sum()
     }
 
     /// The metrics that should have no hole now.
