@@ -119,9 +119,7 @@ impl Access {
         match last {
             Some(genuine) => Ok(self.principal(&genuine, address)),
             None if self.settings.public_read => Ok(self.anonymous(address)),
-            None => Err(unauthenticated(
-                "no credentials: send `Authorization: Bearer` with a token or an API key",
-            )),
+            None => Err(Denied::NoCredentials),
         }
     }
 

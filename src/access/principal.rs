@@ -56,7 +56,9 @@ impl fmt::Debug for Credentials<'_> {
 /// Why a request was not let in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// No credentials where some are needed, or wrong ones. The reason repeats nothing of them.
+    #[error("no credentials: send `Authorization: Bearer` with a token or an API key")]
+    NoCredentials,
+    /// Wrong credentials. The reason repeats nothing of them.
     #[error("{reason}")]
     Unauthenticated { reason: String },
     #[error(

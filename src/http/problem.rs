@@ -43,6 +43,9 @@ pub struct Problem {
     /// Seconds after which trying again makes sense; the same as the header `Retry-After`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
+    /// Whether the request showed no credentials, for which PostgREST has a code of its own.
+    #[serde(skip)]
+    pub shows_nothing: bool,
 }
 
 /// A parameter that was wrong, or a member of a body by its path, as `filter.score`. It is empty where that is wrong as a
@@ -83,6 +86,7 @@ impl Problem {
             detail: None,
             errors: Vec::new(),
             retry_after: None,
+            shows_nothing: false,
         }
     }
 

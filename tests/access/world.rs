@@ -222,6 +222,7 @@ pub async fn authenticated(access: &Access, credentials: Credentials<'_>) -> Res
 pub fn reason(outcome: Result<Principal, Denied>) -> String {
     match outcome {
         Err(Denied::Unauthenticated { reason }) => reason,
+        Err(denied @ Denied::NoCredentials) => denied.to_string(),
         other => panic!("not refused as it should be: {other:?}"),
     }
 }

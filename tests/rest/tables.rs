@@ -1,5 +1,7 @@
 //! Reading tables.
 
+use std::net::SocketAddr;
+
 use daymark::{
     http::rest::MAX_ROWS,
     metric::{MetricKey, MetricType, Provenance, Record},
@@ -9,7 +11,11 @@ use jiff::ToSpan;
 use serde_json::{Map, json};
 use uuid::Uuid;
 
-use crate::{on_both_stores, site::Site, world::instant};
+use crate::{
+    on_both_stores,
+    site::{Answer, Site},
+    world::instant,
+};
 
 on_both_stores!(
     rows_are_what_was_asked_for,
@@ -18,6 +24,7 @@ on_both_stores!(
     one_row_as_an_object,
     nothing_is_cut_off_silently,
     everybody_sees_what_they_may,
+    who_shows_nothing_is_told_apart_from_who_shows_something_wrong,
     what_is_not_there_is_said_so,
 );
 
@@ -125,6 +132,36 @@ async fn nothing_is_cut_off_silently(site: Site) {
     assert_eq!((rest.status, rest.json()), (200, json!([{"value": MAX_ROWS}])));
     let counted = site.get_with("daily_metrics?select=value&limit=20000", ("prefer", "count=exact")).await;
     assert_eq!((counted.status, counted.header("content-range")), (206, "0-9999/10001"));
+}
+
+async fn who_shows_nothing_is_told_apart_from_who_shows_something_wrong(site: Site) {
+    let address = site.serve(false).await;
+    for path in ["daily_metrics", "metric_collection_log"] {
+        for (key, code) in [(None, "PGRST302"), (Some("a key of nobody"), "PGRST301"), (Some(""), "PGRST301")]
+        {
+            let answer = served(address, path, key);
+            assert_eq!(
+                (answer.status, answer.code().as_str()),
+                (401, code),
+                "{path} {key:?}: {}",
+                answer.text
+            );
+            assert_eq!(answer.header("www-authenticate"), "Bearer");
+        }
+    }
+}
+
+/// The answer of a server as it is run.
+fn served(address: SocketAddr, path: &str, key: Option<&str>) -> Answer {
+    let mut request = ureq::get(format!("http://{address}/rest/v1/{path}"));
+    request = request.config().http_status_as_error(false).build();
+    if let Some(key) = key {
+        request = request.header("apikey", key);
+    }
+    let mut response = tokio::task::block_in_place(|| request.call().unwrap());
+    let headers = response.headers().clone();
+    let text = tokio::task::block_in_place(|| response.body_mut().read_to_string().unwrap());
+    Answer { status: response.status().as_u16(), headers, text }
 }
 
 async fn everybody_sees_what_they_may(site: Site) {

@@ -37,7 +37,9 @@ pub async fn admit(State(service): State<Shared>, request: Request, next: Next) 
     }
     let principal = match authenticated(&service, &parts.headers, address).await {
         Ok(principal) => principal,
-        Err(denied @ Denied::Unauthenticated { .. }) => return refused(&service, address, denied),
+        Err(denied @ (Denied::NoCredentials | Denied::Unauthenticated { .. })) => {
+            return refused(&service, address, denied);
+        }
         Err(denied) => return refusal(denied).into_response(),
     };
     let decision = service.rate_limit.check(&principal);
@@ -82,6 +84,9 @@ fn refused(service: &Shared, address: IpAddr, denied: Denied) -> Response {
 
 fn refusal(denied: Denied) -> Problem {
     match denied {
+        Denied::NoCredentials => {
+            Problem { shows_nothing: true, ..Problem::unauthenticated(denied.to_string()) }
+        }
         Denied::Unauthenticated { reason } => Problem::unauthenticated(reason),
         Denied::BackOff { retry_after } => {
             let seconds = whole_seconds(retry_after);

@@ -21,7 +21,7 @@ pub fn translate(path: &str, mut response: Response) -> Response {
 fn translated(response: Response, problem: &Problem) -> Response {
     let status = response.status();
     let message = problem.detail.as_deref().unwrap_or(&problem.title);
-    let mut translated = RestError::new(status, code(status, &problem.kind), message).into_response();
+    let mut translated = RestError::new(status, code(status, problem), message).into_response();
     let (mut parts, _) = response.into_parts();
     for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH] {
         parts.headers.remove(&name);
@@ -31,13 +31,14 @@ fn translated(response: Response, problem: &Problem) -> Response {
 }
 
 /// PostgREST's code where it has one, else PostgreSQL's.
-fn code(status: StatusCode, kind: &str) -> &'static str {
+fn code(status: StatusCode, problem: &Problem) -> &'static str {
     match status {
+        StatusCode::UNAUTHORIZED if problem.shows_nothing => "PGRST302",
         StatusCode::UNAUTHORIZED => "PGRST301",
         StatusCode::FORBIDDEN => "42501",
         StatusCode::NOT_FOUND => "PGRST125",
         StatusCode::METHOD_NOT_ALLOWED => "PGRST117",
-        StatusCode::SERVICE_UNAVAILABLE if kind.ends_with(":timed-out") => "57014",
+        StatusCode::SERVICE_UNAVAILABLE if problem.kind.ends_with(":timed-out") => "57014",
         StatusCode::SERVICE_UNAVAILABLE => "PGRST001",
         StatusCode::TOO_MANY_REQUESTS
         | StatusCode::PAYLOAD_TOO_LARGE
@@ -75,7 +76,8 @@ mod tests {
 
     #[test]
     fn a_time_limit_is_a_cancelled_query() {
-        assert_eq!(code(StatusCode::SERVICE_UNAVAILABLE, "urn:daymark:problem:timed-out"), "57014");
+        let code = |status, name| code(status, &Problem::new(status, name, ""));
+        assert_eq!(code(StatusCode::SERVICE_UNAVAILABLE, "timed-out"), "57014");
         assert_eq!(code(StatusCode::TOO_MANY_REQUESTS, ""), "54000");
         assert_eq!(code(StatusCode::INTERNAL_SERVER_ERROR, ""), "XX000");
     }
