@@ -95,12 +95,19 @@ export function analytics(supabase: SupabaseClient) {
   async function getCollectionStatus() {
     const { data, error } = await supabase
       .from('metric_collection_log')
-      .select('collection_date, started_at, completed_at, status, metrics_collected, error_message')
+      .select('*')
       .order('started_at', { ascending: false })
       .limit(1)
-      .maybeSingle();
+      .single();
     if (error) throw error;
-    return data;
+    const begun = new Date(data.started_at).getTime();
+    return {
+      lastRun: data.started_at as string,
+      status: data.status as string,
+      metricsCollected: data.metrics_collected as number,
+      durationMs: data.completed_at ? new Date(data.completed_at).getTime() - begun : null,
+      errorMessage: data.error_message as string | null,
+    };
   }
 
   async function backfillMetrics() {
