@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod documented;
 mod injection;
 #[expect(dead_code, reason = "other tests use Python")]
 #[path = "../support/packages.rs"]

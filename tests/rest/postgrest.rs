@@ -19,13 +19,18 @@ use crate::{
 const START: Duration = Duration::from_secs(30);
 
 /// Path, and a header if it has one. Every order is total, as no two servers need agree on another.
-const REQUESTS: [(&str, &str); 56] = [
+const REQUESTS: [(&str, &str); 61] = [
     ("daily_metrics?select=metric_date,metric_category,value&order=metric_date,metric_category", ""),
     ("daily_metrics?select=id,metadata,provenance,collection_timestamp,created_at&order=id&limit=3", ""),
     ("daily_metrics?select=d:metric_date,value::text,value&order=metric_date.desc,value&limit=3", ""),
     ("daily_metrics?select=value&order=value.desc,id&limit=5&offset=3", ""),
     ("daily_metrics?select=value&order=value.desc,id&limit=5", "Prefer: count=exact"),
     ("daily_metrics?select=value&order=value,id&limit=500", "Prefer: count=exact"),
+    ("daily_metrics?select=value&order=value,id&limit=5", "Prefer: handling=strict, count=exact"),
+    ("daily_metrics?select=value&order=value,id&limit=5", "Prefer: handling=lenient, foo=bar"),
+    ("daily_metrics?select=value&order=value,id&limit=5", "Prefer: count=nope"),
+    ("daily_metrics?select=value&limit=5", "Prefer: handling=strict, count=nope, return=minimal"),
+    ("daily_metrics?select=value&limit=5", "Prefer: foo=bar, handling=strict, missing=null, x"),
     ("daily_metrics?select=value&offset=40", "Prefer: count=exact"),
     ("daily_metrics?select=value&offset=41", "Prefer: count=exact"),
     ("daily_metrics?select=value&offset=41", ""),

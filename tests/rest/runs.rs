@@ -16,6 +16,8 @@ on_both_stores!(
     only_finished_days_are_recorded,
     a_backfill_ends_with_the_last_finished_day,
     a_day_that_somebody_else_is_at_is_busy,
+    nothing_can_be_recorded_before_definitions_are_applied,
+    a_platform_that_is_away_is_not_the_servers_failure,
     the_same_call_twice_is_one_run,
     a_run_that_records_nothing_is_an_error,
     one_bad_day_does_not_fail_all_the_others,
@@ -82,6 +84,28 @@ async fn a_day_that_somebody_else_is_at_is_busy(site: Site) {
     assert_eq!((answer.status, answer.code().as_str()), (409, "55P03"), "{}", answer.text);
     drop(held);
     assert_eq!(site.call("collect_daily_metrics", "{}").await.status, 200);
+}
+
+async fn nothing_can_be_recorded_before_definitions_are_applied(mut site: Site) {
+    site.world.context = site.world.with_empty_store().await;
+    site.world.context.store.migrate().await.unwrap();
+    let site = Site::around(site.world);
+    for (function, arguments) in
+        [("collect_daily_metrics", "{}"), ("backfill_daily_metrics", r#"{"start_date": "2025-01-01"}"#)]
+    {
+        let answer = site.call(function, arguments).await;
+        assert_eq!((answer.status, answer.code().as_str()), (409, "55000"), "{function}: {}", answer.text);
+    }
+}
+
+async fn a_platform_that_is_away_is_not_the_servers_failure(mut site: Site) {
+    site.world.context = site.world.without_platform();
+    let site = Site::around(site.world);
+    let answer = site.call("collect_daily_metrics", "{}").await;
+    assert_eq!((answer.status, answer.code().as_str()), (503, "PGRST001"), "{}", answer.text);
+    assert_eq!(answer.header("retry-after"), "1");
+    let log = site.get("metric_collection_log?select=status").await;
+    assert_eq!(log.json(), json!([{"status": "failed"}]));
 }
 
 async fn the_same_call_twice_is_one_run(site: Site) {
@@ -173,8 +197,10 @@ async fn arguments_are_checked_before_anything_runs(site: Site) {
             answer.text
         );
     }
-    let hint = site.call("collect_daily_metric", "{}").await.json()["hint"].clone();
-    assert_eq!(hint, "Perhaps you meant to call the function public.collect_daily_metrics");
+    for near in ["collect_daily_metric", "collect_daily", "Collect"] {
+        let hint = site.call(near, "{}").await.json()["hint"].clone();
+        assert_eq!(hint, "Perhaps you meant to call the function public.collect_daily_metrics", "{near}");
+    }
     assert!(site.world.runs().await.is_empty());
 }
 
@@ -188,11 +214,9 @@ async fn only_those_who_may_collect_do(site: Site) {
     assert_eq!(call(&[]).await, (401, "PGRST302".to_owned()));
     for method in ["GET", "HEAD"] {
         let answer = site.ask(method, "rpc/collect_daily_metrics", &[("apikey", "service")], "").await;
-        assert_eq!(answer.status, 405, "{method}");
+        assert_eq!((answer.status, answer.header("allow")), (405, "POST"), "{method}");
     }
-    assert_eq!(
-        site.ask("PUT", "rpc/collect_daily_metrics", &[("apikey", "service")], "").await.code(),
-        "PGRST101"
-    );
+    let put = site.ask("PUT", "rpc/collect_daily_metrics", &[("apikey", "service")], "").await;
+    assert_eq!((put.code().as_str(), put.header("allow")), ("PGRST101", "POST"));
     assert!(site.world.runs().await.is_empty());
 }

@@ -24,7 +24,10 @@ use jiff::civil::Weekday;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::world::{Heard, SOURCES, World};
+use crate::{
+    documented,
+    world::{Heard, SOURCES, World},
+};
 
 /// What tokens are signed with.
 pub const JWT_SECRET: &str = "a secret of thirty-two characters";
@@ -67,7 +70,7 @@ impl Site {
         Self::around(World::sqlite().await)
     }
 
-    fn around(world: World) -> Self {
+    pub fn around(world: World) -> Self {
         // Its access is not asked: this router has no layers but its own.
         let service = Self::service(&world, false);
         let router = Router::new().nest("/rest/v1", rest::router()).with_state(service);
@@ -135,7 +138,9 @@ impl Site {
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
         let text = String::from_utf8(body.to_vec()).unwrap();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, text }
+        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text };
+        documented::expect(method, path, &answer);
+        answer
     }
 
     /// A server as it is run, with its own authentication, for as long as the runtime runs.

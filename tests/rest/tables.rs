@@ -12,7 +12,7 @@ use serde_json::{Map, json};
 use uuid::Uuid;
 
 use crate::{
-    on_both_stores,
+    documented, on_both_stores,
     site::{Answer, Site},
     world::instant,
 };
@@ -22,9 +22,10 @@ on_both_stores!(
     pages_say_which_rows_they_have,
     a_head_has_no_body_and_the_count,
     one_row_as_an_object,
-    nothing_is_cut_off_silently,
+    more_rows_than_an_answer_may_have_are_an_error,
     everybody_sees_what_they_may,
     who_shows_nothing_is_told_apart_from_who_shows_something_wrong,
+    preferences_that_are_not_known_are_refused_where_that_is_asked_for,
     what_is_not_there_is_said_so,
 );
 
@@ -101,7 +102,8 @@ async fn one_row_as_an_object(site: Site) {
     }
 }
 
-async fn nothing_is_cut_off_silently(site: Site) {
+/// A client that looks at the rows only could not tell that some are missing.
+async fn more_rows_than_an_answer_may_have_are_an_error(site: Site) {
     let store = &site.world.context.store;
     let run = NewRun {
         id: Uuid::new_v4(),
@@ -125,13 +127,47 @@ async fn nothing_is_cut_off_silently(site: Site) {
     };
     let records: Vec<_> = (0..=MAX_ROWS).map(record).collect();
     store.commit(&records, None).await.unwrap();
-    let cut = site.get("daily_metrics?select=value&order=metric_date").await;
-    assert_eq!((cut.status, cut.header("content-range")), (206, "0-9999/*"));
-    assert_eq!(cut.json().as_array().unwrap().len() as u64, MAX_ROWS);
+    let ask = async |question: &str, header: (&str, &str)| {
+        let answer =
+            site.get_with(&format!("daily_metrics?select=value&order=metric_date{question}"), header).await;
+        (answer.status, answer.header("content-range").to_owned())
+    };
+    let (none, counted) = (("range-unit", "items"), ("prefer", "count=exact"));
+    for (question, header) in [
+        ("", none),
+        ("&limit=10001", none),
+        ("&limit=20000", counted),
+        ("", counted),
+        ("", ("range", "0-")),
+        ("", ("range", "0-20000")),
+    ] {
+        assert_eq!(ask(question, header).await, (413, String::new()), "{question} {header:?}");
+    }
+    let error = site.get("daily_metrics").await.json();
+    assert_eq!(error["code"], "54000");
+    assert!(error["message"].as_str().unwrap().contains("an answer has 10000 at most"), "{error}");
+    assert!(error["hint"].as_str().unwrap().contains("range(0, 9999)"), "{error}");
+    for (question, header, status, content_range) in [
+        ("&limit=10000", none, 200, "0-9999/*"),
+        ("&limit=10000", counted, 206, "0-9999/10001"),
+        ("", ("range", "0-9999"), 200, "0-9999/*"),
+        ("", ("range", "10000-19999"), 200, "10000-10000/*"),
+        ("&offset=1", none, 200, "1-10000/*"),
+        ("&offset=1", counted, 206, "1-10000/10001"),
+    ] {
+        let found = ask(question, header).await;
+        assert_eq!(found, (status, content_range.to_owned()), "{question} {header:?}");
+    }
     let rest = site.get("daily_metrics?select=value&order=metric_date&offset=10000").await;
     assert_eq!((rest.status, rest.json()), (200, json!([{"value": MAX_ROWS}])));
-    let counted = site.get_with("daily_metrics?select=value&limit=20000", ("prefer", "count=exact")).await;
-    assert_eq!((counted.status, counted.header("content-range")), (206, "0-9999/10001"));
+    for (prefer, content_range) in [("count=exact", "0-9999/10001"), ("", "0-9999/*")] {
+        let headers = [("apikey", "service"), ("prefer", prefer)];
+        let head = site.ask("HEAD", "daily_metrics", &headers, "").await;
+        assert_eq!((head.status, head.header("content-range")), (206, content_range));
+    }
+    let only = site.get_with("daily_metrics", ("accept", "application/vnd.pgrst.object+json")).await;
+    assert_eq!((only.status, only.code().as_str()), (406, "PGRST116"));
+    assert_eq!(only.json()["details"], "The result contains more than 10000 rows");
 }
 
 async fn who_shows_nothing_is_told_apart_from_who_shows_something_wrong(site: Site) {
@@ -147,6 +183,7 @@ async fn who_shows_nothing_is_told_apart_from_who_shows_something_wrong(site: Si
                 answer.text
             );
             assert_eq!(answer.header("www-authenticate"), "Bearer");
+            documented::expect("GET", path, &answer);
         }
     }
 }
@@ -162,6 +199,30 @@ fn served(address: SocketAddr, path: &str, key: Option<&str>) -> Answer {
     let headers = response.headers().clone();
     let text = tokio::task::block_in_place(|| response.body_mut().read_to_string().unwrap());
     Answer { status: response.status().as_u16(), headers, text }
+}
+
+async fn preferences_that_are_not_known_are_refused_where_that_is_asked_for(site: Site) {
+    for (prefer, status, applied) in [
+        ("count=nope", 200, ""),
+        ("foo=bar, count=exact", 200, "count=exact"),
+        ("handling=lenient, foo=bar", 200, "handling=lenient"),
+        ("handling=strict, count=exact, return=representation", 200, "count=exact, handling=strict"),
+        ("handling=strict, count=nope", 400, ""),
+        ("handling=strict,foo=bar", 400, ""),
+        // Nothing is rolled back.
+        ("handling=strict, tx=rollback", 400, ""),
+    ] {
+        let answer = site.get_with("metric_definitions", ("prefer", prefer)).await;
+        assert_eq!((answer.status, answer.header("preference-applied")), (status, applied), "{prefer}");
+        let headers = [("apikey", "service"), ("prefer", prefer)];
+        let called = site.ask("POST", "rpc/collect_daily_metrics", &headers, "{}").await;
+        assert_eq!((called.status, called.code()), (status, answer.code()), "{prefer}");
+    }
+    let error = site.get_with("metric_definitions", ("prefer", "handling=strict,foo=bar")).await.json();
+    assert_eq!(
+        (&error["code"], &error["details"]),
+        (&json!("PGRST122"), &json!("Invalid preferences: foo=bar"))
+    );
 }
 
 async fn everybody_sees_what_they_may(site: Site) {
@@ -209,6 +270,8 @@ async fn what_is_not_there_is_said_so(site: Site) {
     }
     let near = site.get("daily_metric").await.json();
     assert_eq!(near["hint"], "Perhaps you meant the table 'public.daily_metrics'");
+    let begun = site.get("metric_coll").await.json();
+    assert_eq!(begun["hint"], "Perhaps you meant the table 'public.metric_collection_log'");
     assert_eq!(site.get_with("daily_metrics", ("accept", "text/csv")).await.code(), "PGRST107");
     assert_eq!(site.get_with("daily_metrics", ("accept-profile", "auth")).await.code(), "PGRST106");
 }

@@ -3196,7 +3196,7 @@ export interface operations {
                 select?: string;
                 /** @description Columns to sort by: `metric_date.desc,value.asc.nullslast` */
                 order?: string;
-                /** @description How many rows; 10000 at most */
+                /** @description How many rows; an answer has 10000 at most */
                 limit?: string;
                 /** @description How many rows to leave out first */
                 offset?: string;
@@ -3303,6 +3303,15 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
+            /** @description All rows are asked for and there are more than one answer may have, or the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
             /** @description The URI is too long */
             414: {
                 headers: {
@@ -3366,7 +3375,7 @@ export interface operations {
                 select?: string;
                 /** @description Columns to sort by: `metric_date.desc,value.asc.nullslast` */
                 order?: string;
-                /** @description How many rows; 10000 at most */
+                /** @description How many rows; an answer has 10000 at most */
                 limit?: string;
                 /** @description How many rows to leave out first */
                 offset?: string;
@@ -3477,6 +3486,15 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
+            /** @description All rows are asked for and there are more than one answer may have, or the body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
             /** @description The URI is too long */
             414: {
                 headers: {
@@ -3540,7 +3558,7 @@ export interface operations {
                 select?: string;
                 /** @description Columns to sort by: `metric_date.desc,value.asc.nullslast` */
                 order?: string;
-                /** @description How many rows; 10000 at most */
+                /** @description How many rows; an answer has 10000 at most */
                 limit?: string;
                 /** @description How many rows to leave out first */
                 offset?: string;
@@ -3640,6 +3658,15 @@ export interface operations {
             };
             /** @description One object is asked for and there is not exactly one, or a form that there is not */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description All rows are asked for and there are more than one answer may have, or the body is too large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3776,6 +3803,24 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
+            /** @description The body did not come in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Another process is at it, or no definitions are applied */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -3896,6 +3941,24 @@ export interface operations {
             };
             /** @description One object is asked for and there is not exactly one, or a form that there is not */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description The body did not come in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestError"];
+                };
+            };
+            /** @description Another process is at it, or no definitions are applied */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -24,7 +24,6 @@ const TAG: &str = "rest";
 const ARRAY: &str = "application/json";
 const OBJECT: &str = "application/vnd.pgrst.object+json";
 
-/// What a client may get instead of what it asked for.
 const REFUSALS: [(&str, &str); 10] = [
     ("400", "The request is wrong; `message` and `hint` say where"),
     ("401", "Credentials are missing or not valid"),
@@ -36,6 +35,16 @@ const REFUSALS: [(&str, &str); 10] = [
     ("431", "The headers are too large"),
     ("500", "The server failed; its log has the details"),
     ("503", "Busy, too slow, or without its store; `Retry-After` says when to come again"),
+];
+
+const OF_TABLES: [(&str, &str); 2] = [
+    ("413", "All rows are asked for and there are more than one answer may have, or the body is too large"),
+    ("416", "The range has no rows"),
+];
+const OF_FUNCTIONS: [(&str, &str); 3] = [
+    ("408", "The body did not come in time"),
+    ("409", "Another process is at it, or no definitions are applied"),
+    ("413", "The body is too large"),
 ];
 
 /// Adds the tables and functions to the document.
@@ -60,11 +69,13 @@ pub fn describe(document: &mut OpenApi) {
     }
 }
 
-fn operation() -> OperationBuilder {
+/// With what a client may get instead of what it asked for; `own` is that of some operations only.
+fn operation(own: &[(&str, &str)]) -> OperationBuilder {
     let error = || Content::new(Some(schema(&RestError::name())));
-    REFUSALS.into_iter().fold(OperationBuilder::new().tag(TAG), |operation, (status, meaning)| {
-        let refusal = ResponseBuilder::new().description(meaning).content(ARRAY, error());
-        operation.response(status, refusal)
+    let refusals = REFUSALS.iter().chain(own);
+    refusals.fold(OperationBuilder::new().tag(TAG), |operation, (status, meaning)| {
+        let refusal = ResponseBuilder::new().description(*meaning).content(ARRAY, error());
+        operation.response(*status, refusal)
     })
 }
 
@@ -75,7 +86,7 @@ fn read(table: Table) -> Operation {
             "Columns, separated by commas: `value`, `day:metric_date` with another name, `value::text`",
         ),
         query("order", "Columns to sort by: `metric_date.desc,value.asc.nullslast`"),
-        query("limit", &format!("How many rows; {MAX_ROWS} at most")),
+        query("limit", &format!("How many rows; an answer has {MAX_ROWS} at most")),
         query("offset", "How many rows to leave out first"),
         query("or", "`(value.gt.5,value.is.null)`"),
         query("and", "`(value.gt.5,value.lt.9)`"),
@@ -94,15 +105,12 @@ fn read(table: Table) -> Operation {
             .content(ARRAY, Content::new(Some(array)))
             .content(OBJECT, Content::new(Some(schema(table.name()))))
     };
-    let error = Content::new(Some(schema(&RestError::name())));
-    let outside = ResponseBuilder::new().description("The range has no rows").content(ARRAY, error);
-    operation()
+    operation(&OF_TABLES)
         .summary(Some(format!("Rows of {}", table.name())))
         .operation_id(Some(format!("read_{}", table.name())))
         .parameters(Some(own.into_iter().chain(filters)))
         .response("200", rows("The rows; `Accept: application/vnd.pgrst.object+json` asks for the only one"))
         .response("206", rows("Some of the rows that there are"))
-        .response("416", outside)
         .build()
 }
 
@@ -112,14 +120,11 @@ fn call(function: Function, answer: &str) -> Operation {
         .description("What the run did, as one row")
         .content(ARRAY, Content::new(Some(rows)))
         .content(OBJECT, Content::new(Some(schema(answer))));
-    let error = Content::new(Some(schema(&RestError::name())));
-    let large = ResponseBuilder::new().description("The body is too large").content(ARRAY, error);
-    operation()
+    operation(&OF_FUNCTIONS)
         .summary(Some(function.summary))
         .operation_id(Some(function.name))
         .request_body(Some(arguments(function)))
         .response("200", done)
-        .response("413", large)
         .build()
 }
 
@@ -190,7 +195,15 @@ fn schema(name: &str) -> Ref {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::{
+        collect::CollectError,
+        database::{Fault, FaultClass},
+        http::{jobs::TooManyRunning, rest::rpc},
+        store::StoreError,
+    };
 
     #[test]
     fn every_table_and_function_is_described() {
@@ -207,5 +220,41 @@ mod tests {
             document["components"]["schemas"]["daily_metrics"]["properties"]["value"]["type"],
             "number"
         );
+    }
+
+    /// Answers to calls that the tests over HTTP do not get are here; those that they get are compared in `tests/rest`.
+    #[test]
+    fn every_end_of_a_call_is_described() {
+        let day = jiff::civil::date(2025, 1, 1);
+        let fault = |class| Fault::new(class, "out of luck");
+        let store = |class| StoreError::Fault { location: String::new(), fault: fault(class) };
+        let errors = [
+            CollectError::Unfinished { date: day, ready_at: String::new(), last_finished: day },
+            CollectError::NeverHappened { date: day, zone: String::new() },
+            CollectError::TooEarly { date: day, first: day },
+            CollectError::EmptyRange { from: day, to: day },
+            CollectError::Busy { what: String::new(), holder: String::new() },
+            CollectError::NoDefinitions,
+            CollectError::OtherTimeZone { stored: String::new(), configured: String::new() },
+            CollectError::DuplicateDefinition(String::new()),
+            CollectError::NoRows,
+            CollectError::TooLong { source_name: String::new(), date: day, days: 2, limit: 1 },
+            CollectError::Interrupted { kept: String::new() },
+            CollectError::Store(store(FaultClass::Unreachable)),
+            CollectError::Store(store(FaultClass::Other)),
+            CollectError::Platform { location: String::new(), fault: fault(FaultClass::Unreachable) },
+        ];
+        let others = [TooManyRunning.into(), RestError::of_failures(&[]), rpc::body_too_slow(Duration::ZERO)];
+        let mut document = OpenApi::default();
+        describe(&mut document);
+        let document = serde_json::to_value(&document).unwrap();
+        let responses = &document["paths"]["/rest/v1/rpc/collect_daily_metrics"]["post"]["responses"];
+        let guide = include_str!("../../../docs/supabase-js.md");
+        for error in errors.iter().map(RestError::of_run).chain(others) {
+            assert!(responses[error.status.as_str()].is_object(), "{error:?}");
+            let code = format!("`{}`", error.code);
+            let row = guide.lines().find(|line| line.starts_with('|') && line.contains(&code));
+            assert!(row.is_some_and(|row| row.contains(error.status.as_str())), "{error:?}");
+        }
     }
 }

@@ -11,12 +11,14 @@ use utoipa::ToSchema;
 
 use crate::{
     collect::{CollectError, Failure},
+    config,
     http::{jobs::TooManyRunning, problem::log_failure},
     store::StoreError,
 };
 
 /// How much of a request's text an error repeats, in characters.
 const SHOWN: usize = 200;
+const SEE_LOG: &str = "metric_collection_log has an entry of the run with the reason.";
 
 /// What went wrong, as `{code, details, hint, message}`. Codes are PostgREST's own (`PGRST…`) or PostgreSQL's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -95,6 +97,13 @@ pub(super) fn cut(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// The one of the names that `name` was most likely meant to be, or else one that begins with it.
+pub(super) fn meant<const N: usize>(name: &str, names: [&'static str; N]) -> Option<&'static str> {
+    let begun =
+        || names.into_iter().find(|whole| !name.is_empty() && whole.starts_with(&name.to_lowercase()));
+    config::nearest(name, names).or_else(begun)
 }
 
 impl IntoResponse for RestError {
@@ -176,9 +185,13 @@ impl RestError {
             }
             CollectError::Interrupted { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "57P01", message),
             CollectError::Store(error) => Self::of_store(error),
+            // Where the platform is and what it said are for those who may see the log.
+            CollectError::Platform { .. } => {
+                Self::unavailable("the platform cannot be read at the moment").hint(SEE_LOG)
+            }
             other => {
                 tracing::error!(error = %other, "a run failed");
-                Self::internal().hint("metric_collection_log has an entry of the run with the reason.")
+                Self::internal().hint(SEE_LOG)
             }
         }
     }

@@ -9,6 +9,22 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// The names under which Daymark's tables go: Supabase's default, and that of their schema on PostgreSQL.
 const SCHEMAS: [&str; 2] = ["public", "daymark"];
 
+const COUNTING: [&str; 3] = ["count=exact", "count=planned", "count=estimated"];
+/// PostgREST's other preferences, as far as an answer from here is what they prefer or they say nothing about it.
+/// `tx=rollback` is not among them: what is recorded stays.
+const HARMLESS: [&str; 10] = [
+    "handling=strict",
+    "handling=lenient",
+    "return=representation",
+    "return=minimal",
+    "return=headers-only",
+    "resolution=merge-duplicates",
+    "resolution=ignore-duplicates",
+    "missing=default",
+    "missing=null",
+    "tx=commit",
+];
+
 /// What an answer looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -48,10 +64,53 @@ impl Form {
     }
 }
 
-/// Whether all rows are to be counted. Estimates are exact here.
-pub(super) fn wants_count(headers: &HeaderMap) -> bool {
-    let counting = ["count=exact", "count=planned", "count=estimated"];
-    listed(headers, &PREFER).iter().any(|preference| counting.contains(&preference.as_str()))
+/// What the header `Prefer` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Preferences {
+    /// Whether all rows are to be counted. Estimates are exact here.
+    pub(super) count: bool,
+    handling: Option<Handling>,
+}
+
+/// What becomes of preferences that are not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Handling {
+    Strict,
+    Lenient,
+}
+
+impl Preferences {
+    /// # Errors
+    /// When there are some that are not known, and that is to be an error.
+    pub(super) fn read(headers: &HeaderMap) -> Result<Self, RestError> {
+        let given = listed(headers, &PREFER);
+        let handling = given.iter().find_map(|preference| match preference.as_str() {
+            "handling=strict" => Some(Handling::Strict),
+            "handling=lenient" => Some(Handling::Lenient),
+            _ => None,
+        });
+        let known = |preference: &str| COUNTING.contains(&preference) || HARMLESS.contains(&preference);
+        let unknown: Vec<_> = given.iter().map(String::as_str).filter(|given| !known(given)).collect();
+        if handling == Some(Handling::Strict) && !unknown.is_empty() {
+            let message = "Invalid preferences given with handling=strict";
+            let details = format!("Invalid preferences: {}", cut(&unknown.join(", ")));
+            return Err(RestError::bad_request("PGRST122", message).details(details));
+        }
+        let count = given.iter().any(|preference| COUNTING.contains(&preference.as_str()));
+        Ok(Self { count, handling })
+    }
+
+    /// What `Preference-Applied` says of rows.
+    pub(super) fn applied(self) -> Option<&'static str> {
+        match (self.count, self.handling) {
+            (false, None) => None,
+            (true, None) => Some("count=exact"),
+            (false, Some(Handling::Strict)) => Some("handling=strict"),
+            (true, Some(Handling::Strict)) => Some("count=exact, handling=strict"),
+            (false, Some(Handling::Lenient)) => Some("handling=lenient"),
+            (true, Some(Handling::Lenient)) => Some("count=exact, handling=lenient"),
+        }
+    }
 }
 
 /// Fails when the header `name` (`Accept-Profile` or `Content-Profile`) means the tables of somebody else.
@@ -99,8 +158,10 @@ mod tests {
 
     #[test]
     fn counting_may_be_one_preference_of_several() {
-        assert!(wants_count(&headers("prefer", &["return=representation", "x, count=exact"])));
-        assert!(!wants_count(&headers("prefer", &["count=none"])));
+        let counts =
+            |values| Preferences::read(&headers("prefer", values)).map(|preferences| preferences.count);
+        assert_eq!(counts(&["return=representation", "x, count=exact"]), Ok(true));
+        assert_eq!(counts(&["count=none"]), Ok(false));
     }
 
     #[test]

@@ -5,17 +5,15 @@ use axum::http::{HeaderMap, StatusCode, header};
 use super::error::RestError;
 use crate::store::TablePage;
 
-/// The most rows of one answer. An answer that ends here has the status 206, whatever was asked for.
+/// The most rows of one answer.
 pub const MAX_ROWS: u64 = 10_000;
 
 /// Rows by their number from 0 on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Range {
     pub(super) offset: u64,
-    /// At most [`MAX_ROWS`].
+    /// One more than [`MAX_ROWS`] where more than these are asked for, which tells whether there are more.
     pub(super) limit: u64,
-    /// Whether more were asked for than an answer may have.
-    capped: bool,
 }
 
 impl Range {
@@ -30,13 +28,13 @@ impl Range {
     ) -> Result<Self, RestError> {
         let limit = limit.map(|text| whole_number("limit", "Limit", text)).transpose()?;
         let offset = offset.map(|text| whole_number("offset", "Offset", text)).transpose()?.unwrap_or(0);
-        let mut range = Self { offset, limit: limit.unwrap_or(u64::MAX), capped: false };
+        let mut range = Self { offset, limit: limit.unwrap_or(u64::MAX) };
         if let Some((first, last)) = header
             && limit != Some(0)
         {
             range = range.intersection(first, last)?;
         }
-        Ok(Self { limit: range.limit.min(MAX_ROWS), capped: range.limit > MAX_ROWS, ..range })
+        Ok(Self { limit: range.limit.min(MAX_ROWS + 1), ..range })
     }
 
     fn intersection(self, first: u64, last: Option<u64>) -> Result<Self, RestError> {
@@ -49,7 +47,7 @@ impl Range {
         let end = self.offset.saturating_add(self.limit).min(last.saturating_add(1));
         let offset = self.offset.max(first);
         match offset < end {
-            true => Ok(Self { offset, limit: end - offset, ..self }),
+            true => Ok(Self { offset, limit: end - offset }),
             false => Err(RestError::range("The Range header has no row in common with limit and offset.")),
         }
     }
@@ -57,27 +55,39 @@ impl Range {
     /// Status and `Content-Range` of a page of this range.
     ///
     /// # Errors
-    /// When it begins after the last row.
-    pub(super) fn answered(self, page: &TablePage) -> Result<(StatusCode, String), RestError> {
+    /// When it begins after the last row; or when there are more rows than an answer may have and all were asked for: a
+    /// client that looks at the rows only would take some of them for all. To HEAD, which counts, none is missing.
+    pub(super) fn answered(self, page: &TablePage, is_head: bool) -> Result<(StatusCode, String), RestError> {
+        let has_more = page.rows > MAX_ROWS;
+        if has_more && !is_head {
+            return Err(too_many_rows());
+        }
         let total = page.total.map_or("*".to_owned(), |total| total.to_string());
-        let content_range = match page.rows {
+        let rows = page.rows.min(MAX_ROWS);
+        let content_range = match rows {
             0 => format!("*/{total}"),
             rows => format!("{}-{}/{total}", self.offset, self.offset.saturating_add(rows - 1)),
         };
         match page.total {
-            Some(rows) if self.offset > rows => {
+            Some(total) if self.offset > total => {
                 let details =
-                    format!("An offset of {} was requested, but there are only {rows} rows.", self.offset);
+                    format!("An offset of {} was requested, but there are only {total} rows.", self.offset);
                 Err(RestError { content_range: Some(content_range.into()), ..RestError::range(details) })
             }
-            Some(rows) if page.rows < rows => Ok((StatusCode::PARTIAL_CONTENT, content_range)),
-            // Perhaps there are more: who wants to know asks for the next page, or for the count.
-            None if self.capped && page.rows == self.limit => {
-                Ok((StatusCode::PARTIAL_CONTENT, content_range))
-            }
+            Some(total) if rows < total => Ok((StatusCode::PARTIAL_CONTENT, content_range)),
+            None if has_more => Ok((StatusCode::PARTIAL_CONTENT, content_range)),
             _ => Ok((StatusCode::OK, content_range)),
         }
     }
+}
+
+fn too_many_rows() -> RestError {
+    let message = format!("there are more than {MAX_ROWS} rows, and an answer has {MAX_ROWS} at most");
+    let (last, next, end) = (MAX_ROWS - 1, MAX_ROWS, 2 * MAX_ROWS - 1);
+    RestError::new(StatusCode::PAYLOAD_TOO_LARGE, "54000", message).hint(format!(
+        "Ask for pages, in an order: range(0, {last}), range({next}, {end}) and so on (`limit` and `offset` in the URL); \
+         or for fewer rows, by filters."
+    ))
 }
 
 /// The rows of a header `Range: 0-24` or `Range: 5-`. A header of any other form is ignored, as HTTP has it for units that
@@ -115,16 +125,17 @@ mod tests {
 
     #[test]
     fn parameters_and_header_meet() {
-        assert_eq!(range(None, None, ""), Ok((0, MAX_ROWS)));
+        assert_eq!(range(None, None, ""), Ok((0, MAX_ROWS + 1)));
         assert_eq!(range(Some("5"), Some("2"), ""), Ok((2, 5)));
         assert_eq!(range(None, None, "5-6"), Ok((5, 2)));
-        assert_eq!(range(None, None, "5-"), Ok((5, MAX_ROWS)));
+        assert_eq!(range(None, None, "5-"), Ok((5, MAX_ROWS + 1)));
         assert_eq!(range(Some("3"), None, "1-20"), Ok((1, 2)));
         assert_eq!(range(Some("0"), None, "1-20"), Ok((0, 0)));
-        assert_eq!(range(Some("99999999"), Some("7"), ""), Ok((7, MAX_ROWS)));
-        assert_eq!(range(None, Some("99999999999999999999999"), ""), Ok((i64::MAX as u64, MAX_ROWS)));
+        assert_eq!(range(Some("99999999"), Some("7"), ""), Ok((7, MAX_ROWS + 1)));
+        assert_eq!(range(Some("10000"), None, ""), Ok((0, MAX_ROWS)));
+        assert_eq!(range(None, Some("99999999999999999999999"), ""), Ok((i64::MAX as u64, MAX_ROWS + 1)));
         for ignored in ["bytes=0-5", "x", "-5", "1-2-3", "+1-2", "99999999999999999999999-"] {
-            assert_eq!(range(None, None, ignored), Ok((0, MAX_ROWS)), "{ignored}");
+            assert_eq!(range(None, None, ignored), Ok((0, MAX_ROWS + 1)), "{ignored}");
         }
     }
 
@@ -140,11 +151,12 @@ mod tests {
 
     #[test]
     fn the_answer_says_which_rows_it_has() {
-        let answered = |limit, offset, rows, total| {
+        let of = |limit, offset, rows, total, is_head| {
             let page = TablePage { json: String::new(), rows, total };
-            let answered = Range::new(limit, Some(offset), None).unwrap().answered(&page);
+            let answered = Range::new(limit, Some(offset), None).unwrap().answered(&page, is_head);
             answered.map(|(status, range)| (status.as_u16(), range)).map_err(|error| error.status.as_u16())
         };
+        let answered = |limit, offset, rows, total| of(limit, offset, rows, total, false);
         assert_eq!(answered(None, "0", 24, None), Ok((200, "0-23/*".to_owned())));
         assert_eq!(answered(Some("2"), "0", 2, Some(24)), Ok((206, "0-1/24".to_owned())));
         assert_eq!(answered(Some("2"), "0", 2, None), Ok((200, "0-1/*".to_owned())));
@@ -152,8 +164,11 @@ mod tests {
         assert_eq!(answered(None, "25", 0, Some(24)), Err(416));
         assert_eq!(answered(None, "25", 0, None), Ok((200, "*/*".to_owned())));
         assert_eq!(answered(None, "0", 0, Some(0)), Ok((200, "*/0".to_owned())));
-        assert_eq!(answered(None, "0", MAX_ROWS, None), Ok((206, "0-9999/*".to_owned())), "cut");
-        assert_eq!(answered(Some("10001"), "0", MAX_ROWS, None), Ok((206, "0-9999/*".to_owned())), "cut");
-        assert_eq!(answered(Some("10000"), "0", MAX_ROWS, None), Ok((200, "0-9999/*".to_owned())));
+        assert_eq!(answered(None, "0", MAX_ROWS, None), Ok((200, "0-9999/*".to_owned())));
+        assert_eq!(answered(None, "0", MAX_ROWS + 1, None), Err(413));
+        assert_eq!(answered(Some("10001"), "0", MAX_ROWS + 1, Some(20_000)), Err(413));
+        let counted = |total| of(None, "0", MAX_ROWS + 1, total, true);
+        assert_eq!(counted(None), Ok((206, "0-9999/*".to_owned())));
+        assert_eq!(counted(Some(20_000)), Ok((206, "0-9999/20000".to_owned())));
     }
 }

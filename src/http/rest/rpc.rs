@@ -2,7 +2,7 @@
 //!
 //! **Architecture Invariant:** only finished days are recorded, whatever a client asks for.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::{
     body::Bytes,
@@ -17,14 +17,13 @@ use utoipa::ToSchema;
 
 use super::{
     caller::{self, Caller},
-    error::{RestError, cut},
-    negotiate::{Form, require_schema},
+    error::{RestError, cut, meant},
+    negotiate::{Form, Preferences, require_schema},
     value,
 };
 use crate::{
     access::Scope,
     collect::CollectError,
-    config,
     http::{
         Service, Shared,
         jobs::{JobStatus, Outcome, Task},
@@ -88,6 +87,7 @@ pub(super) async fn call(
     let Ok(Path(name)) = name else { return Err(super::no_such_path()) };
     require_schema(&headers, "content-profile")?;
     let form = Form::accepted(&headers)?;
+    Preferences::read(&headers)?;
     // Before the body, for which a client may take its time.
     caller::require(caller, Scope::Collect, &format!("function {}", cut(&name)))?;
     let arguments = arguments(&received(&service, request).await?)?;
@@ -112,22 +112,22 @@ pub(super) async fn call(
 }
 
 /// GET and HEAD call functions that read; there are none.
-pub(super) async fn read_only(name: Result<Path<String>, PathRejection>) -> RestError {
-    let Ok(Path(name)) = name else { return super::no_such_path() };
+pub(super) async fn read_only(name: Result<Path<String>, PathRejection>) -> Response {
+    let Ok(Path(name)) = name else { return super::no_such_path().into_response() };
     match find_named(&name) {
-        None => unknown(&name, &Map::new()),
-        Some(_) => RestError::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "25006",
-            "cannot execute INSERT in a read-only transaction",
-        )
-        .hint("Call the function with POST."),
+        None => unknown(&name, &Map::new()).into_response(),
+        Some(_) => not_allowed("25006", "cannot execute INSERT in a read-only transaction"),
     }
 }
 
-pub(super) async fn method_not_allowed(method: Method) -> RestError {
-    let message = format!("Cannot use the {} method on RPC", cut(method.as_str()));
-    RestError::new(StatusCode::METHOD_NOT_ALLOWED, "PGRST101", message)
+pub(super) async fn method_not_allowed(method: Method) -> Response {
+    not_allowed("PGRST101", &format!("Cannot use the {} method on RPC", cut(method.as_str())))
+}
+
+fn not_allowed(code: &'static str, message: &str) -> Response {
+    let error = RestError::new(StatusCode::METHOD_NOT_ALLOWED, code, message);
+    // By itself the router would name GET, too.
+    ([(header::ALLOW, "POST")], error.hint("Call the function with POST.")).into_response()
 }
 
 /// Records the day; by default the last finished one.
@@ -190,14 +190,18 @@ fn milliseconds(started: Instant) -> u64 {
 async fn received(service: &Service, request: Request) -> Result<Bytes, RestError> {
     let limit = service.http.request_timeout;
     match tokio::time::timeout(limit, Bytes::from_request(request, &())).await {
-        Ok(body) => {
-            body.map_err(|rejection| RestError::new(rejection.status(), "PGRST102", rejection.body_text()))
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(rejection)) => {
+            let code = if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE { "54000" } else { "PGRST102" };
+            Err(RestError::new(rejection.status(), code, rejection.body_text()))
         }
-        Err(_) => {
-            let message = format!("the body did not come within {} s", limit.as_secs());
-            Err(RestError::new(StatusCode::REQUEST_TIMEOUT, "PGRST102", message))
-        }
+        Err(_) => Err(body_too_slow(limit)),
     }
+}
+
+pub(super) fn body_too_slow(limit: Duration) -> RestError {
+    let message = format!("the body did not come within {} s", limit.as_secs());
+    RestError::new(StatusCode::REQUEST_TIMEOUT, "PGRST102", message)
 }
 
 /// The body as an object; none is an empty one.
@@ -248,7 +252,7 @@ fn unknown(name: &str, arguments: &Map<String, Value>) -> RestError {
     let meant = find_named(name)
         .map(|function| [function.required, function.optional].concat())
         .map(|parameters| format!("public.{name}({})", parameters.join(", ")))
-        .or_else(|| Some(format!("public.{}", config::nearest(name, [COLLECT.name, BACKFILL.name])?)));
+        .or_else(|| Some(format!("public.{}", meant(name, [COLLECT.name, BACKFILL.name])?)));
     match meant {
         Some(meant) => error.hint(format!("Perhaps you meant to call the function {meant}")),
         None => error,

@@ -13,19 +13,18 @@ use futures_util::stream;
 
 use super::{
     caller::{self, Caller},
-    error::{RestError, cut},
+    error::{RestError, cut, meant},
     filter::{filter, tree},
-    negotiate::{Form, require_schema, wants_count},
+    negotiate::{Form, Preferences, require_schema},
     order::order,
-    range::{self, Range},
+    range::{self, MAX_ROWS, Range},
     select::select,
 };
 use crate::{
     access::Scope,
-    config,
     http::{Shared, answer::compressed_for},
     store::{
-        TablePage, TableQuery,
+        TableQuery,
         table::{Condition, Table},
     },
 };
@@ -45,14 +44,20 @@ pub(super) async fn read(
     caller::require(caller, scope(table), &format!("table {}", table.name()))?;
     require_schema(&headers, "accept-profile")?;
     let form = Form::accepted(&headers)?;
+    let preferences = Preferences::read(&headers)?;
     let is_head = method == Method::HEAD;
     // Range is defined for GET only (RFC 9110, 14.2).
     let asked_range = if is_head { None } else { range::of_header(&headers) };
     let parameters = Parameters::read(table, parameters.as_deref().unwrap_or_default())?;
     let range = Range::new(parameters.limit.as_deref(), parameters.offset.as_deref(), asked_range)?;
-    let query = parameters.query(table, range, wants_count(&headers), is_head)?;
+    let query = parameters.query(table, range, preferences.count, is_head)?;
     let page = service.context.store.table(&query).await?;
-    let response = answer(form, range, query.count, page)?;
+    let (status, content_range) = match form {
+        Form::Object if page.rows != 1 => return Err(not_one(page.rows)),
+        _ => range.answered(&page, is_head)?,
+    };
+    let mut response = answer(form, page.json, &content_range, preferences.applied());
+    *response.status_mut() = status;
     Ok(if is_head { without_body(response) } else { packed(&headers, response).await })
 }
 
@@ -80,7 +85,7 @@ fn named(name: Result<Path<String>, PathRejection>) -> Result<Table, RestError> 
     Table::from_name(&name).ok_or_else(|| {
         let message = format!("Could not find the table 'public.{}' in the schema cache", cut(&name));
         let error = RestError::new(StatusCode::NOT_FOUND, "PGRST205", message);
-        match config::nearest(&name, Table::ALL.map(Table::name)) {
+        match meant(&name, Table::ALL.map(Table::name)) {
             Some(near) => error.hint(format!("Perhaps you meant the table 'public.{near}'")),
             None => error,
         }
@@ -153,19 +158,22 @@ fn comparisons(condition: &Condition) -> usize {
     }
 }
 
-fn answer(form: Form, range: Range, counted: bool, page: TablePage) -> Result<Response<Bytes>, RestError> {
-    let (status, content_range) = range.answered(&page)?;
-    let body = match (form, page.rows) {
-        (Form::Array, _) => page.json,
-        (Form::Object, 1) => only(page.json),
-        (Form::Object, rows) => {
-            let message = "Cannot coerce the result to a single JSON object";
-            let error = RestError::new(StatusCode::NOT_ACCEPTABLE, "PGRST116", message);
-            return Err(error.details(format!("The result contains {rows} rows")));
-        }
+fn not_one(rows: u64) -> RestError {
+    let rows = match rows {
+        0..=MAX_ROWS => rows.to_string(),
+        _ => format!("more than {MAX_ROWS}"),
+    };
+    let message = "Cannot coerce the result to a single JSON object";
+    let error = RestError::new(StatusCode::NOT_ACCEPTABLE, "PGRST116", message);
+    error.details(format!("The result contains {rows} rows"))
+}
+
+fn answer(form: Form, json: String, content_range: &str, applied: Option<&'static str>) -> Response<Bytes> {
+    let body = match form {
+        Form::Array => json,
+        Form::Object => only(json),
     };
     let mut response = Response::new(Bytes::from(body));
-    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
     // It depends on who asks and on five headers: nothing for a shared cache.
@@ -173,11 +181,10 @@ fn answer(form: Form, range: Range, counted: bool, page: TablePage) -> Result<Re
     if let Ok(content_range) = HeaderValue::try_from(content_range) {
         headers.insert(header::CONTENT_RANGE, content_range);
     }
-    if counted {
-        let applied = HeaderName::from_static("preference-applied");
-        headers.insert(applied, HeaderValue::from_static("count=exact"));
+    if let Some(applied) = applied {
+        headers.insert(HeaderName::from_static("preference-applied"), HeaderValue::from_static(applied));
     }
-    Ok(response)
+    response
 }
 
 async fn packed(request: &HeaderMap, response: Response<Bytes>) -> Response {
