@@ -201,6 +201,8 @@ async fn arguments_are_checked_before_anything_runs(site: Site) {
         let hint = site.call(near, "{}").await.json()["hint"].clone();
         assert_eq!(hint, "Perhaps you meant to call the function public.collect_daily_metrics", "{near}");
     }
+    let large = site.call("collect_daily_metrics", &" ".repeat(3 << 20)).await;
+    assert_eq!((large.status, large.code().as_str()), (413, "54000"), "{}", large.text);
     assert!(site.world.runs().await.is_empty());
 }
 
