@@ -120,7 +120,7 @@ impl Examiner {
                 role = Role::Admin;
             }
         }
-        // Supabase's own keys are tokens of nobody, which every visitor of a page may have.
+        // Supabase's own keys are tokens of nobody in particular.
         let somebody = bearer.subject.filter(|_| role != Role::Anonymous);
         let subject = somebody.map(|subject| format!("user:{subject}").into());
         let until = later(now, remembered).min(bearer.expires_at);

@@ -7,8 +7,8 @@ use super::{Role, Scope, Scopes, backoff::network};
 /// Whoever makes a request. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// What requests are counted by: `key:<id>`, `user:<sub>`, or `address:<address>` for those who are anonymous or have a
-    /// token of nobody in particular (of IPv6 the /64 network, which is one customer's).
+    /// What requests are counted by: `key:<id>`, `user:<sub>`, `<role>@<address>` for those with a token of nobody in
+    /// particular, or `address:<address>` for those who are anonymous (of IPv6 the /64 network, which is one customer's).
     pub subject: Arc<str>,
     pub role: Role,
     pub scopes: Scopes,
@@ -21,7 +21,12 @@ impl Principal {
 
     /// Somebody of whom only the address is known.
     pub(super) fn at(address: IpAddr, role: Role, scopes: Scopes) -> Self {
-        Self { subject: address_subject(address), role, scopes }
+        let subject = match role {
+            Role::Anonymous => address_subject(address),
+            // Not the count of strangers who share the address.
+            _ => format!("{}@{}", role.name(), network(address)).into(),
+        };
+        Self { subject, role, scopes }
     }
 }
 

@@ -14,8 +14,8 @@ use crate::{
 /// Whether requests have to show something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Everybody may do everything: only on a loopback address, over a store on SQLite, and as long as no way to
-    /// authenticate was ever set up.
+    /// Everybody may do everything: only on a loopback address, over a store on SQLite, with no secret and no key
+    /// set configured, and as long as no API key was ever made.
     Open,
     Required,
 }
@@ -40,8 +40,8 @@ impl Access {
     ///
     /// # Errors
     /// [`StartError::NoAuthentication`] when there is no secret, no key set and no active API key, unless the server is
-    /// on a loopback address, the store is on SQLite, and there never was an API key. [`StartError::KeySet`] when the key set is a file that cannot be
-    /// read; a URL may answer later, and is warned of.
+    /// on a loopback address, the store is on SQLite, and there never was an API key. [`StartError::KeySet`]
+    /// when the key set is a file that cannot be read; a URL may answer later, and is warned of.
     pub async fn start(
         settings: AccessSettings,
         listen: SocketAddr,

@@ -8,6 +8,7 @@ use std::{
     sync::OnceLock,
 };
 
+use serde_json::json;
 use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{
     field::RecordFields,
@@ -22,6 +23,7 @@ use super::{
     log_lines::{CAPACITY, DELAY, LogLines},
 };
 use crate::{
+    clock::{Clock, SystemClock},
     config::{LogFormat, Settings},
     http::current_request_id,
 };
@@ -89,12 +91,16 @@ pub fn end() {
     }
 }
 
-/// Says how a server is doing: as a line of the log where that is JSON, else plainly.
+/// Says how a server is doing, whatever is logged otherwise: as a line of the log where that is JSON, else plainly.
 pub fn announce(level: Level, line: impl fmt::Display) {
-    match (IS_JSON.get(), level) {
-        (Some(true), Level::WARN) => tracing::warn!("{line}"),
-        (Some(true), _) => tracing::info!("{line}"),
-        (Some(false) | None, _) => write_to_stderr(line),
+    match IS_JSON.get() {
+        Some(true) => write_to_stderr(json!({
+            "timestamp": format!("{:.6}", SystemClock.now()),
+            "level": level.as_str(),
+            "fields": {"message": line.to_string()},
+            "target": module_path!(),
+        })),
+        Some(false) | None => write_to_stderr(line),
     }
 }
 

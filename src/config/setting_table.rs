@@ -186,10 +186,10 @@ pub static SETTINGS: &[Setting] = &[
         (1, 1_000_000),
         "4096",
         "connections",
-        "How many connections may be open at once, busy or not. For a further client that one is closed which has asked \
-         for nothing for longest; only while all of them are being answered, further clients wait, and so do those of \
-         `/livez` and `/readyz`. A connection that asks for nothing is closed after a minute in any case. An address has \
-         no limit of its own. Each connection is an open file: the server has the system allow it as \
+        "How many connections may be open at once, busy or not. For a further client that one is closed whose client \
+         has been silent for longest, half a second at least; only while there is none, further clients wait, and so do \
+         those of `/livez` and `/readyz`. A connection that asks for nothing is closed after a minute in any case. An address has \
+         no limit of its own: a server that strangers can reach needs a proxy that has one. Each connection is an open file: the server has the system allow it as \
          many, and says so where it may have fewer.",
     ),
     integer(

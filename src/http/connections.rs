@@ -20,7 +20,14 @@ use tokio::{
     time::timeout,
 };
 
-/// Where all are being answered: how soon it is looked again whether one is silent.
+use crate::{
+    clock::{Clock, SystemClock},
+    seldom::Seldom,
+};
+
+/// Who is silent for less may only be about to ask, or be waiting for a thread to look at what was asked.
+const SILENCE: Duration = Duration::from_millis(500);
+/// Where nobody is silent for so long: how soon it is looked again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 pub struct Connections {
@@ -28,6 +35,7 @@ pub struct Connections {
     /// A permit for each more that may be open.
     room: Arc<Semaphore>,
     open: Arc<Open>,
+    closing: Seldom,
 }
 
 #[derive(Default)]
@@ -55,13 +63,15 @@ pub struct Line {
     close: AbortHandle,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Since it was connected, or since its last answer ended.
-    SilentSince(Instant),
-    Answering,
+#[derive(Debug)]
+struct State {
+    is_answering: bool,
+    /// Something of an answer is still to be written to the socket.
+    is_sending: bool,
     /// To make room. No request is begun any more.
-    Closed,
+    is_closed: bool,
+    /// When it was connected, or when one of these ended.
+    since: Instant,
 }
 
 /// As long as this is there, a request is being answered.
@@ -69,16 +79,20 @@ pub struct Answering(Arc<Line>);
 
 impl Connections {
     pub fn new(most: usize) -> Self {
-        Self { most, room: Arc::new(Semaphore::new(most)), open: Arc::default() }
+        Self { most, room: Arc::new(Semaphore::new(most)), open: Arc::default(), closing: Seldom::new() }
     }
 
-    /// A place for one more. It comes at once unless all others are being answered.
+    /// A place for one more. It comes at once unless no other is silent.
     pub async fn place(&self) -> Place {
         loop {
             if let Some(place) = self.free_place() {
                 return place;
             }
-            self.open.close_who_is_silent_for_longest();
+            if self.open.close_who_is_silent_for_longest()
+                && let Some(left_out) = self.closing.due(SystemClock.now())
+            {
+                tracing::warn!(open = self.most, left_out, "a silent connection is closed to make room");
+            }
             if let Ok(Ok(permit)) = timeout(LOOK_AGAIN, Arc::clone(&self.room).acquire_owned()).await {
                 return self.open.place(permit);
             }
@@ -101,17 +115,25 @@ impl Open {
     fn place(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Place {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (close, closed) = AbortHandle::new_pair();
-        let line = Arc::new(Line { state: Mutex::new(State::SilentSince(Instant::now())), close });
+        let line = Arc::new(Line::new(close));
         self.by_number().insert(number, Arc::clone(&line));
         Place { line, closed, taken: Taken { number, open: Arc::clone(self), _permit: permit } }
     }
 
-    fn close_who_is_silent_for_longest(&self) {
+    /// Whether one is. Not while another is closed and not gone yet, which is room enough.
+    fn close_who_is_silent_for_longest(&self) -> bool {
         let open = self.by_number();
-        let silent = open.values().filter_map(|line| Some((line.silent_since()?, line)));
-        if let Some((_, line)) = silent.min_by_key(|(since, _)| *since) {
-            line.close_if_silent();
+        let mut longest: Option<(Instant, &Arc<Line>)> = None;
+        for line in open.values() {
+            let state = line.state();
+            if state.is_closed {
+                return false;
+            }
+            if state.is_silent() && longest.is_none_or(|(since, _)| state.since < since) {
+                longest = Some((state.since, line));
+            }
         }
+        longest.is_some_and(|(since, line)| since.elapsed() >= SILENCE && line.close_if_silent())
     }
 
     fn by_number(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Line>>> {
@@ -140,29 +162,35 @@ impl Drop for Taken {
 }
 
 impl Line {
+    fn new(close: AbortHandle) -> Self {
+        let state = State { is_answering: false, is_sending: false, is_closed: false, since: Instant::now() };
+        Self { state: Mutex::new(state), close }
+    }
+
     /// Nothing where the line is closed: then nobody would hear the answer.
     pub fn answering(self: &Arc<Self>) -> Option<Answering> {
         let mut state = self.state();
-        if *state == State::Closed {
+        if state.is_closed {
             return None;
         }
-        *state = State::Answering;
+        state.is_answering = true;
         Some(Answering(Arc::clone(self)))
     }
 
-    fn silent_since(&self) -> Option<Instant> {
-        match *self.state() {
-            State::SilentSince(since) => Some(since),
-            State::Answering | State::Closed => None,
-        }
+    /// Something is to be written to the client, or all of it has been.
+    pub fn sends(&self, is_sending: bool) {
+        let mut state = self.state();
+        state.is_sending = is_sending;
+        state.since = Instant::now();
     }
 
-    fn close_if_silent(&self) {
+    fn close_if_silent(&self) -> bool {
         let mut state = self.state();
-        if matches!(*state, State::SilentSince(_)) {
-            *state = State::Closed;
+        if state.is_silent() {
+            state.is_closed = true;
             self.close.abort();
         }
+        state.is_closed
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -170,8 +198,14 @@ impl Line {
     }
 }
 
+impl State {
+    fn is_silent(&self) -> bool {
+        !(self.is_answering || self.is_sending || self.is_closed)
+    }
+}
+
 impl Answering {
-    /// Until the last of the answer has been given away.
+    /// Until all of the answer has been made.
     pub fn until_end_of<B>(
         self,
         response: Response<B>,
@@ -190,7 +224,9 @@ impl Answering {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        *self.0.state() = State::SilentSince(Instant::now());
+        let mut state = self.0.state();
+        state.is_answering = false;
+        state.since = Instant::now();
     }
 }
 
@@ -219,20 +255,36 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_is_taken_until_the_body_has_been_taken() {
+    async fn a_line_is_taken_until_all_was_made_and_sent() {
         let connections = Connections::new(1);
         let place = connections.place().await;
         let line = place.line();
         let answer = line.answering().unwrap().until_end_of(Response::new(Body::from("answer")));
         assert_eq!(answer.body().size_hint().exact(), Some(6));
-        assert_eq!(line.silent_since(), None);
-        line.close_if_silent();
+        assert!(!line.close_if_silent());
         assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "answer");
-        assert!(line.silent_since().is_some());
-        line.close_if_silent();
+        line.sends(true);
+        assert!(!line.close_if_silent());
+        line.sends(false);
+        assert!(line.close_if_silent());
         assert!(line.answering().is_none(), "nothing is begun on a line that is closed");
         place.hold(pending::<()>()).await;
         assert!(connections.all_closed().now_or_never().is_some());
         assert!(connections.open.by_number().is_empty());
+    }
+
+    #[tokio::test]
+    async fn one_is_closed_for_one() {
+        let connections = Connections::new(2);
+        let places = [connections.place().await, connections.place().await];
+        assert!(!connections.open.close_who_is_silent_for_longest(), "nobody is silent for long");
+        for place in &places {
+            place.line().state().since -= SILENCE;
+        }
+        assert!(connections.open.close_who_is_silent_for_longest());
+        assert!(!connections.open.close_who_is_silent_for_longest(), "there will be room");
+        let [first, _second] = places;
+        first.hold(pending::<()>()).await;
+        assert!(connections.open.close_who_is_silent_for_longest());
     }
 }

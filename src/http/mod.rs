@@ -22,7 +22,7 @@ mod server;
 mod service;
 mod shares;
 mod telemetry;
-mod unreadable;
+mod wire;
 mod workers;
 
 pub use docs::openapi_json;

@@ -1,7 +1,7 @@
 //! The server: accepting connections, and stopping without cutting anybody off.
 
 use std::{
-    convert::Infallible, error::Error, future::pending, io, net::SocketAddr, sync::Arc, time::Duration,
+    convert::Infallible, error::Error, future::pending, io, iter, net::SocketAddr, sync::Arc, time::Duration,
 };
 
 use axum::{
@@ -24,7 +24,7 @@ use super::{
     connections::{Connections, Line, Place},
     fronts::Fronts,
     service::Shared,
-    unreadable::Explained,
+    wire::Wire,
 };
 use crate::collect::Cancellation;
 
@@ -82,8 +82,8 @@ impl Bound {
             fronts: self.fronts,
             router,
         };
-        door.let_in(&self.listener, stop).await;
-        door.let_in_the_last(&self.listener);
+        let in_the_door = door.let_in(&self.listener, stop).await;
+        door.let_in_the_last(in_the_door, &self.listener);
         drop(self.listener);
         tracing::info!("stopping");
         // Requests may be waiting for them.
@@ -107,11 +107,12 @@ struct Door {
 }
 
 impl Door {
-    async fn let_in(&self, listener: &TcpListener, stop: Cancellation) {
+    /// Returns who stood in the door when it was told to stop.
+    async fn let_in(&self, listener: &TcpListener, stop: Cancellation) -> Option<(TcpStream, SocketAddr)> {
         loop {
             let (stream, peer) = tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
+                () = stop.cancelled() => return None,
                 accepted = listener.accept() => match accepted {
                     Ok(accepted) => accepted,
                     Err(error) => {
@@ -123,7 +124,7 @@ impl Door {
             };
             let place = tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
+                () = stop.cancelled() => return Some((stream, peer)),
                 place = self.connections.place() => place,
             };
             let answers = answering(self.router.clone(), peer, place.line());
@@ -134,8 +135,9 @@ impl Door {
     }
 
     /// Clients that are connected already, but were not accepted yet, are in flight too: what they have sent is answered.
-    fn let_in_the_last(&self, listener: &TcpListener) {
-        while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+    fn let_in_the_last(&self, first: Option<(TcpStream, SocketAddr)>, listener: &TcpListener) {
+        let others = iter::from_fn(|| listener.accept().now_or_never()?.ok());
+        for (stream, peer) in first.into_iter().chain(others) {
             let Some(place) = self.connections.free_place() else { break };
             let answers = answering(self.router.clone(), peer, place.line());
             self.give(stream, place, |stream| {
@@ -162,14 +164,16 @@ impl Door {
         &self,
         stream: TcpStream,
         place: Place,
-        serve: impl FnOnce(Explained<TokioIo<TcpStream>>) -> F,
+        serve: impl FnOnce(Wire<TokioIo<TcpStream>>) -> F,
     ) {
         // Answers are written whole; there is nothing to wait for.
         let _ = stream.set_nodelay(true);
         give_up_after(&stream, self.patience);
         // Clients break connections off all the time, which is no error.
-        let given =
-            self.fronts.take(stream, |stream| place.hold(serve(Explained::new(TokioIo::new(stream)))));
+        let given = self.fronts.take(stream, |stream| {
+            let wire = Wire::new(TokioIo::new(stream), place.line());
+            place.hold(serve(wire))
+        });
         if let Err(error) = given {
             tracing::warn!(%error, "a connection cannot be answered");
         }

@@ -63,11 +63,11 @@ impl ActivityQuestion {
 fn out_of_limit(text: &str, most: usize) -> String {
     let fits = |interval: &Interval| {
         // The most buckets that so many days may touch.
-        let buckets = |days: usize| Some(days.checked_div(interval.least_days())? + 2);
+        let buckets = |days: usize| days.checked_div(interval.least_days())?.checked_add(2);
         text.parse().is_ok_and(|days| days > most && buckets(days).is_some_and(|buckets| buckets <= most))
     };
     let instead = match Interval::ALL.iter().find(|interval| fits(interval)) {
-        Some(interval) => format!("; for more, ask for values by {} since a day", interval.name()),
+        Some(interval) => format!("; for more days, ask for a range of dates by `{}`", interval.name()),
         None => String::new(),
     };
     format!("from 1 to {most} days (`query.max_points`), not {}{instead}", shown(text))

@@ -24,7 +24,7 @@ async fn the_claims_tell_the_role() {
         (json!({"daymark_role": "service"}), Role::Service, user),
         (json!({"app_metadata": {"daymark_role": "reader"}, "daymark_role": "admin"}), Role::Reader, user),
         (json!({"user_metadata": {"daymark_role": "admin"}}), Role::Reader, user),
-        (json!({"role": "service_role", "sub": null}), Role::Service, "address:192.0.2.1"),
+        (json!({"role": "service_role", "sub": null}), Role::Service, "service@192.0.2.1"),
         (json!({"role": "anon", "sub": null}), Role::Anonymous, "address:192.0.2.1"),
         (json!({"role": "anon", "daymark_role": "admin"}), Role::Anonymous, "address:192.0.2.1"),
         (json!({"is_anonymous": true}), Role::Anonymous, "address:192.0.2.1"),

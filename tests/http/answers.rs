@@ -1,5 +1,7 @@
 //! What the endpoints answer.
 
+use std::io::Read;
+
 use daymark::collect::{BackfillRequest, Cancellation, backfill, collect_day};
 use serde_json::{Value, json};
 
@@ -179,10 +181,17 @@ async fn tables_are_compressed_as_the_client_likes(site: Site) {
     let path = "/rest/v1/metric_definitions";
     let plain = site.get_with(path, &[("accept-encoding", "identity")]).await;
     assert_eq!(plain.header("content-encoding"), "");
-    for (encoding, start) in [("gzip", &[0x1f, 0x8b][..]), ("br", &[][..])] {
+    for encoding in ["gzip", "br"] {
         let packed = site.get_with(path, &[("accept-encoding", encoding)]).await;
         assert_eq!((packed.header("content-encoding"), packed.header("vary")), (encoding, "accept-encoding"));
-        assert!(packed.body.starts_with(start) && packed.body.len() < plain.body.len() / 2);
+        assert!(packed.body.len() < plain.body.len() / 2);
+        let mut unpacked = Vec::new();
+        match encoding {
+            "gzip" => flate2::read::GzDecoder::new(&packed.body[..]).read_to_end(&mut unpacked),
+            _ => brotli::Decompressor::new(&packed.body[..], 4096).read_to_end(&mut unpacked),
+        }
+        .unwrap();
+        assert_eq!(unpacked, plain.body);
         assert_eq!(packed.header("content-range"), plain.header("content-range"));
     }
     recorded(&site).await;

@@ -119,14 +119,36 @@ async fn who_is_being_answered_keeps_their_place() {
     }
 }
 
+/// A client that reads slowly leaves most of an answer that is made already with the server.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_taking_an_answer_keeps_their_place() {
+    const LENGTH: usize = 8 << 20;
+    let site = with_room_for(2).await;
+    let routes = Router::new().route("/large", get(async || vec![b'x'; LENGTH]));
+    let routes = daymark::http::surrounded(Router::new(), routes, site.service.clone());
+    let site = site.with_routes(routes).await;
+    let mut taking = RawClient::connect(site.address).await;
+    taking.get("/large", &site.reader).await;
+    let mut taken = taking.some().await.len();
+    let mut silent = RawClient::connect(site.address).await;
+    let answered = request(site.address, "GET", "/livez", &[], None);
+    assert_eq!(timeout(DEADLINE, answered).await.expect("nobody makes room").status, 404);
+    assert_eq!(silent.rest().await, "");
+    while taken < LENGTH {
+        let some = taking.some().await;
+        assert!(!some.is_empty(), "it is cut off after {taken} bytes");
+        taken += some.len();
+    }
+}
+
 /// So many files are fewer than there are clients here.
-const FEW_FILES: usize = 100;
+const FEW_FILES: usize = 200;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_of_open_files_shuts_nobody_out() {
     let world = World::sqlite().await;
     let server = Process::limited(&format!("-n {FEW_FILES}"), &world.store_url, &world.platform_url);
-    assert_eq!(server.logged("but only 50 by the system, which allows 100 files"), 1);
+    assert_eq!(server.logged("but only 100 by the system, which allows 200 files"), 1);
     let mut silent = Vec::new();
     for _ in 0..=FEW_FILES {
         silent.push(RawClient::connect(server.address).await);

@@ -52,6 +52,24 @@ async fn text_says_the_same_and_is_coloured_on_a_terminal_only() {
     assert!(of_the_request.contains(fields), "{of_the_request:?}");
 }
 
+/// A program may wait for it, and nobody is to overlook it.
+#[tokio::test(flavor = "multi_thread")]
+async fn that_it_listens_and_is_open_is_said_whatever_is_logged() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = |name: &str| format!("sqlite:{}", directory.path().join(name).display());
+    let (store_url, platform_url) = (url("store.db"), url("platform.db"));
+    drop(World::at(tempfile::tempdir().unwrap(), store_url.clone(), platform_url.clone()).await);
+    let settings = [("DAYMARK_LOG_FORMAT", "json"), ("DAYMARK_LOG_LEVEL", "error")];
+    let server = Process::start(&store_url, &platform_url, &settings);
+    for (said, level) in [("open: whoever", "WARN"), ("listening on http", "INFO")] {
+        let lines = server.lines(said);
+        let [line] = lines.as_slice() else { panic!("{lines:?}") };
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["level"], level);
+        assert!(line["fields"]["message"].as_str().unwrap().starts_with(said), "{line}");
+    }
+}
+
 /// Whoever watches the log has nothing to do.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_client_may_not_ask_for_is_no_error_of_the_server() {

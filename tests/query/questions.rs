@@ -130,7 +130,7 @@ async fn activity_has_exactly_as_many_days(archive: Archive) {
     }
     for (many, fitting) in [("366", "week"), ("2500", "week"), ("5000", "month"), ("100000", "year")] {
         let error = ask(many).unwrap_err().to_string();
-        let expected = format!("not `{many}`; for more, ask for values by {fitting} since a day");
+        let expected = format!("not `{many}`; for more days, ask for a range of dates by `{fitting}`");
         assert!(error.starts_with("days: from 1 to 365 days") && error.ends_with(&expected), "{error}");
     }
     assert!(ask("1000000").unwrap_err().to_string().ends_with("not `1000000`"));

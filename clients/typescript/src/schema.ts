@@ -3357,7 +3357,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description Busy, too slow, or without its store or the platform; `Retry-After` says when to come again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3540,7 +3540,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description Busy, too slow, or without its store or the platform; `Retry-After` says when to come again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3719,7 +3719,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description Busy, too slow, or without its store or the platform; `Retry-After` says when to come again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3866,7 +3866,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description Busy, too slow, or without its store or the platform; `Retry-After` says when to come again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4011,7 +4011,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description Busy, too slow, or without its store or the platform; `Retry-After` says when to come again */
             503: {
                 headers: {
                     [name: string]: unknown;

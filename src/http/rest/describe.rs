@@ -34,7 +34,7 @@ const REFUSALS: [(&str, &str); 10] = [
     ("429", "Too many requests; `Retry-After` says when to come again"),
     ("431", "The headers are too large"),
     ("500", "The server failed; its log has the details"),
-    ("503", "Busy, too slow, or without its store; `Retry-After` says when to come again"),
+    ("503", "Busy, too slow, or without its store or the platform; `Retry-After` says when to come again"),
 ];
 
 const OF_TABLES: [(&str, &str); 2] = [

@@ -101,9 +101,7 @@ pub(super) fn cut(text: &str) -> String {
 
 /// The one of the names that `name` was most likely meant to be, or else one that begins with it.
 pub(super) fn meant<const N: usize>(name: &str, names: [&'static str; N]) -> Option<&'static str> {
-    let begun =
-        || names.into_iter().find(|whole| !name.is_empty() && whole.starts_with(&name.to_lowercase()));
-    config::nearest(name, names).or_else(begun)
+    config::meant(name, &names).first().copied()
 }
 
 impl IntoResponse for RestError {
@@ -188,6 +186,11 @@ impl RestError {
             // Where the platform is and what it said are for those who may see the log.
             CollectError::Platform { .. } => {
                 Self::unavailable("the platform cannot be read at the moment").hint(SEE_LOG)
+            }
+            // It is the log that failed.
+            CollectError::Unlogged { .. } => {
+                tracing::error!(%error, "a run failed");
+                Self::internal()
             }
             other => {
                 tracing::error!(error = %other, "a run failed");
