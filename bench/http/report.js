@@ -2,6 +2,8 @@
 
 import { cpus } from "node:os";
 
+import { median } from "./median.js";
+
 /** What is compared with what. Targets are ratios: ours to theirs in requests a second, at least. */
 const COMPARISONS = [
   { what: "30 days, cached", ours: "activityCached", theirs: "nginx", target: 0.7 },
@@ -16,12 +18,6 @@ const FIELDS = ["perSecond", "p99Ms", "pacedPerSecond", "pacedP99Ms", "processor
 const P99_TARGET = 1;
 /** Memory at the end to memory when settled, at most. */
 const FLAT = 1.05;
-
-const median = (values) => {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-};
 
 /** `rounds` is a list of measurements by side. Ratios are made within a round, and their median is taken. */
 export function report(sides, rounds, memories) {
