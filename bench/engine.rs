@@ -132,7 +132,7 @@ impl Engine {
             host: "benchmark".to_owned(),
             process_id: std::process::id(),
         };
-        collect::apply(&context, definitions, false).await?;
+        daymark::definitions::apply(&context, definitions, false).await?;
         Ok(Daymark { context, store_url, store_schema })
     }
 }

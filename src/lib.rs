@@ -3,17 +3,19 @@
 //! The layers, from the top: `cli`, `http` → `query` → `collect` → `platform`, `store` → `metric`. `ARCHITECTURE.md` has the map.
 
 pub mod access;
-pub mod aside;
+pub mod blocking;
 pub mod cli;
 pub mod clock;
 pub mod collect;
 pub mod config;
 pub mod database;
+pub mod definitions;
 pub mod demo;
 pub mod http;
+pub mod identity;
 pub mod metric;
 pub mod platform;
+pub mod pluralize;
 pub mod query;
-pub mod seldom;
 pub mod store;
-pub mod wording;
+pub mod telemetry;

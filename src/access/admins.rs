@@ -11,7 +11,7 @@ use tokio::sync::OwnedMutexGuard;
 use crate::{
     database::{Fault, FaultClass},
     platform::{Flag, Platform, Schema},
-    seldom::Seldom,
+    telemetry::LogThrottle,
 };
 
 /// The platform's tables are looked at again after so long.
@@ -29,7 +29,7 @@ pub struct Admins {
     column: (String, String),
     tables: Arc<Tables>,
     questions: tokio::sync::Semaphore,
-    cannot_say: Seldom,
+    cannot_say: LogThrottle,
 }
 
 /// The platform's tables as they were when somebody looked. A look takes as long as it takes: it is no part of a request,
@@ -50,7 +50,7 @@ impl Admins {
             platform,
             column,
             questions: tokio::sync::Semaphore::new(MAX_QUESTIONS_AT_ONCE),
-            cannot_say: Seldom::default(),
+            cannot_say: LogThrottle::default(),
         }
     }
 
@@ -74,7 +74,7 @@ impl Admins {
     /// Logs a failure.
     fn said<T>(&self, answer: Result<T, Fault>, now: Timestamp) -> Option<T> {
         if let Err(error) = &answer
-            && let Some(left_out) = self.cannot_say.due(now)
+            && let Some(left_out) = self.cannot_say.allow(now)
         {
             let platform = self.platform.location();
             tracing::warn!(

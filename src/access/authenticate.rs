@@ -15,7 +15,7 @@ use super::{
     backoff::Backoff,
     examine::{Examiner, Failure, Genuine, later},
 };
-use crate::{clock::Clock, config::AccessSettings, platform::Platform, seldom::Seldom, store::Store};
+use crate::{clock::Clock, config::AccessSettings, platform::Platform, store::Store, telemetry::LogThrottle};
 
 /// Whoever waited while a text could not be looked at is told the same, and so is whoever comes this soon after: one look
 /// may take seconds when the store is away, and many would wait for each other.
@@ -37,7 +37,7 @@ pub struct Access {
     genuine: Cache<[u8; 32], Arc<Genuine>>,
     /// By the same hash. Apart, so that whoever shows wrong ones cannot displace those who are let in.
     refused: Cache<[u8; 32], Arc<Refused>>,
-    cannot_check: Seldom,
+    cannot_check: LogThrottle,
 }
 
 /// What was found out about a text that is not.
@@ -63,7 +63,7 @@ impl Access {
             backoff: Backoff::default(),
             genuine: Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(FORGOTTEN_AFTER).build(),
             refused: Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(FORGOTTEN_AFTER).build(),
-            cannot_check: Seldom::default(),
+            cannot_check: LogThrottle::default(),
             settings,
             clock,
         }
@@ -144,7 +144,7 @@ impl Access {
         };
         match (failure, wait) {
             (Failure::Unavailable(reason), _) => {
-                if let Some(left_out) = self.cannot_check.due(now) {
+                if let Some(left_out) = self.cannot_check.allow(now) {
                     tracing::error!(reason, left_out, "credentials cannot be checked");
                 }
                 Err(Denied::Unavailable { reason })
@@ -219,7 +219,7 @@ impl Access {
 
     fn principal(&self, genuine: &Genuine, address: IpAddr) -> Principal {
         match &genuine.subject {
-            None => Principal::at(address, genuine.role, genuine.scopes),
+            None => super::credentials::principal_at(address, genuine.role, genuine.scopes),
             Some(subject) => {
                 Principal { subject: Arc::clone(subject), role: genuine.role, scopes: genuine.scopes }
             }
@@ -227,7 +227,7 @@ impl Access {
     }
 
     fn anonymous(&self, address: IpAddr) -> Principal {
-        Principal::at(address, Role::Anonymous, self.examiner.anonymous_scopes())
+        super::credentials::principal_at(address, Role::Anonymous, self.examiner.anonymous_scopes())
     }
 
     pub(super) async fn prepare_admins(&self) {
@@ -258,7 +258,7 @@ fn hash(text: &str) -> [u8; 32] {
 
 /// Where nobody is asked for anything.
 fn in_the_open(address: IpAddr) -> Principal {
-    Principal::at(address, Role::Service, Role::Service.scopes())
+    super::credentials::principal_at(address, Role::Service, Role::Service.scopes())
 }
 
 /// The token of `Bearer <token>`; the scheme's name in any case (RFC 9110, 11.1).

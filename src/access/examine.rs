@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Role, Scope, Scopes, admins::Admins, key_text, tokens::Tokens, uses::Uses};
+use super::{Role, Scope, Scopes, admins::Admins, tokens::Tokens, uses::Uses};
 use crate::{config::AccessSettings, platform::Platform, store::Store};
 
 /// So long a revoked key may still be let in.
@@ -79,7 +79,7 @@ impl Examiner {
     /// # Errors
     /// When it is not genuine or not valid, or when that cannot be found out.
     pub async fn look_at(&self, text: &str, now: Timestamp) -> Result<Genuine, Failure> {
-        if key_text::is_meant(text) {
+        if crate::identity::key_format::is_api_key(text) {
             self.look_at_key(text, now).await
         } else {
             self.look_at_token(text, now).await
@@ -89,9 +89,10 @@ impl Examiner {
     async fn look_at_key(&self, text: &str, now: Timestamp) -> Result<Genuine, Failure> {
         // The same words whichever part of it is wrong.
         let wrong = || Failure::wrong("the API key is not valid");
-        let (id, hash) = key_text::parse(text).ok_or_else(wrong)?;
+        let (id, hash) = crate::identity::key_format::parse(text).ok_or_else(wrong)?;
         let found = self.store.api_key(id).await.map_err(|error| Failure::Unavailable(error.to_string()))?;
-        let key = found.filter(|key| key_text::is_same(&key.hash, &hash)).ok_or_else(wrong)?;
+        let key =
+            found.filter(|key| crate::identity::key_format::is_same(&key.hash, &hash)).ok_or_else(wrong)?;
         if key.revoked_at.is_some() {
             return Err(Failure::stale("the API key was revoked"));
         }

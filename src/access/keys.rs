@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{ApiKey, Role, Scopes, key_text};
+use super::{ApiKey, Role, Scopes};
 use crate::{
-    config::Secret,
+    identity::Secret,
     store::{Store, StoreError},
 };
 
@@ -79,7 +79,7 @@ pub async fn create_key(
         return Err(KeyError::ExpiresInThePast(past));
     }
     let id = Uuid::new_v4();
-    let (text, hash) = key_text::generate(id).map_err(KeyError::Random)?;
+    let (text, hash) = crate::identity::key_format::generate(id).map_err(KeyError::Random)?;
     let (revoked_at, last_used_at) = (None, None);
     let key = ApiKey { id, name, role, scopes, hash, created_at: now, expires_at, revoked_at, last_used_at };
     match store.add_api_key(&key).await? {

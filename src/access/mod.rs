@@ -8,21 +8,20 @@ mod admins;
 mod authenticate;
 mod backoff;
 mod claims;
+mod credentials;
 mod examine;
 mod key_set;
 mod key_source;
-mod key_text;
 mod keys;
-mod principal;
 mod rate_limit;
 mod start;
 mod tokens;
 mod uses;
 
 pub use authenticate::Access;
+pub use credentials::{Credentials, Denied};
 pub use keys::{CreatedKey, KeyError, KeyRequest, create_key, revoke_key};
-pub use principal::{Credentials, Denied, Principal};
 pub use rate_limit::{Decision, RateLimit};
 pub use start::{Mode, StartError};
 
-pub use crate::store::{ApiKey, Role, Scope, Scopes};
+pub use crate::identity::{ApiKey, Principal, Role, Scope, Scopes};

@@ -18,7 +18,7 @@ use governor::{
     state::keyed::DashMapStateStore,
 };
 
-use super::{Principal, principal::address_subject};
+use super::{Principal, credentials::address_subject};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -101,7 +101,7 @@ mod tests {
     use governor::clock::FakeRelativeClock;
 
     use super::*;
-    use crate::store::{Role, Scopes};
+    use crate::identity::{Role, Scopes};
 
     fn principal(subject: &str) -> Principal {
         Principal { subject: subject.into(), role: Role::Reader, scopes: Scopes::NONE }

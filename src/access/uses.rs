@@ -9,7 +9,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::{seldom::Seldom, store::Store};
+use crate::{store::Store, telemetry::LogThrottle};
 
 /// A use is written no later than this after it was noted.
 const WRITTEN_AFTER: SignedDuration = SignedDuration::from_mins(5);
@@ -17,7 +17,7 @@ const WRITTEN_AFTER: SignedDuration = SignedDuration::from_mins(5);
 #[derive(Default)]
 pub struct Uses {
     unwritten: Mutex<Unwritten>,
-    cannot_write: Seldom,
+    cannot_write: LogThrottle,
 }
 
 #[derive(Default)]
@@ -57,7 +57,7 @@ impl Uses {
         match outcome {
             Ok(()) => unwritten.keys.retain(|key, at| uses.binary_search(&(*key, *at)).is_err()),
             Err(error) => {
-                if let Some(left_out) = self.cannot_write.due(now) {
+                if let Some(left_out) = self.cannot_write.allow(now) {
                     tracing::warn!(%error, left_out, "when API keys are used cannot be written");
                 }
             }

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::{App, Exit, Page};
 use crate::{
-    collect::{self, AppliedChange, ApplyReport, ZoneChange},
     config::Resolved,
+    definitions::{AppliedChange, ApplyReport, ZoneChange},
+    pluralize::pluralize,
     store::DefinitionChange,
-    wording::counted,
 };
 
 #[derive(Args)]
@@ -20,7 +20,7 @@ pub struct ApplyArguments {
 
 pub async fn run(app: &App, arguments: &ApplyArguments) -> anyhow::Result<(Page, Exit)> {
     let resolved = app.resolve().await?;
-    let report = collect::apply(&app.context, &resolved.definitions, arguments.dry_run).await?;
+    let report = crate::definitions::apply(&app.context, &resolved.definitions, arguments.dry_run).await?;
     Ok((page(&report, &resolved, arguments.dry_run), Exit::Done))
 }
 
@@ -54,14 +54,14 @@ fn page(report: &ApplyReport, resolved: &Resolved, dry_run: bool) -> Page {
     }
     let done = match (report.changes.len(), dry_run) {
         (0, _) => "Nothing to change".to_owned(),
-        (count, true) => format!("{} to apply", counted(count, "change")),
-        (count, false) => format!("{} applied", counted(count, "change")),
+        (count, true) => format!("{} to apply", pluralize(count, "change")),
+        (count, false) => format!("{} applied", pluralize(count, "change")),
     };
     let others = match report.made_through_api {
         0 => String::new(),
         others => format!("; made through the API: {others}, left as they are"),
     };
-    page.line(format!("{done}; {} unchanged{others}.", counted(report.unchanged, "metric")));
+    page.line(format!("{done}; {} unchanged{others}.", pluralize(report.unchanged, "metric")));
     page
 }
 

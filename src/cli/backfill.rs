@@ -22,7 +22,7 @@ use super::{
     signals,
 };
 use crate::collect::{self, BackfillReport, BackfillRequest, Progress};
-use crate::wording::counted;
+use crate::pluralize::pluralize;
 
 #[derive(Args)]
 pub struct BackfillArguments {
@@ -54,7 +54,7 @@ pub async fn run(app: &App, arguments: &BackfillArguments, format: Format) -> an
     let cancel = signals::cancellation(|line| say(line));
     let report = collect::backfill(&app.context, &request, progress.as_ref(), &cancel).await?;
     drop(progress);
-    let checked = match report.misfits.iter().any(collect::Misfit::is_fault) {
+    let checked = match report.misfits.iter().any(collect::Discrepancy::is_fault) {
         true => Exit::Failed,
         false => exit(report.status),
     };
@@ -74,7 +74,11 @@ impl Bar {
 
 impl Progress for Bar {
     fn reading(&self, metrics: usize, days: usize) {
-        self.0.set_message(format!("reading {} over {}", counted(metrics, "metric"), counted(days, "day")));
+        self.0.set_message(format!(
+            "reading {} over {}",
+            pluralize(metrics, "metric"),
+            pluralize(days, "day")
+        ));
     }
 
     fn started(&self, total_days: usize) {
@@ -109,7 +113,7 @@ impl Lines {
 
 impl Progress for Lines {
     fn reading(&self, metrics: usize, days: usize) {
-        say(format_args!("reading {} over {}", counted(metrics, "metric"), counted(days, "day")));
+        say(format_args!("reading {} over {}", pluralize(metrics, "metric"), pluralize(days, "day")));
     }
 
     fn started(&self, total_days: usize) {
@@ -157,11 +161,11 @@ fn page(report: &BackfillReport, dry_run: bool) -> Page {
 }
 
 fn summary(report: &BackfillReport, dry_run: bool) -> String {
-    let range = format!("{} to {} ({})", report.from, report.to, counted(report.days, "day"));
+    let range = format!("{} to {} ({})", report.from, report.to, pluralize(report.days, "day"));
     let sum = |count: fn(&collect::MetricCount) -> usize| report.metrics.iter().map(count).sum::<usize>();
     let (missing, written, there) = (sum(|m| m.missing), sum(|m| m.written), sum(|m| m.already_there));
-    let days = counted(report.missing_days, "day");
-    let (missing_records, there_records) = (counted(missing, "record"), counted(there, "record"));
+    let days = pluralize(report.missing_days, "day");
+    let (missing_records, there_records) = (pluralize(missing, "record"), pluralize(there, "record"));
     if dry_run {
         return format!(
             "{range}: {missing_records} missing on {days}, {there} already there. Nothing was written."

@@ -7,9 +7,10 @@ use serde_json::json;
 use super::{App, Exit, Page};
 use crate::{
     clock::SystemClock,
-    collect::{self, CheckReport, CheckScope},
+    collect::{self},
     config::{Config, Finding, Loaded, Severity},
-    wording::counted,
+    definitions::{CheckReport, CheckScope},
+    pluralize::pluralize,
 };
 
 pub async fn run(loaded: Loaded) -> anyhow::Result<(Page, Exit)> {
@@ -45,12 +46,14 @@ pub async fn run(loaded: Loaded) -> anyhow::Result<(Page, Exit)> {
     }
     match (errors, findings.len()) {
         (0, 0) => {
-            page.line(format!("All is well: {} ready for the next collection.", counted(metrics, "metric")))
+            page.line(format!("All is well: {} ready for the next collection.", pluralize(metrics, "metric")))
         }
         (0, warnings) => {
-            page.line(format!("Ready for the next collection, with {}.", counted(warnings, "warning")))
+            page.line(format!("Ready for the next collection, with {}.", pluralize(warnings, "warning")))
         }
-        (errors, _) => page.line(format!("{} to mend before the next collection.", counted(errors, "error"))),
+        (errors, _) => {
+            page.line(format!("{} to mend before the next collection.", pluralize(errors, "error")))
+        }
     }
     Ok((page, if errors == 0 { Exit::Done } else { Exit::Failed }))
 }
@@ -78,7 +81,7 @@ async fn find(config: Config, mut findings: Vec<Finding>, scope: CheckScope) -> 
     }
     let resolved = scope.platform && unresolved.is_none();
     let CheckReport { findings: checked, made_through_api } =
-        collect::check(&app.context, &definitions, scope).await;
+        crate::definitions::check(&app.context, &definitions, scope).await;
     let metrics = definitions.len() + made_through_api;
     // Metrics that are wrong have been named.
     if metrics == 0 && resolved && !findings.iter().any(Finding::is_error) {

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     collect::{self, DayReport, Failure, LeftOut},
+    pluralize::pluralize,
     store::RunStatus,
-    wording::counted,
 };
 
 #[derive(Args)]
@@ -73,7 +73,7 @@ fn summary(report: &DayReport) -> String {
     let already = match report.already_there {
         0 => String::new(),
         count if recorded == 0 && report.failed.is_empty() => {
-            return format!("{}: nothing to do, {} already there.", report.date, counted(count, "record"));
+            return format!("{}: nothing to do, {} already there.", report.date, pluralize(count, "record"));
         }
         count => format!(", {count} already there"),
     };
@@ -82,7 +82,7 @@ fn summary(report: &DayReport) -> String {
         count => format!(", {count} failed"),
     };
     let provenance = report.provenance.name();
-    format!("{}: {} {provenance}{already}{failed}, in {took}.", report.date, counted(recorded, "metric"))
+    format!("{}: {} {provenance}{already}{failed}, in {took}.", report.date, pluralize(recorded, "metric"))
 }
 
 pub fn write_failures(page: &mut Page, failed: &[Failure], left_out: &[LeftOut]) {

@@ -17,7 +17,7 @@ use crate::{
     config::{self, ConfigProblems},
     demo::{Audience, ComparedDay, Departure, Rows, Tour, tour},
     metric::Decimal,
-    wording::counted,
+    pluralize::pluralize,
 };
 
 #[derive(Args)]
@@ -106,11 +106,11 @@ fn tell(page: &mut Page, seen: &Tour) {
     page.line(format!(
         "Then @{} left, and with the account went {}, {}, {}, {} and {}.",
         seen.departure.username,
-        counted(gone.posts, "post"),
-        counted(gone.comments, "comment"),
-        counted(gone.likes, "like"),
-        counted(gone.tracks, "track"),
-        counted(gone.follows, "follow"),
+        pluralize(gone.posts, "post"),
+        pluralize(gone.comments, "comment"),
+        pluralize(gone.likes, "like"),
+        pluralize(gone.tracks, "track"),
+        pluralize(gone.follows, "follow"),
     ));
     page.line("What a recount of the platform says now of days long past, beside what was recorded then:");
     page.blank();

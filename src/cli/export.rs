@@ -21,11 +21,11 @@ use super::{
 };
 use crate::{
     config::shown,
+    pluralize::pluralize,
     query::{
         ActivityQuestion, AskedRuns, Catalogue, Export, ExportFormat, ExportQuestion, LatestQuestion,
         Problem, QueryError, RunsQuestion,
     },
-    wording::counted,
 };
 
 #[derive(Args)]
@@ -111,7 +111,7 @@ fn written_page(path: &Path, format: ExportFormat, days: Option<(Date, Date)>, r
     let text = |date: Option<Date>| date.map(|date| date.to_string()).unwrap_or_default();
     page.rows = vec![vec![path.clone(), format.name().to_owned(), text(from), text(to), rows.to_string()]];
     let range = days.map(|(from, to)| format!(" from {from} to {to}")).unwrap_or_default();
-    page.line(format!("{path}: {}{range} ({}).", counted(rows, "row"), format.name()));
+    page.line(format!("{path}: {}{range} ({}).", pluralize(rows, "row"), format.name()));
     page
 }
 

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use super::{App, Exit, Page, date};
-use crate::{collect, wording::counted};
+use crate::{collect, pluralize::pluralize};
 
 #[derive(Args)]
 pub struct GapsArguments {
@@ -44,10 +44,10 @@ pub async fn run(app: &App, arguments: &GapsArguments) -> anyhow::Result<(Page, 
         page.table();
         page.blank();
     }
-    let range = format!("{} to {} ({})", report.from, report.to, counted(report.days, "day"));
+    let range = format!("{} to {} ({})", report.from, report.to, pluralize(report.days, "day"));
     match report.missing {
         0 => page.line(format!("{range}: nothing is missing.")),
-        missing => page.line(format!("{range}: {} missing.", counted(missing, "record"))),
+        missing => page.line(format!("{range}: {} missing.", pluralize(missing, "record"))),
     }
     for command in &report.fill_with {
         page.line(format!("To fill: {command}"));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{App, Exit, Page, date};
 use crate::{
     access::{self, ApiKey, CreatedKey, KeyRequest, Role, Scope, Scopes},
-    wording::counted,
+    pluralize::pluralize,
 };
 
 #[derive(Args)]
@@ -156,7 +156,7 @@ async fn list(app: &App) -> anyhow::Result<Page> {
     });
     page.table_of(&["name", "role", "scopes", "state", "expires", "last_used", "id"], rows.collect());
     let active = keys.iter().filter(|key| key.is_active(now)).count();
-    page.line(format!("{}, {active} active.", counted(keys.len(), "key")));
+    page.line(format!("{}, {active} active.", pluralize(keys.len(), "key")));
     Ok(page)
 }
 

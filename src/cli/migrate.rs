@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{App, Exit, Page};
-use crate::wording::counted;
+use crate::pluralize::pluralize;
 
 #[derive(Args)]
 pub struct MigrateArguments {
@@ -21,7 +21,7 @@ pub async fn run(app: &App, arguments: &MigrateArguments) -> anyhow::Result<(Pag
     page.columns = vec!["migration"];
     page.rows = names.iter().map(|name| vec![name.clone()]).collect();
     let (done, count) =
-        (if arguments.dry_run { "to apply to" } else { "applied to" }, counted(names.len(), "migration"));
+        (if arguments.dry_run { "to apply to" } else { "applied to" }, pluralize(names.len(), "migration"));
     match names.as_slice() {
         [] => page.line(format!("{} is up to date.", store.location())),
         _ => page.line(format!("{count} {done} {}: {}.", store.location(), names.join(", "))),

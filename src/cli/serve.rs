@@ -42,7 +42,7 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
         );
     }
     // This server's own, if it was killed: nobody else would say so before the next run.
-    if let Err(error) = collect::close_dead_runs(&app.context, None).await {
+    if let Err(error) = collect::close_orphaned_runs(&app.context, None).await {
         tracing::warn!(%error, "runs whose process died cannot be closed");
     }
     let connections = open_files::connections(settings.http.max_connections);

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::{App, Exit, Page};
 use crate::{
     collect::{self, Context, StatusReport},
+    pluralize::pluralize,
     store::{Run, RunStatus},
-    wording::counted,
 };
 
 pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
@@ -31,12 +31,12 @@ fn lines(context: &Context, report: &StatusReport) -> Vec<(&'static str, String)
                 .iter()
                 .map(|(provenance, count)| format!("{count} {}", provenance.name()))
                 .collect();
-            format!("{first} to {last}: {} ({})", counted(report.records, "record"), counts.join(", "))
+            format!("{first} to {last}: {} ({})", pluralize(report.records, "record"), counts.join(", "))
         }
     };
     let last_run = match &report.last_run {
         None => "never ran".to_owned(),
-        Some(run) if report.last_run_is_dead => format!("{}, died on the way", described(context, run)),
+        Some(run) if report.last_run_is_orphaned => format!("{}, died on the way", described(context, run)),
         Some(run) => described(context, run),
     };
     let of = format!("{} of {} metrics recorded", report.last_finished_recorded, report.active_metrics);
@@ -52,7 +52,8 @@ fn lines(context: &Context, report: &StatusReport) -> Vec<(&'static str, String)
         ("Recorded", recorded),
         (
             "Missing",
-            counted(report.missing, "record") + if report.missing > 0 { "; see `daymark gaps`" } else { "" },
+            pluralize(report.missing, "record")
+                + if report.missing > 0 { "; see `daymark gaps`" } else { "" },
         ),
         ("Last day", format!("{}: {of}", report.last_finished)),
         ("Next day", next),
@@ -106,7 +107,7 @@ fn json(app: &App, report: &StatusReport) -> Value {
         "last_finished_recorded": report.last_finished_recorded,
         "next": {"date": report.next.date, "ready_at": report.next.ready_at, "is_due": report.next.is_due},
         "last_run": report.last_run.as_ref().map(run_json),
-        "last_run_is_dead": report.last_run_is_dead,
+        "last_run_is_orphaned": report.last_run_is_orphaned,
         "last_completed": report.last_completed.as_ref().map(run_json),
     })
 }

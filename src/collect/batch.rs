@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Metrics by their index in what the batch was made of.
-pub(super) struct Batch {
+pub(crate) struct Batch {
     parts: Vec<Part>,
 }
 
@@ -25,12 +25,12 @@ struct Part {
 }
 
 /// What the platform answered for each reading of each part.
-pub(super) struct Answers<'a, T> {
+pub(crate) struct Answers<'a, T> {
     parts: Vec<(&'a Part, Vec<Result<T, Fault>>)>,
 }
 
 /// What the platform answered for one metric.
-pub(super) struct Answer<'a, T> {
+pub(crate) struct Answer<'a, T> {
     pub metric: usize,
     /// One for each of the metric's readings, in order; or the first that failed.
     pub readings: Result<Vec<&'a T>, &'a Fault>,

@@ -43,7 +43,7 @@ impl Context {
     where
         F: Future<Output = Result<T, Fault>>,
     {
-        let outcome = self.retry.run(|fault: &Fault| fault.class.is_passing(), attempt).await;
+        let outcome = self.retry.run(|fault: &Fault| fault.class.is_transient(), attempt).await;
         outcome.map_err(|fault| CollectError::Platform { location: self.platform.location(), fault })
     }
 
@@ -58,7 +58,7 @@ impl Context {
     }
 
     /// The first day after `date` that exists in the reporting zone.
-    pub(super) fn day_after(&self, date: Date) -> Date {
+    pub(crate) fn day_after(&self, date: Date) -> Date {
         let mut next = date.saturating_add(1.day());
         while self.calendar.bounds(next).is_none() && next < Date::MAX {
             next = next.saturating_add(1.day());

@@ -65,7 +65,7 @@ pub enum CollectError {
 }
 
 /// What a person can do about a fault of the platform.
-pub(super) fn advice(fault: &Fault) -> &'static str {
+pub(crate) fn advice(fault: &Fault) -> &'static str {
     match fault.sqlstate.as_deref() {
         Some("28P01" | "28000") => return "check the user and the password in its URL",
         Some("3D000" | "sqlite:26") => return "check that its URL names the right database",

@@ -7,44 +7,39 @@
 //! every case; what a killed process leaves behind, the next run closes.
 
 mod backfill;
-mod batch;
+pub(crate) mod batch;
 mod cancellation;
-mod check;
 mod context;
 mod day;
-mod dead_runs;
-mod define;
-mod definitions;
 mod error;
 mod failure;
 mod gaps;
-mod limits;
+mod orphaned_runs;
+mod reconstruction_caveats;
 mod recording;
 mod recount;
 mod resolve;
 mod run;
 #[cfg(test)]
-mod sample;
-mod selection;
+pub(crate) mod sample;
+pub(crate) mod selection;
 mod status;
 mod verify;
 
 pub use backfill::{BackfillReport, BackfillRequest, MetricCount, Progress, backfill};
 pub use cancellation::{Cancellation, Canceller};
-pub use check::{CheckReport, CheckScope, check};
 pub use context::Context;
 pub use day::{DayReport, RecordedMetric, collect_day};
-pub use dead_runs::close_dead_runs;
-pub use define::{DefineError, Defined, define, switch_off};
-pub use definitions::{AppliedChange, ApplyReport, FieldChange, ZoneChange, apply, diff, made_through_api};
 pub use error::CollectError;
+pub(crate) use error::advice;
 pub use failure::Failure;
 pub use gaps::{Gap, GapCause, GapReport, History, gaps, missing};
+pub use orphaned_runs::close_orphaned_runs;
 pub use recount::{plan, recount};
 pub use resolve::resolve;
 pub use selection::LeftOut;
 pub use status::{NextDay, StatusReport, status, status_of};
-pub use verify::Misfit;
+pub use verify::Discrepancy;
 
 #[cfg(test)]
 mod tests {
@@ -63,6 +58,5 @@ mod tests {
         task(backfill(context, request, progress, cancel));
         task(gaps(context, None, None));
         task(status(context));
-        task(check(context, &[], CheckScope::ALL));
     }
 }

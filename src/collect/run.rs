@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
-use super::{CollectError, Context, Failure, dead_runs, failure};
+use super::{CollectError, Context, Failure, failure, orphaned_runs};
 use crate::store::{Finish, Held, LockName, NewRun, RunKind, RunStatus, StoreError};
 
 /// Whoever closes a dead run, or asks whether a run is alive, holds its lock for a moment. That moment must not look
@@ -20,7 +20,7 @@ pub(super) async fn lock(context: &Context, name: LockName) -> Result<Box<dyn He
             tokio::time::sleep(LOCK_PAUSE).await;
         }
         if let Some(held) = context.store.try_lock(&name).await? {
-            dead_runs::close_dead_runs(context, Some(name)).await?;
+            orphaned_runs::close_orphaned_runs(context, Some(name)).await?;
             return Ok(held);
         }
     }
@@ -28,7 +28,7 @@ pub(super) async fn lock(context: &Context, name: LockName) -> Result<Box<dyn He
 }
 
 async fn holder(context: &Context, name: LockName) -> Result<String, StoreError> {
-    let running = dead_runs::running(context.store.as_ref()).await?;
+    let running = orphaned_runs::running(context.store.as_ref()).await?;
     Ok(match running.into_iter().find(|run| run.lock() == name) {
         Some(run) => {
             let since = context.calendar.display(run.started_at);

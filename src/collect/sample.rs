@@ -9,7 +9,7 @@ use crate::{
     store::{Origin, StoredDefinition},
 };
 
-pub(super) fn posts() -> Source {
+pub(crate) fn posts() -> Source {
     Source {
         schema: None,
         table: "posts".to_owned(),
@@ -22,11 +22,11 @@ pub(super) fn posts() -> Source {
     }
 }
 
-pub(super) fn rows() -> Rows {
+pub(crate) fn rows() -> Rows {
     Rows { source: "posts".to_owned(), filter: Filter::default() }
 }
 
-pub(super) fn stored(category: &str, measure: Measure) -> StoredDefinition {
+pub(crate) fn stored(category: &str, measure: Measure) -> StoredDefinition {
     let definition = Definition {
         metric_type: MetricType::Count,
         category: category.to_owned(),
@@ -48,10 +48,10 @@ pub(super) fn stored(category: &str, measure: Measure) -> StoredDefinition {
     }
 }
 
-pub(super) fn created(category: &str) -> StoredDefinition {
+pub(crate) fn created(category: &str) -> StoredDefinition {
     stored(category, Measure::Created(rows()))
 }
 
-pub(super) fn existing(category: &str) -> StoredDefinition {
+pub(crate) fn existing(category: &str) -> StoredDefinition {
     stored(category, Measure::Existing(rows()))
 }

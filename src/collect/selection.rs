@@ -15,7 +15,7 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
-    pub(super) fn not_reconstructible(key: MetricKey) -> Self {
+    pub(crate) fn not_reconstructible(key: MetricKey) -> Self {
         let reason = "its query does not mention the day ({day_start}, {day_end} or {day}), so it tells of now only and \
                       is recorded only while the day is the last finished one";
         Self { key, reason: reason.to_owned() }
@@ -23,7 +23,7 @@ impl LeftOut {
 }
 
 /// The active metrics, or those of them that `only` names.
-pub(super) async fn select(
+pub(crate) async fn select(
     context: &Context,
     only: &[String],
 ) -> Result<Vec<StoredDefinition>, CollectError> {
@@ -43,7 +43,7 @@ pub(super) async fn select(
 }
 
 /// Fails unless the calendar is that of the definitions: a record's version says of which zone its day is.
-pub(super) fn require_time_zone(context: &Context, metrics: &[StoredDefinition]) -> Result<(), CollectError> {
+pub(crate) fn require_time_zone(context: &Context, metrics: &[StoredDefinition]) -> Result<(), CollectError> {
     let configured = context.calendar.name();
     let zones = metrics.iter().map(|metric| metric.definition.time_zone.as_str());
     match zones.into_iter().find(|stored| *stored != configured) {
@@ -54,7 +54,7 @@ pub(super) fn require_time_zone(context: &Context, metrics: &[StoredDefinition])
     }
 }
 
-pub(super) async fn active(store: &dyn Store) -> Result<Vec<StoredDefinition>, CollectError> {
+pub(crate) async fn active(store: &dyn Store) -> Result<Vec<StoredDefinition>, CollectError> {
     Ok(store.definitions().await?.into_iter().filter(|metric| metric.is_active).collect())
 }
 

@@ -15,7 +15,7 @@ pub struct StatusReport {
     /// `None`: never ran.
     pub last_run: Option<Run>,
     /// Whether the last run is logged as running though nobody is behind it.
-    pub last_run_is_dead: bool,
+    pub last_run_is_orphaned: bool,
     /// The newest run that completed.
     pub last_completed: Option<Run>,
     pub active_metrics: usize,
@@ -64,7 +64,7 @@ pub async fn status_of(context: &Context, active: HashSet<MetricKey>) -> Result<
     let of_active = || counts.iter().filter(|count| active.contains(&count.key));
     let last_finished_recorded = of_active().map(|count| count.of_day).sum();
     Ok(StatusReport {
-        last_run_is_dead: last_run.as_ref().is_some_and(LoggedRun::is_dead),
+        last_run_is_orphaned: last_run.as_ref().is_some_and(LoggedRun::is_orphaned),
         last_run: last_run.map(|logged| logged.run),
         last_completed,
         active_metrics: active.len(),

@@ -9,13 +9,13 @@ use uuid::Uuid;
 use super::Context;
 use crate::{
     metric::{DayBounds, Decimal, Definition, Measure, Provenance, Record, Rows, Source},
+    pluralize::pluralize,
     store::{RecordedDays, StoreError, StoredDefinition},
-    wording::counted,
 };
 
 /// Something that the check of a backfill found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Misfit {
+pub enum Discrepancy {
     /// Days without a record of a metric, though none failed.
     Hole { category: String, first: Date, last: Date, days: usize },
     /// Two days read from one cut whose totals do not differ by what was created.
@@ -47,10 +47,10 @@ pub(super) async fn verify(
     run: Uuid,
     metrics: &[&StoredDefinition],
     days: &[DayBounds],
-) -> Vec<Misfit> {
+) -> Vec<Discrepancy> {
     try_verify(context, run, metrics, days)
         .await
-        .unwrap_or_else(|error| vec![Misfit::Unchecked { reason: error.to_string() }])
+        .unwrap_or_else(|error| vec![Discrepancy::Unchecked { reason: error.to_string() }])
 }
 
 async fn try_verify(
@@ -58,7 +58,7 @@ async fn try_verify(
     run: Uuid,
     metrics: &[&StoredDefinition],
     days: &[DayBounds],
-) -> Result<Vec<Misfit>, StoreError> {
+) -> Result<Vec<Discrepancy>, StoreError> {
     let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(Vec::new()) };
     let mut misfits = holes(metrics, days, &context.store.recorded(first.date, last.date).await?);
     // One day more at either end: that is where the new days meet older ones. Two before, as a zone may skip a date.
@@ -72,7 +72,7 @@ async fn try_verify(
     Ok(misfits)
 }
 
-fn holes(metrics: &[&StoredDefinition], days: &[DayBounds], recorded: &RecordedDays) -> Vec<Misfit> {
+fn holes(metrics: &[&StoredDefinition], days: &[DayBounds], recorded: &RecordedDays) -> Vec<Discrepancy> {
     let mut holes = Vec::new();
     for metric in metrics {
         let there = recorded.get(&metric.definition.key());
@@ -80,7 +80,7 @@ fn holes(metrics: &[&StoredDefinition], days: &[DayBounds], recorded: &RecordedD
         let missing: Vec<_> = days.iter().filter(is_missing).map(|day| day.date).collect();
         if let (Some(first), Some(last)) = (missing.first(), missing.last()) {
             let category = metric.definition.category.clone();
-            holes.push(Misfit::Hole { category, first: *first, last: *last, days: missing.len() });
+            holes.push(Discrepancy::Hole { category, first: *first, last: *last, days: missing.len() });
         }
     }
     holes
@@ -120,12 +120,12 @@ fn points(pair: &Pair<'_>, records: Vec<Record>) -> Vec<Point> {
         .collect()
 }
 
-fn compare(run: Uuid, pair: &Pair<'_>, points: &[Point], context: &Context) -> Vec<Misfit> {
+fn compare(run: Uuid, pair: &Pair<'_>, points: &[Point], context: &Context) -> Vec<Discrepancy> {
     let neighbours = points.windows(2).filter(|two| context.day_after(two[0].date) == two[1].date);
     neighbours.filter_map(|two| misfit(run, pair, &two[0], &two[1])).collect()
 }
 
-fn misfit(run: Uuid, pair: &Pair<'_>, before: &Point, after: &Point) -> Option<Misfit> {
+fn misfit(run: Uuid, pair: &Pair<'_>, before: &Point, after: &Point) -> Option<Discrepancy> {
     let expected = &before.stock.value + &after.flow.value;
     let surplus = &after.stock.value - &expected;
     let mine = |record: &Record| record.collection_id == run;
@@ -139,7 +139,7 @@ fn misfit(run: Uuid, pair: &Pair<'_>, before: &Point, after: &Point) -> Option<M
     match (mine(&before.stock), mine(&after.stock)) {
         (true, true) => {
             let (flow, found) = (pair.flow.category.clone(), after.stock.value.clone());
-            Some(Misfit::Sum { stock, flow, date, expected, found })
+            Some(Discrepancy::Sum { stock, flow, date, expected, found })
         }
         // What an earlier cut saw in `after`, and this one no longer sees in `before`.
         (true, false) if observed(after) => Some(difference(stock, date, surplus)),
@@ -158,27 +158,27 @@ fn observed(point: &Point) -> bool {
     point.stock.provenance == Provenance::Observed
 }
 
-fn difference(stock: String, date: Date, gone: Decimal) -> Misfit {
+fn difference(stock: String, date: Date, gone: Decimal) -> Discrepancy {
     let zero = Decimal::zero();
     if gone > zero {
-        Misfit::Deleted { stock, date, rows: gone }
+        Discrepancy::Deleted { stock, date, rows: gone }
     } else {
-        Misfit::Appeared { stock, date, rows: &zero - &gone }
+        Discrepancy::Appeared { stock, date, rows: &zero - &gone }
     }
 }
 
-impl Misfit {
+impl Discrepancy {
     /// Whether it says that something is wrong, rather than what could not be known.
     pub fn is_fault(&self) -> bool {
         !matches!(self, Self::Deleted { .. } | Self::Appeared { .. })
     }
 }
 
-impl fmt::Display for Misfit {
+impl fmt::Display for Discrepancy {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hole { category, first, last, days } => {
-                write!(formatter, "{category} lacks {} between {first} and {last}", counted(*days, "day"))
+                write!(formatter, "{category} lacks {} between {first} and {last}", pluralize(*days, "day"))
             }
             Self::Sum { stock, flow, date, expected, found } => write!(
                 formatter,

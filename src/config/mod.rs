@@ -46,7 +46,7 @@ pub use json_metric::read_json_metric;
 pub use nearest::{meant, nearest, shown, suggestion};
 pub use reference::settings_reference;
 pub use resolve::{Omission, Request, Resolved, columns_to_detect, resolve, resolve_further};
-pub use serve_settings::{AccessSettings, HttpSettings, KeySetLocation, QuerySettings, Secret, WEEKDAYS};
+pub use serve_settings::{AccessSettings, HttpSettings, KeySetLocation, QuerySettings, WEEKDAYS};
 pub use settings::{LogFormat, Preset, Settings};
 pub use template::{columns_to_survey, template};
 pub use written_metric::written_metric;

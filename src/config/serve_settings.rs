@@ -10,6 +10,8 @@ use std::{
 use ipnet::IpNet;
 use jiff::civil::Weekday;
 
+use crate::identity::Secret;
+
 use super::{
     given::{Given, GivenValue},
     nearest::shown,
@@ -67,27 +69,6 @@ pub struct AccessSettings {
     pub admin_column: Option<(String, String)>,
     /// Requests a minute and user.
     pub rate_limit_per_minute: u32,
-}
-
-/// A text that is not to be seen: not by `Debug`, not in a message, not in a log.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for whoever computes with it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("…")
-    }
 }
 
 /// Where a JSON Web Key Set is.

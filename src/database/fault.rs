@@ -31,7 +31,7 @@ pub enum FaultClass {
 
 impl FaultClass {
     /// Whether the same thing may well work a moment later.
-    pub fn is_passing(self) -> bool {
+    pub fn is_transient(self) -> bool {
         matches!(self, Self::Unreachable | Self::Contention | Self::Locked)
     }
 }

@@ -167,7 +167,7 @@ async fn apply(directory: &Path, context: &Context) -> anyhow::Result<()> {
     let config = config::load(Some(&file), &config::GivenFlags::new(), &config::Environment::new())?;
     let detected = platform.detect_time_formats(&config.columns_to_detect(&schema)).await?;
     let wanted = config.resolve(&schema, &detected);
-    collect::apply(context, &wanted.definitions, false).await?;
+    crate::definitions::apply(context, &wanted.definitions, false).await?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use twox_hash::XxHash3_128;
 
 use super::problem::Problem;
-use crate::{aside::aside, query::SeriesAnswer};
+use crate::{blocking::block_in_place_if_large, query::SeriesAnswer};
 
 /// Smaller answers are sent as they are: the headers of a compressed one cost more than it saves.
 const MIN_COMPRESSED: usize = 1024;
@@ -31,7 +31,7 @@ const HEADERS: usize = 12;
 pub struct Answer {
     body: Bytes,
     tag: HeaderValue,
-    is_passing: bool,
+    is_volatile: bool,
     gzip: OnceCell<Bytes>,
     brotli: OnceCell<Bytes>,
 }
@@ -57,7 +57,7 @@ impl Answer {
     /// # Errors
     /// As [`Answer::json`].
     pub fn series(series: &SeriesAnswer) -> Result<Self, Problem> {
-        Ok(aside(series.size(), || Self::json(series))?.passing(series.is_passing()))
+        Ok(block_in_place_if_large(series.size(), || Self::json(series))?.passing(series.is_volatile()))
     }
 
     fn new(body: Bytes) -> Self {
@@ -65,17 +65,17 @@ impl Answer {
         // Weak: the compressed forms have the same one. Hexadecimal digits are always a header value.
         let tag =
             HeaderValue::try_from(format!("W/\"{hash:032x}\"")).unwrap_or(HeaderValue::from_static("W/\"\""));
-        Self { body, tag, is_passing: false, gzip: OnceCell::new(), brotli: OnceCell::new() }
+        Self { body, tag, is_volatile: false, gzip: OnceCell::new(), brotli: OnceCell::new() }
     }
 
     /// The same, and whether it may become wrong without anything being committed.
-    pub fn passing(self, is_passing: bool) -> Self {
-        Self { is_passing, ..self }
+    pub fn passing(self, is_volatile: bool) -> Self {
+        Self { is_volatile, ..self }
     }
 
     /// Whether it may become wrong without anything being committed.
-    pub fn is_passing(&self) -> bool {
-        self.is_passing
+    pub fn is_volatile(&self) -> bool {
+        self.is_volatile
     }
 
     /// About how much memory it takes.

@@ -51,7 +51,7 @@ struct PassingSoon;
 
 impl Expiry<Question, Arc<Answer>> for PassingSoon {
     fn expire_after_create(&self, _: &Question, answer: &Arc<Answer>, _: Instant) -> Option<Duration> {
-        answer.is_passing().then_some(PASSING)
+        answer.is_volatile().then_some(PASSING)
     }
 }
 

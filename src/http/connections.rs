@@ -22,7 +22,7 @@ use tokio::{
 
 use crate::{
     clock::{Clock, SystemClock},
-    seldom::Seldom,
+    telemetry::LogThrottle,
 };
 
 /// Who is silent for less may only be about to ask, or be waiting for a thread to look at what was asked.
@@ -35,7 +35,7 @@ pub struct Connections {
     /// A permit for each more that may be open.
     room: Arc<Semaphore>,
     open: Arc<Open>,
-    closing: Seldom,
+    closing: LogThrottle,
 }
 
 #[derive(Default)]
@@ -79,7 +79,7 @@ pub struct Answering(Arc<Line>);
 
 impl Connections {
     pub fn new(most: usize) -> Self {
-        Self { most, room: Arc::new(Semaphore::new(most)), open: Arc::default(), closing: Seldom::new() }
+        Self { most, room: Arc::new(Semaphore::new(most)), open: Arc::default(), closing: LogThrottle::new() }
     }
 
     /// A place for one more. It comes at once unless no other is silent.
@@ -89,7 +89,7 @@ impl Connections {
                 return place;
             }
             if self.open.close_who_is_silent_for_longest()
-                && let Some(left_out) = self.closing.due(SystemClock.now())
+                && let Some(left_out) = self.closing.allow(SystemClock.now())
             {
                 tracing::warn!(open = self.most, left_out, "a silent connection is closed to make room");
             }

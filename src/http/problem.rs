@@ -11,11 +11,12 @@ use utoipa::ToSchema;
 use super::jobs::TooManyRunning;
 use crate::{
     clock::{Clock, SystemClock},
-    collect::{CollectError, DefineError},
+    collect::CollectError,
     config::Finding,
+    definitions::DefineError,
     query::{QueryError, Refusal},
-    seldom::Seldom,
     store::StoreError,
+    telemetry::LogThrottle,
 };
 
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -182,7 +183,7 @@ impl IntoResponse for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         log_failure(&error);
-        match error.is_passing() {
+        match error.is_transient() {
             true => Self::unavailable("the store cannot be reached; try again in a moment"),
             false => Self::internal(),
         }
@@ -192,11 +193,11 @@ impl From<StoreError> for Problem {
 /// Where the store is and what it said are for the operator. While it is away that is the same for every request. How often
 /// it is written goes by the machine's clock: errors become problems by `From`, which knows of no server and its clock.
 pub fn log_failure(error: &StoreError) {
-    static AWAY: Seldom = Seldom::new();
-    if !error.is_passing() {
+    static AWAY: LogThrottle = LogThrottle::new();
+    if !error.is_transient() {
         // The answer says that the log has the details.
         tracing::error!(%error, "the store failed");
-    } else if let Some(left_out) = AWAY.due(SystemClock.now()) {
+    } else if let Some(left_out) = AWAY.allow(SystemClock.now()) {
         tracing::error!(%error, left_out, "the store cannot be reached");
     }
 }

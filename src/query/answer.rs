@@ -33,7 +33,7 @@ pub struct SeriesAnswer {
 
 impl SeriesAnswer {
     /// Whether the answer may become wrong without anything being committed: a run at work explains a gap, and may die.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_volatile(&self) -> bool {
         self.series.iter().flat_map(|series| &series.gaps).any(|gap| gap.cause == RUNNING)
     }
 

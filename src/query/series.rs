@@ -10,7 +10,7 @@ use super::{
     weekday,
 };
 use crate::{
-    aside::aside,
+    blocking::block_in_place_if_large,
     collect::{Context, History},
     metric::MetricKey,
     store::{AskedMetric, RecordedDay, SeriesQuestion, SeriesRows},
@@ -45,7 +45,7 @@ pub(super) async fn series_until(
         .map(|(metric, interval)| end_of_page(question, metric, *interval));
     let asked = asked(&page, question);
     let (rows, size) = read(context, question, &asked).await?;
-    let series = aside(size, || {
+    let series = block_in_place_if_large(size, || {
         let range = Range::new(&context.calendar, question.from, question.to, last_finished);
         let days = by_metric(context, &range, &asked, rows);
         let series = |(metric, interval): (&Metric, Interval)| {

@@ -58,7 +58,7 @@ pub struct NextDayAnswer {
 
 impl StatusAnswer {
     /// Whether it may become wrong without anything being committed: the run that is at work may die.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_volatile(&self) -> bool {
         self.state == RunStatus::Running.name()
     }
 }
@@ -74,7 +74,7 @@ pub async fn status(context: &Context, catalogue: &Catalogue) -> Result<StatusAn
 fn answer(context: &Context, report: StatusReport) -> StatusAnswer {
     let state = match &report.last_run {
         None => "never_ran",
-        Some(_) if report.last_run_is_dead => "died",
+        Some(_) if report.last_run_is_orphaned => "died",
         Some(run) => run.status.name(),
     };
     let count = |wanted: Provenance| {

@@ -25,8 +25,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Fault { fault, .. } if fault.class.is_passing())
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Fault { fault, .. } if fault.class.is_transient())
     }
 
     /// Whether the role lacks a privilege.

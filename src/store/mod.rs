@@ -5,7 +5,6 @@
 //! **Architecture Invariant:** the contract has no way to change or delete a record or a finished log entry, and the
 //! databases refuse it too.
 
-mod api_key;
 mod definitions;
 mod error;
 mod log;
@@ -31,7 +30,6 @@ use async_trait::async_trait;
 use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
-pub use api_key::{ApiKey, KeyHash, Role, Scope, Scopes};
 pub use definitions::{DefinitionChange, DefinitionVersion, DefinitionsChanged, Origin, StoredDefinition};
 pub use error::StoreError;
 pub use log::{Finish, LockName, NewRun, Run, RunKind, RunStatus};
@@ -42,6 +40,7 @@ pub use watch::{SharedWatch, Watch};
 
 use crate::{
     database::{DatabaseUrl, RetryPolicy},
+    identity::ApiKey,
     metric::{MetricKey, Record},
 };
 

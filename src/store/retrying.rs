@@ -6,12 +6,13 @@ use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
 use super::{
-    ApiKey, DefinitionChange, DefinitionVersion, DefinitionsChanged, Finish, Held, Latest, LockName,
-    MigrationNames, NewRun, Origin, RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows, SharedWatch,
-    Standing, Store, StoreError, StoredDefinition, TablePage, TableQuery,
+    DefinitionChange, DefinitionVersion, DefinitionsChanged, Finish, Held, Latest, LockName, MigrationNames,
+    NewRun, Origin, RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows, SharedWatch, Standing, Store,
+    StoreError, StoredDefinition, TablePage, TableQuery,
 };
 use crate::{
     database::RetryPolicy,
+    identity::ApiKey,
     metric::{MetricKey, Record},
 };
 
@@ -23,7 +24,7 @@ pub(super) struct Retrying<S> {
 /// Calls a method of the wrapped store until it succeeds, fails for good, or has been retried often enough.
 macro_rules! retry {
     ($self:ident.$method:ident($($argument:expr),*)) => {
-        $self.policy.run(StoreError::is_passing, || $self.store.$method($($argument),*)).await
+        $self.policy.run(StoreError::is_transient, || $self.store.$method($($argument),*)).await
     };
 }
 

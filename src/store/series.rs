@@ -47,7 +47,7 @@ pub struct LoggedRun {
 
 impl LoggedRun {
     /// Logged as running, with nobody behind it.
-    pub fn is_dead(&self) -> bool {
+    pub fn is_orphaned(&self) -> bool {
         self.run.status == RunStatus::Running && !self.is_alive
     }
 }
@@ -77,13 +77,13 @@ pub struct Latest {
 
 /// A run that ended after the log was read and before its lock was looked at seems to be dead. So the log is asked
 /// again about those that seem so, which are few and seldom: one that is no longer running there was alive.
-pub(super) async fn confirm_deaths(store: &dyn Store, runs: &mut [LoggedRun]) -> Result<(), StoreError> {
-    if !runs.iter().any(LoggedRun::is_dead) {
+pub(super) async fn confirm_orphans(store: &dyn Store, runs: &mut [LoggedRun]) -> Result<(), StoreError> {
+    if !runs.iter().any(LoggedRun::is_orphaned) {
         return Ok(());
     }
     let running = RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() };
     let running = store.runs(&running).await?;
-    for logged in runs.iter_mut().filter(|logged| logged.is_dead()) {
+    for logged in runs.iter_mut().filter(|logged| logged.is_orphaned()) {
         logged.is_alive = !running.iter().any(|run| run.id == logged.run.id);
     }
     Ok(())
@@ -123,7 +123,7 @@ mod tests {
         }
         let question = SeriesQuestion { from: day, to: day, metrics: Vec::new() };
         let mut rows = store.series(&question).await.unwrap();
-        assert!(rows.runs.iter().all(LoggedRun::is_dead));
+        assert!(rows.runs.iter().all(LoggedRun::is_orphaned));
         let finish = Finish {
             id: Uuid::from_u128(2),
             status: RunStatus::Completed,
@@ -132,8 +132,8 @@ mod tests {
             error_details: None,
         };
         store.commit(&[], Some(&finish)).await.unwrap();
-        confirm_deaths(store.as_ref(), &mut rows.runs).await.unwrap();
-        let dead: Vec<_> = rows.runs.iter().filter(|logged| logged.is_dead()).collect();
+        confirm_orphans(store.as_ref(), &mut rows.runs).await.unwrap();
+        let dead: Vec<_> = rows.runs.iter().filter(|logged| logged.is_orphaned()).collect();
         assert_eq!((dead.len(), dead[0].run.id), (1, Uuid::from_u128(1)));
     }
 }

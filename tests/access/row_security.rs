@@ -6,7 +6,8 @@ use std::{collections::BTreeMap, fmt::Write};
 use daymark::{
     access::Role,
     database::{DatabaseUrl, RetryPolicy},
-    store::{ApiKey, KeyHash, Store, StoreOptions, open},
+    identity::{ApiKey, KeyHash},
+    store::{Store, StoreOptions, open},
 };
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 

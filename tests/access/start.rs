@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use daymark::{
     access::{Access, Credentials, Mode, Role, Scope, StartError, revoke_key},
-    config::{KeySetLocation, Secret},
+    config::KeySetLocation,
     database::DatabaseUrl,
+    identity::Secret,
 };
 
 use crate::world::{P256, World, key_set, public};

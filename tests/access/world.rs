@@ -10,8 +10,9 @@ use std::{
 use daymark::{
     access::{Access, CreatedKey, Credentials, Denied, KeyRequest, Principal, Role, create_key},
     clock::SetClock,
-    config::{AccessSettings, KeySetLocation, Secret},
+    config::{AccessSettings, KeySetLocation},
     database::{DatabaseUrl, RetryPolicy},
+    identity::Secret,
     platform::{self, Platform},
     store::{Store, StoreOptions, open},
 };

@@ -1,11 +1,9 @@
 //! Definitions from the configuration into the store.
 
 use daymark::{
-    collect::{
-        Cancellation, CheckScope, CollectError, ZoneChange, apply, backfill, check, collect_day, define,
-        gaps, status, switch_off,
-    },
+    collect::{Cancellation, CollectError, backfill, collect_day, gaps, status},
     config::Severity,
+    definitions::{CheckScope, ZoneChange, apply, check, define, switch_off},
     metric::Definition,
     store::Origin,
 };

@@ -1,10 +1,9 @@
 //! Gaps, status and check.
 
 use daymark::{
-    collect::{
-        BackfillRequest, Cancellation, CheckScope, Gap, GapReport, backfill, check, collect_day, gaps, status,
-    },
+    collect::{BackfillRequest, Cancellation, Gap, GapReport, backfill, collect_day, gaps, status},
     config::Severity,
+    definitions::{CheckScope, check},
     metric::Provenance,
     store::{LockName, NewRun, RunKind, RunStatus},
 };
@@ -82,10 +81,10 @@ fn a_run_elsewhere(day: i8, started_at: &str) -> NewRun {
 async fn a_run_at_work_is_told_from_a_dead_one(world: World) {
     let other = world.another_process();
     other.store.start_run(&a_run_elsewhere(9, "2025-01-11T12:00:00Z")).await.unwrap();
-    assert!(status(&world.context).await.unwrap().last_run_is_dead);
+    assert!(status(&world.context).await.unwrap().last_run_is_orphaned);
     let _held = other.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
     other.store.start_run(&a_run_elsewhere(10, "2025-01-11T12:00:01Z")).await.unwrap();
-    assert!(!status(&world.context).await.unwrap().last_run_is_dead);
+    assert!(!status(&world.context).await.unwrap().last_run_is_orphaned);
     let report = gaps(&world.context, Some(january(9)), None).await.unwrap();
     let causes: Vec<_> = report.gaps.iter().map(|gap| gap.cause.to_string()).collect();
     assert_eq!(

@@ -8,9 +8,10 @@ use std::{
 
 use daymark::{
     clock::SetClock,
-    collect::{BackfillRequest, CollectError, Context, Progress, apply},
+    collect::{BackfillRequest, CollectError, Context, Progress},
     config::{self, Config, Environment, GivenFlags},
     database::{DatabaseUrl, RetryPolicy},
+    definitions::apply,
     metric::{Calendar, Definition, Record},
     platform::{self, Parallel, PlatformOptions},
     store::{self, Run, RunFilter, StoreOptions},

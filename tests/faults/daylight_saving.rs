@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use daymark::{
     clock::SetClock,
-    collect::{Cancellation, CollectError, Context, apply, collect_day},
+    collect::{Cancellation, CollectError, Context, collect_day},
     database::{DatabaseUrl, RetryPolicy},
+    definitions::apply,
     metric::{Calendar, Definition},
     platform::{self, Parallel, PlatformOptions},
     store::{self, StoreOptions},

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use daymark::collect::{Cancellation, apply, collect_day};
+use daymark::collect::{Cancellation, collect_day};
+use daymark::definitions::apply;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::{Connection, Executor, PgConnection};

@@ -1,6 +1,6 @@
 //! Definitions that are not made: wrong ones, hostile ones, those of people who may not, and those that cannot be checked.
 
-use daymark::{access::Role, collect::define};
+use daymark::{access::Role, definitions::define};
 use serde_json::{Value, json};
 
 use crate::{

@@ -1,7 +1,8 @@
 //! Definitions that are made through the API: what becomes of them, and of those of the file beside them.
 
 use daymark::{
-    collect::{Cancellation, apply, collect_day, define, made_through_api, switch_off},
+    collect::{Cancellation, collect_day},
+    definitions::{apply, define, made_through_api, switch_off},
     metric::Definition,
     store::Origin,
 };

@@ -17,8 +17,8 @@ use axum::{
 };
 use bytes::Bytes;
 use daymark::{
-    config::Secret,
     http::{openapi_json, router, surrounded},
+    identity::Secret,
 };
 use futures_util::stream;
 use jsonwebtoken::{EncodingKey, Header, encode};

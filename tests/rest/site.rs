@@ -17,8 +17,9 @@ use axum::{
 use daymark::{
     access::{Access, Principal, RateLimit, Role, Scope, Scopes},
     collect::{self, BackfillRequest, Cancellation},
-    config::{AccessSettings, HttpSettings, QuerySettings, Secret},
+    config::{AccessSettings, HttpSettings, QuerySettings},
     http::{Bound, Service, Shared, rest, router},
+    identity::Secret,
 };
 use jiff::civil::Weekday;
 use serde_json::Value;

@@ -2,7 +2,7 @@
 
 use daymark::{
     database::DatabaseUrl,
-    store::{ApiKey, KeyHash, Role, Scope, Scopes},
+    identity::{ApiKey, KeyHash, Role, Scope, Scopes},
 };
 use jiff::ToSpan;
 use sqlx::postgres::{PgListener, PgPoolOptions};

@@ -159,7 +159,7 @@ async fn a_run_is_alive_while_its_lock_is_held(fixture: Fixture) {
     let alive = async |store: &Arc<dyn Store>| {
         let question = SeriesQuestion { from: day(1), to: day(31), metrics: Vec::new() };
         let runs = store.series(&question).await.unwrap().runs;
-        assert!(runs.iter().all(|logged| logged.is_alive != logged.is_dead()));
+        assert!(runs.iter().all(|logged| logged.is_alive != logged.is_orphaned()));
         let alive = runs.iter().filter(|logged| logged.is_alive);
         alive.map(|logged| logged.run.kind.name()).collect::<Vec<_>>()
     };
@@ -187,7 +187,7 @@ async fn a_lock_file_that_was_left_behind_keeps_no_run_alive() {
     let locks = path.parent().unwrap().join("store.db-locks");
     std::fs::write(locks.join("default.day-2025-01-01"), "").unwrap();
     let question = SeriesQuestion { from: day(1), to: day(1), metrics: Vec::new() };
-    assert!(fixture.store.series(&question).await.unwrap().runs[0].is_dead());
+    assert!(fixture.store.series(&question).await.unwrap().runs[0].is_orphaned());
 }
 
 async fn a_run_that_was_closed_cannot_be_finished(fixture: Fixture) {

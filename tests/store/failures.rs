@@ -91,7 +91,7 @@ async fn a_missing_database_and_a_missing_schema_are_told_apart() {
     url.set_path("there_is_no_such_database");
     let error = error_at(url.as_str()).await;
     assert!(error.to_string().contains("create the database"), "{error}");
-    assert!(!error.is_passing());
+    assert!(!error.is_transient());
 }
 
 #[tokio::test]
@@ -136,11 +136,11 @@ async fn sqlite_says_what_is_wrong_with_the_path() {
     fs::create_dir(directory.path().join("folder")).unwrap();
     let error = error_at(&at("folder")).await;
     assert!(error.to_string().contains("it is a directory; name a file"), "{error}");
-    assert!(!error.is_passing());
+    assert!(!error.is_transient());
     fs::write(directory.path().join("file"), "").unwrap();
     let error = error_at(&at("file/store.db")).await;
     assert!(error.to_string().contains("file"), "{error}");
-    assert!(!error.is_passing());
+    assert!(!error.is_transient());
 }
 
 /// Even where the server's default is to answer before a commit is on the disk.

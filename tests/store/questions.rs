@@ -160,9 +160,9 @@ async fn where_things_stand_is_told_at_once(fixture: Fixture) {
     later.started_at = at_once.started_at + 1.second();
     store.start_run(&later).await.unwrap();
     let dead = standing(day(9), &[]).await.last_run.unwrap();
-    assert!(dead.run.id == later.id && dead.is_dead());
+    assert!(dead.run.id == later.id && dead.is_orphaned());
     let held = store.try_lock(&dead.run.lock()).await.unwrap().unwrap();
-    assert!(!standing(day(9), &[]).await.last_run.unwrap().is_dead());
+    assert!(!standing(day(9), &[]).await.last_run.unwrap().is_orphaned());
     drop(held);
     // It is what the log says of it.
     assert_eq!(format!("{:?}", dead.run), format!("{:?}", store.run(later.id).await.unwrap().unwrap()));

@@ -2,8 +2,8 @@
 //! over each source for the whole range, and commits in chunks, so that a run that is cut short keeps what it has
 //! committed and the next one goes on from there.
 
+mod bisect;
 mod missing;
-mod narrow;
 mod range;
 mod reading;
 
@@ -20,8 +20,8 @@ use self::{
     reading::{Failures, Plan, Reading},
 };
 use super::{
-    Cancellation, CollectError, Context, Failure, LeftOut, Misfit,
-    limits::what_cannot_be_known,
+    Cancellation, CollectError, Context, Discrepancy, Failure, LeftOut,
+    reconstruction_caveats::reconstruction_caveats,
     run::{self, OpenRun},
     selection, verify,
 };
@@ -76,7 +76,7 @@ pub struct BackfillReport {
     /// What no reconstruction can know, a sentence each.
     pub cannot_know: Vec<String>,
     /// What the check of the result found.
-    pub misfits: Vec<Misfit>,
+    pub misfits: Vec<Discrepancy>,
     pub duration: Duration,
 }
 
@@ -260,7 +260,7 @@ impl Work {
             metrics: self.missing.iter().map(count).collect(),
             failed: done.failures.list(),
             left_out: self.left_out.clone(),
-            cannot_know: what_cannot_be_known(incomplete.map(|missing| &missing.metric.definition)),
+            cannot_know: reconstruction_caveats(incomplete.map(|missing| &missing.metric.definition)),
             misfits: Vec::new(),
             duration: started.elapsed(),
         }

@@ -66,7 +66,7 @@ async fn earliest(context: &Context, sources: &[(&str, &Source)]) -> Result<Opti
             Ok(Some(instant)) => found.push((day_of(context, source, instant), (*name).to_owned())),
             Ok(None) => {}
             // A server that comes back meanwhile would be read from the other sources' first day on.
-            Err(fault) if fault.class.is_passing() || fault.class == FaultClass::Elsewhere => {
+            Err(fault) if fault.class.is_transient() || fault.class == FaultClass::Elsewhere => {
                 return Err(fault);
             }
             Err(fault) => {

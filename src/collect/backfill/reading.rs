@@ -7,8 +7,8 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use super::{
+    bisect::{bisect, is_of_data},
     missing::{Group, Missing, group},
-    narrow::{is_of_data, narrow},
 };
 use crate::{
     collect::{
@@ -85,7 +85,7 @@ impl<'a> Plan<'a> {
             let narrowed: Vec<_> = answers.iter().filter(of_data).map(|answer| answer.metric).collect();
             for &metric in &narrowed {
                 let members = &group.members[metric..=metric];
-                let pieces = narrow(cut.as_mut(), &schema, &alone[metric], &days).await?;
+                let pieces = bisect(cut.as_mut(), &schema, &alone[metric], &days).await?;
                 groups.extend(pieces.into_iter().map(|(days, answers)| GroupReading {
                     members,
                     days,

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::{Gap, GapCause};
 use crate::{
-    collect::{Context, Failure, dead_runs, failure},
+    collect::{Context, Failure, failure, orphaned_runs},
     metric::Calendar,
     store::{LoggedRun, Run, RunStatus, StoreError, StoredDefinition},
 };
@@ -26,7 +26,7 @@ struct Explanation {
 
 impl History {
     pub(super) async fn read(context: &Context, from: Date, to: Date) -> Result<Self, StoreError> {
-        Ok(Self::of(dead_runs::incomplete(context.store.as_ref(), from, to).await?))
+        Ok(Self::of(orphaned_runs::incomplete(context.store.as_ref(), from, to).await?))
     }
 
     /// What runs that did not complete, newest first, say about the days that they cover.
@@ -144,8 +144,8 @@ impl Explanation {
                 let message = run.error_message.clone().unwrap_or_else(|| "no message".to_owned());
                 Some(GapCause::of(message, timed_out))
             }
-            RunStatus::Running if as_a_whole && self.logged.is_dead() => {
-                Some(GapCause::of(dead_runs::obituary(run), false))
+            RunStatus::Running if as_a_whole && self.logged.is_orphaned() => {
+                Some(GapCause::of(orphaned_runs::orphaned_message(run), false))
             }
             _ => None,
         }

@@ -12,7 +12,7 @@ use self::filling::fill_with;
 pub use self::history::History;
 use super::{CollectError, Context, selection};
 use crate::{
-    aside::aside,
+    blocking::block_in_place_if_large,
     metric::MetricKey,
     store::{RunKind, StoredDefinition},
 };
@@ -94,7 +94,8 @@ pub async fn gaps(
         let missing = missing(&days, recorded.get(&key).unwrap_or(&none).iter().copied());
         history.gaps(&context.calendar, metric, &missing, last_finished)
     };
-    let gaps: Vec<_> = aside(days.len() * metrics.len(), || metrics.iter().flat_map(of).collect());
+    let gaps: Vec<_> =
+        block_in_place_if_large(days.len() * metrics.len(), || metrics.iter().flat_map(of).collect());
     let missing = gaps.iter().map(|gap| gap.days).sum();
     let fill_with = fill_with(&gaps, &metrics, last_finished);
     Ok(GapReport { from, to, days: days.len(), missing, gaps, fill_with })

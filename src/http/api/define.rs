@@ -17,7 +17,6 @@ use super::{
     refusals::{BodyRefusals, Refusals},
 };
 use crate::{
-    collect,
     http::{
         middleware::admit::MayDefine,
         parameters::Parameters,
@@ -65,7 +64,7 @@ pub async fn define(
     let Path(category) = category.map_err(unreadable)?;
     // Closed it never is.
     let _permit = service.checks.acquire().await;
-    let defined = collect::define(&service.context, &service.config, &category, &body).await?;
+    let defined = crate::definitions::define(&service.context, &service.config, &category, &body).await?;
     service.cache.changed_here();
     let version = defined.stored.version;
     tracing::info!(subject = &*principal.subject, category, version, "a request made a definition");
@@ -99,7 +98,7 @@ pub async fn switch_off(
     category: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
     let Path(category) = category.map_err(unreadable)?;
-    collect::switch_off(&service.context, &service.config, &category).await?;
+    crate::definitions::switch_off(&service.context, &service.config, &category).await?;
     service.cache.changed_here();
     tracing::info!(subject = &*principal.subject, category, "a request switched a metric off");
     Ok(StatusCode::NO_CONTENT)

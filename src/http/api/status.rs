@@ -40,6 +40,6 @@ pub struct Status {}
 impl Question for Status {
     async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
         let status = query::status(&service.context, catalogue).await?;
-        Ok(Answer::json(&status)?.passing(status.is_passing()))
+        Ok(Answer::json(&status)?.passing(status.is_volatile()))
     }
 }

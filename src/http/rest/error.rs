@@ -134,7 +134,7 @@ impl From<StoreError> for RestError {
 impl RestError {
     fn of_store(error: &StoreError) -> Self {
         log_failure(error);
-        match error.is_passing() {
+        match error.is_transient() {
             true => Self::unavailable("the store cannot be reached; try again in a moment"),
             false => Self::internal(),
         }

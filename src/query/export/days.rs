@@ -11,7 +11,7 @@ use super::{
     table::{Cells, Column, Pages},
 };
 use crate::{
-    aside::aside,
+    blocking::block_in_place_if_large,
     collect::Context,
     query::{Bucket, Catalogue, Interval, QueryError, Question, SeriesAnswer, series},
 };
@@ -145,7 +145,7 @@ impl Pages for Days {
             answer => answer?,
         };
         self.advance(days);
-        Ok(Some(aside(answer.size(), || rows(answer))))
+        Ok(Some(block_in_place_if_large(answer.size(), || rows(answer))))
     }
 
     /// Without metadata that no roll-up needs.

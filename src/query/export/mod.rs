@@ -18,7 +18,7 @@ mod text;
 use std::sync::Arc;
 
 use super::{Catalogue, LatestQuestion, QueryError, RunsQuestion};
-use crate::{aside::aside, collect::Context};
+use crate::{blocking::block_in_place_if_large, collect::Context};
 use days::Days;
 pub use format::ExportFormat;
 pub use question::ExportQuestion;
@@ -142,7 +142,7 @@ impl Export {
                     };
                     let Some(rows) = rows else { break };
                     self.rows += rows.len() as u64;
-                    return aside(rows.len(), || encoder.page(&rows)).map(Some);
+                    return block_in_place_if_large(rows.len(), || encoder.page(&rows)).map(Some);
                 }
                 Stage::Over => return Ok(None),
             }

@@ -6,7 +6,10 @@ use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::PostgresStore;
-use crate::store::{ApiKey, KeyHash, Role, Scope, Scopes, StoreError, row};
+use crate::{
+    identity::{ApiKey, KeyHash, Role, Scope, Scopes},
+    store::{StoreError, row},
+};
 
 const SELECT: &str = "
     SELECT id, name, role, scopes, hash, created_at, expires_at, revoked_at, last_used_at FROM api_keys

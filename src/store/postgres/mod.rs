@@ -26,10 +26,11 @@ use uuid::Uuid;
 use reading::Reading;
 
 use super::{
-    ApiKey, DefinitionChange, DefinitionVersion, DefinitionsChanged, Finish, Held, Latest, LockName,
-    MigrationNames, NewRun, Origin, RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows, SharedWatch,
-    Standing, Store, StoreError, StoredDefinition, TablePage, TableQuery, row,
+    DefinitionChange, DefinitionVersion, DefinitionsChanged, Finish, Held, Latest, LockName, MigrationNames,
+    NewRun, Origin, RecordedDays, Run, RunFilter, SeriesQuestion, SeriesRows, SharedWatch, Standing, Store,
+    StoreError, StoredDefinition, TablePage, TableQuery, row,
 };
+use crate::identity::ApiKey;
 use crate::metric::{MetricKey, Record};
 
 pub(super) struct PostgresStore {

@@ -9,13 +9,13 @@ use sqlx::{AssertSqlSafe, Row, postgres::PgRow};
 
 use super::{PostgresStore, records::record};
 use crate::{
-    aside::aside,
+    blocking::block_in_place_if_large,
     metric::{Decimal, MetricKey},
     store::{
         Latest, StoreError,
         packed::Unpacked,
         row,
-        series::{SeriesQuestion, SeriesRows, confirm_deaths},
+        series::{SeriesQuestion, SeriesRows, confirm_orphans},
     },
 };
 
@@ -52,9 +52,9 @@ impl PostgresStore {
             .await
             .map_err(|error| self.failed(error))?;
         self.reading.end(session);
-        let unpacked = aside(question.size(), || unpack(question, first, &rows));
+        let unpacked = block_in_place_if_large(question.size(), || unpack(question, first, &rows));
         let mut rows = unpacked.map_err(|error| self.failed(error))?;
-        confirm_deaths(self, &mut rows.runs).await?;
+        confirm_orphans(self, &mut rows.runs).await?;
         Ok(rows)
     }
 

@@ -7,7 +7,7 @@ use jiff_sqlx::ToSqlx;
 use sqlx::AssertSqlSafe;
 
 use super::{PostgresStore, records::date};
-use crate::store::{Standing, StoreError, series::confirm_deaths};
+use crate::store::{Standing, StoreError, series::confirm_orphans};
 
 static SELECT: LazyLock<String> = LazyLock::new(|| {
     include_str!("select_standing.sql").replace("/* packed_run.sql */", include_str!("packed_run.sql"))
@@ -28,7 +28,7 @@ impl PostgresStore {
         for columns in &rows {
             standing.add(columns, date).map_err(|error| self.failed(error))?;
         }
-        confirm_deaths(self, standing.last_run.as_mut_slice()).await?;
+        confirm_orphans(self, standing.last_run.as_mut_slice()).await?;
         Ok(standing)
     }
 }

@@ -5,7 +5,10 @@ use sqlx::{Row, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::{SqliteStore, text};
-use crate::store::{ApiKey, KeyHash, Role, Scope, Scopes, StoreError, row};
+use crate::{
+    identity::{ApiKey, KeyHash, Role, Scope, Scopes},
+    store::{StoreError, row},
+};
 
 const SELECT: &str = "
     SELECT id, name, role, scopes, hash, created_at, expires_at, revoked_at, last_used_at FROM api_keys

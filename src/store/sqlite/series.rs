@@ -7,13 +7,13 @@ use sqlx::{AssertSqlSafe, Row, sqlite::SqliteRow};
 
 use super::{SqliteStore, records::record};
 use crate::{
-    aside::aside,
+    blocking::block_in_place_if_large,
     metric::{Decimal, MetricKey},
     store::{
         Latest, LoggedRun, RunStatus, StoreError,
         packed::Unpacked,
         row,
-        series::{SeriesQuestion, SeriesRows, confirm_deaths},
+        series::{SeriesQuestion, SeriesRows, confirm_orphans},
     },
 };
 
@@ -35,7 +35,7 @@ impl SqliteStore {
             .fetch_all(self.pool().await?)
             .await
             .map_err(|error| self.failed(error))?;
-        let unpacked = aside(question.size(), || unpack(question, &rows));
+        let unpacked = block_in_place_if_large(question.size(), || unpack(question, &rows));
         let mut rows = unpacked.map_err(|error| self.failed(error))?;
         self.look_at_locks(&mut rows.runs).await?;
         Ok(rows)
@@ -46,7 +46,7 @@ impl SqliteStore {
         for logged in runs.iter_mut().filter(|logged| logged.run.status == RunStatus::Running) {
             logged.is_alive = self.is_locked(&logged.run.lock())?;
         }
-        confirm_deaths(self, runs).await
+        confirm_orphans(self, runs).await
     }
 
     pub(super) async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError> {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{CollectError, Context, selection};
 use crate::{
+    collect::{CollectError, Context, selection},
     metric::{Definition, MetricKey},
     store::{DefinitionChange, Origin, Store, StoredDefinition},
 };

@@ -1,7 +1,7 @@
-//! Words for people that more than one layer writes.
+//! Counts in messages, with the noun in the singular or the plural.
 
 /// `1 day`, `2 days`, `3 entries`.
-pub fn counted(count: impl TryInto<u64>, singular: &str) -> String {
+pub fn pluralize(count: impl TryInto<u64>, singular: &str) -> String {
     let count = count.try_into().unwrap_or(u64::MAX);
     match (count, singular.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o']))) {
         (1, _) => format!("1 {singular}"),
@@ -15,9 +15,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn things_are_counted_in_words() {
+    fn a_noun_follows_its_count() {
         assert_eq!(
-            [counted(1, "day"), counted(2, "day"), counted(0, "entry")],
+            [pluralize(1, "day"), pluralize(2, "day"), pluralize(0, "entry")],
             ["1 day", "2 days", "0 entries"]
         );
     }

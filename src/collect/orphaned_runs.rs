@@ -13,7 +13,7 @@ use super::{CollectError, Context};
 ///
 /// # Errors
 /// When the store fails.
-pub async fn close_dead_runs(context: &Context, held: Option<LockName>) -> Result<(), CollectError> {
+pub async fn close_orphaned_runs(context: &Context, held: Option<LockName>) -> Result<(), CollectError> {
     for run in running(context.store.as_ref()).await? {
         if held.as_ref() == Some(&run.lock()) {
             close_one(context, &run).await?;
@@ -38,7 +38,7 @@ pub(super) async fn incomplete(
 }
 
 /// What the log says about a dead run.
-pub(super) fn obituary(run: &Run) -> String {
+pub(super) fn orphaned_message(run: &Run) -> String {
     format!("its process ({} on {}) died, or lost its lock, before it had finished", run.process_id, run.host)
 }
 
@@ -47,7 +47,7 @@ async fn close_one(context: &Context, run: &Run) -> Result<(), CollectError> {
         id: run.id,
         status: RunStatus::Failed,
         completed_at: context.clock.now().max(run.started_at),
-        error_message: Some(obituary(run)),
+        error_message: Some(orphaned_message(run)),
         error_details: None,
     };
     match context.store.commit(&[], Some(&finish)).await {

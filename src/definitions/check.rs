@@ -1,7 +1,8 @@
 //! Everything that could go wrong in the next collection, tried beforehand. A check never stops at the first finding.
 
-use super::{Context, batch::Batch, definitions, error::advice, selection};
+use super::apply;
 use crate::{
+    collect::{Context, advice, batch::Batch, selection},
     config::Finding,
     database::{Fault, FaultClass},
     metric::Definition,
@@ -138,7 +139,7 @@ async fn check_applied(context: &Context, wanted: &[Definition]) -> Option<Findi
         return Some(Finding::error("store", "no metric is defined").hint("run `daymark apply`"));
     }
     let changes =
-        if wanted.is_empty() { 0 } else { definitions::diff(&stored, wanted, context.calendar.name()).len() };
+        if wanted.is_empty() { 0 } else { apply::diff(&stored, wanted, context.calendar.name()).len() };
     (changes > 0).then(|| {
         let message = match changes {
             1 => "1 definition differs from that in the configuration".to_owned(),
@@ -181,7 +182,8 @@ pub(super) async fn explain(
     let days = context.calendar.days(last_finished, last_finished);
     let batch = Batch::new(definitions.iter().copied().enumerate());
     let answers = batch.explain(cut.as_mut(), schema, &days).await?;
-    let fault = |answer: super::batch::Answer<'_, String>| Some((answer.metric, answer.fault()?.clone()));
+    let fault =
+        |answer: crate::collect::batch::Answer<'_, String>| Some((answer.metric, answer.fault()?.clone()));
     Ok(answers.iter().filter_map(fault).collect())
 }
 

@@ -27,7 +27,7 @@ pub(super) fn is_of_data(fault: &Fault) -> bool {
 ///
 /// # Errors
 /// When the cut is lost.
-pub(super) async fn narrow<'a>(
+pub(super) async fn bisect<'a>(
     cut: &mut dyn Cut,
     schema: &Schema,
     alone: &'a Batch,

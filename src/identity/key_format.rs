@@ -6,14 +6,14 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use crate::{config::Secret, store::KeyHash};
+use super::{KeyHash, Secret};
 
 const PREFIX: &str = "dm_";
 const ID_DIGITS: usize = 32;
 const SECRET_BYTES: usize = 32;
 
-/// Whether the text is meant to be an API key, not a token.
-pub fn is_meant(text: &str) -> bool {
+/// Whether the text looks like an API key rather than a JSON Web Token.
+pub fn is_api_key(text: &str) -> bool {
     text.starts_with(PREFIX)
 }
 

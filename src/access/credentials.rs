@@ -1,33 +1,17 @@
-//! Who makes a request, and what they showed for it.
+//! What a request shows to say who makes it, and why it may be refused.
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use super::{Role, Scope, Scopes, backoff::network};
+use super::{Principal, Role, Scopes, backoff::network};
 
-/// Whoever makes a request. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal {
-    /// What requests are counted by: `key:<id>`, `user:<sub>`, `<role>@<address>` for those with a token of nobody in
-    /// particular, or `address:<address>` for those who are anonymous (of IPv6 the /64 network, which is one customer's).
-    pub subject: Arc<str>,
-    pub role: Role,
-    pub scopes: Scopes,
-}
-
-impl Principal {
-    pub fn may(&self, scope: Scope) -> bool {
-        self.scopes.contains(scope)
-    }
-
-    /// Somebody of whom only the address is known.
-    pub(super) fn at(address: IpAddr, role: Role, scopes: Scopes) -> Self {
-        let subject = match role {
-            Role::Anonymous => address_subject(address),
-            // Not the count of strangers who share the address.
-            _ => format!("{}@{}", role.name(), network(address)).into(),
-        };
-        Self { subject, role, scopes }
-    }
+/// The principal of which only the address is known.
+pub(super) fn principal_at(address: IpAddr, role: Role, scopes: Scopes) -> Principal {
+    let subject = match role {
+        Role::Anonymous => address_subject(address),
+        // Not the count of strangers who share the address.
+        _ => format!("{}@{}", role.name(), network(address)).into(),
+    };
+    Principal { subject, role, scopes }
 }
 
 /// What the requests of an address are counted by.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::metric::{Breakdown, Definition, Measure, Rows};
 
 /// A sentence for each limit that applies to any of the definitions.
-pub(super) fn what_cannot_be_known<'a>(definitions: impl Iterator<Item = &'a Definition>) -> Vec<String> {
+pub(super) fn reconstruction_caveats<'a>(definitions: impl Iterator<Item = &'a Definition>) -> Vec<String> {
     let (mut sources, mut current, mut queries) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     for definition in definitions {
         for (name, source) in &definition.sources {
@@ -76,19 +76,19 @@ mod tests {
         let average =
             sample::stored("length", Measure::Average { rows, column: "words".to_owned() }).definition;
         assert_eq!(
-            what_cannot_be_known([&average].into_iter()),
+            reconstruction_caveats([&average].into_iter()),
             [
                 "Rows that have been deleted from `posts` are in no reconstructed day.",
                 "`posts.words` are read as they are now, not as they were then.",
             ]
         );
         assert_eq!(
-            what_cannot_be_known([&soft].into_iter()),
+            reconstruction_caveats([&soft].into_iter()),
             [
                 "Rows that have been deleted from `posts` are in no reconstructed day.",
                 "Soft-deleted rows are counted up to their `posts.deleted_at`.",
             ]
         );
-        assert!(what_cannot_be_known(std::iter::empty()).is_empty());
+        assert!(reconstruction_caveats(std::iter::empty()).is_empty());
     }
 }

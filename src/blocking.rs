@@ -1,13 +1,13 @@
-//! Work that would hold up the other tasks of its thread.
+//! Computations that would block the other tasks of an asynchronous worker thread.
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// So many days of metrics are worked through in a few milliseconds.
+/// Work on at most this many metric days takes a few milliseconds and is done in place.
 const SMALL: usize = 5_000;
 
-/// Does `work`, which is about so many days of metrics. Where that takes longer, another thread goes on with the tasks of
-/// this one meanwhile, if the runtime has several.
-pub fn aside<T>(days: usize, work: impl FnOnce() -> T) -> T {
+/// Does `work`, whose size is a number of metric days. Above [`SMALL`], a multi-threaded runtime moves the other tasks of
+/// this thread to another one first (`tokio::task::block_in_place`).
+pub fn block_in_place_if_large<T>(days: usize, work: impl FnOnce() -> T) -> T {
     let has_threads =
         || Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
     if days > SMALL && has_threads() { tokio::task::block_in_place(work) } else { work() }
@@ -24,13 +24,13 @@ mod tests {
         let work = tokio::spawn(async {
             let (sender, receiver) = mpsc::channel();
             tokio::spawn(async move { sender.send("it goes on") });
-            aside(SMALL + 1, || receiver.recv_timeout(Duration::from_secs(60)))
+            block_in_place_if_large(SMALL + 1, || receiver.recv_timeout(Duration::from_secs(60)))
         });
         assert_eq!(work.await.unwrap(), Ok("it goes on"));
     }
 
     #[tokio::test]
     async fn one_thread_does_all_the_work_there_is() {
-        assert_eq!(aside(usize::MAX, || "done"), "done");
+        assert_eq!(block_in_place_if_large(usize::MAX, || "done"), "done");
     }
 }

@@ -3,12 +3,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{
-    CollectError, Context,
-    check::{explain, unplanned},
-    selection,
-};
+use super::check::{explain, unplanned};
 use crate::{
+    collect::{CollectError, Context, selection},
     config::{Config, Finding, MetricDeclaration, read_json_metric, shown, suggestion},
     database::{Fault, FaultClass},
     metric::{Definition, is_name},

@@ -1,0 +1,42 @@
+//! Roles: the kinds of principals, and the scopes that each may be given at most.
+
+use super::{Scope, Scopes};
+
+/// The kind of a principal, which bounds its scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// A request without credentials.
+    Anonymous,
+    /// May read records and definitions.
+    Reader,
+    /// A person who may do everything.
+    Admin,
+    /// A program that may do everything.
+    Service,
+}
+
+impl Role {
+    pub const ALL: [Self; 4] = [Self::Anonymous, Self::Reader, Self::Admin, Self::Service];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::Reader => "reader",
+            Self::Admin => "admin",
+            Self::Service => "service",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    /// All that the role may be allowed. Nothing for anonymous users: whether they may read is a setting.
+    pub fn scopes(self) -> Scopes {
+        match self {
+            Self::Anonymous => Scopes::NONE,
+            Self::Reader => Scopes::of(&[Scope::Read]),
+            Self::Admin | Self::Service => Scopes::of(&Scope::ALL),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Throttling of log messages that would otherwise be written with every request while a fault lasts.
+
+use std::sync::{Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+const INTERVAL: SignedDuration = SignedDuration::from_secs(10);
+
+/// Lets one kind of message through at most every ten seconds.
+#[derive(Debug, Default)]
+pub struct LogThrottle(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    written_at: Option<Timestamp>,
+    left_out: u64,
+}
+
+impl LogThrottle {
+    pub const fn new() -> Self {
+        Self(Mutex::new(State { written_at: None, left_out: 0 }))
+    }
+
+    /// Returns how many messages were suppressed since the last one, if this one may be written; otherwise `None`, and
+    /// this one is counted as suppressed.
+    pub fn allow(&self, now: Timestamp) -> Option<u64> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let elapsed = state.written_at.map(|at| now.duration_since(at));
+        // A clock that was set back must not suppress messages until it catches up.
+        if elapsed.is_some_and(|elapsed| elapsed < INTERVAL && !elapsed.is_negative()) {
+            state.left_out += 1;
+            return None;
+        }
+        state.written_at = Some(now);
+        Some(std::mem::take(&mut state.left_out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suppressed_messages_are_counted() {
+        let message = LogThrottle::new();
+        let allow = |second| message.allow(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second));
+        assert_eq!([100, 101, 109, 110, 111, 150].map(allow), [Some(0), None, None, Some(2), None, Some(1)]);
+        assert_eq!([50, 55].map(allow), [Some(0), None], "the clock was set back");
+    }
+}

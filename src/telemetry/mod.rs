@@ -1,0 +1,6 @@
+//! What a process tells about itself: log set-up, log throttling and counters. Below every other layer, so that the
+//! command line, jobs and the server count and log the same way.
+
+mod log_throttle;
+
+pub use log_throttle::LogThrottle;
