@@ -7,15 +7,11 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use super::{MigrationNames, StoreError};
 
-/// One row of the bookkeeping table.
-#[derive(sqlx::FromRow)]
-pub(super) struct Applied {
-    version: i64,
-    description: String,
-    checksum: Vec<u8>,
-}
+/// One row of the bookkeeping table: version, description, checksum. A tuple, because `sqlx` reads tuples without its
+/// derive macro, and the macro's crate compiles both drivers and SQLite a second time.
+pub(super) type Applied = (i64, String, Vec<u8>);
 
-/// What [`Applied`] is read with, on either store.
+/// The columns of [`Applied`], on either store.
 pub(super) const SELECT_APPLIED: &str =
     "SELECT version, description, checksum FROM _sqlx_migrations ORDER BY version";
 
@@ -41,20 +37,17 @@ pub(super) fn pending(
     known: &Migrator,
     applied: &[Applied],
 ) -> Result<MigrationNames, StoreError> {
-    for row in applied {
-        let Some(migration) = known.iter().find(|migration| migration.version == row.version) else {
-            return Err(StoreError::Newer {
-                location: location.to_owned(),
-                migration: row.description.clone(),
-            });
+    for (version, description, checksum) in applied {
+        let Some(migration) = known.iter().find(|migration| migration.version == *version) else {
+            return Err(StoreError::Newer { location: location.to_owned(), migration: description.clone() });
         };
-        if *migration.checksum != row.checksum {
+        if *migration.checksum != *checksum {
             return Err(StoreError::Corrupt {
                 location: location.to_owned(),
                 what: format!("migration `{}` was applied in another wording", migration.description),
             });
         }
     }
-    let is_pending = |migration: &&Migration| applied.iter().all(|row| row.version != migration.version);
+    let is_pending = |migration: &&Migration| applied.iter().all(|(version, ..)| *version != migration.version);
     Ok(known.iter().filter(is_pending).map(|migration| migration.description.to_string()).collect())
 }
