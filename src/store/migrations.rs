@@ -48,6 +48,7 @@ pub(super) fn pending(
             });
         }
     }
-    let is_pending = |migration: &&Migration| applied.iter().all(|(version, ..)| *version != migration.version);
+    let is_pending =
+        |migration: &&Migration| applied.iter().all(|(version, ..)| *version != migration.version);
     Ok(known.iter().filter(is_pending).map(|migration| migration.description.to_string()).collect())
 }
