@@ -12,7 +12,7 @@ use daymark::{
     collect::{self, BackfillRequest, Cancellation, Context, Progress},
     database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, Definition, Record},
-    platform::{self, Parallel, Platform, PlatformOptions},
+    platform::{self, Platform, PlatformOptions},
     store::{self, StoreOptions},
 };
 use jiff::{SignedDuration, civil::Date};
@@ -98,7 +98,6 @@ impl Engine {
             statement_timeout: Duration::from_secs(600),
             lock_timeout: Duration::from_secs(30),
             retry: RETRY,
-            parallel: Parallel::default(),
         };
         Ok(platform::open(&url, options))
     }

@@ -9,7 +9,7 @@ use daymark::{
     database::{DatabaseUrl, RetryPolicy},
     demo::Simulation,
     metric::{Calendar, Measure, Reading, TimeFormat},
-    platform::{self, Parallel, Platform, PlatformOptions, Schema},
+    platform::{self, Platform, PlatformOptions, Schema},
 };
 use jiff::civil::date;
 use sqlx::{Connection, PgConnection};
@@ -23,7 +23,6 @@ async fn look_at(url: &str) -> Result<(std::sync::Arc<dyn Platform>, Schema), Fa
         statement_timeout: Duration::from_secs(30),
         lock_timeout: Duration::from_secs(10),
         retry: RetryPolicy { retries: 0, initial_delay: Duration::ZERO },
-        parallel: Parallel::default(),
     };
     let platform = platform::open(&url.parse::<DatabaseUrl>()?, options);
     let schema = platform.inspect().await?;

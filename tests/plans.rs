@@ -12,7 +12,7 @@ use daymark::{
         Calendar, Condition, Decimal, Filter, Literal, Phase, QueryShape, Reading, Rows, Source, Test,
         TimeFormat,
     },
-    platform::{self, Column, ColumnType, Parallel, Platform, PlatformOptions, Schema, Sources, Table},
+    platform::{self, Column, ColumnType, Platform, PlatformOptions, Schema, Sources, Table},
 };
 use jiff::civil::date;
 use sqlx::{AssertSqlSafe, Connection};
@@ -23,7 +23,6 @@ fn options() -> PlatformOptions {
         statement_timeout: Duration::from_secs(30),
         lock_timeout: Duration::from_secs(10),
         retry: RetryPolicy { retries: 0, initial_delay: Duration::ZERO },
-        parallel: Parallel::default(),
     }
 }
 
@@ -159,9 +158,8 @@ fn many_filters_are_counted_by_facets() {
     assert!(!plan.contains("facets"), "a column of a million values makes a million facets:\n{plan}");
 }
 
-/// SQLite groups by one integer, made of what the filters compare columns with.
 #[test]
-fn many_filters_are_counted_by_classes_on_sqlite() {
+fn many_filters_are_counted_by_facets_on_sqlite() {
     let platform = platform::open(&"sqlite:app.db".parse().unwrap(), options());
     let (schema, sources) = (schema(ColumnType::Text), sources(TimeFormat::IsoUtc));
     let filters = ["a", "b", "c", "d", "e", "f", "g"].map(genre);

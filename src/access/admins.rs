@@ -158,7 +158,7 @@ mod tests {
     use crate::{
         database::RetryPolicy,
         metric::Calendar,
-        platform::{self, Parallel, PlatformOptions},
+        platform::{self, PlatformOptions},
     };
 
     #[tokio::test]
@@ -172,7 +172,6 @@ mod tests {
             statement_timeout: limit,
             lock_timeout: limit,
             retry: RetryPolicy { retries: 0, initial_delay: Duration::ZERO },
-            parallel: Parallel::default(),
         };
         let platform = platform::open(&url.parse().unwrap(), options);
         let tables = Arc::new(Tables::new(platform, Duration::from_millis(50)));

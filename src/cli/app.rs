@@ -7,7 +7,7 @@ use crate::{
     collect::{self, Context},
     config::{self, Config, ConfigProblems, Resolved},
     database::RetryPolicy,
-    platform::{self, Parallel, Platform, PlatformOptions},
+    platform::{self, Platform, PlatformOptions},
     store::{self, Store, StoreOptions},
 };
 
@@ -70,13 +70,12 @@ fn open_store(config: &Config, retry: RetryPolicy, statement_timeout: Option<Dur
 
 fn open_platform(config: &Config) -> Arc<dyn Platform> {
     let settings = &config.settings;
-    let Some(url) = &settings.platform_url else { return platform::absent() };
+    let Some(url) = &settings.platform_url else { return Arc::new(platform::UnconfiguredPlatform) };
     let options = PlatformOptions {
         calendar: settings.calendar.clone(),
         statement_timeout: settings.platform_statement_timeout,
         lock_timeout: settings.platform_lock_timeout,
         retry: settings.retry,
-        parallel: Parallel::default(),
     };
     platform::open(url, options)
 }

@@ -13,7 +13,7 @@ use crate::{
     config,
     database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, Decimal, MetricKey},
-    platform::{self, Parallel, PlatformOptions},
+    platform::{self, PlatformOptions},
     store::{self, RecordCount, RunStatus, StoreOptions},
 };
 
@@ -125,13 +125,8 @@ fn context(directory: &Path, clock: Arc<SetClock>) -> Context {
     let retry = RetryPolicy { retries: 0, initial_delay: std::time::Duration::ZERO };
     let calendar = Calendar::utc();
     let limit = std::time::Duration::from_secs(30);
-    let options = PlatformOptions {
-        calendar: calendar.clone(),
-        statement_timeout: limit,
-        lock_timeout: limit,
-        retry,
-        parallel: Parallel::default(),
-    };
+    let options =
+        PlatformOptions { calendar: calendar.clone(), statement_timeout: limit, lock_timeout: limit, retry };
     let store_options = StoreOptions {
         tenant: crate::metric::DEFAULT_TENANT.to_owned(),
         schema: store::DEFAULT_SCHEMA.to_owned(),

@@ -6,7 +6,7 @@ use daymark::{
     access::{Access, Role},
     database::{DatabaseUrl, RetryPolicy},
     metric::Calendar,
-    platform::{self, Parallel, Platform, PlatformOptions},
+    platform::{self, Platform, PlatformOptions},
 };
 use serde_json::json;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, sqlite::SqliteConnectOptions};
@@ -25,7 +25,6 @@ fn platform(url: &DatabaseUrl) -> Arc<dyn Platform> {
         statement_timeout: Duration::from_secs(5),
         lock_timeout: Duration::from_secs(1),
         retry: RetryPolicy { retries: 0, initial_delay: Duration::ZERO },
-        parallel: Parallel::default(),
     };
     platform::open(url, options)
 }

@@ -52,7 +52,7 @@ impl World {
         };
         let world = Self {
             store: store(directory.path(), "default"),
-            platform: platform::absent(),
+            platform: Arc::new(platform::UnconfiguredPlatform),
             clock: Arc::new(SetClock::at(Timestamp::from_second(NOW_S).unwrap())),
             settings,
             directory,

@@ -13,7 +13,7 @@ use daymark::{
     database::{DatabaseUrl, RetryPolicy},
     definitions::apply,
     metric::{Calendar, Definition, Record},
-    platform::{self, Parallel, PlatformOptions},
+    platform::{self, PlatformOptions},
     store::{self, Run, RunFilter, StoreOptions},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
@@ -232,13 +232,8 @@ fn context(store_url: &str, platform_url: &str, calendar: Calendar, clock: Arc<S
         statement_timeout: None,
     };
     let limit = Duration::from_secs(30);
-    let platform_options = PlatformOptions {
-        calendar: calendar.clone(),
-        statement_timeout: limit,
-        lock_timeout: limit,
-        retry,
-        parallel: Parallel::default(),
-    };
+    let platform_options =
+        PlatformOptions { calendar: calendar.clone(), statement_timeout: limit, lock_timeout: limit, retry };
     Context {
         clock,
         calendar,

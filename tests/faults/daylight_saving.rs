@@ -8,7 +8,7 @@ use daymark::{
     database::{DatabaseUrl, RetryPolicy},
     definitions::apply,
     metric::{Calendar, Definition},
-    platform::{self, Parallel, PlatformOptions},
+    platform::{self, PlatformOptions},
     store::{self, StoreOptions},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
@@ -36,13 +36,8 @@ async fn context(
     let calendar = Calendar::new(zone).unwrap();
     let retry = RetryPolicy { retries: 0, initial_delay: Duration::ZERO };
     let limit = Duration::from_secs(30);
-    let reading = PlatformOptions {
-        calendar: calendar.clone(),
-        statement_timeout: limit,
-        lock_timeout: limit,
-        retry,
-        parallel: Parallel::default(),
-    };
+    let reading =
+        PlatformOptions { calendar: calendar.clone(), statement_timeout: limit, lock_timeout: limit, retry };
     let keeping = StoreOptions {
         tenant: "default".to_owned(),
         schema: store::DEFAULT_SCHEMA.to_owned(),

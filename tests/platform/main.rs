@@ -2,12 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-mod classes;
 mod columns;
 mod cuts;
 mod formats;
 mod oracle;
-mod sessions;
+mod sqlite;
 mod subject;
 #[path = "../support/mod.rs"]
 mod support;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use daymark::{
     database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, Condition, DayBounds, Filter, Literal, Rows, Source, Test, TimeFormat},
-    platform::{self, Parallel, Platform, PlatformOptions, Sources},
+    platform::{self, Platform, PlatformOptions, Sources},
 };
 use jiff::{Timestamp, civil::date, tz::TimeZone};
 use sqlx::{AssertSqlSafe, Connection};
@@ -105,8 +105,6 @@ pub fn options(calendar: &Calendar) -> PlatformOptions {
         statement_timeout: Duration::from_secs(30),
         lock_timeout: Duration::from_secs(10),
         retry: RetryPolicy { retries: 0, initial_delay: Duration::ZERO },
-        // The smallest tables, too, are read by several sessions on SQLite.
-        parallel: Parallel { sessions: 3, min_rows: 0 },
     }
 }
 

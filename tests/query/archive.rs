@@ -60,7 +60,7 @@ impl Archive {
             calendar: Calendar::utc(),
             settle: SignedDuration::from_mins(15),
             store: store::open(&url.parse::<DatabaseUrl>().unwrap(), options),
-            platform: platform::absent(),
+            platform: Arc::new(platform::UnconfiguredPlatform),
             retry,
             chunk_days: 4,
             host: "here".to_owned(),

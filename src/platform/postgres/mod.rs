@@ -7,13 +7,15 @@ use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row, postgres::PgConnectOptions, raw_sql};
 
 use super::{
-    Column, ColumnType, Cut, DetectedFormats, Flag, PlannedStatement, Platform, PlatformOptions, Schema,
-    Sources, Table,
-    cut::SessionCut,
-    dialect::Dialect,
-    flag::{self, RowId},
-    plan_statements,
-    session::{Answer, MAX_ANSWERS, NO_SPAN, Session},
+    contract::{Cut, DetectedFormats, Flag, PlannedStatement, Platform, PlatformOptions, Sources},
+    planner::{
+        cut::SessionCut,
+        dialect::Dialect,
+        flag::{self, RowId},
+        session::{Answer, MAX_ANSWERS, NO_SPAN, Session},
+        task::plan_statements,
+    },
+    schema::{Column, ColumnType, Schema, Table},
 };
 use crate::{
     database::{Fault, FaultClass},

@@ -4,7 +4,7 @@ use sqlx::{Row, SqliteConnection};
 
 use crate::{
     database::{Fault, FaultClass},
-    platform::{Column, ColumnType, Schema, Table},
+    platform::schema::{Column, ColumnType, Schema, Table},
 };
 
 const NAMES: &str = "

@@ -1,4 +1,4 @@
-//! A SQLite platform. A cut is a read transaction on read-only connections of its own.
+//! A SQLite platform. A cut is a read transaction on a read-only connection of its own.
 
 use std::{
     path::PathBuf,
@@ -7,27 +7,27 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures_util::{TryStreamExt, future::try_join_all};
-use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection, sqlite::SqliteConnectOptions};
+use futures_util::TryStreamExt;
+use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection, raw_sql, sqlite::SqliteConnectOptions};
 
 use super::{
-    Cut, DetectedFormats, Flag, PlannedStatement, Platform, PlatformOptions, Schema, Sources,
-    cut::SessionCut,
-    detect,
-    dialect::Dialect,
-    flag::{self, RowId},
-    plan_statements,
-    session::{Answer, MAX_ANSWERS, NO_SPAN, Parallel},
+    contract::{Cut, DetectedFormats, Flag, PlannedStatement, Platform, PlatformOptions, Sources},
+    planner::{
+        cut::SessionCut,
+        dialect::Dialect,
+        flag::{self, RowId},
+        session::{Answer, MAX_ANSWERS, NO_SPAN, Session},
+        task::plan_statements,
+    },
+    schema::Schema,
 };
 use crate::{
     database::{Fault, FaultClass},
     metric::{DayBounds, Reading},
 };
 
+mod detect;
 mod inspect;
-mod snapshot;
-
-use snapshot::Snapshot;
 
 /// How many of SQLite's virtual-machine steps pass between two looks at the clock: well under a millisecond.
 const STEPS_BETWEEN_CHECKS: i32 = 10_000;
@@ -35,9 +35,6 @@ const STEPS_BETWEEN_CHECKS: i32 = 10_000;
 /// In KiB. SQLite sorts so much at a time, and with pages of 4 KiB never less: a processor's caches hold it. It keeps so
 /// many pages, too, which makes no difference: hardly one is read twice.
 const CACHE_KIB: i32 = 1000;
-
-/// The least that a row with a time and its place in an index take.
-const MIN_ROW_BYTES: u64 = 16;
 
 /// Rows that the connection's thread may be ahead of whoever reads them: more of them, fewer changes of thread.
 const ROW_BUFFER: usize = 500;
@@ -53,11 +50,6 @@ impl SqlitePlatform {
     }
 
     async fn session(&self) -> Result<SqliteSession, Fault> {
-        self.session_that_waits(self.options.lock_timeout).await
-    }
-
-    /// A session that waits so long for somebody's lock.
-    async fn session_that_waits(&self, lock_timeout: Duration) -> Result<SqliteSession, Fault> {
         if !self.path.exists() {
             let message = format!("there is no file `{}`", self.path.display());
             return Err(Fault::new(FaultClass::Other, message));
@@ -70,7 +62,7 @@ impl SqlitePlatform {
             .filename(&self.path)
             .read_only(true)
             .create_if_missing(false)
-            .busy_timeout(lock_timeout)
+            .busy_timeout(self.options.lock_timeout)
             .pragma("query_only", "on")
             .pragma("cache_size", format!("-{CACHE_KIB}"))
             .statement_cache_capacity(0)
@@ -85,18 +77,6 @@ impl SqlitePlatform {
             deadline.is_none_or(|deadline: Instant| Instant::now() < deadline)
         });
         Ok(SqliteSession { connection, deadline, statement_timeout: self.options.statement_timeout })
-    }
-
-    /// What reads beside the first session of a cut, if the file is large enough to hold a table that is read in parts.
-    async fn further_sessions(&self) -> Vec<SqliteSession> {
-        let Parallel { sessions, min_rows } = self.options.parallel;
-        let size = std::fs::metadata(&self.path).map_or(0, |file| file.len());
-        if size / MIN_ROW_BYTES < min_rows {
-            return Vec::new();
-        }
-        // They are dispensable, and must not wait: a writer that waits for the first session lets nobody else in.
-        let opened = (1..sessions).map(|_| self.session_that_waits(Duration::ZERO));
-        try_join_all(opened).await.unwrap_or_default()
     }
 }
 
@@ -122,8 +102,9 @@ impl Platform for SqlitePlatform {
     }
 
     async fn open_cut(&self) -> Result<Box<dyn Cut>, Fault> {
-        let first = self.session().await?;
-        let session = Snapshot::open(first, self.further_sessions().await).await?;
+        let mut session = self.session().await?;
+        // The snapshot is taken by the first read, not by BEGIN.
+        raw_sql("BEGIN; SELECT count(*) FROM sqlite_schema").execute(&mut session.connection).await?;
         Ok(Box::new(SessionCut { session, options: self.options.clone() }))
     }
 
@@ -186,6 +167,13 @@ impl SqliteSession {
             }
             fault
         })
+    }
+}
+
+#[async_trait]
+impl Session for SqliteSession {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
     }
 
     async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault> {

@@ -2,7 +2,6 @@
 //! it is not, a single scan puts every row into its span's bucket.
 
 use super::{
-    Schema,
     dialect::{Dialect, where_all},
     span::{Edge, Span},
     time::TimeColumn,
@@ -10,6 +9,7 @@ use super::{
 use crate::{
     database::Fault,
     metric::{Filter, Source, TimeFormat},
+    platform::schema::Schema,
 };
 
 /// Whether rows are seen when they come to be or when they are soft-deleted.
@@ -41,9 +41,6 @@ pub struct Aggregates {
 #[derive(Clone)]
 pub struct Facets {
     pub columns: Vec<String>,
-    /// What to group by: the columns; or on SQLite, which lets the columns be those of any row of the group, a class of
-    /// rows that the filters cannot tell apart.
-    pub keys: Vec<String>,
     /// Aggregates with their names, which the body's aggregates refer to.
     pub sums: Vec<String>,
 }
@@ -84,12 +81,6 @@ impl<'a> Scan<'a> {
 
     pub fn is_indexed(&self) -> bool {
         self.indexed
-    }
-
-    /// Whether the table may be read in parts; PostgreSQL has parallel workers for that. Without an index every part would
-    /// read the whole of it.
-    pub fn comes_in_parts(&self) -> bool {
-        self.dialect == Dialect::Sqlite && self.indexed && self.time.comes_in_parts()
     }
 
     pub fn time(&self) -> &TimeColumn {
@@ -218,18 +209,16 @@ impl<'a> Scan<'a> {
         match (&aggregates.facets, bucket) {
             (None, _) => format!("{table}{filtered}"),
             (Some(facets), None) => {
-                let (columns, keys) = (facets.columns.join(", "), facets.keys.join(", "));
-                let selected = format!("{columns}, {}", facets.sums.join(", "));
+                let (columns, sums) = (facets.columns.join(", "), facets.sums.join(", "));
                 format!(
-                    "(\n    SELECT {selected}\n    FROM {table}{filtered}\n    GROUP BY {keys}) AS facets"
+                    "(\n    SELECT {columns}, {sums}\n    FROM {table}{filtered}\n    GROUP BY {columns}) AS facets"
                 )
             }
             (Some(facets), Some(bucket)) => {
-                let (columns, keys) = (facets.columns.join(", "), facets.keys.join(", "));
+                let (columns, sums) = (facets.columns.join(", "), facets.sums.join(", "));
                 format!(
-                    "(\n    SELECT {bucket} AS daymark_bucket, {columns}, {}\n    FROM {table}{filtered}\n    \
-                     GROUP BY 1, {keys}) AS facets",
-                    facets.sums.join(", ")
+                    "(\n    SELECT {bucket} AS daymark_bucket, {columns}, {sums}\n    FROM {table}{filtered}\n    \
+                     GROUP BY 1, {columns}) AS facets"
                 )
             }
         }

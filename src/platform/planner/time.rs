@@ -23,8 +23,6 @@ pub struct TimeColumn {
 }
 
 const DAY_S: i64 = 86_400;
-/// Into how many steps [`TimeColumn::sample_query`] divides a table.
-pub const SAMPLE_STEPS: u64 = 64;
 /// Texts before this one ("", "0000-00-00 00:00:00") are no times, and their rows are in no day.
 const EARLIEST_TEXT: &str = "'0001'";
 
@@ -51,12 +49,6 @@ impl TimeColumn {
             }
             _ => true,
         }
-    }
-
-    /// Whether a table may be read in parts. Of texts with offsets, those near an edge are converted, and those far from
-    /// it are not: one that is no time would be in no part, if its text lies near where they meet.
-    pub fn comes_in_parts(&self) -> bool {
-        self.format != TimeFormat::Iso
     }
 
     /// The condition that the column holds a time. Of texts that only look like one, [`Self::between`] finds none.
@@ -269,21 +261,6 @@ impl TimeColumn {
                 self.seconds()
             ),
         }
-    }
-
-    /// A query for the times of some rows, evenly spread by rowid, in the terms of [`Self::earliest_from`] (SQLite only).
-    /// Each answer's number is how many rows there can be. Of a table that cannot have `min_rows` there is no answer.
-    pub fn sample_query(&self, table: &str, min_rows: u64) -> String {
-        let steps: Vec<_> = (1..SAMPLE_STEPS).map(|step| format!("({step})")).collect();
-        format!(
-            "SELECT daymark_last - daymark_first, json_array((\n  SELECT {} FROM {table}\n  WHERE _rowid_ >= daymark_first + (daymark_last - daymark_first) / {SAMPLE_STEPS} * daymark_step\n  \
-             ORDER BY _rowid_ LIMIT 1))\n\
-             FROM (SELECT (SELECT min(_rowid_) FROM {table}) AS daymark_first, (SELECT max(_rowid_) FROM {table}) AS daymark_last),\n  \
-             (SELECT column1 AS daymark_step FROM (VALUES {}))\n\
-             WHERE daymark_last - daymark_first >= {min_rows}",
-            self.seconds(),
-            steps.join(", "),
-        )
     }
 
     /// The instant of an answer to [`Self::earliest_query`]; `None` outside of the years that exist for Daymark.

@@ -4,15 +4,16 @@
 use std::collections::HashMap;
 
 use super::{
-    Schema,
     dialect::Dialect,
-    execute::{Reader, parse_count},
+    execute::Executor,
+    parse::parse_count,
     scan::{Aggregates, Body, Scan, Stream, filter_clause},
     span::Span,
 };
 use crate::{
     database::{Fault, FaultClass},
     metric::{DayBounds, Decimal, Phase, Rows, Source, Tally, TopLabels},
+    platform::schema::Schema,
 };
 
 /// A column with more distinct values than this is not one to break a metric down by.
@@ -49,12 +50,12 @@ impl LabelReading<'_> {
 
     pub async fn answer(
         &self,
-        reader: &mut Reader<'_>,
+        executor: &mut Executor<'_>,
         schema: &Schema,
         days: &[DayBounds],
     ) -> Result<Vec<Tally>, Fault> {
         let mut picker = Picker::new(self);
-        let dialect = reader.dialect();
+        let dialect = executor.dialect();
         let (table, body) = (dialect.table(self.source), self.body(dialect));
         // What leaves is read first, and taken off while what enters passes by.
         for stream in self.streams().into_iter().rev() {
@@ -66,7 +67,7 @@ impl LabelReading<'_> {
                     Stream::Entering => picker.enter(id, label, count),
                 }
             };
-            reader.scan(&scan, &table, &body, vec![self.spans(days)], &mut sink).await?;
+            executor.scan(&scan, &table, &body, self.spans(days), &mut sink).await?;
         }
         picker.finish(days.len())
     }

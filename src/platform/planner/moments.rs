@@ -3,7 +3,7 @@
 
 use super::{
     dialect::Dialect,
-    execute::{parse_count, parse_decimal},
+    parse::{parse_count, parse_decimal},
 };
 use crate::{
     database::Fault,

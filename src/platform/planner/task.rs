@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    PlannedStatement, Schema, Sources,
     dialect::Dialect,
     distinct::DistinctReading,
-    execute::Reader,
+    execute::Executor,
     labels::LabelReading,
     query::QueryReading,
     scalars::ScalarGroup,
@@ -16,6 +15,10 @@ use super::{
 use crate::{
     database::{Fault, FaultClass},
     metric::{Calendar, DayBounds, Reading, Source, Tally},
+    platform::{
+        contract::{PlannedStatement, Sources},
+        schema::Schema,
+    },
 };
 
 /// Readings (by index) that one task answers together.
@@ -82,23 +85,22 @@ impl Task<'_> {
     /// A tally for every reading of the task and every day.
     pub async fn answer(
         &self,
-        reader: &mut Reader<'_>,
+        executor: &mut Executor<'_>,
         schema: &Schema,
         days: &[DayBounds],
     ) -> Result<Vec<Vec<Tally>>, Fault> {
         match &self.work {
-            Work::Scalars(group) => group.answer(reader, schema, days).await,
-            Work::Labels(reading) => Ok(vec![reading.answer(reader, schema, days).await?]),
-            Work::Distinct(reading) => Ok(vec![reading.answer(reader, schema, days).await?]),
-            Work::Query(reading) => Ok(vec![reading.answer(reader, days).await?]),
+            Work::Scalars(group) => group.answer(executor, schema, days).await,
+            Work::Labels(reading) => Ok(vec![reading.answer(executor, schema, days).await?]),
+            Work::Distinct(reading) => Ok(vec![reading.answer(executor, schema, days).await?]),
+            Work::Query(reading) => Ok(vec![reading.answer(executor, days).await?]),
             Work::Impossible(name) => {
                 Err(Fault::new(FaultClass::Other, format!("source `{name}` is not defined")))
             }
         }
     }
 
-    /// The statements that [`Self::answer`] starts with, whole: the parts in which several sessions read a large table
-    /// are the same for fewer spans. More follow only where one takes too long.
+    /// The statements that [`Self::answer`] starts with. More follow only where one takes too long.
     pub fn statements(
         &self,
         dialect: Dialect,
@@ -116,11 +118,6 @@ impl Task<'_> {
                     let body = group.body(dialect, schema, stream);
                     let (how, sql) = scanned(dialect, schema, source, stream, &body, &group.spans(days))?;
                     statements.push(planned(format!("counts of {}: {how}", source.table), sql));
-                }
-                if let Some(sql) = group.listing(dialect, schema, days)? {
-                    let what =
-                        "instead, of what came before in a large table: one index range, counted by Daymark";
-                    statements.push(planned(format!("counts of {}: {what}", source.table), sql));
                 }
             }
             Work::Labels(reading) => {
@@ -164,7 +161,22 @@ fn scanned(
 ) -> Result<(String, String), Fault> {
     let scan = Scan::new(dialect, schema, source, stream)?;
     let of = if stream == Stream::Leaving { "soft deletions, " } else { "" };
-    let in_parts =
-        if body.label.is_none() && scan.comes_in_parts() { ", of a large table in parts" } else { "" };
-    Ok((format!("{of}{}{in_parts}", scan.access(spans.len())), scan.statement(body, spans)))
+    Ok((format!("{of}{}", scan.access(spans.len())), scan.statement(body, spans)))
+}
+
+/// The statements of all readings, for people; see [`crate::platform::Platform::plan`].
+pub fn plan_statements(
+    dialect: Dialect,
+    calendar: &Calendar,
+    schema: &Schema,
+    sources: &Sources,
+    readings: &[Reading],
+    days: &[DayBounds],
+) -> Result<Vec<PlannedStatement>, Fault> {
+    let all: Vec<_> = (0..readings.len()).collect();
+    let mut statements = Vec::new();
+    for task in plan(sources, readings, &all) {
+        statements.extend(task.statements(dialect, schema, calendar, days)?);
+    }
+    Ok(statements)
 }

@@ -1,4 +1,4 @@
-//! What makes sure that a query of the user's own stays inside the brackets that are put around it. PostgreSQL runs one
+//! Checks that a query of the user's own is a single SELECT, which stays inside the brackets that are put around it. PostgreSQL runs one
 //! statement of a text and no more; SQLite's driver runs all there are, of which the brackets and EXPLAIN enclose the
 //! first one only.
 
@@ -6,7 +6,7 @@ use crate::database::{Fault, FaultClass};
 
 /// # Errors
 /// When the query ends what it is put into, goes on with another statement, or leaves something open.
-pub fn require_enclosed(sql: &str) -> Result<(), Fault> {
+pub fn require_single_select(sql: &str) -> Result<(), Fault> {
     let refused =
         |why: &str| Err(Fault::new(FaultClass::Sql, format!("the query must be a single SELECT: {why}")));
     // SQLite reads no further, wherever it stands.
@@ -65,7 +65,7 @@ mod tests {
             "WITH a AS (SELECT (1)) SELECT - 1 / 2 AS value FROM a\n-- (",
             "SELECT 'ü)' AS label, 1 - -1 AS value",
         ] {
-            assert!(require_enclosed(sql).is_ok(), "{sql}");
+            assert!(require_single_select(sql).is_ok(), "{sql}");
         }
     }
 
@@ -86,7 +86,7 @@ mod tests {
             "SELECT 1 -- '\n) ; SELECT ('",
             "SELECT 1 /* /* */ ) ; SELECT (1 -- */",
         ] {
-            assert!(require_enclosed(sql).is_err(), "{sql}");
+            assert!(require_single_select(sql).is_err(), "{sql}");
         }
     }
 }

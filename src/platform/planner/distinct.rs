@@ -6,15 +6,17 @@
 use jiff::ToSpan;
 
 use super::{
-    Schema, Sources,
     dialect::{Dialect, where_all},
-    execute::{Reader, parse_count},
+    execute::Executor,
+    parse::parse_count,
+    session::Answer,
     span::Edge,
     time::TimeColumn,
 };
 use crate::{
     database::{Fault, FaultClass},
     metric::{Calendar, DayBounds, Rows, Tally},
+    platform::{contract::Sources, schema::Schema},
 };
 
 pub struct DistinctReading<'a> {
@@ -125,7 +127,7 @@ impl DistinctReading<'_> {
 
     pub async fn answer(
         &self,
-        reader: &mut Reader<'_>,
+        executor: &mut Executor<'_>,
         schema: &Schema,
         days: &[DayBounds],
     ) -> Result<Vec<Tally>, Fault> {
@@ -134,8 +136,8 @@ impl DistinctReading<'_> {
         let mut runs = vec![days];
         let mut tallies = Vec::with_capacity(days.len());
         while let Some(run) = runs.pop() {
-            let sql = self.statement(reader.dialect(), schema, reader.calendar(), run)?;
-            match reader.answers(&sql).await {
+            let sql = self.statement(executor.dialect(), schema, executor.calendar(), run)?;
+            match executor.answers(&sql).await {
                 Ok(answers) => self.collect(&mut tallies, run, answers)?,
                 Err(fault) if fault.class == FaultClass::TimedOut && run.len() > 1 => {
                     let (earlier, later) = run.split_at(run.len() / 2);
@@ -152,7 +154,7 @@ impl DistinctReading<'_> {
         &self,
         tallies: &mut Vec<Tally>,
         days: &[DayBounds],
-        answers: Vec<super::session::Answer>,
+        answers: Vec<Answer>,
     ) -> Result<(), Fault> {
         let Some(first) = days.first() else { return Ok(()) };
         let numbers = answers.iter().map(|(_, values)| {

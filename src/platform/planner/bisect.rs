@@ -1,52 +1,46 @@
-//! Running a scan, by as many sessions as there are and under a time limit: a statement that takes too long is cut in two
-//! by time, and again, because what a scan computes adds up over disjoint spans.
+//! Running a scan under a time limit: a statement that takes too long is bisected by time, and again, because what a scan
+//! computes adds up over disjoint spans.
 
 use jiff::Timestamp;
 
 use super::{
-    execute::Reader,
+    execute::Executor,
     scan::{Body, Scan},
-    session::{Answer, MAX_ANSWERS, NO_SPAN},
+    session::{MAX_ANSWERS, NO_SPAN},
     span::{Edge, Span},
     time::TimeColumn,
 };
 use crate::database::{Fault, FaultClass};
 
-/// A span is cut in two this many times at most, so into 64 pieces.
+/// A span is cut in two this many times at most, so into 64 segments.
 const MAX_DEPTH: usize = 6;
-/// A piece this short, in seconds, is not worth cutting.
-const MIN_PIECE_S: i64 = 60;
+/// A segment this short, in seconds, is not worth cutting.
+const MIN_SEGMENT_S: i64 = 60;
 
 /// Spans that one statement reads.
-struct Piece {
+struct Segment {
     spans: Vec<Span>,
     /// How often a span was cut in two for it.
     depth: usize,
-    /// What was answered, if it was asked already.
-    outcome: Option<Result<Vec<Answer>, Fault>>,
 }
 
-impl Reader<'_> {
-    /// Runs the scan over all spans and hands every answer to `sink`, in order of time. `parts` are the spans that a
-    /// statement each begins with.
+impl Executor<'_> {
+    /// Runs the scan over all spans and hands every answer to `sink`, in order of time.
     pub async fn scan(
         &mut self,
         scan: &Scan<'_>,
         table: &str,
         body: &Body,
-        parts: Vec<Vec<Span>>,
+        spans: Vec<Span>,
         sink: &mut (dyn FnMut(usize, Vec<Option<String>>) -> Result<(), Fault> + Send),
     ) -> Result<(), Fault> {
-        // A stack: the earliest piece is on top.
-        let pieces = parts.into_iter().rev().filter(|spans| !spans.is_empty());
-        let mut pieces: Vec<_> = pieces.map(|spans| Piece { spans, depth: 0, outcome: None }).collect();
-        while let Some(Piece { spans, depth, outcome }) = pieces.pop() {
-            let Some(outcome) = outcome else {
-                pieces.push(Piece { spans, depth, outcome });
-                self.ask_next(scan, body, &mut pieces).await;
+        // A stack: the earliest segment is on top.
+        let mut segments = vec![Segment { spans, depth: 0 }];
+        while let Some(Segment { spans, depth }) = segments.pop() {
+            if spans.is_empty() {
                 continue;
-            };
-            let fault = match outcome {
+            }
+            let fault = match self.answers(&scan.statement(body, &spans)).await {
                 Ok(mut answers) if answers.len() <= MAX_ANSWERS => {
                     answers.sort_by_key(|(id, _)| *id);
                     for (id, values) in answers.into_iter().filter(|(id, _)| *id != NO_SPAN) {
@@ -70,21 +64,9 @@ impl Reader<'_> {
             };
             let Some((earlier, later)) = halves else { return Err(fault) };
             let depth = if spans.len() == 1 { depth + 1 } else { depth };
-            pieces.extend([later, earlier].map(|spans| Piece { spans, depth, outcome: None }));
+            segments.extend([later, earlier].map(|spans| Segment { spans, depth }));
         }
         Ok(())
-    }
-
-    /// Asks for the earliest pieces. No more are answered at a time than can be asked for at once, as the answers are held
-    /// until it is their turn.
-    async fn ask_next(&mut self, scan: &Scan<'_>, body: &Body, pieces: &mut [Piece]) {
-        let held = pieces.iter().filter(|piece| piece.outcome.is_some()).count();
-        let unasked = pieces.iter_mut().rev().filter(|piece| piece.outcome.is_none());
-        let next: Vec<_> = unasked.take(self.at_once().saturating_sub(held).max(1)).collect();
-        let statements: Vec<_> = next.iter().map(|piece| scan.statement(body, &piece.spans)).collect();
-        for (piece, outcome) in next.into_iter().zip(self.answers_of_all(&statements).await) {
-            piece.outcome = Some(outcome);
-        }
     }
 
     async fn halve(
@@ -93,7 +75,7 @@ impl Reader<'_> {
         table: &str,
         span: Span,
     ) -> Result<Option<(Vec<Span>, Vec<Span>)>, Fault> {
-        // Without an index every piece reads the whole table again: nothing would be won.
+        // Without an index every segment reads the whole table again: nothing would be won.
         if !scan.is_indexed() {
             return Ok(None);
         }
@@ -115,7 +97,7 @@ impl Reader<'_> {
 /// Half-way between two instants, to the second; or about so, where the column has no order half-way.
 fn middle(time: &TimeColumn, lower: Timestamp, upper: Timestamp) -> Option<Edge> {
     let length_s = upper.as_second() - lower.as_second();
-    if length_s < 2 * MIN_PIECE_S {
+    if length_s < 2 * MIN_SEGMENT_S {
         return None;
     }
     let mut fractions = [(1, 2), (1, 4), (3, 4)].into_iter().map(|(part, of)| length_s / of * part);

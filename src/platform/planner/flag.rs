@@ -1,20 +1,18 @@
-//! A column that says yes or no about one row, found by its `id`: whether a user of the platform is its admin.
+//! The statement that reads a [`Flag`].
 
 use uuid::Uuid;
 
-use super::{ColumnType, Schema, dialect::Dialect};
-use crate::database::{Fault, FaultClass};
+use super::dialect::Dialect;
+use crate::{
+    database::{Fault, FaultClass},
+    platform::{
+        contract::Flag,
+        schema::{ColumnType, Schema},
+    },
+};
 
 /// The column by which the row is found.
 const ID: &str = "id";
-
-/// Where to look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flag<'a> {
-    /// A table that an unqualified name finds.
-    pub table: &'a str,
-    pub column: &'a str,
-}
 
 /// The id in the type of its column, so that an index on that serves.
 #[derive(Debug, PartialEq)]

@@ -1,12 +1,14 @@
 //! Queries of the user's own: run once a day, as a subquery, so that they can be nothing but a single SELECT
-//! (`enclosed.rs` sees to that), and their columns are found by name.
+//! (`single_select.rs` sees to that), and their columns are found by name.
 
 use jiff::tz::TimeZone;
 
 use super::{
     dialect::Dialect,
-    enclosed::require_enclosed,
-    execute::{Reader, parse_count, parse_decimal},
+    execute::Executor,
+    parse::{parse_count, parse_decimal},
+    session::Answer,
+    single_select::require_single_select,
 };
 use crate::{
     database::{Fault, FaultClass},
@@ -34,7 +36,7 @@ impl QueryReading<'_> {
         // The line break keeps a comment at the query's end from swallowing the bracket.
         let query = fill_in(dialect, self.sql.trim().trim_end_matches(';'), day);
         if dialect == Dialect::Sqlite {
-            require_enclosed(&query)?;
+            require_single_select(&query)?;
         }
         Ok(format!("SELECT {zero}, {} FROM (\n{query}\n) AS answer LIMIT {limit}", dialect.pack(&columns)))
     }
@@ -51,16 +53,16 @@ impl QueryReading<'_> {
         }
     }
 
-    pub async fn answer(&self, reader: &mut Reader<'_>, days: &[DayBounds]) -> Result<Vec<Tally>, Fault> {
+    pub async fn answer(&self, executor: &mut Executor<'_>, days: &[DayBounds]) -> Result<Vec<Tally>, Fault> {
         let mut tallies = Vec::with_capacity(days.len());
         for day in days {
-            let answers = reader.answers(&self.statement(reader.dialect(), day)?).await?;
+            let answers = executor.answers(&self.statement(executor.dialect(), day)?).await?;
             tallies.push(self.tally(answers)?);
         }
         Ok(tallies)
     }
 
-    fn tally(&self, answers: Vec<super::session::Answer>) -> Result<Tally, Fault> {
+    fn tally(&self, answers: Vec<Answer>) -> Result<Tally, Fault> {
         let fault = |message: String| Fault::new(FaultClass::Sql, message);
         if let QueryShape::Labels { top } = self.shape {
             return labels(answers, top);
@@ -92,7 +94,7 @@ impl QueryReading<'_> {
     }
 }
 
-fn labels(answers: Vec<super::session::Answer>, top: usize) -> Result<Tally, Fault> {
+fn labels(answers: Vec<Answer>, top: usize) -> Result<Tally, Fault> {
     if answers.len() > MAX_LABELS {
         return Err(Fault::new(FaultClass::Sql, format!("the query returned more than {MAX_LABELS} labels")));
     }

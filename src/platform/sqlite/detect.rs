@@ -1,7 +1,9 @@
 //! How a SQLite column stores times: SQLite has no type for them, so the values have to say.
 
-use super::{DetectedFormat, dialect::Dialect};
-use crate::metric::TimeFormat;
+use crate::{
+    metric::TimeFormat,
+    platform::{contract::DetectedFormat, planner::dialect::Dialect},
+};
 
 /// Numbers from here on are milliseconds: as seconds they would lie beyond the year 5138.
 const FIRST_MILLIS: f64 = 1e11;

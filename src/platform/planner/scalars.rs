@@ -3,18 +3,17 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Schema,
-    classes::Classes,
     dialect::Dialect,
-    execute::{Reader, parse_count},
+    execute::Executor,
     moments::{moments, read_moments},
-    parts::Parts,
+    parse::parse_count,
     scan::{Aggregates, Body, Facets, Scan, Stream, filter_clause},
     span::Span,
 };
 use crate::{
     database::Fault,
     metric::{DayBounds, Filter, Moments, Phase, Reading, Source, Tally},
+    platform::schema::Schema,
 };
 
 /// From this many different filters on, rows are first counted by the columns that the filters look at.
@@ -100,27 +99,6 @@ impl<'a> ScalarGroup<'a> {
         }
     }
 
-    /// What rows before the first day are told apart by, if the classes of all can be listed instead of grouping rows.
-    fn listed(&self, schema: &Schema) -> Option<Classes<'_>> {
-        let wanted: Vec<&Atom> = self.atoms.iter().filter(|atom| atom.existing).collect();
-        self.facet_columns(schema, &wanted)?;
-        Classes::of(wanted.iter().map(|atom| &atom.filter)).filter(Classes::can_be_counted)
-    }
-
-    /// The statement that lists the classes of what came before the first day, if there can be one.
-    pub fn listing(
-        &self,
-        dialect: Dialect,
-        schema: &Schema,
-        days: &[DayBounds],
-    ) -> Result<Option<String>, Fault> {
-        let scan = Scan::new(dialect, schema, self.source, Stream::Entering)?;
-        let classes = self.listed(schema).filter(|_| scan.comes_in_parts());
-        let base: Vec<_> = self.spans(days).into_iter().filter(|span| span.id == 0).collect();
-        let body = self.body(dialect, schema, Stream::Entering);
-        Ok(classes.map(|classes| scan.statement(&Body { of_base: classes.list(), ..body }, &base)))
-    }
-
     /// Atoms that are not wanted are NULL, so that every answer has the same cells.
     fn aggregates(&self, dialect: Dialect, schema: &Schema, is_wanted: impl Fn(&Atom) -> bool) -> Aggregates {
         let wanted: Vec<&Atom> = self.atoms.iter().filter(|atom| is_wanted(atom)).collect();
@@ -137,15 +115,7 @@ impl<'a> ScalarGroup<'a> {
             expressions: cells.collect(),
             facets: facets.map(|names| {
                 let names: Vec<_> = names.iter().map(|name| dialect.name(name)).collect();
-                let classes = match dialect {
-                    Dialect::Postgres => None,
-                    Dialect::Sqlite => Classes::of(wanted.iter().map(|atom| &atom.filter)),
-                };
-                Facets {
-                    keys: classes.map_or_else(|| names.clone(), |classes| vec![classes.expression()]),
-                    columns: names,
-                    sums: facet_sums(dialect, &table, &columns),
-                }
+                Facets { columns: names, sums: facet_sums(dialect, &table, &columns) }
             }),
         }
     }
@@ -167,29 +137,21 @@ impl<'a> ScalarGroup<'a> {
 
     pub async fn answer(
         &self,
-        reader: &mut Reader<'_>,
+        executor: &mut Executor<'_>,
         schema: &Schema,
         days: &[DayBounds],
     ) -> Result<Vec<Vec<Tally>>, Fault> {
-        let dialect = reader.dialect();
+        let dialect = executor.dialect();
         let table = dialect.table(self.source);
         let mut sums = vec![self.zeros(); days.len() + 1];
         for stream in self.streams() {
             let scan = Scan::new(dialect, schema, self.source, stream)?;
-            let listed = self.listed(schema);
-            let spans = self.spans(days);
-            let Parts { parts, are_small } = reader.parts(&scan, &table, spans, listed.is_some()).await;
-            let listed = listed.filter(|_| are_small);
-            let mut body = self.body(dialect, schema, stream);
-            if let Some(classes) = &listed {
-                body.of_base = classes.list();
-            }
-            let mut sink = |id: usize, values: Vec<Option<String>>| match (sums.get_mut(id), &listed) {
-                (Some(sums), Some(classes)) if id == 0 => self.add_listed(sums, &values, classes),
-                (Some(sums), _) => Self::add(dialect, sums, &values, stream),
-                (None, _) => Ok(()),
+            let body = self.body(dialect, schema, stream);
+            let mut sink = |id: usize, values: Vec<Option<String>>| match sums.get_mut(id) {
+                Some(sums) => Self::add(dialect, sums, &values, stream),
+                None => Ok(()),
             };
-            reader.scan(&scan, &table, &body, parts, &mut sink).await?;
+            executor.scan(&scan, &table, &body, self.spans(days), &mut sink).await?;
         }
         Ok(self.readings.iter().map(|(atom, phase)| tallies(&sums, *atom, *phase)).collect())
     }
@@ -222,25 +184,6 @@ impl<'a> ScalarGroup<'a> {
                         **moments = moments.add(&part);
                     }
                 }
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds the rows that came before the first day to their `sums`.
-    fn add_listed(
-        &self,
-        sums: &mut [Sums],
-        values: &[Option<String>],
-        classes: &Classes<'_>,
-    ) -> Result<(), Fault> {
-        let list = values.first().and_then(Option::as_deref);
-        let existing = self.atoms.iter().zip(sums).filter(|(atom, _)| atom.existing);
-        let (atoms, sums): (Vec<_>, Vec<_>) = existing.unzip();
-        let counts = classes.counts(list, atoms.iter().map(|atom| &atom.filter))?;
-        for (sum, count) in sums.into_iter().zip(counts) {
-            if let Sums::Count { entered, .. } = sum {
-                *entered += count;
             }
         }
         Ok(())

@@ -1,45 +1,43 @@
 //! The platform that is not configured: it can be handed around, and every use of it fails with [`FaultClass::Unconfigured`].
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 
-use super::{Cut, DetectedFormats, Flag, PlannedStatement, Platform, Schema, Sources};
+use super::{
+    contract::{Cut, DetectedFormats, Flag, PlannedStatement, Platform, Sources},
+    schema::Schema,
+};
 use crate::{
     database::{Fault, FaultClass},
     metric::{DayBounds, Reading},
 };
 
-pub fn absent() -> Arc<dyn Platform> {
-    Arc::new(Absent)
-}
+/// Stands where no platform is configured.
+pub struct UnconfiguredPlatform;
 
-struct Absent;
-
-fn unconfigured() -> Fault {
+fn fault() -> Fault {
     Fault::new(FaultClass::Unconfigured, "no platform is configured")
 }
 
 #[async_trait]
-impl Platform for Absent {
+impl Platform for UnconfiguredPlatform {
     fn location(&self) -> String {
         "(none)".to_owned()
     }
 
     async fn inspect(&self) -> Result<Schema, Fault> {
-        Err(unconfigured())
+        Err(fault())
     }
 
     async fn detect_time_formats(&self, _columns: &[(String, String)]) -> Result<DetectedFormats, Fault> {
-        Err(unconfigured())
+        Err(fault())
     }
 
     async fn open_cut(&self) -> Result<Box<dyn Cut>, Fault> {
-        Err(unconfigured())
+        Err(fault())
     }
 
     async fn flag(&self, _schema: &Schema, _flag: Flag<'_>, _id: &str) -> Result<bool, Fault> {
-        Err(unconfigured())
+        Err(fault())
     }
 
     fn plan(
@@ -49,6 +47,6 @@ impl Platform for Absent {
         _readings: &[Reading],
         _days: &[DayBounds],
     ) -> Result<Vec<PlannedStatement>, Fault> {
-        Err(unconfigured())
+        Err(fault())
     }
 }

@@ -1,0 +1,122 @@
+//! What a platform is asked for: the contracts [`Platform`] and [`Cut`] and the types in which they speak.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::schema::Schema;
+use crate::{
+    database::{Fault, RetryPolicy},
+    metric::{Calendar, DayBounds, Reading, Source, Tally, TimeFormat},
+};
+
+/// Sources by their names.
+pub type Sources = BTreeMap<String, Source>;
+
+/// How columns store times, by table and column, as their values show. A column whose values share no format of time is
+/// absent.
+pub type DetectedFormats = HashMap<(String, String), DetectedFormat>;
+
+/// For every reading, in order, a tally for every day, in order; or why there is none.
+pub type ReadingResults = Vec<Result<Vec<Tally>, Fault>>;
+
+/// What the values of a column show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DetectedFormat {
+    /// `None` for a column that has no values yet.
+    pub format: Option<TimeFormat>,
+    /// Whether a row has no value there.
+    pub has_null: bool,
+}
+
+/// A statement that the planner would run, for people to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedStatement {
+    /// The sources it reads.
+    pub sources: Vec<String>,
+    /// What it does and which access path it counts on.
+    pub purpose: String,
+    pub sql: String,
+}
+
+/// A column that says yes or no about one row, found by its `id`: whether a user of the platform is its admin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flag<'a> {
+    /// A table that an unqualified name finds.
+    pub table: &'a str,
+    pub column: &'a str,
+}
+
+/// What applies to every statement that is sent to a platform.
+#[derive(Debug, Clone)]
+pub struct PlatformOptions {
+    /// The reporting zone: windows that reach back over several days need more of it than the days asked for.
+    pub calendar: Calendar,
+    /// The most that one statement may take.
+    pub statement_timeout: Duration,
+    /// The most that one statement may wait for a lock.
+    pub lock_timeout: Duration,
+    /// For statements that fail because of another session's lock.
+    pub retry: RetryPolicy,
+}
+
+/// A platform that can be read.
+#[async_trait]
+pub trait Platform: Send + Sync {
+    /// Where the platform is, for messages; without credentials.
+    fn location(&self) -> String;
+
+    /// The tables and views that the platform's role can see, with columns and the indexes that matter.
+    async fn inspect(&self) -> Result<Schema, Fault>;
+
+    /// For columns whose type leaves it open how they store a time (SQLite's), what their values show. Reads all of the
+    /// given columns.
+    async fn detect_time_formats(&self, columns: &[(String, String)]) -> Result<DetectedFormats, Fault>;
+
+    /// Opens one consistent, read-only snapshot of the platform.
+    async fn open_cut(&self) -> Result<Box<dyn Cut>, Fault>;
+
+    /// Whether the flag of the row with this id is set; `false` when there is no such row. Takes one connection and one
+    /// indexed look-up, where `id` is indexed.
+    async fn flag(&self, schema: &Schema, flag: Flag<'_>, id: &str) -> Result<bool, Fault>;
+
+    /// The statements that [`Cut::read`] would run. `days` are consecutive.
+    fn plan(
+        &self,
+        schema: &Schema,
+        sources: &Sources,
+        readings: &[Reading],
+        days: &[DayBounds],
+    ) -> Result<Vec<PlannedStatement>, Fault>;
+}
+
+/// A snapshot. Dropping it ends it.
+#[async_trait]
+pub trait Cut: Send {
+    /// Answers every reading for every day. The outer result fails when the snapshot is lost (the connection broke):
+    /// everything must be read again from another one. The inner results are those of the readings, in order, each with
+    /// a tally for every day of `days`, in order.
+    async fn read(
+        &mut self,
+        schema: &Schema,
+        sources: &Sources,
+        readings: &[Reading],
+        days: &[DayBounds],
+    ) -> Result<ReadingResults, Fault>;
+
+    /// The earliest instant in the source's time column; for a date column, midnight UTC of that date.
+    async fn earliest(&mut self, source: &Source) -> Result<Option<Timestamp>, Fault>;
+
+    /// Has the platform parse and plan what would be run, without running it. One result a reading.
+    async fn explain(
+        &mut self,
+        schema: &Schema,
+        sources: &Sources,
+        readings: &[Reading],
+        days: &[DayBounds],
+    ) -> Result<Vec<Result<String, Fault>>, Fault>;
+}

@@ -1,0 +1,143 @@
+//! A cut is a session that holds a snapshot open; what is read in it is the same for every database. Readings that fail
+//! together are tried apart, and only a lost connection of the session itself ends them all.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{
+    execute::Executor,
+    session::Session,
+    task::{self, Task},
+    time::TimeColumn,
+};
+use crate::{
+    database::{Fault, FaultClass},
+    metric::{DayBounds, Reading, Source, Tally},
+    platform::{
+        contract::{Cut, PlatformOptions, ReadingResults, Sources},
+        schema::Schema,
+    },
+};
+
+pub struct SessionCut<S> {
+    pub session: S,
+    pub options: PlatformOptions,
+}
+
+impl<S: Session> SessionCut<S> {
+    fn executor(&mut self) -> Executor<'_> {
+        Executor::new(&mut self.session, &self.options)
+    }
+}
+
+#[async_trait]
+impl<S: Session> Cut for SessionCut<S> {
+    async fn read(
+        &mut self,
+        schema: &Schema,
+        sources: &Sources,
+        readings: &[Reading],
+        days: &[DayBounds],
+    ) -> Result<ReadingResults, Fault> {
+        if days.is_empty() {
+            return Ok(readings.iter().map(|_| Ok(Vec::new())).collect());
+        }
+        let all: Vec<_> = (0..readings.len()).collect();
+        let results = readings.iter().map(|_| None).collect();
+        let mut run = Run { executor: self.executor(), schema, sources, readings, days, results };
+        for task in task::plan(sources, readings, &all) {
+            run.answer(&task).await?;
+        }
+        let unanswered = || Err(Fault::new(FaultClass::Other, "no statement answered this reading"));
+        Ok(run.results.into_iter().map(|result| result.unwrap_or_else(unanswered)).collect())
+    }
+
+    async fn earliest(&mut self, source: &Source) -> Result<Option<Timestamp>, Fault> {
+        let dialect = self.session.dialect();
+        let time = TimeColumn::new(dialect, source, dialect.name(&source.time_column))?;
+        self.executor().earliest(&time, &dialect.table(source)).await
+    }
+
+    async fn explain(
+        &mut self,
+        schema: &Schema,
+        sources: &Sources,
+        readings: &[Reading],
+        days: &[DayBounds],
+    ) -> Result<Vec<Result<String, Fault>>, Fault> {
+        let mut executor = self.executor();
+        let mut results = Vec::with_capacity(readings.len());
+        for index in 0..readings.len() {
+            let mut plans = Ok(String::new());
+            for task in task::plan(sources, readings, &[index]) {
+                match explain(&mut executor, &task, schema, days).await {
+                    Ok(plan) => plans = plans.map(|before| before + &plan),
+                    Err(fault) if fault.class == FaultClass::Unreachable => return Err(fault),
+                    Err(fault) => plans = Err(fault),
+                }
+            }
+            results.push(plans);
+        }
+        Ok(results)
+    }
+}
+
+/// One call of [`Cut::read`].
+struct Run<'a> {
+    executor: Executor<'a>,
+    schema: &'a Schema,
+    sources: &'a Sources,
+    readings: &'a [Reading],
+    days: &'a [DayBounds],
+    results: Vec<Option<Result<Vec<Tally>, Fault>>>,
+}
+
+impl Run<'_> {
+    async fn answer(&mut self, task: &Task<'_>) -> Result<(), Fault> {
+        match task.answer(&mut self.executor, self.schema, self.days).await {
+            Ok(tallies) => self.keep(task, tallies),
+            Err(fault) if fault.class == FaultClass::Unreachable => return Err(fault),
+            // Each reading alone would wait for the same server again.
+            Err(fault) if task.readings.len() == 1 || fault.class == FaultClass::Elsewhere => {
+                for &index in &task.readings {
+                    self.results[index] = Some(Err(fault.clone()));
+                }
+            }
+            Err(_) => self.answer_apart(task).await?,
+        }
+        Ok(())
+    }
+
+    /// Gives each reading of the task a statement of its own, so that one that fails does not take the others with it.
+    async fn answer_apart(&mut self, task: &Task<'_>) -> Result<(), Fault> {
+        for &index in &task.readings {
+            for alone in task::plan(self.sources, self.readings, &[index]) {
+                match alone.answer(&mut self.executor, self.schema, self.days).await {
+                    Ok(tallies) => self.keep(&alone, tallies),
+                    Err(fault) if fault.class == FaultClass::Unreachable => return Err(fault),
+                    Err(fault) => self.results[index] = Some(Err(fault)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, task: &Task<'_>, tallies: Vec<Vec<Tally>>) {
+        for (&index, tallies) in task.readings.iter().zip(tallies) {
+            self.results[index] = Some(Ok(tallies));
+        }
+    }
+}
+
+async fn explain(
+    executor: &mut Executor<'_>,
+    task: &Task<'_>,
+    schema: &Schema,
+    days: &[DayBounds],
+) -> Result<String, Fault> {
+    let mut plan = String::new();
+    for statement in task.statements(executor.dialect(), schema, executor.calendar(), days)? {
+        plan += &executor.explain(&statement.sql).await?;
+    }
+    Ok(plan)
+}

@@ -1,0 +1,55 @@
+//! Running single statements in the session of a snapshot, and again where a lock or another server was in the way.
+
+use jiff::Timestamp;
+
+use super::{
+    dialect::Dialect,
+    session::{Answer, Session},
+    time::TimeColumn,
+};
+use crate::{
+    database::{Fault, FaultClass},
+    metric::Calendar,
+    platform::contract::PlatformOptions,
+};
+
+/// A session with the options that apply to it.
+pub struct Executor<'a> {
+    session: &'a mut dyn Session,
+    options: &'a PlatformOptions,
+}
+
+impl<'a> Executor<'a> {
+    pub fn new(session: &'a mut dyn Session, options: &'a PlatformOptions) -> Self {
+        Self { session, options }
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.session.dialect()
+    }
+
+    pub fn calendar(&self) -> &'a Calendar {
+        &self.options.calendar
+    }
+
+    /// Runs a statement; when another session's lock is in the way, or another server is away, again a little later.
+    pub async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault> {
+        let session = tokio::sync::Mutex::new(&mut *self.session);
+        self.options.retry.run(is_transient, || async { session.lock().await.answers(sql).await }).await
+    }
+
+    pub async fn earliest(&mut self, time: &TimeColumn, table: &str) -> Result<Option<Timestamp>, Fault> {
+        let answers = self.answers(&time.earliest_query(table)).await?;
+        let first = answers.into_iter().next().and_then(|(_, values)| values.into_iter().next().flatten());
+        Ok(first.and_then(|seconds| time.earliest_from(&seconds)))
+    }
+
+    pub async fn explain(&mut self, sql: &str) -> Result<String, Fault> {
+        self.session.explain(sql).await
+    }
+}
+
+/// Whether the same statement may well work a moment later, in the same snapshot.
+fn is_transient(fault: &Fault) -> bool {
+    matches!(fault.class, FaultClass::Locked | FaultClass::Contention | FaultClass::Elsewhere)
+}

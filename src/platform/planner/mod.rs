@@ -1,0 +1,23 @@
+//! The planner: turns readings into as few SQL statements as it can, runs them in a session, and reads the answers.
+//!
+//! From below: [`dialect`] and [`time`] write SQL; [`span`], [`scan`] and [`bisect`] make one pass over a source;
+//! `scalars`, `labels`, `distinct` and `query` are the four kinds of reading; [`task`] gathers readings; [`cut`] runs the
+//! tasks of a snapshot.
+
+mod bisect;
+pub(super) mod cut;
+pub(super) mod dialect;
+mod distinct;
+mod execute;
+pub(super) mod flag;
+mod labels;
+mod moments;
+mod parse;
+mod query;
+mod scalars;
+mod scan;
+pub(super) mod session;
+mod single_select;
+mod span;
+pub(super) mod task;
+mod time;

@@ -1,0 +1,20 @@
+//! Numbers as a database wrote them.
+
+use crate::{
+    database::{Fault, FaultClass},
+    metric::{Decimal, DecimalError},
+};
+
+/// A count; NULL (a sum over nothing) is 0.
+pub fn parse_count(text: Option<&str>) -> Result<i64, Fault> {
+    let Some(text) = text else { return Ok(0) };
+    text.parse().map_err(|_| {
+        Fault::new(FaultClass::Other, format!("`{text}` is not a whole number that a count can be"))
+    })
+}
+
+/// A decimal; NULL (a sum over nothing) is 0. NaN and infinities are refused.
+pub fn parse_decimal(text: Option<&str>) -> Result<Decimal, Fault> {
+    let Some(text) = text else { return Ok(Decimal::zero()) };
+    text.parse().map_err(|error: DecimalError| Fault::new(FaultClass::Other, error.to_string()))
+}

@@ -1,0 +1,106 @@
+//! A SQLite platform: one snapshot, whatever is committed meanwhile, and the same numbers whatever the table is.
+
+use std::{path::Path, sync::Arc};
+
+use daymark::{
+    metric::{Calendar, DayBounds, Filter, Phase, Reading, Source, Tally, TimeFormat},
+    platform::{self, Platform, Sources},
+};
+use jiff::civil::date;
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+
+use crate::subject::{options, rows, source};
+
+fn days() -> Vec<DayBounds> {
+    Calendar::utc().days(date(2025, 1, 1), date(2025, 1, 2))
+}
+
+fn reading(phase: Phase) -> [Reading; 1] {
+    [Reading::Count { rows: rows(Filter::default()), phase }]
+}
+
+async fn made(file: &Path, sql: &str) -> SqliteConnection {
+    let url = format!("sqlite:{}?mode=rwc", file.display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    connection
+}
+
+fn platform(file: &Path) -> Arc<dyn Platform> {
+    platform::open(&format!("sqlite:{}", file.display()).parse().unwrap(), options(&Calendar::utc()))
+}
+
+async fn counts(platform: &dyn Platform, table: &str, phase: Phase) -> Vec<i64> {
+    let source = Source { table: table.to_owned(), ..source(TimeFormat::IsoUtc, "UTC", false) };
+    counts_of(platform, source, phase, &days()).await
+}
+
+async fn counts_of(platform: &dyn Platform, source: Source, phase: Phase, days: &[DayBounds]) -> Vec<i64> {
+    let sources = Sources::from([("things".to_owned(), source)]);
+    let schema = platform.inspect().await.unwrap();
+    let mut cut = platform.open_cut().await.unwrap();
+    let tallies = cut.read(&schema, &sources, &reading(phase), days).await.unwrap().remove(0).unwrap();
+    let count = |tally: &Tally| if let Tally::Count(count) = tally { *count } else { panic!("{tally:?}") };
+    tallies.iter().map(count).collect()
+}
+
+#[tokio::test]
+async fn a_cut_does_not_see_what_is_committed_to_the_write_ahead_log_after_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("platform.db");
+    let insert = "INSERT INTO things VALUES ('2025-01-01 12:00:00'), ('2025-01-02 12:00:00')";
+    let setup = format!("PRAGMA journal_mode = WAL; CREATE TABLE things (at TEXT); {insert}");
+    let mut writer = made(&file, &setup).await;
+    let platform = platform(&file);
+    let sources = Sources::from([("things".to_owned(), source(TimeFormat::IsoUtc, "UTC", false))]);
+    let schema = platform.inspect().await.unwrap();
+    let readings = reading(Phase::Created);
+    let mut cut = platform.open_cut().await.unwrap();
+    for _ in 0..2 {
+        sqlx::raw_sql(insert).execute(&mut writer).await.unwrap();
+        let tallies = cut.read(&schema, &sources, &readings, &days()).await.unwrap().remove(0).unwrap();
+        assert_eq!(tallies, [Tally::Count(1), Tally::Count(1)]);
+    }
+    assert_eq!(counts(platform.as_ref(), "things", Phase::Created).await, [3, 3]);
+}
+
+#[tokio::test]
+async fn any_kind_of_table_and_view_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("platform.db");
+    let setup = "
+        CREATE TABLE things (at TEXT, note TEXT); CREATE INDEX i ON things (at);
+        INSERT INTO things VALUES ('2024-11-01', ''), ('2024-12-01 10:00:00', ''), ('2025-01-01 00:00:00', ''),
+            ('2025-01-02 23:59:59', ''), ('2025-01-03 00:00:00', ''), (NULL, ''), ('', ''), ('tomorrow', ''), (x'00', '');
+        CREATE TABLE keyed (at TEXT PRIMARY KEY, note TEXT) WITHOUT ROWID;
+        INSERT OR IGNORE INTO keyed SELECT at, note FROM things WHERE at IS NOT NULL;
+        CREATE VIEW seen AS SELECT * FROM things;
+        CREATE TABLE shadowed (_rowid_ TEXT, at TEXT); CREATE INDEX j ON shadowed (at);
+        INSERT INTO shadowed SELECT 'x', at FROM things;
+        CREATE TABLE sparse (id INTEGER PRIMARY KEY, at TEXT); CREATE INDEX k ON sparse (at);
+        INSERT INTO sparse SELECT CASE rowid WHEN 1 THEN -9223372036854775808 WHEN 5 THEN 9223372036854775807 ELSE rowid END, at
+            FROM things;
+        CREATE TABLE void (at TEXT); CREATE INDEX l ON void (at)";
+    made(&file, setup).await.close().await.unwrap();
+    let platform = platform(&file);
+    for table in ["things", "keyed", "seen", "shadowed", "sparse"] {
+        assert_eq!(counts(platform.as_ref(), table, Phase::Existing).await, [3, 4], "{table}");
+    }
+    assert_eq!(counts(platform.as_ref(), "void", Phase::Existing).await, [0, 0]);
+}
+
+/// The day begins within the hour that comes twice where the rows are from, and most rows are of that hour.
+#[tokio::test]
+async fn no_row_is_read_twice_where_clocks_are_set_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("platform.db");
+    let setup = "
+        CREATE TABLE things (at TEXT); CREATE INDEX i ON things (at);
+        WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 639)
+        INSERT INTO things SELECT CASE WHEN i < 60 THEN '2025-03-01 10:00:00' WHEN i < 210 THEN '2025-04-06 02:10:00'
+            ELSE '2025-04-06 02:30:00' END FROM n";
+    made(&file, setup).await.close().await.unwrap();
+    let days = Calendar::new("Asia/Singapore").unwrap().days(date(2025, 4, 6), date(2025, 4, 6));
+    let source = source(TimeFormat::IsoUtc, "Australia/Sydney", false);
+    assert_eq!(counts_of(platform(&file).as_ref(), source, Phase::Existing, &days).await, [640]);
+}
