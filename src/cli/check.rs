@@ -8,12 +8,12 @@ use super::{App, Exit, Page};
 use crate::{
     clock::SystemClock,
     collect::{self},
-    config::{Config, Finding, Loaded, Severity},
+    config::{Config, Finding, LoadedConfig, Severity},
     definitions::{CheckReport, CheckScope},
     pluralize::pluralize,
 };
 
-pub async fn run(loaded: Loaded) -> anyhow::Result<(Page, Exit)> {
+pub async fn run(loaded: LoadedConfig) -> anyhow::Result<(Page, Exit)> {
     let scope = CheckScope {
         store: loaded.names_store,
         definitions: loaded.names_definitions,

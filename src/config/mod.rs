@@ -1,66 +1,51 @@
 //! Configuration: settings from flags, environment and `daymark.toml`; the sources and metrics that the file declares;
-//! the preset; and what all that comes to on a platform with certain tables.
+//! the preset; and the definitions that all of this makes on a platform with certain tables.
 //!
 //! **Architecture Invariant:** no connection is opened in here. Reading the file and the environment apart, everything
 //! is a function of its arguments; what must be known of a platform comes as a [`Schema`] and
 //! as [`DetectedFormats`].
 
-mod build;
-mod catalogue;
-mod column_check;
-mod declaration;
 mod file;
-mod filter_section;
 mod finding;
-mod flags;
-mod given;
-mod json_metric;
-mod known_names;
-mod metric_section;
-mod nearest;
-mod preset;
-mod reader;
+mod presets;
 mod recognise;
-mod reference;
 mod resolve;
-mod serve_settings;
-mod setting;
-mod setting_table;
 mod settings;
-mod source_check;
+mod suggest;
 mod template;
 #[cfg(test)]
 mod tests;
-mod time_format;
-mod written_metric;
 
 use std::path::{Path, PathBuf};
 
-pub use declaration::{ADDS_UP, Declarations, MeasureName, MetricDeclaration, PHASES, Returns};
-pub use finding::{ConfigProblems, Finding, Located, Severity};
-pub use flags::{GivenFlags, add_setting_flags, given_config_file, given_flags, without_effect};
-pub use given::{Environment, process_environment};
 #[cfg(test)]
-pub use json_metric::known_keys;
-pub use json_metric::read_json_metric;
-pub use nearest::{meant, nearest, shown, suggestion};
-pub use reference::settings_reference;
-pub use resolve::{Omission, Request, Resolved, columns_to_detect, resolve, resolve_further};
-pub use serve_settings::{AccessSettings, HttpSettings, KeySetLocation, QuerySettings, WEEKDAYS};
-pub use settings::{LogFormat, Preset, Settings};
+pub use file::json_metric::known_keys;
+pub use file::{
+    declaration::{ADDS_UP, Declarations, MeasureName, MetricDeclaration, PHASES, Returns},
+    json_metric::read_json_metric,
+    written_metric::written_metric,
+};
+pub use finding::{ConfigProblems, Finding, Located, Severity};
+pub use resolve::{Omission, Resolved, columns_to_detect, resolve, resolve_further};
+pub use settings::{
+    LogFormat, Preset, Settings,
+    flags::{GivenFlags, add_setting_flags, given_config_file, given_flags, without_effect},
+    layers::{Environment, process_environment},
+    reference::settings_reference,
+    server::{AccessSettings, HttpSettings, KeySetLocation, QuerySettings, WEEKDAYS},
+};
+pub use suggest::{meant, nearest, shown, suggestion};
 pub use template::{columns_to_survey, template};
-pub use written_metric::written_metric;
 
 use file::{ReadFile, read_file};
-use settings::CheckedSettings;
+use resolve::ResolveRequest;
+use settings::{CheckedSettings, layers::CONFIG_VARIABLE};
 
 pub use crate::platform::DetectedFormats;
 use crate::platform::Schema;
 
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "daymark.toml";
-/// The environment variable that names the file.
-const CONFIG_VARIABLE: &str = "DAYMARK_CONFIG";
 
 /// Everything that is configured.
 #[derive(Debug, Clone)]
@@ -79,32 +64,36 @@ pub fn load(
     flags: &GivenFlags,
     environment: &Environment,
 ) -> Result<Config, ConfigProblems> {
-    let Loaded { config, problems, .. } = load_with_problems(named, flags, environment);
+    let LoadedConfig { config, problems, .. } = load_with_problems(named, flags, environment);
     match config {
         Some(config) if problems.is_empty() => Ok(config),
         _ => Err(ConfigProblems(problems)),
     }
 }
 
-/// A configuration with all that is wrong with it, for who looks for further mistakes.
+/// A configuration with everything that is wrong with it, for `daymark check`, which goes on to look for more.
 #[derive(Debug)]
-pub struct Loaded {
-    /// With defaults for what is wrong; `None` if there is no such thing.
+pub struct LoadedConfig {
+    /// Defaults stand in for wrong values. `None` if a setting is wrong that has no default.
     pub config: Option<Config>,
     pub problems: Vec<Finding>,
-    /// Whether the settings are right that say where the platform is…
+    /// Whether the settings that locate the platform are free of mistakes.
     pub names_platform: bool,
-    /// …where the store is…
+    /// Whether the settings that locate the store are free of mistakes.
     pub names_store: bool,
-    /// …and which definitions it is to have.
+    /// Whether the settings that decide which definitions the store should hold are free of mistakes.
     pub names_definitions: bool,
 }
 
 const OF_STORE: [&str; 2] = ["store.url", "store.schema"];
 const OF_DEFINITIONS: [&str; 3] = ["tenant", "time_zone", "preset"];
 
-/// As [`load`], but with everything that is right beside what is wrong.
-pub fn load_with_problems(named: Option<&Path>, flags: &GivenFlags, environment: &Environment) -> Loaded {
+/// As [`load`], but returns what could be read together with what is wrong.
+pub fn load_with_problems(
+    named: Option<&Path>,
+    flags: &GivenFlags,
+    environment: &Environment,
+) -> LoadedConfig {
     let by_variable = environment.get(CONFIG_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
     let default = PathBuf::from(DEFAULT_FILE);
     let file = named.map(Path::to_owned).or(by_variable).or_else(|| default.exists().then_some(default));
@@ -114,7 +103,7 @@ pub fn load_with_problems(named: Option<&Path>, flags: &GivenFlags, environment:
     let CheckedSettings { settings, problems: more, wrong } =
         settings::settings(flags, environment, &from_file, &unread, directory);
     problems.extend(more);
-    Loaded {
+    LoadedConfig {
         names_platform: !wrong.contains(&"platform.url"),
         names_store: !OF_STORE.iter().any(|key| wrong.contains(key)),
         names_definitions: !OF_DEFINITIONS.iter().any(|key| wrong.contains(key)),
@@ -124,17 +113,18 @@ pub fn load_with_problems(named: Option<&Path>, flags: &GivenFlags, environment:
 }
 
 impl Config {
-    /// The columns whose format of time [`Config::resolve`] wants the platform's values to tell.
+    /// The columns whose time format [`Config::resolve`] has to learn from the platform's values, by table and column.
     pub fn columns_to_detect(&self, schema: &Schema) -> Vec<(String, String)> {
         columns_to_detect(&self.declarations, self.settings.preset, schema)
     }
 
-    /// What the configuration comes to on a platform.
+    /// The definitions that the configuration makes on a platform with these tables.
     pub fn resolve(&self, schema: &Schema, detected: &DetectedFormats) -> Resolved {
         resolve(self.request(schema, detected))
     }
 
-    /// What a metric comes to that is declared elsewhere than in the file, beside those that are. One definition at most.
+    /// The definition (one at most) of a metric that was declared elsewhere than in the file, such as through the API.
+    /// It may name the sources and metrics of the file.
     pub fn resolve_further(
         &self,
         metric: &MetricDeclaration,
@@ -144,14 +134,14 @@ impl Config {
         resolve_further(self.request(schema, detected), metric)
     }
 
-    /// Whether the file or the preset has a metric of that name, switched off ones included.
+    /// Whether the file or the preset has a metric of that name, inactive ones included.
     pub fn declares(&self, category: &str) -> bool {
         let in_file = self.declarations.metrics.iter().any(|metric| metric.category == category);
-        in_file || (self.settings.preset == Preset::Community && preset::has_metric(category))
+        in_file || (self.settings.preset == Preset::Community && presets::has_metric(category))
     }
 
-    fn request<'a>(&'a self, schema: &'a Schema, detected: &'a DetectedFormats) -> Request<'a> {
-        Request {
+    fn request<'a>(&'a self, schema: &'a Schema, detected: &'a DetectedFormats) -> ResolveRequest<'a> {
+        ResolveRequest {
             declarations: &self.declarations,
             preset: self.settings.preset,
             tenant: &self.settings.tenant,

@@ -88,6 +88,7 @@ impl Site {
             request_timeout: Duration::from_secs(30),
             max_concurrent_requests: 100,
             max_concurrent_exports: 4,
+            management_listen: None,
             max_connections: 4096,
             stall_timeout: Duration::from_secs(60),
             shutdown: Duration::from_secs(1),

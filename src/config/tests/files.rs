@@ -143,7 +143,7 @@ proptest! {
     fn no_text_makes_the_reader_panic(text in "\\PC*", near in nearly_a_file()) {
         for text in [text, near] {
             let file = read(&text);
-            let resolved = resolve(Request {
+            let resolved = resolve(ResolveRequest {
                 declarations: &file.declarations,
                 preset: Preset::Community,
                 tenant: "acme",

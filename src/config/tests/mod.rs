@@ -9,7 +9,7 @@ mod templates;
 use std::path::Path;
 
 use super::{
-    DetectedFormats, Preset, Request, Resolved,
+    DetectedFormats, Preset, ResolveRequest, Resolved,
     file::{ReadFile, read_text},
     resolve,
 };
@@ -113,7 +113,7 @@ fn resolved_file(file: &ReadFile, schema: &Schema, detected: &DetectedFormats) -
         Some("none") => Preset::None,
         _ => Preset::Community,
     };
-    resolve(Request {
+    resolve(ResolveRequest {
         declarations: &file.declarations,
         preset,
         tenant: "acme",

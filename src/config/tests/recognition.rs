@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::{
     columns_to_survey,
-    preset::recognise_known,
+    presets::known_sources::recognise_known,
     recognise::{recognise, words},
 };
 

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use crate::config::{
     Finding, GivenFlags,
-    given::{Environment, FileSettings, GivenValue},
+    settings::layers::{Environment, FileSettings, GivenValue},
     settings::{self, Settings},
 };
 

@@ -1,6 +1,6 @@
 //! The one table of all settings.
 
-use super::setting::{Setting, SettingKind};
+use crate::config::settings::setting::{Setting, SettingKind};
 
 const fn setting(
     key: &'static str,
@@ -106,6 +106,30 @@ pub static SETTINGS: &[Setting] = &[
          to as much again is added at random.",
     ),
     integer(
+        "collect.deadline_minutes",
+        (0, 10_080),
+        "60",
+        "minutes",
+        "How long a collection or a backfill may take in all. When the time is up, the statement that is running is \
+         cancelled on the platform and the run ends; what it has committed is kept. 0 sets no limit.",
+    ),
+    integer(
+        "collect.observed_within_hours",
+        (1, 168),
+        "6",
+        "hours",
+        "How long after its end a day may be recorded as `observed`. A day that is recorded later than this is \
+         `reconstructed`, because rows may have been changed or deleted in between.",
+    ),
+    integer(
+        "collect.freshness_wait_seconds",
+        (0, 86_400),
+        "600",
+        "seconds",
+        "How long a collection waits for a platform that lags behind, such as a standby, to show the whole day. If it \
+         still lags then, nothing is recorded and the run ends with exit code 5.",
+    ),
+    integer(
         "backfill.chunk_days",
         (1, 366),
         "366",
@@ -135,6 +159,13 @@ pub static SETTINGS: &[Setting] = &[
         "The address and port that `daymark serve` listens on. `0.0.0.0:8640` is every IPv4 address of the machine, \
          `[::]:8640` every address; port 0 takes a free one. On an address that is not a loopback address \
          authentication is required.",
+    ),
+    setting(
+        "http.management_listen",
+        SettingKind::Text,
+        None,
+        "A further address and port on which only `/livez`, `/readyz` and `/metrics` are served. They answer there even \
+         while the server has as many connections as it accepts. When it is not set, they are served on `http.listen`.",
     ),
     setting(
         "http.cache",

@@ -1,20 +1,28 @@
 //! From what is declared and what the platform has to the definitions that are recorded, with every mistake in
 //! between.
 
+mod catalogue;
+mod column_check;
+mod fit_preset;
+mod measures;
+mod source_check;
+
 use std::collections::BTreeMap;
 
-use super::{
-    Finding,
-    build::{Builder, Built},
-    catalogue::Catalogue,
-    declaration::{Declarations, MetricDeclaration},
-    preset::{Fitted, fitted, known_sources, known_tables},
-    recognise::undecided_columns,
-    settings::Preset,
-    source_check::find_table,
-    time_format::to_detect,
-};
 use crate::{
+    config::{
+        file::declaration::{Declarations, MetricDeclaration},
+        finding::Finding,
+        presets::known_sources::{known_sources, known_tables},
+        recognise::{time_format::to_detect, undecided_columns},
+        resolve::{
+            catalogue::SourceCatalogue,
+            fit_preset::{Fitted, fitted},
+            measures::{BuiltMeasure, MeasureBuilder},
+            source_check::find_table,
+        },
+        settings::Preset,
+    },
     metric::{Definition, DefinitionError, Measure, MetricType},
     platform::{DetectedFormats, Schema},
 };
@@ -38,7 +46,7 @@ pub struct Omission {
 
 /// What there is to resolve.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub struct ResolveRequest<'a> {
     pub declarations: &'a Declarations,
     pub preset: Preset,
     /// What a source's `tenant_column` is compared with.
@@ -77,15 +85,17 @@ pub fn columns_to_detect(
 }
 
 /// Resolves all metrics and checks them against the schema.
-pub fn resolve(request: Request) -> Resolved {
+pub fn resolve(request: ResolveRequest) -> Resolved {
     let mut resolved = Resolved::default();
     let catalogue = catalogue(&request, &mut resolved.findings);
     let preset = preset(&request, &catalogue);
     let metrics = merged(&request.declarations.metrics, &preset.metrics);
     let declarations = declarations(&metrics);
-    let builder = Builder { catalogue: &catalogue, metrics: &declarations, time_zone: request.time_zone };
+    let builder =
+        MeasureBuilder { catalogue: &catalogue, metrics: &declarations, time_zone: request.time_zone };
     for wanted in metrics.values() {
-        let unfit = preset.unfit.get(&wanted.declaration.category).filter(|_| wanted.origin != Origin::File);
+        let unfit =
+            preset.unfit.get(&wanted.declaration.category).filter(|_| wanted.origin != DeclaredIn::File);
         define(wanted, unfit, &builder, &mut resolved);
     }
     resolved
@@ -93,24 +103,25 @@ pub fn resolve(request: Request) -> Resolved {
 
 /// Resolves one more metric, which may name the sources and metrics of `request`, and checks it against the schema.
 /// What is wrong with those is no matter of its own: there may be neither a definition nor an error.
-pub fn resolve_further(request: Request, metric: &MetricDeclaration) -> Resolved {
+pub fn resolve_further(request: ResolveRequest, metric: &MetricDeclaration) -> Resolved {
     let catalogue = catalogue(&request, &mut Vec::new());
     let preset = preset(&request, &catalogue);
     let declarations = declarations(&merged(&request.declarations.metrics, &preset.metrics));
-    let builder = Builder { catalogue: &catalogue, metrics: &declarations, time_zone: request.time_zone };
-    let wanted = Wanted { declaration: metric.clone(), origin: Origin::File, optional: false };
+    let builder =
+        MeasureBuilder { catalogue: &catalogue, metrics: &declarations, time_zone: request.time_zone };
+    let wanted = Wanted { declaration: metric.clone(), origin: DeclaredIn::File, optional: false };
     let mut resolved = Resolved::default();
     define(&wanted, None, &builder, &mut resolved);
     resolved
 }
 
-fn catalogue<'a>(request: &Request<'a>, findings: &mut Vec<Finding>) -> Catalogue<'a> {
+fn catalogue<'a>(request: &ResolveRequest<'a>, findings: &mut Vec<Finding>) -> SourceCatalogue<'a> {
     let with_preset = request.preset == Preset::Community;
-    let Request { declarations, tenant, schema, detected, .. } = request;
-    Catalogue::new(&declarations.sources, with_preset, tenant, schema, detected, findings)
+    let ResolveRequest { declarations, tenant, schema, detected, .. } = request;
+    SourceCatalogue::new(&declarations.sources, with_preset, tenant, schema, detected, findings)
 }
 
-fn preset(request: &Request, catalogue: &Catalogue) -> Fitted {
+fn preset(request: &ResolveRequest, catalogue: &SourceCatalogue) -> Fitted {
     match request.preset {
         Preset::Community => fitted(catalogue),
         Preset::None => Fitted { metrics: Vec::new(), unfit: BTreeMap::new() },
@@ -122,7 +133,7 @@ fn declarations(metrics: &BTreeMap<String, Wanted>) -> BTreeMap<String, MetricDe
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
+enum DeclaredIn {
     Preset,
     /// Of the preset, with fields of the file over it.
     Overridden,
@@ -131,7 +142,7 @@ enum Origin {
 
 struct Wanted {
     declaration: MetricDeclaration,
-    origin: Origin,
+    origin: DeclaredIn,
     /// Whether its sources are those of the preset, so that it is left out when they are not there.
     optional: bool,
 }
@@ -140,7 +151,7 @@ struct Wanted {
 fn merged(file: &[MetricDeclaration], preset: &[MetricDeclaration]) -> BTreeMap<String, Wanted> {
     let of_preset = |declaration: &MetricDeclaration| Wanted {
         declaration: declaration.clone(),
-        origin: Origin::Preset,
+        origin: DeclaredIn::Preset,
         optional: true,
     };
     let mut metrics: BTreeMap<_, _> =
@@ -150,10 +161,10 @@ fn merged(file: &[MetricDeclaration], preset: &[MetricDeclaration]) -> BTreeMap<
         let wanted = match base.filter(|_| declaration.formula.measure.is_none()) {
             Some(base) => Wanted {
                 declaration: declaration.over(base),
-                origin: Origin::Overridden,
+                origin: DeclaredIn::Overridden,
                 optional: declaration.formula.sources.is_none(),
             },
-            None => Wanted { declaration: declaration.clone(), origin: Origin::File, optional: false },
+            None => Wanted { declaration: declaration.clone(), origin: DeclaredIn::File, optional: false },
         };
         metrics.insert(declaration.category.clone(), wanted);
     }
@@ -161,7 +172,7 @@ fn merged(file: &[MetricDeclaration], preset: &[MetricDeclaration]) -> BTreeMap<
 }
 
 /// Adds the metric to the definitions, to what is left out, or to what is wrong.
-fn define(wanted: &Wanted, unfit: Option<&String>, builder: &Builder, resolved: &mut Resolved) {
+fn define(wanted: &Wanted, unfit: Option<&String>, builder: &MeasureBuilder, resolved: &mut Resolved) {
     let Wanted { declaration, origin, optional } = wanted;
     let mut leave_out = |reason: String| {
         resolved.left_out.push(Omission { category: declaration.category.clone(), reason });
@@ -169,7 +180,7 @@ fn define(wanted: &Wanted, unfit: Option<&String>, builder: &Builder, resolved: 
     if let Some(active) = declaration.active.as_ref().filter(|active| !active.value) {
         return leave_out(format!("switched off at {}", active.place));
     }
-    let Built { measure, mut findings, mut missing, broken } = builder.build(&declaration.formula);
+    let BuiltMeasure { measure, mut findings, mut missing, broken } = builder.build(&declaration.formula);
     let wrong = findings.iter().any(Finding::is_error);
     if let Some(reason) = unfit.filter(|_| measure.is_none() || wrong) {
         return leave_out(reason.clone());
@@ -193,7 +204,7 @@ fn define(wanted: &Wanted, unfit: Option<&String>, builder: &Builder, resolved: 
             resolved.definitions.push(definition);
             resolved.findings.extend(findings);
         }
-        None if *origin == Origin::Preset => {
+        None if *origin == DeclaredIn::Preset => {
             let reasons: Vec<_> = findings.into_iter().map(|finding| finding.message).collect();
             let broken = broken.map(|name| format!("`{name}`, which it needs, has a problem"));
             leave_out(broken.unwrap_or_else(|| reasons.join("; ")));
@@ -210,7 +221,7 @@ fn of_definition(problem: &DefinitionError, declaration: &MetricDeclaration) -> 
     Finding::error(place, problem.to_string())
 }
 
-fn definition(declaration: &MetricDeclaration, measure: Measure, builder: &Builder) -> Definition {
+fn definition(declaration: &MetricDeclaration, measure: Measure, builder: &MeasureBuilder) -> Definition {
     let implied = measure.makes().first().copied().unwrap_or(MetricType::Count);
     let metric_type = declaration.metric_type.as_ref().map_or(implied, |metric_type| metric_type.value);
     let sources = measure.source_names().into_iter();

@@ -6,16 +6,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    Finding,
-    flags::GivenFlags,
-    nearest::{nearest, nearest_zone, shown, suggestion},
-    setting::{SETTINGS, Setting, SettingKind},
+use crate::{
+    config::{
+        finding::Finding,
+        settings::{
+            flags::GivenFlags,
+            setting::{Setting, SettingKind},
+            table::SETTINGS,
+        },
+        suggest::{nearest, nearest_zone, shown, suggestion},
+    },
+    database::DatabaseUrl,
+    metric::is_name,
 };
-use crate::{database::DatabaseUrl, metric::is_name};
 
-/// The variable that many hosts set for an application's database;
-/// [`Settings::platform_url`](super::Settings::platform_url) falls back to it.
+/// The environment variable that names the configuration file.
+pub const CONFIG_VARIABLE: &str = "DAYMARK_CONFIG";
+/// The variable that many hosts set for an application's database; the setting `platform.url` falls back to it.
 const DATABASE_URL: &str = "DATABASE_URL";
 const PREFIX: &str = "DAYMARK_";
 
@@ -43,7 +50,7 @@ pub struct GivenValue {
 pub type FileSettings = BTreeMap<&'static str, GivenValue>;
 
 /// The places where settings are given, and what is found wrong in them.
-pub(super) struct Given<'a> {
+pub(super) struct SettingLayers<'a> {
     flags: &'a GivenFlags,
     environment: &'a Environment,
     file: &'a FileSettings,
@@ -56,7 +63,7 @@ pub(super) struct Given<'a> {
     pub(super) wrong: Vec<&'static str>,
 }
 
-impl<'a> Given<'a> {
+impl<'a> SettingLayers<'a> {
     pub(super) fn new(
         flags: &'a GivenFlags,
         environment: &'a Environment,
@@ -221,7 +228,7 @@ fn hint(setting: &Setting, text: &str) -> Option<String> {
 /// (`DAYMARK_SERVICE_HOST`).
 fn misspelt(environment: &Environment) -> Vec<Finding> {
     let mut known: Vec<_> = SETTINGS.iter().map(Setting::env).collect();
-    known.push(super::CONFIG_VARIABLE.to_owned());
+    known.push(CONFIG_VARIABLE.to_owned());
     let is_unknown = |name: &&String| name.starts_with(PREFIX) && !known.contains(name);
     let near = |name: &String| known.iter().any(|known| strsim::damerau_levenshtein(known, name) <= 2);
     environment

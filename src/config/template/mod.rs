@@ -3,15 +3,17 @@
 
 use std::{collections::BTreeSet, fmt::Write, path::Path};
 
-use super::{
-    file::read_text,
-    preset::{known_sources, recognise_known},
-    recognise::{Recognised, is_application_table, recognise, undecided_columns, words},
-    resolve::{Request, Resolved, resolve, title},
-    settings::Preset,
-    time_format::possible_formats,
-};
 use crate::{
+    config::{
+        file::read_text,
+        presets::known_sources::{known_sources, recognise_known},
+        recognise::{
+            Recognised, recognise, system_tables::is_application_table, time_format::possible_formats,
+            undecided_columns, words,
+        },
+        resolve::{ResolveRequest, Resolved, resolve, title},
+        settings::Preset,
+    },
     database::DatabaseUrl,
     metric::TimeFormat,
     platform::{DetectedFormats, Schema, Table},
@@ -152,7 +154,7 @@ fn head(platform_url: Option<&DatabaseUrl>, preset: &str) -> String {
 fn resolved(text: &str, preset: &str, schema: &Schema, detected: &DetectedFormats) -> Resolved {
     let file = read_text("daymark.toml", Path::new(""), text);
     let preset = if preset == "none" { Preset::None } else { Preset::Community };
-    resolve(Request {
+    resolve(ResolveRequest {
         declarations: &file.declarations,
         preset,
         tenant: crate::metric::DEFAULT_TENANT,

@@ -3,13 +3,15 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::declaration::{ADDS_UP, MeasureName, PHASES, Returns};
-use crate::metric::{AddsUp, Breakdown, Definition, Filter, Measure, QueryShape, Rows, Test};
+use crate::{
+    config::file::declaration::{ADDS_UP, MeasureName, PHASES, Returns},
+    metric::{AddsUp, Breakdown, Definition, Filter, Measure, QueryShape, Rows, Test},
+};
 
-type Object = Map<String, Json>;
+type JsonObject = Map<String, Json>;
 
 /// Everything that a `[metrics.…]` section may say of it.
-pub fn written_metric(definition: &Definition) -> Object {
+pub fn written_metric(definition: &Definition) -> JsonObject {
     let mut metric = formula(&definition.measure);
     metric.insert("type".to_owned(), definition.metric_type.name().into());
     let texts = [
@@ -23,8 +25,8 @@ pub fn written_metric(definition: &Definition) -> Object {
     metric
 }
 
-fn formula(measure: &Measure) -> Object {
-    let named = |name: MeasureName, keys: Object| object([("measure", json!(name.name()))], keys);
+fn formula(measure: &Measure) -> JsonObject {
+    let named = |name: MeasureName, keys: JsonObject| object([("measure", json!(name.name()))], keys);
     match measure {
         Measure::Created(rows) => named(MeasureName::Created, of_rows(rows)),
         Measure::Existing(rows) => named(MeasureName::Existing, of_rows(rows)),
@@ -40,7 +42,7 @@ fn formula(measure: &Measure) -> Object {
         }
         Measure::Ratio { numerator, denominator } => {
             let [numerator, denominator] = [numerator, denominator].map(|measure| json!(formula(measure)));
-            let keys = object([("numerator", numerator), ("denominator", denominator)], Object::new());
+            let keys = object([("numerator", numerator), ("denominator", denominator)], JsonObject::new());
             named(MeasureName::Ratio, keys)
         }
         Measure::Breakdown(Breakdown { rows, column, phase, top }) => {
@@ -55,18 +57,20 @@ fn formula(measure: &Measure) -> Object {
     }
 }
 
-fn of_rows(rows: &Rows) -> Object {
+fn of_rows(rows: &Rows) -> JsonObject {
     object([("source", json!(rows.source))], of_filter(&rows.filter))
 }
 
-fn of_shape(shape: QueryShape, adds_up: AddsUp) -> Object {
+fn of_shape(shape: QueryShape, adds_up: AddsUp) -> JsonObject {
     let returns = |returns| ("returns", json!(word(&Returns::ALL, returns)));
     let adds_up = ("adds_up", json!(word(&ADDS_UP, adds_up)));
     match shape {
-        QueryShape::Value => object([returns(Returns::Value), adds_up], Object::new()),
-        QueryShape::Average => object([returns(Returns::Average)], Object::new()),
-        QueryShape::Ratio => object([returns(Returns::Ratio)], Object::new()),
-        QueryShape::Labels { top } => object([returns(Returns::Labels), ("top", json!(top))], Object::new()),
+        QueryShape::Value => object([returns(Returns::Value), adds_up], JsonObject::new()),
+        QueryShape::Average => object([returns(Returns::Average)], JsonObject::new()),
+        QueryShape::Ratio => object([returns(Returns::Ratio)], JsonObject::new()),
+        QueryShape::Labels { top } => {
+            object([returns(Returns::Labels), ("top", json!(top))], JsonObject::new())
+        }
     }
 }
 
@@ -75,8 +79,8 @@ fn word<T: PartialEq>(words: &[(&'static str, T)], meant: T) -> Option<&'static 
 }
 
 /// The conditions of a column are one object, or the value or values that it must have if that is all.
-fn of_filter(filter: &Filter) -> Object {
-    let mut columns = Object::new();
+fn of_filter(filter: &Filter) -> JsonObject {
+    let mut columns = JsonObject::new();
     for condition in &filter.0 {
         let tests = filter.0.iter().filter(|other| other.column == condition.column);
         let tests: Vec<_> = tests.map(|condition| &condition.test).collect();
@@ -88,9 +92,9 @@ fn of_filter(filter: &Filter) -> Object {
         };
         columns.insert(condition.column.clone(), written);
     }
-    if columns.is_empty() { columns } else { object([("filter", Json::Object(columns))], Object::new()) }
+    if columns.is_empty() { columns } else { object([("filter", Json::Object(columns))], JsonObject::new()) }
 }
 
-fn object<const N: usize>(first: [(&str, Json); N], rest: Object) -> Object {
+fn object<const N: usize>(first: [(&str, Json); N], rest: JsonObject) -> JsonObject {
     first.into_iter().map(|(key, value)| (key.to_owned(), value)).chain(rest).collect()
 }

@@ -1,11 +1,15 @@
 //! Recognises what the columns of a table mean: when a row was created, who made it, when it was soft-deleted; and
 //! which tables are a platform's own at all.
 
-use super::{
-    known_names::{ACTORS, CREATED, CREATED_ENDS, DELETED, OTHER_MOMENTS, SYSTEM_SCHEMAS, SYSTEM_TABLES},
-    time_format::{contradiction, format_of, is_time_type, on_sqlite, possible_formats, to_detect},
-};
+mod column_synonyms;
+pub mod system_tables;
+pub mod time_format;
+
 use crate::{
+    config::recognise::{
+        column_synonyms::{ACTORS, CREATED, CREATED_ENDS, DELETED, OTHER_MOMENTS},
+        time_format::{contradiction, format_of, is_time_type, on_sqlite, possible_formats, to_detect},
+    },
     metric::{Filter, Source, TimeFormat},
     platform::{Column, ColumnType, DetectedFormats, Table},
 };
@@ -22,18 +26,6 @@ pub struct Recognised<'a> {
 /// A name without its case and its separators, so that `created_at`, `createdAt` and `CreatedAt` are one.
 fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
-}
-
-/// Whether the table belongs to the platform's application rather than to a tool.
-pub fn is_application_table(table: &Table) -> bool {
-    let schema = table.schema.to_lowercase();
-    let name = table.name.to_lowercase();
-    !(SYSTEM_SCHEMAS.contains(&schema.as_str())
-        || schema.starts_with('_')
-        || schema.starts_with("pg_")
-        || SYSTEM_TABLES.contains(&name.as_str())
-        || name.starts_with('_')
-        || name.starts_with("sqlite_"))
 }
 
 /// Makes a source of `table`, or says why that cannot be done. The rows of users are not acts of users.

@@ -1,20 +1,35 @@
 //! Reads `daymark.toml`: settings, sources and metrics, and every problem in them at once.
 
+pub mod declaration;
+mod document;
+mod filter_section;
+pub mod json_metric;
+mod metric_section;
+mod source_section;
+pub mod written_metric;
+
 use std::{io::Read, path::Path};
 
-use toml_edit::{Document, Item};
+use toml_edit::Document;
 
-use super::{
-    Finding, Located,
-    declaration::{Declarations, SourceDeclaration},
-    filter_section::read_filter,
-    given::{FileSettings, GivenValue},
-    metric_section::read_metric,
-    nearest::{nearest_zone, shown},
-    reader::{Reader, Section},
-    setting::{SETTINGS, SettingKind},
+use crate::{
+    config::{
+        file::{
+            declaration::Declarations,
+            document::{DocumentReader, Section},
+            metric_section::read_metric,
+            source_section::read_source,
+        },
+        finding::{Finding, Located},
+        settings::{
+            layers::{FileSettings, GivenValue},
+            setting::SettingKind,
+            table::SETTINGS,
+        },
+        suggest::shown,
+    },
+    metric::is_name,
 };
-use crate::metric::{Calendar, TimeFormat, is_name};
 
 /// A larger file is somebody's mistake.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -67,7 +82,7 @@ pub fn read_file(path: &Path) -> ReadFile {
 
 /// Reads a file's text. `name` is for messages; relative SQLite paths start at `directory`.
 pub fn read_text(name: &str, directory: &Path, text: &str) -> ReadFile {
-    let reader = Reader::new(name, text);
+    let reader = DocumentReader::new(name, text);
     let document = match text.parse::<Document<String>>() {
         Ok(document) => document,
         Err(error) => {
@@ -162,52 +177,4 @@ fn named_sections<'a>(root: &Section<'a>, key: &'a str) -> Vec<(&'a str, Section
         }
     }
     named
-}
-
-fn read_source(name: &str, section: Section) -> Option<SourceDeclaration> {
-    // All keys are read before the first missing one ends it, so that all problems are found.
-    let table = required(&section, "table", "the table or view to read");
-    let time_column = required(&section, "time_column", "the column that says when a row was created");
-    let schema = section.text("schema");
-    let formats = TimeFormat::ALL.map(|format| (format.name(), format));
-    let time_format = section.choice("time_format", &formats);
-    let time_zone = read_zone(&section);
-    let deleted_column = section.text("deleted_column");
-    let actor_column = section.text("actor_column");
-    let tenant_column = section.text("tenant_column");
-    let filter = read_filter(&section).map(|filter| filter.value).unwrap_or_default();
-    let place = section.place();
-    section.finish();
-    Some(SourceDeclaration {
-        name: name.to_owned(),
-        place,
-        schema,
-        table: table?,
-        time_column: time_column?,
-        time_format,
-        time_zone,
-        deleted_column,
-        actor_column,
-        tenant_column,
-        filter,
-    })
-}
-
-fn required(section: &Section, key: &'static str, what: &str) -> Option<Located<String>> {
-    if section.item(key).is_none_or(Item::is_none) {
-        section.section_problem(format!("`{key}` is missing"), Some(format!("add `{key} = \"…\"`: {what}")));
-        return None;
-    }
-    section.text(key)
-}
-
-fn read_zone(section: &Section) -> Option<String> {
-    let zone = section.text("time_zone")?;
-    match Calendar::new(&zone.value) {
-        Ok(_) => Some(zone.value),
-        Err(error) => {
-            section.problem("time_zone", error, nearest_zone(&zone.value));
-            None
-        }
-    }
 }

@@ -1,8 +1,10 @@
 //! What a file declares, before any platform is looked at: sources and metrics with the place of everything that may
 //! turn out to be wrong.
 
-use super::Located;
-use crate::metric::{AddsUp, Condition, ExpectedRange, MetricType, Phase, TimeFormat};
+use crate::{
+    config::finding::Located,
+    metric::{AddsUp, Condition, ExpectedRange, MetricType, Phase, TimeFormat},
+};
 
 /// All sources and metrics of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,8 +75,8 @@ pub struct Formula {
     pub of: Option<Located<Phase>>,
     pub top: Option<Located<usize>>,
     pub window_days: Option<Located<u32>>,
-    pub numerator: Option<Located<Operand>>,
-    pub denominator: Option<Located<Operand>>,
+    pub numerator: Option<Located<RatioSide>>,
+    pub denominator: Option<Located<RatioSide>>,
     pub query: Option<Located<String>>,
     pub returns: Option<Located<Returns>>,
     pub adds_up: Option<Located<AddsUp>>,
@@ -84,7 +86,7 @@ pub struct Formula {
 
 /// One side of a ratio.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Operand {
+pub enum RatioSide {
     /// The measure of another metric.
     Metric(String),
     Measure(Box<Formula>),

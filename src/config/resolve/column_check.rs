@@ -1,12 +1,11 @@
 //! Checks columns and filters against a table of the platform.
 
-use super::{
-    Finding, Located,
-    nearest::{shown, suggestion},
-    recognise::table_name,
-    time_format::on_sqlite,
-};
 use crate::{
+    config::{
+        finding::{Finding, Located},
+        recognise::{table_name, time_format::on_sqlite},
+        suggest::{shown, suggestion},
+    },
     metric::{Condition, Literal, Test},
     platform::{Column, ColumnType, Table},
 };

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Finding, Located,
-    catalogue::{Catalogue, Unready},
-    column_check::{check_condition, check_number, find_column},
-    declaration::{Formula, MeasureName, MetricDeclaration, Operand, Returns},
-    nearest::{shown, suggestion},
-};
 use crate::{
+    config::{
+        file::declaration::{Formula, MeasureName, MetricDeclaration, RatioSide, Returns},
+        finding::{Finding, Located},
+        resolve::{
+            catalogue::{SourceCatalogue, Unready},
+            column_check::{check_condition, check_number, find_column},
+        },
+        suggest::{shown, suggestion},
+    },
     metric::{AddsUp, Breakdown, Condition, Filter, Measure, Phase, QueryShape, Rows},
     platform::Table,
 };
@@ -21,8 +23,8 @@ const DEFAULT_TOP: usize = 10;
 const COUNTS: [MeasureName; 3] = [MeasureName::Created, MeasureName::Existing, MeasureName::DistinctActors];
 
 /// Builds measures one after the other.
-pub struct Builder<'a> {
-    pub catalogue: &'a Catalogue<'a>,
+pub struct MeasureBuilder<'a> {
+    pub catalogue: &'a SourceCatalogue<'a>,
     pub metrics: &'a BTreeMap<String, MetricDeclaration>,
     /// The reporting time zone.
     pub time_zone: &'a str,
@@ -30,7 +32,7 @@ pub struct Builder<'a> {
 
 /// What came of building one measure.
 #[derive(Debug, Default)]
-pub struct Built {
+pub struct BuiltMeasure {
     pub measure: Option<Measure>,
     pub findings: Vec<Finding>,
     /// Why sources of the preset are not there.
@@ -39,15 +41,15 @@ pub struct Built {
     pub broken: Option<String>,
 }
 
-impl Builder<'_> {
-    pub fn build(&self, formula: &Formula) -> Built {
-        let mut built = Built::default();
+impl MeasureBuilder<'_> {
+    pub fn build(&self, formula: &Formula) -> BuiltMeasure {
+        let mut built = BuiltMeasure::default();
         built.measure = self.measure(formula, &mut built);
         built
     }
 
     /// `None` when something is missing or wrong, which `built` then says.
-    fn measure(&self, formula: &Formula, built: &mut Built) -> Option<Measure> {
+    fn measure(&self, formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
         if formula.misread.contains(&"measure") {
             built.broken = Some("measure".to_owned());
             return None;
@@ -78,7 +80,7 @@ impl Builder<'_> {
         }
     }
 
-    fn distinct_actors(&self, formula: &Formula, built: &mut Built) -> Option<Measure> {
+    fn distinct_actors(&self, formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
         let sources = required(formula, "sources", &formula.sources, built)?;
         let rows: Vec<_> =
             sources.value.iter().map(|name| self.rows(formula, sources, name, built)).collect();
@@ -97,7 +99,7 @@ impl Builder<'_> {
         Some(Measure::DistinctActors { rows, window_days })
     }
 
-    fn average(&self, formula: &Formula, built: &mut Built) -> Option<Measure> {
+    fn average(&self, formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
         let column = required(formula, "column", &formula.column, built);
         let (rows, table) = self.single_rows(formula, built)?;
         let column = column?;
@@ -105,7 +107,7 @@ impl Builder<'_> {
         Some(Measure::Average { rows, column: column.value.clone() })
     }
 
-    fn breakdown(&self, formula: &Formula, built: &mut Built) -> Option<Measure> {
+    fn breakdown(&self, formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
         let column = required(formula, "column", &formula.column, built);
         let (rows, table) = self.single_rows(formula, built)?;
         let column = column?;
@@ -119,7 +121,7 @@ impl Builder<'_> {
     }
 
     /// The rows of the one source of a formula.
-    fn single_rows(&self, formula: &Formula, built: &mut Built) -> Option<(Rows, &Table)> {
+    fn single_rows(&self, formula: &Formula, built: &mut BuiltMeasure) -> Option<(Rows, &Table)> {
         let sources = required(formula, "source", &formula.sources, built)?;
         let [name] = &sources.value[..] else {
             let message = "this measure reads one source";
@@ -134,7 +136,7 @@ impl Builder<'_> {
         formula: &Formula,
         sources: &Located<Vec<String>>,
         name: &str,
-        built: &mut Built,
+        built: &mut BuiltMeasure,
     ) -> Option<(Rows, &Table)> {
         let recognised = match self.catalogue.get(name) {
             Ok(recognised) => recognised,
@@ -171,13 +173,13 @@ impl Builder<'_> {
         &self,
         formula: &Formula,
         key: &str,
-        operand: &Option<Located<Operand>>,
-        built: &mut Built,
+        operand: &Option<Located<RatioSide>>,
+        built: &mut BuiltMeasure,
     ) -> Option<Measure> {
         let Located { value, place } = required(formula, key, operand, built)?;
         let inner = match value {
-            Operand::Measure(inner) => inner.as_ref(),
-            Operand::Metric(category) => {
+            RatioSide::Measure(inner) => inner.as_ref(),
+            RatioSide::Metric(category) => {
                 let Some(metric) = self.metrics.get(category) else {
                     let message = format!("{key}: there is no metric {}", shown(category));
                     let hint = suggestion(category, self.metrics.keys().map(String::as_str));
@@ -195,12 +197,12 @@ impl Builder<'_> {
             built.findings.push(Finding::error(place, message));
             return None;
         }
-        let Built { measure, findings, missing, broken } = self.build(inner);
+        let BuiltMeasure { measure, findings, missing, broken } = self.build(inner);
         built.missing.extend(missing);
         built.broken = built.broken.take().or(broken);
         match value {
             // What is wrong with another metric is said once, of that metric; of one that is switched off, here.
-            Operand::Metric(category) if self.is_active(category) => {
+            RatioSide::Metric(category) if self.is_active(category) => {
                 built.broken = built.broken.take().or((!findings.is_empty()).then(|| category.clone()));
             }
             _ => built.findings.extend(findings),
@@ -213,7 +215,7 @@ fn required<'f, T>(
     formula: &Formula,
     key: &str,
     value: &'f Option<Located<T>>,
-    built: &mut Built,
+    built: &mut BuiltMeasure,
 ) -> Option<&'f Located<T>> {
     if formula.misread.contains(&key) {
         built.broken = Some(key.to_owned());
@@ -228,7 +230,7 @@ fn required<'f, T>(
     value.as_ref()
 }
 
-fn sql(formula: &Formula, built: &mut Built) -> Option<Measure> {
+fn sql(formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
     let query = required(formula, "query", &formula.query, built);
     let returns = required(formula, "returns", &formula.returns, built)?;
     if let (Some(top), false) = (&formula.top, returns.value == Returns::Labels) {

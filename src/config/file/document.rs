@@ -5,17 +5,19 @@ use std::{cell::RefCell, fmt::Display, ops::RangeInclusive};
 
 use toml_edit::{Item, TableLike, Value};
 
-use super::{
-    Finding, Located,
-    nearest::{shown, suggestion},
+use crate::{
+    config::{
+        finding::{Finding, Located},
+        suggest::{shown, suggestion},
+    },
+    metric::Decimal,
 };
-use crate::metric::Decimal;
 
 /// Longer paths are cut when they are shown.
 const PATH_CHARS: usize = 120;
 
 /// A document as it is read: how places in it are told, and the problems found so far, each with its line.
-pub struct Reader {
+pub struct DocumentReader {
     places: Places,
     problems: RefCell<Vec<(usize, Finding)>>,
     /// The keys that are known in each section that was read, by its path.
@@ -32,7 +34,7 @@ enum Places {
 
 /// One table of the file.
 pub struct Section<'a> {
-    reader: &'a Reader,
+    reader: &'a DocumentReader,
     /// The path from the root: `sources.posts`; empty at the root.
     title: String,
     line: usize,
@@ -40,7 +42,7 @@ pub struct Section<'a> {
     asked: RefCell<Vec<&'a str>>,
 }
 
-impl Reader {
+impl DocumentReader {
     pub fn new(name: &str, text: &str) -> Self {
         let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         let starts = std::iter::once(0).chain(newlines).collect();

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::setting::SETTINGS;
+use crate::config::settings::table::SETTINGS;
 
 const HEAD: &str = "# Settings
 
-<!-- Generated from src/config/setting.rs. To write it anew: UPDATE_DOCS=1 cargo test --lib config::reference -->
+<!-- Generated from src/config/settings/table.rs. To write it anew: UPDATE_DOCS=1 cargo test --lib config::settings::reference -->
 
 A setting is looked for in four places. The first that has it wins:
 
@@ -50,7 +50,7 @@ pub fn settings_reference() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::setting::Setting;
+    use crate::config::settings::setting::Setting;
 
     #[test]
     fn the_reference_in_docs_is_up_to_date() {
@@ -63,7 +63,7 @@ mod tests {
         assert!(
             written == settings_reference(),
             "docs/settings.md differs from the table of settings; write it anew with \
-             `UPDATE_DOCS=1 cargo test --lib config::reference`"
+             `UPDATE_DOCS=1 cargo test --lib config::settings::reference`"
         );
     }
 

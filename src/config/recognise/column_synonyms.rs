@@ -1,4 +1,4 @@
-//! Names that columns and tables have on platforms of many sorts, by what they mean.
+//! Names that columns have on platforms of many kinds, by meaning.
 
 /// Names of columns, as they are without case and separators, the likeliest first.
 pub const CREATED: &[&str] = &[
@@ -98,48 +98,4 @@ pub const DELETED: &[&str] = &[
     "datedeleted",
     "deleteddate",
     "deletiondate",
-];
-/// Schemas of PostgreSQL, Supabase, Hasura and extensions; and every one that starts with an underscore or `pg_`.
-pub const SYSTEM_SCHEMAS: &[&str] = &[
-    "information_schema",
-    "auth",
-    "storage",
-    "realtime",
-    "vault",
-    "extensions",
-    "graphql",
-    "graphql_public",
-    "pgsodium",
-    "pgsodium_masks",
-    "pgbouncer",
-    "supabase_functions",
-    "supabase_migrations",
-    "net",
-    "cron",
-    "hdb_catalog",
-    "tiger",
-    "topology",
-    "partman",
-    "daymark",
-];
-/// Tables that tools keep for themselves; ours among them.
-pub const SYSTEM_TABLES: &[&str] = &[
-    "daily_metrics",
-    "metric_definitions",
-    "metric_definition_versions",
-    "metric_collection_log",
-    "schema_migrations",
-    "ar_internal_metadata",
-    "django_migrations",
-    "django_session",
-    "django_admin_log",
-    "alembic_version",
-    "flyway_schema_history",
-    "knex_migrations",
-    "knex_migrations_lock",
-    "databasechangelog",
-    "databasechangeloglock",
-    "goose_db_version",
-    "migrations",
-    "spatial_ref_sys",
 ];

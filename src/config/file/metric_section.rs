@@ -2,13 +2,17 @@
 
 use toml_edit::Item;
 
-use super::{
-    Located,
-    declaration::{ADDS_UP, Formula, MeasureName, MetricDeclaration, Operand, PHASES, Returns},
-    filter_section::read_filter,
-    reader::Section,
+use crate::{
+    config::{
+        file::{
+            declaration::{ADDS_UP, Formula, MeasureName, MetricDeclaration, PHASES, RatioSide, Returns},
+            document::Section,
+            filter_section::read_filter,
+        },
+        finding::Located,
+    },
+    metric::{ExpectedRange, MetricType},
 };
-use crate::metric::{ExpectedRange, MetricType};
 
 /// The limits of `top` and `window_days`, as definitions have them.
 const TOP: std::ops::RangeInclusive<i64> = 1..=1000;
@@ -113,14 +117,14 @@ fn read_sources(section: &Section) -> Option<Located<Vec<String>>> {
     one.or(many)
 }
 
-fn read_operand<'a>(section: &Section<'a>, key: &'a str) -> Option<Located<Operand>> {
+fn read_operand<'a>(section: &Section<'a>, key: &'a str) -> Option<Located<RatioSide>> {
     let operand = match section.item(key)? {
-        Item::Value(value) if value.is_str() => Operand::Metric(section.text(key)?.value),
+        Item::Value(value) if value.is_str() => RatioSide::Metric(section.text(key)?.value),
         item if item.is_table_like() => {
             let inner = section.section(key)?;
             let formula = read_count_formula(&inner);
             inner.finish();
-            Operand::Measure(Box::new(formula))
+            RatioSide::Measure(Box::new(formula))
         }
         _ => {
             let hint = format!(

@@ -1,16 +1,20 @@
 //! Checks a declared source against the platform's tables.
 
-use super::{
-    Finding, Located,
-    column_check::{check_condition, find_column},
-    declaration::SourceDeclaration,
-    nearest::{nearest, shown, suggestion},
-    recognise::{Recognised, grant, is_application_table, may_live_on, table_name},
-    time_format::{
-        Contradiction, contradiction, format_of, may_be_unreadable, may_lack_time, possible_formats,
-    },
-};
 use crate::{
+    config::{
+        file::declaration::SourceDeclaration,
+        finding::{Finding, Located},
+        recognise::{
+            Recognised, grant, may_live_on,
+            system_tables::is_application_table,
+            table_name,
+            time_format::{
+                Contradiction, contradiction, format_of, may_be_unreadable, may_lack_time, possible_formats,
+            },
+        },
+        resolve::column_check::{check_condition, find_column},
+        suggest::{nearest, shown, suggestion},
+    },
     metric::{Condition, Filter, Literal, Source, Test, TimeFormat},
     platform::{Column, ColumnType, DetectedFormats, Schema, Table},
 };

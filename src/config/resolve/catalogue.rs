@@ -3,15 +3,20 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Finding,
-    declaration::SourceDeclaration,
-    nearest::suggestion,
-    preset::{PLACE, known_sources, known_tables, recognise_known},
-    recognise::{Recognised, grant, table_name},
-    source_check::check_source,
+use crate::{
+    config::{
+        file::declaration::SourceDeclaration,
+        finding::Finding,
+        presets::{
+            PLACE,
+            known_sources::{known_sources, known_tables, recognise_known},
+        },
+        recognise::{Recognised, grant, table_name},
+        resolve::source_check::check_source,
+        suggest::suggestion,
+    },
+    platform::{DetectedFormats, Schema},
 };
-use crate::platform::{DetectedFormats, Schema};
 
 enum Entry<'a> {
     Ready(Recognised<'a>),
@@ -21,7 +26,7 @@ enum Entry<'a> {
     Missing(String),
 }
 
-pub struct Catalogue<'a>(BTreeMap<String, Entry<'a>>);
+pub struct SourceCatalogue<'a>(BTreeMap<String, Entry<'a>>);
 
 /// Why a source cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +39,7 @@ pub enum Unready {
     Unknown(Option<String>),
 }
 
-impl<'a> Catalogue<'a> {
+impl<'a> SourceCatalogue<'a> {
     /// The declared sources, and those of the preset when `with_preset`. Adds to `findings`.
     pub fn new(
         declared: &[SourceDeclaration],

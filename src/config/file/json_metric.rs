@@ -7,18 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Number, Value as Json};
 use toml_edit::{Array, InlineTable, Value};
 
-use super::{
-    Finding,
-    declaration::MetricDeclaration,
-    metric_section::read_metric,
-    reader::{Reader, joined},
+use crate::config::{
+    file::{
+        declaration::MetricDeclaration,
+        document::{DocumentReader, joined},
+        metric_section::read_metric,
+    },
+    finding::Finding,
 };
 
 /// The declaration of the metric `category`, as far as it can be read, and everything that is wrong with it.
 pub fn read_json_metric(category: &str, body: &Map<String, Json>) -> (MetricDeclaration, Vec<Finding>) {
     let mut problems = Vec::new();
     let table = table(body, "", &mut problems);
-    let reader = Reader::by_paths();
+    let reader = DocumentReader::by_paths();
     let declaration = read_metric(category, reader.root(&table));
     problems.extend(reader.into_problems());
     (declaration, problems)
@@ -28,7 +30,7 @@ pub fn read_json_metric(category: &str, body: &Map<String, Json>) -> (MetricDecl
 #[cfg(test)]
 pub fn known_keys(body: &Map<String, Json>) -> BTreeMap<String, BTreeSet<String>> {
     let table = table(body, "", &mut Vec::new());
-    let reader = Reader::by_paths();
+    let reader = DocumentReader::by_paths();
     read_metric("metric", reader.root(&table));
     reader.known.into_inner()
 }

@@ -2,12 +2,14 @@
 
 use toml_edit::{Item, Value};
 
-use super::{
-    Located,
-    nearest::shown,
-    reader::{Section, decimal},
+use crate::{
+    config::{
+        file::document::{Section, decimal},
+        finding::Located,
+        suggest::shown,
+    },
+    metric::{Condition, Literal, Test},
 };
-use crate::metric::{Condition, Literal, Test};
 
 /// The `filter` of a source or metric.
 pub fn read_filter(section: &Section) -> Option<Located<Vec<Located<Condition>>>> {

@@ -1,8 +1,6 @@
 //! What a setting is. The path in the file, the environment variable, the flag and the reference in `docs/settings.md`
 //! are derived from it.
 
-pub use super::setting_table::SETTINGS;
-
 /// What a setting's value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SettingKind {

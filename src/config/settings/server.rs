@@ -10,11 +10,12 @@ use std::{
 use ipnet::IpNet;
 use jiff::civil::Weekday;
 
-use crate::identity::Secret;
-
-use super::{
-    given::{Given, GivenValue},
-    nearest::shown,
+use crate::{
+    config::{
+        settings::layers::{GivenValue, SettingLayers},
+        suggest::shown,
+    },
+    identity::Secret,
 };
 
 /// HMAC keys shorter than the hash can be guessed (RFC 7518, 3.2).
@@ -43,6 +44,8 @@ pub struct QuerySettings {
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
     pub listen: SocketAddr,
+    /// Serves the health and metrics endpoints alone.
+    pub management_listen: Option<SocketAddr>,
     pub cache: bool,
     /// Origins that may call from a browser; `*` is every one.
     pub cors_origins: Vec<String>,
@@ -95,7 +98,7 @@ impl fmt::Debug for KeySetLocation {
 }
 
 impl QuerySettings {
-    pub(super) fn read(given: &mut Given) -> Option<Self> {
+    pub(super) fn read(given: &mut SettingLayers) -> Option<Self> {
         let week_start = given.choice("query.week_start", &WEEKDAYS);
         let max_points = given.integer("query.max_points");
         Some(Self { week_start: week_start?, max_points: usize::try_from(max_points?).ok()? })
@@ -103,15 +106,10 @@ impl QuerySettings {
 }
 
 impl HttpSettings {
-    pub(super) fn read(given: &mut Given) -> Option<Self> {
-        let listen = given.parsed("http.listen", |GivenValue { text, .. }| {
-            text.parse::<SocketAddr>().map_err(|_| {
-                format!(
-                    "http.listen must be an address and a port, as in `127.0.0.1:8640`, not {}",
-                    shown(text)
-                )
-            })
-        });
+    pub(super) fn read(given: &mut SettingLayers) -> Option<Self> {
+        let listen = given.parsed("http.listen", |value| address("http.listen", value));
+        let management_listen =
+            given.optional("http.management_listen", |value| address("http.management_listen", value));
         let cache = given.boolean("http.cache");
         let cors_origins = given.list("http.cors_origins", origin);
         let trusted_proxies = given.list("http.trusted_proxies", network);
@@ -123,6 +121,7 @@ impl HttpSettings {
         let shutdown = given.integer("http.shutdown_seconds");
         Some(Self {
             listen: listen?,
+            management_listen: management_listen?,
             cache: cache?,
             cors_origins: cors_origins?,
             trusted_proxies: trusted_proxies?,
@@ -137,7 +136,7 @@ impl HttpSettings {
 }
 
 impl AccessSettings {
-    pub(super) fn read(given: &mut Given) -> Option<Self> {
+    pub(super) fn read(given: &mut SettingLayers) -> Option<Self> {
         let public_read = given.boolean("access.public_read");
         let jwt_secret = given.optional("access.jwt_secret", |GivenValue { text, .. }| match text.len() {
             0..MIN_SECRET_LENGTH => {
@@ -170,6 +169,12 @@ impl AccessSettings {
             rate_limit_per_minute: u32::try_from(rate_limit?).ok()?,
         })
     }
+}
+
+fn address(key: &str, given: &GivenValue) -> Result<SocketAddr, String> {
+    given.text.parse().map_err(|_| {
+        format!("{key} must be an address and a port, as in `127.0.0.1:8640`, not {}", shown(&given.text))
+    })
 }
 
 fn key_set(given: &GivenValue) -> Result<KeySetLocation, String> {

@@ -8,9 +8,12 @@ use std::{
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::{
-    Finding,
-    setting::{SETTINGS, Setting, SettingKind},
+use crate::config::{
+    finding::Finding,
+    settings::{
+        setting::{Setting, SettingKind},
+        table::SETTINGS,
+    },
 };
 
 /// The flag that names the file itself.

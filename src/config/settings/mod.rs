@@ -1,17 +1,26 @@
 //! The settings as typed values, each from the first place that has it: flag, environment, file, default.
 
+pub mod flags;
+pub mod layers;
+pub mod reference;
+pub mod server;
+pub mod setting;
+pub mod table;
+
 use std::{path::Path, time::Duration};
 
 use jiff::SignedDuration;
 use tracing::level_filters::LevelFilter;
 
-use super::{
-    Finding,
-    flags::GivenFlags,
-    given::{Environment, FileSettings, Given},
-    serve_settings::{AccessSettings, HttpSettings, QuerySettings},
-};
 use crate::{
+    config::{
+        finding::Finding,
+        settings::{
+            flags::GivenFlags,
+            layers::{Environment, FileSettings, SettingLayers},
+            server::{AccessSettings, HttpSettings, QuerySettings},
+        },
+    },
     database::{DatabaseUrl, RetryPolicy},
     metric::Calendar,
 };
@@ -30,6 +39,7 @@ pub struct Settings {
     pub store_url: DatabaseUrl,
     pub store_schema: String,
     pub retry: RetryPolicy,
+    pub collect: CollectSettings,
     pub backfill_chunk_days: usize,
     pub query: QuerySettings,
     pub http: HttpSettings,
@@ -37,6 +47,17 @@ pub struct Settings {
     /// `None`: as the command likes.
     pub log_level: Option<LevelFilter>,
     pub log_format: LogFormat,
+}
+
+/// The time limits of a run and of what it may record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CollectSettings {
+    /// How long a run may take in all; `None` sets no limit.
+    pub deadline: Option<Duration>,
+    /// How long after its end a day may be recorded as observed.
+    pub observed_within: SignedDuration,
+    /// How long a run waits for a platform that lags behind.
+    pub freshness_wait: Duration,
 }
 
 /// Which built-in metrics are added.
@@ -73,7 +94,7 @@ pub fn settings(
     unread: &[&'static str],
     directory: Option<&Path>,
 ) -> CheckedSettings {
-    let mut given = Given::new(flags, environment, file, unread, directory);
+    let mut given = SettingLayers::new(flags, environment, file, unread, directory);
     let settings = typed(&mut given);
     if let Some(settings) = &settings {
         refuse_the_platforms_file(settings, &mut given);
@@ -82,7 +103,7 @@ pub fn settings(
 }
 
 /// Everything is asked for before the first missing value ends it, so that all problems are found.
-fn typed(given: &mut Given) -> Option<Settings> {
+fn typed(given: &mut SettingLayers) -> Option<Settings> {
     let calendar =
         given.parsed("time_zone", |zone| Calendar::new(&zone.text).map_err(|error| error.to_string()));
     let tenant = given.name("tenant");
@@ -95,6 +116,7 @@ fn typed(given: &mut Given) -> Option<Settings> {
     let store_schema = given.name("store.schema");
     let retries = given.integer("retry.attempts");
     let initial_delay_ms = given.integer("retry.initial_delay_ms");
+    let collect = CollectSettings::read(given);
     let chunk_days = given.integer("backfill.chunk_days");
     let query = QuerySettings::read(given);
     let http = HttpSettings::read(given);
@@ -119,6 +141,7 @@ fn typed(given: &mut Given) -> Option<Settings> {
             retries: usize::try_from(retries?).ok()?,
             initial_delay: Duration::from_millis(initial_delay_ms?),
         },
+        collect: collect?,
         backfill_chunk_days: usize::try_from(chunk_days?).ok()?,
         query: query?,
         http: http?,
@@ -128,9 +151,23 @@ fn typed(given: &mut Given) -> Option<Settings> {
     })
 }
 
+impl CollectSettings {
+    fn read(given: &mut SettingLayers) -> Option<Self> {
+        let deadline_minutes = given.integer("collect.deadline_minutes");
+        let observed_within_hours = given.integer("collect.observed_within_hours");
+        let freshness_wait_seconds = given.integer("collect.freshness_wait_seconds");
+        let deadline = deadline_minutes?;
+        Some(Self {
+            deadline: (deadline > 0).then(|| Duration::from_secs(deadline * 60)),
+            observed_within: SignedDuration::from_hours(i64::try_from(observed_within_hours?).ok()?),
+            freshness_wait: Duration::from_secs(freshness_wait_seconds?),
+        })
+    }
+}
+
 /// Daymark writes nothing where a platform's data are. A PostgreSQL database may hold both: the store has a schema of its
 /// own there.
-fn refuse_the_platforms_file(settings: &Settings, given: &mut Given) {
+fn refuse_the_platforms_file(settings: &Settings, given: &mut SettingLayers) {
     let (store, platform) = (&settings.store_url, &settings.platform_url);
     if platform.as_ref().is_some_and(|platform| platform.is_same_file(store)) {
         let message = format!("the store cannot be the platform's own file, {store}");
