@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Credentials, Denied, Mode, Principal, Role,
     backoff::Backoff,
-    examine::{Examiner, Failure, Genuine, later},
+    credential_verifier::{CredentialVerifier, Failure, VerifiedIdentity, later},
 };
 use crate::{clock::Clock, config::AccessSettings, platform::Platform, store::Store, telemetry::LogThrottle};
 
@@ -22,7 +22,7 @@ use crate::{clock::Clock, config::AccessSettings, platform::Platform, store::Sto
 const UNAVAILABLE_REMEMBERED: SignedDuration = SignedDuration::from_millis(500);
 /// So long a text is refused again without being looked at again.
 const REFUSAL_REMEMBERED: SignedDuration = SignedDuration::from_secs(5);
-/// Genuine ones, and as many refused ones. Some hundred bytes each.
+/// VerifiedIdentity ones, and as many refused ones. Some hundred bytes each.
 const MAX_REMEMBERED: u64 = 10_000;
 /// Longer than anything holds. Until then a text is known to have been genuine once.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
@@ -32,9 +32,9 @@ pub struct Access {
     settings: AccessSettings,
     mode: Mode,
     clock: Arc<dyn Clock>,
-    examiner: Examiner,
+    verifier: CredentialVerifier,
     backoff: Backoff,
-    genuine: Cache<[u8; 32], Arc<Genuine>>,
+    genuine: Cache<[u8; 32], Arc<VerifiedIdentity>>,
     /// By the same hash. Apart, so that whoever shows wrong ones cannot displace those who are let in.
     refused: Cache<[u8; 32], Arc<Refused>>,
     cannot_check: LogThrottle,
@@ -43,7 +43,7 @@ pub struct Access {
 /// What was found out about a text that is not.
 struct Refused {
     failure: Failure,
-    /// As those of [`Genuine`].
+    /// As those of [`VerifiedIdentity`].
     until: Timestamp,
     generation: u64,
 }
@@ -59,7 +59,7 @@ impl Access {
     ) -> Self {
         Self {
             mode: Mode::Required,
-            examiner: Examiner::new(settings.clone(), store, platform),
+            verifier: CredentialVerifier::new(settings.clone(), store, platform),
             backoff: Backoff::default(),
             genuine: Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(FORGOTTEN_AFTER).build(),
             refused: Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(FORGOTTEN_AFTER).build(),
@@ -76,7 +76,7 @@ impl Access {
     /// # Errors
     /// The file with keys for tokens that cannot be read, and why.
     pub(super) async fn read_keys(&self) -> Result<(), (String, String)> {
-        self.examiner.read_keys(self.clock.now()).await
+        self.verifier.read_keys(self.clock.now()).await
     }
 
     pub fn mode(&self) -> Mode {
@@ -125,7 +125,7 @@ impl Access {
 
     /// A text that was genuine a short while ago is no guess: it is looked at also when it comes from an address behind
     /// which somebody else fails all the time. Of others that address has only a few a second looked at.
-    async fn genuine(&self, text: &str, address: IpAddr) -> Result<Arc<Genuine>, Denied> {
+    async fn genuine(&self, text: &str, address: IpAddr) -> Result<Arc<VerifiedIdentity>, Denied> {
         let (hash, now) = (hash(text), self.clock.now());
         let known = self.genuine.get(&hash).await;
         if let Some(genuine) = known.as_ref().filter(|genuine| self.holds(genuine, now)) {
@@ -160,7 +160,12 @@ impl Access {
     }
 
     /// Of several requests with the same text one looks at it, and the others wait.
-    async fn look_once(&self, text: &str, hash: [u8; 32], now: Timestamp) -> Result<Arc<Genuine>, Failure> {
+    async fn look_once(
+        &self,
+        text: &str,
+        hash: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Arc<VerifiedIdentity>, Failure> {
         let looked_at = self.genuine.entry(hash).and_try_compute_with(|known| async move {
             if known.is_some_and(|known| self.holds(known.value(), now)) {
                 return Ok(Op::Nop);
@@ -169,8 +174,8 @@ impl Access {
                 return Err(failure);
             }
             // Keys that are replaced meanwhile make the verdict worthless.
-            let generation = self.examiner.generation();
-            let verdict = self.examiner.look_at(text, now).await;
+            let generation = self.verifier.generation();
+            let verdict = self.verifier.verify(text, now).await;
             if let Err(failure) = &verdict {
                 let until = match failure {
                     Failure::Wrong(_) | Failure::Stale(_) => later(now, REFUSAL_REMEMBERED),
@@ -193,7 +198,7 @@ impl Access {
     /// Why the text was refused a moment ago.
     async fn refusal(&self, hash: &[u8; 32], now: Timestamp) -> Option<Failure> {
         let refused = self.refused.get(hash).await?;
-        let holds = now < refused.until && refused.generation == self.examiner.generation();
+        let holds = now < refused.until && refused.generation == self.verifier.generation();
         holds.then(|| refused.failure.clone())
     }
 
@@ -205,19 +210,19 @@ impl Access {
 
     /// To be called every few seconds: writes when keys were used last, if it is time to.
     pub async fn keep_up(&self) {
-        self.examiner.keep_up(self.clock.now()).await;
+        self.verifier.keep_up(self.clock.now()).await;
     }
 
     /// Writes when keys were used last, before the server ends.
     pub async fn finish(&self) {
-        self.examiner.finish(self.clock.now()).await;
+        self.verifier.finish(self.clock.now()).await;
     }
 
-    fn holds(&self, genuine: &Genuine, now: Timestamp) -> bool {
-        now < genuine.until && genuine.generation == self.examiner.generation()
+    fn holds(&self, genuine: &VerifiedIdentity, now: Timestamp) -> bool {
+        now < genuine.until && genuine.generation == self.verifier.generation()
     }
 
-    fn principal(&self, genuine: &Genuine, address: IpAddr) -> Principal {
+    fn principal(&self, genuine: &VerifiedIdentity, address: IpAddr) -> Principal {
         match &genuine.subject {
             None => super::credentials::principal_at(address, genuine.role, genuine.scopes),
             Some(subject) => {
@@ -227,11 +232,11 @@ impl Access {
     }
 
     fn anonymous(&self, address: IpAddr) -> Principal {
-        super::credentials::principal_at(address, Role::Anonymous, self.examiner.anonymous_scopes())
+        super::credentials::principal_at(address, Role::Anonymous, self.verifier.anonymous_scopes())
     }
 
     pub(super) async fn prepare_admins(&self) {
-        self.examiner.prepare_admins(self.clock.now()).await;
+        self.verifier.prepare_admins(self.clock.now()).await;
     }
 }
 

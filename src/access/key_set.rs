@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
-use super::{examine::Failure, key_source};
+use super::{credential_verifier::Failure, key_source};
 use crate::config::KeySetLocation;
 
 /// A set that is older is read again. So long may a key be used that was taken out of the set.

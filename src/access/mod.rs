@@ -8,20 +8,20 @@ mod admins;
 mod authenticate;
 mod backoff;
 mod claims;
+mod credential_verifier;
 mod credentials;
-mod examine;
 mod key_set;
 mod key_source;
+mod key_usage;
 mod keys;
+mod mode;
 mod rate_limit;
-mod start;
 mod tokens;
-mod uses;
 
 pub use authenticate::Access;
 pub use credentials::{Credentials, Denied};
 pub use keys::{CreatedKey, KeyError, KeyRequest, create_key, revoke_key};
+pub use mode::{Mode, StartError};
 pub use rate_limit::{Decision, RateLimit};
-pub use start::{Mode, StartError};
 
 pub use crate::identity::{ApiKey, Principal, Role, Scope, Scopes};

@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 
 use super::{
     claims::{Bearer, Claims},
-    examine::Failure,
+    credential_verifier::Failure,
     key_set::{KeySet, VerificationKey},
 };
 use crate::config::AccessSettings;

@@ -14,10 +14,9 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use super::{
-    App, Exit, Page,
-    asked::{AskedArguments, by_flags},
-    is_closed_pipe,
-    one_of::OneOf,
+    App, Exit, Page, is_closed_pipe,
+    series_arguments::{SeriesArguments, by_flags},
+    word_parser::WordParser,
 };
 use crate::{
     config::shown,
@@ -32,7 +31,7 @@ use crate::{
 #[command(group = ArgGroup::new("what").args(["latest", "activity", "definitions", "runs"]))]
 pub struct ExportArguments {
     #[command(flatten)]
-    asked: AskedArguments,
+    asked: SeriesArguments,
     /// The latest value of each metric, and how it changed
     #[arg(long, conflicts_with_all = ["from", "to", "intervals", "week_start"])]
     latest: bool,
@@ -49,7 +48,7 @@ pub struct ExportArguments {
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The format of the file [default: as the ending of its name says, or csv]
-    #[arg(long = "as", value_name = "FORMAT", value_parser = OneOf::new(ExportFormat::ALL.map(ExportFormat::name)))]
+    #[arg(long = "as", value_name = "FORMAT", value_parser = WordParser::new(ExportFormat::ALL.map(ExportFormat::name)))]
     file_format: Option<String>,
 }
 

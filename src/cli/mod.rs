@@ -4,7 +4,6 @@
 
 mod app;
 mod apply;
-mod asked;
 mod backfill;
 mod check;
 mod collect;
@@ -18,14 +17,15 @@ mod keys;
 mod log_lines;
 mod logging;
 mod migrate;
-mod one_of;
 mod open_files;
 mod output;
 mod plan;
 mod query;
+mod series_arguments;
 mod serve;
 mod signals;
 mod status;
+mod word_parser;
 
 use std::{ffi::OsString, io::Write, process::ExitCode, sync::Arc};
 

@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::{
     App, Exit, Page,
-    asked::{AskedArguments, by_flags},
     output::Format,
+    series_arguments::{SeriesArguments, by_flags},
 };
 use crate::metric::Exact;
 use crate::query::{
@@ -18,7 +18,7 @@ use crate::query::{
 #[derive(Args)]
 pub struct QueryArguments {
     #[command(flatten)]
-    asked: AskedArguments,
+    asked: SeriesArguments,
     /// With sample sizes, numerators and denominators, or labels (JSON only)
     #[arg(long)]
     metadata: bool,

@@ -38,8 +38,8 @@ pub enum Keep {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Question {
-    /// What the store's watch said: after a change the same request is another question.
+struct CacheKey {
+    /// What the store's watch said: after a change the same request is another key.
     marker: u64,
     /// Which days are due depends on it.
     last_finished: Date,
@@ -47,10 +47,10 @@ struct Question {
     request: Box<str>,
 }
 
-struct PassingSoon;
+struct VolatileExpiry;
 
-impl Expiry<Question, Arc<Answer>> for PassingSoon {
-    fn expire_after_create(&self, _: &Question, answer: &Arc<Answer>, _: Instant) -> Option<Duration> {
+impl Expiry<CacheKey, Arc<Answer>> for VolatileExpiry {
+    fn expire_after_create(&self, _: &CacheKey, answer: &Arc<Answer>, _: Instant) -> Option<Duration> {
         answer.is_volatile().then_some(PASSING)
     }
 }
@@ -74,20 +74,20 @@ pub struct Cache {
     watch: SharedWatch,
     own_changes: OwnChanges,
     enabled: bool,
-    current: Kept<Question, Arc<Answer>>,
-    activity: Kept<Question, Arc<Answer>>,
+    current: Kept<CacheKey, Arc<Answer>>,
+    activity: Kept<CacheKey, Arc<Answer>>,
 }
 
 impl Cache {
     pub fn new(watch: SharedWatch, own_changes: OwnChanges, enabled: bool) -> Self {
         let kept = |time_to_live| {
             Kept::builder()
-                .weigher(|question: &Question, answer: &Arc<Answer>| {
-                    u32::try_from(question.request.len() + answer.size()).unwrap_or(u32::MAX)
+                .weigher(|key: &CacheKey, answer: &Arc<Answer>| {
+                    u32::try_from(key.request.len() + answer.size()).unwrap_or(u32::MAX)
                 })
                 .max_capacity(MAX_SIZE)
                 .time_to_live(time_to_live)
-                .expire_after(PassingSoon)
+                .expire_after(VolatileExpiry)
                 .build()
         };
         Self { watch, own_changes, enabled, current: kept(CURRENT), activity: kept(ACTIVITY) }
@@ -123,12 +123,12 @@ impl Cache {
             Keep::Current => &self.current,
             Keep::Activity => &self.activity,
         };
-        let question = Question { marker, last_finished, request: request.into() };
-        if let Some(answer) = kept.get(&question).await {
+        let key = CacheKey { marker, last_finished, request: request.into() };
+        if let Some(answer) = kept.get(&key).await {
             telemetry.cache(Cached::Hit);
             return Ok(answer);
         }
         telemetry.cache(Cached::Miss);
-        kept.try_get_with(question, made).await.map_err(|problem: Arc<Problem>| (*problem).clone())
+        kept.try_get_with(key, made).await.map_err(|problem: Arc<Problem>| (*problem).clone())
     }
 }

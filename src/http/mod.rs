@@ -5,8 +5,9 @@
 
 mod answer;
 mod api;
-mod asking;
+
 mod cache;
+mod cached_query;
 mod catalogue;
 mod connections;
 mod docs;
@@ -27,7 +28,7 @@ mod workers;
 
 pub use docs::openapi_json;
 pub use jobs::MAX_RUNNING;
-pub use middleware::identify::current_request_id;
-pub use router::{router, surrounded};
+pub use middleware::request_id::current_request_id;
+pub use router::{router, with_middleware};
 pub use server::{Bound, Peer};
 pub use service::{Service, Shared};

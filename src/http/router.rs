@@ -11,7 +11,7 @@ use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use super::{
     api, docs, health,
-    middleware::{admit::admit, guard::guard, identify::identify},
+    middleware::{authenticate::authenticate, request_id::set_request_id, request_limits::request_limits},
     problem::Problem,
     rest,
     service::Shared,
@@ -19,9 +19,9 @@ use super::{
 };
 
 pub fn router(service: Shared) -> Router {
-    let (kept, _) = api::kept().split_for_parts();
-    let (made, _) = api::made().split_for_parts();
-    let answers = surrounded(kept, made.nest("/rest/v1", rest::router()), service.clone());
+    let (cached, _) = api::cached_routes().split_for_parts();
+    let (uncached, _) = api::uncached_routes().split_for_parts();
+    let answers = with_middleware(cached, uncached.nest("/rest/v1", rest::router()), service.clone());
     Router::new()
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
@@ -29,23 +29,24 @@ pub fn router(service: Shared) -> Router {
         .route("/openapi.json", get(docs::document))
         .merge(docs::page())
         .method_not_allowed_fallback(method_not_allowed)
-        .layer((from_fn(identify), from_fn_with_state(service.clone(), by_workers)))
+        .layer((from_fn(set_request_id), from_fn_with_state(service.clone(), by_workers)))
         .with_state(service)
         .merge(answers)
 }
 
-/// Routes whose answers are kept, and those whose answers are made anew each time, with everything that lies around a
+/// Routes whose answers are cached, and routes whose answers are made anew for each request, with the middleware around a
 /// handler.
-pub fn surrounded(kept: Router<Shared>, made: Router<Shared>, service: Shared) -> Router {
+pub fn with_middleware(cached: Router<Shared>, uncached: Router<Shared>, service: Shared) -> Router {
     let origins = service.http.cors_origins.as_slice();
     // From the outside in. One layer of them all: each layer of a router is copied, with all that it holds, for each request.
     let around = (
-        from_fn_with_state(service.clone(), guard),
+        from_fn_with_state(service.clone(), request_limits),
         // Closed unless origins are configured.
         option_layer((!origins.is_empty()).then(|| cors(origins))),
-        from_fn_with_state(service.clone(), admit),
+        from_fn_with_state(service.clone(), authenticate),
     );
-    kept.merge(made.layer(from_fn_with_state(service.clone(), by_workers)))
+    cached
+        .merge(uncached.layer(from_fn_with_state(service.clone(), by_workers)))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(around)

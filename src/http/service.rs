@@ -10,7 +10,7 @@ use super::{
     catalogue::KeptCatalogue,
     health::Readiness,
     jobs::{Jobs, MAX_RUNNING},
-    middleware::admit::rate_limit_policy,
+    middleware::authenticate::rate_limit_policy,
     shares::Shares,
     telemetry::Telemetry,
     workers::Workers,

@@ -14,7 +14,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 
 use super::{
     connections::Line,
-    middleware::identify::new_id,
+    middleware::request_id::new_id,
     problem::{self, Problem},
 };
 

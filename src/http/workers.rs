@@ -13,7 +13,7 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
 
-use super::{middleware::identify::Current, service::Shared};
+use super::{middleware::request_id::Current, service::Shared};
 
 /// That runtime.
 #[derive(Debug, Clone)]
@@ -87,7 +87,7 @@ mod tests {
     use tokio::{runtime::Builder, sync::Notify};
 
     use super::*;
-    use crate::http::middleware::identify::{current_request_id, working_on};
+    use crate::http::middleware::request_id::{current_request_id, working_on};
 
     /// `work` on a thread that speaks HTTP, beside the workers of this runtime.
     async fn in_front<T: Send + 'static, F: Future<Output = T>>(

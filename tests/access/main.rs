@@ -10,12 +10,12 @@ mod failures;
 mod headers;
 mod https;
 mod key_sets;
+mod mode;
 mod row_security;
 mod secrets;
 #[path = "../support/server.rs"]
 #[expect(dead_code, reason = "here no server is stopped in the middle of something")]
 mod server;
-mod start;
 #[path = "../support/mod.rs"]
 mod support;
 mod tokens;

@@ -98,7 +98,7 @@ async fn who_is_being_answered_keeps_their_place() {
     let site = with_room_for(3).await;
     let routes =
         Router::new().route("/waits", get(async move || waits().await.unwrap())).route("/flows", get(flows));
-    let routes = daymark::http::surrounded(Router::new(), routes, site.service.clone());
+    let routes = daymark::http::with_middleware(Router::new(), routes, site.service.clone());
     let site = site.with_routes(routes).await;
     let asking = async |path: &str| {
         let mut client = RawClient::connect(site.address).await;
@@ -125,7 +125,7 @@ async fn who_is_taking_an_answer_keeps_their_place() {
     const LENGTH: usize = 8 << 20;
     let site = with_room_for(2).await;
     let routes = Router::new().route("/large", get(async || vec![b'x'; LENGTH]));
-    let routes = daymark::http::surrounded(Router::new(), routes, site.service.clone());
+    let routes = daymark::http::with_middleware(Router::new(), routes, site.service.clone());
     let site = site.with_routes(routes).await;
     let mut taking = RawClient::connect(site.address).await;
     taking.get("/large", &site.reader).await;

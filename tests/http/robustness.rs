@@ -90,7 +90,7 @@ async fn what_takes_too_long_is_answered_all_the_same() {
     settings.http.request_timeout = Duration::from_millis(100);
     let site = Site::start(World::sqlite().await, settings).await;
     let routes = Router::new().route("/never", get(std::future::pending::<()>));
-    let routes = daymark::http::surrounded(axum::Router::new(), routes, site.service.clone());
+    let routes = daymark::http::with_middleware(axum::Router::new(), routes, site.service.clone());
     let late = site.with_routes(routes).await.get("/never").await;
     assert_eq!((late.status, late.problem().as_str()), (503, "timed-out"));
 }
@@ -126,7 +126,7 @@ async fn a_handler_that_panics_is_a_problem_and_nothing_more() {
     let site = Site::sqlite().await;
     let panics = async || -> () { panic!("a defect, with a secret in it") };
     let routes = axum::Router::new().route("/panics", axum::routing::get(panics));
-    let routes = daymark::http::surrounded(axum::Router::new(), routes, site.service.clone());
+    let routes = daymark::http::with_middleware(axum::Router::new(), routes, site.service.clone());
     let site = site.with_routes(routes).await;
     let reply = site.get("/panics").await;
     assert_eq!((reply.status, reply.problem().as_str()), (500, "internal"));
@@ -250,7 +250,7 @@ async fn a_client_that_leaves_in_the_middle_is_not_counted_any_more() {
     };
     let site = Site::sqlite().await;
     let routes = Router::new().route("/never", get(never));
-    let routes = daymark::http::surrounded(axum::Router::new(), routes, site.service.clone());
+    let routes = daymark::http::with_middleware(axum::Router::new(), routes, site.service.clone());
     let site = site.with_routes(routes).await;
     let in_flight = || {
         let counted = site.service.telemetry.render();

@@ -36,7 +36,7 @@ async fn it_finishes_what_it_began() {
     };
     let site = Site::sqlite().await;
     let routes = axum::Router::new().route("/slow", axum::routing::get(slow));
-    let routes = daymark::http::surrounded(axum::Router::new(), routes, site.service.clone());
+    let routes = daymark::http::with_middleware(axum::Router::new(), routes, site.service.clone());
     let site = site.with_routes(routes).await;
     let address = site.address;
     let (reply, ()) = tokio::join!(site.get("/slow"), async {

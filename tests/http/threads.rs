@@ -17,7 +17,7 @@ use axum::{
 };
 use bytes::Bytes;
 use daymark::{
-    http::{openapi_json, router, surrounded},
+    http::{openapi_json, router, with_middleware},
     identity::Secret,
 };
 use futures_util::stream;
@@ -141,7 +141,7 @@ async fn a_place_is_taken_until_the_work_has_ended() {
     };
     let routes = Router::new().route("/working", get(working)).route("/other", get(async || "done"));
     let service = site.service.clone();
-    let site = site.with_routes(surrounded(Router::new(), routes, service.clone())).await;
+    let site = site.with_routes(with_middleware(Router::new(), routes, service.clone())).await;
     let mut client = RawClient::connect(site.address).await;
     client.get("/working", &site.reader).await;
     until("it has begun", async || begun.load(Ordering::Relaxed) == 1).await;
@@ -167,7 +167,7 @@ async fn whoever_asks_for_the_head_has_nothing_made_of_the_body() {
         }
     };
     let routes =
-        surrounded(Router::new(), Router::new().route("/endless", get(answer)), site.service.clone());
+        with_middleware(Router::new(), Router::new().route("/endless", get(answer)), site.service.clone());
     let site = site.with_routes(routes).await;
     assert_eq!(site.send("HEAD", "/endless", &[("apikey", &site.reader)], None).await.status, 200);
     // Everything that it began has ended.

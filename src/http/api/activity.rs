@@ -6,15 +6,15 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    lists::list,
-    refusals::{Refusals, Undefined},
+    comma_list::comma_list,
+    error_responses::{ErrorResponses, Undefined},
 };
 use crate::{
     http::{
         answer::Answer,
-        asking::{Asking, Failed, Question},
         cache::Keep,
-        middleware::admit::MayRead,
+        cached_query::{CachedQuery, Endpoint, Failed},
+        middleware::authenticate::MayRead,
         problem::Problem,
         service::{Service, Shared},
     },
@@ -39,21 +39,21 @@ pub struct ActivityParameters {
 /// a value.
 #[utoipa::path(
     get, path = "/api/v1/activity", tag = "record", params(ActivityParameters),
-    responses((status = 200, description = "A daily series for each metric", body = SeriesAnswer), Undefined, Refusals),
+    responses((status = 200, description = "A daily series for each metric", body = SeriesAnswer), Undefined, ErrorResponses),
 )]
 pub async fn activity(
     State(service): State<Shared>,
     MayRead(principal): MayRead,
-    asking: Asking<ActivityParameters>,
+    query: CachedQuery<ActivityParameters>,
 ) -> Result<Response, Problem> {
-    asking.answer(&service, &principal, Keep::Activity).await
+    query.answer(&service, &principal, Keep::Activity).await
 }
 
 #[async_trait]
-impl Question for ActivityParameters {
+impl Endpoint for ActivityParameters {
     async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
         let (context, settings) = (&service.context, &service.query);
-        let (categories, types) = (list(self.category.as_deref()), list(self.r#type.as_deref()));
+        let (categories, types) = (comma_list(self.category.as_deref()), comma_list(self.r#type.as_deref()));
         let days = self.days.as_deref();
         let question = ActivityQuestion::parse(days, &categories, &types, catalogue, settings)?;
         let series = query::activity(context, catalogue, settings, &question).await?;

@@ -12,13 +12,13 @@ use utoipa::ToSchema;
 
 use super::{
     body::Body,
-    declared::MetricDeclaration,
-    none::NoParameters,
-    refusals::{BodyRefusals, Refusals},
+    error_responses::{BodyErrorResponses, ErrorResponses},
+    metric_schema::MetricDeclaration,
+    no_query::NoQuery,
 };
 use crate::{
     http::{
-        middleware::admit::MayDefine,
+        middleware::authenticate::MayDefine,
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
         service::Shared,
@@ -50,14 +50,14 @@ pub struct DefinedAnswer {
             applied first", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The definition is wrong; `errors` has everything that is", body = Problem,
             content_type = "application/problem+json"),
-        BodyRefusals,
-        Refusals,
+        BodyErrorResponses,
+        ErrorResponses,
     ),
 )]
 pub async fn define(
     State(service): State<Shared>,
     MayDefine(principal): MayDefine,
-    _: Parameters<NoParameters>,
+    _: Parameters<NoQuery>,
     category: Result<Path<String>, PathRejection>,
     Body(body): Body<Map<String, Value>>,
 ) -> Result<Response, Problem> {
@@ -88,13 +88,13 @@ pub async fn define(
             content_type = "application/problem+json"),
         (status = 409, description = "It is a metric of daymark.toml or the preset", body = Problem,
             content_type = "application/problem+json"),
-        Refusals,
+        ErrorResponses,
     ),
 )]
 pub async fn switch_off(
     State(service): State<Shared>,
     MayDefine(principal): MayDefine,
-    _: Parameters<NoParameters>,
+    _: Parameters<NoQuery>,
     category: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
     let Path(category) = category.map_err(unreadable)?;

@@ -9,12 +9,15 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{declared::MetricDeclaration, define::unreadable, none::NoParameters, refusals::Refusals};
+use super::{
+    define::unreadable, error_responses::ErrorResponses, metric_schema::MetricDeclaration, no_query::NoQuery,
+};
 use crate::{
     access::Scope,
     config::written_metric,
     http::{
-        answer::Answer, middleware::admit::MayRead, parameters::Parameters, problem::Problem, service::Shared,
+        answer::Answer, middleware::authenticate::MayRead, parameters::Parameters, problem::Problem,
+        service::Shared,
     },
     query::{self, DefinitionEntry, VersionEntry},
 };
@@ -42,13 +45,13 @@ pub struct DefinitionAnswer {
         (status = 200, description = "The metric", body = DefinitionAnswer),
         (status = 404, description = "There is no such metric", body = Problem,
             content_type = "application/problem+json"),
-        Refusals,
+        ErrorResponses,
     ),
 )]
 pub async fn definition(
     State(service): State<Shared>,
     MayRead(principal): MayRead,
-    _: Parameters<NoParameters>,
+    _: Parameters<NoQuery>,
     category: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {

@@ -4,13 +4,13 @@ use async_trait::async_trait;
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
 
-use super::refusals::Refusals;
+use super::error_responses::ErrorResponses;
 use crate::{
     http::{
         answer::Answer,
-        asking::{Asking, Failed, Question},
         cache::Keep,
-        middleware::admit::MayRead,
+        cached_query::{CachedQuery, Endpoint, Failed},
+        middleware::authenticate::MayRead,
         problem::Problem,
         service::{Service, Shared},
     },
@@ -22,14 +22,14 @@ use crate::{
 /// Every metric that was ever defined, active or not, in its current version.
 #[utoipa::path(
     get, path = "/api/v1/definitions", tag = "record",
-    responses((status = 200, description = "The definitions", body = DefinitionsAnswer), Refusals),
+    responses((status = 200, description = "The definitions", body = DefinitionsAnswer), ErrorResponses),
 )]
 pub async fn definitions(
     State(service): State<Shared>,
     MayRead(principal): MayRead,
-    asking: Asking<Definitions>,
+    query: CachedQuery<Definitions>,
 ) -> Result<Response, Problem> {
-    asking.answer(&service, &principal, Keep::Current).await
+    query.answer(&service, &principal, Keep::Current).await
 }
 
 /// It has no parameters: any that is given is an error.
@@ -37,7 +37,7 @@ pub async fn definitions(
 pub struct Definitions {}
 
 #[async_trait]
-impl Question for Definitions {
+impl Endpoint for Definitions {
     async fn answer(&self, _: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
         Ok(Answer::json(&query::definitions(catalogue))?)
     }

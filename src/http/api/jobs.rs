@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::{
     body::{Body, FromMembers, Members},
-    choices,
-    none::NoParameters,
-    refusals::{BodyRefusals, Refusals},
+    enum_schemas,
+    error_responses::{BodyErrorResponses, ErrorResponses},
+    no_query::NoQuery,
 };
 use crate::{
     access::Principal,
@@ -23,7 +23,7 @@ use crate::{
     config::{shown as shown_name, suggestion},
     http::{
         jobs::{Job, JobStatus, Task},
-        middleware::admit::MayCollect,
+        middleware::authenticate::MayCollect,
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
         service::{Service, Shared},
@@ -61,7 +61,7 @@ pub struct BackfillRequest {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct JobAnswer {
     id: Uuid,
-    #[schema(schema_with = choices::run_kinds)]
+    #[schema(schema_with = enum_schemas::run_kinds)]
     kind: &'static str,
     status: JobStatus,
     #[schema(value_type = String, format = DateTime)]
@@ -113,14 +113,14 @@ impl FromMembers for BackfillRequest {
             headers(("Location" = String, description = "Where the job is"))),
         (status = 409, description = "The day is not finished, or no metric is defined", body = Problem,
             content_type = "application/problem+json"),
-        BodyRefusals,
-        Refusals,
+        BodyErrorResponses,
+        ErrorResponses,
     ),
 )]
 pub async fn collect(
     State(service): State<Shared>,
     MayCollect(principal): MayCollect,
-    _: Parameters<NoParameters>,
+    _: Parameters<NoQuery>,
     Body(request): Body<CollectRequest>,
 ) -> Result<Response, Problem> {
     let date = request.date.unwrap_or_else(|| service.context.last_finished());
@@ -140,14 +140,14 @@ pub async fn collect(
             headers(("Location" = String, description = "Where the job is"))),
         (status = 409, description = "The last day is not finished, or no metric is defined", body = Problem,
             content_type = "application/problem+json"),
-        BodyRefusals,
-        Refusals,
+        BodyErrorResponses,
+        ErrorResponses,
     ),
 )]
 pub async fn backfill(
     State(service): State<Shared>,
     MayCollect(principal): MayCollect,
-    _: Parameters<NoParameters>,
+    _: Parameters<NoQuery>,
     Body(request): Body<BackfillRequest>,
 ) -> Result<Response, Problem> {
     let BackfillRequest { from, to, metrics } = request;
@@ -172,13 +172,13 @@ pub async fn backfill(
         (status = 200, description = "The job", body = JobAnswer),
         (status = 404, description = "There is no such job", body = Problem,
             content_type = "application/problem+json"),
-        Refusals,
+        ErrorResponses,
     ),
 )]
 pub async fn show(
     State(service): State<Shared>,
     _: MayCollect,
-    _: Parameters<NoParameters>,
+    _: Parameters<NoQuery>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let unknown = || Problem::not_found("there is no such job here; /api/v1/runs lists what was run");

@@ -6,15 +6,15 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    lists::list,
-    refusals::{Refusals, Undefined},
+    comma_list::comma_list,
+    error_responses::{ErrorResponses, Undefined},
 };
 use crate::{
     http::{
         answer::Answer,
-        asking::{Asking, Failed, Question},
         cache::Keep,
-        middleware::admit::MayRead,
+        cached_query::{CachedQuery, Endpoint, Failed},
+        middleware::authenticate::MayRead,
         problem::Problem,
         service::{Service, Shared},
     },
@@ -36,20 +36,20 @@ pub struct LatestParameters {
 /// that date.
 #[utoipa::path(
     get, path = "/api/v1/latest", tag = "record", params(LatestParameters),
-    responses((status = 200, description = "A value for each metric", body = LatestAnswer), Undefined, Refusals),
+    responses((status = 200, description = "A value for each metric", body = LatestAnswer), Undefined, ErrorResponses),
 )]
 pub async fn latest(
     State(service): State<Shared>,
     MayRead(principal): MayRead,
-    asking: Asking<LatestParameters>,
+    query: CachedQuery<LatestParameters>,
 ) -> Result<Response, Problem> {
-    asking.answer(&service, &principal, Keep::Current).await
+    query.answer(&service, &principal, Keep::Current).await
 }
 
 #[async_trait]
-impl Question for LatestParameters {
+impl Endpoint for LatestParameters {
     async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
-        let (categories, types) = (list(self.category.as_deref()), list(self.r#type.as_deref()));
+        let (categories, types) = (comma_list(self.category.as_deref()), comma_list(self.r#type.as_deref()));
         let question = LatestQuestion::parse(&categories, &types, catalogue)?;
         Ok(Answer::json(&query::latest(&service.context, catalogue, &question).await?)?)
     }

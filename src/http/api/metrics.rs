@@ -6,16 +6,16 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    choices,
-    lists::list,
-    refusals::{Refusals, Undefined},
+    comma_list::comma_list,
+    enum_schemas,
+    error_responses::{ErrorResponses, Undefined},
 };
 use crate::{
     http::{
         answer::Answer,
-        asking::{Asking, Failed, Question},
         cache::Keep,
-        middleware::admit::MayRead,
+        cached_query::{CachedQuery, Endpoint, Failed},
+        middleware::authenticate::MayRead,
         problem::{InvalidParameter, Problem},
         service::{Service, Shared},
     },
@@ -38,7 +38,7 @@ pub struct SeriesParameters {
     /// Intervals, separated by commas: `day` (the default), `week`, `month`, `quarter`, `year`
     interval: Option<String>,
     /// The first day of a week: `monday` … `sunday`; by default as configured
-    #[param(schema_with = choices::weekdays, required = false)]
+    #[param(schema_with = enum_schemas::weekdays, required = false)]
     week_start: Option<String>,
     /// `true`: points carry the metadata of their records
     #[param(value_type = Option<bool>)]
@@ -64,9 +64,9 @@ impl SeriesParameters {
         Ok(Asked {
             from: self.from.clone(),
             to: self.to.clone(),
-            categories: list(self.category.as_deref()),
-            types: list(self.r#type.as_deref()),
-            intervals: list(self.interval.as_deref()),
+            categories: comma_list(self.category.as_deref()),
+            types: comma_list(self.r#type.as_deref()),
+            intervals: comma_list(self.interval.as_deref()),
             week_start: self.week_start.clone(),
             metadata,
             limit: self.limit.clone(),
@@ -86,19 +86,19 @@ impl SeriesParameters {
         (status = 422, description = "These values do not add up over days", body = Problem,
             content_type = "application/problem+json"),
         Undefined,
-        Refusals,
+        ErrorResponses,
     ),
 )]
 pub async fn metrics(
     State(service): State<Shared>,
     MayRead(principal): MayRead,
-    asking: Asking<SeriesParameters>,
+    query: CachedQuery<SeriesParameters>,
 ) -> Result<Response, Problem> {
-    asking.answer(&service, &principal, Keep::Current).await
+    query.answer(&service, &principal, Keep::Current).await
 }
 
 #[async_trait]
-impl Question for SeriesParameters {
+impl Endpoint for SeriesParameters {
     async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
         let last_finished = service.context.last_finished();
         let question = query::Question::parse(&self.asked()?, catalogue, &service.query, last_finished)?;

@@ -2,18 +2,18 @@
 
 mod activity;
 mod body;
-mod choices;
-mod declared;
+mod comma_list;
 mod define;
 mod definition;
 mod definitions;
+mod enum_schemas;
+mod error_responses;
 mod export;
 mod jobs;
 mod latest;
-mod lists;
+mod metric_schema;
 mod metrics;
-mod none;
-mod refusals;
+mod no_query;
 mod runs;
 mod status;
 
@@ -65,11 +65,14 @@ impl Modify for Credentials {
 
 /// What describes them all.
 pub fn document() -> utoipa::openapi::OpenApi {
-    OpenApiRouter::with_openapi(Document::openapi()).merge(kept()).merge(made()).into_openapi()
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(cached_routes())
+        .merge(uncached_routes())
+        .into_openapi()
 }
 
-/// Those whose answers are kept.
-pub fn kept() -> OpenApiRouter<Shared> {
+/// Routes whose answers are cached.
+pub fn cached_routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(metrics::metrics))
         .routes(routes!(latest::latest))
@@ -78,8 +81,8 @@ pub fn kept() -> OpenApiRouter<Shared> {
         .routes(routes!(status::status))
 }
 
-/// Those whose answers are made anew each time.
-pub fn made() -> OpenApiRouter<Shared> {
+/// Routes whose answers are made anew for each request.
+pub fn uncached_routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(definition::definition, define::define, define::switch_off))
         .merge(exports())

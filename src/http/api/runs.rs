@@ -10,9 +10,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{choices, none::NoParameters, refusals::Refusals};
+use super::{enum_schemas, error_responses::ErrorResponses, no_query::NoQuery};
 use crate::{
-    http::{middleware::admit::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared},
+    http::{middleware::authenticate::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared},
     query::{self, AskedRuns, RunEntry, RunsAnswer, RunsQuestion},
 };
 
@@ -26,10 +26,10 @@ pub struct RunsParameters {
     #[param(format = Date)]
     to: Option<String>,
     /// `running`, `completed`, `partial` or `failed`
-    #[param(schema_with = choices::run_statuses, required = false)]
+    #[param(schema_with = enum_schemas::run_statuses, required = false)]
     status: Option<String>,
     /// `collect` or `backfill`
-    #[param(schema_with = choices::run_kinds, required = false)]
+    #[param(schema_with = enum_schemas::run_kinds, required = false)]
     kind: Option<String>,
     /// Runs a page, from 1 to 200; by default 50
     #[param(value_type = Option<u8>, minimum = 1, maximum = 200)]
@@ -43,7 +43,7 @@ pub struct RunsParameters {
 /// Runs, newest first.
 #[utoipa::path(
     get, path = "/api/v1/runs", tag = "runs", params(RunsParameters),
-    responses((status = 200, description = "A page of runs", body = RunsAnswer), Refusals),
+    responses((status = 200, description = "A page of runs", body = RunsAnswer), ErrorResponses),
 )]
 pub async fn runs(
     State(service): State<Shared>,
@@ -62,13 +62,13 @@ pub async fn runs(
     responses(
         (status = 200, description = "The run", body = RunEntry),
         (status = 404, description = "There is no such run", body = Problem, content_type = "application/problem+json"),
-        Refusals,
+        ErrorResponses,
     ),
 )]
 pub async fn run(
     State(service): State<Shared>,
     _: MaySeeLog,
-    _: Parameters<NoParameters>,
+    _: Parameters<NoQuery>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id: Uuid = id.parse().map_err(|_| Problem::not_found("a run has a UUID; /api/v1/runs lists them"))?;

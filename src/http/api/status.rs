@@ -4,13 +4,13 @@ use async_trait::async_trait;
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
 
-use super::refusals::Refusals;
+use super::error_responses::ErrorResponses;
 use crate::{
     http::{
         answer::Answer,
-        asking::{Asking, Failed, Question},
         cache::Keep,
-        middleware::admit::MaySeeLog,
+        cached_query::{CachedQuery, Endpoint, Failed},
+        middleware::authenticate::MaySeeLog,
         problem::Problem,
         service::{Service, Shared},
     },
@@ -22,14 +22,14 @@ use crate::{
 /// The last run, what is recorded, what is missing and what is due. `never_ran` is a state like others.
 #[utoipa::path(
     get, path = "/api/v1/status", tag = "runs",
-    responses((status = 200, description = "The state of collection", body = StatusAnswer), Refusals),
+    responses((status = 200, description = "The state of collection", body = StatusAnswer), ErrorResponses),
 )]
 pub async fn status(
     State(service): State<Shared>,
     MaySeeLog(principal): MaySeeLog,
-    asking: Asking<Status>,
+    query: CachedQuery<Status>,
 ) -> Result<Response, Problem> {
-    asking.answer(&service, &principal, Keep::Current).await
+    query.answer(&service, &principal, Keep::Current).await
 }
 
 /// It has no parameters: any that is given is an error.
@@ -37,7 +37,7 @@ pub async fn status(
 pub struct Status {}
 
 #[async_trait]
-impl Question for Status {
+impl Endpoint for Status {
     async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
         let status = query::status(&service.context, catalogue).await?;
         Ok(Answer::json(&status)?.passing(status.is_volatile()))

@@ -1,5 +1,5 @@
 //! What happens around the handlers, from the outside in.
 
-pub mod admit;
-pub mod guard;
-pub mod identify;
+pub mod authenticate;
+pub mod request_id;
+pub mod request_limits;

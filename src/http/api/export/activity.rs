@@ -10,11 +10,11 @@ use super::{Beginning, File};
 use crate::{
     http::{
         api::{
-            choices,
-            lists::list,
-            refusals::{FileRefusals, Refusals, Undefined},
+            comma_list::comma_list,
+            enum_schemas,
+            error_responses::{ErrorResponses, FileErrorResponses, Undefined},
         },
-        middleware::admit::MayRead,
+        middleware::authenticate::MayRead,
         parameters::Parameters,
         problem::Problem,
         service::Shared,
@@ -26,7 +26,7 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub struct ActivityExportParameters {
     /// `csv` (the default), `json`, `ndjson` or `parquet`
-    #[param(schema_with = choices::formats, required = false)]
+    #[param(schema_with = enum_schemas::formats, required = false)]
     format: Option<String>,
     /// How many days; by default 30
     #[param(value_type = Option<u16>, minimum = 1)]
@@ -47,7 +47,7 @@ pub struct ActivityExportParameters {
     operation_id = "export_activity",
     tag = "record",
     params(ActivityExportParameters),
-    responses(File, FileRefusals, Undefined, Refusals)
+    responses(File, FileErrorResponses, Undefined, ErrorResponses)
 )]
 pub async fn activity(
     State(service): State<Shared>,
@@ -55,7 +55,8 @@ pub async fn activity(
     Parameters(parameters): Parameters<ActivityExportParameters>,
 ) -> Result<Response, Problem> {
     let beginning = Beginning::new(&service, &principal, parameters.format.as_deref())?;
-    let (categories, types) = (list(parameters.category.as_deref()), list(parameters.r#type.as_deref()));
+    let (categories, types) =
+        (comma_list(parameters.category.as_deref()), comma_list(parameters.r#type.as_deref()));
     let catalogue = service.catalogue().await?;
     let (context, settings) = (&service.context, &service.query);
     let days = parameters.days.as_deref();

@@ -8,10 +8,10 @@ use super::{Beginning, File};
 use crate::{
     http::{
         api::{
-            choices,
-            refusals::{FileRefusals, Refusals},
+            enum_schemas,
+            error_responses::{ErrorResponses, FileErrorResponses},
         },
-        middleware::admit::MayRead,
+        middleware::authenticate::MayRead,
         parameters::Parameters,
         problem::Problem,
         service::Shared,
@@ -23,7 +23,7 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub struct DefinitionsExportParameters {
     /// `csv` (the default), `json`, `ndjson` or `parquet`
-    #[param(schema_with = choices::formats, required = false)]
+    #[param(schema_with = enum_schemas::formats, required = false)]
     format: Option<String>,
 }
 
@@ -36,7 +36,7 @@ pub struct DefinitionsExportParameters {
     operation_id = "export_definitions",
     tag = "record",
     params(DefinitionsExportParameters),
-    responses(File, FileRefusals, Refusals)
+    responses(File, FileErrorResponses, ErrorResponses)
 )]
 pub async fn definitions(
     State(service): State<Shared>,

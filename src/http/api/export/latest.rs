@@ -8,11 +8,11 @@ use super::{Beginning, File};
 use crate::{
     http::{
         api::{
-            choices,
-            lists::list,
-            refusals::{FileRefusals, Refusals, Undefined},
+            comma_list::comma_list,
+            enum_schemas,
+            error_responses::{ErrorResponses, FileErrorResponses, Undefined},
         },
-        middleware::admit::MayRead,
+        middleware::authenticate::MayRead,
         parameters::Parameters,
         problem::Problem,
         service::Shared,
@@ -24,7 +24,7 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub struct LatestExportParameters {
     /// `csv` (the default), `json`, `ndjson` or `parquet`
-    #[param(schema_with = choices::formats, required = false)]
+    #[param(schema_with = enum_schemas::formats, required = false)]
     format: Option<String>,
     /// Categories, separated by commas; by default all active metrics
     category: Option<String>,
@@ -42,7 +42,7 @@ pub struct LatestExportParameters {
     operation_id = "export_latest",
     tag = "record",
     params(LatestExportParameters),
-    responses(File, FileRefusals, Undefined, Refusals)
+    responses(File, FileErrorResponses, Undefined, ErrorResponses)
 )]
 pub async fn latest(
     State(service): State<Shared>,
@@ -50,7 +50,8 @@ pub async fn latest(
     Parameters(parameters): Parameters<LatestExportParameters>,
 ) -> Result<Response, Problem> {
     let beginning = Beginning::new(&service, &principal, parameters.format.as_deref())?;
-    let (categories, types) = (list(parameters.category.as_deref()), list(parameters.r#type.as_deref()));
+    let (categories, types) =
+        (comma_list(parameters.category.as_deref()), comma_list(parameters.r#type.as_deref()));
     let catalogue = service.catalogue().await?;
     let context = &service.context;
     let question = LatestQuestion::parse(&categories, &types, &catalogue)?;

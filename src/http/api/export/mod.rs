@@ -29,7 +29,7 @@ use crate::{
     access::Principal,
     config::{shown, suggestion},
     http::{
-        middleware::identify::{current_request_id, working_on},
+        middleware::request_id::{current_request_id, working_on},
         problem::{InvalidParameter, Problem},
         service::Service,
         shares::{Share, Taken},

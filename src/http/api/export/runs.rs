@@ -8,10 +8,10 @@ use super::{Beginning, File};
 use crate::{
     http::{
         api::{
-            choices,
-            refusals::{FileRefusals, Refusals},
+            enum_schemas,
+            error_responses::{ErrorResponses, FileErrorResponses},
         },
-        middleware::admit::MaySeeLog,
+        middleware::authenticate::MaySeeLog,
         parameters::Parameters,
         problem::Problem,
         service::Shared,
@@ -23,7 +23,7 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub struct RunsExportParameters {
     /// `csv` (the default), `json`, `ndjson` or `parquet`
-    #[param(schema_with = choices::formats, required = false)]
+    #[param(schema_with = enum_schemas::formats, required = false)]
     format: Option<String>,
     /// Only runs of days from this one, `YYYY-MM-DD`; together with `to`
     #[param(format = Date)]
@@ -32,10 +32,10 @@ pub struct RunsExportParameters {
     #[param(format = Date)]
     to: Option<String>,
     /// `running`, `completed`, `partial` or `failed`
-    #[param(schema_with = choices::run_statuses, required = false)]
+    #[param(schema_with = enum_schemas::run_statuses, required = false)]
     status: Option<String>,
     /// `collect` or `backfill`
-    #[param(schema_with = choices::run_kinds, required = false)]
+    #[param(schema_with = enum_schemas::run_kinds, required = false)]
     kind: Option<String>,
 }
 
@@ -48,7 +48,7 @@ pub struct RunsExportParameters {
     operation_id = "export_runs",
     tag = "runs",
     params(RunsExportParameters),
-    responses(File, FileRefusals, Refusals)
+    responses(File, FileErrorResponses, ErrorResponses)
 )]
 pub async fn runs(
     State(service): State<Shared>,

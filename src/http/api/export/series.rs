@@ -10,11 +10,11 @@ use super::{Beginning, File};
 use crate::{
     http::{
         api::{
-            choices,
-            lists::list,
-            refusals::{FileRefusals, Refusals, Undefined},
+            comma_list::comma_list,
+            enum_schemas,
+            error_responses::{ErrorResponses, FileErrorResponses, Undefined},
         },
-        middleware::admit::MayRead,
+        middleware::authenticate::MayRead,
         parameters::Parameters,
         problem::Problem,
         service::Shared,
@@ -26,7 +26,7 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub struct ExportParameters {
     /// `csv` (the default), `json`, `ndjson` or `parquet`
-    #[param(schema_with = choices::formats, required = false)]
+    #[param(schema_with = enum_schemas::formats, required = false)]
     format: Option<String>,
     /// The first day, `YYYY-MM-DD`; by default the first recorded one
     #[param(format = Date)]
@@ -41,7 +41,7 @@ pub struct ExportParameters {
     /// Intervals, separated by commas: `day` (the default), `week`, `month`, `quarter`, `year`; one after the other
     interval: Option<String>,
     /// The first day of a week: `monday` … `sunday`; by default as configured
-    #[param(schema_with = choices::weekdays, required = false)]
+    #[param(schema_with = enum_schemas::weekdays, required = false)]
     week_start: Option<String>,
 }
 
@@ -56,7 +56,7 @@ pub struct ExportParameters {
     operation_id = "export",
     tag = "record",
     params(ExportParameters),
-    responses(File, FileRefusals, Undefined, Refusals)
+    responses(File, FileErrorResponses, Undefined, ErrorResponses)
 )]
 pub async fn series(
     State(service): State<Shared>,
@@ -77,9 +77,9 @@ impl ExportParameters {
         Asked {
             from: self.from,
             to: self.to,
-            categories: list(self.category.as_deref()),
-            types: list(self.r#type.as_deref()),
-            intervals: list(self.interval.as_deref()),
+            categories: comma_list(self.category.as_deref()),
+            types: comma_list(self.r#type.as_deref()),
+            intervals: comma_list(self.interval.as_deref()),
             week_start: self.week_start,
             ..Asked::default()
         }

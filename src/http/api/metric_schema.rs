@@ -12,7 +12,7 @@ use utoipa::{
     openapi::{Object, ObjectBuilder, Type},
 };
 
-use super::choices::one_of;
+use super::enum_schemas::one_of;
 use crate::{
     config::{ADDS_UP, MeasureName, PHASES, Returns},
     query::Exact,

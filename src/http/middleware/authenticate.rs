@@ -24,7 +24,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-pub async fn admit(State(service): State<Shared>, request: Request, next: Next) -> Response {
+pub async fn authenticate(State(service): State<Shared>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     // That there is nothing at a path is no secret.
     if parts.extensions.get::<MatchedPath>().is_none() {
@@ -35,7 +35,7 @@ pub async fn admit(State(service): State<Shared>, request: Request, next: Next) 
         let detail = "an open server answers only to pages and programs of this machine; `daymark keys create` closes it";
         return Problem::forbidden(detail).into_response();
     }
-    let principal = match authenticated(&service, &parts.headers, address).await {
+    let principal = match principal_of(&service, &parts.headers, address).await {
         Ok(principal) => principal,
         Err(denied @ (Denied::NoCredentials | Denied::Unauthenticated { .. })) => {
             return refused(&service, address, denied);
@@ -54,7 +54,7 @@ pub async fn admit(State(service): State<Shared>, request: Request, next: Next) 
     response
 }
 
-async fn authenticated(service: &Shared, headers: &HeaderMap, address: IpAddr) -> Result<Principal, Denied> {
+async fn principal_of(service: &Shared, headers: &HeaderMap, address: IpAddr) -> Result<Principal, Denied> {
     if let Some(principal) = service.access.recognise(shown(headers, address)).await {
         return Ok(principal);
     }

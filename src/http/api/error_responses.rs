@@ -7,7 +7,7 @@ use crate::http::problem::Problem;
 /// Problem documents (RFC 9457).
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it is read by the derive macro only")]
-pub enum Refusals {
+pub enum ErrorResponses {
     /// A parameter or the body is wrong; `errors` names each parameter
     #[response(status = 400, content_type = "application/problem+json")]
     Invalid(Problem),
@@ -46,7 +46,7 @@ pub enum Undefined {
 /// What may be wrong with what a file would hold.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it is read by the derive macro only")]
-pub enum FileRefusals {
+pub enum FileErrorResponses {
     /// The values have more digits than Parquet can hold, or, in a file of series, do not add up over days
     #[response(status = 422, content_type = "application/problem+json")]
     Impossible(Problem),
@@ -55,7 +55,7 @@ pub enum FileRefusals {
 /// What may be wrong with a body as such.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it is read by the derive macro only")]
-pub enum BodyRefusals {
+pub enum BodyErrorResponses {
     /// The body did not come in half of the server's time limit
     #[response(status = 408, content_type = "application/problem+json")]
     Slow(Problem),

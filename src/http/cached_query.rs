@@ -24,7 +24,7 @@ use crate::{
 
 /// A request for what `Q`, its parameters, ask. They are read only where no answer is kept: one that is was asked for in the
 /// same words.
-pub struct Asking<Q> {
+pub struct CachedQuery<Q> {
     uri: Uri,
     /// What the client has already, and what it can read.
     headers: HeaderMap,
@@ -33,7 +33,7 @@ pub struct Asking<Q> {
 
 /// What can be asked of the record, and how it is answered.
 #[async_trait]
-pub trait Question: DeserializeOwned + Send + Sync + 'static {
+pub trait Endpoint: DeserializeOwned + Send + Sync + 'static {
     async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed>;
 }
 
@@ -64,7 +64,7 @@ impl From<Failed> for Problem {
     }
 }
 
-impl<Q: Question, S: Sync> FromRequestParts<S> for Asking<Q> {
+impl<Q: Endpoint, S: Sync> FromRequestParts<S> for CachedQuery<Q> {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
@@ -78,7 +78,7 @@ impl<Q: Question, S: Sync> FromRequestParts<S> for Asking<Q> {
     }
 }
 
-impl<Q: Question> Asking<Q> {
+impl<Q: Endpoint> CachedQuery<Q> {
     /// The answer that is kept, or a new one.
     pub async fn answer(
         &self,
@@ -99,7 +99,7 @@ impl<Q: Question> Asking<Q> {
     }
 }
 
-async fn make<Q: Question>(service: Shared, uri: Uri) -> Result<Answer, Problem> {
+async fn make<Q: Endpoint>(service: Shared, uri: Uri) -> Result<Answer, Problem> {
     let question: Q = parameters::parse(uri.query().unwrap_or_default())?;
     service.telemetry.store_query();
     match question.answer(&service, &*service.catalogue().await?).await {

@@ -58,7 +58,7 @@ pub async fn taking<T>(place: OwnedSemaphorePermit, work: impl Future<Output = T
 }
 
 /// Around what is not guarded.
-pub async fn identify(request: Request, next: Next) -> Response {
+pub async fn set_request_id(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let mut response = next.run(request).await;
     response.headers_mut().insert(REQUEST_ID, id);

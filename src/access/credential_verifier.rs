@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Role, Scope, Scopes, admins::Admins, tokens::Tokens, uses::Uses};
+use super::{Role, Scope, Scopes, admins::Admins, key_usage::KeyUsage, tokens::Tokens};
 use crate::{config::AccessSettings, platform::Platform, store::Store};
 
 /// So long a revoked key may still be let in.
@@ -18,16 +18,16 @@ const ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_mins(1);
 const NO_ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_secs(10);
 
 /// Looks at texts.
-pub struct Examiner {
+pub struct CredentialVerifier {
     settings: AccessSettings,
     store: Arc<dyn Store>,
     tokens: Tokens,
     admins: Option<Admins>,
-    uses: Uses,
+    key_usage: KeyUsage,
 }
 
 /// What was found out about a text that is genuine.
-pub struct Genuine {
+pub struct VerifiedIdentity {
     /// `None` for somebody who is counted by address.
     pub subject: Option<Arc<str>>,
     pub role: Role,
@@ -59,10 +59,10 @@ impl Failure {
     }
 }
 
-impl Examiner {
+impl CredentialVerifier {
     pub fn new(settings: AccessSettings, store: Arc<dyn Store>, platform: Arc<dyn Platform>) -> Self {
         let admins = settings.admin_column.clone().map(|column| Admins::new(platform, column));
-        Self { tokens: Tokens::new(&settings), admins, uses: Uses::default(), settings, store }
+        Self { tokens: Tokens::new(&settings), admins, key_usage: KeyUsage::default(), settings, store }
     }
 
     /// # Errors
@@ -78,15 +78,15 @@ impl Examiner {
 
     /// # Errors
     /// When it is not genuine or not valid, or when that cannot be found out.
-    pub async fn look_at(&self, text: &str, now: Timestamp) -> Result<Genuine, Failure> {
+    pub async fn verify(&self, text: &str, now: Timestamp) -> Result<VerifiedIdentity, Failure> {
         if crate::identity::key_format::is_api_key(text) {
-            self.look_at_key(text, now).await
+            self.verify_key(text, now).await
         } else {
-            self.look_at_token(text, now).await
+            self.verify_token(text, now).await
         }
     }
 
-    async fn look_at_key(&self, text: &str, now: Timestamp) -> Result<Genuine, Failure> {
+    async fn verify_key(&self, text: &str, now: Timestamp) -> Result<VerifiedIdentity, Failure> {
         // The same words whichever part of it is wrong.
         let wrong = || Failure::wrong("the API key is not valid");
         let (id, hash) = crate::identity::key_format::parse(text).ok_or_else(wrong)?;
@@ -99,9 +99,9 @@ impl Examiner {
         if !key.is_active(now) {
             return Err(Failure::stale("the API key has expired"));
         }
-        self.uses.note(key.id, now);
+        self.key_usage.note(key.id, now);
         let until = later(now, KEY_REMEMBERED);
-        Ok(Genuine {
+        Ok(VerifiedIdentity {
             subject: Some(format!("key:{}", key.id).into()),
             role: key.role,
             scopes: key.scopes.and(key.role.scopes()),
@@ -110,7 +110,7 @@ impl Examiner {
         })
     }
 
-    async fn look_at_token(&self, text: &str, now: Timestamp) -> Result<Genuine, Failure> {
+    async fn verify_token(&self, text: &str, now: Timestamp) -> Result<VerifiedIdentity, Failure> {
         let bearer = self.tokens.verify(text, &self.settings, now).await?;
         let generation = self.tokens.generation();
         let (mut role, mut remembered) = (bearer.role, TOKEN_REMEMBERED);
@@ -126,7 +126,7 @@ impl Examiner {
         let subject = somebody.map(|subject| format!("user:{subject}").into());
         let until = later(now, remembered).min(bearer.expires_at);
         let scopes = if role == Role::Anonymous { self.anonymous_scopes() } else { role.scopes() };
-        Ok(Genuine { subject, role, scopes, until, generation })
+        Ok(VerifiedIdentity { subject, role, scopes, until, generation })
     }
 
     /// What somebody may do of whom nothing is known.
@@ -136,12 +136,12 @@ impl Examiner {
 
     /// Writes when keys were used last, if it is time to.
     pub async fn keep_up(&self, now: Timestamp) {
-        self.uses.write_if_due(self.store.as_ref(), now).await;
+        self.key_usage.write_if_due(self.store.as_ref(), now).await;
     }
 
     /// Writes when keys were used last.
     pub async fn finish(&self, now: Timestamp) {
-        self.uses.write(self.store.as_ref(), now).await;
+        self.key_usage.write(self.store.as_ref(), now).await;
     }
 
     pub async fn prepare_admins(&self, now: Timestamp) {

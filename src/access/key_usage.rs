@@ -15,7 +15,7 @@ use crate::{store::Store, telemetry::LogThrottle};
 const WRITTEN_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 #[derive(Default)]
-pub struct Uses {
+pub struct KeyUsage {
     unwritten: Mutex<Unwritten>,
     cannot_write: LogThrottle,
 }
@@ -28,7 +28,7 @@ struct Unwritten {
     since: Option<Timestamp>,
 }
 
-impl Uses {
+impl KeyUsage {
     pub fn note(&self, key: Uuid, now: Timestamp) {
         let mut unwritten = self.lock();
         let last = unwritten.keys.entry(key).or_insert(now);

@@ -3,14 +3,14 @@
 use clap::Args;
 use jiff::civil::Date;
 
-use super::{date, one_of::OneOf};
+use super::{date, word_parser::WordParser};
 use crate::{
     metric::MetricType,
     query::{Asked, Interval, Problem, QueryError},
 };
 
 #[derive(Args)]
-pub struct AskedArguments {
+pub struct SeriesArguments {
     /// The first day
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
     from: Option<Date>,
@@ -21,10 +21,10 @@ pub struct AskedArguments {
     #[arg(long = "metric", value_name = "CATEGORY")]
     pub metrics: Vec<String>,
     /// Only metrics of this type (may be given several times)
-    #[arg(long = "type", value_name = "TYPE", value_parser = OneOf::new(MetricType::ALL.map(MetricType::name)))]
+    #[arg(long = "type", value_name = "TYPE", value_parser = WordParser::new(MetricType::ALL.map(MetricType::name)))]
     pub types: Vec<String>,
     /// How long a point is (may be given several times) [default: day]
-    #[arg(long = "interval", value_name = "INTERVAL", value_parser = OneOf::new(Interval::ALL.map(Interval::name)))]
+    #[arg(long = "interval", value_name = "INTERVAL", value_parser = WordParser::new(Interval::ALL.map(Interval::name)))]
     intervals: Vec<String>,
     /// The day on which weeks begin [default: `query.week_start`]
     #[arg(long, value_name = "WEEKDAY")]
@@ -56,7 +56,7 @@ fn flag(parameter: &'static str) -> &'static str {
     }
 }
 
-impl AskedArguments {
+impl SeriesArguments {
     pub fn asked(&self) -> Asked {
         Asked {
             from: self.from.map(|date| date.to_string()),

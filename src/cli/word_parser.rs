@@ -12,18 +12,18 @@ use clap::{
 use crate::config::meant;
 
 #[derive(Clone)]
-pub struct OneOf {
+pub struct WordParser {
     words: Vec<&'static str>,
     parser: PossibleValuesParser,
 }
 
-impl OneOf {
+impl WordParser {
     pub fn new<const N: usize>(words: [&'static str; N]) -> Self {
         Self { words: words.to_vec(), parser: PossibleValuesParser::new(words) }
     }
 }
 
-impl TypedValueParser for OneOf {
+impl TypedValueParser for WordParser {
     type Value = String;
 
     fn parse_ref(&self, command: &Command, argument: Option<&Arg>, value: &OsStr) -> Result<String, Error> {

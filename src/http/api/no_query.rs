@@ -4,4 +4,4 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 #[derive(Debug, Deserialize, IntoParams)]
-pub struct NoParameters {}
+pub struct NoQuery {}

@@ -15,7 +15,7 @@ use axum::{
 };
 use futures_util::FutureExt;
 
-use super::identify::{REQUEST_ID, request_id, taking, working_on};
+use super::request_id::{REQUEST_ID, request_id, taking, working_on};
 use crate::http::{
     api::{self, MAX_BODY},
     problem::Problem,
@@ -31,7 +31,7 @@ const MAX_TARGET: usize = 8 * 1024;
 /// All header names and values together, in bytes.
 const MAX_HEADERS: usize = 32 * 1024;
 
-pub async fn guard(State(service): State<Shared>, request: Request, next: Next) -> Response {
+pub async fn request_limits(State(service): State<Shared>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(request.headers());
     let method = known(request.method());
