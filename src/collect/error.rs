@@ -66,14 +66,11 @@ pub enum CollectError {
 
 /// What a person can do about a fault of the platform.
 pub(crate) fn advice(fault: &Fault) -> &'static str {
-    match fault.sqlstate.as_deref() {
-        Some("28P01" | "28000") => return "check the user and the password in its URL",
-        Some("3D000" | "sqlite:26") => return "check that its URL names the right database",
-        Some("sqlite:11") => return "restore the file from a backup",
-        Some("sqlite:14") => {
-            return "let this user read the file and, where it is in WAL mode, write to its directory";
-        }
-        _ => {}
+    if fault.sqlstate.as_deref() == Some("sqlite:14") {
+        return "let this user read the file and, where it is in WAL mode, write to its directory";
+    }
+    if let Some(hint) = fault.connection_hint() {
+        return hint;
     }
     // `row_security = off`: the message is the only thing that tells it from a missing privilege.
     if fault.class == FaultClass::Denied && fault.message.contains("row-level security") {
@@ -84,6 +81,9 @@ pub(crate) fn advice(fault: &Fault) -> &'static str {
         FaultClass::Elsewhere => "check that the server that its foreign table is on runs",
         FaultClass::Denied => "grant the role SELECT on the tables that the sources name",
         FaultClass::Sql => "compare the sources and their columns with the platform's tables",
+        FaultClass::Cancelled => "it was stopped on request; run it again when that suits the platform",
+        FaultClass::TooLarge => "let its query return less, or record it in smaller parts",
+        FaultClass::Data => "look for the rows that the database cannot compute with, and filter them out",
         FaultClass::TimedOut => "raise `platform.statement_timeout_seconds`, or index the time column",
         FaultClass::Locked | FaultClass::Contention => "see what else is at work there, and try again",
         FaultClass::Full => "make room on its disk",

@@ -1,22 +1,26 @@
-//! A database's error, read once: what class it is of, its SQLSTATE and its context. This is what reaches the
-//! collection log and the person at the terminal.
+//! A database's error as the rest of the program sees it: its class, its SQLSTATE and its context. This is what is
+//! written to the collection log and shown at the terminal, so its texts are bounded.
 
 use std::fmt;
 
 use sqlx::postgres::PgDatabaseError;
+
+use super::hint;
 
 /// What can be done about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultClass {
     /// The connection could not be made or broke, or the server is starting, stopping or full of connections.
     Unreachable,
-    /// A server that the database asks in its turn, as for a foreign table, could not be reached.
+    /// A server that the database queries in its turn, as for a foreign table, could not be reached.
     Elsewhere,
-    /// Two transactions got in each other's way (serialization, deadlock, SQLite busy).
+    /// Two transactions conflicted (serialization failure, deadlock, SQLite busy).
     Contention,
-    /// The statement ran into its time limit.
+    /// The statement reached its time limit.
     TimedOut,
-    /// Somebody holds a lock on what the statement needs.
+    /// The statement was cancelled on request: by an administrator (`pg_cancel_backend`) or by this process.
+    Cancelled,
+    /// Another session holds a lock on what the statement needs.
     Locked,
     /// A permission is missing.
     Denied,
@@ -24,13 +28,18 @@ pub enum FaultClass {
     Sql,
     /// There is no space left.
     Full,
+    /// A value or an answer is larger than the database or this program permits. Fewer days do not mend it.
+    TooLarge,
+    /// The rows that were read made the statement fail: a division by zero, a value that cannot be converted or read.
+    /// Other rows, of other days, may well be readable.
+    Data,
     /// No database is configured, so none was asked.
     Unconfigured,
     Other,
 }
 
 impl FaultClass {
-    /// Whether the same thing may well work a moment later.
+    /// Whether the same statement may succeed a moment later.
     pub fn is_transient(self) -> bool {
         matches!(self, Self::Unreachable | Self::Contention | Self::Locked)
     }
@@ -40,19 +49,38 @@ impl FaultClass {
 #[derive(Debug, Clone)]
 pub struct Fault {
     pub class: FaultClass,
+    /// At most [`MAX_TEXT_BYTES`].
     pub message: String,
     /// PostgreSQL's SQLSTATE, or SQLite's extended result code as `sqlite:N`.
     pub sqlstate: Option<String>,
-    /// Detail, hint and context as PostgreSQL gives them, a line each.
+    /// Detail, hint and context as PostgreSQL gives them, one line each. At most [`MAX_TEXT_BYTES`].
     pub context: Option<String>,
 }
 
-/// SQLite says that the disk is full only when no space at all is left (ENOSPC, code 13).
+/// Longer messages and contexts are cut. A database quotes the value that it failed on, however long that is.
+pub const MAX_TEXT_BYTES: usize = 2048;
+
+/// SQLITE_IOERR_WRITE. SQLite reports SQLITE_FULL only for ENOSPC.
 const SQLITE_IOERR_WRITE: &str = "778";
 
 impl Fault {
     pub fn new(class: FaultClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), sqlstate: None, context: None }
+        Self { class, message: bounded(message.into()), sqlstate: None, context: None }
+    }
+
+    /// Whether the same statement may succeed a moment later.
+    pub fn is_transient(&self) -> bool {
+        self.class.is_transient()
+    }
+
+    /// Whether the failure depends on the rows that were read, so that fewer days may be readable.
+    pub fn is_of_data(&self) -> bool {
+        self.class == FaultClass::Data
+    }
+
+    /// What to do about a failure to connect, to log in or to keep a session; `None` for every other failure.
+    pub fn connection_hint(&self) -> Option<&'static str> {
+        hint::of_connection(self)
     }
 
     fn from_postgres(error: &PgDatabaseError) -> Self {
@@ -60,51 +88,92 @@ impl Fault {
         let context: Vec<_> =
             parts.into_iter().filter_map(|(name, text)| text.map(|text| format!("{name}: {text}"))).collect();
         Self {
-            class: class_of_sqlstate(error.code()),
-            message: error.message().to_owned(),
+            class: class_of_sqlstate(error.code(), error.message()),
+            message: bounded(error.message().to_owned()),
             sqlstate: Some(error.code().to_owned()),
-            context: (!context.is_empty()).then(|| context.join("\n")),
+            context: (!context.is_empty()).then(|| bounded(context.join("\n"))),
         }
     }
 
     fn from_sqlite(error: &dyn sqlx::error::DatabaseError) -> Self {
         let code = error.code().map(|code| code.into_owned());
-        let primary = code.as_deref().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
-        if code.as_deref() == Some(SQLITE_IOERR_WRITE) {
-            let message = format!(
+        let message = match code.as_deref() {
+            Some(SQLITE_IOERR_WRITE) => format!(
                 "{}: a write failed, as it does where a quota or a limit on the size of files is reached",
                 error.message()
-            );
-            let sqlstate = code.map(|code| format!("sqlite:{code}"));
-            return Self { sqlstate, ..Self::new(FaultClass::Full, message) };
-        }
-        let message = error.message().to_owned();
-        let class = match primary {
-            Some(5 | 6) => FaultClass::Contention,
-            Some(9) => FaultClass::TimedOut,
-            Some(3 | 8 | 23) => FaultClass::Denied,
-            Some(13) => FaultClass::Full,
-            Some(14) => FaultClass::Unreachable,
-            Some(1) => FaultClass::Sql,
-            _ => FaultClass::Other,
+            ),
+            _ => error.message().to_owned(),
         };
-        Self { class, message, sqlstate: code.map(|code| format!("sqlite:{code}")), context: None }
+        let class = class_of_sqlite(code.as_deref(), &message);
+        let sqlstate = code.map(|code| format!("sqlite:{code}"));
+        Self { sqlstate, ..Self::new(class, message) }
     }
 }
 
 /// See <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-fn class_of_sqlstate(code: &str) -> FaultClass {
+fn class_of_sqlstate(code: &str, message: &str) -> FaultClass {
     match code {
+        // `query_canceled` is both. Where the server's messages are not English, the session that set the time limit
+        // tells them apart by the time that passed.
+        "57014" if message.contains("user request") => FaultClass::Cancelled,
         "57014" => FaultClass::TimedOut,
         "55P03" => FaultClass::Locked,
         "40001" | "40P01" => FaultClass::Contention,
-        "57P01" | "57P02" | "57P03" | "53300" => FaultClass::Unreachable,
-        "42501" | "28000" | "28P01" => FaultClass::Denied,
+        "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "25P03" | "25P04" => FaultClass::Unreachable,
+        "42501" => FaultClass::Denied,
         "53100" => FaultClass::Full,
-        _ if code.starts_with("08") => FaultClass::Unreachable,
-        _ if code.starts_with("42") || code == "3F000" => FaultClass::Sql,
+        "53200" => FaultClass::TooLarge,
+        // PgBouncer's own refusal; trying again meets it again.
+        "08P01" if message.contains("unsupported startup parameter") => FaultClass::Other,
+        // More than one row from a subquery, an exception raised by a function, a damaged page or index.
+        "21000" | "P0001" | "XX001" | "XX002" => FaultClass::Data,
+        "3F000" | "0A000" => FaultClass::Sql,
+        _ => match code.get(..2) {
+            Some("08") => FaultClass::Unreachable,
+            Some("22") => FaultClass::Data,
+            Some("28") => FaultClass::Denied,
+            Some("42") => FaultClass::Sql,
+            Some("54") => FaultClass::TooLarge,
+            _ => FaultClass::Other,
+        },
+    }
+}
+
+/// See <https://www.sqlite.org/rescode.html>. The primary code is the low byte of an extended one.
+fn class_of_sqlite(code: Option<&str>, message: &str) -> FaultClass {
+    if code == Some(SQLITE_IOERR_WRITE) {
+        return FaultClass::Full;
+    }
+    let primary = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
+    match primary {
+        Some(1) if is_of_sqlite_values(message) => FaultClass::Data,
+        Some(1) => FaultClass::Sql,
+        Some(3 | 8 | 23) => FaultClass::Denied,
+        Some(5 | 6) => FaultClass::Contention,
+        Some(7 | 18) => FaultClass::TooLarge,
+        // SQLITE_INTERRUPT: the session that set the time limit tells it from a request.
+        Some(9) => FaultClass::TimedOut,
+        Some(13) => FaultClass::Full,
+        Some(14) => FaultClass::Unreachable,
         _ => FaultClass::Other,
     }
+}
+
+/// SQLITE_ERROR is returned for statements that do not compile and for functions that fail on a value of a row.
+fn is_of_sqlite_values(message: &str) -> bool {
+    ["integer overflow", "malformed JSON", "JSON cannot hold BLOB", "bad JSON path", "pattern too complex"]
+        .iter()
+        .any(|known| message.contains(known))
+}
+
+/// `text`, cut to [`MAX_TEXT_BYTES`] with an ellipsis.
+fn bounded(mut text: String) -> String {
+    const ELLIPSIS: &str = "…";
+    if text.len() > MAX_TEXT_BYTES {
+        text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES - ELLIPSIS.len()));
+        text.push_str(ELLIPSIS);
+    }
+    text
 }
 
 impl From<sqlx::Error> for Fault {
@@ -117,16 +186,26 @@ impl From<sqlx::Error> for Fault {
             sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
                 Self::new(FaultClass::Full, error.to_string())
             }
+            // The TLS library reports a failed handshake as invalid data.
+            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                Self::new(FaultClass::Other, format!("{TLS_PREFIX}{error}"))
+            }
             sqlx::Error::Io(error) => Self::new(FaultClass::Unreachable, error.to_string()),
-            sqlx::Error::Tls(error) => Self::new(FaultClass::Other, format!("TLS: {error}")),
+            sqlx::Error::Tls(error) => Self::new(FaultClass::Other, format!("{TLS_PREFIX}{error}")),
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
                 Self::new(FaultClass::Unreachable, error.to_string())
             }
             sqlx::Error::Protocol(message) => Self::new(FaultClass::Unreachable, message),
+            sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => {
+                Self::new(FaultClass::Data, error.to_string())
+            }
             other => Self::new(FaultClass::Other, other.to_string()),
         }
     }
 }
+
+/// Begins the message of every failure of TLS.
+pub(super) const TLS_PREFIX: &str = "TLS: ";
 
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,3 +218,40 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_sqlstate_has_two_meanings() {
+        let class = |message| class_of_sqlstate("57014", message);
+        assert_eq!(class("canceling statement due to user request"), FaultClass::Cancelled);
+        assert_eq!(class("canceling statement due to statement timeout"), FaultClass::TimedOut);
+    }
+
+    #[test]
+    fn only_failures_that_depend_on_rows_are_of_data() {
+        for code in ["22012", "22P02", "22003", "21000", "P0001"] {
+            assert_eq!(class_of_sqlstate(code, ""), FaultClass::Data, "{code}");
+        }
+        for (code, class) in
+            [("42703", FaultClass::Sql), ("54000", FaultClass::TooLarge), ("XX000", FaultClass::Other)]
+        {
+            assert_eq!(class_of_sqlstate(code, ""), class, "{code}");
+        }
+        assert_eq!(class_of_sqlite(Some("1"), "no such column: x"), FaultClass::Sql);
+        assert_eq!(class_of_sqlite(Some("1"), "JSON cannot hold BLOB values"), FaultClass::Data);
+        assert_eq!(class_of_sqlite(Some("18"), "string or blob too big"), FaultClass::TooLarge);
+    }
+
+    #[test]
+    fn texts_are_cut() {
+        let fault = Fault::new(FaultClass::Data, "ü".repeat(5000));
+        assert!(
+            fault.message.len() <= MAX_TEXT_BYTES && fault.message.ends_with('…'),
+            "{}",
+            fault.message.len()
+        );
+    }
+}

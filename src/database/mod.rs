@@ -2,6 +2,7 @@
 //! passing failure is tried again.
 
 mod fault;
+mod hint;
 mod retry;
 mod url;
 

@@ -195,7 +195,7 @@ pub(super) fn unplanned(place: &str, fault: &Fault) -> Finding {
 /// What a person can do about a metric that the platform does not plan.
 fn metric_advice(fault: &Fault) -> &'static str {
     match fault.class {
-        FaultClass::Sql | FaultClass::Other => {
+        FaultClass::Sql | FaultClass::Data | FaultClass::Other => {
             "compare its source, columns, filters and query with the platform's tables; `daymark plan` shows the SQL"
         }
         _ => advice(fault),

@@ -133,7 +133,16 @@ async fn checked(
 
 /// What the platform has against the definition, unless it could not say because of something else.
 fn of_platform(faults: Vec<(usize, Fault)>) -> Result<Vec<Fault>, Fault> {
-    let of_definition = |class| matches!(class, FaultClass::Sql | FaultClass::Denied | FaultClass::Other);
+    let of_definition = |class| {
+        matches!(
+            class,
+            FaultClass::Sql
+                | FaultClass::Denied
+                | FaultClass::TooLarge
+                | FaultClass::Data
+                | FaultClass::Other
+        )
+    };
     faults
         .into_iter()
         .map(|(_, fault)| if of_definition(fault.class) { Ok(fault) } else { Err(fault) })

@@ -26,7 +26,7 @@ pub enum StoreError {
 
 impl StoreError {
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Fault { fault, .. } if fault.class.is_transient())
+        matches!(self, Self::Fault { fault, .. } if fault.is_transient())
     }
 
     /// Whether the role lacks a privilege.
@@ -35,17 +35,21 @@ impl StoreError {
     }
 }
 
-/// What to do about a failure, where that can be said; to be appended to it.
-fn advice(fault: &Fault) -> &'static str {
-    match (fault.class, fault.sqlstate.as_deref()) {
-        (_, Some("28P01" | "28000")) => "; check the user and the password in its URL",
-        (_, Some("3D000")) => "; create the database, or name another one in its URL",
-        (_, Some("sqlite:26")) => "; name another file: this one is not an SQLite database",
-        (_, Some("sqlite:11")) => "; restore the file from a backup",
-        (_, Some("sqlite:14")) => "; let this user write to the file and to its directory",
-        (FaultClass::Denied, _) => "; grant the permission, or use a role (or a system user) that has it",
-        (FaultClass::Full, _) => "; free some space: nothing was lost, and it can be tried again",
-        (FaultClass::Unreachable, None) => "; check that it runs, and the host and the port in its URL",
-        _ => "",
-    }
+/// What to do about a failure, where that can be said; to be appended to its message.
+fn advice(fault: &Fault) -> String {
+    let advice = match (fault.class, fault.sqlstate.as_deref()) {
+        (_, Some("sqlite:14")) => "let this user write to the file and to its directory",
+        (FaultClass::Full, _) => "free some space: nothing was lost, and it can be tried again",
+        (class, sqlstate) => match (fault.connection_hint(), class, sqlstate) {
+            (Some(hint), ..) => hint,
+            (None, FaultClass::Denied, _) => {
+                "grant the permission, or use a role (or a system user) that has it"
+            }
+            (None, FaultClass::Unreachable, None) => {
+                "check that it runs, and the host and the port in its URL"
+            }
+            _ => return String::new(),
+        },
+    };
+    format!("; {advice}")
 }

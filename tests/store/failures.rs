@@ -81,7 +81,7 @@ async fn an_unreachable_server_is_reported_at_once_and_in_its_own_words() {
         "{error}"
     );
     assert!(error.to_string().contains("refused"), "{error}");
-    assert!(error.to_string().contains("check that it runs"), "{error}");
+    assert!(error.to_string().contains("check that it is running"), "{error}");
 }
 
 #[tokio::test]

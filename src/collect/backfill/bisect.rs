@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use crate::{
     collect::batch::{Answers, Batch},
-    database::{Fault, FaultClass},
+    database::Fault,
     metric::{DayBounds, Tally},
     platform::{Cut, Schema},
 };
@@ -17,11 +17,6 @@ const HOPELESS_PIECES: usize = 6;
 
 /// A part of the range and what was answered for it.
 pub(super) type Piece<'a> = (Vec<DayBounds>, Answers<'a, Vec<Tally>>);
-
-/// Whether it may be the data of some days that a statement failed on.
-pub(super) fn is_of_data(fault: &Fault) -> bool {
-    fault.class == FaultClass::Other
-}
 
 /// Reads `alone`, a batch of one metric, which failed over all of `days`, in pieces. The pieces cover `days`.
 ///
@@ -39,7 +34,7 @@ pub(super) async fn bisect<'a>(
     while let Some(range) = ranges.pop_front() {
         let answers = alone.read(cut, schema, range).await?;
         let failed = answers.iter().any(|answer| answer.fault().is_some());
-        let of_data = answers.iter().any(|answer| answer.fault().is_some_and(is_of_data));
+        let of_data = answers.iter().any(|answer| answer.fault().is_some_and(Fault::is_of_data));
         read += 1;
         good += usize::from(!failed);
         let hopeful = good > 0 || read < HOPELESS_PIECES;

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use super::{
-    bisect::{bisect, is_of_data},
+    bisect::bisect,
     missing::{Group, Missing, group},
 };
 use crate::{
@@ -81,7 +81,8 @@ impl<'a> Plan<'a> {
         for GroupPlan { group, batch, alone } in &self.groups {
             let days = context.calendar.days(group.first, group.last);
             let answers = batch.read(cut.as_mut(), &schema, &days).await?;
-            let of_data = |answer: &Answer<'_, _>| days.len() > 1 && answer.fault().is_some_and(is_of_data);
+            let of_data =
+                |answer: &Answer<'_, _>| days.len() > 1 && answer.fault().is_some_and(Fault::is_of_data);
             let narrowed: Vec<_> = answers.iter().filter(of_data).map(|answer| answer.metric).collect();
             for &metric in &narrowed {
                 let members = &group.members[metric..=metric];
