@@ -49,7 +49,7 @@ const BY_MESSAGE: &[(&str, &str)] = &[
     ("NotValidYet", "the server's certificate is not valid yet: compare the clocks of both machines"),
     ("No such file", "check the path"),
     ("failed to lookup address", "check the host in its URL: no such name is known here"),
-    ("Connection refused", "check that it runs, and the host and the port in its URL"),
+    ("Connection refused", "check that it is running, and the host and the port in its URL"),
     ("no connection within", "check the host and the port in its URL, and that no firewall is between"),
 ];
 

@@ -46,7 +46,7 @@ fn advice(fault: &Fault) -> String {
                 "grant the permission, or use a role (or a system user) that has it"
             }
             (None, FaultClass::Unreachable, None) => {
-                "check that it runs, and the host and the port in its URL"
+                "check that it is running, and the host and the port in its URL"
             }
             _ => return String::new(),
         },
