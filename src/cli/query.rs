@@ -9,7 +9,7 @@ use super::{
     output::Format,
     series_arguments::{SeriesArguments, by_flags},
 };
-use crate::metric::Exact;
+use crate::metric::Decimal;
 use crate::query::{
     self, ActivityQuestion, Catalogue, Change, Interval, LatestAnswer, LatestQuestion, MAX_LIMIT, Point,
     Problem, QueryError, Question, Series, SeriesAnswer,
@@ -209,11 +209,10 @@ fn latest_page(answer: &LatestAnswer) -> anyhow::Result<Page> {
 fn shown_change(change: &Change) -> String {
     let signed = |text: String| if text.starts_with('-') { text } else { format!("+{text}") };
     let absolute = signed(change.absolute.to_string());
-    let percent =
-        change.percent.as_ref().map(|percent| signed(percent.decimal().inner().round(1).to_plain_string()));
+    let percent = change.percent.as_ref().map(|percent| signed(percent.inner().round(1).to_plain_string()));
     percent.map_or_else(|| absolute.clone(), |percent| format!("{absolute} ({percent} %)"))
 }
 
-fn text(value: Option<&Exact>) -> String {
+fn text(value: Option<&Decimal>) -> String {
     value.map(ToString::to_string).unwrap_or_default()
 }

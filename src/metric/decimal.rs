@@ -10,7 +10,8 @@ const QUOTIENT_SCALE: i64 = 12;
 /// The most digits before and after the point that are accepted; PostgreSQL's NUMERIC itself goes further.
 const MAX_DIGITS: u64 = 1000;
 
-/// A finite decimal number of any precision, without superfluous zeros.
+/// A finite decimal number of any precision. It is written with the digits that it was read with (`1.50` stays `1.50`) and
+/// compared by its value; what is computed has no superfluous zeros.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Decimal(BigDecimal);
 
@@ -61,7 +62,9 @@ impl Decimal {
         self.to_string().parse().unwrap_or_else(|_| serde_json::Number::from(0))
     }
 
-    fn normalized(self) -> Self {
+    /// The same number without superfluous zeros.
+    #[must_use]
+    pub fn normalized(self) -> Self {
         Self(self.0.normalized())
     }
 }
@@ -73,13 +76,13 @@ impl TryFrom<BigDecimal> for Decimal {
         if value.digits() > MAX_DIGITS || value.fractional_digit_count().unsigned_abs() > MAX_DIGITS {
             return Err(DecimalError::TooLong);
         }
-        Ok(Self(value).normalized())
+        Ok(Self(value))
     }
 }
 
 impl From<i64> for Decimal {
     fn from(value: i64) -> Self {
-        Self(BigDecimal::from(value)).normalized()
+        Self(BigDecimal::from(value))
     }
 }
 
@@ -97,7 +100,7 @@ impl FromStr for Decimal {
 
 impl fmt::Display for Decimal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0.to_plain_string())
+        formatter.pad(&self.0.to_plain_string())
     }
 }
 
@@ -143,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_refused() {
+    fn numbers_that_are_not_finite_are_refused() {
         for text in ["NaN", "Infinity", "-inf", "", "1,5", "0x10", "1e999999"] {
             assert!(text.parse::<Decimal>().is_err(), "{text}");
         }
@@ -161,8 +164,15 @@ mod tests {
             assert_eq!(serde_json::to_string(&decimal(text)).unwrap(), text);
             assert_eq!(serde_json::from_str::<Decimal>(text).unwrap(), decimal(text));
         }
-        assert_eq!(decimal("1.500").to_string(), "1.5");
+        for text in ["0", "-1", "1.50", "-0.5", "0.10", "999999999999999999", "1000000000000000000"] {
+            assert_eq!(decimal(text).to_string(), text);
+            assert_eq!(serde_json::to_string(&decimal(text)).unwrap(), text);
+        }
+        assert_eq!(decimal("1.500").normalized().to_string(), "1.5");
+        assert_eq!(decimal("1.500"), decimal("1.5"));
+        assert_eq!((&decimal("1.500") + &decimal("1.5")).to_string(), "3");
         assert_eq!(decimal("1e3").to_string(), "1000");
+        assert_eq!(decimal("007").to_string(), "7");
     }
 
     #[test]
@@ -174,7 +184,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn adding_and_taking_away_is_exact(a in "-?[0-9]{1,38}(\\.[0-9]{1,20})?", b in "-?[0-9]{1,38}(\\.[0-9]{1,20})?") {
+        fn integers_of_any_length_keep_their_digits(text in "(0|-?[1-9][0-9]{0,37})") {
+            prop_assert_eq!(serde_json::to_string(&decimal(&text)).unwrap(), text);
+        }
+
+        #[test]
+        fn adding_and_subtracting_is_exact(a in "-?[0-9]{1,38}(\\.[0-9]{1,20})?", b in "-?[0-9]{1,38}(\\.[0-9]{1,20})?") {
             let (a, b) = (decimal(&a), decimal(&b));
             prop_assert_eq!(&(&a + &b) - &b, a.clone());
             prop_assert_eq!(decimal(&a.to_string()), a);

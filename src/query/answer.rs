@@ -9,7 +9,7 @@ use utoipa::{
 };
 
 use super::{Bucket, Interval, RollUp, gap::RUNNING};
-use crate::metric::{Exact, MetricType, Provenance};
+use crate::metric::{Decimal, MetricType, Provenance};
 
 /// Series of points, one for each metric and interval asked.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -77,7 +77,7 @@ pub struct Point {
     #[schema(value_type = String, format = Date, required = false)]
     pub to: Date,
     /// Null where nothing is recorded, which is not zero.
-    pub value: Option<Exact>,
+    pub value: Option<Decimal>,
     /// How many of the days are recorded. Not in the interval `day`.
     #[schema(required = false)]
     pub days_recorded: usize,

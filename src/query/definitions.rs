@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::suggestion,
-    metric::{Exact, MetricType},
+    metric::{Decimal, MetricType},
     store::{Origin, StoredDefinition},
 };
 
@@ -43,8 +43,8 @@ pub struct DefinitionEntry {
     /// What the values of several days become.
     pub roll_up: RollUp,
     /// The values that are believable, where bounds are set.
-    pub expected_min: Option<Exact>,
-    pub expected_max: Option<Exact>,
+    pub expected_min: Option<Decimal>,
+    pub expected_max: Option<Decimal>,
     /// The IANA time zone whose days are recorded.
     pub time_zone: String,
     /// When the metric was first defined.
@@ -108,8 +108,8 @@ pub fn definition_entry(stored: &StoredDefinition) -> DefinitionEntry {
         origin: stored.origin.name(),
         version: stored.version,
         roll_up: RollUp::of(definition),
-        expected_min: expected.min.map(Exact::from),
-        expected_max: expected.max.map(Exact::from),
+        expected_min: expected.min,
+        expected_max: expected.max,
         time_zone: definition.time_zone.clone(),
         created_at: stored.created_at,
     }

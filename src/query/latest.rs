@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Catalogue, PointProvenance, QueryError, answer::metric_type, question::Reader};
 use crate::{
     collect::Context,
-    metric::{Decimal, Exact, MetricKey, MetricType},
+    metric::{Decimal, MetricKey, MetricType},
     store::Latest,
 };
 
@@ -50,7 +50,7 @@ pub struct LatestValue {
     pub display_name: String,
     pub unit: String,
     pub format_pattern: String,
-    pub value: Option<Exact>,
+    pub value: Option<Decimal>,
     /// The day that the value is of.
     #[schema(value_type = Option<String>, format = Date)]
     pub metric_date: Option<Date>,
@@ -70,10 +70,10 @@ pub struct LatestValue {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Change {
     /// The value then.
-    pub value: Exact,
-    pub absolute: Exact,
+    pub value: Decimal,
+    pub absolute: Decimal,
     /// Of the value then, to 12 places; null where that is zero.
-    pub percent: Option<Exact>,
+    pub percent: Option<Decimal>,
 }
 
 impl Change {
@@ -82,7 +82,7 @@ impl Change {
         // Of its size: from -2 to -1 is up.
         let size = if *then < Decimal::zero() { &Decimal::zero() - then } else { then.clone() };
         let percent = (&absolute * &Decimal::from(100)).checked_div(&size);
-        Self { value: then.into(), absolute: absolute.into(), percent: percent.map(Exact::from) }
+        Self { value: then.clone(), absolute, percent }
     }
 }
 
@@ -116,7 +116,7 @@ fn value(catalogue: &Catalogue, key: &MetricKey, latest: Option<&Latest>) -> Opt
         display_name: definition.display_name.clone(),
         unit: definition.unit.clone(),
         format_pattern: definition.format_pattern.clone(),
-        value: record.map(|record| Exact::from(&record.value)),
+        value: record.map(|record| record.value.clone()),
         metric_date: record.map(|record| record.metric_date),
         provenance: record.and_then(|record| PointProvenance::of([record.provenance])),
         collection_timestamp: record.map(|record| record.collection_timestamp),

@@ -11,9 +11,9 @@ mod answer;
 mod catalogue;
 mod cursor;
 pub mod day;
+mod decimal_schema;
 mod definitions;
 mod error;
-mod exact;
 mod export;
 mod gap;
 mod interval;
@@ -41,5 +41,3 @@ pub use rollup::RollUp;
 pub use runs::{AskedRuns, RunEntry, RunsAnswer, RunsQuestion, run, runs};
 pub use series::series;
 pub use status::{NextDayAnswer, RecordedSpan, StatusAnswer, status};
-
-pub use crate::metric::Exact;

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use serde_json::{Map, Value};
 
 use super::{Run, RunFilter, RunStatus, Store, StoreError};
-use crate::metric::{Decimal, Exact, MetricKey, Provenance, Record};
+use crate::metric::{Decimal, MetricKey, Provenance, Record};
 
 /// Which records to read, and with them what the log says about the days: the runs that did not complete.
 #[derive(Debug, Clone)]
@@ -57,7 +57,7 @@ impl LoggedRun {
 pub struct RecordedDay {
     pub date: Date,
     /// With the digits as they are stored.
-    pub value: Exact,
+    pub value: Decimal,
     pub provenance: Provenance,
     pub definition_version: i32,
     /// Only where it was asked for, which is seldom: most days are spared its room.

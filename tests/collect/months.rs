@@ -43,7 +43,7 @@ async fn a_year_is_what_a_backfill_and_a_collection_recorded(world: World) {
         let place = question.metrics.iter().position(|metric| metric.key == record.key).unwrap();
         let day = series[place].iter().find(|day| day.date == record.metric_date).unwrap();
         assert_eq!(
-            (day.value.decimal(), day.provenance, day.definition_version),
+            (day.value.clone(), day.provenance, day.definition_version),
             (record.value.clone(), record.provenance, record.definition_version)
         );
     }

@@ -125,7 +125,7 @@ fn expected(records: &[Record], metric: &AskedMetric, from: Date, to: Date) -> V
     let days = days.filter(|record| (from..=to).contains(&record.metric_date));
     let day = |record: &Record| RecordedDay {
         date: record.metric_date,
-        value: (&record.value).into(),
+        value: record.value.clone(),
         provenance: record.provenance,
         definition_version: record.definition_version,
         metadata: metric.metadata.then(|| Box::new(record.metadata.clone())),

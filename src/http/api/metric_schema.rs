@@ -15,7 +15,7 @@ use utoipa::{
 use super::enum_schemas::one_of;
 use crate::{
     config::{ADDS_UP, MeasureName, PHASES, Returns},
-    query::Exact,
+    metric::Decimal,
 };
 
 /// A metric, by the measure that computes it.
@@ -155,9 +155,9 @@ metric! {
 #[serde(deny_unknown_fields)]
 pub struct ExpectedValues {
     #[schema(required = false)]
-    min: Exact,
+    min: Decimal,
     #[schema(required = false)]
-    max: Exact,
+    max: Decimal,
 }
 
 /// One side of a ratio.
@@ -236,7 +236,7 @@ pub struct Literals(Vec<Literal>);
 #[expect(dead_code, reason = "it is read by the derive macro only")]
 pub enum Literal {
     Text(String),
-    Number(Exact),
+    Number(Decimal),
     Boolean(bool),
 }
 

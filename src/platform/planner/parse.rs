@@ -13,8 +13,11 @@ pub fn parse_count(text: Option<&str>) -> Result<i64, Fault> {
     })
 }
 
-/// A decimal; NULL (a sum over nothing) is 0. NaN and infinities are refused.
+/// A decimal, without the zeros that a quotient of the database ends in; NULL (a sum over nothing) is 0. NaN and infinities are refused.
 pub fn parse_decimal(text: Option<&str>) -> Result<Decimal, Fault> {
     let Some(text) = text else { return Ok(Decimal::zero()) };
-    text.parse().map_err(|error: DecimalError| Fault::new(FaultClass::Other, error.to_string()))
+    let number = text.parse::<Decimal>();
+    number
+        .map(Decimal::normalized)
+        .map_err(|error: DecimalError| Fault::new(FaultClass::Other, error.to_string()))
 }

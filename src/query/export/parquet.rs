@@ -23,10 +23,7 @@ use super::{
     Encoder,
     table::{Cell, Cells, Column, Kind, Pages},
 };
-use crate::{
-    metric::{Decimal, Exact},
-    query::QueryError,
-};
+use crate::{metric::Decimal, query::QueryError};
 
 /// Digits of a DECIMAL of 16 bytes, which every reader knows, and of 32, which many do.
 const PRECISIONS: [(usize, usize); 2] = [(38, 16), (76, 32)];
@@ -73,7 +70,7 @@ impl Measuring {
 }
 
 impl Digits {
-    fn and(self, value: &Exact) -> Self {
+    fn and(self, value: &Decimal) -> Self {
         let value = value.to_string();
         let (whole, fraction) = value.trim_start_matches('-').split_once('.').unwrap_or((&value, ""));
         Self {
@@ -267,7 +264,7 @@ fn long(cell: &Cell) -> Option<i64> {
 fn decimal(cell: &Cell, width: Width) -> Result<Option<FixedLenByteArray>, QueryError> {
     let Cell::Decimal(value) = cell else { return Ok(None) };
     let fits = width.digits.and(value) == width.digits;
-    let bytes = if fits { fixed(&value.decimal(), width.digits.after_point, width.bytes) } else { None };
+    let bytes = if fits { fixed(value, width.digits.after_point, width.bytes) } else { None };
     // Recorded between the two passes.
     let message = "a value was recorded meanwhile that needs more digits; export again";
     bytes.map(Some).ok_or_else(|| QueryError::Export(message.to_owned()))

@@ -7,7 +7,7 @@ use jiff::{Timestamp, civil::Date};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
-use crate::{collect::Context, metric::Exact, query::QueryError};
+use crate::{collect::Context, metric::Decimal, query::QueryError};
 
 /// What is exported, a page of rows at a time.
 #[async_trait]
@@ -68,7 +68,7 @@ pub(super) enum Cell {
     Instant(Timestamp),
     Integer(i64),
     Boolean(bool),
-    Decimal(Exact),
+    Decimal(Decimal),
     Object(Box<Map<String, Value>>),
 }
 

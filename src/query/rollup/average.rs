@@ -25,7 +25,7 @@ impl Sample {
     fn of(day: &RecordedDay) -> Result<Self, String> {
         Ok(Self {
             size: required(day, "sample_size")?,
-            mean: day.value.decimal(),
+            mean: day.value.clone(),
             deviation: part(day, "std_deviation"),
             total: part(day, "numerator"),
         })

@@ -32,7 +32,7 @@ pub(super) fn merge(days: &[RecordedDay]) -> Result<Rolled, String> {
     };
     let (total, unlabelled) = (all("total")?, all("unlabelled")?);
     let lower_bound = !other_labels.is_zero();
-    let on_one_day = days.iter().map(|day| day.value.decimal()).max().unwrap_or_default();
+    let on_one_day = days.iter().map(|day| day.value.clone()).max().unwrap_or_default();
     let distinct = Decimal::from(i64::try_from(labels.len()).unwrap_or(i64::MAX)).max(on_one_day);
     let metadata = merged(&labels, (&other_labels, &other_value), (&total, &unlabelled), lower_bound);
     Ok(Rolled { metadata: Some(Box::new(metadata)), lower_bound, ..Rolled::of(distinct) })

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{
-    metric::{AddsUp, Decimal, Definition, Exact, Kind, Measure, Phase, QueryShape},
+    metric::{AddsUp, Decimal, Definition, Kind, Measure, Phase, QueryShape},
     store::RecordedDay,
 };
 
@@ -39,7 +39,7 @@ pub enum RollUp {
 /// The value of several days.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rolled {
-    pub value: Exact,
+    pub value: Decimal,
     /// The day that a last value is of.
     pub value_date: Option<Date>,
     pub metadata: Option<Box<Map<String, Value>>>,
@@ -93,9 +93,7 @@ impl RollUp {
     pub(super) fn apply(self, days: &[RecordedDay]) -> Result<Rolled, String> {
         match self {
             Self::Last => last(days),
-            Self::Sum => {
-                Ok(Rolled::of(days.iter().fold(Decimal::zero(), |sum, day| &sum + &day.value.decimal())))
-            }
+            Self::Sum => Ok(Rolled::of(days.iter().fold(Decimal::zero(), |sum, day| &sum + &day.value))),
             Self::Average => average::combine(days),
             Self::Percentage => percentage::combine(days),
             Self::Merge => breakdown::merge(days),
@@ -122,7 +120,7 @@ pub(super) const NEVER: &str = "distinct counts do not add up: somebody who came
 
 impl Rolled {
     fn of(value: Decimal) -> Self {
-        Self { value: value.into(), value_date: None, metadata: None, lower_bound: false }
+        Self { value, value_date: None, metadata: None, lower_bound: false }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::metric::{Moments, Provenance, TopLabels};
 fn day(offset: usize, value: &Decimal, metadata: Map<String, Value>) -> RecordedDay {
     RecordedDay {
         date: date(2025, 1, 1).saturating_add(i64::try_from(offset).unwrap().days()),
-        value: value.into(),
+        value: value.clone(),
         provenance: Provenance::Observed,
         definition_version: 1,
         metadata: Some(Box::new(metadata)),
@@ -72,9 +72,9 @@ proptest! {
         // Exactly, in units of the sixth place.
         let sum: i128 = values.iter().map(|(digits, scale)| i128::from(*digits) * 10i128.pow(6 - scale)).sum();
         let sum: Decimal = format!("{sum}e-6").parse().unwrap();
-        prop_assert_eq!(RollUp::Sum.apply(&days).unwrap().value.decimal(), sum);
+        prop_assert_eq!(RollUp::Sum.apply(&days).unwrap().value, sum);
         let last = RollUp::Last.apply(&days).unwrap();
-        prop_assert_eq!(&last.value.decimal(), decimals.last().unwrap());
+        prop_assert_eq!(&last.value, decimals.last().unwrap());
         prop_assert_eq!(last.value_date, days.last().map(|day| day.date));
     }
 
@@ -87,7 +87,7 @@ proptest! {
         let all = moments(&days.concat());
         let rolled = RollUp::Average.apply(&recorded).unwrap();
         prop_assert_eq!(sum_of(&rolled, "sample_size"), Decimal::from(all.count));
-        prop_assert!(is_near(&rolled.value.decimal(), &all.mean().unwrap_or_default()));
+        prop_assert!(is_near(&rolled.value, &all.mean().unwrap_or_default()));
         let deviation = rolled.metadata.as_ref().unwrap().get("std_deviation").and_then(parts::number);
         match (deviation, all.std_deviation()) {
             (Some(combined), Some(whole)) => {
@@ -110,7 +110,7 @@ proptest! {
         let numerator: i64 = parts.iter().map(|(numerator, _)| numerator).sum();
         let denominator: i64 = parts.iter().map(|(_, denominator)| denominator).sum();
         let whole = Decimal::from(100 * numerator).checked_div(&denominator.into()).unwrap_or_default();
-        prop_assert_eq!(RollUp::Percentage.apply(&recorded).unwrap().value.decimal(), whole);
+        prop_assert_eq!(RollUp::Percentage.apply(&recorded).unwrap().value, whole);
     }
 
     #[test]
@@ -136,7 +136,7 @@ proptest! {
         prop_assert_eq!(sum_of(&rolled, "total"), Decimal::from(all.values().sum::<i64>()));
         prop_assert_eq!(&named + &other, sum_of(&rolled, "total"));
         let labels = Decimal::from(i64::try_from(all.len()).unwrap());
-        let value = rolled.value.decimal();
+        let value = rolled.value;
         prop_assert!(value == labels || (rolled.lower_bound && value < labels));
     }
 }

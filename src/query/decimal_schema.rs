@@ -5,9 +5,9 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema, Type},
 };
 
-use crate::metric::Exact;
+use crate::metric::Decimal;
 
-impl PartialSchema for Exact {
+impl PartialSchema for Decimal {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::Number)
@@ -18,7 +18,7 @@ impl PartialSchema for Exact {
     }
 }
 
-impl ToSchema for Exact {
+impl ToSchema for Decimal {
     fn name() -> std::borrow::Cow<'static, str> {
         "Decimal".into()
     }
