@@ -9,7 +9,7 @@ use std::{
 use anyhow::ensure;
 use daymark::{
     clock::SetClock,
-    collect::{self, BackfillRequest, Cancellation, Context, Progress},
+    collect::{self, BackfillRequest, Cancellation, Context, Installation, Progress, Tenant},
     database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, Definition, Record},
     platform::{self, Platform, PlatformOptions},
@@ -120,17 +120,23 @@ impl Engine {
         let store = store::open(&store_url.parse()?, options);
         let clock = Arc::new(SetClock::at(NOW.parse()?));
         store.migrate().await?;
-        let context = Context {
+        let installation = Installation {
             clock,
-            calendar: Calendar::utc(),
-            settle: SignedDuration::from_mins(15),
-            store,
-            platform: self.platform()?,
             retry: RETRY,
             chunk_days: DEFAULT_CHUNK_DAYS,
+            run_limit: None,
             host: "benchmark".to_owned(),
             process_id: std::process::id(),
         };
+        let tenant = Tenant {
+            name: "default".to_owned(),
+            calendar: Calendar::utc(),
+            settle: SignedDuration::from_mins(15),
+            observed_within: SignedDuration::from_hours(24),
+            store,
+            platform: self.platform()?,
+        };
+        let context = Context { installation: Arc::new(installation), tenant: Arc::new(tenant) };
         daymark::definitions::apply(&context, definitions, false).await?;
         Ok(Daymark { context, store_url, store_schema })
     }
@@ -194,6 +200,6 @@ impl Daymark {
     }
 
     pub async fn records(&self, first: Date, last: Date) -> anyhow::Result<Vec<Record>> {
-        Ok(self.context.store.records(first, last, None).await?)
+        Ok(self.context.tenant.store.records(first, last, None).await?)
     }
 }

@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 
 use daymark::{
     config::{Config, GivenFlags, columns_to_survey, load, template},
-    database::{DatabaseUrl, RetryPolicy},
+    database::{DatabaseUrl, Deadline, RetryPolicy},
     demo::Simulation,
     metric::{Calendar, Measure, Reading, TimeFormat},
     platform::{self, Platform, PlatformOptions, Schema},
@@ -46,7 +46,7 @@ async fn accepted(platform: &dyn Platform, schema: &Schema, config: &Config) -> 
     let detected = platform.detect_time_formats(&config.columns_to_detect(schema)).await?;
     let resolved = config.resolve(schema, &detected);
     assert!(!resolved.has_errors(), "{:#?}", resolved.findings);
-    let mut cut = platform.open_cut().await?;
+    let mut cut = platform.open_cut(Deadline::none()).await?;
     let days = Calendar::utc().days(date(2025, 3, 1), date(2025, 3, 3));
     for definition in &resolved.definitions {
         let readings: Vec<Reading> = definition.measure.readings();

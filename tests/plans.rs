@@ -7,7 +7,7 @@ mod support;
 use std::{collections::BTreeMap, time::Duration};
 
 use daymark::{
-    database::RetryPolicy,
+    database::{Deadline, RetryPolicy},
     metric::{
         Calendar, Condition, Decimal, Filter, Literal, Phase, QueryShape, Reading, Rows, Source, Test,
         TimeFormat,
@@ -207,7 +207,7 @@ async fn postgres_uses_the_index_on_the_time_column() {
         ]
     };
     let readings = [of("posts"), of("comments")].concat();
-    let mut cut = platform.open_cut().await.unwrap();
+    let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
     for to in [30, 10] {
         let days = options().calendar.days(date(2025, 3, to.min(30)), date(2025, 3, 30));
         for (reading, plan) in
@@ -238,7 +238,7 @@ async fn postgres_scans_in_parallel_where_there_is_no_index() {
     let schema = platform.inspect().await.unwrap();
     let reading = Reading::Count { rows: rows("comments", Filter::default()), phase: Phase::Existing };
     let days = options().calendar.days(date(2025, 3, 30), date(2025, 3, 30));
-    let mut cut = platform.open_cut().await.unwrap();
+    let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
     let plans = cut.explain(&schema, &sources(TimeFormat::Timestamptz), &[reading], &days).await.unwrap();
     let plan = plans[0].as_ref().unwrap();
     assert!(plan.contains("Parallel Seq Scan"), "{plan}");

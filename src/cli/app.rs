@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock::Clock,
-    collect::{self, Context},
+    collect::{self, Context, Installation, Tenant},
     config::{self, Config, ConfigProblems, Resolved},
     database::RetryPolicy,
     platform::{self, Platform, PlatformOptions},
@@ -21,17 +21,24 @@ pub struct App {
 
 impl App {
     pub fn new(config: Config, clock: Arc<dyn Clock>) -> Self {
-        let context = Context {
+        let settings = &config.settings;
+        let installation = Installation {
             clock,
-            calendar: config.settings.calendar.clone(),
-            settle: config.settings.settle,
-            store: open_store(&config, config.settings.retry, None),
-            platform: open_platform(&config),
-            retry: config.settings.retry,
-            chunk_days: config.settings.backfill_chunk_days,
+            retry: settings.retry,
+            chunk_days: settings.backfill_chunk_days,
+            run_limit: settings.collect.deadline,
             host: gethostname::gethostname().to_string_lossy().into_owned(),
             process_id: std::process::id(),
         };
+        let tenant = Tenant {
+            name: settings.tenant.clone(),
+            calendar: settings.calendar.clone(),
+            settle: settings.settle,
+            observed_within: settings.collect.observed_within,
+            store: open_store(&config, settings.retry, None),
+            platform: open_platform(&config),
+        };
+        let context = Context { installation: Arc::new(installation), tenant: Arc::new(tenant) };
         Self { config, context }
     }
 
@@ -40,7 +47,12 @@ impl App {
     pub fn impatient_context(&self) -> Context {
         let once = RetryPolicy { retries: 0, ..self.config.settings.retry };
         let limit = self.config.settings.http.request_timeout + STATEMENT_MARGIN;
-        Context { store: open_store(&self.config, once, Some(limit)), retry: once, ..self.context.clone() }
+        let Context { installation, tenant } = &self.context;
+        let store = open_store(&self.config, once, Some(limit));
+        Context {
+            installation: Arc::new(Installation { retry: once, ..(**installation).clone() }),
+            tenant: Arc::new(Tenant { store, ..(**tenant).clone() }),
+        }
     }
 
     /// The metrics that the configuration comes to on the platform.

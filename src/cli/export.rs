@@ -80,7 +80,7 @@ async fn start(
             RunsQuestion::parse(&AskedRuns { from: asked.from, to: asked.to, ..AskedRuns::default() })?;
         return Ok((Export::runs(context.clone(), question, format).await?, None));
     }
-    let catalogue = Arc::new(Catalogue::load(context.store.as_ref()).await?);
+    let catalogue = Arc::new(Catalogue::load(context.tenant.store.as_ref()).await?);
     if arguments.definitions {
         return Ok((Export::definitions(&catalogue, format).await?, None));
     }

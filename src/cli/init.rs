@@ -20,7 +20,7 @@ pub struct InitArguments {
 }
 
 pub async fn run(app: &App, arguments: &InitArguments) -> anyhow::Result<(Page, Exit)> {
-    let platform = app.context.platform.as_ref();
+    let platform = app.context.tenant.platform.as_ref();
     let schema = app.context.on_platform(|| platform.inspect()).await?;
     let columns = config::columns_to_survey(&schema);
     let detected = app.context.on_platform(|| platform.detect_time_formats(&columns)).await?;

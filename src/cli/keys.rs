@@ -103,7 +103,7 @@ pub async fn run(app: &App, arguments: KeysArguments) -> anyhow::Result<(Page, E
 
 async fn create(app: &App, arguments: CreateArguments) -> anyhow::Result<Page> {
     let context = &app.context;
-    let now = context.clock.now();
+    let now = context.now();
     let expires_at = match (arguments.expires_in, arguments.expires) {
         (Some(lifetime), _) => Some(now.checked_add(lifetime)?),
         (None, Some(date)) => Some(start_of(app, date)?),
@@ -112,7 +112,7 @@ async fn create(app: &App, arguments: CreateArguments) -> anyhow::Result<Page> {
     let scopes: Vec<Scope> = arguments.scope.into_iter().map(Scope::from).collect();
     let scopes = (!scopes.is_empty()).then(|| Scopes::of(&scopes));
     let request = KeyRequest { name: arguments.name, role: arguments.role.into(), scopes, expires_at };
-    let CreatedKey { key, text } = access::create_key(context.store.as_ref(), now, request).await?;
+    let CreatedKey { key, text } = access::create_key(context.tenant.store.as_ref(), now, request).await?;
 
     let mut document = key_json(&key, now);
     document["key"] = json!(text.reveal());
@@ -131,8 +131,8 @@ async fn create(app: &App, arguments: CreateArguments) -> anyhow::Result<Page> {
 }
 
 async fn list(app: &App) -> anyhow::Result<Page> {
-    let now = app.context.clock.now();
-    let keys = app.context.store.api_keys().await?;
+    let now = app.context.now();
+    let keys = app.context.tenant.store.api_keys().await?;
     let documents: Vec<_> = keys.iter().map(|key| key_json(key, now)).collect();
     let mut page = Page::new(json!({ "keys": documents }));
     page.columns = COLUMNS.to_vec();
@@ -141,8 +141,9 @@ async fn list(app: &App) -> anyhow::Result<Page> {
         page.line("There are no API keys; `daymark keys create` makes one.");
         return Ok(page);
     }
-    let shown =
-        |at: Option<Timestamp>, none: &str| at.map_or(none.to_owned(), |at| app.context.calendar.display(at));
+    let shown = |at: Option<Timestamp>, none: &str| {
+        at.map_or(none.to_owned(), |at| app.context.tenant.calendar.display(at))
+    };
     let rows = keys.iter().map(|key| {
         vec![
             key.name.clone(),
@@ -161,8 +162,8 @@ async fn list(app: &App) -> anyhow::Result<Page> {
 }
 
 async fn revoke(app: &App, id_or_name: &str) -> anyhow::Result<Page> {
-    let now = app.context.clock.now();
-    let key = access::revoke_key(app.context.store.as_ref(), now, id_or_name).await?;
+    let now = app.context.now();
+    let key = access::revoke_key(app.context.tenant.store.as_ref(), now, id_or_name).await?;
     let mut page = Page::new(key_json(&key, now));
     page.columns = COLUMNS.to_vec();
     page.rows = vec![cells(&key, now)];
@@ -175,15 +176,15 @@ async fn revoke(app: &App, id_or_name: &str) -> anyhow::Result<Page> {
 
 /// The first instant of the day in the reporting zone.
 fn start_of(app: &App, date: Date) -> anyhow::Result<Timestamp> {
-    let bounds = app.context.calendar.bounds(date);
-    let bounds =
-        bounds.ok_or_else(|| anyhow::anyhow!("{date} did not happen in {}", app.context.calendar.name()))?;
+    let bounds = app.context.tenant.calendar.bounds(date);
+    let bounds = bounds
+        .ok_or_else(|| anyhow::anyhow!("{date} did not happen in {}", app.context.tenant.calendar.name()))?;
     Ok(bounds.start)
 }
 
 fn described(app: &App, key: &ApiKey) -> String {
     let until = match key.expires_at {
-        Some(at) => format!("until {}", app.context.calendar.display(at)),
+        Some(at) => format!("until {}", app.context.tenant.calendar.display(at)),
         None => "until it is revoked".to_owned(),
     };
     format!("role {}, scopes {}, valid {until}", key.role.name(), key.scopes.names().join(" "))

@@ -14,7 +14,7 @@ pub struct MigrateArguments {
 }
 
 pub async fn run(app: &App, arguments: &MigrateArguments) -> anyhow::Result<(Page, Exit)> {
-    let store = &app.context.store;
+    let store = &app.context.tenant.store;
     let names = if arguments.dry_run { store.pending_migrations().await? } else { store.migrate().await? };
     let mut page =
         Page::new(json!({"store": store.location(), "dry_run": arguments.dry_run, "migrations": names}));

@@ -34,7 +34,7 @@ pub async fn run(app: &App, arguments: &PlanArguments) -> anyhow::Result<(Page, 
     }
     let mut definitions = app.resolve().await?.definitions;
     definitions.extend(made_through_api(app, &definitions).await);
-    let days = context.calendar.days(first, last);
+    let days = context.tenant.calendar.days(first, last);
     let statements = collect::plan(context, &definitions, &days).await?;
 
     let listed: Vec<_> = statements
@@ -52,7 +52,7 @@ pub async fn run(app: &App, arguments: &PlanArguments) -> anyhow::Result<(Page, 
 
 /// A plan is asked for before there is a store, too.
 async fn made_through_api(app: &App, definitions: &[Definition]) -> Vec<Definition> {
-    match crate::definitions::made_through_api(app.context.store.as_ref(), definitions).await {
+    match crate::definitions::made_through_api(app.context.tenant.store.as_ref(), definitions).await {
         Ok(made) => made,
         Err(CollectError::Store(StoreError::NotMigrated { .. })) => Vec::new(),
         Err(error) => {

@@ -41,7 +41,7 @@ pub async fn run(app: &App, arguments: &QueryArguments, format: Format) -> anyho
 
 async fn answer(app: &App, arguments: &QueryArguments) -> anyhow::Result<Page> {
     let (context, settings) = (&app.context, &app.config.settings.query);
-    let catalogue = Catalogue::load(context.store.as_ref()).await?;
+    let catalogue = Catalogue::load(context.tenant.store.as_ref()).await?;
     let asked = &arguments.asked;
     if arguments.latest {
         let question = LatestQuestion::parse(&asked.metrics, &asked.types, &catalogue)?;

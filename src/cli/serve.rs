@@ -19,8 +19,8 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     let settings = &app.config.settings;
     let context = app.impatient_context();
     // Whatever is wrong with the store is said now rather than to the first client; each looks once whether it is migrated.
-    app.context.store.ping().await?;
-    context.store.ping().await?;
+    app.context.tenant.store.ping().await?;
+    context.tenant.store.ping().await?;
     let listen = settings.http.listen;
     let bound = http::Bound::at(listen)
         .await
@@ -30,9 +30,9 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
         settings.access.clone(),
         address,
         &settings.store_url,
-        Arc::clone(&context.store),
-        Arc::clone(&context.platform),
-        Arc::clone(&context.clock),
+        Arc::clone(&context.tenant.store),
+        Arc::clone(&context.tenant.platform),
+        Arc::clone(&context.installation.clock),
     )
     .await?;
     if access.mode() == Mode::Open {

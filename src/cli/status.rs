@@ -42,12 +42,14 @@ fn lines(context: &Context, report: &StatusReport) -> Vec<(&'static str, String)
     let of = format!("{} of {} metrics recorded", report.last_finished_recorded, report.active_metrics);
     let next = match report.next.is_due {
         true => format!("{} is due: run `daymark collect`", report.next.date),
-        false => format!("{}, from {}", report.next.date, context.calendar.display(report.next.ready_at)),
+        false => {
+            format!("{}, from {}", report.next.date, context.tenant.calendar.display(report.next.ready_at))
+        }
     };
     let mut lines = vec![
-        ("Store", context.store.location()),
-        ("Platform", context.platform.location()),
-        ("Time zone", context.calendar.name().to_owned()),
+        ("Store", context.tenant.store.location()),
+        ("Platform", context.tenant.platform.location()),
+        ("Time zone", context.tenant.calendar.name().to_owned()),
         ("Active metrics", report.active_metrics.to_string()),
         ("Recorded", recorded),
         (
@@ -74,7 +76,7 @@ fn days(from: Date, to: Date) -> String {
 }
 
 fn described(context: &Context, run: &Run) -> String {
-    let started = context.calendar.display(run.started_at);
+    let started = context.tenant.calendar.display(run.started_at);
     let what = format!(
         "{} of {}, {} (started {started})",
         run.kind.name(),
@@ -95,9 +97,9 @@ fn json(app: &App, report: &StatusReport) -> Value {
         .map(|(provenance, count)| (provenance.name().to_owned(), json!(count)))
         .collect();
     json!({
-        "store": app.context.store.location(),
-        "platform": app.context.platform.location(),
-        "time_zone": app.context.calendar.name(),
+        "store": app.context.tenant.store.location(),
+        "platform": app.context.tenant.platform.location(),
+        "time_zone": app.context.tenant.calendar.name(),
         "active_metrics": report.active_metrics,
         "recorded": report.recorded.map(|(first, last)| json!({"first": first, "last": last})),
         "records": report.records,

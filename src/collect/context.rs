@@ -1,13 +1,14 @@
-//! What every run needs: the clock, the calendar, both databases and the limits.
+//! What every run needs, in two parts: what belongs to the process, and what belongs to the tenant whose days it
+//! records. A process that serves several tenants has one [`Installation`] and a [`Context`] for each of them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 
 use super::CollectError;
 use crate::{
     clock::Clock,
-    database::{Fault, RetryPolicy},
+    database::{Deadline, Fault, RetryPolicy},
     metric::{Calendar, DayBounds},
     platform::Platform,
     store::Store,
@@ -16,22 +17,40 @@ use crate::{
 /// No record is of a day before this one.
 pub(super) const FIRST_DAY: Date = jiff::civil::date(1900, 1, 1);
 
-/// Cheap to clone; one serves any number of runs.
+/// What belongs to the process, whichever tenant a run is for.
 #[derive(Clone)]
-pub struct Context {
+pub struct Installation {
     pub clock: Arc<dyn Clock>,
-    pub calendar: Calendar,
-    /// How long after its end a day is given to late commits.
-    pub settle: SignedDuration,
-    pub store: Arc<dyn Store>,
-    pub platform: Arc<dyn Platform>,
     /// For reading the platform; the store has a policy of its own.
     pub retry: RetryPolicy,
     /// How many days of a backfill are committed at once, at most; at least 1.
     pub chunk_days: usize,
-    /// Who runs it, for the message to whoever comes second.
+    /// How long a run may read the platform; `None`: without a limit.
+    pub run_limit: Option<Duration>,
+    /// The name of this machine, as it stands in the collection log.
     pub host: String,
     pub process_id: u32,
+}
+
+/// What belongs to a tenant: its days and its two databases.
+#[derive(Clone)]
+pub struct Tenant {
+    pub name: String,
+    pub calendar: Calendar,
+    /// How long after its end a day is given to late commits.
+    pub settle: SignedDuration,
+    /// How long after its end a day can be recorded as `observed`; later it is `reconstructed`.
+    pub observed_within: SignedDuration,
+    /// This tenant's part of the store.
+    pub store: Arc<dyn Store>,
+    pub platform: Arc<dyn Platform>,
+}
+
+/// A tenant within an installation. Cheap to clone; one serves any number of runs.
+#[derive(Clone)]
+pub struct Context {
+    pub installation: Arc<Installation>,
+    pub tenant: Arc<Tenant>,
 }
 
 impl Context {
@@ -43,24 +62,33 @@ impl Context {
     where
         F: Future<Output = Result<T, Fault>>,
     {
-        let outcome = self.retry.run(|fault: &Fault| fault.class.is_transient(), attempt).await;
-        outcome.map_err(|fault| CollectError::Platform { location: self.platform.location(), fault })
+        let outcome = self.installation.retry.run(|fault: &Fault| fault.class.is_transient(), attempt).await;
+        outcome.map_err(|fault| CollectError::Platform { location: self.tenant.platform.location(), fault })
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.installation.clock.now()
+    }
+
+    /// When a run that starts now must have read the platform.
+    pub fn deadline(&self) -> Deadline {
+        self.installation.run_limit.map_or_else(Deadline::none, Deadline::after)
     }
 
     /// The latest day that may be recorded now.
     pub fn last_finished(&self) -> Date {
-        self.calendar.last_finished(self.clock.now(), self.settle)
+        self.tenant.calendar.last_finished(self.now(), self.tenant.settle)
     }
 
     /// The first instant at which `date` may be recorded.
     pub fn ready_at(&self, date: Date) -> Timestamp {
-        self.calendar.ready_at(date, self.settle)
+        self.tenant.calendar.ready_at(date, self.tenant.settle)
     }
 
     /// The first day after `date` that exists in the reporting zone.
     pub(crate) fn day_after(&self, date: Date) -> Date {
         let mut next = date.saturating_add(1.day());
-        while self.calendar.bounds(next).is_none() && next < Date::MAX {
+        while self.tenant.calendar.bounds(next).is_none() && next < Date::MAX {
             next = next.saturating_add(1.day());
         }
         next
@@ -69,8 +97,8 @@ impl Context {
     /// The bounds of `date` if it has happened and may be recorded.
     pub(super) fn require_finished(&self, date: Date) -> Result<DayBounds, CollectError> {
         self.require_recordable(date)?;
-        let never = || CollectError::NeverHappened { date, zone: self.calendar.name().to_owned() };
-        self.calendar.bounds(date).ok_or_else(never)
+        let never = || CollectError::NeverHappened { date, zone: self.tenant.calendar.name().to_owned() };
+        self.tenant.calendar.bounds(date).ok_or_else(never)
     }
 
     /// Fails unless `date` may be the end of a range of recorded days.
@@ -80,7 +108,7 @@ impl Context {
     pub fn require_recordable(&self, date: Date) -> Result<(), CollectError> {
         let last_finished = self.last_finished();
         if date > last_finished {
-            let ready_at = self.calendar.display(self.ready_at(date));
+            let ready_at = self.tenant.calendar.display(self.ready_at(date));
             return Err(CollectError::Unfinished { date, ready_at, last_finished });
         }
         self.require_recorded_era(date)

@@ -14,7 +14,7 @@ use super::{
     selection,
 };
 use crate::{
-    database::Fault,
+    database::{Deadline, Fault},
     metric::{DayBounds, Decimal, MetricKey, Provenance, Record, Tally},
     store::{LockName, RunKind, RunStatus, StoredDefinition},
 };
@@ -87,21 +87,18 @@ async fn record_day(
     metrics: Vec<StoredDefinition>,
     cancel: &Cancellation,
 ) -> Result<DayReport, CollectError> {
-    let recorded = context.store.recorded(day.date, day.date).await?;
+    let recorded = context.tenant.store.recorded(day.date, day.date).await?;
     let is_there = |metric: &StoredDefinition| {
         recorded.get(&metric.definition.key()).is_some_and(|days| days.contains(&day.date))
     };
     let (there, missing): (Vec<_>, Vec<_>) = metrics.into_iter().partition(is_there);
-    let reading = tokio::select! {
-        biased;
-        () = cancel.cancelled() => return Err(CollectError::Interrupted {
-            kept: format!("nothing of {} was recorded by this run; run it again", day.date),
-        }),
-        reading = read(context, run.id, day, &missing) => reading?,
-    };
+    let deadline = context.deadline();
+    let kept = || format!("nothing of {} was recorded by this run; run it again", day.date);
+    let reading = read(context, run.id, day, &missing, deadline);
+    let reading = run::bounded(context, deadline, cancel, kept, reading).await?;
     let finish = run.finish(there.len() + reading.records.len(), &reading.failed);
     let status = finish.status;
-    let written = context.store.commit(&reading.records, Some(&finish)).await?;
+    let written = context.tenant.store.commit(&reading.records, Some(&finish)).await?;
     let provenance = reading.provenance.unwrap_or_else(|| Origin::now(context, run.id).provenance(day.date));
     let (mine, theirs): (Vec<_>, Vec<_>) =
         reading.records.into_iter().partition(|record| written.contains(&(day.date, record.key.clone())));
@@ -130,13 +127,14 @@ async fn read(
     run: Uuid,
     day: DayBounds,
     missing: &[StoredDefinition],
+    deadline: Deadline,
 ) -> Result<Reading, CollectError> {
     // A day that is not the last finished one now will not be it later either.
     let (wanted, left_out) = split(missing, Origin::now(context, run).provenance(day.date));
     if wanted.is_empty() {
         return Ok(Reading { left_out, ..Reading::default() });
     }
-    context.on_platform(|| read_once(context, run, day, missing)).await
+    context.on_platform(|| read_once(context, run, day, missing, deadline)).await
 }
 
 async fn read_once(
@@ -144,9 +142,10 @@ async fn read_once(
     run: Uuid,
     day: DayBounds,
     missing: &[StoredDefinition],
+    deadline: Deadline,
 ) -> Result<Reading, Fault> {
-    let schema = context.platform.inspect().await?;
-    let mut cut = context.platform.open_cut().await?;
+    let schema = context.tenant.platform.inspect().await?;
+    let mut cut = context.tenant.platform.open_cut(deadline).await?;
     let origin = Origin::now(context, run);
     let provenance = origin.provenance(day.date);
     let (wanted, left_out) = split(missing, provenance);

@@ -53,6 +53,11 @@ pub enum CollectError {
     TooLong { source_name: String, date: Date, days: usize, limit: usize },
     #[error("interrupted: {kept}")]
     Interrupted { kept: String },
+    #[error(
+        "the run reached its deadline of {minutes} minutes: {kept}. Raise `collect.deadline_minutes`, or find with \
+         `daymark plan` which statement takes so long"
+    )]
+    DeadlineReached { minutes: u64, kept: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the platform {location}: {fault}; {}", advice(.fault))]

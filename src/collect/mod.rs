@@ -28,7 +28,7 @@ mod verify;
 
 pub use backfill::{BackfillReport, BackfillRequest, MetricCount, Progress, backfill};
 pub use cancellation::{Cancellation, Canceller};
-pub use context::Context;
+pub use context::{Context, Installation, Tenant};
 pub use day::{DayReport, RecordedMetric, collect_day};
 pub use error::CollectError;
 pub(crate) use error::advice;

@@ -14,10 +14,10 @@ use super::{CollectError, Context};
 /// # Errors
 /// When the store fails.
 pub async fn close_orphaned_runs(context: &Context, held: Option<LockName>) -> Result<(), CollectError> {
-    for run in running(context.store.as_ref()).await? {
+    for run in running(context.tenant.store.as_ref()).await? {
         if held.as_ref() == Some(&run.lock()) {
             close_one(context, &run).await?;
-        } else if let Some(_lock) = context.store.try_lock(&run.lock()).await? {
+        } else if let Some(_lock) = context.tenant.store.try_lock(&run.lock()).await? {
             close_one(context, &run).await?;
         }
     }
@@ -46,11 +46,11 @@ async fn close_one(context: &Context, run: &Run) -> Result<(), CollectError> {
     let finish = Finish {
         id: run.id,
         status: RunStatus::Failed,
-        completed_at: context.clock.now().max(run.started_at),
+        completed_at: context.now().max(run.started_at),
         error_message: Some(orphaned_message(run)),
         error_details: None,
     };
-    match context.store.commit(&[], Some(&finish)).await {
+    match context.tenant.store.commit(&[], Some(&finish)).await {
         Ok(_) => {
             tracing::warn!(run = %run.id, process_id = run.process_id, host = run.host, "closed a dead run");
             Ok(())

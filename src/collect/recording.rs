@@ -22,13 +22,17 @@ pub(super) struct Origin {
 impl Origin {
     /// Of a collection: it observes the last finished day. To be taken once the cut is open.
     pub fn now(context: &Context, run: Uuid) -> Self {
-        let cut_at = context.clock.now();
-        Self { run, cut_at, observed: Some(context.calendar.last_finished(cut_at, context.settle)) }
+        let cut_at = context.now();
+        Self {
+            run,
+            cut_at,
+            observed: Some(context.tenant.calendar.last_finished(cut_at, context.tenant.settle)),
+        }
     }
 
     /// Of a backfill: all of its days are reconstructed, the last finished one too. To be taken once the cut is open.
     pub fn of_backfill(context: &Context, run: Uuid) -> Self {
-        Self { run, cut_at: context.clock.now(), observed: None }
+        Self { run, cut_at: context.now(), observed: None }
     }
 
     pub fn provenance(&self, date: Date) -> Provenance {

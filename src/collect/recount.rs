@@ -5,7 +5,7 @@ use jiff::civil::Date;
 
 use super::{CollectError, Context, batch::Batch, selection};
 use crate::{
-    database::Fault,
+    database::{Deadline, Fault},
     metric::{DayBounds, Decimal, Definition, MetricKey},
     platform::PlannedStatement,
 };
@@ -20,13 +20,13 @@ pub async fn recount(
     from: Date,
     to: Date,
 ) -> Result<Vec<(MetricKey, Vec<Decimal>)>, CollectError> {
-    let metrics = selection::active(context.store.as_ref()).await?;
+    let metrics = selection::active(context.tenant.store.as_ref()).await?;
     let definitions: Vec<_> = metrics
         .into_iter()
         .map(|metric| metric.definition)
         .filter(|definition| definition.measure.reconstructible())
         .collect();
-    let days = context.calendar.days(from, to);
+    let days = context.tenant.calendar.days(from, to);
     context.on_platform(|| read(context, &definitions, &days)).await
 }
 
@@ -35,8 +35,8 @@ async fn read(
     definitions: &[Definition],
     days: &[DayBounds],
 ) -> Result<Vec<(MetricKey, Vec<Decimal>)>, Fault> {
-    let schema = context.platform.inspect().await?;
-    let mut cut = context.platform.open_cut().await?;
+    let schema = context.tenant.platform.inspect().await?;
+    let mut cut = context.tenant.platform.open_cut(Deadline::none()).await?;
     let batch = Batch::new(definitions.iter().enumerate());
     let answers = batch.read(cut.as_mut(), &schema, days).await?;
     let values = answers.iter().filter_map(|answer| {
@@ -57,7 +57,8 @@ pub async fn plan(
     definitions: &[Definition],
     days: &[DayBounds],
 ) -> Result<Vec<PlannedStatement>, CollectError> {
-    let schema = context.on_platform(|| context.platform.inspect()).await?;
-    let planned = Batch::new(definitions.iter().enumerate()).plan(context.platform.as_ref(), &schema, days);
-    planned.map_err(|fault| CollectError::Platform { location: context.platform.location(), fault })
+    let schema = context.on_platform(|| context.tenant.platform.inspect()).await?;
+    let planned =
+        Batch::new(definitions.iter().enumerate()).plan(context.tenant.platform.as_ref(), &schema, days);
+    planned.map_err(|fault| CollectError::Platform { location: context.tenant.platform.location(), fault })
 }

@@ -8,7 +8,7 @@ use crate::config::{Config, Resolved};
 /// # Errors
 /// When the platform cannot be looked at.
 pub async fn resolve(context: &Context, config: &Config) -> Result<Resolved, CollectError> {
-    let platform = context.platform.as_ref();
+    let platform = context.tenant.platform.as_ref();
     let schema = context.on_platform(|| platform.inspect()).await?;
     let columns = config.columns_to_detect(&schema);
     let detected = context.on_platform(|| platform.detect_time_formats(&columns)).await?;

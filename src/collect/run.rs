@@ -5,13 +5,40 @@ use std::time::Duration;
 use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
-use super::{CollectError, Context, Failure, failure, orphaned_runs};
-use crate::store::{Finish, Held, LockName, NewRun, RunKind, RunStatus, StoreError};
+use super::{Cancellation, CollectError, Context, Failure, failure, orphaned_runs};
+use crate::{
+    database::Deadline,
+    store::{Finish, Held, LockName, NewRun, RunKind, RunStatus, StoreError},
+};
 
 /// Whoever closes a dead run, or asks whether a run is alive, holds its lock for a moment. That moment must not look
 /// like somebody at work.
 const LOCK_ATTEMPTS: usize = 5;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long after its deadline a run may still be reading. Statements end at the deadline, so this is for making records
+/// of what was read, and for whatever does not heed the deadline.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Reads the platform until it is done, the run is cancelled, or the deadline has passed by [`GRACE`]. `kept` says what
+/// of the run stays when it is cut short.
+pub(super) async fn bounded<T>(
+    context: &Context,
+    deadline: Deadline,
+    cancel: &Cancellation,
+    kept: impl Fn() -> String,
+    reading: impl Future<Output = Result<T, CollectError>>,
+) -> Result<T, CollectError> {
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(CollectError::Interrupted { kept: kept() }),
+        () = async { deadline.extended(GRACE).passed().await } => {
+            let minutes = context.installation.run_limit.unwrap_or_default().as_secs() / 60;
+            Err(CollectError::DeadlineReached { minutes, kept: kept() })
+        }
+        outcome = reading => outcome,
+    }
+}
 
 /// Takes the lock and closes dead runs.
 pub(super) async fn lock(context: &Context, name: LockName) -> Result<Box<dyn Held>, CollectError> {
@@ -19,7 +46,7 @@ pub(super) async fn lock(context: &Context, name: LockName) -> Result<Box<dyn He
         if attempt > 0 {
             tokio::time::sleep(LOCK_PAUSE).await;
         }
-        if let Some(held) = context.store.try_lock(&name).await? {
+        if let Some(held) = context.tenant.store.try_lock(&name).await? {
             orphaned_runs::close_orphaned_runs(context, Some(name)).await?;
             return Ok(held);
         }
@@ -28,10 +55,10 @@ pub(super) async fn lock(context: &Context, name: LockName) -> Result<Box<dyn He
 }
 
 async fn holder(context: &Context, name: LockName) -> Result<String, StoreError> {
-    let running = orphaned_runs::running(context.store.as_ref()).await?;
+    let running = orphaned_runs::running(context.tenant.store.as_ref()).await?;
     Ok(match running.into_iter().find(|run| run.lock() == name) {
         Some(run) => {
-            let since = context.calendar.display(run.started_at);
+            let since = context.tenant.calendar.display(run.started_at);
             format!("process {} on {} since {since}", run.process_id, run.host)
         }
         None => "another process".to_owned(),
@@ -55,10 +82,11 @@ impl<'a> OpenRun<'a> {
         from: Date,
         to: Date,
     ) -> Result<Self, CollectError> {
-        let (id, started_at) = (Uuid::new_v4(), context.clock.now());
-        let host = context.host.clone();
-        let run = NewRun { id, kind, from, to, started_at, host, process_id: context.process_id };
-        context.store.start_run(&run).await?;
+        let (id, started_at) = (Uuid::new_v4(), context.now());
+        let host = context.installation.host.clone();
+        let run =
+            NewRun { id, kind, from, to, started_at, host, process_id: context.installation.process_id };
+        context.tenant.store.start_run(&run).await?;
         Ok(Self { context, id, started_at, _held: held })
     }
 
@@ -72,7 +100,7 @@ impl<'a> OpenRun<'a> {
     pub async fn fail(self, error: CollectError) -> CollectError {
         let details = error.fault().map(failure::fault_details);
         let finish = self.end(RunStatus::Failed, Some(error.to_string()), details);
-        match self.context.store.commit(&[], Some(&finish)).await {
+        match self.context.tenant.store.commit(&[], Some(&finish)).await {
             // Finished already: the log has its end, whoever wrote it.
             Ok(_) | Err(StoreError::RunFinished(_)) => error,
             Err(log_error) => CollectError::Unlogged {
@@ -93,7 +121,7 @@ impl<'a> OpenRun<'a> {
             id: self.id,
             status,
             // A clock that was set back must not make the run end before it began.
-            completed_at: self.context.clock.now().max(self.started_at),
+            completed_at: self.context.now().max(self.started_at),
             error_message,
             error_details,
         }

@@ -27,7 +27,7 @@ pub(crate) async fn select(
     context: &Context,
     only: &[String],
 ) -> Result<Vec<StoredDefinition>, CollectError> {
-    let active = active(context.store.as_ref()).await?;
+    let active = active(context.tenant.store.as_ref()).await?;
     if active.is_empty() {
         return Err(CollectError::NoDefinitions);
     }
@@ -44,7 +44,7 @@ pub(crate) async fn select(
 
 /// Fails unless the calendar is that of the definitions: a record's version says of which zone its day is.
 pub(crate) fn require_time_zone(context: &Context, metrics: &[StoredDefinition]) -> Result<(), CollectError> {
-    let configured = context.calendar.name();
+    let configured = context.tenant.calendar.name();
     let zones = metrics.iter().map(|metric| metric.definition.time_zone.as_str());
     match zones.into_iter().find(|stored| *stored != configured) {
         None => Ok(()),

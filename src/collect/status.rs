@@ -45,7 +45,7 @@ pub struct NextDay {
 /// # Errors
 /// When the store fails.
 pub async fn status(context: &Context) -> Result<StatusReport, CollectError> {
-    let active = selection::active(context.store.as_ref()).await?;
+    let active = selection::active(context.tenant.store.as_ref()).await?;
     status_of(context, active.iter().map(|metric| metric.definition.key()).collect()).await
 }
 
@@ -56,8 +56,9 @@ pub async fn status(context: &Context) -> Result<StatusReport, CollectError> {
 pub async fn status_of(context: &Context, active: HashSet<MetricKey>) -> Result<StatusReport, CollectError> {
     let last_finished = context.last_finished();
     // They may be recorded, as days of another zone.
-    let never = context.calendar.skipped(FIRST_DAY, last_finished);
-    let Standing { last_run, last_completed, counts } = context.store.standing(last_finished, &never).await?;
+    let never = context.tenant.calendar.skipped(FIRST_DAY, last_finished);
+    let Standing { last_run, last_completed, counts } =
+        context.tenant.store.standing(last_finished, &never).await?;
     let first = counts.iter().map(|count| count.first).min();
     let from = first.unwrap_or(last_finished).min(last_finished);
     let last = counts.iter().map(|count| count.last).max();
@@ -87,7 +88,7 @@ fn missing(
     active: &HashSet<MetricKey>,
 ) -> usize {
     let recorded: HashMap<_, _> = counts.iter().map(|count| (&count.key, count.until_day)).collect();
-    let due = context.calendar.days(from, to).len();
+    let due = context.tenant.calendar.days(from, to).len();
     active.iter().map(|key| due.saturating_sub(recorded.get(key).copied().unwrap_or(0))).sum()
 }
 

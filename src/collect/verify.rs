@@ -60,13 +60,13 @@ async fn try_verify(
     days: &[DayBounds],
 ) -> Result<Vec<Discrepancy>, StoreError> {
     let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(Vec::new()) };
-    let mut misfits = holes(metrics, days, &context.store.recorded(first.date, last.date).await?);
+    let mut misfits = holes(metrics, days, &context.tenant.store.recorded(first.date, last.date).await?);
     // One day more at either end: that is where the new days meet older ones. Two before, as a zone may skip a date.
     let from = first.date.saturating_sub(2.days());
     let to = context.day_after(last.date);
     for pair in pairs(metrics) {
         let categories = [pair.stock.category.clone(), pair.flow.category.clone()];
-        let records = context.store.records(from, to, Some(&categories)).await?;
+        let records = context.tenant.store.records(from, to, Some(&categories)).await?;
         misfits.extend(compare(run, &pair, &points(&pair, records), context));
     }
     Ok(misfits)

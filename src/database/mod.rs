@@ -1,11 +1,13 @@
 //! What the platform and the store have in common: how a database is named, how its errors are read, and how often a
 //! passing failure is tried again.
 
+mod deadline;
 mod fault;
 mod hint;
 mod retry;
 mod url;
 
+pub use deadline::Deadline;
 pub use fault::{Fault, FaultClass};
 pub use retry::RetryPolicy;
 pub use url::{DatabaseUrl, DatabaseUrlError};

@@ -57,11 +57,11 @@ pub async fn apply(
     dry_run: bool,
 ) -> Result<ApplyReport, CollectError> {
     refuse_problems(wanted)?;
-    let (store, zone) = (context.store.as_ref(), context.calendar.name());
+    let (store, zone) = (context.tenant.store.as_ref(), context.tenant.calendar.name());
     let stored = store.definitions().await?;
     let changes = diff(&stored, wanted, zone);
     if !dry_run && !changes.is_empty() {
-        store.change_definitions(&changes, Origin::File, context.clock.now()).await?;
+        store.change_definitions(&changes, Origin::File, context.now()).await?;
     }
     let touched = |stored: &StoredDefinition| {
         let of_name = |change: &DefinitionChange| change.category() == stored.definition.category;

@@ -4,7 +4,7 @@ use super::apply;
 use crate::{
     collect::{Context, advice, batch::Batch, selection},
     config::Finding,
-    database::{Fault, FaultClass},
+    database::{Deadline, Fault, FaultClass},
     metric::Definition,
     platform::Schema,
     store::{Finish, LockName, Origin, RunStatus, StoreError, StoredDefinition},
@@ -83,7 +83,7 @@ async fn check_store(
     scope: CheckScope,
     findings: &mut Vec<Finding>,
 ) -> Vec<StoredDefinition> {
-    match context.store.pending_migrations().await {
+    match context.tenant.store.pending_migrations().await {
         Err(error) => {
             findings.push(store_error(&error));
             return Vec::new();
@@ -100,7 +100,7 @@ async fn check_store(
         return Vec::new();
     }
     findings.extend(check_applied(context, wanted).await);
-    match selection::active(context.store.as_ref()).await {
+    match selection::active(context.tenant.store.as_ref()).await {
         Ok(active) => {
             let other_zone = selection::require_time_zone(context, &active).err();
             findings.extend(other_zone.map(|error| Finding::error("store", error.to_string())));
@@ -118,12 +118,12 @@ async fn check_writing(context: &Context) -> Vec<Finding> {
     let finish = Finish {
         id: uuid::Uuid::new_v4(),
         status: RunStatus::Failed,
-        completed_at: context.clock.now(),
+        completed_at: context.now(),
         error_message: None,
         error_details: None,
     };
-    let locked = context.store.try_lock(&LockName::Day(day)).await.err();
-    let ended = match context.store.commit(&[], Some(&finish)).await {
+    let locked = context.tenant.store.try_lock(&LockName::Day(day)).await.err();
+    let ended = match context.tenant.store.commit(&[], Some(&finish)).await {
         Ok(_) | Err(StoreError::RunFinished(_)) => None,
         Err(error) => Some(error),
     };
@@ -131,15 +131,18 @@ async fn check_writing(context: &Context) -> Vec<Finding> {
 }
 
 async fn check_applied(context: &Context, wanted: &[Definition]) -> Option<Finding> {
-    let stored = match context.store.definitions().await {
+    let stored = match context.tenant.store.definitions().await {
         Ok(stored) => stored,
         Err(error) => return Some(store_error(&error)),
     };
     if !stored.iter().any(|metric| metric.is_active) {
         return Some(Finding::error("store", "no metric is defined").hint("run `daymark apply`"));
     }
-    let changes =
-        if wanted.is_empty() { 0 } else { apply::diff(&stored, wanted, context.calendar.name()).len() };
+    let changes = if wanted.is_empty() {
+        0
+    } else {
+        apply::diff(&stored, wanted, context.tenant.calendar.name()).len()
+    };
     (changes > 0).then(|| {
         let message = match changes {
             1 => "1 definition differs from that in the configuration".to_owned(),
@@ -152,7 +155,7 @@ async fn check_applied(context: &Context, wanted: &[Definition]) -> Option<Findi
 /// `metrics` are definitions, and what to call them.
 async fn check_platform(context: &Context, metrics: &[(String, &Definition)], findings: &mut Vec<Finding>) {
     let definitions: Vec<_> = metrics.iter().map(|(_, definition)| *definition).collect();
-    let explained = match context.platform.inspect().await {
+    let explained = match context.tenant.platform.inspect().await {
         Ok(schema) => explain(context, &schema, &definitions).await,
         Err(fault) => Err(fault),
     };
@@ -161,7 +164,7 @@ async fn check_platform(context: &Context, metrics: &[(String, &Definition)], fi
             findings.extend(faults.iter().map(|(metric, fault)| unplanned(&metrics[*metric].0, fault)));
         }
         Err(fault) => {
-            let message = format!("{}: {fault}", context.platform.location());
+            let message = format!("{}: {fault}", context.tenant.platform.location());
             findings.push(Finding::error("platform", message).hint(advice(&fault)));
         }
     }
@@ -177,9 +180,9 @@ pub(super) async fn explain(
     schema: &Schema,
     definitions: &[&Definition],
 ) -> Result<Vec<(usize, Fault)>, Fault> {
-    let mut cut = context.platform.open_cut().await?;
+    let mut cut = context.tenant.platform.open_cut(Deadline::none()).await?;
     let last_finished = context.last_finished();
-    let days = context.calendar.days(last_finished, last_finished);
+    let days = context.tenant.calendar.days(last_finished, last_finished);
     let batch = Batch::new(definitions.iter().copied().enumerate());
     let answers = batch.explain(cut.as_mut(), schema, &days).await?;
     let fault =

@@ -53,15 +53,15 @@ pub async fn define(
         let hint = "use lower-case letters, digits and underscores, a letter first, 63 at most";
         return Err(DefineError::Wrong(vec![Finding::error("category", message).hint(hint)]));
     }
-    let active = selection::active(context.store.as_ref()).await?;
+    let active = selection::active(context.tenant.store.as_ref()).await?;
     refuse_files(config, category, &active)?;
     selection::require_time_zone(context, &active)?;
     let (definition, warnings) = checked(context, config, category, body).await?;
     let key = definition.key();
-    let now = context.clock.now();
+    let now = context.now();
     // Whether it is new or revised is for the store to see, which lets one at a time do so.
     let changes = [DefinitionChange::Revise(definition)];
-    let changed = context.store.change_definitions(&changes, Origin::Api, now).await?;
+    let changed = context.tenant.store.change_definitions(&changes, Origin::Api, now).await?;
     let is_it = |stored: &StoredDefinition| stored.definition.key() == key;
     let is_new = !changed.before.iter().any(is_it);
     let stored = changed.after.into_iter().find(is_it).ok_or_else(|| unknown(category, &changed.before))?;
@@ -73,14 +73,14 @@ pub async fn define(
 /// # Errors
 /// When there is none of that name, when it is the file's or the preset's, or when the store fails.
 pub async fn switch_off(context: &Context, config: &Config, category: &str) -> Result<(), DefineError> {
-    let stored = context.store.definitions().await.map_err(CollectError::from)?;
+    let stored = context.tenant.store.definitions().await.map_err(CollectError::from)?;
     refuse_files(config, category, &stored)?;
     let of_name = stored.iter().map(|stored| stored.definition.key()).filter(|key| key.category == category);
     let changes: Vec<_> = of_name.map(DefinitionChange::Deactivate).collect();
     if changes.is_empty() {
         return Err(unknown(category, &stored));
     }
-    context.store.change_definitions(&changes, Origin::Api, context.clock.now()).await?;
+    context.tenant.store.change_definitions(&changes, Origin::Api, context.now()).await?;
     Ok(())
 }
 
@@ -104,7 +104,7 @@ async fn checked(
 ) -> Result<(Definition, Vec<Finding>), DefineError> {
     let (declaration, mut findings) = read_json_metric(category, body);
     findings.extend(switched_off(&declaration));
-    let platform = context.platform.as_ref();
+    let platform = context.tenant.platform.as_ref();
     let schema = context.on_platform(|| platform.inspect()).await?;
     let columns = config.columns_to_detect(&schema);
     let detected = context.on_platform(|| platform.detect_time_formats(&columns)).await?;

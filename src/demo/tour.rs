@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 use super::{Departure, Simulation};
 use crate::{
     clock::SetClock,
-    collect::{self, Cancellation, Context, DayReport},
+    collect::{self, Cancellation, Context, DayReport, Installation, Tenant},
     config,
     database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, Decimal, MetricKey},
@@ -60,7 +60,7 @@ pub async fn tour(directory: &Path, days: usize, audience: &dyn Audience) -> any
     let mut simulation = Simulation::create(&directory.join("platform.db"), SEED, FIRST_DAY).await?;
     let clock = Arc::new(SetClock::at(Timestamp::UNIX_EPOCH));
     let context = context(directory, clock.clone());
-    context.store.migrate().await?;
+    context.tenant.store.migrate().await?;
 
     let mut lived = Lived::default();
     for number in 0..days {
@@ -78,7 +78,8 @@ pub async fn tour(directory: &Path, days: usize, audience: &dyn Audience) -> any
     let last = context.last_finished();
     let again = collect::collect_day(&context, Some(last), &[], &Cancellation::never()).await?;
     let (metrics, compared) = compare(&context, last).await?;
-    let records = context.store.standing(last, &[]).await?.counts.iter().map(RecordCount::records).sum();
+    let records =
+        context.tenant.store.standing(last, &[]).await?.counts.iter().map(RecordCount::records).sum();
     let Lived { made, deleted, deleted_same_day } = lived;
     Ok(Tour {
         first: FIRST_DAY,
@@ -135,23 +136,29 @@ fn context(directory: &Path, clock: Arc<SetClock>) -> Context {
     };
     let platform = platform::open(&DatabaseUrl::Sqlite(directory.join("platform.db")), options);
     let store = store::open_without_waiting(&directory.join("daymark.db"), store_options);
-    Context {
+    let installation = Installation {
         clock,
-        calendar,
-        settle: SETTLE,
-        store,
-        platform,
         retry,
         chunk_days: 30,
+        run_limit: None,
         host: "demo".to_owned(),
         process_id: std::process::id(),
-    }
+    };
+    let tenant = Tenant {
+        name: crate::metric::DEFAULT_TENANT.to_owned(),
+        calendar,
+        settle: SETTLE,
+        observed_within: SignedDuration::from_hours(24),
+        store,
+        platform,
+    };
+    Context { installation: Arc::new(installation), tenant: Arc::new(tenant) }
 }
 
 /// Writes the configuration as `daymark init` would, and applies it.
 async fn apply(directory: &Path, context: &Context) -> anyhow::Result<()> {
     let file = directory.join(config::DEFAULT_FILE);
-    let platform = context.platform.as_ref();
+    let platform = context.tenant.platform.as_ref();
     let schema = platform.inspect().await?;
     let detected = platform.detect_time_formats(&config::columns_to_survey(&schema)).await?;
     let url = DatabaseUrl::Sqlite("platform.db".into());
@@ -169,11 +176,11 @@ async fn apply(directory: &Path, context: &Context) -> anyhow::Result<()> {
 /// Evaluates every metric anew for every recorded day, from what the platform holds now.
 async fn compare(context: &Context, last: Date) -> anyhow::Result<(Vec<MetricKey>, Vec<ComparedDay>)> {
     let recount = collect::recount(context, FIRST_DAY, last).await?;
-    let recorded = context.store.records(FIRST_DAY, last, None).await?;
+    let recorded = context.tenant.store.records(FIRST_DAY, last, None).await?;
     let mut values: std::collections::HashMap<_, _> =
         recorded.into_iter().map(|record| ((record.metric_date, record.key), record.value)).collect();
     let metrics: Vec<_> = recount.iter().map(|(key, _)| key.clone()).collect();
-    let days = context.calendar.days(FIRST_DAY, last);
+    let days = context.tenant.calendar.days(FIRST_DAY, last);
     let compared = days.iter().enumerate().map(|(index, day)| {
         let pairs = recount.iter().filter_map(|(key, now)| {
             Some((values.remove(&(day.date, key.clone()))?, now.get(index)?.clone()))

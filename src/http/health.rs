@@ -52,7 +52,7 @@ pub async fn livez() -> &'static str {
 
 /// Whether requests can be answered: the store is reachable and has its tables.
 pub async fn readyz(State(service): State<Shared>) -> Response {
-    match service.readiness.of(service.context.store.as_ref()).await {
+    match service.readiness.of(service.context.tenant.store.as_ref()).await {
         Ok(()) => "ok\n".into_response(),
         Err(why) => Problem::unavailable(why).into_response(),
     }

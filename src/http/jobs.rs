@@ -190,7 +190,7 @@ impl Jobs {
         let job = Arc::new(Job {
             id: Uuid::new_v4(),
             task,
-            started_at: self.context.clock.now(),
+            started_at: self.context.now(),
             total_days: AtomicUsize::new(0),
             done_days: AtomicUsize::new(0),
             outcome: watch::Sender::new(None),
@@ -232,7 +232,7 @@ impl Jobs {
 async fn work(context: Context, job: Arc<Job>, cancellation: Cancellation) {
     let outcome = AssertUnwindSafe(run(&context, &job, &cancellation)).catch_unwind().await;
     // The panic's own message was written by the panic hook. A job without an outcome would run for ever.
-    let outcome = outcome.unwrap_or_else(|_| Outcome::failed(context.clock.now()));
+    let outcome = outcome.unwrap_or_else(|_| Outcome::failed(context.now()));
     if matches!(job.task, Task::Collect { .. }) && outcome.status != JobStatus::Busy {
         job.done_days.store(1, Ordering::Relaxed);
     }
@@ -245,15 +245,15 @@ async fn run(context: &Context, job: &Job, cancellation: &Cancellation) -> Outco
         Task::Collect { date, metrics } => {
             job.total_days.store(1, Ordering::Relaxed);
             let report = collect::collect_day(context, Some(*date), metrics, cancellation).await;
-            report.map(|report| of_day(&report, context.clock.now()))
+            report.map(|report| of_day(&report, context.now()))
         }
         Task::Backfill { from, to, metrics } => {
             let request = BackfillRequest { from: *from, to: *to, only: metrics.clone(), dry_run: false };
             let report = collect::backfill(context, &request, job, cancellation).await;
-            report.map(|report| of_backfill(&report, context.clock.now()))
+            report.map(|report| of_backfill(&report, context.now()))
         }
     };
-    outcome.unwrap_or_else(|error| of_error(error, context.clock.now()))
+    outcome.unwrap_or_else(|error| of_error(error, context.now()))
 }
 
 fn of_status(status: Option<RunStatus>) -> JobStatus {

@@ -79,7 +79,7 @@ impl Service {
     ) -> Self {
         let own_changes = OwnChanges::default();
         Self {
-            cache: Cache::new(context.store.watch(), own_changes.clone(), http.cache),
+            cache: Cache::new(context.tenant.store.watch(), own_changes.clone(), http.cache),
             jobs: Jobs::new(jobs.clone(), own_changes),
             telemetry: Telemetry::new(),
             permits: Arc::new(Semaphore::new(http.max_concurrent_requests)),
@@ -103,11 +103,11 @@ impl Service {
 
     /// The definitions, as they are now.
     pub async fn catalogue(&self) -> Result<Arc<Catalogue>, StoreError> {
-        self.catalogue.get(|| self.cache.marker(), self.context.store.as_ref()).await
+        self.catalogue.get(|| self.cache.marker(), self.context.tenant.store.as_ref()).await
     }
 
     /// The definitions, read again.
     pub async fn fresh_catalogue(&self) -> Result<Arc<Catalogue>, StoreError> {
-        self.catalogue.fresh(|| self.cache.marker(), self.context.store.as_ref()).await
+        self.catalogue.fresh(|| self.cache.marker(), self.context.tenant.store.as_ref()).await
     }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::schema::Schema;
 use crate::{
-    database::{Fault, RetryPolicy},
+    database::{Deadline, Fault, RetryPolicy},
     metric::{Calendar, DayBounds, Reading, Source, Tally, TimeFormat},
 };
 
@@ -77,8 +77,9 @@ pub trait Platform: Send + Sync {
     /// given columns.
     async fn detect_time_formats(&self, columns: &[(String, String)]) -> Result<DetectedFormats, Fault>;
 
-    /// Opens one consistent, read-only snapshot of the platform.
-    async fn open_cut(&self) -> Result<Box<dyn Cut>, Fault>;
+    /// Opens one consistent, read-only snapshot of the platform. No statement in it runs longer than until `deadline`;
+    /// once that is over, each fails with [`crate::database::FaultClass::TimedOut`].
+    async fn open_cut(&self, deadline: Deadline) -> Result<Box<dyn Cut>, Fault>;
 
     /// Whether the flag of the row with this id is set; `false` when there is no such row. Takes one connection and one
     /// indexed look-up, where `id` is indexed.

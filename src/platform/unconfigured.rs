@@ -7,7 +7,7 @@ use super::{
     schema::Schema,
 };
 use crate::{
-    database::{Fault, FaultClass},
+    database::{Deadline, Fault, FaultClass},
     metric::{DayBounds, Reading},
 };
 
@@ -32,7 +32,7 @@ impl Platform for UnconfiguredPlatform {
         Err(fault())
     }
 
-    async fn open_cut(&self) -> Result<Box<dyn Cut>, Fault> {
+    async fn open_cut(&self, _deadline: Deadline) -> Result<Box<dyn Cut>, Fault> {
         Err(fault())
     }
 

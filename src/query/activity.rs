@@ -103,7 +103,7 @@ pub(super) fn first_of(context: &Context, to: Date, days: usize) -> Date {
     let (mut first, mut found) = (to, 1);
     while found < days && first > Date::MIN {
         first = first.saturating_sub(1.day());
-        found += usize::from(context.calendar.bounds(first).is_some());
+        found += usize::from(context.tenant.calendar.bounds(first).is_some());
     }
     first
 }

@@ -26,7 +26,7 @@ pub(super) fn gaps(
     let missing = missing(due, recorded.iter().map(|day| day.date));
     let mut gaps = Vec::new();
     if !missing.is_empty() {
-        let found = history.gaps(&context.calendar, &metric.stored, &missing, range.last_finished);
+        let found = history.gaps(&context.tenant.calendar, &metric.stored, &missing, range.last_finished);
         gaps.extend(found.into_iter().map(|gap| explained(gap, metric, range.last_finished)));
     }
     gaps.extend(not_yet_due(context, open));
@@ -81,7 +81,7 @@ fn fill(gap: &Gap, metric: &Metric, last_finished: Date) -> Option<Fill> {
 fn not_yet_due(context: &Context, open: &[Date]) -> Option<SeriesGap> {
     let (first, last) = (*open.first()?, *open.last()?);
     let ready_at = context.ready_at(first);
-    let shown = context.calendar.display(ready_at);
+    let shown = context.tenant.calendar.display(ready_at);
     let explanation = match open.len() {
         1 => format!("not over yet: it can be recorded from {shown}"),
         _ => format!("not over yet: the first of these days can be recorded from {shown}"),

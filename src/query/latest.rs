@@ -93,11 +93,11 @@ pub async fn latest(
     catalogue: &Catalogue,
     question: &LatestQuestion,
 ) -> Result<LatestAnswer, QueryError> {
-    let rows = context.store.latest(&question.metrics).await?;
+    let rows = context.tenant.store.latest(&question.metrics).await?;
     let of = |key: &MetricKey| rows.iter().find(|latest| latest.record.key == *key);
     let metrics = question.metrics.iter().filter_map(|key| value(catalogue, key, of(key)));
     Ok(LatestAnswer {
-        time_zone: context.calendar.name().to_owned(),
+        time_zone: context.tenant.calendar.name().to_owned(),
         last_finished: context.last_finished(),
         metrics: metrics.collect(),
     })

@@ -135,7 +135,7 @@ impl From<Run> for RunEntry {
 pub async fn runs(context: &Context, question: &RunsQuestion) -> Result<RunsAnswer, QueryError> {
     let one_more = i64::try_from(question.limit.saturating_add(1)).unwrap_or(i64::MAX);
     let filter = RunFilter { limit: Some(one_more), ..question.filter.clone() };
-    let mut runs = context.store.runs(&filter).await?;
+    let mut runs = context.tenant.store.runs(&filter).await?;
     let has_more = runs.len() > question.limit;
     runs.truncate(question.limit);
     let end_of_page = |last: &Run| cursor::write(&(question.identity, last.started_at, last.id));
@@ -146,7 +146,7 @@ pub async fn runs(context: &Context, question: &RunsQuestion) -> Result<RunsAnsw
 /// # Errors
 /// [`QueryError::UnknownRun`]; when the store fails.
 pub async fn run(context: &Context, id: Uuid) -> Result<RunEntry, QueryError> {
-    let run = context.store.run(id).await?;
+    let run = context.tenant.store.run(id).await?;
     run.map(RunEntry::from).ok_or(QueryError::UnknownRun(id))
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn series_until(
     let asked = asked(&page, question);
     let (rows, size) = read(context, question, &asked).await?;
     let series = block_in_place_if_large(size, || {
-        let range = Range::new(&context.calendar, question.from, question.to, last_finished);
+        let range = Range::new(&context.tenant.calendar, question.from, question.to, last_finished);
         let days = by_metric(context, &range, &asked, rows);
         let series = |(metric, interval): (&Metric, Interval)| {
             let days = days.get(&metric.key)?;
@@ -57,7 +57,7 @@ pub(super) async fn series_until(
     Ok(SeriesAnswer {
         from: question.from,
         to: question.to,
-        time_zone: context.calendar.name().to_owned(),
+        time_zone: context.tenant.calendar.name().to_owned(),
         week_start: weekday(question.week_start),
         last_finished,
         series,
@@ -133,7 +133,7 @@ async fn read(
     let metrics =
         asked.iter().map(|(metric, metadata)| AskedMetric { key: metric.key.clone(), metadata: *metadata });
     let rows = SeriesQuestion { from: question.from, to: question.to, metrics: metrics.collect() };
-    Ok((context.store.series(&rows).await?, rows.size()))
+    Ok((context.tenant.store.series(&rows).await?, rows.size()))
 }
 
 fn by_metric<'a>(

@@ -83,7 +83,7 @@ fn answer(context: &Context, report: StatusReport) -> StatusAnswer {
     };
     StatusAnswer {
         state,
-        time_zone: context.calendar.name().to_owned(),
+        time_zone: context.tenant.calendar.name().to_owned(),
         active_metrics: report.active_metrics,
         recorded: report.recorded.map(|(first, last)| RecordedSpan { first, last }),
         records: report.records,

@@ -148,13 +148,13 @@ async fn a_backfill_that_died_is_closed_with_what_it_had_written(world: World) {
         host: "elsewhere".to_owned(),
         process_id: 4711,
     };
-    world.context.store.start_run(&dead).await.unwrap();
+    world.context.tenant.store.start_run(&dead).await.unwrap();
     (orphan.metric_date, orphan.collection_id) = (january(6), dead.id);
-    world.context.store.commit(&[orphan], None).await.unwrap();
+    world.context.tenant.store.commit(&[orphan], None).await.unwrap();
     fill(&world, &BackfillRequest::default()).await.unwrap();
-    let closed = world.context.store.run(dead.id).await.unwrap().unwrap();
+    let closed = world.context.tenant.store.run(dead.id).await.unwrap().unwrap();
     assert_eq!((closed.status, closed.metrics_collected), (RunStatus::Failed, 1));
-    let done = world.context.store.run(report.run.unwrap()).await.unwrap().unwrap();
+    let done = world.context.tenant.store.run(report.run.unwrap()).await.unwrap().unwrap();
     assert_eq!((done.status, done.metrics_collected), (RunStatus::Completed, 12));
 }
 

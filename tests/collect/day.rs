@@ -154,8 +154,8 @@ fn a_run_elsewhere(kind: RunKind) -> NewRun {
 
 async fn whoever_comes_second_learns_who_is_at_it(world: World) {
     let other = world.another_process();
-    let _held = other.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
-    other.store.start_run(&a_run_elsewhere(RunKind::Collect)).await.unwrap();
+    let _held = other.tenant.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
+    other.tenant.store.start_run(&a_run_elsewhere(RunKind::Collect)).await.unwrap();
     let busy = collect(&world.context, None).await.unwrap_err();
     assert_eq!(
         message(busy),
@@ -168,12 +168,12 @@ async fn whoever_comes_second_learns_who_is_at_it(world: World) {
 async fn a_dead_run_is_closed_by_the_next_one(world: World) {
     let dead = [a_run_elsewhere(RunKind::Collect), a_run_elsewhere(RunKind::Backfill)];
     for run in &dead {
-        world.context.store.start_run(run).await.unwrap();
+        world.context.tenant.store.start_run(run).await.unwrap();
     }
     let report = collect(&world.context, None).await.unwrap();
     assert_eq!(report.recorded.len(), 4);
     for run in &dead {
-        let closed = world.context.store.run(run.id).await.unwrap().unwrap();
+        let closed = world.context.tenant.store.run(run.id).await.unwrap().unwrap();
         assert_eq!(closed.status, RunStatus::Failed);
         assert_eq!(
             closed.error_message.unwrap(),

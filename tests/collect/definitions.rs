@@ -68,7 +68,7 @@ async fn a_metric_that_is_no_longer_wanted_keeps_its_records(world: World) {
 }
 
 async fn a_wrong_definition_is_refused(world: World) {
-    let store = world.context.store.as_ref();
+    let store = world.context.tenant.store.as_ref();
     let mut twice = definitions(world.time_format());
     twice.push(twice[0].clone());
     let refused = apply(&world.context, &twice, false).await.unwrap_err();
@@ -151,7 +151,7 @@ async fn what_was_made_through_the_api_goes_on_in_the_zone_that_is_applied(mut w
     assert_eq!((moved.fields.len(), moved.fields[0].field.as_str()), (1, "time_zone"));
     let day = collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
     assert_eq!(day.recorded.len(), 5);
-    let stored = world.context.store.definitions().await.unwrap();
+    let stored = world.context.tenant.store.definitions().await.unwrap();
     let further = stored.iter().find(|stored| stored.definition.category == "further").unwrap();
     assert_eq!((further.version, further.origin, further.is_active), (2, Origin::Api, true));
     assert_eq!(apply(&world.context, &wanted, false).await.unwrap().changes, []);

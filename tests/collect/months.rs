@@ -30,7 +30,7 @@ async fn a_year_is_what_a_backfill_and_a_collection_recorded(world: World) {
     collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
     assert_packed(&world, 4 * 11).await; // and January
 
-    let store = &world.context.store;
+    let store = &world.context.tenant.store;
     let records = store.records(from, january(31), None).await.unwrap();
     let metrics: Vec<_> = definitions(world.time_format())
         .iter()

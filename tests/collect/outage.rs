@@ -1,9 +1,9 @@
 //! The platform's server goes away and comes back.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use daymark::{
-    collect::{BackfillRequest, Cancellation, Context, backfill, collect_day},
+    collect::{BackfillRequest, Cancellation, backfill, collect_day},
     database::RetryPolicy,
     store::RunStatus,
 };
@@ -28,7 +28,8 @@ async fn a_run_waits_for_a_server_that_comes_back() {
     );
     assert_eq!(world.runs().await[0].status, RunStatus::Failed);
 
-    let context = Context { retry: PATIENT, ..world.context.clone() };
+    let mut context = world.context.clone();
+    Arc::make_mut(&mut context.installation).retry = PATIENT;
     let start = tokio::task::spawn_blocking(move || {
         server.start();
         server

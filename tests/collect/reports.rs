@@ -80,10 +80,10 @@ fn a_run_elsewhere(day: i8, started_at: &str) -> NewRun {
 
 async fn a_run_at_work_is_told_from_a_dead_one(world: World) {
     let other = world.another_process();
-    other.store.start_run(&a_run_elsewhere(9, "2025-01-11T12:00:00Z")).await.unwrap();
+    other.tenant.store.start_run(&a_run_elsewhere(9, "2025-01-11T12:00:00Z")).await.unwrap();
     assert!(status(&world.context).await.unwrap().last_run_is_orphaned);
-    let _held = other.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
-    other.store.start_run(&a_run_elsewhere(10, "2025-01-11T12:00:01Z")).await.unwrap();
+    let _held = other.tenant.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
+    other.tenant.store.start_run(&a_run_elsewhere(10, "2025-01-11T12:00:01Z")).await.unwrap();
     assert!(!status(&world.context).await.unwrap().last_run_is_orphaned);
     let report = gaps(&world.context, Some(january(9)), None).await.unwrap();
     let causes: Vec<_> = report.gaps.iter().map(|gap| gap.cause.to_string()).collect();

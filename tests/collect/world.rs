@@ -8,7 +8,7 @@ use std::{
 
 use daymark::{
     clock::SetClock,
-    collect::{BackfillRequest, CollectError, Context, Progress},
+    collect::{BackfillRequest, CollectError, Context, Installation, Progress, Tenant},
     config::{self, Config, Environment, GivenFlags},
     database::{DatabaseUrl, RetryPolicy},
     definitions::apply,
@@ -84,16 +84,17 @@ impl World {
         let context = context(&store_url, &platform_url, Calendar::utc(), Arc::clone(&clock));
         let world = Self { context, clock, platform_url, store_url, directory };
         world.create_platform().await;
-        world.context.store.migrate().await.unwrap();
+        world.context.tenant.store.migrate().await.unwrap();
         world.apply(&definitions(world.time_format())).await;
         world
     }
 
     /// A context of another process: its own connections, its own identity.
     pub fn another_process(&self) -> Context {
-        let calendar = self.context.calendar.clone();
-        let context = context(&self.store_url, &self.platform_url, calendar, Arc::clone(&self.clock));
-        Context { process_id: 2, ..context }
+        let calendar = self.context.tenant.calendar.clone();
+        let mut context = context(&self.store_url, &self.platform_url, calendar, Arc::clone(&self.clock));
+        Arc::make_mut(&mut context.installation).process_id = 2;
+        context
     }
 
     pub fn in_zone(&mut self, zone: &str) {
@@ -107,7 +108,7 @@ impl World {
             true => "postgres://postgres@127.0.0.1:1/nowhere".to_owned(),
             false => format!("sqlite:{}", self.directory.path().join("nowhere.db").display()),
         };
-        context(&self.store_url, &nowhere, self.context.calendar.clone(), Arc::clone(&self.clock))
+        context(&self.store_url, &nowhere, self.context.tenant.calendar.clone(), Arc::clone(&self.clock))
     }
 
     /// As [`World::context`], of a store that was never migrated.
@@ -116,7 +117,7 @@ impl World {
             true => fresh_database().await,
             false => format!("sqlite:{}", self.directory.path().join("empty.db").display()),
         };
-        context(&empty, &self.platform_url, self.context.calendar.clone(), Arc::clone(&self.clock))
+        context(&empty, &self.platform_url, self.context.tenant.calendar.clone(), Arc::clone(&self.clock))
     }
 
     pub fn set_clock(&self, now: &str) {
@@ -169,7 +170,7 @@ impl World {
     }
 
     pub async fn runs(&self) -> Vec<Run> {
-        self.context.store.runs(&RunFilter::default()).await.unwrap()
+        self.context.tenant.store.runs(&RunFilter::default()).await.unwrap()
     }
 
     /// How many months of metrics a store on PostgreSQL has packed.
@@ -184,7 +185,7 @@ impl World {
 
     pub async fn records(&self) -> Vec<Record> {
         let (from, to) = (jiff::civil::date(1900, 1, 1), jiff::civil::date(2100, 1, 1));
-        self.context.store.records(from, to, None).await.unwrap()
+        self.context.tenant.store.records(from, to, None).await.unwrap()
     }
 
     /// The recorded values of a metric, by day.
@@ -234,17 +235,17 @@ fn context(store_url: &str, platform_url: &str, calendar: Calendar, clock: Arc<S
     let limit = Duration::from_secs(30);
     let platform_options =
         PlatformOptions { calendar: calendar.clone(), statement_timeout: limit, lock_timeout: limit, retry };
-    Context {
-        clock,
+    let installation =
+        Installation { clock, retry, chunk_days: 4, run_limit: None, host: "here".to_owned(), process_id: 1 };
+    let tenant = Tenant {
+        name: "default".to_owned(),
         calendar,
         settle: SignedDuration::from_mins(15),
+        observed_within: SignedDuration::from_hours(24),
         store: store::open(&store_url, store_options),
         platform: platform::open(&platform_url, platform_options),
-        retry,
-        chunk_days: 4,
-        host: "here".to_owned(),
-        process_id: 1,
-    }
+    };
+    Context { installation: Arc::new(installation), tenant: Arc::new(tenant) }
 }
 
 /// A file with the platform's tables as sources, and without a metric.

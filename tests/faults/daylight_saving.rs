@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use daymark::{
     clock::SetClock,
-    collect::{Cancellation, CollectError, Context, collect_day},
+    collect::{Cancellation, CollectError, Context, Installation, Tenant, collect_day},
     database::{DatabaseUrl, RetryPolicy},
     definitions::apply,
     metric::{Calendar, Definition},
@@ -44,18 +44,24 @@ async fn context(
         retry,
         statement_timeout: None,
     };
-    let context = Context {
+    let installation = Installation {
         clock,
-        calendar,
-        settle: SETTLE,
-        store: store::open(&store, keeping),
-        platform: platform::open(&platform, reading),
         retry,
         chunk_days: 30,
+        run_limit: None,
         host: "here".to_owned(),
         process_id: 1,
     };
-    context.store.migrate().await.unwrap();
+    let tenant = Tenant {
+        name: "default".to_owned(),
+        calendar,
+        settle: SETTLE,
+        observed_within: SignedDuration::from_hours(24),
+        store: store::open(&store, keeping),
+        platform: platform::open(&platform, reading),
+    };
+    let context = Context { installation: Arc::new(installation), tenant: Arc::new(tenant) };
+    context.tenant.store.migrate().await.unwrap();
     apply(&context, &[posts_created(zone)], false).await.unwrap();
     context
 }
@@ -101,7 +107,7 @@ async fn is_recorded_whole_and_not_before_it_is_over(day: LongDay) {
         "{early}"
     );
     assert!(early.to_string().contains(day.ready_at), "{early}");
-    assert_eq!(context.store.recorded_span().await.unwrap(), None);
+    assert_eq!(context.tenant.store.recorded_span().await.unwrap(), None);
     assert_eq!(context.last_finished(), day.date.yesterday().unwrap());
 
     clock.set(day.ends + SETTLE);

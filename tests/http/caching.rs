@@ -143,17 +143,17 @@ async fn the_status_is_kept_until_something_changes(site: Site) {
 /// A backfill up to the last finished day that is at work until what is returned is dropped.
 async fn a_run_at_work(site: &Site) -> Box<dyn Held> {
     let other = site.world.another_process();
-    let held = other.store.try_lock(&LockName::Backfill).await.unwrap().unwrap();
+    let held = other.tenant.store.try_lock(&LockName::Backfill).await.unwrap().unwrap();
     let run = NewRun {
         id: Uuid::new_v4(),
         kind: RunKind::Backfill,
         from: date(2025, 1, 1),
         to: other.last_finished(),
-        started_at: other.clock.now(),
+        started_at: other.installation.clock.now(),
         host: "elsewhere".to_owned(),
         process_id: 4711,
     };
-    other.store.start_run(&run).await.unwrap();
+    other.tenant.store.start_run(&run).await.unwrap();
     held
 }
 

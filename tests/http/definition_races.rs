@@ -34,7 +34,7 @@ async fn many_at_once_make_versions_one_after_the_other(site: Site) {
     let created = replies.iter().filter(|reply| reply.status == 201).count();
     assert_eq!(created, 1, "{:?}", replies.iter().map(|reply| reply.status).collect::<Vec<_>>());
     assert!(replies.iter().all(|reply| matches!(reply.status, 200 | 201)));
-    let versions = site.world.context.store.definition_versions().await.unwrap();
+    let versions = site.world.context.tenant.store.definition_versions().await.unwrap();
     let of_name = versions.iter().filter(|version| version.key.category == "jazz_posts");
     let numbers: Vec<_> = of_name.map(|version| version.version).collect();
     assert_eq!(numbers, (1..=i32::try_from(numbers.len()).unwrap()).collect::<Vec<_>>());
@@ -69,7 +69,7 @@ async fn two_types_at_once_leave_one_active(site: Site) {
 /// Whoever comes second is refused or takes over; nothing is of both.
 async fn the_file_is_applied_meanwhile(site: Site) {
     site.put(JAZZ, &jazz()).await;
-    let stored = site.world.context.store.definitions().await.unwrap();
+    let stored = site.world.context.tenant.store.definitions().await.unwrap();
     let of_api = stored.iter().find(|stored| stored.definition.category == "jazz_posts").unwrap();
     let mut wanted = definitions(site.world.time_format());
     wanted.push(of_api.definition.clone());
@@ -84,7 +84,7 @@ async fn the_file_is_applied_meanwhile(site: Site) {
     }
     let entry = listed(&site, "jazz_posts").await.remove(0);
     assert_eq!(entry["origin"], "file");
-    let stored = site.world.context.store.definitions().await.unwrap();
+    let stored = site.world.context.tenant.store.definitions().await.unwrap();
     assert!(
         stored.iter().any(|stored| stored.definition == wanted[4] && stored.is_active),
         "as the file has it"
@@ -105,7 +105,7 @@ async fn records_name_the_version_that_made_them(site: Site) {
         }
     };
     tokio::join!(changing, collecting);
-    let versions = site.world.context.store.definition_versions().await.unwrap();
+    let versions = site.world.context.tenant.store.definition_versions().await.unwrap();
     let records = site.world.records().await.into_iter().filter(|record| record.key.category == "jazz_posts");
     let mut days = BTreeSet::new();
     for record in records {

@@ -96,7 +96,7 @@ async fn a_changed_metric_is_a_new_version_and_the_same_is_none(site: Site) {
     collected(&site, january(10)).await;
     let expected = [(january(9), "9".to_owned(), 1), (january(10), "5".to_owned(), 2)];
     assert_eq!(records(&site, "jazz_posts").await, expected);
-    let versions = site.world.context.store.definition_versions().await.unwrap();
+    let versions = site.world.context.tenant.store.definition_versions().await.unwrap();
     let of_jazz: Vec<_> = versions.iter().filter(|version| version.key.category == "jazz_posts").collect();
     assert_eq!(of_jazz.len(), 2);
     assert_eq!(of_jazz[0].definition.measure.readings().len(), 1);
@@ -191,7 +191,7 @@ async fn apply_leaves_it_alone(site: Site) {
     assert_eq!((report.changes.len(), report.unchanged, report.made_through_api), (1, 3, 1));
     assert_eq!(listed(&site, "jazz_posts").await[0]["is_active"], true);
     assert_eq!(listed(&site, "posts_total").await[0]["is_active"], false);
-    let made = made_through_api(context.store.as_ref(), &wanted).await.unwrap();
+    let made = made_through_api(context.tenant.store.as_ref(), &wanted).await.unwrap();
     assert_eq!(made.iter().map(|made| made.category.as_str()).collect::<Vec<_>>(), ["jazz_posts"]);
 
     // What the file gave up is free.
@@ -203,7 +203,7 @@ async fn the_file_takes_it_over(site: Site) {
     made(&site, JAZZ, &jazz()).await;
     made(&site, "/api/v1/definitions/other", &jazz()).await;
     let (context, mut wanted) = (&site.world.context, definitions(site.world.time_format()));
-    let stored = context.store.definitions().await.unwrap();
+    let stored = context.tenant.store.definitions().await.unwrap();
     let of_api = |category: &str| {
         let metric = stored.iter().find(|stored| stored.definition.category == category).unwrap();
         assert_eq!(metric.origin, Origin::Api);

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use daymark::{clock::Clock, collect::Context, http::MAX_RUNNING, store::LockName};
+use daymark::{clock::Clock, http::MAX_RUNNING, store::LockName};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
@@ -49,7 +49,7 @@ async fn a_day_is_collected(site: Site) {
 
 async fn what_another_process_is_at_is_busy(site: Site) {
     let other = site.world.another_process();
-    let held = other.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
+    let held = other.tenant.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
     let accepted = site.post("/api/v1/collections", &json!({})).await;
     let job = finished(&site, accepted.header("location")).await;
     assert_eq!(
@@ -182,7 +182,7 @@ async fn a_range_that_ends_before_it_begins_starts_nothing() {
 async fn where_nothing_is_defined_that_is_said_at_once() {
     let world = World::sqlite().await;
     let empty = world.with_empty_store().await;
-    empty.store.migrate().await.unwrap();
+    empty.tenant.store.migrate().await.unwrap();
     let site = Site::start_with_context(world, empty, Settings::default()).await;
     for path in ["latest", "latest?category=posts_total", "activity", "metrics", "export", "export/latest"] {
         let refused = site.get(&format!("/api/v1/{path}")).await;
@@ -224,8 +224,10 @@ impl Clock for Defective {
 async fn a_run_that_panics_has_failed_and_the_server_goes_on() {
     let world = World::sqlite().await;
     // It is asked for the first time when the job is entered.
-    let clock = Defective { clock: Arc::clone(&world.context.clock), asked: AtomicUsize::new(0) };
-    let jobs = Context { clock: Arc::new(clock), ..world.context.clone() };
+    let clock =
+        Defective { clock: Arc::clone(&world.context.installation.clock), asked: AtomicUsize::new(0) };
+    let mut jobs = world.context.clone();
+    Arc::make_mut(&mut jobs.installation).clock = Arc::new(clock);
     let site = Site::start_with(world, jobs, Settings::default()).await;
     let accepted = site.post("/api/v1/collections", &json!({})).await;
     assert_eq!(accepted.status, 202);

@@ -229,13 +229,14 @@ fn send(request: ureq::http::Request<String>) -> Reply {
 /// Makes a key and returns its text.
 pub async fn new_key(context: &Context, name: &str, role: Role) -> String {
     let request = KeyRequest { name: name.to_owned(), role, scopes: None, expires_at: None };
-    let key = create_key(context.store.as_ref(), context.clock.now(), request).await.unwrap();
+    let key =
+        create_key(context.tenant.store.as_ref(), context.installation.clock.now(), request).await.unwrap();
     key.text.reveal().to_owned()
 }
 
 pub fn service(context: Context, jobs: Context, config: Config, settings: Settings) -> Service {
     let limit = RateLimit::new(settings.access.rate_limit_per_minute);
-    let (store, platform) = (Arc::clone(&context.store), Arc::clone(&context.platform));
-    let access = Access::new(settings.access, store, platform, Arc::clone(&context.clock));
+    let (store, platform) = (Arc::clone(&context.tenant.store), Arc::clone(&context.tenant.platform));
+    let access = Access::new(settings.access, store, platform, Arc::clone(&context.installation.clock));
     Service::new(context, jobs, config, settings.query, settings.http, access, limit)
 }

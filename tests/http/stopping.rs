@@ -81,7 +81,8 @@ async fn it_answers_those_that_stand_at_the_door() {
 async fn it_writes_when_keys_were_used_before_it_ends() {
     let site = Site::sqlite().await;
     assert_eq!(site.get("/api/v1/definitions").await.status, 200);
-    let (store, now) = (Arc::clone(&site.world.context.store), site.world.context.clock.now());
+    let (store, now) =
+        (Arc::clone(&site.world.context.tenant.store), site.world.context.installation.clock.now());
     let used = async || {
         let used = store.api_keys().await.unwrap().into_iter().filter(|key| key.last_used_at.is_some());
         used.map(|key| (key.name, key.last_used_at)).collect::<Vec<_>>()
@@ -181,10 +182,10 @@ async fn a_request_that_waits_for_a_run_does_not_hold_it_up() {
 
 /// A server that was killed in the middle of a job says so when it starts again, and leaves alone what others are at.
 async fn a_run_of_a_killed_server_is_closed_by_the_next_start(world: World) {
-    let store = &world.context.store;
+    let store = &world.context.tenant.store;
     let (dead, alive) = (Uuid::new_v4(), Uuid::new_v4());
     for (id, kind, day) in [(dead, RunKind::Backfill, 9), (alive, RunKind::Collect, 10)] {
-        let (from, started_at) = (date(2025, 1, day), world.context.clock.now());
+        let (from, started_at) = (date(2025, 1, day), world.context.installation.clock.now());
         let run = NewRun { id, kind, from, to: from, started_at, host: "here".to_owned(), process_id: 4711 };
         store.start_run(&run).await.unwrap();
     }

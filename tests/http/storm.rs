@@ -152,7 +152,7 @@ impl Scene {
 
     /// The server's own runs that the log has as running.
     async fn running(&self) -> Vec<RunKind> {
-        let of_server = self.site.world.context.process_id;
+        let of_server = self.site.world.context.installation.process_id;
         let runs = self.site.world.runs().await.into_iter();
         let running = runs.filter(|run| run.status == RunStatus::Running && run.process_id == of_server);
         running.map(|run| run.kind).collect()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use daymark::{
+    database::Deadline,
     metric::{Calendar, Condition, Filter, Literal, Phase, Reading, Tally, Test, TimeFormat},
     platform::{self, ColumnType, DetectedFormat},
 };
@@ -41,7 +42,13 @@ async fn nested_domains_are_seen_through() {
     let readings = [Reading::Count { rows: rows(Filter(vec![swing])), phase: Phase::Existing }];
     let sources = BTreeMap::from([("things".to_owned(), source(TimeFormat::Timestamptz, "UTC", false))]);
     let days = calendar.days(date(2025, 1, 1), date(2025, 1, 2));
-    let answers = platform.open_cut().await.unwrap().read(&schema, &sources, &readings, &days).await.unwrap();
+    let answers = platform
+        .open_cut(Deadline::none())
+        .await
+        .unwrap()
+        .read(&schema, &sources, &readings, &days)
+        .await
+        .unwrap();
     assert_eq!(answers[0].as_ref().unwrap(), &[Tally::Count(0), Tally::Count(1)]);
 }
 
@@ -105,8 +112,14 @@ async fn a_text_is_a_time_if_sqlite_reads_it() {
     }
     let schema = subject.platform.inspect().await.unwrap();
     let readings = [Reading::Count { rows: rows(Filter::default()), phase: Phase::Created }];
-    let answers =
-        subject.platform.open_cut().await.unwrap().read(&schema, &sources, &readings, &days).await.unwrap();
+    let answers = subject
+        .platform
+        .open_cut(Deadline::none())
+        .await
+        .unwrap()
+        .read(&schema, &sources, &readings, &days)
+        .await
+        .unwrap();
     assert_eq!(answers[0].as_ref().unwrap(), &[1, 3, 1].map(Tally::Count));
 }
 
@@ -135,7 +148,7 @@ async fn rows_whose_time_is_no_time_are_in_no_day() {
             let schema = platform.inspect().await.unwrap();
             let readings = [Phase::Created, Phase::Existing]
                 .map(|phase| Reading::Count { rows: rows(Filter::default()), phase });
-            let mut cut = platform.open_cut().await.unwrap();
+            let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
             let counts =
                 |tallies: &Result<Vec<Tally>, daymark::database::Fault>| tallies.as_ref().unwrap().clone();
             let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
@@ -174,7 +187,7 @@ async fn a_zero_is_no_time_of_deletion() {
             let sources = BTreeMap::from([("things".to_owned(), source(format, "UTC", true))]);
             let schema = platform.inspect().await.unwrap();
             let existing = Reading::Count { rows: rows(Filter::default()), phase: Phase::Existing };
-            let mut cut = platform.open_cut().await.unwrap();
+            let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
             let answers = cut.read(&schema, &sources, &[existing], &days).await.unwrap();
             assert_eq!(answers[0].as_ref().unwrap(), &[3, 2].map(Tally::Count), "{format:?} {url}");
         }
@@ -219,7 +232,13 @@ async fn columns_that_no_metric_uses_need_no_permission() {
     readings
         .extend(genres.map(|genre| Reading::Count { rows: rows(genre_is(genre)), phase: Phase::Created }));
     let days = calendar.days(date(2025, 1, 1), date(2025, 1, 3));
-    for answer in platform.open_cut().await.unwrap().read(&schema, &sources, &readings, &days).await.unwrap()
+    for answer in platform
+        .open_cut(Deadline::none())
+        .await
+        .unwrap()
+        .read(&schema, &sources, &readings, &days)
+        .await
+        .unwrap()
     {
         assert_eq!(answer.unwrap().len(), 3);
     }
@@ -249,7 +268,7 @@ async fn a_midnight_that_clocks_jumped_over_is_of_its_own_day() {
             let platform = platform::open(&url.parse().unwrap(), options(&calendar));
             let sources = BTreeMap::from([("things".to_owned(), source(format, calendar.name(), false))]);
             let schema = platform.inspect().await.unwrap();
-            let mut cut = platform.open_cut().await.unwrap();
+            let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
             let together = cut.read(&schema, &sources, &readings, &days).await.unwrap();
             assert_eq!(together[0].as_ref().unwrap(), &[1, 3, 1].map(Tally::Count), "{url} {index}");
             let alone = cut.read(&schema, &sources, &readings, &days[1..2]).await.unwrap();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use daymark::{
-    database::{FaultClass, RetryPolicy},
+    database::{Deadline, FaultClass, RetryPolicy},
     metric::{
         Calendar, Condition, Decimal, Filter, Phase, QueryShape, Reading, Rows, Source, Tally, Test,
         TimeFormat,
@@ -34,7 +34,7 @@ async fn one_bad_reading_does_not_take_the_others_with_it() {
                 top: 3,
             },
         ];
-        let mut cut = subject.platform.open_cut().await.unwrap();
+        let mut cut = subject.platform.open_cut(Deadline::none()).await.unwrap();
         let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
         assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
         // SQLite reads an unknown "name" as a text where it may, so what is wrong differs; that it is wrong does not.
@@ -52,7 +52,7 @@ async fn a_cut_does_not_see_what_is_committed_after_it() {
         let (subject, days, sources) = small(storage).await;
         let schema = subject.platform.inspect().await.unwrap();
         let readings = [Reading::Count { rows: rows(Filter::default()), phase: Phase::Existing }];
-        let mut cut = subject.platform.open_cut().await.unwrap();
+        let mut cut = subject.platform.open_cut(Deadline::none()).await.unwrap();
         let before = cut.read(&schema, &sources, &readings, &days).await.unwrap().remove(0).unwrap();
         let url = subject.platform.location();
         match storage {
@@ -94,7 +94,7 @@ async fn a_query_of_ones_own_is_read_by_its_column_names() {
             query("DELETE FROM things RETURNING 1 AS value", QueryShape::Value),
             query("SELECT 2.5 AS value, 4 AS sample_size, 0.5 AS std_deviation", QueryShape::Average),
         ];
-        let mut cut = subject.platform.open_cut().await.unwrap();
+        let mut cut = subject.platform.open_cut(Deadline::none()).await.unwrap();
         let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
         let counts = cut
             .read(
@@ -164,7 +164,7 @@ async fn what_takes_too_long_is_split_by_time_where_it_adds_up() {
         Reading::Count { rows: rows(Filter::default()), phase: Phase::Existing },
         Reading::Distinct { rows: vec![rows(Filter::default())], window_days: 1 },
     ];
-    let mut cut = platform.open_cut().await.unwrap();
+    let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
     let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
     assert_eq!(answers[0].as_ref().unwrap(), &[Tally::Count(2000), Tally::Count(4000)]);
     assert_eq!(answers[1].as_ref().unwrap_err().class, FaultClass::TimedOut);
@@ -184,7 +184,7 @@ async fn sqlite_statements_have_a_time_limit_too() {
         Reading::Query { sql: forever.to_owned(), shape: QueryShape::Value },
         Reading::Count { rows: rows(Filter::default()), phase: Phase::Created },
     ];
-    let mut cut = platform.open_cut().await.unwrap();
+    let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
     let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
     assert_eq!(answers[0].as_ref().unwrap_err().class, FaultClass::TimedOut);
     assert!(answers[1].is_ok());
@@ -199,7 +199,7 @@ async fn settings_that_a_query_of_ones_own_changes_are_its_own() {
         let sql = "SELECT 5 AS value FROM (SELECT set_config('search_path', 'pg_catalog', FALSE), \
                    set_config('TimeZone', 'Asia/Tokyo', FALSE)) AS settings";
         let own = Reading::Query { sql: sql.to_owned(), shape: QueryShape::Value };
-        let mut cut = subject.platform.open_cut().await.unwrap();
+        let mut cut = subject.platform.open_cut(Deadline::none()).await.unwrap();
         let before = cut
             .read(&schema, &sources, std::slice::from_ref(&count), &days)
             .await
@@ -248,7 +248,7 @@ async fn a_server_behind_the_platform_takes_only_its_own_tables_with_it() {
         let options = PlatformOptions { retry, ..options(&Calendar::utc()) };
         let platform = platform::open(&url.parse().unwrap(), options);
         let schema = platform.inspect().await.unwrap();
-        let mut cut = platform.open_cut().await.unwrap();
+        let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
         let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
         assert!(answers[1].is_ok(), "{answers:?}");
         for far in [&answers[0], &answers[2]] {
@@ -271,7 +271,7 @@ async fn a_connection_lost_behind_the_platform_ends_the_cut() {
     sources.insert("lost".to_owned(), lost);
     let rows = Rows { source: "lost".to_owned(), filter: genre_is("rock") };
     let schema = subject.platform.inspect().await.unwrap();
-    let mut cut = subject.platform.open_cut().await.unwrap();
+    let mut cut = subject.platform.open_cut(Deadline::none()).await.unwrap();
     let reading = Reading::Count { rows, phase: Phase::Created };
     let fault = cut.read(&schema, &sources, &[reading], &days).await.unwrap_err();
     assert_eq!((fault.class, fault.sqlstate.as_deref()), (FaultClass::Unreachable, Some("08006")));
@@ -290,7 +290,7 @@ async fn a_backslash_ends_no_text_whatever_the_database_is_set_to() {
     let count = |genre| Reading::Count { rows: rows(genre_is(genre)), phase: Phase::Existing };
     let schema = subject.platform.inspect().await.unwrap();
     let read = async |readings: &[Reading]| {
-        let mut cut = subject.platform.open_cut().await.unwrap();
+        let mut cut = subject.platform.open_cut(Deadline::none()).await.unwrap();
         let answers = cut.read(&schema, &sources, readings, &days).await.unwrap();
         answers.into_iter().map(Result::unwrap).collect::<Vec<_>>()
     };

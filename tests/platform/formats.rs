@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use daymark::{
+    database::Deadline,
     metric::{Calendar, Filter, Phase, Reading, TimeFormat},
     platform::Sources,
 };
@@ -67,7 +68,7 @@ async fn compare(
         let sources: Sources = BTreeMap::from([("things".to_owned(), subject.source.clone())]);
         let schema = subject.platform.inspect().await.unwrap();
         assert_eq!(schema.table(None, "things").unwrap().column("at").unwrap().indexed, indexed);
-        let mut cut = subject.platform.open_cut().await.unwrap();
+        let mut cut = subject.platform.open_cut(Deadline::none()).await.unwrap();
         let oracle = Oracle { things: &things, format, zone: TimeZone::get(column_zone).unwrap(), soft };
         for readings in [readings(), many_readings()] {
             let together = cut.read(&schema, &sources, &readings, &days).await.unwrap();

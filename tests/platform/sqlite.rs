@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use daymark::{
+    database::Deadline,
     metric::{Calendar, DayBounds, Filter, Phase, Reading, Source, Tally, TimeFormat},
     platform::{self, Platform, Sources},
 };
@@ -38,7 +39,7 @@ async fn counts(platform: &dyn Platform, table: &str, phase: Phase) -> Vec<i64> 
 async fn counts_of(platform: &dyn Platform, source: Source, phase: Phase, days: &[DayBounds]) -> Vec<i64> {
     let sources = Sources::from([("things".to_owned(), source)]);
     let schema = platform.inspect().await.unwrap();
-    let mut cut = platform.open_cut().await.unwrap();
+    let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
     let tallies = cut.read(&schema, &sources, &reading(phase), days).await.unwrap().remove(0).unwrap();
     let count = |tally: &Tally| if let Tally::Count(count) = tally { *count } else { panic!("{tally:?}") };
     tallies.iter().map(count).collect()
@@ -55,7 +56,7 @@ async fn a_cut_does_not_see_what_is_committed_to_the_write_ahead_log_after_it() 
     let sources = Sources::from([("things".to_owned(), source(TimeFormat::IsoUtc, "UTC", false))]);
     let schema = platform.inspect().await.unwrap();
     let readings = reading(Phase::Created);
-    let mut cut = platform.open_cut().await.unwrap();
+    let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
     for _ in 0..2 {
         sqlx::raw_sql(insert).execute(&mut writer).await.unwrap();
         let tallies = cut.read(&schema, &sources, &readings, &days()).await.unwrap().remove(0).unwrap();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use daymark::{
+    database::Deadline,
     metric::{
         Calendar, Condition, Decimal, Filter, Literal, Phase, QueryShape, Reading, Tally, Test, TimeFormat,
     },
@@ -29,7 +30,7 @@ async fn of_one_day(
     let sources = BTreeMap::from([("things".to_owned(), source(TimeFormat::IsoUtc, "UTC", false))]);
     let schema = platform.inspect().await.unwrap();
     let days = calendar.days(date(2025, 1, 1), date(2025, 1, 1));
-    platform.open_cut().await.unwrap().read(&schema, &sources, readings, &days).await.unwrap()
+    platform.open_cut(Deadline::none()).await.unwrap().read(&schema, &sources, readings, &days).await.unwrap()
 }
 
 async fn moments_of(values: &[&str]) -> Result<Vec<Tally>, daymark::database::Fault> {
@@ -164,7 +165,13 @@ async fn nan_is_refused() {
     let schema = subject.platform.inspect().await.unwrap();
     let readings =
         [Reading::Query { sql: "SELECT 'NaN'::numeric AS value".to_owned(), shape: QueryShape::Value }];
-    let answers =
-        subject.platform.open_cut().await.unwrap().read(&schema, &sources, &readings, &days).await.unwrap();
+    let answers = subject
+        .platform
+        .open_cut(Deadline::none())
+        .await
+        .unwrap()
+        .read(&schema, &sources, &readings, &days)
+        .await
+        .unwrap();
     assert!(answers[0].as_ref().unwrap_err().message.contains("`NaN` is not a finite"));
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use daymark::{
     clock::SetClock,
-    collect::Context,
+    collect::{Context, Installation, Tenant},
     config::QuerySettings,
     database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, Definition, Provenance, Record},
@@ -55,18 +55,24 @@ impl Archive {
             retry,
             statement_timeout: None,
         };
-        let context = Context {
+        let installation = Installation {
             clock: Arc::new(SetClock::at(instant("2025-01-11T12:00:00Z"))),
-            calendar: Calendar::utc(),
-            settle: SignedDuration::from_mins(15),
-            store: store::open(&url.parse::<DatabaseUrl>().unwrap(), options),
-            platform: Arc::new(platform::UnconfiguredPlatform),
             retry,
             chunk_days: 4,
+            run_limit: None,
             host: "here".to_owned(),
             process_id: 1,
         };
-        context.store.migrate().await.unwrap();
+        let tenant = Tenant {
+            name: "default".to_owned(),
+            calendar: Calendar::utc(),
+            settle: SignedDuration::from_mins(15),
+            observed_within: SignedDuration::from_hours(24),
+            store: store::open(&url.parse::<DatabaseUrl>().unwrap(), options),
+            platform: Arc::new(platform::UnconfiguredPlatform),
+        };
+        let context = Context { installation: Arc::new(installation), tenant: Arc::new(tenant) };
+        context.tenant.store.migrate().await.unwrap();
         let archive = Self { context, _directory: directory };
         archive.define(definitions(), "2024-12-01T00:00:00Z").await;
         archive
@@ -74,14 +80,14 @@ impl Archive {
 
     /// With the days of another zone, at another time.
     pub fn in_zone(mut self, zone: &str, now: &str) -> Self {
-        self.context.calendar = Calendar::new(zone).unwrap();
-        self.context.clock = Arc::new(SetClock::at(instant(now)));
+        Arc::make_mut(&mut self.context.tenant).calendar = Calendar::new(zone).unwrap();
+        Arc::make_mut(&mut self.context.installation).clock = Arc::new(SetClock::at(instant(now)));
         self
     }
 
     pub async fn define(&self, definitions: Vec<Definition>, at: &str) {
         let changes: Vec<_> = definitions.into_iter().map(DefinitionChange::Add).collect();
-        self.context.store.change_definitions(&changes, Origin::File, instant(at)).await.unwrap();
+        self.context.tenant.store.change_definitions(&changes, Origin::File, instant(at)).await.unwrap();
     }
 
     pub async fn start_run(&self, kind: RunKind, from: Date, to: Date) -> Uuid {
@@ -91,7 +97,7 @@ impl Archive {
     pub async fn start_run_at(&self, started_at: Timestamp, kind: RunKind, from: Date, to: Date) -> Uuid {
         let id = Uuid::new_v4();
         let run = NewRun { id, kind, from, to, started_at, host: "elsewhere".to_owned(), process_id: 4711 };
-        self.context.store.start_run(&run).await.unwrap();
+        self.context.tenant.store.start_run(&run).await.unwrap();
         id
     }
 
@@ -100,7 +106,7 @@ impl Archive {
         let error_message = (status != RunStatus::Completed).then(|| "out of luck".to_owned());
         let error_details = details.as_object().cloned();
         let finish = Finish { id, status, completed_at, error_message, error_details };
-        self.context.store.commit(&[], Some(&finish)).await.unwrap();
+        self.context.tenant.store.commit(&[], Some(&finish)).await.unwrap();
     }
 
     /// Records (day, category, value, metadata) by a completed run, as observed.
@@ -115,7 +121,7 @@ impl Archive {
         records: &[(Date, &str, &str, Value)],
     ) {
         let run = self.start_run(RunKind::Backfill, records[0].0, records[0].0).await;
-        let known = self.context.store.definitions().await.unwrap();
+        let known = self.context.tenant.store.definitions().await.unwrap();
         let record = |(date, category, value, metadata): &(Date, &str, &str, Value)| Record {
             metric_date: *date,
             key: known.iter().find(|known| known.definition.category == *category).unwrap().definition.key(),
@@ -127,12 +133,12 @@ impl Archive {
             collection_timestamp: instant("2026-01-01T00:00:00Z"),
         };
         let records: Vec<_> = records.iter().map(record).collect();
-        self.context.store.commit(&records, None).await.unwrap();
+        self.context.tenant.store.commit(&records, None).await.unwrap();
         self.finish_run(run, RunStatus::Completed, Value::Null).await;
     }
 
     pub async fn catalogue(&self) -> Catalogue {
-        Catalogue::load(self.context.store.as_ref()).await.unwrap()
+        Catalogue::load(self.context.tenant.store.as_ref()).await.unwrap()
     }
 
     pub async fn ask(&self, asked: &Asked) -> Result<SeriesAnswer, QueryError> {

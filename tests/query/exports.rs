@@ -242,6 +242,7 @@ async fn a_definition_may_change_meanwhile(archive: Archive) {
         let change = DefinitionChange::Revise(revised);
         archive
             .context
+            .tenant
             .store
             .change_definitions(&[change], Origin::File, instant("2025-01-11T00:00:00Z"))
             .await
@@ -358,7 +359,7 @@ async fn definitions_are_exported(archive: Archive) {
     bounded.expected = Some(ExpectedRange { min: Some("-0.5".parse().unwrap()), max: None });
     let change = [DefinitionChange::Revise(bounded)];
     let now = instant("2025-01-11T00:00:00Z");
-    archive.context.store.change_definitions(&change, Origin::File, now).await.unwrap();
+    archive.context.tenant.store.change_definitions(&change, Origin::File, now).await.unwrap();
     let catalogue = archive.catalogue().await;
     let table = in_all_formats(async |format| Export::definitions(&catalogue, format).await).await;
     let columns = [

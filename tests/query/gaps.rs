@@ -30,7 +30,7 @@ async fn every_gap_has_its_cause(archive: Archive) {
     collect(6, RunStatus::Failed, Value::Null).await;
     // A run at work holds its lock; one that died does not.
     archive.start_run(RunKind::Collect, january(7), january(7)).await;
-    let _held = archive.context.store.try_lock(&LockName::Day(january(8))).await.unwrap().unwrap();
+    let _held = archive.context.tenant.store.try_lock(&LockName::Day(january(8))).await.unwrap().unwrap();
     archive.start_run(RunKind::Collect, january(8), january(8)).await;
     let mood = archive.one("mood", "day", january(2), january(12)).await;
     assert_eq!(
@@ -77,7 +77,7 @@ async fn every_gap_has_its_cause(archive: Archive) {
 }
 
 async fn looking_holds_nobody_up(archive: Archive) {
-    let store = &archive.context.store;
+    let store = &archive.context.tenant.store;
     let cause = async || archive.one("mood", "day", january(7), january(7)).await.gaps[0].cause;
     let (name, run) =
         (LockName::Backfill, archive.start_run(RunKind::Backfill, january(7), january(8)).await);

@@ -88,7 +88,7 @@ async fn no_string_is_more_than_a_string(site: Site) {
     });
     tried.unwrap_or_else(|failure| panic!("{failure}"));
     assert_eq!(everything(&site).await, before);
-    assert_eq!(site.world.context.store.pending_migrations().await.unwrap(), Vec::<String>::new());
+    assert_eq!(site.world.context.tenant.store.pending_migrations().await.unwrap(), Vec::<String>::new());
 }
 
 /// All rows of all tables.
@@ -105,7 +105,7 @@ async fn everything(site: &Site) -> Vec<String> {
             offset: 0,
             count: false,
         };
-        all.push(site.world.context.store.table(&query).await.unwrap().json);
+        all.push(site.world.context.tenant.store.table(&query).await.unwrap().json);
     }
     all
 }

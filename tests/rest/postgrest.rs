@@ -193,9 +193,9 @@ async fn postgrest_answers_the_same() {
         host: "here".to_owned(),
         process_id: 1,
     };
-    site.world.context.store.start_run(&running).await.unwrap();
+    site.world.context.tenant.store.start_run(&running).await.unwrap();
     // The store's own name for its place, less the schema: the tests' server asks for no password.
-    let location = site.world.context.store.location();
+    let location = site.world.context.tenant.store.location();
     let database = location.split(" (schema").next().unwrap().to_owned();
     let postgrest = tokio::task::spawn_blocking(move || PostgRest::start(&database)).await.unwrap();
     let mut differences = Vec::new();

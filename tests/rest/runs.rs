@@ -79,7 +79,7 @@ async fn a_backfill_ends_with_the_last_finished_day(site: Site) {
 
 async fn a_day_that_somebody_else_is_at_is_busy(site: Site) {
     let other = site.world.another_process();
-    let held = other.store.try_lock(&LockName::Day(january(10))).await.unwrap().unwrap();
+    let held = other.tenant.store.try_lock(&LockName::Day(january(10))).await.unwrap().unwrap();
     let answer = site.call("collect_daily_metrics", "{}").await;
     assert_eq!((answer.status, answer.code().as_str()), (409, "55P03"), "{}", answer.text);
     drop(held);
@@ -88,7 +88,7 @@ async fn a_day_that_somebody_else_is_at_is_busy(site: Site) {
 
 async fn nothing_can_be_recorded_before_definitions_are_applied(mut site: Site) {
     site.world.context = site.world.with_empty_store().await;
-    site.world.context.store.migrate().await.unwrap();
+    site.world.context.tenant.store.migrate().await.unwrap();
     let site = Site::around(site.world);
     for (function, arguments) in
         [("collect_daily_metrics", "{}"), ("backfill_daily_metrics", r#"{"start_date": "2025-01-01"}"#)]

@@ -104,8 +104,8 @@ impl Site {
         };
         let limit = RateLimit::new(access.rate_limit_per_minute);
         let context = world.context.clone();
-        let (store, platform) = (Arc::clone(&context.store), Arc::clone(&context.platform));
-        let access = Access::new(access, store, platform, Arc::clone(&context.clock));
+        let (store, platform) = (Arc::clone(&context.tenant.store), Arc::clone(&context.tenant.platform));
+        let access = Access::new(access, store, platform, Arc::clone(&context.installation.clock));
         Arc::new(Service::new(context.clone(), context, world.config(SOURCES), query, http, access, limit))
     }
 

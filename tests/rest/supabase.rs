@@ -26,7 +26,7 @@ async fn a_client_of_supabase_runs_unchanged(site: Site) {
     site.world.apply(&wanted).await;
     let key = KeyRequest { name: "js".to_owned(), role: Role::Reader, scopes: None, expires_at: None };
     let context = &site.world.context;
-    let key = create_key(context.store.as_ref(), context.clock.now(), key).await.unwrap();
+    let key = create_key(context.tenant.store.as_ref(), context.installation.clock.now(), key).await.unwrap();
     let user = json!({"role": "authenticated", "aud": "authenticated", "sub": "7c9e6679-7425-40de-944b-e07fc1f90ae7"});
     let expired = json!({"role": "authenticated", "sub": "somebody", "exp": NOON_S - 60});
     let given = [

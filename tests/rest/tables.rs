@@ -104,7 +104,7 @@ async fn one_row_as_an_object(site: Site) {
 
 /// A client that looks at the rows only could not tell that some are missing.
 async fn more_rows_than_an_answer_may_have_are_an_error(site: Site) {
-    let store = &site.world.context.store;
+    let store = &site.world.context.tenant.store;
     let run = NewRun {
         id: Uuid::new_v4(),
         kind: RunKind::Backfill,

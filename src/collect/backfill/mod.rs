@@ -154,22 +154,20 @@ async fn fill(
     let days = missing::days(&work.missing);
     if days.is_empty() {
         let finish = run.finish(0, &[]);
-        context.store.commit(&[], Some(&finish)).await?;
+        context.tenant.store.commit(&[], Some(&finish)).await?;
         return Ok(finish.status);
     }
     progress.reading(work.missing.len(), days.len());
     let plan = Plan::new(&work.missing);
-    let reading = tokio::select! {
-        biased;
-        () = cancel.cancelled() => return Err(interrupted(0, days.len())),
-        reading = read(context, &plan, run.id) => reading?,
-    };
+    let deadline = context.deadline();
+    let reading = async { context.on_platform(|| plan.read(context, run.id, deadline)).await };
+    let reading = run::bounded(context, deadline, cancel, || kept(0, days.len()), reading).await?;
     done.failures = reading.faults();
     progress.started(days.len());
     let (mut written_days, mut status) = (0, RunStatus::Running);
-    for chunk in days.chunks(days_at_once(context.chunk_days, work.missing.len())) {
+    for chunk in days.chunks(days_at_once(context.installation.chunk_days, work.missing.len())) {
         if cancel.is_cancelled() {
-            return Err(interrupted(written_days, days.len()));
+            return Err(CollectError::Interrupted { kept: kept(written_days, days.len()) });
         }
         written_days += chunk.len();
         let is_last = written_days == days.len();
@@ -182,10 +180,6 @@ async fn fill(
 /// How many days are committed at once of so many metrics.
 fn days_at_once(chunk_days: usize, metrics: usize) -> usize {
     chunk_days.min(MAX_CHUNK_RECORDS / metrics.max(1)).max(1)
-}
-
-async fn read<'a>(context: &Context, plan: &'a Plan<'a>, run: Uuid) -> Result<Reading<'a>, CollectError> {
-    context.on_platform(|| plan.read(context, run)).await
 }
 
 /// Commits the records of a chunk, and with the last one the end of the run. Returns the run's status.
@@ -204,16 +198,15 @@ async fn commit(
     };
     let recorded = done.already_there + done.total + records.len();
     let finish = is_last.then(|| run.finish(recorded, &done.failures.list()));
-    for (_, key) in context.store.commit(&records, finish.as_ref()).await? {
+    for (_, key) in context.tenant.store.commit(&records, finish.as_ref()).await? {
         *done.written.entry(key).or_default() += 1;
         done.total += 1;
     }
     Ok(finish.map_or(RunStatus::Running, |finish| finish.status))
 }
 
-fn interrupted(done: usize, total: usize) -> CollectError {
-    let kept = format!("{done} of {total} days are recorded and stay; run it again to go on with the rest");
-    CollectError::Interrupted { kept }
+fn kept(done: usize, total: usize) -> String {
+    format!("{done} of {total} days are recorded and stay; run it again to go on with the rest")
 }
 
 impl Work {
@@ -223,8 +216,8 @@ impl Work {
         metrics: Vec<StoredDefinition>,
     ) -> Result<Self, CollectError> {
         let (from, to) = range::resolve(context, request, &metrics).await?;
-        let days = context.calendar.days(from, to);
-        let recorded = context.store.recorded(from, to).await?;
+        let days = context.tenant.calendar.days(from, to);
+        let recorded = context.tenant.store.recorded(from, to).await?;
         let (metrics, left_out): (Vec<_>, Vec<_>) =
             metrics.into_iter().partition(|metric| metric.definition.measure.reconstructible());
         let left_out = left_out.iter().map(|metric| LeftOut::not_reconstructible(metric.definition.key()));

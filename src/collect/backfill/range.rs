@@ -59,7 +59,7 @@ fn sources(metrics: &[StoredDefinition]) -> Vec<(&str, &Source)> {
 /// long as another one has an answer: the metrics that need it will be reported as failed. Not so one whose server is away
 /// and may come back.
 async fn earliest(context: &Context, sources: &[(&str, &Source)]) -> Result<Option<(Date, String)>, Fault> {
-    let mut cut = context.platform.open_cut().await?;
+    let mut cut = context.tenant.platform.open_cut(context.deadline()).await?;
     let (mut found, mut failed) = (Vec::new(), None);
     for (name, source) in sources {
         match cut.earliest(source).await {
@@ -86,6 +86,6 @@ fn day_of(context: &Context, source: &Source, earliest: Timestamp) -> Date {
     match source.time_format {
         // A date is the reporting day itself; it comes as midnight UTC.
         TimeFormat::Date => earliest.to_zoned(TimeZone::UTC).date(),
-        _ => context.calendar.date_of(earliest),
+        _ => context.tenant.calendar.date_of(earliest),
     }
 }

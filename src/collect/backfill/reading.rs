@@ -16,7 +16,7 @@ use crate::{
         batch::{Answer, Answers, Batch},
         recording::{self, Origin},
     },
-    database::Fault,
+    database::{Deadline, Fault},
     metric::{DayBounds, Record, Tally},
 };
 
@@ -73,13 +73,18 @@ impl<'a> Plan<'a> {
     }
 
     /// Reads everything from a new cut.
-    pub async fn read(&'a self, context: &Context, run: Uuid) -> Result<Reading<'a>, Fault> {
-        let schema = context.platform.inspect().await?;
-        let mut cut = context.platform.open_cut().await?;
+    pub async fn read(
+        &'a self,
+        context: &Context,
+        run: Uuid,
+        deadline: Deadline,
+    ) -> Result<Reading<'a>, Fault> {
+        let schema = context.tenant.platform.inspect().await?;
+        let mut cut = context.tenant.platform.open_cut(deadline).await?;
         let origin = Origin::of_backfill(context, run);
         let mut groups = Vec::new();
         for GroupPlan { group, batch, alone } in &self.groups {
-            let days = context.calendar.days(group.first, group.last);
+            let days = context.tenant.calendar.days(group.first, group.last);
             let answers = batch.read(cut.as_mut(), &schema, &days).await?;
             let of_data =
                 |answer: &Answer<'_, _>| days.len() > 1 && answer.fault().is_some_and(Fault::is_of_data);

@@ -79,20 +79,20 @@ pub async fn gaps(
     let last_finished = context.last_finished();
     let to = to.unwrap_or(last_finished);
     context.require_recordable(to)?;
-    let first_recorded = context.store.recorded_span().await?.map(|(first, _)| first.min(to));
+    let first_recorded = context.tenant.store.recorded_span().await?.map(|(first, _)| first.min(to));
     let from = from.or(first_recorded).unwrap_or(to);
     context.require_recorded_era(from)?;
     if from > to {
         return Err(CollectError::EmptyRange { from, to });
     }
-    let days: Vec<_> = context.calendar.days(from, to).iter().map(|day| day.date).collect();
-    let recorded = context.store.recorded(from, to).await?;
+    let days: Vec<_> = context.tenant.calendar.days(from, to).iter().map(|day| day.date).collect();
+    let recorded = context.tenant.store.recorded(from, to).await?;
     let history = History::read(context, from, to).await?;
     let none = BTreeSet::new();
     let of = |metric: &StoredDefinition| {
         let key = metric.definition.key();
         let missing = missing(&days, recorded.get(&key).unwrap_or(&none).iter().copied());
-        history.gaps(&context.calendar, metric, &missing, last_finished)
+        history.gaps(&context.tenant.calendar, metric, &missing, last_finished)
     };
     let gaps: Vec<_> =
         block_in_place_if_large(days.len() * metrics.len(), || metrics.iter().flat_map(of).collect());

@@ -110,8 +110,9 @@ pub static SETTINGS: &[Setting] = &[
         (0, 10_080),
         "60",
         "minutes",
-        "How long a collection or a backfill may take in all. When the time is up, the statement that is running is \
-         cancelled on the platform and the run ends; what it has committed is kept. 0 sets no limit.",
+        "How long a collection or a backfill may read the platform. When the time is up, the statement that is running is \
+         cancelled; what has been read is recorded, the metrics that have not been are logged as timed out, and running it \
+         again goes on with them. 0 sets no limit.",
     ),
     integer(
         "collect.observed_within_hours",

@@ -157,13 +157,13 @@ async fn backfill(service: &Shared, arguments: &Map<String, Value>) -> Result<Ba
     })?;
     let to = date(arguments, "end_date")?.unwrap_or(last_finished).min(last_finished);
     if from > last_finished {
-        let ready_at = context.calendar.display(context.ready_at(from));
+        let ready_at = context.tenant.calendar.display(context.ready_at(from));
         return Err(CollectError::Unfinished { date: from, ready_at, last_finished }.into());
     }
     let task = Task::Backfill { from: Some(from), to: Some(to), metrics: Vec::new() };
     let outcome = finished(service, task).await?;
     Ok(Backfilled {
-        dates_processed: context.calendar.days(from, to).len(),
+        dates_processed: context.tenant.calendar.days(from, to).len(),
         total_metrics: outcome.recorded,
         execution_time_ms: milliseconds(started),
         end_date: to,

@@ -51,7 +51,7 @@ pub(super) async fn read(
     let parameters = Parameters::read(table, parameters.as_deref().unwrap_or_default())?;
     let range = Range::new(parameters.limit.as_deref(), parameters.offset.as_deref(), asked_range)?;
     let query = parameters.query(table, range, preferences.count, is_head)?;
-    let page = service.context.store.table(&query).await?;
+    let page = service.context.tenant.store.table(&query).await?;
     let (status, content_range) = match form {
         Form::Object if page.rows != 1 => return Err(not_one(page.rows)),
         _ => range.answered(&page, is_head)?,

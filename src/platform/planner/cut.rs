@@ -11,7 +11,7 @@ use super::{
     time::TimeColumn,
 };
 use crate::{
-    database::{Fault, FaultClass},
+    database::{Deadline, Fault, FaultClass},
     metric::{DayBounds, Reading, Source, Tally},
     platform::{
         contract::{Cut, PlatformOptions, ReadingResults, Sources},
@@ -22,11 +22,13 @@ use crate::{
 pub struct SessionCut<S> {
     pub session: S,
     pub options: PlatformOptions,
+    /// When every statement must have ended.
+    pub deadline: Deadline,
 }
 
 impl<S: Session> SessionCut<S> {
     fn executor(&mut self) -> Executor<'_> {
-        Executor::new(&mut self.session, &self.options)
+        Executor::new(&mut self.session, &self.options, self.deadline)
     }
 }
 

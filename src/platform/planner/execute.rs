@@ -8,7 +8,7 @@ use super::{
     time::TimeColumn,
 };
 use crate::{
-    database::{Fault, FaultClass},
+    database::{Deadline, Fault, FaultClass},
     metric::Calendar,
     platform::contract::PlatformOptions,
 };
@@ -17,11 +17,12 @@ use crate::{
 pub struct Executor<'a> {
     session: &'a mut dyn Session,
     options: &'a PlatformOptions,
+    deadline: Deadline,
 }
 
 impl<'a> Executor<'a> {
-    pub fn new(session: &'a mut dyn Session, options: &'a PlatformOptions) -> Self {
-        Self { session, options }
+    pub fn new(session: &'a mut dyn Session, options: &'a PlatformOptions, deadline: Deadline) -> Self {
+        Self { session, options, deadline }
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -35,7 +36,14 @@ impl<'a> Executor<'a> {
     /// Runs a statement; when another session's lock is in the way, or another server is away, again a little later.
     pub async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault> {
         let session = tokio::sync::Mutex::new(&mut *self.session);
-        self.options.retry.run(is_transient, || async { session.lock().await.answers(sql).await }).await
+        let answers =
+            self.options.retry.run(is_transient, || async { session.lock().await.answers(sql).await });
+        tokio::select! {
+            biased;
+            // What is asked of the session from now on is not sent any more.
+            () = self.deadline.passed() => Err(deadline_reached()),
+            outcome = answers => outcome,
+        }
     }
 
     pub async fn earliest(&mut self, time: &TimeColumn, table: &str) -> Result<Option<Timestamp>, Fault> {
@@ -47,6 +55,13 @@ impl<'a> Executor<'a> {
     pub async fn explain(&mut self, sql: &str) -> Result<String, Fault> {
         self.session.explain(sql).await
     }
+}
+
+fn deadline_reached() -> Fault {
+    Fault::new(
+        FaultClass::TimedOut,
+        "not read before the run reached its deadline (`collect.deadline_minutes`)",
+    )
 }
 
 /// Whether the same statement may well work a moment later, in the same snapshot.

@@ -18,7 +18,7 @@ use super::{
     schema::{Column, ColumnType, Schema, Table},
 };
 use crate::{
-    database::{Fault, FaultClass},
+    database::{Deadline, Fault, FaultClass},
     metric::{DayBounds, Reading},
 };
 
@@ -103,12 +103,13 @@ impl Platform for PostgresPlatform {
         Ok(DetectedFormats::new())
     }
 
-    async fn open_cut(&self) -> Result<Box<dyn Cut>, Fault> {
+    async fn open_cut(&self, deadline: Deadline) -> Result<Box<dyn Cut>, Fault> {
         let mut connection = self.connect().await?;
         self.begin(&mut connection).await?;
         // The snapshot is taken by the first query, not by BEGIN.
         raw_sql("SELECT 1").execute(&mut connection).await?;
-        Ok(Box::new(SessionCut { session: PostgresSession { connection }, options: self.options.clone() }))
+        let session = PostgresSession { connection };
+        Ok(Box::new(SessionCut { session, options: self.options.clone(), deadline }))
     }
 
     async fn flag(&self, schema: &Schema, flag: Flag<'_>, id: &str) -> Result<bool, Fault> {

@@ -22,7 +22,7 @@ use super::{
     schema::Schema,
 };
 use crate::{
-    database::{Fault, FaultClass},
+    database::{Deadline, Fault, FaultClass},
     metric::{DayBounds, Reading},
 };
 
@@ -101,11 +101,11 @@ impl Platform for SqlitePlatform {
         Ok(formats)
     }
 
-    async fn open_cut(&self) -> Result<Box<dyn Cut>, Fault> {
+    async fn open_cut(&self, deadline: Deadline) -> Result<Box<dyn Cut>, Fault> {
         let mut session = self.session().await?;
         // The snapshot is taken by the first read, not by BEGIN.
         raw_sql("BEGIN; SELECT count(*) FROM sqlite_schema").execute(&mut session.connection).await?;
-        Ok(Box::new(SessionCut { session, options: self.options.clone() }))
+        Ok(Box::new(SessionCut { session, options: self.options.clone(), deadline }))
     }
 
     async fn flag(&self, schema: &Schema, flag: Flag<'_>, id: &str) -> Result<bool, Fault> {

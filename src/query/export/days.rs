@@ -139,7 +139,7 @@ impl Pages for Days {
         let answer = match self.answer(&question).await {
             // Definitions changed since the catalogue was read.
             Err(QueryError::UnknownVersion { .. }) => {
-                self.catalogue = Arc::new(Catalogue::load(self.context.store.as_ref()).await?);
+                self.catalogue = Arc::new(Catalogue::load(self.context.tenant.store.as_ref()).await?);
                 self.answer(&question).await?
             }
             answer => answer?,

@@ -36,7 +36,7 @@ impl ExportQuestion {
         let last_finished = context.last_finished();
         let mut asked = Asked { limit: None, cursor: None, metadata: true, ..asked.clone() };
         let is_open = asked.from.is_none();
-        if is_open && let Some((first, _)) = context.store.recorded_span().await? {
+        if is_open && let Some((first, _)) = context.tenant.store.recorded_span().await? {
             asked.from = Some(first.to_string());
         }
         let question = Question::parse_unlimited(&asked, catalogue, settings, last_finished)?;

@@ -50,7 +50,7 @@ impl Pages for Runs {
         if self.is_over {
             return Ok(None);
         }
-        let runs = self.context.store.runs(&self.filter).await?;
+        let runs = self.context.tenant.store.runs(&self.filter).await?;
         self.is_over = runs.len() < PAGE_RUNS;
         self.filter.after = runs.last().map(|last| (last.started_at, last.id));
         Ok(Some(runs.into_iter().map(|run| row(run.into())).collect()))

@@ -1,0 +1,66 @@
+//! The instant by which a run must have stopped reading, carried from the run to every statement that it makes.
+
+use std::time::{Duration, Instant};
+
+/// An instant of the process's monotonic clock, or none. Copied freely; it never moves.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline(Option<Instant>);
+
+impl Deadline {
+    /// `limit` from now. One too far away to be represented is none.
+    pub fn after(limit: Duration) -> Self {
+        Self(Instant::now().checked_add(limit))
+    }
+
+    /// No deadline.
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
+    /// The time that is left, zero once the deadline has passed; `None` where there is no deadline.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.0.map(|instant| instant.saturating_duration_since(Instant::now()))
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.remaining() == Some(Duration::ZERO)
+    }
+
+    /// The same deadline, `grace` later.
+    pub fn extended(&self, grace: Duration) -> Self {
+        Self(self.0.and_then(|instant| instant.checked_add(grace)))
+    }
+
+    /// Returns when the deadline has passed; never where there is none.
+    pub async fn passed(&self) {
+        match self.0 {
+            Some(instant) => tokio::time::sleep_until(instant.into()).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_over_when_nothing_remains() {
+        assert!(Deadline::after(Duration::ZERO).is_over());
+        let later = Deadline::after(Duration::from_secs(3600));
+        assert!(!later.is_over() && later.remaining() > Some(Duration::from_secs(3000)));
+        assert_eq!(Deadline::none().remaining(), None);
+        assert!(!Deadline::none().is_over());
+        assert!(!Deadline::after(Duration::ZERO).extended(Duration::from_secs(60)).is_over());
+    }
+
+    #[test]
+    fn a_deadline_beyond_the_clocks_range_is_none() {
+        assert_eq!(Deadline::after(Duration::MAX).remaining(), None);
+    }
+
+    #[tokio::test]
+    async fn waiting_for_a_deadline_that_is_over_returns_at_once() {
+        Deadline::after(Duration::ZERO).passed().await;
+    }
+}
