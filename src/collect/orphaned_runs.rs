@@ -1,11 +1,7 @@
 //! Runs whose process died. A process holds the lock of its run as long as it lives, so a run that is logged as
 //! running and whose lock can be taken has nobody behind it.
 
-use jiff::civil::Date;
-
-use crate::store::{
-    Finish, LockName, LoggedRun, Run, RunFilter, RunStatus, SeriesQuestion, Store, StoreError,
-};
+use crate::store::{Finish, LockName, Run, RunFilter, RunStatus, Store, StoreError};
 
 use super::{CollectError, Context};
 
@@ -26,15 +22,6 @@ pub async fn close_orphaned_runs(context: &Context, held: Option<LockName>) -> R
 
 pub(super) async fn running(store: &dyn Store) -> Result<Vec<Run>, StoreError> {
     store.runs(&RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() }).await
-}
-
-/// Those of the runs over `from..=to` that did not complete, newest first.
-pub(super) async fn incomplete(
-    store: &dyn Store,
-    from: Date,
-    to: Date,
-) -> Result<Vec<LoggedRun>, StoreError> {
-    Ok(store.series(&SeriesQuestion { from, to, metrics: Vec::new() }).await?.runs)
 }
 
 /// What the log says about a dead run.

@@ -7,7 +7,7 @@ use jiff::{Timestamp, civil::Date};
 use super::{CollectError, Context, context::FIRST_DAY, selection};
 use crate::{
     metric::{MetricKey, Provenance},
-    store::{LoggedRun, RecordCount, Run, Standing},
+    store::{LoggedRun, RecordCount, Run, StoreSummary},
 };
 
 #[derive(Debug, Clone)]
@@ -57,8 +57,8 @@ pub async fn status_of(context: &Context, active: HashSet<MetricKey>) -> Result<
     let last_finished = context.last_finished();
     // They may be recorded, as days of another zone.
     let never = context.tenant.calendar.skipped(FIRST_DAY, last_finished);
-    let Standing { last_run, last_completed, counts } =
-        context.tenant.store.standing(last_finished, &never).await?;
+    let StoreSummary { last_run, last_completed, counts } =
+        context.tenant.store.summary(last_finished, &never).await?;
     let first = counts.iter().map(|count| count.first).min();
     let from = first.unwrap_or(last_finished).min(last_finished);
     let last = counts.iter().map(|count| count.last).max();

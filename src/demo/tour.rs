@@ -79,7 +79,7 @@ pub async fn tour(directory: &Path, days: usize, audience: &dyn Audience) -> any
     let again = collect::collect_day(&context, Some(last), &[], &Cancellation::never()).await?;
     let (metrics, compared) = compare(&context, last).await?;
     let records =
-        context.tenant.store.standing(last, &[]).await?.counts.iter().map(RecordCount::records).sum();
+        context.tenant.store.summary(last, &[]).await?.counts.iter().map(RecordCount::records).sum();
     let Lived { made, deleted, deleted_same_day } = lived;
     Ok(Tour {
         first: FIRST_DAY,

@@ -30,6 +30,29 @@ pub(super) fn failed(location: &str, error: sqlx::Error) -> StoreError {
     }
 }
 
+/// What `read` makes of `rows` of a table. A row that cannot be read is left out and named in the log: the constraints let
+/// none in, and one that a superuser made must not take the others with it.
+pub(super) fn readable<'r, R, T>(
+    location: &str,
+    table: &'static str,
+    rows: &'r [R],
+    read: impl Fn(&'r R) -> Result<T, sqlx::Error>,
+) -> Vec<T> {
+    let mut values = Vec::with_capacity(rows.len());
+    let mut first_error = None;
+    for row in rows {
+        match read(row) {
+            Ok(value) => values.push(value),
+            Err(error) => first_error = first_error.or(Some(error)),
+        }
+    }
+    if let Some(error) = first_error {
+        let left_out = rows.len() - values.len();
+        tracing::error!(location, table, left_out, %error, "left out rows that cannot be read; daymark check names what is wrong");
+    }
+    values
+}
+
 /// Reads a text column that holds one of a few words.
 pub(super) fn word<'r, R, T>(
     row: &'r R,

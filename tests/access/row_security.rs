@@ -60,10 +60,9 @@ const ROWS: &str = "
                '00000000-0000-0000-0000-000000000001', now()
         FROM generate_series(0, 30) AS day;";
 
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 6] = [
     "daily_metrics",
     "daily_metrics_2025",
-    "daily_metric_months",
     "metric_definitions",
     "metric_definition_versions",
     "metric_collection_log",

@@ -12,7 +12,6 @@ mod world;
 mod backfill;
 mod day;
 mod definitions;
-mod months;
 mod outage;
 mod reports;
 

@@ -173,16 +173,6 @@ impl World {
         self.context.tenant.store.runs(&RunFilter::default()).await.unwrap()
     }
 
-    /// How many months of metrics a store on PostgreSQL has packed.
-    pub async fn packed_months(&self) -> Option<i64> {
-        if !self.store_url.starts_with("postgres") {
-            return None;
-        }
-        let mut session = PgConnection::connect(&self.store_url).await.unwrap();
-        let counting = sqlx::query_scalar("SELECT count(*) FROM daymark.daily_metric_months");
-        Some(counting.fetch_one(&mut session).await.unwrap())
-    }
-
     pub async fn records(&self) -> Vec<Record> {
         let (from, to) = (jiff::civil::date(1900, 1, 1), jiff::civil::date(2100, 1, 1));
         self.context.tenant.store.records(from, to, None).await.unwrap()

@@ -1,4 +1,4 @@
-//! Series of many days, which PostgreSQL stores read from packed months, are what the records say, whatever is missing.
+//! Series of many days are what the records say, whichever days are missing.
 
 use std::collections::BTreeSet;
 
@@ -12,21 +12,24 @@ use jiff::{
 };
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, definitions, exact_metadata, key, noon, record};
+use crate::{
+    fixture::{Fixture, definitions, exact_metadata, key, noon, record},
+    on_both_stores,
+};
 
 /// 15 months and two halves, over two ends of a year and a 29 February.
-pub const FIRST: Date = date(2023, 9, 12);
-pub const LAST: Date = date(2025, 1, 20);
+const FIRST: Date = date(2023, 9, 12);
+const LAST: Date = date(2025, 1, 20);
 
-pub fn posts() -> MetricKey {
+fn posts() -> MetricKey {
     key(MetricType::Count, "posts_total")
 }
 
-pub fn mood() -> MetricKey {
+fn mood() -> MetricKey {
     key(MetricType::Average, "mood")
 }
 
-pub fn rate() -> MetricKey {
+fn rate() -> MetricKey {
     key(MetricType::Percentage, "engagement_rate")
 }
 
@@ -34,7 +37,7 @@ fn genres() -> MetricKey {
     key(MetricType::Aggregate, "top_genres")
 }
 
-pub fn dates(from: Date, to: Date) -> impl Iterator<Item = Date> {
+fn dates(from: Date, to: Date) -> impl Iterator<Item = Date> {
     from.series(1.day()).take_while(move |date| *date <= to)
 }
 
@@ -92,7 +95,7 @@ async fn revise(fixture: &Fixture) {
     fixture.store.change_definitions(&changes, Origin::File, noon()).await.unwrap();
 }
 
-/// Every third day first, then the others: the commits that complete a month have little of it.
+/// Every third day first, then the others, so that the days of a metric are not in the order of their insertion.
 async fn record_all(store: &dyn Store, run: Uuid) {
     let all: Vec<_> = [posts(), mood(), rate(), genres()]
         .iter()
@@ -105,16 +108,7 @@ async fn record_all(store: &dyn Store, run: Uuid) {
     }
 }
 
-pub async fn packed(fixture: &Fixture) -> Vec<(String, String, String)> {
-    sqlx::query_as(
-        "SELECT tenant_id, metric_category, to_char(month, 'YYYY-MM') FROM daily_metric_months ORDER BY 1, 2, 3",
-    )
-    .fetch_all(&mut fixture.postgres_session().await)
-    .await
-    .unwrap()
-}
-
-pub fn question(metrics: &[MetricKey], from: Date, to: Date) -> SeriesQuestion {
+fn question(metrics: &[MetricKey], from: Date, to: Date) -> SeriesQuestion {
     let asked = |key: &MetricKey| AskedMetric { key: key.clone(), metadata: key == &genres() };
     SeriesQuestion { from, to, metrics: metrics.iter().map(asked).collect() }
 }
@@ -133,7 +127,7 @@ fn expected(records: &[Record], metric: &AskedMetric, from: Date, to: Date) -> V
     days.map(day).collect()
 }
 
-pub async fn assert_as_recorded(store: &dyn Store, records: &[Record], question: &SeriesQuestion) {
+async fn assert_as_recorded(store: &dyn Store, records: &[Record], question: &SeriesQuestion) {
     let series = store.series(question).await.unwrap().series;
     for (metric, days) in question.metrics.iter().zip(&series) {
         let expected = expected(records, metric, question.from, question.to);
@@ -142,27 +136,15 @@ pub async fn assert_as_recorded(store: &dyn Store, records: &[Record], question:
     }
 }
 
-/// With ends at the edges of months and within them.
-#[tokio::test]
-async fn every_long_range_is_what_was_recorded() {
-    let fixture = Fixture::postgres().await;
+on_both_stores!(every_long_range_is_what_was_recorded);
+
+/// The ranges end at the edges of months and within them.
+async fn every_long_range_is_what_was_recorded(fixture: Fixture) {
     let run = fixture.ready().await;
     revise(&fixture).await;
     record_all(fixture.store.as_ref(), run).await;
     let metrics = [mood(), posts(), genres(), rate()];
     let months: BTreeSet<_> = dates(FIRST, LAST).map(month).collect();
-    let whole = |metric: &MetricKey| {
-        let there = recorded_dates(metric);
-        let is_whole =
-            |month: &&Date| dates(**month, month.last_of_month()).all(|date| there.contains(&date));
-        months.iter().filter(is_whole).count()
-    };
-    let packed = packed(&fixture).await;
-    for (metric, count) in metrics.iter().zip([10, 15, 14, 8]) {
-        let of_metric = packed.iter().filter(|(_, category, _)| category == &metric.category).count();
-        assert_eq!((of_metric, whole(metric)), (count, count), "{packed:?}");
-    }
-
     let records = fixture.store.records(FIRST, LAST, None).await.unwrap();
     let edges: Vec<_> = months
         .iter()
@@ -179,30 +161,4 @@ async fn every_long_range_is_what_was_recorded() {
         }
     }
     assert!(ranges > 500, "{ranges}");
-}
-
-/// Long ranges and no others, so that each sort of range has a test that notices when it is read otherwise.
-#[tokio::test]
-async fn months_are_what_long_ranges_are_read_from() {
-    let fixture = Fixture::postgres().await;
-    let run = fixture.ready().await;
-    let records: Vec<_> =
-        dates(date(2024, 1, 1), date(2024, 12, 31)).map(|date| record(run, date, "5")).collect();
-    fixture.store.commit(&records, None).await.unwrap();
-    let falsify = "ALTER TABLE daily_metric_months DISABLE TRIGGER ALL;
-                   UPDATE daily_metric_months SET days = replace(days, '5,', '6,') WHERE month = '2024-06-01'";
-    fixture.sql(falsify).await.unwrap();
-    let june = async |from, to, metadata| {
-        let metrics = vec![AskedMetric { key: posts(), metadata }];
-        let series = fixture.store.series(&SeriesQuestion { from, to, metrics }).await.unwrap().series;
-        let day = series[0].iter().find(|day| day.date == date(2024, 6, 3)).unwrap();
-        day.value.to_string()
-    };
-    assert_eq!(june(date(2024, 1, 1), date(2024, 12, 31), false).await, "6");
-    assert_eq!(june(date(2024, 6, 1), date(2024, 8, 29), false).await, "6", "90 days");
-    assert_eq!(june(date(2024, 6, 1), date(2024, 8, 28), false).await, "5", "89 days");
-    assert_eq!(june(date(2024, 1, 1), date(2024, 12, 31), true).await, "5", "no metadata in months");
-    assert_eq!(june(date(2024, 1, 1), date(2024, 6, 29), false).await, "5", "not the whole of June");
-    assert_eq!(june(date(2024, 1, 1), date(2024, 6, 30), false).await, "6");
-    assert_eq!(june(date(2024, 6, 2), date(2024, 12, 31), false).await, "5", "not the whole of June");
 }

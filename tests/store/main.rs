@@ -10,10 +10,9 @@ mod failures;
 mod fixture;
 mod immutability;
 mod long_series;
-mod months;
 mod questions;
-mod round_trips;
 mod schema;
+mod sessions;
 mod story;
 #[path = "../support/mod.rs"]
 mod support;

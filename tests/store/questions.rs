@@ -4,7 +4,7 @@ use daymark::{
     metric::{MetricKey, MetricType, Provenance},
     store::{
         AskedMetric, DefinitionChange, Finish, NewRun, Origin, RecordedDay, RunFilter, RunKind, RunStatus,
-        SeriesQuestion, Standing,
+        SeriesQuestion, StoreSummary,
     },
 };
 use jiff::{ToSpan, civil::date};
@@ -122,12 +122,12 @@ async fn a_series_comes_with_the_runs_that_may_explain_its_gaps(fixture: Fixture
 async fn where_things_stand_is_told_at_once(fixture: Fixture) {
     let first = fixture.ready().await;
     let store = &fixture.store;
-    let standing = async |date, never: &[jiff::civil::Date]| store.standing(date, never).await.unwrap();
-    let ids = |standing: &Standing| {
-        let last = standing.last_run.as_ref().map(|logged| logged.run.id);
-        (last, standing.last_completed.as_ref().map(|run| run.id))
+    let summary = async |date, never: &[jiff::civil::Date]| store.summary(date, never).await.unwrap();
+    let ids = |summary: &StoreSummary| {
+        let last = summary.last_run.as_ref().map(|logged| logged.run.id);
+        (last, summary.last_completed.as_ref().map(|run| run.id))
     };
-    assert_eq!(ids(&standing(day(9), &[]).await), (Some(first), None));
+    assert_eq!(ids(&summary(day(9), &[]).await), (Some(first), None));
     let mut records: Vec<_> = [1, 2, 5].map(|number| record(first, day(number), "5")).into();
     records[1].provenance = Provenance::Corrected;
     records[2].provenance = Provenance::Reconstructed;
@@ -136,17 +136,17 @@ async fn where_things_stand_is_told_at_once(fixture: Fixture) {
     other.key = mood();
     records.push(other);
     store.commit(&records, Some(&finish(first))).await.unwrap();
-    assert_eq!(ids(&standing(day(9), &[]).await), (Some(first), Some(first)));
+    assert_eq!(ids(&summary(day(9), &[]).await), (Some(first), Some(first)));
 
     let counts = async |date, never: &[jiff::civil::Date]| {
-        let mut counts = standing(date, never).await.counts;
+        let mut counts = summary(date, never).await.counts;
         counts.sort_by(|one, other| one.key.category.cmp(&other.key.category));
         counts.iter().map(|count| (count.until_day, count.of_day)).collect::<Vec<_>>()
     };
     assert_eq!(counts(day(5), &[]).await, [(0, 0), (4, 1)]);
     assert_eq!(counts(day(4), &[day(2), day(3), day(5)]).await, [(0, 0), (2, 0)]);
     assert_eq!(counts(day(31), &[day(9)]).await, [(0, 0), (4, 0)]);
-    let of_posts = standing(day(1), &[]).await.counts.into_iter().find(|count| count.key == posts()).unwrap();
+    let of_posts = summary(day(1), &[]).await.counts.into_iter().find(|count| count.key == posts()).unwrap();
     assert_eq!((of_posts.first, of_posts.last, of_posts.records()), (date(2024, 12, 31), day(5), 4));
     assert_eq!(of_posts.of_provenance.map(|(_, records)| records), [2, 1, 1]);
 
@@ -155,14 +155,14 @@ async fn where_things_stand_is_told_at_once(fixture: Fixture) {
     at_once.id = Uuid::nil();
     at_once.started_at = store.run(first).await.unwrap().unwrap().started_at;
     store.start_run(&at_once).await.unwrap();
-    assert_eq!(ids(&standing(day(9), &[]).await), (Some(at_once.id), Some(first)));
+    assert_eq!(ids(&summary(day(9), &[]).await), (Some(at_once.id), Some(first)));
     later.id = Uuid::max();
     later.started_at = at_once.started_at + 1.second();
     store.start_run(&later).await.unwrap();
-    let dead = standing(day(9), &[]).await.last_run.unwrap();
+    let dead = summary(day(9), &[]).await.last_run.unwrap();
     assert!(dead.run.id == later.id && dead.is_orphaned());
     let held = store.try_lock(&dead.run.lock()).await.unwrap().unwrap();
-    assert!(!standing(day(9), &[]).await.last_run.unwrap().is_orphaned());
+    assert!(!summary(day(9), &[]).await.last_run.unwrap().is_orphaned());
     drop(held);
     // It is what the log says of it.
     assert_eq!(format!("{:?}", dead.run), format!("{:?}", store.run(later.id).await.unwrap().unwrap()));

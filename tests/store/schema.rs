@@ -1,7 +1,6 @@
 //! The tables as they are after all migrations, for review, and what must hold of every index.
 
-use daymark::store::{AskedMetric, DefinitionChange, Origin, SeriesQuestion};
-use jiff::civil::date;
+use daymark::store::{DefinitionChange, Origin};
 use sqlx::Row;
 
 use crate::fixture::{Fixture, day, decimal, finish, new_run, record};
@@ -140,13 +139,6 @@ async fn a_role_that_owns_nothing_can_record() {
     let written = recorder.commit(&january, Some(&finish(run.id))).await.unwrap();
     assert_eq!(written.len(), 31);
     assert_eq!(recorder.records(day(1), day(1), None).await.unwrap()[0].value, decimal("5"));
-    // The month is complete, and packed with the owner's rights.
-    let metrics = vec![AskedMetric { key: january[0].key.clone(), metadata: false }];
-    let year = SeriesQuestion { from: date(2025, 1, 1), to: date(2025, 12, 31), metrics };
-    assert_eq!(recorder.series(&year).await.unwrap().series[0].len(), 31);
-    let months = "SELECT FROM daily_metric_months";
-    let mut session = fixture.postgres_session().await;
-    assert_eq!(sqlx::query(months).fetch_all(&mut session).await.unwrap().len(), 1);
     assert!(recorder.try_lock(&daymark::store::LockName::Backfill).await.unwrap().is_some());
 
     // Through the API such a role makes definitions with two grants more.

@@ -79,7 +79,7 @@ async fn story(fixture: Fixture) {
     assert_eq!(recorded[&key(MetricType::Count, "posts_total")], BTreeSet::from([day(1), day(2)]));
     assert_eq!(recorded[&key(MetricType::Average, "mood")], BTreeSet::from([day(1)]));
     assert!(store.recorded(day(3), day(31)).await.unwrap().is_empty());
-    let mut counts = store.standing(day(1), &[]).await.unwrap().counts;
+    let mut counts = store.summary(day(1), &[]).await.unwrap().counts;
     counts.sort_by_key(|count| (count.key.category.clone(), count.first));
     let counted = |metric, last, [observed, reconstructed]: [usize; 2]| RecordCount {
         key: metric,
@@ -96,7 +96,7 @@ async fn story(fixture: Fixture) {
     let (mood, posts) = (key(MetricType::Average, "mood"), key(MetricType::Count, "posts_total"));
     assert_eq!(counts, [counted(mood, day(1), [1, 0]), counted(posts, day(2), [1, 1])]);
     assert_eq!(counts.iter().map(RecordCount::records).collect::<Vec<_>>(), [1, 2]);
-    let of_second = store.standing(day(2), &[]).await.unwrap().counts;
+    let of_second = store.summary(day(2), &[]).await.unwrap().counts;
     assert_eq!(of_second.iter().map(|count| (count.until_day, count.of_day)).max(), Some((2, 1)));
     assert_eq!(of_second.iter().map(|count| count.until_day).sum::<usize>(), 3);
     assert_eq!(of_second.iter().map(|count| count.of_day).sum::<usize>(), 1);
@@ -162,8 +162,8 @@ async fn tenants_do_not_see_each_other(fixture: Fixture) {
     assert!(other.runs(&RunFilter::default()).await.unwrap().is_empty());
     assert!(other.run(run).await.unwrap().is_none());
     assert_eq!(other.recorded_span().await.unwrap(), None);
-    let standing = other.standing(day(31), &[]).await.unwrap();
-    assert!(standing.counts.is_empty() && standing.last_run.is_none() && standing.last_completed.is_none());
+    let summary = other.summary(day(31), &[]).await.unwrap();
+    assert!(summary.counts.is_empty() && summary.last_run.is_none() && summary.last_completed.is_none());
 
     // Nor can one refer to what is another's: neither its definitions nor its runs.
     let own_run = new_run(day(1));

@@ -26,7 +26,7 @@ struct Explanation {
 
 impl History {
     pub(super) async fn read(context: &Context, from: Date, to: Date) -> Result<Self, StoreError> {
-        Ok(Self::of(orphaned_runs::incomplete(context.tenant.store.as_ref(), from, to).await?))
+        Ok(Self::of(context.tenant.store.incomplete_runs(from, to).await?))
     }
 
     /// What runs that did not complete, newest first, say about the days that they cover.

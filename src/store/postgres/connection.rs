@@ -12,8 +12,6 @@ use crate::{database::FaultClass, store::StoreError};
 
 /// A store is used by one process a day; a few sessions are plenty, and each one costs memory on both sides.
 const MAX_CONNECTIONS: u32 = 5;
-/// Of them for questions.
-pub(super) const MAX_READING: usize = 4;
 /// For a connection to be made, or to come free. The pool tries again for as long when a server refuses connections, as
 /// one does that is just starting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -96,7 +94,7 @@ impl PostgresStore {
     }
 
     async fn check_migrated(&self) -> Result<(), StoreError> {
-        let pending = self.pending_migrations().await?;
+        let pending = self.unapplied_migrations().await?;
         if pending.is_empty() {
             return Ok(());
         }

@@ -1,5 +1,6 @@
 //! Reading and writing definitions.
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::{PgConnection, Row, postgres::PgRow};
@@ -8,8 +9,9 @@ use super::PostgresStore;
 use crate::{
     metric::{Definition, MetricKey},
     store::{
-        DefinitionChange, DefinitionVersion, DefinitionsChanged, Origin, StoreError, StoredDefinition,
-        definitions::{Write, writes},
+        DefinitionChange, DefinitionVersion, Definitions, DefinitionsChanged, Origin, StoreError,
+        StoredDefinition,
+        definition_writes::{Write, writes},
         row,
     },
 };
@@ -27,7 +29,7 @@ const SELECT_VERSIONS: &str = "
     WHERE tenant_id = $1
     ORDER BY metric_category, metric_type, version";
 
-/// Counting on from the highest version that exists keeps this right even if somebody deleted the current row.
+/// Counts from the highest version that exists, so that it stays right where the current row is missing.
 const INSERT_VERSION: &str = "
     INSERT INTO metric_definition_versions (tenant_id, metric_type, metric_category, version, spec, created_at)
     SELECT $1, $2, $3, coalesce(max(version), 0) + 1, $4, $5
@@ -48,22 +50,38 @@ const SET_ACTIVE: &str = "
     UPDATE metric_definitions SET is_active = $4, origin = coalesce($5, origin), updated_at = $6
     WHERE tenant_id = $1 AND metric_type = $2 AND metric_category = $3";
 
+#[async_trait]
+impl Definitions for PostgresStore {
+    async fn definitions(&self) -> Result<Vec<StoredDefinition>, StoreError> {
+        self.retry(|| async {
+            let mut session = self.pool().await?.acquire().await.map_err(|error| self.failed(error))?;
+            self.stored(&mut session).await.map_err(|error| self.failed(error))
+        })
+        .await
+    }
+
+    async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError> {
+        self.retry(|| async {
+            let query = sqlx::query(SELECT_VERSIONS).bind(&self.tenant);
+            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
+            let read = |columns| row::definition_version(columns, instant);
+            Ok(row::readable(&self.location, "metric_definition_versions", &rows, read))
+        })
+        .await
+    }
+
+    async fn change_definitions(
+        &self,
+        changes: &[DefinitionChange],
+        by: Origin,
+        now: Timestamp,
+    ) -> Result<DefinitionsChanged, StoreError> {
+        self.retry(|| self.write_changes(changes, by, row::to_micros(now))).await
+    }
+}
+
 impl PostgresStore {
-    pub(super) async fn definitions(&self) -> Result<Vec<StoredDefinition>, StoreError> {
-        let mut session = self.pool().await?.acquire().await.map_err(|error| self.failed(error))?;
-        self.stored(&mut session).await.map_err(|error| self.failed(error))
-    }
-
-    pub(super) async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError> {
-        sqlx::query(SELECT_VERSIONS)
-            .bind(&self.tenant)
-            .try_map(|columns: PgRow| row::definition_version(&columns, instant))
-            .fetch_all(self.pool().await?)
-            .await
-            .map_err(|error| self.failed(error))
-    }
-
-    pub(super) async fn change_definitions(
+    async fn write_changes(
         &self,
         changes: &[DefinitionChange],
         by: Origin,
@@ -93,7 +111,7 @@ impl PostgresStore {
 
     async fn stored(&self, session: &mut PgConnection) -> Result<Vec<StoredDefinition>, sqlx::Error> {
         let rows = sqlx::query(SELECT).bind(&self.tenant).fetch_all(session).await?;
-        rows.iter().map(stored_definition).collect()
+        Ok(row::readable(&self.location, "metric_definitions", &rows, stored_definition))
     }
 
     async fn insert_version(
@@ -127,7 +145,7 @@ impl PostgresStore {
             .map(drop)
     }
 
-    /// Active as `origin`'s, or inactive and whosever it was.
+    /// Active with this origin, or, without one, inactive with the origin that it had.
     async fn set_active(
         &self,
         session: &mut PgConnection,

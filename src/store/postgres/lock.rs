@@ -22,8 +22,8 @@ struct HeldSession {
 impl Held for HeldSession {}
 
 impl PostgresStore {
-    /// `packed_run.sql` tries the same key, shared.
-    pub(super) async fn try_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
+    /// `select_runs.sql` tries the same key, shared.
+    pub(super) async fn take_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
         self.pool().await?;
         let mut session = self.connect().await?;
         session.execute(SETTINGS).await.map_err(|error| self.failed(error))?;

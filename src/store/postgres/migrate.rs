@@ -7,7 +7,7 @@ use sqlx::{
 
 use super::{PostgresStore, connection::quoted};
 use crate::{
-    database::{Fault, FaultClass},
+    database::FaultClass,
     store::{
         MigrationNames, StoreError,
         migrations::{Applied, SELECT_APPLIED, migrator, pending},
@@ -21,14 +21,13 @@ const FILES: &[(&str, &str)] = &[
     ("0003_partitions", include_str!("migrations/0003_partitions.sql")),
     ("0004_access", include_str!("migrations/0004_access.sql")),
     ("0005_notify", include_str!("migrations/0005_notify.sql")),
-    ("0006_months", include_str!("migrations/0006_months.sql")),
 ];
 
 /// The oldest release that has infinite NUMERIC values, which the tables refuse by name.
 const OLDEST_SERVER: u32 = 140_000;
 
 impl PostgresStore {
-    pub(super) async fn pending_migrations(&self) -> Result<MigrationNames, StoreError> {
+    pub(super) async fn unapplied_migrations(&self) -> Result<MigrationNames, StoreError> {
         let mut session = self.connect().await?;
         let pending = self.pending_in(&mut session, &migrator(FILES)).await?;
         // Whatever happens while it is closed, the answer is there.
@@ -36,7 +35,7 @@ impl PostgresStore {
         Ok(pending)
     }
 
-    pub(super) async fn migrate(&self) -> Result<MigrationNames, StoreError> {
+    pub(super) async fn apply_migrations(&self) -> Result<MigrationNames, StoreError> {
         let mut session = self.connect().await?;
         if session.server_version_num().is_some_and(|version| version < OLDEST_SERVER) {
             return Err(self.fault(FaultClass::Other, "Daymark needs PostgreSQL 14 or later".to_owned()));
@@ -104,9 +103,5 @@ impl PostgresStore {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => self.failed(error),
             other => self.fault(FaultClass::Other, other.to_string()),
         }
-    }
-
-    pub(super) fn fault(&self, class: FaultClass, message: String) -> StoreError {
-        StoreError::Fault { location: self.location.clone(), fault: Fault::new(class, message) }
     }
 }

@@ -1,193 +1,191 @@
-//! Records: written once, and read.
+//! Reading records.
 
-use std::{collections::BTreeSet, sync::PoisonError};
-
+use async_trait::async_trait;
 use bigdecimal::BigDecimal;
 use futures_util::TryStreamExt;
 use jiff::civil::Date;
 use jiff_sqlx::ToSqlx;
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use sqlx::{AssertSqlSafe, Row, postgres::PgRow};
 
-use super::{PostgresStore, text::storable_object};
+use super::PostgresStore;
 use crate::{
+    blocking::block_in_place_if_large,
     metric::{Decimal, MetricKey, Provenance, Record},
-    store::{Finish, RecordedDays, StoreError, row},
+    store::{
+        Latest, RecordedDay, RecordedDays, Records, Runs, SeriesQuestion, SeriesRows, StoreError,
+        StoreSummary, record_count, row,
+    },
 };
+
+/// Where every question reads values: today the records themselves. A question is a statement that follows.
+const VALUES_IN_FORCE: &str = "WITH values_in_force AS NOT MATERIALIZED (SELECT * FROM daily_metrics)\n";
+const TABLE: &str = "daily_metrics";
+
+const SELECT_KEYS: &str = "
+    SELECT metric_date, metric_type, metric_category FROM values_in_force
+    WHERE tenant_id = $1 AND metric_date BETWEEN $2 AND $3";
+
+const SELECT_SPAN: &str = "
+    SELECT min(metric_date), max(metric_date) FROM values_in_force WHERE tenant_id = $1";
 
 const SELECT: &str = "
     SELECT metric_date, metric_type, metric_category, value, metadata, provenance, definition_version, collection_id,
            collection_timestamp
-    FROM daily_metrics
+    FROM values_in_force
     WHERE tenant_id = $1 AND metric_date BETWEEN $2 AND $3 AND ($4::TEXT[] IS NULL OR metric_category = ANY ($4))
     ORDER BY metric_date, metric_category, metric_type";
 
-impl PostgresStore {
-    pub(super) async fn commit(
-        &self,
-        records: &[Record],
-        finish: Option<&Finish>,
-    ) -> Result<Vec<(Date, MetricKey)>, StoreError> {
-        let failed = |error| self.failed(error);
-        let pool = self.pool().await?;
-        self.ensure_partitions(records).await.map_err(failed)?;
-        let mut transaction = pool.begin().await.map_err(failed)?;
-        let written = self.insert_records(&mut transaction, records).await.map_err(failed)?;
-        if let Some(finish) = finish
-            && !self.finish_run(&mut transaction, finish).await.map_err(failed)?
-        {
-            let run = self.run_in(&mut transaction, finish.id).await.map_err(failed)?;
-            if !run.is_some_and(|run| finish.made(&run)) {
-                return Err(StoreError::RunFinished(finish.id));
-            }
-        }
-        transaction.commit().await.map_err(failed)?;
-        Ok(written)
+/// A question of values, as a statement.
+fn select(question: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!("{VALUES_IN_FORCE}{question}"))
+}
+
+#[async_trait]
+impl Records for PostgresStore {
+    async fn recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
+        self.retry(|| self.select_keys(from, to)).await
     }
 
-    /// In transactions of its own, before the records': a new partition's locks are short then.
-    async fn ensure_partitions(&self, records: &[Record]) -> Result<(), sqlx::Error> {
-        let mut years: BTreeSet<i16> = records.iter().map(|record| record.metric_date.year()).collect();
-        {
-            let known = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
-            years.retain(|year| !known.contains(year));
-        }
-        if years.is_empty() {
-            return Ok(());
-        }
-        let wanted: Vec<i32> = years.iter().copied().map(i32::from).collect();
-        sqlx::query("SELECT ensure_partition(year) FROM UNNEST($1::INTEGER[]) AS year")
-            .bind(wanted)
-            .execute(&self.pool)
-            .await?;
-        self.partitions.lock().unwrap_or_else(PoisonError::into_inner).extend(years);
-        Ok(())
+    async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError> {
+        self.retry(|| async {
+            let query = sqlx::query_as(select(SELECT_SPAN)).bind(&self.tenant);
+            let (first, last): (Option<jiff_sqlx::Date>, Option<jiff_sqlx::Date>) =
+                query.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))?;
+            Ok(first.zip(last).map(|(first, last)| (first.to_jiff(), last.to_jiff())))
+        })
+        .await
     }
 
-    /// Returns the keys of those that were written: by this attempt, or by an earlier one whose answer was lost.
-    async fn insert_records(
-        &self,
-        session: &mut PgConnection,
-        records: &[Record],
-    ) -> Result<Vec<(Date, MetricKey)>, sqlx::Error> {
-        if records.is_empty() {
-            return Ok(Vec::new());
-        }
-        let columns = Columns::of(records);
-        let inserted = sqlx::query(include_str!("insert_records.sql"))
-            .bind(&self.tenant)
-            .bind(&columns.dates)
-            .bind(&columns.types)
-            .bind(&columns.categories)
-            .bind(records.iter().map(|record| record.value.inner().clone()).collect::<Vec<_>>())
-            .bind(records.iter().map(|record| storable_object(&record.metadata)).collect::<Vec<_>>())
-            .bind(records.iter().map(|record| record.provenance.name()).collect::<Vec<_>>())
-            .bind(records.iter().map(|record| record.definition_version).collect::<Vec<_>>())
-            .bind(&columns.collections)
-            .bind(
-                records
-                    .iter()
-                    .map(|record| row::to_micros(record.collection_timestamp).to_sqlx())
-                    .collect::<Vec<_>>(),
-            )
-            .execute(&mut *session)
-            .await?;
-        if inserted.rows_affected() == records.len() as u64 {
-            return Ok(records.iter().map(|record| (record.metric_date, record.key.clone())).collect());
-        }
-        self.written(session, &columns).await
-    }
-
-    async fn written(
-        &self,
-        session: &mut PgConnection,
-        columns: &Columns<'_>,
-    ) -> Result<Vec<(Date, MetricKey)>, sqlx::Error> {
-        let dates = || columns.dates.iter().map(|date| date.to_jiff());
-        let rows = sqlx::query(include_str!("select_written.sql"))
-            .bind(&self.tenant)
-            .bind(&columns.dates)
-            .bind(&columns.types)
-            .bind(&columns.categories)
-            .bind(&columns.collections)
-            .bind(dates().min().map(ToSqlx::to_sqlx))
-            .bind(dates().max().map(ToSqlx::to_sqlx))
-            .fetch_all(session)
-            .await?;
-        rows.iter().map(|columns| Ok((date(columns, "metric_date")?, row::metric_key(columns)?))).collect()
-    }
-
-    pub(super) async fn records(
+    async fn records(
         &self,
         from: Date,
         to: Date,
         categories: Option<&[String]>,
     ) -> Result<Vec<Record>, StoreError> {
-        sqlx::query(SELECT)
+        self.retry(|| async {
+            let query = sqlx::query(select(SELECT))
+                .bind(&self.tenant)
+                .bind(from.to_sqlx())
+                .bind(to.to_sqlx())
+                .bind(categories);
+            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
+            Ok(row::readable(&self.location, TABLE, &rows, record))
+        })
+        .await
+    }
+
+    async fn series(&self, question: &SeriesQuestion) -> Result<SeriesRows, StoreError> {
+        // The runs first: a run that is over by then has recorded what is read afterwards.
+        let runs = self.incomplete_runs(question.from, question.to).await?;
+        let rows = self.retry(|| self.select_series(question)).await?;
+        let series = block_in_place_if_large(question.size(), || self.series_of(question, &rows));
+        Ok(SeriesRows { series, runs })
+    }
+
+    async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError> {
+        self.retry(|| async {
+            let query = sqlx::query(select(include_str!("select_latest.sql")))
+                .bind(&self.tenant)
+                .bind(metrics.iter().map(|key| key.metric_type.name()).collect::<Vec<_>>())
+                .bind(metrics.iter().map(|key| key.category.as_str()).collect::<Vec<_>>());
+            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
+            Ok(row::readable(&self.location, TABLE, &rows, latest))
+        })
+        .await
+    }
+
+    async fn summary(&self, day: Date, skipped: &[Date]) -> Result<StoreSummary, StoreError> {
+        let (last_run, last_completed) = self.last_runs().await?;
+        let counts = self
+            .retry(|| async {
+                let query = sqlx::query(select(include_str!("count_records.sql")))
+                    .bind(&self.tenant)
+                    .bind(day.to_sqlx())
+                    .bind(skipped.iter().map(|date| date.to_sqlx()).collect::<Vec<_>>());
+                let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
+                Ok(row::readable(&self.location, TABLE, &rows, |columns| record_count(columns, date)))
+            })
+            .await?;
+        Ok(StoreSummary { last_run, last_completed, counts })
+    }
+}
+
+impl PostgresStore {
+    async fn select_keys(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
+        // Row by row: a row of the driver's is many times as large as what is kept of it.
+        let mut rows = sqlx::query(select(SELECT_KEYS))
             .bind(&self.tenant)
             .bind(from.to_sqlx())
             .bind(to.to_sqlx())
-            .bind(categories)
-            .try_map(|columns: PgRow| record(&columns))
+            .fetch(self.pool().await?);
+        let mut recorded = RecordedDays::new();
+        while let Some(columns) = rows.try_next().await.map_err(|error| self.failed(error))? {
+            let key_and_date = |columns| Ok((row::metric_key(columns)?, date(columns, "metric_date")?));
+            for (key, date) in row::readable(&self.location, TABLE, &[columns], key_and_date) {
+                recorded.entry(key).or_default().insert(date);
+            }
+        }
+        Ok(recorded)
+    }
+
+    async fn select_series(&self, question: &SeriesQuestion) -> Result<Vec<PgRow>, StoreError> {
+        let metrics = || question.metrics.iter();
+        sqlx::query(select(include_str!("select_series.sql")))
+            .bind(&self.tenant)
+            .bind(question.from.to_sqlx())
+            .bind(question.to.to_sqlx())
+            .bind(metrics().map(|metric| metric.key.metric_type.name()).collect::<Vec<_>>())
+            .bind(metrics().map(|metric| metric.key.category.as_str()).collect::<Vec<_>>())
+            .bind(metrics().map(|metric| metric.metadata).collect::<Vec<_>>())
             .fetch_all(self.pool().await?)
             .await
             .map_err(|error| self.failed(error))
     }
 
-    pub(super) async fn recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
-        // Row by row: a row of the driver's is many times as large as what is kept of it.
-        let mut rows = sqlx::query(
-            "SELECT metric_date, metric_type, metric_category FROM daily_metrics
-             WHERE tenant_id = $1 AND metric_date BETWEEN $2 AND $3",
-        )
-        .bind(&self.tenant)
-        .bind(from.to_sqlx())
-        .bind(to.to_sqlx())
-        .fetch(self.pool().await?);
-        let mut recorded = RecordedDays::new();
-        while let Some(columns) = rows.try_next().await.map_err(|error| self.failed(error))? {
-            let key = row::metric_key(&columns).map_err(|error| self.failed(error))?;
-            let date = date(&columns, "metric_date").map_err(|error| self.failed(error))?;
-            recorded.entry(key).or_default().insert(date);
+    fn series_of(&self, question: &SeriesQuestion, rows: &[PgRow]) -> Vec<Vec<RecordedDay>> {
+        let mut series = vec![Vec::new(); question.metrics.len()];
+        for (place, day) in row::readable(&self.location, TABLE, rows, recorded_day) {
+            if let Some(days) = series.get_mut(place) {
+                days.push(day);
+            }
         }
-        Ok(recorded)
-    }
-
-    pub(super) async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError> {
-        let (first, last): (Option<jiff_sqlx::Date>, Option<jiff_sqlx::Date>) = sqlx::query_as(
-            "SELECT min(metric_date), max(metric_date) FROM daily_metrics WHERE tenant_id = $1",
-        )
-        .bind(&self.tenant)
-        .fetch_one(self.pool().await?)
-        .await
-        .map_err(|error| self.failed(error))?;
-        Ok(first.zip(last).map(|(first, last)| (first.to_jiff(), last.to_jiff())))
+        series
     }
 }
 
-/// The keys of some records, column by column, as UNNEST takes them.
-struct Columns<'a> {
-    dates: Vec<jiff_sqlx::Date>,
-    types: Vec<&'static str>,
-    categories: Vec<&'a str>,
-    collections: Vec<uuid::Uuid>,
+/// A row of `select_series.sql`: the index of the metric asked, and a day of it.
+fn recorded_day(columns: &PgRow) -> Result<(usize, RecordedDay), sqlx::Error> {
+    let place: i64 = columns.try_get("place")?;
+    let value: &str = columns.try_get("value")?;
+    let metadata: Option<serde_json::Value> = columns.try_get("metadata")?;
+    let day = RecordedDay {
+        date: date(columns, "metric_date")?,
+        value: value.parse().map_err(|error| row::undecodable("value", error))?,
+        provenance: row::word(columns, "provenance", Provenance::from_name)?,
+        definition_version: columns.try_get("definition_version")?,
+        metadata: metadata.map(|value| row::object("metadata", value).map(Box::new)).transpose()?,
+    };
+    Ok((usize::try_from(place).map_err(|error| row::undecodable("place", error))?, day))
 }
 
-impl<'a> Columns<'a> {
-    fn of(records: &'a [Record]) -> Self {
-        Self {
-            dates: records.iter().map(|record| record.metric_date.to_sqlx()).collect(),
-            types: records.iter().map(|record| record.key.metric_type.name()).collect(),
-            categories: records.iter().map(|record| record.key.category.as_str()).collect(),
-            collections: records.iter().map(|record| record.collection_id).collect(),
-        }
-    }
+fn latest(columns: &PgRow) -> Result<Latest, sqlx::Error> {
+    let before = |column: &'static str| {
+        let value: Option<BigDecimal> = columns.try_get(column)?;
+        value.map(Decimal::try_from).transpose().map_err(|error| row::undecodable(column, error))
+    };
+    Ok(Latest {
+        record: record(columns)?,
+        day_before: before("day_before")?,
+        week_before: before("week_before")?,
+        month_before: before("month_before")?,
+    })
 }
 
 pub(super) fn date(columns: &PgRow, name: &'static str) -> Result<Date, sqlx::Error> {
     columns.try_get::<jiff_sqlx::Date, _>(name).map(jiff_sqlx::Date::to_jiff)
 }
 
-pub(super) fn record(columns: &PgRow) -> Result<Record, sqlx::Error> {
+fn record(columns: &PgRow) -> Result<Record, sqlx::Error> {
     let value: BigDecimal = columns.try_get("value")?;
     let collection_timestamp: jiff_sqlx::Timestamp = columns.try_get("collection_timestamp")?;
     Ok(Record {

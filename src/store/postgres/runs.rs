@@ -1,27 +1,35 @@
 //! The collection log.
 
+use async_trait::async_trait;
+use jiff::civil::Date;
 use jiff_sqlx::ToSqlx;
 use serde_json::Value;
-use sqlx::{PgConnection, Postgres, QueryBuilder, Row, postgres::PgRow};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, QueryBuilder, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{
     PostgresStore,
     text::{storable, storable_object},
 };
-use crate::store::{Finish, NewRun, Run, RunFilter, RunKind, RunStatus, StoreError, row};
+use crate::{
+    metric::{MetricKey, Record},
+    store::{
+        Finish, Held, INCOMPLETE_BACKFILLS, INCOMPLETE_PER_DAY, LockName, LoggedRun, NewRun, Run, RunFilter,
+        RunKind, RunStatus, Runs, StoreError, confirm_orphans, row,
+    },
+};
 
 const COLUMNS: &str = "id, kind, collection_date, collection_end_date, started_at, completed_at, status,
     metrics_collected, error_message, error_details, host, process_id";
 
-/// An entry that is there already is an earlier attempt's, whose answer was lost: nobody else makes this random id.
+/// An entry that is there already is an earlier attempt's, whose answer was lost: the id is random.
 const INSERT: &str = "
     INSERT INTO metric_collection_log (tenant_id, id, kind, collection_date, collection_end_date, started_at, status,
                                        host, process_id)
     VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8)
     ON CONFLICT (tenant_id, id) DO NOTHING";
 
-/// What the run has written is counted where it stands: of records offered, some may have been there already.
+/// Counts the run's records in the table: of the records offered, some may have been there already.
 const FINISH: &str = "
     UPDATE metric_collection_log
     SET status = $3, completed_at = $4, error_message = $5, error_details = $6,
@@ -32,8 +40,73 @@ const FINISH: &str = "
         )
     WHERE tenant_id = $1 AND id = $2 AND status = 'running'";
 
+/// Whether the process of a run lives: whether another session holds the lock whose key `lock.rs` makes. The lock of an
+/// orphaned run is held, shared, until the statement ends. (A look into pg_locks would take none, but makes each statement
+/// 50 µs slower to start.)
+const IS_ALIVE: &str = "
+    CASE WHEN status = 'running' THEN NOT pg_try_advisory_xact_lock_shared(hashtextextended(
+        'daymark:' || current_schema() || ':' || $1 || ':' || CASE kind
+            WHEN 'collect' THEN 'day-' || to_char(collection_date, 'YYYY-MM-DD') ELSE kind END, 0
+    )) ELSE FALSE END AS is_alive";
+
+const TABLE: &str = "metric_collection_log";
+
+/// The runs that `select` finds, newest first, and whether they are alive.
+fn logged(select: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!(
+        "SELECT {COLUMNS}, {IS_ALIVE} FROM ({select}) AS runs ORDER BY started_at DESC, id"
+    ))
+}
+
+#[async_trait]
+impl Runs for PostgresStore {
+    async fn try_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
+        self.retry(|| self.take_lock(name)).await
+    }
+
+    async fn start_run(&self, run: &NewRun) -> Result<(), StoreError> {
+        self.retry(|| self.insert_run(run)).await
+    }
+
+    async fn commit(
+        &self,
+        records: &[Record],
+        finish: Option<&Finish>,
+    ) -> Result<Vec<(Date, MetricKey)>, StoreError> {
+        self.retry(|| self.commit_records(records, finish)).await
+    }
+
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
+        self.retry(|| self.select_runs(filter)).await
+    }
+
+    async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
+        self.retry(|| async {
+            let mut session = self.pool().await?.acquire().await.map_err(|error| self.failed(error))?;
+            self.run_in(&mut session, id).await.map_err(|error| self.failed(error))
+        })
+        .await
+    }
+
+    async fn incomplete_runs(&self, from: Date, to: Date) -> Result<Vec<LoggedRun>, StoreError> {
+        let read = self.retry(|| async {
+            let query = sqlx::query(logged(include_str!("select_incomplete_runs.sql")))
+                .bind(&self.tenant)
+                .bind(from.to_sqlx())
+                .bind(to.to_sqlx())
+                .bind(INCOMPLETE_PER_DAY)
+                .bind(INCOMPLETE_BACKFILLS);
+            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
+            Ok(row::readable(&self.location, TABLE, &rows, logged_run))
+        });
+        let mut runs = read.await?;
+        confirm_orphans(self, &mut runs).await?;
+        Ok(runs)
+    }
+}
+
 impl PostgresStore {
-    pub(super) async fn start_run(&self, run: &NewRun) -> Result<(), StoreError> {
+    async fn insert_run(&self, run: &NewRun) -> Result<(), StoreError> {
         sqlx::query(INSERT)
             .bind(&self.tenant)
             .bind(run.id)
@@ -67,7 +140,7 @@ impl PostgresStore {
         Ok(finished.rows_affected() == 1)
     }
 
-    pub(super) async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
+    async fn select_runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
         let mut query = QueryBuilder::<Postgres>::new(format!(
             "SELECT {COLUMNS} FROM metric_collection_log WHERE tenant_id = "
         ));
@@ -89,12 +162,22 @@ impl PostgresStore {
         }
         query.push(" ORDER BY started_at DESC, id LIMIT ").push_bind(filter.limit);
         let rows = query.build().fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-        rows.iter().map(run).collect::<Result<_, _>>().map_err(|error| self.failed(error))
+        Ok(row::readable(&self.location, TABLE, &rows, run))
     }
 
-    pub(super) async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
-        let mut session = self.pool().await?.acquire().await.map_err(|error| self.failed(error))?;
-        self.run_in(&mut session, id).await.map_err(|error| self.failed(error))
+    /// The newest run, and the newest that completed.
+    pub(super) async fn last_runs(&self) -> Result<(Option<LoggedRun>, Option<Run>), StoreError> {
+        let read = self.retry(|| async {
+            let query = sqlx::query(logged(include_str!("select_last_runs.sql"))).bind(&self.tenant);
+            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
+            Ok(row::readable(&self.location, TABLE, &rows, logged_run))
+        });
+        let mut runs = read.await?;
+        let completed = runs.iter().find(|logged| logged.run.status == RunStatus::Completed);
+        let completed = completed.map(|logged| logged.run.clone());
+        runs.truncate(1);
+        confirm_orphans(self, &mut runs).await?;
+        Ok((runs.pop(), completed))
     }
 
     pub(super) async fn run_in(
@@ -108,6 +191,10 @@ impl PostgresStore {
         query.push_bind(&self.tenant).push(" AND id = ").push_bind(id);
         query.build().fetch_optional(session).await?.as_ref().map(run).transpose()
     }
+}
+
+fn logged_run(columns: &PgRow) -> Result<LoggedRun, sqlx::Error> {
+    Ok(LoggedRun { run: run(columns)?, is_alive: columns.try_get("is_alive")? })
 }
 
 fn run(columns: &PgRow) -> Result<Run, sqlx::Error> {

@@ -1,10 +1,11 @@
 //! Rows of Daymark's tables as JSON, made by the server.
 
+use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::PostgresStore;
 use crate::store::{
-    StoreError, TablePage, TableQuery,
+    StoreError, TablePage, TableQuery, Tables,
     table::{Column, ColumnKind, Dialect, Parameter, Statement, Value},
 };
 
@@ -73,8 +74,15 @@ impl Dialect for Postgres {
     }
 }
 
+#[async_trait]
+impl Tables for PostgresStore {
+    async fn table(&self, query: &TableQuery) -> Result<TablePage, StoreError> {
+        self.retry(|| self.read_page(query)).await
+    }
+}
+
 impl PostgresStore {
-    pub(super) async fn table(&self, query: &TableQuery) -> Result<TablePage, StoreError> {
+    async fn read_page(&self, query: &TableQuery) -> Result<TablePage, StoreError> {
         let Statement { sql, parameters } = Statement::new::<Postgres>(query, &self.tenant);
         let mut statement = sqlx::query(AssertSqlSafe(sql));
         for parameter in parameters {

@@ -15,7 +15,7 @@ use sqlx::{
 use tokio::task::AbortHandle;
 
 use super::{PostgresStore, connection};
-use crate::store::watch::{SharedWatch, Watch};
+use crate::store::{SharedWatch, Watch};
 
 const CHANNEL: &str = "daymark";
 /// Silence after which the connection is tried: a server that vanished sends no word of it.

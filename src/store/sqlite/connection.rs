@@ -86,7 +86,7 @@ impl SqliteStore {
     }
 
     async fn check_migrated(&self) -> Result<(), StoreError> {
-        let pending = self.pending_migrations().await?;
+        let pending = self.unapplied_migrations().await?;
         if pending.is_empty() {
             return Ok(());
         }

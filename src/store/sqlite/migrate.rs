@@ -24,7 +24,7 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 impl SqliteStore {
-    pub(super) async fn pending_migrations(&self) -> Result<MigrationNames, StoreError> {
+    pub(super) async fn unapplied_migrations(&self) -> Result<MigrationNames, StoreError> {
         let known = migrator(FILES);
         if !self.file_exists()? {
             return pending(&self.location, &known, &[]);
@@ -33,7 +33,7 @@ impl SqliteStore {
         self.pending_in(&mut connection, &known).await
     }
 
-    pub(super) async fn migrate(&self) -> Result<MigrationNames, StoreError> {
+    pub(super) async fn apply_migrations(&self) -> Result<MigrationNames, StoreError> {
         self.file_exists()?;
         let _turn = self.await_turn().await?;
         let mut connection = options(&self.path, self.durability)

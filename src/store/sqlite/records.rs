@@ -1,123 +1,77 @@
-//! Records: written once, and read.
+//! Reading records.
 
-use std::collections::{BTreeSet, HashSet};
+use async_trait::async_trait;
+use jiff::civil::Date;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Row, sqlite::SqliteRow, types::Json};
 
-use futures_util::future::join;
-use jiff::{Timestamp, civil::Date};
-use serde::{Deserialize, Serialize};
-use sqlx::{
-    AssertSqlSafe, QueryBuilder, Row, Sqlite, SqliteConnection, query_builder::Separated, sqlite::SqliteRow,
-    types::Json,
-};
-use uuid::Uuid;
-
-use super::{SqliteStore, text};
+use super::SqliteStore;
 use crate::{
-    metric::{MetricKey, Provenance, Record},
-    store::{Finish, RecordedDays, StoreError, row},
+    blocking::block_in_place_if_large,
+    metric::{Decimal, MetricKey, Provenance, Record},
+    store::{
+        Latest, RecordedDay, RecordedDays, Records, Runs, SeriesQuestion, SeriesRows, StoreError,
+        StoreSummary, record_count, row,
+    },
 };
 
-/// How many records one statement writes. The statement of a full batch is kept by its connection, so that a backfill has
-/// it parsed once; that of what remains is not, as there may be one of every length.
-const BATCH: usize = 50;
+/// Where every question reads values: today the records themselves. A question is a statement that follows.
+const VALUES_IN_FORCE: &str = "WITH values_in_force AS NOT MATERIALIZED (SELECT * FROM daily_metrics)\n";
+const TABLE: &str = "daily_metrics";
+
+const SELECT_KEYS: &str = "
+    SELECT metric_date, metric_type, metric_category FROM values_in_force
+    WHERE tenant_id = ?1 AND metric_date BETWEEN ?2 AND ?3";
+
+/// Two subqueries: SQLite answers min() or max() from an index only when it is alone in its SELECT.
+const SELECT_SPAN: &str = "
+    SELECT (SELECT min(metric_date) FROM values_in_force WHERE tenant_id = ?1) AS first,
+           (SELECT max(metric_date) FROM values_in_force WHERE tenant_id = ?1) AS last";
+
+const COLUMNS: &str =
+    "metric_date, metric_type, metric_category, values_in_force.value AS value, metadata, provenance,
+    definition_version, collection_id, collection_timestamp";
 
 /// CROSS JOIN makes SQLite read the wanted categories alone, from the primary key, if the date does not tempt it: by
 /// itself it would read every record of the days.
 const OF_CATEGORIES: &str = "
     (SELECT DISTINCT value AS category FROM json_each(?4)) AS wanted
-    CROSS JOIN daily_metrics ON metric_category = wanted.category";
+    CROSS JOIN values_in_force ON metric_category = wanted.category";
 
-impl SqliteStore {
-    pub(super) async fn commit(
-        &self,
-        records: &[Record],
-        finish: Option<&Finish>,
-    ) -> Result<Vec<(Date, MetricKey)>, StoreError> {
-        let failed = |error| self.failed(error);
-        let mut transaction = self.pool().await?.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        let written = self.insert_records(&mut transaction, records).await.map_err(failed)?;
-        if let Some(finish) = finish
-            && !self.finish_run(&mut transaction, finish).await.map_err(failed)?
-        {
-            let run = self.run_in(&mut transaction, finish.id).await.map_err(failed)?;
-            if !run.is_some_and(|run| finish.made(&run)) {
-                return Err(StoreError::RunFinished(finish.id));
+/// A question of values, as a statement.
+fn select(question: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!("{VALUES_IN_FORCE}{question}"))
+}
+
+#[async_trait]
+impl Records for SqliteStore {
+    async fn recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
+        self.retry(|| async {
+            let query = sqlx::query(select(SELECT_KEYS)).bind(&self.tenant);
+            let query = query.bind(from.to_string()).bind(to.to_string());
+            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
+            let read = |columns| Ok((row::metric_key(columns)?, row::parsed(columns, "metric_date")?));
+            let mut recorded = RecordedDays::new();
+            for (key, date) in row::readable(&self.location, TABLE, &rows, read) {
+                recorded.entry(key).or_default().insert(date);
             }
-        }
-        transaction.commit().await.map_err(failed)?;
-        Ok(written)
+            Ok(recorded)
+        })
+        .await
     }
 
-    /// Returns the keys of those that were written: by this attempt, or by an earlier one whose answer was lost.
-    async fn insert_records(
-        &self,
-        connection: &mut SqliteConnection,
-        records: &[Record],
-    ) -> Result<Vec<(Date, MetricKey)>, sqlx::Error> {
-        let mut keys = HashSet::new();
-        // An INSERT sees no row of its own, so a key that comes twice would be an error.
-        let given: Vec<_> =
-            records.iter().filter(|record| keys.insert((record.metric_date, &record.key))).collect();
-        let mut written = Vec::with_capacity(given.len());
-        let mut batches = given.chunks(BATCH).map(|batch| (batch, self.insert_statement(batch)));
-        let mut next = batches.next();
-        while let Some((batch, insert)) = next {
-            // The connection's thread runs this one while the next one is made.
-            let running = self.insert_batch(connection, batch, insert);
-            let (inserted, following) = join(running, async { batches.next() }).await;
-            written.extend(inserted?);
-            next = following;
-        }
-        Ok(written)
+    async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError> {
+        self.retry(|| async {
+            let query = sqlx::query(select(SELECT_SPAN)).bind(&self.tenant);
+            let columns = query.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))?;
+            let first: Option<&str> = columns.try_get("first").map_err(|error| self.failed(error))?;
+            let span = first.map(|_| Ok((row::parsed(&columns, "first")?, row::parsed(&columns, "last")?)));
+            span.transpose().map_err(|error| self.failed(error))
+        })
+        .await
     }
 
-    fn insert_statement(&self, batch: &[&Record]) -> QueryBuilder<Sqlite> {
-        let (before, after) = include_str!("insert_records.sql").split_once("/* rows */").unwrap_or_default();
-        let mut insert = QueryBuilder::new(before);
-        insert.push_values(batch, |values, record| self.push_record(values, record));
-        insert.push(after);
-        insert
-    }
-
-    async fn insert_batch(
-        &self,
-        connection: &mut SqliteConnection,
-        batch: &[&Record],
-        mut insert: QueryBuilder<Sqlite>,
-    ) -> Result<Vec<(Date, MetricKey)>, sqlx::Error> {
-        let is_kept = batch.len() == BATCH;
-        let inserted = insert.build().persistent(is_kept).execute(&mut *connection).await?;
-        if inserted.rows_affected() == batch.len() as u64 {
-            return Ok(batch.iter().map(|record| (record.metric_date, record.key.clone())).collect());
-        }
-        let offered: Vec<_> = batch.iter().map(|record| Offered::new(record)).collect();
-        let rows = sqlx::query(include_str!("select_written.sql"))
-            .bind(&self.tenant)
-            .bind(Json(offered))
-            .fetch_all(connection)
-            .await?;
-        rows.iter()
-            .map(|columns| Ok((row::parsed(columns, "metric_date")?, row::metric_key(columns)?)))
-            .collect()
-    }
-
-    /// In the order of `insert_records.sql`.
-    fn push_record(&self, mut values: Separated<'_, Sqlite, &'static str>, record: &Record) {
-        values
-            .push_bind(Uuid::new_v4().to_string())
-            .push_bind(self.tenant.clone())
-            .push_bind(record.metric_date.to_string())
-            .push_bind(record.key.metric_type.name())
-            .push_bind(record.key.category.clone())
-            .push_bind(record.value.to_string())
-            .push_bind(Json(&record.metadata))
-            .push_bind(record.provenance.name())
-            .push_bind(record.definition_version)
-            .push_bind(record.collection_id.to_string())
-            .push_bind(text(record.collection_timestamp));
-    }
-
-    pub(super) async fn records(
+    async fn records(
         &self,
         from: Date,
         to: Date,
@@ -125,120 +79,114 @@ impl SqliteStore {
     ) -> Result<Vec<Record>, StoreError> {
         let (tables, date) = match categories {
             Some(_) => (OF_CATEGORIES, "+metric_date"),
-            None => ("daily_metrics", "metric_date"),
+            None => ("values_in_force", "metric_date"),
         };
-        // A row a metric: every row changes threads.
-        let select = format!(
-            "SELECT metric_type, metric_category, json_group_array(json_array(
-                 metric_date, daily_metrics.value, metadata, provenance, definition_version, collection_id,
-                 collection_timestamp)) AS days
-             FROM {tables}
-             WHERE tenant_id = ?1 AND {date} BETWEEN ?2 AND ?3
-             GROUP BY metric_category, metric_type"
+        let question = format!(
+            "SELECT {COLUMNS} FROM {tables} WHERE tenant_id = ?1 AND {date} BETWEEN ?2 AND ?3
+             ORDER BY metric_date, metric_category, metric_type"
         );
-        let metrics = sqlx::query(AssertSqlSafe(select))
+        self.retry(|| async {
+            let query = sqlx::query(select(&question))
+                .bind(&self.tenant)
+                .bind(from.to_string())
+                .bind(to.to_string())
+                .bind(categories.map(Json));
+            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
+            Ok(row::readable(&self.location, TABLE, &rows, record))
+        })
+        .await
+    }
+
+    async fn series(&self, question: &SeriesQuestion) -> Result<SeriesRows, StoreError> {
+        // The runs first: a run that is over by then has recorded what is read afterwards.
+        let runs = self.incomplete_runs(question.from, question.to).await?;
+        let rows = self.retry(|| self.select_series(question)).await?;
+        let series = block_in_place_if_large(question.size(), || self.series_of(question, &rows));
+        Ok(SeriesRows { series, runs })
+    }
+
+    async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError> {
+        self.retry(|| async {
+            let query = sqlx::query(select(include_str!("select_latest.sql"))).bind(&self.tenant);
+            let query = query.bind(metrics.iter().map(|key| asked(key, true)).collect::<Value>());
+            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
+            Ok(row::readable(&self.location, TABLE, &rows, latest))
+        })
+        .await
+    }
+
+    async fn summary(&self, day: Date, skipped: &[Date]) -> Result<StoreSummary, StoreError> {
+        let (last_run, last_completed) = self.last_runs().await?;
+        let counts = self
+            .retry(|| async {
+                let query = sqlx::query(select(include_str!("count_records.sql")))
+                    .bind(&self.tenant)
+                    .bind(day.to_string())
+                    .bind(Json(skipped));
+                let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
+                Ok(row::readable(&self.location, TABLE, &rows, |columns| record_count(columns, row::parsed)))
+            })
+            .await?;
+        Ok(StoreSummary { last_run, last_completed, counts })
+    }
+}
+
+impl SqliteStore {
+    async fn select_series(&self, question: &SeriesQuestion) -> Result<Vec<SqliteRow>, StoreError> {
+        let metrics = question.metrics.iter().map(|metric| asked(&metric.key, metric.metadata));
+        sqlx::query(select(include_str!("select_series.sql")))
             .bind(&self.tenant)
-            .bind(from.to_string())
-            .bind(to.to_string())
-            .bind(categories.map(Json))
-            .try_map(|columns: SqliteRow| packed_records(&columns))
+            .bind(question.from.to_string())
+            .bind(question.to.to_string())
+            .bind(metrics.collect::<Value>())
             .fetch_all(self.pool().await?)
             .await
-            .map_err(|error| self.failed(error))?;
-        let mut records: Vec<_> = metrics.into_iter().flatten().collect();
-        records.sort_by(|one, other| in_order(one).cmp(&in_order(other)));
-        Ok(records)
+            .map_err(|error| self.failed(error))
     }
 
-    pub(super) async fn recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
-        // A row a metric: every row changes threads.
-        let rows = sqlx::query(
-            "SELECT metric_type, metric_category, json_group_array(metric_date) AS dates FROM daily_metrics
-             WHERE tenant_id = ?1 AND metric_date BETWEEN ?2 AND ?3
-             GROUP BY metric_category, metric_type",
-        )
-        .bind(&self.tenant)
-        .bind(from.to_string())
-        .bind(to.to_string())
-        .try_map(|columns: SqliteRow| Ok((row::metric_key(&columns)?, dates(&columns)?)))
-        .fetch_all(self.pool().await?)
-        .await
-        .map_err(|error| self.failed(error))?;
-        Ok(rows.into_iter().collect())
-    }
-
-    pub(super) async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError> {
-        // Two subqueries: SQLite answers min() or max() from an index only when it is alone in its SELECT.
-        let columns = sqlx::query(
-            "SELECT (SELECT min(metric_date) FROM daily_metrics WHERE tenant_id = ?1) AS first,
-                    (SELECT max(metric_date) FROM daily_metrics WHERE tenant_id = ?1) AS last",
-        )
-        .bind(&self.tenant)
-        .fetch_one(self.pool().await?)
-        .await
-        .map_err(|error| self.failed(error))?;
-        let first: Option<&str> = columns.try_get("first").map_err(|error| self.failed(error))?;
-        let span = first.map(|_| Ok((row::parsed(&columns, "first")?, row::parsed(&columns, "last")?)));
-        span.transpose().map_err(|error| self.failed(error))
-    }
-}
-
-/// What `select_written.sql` must know of a record.
-#[derive(Serialize)]
-struct Offered<'a> {
-    metric_date: Date,
-    metric_type: &'static str,
-    metric_category: &'a str,
-    collection_id: Uuid,
-}
-
-impl<'a> Offered<'a> {
-    fn new(record: &'a Record) -> Self {
-        Self {
-            metric_date: record.metric_date,
-            metric_type: record.key.metric_type.name(),
-            metric_category: &record.key.category,
-            collection_id: record.collection_id,
+    fn series_of(&self, question: &SeriesQuestion, rows: &[SqliteRow]) -> Vec<Vec<RecordedDay>> {
+        let mut series = vec![Vec::new(); question.metrics.len()];
+        for (place, day) in row::readable(&self.location, TABLE, rows, recorded_day) {
+            if let Some(days) = series.get_mut(place) {
+                days.push(day);
+            }
         }
+        series
     }
 }
 
-/// A record of a metric, as `records` packs it.
-#[derive(Deserialize)]
-struct PackedRecord(Date, String, String, String, i32, Uuid, Timestamp);
-
-fn packed_records(columns: &SqliteRow) -> Result<Vec<Record>, sqlx::Error> {
-    let key = row::metric_key(columns)?;
-    let Json(days): Json<Vec<PackedRecord>> = columns.try_get("days")?;
-    days.into_iter().map(|day| day.unpacked(&key)).collect()
+fn asked(key: &MetricKey, metadata: bool) -> Value {
+    json!({"metric_type": key.metric_type, "metric_category": key.category, "metadata": metadata})
 }
 
-impl PackedRecord {
-    fn unpacked(self, key: &MetricKey) -> Result<Record, sqlx::Error> {
-        let Self(metric_date, value, metadata, provenance, definition_version, collection_id, cut_at) = self;
-        Ok(Record {
-            metric_date,
-            key: key.clone(),
-            value: value.parse().map_err(|error| row::undecodable("value", error))?,
-            metadata: serde_json::from_str(&metadata).map_err(|error| row::undecodable("metadata", error))?,
-            provenance: Provenance::from_name(&provenance)
-                .ok_or_else(|| row::undecodable("provenance", format!("`{provenance}` is no known word")))?,
-            definition_version,
-            collection_id,
-            collection_timestamp: cut_at,
-        })
-    }
+/// A row of `select_series.sql`: the index of the metric asked, and a day of it.
+fn recorded_day(columns: &SqliteRow) -> Result<(usize, RecordedDay), sqlx::Error> {
+    let place: i64 = columns.try_get("place")?;
+    let metadata: Option<Value> = columns.try_get("metadata")?;
+    let day = RecordedDay {
+        date: row::parsed(columns, "metric_date")?,
+        value: row::parsed(columns, "value")?,
+        provenance: row::word(columns, "provenance", Provenance::from_name)?,
+        definition_version: columns.try_get("definition_version")?,
+        metadata: metadata.map(|value| row::object("metadata", value).map(Box::new)).transpose()?,
+    };
+    Ok((usize::try_from(place).map_err(|error| row::undecodable("place", error))?, day))
 }
 
-fn in_order(record: &Record) -> (Date, &str, &str) {
-    (record.metric_date, &record.key.category, record.key.metric_type.name())
+fn latest(columns: &SqliteRow) -> Result<Latest, sqlx::Error> {
+    let before = |column: &'static str| {
+        let value: Option<&str> = columns.try_get(column)?;
+        value.map(str::parse::<Decimal>).transpose().map_err(|error| row::undecodable(column, error))
+    };
+    Ok(Latest {
+        record: record(columns)?,
+        day_before: before("day_before")?,
+        week_before: before("week_before")?,
+        month_before: before("month_before")?,
+    })
 }
 
-fn dates(columns: &SqliteRow) -> Result<BTreeSet<Date>, sqlx::Error> {
-    serde_json::from_str(columns.try_get("dates")?).map_err(|error| row::undecodable("dates", error))
-}
-
-pub(super) fn record(columns: &SqliteRow) -> Result<Record, sqlx::Error> {
+fn record(columns: &SqliteRow) -> Result<Record, sqlx::Error> {
     Ok(Record {
         metric_date: row::parsed(columns, "metric_date")?,
         key: row::metric_key(columns)?,

@@ -1,26 +1,34 @@
 //! The collection log.
 
+use async_trait::async_trait;
+use jiff::civil::Date;
 use serde_json::Value;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow, types::Json};
 use uuid::Uuid;
 
 use super::{SqliteStore, text};
-use crate::store::{Finish, NewRun, Run, RunFilter, RunKind, RunStatus, StoreError, row};
+use crate::{
+    metric::{MetricKey, Record},
+    store::{
+        Finish, Held, INCOMPLETE_BACKFILLS, INCOMPLETE_PER_DAY, LockName, LoggedRun, NewRun, Run, RunFilter,
+        RunKind, RunStatus, Runs, StoreError, confirm_orphans, row,
+    },
+};
 
 const COLUMNS: &str = "id, kind, collection_date, collection_end_date, started_at, completed_at, status,
     metrics_collected, error_message, error_details, host, process_id";
 
-/// The LIMIT that is none.
+/// A LIMIT that is no limit.
 const ALL: i64 = -1;
 
-/// An entry that is there already is an earlier attempt's, whose answer was lost: nobody else makes this random id.
+/// An entry that is there already is an earlier attempt's, whose answer was lost: the id is random.
 const INSERT: &str = "
     INSERT INTO metric_collection_log (tenant_id, id, kind, collection_date, collection_end_date, started_at, status,
                                        host, process_id)
     SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'running', ?7, ?8
     WHERE NOT EXISTS (SELECT 1 FROM metric_collection_log WHERE tenant_id = ?1 AND id = ?2)";
 
-/// What the run has written is counted where it stands: of records offered, some may have been there already.
+/// Counts the run's records in the table: of the records offered, some may have been there already.
 const FINISH: &str = "
     UPDATE metric_collection_log
     SET status = ?3, completed_at = ?4, error_message = ?5, error_details = ?6,
@@ -31,8 +39,55 @@ const FINISH: &str = "
         )
     WHERE tenant_id = ?1 AND id = ?2 AND status = 'running'";
 
+const TABLE: &str = "metric_collection_log";
+
+#[async_trait]
+impl Runs for SqliteStore {
+    async fn try_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
+        self.retry(|| self.take_lock(name)).await
+    }
+
+    async fn start_run(&self, run: &NewRun) -> Result<(), StoreError> {
+        self.retry(|| self.insert_run(run)).await
+    }
+
+    async fn commit(
+        &self,
+        records: &[Record],
+        finish: Option<&Finish>,
+    ) -> Result<Vec<(Date, MetricKey)>, StoreError> {
+        self.retry(|| self.commit_records(records, finish)).await
+    }
+
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
+        self.retry(|| self.select_runs(filter)).await
+    }
+
+    async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
+        self.retry(|| async {
+            let mut session = self.pool().await?.acquire().await.map_err(|error| self.failed(error))?;
+            self.run_in(&mut session, id).await.map_err(|error| self.failed(error))
+        })
+        .await
+    }
+
+    async fn incomplete_runs(&self, from: Date, to: Date) -> Result<Vec<LoggedRun>, StoreError> {
+        let read = self.retry(|| async {
+            let query = sqlx::query(include_str!("select_incomplete_runs.sql"))
+                .bind(&self.tenant)
+                .bind(from.to_string())
+                .bind(to.to_string())
+                .bind(INCOMPLETE_PER_DAY)
+                .bind(INCOMPLETE_BACKFILLS);
+            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
+            Ok(row::readable(&self.location, TABLE, &rows, run))
+        });
+        self.logged(read.await?).await
+    }
+}
+
 impl SqliteStore {
-    pub(super) async fn start_run(&self, run: &NewRun) -> Result<(), StoreError> {
+    async fn insert_run(&self, run: &NewRun) -> Result<(), StoreError> {
         sqlx::query(INSERT)
             .bind(&self.tenant)
             .bind(run.id.to_string())
@@ -66,7 +121,7 @@ impl SqliteStore {
         Ok(finished.rows_affected() == 1)
     }
 
-    pub(super) async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
+    async fn select_runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
         let mut query = QueryBuilder::<Sqlite>::new(format!(
             "SELECT {COLUMNS} FROM metric_collection_log WHERE tenant_id = "
         ));
@@ -88,12 +143,27 @@ impl SqliteStore {
         }
         query.push(" ORDER BY started_at DESC, id LIMIT ").push_bind(filter.limit.unwrap_or(ALL));
         let rows = query.build().fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-        rows.iter().map(run).collect::<Result<_, _>>().map_err(|error| self.failed(error))
+        Ok(row::readable(&self.location, TABLE, &rows, run))
     }
 
-    pub(super) async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
-        let mut session = self.pool().await?.acquire().await.map_err(|error| self.failed(error))?;
-        self.run_in(&mut session, id).await.map_err(|error| self.failed(error))
+    /// The newest run, and the newest that completed.
+    pub(super) async fn last_runs(&self) -> Result<(Option<LoggedRun>, Option<Run>), StoreError> {
+        let newest = RunFilter { limit: Some(1), ..RunFilter::default() };
+        let completed = RunFilter { status: Some(RunStatus::Completed), ..newest.clone() };
+        let newest = self.runs(&newest).await?;
+        let completed = self.runs(&completed).await?.pop();
+        Ok((self.logged(newest).await?.pop(), completed))
+    }
+
+    /// Finds out which of the runs are alive.
+    async fn logged(&self, runs: Vec<Run>) -> Result<Vec<LoggedRun>, StoreError> {
+        let logged = |run: Run| {
+            let is_alive = run.status == RunStatus::Running && self.is_locked(&run.lock())?;
+            Ok(LoggedRun { run, is_alive })
+        };
+        let mut runs = runs.into_iter().map(logged).collect::<Result<Vec<_>, StoreError>>()?;
+        confirm_orphans(self, &mut runs).await?;
+        Ok(runs)
     }
 
     pub(super) async fn run_in(

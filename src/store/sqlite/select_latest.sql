@@ -3,25 +3,25 @@
 -- is the bound.
 SELECT newest.metric_date, newest.metric_type, newest.metric_category, newest.value, newest.metadata,
     newest.provenance, newest.definition_version, newest.collection_id, newest.collection_timestamp,
-    (SELECT value FROM daily_metrics AS earlier
+    (SELECT value FROM values_in_force AS earlier
      WHERE earlier.tenant_id = ?1 AND earlier.metric_category = newest.metric_category
        AND earlier.metric_type = newest.metric_type
        AND earlier.metric_date = date(newest.metric_date, '-1 day')) AS day_before,
-    (SELECT value FROM daily_metrics AS earlier
+    (SELECT value FROM values_in_force AS earlier
      WHERE earlier.tenant_id = ?1 AND earlier.metric_category = newest.metric_category
        AND earlier.metric_type = newest.metric_type
        AND earlier.metric_date = date(newest.metric_date, '-7 days')) AS week_before,
-    (SELECT value FROM daily_metrics AS earlier
+    (SELECT value FROM values_in_force AS earlier
      WHERE earlier.tenant_id = ?1 AND earlier.metric_category = newest.metric_category
        AND earlier.metric_type = newest.metric_type
        AND earlier.metric_date = min(date(newest.metric_date, '-1 month'),
                                      date(newest.metric_date, 'start of month', '-1 day'))) AS month_before
 FROM json_each(?2) AS asked
-CROSS JOIN daily_metrics AS newest
+CROSS JOIN values_in_force AS newest
     ON newest.tenant_id = ?1 AND newest.metric_category = asked.value ->> 'metric_category'
    AND newest.metric_type = asked.value ->> 'metric_type'
    AND newest.metric_date = (
-       SELECT max(metric_date) FROM daily_metrics
+       SELECT max(metric_date) FROM values_in_force
        WHERE tenant_id = ?1 AND metric_category = asked.value ->> 'metric_category'
          AND metric_type = asked.value ->> 'metric_type'
    )

@@ -2,12 +2,13 @@
 
 use std::cmp::Ordering;
 
+use async_trait::async_trait;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{SqliteStore, text};
 use crate::store::{
-    StoreError, TablePage, TableQuery,
+    StoreError, TablePage, TableQuery, Tables,
     table::{Column, ColumnKind, Dialect, Parameter, Statement, Value},
 };
 
@@ -84,8 +85,15 @@ impl Dialect for Sqlite {
     }
 }
 
+#[async_trait]
+impl Tables for SqliteStore {
+    async fn table(&self, query: &TableQuery) -> Result<TablePage, StoreError> {
+        self.retry(|| self.read_page(query)).await
+    }
+}
+
 impl SqliteStore {
-    pub(super) async fn table(&self, query: &TableQuery) -> Result<TablePage, StoreError> {
+    async fn read_page(&self, query: &TableQuery) -> Result<TablePage, StoreError> {
         let Statement { sql, parameters } = Statement::new::<Sqlite>(query, &self.tenant);
         let mut statement = sqlx::query(AssertSqlSafe(sql));
         for parameter in parameters {

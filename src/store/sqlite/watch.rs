@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::SqliteStore;
-use crate::store::watch::{SharedWatch, Watch};
+use crate::store::{SharedWatch, Watch};
 
 /// A commit is seen by readers when it is on the disk, which is after the file's time was set; and file times are as fine
 /// as the kernel's tick, 1 to 10 ms. Until the files have been left alone for this long, nothing is kept.

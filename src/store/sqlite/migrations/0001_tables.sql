@@ -73,6 +73,11 @@ CREATE TABLE metric_collection_log (
 
 -- The latest runs: ORDER BY started_at DESC LIMIT n.
 CREATE INDEX metric_collection_log_latest ON metric_collection_log (tenant_id, started_at DESC);
+-- The newest incomplete runs of a day, and the newest incomplete backfills.
+CREATE INDEX metric_collection_log_incomplete
+    ON metric_collection_log (tenant_id, kind, collection_date, started_at DESC) WHERE status <> 'completed';
+CREATE INDEX metric_collection_log_incomplete_latest
+    ON metric_collection_log (tenant_id, kind, started_at DESC) WHERE status <> 'completed';
 -- The runs that had to do with some days: collection_end_date >= from AND collection_date <= to. Most questions are
 -- about recent days, so the end date, which leaves only the recent runs, comes first.
 CREATE INDEX metric_collection_log_days ON metric_collection_log (tenant_id, collection_end_date, collection_date);

@@ -1,5 +1,6 @@
 //! API keys.
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::{Row, sqlite::SqliteRow};
 use uuid::Uuid;
@@ -7,7 +8,7 @@ use uuid::Uuid;
 use super::{SqliteStore, text};
 use crate::{
     identity::{ApiKey, KeyHash, Role, Scope, Scopes},
-    store::{StoreError, row},
+    store::{Keys, StoreError, row},
 };
 
 const SELECT: &str = "
@@ -31,22 +32,48 @@ const TOUCH: &str = "
     FROM (SELECT value ->> 0 AS id, value ->> 1 AS at FROM json_each(?2)) AS used
     WHERE tenant_id = ?1 AND api_keys.id = used.id";
 
+#[async_trait]
+impl Keys for SqliteStore {
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+        self.retry(|| self.select_api_keys(None)).await
+    }
+
+    async fn api_key(&self, id: Uuid) -> Result<Option<ApiKey>, StoreError> {
+        Ok(self.retry(|| self.select_api_keys(Some(id))).await?.pop())
+    }
+
+    async fn add_api_key(&self, key: &ApiKey) -> Result<bool, StoreError> {
+        self.retry(|| self.insert_api_key(key)).await
+    }
+
+    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
+        self.retry(|| async {
+            let query = sqlx::query(REVOKE).bind(&self.tenant).bind(id.to_string()).bind(text(at));
+            let done = query.execute(self.pool().await?).await.map_err(|error| self.failed(error))?;
+            Ok(done.rows_affected() == 1)
+        })
+        .await
+    }
+
+    async fn touch_api_keys(&self, uses: &[(Uuid, Timestamp)]) -> Result<(), StoreError> {
+        let uses: Vec<_> = uses.iter().map(|(id, at)| (id.to_string(), text(*at))).collect();
+        self.retry(|| async {
+            let query = sqlx::query(TOUCH).bind(&self.tenant).bind(sqlx::types::Json(&uses));
+            query.execute(self.pool().await?).await.map_err(|error| self.failed(error))?;
+            Ok(())
+        })
+        .await
+    }
+}
+
 impl SqliteStore {
-    pub(super) async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
-        self.select_api_keys(None).await
-    }
-
-    pub(super) async fn api_key(&self, id: Uuid) -> Result<Option<ApiKey>, StoreError> {
-        Ok(self.select_api_keys(Some(id)).await?.pop())
-    }
-
     async fn select_api_keys(&self, id: Option<Uuid>) -> Result<Vec<ApiKey>, StoreError> {
         let query = sqlx::query(SELECT).bind(&self.tenant).bind(id.map(|id| id.to_string()));
         let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
         rows.iter().map(api_key).collect::<Result<_, _>>().map_err(|error| self.failed(error))
     }
 
-    pub(super) async fn add_api_key(&self, key: &ApiKey) -> Result<bool, StoreError> {
+    async fn insert_api_key(&self, key: &ApiKey) -> Result<bool, StoreError> {
         sqlx::query(INSERT)
             .bind(&self.tenant)
             .bind(key.id.to_string())
@@ -59,21 +86,7 @@ impl SqliteStore {
             .execute(self.pool().await?)
             .await
             .map_err(|error| self.failed(error))?;
-        Ok(self.api_key(key.id).await?.is_some())
-    }
-
-    /// Whether there is such a key.
-    pub(super) async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-        let query = sqlx::query(REVOKE).bind(&self.tenant).bind(id.to_string()).bind(text(at));
-        let done = query.execute(self.pool().await?).await.map_err(|error| self.failed(error))?;
-        Ok(done.rows_affected() == 1)
-    }
-
-    pub(super) async fn touch_api_keys(&self, uses: &[(Uuid, Timestamp)]) -> Result<(), StoreError> {
-        let uses: Vec<_> = uses.iter().map(|(id, at)| (id.to_string(), text(*at))).collect();
-        let query = sqlx::query(TOUCH).bind(&self.tenant).bind(sqlx::types::Json(uses));
-        query.execute(self.pool().await?).await.map_err(|error| self.failed(error))?;
-        Ok(())
+        Ok(!self.select_api_keys(Some(key.id)).await?.is_empty())
     }
 }
 

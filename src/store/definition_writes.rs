@@ -1,73 +1,16 @@
-//! Definitions as a store holds them, and what a list of [`DefinitionChange`]s means for them, the same on both stores.
+//! Which rows a list of [`DefinitionChange`]s makes each store write, given what is stored.
 
-use jiff::Timestamp;
-
-use super::StoreError;
+use super::{DefinitionChange, Origin, StoreError, StoredDefinition};
 use crate::{
     database::{Fault, FaultClass},
     metric::{Definition, MetricKey},
 };
 
-/// Whom a definition belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// `daymark.toml` or the preset: `daymark apply` brings it in line with them.
-    File,
-    /// Whoever made it through the API.
-    Api,
-}
-
-/// A definition as the store holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredDefinition {
-    pub definition: Definition,
-    /// Counts from 1 for each metric.
-    pub version: i32,
-    pub is_active: bool,
-    pub origin: Origin,
-    /// When the metric was first defined.
-    pub created_at: Timestamp,
-}
-
-/// A version that a definition has or had.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DefinitionVersion {
-    pub key: MetricKey,
-    pub version: i32,
-    pub definition: Definition,
-    /// When it was made.
-    pub created_at: Timestamp,
-}
-
-/// One step of bringing the stored definitions in line with what is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DefinitionChange {
-    /// A metric that the store does not know: version 1.
-    Add(Definition),
-    /// What makes or presents the values is different: the next version, active.
-    Revise(Definition),
-    /// Known, unchanged, and inactive until now.
-    Activate(MetricKey),
-    /// Known, active, unchanged, and somebody else's until now.
-    Adopt(Definition),
-    /// Whosever it is, it goes on in days of this time zone: the next version.
-    MoveZone(MetricKey, String),
-    /// No longer wanted. Its records and versions stay.
-    Deactivate(MetricKey),
-}
-
-/// The definitions before and after a change, read in its transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DefinitionsChanged {
-    pub before: Vec<StoredDefinition>,
-    pub after: Vec<StoredDefinition>,
-}
-
 /// What is to be written about one metric.
 pub(super) enum Write {
     /// A further version, active.
     Version(Box<Definition>, Origin),
-    /// Active and somebody's, or inactive and whosever it was.
+    /// Active with this origin, or, without one, inactive with the origin that it had.
     Active(MetricKey, Option<Origin>),
 }
 
@@ -77,32 +20,6 @@ pub(super) enum Refused {
     Undefined(MetricKey),
     /// The API is to change what is the file's.
     OfFile(String),
-}
-
-impl Origin {
-    pub const ALL: [Self; 2] = [Self::File, Self::Api];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Api => "api",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|origin| origin.name() == name)
-    }
-}
-
-impl DefinitionChange {
-    pub fn category(&self) -> &str {
-        match self {
-            Self::Add(definition) | Self::Revise(definition) | Self::Adopt(definition) => {
-                &definition.category
-            }
-            Self::Activate(key) | Self::MoveZone(key, _) | Self::Deactivate(key) => &key.category,
-        }
-    }
 }
 
 /// What is to be written for `changes`, given what is stored; in an order in which no two metrics of a name are
@@ -126,7 +43,7 @@ pub(super) fn writes(
         }
         writes.extend(write(stored, change, by)?);
     }
-    // Whatever is active of a name makes room for another type, also where that came after the change was decided on.
+    // The active metric of a name makes room for one of another type, also where it was added after the change was decided on.
     let in_the_way = |key: &MetricKey| {
         active()
             .map(|stored| stored.definition.key())

@@ -1,5 +1,6 @@
 //! API keys.
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::{Row, postgres::PgRow};
@@ -8,7 +9,7 @@ use uuid::Uuid;
 use super::PostgresStore;
 use crate::{
     identity::{ApiKey, KeyHash, Role, Scope, Scopes},
-    store::{StoreError, row},
+    store::{Keys, StoreError, row},
 };
 
 const SELECT: &str = "
@@ -30,22 +31,49 @@ const TOUCH: &str = "
     FROM unnest($2::uuid[], $3::timestamptz[]) AS used (id, at)
     WHERE tenant_id = $1 AND api_keys.id = used.id";
 
+#[async_trait]
+impl Keys for PostgresStore {
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+        self.retry(|| self.select_api_keys(None)).await
+    }
+
+    async fn api_key(&self, id: Uuid) -> Result<Option<ApiKey>, StoreError> {
+        Ok(self.retry(|| self.select_api_keys(Some(id))).await?.pop())
+    }
+
+    async fn add_api_key(&self, key: &ApiKey) -> Result<bool, StoreError> {
+        self.retry(|| self.insert_api_key(key)).await
+    }
+
+    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
+        self.retry(|| async {
+            let query = sqlx::query(REVOKE).bind(&self.tenant).bind(id).bind(row::to_micros(at).to_sqlx());
+            let done = query.execute(self.pool().await?).await.map_err(|error| self.failed(error))?;
+            Ok(done.rows_affected() == 1)
+        })
+        .await
+    }
+
+    async fn touch_api_keys(&self, uses: &[(Uuid, Timestamp)]) -> Result<(), StoreError> {
+        let (ids, times): (Vec<_>, Vec<_>) =
+            uses.iter().map(|(id, at)| (*id, row::to_micros(*at).to_sqlx())).unzip();
+        self.retry(|| async {
+            let query = sqlx::query(TOUCH).bind(&self.tenant).bind(&ids).bind(&times);
+            query.execute(self.pool().await?).await.map_err(|error| self.failed(error))?;
+            Ok(())
+        })
+        .await
+    }
+}
+
 impl PostgresStore {
-    pub(super) async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
-        self.select_api_keys(None).await
-    }
-
-    pub(super) async fn api_key(&self, id: Uuid) -> Result<Option<ApiKey>, StoreError> {
-        Ok(self.select_api_keys(Some(id)).await?.pop())
-    }
-
     async fn select_api_keys(&self, id: Option<Uuid>) -> Result<Vec<ApiKey>, StoreError> {
         let query = sqlx::query(SELECT).bind(&self.tenant).bind(id);
         let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
         rows.iter().map(api_key).collect::<Result<_, _>>().map_err(|error| self.failed(error))
     }
 
-    pub(super) async fn add_api_key(&self, key: &ApiKey) -> Result<bool, StoreError> {
+    async fn insert_api_key(&self, key: &ApiKey) -> Result<bool, StoreError> {
         sqlx::query(INSERT)
             .bind(&self.tenant)
             .bind(key.id)
@@ -58,22 +86,7 @@ impl PostgresStore {
             .execute(self.pool().await?)
             .await
             .map_err(|error| self.failed(error))?;
-        Ok(self.api_key(key.id).await?.is_some())
-    }
-
-    /// Whether there is such a key.
-    pub(super) async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-        let query = sqlx::query(REVOKE).bind(&self.tenant).bind(id).bind(row::to_micros(at).to_sqlx());
-        let done = query.execute(self.pool().await?).await.map_err(|error| self.failed(error))?;
-        Ok(done.rows_affected() == 1)
-    }
-
-    pub(super) async fn touch_api_keys(&self, uses: &[(Uuid, Timestamp)]) -> Result<(), StoreError> {
-        let (ids, times): (Vec<_>, Vec<_>) =
-            uses.iter().map(|(id, at)| (*id, row::to_micros(*at).to_sqlx())).unzip();
-        let query = sqlx::query(TOUCH).bind(&self.tenant).bind(ids).bind(times);
-        query.execute(self.pool().await?).await.map_err(|error| self.failed(error))?;
-        Ok(())
+        Ok(!self.select_api_keys(Some(key.id)).await?.is_empty())
     }
 }
 

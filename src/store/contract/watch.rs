@@ -1,4 +1,4 @@
-//! Noticing that something was recorded, by whichever process, so that answers kept in memory end with what they tell.
+//! Noticing that something was recorded, by any process, so that cached answers end with the state that they describe.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Daymark's own tables as a reader of rows sees them: which columns there are, and a question about one table that
+//! Daymark's own tables as a client reads their rows: which columns there are, and a query of one table that
 //! either store answers with one statement. Names of tables and columns come from here and never from a request;
 //! values are parameters.
 
@@ -6,12 +6,13 @@ mod statement;
 
 use std::cmp::Ordering;
 
+use async_trait::async_trait;
 use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
-pub(super) use statement::{Dialect, Parameter, Statement};
+pub(in crate::store) use statement::{Dialect, Parameter, Statement};
 
-use crate::metric::Decimal;
+use crate::{metric::Decimal, store::StoreError};
 
 /// The most columns of one answer: PostgreSQL's functions take 100 arguments, and a column takes two of them.
 pub const MAX_COLUMNS: usize = 50;
@@ -141,6 +142,13 @@ pub struct TablePage {
     pub rows: u64,
     /// How many rows there are, if that was asked for.
     pub total: Option<u64>,
+}
+
+#[async_trait]
+pub trait Tables: Send + Sync {
+    /// Rows of one of the tables as JSON; the same text, up to white space and the order of keys within a column's
+    /// object, whichever database it is. One statement.
+    async fn table(&self, query: &TableQuery) -> Result<TablePage, StoreError>;
 }
 
 impl Table {

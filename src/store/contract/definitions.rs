@@ -1,0 +1,110 @@
+//! Definitions as a store holds them, and how they change.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::{
+    metric::{Definition, MetricKey},
+    store::StoreError,
+};
+
+/// What a definition belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// `daymark.toml` or the preset: `daymark apply` brings it in line with them.
+    File,
+    /// The API, through which it was made.
+    Api,
+}
+
+/// A definition as the store holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredDefinition {
+    pub definition: Definition,
+    /// Counts from 1 for each metric.
+    pub version: i32,
+    pub is_active: bool,
+    pub origin: Origin,
+    /// When the metric was first defined.
+    pub created_at: Timestamp,
+}
+
+/// A version that a definition has or had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefinitionVersion {
+    pub key: MetricKey,
+    pub version: i32,
+    pub definition: Definition,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// One step of bringing the stored definitions in line with what is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DefinitionChange {
+    /// A metric that the store does not know: version 1.
+    Add(Definition),
+    /// What makes or presents the values is different: the next version, active.
+    Revise(Definition),
+    /// Known, unchanged, and inactive until now.
+    Activate(MetricKey),
+    /// Known, active, unchanged, and of the other origin until now.
+    Adopt(Definition),
+    /// Continues in days of this time zone, whatever its origin: the next version.
+    MoveZone(MetricKey, String),
+    /// No longer wanted. Its records and versions stay.
+    Deactivate(MetricKey),
+}
+
+/// The definitions before and after a change, read in its transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefinitionsChanged {
+    pub before: Vec<StoredDefinition>,
+    pub after: Vec<StoredDefinition>,
+}
+
+#[async_trait]
+pub trait Definitions: Send + Sync {
+    /// The current version of every metric, active or not, by category.
+    async fn definitions(&self) -> Result<Vec<StoredDefinition>, StoreError>;
+
+    /// Every version of every metric, by category and version.
+    async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError>;
+
+    /// Applies all changes or none. What they make or activate belongs to `by` from then on.
+    ///
+    /// # Errors
+    /// [`StoreError::OfFile`] when the API is to change an active definition that is the file's.
+    async fn change_definitions(
+        &self,
+        changes: &[DefinitionChange],
+        by: Origin,
+        now: Timestamp,
+    ) -> Result<DefinitionsChanged, StoreError>;
+}
+
+impl Origin {
+    pub const ALL: [Self; 2] = [Self::File, Self::Api];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Api => "api",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|origin| origin.name() == name)
+    }
+}
+
+impl DefinitionChange {
+    pub fn category(&self) -> &str {
+        match self {
+            Self::Add(definition) | Self::Revise(definition) | Self::Adopt(definition) => {
+                &definition.category
+            }
+            Self::Activate(key) | Self::MoveZone(key, _) | Self::Deactivate(key) => &key.category,
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Keys to Daymark's own API.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::{identity::ApiKey, store::StoreError};
+
+#[async_trait]
+pub trait Keys: Send + Sync {
+    /// Every API key, revoked ones included, oldest first.
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError>;
+
+    /// The API key, if this tenant has it.
+    async fn api_key(&self, id: Uuid) -> Result<Option<ApiKey>, StoreError>;
+
+    /// Adds a key. `false`, and nothing is added, when a key that is not revoked has its name already.
+    async fn add_api_key(&self, key: &ApiKey) -> Result<bool, StoreError>;
+
+    /// Revokes a key; one that is revoked already keeps the time of its revocation. `false` when there is no such key.
+    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Notes when keys were used, each named once; of several times the latest is kept. Unknown ids are ignored.
+    async fn touch_api_keys(&self, uses: &[(Uuid, Timestamp)]) -> Result<(), StoreError>;
+}

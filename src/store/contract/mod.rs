@@ -1,0 +1,36 @@
+//! What a store has to do: a trait for each entity, and [`Store`], which is all of them. Each trait is implemented where the
+//! SQL of its entity is, in `postgres/` and `sqlite/`, and both implementations pass the same conformance suite.
+
+mod definitions;
+mod keys;
+mod records;
+mod runs;
+mod summary;
+pub mod table;
+mod upkeep;
+mod watch;
+
+pub use definitions::{
+    DefinitionChange, DefinitionVersion, Definitions, DefinitionsChanged, Origin, StoredDefinition,
+};
+pub use keys::Keys;
+pub use records::{AskedMetric, Latest, RecordedDay, RecordedDays, Records, SeriesQuestion, SeriesRows};
+pub(super) use runs::confirm_orphans;
+pub use runs::{
+    Finish, Held, INCOMPLETE_BACKFILLS, INCOMPLETE_PER_DAY, LockName, LoggedRun, NewRun, Run, RunFilter,
+    RunKind, RunStatus, Runs,
+};
+pub(super) use summary::record_count;
+pub use summary::{RecordCount, StoreSummary};
+pub use table::{TablePage, TableQuery, Tables};
+pub use upkeep::{MigrationNames, Upkeep};
+pub use watch::{SharedWatch, Watch};
+
+/// The whole contract of a store, for one tenant.
+///
+/// Every call may safely be repeated when its answer was lost, `commit` included, and is repeated by the store itself after a
+/// transient failure. Every call but those of [`Upkeep`] fails with [`super::StoreError::NotMigrated`] on a store that lacks
+/// its tables.
+pub trait Store: Records + Definitions + Runs + Keys + Tables + Upkeep {}
+
+impl<S: Records + Definitions + Runs + Keys + Tables + Upkeep> Store for S {}

@@ -1,0 +1,98 @@
+//! Reading records.
+
+use std::collections::{BTreeSet, HashMap};
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+use serde_json::{Map, Value};
+
+use super::{LoggedRun, StoreSummary};
+use crate::{
+    metric::{Decimal, MetricKey, Provenance, Record},
+    store::StoreError,
+};
+
+/// Which records exist: the dates of each metric.
+pub type RecordedDays = HashMap<MetricKey, BTreeSet<Date>>;
+
+/// Which records to read, and for which days to read the incomplete runs.
+#[derive(Debug, Clone)]
+pub struct SeriesQuestion {
+    pub from: Date,
+    pub to: Date,
+    pub metrics: Vec<AskedMetric>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedMetric {
+    pub key: MetricKey,
+    /// Whether the records' metadata are wanted; they are most of what is sent.
+    pub metadata: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct SeriesRows {
+    /// One for each metric asked, in that order; by date.
+    pub series: Vec<Vec<RecordedDay>>,
+    /// The runs that are not `completed` and whose days overlap the range, newest first; see [`super::Runs::incomplete_runs`].
+    pub runs: Vec<LoggedRun>,
+}
+
+/// What a series shows of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedDay {
+    pub date: Date,
+    /// With the digits as they are stored.
+    pub value: Decimal,
+    pub provenance: Provenance,
+    pub definition_version: i32,
+    /// Only where it was asked for. Boxed because it rarely is.
+    pub metadata: Option<Box<Map<String, Value>>>,
+}
+
+/// The newest record of a metric, and the values before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Latest {
+    pub record: Record,
+    /// The values 1 day, 7 days and a calendar month before the record's date, where they are recorded. A month before
+    /// 31 March is the last day of February.
+    pub day_before: Option<Decimal>,
+    pub week_before: Option<Decimal>,
+    pub month_before: Option<Decimal>,
+}
+
+/// Reading records. A row that cannot be read, which only a superuser can have made, is left out and named in the log.
+#[async_trait]
+pub trait Records: Send + Sync {
+    /// Which records exist in `from..=to`.
+    async fn recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError>;
+
+    /// The first and the last recorded day.
+    async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError>;
+
+    /// The records in `from..=to`, by date and category; of all metrics, or only of `categories`.
+    async fn records(
+        &self,
+        from: Date,
+        to: Date,
+        categories: Option<&[String]>,
+    ) -> Result<Vec<Record>, StoreError>;
+
+    /// The records of some metrics in a range of days, and the runs that did not complete them.
+    async fn series(&self, question: &SeriesQuestion) -> Result<SeriesRows, StoreError>;
+
+    /// The newest record of each of `metrics` that has one, by category.
+    async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError>;
+
+    /// The last runs, and how many records there are of each metric: up to and on `day` without those of the dates in
+    /// `skipped`, which the time zone never had. Its time grows with the number of records.
+    async fn summary(&self, day: Date, skipped: &[Date]) -> Result<StoreSummary, StoreError>;
+}
+
+impl SeriesQuestion {
+    /// How many days of metrics it is about.
+    pub fn size(&self) -> usize {
+        let days = usize::try_from((self.to - self.from).get_days() + 1).unwrap_or(0);
+        days.saturating_mul(self.metrics.len())
+    }
+}

@@ -1,0 +1,226 @@
+//! The collection log: one entry for each run, written before its work starts and finished in every case; and what a run
+//! commits.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use jiff::{Timestamp, civil::Date};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::{
+    metric::{MetricKey, Record},
+    store::{StoreError, row},
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunKind {
+    Collect,
+    Backfill,
+}
+
+impl RunKind {
+    pub const ALL: [Self; 2] = [Self::Collect, Self::Backfill];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Collect => "collect",
+            Self::Backfill => "backfill",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunStatus {
+    Running,
+    Completed,
+    /// Some of what was asked for is recorded, by this run or before it, and some failed.
+    Partial,
+    /// Nothing of it is recorded, or the run was cut short.
+    Failed,
+}
+
+impl RunStatus {
+    pub const ALL: [Self; 4] = [Self::Running, Self::Completed, Self::Partial, Self::Failed];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+    }
+}
+
+/// A run that is about to start.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    pub id: Uuid,
+    pub kind: RunKind,
+    /// The first day (`collection_date`) and the last (`collection_end_date`).
+    pub from: Date,
+    pub to: Date,
+    pub started_at: Timestamp,
+    /// The machine and the process that run it, for the message to a second process that finds the lock taken.
+    pub host: String,
+    pub process_id: u32,
+}
+
+/// The end of a run.
+#[derive(Debug, Clone)]
+pub struct Finish {
+    pub id: Uuid,
+    pub status: RunStatus,
+    pub completed_at: Timestamp,
+    pub error_message: Option<String>,
+    /// `sqlstate` and `context` of the first failure, and `failures`: a list of `category`, `message`, `sqlstate`,
+    /// `context`, `timed_out`.
+    pub error_details: Option<Map<String, Value>>,
+}
+
+impl Finish {
+    /// Whether an earlier attempt of this very call finished `run`, and only its answer was lost.
+    pub(in crate::store) fn made(&self, run: &Run) -> bool {
+        run.id == self.id
+            && run.status == self.status
+            && run.completed_at == Some(row::to_micros(self.completed_at))
+    }
+}
+
+/// An entry of `metric_collection_log`.
+#[derive(Debug, Clone)]
+pub struct Run {
+    pub id: Uuid,
+    pub kind: RunKind,
+    pub from: Date,
+    pub to: Date,
+    pub started_at: Timestamp,
+    pub completed_at: Option<Timestamp>,
+    pub status: RunStatus,
+    /// Records written by this run.
+    pub metrics_collected: i64,
+    pub error_message: Option<String>,
+    pub error_details: Option<Map<String, Value>>,
+    pub host: String,
+    pub process_id: u32,
+}
+
+impl Run {
+    /// The lock that its process holds as long as it lives.
+    pub fn lock(&self) -> LockName {
+        match self.kind {
+            RunKind::Collect => LockName::Day(self.from),
+            RunKind::Backfill => LockName::Backfill,
+        }
+    }
+}
+
+/// What at most one process of a tenant does at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LockName {
+    /// Collecting this day.
+    Day(Date),
+    Backfill,
+}
+
+impl fmt::Display for LockName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Day(date) => write!(formatter, "day-{date}"),
+            Self::Backfill => formatter.write_str("backfill"),
+        }
+    }
+}
+
+/// What the log says about a run, and whether its process lives.
+#[derive(Debug, Clone)]
+pub struct LoggedRun {
+    pub run: Run,
+    /// Whether the run is logged as running and a process holds its lock.
+    pub is_alive: bool,
+}
+
+impl LoggedRun {
+    /// Logged as running, though no process holds its lock.
+    pub fn is_orphaned(&self) -> bool {
+        self.run.status == RunStatus::Running && !self.is_alive
+    }
+}
+
+/// Which log entries to look at; newest first.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    pub status: Option<RunStatus>,
+    pub kind: Option<RunKind>,
+    /// Only runs whose range of days overlaps `from..=to`.
+    pub days: Option<(Date, Date)>,
+    /// Only runs that come after the one with this start and id.
+    pub after: Option<(Timestamp, Uuid)>,
+    pub limit: Option<i64>,
+}
+
+/// A lock held until this is dropped or its process dies.
+pub trait Held: Send + Sync {}
+
+/// Runs, their locks, and what they commit.
+#[async_trait]
+pub trait Runs: Send + Sync {
+    /// Takes the lock if no process holds it, this one included; does not wait.
+    async fn try_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError>;
+
+    /// Writes a log entry with status `running`, committed before this returns.
+    async fn start_run(&self, run: &NewRun) -> Result<(), StoreError>;
+
+    /// Commits `records` and, with them, the end of the run. A record whose day and metric are already there is left
+    /// out: the first write wins. Returns the keys that were written.
+    ///
+    /// # Errors
+    /// [`StoreError::RunFinished`] when `finish` names an entry that is no longer running; nothing is written then.
+    async fn commit(
+        &self,
+        records: &[Record],
+        finish: Option<&Finish>,
+    ) -> Result<Vec<(Date, MetricKey)>, StoreError>;
+
+    /// Log entries, newest first; of those that started at once, by id.
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError>;
+
+    /// The log entry, if there is one.
+    async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError>;
+
+    /// The runs that are not `completed` and whose days overlap `from..=to`, newest first. However long the log is, it reads
+    /// at most the newest [`INCOMPLETE_PER_DAY`] collections of each day, and those of the newest [`INCOMPLETE_BACKFILLS`]
+    /// incomplete backfills that overlap the range.
+    async fn incomplete_runs(&self, from: Date, to: Date) -> Result<Vec<LoggedRun>, StoreError>;
+}
+
+/// How many incomplete collections of one day [`Runs::incomplete_runs`] reads.
+pub const INCOMPLETE_PER_DAY: i64 = 5;
+/// How many incomplete backfills [`Runs::incomplete_runs`] looks at.
+pub const INCOMPLETE_BACKFILLS: i64 = 200;
+
+/// A run that ended after the log was read and before its lock was looked at looks orphaned. So the log is read again
+/// where a run looks so, which is rare: one that is no longer running there was alive.
+pub(in crate::store) async fn confirm_orphans(
+    store: &impl Runs,
+    runs: &mut [LoggedRun],
+) -> Result<(), StoreError> {
+    if !runs.iter().any(LoggedRun::is_orphaned) {
+        return Ok(());
+    }
+    let running = RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() };
+    let running = store.runs(&running).await?;
+    for logged in runs.iter_mut().filter(|logged| logged.is_orphaned()) {
+        logged.is_alive = !running.iter().any(|run| run.id == logged.run.id);
+    }
+    Ok(())
+}
