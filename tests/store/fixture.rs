@@ -81,21 +81,6 @@ impl Fixture {
         open(&self.url, options(tenant, &self.schema))
     }
 
-    /// Host and port of the PostgreSQL server.
-    pub fn server(&self) -> (String, u16) {
-        let DatabaseUrl::Postgres { options, .. } = &self.url else { panic!("not PostgreSQL") };
-        (options.get_host().to_owned(), options.get_port())
-    }
-
-    /// The same store behind a port of this machine. It tries nothing again.
-    pub fn by_way_of(&self, port: u16) -> Arc<dyn Store> {
-        let DatabaseUrl::Postgres { options, shown, .. } = &self.url else { panic!("not PostgreSQL") };
-        let options = Box::new((**options).clone().host("127.0.0.1").port(port));
-        let url = DatabaseUrl::Postgres { options, shown: shown.clone(), has_password: false };
-        let retry = RetryPolicy { retries: 0, initial_delay: Duration::ZERO };
-        open(&url, StoreOptions { retry, ..self::options("default", &self.schema) })
-    }
-
     /// Migrates, defines [`definitions`] and starts a run, whose id it returns.
     pub async fn ready(&self) -> Uuid {
         self.store.migrate().await.unwrap();
