@@ -35,7 +35,7 @@ impl Exit {
             };
         }
         let collecting = match error.downcast_ref::<QueryError>() {
-            Some(QueryError::Question(_) | QueryError::Refused(_) | QueryError::UnknownRun(_)) => {
+            Some(QueryError::InvalidParameters(_) | QueryError::Refused(_) | QueryError::UnknownRun(_)) => {
                 return Self::Usage;
             }
             Some(QueryError::Collect(error)) => Some(error),

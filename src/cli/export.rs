@@ -22,8 +22,8 @@ use crate::{
     config::shown,
     pluralize::pluralize,
     query::{
-        ActivityQuestion, AskedRuns, Catalogue, Export, ExportFormat, ExportQuestion, LatestQuestion,
-        Problem, QueryError, RunsQuestion,
+        ActivityQuery, Catalogue, Export, ExportFormat, ExportQuery, LatestQuery, ParameterProblem,
+        QueryError, RunsQuery, RunsRequest,
     },
 };
 
@@ -77,7 +77,7 @@ async fn start(
     let asked = arguments.asked.asked();
     if arguments.runs {
         let question =
-            RunsQuestion::parse(&AskedRuns { from: asked.from, to: asked.to, ..AskedRuns::default() })?;
+            RunsQuery::parse(&RunsRequest { from: asked.from, to: asked.to, ..RunsRequest::default() })?;
         return Ok((Export::runs(context.clone(), question, format).await?, None));
     }
     let catalogue = Arc::new(Catalogue::load(context.tenant.store.as_ref()).await?);
@@ -85,16 +85,16 @@ async fn start(
         return Ok((Export::definitions(&catalogue, format).await?, None));
     }
     if arguments.latest {
-        let question = LatestQuestion::parse(&asked.categories, &asked.types, &catalogue)?;
+        let question = LatestQuery::parse(&asked.categories, &asked.types, &catalogue)?;
         return Ok((Export::latest(context, &catalogue, &question, format).await?, None));
     }
     let question = match &arguments.activity {
         Some(days) => {
             let question =
-                ActivityQuestion::parse(Some(days), &asked.categories, &asked.types, &catalogue, settings)?;
-            ExportQuestion::activity(&question, context, settings)
+                ActivityQuery::parse(Some(days), &asked.categories, &asked.types, &catalogue, settings)?;
+            ExportQuery::activity(&question, context, settings)
         }
-        None => ExportQuestion::parse(&asked, context, &catalogue, settings).await?,
+        None => ExportQuery::parse(&asked, context, &catalogue, settings).await?,
     };
     let days = (question.from, question.to);
     Ok((Export::series(context.clone(), catalogue, question, format).await?, Some(days)))
@@ -125,7 +125,7 @@ fn format(arguments: &ExportArguments, file: Option<&Path>) -> Result<ExportForm
         let names = ExportFormat::ALL.map(|format| shown(format.name())).join(", ");
         let message =
             format!("no format is called {}; end the name in {names}, or give `--as`", shown(&ending));
-        QueryError::Question(vec![Problem { parameter: "--output", message }])
+        QueryError::InvalidParameters(vec![ParameterProblem { parameter: "--output", message }])
     })
 }
 

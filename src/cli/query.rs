@@ -11,8 +11,8 @@ use super::{
 };
 use crate::metric::Decimal;
 use crate::query::{
-    self, ActivityQuestion, Catalogue, Change, Interval, LatestAnswer, LatestQuestion, MAX_LIMIT, Point,
-    Problem, QueryError, Question, Series, SeriesAnswer,
+    self, ActivityQuery, Catalogue, Change, Interval, LatestQuery, LatestResponse, MAX_LIMIT,
+    ParameterProblem, Point, QueryError, Series, SeriesQuery, SeriesResponse,
 };
 
 #[derive(Args)]
@@ -34,7 +34,11 @@ pub async fn run(app: &App, arguments: &QueryArguments, format: Format) -> anyho
     if arguments.metadata && !matches!(format, Format::Json) {
         let message =
             "metadata are shown as JSON only: add `--format json`, or see `daymark export`".to_owned();
-        return Err(QueryError::Question(vec![Problem { parameter: "--metadata", message }]).into());
+        return Err(QueryError::InvalidParameters(vec![ParameterProblem {
+            parameter: "--metadata",
+            message,
+        }])
+        .into());
     }
     Ok((answer(app, arguments).await.map_err(by_flags)?, Exit::Done))
 }
@@ -44,37 +48,40 @@ async fn answer(app: &App, arguments: &QueryArguments) -> anyhow::Result<Page> {
     let catalogue = Catalogue::load(context.tenant.store.as_ref()).await?;
     let asked = &arguments.asked;
     if arguments.latest {
-        let question = LatestQuestion::parse(&asked.metrics, &asked.types, &catalogue)?;
-        latest_page(&query::latest(context, &catalogue, &question).await?)
+        let query = LatestQuery::parse(&asked.metrics, &asked.types, &catalogue)?;
+        latest_page(&query::latest(context, &catalogue, &query).await?)
     } else if let Some(days) = &arguments.activity {
-        let question =
-            ActivityQuestion::parse(Some(days), &asked.metrics, &asked.types, &catalogue, settings)?;
-        series_page(&query::activity(context, &catalogue, settings, &question).await?)
+        let query = ActivityQuery::parse(Some(days), &asked.metrics, &asked.types, &catalogue, settings)?;
+        series_page(&query::activity(context, &catalogue, settings, &query).await?)
     } else {
         series_page(&whole(app, &catalogue, arguments).await?)
     }
 }
 
 /// All pages as one.
-async fn whole(app: &App, catalogue: &Catalogue, arguments: &QueryArguments) -> anyhow::Result<SeriesAnswer> {
+async fn whole(
+    app: &App,
+    catalogue: &Catalogue,
+    arguments: &QueryArguments,
+) -> anyhow::Result<SeriesResponse> {
     let (context, settings) = (&app.context, &app.config.settings.query);
     let mut asked = arguments.asked.asked();
     asked.metadata = arguments.metadata;
     asked.limit = Some(MAX_LIMIT.to_string());
     let last_finished = context.last_finished();
-    let question = Question::parse(&asked, catalogue, settings, last_finished)?;
-    let mut answer = query::series(context, catalogue, &question).await?;
+    let query = SeriesQuery::parse(&asked, catalogue, settings, last_finished)?;
+    let mut answer = query::series(context, catalogue, &query).await?;
     while let Some(cursor) = answer.next_cursor.take() {
         asked.cursor = Some(cursor);
-        let question = Question::parse(&asked, catalogue, settings, last_finished)?;
-        let next = query::series(context, catalogue, &question).await?;
+        let query = SeriesQuery::parse(&asked, catalogue, settings, last_finished)?;
+        let next = query::series(context, catalogue, &query).await?;
         answer.series.extend(next.series);
         answer.next_cursor = next.next_cursor;
     }
     Ok(answer)
 }
 
-fn series_page(answer: &SeriesAnswer) -> anyhow::Result<Page> {
+fn series_page(answer: &SeriesResponse) -> anyhow::Result<Page> {
     let mut page = Page::new(serde_json::to_value(answer)?);
     page.columns = vec![
         "interval",
@@ -155,7 +162,7 @@ fn note(series: &Series, point: &Point) -> String {
     }
 }
 
-fn write_gaps(page: &mut Page, answer: &SeriesAnswer) {
+fn write_gaps(page: &mut Page, answer: &SeriesResponse) {
     let gaps = answer.series.iter().flat_map(|series| series.gaps.iter().map(move |gap| (series, gap)));
     // A metric's gaps are the same in every interval.
     let mut seen = BTreeSet::new();
@@ -168,7 +175,7 @@ fn write_gaps(page: &mut Page, answer: &SeriesAnswer) {
     }
 }
 
-fn latest_page(answer: &LatestAnswer) -> anyhow::Result<Page> {
+fn latest_page(answer: &LatestResponse) -> anyhow::Result<Page> {
     let mut page = Page::new(serde_json::to_value(answer)?);
     page.columns = vec![
         "metric_type",

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use super::{date, word_parser::WordParser};
 use crate::{
     metric::MetricType,
-    query::{Asked, Interval, Problem, QueryError},
+    query::{Interval, ParameterProblem, QueryError, SeriesRequest},
 };
 
 #[derive(Args)]
@@ -33,10 +33,11 @@ pub struct SeriesArguments {
 
 /// With the names that parameters have on the command line.
 pub fn by_flags(error: anyhow::Error) -> anyhow::Error {
-    let named = |problem: Problem| Problem { parameter: flag(problem.parameter), ..problem };
+    let named =
+        |problem: ParameterProblem| ParameterProblem { parameter: flag(problem.parameter), ..problem };
     match error.downcast::<QueryError>() {
-        Ok(QueryError::Question(problems)) => {
-            QueryError::Question(problems.into_iter().map(named).collect()).into()
+        Ok(QueryError::InvalidParameters(problems)) => {
+            QueryError::InvalidParameters(problems.into_iter().map(named).collect()).into()
         }
         Ok(other) => other.into(),
         Err(other) => other,
@@ -57,15 +58,15 @@ fn flag(parameter: &'static str) -> &'static str {
 }
 
 impl SeriesArguments {
-    pub fn asked(&self) -> Asked {
-        Asked {
+    pub fn asked(&self) -> SeriesRequest {
+        SeriesRequest {
             from: self.from.map(|date| date.to_string()),
             to: self.to.map(|date| date.to_string()),
             categories: self.metrics.clone(),
             types: self.types.clone(),
             intervals: self.intervals.clone(),
             week_start: self.week_start.clone(),
-            ..Asked::default()
+            ..SeriesRequest::default()
         }
     }
 }

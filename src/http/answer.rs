@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use twox_hash::XxHash3_128;
 
 use super::problem::Problem;
-use crate::{blocking::block_in_place_if_large, query::SeriesAnswer};
+use crate::{blocking::block_in_place_if_large, query::SeriesResponse};
 
 /// Smaller answers are sent as they are: the headers of a compressed one cost more than it saves.
 const MIN_COMPRESSED: usize = 1024;
@@ -56,7 +56,7 @@ impl Answer {
 
     /// # Errors
     /// As [`Answer::json`].
-    pub fn series(series: &SeriesAnswer) -> Result<Self, Problem> {
+    pub fn series(series: &SeriesResponse) -> Result<Self, Problem> {
         Ok(block_in_place_if_large(series.size(), || Self::json(series))?.passing(series.is_volatile()))
     }
 

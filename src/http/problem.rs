@@ -271,7 +271,7 @@ impl From<Finding> for InvalidParameter {
 impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Self {
         match error {
-            QueryError::Question(problems) => Self::invalid_parameters(
+            QueryError::InvalidParameters(problems) => Self::invalid_parameters(
                 problems
                     .into_iter()
                     .map(|problem| InvalidParameter {

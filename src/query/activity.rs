@@ -3,9 +3,8 @@
 use jiff::{ToSpan, civil::Date};
 
 use super::{
-    Catalogue, Interval, QueryError, Question, SeriesAnswer,
-    question::{MAX_DAYS, Reader},
-    series::series_until,
+    Catalogue, Interval, QueryError, SeriesQuery, SeriesResponse, parameter_parser::ParameterParser,
+    series::series_until, series_query::MAX_DAYS,
 };
 use crate::{
     collect::Context,
@@ -16,18 +15,18 @@ use crate::{
 const DEFAULT_DAYS: usize = 30;
 
 #[derive(Debug, Clone)]
-pub struct ActivityQuestion {
+pub struct ActivityQuery {
     /// How many days that exist in the reporting zone.
     pub days: usize,
     /// By category and type.
     pub metrics: Vec<MetricKey>,
 }
 
-impl ActivityQuestion {
+impl ActivityQuery {
     /// `days` as a text; without `categories`, all active metrics.
     ///
     /// # Errors
-    /// [`QueryError::Question`] with every problem.
+    /// [`QueryError::InvalidParameters`] with every problem.
     pub fn parse(
         days: Option<&str>,
         categories: &[String],
@@ -35,19 +34,19 @@ impl ActivityQuestion {
         catalogue: &Catalogue,
         settings: &QuerySettings,
     ) -> Result<Self, QueryError> {
-        let mut reader = Reader::default();
+        let mut parser = ParameterParser::default();
         let most = settings.max_points;
         let days = days.map_or(DEFAULT_DAYS.min(most), |text| {
             let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
             number.filter(|number| (1..=most).contains(number)).unwrap_or_else(|| {
-                reader.problem("days", out_of_limit(text, most));
+                parser.problem("days", out_of_limit(text, most));
                 1
             })
         });
-        let metrics = reader.metrics(categories, types, catalogue);
+        let metrics = parser.metrics(categories, types, catalogue);
         if days * metrics.len() > MAX_DAYS {
             let (count, fitting) = (metrics.len(), MAX_DAYS / metrics.len());
-            reader.problem(
+            parser.problem(
                 "days",
                 format!(
                     "{days} days of {count} metrics are more than {MAX_DAYS} days of metrics, the most that an answer \
@@ -55,7 +54,7 @@ impl ActivityQuestion {
                 ),
             );
         }
-        reader.finish(Self { days, metrics })
+        parser.finish(Self { days, metrics })
     }
 }
 
@@ -81,13 +80,13 @@ pub async fn activity(
     context: &Context,
     catalogue: &Catalogue,
     settings: &QuerySettings,
-    question: &ActivityQuestion,
-) -> Result<SeriesAnswer, QueryError> {
+    query: &ActivityQuery,
+) -> Result<SeriesResponse, QueryError> {
     let to = context.last_finished();
-    let whole = Question {
-        from: first_of(context, to, question.days),
+    let whole = SeriesQuery {
+        from: first_of(context, to, query.days),
         to,
-        metrics: question.metrics.clone(),
+        metrics: query.metrics.clone(),
         intervals: vec![Interval::Day],
         week_start: settings.week_start,
         metadata: false,

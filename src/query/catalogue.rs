@@ -20,12 +20,12 @@ pub struct Catalogue {
 pub struct Metric {
     pub key: MetricKey,
     pub stored: StoredDefinition,
-    versions: BTreeMap<i32, Version>,
+    versions: BTreeMap<i32, KnownVersion>,
 }
 
 /// What is known of a version of a definition.
 #[derive(Debug, Clone, Copy)]
-pub struct Version {
+pub struct KnownVersion {
     pub roll_up: RollUp,
     /// When it was made; `None` of one that was made while the definitions were read.
     pub created_at: Option<Timestamp>,
@@ -33,15 +33,18 @@ pub struct Version {
 
 impl Catalogue {
     pub fn new(definitions: Vec<StoredDefinition>, versions: &[DefinitionVersion]) -> Self {
-        let mut known = BTreeMap::<&MetricKey, BTreeMap<i32, Version>>::new();
+        let mut known = BTreeMap::<&MetricKey, BTreeMap<i32, KnownVersion>>::new();
         for version in versions {
             let (roll_up, created_at) = (RollUp::of(&version.definition), Some(version.created_at));
-            known.entry(&version.key).or_default().insert(version.version, Version { roll_up, created_at });
+            known
+                .entry(&version.key)
+                .or_default()
+                .insert(version.version, KnownVersion { roll_up, created_at });
         }
         let metric = |stored: StoredDefinition| {
             let key = stored.definition.key();
             let mut versions = known.remove(&key).unwrap_or_default();
-            let current = Version { roll_up: RollUp::of(&stored.definition), created_at: None };
+            let current = KnownVersion { roll_up: RollUp::of(&stored.definition), created_at: None };
             versions.entry(stored.version).or_insert(current);
             Metric { key, stored, versions }
         };
@@ -84,7 +87,7 @@ impl Metric {
     }
 
     /// Its versions, by number.
-    pub fn versions(&self) -> &BTreeMap<i32, Version> {
+    pub fn versions(&self) -> &BTreeMap<i32, KnownVersion> {
         &self.versions
     }
 

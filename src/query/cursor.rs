@@ -1,4 +1,4 @@
-//! Cursors: where a page ended, as an opaque text that fits into a URL. A cursor holds the identity of its question, so
+//! Cursors: where a page ended, as an opaque text that fits into a URL. A cursor holds the identity of its query, so
 //! that it continues no other one.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -13,15 +13,15 @@ pub(super) fn write(position: &impl Serialize) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(position).unwrap_or_default())
 }
 
-/// What tells a question from others: a hash of its parameters.
+/// What tells a query from others: a hash of its parameters.
 pub(super) fn identity(parameters: &impl Serialize) -> u64 {
     // They are texts and dates, too.
     XxHash3_64::oneshot(&serde_json::to_vec(parameters).unwrap_or_default())
 }
 
-/// What is wrong with a cursor whose question is another one.
+/// What is wrong with a cursor whose query is another one.
 pub(super) const FOREIGN: &str =
-    "it belongs to another question; give the other parameters as they were for the page before";
+    "it belongs to another query; give the other parameters as they were for the page before";
 
 /// # Errors
 /// A text that no page ended with.

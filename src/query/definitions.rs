@@ -7,8 +7,8 @@ use utoipa::{ToSchema, openapi::Object};
 
 use super::{
     Catalogue, Metric, QueryError, RollUp,
-    answer::{metric_type, words},
-    catalogue::Version,
+    catalogue::KnownVersion,
+    response::{metric_type, words},
 };
 use crate::{
     config::suggestion,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct DefinitionsAnswer {
+pub struct DefinitionsResponse {
     /// By category.
     pub definitions: Vec<DefinitionEntry>,
 }
@@ -81,16 +81,16 @@ pub fn metric<'a>(catalogue: &'a Catalogue, category: &str) -> Result<&'a Metric
 
 /// The versions of a metric, in their order.
 pub fn versions(metric: &Metric) -> Vec<VersionEntry> {
-    let entry = |(version, known): (&i32, &Version)| {
+    let entry = |(version, known): (&i32, &KnownVersion)| {
         Some(VersionEntry { version: *version, created_at: known.created_at?, roll_up: known.roll_up })
     };
     metric.versions().iter().filter_map(entry).collect()
 }
 
 /// Every metric, active or not.
-pub fn definitions(catalogue: &Catalogue) -> DefinitionsAnswer {
+pub fn definitions(catalogue: &Catalogue) -> DefinitionsResponse {
     let entry = |metric: &Metric| definition_entry(&metric.stored);
-    DefinitionsAnswer { definitions: catalogue.metrics().iter().map(entry).collect() }
+    DefinitionsResponse { definitions: catalogue.metrics().iter().map(entry).collect() }
 }
 
 /// One metric in its current version.

@@ -1,4 +1,4 @@
-//! Why a question has no answer.
+//! Why a query has no answer.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::Interval;
 use crate::{collect::CollectError, config, metric::MetricKey, store::StoreError};
 
-/// What is wrong with one parameter of a question.
+/// What is wrong with one parameter of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct ParameterProblem {
     /// Its name in URLs: `from`, `category`, `interval` …
     pub parameter: &'static str,
     pub message: String,
@@ -26,9 +26,9 @@ pub struct Refusal {
 
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    /// The question is wrong in itself.
+    /// The query is wrong in itself.
     #[error("{}", joined(.0))]
-    Question(Vec<Problem>),
+    InvalidParameters(Vec<ParameterProblem>),
     /// Nothing of what was asked can be answered.
     #[error("{}", joined(.0))]
     Refused(Vec<Refusal>),
@@ -49,7 +49,7 @@ pub enum QueryError {
     Export(String),
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ParameterProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}", self.parameter, self.message)
     }

@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::{Fill, Metric, SeriesGap, range::Range};
+use super::{Fill, Metric, SeriesGap, day_range::DayRange};
 use crate::{
     collect::{Context, Gap, GapCause, History, missing},
     store::RecordedDay,
@@ -18,7 +18,7 @@ const NOT_YET_DUE: &str = "not_yet_due";
 pub(super) fn gaps(
     context: &Context,
     metric: &Metric,
-    range: &Range,
+    range: &DayRange,
     recorded: &[RecordedDay],
     history: &History,
 ) -> Vec<SeriesGap> {

@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Catalogue, PointProvenance, QueryError, answer::metric_type, question::Reader};
+use super::{
+    Catalogue, PointProvenance, QueryError, parameter_parser::ParameterParser, response::metric_type,
+};
 use crate::{
     collect::Context,
     metric::{Decimal, MetricKey, MetricType},
@@ -14,25 +16,25 @@ use crate::{
 };
 
 #[derive(Debug, Clone)]
-pub struct LatestQuestion {
+pub struct LatestQuery {
     /// By category and type.
     pub metrics: Vec<MetricKey>,
 }
 
-impl LatestQuestion {
+impl LatestQuery {
     /// Without `categories`, all active metrics.
     ///
     /// # Errors
-    /// [`QueryError::Question`] with every problem.
+    /// [`QueryError::InvalidParameters`] with every problem.
     pub fn parse(categories: &[String], types: &[String], catalogue: &Catalogue) -> Result<Self, QueryError> {
-        let mut reader = Reader::default();
-        let metrics = reader.metrics(categories, types, catalogue);
-        reader.finish(Self { metrics })
+        let mut parser = ParameterParser::default();
+        let metrics = parser.metrics(categories, types, catalogue);
+        parser.finish(Self { metrics })
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct LatestAnswer {
+pub struct LatestResponse {
     /// The IANA time zone whose days these are.
     pub time_zone: String,
     /// The last day that is over and may be recorded; a value of an earlier day is not of today's state.
@@ -91,12 +93,12 @@ impl Change {
 pub async fn latest(
     context: &Context,
     catalogue: &Catalogue,
-    question: &LatestQuestion,
-) -> Result<LatestAnswer, QueryError> {
-    let rows = context.tenant.store.latest(&question.metrics).await?;
+    query: &LatestQuery,
+) -> Result<LatestResponse, QueryError> {
+    let rows = context.tenant.store.latest(&query.metrics).await?;
     let of = |key: &MetricKey| rows.iter().find(|latest| latest.record.key == *key);
-    let metrics = question.metrics.iter().filter_map(|key| value(catalogue, key, of(key)));
-    Ok(LatestAnswer {
+    let metrics = query.metrics.iter().filter_map(|key| value(catalogue, key, of(key)));
+    Ok(LatestResponse {
         time_zone: context.tenant.calendar.name().to_owned(),
         last_finished: context.last_finished(),
         metrics: metrics.collect(),

@@ -7,10 +7,10 @@
 //! recorded is a gap with its cause.
 
 mod activity;
-mod answer;
 mod catalogue;
 mod cursor;
 pub mod day;
+mod day_range;
 mod decimal_schema;
 mod definitions;
 mod error;
@@ -18,26 +18,28 @@ mod export;
 mod gap;
 mod interval;
 mod latest;
-mod question;
-mod range;
+mod parameter_parser;
+mod provenance_run;
+mod response;
 mod rollup;
 mod runs;
 mod series;
+mod series_query;
 mod status;
-mod stretch;
 
-pub use activity::{ActivityQuestion, activity};
-pub use answer::{Fill, Point, PointProvenance, RecordedStretch, Series, SeriesAnswer, SeriesGap};
+pub use activity::{ActivityQuery, activity};
 pub use catalogue::{Catalogue, Metric};
 pub use definitions::{
-    DefinitionEntry, DefinitionsAnswer, VersionEntry, definition_entry, definitions, metric, versions,
+    DefinitionEntry, DefinitionsResponse, VersionEntry, definition_entry, definitions, metric, versions,
 };
-pub use error::{Problem, QueryError, Refusal};
-pub use export::{Export, ExportFormat, ExportQuestion};
+pub use error::{ParameterProblem, QueryError, Refusal};
+pub use export::{Export, ExportFormat, ExportQuery};
 pub use interval::{Bucket, Interval};
-pub use latest::{Change, LatestAnswer, LatestQuestion, LatestValue, latest};
-pub use question::{Asked, MAX_LIMIT, Question, weekday};
+pub use latest::{Change, LatestQuery, LatestResponse, LatestValue, latest};
+pub use parameter_parser::MAX_LIMIT;
+pub use response::{Fill, Point, PointProvenance, ProvenanceRun, Series, SeriesGap, SeriesResponse};
 pub use rollup::RollUp;
-pub use runs::{AskedRuns, RunEntry, RunsAnswer, RunsQuestion, run, runs};
+pub use runs::{RunEntry, RunsQuery, RunsRequest, RunsResponse, run, runs};
 pub use series::series;
-pub use status::{NextDayAnswer, RecordedSpan, StatusAnswer, status};
+pub use series_query::{SeriesQuery, SeriesRequest, weekday};
+pub use status::{NextDayEntry, RecordedSpan, StatusResponse, status};

@@ -9,15 +9,15 @@ use utoipa::{
 };
 use uuid::Uuid;
 
-use super::{QueryError, cursor, day, question::Reader, range::Range};
+use super::{QueryError, cursor, day, day_range::DayRange, parameter_parser::ParameterParser};
 use crate::{
     collect::Context,
     store::{Run, RunFilter, RunKind, RunStatus},
 };
 
-/// A question about runs as it comes from outside.
+/// A query about runs as it comes from outside.
 #[derive(Debug, Clone, Default)]
-pub struct AskedRuns {
+pub struct RunsRequest {
     /// Only runs whose days overlap `from..=to`; both or neither.
     pub from: Option<String>,
     pub to: Option<String>,
@@ -28,55 +28,55 @@ pub struct AskedRuns {
 }
 
 #[derive(Debug, Clone)]
-pub struct RunsQuestion {
+pub struct RunsQuery {
     pub filter: RunFilter,
     pub limit: usize,
     /// Cursors hold it.
     identity: u64,
 }
 
-impl RunsQuestion {
+impl RunsQuery {
     /// # Errors
-    /// [`QueryError::Question`] with every problem.
-    pub fn parse(asked: &AskedRuns) -> Result<Self, QueryError> {
-        let mut reader = Reader::default();
+    /// [`QueryError::InvalidParameters`] with every problem.
+    pub fn parse(asked: &RunsRequest) -> Result<Self, QueryError> {
+        let mut parser = ParameterParser::default();
         let mut date = |parameter, text: &Option<String>| {
-            text.as_deref().and_then(|text| reader.take(parameter, day::parse(text)))
+            text.as_deref().and_then(|text| parser.take(parameter, day::parse(text)))
         };
         let days = (date("from", &asked.from), date("to", &asked.to));
         let days = match days {
             (Some(from), Some(to)) => {
-                reader.take("from", Range::check(from, to, Date::MAX)).map(|()| (from, to))
+                parser.take("from", DayRange::check(from, to, Date::MAX)).map(|()| (from, to))
             }
             (None, None) => None,
             (from, _) => {
                 if asked.from.is_none() || asked.to.is_none() {
                     let missing = if from.is_none() { "from" } else { "to" };
-                    reader.problem(missing, "give both `from` and `to`, or neither");
+                    parser.problem(missing, "give both `from` and `to`, or neither");
                 }
                 None
             }
         };
         let status =
-            reader.words("status", asked.status.as_slice(), "status", &RunStatus::ALL, RunStatus::name);
-        let kind = reader.words("kind", asked.kind.as_slice(), "kind of run", &RunKind::ALL, RunKind::name);
+            parser.words("status", asked.status.as_slice(), "status", &RunStatus::ALL, RunStatus::name);
+        let kind = parser.words("kind", asked.kind.as_slice(), "kind of run", &RunKind::ALL, RunKind::name);
         let (status, kind) = (status.first().copied(), kind.first().copied());
         let identity = cursor::identity(&(status.map(RunStatus::name), kind.map(RunKind::name), days));
-        let position = asked.cursor.as_deref().and_then(|cursor| reader.take("cursor", cursor::read(cursor)));
+        let position = asked.cursor.as_deref().and_then(|cursor| parser.take("cursor", cursor::read(cursor)));
         let after = position.map(|(of, started_at, id): (u64, Timestamp, Uuid)| {
             if of != identity {
-                reader.problem("cursor", cursor::FOREIGN);
+                parser.problem("cursor", cursor::FOREIGN);
             }
             (started_at, id)
         });
-        let limit = reader.limit(asked.limit.as_deref(), "runs");
+        let limit = parser.limit(asked.limit.as_deref(), "runs");
         let filter = RunFilter { status, kind, days, after, limit: None };
-        reader.finish(Self { filter, limit, identity })
+        parser.finish(Self { filter, limit, identity })
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct RunsAnswer {
+pub struct RunsResponse {
     /// Newest first.
     pub runs: Vec<RunEntry>,
     /// For the next page; null on the last one.
@@ -132,15 +132,15 @@ impl From<Run> for RunEntry {
 ///
 /// # Errors
 /// When the store fails.
-pub async fn runs(context: &Context, question: &RunsQuestion) -> Result<RunsAnswer, QueryError> {
-    let one_more = i64::try_from(question.limit.saturating_add(1)).unwrap_or(i64::MAX);
-    let filter = RunFilter { limit: Some(one_more), ..question.filter.clone() };
+pub async fn runs(context: &Context, query: &RunsQuery) -> Result<RunsResponse, QueryError> {
+    let one_more = i64::try_from(query.limit.saturating_add(1)).unwrap_or(i64::MAX);
+    let filter = RunFilter { limit: Some(one_more), ..query.filter.clone() };
     let mut runs = context.tenant.store.runs(&filter).await?;
-    let has_more = runs.len() > question.limit;
-    runs.truncate(question.limit);
-    let end_of_page = |last: &Run| cursor::write(&(question.identity, last.started_at, last.id));
+    let has_more = runs.len() > query.limit;
+    runs.truncate(query.limit);
+    let end_of_page = |last: &Run| cursor::write(&(query.identity, last.started_at, last.id));
     let next_cursor = runs.last().filter(|_| has_more).map(end_of_page);
-    Ok(RunsAnswer { runs: runs.into_iter().map(RunEntry::from).collect(), next_cursor })
+    Ok(RunsResponse { runs: runs.into_iter().map(RunEntry::from).collect(), next_cursor })
 }
 
 /// # Errors

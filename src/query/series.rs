@@ -1,13 +1,13 @@
-//! Series: from a question, through one statement of the store, to points and gaps.
+//! Series: from a query, through one statement of the store, to points and gaps.
 
 use std::collections::HashMap;
 
 use jiff::civil::Date;
 
 use super::{
-    Bucket, Catalogue, Interval, Metric, Point, PointProvenance, QueryError, Question, Refusal, RollUp,
-    Series, SeriesAnswer, SeriesGap, catalogue::order, cursor, gap, range::Range, rollup::NEVER, stretch,
-    weekday,
+    Bucket, Catalogue, Interval, Metric, Point, PointProvenance, QueryError, Refusal, RollUp, Series,
+    SeriesGap, SeriesQuery, SeriesResponse, catalogue::order, cursor, day_range::DayRange, gap,
+    provenance_run::provenance_runs, rollup::NEVER, weekday,
 };
 use crate::{
     blocking::block_in_place_if_large,
@@ -24,41 +24,41 @@ use crate::{
 pub async fn series(
     context: &Context,
     catalogue: &Catalogue,
-    question: &Question,
-) -> Result<SeriesAnswer, QueryError> {
-    refuse_hopeless(catalogue, question)?;
-    series_until(context, catalogue, question, context.last_finished()).await
+    query: &SeriesQuery,
+) -> Result<SeriesResponse, QueryError> {
+    refuse_hopeless(catalogue, query)?;
+    series_until(context, catalogue, query, context.last_finished()).await
 }
 
 /// As [`series`], at a moment when `last_finished` was the last finished day.
 pub(super) async fn series_until(
     context: &Context,
     catalogue: &Catalogue,
-    question: &Question,
+    query: &SeriesQuery,
     last_finished: Date,
-) -> Result<SeriesAnswer, QueryError> {
-    let wanted = wanted(catalogue, question);
-    let page: Vec<_> = wanted.iter().take(question.limit).copied().collect();
+) -> Result<SeriesResponse, QueryError> {
+    let wanted = wanted(catalogue, query);
+    let page: Vec<_> = wanted.iter().take(query.limit).copied().collect();
     let next_cursor = page
         .last()
         .filter(|_| wanted.len() > page.len())
-        .map(|(metric, interval)| end_of_page(question, metric, *interval));
-    let asked = asked(&page, question);
-    let (rows, size) = read(context, question, &asked).await?;
+        .map(|(metric, interval)| end_of_page(query, metric, *interval));
+    let asked = asked(&page, query);
+    let (rows, size) = read(context, query, &asked).await?;
     let series = block_in_place_if_large(size, || {
-        let range = Range::new(&context.tenant.calendar, question.from, question.to, last_finished);
+        let range = DayRange::new(&context.tenant.calendar, query.from, query.to, last_finished);
         let days = by_metric(context, &range, &asked, rows);
         let series = |(metric, interval): (&Metric, Interval)| {
             let days = days.get(&metric.key)?;
-            Some(made(metric, interval, question, &range, days))
+            Some(made(metric, interval, query, &range, days))
         };
         page.into_iter().filter_map(series).collect::<Result<_, _>>()
     })?;
-    Ok(SeriesAnswer {
-        from: question.from,
-        to: question.to,
+    Ok(SeriesResponse {
+        from: query.from,
+        to: query.to,
         time_zone: context.tenant.calendar.name().to_owned(),
-        week_start: weekday(question.week_start),
+        week_start: weekday(query.week_start),
         last_finished,
         series,
         next_cursor,
@@ -66,30 +66,30 @@ pub(super) async fn series_until(
 }
 
 /// Every series that was asked, whatever the page.
-fn all<'a>(catalogue: &'a Catalogue, question: &'a Question) -> impl Iterator<Item = (&'a Metric, Interval)> {
-    let metrics = question.metrics.iter().filter_map(|key| catalogue.get(key));
-    metrics.flat_map(|metric| question.intervals.iter().map(move |interval| (metric, *interval)))
+fn all<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> impl Iterator<Item = (&'a Metric, Interval)> {
+    let metrics = query.metrics.iter().filter_map(|key| catalogue.get(key));
+    metrics.flat_map(|metric| query.intervals.iter().map(move |interval| (metric, *interval)))
 }
 
 /// The series of this page and all later ones.
-fn wanted<'a>(catalogue: &'a Catalogue, question: &'a Question) -> Vec<(&'a Metric, Interval)> {
-    let is_later = |metric: &Metric, interval: Interval| match &question.after {
+fn wanted<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> Vec<(&'a Metric, Interval)> {
+    let is_later = |metric: &Metric, interval: Interval| match &query.after {
         None => true,
         Some((key, last)) => order(&metric.key, key).then(interval.cmp(last)).is_gt(),
     };
-    all(catalogue, question).filter(|(metric, interval)| is_later(metric, *interval)).collect()
+    all(catalogue, query).filter(|(metric, interval)| is_later(metric, *interval)).collect()
 }
 
 /// # Errors
 /// [`QueryError::Refused`] when no series that was asked can be made.
-pub(super) fn refuse_hopeless(catalogue: &Catalogue, question: &Question) -> Result<(), QueryError> {
-    let hopeful = all(catalogue, question).any(|(metric, interval)| !is_refused(metric, interval));
+pub(super) fn refuse_hopeless(catalogue: &Catalogue, query: &SeriesQuery) -> Result<(), QueryError> {
+    let hopeful = all(catalogue, query).any(|(metric, interval)| !is_refused(metric, interval));
     let refusal = |(metric, interval): (&Metric, Interval)| Refusal {
         key: metric.key.clone(),
         interval,
         reason: NEVER.to_owned(),
     };
-    let refusals: Vec<_> = all(catalogue, question).map(refusal).collect();
+    let refusals: Vec<_> = all(catalogue, query).map(refusal).collect();
     if hopeful || refusals.is_empty() { Ok(()) } else { Err(QueryError::Refused(refusals)) }
 }
 
@@ -97,16 +97,16 @@ fn is_refused(metric: &Metric, interval: Interval) -> bool {
     interval != Interval::Day && metric.never_rolls_up()
 }
 
-fn end_of_page(question: &Question, metric: &Metric, interval: Interval) -> String {
+fn end_of_page(query: &SeriesQuery, metric: &Metric, interval: Interval) -> String {
     let MetricKey { metric_type, category } = &metric.key;
-    cursor::write(&(question.identity, question.from, question.to, category, metric_type.name(), interval))
+    cursor::write(&(query.identity, query.from, query.to, category, metric_type.name(), interval))
 }
 
 /// Each metric once; with its metadata if they are wanted or needed.
-fn asked<'a>(page: &[(&'a Metric, Interval)], question: &Question) -> Vec<(&'a Metric, bool)> {
+fn asked<'a>(page: &[(&'a Metric, Interval)], query: &SeriesQuery) -> Vec<(&'a Metric, bool)> {
     let mut asked: Vec<(&Metric, bool)> = Vec::new();
     for (metric, interval) in page {
-        let metadata = question.metadata || (*interval != Interval::Day && metric.needs_metadata());
+        let metadata = query.metadata || (*interval != Interval::Day && metric.needs_metadata());
         match asked.last_mut() {
             Some((last, with)) if last.key == metric.key => *with |= metadata,
             _ => asked.push((metric, metadata)),
@@ -124,7 +124,7 @@ struct Days {
 /// What the store holds, and how many days of metrics it was asked for.
 async fn read(
     context: &Context,
-    question: &Question,
+    query: &SeriesQuery,
     asked: &[(&Metric, bool)],
 ) -> Result<(SeriesRows, usize), QueryError> {
     if asked.is_empty() {
@@ -132,13 +132,13 @@ async fn read(
     }
     let metrics =
         asked.iter().map(|(metric, metadata)| AskedMetric { key: metric.key.clone(), metadata: *metadata });
-    let rows = SeriesQuestion { from: question.from, to: question.to, metrics: metrics.collect() };
+    let rows = SeriesQuestion { from: query.from, to: query.to, metrics: metrics.collect() };
     Ok((context.tenant.store.series(&rows).await?, rows.size()))
 }
 
 fn by_metric<'a>(
     context: &Context,
-    range: &Range,
+    range: &DayRange,
     asked: &[(&'a Metric, bool)],
     rows: SeriesRows,
 ) -> HashMap<&'a MetricKey, Days> {
@@ -153,13 +153,13 @@ fn by_metric<'a>(
 fn made(
     metric: &Metric,
     interval: Interval,
-    question: &Question,
-    range: &Range,
+    query: &SeriesQuery,
+    range: &DayRange,
     days: &Days,
 ) -> Result<Series, QueryError> {
     let points = match interval {
-        Interval::Day => by_day(question, range, &days.recorded),
-        _ => rolled_up(metric, interval, question, range, &days.recorded)?,
+        Interval::Day => by_day(query, range, &days.recorded),
+        _ => rolled_up(metric, interval, query, range, &days.recorded)?,
     };
     let definition = metric.definition();
     Ok(Series {
@@ -173,12 +173,12 @@ fn made(
         roll_up: metric.current_roll_up(),
         refused: is_refused(metric, interval).then(|| NEVER.to_owned()),
         points,
-        recorded: stretch::stretches(range, &days.recorded),
+        recorded: provenance_runs(range, &days.recorded),
         gaps: days.gaps.clone(),
     })
 }
 
-fn by_day(question: &Question, range: &Range, recorded: &[RecordedDay]) -> Vec<Point> {
+fn by_day(query: &SeriesQuery, range: &DayRange, recorded: &[RecordedDay]) -> Vec<Point> {
     let mut recorded = recorded.iter().peekable();
     let point = |day: &Date| {
         while recorded.next_if(|record| record.date < *day).is_some() {}
@@ -190,7 +190,7 @@ fn by_day(question: &Question, range: &Range, recorded: &[RecordedDay]) -> Vec<P
             complete: true,
             provenance: PointProvenance::of([record.provenance]),
             definition_version: Some(record.definition_version),
-            metadata: record.metadata.as_ref().filter(|_| question.metadata).cloned(),
+            metadata: record.metadata.as_ref().filter(|_| query.metadata).cloned(),
             ..empty
         }
     };
@@ -200,19 +200,19 @@ fn by_day(question: &Question, range: &Range, recorded: &[RecordedDay]) -> Vec<P
 fn rolled_up(
     metric: &Metric,
     interval: Interval,
-    question: &Question,
-    range: &Range,
+    query: &SeriesQuery,
+    range: &DayRange,
     recorded: &[RecordedDay],
 ) -> Result<Vec<Point>, QueryError> {
     let mut rest = recorded;
     let mut points = Vec::new();
-    for whole in interval.buckets(question.from, question.to, question.week_start) {
+    for whole in interval.buckets(query.from, query.to, query.week_start) {
         let clipped = whole.clipped(range.from, range.to);
         let (days, later) = rest.split_at(rest.partition_point(|day| day.date <= clipped.to));
         rest = later;
         // A bucket none of whose days exists is none.
         if !range.days_in(clipped).is_empty() {
-            points.push(bucket_point(metric, question, range, (whole, clipped), days)?);
+            points.push(bucket_point(metric, query, range, (whole, clipped), days)?);
         }
     }
     Ok(points)
@@ -220,8 +220,8 @@ fn rolled_up(
 
 fn bucket_point(
     metric: &Metric,
-    question: &Question,
-    range: &Range,
+    query: &SeriesQuery,
+    range: &DayRange,
     (whole, clipped): (Bucket, Bucket),
     days: &[RecordedDay],
 ) -> Result<Point, QueryError> {
@@ -250,7 +250,7 @@ fn bucket_point(
         metadata: rolled
             .as_ref()
             .and_then(|rolled| rolled.metadata.as_ref())
-            .filter(|_| question.metadata)
+            .filter(|_| query.metadata)
             .cloned(),
         value: rolled.map(|rolled| rolled.value),
     })

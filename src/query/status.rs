@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct StatusAnswer {
+pub struct StatusResponse {
     /// `never_ran`, or the status of the last run; `died` where nobody is behind a run that is logged as running.
     pub state: &'static str,
     /// The IANA time zone whose days are recorded.
@@ -31,7 +31,7 @@ pub struct StatusAnswer {
     pub last_finished: Date,
     /// How many of the active metrics have a record of the last finished day.
     pub last_finished_recorded: usize,
-    pub next: NextDayAnswer,
+    pub next: NextDayEntry,
     pub last_run: Option<RunEntry>,
     /// The newest run that completed.
     pub last_completed: Option<RunEntry>,
@@ -47,7 +47,7 @@ pub struct RecordedSpan {
 
 /// The next day to be collected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct NextDayAnswer {
+pub struct NextDayEntry {
     #[schema(value_type = String, format = Date)]
     pub date: Date,
     /// From when on.
@@ -56,7 +56,7 @@ pub struct NextDayAnswer {
     pub is_due: bool,
 }
 
-impl StatusAnswer {
+impl StatusResponse {
     /// Whether it may become wrong without anything being committed: the run that is at work may die.
     pub fn is_volatile(&self) -> bool {
         self.state == RunStatus::Running.name()
@@ -65,13 +65,13 @@ impl StatusAnswer {
 
 /// # Errors
 /// When the store fails.
-pub async fn status(context: &Context, catalogue: &Catalogue) -> Result<StatusAnswer, QueryError> {
+pub async fn status(context: &Context, catalogue: &Catalogue) -> Result<StatusResponse, QueryError> {
     let active = catalogue.metrics().iter().filter(|metric| metric.stored.is_active);
     let report = collect::status_of(context, active.map(|metric| metric.key.clone()).collect()).await?;
     Ok(answer(context, report))
 }
 
-fn answer(context: &Context, report: StatusReport) -> StatusAnswer {
+fn answer(context: &Context, report: StatusReport) -> StatusResponse {
     let state = match &report.last_run {
         None => "never_ran",
         Some(_) if report.last_run_is_orphaned => "died",
@@ -81,7 +81,7 @@ fn answer(context: &Context, report: StatusReport) -> StatusAnswer {
         let counts = report.by_provenance.iter();
         counts.filter(|(provenance, _)| *provenance == wanted).map(|(_, count)| count).sum()
     };
-    StatusAnswer {
+    StatusResponse {
         state,
         time_zone: context.tenant.calendar.name().to_owned(),
         active_metrics: report.active_metrics,
@@ -93,7 +93,7 @@ fn answer(context: &Context, report: StatusReport) -> StatusAnswer {
         missing: report.missing,
         last_finished: report.last_finished,
         last_finished_recorded: report.last_finished_recorded,
-        next: NextDayAnswer {
+        next: NextDayEntry {
             date: report.next.date,
             ready_at: report.next.ready_at,
             is_due: report.next.is_due,

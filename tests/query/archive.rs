@@ -9,7 +9,7 @@ use daymark::{
     database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, Definition, Provenance, Record},
     platform,
-    query::{Asked, Catalogue, QueryError, Question, Series, SeriesAnswer, series},
+    query::{Catalogue, QueryError, Series, SeriesQuery, SeriesRequest, SeriesResponse, series},
     store::{self, DefinitionChange, Finish, NewRun, Origin, RunKind, RunStatus, StoreOptions},
 };
 use jiff::{
@@ -141,29 +141,29 @@ impl Archive {
         Catalogue::load(self.context.tenant.store.as_ref()).await.unwrap()
     }
 
-    pub async fn ask(&self, asked: &Asked) -> Result<SeriesAnswer, QueryError> {
+    pub async fn ask(&self, asked: &SeriesRequest) -> Result<SeriesResponse, QueryError> {
         let catalogue = self.catalogue().await;
-        let question = Question::parse(asked, &catalogue, &SETTINGS, self.context.last_finished())?;
-        series(&self.context, &catalogue, &question).await
+        let query = SeriesQuery::parse(asked, &catalogue, &SETTINGS, self.context.last_finished())?;
+        series(&self.context, &catalogue, &query).await
     }
 
     /// The only series of one metric in one interval.
     pub async fn one(&self, category: &str, interval: &str, from: Date, to: Date) -> Series {
-        let asked = Asked { metadata: true, ..asked(&[category], &[interval], from, to) };
+        let asked = SeriesRequest { metadata: true, ..asked(&[category], &[interval], from, to) };
         let mut answer = self.ask(&asked).await.unwrap();
         assert_eq!((answer.series.len(), answer.next_cursor.as_deref()), (1, None));
         answer.series.remove(0)
     }
 }
 
-pub fn asked(categories: &[&str], intervals: &[&str], from: Date, to: Date) -> Asked {
+pub fn asked(categories: &[&str], intervals: &[&str], from: Date, to: Date) -> SeriesRequest {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    Asked {
+    SeriesRequest {
         from: Some(from.to_string()),
         to: Some(to.to_string()),
         categories: owned(categories),
         intervals: owned(intervals),
-        ..Asked::default()
+        ..SeriesRequest::default()
     }
 }
 

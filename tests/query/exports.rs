@@ -6,8 +6,8 @@ use bigdecimal::{BigDecimal, num_bigint::BigInt};
 use daymark::{
     metric::{ExpectedRange, Provenance},
     query::{
-        ActivityQuestion, Asked, AskedRuns, Export, ExportFormat, ExportQuestion, LatestQuestion, QueryError,
-        RunsQuestion,
+        ActivityQuery, Export, ExportFormat, ExportQuery, LatestQuery, QueryError, RunsQuery, RunsRequest,
+        SeriesRequest,
     },
     store::{DefinitionChange, Origin, RunKind, RunStatus},
 };
@@ -35,12 +35,12 @@ crate::on_both_stores!(
 
 async fn export(
     archive: &Archive,
-    asked: &Asked,
+    asked: &SeriesRequest,
     format: ExportFormat,
 ) -> Result<(Vec<u8>, usize), QueryError> {
     let catalogue = Arc::new(archive.catalogue().await);
-    let question = ExportQuestion::parse(asked, &archive.context, &catalogue, &SETTINGS).await?;
-    taken(Export::series(archive.context.clone(), catalogue, question, format).await?).await
+    let query = ExportQuery::parse(asked, &archive.context, &catalogue, &SETTINGS).await?;
+    taken(Export::series(archive.context.clone(), catalogue, query, format).await?).await
 }
 
 /// The bytes, and in how many pieces they came.
@@ -137,7 +137,8 @@ async fn many_days_come_in_pieces(archive: Archive) {
         ])
         .await;
     // By default from the first recorded day to the last finished one: 12 670 days.
-    let everything = Asked { categories: vec!["posts_created".to_owned()], ..Asked::default() };
+    let everything =
+        SeriesRequest { categories: vec!["posts_created".to_owned()], ..SeriesRequest::default() };
     let mut sizes = Vec::new();
     for format in ExportFormat::ALL {
         let (bytes, pieces) = export(&archive, &everything, format).await.unwrap();
@@ -155,7 +156,7 @@ async fn many_days_come_in_pieces(archive: Archive) {
     }
     assert_eq!(sizes, [(12_670, 3); 4]);
     // A page ends where a bucket ends.
-    let years = Asked { intervals: vec!["year".to_owned()], ..everything };
+    let years = SeriesRequest { intervals: vec!["year".to_owned()], ..everything };
     let (bytes, _) = export(&archive, &years, ExportFormat::Csv).await.unwrap();
     let mut reader = csv::Reader::from_reader(&bytes[..]);
     let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
@@ -233,7 +234,7 @@ async fn a_definition_may_change_meanwhile(archive: Archive) {
     let weeks = asked(&["posts_created"], &["week"], january(1), january(10));
     for format in ExportFormat::ALL {
         let catalogue = Arc::new(archive.catalogue().await);
-        let question = ExportQuestion::parse(&weeks, &archive.context, &catalogue, &SETTINGS).await.unwrap();
+        let query = ExportQuery::parse(&weeks, &archive.context, &catalogue, &SETTINGS).await.unwrap();
         // Each time a version that `catalogue` does not know.
         let known = catalogue.metrics().iter().find(|metric| metric.key.category == "posts_created").unwrap();
         let mut revised = known.definition().clone();
@@ -250,7 +251,7 @@ async fn a_definition_may_change_meanwhile(archive: Archive) {
         let (version, day) = (known.stored.version + 1, i8::try_from(known.stored.version).unwrap() + 1);
         let value = [(january(day), "posts_created", "1", Value::Null)];
         archive.record_as(version, Provenance::Observed, &value).await;
-        let mut export = Export::series(archive.context.clone(), catalogue, question, format).await.unwrap();
+        let mut export = Export::series(archive.context.clone(), catalogue, query, format).await.unwrap();
         while export.next().await.unwrap().is_some() {}
         assert_eq!(export.rows(), 2, "{format:?}");
     }
@@ -303,9 +304,9 @@ async fn the_latest_values_are_exported_with_their_changes(archive: Archive) {
         .await;
     let catalogue = archive.catalogue().await;
     let names = ["mood", "posts_created", "genres"].map(str::to_owned);
-    let question = LatestQuestion::parse(&names, &[], &catalogue).unwrap();
+    let query = LatestQuery::parse(&names, &[], &catalogue).unwrap();
     let table =
-        in_all_formats(async |format| Export::latest(&archive.context, &catalogue, &question, format).await)
+        in_all_formats(async |format| Export::latest(&archive.context, &catalogue, &query, format).await)
             .await;
     let value = ["metric_category", "metric_date", "value", "last_finished", "provenance"];
     assert_eq!(
@@ -334,10 +335,10 @@ async fn activity_is_exported_with_exactly_its_days(archive: Archive) {
     archive.record(&[(january(9), "posts_created", "0", Value::Null)]).await;
     let catalogue = Arc::new(archive.catalogue().await);
     let names = ["posts_created".to_owned()];
-    let question = ActivityQuestion::parse(Some("3"), &names, &[], &catalogue, &SETTINGS).unwrap();
-    let question = ExportQuestion::activity(&question, &archive.context, &SETTINGS);
+    let query = ActivityQuery::parse(Some("3"), &names, &[], &catalogue, &SETTINGS).unwrap();
+    let query = ExportQuery::activity(&query, &archive.context, &SETTINGS);
     let table = in_all_formats(async |format| {
-        Export::series(archive.context.clone(), Arc::clone(&catalogue), question.clone(), format).await
+        Export::series(archive.context.clone(), Arc::clone(&catalogue), query.clone(), format).await
     })
     .await;
     assert_eq!(
@@ -383,8 +384,8 @@ async fn the_log_is_exported_whatever_the_length_of_a_page(archive: Archive) {
     }
     let failed = archive.start_run(RunKind::Backfill, january(1), january(9)).await;
     archive.finish_run(failed, RunStatus::Partial, json!({"metrics": [{"category": "mood"}]})).await;
-    let question = RunsQuestion::parse(&AskedRuns::default()).unwrap();
-    let export = async |format| Export::runs(archive.context.clone(), question.clone(), format).await;
+    let query = RunsQuery::parse(&RunsRequest::default()).unwrap();
+    let export = async |format| Export::runs(archive.context.clone(), query.clone(), format).await;
     let table = in_all_formats(export).await;
     assert_eq!(of_columns(&table, &["id"]).into_iter().collect::<BTreeSet<_>>().len(), 102);
     let columns = ["kind", "collection_date", "completed_at", "status", "error_message", "error_details"];
@@ -395,10 +396,10 @@ async fn the_log_is_exported_whatever_the_length_of_a_page(archive: Archive) {
     assert_eq!(shown.iter().filter(|row| *row == "collect 2025-01-05  running  ").count(), 101);
     let (_, pieces) = taken(export(ExportFormat::Csv).await.unwrap()).await.unwrap();
     assert_eq!(pieces, 3, "two pages, and the end");
-    let none = AskedRuns { status: Some("completed".to_owned()), ..AskedRuns::default() };
-    let question = RunsQuestion::parse(&none).unwrap();
+    let none = RunsRequest { status: Some("completed".to_owned()), ..RunsRequest::default() };
+    let query = RunsQuery::parse(&none).unwrap();
     let (names, rows) =
-        in_all_formats(async |format| Export::runs(archive.context.clone(), question.clone(), format).await)
+        in_all_formats(async |format| Export::runs(archive.context.clone(), query.clone(), format).await)
             .await;
     assert_eq!((names.len(), rows.len()), (12, 0), "a file without a row has its columns");
 }

@@ -1,7 +1,7 @@
 //! Pages of series and of runs.
 
 use daymark::{
-    query::{Asked, AskedRuns, RunsQuestion, runs},
+    query::{RunsQuery, RunsRequest, SeriesRequest, runs},
     store::{RunKind, RunStatus},
 };
 use jiff::{SignedDuration, civil::date};
@@ -22,8 +22,11 @@ async fn every_series_is_seen_once_while_days_are_recorded(archive: Archive) {
     let whole = archive.ask(&asked(&[], &intervals, january(1), january(10))).await.unwrap();
     assert_eq!((whole.series.len(), whole.next_cursor.as_deref()), (8 * 3, None));
     // The last day is not named: the pages stay with the one that they began with.
-    let mut page =
-        Asked { to: None, limit: Some("5".to_owned()), ..asked(&[], &intervals, january(1), january(10)) };
+    let mut page = SeriesRequest {
+        to: None,
+        limit: Some("5".to_owned()),
+        ..asked(&[], &intervals, january(1), january(10))
+    };
     let mut archive = archive;
     let (mut seen, mut day) = (Vec::new(), 1);
     loop {
@@ -49,34 +52,34 @@ async fn every_series_is_seen_once_while_days_are_recorded(archive: Archive) {
     assert_eq!(seen, all);
     page.to = Some("2025-01-09".to_owned());
     let error = archive.ask(&page).await.unwrap_err().to_string();
-    assert_eq!(error, "cursor: it belongs to a question with another `to`");
+    assert_eq!(error, "cursor: it belongs to a query with another `to`");
 }
 
 async fn a_cursor_continues_its_own_question_only(archive: Archive) {
     let names = ["mood", "posts_total", "rate"];
-    let first = Asked {
+    let first = SeriesRequest {
         types: vec!["count".to_owned(), "average".to_owned(), "percentage".to_owned()],
         limit: Some("1".to_owned()),
         ..asked(&names, &["week", "day"], january(1), january(10))
     };
-    let next = Asked { cursor: archive.ask(&first).await.unwrap().next_cursor, ..first };
-    // In another order, and with another limit, it is the same question.
-    let mut same = Asked { limit: None, ..next.clone() };
+    let next = SeriesRequest { cursor: archive.ask(&first).await.unwrap().next_cursor, ..first };
+    // In another order, and with another limit, it is the same query.
+    let mut same = SeriesRequest { limit: None, ..next.clone() };
     for list in [&mut same.categories, &mut same.types, &mut same.intervals] {
         list.reverse();
     }
     assert_eq!(archive.ask(&same).await.unwrap().series.len(), 3 * 2 - 1);
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     for other in [
-        Asked { categories: owned(&["mood", "posts_total"]), ..next.clone() },
-        Asked { categories: Vec::new(), ..next.clone() },
-        Asked { types: owned(&["count"]), ..next.clone() },
-        Asked { intervals: owned(&["day"]), ..next.clone() },
-        Asked { week_start: Some("sunday".to_owned()), ..next.clone() },
-        Asked { metadata: true, ..next.clone() },
+        SeriesRequest { categories: owned(&["mood", "posts_total"]), ..next.clone() },
+        SeriesRequest { categories: Vec::new(), ..next.clone() },
+        SeriesRequest { types: owned(&["count"]), ..next.clone() },
+        SeriesRequest { intervals: owned(&["day"]), ..next.clone() },
+        SeriesRequest { week_start: Some("sunday".to_owned()), ..next.clone() },
+        SeriesRequest { metadata: true, ..next.clone() },
     ] {
         let error = archive.ask(&other).await.unwrap_err().to_string();
-        assert!(error.starts_with("cursor: it belongs to another question"), "{error} {other:?}");
+        assert!(error.starts_with("cursor: it belongs to another query"), "{error} {other:?}");
     }
 }
 
@@ -119,13 +122,13 @@ async fn every_run_is_seen_once_while_runs_are_recorded(archive: Archive) {
     for (minute, day) in [(0, 1), (1, 2), (1, 3), (1, 4), (1, 5), (2, 6), (3, 7)] {
         start(minute, day).await;
     }
-    let page = async |asked: &AskedRuns| {
-        let answer = runs(&archive.context, &RunsQuestion::parse(asked).unwrap()).await.unwrap();
+    let page = async |asked: &RunsRequest| {
+        let answer = runs(&archive.context, &RunsQuery::parse(asked).unwrap()).await.unwrap();
         (answer.runs.iter().map(|run| run.id).collect::<Vec<_>>(), answer.next_cursor)
     };
-    let (all, nothing_more) = page(&AskedRuns::default()).await;
+    let (all, nothing_more) = page(&RunsRequest::default()).await;
     assert_eq!((all.len(), nothing_more), (7, None));
-    let mut asked = AskedRuns { limit: Some("2".to_owned()), ..AskedRuns::default() };
+    let mut asked = RunsRequest { limit: Some("2".to_owned()), ..RunsRequest::default() };
     let (mut seen, mut pages) = (Vec::new(), 0);
     loop {
         let (ids, next) = page(&asked).await;
@@ -147,24 +150,24 @@ async fn a_cursor_of_runs_continues_its_own_question_only(archive: Archive) {
     for day in 1..=3 {
         archive.start_run(RunKind::Collect, january(day), january(day)).await;
     }
-    let first = AskedRuns { limit: Some("2".to_owned()), ..AskedRuns::default() };
-    let answer = runs(&archive.context, &RunsQuestion::parse(&first).unwrap()).await.unwrap();
-    let asked = AskedRuns { cursor: Some(answer.next_cursor.unwrap()), ..first };
+    let first = RunsRequest { limit: Some("2".to_owned()), ..RunsRequest::default() };
+    let answer = runs(&archive.context, &RunsQuery::parse(&first).unwrap()).await.unwrap();
+    let asked = RunsRequest { cursor: Some(answer.next_cursor.unwrap()), ..first };
     let (from, to) = (Some("2025-01-01".to_owned()), Some("2025-01-05".to_owned()));
     for other in [
-        AskedRuns { status: Some("running".to_owned()), ..asked.clone() },
-        AskedRuns { kind: Some("collect".to_owned()), ..asked.clone() },
-        AskedRuns { from, to, ..asked.clone() },
+        RunsRequest { status: Some("running".to_owned()), ..asked.clone() },
+        RunsRequest { kind: Some("collect".to_owned()), ..asked.clone() },
+        RunsRequest { from, to, ..asked.clone() },
     ] {
-        let error = RunsQuestion::parse(&other).unwrap_err().to_string();
-        assert!(error.starts_with("cursor: it belongs to another question"), "{error} {other:?}");
+        let error = RunsQuery::parse(&other).unwrap_err().to_string();
+        assert!(error.starts_with("cursor: it belongs to another query"), "{error} {other:?}");
     }
-    let wrong = AskedRuns {
+    let wrong = RunsRequest {
         status: Some("complete".to_owned()),
         from: Some("2025-01-01".to_owned()),
-        ..AskedRuns::default()
+        ..RunsRequest::default()
     };
-    let error = RunsQuestion::parse(&wrong).unwrap_err().to_string();
+    let error = RunsQuery::parse(&wrong).unwrap_err().to_string();
     assert!(
         error.contains("give both `from` and `to`") && error.contains("did you mean `completed`?"),
         "{error}"

@@ -3,7 +3,8 @@
 use daymark::{
     config::QuerySettings,
     query::{
-        ActivityQuestion, Asked, Catalogue, LatestQuestion, Question, activity, definitions, latest, status,
+        ActivityQuery, Catalogue, LatestQuery, SeriesQuery, SeriesRequest, activity, definitions, latest,
+        status,
     },
 };
 use serde_json::Value;
@@ -20,7 +21,7 @@ crate::on_both_stores!(
 
 async fn everything_that_is_wrong_is_named_at_once(archive: Archive) {
     let list = |name: &str| vec![name.to_owned()];
-    let wrong = Asked {
+    let wrong = SeriesRequest {
         from: Some("2025-1-5".to_owned()),
         to: Some("2025-02-30".to_owned()),
         categories: list("posts_totl"),
@@ -44,10 +45,10 @@ async fn everything_that_is_wrong_is_named_at_once(archive: Archive) {
     ];
     assert_eq!(error.lines().collect::<Vec<_>>(), expected);
     for text in ["2025-01-05T00:00", " 2025-01-05", "2025-01-05 ", "20250105", "today", ""] {
-        let asked = Asked { from: Some(text.to_owned()), ..Asked::default() };
+        let asked = SeriesRequest { from: Some(text.to_owned()), ..SeriesRequest::default() };
         assert!(archive.ask(&asked).await.is_err(), "{text}");
     }
-    let nothing = Asked {
+    let nothing = SeriesRequest {
         types: list(""),
         week_start: Some(String::new()),
         ..asked(&[""], &[""], january(1), january(2))
@@ -63,7 +64,8 @@ async fn everything_that_is_wrong_is_named_at_once(archive: Archive) {
     );
     let empty = archive.ask(&asked(&[], &[], january(5), january(4))).await.unwrap_err().to_string();
     assert_eq!(empty, "from: the range is empty: 2025-01-05 is after 2025-01-04");
-    let both = Asked { types: list("average"), ..asked(&["posts_total"], &[], january(1), january(2)) };
+    let both =
+        SeriesRequest { types: list("average"), ..asked(&["posts_total"], &[], january(1), january(2)) };
     assert_eq!(
         archive.ask(&both).await.unwrap_err().to_string(),
         "type: no metric has both this category and this type"
@@ -71,7 +73,7 @@ async fn everything_that_is_wrong_is_named_at_once(archive: Archive) {
     // Where nothing is defined, that is what is wrong, whatever name is asked for.
     let nothing_defined = Catalogue::new(Vec::new(), &[]);
     for categories in [vec![], list("posts_total")] {
-        let ask = |types: &[String]| LatestQuestion::parse(&categories, types, &nothing_defined).unwrap_err();
+        let ask = |types: &[String]| LatestQuery::parse(&categories, types, &nothing_defined).unwrap_err();
         assert_eq!(ask(&[]).to_string(), "no metric is defined in the store; run `daymark apply`");
         let expected = "type: no type of metric is called `counts`; did you mean `count`?";
         assert_eq!(ask(&list("counts")).to_string(), expected);
@@ -79,10 +81,10 @@ async fn everything_that_is_wrong_is_named_at_once(archive: Archive) {
 }
 
 async fn ranges_are_limited(archive: Archive) {
-    let from = |text: &str| Asked {
+    let from = |text: &str| SeriesRequest {
         from: Some(text.to_owned()),
         to: Some("2025-01-10".to_owned()),
-        ..Asked::default()
+        ..SeriesRequest::default()
     };
     assert_eq!(archive.ask(&from("2024-01-12")).await.unwrap().series[0].points.len(), 365);
     let error = archive.ask(&from("2024-01-11")).await.unwrap_err().to_string();
@@ -93,13 +95,16 @@ async fn ranges_are_limited(archive: Archive) {
     // What does not say since when fits, however few points there may be.
     let catalogue = archive.catalogue().await;
     let few = QuerySettings { max_points: 10, ..SETTINGS };
-    let question = Question::parse(&Asked::default(), &catalogue, &few, january(10)).unwrap();
-    assert_eq!((question.from, question.to), (january(1), january(10)));
-    let by_month = Asked { intervals: vec!["month".to_owned()], ..from("1900-01-01") };
+    let query = SeriesQuery::parse(&SeriesRequest::default(), &catalogue, &few, january(10)).unwrap();
+    assert_eq!((query.from, query.to), (january(1), january(10)));
+    let by_month = SeriesRequest { intervals: vec!["month".to_owned()], ..from("1900-01-01") };
     let error = archive.ask(&by_month).await.unwrap_err().to_string();
     assert!(error.contains("by month is more than 365 points") && error.contains("ask by year"), "{error}");
-    let far =
-        Asked { to: Some("9999-12-31".to_owned()), from: Some("9999-12-01".to_owned()), ..Asked::default() };
+    let far = SeriesRequest {
+        to: Some("9999-12-31".to_owned()),
+        from: Some("9999-12-01".to_owned()),
+        ..SeriesRequest::default()
+    };
     assert!(archive.ask(&far).await.unwrap_err().to_string().contains("more than a year ahead"));
 }
 
@@ -108,15 +113,15 @@ async fn activity_has_exactly_as_many_days(archive: Archive) {
     let catalogue = archive.catalogue().await;
     let ask = |days: &str| {
         let categories = ["posts_created".to_owned()];
-        ActivityQuestion::parse(Some(days), &categories, &[], &catalogue, &SETTINGS)
+        ActivityQuery::parse(Some(days), &categories, &[], &catalogue, &SETTINGS)
     };
     for days in [1, 3, 30, 365] {
-        let question = ask(&days.to_string()).unwrap();
-        let answer = activity(&archive.context, &catalogue, &SETTINGS, &question).await.unwrap();
+        let query = ask(&days.to_string()).unwrap();
+        let answer = activity(&archive.context, &catalogue, &SETTINGS, &query).await.unwrap();
         assert_eq!((answer.series[0].points.len(), answer.to), (days, january(10)));
     }
     let many = QuerySettings { max_points: 20_000, ..SETTINGS };
-    let error = ActivityQuestion::parse(Some("20000"), &[], &[], &catalogue, &many).unwrap_err().to_string();
+    let error = ActivityQuery::parse(Some("20000"), &[], &[], &catalogue, &many).unwrap_err().to_string();
     assert_eq!(
         error,
         "days: 20000 days of 8 metrics are more than 100000 days of metrics, the most that an answer is made of; \
@@ -145,8 +150,8 @@ async fn the_latest_value_has_its_date_and_changes(archive: Archive) {
         .await;
     let catalogue = archive.catalogue().await;
     let names = ["posts_total".to_owned(), "mood".to_owned()];
-    let question = LatestQuestion::parse(&names, &[], &catalogue).unwrap();
-    let answer = latest(&archive.context, &catalogue, &question).await.unwrap();
+    let query = LatestQuery::parse(&names, &[], &catalogue).unwrap();
+    let answer = latest(&archive.context, &catalogue, &query).await.unwrap();
     let [mood, posts] = &answer.metrics[..] else { panic!("{answer:?}") };
     assert_eq!((&mood.value, mood.metric_date), (&None, None));
     assert_eq!(posts.metric_date, Some(january(9)));

@@ -10,9 +10,9 @@ export type { components, paths } from "./schema.js";
 
 type Schemas = components["schemas"];
 export type Series = Schemas["Series"];
-export type SeriesAnswer = Schemas["SeriesAnswer"];
+export type SeriesResponse = Schemas["SeriesResponse"];
 export type Point = Schemas["Point"];
-export type LatestAnswer = Schemas["LatestAnswer"];
+export type LatestResponse = Schemas["LatestResponse"];
 export type Definition = Schemas["DefinitionEntry"];
 export type MetricDeclaration = Schemas["MetricDeclaration"];
 export type Job = Schemas["JobAnswer"];
@@ -73,7 +73,7 @@ export async function answered<T>(
 export async function* everySeries(daymark: Daymark, query: SeriesQuery = {}): AsyncGenerator<Series> {
   let cursor: string | null | undefined = query.cursor;
   do {
-    const page: SeriesAnswer = await answered(
+    const page: SeriesResponse = await answered(
       daymark.GET("/api/v1/metrics", {
         params: { query: { ...query, ...(cursor == null ? {} : { cursor }) } },
       }),

@@ -621,7 +621,7 @@ export interface components {
              */
             version: number;
         };
-        DefinitionsAnswer: {
+        DefinitionsResponse: {
             /** @description By category. */
             definitions: components["schemas"]["DefinitionEntry"][];
         };
@@ -743,7 +743,7 @@ export interface components {
          * @enum {string}
          */
         JobStatus: "running" | "completed" | "partial" | "failed" | "busy" | "interrupted";
-        LatestAnswer: {
+        LatestResponse: {
             /**
              * Format: date
              * @description The last day that is over and may be recorded; a value of an earlier day is not of today's state.
@@ -789,7 +789,7 @@ export interface components {
         /** @description A metric, by the measure that computes it. */
         MetricDeclaration: components["schemas"]["CreatedMetric"] | components["schemas"]["ExistingMetric"] | components["schemas"]["DistinctActorsMetric"] | components["schemas"]["AverageMetric"] | components["schemas"]["RatioMetric"] | components["schemas"]["BreakdownMetric"] | components["schemas"]["SqlMetric"];
         /** @description The next day to be collected. */
-        NextDayAnswer: {
+        NextDayEntry: {
             /** Format: date */
             date: string;
             is_due: boolean;
@@ -889,7 +889,7 @@ export interface components {
             last: string;
         };
         /** @description Consecutive days that were recorded in the same way, by the same version of the definition. */
-        RecordedStretch: {
+        ProvenanceRun: {
             days: number;
             /** Format: int32 */
             definition_version: number;
@@ -944,7 +944,7 @@ export interface components {
             /** @enum {string} */
             status: "running" | "completed" | "partial" | "failed";
         };
-        RunsAnswer: {
+        RunsResponse: {
             /** @description For the next page; null on the last one. */
             next_cursor?: string | null;
             /** @description Newest first. */
@@ -963,14 +963,14 @@ export interface components {
             metric_type: "count" | "average" | "percentage" | "aggregate";
             points: components["schemas"]["Point"][];
             /** @description The days with a record, whatever the interval. These and the gaps are all days of the range. */
-            recorded: components["schemas"]["RecordedStretch"][];
+            recorded: components["schemas"]["ProvenanceRun"][];
             /** @description Why no point has a value: the values of this metric cannot be rolled up. */
             refused?: string | null;
             roll_up: components["schemas"]["RollUp"];
             unit: string;
         };
         /** @description Series of points, one for each metric and interval asked. */
-        SeriesAnswer: {
+        SeriesResponse: {
             /** Format: date */
             from: string;
             /**
@@ -1034,7 +1034,7 @@ export interface components {
             /** @description By default `count`, `average`, `percentage` or `labels`, by type. */
             unit?: string;
         };
-        StatusAnswer: {
+        StatusResponse: {
             active_metrics: number;
             corrected: number;
             last_completed?: components["schemas"]["RunEntry"] | null;
@@ -1045,7 +1045,7 @@ export interface components {
             last_run?: components["schemas"]["RunEntry"] | null;
             /** @description Records that are missing between the first recorded and the last finished day, of one metric and day each. */
             missing: number;
-            next: components["schemas"]["NextDayAnswer"];
+            next: components["schemas"]["NextDayEntry"];
             observed: number;
             reconstructed: number;
             recorded?: components["schemas"]["RecordedSpan"] | null;
@@ -1154,7 +1154,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SeriesAnswer"];
+                    "application/json": components["schemas"]["SeriesResponse"];
                 };
             };
             /** @description A parameter or the body is wrong; `errors` names each parameter */
@@ -1523,7 +1523,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DefinitionsAnswer"];
+                    "application/json": components["schemas"]["DefinitionsResponse"];
                 };
             };
             /** @description A parameter or the body is wrong; `errors` names each parameter */
@@ -2676,7 +2676,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["LatestAnswer"];
+                    "application/json": components["schemas"]["LatestResponse"];
                 };
             };
             /** @description A parameter or the body is wrong; `errors` names each parameter */
@@ -2795,7 +2795,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SeriesAnswer"];
+                    "application/json": components["schemas"]["SeriesResponse"];
                 };
             };
             /** @description A parameter or the body is wrong; `errors` names each parameter */
@@ -2916,7 +2916,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunsAnswer"];
+                    "application/json": components["schemas"]["RunsResponse"];
                 };
             };
             /** @description A parameter or the body is wrong; `errors` names each parameter */
@@ -3112,7 +3112,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["StatusAnswer"];
+                    "application/json": components["schemas"]["StatusResponse"];
                 };
             };
             /** @description A parameter or the body is wrong; `errors` names each parameter */

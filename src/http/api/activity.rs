@@ -18,7 +18,7 @@ use crate::{
         problem::Problem,
         service::{Service, Shared},
     },
-    query::{self, ActivityQuestion, Catalogue, SeriesAnswer},
+    query::{self, ActivityQuery, Catalogue, SeriesResponse},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -39,7 +39,7 @@ pub struct ActivityParameters {
 /// a value.
 #[utoipa::path(
     get, path = "/api/v1/activity", tag = "record", params(ActivityParameters),
-    responses((status = 200, description = "A daily series for each metric", body = SeriesAnswer), Undefined, ErrorResponses),
+    responses((status = 200, description = "A daily series for each metric", body = SeriesResponse), Undefined, ErrorResponses),
 )]
 pub async fn activity(
     State(service): State<Shared>,
@@ -55,7 +55,7 @@ impl Endpoint for ActivityParameters {
         let (context, settings) = (&service.context, &service.query);
         let (categories, types) = (comma_list(self.category.as_deref()), comma_list(self.r#type.as_deref()));
         let days = self.days.as_deref();
-        let question = ActivityQuestion::parse(days, &categories, &types, catalogue, settings)?;
+        let question = ActivityQuery::parse(days, &categories, &types, catalogue, settings)?;
         let series = query::activity(context, catalogue, settings, &question).await?;
         Ok(Answer::series(&series)?)
     }

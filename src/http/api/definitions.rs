@@ -14,7 +14,7 @@ use crate::{
         problem::Problem,
         service::{Service, Shared},
     },
-    query::{self, Catalogue, DefinitionsAnswer},
+    query::{self, Catalogue, DefinitionsResponse},
 };
 
 /// The metrics
@@ -22,7 +22,7 @@ use crate::{
 /// Every metric that was ever defined, active or not, in its current version.
 #[utoipa::path(
     get, path = "/api/v1/definitions", tag = "record",
-    responses((status = 200, description = "The definitions", body = DefinitionsAnswer), ErrorResponses),
+    responses((status = 200, description = "The definitions", body = DefinitionsResponse), ErrorResponses),
 )]
 pub async fn definitions(
     State(service): State<Shared>,

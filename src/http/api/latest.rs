@@ -18,7 +18,7 @@ use crate::{
         problem::Problem,
         service::{Service, Shared},
     },
-    query::{self, Catalogue, LatestAnswer, LatestQuestion},
+    query::{self, Catalogue, LatestQuery, LatestResponse},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -36,7 +36,7 @@ pub struct LatestParameters {
 /// that date.
 #[utoipa::path(
     get, path = "/api/v1/latest", tag = "record", params(LatestParameters),
-    responses((status = 200, description = "A value for each metric", body = LatestAnswer), Undefined, ErrorResponses),
+    responses((status = 200, description = "A value for each metric", body = LatestResponse), Undefined, ErrorResponses),
 )]
 pub async fn latest(
     State(service): State<Shared>,
@@ -50,7 +50,7 @@ pub async fn latest(
 impl Endpoint for LatestParameters {
     async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
         let (categories, types) = (comma_list(self.category.as_deref()), comma_list(self.r#type.as_deref()));
-        let question = LatestQuestion::parse(&categories, &types, catalogue)?;
+        let question = LatestQuery::parse(&categories, &types, catalogue)?;
         Ok(Answer::json(&query::latest(&service.context, catalogue, &question).await?)?)
     }
 }

@@ -19,7 +19,7 @@ use crate::{
         problem::{InvalidParameter, Problem},
         service::{Service, Shared},
     },
-    query::{self, Asked, Catalogue, SeriesAnswer},
+    query::{self, Catalogue, SeriesRequest, SeriesResponse},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -51,7 +51,7 @@ pub struct SeriesParameters {
 }
 
 impl SeriesParameters {
-    pub fn asked(&self) -> Result<Asked, Problem> {
+    pub fn asked(&self) -> Result<SeriesRequest, Problem> {
         let metadata = match self.metadata.as_deref() {
             None | Some("false") => false,
             Some("true") => true,
@@ -61,7 +61,7 @@ impl SeriesParameters {
                 return Err(Problem::invalid_parameters(vec![InvalidParameter { parameter, detail }]));
             }
         };
-        Ok(Asked {
+        Ok(SeriesRequest {
             from: self.from.clone(),
             to: self.to.clone(),
             categories: comma_list(self.category.as_deref()),
@@ -82,7 +82,7 @@ impl SeriesParameters {
 #[utoipa::path(
     get, path = "/api/v1/metrics", tag = "record", params(SeriesParameters),
     responses(
-        (status = 200, description = "Series", body = SeriesAnswer),
+        (status = 200, description = "Series", body = SeriesResponse),
         (status = 422, description = "These values do not add up over days", body = Problem,
             content_type = "application/problem+json"),
         Undefined,
@@ -101,7 +101,7 @@ pub async fn metrics(
 impl Endpoint for SeriesParameters {
     async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
         let last_finished = service.context.last_finished();
-        let question = query::Question::parse(&self.asked()?, catalogue, &service.query, last_finished)?;
+        let question = query::SeriesQuery::parse(&self.asked()?, catalogue, &service.query, last_finished)?;
         let series = query::series(&service.context, catalogue, &question).await?;
         Ok(Answer::series(&series)?)
     }

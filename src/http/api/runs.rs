@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{enum_schemas, error_responses::ErrorResponses, no_query::NoQuery};
 use crate::{
     http::{middleware::authenticate::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared},
-    query::{self, AskedRuns, RunEntry, RunsAnswer, RunsQuestion},
+    query::{self, RunEntry, RunsQuery, RunsRequest, RunsResponse},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -43,7 +43,7 @@ pub struct RunsParameters {
 /// Runs, newest first.
 #[utoipa::path(
     get, path = "/api/v1/runs", tag = "runs", params(RunsParameters),
-    responses((status = 200, description = "A page of runs", body = RunsAnswer), ErrorResponses),
+    responses((status = 200, description = "A page of runs", body = RunsResponse), ErrorResponses),
 )]
 pub async fn runs(
     State(service): State<Shared>,
@@ -51,7 +51,7 @@ pub async fn runs(
     Parameters(parameters): Parameters<RunsParameters>,
 ) -> Result<Response, Problem> {
     let RunsParameters { from, to, status, kind, limit, cursor } = parameters;
-    let question = RunsQuestion::parse(&AskedRuns { from, to, status, kind, limit, cursor })?;
+    let question = RunsQuery::parse(&RunsRequest { from, to, status, kind, limit, cursor })?;
     let answer = query::runs(&service.context, &question).await?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }

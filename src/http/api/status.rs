@@ -14,7 +14,7 @@ use crate::{
         problem::Problem,
         service::{Service, Shared},
     },
-    query::{self, Catalogue, StatusAnswer},
+    query::{self, Catalogue, StatusResponse},
 };
 
 /// Where collection stands
@@ -22,7 +22,7 @@ use crate::{
 /// The last run, what is recorded, what is missing and what is due. `never_ran` is a state like others.
 #[utoipa::path(
     get, path = "/api/v1/status", tag = "runs",
-    responses((status = 200, description = "The state of collection", body = StatusAnswer), ErrorResponses),
+    responses((status = 200, description = "The state of collection", body = StatusResponse), ErrorResponses),
 )]
 pub async fn status(
     State(service): State<Shared>,

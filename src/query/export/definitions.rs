@@ -1,30 +1,30 @@
 //! The definitions: a metric a row, active or not, in its current version.
 
-use super::table::{Cell, Cells, Column, Kind, OnePage, optional, required};
-use crate::query::{DefinitionEntry, DefinitionsAnswer};
+use super::table::{Cell, ColumnType, ExportColumn, OnePage, Row, optional, required};
+use crate::query::{DefinitionEntry, DefinitionsResponse};
 
-const COLUMNS: &[Column] = &[
-    required("metric_type", Kind::Text),
-    required("metric_category", Kind::Text),
-    required("display_name", Kind::Text),
-    required("description", Kind::Text),
-    required("unit", Kind::Text),
-    required("format_pattern", Kind::Text),
-    required("is_active", Kind::Boolean),
-    required("origin", Kind::Text),
-    required("version", Kind::Number),
-    required("roll_up", Kind::Text),
-    optional("expected_min", Kind::Decimal),
-    optional("expected_max", Kind::Decimal),
-    required("time_zone", Kind::Text),
-    required("created_at", Kind::Instant),
+const COLUMNS: &[ExportColumn] = &[
+    required("metric_type", ColumnType::Text),
+    required("metric_category", ColumnType::Text),
+    required("display_name", ColumnType::Text),
+    required("description", ColumnType::Text),
+    required("unit", ColumnType::Text),
+    required("format_pattern", ColumnType::Text),
+    required("is_active", ColumnType::Boolean),
+    required("origin", ColumnType::Text),
+    required("version", ColumnType::Number),
+    required("roll_up", ColumnType::Text),
+    optional("expected_min", ColumnType::Decimal),
+    optional("expected_max", ColumnType::Decimal),
+    required("time_zone", ColumnType::Text),
+    required("created_at", ColumnType::Instant),
 ];
 
-pub(super) fn pages(answer: DefinitionsAnswer) -> OnePage {
+pub(super) fn pages(answer: DefinitionsResponse) -> OnePage {
     OnePage::new(COLUMNS, answer.definitions.into_iter().map(row).collect())
 }
 
-fn row(definition: DefinitionEntry) -> Cells {
+fn row(definition: DefinitionEntry) -> Row {
     vec![
         Cell::Word(definition.metric_type.name()),
         Cell::Text(definition.metric_category),

@@ -2,24 +2,24 @@
 
 use super::{
     Encoder,
-    table::{Cell, Cells, Column, Named},
+    table::{Cell, ExportColumn, Named, Row},
 };
 use crate::query::QueryError;
 
 pub(super) struct Array {
-    columns: &'static [Column],
+    columns: &'static [ExportColumn],
     /// What comes before the next row.
     before: &'static [u8],
 }
 
 impl Array {
-    pub fn new(columns: &'static [Column]) -> Self {
+    pub fn new(columns: &'static [ExportColumn]) -> Self {
         Self { columns, before: b"[\n" }
     }
 }
 
 impl Encoder for Array {
-    fn page(&mut self, rows: &[Cells]) -> Result<Vec<u8>, QueryError> {
+    fn page(&mut self, rows: &[Row]) -> Result<Vec<u8>, QueryError> {
         let mut bytes = Vec::new();
         for row in rows {
             bytes.extend_from_slice(self.before);
@@ -35,10 +35,10 @@ impl Encoder for Array {
     }
 }
 
-pub(super) struct Lines(pub &'static [Column]);
+pub(super) struct Lines(pub &'static [ExportColumn]);
 
 impl Encoder for Lines {
-    fn page(&mut self, rows: &[Cells]) -> Result<Vec<u8>, QueryError> {
+    fn page(&mut self, rows: &[Row]) -> Result<Vec<u8>, QueryError> {
         let mut bytes = Vec::new();
         for row in rows {
             write(&mut bytes, self.0, row)?;
@@ -52,6 +52,6 @@ impl Encoder for Lines {
     }
 }
 
-fn write(bytes: &mut Vec<u8>, columns: &'static [Column], row: &[Cell]) -> Result<(), QueryError> {
+fn write(bytes: &mut Vec<u8>, columns: &'static [ExportColumn], row: &[Cell]) -> Result<(), QueryError> {
     serde_json::to_writer(bytes, &Named(columns, row)).map_err(|error| QueryError::Export(error.to_string()))
 }

@@ -3,39 +3,39 @@
 
 use jiff::civil::Date;
 
-use super::table::{Cell, Cells, Column, Kind, OnePage, optional, required};
-use crate::query::{Change, LatestAnswer, LatestValue};
+use super::table::{Cell, ColumnType, ExportColumn, OnePage, Row, optional, required};
+use crate::query::{Change, LatestResponse, LatestValue};
 
-const COLUMNS: &[Column] = &[
-    optional("metric_date", Kind::Date),
-    required("metric_type", Kind::Text),
-    required("metric_category", Kind::Text),
-    required("display_name", Kind::Text),
-    required("unit", Kind::Text),
-    optional("value", Kind::Decimal),
+const COLUMNS: &[ExportColumn] = &[
+    optional("metric_date", ColumnType::Date),
+    required("metric_type", ColumnType::Text),
+    required("metric_category", ColumnType::Text),
+    required("display_name", ColumnType::Text),
+    required("unit", ColumnType::Text),
+    optional("value", ColumnType::Decimal),
     // The last day that could be recorded: a value of an earlier one is not of the present.
-    required("last_finished", Kind::Date),
-    optional("provenance", Kind::Text),
-    optional("collection_timestamp", Kind::Instant),
-    optional("collection_id", Kind::Text),
-    optional("value_day_before", Kind::Decimal),
-    optional("change_from_day_before", Kind::Decimal),
-    optional("percent_from_day_before", Kind::Decimal),
-    optional("value_week_before", Kind::Decimal),
-    optional("change_from_week_before", Kind::Decimal),
-    optional("percent_from_week_before", Kind::Decimal),
-    optional("value_month_before", Kind::Decimal),
-    optional("change_from_month_before", Kind::Decimal),
-    optional("percent_from_month_before", Kind::Decimal),
-    optional("metadata", Kind::Object),
+    required("last_finished", ColumnType::Date),
+    optional("provenance", ColumnType::Text),
+    optional("collection_timestamp", ColumnType::Instant),
+    optional("collection_id", ColumnType::Text),
+    optional("value_day_before", ColumnType::Decimal),
+    optional("change_from_day_before", ColumnType::Decimal),
+    optional("percent_from_day_before", ColumnType::Decimal),
+    optional("value_week_before", ColumnType::Decimal),
+    optional("change_from_week_before", ColumnType::Decimal),
+    optional("percent_from_week_before", ColumnType::Decimal),
+    optional("value_month_before", ColumnType::Decimal),
+    optional("change_from_month_before", ColumnType::Decimal),
+    optional("percent_from_month_before", ColumnType::Decimal),
+    optional("metadata", ColumnType::Object),
 ];
 
-pub(super) fn pages(answer: LatestAnswer) -> OnePage {
+pub(super) fn pages(answer: LatestResponse) -> OnePage {
     let last_finished = answer.last_finished;
     OnePage::new(COLUMNS, answer.metrics.into_iter().map(|latest| row(latest, last_finished)).collect())
 }
 
-fn row(latest: LatestValue, last_finished: Date) -> Cells {
+fn row(latest: LatestValue, last_finished: Date) -> Row {
     let mut row = vec![
         Cell::or_none(latest.metric_date, Cell::Date),
         Cell::Word(latest.metric_type.name()),

@@ -1,33 +1,33 @@
-//! Exports: the answer to any question as CSV, JSON, newline-delimited JSON or Parquet, in pieces that are made one after
-//! the other. What is asked makes pages of rows (a file for each sort of question), and a format makes bytes of them. Of
+//! Exports: the answer to any query as CSV, JSON, newline-delimited JSON or Parquet, in pieces that are made one after
+//! the other. What is asked makes pages of rows (a file for each sort of query), and a format makes bytes of them. Of
 //! series there are any number of days; a gap is a row too, with the cause as its state and no value, which tells it from
 //! a zero.
 
-mod days;
+mod csv;
 mod definitions;
 mod format;
 mod json;
 mod latest;
 mod parquet;
-mod question;
-mod row;
+mod query;
 mod runs;
+mod series_pages;
+mod series_row;
 mod table;
-mod text;
 
 use std::sync::Arc;
 
-use super::{Catalogue, LatestQuestion, QueryError, RunsQuestion};
+use super::{Catalogue, LatestQuery, QueryError, RunsQuery};
 use crate::{blocking::block_in_place_if_large, collect::Context};
-use days::Days;
 pub use format::ExportFormat;
-pub use question::ExportQuestion;
-use table::{Cells, Pages};
+pub use query::ExportQuery;
+use series_pages::SeriesPages;
+use table::{Pages, Row};
 
 /// An export on its way. Whoever takes its pieces one after the other has the file.
 pub struct Export {
     /// The first page, until it is written.
-    first: Option<Vec<Cells>>,
+    first: Option<Vec<Row>>,
     /// Those that follow.
     pages: Box<dyn Pages>,
     stage: Stage,
@@ -43,7 +43,7 @@ enum Stage {
 /// Makes bytes of rows.
 trait Encoder: Send {
     /// The next piece of the file.
-    fn page(&mut self, rows: &[Cells]) -> Result<Vec<u8>, QueryError>;
+    fn page(&mut self, rows: &[Row]) -> Result<Vec<u8>, QueryError>;
     /// The rest of it.
     fn finish(self: Box<Self>) -> Result<Vec<u8>, QueryError>;
 }
@@ -56,10 +56,10 @@ impl Export {
     pub async fn series(
         context: Context,
         catalogue: Arc<Catalogue>,
-        question: ExportQuestion,
+        query: ExportQuery,
         format: ExportFormat,
     ) -> Result<Self, QueryError> {
-        Self::start(Box::new(Days::new(context, catalogue, question)?), format).await
+        Self::start(Box::new(SeriesPages::new(context, catalogue, query)?), format).await
     }
 
     /// The latest value of each metric, with its changes.
@@ -69,10 +69,10 @@ impl Export {
     pub async fn latest(
         context: &Context,
         catalogue: &Catalogue,
-        question: &LatestQuestion,
+        query: &LatestQuery,
         format: ExportFormat,
     ) -> Result<Self, QueryError> {
-        let answer = super::latest(context, catalogue, question).await?;
+        let answer = super::latest(context, catalogue, query).await?;
         Self::start(Box::new(latest::pages(answer)), format).await
     }
 
@@ -88,19 +88,15 @@ impl Export {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn runs(
-        context: Context,
-        question: RunsQuestion,
-        format: ExportFormat,
-    ) -> Result<Self, QueryError> {
-        Self::start(Box::new(runs::Runs::new(context, question)), format).await
+    pub async fn runs(context: Context, query: RunsQuery, format: ExportFormat) -> Result<Self, QueryError> {
+        Self::start(Box::new(runs::RunPages::new(context, query)), format).await
     }
 
     /// The first page is read, so that a store that is away is noticed before anything is promised.
     async fn start(mut pages: Box<dyn Pages>, format: ExportFormat) -> Result<Self, QueryError> {
         let columns = pages.columns();
         let stage = match format {
-            ExportFormat::Csv => Stage::Writing(Box::new(text::Csv::new(columns))),
+            ExportFormat::Csv => Stage::Writing(Box::new(csv::Csv::new(columns))),
             ExportFormat::Json => Stage::Writing(Box::new(json::Array::new(columns))),
             ExportFormat::Ndjson => Stage::Writing(Box::new(json::Lines(columns))),
             ExportFormat::Parquet => match pages.for_decimals() {

@@ -21,7 +21,7 @@ use parquet::{
 
 use super::{
     Encoder,
-    table::{Cell, Cells, Column, Kind, Pages},
+    table::{Cell, ColumnType, ExportColumn, Pages, Row},
 };
 use crate::{metric::Decimal, query::QueryError};
 
@@ -86,7 +86,7 @@ impl Digits {
 
 pub(super) struct Parquet {
     writer: SerializedFileWriter<Vec<u8>>,
-    columns: &'static [Column],
+    columns: &'static [ExportColumn],
     /// Of each column.
     widths: Vec<Width>,
 }
@@ -109,13 +109,13 @@ impl Width {
 }
 
 impl Parquet {
-    pub fn without_decimals(columns: &'static [Column]) -> Result<Self, QueryError> {
+    pub fn without_decimals(columns: &'static [ExportColumn]) -> Result<Self, QueryError> {
         Self::new(columns, &vec![Digits::default(); columns.len()])
     }
 
     /// # Errors
     /// When the values need more digits than a DECIMAL has.
-    fn new(columns: &'static [Column], digits: &[Digits]) -> Result<Self, QueryError> {
+    fn new(columns: &'static [ExportColumn], digits: &[Digits]) -> Result<Self, QueryError> {
         let widths = digits.iter().map(|digits| Width::of(*digits)).collect::<Result<Vec<_>, _>>()?;
         let fields: String =
             columns.iter().zip(&widths).map(|(column, width)| field(column, *width) + ";\n").collect();
@@ -128,7 +128,7 @@ impl Parquet {
         Ok(Self { writer: writer.map_err(failed)?, columns, widths })
     }
 
-    fn write_group(&mut self, rows: &[Cells]) -> Result<(), QueryError> {
+    fn write_group(&mut self, rows: &[Row]) -> Result<(), QueryError> {
         let mut group = self.writer.next_row_group().map_err(failed)?;
         let mut place = 0;
         while let Some(mut writer) = group.next_column().map_err(failed)? {
@@ -151,7 +151,7 @@ impl Parquet {
 }
 
 impl Encoder for Parquet {
-    fn page(&mut self, rows: &[Cells]) -> Result<Vec<u8>, QueryError> {
+    fn page(&mut self, rows: &[Row]) -> Result<Vec<u8>, QueryError> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -166,16 +166,16 @@ impl Encoder for Parquet {
 }
 
 /// A column in the language of Parquet's schemas.
-fn field(column: &Column, width: Width) -> String {
+fn field(column: &ExportColumn, width: Width) -> String {
     let presence = if column.is_optional { "optional" } else { "required" };
     let (physical, logical) = match column.kind {
-        Kind::Text | Kind::Object => ("binary".to_owned(), " (STRING)".to_owned()),
-        Kind::Date => ("int32".to_owned(), " (DATE)".to_owned()),
-        Kind::Instant => ("int64".to_owned(), " (TIMESTAMP(MICROS,true))".to_owned()),
-        Kind::Number => ("int32".to_owned(), String::new()),
-        Kind::Long => ("int64".to_owned(), String::new()),
-        Kind::Boolean => ("boolean".to_owned(), String::new()),
-        Kind::Decimal => {
+        ColumnType::Text | ColumnType::Object => ("binary".to_owned(), " (STRING)".to_owned()),
+        ColumnType::Date => ("int32".to_owned(), " (DATE)".to_owned()),
+        ColumnType::Instant => ("int64".to_owned(), " (TIMESTAMP(MICROS,true))".to_owned()),
+        ColumnType::Number => ("int32".to_owned(), String::new()),
+        ColumnType::Long => ("int64".to_owned(), String::new()),
+        ColumnType::Boolean => ("boolean".to_owned(), String::new()),
+        ColumnType::Decimal => {
             let decimal = format!(" (DECIMAL({}, {}))", width.precision, width.digits.after_point);
             (format!("fixed_len_byte_array({})", width.bytes), decimal)
         }
@@ -207,23 +207,23 @@ fn fixed(value: &Decimal, scale: usize, bytes: usize) -> Option<FixedLenByteArra
 
 fn write_column<'a>(
     writer: &mut SerializedColumnWriter<'_>,
-    column: &Column,
+    column: &ExportColumn,
     width: Width,
     cells: impl Iterator<Item = &'a Cell>,
 ) -> Result<(), QueryError> {
     let is_optional = column.is_optional;
     match column.kind {
-        Kind::Text | Kind::Object => {
+        ColumnType::Text | ColumnType::Object => {
             let text = |cell: &Cell| cell.text().map(|text| ByteArray::from(text.into_owned().into_bytes()));
             write::<ByteArrayType>(writer, is_optional, cells.map(text))
         }
-        Kind::Date | Kind::Number => write::<Int32Type>(writer, is_optional, cells.map(number)),
-        Kind::Instant | Kind::Long => write::<Int64Type>(writer, is_optional, cells.map(long)),
-        Kind::Boolean => {
+        ColumnType::Date | ColumnType::Number => write::<Int32Type>(writer, is_optional, cells.map(number)),
+        ColumnType::Instant | ColumnType::Long => write::<Int64Type>(writer, is_optional, cells.map(long)),
+        ColumnType::Boolean => {
             let boolean = |cell: &Cell| if let Cell::Boolean(value) = cell { Some(*value) } else { None };
             write::<BoolType>(writer, is_optional, cells.map(boolean))
         }
-        Kind::Decimal => {
+        ColumnType::Decimal => {
             let values = cells.map(|cell| decimal(cell, width)).collect::<Result<Vec<_>, _>>()?;
             write::<FixedLenByteArrayType>(writer, is_optional, values.into_iter())
         }

@@ -2,51 +2,51 @@
 
 use async_trait::async_trait;
 
-use super::table::{Cell, Cells, Column, Kind, Pages, optional, required};
+use super::table::{Cell, ColumnType, ExportColumn, Pages, Row, optional, required};
 use crate::{
     collect::Context,
-    query::{QueryError, RunEntry, RunsQuestion},
+    query::{QueryError, RunEntry, RunsQuery},
     store::RunFilter,
 };
 
-/// Runs that are in memory at once. Each may have errors of many metrics.
+/// RunPages that are in memory at once. Each may have errors of many metrics.
 const PAGE_RUNS: usize = 100;
 
-const COLUMNS: &[Column] = &[
-    required("id", Kind::Text),
-    required("kind", Kind::Text),
-    required("collection_date", Kind::Date),
-    required("collection_end_date", Kind::Date),
-    required("started_at", Kind::Instant),
-    optional("completed_at", Kind::Instant),
-    required("status", Kind::Text),
-    required("metrics_collected", Kind::Long),
-    optional("error_message", Kind::Text),
-    optional("error_details", Kind::Object),
-    required("host", Kind::Text),
-    required("process_id", Kind::Long),
+const COLUMNS: &[ExportColumn] = &[
+    required("id", ColumnType::Text),
+    required("kind", ColumnType::Text),
+    required("collection_date", ColumnType::Date),
+    required("collection_end_date", ColumnType::Date),
+    required("started_at", ColumnType::Instant),
+    optional("completed_at", ColumnType::Instant),
+    required("status", ColumnType::Text),
+    required("metrics_collected", ColumnType::Long),
+    optional("error_message", ColumnType::Text),
+    optional("error_details", ColumnType::Object),
+    required("host", ColumnType::Text),
+    required("process_id", ColumnType::Long),
 ];
 
-pub(super) struct Runs {
+pub(super) struct RunPages {
     context: Context,
     filter: RunFilter,
     is_over: bool,
 }
 
-impl Runs {
-    pub fn new(context: Context, question: RunsQuestion) -> Self {
-        let filter = RunFilter { limit: i64::try_from(PAGE_RUNS).ok(), ..question.filter };
+impl RunPages {
+    pub fn new(context: Context, query: RunsQuery) -> Self {
+        let filter = RunFilter { limit: i64::try_from(PAGE_RUNS).ok(), ..query.filter };
         Self { context, filter, is_over: false }
     }
 }
 
 #[async_trait]
-impl Pages for Runs {
-    fn columns(&self) -> &'static [Column] {
+impl Pages for RunPages {
+    fn columns(&self) -> &'static [ExportColumn] {
         COLUMNS
     }
 
-    async fn next(&mut self) -> Result<Option<Vec<Cells>>, QueryError> {
+    async fn next(&mut self) -> Result<Option<Vec<Row>>, QueryError> {
         if self.is_over {
             return Ok(None);
         }
@@ -65,7 +65,7 @@ impl Pages for Runs {
     }
 }
 
-fn row(run: RunEntry) -> Cells {
+fn row(run: RunEntry) -> Row {
     vec![
         Cell::Text(run.id.to_string()),
         Cell::Word(run.kind),

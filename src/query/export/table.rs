@@ -12,10 +12,10 @@ use crate::{collect::Context, metric::Decimal, query::QueryError};
 /// What is exported, a page of rows at a time.
 #[async_trait]
 pub(super) trait Pages: Send + Sync {
-    fn columns(&self) -> &'static [Column];
+    fn columns(&self) -> &'static [ExportColumn];
 
     /// The rows of the next page; `None` after the last one. Whoever gives up waiting may call again.
-    async fn next(&mut self) -> Result<Option<Vec<Cells>>, QueryError>;
+    async fn next(&mut self) -> Result<Option<Vec<Row>>, QueryError>;
 
     /// The same pages for a look at their decimals before the first one is taken; `None` where no column has decimals.
     fn for_decimals(&self) -> Option<Box<dyn Pages>>;
@@ -25,15 +25,15 @@ pub(super) trait Pages: Send + Sync {
 }
 
 #[derive(Debug)]
-pub(super) struct Column {
+pub(super) struct ExportColumn {
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: ColumnType,
     /// Whether a cell may be [`Cell::None`].
     pub is_optional: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ColumnType {
     Text,
     Date,
     Instant,
@@ -47,16 +47,16 @@ pub(super) enum Kind {
     Object,
 }
 
-pub(super) const fn required(name: &'static str, kind: Kind) -> Column {
-    Column { name, kind, is_optional: false }
+pub(super) const fn required(name: &'static str, kind: ColumnType) -> ExportColumn {
+    ExportColumn { name, kind, is_optional: false }
 }
 
-pub(super) const fn optional(name: &'static str, kind: Kind) -> Column {
-    Column { name, kind, is_optional: true }
+pub(super) const fn optional(name: &'static str, kind: ColumnType) -> ExportColumn {
+    ExportColumn { name, kind, is_optional: true }
 }
 
 /// A row: a cell for each column.
-pub(super) type Cells = Vec<Cell>;
+pub(super) type Row = Vec<Cell>;
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -98,7 +98,7 @@ impl Cell {
 }
 
 /// A row as a JSON object.
-pub(super) struct Named<'a>(pub &'static [Column], pub &'a [Cell]);
+pub(super) struct Named<'a>(pub &'static [ExportColumn], pub &'a [Cell]);
 
 impl Serialize for Named<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -114,23 +114,23 @@ impl Serialize for Named<'_> {
 /// Rows that are all there.
 #[derive(Clone)]
 pub(super) struct OnePage {
-    columns: &'static [Column],
-    rows: Option<Vec<Cells>>,
+    columns: &'static [ExportColumn],
+    rows: Option<Vec<Row>>,
 }
 
 impl OnePage {
-    pub fn new(columns: &'static [Column], rows: Vec<Cells>) -> Self {
+    pub fn new(columns: &'static [ExportColumn], rows: Vec<Row>) -> Self {
         Self { columns, rows: Some(rows) }
     }
 }
 
 #[async_trait]
 impl Pages for OnePage {
-    fn columns(&self) -> &'static [Column] {
+    fn columns(&self) -> &'static [ExportColumn] {
         self.columns
     }
 
-    async fn next(&mut self) -> Result<Option<Vec<Cells>>, QueryError> {
+    async fn next(&mut self) -> Result<Option<Vec<Row>>, QueryError> {
         Ok(self.rows.take())
     }
 

@@ -1,7 +1,7 @@
 //! Averages: the mean of all samples together, and their sample standard deviation.
 //!
 //! The deviation is combined from those of the days as Chan, Golub and LeVeque do ("Updating Formulae and a Pairwise
-//! Algorithm for Computing Sample Variances", 1979): the squares within each day, `s²(n − 1)`, plus those between the
+//! Algorithm for Computing AverageDay Variances", 1979): the squares within each day, `s²(n − 1)`, plus those between the
 //! days, `Σ n·m² − (Σ n·m)²/N`, over `N − 1`.
 
 use serde_json::Map;
@@ -13,7 +13,7 @@ use super::{
 use crate::{metric::Decimal, store::RecordedDay};
 
 /// One day's share.
-struct Sample {
+struct AverageDay {
     size: Decimal,
     mean: Decimal,
     deviation: Option<Decimal>,
@@ -21,7 +21,7 @@ struct Sample {
     total: Option<Decimal>,
 }
 
-impl Sample {
+impl AverageDay {
     fn of(day: &RecordedDay) -> Result<Self, String> {
         Ok(Self {
             size: required(day, "sample_size")?,
@@ -38,9 +38,9 @@ impl Sample {
 
 /// An average over no sample at all is 0 with a sample size of 0, as in the records.
 pub(super) fn combine(days: &[RecordedDay]) -> Result<Rolled, String> {
-    let samples = days.iter().map(Sample::of).collect::<Result<Vec<_>, _>>()?;
+    let samples = days.iter().map(AverageDay::of).collect::<Result<Vec<_>, _>>()?;
     let size = sum(samples.iter().map(|sample| &sample.size));
-    let total = sum(&samples.iter().map(Sample::total).collect::<Vec<_>>());
+    let total = sum(&samples.iter().map(AverageDay::total).collect::<Vec<_>>());
     let mut metadata = Map::new();
     metadata.insert("sample_size".to_owned(), size.to_json());
     if let Some(deviation) = deviation(&samples, &size, &total) {
@@ -55,7 +55,7 @@ pub(super) fn combine(days: &[RecordedDay]) -> Result<Rolled, String> {
 }
 
 /// `None` for fewer than two samples, and where a day of several samples does not say how they deviate.
-fn deviation(samples: &[Sample], size: &Decimal, total: &Decimal) -> Option<Decimal> {
+fn deviation(samples: &[AverageDay], size: &Decimal, total: &Decimal) -> Option<Decimal> {
     let one = Decimal::from(1);
     let (mut within, mut squares) = (Decimal::zero(), Decimal::zero());
     for sample in samples {

@@ -19,7 +19,7 @@ use crate::{
         problem::Problem,
         service::Shared,
     },
-    query::{ActivityQuestion, Export, ExportQuestion},
+    query::{ActivityQuery, Export, ExportQuery},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -60,8 +60,8 @@ pub async fn activity(
     let catalogue = service.catalogue().await?;
     let (context, settings) = (&service.context, &service.query);
     let days = parameters.days.as_deref();
-    let question = ActivityQuestion::parse(days, &categories, &types, &catalogue, settings)?;
-    let question = ExportQuestion::activity(&question, context, settings);
+    let question = ActivityQuery::parse(days, &categories, &types, &catalogue, settings)?;
+    let question = ExportQuery::activity(&question, context, settings);
     let name = format!("daymark_{}_{}", question.from, question.to);
     let export = Export::series(context.clone(), Arc::clone(&catalogue), question, beginning.format);
     beginning.answer(&name, export).await

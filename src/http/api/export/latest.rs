@@ -17,7 +17,7 @@ use crate::{
         problem::Problem,
         service::Shared,
     },
-    query::{Export, LatestQuestion},
+    query::{Export, LatestQuery},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -54,7 +54,7 @@ pub async fn latest(
         (comma_list(parameters.category.as_deref()), comma_list(parameters.r#type.as_deref()));
     let catalogue = service.catalogue().await?;
     let context = &service.context;
-    let question = LatestQuestion::parse(&categories, &types, &catalogue)?;
+    let question = LatestQuery::parse(&categories, &types, &catalogue)?;
     let name = format!("daymark_latest_{}", context.last_finished());
     let export = Export::latest(context, &catalogue, &question, beginning.format);
     beginning.answer(&name, export).await

@@ -16,7 +16,7 @@ use crate::{
         problem::Problem,
         service::Shared,
     },
-    query::{AskedRuns, Export, RunsQuestion},
+    query::{Export, RunsQuery, RunsRequest},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -57,8 +57,8 @@ pub async fn runs(
 ) -> Result<Response, Problem> {
     let RunsExportParameters { format, from, to, status, kind } = parameters;
     let beginning = Beginning::new(&service, &principal, format.as_deref())?;
-    let asked = AskedRuns { from, to, status, kind, limit: None, cursor: None };
-    let question = RunsQuestion::parse(&asked)?;
+    let asked = RunsRequest { from, to, status, kind, limit: None, cursor: None };
+    let question = RunsQuery::parse(&asked)?;
     let export = Export::runs(service.context.clone(), question, beginning.format);
     beginning.answer("daymark_runs", export).await
 }

@@ -19,7 +19,7 @@ use crate::{
         problem::Problem,
         service::Shared,
     },
-    query::{Asked, Export, ExportQuestion},
+    query::{Export, ExportQuery, SeriesRequest},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -66,22 +66,22 @@ pub async fn series(
     let beginning = Beginning::new(&service, &principal, parameters.format.as_deref())?;
     let catalogue = service.catalogue().await?;
     let context = &service.context;
-    let question = ExportQuestion::parse(&parameters.asked(), context, &catalogue, &service.query).await?;
+    let question = ExportQuery::parse(&parameters.asked(), context, &catalogue, &service.query).await?;
     let name = format!("daymark_{}_{}", question.from, question.to);
     let export = Export::series(context.clone(), Arc::clone(&catalogue), question, beginning.format);
     beginning.answer(&name, export).await
 }
 
 impl ExportParameters {
-    fn asked(self) -> Asked {
-        Asked {
+    fn asked(self) -> SeriesRequest {
+        SeriesRequest {
             from: self.from,
             to: self.to,
             categories: comma_list(self.category.as_deref()),
             types: comma_list(self.r#type.as_deref()),
             intervals: comma_list(self.interval.as_deref()),
             week_start: self.week_start,
-            ..Asked::default()
+            ..SeriesRequest::default()
         }
     }
 }

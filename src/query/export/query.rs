@@ -6,11 +6,11 @@ use crate::{
     collect::Context,
     config::QuerySettings,
     metric::MetricKey,
-    query::{ActivityQuestion, Asked, Catalogue, Interval, QueryError, Question, activity::first_of},
+    query::{ActivityQuery, Catalogue, Interval, QueryError, SeriesQuery, SeriesRequest, activity::first_of},
 };
 
 #[derive(Debug, Clone)]
-pub struct ExportQuestion {
+pub struct ExportQuery {
     pub from: Date,
     pub to: Date,
     /// By category and type.
@@ -21,36 +21,36 @@ pub struct ExportQuestion {
     pub last_finished: Date,
 }
 
-impl ExportQuestion {
+impl ExportQuery {
     /// Reads what was asked: of `asked` all but its limit, its cursor and whether metadata are wanted. By default
     /// everything from the first recorded to the last finished day.
     ///
     /// # Errors
-    /// [`QueryError::Question`] with every problem; when the store fails.
+    /// [`QueryError::InvalidParameters`] with every problem; when the store fails.
     pub async fn parse(
-        asked: &Asked,
+        asked: &SeriesRequest,
         context: &Context,
         catalogue: &Catalogue,
         settings: &QuerySettings,
     ) -> Result<Self, QueryError> {
         let last_finished = context.last_finished();
-        let mut asked = Asked { limit: None, cursor: None, metadata: true, ..asked.clone() };
+        let mut asked = SeriesRequest { limit: None, cursor: None, metadata: true, ..asked.clone() };
         let is_open = asked.from.is_none();
         if is_open && let Some((first, _)) = context.tenant.store.recorded_span().await? {
             asked.from = Some(first.to_string());
         }
-        let question = Question::parse_unlimited(&asked, catalogue, settings, last_finished)?;
-        let Question { from, to, metrics, intervals, week_start, .. } = question;
+        let query = SeriesQuery::parse_unlimited(&asked, catalogue, settings, last_finished)?;
+        let SeriesQuery { from, to, metrics, intervals, week_start, .. } = query;
         Ok(Self { from, to, metrics, intervals, week_start, last_finished })
     }
 
     /// The days of [`crate::query::activity`].
-    pub fn activity(question: &ActivityQuestion, context: &Context, settings: &QuerySettings) -> Self {
+    pub fn activity(query: &ActivityQuery, context: &Context, settings: &QuerySettings) -> Self {
         let to = context.last_finished();
         Self {
-            from: first_of(context, to, question.days),
+            from: first_of(context, to, query.days),
             to,
-            metrics: question.metrics.clone(),
+            metrics: query.metrics.clone(),
             intervals: vec![Interval::Day],
             week_start: settings.week_start,
             last_finished: to,

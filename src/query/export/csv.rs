@@ -4,21 +4,21 @@
 
 use super::{
     Encoder,
-    table::{Cell, Cells, Column},
+    table::{Cell, ExportColumn, Row},
 };
 use crate::query::QueryError;
 
 pub(super) struct Csv {
-    columns: &'static [Column],
+    columns: &'static [ExportColumn],
     has_header: bool,
 }
 
 impl Csv {
-    pub fn new(columns: &'static [Column]) -> Self {
+    pub fn new(columns: &'static [ExportColumn]) -> Self {
         Self { columns, has_header: false }
     }
 
-    fn write(&mut self, rows: &[Cells]) -> Result<Vec<u8>, csv::Error> {
+    fn write(&mut self, rows: &[Row]) -> Result<Vec<u8>, csv::Error> {
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
         if !std::mem::replace(&mut self.has_header, true) {
             writer.write_record(self.columns.iter().map(|column| column.name))?;
@@ -34,7 +34,7 @@ impl Csv {
 }
 
 impl Encoder for Csv {
-    fn page(&mut self, rows: &[Cells]) -> Result<Vec<u8>, QueryError> {
+    fn page(&mut self, rows: &[Row]) -> Result<Vec<u8>, QueryError> {
         self.write(rows).map_err(|error| QueryError::Export(error.to_string()))
     }
 

@@ -2,31 +2,31 @@
 
 use jiff::civil::Date;
 
-use super::table::{Cell, Cells, Column, Kind, optional, required};
-use crate::query::{Point, Series, SeriesAnswer};
+use super::table::{Cell, ColumnType, ExportColumn, Row, optional, required};
+use crate::query::{Point, Series, SeriesResponse};
 
 const RECORDED: &str = "recorded";
 /// What is recorded makes no value for the interval.
 const REFUSED: &str = "refused";
 
-pub(super) const COLUMNS: &[Column] = &[
+pub(super) const COLUMNS: &[ExportColumn] = &[
     // The first day, and the last.
-    required("metric_date", Kind::Date),
-    required("metric_date_end", Kind::Date),
-    required("interval", Kind::Text),
-    required("metric_type", Kind::Text),
-    required("metric_category", Kind::Text),
-    optional("value", Kind::Decimal),
+    required("metric_date", ColumnType::Date),
+    required("metric_date_end", ColumnType::Date),
+    required("interval", ColumnType::Text),
+    required("metric_type", ColumnType::Text),
+    required("metric_category", ColumnType::Text),
+    optional("value", ColumnType::Decimal),
     // `recorded`, `refused`, or the cause of the gap.
-    required("state", Kind::Text),
-    optional("provenance", Kind::Text),
-    optional("definition_version", Kind::Number),
-    required("days_recorded", Kind::Number),
-    required("days_due", Kind::Number),
-    optional("metadata", Kind::Object),
+    required("state", ColumnType::Text),
+    optional("provenance", ColumnType::Text),
+    optional("definition_version", ColumnType::Number),
+    required("days_recorded", ColumnType::Number),
+    required("days_due", ColumnType::Number),
+    optional("metadata", ColumnType::Object),
 ];
 
-fn row(series: &Series, point: Point) -> Cells {
+fn row(series: &Series, point: Point) -> Row {
     let state = match (&point.value, &point.refused) {
         (Some(_), _) => RECORDED,
         (None, Some(_)) => REFUSED,
@@ -55,8 +55,8 @@ fn cause(series: &Series, point: &Point) -> &'static str {
 }
 
 /// The rows of an answer, by bucket and then by metric.
-pub(super) fn rows(answer: SeriesAnswer) -> Vec<Cells> {
-    let mut rows: Vec<(Date, Cells)> = Vec::new();
+pub(super) fn rows(answer: SeriesResponse) -> Vec<Row> {
+    let mut rows: Vec<(Date, Row)> = Vec::new();
     for mut series in answer.series {
         let points = std::mem::take(&mut series.points);
         rows.extend(points.into_iter().map(|point| (point.from, row(&series, point))));

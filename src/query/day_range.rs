@@ -1,4 +1,4 @@
-//! The days of a question: those that exist in the reporting zone, and how far they are over.
+//! The days of a query: those that exist in the reporting zone, and how far they are over.
 
 use jiff::{ToSpan, civil::Date};
 
@@ -10,7 +10,7 @@ const FIRST_DAY: Date = jiff::civil::date(1900, 1, 1);
 
 /// The existing days of a range.
 #[derive(Debug)]
-pub(super) struct Range {
+pub(super) struct DayRange {
     pub from: Date,
     pub to: Date,
     /// In order; without dates that the zone skipped.
@@ -18,7 +18,7 @@ pub(super) struct Range {
     pub last_finished: Date,
 }
 
-impl Range {
+impl DayRange {
     pub fn new(calendar: &Calendar, from: Date, to: Date, last_finished: Date) -> Self {
         // Each midnight is asked for once: it ends one day and begins the next.
         let (mut days, mut date, mut start) = (Vec::new(), from, calendar.start_of(from));
@@ -78,7 +78,7 @@ mod tests {
             let calendar = Calendar::new(zone).unwrap();
             let (from, to) = (date(2011, 1, 1), date(2012, 12, 31));
             let expected: Vec<_> = calendar.days(from, to).iter().map(|day| day.date).collect();
-            let range = Range::new(&calendar, from, to, date(2012, 1, 2));
+            let range = DayRange::new(&calendar, from, to, date(2012, 1, 2));
             assert_eq!(range.days, expected, "{zone}");
             let week = Bucket { from: date(2011, 12, 26), to: date(2012, 1, 1) };
             assert_eq!(range.days_due(week), if zone == "Pacific/Apia" { 6 } else { 7 });

@@ -13,7 +13,7 @@ use crate::metric::{Decimal, MetricType, Provenance};
 
 /// Series of points, one for each metric and interval asked.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct SeriesAnswer {
+pub struct SeriesResponse {
     #[schema(value_type = String, format = Date)]
     pub from: Date,
     #[schema(value_type = String, format = Date)]
@@ -31,7 +31,7 @@ pub struct SeriesAnswer {
     pub next_cursor: Option<String>,
 }
 
-impl SeriesAnswer {
+impl SeriesResponse {
     /// Whether the answer may become wrong without anything being committed: a run at work explains a gap, and may die.
     pub fn is_volatile(&self) -> bool {
         self.series.iter().flat_map(|series| &series.gaps).any(|gap| gap.cause == RUNNING)
@@ -59,7 +59,7 @@ pub struct Series {
     pub refused: Option<String>,
     pub points: Vec<Point>,
     /// The days with a record, whatever the interval. These and the gaps are all days of the range.
-    pub recorded: Vec<RecordedStretch>,
+    pub recorded: Vec<ProvenanceRun>,
     /// The days without a record, whatever the interval.
     pub gaps: Vec<SeriesGap>,
 }
@@ -226,7 +226,7 @@ impl PointProvenance {
 
 /// Consecutive days that were recorded in the same way, by the same version of the definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct RecordedStretch {
+pub struct ProvenanceRun {
     #[schema(value_type = String, format = Date)]
     pub from: Date,
     #[schema(value_type = String, format = Date)]

@@ -1,22 +1,22 @@
 //! Stretches of days that were recorded in the same way: what a series says of its records, which are alike for months.
 
-use super::{RecordedStretch, range::Range};
+use super::{ProvenanceRun, day_range::DayRange};
 use crate::store::RecordedDay;
 
-/// `recorded` as stretches of the range's days.
-pub(super) fn stretches(range: &Range, recorded: &[RecordedDay]) -> Vec<RecordedStretch> {
-    let mut stretches = Vec::<RecordedStretch>::new();
+/// `recorded` as runs of the range's days.
+pub(super) fn provenance_runs(range: &DayRange, recorded: &[RecordedDay]) -> Vec<ProvenanceRun> {
+    let mut runs = Vec::<ProvenanceRun>::new();
     let mut recorded = recorded.iter().peekable();
     let mut before = None;
     for day in &range.days {
         while recorded.next_if(|record| record.date < *day).is_some() {}
         let record = recorded.next_if(|record| record.date == *day);
-        match (record, before, stretches.last_mut()) {
-            (Some(now), Some(before), Some(stretch)) if is_alike(before, now) => {
-                stretch.to = now.date;
-                stretch.days += 1;
+        match (record, before, runs.last_mut()) {
+            (Some(now), Some(before), Some(run)) if is_alike(before, now) => {
+                run.to = now.date;
+                run.days += 1;
             }
-            (Some(now), ..) => stretches.push(RecordedStretch {
+            (Some(now), ..) => runs.push(ProvenanceRun {
                 from: now.date,
                 to: now.date,
                 days: 1,
@@ -27,7 +27,7 @@ pub(super) fn stretches(range: &Range, recorded: &[RecordedDay]) -> Vec<Recorded
         }
         before = record;
     }
-    stretches
+    runs
 }
 
 fn is_alike(one: &RecordedDay, other: &RecordedDay) -> bool {
@@ -43,9 +43,9 @@ mod tests {
     use crate::metric::{Calendar, Provenance};
 
     /// Of the 30 days here one never happened.
-    fn range() -> Range {
+    fn range() -> DayRange {
         let calendar = Calendar::new("Pacific/Apia").unwrap();
-        Range::new(&calendar, date(2011, 12, 15), date(2012, 1, 13), date(2012, 1, 13))
+        DayRange::new(&calendar, date(2011, 12, 15), date(2012, 1, 13), date(2012, 1, 13))
     }
 
     fn record(index: usize, provenance: Provenance, definition_version: i32) -> RecordedDay {
@@ -56,14 +56,14 @@ mod tests {
     #[test]
     fn a_day_that_never_happened_divides_nothing() {
         let days: Vec<_> = (0..29).map(|index| record(index, Provenance::Observed, 1)).collect();
-        let expected = RecordedStretch {
+        let expected = ProvenanceRun {
             from: date(2011, 12, 15),
             to: date(2012, 1, 13),
             days: 29,
             provenance: "observed",
             definition_version: 1,
         };
-        assert_eq!(stretches(&range(), &days), [expected]);
+        assert_eq!(provenance_runs(&range(), &days), [expected]);
     }
 
     proptest! {
@@ -75,19 +75,19 @@ mod tests {
                 made.map(|(provenance, version)| record(index, Provenance::ALL[provenance], version))
             };
             let days: Vec<_> = made.iter().enumerate().filter_map(of).collect();
-            let stretches = stretches(&range(), &days);
+            let runs = provenance_runs(&range(), &days);
             for day in &days {
                 let around: Vec<_> =
-                    stretches.iter().filter(|stretch| stretch.from <= day.date && day.date <= stretch.to).collect();
+                    runs.iter().filter(|run| run.from <= day.date && day.date <= run.to).collect();
                 prop_assert_eq!(around.len(), 1);
                 prop_assert_eq!(around[0].provenance, day.provenance.name());
                 prop_assert_eq!(around[0].definition_version, day.definition_version);
             }
-            prop_assert_eq!(stretches.iter().map(|stretch| stretch.days).sum::<usize>(), days.len());
-            for pair in stretches.windows(2) {
+            prop_assert_eq!(runs.iter().map(|run| run.days).sum::<usize>(), days.len());
+            for pair in runs.windows(2) {
                 let next = range().days.into_iter().find(|day| *day > pair[0].to).unwrap();
-                let made = |stretch: &RecordedStretch| (stretch.provenance, stretch.definition_version);
-                prop_assert!(next < pair[1].from || made(&pair[0]) != made(&pair[1]), "no stretch is cut in two");
+                let made = |run: &ProvenanceRun| (run.provenance, run.definition_version);
+                prop_assert!(next < pair[1].from || made(&pair[0]) != made(&pair[1]), "no run is cut in two");
                 prop_assert!(pair[0].to.saturating_add(1.day()) <= pair[1].from);
             }
         }
