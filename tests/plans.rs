@@ -171,6 +171,33 @@ fn many_filters_are_counted_by_facets_on_sqlite() {
     insta::assert_snapshot!("sqlite_facets", shown(&*platform, &schema, &sources, &readings, (30, 30)));
 }
 
+/// The pairs of day and actor are read once, however many windows there are.
+#[test]
+fn windows_over_the_same_rows_are_one_statement() {
+    for url in ["postgres://localhost/app", "sqlite:app.db"] {
+        let platform = platform::open(&url.parse().unwrap(), options());
+        let (schema, sources) = (schema(ColumnType::Timestamptz), sources(TimeFormat::UnixSeconds));
+        let mut both = vec![rows("posts", Filter::default()), rows("comments", Filter::default())];
+        let mut readings = Vec::new();
+        for window_days in [7, 1, 30] {
+            readings.push(Reading::Distinct { rows: both.clone(), window_days });
+            both.reverse();
+        }
+        for from in [1, 30] {
+            let plan = shown(&*platform, &schema, &sources, &readings, (from, 30));
+            assert_eq!(
+                plan.matches("FROM \"posts\"").count() + plan.matches("FROM `posts`").count(),
+                1,
+                "{plan}"
+            );
+            assert!(
+                plan.contains("distinct actors of comments, posts in windows of 1, 7, 30 days"),
+                "{plan}"
+            );
+        }
+    }
+}
+
 /// A day, and each day of many, is an index range; nothing is scanned whole.
 #[tokio::test]
 async fn postgres_uses_the_index_on_the_time_column() {

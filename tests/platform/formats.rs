@@ -20,6 +20,8 @@ fn readings() -> Vec<Reading> {
         Reading::Distinct { rows: vec![rows(Filter::default())], window_days: 1 },
         Reading::Distinct { rows: vec![rows(Filter::default())], window_days: 3 },
         Reading::Distinct { rows: vec![rows(genre_is("rock")), rows(genre_is("jazz"))], window_days: 30 },
+        Reading::Distinct { rows: vec![rows(genre_is("jazz")), rows(genre_is("rock"))], window_days: 1 },
+        Reading::Distinct { rows: vec![rows(genre_is("rock")), rows(genre_is("jazz"))], window_days: 7 },
         Reading::Moments { rows: rows(genre_is("jazz")), column: "seconds".to_owned() },
     ];
     for phase in [Phase::Created, Phase::Existing] {

@@ -1,12 +1,16 @@
-//! Running a scan under a time limit: a statement that takes too long is bisected by time, and again, because what a scan
-//! computes adds up over disjoint spans.
+//! Running a scan under a time limit. What a scan computes adds up over disjoint spans, so a statement that reaches the
+//! limit, or has more answers than are held at a time, is bisected: first into fewer days, then within a day or within all
+//! that came before the first one. What follows is read in segments no larger than the last one that had to be cut, so
+//! that a time limit is reached once for each halving: `log2(days) + 6` times at most.
+//!
+//! A scan without an index is never bisected: each half would read the whole table again.
 
 use jiff::Timestamp;
 
 use super::{
     execute::Executor,
-    scan::{Body, Scan},
-    session::{MAX_ANSWERS, NO_SPAN},
+    scan::{Body, Scan, without_index},
+    session::{Answer, MAX_ANSWERS, NO_SPAN},
     span::{Edge, Span},
     time::TimeColumn,
 };
@@ -17,6 +21,9 @@ const MAX_DEPTH: usize = 6;
 /// A segment this short, in seconds, is not worth cutting.
 const MIN_SEGMENT_S: i64 = 60;
 
+/// A function that takes a span's id and the values of an answer.
+pub type Sink<'a> = dyn FnMut(usize, Vec<Option<String>>) -> Result<(), Fault> + Send + 'a;
+
 /// Spans that one statement reads.
 struct Segment {
     spans: Vec<Span>,
@@ -24,64 +31,94 @@ struct Segment {
     depth: usize,
 }
 
+impl Segment {
+    /// All that came before the first day is often far more than the days, and is parted from them first.
+    fn halved(&self) -> [Self; 2] {
+        let middle = if self.has_base() { 1 } else { self.spans.len() / 2 };
+        let (earlier, later) = self.spans.split_at(middle);
+        [earlier, later].map(|spans| Self { spans: spans.to_vec(), depth: self.depth })
+    }
+
+    /// Whether there is more in it than the days.
+    fn has_base(&self) -> bool {
+        self.spans.len() > 1 && self.spans.first().is_some_and(|span| span.id == 0)
+    }
+}
+
+/// How large segments may be, as the time limits that were reached have shown.
+struct Limits {
+    spans: usize,
+    /// The span that had to be cut, and how often.
+    cut: Option<(usize, usize)>,
+}
+
 impl Executor<'_> {
     /// Runs the scan over all spans and hands every answer to `sink`, in order of time.
     pub async fn scan(
         &mut self,
         scan: &Scan<'_>,
-        table: &str,
         body: &Body,
         spans: Vec<Span>,
-        sink: &mut (dyn FnMut(usize, Vec<Option<String>>) -> Result<(), Fault> + Send),
+        sink: &mut Sink<'_>,
     ) -> Result<(), Fault> {
+        let mut limits = Limits { spans: spans.len(), cut: None };
         // A stack: the earliest segment is on top.
         let mut segments = vec![Segment { spans, depth: 0 }];
-        while let Some(Segment { spans, depth }) = segments.pop() {
-            if spans.is_empty() {
+        while let Some(segment) = segments.pop() {
+            if segment.spans.is_empty() {
                 continue;
             }
-            let fault = match self.answers(&scan.statement(body, &spans)).await {
-                Ok(mut answers) if answers.len() <= MAX_ANSWERS => {
-                    answers.sort_by_key(|(id, _)| *id);
-                    for (id, values) in answers.into_iter().filter(|(id, _)| *id != NO_SPAN) {
-                        sink(id, values)?;
-                    }
+            if let Some([earlier, later]) = self.cut_to(&limits, scan, &segment).await? {
+                segments.extend([later, earlier]);
+                continue;
+            }
+            let fault = match self.answers(&scan.statement(body, &segment.spans)).await {
+                Ok(answers) if answers.len() <= MAX_ANSWERS => {
+                    hand_on(answers, sink)?;
                     continue;
                 }
-                Ok(_) => Fault::new(
-                    FaultClass::Other,
-                    format!(
-                        "more than {MAX_ANSWERS} different labels; break down by a column with fewer values"
-                    ),
-                ),
-                Err(fault) if fault.class == FaultClass::TimedOut => fault,
+                Ok(answers) => too_many(&answers, body, &segment)?,
+                Err(fault) if fault.class == FaultClass::TimedOut && scan.is_indexed() => fault,
+                Err(fault) if fault.class == FaultClass::TimedOut && !self.is_over() => {
+                    return Err(without_index(scan.source(), fault));
+                }
                 Err(fault) => return Err(fault),
             };
-            let halves = match spans.as_slice() {
-                [span] if depth < MAX_DEPTH => self.halve(scan, table, *span).await?,
-                [_] => None,
-                _ => Some((spans[..spans.len() / 2].to_vec(), spans[spans.len() / 2..].to_vec())),
-            };
-            let Some((earlier, later)) = halves else { return Err(fault) };
-            let depth = if spans.len() == 1 { depth + 1 } else { depth };
-            segments.extend([later, earlier].map(|spans| Segment { spans, depth }));
+            match segment.spans.as_slice() {
+                [span] => limits.cut = Some((span.id, segment.depth + 1)),
+                spans if segment.has_base() => limits.spans = spans.len() - 1,
+                spans => limits.spans = spans.len() / 2,
+            }
+            match self.cut_to(&limits, scan, &segment).await? {
+                Some([earlier, later]) => segments.extend([later, earlier]),
+                None => return Err(fault),
+            }
         }
         Ok(())
     }
 
-    async fn halve(
+    /// The segment in two, if it is larger than the limits allow and can be cut.
+    async fn cut_to(
         &mut self,
+        limits: &Limits,
         scan: &Scan<'_>,
-        table: &str,
-        span: Span,
-    ) -> Result<Option<(Vec<Span>, Vec<Span>)>, Fault> {
-        // Without an index every segment reads the whole table again: nothing would be won.
-        if !scan.is_indexed() {
-            return Ok(None);
+        segment: &Segment,
+    ) -> Result<Option<[Segment; 2]>, Fault> {
+        let Segment { spans, depth } = segment;
+        match (spans.as_slice(), limits.cut) {
+            ([span], Some((id, needed))) if span.id == id && *depth < needed && needed <= MAX_DEPTH => {
+                let halves = self.halve(scan, *span).await?;
+                Ok(halves.map(|halves| halves.map(|span| Segment { spans: vec![span], depth: depth + 1 })))
+            }
+            (spans, _) if spans.len() > limits.spans.max(1) => Ok(Some(segment.halved())),
+            _ => Ok(None),
         }
+    }
+
+    async fn halve(&mut self, scan: &Scan<'_>, span: Span) -> Result<Option<[Span; 2]>, Fault> {
         let lower = match span.lower {
             Some(lower) => Some(lower.instant),
-            None => self.earliest(scan.time(), table).await?,
+            None => self.earliest(scan.time(), &scan.table()).await?,
         };
         let middle = lower.and_then(|lower| middle(scan.time(), lower, span.upper.instant));
         let Some(middle) = middle else { return Ok(None) };
@@ -90,8 +127,26 @@ impl Executor<'_> {
         if inside_a_day && !scan.time().divides_days() {
             return Ok(None);
         }
-        Ok(Some((vec![Span { upper: middle, ..span }], vec![Span { lower: Some(middle), ..span }])))
+        Ok(Some([Span { upper: middle, ..span }, Span { lower: Some(middle), ..span }]))
     }
+}
+
+fn hand_on(mut answers: Vec<Answer>, sink: &mut Sink<'_>) -> Result<(), Fault> {
+    answers.sort_by_key(|(id, _)| *id);
+    answers.into_iter().filter(|(id, _)| *id != NO_SPAN).try_for_each(|(id, values)| sink(id, values))
+}
+
+/// The fault of a segment that has more answers than are held; `Err` where fewer days would have no fewer each.
+fn too_many(answers: &[Answer], body: &Body, segment: &Segment) -> Result<Fault, Fault> {
+    let fault = Fault::new(
+        FaultClass::TooLarge,
+        format!(
+            "more than {} different labels a day; break down by a column with fewer values",
+            body.max_labels
+        ),
+    );
+    let most = |id: usize| answers.iter().filter(|(of, _)| *of == id).count();
+    if segment.spans.iter().any(|span| most(span.id) > body.max_labels) { Err(fault) } else { Ok(fault) }
 }
 
 /// Half-way between two instants, to the second; or about so, where the column has no order half-way.

@@ -74,7 +74,7 @@ impl<S: Session> Cut for SessionCut<S> {
             for task in task::plan(sources, readings, &[index]) {
                 match explain(&mut executor, &task, schema, days).await {
                     Ok(plan) => plans = plans.map(|before| before + &plan),
-                    Err(fault) if fault.class == FaultClass::Unreachable => return Err(fault),
+                    Err(fault) if ends_the_cut(&fault) => return Err(fault),
                     Err(fault) => plans = Err(fault),
                 }
             }
@@ -98,25 +98,33 @@ impl Run<'_> {
     async fn answer(&mut self, task: &Task<'_>) -> Result<(), Fault> {
         match task.answer(&mut self.executor, self.schema, self.days).await {
             Ok(tallies) => self.keep(task, tallies),
-            Err(fault) if fault.class == FaultClass::Unreachable => return Err(fault),
-            // Each reading alone would wait for the same server again.
-            Err(fault) if task.readings.len() == 1 || fault.class == FaultClass::Elsewhere => {
-                for &index in &task.readings {
-                    self.results[index] = Some(Err(fault.clone()));
-                }
+            Err(fault) if ends_the_cut(&fault) => return Err(fault),
+            Err(fault) if task.readings.len() > 1 && is_of_one_reading(&fault, task) => {
+                self.answer_apart(task).await?;
             }
-            Err(_) => self.answer_apart(task).await?,
+            Err(fault) => self.fail(&task.readings, &fault),
         }
         Ok(())
     }
 
-    /// Gives each reading of the task a statement of its own, so that one that fails does not take the others with it.
+    fn fail(&mut self, readings: &[usize], fault: &Fault) {
+        for &index in readings {
+            self.results[index] = Some(Err(fault.clone()));
+        }
+    }
+
+    /// Gives each reading of the task a statement of its own, so that one that fails does not take the others with it. Once
+    /// one reaches the time limit, those that come after it are not tried.
     async fn answer_apart(&mut self, task: &Task<'_>) -> Result<(), Fault> {
-        for &index in &task.readings {
+        for (place, &index) in task.readings.iter().enumerate() {
             for alone in task::plan(self.sources, self.readings, &[index]) {
                 match alone.answer(&mut self.executor, self.schema, self.days).await {
                     Ok(tallies) => self.keep(&alone, tallies),
-                    Err(fault) if fault.class == FaultClass::Unreachable => return Err(fault),
+                    Err(fault) if ends_the_cut(&fault) => return Err(fault),
+                    Err(fault) if fault.class == FaultClass::TimedOut => {
+                        self.fail(&task.readings[place..], &fault);
+                        return Ok(());
+                    }
                     Err(fault) => self.results[index] = Some(Err(fault)),
                 }
             }
@@ -128,6 +136,21 @@ impl Run<'_> {
         for (&index, tallies) in task.readings.iter().zip(tallies) {
             self.results[index] = Some(Ok(tallies));
         }
+    }
+}
+
+/// Whether a failure of one statement is the end of all: the snapshot is lost, or the run was cancelled.
+fn ends_the_cut(fault: &Fault) -> bool {
+    matches!(fault.class, FaultClass::Unreachable | FaultClass::Cancelled)
+}
+
+/// Whether a failure of all readings of the task together may be that of one of them. Each alone would wait for the same
+/// server again, and scan the same rows for as long.
+fn is_of_one_reading(fault: &Fault, task: &Task<'_>) -> bool {
+    match fault.class {
+        FaultClass::Elsewhere => false,
+        FaultClass::TimedOut => task.has_shorter_readings(),
+        _ => true,
     }
 }
 

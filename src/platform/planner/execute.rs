@@ -46,6 +46,11 @@ impl<'a> Executor<'a> {
         }
     }
 
+    /// Whether the run's deadline has passed.
+    pub fn is_over(&self) -> bool {
+        self.deadline.is_over()
+    }
+
     pub async fn earliest(&mut self, time: &TimeColumn, table: &str) -> Result<Option<Timestamp>, Fault> {
         let answers = self.answers(&time.earliest_query(table)).await?;
         let first = answers.into_iter().next().and_then(|(_, values)| values.into_iter().next().flatten());

@@ -7,7 +7,7 @@ use super::{
     dialect::Dialect,
     execute::Executor,
     parse::parse_count,
-    scan::{Aggregates, Body, Scan, Stream, filter_clause},
+    scan::{Aggregates, Body, Scan, Stream},
     span::Span,
 };
 use crate::{
@@ -16,7 +16,8 @@ use crate::{
     platform::schema::Schema,
 };
 
-/// A column with more distinct values than this is not one to break a metric down by.
+/// A column with more distinct values than this is not one to break a metric down by: all of them are held in memory, at
+/// 200 characters each.
 const MAX_LABELS: usize = 10_000;
 
 pub struct LabelReading<'a> {
@@ -42,10 +43,14 @@ impl LabelReading<'_> {
     }
 
     pub fn body(&self, dialect: Dialect) -> Body {
-        let count = format!("count(*){}", filter_clause(dialect, &self.rows.filter));
-        let aggregates = Aggregates { expressions: vec![count], facets: None };
-        let label = Some(dialect.label(self.column));
-        Body { of_days: aggregates.clone(), of_base: aggregates, label }
+        let aggregates = Aggregates { expressions: vec!["count(*)".to_owned()], facets: None };
+        Body {
+            of_days: aggregates.clone(),
+            of_base: aggregates,
+            label: Some(dialect.label(self.column)),
+            max_labels: MAX_LABELS,
+            condition: dialect.filter(&self.rows.filter),
+        }
     }
 
     pub async fn answer(
@@ -56,7 +61,7 @@ impl LabelReading<'_> {
     ) -> Result<Vec<Tally>, Fault> {
         let mut picker = Picker::new(self);
         let dialect = executor.dialect();
-        let (table, body) = (dialect.table(self.source), self.body(dialect));
+        let body = self.body(dialect);
         // What leaves is read first, and taken off while what enters passes by.
         for stream in self.streams().into_iter().rev() {
             let scan = Scan::new(dialect, schema, self.source, stream)?;
@@ -67,7 +72,7 @@ impl LabelReading<'_> {
                     Stream::Entering => picker.enter(id, label, count),
                 }
             };
-            executor.scan(&scan, &table, &body, self.spans(days), &mut sink).await?;
+            executor.scan(&scan, &body, self.spans(days), &mut sink).await?;
         }
         picker.finish(days.len())
     }
@@ -110,7 +115,7 @@ impl<'a> Picker<'a> {
         let message = format!(
             "`{column}` of `{table}` has more than {MAX_LABELS} different values; break down by a column with fewer"
         );
-        Err(Fault::new(FaultClass::Other, message))
+        Err(Fault::new(FaultClass::TooLarge, message))
     }
 
     fn close_span(&mut self) {

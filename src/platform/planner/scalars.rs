@@ -96,6 +96,8 @@ impl<'a> ScalarGroup<'a> {
             of_days: self.aggregates(dialect, schema, |atom| atom.existing || stream == Stream::Entering),
             of_base: self.aggregates(dialect, schema, |atom| atom.existing),
             label: None,
+            max_labels: usize::MAX,
+            condition: None,
         }
     }
 
@@ -142,7 +144,6 @@ impl<'a> ScalarGroup<'a> {
         days: &[DayBounds],
     ) -> Result<Vec<Vec<Tally>>, Fault> {
         let dialect = executor.dialect();
-        let table = dialect.table(self.source);
         let mut sums = vec![self.zeros(); days.len() + 1];
         for stream in self.streams() {
             let scan = Scan::new(dialect, schema, self.source, stream)?;
@@ -151,7 +152,7 @@ impl<'a> ScalarGroup<'a> {
                 Some(sums) => Self::add(dialect, sums, &values, stream),
                 None => Ok(()),
             };
-            executor.scan(&scan, &table, &body, self.spans(days), &mut sink).await?;
+            executor.scan(&scan, &body, self.spans(days), &mut sink).await?;
         }
         Ok(self.readings.iter().map(|(atom, phase)| tallies(&sums, *atom, *phase)).collect())
     }

@@ -28,6 +28,10 @@ pub struct Body {
     pub of_base: Aggregates,
     /// Group by this expression: it becomes the first value of every answer.
     pub label: Option<String>,
+    /// The most labels that one span may have.
+    pub max_labels: usize,
+    /// Which rows of the source are read; `None` for all.
+    pub condition: Option<String>,
 }
 
 #[derive(Clone)]
@@ -79,8 +83,18 @@ impl<'a> Scan<'a> {
         Ok(Self { dialect, source, time, leaves, indexed })
     }
 
+    /// Whether an index on the time column lets a span be read alone.
     pub fn is_indexed(&self) -> bool {
         self.indexed
+    }
+
+    pub fn source(&self) -> &'a Source {
+        self.source
+    }
+
+    /// The table's name in SQL.
+    pub fn table(&self) -> String {
+        self.dialect.table(self.source)
     }
 
     pub fn time(&self) -> &TimeColumn {
@@ -152,7 +166,7 @@ impl<'a> Scan<'a> {
                  CROSS JOIN {}{} GROUP BY daymark_id, {label}",
                 self.packed(&body.of_days.expressions, Some(label)),
                 self.dialect.table(self.source),
-                self.filtered(&predicate),
+                self.filtered(body, &predicate),
             ),
         }
     }
@@ -189,7 +203,7 @@ impl<'a> Scan<'a> {
     ) -> String {
         let id = if id.is_empty() { String::new() } else { format!("{id}, ") };
         let values = self.packed(&aggregates.expressions, body.label.as_deref());
-        let from = self.rows(aggregates, predicate, bucket);
+        let from = self.rows(body, aggregates, predicate, bucket);
         // PostgreSQL knows how few groups a comparison makes, but not how few its number does; SQLite would compute the
         // expression twice.
         let key = bucket.map(|bucket| match (self.dialect, &aggregates.facets) {
@@ -203,9 +217,9 @@ impl<'a> Scan<'a> {
         format!("SELECT {id}{values}\n  FROM {from}{group}")
     }
 
-    fn rows(&self, aggregates: &Aggregates, predicate: &str, bucket: Option<&str>) -> String {
+    fn rows(&self, body: &Body, aggregates: &Aggregates, predicate: &str, bucket: Option<&str>) -> String {
         let table = self.dialect.table(self.source);
-        let filtered = self.filtered(predicate);
+        let filtered = self.filtered(body, predicate);
         match (&aggregates.facets, bucket) {
             (None, _) => format!("{table}{filtered}"),
             (Some(facets), None) => {
@@ -224,9 +238,9 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn filtered(&self, predicate: &str) -> String {
+    fn filtered(&self, body: &Body, predicate: &str) -> String {
         let filter = self.dialect.filter(&self.source.filter).unwrap_or_default();
-        where_all([predicate, &filter, &self.leaves])
+        where_all([predicate, &filter, body.condition.as_deref().unwrap_or_default(), &self.leaves])
     }
 
     fn packed(&self, aggregates: &[String], label: Option<&str>) -> String {
@@ -240,6 +254,16 @@ impl<'a> Scan<'a> {
             Dialect::Sqlite => number.to_string(),
         }
     }
+}
+
+/// The fault of a statement that reached its time limit while it read a whole table.
+pub fn without_index(source: &Source, fault: Fault) -> Fault {
+    let message = format!(
+        "{}; no index on `{}` of `{}` can be used, so each statement reads the whole table: create one, or raise \
+         `platform.statement_timeout_seconds`",
+        fault.message, source.time_column, source.table
+    );
+    Fault { message, ..fault }
 }
 
 /// The filter as it stands behind an aggregate.

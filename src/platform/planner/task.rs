@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     dialect::Dialect,
-    distinct::DistinctReading,
+    distinct::DistinctGroup,
     execute::Executor,
     labels::LabelReading,
     query::QueryReading,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     database::{Fault, FaultClass},
-    metric::{Calendar, DayBounds, Reading, Source, Tally},
+    metric::{Calendar, DayBounds, Reading, Rows, Source, Tally},
     platform::{
         contract::{PlannedStatement, Sources},
         schema::Schema,
@@ -31,20 +31,27 @@ pub struct Task<'a> {
 enum Work<'a> {
     Scalars(ScalarGroup<'a>),
     Labels(LabelReading<'a>),
-    Distinct(DistinctReading<'a>),
+    Distinct(DistinctGroup<'a>),
     Query(QueryReading<'a>),
     /// A reading of a source that is not there.
     Impossible(String),
 }
 
-/// All counts and moments of a source make one task; every other reading is a task of its own.
+/// All counts and moments of a source make one task, and so do the windows over the same rows in which distinct actors are
+/// counted; every other reading is a task of its own.
 pub fn plan<'a>(sources: &'a Sources, readings: &'a [Reading], wanted: &[usize]) -> Vec<Task<'a>> {
     let mut scalars: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut distinct: BTreeMap<Vec<&Rows>, Vec<usize>> = BTreeMap::new();
     let mut others = Vec::new();
     for &index in wanted {
         match &readings[index] {
             Reading::Count { rows, .. } | Reading::Moments { rows, .. } => {
                 scalars.entry(&rows.source).or_default().push(index);
+            }
+            Reading::Distinct { rows, .. } => {
+                let mut rows: Vec<_> = rows.iter().collect();
+                rows.sort_unstable();
+                distinct.entry(rows).or_default().push(index);
             }
             reading => others.push(single(sources, index, reading)),
         }
@@ -57,7 +64,25 @@ pub fn plan<'a>(sources: &'a Sources, readings: &'a [Reading], wanted: &[usize])
         };
         Task { readings: indexes, sources: vec![name.to_owned()], work }
     });
-    scalars.chain(others).collect()
+    let distinct = distinct.into_iter().map(|(rows, indexes)| windows(sources, readings, rows, indexes));
+    scalars.chain(distinct).chain(others).collect()
+}
+
+/// The task of several windows over the same rows, the shortest first.
+fn windows<'a>(
+    sources: &'a Sources,
+    readings: &[Reading],
+    rows: Vec<&'a Rows>,
+    mut indexes: Vec<usize>,
+) -> Task<'a> {
+    let window = |index: &usize| match readings[*index] {
+        Reading::Distinct { window_days, .. } => window_days,
+        _ => 1,
+    };
+    indexes.sort_by_key(window);
+    let windows = indexes.iter().map(window).collect();
+    let names = rows.iter().map(|rows| rows.source.clone()).collect();
+    Task { readings: indexes, sources: names, work: Work::Distinct(DistinctGroup { rows, sources, windows }) }
 }
 
 fn single<'a>(sources: &'a Sources, index: usize, reading: &'a Reading) -> Task<'a> {
@@ -69,19 +94,20 @@ fn single<'a>(sources: &'a Sources, index: usize, reading: &'a Reading) -> Task<
             };
             (vec![rows.source.clone()], work)
         }
-        Reading::Distinct { rows, window_days } => {
-            let names = rows.iter().map(|rows| rows.source.clone()).collect();
-            (names, Work::Distinct(DistinctReading { rows, sources, window_days: *window_days }))
-        }
         Reading::Query { sql, shape } => (Vec::new(), Work::Query(QueryReading { sql, shape: *shape })),
-        Reading::Count { rows, .. } | Reading::Moments { rows, .. } => {
-            (vec![rows.source.clone()], Work::Impossible(rows.source.clone()))
+        Reading::Count { .. } | Reading::Moments { .. } | Reading::Distinct { .. } => {
+            (Vec::new(), Work::Impossible(String::new()))
         }
     };
     Task { readings: vec![index], sources: names, work }
 }
 
 impl Task<'_> {
+    /// Whether its first readings may be answered within a time limit that all of them together have reached.
+    pub fn has_shorter_readings(&self) -> bool {
+        self.readings.len() > 1 && matches!(self.work, Work::Distinct(_))
+    }
+
     /// A tally for every reading of the task and every day.
     pub async fn answer(
         &self,
@@ -92,7 +118,7 @@ impl Task<'_> {
         match &self.work {
             Work::Scalars(group) => group.answer(executor, schema, days).await,
             Work::Labels(reading) => Ok(vec![reading.answer(executor, schema, days).await?]),
-            Work::Distinct(reading) => Ok(vec![reading.answer(executor, schema, days).await?]),
+            Work::Distinct(group) => group.answer(executor, schema, days).await,
             Work::Query(reading) => Ok(vec![reading.answer(executor, days).await?]),
             Work::Impossible(name) => {
                 Err(Fault::new(FaultClass::Other, format!("source `{name}` is not defined")))
@@ -129,10 +155,13 @@ impl Task<'_> {
                     statements.push(planned(what, sql));
                 }
             }
-            Work::Distinct(reading) => {
-                let sql = reading.statement(dialect, schema, calendar, days)?;
-                let what =
-                    format!("distinct actors of {} in {} days", self.sources.join(", "), reading.window_days);
+            Work::Distinct(group) => {
+                let sql = group.statement(dialect, schema, calendar, days)?;
+                let what = format!(
+                    "distinct actors of {} in windows of {} days",
+                    self.sources.join(", "),
+                    group.windows()
+                );
                 statements.push(planned(what, sql));
             }
             Work::Query(reading) => {

@@ -1,0 +1,174 @@
+//! What one metric may cost: how often a time limit is reached, how many statements are sent, how large answers are.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use daymark::{
+    database::{Deadline, Fault, FaultClass},
+    metric::{Calendar, DayBounds, Filter, Phase, Reading, Source, Tally, TimeFormat},
+    platform::{self, PlatformOptions},
+};
+use jiff::civil::date;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::{
+    subject::{genre_is, options, rows, source},
+    support,
+};
+
+/// Rows of `slow` a day; each takes [`ROW_MS`] to read through [`reader_of`]'s role.
+const ROWS_A_DAY: usize = 40;
+const ROW_MS: f64 = 5.0;
+
+/// Every row is read by a policy that waits, and that leaves a lock behind for each statement, so that they can be counted.
+const SLOW: &str = "
+    CREATE TABLE slow (at timestamptz, actor bigint, genre text);
+    CREATE FUNCTION slowly(ms float) RETURNS boolean LANGUAGE plpgsql VOLATILE COST 1000000 AS $$
+        BEGIN
+            PERFORM pg_advisory_lock((extract(epoch FROM statement_timestamp()) * 1000000)::bigint);
+            PERFORM pg_sleep(ms / 1000.0);
+            RETURN true;
+        END $$;
+    ALTER TABLE slow ENABLE ROW LEVEL SECURITY";
+
+struct Slow {
+    owner: PgConnection,
+    url: String,
+}
+
+impl Slow {
+    /// `inserted` is the SELECT whose rows are `slow`'s.
+    async fn made(inserted: &str, row_ms: f64, index: bool) -> Self {
+        let url = support::fresh_database().await;
+        let mut owner = PgConnection::connect(&url).await.unwrap();
+        let role = format!("reader_{:x}", fastrand::u64(..));
+        let index = if index { "CREATE INDEX ON slow (at)" } else { "" };
+        let setup = format!(
+            "{SLOW}; INSERT INTO slow {inserted}; {index};
+             CREATE POLICY slowly ON slow USING (slowly({row_ms}));
+             CREATE ROLE {role} LOGIN; GRANT SELECT ON slow TO {role}"
+        );
+        sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut owner).await.unwrap();
+        Self { owner, url: url.replace("postgres@", &format!("{role}@")) }
+    }
+
+    /// The outcomes, and how many statements read the table.
+    async fn read(
+        &mut self,
+        limit: Duration,
+        readings: &[Reading],
+        days: &[DayBounds],
+    ) -> (Vec<Result<Vec<Tally>, Fault>>, i64) {
+        let options = PlatformOptions { statement_timeout: limit, ..options(&Calendar::utc()) };
+        let platform = platform::open(&self.url.parse().unwrap(), options);
+        let slow = Source { table: "slow".to_owned(), ..source(TimeFormat::Timestamptz, "UTC", false) };
+        let sources = BTreeMap::from([("things".to_owned(), slow)]);
+        let schema = platform.inspect().await.unwrap();
+        let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
+        let outcomes = cut.read(&schema, &sources, readings, days).await.unwrap();
+        let statements = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        (outcomes, sqlx::query_scalar(statements).fetch_one(&mut self.owner).await.unwrap())
+    }
+}
+
+fn many_days(count: usize) -> (String, Vec<DayBounds>) {
+    let inserted = format!(
+        "SELECT '2025-01-01'::timestamptz + n * interval '1 day' / {ROWS_A_DAY}, n, 'g' || n % 3
+         FROM generate_series(0, {}) n",
+        count * ROWS_A_DAY - 1
+    );
+    let last = date(2025, 1, 1).saturating_add(jiff::Span::new().days(count as i64 - 1));
+    (inserted, Calendar::utc().days(date(2025, 1, 1), last))
+}
+
+fn created(filter: Filter) -> Reading {
+    Reading::Count { rows: rows(filter), phase: Phase::Created }
+}
+
+#[tokio::test]
+async fn a_scan_without_an_index_reaches_its_time_limit_once() {
+    let (inserted, days) = many_days(4);
+    let readings = ["g0", "g1", "g2"].map(|genre| created(genre_is(genre)));
+    let limit = Duration::from_millis(200);
+    let mut slow = Slow::made(&inserted, ROW_MS, false).await;
+    let (outcomes, statements) = slow.read(limit, &readings, &days).await;
+    assert_eq!(statements, 1);
+    let distinct = [Reading::Distinct { rows: vec![rows(Filter::default())], window_days: 1 }];
+    let (of_distinct, statements) = slow.read(limit, &distinct, &days).await;
+    assert_eq!(statements, 1);
+    for outcome in outcomes.iter().chain(&of_distinct) {
+        let fault = outcome.as_ref().unwrap_err();
+        assert_eq!(fault.class, FaultClass::TimedOut);
+        for advice in ["no index on `at` of `slow`", "platform.statement_timeout_seconds"] {
+            assert!(fault.message.contains(advice), "{fault}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_time_limit_is_reached_once_for_each_halving() {
+    let (inserted, days) = many_days(16);
+    let mut slow = Slow::made(&inserted, ROW_MS, true).await;
+    // Two days take 400 ms and more, four take 800 ms and more.
+    let limit = Duration::from_millis(750);
+    let (outcomes, statements) = slow.read(limit, &[created(Filter::default())], &days).await;
+    assert_eq!(outcomes[0].as_ref().unwrap(), &vec![Tally::Count(ROWS_A_DAY as i64); 16]);
+    // Sixteen, eight and four days are too many; in two or, on a slow machine, one at a time all are read.
+    assert!((8 + 3..=16 + 4).contains(&statements), "{statements} statements");
+}
+
+/// A window of the longest length takes the others with it no more often than it reaches the time limit itself.
+#[tokio::test]
+async fn a_long_window_that_takes_too_long_leaves_the_short_ones() {
+    let (inserted, days) = many_days(16);
+    let mut slow = Slow::made(&inserted, ROW_MS, true).await;
+    let window = |window_days| Reading::Distinct { rows: vec![rows(Filter::default())], window_days };
+    let readings = [window(14), window(1), window(12), window(2)];
+    let limit = Duration::from_millis(750);
+    let (outcomes, statements) = slow.read(limit, &readings, &days[15..]).await;
+    assert_eq!(outcomes[1].as_ref().unwrap(), &[Tally::Count(40)]);
+    assert_eq!(outcomes[3].as_ref().unwrap(), &[Tally::Count(80)]);
+    for long in [&outcomes[0], &outcomes[2]] {
+        assert_eq!(long.as_ref().unwrap_err().class, FaultClass::TimedOut);
+    }
+    assert_eq!(statements, 4, "all together, one day, two days and twelve");
+}
+
+#[tokio::test]
+async fn a_breakdown_by_too_many_values_fails_after_one_statement() {
+    let days = Calendar::utc().days(date(2025, 1, 1), date(2025, 1, 20));
+    // More than are held, and more than one statement may answer with.
+    for labels in [10_001, 100_001] {
+        let inserted =
+            format!("SELECT '2024-12-01'::timestamptz, n, 'g' || n FROM generate_series(1, {labels}) n");
+        let mut slow = Slow::made(&inserted, 0.0, true).await;
+        let reading = Reading::Labels {
+            rows: rows(Filter::default()),
+            column: "genre".to_owned(),
+            phase: Phase::Existing,
+            top: 10,
+        };
+        let (outcomes, statements) = slow.read(Duration::from_secs(60), &[reading], &days).await;
+        let fault = outcomes[0].as_ref().unwrap_err();
+        assert_eq!(fault.class, FaultClass::TooLarge, "{fault}");
+        assert!(fault.message.contains("10000 different"), "{fault}");
+        assert_eq!(statements, 1, "{labels} labels");
+    }
+}
+
+/// The filter chooses among the rows before they are grouped: values that it leaves out are not counted as labels.
+#[tokio::test]
+async fn a_filtered_breakdown_may_be_of_a_column_of_many_values() {
+    let days = Calendar::utc().days(date(2025, 1, 1), date(2025, 1, 1));
+    let inserted = "SELECT '2025-01-01'::timestamptz, n, 'g' || n FROM generate_series(1, 10001) n";
+    let mut slow = Slow::made(inserted, 0.0, true).await;
+    let reading = Reading::Labels {
+        rows: rows(genre_is("g7")),
+        column: "genre".to_owned(),
+        phase: Phase::Created,
+        top: 10,
+    };
+    let (outcomes, _) = slow.read(Duration::from_secs(60), &[reading], &days).await;
+    let Tally::Labels(labels) = &outcomes[0].as_ref().unwrap()[0] else { panic!("{outcomes:?}") };
+    assert_eq!((labels.labels, labels.total.to_string()), (1, "1".to_owned()));
+}
