@@ -8,9 +8,11 @@ CARGO ?= cargo
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
 
-demo: ## Simulate a community platform and record its history, in the terminal
-	$(CARGO) build --release
-	@$(CARGO) run --release --quiet -- demo
+# DEMO_ARGS="--until 2025-02-23 --days 90" for other days than the 420 that end with yesterday.
+demo: ## Simulate a community platform up to yesterday, record its history, and say where both are
+	$(CARGO) build --profile demo
+	@rm -rf target/demo-community
+	@$(CARGO) run --profile demo --quiet -- demo --dir target/demo-community $(DEMO_ARGS)
 
 test: ## Run all tests beside a throw-away PostgreSQL server
 	@scripts/node-packages tests/supabase

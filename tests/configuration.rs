@@ -82,7 +82,7 @@ async fn the_simulated_community_is_recognised_whole_on_sqlite() -> Result<(), F
     let while_empty = configured(directory.path(), "")?;
     assert_eq!(accepted(platform.as_ref(), &schema, &while_empty).await?, COMMUNITY);
     for day in 1..=10 {
-        simulation.live_through(date(2025, 3, day)).await?;
+        simulation.simulate_day(date(2025, 3, day)).await?;
     }
     let text = init(platform.as_ref(), &schema).await?;
     let config = configured(directory.path(), &text)?;

@@ -1,12 +1,13 @@
-//! `daymark demo`: the demonstration, told in the terminal.
+//! `daymark demo`: runs the demonstration and prints what happened.
 
 use std::{
     io::{IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Instant,
 };
 
 use clap::Args;
+use jiff::civil::Date;
 use serde_json::json;
 
 use super::{
@@ -14,8 +15,9 @@ use super::{
     output::{duration, thousands},
 };
 use crate::{
+    clock::SystemClock,
     config::{self, ConfigProblems},
-    demo::{Audience, ComparedDay, Departure, Rows, Tour, tour},
+    demo::{ComparedDay, Departure, Period, Progress, Rows, Tour, tour},
     metric::Decimal,
     pluralize::pluralize,
 };
@@ -25,19 +27,23 @@ pub struct DemoArguments {
     /// Keep the files in this directory, new or empty [default: a temporary one, removed at the end]
     #[arg(long, value_name = "DIRECTORY")]
     dir: Option<PathBuf>,
-    /// How many days to live through
-    // The chart needs two whole weeks.
+    /// The last day to simulate, in UTC [default: yesterday]
+    #[arg(long, value_name = "DATE")]
+    until: Option<Date>,
+    /// How many days to simulate
+    // The chart needs at least two whole weeks.
     #[arg(long, value_name = "N", default_value_t = 420, value_parser = clap::value_parser!(u16).range(14..=3650))]
     days: u16,
 }
 
 pub async fn run(arguments: &DemoArguments, given: &Given) -> anyhow::Result<(Page, Exit)> {
     let started = Instant::now();
-    let reason = "`daymark demo` makes a platform, a store and a configuration of its own";
+    let reason = "`daymark demo` creates a platform, a store and a configuration of its own";
     let problems = config::without_effect(&given.flags, given.file.as_deref(), reason);
     if !problems.is_empty() {
         return Err(ConfigProblems(problems).into());
     }
+    let period = Period::ending(arguments.until, arguments.days, &SystemClock)?;
     let temporary = match arguments.dir {
         Some(_) => None,
         None => Some(tempfile::tempdir()?),
@@ -47,7 +53,7 @@ pub async fn run(arguments: &DemoArguments, given: &Given) -> anyhow::Result<(Pa
         (None, Some(temporary)) => temporary.path().to_owned(),
         (None, None) => anyhow::bail!("there is no directory for the demonstration"),
     };
-    let seen = tour(&directory, usize::from(arguments.days), &Counter).await?;
+    let seen = tour(&directory, period, &Counter).await?;
     let mut page = Page::new(json(&seen));
     page.columns = vec!["metric_date", "metric_category", "recorded", "recounted_now"];
     for day in &seen.days {
@@ -60,39 +66,44 @@ pub async fn run(arguments: &DemoArguments, given: &Given) -> anyhow::Result<(Pa
             ]);
         }
     }
-    tell(&mut page, &seen);
+    describe(&mut page, &seen);
     match &arguments.dir {
-        Some(directory) => {
-            page.line(format!(
-                "The files are in {0}: try `daymark --config {0}/daymark.toml status`.",
-                directory.display()
-            ));
-        }
+        Some(directory) => say_where(&mut page, directory),
         None => page.line("Nothing was kept; `daymark demo --dir D` keeps the files."),
     }
     page.line(format!("All of it took {}.", duration(started.elapsed())));
     Ok((page, Exit::Done))
 }
 
+/// Lists the files that were kept, and commands to look at them with.
+fn say_where(page: &mut Page, directory: &Path) {
+    let shown = directory.display();
+    page.line(format!("The platform is {shown}/platform.db, its history {shown}/daymark.db. Look around:"));
+    let program = std::env::args().next().unwrap_or_else(|| "daymark".to_owned());
+    for command in ["status", "query --interval month --metric posts_created", "serve"] {
+        page.line(format!("  {program} --config {shown}/daymark.toml {command}"));
+    }
+}
+
 /// Counts the days on a terminal.
 struct Counter;
 
-impl Audience for Counter {
-    fn lived(&self, day: usize, days: usize) {
+impl Progress for Counter {
+    fn advanced(&self, day: usize, days: usize) {
         let mut stderr = std::io::stderr();
         if stderr.is_terminal() && (day.is_multiple_of(10) || day == days) {
             let end = if day == days { "\r\x1b[K" } else { "" };
-            // A counter that cannot be shown is no reason to stop.
-            let _ = write!(stderr, "\rliving through day {day} of {days} {end}");
+            // The demonstration goes on when the terminal cannot be written to.
+            let _ = write!(stderr, "\rsimulating day {day} of {days} {end}");
         }
     }
 }
 
-fn tell(page: &mut Page, seen: &Tour) {
-    let (made, deleted) = (thousands(seen.made), thousands(seen.deleted));
+fn describe(page: &mut Page, seen: &Tour) {
+    let (created, deleted) = (thousands(seen.created), thousands(seen.deleted));
     page.line(format!(
-        "A community lived from {} to {}: {made} rows were made and {deleted} deleted again, {} of them on the day they were made.",
-        seen.first, seen.last, thousands(seen.deleted_same_day)
+        "A community lived from {} to {}: {created} rows were created and {deleted} deleted again, {} of them on the day they were made.",
+        seen.period.first, seen.period.last, thousands(seen.deleted_same_day)
     ));
     page.line(format!(
         "After every midnight Daymark recorded the day: {} records of {} metrics.",
@@ -112,7 +123,9 @@ fn tell(page: &mut Page, seen: &Tour) {
         pluralize(gone.tracks, "track"),
         pluralize(gone.follows, "follow"),
     ));
-    page.line("What a recount of the platform says now of days long past, beside what was recorded then:");
+    page.line(
+        "A recount of the platform for past days, as it gives them now, beside what was recorded then:",
+    );
     page.blank();
     for category in ["posts_total", "comments_total"] {
         history(page, seen, category);
@@ -128,7 +141,7 @@ fn tell(page: &mut Page, seen: &Tour) {
     ));
 }
 
-/// Where a metric's values are in each day.
+/// The index of a metric's values in each day.
 fn position(seen: &Tour, category: &str) -> Option<usize> {
     seen.metrics.iter().position(|key| key.category == category)
 }
@@ -145,7 +158,7 @@ fn chart(page: &mut Page, seen: &Tour, category: &str, title: &str) {
     page.line(format!("  {bars}"));
 }
 
-/// A row for every second month's last day.
+/// A table with a row for the last day of every second month.
 fn history(page: &mut Page, seen: &Tour, category: &str) {
     let Some(index) = position(seen, category) else { return };
     let month_ends =
@@ -154,7 +167,7 @@ fn history(page: &mut Page, seen: &Tour, category: &str) {
     let most = days.iter().map(|day| number(&day.values[index].0)).fold(1.0, f64::max);
     let rows = days.iter().map(|day| {
         let (recorded, now) = &day.values[index];
-        // Of the bar, what a recount still finds is solid and what it lost is light.
+        // The solid part of a bar is what the recount finds, the light part what it no longer finds.
         let width = |value: &Decimal| (number(value) / most * 24.0).round() as usize;
         let (kept, all) = (width(now), width(recorded));
         let bar = "█".repeat(kept.min(all)) + &"░".repeat(all.saturating_sub(kept));
@@ -174,7 +187,7 @@ fn last_day(page: &mut Page, seen: &Tour) {
     page.table_of(&[&title, "recorded", "recount now", "difference"], rows.collect());
 }
 
-/// For drawing only.
+/// The value as a float, precise enough for the length of a bar.
 fn number(value: &Decimal) -> f64 {
     value.to_string().parse().unwrap_or_default()
 }
@@ -203,7 +216,7 @@ fn json(seen: &Tour) -> serde_json::Value {
         Rows::TABLES.iter().map(|table| ((*table).to_owned(), json!(deleted.of(table)))).collect();
     let departure = json!({"username": username, "rows_deleted": went});
     json!({
-        "first": seen.first, "last": seen.last, "rows_made": seen.made, "rows_deleted": seen.deleted,
+        "first": seen.period.first, "last": seen.period.last, "rows_created": seen.created, "rows_deleted": seen.deleted,
         "rows_deleted_same_day": seen.deleted_same_day, "records": seen.records, "departure": departure, "days": days,
         "recorded_again": {"written": seen.again.recorded.len(), "already_there": seen.again.already_there},
     })

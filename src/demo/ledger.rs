@@ -1,10 +1,10 @@
-//! What really happened on the simulated platform: the truth that recorded history is held against.
+//! The true numbers of the simulated platform, with which tests compare what is recorded.
 
 use std::ops::AddAssign;
 
 use jiff::civil::Date;
 
-/// Numbers of rows, a table each.
+/// A number of rows for each table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rows {
     pub profiles: u64,
@@ -63,11 +63,11 @@ pub struct DayLedger {
     pub created: Rows,
     /// Rows deleted on that day, whenever they were created, cascades included.
     pub deleted: Rows,
-    /// Those of the deleted rows that were created on the same day: nobody who counts afterwards can know of them.
+    /// The deleted rows that were created on the same day: a count at the end of the day cannot see them.
     pub deleted_same_day: Rows,
 }
 
-/// An account that left, and everything that went with it.
+/// A deleted account, and the rows that were deleted with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Departure {
     pub username: String,

@@ -1,14 +1,14 @@
-//! A platform to try Daymark on: a simulated community in one SQLite file. It plays the application, not Daymark, so
-//! it alone has SQL of its own outside `platform/` and `store/`.
+//! A platform to try Daymark on: a simulated community in one SQLite file. This module plays the application whose
+//! database is recorded, so it is the only one outside `platform/` and `store/` that runs SQL.
 
-mod chance;
-mod day_of_life;
 mod ledger;
 mod platform;
+mod random;
+mod simulated_day;
 mod simulation;
+mod texts;
 mod tour;
-mod words;
 
 pub use ledger::{DayLedger, Departure, Rows};
 pub use simulation::Simulation;
-pub use tour::{Audience, ComparedDay, Tour, tour};
+pub use tour::{ComparedDay, Period, Progress, Tour, tour};

@@ -1,4 +1,4 @@
-//! The simulated platform's database: an ordinary application's schema, which knows nothing of Daymark.
+//! The simulated platform's database: the schema of an ordinary application, without anything of Daymark's.
 
 use std::path::Path;
 
@@ -9,19 +9,19 @@ use sqlx::{
 
 const SCHEMA: &str = include_str!("platform.sql");
 
-/// Makes the database file and its tables.
+/// Creates the database file and its tables.
 ///
 /// # Errors
-/// When the file cannot be made or already has these tables.
+/// When the file cannot be created or already has these tables.
 pub async fn create(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
     let mut connection = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
         .foreign_keys(true)
-        // A simulation that is lost in a crash is simulated again. A WAL would write every page twice.
+        // After a crash the simulation is repeated, so durability is not needed. A WAL would write every page twice.
         .journal_mode(SqliteJournalMode::Memory)
         .synchronous(SqliteSynchronous::Off)
-        // In KiB, negative by SQLite's convention: all of the platform stays in memory while it is made.
+        // In KiB, negative by SQLite's convention: 64 MiB hold the whole platform of the default 420 days.
         .pragma("cache_size", "-65536")
         .connect()
         .await?;

@@ -1,6 +1,6 @@
-//! People living on the simulated platform, a day at a time: they sign up, write, upload, like and follow, weekdays
-//! more than weekends and every month more than the last; and they delete, sometimes within minutes. The same seed
-//! lives the same life.
+//! The simulated platform, day by day: members sign up, write, upload, like and follow, more on weekdays than at
+//! weekends and more every month; and they delete rows, some of them on the day of their creation. The same seed and
+//! first day give the same rows.
 
 use std::path::Path;
 
@@ -8,11 +8,11 @@ use fastrand::Rng;
 use jiff::civil::{Date, Weekday};
 use sqlx::{Connection, Row, SqliteConnection};
 
-use super::{DayLedger, Departure, Rows, day_of_life::DayOfLife, platform};
+use super::{DayLedger, Departure, Rows, platform, simulated_day::SimulatedDay};
 
-/// Every row that goes, however it goes, is noted here; SQLite fires these for cascades too. They belong to the
-/// connection: the platform's schema has no part in them.
-const NOTE_DELETIONS: &str = "
+/// Logs every deleted row; SQLite fires these triggers for cascades too. They are temporary, so they belong to the
+/// connection and not to the platform's schema.
+const LOG_DELETIONS: &str = "
     CREATE TEMP TABLE deletion (table_name TEXT NOT NULL, created_at TEXT NOT NULL);
     CREATE TEMP TRIGGER profiles_gone AFTER DELETE ON main.profiles BEGIN INSERT INTO deletion VALUES ('profiles', OLD.created_at); END;
     CREATE TEMP TRIGGER posts_gone AFTER DELETE ON main.posts BEGIN INSERT INTO deletion VALUES ('posts', OLD.created_at); END;
@@ -29,34 +29,34 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// Makes the platform's database at `path`, still empty.
+    /// Creates the platform's database at `path`, without rows.
     ///
     /// # Errors
-    /// When the file cannot be made or is a platform already.
+    /// When the file cannot be created or is a platform already.
     pub async fn create(path: &Path, seed: u64, first_day: Date) -> Result<Self, sqlx::Error> {
         let mut connection = platform::create(path).await?;
-        sqlx::raw_sql(NOTE_DELETIONS).execute(&mut connection).await?;
+        sqlx::raw_sql(LOG_DELETIONS).execute(&mut connection).await?;
         Ok(Self { connection, random: Rng::with_seed(seed), first_day })
     }
 
-    /// Writes one day's life in one transaction, and returns what truly happened. Days are lived in order.
+    /// Writes the rows of one day in one transaction, and returns their true numbers. Days are simulated in order.
     ///
     /// # Errors
     /// When the database refuses; nothing of the day is then written.
-    pub async fn live_through(&mut self, day: Date) -> Result<DayLedger, sqlx::Error> {
-        let vigour = vigour(self.first_day, day, &mut self.random);
+    pub async fn simulate_day(&mut self, day: Date) -> Result<DayLedger, sqlx::Error> {
+        let activity_level = activity_level(self.first_day, day, &mut self.random);
         let mut transaction = self.connection.begin().await?;
         sqlx::query("DELETE FROM temp.deletion").execute(&mut *transaction).await?;
-        let mut life = DayOfLife::begin(&mut transaction, &mut self.random, day, vigour).await?;
-        let created = life.create().await?;
-        life.delete(created).await?;
+        let mut simulated =
+            SimulatedDay::begin(&mut transaction, &mut self.random, day, activity_level).await?;
+        let created = simulated.create().await?;
+        simulated.delete(created).await?;
         let (deleted, deleted_same_day) = deletions(&mut transaction, day).await?;
         transaction.commit().await?;
         Ok(DayLedger { day, created, deleted, deleted_same_day })
     }
 
-    /// Deletes the account that has posted most, and with it everything that hangs on it; `None` while nobody has
-    /// posted.
+    /// Deletes the account with the most posts and, by cascade, everything that refers to it; `None` without posts.
     ///
     /// # Errors
     /// When the database refuses; nothing is then deleted.
@@ -76,8 +76,9 @@ impl Simulation {
     }
 }
 
-/// How lively a day is: 1 halfway through the first 400 days, growing, less at weekends, never twice the same.
-fn vigour(first_day: Date, day: Date, random: &mut Rng) -> f64 {
+/// The factor by which a day's numbers of rows differ from those of an average day: it grows with the platform's age (1 at
+/// 200 days), is lower at weekends, and has 10 % of noise.
+fn activity_level(first_day: Date, day: Date, random: &mut Rng) -> f64 {
     let age = f64::from((day - first_day).get_days().max(0));
     let growth = 0.3 + 1.4 * age / 400.0;
     let weekly = match day.weekday() {
@@ -111,14 +112,14 @@ mod tests {
 
     const FIRST_DAY: Date = date(2025, 1, 6);
 
-    /// A platform that lived through `days` days, with their ledgers.
-    async fn lived(seed: u64, days: i32) -> (tempfile::TempDir, Simulation, Vec<DayLedger>) {
+    /// A platform after `days` simulated days, with their ledgers.
+    async fn simulated(seed: u64, days: i32) -> (tempfile::TempDir, Simulation, Vec<DayLedger>) {
         let directory = tempfile::tempdir().unwrap();
         let mut simulation =
             Simulation::create(&directory.path().join("platform.db"), seed, FIRST_DAY).await.unwrap();
         let mut ledgers = Vec::new();
         for age in 0..days {
-            ledgers.push(simulation.live_through(FIRST_DAY + age.days()).await.unwrap());
+            ledgers.push(simulation.simulate_day(FIRST_DAY + age.days()).await.unwrap());
         }
         (directory, simulation, ledgers)
     }
@@ -138,20 +139,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_same_seed_lives_the_same_life() {
-        let (_a, _, ledgers) = lived(7, 20).await;
-        let (_b, _, again) = lived(7, 20).await;
-        let (_c, _, other) = lived(8, 20).await;
+    async fn the_same_seed_gives_the_same_rows() {
+        let (_a, _, ledgers) = simulated(7, 20).await;
+        let (_b, _, again) = simulated(7, 20).await;
+        let (_c, _, other) = simulated(8, 20).await;
         assert_eq!(ledgers, again);
         assert_ne!(ledgers, other);
     }
 
     #[tokio::test]
-    async fn the_ledgers_are_what_the_tables_hold() {
-        let (_directory, mut simulation, _) = lived(1, 60).await;
+    async fn ledgers_agree_with_the_tables() {
+        let (_directory, mut simulation, _) = simulated(1, 60).await;
         let before = existing(&mut simulation).await;
         let day = FIRST_DAY + 60.days();
-        let ledger = simulation.live_through(day).await.unwrap();
+        let ledger = simulation.simulate_day(day).await.unwrap();
         let after = existing(&mut simulation).await;
         for table in Rows::TABLES {
             assert_eq!(
@@ -168,8 +169,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn life_grows_rests_at_weekends_and_regrets() {
-        let (_directory, _, ledgers) = lived(2, 15 * 7).await;
+    async fn activity_grows_drops_at_weekends_and_includes_deletions() {
+        let (_directory, _, ledgers) = simulated(2, 15 * 7).await;
         let posts = |ledgers: &[DayLedger]| ledgers.iter().map(|ledger| ledger.created.posts).sum::<u64>();
         assert!(posts(&ledgers[77..]) > posts(&ledgers[7..35]) * 5 / 4);
         for week in ledgers[7..].chunks(7) {
@@ -191,8 +192,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_prolific_account_takes_everything_along() {
-        let (_directory, mut simulation, _) = lived(3, 60).await;
+    async fn deleting_an_account_deletes_all_its_rows() {
+        let (_directory, mut simulation, _) = simulated(3, 60).await;
         let before = existing(&mut simulation).await;
         let departure = simulation.delete_prolific_account().await.unwrap().unwrap();
         let after = existing(&mut simulation).await;
@@ -206,8 +207,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_can_leave_an_empty_platform_and_no_platform_is_made_twice() {
-        let (directory, mut simulation, _) = lived(4, 0).await;
+    async fn an_empty_platform_has_no_account_to_delete_and_an_existing_one_is_not_overwritten() {
+        let (directory, mut simulation, _) = simulated(4, 0).await;
         assert_eq!(simulation.delete_prolific_account().await.unwrap(), None);
         let again = Simulation::create(&directory.path().join("platform.db"), 4, FIRST_DAY).await;
         assert!(again.err().unwrap().to_string().contains("already exists"));

@@ -1,5 +1,5 @@
-//! The demonstration: a platform lives for over a year while every midnight is recorded; then somebody leaves with all
-//! they ever wrote, and the record is compared with what a recount now says.
+//! The demonstration: a simulated platform runs for some hundred days, and each day is recorded after its midnight. Then
+//! the account with the most posts is deleted with everything that it wrote, and the record is compared with a recount.
 
 use std::{fs, io::Write, path::Path, sync::Arc};
 
@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 
 use super::{Departure, Simulation};
 use crate::{
-    clock::SetClock,
-    collect::{self, Cancellation, Context, DayReport, Installation, Tenant},
+    clock::{Clock, SetClock},
+    collect::{self, Cancellation, CollectError, Context, DayReport, Installation, Tenant},
     config,
     database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, Decimal, MetricKey},
@@ -18,24 +18,46 @@ use crate::{
 };
 
 const SEED: u64 = 20_240_101;
-pub const FIRST_DAY: Date = jiff::civil::date(2024, 1, 1);
-/// A schedule that collects a quarter of an hour after midnight.
+/// How long after its end a day is given to late commits, as in a schedule that collects at a quarter past midnight.
 const SETTLE: SignedDuration = SignedDuration::from_mins(15);
 
-/// What happened.
-pub struct Tour {
+/// The days that are simulated: dates in UTC, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
     pub first: Date,
     pub last: Date,
-    /// Rows that the platform's people made, and those that they deleted again (the final departure not counted).
-    pub made: u64,
+}
+
+impl Period {
+    /// The `days` days that end with `until`, or with the last finished day.
+    ///
+    /// # Errors
+    /// [`CollectError::Unfinished`] when `until` is not finished by `clock`.
+    pub fn ending(until: Option<Date>, days: u16, clock: &dyn Clock) -> Result<Self, CollectError> {
+        let calendar = Calendar::utc();
+        let last_finished = calendar.last_finished(clock.now(), SETTLE);
+        let last = until.unwrap_or(last_finished);
+        if last > last_finished {
+            let ready_at = calendar.display(calendar.ready_at(last, SETTLE));
+            return Err(CollectError::Unfinished { date: last, ready_at, last_finished });
+        }
+        Ok(Self { first: last.saturating_sub((i64::from(days) - 1).days()), last })
+    }
+}
+
+/// The outcome of the demonstration.
+pub struct Tour {
+    pub period: Period,
+    /// Rows that the platform's members created, and rows that they deleted (without the deletion of the account).
+    pub created: u64,
     pub deleted: u64,
     pub deleted_same_day: u64,
     pub departure: Departure,
     pub records: usize,
-    /// What was recorded, and what a recount says now, by day and metric; metrics by category.
+    /// The metrics, ordered by category.
     pub metrics: Vec<MetricKey>,
     pub days: Vec<ComparedDay>,
-    /// Recording the last day again.
+    /// The report of recording the last day a second time.
     pub again: DayReport,
 }
 
@@ -45,46 +67,46 @@ pub struct ComparedDay {
     pub values: Vec<(Decimal, Decimal)>,
 }
 
-/// Hears how far the demonstration is.
-pub trait Audience {
-    fn lived(&self, day: usize, days: usize);
+/// Is told how many of the days are simulated and recorded.
+pub trait Progress {
+    fn advanced(&self, day: usize, days: usize);
 }
 
-/// Lives through `days` days in new databases in `directory`: `platform.db` and `daymark.db`, and a `daymark.toml` to
-/// look at them with. The directory is made if it is not there.
+/// Simulates and records `period` in new databases in `directory`: `platform.db` and `daymark.db`, and writes a
+/// `daymark.toml` to look at them with. The directory is created if it does not exist.
 ///
 /// # Errors
-/// When the directory cannot be written, or holds anything already: simulated days must not mix with a real history.
-pub async fn tour(directory: &Path, days: usize, audience: &dyn Audience) -> anyhow::Result<Tour> {
-    make_empty(directory)?;
-    let mut simulation = Simulation::create(&directory.join("platform.db"), SEED, FIRST_DAY).await?;
+/// When the directory cannot be written, or contains anything already: simulated days must not mix with a real history.
+pub async fn tour(directory: &Path, period: Period, progress: &dyn Progress) -> anyhow::Result<Tour> {
+    create_empty(directory)?;
+    let mut simulation = Simulation::create(&directory.join("platform.db"), SEED, period.first).await?;
     let clock = Arc::new(SetClock::at(Timestamp::UNIX_EPOCH));
     let context = context(directory, clock.clone());
     context.tenant.store.migrate().await?;
 
-    let mut lived = Lived::default();
-    for number in 0..days {
-        let day = FIRST_DAY.saturating_add(i64::try_from(number)?.days());
-        lived.add(&simulation.live_through(day).await?);
-        clock.set(context.ready_at(day).saturating_add(1.minute())?);
-        if number == 0 {
+    let mut totals = Totals::default();
+    let days = context.tenant.calendar.days(period.first, period.last);
+    for (index, day) in days.iter().enumerate() {
+        totals.add(&simulation.simulate_day(day.date).await?);
+        clock.set(context.ready_at(day.date));
+        if index == 0 {
             apply(directory, &context).await?;
         }
         let report = collect::collect_day(&context, None, &[], &Cancellation::never()).await?;
-        anyhow::ensure!(report.status == RunStatus::Completed, "{day} was not recorded: {:?}", report.failed);
-        audience.lived(number + 1, days);
+        let is_complete = report.status == RunStatus::Completed;
+        anyhow::ensure!(is_complete, "{} was not recorded: {:?}", day.date, report.failed);
+        progress.advanced(index + 1, days.len());
     }
-    let departure = simulation.delete_prolific_account().await?.context("nobody has posted")?;
-    let last = context.last_finished();
+    let departure = simulation.delete_prolific_account().await?.context("no account has a post")?;
+    let last = period.last;
     let again = collect::collect_day(&context, Some(last), &[], &Cancellation::never()).await?;
-    let (metrics, compared) = compare(&context, last).await?;
+    let (metrics, compared) = compare(&context, period).await?;
     let records =
         context.tenant.store.summary(last, &[]).await?.counts.iter().map(RecordCount::records).sum();
-    let Lived { made, deleted, deleted_same_day } = lived;
+    let Totals { created, deleted, deleted_same_day } = totals;
     Ok(Tour {
-        first: FIRST_DAY,
-        last,
-        made,
+        period,
+        created,
         deleted,
         deleted_same_day,
         departure,
@@ -95,9 +117,9 @@ pub async fn tour(directory: &Path, days: usize, audience: &dyn Audience) -> any
     })
 }
 
-fn make_empty(directory: &Path) -> anyhow::Result<()> {
+fn create_empty(directory: &Path) -> anyhow::Result<()> {
     let shown = directory.display();
-    fs::create_dir_all(directory).with_context(|| format!("the directory `{shown}` cannot be made"))?;
+    fs::create_dir_all(directory).with_context(|| format!("the directory `{shown}` cannot be created"))?;
     let entries = fs::read_dir(directory).and_then(|mut entries| entries.next().transpose());
     let entry = entries.with_context(|| format!("the directory `{shown}` cannot be read"))?;
     anyhow::ensure!(
@@ -108,15 +130,15 @@ fn make_empty(directory: &Path) -> anyhow::Result<()> {
 }
 
 #[derive(Default)]
-struct Lived {
-    made: u64,
+struct Totals {
+    created: u64,
     deleted: u64,
     deleted_same_day: u64,
 }
 
-impl Lived {
+impl Totals {
     fn add(&mut self, day: &super::DayLedger) {
-        self.made += day.created.total();
+        self.created += day.created.total();
         self.deleted += day.deleted.total();
         self.deleted_same_day += day.deleted_same_day.total();
     }
@@ -173,14 +195,17 @@ async fn apply(directory: &Path, context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Evaluates every metric anew for every recorded day, from what the platform holds now.
-async fn compare(context: &Context, last: Date) -> anyhow::Result<(Vec<MetricKey>, Vec<ComparedDay>)> {
-    let recount = collect::recount(context, FIRST_DAY, last).await?;
-    let recorded = context.tenant.store.records(FIRST_DAY, last, None).await?;
+/// Evaluates every metric a second time for every recorded day, from the rows that the platform has now.
+async fn compare(
+    context: &Context,
+    Period { first, last }: Period,
+) -> anyhow::Result<(Vec<MetricKey>, Vec<ComparedDay>)> {
+    let recount = collect::recount(context, first, last).await?;
+    let recorded = context.tenant.store.records(first, last, None).await?;
     let mut values: std::collections::HashMap<_, _> =
         recorded.into_iter().map(|record| ((record.metric_date, record.key), record.value)).collect();
     let metrics: Vec<_> = recount.iter().map(|(key, _)| key.clone()).collect();
-    let days = context.tenant.calendar.days(FIRST_DAY, last);
+    let days = context.tenant.calendar.days(first, last);
     let compared = days.iter().enumerate().map(|(index, day)| {
         let pairs = recount.iter().filter_map(|(key, now)| {
             Some((values.remove(&(day.date, key.clone()))?, now.get(index)?.clone()))

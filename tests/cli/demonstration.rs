@@ -1,7 +1,9 @@
-//! `daymark demo`: what it shows is so, and what is there already it leaves alone.
+//! `daymark demo`: its numbers are true, and it overwrites nothing.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use daymark::clock::{Clock as _, SystemClock};
+use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
 use serde_json::Value;
 
 use crate::site::{Outcome, bare_command};
@@ -26,9 +28,10 @@ fn last(seen: &Value, category: &str) -> (u64, u64) {
 }
 
 #[test]
-fn the_history_survives_the_departure_and_the_second_demonstration() {
+fn the_record_survives_the_deletion_of_an_account_and_a_second_demonstration() {
     let home = tempfile::tempdir().unwrap();
-    let demo = ["demo", "--days", "15", "--dir", "new/kept", "--format", "json"];
+    let until = ["--until", "2024-01-15"];
+    let demo = ["demo", "--days", "15", until[0], until[1], "--dir", "new/kept", "--format", "json"];
     let shown = run(home.path(), &demo).expect_code(0).stdout;
     let seen: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(seen["days"].as_array().unwrap().len(), 15);
@@ -59,7 +62,7 @@ fn the_history_survives_the_departure_and_the_second_demonstration() {
 }
 
 #[test]
-fn somebodys_configuration_is_left_alone() {
+fn an_existing_configuration_is_not_overwritten() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("daymark.toml"), "tenant = \"acme\"\n").unwrap();
     let before = files(home.path());
@@ -74,9 +77,9 @@ fn settings_are_refused_rather_than_ignored() {
     let given = ["--store-url", "sqlite:mine.db", "demo", "--config", "mine.toml", "--tenant", "acme"];
     let refused = run(home.path(), &given).expect_code(2);
     let expected = "error: the configuration has 3 problems:\n\
-        --config: `daymark demo` makes a platform, a store and a configuration of its own\n    leave it out\n\
-        --tenant: `daymark demo` makes a platform, a store and a configuration of its own\n    leave it out\n\
-        --store-url: `daymark demo` makes a platform, a store and a configuration of its own\n    leave it out\n";
+        --config: `daymark demo` creates a platform, a store and a configuration of its own\n    leave it out\n\
+        --tenant: `daymark demo` creates a platform, a store and a configuration of its own\n    leave it out\n\
+        --store-url: `daymark demo` creates a platform, a store and a configuration of its own\n    leave it out\n";
     assert_eq!(refused.stderr, expected);
 }
 
@@ -86,4 +89,45 @@ fn fewer_days_than_the_chart_needs_are_refused() {
     let refused = run(home.path(), &["demo", "--days", "13", "--dir", "new"]).expect_code(2);
     assert!(refused.stderr.contains("13 is not in 14..=3650"), "{}", refused.stderr);
     assert!(!home.path().join("new").exists());
+}
+
+#[test]
+fn the_days_end_with_yesterday_unless_a_finished_day_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    let last_finished = || {
+        let now = SystemClock.now().to_zoned(TimeZone::UTC).saturating_sub(15.minutes());
+        now.date().saturating_sub(1.day())
+    };
+    let before = last_finished();
+    let shown = run(home.path(), &["demo", "--days", "14", "--dir", "kept", "--format", "json"])
+        .expect_code(0)
+        .stdout;
+    let seen: Value = serde_json::from_str(&shown).unwrap();
+    let last: Date = seen["last"].as_str().unwrap().parse().unwrap();
+    // Midnight may have passed meanwhile.
+    assert!((before..=last_finished()).contains(&last), "{last}");
+    assert_eq!(seen["first"], last.saturating_sub(13.days()).to_string());
+    // Nothing is due: the day that is recorded last is the last finished one.
+    let status = run(&home.path().join("kept"), &["status"]).expect_code(0).stdout;
+    assert!(status.contains(&last.to_string()), "{status}");
+
+    let refused = run(home.path(), &["demo", "--until", "2999-01-01", "--dir", "new"]).expect_code(5);
+    assert!(refused.stderr.contains("2999-01-01"), "{}", refused.stderr);
+    assert!(!home.path().join("new").exists());
+}
+
+#[test]
+fn kept_files_come_with_commands_to_look_at_them() {
+    let home = tempfile::tempdir().unwrap();
+    let shown = run(home.path(), &["demo", "--days", "14", "--dir", "kept"]).expect_code(0).stdout;
+    let commands: Vec<_> =
+        shown.lines().filter_map(|line| line.split_once(" --config kept/daymark.toml ")).collect();
+    assert!(commands.iter().any(|(_, command)| *command == "serve"), "{shown}");
+    for (program, command) in commands {
+        assert!(Path::new(program.trim()).ends_with("daymark"), "{program}");
+        if command != "serve" {
+            let arguments = ["--config", "kept/daymark.toml"].into_iter().chain(command.split(' '));
+            run(home.path(), &arguments.collect::<Vec<_>>()).expect_code(0);
+        }
+    }
 }

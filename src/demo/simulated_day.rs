@@ -1,4 +1,4 @@
-//! One day on the simulated platform in the making: who does what, and what is taken back.
+//! One day of the simulated platform: the rows that members create and delete on it.
 
 use fastrand::Rng;
 use jiff::civil::Date;
@@ -7,17 +7,17 @@ use sqlx::{AssertSqlSafe, SqliteConnection, types::Json};
 
 use super::{
     Rows,
-    chance::{about, skewed},
-    words,
+    random::{round, skewed_index},
+    texts,
 };
 
-/// Members who are there from the first day.
+/// The number of members who sign up on the first day beside the usual ones.
 const FOUNDERS: usize = 30;
-/// For how many days a post is commented on and liked.
-const DAYS_OF_INTEREST: i64 = 10;
+/// The age in days up to which a post is commented on and liked.
+const CURRENT_DAYS: i64 = 10;
 
-/// New rows a day, at a vigour of 1.
-mod pace {
+/// New rows a day, at an activity level of 1.
+mod creation_rate {
     pub const PROFILES: f64 = 4.6;
     pub const POSTS: f64 = 30.0;
     pub const TRACKS: f64 = 6.0;
@@ -26,49 +26,49 @@ mod pace {
     pub const FOLLOWS: f64 = 18.0;
 }
 
-/// Deletions as shares of the day's new rows: of these rows themselves, and of older ones.
-mod regret {
+/// Deletions, as shares of the day's new rows: of these rows themselves, and of older ones.
+mod deletion_rate {
     pub const SAME_DAY: f64 = 0.02;
     pub const LATER: f64 = 0.02;
     pub const ACCOUNTS: f64 = 0.03;
 }
 
-/// A post that people still look at.
+/// A post that is recent enough to be commented on and liked.
 struct CurrentPost {
     id: i64,
-    /// Second of today from which it was there; 0 for older ones.
+    /// The second of today at which it was written; 0 for older posts.
     from_second: u32,
 }
 
-/// Rows travel as JSON arrays, one a statement: a round trip for each row would take longer than everything else.
+/// Rows are sent as one JSON array a statement, because a statement for each row would take most of the time.
 ///
-/// Newcomers only look on: everything is done by those who were members at midnight.
-pub struct DayOfLife<'a> {
+/// Only members who signed up before today create rows.
+pub struct SimulatedDay<'a> {
     connection: &'a mut SqliteConnection,
     random: &'a mut Rng,
     day: Date,
-    vigour: f64,
-    /// The fifth of the members who do four fifths of everything.
+    activity_level: f64,
+    /// A fifth of the members, who create four fifths of the rows.
     eager: Vec<i64>,
     casual: Vec<i64>,
 }
 
-impl<'a> DayOfLife<'a> {
+impl<'a> SimulatedDay<'a> {
     pub async fn begin(
         connection: &'a mut SqliteConnection,
         random: &'a mut Rng,
         day: Date,
-        vigour: f64,
+        activity_level: f64,
     ) -> Result<Self, sqlx::Error> {
         let members: Json<Vec<i64>> =
             sqlx::query_scalar("SELECT json_group_array(id ORDER BY id) FROM profiles")
                 .fetch_one(&mut *connection)
                 .await?;
         let (eager, casual) = members.0.into_iter().partition(|id| id % 5 == 0);
-        Ok(Self { connection, random, day, vigour, eager, casual })
+        Ok(Self { connection, random, day, activity_level, eager, casual })
     }
 
-    /// Everything that people make today.
+    /// Creates the day's rows.
     pub async fn create(&mut self) -> Result<Rows, sqlx::Error> {
         let profiles = self.sign_up().await?;
         if self.eager.is_empty() || self.casual.is_empty() {
@@ -83,17 +83,17 @@ impl<'a> DayOfLife<'a> {
         Ok(Rows { profiles, posts, comments, tracks, likes, follows })
     }
 
-    /// What people take back at the end of a day on which they had made `created`.
+    /// Deletes rows at the end of the day, in proportion to those `created` on it.
     pub async fn delete(&mut self, created: Rows) -> Result<(), sqlx::Error> {
         for (table, created) in
             [("comments", created.comments), ("tracks", created.tracks), ("posts", created.posts)]
         {
-            self.delete_same_day(table, created as f64 * regret::SAME_DAY).await?;
-            self.delete_older(table, created as f64 * regret::LATER).await?;
+            self.delete_same_day(table, created as f64 * deletion_rate::SAME_DAY).await?;
+            self.delete_older(table, created as f64 * deletion_rate::LATER).await?;
         }
-        self.withdraw("likes", created.likes as f64 * regret::LATER).await?;
-        self.withdraw("follows", created.follows as f64 * regret::LATER).await?;
-        self.leave(created.profiles as f64 * regret::ACCOUNTS).await
+        self.delete_recent_pairs("likes", created.likes as f64 * deletion_rate::LATER).await?;
+        self.delete_recent_pairs("follows", created.follows as f64 * deletion_rate::LATER).await?;
+        self.delete_accounts(created.profiles as f64 * deletion_rate::ACCOUNTS).await
     }
 
     async fn sign_up(&mut self) -> Result<u64, sqlx::Error> {
@@ -102,9 +102,9 @@ impl<'a> DayOfLife<'a> {
                 .fetch_one(&mut *self.connection)
                 .await?;
         let founding = if taken == 0 { FOUNDERS } else { 0 };
-        let rows = (0..self.number(pace::PROFILES) + founding)
+        let rows = (0..self.number(creation_rate::PROFILES) + founding)
             .zip(taken + 1..)
-            .map(|(_, number)| json!([words::username(self.random, number), self.moment()]))
+            .map(|(_, number)| json!([texts::username(self.random, number), self.moment()]))
             .collect();
         self.insert(
             "INSERT INTO profiles (username, created_at) SELECT value->>0, value->>1 FROM json_each(?)",
@@ -114,9 +114,9 @@ impl<'a> DayOfLife<'a> {
     }
 
     async fn write_posts(&mut self) -> Result<u64, sqlx::Error> {
-        let rows = (0..self.number(pace::POSTS))
+        let rows = (0..self.number(creation_rate::POSTS))
             .map(|_| {
-                json!([self.member(), words::title(self.random), words::remark(self.random), self.moment()])
+                json!([self.member(), texts::title(self.random), texts::remark(self.random), self.moment()])
             })
             .collect();
         self.insert(
@@ -128,13 +128,13 @@ impl<'a> DayOfLife<'a> {
     }
 
     async fn upload_tracks(&mut self) -> Result<u64, sqlx::Error> {
-        let rows = (0..self.number(pace::TRACKS))
+        let rows = (0..self.number(creation_rate::TRACKS))
             .map(|_| {
                 let seconds = 90 + self.random.u32(..180) + self.random.u32(..180);
                 json!([
                     self.member(),
-                    words::title(self.random),
-                    words::genre(self.random),
+                    texts::title(self.random),
+                    texts::genre(self.random),
                     seconds,
                     self.moment()
                 ])
@@ -148,7 +148,7 @@ impl<'a> DayOfLife<'a> {
         .await
     }
 
-    /// The posts that people look at today, the newest first.
+    /// The posts that are commented on and liked today, the newest first.
     async fn current_posts(&mut self) -> Result<Vec<CurrentPost>, sqlx::Error> {
         let posts: Json<Vec<(i64, u32)>> = sqlx::query_scalar(
             "SELECT json_group_array(
@@ -156,7 +156,7 @@ impl<'a> DayOfLife<'a> {
              FROM posts WHERE created_at >= date(?1, ?2)",
         )
         .bind(self.day.to_string())
-        .bind(format!("-{DAYS_OF_INTEREST} days"))
+        .bind(format!("-{CURRENT_DAYS} days"))
         .fetch_one(&mut *self.connection)
         .await?;
         Ok(posts.0.into_iter().map(|(id, from_second)| CurrentPost { id, from_second }).collect())
@@ -166,11 +166,11 @@ impl<'a> DayOfLife<'a> {
         if current.is_empty() {
             return Ok(0);
         }
-        let rows = (0..self.number(pace::COMMENTS))
+        let rows = (0..self.number(creation_rate::COMMENTS))
             .map(|_| {
-                let post = &current[skewed(self.random, current.len())];
+                let post = &current[skewed_index(self.random, current.len())];
                 let written = self.moment_from(post.from_second);
-                json!([post.id, self.member(), words::remark(self.random), written])
+                json!([post.id, self.member(), texts::remark(self.random), written])
             })
             .collect();
         self.insert(
@@ -181,14 +181,14 @@ impl<'a> DayOfLife<'a> {
         .await
     }
 
-    /// Whoever likes a post again has liked it once.
+    /// A second like of the same member and post is ignored, so fewer rows than drawn can result.
     async fn like(&mut self, current: &[CurrentPost]) -> Result<u64, sqlx::Error> {
         if current.is_empty() {
             return Ok(0);
         }
-        let rows = (0..self.number(pace::LIKES))
+        let rows = (0..self.number(creation_rate::LIKES))
             .map(|_| {
-                let post = &current[skewed(self.random, current.len())];
+                let post = &current[skewed_index(self.random, current.len())];
                 json!([self.member(), post.id, self.moment_from(post.from_second)])
             })
             .collect();
@@ -201,7 +201,7 @@ impl<'a> DayOfLife<'a> {
     }
 
     async fn follow(&mut self) -> Result<u64, sqlx::Error> {
-        let rows = (0..self.number(pace::FOLLOWS))
+        let rows = (0..self.number(creation_rate::FOLLOWS))
             .map(|_| json!([self.member(), self.member(), self.moment()]))
             .collect();
         self.insert(
@@ -225,17 +225,17 @@ impl<'a> DayOfLife<'a> {
             .fetch_one(&mut *self.connection)
             .await?;
         self.random.shuffle(&mut todays);
-        todays.truncate(about(self.random, mean));
+        todays.truncate(round(self.random, mean));
         self.delete_ids(table, &todays).await
     }
 
-    /// Deletes about `mean` rows of any age, or fewer: some had gone before.
+    /// Deletes about `mean` rows of any age, or fewer: some of the drawn ids were deleted before.
     async fn delete_older(&mut self, table: &str, mean: f64) -> Result<(), sqlx::Error> {
         let newest: Option<i64> = sqlx::query_scalar(AssertSqlSafe(format!("SELECT max(id) FROM {table}")))
             .fetch_one(&mut *self.connection)
             .await?;
         let Some(newest) = newest else { return Ok(()) };
-        let ids: Vec<i64> = (0..about(self.random, mean)).map(|_| self.random.i64(1..=newest)).collect();
+        let ids: Vec<i64> = (0..round(self.random, mean)).map(|_| self.random.i64(1..=newest)).collect();
         self.delete_ids(table, &ids).await
     }
 
@@ -245,14 +245,14 @@ impl<'a> DayOfLife<'a> {
         Ok(())
     }
 
-    /// Takes back about `mean` likes or follows, from moments drawn at random from the last month.
-    async fn withdraw(&mut self, table: &str, mean: f64) -> Result<(), sqlx::Error> {
+    /// Deletes about `mean` likes or follows: for each a random time within the last 30 days, and the first row after it.
+    async fn delete_recent_pairs(&mut self, table: &str, mean: f64) -> Result<(), sqlx::Error> {
         let key = if table == "likes" { "user_id, post_id" } else { "follower_id, followee_id" };
         let sql = format!(
             "DELETE FROM {table} WHERE ({key}) IN
              (SELECT {key} FROM {table} WHERE created_at >= datetime(?, ?) ORDER BY created_at, {key} LIMIT 1)"
         );
-        for _ in 0..about(self.random, mean) {
+        for _ in 0..round(self.random, mean) {
             let ago = format!("-{} minutes", self.random.u32(..30 * 24 * 60));
             sqlx::query(AssertSqlSafe(sql.as_str()))
                 .bind(format!("{} 23:59:59", self.day))
@@ -263,9 +263,9 @@ impl<'a> DayOfLife<'a> {
         Ok(())
     }
 
-    /// About `mean` accounts are deleted, with everything that hangs on them. Those who write most stay.
-    async fn leave(&mut self, mean: f64) -> Result<(), sqlx::Error> {
-        let leaving = about(self.random, mean).min(self.casual.len());
+    /// Deletes about `mean` accounts of casual members, with everything that refers to them.
+    async fn delete_accounts(&mut self, mean: f64) -> Result<(), sqlx::Error> {
+        let leaving = round(self.random, mean).min(self.casual.len());
         self.random.shuffle(&mut self.casual);
         let leaving = self.casual.split_off(self.casual.len() - leaving);
         self.delete_ids("profiles", &leaving).await
@@ -273,27 +273,27 @@ impl<'a> DayOfLife<'a> {
 
     fn member(&mut self) -> i64 {
         if self.random.f64() < 0.8 {
-            self.eager[skewed(self.random, self.eager.len())]
+            self.eager[skewed_index(self.random, self.eager.len())]
         } else {
             self.casual[self.random.usize(..self.casual.len())]
         }
     }
 
-    /// How many rows a table gets today, at `pace` rows on a day of vigour 1.
-    fn number(&mut self, pace: f64) -> usize {
-        about(self.random, pace * self.vigour)
+    /// The number of rows that a table gets today, for `rate` rows on a day of activity level 1.
+    fn number(&mut self, rate: f64) -> usize {
+        round(self.random, rate * self.activity_level)
     }
 
-    /// A moment of the day, in the afternoon (UTC) more often than at night.
+    /// A random time of the day, in the afternoon (UTC) more often than at night.
     fn moment(&mut self) -> String {
         let second = (self.random.u32(..86_400) + self.random.u32(..86_400)) / 2 + 7_200;
         self.at(second % 86_400)
     }
 
-    /// A moment of the day from `second` on, sooner rather than later.
+    /// A random time of the day from `second` on, earlier ones more often.
     fn moment_from(&mut self, second: u32) -> String {
         let left = 86_400 - second.min(86_399);
-        let later = skewed(self.random, left as usize) as u32;
+        let later = skewed_index(self.random, left as usize) as u32;
         self.at(86_400 - left + later)
     }
 

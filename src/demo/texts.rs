@@ -1,8 +1,8 @@
-//! The little texts that simulated people write.
+//! The names, titles and remarks of simulated members.
 
 use fastrand::Rng;
 
-use super::chance::skewed;
+use super::random::skewed_index;
 
 const ADJECTIVES: [&str; 16] = [
     "amber", "bold", "calm", "dusty", "early", "faint", "glad", "hidden", "indigo", "jolly", "keen", "lunar",
@@ -56,7 +56,7 @@ fn one(random: &mut Rng, words: &[&'static str]) -> &'static str {
     words[random.usize(..words.len())]
 }
 
-/// A name that no other account has, as `number` is its own.
+/// A username. It is unique where `number` is.
 pub fn username(random: &mut Rng, number: i64) -> String {
     format!("{}_{}_{number}", one(random, &ADJECTIVES), one(random, &NOUNS))
 }
@@ -69,7 +69,7 @@ pub fn remark(random: &mut Rng) -> String {
     format!("{}, {}", one(random, &NOUNS), one(random, &REMARKS))
 }
 
-/// Three tracks in a hundred carry no genre.
+/// The genre of a track; 3 % have none.
 pub fn genre(random: &mut Rng) -> Option<&'static str> {
-    (random.f64() >= 0.03).then(|| GENRES[skewed(random, GENRES.len())])
+    (random.f64() >= 0.03).then(|| GENRES[skewed_index(random, GENRES.len())])
 }
