@@ -125,6 +125,7 @@ impl Engine {
             retry: RETRY,
             chunk_days: DEFAULT_CHUNK_DAYS,
             run_limit: None,
+            freshness_wait: std::time::Duration::ZERO,
             host: "benchmark".to_owned(),
             process_id: std::process::id(),
         };

@@ -27,6 +27,7 @@ impl App {
             retry: settings.retry,
             chunk_days: settings.backfill_chunk_days,
             run_limit: settings.collect.deadline,
+            freshness_wait: settings.collect.freshness_wait,
             host: gethostname::gethostname().to_string_lossy().into_owned(),
             process_id: std::process::id(),
         };

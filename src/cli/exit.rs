@@ -16,7 +16,7 @@ pub enum Exit {
     Partial = 3,
     /// Another process is doing the same.
     Busy = 4,
-    /// The day that was asked for is not finished.
+    /// The day that was asked for is not finished, or the platform does not show all of it yet.
     NotYet = 5,
     /// Ctrl-C or SIGTERM; what was committed is kept. 128 + SIGINT, as shells have it.
     Interrupted = 130,
@@ -43,7 +43,7 @@ impl Exit {
         };
         match collecting {
             Some(CollectError::Busy { .. }) => Self::Busy,
-            Some(CollectError::Unfinished { .. }) => Self::NotYet,
+            Some(CollectError::Unfinished { .. } | CollectError::Stale { .. }) => Self::NotYet,
             Some(
                 CollectError::UnknownMetric { .. }
                 | CollectError::OtherTimeZone { .. }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::{
     database::Fault,
     metric::{DayBounds, Definition, Reading, Tally},
-    platform::{Cut, PlannedStatement, Platform, Schema, Sources},
+    platform::{Cut, PlannedStatement, Platform, Schema, Sources, Staleness},
 };
 
 /// Metrics by their index in what the batch was made of.
@@ -65,6 +65,22 @@ impl Batch {
             parts.push((part, cut.read(schema, &part.sources, &part.readings, days).await?));
         }
         Ok(Answers { parts })
+    }
+
+    /// What the metrics read that may be older than the snapshot.
+    ///
+    /// # Errors
+    /// When the cut is lost.
+    pub async fn staleness(&self, cut: &mut dyn Cut) -> Result<Vec<Staleness>, Fault> {
+        let mut found = Vec::new();
+        for part in &self.parts {
+            for staleness in cut.staleness(&part.sources).await? {
+                if !found.contains(&staleness) {
+                    found.push(staleness);
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Has the platform plan every reading for `days` without running it.

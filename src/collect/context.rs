@@ -27,6 +27,8 @@ pub struct Installation {
     pub chunk_days: usize,
     /// How long a run may read the platform; `None`: without a limit.
     pub run_limit: Option<Duration>,
+    /// How long a run waits for a platform that lags behind.
+    pub freshness_wait: Duration,
     /// The name of this machine, as it stands in the collection log.
     pub host: String,
     pub process_id: u32,

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
     Cancellation, CollectError, Context, Failure, LeftOut,
     batch::{Answers, Batch},
+    freshness::{self, Fresh},
     recording::{self, Origin},
     run::{self, OpenRun},
     selection,
@@ -134,7 +135,8 @@ async fn read(
     if wanted.is_empty() {
         return Ok(Reading { left_out, ..Reading::default() });
     }
-    context.on_platform(|| read_once(context, run, day, missing, deadline)).await
+    freshness::when_fresh(context, day.date, |began| read_once(context, run, day, missing, deadline, began))
+        .await
 }
 
 async fn read_once(
@@ -143,16 +145,20 @@ async fn read_once(
     day: DayBounds,
     missing: &[StoredDefinition],
     deadline: Deadline,
-) -> Result<Reading, Fault> {
+    began: Timestamp,
+) -> Result<Fresh<Reading>, Fault> {
     let schema = context.tenant.platform.inspect().await?;
     let mut cut = context.tenant.platform.open_cut(deadline).await?;
     let origin = Origin::now(context, run);
     let provenance = origin.provenance(day.date);
     let (wanted, left_out) = split(missing, provenance);
     let batch = Batch::new(wanted.iter().map(|metric| &metric.definition).enumerate());
+    if let Some(staleness) = freshness::obstacle(context, cut.as_mut(), &batch, day.date, began).await? {
+        return Ok(Err(staleness));
+    }
     let answers = batch.read(cut.as_mut(), &schema, &[day]).await?;
     let (records, failed) = evaluate(&wanted, &answers, day.date, &origin);
-    Ok(Reading { provenance: Some(provenance), records, failed, left_out })
+    Ok(Ok(Reading { provenance: Some(provenance), records, failed, left_out }))
 }
 
 /// Which metrics can be recorded with that provenance, and which cannot.

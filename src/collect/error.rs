@@ -21,6 +21,14 @@ pub enum CollectError {
         ready_at: String,
         last_finished: Date,
     },
+    #[error("{date} cannot be recorded yet: {staleness}; all of it is to be seen from {ready_at}")]
+    Stale {
+        date: Date,
+        /// In the reporting time zone.
+        ready_at: String,
+        /// How far behind the platform is, and why.
+        staleness: String,
+    },
     #[error("{date} never happened in {zone}: the zone skipped that date")]
     NeverHappened { date: Date, zone: String },
     #[error("{date} is before {first}, the first day that can be recorded")]

@@ -13,6 +13,7 @@ mod context;
 mod day;
 mod error;
 mod failure;
+pub(crate) mod freshness;
 mod gaps;
 mod orphaned_runs;
 mod reconstruction_caveats;

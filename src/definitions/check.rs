@@ -1,6 +1,6 @@
 //! Everything that could go wrong in the next collection, tried beforehand. A check never stops at the first finding.
 
-use super::apply;
+use super::{apply, visibility};
 use crate::{
     collect::{Context, advice, batch::Batch, selection},
     config::Finding,
@@ -155,13 +155,16 @@ async fn check_applied(context: &Context, wanted: &[Definition]) -> Option<Findi
 /// `metrics` are definitions, and what to call them.
 async fn check_platform(context: &Context, metrics: &[(String, &Definition)], findings: &mut Vec<Finding>) {
     let definitions: Vec<_> = metrics.iter().map(|(_, definition)| *definition).collect();
-    let explained = match context.tenant.platform.inspect().await {
-        Ok(schema) => explain(context, &schema, &definitions).await,
-        Err(fault) => Err(fault),
+    let examined = async {
+        let schema = context.tenant.platform.inspect().await?;
+        let faults = explain(context, &schema, &definitions).await?;
+        Ok((faults, visibility::unseen(context, &schema, metrics).await?))
     };
-    match explained {
-        Ok(faults) => {
+    match examined.await {
+        Ok((faults, unseen)) => {
             findings.extend(faults.iter().map(|(metric, fault)| unplanned(&metrics[*metric].0, fault)));
+            findings.extend(unseen);
+            findings.extend(visibility::privileges(context).await);
         }
         Err(fault) => {
             let message = format!("{}: {fault}", context.tenant.platform.location());

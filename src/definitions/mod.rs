@@ -4,6 +4,7 @@
 mod apply;
 mod check;
 mod define;
+mod visibility;
 
 pub use apply::{AppliedChange, ApplyReport, FieldChange, ZoneChange, apply, diff, made_through_api};
 pub use check::{CheckReport, CheckScope, check};

@@ -163,6 +163,7 @@ fn context(directory: &Path, clock: Arc<SetClock>) -> Context {
         retry,
         chunk_days: 30,
         run_limit: None,
+        freshness_wait: std::time::Duration::ZERO,
         host: "demo".to_owned(),
         process_id: std::process::id(),
     };

@@ -229,6 +229,9 @@ impl From<CollectError> for Problem {
             CollectError::Unfinished { .. } => {
                 (StatusCode::CONFLICT, "unfinished-day", "The day is not finished")
             }
+            CollectError::Stale { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "stale-platform", "The platform lags behind")
+            }
             CollectError::NoDefinitions | CollectError::OtherTimeZone { .. } => {
                 (StatusCode::CONFLICT, "not-applied", "The definitions are not applied")
             }

@@ -64,6 +64,22 @@ pub struct PlatformOptions {
     pub retry: RetryPolicy,
 }
 
+/// A part of the platform that may show an older state than that of now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Staleness {
+    /// The subject of a sentence, as in `materialized view daily_posts`.
+    pub of: String,
+    /// Everything that was committed on the origin before this instant is visible. `None`: that cannot be told.
+    pub complete_until: Option<Timestamp>,
+    /// Whether it is known to lack something that its origin has committed. Then it has to catch up with the present before
+    /// a day is recorded; otherwise it is enough that the day was over.
+    pub is_lagging: bool,
+    /// Whether a day must not be recorded before it has caught up. Where this is `false` it is worth a warning.
+    pub is_certain: bool,
+    /// Why it shows no newer state, as a sentence without a full stop.
+    pub reason: String,
+}
+
 /// A platform that can be read.
 #[async_trait]
 pub trait Platform: Send + Sync {
@@ -76,6 +92,10 @@ pub trait Platform: Send + Sync {
     /// For columns whose type leaves it open how they store a time (SQLite's), what their values show. Reads all of the
     /// given columns.
     async fn detect_time_formats(&self, columns: &[(String, String)]) -> Result<DetectedFormats, Fault>;
+
+    /// Privileges of the platform's role that reach beyond reading tables, by name: what a SQL query could do with them,
+    /// even in a read-only transaction.
+    async fn privileges(&self) -> Result<Vec<String>, Fault>;
 
     /// Opens one consistent, read-only snapshot of the platform. No statement in it runs longer than until `deadline`;
     /// once that is over, each fails with [`crate::database::FaultClass::TimedOut`].
@@ -111,6 +131,12 @@ pub trait Cut: Send {
 
     /// The earliest instant in the source's time column; for a date column, midnight UTC of that date.
     async fn earliest(&mut self, source: &Source) -> Result<Option<Timestamp>, Fault>;
+
+    /// What of the platform, and of the tables of `sources`, may be older than the snapshot; empty where nothing is.
+    async fn staleness(&mut self, sources: &Sources) -> Result<Vec<Staleness>, Fault>;
+
+    /// From now on a statement of this snapshot fails where row level security would hide rows from it.
+    async fn refuse_hidden_rows(&mut self) -> Result<(), Fault>;
 
     /// Has the platform parse and plan what would be run, without running it. One result a reading.
     async fn explain(

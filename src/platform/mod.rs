@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 pub use contract::{
     Cut, DetectedFormat, DetectedFormats, Flag, PlannedStatement, Platform, PlatformOptions, Sources,
+    Staleness,
 };
 pub use schema::{Column, ColumnType, Schema, Table};
 pub use unconfigured::UnconfiguredPlatform;

@@ -32,6 +32,10 @@ impl Platform for UnconfiguredPlatform {
         Err(fault())
     }
 
+    async fn privileges(&self) -> Result<Vec<String>, Fault> {
+        Err(fault())
+    }
+
     async fn open_cut(&self, _deadline: Deadline) -> Result<Box<dyn Cut>, Fault> {
         Err(fault())
     }

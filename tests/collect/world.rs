@@ -79,6 +79,18 @@ impl World {
         Self::at(directory, store_url, platform_url).await
     }
 
+    /// As [`World::on_server`], where the platform's tables are there already.
+    pub async fn on_existing_server(platform_url: String) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store_url = format!("sqlite:{}", directory.path().join("store.db").display());
+        let clock = Arc::new(SetClock::at(NOON.parse().unwrap()));
+        let context = context(&store_url, &platform_url, Calendar::utc(), Arc::clone(&clock));
+        let world = Self { context, clock, platform_url, store_url, directory };
+        world.context.tenant.store.migrate().await.unwrap();
+        world.apply(&definitions(world.time_format())).await;
+        world
+    }
+
     pub async fn at(directory: tempfile::TempDir, store_url: String, platform_url: String) -> Self {
         let clock = Arc::new(SetClock::at(NOON.parse().unwrap()));
         let context = context(&store_url, &platform_url, Calendar::utc(), Arc::clone(&clock));
@@ -225,8 +237,15 @@ fn context(store_url: &str, platform_url: &str, calendar: Calendar, clock: Arc<S
     let limit = Duration::from_secs(30);
     let platform_options =
         PlatformOptions { calendar: calendar.clone(), statement_timeout: limit, lock_timeout: limit, retry };
-    let installation =
-        Installation { clock, retry, chunk_days: 4, run_limit: None, host: "here".to_owned(), process_id: 1 };
+    let installation = Installation {
+        clock,
+        retry,
+        chunk_days: 4,
+        run_limit: None,
+        freshness_wait: Duration::ZERO,
+        host: "here".to_owned(),
+        process_id: 1,
+    };
     let tenant = Tenant {
         name: "default".to_owned(),
         calendar,

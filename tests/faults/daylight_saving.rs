@@ -49,6 +49,7 @@ async fn context(
         retry,
         chunk_days: 30,
         run_limit: None,
+        freshness_wait: std::time::Duration::ZERO,
         host: "here".to_owned(),
         process_id: 1,
     };

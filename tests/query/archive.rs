@@ -60,6 +60,7 @@ impl Archive {
             retry,
             chunk_days: 4,
             run_limit: None,
+            freshness_wait: std::time::Duration::ZERO,
             host: "here".to_owned(),
             process_id: 1,
         };

@@ -68,7 +68,7 @@ impl Fixture {
     pub fn as_role(fixture: &Self, role: &str) -> Self {
         let DatabaseUrl::Postgres { options, shown, .. } = &fixture.url else { panic!("not PostgreSQL") };
         let options = Box::new((**options).clone().options([("role", role)]));
-        let url = DatabaseUrl::Postgres { options, shown: shown.clone(), has_password: false };
+        let url = DatabaseUrl::Postgres { options, shown: shown.clone(), is_partly_shown: false };
         Self::at(url, tempfile::tempdir().unwrap(), &fixture.schema)
     }
 

@@ -13,28 +13,40 @@ pub struct PrivateServer {
     user: Option<String>,
     data: PathBuf,
     port: u16,
+    /// As pg_ctl takes them: `-c name=value …`.
+    settings: String,
 }
 
 impl PrivateServer {
     /// Creates a cluster and starts it.
     pub fn new() -> Self {
+        Self::made_by("initdb", &["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"], "")
+    }
+
+    /// Starts what `program` makes in the data directory that it is given, with settings as pg_ctl takes them:
+    /// `-c name=value …`.
+    pub fn made_by(program: &str, arguments: &[&str], settings: &str) -> Self {
         let name = format!("{:x}", fastrand::u64(..));
         let mut server = Self {
             programs: setting("DAYMARK_TEST_POSTGRES_BIN").into(),
             user: env::var("DAYMARK_TEST_POSTGRES_USER").ok(),
             data: PathBuf::from(setting("DAYMARK_TEST_POSTGRES_HOME")).join(name),
             port: 0,
+            settings: settings.to_owned(),
         };
-        let made =
-            server.run("initdb", &["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"]);
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        // Ports below the range that systems hand out to clients; a port that is taken makes the start fail.
-        let started = (0..10).any(|_| {
-            server.port = fastrand::u16(20_000..32_000);
-            server.try_start()
-        });
-        assert!(started, "the server does not start:\n{}", server.log());
+        let made = server.run(program, arguments);
+        assert!(made.status.success(), "{program}: {}", String::from_utf8_lossy(&made.stderr));
+        server.start_on_any_port();
         server
+    }
+
+    /// Ports below the range that systems hand out to clients; a port that is taken makes the start fail.
+    fn start_on_any_port(&mut self) {
+        let started = (0..10).any(|_| {
+            self.port = fastrand::u16(20_000..32_000);
+            self.try_start()
+        });
+        assert!(started, "the server does not start:\n{}", self.log());
     }
 
     /// URL of a superuser's connection to the database `postgres`; the same after a restart.
@@ -54,7 +66,10 @@ impl PrivateServer {
     }
 
     fn try_start(&self) -> bool {
-        let options = format!("-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''", self.port);
+        let options = format!(
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' {}",
+            self.port, self.settings
+        );
         let log = self.data.join("server.log");
         self.run("pg_ctl", &["start", "-w", "-l", &log.to_string_lossy(), "-o", &options]).status.success()
     }

@@ -20,7 +20,7 @@ use self::{
     reading::{Failures, Plan, Reading},
 };
 use super::{
-    Cancellation, CollectError, Context, Discrepancy, Failure, LeftOut,
+    Cancellation, CollectError, Context, Discrepancy, Failure, LeftOut, freshness,
     reconstruction_caveats::reconstruction_caveats,
     run::{self, OpenRun},
     selection, verify,
@@ -157,10 +157,12 @@ async fn fill(
         context.tenant.store.commit(&[], Some(&finish)).await?;
         return Ok(finish.status);
     }
+    let last_day = days.last().copied().unwrap_or(work.to);
     progress.reading(work.missing.len(), days.len());
     let plan = Plan::new(&work.missing);
     let deadline = context.deadline();
-    let reading = async { context.on_platform(|| plan.read(context, run.id, deadline)).await };
+    let reading =
+        freshness::when_fresh(context, last_day, |began| plan.read(context, run.id, deadline, began));
     let reading = run::bounded(context, deadline, cancel, || kept(0, days.len()), reading).await?;
     done.failures = reading.faults();
     progress.started(days.len());

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
 use super::{
@@ -14,6 +14,7 @@ use crate::{
     collect::{
         Context, Failure,
         batch::{Answer, Answers, Batch},
+        freshness::{self, Fresh},
         recording::{self, Origin},
     },
     database::{Deadline, Fault},
@@ -78,13 +79,19 @@ impl<'a> Plan<'a> {
         context: &Context,
         run: Uuid,
         deadline: Deadline,
-    ) -> Result<Reading<'a>, Fault> {
+        began: Timestamp,
+    ) -> Result<Fresh<Reading<'a>>, Fault> {
         let schema = context.tenant.platform.inspect().await?;
         let mut cut = context.tenant.platform.open_cut(deadline).await?;
         let origin = Origin::of_backfill(context, run);
         let mut groups = Vec::new();
         for GroupPlan { group, batch, alone } in &self.groups {
             let days = context.tenant.calendar.days(group.first, group.last);
+            if let Some(staleness) =
+                freshness::obstacle(context, cut.as_mut(), batch, group.last, began).await?
+            {
+                return Ok(Err(staleness));
+            }
             let answers = batch.read(cut.as_mut(), &schema, &days).await?;
             let of_data =
                 |answer: &Answer<'_, _>| days.len() > 1 && answer.fault().is_some_and(Fault::is_of_data);
@@ -102,7 +109,7 @@ impl<'a> Plan<'a> {
             let extent = Extent::Whole { narrowed };
             groups.push(GroupReading { members: &group.members, days, answers, extent });
         }
-        Ok(Reading { missing: self.missing, groups, origin })
+        Ok(Ok(Reading { missing: self.missing, groups, origin }))
     }
 }
 

@@ -134,7 +134,7 @@ impl<'a> Survey<'a> {
 
 fn head(platform_url: Option<&DatabaseUrl>, preset: &str) -> String {
     let platform = match platform_url {
-        Some(DatabaseUrl::Postgres { has_password: true, .. }) => "# The platform's URL holds a password, which does not belong in a file. Set it in the \
+        Some(DatabaseUrl::Postgres { is_partly_shown: true, .. }) => "# The platform's URL holds a password or parameters, which are not copied here. Set it in the \
                             environment:\n# DAYMARK_PLATFORM_URL=postgres://…\n"
             .to_owned(),
         Some(url) => format!("[platform]\nurl = {}\n", quoted(&url.to_string())),

@@ -181,7 +181,7 @@ impl RestError {
             CollectError::NoDefinitions | CollectError::OtherTimeZone { .. } => {
                 Self::new(StatusCode::CONFLICT, "55000", message)
             }
-            CollectError::Interrupted { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "57P01", message),
+            CollectError::Interrupted { .. } | CollectError::Stale { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "57P01", message),
             CollectError::Store(error) => Self::of_store(error),
             // Where the platform is and what it said are for those who may see the log.
             CollectError::Platform { .. } => {

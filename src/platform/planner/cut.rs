@@ -14,7 +14,7 @@ use crate::{
     database::{Deadline, Fault, FaultClass},
     metric::{DayBounds, Reading, Source, Tally},
     platform::{
-        contract::{Cut, PlatformOptions, ReadingResults, Sources},
+        contract::{Cut, PlatformOptions, ReadingResults, Sources, Staleness},
         schema::Schema,
     },
 };
@@ -58,6 +58,15 @@ impl<S: Session> Cut for SessionCut<S> {
         let dialect = self.session.dialect();
         let time = TimeColumn::new(dialect, source, dialect.name(&source.time_column))?;
         self.executor().earliest(&time, &dialect.table(source)).await
+    }
+
+    async fn staleness(&mut self, sources: &Sources) -> Result<Vec<Staleness>, Fault> {
+        let dialect = self.session.dialect();
+        self.session.staleness(sources.values().map(|source| dialect.table(source)).collect()).await
+    }
+
+    async fn refuse_hidden_rows(&mut self) -> Result<(), Fault> {
+        self.session.refuse_hidden_rows().await
     }
 
     async fn explain(

@@ -9,7 +9,7 @@ use crate::{
 pub fn parse_count(text: Option<&str>) -> Result<i64, Fault> {
     let Some(text) = text else { return Ok(0) };
     text.parse().map_err(|_| {
-        Fault::new(FaultClass::Other, format!("`{text}` is not a whole number that a count can be"))
+        Fault::new(FaultClass::Data, format!("`{text}` is not a whole number that a count can be"))
     })
 }
 
@@ -19,5 +19,5 @@ pub fn parse_decimal(text: Option<&str>) -> Result<Decimal, Fault> {
     let number = text.parse::<Decimal>();
     number
         .map(Decimal::normalized)
-        .map_err(|error: DecimalError| Fault::new(FaultClass::Other, error.to_string()))
+        .map_err(|error: DecimalError| Fault::new(FaultClass::Data, error.to_string()))
 }

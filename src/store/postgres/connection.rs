@@ -22,9 +22,9 @@ const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// How long a statement waits for a table that somebody else has locked, in milliseconds.
 const LOCK_TIMEOUT_MS: u32 = 30_000;
 
-/// Options under which the session tells the server's administrator whose it is.
+/// The driver would log slow statements, with all of their text.
 pub(super) fn named(options: &PgConnectOptions) -> PgConnectOptions {
-    options.clone().application_name("daymark").disable_statement_logging()
+    options.clone().disable_statement_logging()
 }
 
 /// How long a store with such a limit of its statements tries to connect.

@@ -1,0 +1,90 @@
+//! Recording no day of a platform that does not show all of it yet: a standby that lags, a materialized view that was not
+//! refreshed since. A run waits for the platform to catch up, and gives up after `collect.freshness_wait_seconds`.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, civil::Date};
+use tokio::time::Instant;
+
+use super::{CollectError, Context, batch::Batch};
+use crate::{
+    database::Fault,
+    platform::{Cut, Staleness},
+};
+
+/// Between two looks at whether the platform has caught up.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What was read, or why it was not read yet.
+pub(super) type Fresh<T> = Result<T, Staleness>;
+
+/// What keeps `date` from being read in this snapshot by the metrics of `batch`, in a run that began at `began`.
+///
+/// # Errors
+/// When the cut is lost.
+pub(super) async fn obstacle(
+    context: &Context,
+    cut: &mut dyn Cut,
+    batch: &Batch,
+    date: Date,
+    began: Timestamp,
+) -> Result<Option<Staleness>, Fault> {
+    let ready_at = context.ready_at(date);
+    let is_obstacle = |staleness: &Staleness| {
+        let needed = if staleness.is_lagging { ready_at.max(began) } else { ready_at };
+        staleness.is_certain && is_before(staleness, needed)
+    };
+    Ok(batch.staleness(cut).await?.into_iter().find(is_obstacle))
+}
+
+/// Whether the state may be one of before `instant`.
+pub(crate) fn is_before(staleness: &Staleness, instant: Timestamp) -> bool {
+    staleness.complete_until.is_none_or(|complete_until| complete_until < instant)
+}
+
+/// What `read` gets of the platform once that shows all of `date`. Each attempt opens a new cut, and is told when the first
+/// one began.
+///
+/// # Errors
+/// [`CollectError::Stale`] when the platform has not caught up in time, or [`CollectError::Platform`].
+pub(super) async fn when_fresh<T, F>(
+    context: &Context,
+    date: Date,
+    mut read: impl FnMut(Timestamp) -> F,
+) -> Result<T, CollectError>
+where
+    F: Future<Output = Result<Fresh<T>, Fault>>,
+{
+    let began = context.now();
+    let patience = Instant::now().checked_add(context.installation.freshness_wait);
+    loop {
+        let staleness = match context.on_platform(|| read(began)).await? {
+            Ok(value) => return Ok(value),
+            Err(staleness) => staleness,
+        };
+        if patience.is_some_and(|patience| Instant::now() >= patience) {
+            let ready_at = context.tenant.calendar.display(context.ready_at(date));
+            return Err(CollectError::Stale { date, ready_at, staleness: described(context, &staleness) });
+        }
+        tracing::warn!(%date, "waiting for the platform: {}", described(context, &staleness));
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// A sentence that says how far behind a part of the platform is, and why.
+pub(crate) fn described(context: &Context, staleness: &Staleness) -> String {
+    let Staleness { of, complete_until, reason, .. } = staleness;
+    match complete_until {
+        None => format!("{of} may show an old state: {reason}"),
+        Some(complete_until) => {
+            let behind = lag(context, *complete_until);
+            let shown = context.tenant.calendar.display(*complete_until);
+            format!("{of} shows the state of {shown}, {behind:#} behind: {reason}")
+        }
+    }
+}
+
+/// How far behind the present that is, in whole seconds.
+pub(crate) fn lag(context: &Context, complete_until: Timestamp) -> SignedDuration {
+    SignedDuration::from_secs(complete_until.duration_until(context.now()).as_secs().max(0))
+}

@@ -1,0 +1,152 @@
+//! PostgreSQL's connection strings, taken apart into parameters: URIs and keyword/value pairs, as
+//! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING> has them.
+
+/// Names and values, in the order in which they were given.
+pub(super) type Parameters = Vec<(String, String)>;
+
+/// Nothing of the text is in the messages: what cannot be read may be a password.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ConnectionStringError {
+    #[error(
+        "there is a `#`, or an `@` where no user ends: in a user's name, a password or a value, `/` must be written as `%2F`, \
+         `#` as `%23`, `?` as `%3F`, `@` as `%40` and `%` as `%25`"
+    )]
+    Unencoded,
+    #[error("a `%` is not followed by two hexadecimal digits of UTF-8: a `%` itself is written as `%25`")]
+    Percent,
+    #[error(
+        "the host's `[` has no `]`: an IPv6 address is written as in `postgres://user@[::1]:5432/database`"
+    )]
+    Bracket,
+    #[error(
+        "there is more than one `:` after the host: an IPv6 address is written in brackets, as in \
+         `postgres://user@[::1]:5432/database`"
+    )]
+    Colons,
+    #[error(
+        "a parameter after the `?` has no `=`: they are written as in `?sslmode=require&connect_timeout=5`"
+    )]
+    NoValue,
+    #[error(
+        "a keyword is followed by no `=` and value: they are written as in `host=db.example user=me dbname=app`"
+    )]
+    NoKeywordValue,
+    #[error("a `'` is never closed: in a quoted value, `'` is written as `\\'` and `\\` as `\\\\`")]
+    Quote,
+}
+
+/// What follows `postgres://` or `postgresql://`.
+pub(super) fn without_scheme(text: &str) -> Option<&str> {
+    text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"))
+}
+
+/// Whether the text begins as `keyword = value` does.
+pub(super) fn is_keywords(text: &str) -> bool {
+    let keyword = text.trim_start().split('=').next().unwrap_or_default().trim_end();
+    text.contains('=')
+        && !keyword.is_empty()
+        && keyword.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+/// `[user[:password]@][host][:port][/database][?name=value[&…]]`.
+pub(super) fn from_uri(rest: &str) -> Result<Parameters, ConnectionStringError> {
+    let (hierarchy, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, database) = hierarchy.split_once('/').unwrap_or((hierarchy, ""));
+    // An `@` behind the authority means that a password was cut short by its own `/` or `?`.
+    if rest.contains('#') || database.contains('@') || query.contains('@') {
+        return Err(ConnectionStringError::Unencoded);
+    }
+    let (user, address) = authority.rsplit_once('@').unwrap_or(("", authority));
+    if user.contains('@') {
+        return Err(ConnectionStringError::Unencoded);
+    }
+    let mut parameters = Parameters::new();
+    let mut add = |name: &str, value: &str| -> Result<(), ConnectionStringError> {
+        parameters.push((name.to_owned(), decoded(value)?));
+        Ok(())
+    };
+    let (user, password) =
+        user.split_once(':').map_or((user, None), |(user, password)| (user, Some(password)));
+    let (host, port) = host_and_port(address)?;
+    for (name, value) in [("user", user), ("host", host), ("port", port), ("dbname", database)] {
+        if !value.is_empty() {
+            add(name, value)?;
+        }
+    }
+    if let Some(password) = password {
+        add("password", password)?;
+    }
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').ok_or(ConnectionStringError::NoValue)?;
+        add(&decoded(name)?, value)?;
+    }
+    Ok(parameters)
+}
+
+/// An IPv6 address without its brackets.
+fn host_and_port(address: &str) -> Result<(&str, &str), ConnectionStringError> {
+    if let Some(rest) = address.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']').ok_or(ConnectionStringError::Bracket)?;
+        return match rest.strip_prefix(':') {
+            Some(port) => Ok((host, port)),
+            None if rest.is_empty() => Ok((host, "")),
+            None => Err(ConnectionStringError::Bracket),
+        };
+    }
+    match address.split_once(':') {
+        // Several hosts, each with a port, are refused by name later.
+        Some((_, port)) if port.contains(':') && !port.contains(',') => Err(ConnectionStringError::Colons),
+        Some(_) if address.contains(',') => Ok((address, "")),
+        Some((host, port)) => Ok((host, port)),
+        None => Ok((address, "")),
+    }
+}
+
+fn decoded(text: &str) -> Result<String, ConnectionStringError> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
+        bytes.push(match byte {
+            b'%' => match (digit(), digit()) {
+                (Some(high), Some(low)) => (high * 16 + low) as u8,
+                _ => return Err(ConnectionStringError::Percent),
+            },
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| ConnectionStringError::Percent)
+}
+
+/// `keyword = value …`, separated by white space; a value with white space in it, or an empty one, is quoted by `'`.
+pub(super) fn from_keywords(text: &str) -> Result<Parameters, ConnectionStringError> {
+    let mut parameters = Parameters::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let (keyword, after) = rest.split_once('=').ok_or(ConnectionStringError::NoKeywordValue)?;
+        let keyword = keyword.trim_end();
+        if keyword.is_empty() || keyword.contains(char::is_whitespace) {
+            return Err(ConnectionStringError::NoKeywordValue);
+        }
+        let (value, after) = keyword_value(after.trim_start())?;
+        parameters.push((keyword.to_owned(), value));
+        rest = after.trim_start();
+    }
+    Ok(parameters)
+}
+
+/// The value that `text` begins with, and what follows it.
+fn keyword_value(text: &str) -> Result<(String, &str), ConnectionStringError> {
+    let (is_quoted, text) = text.strip_prefix('\'').map_or((false, text), |text| (true, text));
+    let mut value = String::new();
+    let mut characters = text.char_indices();
+    while let Some((index, character)) = characters.next() {
+        match character {
+            '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
+            '\'' if is_quoted => return Ok((value, &text[index + 1..])),
+            _ if character.is_whitespace() && !is_quoted => return Ok((value, &text[index..])),
+            _ => value.push(character),
+        }
+    }
+    if is_quoted { Err(ConnectionStringError::Quote) } else { Ok((value, "")) }
+}

@@ -1,0 +1,254 @@
+//! Which parameters of PostgreSQL's connection strings are honoured, and which are refused and why. Every parameter that
+//! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS> lists is in one table: a setting that
+//! was meant to secure a connection is never passed over in silence.
+
+use std::env;
+
+use sqlx::{ConnectOptions, postgres::PgConnectOptions};
+
+use super::connection_string::Parameters;
+
+/// Values are not in the messages: any may be a secret.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ParameterError {
+    #[error("there is no parameter `{name}`{}", .meant.map_or(String::new(), |meant| format!("; did you mean `{meant}`?")))]
+    Unknown { name: String, meant: Option<&'static str> },
+    #[error(
+        "there is a parameter that is not known after the password: is an `&` in the password not written as `%26`?"
+    )]
+    UnknownAfterPassword,
+    #[error("`{name}` is not supported: {reason}")]
+    Refused { name: &'static str, reason: &'static str },
+    #[error("several hosts are not supported: name one, or a name that always leads to the right server")]
+    SeveralHosts,
+    #[error("`{name}` can only be {}", .values.join(" or "))]
+    Value { name: &'static str, values: &'static [&'static str] },
+    #[error("`port` is not a number from 1 to 65535")]
+    Port,
+    #[error("the environment variable PGSSLMODE can only be {}", .values.join(" or "))]
+    Environment { values: &'static [&'static str] },
+    #[error("the driver refuses it: {0}")]
+    Driver(String),
+}
+
+enum Treatment {
+    Honoured,
+    /// Only these values, which ask for what is done anyway.
+    Only(&'static [&'static str]),
+    Refused(&'static str),
+}
+use Treatment::{Honoured, Only, Refused};
+
+const SSL_MODES: &[&str] = &["disable", "prefer", "require", "verify-ca", "verify-full"];
+const KERBEROS: &str = "there is no Kerberos (GSSAPI) here";
+const KEEPALIVES: &str = "the operating system's keepalives are used";
+const REVOCATION: &str = "certificate revocation lists are not looked at";
+
+const PARAMETERS: &[(&str, Treatment)] = &[
+    ("host", Honoured),
+    ("hostaddr", Honoured),
+    ("port", Honoured),
+    ("dbname", Honoured),
+    ("user", Honoured),
+    ("password", Honoured),
+    ("sslmode", Honoured),
+    ("sslrootcert", Honoured),
+    ("sslcert", Honoured),
+    ("sslkey", Honoured),
+    ("application_name", Honoured),
+    ("fallback_application_name", Honoured),
+    ("options", Honoured),
+    ("client_encoding", Only(&["UTF8", "utf8", "UTF-8", "utf-8", "auto"])),
+    ("sslnegotiation", Only(&["postgres"])),
+    ("sslcompression", Only(&["0"])),
+    ("sslsni", Only(&["1"])),
+    ("sslcertmode", Only(&["allow"])),
+    ("ssl_min_protocol_version", Only(&["TLSv1", "TLSv1.1", "TLSv1.2"])),
+    ("ssl_max_protocol_version", Only(&["TLSv1.3"])),
+    ("min_protocol_version", Only(&["3.0"])),
+    ("max_protocol_version", Only(&["3.0", "latest"])),
+    ("channel_binding", Only(&["disable", "prefer"])),
+    ("gssencmode", Only(&["disable", "prefer"])),
+    ("gssdelegation", Only(&["0"])),
+    ("target_session_attrs", Only(&["any"])),
+    ("load_balance_hosts", Only(&["disable"])),
+    ("replication", Only(&["false", "off", "no", "0"])),
+    (
+        "connect_timeout",
+        Refused("a connection is given up after 10 s, or after 3 s where a request waits for it"),
+    ),
+    ("passfile", Refused("set the environment variable PGPASSFILE, or use ~/.pgpass")),
+    (
+        "require_auth",
+        Refused(
+            "every method of the server's is taken but Kerberos; use `sslmode=verify-full` to know the server",
+        ),
+    ),
+    ("keepalives", Refused(KEEPALIVES)),
+    ("keepalives_idle", Refused(KEEPALIVES)),
+    ("keepalives_interval", Refused(KEEPALIVES)),
+    ("keepalives_count", Refused(KEEPALIVES)),
+    ("tcp_user_timeout", Refused(KEEPALIVES)),
+    ("requiressl", Refused("write `sslmode=require`")),
+    ("sslpassword", Refused("name a key without a passphrase as `sslkey`")),
+    ("sslkeylogfile", Refused("session keys are not written to files")),
+    ("sslcrl", Refused(REVOCATION)),
+    ("sslcrldir", Refused(REVOCATION)),
+    ("requirepeer", Refused("the user that a server runs as is not looked at")),
+    ("krbsrvname", Refused(KERBEROS)),
+    ("gsslib", Refused(KERBEROS)),
+    ("scram_client_key", Refused("give the password")),
+    ("scram_server_key", Refused("give the password")),
+    ("service", Refused("write what the service file says into the URL")),
+    ("servicefile", Refused("write what the service file says into the URL")),
+    ("oauth_issuer", Refused("there is no OAuth here")),
+    ("oauth_client_id", Refused("there is no OAuth here")),
+    ("oauth_client_secret", Refused("there is no OAuth here")),
+    ("oauth_scope", Refused("there is no OAuth here")),
+];
+
+/// The driver's options for these parameters. What is not among them comes from PostgreSQL's environment variables
+/// (PGHOST, PGUSER, PGPASSWORD …) and password file.
+pub(super) fn options(parameters: &Parameters) -> Result<PgConnectOptions, ParameterError> {
+    let mut has_password = false;
+    for (name, value) in parameters {
+        check(name, value, has_password)?;
+        has_password |= name == "password";
+    }
+    let value = |name: &str| {
+        let given = parameters.iter().rev().find(|(known, value)| known == name && !value.is_empty());
+        given.map(|(_, value)| value.as_str())
+    };
+    let (host, address) = (value("host"), value("hostaddr"));
+    if host.is_some() && address.is_some() {
+        return Err(refused("hostaddr", "name the server by `host` alone, or by `hostaddr` alone"));
+    }
+    if value("port")
+        .is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port == 0) || port.parse::<u16>().is_err())
+    {
+        return Err(ParameterError::Port);
+    }
+    let (mode, root) = tls(value("sslmode"), value("sslrootcert"))?;
+    // The driver reads the password file for the host, the port and the user of a URL. Its own syntax for hosts is not used.
+    let mut url = url::Url::parse("postgres:").map_err(|error| ParameterError::Driver(error.to_string()))?;
+    for (name, value) in [
+        ("host", host.or(address)),
+        ("port", value("port")),
+        ("dbname", value("dbname")),
+        ("user", value("user")),
+        ("password", value("password")),
+        ("sslmode", mode),
+        ("sslrootcert", root),
+        ("sslcert", value("sslcert")),
+        ("sslkey", value("sslkey")),
+        ("application_name", value("application_name").or(value("fallback_application_name"))),
+        ("options", value("options")),
+    ] {
+        if let Some(value) = value {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+    }
+    let options =
+        PgConnectOptions::from_url(&url).map_err(|error| ParameterError::Driver(error.to_string()))?;
+    // Connection poolers refuse startup parameters that they do not know, and PostgreSQL 12 and later need no such digits.
+    let options = options.extra_float_digits(None);
+    Ok(match options.get_application_name() {
+        Some(_) => options,
+        None => options.application_name("daymark"),
+    })
+}
+
+fn check(name: &str, value: &str, follows_password: bool) -> Result<(), ParameterError> {
+    let Some((name, treatment)) = PARAMETERS.iter().find(|(known, _)| *known == name) else {
+        return Err(unknown(name, follows_password));
+    };
+    match treatment {
+        Honoured if matches!(*name, "host" | "hostaddr" | "port") && value.contains(',') => {
+            Err(ParameterError::SeveralHosts)
+        }
+        Honoured => Ok(()),
+        Only(values) if values.contains(&value) => Ok(()),
+        Only(values) => Err(ParameterError::Value { name, values }),
+        Refused(reason) => Err(refused(name, reason)),
+    }
+}
+
+fn refused(name: &'static str, reason: &'static str) -> ParameterError {
+    ParameterError::Refused { name, reason }
+}
+
+fn unknown(name: &str, follows_password: bool) -> ParameterError {
+    let is_word = name.len() <= 40
+        && name.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-'));
+    if follows_password || !is_word {
+        return ParameterError::UnknownAfterPassword;
+    }
+    let distance = |known: &str| strsim::damerau_levenshtein(&name.replace('-', ""), known);
+    let nearest = PARAMETERS.iter().map(|(known, _)| (distance(known), *known)).min();
+    let meant = nearest.filter(|(distance, _)| *distance <= (name.len() / 3).max(1)).map(|(_, known)| known);
+    ParameterError::Unknown { name: name.to_owned(), meant }
+}
+
+/// `sslmode` and `sslrootcert` as the driver understands them.
+fn tls<'a>(
+    mode: Option<&'a str>,
+    root: Option<&'a str>,
+) -> Result<(Option<&'a str>, Option<&'a str>), ParameterError> {
+    if mode.is_some_and(|mode| !SSL_MODES.contains(&mode)) {
+        return Err(ParameterError::Value { name: "sslmode", values: SSL_MODES });
+    }
+    let inherited =
+        env::var("PGSSLMODE").ok().filter(|mode| mode.is_empty() || !SSL_MODES.contains(&mode.as_str()));
+    if mode.is_none() && inherited.is_some() {
+        return Err(ParameterError::Environment { values: SSL_MODES });
+    }
+    match (mode, root) {
+        // The system's authorities are trusted where no file is named. Any of them would do for any host.
+        (None | Some("verify-full"), Some("system")) => Ok((Some("verify-full"), None)),
+        (Some(_), Some("system")) => Err(refused("sslrootcert=system", "it needs `sslmode=verify-full`")),
+        (Some("verify-ca"), None) if env::var_os("PGSSLROOTCERT").is_none() => {
+            Err(refused("sslmode=verify-ca without sslrootcert", "use `sslmode=verify-full`"))
+        }
+        // As libpq: a root certificate that is named is not passed over.
+        (Some("require"), Some(_)) => Ok((Some("verify-ca"), root)),
+        _ => Ok((mode, root)),
+    }
+}
+
+/// What may be shown of them, as a URL, and whether that leaves anything out.
+pub(super) fn shown(parameters: &Parameters) -> (String, bool) {
+    let value = |name: &str| {
+        let given = parameters.iter().rev().find(|(known, value)| known == name && !value.is_empty());
+        given.map(|(_, value)| value.as_str())
+    };
+    let mut shown = "postgres://".to_owned();
+    if let Some(user) = value("user") {
+        shown += &format!("{}@", encoded(user));
+    }
+    if let Some(host) = value("host").or(value("hostaddr")) {
+        shown += &if host.contains(':') { format!("[{host}]") } else { encoded(host) };
+    }
+    if let Some(port) = value("port") {
+        shown += &format!(":{port}");
+    }
+    if let Some(database) = value("dbname") {
+        shown += &format!("/{}", encoded(database));
+    }
+    let is_shown = |name: &str| matches!(name, "user" | "host" | "hostaddr" | "port" | "dbname");
+    (shown, parameters.iter().any(|(name, _)| !is_shown(name)))
+}
+
+/// `text` with everything that has a meaning in a URL percent-encoded.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '/' | '?' | '#' | '@' | ':' | '%' | '[' | ']' | ' ' => {
+                encoded += &format!("%{:02X}", character as u32)
+            }
+            _ if character.is_control() => encoded.push('\u{fffd}'),
+            _ => encoded.push(character),
+        }
+    }
+    encoded
+}

@@ -1,0 +1,171 @@
+use super::*;
+
+fn parsed(text: &str) -> (PgConnectOptions, String) {
+    match text.parse().unwrap_or_else(|error| panic!("{text}: {error}")) {
+        DatabaseUrl::Postgres { options, shown, .. } => (*options, shown),
+        DatabaseUrl::Sqlite(path) => panic!("{text}: {path:?}"),
+    }
+}
+
+fn refusal(text: &str) -> String {
+    text.parse::<DatabaseUrl>().expect_err(text).to_string()
+}
+
+#[test]
+fn every_form_of_a_uri_names_the_same_server() {
+    for (text, host, port, user, database, shown) in [
+        (
+            "postgres://me@db.example:5433/app",
+            "db.example",
+            5433,
+            "me",
+            "app",
+            "postgres://me@db.example:5433/app",
+        ),
+        ("postgresql://me@[::1]:5433/app", "::1", 5433, "me", "app", "postgres://me@[::1]:5433/app"),
+        (
+            "postgres://me@[2001:db8::1234]/app",
+            "2001:db8::1234",
+            5432,
+            "me",
+            "app",
+            "postgres://me@[2001:db8::1234]/app",
+        ),
+        (
+            "postgres:///app?host=db.example&user=me&port=5433",
+            "db.example",
+            5433,
+            "me",
+            "app",
+            "postgres://me@db.example:5433/app",
+        ),
+        (
+            "postgres://m%65@db.example/a%20b",
+            "db.example",
+            5432,
+            "me",
+            "a b",
+            "postgres://me@db.example/a%20b",
+        ),
+        (
+            "postgres://me:s3%2Fcr%40t@db.example/app?sslmode=disable",
+            "db.example",
+            5432,
+            "me",
+            "app",
+            "postgres://me@db.example/app",
+        ),
+        (
+            "host=db.example port=5433 user = me dbname='app' password='s3 cr\\'et'",
+            "db.example",
+            5433,
+            "me",
+            "app",
+            "postgres://me@db.example:5433/app",
+        ),
+        ("postgres://me@/app?hostaddr=10.0.0.1", "10.0.0.1", 5432, "me", "app", "postgres://me@10.0.0.1/app"),
+    ] {
+        let (options, said) = parsed(text);
+        let found = (options.get_host(), options.get_port(), options.get_username(), options.get_database());
+        assert_eq!(found, (host, port, user, Some(database)), "{text}");
+        assert_eq!(said, shown, "{text}");
+    }
+}
+
+#[test]
+fn sockets_are_directories_in_place_of_a_host() {
+    for text in [
+        "postgres://%2Frun%2Fpostgresql/app",
+        "postgres:///app?host=/run/postgresql",
+        "host=/run/postgresql dbname=app",
+    ] {
+        let (options, shown) = parsed(text);
+        assert_eq!(options.get_socket().unwrap().to_str(), Some("/run/postgresql"), "{text}");
+        assert_eq!(shown, "postgres://%2Frun%2Fpostgresql/app", "{text}");
+    }
+}
+
+#[test]
+fn nothing_of_a_secret_is_shown() {
+    for text in [
+        "postgres://u:5432/Secret@host/db",
+        "postgres://u:Secret/more@host/db",
+        "postgres://u:Secret?more@host/db",
+        "postgres://u:Secret#more@host/db",
+        "postgres://u:p@Secret@host/db",
+        "postgres://u:Secret%zz@host/db",
+        "postgres://u:Secret@[::1/db",
+        "postgres://u:a:b:Secret/db",
+        "postgres://host/db?password=a&Secret=b",
+        "postgres://host/db?sslpassword=Secret",
+        "postgres://host/db?sslmode=Secret",
+        "postgres://u:x@host:Secret/db",
+        "host=db password='Secret",
+        "host=db password=x Secret",
+        "mysql://me:Secret@db/app",
+        "me@Secret",
+        "Secret",
+        "Secret:x",
+    ] {
+        let said = refusal(text);
+        assert!(!said.contains("Secret"), "{text}: {said}");
+    }
+    assert!(refusal("postgres://u:5432/Secret@host/db").contains("`/` must be written as `%2F`"));
+    let DatabaseUrl::Postgres { is_partly_shown, .. } = "postgres://u:x@h/db".parse().unwrap() else {
+        panic!()
+    };
+    assert!(is_partly_shown);
+}
+
+#[test]
+fn a_parameter_is_honoured_or_refused_by_name() {
+    for (text, expected) in [
+        ("postgres://h/d?sslmod=verify-full", "no parameter `sslmod`; did you mean `sslmode`?"),
+        ("postgres://h/d?ssl-mode=require", "did you mean `sslmode`?"),
+        ("postgres://h/d?pgbouncer=true", "no parameter `pgbouncer`"),
+        ("postgres://h/d?service=x", "`service` is not supported"),
+        ("postgres://h/d?channel_binding=require", "`channel_binding` can only be disable or prefer"),
+        ("postgres://h/d?target_session_attrs=read-write", "`target_session_attrs` can only be any"),
+        ("postgres://h1,h2/d", "several hosts are not supported: name one"),
+        ("postgres://h1:1,h2:2/d", "several hosts"),
+        ("postgres://h/d?sslmode=allow", "`sslmode` can only be disable or prefer"),
+        ("postgres://h/d?sslmode=verify-ca", "use `sslmode=verify-full`"),
+        ("postgres://h/d?host=x&hostaddr=1.2.3.4", "`hostaddr` is not supported"),
+        ("postgres://h:70000/d", "`port` is not a number"),
+        ("postgres://::1/d", "written in brackets"),
+        ("sqlite:a.db?mode=ro", "no parameters"),
+    ] {
+        let said = refusal(text);
+        assert!(said.contains(expected), "{text}: {said}");
+    }
+    for (name, treatment) in
+        [("application_name", "mine"), ("options", "-c geqo=off"), ("gssencmode", "disable"), ("sslsni", "1")]
+    {
+        parsed(&format!("postgres://h/d?{name}={treatment}"));
+    }
+}
+
+#[test]
+fn a_root_certificate_that_is_named_is_not_passed_over() {
+    let (options, _) = parsed("postgres://h/d?sslmode=require&sslrootcert=/root.crt");
+    assert!(matches!(options.get_ssl_mode(), sqlx::postgres::PgSslMode::VerifyCa));
+    let (options, _) = parsed("postgres://h/d?sslrootcert=system");
+    assert!(matches!(options.get_ssl_mode(), sqlx::postgres::PgSslMode::VerifyFull));
+}
+
+#[test]
+fn the_session_says_whose_it_is() {
+    assert_eq!(parsed("postgres://h/d").0.get_application_name(), Some("daymark"));
+    assert_eq!(parsed("postgres://h/d?application_name=night").0.get_application_name(), Some("night"));
+}
+
+#[test]
+fn sqlite_names_a_file() {
+    for (text, path) in
+        [("sqlite:a.db", "a.db"), ("sqlite://a.db", "a.db"), ("sqlite:///tmp/a.db", "/tmp/a.db")]
+    {
+        assert_eq!(text.parse::<DatabaseUrl>().unwrap().to_string(), format!("sqlite:{path}"));
+    }
+    assert_eq!("sqlite::memory:".parse::<DatabaseUrl>().unwrap_err(), DatabaseUrlError::InMemory);
+    assert_eq!("sqlite:".parse::<DatabaseUrl>().unwrap_err(), DatabaseUrlError::NoPath);
+}

@@ -1,0 +1,101 @@
+//! What a collection could not see of the platform, or could do to it, without any statement failing: rows that row level
+//! security hides, states that are old, and privileges that reach beyond reading.
+
+use jiff::SignedDuration;
+
+use crate::{
+    collect::{
+        Context,
+        batch::{Answer, Batch},
+        freshness::{described, is_before, lag},
+    },
+    config::Finding,
+    database::Fault,
+    metric::Definition,
+    platform::{Cut, Schema, Staleness},
+};
+
+/// A standby that replays what it receives is behind for less than this.
+const NOTABLE_LAG: SignedDuration = SignedDuration::from_secs(1);
+
+/// Warns of what a SQL query could do as the platform's role. Where that cannot be asked, other checks say why.
+pub(super) async fn privileges(context: &Context) -> Option<Finding> {
+    let privileges = context.tenant.platform.privileges().await.ok()?;
+    if privileges.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "its role has privileges that reach beyond reading tables ({}): a metric's SQL query could use them, though its \
+         transaction is read-only",
+        privileges.join(", ")
+    );
+    Some(
+        Finding::warning("platform", message)
+            .hint("use a role that may do nothing but SELECT (docs/quickstart-postgresql.md)"),
+    )
+}
+
+/// Old states and hidden rows. `metrics` are definitions, and what to call them.
+///
+/// # Errors
+/// When the platform cannot be asked.
+pub(super) async fn unseen(
+    context: &Context,
+    schema: &Schema,
+    metrics: &[(String, &Definition)],
+) -> Result<Vec<Finding>, Fault> {
+    let mut cut = context.tenant.platform.open_cut(context.deadline()).await?;
+    let batch = Batch::new(metrics.iter().map(|(_, definition)| *definition).enumerate());
+    let staleness = batch.staleness(cut.as_mut()).await?;
+    let mut findings: Vec<_> = staleness.iter().filter_map(|staleness| stale(context, staleness)).collect();
+    findings.extend(hidden_rows(context, cut.as_mut(), schema, &batch, metrics).await?);
+    Ok(findings)
+}
+
+fn stale(context: &Context, staleness: &Staleness) -> Option<Finding> {
+    let is_too_old = is_before(staleness, context.ready_at(context.last_finished()));
+    let is_notable = staleness.is_lagging
+        && staleness.complete_until.is_some_and(|until| lag(context, until) >= NOTABLE_LAG);
+    let message = described(context, staleness);
+    match (is_too_old, staleness.is_certain) {
+        (true, true) => Some(Finding::error("platform", message).hint(
+            "let it catch up, or name the server that it copies: until then a collection waits for \
+             `collect.freshness_wait_seconds` and ends without recording",
+        )),
+        (true, false) => Some(Finding::warning("platform", message)),
+        (false, _) => is_notable.then(|| {
+            Finding::warning("platform", message).hint("see that it has caught up before a day is collected")
+        }),
+    }
+}
+
+/// Has every statement planned once more in a mode in which a policy that would hide rows is an error, whichever view it is
+/// behind. Tables that the sources name themselves are warned of where sources are checked.
+async fn hidden_rows(
+    context: &Context,
+    cut: &mut dyn Cut,
+    schema: &Schema,
+    batch: &Batch,
+    metrics: &[(String, &Definition)],
+) -> Result<Vec<Finding>, Fault> {
+    let last_finished = context.last_finished();
+    let days = context.tenant.calendar.days(last_finished, last_finished);
+    cut.refuse_hidden_rows().await?;
+    let answers = batch.explain(cut, schema, &days).await?;
+    let hidden = |answer: Answer<'_, String>| {
+        let (place, definition) = &metrics[answer.metric];
+        let fault = answer.fault().filter(|fault| fault.message.contains("row-level security"))?;
+        let is_named = definition
+            .sources
+            .values()
+            .any(|source| schema.tables.iter().any(|table| table.row_security && table.name == source.table));
+        let message = format!("row level security may hide rows from it: {}", fault.message);
+        (!is_named).then(|| {
+            Finding::warning(place, message).hint(
+                "see that the policies of that table let the platform's role, and the owner of a view over it, read every \
+                 row; or give that role BYPASSRLS",
+            )
+        })
+    };
+    Ok(answers.iter().filter_map(hidden).collect())
+}

@@ -1,0 +1,158 @@
+//! A session of a PostgreSQL platform that holds a snapshot open. A statement ends on the server when its connection is
+//! gone: whoever drops the session, or the process, cancels what runs in it.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use sqlx::{AssertSqlSafe, PgConnection, Row, raw_sql};
+
+use crate::{
+    database::{Fault, FaultClass},
+    platform::{
+        contract::{PlatformOptions, Staleness},
+        planner::{
+            dialect::Dialect,
+            session::{Answer, MAX_ANSWERS, NO_SPAN, Session},
+        },
+    },
+};
+
+/// How often the server looks, while a statement runs, whether its client is still connected, in milliseconds.
+const CONNECTION_CHECK_MS: u32 = 1_000;
+
+/// The first release that has `client_connection_check_interval`.
+const HAS_CONNECTION_CHECK: u32 = 140_000;
+
+/// SQLSTATE of a setting that a server does not take, such as the connection check on Windows.
+const INVALID_PARAMETER_VALUE: &str = "22023";
+
+/// Begins the read-only transaction that every statement runs in. Everything is set for this transaction alone, so that
+/// nothing is left behind in a session that a connection pooler gives to another client afterwards. What is set is what SQL
+/// from the planner relies on, whatever the role's defaults are; `jit` costs more than it gives on statements this short.
+pub(super) async fn begin(connection: &mut PgConnection, options: &PlatformOptions) -> Result<(), Fault> {
+    let settings = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+         SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {};
+         SET LOCAL idle_in_transaction_session_timeout = 0;
+         SET LOCAL standard_conforming_strings = on; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO';
+         SET LOCAL jit = off; SET LOCAL client_min_messages = warning",
+        options.statement_timeout.as_millis(),
+        options.lock_timeout.as_millis(),
+    );
+    if connection.server_version_num().is_some_and(|version| version >= HAS_CONNECTION_CHECK) {
+        let checked =
+            format!("{settings}; SET LOCAL client_connection_check_interval = {CONNECTION_CHECK_MS}");
+        match raw_sql(AssertSqlSafe(checked)).execute(&mut *connection).await {
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(INVALID_PARAMETER_VALUE) => {
+                raw_sql("ROLLBACK").execute(&mut *connection).await?;
+            }
+            outcome => return outcome.map(drop).map_err(Fault::from),
+        }
+    }
+    raw_sql(AssertSqlSafe(settings)).execute(connection).await?;
+    Ok(())
+}
+
+pub(super) struct PostgresSession {
+    connection: PgConnection,
+    statement_timeout: Duration,
+    /// What the server was as a standby just before the snapshot was taken.
+    standby: Option<Staleness>,
+}
+
+impl PostgresSession {
+    /// Takes a snapshot.
+    pub async fn open(mut connection: PgConnection, options: &PlatformOptions) -> Result<Self, Fault> {
+        let standby = super::staleness::of_standby(&mut connection).await?;
+        begin(&mut connection, options).await?;
+        // The snapshot is taken by the first query, not by BEGIN.
+        raw_sql("SELECT 1").execute(&mut connection).await?;
+        Ok(Self { connection, statement_timeout: options.statement_timeout, standby })
+    }
+
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+
+    /// Runs a statement in a savepoint and goes back to it: neither a failure nor a setting that a query of the user's own
+    /// has changed (`set_config`) is left to the statements that follow.
+    pub async fn guarded<T>(
+        &mut self,
+        sql: String,
+        decode: fn(&sqlx::postgres::PgRow) -> Result<T, sqlx::Error>,
+    ) -> Result<Vec<T>, Fault> {
+        raw_sql("SAVEPOINT daymark").execute(&mut self.connection).await?;
+        let started = Instant::now();
+        let mut answers = Vec::new();
+        let outcome: Result<(), sqlx::Error> = async {
+            // Unnamed statements: nothing is cached that a connection pooler would trip over.
+            let mut rows = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch(&mut self.connection);
+            while let Some(row) = rows.try_next().await? {
+                answers.push(decode(&row)?);
+                if answers.len() > MAX_ANSWERS {
+                    break;
+                }
+            }
+            Ok(())
+        }
+        .await;
+        let within_limit = started.elapsed() < self.statement_timeout;
+        let end = "ROLLBACK TO SAVEPOINT daymark; RELEASE SAVEPOINT daymark";
+        let ended = raw_sql(end).execute(&mut self.connection).await;
+        match (outcome, ended) {
+            (Ok(()), Ok(_)) => Ok(answers),
+            (Err(error), Ok(_)) => Err(classified(error.into(), within_limit)),
+            (_, Err(error)) => Err(Fault { class: FaultClass::Unreachable, ..Fault::from(error) }),
+        }
+    }
+}
+
+/// The fault of a statement whose session survived it.
+fn classified(fault: Fault, within_limit: bool) -> Fault {
+    match (fault.sqlstate.as_deref(), fault.class) {
+        // Another server could not be reached. A connection to it that was lost is not meant: what was read of it was in
+        // a snapshot that is lost, too.
+        (Some("08001"), _) => Fault { class: FaultClass::Elsewhere, ..fault },
+        // A server whose messages are not English does not tell a cancellation from a time-out in words that are known.
+        (Some("57014"), class) if class == FaultClass::Cancelled || within_limit => Fault {
+            class: FaultClass::Cancelled,
+            message: "cancelled by an administrator of the platform".to_owned(),
+            ..fault
+        },
+        _ => fault,
+    }
+}
+
+#[async_trait]
+impl Session for PostgresSession {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault> {
+        let decode = |row: &sqlx::postgres::PgRow| {
+            let id: i64 = row.try_get(0)?;
+            Ok((usize::try_from(id).unwrap_or(NO_SPAN), row.try_get(1)?))
+        };
+        self.guarded(sql.to_owned(), decode).await
+    }
+
+    async fn explain(&mut self, sql: &str) -> Result<String, Fault> {
+        let lines: Vec<String> = self.guarded(format!("EXPLAIN {sql}"), |row| row.try_get(0)).await?;
+        Ok(lines.join("\n") + "\n")
+    }
+
+    async fn refuse_hidden_rows(&mut self) -> Result<(), Fault> {
+        raw_sql("SET LOCAL row_security = off").execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    async fn staleness(&mut self, relations: Vec<String>) -> Result<Vec<Staleness>, Fault> {
+        let mut found: Vec<_> = self.standby.clone().into_iter().collect();
+        if !relations.is_empty() {
+            found.extend(self.copies(relations).await?);
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,158 @@
+//! A session of a SQLite platform: a connection whose thread runs one statement at a time. A statement ends between two steps
+//! of SQLite's virtual machine once its time is up or its session is dropped. A single step (a function over a huge value)
+//! cannot be ended: the session is then given up, its thread goes on until the step is over.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use jiff::Timestamp;
+use sqlx::{AssertSqlSafe, Row, SqliteConnection, raw_sql, sqlite::SqliteRow};
+
+use super::answers::{answer, packed};
+use crate::{
+    database::{Fault, FaultClass},
+    platform::{
+        contract::Staleness,
+        planner::{
+            dialect::Dialect,
+            session::{Answer, Session},
+        },
+    },
+};
+
+/// How many steps of SQLite's virtual machine pass between two looks at the clock: well under a millisecond.
+const STEPS_BETWEEN_CHECKS: i32 = 10_000;
+
+/// How much longer than its time limit a statement is waited for before its session is given up.
+const GRACE: Duration = Duration::from_secs(1);
+
+pub(super) struct SqliteSession {
+    connection: SqliteConnection,
+    path: PathBuf,
+    /// When the running statement has to stop; shared with the progress handler.
+    deadline: Arc<Mutex<Option<Instant>>>,
+    statement_timeout: Duration,
+    is_given_up: bool,
+}
+
+impl SqliteSession {
+    pub async fn new(
+        mut connection: SqliteConnection,
+        path: PathBuf,
+        statement_timeout: Duration,
+    ) -> Result<Self, Fault> {
+        let deadline = Arc::new(Mutex::new(None));
+        let checked = Arc::clone(&deadline);
+        connection.lock_handle().await?.set_progress_handler(STEPS_BETWEEN_CHECKS, move || {
+            let deadline = *checked.lock().unwrap_or_else(PoisonError::into_inner);
+            deadline.is_none_or(|deadline: Instant| Instant::now() < deadline)
+        });
+        Ok(Self { connection, path, deadline, statement_timeout, is_given_up: false })
+    }
+
+    pub fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+
+    /// The snapshot is taken by the first read, not by BEGIN.
+    pub async fn take_snapshot(&mut self) -> Result<(), Fault> {
+        raw_sql("BEGIN; SELECT count(*) FROM sqlite_schema").execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    fn set_deadline(&self, deadline: Option<Instant>) {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
+    }
+
+    async fn rows<T>(
+        &mut self,
+        sql: String,
+        decode: fn(&SqliteRow) -> Result<T, Fault>,
+    ) -> Result<Vec<T>, Fault> {
+        if self.is_given_up {
+            let message = "not read: an earlier statement of this run did not end within its time limit";
+            return Err(Fault::new(FaultClass::TimedOut, message));
+        }
+        self.set_deadline(Instant::now().checked_add(self.statement_timeout));
+        let reading = async {
+            let mut answers = Vec::new();
+            let mut rows = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch(&mut self.connection);
+            while let Some(row) = rows.try_next().await? {
+                answers.push(decode(&row)?);
+            }
+            Ok(answers)
+        };
+        let Ok(outcome) = tokio::time::timeout(self.statement_timeout.saturating_add(GRACE), reading).await
+        else {
+            self.is_given_up = true;
+            let message = format!(
+                "given up {} s after the time limit of {} s: one step of it cannot be stopped",
+                GRACE.as_secs(),
+                self.statement_timeout.as_secs_f64()
+            );
+            return Err(Fault::new(FaultClass::TimedOut, message));
+        };
+        self.set_deadline(None);
+        outcome.map_err(|mut fault: Fault| {
+            if fault.class == FaultClass::TimedOut {
+                fault.message =
+                    format!("stopped after the time limit of {} s", self.statement_timeout.as_secs_f64());
+            }
+            fault
+        })
+    }
+}
+
+impl Drop for SqliteSession {
+    /// Ends the statement that a dropped future left running.
+    fn drop(&mut self) {
+        self.set_deadline(Some(Instant::now()));
+    }
+}
+
+#[async_trait]
+impl Session for SqliteSession {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault> {
+        let decode = |row: &SqliteRow| {
+            let lines: Option<&str> = row.try_get(0)?;
+            lines.into_iter().flat_map(str::lines).map(answer).collect::<Result<Vec<_>, Fault>>()
+        };
+        Ok(self.rows(packed(sql), decode).await?.into_iter().flatten().collect())
+    }
+
+    async fn explain(&mut self, sql: &str) -> Result<String, Fault> {
+        let decode = |row: &SqliteRow| Ok(row.try_get::<String, _>(3)?);
+        let lines: Vec<String> = self.rows(format!("EXPLAIN QUERY PLAN {sql}"), decode).await?;
+        Ok(lines.join("\n") + "\n")
+    }
+
+    /// A file may be a copy of the application's, made some time ago. A quiet platform's looks the same.
+    async fn staleness(&mut self, _relations: Vec<String>) -> Result<Vec<Staleness>, Fault> {
+        let written = last_written(&self.path);
+        Ok(vec![Staleness {
+            of: "the platform's file".to_owned(),
+            complete_until: written,
+            is_lagging: false,
+            is_certain: false,
+            reason: "it was not written since; if it is a copy, make a new one after the end of the day"
+                .to_owned(),
+        }])
+    }
+}
+
+/// When the file or its write-ahead log was last written, by the machine's clock.
+fn last_written(path: &std::path::Path) -> Option<Timestamp> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let times = [path.as_os_str(), &log].map(|path| std::fs::metadata(path).and_then(|file| file.modified()));
+    times.into_iter().filter_map(|time| Timestamp::try_from(time.ok()?).ok()).max()
+}

@@ -1,0 +1,157 @@
+//! A platform that lags behind is not recorded as if it did not.
+
+use std::{sync::Arc, time::Duration};
+
+use daymark::{
+    clock::{Clock, SetClock, SystemClock},
+    collect::{BackfillRequest, Cancellation, CollectError, Context, backfill, collect_day},
+    definitions::{CheckScope, check},
+    store::RunStatus,
+};
+use jiff::SignedDuration;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+use crate::{
+    server::PrivateServer,
+    world::{Heard, World, definition, definitions},
+};
+
+/// A primary, its standby, and a world whose platform is the standby. The machine's clock is the world's.
+struct Scene {
+    primary: PrivateServer,
+    standby: PrivateServer,
+    world: World,
+}
+
+impl Scene {
+    async fn new(settings: &str) -> Self {
+        let primary = PrivateServer::new();
+        // Creates the platform's tables; the store that it makes is not used.
+        World::on_server(primary.url()).await;
+        let source = primary.url();
+        let copy = ["-d", &source, "-R", "--checkpoint=fast", "--no-sync"];
+        let standby = PrivateServer::made_by("pg_basebackup", &copy, settings);
+        let mut world = World::on_existing_server(standby.url()).await;
+        Arc::make_mut(&mut world.context.installation).clock = Arc::new(SystemClock);
+        Self { primary, standby, world }
+    }
+
+    fn context(&self, wait: Duration) -> Context {
+        let mut context = self.world.context.clone();
+        Arc::make_mut(&mut context.installation).freshness_wait = wait;
+        context
+    }
+
+    async fn on_primary(&self, sql: &str) {
+        execute(&self.primary.url(), sql).await;
+    }
+
+    async fn on_standby(&self, sql: &str) {
+        execute(&self.standby.url(), sql).await;
+    }
+
+    /// Commits a post of yesterday on the primary, and waits until the standby has received it.
+    async fn post_and_receive(&self) {
+        self.on_primary("INSERT INTO posts VALUES (1, now() - interval '1 day', 'jazz')").await;
+        let mut primary = PgConnection::connect(&self.primary.url()).await.unwrap();
+        let mut standby = PgConnection::connect(&self.standby.url()).await.unwrap();
+        let written: String = sqlx::query_scalar("SELECT pg_current_wal_flush_lsn()::text")
+            .fetch_one(&mut primary)
+            .await
+            .unwrap();
+        let received = format!("SELECT pg_last_wal_receive_lsn() >= '{written}'");
+        while !sqlx::query_scalar::<_, bool>(AssertSqlSafe(received.clone()))
+            .fetch_one(&mut standby)
+            .await
+            .unwrap()
+        {}
+    }
+
+    async fn findings(&self) -> Vec<String> {
+        let scope = CheckScope { store: false, definitions: false, platform: true };
+        let report = check(&self.world.context, &definitions("timestamptz"), scope).await;
+        let texts = report.findings.iter().map(|finding| format!("{finding:?}"));
+        texts.filter(|text| text.contains("standby")).collect()
+    }
+}
+
+async fn execute(url: &str, sql: &str) {
+    PgConnection::connect(url).await.unwrap().execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_whose_replay_is_paused_is_waited_for_and_then_refused() {
+    let scene = Scene::new("").await;
+    assert_eq!(scene.findings().await, Vec::<String>::new());
+    scene.on_standby("SELECT pg_wal_replay_pause()").await;
+    scene.post_and_receive().await;
+
+    let never = Cancellation::never();
+    let error = collect_day(&scene.context(Duration::ZERO), None, &[], &never).await.unwrap_err();
+    assert!(matches!(&error, CollectError::Stale { .. }), "{error}");
+    assert!(error.to_string().contains("behind: its replay is paused"), "{error}");
+    let request = BackfillRequest::default();
+    let heard = Heard::default();
+    let error = backfill(&scene.context(Duration::ZERO), &request, &heard, &never).await.unwrap_err();
+    assert!(matches!(&error, CollectError::Stale { .. }), "{error}");
+    assert!(scene.world.records().await.is_empty(), "nothing may be recorded");
+    assert!(scene.world.runs().await.iter().all(|run| run.status == RunStatus::Failed));
+    let findings = scene.findings().await;
+    assert!(findings.iter().any(|finding| finding.contains("its replay is paused")), "{findings:?}");
+
+    let context = scene.context(Duration::from_secs(60));
+    let resume = scene.on_standby("SELECT pg_wal_replay_resume()");
+    let (report, ()) = tokio::join!(collect_day(&context, None, &[], &never), resume);
+    let report = report.unwrap();
+    let created = report.recorded.iter().find(|metric| metric.key.category == "posts_created").unwrap();
+    assert_eq!(created.value.to_string(), "1", "the post that the standby had not replayed is there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_applies_changes_late_is_refused() {
+    let scene = Scene::new("-c recovery_min_apply_delay=1h").await;
+    scene.post_and_receive().await;
+    let never = Cancellation::never();
+    let error = collect_day(&scene.context(Duration::ZERO), None, &[], &never).await.unwrap_err();
+    assert!(error.to_string().contains("applies changes 1h late"), "{error}");
+    assert!(scene.world.records().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_receives_nothing_is_refused() {
+    let scene = Scene::new("").await;
+    scene.on_standby("ALTER SYSTEM SET primary_conninfo = ''").await;
+    scene.on_standby("SELECT pg_reload_conf()").await;
+    let mut standby = PgConnection::connect(&scene.standby.url()).await.unwrap();
+    let receives = "SELECT EXISTS (SELECT FROM pg_stat_wal_receiver)";
+    while sqlx::query_scalar::<_, bool>(receives).fetch_one(&mut standby).await.unwrap() {}
+    scene.on_primary("INSERT INTO posts VALUES (1, now() - interval '1 day', 'jazz')").await;
+    let never = Cancellation::never();
+    let error = collect_day(&scene.context(Duration::ZERO), None, &[], &never).await.unwrap_err();
+    assert!(error.to_string().contains("receives nothing"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_materialized_view_that_was_not_refreshed_since_the_day_ended_is_refused() {
+    let arguments = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"];
+    let server = PrivateServer::made_by("initdb", &arguments, "-c track_commit_timestamp=on");
+    let mut world = World::on_server(server.url()).await;
+    world.execute("CREATE MATERIALIZED VIEW copied AS SELECT * FROM posts; CREATE VIEW seen AS SELECT * FROM copied").await;
+    let mut counted = definition(
+        "timestamptz",
+        "posts_total",
+        serde_json::json!({"measure": "existing", "source": "posts"}),
+    );
+    counted.sources.get_mut("posts").unwrap().table = "seen".to_owned();
+    world.apply(std::slice::from_ref(&counted)).await;
+    // Tomorrow, as far as the view's refresh is concerned.
+    let tomorrow = SystemClock.now() + SignedDuration::from_hours(24);
+    Arc::make_mut(&mut world.context.installation).clock = Arc::new(SetClock::at(tomorrow));
+    let never = Cancellation::never();
+    let error = collect_day(&world.context, None, &[], &never).await.unwrap_err();
+    assert!(error.to_string().contains("materialized view copied shows the state of"), "{error}");
+
+    Arc::make_mut(&mut world.context.installation).clock = Arc::new(SystemClock);
+    let report = collect_day(&world.context, None, &[], &never).await.unwrap();
+    assert_eq!(report.recorded.len(), 1, "it was refreshed after yesterday ended");
+}
