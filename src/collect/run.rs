@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Cancellation, CollectError, Context, Failure, failure, orphaned_runs};
 use crate::{
     database::Deadline,
-    store::{Finish, Held, LockName, NewRun, RunKind, RunStatus, StoreError},
+    store::{Finish, Held, LockName, NewRun, RunKind, RunStatus, StoreError, Trigger},
 };
 
 /// Whoever closes a dead run, or asks whether a run is alive, holds its lock for a moment. That moment must not look
@@ -84,8 +84,17 @@ impl<'a> OpenRun<'a> {
     ) -> Result<Self, CollectError> {
         let (id, started_at) = (Uuid::new_v4(), context.now());
         let host = context.installation.host.clone();
-        let run =
-            NewRun { id, kind, from, to, started_at, host, process_id: context.installation.process_id };
+        let run = NewRun {
+            id,
+            kind,
+            from,
+            to,
+            started_at,
+            trigger: Trigger::Cli,
+            actor: "system".to_owned(),
+            host,
+            process_id: context.installation.process_id,
+        };
         context.tenant.store.start_run(&run).await?;
         Ok(Self { context, id, started_at, _held: held })
     }

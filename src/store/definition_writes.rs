@@ -85,6 +85,13 @@ fn write(
 }
 
 impl Write {
+    pub(super) fn category(&self) -> &str {
+        match self {
+            Self::Version(definition, _) => &definition.category,
+            Self::Active(key, _) => &key.category,
+        }
+    }
+
     /// The metric that is active afterwards.
     fn activated(&self) -> Option<MetricKey> {
         match self {

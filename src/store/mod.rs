@@ -9,6 +9,7 @@ mod contract;
 mod definition_writes;
 mod error;
 mod migrations;
+mod outbox;
 mod postgres;
 mod row;
 mod sqlite;

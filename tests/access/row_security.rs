@@ -41,8 +41,8 @@ const GIVEN_FUNCTIONS: &str = "ALTER DEFAULT PRIVILEGES FOR ROLE store_owner GRA
 const GRANTS: &str = "
     GRANT USAGE ON SCHEMA daymark TO recorder;
     GRANT SELECT ON ALL TABLES IN SCHEMA daymark TO recorder;
-    GRANT INSERT ON daymark.daily_metrics, daymark.metric_collection_log TO recorder;
-    GRANT UPDATE ON daymark.metric_collection_log TO recorder;
+    GRANT INSERT ON daymark.daily_metrics, daymark.metric_collection_log, daymark.jobs, daymark.events TO recorder;
+    GRANT UPDATE ON daymark.metric_collection_log, daymark.jobs TO recorder;
     GRANT UPDATE (last_used_at) ON daymark.api_keys TO recorder;
     GRANT EXECUTE ON FUNCTION daymark.ensure_partition TO recorder;";
 
@@ -51,8 +51,8 @@ const ROWS: &str = "
     INSERT INTO daymark.metric_definitions (tenant_id, metric_type, metric_category, display_name, version)
         VALUES ('default', 'count', 'posts', 'Posts', 1);
     INSERT INTO daymark.metric_collection_log
-        (id, tenant_id, kind, collection_date, collection_end_date, started_at, status, host, process_id)
-        VALUES ('00000000-0000-0000-0000-000000000001', 'default', 'collect', '2025-01-01', '2025-01-01', now(), 'running', '', 1);
+        (id, tenant_id, kind, collection_date, collection_end_date, started_at, status, trigger, actor, host, process_id)
+        VALUES ('00000000-0000-0000-0000-000000000001', 'default', 'collect', '2025-01-01', '2025-01-01', now(), 'running', 'cli', 'cli:test', '', 1);
     SELECT daymark.ensure_partition(2025);
     INSERT INTO daymark.daily_metrics (tenant_id, metric_date, metric_type, metric_category, value, provenance,
                                        definition_version, collection_id, collection_timestamp)
@@ -60,12 +60,14 @@ const ROWS: &str = "
                '00000000-0000-0000-0000-000000000001', now()
         FROM generate_series(0, 30) AS day;";
 
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 8] = [
     "daily_metrics",
     "daily_metrics_2025",
     "metric_definitions",
     "metric_definition_versions",
     "metric_collection_log",
+    "jobs",
+    "events",
     "api_keys",
 ];
 

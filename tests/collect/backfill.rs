@@ -145,6 +145,8 @@ async fn a_backfill_that_died_is_closed_with_what_it_had_written(world: World) {
         from: january(1),
         to: january(9),
         started_at: orphan.collection_timestamp,
+        trigger: daymark::store::Trigger::Cli,
+        actor: "cli:test".to_owned(),
         host: "elsewhere".to_owned(),
         process_id: 4711,
     };

@@ -147,6 +147,8 @@ fn a_run_elsewhere(kind: RunKind) -> NewRun {
         from: LAST_FINISHED,
         to: LAST_FINISHED,
         started_at: instant("2025-01-11T00:15:00Z"),
+        trigger: daymark::store::Trigger::Cli,
+        actor: "cli:test".to_owned(),
         host: "elsewhere".to_owned(),
         process_id: 4711,
     }

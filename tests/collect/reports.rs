@@ -73,6 +73,8 @@ fn a_run_elsewhere(day: i8, started_at: &str) -> NewRun {
         from: january(day),
         to: january(day),
         started_at: instant(started_at),
+        trigger: daymark::store::Trigger::Cli,
+        actor: "cli:test".to_owned(),
         host: "elsewhere".to_owned(),
         process_id: 4711,
     }

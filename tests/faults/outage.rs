@@ -123,8 +123,8 @@ fn open_record(date: &str) -> String {
         "BEGIN;
          WITH run AS (
              INSERT INTO daymark.metric_collection_log
-                 (tenant_id, kind, collection_date, collection_end_date, started_at, status, host, process_id)
-             VALUES ('default', 'collect', '{date}', '{date}', now(), 'running', 'elsewhere', 1)
+                 (tenant_id, kind, collection_date, collection_end_date, started_at, status, trigger, actor, host, process_id)
+             VALUES ('default', 'collect', '{date}', '{date}', now(), 'running', 'cli', 'cli:test', 'elsewhere', 1)
              RETURNING tenant_id, id
          )
          INSERT INTO daymark.daily_metrics (tenant_id, metric_date, metric_type, metric_category, value, provenance,

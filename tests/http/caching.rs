@@ -150,6 +150,8 @@ async fn a_run_at_work(site: &Site) -> Box<dyn Held> {
         from: date(2025, 1, 1),
         to: other.last_finished(),
         started_at: other.installation.clock.now(),
+        trigger: daymark::store::Trigger::Cli,
+        actor: "cli:test".to_owned(),
         host: "elsewhere".to_owned(),
         process_id: 4711,
     };

@@ -186,7 +186,17 @@ async fn a_run_of_a_killed_server_is_closed_by_the_next_start(world: World) {
     let (dead, alive) = (Uuid::new_v4(), Uuid::new_v4());
     for (id, kind, day) in [(dead, RunKind::Backfill, 9), (alive, RunKind::Collect, 10)] {
         let (from, started_at) = (date(2025, 1, day), world.context.installation.clock.now());
-        let run = NewRun { id, kind, from, to: from, started_at, host: "here".to_owned(), process_id: 4711 };
+        let run = NewRun {
+            id,
+            kind,
+            from,
+            to: from,
+            started_at,
+            trigger: daymark::store::Trigger::Cli,
+            actor: "cli:test".to_owned(),
+            host: "here".to_owned(),
+            process_id: 4711,
+        };
         store.start_run(&run).await.unwrap();
     }
     let _held = store.try_lock(&store.run(alive).await.unwrap().unwrap().lock()).await.unwrap().unwrap();

@@ -97,7 +97,17 @@ impl Archive {
 
     pub async fn start_run_at(&self, started_at: Timestamp, kind: RunKind, from: Date, to: Date) -> Uuid {
         let id = Uuid::new_v4();
-        let run = NewRun { id, kind, from, to, started_at, host: "elsewhere".to_owned(), process_id: 4711 };
+        let run = NewRun {
+            id,
+            kind,
+            from,
+            to,
+            started_at,
+            trigger: daymark::store::Trigger::Cli,
+            actor: "cli:test".to_owned(),
+            host: "elsewhere".to_owned(),
+            process_id: 4711,
+        };
         self.context.tenant.store.start_run(&run).await.unwrap();
         id
     }

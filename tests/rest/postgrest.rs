@@ -190,6 +190,8 @@ async fn postgrest_answers_the_same() {
         from: crate::world::january(10),
         to: crate::world::january(10),
         started_at: crate::world::instant("2025-01-11T12:00:00.5Z"),
+        trigger: daymark::store::Trigger::Cli,
+        actor: "cli:test".to_owned(),
         host: "here".to_owned(),
         process_id: 1,
     };

@@ -111,6 +111,8 @@ async fn more_rows_than_an_answer_may_have_are_an_error(site: Site) {
         from: jiff::civil::date(1990, 1, 1),
         to: jiff::civil::date(2024, 12, 31),
         started_at: instant("2025-01-11T12:00:00Z"),
+        trigger: daymark::store::Trigger::Cli,
+        actor: "cli:test".to_owned(),
         host: "somewhere".to_owned(),
         process_id: 7,
     };

@@ -129,9 +129,9 @@ async fn log_entries_make_sense(fixture: Fixture) {
     let insert = |kind: &str, from: &str, to: &str, status: &str, completed: &str, count: i32| {
         format!(
             "INSERT INTO metric_collection_log (id, tenant_id, kind, collection_date, collection_end_date, started_at,
-                                                status, completed_at, metrics_collected, host, process_id)
+                                                status, completed_at, metrics_collected, trigger, actor, host, process_id)
              VALUES ('{}', 'default', '{kind}', '{from}', '{to}', '2025-02-01T12:00:00.000000Z', '{status}',
-                     {completed}, {count}, 'here', 1)",
+                     {completed}, {count}, 'cli', 'cli:test', 'here', 1)",
             Uuid::new_v4()
         )
     };
@@ -158,9 +158,9 @@ async fn sqlite_takes_one_form_of_uuids_and_instants() {
     let insert = |id: &str, started_at: &str, completed_at: &str| {
         format!(
             "INSERT INTO metric_collection_log (id, tenant_id, kind, collection_date, collection_end_date, started_at,
-                                                status, completed_at, host, process_id)
+                                                status, completed_at, trigger, actor, host, process_id)
              VALUES ('{id}', 'default', 'collect', '2025-01-01', '2025-01-01', '{started_at}', 'completed',
-                     '{completed_at}', 'here', 1)"
+                     '{completed_at}', 'cli', 'cli:test', 'here', 1)"
         )
     };
     let (id, start, end) = (

@@ -153,6 +153,8 @@ pub fn new_run(date: Date) -> NewRun {
         from: date,
         to: date,
         started_at: noon(),
+        trigger: daymark::store::Trigger::Cli,
+        actor: "cli:test".to_owned(),
         host: "somewhere".to_owned(),
         process_id: 4711,
     }

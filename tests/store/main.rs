@@ -6,9 +6,11 @@
 mod api_keys;
 mod concurrency;
 mod constraints;
+mod events;
 mod failures;
 mod fixture;
 mod immutability;
+mod jobs;
 mod long_series;
 mod questions;
 mod schema;

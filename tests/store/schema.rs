@@ -127,8 +127,8 @@ async fn a_role_that_owns_nothing_can_record() {
     let grants = format!(
         "CREATE ROLE {role}; GRANT USAGE ON SCHEMA daymark TO {role};
          GRANT SELECT ON ALL TABLES IN SCHEMA daymark TO {role};
-         GRANT INSERT ON daily_metrics, metric_collection_log TO {role};
-         GRANT UPDATE ON metric_collection_log TO {role};
+         GRANT INSERT ON daily_metrics, metric_collection_log, jobs, events TO {role};
+         GRANT UPDATE ON metric_collection_log, jobs TO {role};
          GRANT EXECUTE ON FUNCTION ensure_partition TO {role}"
     );
     fixture.sql(&grants).await.unwrap();

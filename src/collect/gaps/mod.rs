@@ -201,6 +201,8 @@ mod tests {
             metrics_collected: 0,
             error_message: Some("out of luck".to_owned()),
             error_details: details.as_object().cloned(),
+            trigger: crate::store::Trigger::Cli,
+            actor: "cli:test".to_owned(),
             host: "here".to_owned(),
             process_id: 1,
         };

@@ -2,6 +2,8 @@
 //! SQL of its entity is, in `postgres/` and `sqlite/`, and both implementations pass the same conformance suite.
 
 mod definitions;
+mod events;
+mod jobs;
 mod keys;
 mod records;
 mod runs;
@@ -13,12 +15,14 @@ mod watch;
 pub use definitions::{
     DefinitionChange, DefinitionVersion, Definitions, DefinitionsChanged, Origin, StoredDefinition,
 };
+pub use events::{Event, EventKind, Events};
+pub use jobs::{Job, JobEnd, JobFilter, JobStatus, Jobs, NewJob};
 pub use keys::Keys;
 pub use records::{AskedMetric, Latest, RecordedDay, RecordedDays, Records, SeriesQuestion, SeriesRows};
 pub(super) use runs::confirm_orphans;
 pub use runs::{
     Finish, Held, INCOMPLETE_BACKFILLS, INCOMPLETE_PER_DAY, LockName, LoggedRun, NewRun, Run, RunFilter,
-    RunKind, RunStatus, Runs,
+    RunKind, RunStatus, Runs, Trigger,
 };
 pub(super) use summary::record_count;
 pub use summary::{RecordCount, StoreSummary};
@@ -31,6 +35,6 @@ pub use watch::{SharedWatch, Watch};
 /// Every call may safely be repeated when its answer was lost, `commit` included, and is repeated by the store itself after a
 /// transient failure. Every call but those of [`Upkeep`] fails with [`super::StoreError::NotMigrated`] on a store that lacks
 /// its tables.
-pub trait Store: Records + Definitions + Runs + Keys + Tables + Upkeep {}
+pub trait Store: Records + Definitions + Runs + Keys + Tables + Jobs + Events + Upkeep {}
 
-impl<S: Records + Definitions + Runs + Keys + Tables + Upkeep> Store for S {}
+impl<S: Records + Definitions + Runs + Keys + Tables + Jobs + Events + Upkeep> Store for S {}

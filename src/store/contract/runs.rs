@@ -61,6 +61,36 @@ impl RunStatus {
     }
 }
 
+/// Why a run or a job was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// A schedule, cron's or Daymark's own.
+    Schedule,
+    /// A request to the API.
+    Api,
+    /// A command that a person or a script ran.
+    Cli,
+    /// Days that were missed, found at start.
+    CatchUp,
+}
+
+impl Trigger {
+    pub const ALL: [Self; 4] = [Self::Schedule, Self::Api, Self::Cli, Self::CatchUp];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Schedule => "schedule",
+            Self::Api => "api",
+            Self::Cli => "cli",
+            Self::CatchUp => "catch_up",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+    }
+}
+
 /// A run that is about to start.
 #[derive(Debug, Clone)]
 pub struct NewRun {
@@ -70,6 +100,9 @@ pub struct NewRun {
     pub from: Date,
     pub to: Date,
     pub started_at: Timestamp,
+    pub trigger: Trigger,
+    /// Who started it: `cli:<system user>`, `key:<id>`, `user:<subject>` or `system`; 1 to 200 characters.
+    pub actor: String,
     /// The machine and the process that run it, for the message to a second process that finds the lock taken.
     pub host: String,
     pub process_id: u32,
@@ -110,6 +143,8 @@ pub struct Run {
     pub metrics_collected: i64,
     pub error_message: Option<String>,
     pub error_details: Option<Map<String, Value>>,
+    pub trigger: Trigger,
+    pub actor: String,
     pub host: String,
     pub process_id: u32,
 }

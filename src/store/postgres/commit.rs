@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use super::{PostgresStore, records::date, text::storable_object};
 use crate::{
     metric::{MetricKey, Record},
-    store::{Finish, StoreError, row},
+    store::{Finish, StoreError, outbox, row},
 };
 
 impl PostgresStore {
@@ -22,15 +22,19 @@ impl PostgresStore {
         let pool = self.pool().await?;
         self.ensure_partitions(records).await.map_err(failed)?;
         let mut transaction = pool.begin().await.map_err(failed)?;
-        let written = self.insert_records(&mut transaction, records).await.map_err(failed)?;
-        if let Some(finish) = finish
-            && !self.finish_run(&mut transaction, finish).await.map_err(failed)?
-        {
+        let (written, inserted) = self.insert_records(&mut transaction, records).await.map_err(failed)?;
+        // Where nothing was inserted, an earlier attempt whose answer was lost may have written the records and their events.
+        let mut events = if inserted > 0 { outbox::of_records(records, &written) } else { Vec::new() };
+        if let Some(finish) = finish {
+            let is_finished = self.finish_run(&mut transaction, finish).await.map_err(failed)?;
             let run = self.run_in(&mut transaction, finish.id).await.map_err(failed)?;
-            if !run.is_some_and(|run| finish.made(&run)) {
-                return Err(StoreError::RunFinished(finish.id));
+            match run {
+                Some(run) if is_finished => events.extend(outbox::of_run(&run)),
+                Some(run) if finish.made(&run) => {}
+                _ => return Err(StoreError::RunFinished(finish.id)),
             }
         }
+        self.write_events(&mut transaction, &events).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         Ok(written)
     }
@@ -54,14 +58,15 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// Returns the keys of those that were written: by this attempt, or by an earlier one whose answer was lost.
+    /// Returns the keys of those that were written, by this attempt or by an earlier one whose answer was lost; and how many
+    /// this attempt wrote.
     async fn insert_records(
         &self,
         session: &mut PgConnection,
         records: &[Record],
-    ) -> Result<Vec<(Date, MetricKey)>, sqlx::Error> {
+    ) -> Result<(Vec<(Date, MetricKey)>, u64), sqlx::Error> {
         if records.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), 0));
         }
         let columns = Columns::of(records);
         let inserted = sqlx::query(include_str!("insert_records.sql"))
@@ -82,10 +87,12 @@ impl PostgresStore {
             )
             .execute(&mut *session)
             .await?;
-        if inserted.rows_affected() == records.len() as u64 {
-            return Ok(records.iter().map(|record| (record.metric_date, record.key.clone())).collect());
-        }
-        self.written(session, &columns).await
+        let inserted = inserted.rows_affected();
+        let written = match inserted == records.len() as u64 {
+            true => records.iter().map(|record| (record.metric_date, record.key.clone())).collect(),
+            false => self.written(session, &columns).await?,
+        };
+        Ok((written, inserted))
     }
 
     async fn written(

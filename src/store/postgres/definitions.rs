@@ -12,7 +12,7 @@ use crate::{
         DefinitionChange, DefinitionVersion, Definitions, DefinitionsChanged, Origin, StoreError,
         StoredDefinition,
         definition_writes::{Write, writes},
-        row,
+        outbox, row,
     },
 };
 
@@ -95,7 +95,9 @@ impl PostgresStore {
             .await
             .map_err(failed)?;
         let before = self.stored(&mut transaction).await.map_err(failed)?;
-        for write in writes(&before, changes, by).map_err(|refused| refused.at(&self.location))? {
+        let writes = writes(&before, changes, by).map_err(|refused| refused.at(&self.location))?;
+        let event = outbox::of_definitions(&writes, by);
+        for write in writes {
             match write {
                 Write::Version(definition, origin) => {
                     self.insert_version(&mut transaction, &definition, origin, now).await
@@ -105,6 +107,7 @@ impl PostgresStore {
             .map_err(failed)?;
         }
         let after = self.stored(&mut transaction).await.map_err(failed)?;
+        self.write_events(&mut transaction, event.as_slice()).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         Ok(DefinitionsChanged { before, after })
     }

@@ -15,18 +15,18 @@ use crate::{
     metric::{MetricKey, Record},
     store::{
         Finish, Held, INCOMPLETE_BACKFILLS, INCOMPLETE_PER_DAY, LockName, LoggedRun, NewRun, Run, RunFilter,
-        RunKind, RunStatus, Runs, StoreError, confirm_orphans, row,
+        RunKind, RunStatus, Runs, StoreError, Trigger, confirm_orphans, row,
     },
 };
 
 const COLUMNS: &str = "id, kind, collection_date, collection_end_date, started_at, completed_at, status,
-    metrics_collected, error_message, error_details, host, process_id";
+    metrics_collected, error_message, error_details, trigger, actor, host, process_id";
 
 /// An entry that is there already is an earlier attempt's, whose answer was lost: the id is random.
 const INSERT: &str = "
     INSERT INTO metric_collection_log (tenant_id, id, kind, collection_date, collection_end_date, started_at, status,
-                                       host, process_id)
-    VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8)
+                                       trigger, actor, host, process_id)
+    VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, $9, $10)
     ON CONFLICT (tenant_id, id) DO NOTHING";
 
 /// Counts the run's records in the table: of the records offered, some may have been there already.
@@ -114,6 +114,8 @@ impl PostgresStore {
             .bind(run.from.to_sqlx())
             .bind(run.to.to_sqlx())
             .bind(row::to_micros(run.started_at).to_sqlx())
+            .bind(run.trigger.name())
+            .bind(storable(&run.actor))
             .bind(storable(&run.host))
             .bind(i64::from(run.process_id))
             .execute(self.pool().await?)
@@ -215,6 +217,8 @@ fn run(columns: &PgRow) -> Result<Run, sqlx::Error> {
         metrics_collected: columns.try_get("metrics_collected")?,
         error_message: columns.try_get("error_message")?,
         error_details: details.map(|details| row::object("error_details", details)).transpose()?,
+        trigger: row::word(columns, "trigger", Trigger::from_name)?,
+        actor: columns.try_get("actor")?,
         host: columns.try_get("host")?,
         process_id: u32::try_from(process_id).map_err(|error| row::undecodable("process_id", error))?,
     })

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{SqliteStore, text};
 use crate::{
     metric::{MetricKey, Record},
-    store::{Finish, StoreError, row},
+    store::{Finish, StoreError, outbox, row},
 };
 
 /// How many records one statement writes. The statement of a full batch is kept by its connection, so that a backfill has
@@ -26,40 +26,47 @@ impl SqliteStore {
     ) -> Result<Vec<(Date, MetricKey)>, StoreError> {
         let failed = |error| self.failed(error);
         let mut transaction = self.pool().await?.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        let written = self.insert_records(&mut transaction, records).await.map_err(failed)?;
-        if let Some(finish) = finish
-            && !self.finish_run(&mut transaction, finish).await.map_err(failed)?
-        {
+        let (written, inserted) = self.insert_records(&mut transaction, records).await.map_err(failed)?;
+        // Where nothing was inserted, an earlier attempt whose answer was lost may have written the records and their events.
+        let mut events = if inserted > 0 { outbox::of_records(records, &written) } else { Vec::new() };
+        if let Some(finish) = finish {
+            let is_finished = self.finish_run(&mut transaction, finish).await.map_err(failed)?;
             let run = self.run_in(&mut transaction, finish.id).await.map_err(failed)?;
-            if !run.is_some_and(|run| finish.made(&run)) {
-                return Err(StoreError::RunFinished(finish.id));
+            match run {
+                Some(run) if is_finished => events.extend(outbox::of_run(&run)),
+                Some(run) if finish.made(&run) => {}
+                _ => return Err(StoreError::RunFinished(finish.id)),
             }
         }
+        self.write_events(&mut transaction, &events).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         Ok(written)
     }
 
-    /// Returns the keys of those that were written: by this attempt, or by an earlier one whose answer was lost.
+    /// Returns the keys of those that were written, by this attempt or by an earlier one whose answer was lost; and how many
+    /// this attempt wrote.
     async fn insert_records(
         &self,
         connection: &mut SqliteConnection,
         records: &[Record],
-    ) -> Result<Vec<(Date, MetricKey)>, sqlx::Error> {
+    ) -> Result<(Vec<(Date, MetricKey)>, u64), sqlx::Error> {
         let mut keys = HashSet::new();
         // An INSERT sees no row of its own, so a key that comes twice would be an error.
         let given: Vec<_> =
             records.iter().filter(|record| keys.insert((record.metric_date, &record.key))).collect();
-        let mut written = Vec::with_capacity(given.len());
+        let (mut written, mut inserted) = (Vec::with_capacity(given.len()), 0);
         let mut batches = given.chunks(BATCH).map(|batch| (batch, self.insert_statement(batch)));
         let mut next = batches.next();
         while let Some((batch, insert)) = next {
             // The connection's thread runs this one while the next one is made.
             let running = self.insert_batch(connection, batch, insert);
-            let (inserted, following) = join(running, async { batches.next() }).await;
-            written.extend(inserted?);
+            let (batch, following) = join(running, async { batches.next() }).await;
+            let (of_batch, count) = batch?;
+            written.extend(of_batch);
+            inserted += count;
             next = following;
         }
-        Ok(written)
+        Ok((written, inserted))
     }
 
     fn insert_statement(&self, batch: &[&Record]) -> QueryBuilder<Sqlite> {
@@ -75,11 +82,13 @@ impl SqliteStore {
         connection: &mut SqliteConnection,
         batch: &[&Record],
         mut insert: QueryBuilder<Sqlite>,
-    ) -> Result<Vec<(Date, MetricKey)>, sqlx::Error> {
+    ) -> Result<(Vec<(Date, MetricKey)>, u64), sqlx::Error> {
         let is_kept = batch.len() == BATCH;
         let inserted = insert.build().persistent(is_kept).execute(&mut *connection).await?;
-        if inserted.rows_affected() == batch.len() as u64 {
-            return Ok(batch.iter().map(|record| (record.metric_date, record.key.clone())).collect());
+        let inserted = inserted.rows_affected();
+        if inserted == batch.len() as u64 {
+            let written = batch.iter().map(|record| (record.metric_date, record.key.clone()));
+            return Ok((written.collect(), inserted));
         }
         let offered: Vec<_> = batch.iter().map(|record| Offered::new(record)).collect();
         let rows = sqlx::query(include_str!("select_written.sql"))
@@ -87,9 +96,11 @@ impl SqliteStore {
             .bind(Json(offered))
             .fetch_all(connection)
             .await?;
-        rows.iter()
+        let written = rows
+            .iter()
             .map(|columns| Ok((row::parsed(columns, "metric_date")?, row::metric_key(columns)?)))
-            .collect()
+            .collect::<Result<_, sqlx::Error>>()?;
+        Ok((written, inserted))
     }
 
     /// In the order of `insert_records.sql`.

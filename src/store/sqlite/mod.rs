@@ -3,6 +3,8 @@
 mod commit;
 mod connection;
 mod definitions;
+mod events;
+mod jobs;
 mod keys;
 mod lock;
 mod migrate;

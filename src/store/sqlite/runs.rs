@@ -11,12 +11,12 @@ use crate::{
     metric::{MetricKey, Record},
     store::{
         Finish, Held, INCOMPLETE_BACKFILLS, INCOMPLETE_PER_DAY, LockName, LoggedRun, NewRun, Run, RunFilter,
-        RunKind, RunStatus, Runs, StoreError, confirm_orphans, row,
+        RunKind, RunStatus, Runs, StoreError, Trigger, confirm_orphans, row,
     },
 };
 
 const COLUMNS: &str = "id, kind, collection_date, collection_end_date, started_at, completed_at, status,
-    metrics_collected, error_message, error_details, host, process_id";
+    metrics_collected, error_message, error_details, trigger, actor, host, process_id";
 
 /// A LIMIT that is no limit.
 const ALL: i64 = -1;
@@ -24,8 +24,8 @@ const ALL: i64 = -1;
 /// An entry that is there already is an earlier attempt's, whose answer was lost: the id is random.
 const INSERT: &str = "
     INSERT INTO metric_collection_log (tenant_id, id, kind, collection_date, collection_end_date, started_at, status,
-                                       host, process_id)
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'running', ?7, ?8
+                                       trigger, actor, host, process_id)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'running', ?7, ?8, ?9, ?10
     WHERE NOT EXISTS (SELECT 1 FROM metric_collection_log WHERE tenant_id = ?1 AND id = ?2)";
 
 /// Counts the run's records in the table: of the records offered, some may have been there already.
@@ -95,6 +95,8 @@ impl SqliteStore {
             .bind(run.from.to_string())
             .bind(run.to.to_string())
             .bind(text(run.started_at))
+            .bind(run.trigger.name())
+            .bind(&run.actor)
             .bind(&run.host)
             .bind(i64::from(run.process_id))
             .execute(self.pool().await?)
@@ -193,6 +195,8 @@ fn run(columns: &SqliteRow) -> Result<Run, sqlx::Error> {
         metrics_collected: columns.try_get("metrics_collected")?,
         error_message: columns.try_get("error_message")?,
         error_details: details.map(|details| row::object("error_details", details)).transpose()?,
+        trigger: row::word(columns, "trigger", Trigger::from_name)?,
+        actor: columns.try_get("actor")?,
         host: columns.try_get("host")?,
         process_id: columns.try_get("process_id")?,
     })

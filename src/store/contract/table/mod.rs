@@ -267,6 +267,8 @@ static METRIC_COLLECTION_LOG: &[Column] = &[
     column("metrics_collected", ColumnKind::Integer),
     nullable("error_message", ColumnKind::Text),
     nullable("error_details", ColumnKind::Object),
+    column("trigger", ColumnKind::Text),
+    column("actor", ColumnKind::Text),
     column("host", ColumnKind::Text),
     column("process_id", ColumnKind::Integer),
     column("created_at", ColumnKind::Instant),

@@ -53,6 +53,10 @@ CREATE TABLE metric_collection_log (
     metrics_collected   BIGINT      NOT NULL DEFAULT 0 CONSTRAINT metrics_are_counted CHECK (metrics_collected >= 0),
     error_message       TEXT,
     error_details       JSONB       CONSTRAINT details_are_an_object CHECK (jsonb_typeof(error_details) = 'object'),
+    -- Why it was started, and who started it: cli:<system user>, key:<id>, user:<subject> or system.
+    trigger             TEXT        NOT NULL CONSTRAINT trigger_is_known
+                                    CHECK (trigger IN ('schedule', 'api', 'cli', 'catch_up')),
+    actor               TEXT        NOT NULL CONSTRAINT actor_is_short CHECK (length(actor) BETWEEN 1 AND 200),
     host                TEXT        NOT NULL,
     process_id          BIGINT      NOT NULL,
     created_at          TIMESTAMPTZ NOT NULL DEFAULT now(),
@@ -104,3 +108,45 @@ CREATE TABLE daily_metrics (
 
 -- All metrics of a day or a range of days, and the first and the last recorded day.
 CREATE INDEX daily_metrics_by_date ON daily_metrics (tenant_id, metric_date);
+
+-- Collections and backfills that were asked for, whether they have begun or not. A job changes only forwards: from queued to
+-- running to one end, or from queued to its end.
+CREATE TABLE jobs (
+    id          UUID        NOT NULL,
+    tenant_id   TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
+    kind        TEXT        NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('collect', 'backfill')),
+    spec        JSONB       NOT NULL CONSTRAINT spec_is_an_object
+                            CHECK (jsonb_typeof(spec) = 'object' AND octet_length(spec::TEXT) <= 65536),
+    trigger     TEXT        NOT NULL CONSTRAINT trigger_is_known
+                            CHECK (trigger IN ('schedule', 'api', 'cli', 'catch_up')),
+    actor       TEXT        NOT NULL CONSTRAINT actor_is_short CHECK (length(actor) BETWEEN 1 AND 200),
+    status      TEXT        NOT NULL CONSTRAINT status_is_known
+                            CHECK (status IN ('queued', 'running', 'completed', 'partial', 'failed', 'busy', 'interrupted')),
+    created_at  TIMESTAMPTZ NOT NULL,
+    started_at  TIMESTAMPTZ CONSTRAINT started_when_running CHECK (started_at IS NOT NULL OR status <> 'running'),
+    finished_at TIMESTAMPTZ,
+    host        TEXT        NOT NULL,
+    process_id  BIGINT      NOT NULL,
+    -- The run in the collection log that did it.
+    run_id      UUID,
+    result      JSONB       CONSTRAINT result_is_an_object
+                            CHECK (jsonb_typeof(result) = 'object' AND octet_length(result::TEXT) <= 65536),
+    PRIMARY KEY (tenant_id, id),
+    CONSTRAINT finished_at_its_end CHECK ((finished_at IS NULL) = (status IN ('queued', 'running')))
+);
+
+-- The latest jobs: ORDER BY created_at DESC LIMIT n.
+CREATE INDEX jobs_latest ON jobs (tenant_id, created_at DESC);
+
+-- The outbox: what a commit means to others, written in the commit's own transaction and delivered later. Ids are in the order
+-- of the commits of a tenant.
+CREATE TABLE events (
+    tenant_id  TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
+    id         BIGINT      NOT NULL CONSTRAINT ids_count_from_one CHECK (id >= 1),
+    kind       TEXT        NOT NULL CONSTRAINT kind_is_known
+                           CHECK (kind IN ('day_recorded', 'run_completed', 'run_partial', 'run_failed', 'definitions_changed')),
+    subject    JSONB       NOT NULL CONSTRAINT subject_is_an_object
+                           CHECK (jsonb_typeof(subject) = 'object' AND octet_length(subject::TEXT) <= 65536),
+    created_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (tenant_id, id)
+);

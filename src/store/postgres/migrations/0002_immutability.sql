@@ -27,6 +27,23 @@ BEGIN
 END
 $$;
 
+-- A job goes from queued to running to its end, or from queued to its end; what was asked for stays.
+CREATE FUNCTION refuse_unless_forwards() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    moving CONSTANT TEXT[] := ARRAY['status', 'started_at', 'finished_at', 'run_id', 'result'];
+BEGIN
+    IF to_jsonb(NEW) - moving = to_jsonb(OLD) - moving
+        AND (OLD.status = 'queued' AND NEW.status <> 'queued'
+             OR OLD.status = 'running' AND NEW.status NOT IN ('queued', 'running') AND NEW.started_at = OLD.started_at)
+    THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'UPDATE on %.% is refused: a job starts once, ends once and is not changed otherwise',
+        TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation', HINT = 'Ask for another job.';
+END
+$$;
+
 CREATE TRIGGER refuse_update_or_delete BEFORE UPDATE OR DELETE ON daily_metrics FOR EACH ROW
     EXECUTE FUNCTION refuse_change('records are immutable', 'A correction is a further row elsewhere, with its reason and author.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON daily_metrics FOR EACH STATEMENT
@@ -42,6 +59,21 @@ CREATE TRIGGER refuse_delete BEFORE DELETE ON metric_collection_log FOR EACH ROW
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON metric_collection_log FOR EACH STATEMENT
     EXECUTE FUNCTION refuse_change('the collection log is kept', 'What happens later is an entry of its own.');
 
+CREATE TRIGGER refuse_update BEFORE UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION refuse_unless_forwards();
+CREATE TRIGGER refuse_delete BEFORE DELETE ON jobs FOR EACH ROW
+    EXECUTE FUNCTION refuse_change('jobs are kept', 'Ask for another job.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON jobs FOR EACH STATEMENT
+    EXECUTE FUNCTION refuse_change('jobs are kept', 'Ask for another job.');
+CREATE TRIGGER refuse_update_or_delete BEFORE UPDATE OR DELETE ON events FOR EACH ROW
+    EXECUTE FUNCTION refuse_change('events are kept', 'What happens later is an event of its own.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON events FOR EACH STATEMENT
+    EXECUTE FUNCTION refuse_change('events are kept', 'What happens later is an event of its own.');
+
+ALTER TABLE jobs ENABLE ALWAYS TRIGGER refuse_update;
+ALTER TABLE jobs ENABLE ALWAYS TRIGGER refuse_delete;
+ALTER TABLE jobs ENABLE ALWAYS TRIGGER refuse_truncate;
+ALTER TABLE events ENABLE ALWAYS TRIGGER refuse_update_or_delete;
+ALTER TABLE events ENABLE ALWAYS TRIGGER refuse_truncate;
 ALTER TABLE daily_metrics ENABLE ALWAYS TRIGGER refuse_update_or_delete;
 ALTER TABLE daily_metrics ENABLE ALWAYS TRIGGER refuse_truncate;
 ALTER TABLE metric_definition_versions ENABLE ALWAYS TRIGGER refuse_update_or_delete;
@@ -73,5 +105,7 @@ SELECT restrict_privileges('daily_metrics', 'UPDATE, DELETE, TRUNCATE');
 -- privilege: on the two tables that are referenced, UPDATE is left to the triggers.
 SELECT restrict_privileges('metric_definition_versions', 'DELETE, TRUNCATE');
 SELECT restrict_privileges('metric_collection_log', 'DELETE, TRUNCATE');
+SELECT restrict_privileges('jobs', 'DELETE, TRUNCATE');
+SELECT restrict_privileges('events', 'UPDATE, DELETE, TRUNCATE');
 SELECT restrict_privileges('metric_definitions', 'TRUNCATE');
 REVOKE ALL ON FUNCTION restrict_privileges FROM PUBLIC;

@@ -47,7 +47,7 @@ SELECT restrict_privileges('api_keys', 'DELETE, TRUNCATE');
 -- Partitions are secured when they are made (0003_partitions.sql).
 SELECT secure_rows(oid) FROM pg_class
 WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND relkind IN ('r', 'p')
-  AND relname IN ('daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log', 'api_keys');
+  AND relname IN ('daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log', 'jobs', 'events', 'api_keys');
 
 -- Whether the caller is an admin by the platform's own tables, where those are in this database: the row of
 -- public.profiles whose id is Supabase's auth.uid() has is_admin. With the caller's own rights: whoever may not read

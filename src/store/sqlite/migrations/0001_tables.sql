@@ -63,6 +63,10 @@ CREATE TABLE metric_collection_log (
     error_message       TEXT,
     error_details       TEXT    CONSTRAINT details_are_an_object
                                 CHECK (error_details IS NULL OR (json_valid(error_details) AND json_type(error_details) = 'object')),
+    -- Why it was started, and who started it: cli:<system user>, key:<id>, user:<subject> or system.
+    trigger             TEXT    NOT NULL CONSTRAINT trigger_is_known
+                                CHECK (trigger IN ('schedule', 'api', 'cli', 'catch_up')),
+    actor               TEXT    NOT NULL CONSTRAINT actor_is_short CHECK (length(actor) BETWEEN 1 AND 200),
     host                TEXT    NOT NULL,
     process_id          INTEGER NOT NULL,
     created_at          TEXT    NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')),
@@ -118,3 +122,57 @@ CREATE TABLE daily_metrics (
 
 -- All metrics of a day or a range of days, and the first and the last recorded day.
 CREATE INDEX daily_metrics_by_date ON daily_metrics (tenant_id, metric_date);
+
+-- Collections and backfills that were asked for, whether they have begun or not. A job changes only forwards: from queued to
+-- running to one end, or from queued to its end.
+CREATE TABLE jobs (
+    id          TEXT    NOT NULL CONSTRAINT id_is_a_uuid
+                        CHECK (id GLOB '????????-????-????-????-????????????' AND id NOT GLOB '*[^-0-9a-f]*'
+                               AND length(replace(id, '-', '')) = 32),
+    tenant_id   TEXT    NOT NULL CONSTRAINT tenant_is_a_name
+                        CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
+    kind        TEXT    NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('collect', 'backfill')),
+    spec        TEXT    NOT NULL CONSTRAINT spec_is_an_object
+                        CHECK (json_valid(spec) AND json_type(spec) = 'object' AND length(spec) <= 65536),
+    trigger     TEXT    NOT NULL CONSTRAINT trigger_is_known CHECK (trigger IN ('schedule', 'api', 'cli', 'catch_up')),
+    actor       TEXT    NOT NULL CONSTRAINT actor_is_short CHECK (length(actor) BETWEEN 1 AND 200),
+    status      TEXT    NOT NULL CONSTRAINT status_is_known
+                        CHECK (status IN ('queued', 'running', 'completed', 'partial', 'failed', 'busy', 'interrupted')),
+    created_at  TEXT    NOT NULL CONSTRAINT creation_has_the_fixed_width
+                        CHECK (created_at GLOB
+                               '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    started_at  TEXT    CONSTRAINT start_has_the_fixed_width
+                        CHECK (started_at GLOB
+                               '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    finished_at TEXT    CONSTRAINT end_has_the_fixed_width
+                        CHECK (finished_at GLOB
+                               '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
+    host        TEXT    NOT NULL,
+    process_id  INTEGER NOT NULL,
+    -- The run in the collection log that did it.
+    run_id      TEXT    CONSTRAINT run_is_a_uuid
+                        CHECK (run_id GLOB '????????-????-????-????-????????????' AND run_id NOT GLOB '*[^-0-9a-f]*'
+                               AND length(replace(run_id, '-', '')) = 32),
+    result      TEXT    CONSTRAINT result_is_an_object
+                        CHECK (result IS NULL OR (json_valid(result) AND json_type(result) = 'object' AND length(result) <= 65536)),
+    PRIMARY KEY (tenant_id, id),
+    CONSTRAINT started_when_running CHECK (started_at IS NOT NULL OR status <> 'running'),
+    CONSTRAINT finished_at_its_end CHECK ((finished_at IS NULL) = (status IN ('queued', 'running')))
+) STRICT, WITHOUT ROWID;
+
+-- The latest jobs: ORDER BY created_at DESC LIMIT n.
+CREATE INDEX jobs_latest ON jobs (tenant_id, created_at DESC);
+
+-- The outbox: what a commit means to others, written in the commit's own transaction and delivered later. Ids are in the order
+-- of the commits of a tenant.
+CREATE TABLE events (
+    tenant_id  TEXT    NOT NULL CONSTRAINT tenant_is_a_name
+                       CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
+    id         INTEGER NOT NULL CONSTRAINT ids_count_from_one CHECK (id >= 1),
+    kind       TEXT    NOT NULL CONSTRAINT kind_is_known
+                       CHECK (kind IN ('day_recorded', 'run_completed', 'run_partial', 'run_failed', 'definitions_changed')),
+    subject    TEXT    NOT NULL CONSTRAINT subject_is_an_object
+                       CHECK (json_valid(subject) AND json_type(subject) = 'object' AND length(subject) <= 65536),
+    created_at TEXT    NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')),
+    PRIMARY KEY (tenant_id, id)
+) STRICT, WITHOUT ROWID;
