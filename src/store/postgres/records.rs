@@ -1,7 +1,6 @@
 //! Reading records.
 
 use async_trait::async_trait;
-use bigdecimal::BigDecimal;
 use futures_util::TryStreamExt;
 use jiff::civil::Date;
 use jiff_sqlx::ToSqlx;
@@ -28,8 +27,9 @@ const SELECT_KEYS: &str = "
 const SELECT_SPAN: &str = "
     SELECT min(metric_date), max(metric_date) FROM values_in_force WHERE tenant_id = $1";
 
+/// Values as text: the driver's own decimals have their digits in groups of four.
 const SELECT: &str = "
-    SELECT metric_date, metric_type, metric_category, value, metadata, provenance, definition_version, collection_id,
+    SELECT metric_date, metric_type, metric_category, value::TEXT AS value, metadata, provenance, definition_version, collection_id,
            collection_timestamp
     FROM values_in_force
     WHERE tenant_id = $1 AND metric_date BETWEEN $2 AND $3 AND ($4::TEXT[] IS NULL OR metric_category = ANY ($4))
@@ -156,11 +156,10 @@ impl PostgresStore {
 /// A row of `select_series.sql`: the index of the metric asked, and a day of it.
 fn recorded_day(columns: &PgRow) -> Result<(usize, RecordedDay), sqlx::Error> {
     let place: i64 = columns.try_get("place")?;
-    let value: &str = columns.try_get("value")?;
     let metadata: Option<serde_json::Value> = columns.try_get("metadata")?;
     let day = RecordedDay {
         date: date(columns, "metric_date")?,
-        value: value.parse().map_err(|error| row::undecodable("value", error))?,
+        value: row::parsed(columns, "value")?,
         provenance: row::word(columns, "provenance", Provenance::from_name)?,
         definition_version: columns.try_get("definition_version")?,
         metadata: metadata.map(|value| row::object("metadata", value).map(Box::new)).transpose()?,
@@ -170,8 +169,8 @@ fn recorded_day(columns: &PgRow) -> Result<(usize, RecordedDay), sqlx::Error> {
 
 fn latest(columns: &PgRow) -> Result<Latest, sqlx::Error> {
     let before = |column: &'static str| {
-        let value: Option<BigDecimal> = columns.try_get(column)?;
-        value.map(Decimal::try_from).transpose().map_err(|error| row::undecodable(column, error))
+        let value: Option<&str> = columns.try_get(column)?;
+        value.map(str::parse::<Decimal>).transpose().map_err(|error| row::undecodable(column, error))
     };
     Ok(Latest {
         record: record(columns)?,
@@ -186,12 +185,11 @@ pub(super) fn date(columns: &PgRow, name: &'static str) -> Result<Date, sqlx::Er
 }
 
 fn record(columns: &PgRow) -> Result<Record, sqlx::Error> {
-    let value: BigDecimal = columns.try_get("value")?;
     let collection_timestamp: jiff_sqlx::Timestamp = columns.try_get("collection_timestamp")?;
     Ok(Record {
         metric_date: date(columns, "metric_date")?,
         key: row::metric_key(columns)?,
-        value: Decimal::try_from(value).map_err(|error| row::undecodable("value", error))?,
+        value: row::parsed(columns, "value")?,
         metadata: row::object("metadata", columns.try_get("metadata")?)?,
         provenance: row::word(columns, "provenance", Provenance::from_name)?,
         definition_version: columns.try_get("definition_version")?,

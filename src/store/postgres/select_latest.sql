@@ -2,19 +2,19 @@
 -- descents into the primary key for each metric, however long its history is. A month before 31 March is the last day
 -- of February: PostgreSQL's own rule.
 SELECT newest.*,
-    (SELECT value FROM values_in_force AS earlier
+    (SELECT value::TEXT FROM values_in_force AS earlier
      WHERE earlier.tenant_id = $1 AND earlier.metric_category = newest.metric_category
        AND earlier.metric_type = newest.metric_type AND earlier.metric_date = newest.metric_date - 1) AS day_before,
-    (SELECT value FROM values_in_force AS earlier
+    (SELECT value::TEXT FROM values_in_force AS earlier
      WHERE earlier.tenant_id = $1 AND earlier.metric_category = newest.metric_category
        AND earlier.metric_type = newest.metric_type AND earlier.metric_date = newest.metric_date - 7) AS week_before,
-    (SELECT value FROM values_in_force AS earlier
+    (SELECT value::TEXT FROM values_in_force AS earlier
      WHERE earlier.tenant_id = $1 AND earlier.metric_category = newest.metric_category
        AND earlier.metric_type = newest.metric_type
        AND earlier.metric_date = (newest.metric_date - INTERVAL '1 month')::DATE) AS month_before
 FROM UNNEST($2::TEXT[], $3::TEXT[]) AS asked (metric_type, metric_category)
 CROSS JOIN LATERAL (
-    SELECT metric_date, metric_type, metric_category, value, metadata, provenance, definition_version, collection_id,
+    SELECT metric_date, metric_type, metric_category, value::TEXT AS value, metadata, provenance, definition_version, collection_id,
            collection_timestamp
     FROM values_in_force
     WHERE tenant_id = $1 AND metric_category = asked.metric_category AND metric_type = asked.metric_type
