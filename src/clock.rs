@@ -2,11 +2,18 @@
 
 use std::sync::Mutex;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// Tells the current instant.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
+}
+
+/// Whether `interval` has passed since `since`. A clock that was set back counts as passed, so that nothing is held until
+/// the clock catches up.
+pub fn has_passed(since: Timestamp, interval: SignedDuration, now: Timestamp) -> bool {
+    let elapsed = now.duration_since(since);
+    elapsed >= interval || elapsed.is_negative()
 }
 
 /// The machine's clock.
@@ -41,5 +48,17 @@ impl SetClock {
 impl Clock for SetClock {
     fn now(&self) -> Timestamp {
         *self.lock()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_has_passed_when_the_clock_was_set_back() {
+        let at = |second| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
+        let passed = |now| has_passed(at(100), SignedDuration::from_secs(10), at(now));
+        assert_eq!([99, 100, 109, 110].map(passed), [true, false, false, true]);
     }
 }

@@ -1,4 +1,4 @@
-//! Users whom the platform itself calls admins, by a column of one of its tables.
+//! Users whom the platform itself marks as admins, in a column of one of its tables.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -9,37 +9,38 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::{
+    clock::has_passed,
     database::{Fault, FaultClass},
     platform::{Flag, Platform, Schema},
     telemetry::LogThrottle,
 };
 
-/// The platform's tables are looked at again after so long.
+/// The age at which the platform's schema is read again.
 const SCHEMA_MAX_AGE: SignedDuration = SignedDuration::from_mins(10);
-/// Somebody waits for the answer, and without it they are a reader.
+/// A request waits for the answer. Without it, the user is a reader.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// For a look at the platform's tables. The server waits for the first one before it starts.
+/// For reading the platform's schema. The server waits for the first reading before it starts.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Each question takes a connection of the platform's; the platform has other things to do.
-const MAX_QUESTIONS_AT_ONCE: usize = 2;
+/// Each query takes a connection of the platform, which has other work.
+const MAX_CONCURRENT_QUERIES: usize = 2;
 
 pub struct Admins {
     platform: Arc<dyn Platform>,
     /// Table and column.
     column: (String, String),
     tables: Arc<Tables>,
-    questions: tokio::sync::Semaphore,
-    cannot_say: LogThrottle,
+    queries: tokio::sync::Semaphore,
+    cannot_tell: LogThrottle,
 }
 
-/// The platform's tables as they were when somebody looked. A look takes as long as it takes: it is no part of a request,
-/// and comes to its end when the request that needed it was given up.
+/// The platform's schema as it was read last. A reading is no part of a request: it goes on when the request that needed it
+/// was cancelled.
 struct Tables {
     platform: Arc<dyn Platform>,
-    /// For a look.
+    /// For a reading.
     timeout: Duration,
     seen: Mutex<Option<(Arc<Schema>, Timestamp)>>,
-    /// Held by whoever looks.
+    /// Held while the schema is read.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -49,20 +50,20 @@ impl Admins {
             tables: Arc::new(Tables::new(Arc::clone(&platform), PREPARE_TIMEOUT)),
             platform,
             column,
-            questions: tokio::sync::Semaphore::new(MAX_QUESTIONS_AT_ONCE),
-            cannot_say: LogThrottle::default(),
+            queries: tokio::sync::Semaphore::new(MAX_CONCURRENT_QUERIES),
+            cannot_tell: LogThrottle::default(),
         }
     }
 
-    /// Looks at the platform's tables, and says what is wrong with the column if something is.
+    /// Reads the platform's schema, and logs what is wrong with the column if something is.
     pub async fn prepare(&self, now: Timestamp) {
-        let looking = tokio::time::timeout(PREPARE_TIMEOUT, Arc::clone(&self.tables).seen_or_look(now)).await;
-        if let Ok(Ok(_)) = looking {
-            // Nobody's id. The answer does not matter, only whether there is one.
+        let reading = tokio::time::timeout(PREPARE_TIMEOUT, Arc::clone(&self.tables).get(now)).await;
+        if let Ok(Ok(_)) = reading {
+            // No user has this id. The answer does not matter, only whether there is one.
             self.is_admin("0", now).await;
             return;
         }
-        self.said(looking.map(|seen| seen.map(drop)).unwrap_or_else(|_| Err(late(PREPARE_TIMEOUT))), now);
+        self.said(reading.map(|seen| seen.map(drop)).unwrap_or_else(|_| Err(late(PREPARE_TIMEOUT))), now);
     }
 
     /// `None` when the platform does not answer, which is logged.
@@ -74,11 +75,11 @@ impl Admins {
     /// Logs a failure.
     fn said<T>(&self, answer: Result<T, Fault>, now: Timestamp) -> Option<T> {
         if let Err(error) = &answer
-            && let Some(left_out) = self.cannot_say.allow(now)
+            && let Some(left_out) = self.cannot_tell.allow(now)
         {
             let platform = self.platform.location();
             tracing::warn!(
-                %error, platform, left_out, "the platform cannot say who is an admin; nobody is taken for one"
+                %error, platform, left_out, "the platform cannot tell which users are admins; all are taken for readers"
             );
         }
         answer.ok()
@@ -86,13 +87,13 @@ impl Admins {
 
     async fn ask(&self, subject: &str, now: Timestamp) -> Result<bool, Fault> {
         let closed = |_| Fault::new(FaultClass::Other, "the server is stopping");
-        let _question = self.questions.acquire().await.map_err(closed)?;
+        let _permit = self.queries.acquire().await.map_err(closed)?;
         let (table, column) = (self.column.0.as_str(), self.column.1.as_str());
-        let schema = Arc::clone(&self.tables).seen_or_look(now).await?;
+        let schema = Arc::clone(&self.tables).get(now).await?;
         let answer = self.platform.flag(&schema, Flag { table, column }, subject).await;
         if answer.as_ref().is_err_and(|fault| fault.class == FaultClass::Sql) {
             // The tables may have changed since.
-            self.tables.look_again(now);
+            self.tables.refresh_in_background(now);
         }
         answer
     }
@@ -103,35 +104,35 @@ impl Tables {
         Self { platform, timeout, seen: Mutex::default(), turn: Arc::default() }
     }
 
-    /// The tables as they were seen last; when that is long ago, the next one sees them anew.
-    async fn seen_or_look(self: Arc<Self>, now: Timestamp) -> Result<Arc<Schema>, Fault> {
+    /// The schema as it was read last. An old one is read anew in the background.
+    async fn get(self: Arc<Self>, now: Timestamp) -> Result<Arc<Schema>, Fault> {
         if let Some((schema, at)) = self.seen() {
-            if now.duration_since(at) >= SCHEMA_MAX_AGE {
-                self.look_again(now);
+            if has_passed(at, SCHEMA_MAX_AGE, now) {
+                self.refresh_in_background(now);
             }
             return Ok(schema);
         }
         let turn = Arc::clone(&self.turn).lock_owned().await;
         match self.seen() {
-            // Whoever had the turn before has looked.
+            // The task that held the turn before has read it.
             Some((schema, _)) => Ok(schema),
-            None => tokio::spawn(self.look(turn, now))
+            None => tokio::spawn(self.read(turn, now))
                 .await
                 .unwrap_or_else(|error| Err(Fault::new(FaultClass::Other, error.to_string()))),
         }
     }
 
-    /// Looks beside whatever goes on, unless somebody is at it.
-    fn look_again(self: &Arc<Self>, now: Timestamp) {
+    /// Reads the schema in the background, unless a task is reading it.
+    fn refresh_in_background(self: &Arc<Self>, now: Timestamp) {
         if let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() {
-            tokio::spawn(Arc::clone(self).look(turn, now));
+            tokio::spawn(Arc::clone(self).read(turn, now));
         }
     }
 
-    async fn look(self: Arc<Self>, turn: OwnedMutexGuard<()>, now: Timestamp) -> Result<Arc<Schema>, Fault> {
+    async fn read(self: Arc<Self>, turn: OwnedMutexGuard<()>, now: Timestamp) -> Result<Arc<Schema>, Fault> {
         // A connection whose other end vanished would hold the turn for ever.
-        let looking = tokio::time::timeout(self.timeout, self.platform.inspect()).await;
-        let schema = looking.unwrap_or_else(|_| Err(late(self.timeout))).map(Arc::new);
+        let reading = tokio::time::timeout(self.timeout, self.platform.inspect()).await;
+        let schema = reading.unwrap_or_else(|_| Err(late(self.timeout))).map(Arc::new);
         if let Ok(schema) = &schema {
             *self.lock() = Some((Arc::clone(schema), now));
         }
@@ -162,7 +163,7 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn a_look_that_nobody_answers_ends_and_the_next_one_has_its_turn() {
+    async fn a_reading_without_an_answer_times_out_and_the_next_one_is_tried() {
         // Takes connections and says nothing.
         let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("postgres://app@{}/app?sslmode=disable", silent.local_addr().unwrap());
@@ -176,7 +177,7 @@ mod tests {
         let platform = platform::open(&url.parse().unwrap(), options);
         let tables = Arc::new(Tables::new(platform, Duration::from_millis(50)));
         for _ in 0..2 {
-            let fault = Arc::clone(&tables).seen_or_look(Timestamp::UNIX_EPOCH).await.map(drop).unwrap_err();
+            let fault = Arc::clone(&tables).get(Timestamp::UNIX_EPOCH).await.map(drop).unwrap_err();
             // The platform's own limit says that it is unreachable.
             assert_eq!(fault.class, FaultClass::TimedOut, "{fault}");
         }

@@ -1,7 +1,15 @@
-//! From what a request shows to who makes it. What was found to be genuine is remembered for a while, by the hash of the
-//! text, because checking a signature or asking the store takes longer than answering.
+//! From the credentials of a request to its principal. Verified credentials are cached for a while, by their hash, because
+//! the check of a signature or a query to the store takes longer than answering.
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use moka::{
@@ -13,44 +21,48 @@ use sha2::{Digest, Sha256};
 use super::{
     Credentials, Denied, Mode, Principal, Role,
     backoff::Backoff,
-    credential_verifier::{CredentialVerifier, Failure, VerifiedIdentity, later},
+    credential_verifier::{CredentialVerifier, VerifiedIdentity, later},
+    verify_error::VerifyError,
 };
 use crate::{clock::Clock, config::AccessSettings, platform::Platform, store::Store, telemetry::LogThrottle};
 
-/// Whoever waited while a text could not be looked at is told the same, and so is whoever comes this soon after: one look
-/// may take seconds when the store is away, and many would wait for each other.
-const UNAVAILABLE_REMEMBERED: SignedDuration = SignedDuration::from_millis(500);
-/// So long a text is refused again without being looked at again.
-const REFUSAL_REMEMBERED: SignedDuration = SignedDuration::from_secs(5);
-/// VerifiedIdentity ones, and as many refused ones. Some hundred bytes each.
-const MAX_REMEMBERED: u64 = 10_000;
-/// Longer than anything holds. Until then a text is known to have been genuine once.
+/// How long a credential that could not be verified is refused without another try: one try may take seconds when the store
+/// is away, and many requests would wait for each other.
+const UNAVAILABLE_CACHED: SignedDuration = SignedDuration::from_millis(500);
+/// How long a rejected credential is cached.
+const REJECTION_CACHED: SignedDuration = SignedDuration::from_secs(5);
+/// Verified credentials, and as many rejected ones. Some hundred bytes each.
+const MAX_CACHED: u64 = 10_000;
+/// Longer than any verification holds. Until then a credential is known to have been genuine once.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 
-/// Tells who makes a request.
+/// Authenticates requests.
 pub struct Access {
     settings: AccessSettings,
-    mode: Mode,
+    /// Whether requests need no credentials. It only ever changes to false.
+    is_open: AtomicBool,
     clock: Arc<dyn Clock>,
+    store: Arc<dyn Store>,
     verifier: CredentialVerifier,
     backoff: Backoff,
-    genuine: Cache<[u8; 32], Arc<VerifiedIdentity>>,
-    /// By the same hash. Apart, so that whoever shows wrong ones cannot displace those who are let in.
-    refused: Cache<[u8; 32], Arc<Refused>>,
-    cannot_check: LogThrottle,
+    /// By the hash of the credential.
+    verified: Cache<[u8; 32], Arc<VerifiedIdentity>>,
+    /// By the same hash. A cache of its own, so that wrong credentials cannot displace verified ones.
+    rejected: Cache<[u8; 32], Arc<Rejection>>,
+    cannot_verify: LogThrottle,
 }
 
-/// What was found out about a text that is not.
-struct Refused {
-    failure: Failure,
-    /// As those of [`VerifiedIdentity`].
+/// Why a credential was rejected, and how long that holds, as for a [`VerifiedIdentity`].
+struct Rejection {
+    error: VerifyError,
+    since: Timestamp,
     until: Timestamp,
     generation: u64,
 }
 
 impl Access {
-    /// One that always asks for credentials, unless public reading is switched on; [`Access::start`] decides whether it
-    /// may do without.
+    /// One that requires credentials, unless public reading is switched on; [`Access::start`] decides whether it may do
+    /// without.
     pub fn new(
         settings: AccessSettings,
         store: Arc<dyn Store>,
@@ -58,19 +70,20 @@ impl Access {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            mode: Mode::Required,
-            verifier: CredentialVerifier::new(settings.clone(), store, platform),
+            is_open: AtomicBool::new(false),
+            verifier: CredentialVerifier::new(settings.clone(), Arc::clone(&store), platform),
             backoff: Backoff::default(),
-            genuine: Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(FORGOTTEN_AFTER).build(),
-            refused: Cache::builder().max_capacity(MAX_REMEMBERED).time_to_live(FORGOTTEN_AFTER).build(),
-            cannot_check: LogThrottle::default(),
+            verified: Cache::builder().max_capacity(MAX_CACHED).time_to_live(FORGOTTEN_AFTER).build(),
+            rejected: Cache::builder().max_capacity(MAX_CACHED).time_to_live(FORGOTTEN_AFTER).build(),
+            cannot_verify: LogThrottle::default(),
             settings,
+            store,
             clock,
         }
     }
 
     pub(super) fn in_mode(self, mode: Mode) -> Self {
-        Self { mode, ..self }
+        Self { is_open: AtomicBool::new(mode == Mode::Open), ..self }
     }
 
     /// # Errors
@@ -79,156 +92,154 @@ impl Access {
         self.verifier.read_keys(self.clock.now()).await
     }
 
-    pub fn mode(&self) -> Mode {
-        self.mode
-    }
-
-    /// Who makes a request, if all that they show was looked at a short while ago. Nobody is asked.
-    pub async fn recognise(&self, credentials: Credentials<'_>) -> Option<Principal> {
-        let address = credentials.address;
-        if self.mode == Mode::Open {
-            return Some(in_the_open(address));
-        }
-        let now = self.clock.now();
-        let mut last = None;
-        for text in shown(credentials).ok()? {
-            let remembered = self.genuine.get(&hash(text)).await;
-            last = Some(remembered.filter(|genuine| self.holds(genuine, now))?);
-        }
-        match last {
-            Some(genuine) => Some(self.principal(&genuine, address)),
-            None => self.settings.public_read.then(|| self.anonymous(address)),
-        }
-    }
-
-    /// Who makes a request. Where both headers hold something different, both must be genuine, and `Authorization` tells
-    /// who it is.
+    /// Whether requests need credentials now. An open server closes for good as soon as an API key exists.
     ///
     /// # Errors
-    /// When there is nothing to tell by and public reading is switched off, when something is not genuine or not valid,
-    /// or when that cannot be found out.
+    /// When the server is open, and the store cannot tell whether there is a key now.
+    pub async fn mode(&self) -> Result<Mode, Denied> {
+        if !self.is_open.load(Ordering::Acquire) {
+            return Ok(Mode::Required);
+        }
+        match self.store.api_keys().await {
+            Ok(keys) if keys.is_empty() => Ok(Mode::Open),
+            Ok(_) => {
+                if self.is_open.swap(false, Ordering::AcqRel) {
+                    tracing::info!("an API key was created: from now on requests need credentials");
+                }
+                Ok(Mode::Required)
+            }
+            Err(error) => Err(self.unavailable(error.to_string(), self.clock.now())),
+        }
+    }
+
+    /// The principal of a request. Where both headers hold different credentials, both must be genuine, and
+    /// `Authorization` names the principal.
+    ///
+    /// # Errors
+    /// When there are no credentials and public reading is switched off, when one is not genuine or not valid, or when
+    /// that cannot be found out.
     pub async fn authenticate(&self, credentials: Credentials<'_>) -> Result<Principal, Denied> {
         let address = credentials.address;
-        if self.mode == Mode::Open {
-            return Ok(in_the_open(address));
+        if self.is_open.load(Ordering::Acquire) {
+            return Ok(open_principal(address));
         }
         let mut last = None;
-        for text in shown(credentials).map_err(unauthenticated)? {
-            last = Some(self.genuine(text, address).await?);
+        for text in distinct(credentials).map_err(unauthenticated)? {
+            last = Some(self.identity(text, address).await?);
         }
         match last {
-            Some(genuine) => Ok(self.principal(&genuine, address)),
+            Some(identity) => Ok(principal(&identity, address)),
             None if self.settings.public_read => Ok(self.anonymous(address)),
             None => Err(Denied::NoCredentials),
         }
     }
 
-    /// A text that was genuine a short while ago is no guess: it is looked at also when it comes from an address behind
-    /// which somebody else fails all the time. Of others that address has only a few a second looked at.
-    async fn genuine(&self, text: &str, address: IpAddr) -> Result<Arc<VerifiedIdentity>, Denied> {
+    /// A credential that was genuine a short while ago is no guess: it is verified also when it comes from an address that
+    /// is in backoff. Of other credentials, only a few a second are verified for such an address.
+    async fn identity(&self, text: &str, address: IpAddr) -> Result<Arc<VerifiedIdentity>, Denied> {
         let (hash, now) = (hash(text), self.clock.now());
-        let known = self.genuine.get(&hash).await;
-        if let Some(genuine) = known.as_ref().filter(|genuine| self.holds(genuine, now)) {
-            return Ok(Arc::clone(genuine));
+        let cached = self.verified.get(&hash).await;
+        if let Some(identity) = cached.as_ref().filter(|identity| self.holds(identity, now)) {
+            return Ok(Arc::clone(identity));
         }
-        let wait = self.backoff.wait(address, now).filter(|_| known.is_none());
-        let failure = match (self.refusal(&hash, now).await, wait) {
-            (Some(failure), _) => failure,
-            (None, Some(retry_after)) if !self.backoff.may_look(address, now) => {
+        let wait = self.backoff.wait(address, now).filter(|_| cached.is_none());
+        let error = match (self.rejection(&hash, now).await, wait) {
+            (Some(error), _) => error,
+            (None, Some(retry_after)) if !self.backoff.may_verify(address, now) => {
                 return Err(Denied::BackOff { retry_after });
             }
-            (None, _) => match self.look_once(text, hash, now).await {
-                Ok(genuine) => return Ok(genuine),
-                Err(failure) => failure,
+            (None, _) => match self.verify_once(text, hash, now).await {
+                Ok(identity) => return Ok(identity),
+                Err(error) => error,
             },
         };
-        match (failure, wait) {
-            (Failure::Unavailable(reason), _) => {
-                if let Some(left_out) = self.cannot_check.allow(now) {
-                    tracing::error!(reason, left_out, "credentials cannot be checked");
-                }
-                Err(Denied::Unavailable { reason })
-            }
-            // Whoever has to wait is not told why, nor punished twice.
+        match (error, wait) {
+            (VerifyError::Unavailable(reason), _) => Err(self.unavailable(reason, now)),
+            // An address that has to wait is neither told why nor punished twice.
             (_, Some(retry_after)) => Err(Denied::BackOff { retry_after }),
-            (Failure::Stale(reason), None) => Err(unauthenticated(reason)),
-            (Failure::Wrong(reason), None) => {
+            (VerifyError::Stale(reason), None) => Err(unauthenticated(reason)),
+            (VerifyError::Wrong(reason), None) => {
                 self.backoff.failed(address, now);
                 Err(unauthenticated(reason))
             }
         }
     }
 
-    /// Of several requests with the same text one looks at it, and the others wait.
-    async fn look_once(
+    fn unavailable(&self, reason: String, now: Timestamp) -> Denied {
+        if let Some(left_out) = self.cannot_verify.allow(now) {
+            tracing::error!(reason, left_out, "credentials cannot be checked");
+        }
+        Denied::Unavailable { reason }
+    }
+
+    /// Of several requests with the same credential one verifies it, and the others wait.
+    async fn verify_once(
         &self,
         text: &str,
         hash: [u8; 32],
         now: Timestamp,
-    ) -> Result<Arc<VerifiedIdentity>, Failure> {
-        let looked_at = self.genuine.entry(hash).and_try_compute_with(|known| async move {
-            if known.is_some_and(|known| self.holds(known.value(), now)) {
+    ) -> Result<Arc<VerifiedIdentity>, VerifyError> {
+        let verified = self.verified.entry(hash).and_try_compute_with(|cached| async move {
+            if cached.is_some_and(|cached| self.holds(cached.value(), now)) {
                 return Ok(Op::Nop);
             }
-            if let Some(failure) = self.refusal(&hash, now).await {
-                return Err(failure);
+            if let Some(error) = self.rejection(&hash, now).await {
+                return Err(error);
             }
-            // Keys that are replaced meanwhile make the verdict worthless.
+            // Keys that are replaced meanwhile make the verdict void.
             let generation = self.verifier.generation();
             let verdict = self.verifier.verify(text, now).await;
-            if let Err(failure) = &verdict {
-                let until = match failure {
-                    Failure::Wrong(_) | Failure::Stale(_) => later(now, REFUSAL_REMEMBERED),
-                    Failure::Unavailable(_) => later(self.clock.now(), UNAVAILABLE_REMEMBERED),
+            if let Err(error) = &verdict {
+                let until = match error {
+                    VerifyError::Wrong(_) | VerifyError::Stale(_) => later(now, REJECTION_CACHED),
+                    VerifyError::Unavailable(_) => later(self.clock.now(), UNAVAILABLE_CACHED),
                 };
-                let refused = Refused { failure: failure.clone(), until, generation };
-                self.refused.insert(hash, Arc::new(refused)).await;
+                let rejection = Rejection { error: error.clone(), since: now, until, generation };
+                self.rejected.insert(hash, Arc::new(rejection)).await;
             }
-            verdict.map(|genuine| Op::Put(Arc::new(genuine)))
+            verdict.map(|identity| Op::Put(Arc::new(identity)))
         });
-        match looked_at.await? {
+        match verified.await? {
             CompResult::Inserted(entry)
             | CompResult::ReplacedWith(entry)
             | CompResult::Unchanged(entry)
             | CompResult::Removed(entry) => Ok(entry.into_value()),
-            CompResult::StillNone(_) => Err(Failure::stale("the credentials are not valid")),
+            CompResult::StillNone(_) => Err(VerifyError::stale("the credentials are not valid")),
         }
     }
 
-    /// Why the text was refused a moment ago.
-    async fn refusal(&self, hash: &[u8; 32], now: Timestamp) -> Option<Failure> {
-        let refused = self.refused.get(hash).await?;
-        let holds = now < refused.until && refused.generation == self.verifier.generation();
-        holds.then(|| refused.failure.clone())
+    /// Why the credential was rejected a moment ago.
+    async fn rejection(&self, hash: &[u8; 32], now: Timestamp) -> Option<VerifyError> {
+        let rejection = self.rejected.get(hash).await?;
+        let holds = (rejection.since..rejection.until).contains(&now)
+            && rejection.generation == self.verifier.generation();
+        holds.then(|| rejection.error.clone())
     }
 
-    /// Lets an address whose requests are refused too often wait, so that no more is looked at for it than for one that
-    /// fails.
+    /// Puts an address into backoff whose requests are refused by the rate limit, so that no more is verified for it than
+    /// for one that fails.
     pub fn hold_up(&self, address: IpAddr, wait: Duration) {
         self.backoff.hold_up(address, self.clock.now(), wait);
     }
 
-    /// To be called every few seconds: writes when keys were used last, if it is time to.
-    pub async fn keep_up(&self) {
-        self.verifier.keep_up(self.clock.now()).await;
+    /// To be called every few seconds: writes the times of last use of keys if it is time to, and frees the memory of what
+    /// has expired.
+    pub async fn run_upkeep(&self) {
+        let now = self.clock.now();
+        self.backoff.run_upkeep(now);
+        self.verified.run_pending_tasks().await;
+        self.rejected.run_pending_tasks().await;
+        self.verifier.run_upkeep(now).await;
     }
 
-    /// Writes when keys were used last, before the server ends.
+    /// Writes the times of last use of keys, before the server ends.
     pub async fn finish(&self) {
         self.verifier.finish(self.clock.now()).await;
     }
 
-    fn holds(&self, genuine: &VerifiedIdentity, now: Timestamp) -> bool {
-        now < genuine.until && genuine.generation == self.verifier.generation()
-    }
-
-    fn principal(&self, genuine: &VerifiedIdentity, address: IpAddr) -> Principal {
-        match &genuine.subject {
-            None => super::credentials::principal_at(address, genuine.role, genuine.scopes),
-            Some(subject) => {
-                Principal { subject: Arc::clone(subject), role: genuine.role, scopes: genuine.scopes }
-            }
-        }
+    /// A verification from after `now` is void: the clock was set back, and it could be any time old.
+    fn holds(&self, identity: &VerifiedIdentity, now: Timestamp) -> bool {
+        (identity.since..identity.until).contains(&now) && identity.generation == self.verifier.generation()
     }
 
     fn anonymous(&self, address: IpAddr) -> Principal {
@@ -244,14 +255,22 @@ impl fmt::Debug for Access {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Access")
-            .field("mode", &self.mode)
+            .field("is_open", &self.is_open)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }
 
-/// The texts that a request shows, each once. Who it is the last one tells.
-fn shown<'a>(credentials: Credentials<'a>) -> Result<impl Iterator<Item = &'a str>, &'static str> {
+fn principal(identity: &VerifiedIdentity, address: IpAddr) -> Principal {
+    let VerifiedIdentity { role, scopes, .. } = *identity;
+    match &identity.subject {
+        None => super::credentials::principal_at(address, role, scopes),
+        Some(subject) => Principal { subject: Arc::clone(subject), role, scopes },
+    }
+}
+
+/// The credentials of a request, each once. The last one names the principal.
+fn distinct<'a>(credentials: Credentials<'a>) -> Result<impl Iterator<Item = &'a str>, &'static str> {
     let bearer = credentials.authorization.map(bearer_token).transpose()?;
     let key = credentials.api_key.map(str::trim).filter(|key| Some(*key) != bearer);
     Ok([key, bearer].into_iter().flatten())
@@ -261,8 +280,8 @@ fn hash(text: &str) -> [u8; 32] {
     Sha256::digest(text).into()
 }
 
-/// Where nobody is asked for anything.
-fn in_the_open(address: IpAddr) -> Principal {
+/// The principal of all requests to an open server.
+fn open_principal(address: IpAddr) -> Principal {
     super::credentials::principal_at(address, Role::Service, Role::Service.scopes())
 }
 

@@ -1,8 +1,8 @@
-//! Addresses from which authentication fails again and again have to wait, each time twice as long.
+//! Exponential backoff of addresses from which authentication fails again and again.
 //!
-//! Many people may share an address, so that a few texts a second are looked at even while it waits: one that is genuine
-//! lets its holder in, and one that is not says nothing but to wait. Nobody guesses a key of 256 random bits or a
-//! signature at that rate.
+//! Many people may share an address, so a few credentials a second are verified even during the backoff: a genuine one is
+//! accepted, and any other is answered as if it had not been verified. A key of 256 random bits or a signature cannot be
+//! guessed at that rate.
 
 use std::{
     collections::HashMap,
@@ -13,14 +13,16 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Anybody mistypes a key or lets one go stale: this many failures cost nothing.
+use crate::clock::has_passed;
+
+/// People mistype keys or let them expire: this many failures cost nothing.
 const FREE_FAILURES: u32 = 5;
 /// After the first failure that is not free; doubled by each further one.
 const FIRST_DELAY: SignedDuration = SignedDuration::from_secs(1);
 const MAX_DELAY: SignedDuration = SignedDuration::from_secs(300);
-/// Texts a second that are looked at for an address that has to wait.
-const LOOKS_A_SECOND: u32 = 4;
-/// An address that has not failed for so long starts anew.
+/// Credentials a second that are verified for an address in backoff.
+const VERIFICATIONS_A_SECOND: u32 = 4;
+/// An address that has not failed for this long starts anew.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(15);
 /// The most addresses that are remembered, some hundred bytes each. Where more of them fail, those that failed longest
 /// ago are forgotten.
@@ -34,31 +36,34 @@ struct Failures {
     count: u32,
     last: Timestamp,
     wait_until: Timestamp,
-    /// Texts looked at during the wait, in the second that began at the time beside it.
-    looks: (u32, Timestamp),
+    /// Credentials verified during the backoff, in the second that began at the time beside it.
+    verifications: (u32, Timestamp),
 }
 
 impl Backoff {
     /// How long the address has to wait still, if it has to.
     pub fn wait(&self, address: IpAddr, now: Timestamp) -> Option<Duration> {
         let failures = self.lock().get(&network(address)).copied()?;
-        Duration::try_from(failures.wait_until.duration_since(now)).ok().filter(|wait| !wait.is_zero())
+        let wait = failures.wait_until.duration_since(now);
+        // A longer wait was never imposed: the clock was set back.
+        (wait <= MAX_DELAY).then(|| Duration::try_from(wait).ok()).flatten().filter(|wait| !wait.is_zero())
     }
 
-    /// Whether a text may be looked at though the address has to wait. Counts it as looked at.
-    pub fn may_look(&self, address: IpAddr, now: Timestamp) -> bool {
+    /// Whether a credential may be verified though the address is in backoff. Counts it as verified.
+    pub fn may_verify(&self, address: IpAddr, now: Timestamp) -> bool {
         let mut addresses = self.lock();
-        let Some(Failures { looks: (count, since), .. }) = addresses.get_mut(&network(address)) else {
+        let Some(Failures { verifications: (count, since), .. }) = addresses.get_mut(&network(address))
+        else {
             return true;
         };
-        if now.duration_since(*since) >= SignedDuration::from_secs(1) {
+        if has_passed(*since, SignedDuration::from_secs(1), now) {
             (*count, *since) = (0, now);
         }
         *count = count.saturating_add(1);
-        *count <= LOOKS_A_SECOND
+        *count <= VERIFICATIONS_A_SECOND
     }
 
-    /// Lets the address wait for other reasons than failures.
+    /// Puts the address into backoff for another reason than failures.
     pub fn hold_up(&self, address: IpAddr, now: Timestamp, wait: Duration) {
         let wait = SignedDuration::try_from(wait).unwrap_or(MAX_DELAY).min(MAX_DELAY);
         let until = now.saturating_add(wait).unwrap_or(now);
@@ -82,6 +87,15 @@ impl Backoff {
         }
     }
 
+    /// Frees the memory of addresses that are to be forgotten. To be called every few seconds.
+    pub fn run_upkeep(&self, now: Timestamp) {
+        let mut addresses = self.lock();
+        addresses.retain(|_, failures| !is_forgotten(failures, now));
+        if addresses.capacity() > 4 * addresses.len().max(64) {
+            addresses.shrink_to_fit();
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, Failures>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,16 +106,16 @@ fn of(addresses: &mut HashMap<IpAddr, Failures>, address: IpAddr, now: Timestamp
     if addresses.len() >= MAX_ADDRESSES && !addresses.contains_key(&address) {
         make_room(addresses, now);
     }
-    let none = Failures { count: 0, last: now, wait_until: now, looks: (0, now) };
+    let none = Failures { count: 0, last: now, wait_until: now, verifications: (0, now) };
     addresses.entry(address).or_insert(none)
 }
 
 fn is_forgotten(failures: &Failures, now: Timestamp) -> bool {
-    now.duration_since(failures.last) >= FORGOTTEN_AFTER
+    has_passed(failures.last, FORGOTTEN_AFTER, now)
 }
 
-/// Forgets what is to be forgotten, or else the tenth that failed longest ago: not one by one, as each time takes a look
-/// at all.
+/// Forgets what is to be forgotten, or else the tenth that failed longest ago at once, because each time takes a pass over
+/// all.
 fn make_room(addresses: &mut HashMap<IpAddr, Failures>, now: Timestamp) {
     addresses.retain(|_, failures| !is_forgotten(failures, now));
     if addresses.len() >= MAX_ADDRESSES {
@@ -117,8 +131,8 @@ fn make_room(addresses: &mut HashMap<IpAddr, Failures>, now: Timestamp) {
     }
 }
 
-/// What counts as one address: an IPv4 address, also when it is written as IPv6; of IPv6 the /64 network, because whoever
-/// has one of its addresses has them all.
+/// What counts as one address: an IPv4 address, also when it is written as IPv6; of IPv6 the /64 network, because one
+/// customer has all of its addresses.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
@@ -157,20 +171,20 @@ mod tests {
     }
 
     #[test]
-    fn a_few_are_looked_at_each_second_of_the_wait() {
+    fn a_few_credentials_are_verified_each_second_of_the_backoff() {
         let (backoff, address) = (Backoff::default(), address("192.0.2.1"));
         for _ in 0..10 {
             backoff.failed(address, START);
         }
         for second in 0..3 {
             let now = START + second.seconds() + 999.milliseconds();
-            let looks = (0..100).filter(|_| backoff.may_look(address, now)).count();
-            assert_eq!(looks, LOOKS_A_SECOND as usize);
+            let verified = (0..100).filter(|_| backoff.may_verify(address, now)).count();
+            assert_eq!(verified, VERIFICATIONS_A_SECOND as usize);
         }
     }
 
     #[test]
-    fn whoever_is_held_up_waits_that_long_and_has_not_failed() {
+    fn an_address_that_is_held_up_waits_that_long_and_has_not_failed() {
         let (backoff, address) = (Backoff::default(), address("192.0.2.1"));
         backoff.hold_up(address, START, Duration::from_secs(2));
         assert_eq!(backoff.wait(address, START), Some(Duration::from_secs(2)));
@@ -181,6 +195,28 @@ mod tests {
         backoff.failed(address, START + 2.seconds());
         backoff.hold_up(address, START + 2.seconds(), Duration::from_millis(1));
         assert_eq!(backoff.wait(address, START + 2.seconds()), Some(Duration::from_secs(1)), "no shorter");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_ends_the_backoff() {
+        let (backoff, address) = (Backoff::default(), address("192.0.2.1"));
+        for _ in 0..10 {
+            backoff.failed(address, START + 1.hours());
+        }
+        assert_eq!(backoff.wait(address, START), None);
+        assert!((0..10).filter(|_| backoff.may_verify(address, START)).count() > 0);
+    }
+
+    #[test]
+    fn memory_shrinks_when_addresses_are_forgotten() {
+        let backoff = Backoff::default();
+        for number in 0..MAX_ADDRESSES {
+            backoff.failed(IpAddr::V4(u32::try_from(number).unwrap().into()), START);
+        }
+        backoff.run_upkeep(START + 1.minutes());
+        assert_eq!(backoff.lock().len(), MAX_ADDRESSES);
+        backoff.run_upkeep(START + 15.minutes());
+        assert!(backoff.lock().is_empty() && backoff.lock().capacity() < 100);
     }
 
     #[test]

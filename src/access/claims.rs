@@ -1,4 +1,4 @@
-//! What a token says once its signature holds: for when, for whom, by whom, and as whom.
+//! The claims of a token whose signature holds: validity, audience, issuer, subject and role.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use crate::config::AccessSettings;
 
 /// How far the clocks of issuer and server may differ, in seconds.
 const LEEWAY_S: f64 = 30.0;
-/// Longer subjects are nobody's; each one is kept in memory for counting requests.
+/// Longer subjects are refused; each one is held in memory to count requests.
 const MAX_SUBJECT_BYTES: usize = 255;
 
 /// Unknown claims are ignored; known ones of another type make the token unreadable.
@@ -22,9 +22,9 @@ pub struct Claims {
     /// The role of the database that Supabase's API takes on.
     role: Option<String>,
     daymark_role: Option<String>,
-    /// What only the issuer can write; its neighbour `user_metadata` is the user's own and of no account.
+    /// Only the issuer can write it. Its neighbour `user_metadata` is the user's own and is ignored.
     app_metadata: Option<serde_json::Map<String, serde_json::Value>>,
-    /// Supabase's mark of users who signed in without saying who they are.
+    /// Supabase's mark of users who signed in anonymously.
     #[serde(default)]
     is_anonymous: bool,
 }
@@ -36,7 +36,7 @@ enum Audience {
     Many(Vec<String>),
 }
 
-/// Who a token is of.
+/// The holder of a token.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Bearer {
     pub role: Role,
@@ -89,11 +89,14 @@ impl Claims {
                 return Err("the token's role is none of `anon`, `authenticated` and `service_role`");
             }
         }
+        // Such a user has proved nothing, whatever else the claims say.
+        if self.is_anonymous {
+            return Ok(Role::Anonymous);
+        }
         let in_metadata = self.app_metadata.as_ref().and_then(|metadata| metadata.get("daymark_role"));
         let given = match (in_metadata, &self.daymark_role) {
             (Some(serde_json::Value::String(name)), _) | (None, Some(name)) => name.as_str(),
             (Some(_), _) => return Err(UNKNOWN_DAYMARK_ROLE),
-            (None, None) if self.is_anonymous => return Ok(Role::Anonymous),
             (None, None) => return Ok(Role::Reader),
         };
         Role::from_name(given).filter(|role| *role != Role::Anonymous).ok_or(UNKNOWN_DAYMARK_ROLE)

@@ -1,23 +1,25 @@
-//! Looking at what a request shows: whether it is genuine, and whose it is. That takes a signature or a question to the
-//! store, and one to the platform where it tells who is an admin.
+//! Verifies a credential: whether it is genuine, and whose it is. That takes the check of a signature or a query to the
+//! store, and a query to the platform where a column of it marks admins.
 
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Role, Scope, Scopes, admins::Admins, key_usage::KeyUsage, tokens::Tokens};
+use super::{
+    Role, Scope, Scopes, admins::Admins, key_usage::KeyUsage, tokens::Tokens, verify_error::VerifyError,
+};
 use crate::{config::AccessSettings, platform::Platform, store::Store};
 
-/// So long a revoked key may still be let in.
+/// How long a key that was revoked may still be accepted.
 const KEY_REMEMBERED: SignedDuration = SignedDuration::from_secs(10);
-/// So long a token may still be let in whose signing key was taken out of the set; less, if the set is read meanwhile.
+/// How long a token may still be accepted whose signing key was taken out of the set; less, if the set is read meanwhile.
 const TOKEN_REMEMBERED: SignedDuration = SignedDuration::from_mins(5);
-/// So long somebody may still be an admin whom the platform calls none any more.
+/// How long a user may still be an admin whom the platform no longer marks as one.
 const ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_mins(1);
-/// When the platform did not answer.
+/// How long a user is a reader because the platform did not answer.
 const NO_ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_secs(10);
 
-/// Looks at texts.
+/// Verifies API keys and tokens.
 pub struct CredentialVerifier {
     settings: AccessSettings,
     store: Arc<dyn Store>,
@@ -26,37 +28,18 @@ pub struct CredentialVerifier {
     key_usage: KeyUsage,
 }
 
-/// What was found out about a text that is genuine.
+/// The identity that a genuine credential proves.
 pub struct VerifiedIdentity {
-    /// `None` for somebody who is counted by address.
+    /// `None` for identities whose requests are counted by address.
     pub subject: Option<Arc<str>>,
     pub role: Role,
     pub scopes: Scopes,
-    /// From when on it has to be looked at again.
+    /// When it was verified. A clock that was set back to before it makes the verification void.
+    pub since: Timestamp,
+    /// From when on it has to be verified again.
     pub until: Timestamp,
-    /// Of the keys that tokens are signed with.
+    /// The generation of the keys that tokens are signed with.
     pub generation: u64,
-}
-
-/// Why a text is not genuine, or not valid.
-#[derive(Debug, Clone)]
-pub enum Failure {
-    /// It may be a guess, and is counted as one.
-    Wrong(&'static str),
-    /// It was genuine once, or is for somebody else: no guess.
-    Stale(&'static str),
-    /// It could not be looked at. For the log.
-    Unavailable(String),
-}
-
-impl Failure {
-    pub fn wrong(reason: &'static str) -> Self {
-        Self::Wrong(reason)
-    }
-
-    pub fn stale(reason: &'static str) -> Self {
-        Self::Stale(reason)
-    }
 }
 
 impl CredentialVerifier {
@@ -71,14 +54,14 @@ impl CredentialVerifier {
         self.tokens.read_at_start(now).await
     }
 
-    /// Of the keys that tokens are signed with: what was found out with those of another one is worth nothing.
+    /// The generation of the keys that tokens are signed with. A verification under another generation is void.
     pub fn generation(&self) -> u64 {
         self.tokens.generation()
     }
 
     /// # Errors
     /// When it is not genuine or not valid, or when that cannot be found out.
-    pub async fn verify(&self, text: &str, now: Timestamp) -> Result<VerifiedIdentity, Failure> {
+    pub async fn verify(&self, text: &str, now: Timestamp) -> Result<VerifiedIdentity, VerifyError> {
         if crate::identity::key_format::is_api_key(text) {
             self.verify_key(text, now).await
         } else {
@@ -86,18 +69,19 @@ impl CredentialVerifier {
         }
     }
 
-    async fn verify_key(&self, text: &str, now: Timestamp) -> Result<VerifiedIdentity, Failure> {
+    async fn verify_key(&self, text: &str, now: Timestamp) -> Result<VerifiedIdentity, VerifyError> {
         // The same words whichever part of it is wrong.
-        let wrong = || Failure::wrong("the API key is not valid");
+        let wrong = || VerifyError::wrong("the API key is not valid");
         let (id, hash) = crate::identity::key_format::parse(text).ok_or_else(wrong)?;
-        let found = self.store.api_key(id).await.map_err(|error| Failure::Unavailable(error.to_string()))?;
+        let found =
+            self.store.api_key(id).await.map_err(|error| VerifyError::Unavailable(error.to_string()))?;
         let key =
             found.filter(|key| crate::identity::key_format::is_same(&key.hash, &hash)).ok_or_else(wrong)?;
         if key.revoked_at.is_some() {
-            return Err(Failure::stale("the API key was revoked"));
+            return Err(VerifyError::stale("the API key was revoked"));
         }
         if !key.is_active(now) {
-            return Err(Failure::stale("the API key has expired"));
+            return Err(VerifyError::stale("the API key has expired"));
         }
         self.key_usage.note(key.id, now);
         let until = later(now, KEY_REMEMBERED);
@@ -105,12 +89,13 @@ impl CredentialVerifier {
             subject: Some(format!("key:{}", key.id).into()),
             role: key.role,
             scopes: key.scopes.and(key.role.scopes()),
+            since: now,
             until: key.expires_at.map_or(until, |expires_at| until.min(expires_at)),
             generation: self.tokens.generation(),
         })
     }
 
-    async fn verify_token(&self, text: &str, now: Timestamp) -> Result<VerifiedIdentity, Failure> {
+    async fn verify_token(&self, text: &str, now: Timestamp) -> Result<VerifiedIdentity, VerifyError> {
         let bearer = self.tokens.verify(text, &self.settings, now).await?;
         let generation = self.tokens.generation();
         let (mut role, mut remembered) = (bearer.role, TOKEN_REMEMBERED);
@@ -121,25 +106,25 @@ impl CredentialVerifier {
                 role = Role::Admin;
             }
         }
-        // Supabase's own keys are tokens of nobody in particular.
-        let somebody = bearer.subject.filter(|_| role != Role::Anonymous);
-        let subject = somebody.map(|subject| format!("user:{subject}").into());
+        // Supabase's own keys are tokens without a user.
+        let user = bearer.subject.filter(|_| role != Role::Anonymous);
+        let subject = user.map(|subject| format!("user:{subject}").into());
         let until = later(now, remembered).min(bearer.expires_at);
         let scopes = if role == Role::Anonymous { self.anonymous_scopes() } else { role.scopes() };
-        Ok(VerifiedIdentity { subject, role, scopes, until, generation })
+        Ok(VerifiedIdentity { subject, role, scopes, since: now, until, generation })
     }
 
-    /// What somebody may do of whom nothing is known.
+    /// The scopes of a principal without credentials.
     pub fn anonymous_scopes(&self) -> Scopes {
         if self.settings.public_read { Scopes::of(&[Scope::Read]) } else { Scopes::NONE }
     }
 
-    /// Writes when keys were used last, if it is time to.
-    pub async fn keep_up(&self, now: Timestamp) {
+    /// Writes the times of last use of keys, if it is time to.
+    pub async fn run_upkeep(&self, now: Timestamp) {
         self.key_usage.write_if_due(self.store.as_ref(), now).await;
     }
 
-    /// Writes when keys were used last.
+    /// Writes the times of last use of keys.
     pub async fn finish(&self, now: Timestamp) {
         self.key_usage.write(self.store.as_ref(), now).await;
     }

@@ -10,12 +10,12 @@ use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
-use super::{credential_verifier::Failure, key_source};
-use crate::config::KeySetLocation;
+use super::{key_source, verify_error::VerifyError};
+use crate::{clock::has_passed, config::KeySetLocation};
 
-/// A set that is older is read again. So long may a key be used that was taken out of the set.
+/// A set that is older is read again. A key that was taken out of the set is accepted for this long at most.
 const MAX_AGE: SignedDuration = SignedDuration::from_mins(10);
-/// Between two readings; whoever invents key ids must not make us ask the issuer each time.
+/// The least time between two readings, so that invented key ids do not cause a request to the issuer each.
 const MIN_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
 /// The same as long as there are no keys at all.
 const MIN_INTERVAL_WITHOUT_KEYS: SignedDuration = SignedDuration::from_secs(5);
@@ -34,7 +34,7 @@ pub struct KeySet {
     location: KeySetLocation,
     loaded: RwLock<Option<Arc<Loaded>>>,
     tried_at: Mutex<Option<Timestamp>>,
-    /// Held by whoever reads the set.
+    /// Held while the set is read.
     turn: tokio::sync::Mutex<()>,
     generation: AtomicU64,
 }
@@ -60,7 +60,7 @@ impl KeySet {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Reads the set before anybody shows a token. A URL that does not answer now may answer later, and is warned of.
+    /// Reads the set before the first token comes. A URL that does not answer now may answer later, and is warned of.
     ///
     /// # Errors
     /// The file that cannot be read, and why.
@@ -80,11 +80,11 @@ impl KeySet {
         self: &Arc<Self>,
         id: Option<&str>,
         now: Timestamp,
-    ) -> Result<Option<VerificationKey>, Failure> {
+    ) -> Result<Option<VerificationKey>, VerifyError> {
         if let Some(loaded) = self.loaded() {
             let key = loaded.find(id);
-            if now.duration_since(loaded.at) >= MAX_AGE && self.may_try(now) {
-                // Nobody waits for this: what is there is good enough for now.
+            if has_passed(loaded.at, MAX_AGE, now) && self.may_try(now) {
+                // In the background: the set that is there is good enough for now.
                 tokio::spawn(Arc::clone(self).refresh(now));
             }
             if key.is_some() || !self.may_try(now) {
@@ -95,13 +95,13 @@ impl KeySet {
         let _ = tokio::spawn(Arc::clone(self).refresh(now)).await;
         match self.loaded() {
             Some(loaded) => Ok(loaded.find(id)),
-            None => Err(Failure::Unavailable(format!("the key set {} could not be read", self.location))),
+            None => Err(VerifyError::Unavailable(format!("the key set {} could not be read", self.location))),
         }
     }
 
     async fn refresh(self: Arc<Self>, now: Timestamp) {
         let _turn = self.turn.lock().await;
-        // Whoever had the turn before may have done it.
+        // The task that held the turn before may have done it.
         if !self.may_try(now) {
             return;
         }
@@ -138,7 +138,7 @@ impl KeySet {
     fn may_try(&self, now: Timestamp) -> bool {
         let interval = if self.loaded().is_some() { MIN_INTERVAL } else { MIN_INTERVAL_WITHOUT_KEYS };
         let tried_at = *self.tried_at.lock().unwrap_or_else(PoisonError::into_inner);
-        tried_at.is_none_or(|tried_at| now.duration_since(tried_at) >= interval)
+        tried_at.is_none_or(|tried_at| has_passed(tried_at, interval, now))
     }
 }
 

@@ -1,5 +1,5 @@
-//! When API keys were used last. It is collected in memory and written for all keys at once, seldom: on SQLite every write
-//! to the store ends the answers that are kept.
+//! The times of last use of API keys. They are collected in memory and written for all keys at once, every few minutes: on
+//! SQLite every write to the store invalidates the cached answers.
 
 use std::{
     collections::HashMap,
@@ -9,7 +9,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::{store::Store, telemetry::LogThrottle};
+use crate::{clock::has_passed, store::Store, telemetry::LogThrottle};
 
 /// A use is written no later than this after it was noted.
 const WRITTEN_AFTER: SignedDuration = SignedDuration::from_mins(5);
@@ -36,18 +36,18 @@ impl KeyUsage {
         unwritten.since.get_or_insert(now);
     }
 
-    /// Writes what was noted if something has waited for long enough.
+    /// Writes what was noted if some of it has waited for [`WRITTEN_AFTER`].
     pub async fn write_if_due(&self, store: &dyn Store, now: Timestamp) {
         let since = self.lock().since;
-        if since.is_some_and(|since| now.duration_since(since) >= WRITTEN_AFTER) {
+        if since.is_some_and(|since| has_passed(since, WRITTEN_AFTER, now)) {
             self.write(store, now).await;
         }
     }
 
-    /// Writes what was noted. What cannot be written, or is given up on the way, stays for the next time.
+    /// Writes what was noted. What cannot be written, or is cancelled, stays for the next time.
     pub async fn write(&self, store: &dyn Store, now: Timestamp) {
         let mut uses: Vec<_> = self.lock().keys.iter().map(|(key, at)| (*key, *at)).collect();
-        // In one order on every server, so that none waits for another's rows while that waits for its own.
+        // In one order on every server, so that two servers do not deadlock.
         uses.sort_unstable();
         if uses.is_empty() {
             return;
@@ -58,7 +58,7 @@ impl KeyUsage {
             Ok(()) => unwritten.keys.retain(|key, at| uses.binary_search(&(*key, *at)).is_err()),
             Err(error) => {
                 if let Some(left_out) = self.cannot_write.allow(now) {
-                    tracing::warn!(%error, left_out, "when API keys are used cannot be written");
+                    tracing::warn!(%error, left_out, "the times of last use of API keys cannot be written");
                 }
             }
         }

@@ -1,5 +1,5 @@
-//! Who may do what: from the headers of a request, as texts, to a [`Principal`] with a [`Role`] and [`Scope`]s, by JSON
-//! Web Token or API key; how often; and what becomes of those who fail too often.
+//! Authentication: from the headers of a request, as texts, to a [`Principal`] with a [`Role`] and [`Scope`]s, by JSON Web
+//! Token or API key; rate limits; and the backoff of addresses that fail too often.
 //!
 //! **Architecture Invariant:** nothing here knows HTTP.
 //! **Architecture Invariant:** no token, key or secret reaches a log, an error or `Debug`.
@@ -17,6 +17,7 @@ mod keys;
 mod mode;
 mod rate_limit;
 mod tokens;
+mod verify_error;
 
 pub use authenticate::Access;
 pub use credentials::{Credentials, Denied};

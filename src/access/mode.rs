@@ -1,4 +1,4 @@
-//! Whether the server may start: with authentication anywhere, without it only where nobody else can reach it.
+//! Whether the server may start: with authentication anywhere, without it only where no other machine can reach it.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -11,11 +11,11 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// Whether requests have to show something.
+/// Whether requests need credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Everybody may do everything: only on a loopback address, over a store on SQLite, with no secret and no key
-    /// set configured, and as long as no API key was ever made.
+    /// Every request may do everything: only on a loopback address, over a store on SQLite, with no secret and no key set
+    /// configured, and as long as no API key was ever created.
     Open,
     Required,
 }
@@ -64,7 +64,7 @@ impl Access {
                 let because = "the store is on PostgreSQL".to_owned();
                 return Err(StartError::NoAuthentication { because });
             }
-            // Whoever had it closed does not want it open because time has passed.
+            // A server that was closed does not open because time has passed.
             (false, DatabaseUrl::Sqlite(_)) if !keys.is_empty() => {
                 let because = "every API key was revoked or has expired".to_owned();
                 return Err(StartError::NoAuthentication { because });

@@ -1,5 +1,5 @@
-//! So many requests a minute for each subject. Whoever was quiet may make a minute's requests at once; after that they
-//! come free one by one.
+//! The rate limit: requests a minute for each subject, by the generic cell rate algorithm (the crate `governor`). A subject
+//! that was quiet may make a minute's requests at once; after that permits return one by one.
 
 use std::{
     net::IpAddr,
@@ -22,7 +22,7 @@ use super::{Principal, credentials::address_subject};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// After so many requests, subjects whose quota is whole again are forgotten. So memory holds the subjects of the last
+/// After this many requests, subjects whose quota is whole again are forgotten. So memory holds the subjects of the last
 /// minute and these at most.
 const SWEEP_EVERY: u32 = 8192;
 
@@ -62,9 +62,10 @@ impl<C: Clock + Clone> RateLimit<C> {
         Self { limit, limiter, clock, checks: AtomicU32::new(0) }
     }
 
-    /// Requests a minute.
-    pub fn limit(&self) -> u32 {
-        self.limit.get()
+    /// Forgets subjects whose quota is whole again, and frees their memory. To be called every few seconds.
+    pub fn run_upkeep(&self) {
+        self.limiter.retain_recent();
+        self.limiter.shrink_to_fit();
     }
 
     /// Counts a request of the principal's.
@@ -72,7 +73,7 @@ impl<C: Clock + Clone> RateLimit<C> {
         self.count(&principal.subject)
     }
 
-    /// Counts a request of somebody of whom only the address is known.
+    /// Counts a request of which only the address is known.
     pub fn check_address(&self, address: IpAddr) -> Decision {
         self.count(&address_subject(address))
     }
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_minutes_requests_at_once_and_then_one_by_one() {
+    fn a_minutes_requests_are_allowed_at_once_and_then_one_by_one() {
         let clock = FakeRelativeClock::default();
         let limits = RateLimit::with_clock(60, clock.clone());
         let (one, other) = (principal("user:1"), principal("user:2"));
@@ -121,14 +122,14 @@ mod tests {
         let expected =
             Decision { allowed: false, limit: 60, remaining: 0, reset_after: Duration::from_secs(1) };
         assert_eq!(refused, expected);
-        assert!(limits.check(&other).allowed, "others are not held up");
+        assert!(limits.check(&other).allowed, "other subjects are not limited");
         clock.advance(Duration::from_secs(1));
         assert!(limits.check(&one).allowed);
         assert!(!limits.check(&one).allowed);
     }
 
     #[test]
-    fn subjects_of_the_past_are_forgotten() {
+    fn subjects_whose_quota_is_whole_again_are_forgotten() {
         let clock = FakeRelativeClock::default();
         let limits = RateLimit::with_clock(1_000_000_000, clock.clone());
         for number in 0..3 * SWEEP_EVERY {
@@ -136,5 +137,8 @@ mod tests {
             clock.advance(Duration::from_millis(1));
         }
         assert!(limits.limiter.len() <= SWEEP_EVERY as usize, "{}", limits.limiter.len());
+        clock.advance(Duration::from_secs(120));
+        limits.run_upkeep();
+        assert_eq!(limits.limiter.len(), 0);
     }
 }

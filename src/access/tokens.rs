@@ -10,8 +10,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 
 use super::{
     claims::{Bearer, Claims},
-    credential_verifier::Failure,
     key_set::{KeySet, VerificationKey},
+    verify_error::VerifyError,
 };
 use crate::config::AccessSettings;
 
@@ -55,18 +55,18 @@ impl Tokens {
         token: &str,
         settings: &AccessSettings,
         now: Timestamp,
-    ) -> Result<Bearer, Failure> {
+    ) -> Result<Bearer, VerifyError> {
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(Failure::wrong("the token is longer than 8 KiB"));
+            return Err(VerifyError::wrong("the token is longer than 8 KiB"));
         }
-        let header =
-            decode_header(token).map_err(|_| Failure::wrong("the token is not a signed JSON Web Token"))?;
+        let header = decode_header(token)
+            .map_err(|_| VerifyError::wrong("the token is not a signed JSON Web Token"))?;
         if header.crit.is_some() {
-            return Err(Failure::wrong("the token asks for extensions that are not known (`crit`)"));
+            return Err(VerifyError::wrong("the token asks for extensions that are not known (`crit`)"));
         }
         let key = self.key(header.kid.as_deref(), header.alg, now).await?;
         if key.algorithm != header.alg {
-            return Err(Failure::wrong("the token's algorithm is not that of its key"));
+            return Err(VerifyError::wrong("the token's algorithm is not that of its key"));
         }
         let mut validation = Validation::new(key.algorithm);
         // The library would ask the machine's clock; `Claims::check` asks ours.
@@ -79,9 +79,9 @@ impl Tokens {
                 jsonwebtoken::errors::ErrorKind::Json(_) => "the token's claims cannot be read",
                 _ => "the token's signature does not hold",
             })
-            .map_err(Failure::wrong)?
+            .map_err(VerifyError::wrong)?
             .claims;
-        claims.check(settings, now).map_err(Failure::stale)
+        claims.check(settings, now).map_err(VerifyError::stale)
     }
 
     async fn key(
@@ -89,16 +89,16 @@ impl Tokens {
         id: Option<&str>,
         algorithm: Algorithm,
         now: Timestamp,
-    ) -> Result<VerificationKey, Failure> {
+    ) -> Result<VerificationKey, VerifyError> {
         // Supabase signs with its shared secret and names a key id all the same.
         if algorithm == Algorithm::HS256 {
-            let none = Failure::wrong("tokens signed with HS256 are not accepted here");
+            let none = VerifyError::wrong("tokens signed with HS256 are not accepted here");
             return self.secret.clone().ok_or(none);
         }
         let Some(keys) = &self.keys else {
-            return Err(Failure::wrong("tokens of this algorithm are not accepted here"));
+            return Err(VerifyError::wrong("tokens of this algorithm are not accepted here"));
         };
-        let unknown = Failure::wrong("the token is signed with a key that is not known here");
+        let unknown = VerifyError::wrong("the token is signed with a key that is not known here");
         keys.find(id, now).await?.ok_or(unknown)
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     store::{self, Store, StoreOptions},
 };
 
-/// A request that took too long is answered before its statement is ended, which would be another answer.
+/// A statement's time limit exceeds that of its request by this much, so that the request's own answer comes first.
 const STATEMENT_MARGIN: Duration = Duration::from_secs(1);
 
 pub struct App {
@@ -43,17 +43,25 @@ impl App {
         Self { config, context }
     }
 
-    /// The same for requests: it fails at once where the other one would try again, and its store ends statements that
-    /// nobody can be waiting for any more.
+    /// The same for requests: its store does not retry, and ends statements whose request has timed out.
     pub fn impatient_context(&self) -> Context {
-        let once = RetryPolicy { retries: 0, ..self.config.settings.retry };
         let limit = self.config.settings.http.request_timeout + STATEMENT_MARGIN;
+        let retry = self.no_retries();
         let Context { installation, tenant } = &self.context;
-        let store = open_store(&self.config, once, Some(limit));
+        let store = open_store(&self.config, retry, Some(limit));
         Context {
-            installation: Arc::new(Installation { retry: once, ..(**installation).clone() }),
+            installation: Arc::new(Installation { retry, ..(**installation).clone() }),
             tenant: Arc::new(Tenant { store, ..(**tenant).clone() }),
         }
+    }
+
+    /// The store with sessions of its own, for `/readyz` alone.
+    pub fn readiness_store(&self) -> Arc<dyn Store> {
+        open_store(&self.config, self.no_retries(), Some(STATEMENT_MARGIN))
+    }
+
+    fn no_retries(&self) -> RetryPolicy {
+        RetryPolicy { retries: 0, ..self.config.settings.retry }
     }
 
     /// The metrics that the configuration comes to on the platform.

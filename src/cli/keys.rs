@@ -126,7 +126,7 @@ async fn create(app: &App, arguments: CreateArguments) -> anyhow::Result<Page> {
         key.name,
         described(app, &key)
     ));
-    page.line("A server that runs open, without authentication, asks for keys from its next start on.");
+    page.line("A server that runs open, without authentication, asks for a key from now on.");
     Ok(page)
 }
 
@@ -238,12 +238,12 @@ fn lifetime(text: &str) -> Result<SignedDuration, String> {
     if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(form());
     }
-    let number: i64 = number.parse().map_err(|_| "that is longer than anybody lives".to_owned())?;
+    let number: i64 = number.parse().map_err(|_| "that is longer than a century".to_owned())?;
     match number.checked_mul(hours_each) {
         Some(0) => Err("a key that expires at once is of no use".to_owned()),
         // A century.
         Some(hours) if hours <= 24 * 36_525 => Ok(SignedDuration::from_hours(hours)),
-        _ => Err("that is longer than anybody lives".to_owned()),
+        _ => Err("that is longer than a century".to_owned()),
     }
 }
 

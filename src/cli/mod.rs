@@ -12,12 +12,8 @@ mod exit;
 mod export;
 mod gaps;
 mod init;
-mod json_line;
 mod keys;
-mod log_lines;
-mod logging;
 mod migrate;
-mod open_files;
 mod output;
 mod plan;
 mod query;
@@ -32,7 +28,7 @@ use std::{ffi::OsString, io::Write, process::ExitCode, sync::Arc};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
-use crate::{clock::SystemClock, config, query::day as date};
+use crate::{clock::SystemClock, config, query::day as date, telemetry::log};
 use app::App;
 pub use exit::Exit;
 use output::{Format, Page};
@@ -124,13 +120,8 @@ async fn dispatch(command: Command, format: Format, given: Given) -> anyhow::Res
         return check::run(loaded).await;
     }
     let config = config::load(given.file.as_deref(), &given.flags, &environment)?;
-    let level = match command {
-        // A server tells of each request.
-        Command::Serve => LevelFilter::INFO,
-        _ => LevelFilter::WARN,
-    };
-    // Ends before the result is printed, and before an error is.
-    let _log = logging::start(&config.settings, level);
+    // Dropped before the result or an error is printed, so that the lines of the log come before.
+    let _log = start_log(&config, matches!(command, Command::Serve));
     let app = App::new(config, Arc::new(SystemClock));
     match command {
         Command::Demo(_) | Command::Check => unreachable!("handled above"),
@@ -149,11 +140,27 @@ async fn dispatch(command: Command, format: Format, given: Given) -> anyhow::Res
     }
 }
 
+fn start_log(config: &config::Config, is_server: bool) -> log::LogGuard {
+    let settings = &config.settings;
+    let json = match settings.log_format {
+        config::LogFormat::Auto => None,
+        config::LogFormat::Text => Some(false),
+        config::LogFormat::Json => Some(true),
+    };
+    // A server logs every request.
+    let default = if is_server { LevelFilter::INFO } else { LevelFilter::WARN };
+    log::start(log::LogOptions {
+        json,
+        level: settings.log_level.unwrap_or(default),
+        in_background: is_server,
+    })
+}
+
 fn print(page: &Page, format: Format, exit: Exit) -> ExitCode {
     let written = page.render(format).and_then(|text| Ok(std::io::stdout().write_all(text.as_bytes())?));
     match written {
         Ok(()) => exit.into(),
-        // Whoever read the output has seen enough (`daymark gaps | head`).
+        // The reader of the output has closed the pipe (`daymark gaps | head`).
         Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(is_closed_pipe) => exit.into(),
         Err(error) => {
             output::say(format_args!("error: the result cannot be printed: {error:#}"));

@@ -1,12 +1,13 @@
 //! Results as text for people, and as JSON or CSV for machines. A command makes a [`Page`], which has all three.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+};
 
 use clap::ValueEnum;
 use comfy_table::{Table, presets};
 use serde_json::Value;
-
-use super::logging;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -90,10 +91,9 @@ impl Page {
     }
 }
 
-/// Writes a line to standard error, in its place among those of the log. That nobody reads it (`2>&1 | head`) is no reason to
-/// stop.
+/// Writes a line to standard error. A closed pipe (`2>&1 | head`) is no reason to stop.
 pub fn say(line: impl std::fmt::Display) {
-    logging::write_to_stderr(line);
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// `0.12 s`, `12.3 s`, `4 min 10 s`.

@@ -1,4 +1,4 @@
-//! What is asked of the record: the arguments that `query` and `export` share.
+//! The arguments that `query` and `export` share: which series, of which days.
 
 use clap::Args;
 use jiff::civil::Date;
@@ -31,7 +31,7 @@ pub struct SeriesArguments {
     week_start: Option<String>,
 }
 
-/// With the names that parameters have on the command line.
+/// The error with the names that its parameters have on the command line.
 pub fn by_flags(error: anyhow::Error) -> anyhow::Error {
     let named =
         |problem: ParameterProblem| ParameterProblem { parameter: flag(problem.parameter), ..problem };

@@ -1,31 +1,33 @@
 //! `daymark serve`.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
 use serde_json::json;
-use tracing::Level;
 
-use super::{App, Exit, Page, logging::announce, open_files, signals};
+use super::{App, Exit, Page, signals};
 use crate::{
     access::{Access, Mode, RateLimit},
-    collect,
-    config::HttpSettings,
-    http,
+    collect, http,
+    telemetry::log::ANNOUNCEMENT,
 };
 
 /// Runs until it is told to stop.
 pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     let settings = &app.config.settings;
     let context = app.impatient_context();
-    // Whatever is wrong with the store is said now rather than to the first client; each looks once whether it is migrated.
+    let readiness = app.readiness_store();
+    // A store that cannot be used is reported now rather than to the first client; each handle checks once whether the
+    // store is migrated.
     app.context.tenant.store.ping().await?;
     context.tenant.store.ping().await?;
-    let listen = settings.http.listen;
-    let bound = http::Bound::at(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen}; choose another address with `--http-listen`"))?;
-    let address = bound.address();
+    readiness.ping().await?;
+    let server = bind(settings.http.listen, "--http-listen").await?;
+    let address = server.address();
+    let management = match settings.http.management_listen {
+        Some(listen) => Some(bind(listen, "--http-management-listen").await?),
+        None => None,
+    };
     let access = Access::start(
         settings.access.clone(),
         address,
@@ -35,33 +37,64 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
         Arc::clone(&context.installation.clock),
     )
     .await?;
-    if access.mode() == Mode::Open {
-        announce(
-            Level::WARN,
-            "open: whoever reaches this address may read everything, start runs and change definitions; `daymark keys create` closes it",
-        );
-    }
-    // This server's own, if it was killed: nobody else would say so before the next run.
+    let is_open = access.mode().await.is_ok_and(|mode| mode == Mode::Open);
+    // Runs of this server's own, if it was killed: otherwise they are closed by the next run.
     if let Err(error) = collect::close_orphaned_runs(&app.context, None).await {
         tracing::warn!(%error, "runs whose process died cannot be closed");
     }
-    let connections = open_files::connections(settings.http.max_connections);
-    let limit = RateLimit::new(settings.access.rate_limit_per_minute);
-    let service = http::Service::new(
+    let service = Arc::new(http::Service::new(http::Parts {
         context,
-        app.context.clone(),
-        app.config.clone(),
-        settings.query.clone(),
-        HttpSettings { max_connections: connections, ..settings.http.clone() },
+        jobs: app.context.clone(),
+        readiness,
+        config: app.config.clone(),
+        query: settings.query.clone(),
+        http: settings.http.clone(),
+        rate_limit: RateLimit::new(settings.access.rate_limit_per_minute),
+        guards_platform_role: true,
         access,
-        limit,
+    }));
+    tokio::spawn(warn_of_privileges(Arc::clone(&service)));
+    if is_open {
+        tracing::warn!(
+            target: ANNOUNCEMENT,
+            "open: every program on this machine may read everything, start runs and change definitions; `daymark keys \
+             create` closes it"
+        );
+    }
+    let stop = signals::cancellation(|line| tracing::info!(target: ANNOUNCEMENT, "{line}"));
+    let management = management.map(|management| {
+        let address = management.address();
+        tracing::info!(target: ANNOUNCEMENT, "health and metrics are at http://{address}");
+        tokio::spawn(management.serve_management(Arc::clone(&service), stop.clone()))
+    });
+    tracing::info!(
+        target: ANNOUNCEMENT,
+        "listening on http://{address}; the API's page is http://{address}/docs"
     );
-    let service = Arc::new(service);
-    let listening = format_args!("listening on http://{address}; the API's page is http://{address}/docs");
-    announce(Level::INFO, listening);
-    let stop = signals::cancellation(|line| announce(Level::INFO, line));
-    bound.serve(http::router(Arc::clone(&service)), service, stop).await;
+    server.serve(http::router(Arc::clone(&service)), service, stop).await;
+    if let Some(management) = management {
+        management.abort();
+    }
     let mut page = Page::new(json!({"address": address}));
     page.line("Stopped.");
     Ok((page, Exit::Done))
+}
+
+async fn bind(listen: SocketAddr, flag: &str) -> anyhow::Result<http::Server> {
+    http::Server::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}; choose another address with `{flag}`"))
+}
+
+/// Warns of a platform role that may do more than read. A platform that cannot be asked now is reported by what needs it.
+async fn warn_of_privileges(service: http::Shared) {
+    if let Ok(privileges) = service.context.tenant.platform.privileges().await
+        && !privileges.is_empty()
+    {
+        tracing::warn!(
+            privileges = privileges.join(", "),
+            "the platform's role may do more than read: definitions with a query of their own are refused through the API; use \
+             a role that may do nothing but SELECT (docs/quickstart-postgresql.md)"
+        );
+    }
 }

@@ -1,14 +1,9 @@
 //! Ctrl-C and SIGTERM ask the run to stop; what is committed is kept. A second one ends the program at once.
 
-use std::time::Duration;
-
-use super::{Exit, logging};
+use super::Exit;
 use crate::collect::{Cancellation, Canceller};
 
-/// For writing what is left of the log. A pipe that is full and that nobody reads takes for ever.
-const LOG_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Listens from now on. `say` is how it is said that the program stops.
+/// Listens for signals from now on. `say` writes that the program stops.
 pub fn cancellation(say: fn(&str)) -> Cancellation {
     let (canceller, cancellation) = Cancellation::new();
     tokio::spawn(listen(canceller, say));
@@ -20,7 +15,6 @@ async fn listen(canceller: Canceller, say: fn(&str)) {
         say("stopping; what is committed is kept (again: at once)");
         canceller.cancel();
         if asked_to_stop().await.is_ok() {
-            let _ = tokio::time::timeout(LOG_TIMEOUT, tokio::task::spawn_blocking(logging::end)).await;
             std::process::exit(Exit::Interrupted as i32);
         }
     }

@@ -1,5 +1,5 @@
-//! An argument that is one of a few words. Of a wrong one clap itself would name the word that is most alike by its own
-//! measure; here it is the one that the API names, too.
+//! The parser of an argument that is one of a few words. For a wrong word, it suggests the same word as the API does, where
+//! clap would suggest one by a measure of its own.
 
 use std::ffi::OsStr;
 

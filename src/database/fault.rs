@@ -53,7 +53,8 @@ pub struct Fault {
     pub message: String,
     /// PostgreSQL's SQLSTATE, or SQLite's extended result code as `sqlite:N`.
     pub sqlstate: Option<String>,
-    /// Detail, hint and context as PostgreSQL gives them, one line each. At most [`MAX_TEXT_BYTES`].
+    /// Detail, hint and context as PostgreSQL gives them, one line each, without what repeats values of rows. At most
+    /// [`MAX_TEXT_BYTES`].
     pub context: Option<String>,
 }
 
@@ -84,12 +85,25 @@ impl Fault {
     }
 
     fn from_postgres(error: &PgDatabaseError) -> Self {
-        let parts = [("detail", error.detail()), ("hint", error.hint()), ("context", error.r#where())];
+        let class = class_of_sqlstate(error.code(), error.message());
+        let repeats_values = class == FaultClass::Data || error.code().starts_with("23");
+        let unless_values = |text| if repeats_values { None } else { text };
+        let parts = [
+            ("detail", unless_values(error.detail())),
+            ("hint", error.hint()),
+            ("context", unless_values(error.r#where())),
+        ];
         let context: Vec<_> =
             parts.into_iter().filter_map(|(name, text)| text.map(|text| format!("{name}: {text}"))).collect();
         Self {
-            class: class_of_sqlstate(error.code(), error.message()),
-            message: bounded(error.message().to_owned()),
+            class,
+            message: bounded(match (repeats_values, error.code()) {
+                (true, "P0001") => {
+                    "a function raised an exception; the server's own log has its message".to_owned()
+                }
+                (true, _) => without_values(error.message()),
+                (false, _) => error.message().to_owned(),
+            }),
             sqlstate: Some(error.code().to_owned()),
             context: (!context.is_empty()).then(|| bounded(context.join("\n"))),
         }
@@ -108,6 +122,26 @@ impl Fault {
         let sqlstate = code.map(|code| format!("sqlite:{code}"));
         Self { sqlstate, ..Self::new(class, message) }
     }
+}
+
+/// `message` without what it quotes. The collection log shows it to principals that may not read the rows of the platform,
+/// which PostgreSQL quotes: `invalid input syntax for type integer: "…"`.
+fn without_values(message: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = message;
+    while let Some(start) = rest.find(['"', '«', '„', '“']) {
+        let quote = rest[start..].chars().next().unwrap_or('"');
+        let (before, from) = rest.split_at(start);
+        let quoted = &from[quote.len_utf8()..];
+        shown.push_str(before);
+        shown.push_str("\"…\"");
+        // The last closing quote that fits: a value may hold quotes of its own.
+        let end = quoted.rfind(['"', '»', '“', '”']);
+        rest = end.map_or("", |end| {
+            quoted[end..].char_indices().nth(1).map_or("", |(next, _)| &quoted[end + next..])
+        });
+    }
+    shown + rest
 }
 
 /// See <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
@@ -243,6 +277,29 @@ mod tests {
         assert_eq!(class_of_sqlite(Some("1"), "no such column: x"), FaultClass::Sql);
         assert_eq!(class_of_sqlite(Some("1"), "JSON cannot hold BLOB values"), FaultClass::Data);
         assert_eq!(class_of_sqlite(Some("18"), "string or blob too big"), FaultClass::TooLarge);
+    }
+
+    #[test]
+    fn values_of_rows_are_not_repeated() {
+        for (message, shown) in [
+            (
+                r#"invalid input syntax for type integer: "secret""#,
+                r#"invalid input syntax for type integer: "…""#,
+            ),
+            (
+                r#"value "99999" is out of range for type smallint"#,
+                r#"value "…" is out of range for type smallint"#,
+            ),
+            (
+                r#"invalid input value for enum mood: "a "quoted" one""#,
+                r#"invalid input value for enum mood: "…""#,
+            ),
+            ("syntaxe en entrée invalide : « secret »", "syntaxe en entrée invalide : \"…\""),
+            ("unfinished: \"secret", "unfinished: \"…\""),
+            ("division by zero", "division by zero"),
+        ] {
+            assert_eq!(without_values(message), shown);
+        }
     }
 
     #[test]

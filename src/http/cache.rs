@@ -1,7 +1,8 @@
-//! Answers kept in memory: for minutes at most, and not a moment longer than what they tell is all that is recorded.
-//! Requests for an answer that is being made wait for it, so that many at once ask the store once.
+//! Answers in memory: for minutes at most, and only as long as nothing else is committed to the store. Requests for an
+//! answer that is being made wait for it, so that many at once query the store once.
 
 use std::{
+    any::Any,
     future::Future,
     sync::{
         Arc,
@@ -11,56 +12,63 @@ use std::{
 };
 
 use jiff::civil::Date;
-use moka::{Expiry, future::Cache as Kept};
+use moka::{Expiry, future::Cache as MokaCache};
 
-use super::{
-    answer::Answer,
-    problem::Problem,
-    telemetry::{Cached, Telemetry},
+use super::answer::Answer;
+use crate::{
+    store::SharedWatch,
+    telemetry::{Counters, counters::CacheOutcome},
 };
-use crate::store::SharedWatch;
 
-/// All answers of a sort together, in bytes.
-const MAX_SIZE: u64 = 32 << 20;
-/// How long current figures are kept.
-const CURRENT: Duration = Duration::from_secs(5 * 60);
-/// How long activity is kept.
-const ACTIVITY: Duration = Duration::from_secs(10 * 60);
+/// All answers together, in bytes.
+const MAX_BYTES: u64 = 64 << 20;
+/// The lifetime of answers that may become wrong without a commit: a run that they tell of may die.
+const VOLATILE_LIFETIME: Duration = Duration::from_secs(1);
 
-/// How long an answer is kept that may become wrong without anything being committed: a run that it tells of may die.
-const PASSING: Duration = Duration::from_secs(1);
+/// How long an answer may be cached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lifetime {
+    /// Current figures, series and tables.
+    FiveMinutes,
+    /// Activity.
+    TenMinutes,
+}
 
-/// How long an answer may be kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
-    Current,
-    Activity,
+impl Lifetime {
+    fn duration(self) -> Duration {
+        match self {
+            Self::FiveMinutes => Duration::from_secs(5 * 60),
+            Self::TenMinutes => Duration::from_secs(10 * 60),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct CacheKey {
-    /// What the store's watch said: after a change the same request is another key.
+    /// The store's version: it changes with every commit.
     marker: u64,
     /// Which days are due depends on it.
     last_finished: Date,
-    /// Path and query.
+    lifetime: Lifetime,
+    /// Everything of the request that the answer depends on.
     request: Box<str>,
 }
 
-struct VolatileExpiry;
+struct AnswerExpiry;
 
-impl Expiry<CacheKey, Arc<Answer>> for VolatileExpiry {
-    fn expire_after_create(&self, _: &CacheKey, answer: &Arc<Answer>, _: Instant) -> Option<Duration> {
-        answer.is_volatile().then_some(PASSING)
+impl Expiry<CacheKey, Arc<Answer>> for AnswerExpiry {
+    fn expire_after_create(&self, key: &CacheKey, answer: &Arc<Answer>, _: Instant) -> Option<Duration> {
+        Some(if answer.is_volatile() { VOLATILE_LIFETIME } else { key.lifetime.duration() })
     }
 }
 
-/// What this process recorded itself. The store's watch may hear of it a moment later than a client who waited for it.
+/// Counts the commits of this process. The store's watch may learn of them a moment later than a client that waited for
+/// one.
 #[derive(Debug, Clone, Default)]
 pub struct OwnChanges(Arc<AtomicU64>);
 
 impl OwnChanges {
-    /// To be called after a commit, and before anybody is told of it.
+    /// To be called after a commit, and before a client is told of it.
     pub fn happened(&self) {
         self.0.fetch_add(1, Ordering::Release);
     }
@@ -74,61 +82,58 @@ pub struct Cache {
     watch: SharedWatch,
     own_changes: OwnChanges,
     enabled: bool,
-    current: Kept<CacheKey, Arc<Answer>>,
-    activity: Kept<CacheKey, Arc<Answer>>,
+    answers: MokaCache<CacheKey, Arc<Answer>>,
 }
 
 impl Cache {
     pub fn new(watch: SharedWatch, own_changes: OwnChanges, enabled: bool) -> Self {
-        let kept = |time_to_live| {
-            Kept::builder()
-                .weigher(|key: &CacheKey, answer: &Arc<Answer>| {
-                    u32::try_from(key.request.len() + answer.size()).unwrap_or(u32::MAX)
-                })
-                .max_capacity(MAX_SIZE)
-                .time_to_live(time_to_live)
-                .expire_after(VolatileExpiry)
-                .build()
-        };
-        Self { watch, own_changes, enabled, current: kept(CURRENT), activity: kept(ACTIVITY) }
+        let answers = MokaCache::builder()
+            .weigher(|key: &CacheKey, answer: &Arc<Answer>| {
+                u32::try_from(key.request.len() + answer.size()).unwrap_or(u32::MAX)
+            })
+            .max_capacity(MAX_BYTES)
+            .expire_after(AnswerExpiry)
+            .build();
+        Self { watch, own_changes, enabled, answers }
     }
 
-    /// What tells whether something was recorded since.
+    /// The store's version, which changes with every commit; `None` while changes cannot be noticed.
     pub fn marker(&self) -> Option<u64> {
-        // Neither counts down, so that no sum is there twice: the watch counts, or has hashes, far apart.
+        // Neither part counts down, and the watch's values are counted or far apart, so no sum occurs twice.
         self.watch.marker().map(|marker| marker.wrapping_add(self.own_changes.count()))
     }
 
-    /// To be called after a commit of this process's own, and before anybody is told of it.
+    /// To be called after a commit of this process's own, and before a client is told of it.
     pub fn changed_here(&self) {
         self.own_changes.happened();
     }
 
-    /// The answer to `request` (path and query), made by `make` if it is not there.
-    pub async fn answer(
+    /// The answer to `request`, made by `make` if it is not cached.
+    pub async fn answer<E: Any + Clone + Send + Sync>(
         &self,
-        keep: Keep,
+        lifetime: Lifetime,
         request: &str,
         last_finished: Date,
-        telemetry: &Telemetry,
-        make: impl Future<Output = Result<Answer, Problem>>,
-    ) -> Result<Arc<Answer>, Problem> {
-        let made = async { make.await.map(Arc::new) };
-        // The marker is read before the store is: an answer that a commit overtakes is kept under the old one.
+        counters: &Counters,
+        make: impl Future<Output = Result<Answer, E>>,
+    ) -> Result<Arc<Answer>, E> {
+        let make = async { make.await.map(Arc::new) };
+        // The marker is read before the store is: an answer that a commit overtakes is cached under the old one.
         let Some(marker) = self.enabled.then(|| self.marker()).flatten() else {
-            telemetry.cache(Cached::Bypass);
-            return made.await;
+            counters.cache(CacheOutcome::Bypass);
+            return make.await;
         };
-        let kept = match keep {
-            Keep::Current => &self.current,
-            Keep::Activity => &self.activity,
-        };
-        let key = CacheKey { marker, last_finished, request: request.into() };
-        if let Some(answer) = kept.get(&key).await {
-            telemetry.cache(Cached::Hit);
+        let key = CacheKey { marker, last_finished, lifetime, request: request.into() };
+        if let Some(answer) = self.answers.get(&key).await {
+            counters.cache(CacheOutcome::Hit);
             return Ok(answer);
         }
-        telemetry.cache(Cached::Miss);
-        kept.try_get_with(key, made).await.map_err(|problem: Arc<Problem>| (*problem).clone())
+        counters.cache(CacheOutcome::Miss);
+        self.answers.try_get_with(key, make).await.map_err(|error: Arc<E>| (*error).clone())
+    }
+
+    /// Frees the memory of answers that have expired, which otherwise waits for further requests.
+    pub async fn run_upkeep(&self) {
+        self.answers.run_pending_tasks().await;
     }
 }

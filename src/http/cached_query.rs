@@ -1,6 +1,6 @@
-//! A request for something that is recorded: what its answer is kept under, and how it is sent.
+//! A request for something that is recorded: its place in the cache, and how it is answered.
 
-use std::{convert::Infallible, marker::PhantomData, sync::Arc};
+use std::{convert::Infallible, marker::PhantomData};
 
 use async_trait::async_trait;
 use axum::{
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     answer::Answer,
-    cache::Keep,
+    cache::Lifetime,
     parameters,
     problem::Problem,
     service::{Service, Shared},
@@ -22,16 +22,16 @@ use crate::{
     query::{Catalogue, QueryError},
 };
 
-/// A request for what `Q`, its parameters, ask. They are read only where no answer is kept: one that is was asked for in the
-/// same words.
-pub struct CachedQuery<Q> {
+/// A request with the parameters `P`. They are parsed only where no answer is cached: a cached one is of a request with the
+/// same text.
+pub struct CachedQuery<P> {
     uri: Uri,
-    /// What the client has already, and what it can read.
+    /// Which answer the client has already.
     headers: HeaderMap,
-    question: PhantomData<fn() -> Q>,
+    parameters: PhantomData<fn() -> P>,
 }
 
-/// What can be asked of the record, and how it is answered.
+/// The parameters of an endpoint, and how it answers them.
 #[async_trait]
 pub trait Endpoint: DeserializeOwned + Send + Sync + 'static {
     async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed>;
@@ -64,56 +64,47 @@ impl From<Failed> for Problem {
     }
 }
 
-impl<Q: Endpoint, S: Sync> FromRequestParts<S> for CachedQuery<Q> {
+impl<P: Endpoint, S: Sync> FromRequestParts<S> for CachedQuery<P> {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let mut headers = HeaderMap::new();
-        for name in [header::IF_NONE_MATCH, header::ACCEPT_ENCODING] {
-            for value in parts.headers.get_all(&name) {
-                headers.append(name.clone(), value.clone());
-            }
-        }
-        Ok(Self { uri: parts.uri.clone(), headers, question: PhantomData })
+        let known = parts.headers.get_all(header::IF_NONE_MATCH).iter().cloned();
+        let headers = known.map(|tag| (header::IF_NONE_MATCH, tag)).collect();
+        Ok(Self { uri: parts.uri.clone(), headers, parameters: PhantomData })
     }
 }
 
-impl<Q: Endpoint> CachedQuery<Q> {
-    /// The answer that is kept, or a new one.
+impl<P: Endpoint> CachedQuery<P> {
+    /// The cached answer, or a new one.
     pub async fn answer(
         &self,
         service: &Shared,
         principal: &Principal,
-        keep: Keep,
+        lifetime: Lifetime,
     ) -> Result<Response, Problem> {
-        let target = self.uri.path_and_query().map_or("", PathAndQuery::as_str);
+        let request = self.uri.path_and_query().map_or("", PathAndQuery::as_str);
         let last_finished = service.context.last_finished();
-        let making = service.workers.run(make::<Q>(Arc::clone(service), self.uri.clone()));
-        let answer = service.cache.answer(keep, target, last_finished, &service.telemetry, making).await?;
-        let cache_control = cache_control(principal);
-        if answer.is_ready_for(&self.headers) {
-            return Ok(answer.respond(&self.headers, cache_control).await);
-        }
-        let headers = self.headers.clone();
-        Ok(service.workers.run(async move { answer.respond(&headers, cache_control).await }).await)
+        let make = make::<P>(service, &self.uri);
+        let answer = service.cache.answer(lifetime, request, last_finished, &service.counters, make).await?;
+        Ok(answer.respond(&self.headers, cache_control(principal)))
     }
 }
 
-async fn make<Q: Endpoint>(service: Shared, uri: Uri) -> Result<Answer, Problem> {
-    let question: Q = parameters::parse(uri.query().unwrap_or_default())?;
-    service.telemetry.store_query();
-    match question.answer(&service, &*service.catalogue().await?).await {
+async fn make<P: Endpoint>(service: &Service, uri: &Uri) -> Result<Answer, Problem> {
+    let parameters: P = parameters::parse(uri.query().unwrap_or_default())?;
+    service.counters.store_query();
+    match parameters.answer(service, &*service.catalogue().await?).await {
         // Definitions changed since the catalogue was read.
         Err(Failed::Query(QueryError::UnknownVersion { .. })) => {
             let catalogue = service.fresh_catalogue().await?;
-            question.answer(&service, &catalogue).await.map_err(Problem::from)
+            parameters.answer(service, &catalogue).await.map_err(Problem::from)
         }
         made => made.map_err(Problem::from),
     }
 }
 
-/// An answer may be kept by whoever asked for it, and is asked about again each time: it may have changed a moment ago.
-/// Only what everybody may read is for shared caches.
+/// A client may keep an answer, and asks each time whether it has changed. Shared caches may keep only what every client
+/// may read.
 fn cache_control(principal: &Principal) -> &'static str {
     match principal.role {
         Role::Anonymous => "public, no-cache",

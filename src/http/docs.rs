@@ -1,5 +1,5 @@
 //! `/openapi.json`, the document that describes the API, and `/docs`, a page to read and to try it. Both are in the
-//! binary: nothing comes from outside.
+//! binary: nothing is loaded from elsewhere.
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,15 +13,15 @@ use axum::{
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::Config;
 
-use super::{answer::Answer, api, problem::Problem, rest, router::not_found, service::Shared};
+use super::{answer::Answer, api, fallback::not_found, problem::Problem, rest, service::Shared};
 
 static DOCUMENT: LazyLock<Result<Answer, Problem>> = LazyLock::new(|| Answer::json(&openapi()));
 
-/// Without the badge of a validator elsewhere, which would be told the document's address.
+/// Without the badge of a validator elsewhere, which would learn the address of the document.
 static PAGE: LazyLock<Arc<Config<'static>>> =
     LazyLock::new(|| Arc::new(Config::from("/openapi.json").try_it_out_enabled(true).validator_url("none")));
 
-/// The page asks nobody but this server, and stands in no frame of others. Its styles are partly in its elements.
+/// The page loads from this server only, and no other page may frame it. Its elements carry some of its styles.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
 );
@@ -43,7 +43,7 @@ pub fn openapi_json() -> serde_json::Result<String> {
 
 pub async fn document(headers: HeaderMap) -> Result<Response, Problem> {
     match &*DOCUMENT {
-        Ok(answer) => Ok(answer.respond(&headers, "public, no-cache").await),
+        Ok(answer) => Ok(answer.respond(&headers, "public, no-cache")),
         Err(problem) => Err(problem.clone()),
     }
 }

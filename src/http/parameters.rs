@@ -1,5 +1,5 @@
-//! The query string as a struct of optional texts, strictly: a parameter that nobody knows is an error that names the
-//! nearest one that there is, and one that is given twice is an error unless it is a list.
+//! The query string as a struct of optional texts, parsed strictly: an unknown parameter is an error that names the nearest
+//! known one, and a parameter that is given twice is an error unless it is a list.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ const MAX_LENGTH: usize = 8 * 1024;
 /// The parameters that may be given several times, or once with commas.
 const LISTS: [&str; 3] = ["category", "type", "interval"];
 
-/// The parameters of a request as `T`, whose fields are all `Option<String>`. What `T` has is what is known.
+/// The parameters of a request as `T`, whose fields are all `Option<String>`. The fields of `T` are the known parameters.
 pub struct Parameters<T>(pub T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
@@ -29,7 +29,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
 }
 
 /// # Errors
-/// Everything that is wrong with them.
+/// Every parameter that is wrong.
 pub fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     if query.len() > MAX_LENGTH {
         let detail = format!("the query string has {} bytes; {MAX_LENGTH} is the most", query.len());
@@ -64,7 +64,7 @@ fn values(query: &str, known: &[&'static str]) -> Result<Vec<(&'static str, Give
     if errors.is_empty() { Ok(values) } else { Err(Error::Invalid(errors)) }
 }
 
-/// A query string as the source of a struct, which tells its fields' names.
+/// A query string as the source of a struct, whose fields are the known names.
 struct Query<'a>(&'a str);
 
 impl<'de> Deserializer<'de> for Query<'_> {
@@ -113,7 +113,7 @@ impl IntoDeserializer<'_, Error> for Given {
     }
 }
 
-/// Why a query string is no such struct.
+/// Why a query string cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("{} parameters are wrong", .0.len())]
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_named_with_what_is_near() {
+    fn an_unknown_parameter_is_named_with_the_nearest_known_one() {
         let problem = parse::<Known>("form=2025-01-01&catgory=a&from=x&from=y").unwrap_err();
         let details: Vec<_> = problem.errors.iter().map(|error| error.detail.as_str()).collect();
         assert_eq!(details.len(), 3, "{details:?}");

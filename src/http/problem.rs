@@ -1,5 +1,5 @@
-//! Errors as problem documents (RFC 9457). Everything that is not a success leaves the server as one of these, whatever
-//! part of it failed; `/rest/v1` alone has errors of another shape, because its clients expect that.
+//! Errors as problem documents (RFC 9457). Every answer that is not a success has one, whichever part of the server
+//! failed; only `/rest/v1` has errors of another shape, because its clients expect that.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -8,7 +8,6 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::jobs::TooManyRunning;
 use crate::{
     clock::{Clock, SystemClock},
     collect::CollectError,
@@ -174,7 +173,7 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        // For those who say it in another language.
+        // `/rest/v1` translates it.
         response.extensions_mut().insert(self);
         response
     }
@@ -190,8 +189,8 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// Where the store is and what it said are for the operator. While it is away that is the same for every request. How often
-/// it is written goes by the machine's clock: errors become problems by `From`, which knows of no server and its clock.
+/// Logs where the store is and what it said, for the operator. While the store is away, the message of every request is the
+/// same and is throttled. The throttle uses the machine's clock, because `From` conversions have no server and its clock.
 pub fn log_failure(error: &StoreError) {
     static AWAY: LogThrottle = LogThrottle::new();
     if !error.is_transient() {
@@ -199,14 +198,6 @@ pub fn log_failure(error: &StoreError) {
         tracing::error!(%error, "the store failed");
     } else if let Some(left_out) = AWAY.allow(SystemClock.now()) {
         tracing::error!(%error, left_out, "the store cannot be reached");
-    }
-}
-
-impl From<TooManyRunning> for Problem {
-    fn from(error: TooManyRunning) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-runs", "Too many runs are at work")
-            .detail(error.to_string())
-            .retry_after(TooManyRunning::RETRY_AFTER_S)
     }
 }
 
@@ -225,7 +216,7 @@ impl From<CollectError> for Problem {
                 tracing::error!(%error, "a run failed");
                 return Self::internal();
             }
-            CollectError::Busy { .. } => (StatusCode::CONFLICT, "busy", "Somebody else is at it"),
+            CollectError::Busy { .. } => (StatusCode::CONFLICT, "busy", "Another run is at work"),
             CollectError::Unfinished { .. } => {
                 (StatusCode::CONFLICT, "unfinished-day", "The day is not finished")
             }

@@ -1,8 +1,8 @@
-//! Which path leads where, and what lies around it.
+//! Which path leads where, and which middleware surrounds it.
 
 use axum::{
     Router,
-    http::{HeaderValue, Method, Uri, header},
+    http::{HeaderValue, Method, header},
     middleware::{from_fn, from_fn_with_state},
     routing::get,
 };
@@ -10,57 +10,49 @@ use tower::util::option_layer;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use super::{
-    api, docs, health,
-    middleware::{authenticate::authenticate, request_id::set_request_id, request_limits::request_limits},
-    problem::Problem,
+    api,
+    compression::compression,
+    docs,
+    fallback::{method_not_allowed, not_found},
+    health, home,
+    middleware::{
+        authenticate::authenticate, rate_limit::rate_limit, request_id::set_request_id,
+        request_limits::request_limits,
+    },
     rest,
     service::Shared,
-    workers::by_workers,
 };
 
 pub fn router(service: Shared) -> Router {
     let (cached, _) = api::cached_routes().split_for_parts();
     let (uncached, _) = api::uncached_routes().split_for_parts();
-    let answers = with_middleware(cached, uncached.nest("/rest/v1", rest::router()), service.clone());
-    Router::new()
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics))
-        .route("/openapi.json", get(docs::document))
+    let api = cached.merge(uncached).layer(compression()).nest("/rest/v1", rest::router());
+    health::routes()
+        .route("/", get(home::page))
+        .route("/openapi.json", get(docs::document).layer(compression()))
         .merge(docs::page())
         .method_not_allowed_fallback(method_not_allowed)
-        .layer((from_fn(set_request_id), from_fn_with_state(service.clone(), by_workers)))
-        .with_state(service)
-        .merge(answers)
+        .layer(from_fn(set_request_id))
+        .with_state(Shared::clone(&service))
+        .merge(with_middleware(api, service))
 }
 
-/// Routes whose answers are cached, and routes whose answers are made anew for each request, with the middleware around a
-/// handler.
-pub fn with_middleware(cached: Router<Shared>, uncached: Router<Shared>, service: Shared) -> Router {
+/// Routes that need authentication, with the middleware around them.
+pub fn with_middleware(routes: Router<Shared>, service: Shared) -> Router {
     let origins = service.http.cors_origins.as_slice();
-    // From the outside in. One layer of them all: each layer of a router is copied, with all that it holds, for each request.
-    let around = (
-        from_fn_with_state(service.clone(), request_limits),
+    // From the outside in.
+    let layers = (
+        from_fn_with_state(Shared::clone(&service), request_limits),
         // Closed unless origins are configured.
         option_layer((!origins.is_empty()).then(|| cors(origins))),
-        from_fn_with_state(service.clone(), authenticate),
+        from_fn_with_state(Shared::clone(&service), authenticate),
+        from_fn_with_state(Shared::clone(&service), rate_limit),
     );
-    cached
-        .merge(uncached.layer(from_fn_with_state(service.clone(), by_workers)))
+    routes
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(around)
+        .layer(layers)
         .with_state(service)
-}
-
-pub async fn not_found(uri: Uri) -> Problem {
-    Problem::not_found(format!("there is nothing at {}; /docs lists what there is", uri.path()))
-}
-
-async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
-    let status = axum::http::StatusCode::METHOD_NOT_ALLOWED;
-    Problem::new(status, "method-not-allowed", "The method is not allowed here")
-        .detail(format!("{} cannot be asked for with {method}", uri.path()))
 }
 
 fn cors(origins: &[String]) -> CorsLayer {
@@ -71,7 +63,7 @@ fn cors(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE])
-        // What supabase-js sends beside the usual.
+        // What supabase-js sends beside the usual headers.
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
@@ -93,6 +85,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::RETRY_AFTER,
             header::CONTENT_DISPOSITION,
             header::CONTENT_RANGE,
+            header::HeaderName::from_static("proxy-status"),
             header::HeaderName::from_static("ratelimit"),
             header::HeaderName::from_static("ratelimit-policy"),
             header::HeaderName::from_static("x-request-id"),

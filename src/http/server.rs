@@ -1,8 +1,6 @@
-//! The server: accepting connections, and stopping without cutting anybody off.
+//! The server: accepts connections up to a limit, serves each with hyper, and stops gracefully.
 
-use std::{
-    convert::Infallible, error::Error, future::pending, io, iter, net::SocketAddr, sync::Arc, time::Duration,
-};
+use std::{convert::Infallible, io, iter, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -11,59 +9,69 @@ use axum::{
     http::{StatusCode, header},
     response::Response,
 };
+use bytes::Bytes;
 use futures_util::FutureExt;
+use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::timeout,
+};
 use tower::ServiceExt;
 
 use super::{
-    connections::{Connections, Line, Place},
-    fronts::Fronts,
+    client_io::{ClientIo, InFlight},
+    health,
+    middleware::client_address::Peer,
     service::Shared,
-    wire::Wire,
 };
-use crate::collect::Cancellation;
+use crate::{
+    clock::{Clock, SystemClock},
+    collect::Cancellation,
+    telemetry::LogThrottle,
+};
 
 /// How long a client may take to send the head of a request, or leave a connection idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long those are waited for that are connected when the server is told to stop, and have sent no head.
+/// The same for connections that were not accepted yet when the server was told to stop.
 const LAST_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
-/// What of a request's head is buffered, in bytes. Whatever is longer is answered with 431.
+/// How much of a request's head is buffered, in bytes. A longer head is answered with 431.
 const MAX_HEAD: usize = 64 * 1024;
-/// Connections that wait to be accepted. The system lets whoever comes when there are more wait for a second or longer. It
-/// may have a lower limit (`net.core.somaxconn`).
+/// Connections that wait to be accepted. The system may have a lower limit (`net.core.somaxconn`).
 const BACKLOG: u32 = 1024;
-/// After an error that would only repeat itself at once, such as no file descriptor being left.
+/// The pause after an error of `accept`, such as no file descriptor being left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// For writing when keys were used.
+/// How long writing the times of last use of API keys may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Connections beyond `http.max_connections`, and of `http.management_listen`: they are told about health, or that the
+/// server is full.
+const HEALTH_CONNECTIONS: usize = 16;
+/// How long such a connection may last.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Who is at the other end of the connection.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
-
-/// A server that has its address and does not answer yet.
-pub struct Bound {
+/// A server that is bound to its address and does not answer yet.
+pub struct Server {
     listener: TcpListener,
-    fronts: Fronts,
     address: SocketAddr,
 }
 
-impl Bound {
+impl Server {
     /// # Errors
-    /// When the address is taken, not this machine's, or not allowed, or when there can be no more threads.
-    pub async fn at(address: SocketAddr) -> io::Result<Self> {
+    /// When the address is taken, not this machine's, or not allowed.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        // As any server does: the port is free again although connections of the last one linger. Elsewhere it means more.
+        // Frees the port of a server that ended a moment ago. On other systems the option means more.
         #[cfg(unix)]
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let listener = socket.listen(BACKLOG)?;
-        Ok(Self { address: listener.local_addr()?, fronts: Fronts::start()?, listener })
+        Ok(Self { address: listener.local_addr()?, listener })
     }
 
     /// The address with the port that was taken.
@@ -71,174 +79,219 @@ impl Bound {
         self.address
     }
 
-    /// Answers until `stop`. Then no connection is accepted any more, requests in flight are finished, and jobs are
-    /// asked to end what they are committing.
+    /// Answers until `stop`. Then no connection is accepted any more, requests in flight are finished within
+    /// `http.shutdown_seconds`, and jobs are asked to end what they are committing.
     pub async fn serve(self, router: Router, service: Shared, stop: Cancellation) {
-        let upkeep = tokio::spawn(keep_up(Arc::clone(&service)));
-        let door = Door {
+        let upkeep = tokio::spawn(run_upkeep(Arc::clone(&service)));
+        let mut acceptor = Acceptor {
             graceful: GracefulShutdown::new(),
-            connections: Connections::new(service.http.max_connections),
-            patience: service.http.stall_timeout,
-            fronts: self.fronts,
+            connections: JoinSet::new(),
+            limit: Arc::new(Semaphore::new(service.http.max_connections)),
+            health_limit: Arc::new(Semaphore::new(HEALTH_CONNECTIONS)),
+            stall_timeout: service.http.stall_timeout,
             router,
+            health_router: health::router_when_full(Arc::clone(&service)),
+            full: LogThrottle::new(),
         };
-        let in_the_door = door.let_in(&self.listener, stop).await;
-        door.let_in_the_last(in_the_door, &self.listener);
+        acceptor.accept_until(&self.listener, stop).await;
+        acceptor.accept_backlog(&self.listener);
         drop(self.listener);
         tracing::info!("stopping");
-        // Requests may be waiting for them.
+        // Requests may be waiting for jobs.
         service.jobs.ask_to_stop();
-        door.close(service.http.shutdown).await;
+        acceptor.close(service.http.shutdown).await;
         service.jobs.stop().await;
         upkeep.abort();
-        if tokio::time::timeout(WRITE_TIMEOUT, service.access.finish()).await.is_err() {
-            tracing::warn!("when API keys were used last could not be written in time");
+        if timeout(WRITE_TIMEOUT, service.access.finish()).await.is_err() {
+            tracing::warn!("the times of last use of API keys could not be written in time");
+        }
+    }
+
+    /// Answers `/livez`, `/readyz` and `/metrics` and nothing else, until `stop`.
+    pub async fn serve_management(self, service: Shared, stop: Cancellation) {
+        let router = health::management_router(service);
+        let limit = Arc::new(Semaphore::new(HEALTH_CONNECTIONS));
+        let mut connections = JoinSet::new();
+        loop {
+            let (stream, peer) = tokio::select! {
+                () = stop.cancelled() => return,
+                Some(_) = connections.join_next() => continue,
+                accepted = accept(&self.listener) => accepted,
+            };
+            if let Ok(permit) = Arc::clone(&limit).try_acquire_owned() {
+                connections.spawn(serve_health(stream, peer, router.clone(), permit));
+            }
         }
     }
 }
 
-/// Where clients come in.
-struct Door {
+struct Acceptor {
     graceful: GracefulShutdown,
-    connections: Connections,
-    patience: Duration,
-    fronts: Fronts,
+    connections: JoinSet<()>,
+    /// A permit for each further connection that may be open.
+    limit: Arc<Semaphore>,
+    health_limit: Arc<Semaphore>,
+    stall_timeout: Duration,
     router: Router,
+    health_router: Router,
+    full: LogThrottle,
 }
 
-impl Door {
-    /// Returns who stood in the door when it was told to stop.
-    async fn let_in(&self, listener: &TcpListener, stop: Cancellation) -> Option<(TcpStream, SocketAddr)> {
+impl Acceptor {
+    async fn accept_until(&mut self, listener: &TcpListener, stop: Cancellation) {
         loop {
             let (stream, peer) = tokio::select! {
                 biased;
-                () = stop.cancelled() => return None,
-                accepted = listener.accept() => match accepted {
-                    Ok(accepted) => accepted,
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection cannot be accepted");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                        continue;
-                    }
-                },
+                () = stop.cancelled() => return,
+                Some(_) = self.connections.join_next() => continue,
+                accepted = accept(listener) => accepted,
             };
-            let place = tokio::select! {
-                biased;
-                () = stop.cancelled() => return Some((stream, peer)),
-                place = self.connections.place() => place,
-            };
-            let answers = answering(self.router.clone(), peer, place.line());
-            self.give(stream, place, |stream| {
-                self.graceful.watch(speaking(HEAD_TIMEOUT).serve_connection(stream, answers))
-            });
+            self.serve(stream, peer, HEAD_TIMEOUT, true);
         }
     }
 
-    /// Clients that are connected already, but were not accepted yet, are in flight too: what they have sent is answered.
-    fn let_in_the_last(&self, first: Option<(TcpStream, SocketAddr)>, listener: &TcpListener) {
-        let others = iter::from_fn(|| listener.accept().now_or_never()?.ok());
-        for (stream, peer) in first.into_iter().chain(others) {
-            let Some(place) = self.connections.free_place() else { break };
-            let answers = answering(self.router.clone(), peer, place.line());
-            self.give(stream, place, |stream| {
-                speaking(LAST_HEAD_TIMEOUT).keep_alive(false).serve_connection(stream, answers)
-            });
+    /// Clients that have connected and were not accepted yet are in flight too: what they have sent is answered.
+    fn accept_backlog(&mut self, listener: &TcpListener) {
+        for (stream, peer) in iter::from_fn(|| listener.accept().now_or_never()?.ok()) {
+            self.serve(stream, peer, LAST_HEAD_TIMEOUT, false);
         }
     }
 
-    /// Returns when everybody has been answered, or is cut off.
-    async fn close(self, within: Duration) {
-        let Self { graceful, connections, fronts, .. } = self;
+    /// Beyond the limit a connection is told about health, or that the server is full; beyond the limit of those it is
+    /// closed.
+    fn serve(&mut self, stream: TcpStream, peer: SocketAddr, head_timeout: Duration, keep_alive: bool) {
+        // Answers are written whole, so there is nothing to wait for.
+        let _ = stream.set_nodelay(true);
+        let Ok(permit) = Arc::clone(&self.limit).try_acquire_owned() else {
+            if let Some(left_out) = self.full.allow(SystemClock.now()) {
+                tracing::warn!(left_out, "a connection is refused: `http.max_connections` are open");
+            }
+            if let Ok(permit) = Arc::clone(&self.health_limit).try_acquire_owned() {
+                self.connections.spawn(serve_health(stream, peer, self.health_router.clone(), permit));
+            }
+            return;
+        };
+        set_stall_timeout(&stream, self.stall_timeout);
+        let in_flight = InFlight::default();
+        let io = TokioIo::new(ClientIo::new(stream, in_flight.clone()));
+        let connection = http(head_timeout)
+            .keep_alive(keep_alive)
+            .serve_connection(io, request_service(self.router.clone(), peer, in_flight));
+        // Clients break connections off all the time, which is no error.
+        match keep_alive {
+            true => {
+                let connection = self.graceful.watch(connection);
+                self.connections.spawn(async move {
+                    let _ = connection.await;
+                    drop(permit);
+                })
+            }
+            // A graceful shutdown would close a connection whose head has not been read yet.
+            false => self.connections.spawn(async move {
+                let _ = connection.await;
+                drop(permit);
+            }),
+        };
+    }
+
+    /// Returns when every request in flight has been answered, or when `limit` has passed and the others are cut off.
+    async fn close(self, limit: Duration) {
+        let Self { graceful, mut connections, .. } = self;
         let finished = async {
             graceful.shutdown().await;
-            // Also of those that are not watched.
-            connections.all_closed().await;
+            while connections.join_next().await.is_some() {}
         };
-        if tokio::time::timeout(within, finished).await.is_err() {
+        if timeout(limit, finished).await.is_err() {
             tracing::warn!("requests in flight did not finish in time and are cut off");
         }
-        fronts.end().await;
-    }
-
-    fn give<F: Future<Output = hyper::Result<()>> + Send + 'static>(
-        &self,
-        stream: TcpStream,
-        place: Place,
-        serve: impl FnOnce(Wire<TokioIo<TcpStream>>) -> F,
-    ) {
-        // Answers are written whole; there is nothing to wait for.
-        let _ = stream.set_nodelay(true);
-        give_up_after(&stream, self.patience);
-        // Clients break connections off all the time, which is no error.
-        let given = self.fronts.take(stream, |stream| {
-            let wire = Wire::new(TokioIo::new(stream), place.line());
-            place.hold(serve(wire))
-        });
-        if let Err(error) = given {
-            tracing::warn!(%error, "a connection cannot be answered");
-        }
+        connections.shutdown().await;
     }
 }
 
-/// What a client's requests come to.
-fn answering(
-    router: Router,
-    peer: SocketAddr,
-    line: Arc<Line>,
-) -> impl Service<
-    hyper::Request<Incoming>,
-    Response = Response<impl HttpBody<Data: Send, Error: Error + Send + Sync> + 'static>,
-    Error = Infallible,
-    Future: Send,
-> {
-    hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request: Request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer));
-        let answering = line.answering();
-        let answer = router.clone().oneshot(request);
-        async {
-            match answering {
-                Some(answering) => {
-                    answer.await.map(|answer| answering.until_end_of(without_length_of_nothing(answer)))
+/// The next connection. Errors are logged, and tried again after a pause.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    static FAILED: LogThrottle = LogThrottle::new();
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                if let Some(left_out) = FAILED.allow(SystemClock.now()) {
+                    tracing::warn!(%error, left_out, "a connection cannot be accepted");
                 }
-                None => pending().await,
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
-    })
+    }
 }
 
-fn speaking(head_timeout: Duration) -> http1::Builder {
+/// One request about health, within a short time.
+async fn serve_health(stream: TcpStream, peer: SocketAddr, router: Router, permit: OwnedSemaphorePermit) {
+    let service = request_service(router, peer, InFlight::default());
+    let connection = http(HEALTH_TIMEOUT).keep_alive(false).serve_connection(TokioIo::new(stream), service);
+    let _ = timeout(HEALTH_TIMEOUT, connection).await;
+    drop(permit);
+}
+
+fn http(head_timeout: Duration) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(MAX_HEAD);
     builder
 }
 
-/// A 304 may have the length that the 200 would have (RFC 9110, 8.6), and no other: not that of its own empty body.
-fn without_length_of_nothing(mut answer: Response) -> Response {
-    if answer.status() == StatusCode::NOT_MODIFIED {
-        answer.headers_mut().remove(header::CONTENT_LENGTH);
-    }
-    answer
+/// The router as hyper's service, for one connection.
+fn request_service(
+    router: Router,
+    peer: SocketAddr,
+    in_flight: InFlight,
+) -> impl Service<
+    hyper::Request<Incoming>,
+    Response = Response<impl HttpBody<Data = Bytes, Error = axum::Error> + Send + 'static>,
+    Error = Infallible,
+    Future: Send,
+> + Send {
+    hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request: Request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        let (in_flight, response) = (in_flight.begin(), router.clone().oneshot(request));
+        async move {
+            let response = without_length_of_nothing(response.await?);
+            Ok(response.map(|body| {
+                // The closure owns the guard, so that it is dropped with the body.
+                body.map_err(move |error| {
+                    let _ = &in_flight;
+                    error
+                })
+            }))
+        }
+    })
 }
 
-/// The system ends a connection whose peer takes nothing of what was written for so long, whether it is there and does not
-/// read, or is gone. Only the system knows: it still takes megabytes from us when the peer takes nothing any more, and
-/// does not take any for a while from a peer that is slow.
+/// A 304 may carry the length that the 200 would have (RFC 9110, 8.6), but not the length of its own empty body.
+fn without_length_of_nothing(mut response: Response) -> Response {
+    if response.status() == StatusCode::NOT_MODIFIED {
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    response
+}
+
+/// The system ends a connection whose peer acknowledges nothing of what was sent for this long (`TCP_USER_TIMEOUT`). Only
+/// the system knows: it still takes megabytes from us when the peer takes nothing any more, and takes nothing for a while
+/// when the peer is slow.
 #[cfg(target_os = "linux")]
-fn give_up_after(stream: &TcpStream, patience: Duration) {
-    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(patience)) {
+fn set_stall_timeout(stream: &TcpStream, limit: Duration) {
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(limit)) {
         tracing::debug!(%error, "a client that takes nothing of its answer will not be noticed");
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn give_up_after(_: &TcpStream, _: Duration) {}
+fn set_stall_timeout(_: &TcpStream, _: Duration) {}
 
-async fn keep_up(service: Shared) {
+async fn run_upkeep(service: Shared) {
     loop {
-        tokio::time::sleep(service.upkeep).await;
-        service.telemetry.keep_up();
+        tokio::time::sleep(service.upkeep_interval).await;
+        service.run_upkeep().await;
         // What is not written in time stays for the next time.
-        let _ = tokio::time::timeout(WRITE_TIMEOUT, service.access.keep_up()).await;
+        let _ = timeout(WRITE_TIMEOUT, service.access.run_upkeep()).await;
     }
 }

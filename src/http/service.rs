@@ -2,30 +2,27 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::http::HeaderValue;
 use tokio::sync::Semaphore;
 
 use super::{
     cache::{Cache, OwnChanges},
-    catalogue::KeptCatalogue,
-    health::Readiness,
+    catalogue::CatalogueCache,
+    concurrency_limit::ConcurrencyLimit,
     jobs::{Jobs, MAX_RUNNING},
-    middleware::authenticate::rate_limit_policy,
-    shares::Shares,
-    telemetry::Telemetry,
-    workers::Workers,
+    readiness::Readiness,
+    store_turns::StoreTurns,
 };
 use crate::{
     access::{Access, RateLimit},
     collect::Context,
     config::{Config, HttpSettings, QuerySettings},
     query::Catalogue,
-    store::StoreError,
+    store::{Store, StoreError},
+    telemetry::Counters,
 };
 
-/// At fifty thousand requests a second some hundred KiB of times wait to be summed up.
-const UPKEEP: Duration = Duration::from_millis(500);
-
+/// Samples of a histogram wait this long to be summed up: some hundred KiB at fifty thousand requests a second.
+const UPKEEP_INTERVAL: Duration = Duration::from_millis(500);
 /// Requests that may wait for runs at once: eight times as many as there are runs, as several may wait for the same.
 const MAX_WAITING: usize = 8 * MAX_RUNNING;
 /// Definitions that are checked against the platform at once; each takes a few sessions of it.
@@ -33,81 +30,95 @@ const MAX_CHECKS: usize = 2;
 
 /// The state of a server. Handlers get an `Arc` of it.
 pub struct Service {
-    /// For questions. Its store tries nothing again: whoever asks can do that.
+    /// For queries. Its store does not retry: the client can do that.
     pub context: Context,
-    /// As it was when the server started: whose sources new definitions read, and which names are taken.
+    /// As it was when the server started: the sources that new definitions read, and the names that are taken.
     pub config: Config,
     pub query: QuerySettings,
     pub http: HttpSettings,
     pub access: Access,
     pub rate_limit: RateLimit,
-    /// The same with each answer.
-    pub rate_limit_policy: HeaderValue,
+    /// Whether queries of a definition are refused where the platform's role may do more than read.
+    pub guards_platform_role: bool,
     pub cache: Cache,
     pub jobs: Jobs,
-    pub telemetry: Telemetry,
+    pub counters: Counters,
     /// One for each request that may be worked on at once.
     pub permits: Arc<Semaphore>,
     /// One for each request that may wait for a run. Apart, as such a wait may take an hour.
-    pub waits: Arc<Semaphore>,
+    pub run_waits: Arc<Semaphore>,
     /// One for each definition that may be checked at once: the platform is asked several questions about it.
     pub checks: Semaphore,
     /// One for each export that may flow at once.
-    pub exports: Arc<Shares>,
-    /// For exports. Its store tries again, and has sessions of its own: an export takes its time.
+    pub exports: Arc<ConcurrencyLimit>,
+    /// For exports after their first page. Its store retries, and has sessions of its own: an export takes its time.
     pub patient: Context,
     pub readiness: Readiness,
-    pub workers: Workers,
-    /// How often what was counted is summed up, so that it takes no more memory with every request, and what was noted of
-    /// keys is written if it is time to.
-    pub upkeep: Duration,
-    catalogue: KeptCatalogue,
+    pub store_turns: StoreTurns,
+    /// How often [`Service::run_upkeep`] is called.
+    pub upkeep_interval: Duration,
+    catalogue: CatalogueCache,
 }
 
 pub type Shared = Arc<Service>;
 
+/// What a server is made of. `jobs` retries more than `context`, and `readiness` is a store that nothing else uses.
+pub struct Parts {
+    pub context: Context,
+    pub jobs: Context,
+    pub readiness: Arc<dyn Store>,
+    pub config: Config,
+    pub query: QuerySettings,
+    pub http: HttpSettings,
+    pub access: Access,
+    pub rate_limit: RateLimit,
+    pub guards_platform_role: bool,
+}
+
 impl Service {
-    /// `context` is for questions and `jobs` for runs, which have more patience. Must be called within a Tokio runtime.
-    pub fn new(
-        context: Context,
-        jobs: Context,
-        config: Config,
-        query: QuerySettings,
-        http: HttpSettings,
-        access: Access,
-        rate_limit: RateLimit,
-    ) -> Self {
+    /// Must be called within a Tokio runtime.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { context, jobs, readiness, config, query, http, access, rate_limit, guards_platform_role } =
+            parts;
         let own_changes = OwnChanges::default();
         Self {
             cache: Cache::new(context.tenant.store.watch(), own_changes.clone(), http.cache),
             jobs: Jobs::new(jobs.clone(), own_changes),
-            telemetry: Telemetry::new(),
+            counters: Counters::default(),
             permits: Arc::new(Semaphore::new(http.max_concurrent_requests)),
-            waits: Arc::new(Semaphore::new(MAX_WAITING)),
+            run_waits: Arc::new(Semaphore::new(MAX_WAITING)),
             checks: Semaphore::new(MAX_CHECKS),
-            exports: Arc::new(Shares::new(http.max_concurrent_exports)),
+            exports: Arc::new(ConcurrencyLimit::new(http.max_concurrent_exports)),
             patient: jobs,
-            readiness: Readiness::default(),
-            workers: Workers::here(),
-            upkeep: UPKEEP,
-            catalogue: KeptCatalogue::default(),
+            readiness: Readiness::new(readiness),
+            store_turns: StoreTurns::default(),
+            upkeep_interval: UPKEEP_INTERVAL,
+            catalogue: CatalogueCache::default(),
             context,
             config,
             query,
             http,
             access,
-            rate_limit_policy: rate_limit_policy(rate_limit.limit()),
             rate_limit,
+            guards_platform_role,
         }
     }
 
     /// The definitions, as they are now.
     pub async fn catalogue(&self) -> Result<Arc<Catalogue>, StoreError> {
-        self.catalogue.get(|| self.cache.marker(), self.context.tenant.store.as_ref()).await
+        self.catalogue.get(self.cache.marker(), self.context.tenant.store.as_ref()).await
     }
 
     /// The definitions, read again.
     pub async fn fresh_catalogue(&self) -> Result<Arc<Catalogue>, StoreError> {
-        self.catalogue.fresh(|| self.cache.marker(), self.context.tenant.store.as_ref()).await
+        self.catalogue.refresh(self.cache.marker(), self.context.tenant.store.as_ref()).await
+    }
+
+    /// Sums up counters and frees the memory of what has expired.
+    pub async fn run_upkeep(&self) {
+        self.counters.run_upkeep();
+        self.rate_limit.run_upkeep();
+        self.cache.run_upkeep().await;
+        self.store_turns.run_upkeep().await;
     }
 }

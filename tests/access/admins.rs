@@ -71,7 +71,9 @@ async fn the_platforms_admins_are_admins() {
             .await;
             let world = World { platform: platform(&url), ..world_like(&world).await };
             assert_eq!(role(&world, ADMIN).await, Role::Admin, "{id_type}");
-            for other in [MEMBER, "nobody", "' OR true --", "0"] {
+            for other in
+                [MEMBER, "nobody", "' OR true --", "0", &format!("{{{ADMIN}}}"), &ADMIN.replace('-', "")]
+            {
                 assert_eq!(role(&world, other).await, Role::Reader, "{other}");
             }
         }
@@ -83,7 +85,7 @@ async fn the_platforms_admins_are_admins() {
         .await;
         let world = World { platform: platform(&url), ..world_like(&world).await };
         assert_eq!(role(&world, "7").await, Role::Admin);
-        for other in ["8", "7.5", "99999999999999999999", ADMIN] {
+        for other in ["8", "07", "+7", " 7", "7.0", "7.5", "99999999999999999999", ADMIN] {
             assert_eq!(role(&world, other).await, Role::Reader, "{other}");
         }
     }

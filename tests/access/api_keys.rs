@@ -85,19 +85,31 @@ async fn times_of_use_are_written_together_after_five_minutes() {
     world.advance(100);
     show(&access, one.text.reveal()).await.unwrap();
     world.advance(99);
-    access.keep_up().await;
+    access.run_upkeep().await;
     assert_eq!((last_used(&one).await, last_used(&other).await), (None, None));
     world.advance(1);
-    access.keep_up().await;
+    access.run_upkeep().await;
     let (first, second) = (last_used(&one).await, last_used(&other).await);
     assert_eq!((first, second), (Some(start + 200.seconds()), Some(start + 100.seconds())));
     // The next ones wait as long again, unless the server ends.
     show(&access, one.text.reveal()).await.unwrap();
     world.advance(299);
-    access.keep_up().await;
+    access.run_upkeep().await;
     assert_eq!(last_used(&one).await, first);
     access.finish().await;
     assert_eq!(last_used(&one).await, Some(start + 300.seconds()));
+}
+
+#[tokio::test]
+async fn a_revoked_key_stays_revoked_when_the_clock_is_set_back() {
+    let world = World::new().await;
+    let access = world.access();
+    let key = world.key("one", Role::Reader).await;
+    world.advance(3600);
+    show(&access, key.text.reveal()).await.unwrap();
+    revoke_key(world.store.as_ref(), world.now(), "one").await.unwrap();
+    world.advance(-1800);
+    assert_eq!(reason(show(&access, key.text.reveal()).await), "the API key was revoked");
 }
 
 #[tokio::test]

@@ -50,23 +50,6 @@ async fn both_headers_must_be_genuine_and_authorization_tells_who_it_is() {
 }
 
 #[tokio::test]
-async fn only_what_was_looked_at_is_recognised() {
-    let world = World::new().await;
-    let access = world.access();
-    let (user, key) = (token(json!({})), world.key("service", Role::Service).await);
-    let authorization = format!("Bearer {user}");
-    let address = std::net::Ipv4Addr::LOCALHOST.into();
-    let both = Credentials { authorization: Some(&authorization), api_key: Some(key.text.reveal()), address };
-    assert_eq!(access.recognise(both).await, None);
-    send(&access, Some(&authorization), None).await.unwrap();
-    assert_eq!(access.recognise(both).await, None, "the key may be anybody's");
-    let principal = access.authenticate(both).await.unwrap();
-    assert_eq!(access.recognise(both).await, Some(principal));
-    world.advance(10);
-    assert_eq!(access.recognise(both).await, None, "the key may be revoked by now");
-}
-
-#[tokio::test]
 async fn who_shows_nothing_reads_only_where_reading_is_public() {
     let world = World::new().await;
     assert!(reason(send(&world.access(), None, None).await).contains("no credentials"));

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use daymark::{
-    access::{Access, Credentials, Mode, Role, Scope, StartError, revoke_key},
+    access::{Access, Credentials, Denied, Mode, Role, Scope, StartError, revoke_key},
     config::KeySetLocation,
     database::DatabaseUrl,
     identity::Secret,
 };
 
-use crate::world::{P256, World, key_set, public};
+use crate::world::{P256, World, key_set, public, show};
 
 async fn start(world: &World, listen: &str, store_url: &DatabaseUrl) -> Result<Access, StartError> {
     let (store, platform) = (Arc::clone(&world.store), Arc::clone(&world.platform));
@@ -24,7 +24,7 @@ async fn only_a_loopback_address_over_sqlite_may_be_open() {
     let postgres: DatabaseUrl = "postgres://me:s3cret@db.example/app".parse().unwrap();
     for listen in ["127.0.0.1:8640", "[::1]:8640", "127.1.2.3:0", "[::ffff:127.0.0.1]:1"] {
         let access = start(&world, listen, &sqlite).await.unwrap();
-        assert_eq!(access.mode(), Mode::Open, "{listen}");
+        assert_eq!(access.mode().await.unwrap(), Mode::Open, "{listen}");
         let address = "127.0.0.1".parse().unwrap();
         let anybody =
             Credentials { authorization: Some("Bearer whatever"), api_key: Some("whatever"), address };
@@ -45,6 +45,21 @@ async fn only_a_loopback_address_over_sqlite_may_be_open() {
     }
 }
 
+/// Without a restart, and for good.
+#[tokio::test]
+async fn the_first_key_closes_an_open_server() {
+    let world = World::new().await.with(|settings| settings.jwt_secret = None);
+    let access = start(&world, "127.0.0.1:8640", &world.store_url()).await.unwrap();
+    assert_eq!(access.mode().await.unwrap(), Mode::Open);
+    let key = world.key("first", Role::Reader).await;
+    assert_eq!(access.mode().await.unwrap(), Mode::Required);
+    let none = Credentials { authorization: None, api_key: None, address: "127.0.0.1".parse().unwrap() };
+    assert_eq!(access.authenticate(none).await, Err(Denied::NoCredentials));
+    assert_eq!(show(&access, key.text.reveal()).await.unwrap().role, Role::Reader);
+    revoke_key(world.store.as_ref(), world.now(), "first").await.unwrap();
+    assert_eq!(access.mode().await.unwrap(), Mode::Required, "a revoked key opens nothing");
+}
+
 #[tokio::test]
 async fn any_way_to_authenticate_is_enough_and_ends_openness() {
     let world = World::new().await.with(|settings| settings.jwt_secret = None);
@@ -61,12 +76,12 @@ async fn any_way_to_authenticate_is_enough_and_ends_openness() {
             }
         });
         for listen in ["127.0.0.1:8640", "0.0.0.0:8640"] {
-            assert_eq!(start(&world, listen, &url).await.unwrap().mode(), Mode::Required);
+            assert_eq!(start(&world, listen, &url).await.unwrap().mode().await.unwrap(), Mode::Required);
         }
     }
     world.key("only", Role::Reader).await;
-    assert_eq!(start(&world, "0.0.0.0:8640", &url).await.unwrap().mode(), Mode::Required);
-    assert_eq!(start(&world, "127.0.0.1:8640", &url).await.unwrap().mode(), Mode::Required);
+    assert_eq!(start(&world, "0.0.0.0:8640", &url).await.unwrap().mode().await.unwrap(), Mode::Required);
+    assert_eq!(start(&world, "127.0.0.1:8640", &url).await.unwrap().mode().await.unwrap(), Mode::Required);
     revoke_key(world.store.as_ref(), world.now(), "only").await.unwrap();
     for listen in ["0.0.0.0:8640", "127.0.0.1:8640"] {
         assert!(
@@ -100,7 +115,10 @@ async fn keys_that_cannot_be_read_are_said_at_the_start() {
     }
     let nobody = KeySetLocation::Url("http://127.0.0.1:1/keys.json".parse().unwrap());
     let world = World::new().await.with(|settings| settings.jwks = Some(nobody.clone()));
-    assert_eq!(start(&world, "127.0.0.1:0", &world.store_url()).await.unwrap().mode(), Mode::Required);
+    assert_eq!(
+        start(&world, "127.0.0.1:0", &world.store_url()).await.unwrap().mode().await.unwrap(),
+        Mode::Required
+    );
 }
 
 #[tokio::test]

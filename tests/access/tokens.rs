@@ -28,6 +28,12 @@ async fn the_claims_tell_the_role() {
         (json!({"role": "anon", "sub": null}), Role::Anonymous, "address:192.0.2.1"),
         (json!({"role": "anon", "daymark_role": "admin"}), Role::Anonymous, "address:192.0.2.1"),
         (json!({"is_anonymous": true}), Role::Anonymous, "address:192.0.2.1"),
+        (json!({"is_anonymous": true, "daymark_role": "admin"}), Role::Anonymous, "address:192.0.2.1"),
+        (
+            json!({"is_anonymous": true, "app_metadata": {"daymark_role": "service"}}),
+            Role::Anonymous,
+            "address:192.0.2.1",
+        ),
     ] {
         let principal = show(&access, &token(changes.clone())).await.unwrap();
         assert_eq!((principal.role, &*principal.subject), (role, subject), "{changes}");

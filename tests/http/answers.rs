@@ -183,7 +183,8 @@ async fn tables_are_compressed_as_the_client_likes(site: Site) {
     assert_eq!(plain.header("content-encoding"), "");
     for encoding in ["gzip", "br"] {
         let packed = site.get_with(path, &[("accept-encoding", encoding)]).await;
-        assert_eq!((packed.header("content-encoding"), packed.header("vary")), (encoding, "accept-encoding"));
+        assert_eq!(packed.header("content-encoding"), encoding);
+        assert!(packed.header("vary").contains("accept-encoding"), "{packed:?}");
         assert!(packed.body.len() < plain.body.len() / 2);
         let mut unpacked = Vec::new();
         match encoding {

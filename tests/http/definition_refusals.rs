@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use crate::{
     definitions::{JAZZ, jazz, listed},
     on_both_stores,
-    site::{Reply, Settings, Site, new_key},
+    process::Process,
+    raw::until,
+    site::{Reply, Settings, Site, new_key, request},
+    support::fresh_database,
     world::{SOURCES, World},
 };
 
@@ -161,6 +164,27 @@ async fn the_body_is_json_of_a_bounded_size(site: Site) {
     let plain = site.send("PUT", JAZZ, &admin, Some(jazz().to_string())).await;
     assert_eq!((plain.status, plain.problem().as_str()), (415, "unsupported-media-type"));
     assert_eq!(site.send("PUT", JAZZ, &admin[..1], None).await.status, 422, "it says nothing");
+}
+
+/// A superuser of the platform's server could write its files by a query, in a read-only transaction, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_are_refused_where_the_platforms_role_may_do_more_than_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let store_url = format!("sqlite:{}", directory.path().join("store.db").display());
+    let world = World::at(directory, store_url.clone(), fresh_database().await).await;
+    let key = new_key(&world.context, "admin", Role::Admin).await;
+    let server = Process::start(&store_url, &world.platform_url, &[]);
+    let put = async |body: Value| {
+        let headers = [("apikey", key.as_str()), ("content-type", "application/json")];
+        let path = "/api/v1/definitions/of_the_api";
+        request(server.address, "PUT", path, &headers, Some(body.to_string())).await
+    };
+    let query =
+        json!({"measure": "sql", "query": "SELECT 1 AS value", "returns": "value", "adds_up": "last"});
+    let refused = put(query).await;
+    assert_eq!((refused.status, refused.problem().as_str()), (403, "forbidden"), "{}", refused.text());
+    assert!(refused.text().contains("superuser"), "{}", refused.text());
+    until("the server warns", async || server.logged("the platform's role may do more than read") == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

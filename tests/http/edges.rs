@@ -281,6 +281,7 @@ async fn what_is_not_there_and_what_is_not_allowed_are_problems_too() {
 async fn whatever_is_answered_has_an_id() {
     let site = Site::sqlite().await;
     for (path, status) in [
+        ("/", 200),
         ("/livez", 200),
         ("/readyz", 200),
         ("/metrics", 200),
@@ -308,4 +309,38 @@ async fn the_page_asks_nobody_else() {
             "{policy}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_cannot_be_decoded_is_a_problem() {
+    let site = Site::sqlite().await;
+    for (path, status) in [
+        ("/api/v1/jobs/%FF", 404),
+        ("/api/v1/runs/%FF", 404),
+        ("/api/v1/definitions/%FF", 400),
+        ("/docs/%FF", 404),
+        ("/%FF", 404),
+    ] {
+        let reply = site.get_as_admin(path).await;
+        assert_eq!((reply.status, reply.problem().is_empty()), (status, false), "{path}");
+    }
+    for path in ["/rest/v1/%FF", "/rest/v1/rpc/%FF"] {
+        let reply = site.get_as_admin(path).await;
+        assert_eq!((reply.status, reply.json()["code"].clone()), (404, "PGRST125".into()), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_root_leads_people_and_programs_on() {
+    let site = Site::sqlite().await;
+    let page = site.send("GET", "/", &[("accept", "text/html,*/*")], None).await;
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    let text = page.text();
+    let links: Vec<_> = text.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert!(links.contains(&"/docs/"), "{links:?}");
+    for link in links {
+        assert_eq!(site.send("GET", link, &[], None).await.status, 200, "{link}");
+    }
+    let json = site.send("GET", "/", &[("accept", "application/json")], None).await.json();
+    assert_eq!((&json["openapi"], &json["name"]), (&"/openapi.json".into(), &"daymark".into()));
 }

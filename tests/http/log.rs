@@ -1,4 +1,4 @@
-//! What a server writes to its log.
+//! The lines of a server's log.
 
 use daymark::access::Role;
 use serde_json::{Value, json};
@@ -30,38 +30,38 @@ async fn each_line_of_a_request_has_its_id() {
     let lines: Vec<Value> =
         lines("json").await.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let [own, of_the_request] = lines.as_slice() else { panic!("{lines:?}") };
-    let of_itself = &own["fields"];
     assert_eq!(
-        (&of_itself["id"], &of_itself["message"]),
+        (&own["span"]["id"], &own["fields"]["message"]),
         (&json!("the-one"), &json!("a request started a run"))
     );
     let fields = &of_the_request["fields"];
+    assert_eq!(of_the_request["span"], json!({"id": "the-one", "name": "request"}));
     let expected = json!({
-        "id": "the-one", "method": "POST", "path": "/api/v1/collections", "status": 202, "duration_us": fields["duration_us"],
+        "method": "POST", "path": "/api/v1/collections", "status": 202, "duration_us": fields["duration_us"],
     });
     assert_eq!((fields, &of_the_request["level"]), (&expected, &json!("INFO")));
     assert!(fields["duration_us"].is_u64(), "{fields}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn text_says_the_same_and_is_coloured_on_a_terminal_only() {
+async fn text_has_the_same_fields_and_is_coloured_on_a_terminal_only() {
     let lines = lines("text").await;
     let [own, of_the_request] = lines.as_slice() else { panic!("{lines:?}") };
-    assert!(own.contains("INFO a request started a run") && own.ends_with(" id=\"the-one\""), "{own:?}");
-    let fields = "INFO id=\"the-one\" method=\"POST\" path=\"/api/v1/collections\" status=202 duration_us=";
+    assert!(own.contains("INFO request{id=\"the-one\"}: a request started a run"), "{own:?}");
+    let fields =
+        "INFO request{id=\"the-one\"}: method=\"POST\" path=\"/api/v1/collections\" status=202 duration_us=";
     assert!(of_the_request.contains(fields), "{of_the_request:?}");
 }
 
-/// A program may wait for it, and nobody is to overlook it.
 #[tokio::test(flavor = "multi_thread")]
-async fn that_it_listens_and_is_open_is_said_whatever_is_logged() {
+async fn the_address_and_that_the_server_is_open_are_logged_at_every_level() {
     let directory = tempfile::tempdir().unwrap();
     let url = |name: &str| format!("sqlite:{}", directory.path().join(name).display());
     let (store_url, platform_url) = (url("store.db"), url("platform.db"));
     drop(World::at(tempfile::tempdir().unwrap(), store_url.clone(), platform_url.clone()).await);
     let settings = [("DAYMARK_LOG_FORMAT", "json"), ("DAYMARK_LOG_LEVEL", "error")];
     let server = Process::start(&store_url, &platform_url, &settings);
-    for (said, level) in [("open: whoever", "WARN"), ("listening on http", "INFO")] {
+    for (said, level) in [("open: every program", "WARN"), ("listening on http", "INFO")] {
         let lines = server.lines(said);
         let [line] = lines.as_slice() else { panic!("{lines:?}") };
         let line: Value = serde_json::from_str(line).unwrap();
@@ -70,9 +70,8 @@ async fn that_it_listens_and_is_open_is_said_whatever_is_logged() {
     }
 }
 
-/// Whoever watches the log has nothing to do.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_client_may_not_ask_for_is_no_error_of_the_server() {
+async fn a_run_that_cannot_be_is_no_error_in_the_log() {
     let world = World::sqlite().await;
     let key = new_key(&world.context, "service", Role::Service).await;
     let server = Process::start(&world.store_url, &world.platform_url, &[("DAYMARK_LOG_FORMAT", "json")]);
@@ -84,7 +83,7 @@ async fn what_a_client_may_not_ask_for_is_no_error_of_the_server() {
     assert_eq!((server.logged("that cannot be"), server.lines(r#""ERROR""#)), (1, vec![]));
 }
 
-/// Lines are written in batches: what waits when it is told to stop, or is said while it stops, is not lost.
+/// Lines are written by a background thread: those that wait when the server stops are not lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_is_in_the_log_of_a_server_that_was_told_to_stop() {
     let directory = tempfile::tempdir().unwrap();
@@ -105,7 +104,7 @@ async fn every_request_is_in_the_log_of_a_server_that_was_told_to_stop() {
         let told = |line: &String| {
             let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
             let fields = &line["fields"];
-            fields["id"].as_str().or(fields["message"].as_str()).unwrap().to_owned()
+            line["span"]["id"].as_str().or(fields["message"].as_str()).unwrap().to_owned()
         };
         let told: Vec<_> = server.lines("").iter().map(told).collect();
         let [listening, requests @ .., stops, stopping] = &told[..] else { panic!("{told:?}") };

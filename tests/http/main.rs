@@ -17,6 +17,8 @@ mod definition_races;
 mod definition_refusals;
 mod definitions;
 mod edges;
+mod fairness;
+mod half_closing;
 mod hostile;
 mod jobs;
 mod log;
@@ -28,7 +30,6 @@ mod site;
 mod slow;
 mod stopping;
 mod storm;
-mod threads;
 mod unreadable;
 mod witness;
 

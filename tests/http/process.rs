@@ -22,13 +22,6 @@ impl Process {
         Self::of(Command::new(env!("CARGO_BIN_EXE_daymark")).arg("serve"), store_url, platform_url, settings)
     }
 
-    /// As [`Process::start`], after `ulimit` with these arguments.
-    pub fn limited(ulimit: &str, store_url: &str, platform_url: &str) -> Self {
-        let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", &format!("ulimit {ulimit}; exec \"$0\" serve"), env!("CARGO_BIN_EXE_daymark")]);
-        Self::of(&mut shell, store_url, platform_url, &[])
-    }
-
     fn of(command: &mut Command, store_url: &str, platform_url: &str, settings: &[(&str, &str)]) -> Self {
         let mut child = command
             .current_dir("/")

@@ -25,6 +25,11 @@ impl RawClient {
         self.0.write_all(bytes.as_ref()).await.unwrap();
     }
 
+    /// Closes the sending half, as `nc -N` does.
+    pub async fn close_sending(&mut self) {
+        self.0.shutdown().await.unwrap();
+    }
+
     /// GET as the holder of `key`.
     pub async fn get(&mut self, path: &str, key: &str) {
         self.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\napikey: {key}\r\n\r\n")).await;

@@ -75,7 +75,7 @@ async fn those_who_wait_for_a_run_and_those_who_ask_do_not_hold_each_other_up() 
         let count = u32::try_from(permits.available_permits()).unwrap();
         permits.acquire_many(count).await.unwrap().forget();
     };
-    let (asking, waiting) = (&site.service.permits, &site.service.waits);
+    let (asking, waiting) = (&site.service.permits, &site.service.run_waits);
     let count = asking.available_permits();
     all(asking).await;
     assert_eq!((site.get("/api/v1/latest").await.status, collect().await), (503, 200));
@@ -90,7 +90,7 @@ async fn what_takes_too_long_is_answered_all_the_same() {
     settings.http.request_timeout = Duration::from_millis(100);
     let site = Site::start(World::sqlite().await, settings).await;
     let routes = Router::new().route("/never", get(std::future::pending::<()>));
-    let routes = daymark::http::with_middleware(axum::Router::new(), routes, site.service.clone());
+    let routes = daymark::http::with_middleware(routes, site.service.clone());
     let late = site.with_routes(routes).await.get("/never").await;
     assert_eq!((late.status, late.problem().as_str()), (503, "timed-out"));
 }
@@ -126,7 +126,7 @@ async fn a_handler_that_panics_is_a_problem_and_nothing_more() {
     let site = Site::sqlite().await;
     let panics = async || -> () { panic!("a defect, with a secret in it") };
     let routes = axum::Router::new().route("/panics", axum::routing::get(panics));
-    let routes = daymark::http::with_middleware(axum::Router::new(), routes, site.service.clone());
+    let routes = daymark::http::with_middleware(routes, site.service.clone());
     let site = site.with_routes(routes).await;
     let reply = site.get("/panics").await;
     assert_eq!((reply.status, reply.problem().as_str()), (500, "internal"));
@@ -250,10 +250,10 @@ async fn a_client_that_leaves_in_the_middle_is_not_counted_any_more() {
     };
     let site = Site::sqlite().await;
     let routes = Router::new().route("/never", get(never));
-    let routes = daymark::http::with_middleware(axum::Router::new(), routes, site.service.clone());
+    let routes = daymark::http::with_middleware(routes, site.service.clone());
     let site = site.with_routes(routes).await;
     let in_flight = || {
-        let counted = site.service.telemetry.render();
+        let counted = site.service.counters.render();
         let line = counted.lines().find(|line| line.starts_with("daymark_http_requests_in_flight "));
         line.map(|line| line.rsplit(' ').next().unwrap().to_owned())
     };

@@ -6,7 +6,7 @@ use daymark::{
     access::{Access, KeyRequest, RateLimit, Role, create_key},
     collect::{Cancellation, Canceller, Context},
     config::{AccessSettings, Config, HttpSettings, QuerySettings},
-    http::{Bound, Service, Shared, router},
+    http::{Parts, Server, Service, Shared, router},
 };
 use jiff::civil::Weekday;
 use serde_json::Value;
@@ -123,21 +123,22 @@ impl Site {
     async fn start_between(world: World, context: Context, jobs: Context, settings: Settings) -> Self {
         let reader = new_key(&context, "reader", Role::Reader).await;
         let admin = new_key(&context, "admin", Role::Admin).await;
-        let bound = Bound::at(settings.http.listen).await.unwrap();
-        let address = bound.address();
+        let server_at = Server::bind(settings.http.listen).await.unwrap();
+        let address = server_at.address();
         let config = world.config(&settings.file);
         let service = Arc::new(service(context.clone(), jobs, config, settings));
         let (stop, stopped) = Cancellation::new();
-        let server = tokio::spawn(bound.serve(router(Arc::clone(&service)), Arc::clone(&service), stopped));
+        let server =
+            tokio::spawn(server_at.serve(router(Arc::clone(&service)), Arc::clone(&service), stopped));
         Self { world, service, address, reader, admin, stop, server }
     }
 
     /// The same service behind other routes, at another address.
     pub async fn with_routes(self, routes: axum::Router) -> Self {
-        let bound = Bound::at(([127, 0, 0, 1], 0).into()).await.unwrap();
-        let address = bound.address();
+        let server_at = Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = server_at.address();
         let (stop, stopped) = Cancellation::new();
-        let server = tokio::spawn(bound.serve(routes, Arc::clone(&self.service), stopped));
+        let server = tokio::spawn(server_at.serve(routes, Arc::clone(&self.service), stopped));
         Self { address, stop, server, ..self }
     }
 
@@ -237,6 +238,19 @@ pub async fn new_key(context: &Context, name: &str, role: Role) -> String {
 pub fn service(context: Context, jobs: Context, config: Config, settings: Settings) -> Service {
     let limit = RateLimit::new(settings.access.rate_limit_per_minute);
     let (store, platform) = (Arc::clone(&context.tenant.store), Arc::clone(&context.tenant.platform));
-    let access = Access::new(settings.access, store, platform, Arc::clone(&context.installation.clock));
-    Service::new(context, jobs, config, settings.query, settings.http, access, limit)
+    let access =
+        Access::new(settings.access.clone(), store, platform, Arc::clone(&context.installation.clock));
+    let readiness = Arc::clone(&context.tenant.store);
+    let Settings { query, http, .. } = settings;
+    Service::new(Parts {
+        context,
+        jobs,
+        readiness,
+        config,
+        query,
+        http,
+        access,
+        rate_limit: limit,
+        guards_platform_role: false,
+    })
 }

@@ -36,7 +36,7 @@ async fn endless(stall_timeout: Duration) -> (Site, Arc<()>) {
         }
     };
     let routes = Router::new().route("/endless", get(answer));
-    let routes = daymark::http::with_middleware(axum::Router::new(), routes, site.service.clone());
+    let routes = daymark::http::with_middleware(routes, site.service.clone());
     (site.with_routes(routes).await, held)
 }
 

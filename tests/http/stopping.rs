@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use daymark::{
     access::Role,
     collect::Cancellation,
-    http::{Bound, router},
+    http::{Server, router},
     store::{NewRun, RunKind},
 };
 use futures_util::future::{Either, select};
@@ -36,7 +36,7 @@ async fn it_finishes_what_it_began() {
     };
     let site = Site::sqlite().await;
     let routes = axum::Router::new().route("/slow", axum::routing::get(slow));
-    let routes = daymark::http::with_middleware(axum::Router::new(), routes, site.service.clone());
+    let routes = daymark::http::with_middleware(routes, site.service.clone());
     let site = site.with_routes(routes).await;
     let address = site.address;
     let (reply, ()) = tokio::join!(site.get("/slow"), async {
@@ -57,7 +57,7 @@ async fn it_answers_those_that_stand_at_the_door() {
     let key = new_key(&world.context, "reader", Role::Reader).await;
     let (context, config) = (world.context.clone(), world.config(""));
     let service = Arc::new(service(context.clone(), context, config, Settings::default()));
-    let bound = Bound::at(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let bound = Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let mut clients = Vec::new();
     for _ in 0..20 {
         let mut client = RawClient::connect(bound.address()).await;
@@ -125,8 +125,8 @@ async fn upkeep_does_not_wait_for_a_store_that_does_not_answer() {
     let key = new_key(&world.context, "reader", Role::Reader).await;
     let (context, config) = (world.context.clone(), world.config(""));
     let mut service = service(context.clone(), context, config, Settings::default());
-    service.upkeep = Duration::from_millis(50);
-    let (service, bound) = (Arc::new(service), Bound::at(([127, 0, 0, 1], 0).into()).await.unwrap());
+    service.upkeep_interval = Duration::from_millis(50);
+    let (service, bound) = (Arc::new(service), Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap());
     let (address, (stop, stopped)) = (bound.address(), Cancellation::new());
     let server = tokio::spawn(bound.serve(router(Arc::clone(&service)), service, stopped));
     let mut holder = PgConnection::connect(&store_url).await.unwrap();

@@ -202,7 +202,7 @@ impl Scene {
         assert_eq!(self.witness.known(TARGETS[0]).len(), 40);
         let service = &self.site.service;
         let in_flight = || {
-            let counted = service.telemetry.render();
+            let counted = service.counters.render();
             counted.lines().any(|line| line == "daymark_http_requests_in_flight 0")
         };
         until("nothing is in flight", async || in_flight()).await;

@@ -12,6 +12,7 @@ use crate::{
 };
 
 on_both_stores!(
+    the_row_of_a_function_is_counted_where_that_is_asked_for,
     a_day_is_recorded_by_name_and_by_default,
     only_finished_days_are_recorded,
     a_backfill_ends_with_the_last_finished_day,
@@ -40,6 +41,14 @@ async fn a_day_is_recorded_by_name_and_by_default(site: Site) {
         assert_eq!(row["metrics_already_recorded"], already, "{arguments}");
     }
     assert_eq!(site.world.records().await.len(), 8);
+}
+
+async fn the_row_of_a_function_is_counted_where_that_is_asked_for(site: Site) {
+    let headers = [("apikey", "service"), ("prefer", "count=exact")];
+    let counted = site.ask("POST", "rpc/collect_daily_metrics", &headers, "{}").await;
+    assert_eq!((counted.status, counted.header("content-range")), (200, "0-0/1"));
+    assert_eq!(counted.header("preference-applied"), "count=exact");
+    assert_eq!(site.call("collect_daily_metrics", "{}").await.header("content-range"), "0-0/*");
 }
 
 async fn only_finished_days_are_recorded(site: Site) {

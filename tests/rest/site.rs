@@ -18,7 +18,7 @@ use daymark::{
     access::{Access, Principal, RateLimit, Role, Scope, Scopes},
     collect::{self, BackfillRequest, Cancellation},
     config::{AccessSettings, HttpSettings, QuerySettings},
-    http::{Bound, Service, Shared, rest, router},
+    http::{Parts, Server, Service, Shared, rest, router},
     identity::Secret,
 };
 use jiff::civil::Weekday;
@@ -75,7 +75,7 @@ impl Site {
         // Its access is not asked: this router has no layers but its own.
         let service = Self::service(&world, false);
         let router = Router::new().nest("/rest/v1", rest::router()).with_state(service);
-        Self { world, router: router.layer(from_fn(admit)) }
+        Self { world, router: router.layer(from_fn(authenticate)) }
     }
 
     fn service(world: &World, public_read: bool) -> Shared {
@@ -106,7 +106,19 @@ impl Site {
         let context = world.context.clone();
         let (store, platform) = (Arc::clone(&context.tenant.store), Arc::clone(&context.tenant.platform));
         let access = Access::new(access, store, platform, Arc::clone(&context.installation.clock));
-        Arc::new(Service::new(context.clone(), context, world.config(SOURCES), query, http, access, limit))
+        let (jobs, readiness) = (context.clone(), Arc::clone(&context.tenant.store));
+        let config = world.config(SOURCES);
+        Arc::new(Service::new(Parts {
+            context,
+            jobs,
+            readiness,
+            config,
+            query,
+            http,
+            access,
+            rate_limit: limit,
+            guards_platform_role: false,
+        }))
     }
 
     /// With all days recorded.
@@ -148,7 +160,7 @@ impl Site {
     /// A server as it is run, with its own authentication, for as long as the runtime runs.
     pub async fn serve(&self, public_read: bool) -> SocketAddr {
         let service = Self::service(&self.world, public_read);
-        let bound = Bound::at(service.http.listen).await.unwrap();
+        let bound = Server::bind(service.http.listen).await.unwrap();
         let address = bound.address();
         tokio::spawn(bound.serve(router(Arc::clone(&service)), service, Cancellation::never()));
         address
@@ -161,7 +173,7 @@ pub fn escaped(path: &str) -> String {
 }
 
 /// What the server's own authentication does, with names for keys.
-async fn admit(mut request: Request, next: Next) -> Response {
+async fn authenticate(mut request: Request, next: Next) -> Response {
     let key = request.headers().get("apikey").and_then(|key| key.to_str().ok()).map(str::to_owned);
     let (role, scopes) = match key.as_deref() {
         Some("service") => (Role::Service, &[Scope::Read, Scope::Log, Scope::Collect, Scope::Define][..]),

@@ -18,6 +18,8 @@ use crate::{
 };
 
 on_both_stores!(
+    a_deep_offset_is_refused_with_a_hint,
+    the_code_of_an_error_is_in_a_header_too,
     rows_are_what_was_asked_for,
     pages_say_which_rows_they_have,
     a_head_has_no_body_and_the_count,
@@ -170,6 +172,27 @@ async fn more_rows_than_an_answer_may_have_are_an_error(site: Site) {
     let only = site.get_with("daily_metrics", ("accept", "application/vnd.pgrst.object+json")).await;
     assert_eq!((only.status, only.code().as_str()), (406, "PGRST116"));
     assert_eq!(only.json()["details"], "The result contains more than 10000 rows");
+}
+
+async fn a_deep_offset_is_refused_with_a_hint(site: Site) {
+    assert_eq!(site.get("daily_metrics?offset=100000").await.status, 200);
+    let deep = site.get("daily_metrics?offset=100001").await;
+    assert_eq!((deep.status, deep.code().as_str()), (400, "54000"));
+    assert!(deep.json()["hint"].as_str().unwrap().starts_with("Page by a key instead"), "{}", deep.text);
+    let by_header = site.get_with("daily_metrics", ("range", "100001-100002")).await;
+    assert_eq!((by_header.status, by_header.code().as_str()), (400, "54000"));
+}
+
+/// An answer to HEAD has no body to tell it.
+async fn the_code_of_an_error_is_in_a_header_too(site: Site) {
+    for (method, path, code) in [
+        ("HEAD", "daily_metrics?nothing=eq.1", "42703"),
+        ("HEAD", "nothing", "PGRST205"),
+        ("GET", "nothing", "PGRST205"),
+    ] {
+        let answer = site.ask(method, path, &[("apikey", "service")], "").await;
+        assert_eq!(answer.header("proxy-status"), format!("daymark; error={code}"), "{method} {path}");
+    }
 }
 
 async fn who_shows_nothing_is_told_apart_from_who_shows_something_wrong(site: Site) {

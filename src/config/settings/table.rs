@@ -216,13 +216,13 @@ pub static SETTINGS: &[Setting] = &[
     integer(
         "http.max_connections",
         (1, 1_000_000),
-        "4096",
+        "512",
         "connections",
-        "How many connections may be open at once, busy or not. For a further client that one is closed whose client \
-         has been silent for longest, half a second at least; only while there is none, further clients wait, and so do \
-         those of `/livez` and `/readyz`. A connection that asks for nothing is closed after a minute in any case. An address has \
-         no limit of its own: a server that strangers can reach needs a proxy that has one. Each connection is an open file: the server has the system allow it as \
-         many, and says so where it may have fewer.",
+        "How many connections may be open at once, busy or not. Further ones are answered with 503 and closed, or closed at \
+         once where many come; `/livez`, `/readyz` and `/metrics` are still answered, on a few reserved connections or on \
+         `http.management_listen`. A connection that asks for nothing is closed after a minute. An address has no limit of its \
+         own: a server that strangers can reach needs a proxy that has one. Each connection is an open file: the system's \
+         limit (`ulimit -n`) must be larger by about 100.",
     ),
     integer(
         "http.stall_timeout_seconds",

@@ -12,9 +12,9 @@ use super::{
 use crate::{
     http::{
         answer::Answer,
-        cache::Keep,
+        cache::Lifetime,
         cached_query::{CachedQuery, Endpoint, Failed},
-        middleware::authenticate::MayRead,
+        middleware::scopes::MayRead,
         problem::Problem,
         service::{Service, Shared},
     },
@@ -46,7 +46,7 @@ pub async fn activity(
     MayRead(principal): MayRead,
     query: CachedQuery<ActivityParameters>,
 ) -> Result<Response, Problem> {
-    query.answer(&service, &principal, Keep::Activity).await
+    query.answer(&service, &principal, Lifetime::TenMinutes).await
 }
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! Bodies of requests: JSON objects, small, and with an error that names everything that is wrong with them.
+//! Bodies of requests: small JSON objects, with an error that names everything that is wrong.
 
 use std::{fmt, time::Duration};
 
@@ -24,15 +24,15 @@ use crate::{
     query::day,
 };
 
-/// A JSON body. An empty one, of whatever content type, is that of `{}`.
+/// A JSON body. An empty one, of any content type, means `{}`.
 pub struct Body<T>(pub T);
 
-/// What is read from the members of an object.
+/// A type that is read from the members of an object.
 pub trait FromMembers: Sized {
     fn read(members: &mut Members) -> Self;
 }
 
-/// Reads members, and collects what is wrong with them.
+/// Reads members, and collects their errors.
 pub struct Members {
     given: Map<String, Value>,
     known: Vec<&'static str>,
@@ -44,7 +44,7 @@ impl<T: FromMembers> FromRequest<Shared> for Body<T> {
 
     async fn from_request(request: Request, service: &Shared) -> Result<Self, Problem> {
         require_plain(request.headers())?;
-        // Before the time limit of the whole request, whose message is about the answer.
+        // Shorter than the time limit of the whole request, whose message is about the answer.
         let limit = service.http.request_timeout / 2;
         let given = tokio::time::timeout(limit, object(request)).await.map_err(|_| too_slow(limit))??;
         let mut members = Members { given, known: Vec::new(), errors: Vec::new() };
@@ -92,7 +92,7 @@ impl Members {
         read.map_err(wrong).ok()
     }
 
-    /// What was not read is not known.
+    /// Members that were not read are unknown, which is an error.
     fn finish(self) -> Result<(), Problem> {
         let Self { given, known, mut errors } = self;
         errors.extend(given.into_iter().map(|(name, _)| {
@@ -119,7 +119,7 @@ async fn object(request: Request) -> Result<Map<String, Value>, Problem> {
     let (parts, body) = request.into_parts();
     let whole = Request::from_parts(parts.clone(), body);
     let bytes = Bytes::from_request(whole, &()).await.map_err(|error| refusal(&error.into()))?;
-    // However its length was told.
+    // Whether its length was given or it was chunked.
     if bytes.is_empty() {
         return Ok(Map::new());
     }
@@ -127,19 +127,19 @@ async fn object(request: Request) -> Result<Map<String, Value>, Problem> {
     read.map(|Json(Object(members))| members).map_err(|error| refusal(&error))
 }
 
-/// What is written as an object.
+/// A JSON object.
 struct Object(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Once)
+        deserializer.deserialize_map(UniqueMembers)
     }
 }
 
-/// Reads each member once: of two of a name it could not be told which one was meant.
-struct Once;
+/// Reads each member once: of two with the same name, the meant one is not known.
+struct UniqueMembers;
 
-impl<'de> Visitor<'de> for Once {
+impl<'de> Visitor<'de> for UniqueMembers {
     type Value = Object;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
@@ -166,7 +166,7 @@ fn refusal(rejection: &JsonRejection) -> Problem {
         other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         other => {
             let text = other.body_text();
-            // After the colon stands what was wrong, before it how it was read.
+            // The error itself follows the colon.
             invalid(text.split_once(": ").map_or(text.as_str(), |(_, detail)| detail))
         }
     }
@@ -178,7 +178,7 @@ fn unsupported(detail: &str) -> Problem {
 }
 
 fn too_slow(limit: Duration) -> Problem {
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "The body did not come")
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "The body did not arrive")
         .detail(format!("it was not there within {} s", limit.as_secs_f64()))
 }
 

@@ -1,7 +1,7 @@
-//! Lists in parameters.
+//! Lists in parameters, separated by commas.
 
-/// The parts of a list with commas. Empty ones are parts, too: what is given and empty is not the same as what is not
-/// given, and an error that whoever knows the names will make of it.
+/// The parts of a list. Empty parts are kept, because an empty list is not an absent one: the caller, which knows the names,
+/// makes an error of them.
 pub fn comma_list(text: Option<&str>) -> Vec<String> {
     text.map(|text| text.split(',').map(|part| part.trim().to_owned()).collect()).unwrap_or_default()
 }
@@ -11,7 +11,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_list_is_not_none() {
+    fn an_empty_list_is_not_an_absent_one() {
         assert_eq!(comma_list(None), [""; 0]);
         assert_eq!(comma_list(Some("a, b,,c ")), ["a", "b", "", "c"]);
         assert_eq!(comma_list(Some(" ")), [""]);

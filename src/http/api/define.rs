@@ -1,4 +1,4 @@
-//! `PUT` and `DELETE /api/v1/definitions/{category}`: making, changing and switching off what is recorded.
+//! `PUT` and `DELETE /api/v1/definitions/{category}`: making, changing and switching off a metric.
 
 use axum::{
     Json,
@@ -18,10 +18,10 @@ use super::{
 };
 use crate::{
     http::{
-        middleware::authenticate::MayDefine,
+        middleware::scopes::MayDefine,
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
-        service::Shared,
+        service::{Service, Shared},
     },
     query::{DefinitionEntry, definition_entry},
 };
@@ -62,7 +62,10 @@ pub async fn define(
     Body(body): Body<Map<String, Value>>,
 ) -> Result<Response, Problem> {
     let Path(category) = category.map_err(unreadable)?;
-    // Closed it never is.
+    if service.guards_platform_role && body.get("measure").is_some_and(|measure| measure == "sql") {
+        require_reading_role(&service).await?;
+    }
+    // The semaphore is never closed, so this cannot fail.
     let _permit = service.checks.acquire().await;
     let defined = crate::definitions::define(&service.context, &service.config, &category, &body).await?;
     service.cache.changed_here();
@@ -74,6 +77,23 @@ pub async fn define(
         warnings: defined.warnings.into_iter().map(InvalidParameter::from).collect(),
     };
     Ok((status, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+}
+
+/// # Errors
+/// When the platform's role may do more than read. A query can use such privileges in a read-only transaction, too.
+async fn require_reading_role(service: &Service) -> Result<(), Problem> {
+    let privileges = service.context.tenant.platform.privileges().await.map_err(|error| {
+        tracing::error!(%error, "the privileges of the platform's role cannot be asked");
+        Problem::unavailable("the platform cannot be read at the moment; the server's log says why")
+    })?;
+    match privileges.is_empty() {
+        true => Ok(()),
+        false => Err(Problem::forbidden(format!(
+            "the platform's role may do more than read ({}), and a query could use that: define this metric in daymark.toml, or \
+             have the server use a role that may do nothing but SELECT",
+            privileges.join(", ")
+        ))),
+    }
 }
 
 /// Switch a metric off

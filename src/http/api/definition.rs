@@ -16,7 +16,7 @@ use crate::{
     access::Scope,
     config::written_metric,
     http::{
-        answer::Answer, middleware::authenticate::MayRead, parameters::Parameters, problem::Problem,
+        answer::Answer, middleware::scopes::MayRead, parameters::Parameters, problem::Problem,
         service::Shared,
     },
     query::{self, DefinitionEntry, VersionEntry},
@@ -63,5 +63,5 @@ pub async fn definition(
         versions: query::versions(metric),
         declaration: principal.may(Scope::Define).then(|| written_metric(metric.definition())),
     };
-    Ok(Answer::json(&answer)?.respond(&headers, "private, no-cache").await)
+    Ok(Answer::json(&answer)?.respond(&headers, "private, no-cache"))
 }

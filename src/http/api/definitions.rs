@@ -8,9 +8,9 @@ use super::error_responses::ErrorResponses;
 use crate::{
     http::{
         answer::Answer,
-        cache::Keep,
+        cache::Lifetime,
         cached_query::{CachedQuery, Endpoint, Failed},
-        middleware::authenticate::MayRead,
+        middleware::scopes::MayRead,
         problem::Problem,
         service::{Service, Shared},
     },
@@ -29,7 +29,7 @@ pub async fn definitions(
     MayRead(principal): MayRead,
     query: CachedQuery<Definitions>,
 ) -> Result<Response, Problem> {
-    query.answer(&service, &principal, Keep::Current).await
+    query.answer(&service, &principal, Lifetime::FiveMinutes).await
 }
 
 /// It has no parameters: any that is given is an error.

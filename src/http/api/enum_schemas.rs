@@ -1,4 +1,4 @@
-//! The words that a parameter may be, for the document.
+//! Schemas of parameters that are one of a few words, for the OpenAPI document.
 
 use jiff::civil::Weekday;
 use utoipa::openapi::{Object, ObjectBuilder, Type};

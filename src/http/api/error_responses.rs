@@ -1,4 +1,4 @@
-//! The answers that every endpoint may give instead of its own.
+//! The error responses that every endpoint may give.
 
 use utoipa::IntoResponses;
 
@@ -34,7 +34,7 @@ pub enum ErrorResponses {
     Unavailable(Problem),
 }
 
-/// What may be wrong with the store's definitions.
+/// Errors of the store's definitions.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it is read by the derive macro only")]
 pub enum Undefined {
@@ -43,7 +43,7 @@ pub enum Undefined {
     NotApplied(Problem),
 }
 
-/// What may be wrong with what a file would hold.
+/// Errors of the values that a file would hold.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it is read by the derive macro only")]
 pub enum FileErrorResponses {
@@ -52,7 +52,7 @@ pub enum FileErrorResponses {
     Impossible(Problem),
 }
 
-/// What may be wrong with a body as such.
+/// Errors of a body as such.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it is read by the derive macro only")]
 pub enum BodyErrorResponses {

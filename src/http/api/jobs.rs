@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -16,14 +16,15 @@ use super::{
     enum_schemas,
     error_responses::{BodyErrorResponses, ErrorResponses},
     no_query::NoQuery,
+    path_text::PathText,
 };
 use crate::{
     access::Principal,
     collect::{CollectError, Failure},
     config::{shown as shown_name, suggestion},
     http::{
-        jobs::{Job, JobStatus, Task},
-        middleware::authenticate::MayCollect,
+        jobs::{Job, JobStatus, Task, TooManyRunning},
+        middleware::scopes::MayCollect,
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
         service::{Service, Shared},
@@ -179,7 +180,7 @@ pub async fn show(
     State(service): State<Shared>,
     _: MayCollect,
     _: Parameters<NoQuery>,
-    Path(id): Path<String>,
+    PathText(id): PathText,
 ) -> Result<Response, Problem> {
     let unknown = || Problem::not_found("there is no such job here; /api/v1/runs lists what was run");
     let job = id.parse().ok().and_then(|id| service.jobs.get(id)).ok_or_else(unknown)?;
@@ -234,5 +235,13 @@ fn shown(job: &Job) -> JobAnswer {
         already_there: outcome.as_ref().map(|outcome| outcome.already_there),
         failed: outcome.iter().flat_map(|outcome| outcome.failed.iter().map(of)).collect(),
         error: outcome.and_then(|outcome| outcome.error).map(|error| error.to_string()),
+    }
+}
+
+impl From<TooManyRunning> for Problem {
+    fn from(error: TooManyRunning) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-runs", "Too many runs are at work")
+            .detail(error.to_string())
+            .retry_after(TooManyRunning::RETRY_AFTER_S)
     }
 }

@@ -12,9 +12,9 @@ use super::{
 use crate::{
     http::{
         answer::Answer,
-        cache::Keep,
+        cache::Lifetime,
         cached_query::{CachedQuery, Endpoint, Failed},
-        middleware::authenticate::MayRead,
+        middleware::scopes::MayRead,
         problem::Problem,
         service::{Service, Shared},
     },
@@ -43,7 +43,7 @@ pub async fn latest(
     MayRead(principal): MayRead,
     query: CachedQuery<LatestParameters>,
 ) -> Result<Response, Problem> {
-    query.answer(&service, &principal, Keep::Current).await
+    query.answer(&service, &principal, Lifetime::FiveMinutes).await
 }
 
 #[async_trait]

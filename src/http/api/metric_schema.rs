@@ -1,5 +1,5 @@
-//! The body of `PUT /api/v1/definitions/{category}` as the document describes it. It is read by the reader of daymark.toml,
-//! which says everything that is wrong with it at once, so that these types describe and do nothing else.
+//! The schema of the body of `PUT /api/v1/definitions/{category}`, for the OpenAPI document. The body itself is parsed by
+//! the parser of daymark.toml, which reports all errors at once, so these types are used for nothing else.
 
 #[cfg(test)]
 mod tests;

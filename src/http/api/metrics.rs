@@ -13,9 +13,9 @@ use super::{
 use crate::{
     http::{
         answer::Answer,
-        cache::Keep,
+        cache::Lifetime,
         cached_query::{CachedQuery, Endpoint, Failed},
-        middleware::authenticate::MayRead,
+        middleware::scopes::MayRead,
         problem::{InvalidParameter, Problem},
         service::{Service, Shared},
     },
@@ -94,7 +94,7 @@ pub async fn metrics(
     MayRead(principal): MayRead,
     query: CachedQuery<SeriesParameters>,
 ) -> Result<Response, Problem> {
-    query.answer(&service, &principal, Keep::Current).await
+    query.answer(&service, &principal, Lifetime::FiveMinutes).await
 }
 
 #[async_trait]

@@ -14,10 +14,10 @@ mod latest;
 mod metric_schema;
 mod metrics;
 mod no_query;
+mod path_text;
 mod runs;
 mod status;
 
-use tower_http::compression::CompressionLayer;
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -85,21 +85,14 @@ pub fn cached_routes() -> OpenApiRouter<Shared> {
 pub fn uncached_routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(definition::definition, define::define, define::switch_off))
-        .merge(exports())
-        .routes(routes!(runs::runs))
-        .routes(routes!(runs::run))
-        .routes(routes!(jobs::collect))
-        .routes(routes!(jobs::backfill))
-        .routes(routes!(jobs::show))
-}
-
-/// Compressed while they flow.
-fn exports() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
         .routes(routes!(export::series::series))
         .routes(routes!(export::latest::latest))
         .routes(routes!(export::activity::activity))
         .routes(routes!(export::definitions::definitions))
         .routes(routes!(export::runs::runs))
-        .layer(CompressionLayer::new())
+        .routes(routes!(runs::runs))
+        .routes(routes!(runs::run))
+        .routes(routes!(jobs::collect))
+        .routes(routes!(jobs::backfill))
+        .routes(routes!(jobs::show))
 }

@@ -1,4 +1,4 @@
-//! No parameters: any that is given is an error.
+//! The query string of an endpoint without parameters: any that is given is an error.
 
 use serde::Deserialize;
 use utoipa::IntoParams;

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
@@ -10,9 +10,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{enum_schemas, error_responses::ErrorResponses, no_query::NoQuery};
+use super::{enum_schemas, error_responses::ErrorResponses, no_query::NoQuery, path_text::PathText};
 use crate::{
-    http::{middleware::authenticate::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared},
+    http::{middleware::scopes::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared},
     query::{self, RunEntry, RunsQuery, RunsRequest, RunsResponse},
 };
 
@@ -69,7 +69,7 @@ pub async fn run(
     State(service): State<Shared>,
     _: MaySeeLog,
     _: Parameters<NoQuery>,
-    Path(id): Path<String>,
+    PathText(id): PathText,
 ) -> Result<Response, Problem> {
     let id: Uuid = id.parse().map_err(|_| Problem::not_found("a run has a UUID; /api/v1/runs lists them"))?;
     let answer = query::run(&service.context, id).await?;

@@ -8,9 +8,9 @@ use super::error_responses::ErrorResponses;
 use crate::{
     http::{
         answer::Answer,
-        cache::Keep,
+        cache::Lifetime,
         cached_query::{CachedQuery, Endpoint, Failed},
-        middleware::authenticate::MaySeeLog,
+        middleware::scopes::MaySeeLog,
         problem::Problem,
         service::{Service, Shared},
     },
@@ -29,7 +29,7 @@ pub async fn status(
     MaySeeLog(principal): MaySeeLog,
     query: CachedQuery<Status>,
 ) -> Result<Response, Problem> {
-    query.answer(&service, &principal, Keep::Current).await
+    query.answer(&service, &principal, Lifetime::FiveMinutes).await
 }
 
 /// It has no parameters: any that is given is an error.
@@ -40,6 +40,6 @@ pub struct Status {}
 impl Endpoint for Status {
     async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
         let status = query::status(&service.context, catalogue).await?;
-        Ok(Answer::json(&status)?.passing(status.is_volatile()))
+        Ok(Answer::json(&status)?.volatile(status.is_volatile()))
     }
 }

@@ -1,7 +1,4 @@
-//! What a task knows of the request that it is working on: its id, by which an answer is found in the log (that of the
-//! client or of a proxy, or a new one), and its place among those that are worked on at once.
-
-use std::sync::Arc;
+//! The request's id, by which an answer is found in the log: that of the client or of a proxy, or a new one.
 
 use axum::{
     extract::Request,
@@ -9,55 +6,13 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Longest request id that is taken from a client or a proxy.
+/// Longest request id that is taken from a client or a proxy, in bytes.
 const MAX_REQUEST_ID: usize = 64;
 
-tokio::task_local! {
-    static CURRENT: Current;
-}
-
-/// Of the request that a task is working on.
-#[derive(Debug, Clone)]
-pub struct Current {
-    id: HeaderValue,
-    /// Taken until all that works on it has ended, also where its client is gone already.
-    _place: Option<Arc<OwnedSemaphorePermit>>,
-}
-
-impl Current {
-    pub fn get() -> Option<Self> {
-        CURRENT.try_with(Self::clone).ok()
-    }
-
-    /// Does `work` for that request, in another task.
-    pub async fn go_on<T>(self, work: impl Future<Output = T>) -> T {
-        CURRENT.scope(self, work).await
-    }
-}
-
-/// The id of the request that is being worked on, for what is logged meanwhile.
-pub fn current_request_id() -> Option<HeaderValue> {
-    CURRENT.try_with(|current| current.id.clone()).ok()
-}
-
-/// Does `work` as that of the request with this id.
-pub async fn working_on<T>(id: HeaderValue, work: impl Future<Output = T>) -> T {
-    CURRENT.scope(Current { id, _place: None }, work).await
-}
-
-/// Does `work`, which takes the place, for the request that is being worked on.
-pub async fn taking<T>(place: OwnedSemaphorePermit, work: impl Future<Output = T>) -> T {
-    match current_request_id() {
-        Some(id) => Current { id, _place: Some(Arc::new(place)) }.go_on(work).await,
-        None => work.await,
-    }
-}
-
-/// Around what is not guarded.
+/// Gives answers that have no other middleware the id.
 pub async fn set_request_id(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let mut response = next.run(request).await;
@@ -75,7 +30,7 @@ pub(super) fn request_id(headers: &HeaderMap) -> HeaderValue {
 }
 
 /// 32 hexadecimal digits.
-pub(in crate::http) fn new_id() -> HeaderValue {
+fn new_id() -> HeaderValue {
     let mut text = Uuid::encode_buffer();
     let digits = Uuid::from_u128(fastrand::u128(..)).simple().encode_lower(&mut text);
     // They are always a header value.

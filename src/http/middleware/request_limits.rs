@@ -1,8 +1,7 @@
-//! Around every request: its id, its limits, its time limit, its line in the log and its count.
+//! The outermost middleware: the request's id, its limits of size and time, its line in the log and its count.
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,8 +13,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
+use tracing::Instrument;
 
-use super::request_id::{REQUEST_ID, request_id, taking, working_on};
+use super::request_id::{REQUEST_ID, request_id};
 use crate::http::{
     api::{self, MAX_BODY},
     problem::Problem,
@@ -23,7 +23,7 @@ use crate::http::{
     service::Shared,
 };
 
-/// Requests that wait for a run to end, as the clients of these functions do.
+/// The path of requests that wait for a run to end.
 const RUNS: &str = "/rest/v1/rpc/";
 const RUN_TIMEOUT: Duration = Duration::from_secs(3600);
 /// Longest path with its query string, in bytes.
@@ -34,17 +34,20 @@ const MAX_HEADERS: usize = 32 * 1024;
 pub async fn request_limits(State(service): State<Shared>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(request.headers());
-    let method = known(request.method());
+    let method = method_label(request.method());
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let counted = InFlight::count(&service);
-    let response = working_on(id.clone(), limited(&service, request, next)).await;
+    // At the level of errors, so that it is there whatever is logged.
+    let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
+    let in_flight = InFlight::count(&service);
+    let response = limited(&service, request, next).instrument(span.clone()).await;
     let mut response = rest::translate(&path, response);
-    drop(counted);
-    let (status, took) = (response.status().as_u16(), started.elapsed());
-    service.telemetry.answered(method, route.as_ref().map_or("none", MatchedPath::as_str), status, took);
-    let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    tracing::info!(id = id.to_str().unwrap_or_default(), method, path, status, duration_us);
+    drop(in_flight);
+    let (status, duration) = (response.status().as_u16(), started.elapsed());
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    service.counters.request_answered(method, route, status, duration);
+    let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    span.in_scope(|| tracing::info!(method, path, status, duration_us));
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
@@ -54,19 +57,19 @@ struct InFlight<'a>(&'a Shared);
 
 impl<'a> InFlight<'a> {
     fn count(service: &'a Shared) -> Self {
-        service.telemetry.in_flight(1.0);
+        service.counters.requests_in_flight(1.0);
         Self(service)
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.telemetry.in_flight(-1.0);
+        self.0.counters.requests_in_flight(-1.0);
     }
 }
 
-/// The method for a label: there are only so many.
-fn known(method: &Method) -> &'static str {
+/// The method as the value of a label, of which there is a bounded number.
+fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
@@ -87,14 +90,14 @@ async fn limited(service: &Shared, mut request: Request, next: Next) -> Response
         DefaultBodyLimit::max(MAX_BODY).apply(&mut request);
     }
     let (permits, limit) = match request.uri().path().starts_with(RUNS) {
-        true => (&service.waits, RUN_TIMEOUT),
+        true => (&service.run_waits, RUN_TIMEOUT),
         false => (&service.permits, service.http.request_timeout),
     };
-    // Shed rather than queued: a request that waits is one that its client has given up when its turn comes.
-    let Ok(place) = Arc::clone(permits).try_acquire_owned() else {
+    // Shed rather than queued: the client of a request that waits has given it up when its turn comes.
+    let Ok(_permit) = permits.try_acquire() else {
         return Problem::unavailable("the server is busy; try again in a moment").into_response();
     };
-    let answering = AssertUnwindSafe(taking(place, next.run(request))).catch_unwind();
+    let answering = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(limit, answering).await {
         Ok(Ok(response)) => response,
         // The panic's own message was written by the panic hook.
@@ -138,7 +141,7 @@ fn too_large(request: &Request) -> Option<Problem> {
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         return Some(Problem::new(status, "headers-too-large", "The headers are too large").detail(detail));
     }
-    // What says that it is too large need not come first. Where nothing says so, it is counted while it is read.
+    // A body without a length is counted while it is read.
     let body = request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok()?;
     (body > MAX_BODY as u64).then(api::body_too_large)
 }

@@ -1,23 +1,23 @@
-//! Who asks, and whether they may: with PostgreSQL's words for those who may not.
+//! The principal of a request, and whether it may do what the request asks, with PostgreSQL's words for a refusal.
 
 use axum::{Extension, http::StatusCode};
 
 use super::error::RestError;
 use crate::access::{Principal, Role, Scope};
 
-/// Until it is known who asks, nothing is answered.
+/// A request without a principal is refused.
 pub(super) type Caller = Option<Extension<Principal>>;
 
-/// Fails unless the caller may do what needs `scope` with `what`, as in `table daily_metrics`.
-pub(super) fn require(caller: Caller, scope: Scope, what: &str) -> Result<(), RestError> {
+/// The caller, unless it lacks the `scope` that is needed for `what`, as in `table daily_metrics`.
+pub(super) fn require(caller: Caller, scope: Scope, what: &str) -> Result<Principal, RestError> {
     match caller {
-        Some(Extension(principal)) if principal.may(scope) => Ok(()),
+        Some(Extension(principal)) if principal.may(scope) => Ok(principal),
         Some(Extension(principal)) => Err(denied(&principal, what)),
         None => Err(RestError::new(StatusCode::UNAUTHORIZED, "PGRST302", "Anonymous access is disabled")),
     }
 }
 
-/// Of what nobody may do.
+/// The refusal of what no principal may do.
 pub(super) fn refuse(caller: Caller, what: &str) -> RestError {
     match caller {
         Some(Extension(principal)) => denied(&principal, what),
@@ -25,7 +25,7 @@ pub(super) fn refuse(caller: Caller, what: &str) -> RestError {
     }
 }
 
-/// 401 for those who might get further with a key, 403 for those who have shown theirs.
+/// 401 for anonymous principals, which may have a key, and 403 for others.
 fn denied(principal: &Principal, what: &str) -> RestError {
     let status = match principal.role {
         Role::Anonymous => StatusCode::UNAUTHORIZED,

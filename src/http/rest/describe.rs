@@ -15,7 +15,7 @@ use utoipa::{
 
 use super::{
     error::RestError,
-    range::MAX_ROWS,
+    range::{MAX_OFFSET, MAX_ROWS},
     rpc::{BACKFILL, Backfilled, COLLECT, Collected, Function},
 };
 use crate::store::table::{Column, ColumnKind, Table};
@@ -87,7 +87,7 @@ fn read(table: Table) -> Operation {
         ),
         query("order", "Columns to sort by: `metric_date.desc,value.asc.nullslast`"),
         query("limit", &format!("How many rows; an answer has {MAX_ROWS} at most")),
-        query("offset", "How many rows to leave out first"),
+        query("offset", &format!("How many rows to leave out first, {MAX_OFFSET} at most")),
         query("or", "`(value.gt.5,value.is.null)`"),
         query("and", "`(value.gt.5,value.lt.9)`"),
         parameter(ParameterIn::Header, "Range", "Rows by their number: `0-24`"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -112,6 +112,10 @@ impl IntoResponse for RestError {
         let mut response = (self.status, [(header::CONTENT_TYPE, content_type)], body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // An answer to HEAD has no body to tell the code (RFC 9209).
+        if let Ok(status) = HeaderValue::try_from(format!("daymark; error={}", self.code)) {
+            headers.insert(HeaderName::from_static("proxy-status"), status);
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

@@ -17,14 +17,20 @@ mod table;
 mod translate;
 mod value;
 
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    http::{HeaderValue, StatusCode, header},
+    middleware::map_response,
+    response::Response,
+    routing::get,
+};
 
 pub use describe::describe;
 pub use error::RestError;
 pub use range::MAX_ROWS;
 pub use translate::translate;
 
-use super::Shared;
+use super::{compression::compression, service::Shared};
 
 /// To be nested under `/rest/v1`. The caller's [`Principal`](crate::access::Principal) is in the extensions of requests;
 /// without it nothing is answered.
@@ -37,6 +43,29 @@ pub fn router() -> Router<Shared> {
         )
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(async || no_such_path())
+        .layer(map_response(set_range_aside))
+        .layer(compression())
+        .layer(map_response(restore_range))
+}
+
+/// `Content-Range` of a whole answer, while it passes the compression, which takes every answer with that header for a part.
+#[derive(Clone)]
+struct ContentRange(HeaderValue);
+
+async fn set_range_aside(mut response: Response) -> Response {
+    if response.status() == StatusCode::OK
+        && let Some(range) = response.headers_mut().remove(header::CONTENT_RANGE)
+    {
+        response.extensions_mut().insert(ContentRange(range));
+    }
+    response
+}
+
+async fn restore_range(mut response: Response) -> Response {
+    if let Some(ContentRange(range)) = response.extensions_mut().remove() {
+        response.headers_mut().insert(header::CONTENT_RANGE, range);
+    }
+    response
 }
 
 fn no_such_path() -> RestError {

@@ -8,6 +8,10 @@ use crate::store::TablePage;
 /// The most rows of one answer.
 pub const MAX_ROWS: u64 = 10_000;
 
+/// The most rows that an answer may leave out first. Each of them is read, so that a deeper page costs as much as all pages
+/// before it.
+pub const MAX_OFFSET: u64 = 100_000;
+
 /// Rows by their number from 0 on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Range {
@@ -20,7 +24,7 @@ impl Range {
     /// What the parameters `limit` and `offset` and the header ask for together.
     ///
     /// # Errors
-    /// When one of them is no number, or they have nothing in common.
+    /// When one of them is no number, they have nothing in common, or the offset is beyond [`MAX_OFFSET`].
     pub(super) fn new(
         limit: Option<&str>,
         offset: Option<&str>,
@@ -34,7 +38,10 @@ impl Range {
         {
             range = range.intersection(first, last)?;
         }
-        Ok(Self { limit: range.limit.min(MAX_ROWS + 1), ..range })
+        match range.offset {
+            0..=MAX_OFFSET => Ok(Self { limit: range.limit.min(MAX_ROWS + 1), ..range }),
+            deep => Err(too_deep(deep)),
+        }
     }
 
     fn intersection(self, first: u64, last: Option<u64>) -> Result<Self, RestError> {
@@ -79,6 +86,14 @@ impl Range {
             _ => Ok((StatusCode::OK, content_range)),
         }
     }
+}
+
+fn too_deep(offset: u64) -> RestError {
+    let message = format!("an offset of {offset} is too deep: {MAX_OFFSET} rows at most can be left out");
+    RestError::bad_request("54000", message).hint(
+        "Page by a key instead: order by a column, as in `order=id.asc`, and ask for the rows after the last one of the page \
+         before, as in `id=gt.4711`; or for fewer rows, by filters.",
+    )
 }
 
 fn too_many_rows() -> RestError {
@@ -133,10 +148,17 @@ mod tests {
         assert_eq!(range(Some("0"), None, "1-20"), Ok((0, 0)));
         assert_eq!(range(Some("99999999"), Some("7"), ""), Ok((7, MAX_ROWS + 1)));
         assert_eq!(range(Some("10000"), None, ""), Ok((0, MAX_ROWS)));
-        assert_eq!(range(None, Some("99999999999999999999999"), ""), Ok((i64::MAX as u64, MAX_ROWS + 1)));
+        assert_eq!(range(None, Some("100000"), ""), Ok((MAX_OFFSET, MAX_ROWS + 1)));
         for ignored in ["bytes=0-5", "x", "-5", "1-2-3", "+1-2", "99999999999999999999999-"] {
             assert_eq!(range(None, None, ignored), Ok((0, MAX_ROWS + 1)), "{ignored}");
         }
+    }
+
+    #[test]
+    fn a_deep_offset_is_refused() {
+        assert_eq!(range(None, Some("100001"), ""), Err("54000"));
+        assert_eq!(range(None, Some("99999999999999999999999"), ""), Err("54000"));
+        assert_eq!(range(None, None, "100001-100002"), Err("54000"));
     }
 
     #[test]

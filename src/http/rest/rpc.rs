@@ -25,8 +25,8 @@ use crate::{
     access::Scope,
     collect::CollectError,
     http::{
-        Service, Shared,
         jobs::{JobStatus, Outcome, Task},
+        service::{Service, Shared},
     },
 };
 
@@ -87,7 +87,7 @@ pub(super) async fn call(
     let Ok(Path(name)) = name else { return Err(super::no_such_path()) };
     require_schema(&headers, "content-profile")?;
     let form = Form::accepted(&headers)?;
-    Preferences::read(&headers)?;
+    let preferences = Preferences::read(&headers)?;
     // Before the body, for which a client may take its time.
     caller::require(caller, Scope::Collect, &format!("function {}", cut(&name)))?;
     let arguments = arguments(&received(&service, request).await?)?;
@@ -105,10 +105,11 @@ pub(super) async fn call(
     };
     let headers = [
         (header::CONTENT_TYPE, form.content_type()),
-        (header::CONTENT_RANGE, "0-0/*"),
+        (header::CONTENT_RANGE, if preferences.count { "0-0/1" } else { "0-0/*" }),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    Ok((headers, body.to_string()).into_response())
+    let applied = preferences.applied().map(|applied| [("preference-applied", applied)]);
+    Ok((headers, applied, body.to_string()).into_response())
 }
 
 /// GET and HEAD call functions that read; there are none.

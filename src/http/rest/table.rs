@@ -4,8 +4,8 @@ use std::convert::Infallible;
 
 use axum::{
     body::Body,
-    extract::{Path, RawQuery, State, rejection::PathRejection},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    extract::{Path, State, rejection::PathRejection},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::Response,
 };
 use bytes::Bytes;
@@ -21,14 +21,21 @@ use super::{
     select::select,
 };
 use crate::{
-    access::Scope,
-    http::{Shared, answer::compressed_for},
+    access::{Principal, Scope},
+    http::{
+        answer::Answer,
+        cache::Lifetime,
+        service::{Service, Shared},
+    },
     store::{
         TableQuery,
         table::{Condition, Table},
     },
 };
 
+/// An answer depends on its principal and on these headers, so shared caches must not keep it.
+const CACHE_CONTROL: &str = "private, no-cache";
+const VARY: &str = "accept, accept-encoding, accept-profile, apikey, authorization, prefer, range";
 /// The most comparisons of one request.
 const MAX_CONDITIONS: usize = 200;
 
@@ -37,28 +44,64 @@ pub(super) async fn read(
     caller: Caller,
     name: Result<Path<String>, PathRejection>,
     method: Method,
-    RawQuery(parameters): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, RestError> {
     let table = named(name)?;
-    caller::require(caller, scope(table), &format!("table {}", table.name()))?;
+    let principal = caller::require(caller, scope(table), &format!("table {}", table.name()))?;
     require_schema(&headers, "accept-profile")?;
-    let form = Form::accepted(&headers)?;
-    let preferences = Preferences::read(&headers)?;
     let is_head = method == Method::HEAD;
-    // Range is defined for GET only (RFC 9110, 14.2).
-    let asked_range = if is_head { None } else { range::of_header(&headers) };
-    let parameters = Parameters::read(table, parameters.as_deref().unwrap_or_default())?;
-    let range = Range::new(parameters.limit.as_deref(), parameters.offset.as_deref(), asked_range)?;
-    let query = parameters.query(table, range, preferences.count, is_head)?;
-    let page = service.context.tenant.store.table(&query).await?;
-    let (status, content_range) = match form {
-        Form::Object if page.rows != 1 => return Err(not_one(page.rows)),
-        _ => range.answered(&page, is_head)?,
+    let request = TableRequest {
+        table,
+        form: Form::accepted(&headers)?,
+        preferences: Preferences::read(&headers)?,
+        // Range is defined for GET only (RFC 9110, 14.2).
+        range: if is_head { None } else { range::of_header(&headers) },
+        is_head,
+        query: uri.query().unwrap_or_default(),
     };
-    let mut response = answer(form, page.json, &content_range, preferences.applied());
-    *response.status_mut() = status;
-    Ok(if is_head { without_body(response) } else { packed(&headers, response).await })
+    let last_finished = service.context.last_finished();
+    let make = request.answer(&service, &principal);
+    let key = request.cache_key();
+    let answer =
+        service.cache.answer(Lifetime::FiveMinutes, &key, last_finished, &service.counters, make).await?;
+    Ok(match is_head {
+        true => without_body(answer.respond(&HeaderMap::new(), CACHE_CONTROL)),
+        false => answer.respond(&headers, CACHE_CONTROL),
+    })
+}
+
+/// Everything of a request that its answer depends on.
+struct TableRequest<'a> {
+    table: Table,
+    form: Form,
+    preferences: Preferences,
+    range: Option<(u64, Option<u64>)>,
+    is_head: bool,
+    query: &'a str,
+}
+
+impl TableRequest<'_> {
+    fn cache_key(&self) -> String {
+        let Self { table, form, preferences, range, is_head, query } = self;
+        format!("rest {} {form:?} {preferences:?} {range:?} {is_head} {query}", table.name())
+    }
+
+    async fn answer(&self, service: &Service, principal: &Principal) -> Result<Answer, RestError> {
+        let Self { table, form, preferences, range, is_head, query } = self;
+        let parameters = Parameters::read(*table, query)?;
+        let range = Range::new(parameters.limit.as_deref(), parameters.offset.as_deref(), *range)?;
+        let query = parameters.query(*table, range, preferences.count, *is_head)?;
+        service.counters.store_query();
+        let turn = service.store_turns.table_read(&principal.subject).await;
+        let page = service.context.tenant.store.table(&query).await?;
+        drop(turn);
+        let (status, content_range) = match form {
+            Form::Object if page.rows != 1 => return Err(not_one(page.rows)),
+            _ => range.answered(&page, *is_head)?,
+        };
+        Ok(answer(*form, page.json, status, &content_range, preferences.applied()))
+    }
 }
 
 /// Records are written by collections, definitions by `daymark apply`.
@@ -72,7 +115,7 @@ pub(super) async fn write(caller: Caller, name: Result<Path<String>, PathRejecti
     }
 }
 
-/// What reading the table needs.
+/// The scope that reading the table needs.
 fn scope(table: Table) -> Scope {
     match table {
         Table::DailyMetrics | Table::MetricDefinitions => Scope::Read,
@@ -92,7 +135,7 @@ fn named(name: Result<Path<String>, PathRejection>) -> Result<Table, RestError> 
     })
 }
 
-/// What the query string says. Every other parameter than these is a filter.
+/// The query string. Every parameter but these is a filter.
 #[derive(Default)]
 struct Parameters {
     select: Option<String>,
@@ -168,41 +211,32 @@ fn not_one(rows: u64) -> RestError {
     error.details(format!("The result contains {rows} rows"))
 }
 
-fn answer(form: Form, json: String, content_range: &str, applied: Option<&'static str>) -> Response<Bytes> {
+fn answer(
+    form: Form,
+    json: String,
+    status: StatusCode,
+    content_range: &str,
+    applied: Option<&'static str>,
+) -> Answer {
     let body = match form {
         Form::Array => json,
         Form::Object => only(json),
     };
-    let mut response = Response::new(Bytes::from(body));
-    let headers = response.headers_mut();
+    let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
-    // It depends on who asks and on five headers: nothing for a shared cache.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(header::VARY, HeaderValue::from_static(VARY));
     if let Ok(content_range) = HeaderValue::try_from(content_range) {
         headers.insert(header::CONTENT_RANGE, content_range);
     }
     if let Some(applied) = applied {
         headers.insert(HeaderName::from_static("preference-applied"), HeaderValue::from_static(applied));
     }
-    response
+    Answer::new(status, headers, Bytes::from(body))
 }
 
-async fn packed(request: &HeaderMap, response: Response<Bytes>) -> Response {
-    let (mut parts, body) = response.into_parts();
-    // Some of the rows that there are: whoever puts such parts together wants them as they are.
-    if parts.status == StatusCode::PARTIAL_CONTENT {
-        return Response::from_parts(parts, body.into());
-    }
-    let (body, encoding) = compressed_for(request, body).await;
-    parts.headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    if let Some(encoding) = encoding {
-        parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
-    }
-    Response::from_parts(parts, body.into())
-}
-
-/// No row was made for HEAD, so that how long they are is not known.
-fn without_body(response: Response<Bytes>) -> Response {
+/// No rows are read for HEAD, so their length and their entity tag are not known.
+fn without_body(mut response: Response) -> Response {
+    response.headers_mut().remove(header::ETAG);
     response.map(|_| Body::from_stream(stream::empty::<Result<Bytes, Infallible>>()))
 }
 
@@ -224,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_has_limits_and_no_doubts() {
+    fn a_request_has_limits_and_is_unambiguous() {
         let code =
             |text: &str| Parameters::read(Table::DailyMetrics, text).map(drop).map_err(|error| error.code);
         assert_eq!(code("select=value&value=gt.1&value=lt.9&order=value&limit=1&offset=2"), Ok(()));

@@ -48,15 +48,24 @@ pub fn statement<'a>(
     }
     let id = match (dialect, id_column.column_type) {
         (Dialect::Sqlite, _) | (_, ColumnType::Text) => Some(RowId::Text(id)),
-        (_, ColumnType::Uuid) => Uuid::try_parse(id).ok().map(RowId::Uuid),
-        (_, ColumnType::Integer) => id.parse().ok().map(RowId::Integer),
+        // Only as the column itself would be written: `01` is not the id 1.
+        (_, ColumnType::Uuid) => {
+            Uuid::try_parse(id).ok().filter(|uuid| uuid.to_string().eq_ignore_ascii_case(id)).map(RowId::Uuid)
+        }
+        (_, ColumnType::Integer) => {
+            id.parse::<i64>().ok().filter(|number| number.to_string() == id).map(RowId::Integer)
+        }
         _ => return Err(wrong(format!("the column `{table_name}.{ID}` is {}", id_column.type_name))),
     };
-    let placeholder = if dialect == Dialect::Postgres { "$1" } else { "?1" };
+    let id_name = dialect.name(ID);
+    let is_row = match dialect {
+        Dialect::Postgres => format!("{id_name} = $1"),
+        // The first condition serves an index. Where the column's affinity is numeric, it holds for `01` and 1, too.
+        Dialect::Sqlite => format!("{id_name} = ?1 AND CAST({id_name} AS TEXT) = ?1"),
+    };
     let sql = format!(
-        "SELECT 1 FROM {} WHERE {} = {placeholder} AND {} IS TRUE LIMIT 1",
+        "SELECT 1 FROM {} WHERE {is_row} AND {} IS TRUE LIMIT 1",
         dialect.qualified(&table.schema, &table.name),
-        dialect.name(ID),
         dialect.name(&flag_column.name),
     );
     Ok(id.map(|id| (sql, id)))

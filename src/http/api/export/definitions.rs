@@ -11,7 +11,7 @@ use crate::{
             enum_schemas,
             error_responses::{ErrorResponses, FileErrorResponses},
         },
-        middleware::authenticate::MayRead,
+        middleware::scopes::MayRead,
         parameters::Parameters,
         problem::Problem,
         service::Shared,

@@ -1,5 +1,5 @@
-//! `/api/v1/export`: the answers to the questions of the API as files, an endpoint a file. What they share is here: the
-//! format, how many may flow at once, and that nothing is promised before the first page is there.
+//! `/api/v1/export`: the answers of the API as files, an endpoint a file. What they share is here: the format, the limit of
+//! exports at once, and that no status is sent before the first page is read.
 
 pub mod activity;
 pub mod definitions;
@@ -17,6 +17,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 use utoipa::{
     IntoResponses,
     openapi::{
@@ -29,35 +30,34 @@ use crate::{
     access::Principal,
     config::{shown, suggestion},
     http::{
-        middleware::request_id::{current_request_id, working_on},
+        concurrency_limit::{LimitReached, Permit},
         problem::{InvalidParameter, Problem},
         service::Service,
-        shares::{Share, Taken},
     },
     query::{Export, ExportFormat, QueryError},
 };
 
-/// When to come again, in seconds, while others are exporting.
+/// `Retry-After` in seconds while as many exports flow as may.
 const RETRY_AFTER: u64 = 5;
 const BINARY: SchemaFormat = SchemaFormat::KnownFormat(KnownFormat::Binary);
 
-/// An export that may begin: it has its format, and a place among those that flow.
+/// An export that may begin: it has its format and a permit.
 struct Beginning<'a> {
     service: &'a Service,
     format: ExportFormat,
     head_due: Instant,
-    permit: Share,
+    permit: Permit,
 }
 
 impl<'a> Beginning<'a> {
     fn new(service: &'a Service, principal: &Principal, format: Option<&str>) -> Result<Self, Problem> {
         let format = read_format(format)?;
         let head_due = Instant::now() + service.http.request_timeout / 2;
-        let permit = service.exports.try_take(&principal.subject).map_err(too_many)?;
+        let permit = service.exports.try_acquire(&principal.subject).map_err(too_many)?;
         Ok(Self { service, format, head_due, permit })
     }
 
-    /// The answer: a file called `name`, but for its ending. What is wrong from the start can still be said as a problem.
+    /// The answer: a file called `name`, without its extension. A failure before the first page is answered with a problem.
     async fn answer(
         self,
         name: &str,
@@ -65,7 +65,7 @@ impl<'a> Beginning<'a> {
     ) -> Result<Response, Problem> {
         let Self { service, format, head_due, permit } = self;
         let mut export = starting.await?.go_on_with(&service.patient);
-        // What takes long is nothing wrong: all values of a file of Parquet are looked at before it begins.
+        // A first page that takes long is no failure: all values of a Parquet file are read before it begins.
         let first = match tokio::time::timeout_at(head_due, export.next()).await {
             Ok(first) => Some(first?.unwrap_or_default()),
             Err(_) => None,
@@ -80,7 +80,7 @@ impl<'a> Beginning<'a> {
     }
 }
 
-/// The file, for the document.
+/// The file, in the OpenAPI document.
 pub struct File;
 
 impl IntoResponses for File {
@@ -99,39 +99,39 @@ impl IntoResponses for File {
     }
 }
 
-fn too_many(taken: Taken) -> Problem {
-    let problem = match taken {
-        Taken::ByHolder(most) => {
+fn too_many(reached: LimitReached) -> Problem {
+    let problem = match reached {
+        LimitReached::PerPrincipal(most) => {
             let title = "Too many exports at once";
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-exports", title).detail(format!(
                 "as many of your exports are flowing as may at once ({most}); try again when one has ended"
             ))
         }
-        Taken::ByAll(total) => Problem::unavailable(format!(
+        LimitReached::Total(total) => Problem::unavailable(format!(
             "as many exports are flowing as may at once ({total}); try again when one has ended"
         )),
     };
     problem.retry_after(RETRY_AFTER)
 }
 
-/// An error ends the body before its end, which the client sees. The permit goes with the body.
+/// The body. An error ends it before its end, which the client sees. The permit is given back with the body.
 fn pieces(
     first: Option<Vec<u8>>,
     export: Export,
-    permit: Share,
+    permit: Permit,
 ) -> impl stream::Stream<Item = Result<Bytes, QueryError>> {
-    // The body is made when the handler has answered.
-    let id = current_request_id();
+    // The rest of the body is made after the handler has answered.
+    let span = Span::current();
     stream::try_unfold((first, export, permit), move |(first, mut export, permit)| {
-        let id = id.clone();
+        let span = span.clone();
         async move {
-            let piece = match (first, id) {
-                (Some(first), _) => Some(first),
-                (None, Some(id)) => working_on(id, next(&mut export)).await?,
-                (None, None) => next(&mut export).await?,
+            let piece = match first {
+                Some(first) => Some(first),
+                None => next(&mut export).await?,
             };
             Ok(piece.map(|piece| (Bytes::from(piece), (None, export, permit))))
         }
+        .instrument(span)
     })
 }
 

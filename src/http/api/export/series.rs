@@ -14,7 +14,7 @@ use crate::{
             enum_schemas,
             error_responses::{ErrorResponses, FileErrorResponses, Undefined},
         },
-        middleware::authenticate::MayRead,
+        middleware::scopes::MayRead,
         parameters::Parameters,
         problem::Problem,
         service::Shared,

@@ -1,0 +1,56 @@
+//! Fairness for the sessions of the store: one principal's requests for tables, whose filters may cost a scan each, take
+//! turns, so that they cannot take all sessions from other principals.
+
+use std::{sync::Arc, time::Duration};
+
+use moka::future::Cache;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How many table reads of one principal are at work in the store at once. Further ones wait, within the time limit of
+/// their request.
+pub const TABLE_READS_PER_PRINCIPAL: usize = 2;
+/// Principals whose turns are remembered. Of more, the ones that asked least recently start anew.
+const MAX_PRINCIPALS: u64 = 10_000;
+/// Longer than a request may take.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(3 * 3600);
+
+pub struct StoreTurns(Cache<Arc<str>, Arc<Semaphore>>);
+
+impl Default for StoreTurns {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(MAX_PRINCIPALS).time_to_idle(FORGOTTEN_AFTER).build())
+    }
+}
+
+impl StoreTurns {
+    /// Waits until fewer of the principal's reads are at work. The turn ends when what is returned is dropped.
+    pub async fn table_read(&self, subject: &Arc<str>) -> Option<OwnedSemaphorePermit> {
+        let turns = async { Arc::new(Semaphore::new(TABLE_READS_PER_PRINCIPAL)) };
+        let turns = self.0.get_with_by_ref(subject, turns).await;
+        // The semaphore is never closed, so this is never `None`.
+        turns.acquire_owned().await.ok()
+    }
+
+    /// Frees the memory of principals that have not asked for long.
+    pub async fn run_upkeep(&self) {
+        self.0.run_pending_tasks().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn further_reads_of_a_principal_wait_and_those_of_others_do_not() {
+        let (turns, [one, other]) = (StoreTurns::default(), ["user:1", "user:2"].map(Arc::<str>::from));
+        let first = turns.table_read(&one).await;
+        let _second = turns.table_read(&one).await;
+        assert!(turns.table_read(&one).now_or_never().is_none());
+        assert!(turns.table_read(&other).now_or_never().flatten().is_some());
+        drop(first);
+        assert!(turns.table_read(&one).now_or_never().flatten().is_some());
+    }
+}

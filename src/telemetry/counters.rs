@@ -1,0 +1,119 @@
+//! What a process counts about itself, in the text format of Prometheus. All names and descriptions are here.
+
+use std::{sync::Arc, time::Duration};
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use super::log;
+
+const REQUESTS: &str = "daymark_http_requests_total";
+const REQUEST_SECONDS: &str = "daymark_http_request_duration_seconds";
+const IN_FLIGHT: &str = "daymark_http_requests_in_flight";
+const CACHE: &str = "daymark_http_cache_total";
+const STORE_QUERIES: &str = "daymark_http_store_queries_total";
+const LOG_LINES_DROPPED: &str = "daymark_log_lines_dropped_total";
+
+/// Upper bounds of the histogram's buckets, in seconds. The target for queries is 0.1 s on average and 0.2 s for 95 of 100.
+const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 1.0, 10.0];
+
+/// The counters of a server. Clones count into the same; two servers in one process do not share them.
+#[derive(Clone)]
+pub struct Counters {
+    recorder: Arc<PrometheusRecorder>,
+    handle: PrometheusHandle,
+}
+
+/// The outcome of a look into the cache of answers.
+#[derive(Debug, Clone, Copy)]
+pub enum CacheOutcome {
+    Hit,
+    Miss,
+    /// Nothing is cached, because the setting says so or because changes of the store cannot be noticed at the moment.
+    Bypass,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        let builder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Full(REQUEST_SECONDS.to_owned()), &BUCKETS)
+            .unwrap_or_else(|_| PrometheusBuilder::new());
+        let recorder = builder.build_recorder();
+        let counters = Self { handle: recorder.handle(), recorder: Arc::new(recorder) };
+        counters.record(describe);
+        counters
+    }
+}
+
+fn describe() {
+    describe_counter!(REQUESTS, "Requests answered, by method, route and status.");
+    describe_histogram!(
+        REQUEST_SECONDS,
+        metrics::Unit::Seconds,
+        "Time from a request's head to its answer's head."
+    );
+    describe_gauge!(IN_FLIGHT, "Requests being worked on.");
+    describe_counter!(CACHE, "Requests that could have a cached answer, by outcome: hit, miss, bypass.");
+    describe_counter!(
+        STORE_QUERIES,
+        "Requests whose answer was not cached and had to be made, mostly by a query to the store."
+    );
+    describe_counter!(
+        LOG_LINES_DROPPED,
+        "Lines of the log that were dropped because nothing read them in time."
+    );
+    gauge!(IN_FLIGHT).set(0.0);
+    counter!(STORE_QUERIES).absolute(0);
+    for outcome in [CacheOutcome::Hit, CacheOutcome::Miss, CacheOutcome::Bypass] {
+        counter!(CACHE, "outcome" => outcome.name()).absolute(0);
+    }
+}
+
+impl Counters {
+    /// `route` is the pattern of the path, not the path, so that the number of label values is bounded.
+    pub fn request_answered(&self, method: &'static str, route: &str, status: u16, duration: Duration) {
+        self.record(|| {
+            let (route, status) = (route.to_owned(), status.to_string());
+            counter!(REQUESTS, "method" => method, "route" => route.clone(), "status" => status).increment(1);
+            histogram!(REQUEST_SECONDS, "route" => route).record(duration.as_secs_f64());
+        });
+    }
+
+    pub fn requests_in_flight(&self, change: f64) {
+        self.record(|| gauge!(IN_FLIGHT).increment(change));
+    }
+
+    pub fn cache(&self, outcome: CacheOutcome) {
+        self.record(|| counter!(CACHE, "outcome" => outcome.name()).increment(1));
+    }
+
+    pub fn store_query(&self) {
+        self.record(|| counter!(STORE_QUERIES).increment(1));
+    }
+
+    /// Sums up the samples of the histograms, so that they take no more memory with every request. To be called every few
+    /// seconds.
+    pub fn run_upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+
+    /// The text format of Prometheus.
+    pub fn render(&self) -> String {
+        self.record(|| counter!(LOG_LINES_DROPPED).absolute(log::dropped_lines()));
+        self.handle.render()
+    }
+
+    fn record(&self, record: impl FnOnce()) {
+        metrics::with_local_recorder(&*self.recorder, record);
+    }
+}
+
+impl CacheOutcome {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Bypass => "bypass",
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! A burst of clients over a store with many incomplete runs and records with 1,000 labels.
+
+use std::time::{Duration, Instant};
+
+use daymark::{
+    collect::{BackfillRequest, Cancellation, backfill},
+    store::{NewRun, RunKind, Trigger},
+};
+use futures_util::future::join_all;
+use jiff::{SignedDuration, civil::date};
+use uuid::Uuid;
+
+use crate::{
+    raw::until,
+    site::{Settings, Site, request},
+    world::{Heard, World},
+};
+
+/// How much of everything there is.
+struct Scale {
+    runs: usize,
+    days: usize,
+    requests_per_client: usize,
+}
+
+const CLIENTS: usize = 64;
+const LABELS: usize = 1000;
+
+fn scale() -> Scale {
+    match std::env::var("DAYMARK_SOAK").as_deref() {
+        Ok("long") => Scale { runs: 10_000, days: 730, requests_per_client: 500 },
+        _ => Scale { runs: 200, days: 20, requests_per_client: 20 },
+    }
+}
+
+const BREAKDOWN: &str = r#"
+[metrics.posts_by_label]
+measure = "breakdown"
+source = "posts"
+column = "genre"
+top = 1000
+"#;
+
+async fn busy_world(scale: &Scale) -> World {
+    let world = World::sqlite().await;
+    let first = date(2025, 1, 11) - jiff::Span::new().days(i64::try_from(scale.days).unwrap());
+    world
+        .execute(&format!(
+            "WITH RECURSIVE day (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM day WHERE n + 1 < {days}),
+                  label (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM label WHERE n + 1 < {LABELS})
+             INSERT INTO posts SELECT 1, date('{first}', '+' || day.n || ' days') || ' 12:00:00', 'label ' || label.n
+             FROM day, label",
+            days = scale.days
+        ))
+        .await;
+    let config = world.config(&format!("{}{BREAKDOWN}", crate::world::SOURCES));
+    let resolved = daymark::collect::resolve(&world.context, &config).await.unwrap();
+    let mut wanted = crate::world::definitions(world.time_format());
+    wanted
+        .extend(resolved.definitions.into_iter().filter(|metric| metric.key().category == "posts_by_label"));
+    world.apply(&wanted).await;
+    let request = BackfillRequest { from: Some(first), ..BackfillRequest::default() };
+    backfill(&world.context, &request, &Heard::default(), &Cancellation::never()).await.unwrap();
+    let store = &world.context.tenant.store;
+    for number in 0..scale.runs {
+        let day = first + jiff::Span::new().days(i64::try_from(number % scale.days).unwrap());
+        let started_at = world.context.installation.clock.now();
+        let (id, kind, host) = (Uuid::new_v4(), RunKind::Collect, "elsewhere".to_owned());
+        // It never ends, as that of a process that was killed.
+        let (trigger, actor) = (Trigger::Schedule, "system".to_owned());
+        let run = NewRun { id, kind, from: day, to: day, started_at, trigger, actor, host, process_id: 4711 };
+        store.start_run(&run).await.unwrap();
+    }
+    world
+}
+
+/// Resident memory of this process, in bytes.
+fn resident() -> u64 {
+    let statistics = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statistics.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
+
+async fn median_time(site: &Site, path: &str) -> Duration {
+    let mut times = Vec::new();
+    for _ in 0..9 {
+        let started = Instant::now();
+        assert_eq!(site.get(path).await.status, 200, "{path}");
+        times.push(started.elapsed());
+    }
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+const PATHS: [&str; 6] = [
+    "/api/v1/metrics?metadata=true&category=posts_by_label",
+    "/api/v1/metrics?interval=week&category=posts_by_label",
+    "/api/v1/latest",
+    "/api/v1/activity",
+    "/rest/v1/daily_metrics?limit=100",
+    "/api/v1/export?category=posts_total",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_burst_and_an_hour_all_is_as_before() {
+    let scale = scale();
+    let mut settings = Settings::default();
+    settings.http.max_concurrent_exports = 2 * CLIENTS;
+    settings.http.max_concurrent_requests = 2 * CLIENTS;
+    let site = Site::start(busy_world(&scale).await, settings).await;
+    // Sessions, caches and the allocator's arenas are warm after one round of everything.
+    burst(&site, 3).await;
+    let (before, time_before) = (resident(), median_time(&site, PATHS[2]).await);
+    burst(&site, scale.requests_per_client).await;
+    let clock = &site.world.clock;
+    clock.set(site.world.context.installation.clock.now() + SignedDuration::from_hours(1));
+    site.service.run_upkeep().await;
+    site.service.access.run_upkeep().await;
+    let (after, time_after) = (resident(), median_time(&site, PATHS[2]).await);
+    // An eighth more, and what a burst of the short form may leave in the allocator's arenas.
+    let allowed = before + before / 8 + (48 << 20);
+    assert!(after <= allowed, "{} MiB before, {} MiB after", before >> 20, after >> 20);
+    assert!(
+        time_after < 3 * time_before + Duration::from_millis(20),
+        "{time_before:?} before, {time_after:?} after"
+    );
+    until("no export holds a permit", async || site.service.exports.held() == 0).await;
+    let counted = site.service.counters.render();
+    assert!(counted.lines().any(|line| line == "daymark_http_requests_in_flight 0"), "{counted}");
+}
+
+/// Each client asks for everything in turn.
+async fn burst(site: &Site, requests: usize) {
+    let clients = (0..CLIENTS).map(|client| {
+        let (address, key) = (site.address, site.reader.clone());
+        tokio::spawn(async move {
+            for number in 0..requests {
+                let path = PATHS[(client + number) % PATHS.len()];
+                // A limit of its own, so that clients do not share the cached answers of series.
+                let path = match path.starts_with("/api/v1/metrics") {
+                    true => format!("{path}&limit={}", client + 1),
+                    false => path.to_owned(),
+                };
+                let reply = request(address, "GET", &path, &[("apikey", &key)], None).await;
+                assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+            }
+        })
+    });
+    for client in join_all(clients).await {
+        client.unwrap();
+    }
+}
