@@ -3,6 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../support/packages.rs"]
+mod packages;
+#[path = "../support/pooler.rs"]
+mod pooler;
 #[path = "../support/server.rs"]
 mod server;
 #[path = "../support/mod.rs"]
@@ -14,6 +18,7 @@ mod ledger;
 mod small_disk;
 
 mod at_once;
+mod cancelled;
 mod daylight_saving;
 mod full_disk;
 mod killed;
@@ -21,6 +26,7 @@ mod locked;
 mod messages;
 mod outage;
 mod permissions;
+mod poolers;
 
 /// A test for each store, the platform being on the same engine.
 macro_rules! on_both {

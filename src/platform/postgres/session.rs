@@ -18,16 +18,12 @@ use crate::{
     },
 };
 
-/// How often the server looks, while a statement runs, whether its client is still connected, in milliseconds.
+/// How often the server looks, while a statement runs, whether its client is still connected, in milliseconds. PostgreSQL 14
+/// and later do, on Linux.
 const CONNECTION_CHECK_MS: u32 = 1_000;
 
-/// The first release that has `client_connection_check_interval`.
-const HAS_CONNECTION_CHECK: u32 = 140_000;
-
-/// SQLSTATE of a setting that a server does not take, such as the connection check on Windows.
-const INVALID_PARAMETER_VALUE: &str = "22023";
-
-/// Begins the read-only transaction that every statement runs in. Everything is set for this transaction alone, so that
+/// Begins the read-only transaction that every statement runs in, and takes its snapshot: its last statement is a query.
+/// Everything is set for this transaction alone, so that
 /// nothing is left behind in a session that a connection pooler gives to another client afterwards. What is set is what SQL
 /// from the planner relies on, whatever the role's defaults are; `jit` costs more than it gives on statements this short.
 pub(super) async fn begin(connection: &mut PgConnection, options: &PlatformOptions) -> Result<(), Fault> {
@@ -36,20 +32,12 @@ pub(super) async fn begin(connection: &mut PgConnection, options: &PlatformOptio
          SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {};
          SET LOCAL idle_in_transaction_session_timeout = 0;
          SET LOCAL standard_conforming_strings = on; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO';
-         SET LOCAL jit = off; SET LOCAL client_min_messages = warning",
+         SET LOCAL jit = off; SET LOCAL client_min_messages = warning;
+         SELECT set_config('client_connection_check_interval', '{CONNECTION_CHECK_MS}', TRUE)
+         WHERE current_setting('server_version_num')::int >= 140000 AND version() LIKE '%linux%'",
         options.statement_timeout.as_millis(),
         options.lock_timeout.as_millis(),
     );
-    if connection.server_version_num().is_some_and(|version| version >= HAS_CONNECTION_CHECK) {
-        let checked =
-            format!("{settings}; SET LOCAL client_connection_check_interval = {CONNECTION_CHECK_MS}");
-        match raw_sql(AssertSqlSafe(checked)).execute(&mut *connection).await {
-            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(INVALID_PARAMETER_VALUE) => {
-                raw_sql("ROLLBACK").execute(&mut *connection).await?;
-            }
-            outcome => return outcome.map(drop).map_err(Fault::from),
-        }
-    }
     raw_sql(AssertSqlSafe(settings)).execute(connection).await?;
     Ok(())
 }
@@ -66,8 +54,6 @@ impl PostgresSession {
     pub async fn open(mut connection: PgConnection, options: &PlatformOptions) -> Result<Self, Fault> {
         let standby = super::staleness::of_standby(&mut connection).await?;
         begin(&mut connection, options).await?;
-        // The snapshot is taken by the first query, not by BEGIN.
-        raw_sql("SELECT 1").execute(&mut connection).await?;
         Ok(Self { connection, statement_timeout: options.statement_timeout, standby })
     }
 

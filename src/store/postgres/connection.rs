@@ -7,7 +7,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::PostgresStore;
+use super::{PostgresStore, session_probe::is_own_session};
 use crate::{database::FaultClass, store::StoreError};
 
 /// A store is used by one process a day; a few sessions are plenty, and each one costs memory on both sides.
@@ -22,9 +22,30 @@ const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// How long a statement waits for a table that somebody else has locked, in milliseconds.
 const LOCK_TIMEOUT_MS: u32 = 30_000;
 
+/// A statement whose client is gone ends this long afterwards at most, in milliseconds. Only Linux tells a server of that.
+const CONNECTION_CHECK_MS: u32 = 1_000;
+/// How long a session that comes back to the pool may take to answer. Longer, and it is in the middle of a statement that
+/// nothing waits for any more.
+const IDLE_ANSWER: Duration = Duration::from_millis(250);
+
+const SHARED_SESSION: &str = "it is behind a connection pooler that gives a session to another client after each \
+    transaction (PgBouncer's `pool_mode = transaction`), which settings and locks do not survive; nothing was set or \
+    changed: name the server itself, or a pooler in session mode";
+
 /// The driver would log slow statements, with all of their text.
 pub(super) fn named(options: &PgConnectOptions) -> PgConnectOptions {
     options.clone().disable_statement_logging()
+}
+
+/// Fails where [`is_own_session`] says no: what is listened to belongs to a session, too.
+pub(super) async fn refuse_shared_session(
+    session: &mut PgConnection,
+    options: PgConnectOptions,
+) -> Result<(), sqlx::Error> {
+    match is_own_session(session, &options).await? {
+        true => Ok(()),
+        false => Err(sqlx::Error::Protocol(SHARED_SESSION.to_owned())),
+    }
 }
 
 /// How long a store with such a limit of its statements tries to connect.
@@ -40,6 +61,12 @@ pub(super) fn pool(options: PgConnectOptions, settings: String, connect_timeout:
         .before_acquire(|session, use_so_far| {
             Box::pin(async move { Ok(use_so_far.idle_for < TEST_AFTER_IDLE || session.ping().await.is_ok()) })
         })
+        .after_release(|session, _| {
+            // Closing the session ends its statement on the server.
+            Box::pin(async move {
+                Ok(tokio::time::timeout(IDLE_ANSWER, session.ping()).await.is_ok_and(|ping| ping.is_ok()))
+            })
+        })
         .after_connect(move |session, _| {
             let settings = settings.clone();
             Box::pin(async move { session.execute(AssertSqlSafe(settings)).await.map(drop) })
@@ -47,8 +74,8 @@ pub(super) fn pool(options: PgConnectOptions, settings: String, connect_timeout:
         .connect_lazy_with(options)
 }
 
-/// These are set by statements and not as startup parameters, which connection poolers refuse. They do need a pooler
-/// that leaves a session to one client as long as it lasts. Commits must survive a crash of the server whatever it is
+/// These are set by statements and not as startup parameters, which connection poolers refuse, and once the session is known
+/// to be this client's as long as it lasts. Commits must survive a crash of the server whatever it is
 /// configured to; a setting that asks for more than that is left as it is. Instants that the server writes as text are
 /// UTC. Statements are planned once: every one goes by a key or an index whatever its parameters are, partitions are left
 /// out when it runs, and planning takes longer than running does.
@@ -59,6 +86,7 @@ pub(super) fn settings(schema: &str, statement_timeout: Option<Duration>) -> Str
     format!(
         "SET search_path TO {}, pg_temp; SET lock_timeout TO {LOCK_TIMEOUT_MS}; SET TimeZone TO 'UTC';
          SET plan_cache_mode TO force_generic_plan; {statement_timeout}
+         SELECT set_config('client_connection_check_interval', '{CONNECTION_CHECK_MS}', FALSE) WHERE version() LIKE '%linux%';
          SELECT set_config('synchronous_commit', 'on', FALSE) WHERE current_setting('synchronous_commit') = 'off'",
         quoted(schema)
     )
@@ -74,16 +102,30 @@ impl PostgresStore {
     /// only that it waited, this fails at once and with the server's own words.
     pub(super) async fn connect(&self) -> Result<PgConnection, StoreError> {
         let connecting = async {
-            let mut session = PgConnection::connect_with(&self.options).await?;
-            session.execute(AssertSqlSafe(self.settings.as_str())).await?;
+            let mut session =
+                PgConnection::connect_with(&self.options).await.map_err(|error| self.failed(error))?;
+            self.has_own_sessions.get_or_try_init(|| self.require_own_session(&mut session)).await?;
+            session
+                .execute(AssertSqlSafe(self.settings.as_str()))
+                .await
+                .map_err(|error| self.failed(error))?;
             Ok(session)
         };
         match tokio::time::timeout(self.connect_timeout, connecting).await {
-            Ok(session) => session.map_err(|error| self.failed(error)),
+            Ok(session) => session,
             Err(_) => {
                 let message = format!("no answer in {} s", self.connect_timeout.as_secs());
                 Err(self.fault(FaultClass::Unreachable, message))
             }
+        }
+    }
+
+    /// Fails before anything is set or locked in a session that other clients get as well.
+    async fn require_own_session(&self, session: &mut PgConnection) -> Result<(), StoreError> {
+        match is_own_session(session, &self.options).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.fault(FaultClass::Other, SHARED_SESSION.to_owned())),
+            Err(error) => Err(self.failed(error)),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Bringing the schema and its tables up to date.
 
+use std::time::{Duration, Instant};
+
 use sqlx::{
     AssertSqlSafe, Connection, Executor, PgConnection,
     migrate::{MigrateError, Migrator},
@@ -26,6 +28,10 @@ const FILES: &[(&str, &str)] = &[
 /// The oldest release that has infinite NUMERIC values, which the tables refuse by name.
 const OLDEST_SERVER: u32 = 140_000;
 
+/// How long a migration waits for another one, and how often it looks whether that is over.
+const TURN_TIMEOUT: Duration = Duration::from_secs(60);
+const TURN_POLL_INTERVAL: Duration = Duration::from_millis(100);
+
 impl PostgresStore {
     pub(super) async fn unapplied_migrations(&self) -> Result<MigrationNames, StoreError> {
         let mut session = self.connect().await?;
@@ -40,7 +46,7 @@ impl PostgresStore {
         if session.server_version_num().is_some_and(|version| version < OLDEST_SERVER) {
             return Err(self.fault(FaultClass::Other, "Daymark needs PostgreSQL 14 or later".to_owned()));
         }
-        self.await_turn(&mut session).await.map_err(|error| self.failed(error))?;
+        self.await_turn(&mut session).await?;
         if self.may_use_schema(&mut session).await?.is_none() {
             let create = format!("CREATE SCHEMA {}", quoted(&self.schema));
             session.execute(AssertSqlSafe(create)).await.map_err(|error| self.failed(error))?;
@@ -53,14 +59,48 @@ impl PostgresStore {
         Ok(applied)
     }
 
-    /// Waits until no other process migrates this schema.
-    async fn await_turn(&self, session: &mut PgConnection) -> Result<(), sqlx::Error> {
-        session.execute("SET lock_timeout TO 0").await?;
-        sqlx::query("SELECT pg_advisory_lock(hashtextextended('daymark:' || $1 || ':migrate', 0))")
-            .bind(&self.schema)
-            .execute(session)
-            .await
-            .map(drop)
+    /// Waits until no other process migrates this schema, for [`TURN_TIMEOUT`] at most.
+    async fn await_turn(&self, session: &mut PgConnection) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let mut is_told = false;
+        loop {
+            let holder = self.take_turn(session).await.map_err(|error| self.failed(error))?;
+            let Some(holder) = holder else { return Ok(()) };
+            let waiting = format!("{holder} holds the lock for migrations of schema {}", self.schema);
+            if started.elapsed() >= TURN_TIMEOUT {
+                let message =
+                    format!("{waiting}, and did not let go of it within {} s", TURN_TIMEOUT.as_secs());
+                return Err(self.fault(FaultClass::Other, message));
+            }
+            if !is_told {
+                tracing::warn!("{waiting}: waiting for it");
+                is_told = true;
+            }
+            tokio::time::sleep(TURN_POLL_INTERVAL).await;
+        }
+    }
+
+    /// Takes the lock, or returns who holds it.
+    async fn take_turn(&self, session: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+        let taken = sqlx::query_scalar(
+            "SELECT pg_try_advisory_lock(hashtextextended('daymark:' || $1 || ':migrate', 0))",
+        );
+        if taken.bind(&self.schema).fetch_one(&mut *session).await? {
+            return Ok(None);
+        }
+        // The key is a bigint, of which a lock has the high and the low half.
+        let holder: Option<String> = sqlx::query_scalar(
+            "SELECT format('session %s (%s)', l.pid, coalesce(nullif(a.application_name, ''), 'of no name'))
+             FROM pg_locks AS l LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
+             WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+               AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+               AND (l.classid::bigint << 32) | l.objid::bigint
+                   = hashtextextended('daymark:' || $1 || ':migrate', 0)",
+        )
+        .bind(&self.schema)
+        .fetch_optional(session)
+        .await?;
+        Ok(Some(holder.unwrap_or_else(|| "another session".to_owned())))
     }
 
     async fn pending_in(

@@ -11,6 +11,7 @@ mod lock;
 mod migrate;
 mod records;
 mod runs;
+mod session_probe;
 mod table;
 mod text;
 mod upkeep;
@@ -34,6 +35,8 @@ pub(super) struct PostgresStore {
     /// Set in every session.
     settings: String,
     connect_timeout: Duration,
+    /// Set once the server has been seen to give this process sessions of its own.
+    has_own_sessions: OnceCell<()>,
     /// Set once the store has been seen to have exactly the migrations that this binary knows.
     migrated: OnceCell<()>,
     /// Years whose partition is known to exist.
@@ -56,6 +59,7 @@ impl PostgresStore {
             tenant,
             schema,
             retry,
+            has_own_sessions: OnceCell::new(),
             migrated: OnceCell::new(),
             partitions: Mutex::new(BTreeSet::new()),
         }

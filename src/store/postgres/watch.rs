@@ -20,8 +20,10 @@ use crate::store::{SharedWatch, Watch};
 const CHANNEL: &str = "daymark";
 /// Silence after which the connection is tried: a server that vanished sends no word of it.
 const PROBE_AFTER: Duration = Duration::from_secs(5);
+/// Between attempts to listen: after the first failure, and doubled after each further one up to the longest.
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
-/// The marker while nobody listens.
+const LONGEST_RECONNECT: Duration = Duration::from_secs(30);
+/// The marker while there is no connection that listens.
 const UNKNOWN: u64 = 0;
 
 /// Ends its task when it is dropped.
@@ -47,8 +49,14 @@ impl PostgresStore {
     pub(super) fn start_watch(&self) -> SharedWatch {
         let marker = Arc::new(AtomicU64::new(UNKNOWN));
         // A listener keeps its connection: it must not take one of those that answer.
-        let pool =
-            PgPoolOptions::new().max_connections(1).connect_lazy_with(connection::named(&self.options));
+        let options = connection::named(&self.options);
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .after_connect({
+                let options = options.clone();
+                move |session, _| Box::pin(connection::refuse_shared_session(session, options.clone()))
+            })
+            .connect_lazy_with(options);
         let task = tokio::spawn(listen(pool, Arc::clone(&marker))).abort_handle();
         Arc::new(Listening { marker, task })
     }
@@ -56,12 +64,24 @@ impl PostgresStore {
 
 async fn listen(pool: PgPool, marker: Arc<AtomicU64>) {
     let mut count = UNKNOWN;
+    let mut delay = RECONNECT_AFTER;
+    // The last failure, which is not logged again and again: a standby refuses for as long as it is one.
+    let mut logged = String::new();
     loop {
-        if let Err(error) = listen_once(&pool, &marker, &mut count).await {
-            tracing::warn!(%error, "not listening for changes; answers are not kept meanwhile");
-        }
+        let before = count;
+        let outcome = listen_once(&pool, &marker, &mut count).await;
         marker.store(UNKNOWN, Ordering::Release);
-        tokio::time::sleep(RECONNECT_AFTER).await;
+        if count != before {
+            (delay, logged) = (RECONNECT_AFTER, String::new());
+        }
+        if let Err(error) = outcome.map_err(|error| error.to_string())
+            && error != logged
+        {
+            tracing::warn!(error, "not listening for commits: answers are not cached until it works again");
+            logged = error;
+        }
+        tokio::time::sleep(delay).await;
+        delay = (delay * 2).min(LONGEST_RECONNECT);
     }
 }
 

@@ -40,6 +40,7 @@ impl SqliteStore {
         }
         self.write_events(&mut transaction, &events).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
+        self.require_same_file()?;
         Ok(written)
     }
 

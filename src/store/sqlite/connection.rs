@@ -1,7 +1,8 @@
 //! Connections to the file, and what every one of them has set.
 
 use std::{
-    io,
+    fs, io,
+    os::unix::fs::MetadataExt,
     path::Path,
     time::{Duration, Instant},
 };
@@ -27,6 +28,17 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many instructions of SQLite's machine are run, in about a millisecond, between looks at the time limit.
 const STEPS: i32 = 20_000;
+
+/// Which file a name leads to, by its device and inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct FileId(u64, u64);
+
+impl FileId {
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let file = fs::metadata(path)?;
+        Ok(Self(file.dev(), file.ino()))
+    }
+}
 
 /// What a commit waits for.
 #[derive(Debug, Clone, Copy)]
@@ -58,8 +70,12 @@ pub(super) fn options(path: &Path, durability: Durability) -> SqliteConnectOptio
 }
 
 pub(super) fn pool(options: SqliteConnectOptions, statement_timeout: Option<Duration>) -> SqlitePool {
-    // A file does not hang up.
-    let pool = SqlitePoolOptions::new().max_connections(MAX_CONNECTIONS).test_before_acquire(false);
+    // A file does not hang up, and while a connection is open the WAL index stays, in which commits are noticed.
+    let pool = SqlitePoolOptions::new()
+        .max_connections(MAX_CONNECTIONS)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None);
     let pool = match statement_timeout {
         None => pool,
         // A connection is taken for one statement or one transaction.
@@ -80,17 +96,38 @@ async fn interrupt_after(connection: &mut SqliteConnection, limit: Duration) -> 
 
 impl SqliteStore {
     /// The pool, once the store is known to be migrated.
+    ///
+    /// # Errors
+    /// Also when the file has been removed or replaced since: what the pool has open is then not the store any more.
     pub(super) async fn pool(&self) -> Result<&SqlitePool, StoreError> {
         self.migrated.get_or_try_init(|| self.check_migrated()).await?;
+        self.require_same_file()?;
         Ok(&self.pool)
     }
 
-    async fn check_migrated(&self) -> Result<(), StoreError> {
+    /// Returns which file it is that is migrated.
+    async fn check_migrated(&self) -> Result<FileId, StoreError> {
+        let opened = FileId::of(&self.path);
         let pending = self.unapplied_migrations().await?;
         if pending.is_empty() {
-            return Ok(());
+            return opened.map_err(|error| self.io_failed(&self.path, &error));
         }
         Err(StoreError::NotMigrated { location: self.location.clone(), pending })
+    }
+
+    /// # Errors
+    /// When the store's name leads to another file than the one that is open, or to none. To be called after a commit as
+    /// well, which may have gone to a file that is deleted.
+    pub(super) fn require_same_file(&self) -> Result<(), StoreError> {
+        let Some(opened) = self.migrated.get() else { return Ok(()) };
+        let what = match FileId::of(&self.path) {
+            Ok(named) if named == *opened => return Ok(()),
+            Ok(_) => "replaced by another one",
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "removed",
+            Err(error) => return Err(self.io_failed(&self.path, &error)),
+        };
+        let message = format!("its file was {what} while it was in use: start Daymark again");
+        Err(self.fault(FaultClass::Other, message))
     }
 
     /// # Errors

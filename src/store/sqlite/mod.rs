@@ -32,8 +32,8 @@ pub(super) struct SqliteStore {
     location: String,
     tenant: String,
     retry: RetryPolicy,
-    /// Set once the store has been seen to have exactly the migrations that this binary knows.
-    migrated: OnceCell<()>,
+    /// The file that was seen to have exactly the migrations that this binary knows.
+    migrated: OnceCell<connection::FileId>,
 }
 
 impl SqliteStore {

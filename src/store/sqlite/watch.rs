@@ -1,58 +1,72 @@
-//! Seeing commits in the times of the database's files: a commit writes to the WAL, a checkpoint to the database.
-//!
-//! The files are looked at (`stat`) and never opened: a process that closes a file loses all POSIX locks that it holds
-//! on it, SQLite's own included.
+//! Seeing commits in the header of the WAL index, the `-shm` file that all connections of all processes share: readers look
+//! there for the end of the last transaction, so that it changes exactly when a commit becomes visible. Its format is
+//! described in <https://www.sqlite.org/walformat.html#walidxfmt>.
 
 use std::{
-    fs,
+    fs::File,
     hash::{DefaultHasher, Hash, Hasher},
     io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::{Duration, SystemTime},
+    mem::ManuallyDrop,
+    os::unix::fs::FileExt,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use super::SqliteStore;
+use super::{SqliteStore, connection::FileId};
 use crate::store::{SharedWatch, Watch};
 
-/// A commit is seen by readers when it is on the disk, which is after the file's time was set; and file times are as fine
-/// as the kernel's tick, 1 to 10 ms. Until the files have been left alone for this long, nothing is kept.
-const SETTLED: Duration = Duration::from_secs(2);
+/// The header stands there twice, so that a reader can tell when it is being written.
+const HEADER_BYTES: usize = 48;
 
-struct Files {
+struct WalIndex {
     database: PathBuf,
-    wal: PathBuf,
+    index: PathBuf,
+    open: Mutex<Option<OpenIndex>>,
 }
 
-impl Watch for Files {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "file times are by the machine's clock, whatever ours says"
-    )]
+struct OpenIndex {
+    id: FileId,
+    /// Never closed: a process that closes a file loses all POSIX locks that it holds on it, SQLite's own included. There is
+    /// one for as long as a connection of this process is open, which those of the pool are.
+    file: ManuallyDrop<File>,
+}
+
+impl Watch for WalIndex {
     fn marker(&self) -> Option<u64> {
-        let database = last_change(&self.database).ok()?;
-        let wal = match last_change(&self.wal) {
-            // The last connection to close takes it away.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => database,
-            other => other.ok()?,
-        };
-        let latest = database.max(wal);
-        SystemTime::now().duration_since(latest).ok().filter(|age| *age > SETTLED)?;
         let mut hasher = DefaultHasher::new();
-        // Both: a clock that was set back must not hide the later of them.
-        (database, wal).hash(&mut hasher);
+        // A file that was put in the place of another is another store.
+        FileId::of(&self.database).ok()?.hash(&mut hasher);
+        self.header().ok()??.hash(&mut hasher);
         Some(hasher.finish())
     }
 }
 
-fn last_change(path: &Path) -> io::Result<SystemTime> {
-    fs::metadata(path)?.modified()
+impl WalIndex {
+    /// The header and the file that it is of; `None` while it is being written.
+    fn header(&self) -> io::Result<Option<(FileId, [u8; HEADER_BYTES])>> {
+        let id = FileId::of(&self.index)?;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = match open.take() {
+            Some(index) if index.id == id => index,
+            _ => OpenIndex { id, file: ManuallyDrop::new(File::open(&self.index)?) },
+        };
+        let index = open.insert(index);
+        let mut both = [0; 2 * HEADER_BYTES];
+        index.file.read_exact_at(&mut both, 0)?;
+        let (first, second) = both.split_at(HEADER_BYTES);
+        let is_whole = first == second && first.iter().any(|byte| *byte != 0);
+        Ok(first.try_into().ok().filter(|_| is_whole).map(|header| (id, header)))
+    }
 }
 
 impl SqliteStore {
     pub(super) fn start_watch(&self) -> SharedWatch {
-        let mut wal = self.path.as_os_str().to_owned();
-        wal.push("-wal");
-        Arc::new(Files { database: self.path.clone(), wal: PathBuf::from(wal) })
+        let mut index = self.path.as_os_str().to_owned();
+        index.push("-shm");
+        Arc::new(WalIndex {
+            database: self.path.clone(),
+            index: PathBuf::from(index),
+            open: Mutex::default(),
+        })
     }
 }

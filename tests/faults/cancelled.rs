@@ -1,0 +1,79 @@
+//! What is interrupted, killed or cancelled ends on the platform as well, and is not tried again.
+
+use std::{
+    fs,
+    process::{Child, Command},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    database::{Database, Session},
+    installation::{Ended, Installation, end, wait_until_any},
+};
+
+/// How long a statement may outlive the process that waits for it.
+const LEFT_OVER: Duration = Duration::from_secs(2);
+const COLLECT: [&str; 3] = ["collect", "--date", "2024-07-15"];
+/// Takes minutes.
+const HEAVY: &str = r#"
+preset = "none"
+[metrics.heavy]
+measure = "sql"
+query = "SELECT count(*) AS value FROM generate_series(1, 4000000000) g WHERE {day_start} < {day_end}"
+returns = "value"
+adds_up = "never"
+"#;
+const ACTIVE: &str =
+    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'daymark' AND state = 'active'
+                      AND query LIKE '%generate_series(1, 4000000000)%' AND datname = current_database()
+                      AND pid <> pg_backend_pid()";
+
+/// A run that is in the middle of a statement of its platform, and a session that sees it.
+async fn running() -> (Installation, Child, Session) {
+    let mut installation = Installation::of_platform(Database::fresh_postgres().await).await;
+    installation.set("DAYMARK_RETRY_ATTEMPTS", 3);
+    installation.set("DAYMARK_RETRY_INITIAL_DELAY_MS", 1);
+    installation.set("DAYMARK_PLATFORM_STATEMENT_TIMEOUT_SECONDS", 600);
+    fs::write(installation.directory().join("daymark.toml"), HEAVY).unwrap();
+    installation.succeed(&["apply"]);
+    let child = installation.spawn(&COLLECT);
+    let mut observer = installation.platform.session().await;
+    wait_until_any(&mut observer, ACTIVE).await;
+    (installation, child, observer)
+}
+
+async fn ends(observer: &mut Session) {
+    let started = Instant::now();
+    while observer.count(ACTIVE).await > 0 {
+        assert!(started.elapsed() < LEFT_OVER, "the statement goes on");
+    }
+}
+
+fn interrupted(child: Child, signal: &str) -> Ended {
+    Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    end(child)
+}
+
+#[tokio::test]
+async fn a_statement_ends_with_the_process_that_waits_for_it() {
+    for (signal, code) in [("-INT", Some(130)), ("-KILL", None)] {
+        let (_installation, child, mut observer) = running().await;
+        let ended = interrupted(child, signal);
+        assert_eq!(ended.code, code, "{ended:?}");
+        ends(&mut observer).await;
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_an_administrator_cancels_ends_the_run() {
+    let (installation, child, mut observer) = running().await;
+    let cancel = ACTIVE.replace("count(*)", "count(pg_cancel_backend(pid))");
+    assert_eq!(observer.count(&cancel).await, 1);
+    let ended = end(child);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let ledger = installation.ledger().await;
+    let run = ledger.last_run();
+    assert_eq!(run.status, "failed");
+    assert!(run.message.contains("cancelled by an administrator"), "{run:?}");
+    assert_eq!(observer.count(ACTIVE).await, 0, "it was tried again");
+}
