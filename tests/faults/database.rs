@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{
+    AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection, postgres::PgConnectOptions,
+    sqlite::SqliteConnectOptions,
+};
 
 use crate::support::fresh_database;
 
@@ -42,7 +45,13 @@ impl Database {
                 let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
                 Session::Sqlite(SqliteConnection::connect_with(&options).await.unwrap())
             }
-            Self::Postgres(url) => Session::Postgres(PgConnection::connect(url).await.unwrap()),
+            Self::Postgres(url) => {
+                // PgBouncer refuses a startup parameter that the driver sends by itself, and in transaction mode it
+                // does not keep prepared statements.
+                let options: PgConnectOptions = url.parse().unwrap();
+                let options = options.extra_float_digits(None).statement_cache_capacity(0);
+                Session::Postgres(PgConnection::connect_with(&options).await.unwrap())
+            }
         }
     }
 
