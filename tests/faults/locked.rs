@@ -1,5 +1,7 @@
 //! A platform whose tables somebody else has locked.
 
+use std::io::{BufRead, BufReader};
+
 use crate::{
     database::Database,
     installation::{Installation, METRICS},
@@ -80,4 +82,18 @@ async fn a_sqlite_file_that_is_being_written_says_so() {
     somebody.execute("ROLLBACK").await;
     installation.succeed(&COLLECT);
     assert_eq!(installation.ledger().await.metrics_of(DAY), METRICS);
+}
+
+#[tokio::test]
+async fn a_migration_says_whose_lock_it_waits_for() {
+    let installation = Installation::of_store(Database::fresh_postgres().await).await;
+    let mut other = installation.store.session().await;
+    other.execute("SELECT pg_advisory_lock(hashtextextended('daymark:daymark:migrate', 0))").await;
+    let mut child = installation.spawn(&["migrate"]);
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert!(line.contains("holds the lock for migrations of schema daymark"), "{line}");
+    drop(other);
+    assert!(child.wait().unwrap().success());
 }

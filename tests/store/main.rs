@@ -13,6 +13,7 @@ mod immutability;
 mod jobs;
 mod long_series;
 mod questions;
+mod replaced_file;
 mod schema;
 mod sessions;
 mod story;

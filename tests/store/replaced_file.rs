@@ -1,0 +1,55 @@
+//! A SQLite store whose file changes under the process that has it open: by commits, or by being removed or replaced.
+
+use std::fs;
+
+use daymark::{database::DatabaseUrl, store::StoreError};
+
+use crate::fixture::{Fixture, day, new_run};
+
+fn path(fixture: &Fixture) -> std::path::PathBuf {
+    let DatabaseUrl::Sqlite(path) = &fixture.url else { panic!("not SQLite") };
+    path.clone()
+}
+
+#[tokio::test]
+async fn the_version_changes_with_a_commit_and_only_then() {
+    let fixture = Fixture::sqlite();
+    fixture.ready().await;
+    let watch = fixture.store.watch();
+    let before = watch.marker().expect("the store is open");
+    assert_eq!(watch.marker(), Some(before));
+    fixture.store.records(day(1), day(2), None).await.unwrap();
+    assert_eq!(watch.marker(), Some(before), "reading is no commit");
+
+    fixture.store.start_run(&new_run(day(1))).await.unwrap();
+    let after = watch.marker().expect("a commit is noticed at once");
+    assert_ne!(after, before);
+    // By a connection of its own, as another process has one.
+    fixture.sql("UPDATE metric_definitions SET is_active = is_active").await.unwrap();
+    assert!(watch.marker().is_some_and(|marker| marker != after));
+}
+
+#[tokio::test]
+async fn a_file_that_is_removed_or_replaced_is_noticed_by_the_next_call() {
+    for replaced in [false, true] {
+        let fixture = Fixture::sqlite();
+        fixture.ready().await;
+        let watch = fixture.store.watch();
+        let before = watch.marker();
+        let (path, copy) = (path(&fixture), path(&fixture).with_extension("copy"));
+        fs::copy(&path, &copy).unwrap();
+        fs::remove_file(&path).unwrap();
+        if replaced {
+            fs::rename(&copy, &path).unwrap();
+        }
+        assert_ne!(watch.marker(), before, "what was answered from the old file is not to be kept");
+        let expected = if replaced { "replaced by another one" } else { "removed" };
+        let refused = |error: StoreError| {
+            assert!(error.to_string().contains(expected), "{error}");
+            assert!(!error.is_transient());
+        };
+        refused(fixture.store.start_run(&new_run(day(2))).await.unwrap_err());
+        refused(fixture.store.commit(&[], None).await.map(drop).unwrap_err());
+        refused(fixture.store.ping().await.unwrap_err());
+    }
+}
