@@ -27,6 +27,7 @@ mod messages;
 mod outage;
 mod permissions;
 mod poolers;
+mod tls;
 
 /// A test for each store, the platform being on the same engine.
 macro_rules! on_both {

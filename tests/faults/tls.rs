@@ -1,0 +1,94 @@
+//! Servers that speak TLS, with certificates made as PostgreSQL's manual says
+//! (<https://www.postgresql.org/docs/current/ssl-tcp.html#SSL-CERTIFICATE-CREATION>), and what is said where they will not do.
+
+use std::{env, path::Path, process::Command};
+
+use crate::{
+    database::Database,
+    installation::{Ended, Installation},
+    packages::run,
+    server::PrivateServer,
+};
+
+/// In order: a certificate that signed itself; a root and a certificate that it signed, without and with a name other than the
+/// common one.
+const MAKE: &str = r#"
+openssl req -new -x509 -days 365 -nodes -text -out self.crt -keyout self.key -subj "/CN=localhost"
+openssl req -new -nodes -text -out root.csr -keyout root.key -subj "/CN=root.example"
+printf 'basicConstraints = critical, CA:true\nkeyUsage = keyCertSign\nsubjectKeyIdentifier = hash\n' >ca.ext
+openssl x509 -req -in root.csr -text -days 3650 -extfile ca.ext -signkey root.key -out root.crt
+openssl req -new -nodes -text -out plain.csr -keyout plain.key -subj "/CN=localhost"
+openssl x509 -req -in plain.csr -text -days 365 -CA root.crt -CAkey root.key -CAcreateserial -out plain.crt
+cp plain.key named.key
+printf 'subjectAltName = IP:127.0.0.1\n' >named.ext
+openssl x509 -req -in plain.csr -text -days 365 -CA root.crt -CAkey root.key -extfile named.ext -out named.crt
+chmod 600 *.key
+"#;
+
+struct Certificates(tempfile::TempDir);
+
+impl Certificates {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        run(Command::new("sh").args(["-ec", MAKE]).current_dir(directory.path()));
+        if let Ok(user) = env::var("DAYMARK_TEST_POSTGRES_USER") {
+            run(Command::new("chown").args(["-R", &user]).arg(directory.path()));
+        }
+        Self(directory)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn server(&self, name: &str) -> PrivateServer {
+        let at = |end: &str| self.path().join(format!("{name}.{end}")).display().to_string();
+        let settings = format!("-c ssl=on -c ssl_cert_file={} -c ssl_key_file={}", at("crt"), at("key"));
+        PrivateServer::made_by(
+            "initdb",
+            &["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"],
+            &settings,
+        )
+    }
+}
+
+fn check(installation: &mut Installation, server: &PrivateServer, parameters: &str) -> Ended {
+    installation.platform = Database::Postgres(format!("{}?{parameters}", server.url()));
+    installation.run(&["check"])
+}
+
+#[tokio::test]
+async fn certificates_of_the_manual_are_taken_or_what_is_wrong_with_them_is_said() {
+    let certificates = Certificates::new();
+    let root = format!("sslrootcert={}", certificates.path().join("root.crt").display());
+    let own = format!("sslrootcert={}", certificates.path().join("self.crt").display());
+    let without = PrivateServer::new();
+    let mut installation = Installation::of_platform(Database::Postgres(without.url())).await;
+    let mut refused = |server: &PrivateServer, parameters: &str, hint: &str| {
+        let ended = check(&mut installation, server, parameters);
+        let said = ended.stdout + &ended.stderr;
+        assert!(said.contains("TLS: ") && said.contains(hint), "{parameters}: {said}");
+        assert!(!said.contains("check that it is running"), "{parameters}: {said}");
+    };
+    refused(&without, "sslmode=require", "turn TLS on in its server");
+
+    let server = certificates.server("self");
+    refused(&server, "sslmode=verify-full", "sslrootcert=/path/root.crt");
+    refused(&server, &format!("sslmode=verify-full&{own}"), "is one of an authority");
+    let server = certificates.server("plain");
+    refused(&server, "sslmode=verify-full", "sslrootcert=/path/root.crt");
+    refused(&server, &format!("sslmode=verify-full&{root}"), "subject");
+    refused(&server, "sslmode=verify-full&sslrootcert=/nowhere/root.crt", "check the path");
+
+    let named = certificates.server("named");
+    for parameters in [
+        "sslmode=require".to_owned(),
+        format!("sslmode=require&{root}"),
+        format!("sslmode=verify-full&{root}"),
+    ] {
+        let ended = check(&mut installation, &named, &parameters);
+        let said = ended.stdout + &ended.stderr;
+        // Its database is empty: what is missing are tables.
+        assert!(!said.contains("TLS") && said.contains("posts"), "{parameters}: {said}");
+    }
+}
