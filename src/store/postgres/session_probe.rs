@@ -8,15 +8,23 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, postgres::PgConnectOpti
 /// A session that is this client's own answers at once, whatever another one has open.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whether `session` goes on in the same server process while a second client holds a transaction open. A pooler in
-/// transaction mode lends the process that served `session` to that client, and then needs another one, if it has any.
-/// Only simple queries are sent: nothing is prepared, set or locked.
+/// A pooler that gives its server processes out in turn, or at random, gives another one within so many statements.
+const STATEMENTS: usize = 3;
+
+/// Whether `session` stays in one server process, also while a second client holds a transaction open. A pooler in transaction
+/// mode that gives out the process that was used last lends that of `session` to the second client, and then needs another
+/// one, if it has any. Only simple queries are sent: nothing is prepared, set or locked.
 pub(super) async fn is_own_session(
     session: &mut PgConnection,
     options: &PgConnectOptions,
 ) -> Result<bool, sqlx::Error> {
     let mut other = PgConnection::connect_with(options).await?;
     let before = process(session, "SELECT pg_backend_pid()").await?;
+    for _ in 1..STATEMENTS {
+        if process(session, "SELECT pg_backend_pid()").await? != before {
+            return Ok(false);
+        }
+    }
     let held = process(&mut other, "BEGIN; SELECT pg_backend_pid()").await?;
     let after = tokio::time::timeout(ANSWER_TIMEOUT, process(session, "SELECT pg_backend_pid()")).await;
     raw_sql("ROLLBACK").execute(&mut other).await?;
