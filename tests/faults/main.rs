@@ -3,8 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../support/packages.rs"]
-mod packages;
 #[path = "../support/pooler.rs"]
 mod pooler;
 #[path = "../support/server.rs"]

@@ -6,7 +6,7 @@ use std::{env, path::Path, process::Command};
 use crate::{
     database::Database,
     installation::{Ended, Installation},
-    packages::run,
+    pooler::run,
     server::PrivateServer,
 };
 

@@ -7,8 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::packages::{directory, run};
-
 /// Longer than it takes to start.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -22,7 +20,8 @@ pub struct Pooler {
 impl Pooler {
     /// `mode` is `session` or `transaction`; `settings` are further lines of pgbouncer.ini.
     pub fn new(server: &str, mode: &str, settings: &str) -> Self {
-        let program = run(&mut Command::new(directory("scripts/pgbouncer-program")));
+        let program =
+            run(&mut Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/pgbouncer-program")));
         let server = url::Url::parse(server).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
@@ -70,4 +69,13 @@ impl Drop for Pooler {
         let _ = Command::new("kill").arg(self.process.id().to_string()).status();
         let _ = self.process.wait();
     }
+}
+
+/// What the program says on its standard output; panics with all of it when the program fails.
+pub fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+    assert!(output.status.success(), "{command:?}: {}\n{}", output.status, said.join("\n"));
+    let [stdout, _] = said;
+    stdout
 }
