@@ -22,8 +22,8 @@ use crate::{
     config::shown,
     pluralize::pluralize,
     query::{
-        ActivityQuery, Catalogue, Export, ExportFormat, ExportQuery, LatestQuery, ParameterProblem,
-        QueryError, RunsQuery, RunsRequest,
+        ActivityQuery, Catalogue, CsvOptions, Export, ExportFormat, ExportQuery, LatestQuery,
+        ParameterProblem, QueryError, RunsQuery, RunsRequest,
     },
 };
 
@@ -50,6 +50,12 @@ pub struct ExportArguments {
     /// The format of the file [default: as the ending of its name says, or csv]
     #[arg(long = "as", value_name = "FORMAT", value_parser = WordParser::new(ExportFormat::ALL.map(ExportFormat::name)))]
     file_format: Option<String>,
+    /// Begin CSV with a byte order mark, by which Excel tells UTF-8
+    #[arg(long)]
+    bom: bool,
+    /// Cut cells of CSV that are longer than the 32,767 characters that spreadsheets take
+    #[arg(long)]
+    cut_cells: bool,
 }
 
 pub async fn run(app: &App, arguments: &ExportArguments) -> anyhow::Result<(Page, Exit)> {
@@ -58,13 +64,25 @@ pub async fn run(app: &App, arguments: &ExportArguments) -> anyhow::Result<(Page
     if file.is_none() && format == ExportFormat::Parquet && io::stdout().is_terminal() {
         anyhow::bail!("Parquet is not for a terminal; name a file with `--output`");
     }
-    let (mut export, days) = start(app, arguments, format).await.map_err(by_flags)?;
+    let csv = csv_options(arguments, format).map_err(|error| by_flags(error.into()))?;
+    let (export, days) = start(app, arguments, format).await.map_err(by_flags)?;
+    let mut export = export.with_csv(csv);
     let Some(path) = file else {
         write_to_stdout(&mut export).await?;
         return Ok((Page::printed(), Exit::Done));
     };
     write_file(path, &mut export).await?;
     Ok((written_page(path, format, days, export.rows()), Exit::Done))
+}
+
+fn csv_options(arguments: &ExportArguments, format: ExportFormat) -> Result<CsvOptions, QueryError> {
+    let ExportArguments { bom, cut_cells, .. } = *arguments;
+    if (bom || cut_cells) && format != ExportFormat::Csv {
+        let parameter = if bom { "--bom" } else { "--cut-cells" };
+        let message = format!("this is for CSV, and the format is {}", format.name());
+        return Err(QueryError::InvalidParameters(vec![ParameterProblem { parameter, message }]));
+    }
+    Ok(CsvOptions { bom, cut_cells })
 }
 
 /// The export that was asked for, and its days where it has some.
@@ -132,7 +150,7 @@ fn format(arguments: &ExportArguments, file: Option<&Path>) -> Result<ExportForm
 async fn write_to_stdout(export: &mut Export) -> anyhow::Result<()> {
     let written = write_all(export, &mut io::stdout()).await;
     match written {
-        // Whoever read it has seen enough (`daymark export | head`).
+        // The reader of the pipe has seen enough (`daymark export | head`).
         Err(error) if error.downcast_ref::<io::Error>().is_some_and(is_closed_pipe) => Ok(()),
         written => written,
     }
@@ -168,7 +186,7 @@ async fn write_file(path: &Path, export: &mut Export) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The reason alone: nobody asked for the file that was to be renamed.
+/// The reason alone: the temporary file that was to be renamed means nothing to the user.
 fn without_its_name(error: io::Error) -> anyhow::Error {
     let message = error.to_string();
     let reason = message.split_once(" at path ").map_or(message.as_str(), |(reason, _)| reason);

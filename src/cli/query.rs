@@ -15,6 +15,9 @@ use crate::query::{
     ParameterProblem, Point, QueryError, Series, SeriesQuery, SeriesResponse,
 };
 
+/// How many labels of a breakdown are shown to people.
+const SHOWN_LABELS: usize = 3;
+
 #[derive(Args)]
 pub struct QueryArguments {
     #[command(flatten)]
@@ -34,54 +37,73 @@ pub async fn run(app: &App, arguments: &QueryArguments, format: Format) -> anyho
     if arguments.metadata && !matches!(format, Format::Json) {
         let message =
             "metadata are shown as JSON only: add `--format json`, or see `daymark export`".to_owned();
-        return Err(QueryError::InvalidParameters(vec![ParameterProblem {
-            parameter: "--metadata",
-            message,
-        }])
-        .into());
+        let problem = ParameterProblem { parameter: "--metadata", message };
+        return Err(QueryError::InvalidParameters(vec![problem]).into());
     }
-    Ok((answer(app, arguments).await.map_err(by_flags)?, Exit::Done))
+    Ok((answer(app, arguments, format).await.map_err(by_flags)?, Exit::Done))
 }
 
-async fn answer(app: &App, arguments: &QueryArguments) -> anyhow::Result<Page> {
+async fn answer(app: &App, arguments: &QueryArguments, format: Format) -> anyhow::Result<Page> {
     let (context, settings) = (&app.context, &app.config.settings.query);
     let catalogue = Catalogue::load(context.tenant.store.as_ref()).await?;
     let asked = &arguments.asked;
     if arguments.latest {
         let query = LatestQuery::parse(&asked.metrics, &asked.types, &catalogue)?;
-        latest_page(&query::latest(context, &catalogue, &query).await?)
-    } else if let Some(days) = &arguments.activity {
+        return latest_page(&query::latest(context, &catalogue, &query).await?);
+    }
+    let mut shown = ShownSeries::default();
+    if let Some(days) = &arguments.activity {
         let query = ActivityQuery::parse(Some(days), &asked.metrics, &asked.types, &catalogue, settings)?;
-        series_page(&query::activity(context, &catalogue, settings, &query).await?)
-    } else {
-        series_page(&whole(app, &catalogue, arguments).await?)
+        shown.add(query::activity(context, &catalogue, settings, &query).await?, false);
+        return shown.page();
     }
-}
-
-/// All pages as one.
-async fn whole(
-    app: &App,
-    catalogue: &Catalogue,
-    arguments: &QueryArguments,
-) -> anyhow::Result<SeriesResponse> {
-    let (context, settings) = (&app.context, &app.config.settings.query);
-    let mut asked = arguments.asked.asked();
-    asked.metadata = arguments.metadata;
-    asked.limit = Some(MAX_LIMIT.to_string());
+    let mut request = asked.asked();
+    // Text shows the largest labels.
+    request.metadata = arguments.metadata || matches!(format, Format::Text);
+    request.limit = Some(MAX_LIMIT.to_string());
     let last_finished = context.last_finished();
-    let query = SeriesQuery::parse(&asked, catalogue, settings, last_finished)?;
-    let mut answer = query::series(context, catalogue, &query).await?;
-    while let Some(cursor) = answer.next_cursor.take() {
-        asked.cursor = Some(cursor);
-        let query = SeriesQuery::parse(&asked, catalogue, settings, last_finished)?;
-        let next = query::series(context, catalogue, &query).await?;
-        answer.series.extend(next.series);
-        answer.next_cursor = next.next_cursor;
+    loop {
+        let query = SeriesQuery::parse(&request, &catalogue, settings, last_finished)?;
+        let mut response = query::series(context, &catalogue, &query).await?;
+        request.cursor = response.next_cursor.take();
+        shown.add(response, arguments.metadata);
+        if request.cursor.is_none() {
+            return shown.page();
+        }
     }
-    Ok(answer)
 }
 
-fn series_page(answer: &SeriesResponse) -> anyhow::Result<Page> {
+/// Pages of series, as one.
+#[derive(Default)]
+struct ShownSeries {
+    whole: Option<SeriesResponse>,
+    /// The rows of the table for people.
+    table: Vec<Vec<String>>,
+}
+
+impl ShownSeries {
+    /// Adds a page, with its metadata or without.
+    fn add(&mut self, mut response: SeriesResponse, metadata: bool) {
+        for series in &mut response.series {
+            let rows = series.points.iter().map(|point| shown_row(series, point));
+            self.table.extend(rows);
+            if !metadata {
+                series.points.iter_mut().for_each(|point| point.metadata = None);
+            }
+        }
+        match &mut self.whole {
+            None => self.whole = Some(response),
+            Some(whole) => whole.join(response),
+        }
+    }
+
+    fn page(self) -> anyhow::Result<Page> {
+        let Some(whole) = self.whole else { return Ok(Page::default()) };
+        series_page(&whole, self.table)
+    }
+}
+
+fn series_page(answer: &SeriesResponse, table: Vec<Vec<String>>) -> anyhow::Result<Page> {
     let mut page = Page::new(serde_json::to_value(answer)?);
     page.columns = vec![
         "interval",
@@ -96,15 +118,13 @@ fn series_page(answer: &SeriesResponse) -> anyhow::Result<Page> {
         "provenance",
         "note",
     ];
-    let mut shown = Vec::new();
-    for series in &answer.series {
-        for point in &series.points {
-            page.rows.push(row(series, point));
-            shown.push(shown_row(series, point));
-        }
-    }
-    if !shown.is_empty() {
-        page.table_of(&["from", "to", "metric", "value", "recorded", ""], shown);
+    page.rows = answer
+        .series
+        .iter()
+        .flat_map(|series| series.points.iter().map(move |point| row(series, point)))
+        .collect();
+    if !table.is_empty() {
+        page.table_of(&["from", "to", "metric", "value", "recorded", ""], table);
         page.blank();
     }
     for series in &answer.series {
@@ -112,9 +132,28 @@ fn series_page(answer: &SeriesResponse) -> anyhow::Result<Page> {
             page.line(format!("{} by {}: {reason}", series.metric_category, series.interval.name()));
         }
     }
+    write_version_changes(&mut page, answer);
     write_gaps(&mut page, answer);
     page.line(format!("{} to {}, days of {}.", answer.from, answer.to, answer.time_zone));
     Ok(page)
+}
+
+/// Where the meaning of a metric's values may have changed.
+fn write_version_changes(page: &mut Page, answer: &SeriesResponse) {
+    // A metric's versions are the same in every interval.
+    let mut seen = BTreeSet::new();
+    let changes = answer
+        .series
+        .iter()
+        .flat_map(|series| series.version_changes.iter().map(move |change| (series, change)));
+    for (series, change) in
+        changes.filter(|(series, change)| seen.insert((series.metric_category.clone(), change.date)))
+    {
+        page.line(format!(
+            "{}: version {} of its definition made the values from {} on, version {} those before.",
+            series.metric_category, change.to_version, change.date, change.from_version
+        ));
+    }
 }
 
 fn row(series: &Series, point: &Point) -> Vec<String> {
@@ -146,7 +185,25 @@ fn shown_row(series: &Series, point: &Point) -> Vec<String> {
         (Some(_), Some(_)) => "refused".to_owned(),
         _ => note(series, point),
     };
+    let note = match labels(point) {
+        Some(labels) if note.is_empty() => labels,
+        Some(labels) => format!("{note}; {labels}"),
+        None => note,
+    };
     vec![point.from.to_string(), to, series.metric_category.clone(), value, recorded, note]
+}
+
+/// The largest labels of a breakdown: `rock 12, jazz 5, pop 2 and 17 more`.
+fn labels(point: &Point) -> Option<String> {
+    let metadata = point.metadata.as_ref()?.object();
+    let items = metadata.get("top_items")?.as_array()?;
+    let shown =
+        |item: &serde_json::Value| Some(format!("{} {}", item.get("key")?.as_str()?, item.get("value")?));
+    let shown: Vec<_> = items.iter().filter_map(shown).take(SHOWN_LABELS).collect();
+    let others = metadata.get("other").and_then(|other| other.get("labels")?.as_u64()).unwrap_or(0);
+    let more = (items.len() - shown.len()) as u64 + others;
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    (!shown.is_empty()).then(|| shown.join(", ") + &more)
 }
 
 /// What there is to say about a point: why it has no value, or that its value is a lower bound.
@@ -156,6 +213,7 @@ fn note(series: &Series, point: &Point) -> String {
     }
     let gap = series.gaps.iter().find(|gap| gap.to >= point.from && gap.from <= point.to);
     match (gap, &point.value) {
+        _ if point.no_data => "no data".to_owned(),
         (Some(gap), None) => gap.cause.replace('_', " "),
         _ if point.lower_bound => "at least".to_owned(),
         _ => String::new(),
@@ -195,6 +253,7 @@ fn latest_page(answer: &LatestResponse) -> anyhow::Result<Page> {
         ];
         let date = metric.metric_date.map(|date| date.to_string());
         let value = text(metric.value.as_ref());
+        let shown_value = if metric.no_data { "no data".to_owned() } else { value.clone() };
         let mut row = vec![
             metric.metric_type.to_string(),
             metric.metric_category.clone(),
@@ -204,7 +263,7 @@ fn latest_page(answer: &LatestResponse) -> anyhow::Result<Page> {
         row.extend(changes.map(|change| text(change.as_ref().map(|change| &change.absolute))));
         page.rows.push(row);
         let date = date.unwrap_or_else(|| "never recorded".to_owned());
-        let mut row = vec![metric.metric_category.clone(), value, date];
+        let mut row = vec![metric.metric_category.clone(), shown_value, date];
         row.extend(changes.map(|change| change.as_ref().map_or_else(String::new, shown_change)));
         shown.push(row);
     }

@@ -3,8 +3,13 @@
 use jiff::{ToSpan, civil::Date};
 
 use super::{
-    Catalogue, Interval, QueryError, SeriesQuery, SeriesResponse, parameter_parser::ParameterParser,
-    series::series_until, series_query::MAX_DAYS,
+    catalogue::Catalogue,
+    error::QueryError,
+    interval::Interval,
+    parameter_parser::ParameterParser,
+    response::SeriesResponse,
+    series::series_until,
+    series_query::{MAX_DAYS, SeriesQuery},
 };
 use crate::{
     collect::Context,
@@ -94,7 +99,7 @@ pub async fn activity(
         identity: 0,
         after: None,
     };
-    series_until(context, catalogue, &whole, to).await
+    series_until(context, catalogue, &whole, to, usize::MAX).await
 }
 
 /// The first of the `days` existing days that end with `to`.

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 use jiff::Timestamp;
 
-use super::RollUp;
+use super::rollup::RollUp;
 use crate::{
     metric::{Definition, MetricKey},
     store::{DefinitionVersion, Store, StoreError, StoredDefinition},
@@ -13,11 +13,11 @@ use crate::{
 /// Every metric of the store, active or not, by category and type.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
-    metrics: Vec<Metric>,
+    metrics: Vec<CatalogueMetric>,
 }
 
 #[derive(Debug, Clone)]
-pub struct Metric {
+pub struct CatalogueMetric {
     pub key: MetricKey,
     pub stored: StoredDefinition,
     versions: BTreeMap<i32, KnownVersion>,
@@ -46,7 +46,7 @@ impl Catalogue {
             let mut versions = known.remove(&key).unwrap_or_default();
             let current = KnownVersion { roll_up: RollUp::of(&stored.definition), created_at: None };
             versions.entry(stored.version).or_insert(current);
-            Metric { key, stored, versions }
+            CatalogueMetric { key, stored, versions }
         };
         let mut metrics: Vec<_> = definitions.into_iter().map(metric).collect();
         metrics.sort_by(|a, b| order(&a.key, &b.key));
@@ -61,17 +61,17 @@ impl Catalogue {
         Ok(Self::new(store.definitions().await?, &store.definition_versions().await?))
     }
 
-    pub fn metrics(&self) -> &[Metric] {
+    pub fn metrics(&self) -> &[CatalogueMetric] {
         &self.metrics
     }
 
-    pub fn get(&self, key: &MetricKey) -> Option<&Metric> {
+    pub fn get(&self, key: &MetricKey) -> Option<&CatalogueMetric> {
         let place = self.metrics.binary_search_by(|metric| order(&metric.key, key)).ok()?;
         self.metrics.get(place)
     }
 }
 
-impl Metric {
+impl CatalogueMetric {
     pub fn definition(&self) -> &Definition {
         &self.stored.definition
     }

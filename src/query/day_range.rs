@@ -2,14 +2,14 @@
 
 use jiff::{ToSpan, civil::Date};
 
-use super::Bucket;
+use super::interval::Bucket;
 use crate::metric::Calendar;
 
 /// No record is of a day before this one.
 const FIRST_DAY: Date = jiff::civil::date(1900, 1, 1);
 
 /// The existing days of a range.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct DayRange {
     pub from: Date,
     pub to: Date,
@@ -31,6 +31,18 @@ impl DayRange {
             (date, start) = (next, end);
         }
         Self { from, to, days, last_finished }
+    }
+
+    /// The same, from `from` on.
+    pub fn since(mut self, from: Date) -> Self {
+        self.days.drain(..self.days.partition_point(|day| *day < from));
+        Self { from, ..self }
+    }
+
+    /// The same, up to `to`.
+    pub fn until(mut self, to: Date) -> Self {
+        self.days.truncate(self.days.partition_point(|day| *day <= to));
+        Self { to, ..self }
     }
 
     /// # Errors

@@ -1,14 +1,15 @@
-//! The definitions, as somebody who shows or asks for values needs them. How values are read from the platform is not
-//! part of it: tables, columns and queries are nobody's business who only reads the record.
+//! The definitions, as readers of values need them. How values are read from the platform is left out: its tables, columns
+//! and queries are not for those who may only read the record.
 
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::{ToSchema, openapi::Object};
 
 use super::{
-    Catalogue, Metric, QueryError, RollUp,
-    catalogue::KnownVersion,
+    catalogue::{Catalogue, CatalogueMetric, KnownVersion},
+    error::QueryError,
     response::{metric_type, words},
+    rollup::RollUp,
 };
 use crate::{
     config::suggestion,
@@ -67,10 +68,10 @@ pub struct VersionEntry {
 ///
 /// # Errors
 /// When there is none.
-pub fn metric<'a>(catalogue: &'a Catalogue, category: &str) -> Result<&'a Metric, QueryError> {
+pub fn metric<'a>(catalogue: &'a Catalogue, category: &str) -> Result<&'a CatalogueMetric, QueryError> {
     let of_name = catalogue.metrics().iter().filter(|metric| metric.key.category == category);
     let changed_at =
-        |metric: &Metric| metric.versions().values().filter_map(|version| version.created_at).max();
+        |metric: &CatalogueMetric| metric.versions().values().filter_map(|version| version.created_at).max();
     let found = of_name.max_by_key(|metric| (metric.stored.is_active, changed_at(metric)));
     found.ok_or_else(|| {
         let categories = catalogue.metrics().iter().map(|metric| metric.key.category.as_str());
@@ -80,7 +81,7 @@ pub fn metric<'a>(catalogue: &'a Catalogue, category: &str) -> Result<&'a Metric
 }
 
 /// The versions of a metric, in their order.
-pub fn versions(metric: &Metric) -> Vec<VersionEntry> {
+pub fn versions(metric: &CatalogueMetric) -> Vec<VersionEntry> {
     let entry = |(version, known): (&i32, &KnownVersion)| {
         Some(VersionEntry { version: *version, created_at: known.created_at?, roll_up: known.roll_up })
     };
@@ -89,7 +90,7 @@ pub fn versions(metric: &Metric) -> Vec<VersionEntry> {
 
 /// Every metric, active or not.
 pub fn definitions(catalogue: &Catalogue) -> DefinitionsResponse {
-    let entry = |metric: &Metric| definition_entry(&metric.stored);
+    let entry = |metric: &CatalogueMetric| definition_entry(&metric.stored);
     DefinitionsResponse { definitions: catalogue.metrics().iter().map(entry).collect() }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use super::Interval;
+use super::interval::Interval;
 use crate::{collect::CollectError, config, metric::MetricKey, store::StoreError};
 
 /// What is wrong with one parameter of a query.

@@ -2,28 +2,23 @@
 
 use jiff::civil::Date;
 
-use super::{Fill, Metric, SeriesGap, day_range::DayRange};
-use crate::{
-    collect::{Context, Gap, GapCause, History, missing},
-    store::RecordedDay,
+use super::{
+    catalogue::CatalogueMetric,
+    day_range::DayRange,
+    response::{Fill, NOT_YET_DUE, SeriesGap},
 };
-
-/// Every cause that a gap can have.
-pub(super) const CAUSES: [&str; 7] =
-    ["never_collected", "failed", "timed_out", RUNNING, "defined_later", "not_reconstructible", NOT_YET_DUE];
-pub(super) const RUNNING: &str = "running";
-const NOT_YET_DUE: &str = "not_yet_due";
+use crate::collect::{Context, Gap, GapCause, History, missing};
 
 /// The gaps of a metric: what is missing, and what is not yet due.
 pub(super) fn gaps(
     context: &Context,
-    metric: &Metric,
+    metric: &CatalogueMetric,
     range: &DayRange,
-    recorded: &[RecordedDay],
+    recorded: impl IntoIterator<Item = Date>,
     history: &History,
 ) -> Vec<SeriesGap> {
     let (due, open) = range.split();
-    let missing = missing(due, recorded.iter().map(|day| day.date));
+    let missing = missing(due, recorded);
     let mut gaps = Vec::new();
     if !missing.is_empty() {
         let found = history.gaps(&context.tenant.calendar, &metric.stored, &missing, range.last_finished);
@@ -33,7 +28,7 @@ pub(super) fn gaps(
     gaps
 }
 
-fn explained(gap: Gap, metric: &Metric, last_finished: Date) -> SeriesGap {
+fn explained(gap: Gap, metric: &CatalogueMetric, last_finished: Date) -> SeriesGap {
     SeriesGap {
         from: gap.first,
         to: gap.last,
@@ -59,7 +54,7 @@ fn explanation(cause: &GapCause) -> String {
 }
 
 /// The last finished day is collected, which makes it an observation; any other is backfilled, if it can be.
-fn fill(gap: &Gap, metric: &Metric, last_finished: Date) -> Option<Fill> {
+fn fill(gap: &Gap, metric: &CatalogueMetric, last_finished: Date) -> Option<Fill> {
     if matches!(gap.cause, GapCause::Running { .. }) || !metric.stored.is_active {
         return None;
     }

@@ -39,8 +39,16 @@ impl Interval {
         }
     }
 
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+    /// The name that `name` is another word for: `day` for `daily`. Other names stay as they are.
+    pub fn canonical_name(name: &str) -> &str {
+        match name {
+            "daily" => "day",
+            "weekly" => "week",
+            "monthly" => "month",
+            "quarterly" => "quarter",
+            "yearly" => "year",
+            other => other,
+        }
     }
 
     /// The days of the shortest bucket.

@@ -1,17 +1,24 @@
 //! The latest value of each metric, with its own date, and how it changed.
 
+use std::collections::HashMap;
+
 use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    Catalogue, PointProvenance, QueryError, parameter_parser::ParameterParser, response::metric_type,
+    catalogue::Catalogue,
+    error::QueryError,
+    metadata::MetadataText,
+    parameter_parser::ParameterParser,
+    response::{PointProvenance, metric_type},
+    series::PAGE_BYTES,
+    values::{self, has_value},
 };
 use crate::{
     collect::Context,
-    metric::{Decimal, MetricKey, MetricType},
+    metric::{Decimal, Definition, MetricKey, MetricType},
     store::Latest,
 };
 
@@ -52,7 +59,12 @@ pub struct LatestValue {
     pub display_name: String,
     pub unit: String,
     pub format_pattern: String,
+    /// Null where nothing was ever recorded, and where the record says that there was nothing (`no_data`).
     pub value: Option<Decimal>,
+    /// Present and true where the newest record says that there was nothing to average or to take the share of.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub no_data: bool,
     /// The day that the value is of.
     #[schema(value_type = Option<String>, format = Date)]
     pub metric_date: Option<Date>,
@@ -62,8 +74,12 @@ pub struct LatestValue {
     pub collection_timestamp: Option<Timestamp>,
     pub collection_id: Option<Uuid>,
     #[schema(value_type = Option<HashMap<String, Value>>)]
-    pub metadata: Option<Map<String, Value>>,
-    /// Against 1 day, 7 days and a calendar month before `metric_date`; null where that day is not recorded.
+    pub metadata: Option<MetadataText>,
+    /// Present and true where the metadata would have made the response larger than 8 MiB: ask for fewer metrics.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub metadata_left_out: bool,
+    /// Against 1 day, 7 days and a calendar month before `metric_date`; null where that day or this one has no value.
     pub change_from_day_before: Option<Change>,
     pub change_from_week_before: Option<Change>,
     pub change_from_month_before: Option<Change>,
@@ -88,6 +104,9 @@ impl Change {
     }
 }
 
+/// The newest values. Metadata stand in the response up to [`PAGE_BYTES`], which breakdowns of many labels may reach; the
+/// values after that carry none and say so.
+///
 /// # Errors
 /// When the store fails.
 pub async fn latest(
@@ -95,39 +114,68 @@ pub async fn latest(
     catalogue: &Catalogue,
     query: &LatestQuery,
 ) -> Result<LatestResponse, QueryError> {
-    let rows = context.tenant.store.latest(&query.metrics).await?;
-    let of = |key: &MetricKey| rows.iter().find(|latest| latest.record.key == *key);
-    let metrics = query.metrics.iter().filter_map(|key| value(catalogue, key, of(key)));
+    let (mut bytes, mut found) = (0, HashMap::new());
+    values::latest(context, catalogue, &query.metrics, |latest| {
+        let key = latest.record.key.clone();
+        found.insert(key, NewestRecord::of(latest, &mut bytes));
+    })
+    .await?;
+    let value = |key: &MetricKey| Some(value(key, catalogue.get(key)?.definition(), found.remove(key)));
     Ok(LatestResponse {
         time_zone: context.tenant.calendar.name().to_owned(),
         last_finished: context.last_finished(),
-        metrics: metrics.collect(),
+        metrics: query.metrics.iter().filter_map(value).collect(),
     })
 }
 
-fn value(catalogue: &Catalogue, key: &MetricKey, latest: Option<&Latest>) -> Option<LatestValue> {
-    let definition = catalogue.get(key)?.definition();
-    let record = latest.map(|latest| &latest.record);
+/// What is shown of the newest record of a metric.
+struct NewestRecord {
+    latest: Latest,
+    /// `None` where it would have made the response too large.
+    metadata: Option<MetadataText>,
+    has_value: bool,
+}
+
+impl NewestRecord {
+    /// `bytes` is how many bytes the metadata before it take.
+    fn of(mut latest: Latest, bytes: &mut usize) -> Self {
+        let has_value = has_value(latest.record.key.metric_type, Some(&latest.record.metadata));
+        let metadata = MetadataText::of(std::mem::take(&mut latest.record.metadata));
+        *bytes += metadata.as_str().len();
+        Self { latest, metadata: (*bytes <= PAGE_BYTES).then_some(metadata), has_value }
+    }
+
+    fn change(&self, then: Option<&Decimal>) -> Option<Change> {
+        then.filter(|_| self.has_value).map(|then| Change::between(&self.latest.record.value, then))
+    }
+}
+
+fn value(key: &MetricKey, definition: &Definition, newest: Option<NewestRecord>) -> LatestValue {
+    let record = newest.as_ref().map(|newest| &newest.latest.record);
     let change = |before: fn(&Latest) -> &Option<Decimal>| {
-        let latest = latest?;
-        before(latest).as_ref().map(|then| Change::between(&latest.record.value, then))
+        newest.as_ref().and_then(|newest| newest.change(before(&newest.latest).as_ref()))
     };
-    Some(LatestValue {
+    LatestValue {
         metric_type: key.metric_type,
         metric_category: key.category.clone(),
         display_name: definition.display_name.clone(),
         unit: definition.unit.clone(),
         format_pattern: definition.format_pattern.clone(),
-        value: record.map(|record| record.value.clone()),
+        value: newest
+            .as_ref()
+            .filter(|newest| newest.has_value)
+            .map(|newest| newest.latest.record.value.clone()),
+        no_data: newest.as_ref().is_some_and(|newest| !newest.has_value),
         metric_date: record.map(|record| record.metric_date),
-        provenance: record.and_then(|record| PointProvenance::of([record.provenance])),
+        provenance: record.map(|record| record.provenance.into()),
         collection_timestamp: record.map(|record| record.collection_timestamp),
         collection_id: record.map(|record| record.collection_id),
-        metadata: record.map(|record| record.metadata.clone()),
         change_from_day_before: change(|latest| &latest.day_before),
         change_from_week_before: change(|latest| &latest.week_before),
         change_from_month_before: change(|latest| &latest.month_before),
-    })
+        metadata_left_out: newest.as_ref().is_some_and(|newest| newest.metadata.is_none()),
+        metadata: newest.and_then(|newest| newest.metadata),
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
-//! Questions about the record, and their answers: series with roll-ups and gaps, the latest values, activity, runs,
+//! Queries about the record, and their responses: series with roll-ups and gaps, the latest values, activity, runs,
 //! definitions, exports. The command line and the HTTP API call the same functions, with a [`crate::collect::Context`]
 //! and a [`Catalogue`], and get answers that can be serialised as they are documented.
 //!
 //! **Architecture Invariant:** no SQL and no HTTP in here; nothing is written to the store.
-//! **Architecture Invariant:** a value is shown with the digits that are stored, and is never made up: what is not
-//! recorded is a gap with its cause.
+//! **Architecture Invariant:** recorded values are read through `values.rs` only.
+//! **Architecture Invariant:** a value is shown with the digits that are stored, and is never made up: a day without a record
+//! is a gap with its cause.
 
 mod activity;
+mod bucket;
 mod catalogue;
 mod cursor;
 pub mod day;
@@ -18,26 +20,32 @@ mod export;
 mod gap;
 mod interval;
 mod latest;
+mod metadata;
 mod parameter_parser;
 mod provenance_run;
 mod response;
 mod rollup;
 mod runs;
 mod series;
+mod series_builder;
 mod series_query;
 mod status;
+mod values;
 
 pub use activity::{ActivityQuery, activity};
-pub use catalogue::{Catalogue, Metric};
+pub use catalogue::{Catalogue, CatalogueMetric};
 pub use definitions::{
     DefinitionEntry, DefinitionsResponse, VersionEntry, definition_entry, definitions, metric, versions,
 };
 pub use error::{ParameterProblem, QueryError, Refusal};
-pub use export::{Export, ExportFormat, ExportQuery};
+pub use export::{CsvOptions, Export, ExportFormat, ExportQuery};
 pub use interval::{Bucket, Interval};
 pub use latest::{Change, LatestQuery, LatestResponse, LatestValue, latest};
+pub use metadata::MetadataText;
 pub use parameter_parser::MAX_LIMIT;
-pub use response::{Fill, Point, PointProvenance, ProvenanceRun, Series, SeriesGap, SeriesResponse};
+pub use response::{
+    Fill, Point, PointProvenance, ProvenanceRun, Series, SeriesGap, SeriesPart, SeriesResponse, VersionChange,
+};
 pub use rollup::RollUp;
 pub use runs::{RunEntry, RunsQuery, RunsRequest, RunsResponse, run, runs};
 pub use series::series;

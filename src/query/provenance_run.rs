@@ -1,13 +1,62 @@
-//! Stretches of days that were recorded in the same way: what a series says of its records, which are alike for months.
+//! Runs of days that were recorded in the same way, and where the version of the definition changes between them: what a
+//! series says about its records, which are alike for months.
 
-use super::{ProvenanceRun, day_range::DayRange};
-use crate::store::RecordedDay;
+use jiff::civil::Date;
+
+use super::{
+    day_range::DayRange,
+    response::{ProvenanceRun, VersionChange},
+};
+use crate::{metric::Provenance, store::RecordedDay};
+
+/// How a day was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RecordedDate {
+    pub date: Date,
+    pub provenance: Provenance,
+    pub definition_version: i32,
+}
+
+impl From<&RecordedDay> for RecordedDate {
+    fn from(day: &RecordedDay) -> Self {
+        Self { date: day.date, provenance: day.provenance, definition_version: day.definition_version }
+    }
+}
+
+/// Where the version of the definition changes from one run to the next.
+pub(super) fn version_changes(runs: &[ProvenanceRun]) -> Vec<VersionChange> {
+    let change = |pair: &[ProvenanceRun]| match pair {
+        [before, after] if before.definition_version != after.definition_version => Some(VersionChange {
+            date: after.from,
+            from_version: before.definition_version,
+            to_version: after.definition_version,
+        }),
+        _ => None,
+    };
+    runs.windows(2).filter_map(change).collect()
+}
+
+/// The runs of two parts of a series of which `later` follows on `earlier`.
+pub(super) fn joined_runs(mut earlier: Vec<ProvenanceRun>, later: Vec<ProvenanceRun>) -> Vec<ProvenanceRun> {
+    let mut later = later.into_iter().peekable();
+    if let Some(last) = earlier.last_mut()
+        && let Some(first) = later.next_if(|first| {
+            last.to.tomorrow().is_ok_and(|next| next == first.from)
+                && (last.provenance, last.definition_version) == (first.provenance, first.definition_version)
+        })
+    {
+        last.to = first.to;
+        last.days += first.days;
+    }
+    earlier.extend(later);
+    earlier
+}
 
 /// `recorded` as runs of the range's days.
-pub(super) fn provenance_runs(range: &DayRange, recorded: &[RecordedDay]) -> Vec<ProvenanceRun> {
+pub(super) fn provenance_runs(range: &DayRange, recorded: &[RecordedDate]) -> Vec<ProvenanceRun> {
     let mut runs = Vec::<ProvenanceRun>::new();
     let mut recorded = recorded.iter().peekable();
-    let mut before = None;
+    let mut before: Option<&RecordedDate> = None;
     for day in &range.days {
         while recorded.next_if(|record| record.date < *day).is_some() {}
         let record = recorded.next_if(|record| record.date == *day);
@@ -30,7 +79,7 @@ pub(super) fn provenance_runs(range: &DayRange, recorded: &[RecordedDay]) -> Vec
     runs
 }
 
-fn is_alike(one: &RecordedDay, other: &RecordedDay) -> bool {
+fn is_alike(one: &RecordedDate, other: &RecordedDate) -> bool {
     (one.provenance, one.definition_version) == (other.provenance, other.definition_version)
 }
 
@@ -48,9 +97,8 @@ mod tests {
         DayRange::new(&calendar, date(2011, 12, 15), date(2012, 1, 13), date(2012, 1, 13))
     }
 
-    fn record(index: usize, provenance: Provenance, definition_version: i32) -> RecordedDay {
-        let value = "1".parse().unwrap();
-        RecordedDay { date: range().days[index], value, provenance, definition_version, metadata: None }
+    fn record(index: usize, provenance: Provenance, definition_version: i32) -> RecordedDate {
+        RecordedDate { date: range().days[index], provenance, definition_version }
     }
 
     #[test]

@@ -2,14 +2,23 @@
 
 use jiff::{Timestamp, civil::Date};
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use serde_json::{Map, Value};
 use utoipa::{
     ToSchema,
     openapi::{Object, ObjectBuilder, Type},
 };
 
-use super::{Bucket, Interval, RollUp, gap::RUNNING};
+use super::{
+    interval::{Bucket, Interval},
+    metadata::MetadataText,
+    rollup::RollUp,
+};
 use crate::metric::{Decimal, MetricType, Provenance};
+
+/// Every cause that a gap can have.
+pub(super) const CAUSES: [&str; 7] =
+    ["never_collected", "failed", "timed_out", RUNNING, "defined_later", "not_reconstructible", NOT_YET_DUE];
+const RUNNING: &str = "running";
+pub(super) const NOT_YET_DUE: &str = "not_yet_due";
 
 /// Series of points, one for each metric and interval asked.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -37,9 +46,9 @@ impl SeriesResponse {
         self.series.iter().flat_map(|series| &series.gaps).any(|gap| gap.cause == RUNNING)
     }
 
-    /// How many points it has.
+    /// About how much work it is to write it, in points without metadata.
     pub fn size(&self) -> usize {
-        self.series.iter().map(|series| series.points.len()).sum()
+        self.series.iter().flat_map(|series| &series.points).map(|point| 1 + point.bytes() / 256).sum()
     }
 }
 
@@ -54,6 +63,9 @@ pub struct Series {
     pub format_pattern: String,
     pub is_active: bool,
     pub interval: Interval,
+    /// Only where the page ended within the series: the days that are here. The next page goes on with the day after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<SeriesPart>,
     pub roll_up: RollUp,
     /// Why no point has a value: the values of this metric cannot be rolled up.
     pub refused: Option<String>,
@@ -62,6 +74,29 @@ pub struct Series {
     pub recorded: Vec<ProvenanceRun>,
     /// The days without a record, whatever the interval.
     pub gaps: Vec<SeriesGap>,
+    /// Where another version of the definition begins: what the values mean may differ before and after. Not there where it
+    /// is one version.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub version_changes: Vec<VersionChange>,
+}
+
+/// The days of a series that one page has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SeriesPart {
+    #[schema(value_type = String, format = Date)]
+    pub from: Date,
+    #[schema(value_type = String, format = Date)]
+    pub to: Date,
+}
+
+/// The first day that was recorded by another version of the definition than the recorded day before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct VersionChange {
+    #[schema(value_type = String, format = Date)]
+    pub date: Date,
+    pub from_version: i32,
+    pub to_version: i32,
 }
 
 /// A day, or the days of a week, month, quarter or year that are in the range.
@@ -76,8 +111,11 @@ pub struct Point {
     /// Not in the interval `day`.
     #[schema(value_type = String, format = Date, required = false)]
     pub to: Date,
-    /// Null where nothing is recorded, which is not zero.
+    /// Null where nothing is recorded, and where the records say that there was nothing (`no_data`). Neither is zero.
     pub value: Option<Decimal>,
+    /// Present and true where the days are recorded, and there was nothing to average or to take the share of.
+    #[schema(required = false)]
+    pub no_data: bool,
     /// How many of the days are recorded. Not in the interval `day`.
     #[schema(required = false)]
     pub days_recorded: usize,
@@ -103,11 +141,11 @@ pub struct Point {
     pub refused: Option<String>,
     /// Where it was asked for: sample size, numerator and denominator, or labels.
     #[schema(value_type = Option<HashMap<String, Value>>)]
-    pub metadata: Option<Box<Map<String, Value>>>,
+    pub metadata: Option<MetadataText>,
 }
 
 impl Serialize for Point {
-    /// A year of days is most of an answer: what a day's own date says already is left out, and so is what is not there.
+    /// A year of days is most of an answer: fields that the day's own date implies are left out, and so are fields without a value.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("from", &Day(self.from))?;
@@ -115,6 +153,9 @@ impl Serialize for Point {
             map.serialize_entry("to", &Day(self.to))?;
         }
         map.serialize_entry("value", &self.value)?;
+        if self.no_data {
+            map.serialize_entry("no_data", &true)?;
+        }
         if !self.is_day {
             map.serialize_entry("days_recorded", &self.days_recorded)?;
             map.serialize_entry("days_due", &self.days_due)?;
@@ -166,6 +207,13 @@ impl Serialize for Day {
 }
 
 impl Point {
+    /// About how many bytes it takes in an answer.
+    pub(super) fn bytes(&self) -> usize {
+        let metadata = self.metadata.as_ref().map_or(0, |metadata| metadata.as_str().len());
+        let own = if self.is_day { 64 } else { 192 };
+        own + metadata + self.refused.as_ref().map_or(0, String::len)
+    }
+
     /// A day that is not recorded; `days_due` is 1 if it is over.
     pub(super) fn empty(days: Bucket, days_due: usize) -> Self {
         Self {
@@ -173,6 +221,7 @@ impl Point {
             from: days.from,
             to: days.to,
             value: None,
+            no_data: false,
             days_recorded: 0,
             days_due,
             complete: false,
@@ -210,17 +259,19 @@ impl PointProvenance {
         }
     }
 
-    pub(super) fn of(provenances: impl IntoIterator<Item = Provenance>) -> Option<Self> {
-        let mut provenances = provenances.into_iter();
-        let first = provenances.next()?;
-        Some(match provenances.all(|other| other == first) {
-            false => Self::Mixed,
-            true => match first {
-                Provenance::Observed => Self::Observed,
-                Provenance::Reconstructed => Self::Reconstructed,
-                Provenance::Corrected => Self::Corrected,
-            },
-        })
+    /// That of some days and of one more.
+    pub(super) fn and(self, other: Provenance) -> Self {
+        if self == other.into() { self } else { Self::Mixed }
+    }
+}
+
+impl From<Provenance> for PointProvenance {
+    fn from(provenance: Provenance) -> Self {
+        match provenance {
+            Provenance::Observed => Self::Observed,
+            Provenance::Reconstructed => Self::Reconstructed,
+            Provenance::Corrected => Self::Corrected,
+        }
     }
 }
 
@@ -283,7 +334,7 @@ fn provenance() -> Object {
 }
 
 fn cause() -> Object {
-    words(super::gap::CAUSES)
+    words(CAUSES)
 }
 
 #[cfg(test)]

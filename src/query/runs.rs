@@ -3,17 +3,20 @@
 use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::{
-    ToSchema,
-    openapi::{Object, ObjectBuilder, Type},
-};
+use utoipa::{ToSchema, openapi::Object};
 use uuid::Uuid;
 
-use super::{QueryError, cursor, day, day_range::DayRange, parameter_parser::ParameterParser};
+use super::{
+    cursor, day, day_range::DayRange, error::QueryError, parameter_parser::ParameterParser, response::words,
+    series::PAGE_BYTES,
+};
 use crate::{
     collect::Context,
     store::{Run, RunFilter, RunKind, RunStatus},
 };
+
+/// How many runs one statement reads.
+const RUNS_AT_ONCE: usize = 20;
 
 /// A query about runs as it comes from outside.
 #[derive(Debug, Clone, Default)]
@@ -128,19 +131,32 @@ impl From<Run> for RunEntry {
     }
 }
 
-/// A page of the log.
+/// A page of the log. It ends before its limit where its runs take [`PAGE_BYTES`]: each may have errors of many metrics.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn runs(context: &Context, query: &RunsQuery) -> Result<RunsResponse, QueryError> {
-    let one_more = i64::try_from(query.limit.saturating_add(1)).unwrap_or(i64::MAX);
-    let filter = RunFilter { limit: Some(one_more), ..query.filter.clone() };
-    let mut runs = context.tenant.store.runs(&filter).await?;
-    let has_more = runs.len() > query.limit;
-    runs.truncate(query.limit);
-    let end_of_page = |last: &Run| cursor::write(&(query.identity, last.started_at, last.id));
+    let (mut runs, mut bytes, mut filter) = (Vec::<RunEntry>::new(), 0, query.filter.clone());
+    let mut has_more = true;
+    while has_more && runs.len() < query.limit && bytes < PAGE_BYTES {
+        let count = RUNS_AT_ONCE.min(query.limit - runs.len());
+        filter.limit = i64::try_from(count + 1).ok();
+        let mut read = context.tenant.store.runs(&filter).await?;
+        has_more = read.len() > count;
+        read.truncate(count);
+        filter.after = read.last().map(|last| (last.started_at, last.id));
+        bytes += read.iter().map(run_bytes).sum::<usize>();
+        runs.extend(read.into_iter().map(RunEntry::from));
+    }
+    let end_of_page = |last: &RunEntry| cursor::write(&(query.identity, last.started_at, last.id));
     let next_cursor = runs.last().filter(|_| has_more).map(end_of_page);
-    Ok(RunsResponse { runs: runs.into_iter().map(RunEntry::from).collect(), next_cursor })
+    Ok(RunsResponse { runs, next_cursor })
+}
+
+/// About how many bytes a run takes in a response.
+fn run_bytes(run: &Run) -> usize {
+    let details = run.error_details.as_ref().and_then(|details| serde_json::to_string(details).ok());
+    512 + run.error_message.as_ref().map_or(0, String::len) + details.map_or(0, |details| details.len())
 }
 
 /// # Errors
@@ -148,10 +164,6 @@ pub async fn runs(context: &Context, query: &RunsQuery) -> Result<RunsResponse, 
 pub async fn run(context: &Context, id: Uuid) -> Result<RunEntry, QueryError> {
     let run = context.tenant.store.run(id).await?;
     run.map(RunEntry::from).ok_or(QueryError::UnknownRun(id))
-}
-
-fn words(words: impl IntoIterator<Item = &'static str>) -> Object {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
 }
 
 fn kinds() -> Object {

@@ -1,22 +1,30 @@
-//! Series: from a query, through one statement of the store, to points and gaps.
-
-use std::collections::HashMap;
+//! Series: from a query to a page of points and gaps, of a bounded size.
 
 use jiff::civil::Date;
 
 use super::{
-    Bucket, Catalogue, Interval, Metric, Point, PointProvenance, QueryError, Refusal, RollUp, Series,
-    SeriesGap, SeriesQuery, SeriesResponse, catalogue::order, cursor, day_range::DayRange, gap,
-    provenance_run::provenance_runs, rollup::NEVER, weekday,
+    catalogue::{Catalogue, CatalogueMetric, order},
+    cursor,
+    day_range::DayRange,
+    error::{QueryError, Refusal},
+    interval::Interval,
+    provenance_run::{joined_runs, version_changes},
+    response::{Point, Series, SeriesPart, SeriesResponse},
+    rollup::never_reason,
+    series_builder::{SeriesBuilder, is_refused},
+    series_query::{Position, SeriesQuery, weekday},
+    values::{self, Wanted},
 };
 use crate::{
     blocking::block_in_place_if_large,
     collect::{Context, History},
     metric::MetricKey,
-    store::{AskedMetric, RecordedDay, SeriesQuestion, SeriesRows},
 };
 
-/// A page of series. The store is asked once.
+/// How many bytes the points of a page take, about: a page ends, within a series if need be, where it has as many.
+pub(super) const PAGE_BYTES: usize = 8 * 1024 * 1024;
+
+/// A page of series.
 ///
 /// # Errors
 /// [`QueryError::Refused`] when no series that was asked can be made; [`QueryError::UnknownVersion`] when `catalogue` is
@@ -27,256 +35,196 @@ pub async fn series(
     query: &SeriesQuery,
 ) -> Result<SeriesResponse, QueryError> {
     refuse_hopeless(catalogue, query)?;
-    series_until(context, catalogue, query, context.last_finished()).await
+    series_until(context, catalogue, query, context.last_finished(), PAGE_BYTES).await
 }
 
-/// As [`series`], at a moment when `last_finished` was the last finished day.
+/// As [`series`], at a moment when `last_finished` was the last finished day, with `max_bytes` a page.
 pub(super) async fn series_until(
     context: &Context,
     catalogue: &Catalogue,
     query: &SeriesQuery,
     last_finished: Date,
+    max_bytes: usize,
 ) -> Result<SeriesResponse, QueryError> {
     let wanted = wanted(catalogue, query);
-    let page: Vec<_> = wanted.iter().take(query.limit).copied().collect();
-    let next_cursor = page
-        .last()
-        .filter(|_| wanted.len() > page.len())
-        .map(|(metric, interval)| end_of_page(query, metric, *interval));
-    let asked = asked(&page, query);
-    let (rows, size) = read(context, query, &asked).await?;
-    let series = block_in_place_if_large(size, || {
-        let range = DayRange::new(&context.tenant.calendar, query.from, query.to, last_finished);
-        let days = by_metric(context, &range, &asked, rows);
-        let series = |(metric, interval): (&Metric, Interval)| {
-            let days = days.get(&metric.key)?;
-            Some(made(metric, interval, query, &range, days))
-        };
-        page.into_iter().filter_map(series).collect::<Result<_, _>>()
-    })?;
+    let page = &wanted[..wanted.len().min(query.limit)];
+    let mut pages = PageBuilder {
+        context,
+        query,
+        range: DayRange::new(&context.tenant.calendar, query.from, query.to, last_finished),
+        history: None,
+        max_bytes,
+        bytes: 0,
+        series: Vec::new(),
+        cut: None,
+    };
+    let mut next = 0;
+    while next < page.len() && !pages.is_full() {
+        next += pages.add_batch(&page[next..]).await?;
+    }
+    let next_cursor = pages.next_cursor(wanted.len());
     Ok(SeriesResponse {
         from: query.from,
         to: query.to,
         time_zone: context.tenant.calendar.name().to_owned(),
         week_start: weekday(query.week_start),
         last_finished,
-        series,
+        series: pages.series,
         next_cursor,
     })
 }
 
+impl SeriesResponse {
+    /// Adds the next page. A series that was cut between them becomes one.
+    pub fn join(&mut self, next: Self) {
+        let mut series = next.series.into_iter();
+        let is_next = |last: &Series, first: &Series| {
+            first.part.is_some()
+                && (last.metric_type, &last.metric_category, last.interval)
+                    == (first.metric_type, &first.metric_category, first.interval)
+        };
+        if let (Some(last), Some(first)) = (self.series.last_mut(), series.as_slice().first())
+            && is_next(last, first)
+        {
+            let Some(first) = series.next() else { return };
+            last.part =
+                last.part.zip(first.part).map(|(last, first)| SeriesPart { from: last.from, to: first.to });
+            last.part = last.part.filter(|part| (part.from, part.to) != (self.from, self.to));
+            last.points.extend(first.points);
+            last.gaps.extend(first.gaps);
+            last.recorded = joined_runs(std::mem::take(&mut last.recorded), first.recorded);
+            last.version_changes = version_changes(&last.recorded);
+        }
+        self.series.extend(series);
+        self.next_cursor = next.next_cursor;
+    }
+}
+
+struct PageBuilder<'a> {
+    context: &'a Context,
+    query: &'a SeriesQuery,
+    range: DayRange,
+    /// What the log says about the days of the query, once it was read.
+    history: Option<History>,
+    max_bytes: usize,
+    bytes: usize,
+    series: Vec<Series>,
+    /// The day after which the last series was cut.
+    cut: Option<Date>,
+}
+
+impl<'a> PageBuilder<'a> {
+    fn is_full(&self) -> bool {
+        self.cut.is_some() || self.bytes >= self.max_bytes
+    }
+
+    /// Adds what one statement reads of `rest`, or one series by several statements. Returns how many series were added.
+    async fn add_batch(&mut self, rest: &[Wanted<'a>]) -> Result<usize, QueryError> {
+        let Some(first) = rest.first() else { return Ok(0) };
+        let is_cut = |after: &&Position| after.key == first.metric.key && after.interval == first.interval;
+        let begun = self.query.after.as_ref().filter(is_cut).and_then(|after| after.next_day);
+        let (count, fits) = values::batch(rest, self.range.days.len());
+        match begun {
+            None if fits => self.add_short(&rest[..count]).await,
+            _ => self.add_long(*first, begun.unwrap_or(self.query.from)).await.map(|()| 1),
+        }
+    }
+
+    /// Adds series that are read at once.
+    async fn add_short(&mut self, batch: &[Wanted<'a>]) -> Result<usize, QueryError> {
+        let (query, context) = (self.query, self.context);
+        let mut values = values::read(context, batch, query.from, query.to).await?;
+        let runs = std::mem::take(&mut values.runs);
+        self.history.get_or_insert_with(|| History::of(runs));
+        block_in_place_if_large(values.size(), || {
+            for (place, wanted) in batch.iter().enumerate() {
+                if self.is_full() {
+                    return Ok(place);
+                }
+                let mut builder = SeriesBuilder::new(*wanted, query, self.range.clone());
+                values.of(place).iter().try_for_each(|day| builder.add(day))?;
+                self.push(builder, None);
+            }
+            Ok(batch.len())
+        })
+    }
+
+    /// Adds a series from `from` on, by as many statements as its records need, until the page is full.
+    async fn add_long(&mut self, wanted: Wanted<'a>, from: Date) -> Result<(), QueryError> {
+        let (query, context) = (self.query, self.context);
+        if self.history.is_none() {
+            self.history = Some(values::history(context, query.from, query.to).await?);
+        }
+        let mut builder = SeriesBuilder::new(wanted, query, self.range.clone().since(from));
+        for (first, last) in values::chunks(&wanted, from, query.to) {
+            let values = values::read(context, &[wanted], first, last).await?;
+            block_in_place_if_large(values.size(), || {
+                values.of(0).iter().try_for_each(|day| builder.add(day))
+            })?;
+            if last < query.to
+                && self.bytes + builder.bytes() >= self.max_bytes
+                && let Some(cut) = builder.cut_after(last)
+            {
+                self.push(builder, Some(cut).filter(|cut| *cut < query.to));
+                return Ok(());
+            }
+        }
+        self.push(builder, None);
+        Ok(())
+    }
+
+    fn push(&mut self, builder: SeriesBuilder<'a>, cut: Option<Date>) {
+        let nothing = History::of(Vec::new());
+        let series = builder.finish(self.context, self.history.as_ref().unwrap_or(&nothing), cut);
+        self.bytes += series.points.iter().map(Point::bytes).sum::<usize>();
+        self.series.push(series);
+        self.cut = cut;
+    }
+
+    /// The cursor of the page that follows, if there is one; `wanted` is how many series there are from this page on.
+    fn next_cursor(&self, wanted: usize) -> Option<String> {
+        let last = self.series.last()?;
+        if self.cut.is_none() && self.series.len() == wanted {
+            return None;
+        }
+        let next_day = self.cut.and_then(|cut| cut.tomorrow().ok());
+        let SeriesQuery { identity, from, to, .. } = self.query;
+        let Series { metric_category, metric_type, interval, .. } = last;
+        Some(cursor::write(&(identity, from, to, metric_category, metric_type.name(), interval, next_day)))
+    }
+}
+
 /// Every series that was asked, whatever the page.
-fn all<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> impl Iterator<Item = (&'a Metric, Interval)> {
+fn all<'a>(
+    catalogue: &'a Catalogue,
+    query: &'a SeriesQuery,
+) -> impl Iterator<Item = (&'a CatalogueMetric, Interval)> {
     let metrics = query.metrics.iter().filter_map(|key| catalogue.get(key));
     metrics.flat_map(|metric| query.intervals.iter().map(move |interval| (metric, *interval)))
 }
 
-/// The series of this page and all later ones.
-fn wanted<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> Vec<(&'a Metric, Interval)> {
-    let is_later = |metric: &Metric, interval: Interval| match &query.after {
+/// The series of this page and all later ones. One that was cut is the first.
+fn wanted<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> Vec<Wanted<'a>> {
+    let is_later = |key: &MetricKey, interval: Interval| match &query.after {
         None => true,
-        Some((key, last)) => order(&metric.key, key).then(interval.cmp(last)).is_gt(),
+        Some(after) => {
+            let place = order(key, &after.key).then(interval.cmp(&after.interval));
+            place.is_gt() || (place.is_eq() && after.next_day.is_some())
+        }
     };
-    all(catalogue, query).filter(|(metric, interval)| is_later(metric, *interval)).collect()
+    let later = all(catalogue, query).filter(|(metric, interval)| is_later(&metric.key, *interval));
+    later.map(|(metric, interval)| Wanted::new(metric, interval, query.metadata)).collect()
 }
 
 /// # Errors
 /// [`QueryError::Refused`] when no series that was asked can be made.
 pub(super) fn refuse_hopeless(catalogue: &Catalogue, query: &SeriesQuery) -> Result<(), QueryError> {
     let hopeful = all(catalogue, query).any(|(metric, interval)| !is_refused(metric, interval));
-    let refusal = |(metric, interval): (&Metric, Interval)| Refusal {
+    let refusal = |(metric, interval): (&CatalogueMetric, Interval)| Refusal {
         key: metric.key.clone(),
         interval,
-        reason: NEVER.to_owned(),
+        reason: never_reason(metric.definition()).to_owned(),
     };
     let refusals: Vec<_> = all(catalogue, query).map(refusal).collect();
     if hopeful || refusals.is_empty() { Ok(()) } else { Err(QueryError::Refused(refusals)) }
-}
-
-fn is_refused(metric: &Metric, interval: Interval) -> bool {
-    interval != Interval::Day && metric.never_rolls_up()
-}
-
-fn end_of_page(query: &SeriesQuery, metric: &Metric, interval: Interval) -> String {
-    let MetricKey { metric_type, category } = &metric.key;
-    cursor::write(&(query.identity, query.from, query.to, category, metric_type.name(), interval))
-}
-
-/// Each metric once; with its metadata if they are wanted or needed.
-fn asked<'a>(page: &[(&'a Metric, Interval)], query: &SeriesQuery) -> Vec<(&'a Metric, bool)> {
-    let mut asked: Vec<(&Metric, bool)> = Vec::new();
-    for (metric, interval) in page {
-        let metadata = query.metadata || (*interval != Interval::Day && metric.needs_metadata());
-        match asked.last_mut() {
-            Some((last, with)) if last.key == metric.key => *with |= metadata,
-            _ => asked.push((metric, metadata)),
-        }
-    }
-    asked
-}
-
-/// What is recorded of a metric, and what is not.
-struct Days {
-    recorded: Vec<RecordedDay>,
-    gaps: Vec<SeriesGap>,
-}
-
-/// What the store holds, and how many days of metrics it was asked for.
-async fn read(
-    context: &Context,
-    query: &SeriesQuery,
-    asked: &[(&Metric, bool)],
-) -> Result<(SeriesRows, usize), QueryError> {
-    if asked.is_empty() {
-        return Ok((SeriesRows::default(), 0));
-    }
-    let metrics =
-        asked.iter().map(|(metric, metadata)| AskedMetric { key: metric.key.clone(), metadata: *metadata });
-    let rows = SeriesQuestion { from: query.from, to: query.to, metrics: metrics.collect() };
-    Ok((context.tenant.store.series(&rows).await?, rows.size()))
-}
-
-fn by_metric<'a>(
-    context: &Context,
-    range: &DayRange,
-    asked: &[(&'a Metric, bool)],
-    rows: SeriesRows,
-) -> HashMap<&'a MetricKey, Days> {
-    let history = History::of(rows.runs);
-    let days = asked.iter().zip(rows.series).map(|((metric, _), recorded)| {
-        let gaps = gap::gaps(context, metric, range, &recorded, &history);
-        (&metric.key, Days { recorded, gaps })
-    });
-    days.collect()
-}
-
-fn made(
-    metric: &Metric,
-    interval: Interval,
-    query: &SeriesQuery,
-    range: &DayRange,
-    days: &Days,
-) -> Result<Series, QueryError> {
-    let points = match interval {
-        Interval::Day => by_day(query, range, &days.recorded),
-        _ => rolled_up(metric, interval, query, range, &days.recorded)?,
-    };
-    let definition = metric.definition();
-    Ok(Series {
-        metric_type: metric.key.metric_type,
-        metric_category: metric.key.category.clone(),
-        display_name: definition.display_name.clone(),
-        unit: definition.unit.clone(),
-        format_pattern: definition.format_pattern.clone(),
-        is_active: metric.stored.is_active,
-        interval,
-        roll_up: metric.current_roll_up(),
-        refused: is_refused(metric, interval).then(|| NEVER.to_owned()),
-        points,
-        recorded: provenance_runs(range, &days.recorded),
-        gaps: days.gaps.clone(),
-    })
-}
-
-fn by_day(query: &SeriesQuery, range: &DayRange, recorded: &[RecordedDay]) -> Vec<Point> {
-    let mut recorded = recorded.iter().peekable();
-    let point = |day: &Date| {
-        while recorded.next_if(|record| record.date < *day).is_some() {}
-        let empty = Point::empty(Bucket { from: *day, to: *day }, usize::from(*day <= range.last_finished));
-        let Some(record) = recorded.next_if(|record| record.date == *day) else { return empty };
-        Point {
-            value: Some(record.value.clone()),
-            days_recorded: 1,
-            complete: true,
-            provenance: PointProvenance::of([record.provenance]),
-            definition_version: Some(record.definition_version),
-            metadata: record.metadata.as_ref().filter(|_| query.metadata).cloned(),
-            ..empty
-        }
-    };
-    range.days.iter().map(point).collect()
-}
-
-fn rolled_up(
-    metric: &Metric,
-    interval: Interval,
-    query: &SeriesQuery,
-    range: &DayRange,
-    recorded: &[RecordedDay],
-) -> Result<Vec<Point>, QueryError> {
-    let mut rest = recorded;
-    let mut points = Vec::new();
-    for whole in interval.buckets(query.from, query.to, query.week_start) {
-        let clipped = whole.clipped(range.from, range.to);
-        let (days, later) = rest.split_at(rest.partition_point(|day| day.date <= clipped.to));
-        rest = later;
-        // A bucket none of whose days exists is none.
-        if !range.days_in(clipped).is_empty() {
-            points.push(bucket_point(metric, query, range, (whole, clipped), days)?);
-        }
-    }
-    Ok(points)
-}
-
-fn bucket_point(
-    metric: &Metric,
-    query: &SeriesQuery,
-    range: &DayRange,
-    (whole, clipped): (Bucket, Bucket),
-    days: &[RecordedDay],
-) -> Result<Point, QueryError> {
-    let (rolled, refused) = match roll_up(metric, days)? {
-        None => (None, None),
-        Some(Ok(roll_up)) => match roll_up.apply(days) {
-            Ok(rolled) => (Some(rolled), None),
-            Err(reason) => (None, Some(reason)),
-        },
-        Some(Err(reason)) => (None, Some(reason)),
-    };
-    let version = days.first().map(|day| day.definition_version);
-    let one_version = days.iter().all(|day| Some(day.definition_version) == version);
-    Ok(Point {
-        is_day: false,
-        from: clipped.from,
-        to: clipped.to,
-        days_recorded: days.len(),
-        days_due: range.days_due(clipped),
-        complete: whole == clipped && days.len() == range.days_in(clipped).len(),
-        provenance: PointProvenance::of(days.iter().map(|day| day.provenance)),
-        definition_version: version.filter(|_| one_version),
-        value_date: rolled.as_ref().and_then(|rolled| rolled.value_date),
-        lower_bound: rolled.as_ref().is_some_and(|rolled| rolled.lower_bound),
-        refused,
-        metadata: rolled
-            .as_ref()
-            .and_then(|rolled| rolled.metadata.as_ref())
-            .filter(|_| query.metadata)
-            .cloned(),
-        value: rolled.map(|rolled| rolled.value),
-    })
-}
-
-/// How the days of a bucket roll up: as the versions say that made them, if they all say the same; `None` without days.
-fn roll_up(metric: &Metric, days: &[RecordedDay]) -> Result<Option<Result<RollUp, String>>, QueryError> {
-    let mut found: Option<(RollUp, i32)> = None;
-    for day in days {
-        let version = day.definition_version;
-        let roll_up = metric.roll_up(version).ok_or_else(|| QueryError::UnknownVersion {
-            key: metric.key.clone(),
-            date: day.date,
-            version,
-        })?;
-        match found {
-            Some((other, before)) if other != roll_up => {
-                let reason = format!(
-                    "its definition changed what the values are: version {before} makes {}, version {version} {}",
-                    other.noun(),
-                    roll_up.noun()
-                );
-                return Ok(Some(Err(reason)));
-            }
-            _ => found = Some((roll_up, version)),
-        }
-    }
-    Ok(found.map(|(roll_up, _)| Ok(roll_up)))
 }

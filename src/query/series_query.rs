@@ -8,7 +8,8 @@ use jiff::{
 };
 
 use super::{
-    Catalogue, Interval, QueryError, cursor, day, day_range::DayRange, parameter_parser::ParameterParser,
+    catalogue::Catalogue, cursor, day, day_range::DayRange, error::QueryError, interval::Interval,
+    parameter_parser::ParameterParser,
 };
 use crate::{
     config::{QuerySettings, WEEKDAYS},
@@ -31,7 +32,7 @@ pub struct SeriesRequest {
     /// By default all active metrics; a category that is named may also be inactive.
     pub categories: Vec<String>,
     pub types: Vec<String>,
-    /// By default `day`.
+    /// By default `day`. `daily`, `weekly` and so on mean the same.
     pub intervals: Vec<String>,
     /// By default `query.week_start`.
     pub week_start: Option<String>,
@@ -57,7 +58,7 @@ pub struct SeriesQuery {
     pub limit: usize,
     /// What was asked, but for the range and the limit; cursors hold it.
     pub(super) identity: u64,
-    pub(super) after: Option<(MetricKey, Interval)>,
+    pub(super) after: Option<Position>,
 }
 
 impl SeriesQuery {
@@ -114,8 +115,18 @@ fn identity(asked: &SeriesRequest, intervals: &[Interval], week_start: Weekday) 
     cursor::identity(&(categories, types, intervals, weekday(week_start), asked.metadata))
 }
 
-/// Where a page ended: its query's identity and range, and its last series.
-pub(super) type Position = (u64, Date, Date, String, String, Interval);
+/// Where a page ended.
+#[derive(Debug, Clone)]
+pub(super) struct Position {
+    /// The last series of the page.
+    pub key: MetricKey,
+    pub interval: Interval,
+    /// Where the series was cut: the day that the next page goes on with.
+    pub next_day: Option<Date>,
+}
+
+/// What a cursor holds: the identity and the range of its query, and the position.
+pub(super) type CursorFields = (u64, Date, Date, String, String, Interval, Option<Date>);
 
 impl ParameterParser {
     fn query(
@@ -127,7 +138,7 @@ impl ParameterParser {
         last_finished: Date,
     ) -> SeriesQuery {
         let position = asked.cursor.as_deref().and_then(|cursor| {
-            self.take("cursor", cursor::read::<Position>(cursor).and_then(Self::series_of))
+            self.take("cursor", cursor::read::<CursorFields>(cursor).and_then(Self::position))
         });
         let (begun_from, begun_to) = position.as_ref().map(|(_, from, to, _)| (*from, *to)).unzip();
         // A cursor stays with the days it began with, even if another day ends meanwhile.
@@ -137,8 +148,9 @@ impl ParameterParser {
         if let Err(message) = DayRange::check(from, to, last_finished) {
             self.problem(if to > last_finished { "to" } else { "from" }, message);
         }
-        let mut intervals =
-            self.words("interval", &asked.intervals, "interval", &Interval::ALL, Interval::name);
+        let names: Vec<_> =
+            asked.intervals.iter().map(|name| Interval::canonical_name(name).to_owned()).collect();
+        let mut intervals = self.words("interval", &names, "interval", &Interval::ALL, Interval::name);
         intervals.sort_unstable();
         intervals.dedup();
         if intervals.is_empty() {
@@ -163,11 +175,15 @@ impl ParameterParser {
         }
     }
 
-    fn series_of(
-        (identity, from, to, category, metric_type, interval): Position,
-    ) -> Result<(u64, Date, Date, (MetricKey, Interval)), String> {
+    fn position(
+        (identity, from, to, category, metric_type, interval, next_day): CursorFields,
+    ) -> Result<(u64, Date, Date, Position), String> {
         let metric_type = MetricType::from_name(&metric_type).ok_or("this is no cursor")?;
-        Ok((identity, from, to, (MetricKey { metric_type, category }, interval)))
+        if next_day.is_some_and(|day| day <= from || day > to) {
+            return Err("this is no cursor".to_owned());
+        }
+        let key = MetricKey { metric_type, category };
+        Ok((identity, from, to, Position { key, interval, next_day }))
     }
 
     /// `begun` is the day that the cursor has in this place.

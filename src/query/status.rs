@@ -4,7 +4,7 @@ use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Catalogue, QueryError, RunEntry};
+use super::{catalogue::Catalogue, error::QueryError, runs::RunEntry};
 use crate::{
     collect::{self, Context, StatusReport},
     metric::Provenance,
@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct StatusResponse {
-    /// `never_ran`, or the status of the last run; `died` where nobody is behind a run that is logged as running.
+    /// `never_ran`, or the status of the last run; `died` where the process of a run that is logged as running is gone.
     pub state: &'static str,
     /// The IANA time zone whose days are recorded.
     pub time_zone: String,

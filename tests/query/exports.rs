@@ -6,8 +6,8 @@ use bigdecimal::{BigDecimal, num_bigint::BigInt};
 use daymark::{
     metric::{ExpectedRange, Provenance},
     query::{
-        ActivityQuery, Export, ExportFormat, ExportQuery, LatestQuery, QueryError, RunsQuery, RunsRequest,
-        SeriesRequest,
+        ActivityQuery, CsvOptions, Export, ExportFormat, ExportQuery, LatestQuery, QueryError, RunsQuery,
+        RunsRequest, SeriesRequest,
     },
     store::{DefinitionChange, Origin, RunKind, RunStatus},
 };
@@ -31,6 +31,7 @@ crate::on_both_stores!(
     activity_is_exported_with_exactly_its_days,
     definitions_are_exported,
     the_log_is_exported_whatever_the_length_of_a_page,
+    csv_is_safe_in_spreadsheets,
 );
 
 async fn export(
@@ -402,4 +403,54 @@ async fn the_log_is_exported_whatever_the_length_of_a_page(archive: Archive) {
         in_all_formats(async |format| Export::runs(archive.context.clone(), query.clone(), format).await)
             .await;
     assert_eq!((names.len(), rows.len()), (12, 0), "a file without a row has its columns");
+}
+
+async fn csv_is_safe_in_spreadsheets(archive: Archive) {
+    let catalogue = archive.catalogue().await;
+    let metric = catalogue.metrics().iter().find(|metric| metric.key.category == "posts_created").unwrap();
+    let mut hostile = metric.definition().clone();
+    hostile.display_name = "=HYPERLINK(\"https://example.com\")".to_owned();
+    hostile.description = format!("-1+{}", "ä".repeat(40_000));
+    let now = instant("2025-01-11T00:00:00Z");
+    archive
+        .context
+        .tenant
+        .store
+        .change_definitions(&[DefinitionChange::Revise(hostile.clone())], Origin::File, now)
+        .await
+        .unwrap();
+    archive.record(&[(january(10), "mood", "-0.5", json!({"sample_size": 1}))]).await;
+    let catalogue = archive.catalogue().await;
+    let rows = async |options: CsvOptions| {
+        let export = Export::definitions(&catalogue, ExportFormat::Csv).await.unwrap().with_csv(options);
+        taken(export).await.unwrap().0
+    };
+    let of_metric = |bytes: &[u8]| {
+        let mut reader = csv::Reader::from_reader(bytes);
+        reader.records().map(Result::unwrap).find(|row| &row[1] == "posts_created").unwrap()
+    };
+    let plain = rows(CsvOptions::default()).await;
+    assert!(plain.starts_with(b"metric_type,"));
+    let row = of_metric(&plain);
+    assert_eq!(
+        (&row[2], &row[3]),
+        (&*format!("'{}", hostile.display_name), &*format!("'{}", hostile.description))
+    );
+    let cut = rows(CsvOptions { bom: true, cut_cells: true }).await;
+    assert!(cut.starts_with(b"\xef\xbb\xbfmetric_type,"));
+    let row = of_metric(&cut);
+    assert_eq!((row[3].chars().count(), row[3].chars().last()), (32_767, Some('…')));
+    let query = LatestQuery::parse(&["mood".to_owned()], &[], &catalogue).unwrap();
+    let latest = Export::latest(&archive.context, &catalogue, &query, ExportFormat::Csv).await.unwrap();
+    let (latest, _) = taken(latest).await.unwrap();
+    assert!(String::from_utf8(latest).unwrap().contains(",-0.5,"), "a number is no formula");
+    let json = Export::definitions(&catalogue, ExportFormat::Ndjson)
+        .await
+        .unwrap()
+        .with_csv(CsvOptions { bom: true, cut_cells: true });
+    let json = String::from_utf8(taken(json).await.unwrap().0).unwrap();
+    assert!(
+        json.starts_with('{') && json.contains(r#""display_name":"=HYPERLINK"#),
+        "other formats stay as they are"
+    );
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::archive::{Archive, definition, january};
 
-crate::on_both_stores!(every_gap_has_its_cause, looking_holds_nobody_up, a_zero_is_no_gap);
+crate::on_both_stores!(every_gap_has_its_cause, reading_a_series_takes_no_lock_away, a_zero_is_no_gap);
 
 fn shown(series: &Series) -> Vec<String> {
     let gap = |gap: &SeriesGap| {
@@ -76,13 +76,14 @@ async fn every_gap_has_its_cause(archive: Archive) {
     );
 }
 
-async fn looking_holds_nobody_up(archive: Archive) {
+async fn reading_a_series_takes_no_lock_away(archive: Archive) {
     let store = &archive.context.tenant.store;
     let cause = async || archive.one("mood", "day", january(7), january(7)).await.gaps[0].cause;
     let (name, run) =
         (LockName::Backfill, archive.start_run(RunKind::Backfill, january(7), january(8)).await);
     for _ in 0..2 {
-        let held = store.try_lock(&name).await.unwrap().expect("whoever looked before has let go of it");
+        let held =
+            store.try_lock(&name).await.unwrap().expect("reading the series before gave the lock back");
         assert_eq!((cause().await, cause().await), ("running", "running"));
         let other = LockName::Day(january(7));
         assert!(store.try_lock(&other).await.unwrap().is_some(), "other locks are not touched");

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
 
 mod archive;
+mod bounds;
 mod exports;
 mod gaps;
 mod paging;

@@ -13,6 +13,7 @@ use crate::archive::{Archive, SETTINGS, asked, january, shown};
 
 crate::on_both_stores!(
     everything_that_is_wrong_is_named_at_once,
+    intervals_have_the_names_that_the_original_document_gave_them,
     ranges_are_limited,
     activity_has_exactly_as_many_days,
     the_latest_value_has_its_date_and_changes,
@@ -186,4 +187,20 @@ async fn a_store_that_never_ran_says_so(archive: Archive) {
             "right_now \"last\"",
         ]
     );
+}
+
+async fn intervals_have_the_names_that_the_original_document_gave_them(archive: Archive) {
+    let named = async |interval: &str| {
+        let asked = asked(&["posts_total"], &[interval], january(1), january(10));
+        archive.ask(&asked).await.unwrap().series[0].interval.name()
+    };
+    for (other, name) in [
+        ("daily", "day"),
+        ("weekly", "week"),
+        ("monthly", "month"),
+        ("quarterly", "quarter"),
+        ("yearly", "year"),
+    ] {
+        assert_eq!(named(other).await, name);
+    }
 }

@@ -2,7 +2,7 @@
 
 use daymark::{
     metric::Provenance,
-    query::{PointProvenance, QueryError},
+    query::{PointProvenance, QueryError, SeriesRequest, VersionChange},
 };
 use jiff::civil::date;
 use serde_json::{Value, json};
@@ -14,6 +14,11 @@ crate::on_both_stores!(
     distinct_counts_are_refused_and_the_others_answered,
     a_changed_kind_is_refused_where_both_meet,
     decimals_leave_as_they_are_stored,
+    means_are_made_from_sums,
+    an_average_of_nothing_has_no_value,
+    a_query_of_labels_rolls_up_as_its_definition_says,
+    labels_of_zero_and_below_stay,
+    another_version_of_a_definition_is_shown,
     skipped_days_are_not_due,
 );
 
@@ -47,9 +52,9 @@ async fn each_kind_rolls_up_in_its_own_way(archive: Archive) {
     assert_eq!(shown(&stock), ["2025-01-01 10 9/10"]);
     assert_eq!(stock.points[0].value_date, Some(january(10)));
     let rate = archive.one("rate", "quarter", january(1), date(2025, 3, 31)).await;
-    assert_eq!(rate.points[0].metadata.as_ref().unwrap()["denominator"], 102);
+    assert_eq!(rate.points[0].metadata.as_ref().unwrap().object()["denominator"], 102);
     let genres = archive.one("genres", "week", january(1), january(12)).await;
-    let first = genres.points[0].metadata.as_ref().unwrap();
+    let first = genres.points[0].metadata.as_ref().unwrap().object();
     assert_eq!(first["breakdown"], json!({"jazz": 11, "rock": 4}));
     assert_eq!(
         (&first["other"]["value"], &first["lower_bounds"], genres.points[0].lower_bound),
@@ -58,7 +63,10 @@ async fn each_kind_rolls_up_in_its_own_way(archive: Archive) {
     assert!(!genres.points[1].lower_bound);
     // Of what exists, the last day's.
     let existing = archive.one("genres_total", "year", january(1), january(12)).await;
-    assert_eq!(existing.points[0].metadata.as_ref().unwrap()["breakdown"], json!({"jazz": 10, "rock": 1}));
+    assert_eq!(
+        existing.points[0].metadata.as_ref().unwrap().object()["breakdown"],
+        json!({"jazz": 10, "rock": 1})
+    );
     // A whole week that is recorded whole is complete.
     archive
         .record(&[
@@ -149,4 +157,107 @@ async fn skipped_days_are_not_due(archive: Archive) {
     let berlin = apia.in_zone("Europe/Berlin", "2013-04-02T00:00:00Z");
     let days = berlin.one("posts_created", "week", date(2013, 3, 25), date(2013, 3, 31)).await;
     assert_eq!(shown(&days), ["2013-03-25 - 0/7"]);
+}
+
+async fn means_are_made_from_sums(archive: Archive) {
+    // Three samples of 1, and seven of which one is 1: the rounded means 0.333… and 0.142857… do not make 2 / 10.
+    let with_sum = |size: i64, sum: i64| json!({"sample_size": size, "sum": sum});
+    archive
+        .record(&[
+            (january(6), "mood", "0.333333333333", with_sum(3, 1)),
+            (january(7), "mood", "0.142857142857", with_sum(7, 1)),
+        ])
+        .await;
+    let week = archive.one("mood", "week", january(6), january(12)).await;
+    assert_eq!(week.points[0].value.as_ref().unwrap().to_string(), "0.2");
+    assert_eq!(week.points[0].metadata.as_ref().unwrap().object()["sum"], 2);
+    // Early records have no sum: their rounded means are what there is.
+    archive.record(&[(january(8), "mood", "0.142857142857", json!({"sample_size": 7}))]).await;
+    let week = archive.one("mood", "week", january(6), january(12)).await;
+    assert_eq!(week.points[0].value.as_ref().unwrap().to_string(), "0.176470588235");
+    assert!(!week.points[0].metadata.as_ref().unwrap().object().contains_key("sum"));
+}
+
+async fn an_average_of_nothing_has_no_value(archive: Archive) {
+    archive
+        .record(&[
+            (january(6), "mood", "0", json!({"sample_size": 0})),
+            (january(7), "mood", "0", json!({"sample_size": 2, "sum": 0})),
+            (january(6), "rate", "0", json!({"numerator": 0, "denominator": 0})),
+            (january(7), "rate", "0", json!({"numerator": 0, "denominator": 4})),
+        ])
+        .await;
+    for metric in ["mood", "rate"] {
+        for metadata in [false, true] {
+            let asked = SeriesRequest { metadata, ..asked(&[metric], &["day"], january(6), january(7)) };
+            let days = archive.ask(&asked).await.unwrap().series.remove(0);
+            assert_eq!(shown(&days), ["2025-01-06 - 1/1!", "2025-01-07 0 1/1!"], "{metric} {metadata}");
+            assert_eq!((days.points[0].no_data, days.points[1].no_data), (true, false));
+            assert_eq!(days.gaps.len(), 0, "it is recorded");
+            let json = serde_json::to_value(&days.points).unwrap();
+            assert_eq!((&json[0]["value"], &json[0]["no_data"]), (&Value::Null, &json!(true)));
+            assert_eq!((&json[1]["value"], json[1].get("no_data")), (&json!(0), None));
+        }
+        let week = archive.one(metric, "week", january(6), january(6)).await;
+        assert_eq!((shown(&week), week.points[0].no_data), (vec!["2025-01-06 - 1/1".to_owned()], true));
+        let week = archive.one(metric, "week", january(6), january(7)).await;
+        assert_eq!(shown(&week), ["2025-01-06 0 2/2"]);
+    }
+}
+
+async fn a_query_of_labels_rolls_up_as_its_definition_says(archive: Archive) {
+    let labels = |adds_up: &str| json!({"measure": "sql", "query": "SELECT 1", "shape": {"labels": {"top": 9}}, "adds_up": adds_up});
+    let names = ["labels_sum", "labels_last", "labels_never"];
+    let definitions =
+        names.map(|name| definition(name, "aggregate", labels(name.trim_start_matches("labels_"))));
+    archive.define(definitions.to_vec(), "2024-12-01T00:00:00Z").await;
+    for (day, count) in [(6, 1), (7, 5)] {
+        let metadata = json!({
+            "breakdown": {"rock": count}, "other": {"labels": 0, "value": 0}, "total": count, "unlabelled": 0,
+        });
+        let record = |name| (january(day), name, "1", metadata.clone());
+        archive.record(&names.map(record)).await;
+    }
+    let rock = async |name: &str| {
+        let week = archive.one(name, "week", january(6), january(7)).await;
+        week.points[0].metadata.as_ref().unwrap().object()["breakdown"]["rock"].clone()
+    };
+    assert_eq!((rock("labels_sum").await, rock("labels_last").await), (json!(6), json!(5)));
+    let never = asked(&["labels_never"], &["week"], january(6), january(7));
+    let error = archive.ask(&never).await.unwrap_err().to_string();
+    assert!(error.contains("adds_up = \"never\"") && !error.contains("distinct"), "{error}");
+}
+
+async fn labels_of_zero_and_below_stay(archive: Archive) {
+    for day in [6, 7] {
+        let labels = json!({
+            "breakdown": {"up": 3, "even": 0, "down": -2}, "other": {"labels": 0, "value": 0}, "total": 1, "unlabelled": 0,
+        });
+        archive.record(&[(january(day), "genres", "3", labels)]).await;
+    }
+    let week = archive.one("genres", "week", january(6), january(7)).await;
+    let metadata = week.points[0].metadata.as_ref().unwrap().object();
+    assert_eq!(metadata["breakdown"], json!({"up": 6, "even": 0, "down": -4}));
+    let first = json!([{"key": "up", "value": 6}, {"key": "even", "value": 0}, {"key": "down", "value": -4}]);
+    assert_eq!(
+        (&metadata["top_items"], week.points[0].value.as_ref().unwrap().to_string()),
+        (&first, "3".to_owned())
+    );
+}
+
+async fn another_version_of_a_definition_is_shown(archive: Archive) {
+    let days = |from: i8, to: i8| -> Vec<_> {
+        (from..=to).map(|day| (january(day), "posts_created", "1", Value::Null)).collect()
+    };
+    let other = definition("posts_created", "count", json!({"measure": "created", "source": "comments"}));
+    archive.define(vec![other], "2025-01-05T00:00:00Z").await;
+    archive.record_as(1, Provenance::Observed, &days(1, 4)).await;
+    archive.record_as(2, Provenance::Observed, &days(6, 8)).await;
+    for interval in ["day", "week"] {
+        let series = archive.one("posts_created", interval, january(1), january(10)).await;
+        let change = VersionChange { date: january(6), from_version: 1, to_version: 2 };
+        assert_eq!(series.version_changes, [change]);
+    }
+    let before = archive.one("posts_created", "day", january(1), january(5)).await;
+    assert!(serde_json::to_value(&before).unwrap().get("version_changes").is_none());
 }

@@ -69,7 +69,12 @@ fn of_shape(shape: QueryShape, adds_up: AddsUp) -> JsonObject {
         QueryShape::Average => object([returns(Returns::Average)], JsonObject::new()),
         QueryShape::Ratio => object([returns(Returns::Ratio)], JsonObject::new()),
         QueryShape::Labels { top } => {
-            object([returns(Returns::Labels), ("top", json!(top))], JsonObject::new())
+            // A query of labels that says nothing does not add up.
+            let adds_up = (adds_up.1 != json!("never")).then_some(adds_up);
+            object(
+                [returns(Returns::Labels), ("top", json!(top))],
+                adds_up.map(|(key, value)| (key.to_owned(), value)).into_iter().collect(),
+            )
         }
     }
 }

@@ -257,9 +257,9 @@ fn sql(formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
             built.findings.push(problem.hint(hint));
             return None;
         }
-        (Some(adds_up), Returns::Value) => adds_up.value,
+        (Some(adds_up), Returns::Value | Returns::Labels) => adds_up.value,
         (Some(adds_up), _) => {
-            let message = "`adds_up` means something to a query that returns \"value\" only";
+            let message = "`adds_up` means something to a query that returns \"value\" or \"labels\" only";
             built.findings.push(Finding::error(&adds_up.place, message));
             return None;
         }

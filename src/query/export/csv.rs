@@ -1,36 +1,83 @@
 //! CSV (RFC 4180): a header, lines that end with CR LF, decimals with every digit, nothing between two commas where there
-//! is no value. Labels from the platform are inside of the JSON of `metadata` only, which no spreadsheet takes for a
-//! formula; texts of those who may define metrics stand as they are.
+//! is no value.
+//!
+//! A text that a spreadsheet would take for a formula begins with an apostrophe, as OWASP recommends ("CSV Injection"):
+//! display names, descriptions and messages of errors may be anybody's. Numbers, dates and the JSON of `metadata`, which
+//! begins with a brace, are not formulas and stay as they are.
+
+use std::borrow::Cow;
 
 use super::{
-    Encoder,
+    encoder::Encoder,
     table::{Cell, ExportColumn, Row},
 };
-use crate::query::QueryError;
+use crate::query::error::QueryError;
+
+/// The most characters that Excel and LibreOffice take in a cell.
+const MAX_CELL: usize = 32_767;
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// How CSV is written for programs that need it otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CsvOptions {
+    /// Begin with a byte order mark, by which Excel tells UTF-8.
+    pub bom: bool,
+    /// Cut cells that are longer than spreadsheets take, to 32,767 characters of which the last one is `…`. JSON that is cut
+    /// is no JSON any more.
+    pub cut_cells: bool,
+}
 
 pub(super) struct Csv {
     columns: &'static [ExportColumn],
+    options: CsvOptions,
     has_header: bool,
 }
 
 impl Csv {
-    pub fn new(columns: &'static [ExportColumn]) -> Self {
-        Self { columns, has_header: false }
+    pub fn new(columns: &'static [ExportColumn], options: CsvOptions) -> Self {
+        Self { columns, options, has_header: false }
     }
 
     fn write(&mut self, rows: &[Row]) -> Result<Vec<u8>, csv::Error> {
-        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-        if !std::mem::replace(&mut self.has_header, true) {
+        let mut bytes = Vec::new();
+        let is_first = !std::mem::replace(&mut self.has_header, true);
+        if is_first && self.options.bom {
+            bytes.extend_from_slice(BYTE_ORDER_MARK);
+        }
+        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(bytes);
+        if is_first {
             writer.write_record(self.columns.iter().map(|column| column.name))?;
         }
         for row in rows {
-            for text in row.iter().map(Cell::text) {
-                writer.write_field(text.unwrap_or_default().as_bytes())?;
+            for cell in row {
+                writer.write_field(self.text(cell).as_bytes())?;
             }
             writer.write_record(None::<&[u8]>)?;
         }
         writer.into_inner().map_err(|error| error.into_error().into())
     }
+
+    fn text<'a>(&self, cell: &'a Cell) -> Cow<'a, str> {
+        let text = cell.text().unwrap_or_default();
+        let text = match cell {
+            Cell::Text(_) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}").into(),
+            _ => text,
+        };
+        match self.options.cut_cells && text.encode_utf16().count() > MAX_CELL {
+            true => cut(&text).into(),
+            false => text,
+        }
+    }
+}
+
+/// The beginning of `text`, with an ellipsis: [`MAX_CELL`] characters, as spreadsheets count them (UTF-16 code units).
+fn cut(text: &str) -> String {
+    let mut units = 1;
+    let fits = |character: &char| {
+        units += character.len_utf16();
+        units <= MAX_CELL
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
 }
 
 impl Encoder for Csv {

@@ -1,7 +1,7 @@
 //! JSON: one array, or an object a line. Decimals are numbers with every digit, metadata are objects.
 
 use super::{
-    Encoder,
+    encoder::Encoder,
     table::{Cell, ExportColumn, Named, Row},
 };
 use crate::query::QueryError;

@@ -51,7 +51,7 @@ fn row(latest: LatestValue, last_finished: Date) -> Row {
     let changes =
         [latest.change_from_day_before, latest.change_from_week_before, latest.change_from_month_before];
     row.extend(changes.into_iter().flat_map(cells));
-    row.push(Cell::or_none(latest.metadata, |metadata| Cell::Object(Box::new(metadata))));
+    row.push(Cell::or_none(latest.metadata, Cell::Object));
     row
 }
 

@@ -5,6 +5,7 @@
 
 mod csv;
 mod definitions;
+mod encoder;
 mod format;
 mod json;
 mod latest;
@@ -17,19 +18,22 @@ mod table;
 
 use std::sync::Arc;
 
-use super::{Catalogue, LatestQuery, QueryError, RunsQuery};
+use super::{catalogue::Catalogue, error::QueryError, latest::LatestQuery, runs::RunsQuery};
 use crate::{blocking::block_in_place_if_large, collect::Context};
+pub use csv::CsvOptions;
+use encoder::Encoder;
 pub use format::ExportFormat;
 pub use query::ExportQuery;
 use series_pages::SeriesPages;
 use table::{Pages, Row};
 
-/// An export on its way. Whoever takes its pieces one after the other has the file.
+/// An export on its way: its pieces, one after the other, are the file.
 pub struct Export {
     /// The first page, until it is written.
     first: Option<Vec<Row>>,
     /// Those that follow.
     pages: Box<dyn Pages>,
+    format: ExportFormat,
     stage: Stage,
     rows: u64,
 }
@@ -38,14 +42,6 @@ enum Stage {
     Measuring(Box<parquet::Measuring>),
     Writing(Box<dyn Encoder>),
     Over,
-}
-
-/// Makes bytes of rows.
-trait Encoder: Send {
-    /// The next piece of the file.
-    fn page(&mut self, rows: &[Row]) -> Result<Vec<u8>, QueryError>;
-    /// The rest of it.
-    fn finish(self: Box<Self>) -> Result<Vec<u8>, QueryError>;
 }
 
 impl Export {
@@ -72,7 +68,7 @@ impl Export {
         query: &LatestQuery,
         format: ExportFormat,
     ) -> Result<Self, QueryError> {
-        let answer = super::latest(context, catalogue, query).await?;
+        let answer = super::latest::latest(context, catalogue, query).await?;
         Self::start(Box::new(latest::pages(answer)), format).await
     }
 
@@ -81,7 +77,7 @@ impl Export {
     /// # Errors
     /// As [`Self::next`]; the store is not asked.
     pub async fn definitions(catalogue: &Catalogue, format: ExportFormat) -> Result<Self, QueryError> {
-        Self::start(Box::new(definitions::pages(super::definitions(catalogue))), format).await
+        Self::start(Box::new(definitions::pages(super::definitions::definitions(catalogue))), format).await
     }
 
     /// All runs that are asked about, whatever the limit of a page.
@@ -96,7 +92,7 @@ impl Export {
     async fn start(mut pages: Box<dyn Pages>, format: ExportFormat) -> Result<Self, QueryError> {
         let columns = pages.columns();
         let stage = match format {
-            ExportFormat::Csv => Stage::Writing(Box::new(csv::Csv::new(columns))),
+            ExportFormat::Csv => Stage::Writing(Box::new(csv::Csv::new(columns, CsvOptions::default()))),
             ExportFormat::Json => Stage::Writing(Box::new(json::Array::new(columns))),
             ExportFormat::Ndjson => Stage::Writing(Box::new(json::Lines(columns))),
             ExportFormat::Parquet => match pages.for_decimals() {
@@ -104,7 +100,15 @@ impl Export {
                 None => Stage::Writing(Box::new(parquet::Parquet::without_decimals(columns)?)),
             },
         };
-        Ok(Self { first: pages.next().await?, pages, stage, rows: 0 })
+        Ok(Self { first: pages.next().await?, pages, format, stage, rows: 0 })
+    }
+
+    /// Writes CSV in this way; other formats stay as they are. To be called before the first piece is taken.
+    pub fn with_csv(mut self, options: CsvOptions) -> Self {
+        if self.format == ExportFormat::Csv {
+            self.stage = Stage::Writing(Box::new(csv::Csv::new(self.pages.columns(), options)));
+        }
+        self
     }
 
     /// Reads what follows with another store of the same records, as one that has more patience.
@@ -116,8 +120,8 @@ impl Export {
         self
     }
 
-    /// The next piece; `None` after the last one. Memory is bounded: a piece is made of about ten thousand records. Before
-    /// the first piece of Parquet, whose columns have a type, all values are looked at. Whoever gives up waiting may call
+    /// The next piece; `None` after the last one. Memory is bounded: a piece is made of about ten thousand records without labels, or as many with labels as take the same. Before
+    /// the first piece of Parquet, whose columns have a type, all values are looked at. A caller that gives up waiting may call
     /// again, and loses at most the page that was being read.
     ///
     /// # Errors

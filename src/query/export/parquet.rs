@@ -20,7 +20,7 @@ use parquet::{
 };
 
 use super::{
-    Encoder,
+    encoder::Encoder,
     table::{Cell, ColumnType, ExportColumn, Pages, Row},
 };
 use crate::{metric::Decimal, query::QueryError};

@@ -6,7 +6,10 @@ use crate::{
     collect::Context,
     config::QuerySettings,
     metric::MetricKey,
-    query::{ActivityQuery, Catalogue, Interval, QueryError, SeriesQuery, SeriesRequest, activity::first_of},
+    query::{
+        ActivityQuery, Catalogue, Interval, QueryError, SeriesQuery, SeriesRequest, activity::first_of,
+        values,
+    },
 };
 
 #[derive(Debug, Clone)]
@@ -36,7 +39,7 @@ impl ExportQuery {
         let last_finished = context.last_finished();
         let mut asked = SeriesRequest { limit: None, cursor: None, metadata: true, ..asked.clone() };
         let is_open = asked.from.is_none();
-        if is_open && let Some((first, _)) = context.tenant.store.recorded_span().await? {
+        if is_open && let Some((first, _)) = values::span(context).await? {
             asked.from = Some(first.to_string());
         }
         let query = SeriesQuery::parse_unlimited(&asked, catalogue, settings, last_finished)?;

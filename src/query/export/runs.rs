@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::table::{Cell, ColumnType, ExportColumn, Pages, Row, optional, required};
 use crate::{
     collect::Context,
-    query::{QueryError, RunEntry, RunsQuery},
+    query::{MetadataText, QueryError, RunEntry, RunsQuery},
     store::RunFilter,
 };
 
@@ -76,7 +76,7 @@ fn row(run: RunEntry) -> Row {
         Cell::Word(run.status),
         Cell::Integer(run.metrics_collected),
         Cell::or_none(run.error_message, Cell::Text),
-        Cell::or_none(run.error_details, |details| Cell::Object(Box::new(details))),
+        Cell::or_none(run.error_details, |details| Cell::Object(MetadataText::of(details))),
         Cell::Text(run.host),
         Cell::Integer(run.process_id.into()),
     ]

@@ -13,11 +13,22 @@ use super::{
 use crate::{
     blocking::block_in_place_if_large,
     collect::Context,
-    query::{Bucket, Catalogue, Interval, QueryError, SeriesQuery, SeriesResponse, series},
+    metric::MetricKey,
+    query::{
+        catalogue::Catalogue,
+        error::QueryError,
+        interval::{Bucket, Interval},
+        response::SeriesResponse,
+        series,
+        series_query::SeriesQuery,
+        values::Wanted,
+    },
 };
 
-/// Records that are in memory at once, more or less.
-const PAGE_RECORDS: usize = 10_000;
+/// What a record without labels takes while it is read and written.
+const RECORD_BYTES: usize = 420;
+/// How much a page of rows takes, about: 10,000 records without labels, or as many of breakdowns as take the same.
+const PAGE_BYTES: usize = 10_000 * RECORD_BYTES;
 
 #[derive(Clone)]
 pub(super) struct SeriesPages {
@@ -43,7 +54,7 @@ impl SeriesPages {
         let interval = later.pop().unwrap_or(Interval::Day);
         let mut pages =
             Self { context, catalogue, query, interval, later, days: None, metrics: 0..0, metadata: true };
-        let whole = pages.page_question(pages.whole(), Places::default());
+        let whole = pages.page_query(pages.whole(), Places::default());
         series::refuse_hopeless(
             &pages.catalogue,
             &SeriesQuery { intervals: pages.query.intervals.clone(), ..whole },
@@ -55,11 +66,12 @@ impl SeriesPages {
     fn begin(&mut self, interval: Interval) {
         self.interval = interval;
         self.days = Some(self.days_from(self.whole()));
-        self.metrics = 0..self.metrics_at_once();
+        self.metrics = 0..self.metrics_at_once(0);
     }
 
     async fn answer(&self, query: &SeriesQuery) -> Result<SeriesResponse, QueryError> {
-        series::series_until(&self.context, &self.catalogue, query, self.query.last_finished).await
+        series::series_until(&self.context, &self.catalogue, query, self.query.last_finished, usize::MAX)
+            .await
     }
 
     fn whole(&self) -> Bucket {
@@ -69,11 +81,11 @@ impl SeriesPages {
     fn advance(&mut self, days: Bucket) {
         let all = self.query.metrics.len();
         if self.metrics.end < all {
-            let end = (self.metrics.end + self.metrics_at_once()).min(all);
+            let end = self.metrics.end + self.metrics_at_once(self.metrics.end);
             self.metrics = self.metrics.end..end;
             return;
         }
-        self.metrics = 0..self.metrics_at_once();
+        self.metrics = 0..self.metrics_at_once(0);
         let next = days.to.tomorrow().ok().filter(|next| *next <= self.query.to);
         self.days = next.map(|from| self.days_from(Bucket { from, ..self.whole() }));
         if self.days.is_none()
@@ -94,19 +106,37 @@ impl SeriesPages {
         }
     }
 
-    fn metrics_at_once(&self) -> usize {
-        (PAGE_RECORDS / self.bucket_days()).min(self.query.metrics.len())
+    /// What a bucket of each of some metrics takes, about: its records while they are read, or its point.
+    fn bucket_bytes(&self, metrics: &[MetricKey]) -> impl Iterator<Item = usize> {
+        let records = self.bucket_days() * RECORD_BYTES;
+        metrics.iter().map(move |key| {
+            let metric = self.catalogue.get(key);
+            let point = metric.map(|metric| Wanted::new(metric, self.interval, self.metadata).record_bytes());
+            records.max(point.unwrap_or(0))
+        })
+    }
+
+    /// How many metrics from the one at `first` on have one bucket each in a page.
+    fn metrics_at_once(&self, first: usize) -> usize {
+        let rest = self.query.metrics.get(first..).unwrap_or_default();
+        let mut bytes = 0;
+        let fits = |of_metric: &usize| {
+            bytes += of_metric;
+            bytes <= PAGE_BYTES
+        };
+        self.bucket_bytes(rest).take_while(fits).count().max(1).min(rest.len())
     }
 
     /// The first days of `rest` that make a page: a whole number of buckets, but for what `rest` cuts off.
     fn days_from(&self, rest: Bucket) -> Bucket {
-        let at_once = PAGE_RECORDS / (self.bucket_days() * self.query.metrics.len().max(1));
+        let of_all: usize = self.bucket_bytes(&self.query.metrics).sum();
+        let at_once = PAGE_BYTES / of_all.max(1);
         let buckets = self.interval.buckets(rest.from, rest.to, self.query.week_start);
         let last = buckets.take(at_once.max(1)).last();
         Bucket { from: rest.from, to: last.map_or(rest.to, |last| last.to.min(rest.to)) }
     }
 
-    fn page_question(&self, days: Bucket, metrics: Places<usize>) -> SeriesQuery {
+    fn page_query(&self, days: Bucket, metrics: Places<usize>) -> SeriesQuery {
         let all = &self.query.metrics;
         let metrics = if metrics.is_empty() { all.clone() } else { all[metrics].to_vec() };
         SeriesQuery {
@@ -131,7 +161,7 @@ impl Pages for SeriesPages {
 
     async fn next(&mut self) -> Result<Option<Vec<Row>>, QueryError> {
         let Some(days) = self.days else { return Ok(None) };
-        let query = self.page_question(days, self.metrics.clone());
+        let query = self.page_query(days, self.metrics.clone());
         let answer = match self.answer(&query).await {
             // Definitions changed since the catalogue was read.
             Err(QueryError::UnknownVersion { .. }) => {

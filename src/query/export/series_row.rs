@@ -6,6 +6,8 @@ use super::table::{Cell, ColumnType, ExportColumn, Row, optional, required};
 use crate::query::{Point, Series, SeriesResponse};
 
 const RECORDED: &str = "recorded";
+/// The days are recorded, and there was nothing to average or to take the share of.
+const NO_DATA: &str = "no_data";
 /// What is recorded makes no value for the interval.
 const REFUSED: &str = "refused";
 
@@ -17,7 +19,7 @@ pub(super) const COLUMNS: &[ExportColumn] = &[
     required("metric_type", ColumnType::Text),
     required("metric_category", ColumnType::Text),
     optional("value", ColumnType::Decimal),
-    // `recorded`, `refused`, or the cause of the gap.
+    // `recorded`, `no_data`, `refused`, or the cause of the gap.
     required("state", ColumnType::Text),
     optional("provenance", ColumnType::Text),
     optional("definition_version", ColumnType::Number),
@@ -30,6 +32,7 @@ fn row(series: &Series, point: Point) -> Row {
     let state = match (&point.value, &point.refused) {
         (Some(_), _) => RECORDED,
         (None, Some(_)) => REFUSED,
+        (None, None) if point.no_data => NO_DATA,
         (None, None) => cause(series, &point),
     };
     vec![

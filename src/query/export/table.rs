@@ -5,16 +5,19 @@ use std::borrow::Cow;
 use async_trait::async_trait;
 use jiff::{Timestamp, civil::Date};
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use serde_json::{Map, Value};
 
-use crate::{collect::Context, metric::Decimal, query::QueryError};
+use crate::{
+    collect::Context,
+    metric::Decimal,
+    query::{MetadataText, QueryError},
+};
 
 /// What is exported, a page of rows at a time.
 #[async_trait]
 pub(super) trait Pages: Send + Sync {
     fn columns(&self) -> &'static [ExportColumn];
 
-    /// The rows of the next page; `None` after the last one. Whoever gives up waiting may call again.
+    /// The rows of the next page; `None` after the last one. A caller that gives up waiting may call again.
     async fn next(&mut self) -> Result<Option<Vec<Row>>, QueryError>;
 
     /// The same pages for a look at their decimals before the first one is taken; `None` where no column has decimals.
@@ -69,7 +72,7 @@ pub(super) enum Cell {
     Integer(i64),
     Boolean(bool),
     Decimal(Decimal),
-    Object(Box<Map<String, Value>>),
+    Object(MetadataText),
 }
 
 impl Cell {
@@ -92,7 +95,7 @@ impl Cell {
             Self::Integer(integer) => integer.to_string().into(),
             Self::Boolean(boolean) => Cow::Borrowed(if *boolean { "true" } else { "false" }),
             Self::Decimal(decimal) => decimal.to_string().into(),
-            Self::Object(object) => serde_json::to_string(object).unwrap_or_default().into(),
+            Self::Object(object) => Cow::Borrowed(object.as_str()),
         })
     }
 }

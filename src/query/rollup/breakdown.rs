@@ -1,60 +1,91 @@
-//! Breakdowns: label by label the sum of the days. What was in "other" on some day stays there, because nobody knows
-//! whose it was: the sums of the labels are lower bounds then, and so is their number.
+//! Breakdowns: label by label the sum of the days. What was in "other" on some day stays there, because its labels were not
+//! recorded: the sums of the labels are lower bounds then, and so is their number.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    Rolled,
-    parts::{metadata, number, required, sum},
-};
-use crate::{metric::Decimal, store::RecordedDay};
+use super::rolled::{Rolled, required};
+use crate::{metric::Decimal, query::values::number, store::RecordedDay};
 
-pub(super) fn merge(days: &[RecordedDay]) -> Result<Rolled, String> {
-    let mut labels = BTreeMap::<&str, Decimal>::new();
-    let (mut other_labels, mut other_value) = (Decimal::zero(), Decimal::zero());
-    for day in days {
+/// How many bytes the labels of one bucket may take, about: 100,000 labels of 40 characters.
+const MAX_LABEL_BYTES: usize = 16 * 1024 * 1024;
+/// What a label takes beside its text, about.
+const ENTRY_BYTES: usize = 128;
+/// How many labels a bucket answers by name, which is as many as a record may have.
+const MAX_NAMED: usize = 1000;
+
+#[derive(Debug, Default)]
+pub(in crate::query) struct LabelSums {
+    labels: BTreeMap<String, Decimal>,
+    bytes: usize,
+    other_labels: Decimal,
+    other_value: Decimal,
+    total: Decimal,
+    unlabelled: Decimal,
+    /// The most distinct labels of one day.
+    on_one_day: Decimal,
+}
+
+impl LabelSums {
+    pub fn add(&mut self, day: &RecordedDay) -> Result<(), String> {
         let lacks = |what: &str| format!("the record of {} lacks its `{what}`", day.date);
-        let metadata = metadata(day)?;
+        let metadata = day.metadata.as_deref();
+        let metadata = metadata.ok_or_else(|| format!("the record of {} has no metadata", day.date))?;
         let breakdown = metadata.get("breakdown").and_then(Value::as_object);
         for (label, count) in breakdown.ok_or_else(|| lacks("breakdown"))? {
             let count = number(count).ok_or_else(|| lacks("breakdown"))?;
-            let sum = labels.entry(label).or_default();
-            *sum = &*sum + &count;
+            self.add_label(label, &count)?;
         }
         let other = |part: &str| metadata.get("other").and_then(|other| other.get(part)).and_then(number);
-        other_labels = other_labels.max(other("labels").ok_or_else(|| lacks("other"))?);
-        other_value = &other_value + &other("value").ok_or_else(|| lacks("other"))?;
+        let labels = other("labels").ok_or_else(|| lacks("other"))?;
+        self.other_labels = std::mem::take(&mut self.other_labels).max(labels);
+        self.other_value = &self.other_value + &other("value").ok_or_else(|| lacks("other"))?;
+        self.total = &self.total + &required(day, "total")?;
+        self.unlabelled = &self.unlabelled + &required(day, "unlabelled")?;
+        self.on_one_day = std::mem::take(&mut self.on_one_day).max(day.value.clone());
+        Ok(())
     }
-    let all = |name| {
-        Ok::<_, String>(sum(&days.iter().map(|day| required(day, name)).collect::<Result<Vec<_>, _>>()?))
-    };
-    let (total, unlabelled) = (all("total")?, all("unlabelled")?);
-    let lower_bound = !other_labels.is_zero();
-    let on_one_day = days.iter().map(|day| day.value.clone()).max().unwrap_or_default();
-    let distinct = Decimal::from(i64::try_from(labels.len()).unwrap_or(i64::MAX)).max(on_one_day);
-    let metadata = merged(&labels, (&other_labels, &other_value), (&total, &unlabelled), lower_bound);
-    Ok(Rolled { metadata: Some(Box::new(metadata)), lower_bound, ..Rolled::of(distinct) })
-}
 
-/// In the shape that records have.
-fn merged(
-    labels: &BTreeMap<&str, Decimal>,
-    other: (&Decimal, &Decimal),
-    (total, unlabelled): (&Decimal, &Decimal),
-    lower_bounds: bool,
-) -> Map<String, Value> {
-    let mut sorted: Vec<_> = labels.iter().collect();
-    sorted.sort_by(|(a_label, a), (b_label, b)| b.cmp(a).then_with(|| a_label.cmp(b_label)));
-    let named: Map<_, _> = sorted.iter().map(|(label, sum)| ((**label).to_owned(), sum.to_json())).collect();
-    let items: Vec<_> = sorted.iter().map(|(label, sum)| json!({"key": label, "value": sum})).collect();
-    let mut metadata = Map::new();
-    metadata.insert("breakdown".to_owned(), Value::Object(named));
-    metadata.insert("top_items".to_owned(), Value::Array(items));
-    metadata.insert("other".to_owned(), json!({"labels": other.0, "value": other.1}));
-    metadata.insert("total".to_owned(), total.to_json());
-    metadata.insert("unlabelled".to_owned(), unlabelled.to_json());
-    metadata.insert("lower_bounds".to_owned(), lower_bounds.into());
-    metadata
+    fn add_label(&mut self, label: &str, count: &Decimal) -> Result<(), String> {
+        if let Some(sum) = self.labels.get_mut(label) {
+            *sum = &*sum + count;
+            return Ok(());
+        }
+        self.bytes += label.len() + ENTRY_BYTES;
+        if self.bytes > MAX_LABEL_BYTES {
+            return Err(format!(
+                "its days have more than {} different labels, which is more than can be added up at once; ask for shorter intervals",
+                self.labels.len()
+            ));
+        }
+        self.labels.insert(label.to_owned(), count.clone());
+        Ok(())
+    }
+
+    pub fn finish(self) -> Rolled {
+        let lower_bound = !self.other_labels.is_zero();
+        let distinct = Decimal::from(i64::try_from(self.labels.len()).unwrap_or(i64::MAX));
+        let distinct = distinct.max(self.on_one_day.clone());
+        let metadata = Some(self.metadata(lower_bound));
+        Rolled { metadata, lower_bound, ..Rolled::of(distinct) }
+    }
+
+    /// In the shape that records have: the largest labels by name, the others in "other".
+    fn metadata(self, lower_bounds: bool) -> Map<String, Value> {
+        let mut sorted: Vec<_> = self.labels.into_iter().collect();
+        sorted.sort_by(|(a_label, a), (b_label, b)| b.cmp(a).then_with(|| a_label.cmp(b_label)));
+        let unnamed = sorted.split_off(sorted.len().min(MAX_NAMED));
+        let labels = Decimal::from(i64::try_from(unnamed.len()).unwrap_or(i64::MAX));
+        let other_labels = &self.other_labels + &labels;
+        let other_value = unnamed.iter().fold(self.other_value, |sum, (_, count)| &sum + count);
+        let named: Map<_, _> = sorted.into_iter().map(|(label, sum)| (label, sum.to_json())).collect();
+        let mut metadata = Map::new();
+        metadata.insert("breakdown".to_owned(), Value::Object(named));
+        metadata.insert("other".to_owned(), json!({"labels": other_labels, "value": other_value}));
+        metadata.insert("total".to_owned(), self.total.to_json());
+        metadata.insert("unlabelled".to_owned(), self.unlabelled.to_json());
+        metadata.insert("lower_bounds".to_owned(), lower_bounds.into());
+        metadata
+    }
 }

@@ -1,22 +1,21 @@
 //! How the records of several days become one value. What a metric's values mean decides it, by the version of the
 //! definition that made each record.
 
+mod accumulator;
 mod average;
 mod breakdown;
-mod parts;
 mod percentage;
+mod rolled;
 #[cfg(test)]
 mod tests;
 
-use jiff::civil::Date;
 use serde::Serialize;
-use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::{
-    metric::{AddsUp, Decimal, Definition, Kind, Measure, Phase, QueryShape},
-    store::RecordedDay,
-};
+pub(super) use self::accumulator::Accumulator;
+#[cfg(test)]
+use self::rolled::Rolled;
+use crate::metric::{AddsUp, Definition, Kind, Measure, Phase, QueryShape};
 
 /// What becomes of the values of several days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -32,19 +31,8 @@ pub enum RollUp {
     Percentage,
     /// Label by label their sum (what happens in a day, by label).
     Merge,
-    /// Nothing: distinct counts do not add up.
+    /// Nothing: distinct counts do not add up, nor does what its definition says so of.
     Never,
-}
-
-/// The value of several days.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Rolled {
-    pub value: Decimal,
-    /// The day that a last value is of.
-    pub value_date: Option<Date>,
-    pub metadata: Option<Box<Map<String, Value>>>,
-    /// Whether labels that were not recorded by name may make it more.
-    pub lower_bound: bool,
 }
 
 impl RollUp {
@@ -86,21 +74,6 @@ impl RollUp {
         matches!(self, Self::Average | Self::Percentage | Self::Merge)
     }
 
-    /// The value of `days`, which are in order and not empty.
-    ///
-    /// # Errors
-    /// The reason why there is none.
-    pub(super) fn apply(self, days: &[RecordedDay]) -> Result<Rolled, String> {
-        match self {
-            Self::Last => last(days),
-            Self::Sum => Ok(Rolled::of(days.iter().fold(Decimal::zero(), |sum, day| &sum + &day.value))),
-            Self::Average => average::combine(days),
-            Self::Percentage => percentage::combine(days),
-            Self::Merge => breakdown::merge(days),
-            Self::Never => Err(NEVER.to_owned()),
-        }
-    }
-
     /// How the values of this kind are called, for the message about two kinds that meet.
     pub(super) fn noun(self) -> &'static str {
         match self {
@@ -109,27 +82,22 @@ impl RollUp {
             Self::Average => "averages",
             Self::Percentage => "percentages",
             Self::Merge => "breakdowns",
-            Self::Never => "distinct counts",
+            Self::Never => "values that do not add up",
         }
     }
 }
 
-/// Why distinct counts are refused.
-pub(super) const NEVER: &str = "distinct counts do not add up: somebody who came on two days would count twice; ask by day, \
-     or define another metric with the window you need";
-
-impl Rolled {
-    fn of(value: Decimal) -> Self {
-        Self { value, value_date: None, metadata: None, lower_bound: false }
+/// Why the values of a metric that never rolls up are refused.
+pub(super) fn never_reason(definition: &Definition) -> &'static str {
+    match &definition.measure {
+        Measure::Sql { .. } => {
+            "its definition says that its values do not add up over days (`adds_up = \"never\"`, which is what a query \
+             means that does not say otherwise); ask by day, or say in its definition how they do"
+        }
+        _ => NEVER,
     }
 }
 
-fn last(days: &[RecordedDay]) -> Result<Rolled, String> {
-    let last = days.last().ok_or("nothing is recorded")?;
-    Ok(Rolled {
-        value: last.value.clone(),
-        value_date: Some(last.date),
-        metadata: last.metadata.clone(),
-        lower_bound: false,
-    })
-}
+/// Why distinct counts are refused.
+const NEVER: &str = "distinct counts do not add up: an actor who is active on two days would count twice; ask by day, \
+     or define another metric with the window you need";

@@ -4,22 +4,28 @@
 
 use serde_json::Map;
 
-use super::{
-    Rolled,
-    parts::{required, sum},
-};
+use super::rolled::{Rolled, required};
 use crate::{metric::Decimal, store::RecordedDay};
 
-/// A percentage of nothing is 0 with a denominator of 0, as in the records.
-pub(super) fn combine(days: &[RecordedDay]) -> Result<Rolled, String> {
-    let all = |name| -> Result<Decimal, String> {
-        let parts = days.iter().map(|day| required(day, name)).collect::<Result<Vec<_>, _>>()?;
-        Ok(sum(&parts))
-    };
-    let (numerator, denominator) = (all("numerator")?, all("denominator")?);
-    let value = (&numerator * &Decimal::from(100)).checked_div(&denominator).unwrap_or_default();
-    let mut metadata = Map::new();
-    metadata.insert("numerator".to_owned(), numerator.to_json());
-    metadata.insert("denominator".to_owned(), denominator.to_json());
-    Ok(Rolled { metadata: Some(Box::new(metadata)), ..Rolled::of(value) })
+#[derive(Debug, Default)]
+pub(in crate::query) struct PercentageSum {
+    numerator: Decimal,
+    denominator: Decimal,
+}
+
+impl PercentageSum {
+    pub fn add(&mut self, day: &RecordedDay) -> Result<(), String> {
+        self.numerator = &self.numerator + &required(day, "numerator")?;
+        self.denominator = &self.denominator + &required(day, "denominator")?;
+        Ok(())
+    }
+
+    /// A percentage of nothing has no value.
+    pub fn finish(self) -> Rolled {
+        let mut metadata = Map::new();
+        metadata.insert("numerator".to_owned(), self.numerator.to_json());
+        metadata.insert("denominator".to_owned(), self.denominator.to_json());
+        let value = (&self.numerator * &Decimal::from(100)).checked_div(&self.denominator);
+        Rolled { value, metadata: Some(metadata), ..Rolled::default() }
+    }
 }

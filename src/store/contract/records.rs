@@ -46,7 +46,8 @@ pub struct RecordedDay {
     pub value: Decimal,
     pub provenance: Provenance,
     pub definition_version: i32,
-    /// Only where it was asked for. Boxed because it rarely is.
+    /// Where they were asked for, and of an average or a percentage that is 0, of which they tell whether it is of nothing.
+    /// Boxed because they rarely are there.
     pub metadata: Option<Box<Map<String, Value>>>,
 }
 
@@ -54,7 +55,7 @@ pub struct RecordedDay {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Latest {
     pub record: Record,
-    /// The values 1 day, 7 days and a calendar month before the record's date, where they are recorded. A month before
+    /// The values 1 day, 7 days and a calendar month before the record's date, where they are recorded and of something. A month before
     /// 31 March is the last day of February.
     pub day_before: Option<Decimal>,
     pub week_before: Option<Decimal>,

@@ -1,17 +1,23 @@
 -- The newest record of each metric asked, and the metric's values a day, a week and a month before that record: a few
 -- descents into the primary key for each metric, however long its history is. A month before 31 March is the last day
--- of February: PostgreSQL's own rule.
+-- of February: PostgreSQL's own rule. Averages and percentages of nothing are no values.
 SELECT newest.*,
     (SELECT value::TEXT FROM values_in_force AS earlier
      WHERE earlier.tenant_id = $1 AND earlier.metric_category = newest.metric_category
-       AND earlier.metric_type = newest.metric_type AND earlier.metric_date = newest.metric_date - 1) AS day_before,
+       AND earlier.metric_type = newest.metric_type AND earlier.metric_date = newest.metric_date - 1
+       AND (CASE earlier.metric_type WHEN 'average' THEN earlier.metadata -> 'sample_size'
+                WHEN 'percentage' THEN earlier.metadata -> 'denominator' END = '0'::JSONB) IS NOT TRUE) AS day_before,
     (SELECT value::TEXT FROM values_in_force AS earlier
      WHERE earlier.tenant_id = $1 AND earlier.metric_category = newest.metric_category
-       AND earlier.metric_type = newest.metric_type AND earlier.metric_date = newest.metric_date - 7) AS week_before,
+       AND earlier.metric_type = newest.metric_type AND earlier.metric_date = newest.metric_date - 7
+       AND (CASE earlier.metric_type WHEN 'average' THEN earlier.metadata -> 'sample_size'
+                WHEN 'percentage' THEN earlier.metadata -> 'denominator' END = '0'::JSONB) IS NOT TRUE) AS week_before,
     (SELECT value::TEXT FROM values_in_force AS earlier
      WHERE earlier.tenant_id = $1 AND earlier.metric_category = newest.metric_category
        AND earlier.metric_type = newest.metric_type
-       AND earlier.metric_date = (newest.metric_date - INTERVAL '1 month')::DATE) AS month_before
+       AND earlier.metric_date = (newest.metric_date - INTERVAL '1 month')::DATE
+       AND (CASE earlier.metric_type WHEN 'average' THEN earlier.metadata -> 'sample_size'
+                WHEN 'percentage' THEN earlier.metadata -> 'denominator' END = '0'::JSONB) IS NOT TRUE) AS month_before
 FROM UNNEST($2::TEXT[], $3::TEXT[]) AS asked (metric_type, metric_category)
 CROSS JOIN LATERAL (
     SELECT metric_date, metric_type, metric_category, value::TEXT AS value, metadata, provenance, definition_version, collection_id,

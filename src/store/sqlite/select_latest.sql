@@ -1,21 +1,27 @@
 -- The newest record of each metric asked (a JSON array), and the metric's values a day, a week and a month before that
 -- record. SQLite makes 31 February of a month before 31 March, which is 3 March again: the last day of the month before
--- is the bound.
+-- is the bound. Averages and percentages of nothing are no values.
 SELECT newest.metric_date, newest.metric_type, newest.metric_category, newest.value, newest.metadata,
     newest.provenance, newest.definition_version, newest.collection_id, newest.collection_timestamp,
     (SELECT value FROM values_in_force AS earlier
      WHERE earlier.tenant_id = ?1 AND earlier.metric_category = newest.metric_category
        AND earlier.metric_type = newest.metric_type
-       AND earlier.metric_date = date(newest.metric_date, '-1 day')) AS day_before,
+       AND earlier.metric_date = date(newest.metric_date, '-1 day')
+       AND (CASE earlier.metric_type WHEN 'average' THEN earlier.metadata ->> 'sample_size'
+                WHEN 'percentage' THEN earlier.metadata ->> 'denominator' END = 0) IS NOT TRUE) AS day_before,
     (SELECT value FROM values_in_force AS earlier
      WHERE earlier.tenant_id = ?1 AND earlier.metric_category = newest.metric_category
        AND earlier.metric_type = newest.metric_type
-       AND earlier.metric_date = date(newest.metric_date, '-7 days')) AS week_before,
+       AND earlier.metric_date = date(newest.metric_date, '-7 days')
+       AND (CASE earlier.metric_type WHEN 'average' THEN earlier.metadata ->> 'sample_size'
+                WHEN 'percentage' THEN earlier.metadata ->> 'denominator' END = 0) IS NOT TRUE) AS week_before,
     (SELECT value FROM values_in_force AS earlier
      WHERE earlier.tenant_id = ?1 AND earlier.metric_category = newest.metric_category
        AND earlier.metric_type = newest.metric_type
        AND earlier.metric_date = min(date(newest.metric_date, '-1 month'),
-                                     date(newest.metric_date, 'start of month', '-1 day'))) AS month_before
+                                     date(newest.metric_date, 'start of month', '-1 day'))
+       AND (CASE earlier.metric_type WHEN 'average' THEN earlier.metadata ->> 'sample_size'
+                WHEN 'percentage' THEN earlier.metadata ->> 'denominator' END = 0) IS NOT TRUE) AS month_before
 FROM json_each(?2) AS asked
 CROSS JOIN values_in_force AS newest
     ON newest.tenant_id = ?1 AND newest.metric_category = asked.value ->> 'metric_category'

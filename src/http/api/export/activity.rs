@@ -6,7 +6,7 @@ use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Beginning, File};
+use super::{Beginning, File, FileParameters};
 use crate::{
     http::{
         api::{
@@ -28,6 +28,12 @@ pub struct ActivityExportParameters {
     /// `csv` (the default), `json`, `ndjson` or `parquet`
     #[param(schema_with = enum_schemas::formats, required = false)]
     format: Option<String>,
+    /// CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8
+    #[param(value_type = Option<bool>)]
+    bom: Option<String>,
+    /// CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take
+    #[param(value_type = Option<bool>)]
+    cut_cells: Option<String>,
     /// How many days; by default 30
     #[param(value_type = Option<u16>, minimum = 1)]
     days: Option<String>,
@@ -54,7 +60,12 @@ pub async fn activity(
     MayRead(principal): MayRead,
     Parameters(parameters): Parameters<ActivityExportParameters>,
 ) -> Result<Response, Problem> {
-    let beginning = Beginning::new(&service, &principal, parameters.format.as_deref())?;
+    let file = FileParameters {
+        format: parameters.format.as_deref(),
+        bom: parameters.bom.as_deref(),
+        cut_cells: parameters.cut_cells.as_deref(),
+    };
+    let beginning = Beginning::new(&service, &principal, file)?;
     let (categories, types) =
         (comma_list(parameters.category.as_deref()), comma_list(parameters.r#type.as_deref()));
     let catalogue = service.catalogue().await?;

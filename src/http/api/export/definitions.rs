@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Beginning, File};
+use super::{Beginning, File, FileParameters};
 use crate::{
     http::{
         api::{
@@ -25,6 +25,12 @@ pub struct DefinitionsExportParameters {
     /// `csv` (the default), `json`, `ndjson` or `parquet`
     #[param(schema_with = enum_schemas::formats, required = false)]
     format: Option<String>,
+    /// CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8
+    #[param(value_type = Option<bool>)]
+    bom: Option<String>,
+    /// CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take
+    #[param(value_type = Option<bool>)]
+    cut_cells: Option<String>,
 }
 
 /// A file of the metrics
@@ -43,7 +49,12 @@ pub async fn definitions(
     MayRead(principal): MayRead,
     Parameters(parameters): Parameters<DefinitionsExportParameters>,
 ) -> Result<Response, Problem> {
-    let beginning = Beginning::new(&service, &principal, parameters.format.as_deref())?;
+    let file = FileParameters {
+        format: parameters.format.as_deref(),
+        bom: parameters.bom.as_deref(),
+        cut_cells: parameters.cut_cells.as_deref(),
+    };
+    let beginning = Beginning::new(&service, &principal, file)?;
     let catalogue = service.catalogue().await?;
     let export = Export::definitions(&catalogue, beginning.format);
     beginning.answer("daymark_definitions", export).await

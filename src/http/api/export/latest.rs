@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Beginning, File};
+use super::{Beginning, File, FileParameters};
 use crate::{
     http::{
         api::{
@@ -26,6 +26,12 @@ pub struct LatestExportParameters {
     /// `csv` (the default), `json`, `ndjson` or `parquet`
     #[param(schema_with = enum_schemas::formats, required = false)]
     format: Option<String>,
+    /// CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8
+    #[param(value_type = Option<bool>)]
+    bom: Option<String>,
+    /// CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take
+    #[param(value_type = Option<bool>)]
+    cut_cells: Option<String>,
     /// Categories, separated by commas; by default all active metrics
     category: Option<String>,
     /// Types, separated by commas: `count`, `average`, `percentage`, `aggregate`
@@ -49,7 +55,12 @@ pub async fn latest(
     MayRead(principal): MayRead,
     Parameters(parameters): Parameters<LatestExportParameters>,
 ) -> Result<Response, Problem> {
-    let beginning = Beginning::new(&service, &principal, parameters.format.as_deref())?;
+    let file = FileParameters {
+        format: parameters.format.as_deref(),
+        bom: parameters.bom.as_deref(),
+        cut_cells: parameters.cut_cells.as_deref(),
+    };
+    let beginning = Beginning::new(&service, &principal, file)?;
     let (categories, types) =
         (comma_list(parameters.category.as_deref()), comma_list(parameters.r#type.as_deref()));
     let catalogue = service.catalogue().await?;

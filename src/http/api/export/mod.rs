@@ -34,7 +34,7 @@ use crate::{
         problem::{InvalidParameter, Problem},
         service::Service,
     },
-    query::{Export, ExportFormat, QueryError},
+    query::{CsvOptions, Export, ExportFormat, QueryError},
 };
 
 /// `Retry-After` in seconds while as many exports flow as may.
@@ -45,16 +45,45 @@ const BINARY: SchemaFormat = SchemaFormat::KnownFormat(KnownFormat::Binary);
 struct Beginning<'a> {
     service: &'a Service,
     format: ExportFormat,
+    csv: CsvOptions,
     head_due: Instant,
     permit: Permit,
 }
 
+/// The parameters of every export that say what the file is like.
+struct FileParameters<'a> {
+    format: Option<&'a str>,
+    bom: Option<&'a str>,
+    cut_cells: Option<&'a str>,
+}
+
+impl FileParameters<'_> {
+    fn read(&self) -> Result<(ExportFormat, CsvOptions), Problem> {
+        let format = read_format(self.format)?;
+        let csv = CsvOptions {
+            bom: for_csv("bom", self.bom, format)?,
+            cut_cells: for_csv("cut_cells", self.cut_cells, format)?,
+        };
+        Ok((format, csv))
+    }
+}
+
+fn for_csv(parameter: &str, given: Option<&str>, format: ExportFormat) -> Result<bool, Problem> {
+    let detail = match (given, format) {
+        (None | Some("false"), _) => return Ok(false),
+        (Some("true"), ExportFormat::Csv) => return Ok(true),
+        (Some("true"), _) => format!("`{parameter}` is for CSV, and the format is {}", format.name()),
+        (Some(_), _) => format!("`{parameter}` is `true` or `false`"),
+    };
+    Err(Problem::invalid_parameters(vec![InvalidParameter { parameter: parameter.to_owned(), detail }]))
+}
+
 impl<'a> Beginning<'a> {
-    fn new(service: &'a Service, principal: &Principal, format: Option<&str>) -> Result<Self, Problem> {
-        let format = read_format(format)?;
+    fn new(service: &'a Service, principal: &Principal, file: FileParameters<'_>) -> Result<Self, Problem> {
+        let (format, csv) = file.read()?;
         let head_due = Instant::now() + service.http.request_timeout / 2;
         let permit = service.exports.try_acquire(&principal.subject).map_err(too_many)?;
-        Ok(Self { service, format, head_due, permit })
+        Ok(Self { service, format, csv, head_due, permit })
     }
 
     /// The answer: a file called `name`, without its extension. A failure before the first page is answered with a problem.
@@ -63,8 +92,8 @@ impl<'a> Beginning<'a> {
         name: &str,
         starting: impl Future<Output = Result<Export, QueryError>>,
     ) -> Result<Response, Problem> {
-        let Self { service, format, head_due, permit } = self;
-        let mut export = starting.await?.go_on_with(&service.patient);
+        let Self { service, format, csv, head_due, permit } = self;
+        let mut export = starting.await?.with_csv(csv).go_on_with(&service.patient);
         // A first page that takes long is no failure: all values of a Parquet file are read before it begins.
         let first = match tokio::time::timeout_at(head_due, export.next()).await {
             Ok(first) => Some(first?.unwrap_or_default()),

@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Beginning, File};
+use super::{Beginning, File, FileParameters};
 use crate::{
     http::{
         api::{
@@ -25,6 +25,12 @@ pub struct RunsExportParameters {
     /// `csv` (the default), `json`, `ndjson` or `parquet`
     #[param(schema_with = enum_schemas::formats, required = false)]
     format: Option<String>,
+    /// CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8
+    #[param(value_type = Option<bool>)]
+    bom: Option<String>,
+    /// CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take
+    #[param(value_type = Option<bool>)]
+    cut_cells: Option<String>,
     /// Only runs of days from this one, `YYYY-MM-DD`; together with `to`
     #[param(format = Date)]
     from: Option<String>,
@@ -55,8 +61,10 @@ pub async fn runs(
     MaySeeLog(principal): MaySeeLog,
     Parameters(parameters): Parameters<RunsExportParameters>,
 ) -> Result<Response, Problem> {
-    let RunsExportParameters { format, from, to, status, kind } = parameters;
-    let beginning = Beginning::new(&service, &principal, format.as_deref())?;
+    let RunsExportParameters { format, bom, cut_cells, from, to, status, kind } = parameters;
+    let file =
+        FileParameters { format: format.as_deref(), bom: bom.as_deref(), cut_cells: cut_cells.as_deref() };
+    let beginning = Beginning::new(&service, &principal, file)?;
     let asked = RunsRequest { from, to, status, kind, limit: None, cursor: None };
     let question = RunsQuery::parse(&asked)?;
     let export = Export::runs(service.context.clone(), question, beginning.format);

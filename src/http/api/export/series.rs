@@ -6,7 +6,7 @@ use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Beginning, File};
+use super::{Beginning, File, FileParameters};
 use crate::{
     http::{
         api::{
@@ -28,6 +28,12 @@ pub struct ExportParameters {
     /// `csv` (the default), `json`, `ndjson` or `parquet`
     #[param(schema_with = enum_schemas::formats, required = false)]
     format: Option<String>,
+    /// CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8
+    #[param(value_type = Option<bool>)]
+    bom: Option<String>,
+    /// CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take
+    #[param(value_type = Option<bool>)]
+    cut_cells: Option<String>,
     /// The first day, `YYYY-MM-DD`; by default the first recorded one
     #[param(format = Date)]
     from: Option<String>,
@@ -63,7 +69,12 @@ pub async fn series(
     MayRead(principal): MayRead,
     Parameters(parameters): Parameters<ExportParameters>,
 ) -> Result<Response, Problem> {
-    let beginning = Beginning::new(&service, &principal, parameters.format.as_deref())?;
+    let file = FileParameters {
+        format: parameters.format.as_deref(),
+        bom: parameters.bom.as_deref(),
+        cut_cells: parameters.cut_cells.as_deref(),
+    };
+    let beginning = Beginning::new(&service, &principal, file)?;
     let catalogue = service.catalogue().await?;
     let context = &service.context;
     let question = ExportQuery::parse(&parameters.asked(), context, &catalogue, &service.query).await?;

@@ -1,0 +1,201 @@
+//! The one way in which this layer reads recorded values. Every other file asks here, so that what a value is, whether it
+//! is one at all, and how much of it is held in memory at once is decided in one place. Reads are cut into chunks of about
+//! [`CHUNK_BYTES`], because one record of a breakdown is as large as a thousand counts.
+
+use std::ops::Range;
+
+use jiff::{ToSpan, civil::Date};
+use serde_json::{Map, Value};
+
+use super::{
+    catalogue::{Catalogue, CatalogueMetric},
+    error::QueryError,
+    interval::Interval,
+};
+use crate::{
+    collect::{Context, History},
+    metric::{Decimal, Definition, Measure, MetricKey, MetricType, QueryShape},
+    store::{AskedMetric, Latest, LoggedRun, RecordedDay, SeriesQuestion},
+};
+
+/// How many bytes of records one statement reads, about.
+const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+/// What a record takes without its metadata, about.
+const PLAIN_BYTES: usize = 64;
+/// What the metadata of a record without labels take, about: a sample size, a sum and a deviation.
+const PARTS_BYTES: usize = 256;
+/// What a label and its value take: labels have 200 characters at most.
+const LABEL_BYTES: usize = 256;
+
+/// A series that is to be read: a metric in one interval.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub metric: &'a CatalogueMetric,
+    pub interval: Interval,
+    /// Whether the records' metadata are needed, to be shown or to be rolled up.
+    pub metadata: bool,
+}
+
+impl<'a> Wanted<'a> {
+    pub fn new(metric: &'a CatalogueMetric, interval: Interval, metadata: bool) -> Self {
+        let metadata = metadata || (interval != Interval::Day && metric.needs_metadata());
+        Self { metric, interval, metadata }
+    }
+
+    /// How many bytes a record of the metric takes, about.
+    pub fn record_bytes(&self) -> usize {
+        match self.metadata {
+            true => PLAIN_BYTES + PARTS_BYTES + LABEL_BYTES * labels(self.metric.definition()),
+            false => PLAIN_BYTES,
+        }
+    }
+}
+
+/// How many labels a record of the metric has at most; 0 for one that is no breakdown.
+fn labels(definition: &Definition) -> usize {
+    match &definition.measure {
+        Measure::Breakdown(breakdown) => breakdown.top,
+        Measure::Sql { shape: QueryShape::Labels { top }, .. } => *top,
+        _ => 0,
+    }
+}
+
+/// How many of `wanted`, from the first on, one statement reads for all of `days` days, and whether it can: where it cannot
+/// read a single one at once, that is 1.
+pub(super) fn batch(wanted: &[Wanted<'_>], days: usize) -> (usize, bool) {
+    let (mut bytes, mut count) = (0, 0);
+    let mut before = None;
+    for one in wanted {
+        if before != Some(&one.metric.key) {
+            bytes += one.record_bytes() * days;
+            before = Some(&one.metric.key);
+        }
+        if bytes > CHUNK_BYTES {
+            break;
+        }
+        count += 1;
+    }
+    (count.max(1), count > 0)
+}
+
+/// The days of `from..=to` in ranges of which each is read by one statement.
+pub(super) fn chunks(
+    wanted: &Wanted<'_>,
+    from: Date,
+    to: Date,
+) -> impl Iterator<Item = (Date, Date)> + use<> {
+    let days = i64::try_from((CHUNK_BYTES / wanted.record_bytes()).max(1)).unwrap_or(1);
+    let chunk = move |first: Date| (first, first.saturating_add((days - 1).days()).min(to));
+    std::iter::successors(Some(chunk(from)), move |(_, last)| {
+        last.tomorrow().ok().filter(|next| *next <= to).map(chunk)
+    })
+}
+
+/// The values of a batch, one list for each metric in it, and where each of `batch` finds its own.
+pub(super) struct Values {
+    days: Vec<Vec<RecordedDay>>,
+    places: Vec<usize>,
+    /// The runs that did not complete the days that were read.
+    pub runs: Vec<LoggedRun>,
+}
+
+impl Values {
+    pub fn of(&self, place_in_batch: usize) -> &[RecordedDay] {
+        self.places.get(place_in_batch).and_then(|place| self.days.get(*place)).map_or(&[], Vec::as_slice)
+    }
+
+    /// About how much work it is to look at all of them, in records.
+    pub fn size(&self) -> usize {
+        let weight = |day: &RecordedDay| 1 + day.metadata.as_deref().map_or(0, labels_in) / 8;
+        self.days.iter().flatten().map(weight).sum()
+    }
+}
+
+fn labels_in(metadata: &Map<String, Value>) -> usize {
+    metadata.get("breakdown").and_then(Value::as_object).map_or(0, Map::len)
+}
+
+/// Reads the values of `batch` in `from..=to`, by one statement.
+///
+/// # Errors
+/// When the store fails.
+pub(super) async fn read(
+    context: &Context,
+    batch: &[Wanted<'_>],
+    from: Date,
+    to: Date,
+) -> Result<Values, QueryError> {
+    let (mut metrics, mut places) = (Vec::<AskedMetric>::new(), Vec::new());
+    for wanted in batch {
+        match metrics.last_mut() {
+            Some(last) if last.key == wanted.metric.key => last.metadata |= wanted.metadata,
+            _ => {
+                metrics.push(AskedMetric { key: wanted.metric.key.clone(), metadata: wanted.metadata });
+            }
+        }
+        places.push(metrics.len() - 1);
+    }
+    let rows = context.tenant.store.series(&SeriesQuestion { from, to, metrics }).await?;
+    Ok(Values { days: rows.series, places, runs: rows.runs })
+}
+
+/// What the collection log says about the days of `from..=to` that lack a record.
+///
+/// # Errors
+/// When the store fails.
+pub(super) async fn history(context: &Context, from: Date, to: Date) -> Result<History, QueryError> {
+    Ok(History::of(context.tenant.store.incomplete_runs(from, to).await?))
+}
+
+/// The newest record of each of `metrics` that has one, by parts that `each` is called with one after the other.
+///
+/// # Errors
+/// When the store fails.
+pub(super) async fn latest(
+    context: &Context,
+    catalogue: &Catalogue,
+    metrics: &[MetricKey],
+    mut each: impl FnMut(Latest) + Send,
+) -> Result<(), QueryError> {
+    let wanted: Vec<_> = metrics
+        .iter()
+        .filter_map(|key| catalogue.get(key))
+        .map(|metric| Wanted::new(metric, Interval::Day, true))
+        .collect();
+    let mut next = 0;
+    while next < wanted.len() {
+        let Range { start, end } = next..next + batch(&wanted[next..], 1).0;
+        let keys: Vec<_> = wanted[start..end].iter().map(|wanted| wanted.metric.key.clone()).collect();
+        context.tenant.store.latest(&keys).await?.into_iter().for_each(&mut each);
+        next = end;
+    }
+    Ok(())
+}
+
+/// The first and the last recorded day.
+///
+/// # Errors
+/// When the store fails.
+pub(super) async fn span(context: &Context) -> Result<Option<(Date, Date)>, QueryError> {
+    Ok(context.tenant.store.recorded_span().await?)
+}
+
+/// Whether a record tells a value: an average over no sample and a percentage of nothing are recorded as 0, because the
+/// table has no null, and mean that there was nothing.
+pub(super) fn has_value(metric_type: MetricType, metadata: Option<&Map<String, Value>>) -> bool {
+    let size = match metric_type {
+        MetricType::Average => "sample_size",
+        MetricType::Percentage => "denominator",
+        MetricType::Count | MetricType::Aggregate => return true,
+    };
+    let size = metadata.and_then(|metadata| metadata.get(size)).and_then(number);
+    size.is_none_or(|size| !size.is_zero())
+}
+
+/// A number in the metadata of a record.
+pub(super) fn number(value: &Value) -> Option<Decimal> {
+    match value {
+        Value::Number(number) => number.as_str().parse().ok(),
+        _ => None,
+    }
+}
