@@ -116,7 +116,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_record_is_in_the_one_stretch_that_tells_of_it(
+        fn every_recorded_day_is_in_exactly_one_run(
             made in prop::collection::vec(prop::option::of((0..3_usize, 1..3_i32)), 29),
         ) {
             let of = |(index, made): (usize, &Option<(usize, i32)>)| {

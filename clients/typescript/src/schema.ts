@@ -770,6 +770,8 @@ export interface components {
             metadata?: {
                 [key: string]: unknown;
             } | null;
+            /** @description Present and true where the metadata would have made the response larger than 8 MiB: ask for fewer metrics. */
+            metadata_left_out?: boolean;
             metric_category: string;
             /**
              * Format: date
@@ -778,6 +780,8 @@ export interface components {
             metric_date?: string | null;
             /** @enum {string} */
             metric_type: "count" | "average" | "percentage" | "aggregate";
+            /** @description Present and true where the newest record says that there was nothing to average or to take the share of. */
+            no_data?: boolean;
             provenance?: components["schemas"]["PointProvenance"] | null;
             unit: string;
             value?: components["schemas"]["Decimal"] | null;
@@ -822,6 +826,8 @@ export interface components {
             metadata?: {
                 [key: string]: unknown;
             } | null;
+            /** @description Present and true where the days are recorded, and there was nothing to average or to take the share of. */
+            no_data?: boolean;
             provenance?: components["schemas"]["PointProvenance"] | null;
             /** @description Why the recorded days make no value. */
             refused?: string | null;
@@ -863,6 +869,18 @@ export interface components {
             /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
             type: string;
         };
+        /** @description Consecutive days that were recorded in the same way, by the same version of the definition. */
+        ProvenanceRun: {
+            days: number;
+            /** Format: int32 */
+            definition_version: number;
+            /** Format: date */
+            from: string;
+            /** @enum {string} */
+            provenance: "observed" | "reconstructed" | "corrected";
+            /** Format: date */
+            to: string;
+        };
         /** @description One count divided by another. */
         RatioMetric: {
             /** @enum {boolean} */
@@ -887,18 +905,6 @@ export interface components {
             first: string;
             /** Format: date */
             last: string;
-        };
-        /** @description Consecutive days that were recorded in the same way, by the same version of the definition. */
-        ProvenanceRun: {
-            days: number;
-            /** Format: int32 */
-            definition_version: number;
-            /** Format: date */
-            from: string;
-            /** @enum {string} */
-            provenance: "observed" | "reconstructed" | "corrected";
-            /** Format: date */
-            to: string;
         };
         /** @description What went wrong, as `{code, details, hint, message}`. Codes are PostgREST's own (`PGRST…`) or PostgreSQL's. */
         RestError: {
@@ -961,6 +967,7 @@ export interface components {
             metric_category: string;
             /** @enum {string} */
             metric_type: "count" | "average" | "percentage" | "aggregate";
+            part?: components["schemas"]["SeriesPart"] | null;
             points: components["schemas"]["Point"][];
             /** @description The days with a record, whatever the interval. These and the gaps are all days of the range. */
             recorded: components["schemas"]["ProvenanceRun"][];
@@ -968,6 +975,36 @@ export interface components {
             refused?: string | null;
             roll_up: components["schemas"]["RollUp"];
             unit: string;
+            /**
+             * @description Where another version of the definition begins: what the values mean may differ before and after. Not there where it
+             *     is one version.
+             */
+            version_changes?: components["schemas"]["VersionChange"][];
+        };
+        /** @description Consecutive days without a record, for the same reason. */
+        SeriesGap: {
+            /** @enum {string} */
+            cause: "never_collected" | "failed" | "timed_out" | "running" | "defined_later" | "not_reconstructible" | "not_yet_due";
+            days: number;
+            /** @description The cause in words. */
+            explanation: string;
+            fill?: components["schemas"]["Fill"] | null;
+            /** Format: date */
+            from: string;
+            /**
+             * Format: date-time
+             * @description From when on the first of the days may be recorded, if it is not over.
+             */
+            ready_at?: string | null;
+            /** Format: date */
+            to: string;
+        };
+        /** @description The days of a series that one page has. */
+        SeriesPart: {
+            /** Format: date */
+            from: string;
+            /** Format: date */
+            to: string;
         };
         /** @description Series of points, one for each metric and interval asked. */
         SeriesResponse: {
@@ -988,24 +1025,6 @@ export interface components {
             to: string;
             /** @description The first day of a week: `monday` … */
             week_start: string;
-        };
-        /** @description Consecutive days without a record, for the same reason. */
-        SeriesGap: {
-            /** @enum {string} */
-            cause: "never_collected" | "failed" | "timed_out" | "running" | "defined_later" | "not_reconstructible" | "not_yet_due";
-            days: number;
-            /** @description The cause in words. */
-            explanation: string;
-            fill?: components["schemas"]["Fill"] | null;
-            /** Format: date */
-            from: string;
-            /**
-             * Format: date-time
-             * @description From when on the first of the days may be recorded, if it is not over.
-             */
-            ready_at?: string | null;
-            /** Format: date */
-            to: string;
         };
         /** @description A query of one's own: one SELECT, with `{day_start}`, `{day_end}` and `{day}` in it, in the platform's SQL. */
         SqlMetric: {
@@ -1051,10 +1070,19 @@ export interface components {
             recorded?: components["schemas"]["RecordedSpan"] | null;
             /** @description How many records there are, and how many of each provenance. */
             records: number;
-            /** @description `never_ran`, or the status of the last run; `died` where nobody is behind a run that is logged as running. */
+            /** @description `never_ran`, or the status of the last run; `died` where the process of a run that is logged as running is gone. */
             state: string;
             /** @description The IANA time zone whose days are recorded. */
             time_zone: string;
+        };
+        /** @description The first day that was recorded by another version of the definition than the recorded day before. */
+        VersionChange: {
+            /** Format: date */
+            date: string;
+            /** Format: int32 */
+            from_version: number;
+            /** Format: int32 */
+            to_version: number;
         };
         /** @description A version of a definition. Records name the version that made them. */
         VersionEntry: {
@@ -1972,6 +2000,10 @@ export interface operations {
         parameters: {
             query?: {
                 format?: "csv" | "json" | "ndjson" | "parquet";
+                /** @description CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8 */
+                bom?: boolean;
+                /** @description CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take */
+                cut_cells?: boolean;
                 /** @description The first day, `YYYY-MM-DD`; by default the first recorded one */
                 from?: string;
                 /** @description The last day, `YYYY-MM-DD`; by default the last finished day */
@@ -2098,6 +2130,10 @@ export interface operations {
         parameters: {
             query?: {
                 format?: "csv" | "json" | "ndjson" | "parquet";
+                /** @description CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8 */
+                bom?: boolean;
+                /** @description CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take */
+                cut_cells?: boolean;
                 /** @description How many days; by default 30 */
                 days?: number;
                 /** @description Categories, separated by commas; by default all active metrics */
@@ -2219,6 +2255,10 @@ export interface operations {
         parameters: {
             query?: {
                 format?: "csv" | "json" | "ndjson" | "parquet";
+                /** @description CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8 */
+                bom?: boolean;
+                /** @description CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take */
+                cut_cells?: boolean;
             };
             header?: never;
             path?: never;
@@ -2325,6 +2365,10 @@ export interface operations {
         parameters: {
             query?: {
                 format?: "csv" | "json" | "ndjson" | "parquet";
+                /** @description CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8 */
+                bom?: boolean;
+                /** @description CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take */
+                cut_cells?: boolean;
                 /** @description Categories, separated by commas; by default all active metrics */
                 category?: string;
                 /** @description Types, separated by commas: `count`, `average`, `percentage`, `aggregate` */
@@ -2444,6 +2488,10 @@ export interface operations {
         parameters: {
             query?: {
                 format?: "csv" | "json" | "ndjson" | "parquet";
+                /** @description CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8 */
+                bom?: boolean;
+                /** @description CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take */
+                cut_cells?: boolean;
                 /** @description Only runs of days from this one, `YYYY-MM-DD`; together with `to` */
                 from?: string;
                 /** @description Only runs of days up to this one, `YYYY-MM-DD`; together with `from` */
