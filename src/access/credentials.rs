@@ -1,4 +1,4 @@
-//! What a request shows to say who makes it, and why it may be refused.
+//! The credentials of a request, and why they may be refused.
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
@@ -8,18 +8,18 @@ use super::{Principal, Role, Scopes, backoff::network};
 pub(super) fn principal_at(address: IpAddr, role: Role, scopes: Scopes) -> Principal {
     let subject = match role {
         Role::Anonymous => address_subject(address),
-        // Not the count of strangers who share the address.
+        // Apart from the count of anonymous requests from the same address.
         _ => format!("{}@{}", role.name(), network(address)).into(),
     };
     Principal { subject, role, scopes }
 }
 
-/// What the requests of an address are counted by.
+/// The subject by which requests of an address are counted.
 pub(super) fn address_subject(address: IpAddr) -> Arc<str> {
     format!("address:{}", network(address)).into()
 }
 
-/// What a request shows to say who makes it. supabase-js sends both headers: `apikey` with its key, `Authorization`
+/// The credentials of a request. supabase-js sends both headers: `apikey` with its key, `Authorization`
 /// with the same or with a user's token.
 #[derive(Clone, Copy)]
 pub struct Credentials<'a> {
@@ -42,7 +42,7 @@ impl fmt::Debug for Credentials<'_> {
     }
 }
 
-/// Why a request was not let in.
+/// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     #[error("no credentials: send `Authorization: Bearer` with a token or an API key")]

@@ -9,7 +9,7 @@ use crate::config::KeySetLocation;
 const TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_BYTES: u64 = 256 * 1024;
 
-/// Takes its time: not to be called where others wait for the thread.
+/// Blocks the thread: to be called by `spawn_blocking`.
 ///
 /// # Errors
 /// Why it cannot be read, in words that repeat nothing of the location.
@@ -55,7 +55,7 @@ fn roots() -> Result<RootCerts, String> {
     }
 }
 
-/// Whether somebody chose whom to trust: nobody else is trusted instead.
+/// Whether the environment names authorities: then no others are trusted.
 fn names_authorities() -> bool {
     ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some())
 }

@@ -72,8 +72,8 @@ impl Answer {
         self.body.len() + 512
     }
 
-    /// The answer to a request with these headers: 304 when the client has it already. `cache_control` says who may
-    /// keep it.
+    /// The answer to a request with these headers: 304 when the client has it already. `cache_control` says which
+    /// caches may keep it.
     pub fn respond(&self, request: &HeaderMap, cache_control: &'static str) -> Response {
         let mut headers = self.headers.clone();
         headers.insert(header::ETAG, self.tag.clone());

@@ -2,7 +2,7 @@
 //!
 //! A client that has gone looks the same at first: both send a FIN. So the end of what a client sends is passed on to hyper,
 //! which gives the request up then, only after a grace period in which an answer may still be sent. A client that is gone
-//! answers what is sent with a reset, and one that takes something is there still.
+//! answers data with a reset, and a client that takes data is still there.
 
 use std::{
     io,
@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_millis(1500);
 pub struct InFlight(Arc<AtomicBool>);
 
 impl InFlight {
-    /// A request is in flight until what is returned is dropped.
+    /// A request is in flight until the guard is dropped.
     pub fn begin(&self) -> InFlightGuard {
         self.0.store(true, Ordering::Release);
         InFlightGuard(Arc::clone(&self.0))

@@ -291,7 +291,7 @@ async fn run_upkeep(service: Shared) {
     loop {
         tokio::time::sleep(service.upkeep_interval).await;
         service.run_upkeep().await;
-        // What is not written in time stays for the next time.
+        // Uses that are not written in time stay for the next call.
         let _ = timeout(WRITE_TIMEOUT, service.access.run_upkeep()).await;
     }
 }

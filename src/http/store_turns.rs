@@ -23,7 +23,7 @@ impl Default for StoreTurns {
 }
 
 impl StoreTurns {
-    /// Waits until fewer of the principal's reads are at work. The turn ends when what is returned is dropped.
+    /// Waits until fewer of the principal's reads are at work. The turn ends when the permit is dropped.
     pub async fn table_read(&self, subject: &Arc<str>) -> Option<OwnedSemaphorePermit> {
         let turns = async { Arc::new(Semaphore::new(TABLE_READS_PER_PRINCIPAL)) };
         let turns = self.0.get_with_by_ref(subject, turns).await;

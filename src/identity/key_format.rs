@@ -31,7 +31,7 @@ pub fn generate(id: Uuid) -> Result<(Secret, KeyHash), getrandom::Error> {
 /// The id and the hash of the secret, if the text has the form of a key.
 pub fn parse(text: &str) -> Option<(Uuid, KeyHash)> {
     let (id, secret) = text.strip_prefix(PREFIX)?.split_at_checked(ID_DIGITS)?;
-    // One way of writing a key only, so that whoever counts texts counts keys.
+    // Only one way of writing a key, so that counting texts counts keys.
     let id = Uuid::try_parse(id).ok().filter(|parsed| parsed.simple().to_string() == id)?;
     let secret: [u8; SECRET_BYTES] =
         URL_SAFE_NO_PAD.decode(secret.strip_prefix('_')?).ok()?.try_into().ok()?;
@@ -43,7 +43,7 @@ pub fn is_same(one: &KeyHash, other: &KeyHash) -> bool {
     one.0.ct_eq(&other.0).into()
 }
 
-/// A fast hash without salt is right here, as it would not be for passwords: nobody can try out 2^256 secrets, however
+/// A fast hash without salt is right here, as it would not be for passwords: 2^256 secrets cannot be tried out, however
 /// fast each one is, and no two keys have the same.
 fn hash(secret: &[u8; SECRET_BYTES]) -> KeyHash {
     KeyHash(Sha256::digest(secret).into())

@@ -1,4 +1,4 @@
-//! Who acts: roles, scopes, principals, API keys and their format. Pure: no SQL driver, no HTTP.
+//! Identities: roles, scopes, principals, API keys and their format. Pure: no SQL driver, no HTTP.
 
 mod api_key;
 pub mod key_format;

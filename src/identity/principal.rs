@@ -7,8 +7,8 @@ use super::{Role, Scope, Scopes};
 /// The party that a request or a run acts for. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// What requests are counted by: `key:<id>`, `user:<sub>`, `<role>@<address>` for those with a token of nobody in
-    /// particular, or `address:<address>` for those who are anonymous (of IPv6 the /64 network, which is one customer's).
+    /// What requests are counted by: `key:<id>`, `user:<sub>`, `<role>@<address>` for tokens without a
+    /// subject, or `address:<address>` for anonymous requests (of IPv6 the /64 network, which is one customer's).
     pub subject: Arc<str>,
     pub role: Role,
     pub scopes: Scopes,

@@ -11,7 +11,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself, for whoever computes with it.
+    /// The text itself, for computations.
     pub fn reveal(&self) -> &str {
         &self.0
     }

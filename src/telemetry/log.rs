@@ -13,7 +13,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-/// The target of lines that are written whatever the log's level is, such as the address on which a server listens.
+/// The target of lines that are written at every level of the log, such as the address on which a server listens.
 pub const ANNOUNCEMENT: &str = "daymark::announcement";
 
 /// How many lines may wait to be written by the background thread. Further ones are dropped and counted, because a

@@ -91,8 +91,7 @@ async fn the_platforms_admins_are_admins() {
     }
 }
 
-/// A platform on PostgreSQL with [`ADMIN`] in it. Its catalogue, which whoever inspects the tables reads, takes longer than
-/// anybody waits for an answer.
+/// A platform on PostgreSQL with [`ADMIN`] in it. Its catalogue takes longer to read than a request waits for an answer.
 async fn slow_to_inspect() -> Arc<dyn Platform> {
     let text = fresh_database().await;
     let url = text.parse().unwrap();
@@ -146,7 +145,7 @@ async fn world_like(world: &World) -> World {
 }
 
 #[tokio::test]
-async fn a_platform_that_cannot_say_makes_nobody_an_admin_and_nothing_fail() {
+async fn a_platform_that_does_not_answer_makes_no_admin_and_no_request_fail() {
     let world = World::new().await.with(|settings| {
         settings.admin_column = Some(("profiles".to_owned(), "is_admin".to_owned()));
     });
@@ -164,7 +163,7 @@ async fn a_platform_that_cannot_say_makes_nobody_an_admin_and_nothing_fail() {
 }
 
 #[tokio::test]
-async fn an_admin_who_is_none_any_more_is_one_for_a_minute_at_most() {
+async fn a_former_admin_stays_one_for_a_minute_at_most() {
     let world = World::new().await.with(|settings| {
         settings.admin_column = Some(("profiles".to_owned(), "is_admin".to_owned()));
     });

@@ -162,7 +162,7 @@ async fn requests_for_keys_that_make_no_sense_are_refused() {
     let past = create("a", Role::Reader, None, Some(world.now())).await;
     assert!(matches!(past, Err(KeyError::ExpiresInThePast(_))));
 
-    // By name the active one is meant, whatever was revoked before.
+    // A name means the active key, not a revoked one.
     let revoke = async |what: &str| revoke_key(world.store.as_ref(), world.now(), what).await;
     let first = revoke("good").await.unwrap();
     assert!(matches!(revoke("good").await, Err(KeyError::Revoked { .. })));

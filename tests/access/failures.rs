@@ -51,7 +51,7 @@ async fn each_failure_doubles_the_wait() {
 }
 
 #[tokio::test]
-async fn whoever_is_genuine_is_let_in_from_behind_an_address_that_waits() {
+async fn a_genuine_credential_is_accepted_from_an_address_in_backoff() {
     let world = World::new().await;
     let access = world.access();
     let (old_key, new_key) = (world.key("old", Role::Reader).await, world.key("new", Role::Reader).await);
@@ -79,7 +79,7 @@ async fn only_a_few_guesses_a_second_are_looked_at() {
         world.advance(delay);
         fail(&access, 1).await;
     }
-    // The same text again is known to be wrong, and takes nobody's place.
+    // The same credential is known to be wrong, and displaces no other.
     for _ in 0..100 {
         assert_eq!(waits(show(&access, "wrong").await), 16);
     }
@@ -112,7 +112,7 @@ async fn what_was_refused_is_refused_for_five_seconds_without_being_looked_at() 
     let access = world.access();
     let request = KeyRequest { name: "x".to_owned(), role: Role::Reader, scopes: None, expires_at: None };
     let key = create_key(world.store_of("other").as_ref(), world.now(), request).await.unwrap();
-    // Both are good from a moment on; whoever looks at them then sees that.
+    // Both become valid at once; the next verification finds that.
     let (unknown, early) = (key.text.reveal(), token(json!({"nbf": NOW_S + 31})));
     assert!(reason(show(&access, unknown).await).contains("not valid"));
     assert!(reason(show(&access, &early).await).contains("nbf"));
@@ -176,7 +176,7 @@ async fn many_with_one_key_do_not_wait_for_each_other_when_the_store_does_not_an
 }
 
 #[tokio::test]
-async fn whoever_was_let_in_before_is_looked_at_again_meanwhile() {
+async fn a_credential_that_was_verified_before_is_verified_again_during_the_backoff() {
     let world = World::new().await;
     let access = world.access();
     let key = world.key("dashboard", Role::Reader).await;
@@ -200,7 +200,7 @@ async fn whoever_was_let_in_before_is_looked_at_again_meanwhile() {
 }
 
 #[tokio::test]
-async fn what_is_no_guess_is_not_counted() {
+async fn stale_credentials_are_not_counted_as_guesses() {
     let world = World::new().await;
     let access = world.access();
     let expired = token(json!({"exp": NOW_S - 100}));

@@ -16,7 +16,7 @@ async fn send(
 }
 
 #[tokio::test]
-async fn both_headers_must_be_genuine_and_authorization_tells_who_it_is() {
+async fn both_headers_must_be_genuine_and_authorization_names_the_principal() {
     let world = World::new().await;
     let access = world.access();
     let service = world.key("service", Role::Service).await.text.reveal().to_owned();
@@ -50,7 +50,7 @@ async fn both_headers_must_be_genuine_and_authorization_tells_who_it_is() {
 }
 
 #[tokio::test]
-async fn who_shows_nothing_reads_only_where_reading_is_public() {
+async fn requests_without_credentials_read_only_where_reading_is_public() {
     let world = World::new().await;
     assert!(reason(send(&world.access(), None, None).await).contains("no credentials"));
     let access = world.with(|settings| settings.public_read = true).access();

@@ -87,7 +87,7 @@ async fn keys_are_rotated_without_a_restart() {
     assert!(is_let_in(&access, &rsa_token(None, RSA_1)).await, "one key needs no id");
     assert_eq!(issuer.requests(), 1, "read once");
 
-    // The next key is published. Right after the last reading nobody asks again; half a minute later somebody does.
+    // The next key is published. The set is not read again right after the last reading, but half a minute later.
     issuer.publish(Some(key_set(&[public("1", RSA_1), public("2", RSA_2), public("3", P256)])));
     assert!(!is_let_in(&access, &second).await);
     assert_eq!(issuer.requests(), 1);
@@ -158,7 +158,7 @@ async fn until(is_so: impl Fn() -> bool) {
 }
 
 #[tokio::test]
-async fn without_any_keys_nobody_can_tell_and_the_reason_hides_the_query() {
+async fn without_a_key_set_tokens_cannot_be_verified_and_the_reason_hides_the_query() {
     let issuer = Issuer::new(String::new());
     issuer.publish(None);
     let world = World::new().await.with_keys_at(&issuer.url);

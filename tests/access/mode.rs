@@ -91,7 +91,7 @@ async fn any_way_to_authenticate_is_enough_and_ends_openness() {
     }
 }
 
-/// A file that is wrong stays wrong. Who issues keys may answer later.
+/// A file that is wrong stays wrong. An issuer may answer later.
 #[tokio::test]
 async fn keys_that_cannot_be_read_are_said_at_the_start() {
     let directory = tempfile::tempdir().unwrap();

@@ -179,7 +179,7 @@ async fn signatures_that_do_not_hold_are_refused() {
 }
 
 #[tokio::test]
-async fn what_is_not_set_up_is_not_accepted() {
+async fn algorithms_that_are_not_set_up_are_refused() {
     let none = World::new().await.with(|settings| settings.jwt_secret = None).access();
     for text in [token(json!({})), rsa_token(Some("rsa"), RSA_1)] {
         assert!(reason(show(&none, &text).await).contains("not accepted here"));

@@ -60,7 +60,7 @@ async fn further_connections_are_refused_and_health_is_still_answered() {
     until("there is room again", async || site.get("/api/v1/definitions").await.status == 200).await;
 }
 
-/// The reserved connections last for seconds only, whatever their clients do.
+/// The reserved connections last for seconds only.
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_connections_beyond_the_limit_do_not_hold_up_health_for_long() {
     let site = with_limit(1).await;

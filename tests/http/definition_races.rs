@@ -66,7 +66,7 @@ async fn two_types_at_once_leave_one_active(site: Site) {
     }
 }
 
-/// Whoever comes second is refused or takes over; nothing is of both.
+/// The second request is refused or wins; the result is never a mixture.
 async fn the_file_is_applied_meanwhile(site: Site) {
     site.put(JAZZ, &jazz()).await;
     let stored = site.world.context.tenant.store.definitions().await.unwrap();

@@ -16,9 +16,9 @@ use crate::{
 on_both_stores!(
     everything_that_is_wrong_is_said_at_once,
     what_the_platform_does_not_plan_is_refused,
-    what_is_hostile_does_no_harm,
+    hostile_definitions_do_no_harm,
     an_unknown_metric_is_told_with_the_nearest,
-    only_those_who_may_define,
+    defining_needs_its_scope,
     the_body_is_json_of_a_bounded_size,
 );
 
@@ -85,7 +85,7 @@ async fn what_the_platform_does_not_plan_is_refused(site: Site) {
     assert!(of_now.text().contains("only be recorded on time"), "{}", of_now.text());
 }
 
-async fn what_is_hostile_does_no_harm(site: Site) {
+async fn hostile_definitions_do_no_harm(site: Site) {
     let long = "x".repeat(10_000);
     for text in ["'; DROP TABLE posts; --", "\"", "\\", "\u{1b}[31m", "\u{202e}", "🜁", long.as_str()] {
         let body = json!({
@@ -136,7 +136,7 @@ async fn an_unknown_metric_is_told_with_the_nearest(site: Site) {
     assert!(unknown.text().contains("did you mean `jazz_posts`?"), "{}", unknown.text());
 }
 
-async fn only_those_who_may_define(site: Site) {
+async fn defining_needs_its_scope(site: Site) {
     let service = new_key(&site.world.context, "service", Role::Service).await;
     for method in ["PUT", "DELETE"] {
         let ask = async |headers: &[(&str, &str)]| {
@@ -188,7 +188,7 @@ async fn queries_are_refused_where_the_platforms_role_may_do_more_than_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_with_its_source_is_said_as_such() {
+async fn an_error_of_the_source_is_reported_as_such() {
     let gone = "[sources.gone]\ntable = \"gone\"\ntime_column = \"created_at\"\n";
     let settings = Settings { file: format!("{SOURCES}\n{gone}"), ..Settings::default() };
     let site = Site::start(World::sqlite().await, settings).await;

@@ -319,7 +319,7 @@ async fn names_of_the_file_and_the_preset_are_taken() {
 
 /// PostgreSQL's notification may come after a client has its answer. Here none comes at all.
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_made_a_metric_sees_it() {
+async fn a_new_metric_is_seen_by_its_maker_at_once() {
     let (store_url, platform_url) = (fresh_database().await, fresh_database().await);
     let world = World::at(tempfile::tempdir().unwrap(), store_url.clone(), platform_url).await;
     let mut owner = PgConnection::connect(&store_url).await.unwrap();

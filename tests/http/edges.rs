@@ -3,7 +3,7 @@
 use crate::{raw::RawClient, site::Site};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_parameter_is_named_with_what_is_near() {
+async fn a_wrong_parameter_is_named_with_the_nearest_right_one() {
     let site = Site::sqlite().await;
     for (query, parameter, says) in [
         ("from=2025-1-5", "from", "YYYY-MM-DD"),
@@ -121,7 +121,7 @@ async fn what_a_body_is_wrong_in_is_said_in_few_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_given_and_empty_does_not_mean_all() {
+async fn an_empty_list_does_not_mean_all() {
     let site = Site::sqlite().await;
     for path in ["latest", "activity", "export"] {
         let reply = site.get(&format!("/api/v1/{path}?category=&type=")).await;
@@ -183,7 +183,7 @@ async fn a_year_by_day_fits_and_a_day_more_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_there_and_what_is_not_allowed_are_problems_too() {
+async fn unknown_paths_and_methods_are_answered_with_problems() {
     let site = Site::sqlite().await;
     let bearer = format!("Bearer {}", site.admin);
     let authorization = ("authorization", bearer.as_str());
@@ -278,7 +278,7 @@ async fn what_is_not_there_and_what_is_not_allowed_are_problems_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_answered_has_an_id() {
+async fn every_answer_has_a_request_id() {
     let site = Site::sqlite().await;
     for (path, status) in [
         ("/", 200),
@@ -295,7 +295,7 @@ async fn whatever_is_answered_has_an_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_asks_nobody_else() {
+async fn the_page_loads_from_this_server_only() {
     let site = Site::sqlite().await;
     let settings = site.send("GET", "/docs/swagger-initializer.js", &[], None).await.text();
     assert!(settings.contains("\"url\": \"/openapi.json\""), "{settings}");

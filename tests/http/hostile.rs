@@ -157,7 +157,7 @@ async fn hostile_members_start_nothing(site: Site) {
     assert_eq!(written(&site).await, before);
 }
 
-/// Texts that nothing is made of may be any; whatever else is hostile is what is wrong.
+/// Free texts may be anything; every other hostile value is refused.
 async fn hostile_definitions_break_nothing(site: Site) {
     let before = written(&site).await;
     let put = operations().into_iter().find(|operation| operation.method == "PUT").unwrap();

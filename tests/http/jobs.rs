@@ -76,7 +76,7 @@ async fn a_range_is_backfilled_once(site: Site) {
     assert_eq!(site.world.records().await.len(), 40);
 }
 
-/// Nobody can read the file as long as the connection lives.
+/// No other connection can read the file as long as this one lives.
 async fn locked(platform_url: &str) -> SqliteConnection {
     let mut connection = SqliteConnection::connect(platform_url).await.unwrap();
     connection.execute("BEGIN EXCLUSIVE").await.unwrap();
@@ -86,7 +86,7 @@ async fn locked(platform_url: &str) -> SqliteConnection {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_trigger_twice_is_one_job() {
     let site = Site::sqlite().await;
-    // The platform is locked: whoever reads it waits.
+    // The platform is locked: its readers wait.
     let _locked = locked(&site.world.platform_url).await;
     let request = json!({"metrics": ["posts_total"]});
     let one = site.post("/api/v1/collections", &request).await;
@@ -105,7 +105,7 @@ async fn the_same_trigger_twice_is_one_job() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_so_many_run_at_once() {
+async fn jobs_at_once_are_limited() {
     let site = Site::sqlite().await;
     let lock = locked(&site.world.platform_url).await;
     let day = |day: usize| json!({"date": format!("2025-01-{day:02}")});
@@ -140,7 +140,7 @@ async fn only_so_many_run_at_once() {
 
 /// PostgreSQL's notification may come after a client has heard of the end. Here none comes at all.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_job_recorded_is_seen_by_whoever_knows_that_it_has_ended() {
+async fn a_client_that_sees_the_end_of_a_job_sees_its_records() {
     let (store_url, platform_url) = (fresh_database().await, fresh_database().await);
     let world = World::at(tempfile::tempdir().unwrap(), store_url.clone(), platform_url).await;
     let mut owner = PgConnection::connect(&store_url).await.unwrap();

@@ -1,5 +1,10 @@
 //! The lines of a server's log.
 
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
+
 use daymark::access::Role;
 use serde_json::{Value, json};
 
@@ -114,4 +119,35 @@ async fn every_request_is_in_the_log_of_a_server_that_was_told_to_stop() {
         assert!(stops.starts_with("stopping; what is committed is kept"), "{stops}");
         assert_eq!(stopping, "stopping");
     }
+}
+
+/// The pipe is full after some hundred lines.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_answered_when_nothing_reads_the_log() {
+    let world = World::sqlite().await;
+    new_key(&world.context, "reader", Role::Reader).await;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_daymark"))
+        .arg("serve")
+        .env_clear()
+        .env("DAYMARK_STORE_URL", &world.store_url)
+        .env("DAYMARK_PLATFORM_URL", &world.platform_url)
+        .env("DAYMARK_HTTP_LISTEN", "127.0.0.1:0")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let address = loop {
+        let mut line = String::new();
+        assert!(log.read_line(&mut line).unwrap() > 0, "the server does not start");
+        if let Some((_, rest)) = line.split_once("listening on http://") {
+            break rest.split(';').next().unwrap().parse().unwrap();
+        }
+    };
+    let path = format!("/api/v1/{}", "x".repeat(2000));
+    for _ in 0..100 {
+        assert_eq!(request(address, "GET", &path, &[], None).await.status, 404);
+    }
+    drop(log);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

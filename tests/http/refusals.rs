@@ -58,7 +58,7 @@ async fn public_reading_is_for_the_record_only() {
     assert_eq!(site.send("POST", "/api/v1/collections", &[], None).await.problem(), "unauthenticated");
 }
 
-/// Whoever shows something that cannot be read is not somebody who shows nothing.
+/// An unreadable credential is not an absent one.
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_that_are_no_text_are_refused() {
     let mut settings = Settings::default();
@@ -74,7 +74,7 @@ async fn credentials_that_are_no_text_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn so_many_requests_a_minute_and_no_more() {
+async fn requests_a_minute_are_limited() {
     let mut settings = Settings::default();
     settings.access.rate_limit_per_minute = 5;
     let site = Site::start(World::sqlite().await, settings).await;
@@ -91,7 +91,7 @@ async fn so_many_requests_a_minute_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_fails_too_often_has_to_wait() {
+async fn an_address_that_fails_too_often_has_to_wait() {
     let site = Site::sqlite().await;
     let last = loop {
         let reply = site.send("GET", "/api/v1/latest", &[("apikey", "dm_wrong")], None).await;
@@ -104,7 +104,7 @@ async fn whoever_fails_too_often_has_to_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refused_requests_count_for_the_address_and_keep_nobody_else_out() {
+async fn refused_requests_count_for_their_address_only() {
     let mut settings = Settings::default();
     settings.access.rate_limit_per_minute = 5;
     let site = Site::start(World::sqlite().await, settings).await;

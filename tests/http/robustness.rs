@@ -56,7 +56,7 @@ async fn readiness_tells_the_truth_when_the_store_goes_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_too_much_is_refused_at_once() {
+async fn requests_beyond_the_limit_are_refused_at_once() {
     let mut settings = Settings::default();
     settings.http.max_concurrent_requests = 1;
     let site = Site::start(World::sqlite().await, settings).await;
@@ -68,7 +68,7 @@ async fn what_is_too_much_is_refused_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn those_who_wait_for_a_run_and_those_who_ask_do_not_hold_each_other_up() {
+async fn requests_that_wait_for_a_run_do_not_hold_up_others() {
     let site = Site::sqlite().await;
     let collect = async || site.post("/rest/v1/rpc/collect_daily_metrics", &json!({})).await.status;
     let all = async |permits: &Semaphore| {
@@ -153,7 +153,7 @@ async fn however_many_ask_whether_it_is_ready_the_store_is_asked_once_a_second()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_statement_that_nobody_waits_for_is_ended() {
+async fn the_statement_of_a_request_that_timed_out_is_ended() {
     let directory = tempfile::tempdir().unwrap();
     let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
     let store_url = fresh_database().await;
@@ -185,7 +185,7 @@ async fn a_statement_that_nobody_waits_for_is_ended() {
     until("the server answers again", async || latest().await.status == 200).await;
 }
 
-/// Who waits for an answer does not wait as long as a run would. What is logged of it is one line for all of them.
+/// Requests do not retry as runs do. One line of the log stands for all of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_give_up_soon_on_a_store_that_refuses_connections() {
     let server = PrivateServer::new();

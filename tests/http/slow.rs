@@ -15,7 +15,7 @@ use crate::{
     world::World,
 };
 
-/// More than anybody's buffers hold.
+/// More than the buffers of both sides hold.
 const LONG_EXPORT: &str = "/api/v1/export?from=1950-01-01&to=2025-01-10";
 
 /// A server with an answer that never ends, and what is held for each of its answers.
@@ -67,7 +67,7 @@ async fn a_client_that_takes_its_time_is_not_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn so_many_exports_flow_and_no_more() {
+async fn exports_at_once_are_limited() {
     let mut settings = Settings::default();
     settings.http.max_concurrent_exports = 2;
     let site = Site::start(World::sqlite().await, settings).await;
@@ -179,7 +179,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     for (path, key, length, status) in [
         ("/api/v1/collections", &site.admin, 100, "408"),
         (function, &site.admin, 100, "408"),
-        // What it says makes no difference to those who may not call the function.
+        // The scope is checked before the body.
         (function, &site.reader, 100, "403"),
         // Nor where there is too much of it.
         ("/api/v1/collections", &site.admin, 65_537, "413"),

@@ -42,7 +42,7 @@ async fn it_finishes_what_it_began() {
     let (reply, ()) = tokio::join!(site.get("/slow"), async {
         entered.acquire().await.unwrap().forget();
         site.stop();
-        // Nobody is let in any more; who is in is not thrown out.
+        // No further connection is accepted; those that are open go on.
         while tokio::net::TcpStream::connect(address).await.is_ok() {}
         leave.add_permits(1);
     });
@@ -93,7 +93,7 @@ async fn it_writes_when_keys_were_used_before_it_ends() {
     assert_eq!(used().await, [("reader".to_owned(), Some(now))]);
 }
 
-/// Somebody holds the table of keys. Whoever waits for it as a statement of the store's would is there for longer.
+/// The table of keys is locked. A statement with the store's own limit would wait for longer.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_does_not_wait_for_long_to_write_when_keys_were_used() {
     let store_url = fresh_database().await;
@@ -115,7 +115,7 @@ async fn it_does_not_wait_for_long_to_write_when_keys_were_used() {
     }
 }
 
-/// Somebody holds the table of keys. Whoever writes that they were used gives up, and tries again the next time.
+/// The table of keys is locked. The write of times of use times out, and is tried again the next time.
 #[tokio::test(flavor = "multi_thread")]
 async fn upkeep_does_not_wait_for_a_store_that_does_not_answer() {
     let store_url = fresh_database().await;

@@ -51,13 +51,13 @@ struct Scene {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_happens_no_answer_is_wrong_and_all_is_well_in_the_end() {
+async fn no_answer_is_wrong_through_crashes_and_kills() {
     let server = PrivateServer::new();
     let scene = Arc::new(Scene::set(&server).await);
     let clients: Vec<_> = (0..CLIENTS).map(|seed| tokio::spawn(client(Arc::clone(&scene), seed))).collect();
     scene.more_of(200).await;
 
-    // Whoever reads the platform waits.
+    // Readers of the platform wait.
     let platform = locked(&scene.site.world.platform_url).await;
     scene.kill_a_backfill().await;
     let jobs = [
@@ -263,7 +263,7 @@ async fn fetch(agent: &ureq::Agent, url: String, key: String) -> Result<Reply, u
     tokio::task::spawn_blocking(asking).await.unwrap()
 }
 
-/// Nobody can read the file as long as the connection lives.
+/// No other connection can read the file as long as this one lives.
 async fn locked(platform_url: &str) -> SqliteConnection {
     let mut connection = SqliteConnection::connect(platform_url).await.unwrap();
     connection.execute("BEGIN EXCLUSIVE").await.unwrap();

@@ -3,7 +3,7 @@
 use crate::{raw::RawClient, site::Site};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_request_is_refused_and_ends_the_connection() {
+async fn bytes_that_are_no_request_are_refused_and_end_the_connection() {
     let site = Site::sqlite().await;
     let many: String = (0..101).map(|number| format!("x{number}: 1\r\n")).collect();
     for (sent, status) in [

@@ -16,14 +16,14 @@ on_both_stores!(
     a_day_is_recorded_by_name_and_by_default,
     only_finished_days_are_recorded,
     a_backfill_ends_with_the_last_finished_day,
-    a_day_that_somebody_else_is_at_is_busy,
+    a_day_that_another_process_records_is_busy,
     nothing_can_be_recorded_before_definitions_are_applied,
     a_platform_that_is_away_is_not_the_servers_failure,
     the_same_call_twice_is_one_run,
     a_run_that_records_nothing_is_an_error,
     one_bad_day_does_not_fail_all_the_others,
     arguments_are_checked_before_anything_runs,
-    only_those_who_may_collect_do,
+    collecting_needs_its_scope,
 );
 
 async fn a_day_is_recorded_by_name_and_by_default(site: Site) {
@@ -86,7 +86,7 @@ async fn a_backfill_ends_with_the_last_finished_day(site: Site) {
     }
 }
 
-async fn a_day_that_somebody_else_is_at_is_busy(site: Site) {
+async fn a_day_that_another_process_records_is_busy(site: Site) {
     let other = site.world.another_process();
     let held = other.tenant.store.try_lock(&LockName::Day(january(10))).await.unwrap().unwrap();
     let answer = site.call("collect_daily_metrics", "{}").await;
@@ -215,7 +215,7 @@ async fn arguments_are_checked_before_anything_runs(site: Site) {
     assert!(site.world.runs().await.is_empty());
 }
 
-async fn only_those_who_may_collect_do(site: Site) {
+async fn collecting_needs_its_scope(site: Site) {
     let call = async |headers: &[(&str, &str)]| {
         let answer = site.ask("POST", "rpc/collect_daily_metrics", headers, "{}").await;
         (answer.status, answer.code())

@@ -41,7 +41,7 @@ async fn a_client_of_supabase_runs_unchanged(site: Site) {
         ("READER_KEY", key.text.reveal().to_owned()),
     ];
     let said = tokio::task::spawn_blocking(move || talk(&given)).await.unwrap();
-    assert!(said.contains("whoever is nobody reads where reading is public"), "{said}");
+    assert!(said.contains("anonymous users read where reading is public"), "{said}");
 }
 
 /// Noon of 11 January 2025, as the clock of the site says.

@@ -25,10 +25,10 @@ on_both_stores!(
     a_head_has_no_body_and_the_count,
     one_row_as_an_object,
     more_rows_than_an_answer_may_have_are_an_error,
-    everybody_sees_what_they_may,
-    who_shows_nothing_is_told_apart_from_who_shows_something_wrong,
+    each_role_sees_what_it_may,
+    missing_and_wrong_credentials_have_different_codes,
     preferences_that_are_not_known_are_refused_where_that_is_asked_for,
-    what_is_not_there_is_said_so,
+    unknown_tables_and_functions_are_named,
 );
 
 async fn rows_are_what_was_asked_for(site: Site) {
@@ -195,7 +195,7 @@ async fn the_code_of_an_error_is_in_a_header_too(site: Site) {
     }
 }
 
-async fn who_shows_nothing_is_told_apart_from_who_shows_something_wrong(site: Site) {
+async fn missing_and_wrong_credentials_have_different_codes(site: Site) {
     let address = site.serve(false).await;
     for path in ["daily_metrics", "metric_collection_log"] {
         for (key, code) in [(None, "PGRST302"), (Some("a key of nobody"), "PGRST301"), (Some(""), "PGRST301")]
@@ -250,7 +250,7 @@ async fn preferences_that_are_not_known_are_refused_where_that_is_asked_for(site
     );
 }
 
-async fn everybody_sees_what_they_may(site: Site) {
+async fn each_role_sees_what_it_may(site: Site) {
     let site = site.recorded().await;
     let status = async |key: &str, table: &str| {
         let answer = site.ask("GET", table, &[("apikey", key)], "").await;
@@ -277,7 +277,7 @@ async fn everybody_sees_what_they_may(site: Site) {
     assert_eq!(site.world.records().await.len(), 40);
 }
 
-async fn what_is_not_there_is_said_so(site: Site) {
+async fn unknown_tables_and_functions_are_named(site: Site) {
     for (path, status, code) in [
         ("posts", 404, "PGRST205"),
         ("metric_definition_versions", 404, "PGRST205"),

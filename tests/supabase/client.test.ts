@@ -198,7 +198,7 @@ test('who shows a token that is none is told so, whatever key is beside it', asy
   assert.deepEqual([wrongKey.status, wrongKey.error!.code], [401, 'PGRST301']);
 });
 
-test('whoever is nobody reads where reading is public', async () => {
+test('anonymous users read where reading is public', async () => {
   const closed = await connect(given('ANON_KEY')).from('daily_metrics').select();
   assert.deepEqual([closed.status, closed.error!.code], [401, '42501']);
   const anybody = connect(given('ANON_KEY'), given('PUBLIC_URL'));

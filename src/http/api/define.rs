@@ -31,7 +31,7 @@ use crate::{
 pub struct DefinedAnswer {
     #[serde(flatten)]
     definition: DefinitionEntry,
-    /// What may not be as it was meant.
+    /// Points that may not be as intended.
     warnings: Vec<InvalidParameter>,
 }
 

@@ -1,4 +1,4 @@
-//! `GET /api/v1/definitions/{category}`: one metric, its versions, and for those who may change it how it is computed.
+//! `GET /api/v1/definitions/{category}`: one metric, its versions, and with the scope `define` how it is computed.
 
 use axum::{
     extract::{Path, State, rejection::PathRejection},
@@ -29,15 +29,15 @@ pub struct DefinitionAnswer {
     definition: DefinitionEntry,
     /// Every version that it had, the current one included.
     versions: Vec<VersionEntry>,
-    /// What makes it so when it is PUT; null without the scope `define`, as it tells tables, columns and queries.
+    /// The body for PUT that makes it; null without the scope `define`, because it names tables, columns and queries.
     #[schema(value_type = Option<MetricDeclaration>)]
     declaration: Option<Map<String, Value>>,
 }
 
 /// A metric
 ///
-/// Its current version, active or not, and when its versions were made. Who has the scope `define` sees how it is
-/// computed, as PUT takes it.
+/// Its current version, active or not, and when its versions were made. With the scope `define`, the answer has how it
+/// is computed, as PUT takes it.
 #[utoipa::path(
     get, path = "/api/v1/definitions/{category}", tag = "record",
     params(("category" = String, Path, description = "The metric's name", pattern = "^[a-z][a-z0-9_]{0,62}$")),

@@ -1,4 +1,4 @@
-//! `GET /api/v1/definitions`: what is recorded.
+//! `GET /api/v1/definitions`: the metrics.
 
 use async_trait::async_trait;
 use axum::{extract::State, response::Response};

@@ -1,4 +1,4 @@
-//! `GET /api/v1/latest`: where every metric stands.
+//! `GET /api/v1/latest`: the newest value of every metric.
 
 use async_trait::async_trait;
 use axum::{extract::State, response::Response};

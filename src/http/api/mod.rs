@@ -63,7 +63,7 @@ impl Modify for Credentials {
     }
 }
 
-/// What describes them all.
+/// The document of all endpoints.
 pub fn document() -> utoipa::openapi::OpenApi {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(cached_routes())

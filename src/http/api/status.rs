@@ -1,4 +1,4 @@
-//! `GET /api/v1/status`: where collection stands.
+//! `GET /api/v1/status`: the state of collection.
 
 use async_trait::async_trait;
 use axum::{extract::State, response::Response};

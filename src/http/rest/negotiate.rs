@@ -11,7 +11,7 @@ const SCHEMAS: [&str; 2] = ["public", "daymark"];
 
 const COUNTING: [&str; 3] = ["count=exact", "count=planned", "count=estimated"];
 /// PostgREST's other preferences, as far as an answer from here is what they prefer or they say nothing about it.
-/// `tx=rollback` is not among them: what is recorded stays.
+/// `tx=rollback` is not among them: records stay.
 const HARMLESS: [&str; 10] = [
     "handling=strict",
     "handling=lenient",
@@ -72,7 +72,7 @@ pub(super) struct Preferences {
     handling: Option<Handling>,
 }
 
-/// What becomes of preferences that are not known.
+/// How unknown preferences are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Handling {
     Strict,
@@ -113,7 +113,7 @@ impl Preferences {
     }
 }
 
-/// Fails when the header `name` (`Accept-Profile` or `Content-Profile`) means the tables of somebody else.
+/// Fails when the header `name` (`Accept-Profile` or `Content-Profile`) names another schema than Daymark's.
 pub(super) fn require_schema(headers: &HeaderMap, name: &'static str) -> Result<(), RestError> {
     match listed(headers, &HeaderName::from_static(name))
         .into_iter()

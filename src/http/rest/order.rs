@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_order_has_postgrests_code() {
+    fn an_invalid_order_has_postgrests_code() {
         for (text, expected) in [
             ("", "PGRST100"),
             ("id.up", "PGRST100"),

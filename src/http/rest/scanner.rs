@@ -4,7 +4,7 @@ use super::error::RestError;
 
 /// What `in.(…)`, `order=…` and the like are read with.
 pub(super) struct Scanner<'a> {
-    /// What is read, for messages: `filter`, `order` …
+    /// The parameter that is parsed, for messages: `filter`, `order` …
     what: &'static str,
     text: &'a str,
     /// Bytes read so far; always at the border of a character.

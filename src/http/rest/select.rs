@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_has_postgrests_code() {
+    fn an_unknown_column_has_postgrests_code() {
         for (text, expected) in [
             ("nothing", "42703"),
             ("tenant_id", "42703"),

@@ -1,4 +1,4 @@
-//! Problems of whatever lies around `/rest/v1` (authentication, limits, timeouts) in PostgREST's shape.
+//! Problems of the middleware around `/rest/v1` (authentication, limits, timeouts) in PostgREST's shape.
 
 use axum::{
     http::{StatusCode, header},

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_value_has_postgresqls_code() {
+    fn an_invalid_value_has_postgresqls_code() {
         assert_eq!(code(ColumnKind::Decimal, "12345678901234567890.5"), None);
         assert_eq!(code(ColumnKind::Decimal, "NaN"), Some("22P02"));
         assert_eq!(code(ColumnKind::Integer, "1.5"), Some("22P02"));

@@ -1,4 +1,4 @@
-//! `GET /api/v1/export/definitions`: what is recorded, as a file.
+//! `GET /api/v1/export/definitions`: the metrics, as a file.
 
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
