@@ -96,8 +96,8 @@ export interface paths {
         };
         /**
          * A metric
-         * @description Its current version, active or not, and when its versions were made. Who has the scope `define` sees how it is
-         *     computed, as PUT takes it.
+         * @description Its current version, active or not, and when its versions were made. With the scope `define`, the answer has how it
+         *     is computed, as PUT takes it.
          */
         get: operations["definition"];
         /**
@@ -582,7 +582,7 @@ export interface components {
         Decimal: number;
         /** @description A definition that was made or changed, or was so already. */
         DefinedAnswer: components["schemas"]["DefinitionEntry"] & {
-            /** @description What may not be as it was meant. */
+            /** @description Points that may not be as intended. */
             warnings: components["schemas"]["InvalidParameter"][];
         };
         /** @description A metric in its current version. */
@@ -3246,7 +3246,7 @@ export interface operations {
                 order?: string;
                 /** @description How many rows; an answer has 10000 at most */
                 limit?: string;
-                /** @description How many rows to leave out first */
+                /** @description How many rows to leave out first, 100000 at most */
                 offset?: string;
                 /** @description `(value.gt.5,value.is.null)` */
                 or?: string;
@@ -3425,7 +3425,7 @@ export interface operations {
                 order?: string;
                 /** @description How many rows; an answer has 10000 at most */
                 limit?: string;
-                /** @description How many rows to leave out first */
+                /** @description How many rows to leave out first, 100000 at most */
                 offset?: string;
                 /** @description `(value.gt.5,value.is.null)` */
                 or?: string;
@@ -3608,7 +3608,7 @@ export interface operations {
                 order?: string;
                 /** @description How many rows; an answer has 10000 at most */
                 limit?: string;
-                /** @description How many rows to leave out first */
+                /** @description How many rows to leave out first, 100000 at most */
                 offset?: string;
                 /** @description `(value.gt.5,value.is.null)` */
                 or?: string;
