@@ -3,6 +3,7 @@
 //! **Architecture Invariant:** no SQL, no driver, no HTTP and no clock in here; everything is a function of its arguments.
 
 mod calendar;
+mod canonical;
 mod decimal;
 mod definition;
 mod evaluate;
@@ -10,6 +11,7 @@ mod filter;
 mod measure;
 mod reading;
 mod record;
+mod rows;
 mod source;
 
 pub use calendar::{Calendar, CalendarError, DayBounds};
@@ -17,9 +19,10 @@ pub use decimal::{Decimal, DecimalError};
 pub use definition::{Definition, DefinitionError, ExpectedRange, Kind, MetricKey, MetricType, is_name};
 pub use evaluate::{EvaluationError, Observation};
 pub use filter::{Condition, Filter, Literal, Test};
-pub use measure::{AddsUp, Breakdown, Measure, Phase, Rows};
+pub use measure::{AddsUp, Breakdown, Measure};
 pub use reading::{Moments, QueryShape, Reading, Tally, TopLabels};
-pub use record::{Provenance, Record};
+pub use record::{Provenance, Record, has_value};
+pub use rows::{Phase, Rows};
 pub use source::{Source, TimeFormat};
 
 /// The tenant of an installation that has only one.

@@ -1,10 +1,10 @@
-//! Records: what is written down about a metric on a day, once.
+//! Records: the value of a metric on a day, written once.
 
 use jiff::{Timestamp, civil::Date};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Decimal, MetricKey};
+use super::{Decimal, MetricKey, MetricType};
 
 /// One row of `daily_metrics`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,25 @@ pub struct Record {
     pub collection_id: Uuid,
     /// When the platform was read.
     pub collection_timestamp: Timestamp,
+}
+
+impl Record {
+    /// Whether the record tells a value; see [`has_value`].
+    pub fn has_value(&self) -> bool {
+        has_value(self.key.metric_type, &self.metadata)
+    }
+}
+
+/// Whether a record of that type and metadata tells a value. An average over no sample and a percentage of nothing are
+/// recorded as 0, because the table has no null, and mean that there was nothing.
+pub fn has_value(metric_type: MetricType, metadata: &Map<String, Value>) -> bool {
+    let size = match metric_type {
+        MetricType::Average => "sample_size",
+        MetricType::Percentage => "denominator",
+        MetricType::Count | MetricType::Aggregate => return true,
+    };
+    let Some(Value::Number(size)) = metadata.get(size) else { return true };
+    size.as_str().parse::<Decimal>().map_or(true, |size| !size.is_zero())
 }
 
 /// How a record came to be.
