@@ -37,7 +37,7 @@ pub use failure::Failure;
 pub use gaps::{Gap, GapCause, GapReport, History, gaps, missing};
 pub use orphaned_runs::close_orphaned_runs;
 pub use recount::{plan, recount};
-pub use resolve::resolve;
+pub use resolve::{detected_formats, resolve};
 pub use selection::LeftOut;
 pub use status::{NextDay, StatusReport, status, status_of};
 pub use verify::Discrepancy;

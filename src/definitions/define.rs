@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::check::{explain, unplanned};
 use crate::{
-    collect::{CollectError, Context, selection},
+    collect::{CollectError, Context, detected_formats, selection},
     config::{Config, Finding, MetricDeclaration, read_json_metric, shown, suggestion},
     database::{Fault, FaultClass},
     metric::{Definition, is_name},
@@ -106,8 +106,7 @@ async fn checked(
     findings.extend(switched_off(&declaration));
     let platform = context.tenant.platform.as_ref();
     let schema = context.on_platform(|| platform.inspect()).await?;
-    let columns = config.columns_to_detect(&schema);
-    let detected = context.on_platform(|| platform.detect_time_formats(&columns)).await?;
+    let detected = detected_formats(context, config, &schema).await?;
     let active = MetricDeclaration { active: None, ..declaration };
     let resolved = config.resolve_further(&active, &schema, &detected);
     findings.extend(resolved.findings);

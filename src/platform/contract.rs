@@ -89,8 +89,8 @@ pub trait Platform: Send + Sync {
     /// The tables and views that the platform's role can see, with columns and the indexes that matter.
     async fn inspect(&self) -> Result<Schema, Fault>;
 
-    /// For columns whose type leaves it open how they store a time (SQLite's), what their values show. Reads all of the
-    /// given columns.
+    /// For columns whose type leaves it open how they store a time (SQLite's), what their values show. Reads a
+    /// sample of them, whose size does not grow with the table.
     async fn detect_time_formats(&self, columns: &[(String, String)]) -> Result<DetectedFormats, Fault>;
 
     /// Privileges of the platform's role that reach beyond reading tables, by name: what a SQL query could do with them,

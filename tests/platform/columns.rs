@@ -1,4 +1,4 @@
-//! Columns: their types and formats, what is no time, and which of them need a permission.
+//! Columns: their types and formats, values that are not times, and which columns need a permission.
 
 use std::collections::BTreeMap;
 
@@ -76,7 +76,68 @@ async fn a_column_of_times_tells_its_format() {
     }
 }
 
-/// SQLite lets a table go that views are made of; nobody notices until they are asked for.
+/// What is read of a column does not grow with the table, and its first, last and extreme values are among it.
+#[tokio::test]
+async fn a_sample_tells_the_format_of_a_large_column() {
+    let file = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", file.path().join("platform.db").display());
+    let mut connection = sqlx::SqliteConnection::connect(&format!("{url}?mode=rwc")).await.unwrap();
+    let sql = "
+        CREATE TABLE things (id INTEGER PRIMARY KEY, plain TEXT, late TEXT, least TEXT, holes TEXT);
+        CREATE INDEX i ON things (least); CREATE INDEX j ON things (holes);
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+        INSERT INTO things SELECT i, datetime(i * 60, 'unixepoch'),
+            datetime(i * 60, 'unixepoch') || iif(i = 20000, '+01:00', ''), iif(i = 7777, '11/27/2026', datetime(i * 60, 'unixepoch')),
+            iif(i = 7777, NULL, datetime(i * 60, 'unixepoch')) FROM n;
+        CREATE TABLE keyed (plain TEXT PRIMARY KEY) WITHOUT ROWID; INSERT INTO keyed SELECT plain FROM things;
+        CREATE VIEW seen AS SELECT plain FROM things";
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    let platform = platform::open(&url.parse().unwrap(), options(&Calendar::utc()));
+    let columns = [
+        ("things", "plain"),
+        ("things", "late"),
+        ("things", "least"),
+        ("things", "holes"),
+        ("keyed", "plain"),
+        ("seen", "plain"),
+    ]
+    .map(|(table, column)| (table.to_owned(), column.to_owned()));
+    let formats = platform.detect_time_formats(&columns).await.unwrap();
+    let of = |index: usize| formats.get(&columns[index]).copied();
+    let utc = DetectedFormat { format: Some(TimeFormat::IsoUtc), has_null: false };
+    assert_eq!(of(0), Some(utc));
+    assert_eq!(
+        of(1),
+        Some(DetectedFormat { format: Some(TimeFormat::Iso), ..utc }),
+        "the last row has an offset"
+    );
+    assert_eq!(of(2), None, "the least value is of another format");
+    assert_eq!(of(3), Some(DetectedFormat { has_null: true, ..utc }));
+    assert_eq!((of(4), of(5)), (Some(utc), Some(utc)));
+}
+
+/// A range of times cannot hold NULL, so both databases use such an index for it.
+#[tokio::test]
+async fn an_index_of_all_values_but_null_is_an_index_of_the_column() {
+    let sql = "CREATE TABLE things (at TEXT, other TEXT);
+        CREATE INDEX whole ON things (at) WHERE at IS NOT NULL; CREATE INDEX part ON things (other) WHERE at IS NOT NULL";
+    let file = tempfile::tempdir().unwrap();
+    let sqlite = format!("sqlite:{}", file.path().join("platform.db").display());
+    let mut connection = sqlx::SqliteConnection::connect(&format!("{sqlite}?mode=rwc")).await.unwrap();
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    let postgres = support::fresh_database().await;
+    let mut connection = sqlx::PgConnection::connect(&postgres).await.unwrap();
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    for url in [sqlite, postgres] {
+        let platform = platform::open(&url.parse().unwrap(), options(&Calendar::utc()));
+        let schema = platform.inspect().await.unwrap();
+        let table = schema.table(None, "things").unwrap();
+        let indexed = ["at", "other"].map(|column| table.column(column).unwrap().indexed);
+        assert_eq!(indexed, [true, false], "{url}");
+    }
+}
+
+/// SQLite drops a table that views read; the views fail when they are queried.
 #[tokio::test]
 async fn a_view_without_its_table_hides_no_other() {
     let (subject, ..) = small(Storage::Sqlite(TimeFormat::IsoUtc)).await;
@@ -123,8 +184,39 @@ async fn a_text_is_a_time_if_sqlite_reads_it() {
     assert_eq!(answers[0].as_ref().unwrap(), &[1, 3, 1].map(Tally::Count));
 }
 
-/// What is no time is in no day, whether the column is read by ranges or by one scan, and when its row was deleted
-/// makes no difference. What is no time of deletion deletes nothing.
+/// Texts that sort among those of ISO 8601, or that SQLite reads as a time of another format, are in no day: `existing`
+/// counts the rows that `created` counts on some day.
+#[tokio::test]
+async fn an_iso_column_counts_only_what_can_be_read_as_iso() {
+    let days = Calendar::utc().days(date(2025, 1, 1), date(2025, 1, 3));
+    for index in ["", "CREATE INDEX things_at ON things (at);"] {
+        let file = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", file.path().join("platform.db").display());
+        let mut connection = sqlx::SqliteConnection::connect(&format!("{url}?mode=rwc")).await.unwrap();
+        let sql = format!(
+            "CREATE TABLE things (at, gone TEXT, actor INTEGER, genre TEXT); {index}
+             INSERT INTO things (at) VALUES ('12026-01-01T00:00:00Z'), ('1764241200'), (1764241200), ('11/27/2026'),
+                 ('18.11.2026'), ('1999999'), ('2024-13-01T10:00:00Z'), ('2025-01-02T25:00:00Z'), ('10:00:00'), ('1'),
+                 (x'323032352d30312d3032'), ('2024-12-30T10:00:00Z'), ('2025-01-02 10:00:00+01:00')"
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        let platform = platform::open(&url.parse().unwrap(), options(&Calendar::utc()));
+        let sources = BTreeMap::from([("things".to_owned(), source(TimeFormat::Iso, "UTC", false))]);
+        let schema = platform.inspect().await.unwrap();
+        let readings = [Phase::Created, Phase::Existing]
+            .map(|phase| Reading::Count { rows: rows(Filter::default()), phase });
+        let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
+        let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
+        assert_eq!(answers[0].as_ref().unwrap(), &[0, 1, 0].map(Tally::Count), "{index}");
+        assert_eq!(answers[1].as_ref().unwrap(), &[1, 2, 2].map(Tally::Count), "{index}");
+        let alone = cut.read(&schema, &sources, &readings, &days[1..2]).await.unwrap();
+        assert_eq!(alone[0].as_ref().unwrap(), &[Tally::Count(1)], "{index}");
+        assert_eq!(alone[1].as_ref().unwrap(), &[Tally::Count(2)], "{index}");
+    }
+}
+
+/// A text that is no time is in no day, whether the column is read by ranges or by one scan, and when its row was deleted
+/// makes no difference. A text that is no time of deletion deletes nothing.
 #[tokio::test]
 async fn rows_whose_time_is_no_time_are_in_no_day() {
     let calendar = Calendar::new("Europe/Berlin").unwrap();

@@ -264,11 +264,11 @@ pub fn joined(path: &str, key: &str) -> String {
     path.chars().chain(dot).chain(key).take(PATH_CHARS).collect()
 }
 
-/// An integer or a float of the file, digit for digit.
+/// An integer or a float of the file, exactly; `1.50` is written as 1.5 from here on.
 pub fn decimal(value: &Value) -> Option<Decimal> {
     match value {
         Value::Integer(number) => Some(Decimal::from(*number.value())),
-        Value::Float(number) => number.display_repr().replace('_', "").parse().ok(),
+        Value::Float(number) => number.display_repr().replace('_', "").parse().ok().map(Decimal::normalized),
         _ => None,
     }
 }

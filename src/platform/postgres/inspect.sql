@@ -1,5 +1,5 @@
--- Every table-like relation outside of the system's schemas, a row a column. One index is enough to be `indexed`: valid, whole (not
--- partial), starting with the column, of a kind that narrows down ranges.
+-- Every table-like relation outside of the system's schemas, a row a column. One index is enough to be `indexed`: valid, of all
+-- values (not partial, but for NULLs), starting with the column, of a kind that narrows down ranges.
 WITH RECURSIVE plain_type (oid, base) AS (
     -- Domains may be made of domains: what each type is in the end.
     SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
@@ -19,7 +19,8 @@ SELECT n.nspname AS schema_name,
            SELECT FROM pg_index AS i
            JOIN pg_class AS index_class ON index_class.oid = i.indexrelid
            JOIN pg_am AS am ON am.oid = index_class.relam
-           WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
+           WHERE i.indrelid = c.oid AND i.indisvalid
+             AND (i.indpred IS NULL OR pg_get_expr(i.indpred, c.oid) = format('(%I IS NOT NULL)', a.attname))
              AND i.indkey[0] = a.attnum AND am.amname IN ('btree', 'brin')
        ) AS indexed,
        -- Positive: a number of values. Negative: a share of the rows, which grows with them.

@@ -1,4 +1,6 @@
-//! How a SQLite column stores times: SQLite has no type for them, so the values have to say.
+//! How a SQLite column stores times: SQLite has no type for them, so the values have to show it. A sample of them is read:
+//! the first and the last rows, some between them, and the least and the largest values where an index has them. What that
+//! takes does not grow with the table.
 
 use crate::{
     metric::TimeFormat,
@@ -7,45 +9,88 @@ use crate::{
 
 /// Numbers from here on are milliseconds: as seconds they would lie beyond the year 5138.
 const FIRST_MILLIS: f64 = 1e11;
+/// How many of the first rows are read, and how many of the last.
+const ENDS: usize = 2000;
+/// How many rows between them are read, at equal distances of their row ids.
+const STEPS: usize = 1000;
+/// How many of the least values are read, and how many of the largest.
+const EXTREMES: usize = 100;
 
-/// One pass over the column: the counts that [`told`] decides by.
-pub fn query(table: &str, column: &str) -> String {
-    let (table, c) = (Dialect::Sqlite.name(table), Dialect::Sqlite.name(column));
+/// A statement that tells, as 1 or 0, whether the table has row ids and whether the column has an index.
+pub fn access_query(table: &str, column: &str) -> String {
+    let (table, column) = (Dialect::Sqlite.text(table), Dialect::Sqlite.text(column));
+    format!(
+        "SELECT 0, json_array(\
+         EXISTS (SELECT 1 FROM pragma_table_list WHERE schema = 'main' AND name = {table} AND type = 'table' AND NOT wr), \
+         EXISTS (SELECT 1 FROM pragma_index_list({table}) AS l, pragma_index_info(l.name) AS i \
+         WHERE NOT l.partial AND i.seqno = 0 AND i.name = {column}))"
+    )
+}
+
+/// The counts that [`format_of`] decides by; `access` is what [`access_query`] tells.
+pub fn query(table: &str, column: &str, access: &[Option<String>]) -> String {
     let day = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]";
     let minute = "[0-9][0-9]:[0-9][0-9]";
     let time = format!("{minute}:[0-9][0-9]");
     // What follows the seconds and their fraction.
-    let suffix = format!(
-        "CASE substr({c}, 20, 1) WHEN '.' THEN ltrim(substr({c}, 21), '0123456789') ELSE substr({c}, 20) END"
-    );
+    let suffix =
+        "CASE substr(v, 20, 1) WHEN '.' THEN ltrim(substr(v, 21), '0123456789') ELSE substr(v, 20) END";
     let utc = format!("({suffix}) IN ('', 'Z', '+00', '+00:00')");
-    let parts = [
-        format!("count({c})"),
-        format!("count(*) FILTER (WHERE typeof({c}) IN ('integer', 'real'))"),
-        format!("count(*) FILTER (WHERE typeof({c}) IN ('integer', 'real') AND {c} >= {FIRST_MILLIS})"),
-        format!("count(*) FILTER (WHERE {c} GLOB '{day}')"),
-        format!("count(*) FILTER (WHERE {c} GLOB '{day} {time}*' AND {utc})"),
-        format!("count(*) FILTER (WHERE {c} GLOB '{day}T{time}*' AND {utc})"),
+    let counts = [
+        "count(v)".to_owned(),
+        "count(*) FILTER (WHERE typeof(v) IN ('integer', 'real'))".to_owned(),
+        format!("count(*) FILTER (WHERE typeof(v) IN ('integer', 'real') AND v >= {FIRST_MILLIS})"),
+        format!("count(*) FILTER (WHERE v GLOB '{day}')"),
+        format!("count(*) FILTER (WHERE v GLOB '{day} {time}*' AND {utc})"),
+        format!("count(*) FILTER (WHERE v GLOB '{day}T{time}*' AND {utc})"),
         // Any offset that SQLite can read: `Z`, `+01:00`; not `+0100`, not ` UTC`. Seconds may be left out.
         format!(
-            "count(*) FILTER (WHERE {c} GLOB '{day}[T ]{minute}*' AND unixepoch(substr({c}, 1, 19) || {suffix}) IS NOT NULL)"
+            "count(*) FILTER (WHERE v GLOB '{day}[T ]{minute}*' AND unixepoch(substr(v, 1, 19) || {suffix}) IS NOT NULL)"
         ),
         "count(*)".to_owned(),
-        format!("count(*) FILTER (WHERE typeof({c}) IN ('integer', 'real') AND {c} = 0)"),
+        "count(*) FILTER (WHERE typeof(v) IN ('integer', 'real') AND v = 0)".to_owned(),
     ];
-    format!("SELECT 0, json_array({}) FROM {table}", parts.join(", "))
+    let sample = sample(table, column, access);
+    format!("WITH sampled(v) AS (\n  {sample})\nSELECT 0, json_array({}) FROM sampled", counts.join(", "))
 }
 
-/// What all values share; `None` when they share no format.
-pub fn told(values: &[Option<String>]) -> Option<DetectedFormat> {
+fn sample(table: &str, column: &str, access: &[Option<String>]) -> String {
+    let (t, c) = (Dialect::Sqlite.name(table), Dialect::Sqlite.name(column));
+    let has = |index: usize| access.get(index).and_then(Option::as_deref) == Some("1");
+    let mut parts = vec![format!("SELECT {c} FROM {t} LIMIT {ENDS}")];
+    if has(0) {
+        parts.push(format!("SELECT {c} FROM {t} ORDER BY _rowid_ DESC LIMIT {ENDS}"));
+        parts.push(format!(
+            "SELECT (SELECT {c} FROM {t} WHERE _rowid_ >= daymark_first + daymark_step * ((daymark_last - daymark_first) / {STEPS}) \
+             ORDER BY _rowid_ LIMIT 1)\n  \
+             FROM (SELECT (SELECT min(_rowid_) FROM {t}) AS daymark_first, (SELECT max(_rowid_) FROM {t}) AS daymark_last),\n  \
+             (WITH RECURSIVE steps(daymark_step) AS (SELECT 0 UNION ALL SELECT daymark_step + 1 FROM steps LIMIT {STEPS}) SELECT * FROM steps)\n  \
+             WHERE daymark_last - daymark_first >= {STEPS}"
+        ));
+    }
+    if has(1) {
+        for order in ["", " DESC"] {
+            parts.push(format!(
+                "SELECT {c} FROM {t} WHERE {c} IS NOT NULL ORDER BY {c}{order} LIMIT {EXTREMES}"
+            ));
+        }
+        // NULL is the least of all.
+        parts.push(format!("SELECT {c} FROM {t} WHERE {c} IS NULL LIMIT 1"));
+    }
+    let parts: Vec<_> = parts.iter().map(|part| format!("SELECT * FROM ({part})")).collect();
+    parts.join("\n  UNION ALL ")
+}
+
+/// What all values share, from the counts of [`query`]; `None` when they share no format.
+pub fn format_of(counts: &[Option<String>]) -> Option<DetectedFormat> {
     let number =
-        |index: usize| values.get(index).and_then(Option::as_deref).and_then(|text| text.parse::<f64>().ok());
+        |index: usize| counts.get(index).and_then(Option::as_deref).and_then(|text| text.parse::<f64>().ok());
     let count = |index: usize| number(index).unwrap_or_default();
     let all = count(0);
     let is_all = |part: f64| (part - all).abs() < 0.5;
     let (dates, spaced, lettered, iso) = (count(3), count(4), count(5), count(6));
     let has_null = !is_all(count(7));
-    // A 0 stands for "unknown" or "not yet", and is a number of either.
+    // A 0 stands for "unknown" or "not yet", and is a number of either unit.
     let telling = all - count(8);
     if telling < 0.5 {
         return Some(DetectedFormat { format: None, has_null });

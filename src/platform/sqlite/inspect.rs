@@ -12,13 +12,16 @@ SELECT name FROM sqlite_schema
 WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
 ORDER BY name";
 
-/// A row a column, of the table that is named or of all. A usable index is whole (not partial) and starts with the column; a
-/// rowid alias is one by itself.
+/// A row a column, of the table that is named or of all. A usable index starts with the column and has all of
+/// its values, as a partial one does `WHERE column IS NOT NULL`; a rowid alias is one by itself.
 const COLUMNS: &str = "
 SELECT t.name, c.name, c.type, NOT c.\"notnull\" AND NOT c.pk,
        EXISTS (
            SELECT 1 FROM pragma_index_list(t.name) AS l, pragma_index_info(l.name) AS i
-           WHERE l.partial = 0 AND i.seqno = 0 AND i.cid = c.cid
+           WHERE i.seqno = 0 AND i.cid = c.cid AND (l.partial = 0 OR (
+               SELECT replace(replace(replace(replace(replace(lower(x.sql), '\"', ''), '`', ''), '[', ''), ']', ''), '(', ' ')
+               FROM sqlite_schema AS x WHERE x.type = 'index' AND x.name = l.name
+           ) LIKE '%where ' || lower(c.name) || ' is not null')
        ) OR (c.pk = 1 AND upper(c.type) = 'INTEGER')
 FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
 WHERE t.type IN ('table', 'view') AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'

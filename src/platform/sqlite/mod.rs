@@ -83,9 +83,14 @@ impl Platform for SqlitePlatform {
         let mut session = self.session().await?;
         let mut formats = DetectedFormats::new();
         for (table, column) in columns {
-            let answers = session.answers(&detect::query(table, column)).await?;
-            let told = answers.first().and_then(|(_, values)| detect::told(values));
-            formats.extend(told.map(|format| ((table.clone(), column.clone()), format)));
+            let mut first = async |sql: String| {
+                let answers = session.answers(&sql).await?;
+                Ok::<_, Fault>(answers.into_iter().next().map(|(_, values)| values).unwrap_or_default())
+            };
+            let access = first(detect::access_query(table, column)).await?;
+            let counts = first(detect::query(table, column, &access)).await?;
+            let format = detect::format_of(&counts);
+            formats.extend(format.map(|format| ((table.clone(), column.clone()), format)));
         }
         Ok(formats)
     }
