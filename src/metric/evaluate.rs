@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Decimal, Definition, Measure, MetricType, Tally, TopLabels};
+use super::{Decimal, Definition, Measure, MetricType, QueryShape, Tally, TopLabels};
 
 /// What a record says about a metric on a day, apart from its key and origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     pub value: Decimal,
-    /// `sample_size` and `std_deviation`, `numerator` and `denominator`, or `breakdown`, `top_items` and `other`, as
-    /// the metric's type has it; `out_of_range` with the expected range when the value lies outside it.
+    /// `sample_size`, `sum` and `std_deviation`, `numerator` and `denominator`, or `breakdown` and `other`, as the metric's
+    /// type has it; `out_of_range` with the expected range when the value lies outside it.
     pub metadata: Map<String, Value>,
 }
 
@@ -28,7 +28,8 @@ impl Definition {
     /// which gives them no weight in any roll-up and tells them from a real zero.
     ///
     /// # Errors
-    /// When a count, numerator or denominator is negative.
+    /// When a count of rows, a numerator or a denominator is negative. What a query of the user's own returns as its value
+    /// or as that of a label may be: a net revenue, a score.
     pub fn evaluate(&self, tallies: &[&Tally]) -> Result<Observation, EvaluationError> {
         let (value, mut metadata) = match (&self.measure, tallies) {
             (Measure::Ratio { .. }, [Tally::Count(numerator), Tally::Count(denominator)]) => {
@@ -38,10 +39,11 @@ impl Definition {
             (_, [Tally::Count(count)]) => (Decimal::from(*count), Map::new()),
             (_, [Tally::Value(value)]) => (value.clone(), Map::new()),
             (_, [Tally::Moments(moments)]) => {
-                average(moments.mean().unwrap_or_default(), moments.count, moments.std_deviation())
+                let value = moments.mean().unwrap_or_default();
+                average(value, moments.count, Some(&moments.sum), moments.std_deviation())
             }
             (_, [Tally::Average { value, sample_size, std_deviation }]) => {
-                average(value.clone(), *sample_size, std_deviation.clone())
+                average(value.clone(), *sample_size, None, std_deviation.clone())
             }
             (_, [Tally::Labels(labels)]) => breakdown(labels),
             (measure, _) => return Err(EvaluationError::Shape(measure.name())),
@@ -74,7 +76,9 @@ impl Definition {
 
     fn refuse_negative(&self, value: &Decimal, metadata: &Map<String, Value>) -> Result<(), EvaluationError> {
         let negative = |value: &Decimal| *value < Decimal::zero();
-        if self.metric_type != MetricType::Average && negative(value) {
+        let may_be_negative = self.metric_type == MetricType::Average
+            || matches!(self.measure, Measure::Sql { shape: QueryShape::Value, .. });
+        if !may_be_negative && negative(value) {
             return Err(EvaluationError::Negative(value.clone()));
         }
         for part in ["numerator", "denominator", "sample_size"] {
@@ -88,9 +92,18 @@ impl Definition {
     }
 }
 
-fn average(value: Decimal, sample_size: i64, deviation: Option<Decimal>) -> (Decimal, Map<String, Value>) {
+/// `sum` is that of the samples, exactly: the mean is rounded, and would be off when it is multiplied again.
+fn average(
+    value: Decimal,
+    sample_size: i64,
+    sum: Option<&Decimal>,
+    deviation: Option<Decimal>,
+) -> (Decimal, Map<String, Value>) {
     let mut metadata = Map::new();
     metadata.insert("sample_size".to_owned(), json!(sample_size));
+    if let Some(sum) = sum {
+        metadata.insert("sum".to_owned(), sum.to_json());
+    }
     if let Some(deviation) = deviation {
         metadata.insert("std_deviation".to_owned(), deviation.to_json());
     }
@@ -101,10 +114,7 @@ fn average(value: Decimal, sample_size: i64, deviation: Option<Decimal>) -> (Dec
 fn breakdown(labels: &TopLabels) -> (Decimal, Map<String, Value>) {
     let mut metadata = Map::new();
     let named: Map<_, _> = labels.top.iter().map(|(label, count)| (label.clone(), count.to_json())).collect();
-    let items: Vec<_> =
-        labels.top.iter().map(|(label, count)| json!({"key": label, "value": count})).collect();
     metadata.insert("breakdown".to_owned(), Value::Object(named));
-    metadata.insert("top_items".to_owned(), Value::Array(items));
     metadata.insert(
         "other".to_owned(),
         json!({"labels": labels.labels - labels.top.len(), "value": labels.other()}),
@@ -119,7 +129,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::metric::{AddsUp, ExpectedRange, Filter, Moments, QueryShape, Rows};
+    use crate::metric::{AddsUp, ExpectedRange, Filter, Moments, Rows};
 
     fn definition(metric_type: MetricType, measure: Measure) -> Definition {
         Definition {
@@ -182,9 +192,9 @@ mod tests {
         assert_eq!(of(&[1, 2]).value.to_string(), "1.5");
         assert_eq!(
             Value::Object(of(&[1, 3]).metadata),
-            json!({"sample_size": 2, "std_deviation": serde_json::from_str::<Value>("1.414213562373").unwrap()})
+            json!({"sample_size": 2, "sum": 4, "std_deviation": serde_json::from_str::<Value>("1.414213562373").unwrap()})
         );
-        assert_eq!(Value::Object(of(&[]).metadata), json!({"sample_size": 0}));
+        assert_eq!(Value::Object(of(&[]).metadata), json!({"sample_size": 0, "sum": 0}));
     }
 
     #[test]
@@ -200,12 +210,25 @@ mod tests {
             Value::Object(seen.metadata),
             json!({
                 "breakdown": {"rock": 9, "other": 5},
-                "top_items": [{"key": "rock", "value": 9}, {"key": "other", "value": 5}],
                 "other": {"labels": 1, "value": 2},
                 "total": 16,
                 "unlabelled": 4,
             })
         );
+    }
+
+    #[test]
+    fn a_query_may_return_a_negative_value_and_labels_of_any_value() {
+        let sql = |shape| Measure::Sql { query: String::new(), shape, adds_up: AddsUp::Sum };
+        let revenue = Tally::Value(Decimal::from(-3));
+        let net = definition(MetricType::Count, sql(QueryShape::Value));
+        assert_eq!(net.evaluate(&[&revenue]).unwrap().value, Decimal::from(-3));
+        let counts = [("a", -3), ("b", 0), ("c", 2)].map(|(label, n)| (label.to_owned(), Decimal::from(n)));
+        let labels = Tally::Labels(TopLabels::select(counts, Decimal::zero(), 9));
+        let by_label = definition(MetricType::Aggregate, sql(QueryShape::Labels { top: 9 }));
+        let seen = by_label.evaluate(&[&labels]).unwrap();
+        assert_eq!(seen.value, Decimal::from(3));
+        assert_eq!(seen.metadata["breakdown"], json!({"a": -3, "b": 0, "c": 2}));
     }
 
     #[test]

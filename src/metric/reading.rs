@@ -1,5 +1,5 @@
-//! Readings and tallies: what is asked of the platform for a day, and what comes back. Several metrics may share a
-//! reading, and the planner answers many readings with one statement.
+//! Readings and tallies: questions to the platform about a day, and their answers. Several metrics may share a reading, and
+//! the planner answers many readings with one statement.
 
 use serde::{Deserialize, Serialize};
 
@@ -109,7 +109,7 @@ impl TopLabels {
         unlabelled: Decimal,
         top: usize,
     ) -> Self {
-        let mut all: Vec<_> = counts.into_iter().filter(|(_, count)| !count.is_zero()).collect();
+        let mut all: Vec<_> = counts.into_iter().collect();
         all.sort_by(|(a_label, a), (b_label, b)| b.cmp(a).then_with(|| a_label.cmp(b_label)));
         let total = all.iter().fold(Decimal::zero(), |sum, (_, count)| &sum + count);
         let labels = all.len();

@@ -1,4 +1,4 @@
-//! What a cut promises: one snapshot, faults that stay with their reading, queries of one's own, time limits.
+//! A cut: one snapshot, faults that fail their own reading only, queries of the user's own, time limits.
 
 use std::{collections::BTreeMap, time::Duration};
 

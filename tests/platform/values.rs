@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 use daymark::{
     database::Deadline,
     metric::{
-        Calendar, Condition, Decimal, Filter, Literal, Phase, QueryShape, Reading, Tally, Test, TimeFormat,
+        Calendar, Condition, Decimal, Filter, Literal, Moments, Phase, QueryShape, Reading, Tally, Test,
+        TimeFormat,
     },
     platform,
 };
 use jiff::civil::date;
 use sqlx::{AssertSqlSafe, Connection};
 
-use crate::subject::{Storage, options, rows, small, source};
+use crate::{
+    subject::{BOTH, Storage, options, rows, small, source},
+    support,
+};
 
 /// A SQLite platform of one table `things (at, gone, label, x)` with rows of 2025-01-01, and everything read of that day.
 async fn of_one_day(
@@ -61,6 +65,82 @@ async fn sqlite_squares_neither_overflow_nor_cancel_out() {
         (moments.mean().unwrap().to_string(), moments.std_deviation().unwrap().to_string()),
         ("50000000.5".to_owned(), "0.25".to_owned())
     );
+}
+
+/// The squares of whole numbers are added up exactly, where a float would keep 15 to 17 digits of their sum.
+#[tokio::test]
+async fn sqlite_deviations_of_whole_numbers_are_exact() {
+    let values: Vec<i64> = (0..1000).map(|n| n * n * 2_999 + n % 7).collect();
+    let expected = values.iter().fold(Moments::zero(), |sum, value| {
+        let value = Decimal::from(*value);
+        sum.add(&Moments { count: 1, sum: value.clone(), sum_of_squares: &value * &value })
+    });
+    let texts: Vec<String> = values.iter().map(i64::to_string).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    assert_eq!(moments_of(&texts).await.unwrap(), [Tally::Moments(expected)]);
+}
+
+/// A cast from `double precision` to `numeric` keeps 15 digits.
+#[tokio::test]
+async fn postgres_floats_keep_all_of_their_digits() {
+    let url = support::fresh_database().await;
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    let sql = "CREATE TABLE things (at timestamptz, x float8, y real);
+        INSERT INTO things VALUES ('2025-01-01', 123456789.12345678, 16777215), ('2025-01-01', 0.1, 0.1)";
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    let platform = platform::open(&url.parse().unwrap(), options(&Calendar::utc()));
+    let sources = BTreeMap::from([("things".to_owned(), source(TimeFormat::Timestamptz, "UTC", false))]);
+    let schema = platform.inspect().await.unwrap();
+    let days = Calendar::utc().days(date(2025, 1, 1), date(2025, 1, 1));
+    let readings = ["x", "y"]
+        .map(|column| Reading::Moments { rows: rows(Filter::default()), column: column.to_owned() });
+    let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
+    let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
+    for (answer, expected) in answers.iter().zip(["123456789.22345678", "16777215.1"]) {
+        let Tally::Moments(moments) = &answer.as_ref().unwrap()[0] else { panic!("{answer:?}") };
+        assert_eq!(moments.sum.to_string(), expected);
+    }
+}
+
+/// Labels of a query of the user's own are cut before they travel, and told apart as those of a breakdown are. A text of any
+/// length, or a BLOB, that is returned as a number costs its own metric only.
+#[tokio::test]
+async fn answers_of_a_query_are_bounded() {
+    for storage in BOTH {
+        let (subject, days, sources) = small(storage).await;
+        let schema = subject.platform.inspect().await.unwrap();
+        let (long, blob) = match storage {
+            Storage::Postgres(_) => ("repeat('x', 30000000)", "'\\x00ff'::bytea"),
+            Storage::Sqlite(_) => ("replace(hex(zeroblob(15000000)), '0', 'x')", "x'00ff'"),
+        };
+        let labels = QueryShape::Labels { top: 9 };
+        let readings = [
+            (format!("SELECT {long} AS label, 1 AS value UNION ALL SELECT {long} || 'y', 2"), labels),
+            (format!("SELECT {blob} AS label, 1.50 AS value"), labels),
+            (format!("SELECT 'a' AS label, {long} AS value"), labels),
+            (format!("SELECT {blob} AS value"), QueryShape::Value),
+            ("SELECT 'a' AS label, -2 AS value UNION ALL SELECT 'b', 0".to_owned(), labels),
+            ("SELECT 1 AS value".to_owned(), QueryShape::Value),
+        ]
+        .map(|(sql, shape)| Reading::Query { sql, shape });
+        let mut cut = subject.platform.open_cut(Deadline::none()).await.unwrap();
+        let answers = cut.read(&schema, &sources, &readings, &days[..1]).await.unwrap();
+        let named = |index: usize| {
+            let Tally::Labels(labels) = &answers[index].as_ref().unwrap()[0] else { panic!("{answers:?}") };
+            labels.top.iter().map(|(label, value)| (label.clone(), value.to_string())).collect::<Vec<_>>()
+        };
+        assert_eq!(named(0), [("x".repeat(200), "3".to_owned())]);
+        assert_eq!(named(1)[0].0.trim_start_matches("\\x").to_lowercase(), "00ff");
+        for wrong in &answers[2..4] {
+            let fault = wrong.as_ref().unwrap_err();
+            assert!(fault.message.len() < 3000 && fault.message.contains("a"), "{fault}");
+        }
+        assert_eq!(
+            named(4),
+            [("b", "0"), ("a", "-2")].map(|(label, value)| (label.to_owned(), value.to_owned()))
+        );
+        assert!(answers[5].is_ok());
+    }
 }
 
 /// One row of another order of magnitude takes nothing from a day on which it is not, wherever it stands in the table.

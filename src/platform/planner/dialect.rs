@@ -1,5 +1,6 @@
-//! The two ways of writing SQL. Values are written as literals, not bound: an untyped literal takes the type of what it
-//! is compared with (enums, uuids), the planner sees the real bounds, and `daymark plan` shows what really runs.
+//! How PostgreSQL and SQLite write the same SQL. Values are literals, not bound parameters: an untyped literal takes the type
+//! of the column that it is compared with (enums, uuids), the database's planner sees the real bounds, and `daymark plan`
+//! shows the statements that run.
 
 use crate::metric::{Condition, Filter, Literal, Source, Test};
 
@@ -8,6 +9,9 @@ const MAX_ARGUMENTS: usize = 100;
 
 /// Characters of a label that are kept; labels that differ only behind them are one.
 const MAX_LABEL: usize = 200;
+
+/// Characters of a number that are read: a text of more is no number that Daymark takes.
+const MAX_NUMBER: usize = 2001;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -29,7 +33,7 @@ impl Dialect {
         }
     }
 
-    /// A table in a schema, which SQLite does not have.
+    /// A table with its schema; SQLite has no schemas.
     pub fn qualified(self, schema: &str, name: &str) -> String {
         match self {
             Self::Postgres => format!("{}.{}", self.name(schema), self.name(name)),
@@ -90,12 +94,38 @@ impl Dialect {
         match self {
             Self::Postgres => format!("left({column}::text, {MAX_LABEL}) COLLATE \"C\""),
             Self::Sqlite => format!(
-                "substr(CASE typeof({column}) WHEN 'blob' THEN hex({column}) ELSE {column} END, 1, {MAX_LABEL}) COLLATE BINARY"
+                "substr(CASE typeof({column}) WHEN 'blob' THEN hex(substr({column}, 1, {MAX_LABEL})) ELSE {column} END, 1, {MAX_LABEL}) \
+                 COLLATE BINARY"
             ),
         }
     }
 
-    /// Several expressions as one value: a text array, or a JSON array, of arrays where there are too many for one.
+    /// The value of a query of the user's own that must be a number, however long a text it returns instead.
+    pub fn number(self, column: &str) -> String {
+        let column = self.name(column);
+        match self {
+            Self::Postgres => format!("left({column}::text, {MAX_NUMBER})"),
+            // JSON cannot hold a BLOB.
+            Self::Sqlite => format!(
+                "CASE typeof({column}) WHEN 'blob' THEN 'a BLOB' WHEN 'text' THEN substr({column}, 1, {MAX_NUMBER}) ELSE {column} END"
+            ),
+        }
+    }
+
+    /// Whether the plan of a statement reads a range of an index.
+    pub fn reads_a_range(self, plan: &str) -> bool {
+        match self {
+            Self::Postgres => plan
+                .lines()
+                .any(|line| line.contains("Index Cond") && (line.contains(" >= ") || line.contains(" < "))),
+            Self::Sqlite => plan
+                .lines()
+                .any(|line| line.contains("SEARCH") && (line.contains(">?") || line.contains("<?"))),
+        }
+    }
+
+    /// Several expressions as one value: on PostgreSQL a text array; on SQLite a JSON array, nested where there are more than
+    /// [`MAX_ARGUMENTS`].
     pub fn pack(self, expressions: &[String]) -> String {
         match self {
             Self::Postgres => {

@@ -22,7 +22,7 @@ pub enum RowId<'a> {
     Text(&'a str),
 }
 
-/// The statement, which has a row if the flag is set, and what to bind to it; `None` when no row can have that id.
+/// The statement, which returns a row if the flag is set, and the value to bind to it; `None` when no row can have that id.
 ///
 /// # Errors
 /// When the platform has no such table or column, or they are of types that do not fit.
@@ -41,7 +41,7 @@ pub fn statement<'a>(
         table.column(name).ok_or_else(|| wrong(format!("the table `{table_name}` has no column `{name}`")))
     };
     let (id_column, flag_column) = (column(ID)?, column(column_name)?);
-    // SQLite has no booleans: whatever is stored is taken for one.
+    // SQLite has no booleans: any value is compared with true.
     if dialect == Dialect::Postgres && flag_column.column_type != ColumnType::Boolean {
         let (name, column_type) = (&flag_column.name, &flag_column.type_name);
         return Err(wrong(format!("the column `{table_name}.{name}` is {column_type}, not boolean")));

@@ -1,5 +1,5 @@
-//! Breakdowns: rows by the value of a column. Everything is counted in the database; the largest are picked here, so
-//! that parts of a day still add up.
+//! Breakdowns: rows by the value of a column. The database counts each label; the largest are selected here, because counts
+//! of a day that is read in several segments have to be added up first.
 
 use std::collections::HashMap;
 
@@ -62,7 +62,7 @@ impl LabelReading<'_> {
         let mut picker = Picker::new(self);
         let dialect = executor.dialect();
         let body = self.body(dialect);
-        // What leaves is read first, and taken off while what enters passes by.
+        // Soft deletions are read first, and subtracted as the creations are read.
         for stream in self.streams().into_iter().rev() {
             let scan = Scan::new(dialect, schema, self.source, stream)?;
             let mut sink = |id: usize, values: Vec<Option<String>>| {
@@ -84,7 +84,7 @@ fn parse(values: Vec<Option<String>>) -> Result<(Option<String>, i64), Fault> {
     Ok((label, parse_count(values.next().flatten().as_deref())?))
 }
 
-/// Takes counts by span and label, in order of the spans, and picks each day's largest. Only one day's labels are held.
+/// Takes counts by span and label, in order of the spans, and selects each day's largest. Only one day's labels are held.
 struct Picker<'a> {
     reading: &'a LabelReading<'a>,
     leaving: HashMap<usize, Vec<(Option<String>, i64)>>,

@@ -8,29 +8,72 @@ use super::{
 use crate::{
     database::Fault,
     metric::{Decimal, Moments},
+    platform::schema::{Column, ColumnType},
 };
 
 /// How many values a pivot is chosen from.
 const PIVOTS: usize = 100;
+/// The square of no larger integer fits the 64 bits of SQLite's integers.
+const MAX_SQUARED: i64 = 3_037_000_499;
+/// The squares of integers are added up in halves of this many bits, so that not even their sum overflows.
+const HALF_BITS: u32 = 32;
 
-/// The aggregates of a column, over rows, without filter clauses: the number of values, their sum and the sum of their
-/// squares. SQLite has only 64-bit integers and floats, in which squares overflow or cancel each other out; there the
-/// values are taken from a pivot (a value of the column), which is the fourth part, and [`read_moments`] shifts back.
-pub fn moments(dialect: Dialect, table: &str, column: &str) -> Vec<String> {
-    let name = dialect.name(column);
-    match dialect {
-        Dialect::Postgres => {
-            let number = format!("{name}::numeric");
-            vec![format!("count({name})"), format!("sum({number})"), format!("sum({number} * {number})")]
+/// How a database is asked for the moments of a column; [`read_moments`] reads the answers.
+pub struct MomentSql {
+    /// Aggregates over rows, without filter clauses. They add up over groups of rows.
+    pub aggregates: Vec<String>,
+    /// What is the same for all rows.
+    pub constants: Vec<String>,
+}
+
+impl MomentSql {
+    /// On PostgreSQL the number of values, their sum and the sum of their squares, all NUMERIC. SQLite has only 64-bit
+    /// integers and floats, in which squares overflow or cancel each other out; there the values are taken from a pivot (a
+    /// value of the column). Squares of integers are added up exactly, in two halves; only those of REAL values, and of
+    /// integers further than 3·10⁹ from the pivot, are floats.
+    ///
+    /// `column` is what the schema knows of the column, if it does.
+    pub fn new(dialect: Dialect, table: &str, name: &str, column: Option<&Column>) -> Self {
+        let name = dialect.name(name);
+        match dialect {
+            Dialect::Postgres => {
+                let number = numeric(&name, column);
+                let aggregates = vec![
+                    format!("count({name})"),
+                    format!("sum({number})"),
+                    format!("sum({number} * {number})"),
+                ];
+                Self { aggregates, constants: Vec::new() }
+            }
+            Dialect::Sqlite => Self::of_sqlite(table, &name),
         }
-        Dialect::Sqlite => {
-            let pivot = pivot(table, &name);
-            // What is no number is no value, whatever SQLite would make of it.
-            let shifted =
-                format!("(CASE WHEN typeof({name}) IN ('integer', 'real') THEN {name} - {pivot} END)");
-            let count = format!("count({shifted})");
-            vec![count, format!("sum({shifted})"), format!("sum(CAST({shifted} AS REAL) * {shifted})"), pivot]
-        }
+    }
+
+    fn of_sqlite(table: &str, name: &str) -> Self {
+        let pivot = pivot(table, name);
+        // A text is no value, even where SQLite would read a number from its beginning.
+        let shifted = format!("(CASE WHEN typeof({name}) IN ('integer', 'real') THEN {name} - {pivot} END)");
+        let is_exact =
+            format!("typeof({shifted}) = 'integer' AND {shifted} BETWEEN -{MAX_SQUARED} AND {MAX_SQUARED}");
+        let square = format!("({shifted} * {shifted})");
+        let of_exact = |half: String| format!("sum(CASE WHEN {is_exact} THEN {square} {half} END)");
+        let aggregates = vec![
+            format!("count({shifted})"),
+            format!("sum({shifted})"),
+            of_exact(format!(">> {HALF_BITS}")),
+            of_exact(format!("& {}", (1_i64 << HALF_BITS) - 1)),
+            format!("sum(CASE WHEN {is_exact} THEN 0 ELSE CAST({shifted} AS REAL) * {shifted} END)"),
+        ];
+        Self { aggregates, constants: vec![pivot] }
+    }
+}
+
+/// The column as NUMERIC. A cast from `double precision` keeps 15 digits; its text has all that tell it from other values.
+fn numeric(name: &str, column: Option<&Column>) -> String {
+    match column {
+        Some(Column { column_type: ColumnType::Integer, .. }) => format!("{name}::numeric"),
+        Some(column) if column.type_name.starts_with("numeric") => format!("{name}::numeric"),
+        _ => format!("{name}::text::numeric"),
     }
 }
 
@@ -52,7 +95,10 @@ pub fn read_moments<'a>(
     if dialect == Dialect::Postgres {
         return Ok(Moments { count, sum, sum_of_squares: squares });
     }
-    let pivot = parse_decimal(next())?;
+    let (high, low, floats, pivot) =
+        (squares, parse_decimal(next())?, parse_decimal(next())?, parse_decimal(next())?);
+    let exact = &(&high * &Decimal::from(1_i64 << HALF_BITS)) + &low;
+    let squares = &exact + &floats;
     let shift = &Decimal::from(count) * &pivot;
     let twice = &(&Decimal::from(2) * &pivot) * &sum;
     Ok(Moments { count, sum: &sum + &shift, sum_of_squares: &(&squares + &twice) + &(&shift * &pivot) })

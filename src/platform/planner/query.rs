@@ -1,5 +1,5 @@
-//! Queries of the user's own: run once a day, as a subquery, so that they can be nothing but a single SELECT
-//! (`single_select.rs` sees to that), and their columns are found by name.
+//! Queries of the user's own. Each runs once a day as a subquery, so that it can be nothing but a single SELECT
+//! (`single_select.rs` checks that), and its columns are found by name.
 
 use jiff::tz::TimeZone;
 
@@ -25,10 +25,11 @@ pub struct QueryReading<'a> {
 
 impl QueryReading<'_> {
     /// # Errors
-    /// When it is anything else than one query.
+    /// When it is not a single SELECT.
     pub fn statement(&self, dialect: Dialect, day: &DayBounds) -> Result<String, Fault> {
         let columns = self.columns();
-        let columns: Vec<_> = columns.iter().map(|name| format!("answer.{name}")).collect();
+        let bounded = |name: &&str| if *name == "label" { dialect.label(name) } else { dialect.number(name) };
+        let columns: Vec<_> = columns.iter().map(bounded).collect();
         let (zero, limit) = match dialect {
             Dialect::Postgres => ("0::int8", MAX_LABELS + 1),
             Dialect::Sqlite => ("0", MAX_LABELS + 1),

@@ -1,11 +1,11 @@
-//! Counts and moments: all that are asked of one source are answered by one scan of it.
+//! Counts and moments: one scan of a source answers all of its counts and moments.
 
 use std::collections::BTreeSet;
 
 use super::{
     dialect::Dialect,
     execute::Executor,
-    moments::{moments, read_moments},
+    moments::{MomentSql, read_moments},
     parse::parse_count,
     scan::{Aggregates, Body, Facets, Scan, Stream, filter_clause},
     span::Span,
@@ -16,9 +16,9 @@ use crate::{
     platform::schema::Schema,
 };
 
-/// From this many different filters on, rows are first counted by the columns that the filters look at.
+/// From this many different filters on, rows are first grouped by the columns that the filters look at.
 const FACETS_FROM_FILTERS: usize = 8;
-/// …unless that would make more groups than this, as far as the platform knows.
+/// Rows are not grouped first where the platform's statistics predict more groups than this.
 const MAX_FACETS: u64 = 10_000;
 
 /// One thing to aggregate: rows, or a column's moments.
@@ -26,7 +26,7 @@ const MAX_FACETS: u64 = 10_000;
 struct Atom {
     filter: Filter,
     column: Option<String>,
-    /// Whether what came before the first day is wanted too.
+    /// Whether rows before the first day are needed, too.
     existing: bool,
 }
 
@@ -34,7 +34,7 @@ struct Atom {
 pub struct ScalarGroup<'a> {
     source: &'a Source,
     atoms: Vec<Atom>,
-    /// For each reading of the group: its atom, and whether it wants the running total.
+    /// For each reading of the group the index of its atom, and whether it is the running total.
     readings: Vec<(usize, Phase)>,
 }
 
@@ -79,7 +79,7 @@ impl<'a> ScalarGroup<'a> {
         self.atoms.iter().any(|atom| atom.existing)
     }
 
-    /// Rows that leave matter only to those that exist.
+    /// Soft deletions are read only where existing rows are counted.
     pub fn streams(&self) -> Vec<Stream> {
         match &self.source.deleted_column {
             Some(_) if self.with_base() => vec![Stream::Entering, Stream::Leaving],
@@ -101,15 +101,19 @@ impl<'a> ScalarGroup<'a> {
         }
     }
 
-    /// Atoms that are not wanted are NULL, so that every answer has the same cells.
+    /// The aggregates of atoms that are not wanted are NULL, so that every answer has the same cells.
     fn aggregates(&self, dialect: Dialect, schema: &Schema, is_wanted: impl Fn(&Atom) -> bool) -> Aggregates {
         let wanted: Vec<&Atom> = self.atoms.iter().filter(|atom| is_wanted(atom)).collect();
         let facets = self.facet_columns(schema, &wanted);
         let columns: BTreeSet<&str> = wanted.iter().filter_map(|atom| atom.column.as_deref()).collect();
         let columns: Vec<&str> = columns.into_iter().collect();
-        let table = dialect.table(self.source);
+        let table = schema.table(self.source.schema.as_deref(), &self.source.table);
+        let moments = |name: &str| {
+            let column = table.and_then(|table| table.column(name));
+            MomentSql::new(dialect, &dialect.table(self.source), name, column)
+        };
         let cells = self.atoms.iter().flat_map(|atom| {
-            let cells = atom.cells(dialect, &table, facets.is_some(), &columns);
+            let cells = atom.cells(dialect, moments, facets.is_some(), &columns);
             let keep = is_wanted(atom);
             cells.into_iter().map(move |cell| if keep { cell } else { "NULL".to_owned() })
         });
@@ -117,12 +121,12 @@ impl<'a> ScalarGroup<'a> {
             expressions: cells.collect(),
             facets: facets.map(|names| {
                 let names: Vec<_> = names.iter().map(|name| dialect.name(name)).collect();
-                Facets { columns: names, sums: facet_sums(dialect, &table, &columns) }
+                Facets { columns: names, sums: facet_sums(moments, &columns) }
             }),
         }
     }
 
-    /// The columns to count by first, if that is worth it.
+    /// The columns to group rows by first, if there are enough filters and few enough groups.
     fn facet_columns<'b>(&self, schema: &Schema, atoms: &[&'b Atom]) -> Option<Vec<&'b str>> {
         let filters: BTreeSet<&Filter> = atoms.iter().map(|atom| &atom.filter).collect();
         if filters.iter().filter(|filter| !filter.is_empty()).count() < FACETS_FROM_FILTERS {
@@ -204,43 +208,41 @@ fn tallies(sums: &[Vec<Sums>], atom: usize, phase: Phase) -> Vec<Tally> {
     all.skip(1).collect()
 }
 
-/// What is summed for each facet; see [`Atom::cells`] for the names.
-fn facet_sums(dialect: Dialect, table: &str, columns: &[&str]) -> Vec<String> {
+/// The aggregates of each facet; [`Atom::cells`] refers to their names.
+fn facet_sums(moments: impl Fn(&str) -> MomentSql, columns: &[&str]) -> Vec<String> {
     let mut sums = vec!["count(*) AS daymark_rows".to_owned()];
     for (index, column) in columns.iter().enumerate() {
-        let parts = moments(dialect, table, column);
-        sums.extend(
-            parts
-                .iter()
-                .take(3)
-                .zip(["n", "s", "q"])
-                .map(|(part, name)| format!("{part} AS daymark_{name}{index}")),
-        );
+        let parts = moments(column).aggregates.into_iter().enumerate();
+        sums.extend(parts.map(|(part, sql)| format!("{sql} AS {}", moment_name(index, part))));
     }
     sums
 }
 
+/// The name of one of the aggregates that the moments of a column are made of.
+fn moment_name(column: usize, part: usize) -> String {
+    format!("daymark_moment{column}_{part}")
+}
+
 impl Atom {
     /// The aggregate expressions of this atom, over rows or over facets.
-    fn cells(&self, dialect: Dialect, table: &str, over_facets: bool, columns: &[&str]) -> Vec<String> {
+    fn cells(
+        &self,
+        dialect: Dialect,
+        moments: impl Fn(&str) -> MomentSql,
+        over_facets: bool,
+        columns: &[&str],
+    ) -> Vec<String> {
         let clause = filter_clause(dialect, &self.filter);
-        let index = self.column.as_deref().and_then(|name| columns.iter().position(|column| *column == name));
-        let sum = |name: String| format!("sum({name})");
-        let (aggregates, constants) = match (&self.column, index, over_facets) {
-            (Some(column), index, over_facets) => {
-                let mut parts = moments(dialect, table, column);
-                let constants = parts.split_off(3);
-                match (over_facets, index) {
-                    (true, Some(index)) => (
-                        ["n", "s", "q"].map(|part| sum(format!("daymark_{part}{index}"))).to_vec(),
-                        constants,
-                    ),
-                    _ => (parts, constants),
-                }
-            }
-            (None, _, true) => (vec![sum("daymark_rows".to_owned())], Vec::new()),
-            (None, _, false) => (vec!["count(*)".to_owned()], Vec::new()),
+        let Some(column) = self.column.as_deref() else {
+            let count = if over_facets { "sum(daymark_rows)" } else { "count(*)" };
+            return vec![format!("{count}{clause}")];
         };
+        let MomentSql { mut aggregates, constants } = moments(column);
+        if over_facets {
+            let index = columns.iter().position(|name| *name == column).unwrap_or_default();
+            let names = (0..aggregates.len()).map(|part| moment_name(index, part));
+            aggregates = names.map(|name| format!("sum({name})")).collect();
+        }
         aggregates.into_iter().map(|aggregate| aggregate + &clause).chain(constants).collect()
     }
 }

@@ -12,21 +12,21 @@ use crate::{
     platform::schema::Schema,
 };
 
-/// Whether rows are seen when they come to be or when they are soft-deleted.
+/// Whether rows are counted at their creation or at their soft deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stream {
     Entering,
-    /// Soft-deleted rows at the moment from which they are gone: their deletion, or their creation if that is later.
-    /// Existing rows are those that entered less those that left.
+    /// Soft-deleted rows, at their deletion, or at their creation if that is later. Existing rows are those that entered less
+    /// those that left.
     Leaving,
 }
 
 /// What a scan computes for each span: the aggregates of the rows in it.
 pub struct Body {
     pub of_days: Aggregates,
-    /// Of the span before the first day, where not everything is asked for.
+    /// For the span before the first day, which not all aggregates are needed of.
     pub of_base: Aggregates,
-    /// Group by this expression: it becomes the first value of every answer.
+    /// The expression to group by, which becomes the first value of every answer.
     pub label: Option<String>,
     /// The most labels that one span may have.
     pub max_labels: usize,
@@ -41,7 +41,7 @@ pub struct Aggregates {
     pub facets: Option<Facets>,
 }
 
-/// Rows counted once by the columns that filters look at, so that many filters need not be tried on every row.
+/// Rows grouped by the columns that filters look at, so that many filters are evaluated on the groups, not on every row.
 #[derive(Clone)]
 pub struct Facets {
     pub columns: Vec<String>,
@@ -59,7 +59,7 @@ pub struct Scan<'a> {
     pub dialect: Dialect,
     source: &'a Source,
     time: TimeColumn,
-    /// Which rows can leave at all: those that came and that went.
+    /// The condition of rows that can leave: they have a creation and a deletion time.
     leaves: String,
     indexed: bool,
 }
@@ -101,7 +101,7 @@ impl<'a> Scan<'a> {
         &self.time
     }
 
-    /// Which way the rows are reached, for people.
+    /// The access path of the rows, for people.
     pub fn access(&self, spans: usize) -> &'static str {
         match (self.by_ranges(spans), spans) {
             (true, 0..=2) => "one index range",
@@ -116,7 +116,8 @@ impl<'a> Scan<'a> {
         if self.by_ranges(spans.len()) { self.ranges(body, spans) } else { self.buckets(body, spans) }
     }
 
-    /// Text in any ISO form only lets an index narrow a range down to some days, which pays for one range, not for many.
+    /// For texts of mixed ISO 8601 forms an index narrows a range down to some days only, which pays for one range, not for
+    /// many.
     fn by_ranges(&self, spans: usize) -> bool {
         self.indexed && (spans <= 2 || self.source.time_format != TimeFormat::Iso)
     }
@@ -177,14 +178,14 @@ impl<'a> Scan<'a> {
         if let [only] = spans {
             return self.aggregate(body, body.of_span(only), &self.integer(only.id), &predicate, None);
         }
-        // The lower edge of the first span needs no test but the predicate's.
+        // The predicate already excludes rows before the first span.
         let edges: Vec<Edge> = spans.iter().skip(1).filter_map(|span| span.lower).collect();
         let bucket = self.time.bucket(&edges);
-        // With facets the bucket is found below them, and has a name here.
+        // With facets the bucket is computed in the inner query, and is a column here.
         let found =
             if body.of_days.facets.is_some() { "daymark_bucket".to_owned() } else { format!("({bucket})") };
         let id = match self.dialect {
-            // A boolean's way to a bigint is through an integer.
+            // PostgreSQL casts a boolean to a bigint through an integer only.
             Dialect::Postgres => format!("{found}::int::int8"),
             Dialect::Sqlite => found,
         };
@@ -204,8 +205,8 @@ impl<'a> Scan<'a> {
         let id = if id.is_empty() { String::new() } else { format!("{id}, ") };
         let values = self.packed(&aggregates.expressions, body.label.as_deref());
         let from = self.rows(body, aggregates, predicate, bucket);
-        // PostgreSQL knows how few groups a comparison makes, but not how few its number does; SQLite would compute the
-        // expression twice.
+        // PostgreSQL estimates two groups for a boolean, and far more for its number; SQLite would compute the expression
+        // twice.
         let key = bucket.map(|bucket| match (self.dialect, &aggregates.facets) {
             (Dialect::Sqlite, _) => "1",
             (Dialect::Postgres, Some(_)) => "daymark_bucket",

@@ -9,7 +9,7 @@ use crate::database::{Fault, FaultClass};
 pub fn require_single_select(sql: &str) -> Result<(), Fault> {
     let refused =
         |why: &str| Err(Fault::new(FaultClass::Sql, format!("the query must be a single SELECT: {why}")));
-    // SQLite reads no further, wherever it stands.
+    // SQLite ends a statement at a NUL.
     if sql.contains('\0') {
         return refused("it has the character NUL");
     }
@@ -48,7 +48,8 @@ pub fn require_single_select(sql: &str) -> Result<(), Fault> {
     if depth == 0 { Ok(()) } else { refused("a bracket ( is not closed") }
 }
 
-/// What follows on the first `end`. A doubled quotation mark ends a text and begins the next one, which comes to the same.
+/// The rest of `text` after the first `end`. A doubled quotation mark ends a text and begins the next one, with the same
+/// result.
 fn after<'a>(text: &'a str, end: &str) -> Option<&'a str> {
     text.split_once(end).map(|(_, after)| after)
 }

@@ -1,4 +1,4 @@
-//! The planner: readings are gathered into tasks, and a task is one statement (or one for each way rows come and go).
+//! Gathers readings into tasks. A task is one statement, or two where soft deletions have to be read as well.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ enum Work<'a> {
     Labels(LabelReading<'a>),
     Distinct(DistinctGroup<'a>),
     Query(QueryReading<'a>),
-    /// A reading of a source that is not there.
+    /// A reading of a source that is not defined.
     Impossible(String),
 }
 

@@ -1,5 +1,5 @@
-//! Edges of days in the terms of a time column: half-open, sargable ranges, and the expression that says in which of
-//! many consecutive spans a row lies. All arithmetic with zones happens here, in Rust; databases only compare.
+//! Edges of days as literals of a time column's own type: half-open, sargable ranges, and the expression that computes in
+//! which of many consecutive spans a row lies. Time zones are computed here, in Rust; databases only compare.
 
 use jiff::{
     Timestamp,
@@ -23,7 +23,7 @@ pub struct TimeColumn {
 }
 
 const DAY_S: i64 = 86_400;
-/// Texts before this one ("", "0000-00-00 00:00:00") are no times, and their rows are in no day.
+/// Texts that sort before this one ("", "0000-00-00 00:00:00") are not times, and their rows are in no day.
 const EARLIEST_TEXT: &str = "'0001'";
 
 impl TimeColumn {
@@ -40,8 +40,8 @@ impl TimeColumn {
         self.format != TimeFormat::Date
     }
 
-    /// Whether spans may meet at the instant so that every row is in one of them and no row in two. Where clocks are set
-    /// back, local times come twice, and their order is not that of the instants.
+    /// Whether two spans may meet at the instant so that every row is in exactly one of them. Where clocks are set back,
+    /// local times occur twice, and their order is not that of the instants.
     pub fn can_be_cut_at(&self, instant: Timestamp) -> bool {
         match self.format {
             TimeFormat::Timestamp | TimeFormat::IsoUtc | TimeFormat::IsoUtcT => {
@@ -51,7 +51,8 @@ impl TimeColumn {
         }
     }
 
-    /// The condition that the column holds a time. Of texts that only look like one, [`Self::between`] finds none.
+    /// The condition that the column holds a time. It may hold for texts that only look like one; [`Self::between`] excludes
+    /// those.
     pub fn is_present(&self) -> String {
         match self.is_text() {
             true => format!("{} >= {EARLIEST_TEXT}", self.sql),
@@ -59,7 +60,7 @@ impl TimeColumn {
         }
     }
 
-    /// The same of a time of deletion: many platforms keep 0 in it while the row lives.
+    /// The condition that a column of deletion times holds one: many platforms keep 0 in it until the row is deleted.
     pub fn says_when(&self) -> String {
         match self.format {
             TimeFormat::UnixSeconds | TimeFormat::UnixMillis => format!("{} <> 0", self.sql),
@@ -78,7 +79,7 @@ impl TimeColumn {
         match (self.dialect, self.format) {
             (Dialect::Postgres, _) => format!("greatest({this}, {that})"),
             (_, TimeFormat::Iso) => {
-                // What is no time stays what it is, so that it is in no span here either.
+                // A text that is not a time is kept, so that its row is in no span here either.
                 let (first, second) = (self.seconds(), other.seconds());
                 format!("CASE WHEN {first} IS NULL OR {first} >= {second} THEN {this} ELSE {that} END")
             }
@@ -93,25 +94,13 @@ impl TimeColumn {
             (|edge| format!("{subject} >= {}", self.edge(edge)), format!("{subject} < {}", self.edge(upper)));
         let conditions = match (self.format, lower) {
             // The text's own order is only good to the day, as offsets reach from −14 to +14 hours. It lets an index
-            // narrow the range down, and only what is near an edge has to be converted.
+            // narrow the range down. Each text is converted all the same: one that is no time is in no span.
             (TimeFormat::Iso, _) => {
                 let day = |edge: Edge, days: i64| self.dialect.text(&date_text(edge.instant, days));
                 let column = &self.sql;
-                let start = lower.map_or_else(
-                    || format!("{column} >= {EARLIEST_TEXT}"),
-                    |edge| {
-                        format!(
-                            "{column} >= {} AND ({column} >= {} OR {})",
-                            day(edge, -1),
-                            day(edge, 2),
-                            from(edge)
-                        )
-                    },
-                );
-                vec![
-                    start,
-                    format!("{column} < {} AND ({column} < {} OR {until})", day(upper, 2), day(upper, -1)),
-                ]
+                let earliest = lower.map_or_else(|| EARLIEST_TEXT.to_owned(), |edge| day(edge, -1));
+                let narrowed = format!("{column} >= {earliest} AND {column} < {}", day(upper, 2));
+                std::iter::once(narrowed).chain(lower.map(from)).chain([until]).collect()
             }
             (_, Some(edge)) => vec![from(edge), until],
             (_, None) if self.is_text() => vec![format!("{subject} >= {EARLIEST_TEXT}"), until],
@@ -125,8 +114,8 @@ impl TimeColumn {
         if self.format == TimeFormat::Iso { self.seconds() } else { self.sql.clone() }
     }
 
-    /// The edge as a time without an offset. Where clocks jump over midnight, the first times of a day were never shown on
-    /// one; what is stamped with them all the same, as a mere date is, belongs to that day.
+    /// The edge as a local time. Where clocks jump over midnight, the first local times of the day did not occur; a row that
+    /// carries one all the same, as a mere date does, belongs to that day.
     fn local(&self, instant: Timestamp) -> DateTime {
         let shown = self.zone.to_datetime(instant);
         let midnight = shown.date().to_datetime(Time::midnight());
@@ -157,8 +146,8 @@ impl TimeColumn {
         }
     }
 
-    /// Text that sorts before every time at or after the instant, whatever fraction or suffix follows. At midnight the
-    /// date alone does, whatever separator follows.
+    /// A text that sorts before every time at or after the instant, whatever fraction or suffix those have. At midnight that
+    /// is the date alone, whatever separator follows it.
     fn iso(&self, instant: Timestamp, separator: char) -> String {
         let civil = self.local(instant);
         let date = civil.date();
@@ -168,9 +157,9 @@ impl TimeColumn {
         self.dialect.text(&format!("{date}{separator}{}", civil.time().strftime("%H:%M:%S")))
     }
 
-    /// For each row the index of its span: 0 before `edges[0]`, 1 from there to `edges[1]`, and so on. Of two spans
-    /// PostgreSQL is told by a boolean: of anything else it expects as many groups as the column has values, for which
-    /// it would not scan in parallel.
+    /// The expression of a row's span: 0 before `edges[0]`, 1 from there to `edges[1]`, and so on. For two spans on PostgreSQL
+    /// it is a boolean: for any other type the planner estimates as many groups as the column has values, and would not scan
+    /// in parallel.
     pub fn bucket(&self, edges: &[Edge]) -> String {
         match (edges, self.dialect) {
             ([only], Dialect::Postgres) => return format!("{} >= {}", self.comparable(), self.edge(*only)),
@@ -187,8 +176,8 @@ impl TimeColumn {
         self.arithmetic_bucket(edges)
     }
 
-    /// SQLite has no `width_bucket`. Days are 24 hours long but for a few, so the edges fall into runs of equal steps,
-    /// and within a run the index is a division.
+    /// SQLite has no `width_bucket`. Nearly all days are 24 hours long, so the edges fall into runs of equal steps, and
+    /// within a run the index is a quotient.
     fn arithmetic_bucket(&self, edges: &[Edge]) -> String {
         let Some(first) = edges.first() else { return "0".to_owned() };
         let unit = if self.format == TimeFormat::UnixMillis { 1000 } else { 1 };
@@ -202,7 +191,7 @@ impl TimeColumn {
                 runs.push((index, edge));
             }
         }
-        // Most rows of a long history lie before the first edge, which their text tells without being converted.
+        // Most rows of a long history lie before the first edge; comparing their text is cheaper than converting it.
         let mut sql = format!("CASE WHEN {} THEN 0", self.between(None, *first));
         for (position, (index, start)) in runs.iter().enumerate() {
             let value = format!("{} + CAST(({subject} - {start}) / {} AS INTEGER)", index + 1, DAY_S * unit);
@@ -219,10 +208,12 @@ impl TimeColumn {
         let column = &self.sql;
         match self.format {
             TimeFormat::UnixSeconds | TimeFormat::UnixMillis => column.clone(),
-            // The fraction is cut off, not handed to SQLite, which rounds it to milliseconds and so into the next day.
+            // SQLite also reads `now`, a time without a date and the number of a Julian day, which are none of these
+            // formats. The fraction is cut off, not handed to SQLite, which rounds it to milliseconds and so into the next day.
             TimeFormat::Iso => format!(
-                "unixepoch(substr({column}, 1, 19) || CASE substr({column}, 20, 1) WHEN '.' \
-                 THEN ltrim(substr({column}, 21), '0123456789') ELSE substr({column}, 20) END)"
+                "CASE WHEN {column} GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' THEN unixepoch(substr({column}, 1, 19) \
+                 || CASE substr({column}, 20, 1) WHEN '.' THEN ltrim(substr({column}, 21), '0123456789') \
+                 ELSE substr({column}, 20) END) END"
             ),
             _ => format!("unixepoch(substr({column}, 1, 19))"),
         }
@@ -240,7 +231,7 @@ impl TimeColumn {
         }
     }
 
-    /// A query for the earliest finite time, as seconds since 1970 in the terms of [`Self::earliest_from`].
+    /// A query for the earliest finite time, as a number that [`Self::earliest_from`] reads.
     pub fn earliest_query(&self, table: &str) -> String {
         let column = &self.sql;
         match (self.dialect, self.format) {
@@ -263,7 +254,7 @@ impl TimeColumn {
         }
     }
 
-    /// The instant of an answer to [`Self::earliest_query`]; `None` outside of the years that exist for Daymark.
+    /// The instant of an answer to [`Self::earliest_query`]; `None` outside of the years -9999 to 9999.
     pub fn earliest_from(&self, seconds: &str) -> Option<Timestamp> {
         let number = seconds.split('.').next()?.parse::<i64>().ok()?;
         let number = if self.format == TimeFormat::UnixMillis { number.div_euclid(1000) } else { number };

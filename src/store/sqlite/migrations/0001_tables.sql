@@ -111,7 +111,7 @@ CREATE TABLE daily_metrics (
                                  CHECK (collection_timestamp GLOB
                                         '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
     created_at           TEXT    NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')),
-    CONSTRAINT value_is_not_negative CHECK (value NOT GLOB '-*' OR metric_type = 'average'),
+    CONSTRAINT value_is_not_negative CHECK (value NOT GLOB '-*' OR metric_type IN ('average', 'count')),
     -- A day ends nowhere before 10:00 UTC of its own date, which is midnight at UTC+14.
     CONSTRAINT day_is_finished CHECK (collection_timestamp >= metric_date || 'T10:00:00.000000Z'),
     -- Serves one metric over a range of days, and "first write wins".
