@@ -1,7 +1,7 @@
 //! Definitions from the configuration into the store.
 
 use daymark::{
-    collect::{Cancellation, CollectError, backfill, collect_day, gaps, status},
+    collect::{Cancellation, CollectError, backfill, collect_day, gaps, resolve, status},
     config::Severity,
     definitions::{CheckScope, ZoneChange, apply, check, define, switch_off},
     metric::Definition,
@@ -23,6 +23,7 @@ on! { [sqlite, postgres]
     a_change_of_zone_is_shown_and_makes_new_versions,
     what_was_made_through_the_api_goes_on_in_the_zone_that_is_applied,
     what_was_made_through_the_api_is_checked_too,
+    a_time_format_stays_as_long_as_it_reads_the_values,
 }
 
 async fn a_dry_run_shows_the_change_and_makes_none(world: World) {
@@ -65,6 +66,31 @@ async fn a_metric_that_is_no_longer_wanted_keeps_its_records(world: World) {
     assert_eq!(world.values("posts_total").await, [(january(8), "36".to_owned())]);
     world.apply(&definitions(world.time_format())).await;
     assert_eq!(collect(9).await.recorded.len(), 1);
+}
+
+/// A definition of a column without values is of the format that reads most. Rows that come later make no new version of it,
+/// unless it cannot read them.
+async fn a_time_format_stays_as_long_as_it_reads_the_values(world: World) {
+    if world.is_postgres_platform() {
+        return;
+    }
+    world.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, created_at)").await;
+    let config = world.config(
+        "preset = \"none\"\n[sources.notes]\ntable = \"notes\"\ntime_column = \"created_at\"\n\
+         [metrics.notes_created]\nmeasure = \"created\"\nsource = \"notes\"\n\
+         [metrics.notes_total]\nmeasure = \"existing\"\nsource = \"notes\"\n",
+    );
+    let changes = async || {
+        let resolved = resolve(&world.context, &config).await.unwrap();
+        apply(&world.context, &resolved.definitions, false).await.unwrap().changes.len()
+    };
+    assert!(changes().await >= 2);
+    world.execute("INSERT INTO notes (created_at) VALUES ('2025-01-05 10:00:00')").await;
+    assert_eq!(changes().await, 0);
+    world.execute("UPDATE notes SET created_at = 1736070000").await;
+    assert_eq!(changes().await, 2);
+    world.execute("UPDATE notes SET created_at = '2025-01-05T10:00:00Z'").await;
+    assert_eq!(changes().await, 2);
 }
 
 async fn a_wrong_definition_is_refused(world: World) {
