@@ -1,4 +1,4 @@
-//! The SQL that Daymark is compared with, and the tables that it writes its results to.
+//! The SQL that Daymark is compared with, and the tables into which it writes its results.
 
 use std::{
     collections::BTreeMap,
@@ -110,22 +110,37 @@ impl ByHand {
         Ok(started.elapsed())
     }
 
-    /// One statement that reads and writes a range of days.
+    /// One statement that reads and writes the five counts of a range of days.
     pub async fn best_range(&mut self, first: Date, last: Date) -> anyhow::Result<Duration> {
+        let statements = (include_str!("postgres/best-range.sql"), include_str!("sqlite/best-range.sql"));
+        self.range(statements, first, last).await
+    }
+
+    /// One statement that reads and writes the distinct actors in windows of 1, 7 and 30 days for a range of days.
+    pub async fn active_range(&mut self, first: Date, last: Date) -> anyhow::Result<Duration> {
+        let statements = (include_str!("postgres/active-range.sql"), include_str!("sqlite/active-range.sql"));
+        self.range(statements, first, last).await
+    }
+
+    async fn range(
+        &mut self,
+        (postgres, sqlite): (&str, &str),
+        first: Date,
+        last: Date,
+    ) -> anyhow::Result<Duration> {
         self.clear().await?;
         let started = Instant::now();
         let columns = "metric_date, 'count', metric_category, value";
         match self {
             Self::Postgres(connection) => {
-                let range = include_str!("postgres/best-range.sql");
                 let insert =
-                    format!("INSERT INTO by_hand.daily_metrics SELECT {columns} FROM ({range}) AS days");
+                    format!("INSERT INTO by_hand.daily_metrics SELECT {columns} FROM ({postgres}) AS days");
                 let insert = sqlx::query(AssertSqlSafe(insert)).bind(midnight(first)?).bind(midnight(last)?);
                 insert.execute(connection).await?;
             }
             Self::Sqlite(connection) => {
-                let range = include_str!("sqlite/best-range.sql").trim().trim_end_matches(';');
-                let insert = format!("INSERT INTO daily_metrics SELECT {columns} FROM ({range})");
+                let sqlite = sqlite.trim().trim_end_matches(';');
+                let insert = format!("INSERT INTO daily_metrics SELECT {columns} FROM ({sqlite})");
                 let insert =
                     sqlx::query(AssertSqlSafe(insert)).bind(first.to_string()).bind(last.to_string());
                 insert.execute(connection).await?;
@@ -134,7 +149,7 @@ impl ByHand {
         Ok(started.elapsed())
     }
 
-    /// What the last statement wrote.
+    /// The values that the last statement wrote.
     pub async fn values(&mut self) -> anyhow::Result<Values> {
         let mut values = Values::new();
         match self {

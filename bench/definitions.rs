@@ -1,4 +1,4 @@
-//! The metrics that are collected, declared in a `daymark.toml` as anybody would and fitted to the platform.
+//! The metrics that are collected, declared in a `daymark.toml` as a user would and fitted to the platform.
 
 use std::{fmt::Write as _, path::Path};
 
@@ -9,7 +9,7 @@ use daymark::{
     platform::Platform,
 };
 
-/// What the SQL that Daymark is compared with counts.
+/// The categories that the SQL by hand counts.
 pub const CORE: [&str; 5] =
     ["users_total", "posts_total", "comments_total", "posts_created", "comments_created"];
 
@@ -63,7 +63,27 @@ pub async fn two_hundred(platform: &dyn Platform) -> anyhow::Result<Vec<Definiti
     metrics.resolve(platform, 200).await
 }
 
-/// A `daymark.toml` in the making.
+/// The distinct actors of three sources in windows of 1, 7 and 30 days.
+pub async fn active(platform: &dyn Platform) -> anyhow::Result<Vec<Definition>> {
+    let mut text = "preset = \"none\"\n".to_owned();
+    for (table, actor) in [("posts", "author_id"), ("comments", "author_id"), ("profiles", "id")] {
+        // Writing to a String does not fail.
+        let _ = writeln!(
+            text,
+            "[sources.{table}]\ntable = \"{table}\"\ntime_column = \"created_at\"\nactor_column = \"{actor}\""
+        );
+    }
+    for window in [1, 7, 30] {
+        let _ = writeln!(
+            text,
+            "[metrics.active_{window}]\nmeasure = \"distinct_actors\"\nwindow_days = {window}\n\
+             sources = [\"posts\", \"comments\", \"profiles\"]"
+        );
+    }
+    resolve(platform, &text).await
+}
+
+/// The text of a `daymark.toml` to which metrics are added one by one.
 struct Metrics {
     text: String,
     count: usize,
@@ -83,7 +103,7 @@ impl Metrics {
         self.add("average\"\ncolumn = \"duration_seconds", filter);
     }
 
-    /// A filter's values are as TOML wants them.
+    /// Adds one metric; the values of `filter` are written in TOML's syntax.
     fn add(&mut self, measure: &str, filter: &[(&str, &str)]) {
         self.count += 1;
         let filter: Vec<_> = filter.iter().map(|(column, value)| format!("{column} = {value}")).collect();

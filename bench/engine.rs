@@ -24,7 +24,7 @@ const RETRY: RetryPolicy = RetryPolicy { retries: 0, initial_delay: Duration::ZE
 
 pub struct Engine {
     pub name: &'static str,
-    /// What is in the platform.
+    /// The numbers of rows of the platform.
     pub description: String,
     pub platform_url: String,
     pub directory: tempfile::TempDir,
@@ -57,7 +57,7 @@ impl Engine {
         })
     }
 
-    /// With a platform of a tenth of the scale.
+    /// With a platform of a fifth of PostgreSQL's rows.
     pub async fn sqlite(scale: f64) -> anyhow::Result<Self> {
         let started = Instant::now();
         let directory = tempfile::tempdir()?;
@@ -67,8 +67,8 @@ impl Engine {
         let platform = include_str!("sqlite/platform.sql");
         let size = |rows: f64| (rows * scale).max(1.0).round();
         let scaled = platform.replace(
-            "10000 AS profiles, 200000 AS posts, 1000000 AS comments",
-            &format!("{} AS profiles, {} AS posts, {} AS comments", size(1e4), size(2e5), size(1e6)),
+            "20000 AS profiles, 400000 AS posts, 2000000 AS comments",
+            &format!("{} AS profiles, {} AS posts, {} AS comments", size(2e4), size(4e5), size(2e6)),
         );
         ensure!(
             scale == 1.0 || scaled != platform,

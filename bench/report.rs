@@ -1,4 +1,4 @@
-//! What was measured, as a table or as JSON.
+//! The figures: a line as soon as one is there, and all of them at the end as a table or as JSON.
 
 use std::{
     fmt::{self, Write as _},
@@ -8,7 +8,7 @@ use std::{
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 
-/// Two things measured side by side, once each a round.
+/// Two sides measured in turn, once each a round.
 pub struct Comparison {
     pub engine: &'static str,
     pub what: String,
@@ -20,9 +20,9 @@ pub struct Comparison {
 
 #[derive(Clone, Copy)]
 pub enum Target {
-    /// Daymark may take so many times as long.
+    /// Daymark may take at most this multiple of the other's time.
     AtMost(f64),
-    /// Daymark must be so many times as fast.
+    /// Daymark must be at least this many times as fast.
     TimesFaster(f64),
 }
 
@@ -38,9 +38,9 @@ const MAX_PEAK_KIB: u64 = 60 * 1024;
 
 #[derive(Default)]
 pub struct Report {
-    pub platforms: Vec<(&'static str, String)>,
-    pub comparisons: Vec<Comparison>,
-    pub memory: Vec<Memory>,
+    platforms: Vec<(&'static str, String)>,
+    comparisons: Vec<Comparison>,
+    memory: Vec<Memory>,
 }
 
 fn median<T: Copy + PartialOrd>(values: impl Iterator<Item = T>) -> Option<T> {
@@ -69,7 +69,7 @@ impl Comparison {
         median(ratios).unwrap_or(f64::NAN)
     }
 
-    /// The ratio the way the target has it.
+    /// The ratio in the form of the target.
     fn shown_ratio(&self) -> String {
         match self.target {
             Some(Target::TimesFaster(_)) => format!("{:.1} × faster", 1.0 / self.ratio()),
@@ -84,6 +84,19 @@ impl Comparison {
         })
     }
 
+    fn cells(&self) -> [String; 8] {
+        [
+            self.engine.to_owned(),
+            self.what.clone(),
+            format!("{:.1} ms", milliseconds(self.ours())),
+            self.than.to_owned(),
+            format!("{:.1} ms", milliseconds(self.theirs())),
+            self.shown_ratio(),
+            self.target.map_or_else(String::new, |target| target.to_string()),
+            verdict(self.is_met()).to_owned(),
+        ]
+    }
+
     fn json(&self) -> Value {
         json!({
             "engine": self.engine, "what": self.what, "compared_with": self.than,
@@ -91,6 +104,19 @@ impl Comparison {
             "ratio": (self.ratio() * 1e4).round() / 1e4, "rounds": self.rounds.len(),
             "target": self.target.map(|target| target.to_string()), "met": self.is_met(),
         })
+    }
+}
+
+impl Memory {
+    fn cells(&self) -> [String; 6] {
+        [
+            self.engine.to_owned(),
+            self.command.clone(),
+            format!("{:.1} s", self.took.as_secs_f64()),
+            format!("{:.1} MiB", self.peak_kib as f64 / 1024.0),
+            format!("< {} MiB", MAX_PEAK_KIB / 1024),
+            verdict(Some(self.peak_kib < MAX_PEAK_KIB)).to_owned(),
+        ]
     }
 }
 
@@ -112,6 +138,23 @@ fn verdict(met: Option<bool>) -> &'static str {
 }
 
 impl Report {
+    pub fn platform(&mut self, engine: &'static str, rows: String) {
+        eprintln!("{engine}: {rows}");
+        self.platforms.push((engine, rows));
+    }
+
+    /// Adds a figure, and prints it on stderr: a run that is interrupted has shown what it measured.
+    pub fn comparison(&mut self, comparison: Comparison) {
+        eprintln!("{}", comparison.cells().join("  "));
+        self.comparisons.push(comparison);
+    }
+
+    /// Adds a figure, and prints it on stderr.
+    pub fn memory(&mut self, memory: Memory) {
+        eprintln!("{}", memory.cells().join("  "));
+        self.memory.push(memory);
+    }
+
     pub fn json(&self) -> Value {
         let memory = |memory: &Memory| {
             json!({
@@ -135,28 +178,12 @@ impl Report {
         let mut table =
             new_table(["", "", "Daymark", "compared with", "", "ratio", "target", ""], &[2, 4, 5]);
         for row in &self.comparisons {
-            table.add_row([
-                row.engine.to_owned(),
-                row.what.clone(),
-                format!("{:.1} ms", milliseconds(row.ours())),
-                row.than.to_owned(),
-                format!("{:.1} ms", milliseconds(row.theirs())),
-                row.shown_ratio(),
-                row.target.map_or_else(String::new, |target| target.to_string()),
-                verdict(row.is_met()).to_owned(),
-            ]);
+            table.add_row(row.cells());
         }
         let _ = writeln!(text, "\n{table}");
         let mut table = new_table(["", "daymark …", "took", "peak memory", "target", ""], &[2, 3]);
         for row in &self.memory {
-            table.add_row([
-                row.engine.to_owned(),
-                row.command.clone(),
-                format!("{:.1} s", row.took.as_secs_f64()),
-                format!("{:.1} MiB", row.peak_kib as f64 / 1024.0),
-                format!("< {} MiB", MAX_PEAK_KIB / 1024),
-                verdict(Some(row.peak_kib < MAX_PEAK_KIB)).to_owned(),
-            ]);
+            table.add_row(row.cells());
         }
         let _ = writeln!(text, "\n{table}");
         text

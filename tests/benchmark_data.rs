@@ -1,4 +1,6 @@
-//! The statements that the benchmark compares Daymark with must all count the same, or it would compare nothing.
+//! The statements that the benchmark compares Daymark with give the same numbers, and those of a naive count.
+
+#![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
 
 mod support;
 
@@ -6,7 +8,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, sqlite::SqliteConnectOptions};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, SqliteConnection,
+    sqlite::SqliteConnectOptions,
+};
 
 const YEAR_BEFORE: &str = "2024-12-30";
 const DAY: &str = "2025-12-29";
@@ -16,7 +21,7 @@ const NEXT_DAY: &str = "2025-12-30";
 type Counts = BTreeMap<String, i64>;
 
 fn midnight(day: &str) -> jiff_sqlx::Timestamp {
-    format!("{day}T00:00:00Z").parse::<Timestamp>().expect("a date").to_sqlx()
+    format!("{day}T00:00:00Z").parse::<Timestamp>().unwrap().to_sqlx()
 }
 
 macro_rules! counts {
@@ -25,13 +30,35 @@ macro_rules! counts {
     };
 }
 
-#[tokio::test]
-async fn on_postgresql_the_original_and_the_best_sql_agree() {
+/// A thousandth of the benchmark's rows on PostgreSQL.
+async fn postgres_platform() -> PgConnection {
     let mut connection = PgConnection::connect(&support::fresh_database().await).await.unwrap();
     let mut loading = connection.begin().await.unwrap();
     sqlx::raw_sql("SET LOCAL bench.scale = '0.001'").execute(&mut *loading).await.unwrap();
     sqlx::raw_sql(include_str!("../bench/postgres/platform.sql")).execute(&mut *loading).await.unwrap();
     loading.commit().await.unwrap();
+    connection
+}
+
+/// A hundredth of the benchmark's rows on SQLite.
+async fn sqlite_platform() -> (tempfile::TempDir, SqliteConnection) {
+    let directory = tempfile::tempdir().unwrap();
+    let file =
+        SqliteConnectOptions::new().filename(directory.path().join("platform.db")).create_if_missing(true);
+    let mut connection = file.connect().await.unwrap();
+    let platform = include_str!("../bench/sqlite/platform.sql");
+    let smaller = platform.replace(
+        "20000 AS profiles, 400000 AS posts, 2000000 AS comments",
+        "2000 AS profiles, 5000 AS posts, 20000 AS comments",
+    );
+    assert_ne!(smaller, platform);
+    sqlx::raw_sql(AssertSqlSafe(smaller)).execute(&mut connection).await.unwrap();
+    (directory, connection)
+}
+
+#[tokio::test]
+async fn on_postgresql_the_original_and_the_best_sql_agree() {
+    let mut connection = postgres_platform().await;
 
     sqlx::raw_sql(include_str!("../bench/postgres/original.sql")).execute(&mut connection).await.unwrap();
     let original = format!(
@@ -65,18 +92,7 @@ async fn on_postgresql_the_original_and_the_best_sql_agree() {
 
 #[tokio::test]
 async fn on_sqlite_the_original_and_the_best_sql_agree() {
-    let directory = tempfile::tempdir().unwrap();
-    let file =
-        SqliteConnectOptions::new().filename(directory.path().join("platform.db")).create_if_missing(true);
-    let mut connection = file.connect().await.unwrap();
-    // A hundredth of the benchmark's size is enough to agree on.
-    let platform = include_str!("../bench/sqlite/platform.sql");
-    let smaller = platform.replace(
-        "10000 AS profiles, 200000 AS posts, 1000000 AS comments",
-        "2000 AS profiles, 5000 AS posts, 20000 AS comments",
-    );
-    assert_ne!(smaller, platform);
-    sqlx::raw_sql(AssertSqlSafe(smaller)).execute(&mut connection).await.unwrap();
+    let (_directory, mut connection) = sqlite_platform().await;
     let broken = sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut connection).await.unwrap();
     assert!(broken.is_empty());
 
@@ -105,4 +121,72 @@ async fn on_sqlite_the_original_and_the_best_sql_agree() {
     assert_eq!(rows.len(), 365 * 5);
     let last_day: Vec<_> = rows.iter().filter(|row| row.get::<String, _>("metric_date") == DAY).collect();
     assert_eq!(counts!(last_day), original);
+}
+
+/// The first of three days that end with [`DAY`]: few, because a naive count reads everything for each.
+const ACTIVE_FIRST: &str = "2025-12-27";
+
+/// The numbers of actors by day and window.
+macro_rules! active {
+    ($rows:expr) => {
+        $rows
+            .iter()
+            .map(|row| (format!("{} {}", row.get::<String, _>(0), row.get::<String, _>(1)), row.get(2)))
+            .collect::<Counts>()
+    };
+}
+
+#[tokio::test]
+async fn on_postgresql_the_actors_are_those_of_a_naive_count() {
+    let mut connection = postgres_platform().await;
+
+    let statement = include_str!("../bench/postgres/active-range.sql");
+    let statement =
+        format!("SELECT metric_date::text, metric_category, value::bigint FROM ({statement}) AS days");
+    let rows = sqlx::query(AssertSqlSafe(statement))
+        .bind(midnight(ACTIVE_FIRST))
+        .bind(midnight(DAY))
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    let naive = "SELECT day::date::text, 'active_' || size,
+            (SELECT count(DISTINCT actor) FROM (
+                SELECT author_id AS actor, created_at FROM posts UNION ALL
+                SELECT author_id, created_at FROM comments UNION ALL
+                SELECT id, created_at FROM profiles) AS activity
+             WHERE created_at >= day - make_interval(days => size - 1) AND created_at < day + interval '1 day')
+        FROM generate_series($1, $2, interval '1 day') AS day, (VALUES (1), (7), (30)) AS windows (size)";
+    let naive = sqlx::query(naive)
+        .bind(midnight(ACTIVE_FIRST))
+        .bind(midnight(DAY))
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    let naive = active!(naive);
+    assert!(naive.len() == 9 && naive.values().all(|actors| *actors > 0), "{naive:?}");
+    assert_eq!(active!(rows), naive);
+}
+
+#[tokio::test]
+async fn on_sqlite_the_actors_are_those_of_a_naive_count() {
+    let (_directory, mut connection) = sqlite_platform().await;
+    let rows = sqlx::query(include_str!("../bench/sqlite/active-range.sql"))
+        .bind(ACTIVE_FIRST)
+        .bind(DAY)
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    let naive = "WITH RECURSIVE days (day) AS (VALUES (?1) UNION ALL SELECT date(day, '1 day') FROM days WHERE day < ?2),
+            windows (size) AS (VALUES (1), (7), (30))
+        SELECT day, 'active_' || size,
+            (SELECT count(DISTINCT actor) FROM (
+                SELECT author_id AS actor, created_at FROM posts UNION ALL
+                SELECT author_id, created_at FROM comments UNION ALL
+                SELECT id, created_at FROM profiles)
+             WHERE created_at >= date(day, (1 - size) || ' days') AND created_at < date(day, '1 day'))
+        FROM days, windows";
+    let naive = sqlx::query(naive).bind(ACTIVE_FIRST).bind(DAY).fetch_all(&mut connection).await.unwrap();
+    let naive = active!(naive);
+    assert!(naive.len() == 9 && naive.values().all(|actors| *actors > 0), "{naive:?}");
+    assert_eq!(active!(rows), naive);
 }

@@ -8,14 +8,14 @@ import { prepare, serve } from "./daymark.js";
 import { load } from "./load.js";
 import { memory } from "./memory.js";
 import { ACTIVITY_PATH, answer, sameNumbers, sides } from "./questions.js";
-import { report, text } from "./report.js";
+import { progress, report, text } from "./report.js";
 import * as rivals from "./rivals.js";
 
-const FULL = { rounds: 9, seconds: 3, pacedSeconds: 3, memorySeconds: 60 };
+const FULL = { rounds: 5, seconds: 2, pacedSeconds: 2, memorySeconds: 30 };
 const QUICK = { rounds: 3, seconds: 2, pacedSeconds: 1, memorySeconds: 10 };
 const WARM_UP_SECONDS = 1;
 const CONNECTIONS = 32;
-/** How long a client waits on average before it asks again, where times are compared: with 32 of them, 4000 requests a second at most. */
+/** The mean time that a client waits before its next request where times are compared: 32 of them ask at most 4000 times a second. */
 const THINK_MS = 8;
 
 const given = new Set(process.argv.slice(2));
@@ -50,7 +50,7 @@ async function measure({ rounds, seconds, pacedSeconds, memorySeconds }) {
   for (let round = 0; round < rounds; round++) {
     say(`round ${round + 1} of ${rounds}`);
     const turns = Object.entries(asked);
-    // Every other round backwards: nobody always follows the same neighbour.
+    // Every other round in the reverse order, so that no side always runs after the same one.
     if (round % 2 === 1) turns.reverse();
     const figures = {};
     for (const [id, side] of turns) {
@@ -59,10 +59,15 @@ async function measure({ rounds, seconds, pacedSeconds, memorySeconds }) {
       figures[id] = { ...full, pacedP99Ms: paced.p99Ms, pacedPerSecond: paced.perSecond };
     }
     measured.push(figures);
+    for (const line of progress(asked, measured)) say(line);
   }
   say("memory");
   const memories = [];
-  for (const side of [asked.activityCached, asked.activity]) memories.push(await memory(side, memorySeconds));
+  for (const side of [asked.activityCached, asked.activity]) {
+    const measuredMemory = await memory(side, memorySeconds);
+    say(`${side.name}: ${measuredMemory.settled.toFixed(1)} MiB settled, ${measuredMemory.after.toFixed(1)} MiB at the end`);
+    memories.push(measuredMemory);
+  }
   return report(asked, measured, memories);
 }
 

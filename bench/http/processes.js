@@ -16,7 +16,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   process.on(signal, () => process.exit(1));
 }
 
-/** A port that nobody listens on at the moment. */
+/** A TCP port that is free at the moment. */
 export function freePort() {
   return new Promise((resolve, reject) => {
     const listener = createServer();

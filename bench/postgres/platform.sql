@@ -26,8 +26,8 @@ $$ SELECT md5(kind || number::text)::uuid $$;
 CREATE FUNCTION pg_temp.moment(number bigint, total bigint, salt bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS
 $$ SELECT to_timestamp(1704067200 + 730 * 86400.0::float8 * sqrt((number - pg_temp.share(number, salt)) / total)) $$;
 
--- The number of somebody or something that was already there, of `total` in the end, when row `number` of `rows` was
--- made; the lower, the likelier.
+-- The number of a profile or post (of `total` in the end) that already exists when row `number` of `rows` is created. Low
+-- numbers are more likely.
 CREATE FUNCTION pg_temp.earlier(number bigint, "rows" bigint, total bigint, salt bigint) RETURNS bigint LANGUAGE sql
 IMMUTABLE AS $$ SELECT 1 + floor(pg_temp.share(number, salt) ^ 2 * greatest(1, number * total / "rows"))::bigint $$;
 

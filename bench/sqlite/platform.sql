@@ -1,4 +1,4 @@
--- The same platform as bench/postgres/platform.sql at a tenth of the size: 10,000 profiles, 200,000 posts and 1,000,000
+-- The same platform as bench/postgres/platform.sql at a fifth of the size: 20,000 profiles, 400,000 posts and 2,000,000
 -- comments over 730 days from 2024-01-01 UTC, growing linearly from nothing. Times are text, 'YYYY-MM-DD HH:MM:SS'.
 --
 -- Every value is worked out from the row's number (multiplied by a large prime, modulo 2^32, it is as good as random
@@ -32,7 +32,7 @@ CREATE TABLE comments (
     created_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
 );
 
-CREATE TEMP TABLE size AS SELECT 10000 AS profiles, 200000 AS posts, 1000000 AS comments;
+CREATE TEMP TABLE size AS SELECT 20000 AS profiles, 400000 AS posts, 2000000 AS comments;
 CREATE TEMP TABLE day AS
 WITH RECURSIVE days (number) AS (VALUES (0) UNION ALL SELECT number + 1 FROM days WHERE number < 729)
 SELECT number, unixepoch('2024-01-01') + 86400 * number AS midnight FROM days;
