@@ -1,9 +1,14 @@
-//! The documents are held to what can be checked cheaply: links, definitions, commands, exit codes, settings, layers.
+//! Tests that the documents are true where that is cheap to check (links, definitions, commands, exit codes, settings,
+//! layers), and that the source keeps the rules that they state.
 
 #![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
 
+mod layers;
+mod modules;
+mod names;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -149,76 +154,15 @@ fn every_environment_variable_is_a_setting() {
     }
 }
 
-/// The modules of the crate that each module uses, its tests left out.
-fn uses() -> BTreeMap<String, BTreeSet<String>> {
-    fn walk(path: &Path, module: &str, used: &mut BTreeSet<String>) {
-        if path.is_dir() {
-            for entry in fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()) {
-                if !entry.ends_with("tests") {
-                    walk(&entry, module, used);
-                }
-            }
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(path).unwrap();
-            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-            used.extend(code.split("crate::").skip(1).flat_map(first_segments));
-            used.remove(module);
-        }
-    }
-    let mut uses = BTreeMap::new();
-    for path in fs::read_dir(root().join("src")).unwrap().map(|entry| entry.unwrap().path()) {
-        let module = path.file_stem().unwrap().to_string_lossy().into_owned();
-        if !["main", "lib"].contains(&module.as_str()) {
-            walk(&path, &module, uses.entry(module.clone()).or_default());
-        }
-    }
-    uses
-}
-
-/// `metric` of `metric::Decimal`; `clock` and `metric` of `{clock::Clock, metric::{Day, Decimal}}`.
-fn first_segments(path: &str) -> Vec<String> {
-    let segment = |text: &str| text.trim().chars().take_while(|c| c.is_ascii_lowercase()).collect::<String>();
-    let Some(list) = path.strip_prefix('{') else { return vec![segment(path)] };
-    let (mut depth, mut segments) = (0, vec![String::new()]);
-    for c in list.chars() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            ',' if depth == 0 => segments.push(String::new()),
-            c if depth == 0 => segments.last_mut().unwrap().push(c),
-            _ => {}
-        }
-    }
-    segments.iter().map(|text| segment(text)).filter(|text| !text.is_empty()).collect()
-}
-
 #[test]
-fn the_layers_are_as_the_architecture_says() {
-    let written = table(&read("ARCHITECTURE.md"), "| Module | Uses |").into_iter();
-    let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<BTreeSet<_>>();
-    let written: BTreeMap<_, _> =
-        written.map(|(module, used)| (module.replace('`', ""), names(&used))).collect();
-    assert_eq!(written, uses());
-}
-
-#[test]
-fn sql_is_run_in_three_folders_only() {
-    for entry in fs::read_dir(root().join("src")).unwrap().map(|entry| entry.unwrap().path()) {
-        let module = entry.file_stem().unwrap().to_string_lossy().into_owned();
-        match module.as_str() {
-            "platform" | "store" | "demo" => assert!(contains(&entry, "sqlx::query"), "{module} runs no SQL"),
-            // URLs and errors are read with sqlx; nothing is run.
-            "database" => assert!(!contains(&entry, "sqlx::query"), "{module} runs SQL"),
-            _ => assert!(!contains(&entry, "sqlx"), "{module} has to do with sqlx"),
-        }
-    }
-}
-
-/// Whether the file, or any file in the folder, has the text.
-fn contains(path: &Path, text: &str) -> bool {
-    match path.is_dir() {
-        true => fs::read_dir(path).unwrap().any(|entry| contains(&entry.unwrap().path(), text)),
-        false => fs::read_to_string(path).is_ok_and(|content| content.contains(text)),
+fn every_command_of_the_makefile_is_in_contributing() {
+    let makefile = read("Makefile");
+    let targets =
+        makefile.lines().filter(|line| line.contains(" ## ")).filter_map(|line| line.split_once(':'));
+    let targets: Vec<_> = targets.map(|(target, _)| target).collect();
+    assert!(targets.len() >= 5, "{targets:?}");
+    let listed = read("CONTRIBUTING.md");
+    for target in targets {
+        assert!(listed.contains(&format!("`make {target}`")), "CONTRIBUTING.md does not list make {target}");
     }
 }

@@ -1,0 +1,117 @@
+//! One meaning a name: public types have names of their own, and words that were given up do not come back.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{modules::code_of, root};
+
+/// Public types that share their name with another, and why they may.
+const SHARED_TYPES: &[(&str, &str)] = &[
+    ("Answer", "of a platform's session, and of HTTP; the latter is to be called a response"),
+    ("BackfillRequest", "the request, and its JSON"),
+    ("Body", "of a statement, and of a request"),
+    ("Column", "of a platform's table, and of a store's table that rows are read from"),
+    ("Condition", "of a metric's filter, its JSON, and of a query of rows"),
+    ("Definitions", "the contract of the store, and the answer with all definitions"),
+    ("Filter", "of a metric, and its JSON"),
+    ("Job", "the store's row, and the answer that shows it"),
+    ("JobStatus", "the store's row, and the answer that shows it"),
+    ("Jobs", "the contract of the store, and the jobs of a server"),
+    ("Literal", "in a metric's filter, and its JSON"),
+    ("MetricDeclaration", "in daymark.toml, and its JSON"),
+    ("Table", "of a platform, and of a store"),
+    ("Task", "a group of readings in one statement, and the work of a job"),
+];
+
+/// Identifiers that the field has another word for; ARCHITECTURE.md's glossary has the words in use.
+const GIVEN_UP_IDENTIFIERS: &[&str] = &[
+    "Seldom",
+    "Fronts",
+    "Door",
+    "let_in",
+    "obituary",
+    "Asking",
+    "Asked",
+    "look_at",
+    "Genuine",
+    "Misfit",
+    "Examiner",
+    "dead_runs",
+    "what_cannot_be_known",
+    "is_passing",
+    "known_names",
+    "Absent",
+    "Standing",
+    "aside",
+    "enclosed",
+];
+
+/// Subjects that hide what acts; a comment names the mechanism instead.
+const GIVEN_UP_WORDS: &[&str] = &["whoever", "somebody", "nobody", "so many"];
+
+fn rust_files(folder: &str) -> Vec<PathBuf> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                walk(&entry, found);
+            } else if entry.extension().is_some_and(|extension| extension == "rs") {
+                found.push(entry);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root().join(folder), &mut found);
+    found
+}
+
+fn is_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+#[test]
+fn no_two_public_types_share_a_name() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in rust_files("src") {
+        for line in code_of(&file).lines() {
+            let kinds = ["struct", "enum", "trait", "type"];
+            let Some(rest) = line.strip_prefix("pub ").and_then(|rest| rest.split_once(' ')) else {
+                continue;
+            };
+            if kinds.contains(&rest.0) {
+                let name: String = rest.1.chars().take_while(|c| is_name(*c)).collect();
+                let shown = file.strip_prefix(root()).unwrap().display().to_string();
+                places.entry(name).or_default().push(shown);
+            }
+        }
+    }
+    assert!(places.len() > 100, "{places:?}");
+    let is_allowed = |name: &str| SHARED_TYPES.iter().any(|(shared, _)| *shared == name);
+    let shared: Vec<_> =
+        places.iter().filter(|(name, places)| places.len() > 1 && !is_allowed(name)).collect();
+    assert!(shared.is_empty(), "{} public types share a name: {shared:#?}", shared.len());
+    for (name, _) in SHARED_TYPES {
+        assert!(places.get(*name).is_some_and(|places| places.len() > 1), "{name} is shared no longer");
+    }
+}
+
+#[test]
+fn words_that_were_given_up_do_not_come_back() {
+    let mut found = Vec::new();
+    for file in ["src", "bench"].into_iter().flat_map(rust_files) {
+        for (number, line) in (1..).zip(fs::read_to_string(&file).unwrap().lines()) {
+            let identifiers = line.split(|c| !is_name(c)).filter(|name| GIVEN_UP_IDENTIFIERS.contains(name));
+            let is_identifier = !line.trim_start().starts_with("//");
+            let comment =
+                line.split_once("//").map(|(_, comment)| comment.to_lowercase()).unwrap_or_default();
+            let spaced = format!(" {} ", comment.replace(|c| !is_name(c), " "));
+            let words = GIVEN_UP_WORDS.iter().copied().filter(|word| spaced.contains(&format!(" {word} ")));
+            for word in identifiers.filter(|_| is_identifier).chain(words) {
+                found.push(format!("{}:{number}: {word}", file.strip_prefix(root()).unwrap().display()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{} words:\n{}", found.len(), found.join("\n"));
+}
