@@ -1,9 +1,9 @@
-# The commands of daily work. Each does its own set-up; none needs more than Rust on a Debian machine, `test` also
-# Node.js 20 and Python 3.10.
+# The commands of daily work. Each does its own set-up: none needs more than Rust on a Debian machine, except that `test` also
+# needs Node.js 20 and Python 3.10.
 
 CARGO ?= cargo
 
-.PHONY: help demo test bench bench-sql bench-http lint
+.PHONY: help demo test soak bench bench-sql bench-http lint lines
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -20,7 +20,10 @@ test: ## Run all tests beside a throw-away PostgreSQL server
 	@scripts/python-packages tests/openapi >/dev/null
 	@scripts/with-postgres $(CARGO) test
 
-# BENCH_SCALE=0.1 for a tenth of the rows; BENCH_ARGS=--json for machines; BENCH_ONLY=sql or http for a half.
+soak: ## Let a server run for long with much history and many clients, and compare memory, sessions and times
+	@DAYMARK_SOAK=long scripts/with-postgres $(CARGO) test --test soak -- --nocapture
+
+# BENCH_SCALE=0.1 for a fifth of the usual rows; BENCH_ARGS=--json for machines; BENCH_ONLY=sql or http for a half.
 # bench/README.md has the rest.
 bench: $(if $(BENCH_ONLY),bench-$(BENCH_ONLY),bench-sql bench-http) ## Measure Daymark beside SQL written by hand, nginx, PostgREST and fastify
 
@@ -32,6 +35,9 @@ bench-sql:
 bench-http:
 	$(CARGO) build --release
 	@bench/http/run $(BENCH_HTTP_ARGS)
+
+lines: ## Count the lines under src/ without tests, by folder; scripts/lines COMMIT counts those of a commit
+	@scripts/lines
 
 lint: ## Check format, lints, documentation and (where cargo-deny is installed) dependencies
 	$(CARGO) fmt --check
