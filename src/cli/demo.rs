@@ -11,13 +11,13 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use super::{
-    Exit, Given, Page,
+    ConfigArguments, Exit, Page,
     output::{duration, thousands},
 };
 use crate::{
     clock::SystemClock,
     config::{self, ConfigProblems},
-    demo::{ComparedDay, Departure, Period, Progress, Rows, Tour, tour},
+    demo::{ComparedDay, Departure, Period, RowCounts, Tour, TourProgress, tour},
     metric::Decimal,
     pluralize::pluralize,
 };
@@ -36,7 +36,7 @@ pub struct DemoArguments {
     days: u16,
 }
 
-pub async fn run(arguments: &DemoArguments, given: &Given) -> anyhow::Result<(Page, Exit)> {
+pub async fn run(arguments: &DemoArguments, given: &ConfigArguments) -> anyhow::Result<(Page, Exit)> {
     let started = Instant::now();
     let reason = "`daymark demo` creates a platform, a store and a configuration of its own";
     let problems = config::without_effect(&given.flags, given.file.as_deref(), reason);
@@ -88,7 +88,7 @@ fn say_where(page: &mut Page, directory: &Path) {
 /// Counts the days on a terminal.
 struct Counter;
 
-impl Progress for Counter {
+impl TourProgress for Counter {
     fn advanced(&self, day: usize, days: usize) {
         let mut stderr = std::io::stderr();
         if stderr.is_terminal() && (day.is_multiple_of(10) || day == days) {
@@ -213,7 +213,7 @@ fn json(seen: &Tour) -> serde_json::Value {
         .collect();
     let Departure { username, deleted } = &seen.departure;
     let went: serde_json::Map<_, _> =
-        Rows::TABLES.iter().map(|table| ((*table).to_owned(), json!(deleted.of(table)))).collect();
+        RowCounts::TABLES.iter().map(|table| ((*table).to_owned(), json!(deleted.of(table)))).collect();
     let departure = json!({"username": username, "rows_deleted": went});
     json!({
         "first": seen.period.first, "last": seen.period.last, "rows_created": seen.created, "rows_deleted": seen.deleted,

@@ -7,6 +7,8 @@ mod apply;
 mod backfill;
 mod check;
 mod collect;
+mod command_line;
+mod config_arguments;
 mod demo;
 mod exit;
 mod export;
@@ -23,152 +25,10 @@ mod signals;
 mod status;
 mod word_parser;
 
-use std::{ffi::OsString, io::Write, process::ExitCode, sync::Arc};
-
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use tracing::level_filters::LevelFilter;
-
-use crate::{clock::SystemClock, config, query::day as date, telemetry::log};
-use app::App;
+pub use command_line::run;
 pub use exit::Exit;
+
+use crate::query::day as date;
+use app::App;
+use config_arguments::ConfigArguments;
 use output::{Format, Page};
-
-/// Records what a platform looked like at the end of each day, and keeps it that way.
-#[derive(Parser)]
-#[command(name = "daymark", version, max_term_width = 100)]
-#[command(
-    after_help = "Exit codes: 0 done; 1 failed; 2 wrong arguments or configuration; 3 some metrics failed, the others were \
-    recorded; 4 another process is at it; 5 the day is not finished yet; 130 interrupted, what was committed is kept."
-)]
-struct Arguments {
-    /// How results are printed
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
-    format: Format,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Live through a year of a simulated platform in a temporary SQLite file, collecting every night
-    Demo(demo::DemoArguments),
-    /// Look at the platform's tables and write a commented daymark.toml
-    Init(init::InitArguments),
-    /// Find everything that could go wrong at midnight, all at once
-    Check,
-    /// Create or update the store's tables
-    Migrate(migrate::MigrateArguments),
-    /// Show how the configured metrics differ from those in the store, and bring the store in line
-    Apply(apply::ApplyArguments),
-    /// Print the SQL that a collection would run on the platform
-    Plan(plan::PlanArguments),
-    /// Record a day: the last finished one, or --date
-    Collect(collect::CollectArguments),
-    /// Reconstruct the days that are missing, from what the platform still holds
-    Backfill(backfill::BackfillArguments),
-    /// List what is missing, by metric and day, and why
-    Gaps(gaps::GapsArguments),
-    /// Show what is recorded: by day, week, month, quarter or year, or the latest
-    Query(query::QueryArguments),
-    /// Write what is recorded into a file: CSV, JSON, NDJSON or Parquet
-    Export(export::ExportArguments),
-    /// Show the last runs, what is recorded and what is due
-    Status,
-    /// Answer questions about the record over HTTP
-    Serve,
-    /// Create, list and revoke the keys of the HTTP API
-    Keys(keys::KeysArguments),
-}
-
-/// Runs the program and returns its exit code.
-pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let command = config::add_setting_flags(Arguments::command());
-    let matches = match command.try_get_matches_from(arguments) {
-        Ok(matches) => matches,
-        Err(error) => {
-            // Nothing is left to do when even the message cannot be printed.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
-        }
-    };
-    let parsed = match Arguments::from_arg_matches(&matches) {
-        Ok(parsed) => parsed,
-        Err(error) => error.exit(),
-    };
-    let given = Given { flags: config::given_flags(&matches), file: config::given_config_file(&matches) };
-    match dispatch(parsed.command, parsed.format, given).await {
-        Ok((page, exit)) => print(&page, parsed.format, exit),
-        Err(error) => {
-            output::say(format_args!("error: {error:#}"));
-            Exit::of(&error).into()
-        }
-    }
-}
-
-struct Given {
-    flags: config::GivenFlags,
-    file: Option<std::path::PathBuf>,
-}
-
-async fn dispatch(command: Command, format: Format, given: Given) -> anyhow::Result<(Page, Exit)> {
-    if let Command::Demo(arguments) = command {
-        return demo::run(&arguments, &given).await;
-    }
-    let environment = config::process_environment();
-    if let Command::Check = command {
-        let loaded = config::load_with_problems(given.file.as_deref(), &given.flags, &environment);
-        return check::run(loaded).await;
-    }
-    let config = config::load(given.file.as_deref(), &given.flags, &environment)?;
-    // Dropped before the result or an error is printed, so that the lines of the log come before.
-    let _log = start_log(&config, matches!(command, Command::Serve));
-    let app = App::new(config, Arc::new(SystemClock));
-    match command {
-        Command::Demo(_) | Command::Check => unreachable!("handled above"),
-        Command::Init(arguments) => init::run(&app, &arguments).await,
-        Command::Migrate(arguments) => migrate::run(&app, &arguments).await,
-        Command::Apply(arguments) => apply::run(&app, &arguments).await,
-        Command::Plan(arguments) => plan::run(&app, &arguments).await,
-        Command::Collect(arguments) => collect::run(&app, &arguments).await,
-        Command::Backfill(arguments) => backfill::run(&app, &arguments, format).await,
-        Command::Gaps(arguments) => gaps::run(&app, &arguments).await,
-        Command::Query(arguments) => query::run(&app, &arguments, format).await,
-        Command::Export(arguments) => export::run(&app, &arguments).await,
-        Command::Status => status::run(&app).await,
-        Command::Serve => serve::run(&app).await,
-        Command::Keys(arguments) => keys::run(&app, arguments).await,
-    }
-}
-
-fn start_log(config: &config::Config, is_server: bool) -> log::LogGuard {
-    let settings = &config.settings;
-    let json = match settings.log_format {
-        config::LogFormat::Auto => None,
-        config::LogFormat::Text => Some(false),
-        config::LogFormat::Json => Some(true),
-    };
-    // A server logs every request.
-    let default = if is_server { LevelFilter::INFO } else { LevelFilter::WARN };
-    log::start(log::LogOptions {
-        json,
-        level: settings.log_level.unwrap_or(default),
-        in_background: is_server,
-    })
-}
-
-fn print(page: &Page, format: Format, exit: Exit) -> ExitCode {
-    let written = page.render(format).and_then(|text| Ok(std::io::stdout().write_all(text.as_bytes())?));
-    match written {
-        Ok(()) => exit.into(),
-        // The reader of the output has closed the pipe (`daymark gaps | head`).
-        Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(is_closed_pipe) => exit.into(),
-        Err(error) => {
-            output::say(format_args!("error: the result cannot be printed: {error:#}"));
-            Exit::Failed.into()
-        }
-    }
-}
-
-fn is_closed_pipe(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::BrokenPipe
-}

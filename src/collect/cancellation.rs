@@ -16,7 +16,7 @@ impl Cancellation {
         (Canceller(sender), Self(receiver))
     }
 
-    /// One that nobody will ever ask for.
+    /// One that is never asked for.
     pub fn never() -> Self {
         Self::new().1
     }
@@ -25,7 +25,7 @@ impl Cancellation {
         *self.0.borrow()
     }
 
-    /// Returns when a stop is asked for, and never when nobody can ask any more.
+    /// Returns when a stop is asked for, and never when its other half is dropped.
     pub async fn cancelled(&self) {
         let mut receiver = self.0.clone();
         if receiver.wait_for(|cancelled| *cancelled).await.is_err() {

@@ -60,7 +60,7 @@ struct Reading {
 /// nothing.
 ///
 /// # Errors
-/// When the day cannot be recorded at all: it is not finished, somebody else is at it, the platform or the store
+/// When the day cannot be recorded at all: it is not finished, another process records it, the platform or the store
 /// cannot be reached, or the run was cancelled. From the log entry's start on, the error is in the log as well.
 pub async fn collect_day(
     context: &Context,

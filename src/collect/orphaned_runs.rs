@@ -1,5 +1,5 @@
 //! Runs whose process died. A process holds the lock of its run as long as it lives, so a run that is logged as
-//! running and whose lock can be taken has nobody behind it.
+//! running and whose lock can be taken has no process any more.
 
 use crate::store::{Finish, LockName, Run, RunFilter, RunStatus, Store, StoreError};
 
@@ -42,7 +42,7 @@ async fn close_one(context: &Context, run: &Run) -> Result<(), CollectError> {
             tracing::warn!(run = %run.id, process_id = run.process_id, host = run.host, "closed a dead run");
             Ok(())
         }
-        // Between our look at the log and taking its lock it ended by itself, or somebody else closed it.
+        // Between our look at the log and taking its lock it ended by itself, or another process closed it.
         Err(StoreError::RunFinished(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }

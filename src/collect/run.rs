@@ -11,8 +11,8 @@ use crate::{
     store::{Finish, Held, LockName, NewRun, RunKind, RunStatus, StoreError, Trigger},
 };
 
-/// Whoever closes a dead run, or asks whether a run is alive, holds its lock for a moment. That moment must not look
-/// like somebody at work.
+/// Closing an orphaned run, or asking whether a run is alive, holds its lock for a moment, which must not look like a run
+/// in progress.
 const LOCK_ATTEMPTS: usize = 5;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
@@ -110,7 +110,7 @@ impl<'a> OpenRun<'a> {
         let details = error.fault().map(failure::fault_details);
         let finish = self.end(RunStatus::Failed, Some(error.to_string()), details);
         match self.context.tenant.store.commit(&[], Some(&finish)).await {
-            // Finished already: the log has its end, whoever wrote it.
+            // Finished already: the log has its end, from this process or another.
             Ok(_) | Err(StoreError::RunFinished(_)) => error,
             Err(log_error) => CollectError::Unlogged {
                 error: Box::new(error),
@@ -137,7 +137,7 @@ impl<'a> OpenRun<'a> {
     }
 }
 
-/// How a run ended that got as far as recording. Whoever `recorded` it: a run that is repeated every night would else fail
+/// How a run ended that got as far as recording. It does not matter which run `recorded` it: a run that is repeated every night would else fail
 /// for ever when one bad day is all that is left of its range.
 fn outcome(recorded: usize, failures: usize) -> RunStatus {
     match (recorded, failures) {

@@ -14,7 +14,7 @@ use crate::{
 pub struct StatusReport {
     /// `None`: never ran.
     pub last_run: Option<Run>,
-    /// Whether the last run is logged as running though nobody is behind it.
+    /// Whether the last run is logged as running though its process is gone.
     pub last_run_is_orphaned: bool,
     /// The newest run that completed.
     pub last_completed: Option<Run>,
@@ -49,7 +49,7 @@ pub async fn status(context: &Context) -> Result<StatusReport, CollectError> {
     status_of(context, active.iter().map(|metric| metric.definition.key()).collect()).await
 }
 
-/// As [`status`], for whoever knows already which metrics are active.
+/// As [`status`], with the active metrics given.
 ///
 /// # Errors
 /// When the store fails.

@@ -2,11 +2,11 @@
 
 /// Longer names are cut when they are shown.
 const SHOWN_CHARS: usize = 64;
-/// So many names are listed where none is near.
+/// The number of names that are listed where none is near.
 const LISTED: usize = 20;
-/// So many characters tell what a name was to be.
+/// The number of differing characters up to which a name is suggested.
 const SHORTEST_BEGINNING: usize = 3;
-/// So many names are said to have been meant.
+/// The number of names that are suggested at most.
 const MOST_MEANT: usize = 3;
 
 /// The candidate that `name` was most likely meant to be, if one is near enough to be worth saying.

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 /// A number of rows for each table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Rows {
+pub struct RowCounts {
     pub profiles: u64,
     pub posts: u64,
     pub comments: u64,
@@ -15,7 +15,7 @@ pub struct Rows {
     pub follows: u64,
 }
 
-impl Rows {
+impl RowCounts {
     pub const TABLES: [&str; 6] = ["profiles", "posts", "comments", "tracks", "likes", "follows"];
 
     pub fn total(&self) -> u64 {
@@ -48,7 +48,7 @@ impl Rows {
     }
 }
 
-impl AddAssign for Rows {
+impl AddAssign for RowCounts {
     fn add_assign(&mut self, other: Self) {
         for table in Self::TABLES {
             self.add(table, other.of(table));
@@ -60,16 +60,16 @@ impl AddAssign for Rows {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DayLedger {
     pub day: Date,
-    pub created: Rows,
+    pub created: RowCounts,
     /// Rows deleted on that day, whenever they were created, cascades included.
-    pub deleted: Rows,
+    pub deleted: RowCounts,
     /// The deleted rows that were created on the same day: a count at the end of the day cannot see them.
-    pub deleted_same_day: Rows,
+    pub deleted_same_day: RowCounts,
 }
 
 /// A deleted account, and the rows that were deleted with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Departure {
     pub username: String,
-    pub deleted: Rows,
+    pub deleted: RowCounts,
 }

@@ -9,6 +9,6 @@ mod simulation;
 mod texts;
 mod tour;
 
-pub use ledger::{DayLedger, Departure, Rows};
+pub use ledger::{DayLedger, Departure, RowCounts};
 pub use simulation::Simulation;
-pub use tour::{ComparedDay, Period, Progress, Tour, tour};
+pub use tour::{ComparedDay, Period, Tour, TourProgress, tour};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, SqliteConnection, types::Json};
 
 use super::{
-    Rows,
+    RowCounts,
     random::{round, skewed_index},
     texts,
 };
@@ -69,10 +69,10 @@ impl<'a> SimulatedDay<'a> {
     }
 
     /// Creates the day's rows.
-    pub async fn create(&mut self) -> Result<Rows, sqlx::Error> {
+    pub async fn create(&mut self) -> Result<RowCounts, sqlx::Error> {
         let profiles = self.sign_up().await?;
         if self.eager.is_empty() || self.casual.is_empty() {
-            return Ok(Rows { profiles, ..Rows::default() });
+            return Ok(RowCounts { profiles, ..RowCounts::default() });
         }
         let posts = self.write_posts().await?;
         let tracks = self.upload_tracks().await?;
@@ -80,11 +80,11 @@ impl<'a> SimulatedDay<'a> {
         let comments = self.write_comments(&current).await?;
         let likes = self.like(&current).await?;
         let follows = self.follow().await?;
-        Ok(Rows { profiles, posts, comments, tracks, likes, follows })
+        Ok(RowCounts { profiles, posts, comments, tracks, likes, follows })
     }
 
     /// Deletes rows at the end of the day, in proportion to those `created` on it.
-    pub async fn delete(&mut self, created: Rows) -> Result<(), sqlx::Error> {
+    pub async fn delete(&mut self, created: RowCounts) -> Result<(), sqlx::Error> {
         for (table, created) in
             [("comments", created.comments), ("tracks", created.tracks), ("posts", created.posts)]
         {

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use jiff::civil::{Date, Weekday};
 use sqlx::{Connection, Row, SqliteConnection};
 
-use super::{DayLedger, Departure, Rows, platform, simulated_day::SimulatedDay};
+use super::{DayLedger, Departure, RowCounts, platform, simulated_day::SimulatedDay};
 
 /// Logs every deleted row; SQLite fires these triggers for cascades too. They are temporary, so they belong to the
 /// connection and not to the platform's schema.
@@ -89,13 +89,16 @@ fn activity_level(first_day: Date, day: Date, random: &mut Rng) -> f64 {
     growth * weekly * (0.9 + 0.2 * random.f64())
 }
 
-async fn deletions(connection: &mut SqliteConnection, day: Date) -> Result<(Rows, Rows), sqlx::Error> {
+async fn deletions(
+    connection: &mut SqliteConnection,
+    day: Date,
+) -> Result<(RowCounts, RowCounts), sqlx::Error> {
     let rows =
         sqlx::query("SELECT table_name, count(*), sum(date(created_at) = ?) FROM temp.deletion GROUP BY 1")
             .bind(day.to_string())
             .fetch_all(connection)
             .await?;
-    let (mut deleted, mut same_day) = (Rows::default(), Rows::default());
+    let (mut deleted, mut same_day) = (RowCounts::default(), RowCounts::default());
     for row in rows {
         let table: String = row.try_get(0)?;
         deleted.add(&table, row.try_get::<i64, _>(1)?.unsigned_abs());
@@ -130,9 +133,9 @@ mod tests {
         number.unsigned_abs()
     }
 
-    async fn existing(simulation: &mut Simulation) -> Rows {
-        let mut rows = Rows::default();
-        for table in Rows::TABLES {
+    async fn existing(simulation: &mut Simulation) -> RowCounts {
+        let mut rows = RowCounts::default();
+        for table in RowCounts::TABLES {
             rows.add(table, number(simulation, format!("SELECT count(*) FROM {table}")).await);
         }
         rows
@@ -154,7 +157,7 @@ mod tests {
         let day = FIRST_DAY + 60.days();
         let ledger = simulation.simulate_day(day).await.unwrap();
         let after = existing(&mut simulation).await;
-        for table in Rows::TABLES {
+        for table in RowCounts::TABLES {
             assert_eq!(
                 before.of(table) + ledger.created.of(table) - ledger.deleted.of(table),
                 after.of(table)
@@ -177,8 +180,8 @@ mod tests {
             // From Monday to Sunday.
             assert!(posts(&week[..5]) / 5 > posts(&week[5..]) / 2, "{week:?}");
         }
-        let sum = |rows: fn(&DayLedger) -> Rows| {
-            ledgers.iter().fold(Rows::default(), |mut sum, ledger| {
+        let sum = |rows: fn(&DayLedger) -> RowCounts| {
+            ledgers.iter().fold(RowCounts::default(), |mut sum, ledger| {
                 sum += rows(ledger);
                 sum
             })
@@ -197,7 +200,7 @@ mod tests {
         let before = existing(&mut simulation).await;
         let departure = simulation.delete_prolific_account().await.unwrap().unwrap();
         let after = existing(&mut simulation).await;
-        for table in Rows::TABLES {
+        for table in RowCounts::TABLES {
             assert_eq!(before.of(table) - departure.deleted.of(table), after.of(table), "{table}");
         }
         assert_eq!(departure.deleted.profiles, 1);

@@ -68,7 +68,7 @@ pub struct ComparedDay {
 }
 
 /// Is told how many of the days are simulated and recorded.
-pub trait Progress {
+pub trait TourProgress {
     fn advanced(&self, day: usize, days: usize);
 }
 
@@ -77,7 +77,7 @@ pub trait Progress {
 ///
 /// # Errors
 /// When the directory cannot be written, or contains anything already: simulated days must not mix with a real history.
-pub async fn tour(directory: &Path, period: Period, progress: &dyn Progress) -> anyhow::Result<Tour> {
+pub async fn tour(directory: &Path, period: Period, progress: &dyn TourProgress) -> anyhow::Result<Tour> {
     create_empty(directory)?;
     let mut simulation = Simulation::create(&directory.join("platform.db"), SEED, period.first).await?;
     let clock = Arc::new(SetClock::at(Timestamp::UNIX_EPOCH));

@@ -66,7 +66,7 @@ impl ActivityQuery {
 /// The limit, and the finest interval that more days would fit by.
 fn out_of_limit(text: &str, most: usize) -> String {
     let fits = |interval: &Interval| {
-        // The most buckets that so many days may touch.
+        // The most buckets that this number of days may touch.
         let buckets = |days: usize| days.checked_div(interval.least_days())?.checked_add(2);
         text.parse().is_ok_and(|days| days > most && buckets(days).is_some_and(|buckets| buckets <= most))
     };

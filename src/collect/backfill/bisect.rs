@@ -12,7 +12,7 @@ use crate::{
 
 /// How often a range is cut in two, so that at most twice as many pieces are read.
 const MAX_CUTS: usize = 32;
-/// When so many pieces were read and none of them could be, it is not a matter of some days.
+/// After this number of failed pieces without a success the failure does not depend on single days.
 const HOPELESS_PIECES: usize = 6;
 
 /// A part of the range and what was answered for it.

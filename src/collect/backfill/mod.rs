@@ -52,7 +52,7 @@ pub trait Progress: Send + Sync {
     fn reading(&self, metrics: usize, days: usize);
     /// Everything was read; `total_days` are to be written.
     fn started(&self, total_days: usize);
-    /// So many more days are committed.
+    /// Called after a commit, with its number of days.
     fn advanced(&self, days: usize);
 }
 
@@ -179,7 +179,7 @@ async fn fill(
     Ok(status)
 }
 
-/// How many days are committed at once of so many metrics.
+/// How many days are committed at once, for a number of metrics.
 fn days_at_once(chunk_days: usize, metrics: usize) -> usize {
     chunk_days.min(MAX_CHUNK_RECORDS / metrics.max(1)).max(1)
 }

@@ -180,7 +180,7 @@ impl GroupReading<'_> {
 }
 
 impl Failures {
-    /// Of so many days; of a metric, the first failure is kept.
+    /// The number of days that failed; of a metric, the first failure is kept.
     fn add(&mut self, member: usize, failure: Failure, days: usize) {
         let entry = self.0.entry(member).or_insert((failure, 0));
         entry.1 += days;

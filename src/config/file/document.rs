@@ -1,4 +1,4 @@
-//! Reads tables of a TOML document, or of JSON that was made into one, remembering which keys were asked for. What nobody
+//! Reads tables of a TOML document, or of JSON that was made into one, remembering which keys were asked for. What no code
 //! asked for is unknown, and said so; wrong types and values become problems with the line they stand on, or the path.
 
 use std::{cell::RefCell, fmt::Display, ops::RangeInclusive};
@@ -242,7 +242,7 @@ impl<'a> Section<'a> {
         self.table.iter().map(|(key, _)| key).collect()
     }
 
-    /// Every key nobody asked for becomes a problem.
+    /// Every key that was not asked for becomes a problem.
     pub fn finish(self) {
         let asked = self.asked.borrow();
         #[cfg(test)]

@@ -31,7 +31,7 @@ use crate::{
     metric::is_name,
 };
 
-/// A larger file is somebody's mistake.
+/// A larger file is refused, as a mistake.
 const MAX_BYTES: u64 = 1024 * 1024;
 
 /// A file's contents, as far as they could be read, and what is wrong with the rest.

@@ -35,7 +35,7 @@ pub enum Unready {
     Broken,
     /// The preset knows the source, and the platform has no table for it.
     Missing(String),
-    /// Nobody declared it. With a hint.
+    /// It is not declared. With a hint.
     Unknown(Option<String>),
 }
 

@@ -19,7 +19,7 @@ use crate::{
     platform::{DetectedFormats, Schema, Table},
 };
 
-/// So many tables that the preset does not know are recorded from the start; the others are written as comments.
+/// The number of tables unknown to the preset that are recorded from the start; the others are written as comments.
 const MAX_OTHER_TABLES: usize = 20;
 /// Room in a name of 63 characters for `_created`, and for a number that makes it the only one.
 const MAX_NAME_CHARS: usize = 48;

@@ -1,5 +1,5 @@
 //! A session of a PostgreSQL platform that holds a snapshot open. A statement ends on the server when its connection is
-//! gone: whoever drops the session, or the process, cancels what runs in it.
+//! gone: dropping the session, or ending the process, cancels what runs in it.
 
 use std::time::{Duration, Instant};
 

@@ -32,7 +32,7 @@ use crate::{
 /// many pages, too, which makes no difference: hardly one is read twice.
 const CACHE_KIB: i32 = 1000;
 
-/// Rows that the connection's thread may be ahead of whoever reads them: more of them, fewer changes of thread.
+/// The number of rows that the connection's thread may be ahead of the reader; more of them mean fewer changes of thread.
 const ROW_BUFFER: usize = 500;
 
 pub struct SqlitePlatform {

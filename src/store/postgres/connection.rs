@@ -15,11 +15,11 @@ const MAX_CONNECTIONS: u32 = 5;
 /// For a connection to be made, or to come free. The pool tries again for as long when a server refuses connections, as
 /// one does that is just starting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The same where somebody waits for an answer.
+/// The same where a request waits for the answer.
 const IMPATIENT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// A session that was used within this time is used again without being tried first, which takes a round trip.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
-/// How long a statement waits for a table that somebody else has locked, in milliseconds.
+/// How long a statement waits for a table that another session has locked, in milliseconds.
 const LOCK_TIMEOUT_MS: u32 = 30_000;
 
 /// A statement whose client is gone ends this long afterwards at most, in milliseconds. Only Linux tells a server of that.

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, postgres::PgConnectOpti
 /// A session that is this client's own answers at once, whatever another one has open.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A pooler that gives its server processes out in turn, or at random, gives another one within so many statements.
+/// A pooler that gives its server processes out in turn, or at random, gives another one within this number of statements.
 const STATEMENTS: usize = 3;
 
 /// Whether `session` stays in one server process, also while a second client holds a transaction open. A pooler in transaction

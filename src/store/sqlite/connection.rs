@@ -21,7 +21,7 @@ use crate::{database::FaultClass, store::StoreError};
 
 /// One that writes and one that reads meanwhile; each one is a thread and a page cache.
 const MAX_CONNECTIONS: u32 = 2;
-/// Rows that the connection's thread may be ahead of whoever reads them: more of them, fewer changes of thread.
+/// The number of rows that the connection's thread may be ahead of the reader; more of them mean fewer changes of thread.
 const ROW_BUFFER: usize = 500;
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

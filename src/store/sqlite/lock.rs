@@ -19,7 +19,7 @@ struct HeldFile {
 impl Held for HeldFile {}
 
 impl Drop for HeldFile {
-    /// The file goes while it is still locked, so that nobody else's is taken away. If it cannot be removed it stays
+    /// The file goes while it is still locked, so that no other process's is removed. If it cannot be removed it stays
     /// as an empty file, which does no harm.
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
@@ -36,7 +36,7 @@ impl SqliteStore {
         }
     }
 
-    /// Whether somebody holds the lock. Nothing is created, and other readers do not count.
+    /// Whether the lock is held. Nothing is created, and other readers do not count.
     pub(super) fn is_locked(&self, name: &LockName) -> Result<bool, StoreError> {
         let path = self.lock_directory()?.join(self.lock_file(name));
         is_locked(&path).map_err(|error| self.io_failed(&path, &error))
@@ -80,7 +80,7 @@ fn try_lock(path: &Path) -> io::Result<Option<HeldFile>> {
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        // Its last holder may have removed the file after it was opened here. A lock on it would exclude nobody.
+        // Its last holder may have removed the file after it was opened here. A lock on it would exclude no other process.
         if is_still_at(&file, path)? {
             return Ok(Some(HeldFile { path: path.to_owned(), _file: file }));
         }

@@ -49,7 +49,7 @@ impl SqliteStore {
     }
 
     /// Waits until no other process migrates this file; dropping the result lets the next one have its turn. The lock
-    /// file stays: whoever waits for it has it open.
+    /// file stays: a process that waits for it has it open.
     async fn await_turn(&self) -> Result<File, StoreError> {
         let path = self.created_lock_directory()?.join("migrate");
         let file = File::create(&path).map_err(|error| self.io_failed(&path, &error))?;

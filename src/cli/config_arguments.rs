@@ -1,0 +1,11 @@
+//! What the command line says of the configuration.
+
+use std::path::PathBuf;
+
+use crate::config::GivenFlags;
+
+/// The settings that are flags, and the file that `--config` names.
+pub struct ConfigArguments {
+    pub flags: GivenFlags,
+    pub file: Option<PathBuf>,
+}
