@@ -135,14 +135,12 @@ fn print(page: &Page, format: Format, exit: Exit) -> ExitCode {
     match written {
         Ok(()) => exit.into(),
         // The reader of the output has closed the pipe (`daymark gaps | head`).
-        Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(is_closed_pipe) => exit.into(),
+        Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(output::is_closed_pipe) => {
+            exit.into()
+        }
         Err(error) => {
             output::say(format_args!("error: the result cannot be printed: {error:#}"));
             Exit::Failed.into()
         }
     }
-}
-
-fn is_closed_pipe(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::BrokenPipe
 }

@@ -14,7 +14,8 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use super::{
-    App, Exit, Page, is_closed_pipe,
+    App, Exit, Page,
+    output::is_closed_pipe,
     series_arguments::{SeriesArguments, by_flags},
     word_parser::WordParser,
 };

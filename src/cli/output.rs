@@ -115,6 +115,11 @@ pub fn thousands(number: u64) -> String {
     groups.join("\u{202f}")
 }
 
+/// Whether the reader of a pipe has closed it.
+pub fn is_closed_pipe(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::BrokenPipe
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
