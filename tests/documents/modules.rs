@@ -21,9 +21,8 @@ const KNOWN_CIRCLES: &[&str] = &[
     "metric/measure.rs",
     "platform/mod.rs",
     "platform/postgres/session.rs",
+    "query/catalogue.rs",
     "query/export/csv.rs",
-    "query/gap.rs",
-    "query/rollup/average.rs",
     "store/contract/jobs.rs",
 ];
 
