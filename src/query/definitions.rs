@@ -35,7 +35,7 @@ pub struct DefinitionEntry {
     /// How a dashboard writes the value: `0,0`, `0.0` …
     pub format_pattern: String,
     pub is_active: bool,
-    /// Whose it is: `file` of daymark.toml or the preset, `api` of whoever made it through the API, where only it can be
+    /// Whose it is: `file` of daymark.toml or the preset, `api` of a definition made through the API, where only it can be
     /// changed.
     #[schema(schema_with = origin)]
     pub origin: &'static str,
