@@ -14,7 +14,7 @@ use super::{
     parameter_parser::ParameterParser,
     response::{PointProvenance, metric_type},
     series::PAGE_BYTES,
-    values::{self, has_value},
+    values,
 };
 use crate::{
     collect::Context,
@@ -139,7 +139,7 @@ struct NewestRecord {
 impl NewestRecord {
     /// `bytes` is how many bytes the metadata before it take.
     fn of(mut latest: Latest, bytes: &mut usize) -> Self {
-        let has_value = has_value(latest.record.key.metric_type, Some(&latest.record.metadata));
+        let has_value = latest.record.has_value();
         let metadata = MetadataText::of(std::mem::take(&mut latest.record.metadata));
         *bytes += metadata.as_str().len();
         Self { latest, metadata: (*bytes <= PAGE_BYTES).then_some(metadata), has_value }

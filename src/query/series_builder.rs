@@ -14,10 +14,11 @@ use super::{
     response::{Point, Series, SeriesPart},
     rollup::never_reason,
     series_query::SeriesQuery,
-    values::{Wanted, has_value},
+    values::Wanted,
 };
 use crate::{
     collect::{Context, History},
+    metric::has_value,
     store::RecordedDay,
 };
 
@@ -96,7 +97,8 @@ impl<'a> SeriesBuilder<'a> {
     }
 
     fn day_point(&self, day: &RecordedDay) -> Point {
-        let has_value = has_value(self.wanted.metric.key.metric_type, day.metadata.as_deref());
+        let metric_type = self.wanted.metric.key.metric_type;
+        let has_value = day.metadata.as_deref().is_none_or(|metadata| has_value(metric_type, metadata));
         let metadata = day.metadata.as_deref().filter(|_| self.query.metadata);
         Point {
             value: has_value.then(|| day.value.clone()),

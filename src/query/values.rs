@@ -14,12 +14,12 @@ use super::{
 };
 use crate::{
     collect::{Context, History},
-    metric::{Decimal, Definition, Measure, MetricKey, MetricType, QueryShape},
+    metric::{Decimal, Definition, Measure, MetricKey, QueryShape},
     store::{AskedMetric, Latest, LoggedRun, RecordedDay, SeriesQuestion},
 };
 
 /// How many bytes of records one statement reads, about.
-const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+const CHUNK_BYTES: usize = 2 * 1024 * 1024;
 /// What a record takes without its metadata, about.
 const PLAIN_BYTES: usize = 64;
 /// What the metadata of a record without labels take, about: a sample size, a sum and a deviation.
@@ -178,18 +178,6 @@ pub(super) async fn latest(
 /// When the store fails.
 pub(super) async fn span(context: &Context) -> Result<Option<(Date, Date)>, QueryError> {
     Ok(context.tenant.store.recorded_span().await?)
-}
-
-/// Whether a record tells a value: an average over no sample and a percentage of nothing are recorded as 0, because the
-/// table has no null, and mean that there was nothing.
-pub(super) fn has_value(metric_type: MetricType, metadata: Option<&Map<String, Value>>) -> bool {
-    let size = match metric_type {
-        MetricType::Average => "sample_size",
-        MetricType::Percentage => "denominator",
-        MetricType::Count | MetricType::Aggregate => return true,
-    };
-    let size = metadata.and_then(|metadata| metadata.get(size)).and_then(number);
-    size.is_none_or(|size| !size.is_zero())
 }
 
 /// A number in the metadata of a record.
