@@ -83,6 +83,7 @@ pub async fn tour(directory: &Path, period: Period, progress: &dyn TourProgress)
     let clock = Arc::new(SetClock::at(Timestamp::UNIX_EPOCH));
     let context = context(directory, clock.clone());
     context.tenant.store.migrate().await?;
+    context.tenant.store.simulate_clock().await?;
 
     let mut totals = Totals::default();
     let days = context.tenant.calendar.days(period.first, period.last);

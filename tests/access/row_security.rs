@@ -46,19 +46,20 @@ const GRANTS: &str = "
     GRANT UPDATE (last_used_at) ON daymark.api_keys TO recorder;
     GRANT EXECUTE ON FUNCTION daymark.ensure_partition TO recorder;";
 
-const ROWS: &str = "
-    INSERT INTO daymark.metric_definition_versions VALUES ('default', 'count', 'posts', 1, '{}');
+const ROWS: &str = r#"
+    INSERT INTO daymark.metric_definition_versions VALUES ('default', 'count', 'posts', 1,
+                '{"metric_type": "count", "category": "posts", "display_name": "Posts", "measure": "created"}');
     INSERT INTO daymark.metric_definitions (tenant_id, metric_type, metric_category, display_name, version)
         VALUES ('default', 'count', 'posts', 'Posts', 1);
     INSERT INTO daymark.metric_collection_log
         (id, tenant_id, kind, collection_date, collection_end_date, started_at, status, trigger, actor, host, process_id)
-        VALUES ('00000000-0000-0000-0000-000000000001', 'default', 'collect', '2025-01-01', '2025-01-01', now(), 'running', 'cli', 'cli:test', '', 1);
+        VALUES ('00000000-0000-0000-0000-000000000001', 'default', 'collect', '2025-01-01', '2025-01-31', now(), 'running', 'cli', 'cli:test', '', 1);
     SELECT daymark.ensure_partition(2025);
     INSERT INTO daymark.daily_metrics (tenant_id, metric_date, metric_type, metric_category, value, provenance,
                                        definition_version, collection_id, collection_timestamp)
-        SELECT 'default', '2025-01-01'::DATE + day, 'count', 'posts', 1, 'observed', 1,
+        SELECT 'default', '2025-01-01'::DATE + day, 'count', 'posts', 1, 'reconstructed', 1,
                '00000000-0000-0000-0000-000000000001', now()
-        FROM generate_series(0, 30) AS day;";
+        FROM generate_series(0, 30) AS day;"#;
 
 const TABLES: [&str; 8] = [
     "daily_metrics",
@@ -269,7 +270,7 @@ async fn the_service_itself_sees_all_rows() {
 #[tokio::test]
 async fn every_table_has_row_level_security() {
     let database = Database::new(&format!("{API_ROLES} {ROLES}")).await.filled().await;
-    database.run("SET ROLE recorder; SELECT daymark.ensure_partition(2031)").await;
+    database.run("SET ROLE recorder; SELECT daymark.ensure_partition(2021)").await;
     let mut session = PgConnection::connect(&database.url).await.unwrap();
     let rows = sqlx::query(
         "SELECT relname::text, relrowsecurity, relforcerowsecurity FROM pg_class
@@ -281,6 +282,6 @@ async fn every_table_has_row_level_security() {
     let tables: BTreeMap<String, (bool, bool)> =
         rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
     assert_eq!(tables.len(), 8, "{tables:?}");
-    assert!(tables.contains_key("daily_metrics_2031"));
+    assert!(tables.contains_key("daily_metrics_2021"));
     assert!(tables.values().all(|flags| *flags == (true, false)), "{tables:?}");
 }

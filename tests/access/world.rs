@@ -58,6 +58,7 @@ impl World {
             directory,
         };
         world.store.migrate().await.unwrap();
+        world.store.simulate_clock().await.unwrap();
         world
     }
 

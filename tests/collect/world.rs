@@ -87,6 +87,7 @@ impl World {
         let context = context(&store_url, &platform_url, Calendar::utc(), Arc::clone(&clock));
         let world = Self { context, clock, platform_url, store_url, directory };
         world.context.tenant.store.migrate().await.unwrap();
+        world.context.tenant.store.simulate_clock().await.unwrap();
         world.apply(&definitions(world.time_format())).await;
         world
     }
@@ -97,6 +98,7 @@ impl World {
         let world = Self { context, clock, platform_url, store_url, directory };
         world.create_platform().await;
         world.context.tenant.store.migrate().await.unwrap();
+        world.context.tenant.store.simulate_clock().await.unwrap();
         world.apply(&definitions(world.time_format())).await;
         world
     }

@@ -63,6 +63,7 @@ async fn context(
     };
     let context = Context { installation: Arc::new(installation), tenant: Arc::new(tenant) };
     context.tenant.store.migrate().await.unwrap();
+    context.tenant.store.simulate_clock().await.unwrap();
     apply(&context, &[posts_created(zone)], false).await.unwrap();
     context
 }

@@ -183,6 +183,7 @@ async fn where_nothing_is_defined_that_is_said_at_once() {
     let world = World::sqlite().await;
     let empty = world.with_empty_store().await;
     empty.tenant.store.migrate().await.unwrap();
+    empty.tenant.store.simulate_clock().await.unwrap();
     let site = Site::start_with_context(world, empty, Settings::default()).await;
     for path in ["latest", "latest?category=posts_total", "activity", "metrics", "export", "export/latest"] {
         let refused = site.get(&format!("/api/v1/{path}")).await;

@@ -74,6 +74,7 @@ impl Archive {
         };
         let context = Context { installation: Arc::new(installation), tenant: Arc::new(tenant) };
         context.tenant.store.migrate().await.unwrap();
+        context.tenant.store.simulate_clock().await.unwrap();
         let archive = Self { context, _directory: directory };
         archive.define(definitions(), "2024-12-01T00:00:00Z").await;
         archive
@@ -113,7 +114,7 @@ impl Archive {
     }
 
     pub async fn finish_run(&self, id: Uuid, status: RunStatus, details: Value) {
-        let completed_at = instant("2025-01-11T11:00:01Z");
+        let completed_at = instant("2025-01-11T11:59:00Z");
         let error_message = (status != RunStatus::Completed).then(|| "out of luck".to_owned());
         let error_details = details.as_object().cloned();
         let finish = Finish { id, status, completed_at, error_message, error_details };
@@ -131,7 +132,9 @@ impl Archive {
         provenance: Provenance,
         records: &[(Date, &str, &str, Value)],
     ) {
-        let run = self.start_run(RunKind::Backfill, records[0].0, records[0].0).await;
+        let dates = || records.iter().map(|(date, ..)| *date);
+        let (from, to) = (dates().min().unwrap(), dates().max().unwrap());
+        let run = self.start_run(RunKind::Backfill, from, to).await;
         let known = self.context.tenant.store.definitions().await.unwrap();
         let record = |(date, category, value, metadata): &(Date, &str, &str, Value)| Record {
             metric_date: *date,

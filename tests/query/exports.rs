@@ -392,7 +392,7 @@ async fn the_log_is_exported_whatever_the_length_of_a_page(archive: Archive) {
     let columns = ["kind", "collection_date", "completed_at", "status", "error_message", "error_details"];
     let shown = of_columns(&table, &columns);
     let entry =
-        r#"backfill 2025-01-01 2025-01-11T11:00:01Z partial out of luck {"metrics":[{"category":"mood"}]}"#;
+        r#"backfill 2025-01-01 2025-01-11T11:59:00Z partial out of luck {"metrics":[{"category":"mood"}]}"#;
     assert_eq!(shown.iter().filter(|row| *row == entry).count(), 1);
     assert_eq!(shown.iter().filter(|row| *row == "collect 2025-01-05  running  ").count(), 101);
     let (_, pieces) = taken(export(ExportFormat::Csv).await.unwrap()).await.unwrap();

@@ -98,6 +98,7 @@ async fn a_day_that_another_process_records_is_busy(site: Site) {
 async fn nothing_can_be_recorded_before_definitions_are_applied(mut site: Site) {
     site.world.context = site.world.with_empty_store().await;
     site.world.context.tenant.store.migrate().await.unwrap();
+    site.world.context.tenant.store.simulate_clock().await.unwrap();
     let site = Site::around(site.world);
     for (function, arguments) in
         [("collect_daily_metrics", "{}"), ("backfill_daily_metrics", r#"{"start_date": "2025-01-01"}"#)]

@@ -147,7 +147,12 @@ async fn log_entries_make_sense(fixture: Fixture) {
     ] {
         assert!(fixture.sql(&wrong).await.is_err(), "{wrong} was taken");
     }
-    assert_eq!(fixture.sql(&insert("collect", first, second, "completed", end, 1)).await, Ok(1));
+    fixture.store.simulate_clock().await.unwrap();
+    assert!(
+        fixture.sql(&insert("collect", first, second, "completed", end, 1)).await.is_err(),
+        "it never began"
+    );
+    assert_eq!(fixture.sql(&insert("collect", first, second, "running", "NULL", 0)).await, Ok(1));
 }
 
 /// PostgreSQL has types for these.
@@ -155,27 +160,33 @@ async fn log_entries_make_sense(fixture: Fixture) {
 async fn sqlite_takes_one_form_of_uuids_and_instants() {
     let fixture = Fixture::sqlite();
     fixture.store.migrate().await.unwrap();
-    let insert = |id: &str, started_at: &str, completed_at: &str| {
+    fixture.store.simulate_clock().await.unwrap();
+    let insert = |id: &str, started_at: &str| {
         format!(
             "INSERT INTO metric_collection_log (id, tenant_id, kind, collection_date, collection_end_date, started_at,
                                                 status, completed_at, trigger, actor, host, process_id)
-             VALUES ('{id}', 'default', 'collect', '2025-01-01', '2025-01-01', '{started_at}', 'completed',
-                     '{completed_at}', 'cli', 'cli:test', 'here', 1)"
+             VALUES ('{id}', 'default', 'collect', '2025-01-01', '2025-01-01', '{started_at}', 'running',
+                     NULL, 'cli', 'cli:test', 'here', 1)"
         )
     };
-    let (id, start, end) = (
-        "0123abcd-0123-4567-89ab-0123456789ab",
-        "2025-02-01T12:00:00.000000Z",
-        "2025-02-01T12:00:01.000000Z",
-    );
+    let (id, start) = ("0123abcd-0123-4567-89ab-0123456789ab", "2025-02-01T12:00:00.000000Z");
+    let finish = |at: &str| {
+        format!(
+            "UPDATE metric_collection_log SET status = 'completed', completed_at = '{at}' WHERE id = '{id}'"
+        )
+    };
     for id in ["", "1", "0123ABCD-0123-4567-89AB-0123456789AB", "0123abcd01234567-89ab-0123-456789ab----"] {
-        assert!(fixture.sql(&insert(id, start, end)).await.is_err(), "{id} was taken");
+        assert!(fixture.sql(&insert(id, start)).await.is_err(), "{id} was taken");
     }
-    for wrong in ["", "soon", "2025-02-01", "2025-02-01 12:00:00.000000Z", "2025-02-01T12:00:00Z"] {
-        assert!(fixture.sql(&insert(id, wrong, end)).await.is_err(), "{wrong} was taken");
-        assert!(fixture.sql(&insert(id, start, wrong)).await.is_err(), "{wrong} was taken");
+    let wrong_times = ["", "soon", "2025-02-01", "2025-02-01 12:00:00.000000Z", "2025-02-01T12:00:00Z"];
+    for wrong in wrong_times {
+        assert!(fixture.sql(&insert(id, wrong)).await.is_err(), "{wrong} was taken");
     }
-    assert_eq!(fixture.sql(&insert(id, start, end)).await, Ok(1));
+    assert_eq!(fixture.sql(&insert(id, start)).await, Ok(1));
+    for wrong in wrong_times {
+        assert!(fixture.sql(&finish(wrong)).await.is_err(), "{wrong} was taken");
+    }
+    assert_eq!(fixture.sql(&finish("2025-02-01T12:00:01.000000Z")).await, Ok(1));
 }
 
 async fn values_keep_every_digit(fixture: Fixture) {

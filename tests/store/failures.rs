@@ -62,7 +62,7 @@ async fn a_changed_migration_is_noticed(fixture: Fixture) {
 async fn a_definition_that_cannot_be_read_is_left_out(fixture: Fixture) {
     fixture.ready().await;
     let version = "INSERT INTO metric_definition_versions
-                   SELECT tenant_id, metric_type, metric_category, 2, '{\"shape\": \"unknown\"}', created_at
+                   SELECT tenant_id, metric_type, metric_category, 2, '{\"metric_type\": \"average\", \"category\": \"mood\", \"display_name\": \"\", \"measure\": \"unknown\"}', created_at
                    FROM metric_definition_versions WHERE metric_category = 'mood'";
     fixture.sql(version).await.unwrap();
     fixture.sql("UPDATE metric_definitions SET version = 2 WHERE metric_category = 'mood'").await.unwrap();

@@ -84,6 +84,7 @@ impl Fixture {
     /// Migrates, defines [`definitions`] and starts a run, whose id it returns.
     pub async fn ready(&self) -> Uuid {
         self.store.migrate().await.unwrap();
+        self.store.simulate_clock().await.unwrap();
         let changes: Vec<_> = definitions().into_iter().map(DefinitionChange::Add).collect();
         self.store.change_definitions(&changes, Origin::File, noon()).await.unwrap();
         let run = new_run(day(1));

@@ -56,7 +56,6 @@ fn a_record(run: Uuid, metric: &MetricKey, date: Date) -> Record {
     Record {
         key: metric.clone(),
         provenance: match day {
-            7..=9 => Provenance::Corrected,
             10.. => Provenance::Observed,
             _ => Provenance::Reconstructed,
         },

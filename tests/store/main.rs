@@ -20,3 +20,4 @@ mod story;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;
+mod trust;

@@ -129,7 +129,7 @@ async fn where_things_stand_is_told_at_once(fixture: Fixture) {
     };
     assert_eq!(ids(&summary(day(9), &[]).await), (Some(first), None));
     let mut records: Vec<_> = [1, 2, 5].map(|number| record(first, day(number), "5")).into();
-    records[1].provenance = Provenance::Corrected;
+    records[1].provenance = Provenance::Reconstructed;
     records[2].provenance = Provenance::Reconstructed;
     records.push(record(first, date(2024, 12, 31), "1"));
     let mut other = record(first, day(9), "-0.5");
@@ -239,6 +239,7 @@ async fn every_version_is_kept(fixture: Fixture) {
 
 async fn the_log_has_pages(fixture: Fixture) {
     fixture.store.migrate().await.unwrap();
+    fixture.store.simulate_clock().await.unwrap();
     let store = &fixture.store;
     for number in 0..7 {
         // Some start in the same instant.

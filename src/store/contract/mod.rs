@@ -27,7 +27,7 @@ pub use runs::{
 pub(super) use summary::record_count;
 pub use summary::{RecordCount, StoreSummary};
 pub use table::{TablePage, TableQuery, Tables};
-pub use upkeep::{MigrationNames, Upkeep};
+pub use upkeep::{IntegrityFinding, MigrationNames, Upkeep};
 pub use watch::{SharedWatch, Watch};
 
 /// The whole contract of a store, for one tenant.

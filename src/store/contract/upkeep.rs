@@ -1,12 +1,20 @@
 //! The store as a whole: where it is, whether it can be used, its migrations, and noticing commits.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::SharedWatch;
 use crate::store::StoreError;
 
 /// What a migration run did or would do: the names of the migrations, in order.
 pub type MigrationNames = Vec<String>;
+
+/// Something on which immutability rests and that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntegrityFinding {
+    /// What is wrong, and where: `the trigger refuse_truncate on daily_metrics is missing`.
+    pub message: String,
+}
 
 #[async_trait]
 pub trait Upkeep: Send + Sync {
@@ -18,6 +26,17 @@ pub trait Upkeep: Send + Sync {
 
     /// What [`Upkeep::migrate`] would apply.
     async fn pending_migrations(&self) -> Result<MigrationNames, StoreError>;
+
+    /// Says that the processes which record have a simulated clock, as a demonstration's have, so that the database does not
+    /// judge their days by its own. Only the owner of the tables may, and only before the first run.
+    async fn simulate_clock(&self) -> Result<(), StoreError>;
+
+    /// The time by the clock of the store's database: on SQLite, this machine's.
+    async fn now(&self) -> Result<Timestamp, StoreError>;
+
+    /// What is missing of that on which the immutability of the record rests: triggers, constraints, privileges, row level
+    /// security, the modes of files. Empty where all is as the migrations made it.
+    async fn integrity(&self) -> Result<Vec<IntegrityFinding>, StoreError>;
 
     /// Whether the store can be used at this moment: reachable, with its tables. It is not tried again.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use super::{PostgresStore, records::date, text::storable_object};
 use crate::{
     metric::{MetricKey, Record},
-    store::{Finish, StoreError, outbox, row},
+    store::{Finish, RunStatus, StoreError, outbox, row},
 };
 
 impl PostgresStore {
@@ -22,6 +22,14 @@ impl PostgresStore {
         let pool = self.pool().await?;
         self.ensure_partitions(records).await.map_err(failed)?;
         let mut transaction = pool.begin().await.map_err(failed)?;
+        // Before its records are, which the database would refuse of a run that is closed.
+        if let Some(finish) = finish
+            && let Some(run) = self.run_in(&mut transaction, finish.id).await.map_err(failed)?
+            && run.status != RunStatus::Running
+            && !finish.made(&run)
+        {
+            return Err(StoreError::RunFinished(finish.id));
+        }
         let (written, inserted) = self.insert_records(&mut transaction, records).await.map_err(failed)?;
         // Where nothing was inserted, an earlier attempt whose answer was lost may have written the records and their events.
         let mut events = if inserted > 0 { outbox::of_records(records, &written) } else { Vec::new() };

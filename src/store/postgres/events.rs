@@ -6,13 +6,11 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 use super::PostgresStore;
 use crate::store::{Event, EventKind, Events, StoreError, outbox::NewEvent, row};
 
-/// Held until the transaction ends, so that events become visible in the order of their ids.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('daymark:' || current_schema() || ':' || $1 || ':events', 0))";
-
+/// A trigger numbers the events.
 const INSERT: &str = "
-    INSERT INTO events (tenant_id, id, kind, subject)
-    SELECT $1, (SELECT coalesce(max(id), 0) FROM events WHERE tenant_id = $1) + place, kind, subject
-    FROM UNNEST($2::TEXT[], $3::JSONB[]) WITH ORDINALITY AS given (kind, subject, place)";
+    INSERT INTO events (tenant_id, kind, subject)
+    SELECT $1, kind, subject FROM UNNEST($2::TEXT[], $3::JSONB[]) WITH ORDINALITY AS given (kind, subject, place)
+    ORDER BY place";
 
 const SELECT: &str = "
     SELECT id, kind, subject, created_at FROM events WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3";
@@ -30,7 +28,8 @@ impl Events for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Writes the events in the transaction of the commit that made them true, as its last statement but for COMMIT.
+    /// Writes the events in the transaction of the commit that made them true, as its last statement but for COMMIT: a trigger
+    /// takes a lock that lets the commits of a tenant's events pass one after another.
     pub(super) async fn write_events(
         &self,
         session: &mut PgConnection,
@@ -39,7 +38,6 @@ impl PostgresStore {
         if events.is_empty() {
             return Ok(());
         }
-        sqlx::query(LOCK).bind(&self.tenant).execute(&mut *session).await?;
         sqlx::query(INSERT)
             .bind(&self.tenant)
             .bind(events.iter().map(|event| event.kind.name()).collect::<Vec<_>>())

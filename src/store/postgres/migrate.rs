@@ -53,6 +53,9 @@ impl PostgresStore {
         }
         let migrator = migrator(FILES);
         let applied = self.pending_in(&mut session, &migrator).await?;
+        if !applied.is_empty() {
+            self.refuse_strangers(&mut session).await?;
+        }
         migrator.run_direct(None, &mut session, false).await.map_err(|error| self.migration_failed(error))?;
         // Closing the session releases the lock, and so would its loss.
         let _ = session.close().await;
@@ -126,6 +129,24 @@ impl PostgresStore {
             .fetch_optional(session)
             .await
             .map_err(|error| self.failed(error))
+    }
+
+    /// Refuses a schema that holds anything that is not Daymark's, before anything in it is touched.
+    async fn refuse_strangers(&self, session: &mut PgConnection) -> Result<(), StoreError> {
+        let strangers: Vec<String> = sqlx::query_scalar(include_str!("select_strangers.sql"))
+            .bind(&self.schema)
+            .fetch_all(session)
+            .await
+            .map_err(|error| self.failed(error))?;
+        if strangers.is_empty() {
+            return Ok(());
+        }
+        let message = format!(
+            "the schema {} holds what is not Daymark's ({}); nothing was changed. Name a schema of Daymark's own with `store.schema`",
+            self.schema,
+            strangers.join(", ")
+        );
+        Err(self.fault(FaultClass::Other, message))
     }
 
     async fn applied(&self, session: &mut PgConnection) -> Result<Vec<Applied>, sqlx::Error> {

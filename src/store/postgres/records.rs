@@ -28,12 +28,20 @@ const SELECT_SPAN: &str = "
     SELECT min(metric_date), max(metric_date) FROM values_in_force WHERE tenant_id = $1";
 
 /// Values as text: the driver's own decimals have their digits in groups of four.
-const SELECT: &str = "
-    SELECT metric_date, metric_type, metric_category, value::TEXT AS value, metadata, provenance, definition_version, collection_id,
-           collection_timestamp
-    FROM values_in_force
-    WHERE tenant_id = $1 AND metric_date BETWEEN $2 AND $3 AND ($4::TEXT[] IS NULL OR metric_category = ANY ($4))
-    ORDER BY metric_date, metric_category, metric_type";
+const COLUMNS: &str = "metric_date, metric_type, metric_category, value::TEXT AS value, metadata, provenance, definition_version,
+    collection_id, collection_timestamp";
+
+const OF_ALL: &str = "FROM values_in_force WHERE tenant_id = $1 AND metric_date BETWEEN $2 AND $3";
+
+/// A walk along the primary key for each category and type, also in a plan that is made without knowing the categories.
+const OF_CATEGORIES: &str = "
+    FROM (SELECT DISTINCT category FROM UNNEST($4::TEXT[]) AS category) AS wanted
+    CROSS JOIN UNNEST(ARRAY['aggregate', 'average', 'count', 'percentage']) AS known (type)
+    CROSS JOIN LATERAL (
+        SELECT * FROM values_in_force
+        WHERE tenant_id = $1 AND metric_category = wanted.category AND metric_type = known.type
+          AND metric_date BETWEEN $2 AND $3
+    ) AS of_metric";
 
 /// A question of values, as a statement.
 fn select(question: &str) -> AssertSqlSafe<String> {
@@ -62,12 +70,15 @@ impl Records for PostgresStore {
         to: Date,
         categories: Option<&[String]>,
     ) -> Result<Vec<Record>, StoreError> {
+        let of = if categories.is_some() { OF_CATEGORIES } else { OF_ALL };
+        let question = format!("SELECT {COLUMNS} {of} ORDER BY metric_date, metric_category, metric_type");
         self.retry(|| async {
-            let query = sqlx::query(select(SELECT))
-                .bind(&self.tenant)
-                .bind(from.to_sqlx())
-                .bind(to.to_sqlx())
-                .bind(categories);
+            let query =
+                sqlx::query(select(&question)).bind(&self.tenant).bind(from.to_sqlx()).bind(to.to_sqlx());
+            let query = match categories {
+                Some(categories) => query.bind(categories),
+                None => query,
+            };
             let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
             Ok(row::readable(&self.location, TABLE, &rows, record))
         })

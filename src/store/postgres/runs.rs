@@ -29,15 +29,10 @@ const INSERT: &str = "
     VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, $9, $10)
     ON CONFLICT (tenant_id, id) DO NOTHING";
 
-/// Counts the run's records in the table: of the records offered, some may have been there already.
+/// A trigger counts the run's records: of those offered, some may have been there already.
 const FINISH: &str = "
     UPDATE metric_collection_log
-    SET status = $3, completed_at = $4, error_message = $5, error_details = $6,
-        metrics_collected = (
-            SELECT count(*) FROM daily_metrics
-            WHERE daily_metrics.tenant_id = $1 AND daily_metrics.collection_id = $2
-              AND metric_date BETWEEN collection_date AND collection_end_date
-        )
+    SET status = $3, completed_at = $4, error_message = $5, error_details = $6
     WHERE tenant_id = $1 AND id = $2 AND status = 'running'";
 
 /// Whether the process of a run lives: whether another session holds the lock whose key `lock.rs` makes. The lock of an
@@ -135,8 +130,8 @@ impl PostgresStore {
             .bind(finish.id)
             .bind(finish.status.name())
             .bind(row::to_micros(finish.completed_at).to_sqlx())
-            .bind(finish.error_message.as_deref().map(storable))
-            .bind(finish.error_details.as_ref().map(storable_object))
+            .bind(finish.short_message().as_deref().map(storable))
+            .bind(finish.bounded_details().as_deref().map(storable_object))
             .execute(session)
             .await?;
         Ok(finished.rows_affected() == 1)

@@ -1,4 +1,5 @@
-//! Listening for the notification that every commit of records, definitions and log entries sends (`0005_notify.sql`).
+//! Listening for the notification that every commit of records, definitions and log entries sends (`0005_notify.sql`), on a channel
+//! that only roles know which may read the settings.
 
 use std::{
     sync::{
@@ -9,7 +10,7 @@ use std::{
 };
 
 use sqlx::{
-    Executor, PgPool,
+    AssertSqlSafe, Executor, PgPool, Row,
     postgres::{PgListener, PgPoolOptions},
 };
 use tokio::task::AbortHandle;
@@ -17,7 +18,6 @@ use tokio::task::AbortHandle;
 use super::{PostgresStore, connection};
 use crate::store::{SharedWatch, Watch};
 
-const CHANNEL: &str = "daymark";
 /// Silence after which the connection is tried: a server that vanished sends no word of it.
 const PROBE_AFTER: Duration = Duration::from_secs(5);
 /// Between attempts to listen: after the first failure, and doubled after each further one up to the longest.
@@ -57,19 +57,21 @@ impl PostgresStore {
                 move |session, _| Box::pin(connection::refuse_shared_session(session, options.clone()))
             })
             .connect_lazy_with(options);
-        let task = tokio::spawn(listen(pool, Arc::clone(&marker))).abort_handle();
+        let select =
+            format!("SELECT notification_channel FROM {}.store_settings", connection::quoted(&self.schema));
+        let task = tokio::spawn(listen(pool, select, Arc::clone(&marker))).abort_handle();
         Arc::new(Listening { marker, task })
     }
 }
 
-async fn listen(pool: PgPool, marker: Arc<AtomicU64>) {
+async fn listen(pool: PgPool, select_channel: String, marker: Arc<AtomicU64>) {
     let mut count = UNKNOWN;
     let mut delay = RECONNECT_AFTER;
     // The last failure, which is not logged again and again: a standby refuses for as long as it is one.
     let mut logged = String::new();
     loop {
         let before = count;
-        let outcome = listen_once(&pool, &marker, &mut count).await;
+        let outcome = listen_once(&pool, &select_channel, &marker, &mut count).await;
         marker.store(UNKNOWN, Ordering::Release);
         if count != before {
             (delay, logged) = (RECONNECT_AFTER, String::new());
@@ -86,9 +88,15 @@ async fn listen(pool: PgPool, marker: Arc<AtomicU64>) {
 }
 
 /// Counts notifications until the connection is lost.
-async fn listen_once(pool: &PgPool, marker: &AtomicU64, count: &mut u64) -> Result<(), sqlx::Error> {
+async fn listen_once(
+    pool: &PgPool,
+    select_channel: &str,
+    marker: &AtomicU64,
+    count: &mut u64,
+) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen(CHANNEL).await?;
+    let channel = listener.fetch_one(AssertSqlSafe(select_channel)).await?;
+    listener.listen(channel.try_get("notification_channel")?).await?;
     loop {
         *count += 1;
         marker.store(*count, Ordering::Release);

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{SqliteStore, text};
 use crate::{
     metric::{MetricKey, Record},
-    store::{Finish, StoreError, outbox, row},
+    store::{Finish, RunStatus, StoreError, outbox, row},
 };
 
 /// How many records one statement writes. The statement of a full batch is kept by its connection, so that a backfill has
@@ -26,6 +26,14 @@ impl SqliteStore {
     ) -> Result<Vec<(Date, MetricKey)>, StoreError> {
         let failed = |error| self.failed(error);
         let mut transaction = self.pool().await?.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        // Before its records are, which the database would refuse of a run that is closed.
+        if let Some(finish) = finish
+            && let Some(run) = self.run_in(&mut transaction, finish.id).await.map_err(failed)?
+            && run.status != RunStatus::Running
+            && !finish.made(&run)
+        {
+            return Err(StoreError::RunFinished(finish.id));
+        }
         let (written, inserted) = self.insert_records(&mut transaction, records).await.map_err(failed)?;
         // Where nothing was inserted, an earlier attempt whose answer was lost may have written the records and their events.
         let mut events = if inserted > 0 { outbox::of_records(records, &written) } else { Vec::new() };

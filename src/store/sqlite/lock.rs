@@ -3,12 +3,15 @@
 use std::{
     fs::{self, File, TryLockError},
     io,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use super::SqliteStore;
 use crate::store::{Held, LockName, StoreError};
+
+/// Lock files and the store are for the user who runs Daymark: another user could hold a lock for ever, or read the hashes of keys.
+pub(super) const OF_OWNER: u32 = 0o600;
 
 struct HeldFile {
     path: PathBuf,
@@ -48,7 +51,9 @@ impl SqliteStore {
 
     pub(super) fn created_lock_directory(&self) -> Result<PathBuf, StoreError> {
         let directory = self.lock_directory()?;
-        fs::create_dir_all(&directory).map_err(|error| self.io_failed(&directory, &error))?;
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder.create(&directory).map_err(|error| self.io_failed(&directory, &error))?;
         Ok(directory)
     }
 
@@ -74,7 +79,7 @@ fn settled(path: &Path) -> io::Result<PathBuf> {
 
 fn try_lock(path: &Path) -> io::Result<Option<HeldFile>> {
     loop {
-        let file = File::options().create(true).truncate(false).write(true).open(path)?;
+        let file = File::options().create(true).truncate(false).write(true).mode(OF_OWNER).open(path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),

@@ -1,13 +1,13 @@
 //! Bringing the file and its tables up to date. This is the only place where the file is created.
 
-use std::fs::File;
+use std::{fs::File, io, os::unix::fs::OpenOptionsExt};
 
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection,
     migrate::{MigrateError, Migrator},
 };
 
-use super::{SqliteStore, connection::options};
+use super::{SqliteStore, connection::options, lock::OF_OWNER};
 use crate::{
     database::FaultClass,
     store::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// In order; a file that was ever released is never changed.
-const FILES: &[(&str, &str)] = &[
+pub(super) const FILES: &[(&str, &str)] = &[
     ("0001_tables", include_str!("migrations/0001_tables.sql")),
     ("0002_immutability", include_str!("migrations/0002_immutability.sql")),
     ("0003_access", include_str!("migrations/0003_access.sql")),
@@ -36,6 +36,7 @@ impl SqliteStore {
     pub(super) async fn apply_migrations(&self) -> Result<MigrationNames, StoreError> {
         self.file_exists()?;
         let _turn = self.await_turn().await?;
+        self.create_file()?;
         let mut connection = options(&self.path, self.durability)
             .create_if_missing(true)
             .connect()
@@ -48,11 +49,25 @@ impl SqliteStore {
         Ok(applied)
     }
 
+    /// Creates the file where it is missing, for its owner alone. SQLite gives the files beside it the same mode.
+    fn create_file(&self) -> Result<(), StoreError> {
+        let mut options = File::options();
+        options.create_new(true).write(true).mode(OF_OWNER);
+        match options.open(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(self.io_failed(&self.path, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Waits until no other process migrates this file; dropping the result lets the next one have its turn. The lock
     /// file stays: a process that waits for it has it open.
     async fn await_turn(&self) -> Result<File, StoreError> {
         let path = self.created_lock_directory()?.join("migrate");
-        let file = File::create(&path).map_err(|error| self.io_failed(&path, &error))?;
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true).mode(OF_OWNER);
+        let file = options.open(&path).map_err(|error| self.io_failed(&path, &error))?;
         let waiting = tokio::task::spawn_blocking(move || file.lock().map(|()| file));
         let failed = |error| self.io_failed(&path, &error);
         waiting.await.map_err(|error| failed(error.into()))?.map_err(failed)

@@ -116,8 +116,8 @@ impl SqliteStore {
             .bind(finish.id.to_string())
             .bind(finish.status.name())
             .bind(text(finish.completed_at))
-            .bind(&finish.error_message)
-            .bind(finish.error_details.as_ref().map(Json))
+            .bind(finish.short_message().as_deref())
+            .bind(finish.bounded_details().as_deref().map(Json))
             .execute(session)
             .await?;
         Ok(finished.rows_affected() == 1)

@@ -1,9 +1,10 @@
 //! The store as a whole.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::SqliteStore;
-use crate::store::{MigrationNames, SharedWatch, StoreError, Upkeep};
+use crate::store::{IntegrityFinding, MigrationNames, SharedWatch, StoreError, Upkeep, row};
 
 #[async_trait]
 impl Upkeep for SqliteStore {
@@ -17,6 +18,28 @@ impl Upkeep for SqliteStore {
 
     async fn pending_migrations(&self) -> Result<MigrationNames, StoreError> {
         self.retry(|| self.unapplied_migrations()).await
+    }
+
+    async fn simulate_clock(&self) -> Result<(), StoreError> {
+        self.retry(|| async {
+            let query =
+                sqlx::query("UPDATE store_settings SET simulated_clock = 1 WHERE NOT simulated_clock");
+            query.execute(self.pool().await?).await.map(drop).map_err(|error| self.failed(error))
+        })
+        .await
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        self.retry(|| async {
+            let query = sqlx::query("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS now");
+            let columns = query.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))?;
+            row::parsed(&columns, "now").map_err(|error| self.failed(error))
+        })
+        .await
+    }
+
+    async fn integrity(&self) -> Result<Vec<IntegrityFinding>, StoreError> {
+        self.retry(|| self.find_what_is_missing()).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -1,6 +1,17 @@
 -- Daymark's tables. Runs with a search_path of Daymark's own schema alone, so that no name needs to be qualified and
 -- nothing can end up elsewhere. tenant_id leads every key.
 
+-- What holds for the store as a whole: one row, made by the migration.
+CREATE TABLE store_settings (
+    only_row             BOOLEAN NOT NULL DEFAULT TRUE PRIMARY KEY CONSTRAINT only_one_row CHECK (only_row),
+    -- Whether the processes that record have a simulated clock, as a demonstration has. Then the clock of the database says
+    -- nothing about their days. It is set by the owner, before the first run, and stays.
+    simulated_clock      BOOLEAN NOT NULL DEFAULT FALSE,
+    -- The channel on which commits are notified. Roles that cannot read this table do not know it.
+    notification_channel TEXT    NOT NULL DEFAULT 'daymark_' || replace(gen_random_uuid()::TEXT, '-', '')
+);
+INSERT INTO store_settings DEFAULT VALUES;
+
 -- Every version that a definition ever had. Records name the version that made them.
 CREATE TABLE metric_definition_versions (
     tenant_id       TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
@@ -8,11 +19,19 @@ CREATE TABLE metric_definition_versions (
                                 CHECK (metric_type IN ('count', 'average', 'percentage', 'aggregate')),
     metric_category TEXT        NOT NULL CONSTRAINT category_is_a_name
                                 CHECK (metric_category ~ '^[a-z][a-z0-9_]{0,62}$'),
-    version         INTEGER     NOT NULL CONSTRAINT version_counts_from_one CHECK (version >= 1),
+    version         INTEGER     NOT NULL CONSTRAINT version_counts_from_one CHECK (version BETWEEN 1 AND 1000000),
     -- The whole definition: measure, sources, filters, presentation.
-    spec            JSONB       NOT NULL CONSTRAINT spec_is_an_object CHECK (jsonb_typeof(spec) = 'object'),
-    created_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
-    PRIMARY KEY (tenant_id, metric_type, metric_category, version)
+    spec            JSONB       NOT NULL CONSTRAINT spec_is_an_object
+                                CHECK (jsonb_typeof(spec) = 'object' AND octet_length(spec::TEXT) <= 1048576),
+    created_at      TIMESTAMPTZ NOT NULL DEFAULT now() CONSTRAINT creation_is_sane
+                                CHECK (created_at >= '1900-01-01T00:00Z' AND created_at < '9999-01-01T00:00Z'),
+    PRIMARY KEY (tenant_id, metric_type, metric_category, version),
+    -- What a reader needs of it, under its own name.
+    CONSTRAINT spec_is_a_definition CHECK (
+        spec ? 'measure' AND jsonb_typeof(spec -> 'display_name') = 'string'
+        AND spec ->> 'metric_type' = metric_type AND spec ->> 'category' = metric_category
+        AND spec ->> 'metric_type' IS NOT NULL AND spec ->> 'category' IS NOT NULL AND spec -> 'display_name' IS NOT NULL
+    )
 );
 
 -- The current definition of each metric, as a dashboard needs it.
@@ -27,10 +46,16 @@ CREATE TABLE metric_definitions (
     format_pattern  TEXT        NOT NULL DEFAULT '',
     is_active       BOOLEAN     NOT NULL DEFAULT TRUE,
     version         INTEGER     NOT NULL,
-    -- Who it belongs to: daymark.toml, or whoever made it through the API.
+    -- What it belongs to: daymark.toml, or the API through which it was made.
     origin          TEXT        NOT NULL DEFAULT 'file' CONSTRAINT origin_is_known CHECK (origin IN ('file', 'api')),
-    created_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
-    updated_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
+    created_at      TIMESTAMPTZ NOT NULL DEFAULT now() CONSTRAINT creation_is_sane
+                                CHECK (created_at >= '1900-01-01T00:00Z' AND created_at < '9999-01-01T00:00Z'),
+    updated_at      TIMESTAMPTZ NOT NULL DEFAULT now() CONSTRAINT update_is_sane
+                                CHECK (updated_at >= '1900-01-01T00:00Z' AND updated_at < '9999-01-01T00:00Z'),
+    CONSTRAINT texts_are_short CHECK (
+        length(display_name) BETWEEN 1 AND 1000 AND length(description) <= 10000 AND length(unit) <= 1000
+        AND length(format_pattern) <= 1000
+    ),
     PRIMARY KEY (tenant_id, metric_type, metric_category),
     FOREIGN KEY (tenant_id, metric_type, metric_category, version) REFERENCES metric_definition_versions
 );
@@ -51,16 +76,24 @@ CREATE TABLE metric_collection_log (
     status              TEXT        NOT NULL CONSTRAINT status_is_known
                                     CHECK (status IN ('running', 'completed', 'partial', 'failed')),
     metrics_collected   BIGINT      NOT NULL DEFAULT 0 CONSTRAINT metrics_are_counted CHECK (metrics_collected >= 0),
-    error_message       TEXT,
-    error_details       JSONB       CONSTRAINT details_are_an_object CHECK (jsonb_typeof(error_details) = 'object'),
+    error_message       TEXT        CONSTRAINT message_is_short CHECK (length(error_message) <= 4096),
+    error_details       JSONB       CONSTRAINT details_are_an_object
+                                    CHECK (jsonb_typeof(error_details) = 'object' AND octet_length(error_details::TEXT) <= 1048576),
     -- Why it was started, and who started it: cli:<system user>, key:<id>, user:<subject> or system.
     trigger             TEXT        NOT NULL CONSTRAINT trigger_is_known
                                     CHECK (trigger IN ('schedule', 'api', 'cli', 'catch_up')),
     actor               TEXT        NOT NULL CONSTRAINT actor_is_short CHECK (length(actor) BETWEEN 1 AND 200),
-    host                TEXT        NOT NULL,
-    process_id          BIGINT      NOT NULL,
+    host                TEXT        NOT NULL CONSTRAINT host_is_short CHECK (length(host) <= 1000),
+    process_id          BIGINT      NOT NULL CONSTRAINT process_is_a_number CHECK (process_id BETWEEN 0 AND 4294967295),
+    -- The role of the database that started it (0002_immutability.sql).
+    started_by          NAME        NOT NULL DEFAULT current_user,
     created_at          TIMESTAMPTZ NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, id),
+    CONSTRAINT dates_are_sane CHECK (collection_date >= '1900-01-01' AND collection_end_date <= '9998-12-31'),
+    CONSTRAINT times_are_sane CHECK (
+        started_at >= '1900-01-01T00:00Z' AND started_at < '9999-01-01T00:00Z'
+        AND completed_at >= started_at AND completed_at < '9999-01-01T00:00Z'
+    ),
     CONSTRAINT completed_when_not_running CHECK ((completed_at IS NULL) = (status = 'running')),
     CONSTRAINT days_are_in_order CHECK (collection_end_date >= collection_date)
 );
@@ -81,20 +114,22 @@ CREATE INDEX metric_collection_log_days ON metric_collection_log (tenant_id, col
 CREATE TABLE daily_metrics (
     id                   UUID        NOT NULL DEFAULT gen_random_uuid(),
     tenant_id            TEXT        NOT NULL,
-    metric_date          DATE        NOT NULL CONSTRAINT date_is_sane CHECK (metric_date >= '1900-01-01'),
+    metric_date          DATE        NOT NULL CONSTRAINT date_is_sane
+                                     CHECK (metric_date BETWEEN '1900-01-01' AND '9998-12-31'),
     metric_type          TEXT        NOT NULL CONSTRAINT type_is_known
                                      CHECK (metric_type IN ('count', 'average', 'percentage', 'aggregate')),
     metric_category      TEXT        NOT NULL,
-    -- NaN sorts above Infinity, so both comparisons together leave only finite values.
+    -- Neither infinite nor NaN, which sorts above Infinity; at most 1000 digits before and after the point.
     value                NUMERIC     NOT NULL CONSTRAINT value_is_finite
-                                     CHECK (value < 'Infinity' AND value > '-Infinity'),
+                                     CHECK (value < '1e1000' AND value > '-1e1000' AND scale(value) <= 1000),
     metadata             JSONB       NOT NULL DEFAULT '{}' CONSTRAINT metadata_is_an_object
-                                     CHECK (jsonb_typeof(metadata) = 'object'),
+                                     CHECK (jsonb_typeof(metadata) = 'object' AND octet_length(metadata::TEXT) <= 1048576),
+    -- A correction is a row elsewhere, never a record.
     provenance           TEXT        NOT NULL CONSTRAINT provenance_is_known
-                                     CHECK (provenance IN ('observed', 'reconstructed', 'corrected')),
+                                     CHECK (provenance IN ('observed', 'reconstructed')),
     definition_version   INTEGER     NOT NULL,
     collection_id        UUID        NOT NULL,
-    collection_timestamp TIMESTAMPTZ NOT NULL,
+    collection_timestamp TIMESTAMPTZ NOT NULL CONSTRAINT cut_is_sane CHECK (collection_timestamp < '9999-01-01T00:00Z'),
     created_at           TIMESTAMPTZ NOT NULL DEFAULT now(),
     CONSTRAINT value_is_not_negative CHECK (value >= 0 OR metric_type IN ('average', 'count')),
     -- A day ends nowhere before 10:00 UTC of its own date, which is midnight at UTC+14.
@@ -108,6 +143,8 @@ CREATE TABLE daily_metrics (
 
 -- All metrics of a day or a range of days, and the first and the last recorded day.
 CREATE INDEX daily_metrics_by_date ON daily_metrics (tenant_id, metric_date);
+-- What was recorded last: /rest/v1 orders and filters by it.
+CREATE INDEX daily_metrics_by_cut ON daily_metrics (tenant_id, collection_timestamp);
 
 -- Collections and backfills that were asked for, whether they have begun or not. A job changes only forwards: from queued to
 -- running to one end, or from queued to its end.
@@ -125,14 +162,19 @@ CREATE TABLE jobs (
     created_at  TIMESTAMPTZ NOT NULL,
     started_at  TIMESTAMPTZ CONSTRAINT started_when_running CHECK (started_at IS NOT NULL OR status <> 'running'),
     finished_at TIMESTAMPTZ,
-    host        TEXT        NOT NULL,
-    process_id  BIGINT      NOT NULL,
+    host        TEXT        NOT NULL CONSTRAINT host_is_short CHECK (length(host) <= 1000),
+    process_id  BIGINT      NOT NULL CONSTRAINT process_is_a_number CHECK (process_id BETWEEN 0 AND 4294967295),
     -- The run in the collection log that did it.
     run_id      UUID,
     result      JSONB       CONSTRAINT result_is_an_object
                             CHECK (jsonb_typeof(result) = 'object' AND octet_length(result::TEXT) <= 65536),
     PRIMARY KEY (tenant_id, id),
-    CONSTRAINT finished_at_its_end CHECK ((finished_at IS NULL) = (status IN ('queued', 'running')))
+    CONSTRAINT finished_at_its_end CHECK ((finished_at IS NULL) = (status IN ('queued', 'running'))),
+    CONSTRAINT times_are_sane CHECK (
+        created_at >= '1900-01-01T00:00Z' AND created_at < '9999-01-01T00:00Z'
+        AND started_at >= '1900-01-01T00:00Z' AND started_at < '9999-01-01T00:00Z'
+        AND finished_at >= '1900-01-01T00:00Z' AND finished_at < '9999-01-01T00:00Z'
+    )
 );
 
 -- The latest jobs: ORDER BY created_at DESC LIMIT n.

@@ -1,5 +1,6 @@
--- What is recorded stays as it is: refused by triggers, which hold for everybody, superusers and
--- session_replication_role = replica included (ENABLE ALWAYS), and by grants, which do not even let it come to that.
+-- What is recorded stays as it is: refused by triggers, which hold for every role, superusers and
+-- session_replication_role = replica included (ENABLE ALWAYS), and by grants, which do not even let it come to that. What is
+-- inserted is judged by the clock of this database and by the collection log, not by what the row says of itself.
 
 -- Arguments: what the table holds, and what to do instead.
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -9,21 +10,165 @@ BEGIN
 END
 $$;
 
--- The one change that a log entry may see: a running one is finished. Everything else about it stays, columns that a
--- later migration adds included.
+-- Whether the clock of this database says when a day ends. Read with the rights of the role that inserts.
+CREATE FUNCTION has_real_clock() RETURNS boolean LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT NOT simulated_clock FROM store_settings
+$$;
+
+-- The settings stay, but for the clock of a store in which nothing has run yet.
+CREATE FUNCTION refuse_other_settings() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF NEW.notification_channel = OLD.notification_channel AND NOT EXISTS (SELECT FROM metric_collection_log) THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'UPDATE on %.% is refused: a store has the clock that it had at its first run', TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation', HINT = 'Make another store.';
+END
+$$;
+
+-- A run begins as running, now, by the role that inserts it, and is about days that have ended.
+CREATE FUNCTION refuse_forged_run() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    wrong CONSTANT TEXT := CASE
+        WHEN NEW.status <> 'running' OR NEW.metrics_collected <> 0 OR NEW.error_message IS NOT NULL
+            OR NEW.error_details IS NOT NULL THEN 'a run begins as running, with nothing collected'
+        WHEN NOT has_real_clock() THEN NULL
+        WHEN NEW.started_at NOT BETWEEN clock_timestamp() - INTERVAL '7 days' AND clock_timestamp() + INTERVAL '5 minutes'
+            THEN format('it started at %s, and the clock of this database says %s', NEW.started_at, clock_timestamp())
+        WHEN (NEW.collection_end_date + TIME '10:00') AT TIME ZONE 'UTC' > clock_timestamp()
+            THEN format('%s has not ended by the clock of this database', NEW.collection_end_date)
+    END;
+BEGIN
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'INSERT on %.% is refused: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, wrong
+            USING ERRCODE = 'restrict_violation', HINT = 'Compare the clocks of this machine and of the database.';
+    END IF;
+    NEW.started_by := current_user;
+    NEW.created_at := clock_timestamp();
+    RETURN NEW;
+END
+$$;
+
+-- Whether a session of the caller's login role holds the lock of a run, which store/postgres/lock.rs takes.
+CREATE FUNCTION holds_lock_of(run metric_collection_log) RETURNS boolean LANGUAGE sql SET search_path FROM CURRENT AS $$
+    SELECT EXISTS (
+        SELECT FROM pg_locks JOIN pg_stat_activity USING (pid),
+            LATERAL hashtextextended(
+                'daymark:' || current_schema() || ':' || run.tenant_id || ':' || CASE run.kind
+                    WHEN 'collect' THEN 'day-' || to_char(run.collection_date, 'YYYY-MM-DD') ELSE run.kind END, 0
+            ) AS key
+        WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted AND usename = session_user
+          AND objsubid = 1 AND classid::BIGINT = (key >> 32) & 4294967295 AND objid::BIGINT = key & 4294967295
+    )
+$$;
+
+-- The one change that a log entry may see: a running one is finished, by the role that started it or by the owner; or, where
+-- its process died, as failed by a role that holds its lock. Everything else about it stays, columns that a later migration
+-- adds included. How many records it wrote is counted here.
 CREATE FUNCTION refuse_unless_finishing() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     finishing CONSTANT TEXT[] :=
         ARRAY['status', 'completed_at', 'metrics_collected', 'error_message', 'error_details'];
+    wrong CONSTANT TEXT := CASE
+        WHEN OLD.status <> 'running' OR NEW.status = 'running' OR to_jsonb(NEW) - finishing <> to_jsonb(OLD) - finishing
+            THEN 'an entry of the collection log is finished once and not changed otherwise'
+        WHEN OLD.started_by <> current_user
+            AND NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE')
+            AND NOT (NEW.status = 'failed' AND holds_lock_of(OLD))
+            THEN format('the run is the role %s''s, and this role does not hold its lock', OLD.started_by)
+        WHEN has_real_clock() AND NEW.completed_at > clock_timestamp() + INTERVAL '5 minutes'
+            AND NEW.completed_at > OLD.started_at
+            THEN format('it ended at %s, and the clock of this database says %s', NEW.completed_at, clock_timestamp())
+    END;
 BEGIN
-    IF OLD.status = 'running' AND NEW.status <> 'running'
-        AND to_jsonb(NEW) - finishing = to_jsonb(OLD) - finishing
-    THEN
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'UPDATE on %.% is refused: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, wrong
+            USING ERRCODE = 'restrict_violation', HINT = 'What happens later is an entry of its own.';
+    END IF;
+    NEW.metrics_collected := (
+        SELECT count(*) FROM daily_metrics
+        WHERE tenant_id = NEW.tenant_id AND collection_id = NEW.id
+          AND metric_date BETWEEN NEW.collection_date AND NEW.collection_end_date
+    );
+    RETURN NEW;
+END
+$$;
+
+-- The records that a statement inserted, where the clock is no simulation: of a day that has ended by the clock of this database, by a run of the same role that
+-- is running and about that day; observed only within 9 days of the day's date, which is the most that the setting
+-- collect.observed_within_hours permits in any time zone. For statements and not for rows: a look at each row would cost a
+-- backfill seconds.
+CREATE FUNCTION refuse_forged_records() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    has_clock CONSTANT BOOLEAN := has_real_clock();
+    present CONSTANT TIMESTAMPTZ := clock_timestamp();
+    wrong TEXT;
+BEGIN
+    SELECT format('%s of %s: %s', metric_category, metric_date, reason) INTO wrong
+    FROM (
+        SELECT metric_category, metric_date, CASE
+            WHEN NOT has_clock THEN NULL
+            WHEN run.status <> 'running' THEN 'its run has ended'
+            WHEN run.started_by <> current_user THEN format('its run is the role %s''s', run.started_by)
+            WHEN metric_date NOT BETWEEN run.collection_date AND run.collection_end_date THEN 'its run is not about that day'
+            WHEN inserted.created_at <> now() THEN 'created_at is the time of the transaction'
+            WHEN (metric_date + TIME '10:00') AT TIME ZONE 'UTC' > present
+                THEN 'the day has not ended by the clock of this database'
+            WHEN collection_timestamp NOT BETWEEN present - INTERVAL '7 days' AND present + INTERVAL '5 minutes'
+                THEN format('it was read at %s, and the clock of this database says %s', collection_timestamp, present)
+            WHEN provenance = 'observed' AND (metric_date + 9)::TIMESTAMP AT TIME ZONE 'UTC' < present
+                THEN 'it is too late to have observed that day'
+        END AS reason
+        FROM inserted
+        JOIN metric_collection_log AS run ON run.tenant_id = inserted.tenant_id AND run.id = collection_id
+    ) AS judged
+    WHERE reason IS NOT NULL
+    LIMIT 1;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'INSERT on %.% is refused: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, wrong
+            USING ERRCODE = 'restrict_violation', HINT = 'Compare the clocks of this machine and of the database.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- Versions count on by one, so that none can be out of reach.
+CREATE FUNCTION refuse_version_out_of_turn() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    next CONSTANT INTEGER := (
+        SELECT coalesce(max(version), 0) + 1 FROM metric_definition_versions
+        WHERE tenant_id = NEW.tenant_id AND metric_type = NEW.metric_type AND metric_category = NEW.metric_category
+    );
+BEGIN
+    IF NEW.version = next THEN
         RETURN NEW;
     END IF;
-    RAISE EXCEPTION 'UPDATE on %.% is refused: an entry of the collection log is finished once and not changed otherwise',
-        TG_TABLE_SCHEMA, TG_TABLE_NAME
-        USING ERRCODE = 'restrict_violation', HINT = 'What happens later is an entry of its own.';
+    RAISE EXCEPTION 'INSERT on %.% is refused: the next version of % is %', TG_TABLE_SCHEMA, TG_TABLE_NAME,
+        NEW.metric_category, next
+        USING ERRCODE = 'restrict_violation', HINT = 'A changed definition is the next version.';
+END
+$$;
+
+-- Jobs begin as queued.
+CREATE FUNCTION refuse_forged_job() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF NEW.status = 'queued' AND NEW.started_at IS NULL AND NEW.run_id IS NULL AND NEW.result IS NULL THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'INSERT on %.% is refused: a job begins as queued', TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation', HINT = 'Start it, and end it.';
+END
+$$;
+
+-- Events get their id and time here. The lock is held until the transaction ends, so that events become visible in the order of
+-- their ids.
+CREATE FUNCTION number_event() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(
+        hashtextextended('daymark:' || current_schema() || ':' || NEW.tenant_id || ':events', 0));
+    NEW.id := (SELECT coalesce(max(id), 0) + 1 FROM events WHERE tenant_id = NEW.tenant_id);
+    NEW.created_at := clock_timestamp();
+    RETURN NEW;
 END
 $$;
 
@@ -44,6 +189,22 @@ BEGIN
 END
 $$;
 
+CREATE TRIGGER refuse_update BEFORE UPDATE ON store_settings FOR EACH ROW EXECUTE FUNCTION refuse_other_settings();
+CREATE TRIGGER refuse_delete BEFORE DELETE ON store_settings FOR EACH ROW
+    EXECUTE FUNCTION refuse_change('the settings are kept', 'Make another store.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON store_settings FOR EACH STATEMENT
+    EXECUTE FUNCTION refuse_change('the settings are kept', 'Make another store.');
+CREATE TRIGGER refuse_forged AFTER INSERT ON daily_metrics REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT
+    EXECUTE FUNCTION refuse_forged_records();
+CREATE TRIGGER refuse_forged BEFORE INSERT ON metric_collection_log FOR EACH ROW EXECUTE FUNCTION refuse_forged_run();
+CREATE TRIGGER refuse_forged BEFORE INSERT ON metric_definition_versions FOR EACH ROW
+    EXECUTE FUNCTION refuse_version_out_of_turn();
+CREATE TRIGGER refuse_forged BEFORE INSERT ON jobs FOR EACH ROW EXECUTE FUNCTION refuse_forged_job();
+CREATE TRIGGER number BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION number_event();
+CREATE TRIGGER refuse_delete BEFORE DELETE ON metric_definitions FOR EACH ROW
+    EXECUTE FUNCTION refuse_change('definitions are kept', 'A metric that is no longer wanted is deactivated.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON metric_definitions FOR EACH STATEMENT
+    EXECUTE FUNCTION refuse_change('definitions are kept', 'A metric that is no longer wanted is deactivated.');
 CREATE TRIGGER refuse_update_or_delete BEFORE UPDATE OR DELETE ON daily_metrics FOR EACH ROW
     EXECUTE FUNCTION refuse_change('records are immutable', 'A correction is a further row elsewhere, with its reason and author.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON daily_metrics FOR EACH STATEMENT
@@ -69,6 +230,16 @@ CREATE TRIGGER refuse_update_or_delete BEFORE UPDATE OR DELETE ON events FOR EAC
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON events FOR EACH STATEMENT
     EXECUTE FUNCTION refuse_change('events are kept', 'What happens later is an event of its own.');
 
+ALTER TABLE store_settings ENABLE ALWAYS TRIGGER refuse_update;
+ALTER TABLE store_settings ENABLE ALWAYS TRIGGER refuse_delete;
+ALTER TABLE store_settings ENABLE ALWAYS TRIGGER refuse_truncate;
+ALTER TABLE daily_metrics ENABLE ALWAYS TRIGGER refuse_forged;
+ALTER TABLE metric_collection_log ENABLE ALWAYS TRIGGER refuse_forged;
+ALTER TABLE metric_definition_versions ENABLE ALWAYS TRIGGER refuse_forged;
+ALTER TABLE jobs ENABLE ALWAYS TRIGGER refuse_forged;
+ALTER TABLE events ENABLE ALWAYS TRIGGER number;
+ALTER TABLE metric_definitions ENABLE ALWAYS TRIGGER refuse_delete;
+ALTER TABLE metric_definitions ENABLE ALWAYS TRIGGER refuse_truncate;
 ALTER TABLE jobs ENABLE ALWAYS TRIGGER refuse_update;
 ALTER TABLE jobs ENABLE ALWAYS TRIGGER refuse_delete;
 ALTER TABLE jobs ENABLE ALWAYS TRIGGER refuse_truncate;
@@ -107,5 +278,8 @@ SELECT restrict_privileges('metric_definition_versions', 'DELETE, TRUNCATE');
 SELECT restrict_privileges('metric_collection_log', 'DELETE, TRUNCATE');
 SELECT restrict_privileges('jobs', 'DELETE, TRUNCATE');
 SELECT restrict_privileges('events', 'UPDATE, DELETE, TRUNCATE');
-SELECT restrict_privileges('metric_definitions', 'TRUNCATE');
+SELECT restrict_privileges('metric_definitions', 'DELETE, TRUNCATE');
+SELECT restrict_privileges('store_settings', 'INSERT, DELETE, TRUNCATE');
 REVOKE ALL ON FUNCTION restrict_privileges FROM PUBLIC;
+-- They read what their caller may read, and nothing else: triggers call them for every role.
+GRANT EXECUTE ON FUNCTION has_real_clock, holds_lock_of TO PUBLIC;

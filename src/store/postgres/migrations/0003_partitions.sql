@@ -24,9 +24,13 @@ CREATE FUNCTION ensure_partition(year INTEGER) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     partition_name CONSTANT TEXT := 'daily_metrics_' || year;
+    -- By the clock of this database, where the first days end: a record is of a day that has ended.
+    last CONSTANT INTEGER := CASE
+        WHEN has_real_clock() THEN extract(year FROM clock_timestamp() AT TIME ZONE 'UTC' + INTERVAL '14 hours') ELSE 9998
+    END;
 BEGIN
-    IF year NOT BETWEEN 1900 AND 9999 THEN
-        RAISE EXCEPTION 'there is no partition for the year %: years go from 1900 to 9999', year
+    IF year IS NULL OR year NOT BETWEEN 1900 AND last THEN
+        RAISE EXCEPTION 'there is no partition for the year %: years go from 1900 to %', year, last
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF to_regclass(partition_name) IS NOT NULL THEN
@@ -51,8 +55,13 @@ BEGIN
         'CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change(%L, %L)',
         partition_name, 'records are immutable', 'A correction is a further row elsewhere, with its reason and author.');
     EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER refuse_truncate', partition_name);
+    -- Triggers for statements are those of the table that the statement names.
+    EXECUTE format(
+        'CREATE TRIGGER refuse_forged AFTER INSERT ON %I REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT
+         EXECUTE FUNCTION refuse_forged_records()', partition_name);
+    EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER refuse_forged', partition_name);
     PERFORM restrict_privileges(partition_name::REGCLASS, 'UPDATE, DELETE, TRUNCATE');
-    -- A partition has a door of its own.
+    -- A partition can be read by its own name, which its own policies guard.
     PERFORM secure_rows(partition_name::REGCLASS);
 END
 $$;

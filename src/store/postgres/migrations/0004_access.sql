@@ -15,6 +15,11 @@ CREATE TABLE api_keys (
     revoked_at   TIMESTAMPTZ,
     last_used_at TIMESTAMPTZ,
     PRIMARY KEY (tenant_id, id),
+    CONSTRAINT times_are_sane CHECK (
+        created_at >= '1900-01-01T00:00Z' AND created_at < '9999-01-01T00:00Z' AND expires_at < '9999-01-01T00:00Z'
+        AND revoked_at >= '1900-01-01T00:00Z' AND revoked_at < '9999-01-01T00:00Z'
+        AND last_used_at >= '1900-01-01T00:00Z' AND last_used_at < '9999-01-01T00:00Z'
+    ),
     CONSTRAINT readers_only_read CHECK (role <> 'reader' OR scopes <@ ARRAY['read'])
 );
 
@@ -47,11 +52,12 @@ SELECT restrict_privileges('api_keys', 'DELETE, TRUNCATE');
 -- Partitions are secured when they are made (0003_partitions.sql).
 SELECT secure_rows(oid) FROM pg_class
 WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND relkind IN ('r', 'p')
-  AND relname IN ('daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log', 'jobs', 'events', 'api_keys');
+  AND relname IN ('daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log', 'jobs', 'events', 'api_keys',
+                  'store_settings');
 
 -- Whether the caller is an admin by the platform's own tables, where those are in this database: the row of
--- public.profiles whose id is Supabase's auth.uid() has is_admin. With the caller's own rights: whoever may not read
--- that row is no admin.
+-- public.profiles whose id is Supabase's auth.uid() has is_admin. With the caller's own rights: a caller who may not
+-- read that row is no admin.
 CREATE FUNCTION caller_is_admin() RETURNS boolean LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
     found BOOLEAN;
@@ -66,6 +72,26 @@ END
 $$;
 REVOKE ALL ON FUNCTION caller_is_admin FROM PUBLIC;
 
+-- Daymark's own tables, partitions included, and functions.
+CREATE FUNCTION own_tables() RETURNS SETOF REGCLASS LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT oid::REGCLASS FROM pg_class
+    WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND (
+        relname IN ('daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log', 'jobs', 'events',
+                    'api_keys', 'store_settings', '_sqlx_migrations') AND relkind IN ('r', 'p')
+        OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'daily_metrics'::REGCLASS)
+    )
+$$;
+CREATE FUNCTION own_functions() RETURNS SETOF REGPROCEDURE LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT oid::REGPROCEDURE FROM pg_proc
+    WHERE pronamespace = quote_ident(current_schema)::REGNAMESPACE AND proname IN (
+        'refuse_change', 'has_real_clock', 'refuse_other_settings', 'refuse_forged_run', 'holds_lock_of', 'refuse_unless_finishing',
+        'refuse_forged_records', 'refuse_version_out_of_turn', 'refuse_forged_job', 'number_event', 'refuse_unless_forwards',
+        'restrict_privileges', 'secure_rows', 'ensure_partition', 'refuse_other_key', 'caller_is_admin', 'own_tables',
+        'own_functions', 'grant_api_roles', 'notify_change'
+    )
+$$;
+REVOKE ALL ON FUNCTION own_tables, own_functions FROM PUBLIC;
+
 -- Gives those of the three roles that exist what they may, and takes everything else from them. To be called again by
 -- the owner when they are made later: SELECT daymark.grant_api_roles(). Returns the roles that it found.
 CREATE FUNCTION grant_api_roles() RETURNS SETOF TEXT
@@ -73,6 +99,8 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     api_role TEXT;
     readable TEXT;
+    owned REGCLASS;
+    owned_function REGPROCEDURE;
     -- Only where the two things are there now, so that nobody can make them for the purpose.
     -- By the catalogs: to_regprocedure is an error for an owner who may not use that schema, as Supabase has it.
     knows_admins CONSTANT BOOLEAN := EXISTS (
@@ -86,8 +114,13 @@ BEGIN
     FOR api_role IN
         SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated', 'service_role') ORDER BY rolname
     LOOP
-        EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM %I', current_schema, api_role);
-        EXECUTE format('REVOKE ALL ON ALL ROUTINES IN SCHEMA %I FROM %I', current_schema, api_role);
+        -- By name: nothing but Daymark's own is touched.
+        FOR owned IN SELECT * FROM own_tables() LOOP
+            EXECUTE format('REVOKE ALL ON TABLE %s FROM %I', owned, api_role);
+        END LOOP;
+        FOR owned_function IN SELECT * FROM own_functions() LOOP
+            EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %I', owned_function, api_role);
+        END LOOP;
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema, api_role);
         FOREACH readable IN ARRAY CASE
             WHEN api_role = 'service_role'

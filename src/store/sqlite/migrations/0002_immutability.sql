@@ -1,4 +1,5 @@
--- What is recorded stays as it is. INSERT OR REPLACE deletes the row in its way without firing a DELETE trigger, so an
+-- What is recorded stays as it is, and what is inserted is judged by the machine's clock and by the collection log, not by what the
+-- row says of itself: as far as a file can, which every program that can write to it can change. INSERT OR REPLACE deletes the row in its way without firing a DELETE trigger, so an
 -- INSERT is refused as well where its key exists; Daymark's own inserts look first.
 
 CREATE TRIGGER daily_metrics_refuse_update BEFORE UPDATE ON daily_metrics BEGIN
@@ -31,10 +32,51 @@ WHEN EXISTS (
     SELECT RAISE(ABORT, 'INSERT over a row of metric_definition_versions is refused: versions are immutable; a changed definition is a further version');
 END;
 
--- The one change that a log entry may see: a running one is finished.
+-- A record is of a day that has ended, by a run that is running and about that day; observed only within 9 days of the day's date,
+-- which is the most that the setting collect.observed_within_hours permits in any time zone.
+CREATE TRIGGER daily_metrics_refuse_other_run BEFORE INSERT ON daily_metrics
+WHEN (SELECT NOT simulated_clock FROM store_settings) AND NOT EXISTS (
+    SELECT 1 FROM metric_collection_log
+    WHERE tenant_id = NEW.tenant_id AND id = NEW.collection_id AND status = 'running'
+      AND NEW.metric_date BETWEEN collection_date AND collection_end_date
+) BEGIN
+    SELECT RAISE(ABORT, 'INSERT on daily_metrics is refused: its run is not running, or is not about that day');
+END;
+CREATE TRIGGER daily_metrics_refuse_other_time BEFORE INSERT ON daily_metrics
+WHEN (SELECT NOT simulated_clock FROM store_settings) AND NOT (
+    NEW.metric_date || 'T10:00:00.000000Z' <= strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')
+    AND NEW.collection_timestamp BETWEEN strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-7 days')
+                                     AND strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes')
+    AND (NEW.provenance <> 'observed' OR date(NEW.metric_date, '+9 days') >= date('now'))
+    AND NEW.created_at BETWEEN strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-5 minutes')
+                           AND strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes')
+) BEGIN
+    SELECT RAISE(ABORT, 'INSERT on daily_metrics is refused: by the clock of this machine the day has not ended, was not read now, or was not observed');
+END;
+
+-- A run begins as running, now, and is about days that have ended.
+CREATE TRIGGER metric_collection_log_refuse_forged BEFORE INSERT ON metric_collection_log
+WHEN NEW.status <> 'running' OR NEW.metrics_collected <> 0 OR NEW.error_message IS NOT NULL OR NEW.error_details IS NOT NULL
+    OR (SELECT NOT simulated_clock FROM store_settings) AND NOT (
+        NEW.started_at BETWEEN strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-7 days')
+                           AND strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes')
+        AND NEW.collection_end_date || 'T10:00:00.000000Z' <= strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')
+    )
+BEGIN
+    SELECT RAISE(ABORT, 'INSERT on metric_collection_log is refused: a run begins as running, now, about days that have ended by the clock of this machine');
+END;
+
+-- The one change that a log entry may see: a running one is finished, with as many records as it wrote.
 CREATE TRIGGER metric_collection_log_refuse_update BEFORE UPDATE ON metric_collection_log
 WHEN NOT (
     OLD.status = 'running' AND NEW.status <> 'running'
+    AND NEW.metrics_collected = (
+        SELECT count(*) FROM daily_metrics
+        WHERE daily_metrics.tenant_id = NEW.tenant_id AND collection_id = NEW.id
+          AND metric_date BETWEEN NEW.collection_date AND NEW.collection_end_date
+    )
+    AND ((SELECT simulated_clock FROM store_settings)
+         OR NEW.completed_at <= max(OLD.started_at, strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes')))
     AND NEW.id = OLD.id AND NEW.tenant_id = OLD.tenant_id AND NEW.kind = OLD.kind
     AND NEW.collection_date = OLD.collection_date AND NEW.collection_end_date = OLD.collection_end_date
     AND NEW.started_at = OLD.started_at AND NEW.trigger = OLD.trigger AND NEW.actor = OLD.actor
@@ -79,4 +121,51 @@ END;
 CREATE TRIGGER events_refuse_replace BEFORE INSERT ON events
 WHEN EXISTS (SELECT 1 FROM events WHERE tenant_id = NEW.tenant_id AND id = NEW.id) BEGIN
     SELECT RAISE(ABORT, 'INSERT over a row of events is refused: events are kept');
+END;
+
+CREATE TRIGGER jobs_refuse_forged BEFORE INSERT ON jobs
+WHEN NEW.status <> 'queued' OR NEW.started_at IS NOT NULL OR NEW.run_id IS NOT NULL OR NEW.result IS NOT NULL BEGIN
+    SELECT RAISE(ABORT, 'INSERT on jobs is refused: a job begins as queued');
+END;
+CREATE TRIGGER events_refuse_forged BEFORE INSERT ON events
+WHEN NEW.id <> (SELECT coalesce(max(id), 0) + 1 FROM events WHERE tenant_id = NEW.tenant_id) BEGIN
+    SELECT RAISE(ABORT, 'INSERT on events is refused: ids count on by one');
+END;
+CREATE TRIGGER metric_definition_versions_refuse_forged BEFORE INSERT ON metric_definition_versions
+WHEN NEW.version <> (
+    SELECT coalesce(max(version), 0) + 1 FROM metric_definition_versions
+    WHERE tenant_id = NEW.tenant_id AND metric_type = NEW.metric_type AND metric_category = NEW.metric_category
+) BEGIN
+    SELECT RAISE(ABORT, 'INSERT on metric_definition_versions is refused: versions count on by one');
+END;
+
+-- INSERT OR REPLACE and UPDATE OR REPLACE would delete another active definition of the name.
+CREATE TRIGGER metric_definitions_refuse_delete BEFORE DELETE ON metric_definitions BEGIN
+    SELECT RAISE(ABORT, 'DELETE on metric_definitions is refused: a metric that is no longer wanted is deactivated');
+END;
+CREATE TRIGGER metric_definitions_refuse_replace BEFORE INSERT ON metric_definitions
+WHEN NEW.is_active AND EXISTS (
+    SELECT 1 FROM metric_definitions
+    WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type <> NEW.metric_type AND is_active
+) BEGIN
+    SELECT RAISE(ABORT, 'INSERT over a row of metric_definitions is refused: UNIQUE constraint failed, another metric of the name is active');
+END;
+CREATE TRIGGER metric_definitions_refuse_replacing_update BEFORE UPDATE ON metric_definitions
+WHEN NEW.is_active AND EXISTS (
+    SELECT 1 FROM metric_definitions
+    WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type <> OLD.metric_type AND is_active
+) OR NEW.tenant_id <> OLD.tenant_id OR NEW.metric_type <> OLD.metric_type OR NEW.metric_category <> OLD.metric_category BEGIN
+    SELECT RAISE(ABORT, 'UPDATE on metric_definitions is refused: UNIQUE constraint failed, another metric of the name is active');
+END;
+
+-- The settings stay, but for the clock of a store in which nothing has run yet.
+CREATE TRIGGER store_settings_refuse_update BEFORE UPDATE ON store_settings
+WHEN NEW.only_row <> OLD.only_row OR EXISTS (SELECT 1 FROM metric_collection_log) BEGIN
+    SELECT RAISE(ABORT, 'UPDATE on store_settings is refused: a store has the clock that it had at its first run');
+END;
+CREATE TRIGGER store_settings_refuse_delete BEFORE DELETE ON store_settings BEGIN
+    SELECT RAISE(ABORT, 'DELETE on store_settings is refused: the settings are kept');
+END;
+CREATE TRIGGER store_settings_refuse_insert BEFORE INSERT ON store_settings BEGIN
+    SELECT RAISE(ABORT, 'INSERT on store_settings is refused: there is one row');
 END;

@@ -10,10 +10,14 @@ CREATE TABLE api_keys (
                       CHECK (scopes <> '' AND replace(replace(replace(replace(' ' || scopes, ' read', ''), ' log', ''),
                                                               ' collect', ''), ' define', '') = ''),
     hash         BLOB NOT NULL CONSTRAINT hash_is_sha256 CHECK (length(hash) = 32),
-    created_at   TEXT NOT NULL,
-    expires_at   TEXT CONSTRAINT expires_later CHECK (expires_at > created_at),
-    revoked_at   TEXT,
-    last_used_at TEXT,
+    created_at   TEXT NOT NULL CONSTRAINT creation_is_an_instant
+                      CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(created_at) IS NOT NULL AND created_at >= '1900' AND created_at < '9999'),
+    expires_at   TEXT CONSTRAINT expires_later
+                      CHECK (expires_at IS NULL OR expires_at > created_at AND (expires_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(expires_at) IS NOT NULL AND expires_at >= '1900' AND expires_at < '9999')),
+    revoked_at   TEXT CONSTRAINT revocation_is_an_instant
+                      CHECK (revoked_at IS NULL OR (revoked_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(revoked_at) IS NOT NULL AND revoked_at >= '1900' AND revoked_at < '9999')),
+    last_used_at TEXT CONSTRAINT use_is_an_instant
+                      CHECK (last_used_at IS NULL OR (last_used_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(last_used_at) IS NOT NULL AND last_used_at >= '1900' AND last_used_at < '9999')),
     PRIMARY KEY (tenant_id, id),
     CONSTRAINT readers_only_read CHECK (role <> 'reader' OR scopes = 'read')
 ) STRICT, WITHOUT ROWID;
@@ -34,6 +38,9 @@ CREATE TRIGGER api_keys_refuse_delete BEFORE DELETE ON api_keys BEGIN
     SELECT RAISE(ABORT, 'DELETE on api_keys is refused: a key that is no longer wanted is revoked');
 END;
 CREATE TRIGGER api_keys_refuse_replace BEFORE INSERT ON api_keys
-WHEN EXISTS (SELECT 1 FROM api_keys WHERE tenant_id = NEW.tenant_id AND id = NEW.id) BEGIN
+WHEN EXISTS (
+    SELECT 1 FROM api_keys
+    WHERE tenant_id = NEW.tenant_id AND (id = NEW.id OR name = NEW.name AND revoked_at IS NULL AND NEW.revoked_at IS NULL)
+) BEGIN
     SELECT RAISE(ABORT, 'INSERT over a row of api_keys is refused: create another key');
 END;

@@ -1,0 +1,31 @@
+-- The first ten relations, functions and types of the schema $1 that are not Daymark's.
+WITH named AS (
+    SELECT relname::TEXT AS name, 'the relation ' || relname AS what
+    FROM pg_class
+    WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND relkind NOT IN ('i', 'I', 't')
+      AND relname !~ '^(daily_metrics(_[0-9]{4})?|metric_definitions|metric_definition_versions|metric_collection_log|jobs|events|api_keys|store_settings|_sqlx_migrations)$'
+    UNION ALL
+    SELECT proname::TEXT, 'the function ' || proname
+    FROM pg_proc
+    WHERE pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1)
+      AND proname NOT IN (
+          'refuse_change', 'has_real_clock', 'refuse_other_settings', 'refuse_forged_run', 'holds_lock_of',
+          'refuse_unless_finishing', 'refuse_forged_records', 'refuse_version_out_of_turn', 'refuse_forged_job', 'number_event',
+          'refuse_unless_forwards', 'restrict_privileges', 'secure_rows', 'ensure_partition', 'refuse_other_key',
+          'caller_is_admin', 'own_tables', 'own_functions', 'grant_api_roles', 'notify_change'
+      )
+    UNION ALL
+    SELECT typname::TEXT, 'the type ' || typname
+    FROM pg_type
+    WHERE typnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND typtype IN ('d', 'e', 'r')
+    UNION ALL
+    -- A table that has one of Daymark's names, where Daymark was never migrated.
+    SELECT relname::TEXT, 'the table ' || relname || ', which Daymark did not make'
+    FROM pg_class
+    WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND relkind IN ('r', 'p')
+      AND NOT EXISTS (
+          SELECT FROM pg_class AS bookkeeping
+          WHERE bookkeeping.relnamespace = pg_class.relnamespace AND bookkeeping.relname = '_sqlx_migrations'
+      )
+)
+SELECT DISTINCT what FROM named ORDER BY what LIMIT 10

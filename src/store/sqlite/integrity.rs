@@ -1,0 +1,66 @@
+//! What is missing of that on which the immutability of the record rests.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+
+use super::{SqliteStore, migrate::FILES};
+use crate::store::{IntegrityFinding, StoreError};
+
+/// Permissions of a group and of others: none of the files may have any.
+const OF_OTHERS: u32 = 0o077;
+
+impl SqliteStore {
+    /// The statements that made the tables and triggers are compared with those of the migrations.
+    pub(super) async fn find_what_is_missing(&self) -> Result<Vec<IntegrityFinding>, StoreError> {
+        let query = sqlx::query_as("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL");
+        let found: Vec<(String, String)> =
+            query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
+        let mut findings: Vec<_> = expected()
+            .filter_map(|(kind, name, sql)| match found.iter().find(|(found, _)| found == name) {
+                None => Some(format!("the {kind} {name} is missing")),
+                Some((_, found)) if found.trim() != sql => Some(format!("the {kind} {name} was changed")),
+                Some(_) => None,
+            })
+            .collect();
+        findings.extend(self.files().into_iter().filter_map(|path| open_to_others(&path)));
+        Ok(findings.into_iter().map(|message| IntegrityFinding { message }).collect())
+    }
+
+    /// The database, and the files that SQLite keeps beside it.
+    pub(super) fn files(&self) -> [PathBuf; 3] {
+        ["", "-wal", "-shm"].map(|suffix| {
+            let mut path = self.path.as_os_str().to_owned();
+            path.push(suffix);
+            PathBuf::from(path)
+        })
+    }
+}
+
+fn open_to_others(path: &PathBuf) -> Option<String> {
+    let mode = fs::metadata(path).ok()?.permissions().mode();
+    (mode & OF_OTHERS != 0).then(|| {
+        format!("{} can be read or written by other users: chmod 600 {}", path.display(), path.display())
+    })
+}
+
+/// Kind, name and statement of each table, index and trigger that the migrations create.
+fn expected() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let files = FILES.iter().map(|(_, sql)| *sql);
+    files.flat_map(|sql| {
+        let starts = sql.match_indices("\nCREATE ").map(|(start, _)| start + 1);
+        starts.filter_map(move |start| statement(sql.get(start..)?))
+    })
+}
+
+fn statement(sql: &'static str) -> Option<(&'static str, &'static str, &'static str)> {
+    let is_trigger = sql.starts_with("CREATE TRIGGER ");
+    let end = if is_trigger { sql.find("\nEND;")? + "\nEND".len() } else { sql.find(";\n")? };
+    let statement = sql.get(..end)?;
+    let mut words = statement.split_whitespace().skip(1).skip_while(|word| *word == "UNIQUE");
+    let kind = match words.next()? {
+        "TABLE" => "table",
+        "INDEX" => "index",
+        "TRIGGER" => "trigger",
+        _ => return None,
+    };
+    Some((kind, words.next()?, statement))
+}
