@@ -77,11 +77,12 @@ impl AsyncRead for ClientIo {
         let filled = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let is_end = buffer.filled().len() == filled && buffer.remaining() > 0;
+        // The end of an answer may still be in hyper's buffer. The system notices a client that is gone, and wakes this task
+        // when the client takes something.
+        if is_end && self.write_is_pending {
+            return Poll::Pending;
+        }
         if is_end && self.in_flight.0.load(Ordering::Acquire) {
-            // The system notices a client that is gone, and wakes this task when the client takes something.
-            if self.write_is_pending {
-                return Poll::Pending;
-            }
             let grace = self.grace.get_or_insert_with(|| Box::pin(sleep(GRACE)));
             ready!(grace.as_mut().poll(context));
         }
