@@ -5,7 +5,7 @@ mod support;
 use std::{path::Path, time::Duration};
 
 use daymark::{
-    config::{Config, GivenFlags, columns_to_survey, load, template},
+    config::{Config, GivenFlags, columns_to_survey, load, starter_file, tables_to_sample},
     database::{DatabaseUrl, Deadline, RetryPolicy},
     demo::Simulation,
     metric::{Calendar, Measure, Reading, TimeFormat},
@@ -32,7 +32,8 @@ async fn look_at(url: &str) -> Result<(std::sync::Arc<dyn Platform>, Schema), Fa
 /// What `daymark init` would write.
 async fn init(platform: &dyn Platform, schema: &Schema) -> Result<String, Failure> {
     let detected = platform.detect_time_formats(&columns_to_survey(schema)).await?;
-    Ok(template(schema, &detected, None))
+    let statistics = platform.statistics(&tables_to_sample(schema)).await?;
+    Ok(starter_file(schema, &detected, &statistics, None).text)
 }
 
 fn configured(directory: &Path, text: &str) -> Result<Config, Failure> {

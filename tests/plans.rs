@@ -53,6 +53,7 @@ fn schema(column_type: ColumnType) -> Schema {
         column_type,
         type_name: String::new(),
         nullable: true,
+        defaults_to_now: false,
         indexed,
         distinct_estimate: Some(8),
     };
@@ -62,6 +63,7 @@ fn schema(column_type: ColumnType) -> Schema {
         visible: true,
         readable: true,
         row_security: false,
+        of_extension: false,
         columns: vec![
             column("created_at", column_type, indexed),
             column("deleted_at", column_type, false),

@@ -22,6 +22,7 @@ use super::{
     signals,
 };
 use crate::collect::{self, BackfillReport, BackfillRequest, Progress};
+use crate::definitions::unfiltered_flags;
 use crate::pluralize::pluralize;
 
 #[derive(Args)]
@@ -51,6 +52,7 @@ pub async fn run(app: &App, arguments: &BackfillArguments, format: Format) -> an
         (Format::Text, true) => Box::new(Bar::new()),
         _ => Box::new(Lines::new()),
     };
+    warn_before_the_first_record(app).await?;
     let cancel = signals::cancellation(|line| say(line));
     let report = collect::backfill(&app.context, &request, progress.as_ref(), &cancel).await?;
     drop(progress);
@@ -59,6 +61,20 @@ pub async fn run(app: &App, arguments: &BackfillArguments, format: Format) -> an
         false => exit(report.status),
     };
     Ok((page(&report, arguments.dry_run), checked))
+}
+
+/// What the first backfill records is final, so that this is the last moment to notice rows that should not count.
+async fn warn_before_the_first_record(app: &App) -> anyhow::Result<()> {
+    if app.context.tenant.store.recorded_span().await?.is_some() {
+        return Ok(());
+    }
+    let definitions =
+        app.context.tenant.store.definitions().await?.into_iter().filter(|metric| metric.is_active);
+    let definitions: Vec<_> = definitions.map(|metric| metric.definition).collect();
+    for warning in unfiltered_flags(&app.context, &app.config, &definitions).await? {
+        say(format_args!("note: {warning}"));
+    }
+    Ok(())
 }
 
 /// A progress bar with rate and time left, on a terminal.

@@ -9,7 +9,7 @@ use crate::{
     clock::SystemClock,
     collect::{self},
     config::{Config, Finding, LoadedConfig, Severity},
-    definitions::{CheckReport, CheckScope},
+    definitions::{CheckReport, CheckScope, unfiltered_flags},
     pluralize::pluralize,
 };
 
@@ -75,6 +75,9 @@ async fn find(config: Config, mut findings: Vec<Finding>, scope: CheckScope) -> 
             Ok(resolved) => {
                 findings.extend(resolved.findings);
                 definitions = resolved.definitions;
+                // When the platform cannot be read any more, the check of the metrics names that.
+                let flags = unfiltered_flags(&app.context, &app.config, &definitions).await;
+                findings.extend(flags.unwrap_or_default());
             }
             Err(error) => unresolved = Some(Finding::error("platform", error.to_string())),
         }

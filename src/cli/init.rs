@@ -7,7 +7,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::{App, Exit, Page};
-use crate::{config, database::DatabaseUrl};
+use crate::{
+    config::{self, StarterFile},
+    database::DatabaseUrl,
+};
 
 #[derive(Args)]
 pub struct InitArguments {
@@ -29,15 +32,23 @@ pub async fn run(app: &App, arguments: &InitArguments) -> anyhow::Result<(Page, 
         DatabaseUrl::Sqlite(path) => DatabaseUrl::Sqlite(std::path::absolute(&path).unwrap_or(path)),
         postgres => postgres,
     });
-    let text = config::template(&schema, &detected, url.as_ref());
-    let mut page = Page::new(json!({"file": arguments.output, "content": text}));
+    let tables = config::tables_to_sample(&schema);
+    let statistics = app.context.on_platform(|| platform.statistics(&tables)).await?;
+    let StarterFile { text, to_decide } = config::starter_file(&schema, &detected, &statistics, url.as_ref());
+    let mut page = Page::new(json!({"file": arguments.output, "content": text, "to_decide": to_decide}));
     if arguments.output.as_os_str() == "-" {
         page.line(text.trim_end());
         return Ok((page, Exit::Done));
     }
     write(arguments, &text)?;
     page.line(format!("Wrote {}.", arguments.output.display()));
-    page.line("Next: read it, then `daymark migrate`, `daymark apply`, `daymark check`, `daymark backfill`.");
+    page.blank();
+    page.line("Read it before the first backfill: what is recorded is never changed.");
+    for sentence in &to_decide {
+        page.line(format!("- {sentence}"));
+    }
+    page.blank();
+    page.line("Then: `daymark migrate`, `daymark apply`, `daymark check`, `daymark backfill`.");
     Ok((page, Exit::Done))
 }
 

@@ -1,11 +1,11 @@
-//! What is wrong with a configuration: where, what, and what to do about it. Findings are collected, so that a person
-//! sees all of them at once.
+//! Findings about a configuration: the place, the message and what to do. They are collected, so that a person sees all of
+//! them at once.
 
 use std::fmt;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Nothing can be recorded rightly before this is mended.
+    /// Nothing can be recorded correctly before this is mended.
     Error,
     /// It works, but perhaps not as meant.
     Warning,
@@ -34,7 +34,7 @@ impl<T> Located<T> {
     }
 }
 
-/// Everything that is wrong with the settings and the file. Never empty.
+/// Every problem with the settings and the file. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigProblems(pub Vec<Finding>);
 

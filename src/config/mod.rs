@@ -26,6 +26,7 @@ pub use file::{
     written_metric::written_metric,
 };
 pub use finding::{ConfigProblems, Finding, Located, Severity};
+pub use recognise::{columns_to_survey, tables_to_sample};
 pub use resolve::{Omission, Resolved, columns_to_detect, resolve, resolve_further};
 pub use settings::{
     LogFormat, Preset, Settings,
@@ -35,14 +36,17 @@ pub use settings::{
     server::{AccessSettings, HttpSettings, KeySetLocation, QuerySettings, WEEKDAYS},
 };
 pub use suggest::{meant, nearest, shown, suggestion};
-pub use template::{columns_to_survey, template};
+pub use template::{StarterFile, starter_file};
 
 use file::{ReadFile, read_file};
-use resolve::ResolveRequest;
+use resolve::{ResolveRequest, flagged_tables, unfiltered_flags};
 use settings::{CheckedSettings, layers::CONFIG_VARIABLE};
 
 pub use crate::platform::DetectedFormats;
-use crate::platform::Schema;
+use crate::{
+    metric::Definition,
+    platform::{SampledTable, Schema, Statistics},
+};
 
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "daymark.toml";
@@ -121,6 +125,23 @@ impl Config {
     /// The definitions that the configuration makes on a platform with these tables.
     pub fn resolve(&self, schema: &Schema, detected: &DetectedFormats) -> Resolved {
         resolve(self.request(schema, detected))
+    }
+
+    /// The tables whose statistics [`Config::unfiltered_flags`] needs: those that `definitions` read and that have columns
+    /// which look like flags.
+    pub fn flagged_tables(&self, schema: &Schema, definitions: &[Definition]) -> Vec<SampledTable> {
+        flagged_tables(schema, definitions)
+    }
+
+    /// A warning for each source of `definitions` whose table has columns that look like flags, which neither the source
+    /// nor any metric that reads it filters by.
+    pub fn unfiltered_flags(
+        &self,
+        schema: &Schema,
+        definitions: &[Definition],
+        statistics: &Statistics,
+    ) -> Vec<Finding> {
+        unfiltered_flags(&self.declarations, schema, definitions, statistics)
     }
 
     /// The definition (one at most) of a metric that was declared elsewhere than in the file, such as through the API.

@@ -1,12 +1,12 @@
-//! "Did you mean": the nearest right name, and how a name from outside is shown.
+//! "Did you mean": finds the known name nearest to a wrong one, and shows names from outside safely.
 
 /// Longer names are cut when they are shown.
 const SHOWN_CHARS: usize = 64;
-/// The number of names that are listed where none is near.
+/// The most names that are listed when none is near.
 const LISTED: usize = 20;
-/// The number of differing characters up to which a name is suggested.
+/// The least length at which the beginning of a name tells which one was meant.
 const SHORTEST_BEGINNING: usize = 3;
-/// The number of names that are suggested at most.
+/// The most names that one message suggests.
 const MOST_MEANT: usize = 3;
 
 /// The candidate that `name` was most likely meant to be, if one is near enough to be worth saying.
@@ -96,7 +96,7 @@ mod tests {
             hint("Posts", &metrics[1..]),
             "did you mean `posts_created` or `posts_of_jazz` or `posts_total`?"
         );
-        // Two letters say little, and what is nearer comes first.
+        // Two letters are too few, and the nearest name comes first.
         assert_eq!(hint("su", &["saturday", "sunday"]), "known here: `saturday`, `sunday`");
         assert_eq!(hint("poster", &metrics), "did you mean `posters`?");
     }

@@ -4,8 +4,10 @@
 mod apply;
 mod check;
 mod define;
+mod flags;
 mod visibility;
 
 pub use apply::{AppliedChange, ApplyReport, FieldChange, ZoneChange, apply, diff, made_through_api};
 pub use check::{CheckReport, CheckScope, check};
 pub use define::{DefineError, Defined, define, switch_off};
+pub use flags::unfiltered_flags;

@@ -185,8 +185,9 @@ async fn apply(directory: &Path, context: &Context) -> anyhow::Result<()> {
     let platform = context.tenant.platform.as_ref();
     let schema = platform.inspect().await?;
     let detected = platform.detect_time_formats(&config::columns_to_survey(&schema)).await?;
+    let statistics = platform.statistics(&config::tables_to_sample(&schema)).await?;
     let url = DatabaseUrl::Sqlite("platform.db".into());
-    let text = config::template(&schema, &detected, Some(&url));
+    let text = config::starter_file(&schema, &detected, &statistics, Some(&url)).text;
     fs::File::create_new(&file)
         .and_then(|mut created| created.write_all(text.as_bytes()))
         .with_context(|| format!("`{}` cannot be written", file.display()))?;

@@ -16,7 +16,7 @@ pub struct Condition {
     pub test: Test,
 }
 
-/// As in SQL, a NULL passes none of these but [`Test::IsNull`] with `true`.
+/// As in SQL, a NULL passes none of these but [`Test::IsNull`] with `true`, and [`Test::IsNot`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Test {
@@ -29,6 +29,8 @@ pub enum Test {
     GreaterThan(Literal),
     AtLeast(Literal),
     IsNull(bool),
+    /// None of these values; NULL passes.
+    IsNot(Vec<Literal>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

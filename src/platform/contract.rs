@@ -8,7 +8,10 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::schema::Schema;
+use super::{
+    schema::Schema,
+    statistics::{SampledTable, Statistics},
+};
 use crate::{
     database::{Deadline, Fault, RetryPolicy},
     metric::{Calendar, DayBounds, Reading, Source, Tally, TimeFormat},
@@ -92,6 +95,10 @@ pub trait Platform: Send + Sync {
     /// For columns whose type leaves it open how they store a time (SQLite's), what their values show. Reads a
     /// sample of them, whose size does not grow with the table.
     async fn detect_time_formats(&self, columns: &[(String, String)]) -> Result<DetectedFormats, Fault>;
+
+    /// Row counts, filled columns, foreign keys and the distinct values of columns that have few, of the given tables.
+    /// Estimates from the database's statistics and from a bounded sample: for suggestions, never for records.
+    async fn statistics(&self, tables: &[SampledTable]) -> Result<Statistics, Fault>;
 
     /// Privileges of the platform's role that reach beyond reading tables, by name: what a SQL query could do with them,
     /// even in a read-only transaction.

@@ -9,6 +9,7 @@ mod planner;
 mod postgres;
 mod schema;
 mod sqlite;
+mod statistics;
 mod unconfigured;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub use contract::{
     Staleness,
 };
 pub use schema::{Column, ColumnType, Schema, Table};
+pub use statistics::{Reference, SampledTable, Statistics, TableStatistics};
 pub use unconfigured::UnconfiguredPlatform;
 
 use crate::database::DatabaseUrl;

@@ -17,6 +17,8 @@ pub struct Table {
     pub readable: bool,
     /// Whether row level security may hide rows from that role; never so on SQLite.
     pub row_security: bool,
+    /// Whether an extension made the table, as PostGIS makes `spatial_ref_sys`; never so on SQLite.
+    pub of_extension: bool,
     pub columns: Vec<Column>,
 }
 
@@ -27,6 +29,8 @@ pub struct Column {
     /// The platform's own name of the type, for messages.
     pub type_name: String,
     pub nullable: bool,
+    /// Whether the column's default is the time of insertion.
+    pub defaults_to_now: bool,
     /// Whether a usable index starts with this column, so that a range of it can be read alone.
     pub indexed: bool,
     /// About how many distinct values there are, where the platform knows.

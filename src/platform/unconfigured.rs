@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::{
     contract::{Cut, DetectedFormats, Flag, PlannedStatement, Platform, Sources},
     schema::Schema,
+    statistics::{SampledTable, Statistics},
 };
 use crate::{
     database::{Deadline, Fault, FaultClass},
@@ -29,6 +30,10 @@ impl Platform for UnconfiguredPlatform {
     }
 
     async fn detect_time_formats(&self, _columns: &[(String, String)]) -> Result<DetectedFormats, Fault> {
+        Err(fault())
+    }
+
+    async fn statistics(&self, _tables: &[SampledTable]) -> Result<Statistics, Fault> {
         Err(fault())
     }
 

@@ -9,6 +9,7 @@ mod arguments;
 mod configuration;
 mod demonstration;
 mod exit_codes;
+mod first_use;
 mod history;
 mod interruption;
 mod keys;

@@ -85,20 +85,30 @@ adds_up = "last"
 
 impl Site {
     pub async fn sqlite() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let url = |name: &str| format!("sqlite:{}", directory.path().join(name).display());
-        let (platform_url, store_url) = (url("magazine.db"), url("records.db"));
-        drop(sqlite(&platform_url, true).await);
-        let site = Self { platform_url, store_url, directory };
+        let site = Self::empty_sqlite().await;
         site.build().await;
         site
     }
 
+    /// Without any table.
+    pub async fn empty_sqlite() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = |name: &str| format!("sqlite:{}", directory.path().join(name).display());
+        let (platform_url, store_url) = (url("magazine.db"), url("records.db"));
+        drop(sqlite(&platform_url, true).await);
+        Self { platform_url, store_url, directory }
+    }
+
     pub async fn postgres() -> Self {
-        let (platform_url, store_url) = (fresh_database().await, fresh_database().await);
-        let site = Self { platform_url, store_url, directory: tempfile::tempdir().unwrap() };
+        let site = Self::empty_postgres().await;
         site.build().await;
         site
+    }
+
+    /// Without any table.
+    pub async fn empty_postgres() -> Self {
+        let (platform_url, store_url) = (fresh_database().await, fresh_database().await);
+        Self { platform_url, store_url, directory: tempfile::tempdir().unwrap() }
     }
 
     /// With its definitions in a `daymark.toml`, migrated and applied.
@@ -112,6 +122,10 @@ impl Site {
 
     pub fn is_postgres(&self) -> bool {
         self.platform_url.starts_with("postgres")
+    }
+
+    pub fn config(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("daymark.toml")).unwrap()
     }
 
     pub fn write_config(&self, text: &str) {
@@ -265,6 +279,17 @@ async fn execute(url: &str, sql: &str) {
         PgConnection::connect(url).await.unwrap().execute(sql).await.unwrap();
     } else {
         sqlite(url, false).await.execute(sql).await.unwrap();
+    }
+}
+
+/// The answer to a query of one number.
+pub async fn count(url: &str, sql: &str) -> i64 {
+    let sql = AssertSqlSafe(sql.to_owned());
+    if url.starts_with("postgres") {
+        let mut session = PgConnection::connect(url).await.unwrap();
+        sqlx::query_scalar(sql).fetch_one(&mut session).await.unwrap()
+    } else {
+        sqlx::query_scalar(sql).fetch_one(&mut sqlite(url, false).await).await.unwrap()
     }
 }
 

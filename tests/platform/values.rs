@@ -214,6 +214,7 @@ async fn sqlite_counts_by_many_filters_what_it_counts_by_each() {
         Test::AtLeast(text("b")),
         Test::IsNull(true),
         Test::IsNull(false),
+        Test::IsNot(vec![text("1"), text("a")]),
     ];
     let all = [("folded", "number"), ("number", "anything"), ("anything", "folded")];
     for (first, second) in all {

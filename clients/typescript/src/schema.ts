@@ -538,6 +538,8 @@ export interface components {
             equals?: components["schemas"]["Literal"];
             greater_than?: components["schemas"]["Literal"];
             in?: components["schemas"]["Literals"];
+            /** @description None of these values; unlike with `not_in`, NULL passes. */
+            is_not?: components["schemas"]["Literals"];
             is_null?: boolean;
             less_than?: components["schemas"]["Literal"];
             not_equals?: components["schemas"]["Literal"];

@@ -27,6 +27,8 @@ pub struct SourceDeclaration {
     pub actor_column: Option<Located<String>>,
     pub tenant_column: Option<Located<String>>,
     pub filter: Vec<Located<Condition>>,
+    /// Columns that look like flags and whose rows count all the same.
+    pub include_flagged: Option<Located<Vec<String>>>,
 }
 
 /// A `[metrics.…]` section.

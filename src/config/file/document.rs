@@ -1,5 +1,5 @@
-//! Reads tables of a TOML document, or of JSON that was made into one, remembering which keys were asked for. What no code
-//! asked for is unknown, and said so; wrong types and values become problems with the line they stand on, or the path.
+//! Reads the tables of a TOML document, or of a JSON object that was converted into one, and remembers which keys were
+//! asked for. Every other key is reported as unknown; wrong types and values are reported with their line or their path.
 
 use std::{cell::RefCell, fmt::Display, ops::RangeInclusive};
 
@@ -16,7 +16,7 @@ use crate::{
 /// Longer paths are cut when they are shown.
 const PATH_CHARS: usize = 120;
 
-/// A document as it is read: how places in it are told, and the problems found so far, each with its line.
+/// Reads one document: it formats places in it and collects the problems that are found, each with its line.
 pub struct DocumentReader {
     places: Places,
     problems: RefCell<Vec<(usize, Finding)>>,
@@ -49,7 +49,7 @@ impl DocumentReader {
         Self::told_by(Places::Lines { name: name.to_owned(), starts })
     }
 
-    /// Of tables that stand in no file.
+    /// For tables that are not in a file.
     pub fn by_paths() -> Self {
         Self::told_by(Places::Paths)
     }
@@ -242,7 +242,7 @@ impl<'a> Section<'a> {
         self.table.iter().map(|(key, _)| key).collect()
     }
 
-    /// Every key that was not asked for becomes a problem.
+    /// Reports every key of the table that was not asked for.
     pub fn finish(self) {
         let asked = self.asked.borrow();
         #[cfg(test)]

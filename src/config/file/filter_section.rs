@@ -53,6 +53,7 @@ fn named_tests(section: Section) -> Vec<Test> {
         one("at_most", Test::AtMost),
         one("greater_than", Test::GreaterThan),
         one("at_least", Test::AtLeast),
+        list("is_not", Test::IsNot),
         section.boolean("is_null").map(|is_null| Test::IsNull(is_null.value)),
     ]
     .into_iter()

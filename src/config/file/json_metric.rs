@@ -1,5 +1,5 @@
-//! Reads a metric that is declared in JSON: the keys of a `[metrics.…]` section, by the reader of the file and with its
-//! findings, which tell the path of what is wrong instead of its line.
+//! Reads a metric that is declared in JSON: the keys are those of a `[metrics.…]` section and are read by the same code,
+//! which reports problems with their path instead of a line.
 
 #[cfg(test)]
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,7 @@ pub fn read_json_metric(category: &str, body: &Map<String, Json>) -> (MetricDecl
     (declaration, problems)
 }
 
-/// The keys that may stand in each object of `body`, by its path.
+/// The keys that are allowed in each object of `body`, by the object's path.
 #[cfg(test)]
 pub fn known_keys(body: &Map<String, Json>) -> BTreeMap<String, BTreeSet<String>> {
     let table = table(body, "", &mut Vec::new());

@@ -31,10 +31,10 @@ use crate::{
     metric::is_name,
 };
 
-/// A larger file is refused, as a mistake.
+/// A configuration takes a few kilobytes; a larger file is a mistake and is not read.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// A file's contents, as far as they could be read, and what is wrong with the rest.
+/// The contents of a file as far as they could be read, and the problems with the rest.
 #[derive(Debug, Default)]
 pub struct ReadFile {
     pub settings: FileSettings,

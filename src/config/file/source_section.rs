@@ -23,6 +23,7 @@ pub fn read_source(name: &str, section: Section) -> Option<SourceDeclaration> {
     let actor_column = section.text("actor_column");
     let tenant_column = section.text("tenant_column");
     let filter = read_filter(&section).map(|filter| filter.value).unwrap_or_default();
+    let include_flagged = section.texts("include_flagged");
     let place = section.place();
     section.finish();
     Some(SourceDeclaration {
@@ -37,6 +38,7 @@ pub fn read_source(name: &str, section: Section) -> Option<SourceDeclaration> {
         actor_column,
         tenant_column,
         filter,
+        include_flagged,
     })
 }
 

@@ -1,5 +1,5 @@
-//! Writes a definition in JSON, as [`super::read_json_metric`] reads it: what is read again with the same sources is the same
-//! definition.
+//! Writes a definition as JSON that [`read_json_metric`](super::json_metric::read_json_metric) reads. Reading it again with the
+//! same sources gives the same definition.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -83,7 +83,7 @@ fn word<T: PartialEq>(words: &[(&'static str, T)], meant: T) -> Option<&'static 
     words.iter().find(|(_, word)| *word == meant).map(|(name, _)| *name)
 }
 
-/// The conditions of a column are one object, or the value or values that it must have if that is all.
+/// The conditions of a column as one object; a single `equals` or `in` as the bare value or list.
 fn of_filter(filter: &Filter) -> JsonObject {
     let mut columns = JsonObject::new();
     for condition in &filter.0 {

@@ -2,9 +2,13 @@
 
 use crate::{
     config::recognise::{
-        Recognised, recognise, singular, system_tables::is_application_table, table_name, words,
+        Recognised,
+        names::{singular, table_name, words},
+        recognise,
+        system_tables::{application_tables, supabase_users},
+        users::{Pointers, most_referenced_people},
     },
-    platform::{DetectedFormats, Schema, Table},
+    platform::{DetectedFormats, Schema, Statistics, Table},
 };
 
 /// A source that the preset knows.
@@ -16,15 +20,20 @@ struct KnownSource {
     last_words: &'static [&'static str],
 }
 
+const USERS: &str = "users";
+
+/// Names that mean posts only when the table has an actor column: a `statuses` table may also list the states of tickets.
+const NEEDS_ACTOR: [&str; 1] = ["statuses"];
+
 const KNOWN_SOURCES: [KnownSource; 6] = [
     KnownSource {
-        name: "users",
-        tables: &["profiles", "users", "accounts", "members"],
+        name: USERS,
+        tables: &["profiles", "users", "accounts", "members", "persons", "people"],
         last_words: &["profiles", "users"],
     },
     KnownSource {
         name: "posts",
-        tables: &["posts", "articles", "threads", "topics"],
+        tables: &["posts", "articles", "threads", "topics", "statuses"],
         last_words: &["posts"],
     },
     KnownSource { name: "comments", tables: &["comments", "replies"], last_words: &["comments"] },
@@ -40,7 +49,7 @@ const KNOWN_SOURCES: [KnownSource; 6] = [
         last_words: &["follows", "followers"],
     },
 ];
-/// First words of tables that hold what is no longer, or not yet, there.
+/// First words of the names of tables that hold rows which are no longer, or not yet, part of the platform.
 const SHADOWS: &[&str] =
     &["deleted", "archived", "archive", "old", "tmp", "temp", "backup", "draft", "hidden"];
 
@@ -49,31 +58,56 @@ pub fn known_sources() -> impl Iterator<Item = &'static str> {
     KNOWN_SOURCES.iter().map(|known| known.name)
 }
 
-/// The table of the preset's source `name`, or why there is none.
+/// The table of the preset's source `name`, or why there is none. With `statistics`, a table without rows is taken only
+/// where no other fits, and the users are the people that most tables point at.
 pub fn recognise_known<'a>(
     name: &str,
     schema: &'a Schema,
     detected: &DetectedFormats,
+    statistics: Option<&Statistics>,
 ) -> Result<Recognised<'a>, String> {
     let Some(known) = KNOWN_SOURCES.iter().find(|known| known.name == name) else {
         return Err(format!("`{name}` is not a source of the preset"));
     };
-    let with_actor = known.name != "users";
-    let mut reason = None;
-    for table in tables_named(known.tables, schema) {
-        match recognise(table, detected, with_actor) {
-            Ok(recognised) => return Ok(recognised),
-            Err(why) => reason = reason.or(Some(why)),
+    let of_table = |table| {
+        let recognised = recognise(table, detected, statistics.and_then(|all| all.of(table)), name != USERS)?;
+        match NEEDS_ACTOR.contains(&table.name.as_str()) && recognised.source.actor_column.is_none() {
+            true => Err(format!("table {} does not say who made a row", table_name(table))),
+            false => Ok(recognised),
         }
+    };
+    let is_filled =
+        |found: &Recognised| statistics.is_none_or(|statistics| !statistics.is_empty(found.table));
+    let people = |pointers, tables: &[&'a Table]| {
+        let statistics = statistics.filter(|_| name == USERS)?;
+        of_table(most_referenced_people(tables, pointers, statistics)?).ok()
+    };
+    let mut tables = application_tables(schema);
+    if let Some(users) = people(Pointers::ForeignKeys, &tables) {
+        return Ok(users);
     }
-    let similar: Vec<_> = tables_ending(known.last_words, schema)
-        .into_iter()
-        .filter_map(|table| recognise(table, detected, with_actor).ok())
-        .collect();
-    match &similar[..] {
-        [one] => Ok(one.clone()),
-        [] => Err(reason.unwrap_or_else(|| format!("no table of {name} was found"))),
-        several => {
+    let (named, reasons): (Vec<_>, Vec<_>) =
+        tables_named(known.tables, schema).into_iter().map(of_table).partition(Result::is_ok);
+    let named: Vec<_> = named.into_iter().flatten().collect();
+    let similar = tables_ending(known.last_words, schema).into_iter().map(of_table);
+    let (similar, empty): (Vec<_>, Vec<_>) = similar.flatten().partition(is_filled);
+    if let Some(found) = named.iter().find(|found| is_filled(found)) {
+        return Ok(found.clone());
+    }
+    tables.extend(supabase_users(schema));
+    let further = || people(Pointers::ForeignKeys, &tables).or_else(|| people(Pointers::Names, &tables));
+    if let Some(users) = similar.is_empty().then(further).flatten() {
+        return Ok(users);
+    }
+    let without_rows = named.first().or(empty.first());
+    match (&similar[..], without_rows) {
+        ([one], _) => Ok(one.clone()),
+        ([], Some(found)) => Ok(found.clone()),
+        ([], None) => {
+            let reason = reasons.into_iter().find_map(Result::err);
+            Err(reason.unwrap_or_else(|| format!("no table of {name} was found")))
+        }
+        (several, _) => {
             let names: Vec<_> = several.iter().map(|recognised| table_name(recognised.table)).collect();
             Err(format!(
                 "several tables may hold the {name} ({}); say which in [sources.{name}]",
@@ -99,7 +133,7 @@ fn tables_named<'a>(names: &[&str], schema: &'a Schema) -> Vec<&'a Table> {
         let name = table.name.to_lowercase();
         names.iter().position(|plural| name == *plural || name == singular(plural))
     };
-    let tables = schema.tables.iter().filter(|table| is_application_table(table));
+    let tables = application_tables(schema).into_iter();
     let mut found: Vec<_> = tables.filter_map(|table| Some((rank(table)?, !table.visible, table))).collect();
     found.sort_by_key(|(rank, hidden, _)| (*hidden, *rank));
     found.into_iter().map(|(_, _, table)| table).collect()
@@ -114,5 +148,5 @@ fn tables_ending<'a>(last_words: &[&str], schema: &'a Schema) -> Vec<&'a Table> 
             && !shadow
             && last_words.iter().any(|plural| last == *plural || last == singular(plural))
     };
-    schema.tables.iter().filter(|table| is_application_table(table)).filter(ends).collect()
+    application_tables(schema).into_iter().filter(ends).collect()
 }

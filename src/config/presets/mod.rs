@@ -22,7 +22,7 @@ pub fn has_metric(category: &str) -> bool {
     preset_metrics().iter().any(|metric| metric.category == category)
 }
 
-/// The preset's metrics, and what is wrong with its file, which a test keeps empty.
+/// The preset's metrics, and the problems of its file, of which a test makes sure that there are none.
 fn read_preset() -> (Vec<MetricDeclaration>, Vec<Finding>) {
     let file = read_text(PLACE, Path::new(""), include_str!("community.toml"));
     (file.declarations.metrics, file.problems)

@@ -52,7 +52,17 @@ pub const CREATED: &[&str] = &[
     "datetime",
     "date",
     "time",
+    "openedat",
+    "enrolledat",
+    "placedat",
+    "orderedat",
+    "bookedat",
+    "purchasedat",
+    "insertdate",
+    "published",
 ];
+/// Columns that say when what the row describes began, which is when the row was made unless it was planned.
+pub const BEGINNINGS: &[&str] = &["startedat", "startedon", "begunat", "beganat"];
 /// Ends of names that mean creation after the name of the table: `order_date`, `post_created_at`.
 pub const CREATED_ENDS: &[&str] =
     &["createdat", "createdon", "created", "creationdate", "date", "datetime", "timestamp", "time", "at"];
@@ -79,6 +89,18 @@ pub const ACTORS: &[&str] = &[
     "subscriberid",
     "senderid",
     "customerid",
+    "personid",
+    "studentid",
+    "learnerid",
+    "requesterid",
+    "reporterid",
+    "submitterid",
+    "playerid",
+    "contributorid",
+    "commenterid",
+    "reviewerid",
+    "voterid",
+    "buyerid",
     "createdbyid",
     "createdby",
     "postedby",
@@ -98,4 +120,8 @@ pub const DELETED: &[&str] = &[
     "datedeleted",
     "deleteddate",
     "deletiondate",
+    "softdeletedat",
+    "trashedat",
+    "discardedat",
+    "destroyedat",
 ];

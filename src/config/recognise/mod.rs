@@ -1,17 +1,25 @@
-//! Recognises what the columns of a table mean: when a row was created, who made it, when it was soft-deleted; and
-//! which tables are a platform's own at all.
+//! Recognises the columns of a table by their meaning (when a row was created, its actor, when it was soft-deleted, flags)
+//! and the tables that belong to the platform's application.
 
 mod column_synonyms;
+mod creation_time;
+pub mod flags;
+pub mod names;
 pub mod system_tables;
 pub mod time_format;
+pub mod users;
 
 use crate::{
     config::recognise::{
-        column_synonyms::{ACTORS, CREATED, CREATED_ENDS, DELETED, OTHER_MOMENTS},
-        time_format::{contradiction, format_of, is_time_type, on_sqlite, possible_formats, to_detect},
+        column_synonyms::{ACTORS, DELETED},
+        creation_time::{candidates, created_columns},
+        flags::may_be_flag,
+        names::{grant, plain, table_name},
+        system_tables::{application_tables, supabase_users},
+        time_format::{contradiction, format_of, possible_formats, to_detect},
     },
     metric::{Filter, Source, TimeFormat},
-    platform::{Column, ColumnType, DetectedFormats, Table},
+    platform::{Column, ColumnType, DetectedFormats, SampledTable, Schema, Table, TableStatistics},
 };
 
 /// A table that can be a source.
@@ -23,21 +31,17 @@ pub struct Recognised<'a> {
     pub unusable_deletion: Option<String>,
 }
 
-/// A name without its case and its separators, so that `created_at`, `createdAt` and `CreatedAt` are one.
-fn plain(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
-}
-
 /// Makes a source of `table`, or says why that cannot be done. The rows of users are not acts of users.
 pub fn recognise<'a>(
     table: &'a Table,
     detected: &DetectedFormats,
+    statistics: Option<&TableStatistics>,
     with_actor: bool,
 ) -> Result<Recognised<'a>, String> {
     if !table.readable {
         return Err(format!("the platform's role may not read {}; {}", table_name(table), grant(table)));
     }
-    let candidates = created_columns(table);
+    let candidates = created_columns(table, statistics);
     let Some(first) = candidates.first() else {
         return Err(format!(
             "table {} has no column that is known to say when a row was created",
@@ -81,45 +85,40 @@ fn unlike(table: &Table, column: &Column, format: TimeFormat, detected: &Detecte
     contradiction(table, column, format, detected).map(|contradiction| contradiction.message)
 }
 
-/// The columns of `table` whose values must tell their format before it can be recognised.
+/// The columns of `table` whose values must tell their format before it can be recognised by names alone.
 pub fn undecided_columns(table: &Table) -> Vec<(String, String)> {
-    let columns = created_columns(table).into_iter().chain(deleted_columns(table));
+    let columns = created_columns(table, None).into_iter().chain(deleted_columns(table));
     columns.filter(|_| table.readable).filter_map(|column| to_detect(table, column)).collect()
 }
 
-/// Columns that may say when a row was created, the likeliest first.
-fn created_columns(table: &Table) -> Vec<&Column> {
-    let able: Vec<_> =
-        table.columns.iter().filter(|column| !possible_formats(table, column).is_empty()).collect();
-    let last_word = plain(words(&table.name).last().map_or("", String::as_str));
-    let singular = singular(&last_word);
-    let of_table = |name: &str| {
-        let rest = name.strip_prefix(singular.as_str()).or_else(|| name.strip_prefix(last_word.as_str()));
-        !singular.is_empty() && rest.is_some_and(|rest| CREATED_ENDS.contains(&rest))
-    };
-    let known =
-        CREATED.iter().flat_map(|name| able.iter().filter(move |column| plain(&column.name) == *name));
-    let named_after_table = able.iter().filter(|column| of_table(&plain(&column.name)));
-    let mut found: Vec<&Column> = Vec::new();
-    for column in known.chain(named_after_table) {
-        if !found.contains(column) {
-            found.push(column);
-        }
-    }
-    if found.is_empty() {
-        found.extend(only_time_column(&able));
-    }
-    found
+/// The columns of the application's tables whose values must tell their format before the tables can be recognised with
+/// statistics, by table and column.
+pub fn columns_to_survey(schema: &Schema) -> Vec<(String, String)> {
+    let tables = application_tables(schema).into_iter().filter(|table| table.readable);
+    let columns = tables.flat_map(|table| {
+        let columns = candidates(table).into_iter().chain(deleted_columns(table));
+        columns.filter_map(|column| to_detect(table, column)).collect::<Vec<_>>()
+    });
+    let mut columns: Vec<_> = columns.collect();
+    columns.sort();
+    columns.dedup();
+    columns
 }
 
-/// The one column of a time type that does not mean some other moment.
-fn only_time_column<'a>(able: &[&'a Column]) -> Option<&'a Column> {
-    let other = |column: &Column| {
-        let name = plain(&column.name);
-        OTHER_MOMENTS.iter().any(|part| name.contains(part))
-    };
-    let mut times = able.iter().filter(|column| is_time_type(column) && !other(column));
-    times.next().filter(|_| times.next().is_none()).copied()
+/// The tables whose statistics tell which of them to record and how: the application's, each with the columns that may say
+/// when a row was created and those that look like flags.
+pub fn tables_to_sample(schema: &Schema) -> Vec<SampledTable> {
+    let tables = application_tables(schema).into_iter().chain(supabase_users(schema));
+    tables.filter(|table| table.readable).map(|table| sampled(table, candidates(table))).collect()
+}
+
+/// `table` with the columns that look like flags, and `further` ones.
+pub fn sampled<'a>(table: &'a Table, further: Vec<&'a Column>) -> SampledTable {
+    let flags = table.columns.iter().filter(|column| may_be_flag(column));
+    let mut columns: Vec<_> = further.into_iter().chain(flags).map(|column| column.name.clone()).collect();
+    columns.sort();
+    columns.dedup();
+    SampledTable { schema: table.schema.clone(), table: table.name.clone(), columns }
 }
 
 fn deleted_columns(table: &Table) -> Vec<&Column> {
@@ -137,48 +136,4 @@ pub fn may_live_on(column: &Column) -> bool {
 
 fn actor_column(table: &Table) -> Option<&Column> {
     ACTORS.iter().find_map(|name| table.columns.iter().find(|column| plain(&column.name) == *name))
-}
-
-/// The words of a name in `snake_case` or `camelCase`, in lower case.
-pub fn words(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut after_lower = false;
-    for c in name.chars() {
-        if !c.is_ascii_alphanumeric() || (c.is_ascii_uppercase() && after_lower) {
-            words.push(String::new());
-        }
-        if c.is_ascii_alphanumeric()
-            && let Some(word) = words.last_mut()
-        {
-            word.push(c.to_ascii_lowercase());
-        }
-        after_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
-    }
-    words.retain(|word| !word.is_empty());
-    words
-}
-
-/// `posts` → `post`, `replies` → `reply`; good enough for the names of tables.
-pub fn singular(plural: &str) -> String {
-    match plural.strip_suffix("ies") {
-        Some(stem) => format!("{stem}y"),
-        None => plural.strip_suffix('s').unwrap_or(plural).to_owned(),
-    }
-}
-
-/// The table as a person would name it.
-pub fn table_name(table: &Table) -> String {
-    match table.visible || on_sqlite(table) {
-        true => format!("`{}`", table.name),
-        false => format!("`{}.{}`", table.schema, table.name),
-    }
-}
-
-/// What the owner of the platform has to run before the table can be read.
-pub fn grant(table: &Table) -> String {
-    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let (schema, name) = (quoted(&table.schema), quoted(&table.name));
-    format!(
-        "have its owner run, for the role of platform.url: GRANT USAGE ON SCHEMA {schema} TO <role>; GRANT SELECT ON {schema}.{name} TO <role>;"
-    )
 }

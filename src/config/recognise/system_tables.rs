@@ -1,6 +1,8 @@
 //! Tables that belong to the database, to an extension, to a tool or to Daymark itself, and are never offered as sources.
 
-use crate::platform::Table;
+use std::collections::BTreeSet;
+
+use crate::platform::{Schema, Table};
 
 /// Schemas of PostgreSQL, Supabase, Hasura and extensions; and every one that starts with an underscore or `pg_`.
 const SYSTEM_SCHEMAS: &[&str] = &[
@@ -23,9 +25,13 @@ const SYSTEM_SCHEMAS: &[&str] = &[
     "tiger",
     "topology",
     "partman",
+    "drizzle",
+    "graphile_worker",
+    "pgboss",
+    "hangfire",
     "daymark",
 ];
-/// Tables that tools keep for themselves; ours among them.
+/// Tables that tools keep for themselves; Daymark's among them.
 const SYSTEM_TABLES: &[&str] = &[
     "daily_metrics",
     "metric_definitions",
@@ -33,28 +39,57 @@ const SYSTEM_TABLES: &[&str] = &[
     "metric_collection_log",
     "schema_migrations",
     "ar_internal_metadata",
-    "django_migrations",
-    "django_session",
-    "django_admin_log",
     "alembic_version",
     "flyway_schema_history",
-    "knex_migrations",
-    "knex_migrations_lock",
     "databasechangelog",
     "databasechangeloglock",
     "goose_db_version",
     "migrations",
     "spatial_ref_sys",
+    "geometry_columns",
+    "geography_columns",
+    "schema_version",
+    "sequelizemeta",
+    "typeorm_metadata",
+    "doctrine_migration_versions",
+    "mikro_orm_migrations",
 ];
 
-/// Whether the table belongs to the platform's application rather than to a tool.
-pub fn is_application_table(table: &Table) -> bool {
+/// Beginnings of the names of tables that tools keep for themselves.
+const SYSTEM_PREFIXES: &[&str] = &["_", "sqlite_", "django_", "knex_", "pg_"];
+
+/// The tables that make a schema, or a SQLite file, one that holds a Daymark store…
+const STORE_SIGNATURE: [&str; 2] = ["daily_metrics", "metric_collection_log"];
+/// …and those of its tables whose names an application could have, too.
+const STORE_TABLES: &[&str] = &["api_keys", "daily_metric_months", "events", "jobs", "migrations"];
+
+/// The tables that belong to the platform's application.
+pub fn application_tables(schema: &Schema) -> Vec<&Table> {
+    let stores: BTreeSet<_> = schema
+        .tables
+        .iter()
+        .map(|table| table.schema.as_str())
+        .filter(|name| STORE_SIGNATURE.iter().all(|table| schema.table(Some(name), table).is_some()))
+        .collect();
+    let of_store = |table: &&Table| {
+        stores.contains(table.schema.as_str())
+            && (!table.visible || STORE_TABLES.contains(&table.name.as_str()))
+    };
+    schema.tables.iter().filter(|table| is_application_table(table) && !of_store(table)).collect()
+}
+
+/// The users of Supabase's authentication, which an application without a table of its own for them refers to.
+pub fn supabase_users(schema: &Schema) -> Option<&Table> {
+    schema.table(Some("auth"), "users")
+}
+
+fn is_application_table(table: &Table) -> bool {
     let schema = table.schema.to_lowercase();
     let name = table.name.to_lowercase();
     !(SYSTEM_SCHEMAS.contains(&schema.as_str())
         || schema.starts_with('_')
         || schema.starts_with("pg_")
+        || table.of_extension
         || SYSTEM_TABLES.contains(&name.as_str())
-        || name.starts_with('_')
-        || name.starts_with("sqlite_"))
+        || SYSTEM_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
 }

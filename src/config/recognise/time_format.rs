@@ -1,4 +1,4 @@
-//! Which formats of time a column can have: where its type leaves several open, as on SQLite, the data decide.
+//! The time formats that a column can have. Where its type allows several, as on SQLite, its values decide.
 
 use crate::{
     metric::TimeFormat,
@@ -90,15 +90,15 @@ pub fn format_of(table: &Table, column: &Column, detected: &DetectedFormats) -> 
     }
 }
 
-/// That the values of a column are not what they are to be read as.
+/// The values of a column are not in the format in which they are to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contradiction {
     pub message: String,
-    /// What they are instead, if they are all alike.
+    /// The format in which they are, if they share one.
     pub told: Option<TimeFormat>,
 }
 
-/// What the values of `column` have against being read as `format`. Of [`TimeFormat::Iso`] any text is.
+/// The contradiction between the values of `column` and `format`, if there is one. [`TimeFormat::Iso`] takes any text.
 pub fn contradiction(
     table: &Table,
     column: &Column,

@@ -11,7 +11,10 @@ use crate::{
             PLACE,
             known_sources::{known_sources, known_tables, recognise_known},
         },
-        recognise::{Recognised, grant, table_name},
+        recognise::{
+            Recognised,
+            names::{grant, table_name},
+        },
         resolve::source_check::check_source,
         suggest::suggestion,
     },
@@ -35,7 +38,7 @@ pub enum Unready {
     Broken,
     /// The preset knows the source, and the platform has no table for it.
     Missing(String),
-    /// It is not declared. With a hint.
+    /// The source is neither declared nor known to the preset. Holds a hint.
     Unknown(Option<String>),
 }
 
@@ -57,15 +60,17 @@ impl<'a> SourceCatalogue<'a> {
             entries.insert(declaration.name.clone(), recognised.map_or(Entry::Broken, Entry::Ready));
         }
         for name in known_sources().filter(|_| with_preset) {
-            entries.entry(name.to_owned()).or_insert_with(|| match recognise_known(name, schema, detected) {
-                Ok(recognised) => {
-                    findings.extend(hidden_rows(PLACE, &recognised));
-                    findings.extend(deletions_unseen(name, &recognised));
-                    Entry::Ready(recognised)
-                }
-                Err(reason) => {
-                    findings.extend(may_not_be_read(name, schema));
-                    Entry::Missing(reason)
+            entries.entry(name.to_owned()).or_insert_with(|| {
+                match recognise_known(name, schema, detected, None) {
+                    Ok(recognised) => {
+                        findings.extend(hidden_rows(PLACE, &recognised));
+                        findings.extend(deletions_unseen(name, &recognised));
+                        Entry::Ready(recognised)
+                    }
+                    Err(reason) => {
+                        findings.extend(may_not_be_read(name, schema));
+                        Entry::Missing(reason)
+                    }
                 }
             });
         }

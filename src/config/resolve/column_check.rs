@@ -3,7 +3,7 @@
 use crate::{
     config::{
         finding::{Finding, Located},
-        recognise::{table_name, time_format::on_sqlite},
+        recognise::{names::table_name, time_format::on_sqlite},
         suggest::{shown, suggestion},
     },
     metric::{Condition, Literal, Test},
@@ -41,7 +41,7 @@ pub fn check_number(table: &Table, name: &Located<String>) -> Option<Finding> {
     (!is_number).then(|| Finding::error(&name.place, message()).maybe_hint(numbers()))
 }
 
-/// What is wrong with a condition, if anything is.
+/// The problem with a condition, if it has one.
 pub fn check_condition(table: &Table, condition: &Located<Condition>) -> Option<Finding> {
     let Condition { column, test } = &condition.value;
     let column = match find_column(table, &Located::new(column.clone(), &condition.place)) {
@@ -55,7 +55,7 @@ pub fn check_condition(table: &Table, condition: &Located<Condition>) -> Option<
         | Test::AtMost(literal)
         | Test::GreaterThan(literal)
         | Test::AtLeast(literal) => std::slice::from_ref(literal),
-        Test::In(literals) | Test::NotIn(literals) => literals,
+        Test::In(literals) | Test::NotIn(literals) | Test::IsNot(literals) => literals,
         Test::IsNull(_) => &[],
     };
     let wrong = literals.iter().find(|literal| !compares(column.column_type, literal, on_sqlite(table)))?;

@@ -201,7 +201,7 @@ impl MeasureBuilder<'_> {
         built.missing.extend(missing);
         built.broken = built.broken.take().or(broken);
         match value {
-            // What is wrong with another metric is said once, of that metric; of one that is switched off, here.
+            // Problems of an active metric are reported where that metric is resolved; of an inactive one, here.
             RatioSide::Metric(category) if self.is_active(category) => {
                 built.broken = built.broken.take().or((!findings.is_empty()).then(|| category.clone()));
             }

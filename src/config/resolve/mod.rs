@@ -1,13 +1,16 @@
-//! From what is declared and what the platform has to the definitions that are recorded, with every mistake in
-//! between.
+//! Turns declarations into the definitions that are recorded on a platform with certain tables, and reports every mistake
+//! on the way.
 
 mod catalogue;
 mod column_check;
 mod fit_preset;
 mod measures;
 mod source_check;
+mod unfiltered;
 
 use std::collections::BTreeMap;
+
+pub use unfiltered::{flagged_tables, unfiltered_flags};
 
 use crate::{
     config::{
@@ -27,7 +30,7 @@ use crate::{
     platform::{DetectedFormats, Schema},
 };
 
-/// The definitions that a configuration comes to on a platform.
+/// The definitions that a configuration makes on a platform.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resolved {
     /// By category. Complete only when no finding is an error.
@@ -44,7 +47,7 @@ pub struct Omission {
     pub reason: String,
 }
 
-/// What there is to resolve.
+/// The declarations, and the platform that they are resolved against.
 #[derive(Debug, Clone, Copy)]
 pub struct ResolveRequest<'a> {
     pub declarations: &'a Declarations,
@@ -102,7 +105,7 @@ pub fn resolve(request: ResolveRequest) -> Resolved {
 }
 
 /// Resolves one more metric, which may name the sources and metrics of `request`, and checks it against the schema.
-/// What is wrong with those is no matter of its own: there may be neither a definition nor an error.
+/// Problems with those are not reported, so that the result may hold neither a definition nor an error.
 pub fn resolve_further(request: ResolveRequest, metric: &MetricDeclaration) -> Resolved {
     let catalogue = catalogue(&request, &mut Vec::new());
     let preset = preset(&request, &catalogue);
@@ -171,7 +174,7 @@ fn merged(file: &[MetricDeclaration], preset: &[MetricDeclaration]) -> BTreeMap<
     metrics
 }
 
-/// Adds the metric to the definitions, to what is left out, or to what is wrong.
+/// Adds the metric to the definitions, to the omissions, or to the findings.
 fn define(wanted: &Wanted, unfit: Option<&String>, builder: &MeasureBuilder, resolved: &mut Resolved) {
     let Wanted { declaration, origin, optional } = wanted;
     let mut leave_out = |reason: String| {

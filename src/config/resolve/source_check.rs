@@ -5,9 +5,9 @@ use crate::{
         file::declaration::SourceDeclaration,
         finding::{Finding, Located},
         recognise::{
-            Recognised, grant, may_live_on,
-            system_tables::is_application_table,
-            table_name,
+            Recognised, may_live_on,
+            names::{grant, table_name},
+            system_tables::application_tables,
             time_format::{
                 Contradiction, contradiction, format_of, may_be_unreadable, may_lack_time, possible_formats,
             },
@@ -19,7 +19,7 @@ use crate::{
     platform::{Column, ColumnType, DetectedFormats, Schema, Table},
 };
 
-/// The source if nothing is wrong with it, and what there is to say.
+/// The source, if it has no errors, and all findings about it.
 pub fn check_source<'a>(
     declaration: &SourceDeclaration,
     tenant: &str,
@@ -41,6 +41,10 @@ pub fn check_source<'a>(
     }
     if let Some(actor) = &declaration.actor_column {
         findings.extend(find_column(table, actor).err());
+    }
+    if let Some(Located { value: columns, place }) = &declaration.include_flagged {
+        let columns = columns.iter().map(|column| Located::new(column.clone(), place));
+        findings.extend(columns.filter_map(|column| find_column(table, &column).err()));
     }
     let mut filter = declaration.filter.clone();
     filter.extend(declaration.tenant_column.as_ref().map(|column| of_tenant(column, tenant)));
@@ -102,7 +106,7 @@ fn nearest_table(name: &str, schema: &Schema) -> Option<String> {
             false => format!("did you mean `table = \"{}.{}\"`?", hidden.schema, hidden.name),
         });
     }
-    let tables: Vec<_> = schema.tables.iter().filter(|table| is_application_table(table)).collect();
+    let tables: Vec<_> = application_tables(schema);
     let names = tables.iter().map(|table| table.name.as_str());
     match nearest(bare, names.clone()).and_then(|near| tables.iter().find(|table| table.name == near)) {
         Some(near) => Some(format!("did you mean {}?", table_name(near))),

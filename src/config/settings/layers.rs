@@ -49,7 +49,7 @@ pub struct GivenValue {
 /// The settings that a file gives, by key.
 pub type FileSettings = BTreeMap<&'static str, GivenValue>;
 
-/// The places where settings are given, and what is found wrong in them.
+/// The layers in which settings are given (flags, environment, file, defaults), and the problems found in them.
 pub(super) struct SettingLayers<'a> {
     flags: &'a GivenFlags,
     environment: &'a Environment,
@@ -78,7 +78,7 @@ impl<'a> SettingLayers<'a> {
         Self { flags, environment, file, unread, directory, problems, wrong }
     }
 
-    /// What is wrong with the setting of that key, beyond its value alone.
+    /// Reports a problem with the setting that depends on more than its value.
     pub(super) fn refuse(&mut self, key: &'static str, message: String, hint: &str) {
         self.problems.push(Finding::error(key, message).hint(hint));
         self.wrong.push(key);
@@ -176,7 +176,7 @@ impl<'a> SettingLayers<'a> {
         })
     }
 
-    /// The value of a setting that may be left out, as it is where its value is wrong.
+    /// The value of a setting that may be left out. A wrong value is reported and counts as left out.
     pub(super) fn optional<T>(
         &mut self,
         key: &str,
@@ -206,7 +206,7 @@ impl<'a> SettingLayers<'a> {
             let url =
                 text.parse::<DatabaseUrl>().map_err(|error| format!("{key} cannot be used: {error}"))?;
             Ok(match (url, directory) {
-                // Joining leaves an absolute path as it is.
+                // Joining does not change an absolute path.
                 (DatabaseUrl::Sqlite(path), Some(directory)) => DatabaseUrl::Sqlite(directory.join(path)),
                 (url, _) => url,
             })

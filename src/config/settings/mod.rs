@@ -69,15 +69,15 @@ pub enum Preset {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Text on a terminal, JSON elsewhere.
+    /// Text on a terminal, JSON otherwise.
     Auto,
     Text,
     Json,
 }
 
-/// What the settings come to.
+/// The typed settings, and the problems with them.
 pub struct CheckedSettings {
-    /// With the default in place of what is wrong; `None` if there is none.
+    /// Defaults stand in for wrong values; `None` if a wrong value has no default.
     pub settings: Option<Settings>,
     /// Every value that is wrong, each with where it was given.
     pub problems: Vec<Finding>,

@@ -1,4 +1,4 @@
-//! The settings of queries, of the HTTP server and of who may use it, as typed values.
+//! The settings of queries, of the HTTP server and of access to it, as typed values.
 
 use std::{
     fmt,

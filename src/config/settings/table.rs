@@ -74,7 +74,7 @@ pub static SETTINGS: &[Setting] = &[
         (1, 86_400),
         "10",
         "seconds",
-        "How long a statement may wait on the platform for a lock that somebody else holds.",
+        "How long a statement may wait on the platform for a lock that another session holds.",
     ),
     setting(
         "store.url",

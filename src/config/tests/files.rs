@@ -1,4 +1,4 @@
-//! Reading the file: everything that is right is read, everything that is wrong is said with its line.
+//! Reading the file: everything right is read, and everything wrong is reported with its line.
 
 use proptest::prelude::*;
 

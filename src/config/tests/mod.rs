@@ -18,7 +18,7 @@ use crate::{
     platform::{Column, ColumnType, DetectedFormat, Schema, Table},
 };
 
-/// A table from `"id uuid, created_at timestamptz null"`; `public.` and others before the name are the schema.
+/// A table from `"id uuid, created_at timestamptz null"` (`now` in place of `null`: that is its default); `public.` and others before the name are the schema.
 fn table(name: &str, columns: &str) -> Table {
     let (schema, name) = name.split_once('.').unwrap_or(("", name));
     Table {
@@ -27,13 +27,14 @@ fn table(name: &str, columns: &str) -> Table {
         visible: matches!(schema, "" | "public"),
         readable: true,
         row_security: false,
+        of_extension: false,
         columns: columns.split(", ").map(column).collect(),
     }
 }
 
 fn column(text: &str) -> Column {
     let mut words = text.split(' ');
-    let (name, type_name) = (words.next().unwrap(), words.next().unwrap());
+    let (name, type_name, mark) = (words.next().unwrap(), words.next().unwrap(), words.next());
     Column {
         name: name.to_owned(),
         column_type: match type_name {
@@ -48,7 +49,8 @@ fn column(text: &str) -> Column {
             _ => ColumnType::Other,
         },
         type_name: type_name.to_owned(),
-        nullable: words.next() == Some("null"),
+        nullable: mark == Some("null"),
+        defaults_to_now: mark == Some("now"),
         indexed: false,
         distinct_estimate: None,
     }
@@ -101,7 +103,7 @@ fn read(text: &str) -> ReadFile {
     read_text("daymark.toml", Path::new(""), text)
 }
 
-/// What `text` comes to on a platform. It must be free of mistakes in itself.
+/// Resolves `text` on a platform. The text must have no mistakes of its own.
 fn resolved(text: &str, schema: &Schema, detected: &DetectedFormats) -> Resolved {
     let file = read(text);
     assert_eq!(file.problems, [], "{text}");

@@ -1,16 +1,24 @@
 //! Recognising tables and columns, on schemas as they are found in the wild.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::config::{
     columns_to_survey,
     presets::known_sources::recognise_known,
-    recognise::{recognise, words},
+    recognise::{
+        flags::{FlagColumn, unused_flags},
+        names::words,
+        recognise,
+        system_tables::application_tables,
+    },
 };
+use crate::platform::TableStatistics;
 
 /// `table: time, deleted, actor`, or why not.
 fn meaning(name: &str, columns: &str, detected: &DetectedFormats) -> String {
     let table = table(name, columns);
-    match recognise(&table, detected, true) {
+    match recognise(&table, detected, None, true) {
         Ok(found) => {
             let source = found.source;
             let or_none = |column: Option<String>| column.unwrap_or_else(|| "-".to_owned());
@@ -142,7 +150,7 @@ fn only_what_the_type_leaves_open_is_asked_of_the_data() {
 fn sources_of_the_preset_are_found_by_their_other_names() {
     let found = |name: &str, tables: &[(&str, &str)]| {
         let schema = schema(tables);
-        let found = recognise_known(name, &schema, &DetectedFormats::new());
+        let found = recognise_known(name, &schema, &DetectedFormats::new(), None);
         found.map(|found| format!("{}.{}", found.source.schema.unwrap_or_default(), found.source.table))
     };
     let with_time = "id integer, created_at timestamptz";
@@ -184,4 +192,92 @@ fn names_are_cut_into_words() {
     ] {
         assert_eq!(words(name).join(" "), expected);
     }
+}
+
+/// The time column that is chosen when so large a share of rows has a value in each column.
+fn chosen(columns: &str, filled: &[(&str, f64)]) -> String {
+    let table = table("public.things", columns);
+    let filled = filled.iter().map(|(name, share)| ((*name).to_owned(), *share)).collect();
+    let statistics = TableStatistics { rows: Some(1000), filled, ..TableStatistics::default() };
+    match recognise(&table, &DetectedFormats::new(), Some(&statistics), true) {
+        Ok(found) => found.source.time_column,
+        Err(reason) => reason,
+    }
+}
+
+#[test]
+fn of_several_times_the_one_that_every_row_has_is_that_of_creation() {
+    let stages = "seen_by_staff timestamptz null, acknowledged timestamptz null, solved timestamptz null";
+    let shares = [("seen_by_staff", 0.4), ("acknowledged", 1.0), ("solved", 0.2)];
+    assert_eq!(chosen(stages, &shares), "acknowledged");
+    assert_eq!(
+        chosen("submitted_at timestamptz null, started_at timestamptz", &[("submitted_at", 0.6)]),
+        "started_at"
+    );
+    assert_eq!(chosen("a timestamptz now, b timestamptz", &[]), "a", "its default is the time of insertion");
+    assert_eq!(
+        chosen("created_at timestamptz null, due_at timestamptz", &[("created_at", 0.5)]),
+        "created_at"
+    );
+    assert_eq!(chosen("created_at timestamptz null, made timestamptz", &[("created_at", 0.2)]), "made");
+    assert!(chosen("a timestamptz, b timestamptz", &[]).contains("no column"), "neither stands out");
+}
+
+/// The conditions that leave out what the columns of a table mark.
+fn conditions(columns: &str, values: &[(&str, &[&str])]) -> String {
+    let table = table("public.things", columns);
+    let values = values.iter().map(|(name, values)| {
+        ((*name).to_owned(), values.iter().map(ToString::to_string).collect::<BTreeSet<_>>())
+    });
+    let statistics =
+        TableStatistics { rows: Some(9), values: values.collect(), ..TableStatistics::default() };
+    let source = recognise(&table, &DetectedFormats::new(), Some(&statistics), true).unwrap().source;
+    let flags = unused_flags(&table, &source, Some(&statistics));
+    flags.iter().map(FlagColumn::condition).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn flags_are_told_by_name_type_and_values() {
+    let of = |columns: &str, values: &[(&str, &[&str])]| {
+        conditions(&format!("created_at timestamptz, {columns}"), values)
+    };
+    for (columns, values, expected) in [
+        ("deleted boolean", &[][..], "deleted = false"),
+        ("isHidden boolean null", &[], "isHidden = { is_not = [true] }"),
+        ("published boolean", &[], "published = true"),
+        ("spam integer", &[("spam", &["0", "1"][..])], "spam = 0"),
+        ("deleted integer", &[("deleted", &["0", "1731000000"])], ""),
+        ("deleted_by integer", &[("deleted_by", &["1"])], ""),
+        ("removed_at timestamptz null, hidden_at timestamptz null", &[], "hidden_at = { is_null = true }"),
+        ("banned_until timestamptz null", &[], ""),
+        (
+            "status text",
+            &[("status", &["draft", "live", "trashed"])],
+            "status = { not_in = [\"draft\", \"trashed\"] }",
+        ),
+        ("status text null", &[("status", &["draft", "live"])], "status = { is_not = [\"draft\"] }"),
+        ("state text", &[("state", &["CA", "NY"])], "state = [\"CA\", \"NY\"]"),
+        ("status integer", &[("status", &["0", "1", "2"])], "status = [0, 1, 2]"),
+        ("status text", &[], ""),
+        ("drafts_count integer, note text", &[], ""),
+    ] {
+        assert_eq!(of(columns, values), expected, "{columns}");
+    }
+}
+
+#[test]
+fn tables_of_tools_extensions_and_stores_are_not_the_applications() {
+    let mut schema = schema(&[
+        ("public.orders", "created_at timestamptz"),
+        ("public.jobs", "created_at timestamptz"),
+        ("public.knex_migrations", "created_at timestamptz"),
+        ("public.sensors", "created_at timestamptz"),
+        ("past.daily_metrics", "created_at timestamptz"),
+        ("past.metric_collection_log", "created_at timestamptz"),
+        ("past.jobs", "created_at timestamptz"),
+    ]);
+    schema.tables[3].of_extension = true;
+    let names: Vec<_> =
+        application_tables(&schema).iter().map(|table| format!("{}.{}", table.schema, table.name)).collect();
+    assert_eq!(names, ["public.orders", "public.jobs"]);
 }

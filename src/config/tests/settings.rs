@@ -1,4 +1,4 @@
-//! Where a setting's value comes from, and what is said of a wrong one.
+//! The layer that a setting's value comes from, and the message about a wrong value.
 
 use std::{ffi::OsString, path::Path};
 

@@ -1,12 +1,12 @@
 //! The file that `daymark init` writes.
 
 use super::*;
-use crate::config::template;
+use crate::{config::starter_file, platform::Statistics};
 
 /// The file, after making sure that it reads back without problems and records what it says.
 fn written(schema: &Schema, detected: &DetectedFormats, url: Option<&str>) -> (String, Resolved) {
     let url = url.map(|url| url.parse().unwrap());
-    let text = template(schema, detected, url.as_ref());
+    let text = starter_file(schema, detected, &Statistics::default(), url.as_ref()).text;
     let resolved = resolved(&text, schema, detected);
     assert!(!resolved.has_errors(), "{}\n{text}", shown_findings(&resolved));
     (text, resolved)

@@ -223,6 +223,9 @@ pub struct Comparisons {
     at_least: Literal,
     #[schema(required = false)]
     is_null: bool,
+    /// None of these values; unlike with `not_in`, NULL passes.
+    #[schema(required = false)]
+    is_not: Literals,
 }
 
 /// One of several values.

@@ -82,6 +82,7 @@ impl Dialect {
             Test::AtLeast(value) => compare(">=", value),
             Test::In(values) => list("IN", values, "false"),
             Test::NotIn(values) => list("NOT IN", values, "true"),
+            Test::IsNot(values) => format!("({column} IS NULL OR {})", list("NOT IN", values, "true")),
             Test::IsNull(true) => format!("{column} IS NULL"),
             Test::IsNull(false) => format!("{column} IS NOT NULL"),
         }

@@ -14,13 +14,15 @@ pub(super) async fn inspect(connection: &mut PgConnection) -> Result<Schema, Fau
         let (schema_name, name): (String, String) = (row.try_get(0)?, row.try_get(1)?);
         let known = schema.tables.last().is_some_and(|last| last.schema == schema_name && last.name == name);
         if !known {
-            let (visible, readable, row_security) = (row.try_get(2)?, row.try_get(3)?, row.try_get(10)?);
+            let (visible, readable) = (row.try_get(2)?, row.try_get(3)?);
+            let (row_security, of_extension) = (row.try_get(10)?, row.try_get(11)?);
             schema.tables.push(Table {
                 schema: schema_name,
                 name,
                 visible,
                 readable,
                 row_security,
+                of_extension,
                 columns: Vec::new(),
             });
         }
@@ -50,6 +52,7 @@ fn column(row: &sqlx::postgres::PgRow) -> Result<Column, Fault> {
         column_type,
         type_name: row.try_get(5)?,
         nullable: row.try_get(7)?,
+        defaults_to_now: row.try_get(12)?,
         indexed: row.try_get(8)?,
         distinct_estimate: estimate
             .filter(|estimate| *estimate >= 1.0)

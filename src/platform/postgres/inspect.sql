@@ -26,12 +26,21 @@ SELECT n.nspname AS schema_name,
        -- Positive: a number of values. Negative: a share of the rows, which grows with them.
        CASE WHEN s.n_distinct >= 0 THEN s.n_distinct::float8
             ELSE -s.n_distinct::float8 * greatest(c.reltuples, 1)::float8 END AS distinct_estimate,
-       row_security_active(c.oid) AS row_security
+       row_security_active(c.oid) AS row_security,
+       EXISTS (
+           SELECT FROM pg_depend AS d
+           WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+       ) AS of_extension,
+       coalesce(
+           pg_get_expr(ad.adbin, ad.adrelid) ~* '(\mnow\(|current_timestamp|(clock|statement|transaction)_timestamp|local_?timestamp|current_date)',
+           false
+       ) AS defaults_to_now
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 JOIN plain_type AS p ON p.oid = a.atttypid
 JOIN pg_type AS base ON base.oid = p.base
+LEFT JOIN pg_attrdef AS ad ON ad.adrelid = a.attrelid AND ad.adnum = a.attnum
 LEFT JOIN pg_stats AS s
        ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname AND s.inherited = (c.relkind = 'p')
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')

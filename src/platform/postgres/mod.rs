@@ -20,6 +20,7 @@ use super::{
         task::plan_statements,
     },
     schema::Schema,
+    statistics::{self, SampledTable, Statistics},
 };
 use crate::{
     database::{Deadline, Fault, FaultClass},
@@ -73,6 +74,11 @@ impl Platform for PostgresPlatform {
     async fn detect_time_formats(&self, _columns: &[(String, String)]) -> Result<DetectedFormats, Fault> {
         // The types of PostgreSQL say it all.
         Ok(DetectedFormats::new())
+    }
+
+    async fn statistics(&self, tables: &[SampledTable]) -> Result<Statistics, Fault> {
+        let mut session = PostgresSession::open(self.connect().await?, &self.options).await?;
+        statistics::read(&mut session, tables).await
     }
 
     async fn privileges(&self) -> Result<Vec<String>, Fault> {

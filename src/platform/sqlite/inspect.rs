@@ -22,7 +22,9 @@ SELECT t.name, c.name, c.type, NOT c.\"notnull\" AND NOT c.pk,
                SELECT replace(replace(replace(replace(replace(lower(x.sql), '\"', ''), '`', ''), '[', ''), ']', ''), '(', ' ')
                FROM sqlite_schema AS x WHERE x.type = 'index' AND x.name = l.name
            ) LIKE '%where ' || lower(c.name) || ' is not null')
-       ) OR (c.pk = 1 AND upper(c.type) = 'INTEGER')
+       ) OR (c.pk = 1 AND upper(c.type) = 'INTEGER'),
+       coalesce(upper(c.dflt_value), '') GLOB '*CURRENT_*' OR coalesce(lower(c.dflt_value), '') GLOB '*now*'
+       OR coalesce(lower(c.dflt_value), '') GLOB '*unixepoch*'
 FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
 WHERE t.type IN ('table', 'view') AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
       AND (?1 IS NULL OR t.name = ?1)
@@ -55,6 +57,7 @@ fn without_columns(name: String) -> Table {
         visible: true,
         readable: true,
         row_security: false,
+        of_extension: false,
         columns: Vec::new(),
     }
 }
@@ -72,6 +75,7 @@ async fn tables(connection: &mut SqliteConnection, named: Option<&str>) -> Resul
             column_type: column_type(&type_name),
             type_name,
             nullable: row.try_get(3)?,
+            defaults_to_now: row.try_get(5)?,
             indexed: row.try_get(4)?,
             distinct_estimate: None,
         };

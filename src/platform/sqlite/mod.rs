@@ -22,6 +22,7 @@ use super::{
         task::plan_statements,
     },
     schema::Schema,
+    statistics::{self, SampledTable, Statistics},
 };
 use crate::{
     database::{Deadline, Fault, FaultClass},
@@ -93,6 +94,10 @@ impl Platform for SqlitePlatform {
             formats.extend(format.map(|format| ((table.clone(), column.clone()), format)));
         }
         Ok(formats)
+    }
+
+    async fn statistics(&self, tables: &[SampledTable]) -> Result<Statistics, Fault> {
+        statistics::read(&mut self.session().await?, tables).await
     }
 
     async fn privileges(&self) -> Result<Vec<String>, Fault> {

@@ -1,0 +1,182 @@
+//! Recognises flags: columns that mark rows as deleted, hidden, spam, drafts and the like, whose rows an application does
+//! not show and whose owner would probably not count.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    config::recognise::{
+        names::words as words_of,
+        time_format::{is_time_type, on_sqlite},
+    },
+    metric::Source,
+    platform::{Column, ColumnType, Table, TableStatistics},
+};
+
+/// Words that mark rows which do not count, in names of flags and in the values of states.
+const EXCLUDED: &[&str] = &[
+    "deleted",
+    "removed",
+    "hidden",
+    "spam",
+    "draft",
+    "drafted",
+    "banned",
+    "archived",
+    "trash",
+    "trashed",
+    "discarded",
+    "suspended",
+    "blocked",
+    "disabled",
+    "deactivated",
+    "unpublished",
+    "inactive",
+    "junk",
+    "voided",
+    "void",
+    "purged",
+    "shadowbanned",
+    "cancelled",
+    "canceled",
+    "rejected",
+    "destroyed",
+];
+/// Words that mark rows which count.
+const INCLUDED: &[&str] = &["published", "visible", "approved", "active", "enabled", "listed"];
+/// The last words of the names of columns that hold a row's state.
+const STATES: &[&str] = &["status", "state", "visibility"];
+
+/// A column that looks like a flag.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FlagColumn<'a> {
+    pub column: &'a Column,
+    pub meaning: FlagMeaning,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum FlagMeaning {
+    /// Rows count whose value is `keep`.
+    Boolean { keep: bool },
+    /// The same in numbers, 0 and 1.
+    Number { keep: bool },
+    /// When the row was marked; NULL while it is not.
+    Time,
+    /// One of a few states, of which some mean that the row does not count. `numeric`: the values are numbers.
+    State { values: BTreeSet<String>, excluded: Vec<String>, numeric: bool },
+}
+
+impl FlagColumn<'_> {
+    /// Whether it is known which rows the flag excludes. It is not for a state whose values tell nothing.
+    pub fn is_clear(&self) -> bool {
+        !matches!(&self.meaning, FlagMeaning::State { excluded, .. } if excluded.is_empty())
+    }
+
+    /// The condition, as it is written in a `filter`, that only rows which count pass.
+    pub fn condition(&self) -> String {
+        let column = match self.column.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            true => self.column.name.clone(),
+            false => quoted(&self.column.name),
+        };
+        let test = match (&self.meaning, self.column.nullable) {
+            (FlagMeaning::Time, _) => "{ is_null = true }".to_owned(),
+            (FlagMeaning::Boolean { keep: false }, true) => "{ is_not = [true] }".to_owned(),
+            (FlagMeaning::Number { keep: false }, true) => "{ is_not = [1] }".to_owned(),
+            (FlagMeaning::Boolean { keep }, _) => keep.to_string(),
+            (FlagMeaning::Number { keep }, _) => i32::from(*keep).to_string(),
+            (FlagMeaning::State { values, excluded, numeric }, may_be_null) => {
+                let quoted = |value: &String| match numeric {
+                    true => value.clone(),
+                    false => quoted(value),
+                };
+                let listed = |values: Vec<String>| format!("[{}]", values.join(", "));
+                match (excluded.is_empty(), may_be_null) {
+                    (true, _) => listed(values.iter().map(quoted).collect()),
+                    (false, true) => {
+                        format!("{{ is_not = {} }}", listed(excluded.iter().map(quoted).collect()))
+                    }
+                    (false, false) => {
+                        format!("{{ not_in = {} }}", listed(excluded.iter().map(quoted).collect()))
+                    }
+                }
+            }
+        };
+        format!("{column} = {test}")
+    }
+}
+
+/// A TOML string on one line.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The flags of the table that the source neither filters by nor takes for its time of deletion.
+pub fn unused_flags<'a>(
+    table: &'a Table,
+    source: &Source,
+    statistics: Option<&TableStatistics>,
+) -> Vec<FlagColumn<'a>> {
+    let used: Vec<_> =
+        [Some(&source.time_column), source.deleted_column.as_ref(), source.actor_column.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .chain(source.filter.columns())
+            .collect();
+    let columns = table.columns.iter().filter(|column| !used.contains(&column.name.as_str()));
+    columns.filter_map(|column| flag(table, column, statistics)).collect()
+}
+
+/// The columns whose values tell whether they are flags, and which.
+pub fn may_be_flag(column: &Column) -> bool {
+    let words = words_of(&column.name);
+    words.iter().any(|word| EXCLUDED.contains(&word.as_str()) || INCLUDED.contains(&word.as_str()))
+        || is_state(&words)
+}
+
+fn is_state(words: &[String]) -> bool {
+    words.last().is_some_and(|last| STATES.contains(&last.as_str()))
+}
+
+fn flag<'a>(
+    table: &Table,
+    column: &'a Column,
+    statistics: Option<&TableStatistics>,
+) -> Option<FlagColumn<'a>> {
+    let words = words_of(&column.name);
+    let has = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
+    // A ban that ends by itself is no mark that stays.
+    if has(&["until", "till", "expires"]) {
+        return None;
+    }
+    let values = statistics.and_then(|statistics| statistics.values.get(&column.name));
+    let meaning = if column.column_type == ColumnType::Boolean && (has(EXCLUDED) || has(INCLUDED)) {
+        // SQLite stores a boolean as a number, and compares it with `true` as one.
+        FlagMeaning::Boolean { keep: !has(EXCLUDED) }
+    } else if has(EXCLUDED) && is_time(table, column, &words) {
+        column.nullable.then_some(FlagMeaning::Time)?
+    } else if column.column_type == ColumnType::Integer
+        && (has(EXCLUDED) || has(INCLUDED))
+        && values.is_none_or(|values| values.iter().all(|value| ["0", "1"].contains(&value.as_str())))
+        && !words.iter().any(|word| ["at", "on", "by", "id", "count", "time"].contains(&word.as_str()))
+    {
+        FlagMeaning::Number { keep: !has(EXCLUDED) }
+    } else if is_state(&words) && column.column_type != ColumnType::Boolean {
+        let values = values.filter(|values| !values.is_empty())?.clone();
+        let is_excluded = |value: &&String| {
+            let value = words_of(value);
+            value.iter().any(|word| EXCLUDED.contains(&word.as_str()))
+        };
+        let excluded = values.iter().filter(is_excluded).cloned().collect();
+        FlagMeaning::State { excluded, numeric: column.column_type == ColumnType::Integer, values }
+    } else {
+        return None;
+    };
+    Some(FlagColumn { column, meaning })
+}
+
+/// On SQLite a text or a number may be a time, and its name says so.
+fn is_time(table: &Table, column: &Column, words: &[String]) -> bool {
+    let named = words.last().is_some_and(|last| ["at", "on", "date", "time"].contains(&last.as_str()));
+    is_time_type(column)
+        || (on_sqlite(table) && named && matches!(column.column_type, ColumnType::Text | ColumnType::Other))
+}

@@ -1,0 +1,98 @@
+//! Names columns that look like flags and that no filter uses, so that a wrong total is noticed before it is recorded.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    config::{
+        file::declaration::Declarations,
+        finding::Finding,
+        presets::PLACE,
+        recognise::{
+            flags::{FlagColumn, may_be_flag, unused_flags},
+            names::table_name,
+            sampled,
+        },
+    },
+    metric::{Definition, Reading, Source},
+    platform::{SampledTable, Schema, Statistics, Table},
+};
+
+/// The tables that `definitions` read and that have columns which look like flags.
+pub fn flagged_tables(schema: &Schema, definitions: &[Definition]) -> Vec<SampledTable> {
+    let mut tables: Vec<_> = sources(definitions)
+        .into_values()
+        .filter_map(|source| table_of(source, schema))
+        .filter(|table| table.readable && table.columns.iter().any(may_be_flag))
+        .map(|table| sampled(table, Vec::new()))
+        .collect();
+    tables.sort_by(|left, right| (&left.schema, &left.table).cmp(&(&right.schema, &right.table)));
+    tables.dedup();
+    tables
+}
+
+/// A warning for each source whose table has flags that neither it nor any metric that reads it filters by.
+pub fn unfiltered_flags(
+    declarations: &Declarations,
+    schema: &Schema,
+    definitions: &[Definition],
+    statistics: &Statistics,
+) -> Vec<Finding> {
+    let warning = |(name, source): (&String, &Source)| {
+        let declaration = declarations.sources.iter().find(|declaration| declaration.name == *name);
+        let included = declaration.and_then(|declaration| declaration.include_flagged.as_ref());
+        let table = table_of(source, schema)?;
+        let flags: Vec<_> = unused_flags(table, source, statistics.of(table))
+            .into_iter()
+            .filter(FlagColumn::is_clear)
+            .filter(|flag| included.is_none_or(|included| !included.value.contains(&flag.column.name)))
+            .filter(|flag| {
+                !definitions.iter().any(|definition| filters_by(definition, name, &flag.column.name))
+            })
+            .collect();
+        if flags.is_empty() {
+            return None;
+        }
+        let names: Vec<_> = flags.iter().map(|flag| format!("`{}`", flag.column.name)).collect();
+        let message = format!(
+            "rows of {} count whatever {} says, which looks like a flag for rows that should not",
+            table_name(table),
+            names.join(" or ")
+        );
+        let conditions: Vec<_> = flags.iter().map(FlagColumn::condition).collect();
+        let section = match declaration {
+            Some(_) => format!("to [sources.{name}]"),
+            None => format!("in a section [sources.{name}]"),
+        };
+        let hint = format!(
+            "to leave them out, add `filter = {{ {} }}` {section}; if they count, `include_flagged = {}`. What is \
+             recorded stays, so decide before the first backfill",
+            conditions.join(", "),
+            serde_json::json!(flags.iter().map(|flag| &flag.column.name).collect::<Vec<_>>())
+        );
+        let place = declaration.map_or(PLACE, |declaration| declaration.place.as_str());
+        Some(Finding::warning(place, message).hint(hint))
+    };
+    sources(definitions).into_iter().filter_map(warning).collect()
+}
+
+fn sources(definitions: &[Definition]) -> BTreeMap<&String, &Source> {
+    definitions.iter().flat_map(|definition| &definition.sources).collect()
+}
+
+fn table_of<'a>(source: &Source, schema: &'a Schema) -> Option<&'a Table> {
+    schema.table(source.schema.as_deref(), &source.table)
+}
+
+/// Whether the metric itself filters rows of the source by the column.
+fn filters_by(definition: &Definition, source: &str, column: &str) -> bool {
+    definition.measure.readings().iter().any(|reading| {
+        let rows = match reading {
+            Reading::Count { rows, .. } | Reading::Moments { rows, .. } | Reading::Labels { rows, .. } => {
+                std::slice::from_ref(rows)
+            }
+            Reading::Distinct { rows, .. } => rows,
+            Reading::Query { .. } => &[],
+        };
+        rows.iter().any(|rows| rows.source == source && rows.filter.columns().any(|name| name == column))
+    })
+}

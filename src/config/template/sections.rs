@@ -1,0 +1,211 @@
+//! The text of the starter file, section by section.
+
+use std::fmt::Write;
+
+use crate::{
+    config::{
+        recognise::{
+            flags::{FlagColumn, FlagMeaning},
+            time_format::possible_formats,
+        },
+        resolve::title,
+        template::survey::{OfferedSource, Survey},
+    },
+    database::DatabaseUrl,
+    metric::TimeFormat,
+};
+
+pub fn head(platform_url: Option<&DatabaseUrl>, preset: &str) -> String {
+    let platform = match platform_url {
+        Some(DatabaseUrl::Postgres { is_partly_shown: true, .. }) => "# The platform's URL holds a password or parameters, which are not copied here. Set it in the \
+                            environment:\n# DAYMARK_PLATFORM_URL=postgres://…\n"
+            .to_owned(),
+        Some(url) => format!("[platform]\nurl = {}\n", quoted(&url.to_string())),
+        None => "# Set the platform's URL in the environment, DAYMARK_PLATFORM_URL, or here:\n# [platform]\n# url = \
+                 \"postgres://user@host:5432/database\"\n"
+            .to_owned(),
+    };
+    format!(
+        "# Daymark records what this platform looked like at the end of each day. Written by `daymark init`.\n# All \
+         settings: docs/settings.md. After a change: `daymark check`, then `daymark apply`.\n\n# The built-in metrics \
+         to add: \"community\" or \"none\".\npreset = \"{preset}\"\n# Where a day begins and ends. Choose it before \
+         the first collection: records are never rewritten.\ntime_zone = \"UTC\"\n\n{platform}\n# Where the records \
+         are kept: a SQLite file, or `postgres://…`.\n# [store]\n# url = \"sqlite:daymark.db\"\n"
+    )
+}
+
+/// Everything but the head: the sources and metrics, and what is left out.
+pub fn write_survey(survey: &Survey) -> String {
+    let mut text = String::new();
+    if !survey.known.is_empty() {
+        text.push_str("\n# ---- Sources that the built-in metrics read ----\n");
+    }
+    text.extend(survey.known.iter().map(source_section));
+    if !survey.recorded().is_empty() {
+        text.push_str(
+            "\n# ---- Other tables that say when a row was created, the largest first ----\n# How many rows there are, \
+             and how many came on the day. Delete what is of no interest.\n",
+        );
+    }
+    text.extend(survey.recorded().iter().map(both_sections));
+    if !survey.further().is_empty() {
+        text.push_str(
+            "\n# ---- Further tables of that kind ----\n# Take away the `#` of those that matter.\n",
+        );
+    }
+    text.extend(survey.further().iter().map(|found| commented(&both_sections(found))));
+    if !survey.empty.is_empty() {
+        text.push_str("\n# ---- Tables without rows ----\n# Take away the `#` when they are used.\n");
+    }
+    text.extend(survey.empty.iter().map(|found| commented(&empty_sections(found))));
+    text + &unusable(survey)
+}
+
+fn unusable(survey: &Survey) -> String {
+    let found_any = !survey.known.is_empty() || !survey.recorded().is_empty() || !survey.empty.is_empty();
+    match (&survey.unusable[..], found_any) {
+        ([], true) => String::new(),
+        ([], false) => {
+            "\n# The platform has no tables yet: run `daymark init --force` again when it has.\n".to_owned()
+        }
+        (reasons, _) => {
+            let head = "\n# ---- Not recorded ----\n# To record one of these, declare it as above: a section [sources.NAME] \
+                        with `table`, `time_column` and, where\n# the type of the column leaves it open, `time_format`; \
+                        and metrics that read it.\n";
+            let lines = reasons.iter().map(|reason| comment(&format!("- {reason}")));
+            std::iter::once(head.to_owned()).chain(lines).collect()
+        }
+    }
+}
+
+fn commented(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", format!("# {line}").trim_end())).collect()
+}
+
+fn both_sections(found: &OfferedSource) -> String {
+    source_section(found) + &metric_sections(&found.name)
+}
+
+/// A source of the preset has its metrics already.
+fn empty_sections(found: &OfferedSource) -> String {
+    match crate::config::presets::known_sources::known_sources().any(|name| name == found.name) {
+        true => source_section(found),
+        false => both_sections(found),
+    }
+}
+
+fn source_section(found: &OfferedSource) -> String {
+    let OfferedSource { name, recognised, rows, flags } = found;
+    let (table, source) = (recognised.table, &recognised.source);
+    let mut text = format!("\n[sources.{name}]\n");
+    let line = |text: &mut String, key: &str, value: &str| {
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "{key} = {}", quoted(value));
+    };
+    if let Some(rows) = rows.filter(|rows| *rows > 0) {
+        let _ = writeln!(text, "# {}", about(rows));
+    }
+    if let Some(schema) = &source.schema {
+        line(&mut text, "schema", schema);
+    }
+    line(&mut text, "table", &source.table);
+    line(&mut text, "time_column", &source.time_column);
+    let time_column = table.column(&source.time_column);
+    let open = time_column.is_none_or(|column| possible_formats(table, column).len() > 1);
+    match source.time_format {
+        // Not fixed: the table may just be empty, and a stricter format lets an index be used.
+        TimeFormat::Iso => text.push_str("# time_format is told from the values; \"iso\" as they are now\n"),
+        format if open => line(&mut text, "time_format", format.name()),
+        _ => {}
+    }
+    if source.time_format == TimeFormat::Timestamp {
+        text.push_str("# the zone of times without an offset\n");
+        line(&mut text, "time_zone", &source.time_zone);
+    }
+    if let Some(reason) = &recognised.unusable_deletion {
+        text.push_str(&comment(&format!(
+            "no deleted_column: {reason}. Soft-deleted rows count as existing."
+        )));
+    }
+    if let Some(column) = &source.deleted_column {
+        line(&mut text, "deleted_column", column);
+    }
+    if let Some(column) = &source.actor_column {
+        line(&mut text, "actor_column", column);
+    }
+    text + &flag_lines(flags)
+}
+
+/// The filter that would leave out what the flags mark, as a comment.
+fn flag_lines(flags: &[FlagColumn]) -> String {
+    if flags.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "# These columns look like flags. Take away one `#` if rows that they mark are not to count:\n",
+    );
+    for flag in flags {
+        if let FlagMeaning::State { values, .. } = &flag.meaning {
+            let values: Vec<_> = values.iter().map(|value| quoted(value)).collect();
+            text.push_str(&comment(&format!("{} is one of {}", flag.column.name, values.join(", "))));
+        }
+    }
+    let (clear, open): (Vec<_>, Vec<_>) = flags.iter().partition(|flag| flag.is_clear());
+    let filter = |flags: Vec<&FlagColumn>| {
+        let conditions: Vec<_> = flags.into_iter().map(FlagColumn::condition).collect();
+        format!("# filter = {{ {} }}\n", conditions.join(", "))
+    };
+    match clear.is_empty() {
+        true => text + &filter(open),
+        false => text + &filter(clear),
+    }
+}
+
+/// `about 1 200 000 rows`; small numbers are exact.
+fn about(rows: u64) -> String {
+    let digits = rows.to_string();
+    let spaced: Vec<_> =
+        digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group).into_owned()).collect();
+    format!(
+        "{}{} {}",
+        if rows < 10_000 { "" } else { "about " },
+        spaced.join(" "),
+        if rows == 1 { "row" } else { "rows" }
+    )
+}
+
+fn metric_sections(source: &str) -> String {
+    let section = |suffix: &str, measure: &str| {
+        let category = format!("{source}_{suffix}");
+        let name = quoted(&title(&category));
+        format!(
+            "\n[metrics.{category}]\nmeasure = \"{measure}\"\nsource = \"{source}\"\ndisplay_name = {name}\n"
+        )
+    };
+    section("total", "existing") + &section("created", "created")
+}
+
+/// A text as TOML writes it.
+fn quoted(text: &str) -> String {
+    toml_edit::Value::from(text).to_string()
+}
+
+/// Comment lines of at most about 118 characters. What the platform's names may hold cannot end the comment.
+pub fn comment(text: &str) -> String {
+    let mut lines = String::new();
+    let mut line = String::from("#");
+    for word in text.split_whitespace() {
+        let word: String = word
+            .chars()
+            .flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] })
+            .collect();
+        if line.len() + word.len() > 116 && line.len() > 4 {
+            lines.push_str(&line);
+            lines.push('\n');
+            line = String::from(if text.starts_with("- ") { "#  " } else { "#" });
+        }
+        line.push(' ');
+        line.push_str(&word);
+    }
+    lines + &line + "\n"
+}

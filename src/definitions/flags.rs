@@ -1,0 +1,26 @@
+//! Columns that look like flags and that no source filters by, named before anything is recorded.
+
+use crate::{
+    collect::{CollectError, Context},
+    config::{Config, Finding},
+    metric::Definition,
+};
+
+/// A warning for each source that `definitions` read without filtering by a column that looks like a flag.
+///
+/// # Errors
+/// When the platform cannot be read.
+pub async fn unfiltered_flags(
+    context: &Context,
+    config: &Config,
+    definitions: &[Definition],
+) -> Result<Vec<Finding>, CollectError> {
+    let platform = context.tenant.platform.as_ref();
+    let schema = context.on_platform(|| platform.inspect()).await?;
+    let tables = config.flagged_tables(&schema, definitions);
+    if tables.is_empty() {
+        return Ok(Vec::new());
+    }
+    let statistics = context.on_platform(|| platform.statistics(&tables)).await?;
+    Ok(config.unfiltered_flags(&schema, definitions, &statistics))
+}

@@ -1,0 +1,150 @@
+//! The first use, as the README says it, on databases in the shape of applications that Daymark has never seen.
+
+mod shape;
+mod shapes;
+
+use jiff::{Timestamp, ToSpan, civil::DateTime, tz::TimeZone};
+
+use crate::site::{Site, count};
+use shape::Shape;
+
+/// From `init` to the first history. What looks like a flag is named until the commented filters are taken into use, and
+/// then every total is that of the SQL of somebody who knows the application.
+async fn first_use(site: Site, shape: &Shape) {
+    let today = midnight();
+    site.on_platform(&shape.sql(site.is_postgres(), today)).await;
+    let init = site.run(&["init"]).expect_code(0).stdout;
+    assert!(init.contains("before the first backfill"), "{init}");
+    let written = site.config();
+    for command in ["migrate", "apply"] {
+        site.run(&[command]).expect_code(0);
+    }
+    let warned = site.run(&["check"]).expect_code(0).stdout;
+    let noted = site.run(&["backfill", "--dry-run"]).expect_code(0).stderr;
+    for flag in shape.flags {
+        let (source, column) = flag.split_once(": ").unwrap();
+        let named = |text: &str| {
+            text.lines().any(|line| {
+                line.contains(&format!("[sources.{source}]")) && line.contains(&format!("`{column}`"))
+            })
+        };
+        assert!(named(&warned), "check does not name {flag}:\n{warned}\n{written}");
+        assert!(named(&noted), "backfill does not name {flag}:\n{noted}");
+        assert!(init.contains(&format!("`{source}.{column}`")), "init does not name {flag}:\n{init}");
+    }
+    site.write_config(&written.replace("\n# filter = ", "\nfilter = "));
+    site.run(&["apply"]).expect_code(0);
+    let checked = site.run(&["check"]).expect_code(0).stdout;
+    assert!(!checked.contains("looks like a flag"), "{checked}");
+    let noted = site.run(&["backfill"]).expect_code(0).stderr;
+    assert!(!noted.contains("looks like a flag"), "{noted}");
+    for days in [1, 9, 20] {
+        let date = today.date() - i64::from(days).days();
+        let records = site.store().records(date, date, None).await.unwrap();
+        for (category, sql) in shape.totals {
+            let sql = sql.replace("{start}", &format!("'{date} 00:00:00+00'"));
+            let sql = sql.replace("{end}", &format!("'{} 00:00:00+00'", date.tomorrow().unwrap()));
+            let recorded = records.iter().find(|record| record.key.category == *category);
+            let recorded = recorded.map(|record| record.value.to_string());
+            let counted = count(&site.platform_url, &sql).await.to_string();
+            assert_eq!(recorded, Some(counted), "{category} of {date}\n{}", site.config());
+        }
+    }
+}
+
+/// Of today, in UTC.
+fn midnight() -> DateTime {
+    Timestamp::now().to_zoned(TimeZone::UTC).date().into()
+}
+
+macro_rules! first_use_of {
+    ($($name:ident: $shape:expr,)+) => {
+        mod sqlite { $(#[tokio::test]
+            async fn $name() { super::first_use(crate::site::Site::empty_sqlite().await, &$shape).await })+ }
+        mod postgres { $(#[tokio::test]
+            async fn $name() { super::first_use(crate::site::Site::empty_postgres().await, &$shape).await })+ }
+    };
+}
+first_use_of! {
+    a_forum_without_foreign_keys: crate::first_use::shapes::FORUM,
+    a_federated_link_aggregator: crate::first_use::shapes::FEDERATED,
+    a_microblog_of_accounts: crate::first_use::shapes::MICROBLOG,
+    a_shop_with_states: crate::first_use::shapes::SHOP,
+    a_help_desk_with_stages: crate::first_use::shapes::HELP_DESK,
+    a_learning_platform: crate::first_use::shapes::LEARNING,
+}
+
+/// The same tables are offered whether PostgreSQL has analyzed them or not.
+#[tokio::test]
+async fn statistics_and_a_sample_lead_to_the_same_file() {
+    let site = Site::empty_postgres().await;
+    site.on_platform(&shapes::FEDERATED.sql(true, midnight())).await;
+    site.run(&["init"]).expect_code(0);
+    let sampled = site.config();
+    site.on_platform("ANALYZE").await;
+    site.run(&["init", "--force"]).expect_code(0);
+    assert_eq!(site.config(), sampled);
+}
+
+/// Another installation's records are no tables of the application.
+#[tokio::test]
+async fn the_tables_of_a_store_are_never_offered() {
+    let site = Site::empty_postgres().await;
+    site.on_platform(&shapes::SHOP.sql(true, midnight())).await;
+    for schema in ["history", "daymark"] {
+        let mut migrate = site.command(&["migrate", "--store-schema", schema]);
+        let migrated = migrate.env("DAYMARK_STORE_URL", &site.platform_url).output().unwrap();
+        assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+    }
+    site.run(&["init"]).expect_code(0);
+    let written = site.config();
+    assert!(!written.contains("history") && !written.contains("metric_collection_log"), "{written}");
+    assert!(written.contains("[sources.orders]"), "{written}");
+}
+
+/// Tables without rows are written as comments, and the built-in metrics that read them are switched off.
+#[tokio::test]
+async fn a_metric_is_not_bound_to_a_table_without_rows() {
+    let site = Site::empty_sqlite().await;
+    let shape = Shape {
+        tables: &[
+            "users 20: id id, email text, created_at time",
+            "posts 40: id id, user_id ref users, created_at time",
+            "follows 0: id id, user_id ref users, created_at time",
+            "invoices 0: id id, user_id ref users, created_at time",
+        ],
+        totals: &[],
+        flags: &[],
+    };
+    site.on_platform(&shape.sql(false, midnight())).await;
+    site.run(&["init"]).expect_code(0);
+    let written = site.config();
+    assert!(written.contains("[metrics.follows_total]\nactive = false"), "{written}");
+    assert!(written.contains("# [sources.follows]") && written.contains("# [sources.invoices]"), "{written}");
+    site.run(&["migrate"]).expect_code(0);
+    let applied = site.run(&["apply"]).expect_code(0).stdout;
+    assert!(applied.contains("posts_total") && !applied.contains("invoices_total"), "{applied}");
+}
+
+/// `include_flagged` says that rows count whatever a flag says.
+#[tokio::test]
+async fn a_flag_that_is_meant_to_be_ignored_is_not_named_again() {
+    let site = Site::empty_sqlite().await;
+    site.on_platform(&shapes::LEARNING.sql(false, midnight())).await;
+    site.run(&["init"]).expect_code(0);
+    for command in ["migrate", "apply"] {
+        site.run(&[command]).expect_code(0);
+    }
+    assert!(site.run(&["check"]).stdout.contains("`draft`"));
+    let written = site.config();
+    site.write_config(
+        &written.replace("[sources.courses]", "[sources.courses]\ninclude_flagged = [\"draft\"]"),
+    );
+    let checked = site.run(&["check"]).expect_code(0).stdout;
+    assert!(!checked.contains("`draft`"), "{checked}");
+    site.write_config(
+        &written.replace("[sources.courses]", "[sources.courses]\ninclude_flagged = [\"drafts\"]"),
+    );
+    let checked = site.run(&["check"]).expect_code(1).stdout;
+    assert!(checked.contains("did you mean `draft`?"), "{checked}");
+}

@@ -1,0 +1,162 @@
+//! Small databases in the shape of well-known applications: their tables in one line each, and rows that are made up.
+
+use std::fmt::Write;
+
+use jiff::{Span, ToSpan, civil::DateTime};
+
+/// An application: a line for each table, `name rows: column kind, column kind, …`. A kind is `id`, `text`, `number`,
+/// `ref TABLE` (a foreign key), `link TABLE` (the same without a constraint), `time` (never NULL), `time N%` (filled in so
+/// many rows), `flag N%` (true in so many rows), `flag? N%` (which may be NULL) or `one of a|b|c`.
+pub struct Shape {
+    pub tables: &'static [&'static str],
+    /// Metrics, and the SQL by which somebody who knows the application counts them at the `{end}` of a day.
+    pub totals: &'static [(&'static str, &'static str)],
+    /// Flags that `check` names while they are not used, as `source: column`.
+    pub flags: &'static [&'static str],
+}
+
+/// Days before today over which rows are made.
+const DAYS: u64 = 30;
+
+impl Shape {
+    /// The SQL that makes the tables and their rows. `today` is a midnight in UTC.
+    pub fn sql(&self, is_postgres: bool, today: DateTime) -> String {
+        let mut random = Random(7);
+        let tables: Vec<_> = self.tables.iter().map(|line| Table::read(line)).collect();
+        let mut sql = String::new();
+        for table in &tables {
+            let columns: Vec<_> = table.columns.iter().map(|column| column.definition(is_postgres)).collect();
+            writeln!(sql, "CREATE TABLE {} ({});", table.name, columns.join(", ")).unwrap();
+            for row in 1..=table.rows {
+                let seconds = random.below(DAYS * 86_400 - 1) + 1;
+                let made = today - Span::new().seconds(i64::try_from(seconds).unwrap());
+                let value = |column: &Column| column.value(row, made, &tables, is_postgres, &mut random);
+                let values: Vec<_> = table.columns.iter().map(value).collect();
+                writeln!(sql, "INSERT INTO {} VALUES ({});", table.name, values.join(", ")).unwrap();
+            }
+        }
+        sql
+    }
+}
+
+struct Table {
+    name: &'static str,
+    rows: u64,
+    columns: Vec<Column>,
+}
+
+struct Column {
+    name: &'static str,
+    kind: Kind,
+}
+
+enum Kind {
+    Id,
+    Text,
+    Number,
+    Link {
+        table: &'static str,
+        is_key: bool,
+    },
+    /// How many rows of a hundred have a time.
+    Time(u64),
+    /// How many rows of a hundred are true, and whether others may be NULL.
+    Flag(u64, bool),
+    OneOf(Vec<&'static str>),
+}
+
+impl Table {
+    fn read(line: &'static str) -> Self {
+        let (head, columns) = line.split_once(": ").unwrap();
+        let (name, rows) = head.split_once(' ').unwrap();
+        Self { name, rows: rows.parse().unwrap(), columns: columns.split(", ").map(Column::read).collect() }
+    }
+}
+
+impl Column {
+    fn read(text: &'static str) -> Self {
+        let (name, kind) = text.split_once(' ').unwrap();
+        let share = |text: &str| text.trim_end_matches('%').parse().unwrap();
+        let kind = match kind.split_once(' ').unwrap_or((kind, "")) {
+            ("id", _) => Kind::Id,
+            ("text", _) => Kind::Text,
+            ("number", _) => Kind::Number,
+            ("ref", table) => Kind::Link { table, is_key: true },
+            ("link", table) => Kind::Link { table, is_key: false },
+            ("time", "") => Kind::Time(101),
+            ("time", text) => Kind::Time(share(text)),
+            ("flag", text) => Kind::Flag(share(text), false),
+            ("flag?", text) => Kind::Flag(share(text), true),
+            ("one", text) => Kind::OneOf(text.trim_start_matches("of ").split('|').collect()),
+            other => panic!("no such kind: {other:?}"),
+        };
+        Self { name, kind }
+    }
+
+    fn definition(&self, is_postgres: bool) -> String {
+        let either = |postgres: &str, sqlite: &str| if is_postgres { postgres } else { sqlite }.to_owned();
+        let of_type = match &self.kind {
+            Kind::Id => either("bigint PRIMARY KEY", "INTEGER PRIMARY KEY"),
+            Kind::Text => "text".to_owned(),
+            Kind::Number => "integer".to_owned(),
+            Kind::Link { table, is_key: true } => format!("bigint NOT NULL REFERENCES {table} (id)"),
+            Kind::Link { .. } => "bigint NOT NULL".to_owned(),
+            Kind::Time(101) => either("timestamptz NOT NULL", "DATETIME NOT NULL"),
+            Kind::Time(_) => either("timestamptz", "DATETIME"),
+            Kind::Flag(_, false) => "boolean NOT NULL".to_owned(),
+            Kind::Flag(_, true) => "boolean".to_owned(),
+            Kind::OneOf(_) => "varchar(20) NOT NULL".to_owned(),
+        };
+        format!("{} {of_type}", self.name)
+    }
+
+    fn value(
+        &self,
+        row: u64,
+        made: DateTime,
+        tables: &[Table],
+        is_postgres: bool,
+        random: &mut Random,
+    ) -> String {
+        let boolean = |value: bool| match is_postgres {
+            true => value.to_string(),
+            false => i32::from(value).to_string(),
+        };
+        match &self.kind {
+            Kind::Id => row.to_string(),
+            Kind::Text => format!("'{} {row}'", self.name),
+            Kind::Number => random.below(5).to_string(),
+            Kind::Link { table, .. } => {
+                let rows = tables.iter().find(|other| other.name == *table).unwrap().rows;
+                (random.below(rows) + 1).to_string()
+            }
+            Kind::Time(share) if *share > 100 => instant(made, is_postgres),
+            Kind::Time(share) if random.below(100) < *share => {
+                let later = if *share == 100 { 0 } else { random.below(5 * 86_400) };
+                instant(made + i64::try_from(later).unwrap().seconds(), is_postgres)
+            }
+            Kind::Flag(share, _) if random.below(100) < *share => boolean(true),
+            Kind::Flag(_, true) if random.below(2) == 0 => "NULL".to_owned(),
+            Kind::Flag(..) => boolean(false),
+            Kind::OneOf(values) => {
+                let index = usize::try_from(random.below(values.len() as u64)).unwrap();
+                format!("'{}'", values[index])
+            }
+            Kind::Time(_) => "NULL".to_owned(),
+        }
+    }
+}
+
+fn instant(time: DateTime, is_postgres: bool) -> String {
+    format!("'{}{}'", time.strftime("%Y-%m-%d %H:%M:%S"), if is_postgres { "+00" } else { "" })
+}
+
+/// A linear congruential generator, the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit.max(1)
+    }
+}
