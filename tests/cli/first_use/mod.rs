@@ -3,7 +3,8 @@
 mod shape;
 mod shapes;
 
-use jiff::{Timestamp, ToSpan, civil::DateTime, tz::TimeZone};
+use daymark::clock::{Clock, SystemClock};
+use jiff::{ToSpan, civil::DateTime, tz::TimeZone};
 
 use crate::site::{Site, count};
 use shape::Shape;
@@ -54,7 +55,7 @@ async fn first_use(site: Site, shape: &Shape) {
 
 /// Of today, in UTC.
 fn midnight() -> DateTime {
-    Timestamp::now().to_zoned(TimeZone::UTC).date().into()
+    SystemClock.now().to_zoned(TimeZone::UTC).date().into()
 }
 
 macro_rules! first_use_of {
