@@ -13,7 +13,7 @@ use crate::{
     config,
     database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, Decimal, MetricKey},
-    platform::{self, PlatformOptions},
+    platform::{self, PlatformOptions, Statistics},
     store::{self, RecordCount, RunStatus, StoreOptions},
 };
 
@@ -185,7 +185,8 @@ async fn apply(directory: &Path, context: &Context) -> anyhow::Result<()> {
     let platform = context.tenant.platform.as_ref();
     let schema = platform.inspect().await?;
     let detected = platform.detect_time_formats(&config::columns_to_survey(&schema)).await?;
-    let statistics = platform.statistics(&config::tables_to_sample(&schema)).await?;
+    // Not from the platform: before the first day, most tables have no rows, which says nothing about them.
+    let statistics = Statistics::default();
     let url = DatabaseUrl::Sqlite("platform.db".into());
     let text = config::starter_file(&schema, &detected, &statistics, Some(&url)).text;
     fs::File::create_new(&file)
