@@ -9,11 +9,11 @@ use std::{
 use anyhow::ensure;
 use daymark::{
     clock::SetClock,
-    collect::{self, BackfillRequest, Cancellation, Context, Installation, Progress, Tenant},
+    collect::{self, BackfillRequest, Cancellation, Context, Initiator, Installation, Progress, Tenant},
     database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, Definition, Record},
     platform::{self, Platform, PlatformOptions},
-    store::{self, StoreOptions},
+    store::{self, StoreOptions, Trigger},
 };
 use jiff::{SignedDuration, civil::Date};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, raw_sql, sqlite::SqliteConnectOptions};
@@ -137,7 +137,7 @@ impl Engine {
             store,
             platform: self.platform()?,
         };
-        let context = Context { installation: Arc::new(installation), tenant: Arc::new(tenant) };
+        let context = Context::new(installation, tenant, Initiator::new(Trigger::Cli, "benchmark"));
         daymark::definitions::apply(&context, definitions, false).await?;
         Ok(Daymark { context, store_url, store_schema })
     }

@@ -1,6 +1,6 @@
 //! Daymark records what a platform looked like at the end of each day, and keeps it that way.
 //!
-//! The layers, from the top: `cli`, `http` → `query` → `collect` → `platform`, `store` → `metric`. `ARCHITECTURE.md` has the map.
+//! The layers, from the top: `cli`, `http` → `jobs`, `query` → `definitions` → `collect` → `platform`, `store` → `metric`. `ARCHITECTURE.md` has the map.
 
 pub mod access;
 pub mod blocking;
@@ -13,6 +13,7 @@ pub mod definitions;
 pub mod demo;
 pub mod http;
 pub mod identity;
+pub mod jobs;
 pub mod metric;
 pub mod platform;
 pub mod pluralize;

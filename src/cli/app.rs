@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock::Clock,
-    collect::{self, Context, Installation, Tenant},
+    collect::{Context, Initiator, Installation, Tenant},
     config::{self, Config, ConfigProblems, Resolved},
     database::RetryPolicy,
     platform::{self, Platform, PlatformOptions},
-    store::{self, Store, StoreOptions},
+    store::{self, Store, StoreOptions, Trigger},
 };
 
 /// A statement's time limit exceeds that of its request by this much, so that the request's own answer comes first.
@@ -39,7 +39,11 @@ impl App {
             store: open_store(&config, settings.retry, None),
             platform: open_platform(&config),
         };
-        let context = Context { installation: Arc::new(installation), tenant: Arc::new(tenant) };
+        let context = Context::new(
+            installation,
+            tenant,
+            Initiator::new(Trigger::Cli, &format!("cli:{}", system_user())),
+        );
         Self { config, context }
     }
 
@@ -47,11 +51,12 @@ impl App {
     pub fn impatient_context(&self) -> Context {
         let limit = self.config.settings.http.request_timeout + STATEMENT_MARGIN;
         let retry = self.no_retries();
-        let Context { installation, tenant } = &self.context;
+        let Context { installation, tenant, initiator } = &self.context;
         let store = open_store(&self.config, retry, Some(limit));
         Context {
             installation: Arc::new(Installation { retry, ..(**installation).clone() }),
             tenant: Arc::new(Tenant { store, ..(**tenant).clone() }),
+            initiator: Arc::clone(initiator),
         }
     }
 
@@ -69,13 +74,19 @@ impl App {
     /// # Errors
     /// Everything that is wrong with them.
     pub async fn resolve(&self) -> anyhow::Result<Resolved> {
-        let resolved = collect::resolve(&self.context, &self.config).await?;
+        let resolved = crate::definitions::resolve(&self.context, &self.config).await?;
         if resolved.has_errors() {
             let errors = resolved.findings.into_iter().filter(config::Finding::is_error).collect();
             return Err(ConfigProblems(errors).into());
         }
         Ok(resolved)
     }
+}
+
+/// The user that runs this command, as its environment says: shells and cron set one or the other.
+fn system_user() -> String {
+    let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    user.filter(|user| !user.is_empty()).unwrap_or_else(|| "unknown".to_owned())
 }
 
 fn open_store(config: &Config, retry: RetryPolicy, statement_timeout: Option<Duration>) -> Arc<dyn Store> {

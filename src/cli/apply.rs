@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{App, Exit, Page};
 use crate::{
+    collect::EarlierMeaning,
     config::Resolved,
     definitions::{AppliedChange, ApplyReport, ZoneChange},
     pluralize::pluralize,
@@ -35,6 +36,7 @@ fn page(report: &ApplyReport, resolved: &Resolved, dry_run: bool) -> Page {
     let mut page = Page::new(json!({
         "dry_run": dry_run, "changes": changes, "unchanged": report.unchanged,
         "made_through_api": report.made_through_api, "zone_change": zone_change, "left_out": left_out,
+        "earlier_meanings": earlier_meanings_json(&report.earlier_meanings),
     }));
     page.columns = vec!["change", "metric_category", "field", "old", "new"];
     for change in &report.changes {
@@ -52,6 +54,9 @@ fn page(report: &ApplyReport, resolved: &Resolved, dry_run: bool) -> Page {
              `backfill`, are of {new}. Where the two meet, some hours are in two days or in none."
         ));
     }
+    for earlier in &report.earlier_meanings {
+        page.line(format!("note: {earlier}."));
+    }
     let done = match (report.changes.len(), dry_run) {
         (0, _) => "Nothing to change".to_owned(),
         (count, true) => format!("{} to apply", pluralize(count, "change")),
@@ -63,6 +68,11 @@ fn page(report: &ApplyReport, resolved: &Resolved, dry_run: bool) -> Page {
     };
     page.line(format!("{done}; {} unchanged{others}.", pluralize(report.unchanged, "metric")));
     page
+}
+
+pub fn earlier_meanings_json(earlier: &[EarlierMeaning]) -> Vec<Value> {
+    let of = |earlier: &EarlierMeaning| json!({"metric_category": earlier.category, "first": earlier.first, "last": earlier.last, "days": earlier.days});
+    earlier.iter().map(of).collect()
 }
 
 /// A sign, a word and the category.

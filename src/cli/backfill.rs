@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     App, Exit, Page,
+    apply::earlier_meanings_json,
     collect::{exit, left_out_json, write_failures},
     date,
     output::{Format, duration, say},
@@ -36,6 +37,9 @@ pub struct BackfillArguments {
     /// Only this metric (may be given several times)
     #[arg(long = "metric", value_name = "CATEGORY")]
     metrics: Vec<String>,
+    /// Also record the days before the platform's first row, as zeros
+    #[arg(long)]
+    before_first_row: bool,
     /// Only say what is missing
     #[arg(long)]
     dry_run: bool,
@@ -46,6 +50,7 @@ pub async fn run(app: &App, arguments: &BackfillArguments, format: Format) -> an
         from: arguments.from,
         to: arguments.to,
         only: arguments.metrics.clone(),
+        before_first_row: arguments.before_first_row,
         dry_run: arguments.dry_run,
     };
     let progress: Box<dyn Progress> = match (format, std::io::stderr().is_terminal()) {
@@ -56,7 +61,7 @@ pub async fn run(app: &App, arguments: &BackfillArguments, format: Format) -> an
     let cancel = signals::cancellation(|line| say(line));
     let report = collect::backfill(&app.context, &request, progress.as_ref(), &cancel).await?;
     drop(progress);
-    let checked = match report.misfits.iter().any(collect::Discrepancy::is_fault) {
+    let checked = match report.discrepancies.iter().any(collect::Discrepancy::is_fault) {
         true => Exit::Failed,
         false => exit(report.status),
     };
@@ -162,8 +167,18 @@ fn page(report: &BackfillReport, dry_run: bool) -> Page {
     page.table();
     page.blank();
     write_failures(&mut page, &report.failed, &report.left_out);
-    for misfit in &report.misfits {
-        page.line(format!("{}  {misfit}", if misfit.is_fault() { "misfit  " } else { "note    " }));
+    for discrepancy in &report.discrepancies {
+        page.line(format!("{}  {discrepancy}", if discrepancy.is_fault() { "wrong   " } else { "note    " }));
+    }
+    for earlier in &report.earlier_meanings {
+        page.line(format!("note      {earlier}"));
+    }
+    if let Some(first) = &report.clipped_to {
+        page.line(format!(
+            "note      it begins with the platform's first row, of {} (source `{}`); `--before-first-row` records zeros \
+             for the days before it",
+            first.date, first.source_name
+        ));
     }
     page.line(summary(report, dry_run));
     if !report.cannot_know.is_empty() {
@@ -207,10 +222,10 @@ fn json(report: &BackfillReport, dry_run: bool) -> Value {
             })
         })
         .collect();
-    let misfits: Vec<_> = report
-        .misfits
+    let discrepancies: Vec<_> = report
+        .discrepancies
         .iter()
-        .map(|misfit| json!({"is_fault": misfit.is_fault(), "message": misfit.to_string()}))
+        .map(|discrepancy| json!({"is_fault": discrepancy.is_fault(), "message": discrepancy.to_string()}))
         .collect();
     json!({
         "dry_run": dry_run,
@@ -218,13 +233,15 @@ fn json(report: &BackfillReport, dry_run: bool) -> Value {
         "status": report.status.map(|status| status.name()),
         "from": report.from,
         "to": report.to,
+        "first_row": report.clipped_to.as_ref().map(|first| json!({"date": first.date, "source": first.source_name})),
         "days": report.days,
         "missing_days": report.missing_days,
         "metrics": metrics,
         "failed": report.failed,
         "left_out": left_out_json(&report.left_out),
         "cannot_know": report.cannot_know,
-        "misfits": misfits,
+        "earlier_meanings": earlier_meanings_json(&report.earlier_meanings),
+        "discrepancies": discrepancies,
         "execution_time_ms": u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
     })
 }

@@ -7,7 +7,6 @@ use serde_json::json;
 use super::{App, Exit, Page};
 use crate::{
     clock::SystemClock,
-    collect::{self},
     config::{Config, Finding, LoadedConfig, Severity},
     definitions::{CheckReport, CheckScope, unfiltered_flags},
     pluralize::pluralize,
@@ -71,7 +70,7 @@ async fn find(config: Config, mut findings: Vec<Finding>, scope: CheckScope) -> 
     let mut definitions = Vec::new();
     let mut unresolved = None;
     if scope.platform {
-        match collect::resolve(&app.context, &app.config).await {
+        match crate::definitions::resolve(&app.context, &app.config).await {
             Ok(resolved) => {
                 findings.extend(resolved.findings);
                 definitions = resolved.definitions;

@@ -10,7 +10,7 @@ use super::{
     signals,
 };
 use crate::{
-    collect::{self, DayReport, Failure, LeftOut},
+    collect::{self, Context, DayReport, Failure, LeftOut},
     pluralize::pluralize,
     store::RunStatus,
 };
@@ -23,12 +23,19 @@ pub struct CollectArguments {
     /// Only this metric (may be given several times)
     #[arg(long = "metric", value_name = "CATEGORY")]
     metrics: Vec<String>,
+    /// Try the metrics that failed now, and not only when they are due to be tried again
+    #[arg(long)]
+    retry: bool,
 }
 
 pub async fn run(app: &App, arguments: &CollectArguments) -> anyhow::Result<(Page, Exit)> {
     let cancel = signals::cancellation(|line| say(line));
-    let report = collect::collect_day(&app.context, arguments.date, &arguments.metrics, &cancel).await?;
-    Ok((page(&report), exit(Some(report.status))))
+    let CollectArguments { date, metrics, retry } = arguments;
+    let report = match retry {
+        true => collect::collect_day(&app.context, *date, metrics, &cancel).await?,
+        false => collect::collect_if_due(&app.context, *date, metrics, &cancel).await?,
+    };
+    Ok((page(&app.context, &report), exit(Some(report.status))))
 }
 
 pub fn exit(status: Option<RunStatus>) -> Exit {
@@ -39,7 +46,7 @@ pub fn exit(status: Option<RunStatus>) -> Exit {
     }
 }
 
-fn page(report: &DayReport) -> Page {
+fn page(context: &Context, report: &DayReport) -> Page {
     let mut page = Page::new(json(report));
     page.columns = vec!["metric_date", "metric_type", "metric_category", "value", "provenance", "metadata"];
     for metric in &report.recorded {
@@ -63,17 +70,17 @@ fn page(report: &DayReport) -> Page {
         page.blank();
     }
     write_failures(&mut page, &report.failed, &report.left_out);
-    page.line(summary(report));
+    page.line(summary(context, report));
     page
 }
 
-fn summary(report: &DayReport) -> String {
+fn summary(context: &Context, report: &DayReport) -> String {
     let recorded = report.recorded.len();
     let took = duration(report.duration);
     let already = match report.already_there {
         0 => String::new(),
         count if recorded == 0 && report.failed.is_empty() => {
-            return format!("{}: nothing to do, {} already there.", report.date, pluralize(count, "record"));
+            return format!("{}: already recorded, {}.", report.date, pluralize(count, "record"));
         }
         count => format!(", {count} already there"),
     };
@@ -81,6 +88,13 @@ fn summary(report: &DayReport) -> String {
         0 => String::new(),
         count => format!(", {count} failed"),
     };
+    if let Some(next_attempt) = report.next_attempt {
+        return format!(
+            "{}: not tried again yet{already}{failed}. The next attempt is from {}; `--retry` makes one now.",
+            report.date,
+            context.tenant.calendar.display(next_attempt),
+        );
+    }
     let provenance = report.provenance.name();
     format!("{}: {} {provenance}{already}{failed}, in {took}.", report.date, pluralize(recorded, "metric"))
 }
@@ -91,9 +105,9 @@ pub fn write_failures(page: &mut Page, failed: &[Failure], left_out: &[LeftOut])
         if let Some(context) = &failure.context {
             page.line(format!("          {}", context.replace('\n', "\n          ")));
         }
-    }
-    if !failed.is_empty() {
-        page.line("          `daymark check` says what to do about failed metrics");
+        if let Some(hint) = &failure.hint {
+            page.line(format!("          {hint}"));
+        }
     }
     for left in left_out {
         page.line(format!("left out  {}: {}", left.key.category, left.reason));
@@ -129,6 +143,7 @@ fn json(report: &DayReport) -> Value {
         "recorded": recorded,
         "already_there": report.already_there,
         "failed": report.failed,
+        "next_attempt": report.next_attempt,
         "left_out": left_out_json(&report.left_out),
         "execution_time_ms": u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
     })

@@ -48,6 +48,7 @@ impl Exit {
                 CollectError::UnknownMetric { .. }
                 | CollectError::OtherTimeZone { .. }
                 | CollectError::EmptyRange { .. }
+                | CollectError::BeforeFirstRow { .. }
                 | CollectError::TooEarly { .. }
                 | CollectError::NeverHappened { .. },
             ) => Self::Usage,

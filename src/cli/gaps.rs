@@ -9,7 +9,7 @@ use crate::{collect, pluralize::pluralize};
 
 #[derive(Args)]
 pub struct GapsArguments {
-    /// The first day [default: the first recorded one]
+    /// The first day [default: that of the platform's first row, or the first recorded one]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
     from: Option<Date>,
     /// The last day [default: the last finished one]
@@ -32,7 +32,8 @@ pub async fn run(app: &App, arguments: &GapsArguments) -> anyhow::Result<(Page, 
         .collect();
     let mut page = Page::new(json!({
         "from": report.from, "to": report.to, "days": report.days, "missing": report.missing, "gaps": gaps,
-        "fill_with": report.fill_with,
+        "fill_with": report.fill_with, "retry_with": report.retry_with,
+        "first_row": report.first_row.as_ref().map(|first| json!({"date": first.date, "source": first.source_name})),
     }));
     page.columns = vec!["metric_category", "first", "last", "days", "cause"];
     for gap in &report.gaps {
@@ -51,6 +52,15 @@ pub async fn run(app: &App, arguments: &GapsArguments) -> anyhow::Result<(Page, 
     }
     for command in &report.fill_with {
         page.line(format!("To fill: {command}"));
+    }
+    for command in &report.retry_with {
+        page.line(format!("To try again what failed, once it is mended: {command}"));
+    }
+    if let Some(first) = report.first_row.as_ref().filter(|first| first.date < report.from) {
+        page.line(format!(
+            "The platform's first row (source `{}`) is of {}: is that time right? `--from` lists the days since then.",
+            first.source_name, first.date
+        ));
     }
     Ok((page, Exit::Done))
 }

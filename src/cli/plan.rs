@@ -5,11 +5,7 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use super::{App, Exit, Page, date, output::say};
-use crate::{
-    collect::{self, CollectError},
-    metric::Definition,
-    store::StoreError,
-};
+use crate::{collect::CollectError, metric::Definition, store::StoreError};
 
 #[derive(Args)]
 pub struct PlanArguments {
@@ -35,7 +31,7 @@ pub async fn run(app: &App, arguments: &PlanArguments) -> anyhow::Result<(Page, 
     let mut definitions = app.resolve().await?.definitions;
     definitions.extend(made_through_api(app, &definitions).await);
     let days = context.tenant.calendar.days(first, last);
-    let statements = collect::plan(context, &definitions, &days).await?;
+    let statements = crate::definitions::plan(context, &definitions, &days).await?;
 
     let listed: Vec<_> = statements
         .iter()

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
+use jiff::civil::Date;
 
 use super::{
     App, Exit, Page,
     output::Format,
     series_arguments::{SeriesArguments, by_flags},
 };
+use crate::collect::{Context, earlier_meanings};
 use crate::metric::Decimal;
 use crate::query::{
     self, ActivityQuery, Catalogue, Change, Interval, LatestQuery, LatestResponse, MAX_LIMIT,
@@ -62,15 +64,36 @@ async fn answer(app: &App, arguments: &QueryArguments, format: Format) -> anyhow
     request.metadata = arguments.metadata || matches!(format, Format::Text);
     request.limit = Some(MAX_LIMIT.to_string());
     let last_finished = context.last_finished();
+    let mut categories = BTreeSet::new();
     loop {
         let query = SeriesQuery::parse(&request, &catalogue, settings, last_finished)?;
         let mut response = query::series(context, &catalogue, &query).await?;
         request.cursor = response.next_cursor.take();
+        let range = (response.from, response.to);
+        categories.extend(response.series.iter().map(|series| series.metric_category.clone()));
         shown.add(response, arguments.metadata);
         if request.cursor.is_none() {
-            return shown.page();
+            let mut page = shown.page()?;
+            note_earlier_meanings(&mut page, context, &catalogue, &categories, range).await?;
+            return Ok(page);
         }
     }
+}
+
+/// Says which days of the metrics were recorded when those were defined otherwise.
+async fn note_earlier_meanings(
+    page: &mut Page,
+    context: &Context,
+    catalogue: &Catalogue,
+    categories: &BTreeSet<String>,
+    (from, to): (Date, Date),
+) -> anyhow::Result<()> {
+    let metrics = catalogue.metrics().iter().filter(|metric| categories.contains(&metric.key.category));
+    let shown: Vec<_> = metrics.map(|metric| &metric.stored.definition).collect();
+    for earlier in earlier_meanings(context.tenant.store.as_ref(), &shown, from, to).await? {
+        page.line(format!("note: {earlier}."));
+    }
+    Ok(())
 }
 
 /// Pages of series, as one.

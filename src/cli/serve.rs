@@ -71,6 +71,9 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
         target: ANNOUNCEMENT,
         "listening on http://{address}; the API's page is http://{address}/docs"
     );
+    if let Err(error) = service.jobs.close_orphaned().await {
+        tracing::warn!(%error, "jobs whose process died cannot be closed");
+    }
     server.serve(http::router(Arc::clone(&service)), service, stop).await;
     if let Some(management) = management {
         management.abort();

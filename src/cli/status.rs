@@ -78,10 +78,11 @@ fn days(from: Date, to: Date) -> String {
 fn described(context: &Context, run: &Run) -> String {
     let started = context.tenant.calendar.display(run.started_at);
     let what = format!(
-        "{} of {}, {} (started {started})",
+        "{} of {}, {} (started {started} by {})",
         run.kind.name(),
         days(run.from, run.to),
-        run.status.name()
+        run.status.name(),
+        run.actor
     );
     match (&run.error_message, run.status) {
         (Some(message), _) => format!("{what}: {}", message.replace('\n', "; ")),
@@ -126,6 +127,8 @@ fn run_json(run: &Run) -> Value {
         "metrics_collected": run.metrics_collected,
         "error_message": run.error_message,
         "error_details": run.error_details,
+        "trigger": run.trigger.name(),
+        "actor": run.actor,
         "host": run.host,
         "process_id": run.process_id,
     })

@@ -16,7 +16,7 @@ impl Cancellation {
         (Canceller(sender), Self(receiver))
     }
 
-    /// One that is never asked for.
+    /// A cancellation that is never requested.
     pub fn never() -> Self {
         Self::new().1
     }
@@ -25,7 +25,7 @@ impl Cancellation {
         *self.0.borrow()
     }
 
-    /// Returns when a stop is asked for, and never when its other half is dropped.
+    /// Returns when a stop is requested; never once every [`Canceller`] is gone.
     pub async fn cancelled(&self) {
         let mut receiver = self.0.clone();
         if receiver.wait_for(|cancelled| *cancelled).await.is_err() {

@@ -11,7 +11,7 @@ use crate::{
     database::{Deadline, Fault, RetryPolicy},
     metric::{Calendar, DayBounds},
     platform::Platform,
-    store::Store,
+    store::{Store, Trigger},
 };
 
 /// No record is of a day before this one.
@@ -48,14 +48,48 @@ pub struct Tenant {
     pub platform: Arc<dyn Platform>,
 }
 
-/// A tenant within an installation. Cheap to clone; one serves any number of runs.
+/// Why and for whom runs are started; both stand in the collection log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Initiator {
+    pub trigger: Trigger,
+    /// `cli:<system user>`, the subject of a principal (`key:<id>`, `user:<sub>`), or `system`: 1 to
+    /// [`MAX_ACTOR_CHARS`] characters.
+    pub actor: String,
+}
+
+/// The longest name of an actor that the store takes.
+const MAX_ACTOR_CHARS: usize = 200;
+
+impl Initiator {
+    /// With as much of `actor` as the store takes.
+    pub fn new(trigger: Trigger, actor: &str) -> Self {
+        let actor = if actor.is_empty() { "system" } else { actor };
+        Self { trigger, actor: actor.chars().take(MAX_ACTOR_CHARS).collect() }
+    }
+}
+
+/// A tenant within an installation, as one initiator uses it. Cheap to clone; one serves any number of runs.
 #[derive(Clone)]
 pub struct Context {
     pub installation: Arc<Installation>,
     pub tenant: Arc<Tenant>,
+    pub initiator: Arc<Initiator>,
 }
 
 impl Context {
+    pub fn new(installation: Installation, tenant: Tenant, initiator: Initiator) -> Self {
+        Self {
+            installation: Arc::new(installation),
+            tenant: Arc::new(tenant),
+            initiator: Arc::new(initiator),
+        }
+    }
+
+    /// The same for runs of another initiator.
+    pub fn started_by(&self, trigger: Trigger, actor: &str) -> Self {
+        Self { initiator: Arc::new(Initiator::new(trigger, actor)), ..self.clone() }
+    }
+
     /// Asks the platform for something, again after a passing failure.
     ///
     /// # Errors
@@ -80,6 +114,13 @@ impl Context {
     /// The latest day that may be recorded now.
     pub fn last_finished(&self) -> Date {
         self.tenant.calendar.last_finished(self.now(), self.tenant.settle)
+    }
+
+    /// The day that a cut opened at `now` observes: the last finished one, unless it ended too long ago.
+    pub fn observable(&self, now: Timestamp) -> Option<Date> {
+        let date = self.tenant.calendar.last_finished(now, self.tenant.settle);
+        let ends = self.tenant.calendar.bounds(date)?.end;
+        (now.duration_since(ends) <= self.tenant.observed_within).then_some(date)
     }
 
     /// The first instant at which `date` may be recorded.

@@ -10,7 +10,8 @@ use super::{
     Cancellation, CollectError, Context, Failure, LeftOut,
     batch::{Answers, Batch},
     freshness::{self, Fresh},
-    recording::{self, Origin},
+    own_clock::require_sound_clock,
+    recording::{self, Stamp},
     run::{self, OpenRun},
     selection,
 };
@@ -24,14 +25,16 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct DayReport {
     pub date: Date,
-    /// The entry in the collection log.
-    pub run: Uuid,
+    /// The entry in the collection log; `None` when there was nothing to read, so that no run was made of it.
+    pub run: Option<Uuid>,
     pub status: RunStatus,
     pub provenance: Provenance,
     pub recorded: Vec<RecordedMetric>,
     /// How many of the metrics asked for had been recorded before.
     pub already_there: usize,
     pub failed: Vec<Failure>,
+    /// When the metrics that failed are tried again, where this call did not try them.
+    pub next_attempt: Option<Timestamp>,
     pub left_out: Vec<LeftOut>,
     pub duration: Duration,
 }
@@ -46,9 +49,8 @@ pub struct RecordedMetric {
 }
 
 /// What was read of the platform and made of it.
-#[derive(Default)]
 struct Reading {
-    provenance: Option<Provenance>,
+    provenance: Provenance,
     records: Vec<Record>,
     failed: Vec<Failure>,
     left_out: Vec<LeftOut>,
@@ -57,10 +59,10 @@ struct Reading {
 /// Records `date`, by default the last finished day: all active metrics, or those that `only` names.
 ///
 /// A metric that fails is in the report and in the log, and does not take the others with it. Recording again changes
-/// nothing.
+/// nothing, and where everything is recorded it is no run: nothing is read, and nothing is logged.
 ///
 /// # Errors
-/// When the day cannot be recorded at all: it is not finished, another process records it, the platform or the store
+/// When the day cannot be recorded at all: it is not finished, another process is at it, the platform or the store
 /// cannot be reached, or the run was cancelled. From the log entry's start on, the error is in the log as well.
 pub async fn collect_day(
     context: &Context,
@@ -74,46 +76,88 @@ pub async fn collect_day(
     let metrics = selection::select(context, only).await?;
     selection::require_time_zone(context, &metrics)?;
     let held = run::lock(context, LockName::Day(date)).await?;
+    let (there, missing) = recorded_and_missing(context, date, metrics).await?;
+    let provenance = provenance_now(context, date);
+    let (wanted, left_out) = split(&missing, provenance);
+    if wanted.is_empty() {
+        return Ok(DayReport {
+            left_out,
+            already_there: there,
+            ..DayReport::empty(date, provenance, started)
+        });
+    }
+    require_sound_clock(context, date).await?;
     let run = OpenRun::start(context, held, RunKind::Collect, date, date).await?;
-    match record_day(context, &run, day, metrics, cancel).await {
+    match record_day(context, &run, day, &missing, there, cancel).await {
         Ok(report) => Ok(DayReport { duration: started.elapsed(), ..report }),
         Err(error) => Err(run.fail(error).await),
     }
+}
+
+/// How many of `metrics` are recorded on `date`, and those that are not.
+pub(super) async fn recorded_and_missing(
+    context: &Context,
+    date: Date,
+    metrics: Vec<StoredDefinition>,
+) -> Result<(usize, Vec<StoredDefinition>), CollectError> {
+    let recorded = context.tenant.store.recorded(date, date).await?;
+    let is_missing = |metric: &StoredDefinition| {
+        !recorded.get(&metric.definition.key()).is_some_and(|days| days.contains(&date))
+    };
+    let all = metrics.len();
+    let missing: Vec<_> = metrics.into_iter().filter(is_missing).collect();
+    Ok((all - missing.len(), missing))
 }
 
 async fn record_day(
     context: &Context,
     run: &OpenRun<'_>,
     day: DayBounds,
-    metrics: Vec<StoredDefinition>,
+    missing: &[StoredDefinition],
+    there: usize,
     cancel: &Cancellation,
 ) -> Result<DayReport, CollectError> {
-    let recorded = context.tenant.store.recorded(day.date, day.date).await?;
-    let is_there = |metric: &StoredDefinition| {
-        recorded.get(&metric.definition.key()).is_some_and(|days| days.contains(&day.date))
-    };
-    let (there, missing): (Vec<_>, Vec<_>) = metrics.into_iter().partition(is_there);
     let deadline = context.deadline();
     let kept = || format!("nothing of {} was recorded by this run; run it again", day.date);
-    let reading = read(context, run.id, day, &missing, deadline);
-    let reading = run::bounded(context, deadline, cancel, kept, reading).await?;
-    let finish = run.finish(there.len() + reading.records.len(), &reading.failed);
-    let status = finish.status;
-    let written = context.tenant.store.commit(&reading.records, Some(&finish)).await?;
-    let provenance = reading.provenance.unwrap_or_else(|| Origin::now(context, run.id).provenance(day.date));
-    let (mine, theirs): (Vec<_>, Vec<_>) =
-        reading.records.into_iter().partition(|record| written.contains(&(day.date, record.key.clone())));
+    let reading = freshness::when_fresh(context, day.date, |began| {
+        read(context, run.id, day, missing, deadline, began)
+    });
+    let Reading { provenance, records, failed, left_out } =
+        run::bounded(context, deadline, cancel, kept, reading).await?;
+    let finish = |refused: &[Failure]| {
+        let recorded = there + records.len() - refused.len();
+        Some(run.finish(recorded, &[&failed[..], refused].concat()))
+    };
+    let committed = recording::commit(context, &records, finish).await?;
+    let is_mine = |record: &Record| committed.written.contains(&(day.date, record.key.clone()));
+    let theirs = records.len() - committed.written.len() - committed.refused.len();
     Ok(DayReport {
-        date: day.date,
-        run: run.id,
-        status,
-        provenance,
-        recorded: mine.into_iter().map(RecordedMetric::from).collect(),
-        already_there: there.len() + theirs.len(),
-        failed: reading.failed,
-        left_out: reading.left_out,
-        duration: Duration::ZERO,
+        run: Some(run.id),
+        status: committed.finish.map_or(RunStatus::Completed, |finish| finish.status),
+        recorded: records.into_iter().filter(is_mine).map(RecordedMetric::from).collect(),
+        already_there: there + theirs,
+        failed: [failed, committed.refused].concat(),
+        left_out,
+        ..DayReport::empty(day.date, provenance, Instant::now())
     })
+}
+
+impl DayReport {
+    /// Of a call that found nothing to read.
+    pub(super) fn empty(date: Date, provenance: Provenance, started: Instant) -> Self {
+        Self {
+            date,
+            run: None,
+            status: RunStatus::Completed,
+            provenance,
+            recorded: Vec::new(),
+            already_there: 0,
+            failed: Vec::new(),
+            next_attempt: None,
+            left_out: Vec::new(),
+            duration: started.elapsed(),
+        }
+    }
 }
 
 impl From<Record> for RecordedMetric {
@@ -122,24 +166,8 @@ impl From<Record> for RecordedMetric {
     }
 }
 
-/// Reads the missing metrics; from a new cut whenever one is lost. The platform is left alone when nothing is missing.
+/// Reads the missing metrics from a new cut.
 async fn read(
-    context: &Context,
-    run: Uuid,
-    day: DayBounds,
-    missing: &[StoredDefinition],
-    deadline: Deadline,
-) -> Result<Reading, CollectError> {
-    // A day that is not the last finished one now will not be it later either.
-    let (wanted, left_out) = split(missing, Origin::now(context, run).provenance(day.date));
-    if wanted.is_empty() {
-        return Ok(Reading { left_out, ..Reading::default() });
-    }
-    freshness::when_fresh(context, day.date, |began| read_once(context, run, day, missing, deadline, began))
-        .await
-}
-
-async fn read_once(
     context: &Context,
     run: Uuid,
     day: DayBounds,
@@ -147,18 +175,27 @@ async fn read_once(
     deadline: Deadline,
     began: Timestamp,
 ) -> Result<Fresh<Reading>, Fault> {
-    let schema = context.tenant.platform.inspect().await?;
-    let mut cut = context.tenant.platform.open_cut(deadline).await?;
-    let origin = Origin::now(context, run);
-    let provenance = origin.provenance(day.date);
+    let platform = &context.tenant.platform;
+    let schema = platform.inspect().await?;
+    let mut cut = platform.open_cut(deadline).await?;
+    let stamp = Stamp::of_collection(context, run);
+    let provenance = stamp.provenance(day.date);
     let (wanted, left_out) = split(missing, provenance);
     let batch = Batch::new(wanted.iter().map(|metric| &metric.definition).enumerate());
     if let Some(staleness) = freshness::obstacle(context, cut.as_mut(), &batch, day.date, began).await? {
         return Ok(Err(staleness));
     }
     let answers = batch.read(cut.as_mut(), &schema, &[day]).await?;
-    let (records, failed) = evaluate(&wanted, &answers, day.date, &origin);
-    Ok(Ok(Reading { provenance: Some(provenance), records, failed, left_out }))
+    let (records, failed) = evaluate(&wanted, &answers, day.date, &stamp);
+    Ok(Ok(Reading { provenance, records, failed, left_out }))
+}
+
+/// The provenance that a record of `date` would have if the cut were opened now.
+pub(super) fn provenance_now(context: &Context, date: Date) -> Provenance {
+    match context.observable(context.now()) == Some(date) {
+        true => Provenance::Observed,
+        false => Provenance::Reconstructed,
+    }
 }
 
 /// Which metrics can be recorded with that provenance, and which cannot.
@@ -174,7 +211,7 @@ fn evaluate(
     wanted: &[&StoredDefinition],
     answers: &Answers<'_, Vec<Tally>>,
     date: Date,
-    origin: &Origin,
+    stamp: &Stamp,
 ) -> (Vec<Record>, Vec<Failure>) {
     let (mut records, mut failed) = (Vec::new(), Vec::new());
     for answer in answers.iter() {
@@ -182,7 +219,7 @@ fn evaluate(
         let category = &metric.definition.category;
         match answer.of_day(0) {
             Err(fault) => failed.push(Failure::of_fault(category, fault)),
-            Ok(tallies) => match recording::record(metric, date, &tallies, origin) {
+            Ok(tallies) => match recording::record(metric, date, &tallies, stamp) {
                 Ok(record) => records.push(record),
                 Err(error) => failed.push(Failure::of_value(category, error.to_string())),
             },

@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use uuid::Uuid;
 
+use super::FirstRow;
 use crate::{
     config::shown,
     database::{Fault, FaultClass},
@@ -55,10 +56,31 @@ pub enum CollectError {
     )]
     NoRows,
     #[error(
-        "the earliest row of source `{source_name}` is of {date}, which makes {days} days (more than {limit}): is \
-         that time right? Name the first day that you want with `--from`"
+        "these metrics are SQL queries of your own, which name no source that a first day could be read from; name it \
+         with `--from`"
     )]
-    TooLong { source_name: String, date: Date, days: usize, limit: usize },
+    NoSources,
+    #[error(
+        "the platform's first row (source `{}`) is of {}, after {to}: there is nothing to reconstruct. To record zeros \
+         for the days before it, say `--before-first-row`",
+        first.source_name, first.date
+    )]
+    BeforeFirstRow { to: Date, first: FirstRow },
+    #[error(
+        "the earliest row of source `{}` is of {}, which makes {days} days (more than {limit}): is that time right? Name \
+         the first day that you want with `--from`",
+        first.source_name, first.date
+    )]
+    TooLong { first: FirstRow, days: usize, limit: usize },
+    #[error(
+        "this machine's clock says {ours}, and that of the store's server {theirs}: a day that is not over would be \
+         recorded. Set the clock, by NTP for example"
+    )]
+    ClockAhead {
+        /// Both in the reporting time zone.
+        ours: String,
+        theirs: String,
+    },
     #[error("interrupted: {kept}")]
     Interrupted { kept: String },
     #[error(
@@ -108,6 +130,16 @@ pub(crate) fn advice(fault: &Fault) -> &'static str {
     }
 }
 
+/// What a person can do about a metric that the platform does not plan or cannot read.
+pub(crate) fn metric_advice(fault: &Fault) -> &'static str {
+    match fault.class {
+        FaultClass::Sql | FaultClass::Other => {
+            "compare its source, columns, filters and query with the platform's tables; `daymark plan` shows the SQL"
+        }
+        _ => advice(fault),
+    }
+}
+
 impl CollectError {
     pub(super) fn busy(lock: LockName, holder: String) -> Self {
         let what = match lock {
@@ -125,6 +157,7 @@ impl CollectError {
                 | Self::NeverHappened { .. }
                 | Self::TooEarly { .. }
                 | Self::EmptyRange { .. }
+                | Self::BeforeFirstRow { .. }
                 | Self::UnknownMetric { .. }
                 | Self::NoDefinitions
         )

@@ -1,15 +1,22 @@
 //! Failures of single metrics, as they are reported and as they stand in the collection log.
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::error::metric_advice;
 use crate::database::{Fault, FaultClass};
+
+/// The most bytes of a log entry's `error_message`. Each failure's own text is bounded where it is made
+/// ([`crate::database::Fault`]); many metrics may fail in one run.
+const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 
 /// A metric that could not be recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     #[serde(rename = "metric_category")]
     pub category: String,
+    /// Of the first day that failed.
     pub message: String,
     #[serde(default)]
     pub sqlstate: Option<String>,
@@ -18,6 +25,20 @@ pub struct Failure {
     /// Whether a statement ran into its time limit.
     #[serde(default)]
     pub timed_out: bool,
+    /// What can be done about it.
+    #[serde(default)]
+    pub hint: Option<String>,
+    /// The days that failed, ascending, if not all days of the run that lack the metric did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub days: Vec<FailedDays>,
+}
+
+/// Days of a backfill on which a metric failed for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedDays {
+    pub first: Date,
+    pub last: Date,
+    pub message: String,
 }
 
 impl Failure {
@@ -28,11 +49,24 @@ impl Failure {
             sqlstate: fault.sqlstate.clone(),
             context: fault.context.clone(),
             timed_out: fault.class == FaultClass::TimedOut,
+            hint: Some(metric_advice(fault).to_owned()),
+            days: Vec::new(),
         }
     }
 
+    /// Of a value that the platform answered and that is not one that the metric can have.
     pub(super) fn of_value(category: &str, message: String) -> Self {
-        Self { category: category.to_owned(), message, sqlstate: None, context: None, timed_out: false }
+        Self {
+            category: category.to_owned(),
+            message,
+            sqlstate: None,
+            context: None,
+            timed_out: false,
+            hint: Some(
+                "correct the rows on the platform, or leave them out with a filter of the metric".to_owned(),
+            ),
+            days: Vec::new(),
+        }
     }
 
     /// One line: `likes_total: permission denied for table likes (42501)`.
@@ -42,12 +76,32 @@ impl Failure {
             None => format!("{}: {}", self.category, self.message),
         }
     }
+
+    /// What failed on `date`; `None` if the metric did not fail on that day.
+    pub(super) fn on(&self, date: Date) -> Option<&str> {
+        if self.days.is_empty() {
+            return Some(&self.message);
+        }
+        let days = self.days.iter().find(|days| (days.first..=days.last).contains(&date))?;
+        Some(&days.message)
+    }
 }
 
-/// `error_message` of a log entry: a line for each metric that failed.
+/// `error_message` of a log entry: a line for each metric that failed, and how many more there are where that is too
+/// much text.
 pub(super) fn message(failures: &[Failure]) -> Option<String> {
-    let lines: Vec<_> = failures.iter().map(Failure::summary).collect();
-    (!lines.is_empty()).then(|| lines.join("\n"))
+    let mut text = String::new();
+    for (index, line) in failures.iter().map(Failure::summary).enumerate() {
+        if index > 0 && text.len() + line.len() > MAX_MESSAGE_BYTES {
+            text += &format!("\n… and {} more", failures.len() - index);
+            break;
+        }
+        if index > 0 {
+            text.push('\n');
+        }
+        text += &line;
+    }
+    (!text.is_empty()).then_some(text)
 }
 
 /// `error_details` of a log entry whose metrics failed one by one.
@@ -79,15 +133,19 @@ pub(super) fn listed(details: Option<&Map<String, Value>>) -> Vec<Failure> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::date;
+
     use super::*;
 
     #[test]
-    fn what_goes_into_the_log_comes_out_again() {
+    fn failures_survive_the_log_entry_unchanged() {
         let mut fault = Fault::new(FaultClass::TimedOut, "canceling statement due to statement timeout");
         fault.sqlstate = Some("57014".to_owned());
         fault.context = Some("context: here".to_owned());
-        let failures =
-            [Failure::of_fault("posts_total", &fault), Failure::of_value("rate", "negative".to_owned())];
+        let mut partly = Failure::of_value("rate", "negative".to_owned());
+        let (first, last) = (date(2025, 1, 2), date(2025, 1, 3));
+        partly.days = vec![FailedDays { first, last, message: "negative".to_owned() }];
+        let failures = [Failure::of_fault("posts_total", &fault), partly];
         let details = details(&failures).unwrap();
         assert_eq!(
             (details["sqlstate"].clone(), details["context"].clone()),
@@ -101,8 +159,26 @@ mod tests {
     }
 
     #[test]
-    fn nothing_failed_is_nothing_logged() {
+    fn a_run_without_failures_logs_no_error() {
         assert_eq!((message(&[]), details(&[])), (None, None));
         assert_eq!(listed(None), []);
+    }
+
+    #[test]
+    fn the_message_of_a_log_entry_is_bounded() {
+        let failures: Vec<_> = (0..100).map(|_| Failure::of_value("a", "x".repeat(1000))).collect();
+        let message = message(&failures).unwrap();
+        assert!(message.len() < MAX_MESSAGE_BYTES + 100, "{}", message.len());
+        assert!(message.ends_with("… and 84 more"), "{}", &message[message.len() - 40..]);
+    }
+
+    #[test]
+    fn a_failure_of_some_days_explains_those_days_only() {
+        let mut failure = Failure::of_value("a", "odd".to_owned());
+        assert_eq!(failure.on(date(2025, 1, 1)), Some("odd"));
+        let (first, last) = (date(2025, 1, 2), date(2025, 1, 3));
+        failure.days = vec![FailedDays { first, last, message: "even".to_owned() }];
+        assert_eq!(failure.on(date(2025, 1, 1)), None);
+        assert_eq!(failure.on(date(2025, 1, 3)), Some("even"));
     }
 }

@@ -1,25 +1,28 @@
-//! Collection: what is recorded, when, and what becomes of it when something fails. The command line, and whatever
-//! else starts a run, calls the functions here with a [`Context`] and gets a report back; nothing is printed.
+//! Collection: recording days, and keeping runs and their failures in the log. The command line, jobs and schedulers call
+//! the functions here with a [`Context`] and get a report back; nothing is printed.
 //!
 //! **Architecture Invariant:** no SQL in here, and no knowledge of which database is behind [`crate::platform`] or
 //! [`crate::store`].
-//! **Architecture Invariant:** every run is in the collection log before it reads anything, and is finished there in
-//! every case; what a killed process leaves behind, the next run closes.
+//! **Architecture Invariant:** every run is in the collection log before it reads values of the platform, and is finished
+//! there in every case; the entry of a killed process is closed by the next run.
 
 mod backfill;
 pub(crate) mod batch;
 mod cancellation;
 mod context;
 mod day;
+mod earlier_meanings;
 mod error;
 mod failure;
+mod first_row;
 pub(crate) mod freshness;
 mod gaps;
 mod orphaned_runs;
+mod own_clock;
 mod reconstruction_caveats;
 mod recording;
 mod recount;
-mod resolve;
+mod retry_spacing;
 mod run;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -29,15 +32,18 @@ mod verify;
 
 pub use backfill::{BackfillReport, BackfillRequest, MetricCount, Progress, backfill};
 pub use cancellation::{Cancellation, Canceller};
-pub use context::{Context, Installation, Tenant};
+pub use context::{Context, Initiator, Installation, Tenant};
 pub use day::{DayReport, RecordedMetric, collect_day};
+pub use earlier_meanings::{EarlierMeaning, earlier_meanings};
 pub use error::CollectError;
-pub(crate) use error::advice;
-pub use failure::Failure;
+pub(crate) use error::{advice, metric_advice};
+pub use failure::{FailedDays, Failure};
+pub use first_row::FirstRow;
 pub use gaps::{Gap, GapCause, GapReport, History, gaps, missing};
 pub use orphaned_runs::close_orphaned_runs;
-pub use recount::{plan, recount};
-pub use resolve::{detected_formats, resolve};
+pub use own_clock::MAX_CLOCK_LEAD;
+pub use recount::recount;
+pub use retry_spacing::collect_if_due;
 pub use selection::LeftOut;
 pub use status::{NextDay, StatusReport, status, status_of};
 pub use verify::Discrepancy;
@@ -47,7 +53,7 @@ mod tests {
     use super::*;
 
     /// A server runs these as tasks; this need only compile.
-    #[expect(dead_code, reason = "what is asserted are types")]
+    #[expect(dead_code, reason = "only types are asserted")]
     fn runs_can_be_spawned(
         context: &'static Context,
         request: &'static BackfillRequest,

@@ -1,11 +1,11 @@
 //! Runs whose process died. A process holds the lock of its run as long as it lives, so a run that is logged as
-//! running and whose lock can be taken has no process any more.
+//! running and whose lock can be taken is orphaned.
 
 use crate::store::{Finish, LockName, Run, RunFilter, RunStatus, Store, StoreError};
 
 use super::{CollectError, Context};
 
-/// Closes dead runs as failed. `held` is the lock that the caller holds, if any: any other run under it is dead too.
+/// Closes orphaned runs as failed. `held` is the lock that the caller holds, if any: every run under it is orphaned.
 ///
 /// # Errors
 /// When the store fails.
@@ -24,7 +24,7 @@ pub(super) async fn running(store: &dyn Store) -> Result<Vec<Run>, StoreError> {
     store.runs(&RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() }).await
 }
 
-/// What the log says about a dead run.
+/// The error message of an orphaned run in the log.
 pub(super) fn orphaned_message(run: &Run) -> String {
     format!("its process ({} on {}) died, or lost its lock, before it had finished", run.process_id, run.host)
 }
@@ -39,10 +39,10 @@ async fn close_one(context: &Context, run: &Run) -> Result<(), CollectError> {
     };
     match context.tenant.store.commit(&[], Some(&finish)).await {
         Ok(_) => {
-            tracing::warn!(run = %run.id, process_id = run.process_id, host = run.host, "closed a dead run");
+            tracing::warn!(run = %run.id, process_id = run.process_id, host = run.host, "closed an orphaned run");
             Ok(())
         }
-        // Between our look at the log and taking its lock it ended by itself, or another process closed it.
+        // It ended by itself, or another process closed it, after the log was read and before its lock was taken.
         Err(StoreError::RunFinished(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }

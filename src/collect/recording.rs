@@ -1,33 +1,31 @@
-//! From what the platform answered to the record that is written down.
+//! From what the platform answered to the record that is written down, and how records are committed.
 
 use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
-use super::Context;
+use super::{Context, Failure};
 use crate::{
-    metric::{EvaluationError, Provenance, Record, Tally},
-    store::StoredDefinition,
+    database::{Fault, FaultClass},
+    metric::{EvaluationError, MetricKey, Provenance, Record, Tally},
+    store::{Finish, StoreError, StoredDefinition},
 };
 
-/// The run that makes records, and the cut that it makes them from.
+/// What every record of a run is stamped with: the run, and the cut that it was read from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Origin {
+pub(super) struct Stamp {
     pub run: Uuid,
     /// When the cut was opened.
     pub cut_at: Timestamp,
-    /// The day that the cut observes; a backfill observes none.
+    /// The day that the cut observes, if it is opened soon enough after that day's end; a backfill observes none.
     observed: Option<Date>,
 }
 
-impl Origin {
-    /// Of a collection: it observes the last finished day. To be taken once the cut is open.
-    pub fn now(context: &Context, run: Uuid) -> Self {
+impl Stamp {
+    /// Of a collection: it observes the last finished day, if that ended no longer than `observed_within` ago. To be taken
+    /// once the cut is open.
+    pub fn of_collection(context: &Context, run: Uuid) -> Self {
         let cut_at = context.now();
-        Self {
-            run,
-            cut_at,
-            observed: Some(context.tenant.calendar.last_finished(cut_at, context.tenant.settle)),
-        }
+        Self { run, cut_at, observed: context.observable(cut_at) }
     }
 
     /// Of a backfill: all of its days are reconstructed, the last finished one too. To be taken once the cut is open.
@@ -45,7 +43,7 @@ pub(super) fn record(
     metric: &StoredDefinition,
     date: Date,
     tallies: &[&Tally],
-    origin: &Origin,
+    stamp: &Stamp,
 ) -> Result<Record, EvaluationError> {
     let observation = metric.definition.evaluate(tallies)?;
     Ok(Record {
@@ -53,9 +51,67 @@ pub(super) fn record(
         key: metric.definition.key(),
         value: observation.value,
         metadata: observation.metadata,
-        provenance: origin.provenance(date),
+        provenance: stamp.provenance(date),
         definition_version: metric.version,
-        collection_id: origin.run,
-        collection_timestamp: origin.cut_at,
+        collection_id: stamp.run,
+        collection_timestamp: stamp.cut_at,
     })
+}
+
+/// What a commit wrote, and what the store refused.
+#[derive(Default)]
+pub(super) struct Committed {
+    pub written: Vec<(Date, MetricKey)>,
+    pub refused: Vec<Failure>,
+    /// The end of the run, if the commit carried it.
+    pub finish: Option<Finish>,
+}
+
+/// Commits `records` and, with them, the end of the run, if `finish` makes one of what was refused. Where the store
+/// refuses a record (too large, say), each metric is committed by itself, so that only that record's metric fails.
+///
+/// # Errors
+/// When the store fails for any other reason.
+pub(super) async fn commit(
+    context: &Context,
+    records: &[Record],
+    finish: impl Fn(&[Failure]) -> Option<Finish>,
+) -> Result<Committed, StoreError> {
+    let store = &context.tenant.store;
+    let end = finish(&[]);
+    match store.commit(records, end.as_ref()).await {
+        Ok(written) => return Ok(Committed { written, refused: Vec::new(), finish: end }),
+        Err(StoreError::Fault { fault, .. }) if is_of_records(&fault) && !records.is_empty() => {}
+        Err(error) => return Err(error),
+    }
+    let mut committed = Committed::default();
+    let mut metrics: Vec<&MetricKey> = records.iter().map(|record| &record.key).collect();
+    metrics.sort_unstable();
+    metrics.dedup();
+    for key in metrics {
+        let of_metric: Vec<_> = records.iter().filter(|record| record.key == *key).cloned().collect();
+        match store.commit(&of_metric, None).await {
+            Ok(written) => committed.written.extend(written),
+            Err(StoreError::Fault { fault, .. }) if is_of_records(&fault) => {
+                committed.refused.push(Failure::of_fault(&key.category, &fault));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    committed.finish = finish(&committed.refused);
+    if let Some(finish) = &committed.finish {
+        store.commit(&[], Some(finish)).await?;
+    }
+    Ok(committed)
+}
+
+/// Whether the store has something against the records themselves: their size, their values, or a constraint.
+fn is_of_records(fault: &Fault) -> bool {
+    // Class 22 is data, 23 constraints, 54 limits; SQLite's 18 is TOOBIG and 19 CONSTRAINT.
+    let code = fault.sqlstate.as_deref().unwrap_or_default();
+    let sqlite =
+        code.strip_prefix("sqlite:").and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
+    ["22", "23", "54"].iter().any(|class| code.starts_with(class))
+        || matches!(sqlite, Some(18 | 19))
+        || fault.class == FaultClass::TooLarge
 }

@@ -7,7 +7,6 @@ use super::{CollectError, Context, batch::Batch, selection};
 use crate::{
     database::{Deadline, Fault},
     metric::{DayBounds, Decimal, Definition, MetricKey},
-    platform::PlannedStatement,
 };
 
 /// For every active metric that can be computed for past days, its value of today for each day of the range (days that
@@ -46,19 +45,4 @@ async fn read(
         Some((definition.key(), values?))
     });
     Ok(values.collect())
-}
-
-/// The statements that reading `definitions` for `days` would run on the platform.
-///
-/// # Errors
-/// When the platform cannot be inspected.
-pub async fn plan(
-    context: &Context,
-    definitions: &[Definition],
-    days: &[DayBounds],
-) -> Result<Vec<PlannedStatement>, CollectError> {
-    let schema = context.on_platform(|| context.tenant.platform.inspect()).await?;
-    let planned =
-        Batch::new(definitions.iter().enumerate()).plan(context.tenant.platform.as_ref(), &schema, days);
-    planned.map_err(|fault| CollectError::Platform { location: context.tenant.platform.location(), fault })
 }

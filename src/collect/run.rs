@@ -1,4 +1,5 @@
-//! The frame of every run: take the lock, close what dead runs left, log the start, and log the end in every case.
+//! The frame of every run: take the lock, close orphaned runs, log the start, end at the deadline, and log the end in every
+//! case.
 
 use std::time::Duration;
 
@@ -8,11 +9,11 @@ use uuid::Uuid;
 use super::{Cancellation, CollectError, Context, Failure, failure, orphaned_runs};
 use crate::{
     database::Deadline,
-    store::{Finish, Held, LockName, NewRun, RunKind, RunStatus, StoreError, Trigger},
+    store::{Finish, Held, LockName, NewRun, RunKind, RunStatus, StoreError},
 };
 
-/// Closing an orphaned run, or asking whether a run is alive, holds its lock for a moment, which must not look like a run
-/// in progress.
+/// A process that closes an orphaned run, or asks whether a run is alive, holds its lock for a moment. So the lock is tried
+/// several times before the run counts as busy.
 const LOCK_ATTEMPTS: usize = 5;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
@@ -40,7 +41,7 @@ pub(super) async fn bounded<T>(
     }
 }
 
-/// Takes the lock and closes dead runs.
+/// Takes the lock and closes orphaned runs.
 pub(super) async fn lock(context: &Context, name: LockName) -> Result<Box<dyn Held>, CollectError> {
     for attempt in 0..LOCK_ATTEMPTS {
         if attempt > 0 {
@@ -90,8 +91,8 @@ impl<'a> OpenRun<'a> {
             from,
             to,
             started_at,
-            trigger: Trigger::Cli,
-            actor: "system".to_owned(),
+            trigger: context.initiator.trigger,
+            actor: context.initiator.actor.clone(),
             host,
             process_id: context.installation.process_id,
         };
@@ -110,7 +111,7 @@ impl<'a> OpenRun<'a> {
         let details = error.fault().map(failure::fault_details);
         let finish = self.end(RunStatus::Failed, Some(error.to_string()), details);
         match self.context.tenant.store.commit(&[], Some(&finish)).await {
-            // Finished already: the log has its end, from this process or another.
+            // Finished already: the log has its end.
             Ok(_) | Err(StoreError::RunFinished(_)) => error,
             Err(log_error) => CollectError::Unlogged {
                 error: Box::new(error),
@@ -137,8 +138,8 @@ impl<'a> OpenRun<'a> {
     }
 }
 
-/// How a run ended that got as far as recording. It does not matter which run `recorded` it: a run that is repeated every night would else fail
-/// for ever when one bad day is all that is left of its range.
+/// How a run ended that got as far as recording. `recorded` counts the records of earlier runs as well: otherwise a run that
+/// is repeated every night would fail for ever when one bad day is all that is left of its range.
 fn outcome(recorded: usize, failures: usize) -> RunStatus {
     match (recorded, failures) {
         (_, 0) => RunStatus::Completed,

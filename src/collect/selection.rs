@@ -17,7 +17,7 @@ pub struct LeftOut {
 impl LeftOut {
     pub(crate) fn not_reconstructible(key: MetricKey) -> Self {
         let reason = "its query does not mention the day ({day_start}, {day_end} or {day}), so it tells of now only and \
-                      is recorded only while the day is the last finished one";
+                      is recorded only within `collect.observed_within_hours` of the day's end";
         Self { key, reason: reason.to_owned() }
     }
 }

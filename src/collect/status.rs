@@ -1,4 +1,4 @@
-//! Where things stand: the last runs, what is recorded, what is missing, and what is due next.
+//! The state of collection: the last runs, recorded and missing days, and the day that is due next.
 
 use std::collections::{HashMap, HashSet};
 
@@ -49,7 +49,7 @@ pub async fn status(context: &Context) -> Result<StatusReport, CollectError> {
     status_of(context, active.iter().map(|metric| metric.definition.key()).collect()).await
 }
 
-/// As [`status`], with the active metrics given.
+/// As [`status`], for callers that know already which metrics are active.
 ///
 /// # Errors
 /// When the store fails.

@@ -60,16 +60,17 @@ async fn try_verify(
     days: &[DayBounds],
 ) -> Result<Vec<Discrepancy>, StoreError> {
     let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(Vec::new()) };
-    let mut misfits = holes(metrics, days, &context.tenant.store.recorded(first.date, last.date).await?);
+    let mut discrepancies =
+        holes(metrics, days, &context.tenant.store.recorded(first.date, last.date).await?);
     // One day more at either end: that is where the new days meet older ones. Two before, as a zone may skip a date.
     let from = first.date.saturating_sub(2.days());
     let to = context.day_after(last.date);
     for pair in pairs(metrics) {
         let categories = [pair.stock.category.clone(), pair.flow.category.clone()];
         let records = context.tenant.store.records(from, to, Some(&categories)).await?;
-        misfits.extend(compare(run, &pair, &points(&pair, records), context));
+        discrepancies.extend(compare(run, &pair, &points(&pair, records), context));
     }
-    Ok(misfits)
+    Ok(discrepancies)
 }
 
 fn holes(metrics: &[&StoredDefinition], days: &[DayBounds], recorded: &RecordedDays) -> Vec<Discrepancy> {
@@ -122,10 +123,10 @@ fn points(pair: &Pair<'_>, records: Vec<Record>) -> Vec<Point> {
 
 fn compare(run: Uuid, pair: &Pair<'_>, points: &[Point], context: &Context) -> Vec<Discrepancy> {
     let neighbours = points.windows(2).filter(|two| context.day_after(two[0].date) == two[1].date);
-    neighbours.filter_map(|two| misfit(run, pair, &two[0], &two[1])).collect()
+    neighbours.filter_map(|two| discrepancy(run, pair, &two[0], &two[1])).collect()
 }
 
-fn misfit(run: Uuid, pair: &Pair<'_>, before: &Point, after: &Point) -> Option<Discrepancy> {
+fn discrepancy(run: Uuid, pair: &Pair<'_>, before: &Point, after: &Point) -> Option<Discrepancy> {
     let expected = &before.stock.value + &after.flow.value;
     let surplus = &after.stock.value - &expected;
     let mine = |record: &Record| record.collection_id == run;
@@ -235,7 +236,7 @@ mod tests {
         let (total, created) = (sample::existing("total"), sample::created("created"));
         let metrics = [&total, &created];
         let pairs = pairs(&metrics);
-        misfit(RUN, &pairs[0], before, after).map(|misfit| misfit.to_string())
+        discrepancy(RUN, &pairs[0], before, after).map(|discrepancy| discrepancy.to_string())
     }
 
     #[test]

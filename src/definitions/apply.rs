@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::{
-    collect::{CollectError, Context, selection},
+    collect::{CollectError, Context, EarlierMeaning, earlier_meanings, selection},
     metric::{Definition, MetricKey},
     store::{DefinitionChange, Origin, Store, StoredDefinition},
 };
@@ -20,6 +20,8 @@ pub struct ApplyReport {
     /// How many others are active, were made through the API, and stay as they are.
     pub made_through_api: usize,
     pub zone_change: Option<ZoneChange>,
+    /// Recorded days of revised metrics that keep their earlier meaning.
+    pub earlier_meanings: Vec<EarlierMeaning>,
 }
 
 /// The metrics go on in another reporting time zone. What is recorded stays in days of the old one.
@@ -63,6 +65,11 @@ pub async fn apply(
     if !dry_run && !changes.is_empty() {
         store.change_definitions(&changes, Origin::File, context.now()).await?;
     }
+    let revised: Vec<_> = changes.iter().filter_map(revised).collect();
+    let earlier_meanings = match store.recorded_span().await? {
+        Some((first, last)) if !revised.is_empty() => earlier_meanings(store, &revised, first, last).await?,
+        _ => Vec::new(),
+    };
     let touched = |stored: &StoredDefinition| {
         let of_name = |change: &DefinitionChange| change.category() == stored.definition.category;
         changes.iter().any(of_name)
@@ -74,7 +81,14 @@ pub async fn apply(
     }
     let zone_change = zone_change(&stored, wanted, zone);
     let changes = changes.into_iter().map(|change| applied(&stored, change)).collect();
-    Ok(ApplyReport { changes, unchanged, made_through_api, zone_change })
+    Ok(ApplyReport { changes, unchanged, made_through_api, zone_change, earlier_meanings })
+}
+
+fn revised(change: &DefinitionChange) -> Option<&Definition> {
+    match change {
+        DefinitionChange::Revise(definition) => Some(definition),
+        _ => None,
+    }
 }
 
 /// The active definitions that were made through the API, and that `wanted` does not take over.

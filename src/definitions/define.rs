@@ -3,9 +3,12 @@
 
 use serde_json::{Map, Value};
 
-use super::check::{explain, unplanned};
+use super::{
+    check::{explain, unplanned},
+    resolve::detected_formats,
+};
 use crate::{
-    collect::{CollectError, Context, detected_formats, selection},
+    collect::{CollectError, Context, selection},
     config::{Config, Finding, MetricDeclaration, read_json_metric, shown, suggestion},
     database::{Fault, FaultClass},
     metric::{Definition, is_name},

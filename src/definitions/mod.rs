@@ -1,13 +1,17 @@
-//! Definitions as code: applying those of the file, defining one through the API, and checking everything that a
-//! collection depends on.
+//! Definitions as code: what a configuration comes to on the platform (`resolve.rs`), the SQL of it (`plan.rs`), bringing
+//! the store in line with it (`apply.rs`), making one definition through the API (`define.rs`), and checking everything
+//! that a collection depends on (`check/`).
 
 mod apply;
 mod check;
 mod define;
 mod flags;
-mod visibility;
+mod plan;
+mod resolve;
 
 pub use apply::{AppliedChange, ApplyReport, FieldChange, ZoneChange, apply, diff, made_through_api};
 pub use check::{CheckReport, CheckScope, check};
 pub use define::{DefineError, Defined, define, switch_off};
 pub use flags::unfiltered_flags;
+pub use plan::plan;
+pub use resolve::resolve;

@@ -9,12 +9,12 @@ use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 use super::{Departure, Simulation};
 use crate::{
     clock::{Clock, SetClock},
-    collect::{self, Cancellation, CollectError, Context, DayReport, Installation, Tenant},
+    collect::{self, Cancellation, CollectError, Context, DayReport, Initiator, Installation, Tenant},
     config,
     database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, Decimal, MetricKey},
     platform::{self, PlatformOptions, Statistics},
-    store::{self, RecordCount, RunStatus, StoreOptions},
+    store::{self, RecordCount, RunStatus, StoreOptions, Trigger},
 };
 
 const SEED: u64 = 20_240_101;
@@ -176,7 +176,7 @@ fn context(directory: &Path, clock: Arc<SetClock>) -> Context {
         store,
         platform,
     };
-    Context { installation: Arc::new(installation), tenant: Arc::new(tenant) }
+    Context::new(installation, tenant, Initiator::new(Trigger::Schedule, "demo"))
 }
 
 /// Writes the configuration as `daymark init` would, and applies it.

@@ -15,7 +15,6 @@ mod docs;
 mod fallback;
 mod health;
 mod home;
-mod jobs;
 mod middleware;
 mod parameters;
 mod problem;
@@ -26,8 +25,8 @@ mod server;
 mod service;
 mod store_turns;
 
+pub use crate::jobs::MAX_RUNNING;
 pub use docs::openapi_json;
-pub use jobs::MAX_RUNNING;
 pub use router::{router, with_middleware};
 pub use server::Server;
 pub use service::{Parts, Service, Shared};

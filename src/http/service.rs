@@ -8,7 +8,6 @@ use super::{
     cache::{Cache, OwnChanges},
     catalogue::CatalogueCache,
     concurrency_limit::ConcurrencyLimit,
-    jobs::{Jobs, MAX_RUNNING},
     readiness::Readiness,
     store_turns::StoreTurns,
 };
@@ -16,6 +15,7 @@ use crate::{
     access::{Access, RateLimit},
     collect::Context,
     config::{Config, HttpSettings, QuerySettings},
+    jobs::{Jobs, MAX_RUNNING},
     query::Catalogue,
     store::{Store, StoreError},
     telemetry::Counters,
@@ -83,7 +83,7 @@ impl Service {
         let own_changes = OwnChanges::default();
         Self {
             cache: Cache::new(context.tenant.store.watch(), own_changes.clone(), http.cache),
-            jobs: Jobs::new(jobs.clone(), own_changes),
+            jobs: Jobs::new(jobs.clone(), move || own_changes.happened()),
             counters: Counters::default(),
             permits: Arc::new(Semaphore::new(http.max_concurrent_requests)),
             run_waits: Arc::new(Semaphore::new(MAX_WAITING)),

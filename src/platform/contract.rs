@@ -104,6 +104,9 @@ pub trait Platform: Send + Sync {
     /// even in a read-only transaction.
     async fn privileges(&self) -> Result<Vec<String>, Fault>;
 
+    /// The present by the clock of the platform's server; `None` where it has none of its own (SQLite).
+    async fn now(&self) -> Result<Option<Timestamp>, Fault>;
+
     /// Opens one consistent, read-only snapshot of the platform. No statement in it runs longer than until `deadline`;
     /// once that is over, each fails with [`crate::database::FaultClass::TimedOut`].
     async fn open_cut(&self, deadline: Deadline) -> Result<Box<dyn Cut>, Fault>;

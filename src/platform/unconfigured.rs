@@ -1,6 +1,7 @@
 //! The platform that is not configured: it can be handed around, and every use of it fails with [`FaultClass::Unconfigured`].
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::{
     contract::{Cut, DetectedFormats, Flag, PlannedStatement, Platform, Sources},
@@ -38,6 +39,10 @@ impl Platform for UnconfiguredPlatform {
     }
 
     async fn privileges(&self) -> Result<Vec<String>, Fault> {
+        Err(fault())
+    }
+
+    async fn now(&self) -> Result<Option<Timestamp>, Fault> {
         Err(fault())
     }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     collect::Context,
-    store::{Run, RunFilter, RunKind, RunStatus},
+    store::{Run, RunFilter, RunKind, RunStatus, Trigger},
 };
 
 /// How many runs one statement reads.
@@ -108,6 +108,10 @@ pub struct RunEntry {
     pub error_message: Option<String>,
     #[schema(value_type = Option<HashMap<String, Value>>)]
     pub error_details: Option<Map<String, Value>>,
+    /// Why it was started, and for whom: `cli:<system user>`, `key:<id>`, `user:<sub>` or `system`.
+    #[schema(schema_with = triggers)]
+    pub trigger: &'static str,
+    pub actor: String,
     pub host: String,
     pub process_id: u32,
 }
@@ -125,6 +129,8 @@ impl From<Run> for RunEntry {
             metrics_collected: run.metrics_collected,
             error_message: run.error_message,
             error_details: run.error_details,
+            trigger: run.trigger.name(),
+            actor: run.actor,
             host: run.host,
             process_id: run.process_id,
         }
@@ -168,6 +174,10 @@ pub async fn run(context: &Context, id: Uuid) -> Result<RunEntry, QueryError> {
 
 fn kinds() -> Object {
     words(RunKind::ALL.map(RunKind::name))
+}
+
+fn triggers() -> Object {
+    words(Trigger::ALL.map(Trigger::name))
 }
 
 fn statuses() -> Object {

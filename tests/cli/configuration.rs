@@ -34,7 +34,7 @@ async fn every_mistake_in_the_file_is_named_at_once() {
     assert_snapshot!(site.transcript(&[&["check"]]));
 }
 
-/// A wrong value hides neither mistakes of the metrics nor the store's; and nothing is said of what is named by what is
+/// A wrong value hides neither mistakes of the metrics nor the store's; and nothing is said of things that are named by a value that is
 /// wrong, such as the definitions of another tenant.
 #[tokio::test]
 async fn a_wrong_setting_hides_no_other_mistake() {

@@ -41,7 +41,7 @@ async fn one_failing_metric_makes_the_day_partial(site: Site) {
     assert_eq!(check["findings"][0]["place"], "metric ghosts");
 }
 
-/// Somebody's trigger swallows the records of a day: nothing failed, and still they are not there.
+/// A foreign trigger swallows the records of a day: no metric failed, and still they are missing.
 async fn a_backfill_whose_result_does_not_fit_has_failed(site: Site) {
     let site = site.ready().await;
     let swallow = match site.is_postgres() {
@@ -57,10 +57,10 @@ async fn a_backfill_whose_result_does_not_fit_has_failed(site: Site) {
     };
     site.on_store(swallow).await;
     let range = ["backfill", "--from", "2025-01-03", "--to", "2025-01-05"];
-    let misfit = site.run(&range).expect_code(1);
-    let expected = "misfit    members_total lacks 1 day between 2025-01-04 and 2025-01-04\n";
-    assert!(misfit.stdout.contains(expected), "{}", misfit.stdout);
-    assert!(!misfit.stdout.contains("failed"), "{}", misfit.stdout);
+    let discrepancy = site.run(&range).expect_code(1);
+    let expected = "wrong     members_total lacks 1 day between 2025-01-04 and 2025-01-04\n";
+    assert!(discrepancy.stdout.contains(expected), "{}", discrepancy.stdout);
+    assert!(!discrepancy.stdout.contains("failed"), "{}", discrepancy.stdout);
     assert_eq!(site.records().await.len(), 12);
 }
 
@@ -93,7 +93,7 @@ async fn a_day_that_is_not_over_is_refused_with_the_time_when_it_will_be(site: S
     assert!(site.records().await.is_empty());
 }
 
-/// Whoever parses stdout finds a document there or nothing.
+/// A program that parses stdout finds a document there or nothing.
 async fn errors_stay_out_of_the_output(site: Site) {
     let site = site.ready().await;
     for arguments in [

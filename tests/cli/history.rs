@@ -1,4 +1,4 @@
-//! What is recorded stays as it was recorded.
+//! Records stay as they were written.
 
 use crate::site::{DEFINITIONS, Site};
 
@@ -33,7 +33,7 @@ async fn deleting_the_sources_rows_changes_no_record(site: Site) {
     site.run(&["collect", "--date", "2025-01-05"]).expect_code(0);
     site.run(&["backfill", "--from", "2025-01-01", "--to", "2025-01-12"]).expect_code(0);
     assert_eq!(site.records().await, before);
-    // The day after is of what is left.
+    // The next day counts the rows that are left.
     let after = site.json(&["collect", "--date", "2025-01-13"]);
     let total =
         after["recorded"].as_array().unwrap().iter().find(|m| m["metric_category"] == "members_total");

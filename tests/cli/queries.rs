@@ -1,4 +1,4 @@
-//! Asking for what is recorded, and writing it into files.
+//! Querying records, and exporting them into files.
 
 use insta::assert_snapshot;
 

@@ -260,7 +260,7 @@ pub fn bare_command(directory: &std::path::Path, arguments: &[&str]) -> Command 
     command
 }
 
-/// Replaces what no two runs have in common. The sites live in January 2025; what is later is of the day of the test.
+/// Replaces values that differ from run to run. The sites live in January 2025; later times are those of the test itself.
 pub fn filtered(test: impl FnOnce()) {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"20(2[6-9]|[3-9]\d)-\d\d-\d\d(T[0-9:.]+Z| \d\d:\d\d)?", "[recent]");

@@ -10,6 +10,7 @@ use daymark::{
     metric::{Definition, MetricType, Provenance},
     store::{NewRun, RunKind, RunStatus},
 };
+use jiff::ToSpan;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -32,10 +33,15 @@ on! { [sqlite, postgres]
     a_row_with_an_absurd_date_does_not_make_a_century,
     a_platform_without_rows_has_no_first_day,
     a_range_that_is_not_over_is_refused,
+    a_backfill_begins_with_the_first_row,
+    queries_of_the_users_own_have_no_first_day,
+    a_range_without_a_gap_is_no_run,
+    many_unreadable_days_cost_themselves_only,
+    a_record_that_the_store_refuses_costs_its_own_metric,
     a_metric_that_fails_is_reported_for_the_range,
     an_unreadable_value_costs_its_day_only,
     a_metric_of_which_nothing_can_be_read_is_given_up_soon,
-    a_metric_that_tells_of_now_only_is_left_out,
+    a_metric_of_the_present_is_left_out,
     a_new_metric_is_filled_without_touching_the_others,
 }
 
@@ -58,7 +64,10 @@ async fn the_whole_history_is_read_once_and_written_in_chunks(world: World) {
     assert!(
         report.metrics.iter().all(|count| (count.missing, count.written, count.already_there) == (10, 10, 0))
     );
-    assert_eq!((report.status, report.misfits, report.failed.len()), (Some(RunStatus::Completed), vec![], 0));
+    assert_eq!(
+        (report.status, report.discrepancies, report.failed.len()),
+        (Some(RunStatus::Completed), vec![], 0)
+    );
     let totals: Vec<_> =
         (1..=10).map(|day| (january(day), (day as i64 * (day as i64 + 1) / 2).to_string())).collect();
     assert_eq!(world.values("posts_total").await, totals);
@@ -94,8 +103,11 @@ async fn an_observed_day_is_never_replaced(world: World) {
         world.records().await.into_iter().filter(|record| record.metric_date == LAST_FINISHED).collect();
     assert_eq!(kept, observed);
     assert_eq!(world.values("posts_total").await[8], (january(9), "39".to_owned()));
-    let misfits: Vec<_> = report.misfits.iter().map(ToString::to_string).collect();
-    assert_eq!(misfits, ["posts_total: rows deleted in between, where 2025-01-10 joins the day before: 6"]);
+    let discrepancies: Vec<_> = report.discrepancies.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        discrepancies,
+        ["posts_total: rows deleted in between, where 2025-01-10 joins the day before: 6"]
+    );
     assert_eq!(
         report.cannot_know[0],
         "Rows that have been deleted from `comments`, `posts` are in no reconstructed day."
@@ -133,7 +145,7 @@ async fn an_interrupted_backfill_keeps_what_it_has_and_goes_on(world: World) {
     );
     let all = world.records().await;
     assert_eq!((all.len(), &all[..16]), (40, &first_chunk[..]));
-    assert_eq!(rest.misfits, []);
+    assert_eq!(rest.discrepancies, []);
 }
 
 async fn a_backfill_that_died_is_closed_with_what_it_had_written(world: World) {
@@ -203,6 +215,76 @@ async fn a_platform_without_rows_has_no_first_day(world: World) {
     assert!(matches!(fill(&world, &BackfillRequest::default()).await, Err(CollectError::NoRows)));
 }
 
+async fn a_backfill_begins_with_the_first_row(world: World) {
+    let december = jiff::civil::date(2024, 12, 25);
+    let from_december = BackfillRequest { from: Some(december), ..range(1, 3) };
+    let report = fill(&world, &from_december).await.unwrap();
+    let first = report.clipped_to.unwrap();
+    assert_eq!((report.from, first.date, report.days), (january(1), january(1), 3));
+    assert_eq!(world.records().await.len(), 12, "no zeros for the days before it");
+    let earlier = BackfillRequest { to: Some(jiff::civil::date(2024, 12, 31)), ..from_december.clone() };
+    let refused = fill(&world, &earlier).await.unwrap_err();
+    assert!(matches!(refused, CollectError::BeforeFirstRow { .. }), "{refused}");
+    let zeros = BackfillRequest { before_first_row: true, ..from_december };
+    assert_eq!(fill(&world, &zeros).await.unwrap().missing_days, 7);
+    assert_eq!(world.values("posts_total").await[0], (december, "0".to_owned()));
+}
+
+async fn queries_of_the_users_own_have_no_first_day(world: World) {
+    let query = "SELECT 1 AS value WHERE {day} IS NOT NULL";
+    let measure = json!({"measure": "sql", "query": query, "shape": "value", "adds_up": "last"});
+    world.apply(&[definition(world.time_format(), "own", measure)]).await;
+    let refused = message(fill(&world, &BackfillRequest::default()).await.unwrap_err());
+    assert!(refused.contains("SQL queries of your own") && refused.contains("`--from`"), "{refused}");
+    assert_eq!(fill(&world, &range(1, 10)).await.unwrap().missing_days, 10);
+}
+
+async fn a_range_without_a_gap_is_no_run(world: World) {
+    fill(&world, &range(1, 3)).await.unwrap();
+    let again = fill(&world, &range(1, 3)).await.unwrap();
+    assert_eq!((again.run, again.status), (None, Some(RunStatus::Completed)));
+    assert_eq!(world.runs().await.len(), 1);
+}
+
+async fn many_unreadable_days_cost_themselves_only(world: World) {
+    // 92 further days, with a post each; every third score cannot be read.
+    let days = jiff::civil::date(2024, 10, 1).series(1.day()).take(92);
+    let rows: Vec<_> = days.map(|date| format!("(1, '{date} 12:00:00', 'jazz')")).collect();
+    world
+        .execute(&format!("INSERT INTO posts (author_id, created_at, genre) VALUES {}", rows.join(", ")))
+        .await;
+    let third = match world.is_postgres_platform() {
+        true => "created_at < '2025-01-01' AND extract(doy FROM created_at)::int % 3 = 0",
+        false => "created_at < '2025-01-01' AND strftime('%j', created_at) % 3 = 0",
+    };
+    with_scores(&world, third).await;
+    let report = fill(&world, &BackfillRequest::default()).await.unwrap();
+    let score = |report: &BackfillReport| {
+        let count = report.metrics.iter().find(|count| count.key.category == "score").unwrap();
+        (count.missing, count.written)
+    };
+    assert_eq!(score(&report), (102, 71));
+    assert_eq!(report.failed[0].days.len(), 31);
+    assert!(report.failed[0].message.ends_with(" (31 days)"), "{}", report.failed[0].message);
+    // The days that cannot be read are read once more, each by itself, and nothing else is.
+    let again = fill(&world, &BackfillRequest::default()).await.unwrap();
+    assert_eq!((score(&again), again.failed[0].days.len()), ((31, 0), 31));
+    let report = gaps(&world.context, None, None).await.unwrap();
+    assert_eq!((report.missing, report.fill_with.len()), (31, 0));
+    let retry = "daymark backfill --from 2024-10-02 --to 2024-12-31 --metric score";
+    assert_eq!(report.retry_with, [retry]);
+    world.execute("UPDATE posts SET score = 1").await;
+    assert_eq!(score(&fill(&world, &BackfillRequest::default()).await.unwrap()), (31, 31));
+}
+
+async fn a_record_that_the_store_refuses_costs_its_own_metric(world: World) {
+    world.refuse_records_of("authors").await;
+    let report = fill(&world, &range(1, 10)).await.unwrap();
+    assert_eq!((report.status, report.failed.len()), (Some(RunStatus::Partial), 1));
+    assert!(report.failed[0].summary().starts_with("authors: "), "{:?}", report.failed);
+    assert_eq!((world.records().await.len(), report.discrepancies), (30, vec![]));
+}
+
 async fn a_range_that_is_not_over_is_refused(world: World) {
     assert!(matches!(fill(&world, &range(9, 11)).await, Err(CollectError::Unfinished { .. })));
     assert_eq!(
@@ -217,7 +299,7 @@ async fn a_metric_that_fails_is_reported_for_the_range(world: World) {
     assert_eq!(report.status, Some(RunStatus::Partial));
     assert_eq!(report.failed.len(), 1);
     assert!(report.failed[0].message.ends_with("(10 days)"), "{}", report.failed[0].message);
-    assert_eq!((world.records().await.len(), report.misfits), (30, vec![]));
+    assert_eq!((world.records().await.len(), report.discrepancies), (30, vec![]));
     let again = fill(&world, &range(1, 10)).await.unwrap();
     assert_eq!((again.status, again.failed.len()), (Some(RunStatus::Partial), 1), "the others are there");
     let only = BackfillRequest { only: vec!["comments_created".to_owned()], ..range(1, 10) };
@@ -243,7 +325,7 @@ async fn an_unreadable_value_costs_its_day_only(world: World) {
         |day: i8| format!("(created_at >= '2025-01-{day:02}' AND created_at < '2025-01-{:02}')", day + 1);
     with_scores(&world, &format!("{} OR {}", on(3), on(8))).await;
     let report = fill(&world, &BackfillRequest::default()).await.unwrap();
-    assert_eq!((report.status, report.misfits), (Some(RunStatus::Partial), vec![]));
+    assert_eq!((report.status, report.discrepancies), (Some(RunStatus::Partial), vec![]));
     let failed: Vec<_> = report.failed.iter().map(daymark::collect::Failure::summary).collect();
     assert!(failed[0].starts_with("score: 2025-01-03: `Infinity` is not a finite"), "{failed:?}");
     assert!(failed.len() == 1 && failed[0].ends_with(" (2 days)"), "{failed:?}");
@@ -263,7 +345,7 @@ async fn a_metric_of_which_nothing_can_be_read_is_given_up_soon(world: World) {
     assert_eq!(world.records().await.len(), 40);
 }
 
-async fn a_metric_that_tells_of_now_only_is_left_out(world: World) {
+async fn a_metric_of_the_present_is_left_out(world: World) {
     let mut wanted = definitions(world.time_format());
     wanted.push(right_now(world.time_format()));
     world.apply(&wanted).await;
@@ -292,7 +374,7 @@ async fn a_new_metric_is_filled_without_touching_the_others(world: World) {
         .filter(|count| count.written > 0)
         .map(|count| count.key.category.as_str())
         .collect();
-    assert_eq!((written, report.misfits), (vec!["comments_total"], vec![]));
+    assert_eq!((written, report.discrepancies), (vec!["comments_total"], vec![]));
     let after = world.records().await;
     assert_eq!(after.iter().filter(|record| before.contains(&record.collection_id)).count(), 40);
 }

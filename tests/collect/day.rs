@@ -1,11 +1,13 @@
 //! Collecting a day.
 
+use std::{sync::Arc, time::Duration};
+
 use daymark::{
-    collect::{Cancellation, CollectError, Context, DayReport, collect_day},
+    collect::{Cancellation, CollectError, Context, DayReport, collect_day, collect_if_due},
     metric::Provenance,
     store::{LockName, NewRun, RunKind, RunStatus},
 };
-use jiff::civil::Date;
+use jiff::{SignedDuration, civil::Date};
 use uuid::Uuid;
 
 use crate::{
@@ -21,14 +23,19 @@ on! { [sqlite, postgres]
     what_was_recorded_stays_when_the_platform_forgets_it,
     a_day_before_any_data_is_recorded_as_zero,
     an_unfinished_day_is_refused_and_not_logged,
+    a_day_is_observed_only_soon_after_its_end,
+    a_lasting_failure_is_tried_again_at_growing_intervals,
+    a_corrected_definition_is_tried_at_once,
+    metrics_that_are_not_read_by_the_deadline_time_out,
+    a_record_that_the_store_refuses_costs_its_own_metric,
     a_date_that_never_happened_is_refused,
     a_metric_that_fails_does_not_take_the_others_with_it,
     a_day_of_which_nothing_can_be_recorded_has_failed,
     a_platform_that_cannot_be_reached_is_logged,
     of_two_racing_collectors_one_records,
-    whoever_comes_second_learns_who_is_at_it,
-    a_dead_run_is_closed_by_the_next_one,
-    a_metric_that_tells_of_now_only_is_recorded_on_time_or_not_at_all,
+    a_second_collector_learns_which_process_is_at_work,
+    an_orphaned_run_is_closed_by_the_next_one,
+    a_metric_of_the_present_is_recorded_on_time_or_not_at_all,
     only_the_named_metrics_are_recorded,
     a_cancelled_run_is_logged_as_failed,
 }
@@ -48,16 +55,17 @@ async fn what_was_recorded_stays_when_the_platform_forgets_it(world: World) {
     recorded.sort();
     assert_eq!(recorded, ["authors 2", "comments_created 1", "posts_created 10", "posts_total 55"]);
     let before = world.records().await;
-    assert!(before.iter().all(|record| record.collection_id == first.run && record.definition_version == 1));
+    assert!(
+        before.iter().all(|record| Some(record.collection_id) == first.run && record.definition_version == 1)
+    );
 
     world.execute("DELETE FROM posts").await;
     let again = collect(&world.context, None).await.unwrap();
     assert_eq!((again.already_there, again.recorded.len(), again.status), (4, 0, RunStatus::Completed));
+    assert_eq!(again.run, None, "nothing was read, so it is no run");
     assert_eq!(world.records().await, before);
-    let mut logged: Vec<_> =
-        world.runs().await.iter().map(|run| (run.status, run.metrics_collected)).collect();
-    logged.sort_by_key(|(_, written)| *written);
-    assert_eq!(logged, [(RunStatus::Completed, 0), (RunStatus::Completed, 4)]);
+    let logged: Vec<_> = world.runs().await.iter().map(|run| (run.status, run.metrics_collected)).collect();
+    assert_eq!(logged, [(RunStatus::Completed, 4)]);
 }
 
 async fn a_day_before_any_data_is_recorded_as_zero(world: World) {
@@ -78,6 +86,83 @@ async fn an_unfinished_day_is_refused_and_not_logged(world: World) {
     assert!(world.runs().await.is_empty());
     world.set_clock("2025-01-12T00:15:00Z");
     assert_eq!(collect(&world.context, None).await.unwrap().date, january(11));
+}
+
+async fn a_day_is_observed_only_soon_after_its_end(mut world: World) {
+    Arc::make_mut(&mut world.context.tenant).observed_within = SignedDuration::from_hours(6);
+    // A schedule at midnight: the day that has just ended is not given to late commits yet.
+    world.set_clock("2025-01-10T00:00:00Z");
+    let day_before = collect(&world.context, None).await.unwrap();
+    assert_eq!((day_before.date, day_before.provenance), (january(8), Provenance::Reconstructed));
+    world.set_clock("2025-01-10T06:00:00Z");
+    let on_time = collect(&world.context, None).await.unwrap();
+    assert_eq!((on_time.date, on_time.provenance), (january(9), Provenance::Observed));
+    world.set_clock("2025-01-11T06:00:01Z");
+    let late = collect(&world.context, None).await.unwrap();
+    assert_eq!((late.date, late.provenance), (LAST_FINISHED, Provenance::Reconstructed));
+    let mut recorded: Vec<_> =
+        world.records().await.into_iter().map(|record| (record.metric_date, record.provenance)).collect();
+    recorded.dedup();
+    assert_eq!(recorded[1], (january(9), Provenance::Observed));
+}
+
+async fn collect_by_schedule(world: &World, now: &str) -> DayReport {
+    world.set_clock(now);
+    collect_if_due(&world.context, None, &[], &Cancellation::never()).await.unwrap()
+}
+
+async fn a_lasting_failure_is_tried_again_at_growing_intervals(world: World) {
+    world.execute("ALTER TABLE comments RENAME TO hidden").await;
+    let mut tried = Vec::new();
+    for hour in 1..24 {
+        let report = collect_by_schedule(&world, &format!("2025-01-12T{hour:02}:15:00Z")).await;
+        assert_eq!((report.status, report.failed.len()), (RunStatus::Partial, 1), "{hour}");
+        assert_eq!(report.run.is_none(), report.next_attempt.is_some());
+        tried.extend(report.run.map(|_| hour));
+    }
+    assert_eq!(tried, [1, 2, 4, 8, 15]);
+    assert_eq!(world.runs().await.len(), 5);
+    let only = ["comments_created".to_owned()];
+    let named = collect_if_due(&world.context, None, &only, &Cancellation::never()).await.unwrap();
+    assert!(named.run.is_some(), "a metric that is named is tried");
+    world.execute("ALTER TABLE hidden RENAME TO comments").await;
+    let report = collect_by_schedule(&world, "2025-01-12T23:30:00Z").await;
+    assert_eq!((report.run, report.next_attempt), (None, Some(instant("2025-01-13T23:15:00Z"))));
+    assert_eq!(collect(&world.context, None).await.unwrap().recorded.len(), 1, "it need not wait");
+}
+
+async fn a_corrected_definition_is_tried_at_once(world: World) {
+    let mut wanted = definitions(world.time_format());
+    let comments = wanted.iter_mut().find(|metric| metric.category == "comments_created").unwrap();
+    let source = comments.sources.get_mut("comments").unwrap();
+    source.table = "nowhere".to_owned();
+    world.apply(&wanted).await;
+    assert_eq!(collect_by_schedule(&world, "2025-01-11T12:15:00Z").await.status, RunStatus::Partial);
+    assert_eq!(collect_by_schedule(&world, "2025-01-11T12:20:00Z").await.run, None);
+    world.apply(&definitions(world.time_format())).await;
+    let corrected = collect_by_schedule(&world, "2025-01-11T12:25:00Z").await;
+    assert_eq!((corrected.status, corrected.recorded.len()), (RunStatus::Completed, 1));
+}
+
+async fn metrics_that_are_not_read_by_the_deadline_time_out(mut world: World) {
+    Arc::make_mut(&mut world.context.installation).run_limit = Some(Duration::ZERO);
+    let report = collect(&world.context, None).await.unwrap();
+    assert_eq!((report.status, report.failed.len()), (RunStatus::Failed, 4));
+    for failure in &report.failed {
+        assert!(failure.timed_out && failure.message.contains("`collect.deadline_minutes`"), "{failure:?}");
+    }
+    Arc::make_mut(&mut world.context.installation).run_limit = Some(Duration::from_secs(3600));
+    assert_eq!(collect(&world.context, None).await.unwrap().recorded.len(), 4);
+}
+
+async fn a_record_that_the_store_refuses_costs_its_own_metric(world: World) {
+    world.refuse_records_of("authors").await;
+    let report = collect(&world.context, None).await.unwrap();
+    assert_eq!((report.status, report.recorded.len(), report.failed.len()), (RunStatus::Partial, 3, 1));
+    assert_eq!(report.failed[0].category, "authors");
+    assert!(report.failed[0].message.contains("much too large"), "{:?}", report.failed);
+    let run = world.runs().await.remove(0);
+    assert_eq!((run.status, run.metrics_collected), (RunStatus::Partial, 3));
 }
 
 async fn a_date_that_never_happened_is_refused(mut world: World) {
@@ -154,7 +239,7 @@ fn a_run_elsewhere(kind: RunKind) -> NewRun {
     }
 }
 
-async fn whoever_comes_second_learns_who_is_at_it(world: World) {
+async fn a_second_collector_learns_which_process_is_at_work(world: World) {
     let other = world.another_process();
     let _held = other.tenant.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
     other.tenant.store.start_run(&a_run_elsewhere(RunKind::Collect)).await.unwrap();
@@ -167,7 +252,7 @@ async fn whoever_comes_second_learns_who_is_at_it(world: World) {
     assert_eq!(world.runs().await[0].status, RunStatus::Running);
 }
 
-async fn a_dead_run_is_closed_by_the_next_one(world: World) {
+async fn an_orphaned_run_is_closed_by_the_next_one(world: World) {
     let dead = [a_run_elsewhere(RunKind::Collect), a_run_elsewhere(RunKind::Backfill)];
     for run in &dead {
         world.context.tenant.store.start_run(run).await.unwrap();
@@ -184,7 +269,7 @@ async fn a_dead_run_is_closed_by_the_next_one(world: World) {
     }
 }
 
-async fn a_metric_that_tells_of_now_only_is_recorded_on_time_or_not_at_all(world: World) {
+async fn a_metric_of_the_present_is_recorded_on_time_or_not_at_all(world: World) {
     let mut wanted = definitions(world.time_format());
     wanted.push(right_now(world.time_format()));
     world.apply(&wanted).await;

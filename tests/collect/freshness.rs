@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use daymark::{
-    clock::{Clock, SetClock, SystemClock},
+    clock::{Clock, SystemClock},
     collect::{BackfillRequest, Cancellation, CollectError, Context, backfill, collect_day},
     definitions::{CheckScope, check},
     store::RunStatus,
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, tz::TimeZone};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::{
@@ -144,14 +144,15 @@ async fn a_materialized_view_that_was_not_refreshed_since_the_day_ended_is_refus
     );
     counted.sources.get_mut("posts").unwrap().table = "seen".to_owned();
     world.apply(std::slice::from_ref(&counted)).await;
-    // Tomorrow, as far as the view's refresh is concerned.
-    let tomorrow = SystemClock.now() + SignedDuration::from_hours(24);
-    Arc::make_mut(&mut world.context.installation).clock = Arc::new(SetClock::at(tomorrow));
+    // Yesterday is given to late commits until now, which is after the view's refresh.
+    Arc::make_mut(&mut world.context.installation).clock = Arc::new(SystemClock);
+    let midnight = SystemClock.now().to_zoned(TimeZone::UTC).start_of_day().unwrap().timestamp();
+    Arc::make_mut(&mut world.context.tenant).settle = SystemClock.now().duration_since(midnight);
     let never = Cancellation::never();
     let error = collect_day(&world.context, None, &[], &never).await.unwrap_err();
     assert!(error.to_string().contains("materialized view copied shows the state of"), "{error}");
 
-    Arc::make_mut(&mut world.context.installation).clock = Arc::new(SystemClock);
+    Arc::make_mut(&mut world.context.tenant).settle = SignedDuration::ZERO;
     let report = collect_day(&world.context, None, &[], &never).await.unwrap();
     assert_eq!(report.recorded.len(), 1, "it was refreshed after yesterday ended");
 }

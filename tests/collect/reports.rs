@@ -1,10 +1,13 @@
 //! Gaps, status and check.
 
 use daymark::{
-    collect::{BackfillRequest, Cancellation, Gap, GapReport, backfill, collect_day, gaps, status},
-    config::Severity,
+    collect::{
+        BackfillRequest, Cancellation, CollectError, Context, Gap, GapReport, backfill, collect_day, gaps,
+        status,
+    },
+    config::{Finding, Severity},
     definitions::{CheckScope, check},
-    metric::Provenance,
+    metric::{Definition, Provenance},
     store::{LockName, NewRun, RunKind, RunStatus},
 };
 use jiff::civil::date;
@@ -17,14 +20,16 @@ use crate::{
 
 on! { [sqlite, postgres]
     a_gap_says_why,
-    a_run_at_work_is_told_from_a_dead_one,
-    what_cannot_be_filled_is_said_to_be_so,
+    a_run_at_work_is_told_from_an_orphaned_one,
+    gaps_begin_with_the_first_row_of_the_platform,
+    days_that_cannot_be_filled_are_named,
     a_metric_defined_later_has_a_gap_before,
     a_store_that_never_ran_has_a_status,
     the_status_knows_what_is_due,
     the_status_misses_what_the_gaps_are,
     a_record_of_a_day_that_never_happened_fills_no_gap,
     a_sound_installation_has_no_findings,
+    clocks_that_differ_are_named,
     all_mistakes_are_found_at_once,
     a_store_without_tables_is_found,
 }
@@ -61,6 +66,10 @@ async fn a_gap_says_why(world: World) {
         report.fill_with,
         ["daymark backfill --from 2025-01-02 --to 2025-01-10 --metric comments_created"]
     );
+    assert_eq!(
+        report.retry_with,
+        ["daymark backfill --from 2025-01-05 --to 2025-01-05 --metric comments_created"]
+    );
     backfill(&world.context, &range(2, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
     let filled = gaps(&world.context, None, None).await.unwrap();
     assert_eq!((filled.missing, filled.fill_with.len()), (0, 0));
@@ -80,7 +89,7 @@ fn a_run_elsewhere(day: i8, started_at: &str) -> NewRun {
     }
 }
 
-async fn a_run_at_work_is_told_from_a_dead_one(world: World) {
+async fn a_run_at_work_is_told_from_an_orphaned_one(world: World) {
     let other = world.another_process();
     other.tenant.store.start_run(&a_run_elsewhere(9, "2025-01-11T12:00:00Z")).await.unwrap();
     assert!(status(&world.context).await.unwrap().last_run_is_orphaned);
@@ -98,14 +107,29 @@ async fn a_run_at_work_is_told_from_a_dead_one(world: World) {
     );
 }
 
-async fn what_cannot_be_filled_is_said_to_be_so(world: World) {
+async fn days_that_cannot_be_filled_are_named(world: World) {
     let mut wanted = definitions(world.time_format());
     wanted.push(right_now(world.time_format()));
     world.apply(&wanted).await;
     backfill(&world.context, &range(8, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
-    let report = gaps(&world.context, None, None).await.unwrap();
+    let report = gaps(&world.context, Some(january(8)), None).await.unwrap();
     assert_eq!(shown(&report), ["right_now 8..9 not_reconstructible", "right_now 10..10 defined_later"]);
     assert_eq!(report.fill_with, ["daymark collect --metric right_now"]);
+}
+
+async fn gaps_begin_with_the_first_row_of_the_platform(world: World) {
+    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    let report = gaps(&world.context, None, None).await.unwrap();
+    assert_eq!((report.from, report.missing), (january(1), 36));
+    assert_eq!(report.fill_with, ["daymark backfill --from 2025-01-01 --to 2025-01-09"]);
+    let earlier = gaps(&world.context, Some(date(2024, 1, 1)), None).await.unwrap();
+    assert_eq!((earlier.from, earlier.missing), (january(1), 36), "there is nothing to record before it");
+    // A time that is wrong does not make a century of gaps, and is named.
+    world.execute("INSERT INTO comments VALUES (3, '1970-01-01 00:00:00', NULL)").await;
+    let report = gaps(&world.context, None, None).await.unwrap();
+    assert_eq!((report.from, report.first_row.unwrap().date), (LAST_FINISHED, date(1970, 1, 1)));
+    let away = gaps(&world.without_platform(), None, None).await.unwrap();
+    assert_eq!((away.from, away.first_row), (LAST_FINISHED, None), "as far as the record tells");
 }
 
 async fn a_metric_defined_later_has_a_gap_before(world: World) {
@@ -137,7 +161,7 @@ async fn the_status_knows_what_is_due(world: World) {
     assert_eq!((report.next.date, report.next.is_due, report.missing), (january(11), true, 4));
 }
 
-/// The status counts what is missing, the gaps list it.
+/// The status counts what is missing since the first record, the gaps list it.
 async fn the_status_misses_what_the_gaps_are(world: World) {
     backfill(&world.context, &range(2, 3), &Heard::default(), &Cancellation::never()).await.unwrap();
     let mut wanted = definitions(world.time_format());
@@ -149,7 +173,9 @@ async fn the_status_misses_what_the_gaps_are(world: World) {
     collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
     for now in [NOON, "2025-01-14T12:00:00Z", "2025-01-07T12:00:00Z", "2025-01-02T12:00:00Z"] {
         world.set_clock(now);
-        let (status, gaps) = (status(&world.context).await.unwrap(), gaps(&world.context, None, None).await);
+        let from = january(2).min(world.context.last_finished());
+        let (status, gaps) =
+            (status(&world.context).await.unwrap(), gaps(&world.context, Some(from), None).await);
         assert_eq!(status.missing, gaps.unwrap().missing, "{now}");
         assert_eq!((status.recorded, status.records), (Some((january(2), LAST_FINISHED)), 15), "{now}");
         let on_time = usize::from(now == NOON) * 4;
@@ -163,7 +189,12 @@ async fn the_status_misses_what_the_gaps_are(world: World) {
 /// In Apia there was no 30 December 2011. Records of that day are from when days were those of UTC.
 async fn a_record_of_a_day_that_never_happened_fills_no_gap(mut world: World) {
     world.set_clock("2012-01-02T12:00:00Z");
-    let days = BackfillRequest { from: Some(date(2011, 12, 29)), to: Some(date(2012, 1, 1)), ..range(1, 1) };
+    let days = BackfillRequest {
+        from: Some(date(2011, 12, 29)),
+        to: Some(date(2012, 1, 1)),
+        before_first_row: true,
+        ..range(1, 1)
+    };
     backfill(&world.context, &days, &Heard::default(), &Cancellation::never()).await.unwrap();
     assert_eq!(status(&world.context).await.unwrap().missing, 0);
     world.in_zone("Pacific/Apia");
@@ -177,9 +208,42 @@ async fn a_record_of_a_day_that_never_happened_fills_no_gap(mut world: World) {
     assert_eq!(report.missing, 8);
 }
 
+/// Without those about the clock, which stands still in the past here, and about the role, which is a superuser.
+async fn findings(context: &Context, wanted: &[Definition]) -> Vec<Finding> {
+    let mut findings = check(context, wanted, CheckScope::ALL).await.findings;
+    findings.retain(|finding| finding.place != "clock" && !finding.message.contains("(superuser)"));
+    findings
+}
+
+async fn clocks_that_differ_are_named(world: World) {
+    let clock = async || {
+        let findings = check(&world.context, &[], CheckScope::ALL).await.findings;
+        findings.into_iter().filter(|finding| finding.place == "clock").collect::<Vec<_>>()
+    };
+    let behind = clock().await;
+    assert!(behind[0].message.contains("behind that of the store's server"), "{behind:?}");
+    assert_eq!(behind.len(), 1 + usize::from(world.is_postgres_platform()));
+    world.set_clock("2990-01-01T00:00:00Z");
+    let ahead = clock().await;
+    assert!(ahead[0].is_error() && ahead[0].message.contains("ahead of"), "{ahead:?}");
+    let refused = collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap_err();
+    assert!(matches!(refused, CollectError::ClockAhead { .. }), "{refused}");
+    let refused =
+        backfill(&world.context, &BackfillRequest::default(), &Heard::default(), &Cancellation::never())
+            .await;
+    assert!(refused.is_err());
+    assert!(world.runs().await.is_empty() && world.records().await.is_empty());
+    // A record that was made while a clock was ahead.
+    world.set_clock(NOON);
+    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+    world.set_clock("2025-01-05T12:00:00Z");
+    let newest = clock().await;
+    assert!(newest.iter().any(|finding| finding.message.contains("the newest record is of 2025-01-10")));
+}
+
 async fn a_sound_installation_has_no_findings(world: World) {
-    assert_eq!(check(&world.context, &definitions(world.time_format()), CheckScope::ALL).await.findings, []);
-    assert_eq!(check(&world.context, &[], CheckScope::ALL).await.findings, []);
+    assert_eq!(findings(&world.context, &definitions(world.time_format())).await, []);
+    assert_eq!(findings(&world.context, &[]).await, []);
     assert!(world.runs().await.is_empty());
 }
 
@@ -187,7 +251,7 @@ async fn all_mistakes_are_found_at_once(world: World) {
     let mut wanted = definitions(world.time_format());
     wanted[0].sources.get_mut("posts").unwrap().table = "articles".to_owned();
     wanted[2].sources.get_mut("comments").unwrap().time_column = "posted_at".to_owned();
-    let findings = check(&world.context, &wanted, CheckScope::ALL).await.findings;
+    let findings = findings(&world.context, &wanted).await;
     let places: Vec<_> = findings.iter().map(|finding| (finding.severity, finding.place.as_str())).collect();
     assert_eq!(
         places,
@@ -202,14 +266,11 @@ async fn all_mistakes_are_found_at_once(world: World) {
 
 async fn a_store_without_tables_is_found(world: World) {
     let context = world.with_empty_store().await;
-    let findings = check(&context, &definitions(world.time_format()), CheckScope::ALL).await.findings;
-    assert_eq!(findings.len(), 1, "{findings:?}");
-    assert_eq!(
-        (findings[0].place.as_str(), findings[0].hint.as_deref()),
-        ("store", Some("run `daymark migrate`"))
-    );
+    let found = findings(&context, &definitions(world.time_format())).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].place.as_str(), found[0].hint.as_deref()), ("store", Some("run `daymark migrate`")));
     let context = world.without_platform();
-    let findings = check(&context, &[], CheckScope::ALL).await.findings;
-    assert_eq!(findings.len(), 1, "{findings:?}");
-    assert_eq!(findings[0].place, "platform");
+    let found = findings(&context, &[]).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].place, "platform");
 }

@@ -8,13 +8,13 @@ use std::{
 
 use daymark::{
     clock::SetClock,
-    collect::{BackfillRequest, CollectError, Context, Installation, Progress, Tenant},
+    collect::{BackfillRequest, CollectError, Context, Initiator, Installation, Progress, Tenant},
     config::{self, Config, Environment, GivenFlags},
     database::{DatabaseUrl, RetryPolicy},
     definitions::apply,
     metric::{Calendar, Definition, Record},
     platform::{self, PlatformOptions},
-    store::{self, Run, RunFilter, StoreOptions},
+    store::{self, Run, RunFilter, StoreOptions, Trigger},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde_json::{Value, json};
@@ -163,6 +163,23 @@ impl World {
         application.execute(sql).await;
     }
 
+    /// Makes the store refuse every record of a metric.
+    pub async fn refuse_records_of(&self, category: &str) {
+        let sql = match self.store_url.starts_with("postgres") {
+            true => format!(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                     RAISE 'much too large' USING ERRCODE = '54000'; END $$;
+                 CREATE TRIGGER refuse BEFORE INSERT ON daymark.daily_metrics FOR EACH ROW
+                     WHEN (NEW.metric_category = '{category}') EXECUTE FUNCTION refuse()"
+            ),
+            false => format!(
+                "CREATE TRIGGER refuse BEFORE INSERT ON daily_metrics WHEN NEW.metric_category = '{category}'
+                 BEGIN SELECT RAISE(ABORT, 'much too large'); END"
+            ),
+        };
+        Application::connect(&self.store_url).await.execute(&sql).await;
+    }
+
     /// From 1 to 10 January: as many posts as the day has days, by authors 1 and 2, and one comment each day.
     async fn create_platform(&self) {
         let time = if self.is_postgres_platform() { "timestamptz" } else { "text" };
@@ -256,7 +273,7 @@ fn context(store_url: &str, platform_url: &str, calendar: Calendar, clock: Arc<S
         store: store::open(&store_url, store_options),
         platform: platform::open(&platform_url, platform_options),
     };
-    Context { installation: Arc::new(installation), tenant: Arc::new(tenant) }
+    Context::new(installation, tenant, Initiator::new(Trigger::Cli, "cli:test"))
 }
 
 /// A file with the platform's tables as sources, and without a metric.
@@ -331,7 +348,7 @@ pub fn range(from: i8, to: i8) -> BackfillRequest {
     BackfillRequest { from: Some(january(from)), to: Some(january(to)), ..BackfillRequest::default() }
 }
 
-/// What somebody at a terminal reads.
+/// The message that is shown at the terminal.
 pub fn message(error: CollectError) -> String {
     error.to_string()
 }

@@ -23,8 +23,8 @@ async fn the_second_is_told_who_is_at_it(installation: Installation) {
         (["backfill", "--from", FIRST, "--to", LAST].as_slice(), "a backfill"),
     ];
     for (arguments, what) in kinds {
-        let mut somebody = installation.platform.session().await;
-        somebody.execute("BEGIN; LOCK TABLE posts IN ACCESS EXCLUSIVE MODE").await;
+        let mut application = installation.platform.session().await;
+        application.execute("BEGIN; LOCK TABLE posts IN ACCESS EXCLUSIVE MODE").await;
         let first = installation.spawn(arguments);
         wait_until_blocked(&mut installation.platform.session().await).await;
         let holder = format!("error: {what} is already being done by process {} on ", first.id());
@@ -34,7 +34,7 @@ async fn the_second_is_told_who_is_at_it(installation: Installation) {
         assert!(second.stderr.starts_with(&holder), "{second:?} does not say {holder}");
         assert!(second.stderr.trim_end().ends_with("; try again when it has finished"), "{second:?}");
 
-        somebody.execute("ROLLBACK").await;
+        application.execute("ROLLBACK").await;
         let first = end(first);
         assert_eq!(first.code, Some(0), "{first:?}");
     }
@@ -48,7 +48,7 @@ const RACES: usize = 8;
 
 crate::on_both!(exactly_one_records);
 
-/// Both are started at once; whoever is second finds the other at work, or everything there already.
+/// Both are started at once; the second one finds the first at work, or everything recorded already.
 async fn exactly_one_records(installation: Installation) {
     for date in &days(FIRST, LAST)[..RACES] {
         let arguments = ["collect", "--date", date];
@@ -57,9 +57,9 @@ async fn exactly_one_records(installation: Installation) {
         let winners = ended.iter().filter(|ended| ended.stdout.contains(&recorded)).count();
         assert_eq!(winners, 1, "{ended:?}");
         for other in ended.iter().filter(|ended| !ended.stdout.contains(&recorded)) {
-            let nothing_to_do = other.code == Some(0) && other.stdout.contains("nothing to do");
+            let already_recorded = other.code == Some(0) && other.stdout.contains("already recorded");
             let busy = other.code == Some(4) && other.stderr.contains("is already being done by process");
-            assert!(nothing_to_do || busy, "{ended:?}");
+            assert!(already_recorded || busy, "{ended:?}");
         }
         let ledger = installation.ledger().await;
         ledger.assert_complete(FIRST, date);

@@ -1,4 +1,4 @@
-//! Databases as somebody other than Daymark uses them.
+//! Databases that other programs use as well.
 
 use std::path::PathBuf;
 

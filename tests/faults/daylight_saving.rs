@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use daymark::{
     clock::SetClock,
-    collect::{Cancellation, CollectError, Context, Installation, Tenant, collect_day},
+    collect::{Cancellation, CollectError, Context, Initiator, Installation, Tenant, collect_day},
     database::{DatabaseUrl, RetryPolicy},
     definitions::apply,
     metric::{Calendar, Definition},
     platform::{self, PlatformOptions},
-    store::{self, StoreOptions},
+    store::{self, StoreOptions, Trigger},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde_json::json;
@@ -61,7 +61,7 @@ async fn context(
         store: store::open(&store, keeping),
         platform: platform::open(&platform, reading),
     };
-    let context = Context { installation: Arc::new(installation), tenant: Arc::new(tenant) };
+    let context = Context::new(installation, tenant, Initiator::new(Trigger::Cli, "cli:test"));
     context.tenant.store.migrate().await.unwrap();
     context.tenant.store.simulate_clock().await.unwrap();
     apply(&context, &[posts_created(zone)], false).await.unwrap();

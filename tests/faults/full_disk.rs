@@ -48,7 +48,7 @@ async fn assert_made_up_for(installation: &Installation) {
 async fn sqlite_under_a_limit_on_the_size_of_files() {
     let mut installation = Installation::sqlite().await;
     installation.set("DAYMARK_BACKFILL_CHUNK_DAYS", 7);
-    // As long as somebody else has the store open, its write-ahead log stays, and is over the limit before the run begins:
+    // As long as another process has the store open, its write-ahead log stays, and is over the limit before the run begins:
     // how much a run itself adds differs by a page from run to run.
     let mut neighbour = installation.store.session().await;
     neighbour.execute("CREATE TABLE filler AS SELECT zeroblob(40000) AS room; DROP TABLE filler").await;

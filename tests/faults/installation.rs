@@ -1,4 +1,4 @@
-//! A platform, a store and the program between them, as somebody would install them.
+//! A platform, a store and the program between them, as a user installs them.
 
 use std::{
     fmt::Write,
@@ -171,7 +171,7 @@ pub async fn wait_until_any(session: &mut Session, count: &str) {
     }
 }
 
-/// Waits until a session of Daymark in this PostgreSQL database waits for somebody's lock.
+/// Waits until a session of Daymark in this PostgreSQL database waits for a lock.
 pub async fn wait_until_blocked(session: &mut Session) {
     let blocked = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'daymark'
                    AND datname = current_database() AND wait_event_type = 'Lock'";

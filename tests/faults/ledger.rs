@@ -88,7 +88,7 @@ impl Ledger {
     }
 
     /// What holds at every moment, whatever was done to the process that writes: nothing of `earlier` is lost or
-    /// different, no day is half recorded, and no log entry promises what is not there.
+    /// different, no day is half recorded, and no log entry promises a record that is missing.
     pub fn assert_sound_after(&self, earlier: &Self) {
         for (key, recorded) in &earlier.records {
             assert_eq!(self.records.get(key), Some(recorded), "the record of {key:?} is lost or was changed");
@@ -108,7 +108,7 @@ impl Ledger {
         }
     }
 
-    /// What holds once a run has come to its end: as above, and nobody is left behind in the log.
+    /// As above, once a run has ended: no entry of the log is left running.
     pub fn assert_complete(&self, from: &str, to: &str) {
         self.assert_sound_after(&Self::default());
         for date in days(from, to) {

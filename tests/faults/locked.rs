@@ -1,4 +1,4 @@
-//! A platform whose tables somebody else has locked.
+//! A platform whose tables its application has locked.
 
 use std::io::{BufRead, BufReader};
 
@@ -27,8 +27,8 @@ async fn so_it_does_when_the_time_limit_comes_first() {
 }
 
 async fn fails_with(installation: &Installation, sqlstate: &str, reason: &str, timed_out: bool) {
-    let mut somebody = installation.platform.session().await;
-    somebody.execute("BEGIN; LOCK TABLE posts IN ACCESS EXCLUSIVE MODE").await;
+    let mut application = installation.platform.session().await;
+    application.execute("BEGIN; LOCK TABLE posts IN ACCESS EXCLUSIVE MODE").await;
     let ended = installation.run(&COLLECT);
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert_eq!(ended.stderr, "", "what failed is in the result, and nowhere else");
@@ -52,7 +52,7 @@ async fn fails_with(installation: &Installation, sqlstate: &str, reason: &str, t
         assert!(ended.stdout.contains(line), "{ended:?}");
     }
 
-    somebody.execute("ROLLBACK").await;
+    application.execute("ROLLBACK").await;
     let ended = installation.succeed(&COLLECT);
     assert!(ended.stdout.contains("3 already there"), "{ended:?}");
     let after = installation.ledger().await;
@@ -66,8 +66,8 @@ async fn fails_with(installation: &Installation, sqlstate: &str, reason: &str, t
 async fn a_sqlite_file_that_is_being_written_says_so() {
     let mut installation = Installation::sqlite().await;
     installation.set("DAYMARK_PLATFORM_LOCK_TIMEOUT_SECONDS", 1);
-    let mut somebody = installation.platform.session().await;
-    somebody.execute("BEGIN EXCLUSIVE").await;
+    let mut application = installation.platform.session().await;
+    application.execute("BEGIN EXCLUSIVE").await;
     let ended = installation.run(&COLLECT);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let said = format!(
@@ -79,7 +79,7 @@ async fn a_sqlite_file_that_is_being_written_says_so() {
     assert_eq!((ledger.last_run().status.as_str(), &ledger.last_run().message), ("failed", &said));
     assert!(ledger.records.is_empty());
 
-    somebody.execute("ROLLBACK").await;
+    application.execute("ROLLBACK").await;
     installation.succeed(&COLLECT);
     assert_eq!(installation.ledger().await.metrics_of(DAY), METRICS);
 }

@@ -1,4 +1,4 @@
-//! What a person reads when a database cannot be used: what is wrong, where, and what to do.
+//! The messages when a database cannot be used: what was wrong, where, and what to do.
 
 use std::{
     fmt::Write,
@@ -149,7 +149,7 @@ async fn of_postgres() {
     page.assert("postgres");
 }
 
-/// From now on the server lets nobody in without one; that of its superuser is `secret`.
+/// From now on the server requires passwords; that of its superuser is `secret`.
 async fn ask_for_passwords(installation: &Installation) {
     let mut owner = installation.store.session().await;
     let [[rules]] = owner.rows("SELECT current_setting('hba_file')").await.try_into().unwrap();

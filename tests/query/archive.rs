@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use daymark::{
     clock::SetClock,
-    collect::{Context, Installation, Tenant},
+    collect::{Context, Initiator, Installation, Tenant},
     config::QuerySettings,
     database::{DatabaseUrl, RetryPolicy},
     metric::{Calendar, Definition, Provenance, Record},
     platform,
     query::{Catalogue, QueryError, Series, SeriesQuery, SeriesRequest, SeriesResponse, series},
-    store::{self, DefinitionChange, Finish, NewRun, Origin, RunKind, RunStatus, StoreOptions},
+    store::{self, DefinitionChange, Finish, NewRun, Origin, RunKind, RunStatus, StoreOptions, Trigger},
 };
 use jiff::{
     SignedDuration, Timestamp,
@@ -72,7 +72,7 @@ impl Archive {
             store: store::open(&url.parse::<DatabaseUrl>().unwrap(), options),
             platform: Arc::new(platform::UnconfiguredPlatform),
         };
-        let context = Context { installation: Arc::new(installation), tenant: Arc::new(tenant) };
+        let context = Context::new(installation, tenant, Initiator::new(Trigger::Cli, "cli:test"));
         context.tenant.store.migrate().await.unwrap();
         context.tenant.store.simulate_clock().await.unwrap();
         let archive = Self { context, _directory: directory };

@@ -54,7 +54,7 @@ async fn busy_world(scale: &Scale) -> World {
         ))
         .await;
     let config = world.config(&format!("{}{BREAKDOWN}", crate::world::SOURCES));
-    let resolved = daymark::collect::resolve(&world.context, &config).await.unwrap();
+    let resolved = daymark::definitions::resolve(&world.context, &config).await.unwrap();
     let mut wanted = crate::world::definitions(world.time_format());
     wanted
         .extend(resolved.definitions.into_iter().filter(|metric| metric.key().category == "posts_by_label"));

@@ -20,12 +20,12 @@ pub(super) struct Missing {
 }
 
 /// Metrics whose missing days span the same range: they are read together, in one pass over their sources. A backfill
-/// that was cut short has lost the same days of every metric, so that going on reads only what is left.
+/// that was cut short lacks the same days of every metric, so that the next one reads only those.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Group {
     pub first: Date,
     pub last: Date,
-    /// Indexes of what is missing.
+    /// Indexes into the list of missing records.
     pub members: Vec<usize>,
 }
 

@@ -3,6 +3,7 @@
 //! committed and the next one goes on from there.
 
 mod bisect;
+mod failures;
 mod missing;
 mod range;
 mod reading;
@@ -16,12 +17,18 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use self::{
+    failures::Failures,
     missing::Missing,
-    reading::{Failures, Plan, Reading},
+    range::Range,
+    reading::{Plan, Reading},
 };
 use super::{
-    Cancellation, CollectError, Context, Discrepancy, Failure, LeftOut, freshness,
+    Cancellation, CollectError, Context, Discrepancy, EarlierMeaning, Failure, FirstRow, LeftOut,
+    earlier_meanings::earlier_meanings,
+    freshness,
+    own_clock::require_sound_clock,
     reconstruction_caveats::reconstruction_caveats,
+    recording,
     run::{self, OpenRun},
     selection, verify,
 };
@@ -42,6 +49,9 @@ pub struct BackfillRequest {
     pub to: Option<Date>,
     /// Categories; empty: every active metric.
     pub only: Vec<String>,
+    /// Whether days before the platform's first row are recorded too, as zeros. Otherwise the backfill begins with the
+    /// first row.
+    pub before_first_row: bool,
     /// Reports what is missing, and writes nothing, not even a log entry.
     pub dry_run: bool,
 }
@@ -52,19 +62,21 @@ pub trait Progress: Send + Sync {
     fn reading(&self, metrics: usize, days: usize);
     /// Everything was read; `total_days` are to be written.
     fn started(&self, total_days: usize);
-    /// Called after a commit, with its number of days.
+    /// `days` more are committed.
     fn advanced(&self, days: usize);
 }
 
 /// What became of a backfill.
 #[derive(Debug, Clone)]
 pub struct BackfillReport {
-    /// The entry in the collection log; none of a dry run.
+    /// The entry in the collection log; `None` for a dry run, and when nothing was missing, so that no run was made of it.
     pub run: Option<Uuid>,
-    /// None of a dry run.
+    /// `None` for a dry run.
     pub status: Option<RunStatus>,
     pub from: Date,
     pub to: Date,
+    /// The platform's first row, where the backfill began with it though an earlier day was asked for.
+    pub clipped_to: Option<FirstRow>,
     /// Days of the range that exist in the reporting zone.
     pub days: usize,
     /// Days that lack a record of some metric.
@@ -75,8 +87,10 @@ pub struct BackfillReport {
     pub left_out: Vec<LeftOut>,
     /// What no reconstruction can know, a sentence each.
     pub cannot_know: Vec<String>,
+    /// Days of the range that were recorded when their metric was defined otherwise.
+    pub earlier_meanings: Vec<EarlierMeaning>,
     /// What the check of the result found.
-    pub misfits: Vec<Discrepancy>,
+    pub discrepancies: Vec<Discrepancy>,
     pub duration: Duration,
 }
 
@@ -91,11 +105,11 @@ pub struct MetricCount {
 
 /// What there is to do.
 struct Work {
-    from: Date,
-    to: Date,
+    range: Range,
     days: Vec<DayBounds>,
     missing: Vec<Missing>,
     left_out: Vec<LeftOut>,
+    earlier_meanings: Vec<EarlierMeaning>,
 }
 
 /// How far it got.
@@ -129,17 +143,27 @@ pub async fn backfill(
     }
     let held = run::lock(context, LockName::Backfill).await?;
     let work = Work::find(context, request, metrics).await?;
-    let run = OpenRun::start(context, held, RunKind::Backfill, work.from, work.to).await?;
+    if work.missing.iter().all(|missing| missing.days.is_empty()) {
+        let report = work.report(&Done::default(), started);
+        return Ok(BackfillReport { status: Some(RunStatus::Completed), ..report });
+    }
+    require_sound_clock(context, work.range.to).await?;
+    let run = OpenRun::start(context, held, RunKind::Backfill, work.range.from, work.range.to).await?;
     let mut done = Done { already_there: work.already_there(), ..Done::default() };
     let status = match fill(context, &run, &work, &mut done, progress, cancel).await {
         Ok(status) => status,
         Err(error) => return Err(run.fail(error).await),
     };
-    let misfits = match done.total {
+    let discrepancies = match done.total {
         0 => Vec::new(),
         _ => verify::verify(context, run.id, &work.filled(&done), &work.days).await,
     };
-    Ok(BackfillReport { run: Some(run.id), status: Some(status), misfits, ..work.report(&done, started) })
+    Ok(BackfillReport {
+        run: Some(run.id),
+        status: Some(status),
+        discrepancies,
+        ..work.report(&done, started)
+    })
 }
 
 /// Reads everything and commits it chunk by chunk; the last commit carries the end of the run.
@@ -152,12 +176,7 @@ async fn fill(
     cancel: &Cancellation,
 ) -> Result<RunStatus, CollectError> {
     let days = missing::days(&work.missing);
-    if days.is_empty() {
-        let finish = run.finish(0, &[]);
-        context.tenant.store.commit(&[], Some(&finish)).await?;
-        return Ok(finish.status);
-    }
-    let last_day = days.last().copied().unwrap_or(work.to);
+    let last_day = days.last().copied().unwrap_or(work.range.to);
     progress.reading(work.missing.len(), days.len());
     let plan = Plan::new(&work.missing);
     let deadline = context.deadline();
@@ -173,13 +192,13 @@ async fn fill(
         }
         written_days += chunk.len();
         let is_last = written_days == days.len();
-        status = commit(context, run, &reading, chunk, is_last, done).await?;
+        status = commit(context, run, work, &reading, chunk, is_last, done).await?;
         progress.advanced(chunk.len());
     }
     Ok(status)
 }
 
-/// How many days are committed at once, for a number of metrics.
+/// How many days are committed at once of a number of metrics.
 fn days_at_once(chunk_days: usize, metrics: usize) -> usize {
     chunk_days.min(MAX_CHUNK_RECORDS / metrics.max(1)).max(1)
 }
@@ -188,6 +207,7 @@ fn days_at_once(chunk_days: usize, metrics: usize) -> usize {
 async fn commit(
     context: &Context,
     run: &OpenRun<'_>,
+    work: &Work,
     reading: &Reading<'_>,
     chunk: &[Date],
     is_last: bool,
@@ -198,13 +218,24 @@ async fn commit(
         [only] => reading.records(*only, *only, &mut done.failures),
         [] => Vec::new(),
     };
-    let recorded = done.already_there + done.total + records.len();
-    let finish = is_last.then(|| run.finish(recorded, &done.failures.list()));
-    for (_, key) in context.tenant.store.commit(&records, finish.as_ref()).await? {
+    let before = done.already_there + done.total;
+    let finish = |refused: &[Failure]| {
+        let failures = [done.failures.list(), refused.to_vec()].concat();
+        is_last.then(|| run.finish(before + records.len() - refused.len(), &failures))
+    };
+    let committed = recording::commit(context, &records, finish).await?;
+    for (_, key) in committed.written {
         *done.written.entry(key).or_default() += 1;
         done.total += 1;
     }
-    Ok(finish.map_or(RunStatus::Running, |finish| finish.status))
+    for failure in committed.refused {
+        let of_metric = |missing: &Missing| missing.metric.definition.category == failure.category;
+        if let (Some(member), [first, ..]) = (work.missing.iter().position(of_metric), chunk) {
+            let last = chunk.last().unwrap_or(first);
+            done.failures.add_days(member, failure, *first, *last, chunk.len());
+        }
+    }
+    Ok(committed.finish.map_or(RunStatus::Running, |finish| finish.status))
 }
 
 fn kept(done: usize, total: usize) -> String {
@@ -217,14 +248,17 @@ impl Work {
         request: &BackfillRequest,
         metrics: Vec<StoredDefinition>,
     ) -> Result<Self, CollectError> {
-        let (from, to) = range::resolve(context, request, &metrics).await?;
-        let days = context.tenant.calendar.days(from, to);
-        let recorded = context.tenant.store.recorded(from, to).await?;
+        let range = range::resolve(context, request, &metrics).await?;
+        let days = context.tenant.calendar.days(range.from, range.to);
+        let recorded = context.tenant.store.recorded(range.from, range.to).await?;
         let (metrics, left_out): (Vec<_>, Vec<_>) =
             metrics.into_iter().partition(|metric| metric.definition.measure.reconstructible());
         let left_out = left_out.iter().map(|metric| LeftOut::not_reconstructible(metric.definition.key()));
+        let definitions: Vec<_> = metrics.iter().map(|metric| &metric.definition).collect();
+        let store = context.tenant.store.as_ref();
+        let earlier_meanings = earlier_meanings(store, &definitions, range.from, range.to).await?;
         let missing = missing::find(metrics, &days, &recorded);
-        Ok(Self { from, to, left_out: left_out.collect(), missing, days })
+        Ok(Self { range, left_out: left_out.collect(), missing, days, earlier_meanings })
     }
 
     fn already_there(&self) -> usize {
@@ -248,15 +282,17 @@ impl Work {
         BackfillReport {
             run: None,
             status: None,
-            from: self.from,
-            to: self.to,
+            from: self.range.from,
+            to: self.range.to,
+            clipped_to: self.range.clipped_to.clone(),
             days: self.days.len(),
             missing_days: missing::days(&self.missing).len(),
             metrics: self.missing.iter().map(count).collect(),
             failed: done.failures.list(),
             left_out: self.left_out.clone(),
             cannot_know: reconstruction_caveats(incomplete.map(|missing| &missing.metric.definition)),
-            misfits: Vec::new(),
+            earlier_meanings: self.earlier_meanings.clone(),
+            discrepancies: Vec::new(),
             duration: started.elapsed(),
         }
     }

@@ -7,19 +7,40 @@ use jiff::civil::Date;
 use super::{Gap, GapCause};
 use crate::store::StoredDefinition;
 
-/// Few commands rather than exact ones: recording what is there already does no harm and costs nothing.
-pub(super) fn fill_with(gaps: &[Gap], metrics: &[StoredDefinition], last_finished: Date) -> Vec<String> {
+/// What to run.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Commands {
+    pub fill_with: Vec<String>,
+    /// Once the cause of the failures is mended.
+    pub retry_with: Vec<String>,
+}
+
+/// Few commands rather than exact ones: recording what is there already does no harm and costs nothing. What failed is
+/// apart: as long as its cause is not mended, trying it again costs time and fails again.
+pub(super) fn commands(gaps: &[Gap], metrics: &[StoredDefinition], last_finished: Date) -> Commands {
+    let has_failed = |gap: &&Gap| matches!(gap.cause, GapCause::Failed { .. } | GapCause::TimedOut { .. });
+    let idle = gaps.iter().filter(|gap| !matches!(gap.cause, GapCause::Running { .. }));
+    let (failed, untried): (Vec<_>, Vec<_>) = idle.partition(has_failed);
+    Commands {
+        fill_with: recording(&untried, metrics, last_finished),
+        retry_with: recording(&failed, metrics, last_finished),
+    }
+}
+
+/// The commands that record `gaps`.
+fn recording(gaps: &[&Gap], metrics: &[StoredDefinition], last_finished: Date) -> Vec<String> {
     let reconstructible: BTreeMap<_, _> = metrics
         .iter()
         .map(|metric| (metric.definition.key(), metric.definition.measure.reconstructible()))
         .collect();
-    let idle = || gaps.iter().filter(|gap| !matches!(gap.cause, GapCause::Running { .. }));
-    let past: Vec<_> = idle()
-        .filter(|gap| gap.first < last_finished && reconstructible.get(&gap.key) == Some(&true))
-        .collect();
-    let on_time: Vec<_> = idle()
-        .filter(|gap| gap.last == last_finished && !past.iter().any(|past| past.key == gap.key))
-        .collect();
+    let is_filled = |gap: &&&Gap| gap.first < last_finished && reconstructible.get(&gap.key) == Some(&true);
+    let past: Vec<_> = gaps.iter().filter(is_filled).copied().collect();
+    let is_on_time = |gap: &&&Gap| {
+        gap.last == last_finished
+            && gap.cause != GapCause::NotReconstructible
+            && !past.iter().any(|past| past.key == gap.key)
+    };
+    let on_time: Vec<_> = gaps.iter().filter(is_on_time).copied().collect();
     let mut commands = Vec::new();
     if !on_time.is_empty() {
         commands.push(format!("daymark collect{}", metric_flags(&on_time, metrics)));
@@ -64,7 +85,7 @@ mod tests {
     #[test]
     fn the_commands_cover_what_can_be_filled_and_no_more() {
         let metrics = [sample::created("a"), sample::created("b")];
-        let fill = |gaps: &[Gap]| fill_with(gaps, &metrics, day(9));
+        let fill = |gaps: &[Gap]| commands(gaps, &metrics, day(9)).fill_with;
         assert!(fill(&[]).is_empty());
         assert_eq!(fill(&[gap("a", 9, 9), gap("b", 9, 9)]), ["daymark collect"]);
         assert_eq!(
@@ -74,13 +95,27 @@ mod tests {
     }
 
     #[test]
-    fn what_tells_of_now_only_is_not_filled_later() {
+    fn failed_days_are_tried_again_apart_from_the_others() {
+        let metrics = [sample::created("a"), sample::created("b")];
+        let cause = GapCause::Failed { message: "NaN".to_owned() };
+        let failed = Gap { cause, ..gap("a", 4, 4) };
+        assert_eq!(
+            commands(&[failed, gap("a", 6, 8)], &metrics, day(9)),
+            Commands {
+                fill_with: vec!["daymark backfill --from 2025-01-07 --to 2025-01-09 --metric a".to_owned()],
+                retry_with: vec!["daymark backfill --from 2025-01-05 --to 2025-01-05 --metric a".to_owned()],
+            }
+        );
+    }
+
+    #[test]
+    fn a_metric_of_the_present_is_not_filled_later() {
         let query = "SELECT 1 AS value".to_owned();
         let measure = Measure::Sql { query, shape: QueryShape::Value, adds_up: AddsUp::Last };
         let metrics = [sample::stored("online", measure), sample::created("a")];
-        assert!(fill_with(&[gap("online", 2, 3)], &metrics, day(9)).is_empty());
+        assert!(commands(&[gap("online", 2, 3)], &metrics, day(9)).fill_with.is_empty());
         assert_eq!(
-            fill_with(&[gap("online", 8, 9), gap("a", 4, 5)], &metrics, day(9)),
+            commands(&[gap("online", 8, 9), gap("a", 4, 5)], &metrics, day(9)).fill_with,
             [
                 "daymark collect --metric online",
                 "daymark backfill --from 2025-01-05 --to 2025-01-06 --metric a"

@@ -1,4 +1,4 @@
-//! What the collection log says about a gap. Only runs that did not complete can explain one.
+//! Why records are missing, according to the collection log. Only runs that did not complete can explain a gap.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +29,7 @@ impl History {
         Ok(Self::of(context.tenant.store.incomplete_runs(from, to).await?))
     }
 
-    /// What runs that did not complete, newest first, say about the days that they cover.
+    /// `log` are runs that did not complete, newest first.
     pub fn of(log: Vec<LoggedRun>) -> Self {
         let failures = |logged: &LoggedRun| failure::listed(logged.run.error_details.as_ref());
         let runs = log.into_iter().map(|logged| Explanation { failures: failures(&logged), logged });
@@ -54,23 +54,24 @@ impl History {
         Self { runs, covering }
     }
 
-    /// The gaps that `missing` is made of: stretches of consecutive days, each of which has happened and none of which is
-    /// after `last_finished`, without a record of `metric`. The work grows with the runs and not with the days.
+    /// The gaps that `missing` is made of: intervals of consecutive days, each of which is finished, without a record of
+    /// `metric`. `observable_from` is the first day that can still be observed: a metric that cannot be reconstructed can
+    /// be recorded from it on. The work grows with the runs and not with the days.
     pub fn gaps(
         &self,
         calendar: &Calendar,
         metric: &StoredDefinition,
         missing: &[&[Date]],
-        last_finished: Date,
+        observable_from: Date,
     ) -> Vec<Gap> {
         let defined_on = calendar.date_of(metric.created_at);
         let mut gaps: Vec<Gap> = Vec::new();
-        for stretch in missing {
-            let (mut rest, mut adjoining) = (*stretch, false);
+        for interval in missing {
+            let (mut rest, mut adjoining) = (*interval, false);
             while let Some(first) = rest.first().copied() {
-                let (days, later) = rest.split_at(self.alike(rest, [last_finished, defined_on]));
+                let (days, later) = rest.split_at(self.alike(metric, rest, [observable_from, defined_on]));
                 let last = days.last().copied().unwrap_or(first);
-                let cause = self.cause(metric, first, last_finished, defined_on);
+                let cause = self.cause(metric, first, observable_from, defined_on);
                 match gaps.last_mut() {
                     Some(gap) if adjoining && gap.cause == cause => {
                         gap.last = last;
@@ -87,32 +88,37 @@ impl History {
         gaps
     }
 
-    /// How many of `days`, from the first on, have the cause of the first: until other runs cover them, or until one of
-    /// `edges`.
-    fn alike(&self, days: &[Date], edges: [Date; 2]) -> usize {
+    /// How many of `days`, from the first on, have the cause of the first: until other runs cover them, until one of
+    /// `edges`, or until a run that covers them failed for another reason.
+    fn alike(&self, metric: &StoredDefinition, days: &[Date], edges: [Date; 2]) -> usize {
         let Some(first) = days.first() else { return 0 };
         let after_first = (std::ops::Bound::Excluded(*first), std::ops::Bound::Unbounded);
         let others = self.covering.range(after_first).next().map(|(day, _)| *day);
-        let end = edges.into_iter().filter(|edge| edge > first).chain(others).min();
+        let failed = self.covering(*first).flat_map(|run| run.edges(metric));
+        let end = edges.into_iter().chain(failed).filter(|edge| edge > first).chain(others).min();
         end.map_or(days.len(), |end| days.partition_point(|day| *day < end))
+    }
+
+    /// The runs that cover `date`, newest first.
+    fn covering(&self, date: Date) -> impl Iterator<Item = &Explanation> {
+        let covering = self.covering.range(..=date).next_back();
+        covering.into_iter().flat_map(|(_, runs)| runs).map(|index| &self.runs[*index])
     }
 
     fn cause(
         &self,
         metric: &StoredDefinition,
         date: Date,
-        last_finished: Date,
+        observable_from: Date,
         defined_on: Date,
     ) -> GapCause {
-        let covering = self.covering.range(..=date).next_back();
-        let runs = covering.into_iter().flat_map(|(_, runs)| runs).map(|index| &self.runs[*index]);
-        if let Some(cause) = runs.clone().find_map(Explanation::at_work) {
+        if let Some(cause) = self.covering(date).find_map(Explanation::at_work) {
             return cause;
         }
-        if let Some(cause) = runs.clone().find_map(|run| run.failure_of(metric)) {
+        if let Some(cause) = self.covering(date).find_map(|run| run.failure_of(metric, date)) {
             return cause;
         }
-        if date < last_finished && !metric.definition.measure.reconstructible() {
+        if date < observable_from && !metric.definition.measure.reconstructible() {
             return GapCause::NotReconstructible;
         }
         if defined_on > date { GapCause::DefinedLater { defined_on } } else { GapCause::NeverCollected }
@@ -129,11 +135,20 @@ impl Explanation {
         })
     }
 
-    /// Why this run did not record the metric, if it tells.
-    fn failure_of(&self, metric: &StoredDefinition) -> Option<GapCause> {
-        let category = &metric.definition.category;
-        if let Some(failure) = self.failures.iter().find(|failure| failure.category == *category) {
-            return Some(GapCause::of(failure.message.clone(), failure.timed_out));
+    fn failure(&self, metric: &StoredDefinition) -> Option<&Failure> {
+        self.failures.iter().find(|failure| failure.category == metric.definition.category)
+    }
+
+    /// Where the reason for which the metric failed changes from one day to the next.
+    fn edges(&self, metric: &StoredDefinition) -> impl Iterator<Item = Date> {
+        let days = self.failure(metric).into_iter().flat_map(|failure| &failure.days);
+        days.flat_map(|days| [Some(days.first), days.last.tomorrow().ok()].into_iter().flatten())
+    }
+
+    /// Why this run did not record the metric on `date`, if the log says so.
+    fn failure_of(&self, metric: &StoredDefinition, date: Date) -> Option<GapCause> {
+        if let Some(failure) = self.failure(metric) {
+            return failure.on(date).map(|message| GapCause::of(message.to_owned(), failure.timed_out));
         }
         let LoggedRun { run, .. } = &self.logged;
         let as_a_whole = self.failures.is_empty() && metric.created_at <= run.started_at;

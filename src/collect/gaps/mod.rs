@@ -1,5 +1,5 @@
-//! What is missing, by metric and day, and why: a failure, a run at work, a definition that came later, or nothing at
-//! all having been tried.
+//! What is missing, by metric and day, and why: a failure, a run at work, a definition that came later, or no attempt at
+//! all.
 
 mod filling;
 mod history;
@@ -8,9 +8,13 @@ use std::{collections::BTreeSet, fmt};
 
 use jiff::civil::Date;
 
-use self::filling::fill_with;
+use self::filling::{Commands, commands};
 pub use self::history::History;
-use super::{CollectError, Context, selection};
+use super::{
+    CollectError, Context, FirstRow,
+    first_row::{MAX_DEFAULT_DAYS, known_first_row},
+    selection,
+};
 use crate::{
     blocking::block_in_place_if_large,
     metric::MetricKey,
@@ -22,6 +26,8 @@ use crate::{
 pub struct GapReport {
     pub from: Date,
     pub to: Date,
+    /// The platform's first row, if that can be told. Days before it are no gaps.
+    pub first_row: Option<FirstRow>,
     /// Days of the range that exist in the reporting zone.
     pub days: usize,
     /// How many records are missing, of one metric and day each.
@@ -30,6 +36,8 @@ pub struct GapReport {
     pub gaps: Vec<Gap>,
     /// The commands that fill what can be filled.
     pub fill_with: Vec<String>,
+    /// The commands that try again what failed, for when its cause is mended.
+    pub retry_with: Vec<String>,
 }
 
 /// Consecutive days that lack a metric for the same reason.
@@ -65,8 +73,9 @@ pub enum GapCause {
     NotReconstructible,
 }
 
-/// Lists the gaps of every active metric from `from`, by default the first recorded day, to `to`, by default the last
-/// finished day.
+/// Lists the gaps of every active metric from `from` to `to`, by default the last finished day. By default they begin with
+/// the platform's first row or the first recorded day, whichever is earlier. Where the platform cannot be asked, or its
+/// first row is of ten years ago or more, which is rather a wrong time, with the first recorded day.
 ///
 /// # Errors
 /// When `to` is not finished, the range is empty, no metric is defined, or the store fails.
@@ -79,43 +88,53 @@ pub async fn gaps(
     let last_finished = context.last_finished();
     let to = to.unwrap_or(last_finished);
     context.require_recordable(to)?;
-    let first_recorded = context.tenant.store.recorded_span().await?.map(|(first, _)| first.min(to));
-    let from = from.or(first_recorded).unwrap_or(to);
+    let first_recorded = context.tenant.store.recorded_span().await?.map(|(first, _)| first);
+    let first_row = known_first_row(context, &metrics).await;
+    let plausible = first_row.as_ref().filter(|first| first.days_until(to) <= MAX_DEFAULT_DAYS);
+    let first_day = plausible.map(|first| first.date).into_iter().chain(first_recorded).min();
+    let from = from.or(first_day.map(|first| first.min(to))).unwrap_or(to);
     context.require_recorded_era(from)?;
     if from > to {
         return Err(CollectError::EmptyRange { from, to });
     }
+    // A range that begins earlier lists nothing for the days before both.
+    let begin = first_row.as_ref().map(|first| first_recorded.unwrap_or(first.date).min(first.date));
+    let from = begin.map_or(from, |begin| from.max(begin.min(to)));
     let days: Vec<_> = context.tenant.calendar.days(from, to).iter().map(|day| day.date).collect();
     let recorded = context.tenant.store.recorded(from, to).await?;
     let history = History::read(context, from, to).await?;
     let none = BTreeSet::new();
+    let observable_from = match context.observable(context.now()) {
+        Some(date) => date,
+        None => context.day_after(last_finished),
+    };
     let of = |metric: &StoredDefinition| {
         let key = metric.definition.key();
         let missing = missing(&days, recorded.get(&key).unwrap_or(&none).iter().copied());
-        history.gaps(&context.tenant.calendar, metric, &missing, last_finished)
+        history.gaps(&context.tenant.calendar, metric, &missing, observable_from)
     };
     let gaps: Vec<_> =
         block_in_place_if_large(days.len() * metrics.len(), || metrics.iter().flat_map(of).collect());
     let missing = gaps.iter().map(|gap| gap.days).sum();
-    let fill_with = fill_with(&gaps, &metrics, last_finished);
-    Ok(GapReport { from, to, days: days.len(), missing, gaps, fill_with })
+    let Commands { fill_with, retry_with } = commands(&gaps, &metrics, last_finished);
+    Ok(GapReport { from, to, first_row, days: days.len(), missing, gaps, fill_with, retry_with })
 }
 
-/// What is left of `days` without those in `recorded`, as stretches of consecutive ones. Both are in order.
+/// What is left of `days` without those in `recorded`, as intervals of consecutive ones. Both are in order.
 pub fn missing(days: &[Date], recorded: impl IntoIterator<Item = Date>) -> Vec<&[Date]> {
-    let (mut stretches, mut rest) = (Vec::new(), days);
+    let (mut intervals, mut rest) = (Vec::new(), days);
     for date in recorded {
         // Mostly none lie before it, which is seen at the first look.
         let (before, from) = rest.split_at(rest.iter().take_while(|day| **day < date).count());
         if !before.is_empty() {
-            stretches.push(before);
+            intervals.push(before);
         }
         rest = from.strip_prefix(&[date]).unwrap_or(from);
     }
     if !rest.is_empty() {
-        stretches.push(rest);
+        intervals.push(rest);
     }
-    stretches
+    intervals
 }
 
 impl GapCause {
@@ -141,7 +160,7 @@ impl fmt::Display for GapCause {
         match self {
             Self::Failed { message } => write!(formatter, "failed: {message}"),
             Self::TimedOut { message } => {
-                write!(formatter, "timed out: {message}; `platform.statement_timeout_seconds` sets the limit")
+                write!(formatter, "timed out: {message}")
             }
             Self::Running { kind, process_id, host } => {
                 write!(formatter, "running now: {}, process {process_id} on {host}", kind.name())
@@ -175,16 +194,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_comes_in_stretches() {
+    fn missing_days_come_in_intervals() {
         let days: Vec<_> = (0..6).map(day).collect();
-        let stretches = |recorded: &[i32]| -> Vec<(Date, usize)> {
+        let intervals = |recorded: &[i32]| -> Vec<(Date, usize)> {
             let missing = missing(&days, recorded.iter().map(|offset| day(*offset)));
-            missing.iter().map(|stretch| (stretch[0], stretch.len())).collect()
+            missing.iter().map(|interval| (interval[0], interval.len())).collect()
         };
-        assert_eq!(stretches(&[]), [(day(0), 6)]);
-        assert_eq!(stretches(&[0, 5]), [(day(1), 4)]);
-        assert_eq!(stretches(&[-1, 2, 3, 9]), [(day(0), 2), (day(4), 2)]);
-        assert_eq!(stretches(&[0, 1, 2, 3, 4, 5]), []);
+        assert_eq!(intervals(&[]), [(day(0), 6)]);
+        assert_eq!(intervals(&[0, 5]), [(day(1), 4)]);
+        assert_eq!(intervals(&[-1, 2, 3, 9]), [(day(0), 2), (day(4), 2)]);
+        assert_eq!(intervals(&[0, 1, 2, 3, 4, 5]), []);
     }
 
     fn run(first: i32, last: i32, status: RunStatus, failures: &[&str]) -> LoggedRun {
@@ -209,7 +228,7 @@ mod tests {
         LoggedRun { run, is_alive: status == RunStatus::Running }
     }
 
-    /// The gaps are those that a look at every day on its own finds.
+    /// The same gaps as if every day were looked at on its own.
     #[test]
     fn causes_change_where_runs_begin_and_end() {
         let history = History::of(vec![

@@ -5,7 +5,7 @@ use utoipa::openapi::{Object, ObjectBuilder, Type};
 
 use crate::{
     query::{ExportFormat, weekday},
-    store::{RunKind, RunStatus},
+    store::{JobStatus, RunKind, RunStatus, Trigger},
 };
 
 pub fn formats() -> Object {
@@ -22,6 +22,14 @@ pub fn run_kinds() -> Object {
 
 pub fn run_statuses() -> Object {
     one_of(RunStatus::ALL.map(RunStatus::name))
+}
+
+pub fn job_statuses() -> Object {
+    one_of(JobStatus::ALL.map(JobStatus::name))
+}
+
+pub fn triggers() -> Object {
+    one_of(Trigger::ALL.map(Trigger::name))
 }
 
 pub fn one_of(words: impl IntoIterator<Item = &'static str>) -> Object {

@@ -20,15 +20,16 @@ use super::{
 };
 use crate::{
     access::Principal,
-    collect::{CollectError, Failure},
+    collect::CollectError,
     config::{shown as shown_name, suggestion},
     http::{
-        jobs::{Job, JobStatus, Task, TooManyRunning},
         middleware::scopes::MayCollect,
         parameters::Parameters,
         problem::{InvalidParameter, Problem},
         service::{Service, Shared},
     },
+    jobs::{self, JobState, StartError, Task},
+    store::Trigger,
 };
 
 /// What to collect.
@@ -64,9 +65,17 @@ pub struct JobAnswer {
     id: Uuid,
     #[schema(schema_with = enum_schemas::run_kinds)]
     kind: &'static str,
-    status: JobStatus,
+    #[schema(schema_with = enum_schemas::job_statuses)]
+    status: &'static str,
+    /// Why it was started, and for whom.
+    #[schema(schema_with = enum_schemas::triggers)]
+    trigger: &'static str,
+    actor: String,
     #[schema(value_type = String, format = DateTime)]
-    started_at: Timestamp,
+    created_at: Timestamp,
+    /// `null` while it waits to begin.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    started_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     finished_at: Option<Timestamp>,
     /// Days to be written; 0 until that is known.
@@ -127,7 +136,7 @@ pub async fn collect(
     let date = request.date.unwrap_or_else(|| service.context.last_finished());
     service.context.require_recordable(date)?;
     require_active(&service, &request.metrics).await?;
-    started(&service, &principal, Task::Collect { date, metrics: request.metrics })
+    started(&service, &principal, Task::Collect { date, metrics: request.metrics }).await
 }
 
 /// Backfill a range
@@ -161,12 +170,12 @@ pub async fn backfill(
     require_active(&service, &metrics).await?;
     // By its name, so that it is the same task whether it was left out or not.
     let to = Some(to.unwrap_or_else(|| service.context.last_finished()));
-    started(&service, &principal, Task::Backfill { from, to, metrics })
+    started(&service, &principal, Task::Backfill { from, to, metrics }).await
 }
 
 /// How far a job is
 ///
-/// Jobs are forgotten when the server stops, and after a thousand further ones. What they did is in the collection log.
+/// Jobs outlive the server. One whose server died is `interrupted`. What they did is in the collection log.
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = Uuid, Path, description = "The job")),
     responses(
@@ -183,8 +192,9 @@ pub async fn show(
     PathText(id): PathText,
 ) -> Result<Response, Problem> {
     let unknown = || Problem::not_found("there is no such job here; /api/v1/runs lists what was run");
-    let job = id.parse().ok().and_then(|id| service.jobs.get(id)).ok_or_else(unknown)?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(shown(&job))).into_response())
+    let id = id.parse().map_err(|_| unknown())?;
+    let job = service.jobs.get(id).await?.ok_or_else(unknown)?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(shown(job))).into_response())
 }
 
 async fn require_active(service: &Service, names: &[String]) -> Result<(), Problem> {
@@ -204,44 +214,48 @@ async fn require_active(service: &Service, names: &[String]) -> Result<(), Probl
     if unknown.is_empty() { Ok(()) } else { Err(Problem::invalid_parameters(unknown)) }
 }
 
-fn started(service: &Service, principal: &Principal, task: Task) -> Result<Response, Problem> {
-    let job = service.jobs.start(task)?;
-    tracing::info!(subject = &*principal.subject, job = %job.id, task = ?job.task, "a request started a run");
-    let location = format!("/api/v1/jobs/{}", job.id);
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(shown(&job))).into_response())
+async fn started(service: &Service, principal: &Principal, task: Task) -> Result<Response, Problem> {
+    let job = service.jobs.start(task, Trigger::Api, &principal.subject).await?;
+    tracing::info!(subject = &*principal.subject, job = %job.id(), "a request started a job");
+    let location = format!("/api/v1/jobs/{}", job.id());
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(shown(job.state()))).into_response())
 }
 
-fn shown(job: &Job) -> JobAnswer {
-    let outcome = job.outcome();
-    let (days_total, days_done) = job.progress();
-    let of = |failure: &Failure| FailedMetric {
-        metric_category: failure.category.clone(),
-        message: failure.message.clone(),
-        sqlstate: failure.sqlstate.clone(),
-    };
+fn shown(JobState { job, days_total, days_done, result }: JobState) -> JobAnswer {
+    let failed = result.iter().flat_map(|result| result.failures.clone()).map(FailedMetric::from);
     JobAnswer {
         id: job.id,
-        kind: match job.task {
-            Task::Collect { .. } => "collect",
-            Task::Backfill { .. } => "backfill",
-        },
-        status: outcome.as_ref().map_or(JobStatus::Running, |outcome| outcome.status),
+        kind: job.kind.name(),
+        status: job.status.name(),
+        trigger: job.trigger.name(),
+        actor: job.actor,
+        created_at: job.created_at,
         started_at: job.started_at,
-        finished_at: outcome.as_ref().map(|outcome| outcome.finished_at),
+        finished_at: job.finished_at,
         days_total,
         days_done,
-        run_id: outcome.as_ref().and_then(|outcome| outcome.run),
-        recorded: outcome.as_ref().map(|outcome| outcome.recorded),
-        already_there: outcome.as_ref().map(|outcome| outcome.already_there),
-        failed: outcome.iter().flat_map(|outcome| outcome.failed.iter().map(of)).collect(),
-        error: outcome.and_then(|outcome| outcome.error).map(|error| error.to_string()),
+        run_id: job.run_id,
+        recorded: result.as_ref().map(|result| result.recorded),
+        already_there: result.as_ref().map(|result| result.already_there),
+        failed: failed.collect(),
+        error: result.and_then(|result| result.error),
     }
 }
 
-impl From<TooManyRunning> for Problem {
-    fn from(error: TooManyRunning) -> Self {
+impl From<jobs::FailedMetric> for FailedMetric {
+    fn from(failed: jobs::FailedMetric) -> Self {
+        let jobs::FailedMetric { metric_category, message, sqlstate } = failed;
+        Self { metric_category, message, sqlstate }
+    }
+}
+
+impl From<StartError> for Problem {
+    fn from(error: StartError) -> Self {
+        if let StartError::Store(error) = error {
+            return error.into();
+        }
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-runs", "Too many runs are at work")
             .detail(error.to_string())
-            .retry_after(TooManyRunning::RETRY_AFTER_S)
+            .retry_after(StartError::RETRY_AFTER_S)
     }
 }

@@ -6,7 +6,7 @@ mod comma_list;
 mod define;
 mod definition;
 mod definitions;
-mod enum_schemas;
+pub(super) mod enum_schemas;
 mod error_responses;
 mod export;
 mod jobs;

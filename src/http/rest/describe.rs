@@ -199,9 +199,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        collect::CollectError,
+        collect::{CollectError, FirstRow},
         database::{Fault, FaultClass},
-        http::{jobs::TooManyRunning, rest::rpc},
+        http::rest::rpc,
+        jobs::StartError,
         store::StoreError,
     };
 
@@ -227,6 +228,7 @@ mod tests {
     fn every_end_of_a_call_is_described() {
         let day = jiff::civil::date(2025, 1, 1);
         let fault = |class| Fault::new(class, "out of luck");
+        let first = FirstRow { date: day, source_name: String::new() };
         let store = |class| StoreError::Fault { location: String::new(), fault: fault(class) };
         let errors = [
             CollectError::Unfinished { date: day, ready_at: String::new(), last_finished: day },
@@ -238,13 +240,20 @@ mod tests {
             CollectError::OtherTimeZone { stored: String::new(), configured: String::new() },
             CollectError::DuplicateDefinition(String::new()),
             CollectError::NoRows,
-            CollectError::TooLong { source_name: String::new(), date: day, days: 2, limit: 1 },
+            CollectError::NoSources,
+            CollectError::BeforeFirstRow { to: day, first: first.clone() },
+            CollectError::TooLong { first, days: 2, limit: 1 },
+            CollectError::DeadlineReached { minutes: 60, kept: String::new() },
             CollectError::Interrupted { kept: String::new() },
             CollectError::Store(store(FaultClass::Unreachable)),
             CollectError::Store(store(FaultClass::Other)),
             CollectError::Platform { location: String::new(), fault: fault(FaultClass::Unreachable) },
         ];
-        let others = [TooManyRunning.into(), RestError::of_failures(&[]), rpc::body_too_slow(Duration::ZERO)];
+        let others = [
+            StartError::TooManyRunning.into(),
+            RestError::of_failures(&[]),
+            rpc::body_too_slow(Duration::ZERO),
+        ];
         let mut document = OpenApi::default();
         describe(&mut document);
         let document = serde_json::to_value(&document).unwrap();

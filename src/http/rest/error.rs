@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 use crate::{
     collect::{CollectError, Failure},
     config,
-    http::{jobs::TooManyRunning, problem::log_failure},
+    http::problem::log_failure,
+    jobs::StartError,
     store::StoreError,
 };
 
@@ -145,9 +146,12 @@ impl RestError {
     }
 }
 
-impl From<TooManyRunning> for RestError {
-    fn from(error: TooManyRunning) -> Self {
-        let retry_after = Some(Duration::from_secs(TooManyRunning::RETRY_AFTER_S));
+impl From<StartError> for RestError {
+    fn from(error: StartError) -> Self {
+        if let StartError::Store(error) = &error {
+            return Self::of_store(error);
+        }
+        let retry_after = Some(Duration::from_secs(StartError::RETRY_AFTER_S));
         Self { retry_after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "53400", error.to_string()) }
     }
 }
@@ -180,12 +184,17 @@ impl RestError {
             | CollectError::TooEarly { .. }
             | CollectError::NeverHappened { .. }
             | CollectError::NoRows
+            | CollectError::NoSources
+            | CollectError::BeforeFirstRow { .. }
             | CollectError::TooLong { .. } => Self::bad_request("22023", message),
             CollectError::Busy { .. } => Self::new(StatusCode::CONFLICT, "55P03", message),
             CollectError::NoDefinitions | CollectError::OtherTimeZone { .. } => {
                 Self::new(StatusCode::CONFLICT, "55000", message)
             }
-            CollectError::Interrupted { .. } | CollectError::Stale { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "57P01", message),
+            CollectError::DeadlineReached { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "57014", message),
+            CollectError::Interrupted { .. } | CollectError::Stale { .. } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "57P01", message)
+            }
             CollectError::Store(error) => Self::of_store(error),
             // Where the platform is and what it said are for those who may see the log.
             CollectError::Platform { .. } => {

@@ -22,12 +22,14 @@ use super::{
     value,
 };
 use crate::{
-    access::Scope,
+    access::{Principal, Scope},
     collect::CollectError,
     http::{
-        jobs::{JobStatus, Outcome, Task},
+        api::enum_schemas,
         service::{Service, Shared},
     },
+    jobs::{Outcome, Task},
+    store::{JobStatus, Trigger},
 };
 
 /// A function that can be called, with the names of its parameters in the order of the alphabet.
@@ -57,7 +59,8 @@ pub(super) const BACKFILL: Function = Function {
 pub(super) struct Collected {
     metrics_collected: usize,
     execution_time_ms: u64,
-    status: JobStatus,
+    #[schema(schema_with = enum_schemas::job_statuses)]
+    status: &'static str,
     #[schema(value_type = String, format = Date)]
     collection_date: Date,
     metrics_already_recorded: usize,
@@ -72,7 +75,8 @@ pub(super) struct Backfilled {
     /// The last day that was recorded: the last finished one, where a later one was asked for.
     #[schema(value_type = String, format = Date)]
     end_date: Date,
-    status: JobStatus,
+    #[schema(schema_with = enum_schemas::job_statuses)]
+    status: &'static str,
     metrics_already_recorded: usize,
 }
 
@@ -89,15 +93,15 @@ pub(super) async fn call(
     let form = Form::accepted(&headers)?;
     let preferences = Preferences::read(&headers)?;
     // Before the body, for which a client may take its time.
-    caller::require(caller, Scope::Collect, &format!("function {}", cut(&name)))?;
+    let principal = caller::require(caller, Scope::Collect, &format!("function {}", cut(&name)))?;
     let arguments = arguments(&received(&service, request).await?)?;
     let function = find(&name, &arguments)?;
     if parameters.is_some_and(|parameters| !parameters.is_empty()) {
         return Err(RestError::not_implemented("filters, columns and limits on what a function returns"));
     }
     let row = match function.name {
-        "collect_daily_metrics" => json!(collect(&service, &arguments).await?),
-        _ => json!(backfill(&service, &arguments).await?),
+        "collect_daily_metrics" => json!(collect(&service, &principal, &arguments).await?),
+        _ => json!(backfill(&service, &principal, &arguments).await?),
     };
     let body = match form {
         Form::Array => json!([row]),
@@ -132,15 +136,19 @@ fn not_allowed(code: &'static str, message: &str) -> Response {
 }
 
 /// Records the day; by default the last finished one.
-async fn collect(service: &Shared, arguments: &Map<String, Value>) -> Result<Collected, RestError> {
+async fn collect(
+    service: &Shared,
+    principal: &Principal,
+    arguments: &Map<String, Value>,
+) -> Result<Collected, RestError> {
     let started = Instant::now();
     let context = &service.context;
     let date = date(arguments, "target_date")?.unwrap_or_else(|| context.last_finished());
-    let outcome = finished(service, Task::Collect { date, metrics: Vec::new() }).await?;
+    let outcome = finished(service, principal, Task::Collect { date, metrics: Vec::new() }).await?;
     Ok(Collected {
         metrics_collected: outcome.recorded,
         execution_time_ms: milliseconds(started),
-        status: outcome.status,
+        status: outcome.status.name(),
         collection_date: date,
         metrics_already_recorded: outcome.already_there,
     })
@@ -148,7 +156,11 @@ async fn collect(service: &Shared, arguments: &Map<String, Value>) -> Result<Col
 
 /// Records the missing days up to `end_date`, or to the last finished day where `end_date` is a later one: clients name
 /// today when they mean as far as possible. The answer says which day it was.
-async fn backfill(service: &Shared, arguments: &Map<String, Value>) -> Result<Backfilled, RestError> {
+async fn backfill(
+    service: &Shared,
+    principal: &Principal,
+    arguments: &Map<String, Value>,
+) -> Result<Backfilled, RestError> {
     let started = Instant::now();
     let context = &service.context;
     let last_finished = context.last_finished();
@@ -162,19 +174,20 @@ async fn backfill(service: &Shared, arguments: &Map<String, Value>) -> Result<Ba
         return Err(CollectError::Unfinished { date: from, ready_at, last_finished }.into());
     }
     let task = Task::Backfill { from: Some(from), to: Some(to), metrics: Vec::new() };
-    let outcome = finished(service, task).await?;
+    let outcome = finished(service, principal, task).await?;
     Ok(Backfilled {
         dates_processed: context.tenant.calendar.days(from, to).len(),
         total_metrics: outcome.recorded,
         execution_time_ms: milliseconds(started),
         end_date: to,
-        status: outcome.status,
+        status: outcome.status.name(),
         metrics_already_recorded: outcome.already_there,
     })
 }
 
-async fn finished(service: &Shared, task: Task) -> Result<Outcome, RestError> {
-    let outcome = service.jobs.start(task)?.finished().await;
+async fn finished(service: &Shared, principal: &Principal, task: Task) -> Result<Outcome, RestError> {
+    let job = service.jobs.start(task, Trigger::Api, &principal.subject).await?;
+    let outcome = job.finished().await;
     match (&outcome.error, outcome.status) {
         (Some(error), _) => Err(RestError::of_run(error)),
         // Clients look whether there is an error, and not what the row says.

@@ -7,6 +7,7 @@ mod staleness;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, postgres::PgConnectOptions};
 
 use session::PostgresSession;
@@ -85,6 +86,13 @@ impl Platform for PostgresPlatform {
         let mut connection = self.transaction().await?;
         let query = sqlx::query_scalar(include_str!("privileges.sql")).persistent(false);
         Ok(query.fetch_all(&mut connection).await?)
+    }
+
+    async fn now(&self) -> Result<Option<Timestamp>, Fault> {
+        let mut connection = self.transaction().await?;
+        let query = sqlx::query_scalar("SELECT clock_timestamp()").persistent(false);
+        let now: jiff_sqlx::Timestamp = query.fetch_one(&mut connection).await?;
+        Ok(Some(now.to_jiff()))
     }
 
     async fn open_cut(&self, deadline: Deadline) -> Result<Box<dyn Cut>, Fault> {

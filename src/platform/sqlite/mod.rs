@@ -8,6 +8,7 @@ mod session;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, ConnectOptions, sqlite::SqliteConnectOptions};
 
 use session::SqliteSession;
@@ -103,6 +104,10 @@ impl Platform for SqlitePlatform {
     async fn privileges(&self) -> Result<Vec<String>, Fault> {
         // The connection is read-only, and SQLite has neither roles nor functions that reach other files.
         Ok(Vec::new())
+    }
+
+    async fn now(&self) -> Result<Option<Timestamp>, Fault> {
+        Ok(None)
     }
 
     async fn open_cut(&self, deadline: Deadline) -> Result<Box<dyn Cut>, Fault> {

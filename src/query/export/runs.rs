@@ -23,6 +23,8 @@ const COLUMNS: &[ExportColumn] = &[
     required("metrics_collected", ColumnType::Long),
     optional("error_message", ColumnType::Text),
     optional("error_details", ColumnType::Object),
+    required("trigger", ColumnType::Text),
+    required("actor", ColumnType::Text),
     required("host", ColumnType::Text),
     required("process_id", ColumnType::Long),
 ];
@@ -77,6 +79,8 @@ fn row(run: RunEntry) -> Row {
         Cell::Integer(run.metrics_collected),
         Cell::or_none(run.error_message, Cell::Text),
         Cell::or_none(run.error_details, |details| Cell::Object(MetadataText::of(details))),
+        Cell::Word(run.trigger),
+        Cell::Text(run.actor),
         Cell::Text(run.host),
         Cell::Integer(run.process_id.into()),
     ]

@@ -1,7 +1,7 @@
 //! What a configuration comes to on the platform as it is now.
 
-use super::{CollectError, Context};
 use crate::{
+    collect::{CollectError, Context},
     config::{Config, Resolved},
     metric::TimeFormat,
     platform::{DetectedFormat, DetectedFormats, Schema},

@@ -1,0 +1,72 @@
+//! Days that were recorded when a metric was defined otherwise. Records are never rewritten, so after a definition is
+//! corrected its history has two meanings, which callers show.
+
+use std::{collections::BTreeSet, fmt};
+
+use jiff::civil::Date;
+
+use crate::{
+    metric::Definition,
+    pluralize::pluralize,
+    store::{AskedMetric, SeriesQuestion, Store, StoreError},
+};
+
+/// The days of a metric whose records another definition made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarlierMeaning {
+    pub category: String,
+    pub first: Date,
+    pub last: Date,
+    pub days: usize,
+}
+
+impl fmt::Display for EarlierMeaning {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{}: {} of {} to {} were recorded when it was defined otherwise, and stay so. For one meaning throughout, \
+             define it under another name and backfill that",
+            self.category,
+            pluralize(self.days, "day"),
+            self.first,
+            self.last
+        )
+    }
+}
+
+/// The days from `from` to `to` that versions of `metrics` recorded which do not mean the same as these definitions. A
+/// version that only presents its values otherwise means the same.
+///
+/// # Errors
+/// When the store fails.
+pub async fn earlier_meanings(
+    store: &dyn Store,
+    metrics: &[&Definition],
+    from: Date,
+    to: Date,
+) -> Result<Vec<EarlierMeaning>, StoreError> {
+    let versions = store.definition_versions().await?;
+    let of = |metric: &Definition| -> BTreeSet<i32> {
+        let is_other = |known: &Definition| known.key() == metric.key() && !same_meaning(known, metric);
+        versions.iter().filter(|known| is_other(&known.definition)).map(|known| known.version).collect()
+    };
+    let others: Vec<_> = metrics.iter().map(|metric| (*metric, of(metric))).collect();
+    let others: Vec<_> = others.into_iter().filter(|(_, versions)| !versions.is_empty()).collect();
+    if others.is_empty() {
+        return Ok(Vec::new());
+    }
+    let asked = others.iter().map(|(metric, _)| AskedMetric { key: metric.key(), metadata: false }).collect();
+    let series = store.series(&SeriesQuestion { from, to, metrics: asked }).await?.series;
+    let meanings = others.iter().zip(series).filter_map(|((metric, versions), days)| {
+        let mut days = days.iter().filter(|day| versions.contains(&day.definition_version));
+        let first = days.next()?.date;
+        let (last, count) = days.fold((first, 1), |(_, count), day| (day.date, count + 1));
+        Some(EarlierMeaning { category: metric.category.clone(), first, last, days: count })
+    });
+    Ok(meanings.collect())
+}
+
+/// Whether both count the same: how they present it may differ.
+fn same_meaning(one: &Definition, other: &Definition) -> bool {
+    one.measure == other.measure && one.sources == other.sources && one.time_zone == other.time_zone
+}

@@ -1,0 +1,107 @@
+//! Where the platform begins: the day of the earliest row of any source. Before it there is nothing to reconstruct, so
+//! backfills and gaps begin there.
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
+use super::{CollectError, Context};
+use crate::{
+    database::{Deadline, Fault, FaultClass},
+    metric::{Source, TimeFormat},
+    store::StoredDefinition,
+};
+
+/// Ten years. An earliest row that is longer ago is more likely a row with a wrong time than the start of a history.
+pub(super) const MAX_DEFAULT_DAYS: usize = 3660;
+
+/// The earliest row of the platform.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FirstRow {
+    /// The day that it is in.
+    pub date: Date,
+    /// The name that definitions give its source.
+    pub source_name: String,
+}
+
+impl FirstRow {
+    /// How many days there are from its day to `to`, both included; 0 when it is later.
+    pub(super) fn days_until(&self, to: Date) -> usize {
+        let days = self.date.until(to).map_or(-1, |span| span.get_days());
+        usize::try_from(days + 1).unwrap_or(0)
+    }
+}
+
+/// The earliest row of the sources of `metrics`; `None` when they have no row.
+///
+/// # Errors
+/// When the platform cannot be asked.
+pub(super) async fn first_row(
+    context: &Context,
+    metrics: &[StoredDefinition],
+) -> Result<Option<FirstRow>, CollectError> {
+    let sources = sources(metrics);
+    let deadline = context.deadline();
+    context.on_platform(|| earliest(context, &sources, deadline)).await
+}
+
+/// As [`first_row`], from those sources that can be read now; `None` also when none of them can be, or the platform is
+/// away. It is asked once only: what depends on this goes on without it.
+pub(super) async fn known_first_row(context: &Context, metrics: &[StoredDefinition]) -> Option<FirstRow> {
+    let sources = sources(metrics);
+    let mut cut = context.tenant.platform.open_cut(context.deadline()).await.ok()?;
+    let mut found = Vec::new();
+    for (name, source) in sources {
+        if let Ok(Some(instant)) = cut.earliest(source).await {
+            found.push(FirstRow { date: day_of(context, source, instant), source_name: name.to_owned() });
+        }
+    }
+    found.into_iter().min()
+}
+
+/// Each source once, with the name that a definition gives it.
+fn sources(metrics: &[StoredDefinition]) -> Vec<(&str, &Source)> {
+    let mut sources: Vec<(&str, &Source)> = Vec::new();
+    for (name, source) in metrics.iter().flat_map(|metric| &metric.definition.sources) {
+        if !sources.iter().any(|(_, known)| *known == source) {
+            sources.push((name, source));
+        }
+    }
+    sources
+}
+
+/// A source that cannot be read is passed over as long as another one has an answer: the metrics that need it will be
+/// reported as failed. A source whose server is away is not, as it may come back before its rows are read.
+async fn earliest(
+    context: &Context,
+    sources: &[(&str, &Source)],
+    deadline: Deadline,
+) -> Result<Option<FirstRow>, Fault> {
+    let mut cut = context.tenant.platform.open_cut(deadline).await?;
+    let (mut found, mut failed) = (Vec::new(), None);
+    for (name, source) in sources {
+        match cut.earliest(source).await {
+            Ok(Some(instant)) => {
+                let date = day_of(context, source, instant);
+                found.push(FirstRow { date, source_name: (*name).to_owned() });
+            }
+            Ok(None) => {}
+            Err(fault) if fault.is_transient() || fault.class == FaultClass::Elsewhere => return Err(fault),
+            Err(fault) => {
+                tracing::warn!(source = name, %fault, "cannot tell the earliest row");
+                failed = Some(fault);
+            }
+        }
+    }
+    match (found.into_iter().min(), failed) {
+        (Some(first), _) => Ok(Some(first)),
+        (None, Some(fault)) => Err(fault),
+        (None, None) => Ok(None),
+    }
+}
+
+fn day_of(context: &Context, source: &Source, earliest: Timestamp) -> Date {
+    match source.time_format {
+        // A date is the reporting day itself; it comes as midnight UTC.
+        TimeFormat::Date => earliest.to_zoned(TimeZone::UTC).date(),
+        _ => context.tenant.calendar.date_of(earliest),
+    }
+}

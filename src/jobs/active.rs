@@ -1,0 +1,97 @@
+//! A job of this process: its progress, which is kept in memory only, and its end.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::{JobState, Outcome, Task};
+use crate::{
+    collect::Progress,
+    store::{Job, JobStatus},
+};
+
+pub struct ActiveJob {
+    /// As it was queued.
+    pub(super) queued: Job,
+    pub(super) task: Task,
+    total_days: AtomicUsize,
+    done_days: AtomicUsize,
+    pub(super) outcome: watch::Sender<Option<Outcome>>,
+    on_commit: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl ActiveJob {
+    pub(super) fn new(queued: Job, task: Task, on_commit: Arc<dyn Fn() + Send + Sync>) -> Self {
+        Self {
+            queued,
+            task,
+            total_days: AtomicUsize::new(0),
+            done_days: AtomicUsize::new(0),
+            outcome: watch::Sender::new(None),
+            on_commit,
+        }
+    }
+
+    pub fn id(&self) -> Uuid {
+        self.queued.id
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.outcome.borrow().is_none()
+    }
+
+    /// Days that were to be written, as soon as that is known, and days that are.
+    pub(super) fn progress(&self) -> (usize, usize) {
+        (self.total_days.load(Ordering::Relaxed), self.done_days.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_progress(&self, total: usize, done: usize) {
+        self.total_days.store(total, Ordering::Relaxed);
+        self.done_days.store(done, Ordering::Relaxed);
+    }
+
+    /// Tells that something may have been committed.
+    pub(super) fn committed(&self) {
+        (self.on_commit)();
+    }
+
+    /// Where it is now.
+    pub fn state(&self) -> JobState {
+        let outcome = self.outcome.borrow().clone();
+        let (days_total, days_done) = self.progress();
+        let mut job = self.queued.clone();
+        job.status = outcome.as_ref().map_or(JobStatus::Running, |outcome| outcome.status);
+        job.run_id = outcome.as_ref().and_then(|outcome| outcome.run);
+        let result = outcome.map(|outcome| outcome.result((days_total, days_done)));
+        JobState { job, days_total, days_done, result }
+    }
+
+    /// Returns when it has ended.
+    pub async fn finished(&self) -> Outcome {
+        let mut outcome = self.outcome.subscribe();
+        // The sender is this job's own: it is there as long as a caller waits.
+        match outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) {
+            Ok(Some(outcome)) => outcome,
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+impl Progress for ActiveJob {
+    fn reading(&self, _metrics: usize, days: usize) {
+        self.set_progress(days, 0);
+    }
+
+    fn started(&self, total_days: usize) {
+        self.set_progress(total_days, 0);
+    }
+
+    fn advanced(&self, days: usize) {
+        self.committed();
+        self.done_days.fetch_add(days, Ordering::Relaxed);
+    }
+}
