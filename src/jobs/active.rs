@@ -1,10 +1,11 @@
 //! A job of this process: its progress, which is kept in memory only, and its end.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicUsize, Ordering},
 };
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -18,6 +19,7 @@ pub struct ActiveJob {
     /// As it was queued.
     pub(super) queued: Job,
     pub(super) task: Task,
+    pub(super) started_at: OnceLock<Timestamp>,
     total_days: AtomicUsize,
     done_days: AtomicUsize,
     pub(super) outcome: watch::Sender<Option<Outcome>>,
@@ -29,6 +31,7 @@ impl ActiveJob {
         Self {
             queued,
             task,
+            started_at: OnceLock::new(),
             total_days: AtomicUsize::new(0),
             done_days: AtomicUsize::new(0),
             outcome: watch::Sender::new(None),
@@ -65,6 +68,7 @@ impl ActiveJob {
         let (days_total, days_done) = self.progress();
         let mut job = self.queued.clone();
         job.status = outcome.as_ref().map_or(JobStatus::Running, |outcome| outcome.status);
+        job.started_at = self.started_at.get().copied();
         job.run_id = outcome.as_ref().and_then(|outcome| outcome.run);
         let result = outcome.map(|outcome| outcome.result((days_total, days_done)));
         JobState { job, days_total, days_done, result }

@@ -251,7 +251,8 @@ async fn work(context: Context, job: Arc<ActiveJob>, cancellation: Cancellation,
 }
 
 async fn run(context: &Context, job: &ActiveJob, cancellation: &Cancellation) -> Outcome {
-    if let Err(error) = context.tenant.store.start_job(job.id(), context.now()).await {
+    let started_at = *job.started_at.get_or_init(|| context.now());
+    if let Err(error) = context.tenant.store.start_job(job.id(), started_at).await {
         return Outcome::of_error(error.into());
     }
     let outcome = match &job.task {
