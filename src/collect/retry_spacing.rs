@@ -112,7 +112,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{collect::sample, store::RunKind};
+    use crate::{
+        collect::sample,
+        store::{RunKind, Trigger},
+    };
 
     const FIRST: &str = "2025-01-02T00:15:00Z";
 
@@ -131,6 +134,8 @@ mod tests {
             metrics_collected: 0,
             error_message: None,
             error_details: failure::details(&failures),
+            trigger: Trigger::Schedule,
+            actor: "system".to_owned(),
             host: "here".to_owned(),
             process_id: 1,
         };
