@@ -196,7 +196,7 @@ impl Daymark {
         let report = collect::backfill(&self.context, &request, &Silence, &Cancellation::never()).await?;
         let took = started.elapsed();
         let is_whole = report.metrics.iter().all(|metric| metric.written == report.days);
-        ensure!(is_whole && report.failed.is_empty() && report.misfits.is_empty(), "{report:?}");
+        ensure!(is_whole && report.failed.is_empty() && report.discrepancies.is_empty(), "{report:?}");
         Ok(took)
     }
 
