@@ -176,7 +176,7 @@ async fn days_of_an_earlier_meaning_are_named(world: World) {
         EarlierMeaning { category: "posts_created".to_owned(), first: january(1), last: january(4), days: 4 };
     for dry_run in [true, false] {
         let report = apply(&world.context, &wanted, dry_run).await.unwrap();
-        assert_eq!(report.earlier_meanings, [of_earlier.clone()]);
+        assert_eq!(report.earlier_meanings, std::slice::from_ref(&of_earlier));
     }
     let report = backfill(&world.context, &range(3, 6), &Heard::default(), &never).await.unwrap();
     assert_eq!(report.earlier_meanings, [EarlierMeaning { first: january(3), days: 2, ..of_earlier }]);
