@@ -6,7 +6,7 @@ use crate::{
     config::Finding,
     definitions::diff,
     metric::Definition,
-    store::{Finish, LockName, RunStatus, StoreError, StoredDefinition},
+    store::{Finish, IntegrityFinding, LockName, RunStatus, StoreError, StoredDefinition},
 };
 
 /// Returns the active definitions, as far as they can be read.
@@ -29,6 +29,7 @@ pub(super) async fn check_store(
         Ok(_) => {}
     }
     findings.extend(check_writing(context).await);
+    findings.extend(check_integrity(context).await);
     if !scope.definitions {
         return Vec::new();
     }
@@ -61,6 +62,16 @@ async fn check_writing(context: &Context) -> Vec<Finding> {
         Err(error) => Some(error),
     };
     locked.iter().chain(&ended).map(store_error).collect()
+}
+
+/// Names what is missing of that on which immutability rests. A store that cannot be asked has been named already.
+async fn check_integrity(context: &Context) -> Vec<Finding> {
+    let missing = context.tenant.store.integrity().await.unwrap_or_default();
+    let named = |missing: IntegrityFinding| {
+        Finding::error("store", missing.message)
+            .hint("restore it: records could be changed (docs/operations.md)")
+    };
+    missing.into_iter().map(named).collect()
 }
 
 async fn check_applied(context: &Context, wanted: &[Definition]) -> Option<Finding> {

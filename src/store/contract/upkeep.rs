@@ -41,9 +41,6 @@ pub trait Upkeep: Send + Sync {
     /// Whether the store can be used at this moment: reachable, with its tables. It is not tried again.
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// The present by the clock of the store's database, which for SQLite is that of this machine.
-    async fn now(&self) -> Result<Timestamp, StoreError>;
-
     /// Starts to notice commits. Must be called within a Tokio runtime.
     fn watch(&self) -> SharedWatch;
 }

@@ -53,15 +53,6 @@ impl Upkeep for PostgresStore {
         asking.await.map(drop).map_err(|error| self.failed(error))
     }
 
-    async fn now(&self) -> Result<Timestamp, StoreError> {
-        self.retry(|| async {
-            let query = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(self.pool().await?);
-            let now: jiff_sqlx::Timestamp = query.await.map_err(|error| self.failed(error))?;
-            Ok(now.to_jiff())
-        })
-        .await
-    }
-
     fn watch(&self) -> SharedWatch {
         self.start_watch()
     }

@@ -47,15 +47,6 @@ impl Upkeep for SqliteStore {
         asking.await.map(drop).map_err(|error| self.failed(error))
     }
 
-    async fn now(&self) -> Result<Timestamp, StoreError> {
-        self.retry(|| async {
-            let query = sqlx::query_scalar("SELECT CAST(strftime('%s', 'now') AS INTEGER)");
-            let second = query.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))?;
-            Timestamp::from_second(second).map_err(|error| self.failed(sqlx::Error::Decode(error.into())))
-        })
-        .await
-    }
-
     fn watch(&self) -> SharedWatch {
         self.start_watch()
     }
