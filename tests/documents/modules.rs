@@ -18,7 +18,6 @@ const KNOWN_CIRCLES: &[&str] = &[
     "database/fault.rs",
     "http/api/activity.rs",
     "http/rest/describe.rs",
-    "metric/measure.rs",
     "platform/mod.rs",
     "platform/postgres/session.rs",
     "query/catalogue.rs",
