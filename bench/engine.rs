@@ -120,6 +120,7 @@ impl Engine {
         let store = store::open(&store_url.parse()?, options);
         let clock = Arc::new(SetClock::at(NOW.parse()?));
         store.migrate().await?;
+        store.simulate_clock().await?;
         let installation = Installation {
             clock,
             retry: RETRY,
