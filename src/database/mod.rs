@@ -1,5 +1,5 @@
-//! What the platform and the store have in common: how a database is named, how its errors are read, and how often a
-//! passing failure is tried again.
+//! What the platform and the store have in common: how a database is named, how its errors are classified, how often a
+//! transient failure is tried again, and the deadline of a run.
 
 mod deadline;
 mod fault;

@@ -1,8 +1,8 @@
-//! Trying again after a passing failure, with exponential backoff and jitter.
+//! Trying again after a transient failure, with exponential backoff and jitter.
 
 use std::{future::Future, time::Duration};
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::{ExponentialBuilder, Retryable};
 
 #[derive(Debug, Clone, Copy)]
 pub struct RetryPolicy {
@@ -16,34 +16,32 @@ pub struct RetryPolicy {
 const MAX_DELAY: Duration = Duration::from_secs(30);
 
 impl RetryPolicy {
-    /// Runs `attempt` until it succeeds, fails with something that is not `passing`, or has been retried often enough.
+    /// Runs `attempt` until it succeeds, fails with an error that is not transient, or has been retried often enough.
     ///
     /// # Errors
     /// The last attempt's.
     pub async fn run<T, E, F>(
         &self,
-        passing: impl Fn(&E) -> bool,
-        mut attempt: impl FnMut() -> F,
+        is_transient: impl Fn(&E) -> bool,
+        attempt: impl FnMut() -> F,
     ) -> Result<T, E>
     where
         E: std::fmt::Display,
         F: Future<Output = Result<T, E>>,
     {
-        let mut delays = ExponentialBuilder::default()
+        let delays = ExponentialBuilder::default()
             .with_min_delay(self.initial_delay)
             .with_max_delay(MAX_DELAY)
             .with_max_times(self.retries)
-            .with_jitter()
-            .build();
-        loop {
-            let error = match attempt().await {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
-            };
-            let Some(delay) = passing(&error).then(|| delays.next()).flatten() else { return Err(error) };
-            tracing::warn!(%error, delay_ms = delay.as_millis() as u64, "trying again");
-            tokio::time::sleep(delay).await;
-        }
+            .with_jitter();
+        attempt
+            .retry(delays)
+            .sleep(tokio::time::sleep)
+            .when(is_transient)
+            .notify(|error, delay| {
+                tracing::warn!(%error, delay_ms = delay.as_millis() as u64, "trying again");
+            })
+            .await
     }
 }
 
@@ -53,11 +51,11 @@ mod tests {
 
     use super::*;
 
-    async fn attempts_until(policy: RetryPolicy, succeed_at: usize, passing: bool) -> (usize, bool) {
+    async fn attempts_until(policy: RetryPolicy, succeed_at: usize, is_transient: bool) -> (usize, bool) {
         let attempts = Cell::new(0);
         let result = policy
             .run(
-                |_: &String| passing,
+                |_: &String| is_transient,
                 || {
                     attempts.set(attempts.get() + 1);
                     let done = attempts.get() == succeed_at;
@@ -69,7 +67,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_passing_failure_is_retried_three_times_and_a_lasting_one_never() {
+    async fn a_transient_failure_is_retried_three_times_and_another_one_never() {
         let policy = RetryPolicy { retries: 3, initial_delay: Duration::ZERO };
         assert_eq!(attempts_until(policy, 4, true).await, (4, true));
         assert_eq!(attempts_until(policy, 5, true).await, (4, false));

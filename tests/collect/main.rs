@@ -16,6 +16,7 @@ mod freshness;
 mod jobs;
 mod outage;
 mod reports;
+mod visibility;
 
 /// A test for each named pair of store and platform.
 macro_rules! on {

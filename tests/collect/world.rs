@@ -25,7 +25,10 @@ use crate::support::fresh_database;
 pub struct World {
     pub context: Context,
     pub clock: Arc<SetClock>,
+    /// Of the platform's owner.
     pub platform_url: String,
+    /// Of the role that the context reads the platform as.
+    reader_url: String,
     pub store_url: String,
     directory: tempfile::TempDir,
 }
@@ -85,7 +88,8 @@ impl World {
         let store_url = format!("sqlite:{}", directory.path().join("store.db").display());
         let clock = Arc::new(SetClock::at(NOON.parse().unwrap()));
         let context = context(&store_url, &platform_url, Calendar::utc(), Arc::clone(&clock));
-        let world = Self { context, clock, platform_url, store_url, directory };
+        let reader_url = platform_url.clone();
+        let world = Self { context, clock, platform_url, reader_url, store_url, directory };
         world.context.tenant.store.migrate().await.unwrap();
         world.context.tenant.store.simulate_clock().await.unwrap();
         world.apply(&definitions(world.time_format())).await;
@@ -94,8 +98,9 @@ impl World {
 
     pub async fn at(directory: tempfile::TempDir, store_url: String, platform_url: String) -> Self {
         let clock = Arc::new(SetClock::at(NOON.parse().unwrap()));
-        let context = context(&store_url, &platform_url, Calendar::utc(), Arc::clone(&clock));
-        let world = Self { context, clock, platform_url, store_url, directory };
+        let reader_url = reader(&platform_url).await;
+        let context = context(&store_url, &reader_url, Calendar::utc(), Arc::clone(&clock));
+        let world = Self { context, clock, platform_url, reader_url, store_url, directory };
         world.create_platform().await;
         world.context.tenant.store.migrate().await.unwrap();
         world.context.tenant.store.simulate_clock().await.unwrap();
@@ -106,14 +111,14 @@ impl World {
     /// A context of another process: its own connections, its own identity.
     pub fn another_process(&self) -> Context {
         let calendar = self.context.tenant.calendar.clone();
-        let mut context = context(&self.store_url, &self.platform_url, calendar, Arc::clone(&self.clock));
+        let mut context = context(&self.store_url, &self.reader_url, calendar, Arc::clone(&self.clock));
         Arc::make_mut(&mut context.installation).process_id = 2;
         context
     }
 
     pub fn in_zone(&mut self, zone: &str) {
         let calendar = Calendar::new(zone).unwrap();
-        self.context = context(&self.store_url, &self.platform_url, calendar, Arc::clone(&self.clock));
+        self.context = context(&self.store_url, &self.reader_url, calendar, Arc::clone(&self.clock));
     }
 
     /// As [`World::context`], of a platform that cannot be reached.
@@ -131,7 +136,7 @@ impl World {
             true => fresh_database().await,
             false => format!("sqlite:{}", self.directory.path().join("empty.db").display()),
         };
-        context(&empty, &self.platform_url, self.context.tenant.calendar.clone(), Arc::clone(&self.clock))
+        context(&empty, &self.reader_url, self.context.tenant.calendar.clone(), Arc::clone(&self.clock))
     }
 
     pub fn set_clock(&self, now: &str) {
@@ -241,6 +246,20 @@ impl Application {
             Self::Postgres(connection) => drop(sql.execute(connection).await.unwrap()),
         }
     }
+}
+
+/// The URL of a role that may read everything on that platform, and do nothing else.
+async fn reader(platform_url: &str) -> String {
+    if !platform_url.starts_with("postgres") {
+        return platform_url.to_owned();
+    }
+    let name = format!("reader_{}", uuid::Uuid::new_v4().simple());
+    let create = format!("CREATE ROLE {name} LOGIN IN ROLE pg_read_all_data");
+    let mut owner = PgConnection::connect(platform_url).await.unwrap();
+    owner.execute(AssertSqlSafe(create)).await.unwrap();
+    let mut url = url::Url::parse(platform_url).unwrap();
+    url.set_username(&name).unwrap();
+    url.to_string()
 }
 
 fn context(store_url: &str, platform_url: &str, calendar: Calendar, clock: Arc<SetClock>) -> Context {

@@ -1,11 +1,15 @@
 //! A SQLite platform: one snapshot, whatever is committed meanwhile, and the same numbers whatever the table is.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use daymark::{
-    database::Deadline,
-    metric::{Calendar, DayBounds, Filter, Phase, Reading, Source, Tally, TimeFormat},
-    platform::{self, Platform, Sources},
+    database::{Deadline, FaultClass},
+    metric::{Calendar, DayBounds, Filter, Phase, QueryShape, Reading, Source, Tally, TimeFormat},
+    platform::{self, Platform, PlatformOptions, Sources},
 };
 use jiff::civil::date;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
@@ -104,4 +108,25 @@ async fn no_row_is_read_twice_where_clocks_are_set_back() {
     let days = Calendar::new("Asia/Singapore").unwrap().days(date(2025, 4, 6), date(2025, 4, 6));
     let source = source(TimeFormat::IsoUtc, "Australia/Sydney", false);
     assert_eq!(counts_of(platform(&file).as_ref(), source, Phase::Existing, &days).await, [640]);
+}
+
+/// The function compares a needle with every place of a huge value: one step of SQLite's machine, of many seconds.
+#[tokio::test]
+async fn a_step_that_cannot_be_stopped_is_not_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("platform.db");
+    made(&file, "CREATE TABLE things (at TEXT)").await.close().await.unwrap();
+    let options =
+        PlatformOptions { statement_timeout: Duration::from_millis(200), ..options(&Calendar::utc()) };
+    let platform = platform::open(&format!("sqlite:{}", file.display()).parse().unwrap(), options);
+    let query = "SELECT instr(zeroblob(3000000), zeroblob(1500000) || x'01') AS value";
+    let readings = [Reading::Query { sql: query.to_owned(), shape: QueryShape::Value }];
+    let schema = platform.inspect().await.unwrap();
+    let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
+    let started = Instant::now();
+    let answers = cut.read(&schema, &Sources::new(), &readings, &days()[..1]).await.unwrap();
+    let fault = answers[0].as_ref().unwrap_err();
+    assert_eq!(fault.class, FaultClass::TimedOut, "{fault}");
+    assert!(fault.message.contains("one step of it cannot be stopped"), "{fault}");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }

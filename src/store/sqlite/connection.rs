@@ -43,9 +43,9 @@ impl FileId {
 /// What a commit waits for.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::store) enum Durability {
-    /// The disk: what is committed is there, even if the power fails next.
+    /// The disk: a commit survives a power failure.
     Disk,
-    /// Nothing: it survives the process, but not the power.
+    /// Nothing: a commit survives the process, but not a power failure.
     Process,
 }
 
