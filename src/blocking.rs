@@ -5,7 +5,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 /// Work on at most this many metric days takes a few milliseconds and is done in place.
 const SMALL: usize = 5_000;
 
-/// Does `work`, whose size is a number of metric days. Above [`SMALL`], a multi-threaded runtime moves the other tasks of
+/// Does `work`, whose size is a number of metric days. Above 5,000, a multi-threaded runtime moves the other tasks of
 /// this thread to another one first (`tokio::task::block_in_place`).
 pub fn block_in_place_if_large<T>(days: usize, work: impl FnOnce() -> T) -> T {
     let has_threads =

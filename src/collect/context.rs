@@ -53,7 +53,7 @@ pub struct Tenant {
 pub struct Initiator {
     pub trigger: Trigger,
     /// `cli:<system user>`, the subject of a principal (`key:<id>`, `user:<sub>`), or `system`: 1 to
-    /// [`MAX_ACTOR_CHARS`] characters.
+    /// 200 characters.
     pub actor: String,
 }
 

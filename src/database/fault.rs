@@ -49,12 +49,12 @@ impl FaultClass {
 #[derive(Debug, Clone)]
 pub struct Fault {
     pub class: FaultClass,
-    /// At most [`MAX_TEXT_BYTES`].
+    /// At most 2 KiB (`MAX_TEXT_BYTES`).
     pub message: String,
     /// PostgreSQL's SQLSTATE, or SQLite's extended result code as `sqlite:N`.
     pub sqlstate: Option<String>,
     /// Detail, hint and context as PostgreSQL gives them, one line each, without what repeats values of rows. At most
-    /// [`MAX_TEXT_BYTES`].
+    /// 2 KiB (`MAX_TEXT_BYTES`).
     pub context: Option<String>,
 }
 
@@ -200,7 +200,7 @@ fn is_of_sqlite_values(message: &str) -> bool {
         .any(|known| message.contains(known))
 }
 
-/// `text`, cut to [`MAX_TEXT_BYTES`] with an ellipsis.
+/// `text`, cut to 2 KiB (`MAX_TEXT_BYTES`) with an ellipsis.
 fn bounded(mut text: String) -> String {
     const ELLIPSIS: &str = "…";
     if text.len() > MAX_TEXT_BYTES {

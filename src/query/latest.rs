@@ -104,7 +104,7 @@ impl Change {
     }
 }
 
-/// The newest values. Metadata stand in the response up to [`PAGE_BYTES`], which breakdowns of many labels may reach; the
+/// The newest values. Metadata stand in the response up to 8 MiB, which breakdowns of many labels may reach; the
 /// values after that carry none and say so.
 ///
 /// # Errors

@@ -137,7 +137,7 @@ impl From<Run> for RunEntry {
     }
 }
 
-/// A page of the log. It ends before its limit where its runs take [`PAGE_BYTES`]: each may have errors of many metrics.
+/// A page of the log. It ends before its limit where its runs take 8 MiB: each may have errors of many metrics.
 ///
 /// # Errors
 /// When the store fails.
