@@ -389,12 +389,20 @@ async fn the_log_is_exported_whatever_the_length_of_a_page(archive: Archive) {
     let export = async |format| Export::runs(archive.context.clone(), query.clone(), format).await;
     let table = in_all_formats(export).await;
     assert_eq!(of_columns(&table, &["id"]).into_iter().collect::<BTreeSet<_>>().len(), 102);
-    let columns = ["kind", "collection_date", "completed_at", "status", "error_message", "error_details"];
+    let columns = [
+        "kind",
+        "collection_date",
+        "completed_at",
+        "status",
+        "error_message",
+        "error_details",
+        "trigger",
+        "actor",
+    ];
     let shown = of_columns(&table, &columns);
-    let entry =
-        r#"backfill 2025-01-01 2025-01-11T11:59:00Z partial out of luck {"metrics":[{"category":"mood"}]}"#;
+    let entry = r#"backfill 2025-01-01 2025-01-11T11:59:00Z partial out of luck {"metrics":[{"category":"mood"}]} cli cli:test"#;
     assert_eq!(shown.iter().filter(|row| *row == entry).count(), 1);
-    assert_eq!(shown.iter().filter(|row| *row == "collect 2025-01-05  running  ").count(), 101);
+    assert_eq!(shown.iter().filter(|row| *row == "collect 2025-01-05  running   cli cli:test").count(), 101);
     let (_, pieces) = taken(export(ExportFormat::Csv).await.unwrap()).await.unwrap();
     assert_eq!(pieces, 3, "two pages, and the end");
     let none = RunsRequest { status: Some("completed".to_owned()), ..RunsRequest::default() };
@@ -402,7 +410,7 @@ async fn the_log_is_exported_whatever_the_length_of_a_page(archive: Archive) {
     let (names, rows) =
         in_all_formats(async |format| Export::runs(archive.context.clone(), query.clone(), format).await)
             .await;
-    assert_eq!((names.len(), rows.len()), (12, 0), "a file without a row has its columns");
+    assert_eq!((names.len(), rows.len()), (14, 0), "a file without a row has its columns");
 }
 
 async fn csv_is_safe_in_spreadsheets(archive: Archive) {
@@ -410,7 +418,7 @@ async fn csv_is_safe_in_spreadsheets(archive: Archive) {
     let metric = catalogue.metrics().iter().find(|metric| metric.key.category == "posts_created").unwrap();
     let mut hostile = metric.definition().clone();
     hostile.display_name = "=HYPERLINK(\"https://example.com\")".to_owned();
-    hostile.description = format!("-1+{}", "ä".repeat(40_000));
+    hostile.description = "-1+1".to_owned();
     let now = instant("2025-01-11T00:00:00Z");
     archive
         .context
@@ -419,7 +427,14 @@ async fn csv_is_safe_in_spreadsheets(archive: Archive) {
         .change_definitions(&[DefinitionChange::Revise(hostile.clone())], Origin::File, now)
         .await
         .unwrap();
-    archive.record(&[(january(10), "mood", "-0.5", json!({"sample_size": 1}))]).await;
+    let labels: serde_json::Map<_, _> =
+        (0..1000).map(|number| (format!("{number:04} {}", "ä".repeat(40)), json!(1))).collect();
+    archive
+        .record(&[
+            (january(10), "mood", "-0.5", json!({"sample_size": 1})),
+            (january(10), "genres", "1000", json!({"breakdown": labels})),
+        ])
+        .await;
     let catalogue = archive.catalogue().await;
     let rows = async |options: CsvOptions| {
         let export = Export::definitions(&catalogue, ExportFormat::Csv).await.unwrap().with_csv(options);
@@ -436,14 +451,24 @@ async fn csv_is_safe_in_spreadsheets(archive: Archive) {
         (&row[2], &row[3]),
         (&*format!("'{}", hostile.display_name), &*format!("'{}", hostile.description))
     );
-    let cut = rows(CsvOptions { bom: true, cut_cells: true }).await;
-    assert!(cut.starts_with(b"\xef\xbb\xbfmetric_type,"));
-    let row = of_metric(&cut);
-    assert_eq!((row[3].chars().count(), row[3].chars().last()), (32_767, Some('…')));
-    let query = LatestQuery::parse(&["mood".to_owned()], &[], &catalogue).unwrap();
-    let latest = Export::latest(&archive.context, &catalogue, &query, ExportFormat::Csv).await.unwrap();
-    let (latest, _) = taken(latest).await.unwrap();
-    assert!(String::from_utf8(latest).unwrap().contains(",-0.5,"), "a number is no formula");
+    let query = LatestQuery::parse(&["mood".to_owned(), "genres".to_owned()], &[], &catalogue).unwrap();
+    let latest = async |options: CsvOptions| {
+        let export = Export::latest(&archive.context, &catalogue, &query, ExportFormat::Csv).await.unwrap();
+        String::from_utf8(taken(export.with_csv(options)).await.unwrap().0).unwrap()
+    };
+    let metadata_of_genres = |csv: &str| {
+        let mut reader = csv::Reader::from_reader(csv.as_bytes());
+        let row = reader.records().map(Result::unwrap).find(|row| &row[2] == "genres").unwrap();
+        row[row.len() - 1].to_owned()
+    };
+    let whole = latest(CsvOptions::default()).await;
+    assert!(whole.contains(",-0.5,"), "a number is no formula");
+    let metadata: Value = serde_json::from_str(&metadata_of_genres(&whole)).unwrap();
+    assert_eq!(metadata["breakdown"], Value::Object(labels));
+    let cut = latest(CsvOptions { bom: true, cut_cells: true }).await;
+    assert!(cut.starts_with("\u{feff}metric_date,"));
+    let metadata = metadata_of_genres(&cut);
+    assert_eq!((metadata.chars().count(), metadata.chars().last()), (32_767, Some('…')));
     let json = Export::definitions(&catalogue, ExportFormat::Ndjson)
         .await
         .unwrap()
