@@ -153,7 +153,10 @@ impl SqliteStore {
         let newest = RunFilter { limit: Some(1), ..RunFilter::default() };
         let completed = RunFilter { status: Some(RunStatus::Completed), ..newest.clone() };
         let newest = self.runs(&newest).await?;
-        let completed = self.runs(&completed).await?.pop();
+        let completed = match newest.first() {
+            Some(run) if run.status == RunStatus::Completed => Some(run.clone()),
+            _ => self.runs(&completed).await?.pop(),
+        };
         Ok((self.logged(newest).await?.pop(), completed))
     }
 
