@@ -16,11 +16,12 @@ async fn the_second_is_told_who_is_at_it_on_postgres() {
     the_second_is_told_who_is_at_it(Installation::postgres().await).await;
 }
 
-/// The first is kept busy by a lock on the platform.
+/// The first is kept busy by a lock on the platform, which it comes upon after it has written its log entry: a backfill
+/// that looks for the platform's first row reads the platform before that, so this one does not look for it.
 async fn the_second_is_told_who_is_at_it(installation: Installation) {
     let kinds = [
         (["collect", "--date", FIRST].as_slice(), "collecting 2024-07-01"),
-        (["backfill", "--from", FIRST, "--to", LAST].as_slice(), "a backfill"),
+        (["backfill", "--from", FIRST, "--to", LAST, "--before-first-row"].as_slice(), "a backfill"),
     ];
     for (arguments, what) in kinds {
         let mut application = installation.platform.session().await;

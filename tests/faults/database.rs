@@ -46,10 +46,8 @@ impl Database {
                 Session::Sqlite(SqliteConnection::connect_with(&options).await.unwrap())
             }
             Self::Postgres(url) => {
-                // PgBouncer refuses a startup parameter that the driver sends by itself, and in transaction mode it
-                // does not keep prepared statements.
-                let options: PgConnectOptions = url.parse().unwrap();
-                let options = options.extra_float_digits(None).statement_cache_capacity(0);
+                // PgBouncer refuses a startup parameter that the driver sends by itself.
+                let options = url.parse::<PgConnectOptions>().unwrap().extra_float_digits(None);
                 Session::Postgres(PgConnection::connect_with(&options).await.unwrap())
             }
         }
@@ -91,7 +89,8 @@ impl Session {
                 rows.iter().map(|row| std::array::from_fn(|column| row.get(column))).collect()
             }
             Self::Postgres(connection) => {
-                let rows = sqlx::query(sql).fetch_all(connection).await.unwrap();
+                // Not prepared: in transaction mode PgBouncer may execute it in another session than prepared it.
+                let rows = sqlx::raw_sql(sql).fetch_all(connection).await.unwrap();
                 rows.iter().map(|row| std::array::from_fn(|column| row.get(column))).collect()
             }
         }

@@ -9,6 +9,8 @@ use crate::{
 
 const DAY: &str = "2024-07-15";
 const COLLECT: [&str; 3] = ["collect", "--date", DAY];
+/// As [`COLLECT`], without the pause that follows a failure.
+const RETRY: [&str; 4] = ["collect", "--date", DAY, "--retry"];
 /// What needs no posts.
 const WITHOUT_POSTS: [&str; 3] = ["comments_created", "comments_total", "users_total"];
 
@@ -53,7 +55,12 @@ async fn fails_with(installation: &Installation, sqlstate: &str, reason: &str, t
     }
 
     application.execute("ROLLBACK").await;
-    let ended = installation.succeed(&COLLECT);
+    let ended = installation.run(&COLLECT);
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.stdout.contains("not tried again yet, 3 already there, 4 failed"), "{ended:?}");
+    assert!(ended.stdout.contains("`--retry` makes one now"), "{ended:?}");
+    assert_eq!(installation.ledger().await.runs.len(), ledger.runs.len(), "nothing is read or logged");
+    let ended = installation.succeed(&RETRY);
     assert!(ended.stdout.contains("3 already there"), "{ended:?}");
     let after = installation.ledger().await;
     assert_eq!(after.metrics_of(DAY), METRICS);

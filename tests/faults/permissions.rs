@@ -59,6 +59,6 @@ async fn a_table_that_may_not_be_read_is_named_and_takes_no_other_with_it() {
 
     owner.execute(&format!("GRANT SELECT ON posts TO {role}")).await;
     installation.succeed(&["check"]);
-    installation.succeed(&["collect", "--date", DAY]);
+    installation.succeed(&["collect", "--date", DAY, "--retry"]);
     installation.ledger().await.assert_complete(DAY, DAY);
 }
