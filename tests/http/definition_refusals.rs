@@ -16,6 +16,7 @@ use crate::{
 on_both_stores!(
     everything_that_is_wrong_is_said_at_once,
     what_the_platform_does_not_plan_is_refused,
+    texts_that_are_too_long_are_named,
     hostile_definitions_do_no_harm,
     an_unknown_metric_is_told_with_the_nearest,
     defining_needs_its_scope,
@@ -85,12 +86,34 @@ async fn what_the_platform_does_not_plan_is_refused(site: Site) {
     assert!(of_now.text().contains("only be recorded on time"), "{}", of_now.text());
 }
 
+/// The limits are those of the store's table, which would refuse the definition as a whole.
+async fn texts_that_are_too_long_are_named(site: Site) {
+    let of = |display_name: usize, description: usize, unit: usize, format_pattern: usize| {
+        json!({
+            "measure": "created", "source": "posts", "display_name": "ä".repeat(display_name),
+            "description": "ä".repeat(description), "unit": "ä".repeat(unit), "format_pattern": "ä".repeat(format_pattern),
+        })
+    };
+    let errors_of_long = errors(&site.put(JAZZ, &of(1001, 10_001, 1001, 1001)).await);
+    let places: Vec<_> = errors_of_long.iter().map(|(place, _)| place.as_str()).collect();
+    assert_eq!(places, ["display_name", "description", "unit", "format_pattern"]);
+    assert!(errors_of_long[1].1.contains("0 to 10000 characters, not 10001"), "{errors_of_long:?}");
+    let errors_of_empty = errors(&site.put(JAZZ, &of(0, 0, 0, 0)).await);
+    assert_eq!((errors_of_empty.len(), errors_of_empty[0].0.as_str()), (1, "display_name"));
+    for body in [of(1000, 10_000, 1000, 1000), of(1, 0, 0, 0)] {
+        let reply = site.put(JAZZ, &body).await;
+        assert!(matches!(reply.status, 200 | 201), "{}", reply.text());
+    }
+}
+
 async fn hostile_definitions_do_no_harm(site: Site) {
     let long = "x".repeat(10_000);
-    for text in ["'; DROP TABLE posts; --", "\"", "\\", "\u{1b}[31m", "\u{202e}", "🜁", long.as_str()] {
+    let longest = "🜁".repeat(1000);
+    for text in ["'; DROP TABLE posts; --", "\"", "\\", "\u{1b}[31m", "\u{202e}", "🜁", &longest, &long] {
+        let short = if text.chars().count() > 1000 { "short" } else { text };
         let body = json!({
-            "measure": "created", "source": "posts", "filter": {"genre": text}, "display_name": text, "description": text,
-            "unit": text, "format_pattern": text,
+            "measure": "created", "source": "posts", "filter": {"genre": text}, "display_name": short, "description": text,
+            "unit": short, "format_pattern": short,
         });
         let reply = site.put(JAZZ, &body).await;
         assert!(matches!(reply.status, 200 | 201), "{}", reply.text());

@@ -17,24 +17,43 @@ use crate::{
 /// The limits of `top` and `window_days`, as definitions have them.
 const TOP: std::ops::RangeInclusive<i64> = 1..=1000;
 const WINDOW_DAYS: std::ops::RangeInclusive<i64> = 1..=366;
+/// The limits of texts in characters, as the store's table of definitions has them.
+const DISPLAY_NAME: std::ops::RangeInclusive<usize> = 1..=1000;
+const DESCRIPTION: std::ops::RangeInclusive<usize> = 0..=10_000;
+const UNIT: std::ops::RangeInclusive<usize> = 0..=1000;
+const FORMAT_PATTERN: std::ops::RangeInclusive<usize> = 0..=1000;
 
 pub fn read_metric(category: &str, section: Section) -> MetricDeclaration {
     let types = MetricType::ALL.map(|metric_type| (metric_type.name(), metric_type));
-    let text = |key| section.text(key).map(|text| text.value);
     let declaration = MetricDeclaration {
         category: category.to_owned(),
         place: section.place(),
         metric_type: section.choice("type", &types),
-        display_name: text("display_name"),
-        description: text("description"),
-        unit: text("unit"),
-        format_pattern: text("format_pattern"),
+        display_name: read_text(&section, "display_name", DISPLAY_NAME),
+        description: read_text(&section, "description", DESCRIPTION),
+        unit: read_text(&section, "unit", UNIT),
+        format_pattern: read_text(&section, "format_pattern", FORMAT_PATTERN),
         expected: section.section("expected").and_then(read_expected),
         active: section.boolean("active"),
         formula: read_formula(&section),
     };
     section.finish();
     declaration
+}
+
+fn read_text<'a>(
+    section: &Section<'a>,
+    key: &'a str,
+    lengths: std::ops::RangeInclusive<usize>,
+) -> Option<String> {
+    let text = section.text(key)?.value;
+    let length = text.chars().count();
+    if !lengths.contains(&length) {
+        let (min, max) = (lengths.start(), lengths.end());
+        section.problem(key, format!("`{key}` must have {min} to {max} characters, not {length}"), None);
+        return None;
+    }
+    Some(text)
 }
 
 fn read_expected(section: Section) -> Option<ExpectedRange> {

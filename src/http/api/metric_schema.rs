@@ -46,15 +46,15 @@ macro_rules! metric {
             #[schema(schema_with = $types, required = false)]
             r#type: String,
             /// For people; by default the name with spaces.
-            #[schema(required = false)]
+            #[schema(required = false, min_length = 1, max_length = 1000)]
             display_name: String,
-            #[schema(required = false)]
+            #[schema(required = false, max_length = 10_000)]
             description: String,
             /// By default `count`, `average`, `percentage` or `labels`, by type.
-            #[schema(required = false)]
+            #[schema(required = false, max_length = 1000)]
             unit: String,
             /// How a dashboard writes the value, as `0,0`.
-            #[schema(required = false)]
+            #[schema(required = false, max_length = 1000)]
             format_pattern: String,
             #[schema(required = false)]
             expected: ExpectedValues,
