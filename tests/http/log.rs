@@ -37,7 +37,7 @@ async fn each_line_of_a_request_has_its_id() {
     let [own, of_the_request] = lines.as_slice() else { panic!("{lines:?}") };
     assert_eq!(
         (&own["span"]["id"], &own["fields"]["message"]),
-        (&json!("the-one"), &json!("a request started a run"))
+        (&json!("the-one"), &json!("a request started a job"))
     );
     let fields = &of_the_request["fields"];
     assert_eq!(of_the_request["span"], json!({"id": "the-one", "name": "request"}));
@@ -52,7 +52,7 @@ async fn each_line_of_a_request_has_its_id() {
 async fn text_has_the_same_fields_and_is_coloured_on_a_terminal_only() {
     let lines = lines("text").await;
     let [own, of_the_request] = lines.as_slice() else { panic!("{lines:?}") };
-    assert!(own.contains("INFO request{id=\"the-one\"}: a request started a run"), "{own:?}");
+    assert!(own.contains("INFO request{id=\"the-one\"}: a request started a job"), "{own:?}");
     let fields =
         "INFO request{id=\"the-one\"}: method=\"POST\" path=\"/api/v1/collections\" status=202 duration_us=";
     assert!(of_the_request.contains(fields), "{of_the_request:?}");
