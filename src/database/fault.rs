@@ -92,6 +92,7 @@ impl Fault {
             ("detail", unless_values(error.detail())),
             ("hint", error.hint()),
             ("context", unless_values(error.r#where())),
+            ("constraint", error.constraint()),
         ];
         let context: Vec<_> =
             parts.into_iter().filter_map(|(name, text)| text.map(|text| format!("{name}: {text}"))).collect();

@@ -167,6 +167,7 @@ impl Definition {
                     [MetricType::Average] => "an average",
                     [MetricType::Aggregate] => "an aggregate",
                     [MetricType::Percentage] => "a percentage",
+                    [MetricType::Count, ..] => "a count, an aggregate or an average",
                     _ => "a percentage or an average",
                 },
             });
@@ -238,7 +239,7 @@ impl Measure {
             Self::Ratio { .. } => &[MetricType::Percentage, MetricType::Average],
             Self::Breakdown(_) => &[MetricType::Aggregate],
             Self::Sql { shape, .. } => match shape {
-                QueryShape::Value => &[MetricType::Count],
+                QueryShape::Value => &[MetricType::Count, MetricType::Aggregate, MetricType::Average],
                 QueryShape::Average => &[MetricType::Average],
                 QueryShape::Ratio => &[MetricType::Percentage],
                 QueryShape::Labels { .. } => &[MetricType::Aggregate],

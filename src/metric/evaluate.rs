@@ -17,6 +17,11 @@ pub struct Observation {
 pub enum EvaluationError {
     #[error("a count cannot be negative, and this one is {0}")]
     Negative(Decimal),
+    #[error(
+        "a count cannot be negative, and the query returned {0}; declare type = \"aggregate\" or type = \"average\" for \
+         a value that may be negative"
+    )]
+    NegativeQuery(Decimal),
     #[error("the tallies do not fit the measure `{0}`; this is a defect in Daymark")]
     Shape(&'static str),
 }
@@ -28,8 +33,8 @@ impl Definition {
     /// which gives them no weight in any roll-up and tells them from a real zero.
     ///
     /// # Errors
-    /// When a count of rows, a numerator or a denominator is negative. What a query of the user's own returns as its value
-    /// or as that of a label may be: a net revenue, a score.
+    /// When a count, a numerator, a denominator or a sample size is negative. The value of an average or an aggregate may be,
+    /// and so may that of a label: a net revenue, a score.
     pub fn evaluate(&self, tallies: &[&Tally]) -> Result<Observation, EvaluationError> {
         let (value, mut metadata) = match (&self.measure, tallies) {
             (Measure::Ratio { .. }, [Tally::Count(numerator), Tally::Count(denominator)]) => {
@@ -76,10 +81,14 @@ impl Definition {
 
     fn refuse_negative(&self, value: &Decimal, metadata: &Map<String, Value>) -> Result<(), EvaluationError> {
         let negative = |value: &Decimal| *value < Decimal::zero();
-        let may_be_negative = self.metric_type == MetricType::Average
-            || matches!(self.measure, Measure::Sql { shape: QueryShape::Value, .. });
+        let may_be_negative = matches!(self.metric_type, MetricType::Average | MetricType::Aggregate);
         if !may_be_negative && negative(value) {
-            return Err(EvaluationError::Negative(value.clone()));
+            return Err(match self.measure {
+                Measure::Sql { shape: QueryShape::Value, .. } => {
+                    EvaluationError::NegativeQuery(value.clone())
+                }
+                _ => EvaluationError::Negative(value.clone()),
+            });
         }
         for part in ["numerator", "denominator", "sample_size"] {
             if let Some(Ok(number)) = metadata.get(part).map(|part| part.to_string().parse::<Decimal>())
@@ -218,11 +227,18 @@ mod tests {
     }
 
     #[test]
-    fn a_query_may_return_a_negative_value_and_labels_of_any_value() {
+    fn a_query_may_return_a_negative_value_that_is_no_count_and_labels_of_any_value() {
         let sql = |shape| Measure::Sql { query: String::new(), shape, adds_up: AddsUp::Sum };
         let revenue = Tally::Value(Decimal::from(-3));
-        let net = definition(MetricType::Count, sql(QueryShape::Value));
-        assert_eq!(net.evaluate(&[&revenue]).unwrap().value, Decimal::from(-3));
+        for metric_type in [MetricType::Aggregate, MetricType::Average] {
+            let net = definition(metric_type, sql(QueryShape::Value));
+            assert_eq!(net.problems(), []);
+            assert_eq!(net.evaluate(&[&revenue]).unwrap().value, Decimal::from(-3));
+        }
+        let count = definition(MetricType::Count, sql(QueryShape::Value));
+        let refused = count.evaluate(&[&revenue]).unwrap_err();
+        assert_eq!(refused, EvaluationError::NegativeQuery((-3).into()));
+        assert!(refused.to_string().contains("declare type = \"aggregate\""), "{refused}");
         let counts = [("a", -3), ("b", 0), ("c", 2)].map(|(label, n)| (label.to_owned(), Decimal::from(n)));
         let labels = Tally::Labels(TopLabels::select(counts, Decimal::zero(), 9));
         let by_label = definition(MetricType::Aggregate, sql(QueryShape::Labels { top: 9 }));

@@ -6,11 +6,12 @@ use daymark::{
 };
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, day, decimal, finish, key, noon, record};
+use crate::fixture::{Fixture, day, decimal, definitions, finish, key, noon, record};
 
 crate::on_both_stores!(
     nonsense_is_refused,
     records_without_a_definition_or_a_run_are_refused,
+    only_averages_and_aggregates_may_be_negative,
     log_entries_make_sense,
     values_keep_every_digit,
     odd_text_does_not_keep_a_day_from_being_recorded,
@@ -122,6 +123,22 @@ async fn records_without_a_definition_or_a_run_are_refused(fixture: Fixture) {
     }
     assert_eq!(fixture.store.recorded_span().await.unwrap(), None);
     assert!(fixture.store.run(run).await.unwrap().unwrap().completed_at.is_none());
+}
+
+async fn only_averages_and_aggregates_may_be_negative(fixture: Fixture) {
+    let run = fixture.ready().await;
+    for definition in definitions() {
+        let mut negative = record(run, day(1), "-5");
+        negative.key = definition.key();
+        let result = fixture.store.commit(&[negative], None).await;
+        match definition.metric_type {
+            MetricType::Average | MetricType::Aggregate => assert_eq!(result.unwrap().len(), 1),
+            MetricType::Count | MetricType::Percentage => {
+                let refused = format!("{:?}", result.unwrap_err());
+                assert!(refused.contains("value_is_not_negative"), "{refused}");
+            }
+        }
+    }
 }
 
 async fn log_entries_make_sense(fixture: Fixture) {

@@ -233,6 +233,7 @@ fn definition(declaration: &MetricDeclaration, measure: Measure, builder: &Measu
         .collect();
     let or = |own: &Option<String>, default: &str| own.clone().unwrap_or_else(|| default.to_owned());
     let (unit, format_pattern) = match metric_type {
+        MetricType::Aggregate if !matches!(measure.makes(), [MetricType::Aggregate]) => ("", "0,0.00"),
         MetricType::Count => ("count", "0,0"),
         MetricType::Average => ("average", "0,0.00"),
         MetricType::Percentage => ("percentage", "0.0"),

@@ -131,7 +131,7 @@ CREATE TABLE daily_metrics (
     collection_id        UUID        NOT NULL,
     collection_timestamp TIMESTAMPTZ NOT NULL CONSTRAINT cut_is_sane CHECK (collection_timestamp < '9999-01-01T00:00Z'),
     created_at           TIMESTAMPTZ NOT NULL DEFAULT now(),
-    CONSTRAINT value_is_not_negative CHECK (value >= 0 OR metric_type IN ('average', 'count')),
+    CONSTRAINT value_is_not_negative CHECK (value >= 0 OR metric_type IN ('average', 'aggregate')),
     -- A day ends nowhere before 10:00 UTC of its own date, which is midnight at UTC+14.
     CONSTRAINT day_is_finished
         CHECK (collection_timestamp >= (metric_date + TIME '10:00') AT TIME ZONE 'UTC'),

@@ -145,7 +145,7 @@ CREATE TABLE daily_metrics (
     created_at           TEXT    NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')) CONSTRAINT insertion_is_an_instant
                         CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(created_at) IS NOT NULL AND created_at >= '1900' AND created_at < '9999'),
     CONSTRAINT cut_is_sane CHECK (datetime(collection_timestamp) IS NOT NULL AND collection_timestamp < '9999'),
-    CONSTRAINT value_is_not_negative CHECK (value NOT GLOB '-*' OR metric_type IN ('average', 'count')),
+    CONSTRAINT value_is_not_negative CHECK (value NOT GLOB '-*' OR metric_type IN ('average', 'aggregate')),
     -- A day ends nowhere before 10:00 UTC of its own date, which is midnight at UTC+14.
     CONSTRAINT day_is_finished CHECK (collection_timestamp >= metric_date || 'T10:00:00.000000Z'),
     -- Serves one metric over a range of days, and "first write wins".
