@@ -3,12 +3,13 @@
 use daymark::{
     database::DatabaseUrl,
     identity::{ApiKey, KeyHash, Role, Scope, Scopes},
+    store::{DefinitionChange, Origin},
 };
 use jiff::ToSpan;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, noon};
+use crate::fixture::{Fixture, definitions, noon};
 
 crate::on_both_stores!(keys_are_kept, keys_of_a_tenant_are_its_own, the_database_refuses_other_keys);
 
@@ -68,9 +69,9 @@ async fn keys_are_kept(fixture: Fixture) {
     }
 }
 
-/// Servers keep answers until they are notified: keys change none.
+/// Servers keep answers until they are notified that the store has changed. The use of a key changes no answer.
 #[tokio::test]
-async fn the_use_of_a_key_notifies_nobody() {
+async fn the_use_of_a_key_is_not_notified() {
     let fixture = Fixture::postgres().await;
     fixture.store.migrate().await.unwrap();
     let key = key("dashboard");
@@ -78,10 +79,19 @@ async fn the_use_of_a_key_notifies_nobody() {
     let DatabaseUrl::Postgres { options, .. } = &fixture.url else { panic!("not PostgreSQL") };
     let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with((**options).clone());
     let mut listener = PgListener::connect_with(&pool).await.unwrap();
-    listener.listen("daymark").await.unwrap();
+    let channel: String = sqlx::query_scalar("SELECT notification_channel FROM store_settings")
+        .fetch_one(&mut fixture.postgres_session().await)
+        .await
+        .unwrap();
+    listener.listen(&channel).await.unwrap();
     fixture.store.touch_api_keys(&[(key.id, noon())]).await.unwrap();
-    fixture.sql("NOTIFY daymark, 'the next one'").await.unwrap();
+    fixture.sql(&format!("NOTIFY {channel}, 'the next one'")).await.unwrap();
     assert_eq!(listener.recv().await.unwrap().payload(), "the next one");
+
+    // A change of the definitions does arrive on that channel.
+    let adds: Vec<_> = definitions().into_iter().map(DefinitionChange::Add).collect();
+    fixture.store.change_definitions(&adds, Origin::File, noon()).await.unwrap();
+    assert_eq!(listener.recv().await.unwrap().payload(), "");
 }
 
 async fn keys_of_a_tenant_are_its_own(fixture: Fixture) {

@@ -33,6 +33,7 @@ async fn story(fixture: Fixture) {
 
     // Migrating it does, once.
     assert_eq!(store.migrate().await.unwrap(), pending);
+    store.simulate_clock().await.unwrap();
     assert!(store.pending_migrations().await.unwrap().is_empty());
     assert!(store.migrate().await.unwrap().is_empty());
     assert_eq!(store.recorded_span().await.unwrap(), None);
@@ -180,6 +181,7 @@ async fn tenants_do_not_see_each_other(fixture: Fixture) {
 
 async fn runs_are_found(fixture: Fixture) {
     fixture.store.migrate().await.unwrap();
+    fixture.store.simulate_clock().await.unwrap();
     let store = &fixture.store;
     let mut ids = Vec::new();
     for number in 1..=4 {
@@ -192,6 +194,7 @@ async fn runs_are_found(fixture: Fixture) {
     let details = json!({"sqlstate": "57014", "failures": [{"metric_category": "mood", "timed_out": true}]});
     let failed = Finish {
         status: RunStatus::Failed,
+        completed_at: noon() + 5.minutes(),
         error_message: Some("mood: canceling statement due to statement timeout".to_owned()),
         error_details: details.as_object().cloned(),
         ..finish(ids[3])
