@@ -59,9 +59,12 @@ const ROWS: &str = r#"
                                        definition_version, collection_id, collection_timestamp)
         SELECT 'default', '2025-01-01'::DATE + day, 'count', 'posts', 1, 'reconstructed', 1,
                '00000000-0000-0000-0000-000000000001', now()
-        FROM generate_series(0, 30) AS day;"#;
+        FROM generate_series(0, 30) AS day;
+    INSERT INTO daymark.jobs (id, tenant_id, kind, spec, trigger, actor, status, created_at, host, process_id)
+        VALUES ('00000000-0000-0000-0000-000000000002', 'default', 'collect', '{}', 'cli', 'cli:test', 'queued', now(), '', 1);
+    INSERT INTO daymark.events (tenant_id, kind, subject) VALUES ('default', 'day_recorded', '{}');"#;
 
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "daily_metrics",
     "daily_metrics_2025",
     "metric_definitions",
@@ -69,6 +72,7 @@ const TABLES: [&str; 8] = [
     "metric_collection_log",
     "jobs",
     "events",
+    "store_settings",
     "api_keys",
 ];
 
@@ -153,12 +157,16 @@ impl Database {
             let name = if user.is_empty() { (*role).to_owned() } else { format!("{role} {}", &user[..8]) };
             for table in TABLES {
                 let mut cells = Vec::new();
+                let change = match table {
+                    "store_settings" => "simulated_clock = TRUE",
+                    _ => "tenant_id = 'other'",
+                };
                 for statement in [
                     format!("SELECT count(*) FROM daymark.{table}"),
                     format!("INSERT INTO daymark.{table} SELECT * FROM daymark.{table}"),
                     // As a role without SELECT would have to write it.
                     format!("INSERT INTO daymark.{table} DEFAULT VALUES"),
-                    format!("UPDATE daymark.{table} SET tenant_id = 'other'"),
+                    format!("UPDATE daymark.{table} SET {change}"),
                     format!("DELETE FROM daymark.{table}"),
                     format!("TRUNCATE daymark.{table} CASCADE"),
                 ] {
@@ -281,7 +289,7 @@ async fn every_table_has_row_level_security() {
     .unwrap();
     let tables: BTreeMap<String, (bool, bool)> =
         rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
-    assert_eq!(tables.len(), 8, "{tables:?}");
+    assert_eq!(tables.len(), 10, "{tables:?}");
     assert!(tables.contains_key("daily_metrics_2021"));
     assert!(tables.values().all(|flags| *flags == (true, false)), "{tables:?}");
 }
