@@ -224,7 +224,7 @@ async fn row_level_security_is_seen_as_it_applies_to_the_role() -> Result<(), Fa
         tables.map(|table| table.name).collect::<Vec<_>>()
     };
     assert_eq!(hidden(look_at(&url).await?.1), [""; 0], "a superuser sees every row");
-    let as_role = format!("{url}?options[role]={role}");
+    let as_role = format!("{url}?options=-c%20role%3D{role}");
     assert_eq!(hidden(look_at(&as_role).await?.1), ["posts"]);
     Ok(())
 }

@@ -16,7 +16,8 @@ use crate::{clock::SystemClock, config, telemetry::log};
 #[command(name = "daymark", version, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 done; 1 failed; 2 wrong arguments or configuration; 3 some metrics failed, the others were \
-    recorded; 4 another process is at it; 5 the day is not finished yet; 130 interrupted, what was committed is kept."
+    recorded; 4 another process is at it; 5 the day is not finished yet, or the platform does not show all of it; 130 \
+    interrupted, what was committed is kept."
 )]
 struct Arguments {
     /// How results are printed

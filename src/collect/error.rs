@@ -3,7 +3,6 @@
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use super::FirstRow;
 use crate::{
     config::shown,
     database::{Fault, FaultClass},
@@ -61,17 +60,15 @@ pub enum CollectError {
     )]
     NoSources,
     #[error(
-        "the platform's first row (source `{}`) is of {}, after {to}: there is nothing to reconstruct. To record zeros \
-         for the days before it, say `--before-first-row`",
-        first.source_name, first.date
+        "the platform's first row (source `{source_name}`) is of {first}, after {to}: there is nothing to reconstruct. To \
+         record zeros for the days before it, say `--before-first-row`"
     )]
-    BeforeFirstRow { to: Date, first: FirstRow },
+    BeforeFirstRow { to: Date, source_name: String, first: Date },
     #[error(
-        "the earliest row of source `{}` is of {}, which makes {days} days (more than {limit}): is that time right? Name \
-         the first day that you want with `--from`",
-        first.source_name, first.date
+        "the earliest row of source `{source_name}` is of {first}, which makes {days} days (more than {limit}): is that time right? Name \
+         the first day that you want with `--from`"
     )]
-    TooLong { first: FirstRow, days: usize, limit: usize },
+    TooLong { source_name: String, first: Date, days: usize, limit: usize },
     #[error(
         "this machine's clock says {ours}, and that of the store's server {theirs}: a day that is not over would be \
          recorded. Set the clock, by NTP for example"

@@ -5,6 +5,7 @@
 mod active;
 mod orphaned;
 mod outcome;
+mod state;
 mod task;
 
 use std::{
@@ -19,6 +20,7 @@ use uuid::Uuid;
 pub use self::{
     active::ActiveJob,
     outcome::{FailedMetric, JobResult, Outcome},
+    state::JobState,
     task::Task,
 };
 use crate::{
@@ -32,7 +34,7 @@ pub const MAX_RUNNING: usize = 8;
 
 /// Why a job was not started.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum JobStartError {
     #[error(
         "{MAX_RUNNING} jobs are at work, which is the most at once; try again when one of them has ended"
     )]
@@ -41,29 +43,9 @@ pub enum StartError {
     Store(#[from] StoreError),
 }
 
-impl StartError {
+impl JobStartError {
     /// A guess at when it may be worth trying again, where too many are running.
     pub const RETRY_AFTER_S: u64 = 10;
-}
-
-/// Where a job is.
-#[derive(Debug, Clone)]
-pub struct JobState {
-    pub job: Job,
-    /// Days to be written; 0 until that is known.
-    pub days_total: usize,
-    pub days_done: usize,
-    /// `None` while it runs.
-    pub result: Option<JobResult>,
-}
-
-impl From<Job> for JobState {
-    fn from(job: Job) -> Self {
-        let result = job.result.as_ref().map(JobResult::from_json);
-        let (days_total, days_done) =
-            result.as_ref().map_or((0, 0), |result| (result.days_total, result.days_done));
-        Self { job, days_total, days_done, result }
-    }
 }
 
 /// The jobs of a tenant that this process does.
@@ -111,7 +93,7 @@ impl Jobs {
         task: Task,
         trigger: Trigger,
         actor: &str,
-    ) -> Result<Arc<ActiveJob>, StartError> {
+    ) -> Result<Arc<ActiveJob>, JobStartError> {
         let task = task.normalized();
         let _starting = self.starting.lock().await;
         {
@@ -121,7 +103,7 @@ impl Jobs {
                 return Ok(Arc::clone(job));
             }
             if running().count() >= MAX_RUNNING {
-                return Err(StartError::TooManyRunning);
+                return Err(JobStartError::TooManyRunning);
             }
         }
         let context = self.context.started_by(trigger, actor);

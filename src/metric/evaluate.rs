@@ -101,7 +101,8 @@ impl Definition {
     }
 }
 
-/// `sum` is that of the samples, exactly: the mean is rounded, and would be off when it is multiplied again.
+/// `sum` is that of the samples, exactly: the mean is rounded, and would be off when it is multiplied again. The order is
+/// that of PostgreSQL's `jsonb`, shorter names first, so that both stores export the same bytes.
 fn average(
     value: Decimal,
     sample_size: i64,
@@ -109,10 +110,10 @@ fn average(
     deviation: Option<Decimal>,
 ) -> (Decimal, Map<String, Value>) {
     let mut metadata = Map::new();
-    metadata.insert("sample_size".to_owned(), json!(sample_size));
     if let Some(sum) = sum {
         metadata.insert("sum".to_owned(), sum.to_json());
     }
+    metadata.insert("sample_size".to_owned(), json!(sample_size));
     if let Some(deviation) = deviation {
         metadata.insert("std_deviation".to_owned(), deviation.to_json());
     }

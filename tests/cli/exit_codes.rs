@@ -28,9 +28,13 @@ async fn one_failing_metric_makes_the_day_partial(site: Site) {
     site.run(&["apply"]).expect_code(0);
     let partial = site.run(&["collect", "--date", "2025-01-05"]).expect_code(3);
     assert!(partial.stdout.contains("failed    ghosts: "), "{}", partial.stdout);
-    assert!(partial.stdout.contains("`daymark check` says what to do"), "{}", partial.stdout);
+    assert!(partial.stdout.contains("`daymark plan` shows the SQL"), "{}", partial.stdout);
     assert!(partial.stdout.contains("2025-01-05: 6 metrics reconstructed, 1 failed"), "{}", partial.stdout);
-    let again = site.run(&["collect", "--date", "2025-01-05"]).expect_code(3);
+    let early = site.run(&["collect", "--date", "2025-01-05"]).expect_code(3);
+    assert!(early.stdout.contains("failed    ghosts: "), "{}", early.stdout);
+    let not_yet = "2025-01-05: not tried again yet, 6 already there, 1 failed. The next attempt is from ";
+    assert!(early.stdout.contains(not_yet), "{}", early.stdout);
+    let again = site.run(&["collect", "--date", "2025-01-05", "--retry"]).expect_code(3);
     assert!(again.stdout.contains("0 metrics reconstructed, 6 already there, 1 failed"), "{}", again.stdout);
     site.run(&["collect", "--date", "2025-01-05", "--metric", "ghosts"]).expect_code(1);
     let gaps = site.json(&["gaps", "--from", "2025-01-05", "--to", "2025-01-05"]);

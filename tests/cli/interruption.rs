@@ -7,8 +7,8 @@ use std::{
 
 use crate::site::Site;
 
-/// A chunk a day makes a run long enough to be stopped on the way.
-const RUN: [&str; 9] = [
+/// A chunk a day, and days long before the platform's first row, make a run long enough to be stopped on the way.
+const RUN: [&str; 10] = [
     "backfill",
     "--from",
     "2021-01-01",
@@ -16,6 +16,7 @@ const RUN: [&str; 9] = [
     "2025-01-12",
     "--metric",
     "members_total",
+    "--before-first-row",
     "--backfill-chunk-days",
     "1",
 ];

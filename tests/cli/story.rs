@@ -88,7 +88,7 @@ async fn the_last_finished_day_is_observed(site: Site) {
         values.map(|metric| format!("{}={}", metric["metric_category"], metric["value"])).collect();
     assert!(values.contains(&r#""members_total"=10"#.to_owned()), "{values:?}");
     let again = site.run(&["collect"]).expect_code(0);
-    assert!(again.stdout.ends_with(": nothing to do, 6 records already there.\n"), "{}", again.stdout);
+    assert!(again.stdout.ends_with(": already recorded, 6 records.\n"), "{}", again.stdout);
     let plan = site.run(&["plan"]).expect_code(0);
     for table in ["members", "articles", "replies"] {
         assert!(plan.stdout.contains(table), "{}", plan.stdout);

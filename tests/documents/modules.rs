@@ -14,14 +14,11 @@ const KNOWN_CIRCLES: &[&str] = &[
     "access/authenticate.rs",
     "collect/backfill/mod.rs",
     "collect/gaps/filling.rs",
-    "config/file/json_metric.rs",
     "database/fault.rs",
-    "http/api/activity.rs",
     "http/rest/describe.rs",
-    "platform/mod.rs",
+    "platform/contract.rs",
     "platform/postgres/session.rs",
     "query/catalogue.rs",
-    "query/export/csv.rs",
     "store/contract/jobs.rs",
 ];
 
@@ -188,7 +185,9 @@ fn inline_paths(modules: &Modules, paths: &BTreeSet<ModulePath>, module: &Module
     let Module { code, imports, .. } = &modules[module];
     let mut found = Vec::new();
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
-    for chain in code.split(|c: char| !is_name(c) && c != ':').filter(|chain| chain.contains("::")) {
+    // What ends with `::` is the head of a `use` tree, whose leaves are among the imports.
+    let is_path = |chain: &&str| chain.contains("::") && !chain.ends_with("::");
+    for chain in code.split(|c: char| !is_name(c) && c != ':').filter(is_path) {
         let segments: Vec<String> =
             chain.split("::").filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
         let Some(first) = segments.first() else { continue };

@@ -40,7 +40,7 @@ pub(super) async fn resolve(
     // Of all metrics, so that it is the same day whichever are asked for, and the same as that of `gaps`.
     let active = selection::active(context.tenant.store.as_ref()).await?;
     match known_first_row(context, &active).await {
-        Some(first) if first.date > to => Err(CollectError::BeforeFirstRow { to, first }),
+        Some(first) if first.date > to => Err(before_first_row(to, first)),
         Some(first) if first.date > from => Ok(Range { from: first.date, to, clipped_to: Some(first) }),
         _ => Ok(Range { from, to, clipped_to: None }),
     }
@@ -56,12 +56,17 @@ async fn default_first_day(
     }
     let first = first_row(context, metrics).await?.ok_or(CollectError::NoRows)?;
     if first.date > to {
-        return Err(CollectError::BeforeFirstRow { to, first });
+        return Err(before_first_row(to, first));
     }
     let days = first.days_until(to);
     if days > MAX_DEFAULT_DAYS {
-        return Err(CollectError::TooLong { first, days, limit: MAX_DEFAULT_DAYS });
+        let FirstRow { date, source_name } = first;
+        return Err(CollectError::TooLong { source_name, first: date, days, limit: MAX_DEFAULT_DAYS });
     }
     context.require_recordable(first.date)?;
     Ok(first.date)
+}
+
+fn before_first_row(to: Date, FirstRow { date, source_name }: FirstRow) -> CollectError {
+    CollectError::BeforeFirstRow { to, source_name, first: date }
 }

@@ -3,10 +3,12 @@
 
 mod clock;
 mod platform;
+mod scope;
 mod store;
 mod visibility;
 
 pub(super) use self::platform::{explain, unplanned};
+pub use self::scope::CheckScope;
 use self::{clock::check_clock, platform::check_platform, store::check_store};
 use crate::{
     collect::Context,
@@ -22,19 +24,6 @@ pub struct CheckReport {
     pub findings: Vec<Finding>,
     /// How many metrics were made through the API and will be collected beside those of the configuration.
     pub made_through_api: usize,
-}
-
-/// What to look at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CheckScope {
-    pub store: bool,
-    /// Those that are in the store.
-    pub definitions: bool,
-    pub platform: bool,
-}
-
-impl CheckScope {
-    pub const ALL: Self = Self { store: true, definitions: true, platform: true };
 }
 
 /// Checks the store, the platform and every metric: those that the configuration makes (`wanted`), those that were made

@@ -24,6 +24,9 @@ use crate::{
     query::day,
 };
 
+/// Largest body of a request, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+
 /// A JSON body. An empty one, of any content type, means `{}`.
 pub struct Body<T>(pub T);
 
@@ -184,7 +187,7 @@ fn too_slow(limit: Duration) -> Problem {
 
 pub fn too_large() -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large")
-        .detail(format!("{} bytes are the most", super::MAX_BODY))
+        .detail(format!("{} bytes are the most", MAX_BODY))
 }
 
 fn invalid(detail: &str) -> Problem {

@@ -28,7 +28,7 @@ use crate::{
         problem::{InvalidParameter, Problem},
         service::{Service, Shared},
     },
-    jobs::{self, JobState, StartError, Task},
+    jobs::{self, JobStartError, JobState, Task},
     store::Trigger,
 };
 
@@ -249,13 +249,13 @@ impl From<jobs::FailedMetric> for FailedMetric {
     }
 }
 
-impl From<StartError> for Problem {
-    fn from(error: StartError) -> Self {
-        if let StartError::Store(error) = error {
+impl From<JobStartError> for Problem {
+    fn from(error: JobStartError) -> Self {
+        if let JobStartError::Store(error) = error {
             return error.into();
         }
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-runs", "Too many runs are at work")
             .detail(error.to_string())
-            .retry_after(StartError::RETRY_AFTER_S)
+            .retry_after(JobStartError::RETRY_AFTER_S)
     }
 }

@@ -24,12 +24,9 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use body::too_large as body_too_large;
+pub use body::{MAX_BODY, too_large as body_too_large};
 
 use super::service::Shared;
-
-/// Largest body of a request, in bytes.
-pub const MAX_BODY: usize = 64 * 1024;
 
 #[derive(OpenApi)]
 #[openapi(

@@ -199,10 +199,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        collect::{CollectError, FirstRow},
+        collect::CollectError,
         database::{Fault, FaultClass},
         http::rest::rpc,
-        jobs::StartError,
+        jobs::JobStartError,
         store::StoreError,
     };
 
@@ -228,7 +228,6 @@ mod tests {
     fn every_end_of_a_call_is_described() {
         let day = jiff::civil::date(2025, 1, 1);
         let fault = |class| Fault::new(class, "out of luck");
-        let first = FirstRow { date: day, source_name: String::new() };
         let store = |class| StoreError::Fault { location: String::new(), fault: fault(class) };
         let errors = [
             CollectError::Unfinished { date: day, ready_at: String::new(), last_finished: day },
@@ -241,8 +240,8 @@ mod tests {
             CollectError::DuplicateDefinition(String::new()),
             CollectError::NoRows,
             CollectError::NoSources,
-            CollectError::BeforeFirstRow { to: day, first: first.clone() },
-            CollectError::TooLong { first, days: 2, limit: 1 },
+            CollectError::BeforeFirstRow { to: day, source_name: String::new(), first: day },
+            CollectError::TooLong { source_name: String::new(), first: day, days: 2, limit: 1 },
             CollectError::DeadlineReached { minutes: 60, kept: String::new() },
             CollectError::Interrupted { kept: String::new() },
             CollectError::Store(store(FaultClass::Unreachable)),
@@ -250,7 +249,7 @@ mod tests {
             CollectError::Platform { location: String::new(), fault: fault(FaultClass::Unreachable) },
         ];
         let others = [
-            StartError::TooManyRunning.into(),
+            JobStartError::TooManyRunning.into(),
             RestError::of_failures(&[]),
             rpc::body_too_slow(Duration::ZERO),
         ];

@@ -13,7 +13,7 @@ use crate::{
     collect::{CollectError, Failure},
     config,
     http::problem::log_failure,
-    jobs::StartError,
+    jobs::JobStartError,
     store::StoreError,
 };
 
@@ -146,12 +146,12 @@ impl RestError {
     }
 }
 
-impl From<StartError> for RestError {
-    fn from(error: StartError) -> Self {
-        if let StartError::Store(error) = &error {
+impl From<JobStartError> for RestError {
+    fn from(error: JobStartError) -> Self {
+        if let JobStartError::Store(error) = &error {
             return Self::of_store(error);
         }
-        let retry_after = Some(Duration::from_secs(StartError::RETRY_AFTER_S));
+        let retry_after = Some(Duration::from_secs(JobStartError::RETRY_AFTER_S));
         Self { retry_after, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "53400", error.to_string()) }
     }
 }
