@@ -231,7 +231,7 @@ export interface paths {
         };
         /**
          * How far a job is
-         * @description Jobs are forgotten when the server stops, and after a thousand further ones. What they did is in the collection log.
+         * @description Jobs outlive the server. One whose server died is `interrupted`. What they did is in the collection log.
          */
         get: operations["show"];
         put?: never;
@@ -476,7 +476,8 @@ export interface components {
             /** Format: int64 */
             execution_time_ms: number;
             metrics_already_recorded: number;
-            status: components["schemas"]["JobStatus"];
+            /** @enum {string} */
+            status: "queued" | "running" | "completed" | "partial" | "failed" | "busy" | "interrupted";
             total_metrics: number;
         };
         /** @description How rows spread over the values of a column. */
@@ -530,7 +531,8 @@ export interface components {
             execution_time_ms: number;
             metrics_already_recorded: number;
             metrics_collected: number;
-            status: components["schemas"]["JobStatus"];
+            /** @enum {string} */
+            status: "queued" | "running" | "completed" | "partial" | "failed" | "busy" | "interrupted";
         };
         Comparisons: {
             at_least?: components["schemas"]["Literal"];
@@ -715,8 +717,11 @@ export interface components {
         };
         /** @description A run that a request started. */
         JobAnswer: {
+            actor: string;
             /** @description Records that had been there before, and were left as they are. */
             already_there?: number | null;
+            /** Format: date-time */
+            created_at: string;
             days_done: number;
             /** @description Days to be written; 0 until that is known. */
             days_total: number;
@@ -736,15 +741,16 @@ export interface components {
              * @description The entry in the collection log: `/api/v1/runs/{run_id}`.
              */
             run_id?: string | null;
-            /** Format: date-time */
-            started_at: string;
-            status: components["schemas"]["JobStatus"];
+            /**
+             * Format: date-time
+             * @description `null` while it waits to begin.
+             */
+            started_at?: string | null;
+            /** @enum {string} */
+            status: "queued" | "running" | "completed" | "partial" | "failed" | "busy" | "interrupted";
+            /** @enum {string} */
+            trigger: "schedule" | "api" | "cli" | "catch_up";
         };
-        /**
-         * @description How far a job is.
-         * @enum {string}
-         */
-        JobStatus: "running" | "completed" | "partial" | "failed" | "busy" | "interrupted";
         LatestResponse: {
             /**
              * Format: date
@@ -922,6 +928,7 @@ export interface components {
         RollUp: "last" | "sum" | "average" | "percentage" | "merge" | "never";
         /** @description An entry of the collection log. */
         RunEntry: {
+            actor: string;
             /**
              * Format: date
              * @description The first day, and the last.
@@ -951,6 +958,8 @@ export interface components {
             started_at: string;
             /** @enum {string} */
             status: "running" | "completed" | "partial" | "failed";
+            /** @enum {string} */
+            trigger: "schedule" | "api" | "cli" | "catch_up";
         };
         RunsResponse: {
             /** @description For the next page; null on the last one. */
@@ -1117,6 +1126,7 @@ export interface components {
             value?: number;
         };
         metric_collection_log: {
+            actor?: string;
             /** Format: date */
             collection_date?: string;
             /** Format: date */
@@ -1136,6 +1146,7 @@ export interface components {
             /** Format: date-time */
             started_at?: string;
             status?: string;
+            trigger?: string;
         };
         metric_definitions: {
             /** Format: date-time */
@@ -3453,6 +3464,10 @@ export interface operations {
                 error_message?: string;
                 /** @description `is.null` or `not.is.null` */
                 error_details?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                trigger?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                actor?: string;
                 /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
                 host?: string;
                 /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
