@@ -57,7 +57,9 @@ impl PostgresStore {
             self.refuse_strangers(&mut session).await?;
         }
         migrator.run_direct(None, &mut session, false).await.map_err(|error| self.migration_failed(error))?;
-        // Closing the session releases the lock, and so would its loss.
+        // The server ends a closed session a moment later, and the next migration would wait for the lock until then.
+        let released = sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut session).await;
+        released.map_err(|error| self.failed(error))?;
         let _ = session.close().await;
         Ok(applied)
     }
