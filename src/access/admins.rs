@@ -1,4 +1,4 @@
-//! Users whom the platform itself marks as admins, in a column of one of its tables.
+//! Looks up which users are admins, in a boolean column of one of the platform's tables (`access.admin_column`).
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -17,30 +17,30 @@ use crate::{
 
 /// The age at which the platform's schema is read again.
 const SCHEMA_MAX_AGE: SignedDuration = SignedDuration::from_mins(10);
-/// A request waits for the answer. Without it, the user is a reader.
+/// The longest that a request waits for the answer. Without an answer in time, the user is treated as a reader.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// For reading the platform's schema. The server waits for the first reading before it starts.
+/// The time limit for reading the platform's schema. The server waits for the first reading before it starts.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Each query takes a connection of the platform, which has other work.
+/// The limit of concurrent queries. Each takes a connection of the platform, which collections need too.
 const MAX_CONCURRENT_QUERIES: usize = 2;
 
 pub struct Admins {
     platform: Arc<dyn Platform>,
-    /// Table and column.
+    /// The table and the column that marks admins.
     column: (String, String),
     tables: Arc<Tables>,
     queries: tokio::sync::Semaphore,
-    cannot_tell: LogThrottle,
+    failure_log: LogThrottle,
 }
 
-/// The platform's schema as it was read last. A reading is no part of a request: it goes on when the request that needed it
-/// was cancelled.
+/// A cache of the platform's schema. The schema is read in a task of its own, which continues when the request that
+/// needed it is cancelled.
 struct Tables {
     platform: Arc<dyn Platform>,
-    /// For a reading.
+    /// The time limit for reading the schema once.
     timeout: Duration,
-    seen: Mutex<Option<(Arc<Schema>, Timestamp)>>,
-    /// Held while the schema is read.
+    cache: Mutex<Option<(Arc<Schema>, Timestamp)>>,
+    /// This lock is held while the schema is read, so that one task reads it at a time.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -51,48 +51,51 @@ impl Admins {
             platform,
             column,
             queries: tokio::sync::Semaphore::new(MAX_CONCURRENT_QUERIES),
-            cannot_tell: LogThrottle::default(),
+            failure_log: LogThrottle::default(),
         }
     }
 
-    /// Reads the platform's schema, and logs what is wrong with the column if something is.
+    /// Reads the platform's schema, and logs a warning if the column cannot be queried.
     pub async fn prepare(&self, now: Timestamp) {
         let reading = tokio::time::timeout(PREPARE_TIMEOUT, Arc::clone(&self.tables).get(now)).await;
         if let Ok(Ok(_)) = reading {
-            // No user has this id. The answer does not matter, only whether there is one.
+            // No user has this id. The value of the answer does not matter, only whether the query succeeds.
             self.is_admin("0", now).await;
             return;
         }
-        self.said(reading.map(|seen| seen.map(drop)).unwrap_or_else(|_| Err(late(PREPARE_TIMEOUT))), now);
+        self.log_failure(
+            reading.map(|schema| schema.map(drop)).unwrap_or_else(|_| Err(timed_out(PREPARE_TIMEOUT))),
+            now,
+        );
     }
 
-    /// `None` when the platform does not answer, which is logged.
+    /// Whether the user is an admin. `None` when the platform does not answer in time, which is logged.
     pub async fn is_admin(&self, subject: &str, now: Timestamp) -> Option<bool> {
-        let answer = tokio::time::timeout(TIMEOUT, self.ask(subject, now)).await;
-        self.said(answer.unwrap_or_else(|_| Err(late(TIMEOUT))), now)
+        let answer = tokio::time::timeout(TIMEOUT, self.query(subject, now)).await;
+        self.log_failure(answer.unwrap_or_else(|_| Err(timed_out(TIMEOUT))), now)
     }
 
-    /// Logs a failure.
-    fn said<T>(&self, answer: Result<T, Fault>, now: Timestamp) -> Option<T> {
+    /// Logs a failure, at most as often as the throttle allows.
+    fn log_failure<T>(&self, answer: Result<T, Fault>, now: Timestamp) -> Option<T> {
         if let Err(error) = &answer
-            && let Some(left_out) = self.cannot_tell.allow(now)
+            && let Some(left_out) = self.failure_log.allow(now)
         {
             let platform = self.platform.location();
             tracing::warn!(
-                %error, platform, left_out, "the platform cannot tell which users are admins; all are taken for readers"
+                %error, platform, left_out, "the platform cannot be asked which users are admins; all users are treated as readers"
             );
         }
         answer.ok()
     }
 
-    async fn ask(&self, subject: &str, now: Timestamp) -> Result<bool, Fault> {
+    async fn query(&self, subject: &str, now: Timestamp) -> Result<bool, Fault> {
         let closed = |_| Fault::new(FaultClass::Other, "the server is stopping");
         let _permit = self.queries.acquire().await.map_err(closed)?;
         let (table, column) = (self.column.0.as_str(), self.column.1.as_str());
         let schema = Arc::clone(&self.tables).get(now).await?;
         let answer = self.platform.flag(&schema, Flag { table, column }, subject).await;
         if answer.as_ref().is_err_and(|fault| fault.class == FaultClass::Sql) {
-            // The tables may have changed since.
+            // The tables may have changed since the schema was read.
             self.tables.refresh_in_background(now);
         }
         answer
@@ -101,20 +104,20 @@ impl Admins {
 
 impl Tables {
     fn new(platform: Arc<dyn Platform>, timeout: Duration) -> Self {
-        Self { platform, timeout, seen: Mutex::default(), turn: Arc::default() }
+        Self { platform, timeout, cache: Mutex::default(), turn: Arc::default() }
     }
 
-    /// The schema as it was read last. An old one is read anew in the background.
+    /// Returns the cached schema. When it is older than [`SCHEMA_MAX_AGE`], it is also read again in the background.
     async fn get(self: Arc<Self>, now: Timestamp) -> Result<Arc<Schema>, Fault> {
-        if let Some((schema, at)) = self.seen() {
+        if let Some((schema, at)) = self.cached() {
             if has_passed(at, SCHEMA_MAX_AGE, now) {
                 self.refresh_in_background(now);
             }
             return Ok(schema);
         }
         let turn = Arc::clone(&self.turn).lock_owned().await;
-        match self.seen() {
-            // The task that held the turn before has read it.
+        match self.cached() {
+            // The task that held the lock before this one has read it.
             Some((schema, _)) => Ok(schema),
             None => tokio::spawn(self.read(turn, now))
                 .await
@@ -122,7 +125,7 @@ impl Tables {
         }
     }
 
-    /// Reads the schema in the background, unless a task is reading it.
+    /// Reads the schema in the background, unless another task is already reading it.
     fn refresh_in_background(self: &Arc<Self>, now: Timestamp) {
         if let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() {
             tokio::spawn(Arc::clone(self).read(turn, now));
@@ -130,9 +133,9 @@ impl Tables {
     }
 
     async fn read(self: Arc<Self>, turn: OwnedMutexGuard<()>, now: Timestamp) -> Result<Arc<Schema>, Fault> {
-        // A connection whose other end vanished would hold the turn for ever.
+        // Without the time limit, a connection whose other end vanished would hold the lock for ever.
         let reading = tokio::time::timeout(self.timeout, self.platform.inspect()).await;
-        let schema = reading.unwrap_or_else(|_| Err(late(self.timeout))).map(Arc::new);
+        let schema = reading.unwrap_or_else(|_| Err(timed_out(self.timeout))).map(Arc::new);
         if let Ok(schema) = &schema {
             *self.lock() = Some((Arc::clone(schema), now));
         }
@@ -140,17 +143,17 @@ impl Tables {
         schema
     }
 
-    fn seen(&self) -> Option<(Arc<Schema>, Timestamp)> {
+    fn cached(&self) -> Option<(Arc<Schema>, Timestamp)> {
         self.lock().clone()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Arc<Schema>, Timestamp)>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn late(limit: Duration) -> Fault {
-    Fault::new(FaultClass::TimedOut, format!("no answer in {} s", limit.as_secs()))
+fn timed_out(limit: Duration) -> Fault {
+    Fault::new(FaultClass::TimedOut, format!("no answer within {} s", limit.as_secs()))
 }
 
 #[cfg(test)]
@@ -164,7 +167,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reading_without_an_answer_times_out_and_the_next_one_is_tried() {
-        // Takes connections and says nothing.
+        // This listener accepts connections and sends nothing.
         let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("postgres://app@{}/app?sslmode=disable", silent.local_addr().unwrap());
         let limit = Duration::from_secs(30);
@@ -178,7 +181,7 @@ mod tests {
         let tables = Arc::new(Tables::new(platform, Duration::from_millis(50)));
         for _ in 0..2 {
             let fault = Arc::clone(&tables).get(Timestamp::UNIX_EPOCH).await.map(drop).unwrap_err();
-            // The platform's own limit says that it is unreachable.
+            // The platform's own time limit would report `FaultClass::Unreachable`.
             assert_eq!(fault.class, FaultClass::TimedOut, "{fault}");
         }
     }

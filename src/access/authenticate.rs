@@ -1,5 +1,5 @@
-//! From the credentials of a request to its principal. Verified credentials are cached for a while, by their hash, because
-//! the check of a signature or a query to the store takes longer than answering.
+//! Turns the credentials of a request into its principal. Verified credentials are cached by their hash, for at most
+//! some minutes, because checking a signature or querying the store takes longer than answering a cached request.
 
 use std::{
     fmt,
@@ -26,33 +26,35 @@ use super::{
 };
 use crate::{clock::Clock, config::AccessSettings, platform::Platform, store::Store, telemetry::LogThrottle};
 
-/// How long a credential that could not be verified is refused without another try: one try may take seconds when the store
-/// is away, and many requests would wait for each other.
+/// How long a credential that could not be verified is refused without another attempt: an attempt may take seconds
+/// when the store is unreachable, and many requests would wait for each other.
 const UNAVAILABLE_CACHED: SignedDuration = SignedDuration::from_millis(500);
 /// How long a rejected credential is cached.
 const REJECTION_CACHED: SignedDuration = SignedDuration::from_secs(5);
-/// Verified credentials, and as many rejected ones. Some hundred bytes each.
+/// The most verified credentials that are cached, and the most rejected ones. Each takes some hundred bytes.
 const MAX_CACHED: u64 = 10_000;
-/// Longer than any verification holds. Until then a credential is known to have been genuine once.
+/// How long entries are kept. This is longer than any verification is valid, so that a credential that was genuine once
+/// is still recognised as such.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 
 /// Authenticates requests.
 pub struct Access {
     settings: AccessSettings,
-    /// Whether requests need no credentials. It only ever changes to false.
+    /// Whether requests need no credentials. It only ever changes from true to false.
     is_open: AtomicBool,
     clock: Arc<dyn Clock>,
     store: Arc<dyn Store>,
     verifier: CredentialVerifier,
     backoff: Backoff,
-    /// By the hash of the credential.
+    /// Keyed by the SHA-256 hash of the credential.
     verified: Cache<[u8; 32], Arc<VerifiedIdentity>>,
-    /// By the same hash. A cache of its own, so that wrong credentials cannot displace verified ones.
+    /// Keyed by the same hash. It is a separate cache, so that wrong credentials cannot displace verified ones.
     rejected: Cache<[u8; 32], Arc<Rejection>>,
     cannot_verify: LogThrottle,
 }
 
-/// Why a credential was rejected, and how long that holds, as for a [`VerifiedIdentity`].
+/// Why a credential was rejected. The result is valid for as long as that of a [`VerifiedIdentity`] with the same
+/// fields.
 struct Rejection {
     error: VerifyError,
     since: Timestamp,
@@ -61,8 +63,8 @@ struct Rejection {
 }
 
 impl Access {
-    /// One that requires credentials, unless public reading is switched on; [`Access::start`] decides whether it may do
-    /// without.
+    /// Creates an `Access` that requires credentials, unless public reading is switched on. Only [`Access::start`]
+    /// decides that a server may run without authentication.
     pub fn new(
         settings: AccessSettings,
         store: Arc<dyn Store>,
@@ -87,7 +89,7 @@ impl Access {
     }
 
     /// # Errors
-    /// The file with keys for tokens that cannot be read, and why.
+    /// The path of the key set's file when it cannot be read, and the reason.
     pub(super) async fn read_keys(&self) -> Result<(), (String, String)> {
         self.verifier.read_keys(self.clock.now()).await
     }
@@ -95,7 +97,7 @@ impl Access {
     /// Whether requests need credentials now. An open server closes for good as soon as an API key exists.
     ///
     /// # Errors
-    /// When the server is open, and the store cannot tell whether there is a key now.
+    /// When the server is open, and the store cannot be asked whether an API key exists.
     pub async fn mode(&self) -> Result<Mode, Denied> {
         if !self.is_open.load(Ordering::Acquire) {
             return Ok(Mode::Required);
@@ -112,12 +114,12 @@ impl Access {
         }
     }
 
-    /// The principal of a request. Where both headers hold different credentials, both must be genuine, and
-    /// `Authorization` names the principal.
+    /// Returns the principal of a request. When the two headers hold different credentials, both must be genuine, and
+    /// `Authorization` determines the principal.
     ///
     /// # Errors
     /// When there are no credentials and public reading is switched off, when one is not genuine or not valid, or when
-    /// that cannot be found out.
+    /// a credential cannot be verified at the moment.
     pub async fn authenticate(&self, credentials: Credentials<'_>) -> Result<Principal, Denied> {
         let address = credentials.address;
         if self.is_open.load(Ordering::Acquire) {
@@ -134,12 +136,12 @@ impl Access {
         }
     }
 
-    /// A credential that was genuine a short while ago is no guess: it is verified also when it comes from an address that
-    /// is in backoff. Of other credentials, only a few a second are verified for such an address.
+    /// Verifies one credential. A credential that is cached as genuine is not a guess, so it is verified even when its
+    /// address is in backoff. Of other credentials, only a few per second are verified for such an address.
     async fn identity(&self, text: &str, address: IpAddr) -> Result<Arc<VerifiedIdentity>, Denied> {
         let (hash, now) = (hash(text), self.clock.now());
         let cached = self.verified.get(&hash).await;
-        if let Some(identity) = cached.as_ref().filter(|identity| self.holds(identity, now)) {
+        if let Some(identity) = cached.as_ref().filter(|identity| self.is_valid(identity, now)) {
             return Ok(Arc::clone(identity));
         }
         let wait = self.backoff.wait(address, now).filter(|_| cached.is_none());
@@ -155,7 +157,7 @@ impl Access {
         };
         match (error, wait) {
             (VerifyError::Unavailable(reason), _) => Err(self.unavailable(reason, now)),
-            // An address that has to wait is neither told why nor punished twice.
+            // An address in backoff is not told the reason, and the failure is not counted again.
             (_, Some(retry_after)) => Err(Denied::BackOff { retry_after }),
             (VerifyError::Stale(reason), None) => Err(unauthenticated(reason)),
             (VerifyError::Wrong(reason), None) => {
@@ -167,12 +169,13 @@ impl Access {
 
     fn unavailable(&self, reason: String, now: Timestamp) -> Denied {
         if let Some(left_out) = self.cannot_verify.allow(now) {
-            tracing::error!(reason, left_out, "credentials cannot be checked");
+            tracing::error!(reason, left_out, "credentials cannot be verified");
         }
         Denied::Unavailable { reason }
     }
 
-    /// Of several requests with the same credential one verifies it, and the others wait.
+    /// When several requests present the same credential at once, one of them verifies it and the others wait for the
+    /// result.
     async fn verify_once(
         &self,
         text: &str,
@@ -180,16 +183,16 @@ impl Access {
         now: Timestamp,
     ) -> Result<Arc<VerifiedIdentity>, VerifyError> {
         let verified = self.verified.entry(hash).and_try_compute_with(|cached| async move {
-            if cached.is_some_and(|cached| self.holds(cached.value(), now)) {
+            if cached.is_some_and(|cached| self.is_valid(cached.value(), now)) {
                 return Ok(Op::Nop);
             }
             if let Some(error) = self.rejection(&hash, now).await {
                 return Err(error);
             }
-            // Keys that are replaced meanwhile make the verdict void.
+            // The generation is read first: if the keys are replaced during the verification, its result is not valid.
             let generation = self.verifier.generation();
-            let verdict = self.verifier.verify(text, now).await;
-            if let Err(error) = &verdict {
+            let outcome = self.verifier.verify(text, now).await;
+            if let Err(error) = &outcome {
                 let until = match error {
                     VerifyError::Wrong(_) | VerifyError::Stale(_) => later(now, REJECTION_CACHED),
                     VerifyError::Unavailable(_) => later(self.clock.now(), UNAVAILABLE_CACHED),
@@ -197,7 +200,7 @@ impl Access {
                 let rejection = Rejection { error: error.clone(), since: now, until, generation };
                 self.rejected.insert(hash, Arc::new(rejection)).await;
             }
-            verdict.map(|identity| Op::Put(Arc::new(identity)))
+            outcome.map(|identity| Op::Put(Arc::new(identity)))
         });
         match verified.await? {
             CompResult::Inserted(entry)
@@ -208,22 +211,22 @@ impl Access {
         }
     }
 
-    /// Why the credential was rejected a moment ago.
+    /// The cached reason why the credential was rejected, if it is still valid.
     async fn rejection(&self, hash: &[u8; 32], now: Timestamp) -> Option<VerifyError> {
         let rejection = self.rejected.get(hash).await?;
-        let holds = (rejection.since..rejection.until).contains(&now)
+        let is_valid = (rejection.since..rejection.until).contains(&now)
             && rejection.generation == self.verifier.generation();
-        holds.then(|| rejection.error.clone())
+        is_valid.then(|| rejection.error.clone())
     }
 
-    /// Puts an address into backoff whose requests are refused by the rate limit, so that no more is verified for it than
-    /// for one that fails.
+    /// Puts an address whose requests the rate limit refuses into backoff, so that no more credentials are verified for
+    /// it than for an address that failed to authenticate.
     pub fn hold_up(&self, address: IpAddr, wait: Duration) {
         self.backoff.hold_up(address, self.clock.now(), wait);
     }
 
-    /// To be called every few seconds: writes the times of last use of keys if it is time to, and frees the memory of what
-    /// has expired.
+    /// Writes the keys' times of last use if they are due, and frees the memory of expired entries. The server calls
+    /// this every few seconds.
     pub async fn run_upkeep(&self) {
         let now = self.clock.now();
         self.backoff.run_upkeep(now);
@@ -232,13 +235,14 @@ impl Access {
         self.verifier.run_upkeep(now).await;
     }
 
-    /// Writes the times of last use of keys, before the server ends.
+    /// Writes the keys' times of last use before the server ends.
     pub async fn finish(&self) {
         self.verifier.finish(self.clock.now()).await;
     }
 
-    /// A verification from after `now` is void: the clock was set back, and it could be any time old.
-    fn holds(&self, identity: &VerifiedIdentity, now: Timestamp) -> bool {
+    /// Whether the verification is still valid. One from after `now` is not: the clock was set back, so its age is
+    /// unknown.
+    fn is_valid(&self, identity: &VerifiedIdentity, now: Timestamp) -> bool {
         (identity.since..identity.until).contains(&now) && identity.generation == self.verifier.generation()
     }
 
@@ -269,7 +273,7 @@ fn principal(identity: &VerifiedIdentity, address: IpAddr) -> Principal {
     }
 }
 
-/// The credentials of a request, each once. The last one names the principal.
+/// The distinct credentials of a request. The last one determines the principal.
 fn distinct<'a>(credentials: Credentials<'a>) -> Result<impl Iterator<Item = &'a str>, &'static str> {
     let bearer = credentials.authorization.map(bearer_token).transpose()?;
     let key = credentials.api_key.map(str::trim).filter(|key| Some(*key) != bearer);
@@ -285,7 +289,7 @@ fn open_principal(address: IpAddr) -> Principal {
     super::credentials::principal_at(address, Role::Service, Role::Service.scopes())
 }
 
-/// The token of `Bearer <token>`; the scheme's name in any case (RFC 9110, 11.1).
+/// Returns the token of `Bearer <token>`. The scheme's name may be in any case (RFC 9110, section 11.1).
 fn bearer_token(header: &str) -> Result<&str, &'static str> {
     header
         .trim()

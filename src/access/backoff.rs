@@ -1,8 +1,8 @@
-//! Exponential backoff of addresses from which authentication fails again and again.
+//! Exponential backoff for addresses whose requests fail to authenticate repeatedly.
 //!
-//! Many people may share an address, so a few credentials a second are verified even during the backoff: a genuine one is
-//! accepted, and any other is answered as if it had not been verified. A key of 256 random bits or a signature cannot be
-//! guessed at that rate.
+//! Many people may share an address, so a few credentials per second are verified even during the backoff: a genuine
+//! one is accepted, and any other is answered as if it had not been verified. A key of 256 random bits or a signature
+//! cannot be guessed at that rate.
 
 use std::{
     collections::HashMap,
@@ -15,17 +15,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::has_passed;
 
-/// People mistype keys or let them expire: this many failures cost nothing.
+/// The number of failures without a delay, because people mistype keys or let them expire.
 const FREE_FAILURES: u32 = 5;
-/// After the first failure that is not free; doubled by each further one.
+/// The delay after the first failure beyond [`FREE_FAILURES`]. Each further failure doubles it, up to [`MAX_DELAY`].
 const FIRST_DELAY: SignedDuration = SignedDuration::from_secs(1);
 const MAX_DELAY: SignedDuration = SignedDuration::from_secs(300);
-/// Credentials a second that are verified for an address in backoff.
+/// The most credentials per second that are verified for an address in backoff.
 const VERIFICATIONS_A_SECOND: u32 = 4;
-/// An address that has not failed for this long starts anew.
+/// The failures of an address are forgotten after this long without another failure.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(15);
-/// The most addresses that are remembered, some hundred bytes each. Where more of them fail, those that failed longest
-/// ago are forgotten.
+/// The most addresses that are remembered, at some hundred bytes each. When more addresses fail, those that failed
+/// longest ago are forgotten.
 const MAX_ADDRESSES: usize = 10_000;
 
 #[derive(Debug, Default)]
@@ -36,20 +36,21 @@ struct Failures {
     count: u32,
     last: Timestamp,
     wait_until: Timestamp,
-    /// Credentials verified during the backoff, in the second that began at the time beside it.
+    /// The number of credentials verified during the backoff, in the second that began at the given time.
     verifications: (u32, Timestamp),
 }
 
 impl Backoff {
-    /// How long the address has to wait still, if it has to.
+    /// The remaining wait of an address that is in backoff.
     pub fn wait(&self, address: IpAddr, now: Timestamp) -> Option<Duration> {
         let failures = self.lock().get(&network(address)).copied()?;
         let wait = failures.wait_until.duration_since(now);
-        // A longer wait was never imposed: the clock was set back.
+        // A wait longer than the maximum means that the clock was set back; it is ignored.
         (wait <= MAX_DELAY).then(|| Duration::try_from(wait).ok()).flatten().filter(|wait| !wait.is_zero())
     }
 
-    /// Whether a credential may be verified though the address is in backoff. Counts it as verified.
+    /// Whether another credential may be verified although the address is in backoff. The call counts as one
+    /// verification.
     pub fn may_verify(&self, address: IpAddr, now: Timestamp) -> bool {
         let mut addresses = self.lock();
         let Some(Failures { verifications: (count, since), .. }) = addresses.get_mut(&network(address))
@@ -63,18 +64,18 @@ impl Backoff {
         *count <= VERIFICATIONS_A_SECOND
     }
 
-    /// Puts the address into backoff for another reason than failures.
+    /// Puts the address into backoff for a reason other than failed authentication.
     pub fn hold_up(&self, address: IpAddr, now: Timestamp, wait: Duration) {
         let wait = SignedDuration::try_from(wait).unwrap_or(MAX_DELAY).min(MAX_DELAY);
         let until = now.saturating_add(wait).unwrap_or(now);
         let mut addresses = self.lock();
-        let failures = of(&mut addresses, address, now);
+        let failures = entry_of(&mut addresses, address, now);
         failures.wait_until = failures.wait_until.max(until);
     }
 
     pub fn failed(&self, address: IpAddr, now: Timestamp) {
         let mut addresses = self.lock();
-        let failures = of(&mut addresses, address, now);
+        let failures = entry_of(&mut addresses, address, now);
         if is_forgotten(failures, now) {
             failures.count = 0;
         }
@@ -87,7 +88,7 @@ impl Backoff {
         }
     }
 
-    /// Frees the memory of addresses that are to be forgotten. To be called every few seconds.
+    /// Frees the memory of addresses whose failures are forgotten. The server calls this every few seconds.
     pub fn run_upkeep(&self, now: Timestamp) {
         let mut addresses = self.lock();
         addresses.retain(|_, failures| !is_forgotten(failures, now));
@@ -101,21 +102,21 @@ impl Backoff {
     }
 }
 
-fn of(addresses: &mut HashMap<IpAddr, Failures>, address: IpAddr, now: Timestamp) -> &mut Failures {
+fn entry_of(addresses: &mut HashMap<IpAddr, Failures>, address: IpAddr, now: Timestamp) -> &mut Failures {
     let address = network(address);
     if addresses.len() >= MAX_ADDRESSES && !addresses.contains_key(&address) {
         make_room(addresses, now);
     }
-    let none = Failures { count: 0, last: now, wait_until: now, verifications: (0, now) };
-    addresses.entry(address).or_insert(none)
+    let no_failures = Failures { count: 0, last: now, wait_until: now, verifications: (0, now) };
+    addresses.entry(address).or_insert(no_failures)
 }
 
 fn is_forgotten(failures: &Failures, now: Timestamp) -> bool {
     has_passed(failures.last, FORGOTTEN_AFTER, now)
 }
 
-/// Forgets what is to be forgotten, or else the tenth that failed longest ago at once, because each time takes a pass over
-/// all.
+/// Forgets the addresses whose time has passed. If there are none, it forgets the tenth that failed longest ago at
+/// once, because each call iterates over all addresses.
 fn make_room(addresses: &mut HashMap<IpAddr, Failures>, now: Timestamp) {
     addresses.retain(|_, failures| !is_forgotten(failures, now));
     if addresses.len() >= MAX_ADDRESSES {
@@ -124,15 +125,15 @@ fn make_room(addresses: &mut HashMap<IpAddr, Failures>, now: Timestamp) {
         let threshold = *threshold;
         let mut surplus = MAX_ADDRESSES / 10;
         addresses.retain(|_, failures| {
-            let goes = surplus > 0 && failures.last <= threshold;
-            surplus -= usize::from(goes);
-            !goes
+            let is_forgotten = surplus > 0 && failures.last <= threshold;
+            surplus -= usize::from(is_forgotten);
+            !is_forgotten
         });
     }
 }
 
-/// What counts as one address: an IPv4 address, also when it is written as IPv6; of IPv6 the /64 network, because one
-/// customer has all of its addresses.
+/// Returns the address by which requests are counted: an IPv4 address as it is, also when it is mapped to IPv6; of an
+/// IPv6 address the /64 network, because one customer usually has a whole /64.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

@@ -1,4 +1,4 @@
-//! The claims of a token whose signature holds: validity, audience, issuer, subject and role.
+//! Checks the claims of a token whose signature is valid: validity period, audience, issuer, subject and role.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -6,12 +6,12 @@ use serde::Deserialize;
 use super::Role;
 use crate::config::AccessSettings;
 
-/// How far the clocks of issuer and server may differ, in seconds.
+/// The most by which the clocks of issuer and server may differ, in seconds.
 const LEEWAY_S: f64 = 30.0;
-/// Longer subjects are refused; each one is held in memory to count requests.
+/// The longest subject that is accepted. Each subject is held in memory to count its requests.
 const MAX_SUBJECT_BYTES: usize = 255;
 
-/// Unknown claims are ignored; known ones of another type make the token unreadable.
+/// The claims that are read. Unknown claims are ignored; a known claim of the wrong type makes the token invalid.
 #[derive(Deserialize)]
 pub struct Claims {
     exp: Option<f64>,
@@ -19,12 +19,13 @@ pub struct Claims {
     aud: Option<Audience>,
     iss: Option<String>,
     sub: Option<String>,
-    /// The role of the database that Supabase's API takes on.
+    /// The database role that Supabase's API assumes for the request.
     role: Option<String>,
     daymark_role: Option<String>,
-    /// Only the issuer can write it. Its neighbour `user_metadata` is the user's own and is ignored.
+    /// Only the issuer can write this claim. The similar claim `user_metadata` can be written by the user and is
+    /// ignored.
     app_metadata: Option<serde_json::Map<String, serde_json::Value>>,
-    /// Supabase's mark of users who signed in anonymously.
+    /// Supabase sets this claim for users who signed in anonymously.
     #[serde(default)]
     is_anonymous: bool,
 }
@@ -42,15 +43,15 @@ pub struct Bearer {
     pub role: Role,
     /// The claim `sub`.
     pub subject: Option<String>,
-    /// The first instant at which it is no longer valid.
+    /// The first instant at which the token is no longer valid.
     pub expires_at: Timestamp,
 }
 
 impl Claims {
     /// # Errors
-    /// Why the token is not valid, in words that repeat nothing of it.
+    /// The reason why the token is not valid. It never quotes the token.
     pub fn check(self, settings: &AccessSettings, now: Timestamp) -> Result<Bearer, &'static str> {
-        // Seconds since 1970, as the claims have them: a float is exact to less than a microsecond here.
+        // Seconds since 1970 as a float, which is the unit of the claims; it is exact to less than a microsecond.
         let now_s = now.as_millisecond() as f64 / 1000.0;
         let expires = self.exp.ok_or("the token has no expiry (claim `exp`)")? + LEEWAY_S;
         if now_s >= expires {
@@ -89,27 +90,27 @@ impl Claims {
                 return Err("the token's role is none of `anon`, `authenticated` and `service_role`");
             }
         }
-        // Such a user has proved nothing, whatever else the claims say.
+        // An anonymous sign-in proves no identity, so the other claims are ignored.
         if self.is_anonymous {
             return Ok(Role::Anonymous);
         }
         let in_metadata = self.app_metadata.as_ref().and_then(|metadata| metadata.get("daymark_role"));
-        let given = match (in_metadata, &self.daymark_role) {
+        let name = match (in_metadata, &self.daymark_role) {
             (Some(serde_json::Value::String(name)), _) | (None, Some(name)) => name.as_str(),
             (Some(_), _) => return Err(UNKNOWN_DAYMARK_ROLE),
             (None, None) => return Ok(Role::Reader),
         };
-        Role::from_name(given).filter(|role| *role != Role::Anonymous).ok_or(UNKNOWN_DAYMARK_ROLE)
+        Role::from_name(name).filter(|role| *role != Role::Anonymous).ok_or(UNKNOWN_DAYMARK_ROLE)
     }
 }
 
 const UNKNOWN_DAYMARK_ROLE: &str = "the token's `daymark_role` is none of `reader`, `admin` and `service`";
 
-/// The instant, or the last one there is.
+/// Converts seconds since 1970 to an instant; values beyond the calendar become the last instant.
 fn instant(seconds: f64) -> Timestamp {
     if seconds >= Timestamp::MAX.as_second() as f64 {
         return Timestamp::MAX;
     }
-    // In range, and not before 1970 by much, or it would have been refused.
+    // The value is in range: `check` has already refused expiry times in the past.
     Timestamp::from_millisecond((seconds * 1000.0) as i64).unwrap_or(Timestamp::MIN)
 }

@@ -1,5 +1,5 @@
-//! Verifies a credential: whether it is genuine, and whose it is. That takes the check of a signature or a query to the
-//! store, and a query to the platform where a column of it marks admins.
+//! Verifies a credential: whether it is genuine, and to whom it belongs. This checks a signature or queries the store,
+//! and also queries the platform if one of its columns marks admins.
 
 use std::sync::Arc;
 
@@ -10,14 +10,15 @@ use super::{
 };
 use crate::{config::AccessSettings, platform::Platform, store::Store};
 
-/// How long a key that was revoked may still be accepted.
-const KEY_REMEMBERED: SignedDuration = SignedDuration::from_secs(10);
-/// How long a token may still be accepted whose signing key was taken out of the set; less, if the set is read meanwhile.
-const TOKEN_REMEMBERED: SignedDuration = SignedDuration::from_mins(5);
-/// How long a user may still be an admin whom the platform no longer marks as one.
-const ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_mins(1);
-/// How long a user is a reader because the platform did not answer.
-const NO_ADMIN_REMEMBERED: SignedDuration = SignedDuration::from_secs(10);
+/// How long a verified key is cached, and so how long a revoked key may still be accepted.
+const KEY_CACHED: SignedDuration = SignedDuration::from_secs(10);
+/// How long a verified token is cached, and so how long it may still be accepted after its signing key was removed from
+/// the key set. Reading the changed set ends this earlier.
+const TOKEN_CACHED: SignedDuration = SignedDuration::from_mins(5);
+/// How long the role of admin is cached after the platform no longer marks the user as one.
+const ADMIN_CACHED: SignedDuration = SignedDuration::from_mins(1);
+/// How long a user is treated as a reader after the platform did not answer.
+const NO_ADMIN_CACHED: SignedDuration = SignedDuration::from_secs(10);
 
 /// Verifies API keys and tokens.
 pub struct CredentialVerifier {
@@ -34,11 +35,11 @@ pub struct VerifiedIdentity {
     pub subject: Option<Arc<str>>,
     pub role: Role,
     pub scopes: Scopes,
-    /// When it was verified. A clock that was set back to before it makes the verification void.
+    /// The time of the verification. It is not valid before this time, which happens when the clock is set back.
     pub since: Timestamp,
-    /// From when on it has to be verified again.
+    /// The time from which the credential has to be verified again.
     pub until: Timestamp,
-    /// The generation of the keys that tokens are signed with.
+    /// The generation of the token-signing keys under which it was verified.
     pub generation: u64,
 }
 
@@ -49,18 +50,19 @@ impl CredentialVerifier {
     }
 
     /// # Errors
-    /// The file with keys for tokens that cannot be read, and why.
+    /// The path of the key set's file when it cannot be read, and the reason.
     pub async fn read_keys(&self, now: Timestamp) -> Result<(), (String, String)> {
         self.tokens.read_at_start(now).await
     }
 
-    /// The generation of the keys that tokens are signed with. A verification under another generation is void.
+    /// The generation of the token-signing keys, which increases when they change. A verification under an earlier
+    /// generation is not valid.
     pub fn generation(&self) -> u64 {
         self.tokens.generation()
     }
 
     /// # Errors
-    /// When it is not genuine or not valid, or when that cannot be found out.
+    /// When the credential is not genuine or not valid, or when it cannot be verified at the moment.
     pub async fn verify(&self, text: &str, now: Timestamp) -> Result<VerifiedIdentity, VerifyError> {
         if crate::identity::key_format::is_api_key(text) {
             self.verify_key(text, now).await
@@ -70,7 +72,7 @@ impl CredentialVerifier {
     }
 
     async fn verify_key(&self, text: &str, now: Timestamp) -> Result<VerifiedIdentity, VerifyError> {
-        // The same words whichever part of it is wrong.
+        // The message is the same whichever part of the key is wrong.
         let wrong = || VerifyError::wrong("the API key is not valid");
         let (id, hash) = crate::identity::key_format::parse(text).ok_or_else(wrong)?;
         let found =
@@ -83,8 +85,8 @@ impl CredentialVerifier {
         if !key.is_active(now) {
             return Err(VerifyError::stale("the API key has expired"));
         }
-        self.key_usage.note(key.id, now);
-        let until = later(now, KEY_REMEMBERED);
+        self.key_usage.record(key.id, now);
+        let until = later(now, KEY_CACHED);
         Ok(VerifiedIdentity {
             subject: Some(format!("key:{}", key.id).into()),
             role: key.role,
@@ -98,18 +100,18 @@ impl CredentialVerifier {
     async fn verify_token(&self, text: &str, now: Timestamp) -> Result<VerifiedIdentity, VerifyError> {
         let bearer = self.tokens.verify(text, &self.settings, now).await?;
         let generation = self.tokens.generation();
-        let (mut role, mut remembered) = (bearer.role, TOKEN_REMEMBERED);
+        let (mut role, mut cached_for) = (bearer.role, TOKEN_CACHED);
         if let (Role::Reader, Some(admins), Some(subject)) = (role, &self.admins, &bearer.subject) {
             let is_admin = admins.is_admin(subject, now).await;
-            remembered = if is_admin.is_some() { ADMIN_REMEMBERED } else { NO_ADMIN_REMEMBERED };
+            cached_for = if is_admin.is_some() { ADMIN_CACHED } else { NO_ADMIN_CACHED };
             if is_admin == Some(true) {
                 role = Role::Admin;
             }
         }
-        // Supabase's own keys are tokens without a user.
+        // Supabase's own anonymous keys are tokens without a user.
         let user = bearer.subject.filter(|_| role != Role::Anonymous);
         let subject = user.map(|subject| format!("user:{subject}").into());
-        let until = later(now, remembered).min(bearer.expires_at);
+        let until = later(now, cached_for).min(bearer.expires_at);
         let scopes = if role == Role::Anonymous { self.anonymous_scopes() } else { role.scopes() };
         Ok(VerifiedIdentity { subject, role, scopes, since: now, until, generation })
     }
@@ -119,12 +121,12 @@ impl CredentialVerifier {
         if self.settings.public_read { Scopes::of(&[Scope::Read]) } else { Scopes::NONE }
     }
 
-    /// Writes the times of last use of keys, if it is time to.
+    /// Writes the keys' times of last use if they are due.
     pub async fn run_upkeep(&self, now: Timestamp) {
         self.key_usage.write_if_due(self.store.as_ref(), now).await;
     }
 
-    /// Writes the times of last use of keys.
+    /// Writes the keys' times of last use.
     pub async fn finish(&self, now: Timestamp) {
         self.key_usage.write(self.store.as_ref(), now).await;
     }

@@ -1,20 +1,20 @@
-//! The credentials of a request, and why they may be refused.
+//! The credentials of a request, and the reasons for refusing them.
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use super::{Principal, Role, Scopes, backoff::network};
 
-/// The principal of which only the address is known.
+/// The principal of a request that is identified by its address only.
 pub(super) fn principal_at(address: IpAddr, role: Role, scopes: Scopes) -> Principal {
     let subject = match role {
         Role::Anonymous => address_subject(address),
-        // Apart from the count of anonymous requests from the same address.
+        // The prefix separates these requests from the anonymous ones of the same address.
         _ => format!("{}@{}", role.name(), network(address)).into(),
     };
     Principal { subject, role, scopes }
 }
 
-/// The subject by which requests of an address are counted.
+/// The subject under which the rate limit counts the requests of an address.
 pub(super) fn address_subject(address: IpAddr) -> Arc<str> {
     format!("address:{}", network(address)).into()
 }
@@ -23,11 +23,11 @@ pub(super) fn address_subject(address: IpAddr) -> Arc<str> {
 /// with the same or with a user's token.
 #[derive(Clone, Copy)]
 pub struct Credentials<'a> {
-    /// The header `Authorization`, whole.
+    /// The whole value of the header `Authorization`.
     pub authorization: Option<&'a str>,
-    /// The header `apikey`.
+    /// The value of the header `apikey`.
     pub api_key: Option<&'a str>,
-    /// The client's, also behind a proxy.
+    /// The client's address, also when the request came through a trusted proxy.
     pub address: IpAddr,
 }
 
@@ -47,7 +47,7 @@ impl fmt::Debug for Credentials<'_> {
 pub enum Denied {
     #[error("no credentials: send `Authorization: Bearer` with a token or an API key")]
     NoCredentials,
-    /// Wrong credentials. The reason repeats nothing of them.
+    /// The credentials are wrong. The reason never quotes them.
     #[error("{reason}")]
     Unauthenticated { reason: String },
     #[error(
@@ -55,7 +55,7 @@ pub enum Denied {
         retry_after.as_secs_f64().ceil()
     )]
     BackOff { retry_after: Duration },
-    /// The store or the key set could not be asked. The reason is for the log: it says where they are.
-    #[error("credentials cannot be checked at the moment")]
+    /// The store or the key set could not be queried. The reason is for the log only, because it names their location.
+    #[error("credentials cannot be verified at the moment")]
     Unavailable { reason: String },
 }

@@ -1,5 +1,6 @@
-//! The public keys of a JSON Web Key Set, from a URL or a file. They are read again when they are old, and when a token
-//! names one that is not among them; what was read last stays in use while that fails.
+//! The public keys of a JSON Web Key Set (RFC 7517), from a URL or a file. The set is read again when it is older than
+//! ten minutes, and when a token names a key that is not in it. While reading fails, the set that was read last stays
+//! in use.
 
 use std::sync::{
     Arc, Mutex, PoisonError, RwLock,
@@ -13,16 +14,16 @@ use serde::Deserialize;
 use super::{key_source, verify_error::VerifyError};
 use crate::{clock::has_passed, config::KeySetLocation};
 
-/// A set that is older is read again. A key that was taken out of the set is accepted for this long at most.
+/// The age at which the set is read again. A key that was removed from the set is accepted for at most this long.
 const MAX_AGE: SignedDuration = SignedDuration::from_mins(10);
-/// The least time between two readings, so that invented key ids do not cause a request to the issuer each.
+/// The least time between two readings, so that tokens with invented key ids do not each cause a request to the issuer.
 const MIN_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
-/// The same as long as there are no keys at all.
+/// The least time between two readings as long as no set has been read successfully.
 const MIN_INTERVAL_WITHOUT_KEYS: SignedDuration = SignedDuration::from_secs(5);
-/// RSA keys of fewer bits are not safe (NIST SP 800-131A); in bytes.
+/// The least length of an RSA modulus, in bytes. Keys of fewer than 2,048 bits are not secure (NIST SP 800-131A).
 const MIN_RSA_MODULUS: usize = 256;
 
-/// A key and the only algorithm that it is for.
+/// A key and the only algorithm for which it is accepted.
 #[derive(Debug, Clone)]
 pub struct VerificationKey {
     pub id: Option<String>,
@@ -34,8 +35,8 @@ pub struct KeySet {
     location: KeySetLocation,
     loaded: RwLock<Option<Arc<Loaded>>>,
     tried_at: Mutex<Option<Timestamp>>,
-    /// Held while the set is read.
-    turn: tokio::sync::Mutex<()>,
+    /// This lock is held while the set is read.
+    reading: tokio::sync::Mutex<()>,
     generation: AtomicU64,
 }
 
@@ -51,7 +52,7 @@ impl KeySet {
             location,
             loaded: RwLock::default(),
             tried_at: Mutex::default(),
-            turn: tokio::sync::Mutex::default(),
+            reading: tokio::sync::Mutex::default(),
             generation: AtomicU64::new(0),
         }
     }
@@ -60,10 +61,11 @@ impl KeySet {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Reads the set before the first token comes. A URL that does not answer now may answer later, and is warned of.
+    /// Reads the set before the first token is verified. A URL that does not answer now may answer later, so that a
+    /// warning is logged instead of an error.
     ///
     /// # Errors
-    /// The file that cannot be read, and why.
+    /// The path of the file when it cannot be read, and the reason.
     pub async fn read_at_start(&self, now: Timestamp) -> Result<(), (String, String)> {
         match (self.read(now).await, &self.location) {
             (Ok(()), _) => Ok(()),
@@ -75,7 +77,7 @@ impl KeySet {
         }
     }
 
-    /// The key with this id; without an id, the only key if there is only one.
+    /// Returns the key with this id; without an id, the only key of the set if there is exactly one.
     pub async fn find(
         self: &Arc<Self>,
         id: Option<&str>,
@@ -84,14 +86,14 @@ impl KeySet {
         if let Some(loaded) = self.loaded() {
             let key = loaded.find(id);
             if has_passed(loaded.at, MAX_AGE, now) && self.may_try(now) {
-                // In the background: the set that is there is good enough for now.
+                // The set is read in the background, and the current one is used for this request.
                 tokio::spawn(Arc::clone(self).refresh(now));
             }
             if key.is_some() || !self.may_try(now) {
                 return Ok(key);
             }
         }
-        // As a task of its own, so that it comes to its end even if this request is given up.
+        // The reading is a separate task, so that it completes even if this request is cancelled.
         let _ = tokio::spawn(Arc::clone(self).refresh(now)).await;
         match self.loaded() {
             Some(loaded) => Ok(loaded.find(id)),
@@ -100,18 +102,18 @@ impl KeySet {
     }
 
     async fn refresh(self: Arc<Self>, now: Timestamp) {
-        let _turn = self.turn.lock().await;
-        // The task that held the turn before may have done it.
+        let _guard = self.reading.lock().await;
+        // The task that held the lock before this one may have read the set.
         if !self.may_try(now) {
             return;
         }
         if let Err(error) = self.read(now).await {
-            tracing::warn!(location = %self.location, %error, "the key set cannot be read; the one read before stays in use");
+            tracing::warn!(location = %self.location, %error, "the key set cannot be read; the keys that were read before stay in use");
         }
     }
 
     /// # Errors
-    /// Why the set cannot be read, in words that repeat nothing of the location.
+    /// The reason why the set cannot be read. It does not contain the location.
     async fn read(&self, now: Timestamp) -> Result<(), String> {
         *self.tried_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         let location = self.location.clone();
@@ -124,9 +126,9 @@ impl KeySet {
 
     fn replace(&self, new: Loaded) {
         let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
-        let is_other = loaded.as_ref().is_none_or(|old| old.text != new.text);
+        let has_changed = loaded.as_ref().is_none_or(|old| old.text != new.text);
         *loaded = Some(Arc::new(new));
-        if is_other {
+        if has_changed {
             self.generation.fetch_add(1, Ordering::Release);
         }
     }
@@ -157,7 +159,7 @@ struct KeySetText {
     keys: Vec<serde_json::Value>,
 }
 
-/// The members of a JSON Web Key (RFC 7517, 7518) that matter here.
+/// The members of a JSON Web Key (RFC 7517 and 7518) that are read.
 #[derive(Deserialize)]
 struct Jwk {
     kty: String,
@@ -173,14 +175,14 @@ struct Jwk {
     y: Option<String>,
 }
 
-/// The keys of the set that can be used here. Others may be in it: of another kind, or for encryption.
+/// Returns the keys of the set that can be used here. Keys of other types and keys for encryption are skipped.
 fn parse(text: &[u8]) -> Result<Vec<VerificationKey>, String> {
     let set: KeySetText =
         serde_json::from_slice(text).map_err(|error| format!("it is not a JSON Web Key Set: {error}"))?;
     let keys = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
     let keys: Vec<_> = keys.filter_map(|jwk: Jwk| jwk.verification_key()).collect();
     match keys.is_empty() {
-        true => Err("it has no key for RS256 (2048 bits at least) or ES256 (P-256)".to_owned()),
+        true => Err("it has no key for RS256 (at least 2048 bits) or ES256 (P-256)".to_owned()),
         false => Ok(keys),
     }
 }

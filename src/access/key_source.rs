@@ -1,4 +1,4 @@
-//! Reading the text of a key set, from a URL or a file.
+//! Reads the text of a key set from a URL or a file, within 5 seconds and 256 KiB.
 
 use std::{fs::File, io::Read, time::Duration};
 
@@ -9,10 +9,10 @@ use crate::config::KeySetLocation;
 const TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_BYTES: u64 = 256 * 1024;
 
-/// Blocks the thread: to be called by `spawn_blocking`.
+/// Reads the key set. This blocks the thread, so that callers use `spawn_blocking`.
 ///
 /// # Errors
-/// Why it cannot be read, in words that repeat nothing of the location.
+/// The reason why the text cannot be read. It does not contain the location.
 pub fn read(location: &KeySetLocation) -> Result<Vec<u8>, String> {
     match location {
         KeySetLocation::File(path) => {
@@ -28,7 +28,7 @@ pub fn read(location: &KeySetLocation) -> Result<Vec<u8>, String> {
             let is_secure = url.scheme() == "https";
             let config = ureq::Agent::config_builder()
                 .timeout_global(Some(TIMEOUT))
-                // Also of redirections. The settings take plain http:// for loopback addresses only.
+                // This also applies to redirects. The settings accept plain http:// for loopback addresses only.
                 .https_only(is_secure)
                 .max_redirects(if is_secure { 3 } else { 0 })
                 .tls_config(TlsConfig::builder().root_certs(roots()?).build())
@@ -41,8 +41,8 @@ pub fn read(location: &KeySetLocation) -> Result<Vec<u8>, String> {
     }
 }
 
-/// The certificate authorities that this machine trusts, as for connections to PostgreSQL: those of `SSL_CERT_FILE` and
-/// `SSL_CERT_DIR` where they are set. A machine that has none, as a small container, trusts Mozilla's.
+/// The certificate authorities that are trusted: those of `SSL_CERT_FILE` and `SSL_CERT_DIR` if they are set, otherwise
+/// those of the operating system. A machine without any, such as a minimal container, uses Mozilla's list.
 fn roots() -> Result<RootCerts, String> {
     let native = rustls_native_certs::load_native_certs();
     match (native.certs.as_slice(), native.errors.first()) {
@@ -55,7 +55,7 @@ fn roots() -> Result<RootCerts, String> {
     }
 }
 
-/// Whether the environment names authorities: then no others are trusted.
+/// Whether the environment names certificate authorities, in which case no others are trusted.
 fn names_authorities() -> bool {
     ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some())
 }

@@ -1,5 +1,5 @@
-//! The times of last use of API keys. They are collected in memory and written for all keys at once, every few minutes: on
-//! SQLite every write to the store invalidates the cached answers.
+//! Records when API keys were last used. The times are collected in memory and written for all keys at once every five
+//! minutes, because on SQLite every write to the store invalidates the cached answers.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{clock::has_passed, store::Store, telemetry::LogThrottle};
 
-/// A use is written no later than this after it was noted.
+/// The longest time between a recorded use and the attempt to write it to the store.
 const WRITTEN_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 #[derive(Default)]
@@ -22,21 +22,21 @@ pub struct KeyUsage {
 
 #[derive(Default)]
 struct Unwritten {
-    /// As many as there are keys at most.
+    /// The time of the last use by key; at most one entry per key.
     keys: HashMap<Uuid, Timestamp>,
-    /// When the first of them was noted.
+    /// The time of the earliest use that is not yet written.
     since: Option<Timestamp>,
 }
 
 impl KeyUsage {
-    pub fn note(&self, key: Uuid, now: Timestamp) {
+    pub fn record(&self, key: Uuid, now: Timestamp) {
         let mut unwritten = self.lock();
         let last = unwritten.keys.entry(key).or_insert(now);
         *last = now.max(*last);
         unwritten.since.get_or_insert(now);
     }
 
-    /// Writes what was noted if some of it has waited for [`WRITTEN_AFTER`].
+    /// Writes the recorded uses if the earliest of them is older than [`WRITTEN_AFTER`].
     pub async fn write_if_due(&self, store: &dyn Store, now: Timestamp) {
         let since = self.lock().since;
         if since.is_some_and(|since| has_passed(since, WRITTEN_AFTER, now)) {
@@ -44,10 +44,10 @@ impl KeyUsage {
         }
     }
 
-    /// Writes what was noted. What cannot be written, or is cancelled, stays for the next time.
+    /// Writes the recorded uses. When writing fails or is cancelled, they are kept for the next call.
     pub async fn write(&self, store: &dyn Store, now: Timestamp) {
         let mut uses: Vec<_> = self.lock().keys.iter().map(|(key, at)| (*key, *at)).collect();
-        // In one order on every server, so that two servers do not deadlock.
+        // Every server updates the rows in the same order, so that two servers do not deadlock.
         uses.sort_unstable();
         if uses.is_empty() {
             return;
@@ -58,7 +58,7 @@ impl KeyUsage {
             Ok(()) => unwritten.keys.retain(|key, at| uses.binary_search(&(*key, *at)).is_err()),
             Err(error) => {
                 if let Some(left_out) = self.cannot_write.allow(now) {
-                    tracing::warn!(%error, left_out, "the times of last use of API keys cannot be written");
+                    tracing::warn!(%error, left_out, "the times when API keys were last used cannot be written");
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Making and revoking API keys.
+//! Creates and revokes API keys.
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -9,17 +9,17 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// The key that is wanted.
+/// The attributes of a key to create.
 #[derive(Debug, Clone)]
 pub struct KeyRequest {
     pub name: String,
     pub role: Role,
-    /// All of the role's, unless given.
+    /// `None` stands for all scopes of the role.
     pub scopes: Option<Scopes>,
     pub expires_at: Option<Timestamp>,
 }
 
-/// A new key and its text, which nothing will ever tell again.
+/// A new key and its text, which is not stored and cannot be shown again.
 #[derive(Debug, Clone)]
 pub struct CreatedKey {
     pub key: ApiKey,
@@ -28,25 +28,26 @@ pub struct CreatedKey {
 
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    #[error(
-        "a key's name must have 1 to 100 printable characters and no space at its ends; the one that was given has not"
-    )]
+    #[error("a key's name must have 1 to 100 printable characters, and no space at the start or the end")]
     Name,
-    #[error("nobody needs a key to be anonymous: choose the role reader, admin or service")]
+    #[error("a key cannot have the role anonymous: choose the role reader, admin or service")]
     Anonymous,
     #[error("a key must have a scope")]
     NoScope,
-    #[error("a {} may not {scope}: leave that scope out, or choose the role admin or service", role.name())]
+    #[error(
+        "the role {} does not include the scope {scope}: leave that scope out, or choose the role admin or service",
+        role.name()
+    )]
     BeyondRole { role: Role, scope: &'static str },
-    #[error("the key would have expired before it exists: {0} is past")]
+    #[error("the key's expiry {0} is in the past: choose a later time")]
     ExpiresInThePast(Timestamp),
     #[error("there is a key named `{0}` already: choose another name, or revoke that key first")]
     NameIsTaken(String),
-    #[error("there is no key with the id or name `{0}`; `daymark keys list` shows them all")]
+    #[error("there is no key with the id or name `{0}`; `daymark keys list` lists all keys")]
     Unknown(String),
-    #[error("the key `{name}` was revoked already, at {at}")]
+    #[error("the key `{name}` was already revoked at {at}")]
     Revoked { name: String, at: Timestamp },
-    #[error("the operating system has no random bytes to give: {0}")]
+    #[error("the operating system cannot provide random bytes: {0}")]
     Random(getrandom::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -55,7 +56,7 @@ pub enum KeyError {
 /// Creates a key.
 ///
 /// # Errors
-/// When the request makes no sense or the name is another active key's.
+/// When the name, role, scopes or expiry are not valid, or another active key has the same name.
 pub async fn create_key(
     store: &dyn Store,
     now: Timestamp,
@@ -88,18 +89,18 @@ pub async fn create_key(
     }
 }
 
-/// Revokes the key with this id, or the active one with this name. Returns it as it is then.
+/// Revokes the key with this id, or the active key with this name. Returns the revoked key.
 ///
 /// # Errors
-/// When there is no such key or it was revoked before.
+/// When there is no such key, or it was already revoked.
 pub async fn revoke_key(store: &dyn Store, now: Timestamp, id_or_name: &str) -> Result<ApiKey, KeyError> {
     let keys = store.api_keys().await?;
     let id = Uuid::try_parse(id_or_name).ok();
-    let is_meant = |key: &&ApiKey| Some(key.id) == id || key.name == id_or_name;
-    let mut meant: Vec<_> = keys.iter().filter(is_meant).collect();
-    // The active one last: of those with the name there is one at most.
-    meant.sort_by_key(|key| (key.revoked_at.is_none(), key.revoked_at));
-    let key = meant.pop().ok_or_else(|| KeyError::Unknown(id_or_name.to_owned()))?;
+    let matches = |key: &&ApiKey| Some(key.id) == id || key.name == id_or_name;
+    let mut matching: Vec<_> = keys.iter().filter(matches).collect();
+    // The active key is sorted last: at most one key with the name is active.
+    matching.sort_by_key(|key| (key.revoked_at.is_none(), key.revoked_at));
+    let key = matching.pop().ok_or_else(|| KeyError::Unknown(id_or_name.to_owned()))?;
     if let Some(at) = key.revoked_at {
         return Err(KeyError::Revoked { name: key.name.clone(), at });
     }

@@ -1,5 +1,5 @@
-//! Authentication: from the headers of a request, as texts, to a [`Principal`] with a [`Role`] and [`Scope`]s, by JSON Web
-//! Token or API key; rate limits; and the backoff of addresses that fail too often.
+//! Authentication by JSON Web Token or API key, from the texts of two headers to a [`Principal`] with a [`Role`] and
+//! [`Scope`]s; rate limits; and backoff for addresses that fail too often.
 //!
 //! **Architecture Invariant:** nothing here knows HTTP.
 //! **Architecture Invariant:** no token, key or secret reaches a log, an error or `Debug`.

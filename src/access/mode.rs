@@ -1,4 +1,4 @@
-//! Whether the server may start: with authentication anywhere, without it only where no other machine can reach it.
+//! Decides whether the server may start: with authentication on any address, without it only on a loopback address.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -14,8 +14,8 @@ use crate::{
 /// Whether requests need credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Every request may do everything: only on a loopback address, over a store on SQLite, with no secret and no key set
-    /// configured, and as long as no API key was ever created.
+    /// Every request has all scopes. This mode requires a loopback address, a store on SQLite, no secret and no key set
+    /// in the settings, and that no API key was ever created.
     Open,
     Required,
 }
@@ -23,12 +23,12 @@ pub enum Mode {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(
-        "nobody could be told from anybody else: {because}, and there is no way to authenticate; create an API key with \
+        "the server does not start without authentication: {because}, and no credentials are set up; create an API key with \
          `daymark keys create`, or set access.jwt_secret or access.jwks"
     )]
     NoAuthentication { because: String },
     #[error(
-        "access.jwks: no key can be read from {file}: {because}; name a JSON Web Key Set with a public key, or its https:// URL"
+        "access.jwks: no key can be read from {file}: {because}; give the file or the https:// URL of a JSON Web Key Set with a public key"
     )]
     KeySet { file: String, because: String },
     #[error(transparent)]
@@ -36,12 +36,12 @@ pub enum StartError {
 }
 
 impl Access {
-    /// Access for a server on `listen` with the store at `store_url`.
+    /// Creates the access control of a server on `listen` with the store at `store_url`.
     ///
     /// # Errors
     /// [`StartError::NoAuthentication`] when there is no secret, no key set and no active API key, unless the server is
-    /// on a loopback address, the store is on SQLite, and there never was an API key. [`StartError::KeySet`]
-    /// when the key set is a file that cannot be read; a URL may answer later, and is warned of.
+    /// on a loopback address, the store is on SQLite, and there never was an API key. [`StartError::KeySet`] when the
+    /// key set is a file that cannot be read; for a URL, which may answer later, a warning is logged.
     pub async fn start(
         settings: AccessSettings,
         listen: SocketAddr,
@@ -64,7 +64,7 @@ impl Access {
                 let because = "the store is on PostgreSQL".to_owned();
                 return Err(StartError::NoAuthentication { because });
             }
-            // A server that was closed does not open because time has passed.
+            // A server that once required keys must not become open because they have expired.
             (false, DatabaseUrl::Sqlite(_)) if !keys.is_empty() => {
                 let because = "every API key was revoked or has expired".to_owned();
                 return Err(StartError::NoAuthentication { because });

@@ -1,5 +1,5 @@
-//! The rate limit: requests a minute for each subject, by the generic cell rate algorithm (the crate `governor`). A subject
-//! that was quiet may make a minute's requests at once; after that permits return one by one.
+//! The rate limit: requests per minute for each subject, by the generic cell rate algorithm (the crate `governor`). A
+//! subject without recent requests may make a minute's requests at once; after that, permits return one by one.
 
 use std::{
     net::IpAddr,
@@ -22,11 +22,11 @@ use super::{Principal, credentials::address_subject};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// After this many requests, subjects whose quota is whole again are forgotten. So memory holds the subjects of the last
-/// minute and these at most.
+/// After this many requests, subjects with a full quota are forgotten. Memory therefore holds at most the subjects of
+/// the last minute and of this many requests.
 const SWEEP_EVERY: u32 = 8192;
 
-/// How often each subject may make requests.
+/// Limits how many requests per minute each subject may make.
 pub struct RateLimit<C: Clock = DefaultClock> {
     limit: NonZeroU32,
     limiter: RateLimiter<Arc<str>, DashMapStateStore<Arc<str>>, C, StateInformationMiddleware>,
@@ -34,21 +34,21 @@ pub struct RateLimit<C: Clock = DefaultClock> {
     checks: AtomicU32,
 }
 
-/// Whether a request may be made, and what the subject has left.
+/// Whether a request is allowed, and how many more the subject may make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
     pub allowed: bool,
-    /// Requests a minute.
+    /// Requests per minute.
     pub limit: u32,
     /// Requests that may be made at once after this one.
     pub remaining: u32,
-    /// If allowed, the time after which all of `limit` may be made at once again; if not, the time to wait before the
-    /// next request.
+    /// If the request is allowed, the time after which all `limit` requests may be made at once again; if not, the time
+    /// to wait before the next request.
     pub reset_after: Duration,
 }
 
 impl RateLimit {
-    /// `per_minute` is at least 1.
+    /// Allows `per_minute` requests per minute for each subject; 0 is taken as 1.
     pub fn new(per_minute: u32) -> Self {
         Self::with_clock(per_minute, DefaultClock::default())
     }
@@ -62,18 +62,18 @@ impl<C: Clock + Clone> RateLimit<C> {
         Self { limit, limiter, clock, checks: AtomicU32::new(0) }
     }
 
-    /// Forgets subjects whose quota is whole again, and frees their memory. To be called every few seconds.
+    /// Forgets subjects with a full quota, and frees their memory. The server calls this every few seconds.
     pub fn run_upkeep(&self) {
         self.limiter.retain_recent();
         self.limiter.shrink_to_fit();
     }
 
-    /// Counts a request of the principal's.
+    /// Counts a request of the principal.
     pub fn check(&self, principal: &Principal) -> Decision {
         self.count(&principal.subject)
     }
 
-    /// Counts a request of which only the address is known.
+    /// Counts a request that is identified by its address only.
     pub fn check_address(&self, address: IpAddr) -> Decision {
         self.count(&address_subject(address))
     }
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn subjects_whose_quota_is_whole_again_are_forgotten() {
+    fn subjects_with_a_full_quota_are_forgotten() {
         let clock = FakeRelativeClock::default();
         let limits = RateLimit::with_clock(1_000_000_000, clock.clone());
         for number in 0..3 * SWEEP_EVERY {

@@ -1,7 +1,7 @@
-//! JSON Web Tokens: their form, their key and their signature.
+//! Verifies JSON Web Tokens (RFC 7519): their format, their key and their signature.
 //!
-//! The algorithm is the key's, never the token's: the secret is for HS256 alone, an RSA key for RS256, a P-256 key for
-//! ES256. What a token names as its algorithm only has to agree.
+//! The key determines the algorithm, never the token: the secret is accepted for HS256 only, an RSA key for RS256, a
+//! P-256 key for ES256. The algorithm in the token's header must equal that of its key.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::config::AccessSettings;
 
-/// Longer ones are not even looked at. Web servers take headers of about this size altogether.
+/// The longest token that is parsed. Web servers commonly limit all headers together to about this size.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 pub struct Tokens {
@@ -35,7 +35,7 @@ impl Tokens {
     }
 
     /// # Errors
-    /// The file with keys that cannot be read, and why.
+    /// The path of the key set's file when it cannot be read, and the reason.
     pub async fn read_at_start(&self, now: Timestamp) -> Result<(), (String, String)> {
         match &self.keys {
             Some(keys) => keys.read_at_start(now).await,
@@ -43,13 +43,13 @@ impl Tokens {
         }
     }
 
-    /// Changes whenever the keys do.
+    /// A number that changes whenever the keys change.
     pub fn generation(&self) -> u64 {
         self.keys.as_ref().map_or(0, |keys| keys.generation())
     }
 
     /// # Errors
-    /// Why the token is refused, or that the keys cannot be had.
+    /// The reason why the token is refused, or that the keys cannot be read at the moment.
     pub async fn verify(
         &self,
         token: &str,
@@ -62,14 +62,14 @@ impl Tokens {
         let header = decode_header(token)
             .map_err(|_| VerifyError::wrong("the token is not a signed JSON Web Token"))?;
         if header.crit.is_some() {
-            return Err(VerifyError::wrong("the token asks for extensions that are not known (`crit`)"));
+            return Err(VerifyError::wrong("the token requires extensions that are not supported (`crit`)"));
         }
         let key = self.key(header.kid.as_deref(), header.alg, now).await?;
         if key.algorithm != header.alg {
             return Err(VerifyError::wrong("the token's algorithm is not that of its key"));
         }
         let mut validation = Validation::new(key.algorithm);
-        // The library would ask the machine's clock; `Claims::check` asks ours.
+        // `Claims::check` validates these claims with Daymark's clock; the library would use the system clock.
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_nbf = false;
@@ -77,7 +77,7 @@ impl Tokens {
         let claims = decode::<Claims>(token, &key.key, &validation)
             .map_err(|error| match error.kind() {
                 jsonwebtoken::errors::ErrorKind::Json(_) => "the token's claims cannot be read",
-                _ => "the token's signature does not hold",
+                _ => "the token's signature is not valid",
             })
             .map_err(VerifyError::wrong)?
             .claims;
@@ -90,7 +90,7 @@ impl Tokens {
         algorithm: Algorithm,
         now: Timestamp,
     ) -> Result<VerificationKey, VerifyError> {
-        // Supabase signs with its shared secret and names a key id all the same.
+        // The key id is ignored for HS256: Supabase names one even when it signs with its shared secret.
         if algorithm == Algorithm::HS256 {
             let none = VerifyError::wrong("tokens signed with HS256 are not accepted here");
             return self.secret.clone().ok_or(none);

@@ -1,13 +1,13 @@
-//! Why a credential is refused.
+//! The reasons for refusing a credential.
 
-/// Reasons repeat nothing of the credential.
+/// Why a credential is refused. No reason quotes the credential.
 #[derive(Debug, Clone)]
 pub enum VerifyError {
-    /// It may be a guess, and is counted as one.
+    /// The credential is wrong; it may be a guess, and counts as a failed attempt.
     Wrong(&'static str),
-    /// It was genuine once, or is meant for another server: no guess.
+    /// The credential was genuine once, or is meant for another server. It does not count as a failed attempt.
     Stale(&'static str),
-    /// It could not be verified. The reason is for the log.
+    /// The credential could not be verified at the moment. The reason is for the log only.
     Unavailable(String),
 }
 

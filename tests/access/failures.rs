@@ -140,7 +140,7 @@ async fn that_credentials_cannot_be_checked_is_logged_every_ten_seconds_at_most(
         for _ in 0..20 {
             assert!(matches!(show(&access, key.text.reveal()).await, Err(Denied::Unavailable { .. })));
         }
-        assert_eq!(log.text().matches("credentials cannot be checked").count(), lines);
+        assert_eq!(log.text().matches("credentials cannot be verified").count(), lines);
         world.advance(10);
     }
 }

@@ -188,7 +188,7 @@ for (const [who, reader] of Object.entries(readers)) {
 
 test('who shows a token that is none is told so, whatever key is beside it', async () => {
   for (const [token, message] of [
-    ['FORGED_TOKEN', "the token's signature does not hold"],
+    ['FORGED_TOKEN', "the token's signature is not valid"],
     ['EXPIRED_TOKEN', 'the token has expired'],
   ] as const) {
     const { error, status } = await signedIn(given(token)).from('daily_metrics').select();
