@@ -16,13 +16,15 @@ mod key_usage;
 mod keys;
 mod mode;
 mod rate_limit;
+mod start;
 mod tokens;
 mod verify_error;
 
 pub use authenticate::Access;
 pub use credentials::{Credentials, Denied};
 pub use keys::{CreatedKey, KeyError, KeyRequest, create_key, revoke_key};
-pub use mode::{Mode, StartError};
+pub use mode::Mode;
 pub use rate_limit::{Decision, RateLimit};
+pub use start::StartError;
 
 pub use crate::identity::{ApiKey, Principal, Role, Scope, Scopes};

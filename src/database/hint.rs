@@ -1,7 +1,10 @@
 //! What a person can do about a connection that is not made, not permitted or lost. One table for the platform and the
 //! store; what is particular to either is said where their errors are.
 
-use super::fault::{Fault, FaultClass, TLS_PREFIX};
+use super::fault_class::FaultClass;
+
+/// Begins the message of every failure of TLS.
+pub(super) const TLS_PREFIX: &str = "TLS: ";
 
 /// By SQLSTATE, or SQLite's result code.
 const BY_CODE: &[(&str, &str)] = &[
@@ -55,15 +58,19 @@ const BY_MESSAGE: &[(&str, &str)] = &[
 
 const TLS: &str = "check `sslmode`, `sslrootcert`, `sslcert` and `sslkey` in its URL";
 
-pub(super) fn of_connection(fault: &Fault) -> Option<&'static str> {
-    let by_code = BY_CODE.iter().find(|(code, _)| fault.sqlstate.as_deref() == Some(code));
+pub(super) fn of_connection(
+    class: FaultClass,
+    sqlstate: Option<&str>,
+    message: &str,
+) -> Option<&'static str> {
+    let by_code = BY_CODE.iter().find(|(code, _)| sqlstate == Some(code));
     if let Some((_, hint)) = by_code {
         return Some(hint);
     }
-    let is_tls = fault.message.starts_with(TLS_PREFIX);
-    if !is_tls && !matches!(fault.class, FaultClass::Unreachable | FaultClass::Other) {
+    let is_tls = message.starts_with(TLS_PREFIX);
+    if !is_tls && !matches!(class, FaultClass::Unreachable | FaultClass::Other) {
         return None;
     }
-    let by_message = BY_MESSAGE.iter().find(|(part, _)| fault.message.contains(part)).map(|(_, hint)| *hint);
+    let by_message = BY_MESSAGE.iter().find(|(part, _)| message.contains(part)).map(|(_, hint)| *hint);
     by_message.or_else(|| is_tls.then_some(TLS))
 }

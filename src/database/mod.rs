@@ -3,11 +3,13 @@
 
 mod deadline;
 mod fault;
+mod fault_class;
 mod hint;
 mod retry;
 mod url;
 
 pub use deadline::Deadline;
-pub use fault::{Fault, FaultClass};
+pub use fault::Fault;
+pub use fault_class::FaultClass;
 pub use retry::RetryPolicy;
 pub use url::{DatabaseUrl, DatabaseUrlError};

@@ -7,14 +7,17 @@ mod failures;
 mod missing;
 mod range;
 mod reading;
+mod report;
+mod request;
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Instant};
 
 use jiff::civil::Date;
-use uuid::Uuid;
+
+pub use self::{
+    report::{BackfillReport, MetricCount},
+    request::BackfillRequest,
+};
 
 use self::{
     failures::Failures,
@@ -23,7 +26,7 @@ use self::{
     reading::{Plan, Reading},
 };
 use super::{
-    Cancellation, CollectError, Context, Discrepancy, EarlierMeaning, Failure, FirstRow, LeftOut,
+    Cancellation, CollectError, Context, EarlierMeaning, Failure, LeftOut,
     earlier_meanings::earlier_meanings,
     freshness,
     own_clock::require_sound_clock,
@@ -41,21 +44,6 @@ use crate::{
 /// when a run is cut short, and what others wait for who want to write to a SQLite store; and they are held in memory.
 const MAX_CHUNK_RECORDS: usize = 5_000;
 
-#[derive(Debug, Clone, Default)]
-pub struct BackfillRequest {
-    /// By default the day of the earliest row of any source.
-    pub from: Option<Date>,
-    /// By default the last finished day.
-    pub to: Option<Date>,
-    /// Categories; empty: every active metric.
-    pub only: Vec<String>,
-    /// Whether days before the platform's first row are recorded too, as zeros. Otherwise the backfill begins with the
-    /// first row.
-    pub before_first_row: bool,
-    /// Reports what is missing, and writes nothing, not even a log entry.
-    pub dry_run: bool,
-}
-
 /// Hears how far a backfill is.
 pub trait Progress: Send + Sync {
     /// The platform is being read: one pass for the whole range.
@@ -64,43 +52,6 @@ pub trait Progress: Send + Sync {
     fn started(&self, total_days: usize);
     /// `days` more are committed.
     fn advanced(&self, days: usize);
-}
-
-/// What became of a backfill.
-#[derive(Debug, Clone)]
-pub struct BackfillReport {
-    /// The entry in the collection log; `None` for a dry run, and when nothing was missing, so that no run was made of it.
-    pub run: Option<Uuid>,
-    /// `None` for a dry run.
-    pub status: Option<RunStatus>,
-    pub from: Date,
-    pub to: Date,
-    /// The platform's first row, where the backfill began with it though an earlier day was asked for.
-    pub clipped_to: Option<FirstRow>,
-    /// Days of the range that exist in the reporting zone.
-    pub days: usize,
-    /// Days that lack a record of some metric.
-    pub missing_days: usize,
-    /// By category.
-    pub metrics: Vec<MetricCount>,
-    pub failed: Vec<Failure>,
-    pub left_out: Vec<LeftOut>,
-    /// What no reconstruction can know, a sentence each.
-    pub cannot_know: Vec<String>,
-    /// Days of the range that were recorded when their metric was defined otherwise.
-    pub earlier_meanings: Vec<EarlierMeaning>,
-    /// What the check of the result found.
-    pub discrepancies: Vec<Discrepancy>,
-    pub duration: Duration,
-}
-
-/// Days of one metric.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MetricCount {
-    pub key: MetricKey,
-    pub missing: usize,
-    pub written: usize,
-    pub already_there: usize,
 }
 
 /// What there is to do.

@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::BackfillRequest;
+use super::request::BackfillRequest;
 use crate::{
     collect::{
         CollectError, Context, FirstRow,

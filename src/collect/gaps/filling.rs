@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
-use super::{Gap, GapCause};
+use super::gap::{Gap, GapCause};
 use crate::store::StoredDefinition;
 
 /// What to run.

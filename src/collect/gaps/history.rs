@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
-use super::{Gap, GapCause};
+use super::gap::{Gap, GapCause};
 use crate::{
     collect::{Context, Failure, failure, orphaned_runs},
     metric::Calendar,

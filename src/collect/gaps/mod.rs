@@ -2,24 +2,24 @@
 //! all.
 
 mod filling;
+mod gap;
 mod history;
 
-use std::{collections::BTreeSet, fmt};
+use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
 use self::filling::{Commands, commands};
-pub use self::history::History;
+pub use self::{
+    gap::{Gap, GapCause},
+    history::History,
+};
 use super::{
     CollectError, Context, FirstRow,
     first_row::{MAX_DEFAULT_DAYS, known_first_row},
     selection,
 };
-use crate::{
-    blocking::block_in_place_if_large,
-    metric::MetricKey,
-    store::{RunKind, StoredDefinition},
-};
+use crate::{blocking::block_in_place_if_large, store::StoredDefinition};
 
 /// Everything that is missing between two days.
 #[derive(Debug, Clone)]
@@ -38,39 +38,6 @@ pub struct GapReport {
     pub fill_with: Vec<String>,
     /// The commands that try again what failed, for when its cause is mended.
     pub retry_with: Vec<String>,
-}
-
-/// Consecutive days that lack a metric for the same reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gap {
-    pub key: MetricKey,
-    pub first: Date,
-    pub last: Date,
-    pub days: usize,
-    pub cause: GapCause,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GapCause {
-    Failed {
-        message: String,
-    },
-    TimedOut {
-        message: String,
-    },
-    /// A run that covers the day is at work.
-    Running {
-        kind: RunKind,
-        process_id: u32,
-        host: String,
-    },
-    NeverCollected,
-    /// The metric did not exist yet; a backfill fills the days before.
-    DefinedLater {
-        defined_on: Date,
-    },
-    /// The day is over, and the metric's query tells of now only.
-    NotReconstructible,
 }
 
 /// Lists the gaps of every active metric from `from` to `to`, by default the last finished day. By default they begin with
@@ -137,43 +104,6 @@ pub fn missing(days: &[Date], recorded: impl IntoIterator<Item = Date>) -> Vec<&
     intervals
 }
 
-impl GapCause {
-    fn of(message: String, timed_out: bool) -> Self {
-        if timed_out { Self::TimedOut { message } } else { Self::Failed { message } }
-    }
-
-    /// One word for machines.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Failed { .. } => "failed",
-            Self::TimedOut { .. } => "timed_out",
-            Self::Running { .. } => "running",
-            Self::NeverCollected => "never_collected",
-            Self::DefinedLater { .. } => "defined_later",
-            Self::NotReconstructible => "not_reconstructible",
-        }
-    }
-}
-
-impl fmt::Display for GapCause {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Failed { message } => write!(formatter, "failed: {message}"),
-            Self::TimedOut { message } => {
-                write!(formatter, "timed out: {message}")
-            }
-            Self::Running { kind, process_id, host } => {
-                write!(formatter, "running now: {}, process {process_id} on {host}", kind.name())
-            }
-            Self::NeverCollected => formatter.write_str("never collected"),
-            Self::DefinedLater { defined_on } => write!(formatter, "defined only on {defined_on}"),
-            Self::NotReconstructible => {
-                formatter.write_str("cannot be reconstructed: its query tells of now only")
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::{Timestamp, ToSpan, civil::date};
@@ -184,7 +114,7 @@ mod tests {
     use crate::{
         collect::sample,
         metric::Calendar,
-        store::{LoggedRun, Run, RunStatus},
+        store::{LoggedRun, Run, RunKind, RunStatus},
     };
 
     const FIRST: Date = date(2025, 1, 1);

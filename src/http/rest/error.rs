@@ -212,3 +212,7 @@ impl RestError {
         }
     }
 }
+
+pub(super) fn no_such_path() -> RestError {
+    RestError::new(StatusCode::NOT_FOUND, "PGRST125", "Invalid path specified in request URL")
+}

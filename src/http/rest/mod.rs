@@ -42,7 +42,7 @@ pub fn router() -> Router<Shared> {
             get(table::read).post(table::write).put(table::write).patch(table::write).delete(table::write),
         )
         .method_not_allowed_fallback(method_not_allowed)
-        .fallback(async || no_such_path())
+        .fallback(async || error::no_such_path())
         .layer(map_response(set_range_aside))
         .layer(compression())
         .layer(map_response(restore_range))
@@ -66,10 +66,6 @@ async fn restore_range(mut response: Response) -> Response {
         response.headers_mut().insert(header::CONTENT_RANGE, range);
     }
     response
-}
-
-fn no_such_path() -> RestError {
-    RestError::new(StatusCode::NOT_FOUND, "PGRST125", "Invalid path specified in request URL")
 }
 
 async fn method_not_allowed(method: axum::http::Method) -> RestError {

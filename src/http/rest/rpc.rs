@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::{
     caller::{self, Caller},
-    error::{RestError, cut, meant},
+    error::{RestError, cut, meant, no_such_path},
     negotiate::{Form, Preferences, require_schema},
     value,
 };
@@ -88,7 +88,7 @@ pub(super) async fn call(
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, RestError> {
-    let Ok(Path(name)) = name else { return Err(super::no_such_path()) };
+    let Ok(Path(name)) = name else { return Err(no_such_path()) };
     require_schema(&headers, "content-profile")?;
     let form = Form::accepted(&headers)?;
     let preferences = Preferences::read(&headers)?;
@@ -118,7 +118,7 @@ pub(super) async fn call(
 
 /// GET and HEAD call functions that read; there are none.
 pub(super) async fn read_only(name: Result<Path<String>, PathRejection>) -> Response {
-    let Ok(Path(name)) = name else { return super::no_such_path().into_response() };
+    let Ok(Path(name)) = name else { return no_such_path().into_response() };
     match find_named(&name) {
         None => unknown(&name, &Map::new()).into_response(),
         Some(_) => not_allowed("25006", "cannot execute INSERT in a read-only transaction"),

@@ -13,7 +13,7 @@ use futures_util::stream;
 
 use super::{
     caller::{self, Caller},
-    error::{RestError, cut, meant},
+    error::{RestError, cut, meant, no_such_path},
     filter::{filter, tree},
     negotiate::{Form, Preferences, require_schema},
     order::order,
@@ -124,7 +124,7 @@ fn scope(table: Table) -> Scope {
 }
 
 fn named(name: Result<Path<String>, PathRejection>) -> Result<Table, RestError> {
-    let Ok(Path(name)) = name else { return Err(super::no_such_path()) };
+    let Ok(Path(name)) = name else { return Err(no_such_path()) };
     Table::from_name(&name).ok_or_else(|| {
         let message = format!("Could not find the table 'public.{}' in the schema cache", cut(&name));
         let error = RestError::new(StatusCode::NOT_FOUND, "PGRST205", message);

@@ -19,5 +19,6 @@ mod scan;
 pub(super) mod session;
 mod single_select;
 mod span;
+pub(super) mod statistics;
 pub(super) mod task;
 mod time;

@@ -1,5 +1,6 @@
 //! A PostgreSQL platform. A cut is a REPEATABLE READ READ ONLY transaction on a connection of its own.
 
+mod answers;
 mod inspect;
 mod session;
 mod staleness;
@@ -18,10 +19,11 @@ use super::{
         cut::SessionCut,
         dialect::Dialect,
         flag::{self, RowId},
+        statistics,
         task::plan_statements,
     },
     schema::Schema,
-    statistics::{self, SampledTable, Statistics},
+    statistics::{SampledTable, Statistics},
 };
 use crate::{
     database::{Deadline, Fault, FaultClass},
@@ -53,6 +55,13 @@ impl PostgresPlatform {
         Ok(connection?)
     }
 
+    /// A snapshot.
+    async fn session(&self) -> Result<PostgresSession, Fault> {
+        let mut connection = self.connect().await?;
+        let standby = staleness::of_standby(&mut connection).await?;
+        PostgresSession::open(connection, &self.options, standby).await
+    }
+
     /// A connection in a transaction of its own.
     async fn transaction(&self) -> Result<PgConnection, Fault> {
         let mut connection = self.connect().await?;
@@ -78,8 +87,7 @@ impl Platform for PostgresPlatform {
     }
 
     async fn statistics(&self, tables: &[SampledTable]) -> Result<Statistics, Fault> {
-        let mut session = PostgresSession::open(self.connect().await?, &self.options).await?;
-        statistics::read(&mut session, tables).await
+        statistics::read(&mut self.session().await?, tables).await
     }
 
     async fn privileges(&self) -> Result<Vec<String>, Fault> {
@@ -96,7 +104,7 @@ impl Platform for PostgresPlatform {
     }
 
     async fn open_cut(&self, deadline: Deadline) -> Result<Box<dyn Cut>, Fault> {
-        let session = PostgresSession::open(self.connect().await?, &self.options).await?;
+        let session = self.session().await?;
         Ok(Box::new(SessionCut { session, options: self.options.clone(), deadline }))
     }
 

@@ -3,18 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use sqlx::{AssertSqlSafe, PgConnection, Row, raw_sql};
+use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 
 use crate::{
     database::{Fault, FaultClass},
     platform::{
         contract::{PlatformOptions, Staleness},
-        planner::{
-            dialect::Dialect,
-            session::{Answer, MAX_ANSWERS, NO_SPAN, Session},
-        },
+        planner::session::MAX_ANSWERS,
     },
 };
 
@@ -43,22 +39,21 @@ pub(super) async fn begin(connection: &mut PgConnection, options: &PlatformOptio
 }
 
 pub(super) struct PostgresSession {
-    connection: PgConnection,
+    pub(super) connection: PgConnection,
     statement_timeout: Duration,
     /// What the server was as a standby just before the snapshot was taken.
-    standby: Option<Staleness>,
+    pub(super) standby: Option<Staleness>,
 }
 
 impl PostgresSession {
     /// Takes a snapshot.
-    pub async fn open(mut connection: PgConnection, options: &PlatformOptions) -> Result<Self, Fault> {
-        let standby = super::staleness::of_standby(&mut connection).await?;
+    pub async fn open(
+        mut connection: PgConnection,
+        options: &PlatformOptions,
+        standby: Option<Staleness>,
+    ) -> Result<Self, Fault> {
         begin(&mut connection, options).await?;
         Ok(Self { connection, statement_timeout: options.statement_timeout, standby })
-    }
-
-    pub fn connection(&mut self) -> &mut PgConnection {
-        &mut self.connection
     }
 
     /// Runs a statement in a savepoint and goes back to it: neither a failure nor a setting that a query of the user's own
@@ -107,38 +102,5 @@ fn classified(fault: Fault, within_limit: bool) -> Fault {
             ..fault
         },
         _ => fault,
-    }
-}
-
-#[async_trait]
-impl Session for PostgresSession {
-    fn dialect(&self) -> Dialect {
-        Dialect::Postgres
-    }
-
-    async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault> {
-        let decode = |row: &sqlx::postgres::PgRow| {
-            let id: i64 = row.try_get(0)?;
-            Ok((usize::try_from(id).unwrap_or(NO_SPAN), row.try_get(1)?))
-        };
-        self.guarded(sql.to_owned(), decode).await
-    }
-
-    async fn explain(&mut self, sql: &str) -> Result<String, Fault> {
-        let lines: Vec<String> = self.guarded(format!("EXPLAIN {sql}"), |row| row.try_get(0)).await?;
-        Ok(lines.join("\n") + "\n")
-    }
-
-    async fn refuse_hidden_rows(&mut self) -> Result<(), Fault> {
-        raw_sql("SET LOCAL row_security = off").execute(&mut self.connection).await?;
-        Ok(())
-    }
-
-    async fn staleness(&mut self, relations: Vec<String>) -> Result<Vec<Staleness>, Fault> {
-        let mut found: Vec<_> = self.standby.clone().into_iter().collect();
-        if !relations.is_empty() {
-            found.extend(self.copies(relations).await?);
-        }
-        Ok(found)
     }
 }

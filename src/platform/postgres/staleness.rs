@@ -39,7 +39,7 @@ impl PostgresSession {
         let sql = include_str!("copies.sql");
         let query = sqlx::query(sql).bind(relations).persistent(false);
         let mut copies = Vec::new();
-        for row in query.fetch_all(self.connection()).await? {
+        for row in query.fetch_all(&mut self.connection).await? {
             let (name, server): (String, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
             copies.push(match server {
                 None => self.materialized_view(&name).await?,
@@ -63,7 +63,7 @@ impl PostgresSession {
             "SELECT extract(epoch FROM max(pg_xact_commit_timestamp(x)))::text FROM (SELECT DISTINCT xmin AS x FROM {name}) AS t"
         );
         let tracked = raw_sql("SELECT current_setting('track_commit_timestamp') = 'on'")
-            .fetch_one(self.connection())
+            .fetch_one(&mut self.connection)
             .await?
             .try_get(0)?;
         let refreshed = match tracked {

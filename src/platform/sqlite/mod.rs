@@ -20,10 +20,11 @@ use super::{
         dialect::Dialect,
         flag::{self, RowId},
         session::Session,
+        statistics,
         task::plan_statements,
     },
     schema::Schema,
-    statistics::{self, SampledTable, Statistics},
+    statistics::{SampledTable, Statistics},
 };
 use crate::{
     database::{Deadline, Fault, FaultClass},

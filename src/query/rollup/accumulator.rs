@@ -1,7 +1,9 @@
 //! A roll-up in progress. Days are added one after the other and not kept, so that a year of breakdowns takes the memory of
 //! its labels and not of its records.
 
-use super::{RollUp, average::AverageSum, breakdown::LabelSums, percentage::PercentageSum, rolled::Rolled};
+use super::{
+    average::AverageSum, breakdown::LabelSums, percentage::PercentageSum, roll_up::RollUp, rolled::Rolled,
+};
 use crate::{metric::Decimal, store::RecordedDay};
 
 #[derive(Debug)]

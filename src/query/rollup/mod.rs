@@ -5,99 +5,10 @@ mod accumulator;
 mod average;
 mod breakdown;
 mod percentage;
+mod roll_up;
 mod rolled;
 #[cfg(test)]
 mod tests;
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
-pub(super) use self::accumulator::Accumulator;
-#[cfg(test)]
-use self::rolled::Rolled;
-use crate::metric::{AddsUp, Definition, Kind, Measure, Phase, QueryShape};
-
-/// What becomes of the values of several days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RollUp {
-    /// The last recorded one (what exists at the end of a day).
-    Last,
-    /// Their sum (what happens in a day).
-    Sum,
-    /// Their mean, weighted by sample size.
-    Average,
-    /// Sum of numerators over sum of denominators.
-    Percentage,
-    /// Label by label their sum (what happens in a day, by label).
-    Merge,
-    /// Nothing: distinct counts do not add up, nor does what its definition says so of.
-    Never,
-}
-
-impl RollUp {
-    pub fn of(definition: &Definition) -> Self {
-        match (definition.kind(), &definition.measure) {
-            (Kind::Stock, _) => Self::Last,
-            (Kind::Flow, _) => Self::Sum,
-            (Kind::Average, _) => Self::Average,
-            (Kind::Percentage, _) => Self::Percentage,
-            (Kind::Distinct, _) => Self::Never,
-            (Kind::Breakdown, Measure::Breakdown(breakdown)) => match breakdown.phase {
-                Phase::Created => Self::Merge,
-                Phase::Existing => Self::Last,
-            },
-            (Kind::Breakdown, Measure::Sql { shape: QueryShape::Labels { .. }, adds_up, .. }) => {
-                match adds_up {
-                    AddsUp::Sum => Self::Merge,
-                    AddsUp::Last => Self::Last,
-                    AddsUp::Never => Self::Never,
-                }
-            }
-            (Kind::Breakdown, _) => Self::Merge,
-        }
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Last => "last",
-            Self::Sum => "sum",
-            Self::Average => "average",
-            Self::Percentage => "percentage",
-            Self::Merge => "merge",
-            Self::Never => "never",
-        }
-    }
-
-    /// Whether the metadata of the records are part of the sum.
-    pub fn needs_metadata(self) -> bool {
-        matches!(self, Self::Average | Self::Percentage | Self::Merge)
-    }
-
-    /// How the values of this kind are called, for the message about two kinds that meet.
-    pub(super) fn noun(self) -> &'static str {
-        match self {
-            Self::Last => "stocks, of which the last counts",
-            Self::Sum => "flows, which add up",
-            Self::Average => "averages",
-            Self::Percentage => "percentages",
-            Self::Merge => "breakdowns",
-            Self::Never => "values that do not add up",
-        }
-    }
-}
-
-/// Why the values of a metric that never rolls up are refused.
-pub(super) fn never_reason(definition: &Definition) -> &'static str {
-    match &definition.measure {
-        Measure::Sql { .. } => {
-            "its definition says that its values do not add up over days (`adds_up = \"never\"`, which is what a query \
-             means that does not say otherwise); ask by day, or say in its definition how they do"
-        }
-        _ => NEVER,
-    }
-}
-
-/// Why distinct counts are refused.
-const NEVER: &str = "distinct counts do not add up: an actor who is active on two days would count twice; ask by day, \
-     or define another metric with the window you need";
+pub use self::roll_up::RollUp;
+pub(super) use self::{accumulator::Accumulator, roll_up::never_reason};

@@ -6,7 +6,7 @@ use jiff::{ToSpan, civil::date};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
-use super::*;
+use super::{rolled::Rolled, *};
 use crate::{
     metric::{Decimal, Moments, Provenance, TopLabels},
     query::values::number,

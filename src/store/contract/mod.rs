@@ -7,6 +7,7 @@ mod jobs;
 mod keys;
 mod records;
 mod runs;
+mod store;
 mod summary;
 pub mod table;
 mod upkeep;
@@ -24,17 +25,9 @@ pub use runs::{
     Finish, Held, INCOMPLETE_BACKFILLS, INCOMPLETE_PER_DAY, LockName, LoggedRun, NewRun, Run, RunFilter,
     RunKind, RunStatus, Runs, Trigger,
 };
+pub use store::Store;
 pub(super) use summary::record_count;
 pub use summary::{RecordCount, StoreSummary};
 pub use table::{TablePage, TableQuery, Tables};
 pub use upkeep::{IntegrityFinding, MigrationNames, Upkeep};
 pub use watch::{SharedWatch, Watch};
-
-/// The whole contract of a store, for one tenant.
-///
-/// Every call may safely be repeated when its answer was lost, `commit` included, and is repeated by the store itself after a
-/// transient failure. Every call but those of [`Upkeep`] fails with [`super::StoreError::NotMigrated`] on a store that lacks
-/// its tables.
-pub trait Store: Records + Definitions + Runs + Keys + Tables + Jobs + Events + Upkeep {}
-
-impl<S: Records + Definitions + Runs + Keys + Tables + Jobs + Events + Upkeep> Store for S {}

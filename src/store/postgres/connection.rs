@@ -7,8 +7,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{PostgresStore, session_probe::is_own_session};
-use crate::{database::FaultClass, store::StoreError};
+use super::session_probe::is_own_session;
 
 /// A store is used by one process a day; a few sessions are plenty, and each one costs memory on both sides.
 const MAX_CONNECTIONS: u32 = 5;
@@ -28,7 +27,7 @@ const CONNECTION_CHECK_MS: u32 = 1_000;
 /// nothing waits for any more.
 const IDLE_ANSWER: Duration = Duration::from_millis(250);
 
-const SHARED_SESSION: &str = "it is behind a connection pooler that gives a session to another client after each \
+pub(super) const SHARED_SESSION: &str = "it is behind a connection pooler that gives a session to another client after each \
     transaction (PgBouncer's `pool_mode = transaction`), which settings and locks do not survive; nothing was set or \
     changed: name the server itself, or a pooler in session mode";
 
@@ -95,51 +94,4 @@ pub(super) fn settings(schema: &str, statement_timeout: Option<Duration>) -> Str
 /// `name` as an identifier in SQL.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-impl PostgresStore {
-    /// A session outside the pool. Unlike the pool, which waits for a server that refuses connections and then says
-    /// only that it waited, this fails at once and with the server's own words.
-    pub(super) async fn connect(&self) -> Result<PgConnection, StoreError> {
-        let connecting = async {
-            let mut session =
-                PgConnection::connect_with(&self.options).await.map_err(|error| self.failed(error))?;
-            self.has_own_sessions.get_or_try_init(|| self.require_own_session(&mut session)).await?;
-            session
-                .execute(AssertSqlSafe(self.settings.as_str()))
-                .await
-                .map_err(|error| self.failed(error))?;
-            Ok(session)
-        };
-        match tokio::time::timeout(self.connect_timeout, connecting).await {
-            Ok(session) => session,
-            Err(_) => {
-                let message = format!("no answer in {} s", self.connect_timeout.as_secs());
-                Err(self.fault(FaultClass::Unreachable, message))
-            }
-        }
-    }
-
-    /// Fails before anything is set or locked in a session that other clients get as well.
-    async fn require_own_session(&self, session: &mut PgConnection) -> Result<(), StoreError> {
-        match is_own_session(session, &self.options).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(self.fault(FaultClass::Other, SHARED_SESSION.to_owned())),
-            Err(error) => Err(self.failed(error)),
-        }
-    }
-
-    /// The pool, once the store is known to be migrated.
-    pub(super) async fn pool(&self) -> Result<&PgPool, StoreError> {
-        self.migrated.get_or_try_init(|| self.check_migrated()).await?;
-        Ok(&self.pool)
-    }
-
-    async fn check_migrated(&self) -> Result<(), StoreError> {
-        let pending = self.unapplied_migrations().await?;
-        if pending.is_empty() {
-            return Ok(());
-        }
-        Err(StoreError::NotMigrated { location: self.location.clone(), pending })
-    }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection, query_builder::Separated, types::Json};
 use uuid::Uuid;
 
-use super::{SqliteStore, text};
+use super::{SqliteStore, text::text};
 use crate::{
     metric::{MetricKey, Record},
     store::{Finish, RunStatus, StoreError, outbox, row},

@@ -13,11 +13,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{
-    SqliteStore,
-    table::{DECIMAL_COLLATION, compare_decimals},
-};
-use crate::{database::FaultClass, store::StoreError};
+use super::decimal_order::{DECIMAL_COLLATION, compare_decimals};
 
 /// One that writes and one that reads meanwhile; each one is a thread and a page cache.
 const MAX_CONNECTIONS: u32 = 2;
@@ -94,81 +90,10 @@ async fn interrupt_after(connection: &mut SqliteConnection, limit: Duration) -> 
     Ok(())
 }
 
-impl SqliteStore {
-    /// The pool, once the store is known to be migrated.
-    ///
-    /// # Errors
-    /// Also when the file has been removed or replaced since: what the pool has open is then not the store any more.
-    pub(super) async fn pool(&self) -> Result<&SqlitePool, StoreError> {
-        self.migrated.get_or_try_init(|| self.check_migrated()).await?;
-        self.require_same_file()?;
-        Ok(&self.pool)
-    }
-
-    /// Returns which file it is that is migrated.
-    async fn check_migrated(&self) -> Result<FileId, StoreError> {
-        let opened = FileId::of(&self.path);
-        let pending = self.unapplied_migrations().await?;
-        if pending.is_empty() {
-            return opened.map_err(|error| self.io_failed(&self.path, &error));
-        }
-        Err(StoreError::NotMigrated { location: self.location.clone(), pending })
-    }
-
-    /// # Errors
-    /// When the store's name leads to another file than the one that is open, or to none. To be called after a commit as
-    /// well, which may have gone to a file that is deleted.
-    pub(super) fn require_same_file(&self) -> Result<(), StoreError> {
-        let Some(opened) = self.migrated.get() else { return Ok(()) };
-        let what = match FileId::of(&self.path) {
-            Ok(named) if named == *opened => return Ok(()),
-            Ok(_) => "replaced by another one",
-            Err(error) if error.kind() == io::ErrorKind::NotFound => "removed",
-            Err(error) => return Err(self.io_failed(&self.path, &error)),
-        };
-        let message = format!("its file was {what} while it was in use: start Daymark again");
-        Err(self.fault(FaultClass::Other, message))
-    }
-
-    /// # Errors
-    /// When the directory that the file is in, or would be in, does not exist or cannot be looked into, or when it is
-    /// a directory itself.
-    pub(super) fn file_exists(&self) -> Result<bool, StoreError> {
-        let directory = match self.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        match (directory.is_dir(), self.path.try_exists()) {
-            (true, Ok(true)) if self.path.is_dir() => {
-                let message = "it is a directory; name a file, which may be in it".to_owned();
-                Err(self.fault(FaultClass::Other, message))
-            }
-            (true, Ok(exists)) => Ok(exists),
-            (false, Ok(_)) => {
-                let message = format!(
-                    "the directory {} does not exist; create it, or name another file",
-                    directory.display()
-                );
-                Err(self.fault(FaultClass::Other, message))
-            }
-            (_, Err(error)) => Err(self.io_failed(&self.path, &error)),
-        }
-    }
-
-    pub(super) fn io_failed(&self, path: &Path, error: &io::Error) -> StoreError {
-        let class = match error.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => FaultClass::Denied,
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => FaultClass::Full,
-            _ => FaultClass::Other,
-        };
-        self.fault(class, format!("{}: {error}", path.display()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::Fault;
+    use crate::database::{Fault, FaultClass};
 
     #[tokio::test]
     async fn a_statement_is_ended_after_its_time_and_its_connection_goes_on() {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
-use super::{SqliteStore, text};
+use super::{SqliteStore, text::text};
 use crate::{
     metric::{Definition, MetricKey},
     store::{

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::{QueryBuilder, Row, Sqlite, sqlite::SqliteRow, types::Json};
 use uuid::Uuid;
 
-use super::{SqliteStore, text};
+use super::{SqliteStore, text::text};
 use crate::store::{Job, JobEnd, JobFilter, JobStatus, Jobs, NewJob, RunKind, StoreError, Trigger, row};
 
 const TABLE: &str = "jobs";

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use sqlx::{Row, sqlite::SqliteRow};
 use uuid::Uuid;
 
-use super::{SqliteStore, text};
+use super::{SqliteStore, text::text};
 use crate::{
     identity::{ApiKey, KeyHash, Role, Scope, Scopes},
     store::{Keys, StoreError, row},

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow, types::Json};
 use uuid::Uuid;
 
-use super::{SqliteStore, text};
+use super::{SqliteStore, text::text};
 use crate::{
     metric::{MetricKey, Record},
     store::{

@@ -1,6 +1,6 @@
 //! The one statement that answers a [`TableQuery`]. What the two databases write differently is a [`Dialect`].
 
-use super::{Column, ColumnKind, Comparison, Condition, Order, Output, State, TableQuery, Value};
+use super::query::{Column, ColumnKind, Comparison, Condition, Order, Output, State, TableQuery, Value};
 
 /// How a database writes what a [`TableQuery`] needs. `column` is always a name out of a table's own list.
 pub(in crate::store) trait Dialect {

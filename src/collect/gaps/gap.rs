@@ -1,0 +1,77 @@
+//! A gap and its cause.
+
+use std::fmt;
+
+use jiff::civil::Date;
+
+use crate::{metric::MetricKey, store::RunKind};
+
+/// Consecutive days that lack a metric for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    pub key: MetricKey,
+    pub first: Date,
+    pub last: Date,
+    pub days: usize,
+    pub cause: GapCause,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GapCause {
+    Failed {
+        message: String,
+    },
+    TimedOut {
+        message: String,
+    },
+    /// A run that covers the day is at work.
+    Running {
+        kind: RunKind,
+        process_id: u32,
+        host: String,
+    },
+    NeverCollected,
+    /// The metric did not exist yet; a backfill fills the days before.
+    DefinedLater {
+        defined_on: Date,
+    },
+    /// The day is over, and the metric's query tells of now only.
+    NotReconstructible,
+}
+
+impl GapCause {
+    pub(super) fn of(message: String, timed_out: bool) -> Self {
+        if timed_out { Self::TimedOut { message } } else { Self::Failed { message } }
+    }
+
+    /// One word for machines.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Failed { .. } => "failed",
+            Self::TimedOut { .. } => "timed_out",
+            Self::Running { .. } => "running",
+            Self::NeverCollected => "never_collected",
+            Self::DefinedLater { .. } => "defined_later",
+            Self::NotReconstructible => "not_reconstructible",
+        }
+    }
+}
+
+impl fmt::Display for GapCause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed { message } => write!(formatter, "failed: {message}"),
+            Self::TimedOut { message } => {
+                write!(formatter, "timed out: {message}")
+            }
+            Self::Running { kind, process_id, host } => {
+                write!(formatter, "running now: {}, process {process_id} on {host}", kind.name())
+            }
+            Self::NeverCollected => formatter.write_str("never collected"),
+            Self::DefinedLater { defined_on } => write!(formatter, "defined only on {defined_on}"),
+            Self::NotReconstructible => {
+                formatter.write_str("cannot be reconstructed: its query tells of now only")
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What the planner asks of a session of a PostgreSQL platform.
+
+use async_trait::async_trait;
+use sqlx::{Row, postgres::PgRow, raw_sql};
+
+use super::session::PostgresSession;
+use crate::{
+    database::Fault,
+    platform::{
+        contract::Staleness,
+        planner::{
+            dialect::Dialect,
+            session::{Answer, NO_SPAN, Session},
+        },
+    },
+};
+
+#[async_trait]
+impl Session for PostgresSession {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault> {
+        let decode = |row: &PgRow| {
+            let id: i64 = row.try_get(0)?;
+            Ok((usize::try_from(id).unwrap_or(NO_SPAN), row.try_get(1)?))
+        };
+        self.guarded(sql.to_owned(), decode).await
+    }
+
+    async fn explain(&mut self, sql: &str) -> Result<String, Fault> {
+        let lines: Vec<String> = self.guarded(format!("EXPLAIN {sql}"), |row| row.try_get(0)).await?;
+        Ok(lines.join("\n") + "\n")
+    }
+
+    async fn refuse_hidden_rows(&mut self) -> Result<(), Fault> {
+        raw_sql("SET LOCAL row_security = off").execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    async fn staleness(&mut self, relations: Vec<String>) -> Result<Vec<Staleness>, Fault> {
+        let mut found: Vec<_> = self.standby.clone().into_iter().collect();
+        if !relations.is_empty() {
+            found.extend(self.copies(relations).await?);
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,269 @@
+//! The tables, their columns and the query of one table.
+
+use std::cmp::Ordering;
+
+use async_trait::async_trait;
+use jiff::{Timestamp, civil::Date};
+use uuid::Uuid;
+
+use crate::{metric::Decimal, store::StoreError};
+
+/// The most columns of one answer: PostgreSQL's functions take 100 arguments, and a column takes two of them.
+pub const MAX_COLUMNS: usize = 50;
+
+/// A table that can be read row by row. The tenant is the store's own and no column of any of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Table {
+    DailyMetrics,
+    MetricDefinitions,
+    MetricCollectionLog,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Column {
+    pub name: &'static str,
+    pub kind: ColumnKind,
+    pub nullable: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnKind {
+    Text,
+    Date,
+    Instant,
+    Decimal,
+    Integer,
+    Boolean,
+    Uuid,
+    /// JSON; it is shown, and can be compared with nothing.
+    Object,
+}
+
+/// What a column is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    Text(String),
+    Date(Date),
+    Instant(Timestamp),
+    Decimal(Decimal),
+    Integer(i64),
+    Boolean(bool),
+    Uuid(Uuid),
+}
+
+/// Which rows. Comparisons with NULL are neither true nor false, as in SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// Of none: every row.
+    All(Vec<Condition>),
+    /// Of none: no row.
+    Any(Vec<Condition>),
+    Not(Box<Condition>),
+    /// The value is of the column's kind.
+    Compare {
+        column: &'static Column,
+        comparison: Comparison,
+        value: Value,
+    },
+    In {
+        column: &'static Column,
+        values: Vec<Value>,
+    },
+    Is {
+        column: &'static Column,
+        state: State,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    Equal,
+    NotEqual,
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+}
+
+/// What IS asks for; all but the first two of booleans only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Null,
+    NotNull,
+    True,
+    False,
+    Unknown,
+}
+
+/// A member of each row of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    pub column: &'static Column,
+    /// Another name than the column's.
+    pub alias: Option<String>,
+    /// As a string, which keeps the digits of a number in readers that make floats of numbers. Not for
+    /// [`ColumnKind::Instant`] and [`ColumnKind::Object`].
+    pub as_text: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    pub column: &'static Column,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
+/// A question about the rows of one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableQuery {
+    pub table: Table,
+    /// At most [`MAX_COLUMNS`].
+    pub columns: Vec<Output>,
+    pub condition: Condition,
+    /// Rows that are equal in this are in the order of the table's key.
+    pub order: Vec<Order>,
+    pub limit: u64,
+    pub offset: u64,
+    /// Whether to count the rows that there are without limit and offset.
+    pub count: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TablePage {
+    /// A JSON array of objects, every number with the digits that are stored.
+    pub json: String,
+    /// How many objects are in it.
+    pub rows: u64,
+    /// How many rows there are, if that was asked for.
+    pub total: Option<u64>,
+}
+
+#[async_trait]
+pub trait Tables: Send + Sync {
+    /// Rows of one of the tables as JSON; the same text, up to white space and the order of keys within a column's
+    /// object, whichever database it is. One statement.
+    async fn table(&self, query: &TableQuery) -> Result<TablePage, StoreError>;
+}
+
+impl Table {
+    pub const ALL: [Self; 3] = [Self::DailyMetrics, Self::MetricDefinitions, Self::MetricCollectionLog];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DailyMetrics => "daily_metrics",
+            Self::MetricDefinitions => "metric_definitions",
+            Self::MetricCollectionLog => "metric_collection_log",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| table.name() == name)
+    }
+
+    pub fn columns(self) -> &'static [Column] {
+        match self {
+            Self::DailyMetrics => DAILY_METRICS,
+            Self::MetricDefinitions => METRIC_DEFINITIONS,
+            Self::MetricCollectionLog => METRIC_COLLECTION_LOG,
+        }
+    }
+
+    pub fn column(self, name: &str) -> Option<&'static Column> {
+        self.columns().iter().find(|column| column.name == name)
+    }
+
+    /// What no two rows of a tenant have in common.
+    pub(super) fn key(self) -> &'static [&'static str] {
+        match self {
+            Self::DailyMetrics => &["metric_date", "metric_category", "metric_type"],
+            Self::MetricDefinitions => &["metric_category", "metric_type"],
+            Self::MetricCollectionLog => &["started_at", "id"],
+        }
+    }
+}
+
+impl Order {
+    /// NULLs count as greater than everything, as PostgreSQL has it.
+    pub fn by(column: &'static Column, descending: bool) -> Self {
+        Self { column, descending, nulls_first: descending }
+    }
+}
+
+impl Comparison {
+    pub(super) fn operator(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "<>",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+        }
+    }
+
+    /// Whether it holds between two values that compare as `ordering`.
+    pub fn holds(self, ordering: Ordering) -> bool {
+        match self {
+            Self::Equal => ordering.is_eq(),
+            Self::NotEqual => ordering.is_ne(),
+            Self::Greater => ordering.is_gt(),
+            Self::GreaterOrEqual => ordering.is_ge(),
+            Self::Less => ordering.is_lt(),
+            Self::LessOrEqual => ordering.is_le(),
+        }
+    }
+}
+
+const fn column(name: &'static str, kind: ColumnKind) -> Column {
+    Column { name, kind, nullable: false }
+}
+
+const fn nullable(name: &'static str, kind: ColumnKind) -> Column {
+    Column { name, kind, nullable: true }
+}
+
+static DAILY_METRICS: &[Column] = &[
+    column("id", ColumnKind::Uuid),
+    column("metric_date", ColumnKind::Date),
+    column("metric_type", ColumnKind::Text),
+    column("metric_category", ColumnKind::Text),
+    column("value", ColumnKind::Decimal),
+    column("metadata", ColumnKind::Object),
+    column("provenance", ColumnKind::Text),
+    column("definition_version", ColumnKind::Integer),
+    column("collection_id", ColumnKind::Uuid),
+    column("collection_timestamp", ColumnKind::Instant),
+    column("created_at", ColumnKind::Instant),
+];
+
+static METRIC_DEFINITIONS: &[Column] = &[
+    column("id", ColumnKind::Uuid),
+    column("metric_type", ColumnKind::Text),
+    column("metric_category", ColumnKind::Text),
+    column("display_name", ColumnKind::Text),
+    column("description", ColumnKind::Text),
+    column("unit", ColumnKind::Text),
+    column("format_pattern", ColumnKind::Text),
+    column("is_active", ColumnKind::Boolean),
+    column("version", ColumnKind::Integer),
+    column("created_at", ColumnKind::Instant),
+    column("updated_at", ColumnKind::Instant),
+];
+
+static METRIC_COLLECTION_LOG: &[Column] = &[
+    column("id", ColumnKind::Uuid),
+    column("kind", ColumnKind::Text),
+    column("collection_date", ColumnKind::Date),
+    column("collection_end_date", ColumnKind::Date),
+    column("started_at", ColumnKind::Instant),
+    nullable("completed_at", ColumnKind::Instant),
+    column("status", ColumnKind::Text),
+    column("metrics_collected", ColumnKind::Integer),
+    nullable("error_message", ColumnKind::Text),
+    nullable("error_details", ColumnKind::Object),
+    column("trigger", ColumnKind::Text),
+    column("actor", ColumnKind::Text),
+    column("host", ColumnKind::Text),
+    column("process_id", ColumnKind::Integer),
+    column("created_at", ColumnKind::Instant),
+];
