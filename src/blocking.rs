@@ -1,12 +1,12 @@
-//! Computations that would block the other tasks of an asynchronous worker thread.
+//! Runs computations that would block the other tasks of an asynchronous worker thread.
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// Work on at most this many metric days takes a few milliseconds and is done in place.
+/// The most metric days that are processed on the worker thread itself, which takes a few milliseconds.
 const SMALL: usize = 5_000;
 
-/// Does `work`, whose size is a number of metric days. Above 5,000, a multi-threaded runtime moves the other tasks of
-/// this thread to another one first (`tokio::task::block_in_place`).
+/// Runs `work`, whose size is given in metric days. Above 5,000, a multi-threaded runtime first moves the other tasks
+/// of this thread to another one (`tokio::task::block_in_place`).
 pub fn block_in_place_if_large<T>(days: usize, work: impl FnOnce() -> T) -> T {
     let has_threads =
         || Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn other_tasks_go_on_beside_much_work() {
+    async fn other_tasks_continue_during_large_work() {
         let work = tokio::spawn(async {
             let (sender, receiver) = mpsc::channel();
             tokio::spawn(async move { sender.send("it goes on") });
@@ -30,7 +30,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_thread_does_all_the_work_there_is() {
+    async fn a_single_threaded_runtime_does_the_work_in_place() {
         assert_eq!(block_in_place_if_large(usize::MAX, || "done"), "done");
     }
 }

@@ -1,33 +1,33 @@
-//! The only door through which the current time enters. Everything that asks "what time is it" is handed a [`Clock`].
+//! The only source of the current time. All code that needs it receives a [`Clock`], which tests can set.
 
 use std::sync::Mutex;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Tells the current instant.
+/// Returns the current instant.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
-/// Whether `interval` has passed since `since`. A clock that was set back counts as passed, so that nothing is held until
-/// the clock catches up.
+/// Whether `interval` has passed since `since`. If the clock was set back to before `since`, the interval counts as
+/// passed, so that nothing waits until the clock catches up.
 pub fn has_passed(since: Timestamp, interval: SignedDuration, now: Timestamp) -> bool {
     let elapsed = now.duration_since(since);
     elapsed >= interval || elapsed.is_negative()
 }
 
-/// The machine's clock.
+/// The clock of the operating system.
 #[derive(Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    #[expect(clippy::disallowed_methods, reason = "this is the only source of the current time")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
 }
 
-/// A clock that stands still until it is set: for tests and for the simulated days of `daymark demo`.
+/// A clock that does not advance until it is set, for tests and for the simulated days of `daymark demo`.
 #[derive(Debug)]
 pub struct SetClock(Mutex<Timestamp>);
 

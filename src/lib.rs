@@ -1,6 +1,7 @@
 //! Daymark records what a platform looked like at the end of each day, and keeps it that way.
 //!
-//! The layers, from the top: `cli`, `http` → `jobs`, `query` → `definitions` → `collect` → `platform`, `store` → `metric`. `ARCHITECTURE.md` has the map.
+//! The layers, from the top: `cli`, `http` → `jobs`, `query` → `definitions` → `collect` → `platform`, `store` →
+//! `metric`. `ARCHITECTURE.md` describes them.
 
 pub mod access;
 pub mod blocking;

@@ -1,6 +1,6 @@
-//! Counts in messages, with the noun in the singular or the plural.
+//! Formats counts in messages, with the noun in the singular or the plural.
 
-/// `1 day`, `2 days`, `3 entries`.
+/// Returns texts such as `1 day`, `2 days` or `3 entries`.
 pub fn pluralize(count: impl TryInto<u64>, singular: &str) -> String {
     let count = count.try_into().unwrap_or(u64::MAX);
     match (count, singular.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o']))) {

@@ -1,4 +1,4 @@
-//! From the configuration to the things that commands work with.
+//! Builds what commands need from the configuration: the store, the platform and the collection context.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,8 @@ use crate::{
     store::{self, Store, StoreOptions, Trigger},
 };
 
-/// A statement's time limit exceeds that of its request by this much, so that the request's own answer comes first.
+/// A statement's time limit is longer than that of its request by this much, so that the request times out first and
+/// answers itself.
 const STATEMENT_MARGIN: Duration = Duration::from_secs(1);
 
 pub struct App {
@@ -47,8 +48,9 @@ impl App {
         Self { config, context }
     }
 
-    /// The same for requests: its store does not retry, and ends statements whose request has timed out.
-    pub fn impatient_context(&self) -> Context {
+    /// Returns a context for HTTP requests: its store does not retry, and its statements end shortly after the
+    /// request's time limit.
+    pub fn request_context(&self) -> Context {
         let limit = self.config.settings.http.request_timeout + STATEMENT_MARGIN;
         let retry = self.no_retries();
         let Context { installation, tenant, initiator } = &self.context;
@@ -60,7 +62,7 @@ impl App {
         }
     }
 
-    /// The store with sessions of its own, for `/readyz` alone.
+    /// Opens the store with separate sessions, which only `/readyz` uses.
     pub fn readiness_store(&self) -> Arc<dyn Store> {
         open_store(&self.config, self.no_retries(), Some(STATEMENT_MARGIN))
     }
@@ -69,10 +71,10 @@ impl App {
         RetryPolicy { retries: 0, ..self.config.settings.retry }
     }
 
-    /// The metrics that the configuration comes to on the platform.
+    /// Resolves the configured metrics against the platform's tables.
     ///
     /// # Errors
-    /// Everything that is wrong with them.
+    /// All problems with the metrics at once, or a failure of the platform.
     pub async fn resolve(&self) -> anyhow::Result<Resolved> {
         let resolved = crate::definitions::resolve(&self.context, &self.config).await?;
         if resolved.has_errors() {
@@ -83,7 +85,7 @@ impl App {
     }
 }
 
-/// The user that runs this command, as its environment says: shells and cron set one or the other.
+/// The name of the user that runs this command, from the environment: shells and cron set one of these variables.
 fn system_user() -> String {
     let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     user.filter(|user| !user.is_empty()).unwrap_or_else(|| "unknown".to_owned())

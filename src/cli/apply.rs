@@ -50,8 +50,8 @@ fn page(report: &ApplyReport, resolved: &Resolved, dry_run: bool) -> Page {
     }
     if let Some(ZoneChange { old, new }) = &report.zone_change {
         page.line(format!(
-            "note: what is recorded already stays in days of {old}; days recorded from now on, by `collect` and by \
-             `backfill`, are of {new}. Where the two meet, some hours are in two days or in none."
+            "note: existing records keep days of {old}; days recorded from now on, by `collect` and by \
+             `backfill`, are days of {new}. At the change, some hours belong to two days or to none."
         ));
     }
     for earlier in &report.earlier_meanings {
@@ -75,7 +75,7 @@ pub fn earlier_meanings_json(earlier: &[EarlierMeaning]) -> Vec<Value> {
     earlier.iter().map(of).collect()
 }
 
-/// A sign, a word and the category.
+/// Returns the sign and the word for the kind of change, and the metric's category.
 fn described(change: &DefinitionChange) -> (&'static str, &'static str, &str) {
     match change {
         DefinitionChange::Add(definition) => ("+", "add", &definition.category),

@@ -68,7 +68,8 @@ pub async fn run(app: &App, arguments: &BackfillArguments, format: Format) -> an
     Ok((page(&report, arguments.dry_run), checked))
 }
 
-/// What the first backfill records is final, so that this is the last moment to notice rows that should not count.
+/// Warns of flag columns that no filter uses. Records are final, so this is the last chance to notice rows that should
+/// not count.
 async fn warn_before_the_first_record(app: &App) -> anyhow::Result<()> {
     if app.context.tenant.store.recorded_span().await?.is_some() {
         return Ok(());
@@ -82,7 +83,7 @@ async fn warn_before_the_first_record(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A progress bar with rate and time left, on a terminal.
+/// Progress as a bar with the rate and the time left, on a terminal.
 struct Bar(ProgressBar);
 
 impl Bar {
@@ -119,7 +120,7 @@ impl Drop for Bar {
     }
 }
 
-/// A line for each commit, elsewhere.
+/// Progress as one line for each commit, where standard error is not a terminal.
 struct Lines {
     total: AtomicUsize,
     done: AtomicUsize,
@@ -175,7 +176,7 @@ fn page(report: &BackfillReport, dry_run: bool) -> Page {
     }
     if let Some(first) = &report.clipped_to {
         page.line(format!(
-            "note      it begins with the platform's first row, of {} (source `{}`); `--before-first-row` records zeros \
+            "note      the backfill begins with the platform's first row, of {} (source `{}`); `--before-first-row` records zeros \
              for the days before it",
             first.date, first.source_name
         ));
@@ -183,7 +184,7 @@ fn page(report: &BackfillReport, dry_run: bool) -> Page {
     page.line(summary(report, dry_run));
     if !report.cannot_know.is_empty() {
         page.blank();
-        page.line("What no reconstruction can know:");
+        page.line("What a reconstruction cannot know:");
         for sentence in &report.cannot_know {
             page.line(format!("  {sentence}"));
         }

@@ -51,7 +51,7 @@ pub async fn run(loaded: LoadedConfig) -> anyhow::Result<(Page, Exit)> {
             page.line(format!("Ready for the next collection, with {}.", pluralize(warnings, "warning")))
         }
         (errors, _) => {
-            page.line(format!("{} to mend before the next collection.", pluralize(errors, "error")))
+            page.line(format!("{} to fix before the next collection.", pluralize(errors, "error")))
         }
     }
     Ok((page, if errors == 0 { Exit::Done } else { Exit::Failed }))
@@ -64,7 +64,8 @@ fn name(severity: Severity) -> &'static str {
     }
 }
 
-/// The findings, and how many metrics were looked at. What a wrong setting names is not looked at.
+/// Returns the findings and the number of metrics that were checked. A database whose settings are wrong is not
+/// checked.
 async fn find(config: Config, mut findings: Vec<Finding>, scope: CheckScope) -> (Vec<Finding>, usize) {
     let app = App::new(config, Arc::new(SystemClock));
     let mut definitions = Vec::new();
@@ -74,7 +75,7 @@ async fn find(config: Config, mut findings: Vec<Finding>, scope: CheckScope) -> 
             Ok(resolved) => {
                 findings.extend(resolved.findings);
                 definitions = resolved.definitions;
-                // When the platform cannot be read any more, the check of the metrics names that.
+                // If the platform fails here, the check of the metrics below reports it.
                 let flags = unfiltered_flags(&app.context, &app.config, &definitions).await;
                 findings.extend(flags.unwrap_or_default());
             }
@@ -85,15 +86,16 @@ async fn find(config: Config, mut findings: Vec<Finding>, scope: CheckScope) -> 
     let CheckReport { findings: checked, made_through_api } =
         crate::definitions::check(&app.context, &definitions, scope).await;
     let metrics = definitions.len() + made_through_api;
-    // Metrics that are wrong have been named.
+    // If there are errors, the missing metrics have been reported already.
     if metrics == 0 && resolved && !findings.iter().any(Finding::is_error) {
-        let message = "no metric is configured, and the preset found nothing that it knows";
-        let hint = "declare sources and metrics in daymark.toml; `daymark init` makes a start";
+        let message = "no metric is configured, and the preset recognises none of the platform's tables";
+        let hint =
+            "declare sources and metrics in daymark.toml; `daymark init` writes a first version of the file";
         findings.push(Finding::error("configuration", message).hint(hint));
     }
-    // A platform that cannot even be looked at is found by the check too, which knows what to do about it.
-    let explained = checked.iter().any(|finding| finding.place == "platform");
-    findings.extend(unresolved.filter(|_| !explained));
+    // The check reports an unreachable platform too, with a hint, so that finding replaces this one.
+    let is_reported = checked.iter().any(|finding| finding.place == "platform");
+    findings.extend(unresolved.filter(|_| !is_reported));
     findings.extend(checked);
     (findings, metrics)
 }

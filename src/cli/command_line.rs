@@ -16,7 +16,7 @@ use crate::{clock::SystemClock, config, telemetry::log};
 #[command(name = "daymark", version, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 done; 1 failed; 2 wrong arguments or configuration; 3 some metrics failed, the others were \
-    recorded; 4 another process is at it; 5 the day is not finished yet, or the platform does not show all of it; 130 \
+    recorded; 4 another process is doing the same; 5 the day is not finished yet, or the platform does not show all of it; 130 \
     interrupted, what was committed is kept."
 )]
 struct Arguments {
@@ -65,7 +65,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = match command.try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {
-            // Nothing is left to do when even the message cannot be printed.
+            // If even the message cannot be printed, the exit code is all that can be reported.
             let _ = error.print();
             return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
         }
@@ -74,9 +74,9 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => error.exit(),
     };
-    let given =
+    let config_arguments =
         ConfigArguments { flags: config::given_flags(&matches), file: config::given_config_file(&matches) };
-    match dispatch(parsed.command, parsed.format, given).await {
+    match dispatch(parsed.command, parsed.format, config_arguments).await {
         Ok((page, exit)) => print(&page, parsed.format, exit),
         Err(error) => {
             output::say(format_args!("error: {error:#}"));
@@ -85,17 +85,21 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-async fn dispatch(command: Command, format: Format, given: ConfigArguments) -> anyhow::Result<(Page, Exit)> {
+async fn dispatch(
+    command: Command,
+    format: Format,
+    configured: ConfigArguments,
+) -> anyhow::Result<(Page, Exit)> {
     if let Command::Demo(arguments) = command {
-        return demo::run(&arguments, &given).await;
+        return demo::run(&arguments, &configured).await;
     }
     let environment = config::process_environment();
     if let Command::Check = command {
-        let loaded = config::load_with_problems(given.file.as_deref(), &given.flags, &environment);
+        let loaded = config::load_with_problems(configured.file.as_deref(), &configured.flags, &environment);
         return check::run(loaded).await;
     }
-    let config = config::load(given.file.as_deref(), &given.flags, &environment)?;
-    // Dropped before the result or an error is printed, so that the lines of the log come before.
+    let config = config::load(configured.file.as_deref(), &configured.flags, &environment)?;
+    // The guard is dropped before the result or an error is printed, so that the log's lines are written first.
     let _log = start_log(&config, matches!(command, Command::Serve));
     let app = App::new(config, Arc::new(SystemClock));
     match command {

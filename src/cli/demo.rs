@@ -36,10 +36,10 @@ pub struct DemoArguments {
     days: u16,
 }
 
-pub async fn run(arguments: &DemoArguments, given: &ConfigArguments) -> anyhow::Result<(Page, Exit)> {
+pub async fn run(arguments: &DemoArguments, configured: &ConfigArguments) -> anyhow::Result<(Page, Exit)> {
     let started = Instant::now();
     let reason = "`daymark demo` creates a platform, a store and a configuration of its own";
-    let problems = config::without_effect(&given.flags, given.file.as_deref(), reason);
+    let problems = config::without_effect(&configured.flags, configured.file.as_deref(), reason);
     if !problems.is_empty() {
         return Err(ConfigProblems(problems).into());
     }
@@ -68,15 +68,15 @@ pub async fn run(arguments: &DemoArguments, given: &ConfigArguments) -> anyhow::
     }
     describe(&mut page, &seen);
     match &arguments.dir {
-        Some(directory) => say_where(&mut page, directory),
-        None => page.line("Nothing was kept; `daymark demo --dir D` keeps the files."),
+        Some(directory) => list_files(&mut page, directory),
+        None => page.line("The files were removed; `daymark demo --dir D` keeps them."),
     }
-    page.line(format!("All of it took {}.", duration(started.elapsed())));
+    page.line(format!("The demonstration took {}.", duration(started.elapsed())));
     Ok((page, Exit::Done))
 }
 
-/// Lists the files that were kept, and commands to look at them with.
-fn say_where(page: &mut Page, directory: &Path) {
+/// Lists the files that were kept, and commands that show their content.
+fn list_files(page: &mut Page, directory: &Path) {
     let shown = directory.display();
     page.line(format!("The platform is {shown}/platform.db, its history {shown}/daymark.db. Look around:"));
     let program = std::env::args().next().unwrap_or_else(|| "daymark".to_owned());
@@ -85,7 +85,7 @@ fn say_where(page: &mut Page, directory: &Path) {
     }
 }
 
-/// Counts the days on a terminal.
+/// Shows the number of simulated days, if standard error is a terminal.
 struct Counter;
 
 impl TourProgress for Counter {
@@ -93,7 +93,7 @@ impl TourProgress for Counter {
         let mut stderr = std::io::stderr();
         if stderr.is_terminal() && (day.is_multiple_of(10) || day == days) {
             let end = if day == days { "\r\x1b[K" } else { "" };
-            // The demonstration goes on when the terminal cannot be written to.
+            // A terminal that cannot be written to does not stop the demonstration.
             let _ = write!(stderr, "\rsimulating day {day} of {days} {end}");
         }
     }
@@ -102,11 +102,11 @@ impl TourProgress for Counter {
 fn describe(page: &mut Page, seen: &Tour) {
     let (created, deleted) = (thousands(seen.created), thousands(seen.deleted));
     page.line(format!(
-        "A community lived from {} to {}: {created} rows were created and {deleted} deleted again, {} of them on the day they were made.",
+        "A community was simulated from {} to {}: {created} rows were created and {deleted} deleted again, {} of them on the day they were created.",
         seen.period.first, seen.period.last, thousands(seen.deleted_same_day)
     ));
     page.line(format!(
-        "After every midnight Daymark recorded the day: {} records of {} metrics.",
+        "After each midnight, Daymark recorded the day: {} records of {} metrics.",
         thousands(seen.records as u64),
         seen.metrics.len()
     ));
@@ -115,7 +115,7 @@ fn describe(page: &mut Page, seen: &Tour) {
     page.blank();
     let gone = &seen.departure.deleted;
     page.line(format!(
-        "Then @{} left, and with the account went {}, {}, {}, {} and {}.",
+        "Then @{} left, and the account was deleted with {}, {}, {}, {} and {}.",
         seen.departure.username,
         pluralize(gone.posts, "post"),
         pluralize(gone.comments, "comment"),
@@ -124,7 +124,7 @@ fn describe(page: &mut Page, seen: &Tour) {
         pluralize(gone.follows, "follow"),
     ));
     page.line(
-        "A recount of the platform for past days, as it gives them now, beside what was recorded then:",
+        "Past days as a recount of the platform's present rows gives them, beside the values that were recorded at the time:",
     );
     page.blank();
     for category in ["posts_total", "comments_total"] {
@@ -141,7 +141,7 @@ fn describe(page: &mut Page, seen: &Tour) {
     ));
 }
 
-/// The index of a metric's values in each day.
+/// The index of the metric's values in [`ComparedDay::values`].
 fn position(seen: &Tour, category: &str) -> Option<usize> {
     seen.metrics.iter().position(|key| key.category == category)
 }
@@ -154,7 +154,7 @@ fn chart(page: &mut Page, seen: &Tour, category: &str, title: &str) {
     let most = weeks.iter().copied().fold(1.0, f64::max);
     let level = |value: &f64| LEVELS[((value / most) * 7.0).round().clamp(0.0, 7.0) as usize];
     let bars: String = weeks.iter().map(level).collect();
-    page.line(format!("  {title} (most: {most:.0})"));
+    page.line(format!("  {title} (maximum: {most:.0})"));
     page.line(format!("  {bars}"));
 }
 
@@ -187,7 +187,7 @@ fn last_day(page: &mut Page, seen: &Tour) {
     page.table_of(&[&title, "recorded", "recount now", "difference"], rows.collect());
 }
 
-/// The value as a float, precise enough for the length of a bar.
+/// Converts the value to a float, which is precise enough for the length of a bar.
 fn number(value: &Decimal) -> f64 {
     value.to_string().parse().unwrap_or_default()
 }
@@ -212,9 +212,9 @@ fn json(seen: &Tour) -> serde_json::Value {
         })
         .collect();
     let Departure { username, deleted } = &seen.departure;
-    let went: serde_json::Map<_, _> =
+    let rows_deleted: serde_json::Map<_, _> =
         RowCounts::TABLES.iter().map(|table| ((*table).to_owned(), json!(deleted.of(table)))).collect();
-    let departure = json!({"username": username, "rows_deleted": went});
+    let departure = json!({"username": username, "rows_deleted": rows_deleted});
     json!({
         "first": seen.period.first, "last": seen.period.last, "rows_created": seen.created, "rows_deleted": seen.deleted,
         "rows_deleted_same_day": seen.deleted_same_day, "records": seen.records, "departure": departure, "days": days,

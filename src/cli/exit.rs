@@ -1,4 +1,4 @@
-//! What the exit code of the program says.
+//! The exit codes of the program.
 
 use std::process::ExitCode;
 
@@ -10,15 +10,15 @@ use crate::{
 pub enum Exit {
     Done = 0,
     Failed = 1,
-    /// Wrong arguments or configuration. clap uses the same.
+    /// Wrong arguments or configuration. clap uses the same code.
     Usage = 2,
     /// Some metrics failed; the others are recorded.
     Partial = 3,
     /// Another process is doing the same.
     Busy = 4,
-    /// The day that was asked for is not finished, or the platform does not show all of it yet.
+    /// The requested day is not finished, or the platform does not show all of it yet.
     NotYet = 5,
-    /// Ctrl-C or SIGTERM; what was committed is kept. 128 + SIGINT, as shells have it.
+    /// Ctrl-C or SIGTERM; what was committed is kept. The code is 128 + SIGINT, which is the convention of shells.
     Interrupted = 130,
 }
 

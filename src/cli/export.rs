@@ -32,7 +32,7 @@ use crate::{
 #[command(group = ArgGroup::new("what").args(["latest", "activity", "definitions", "runs"]))]
 pub struct ExportArguments {
     #[command(flatten)]
-    asked: SeriesArguments,
+    requested: SeriesArguments,
     /// The latest value of each metric, and how it changed
     #[arg(long, conflicts_with_all = ["from", "to", "intervals", "week_start"])]
     latest: bool,
@@ -63,7 +63,7 @@ pub async fn run(app: &App, arguments: &ExportArguments) -> anyhow::Result<(Page
     let file = arguments.output.as_deref().filter(|path| *path != Path::new("-"));
     let format = format(arguments, file)?;
     if file.is_none() && format == ExportFormat::Parquet && io::stdout().is_terminal() {
-        anyhow::bail!("Parquet is not for a terminal; name a file with `--output`");
+        anyhow::bail!("Parquet cannot be shown on a terminal; name a file with `--output`");
     }
     let csv = csv_options(arguments, format).map_err(|error| by_flags(error.into()))?;
     let (export, days) = start(app, arguments, format).await.map_err(by_flags)?;
@@ -80,43 +80,51 @@ fn csv_options(arguments: &ExportArguments, format: ExportFormat) -> Result<CsvO
     let ExportArguments { bom, cut_cells, .. } = *arguments;
     if (bom || cut_cells) && format != ExportFormat::Csv {
         let parameter = if bom { "--bom" } else { "--cut-cells" };
-        let message = format!("this is for CSV, and the format is {}", format.name());
+        let message = format!("this option is for CSV only, and the format is {}", format.name());
         return Err(QueryError::InvalidParameters(vec![ParameterProblem { parameter, message }]));
     }
     Ok(CsvOptions { bom, cut_cells })
 }
 
-/// The export that was asked for, and its days where it has some.
+/// Starts the requested export. The days are returned if it covers a range of days.
 async fn start(
     app: &App,
     arguments: &ExportArguments,
     format: ExportFormat,
 ) -> anyhow::Result<(Export, Option<(Date, Date)>)> {
     let (context, settings) = (&app.context, &app.config.settings.query);
-    let asked = arguments.asked.asked();
+    let requested = arguments.requested.request();
     if arguments.runs {
-        let question =
-            RunsQuery::parse(&RunsRequest { from: asked.from, to: asked.to, ..RunsRequest::default() })?;
-        return Ok((Export::runs(context.clone(), question, format).await?, None));
+        let query = RunsQuery::parse(&RunsRequest {
+            from: requested.from,
+            to: requested.to,
+            ..RunsRequest::default()
+        })?;
+        return Ok((Export::runs(context.clone(), query, format).await?, None));
     }
     let catalogue = Arc::new(Catalogue::load(context.tenant.store.as_ref()).await?);
     if arguments.definitions {
         return Ok((Export::definitions(&catalogue, format).await?, None));
     }
     if arguments.latest {
-        let question = LatestQuery::parse(&asked.categories, &asked.types, &catalogue)?;
-        return Ok((Export::latest(context, &catalogue, &question, format).await?, None));
+        let query = LatestQuery::parse(&requested.categories, &requested.types, &catalogue)?;
+        return Ok((Export::latest(context, &catalogue, &query, format).await?, None));
     }
-    let question = match &arguments.activity {
+    let query = match &arguments.activity {
         Some(days) => {
-            let question =
-                ActivityQuery::parse(Some(days), &asked.categories, &asked.types, &catalogue, settings)?;
-            ExportQuery::activity(&question, context, settings)
+            let query = ActivityQuery::parse(
+                Some(days),
+                &requested.categories,
+                &requested.types,
+                &catalogue,
+                settings,
+            )?;
+            ExportQuery::activity(&query, context, settings)
         }
-        None => ExportQuery::parse(&asked, context, &catalogue, settings).await?,
+        None => ExportQuery::parse(&requested, context, &catalogue, settings).await?,
     };
-    let days = (question.from, question.to);
-    Ok((Export::series(context.clone(), catalogue, question, format).await?, Some(days)))
+    let days = (query.from, query.to);
+    Ok((Export::series(context.clone(), catalogue, query, format).await?, Some(days)))
 }
 
 fn written_page(path: &Path, format: ExportFormat, days: Option<(Date, Date)>, rows: u64) -> Page {
@@ -133,17 +141,19 @@ fn written_page(path: &Path, format: ExportFormat, days: Option<(Date, Date)>, r
     page
 }
 
-/// The format that is named, or that the ending of the file's name is.
+/// Returns the format that `--as` names, or that of the file name's extension.
 fn format(arguments: &ExportArguments, file: Option<&Path>) -> Result<ExportFormat, QueryError> {
     if let Some(named) = arguments.file_format.as_deref().and_then(ExportFormat::from_name) {
         return Ok(named);
     }
-    let Some(ending) = file.and_then(Path::extension) else { return Ok(ExportFormat::Csv) };
-    let ending = ending.to_string_lossy().to_lowercase();
-    ExportFormat::from_name(&ending).ok_or_else(|| {
+    let Some(extension) = file.and_then(Path::extension) else { return Ok(ExportFormat::Csv) };
+    let extension = extension.to_string_lossy().to_lowercase();
+    ExportFormat::from_name(&extension).ok_or_else(|| {
         let names = ExportFormat::ALL.map(|format| shown(format.name())).join(", ");
-        let message =
-            format!("no format is called {}; end the name in {names}, or give `--as`", shown(&ending));
+        let message = format!(
+            "no format is called {}; use a name that ends in {names}, or give `--as`",
+            shown(&extension)
+        );
         QueryError::InvalidParameters(vec![ParameterProblem { parameter: "--output", message }])
     })
 }
@@ -151,35 +161,35 @@ fn format(arguments: &ExportArguments, file: Option<&Path>) -> Result<ExportForm
 async fn write_to_stdout(export: &mut Export) -> anyhow::Result<()> {
     let written = write_all(export, &mut io::stdout()).await;
     match written {
-        // The reader of the pipe has seen enough (`daymark export | head`).
+        // The reader of the pipe has closed it (`daymark export | head`).
         Err(error) if error.downcast_ref::<io::Error>().is_some_and(is_closed_pipe) => Ok(()),
         written => written,
     }
 }
 
 async fn write_all(export: &mut Export, to: &mut (impl Write + Send)) -> anyhow::Result<()> {
-    while let Some(piece) = export.next().await? {
-        to.write_all(&piece)?;
+    while let Some(chunk) = export.next().await? {
+        to.write_all(&chunk)?;
     }
     Ok(to.flush()?)
 }
 
-/// Under its name the file is whole or not there: it is written beside it and renamed. What is no file, such as a
-/// device or a pipe, is written to directly.
+/// Writes the export to a temporary file in the same directory and renames it, so that the file is complete or absent.
+/// A device or a pipe is written to directly.
 async fn write_file(path: &Path, export: &mut Export) -> anyhow::Result<()> {
     let failed = || format!("cannot write {}", path.display());
     if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         let mut file = File::options().write(true).open(path).with_context(failed)?;
         return write_all(export, &mut file).await.with_context(failed);
     }
-    // Where the name is a link, the file behind it is replaced.
+    // If the path is a symbolic link, its target is replaced.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let mut file = tempfile::Builder::new()
         .prefix(".daymark-export-")
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(directory.unwrap_or(Path::new(".")))
-        .map_err(without_its_name)
+        .map_err(without_path)
         .with_context(failed)?;
     write_all(export, file.as_file_mut()).await.with_context(failed)?;
     file.as_file().sync_all().with_context(failed)?;
@@ -187,8 +197,8 @@ async fn write_file(path: &Path, export: &mut Export) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The reason alone: the temporary file that was to be renamed means nothing to the user.
-fn without_its_name(error: io::Error) -> anyhow::Error {
+/// Removes the temporary file's path from the message, because it means nothing to the user.
+fn without_path(error: io::Error) -> anyhow::Error {
     let message = error.to_string();
     let reason = message.split_once(" at path ").map_or(message.as_str(), |(reason, _)| reason);
     anyhow::anyhow!(reason.to_owned())

@@ -54,11 +54,11 @@ pub async fn run(app: &App, arguments: &GapsArguments) -> anyhow::Result<(Page, 
         page.line(format!("To fill: {command}"));
     }
     for command in &report.retry_with {
-        page.line(format!("To try again what failed, once it is mended: {command}"));
+        page.line(format!("To retry the failed days, once the cause is fixed: {command}"));
     }
     if let Some(first) = report.first_row.as_ref().filter(|first| first.date < report.from) {
         page.line(format!(
-            "The platform's first row (source `{}`) is of {}: is that time right? `--from` lists the days since then.",
+            "The platform's first row (source `{}`) is of {}: is that time right? `--from` lists the gaps from that day on.",
             first.source_name, first.date
         ));
     }

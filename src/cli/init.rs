@@ -1,4 +1,4 @@
-//! `daymark init`: a commented daymark.toml for the platform as it is.
+//! `daymark init`: writes a commented daymark.toml for the platform's present tables.
 
 use std::{io::Write, path::PathBuf};
 
@@ -28,7 +28,7 @@ pub async fn run(app: &App, arguments: &InitArguments) -> anyhow::Result<(Page, 
     let columns = config::columns_to_survey(&schema);
     let detected = app.context.on_platform(|| platform.detect_time_formats(&columns)).await?;
     let url = app.config.settings.platform_url.clone().map(|url| match url {
-        // Relative paths in the file start at the file.
+        // A relative path in the file would be relative to the file's directory.
         DatabaseUrl::Sqlite(path) => DatabaseUrl::Sqlite(std::path::absolute(&path).unwrap_or(path)),
         postgres => postgres,
     });
@@ -43,7 +43,7 @@ pub async fn run(app: &App, arguments: &InitArguments) -> anyhow::Result<(Page, 
     write(arguments, &text)?;
     page.line(format!("Wrote {}.", arguments.output.display()));
     page.blank();
-    page.line("Read it before the first backfill: what is recorded is never changed.");
+    page.line("Read it before the first backfill: records are never changed.");
     for sentence in &to_decide {
         page.line(format!("- {sentence}"));
     }

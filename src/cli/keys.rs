@@ -122,11 +122,11 @@ async fn create(app: &App, arguments: CreateArguments) -> anyhow::Result<Page> {
     page.line(text.reveal());
     page.blank();
     page.line(format!(
-        "This is the key `{}`, {}. It is not kept and cannot be shown again.",
+        "This is the key `{}`, {}. It is not stored and cannot be shown again.",
         key.name,
         described(app, &key)
     ));
-    page.line("A server that runs open, without authentication, asks for a key from now on.");
+    page.line("A server that runs without authentication requires a key from now on.");
     Ok(page)
 }
 
@@ -168,17 +168,21 @@ async fn revoke(app: &App, id_or_name: &str) -> anyhow::Result<Page> {
     page.columns = COLUMNS.to_vec();
     page.rows = vec![cells(&key, now)];
     page.line(format!(
-        "The key `{}` ({}) is revoked. A running server lets it in for some seconds more.",
+        "The key `{}` ({}) is revoked. A running server may accept it for up to 10 seconds more.",
         key.name, key.id
     ));
     Ok(page)
 }
 
-/// The first instant of the day in the reporting zone.
+/// The first instant of the day in the reporting time zone.
 fn start_of(app: &App, date: Date) -> anyhow::Result<Timestamp> {
     let bounds = app.context.tenant.calendar.bounds(date);
-    let bounds = bounds
-        .ok_or_else(|| anyhow::anyhow!("{date} did not happen in {}", app.context.tenant.calendar.name()))?;
+    let bounds = bounds.ok_or_else(|| {
+        anyhow::anyhow!(
+            "the time zone {} skipped the date {date}; choose another day",
+            app.context.tenant.calendar.name()
+        )
+    })?;
     Ok(bounds.start)
 }
 
@@ -224,26 +228,26 @@ fn key_json(key: &ApiKey, now: Timestamp) -> Value {
     })
 }
 
-/// `90d`, `12w`, `36h`.
+/// Parses a lifetime such as `90d`, `12w` or `36h`, of at most a century.
 fn lifetime(text: &str) -> Result<SignedDuration, String> {
-    let form = || "write a number and d, w or h for days, weeks or hours, as in 90d".to_owned();
-    let unit = text.chars().last().ok_or_else(form)?;
+    let invalid = || "write a number and d, w or h for days, weeks or hours, as in 90d".to_owned();
+    let unit = text.chars().last().ok_or_else(invalid)?;
     let hours_each = match unit {
         'h' => 1,
         'd' => 24,
         'w' => 7 * 24,
-        _ => return Err(form()),
+        _ => return Err(invalid()),
     };
     let number = &text[..text.len() - unit.len_utf8()];
     if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(form());
+        return Err(invalid());
     }
-    let number: i64 = number.parse().map_err(|_| "that is longer than a century".to_owned())?;
+    let number: i64 = number.parse().map_err(|_| "a key is valid for at most a century".to_owned())?;
     match number.checked_mul(hours_each) {
-        Some(0) => Err("a key that expires at once is of no use".to_owned()),
+        Some(0) => Err("a key must be valid for at least an hour".to_owned()),
         // A century.
         Some(hours) if hours <= 24 * 36_525 => Ok(SignedDuration::from_hours(hours)),
-        _ => Err("that is longer than a century".to_owned()),
+        _ => Err("a key is valid for at most a century".to_owned()),
     }
 }
 

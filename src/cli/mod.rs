@@ -1,6 +1,6 @@
-//! The command line: reads the arguments, calls the layer below, and prints what comes back. A command is a file.
+//! The command line: reads the arguments, calls the layer below, and prints the result. Each command has its own file.
 //!
-//! **Architecture Invariant:** nothing is computed here that another front end would need too.
+//! **Architecture Invariant:** this module computes nothing that another front end would need too.
 
 mod app;
 mod apply;

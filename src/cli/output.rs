@@ -1,4 +1,4 @@
-//! Results as text for people, and as JSON or CSV for machines. A command makes a [`Page`], which has all three.
+//! Results as text for people, and as JSON or CSV for machines. A command returns a [`Page`], which holds all three.
 
 use std::{
     fmt::Write as _,
@@ -19,15 +19,15 @@ pub enum Format {
     Csv,
 }
 
-/// What a command prints.
+/// The result of a command.
 #[derive(Debug, Default)]
 pub struct Page {
     text: String,
     pub json: Value,
-    /// The rows for CSV.
+    /// The header and the rows of the CSV.
     pub columns: Vec<&'static str>,
     pub rows: Vec<Vec<String>>,
-    /// Whether the result was printed already.
+    /// Whether the command has already printed its result.
     printed: bool,
 }
 
@@ -36,7 +36,7 @@ impl Page {
         Self { json, ..Self::default() }
     }
 
-    /// Of a command that prints its result itself.
+    /// The page of a command that has printed its result itself.
     pub fn printed() -> Self {
         Self { printed: true, ..Self::default() }
     }
@@ -50,15 +50,15 @@ impl Page {
         self.text.push('\n');
     }
 
-    /// Adds the CSV's columns and rows to the text too, as a table.
+    /// Also adds the CSV's columns and rows to the text, as a table.
     pub fn table(&mut self) {
         let rows: Vec<Vec<String>> = self.rows.clone();
-        // People call a metric by its category.
+        // The text calls a metric's category by its everyday name.
         let title = |column: &&'static str| if *column == "metric_category" { "metric" } else { *column };
         self.table_of(&self.columns.iter().map(title).collect::<Vec<_>>(), rows);
     }
 
-    /// Adds a table that is in the text only.
+    /// Adds a table to the text only.
     pub fn table_of(&mut self, columns: &[&str], rows: Vec<Vec<String>>) {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
@@ -71,7 +71,7 @@ impl Page {
     }
 
     /// # Errors
-    /// When a row does not have as many fields as there are columns, which is a defect.
+    /// When a row does not have as many fields as there are columns, which is a bug in the command.
     pub fn render(&self, format: Format) -> anyhow::Result<String> {
         if self.printed {
             return Ok(String::new());
@@ -91,12 +91,12 @@ impl Page {
     }
 }
 
-/// Writes a line to standard error. A closed pipe (`2>&1 | head`) is no reason to stop.
+/// Writes a line to standard error. Failures such as a closed pipe (`2>&1 | head`) are ignored.
 pub fn say(line: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// `0.12 s`, `12.3 s`, `4 min 10 s`.
+/// Formats a duration as `0.12 s`, `12.3 s` or `4 min 10 s`.
 pub fn duration(duration: std::time::Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds < 10.0 {
@@ -108,7 +108,7 @@ pub fn duration(duration: std::time::Duration) -> String {
     }
 }
 
-/// `12 345`, with a narrow no-break space.
+/// Formats a number as `12 345`, with narrow no-break spaces between thousands.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();

@@ -46,13 +46,14 @@ pub async fn run(app: &App, arguments: &PlanArguments) -> anyhow::Result<(Page, 
     Ok((page, Exit::Done))
 }
 
-/// A plan is asked for before there is a store, too.
+/// Returns the active metrics that were created through the API. A store that is not migrated yet has none, which is
+/// not an error.
 async fn made_through_api(app: &App, definitions: &[Definition]) -> Vec<Definition> {
     match crate::definitions::made_through_api(app.context.tenant.store.as_ref(), definitions).await {
         Ok(made) => made,
         Err(CollectError::Store(StoreError::NotMigrated { .. })) => Vec::new(),
         Err(error) => {
-            say(format_args!("note: metrics that were made through the API are not shown: {error}"));
+            say(format_args!("note: metrics that were created through the API are not shown: {error}"));
             Vec::new()
         }
     }

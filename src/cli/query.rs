@@ -17,13 +17,13 @@ use crate::query::{
     ParameterProblem, Point, QueryError, Series, SeriesQuery, SeriesResponse,
 };
 
-/// How many labels of a breakdown are shown to people.
+/// How many labels of a breakdown the text shows.
 const SHOWN_LABELS: usize = 3;
 
 #[derive(Args)]
 pub struct QueryArguments {
     #[command(flatten)]
-    asked: SeriesArguments,
+    requested: SeriesArguments,
     /// With sample sizes, numerators and denominators, or labels (JSON only)
     #[arg(long)]
     metadata: bool,
@@ -38,7 +38,7 @@ pub struct QueryArguments {
 pub async fn run(app: &App, arguments: &QueryArguments, format: Format) -> anyhow::Result<(Page, Exit)> {
     if arguments.metadata && !matches!(format, Format::Json) {
         let message =
-            "metadata are shown as JSON only: add `--format json`, or see `daymark export`".to_owned();
+            "metadata is shown as JSON only: add `--format json`, or use `daymark export`".to_owned();
         let problem = ParameterProblem { parameter: "--metadata", message };
         return Err(QueryError::InvalidParameters(vec![problem]).into());
     }
@@ -48,19 +48,20 @@ pub async fn run(app: &App, arguments: &QueryArguments, format: Format) -> anyho
 async fn answer(app: &App, arguments: &QueryArguments, format: Format) -> anyhow::Result<Page> {
     let (context, settings) = (&app.context, &app.config.settings.query);
     let catalogue = Catalogue::load(context.tenant.store.as_ref()).await?;
-    let asked = &arguments.asked;
+    let requested = &arguments.requested;
     if arguments.latest {
-        let query = LatestQuery::parse(&asked.metrics, &asked.types, &catalogue)?;
+        let query = LatestQuery::parse(&requested.metrics, &requested.types, &catalogue)?;
         return latest_page(&query::latest(context, &catalogue, &query).await?);
     }
     let mut shown = ShownSeries::default();
     if let Some(days) = &arguments.activity {
-        let query = ActivityQuery::parse(Some(days), &asked.metrics, &asked.types, &catalogue, settings)?;
+        let query =
+            ActivityQuery::parse(Some(days), &requested.metrics, &requested.types, &catalogue, settings)?;
         shown.add(query::activity(context, &catalogue, settings, &query).await?, false);
         return shown.page();
     }
-    let mut request = asked.asked();
-    // Text shows the largest labels.
+    let mut request = requested.request();
+    // Metadata is also needed for text, which shows the largest labels.
     request.metadata = arguments.metadata || matches!(format, Format::Text);
     request.limit = Some(MAX_LIMIT.to_string());
     let last_finished = context.last_finished();
@@ -80,7 +81,7 @@ async fn answer(app: &App, arguments: &QueryArguments, format: Format) -> anyhow
     }
 }
 
-/// Says which days of the metrics were recorded when those were defined otherwise.
+/// Notes which days were recorded under an earlier definition with another meaning.
 async fn note_earlier_meanings(
     page: &mut Page,
     context: &Context,
@@ -96,16 +97,16 @@ async fn note_earlier_meanings(
     Ok(())
 }
 
-/// Pages of series, as one.
+/// The joined pages of a series query.
 #[derive(Default)]
 struct ShownSeries {
     whole: Option<SeriesResponse>,
-    /// The rows of the table for people.
+    /// The rows of the table in the text.
     table: Vec<Vec<String>>,
 }
 
 impl ShownSeries {
-    /// Adds a page, with its metadata or without.
+    /// Adds a page. Without `metadata`, its points' metadata is dropped after the table's rows are made.
     fn add(&mut self, mut response: SeriesResponse, metadata: bool) {
         for series in &mut response.series {
             let rows = series.points.iter().map(|point| shown_row(series, point));
@@ -161,9 +162,9 @@ fn series_page(answer: &SeriesResponse, table: Vec<Vec<String>>) -> anyhow::Resu
     Ok(page)
 }
 
-/// Where the meaning of a metric's values may have changed.
+/// Lists the days from which another version of a metric's definition made the values, as their meaning may differ.
 fn write_version_changes(page: &mut Page, answer: &SeriesResponse) {
-    // A metric's versions are the same in every interval.
+    // A metric's version changes are the same for every interval, and are listed once.
     let mut seen = BTreeSet::new();
     let changes = answer
         .series
@@ -203,7 +204,7 @@ fn shown_row(series: &Series, point: &Point) -> Vec<String> {
         _ => format!("{} of {} days", point.days_recorded, point.days_due),
     };
     let value = point.value.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
-    // What all points of the series have in common stands below the table.
+    // The reason that all points of a refused series share is printed below the table.
     let note = match (&series.refused, &point.refused) {
         (Some(_), Some(_)) => "refused".to_owned(),
         _ => note(series, point),
@@ -216,7 +217,7 @@ fn shown_row(series: &Series, point: &Point) -> Vec<String> {
     vec![point.from.to_string(), to, series.metric_category.clone(), value, recorded, note]
 }
 
-/// The largest labels of a breakdown: `rock 12, jazz 5, pop 2 and 17 more`.
+/// Formats the largest labels of a breakdown: `rock 12, jazz 5, pop 2 and 17 more`.
 fn labels(point: &Point) -> Option<String> {
     let metadata = point.metadata.as_ref()?.object();
     let items = metadata.get("top_items")?.as_array()?;
@@ -229,7 +230,7 @@ fn labels(point: &Point) -> Option<String> {
     (!shown.is_empty()).then(|| shown.join(", ") + &more)
 }
 
-/// What there is to say about a point: why it has no value, or that its value is a lower bound.
+/// The note on a point: why it has no value, or that its value is a lower bound.
 fn note(series: &Series, point: &Point) -> String {
     if let Some(reason) = &point.refused {
         return reason.clone();
@@ -245,7 +246,7 @@ fn note(series: &Series, point: &Point) -> String {
 
 fn write_gaps(page: &mut Page, answer: &SeriesResponse) {
     let gaps = answer.series.iter().flat_map(|series| series.gaps.iter().map(move |gap| (series, gap)));
-    // A metric's gaps are the same in every interval.
+    // A metric's gaps are the same for every interval, and are listed once.
     let mut seen = BTreeSet::new();
     for (series, gap) in gaps.filter(|(series, gap)| seen.insert((series.metric_category.clone(), gap.from)))
     {
@@ -294,7 +295,7 @@ fn latest_page(answer: &LatestResponse) -> anyhow::Result<Page> {
     Ok(page)
 }
 
-/// `+12 (+3.5 %)`.
+/// Formats a change as `+12 (+3.5 %)`.
 fn shown_change(change: &Change) -> String {
     let signed = |text: String| if text.starts_with('-') { text } else { format!("+{text}") };
     let absolute = signed(change.absolute.to_string());

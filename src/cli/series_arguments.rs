@@ -1,4 +1,4 @@
-//! The arguments that `query` and `export` share: which series, of which days.
+//! The arguments that `query` and `export` share: the metrics, the days and the intervals.
 
 use clap::Args;
 use jiff::civil::Date;
@@ -31,7 +31,7 @@ pub struct SeriesArguments {
     week_start: Option<String>,
 }
 
-/// The error with the names that its parameters have on the command line.
+/// Replaces the names of the error's parameters with those of the command line's flags.
 pub fn by_flags(error: anyhow::Error) -> anyhow::Error {
     let named =
         |problem: ParameterProblem| ParameterProblem { parameter: flag(problem.parameter), ..problem };
@@ -58,7 +58,7 @@ fn flag(parameter: &'static str) -> &'static str {
 }
 
 impl SeriesArguments {
-    pub fn asked(&self) -> SeriesRequest {
+    pub fn request(&self) -> SeriesRequest {
         SeriesRequest {
             from: self.from.map(|date| date.to_string()),
             to: self.to.map(|date| date.to_string()),

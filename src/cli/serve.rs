@@ -12,13 +12,13 @@ use crate::{
     telemetry::log::ANNOUNCEMENT,
 };
 
-/// Runs until it is told to stop.
+/// Runs the server until Ctrl-C or SIGTERM.
 pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     let settings = &app.config.settings;
-    let context = app.impatient_context();
+    let context = app.request_context();
     let readiness = app.readiness_store();
-    // A store that cannot be used is reported now rather than to the first client; each handle checks once whether the
-    // store is migrated.
+    // An unusable store is reported now rather than to the first client. Each handle checks once whether the store is
+    // migrated.
     app.context.tenant.store.ping().await?;
     context.tenant.store.ping().await?;
     readiness.ping().await?;
@@ -38,9 +38,9 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     )
     .await?;
     let is_open = access.mode().await.is_ok_and(|mode| mode == Mode::Open);
-    // Runs of this server's own, if it was killed: otherwise they are closed by the next run.
+    // This closes the runs of an earlier server that was killed; otherwise the next run would close them.
     if let Err(error) = collect::close_orphaned_runs(&app.context, None).await {
-        tracing::warn!(%error, "runs whose process died cannot be closed");
+        tracing::warn!(%error, "runs whose process ended unexpectedly cannot be closed");
     }
     let service = Arc::new(http::Service::new(http::Parts {
         context,
@@ -57,8 +57,8 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     if is_open {
         tracing::warn!(
             target: ANNOUNCEMENT,
-            "open: every program on this machine may read everything, start runs and change definitions; `daymark keys \
-             create` closes it"
+            "authentication is off: every program on this machine may read everything, start runs and change definitions; `daymark keys \
+             create` turns it on"
         );
     }
     let stop = signals::cancellation(|line| tracing::info!(target: ANNOUNCEMENT, "{line}"));
@@ -72,7 +72,7 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
         "listening on http://{address}; the API's page is http://{address}/docs"
     );
     if let Err(error) = service.jobs.close_orphaned().await {
-        tracing::warn!(%error, "jobs whose process died cannot be closed");
+        tracing::warn!(%error, "jobs whose process ended unexpectedly cannot be closed");
     }
     server.serve(http::router(Arc::clone(&service)), service, stop).await;
     if let Some(management) = management {
@@ -89,15 +89,16 @@ async fn bind(listen: SocketAddr, flag: &str) -> anyhow::Result<http::Server> {
         .with_context(|| format!("cannot listen on {listen}; choose another address with `{flag}`"))
 }
 
-/// Warns of a platform role that may do more than read. A platform that cannot be asked now is reported by what needs it.
+/// Warns if the platform's role may do more than read. A failure of the platform is not reported here, but by the first
+/// run that needs it.
 async fn warn_of_privileges(service: http::Shared) {
     if let Ok(privileges) = service.context.tenant.platform.privileges().await
         && !privileges.is_empty()
     {
         tracing::warn!(
             privileges = privileges.join(", "),
-            "the platform's role may do more than read: definitions with a query of their own are refused through the API; use \
-             a role that may do nothing but SELECT (docs/quickstart-postgresql.md)"
+            "the platform's role may do more than read, so that the API refuses definitions with a `sql` query; use \
+             a role that has no privilege but SELECT (docs/quickstart-postgresql.md)"
         );
     }
 }

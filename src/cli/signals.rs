@@ -1,9 +1,10 @@
-//! Ctrl-C and SIGTERM ask the run to stop; what is committed is kept. A second one ends the program at once.
+//! The first Ctrl-C or SIGTERM asks the run to stop, and what is committed is kept. The second one ends the program at
+//! once.
 
 use super::Exit;
 use crate::collect::{Cancellation, Canceller};
 
-/// Listens for signals from now on. `say` writes that the program stops.
+/// Starts to listen for signals. `say` prints the message that the program is stopping.
 pub fn cancellation(say: fn(&str)) -> Cancellation {
     let (canceller, cancellation) = Cancellation::new();
     tokio::spawn(listen(canceller, say));
@@ -11,17 +12,17 @@ pub fn cancellation(say: fn(&str)) -> Cancellation {
 }
 
 async fn listen(canceller: Canceller, say: fn(&str)) {
-    if asked_to_stop().await.is_ok() {
-        say("stopping; what is committed is kept (again: at once)");
+    if stop_signal().await.is_ok() {
+        say("stopping; what is committed is kept (a second signal stops at once)");
         canceller.cancel();
-        if asked_to_stop().await.is_ok() {
+        if stop_signal().await.is_ok() {
             std::process::exit(Exit::Interrupted as i32);
         }
     }
 }
 
 #[cfg(unix)]
-async fn asked_to_stop() -> std::io::Result<()> {
+async fn stop_signal() -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -31,6 +32,6 @@ async fn asked_to_stop() -> std::io::Result<()> {
 }
 
 #[cfg(not(unix))]
-async fn asked_to_stop() -> std::io::Result<()> {
+async fn stop_signal() -> std::io::Result<()> {
     tokio::signal::ctrl_c().await
 }

@@ -36,7 +36,9 @@ fn lines(context: &Context, report: &StatusReport) -> Vec<(&'static str, String)
     };
     let last_run = match &report.last_run {
         None => "never ran".to_owned(),
-        Some(run) if report.last_run_is_orphaned => format!("{}, died on the way", described(context, run)),
+        Some(run) if report.last_run_is_orphaned => {
+            format!("{}, but its process ended before the run did", described(context, run))
+        }
         Some(run) => described(context, run),
     };
     let of = format!("{} of {} metrics recorded", report.last_finished_recorded, report.active_metrics);

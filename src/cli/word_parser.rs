@@ -1,5 +1,5 @@
-//! The parser of an argument that is one of a few words. For a wrong word, it suggests the same word as the API does, where
-//! clap would suggest one by a measure of its own.
+//! The parser of an argument with a fixed set of words. For an unknown word it suggests the same word as the API,
+//! instead of clap's suggestion, which uses another measure of similarity.
 
 use std::ffi::OsStr;
 

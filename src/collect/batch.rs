@@ -1,4 +1,4 @@
-//! A batch of metrics that are read together: each reading once, however many metrics need it.
+//! A batch of metrics that are read together. Each reading is made once, however many metrics need it.
 
 use std::collections::HashMap;
 
@@ -8,31 +8,31 @@ use crate::{
     platform::{Cut, PlannedStatement, Platform, Schema, Sources, Staleness},
 };
 
-/// Metrics by their index in what the batch was made of.
+/// Metrics to be read together; answers name a metric by the index that was passed to [`Batch::new`].
 pub(crate) struct Batch {
     parts: Vec<Part>,
 }
 
-/// Metrics that mean the same sources by the same names. There is more than one part only when definitions were
-/// stored at different times, while a source was being redefined.
+/// Metrics whose source names have the same definitions. There is more than one part only when metrics were stored
+/// before and after a change of a source's definition.
 #[derive(Default)]
 struct Part {
     sources: Sources,
     readings: Vec<Reading>,
     positions: HashMap<Reading, usize>,
-    /// The metric's index, and where its readings are in `readings`.
+    /// The index of each metric, and the positions of its readings in `readings`.
     metrics: Vec<(usize, Vec<usize>)>,
 }
 
-/// What the platform answered for each reading of each part.
+/// The platform's answer to each reading of each part.
 pub(crate) struct Answers<'a, T> {
     parts: Vec<(&'a Part, Vec<Result<T, Fault>>)>,
 }
 
-/// What the platform answered for one metric.
+/// The platform's answer for one metric.
 pub(crate) struct Answer<'a, T> {
     pub metric: usize,
-    /// One for each of the metric's readings, in order; or the first that failed.
+    /// The answers to the metric's readings, in order; or the fault of the first reading that failed.
     pub readings: Result<Vec<&'a T>, &'a Fault>,
 }
 
@@ -40,8 +40,8 @@ impl Batch {
     pub fn new<'a>(definitions: impl IntoIterator<Item = (usize, &'a Definition)>) -> Self {
         let mut parts: Vec<Part> = Vec::new();
         for (index, definition) in definitions {
-            let fitting = parts.iter().position(|part| part.agrees_with(&definition.sources));
-            let position = fitting.unwrap_or_else(|| {
+            let compatible = parts.iter().position(|part| part.agrees_with(&definition.sources));
+            let position = compatible.unwrap_or_else(|| {
                 parts.push(Part::default());
                 parts.len() - 1
             });
@@ -50,10 +50,10 @@ impl Batch {
         Self { parts }
     }
 
-    /// Every tally of every metric for every day of `days`.
+    /// Reads the tallies of every metric for every day of `days`.
     ///
     /// # Errors
-    /// When the cut is lost; everything must be read again from another one.
+    /// When the cut is lost; everything must then be read again from a new one.
     pub async fn read(
         &self,
         cut: &mut dyn Cut,
@@ -67,7 +67,7 @@ impl Batch {
         Ok(Answers { parts })
     }
 
-    /// What the metrics read that may be older than the snapshot.
+    /// Returns the objects that the metrics read whose state may be older than the snapshot.
     ///
     /// # Errors
     /// When the cut is lost.
@@ -100,7 +100,7 @@ impl Batch {
         Ok(Answers { parts })
     }
 
-    /// The statements that [`Self::read`] would run.
+    /// Returns the statements that [`Self::read`] would run.
     pub fn plan(
         &self,
         platform: &dyn Platform,
@@ -153,7 +153,7 @@ impl<T> Answer<'_, T> {
 }
 
 impl Answer<'_, Vec<Tally>> {
-    /// The tallies of one day, in the order of the metric's readings.
+    /// Returns the tallies of the day with this index, in the order of the metric's readings.
     pub fn of_day(&self, day: usize) -> Result<Vec<&Tally>, &Fault> {
         let readings = self.readings.as_ref().map_err(|fault| *fault)?;
         Ok(readings.iter().filter_map(|tallies| tallies.get(day)).collect())

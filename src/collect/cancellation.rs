@@ -1,12 +1,12 @@
-//! Asking a run to stop: it ends what it is committing, closes its log entry and returns.
+//! Cancellation of a run: it completes the current commit, closes its log entry and returns.
 
 use tokio::sync::watch;
 
-/// The side that asks.
+/// The side that requests the cancellation.
 #[derive(Debug)]
 pub struct Canceller(watch::Sender<bool>);
 
-/// The side that listens. Clones listen to the same [`Canceller`].
+/// The side that waits for the request. Clones belong to the same [`Canceller`].
 #[derive(Debug, Clone)]
 pub struct Cancellation(watch::Receiver<bool>);
 
@@ -25,7 +25,7 @@ impl Cancellation {
         *self.0.borrow()
     }
 
-    /// Returns when a stop is requested; never once every [`Canceller`] is gone.
+    /// Waits until cancellation is requested. It never returns if the [`Canceller`] was dropped without a request.
     pub async fn cancelled(&self) {
         let mut receiver = self.0.clone();
         if receiver.wait_for(|cancelled| *cancelled).await.is_err() {
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_clone_hears_of_it() {
+    async fn every_clone_is_cancelled() {
         let (canceller, cancellation) = Cancellation::new();
         let listener = tokio::spawn({
             let cancellation = cancellation.clone();

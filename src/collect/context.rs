@@ -1,5 +1,6 @@
-//! What every run needs, in two parts: what belongs to the process, and what belongs to the tenant whose days it
-//! records. A process that serves several tenants has one [`Installation`] and a [`Context`] for each of them.
+//! The context of every run: the resources of the process ([`Installation`]), and those of the tenant whose days are
+//! recorded ([`Tenant`]). A process that serves several tenants has one [`Installation`] and one [`Context`] for each
+//! tenant.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,61 +15,60 @@ use crate::{
     store::{Store, Trigger},
 };
 
-/// No record is of a day before this one.
+/// The first day that can be recorded.
 pub(super) const FIRST_DAY: Date = jiff::civil::date(1900, 1, 1);
 
-/// What belongs to the process, whichever tenant a run is for.
+/// The resources and settings of the process, which are the same for all tenants.
 #[derive(Clone)]
 pub struct Installation {
     pub clock: Arc<dyn Clock>,
-    /// For reading the platform; the store has a policy of its own.
+    /// The retry policy for reading the platform; the store has a policy of its own.
     pub retry: RetryPolicy,
-    /// How many days of a backfill are committed at once, at most; at least 1.
+    /// The most days of a backfill that are committed at once; at least 1.
     pub chunk_days: usize,
-    /// How long a run may read the platform; `None`: without a limit.
+    /// How long a run may read the platform; `None` means without a limit.
     pub run_limit: Option<Duration>,
-    /// How long a run waits for a platform that lags behind.
+    /// How long a run waits for a platform that lags behind, before it fails.
     pub freshness_wait: Duration,
-    /// The name of this machine, as it stands in the collection log.
+    /// The name of this machine, which is written to the collection log.
     pub host: String,
     pub process_id: u32,
 }
 
-/// What belongs to a tenant: its days and its two databases.
+/// The calendar and the two databases of a tenant.
 #[derive(Clone)]
 pub struct Tenant {
     pub name: String,
     pub calendar: Calendar,
-    /// How long after its end a day is given to late commits.
+    /// How long after its end a day is not recorded yet, to wait for late commits.
     pub settle: SignedDuration,
-    /// How long after its end a day can be recorded as `observed`; later it is `reconstructed`.
+    /// How long after its end a day can be recorded as `observed`; after that it is `reconstructed`.
     pub observed_within: SignedDuration,
-    /// This tenant's part of the store.
+    /// The store, limited to this tenant.
     pub store: Arc<dyn Store>,
     pub platform: Arc<dyn Platform>,
 }
 
-/// Why and for whom runs are started; both stand in the collection log.
+/// What started a run and on whose behalf; both are written to the collection log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Initiator {
     pub trigger: Trigger,
-    /// `cli:<system user>`, the subject of a principal (`key:<id>`, `user:<sub>`), or `system`: 1 to
-    /// 200 characters.
+    /// `cli:<system user>`, the subject of a principal (`key:<id>`, `user:<sub>`), or `system`; 1 to 200 characters.
     pub actor: String,
 }
 
-/// The longest name of an actor that the store takes.
+/// The longest name of an actor that the store accepts.
 const MAX_ACTOR_CHARS: usize = 200;
 
 impl Initiator {
-    /// With as much of `actor` as the store takes.
+    /// Cuts `actor` to the length that the store accepts; an empty one becomes `system`.
     pub fn new(trigger: Trigger, actor: &str) -> Self {
         let actor = if actor.is_empty() { "system" } else { actor };
         Self { trigger, actor: actor.chars().take(MAX_ACTOR_CHARS).collect() }
     }
 }
 
-/// A tenant within an installation, as one initiator uses it. Cheap to clone; one serves any number of runs.
+/// A tenant within an installation, as one initiator uses it. It is cheap to clone and serves any number of runs.
 #[derive(Clone)]
 pub struct Context {
     pub installation: Arc<Installation>,
@@ -85,15 +85,15 @@ impl Context {
         }
     }
 
-    /// The same for runs of another initiator.
+    /// Returns the same context for runs of another initiator.
     pub fn started_by(&self, trigger: Trigger, actor: &str) -> Self {
         Self { initiator: Arc::new(Initiator::new(trigger, actor)), ..self.clone() }
     }
 
-    /// Asks the platform for something, again after a passing failure.
+    /// Runs an operation on the platform, and retries it after transient faults.
     ///
     /// # Errors
-    /// The last attempt's fault, with where the platform is.
+    /// The fault of the last attempt, with the location of the platform.
     pub async fn on_platform<T, F>(&self, attempt: impl FnMut() -> F) -> Result<T, CollectError>
     where
         F: Future<Output = Result<T, Fault>>,
@@ -106,17 +106,18 @@ impl Context {
         self.installation.clock.now()
     }
 
-    /// When a run that starts now must have read the platform.
+    /// The time by which a run that starts now must have read the platform.
     pub fn deadline(&self) -> Deadline {
         self.installation.run_limit.map_or_else(Deadline::none, Deadline::after)
     }
 
-    /// The latest day that may be recorded now.
+    /// The latest day that may be recorded now, in the reporting time zone.
     pub fn last_finished(&self) -> Date {
         self.tenant.calendar.last_finished(self.now(), self.tenant.settle)
     }
 
-    /// The day that a cut opened at `now` observes: the last finished one, unless it ended too long ago.
+    /// The day that a cut opened at `now` observes: the last finished one, unless it ended more than `observed_within`
+    /// ago.
     pub fn observable(&self, now: Timestamp) -> Option<Date> {
         let date = self.tenant.calendar.last_finished(now, self.tenant.settle);
         let ends = self.tenant.calendar.bounds(date)?.end;
@@ -128,7 +129,7 @@ impl Context {
         self.tenant.calendar.ready_at(date, self.tenant.settle)
     }
 
-    /// The first day after `date` that exists in the reporting zone.
+    /// The first day after `date` that exists in the reporting time zone.
     pub(crate) fn day_after(&self, date: Date) -> Date {
         let mut next = date.saturating_add(1.day());
         while self.tenant.calendar.bounds(next).is_none() && next < Date::MAX {
@@ -137,7 +138,7 @@ impl Context {
         next
     }
 
-    /// The bounds of `date` if it has happened and may be recorded.
+    /// Returns the bounds of `date`, if it exists in the reporting time zone and may be recorded.
     pub(super) fn require_finished(&self, date: Date) -> Result<DayBounds, CollectError> {
         self.require_recordable(date)?;
         let never = || CollectError::NeverHappened { date, zone: self.tenant.calendar.name().to_owned() };
@@ -147,7 +148,7 @@ impl Context {
     /// Fails unless `date` may be the end of a range of recorded days.
     ///
     /// # Errors
-    /// When it is not finished, or before any day that can be recorded.
+    /// When it is not finished, or before [`FIRST_DAY`].
     pub fn require_recordable(&self, date: Date) -> Result<(), CollectError> {
         let last_finished = self.last_finished();
         if date > last_finished {
@@ -157,7 +158,7 @@ impl Context {
         self.require_recorded_era(date)
     }
 
-    /// Fails when `date` is before any day that can be recorded.
+    /// Fails when `date` is before [`FIRST_DAY`].
     pub fn require_recorded_era(&self, date: Date) -> Result<(), CollectError> {
         match date < FIRST_DAY {
             true => Err(CollectError::TooEarly { date, first: FIRST_DAY }),

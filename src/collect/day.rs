@@ -1,4 +1,5 @@
-//! Collecting one day: every metric that is not recorded yet, from one cut of the platform, in one transaction.
+//! Collects one day: reads every metric that is not recorded yet from one cut of the platform, and writes the records
+//! in one transaction.
 
 use std::time::{Duration, Instant};
 
@@ -21,19 +22,19 @@ use crate::{
     store::{LockName, RunKind, RunStatus, StoredDefinition},
 };
 
-/// What became of a day's collection.
+/// The result of collecting a day.
 #[derive(Debug, Clone)]
 pub struct DayReport {
     pub date: Date,
-    /// The entry in the collection log; `None` when there was nothing to read, so that no run was made of it.
+    /// The entry in the collection log; `None` when there was nothing to read and so no run was logged.
     pub run: Option<Uuid>,
     pub status: RunStatus,
     pub provenance: Provenance,
     pub recorded: Vec<RecordedMetric>,
-    /// How many of the metrics asked for had been recorded before.
+    /// The number of requested metrics that had been recorded before.
     pub already_there: usize,
     pub failed: Vec<Failure>,
-    /// When the metrics that failed are tried again, where this call did not try them.
+    /// When the failed metrics are next tried again, if this call did not try them.
     pub next_attempt: Option<Timestamp>,
     pub left_out: Vec<LeftOut>,
     pub duration: Duration,
@@ -44,11 +45,11 @@ pub struct DayReport {
 pub struct RecordedMetric {
     pub key: MetricKey,
     pub value: Decimal,
-    /// With `out_of_range` in it when the value is not believable.
+    /// The metadata; the key `out_of_range` is present when the value is outside the expected range.
     pub metadata: Map<String, Value>,
 }
 
-/// What was read of the platform and made of it.
+/// The records made from one reading of the platform, and the metrics that have none.
 struct Reading {
     provenance: Provenance,
     records: Vec<Record>,
@@ -58,12 +59,12 @@ struct Reading {
 
 /// Records `date`, by default the last finished day: all active metrics, or those that `only` names.
 ///
-/// A metric that fails is in the report and in the log, and does not take the others with it. Recording again changes
-/// nothing, and where everything is recorded it is no run: nothing is read, and nothing is logged.
+/// A metric that fails is listed in the report and in the log, and does not affect the others. Recording a day again
+/// changes nothing; when everything is recorded already, nothing is read and no run is logged.
 ///
 /// # Errors
-/// When the day cannot be recorded at all: it is not finished, another process is at it, the platform or the store
-/// cannot be reached, or the run was cancelled. From the log entry's start on, the error is in the log as well.
+/// When the day cannot be recorded at all: it is not finished, another process is collecting it, the platform or the
+/// store cannot be reached, or the run was cancelled. Once the run has a log entry, the error is written there as well.
 pub async fn collect_day(
     context: &Context,
     date: Option<Date>,
@@ -75,7 +76,7 @@ pub async fn collect_day(
     let day = context.require_finished(date)?;
     let metrics = selection::select(context, only).await?;
     selection::require_time_zone(context, &metrics)?;
-    let held = run::lock(context, LockName::Day(date)).await?;
+    let lock = run::lock(context, LockName::Day(date)).await?;
     let (there, missing) = recorded_and_missing(context, date, metrics).await?;
     let provenance = provenance_now(context, date);
     let (wanted, left_out) = split(&missing, provenance);
@@ -87,14 +88,14 @@ pub async fn collect_day(
         });
     }
     require_sound_clock(context, date).await?;
-    let run = OpenRun::start(context, held, RunKind::Collect, date, date).await?;
+    let run = OpenRun::start(context, lock, RunKind::Collect, date, date).await?;
     match record_day(context, &run, day, &missing, there, cancel).await {
         Ok(report) => Ok(DayReport { duration: started.elapsed(), ..report }),
         Err(error) => Err(run.fail(error).await),
     }
 }
 
-/// How many of `metrics` are recorded on `date`, and those that are not.
+/// Returns how many of `metrics` are recorded on `date`, and those that are not.
 pub(super) async fn recorded_and_missing(
     context: &Context,
     date: Date,
@@ -129,13 +130,13 @@ async fn record_day(
         Some(run.finish(recorded, &[&failed[..], refused].concat()))
     };
     let committed = recording::commit(context, &records, finish).await?;
-    let is_mine = |record: &Record| committed.written.contains(&(day.date, record.key.clone()));
-    let theirs = records.len() - committed.written.len() - committed.refused.len();
+    let was_written = |record: &Record| committed.written.contains(&(day.date, record.key.clone()));
+    let written_by_others = records.len() - committed.written.len() - committed.refused.len();
     Ok(DayReport {
         run: Some(run.id),
         status: committed.finish.map_or(RunStatus::Completed, |finish| finish.status),
-        recorded: records.into_iter().filter(is_mine).map(RecordedMetric::from).collect(),
-        already_there: there + theirs,
+        recorded: records.into_iter().filter(was_written).map(RecordedMetric::from).collect(),
+        already_there: there + written_by_others,
         failed: [failed, committed.refused].concat(),
         left_out,
         ..DayReport::empty(day.date, provenance, Instant::now())
@@ -143,7 +144,7 @@ async fn record_day(
 }
 
 impl DayReport {
-    /// Of a call that found nothing to read.
+    /// The report of a call that found nothing to read.
     pub(super) fn empty(date: Date, provenance: Provenance, started: Instant) -> Self {
         Self {
             date,
@@ -190,7 +191,7 @@ async fn read(
     Ok(Ok(Reading { provenance, records, failed, left_out }))
 }
 
-/// The provenance that a record of `date` would have if the cut were opened now.
+/// Returns the provenance that a record of `date` would have if the cut were opened now.
 pub(super) fn provenance_now(context: &Context, date: Date) -> Provenance {
     match context.observable(context.now()) == Some(date) {
         true => Provenance::Observed,
@@ -198,7 +199,7 @@ pub(super) fn provenance_now(context: &Context, date: Date) -> Provenance {
     }
 }
 
-/// Which metrics can be recorded with that provenance, and which cannot.
+/// Splits the metrics into those that can be recorded with this provenance, and those that are left out.
 fn split(missing: &[StoredDefinition], provenance: Provenance) -> (Vec<&StoredDefinition>, Vec<LeftOut>) {
     let (wanted, left_out): (Vec<_>, Vec<_>) = missing.iter().partition(|metric| {
         provenance == Provenance::Observed || metric.definition.measure.reconstructible()

@@ -1,5 +1,5 @@
-//! Days that were recorded when a metric was defined otherwise. Records are never rewritten, so after a definition is
-//! corrected its history has two meanings, which callers show.
+//! Finds days that were recorded under an earlier definition of a metric with another meaning. Records are never
+//! rewritten, so after a definition is corrected its history has two meanings, which callers show.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -11,7 +11,7 @@ use crate::{
     store::{AskedMetric, SeriesQuestion, Store, StoreError},
 };
 
-/// The days of a metric whose records another definition made.
+/// The days of a metric that were recorded under another definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EarlierMeaning {
     pub category: String,
@@ -24,8 +24,8 @@ impl fmt::Display for EarlierMeaning {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{}: {} of {} to {} were recorded when it was defined otherwise, and stay so. For one meaning throughout, \
-             define it under another name and backfill that",
+            "{}: {} of {} to {} were recorded under an earlier definition and keep its meaning. For one meaning throughout, \
+             define the metric under another name and backfill that",
             self.category,
             pluralize(self.days, "day"),
             self.first,
@@ -34,8 +34,8 @@ impl fmt::Display for EarlierMeaning {
     }
 }
 
-/// The days from `from` to `to` that versions of `metrics` recorded which do not mean the same as these definitions. A
-/// version that only presents its values otherwise means the same.
+/// Returns the days from `from` to `to` that were recorded under versions of `metrics` with another meaning than these
+/// definitions. A version that differs only in how its values are presented has the same meaning.
 ///
 /// # Errors
 /// When the store fails.
@@ -55,8 +55,9 @@ pub async fn earlier_meanings(
     if others.is_empty() {
         return Ok(Vec::new());
     }
-    let asked = others.iter().map(|(metric, _)| AskedMetric { key: metric.key(), metadata: false }).collect();
-    let series = store.series(&SeriesQuestion { from, to, metrics: asked }).await?.series;
+    let requested =
+        others.iter().map(|(metric, _)| AskedMetric { key: metric.key(), metadata: false }).collect();
+    let series = store.series(&SeriesQuestion { from, to, metrics: requested }).await?.series;
     let meanings = others.iter().zip(series).filter_map(|((metric, versions), days)| {
         let mut days = days.iter().filter(|day| versions.contains(&day.definition_version));
         let first = days.next()?.date;
@@ -66,7 +67,7 @@ pub async fn earlier_meanings(
     Ok(meanings.collect())
 }
 
-/// Whether both count the same: how they present it may differ.
+/// Whether both definitions compute the same values; their presentation may differ.
 fn same_meaning(one: &Definition, other: &Definition) -> bool {
     one.measure == other.measure && one.sources == other.sources && one.time_zone == other.time_zone
 }

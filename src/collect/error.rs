@@ -1,4 +1,4 @@
-//! Why a run did not do what it was asked to.
+//! The reasons why a run is refused or fails.
 
 use jiff::civil::Date;
 use uuid::Uuid;
@@ -17,19 +17,19 @@ pub enum CollectError {
     )]
     Unfinished {
         date: Date,
-        /// In the reporting time zone.
+        /// The local time in the reporting time zone.
         ready_at: String,
         last_finished: Date,
     },
-    #[error("{date} cannot be recorded yet: {staleness}; all of it is to be seen from {ready_at}")]
+    #[error("{date} cannot be recorded yet: {staleness}; the day is complete from {ready_at}")]
     Stale {
         date: Date,
-        /// In the reporting time zone.
+        /// The local time in the reporting time zone.
         ready_at: String,
         /// How far behind the platform is, and why.
         staleness: String,
     },
-    #[error("{date} never happened in {zone}: the zone skipped that date")]
+    #[error("{date} does not exist in {zone}: the time zone skipped that date")]
     NeverHappened { date: Date, zone: String },
     #[error("{date} is before {first}, the first day that can be recorded")]
     TooEarly { date: Date, first: Date },
@@ -41,40 +41,38 @@ pub enum CollectError {
     NoDefinitions,
     #[error(
         "the store's definitions record days of the time zone {stored}, and `time_zone` is {configured}: run `daymark \
-         apply` to go on with days of {configured}, or set `time_zone = \"{stored}\"` again"
+         apply` to continue with days of {configured}, or set `time_zone = \"{stored}\"` again"
     )]
     OtherTimeZone { stored: String, configured: String },
     #[error("no active metric is called {}; {suggestion}", shown(name))]
     UnknownMetric { name: String, suggestion: String },
     #[error("metric `{category}`: {problem}")]
     Definition { category: String, problem: DefinitionError },
-    #[error("metric `{0}` is defined twice; give each metric a name of its own")]
+    #[error("metric `{0}` is defined twice; give each metric a unique name")]
     DuplicateDefinition(String),
-    #[error(
-        "no source has a row with a time, so there is no first day to start from; name one with `--from`"
-    )]
+    #[error("no source has a row with a time, so the first day is unknown; give one with `--from`")]
     NoRows,
     #[error(
-        "these metrics are SQL queries of your own, which name no source that a first day could be read from; name it \
+        "these metrics are `sql` queries, which name no source from which the first day could be read; give one \
          with `--from`"
     )]
     NoSources,
     #[error(
-        "the platform's first row (source `{source_name}`) is of {first}, after {to}: there is nothing to reconstruct. To \
-         record zeros for the days before it, say `--before-first-row`"
+        "the platform's first row (source `{source_name}`) is of {first}, after {to}, so there is nothing to reconstruct. To \
+         record zeros for the days before it, give `--before-first-row`"
     )]
     BeforeFirstRow { to: Date, source_name: String, first: Date },
     #[error(
-        "the earliest row of source `{source_name}` is of {first}, which makes {days} days (more than {limit}): is that time right? Name \
+        "the earliest row of source `{source_name}` is of {first}, which makes {days} days (more than {limit}): is that time right? Give \
          the first day that you want with `--from`"
     )]
     TooLong { source_name: String, first: Date, days: usize, limit: usize },
     #[error(
-        "this machine's clock says {ours}, and that of the store's server {theirs}: a day that is not over would be \
+        "this machine's clock says {ours}, and that of the store's server {theirs}: a day that has not ended would be \
          recorded. Set the clock, by NTP for example"
     )]
     ClockAhead {
-        /// Both in the reporting time zone.
+        /// Both are local times in the reporting time zone.
         ours: String,
         theirs: String,
     },
@@ -96,29 +94,33 @@ pub enum CollectError {
     Unlogged { error: Box<CollectError>, run: Uuid, log_error: Box<StoreError> },
 }
 
-/// What a person can do about a fault of the platform.
+/// Returns what the user can do about a fault of the platform.
 pub(crate) fn advice(fault: &Fault) -> &'static str {
     if fault.sqlstate.as_deref() == Some("sqlite:14") {
-        return "let this user read the file and, where it is in WAL mode, write to its directory";
+        return "let this user read the file and, if it is in WAL mode, write to its directory";
     }
     if let Some(hint) = fault.connection_hint() {
         return hint;
     }
-    // `row_security = off`: the message is the only thing that tells it from a missing privilege.
+    // With `row_security = off`, only the message distinguishes hidden rows from a missing privilege.
     if fault.class == FaultClass::Denied && fault.message.contains("row-level security") {
         return "let the role see all rows: give it BYPASSRLS, or a policy that does (docs/operations.md)";
     }
     match fault.class {
         FaultClass::Unreachable => "check that it is running, and the host and the port in its URL",
-        FaultClass::Elsewhere => "check that the server that its foreign table is on runs",
+        FaultClass::Elsewhere => "check that the foreign server behind its foreign table is running",
         FaultClass::Denied => "grant the role SELECT on the tables that the sources name",
         FaultClass::Sql => "compare the sources and their columns with the platform's tables",
-        FaultClass::Cancelled => "it was stopped on request; run it again when that suits the platform",
-        FaultClass::TooLarge => "let its query return less, or record it in smaller parts",
-        FaultClass::Data => "look for the rows that the database cannot compute with, and filter them out",
+        FaultClass::Cancelled => {
+            "the statement was cancelled on request; run it again when the platform permits"
+        }
+        FaultClass::TooLarge => "make its query return less, or split it into several metrics",
+        FaultClass::Data => "find the rows that the database cannot evaluate, and exclude them with a filter",
         FaultClass::TimedOut => "raise `platform.statement_timeout_seconds`, or index the time column",
-        FaultClass::Locked | FaultClass::Contention => "see what else is at work there, and try again",
-        FaultClass::Full => "make room on its disk",
+        FaultClass::Locked | FaultClass::Contention => {
+            "find the other transactions that hold locks there, and try again"
+        }
+        FaultClass::Full => "free space on its disk",
         FaultClass::Unconfigured => {
             "set `platform.url` in daymark.toml, DAYMARK_PLATFORM_URL or DATABASE_URL, or give --platform-url, as in \
              `--platform-url postgres://user@host/database` or `--platform-url sqlite:app.db`"
@@ -127,7 +129,7 @@ pub(crate) fn advice(fault: &Fault) -> &'static str {
     }
 }
 
-/// What a person can do about a metric that the platform does not plan or cannot read.
+/// Returns what the user can do about a metric that the platform cannot plan or read.
 pub(crate) fn metric_advice(fault: &Fault) -> &'static str {
     match fault.class {
         FaultClass::Sql | FaultClass::Other => {
@@ -146,7 +148,7 @@ impl CollectError {
         Self::Busy { what, holder }
     }
 
-    /// Whether something was asked for that there is not, and nothing failed.
+    /// Whether the request itself cannot be fulfilled, as opposed to a failure while fulfilling it.
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,
@@ -160,7 +162,7 @@ impl CollectError {
         )
     }
 
-    /// The database's own account of what went wrong, where there is one.
+    /// The fault that a database reported, if there is one.
     pub fn fault(&self) -> Option<&Fault> {
         match self {
             Self::Platform { fault, .. } | Self::Store(StoreError::Fault { fault, .. }) => Some(fault),

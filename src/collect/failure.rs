@@ -1,4 +1,4 @@
-//! Failures of single metrics, as they are reported and as they stand in the collection log.
+//! Failures of single metrics, as they are reported and as they are written to the collection log.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::error::metric_advice;
 use crate::database::{Fault, FaultClass};
 
-/// The most bytes of a log entry's `error_message`. Each failure's own text is bounded where it is made
-/// ([`crate::database::Fault`]); many metrics may fail in one run.
+/// The most bytes of a log entry's `error_message`, because many metrics may fail in one run. The text of each failure
+/// is bounded by [`crate::database::Fault`].
 const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 
 /// A metric that could not be recorded.
@@ -16,24 +16,24 @@ const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 pub struct Failure {
     #[serde(rename = "metric_category")]
     pub category: String,
-    /// Of the first day that failed.
+    /// The message of the first day that failed.
     pub message: String,
     #[serde(default)]
     pub sqlstate: Option<String>,
     #[serde(default)]
     pub context: Option<String>,
-    /// Whether a statement ran into its time limit.
+    /// Whether a statement reached its time limit.
     #[serde(default)]
     pub timed_out: bool,
-    /// What can be done about it.
+    /// What the user can do about it.
     #[serde(default)]
     pub hint: Option<String>,
-    /// The days that failed, ascending, if not all days of the run that lack the metric did.
+    /// The days that failed, ascending; empty if all days of the run that lack the metric failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub days: Vec<FailedDays>,
 }
 
-/// Days of a backfill on which a metric failed for one reason.
+/// Consecutive days of a backfill on which a metric failed for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedDays {
     pub first: Date,
@@ -54,7 +54,7 @@ impl Failure {
         }
     }
 
-    /// Of a value that the platform answered and that is not one that the metric can have.
+    /// The failure for a value that the platform returned but that is not valid for the metric's type.
     pub(super) fn of_value(category: &str, message: String) -> Self {
         Self {
             category: category.to_owned(),
@@ -63,13 +63,13 @@ impl Failure {
             context: None,
             timed_out: false,
             hint: Some(
-                "correct the rows on the platform, or leave them out with a filter of the metric".to_owned(),
+                "correct the rows on the platform, or exclude them with a filter of the metric".to_owned(),
             ),
             days: Vec::new(),
         }
     }
 
-    /// One line: `likes_total: permission denied for table likes (42501)`.
+    /// Returns one line, such as `likes_total: permission denied for table likes (42501)`.
     pub fn summary(&self) -> String {
         match &self.sqlstate {
             Some(sqlstate) => format!("{}: {} ({sqlstate})", self.category, self.message),
@@ -77,7 +77,7 @@ impl Failure {
         }
     }
 
-    /// What failed on `date`; `None` if the metric did not fail on that day.
+    /// The message for `date`; `None` if the metric did not fail on that day.
     pub(super) fn on(&self, date: Date) -> Option<&str> {
         if self.days.is_empty() {
             return Some(&self.message);
@@ -87,8 +87,8 @@ impl Failure {
     }
 }
 
-/// `error_message` of a log entry: a line for each metric that failed, and how many more there are where that is too
-/// much text.
+/// The `error_message` of a log entry: one line for each metric that failed. Text beyond [`MAX_MESSAGE_BYTES`] is
+/// replaced by the number of further failures.
 pub(super) fn message(failures: &[Failure]) -> Option<String> {
     let mut text = String::new();
     for (index, line) in failures.iter().map(Failure::summary).enumerate() {
@@ -104,7 +104,7 @@ pub(super) fn message(failures: &[Failure]) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// `error_details` of a log entry whose metrics failed one by one.
+/// The `error_details` of a log entry whose metrics failed individually.
 pub(super) fn details(failures: &[Failure]) -> Option<Map<String, Value>> {
     let first = failures.first()?;
     let mut details = Map::new();
@@ -114,7 +114,7 @@ pub(super) fn details(failures: &[Failure]) -> Option<Map<String, Value>> {
     Some(details)
 }
 
-/// `error_details` of a log entry that failed as a whole.
+/// The `error_details` of a log entry of a run that failed as a whole.
 pub(super) fn fault_details(fault: &Fault) -> Map<String, Value> {
     let mut details = Map::new();
     details.insert("sqlstate".to_owned(), json!(fault.sqlstate));
@@ -123,7 +123,7 @@ pub(super) fn fault_details(fault: &Fault) -> Map<String, Value> {
     details
 }
 
-/// The failures listed in a log entry's `error_details`; none when it failed as a whole.
+/// The failures in a log entry's `error_details`; empty if the run failed as a whole.
 pub(super) fn listed(details: Option<&Map<String, Value>>) -> Vec<Failure> {
     let Some(Value::Array(failures)) = details.and_then(|details| details.get("failures")) else {
         return Vec::new();

@@ -1,5 +1,5 @@
-//! Where the platform begins: the day of the earliest row of any source. Before it there is nothing to reconstruct, so
-//! backfills and gaps begin there.
+//! Finds the day of the platform's earliest row in any source. There is nothing to reconstruct before it, so backfills
+//! and gaps begin there.
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
@@ -10,30 +10,31 @@ use crate::{
     store::StoredDefinition,
 };
 
-/// Ten years. An earliest row that is longer ago is more likely a row with a wrong time than the start of a history.
+/// Ten years, in days. An earliest row that is older is more likely a row with a wrong time than the start of the
+/// history.
 pub(super) const MAX_DEFAULT_DAYS: usize = 3660;
 
 /// The earliest row of the platform.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FirstRow {
-    /// The day that it is in.
+    /// The day that contains the row's time, in the reporting time zone.
     pub date: Date,
     /// The name that definitions give its source.
     pub source_name: String,
 }
 
 impl FirstRow {
-    /// How many days there are from its day to `to`, both included; 0 when it is later.
+    /// The number of days from its day to `to`, both included; 0 when its day is later.
     pub(super) fn days_until(&self, to: Date) -> usize {
         let days = self.date.until(to).map_or(-1, |span| span.get_days());
         usize::try_from(days + 1).unwrap_or(0)
     }
 }
 
-/// The earliest row of the sources of `metrics`; `None` when they have no row.
+/// Finds the earliest row of the sources of `metrics`; `None` when they have no row.
 ///
 /// # Errors
-/// When the platform cannot be asked.
+/// When the platform cannot be queried.
 pub(super) async fn first_row(
     context: &Context,
     metrics: &[StoredDefinition],
@@ -43,8 +44,8 @@ pub(super) async fn first_row(
     context.on_platform(|| earliest(context, &sources, deadline)).await
 }
 
-/// As [`first_row`], from those sources that can be read now; `None` also when none of them can be, or the platform is
-/// away. It is asked once only: what depends on this goes on without it.
+/// Like [`first_row`], but skips sources that cannot be read; `None` also when none can be read or the platform is
+/// unreachable. There are no retries, because the callers can continue without the result.
 pub(super) async fn known_first_row(context: &Context, metrics: &[StoredDefinition]) -> Option<FirstRow> {
     let sources = sources(metrics);
     let mut cut = context.tenant.platform.open_cut(context.deadline()).await.ok()?;
@@ -57,7 +58,7 @@ pub(super) async fn known_first_row(context: &Context, metrics: &[StoredDefiniti
     found.into_iter().min()
 }
 
-/// Each source once, with the name that a definition gives it.
+/// Returns each distinct source once, with the name that a definition gives it.
 fn sources(metrics: &[StoredDefinition]) -> Vec<(&str, &Source)> {
     let mut sources: Vec<(&str, &Source)> = Vec::new();
     for (name, source) in metrics.iter().flat_map(|metric| &metric.definition.sources) {
@@ -68,8 +69,9 @@ fn sources(metrics: &[StoredDefinition]) -> Vec<(&str, &Source)> {
     sources
 }
 
-/// A source that cannot be read is passed over as long as another one has an answer: the metrics that need it will be
-/// reported as failed. A source whose server is away is not, as it may come back before its rows are read.
+/// Finds the earliest row. A source that cannot be read is skipped if another one can be: the metrics that need it will
+/// be reported as failed. A source whose server is unreachable is not skipped, as the server may return before its rows
+/// are read.
 async fn earliest(
     context: &Context,
     sources: &[(&str, &Source)],
@@ -86,7 +88,7 @@ async fn earliest(
             Ok(None) => {}
             Err(fault) if fault.is_transient() || fault.class == FaultClass::Elsewhere => return Err(fault),
             Err(fault) => {
-                tracing::warn!(source = name, %fault, "cannot tell the earliest row");
+                tracing::warn!(source = name, %fault, "the earliest row of a source cannot be determined");
                 failed = Some(fault);
             }
         }
@@ -100,7 +102,7 @@ async fn earliest(
 
 fn day_of(context: &Context, source: &Source, earliest: Timestamp) -> Date {
     match source.time_format {
-        // A date is the reporting day itself; it comes as midnight UTC.
+        // A date is the reporting day itself; the platform returns it as midnight UTC.
         TimeFormat::Date => earliest.to_zoned(TimeZone::UTC).date(),
         _ => context.tenant.calendar.date_of(earliest),
     }

@@ -1,5 +1,6 @@
-//! Recording no day of a platform that does not show all of it yet: a standby that lags, a materialized view that was not
-//! refreshed since. A run waits for the platform to catch up, and gives up after `collect.freshness_wait_seconds`.
+//! Prevents recording a day that the platform does not show completely yet, because a standby lags or a materialized
+//! view was not refreshed since. A run waits for the platform to catch up, for at most
+//! `collect.freshness_wait_seconds`.
 
 use std::time::Duration;
 
@@ -12,13 +13,14 @@ use crate::{
     platform::{Cut, Staleness},
 };
 
-/// Between two looks at whether the platform has caught up.
+/// The time between two checks whether the platform has caught up.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What was read, or why it was not read yet.
+/// The result of reading, or the staleness because of which nothing was read.
 pub(super) type Fresh<T> = Result<T, Staleness>;
 
-/// What keeps `date` from being read in this snapshot by the metrics of `batch`, in a run that began at `began`.
+/// Returns the staleness because of which the metrics of `batch` cannot be read for `date` in this snapshot, in a run
+/// that began at `began`.
 ///
 /// # Errors
 /// When the cut is lost.
@@ -37,13 +39,13 @@ pub(super) async fn obstacle(
     Ok(batch.staleness(cut).await?.into_iter().find(is_obstacle))
 }
 
-/// Whether the state may be one of before `instant`.
+/// Whether the object may show a state from before `instant`.
 pub(crate) fn is_before(staleness: &Staleness, instant: Timestamp) -> bool {
     staleness.complete_until.is_none_or(|complete_until| complete_until < instant)
 }
 
-/// What `read` gets of the platform once that shows all of `date`. Each attempt opens a new cut, and is told when the first
-/// one began.
+/// Calls `read` until the platform shows all of `date`, and returns its result. Each attempt opens a new cut, and is
+/// passed the time at which the first one began.
 ///
 /// # Errors
 /// [`CollectError::Stale`] when the platform has not caught up in time, or [`CollectError::Platform`].
@@ -56,13 +58,13 @@ where
     F: Future<Output = Result<Fresh<T>, Fault>>,
 {
     let began = context.now();
-    let patience = Instant::now().checked_add(context.installation.freshness_wait);
+    let wait_until = Instant::now().checked_add(context.installation.freshness_wait);
     loop {
         let staleness = match context.on_platform(|| read(began)).await? {
             Ok(value) => return Ok(value),
             Err(staleness) => staleness,
         };
-        if patience.is_some_and(|patience| Instant::now() >= patience) {
+        if wait_until.is_some_and(|wait_until| Instant::now() >= wait_until) {
             let ready_at = context.tenant.calendar.display(context.ready_at(date));
             return Err(CollectError::Stale { date, ready_at, staleness: described(context, &staleness) });
         }
@@ -71,7 +73,7 @@ where
     }
 }
 
-/// A sentence that says how far behind a part of the platform is, and why.
+/// Describes how far behind an object of the platform is, and why.
 pub(crate) fn described(context: &Context, staleness: &Staleness) -> String {
     let Staleness { of, complete_until, reason, .. } = staleness;
     match complete_until {
@@ -84,7 +86,7 @@ pub(crate) fn described(context: &Context, staleness: &Staleness) -> String {
     }
 }
 
-/// How far behind the present that is, in whole seconds.
+/// How far `complete_until` is behind the present, in whole seconds.
 pub(crate) fn lag(context: &Context, complete_until: Timestamp) -> SignedDuration {
     SignedDuration::from_secs(complete_until.duration_until(context.now()).as_secs().max(0))
 }

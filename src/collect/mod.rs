@@ -1,10 +1,10 @@
-//! Collection: recording days, and keeping runs and their failures in the log. The command line, jobs and schedulers call
-//! the functions here with a [`Context`] and get a report back; nothing is printed.
+//! Collection: records days, and logs runs and their failures. The command line and jobs call these functions with a
+//! [`Context`] and receive a report; nothing is printed here.
 //!
-//! **Architecture Invariant:** no SQL in here, and no knowledge of which database is behind [`crate::platform`] or
-//! [`crate::store`].
-//! **Architecture Invariant:** every run is in the collection log before it reads values of the platform, and is finished
-//! there in every case; the entry of a killed process is closed by the next run.
+//! **Architecture Invariant:** this module contains no SQL, and does not depend on which database is behind
+//! [`crate::platform`] or [`crate::store`]. **Architecture Invariant:** every run is in the collection log before it
+//! reads values of the platform, and is finished there in every case; the entry of a killed process is closed by the
+//! next run.
 
 mod backfill;
 pub(crate) mod batch;
@@ -52,7 +52,8 @@ pub use verify::Discrepancy;
 mod tests {
     use super::*;
 
-    /// A server runs these as tasks; this need only compile.
+    /// A server spawns these functions as tasks, which requires that their futures are `Send`; the test only has to
+    /// compile.
     #[expect(dead_code, reason = "only types are asserted")]
     fn runs_can_be_spawned(
         context: &'static Context,

@@ -1,5 +1,5 @@
-//! Runs whose process died. A process holds the lock of its run as long as it lives, so a run that is logged as
-//! running and whose lock can be taken is orphaned.
+//! Closes runs whose process ended unexpectedly. A process holds the lock of its run until it ends, so a run that is
+//! logged as running and whose lock can be taken is orphaned.
 
 use crate::store::{Finish, LockName, Run, RunFilter, RunStatus, Store, StoreError};
 
@@ -26,7 +26,10 @@ pub(super) async fn running(store: &dyn Store) -> Result<Vec<Run>, StoreError> {
 
 /// The error message of an orphaned run in the log.
 pub(super) fn orphaned_message(run: &Run) -> String {
-    format!("its process ({} on {}) died, or lost its lock, before it had finished", run.process_id, run.host)
+    format!(
+        "its process ({} on {}) ended, or lost its lock, before the run finished",
+        run.process_id, run.host
+    )
 }
 
 async fn close_one(context: &Context, run: &Run) -> Result<(), CollectError> {
@@ -42,7 +45,7 @@ async fn close_one(context: &Context, run: &Run) -> Result<(), CollectError> {
             tracing::warn!(run = %run.id, process_id = run.process_id, host = run.host, "closed an orphaned run");
             Ok(())
         }
-        // It ended by itself, or another process closed it, after the log was read and before its lock was taken.
+        // The run ended, or another process closed it, between reading the log and taking the lock.
         Err(StoreError::RunFinished(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }

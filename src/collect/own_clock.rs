@@ -1,13 +1,15 @@
-//! Not trusting this machine's clock alone: a clock that is ahead would record a day that is not over, for ever.
+//! Compares this machine's clock with that of the store's server: with a clock that is ahead, a day that has not ended
+//! would be recorded permanently.
 
 use jiff::{SignedDuration, civil::Date};
 
 use super::{CollectError, Context};
 
-/// How far this machine's clock may be ahead of that of the store's server.
+/// The most by which this machine's clock may be ahead of that of the store's server.
 pub const MAX_CLOCK_LEAD: SignedDuration = SignedDuration::from_mins(5);
 
-/// Fails if the clock is ahead, or `date` is not finished, by the clock of the store's server.
+/// Fails if this machine's clock is ahead of that of the store's server by more than [`MAX_CLOCK_LEAD`], or if `date`
+/// is not finished according to the server's clock.
 pub(super) async fn require_sound_clock(context: &Context, date: Date) -> Result<(), CollectError> {
     let (ours, theirs) = (context.now(), context.tenant.store.now().await?);
     let lead = ours.duration_since(theirs);

@@ -1,10 +1,10 @@
-//! What reconstructing a past day from today's rows cannot know.
+//! Lists what the reconstruction of a past day from the present rows cannot know.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::metric::{Breakdown, Definition, Measure, Rows};
 
-/// A sentence for each limit that applies to any of the definitions.
+/// Returns one sentence for each limit that applies to any of the definitions.
 pub(super) fn reconstruction_caveats<'a>(definitions: impl Iterator<Item = &'a Definition>) -> Vec<String> {
     let (mut sources, mut current, mut queries) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     for definition in definitions {
@@ -20,8 +20,10 @@ pub(super) fn reconstruction_caveats<'a>(definitions: impl Iterator<Item = &'a D
     let mut limits = Vec::new();
     if !sources.is_empty() {
         let names: Vec<_> = sources.keys().copied().collect();
-        limits
-            .push(format!("Rows that have been deleted from {} are in no reconstructed day.", list(&names)));
+        limits.push(format!(
+            "Rows that were deleted from {} are missing in every reconstructed day.",
+            list(&names)
+        ));
     }
     let soft: Vec<_> =
         sources.iter().filter_map(|(name, column)| Some(format!("{name}.{}", (*column)?))).collect();
@@ -30,11 +32,11 @@ pub(super) fn reconstruction_caveats<'a>(definitions: impl Iterator<Item = &'a D
     }
     if !current.is_empty() {
         let columns: Vec<_> = current.into_iter().collect();
-        limits.push(format!("{} are read as they are now, not as they were then.", list(&columns)));
+        limits.push(format!("The present values of {} are used, not those of the past day.", list(&columns)));
     }
     if !queries.is_empty() {
         let names: Vec<_> = queries.into_iter().collect();
-        limits.push(format!("The queries of {} see the rows that exist now.", list(&names)));
+        limits.push(format!("The queries of {} see the present rows only.", list(&names)));
     }
     limits
 }
@@ -69,7 +71,7 @@ mod tests {
     use crate::collect::sample;
 
     #[test]
-    fn hard_and_soft_deletes_and_changing_columns_are_told_apart() {
+    fn hard_deletes_soft_deletes_and_changing_columns_have_separate_caveats() {
         let mut soft = sample::existing("posts_total").definition;
         soft.sources.get_mut("posts").unwrap().deleted_column = Some("deleted_at".to_owned());
         let rows = sample::rows();
@@ -78,14 +80,14 @@ mod tests {
         assert_eq!(
             reconstruction_caveats([&average].into_iter()),
             [
-                "Rows that have been deleted from `posts` are in no reconstructed day.",
-                "`posts.words` are read as they are now, not as they were then.",
+                "Rows that were deleted from `posts` are missing in every reconstructed day.",
+                "The present values of `posts.words` are used, not those of the past day.",
             ]
         );
         assert_eq!(
             reconstruction_caveats([&soft].into_iter()),
             [
-                "Rows that have been deleted from `posts` are in no reconstructed day.",
+                "Rows that were deleted from `posts` are missing in every reconstructed day.",
                 "Soft-deleted rows are counted up to their `posts.deleted_at`.",
             ]
         );

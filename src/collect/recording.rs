@@ -1,4 +1,4 @@
-//! From what the platform answered to the record that is written down, and how records are committed.
+//! Makes records from the platform's answers, and commits them.
 
 use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
@@ -10,25 +10,27 @@ use crate::{
     store::{Finish, StoreError, StoredDefinition},
 };
 
-/// What every record of a run is stamped with: the run, and the cut that it was read from.
+/// The attributes that all records of a run share: the run, and the time and provenance of the cut that they were read
+/// from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stamp {
     pub run: Uuid,
     /// When the cut was opened.
     pub cut_at: Timestamp,
-    /// The day that the cut observes, if it is opened soon enough after that day's end; a backfill observes none.
+    /// The day whose records are `observed`, if the cut was opened soon enough after its end; `None` for a backfill.
     observed: Option<Date>,
 }
 
 impl Stamp {
-    /// Of a collection: it observes the last finished day, if that ended no longer than `observed_within` ago. To be taken
-    /// once the cut is open.
+    /// The stamp of a collection, which observes the last finished day if that ended at most `observed_within` ago. It
+    /// must be created once the cut is open.
     pub fn of_collection(context: &Context, run: Uuid) -> Self {
         let cut_at = context.now();
         Self { run, cut_at, observed: context.observable(cut_at) }
     }
 
-    /// Of a backfill: all of its days are reconstructed, the last finished one too. To be taken once the cut is open.
+    /// The stamp of a backfill: all of its days are reconstructed, including the last finished one. It must be created
+    /// once the cut is open.
     pub fn of_backfill(context: &Context, run: Uuid) -> Self {
         Self { run, cut_at: context.now(), observed: None }
     }
@@ -38,7 +40,7 @@ impl Stamp {
     }
 }
 
-/// The record of `metric` on `date`; `tallies` in the order of its readings.
+/// Evaluates the record of `metric` on `date`. `tallies` are in the order of the metric's readings.
 pub(super) fn record(
     metric: &StoredDefinition,
     date: Date,
@@ -58,17 +60,18 @@ pub(super) fn record(
     })
 }
 
-/// What a commit wrote, and what the store refused.
+/// The records that a commit wrote, and those that the store refused.
 #[derive(Default)]
 pub(super) struct Committed {
     pub written: Vec<(Date, MetricKey)>,
     pub refused: Vec<Failure>,
-    /// The end of the run, if the commit carried it.
+    /// The end of the run, if the commit included it.
     pub finish: Option<Finish>,
 }
 
-/// Commits `records` and, with them, the end of the run, if `finish` makes one of what was refused. Where the store
-/// refuses a record (too large, say), each metric is committed by itself, so that only that record's metric fails.
+/// Commits `records` and, in the same transaction, the end of the run that `finish` returns for the refused records, if
+/// any. When the store refuses a record, for example because it is too large, each metric is committed separately, so
+/// that only that record's metric fails.
 ///
 /// # Errors
 /// When the store fails for any other reason.
@@ -105,9 +108,10 @@ pub(super) async fn commit(
     Ok(committed)
 }
 
-/// Whether the store has something against the records themselves: their size, their values, or a constraint.
+/// Whether the store refused the records themselves: their size, their values, or a constraint.
 fn is_of_records(fault: &Fault) -> bool {
-    // Class 22 is data, 23 constraints, 54 limits; SQLite's 18 is TOOBIG and 19 CONSTRAINT.
+    // SQLSTATE class 22 is for data, 23 for constraints, 54 for limits; SQLite's 18 is SQLITE_TOOBIG and 19
+    // SQLITE_CONSTRAINT.
     let code = fault.sqlstate.as_deref().unwrap_or_default();
     let sqlite =
         code.strip_prefix("sqlite:").and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);

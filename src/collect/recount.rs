@@ -1,5 +1,5 @@
-//! What the platform says today of days long recorded: every metric evaluated anew, and nothing written. The difference
-//! to the record is what deletions have taken since.
+//! Evaluates the metrics of recorded days again from the platform's present rows, without writing anything. The
+//! difference to the records is due to rows that were deleted since.
 
 use jiff::civil::Date;
 
@@ -9,8 +9,8 @@ use crate::{
     metric::{DayBounds, Decimal, Definition, MetricKey},
 };
 
-/// For every active metric that can be computed for past days, its value of today for each day of the range (days that
-/// the zone skipped left out). A metric that cannot be read is left out.
+/// Returns the present value of each day from `from` to `to` for every active metric that can be reconstructed. Days
+/// that the time zone skipped are left out, as are metrics that cannot be read.
 ///
 /// # Errors
 /// When the platform or the store cannot be read.

@@ -1,6 +1,6 @@
-//! How often a collection that is started every hour, say by cron, tries the metrics that failed. A failure that lasts
-//! would else be read and logged anew each hour. The pause after an attempt doubles with every attempt in a row that
-//! failed in the same way, and the schedule needs no memory of its own: it follows from the collection log.
+//! Spaces the retries of failed metrics in a collection that is started repeatedly, for example every hour by cron.
+//! Without it, a lasting failure would be read and logged again each hour. The pause doubles with every consecutive
+//! attempt in which the same metrics failed (exponential backoff), and is computed from the collection log alone.
 
 use std::time::Instant;
 
@@ -13,19 +13,19 @@ use super::{
 };
 use crate::store::{DefinitionVersion, Run, RunFilter, RunStatus, StoredDefinition};
 
-/// The pause after the first failed attempt: a little less than the hour that a scheduler waits.
+/// The pause after the first failed attempt: slightly less than the hour between scheduled runs.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_mins(50);
 /// The longest pause.
 const MAX_PAUSE: SignedDuration = SignedDuration::from_hours(24);
-/// The newest runs of the day that are looked at: as many as there are pauses before the longest one.
+/// How many of the day's newest runs are read: after this many failed attempts the pause has reached its maximum.
 const MAX_ATTEMPTS: i64 = 6;
 
-/// As [`collect_day`], unless all metrics that are missing failed lately and are not due to be tried again: then nothing
-/// is read, and the report repeats how they failed and says when they will be tried. A metric that `only` names is always
+/// Like [`collect_day`], unless all missing metrics failed recently and are not due for a retry: then nothing is read,
+/// and the report repeats their failures and says when they will be tried again. A metric that `only` names is always
 /// tried.
 ///
 /// # Errors
-/// As [`collect_day`].
+/// The same as those of [`collect_day`].
 pub async fn collect_if_due(
     context: &Context,
     date: Option<Date>,
@@ -51,7 +51,7 @@ async fn not_due(context: &Context, date: Date) -> Result<Option<DayReport>, Col
     }
     let filter = RunFilter { days: Some((date, date)), limit: Some(MAX_ATTEMPTS), ..RunFilter::default() };
     let attempts = context.tenant.store.runs(&filter).await?;
-    if in_vain(&attempts, &missing, &[]) == 0 {
+    if failed_attempts(&attempts, &missing, &[]) == 0 {
         return Ok(None);
     }
     let versions = context.tenant.store.definition_versions().await?;
@@ -71,35 +71,36 @@ async fn not_due(context: &Context, date: Date) -> Result<Option<DayReport>, Col
     }))
 }
 
-/// When the metrics that are `missing` are tried again; `None`: the newest of the `attempts` did not try all of them in
-/// vain.
+/// Returns when the `missing` metrics are due for a retry; `None` if not all of them failed in the newest of the
+/// `attempts`.
 fn next_attempt(
     attempts: &[Run],
     missing: &[StoredDefinition],
     versions: &[DefinitionVersion],
 ) -> Option<Timestamp> {
-    let count = in_vain(attempts, missing, versions);
+    let count = failed_attempts(attempts, missing, versions);
     let doublings = u32::try_from(count.checked_sub(1)?).unwrap_or(u32::MAX);
     let pause = (FIRST_PAUSE * 2_i32.saturating_pow(doublings)).min(MAX_PAUSE);
     attempts.first()?.started_at.checked_add(pause).ok()
 }
 
-/// How many of the newest `attempts`, which are in order, newest first, tried all that is `missing` in vain. An attempt
-/// before one of the current `versions` was made tried another definition.
-fn in_vain(attempts: &[Run], missing: &[StoredDefinition], versions: &[DefinitionVersion]) -> usize {
+/// Returns in how many consecutive `attempts`, from the newest on, all `missing` metrics failed. `attempts` are ordered
+/// newest first. Attempts before the creation of a metric's current version in `versions` tried another definition and
+/// do not count.
+fn failed_attempts(attempts: &[Run], missing: &[StoredDefinition], versions: &[DefinitionVersion]) -> usize {
     let is_current = |version: &&DefinitionVersion| {
         missing
             .iter()
             .any(|metric| metric.definition.key() == version.key && metric.version == version.version)
     };
     let changed_at = versions.iter().filter(is_current).map(|version| version.created_at).max();
-    let failed_in_vain = |run: &&Run| {
+    let all_failed = |run: &&Run| {
         let failures = failure::listed(run.error_details.as_ref());
         matches!(run.status, RunStatus::Partial | RunStatus::Failed)
             && changed_at.is_none_or(|changed_at| changed_at <= run.started_at)
             && missing.iter().all(|metric| failures.iter().any(|failure| failed(failure, metric)))
     };
-    attempts.iter().take_while(failed_in_vain).count()
+    attempts.iter().take_while(all_failed).count()
 }
 
 fn failed(failure: &Failure, metric: &StoredDefinition) -> bool {
@@ -119,7 +120,7 @@ mod tests {
 
     const FIRST: &str = "2025-01-02T00:15:00Z";
 
-    /// Attempts at these minutes after [`FIRST`], newest first, in which `failed` failed.
+    /// Returns attempts at these minutes after [`FIRST`], newest first, in which the metrics `failed` failed.
     fn attempts(minutes: &[i64], failed: &[&str]) -> Vec<Run> {
         let failures: Vec<_> =
             failed.iter().map(|category| Failure::of_value(category, "no".to_owned())).collect();
@@ -142,7 +143,7 @@ mod tests {
         minutes.iter().rev().map(run).collect()
     }
 
-    /// Minutes after [`FIRST`].
+    /// Returns the next attempt in minutes after [`FIRST`].
     fn next(minutes: &[i64], failed: &[&str], missing: &[StoredDefinition]) -> Option<i64> {
         next_of(minutes, failed, missing, &[])
     }
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics_that_were_not_tried_in_vain_are_due() {
+    fn metrics_that_did_not_fail_or_were_corrected_are_due() {
         let missing = [sample::created("a"), sample::created("b")];
         assert_eq!(next(&[], &[], &missing), None);
         assert_eq!(next(&[0], &["a"], &missing), None, "b is missing for another reason");

@@ -1,5 +1,5 @@
-//! The frame of every run: take the lock, close orphaned runs, log the start, end at the deadline, and log the end in every
-//! case.
+//! The steps that every run has in common: it takes the lock, closes orphaned runs, logs its start, ends at its
+//! deadline, and logs its end in every case.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use crate::{
     store::{Finish, Held, LockName, NewRun, RunKind, RunStatus, StoreError},
 };
 
-/// A process that closes an orphaned run, or asks whether a run is alive, holds its lock for a moment. So the lock is tried
-/// several times before the run counts as busy.
+/// How often the lock is tried before it counts as taken, because a process that closes an orphaned run or checks
+/// whether a run is alive holds its lock for a moment.
 const LOCK_ATTEMPTS: usize = 5;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long after its deadline a run may still be reading. Statements end at the deadline, so this is for making records
-/// of what was read, and for whatever does not heed the deadline.
+/// How long after its deadline a run may still be reading. Statements end at the deadline; this time is for making
+/// records of what was read, and bounds steps that do not check the deadline.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Reads the platform until it is done, the run is cancelled, or the deadline has passed by [`GRACE`]. `kept` says what
-/// of the run stays when it is cut short.
+/// Awaits `reading` until it is done, the run is cancelled, or [`GRACE`] after the deadline. `kept` describes what
+/// remains recorded when the run ends early.
 pub(super) async fn bounded<T>(
     context: &Context,
     deadline: Deadline,
@@ -47,9 +47,9 @@ pub(super) async fn lock(context: &Context, name: LockName) -> Result<Box<dyn He
         if attempt > 0 {
             tokio::time::sleep(LOCK_PAUSE).await;
         }
-        if let Some(held) = context.tenant.store.try_lock(&name).await? {
+        if let Some(lock) = context.tenant.store.try_lock(&name).await? {
             orphaned_runs::close_orphaned_runs(context, Some(name)).await?;
-            return Ok(held);
+            return Ok(lock);
         }
     }
     Err(CollectError::busy(name, holder(context, name).await?))
@@ -71,14 +71,14 @@ pub(super) struct OpenRun<'a> {
     context: &'a Context,
     pub id: Uuid,
     started_at: Timestamp,
-    _held: Box<dyn Held>,
+    _lock: Box<dyn Held>,
 }
 
 impl<'a> OpenRun<'a> {
     /// Writes the log entry; it is committed when this returns.
     pub async fn start(
         context: &'a Context,
-        held: Box<dyn Held>,
+        lock: Box<dyn Held>,
         kind: RunKind,
         from: Date,
         to: Date,
@@ -97,21 +97,21 @@ impl<'a> OpenRun<'a> {
             process_id: context.installation.process_id,
         };
         context.tenant.store.start_run(&run).await?;
-        Ok(Self { context, id, started_at, _held: held })
+        Ok(Self { context, id, started_at, _lock: lock })
     }
 
-    /// The end of a run that did its work, for the commit of its last records. `recorded` counts those, and what was there
-    /// before.
+    /// The end of a run that completed its work, to be committed with its last records. `recorded` counts these records
+    /// and those that existed before.
     pub fn finish(&self, recorded: usize, failures: &[Failure]) -> Finish {
         self.end(outcome(recorded, failures.len()), failure::message(failures), failure::details(failures))
     }
 
-    /// Logs the run as failed; what it had written is kept. Returns the error to hand on.
+    /// Logs the run as failed; the records that it committed are kept. Returns the error to be propagated.
     pub async fn fail(self, error: CollectError) -> CollectError {
         let details = error.fault().map(failure::fault_details);
         let finish = self.end(RunStatus::Failed, Some(error.to_string()), details);
         match self.context.tenant.store.commit(&[], Some(&finish)).await {
-            // Finished already: the log has its end.
+            // The log already contains the end of the run.
             Ok(_) | Err(StoreError::RunFinished(_)) => error,
             Err(log_error) => CollectError::Unlogged {
                 error: Box::new(error),
@@ -138,8 +138,8 @@ impl<'a> OpenRun<'a> {
     }
 }
 
-/// How a run ended that got as far as recording. `recorded` counts the records of earlier runs as well: otherwise a run that
-/// is repeated every night would fail for ever when one bad day is all that is left of its range.
+/// The status of a run that reached the recording of values. `recorded` includes the records of earlier runs: otherwise
+/// a backfill that is repeated every night would always fail once a single bad day is all that is missing in its range.
 fn outcome(recorded: usize, failures: usize) -> RunStatus {
     match (recorded, failures) {
         (_, 0) => RunStatus::Completed,

@@ -1,4 +1,4 @@
-//! Definitions for the unit tests of this layer.
+//! Sample definitions for the unit tests of this layer.
 
 use std::collections::BTreeMap;
 

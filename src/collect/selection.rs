@@ -1,4 +1,4 @@
-//! Which metrics a run is about.
+//! Selects the metrics of a run.
 
 use super::{CollectError, Context};
 use crate::{
@@ -16,13 +16,13 @@ pub struct LeftOut {
 
 impl LeftOut {
     pub(crate) fn not_reconstructible(key: MetricKey) -> Self {
-        let reason = "its query does not mention the day ({day_start}, {day_end} or {day}), so it tells of now only and \
+        let reason = "its query does not use the day ({day_start}, {day_end} or {day}), so it returns the present value only and \
                       is recorded only within `collect.observed_within_hours` of the day's end";
         Self { key, reason: reason.to_owned() }
     }
 }
 
-/// The active metrics, or those of them that `only` names.
+/// Returns the active metrics, or those of them that `only` names.
 pub(crate) async fn select(
     context: &Context,
     only: &[String],
@@ -34,7 +34,7 @@ pub(crate) async fn select(
     if let Some(name) = only.iter().find(|name| !active.iter().any(|metric| is_called(metric, name))) {
         let categories = active.iter().map(|metric| metric.definition.category.as_str());
         let suggestion = suggestion(name, categories)
-            .unwrap_or_else(|| "`daymark backfill --dry-run` lists those that are".to_owned());
+            .unwrap_or_else(|| "`daymark backfill --dry-run` lists the active metrics".to_owned());
         return Err(CollectError::UnknownMetric { name: name.clone(), suggestion });
     }
     let wanted =
@@ -42,7 +42,8 @@ pub(crate) async fn select(
     Ok(active.into_iter().filter(wanted).collect())
 }
 
-/// Fails unless the calendar is that of the definitions: a record's version says of which zone its day is.
+/// Fails unless the calendar's time zone is that of the definitions, because a record's day is interpreted in the time
+/// zone of its definition's version.
 pub(crate) fn require_time_zone(context: &Context, metrics: &[StoredDefinition]) -> Result<(), CollectError> {
     let configured = context.tenant.calendar.name();
     let zones = metrics.iter().map(|metric| metric.definition.time_zone.as_str());

@@ -12,20 +12,21 @@ use crate::{
 
 #[derive(Debug, Clone)]
 pub struct StatusReport {
-    /// `None`: never ran.
+    /// The newest run; `None` if there never was one.
     pub last_run: Option<Run>,
-    /// Whether the last run is logged as running though its process is gone.
+    /// Whether the last run is logged as running although its process no longer exists.
     pub last_run_is_orphaned: bool,
     /// The newest run that completed.
     pub last_completed: Option<Run>,
     pub active_metrics: usize,
     /// The first and the last recorded day.
     pub recorded: Option<(Date, Date)>,
-    /// How many records there are.
+    /// The number of all records.
     pub records: usize,
-    /// Without those of which there are none.
+    /// The number of records by provenance, without provenances that have none.
     pub by_provenance: Vec<(Provenance, usize)>,
-    /// Records that are missing between the first recorded and the last finished day, of one metric and day each.
+    /// The number of records that are missing between the first recorded and the last finished day; each is of one
+    /// metric and day.
     pub missing: usize,
     pub last_finished: Date,
     /// How many of the active metrics have a record of the last finished day.
@@ -37,7 +38,7 @@ pub struct StatusReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NextDay {
     pub date: Date,
-    /// From when on. In the past: it is overdue.
+    /// The time from which the day can be recorded. If it is in the past, the day is overdue.
     pub ready_at: Timestamp,
     pub is_due: bool,
 }
@@ -49,13 +50,13 @@ pub async fn status(context: &Context) -> Result<StatusReport, CollectError> {
     status_of(context, active.iter().map(|metric| metric.definition.key()).collect()).await
 }
 
-/// As [`status`], for callers that know already which metrics are active.
+/// Like [`status`], for callers that already know which metrics are active.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn status_of(context: &Context, active: HashSet<MetricKey>) -> Result<StatusReport, CollectError> {
     let last_finished = context.last_finished();
-    // They may be recorded, as days of another zone.
+    // Days that the time zone skipped may still have records, from a time when another zone was configured.
     let never = context.tenant.calendar.skipped(FIRST_DAY, last_finished);
     let StoreSummary { last_run, last_completed, counts } =
         context.tenant.store.summary(last_finished, &never).await?;
@@ -79,7 +80,7 @@ pub async fn status_of(context: &Context, active: HashSet<MetricKey>) -> Result<
     })
 }
 
-/// How many records are missing of the `active` metrics in a range of days.
+/// The number of records of the `active` metrics that are missing from `from` to `to`.
 fn missing(
     context: &Context,
     from: Date,

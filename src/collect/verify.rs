@@ -1,5 +1,6 @@
-//! Checking what a backfill has written: no hole in the range, and totals that agree with what was created. Where
-//! reconstructed days meet observed ones, the difference is what has been deleted in between.
+//! Verifies the records of a backfill: that no day of the range is missing, and that totals grow by the number of rows
+//! created. Where reconstructed days are adjacent to observed ones, the difference is the number of rows deleted in
+//! between.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -13,35 +14,36 @@ use crate::{
     store::{RecordedDays, StoreError, StoredDefinition},
 };
 
-/// Something that the check of a backfill found.
+/// A finding of the verification of a backfill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Discrepancy {
-    /// Days without a record of a metric, though none failed.
+    /// Days without a record of a metric, although none of them failed.
     Hole { category: String, first: Date, last: Date, days: usize },
-    /// Two days read from one cut whose totals do not differ by what was created.
+    /// Two days read from one cut whose totals do not differ by the number of rows created.
     Sum { stock: String, flow: String, date: Date, expected: Decimal, found: Decimal },
-    /// Between an observed day and a reconstructed neighbour: not a fault, but what reconstruction cannot know.
+    /// Rows that were deleted between the cuts of an observed day and of an adjacent reconstructed one. This is not a
+    /// fault, but a limit of reconstruction.
     Deleted { stock: String, date: Date, rows: Decimal },
-    /// The opposite: rows came to be with times in the past.
+    /// Rows with times in the past that were added between the two cuts.
     Appeared { stock: String, date: Date, rows: Decimal },
-    /// The check could not be made.
+    /// The verification failed.
     Unchecked { reason: String },
 }
 
-/// A stock and a flow over the same rows, none of which can be soft-deleted.
+/// A stock and a flow over the same rows, in a source without a soft-delete column.
 struct Pair<'a> {
     stock: &'a Definition,
     flow: &'a Definition,
 }
 
-/// A day's values of a pair.
+/// The records of a pair on one day.
 struct Point {
     date: Date,
     stock: Record,
     flow: Record,
 }
 
-/// Checks the days that `run` was about; `metrics` are those that did not fail.
+/// Verifies the days of `run`; `metrics` are those that did not fail.
 pub(super) async fn verify(
     context: &Context,
     run: Uuid,
@@ -62,7 +64,8 @@ async fn try_verify(
     let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(Vec::new()) };
     let mut discrepancies =
         holes(metrics, days, &context.tenant.store.recorded(first.date, last.date).await?);
-    // One day more at either end: that is where the new days meet older ones. Two before, as a zone may skip a date.
+    // The range is extended by one day at either end, where the new records are adjacent to older ones, and by two days
+    // at the start, as a time zone may skip a date.
     let from = first.date.saturating_sub(2.days());
     let to = context.day_after(last.date);
     for pair in pairs(metrics) {
@@ -76,8 +79,9 @@ async fn try_verify(
 fn holes(metrics: &[&StoredDefinition], days: &[DayBounds], recorded: &RecordedDays) -> Vec<Discrepancy> {
     let mut holes = Vec::new();
     for metric in metrics {
-        let there = recorded.get(&metric.definition.key());
-        let is_missing = |day: &&DayBounds| !there.is_some_and(|there| there.contains(&day.date));
+        let recorded_days = recorded.get(&metric.definition.key());
+        let is_missing =
+            |day: &&DayBounds| !recorded_days.is_some_and(|recorded_days| recorded_days.contains(&day.date));
         let missing: Vec<_> = days.iter().filter(is_missing).map(|day| day.date).collect();
         if let (Some(first), Some(last)) = (missing.first(), missing.last()) {
             let category = metric.definition.category.clone();
@@ -91,9 +95,9 @@ fn pairs<'a>(metrics: &[&'a StoredDefinition]) -> Vec<Pair<'a>> {
     let definitions = || metrics.iter().map(|metric| &metric.definition);
     let of_stock = |stock: &'a Definition| {
         let Measure::Existing(rows) = &stock.measure else { return None };
-        let source = meant(stock, rows).filter(|source| source.deleted_column.is_none())?;
+        let source = source_of(stock, rows).filter(|source| source.deleted_column.is_none())?;
         let same_rows = |flow: &&Definition| match &flow.measure {
-            Measure::Created(other) => other.filter == rows.filter && meant(flow, other) == Some(source),
+            Measure::Created(other) => other.filter == rows.filter && source_of(flow, other) == Some(source),
             _ => false,
         };
         Some(Pair { stock, flow: definitions().find(same_rows)? })
@@ -101,11 +105,11 @@ fn pairs<'a>(metrics: &[&'a StoredDefinition]) -> Vec<Pair<'a>> {
     definitions().filter_map(of_stock).collect()
 }
 
-fn meant<'a>(definition: &'a Definition, rows: &Rows) -> Option<&'a Source> {
+fn source_of<'a>(definition: &'a Definition, rows: &Rows) -> Option<&'a Source> {
     definition.sources.get(&rows.source)
 }
 
-/// The days that have both values, ascending.
+/// Returns the days that have records of both, ascending.
 fn points(pair: &Pair<'_>, records: Vec<Record>) -> Vec<Point> {
     let mut days: BTreeMap<Date, (Option<Record>, Option<Record>)> = BTreeMap::new();
     for record in records {
@@ -129,7 +133,7 @@ fn compare(run: Uuid, pair: &Pair<'_>, points: &[Point], context: &Context) -> V
 fn discrepancy(run: Uuid, pair: &Pair<'_>, before: &Point, after: &Point) -> Option<Discrepancy> {
     let expected = &before.stock.value + &after.flow.value;
     let surplus = &after.stock.value - &expected;
-    let mine = |record: &Record| record.collection_id == run;
+    let is_of_run = |record: &Record| record.collection_id == run;
     if surplus.is_zero()
         || after.stock.collection_id != after.flow.collection_id
         || !same_versions(before, after)
@@ -137,19 +141,19 @@ fn discrepancy(run: Uuid, pair: &Pair<'_>, before: &Point, after: &Point) -> Opt
         return None;
     }
     let (stock, date) = (pair.stock.category.clone(), after.date);
-    match (mine(&before.stock), mine(&after.stock)) {
+    match (is_of_run(&before.stock), is_of_run(&after.stock)) {
         (true, true) => {
             let (flow, found) = (pair.flow.category.clone(), after.stock.value.clone());
             Some(Discrepancy::Sum { stock, flow, date, expected, found })
         }
-        // What an earlier cut saw in `after`, and this one no longer sees in `before`.
+        // The surplus consists of rows that the earlier cut saw in `after` and this cut no longer sees in `before`.
         (true, false) if observed(after) => Some(difference(stock, date, surplus)),
         (false, true) if observed(before) => Some(difference(stock, date, &Decimal::zero() - &surplus)),
         _ => None,
     }
 }
 
-/// Whether both days count the same thing: another version may count other rows, or in another time zone.
+/// Whether both days have the same definition versions; another version may count other rows, or use another time zone.
 fn same_versions(before: &Point, after: &Point) -> bool {
     before.stock.definition_version == after.stock.definition_version
         && before.flow.definition_version == after.flow.definition_version
@@ -169,7 +173,7 @@ fn difference(stock: String, date: Date, gone: Decimal) -> Discrepancy {
 }
 
 impl Discrepancy {
-    /// Whether it says that something is wrong, rather than what could not be known.
+    /// Whether this is an error, as opposed to a limit of reconstruction.
     pub fn is_fault(&self) -> bool {
         !matches!(self, Self::Deleted { .. } | Self::Appeared { .. })
     }
@@ -183,19 +187,19 @@ impl fmt::Display for Discrepancy {
             }
             Self::Sum { stock, flow, date, expected, found } => write!(
                 formatter,
-                "{stock} on {date} is {found}, but the day before and {flow} make {expected}"
+                "{stock} on {date} is {found}, but the day before plus {flow} is {expected}"
             ),
             Self::Deleted { stock, date, rows } => {
                 write!(
                     formatter,
-                    "{stock}: rows deleted in between, where {date} joins the day before: {rows}"
+                    "{stock}: rows deleted between the readings of {date} and the day before: {rows}"
                 )
             }
             Self::Appeared { stock, date, rows } => write!(
                 formatter,
-                "{stock}: rows with times in the past added in between, where {date} joins the day before: {rows}"
+                "{stock}: rows with times in the past added between the readings of {date} and the day before: {rows}"
             ),
-            Self::Unchecked { reason } => write!(formatter, "the result could not be checked: {reason}"),
+            Self::Unchecked { reason } => write!(formatter, "the result could not be verified: {reason}"),
         }
     }
 }
@@ -244,15 +248,15 @@ mod tests {
         assert_eq!(of(&point(1, 10, 10, RUN), &point(2, 13, 3, RUN)), None);
         assert_eq!(
             of(&point(1, 10, 10, RUN), &point(2, 14, 3, RUN)).unwrap(),
-            "total on 2025-01-02 is 14, but the day before and created make 13"
+            "total on 2025-01-02 is 14, but the day before plus created is 13"
         );
     }
 
     #[test]
     fn where_histories_join_the_difference_is_what_was_deleted() {
-        let seam = "total: rows deleted in between, where 2025-01-02 joins the day before: 5";
-        assert_eq!(of(&point(1, 10, 10, RUN), &point(2, 18, 3, EARLIER)).unwrap(), seam);
-        assert_eq!(of(&point(1, 20, 10, EARLIER), &point(2, 18, 3, RUN)).unwrap(), seam);
+        let expected = "total: rows deleted between the readings of 2025-01-02 and the day before: 5";
+        assert_eq!(of(&point(1, 10, 10, RUN), &point(2, 18, 3, EARLIER)).unwrap(), expected);
+        assert_eq!(of(&point(1, 20, 10, EARLIER), &point(2, 18, 3, RUN)).unwrap(), expected);
         assert!(
             of(&point(1, 10, 10, RUN), &point(2, 12, 3, EARLIER))
                 .unwrap()
@@ -261,12 +265,12 @@ mod tests {
         assert_eq!(
             of(&point(1, 20, 10, EARLIER), &point(2, 18, 3, EARLIER)),
             None,
-            "not this run's business"
+            "neither day is of this run"
         );
     }
 
     #[test]
-    fn versions_that_may_count_otherwise_are_not_compared() {
+    fn days_of_different_versions_are_not_compared() {
         let with_flow = |version| {
             let mut point = point(2, 18, 3, EARLIER);
             point.flow.definition_version = version;
@@ -294,8 +298,8 @@ mod tests {
     fn a_hole_is_named() {
         let metric = sample::created("created");
         let days = Calendar::utc().days(date(2025, 1, 1), date(2025, 1, 4));
-        let there = BTreeSet::from([date(2025, 1, 1), date(2025, 1, 3)]);
-        let recorded = HashMap::from([(metric.definition.key(), there)]);
+        let recorded_days = BTreeSet::from([date(2025, 1, 1), date(2025, 1, 3)]);
+        let recorded = HashMap::from([(metric.definition.key(), recorded_days)]);
         assert_eq!(
             holes(&[&metric], &days, &recorded)[0].to_string(),
             "created lacks 2 days between 2025-01-02 and 2025-01-04"

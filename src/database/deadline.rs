@@ -1,13 +1,13 @@
-//! The instant by which a run must have stopped reading, carried from the run to every statement that it makes.
+//! The instant by which a run must have stopped reading. It is passed from the run to every statement.
 
 use std::time::{Duration, Instant};
 
-/// An instant of the process's monotonic clock, or none. Copied freely; it never moves.
+/// A fixed instant of the process's monotonic clock, or no limit.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline(Option<Instant>);
 
 impl Deadline {
-    /// `limit` from now. One too far away to be represented is none.
+    /// The deadline `limit` from now. An instant that the clock cannot represent means no deadline.
     pub fn after(limit: Duration) -> Self {
         Self(Instant::now().checked_add(limit))
     }
@@ -17,7 +17,7 @@ impl Deadline {
         Self(None)
     }
 
-    /// The time that is left, zero once the deadline has passed; `None` where there is no deadline.
+    /// The remaining time, which is zero once the deadline has passed; `None` if there is no deadline.
     pub fn remaining(&self) -> Option<Duration> {
         self.0.map(|instant| instant.saturating_duration_since(Instant::now()))
     }
@@ -31,7 +31,7 @@ impl Deadline {
         Self(self.0.and_then(|instant| instant.checked_add(grace)))
     }
 
-    /// Returns when the deadline has passed; never where there is none.
+    /// Waits until the deadline has passed; never returns if there is no deadline.
     pub async fn passed(&self) {
         match self.0 {
             Some(instant) => tokio::time::sleep_until(instant.into()).await,

@@ -1,5 +1,5 @@
-//! A database's error as the rest of the program sees it: its class, its SQLSTATE and its context. This is what is
-//! written to the collection log and shown at the terminal, so its texts are bounded.
+//! A database's error as the rest of the program sees it: its class, its SQLSTATE and its context. Faults are written
+//! to the collection log and shown on the terminal, so their texts are bounded to 2 KiB each.
 
 use std::fmt;
 
@@ -14,16 +14,17 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct Fault {
     pub class: FaultClass,
-    /// At most 2 KiB (`MAX_TEXT_BYTES`).
+    /// The database's message, at most 2 KiB (`MAX_TEXT_BYTES`).
     pub message: String,
     /// PostgreSQL's SQLSTATE, or SQLite's extended result code as `sqlite:N`.
     pub sqlstate: Option<String>,
-    /// Detail, hint and context as PostgreSQL gives them, one line each, without what repeats values of rows. At most
+    /// PostgreSQL's detail, hint, context and constraint, one line each, without parts that quote values of rows. At most
     /// 2 KiB (`MAX_TEXT_BYTES`).
     pub context: Option<String>,
 }
 
-/// Longer messages and contexts are cut. A database quotes the value that it failed on, however long that is.
+/// The longest message and context, in bytes; longer ones are cut. Databases quote the value on which a statement
+/// failed, whatever its length.
 pub const MAX_TEXT_BYTES: usize = 2048;
 
 impl Fault {
@@ -41,7 +42,7 @@ impl Fault {
         self.class == FaultClass::Data
     }
 
-    /// What to do about a failure to connect, to log in or to keep a session; `None` for every other failure.
+    /// The hint for a failure to connect, to log in or to keep a session; `None` for every other failure.
     pub fn connection_hint(&self) -> Option<&'static str> {
         hint::of_connection(self.class, self.sqlstate.as_deref(), &self.message)
     }
@@ -62,7 +63,7 @@ impl Fault {
             class,
             message: bounded(match (repeats_values, error.code()) {
                 (true, "P0001") => {
-                    "a function raised an exception; the server's own log has its message".to_owned()
+                    "a function raised an exception; the message is in the server's log".to_owned()
                 }
                 (true, _) => without_values(error.message()),
                 (false, _) => error.message().to_owned(),
@@ -76,7 +77,7 @@ impl Fault {
         let code = error.code().map(|code| code.into_owned());
         let message = match code.as_deref() {
             Some(SQLITE_IOERR_WRITE) => format!(
-                "{}: a write failed, as it does where a quota or a limit on the size of files is reached",
+                "{}: a write failed, for example because a quota or the limit of the file size is reached",
                 error.message()
             ),
             _ => error.message().to_owned(),
@@ -87,8 +88,8 @@ impl Fault {
     }
 }
 
-/// `message` without what it quotes. The collection log shows it to principals that may not read the rows of the platform,
-/// which PostgreSQL quotes: `invalid input syntax for type integer: "…"`.
+/// Replaces quoted parts of `message` with `"…"`. PostgreSQL quotes values of rows (`invalid input syntax for type
+/// integer: "…"`), and the collection log is visible to principals that may not read the platform's rows.
 fn without_values(message: &str) -> String {
     let mut shown = String::new();
     let mut rest = message;
@@ -98,7 +99,7 @@ fn without_values(message: &str) -> String {
         let quoted = &from[quote.len_utf8()..];
         shown.push_str(before);
         shown.push_str("\"…\"");
-        // The last closing quote that fits: a value may hold quotes of its own.
+        // The last closing quote is used, because a value may itself contain quotes.
         let end = quoted.rfind(['"', '»', '“', '”']);
         rest = end.map_or("", |end| {
             quoted[end..].char_indices().nth(1).map_or("", |(next, _)| &quoted[end + next..])
@@ -107,7 +108,7 @@ fn without_values(message: &str) -> String {
     shown + rest
 }
 
-/// `text`, cut to 2 KiB (`MAX_TEXT_BYTES`) with an ellipsis.
+/// Cuts `text` to 2 KiB (`MAX_TEXT_BYTES`), with an ellipsis at the end.
 fn bounded(mut text: String) -> String {
     const ELLIPSIS: &str = "…";
     if text.len() > MAX_TEXT_BYTES {

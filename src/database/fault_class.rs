@@ -1,11 +1,11 @@
-//! The class of a fault, by what the database says of it.
+//! The class of a fault, which is determined from the SQLSTATE or result code and the message.
 
-/// What can be done about a failure.
+/// The class of a failure, which determines whether it is retried and which hint is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultClass {
     /// The connection could not be made or broke, or the server is starting, stopping or full of connections.
     Unreachable,
-    /// A server that the database queries in its turn, as for a foreign table, could not be reached.
+    /// A server that the database itself queries, for example for a foreign table, could not be reached.
     Elsewhere,
     /// Two transactions conflicted (serialization failure, deadlock, SQLite busy).
     Contention,
@@ -21,12 +21,12 @@ pub enum FaultClass {
     Sql,
     /// There is no space left.
     Full,
-    /// A value or an answer is larger than the database or this program permits. Fewer days do not mend it.
+    /// A value or an answer is larger than the database or this program permits. Reading fewer days does not help.
     TooLarge,
-    /// The rows that were read made the statement fail: a division by zero, a value that cannot be converted or read.
-    /// Other rows, of other days, may well be readable.
+    /// The statement failed because of the rows that it read: a division by zero, a value that cannot be converted or
+    /// decoded. Rows of other days may be readable.
     Data,
-    /// No database is configured, so none was asked.
+    /// No database is configured.
     Unconfigured,
     Other,
 }
@@ -38,14 +38,15 @@ impl FaultClass {
     }
 }
 
-/// SQLITE_IOERR_WRITE. SQLite reports SQLITE_FULL only for ENOSPC.
+/// SQLite's result code SQLITE_IOERR_WRITE, which means that the disk is full too: SQLite reports SQLITE_FULL only for
+/// ENOSPC.
 pub(super) const SQLITE_IOERR_WRITE: &str = "778";
 
 /// See <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 pub(super) fn class_of_sqlstate(code: &str, message: &str) -> FaultClass {
     match code {
-        // `query_canceled` is both. Where the server's messages are not English, the session that set the time limit
-        // tells them apart by the time that passed.
+        // `query_canceled` stands for both classes. If the server's messages are not in English, the session that set
+        // the time limit distinguishes them by the elapsed time.
         "57014" if message.contains("user request") => FaultClass::Cancelled,
         "57014" => FaultClass::TimedOut,
         "55P03" => FaultClass::Locked,
@@ -54,9 +55,9 @@ pub(super) fn class_of_sqlstate(code: &str, message: &str) -> FaultClass {
         "42501" => FaultClass::Denied,
         "53100" => FaultClass::Full,
         "53200" => FaultClass::TooLarge,
-        // PgBouncer's own refusal; trying again meets it again.
+        // PgBouncer refuses the connection with this code; a retry would be refused again.
         "08P01" if message.contains("unsupported startup parameter") => FaultClass::Other,
-        // More than one row from a subquery, an exception raised by a function, a damaged page or index.
+        // A subquery returned more than one row, a function raised an exception, or a page or an index is damaged.
         "21000" | "P0001" | "XX001" | "XX002" => FaultClass::Data,
         "3F000" | "0A000" => FaultClass::Sql,
         _ => match code.get(..2) {
@@ -82,7 +83,7 @@ pub(super) fn class_of_sqlite(code: Option<&str>, message: &str) -> FaultClass {
         Some(3 | 8 | 23) => FaultClass::Denied,
         Some(5 | 6) => FaultClass::Contention,
         Some(7 | 18) => FaultClass::TooLarge,
-        // SQLITE_INTERRUPT: the session that set the time limit tells it from a request.
+        // SQLITE_INTERRUPT; the session that set the time limit distinguishes it from a cancellation.
         Some(9) => FaultClass::TimedOut,
         Some(13) => FaultClass::Full,
         Some(14) => FaultClass::Unreachable,
@@ -90,7 +91,8 @@ pub(super) fn class_of_sqlite(code: Option<&str>, message: &str) -> FaultClass {
     }
 }
 
-/// SQLITE_ERROR is returned for statements that do not compile and for functions that fail on a value of a row.
+/// Whether SQLITE_ERROR was caused by a value. SQLite returns it both for statements that do not compile and for
+/// functions that fail on a value of a row.
 fn is_of_sqlite_values(message: &str) -> bool {
     ["integer overflow", "malformed JSON", "JSON cannot hold BLOB", "bad JSON path", "pattern too complex"]
         .iter()

@@ -1,5 +1,5 @@
-//! What the platform and the store have in common: how a database is named, how its errors are classified, how often a
-//! transient failure is tried again, and the deadline of a run.
+//! What the platform and the store have in common: the URLs of databases, the classification of their errors, the retry
+//! of transient failures, and the deadline of a run.
 
 mod deadline;
 mod fault;

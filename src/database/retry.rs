@@ -1,4 +1,4 @@
-//! Trying again after a transient failure, with exponential backoff and jitter.
+//! Retries after transient failures, with exponential backoff and jitter (the crate `backon`).
 
 use std::{future::Future, time::Duration};
 
@@ -6,20 +6,22 @@ use backon::{ExponentialBuilder, Retryable};
 
 #[derive(Debug, Clone, Copy)]
 pub struct RetryPolicy {
-    /// How often it is tried again after the first failure.
+    /// The number of retries after the first failure.
     pub retries: usize,
-    /// Before the first retry; doubled before each further one, up to 30 s, plus up to as much again of jitter.
+    /// The delay before the first retry. It doubles before each further one, up to 30 s; jitter adds up to as much
+    /// again.
     pub initial_delay: Duration,
 }
 
-/// No wait is longer than this before jitter.
+/// The longest delay, without jitter.
 const MAX_DELAY: Duration = Duration::from_secs(30);
 
 impl RetryPolicy {
-    /// Runs `attempt` until it succeeds, fails with an error that is not transient, or has been retried often enough.
+    /// Runs `attempt` until it succeeds, fails with an error that is not transient, or has been retried `retries`
+    /// times.
     ///
     /// # Errors
-    /// The last attempt's.
+    /// The error of the last attempt.
     pub async fn run<T, E, F>(
         &self,
         is_transient: impl Fn(&E) -> bool,
@@ -39,7 +41,7 @@ impl RetryPolicy {
             .sleep(tokio::time::sleep)
             .when(is_transient)
             .notify(|error, delay| {
-                tracing::warn!(%error, delay_ms = delay.as_millis() as u64, "trying again");
+                tracing::warn!(%error, delay_ms = delay.as_millis() as u64, "a transient failure is retried");
             })
             .await
     }

@@ -1,5 +1,5 @@
-//! Bringing the definitions in the store in line with those that are wanted, and showing the difference first. Those that
-//! were made through the API are left as they are.
+//! Updates the definitions in the store to match the configured ones, and reports the difference. Definitions that were
+//! created through the API are left unchanged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,18 +13,18 @@ use crate::{
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplyReport {
-    /// By category.
+    /// The changes, ordered by category.
     pub changes: Vec<AppliedChange>,
-    /// How many metrics are active and stay as they are.
+    /// The number of configured metrics that are active and unchanged.
     pub unchanged: usize,
-    /// How many others are active, were made through the API, and stay as they are.
+    /// The number of other active metrics, which were created through the API and are unchanged.
     pub made_through_api: usize,
     pub zone_change: Option<ZoneChange>,
-    /// Recorded days of revised metrics that keep their earlier meaning.
+    /// Recorded days of revised metrics, which keep the meaning of the earlier definition.
     pub earlier_meanings: Vec<EarlierMeaning>,
 }
 
-/// The metrics go on in another reporting time zone. What is recorded stays in days of the old one.
+/// A change of the reporting time zone of all metrics. Existing records keep days of the old zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZoneChange {
     pub old: String,
@@ -34,25 +34,25 @@ pub struct ZoneChange {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppliedChange {
     pub change: DefinitionChange,
-    /// Whether it changes a definition that was made through the API.
+    /// Whether it changes a definition that was created through the API.
     pub made_through_api: bool,
-    /// What differs, of a revised definition.
+    /// The fields of a revised definition that differ.
     pub fields: Vec<FieldChange>,
 }
 
-/// One field of a definition. A field that is not there is `null`.
+/// A field of a definition that differs. A missing field is `null`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldChange {
-    /// With dots: `sources.posts.time_column`.
+    /// The path of the field with dots, such as `sources.posts.time_column`.
     pub field: String,
     pub old: Value,
     pub new: Value,
 }
 
-/// Brings the store's definitions in line with `wanted`; with `dry_run`, only says what that would change.
+/// Updates the store's definitions to match `wanted`; with `dry_run`, only reports the changes.
 ///
 /// # Errors
-/// When a definition is wrong in itself, two have the same name, or the store fails. Nothing is changed then.
+/// When a definition is not valid, two have the same name, or the store fails. Nothing is changed then.
 pub async fn apply(
     context: &Context,
     wanted: &[Definition],
@@ -91,7 +91,7 @@ fn revised(change: &DefinitionChange) -> Option<&Definition> {
     }
 }
 
-/// The active definitions that were made through the API, and that `wanted` does not take over.
+/// Returns the active definitions that were created through the API, without those whose names `wanted` contains.
 ///
 /// # Errors
 /// When the store fails.
@@ -104,7 +104,8 @@ pub async fn made_through_api(
     Ok(made.map(|stored| stored.definition).filter(|definition| !taken(&definition.category)).collect())
 }
 
-/// All metrics are of one zone, that of the configuration.
+/// Returns the change of the time zone, if the active definitions have another one: all metrics use the configured
+/// zone.
 fn zone_change(stored: &[StoredDefinition], wanted: &[Definition], zone: &str) -> Option<ZoneChange> {
     let goes_on = |stored: &&StoredDefinition| !wanted.is_empty() || stored.origin == Origin::Api;
     let mut active = stored.iter().filter(|metric| metric.is_active).filter(goes_on);
@@ -126,9 +127,9 @@ fn refuse_problems(wanted: &[Definition]) -> Result<(), CollectError> {
     Ok(())
 }
 
-/// What makes `stored` into `wanted`, by category. A metric that changes its type is another metric of that name: the
-/// old one is deactivated before the new one is added. Those that were made through the API stay, in days of `zone`, as
-/// all metrics are of one zone.
+/// Returns the changes that turn `stored` into `wanted`, ordered by category. A metric whose type changes becomes
+/// another metric of the same name: the old one is deactivated before the new one is added. Metrics that were created
+/// through the API stay, but are moved to the time zone `zone`, because all metrics use one zone.
 pub fn diff(stored: &[StoredDefinition], wanted: &[Definition], zone: &str) -> Vec<DefinitionChange> {
     let known: BTreeMap<MetricKey, &StoredDefinition> =
         stored.iter().map(|stored| (stored.definition.key(), stored)).collect();
@@ -138,8 +139,8 @@ pub fn diff(stored: &[StoredDefinition], wanted: &[Definition], zone: &str) -> V
     let unwanted = known.iter().filter(|(key, stored)| stored.is_active && !wanted_keys.contains(key));
     changes.extend(unwanted.filter_map(|(key, stored)| match stored.origin {
         Origin::Api if !of_name(key) => {
-            let elsewhere = stored.definition.time_zone != zone;
-            elsewhere.then(|| DefinitionChange::MoveZone(key.clone(), zone.to_owned()))
+            let has_other_zone = stored.definition.time_zone != zone;
+            has_other_zone.then(|| DefinitionChange::MoveZone(key.clone(), zone.to_owned()))
         }
         _ => Some(DefinitionChange::Deactivate(key.clone())),
     }));
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_that_changes_its_type_makes_room_first() {
+    fn a_metric_whose_type_changes_is_deactivated_first() {
         let stored = sample::created("activity");
         let mut wanted = stored.definition.clone();
         wanted.metric_type = MetricType::Percentage;

@@ -1,5 +1,5 @@
-//! Definitions that are made through the API, one at a time, beside those of the file: read as the file is, and checked
-//! against the platform as it is now before they are kept.
+//! Definitions that are created through the API, one at a time, in addition to those of the file. They are read like a
+//! section of the file, and checked against the platform before they are stored.
 
 use serde_json::{Map, Value};
 
@@ -15,23 +15,23 @@ use crate::{
     store::{DefinitionChange, Origin, StoreError, StoredDefinition},
 };
 
-/// A definition that was made or changed, or was so already.
+/// A definition that was created, changed, or was already stored like this.
 #[derive(Debug, Clone)]
 pub struct Defined {
     pub stored: StoredDefinition,
-    /// Whether the store did not know the metric.
+    /// Whether the metric was not in the store before.
     pub is_new: bool,
-    /// What may not be as it was meant.
+    /// Findings that suggest a mistake but do not prevent the definition.
     pub warnings: Vec<Finding>,
 }
 
-/// Why a definition is not made or switched off.
+/// Why a definition cannot be created or switched off.
 #[derive(Debug, thiserror::Error)]
 pub enum DefineError {
-    /// Everything that is wrong with it. Places are paths in what was given; what is wrong with the whole has none.
+    /// All errors in the definition. Places are paths in the request's body; errors of the whole definition have none.
     #[error("the definition is wrong: {}", described(.0))]
     Wrong(Vec<Finding>),
-    #[error("metric {} is of daymark.toml or the preset: change it there and run `daymark apply`", shown(.0))]
+    #[error("metric {} is defined in daymark.toml or the preset: change it there and run `daymark apply`", shown(.0))]
     OfFile(String),
     #[error("no metric is called {}{suggestion}", shown(name))]
     Unknown { name: String, suggestion: String },
@@ -39,12 +39,12 @@ pub enum DefineError {
     Collect(#[from] CollectError),
 }
 
-/// Makes `category` what `body` says, which is what a `[metrics.…]` section of the file may say, with the sources of
-/// `config`; the definition is a new version if it differs from what is stored.
+/// Defines the metric `category`. `body` has the keys of a `[metrics.…]` section of the file, and refers to the sources
+/// of `config`. The definition becomes a new version if it differs from the stored one.
 ///
 /// # Errors
-/// When it is wrong, when the name is the file's or the preset's, or when one of the databases cannot be asked. Nothing
-/// is changed then.
+/// When the definition is not valid, when the name belongs to the file or the preset, or when one of the databases
+/// fails. Nothing is changed then.
 pub async fn define(
     context: &Context,
     config: &Config,
@@ -53,7 +53,7 @@ pub async fn define(
 ) -> Result<Defined, DefineError> {
     if !is_name(category) {
         let message = format!("{} cannot be a name", shown(category));
-        let hint = "use lower-case letters, digits and underscores, a letter first, 63 at most";
+        let hint = "use at most 63 lower-case letters, digits and underscores, beginning with a letter";
         return Err(DefineError::Wrong(vec![Finding::error("category", message).hint(hint)]));
     }
     let active = selection::active(context.tenant.store.as_ref()).await?;
@@ -62,7 +62,7 @@ pub async fn define(
     let (definition, warnings) = checked(context, config, category, body).await?;
     let key = definition.key();
     let now = context.now();
-    // Whether it is new or revised is for the store to see, which lets one at a time do so.
+    // The store decides whether the metric is new or revised, because it serializes such changes.
     let changes = [DefinitionChange::Revise(definition)];
     let changed = context.tenant.store.change_definitions(&changes, Origin::Api, now).await?;
     let is_it = |stored: &StoredDefinition| stored.definition.key() == key;
@@ -71,10 +71,10 @@ pub async fn define(
     Ok(Defined { stored, is_new, warnings })
 }
 
-/// Switches off the metric `category`: its records and versions stay. One that is off already stays so.
+/// Switches off the metric `category`; its records and versions stay. A metric that is already off is left unchanged.
 ///
 /// # Errors
-/// When there is none of that name, when it is the file's or the preset's, or when the store fails.
+/// When there is no metric of that name, when it belongs to the file or the preset, or when the store fails.
 pub async fn switch_off(context: &Context, config: &Config, category: &str) -> Result<(), DefineError> {
     let stored = context.tenant.store.definitions().await.map_err(CollectError::from)?;
     refuse_files(config, category, &stored)?;
@@ -87,7 +87,8 @@ pub async fn switch_off(context: &Context, config: &Config, category: &str) -> R
     Ok(())
 }
 
-/// The store's own word on it comes with the change: the file may be applied in the meantime.
+/// Refuses metrics of the file or the preset. The store checks this again with the change, as the file may be applied
+/// in the meantime.
 fn refuse_files(config: &Config, category: &str, stored: &[StoredDefinition]) -> Result<(), DefineError> {
     let is_files = |stored: &StoredDefinition| {
         stored.is_active && stored.origin == Origin::File && stored.definition.category == category
@@ -98,7 +99,7 @@ fn refuse_files(config: &Config, category: &str, stored: &[StoredDefinition]) ->
     }
 }
 
-/// The definition that `body` comes to, and the warnings about it.
+/// Resolves and checks the definition in `body`. Returns it with the warnings about it.
 async fn checked(
     context: &Context,
     config: &Config,
@@ -117,8 +118,8 @@ async fn checked(
     let definition = definition.filter(|_| !findings.iter().any(Finding::is_error));
     let Some(definition) = definition else {
         if !findings.iter().any(Finding::is_error) {
-            let message = "a source or a metric that it names has a problem of its own";
-            findings.push(Finding::error(&active.place, message).hint("`daymark check` says which"));
+            let message = "a source or a metric that it names has an error";
+            findings.push(Finding::error(&active.place, message).hint("`daymark check` reports it"));
         }
         return Err(wrong(findings));
     };
@@ -133,7 +134,7 @@ async fn checked(
     }
 }
 
-/// What the platform has against the definition, unless it could not say because of something else.
+/// Returns the faults that are due to the definition.
 fn of_platform(faults: Vec<(usize, Fault)>) -> Result<Vec<Fault>, Fault> {
     let of_definition = |class| {
         matches!(
@@ -157,10 +158,10 @@ fn query_place(declaration: &MetricDeclaration) -> &str {
 
 fn switched_off(declaration: &MetricDeclaration) -> Option<Finding> {
     let active = declaration.active.as_ref().filter(|active| !active.value)?;
-    let message = "a metric that is made is active";
+    let message = "a metric that is created through the API is always active";
     Some(
         Finding::error(&active.place, message)
-            .hint("leave `active` out, and delete the metric to switch it off"),
+            .hint("leave out `active`; to switch the metric off, delete it"),
     )
 }
 

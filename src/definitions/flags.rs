@@ -1,4 +1,4 @@
-//! Columns that look like flags and that no source filters by, named before anything is recorded.
+//! Finds columns that look like flags and that no filter uses, before anything is recorded.
 
 use crate::{
     collect::{CollectError, Context},
@@ -6,7 +6,8 @@ use crate::{
     metric::Definition,
 };
 
-/// A warning for each source that `definitions` read without filtering by a column that looks like a flag.
+/// Returns a warning for each source of `definitions` that has a column that looks like a flag and is not used by a
+/// filter.
 ///
 /// # Errors
 /// When the platform cannot be read.

@@ -1,6 +1,6 @@
-//! Definitions as code: what a configuration comes to on the platform (`resolve.rs`), the SQL of it (`plan.rs`), bringing
-//! the store in line with it (`apply.rs`), making one definition through the API (`define.rs`), and checking everything
-//! that a collection depends on (`check/`).
+//! Definitions as code: resolving a configuration against the platform (`resolve.rs`), showing its SQL (`plan.rs`),
+//! updating the store to match it (`apply.rs`), creating one definition through the API (`define.rs`), and checking
+//! everything that a collection depends on (`check/`).
 
 mod apply;
 mod check;

@@ -1,4 +1,4 @@
-//! The SQL that a collection or a backfill would run on the platform, without running it.
+//! Shows the SQL that a collection or a backfill would run on the platform, without running it.
 
 use crate::{
     collect::{CollectError, Context, batch::Batch},
@@ -6,7 +6,7 @@ use crate::{
     platform::PlannedStatement,
 };
 
-/// The statements that reading `definitions` for `days` would run on the platform.
+/// Returns the statements that reading `definitions` for `days` would run on the platform.
 ///
 /// # Errors
 /// When the platform cannot be inspected.

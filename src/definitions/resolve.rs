@@ -1,4 +1,4 @@
-//! What a configuration comes to on the platform as it is now.
+//! Resolves a configuration against the platform's present tables.
 
 use crate::{
     collect::{CollectError, Context},
@@ -7,10 +7,10 @@ use crate::{
     platform::{DetectedFormat, DetectedFormats, Schema},
 };
 
-/// The metrics that `config` makes, and everything that is wrong with them.
+/// Returns the metrics of `config`, and all findings about them.
 ///
 /// # Errors
-/// When the platform cannot be looked at.
+/// When the platform cannot be inspected.
 pub async fn resolve(context: &Context, config: &Config) -> Result<Resolved, CollectError> {
     let platform = context.tenant.platform.as_ref();
     let schema = context.on_platform(|| platform.inspect()).await?;
@@ -18,12 +18,12 @@ pub async fn resolve(context: &Context, config: &Config) -> Result<Resolved, Col
     Ok(config.resolve(&schema, &detected))
 }
 
-/// The formats of the columns whose type leaves it open how they store a time: as the stored definitions have them, so that
-/// rows that were added since do not change definitions, or as the values show where those contradict it. Where the store
-/// cannot be asked, the values alone decide.
+/// Returns the time formats of the columns whose type does not determine one. The format in the stored definitions is
+/// kept unless the present values contradict it, so that new rows do not change definitions. If the store cannot be
+/// read, the values alone decide.
 ///
 /// # Errors
-/// When the platform cannot be looked at.
+/// When the platform cannot be inspected.
 pub async fn detected_formats(
     context: &Context,
     config: &Config,
@@ -47,7 +47,7 @@ pub async fn detected_formats(
     Ok(detected)
 }
 
-/// Whether values that show that format can be read as `stored`: `iso` reads each of the formats that are texts.
+/// Whether values of the format `shown` can be read as `stored`: `iso` reads every text format.
 fn is_still_right(stored: TimeFormat, shown: Option<DetectedFormat>) -> bool {
     match shown.map(|shown| shown.format) {
         Some(None) => true,

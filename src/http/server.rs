@@ -98,7 +98,7 @@ impl Server {
         drop(self.listener);
         tracing::info!("stopping");
         // Requests may be waiting for jobs.
-        service.jobs.ask_to_stop();
+        service.jobs.request_stop();
         acceptor.close(service.http.shutdown).await;
         service.jobs.stop().await;
         upkeep.abort();

@@ -1,4 +1,4 @@
-//! API keys as the store holds them.
+//! API keys as they are stored.
 
 use std::fmt;
 
@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::{Role, Scopes};
 
-/// The SHA-256 of the secret part of a key. Not shown, though it is of no use to a thief: the secret is 256 random bits.
+/// The SHA-256 of the secret part of a key. `Debug` does not show it, although 256 random bits cannot be recovered from
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyHash(pub [u8; 32]);
 
@@ -21,23 +22,24 @@ impl fmt::Debug for KeyHash {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
     pub id: Uuid,
-    /// Satisfies [`ApiKey::is_name`]. No two keys that are not revoked share one.
+    /// The name, for which [`ApiKey::is_name`] holds. It is unique among the keys that are not revoked.
     pub name: String,
-    /// Never anonymous.
+    /// The role, which is never anonymous.
     pub role: Role,
-    /// Not empty, and within [`Role::scopes`].
+    /// The scopes: at least one, all of them within [`Role::scopes`].
     pub scopes: Scopes,
     pub hash: KeyHash,
     pub created_at: Timestamp,
-    /// The first instant at which it is no longer valid.
+    /// The first instant at which the key is no longer valid; `None` if it does not expire.
     pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
-    /// As far as it was written: a server does so every few minutes and when it stops.
+    /// The last use that was written; a server writes it every five minutes and when it stops.
     pub last_used_at: Option<Timestamp>,
 }
 
 impl ApiKey {
-    /// Whether `name` may be a key's: 1 to 100 characters, printable, without spaces around them.
+    /// Whether `name` is a valid name of a key: 1 to 100 printable characters, without white space at the start or the
+    /// end.
     pub fn is_name(name: &str) -> bool {
         (1..=100).contains(&name.chars().count())
             && name.trim() == name

@@ -1,5 +1,5 @@
-//! What an API key looks like: `dm_<id>_<secret>`, where the id (a UUID in 32 hexadecimal digits) finds its row in the
-//! store and the secret is 32 random bytes in base64url.
+//! The format of an API key: `dm_<id>_<secret>`. The id is a UUID in 32 hexadecimal digits, by which the store finds
+//! the key; the secret is 32 random bytes in base64url.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
@@ -17,10 +17,10 @@ pub fn is_api_key(text: &str) -> bool {
     text.starts_with(PREFIX)
 }
 
-/// The text of a new key and the hash of its secret.
+/// Returns the text of a new key, and the hash of its secret.
 ///
 /// # Errors
-/// When the operating system has no random bytes to give.
+/// When the operating system cannot provide random bytes.
 pub fn generate(id: Uuid) -> Result<(Secret, KeyHash), getrandom::Error> {
     let mut secret = [0; SECRET_BYTES];
     getrandom::fill(&mut secret)?;
@@ -28,23 +28,23 @@ pub fn generate(id: Uuid) -> Result<(Secret, KeyHash), getrandom::Error> {
     Ok((Secret::new(text), hash(&secret)))
 }
 
-/// The id and the hash of the secret, if the text has the form of a key.
+/// Returns the id and the hash of the secret, if the text has the format of a key.
 pub fn parse(text: &str) -> Option<(Uuid, KeyHash)> {
     let (id, secret) = text.strip_prefix(PREFIX)?.split_at_checked(ID_DIGITS)?;
-    // Only one way of writing a key, so that counting texts counts keys.
+    // Only the canonical text of a key is accepted, so that each key has a single cache entry.
     let id = Uuid::try_parse(id).ok().filter(|parsed| parsed.simple().to_string() == id)?;
     let secret: [u8; SECRET_BYTES] =
         URL_SAFE_NO_PAD.decode(secret.strip_prefix('_')?).ok()?.try_into().ok()?;
     Some((id, hash(&secret)))
 }
 
-/// Takes as long wherever the two differ.
+/// Compares two hashes in constant time.
 pub fn is_same(one: &KeyHash, other: &KeyHash) -> bool {
     one.0.ct_eq(&other.0).into()
 }
 
-/// A fast hash without salt is right here, as it would not be for passwords: 2^256 secrets cannot be tried out, however
-/// fast each one is, and no two keys have the same.
+/// A fast hash without salt is sufficient, unlike for passwords: 2^256 secrets cannot be searched, and no two keys have
+/// the same secret.
 fn hash(secret: &[u8; SECRET_BYTES]) -> KeyHash {
     KeyHash(Sha256::digest(secret).into())
 }
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_read_as_it_was_made() {
+    fn a_generated_key_is_parsed_and_other_texts_are_not() {
         let id = Uuid::from_u128(0xdead_beef_dead_beef_dead_beef_dead_beef);
         let (text, hash) = generate(id).unwrap();
         let (other, _) = generate(id).unwrap();
@@ -80,7 +80,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "(dm_)?[0-9a-fé_-]{0,90}|.*") {
+        fn parsing_never_panics(text in "(dm_)?[0-9a-fé_-]{0,90}|.*") {
             let _ = parse(&text);
         }
     }

@@ -1,4 +1,4 @@
-//! Identities: roles, scopes, principals, API keys and their format. Pure: no SQL driver, no HTTP.
+//! Identities: roles, scopes, principals, API keys and their format. This module uses no SQL driver and no HTTP.
 
 mod api_key;
 pub mod key_format;

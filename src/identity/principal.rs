@@ -1,14 +1,15 @@
-//! The authenticated (or anonymous) party behind a request or a command.
+//! The authenticated or anonymous party behind a request or a command.
 
 use std::sync::Arc;
 
 use super::{Role, Scope, Scopes};
 
-/// The party that a request or a run acts for. Cheap to clone.
+/// The party on whose behalf a request or a run acts. It is cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// What requests are counted by: `key:<id>`, `user:<sub>`, `<role>@<address>` for tokens without a
-    /// subject, or `address:<address>` for anonymous requests (of IPv6 the /64 network, which is one customer's).
+    /// The name under which requests are counted: `key:<id>`, `user:<sub>`, `<role>@<address>` for tokens without a
+    /// subject, or `address:<address>` for anonymous requests. An IPv6 address is replaced by its /64 network, which
+    /// usually belongs to one customer.
     pub subject: Arc<str>,
     pub role: Role,
     pub scopes: Scopes,

@@ -1,4 +1,4 @@
-//! Roles: the kinds of principals, and the scopes that each may be given at most.
+//! Roles: the kinds of principals, and the most scopes that each may have.
 
 use super::{Scope, Scopes};
 
@@ -9,9 +9,9 @@ pub enum Role {
     Anonymous,
     /// May read records and definitions.
     Reader,
-    /// A person who may do everything.
+    /// A person with all scopes.
     Admin,
-    /// A program that may do everything.
+    /// A program with all scopes.
     Service,
 }
 
@@ -31,7 +31,8 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.name() == name)
     }
 
-    /// All that the role may be allowed. Nothing for anonymous users: whether they may read is a setting.
+    /// The most scopes that the role may have. Anonymous users have none by role; a setting decides whether they may
+    /// read.
     pub fn scopes(self) -> Scopes {
         match self {
             Self::Anonymous => Scopes::NONE,

@@ -1,8 +1,8 @@
-//! Scopes: what a principal is allowed to do.
+//! Scopes: the permissions of a principal.
 
 use std::fmt;
 
-/// A permission that an endpoint or command asks for.
+/// A permission that an endpoint or a command requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Read records and definitions.
@@ -51,7 +51,7 @@ impl Scopes {
         self.0 & scope.bit() != 0
     }
 
-    /// The scopes that are in both.
+    /// The scopes that are in both sets.
     pub fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
@@ -60,7 +60,7 @@ impl Scopes {
         Scope::ALL.into_iter().filter(move |scope| self.contains(*scope))
     }
 
-    /// Their names, in the order of [`Scope::ALL`].
+    /// The names of the scopes, in the order of [`Scope::ALL`].
     pub fn names(self) -> Vec<&'static str> {
         self.iter().map(Scope::name).collect()
     }

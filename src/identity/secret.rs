@@ -1,8 +1,8 @@
-//! Text that must not be shown.
+//! A text that must not be shown.
 
 use std::fmt;
 
-/// A text that is not to be seen: not by `Debug`, not in a message, not in a log.
+/// A text that must not appear in a message or a log; `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -11,7 +11,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself, for computations.
+    /// The text itself, which must not be formatted into messages.
     pub fn reveal(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! A job of this process: its progress, which is kept in memory only, and its end.
+//! A job that this process runs: its progress, which is kept in memory only, and its outcome.
 
 use std::sync::{
     Arc, OnceLock,
@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub struct ActiveJob {
-    /// As it was queued.
+    /// The job as it was stored when it was queued.
     pub(super) queued: Job,
     pub(super) task: Task,
     pub(super) started_at: OnceLock<Timestamp>,
@@ -47,7 +47,7 @@ impl ActiveJob {
         self.outcome.borrow().is_none()
     }
 
-    /// Days that were to be written, as soon as that is known, and days that are.
+    /// The number of days to be written, 0 until it is known, and the number of days that are written.
     pub(super) fn progress(&self) -> (usize, usize) {
         (self.total_days.load(Ordering::Relaxed), self.done_days.load(Ordering::Relaxed))
     }
@@ -57,12 +57,12 @@ impl ActiveJob {
         self.done_days.store(done, Ordering::Relaxed);
     }
 
-    /// Tells that something may have been committed.
+    /// Calls `on_commit`, because something may have been committed.
     pub(super) fn committed(&self) {
         (self.on_commit)();
     }
 
-    /// Where it is now.
+    /// The present state of the job.
     pub fn state(&self) -> JobState {
         let outcome = self.outcome.borrow().clone();
         let (days_total, days_done) = self.progress();
@@ -74,10 +74,10 @@ impl ActiveJob {
         JobState { job, days_total, days_done, result }
     }
 
-    /// Returns when it has ended.
+    /// Waits until the job has ended.
     pub async fn finished(&self) -> Outcome {
         let mut outcome = self.outcome.subscribe();
-        // The sender is this job's own: it is there as long as a caller waits.
+        // The sender belongs to this job, so it exists as long as a caller waits.
         match outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) {
             Ok(Some(outcome)) => outcome,
             _ => std::future::pending().await,

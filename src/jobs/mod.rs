@@ -1,6 +1,6 @@
-//! Jobs: collections and backfills that go on after the call that started them has returned. A job is in the store from
-//! its start to its end, with its trigger and its actor, so that a restarted process still knows it; how far it has come
-//! is in the memory of the process that does it.
+//! Jobs: collections and backfills that continue after the call that started them has returned. The store contains each
+//! job with its trigger and actor, so that a restarted process still knows it; its progress is only in the memory of
+//! the process that runs it.
 
 mod active;
 mod orphaned;
@@ -28,49 +28,47 @@ use crate::{
     store::{Job, JobEnd, JobStatus, NewJob, StoreError, Trigger},
 };
 
-/// Jobs that one process does at once. Each takes connections to both databases and reads a snapshot of the platform,
-/// which has other things to do.
+/// The most jobs that one process runs at once. Each takes connections to both databases, and holds a snapshot of the
+/// platform.
 pub const MAX_RUNNING: usize = 8;
 
 /// Why a job was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum JobStartError {
-    #[error(
-        "{MAX_RUNNING} jobs are at work, which is the most at once; try again when one of them has ended"
-    )]
+    #[error("{MAX_RUNNING} jobs are running, which is the limit; try again when one of them has ended")]
     TooManyRunning,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl JobStartError {
-    /// A guess at when it may be worth trying again, where too many are running.
+    /// The seconds after which a retry is suggested when too many jobs are running.
     pub const RETRY_AFTER_S: u64 = 10;
 }
 
-/// The jobs of a tenant that this process does.
+/// The jobs of a tenant in this process.
 pub struct Jobs {
     context: Context,
     on_commit: Arc<dyn Fn() + Send + Sync>,
     canceller: Canceller,
     cancellation: Cancellation,
-    /// Held while a job is started, so that the same task asked for twice at once is one job.
+    /// This lock is held while a job is started, so that two concurrent requests for the same task share one job.
     starting: tokio::sync::Mutex<()>,
     state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Those that run, and those whose end could not be written to the store.
+    /// The running jobs, and those whose end could not be written to the store.
     jobs: Vec<Arc<ActiveJob>>,
     running: JoinSet<()>,
 }
 
-/// Ended jobs that are kept in memory because the store did not take their end.
+/// The most ended jobs that are kept in memory because their end could not be written to the store.
 const MAX_UNWRITTEN: usize = 100;
 
 impl Jobs {
-    /// `on_commit` is called whenever a job may have committed something.
+    /// Creates the jobs of a tenant. `on_commit` is called whenever a job may have committed something.
     pub fn new(context: Context, on_commit: impl Fn() + Send + Sync + 'static) -> Self {
         let (canceller, cancellation) = Cancellation::new();
         Self {
@@ -83,11 +81,11 @@ impl Jobs {
         }
     }
 
-    /// Starts `task`, unless a job of this process is at the very same one: then it is that job. Must be called within a
-    /// Tokio runtime.
+    /// Starts `task`, or returns the job of this process that is already running the same task. It must be called
+    /// within a Tokio runtime.
     ///
     /// # Errors
-    /// When [`MAX_RUNNING`] others are running; when the store fails.
+    /// When [`MAX_RUNNING`] other jobs are running, or when the store fails.
     pub async fn start(
         &self,
         task: Task,
@@ -122,7 +120,8 @@ impl Jobs {
         Ok(job)
     }
 
-    /// The job with this id, of this process or of an earlier one. A job whose process died is closed as interrupted.
+    /// Returns the job with this id, of this process or of another one. A job whose process ended unexpectedly is
+    /// closed as interrupted.
     ///
     /// # Errors
     /// When the store fails.
@@ -131,7 +130,7 @@ impl Jobs {
             return Ok(Some(job.state()));
         }
         let Some(job) = self.context.tenant.store.job(id).await? else { return Ok(None) };
-        // It may have been started, or have ended, between the two looks.
+        // The job may have been started, or have ended, between the first check and the query.
         if job.status.is_finished() || self.of_this_process(id).is_some() {
             return Ok(Some(job.into()));
         }
@@ -139,7 +138,7 @@ impl Jobs {
         Ok(self.context.tenant.store.job(id).await?.map(JobState::from))
     }
 
-    /// Closes the jobs of dead processes. To be called before the first job is started.
+    /// Closes the jobs of processes that ended unexpectedly. It must be called before the first job is started.
     ///
     /// # Errors
     /// When the store fails.
@@ -151,14 +150,14 @@ impl Jobs {
         lock(&self.state).jobs.iter().find(|job| job.id() == id).cloned()
     }
 
-    /// Asks all jobs to end what they are committing.
-    pub fn ask_to_stop(&self) {
+    /// Requests that all jobs stop after their current commit.
+    pub fn request_stop(&self) {
         self.canceller.cancel();
     }
 
-    /// Asks all jobs to stop, and waits until they have closed their log entries.
+    /// Requests that all jobs stop, and waits until they have closed their log entries.
     pub async fn stop(&self) {
-        self.ask_to_stop();
+        self.request_stop();
         let mut running = std::mem::take(&mut lock(&self.state).running);
         while running.join_next().await.is_some() {}
     }
@@ -202,7 +201,7 @@ fn as_stored(job: NewJob) -> Job {
 
 async fn work(context: Context, job: Arc<ActiveJob>, cancellation: Cancellation, state: Arc<Mutex<State>>) {
     let outcome = AssertUnwindSafe(run(&context, &job, &cancellation)).catch_unwind().await;
-    // The panic's own message was written by the panic hook.
+    // The panic hook has already written the panic's message.
     let outcome = outcome.unwrap_or_else(|_| Outcome::failed());
     if matches!(job.task, Task::Collect { .. }) && outcome.status != JobStatus::Busy {
         job.set_progress(1, 1);

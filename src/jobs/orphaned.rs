@@ -1,5 +1,5 @@
-//! Jobs whose process died before it had ended them. The run of a job holds the lock of its work as long as its process
-//! lives, so a job that has not ended and whose lock is free is orphaned.
+//! Closes jobs whose process ended unexpectedly. The run of a job holds its lock until its process ends, so a job that
+//! has not ended and whose lock is free is orphaned.
 
 use jiff::SignedDuration;
 
@@ -9,10 +9,11 @@ use crate::{
     store::{Job, JobEnd, JobFilter, JobStatus, StoreError},
 };
 
-/// A job takes its lock a moment after it was made, and lets it go a moment before its end is written.
+/// The age from which a job can be orphaned, because a job takes its lock shortly after it was created, and releases it
+/// shortly before its end is written.
 const MIN_AGE: SignedDuration = SignedDuration::from_mins(1);
 
-/// Closes the jobs of dead processes, those of earlier processes with this one's number and host included.
+/// Closes the jobs of processes that ended, including earlier processes with the same id and host as this one.
 pub(super) async fn close_orphaned(context: &Context) -> Result<(), StoreError> {
     for status in [JobStatus::Queued, JobStatus::Running] {
         let filter = JobFilter { status: Some(status), ..JobFilter::default() };
@@ -23,7 +24,7 @@ pub(super) async fn close_orphaned(context: &Context) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Closes `job`, which has not ended and which this process does not do, if its process is dead.
+/// Closes `job`, which has not ended and is not one of this process, if its process has ended.
 pub(super) async fn close_if_orphaned(context: &Context, job: &Job) -> Result<(), StoreError> {
     let installation = &context.installation;
     let was_ours = job.host == installation.host && job.process_id == installation.process_id;
@@ -31,13 +32,13 @@ pub(super) async fn close_if_orphaned(context: &Context, job: &Job) -> Result<()
     if !was_ours && now.duration_since(job.created_at) < MIN_AGE {
         return Ok(());
     }
-    // A job that this version cannot read has no lock that could be looked at.
+    // The lock of a job whose task this version cannot read is unknown, so such a job counts as orphaned.
     if let Some(task) = Task::from_spec(&job.spec)
         && context.tenant.store.try_lock(&task.lock()).await?.is_none()
     {
         return Ok(());
     }
-    let error = format!("its process ({} on {}) died before it had finished", job.process_id, job.host);
+    let error = format!("its process ({} on {}) ended before the job finished", job.process_id, job.host);
     let result = JobResult { error: Some(error), ..JobResult::default() };
     let end = JobEnd {
         id: job.id,

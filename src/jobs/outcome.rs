@@ -1,4 +1,4 @@
-//! What became of a job: whole, for a request that waits for it, and in short, for the store.
+//! The outcome of a job: complete for a request that waits for it, and abridged for the store.
 
 use std::sync::Arc;
 
@@ -11,25 +11,25 @@ use crate::{
     store::{JobStatus, RunStatus},
 };
 
-/// The most failed metrics that a job's result in the store lists; the collection log has them all.
+/// The most failed metrics that a job's stored result lists; the collection log lists all of them.
 const MAX_FAILURES: usize = 50;
-/// The most characters of a text in it.
+/// The most characters of a failure's message in a stored result; the job's error may have ten times as many.
 const MAX_TEXT_CHARS: usize = 200;
 
 #[derive(Debug, Clone)]
 pub struct Outcome {
     pub status: JobStatus,
-    /// The entry in the collection log, if it came to that.
+    /// The entry in the collection log, if the run has one.
     pub run: Option<Uuid>,
-    /// Records written.
+    /// The number of records written.
     pub recorded: usize,
     pub already_there: usize,
     pub failed: Vec<Failure>,
-    /// Why the job as a whole failed.
+    /// The error if the job as a whole failed.
     pub error: Option<Arc<CollectError>>,
 }
 
-/// An [`Outcome`] as the store keeps it.
+/// An [`Outcome`] in the abridged form that is stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct JobResult {
@@ -49,7 +49,7 @@ pub struct FailedMetric {
 }
 
 impl Outcome {
-    /// Of a job that panicked.
+    /// The outcome of a job that panicked.
     pub(super) fn failed() -> Self {
         Self {
             status: JobStatus::Failed,
@@ -83,7 +83,7 @@ impl Outcome {
         }
     }
 
-    /// Logs the error as well, once, by what it means.
+    /// The outcome of a job that ended with an error, which is also logged at a level that depends on its meaning.
     pub(super) fn of_error(error: CollectError) -> Self {
         let status = match error {
             CollectError::Interrupted { .. } => {
@@ -91,11 +91,11 @@ impl Outcome {
                 JobStatus::Interrupted
             }
             CollectError::Busy { .. } => {
-                tracing::info!(%error, "a job found another process at its work");
+                tracing::info!(%error, "a job found another process doing the same");
                 JobStatus::Busy
             }
             _ if error.is_refusal() => {
-                tracing::info!(%error, "a job asked for something that cannot be recorded");
+                tracing::info!(%error, "a job requested days or metrics that cannot be recorded");
                 JobStatus::Failed
             }
             _ => {
@@ -126,7 +126,7 @@ impl JobResult {
         }
     }
 
-    /// Whatever of `result` can be read.
+    /// Parses a stored result; one that cannot be parsed becomes the default.
     pub(super) fn from_json(result: &Map<String, Value>) -> Self {
         Self::deserialize(Value::Object(result.clone())).unwrap_or_default()
     }

@@ -1,16 +1,16 @@
-//! Where a job is, while its process does it and afterwards, as the store has it.
+//! The state of a job, from memory while it runs in this process, otherwise from the store.
 
 use super::JobResult;
 use crate::store::Job;
 
-/// Where a job is.
+/// A job, its progress and its result.
 #[derive(Debug, Clone)]
 pub struct JobState {
     pub job: Job,
     /// Days to be written; 0 until that is known.
     pub days_total: usize,
     pub days_done: usize,
-    /// `None` while it runs.
+    /// The result; `None` while the job runs.
     pub result: Option<JobResult>,
 }
 

@@ -1,4 +1,4 @@
-//! What a job is to do, and how that is written down in the store.
+//! The task of a job, and its form in the store.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ impl Task {
         }
     }
 
-    /// The lock that its run holds.
+    /// The lock that the run of this task holds.
     pub(super) fn lock(&self) -> LockName {
         match self {
             Self::Collect { date, .. } => LockName::Day(*date),
@@ -29,7 +29,7 @@ impl Task {
         }
     }
 
-    /// With the metrics in one order and each once, so that the same task is equal however it was written.
+    /// Sorts the metrics and removes duplicates, so that equal tasks compare as equal.
     pub(super) fn normalized(mut self) -> Self {
         let (Self::Collect { metrics, .. } | Self::Backfill { metrics, .. }) = &mut self;
         metrics.sort_unstable();
@@ -44,7 +44,7 @@ impl Task {
         }
     }
 
-    /// The task that `spec` was written from; `None` if it was not written by [`Self::spec`].
+    /// Parses a task from the form that [`Self::spec`] returns; `None` if that is not possible.
     pub(super) fn from_spec(spec: &Map<String, Value>) -> Option<Self> {
         Self::deserialize(Value::Object(spec.clone())).ok()
     }

@@ -35,7 +35,7 @@ async fn what_is_committed_stays_and_the_next_run_goes_on(site: Site) {
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
-    assert!(rest.contains("stopping; what is committed is kept (again: at once)\n"), "{rest}");
+    assert!(rest.contains("stopping; what is committed is kept (a second signal stops at once)\n"), "{rest}");
 
     let kept = site.records().await;
     assert!(!kept.is_empty() && kept.len() < DAYS, "{}", kept.len());

@@ -106,11 +106,11 @@ async fn an_observed_day_is_never_replaced(world: World) {
     let discrepancies: Vec<_> = report.discrepancies.iter().map(ToString::to_string).collect();
     assert_eq!(
         discrepancies,
-        ["posts_total: rows deleted in between, where 2025-01-10 joins the day before: 6"]
+        ["posts_total: rows deleted between the readings of 2025-01-10 and the day before: 6"]
     );
     assert_eq!(
         report.cannot_know[0],
-        "Rows that have been deleted from `comments`, `posts` are in no reconstructed day."
+        "Rows that were deleted from `comments`, `posts` are missing in every reconstructed day."
     );
 }
 
@@ -203,7 +203,7 @@ async fn a_row_with_an_absurd_date_does_not_make_a_century(world: World) {
     let refused = message(fill(&world, &BackfillRequest::default()).await.unwrap_err());
     assert!(refused.contains("source `comments` is of 1970-01-01, which makes 20099 days"), "{refused}");
     let asked =
-        "20099 days (more than 3660): is that time right? Name the first day that you want with `--from`";
+        "20099 days (more than 3660): is that time right? Give the first day that you want with `--from`";
     assert!(refused.to_string().contains(asked), "{refused}");
     assert!(world.runs().await.is_empty());
     assert_eq!(fill(&world, &range(9, 10)).await.unwrap().missing_days, 2);

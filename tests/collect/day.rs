@@ -168,7 +168,10 @@ async fn a_record_that_the_store_refuses_costs_its_own_metric(world: World) {
 async fn a_date_that_never_happened_is_refused(mut world: World) {
     world.in_zone("Pacific/Apia");
     let refused = collect(&world.context, Some(jiff::civil::date(2011, 12, 30))).await.unwrap_err();
-    assert_eq!(message(refused), "2011-12-30 never happened in Pacific/Apia: the zone skipped that date");
+    assert_eq!(
+        message(refused),
+        "2011-12-30 does not exist in Pacific/Apia: the time zone skipped that date"
+    );
 }
 
 async fn a_metric_that_fails_does_not_take_the_others_with_it(world: World) {
@@ -264,7 +267,7 @@ async fn an_orphaned_run_is_closed_by_the_next_one(world: World) {
         assert_eq!(closed.status, RunStatus::Failed);
         assert_eq!(
             closed.error_message.unwrap(),
-            "its process (4711 on elsewhere) died, or lost its lock, before it had finished"
+            "its process (4711 on elsewhere) ended, or lost its lock, before the run finished"
         );
     }
 }

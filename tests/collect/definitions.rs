@@ -227,6 +227,7 @@ async fn metrics_of_the_api_are_checked_too(world: World) {
     let report = check(&world.context, &wanted[..2], CheckScope::ALL).await;
     let broken = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
     let places: Vec<_> = broken.map(|finding| finding.place.as_str()).collect();
-    let expected = ["metric comments_created as it is in the store", "metric further, made through the API"];
+    let expected =
+        ["metric comments_created as defined in the store", "metric further, created through the API"];
     assert_eq!(places, expected);
 }

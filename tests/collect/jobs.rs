@@ -75,7 +75,7 @@ async fn a_job_of_a_dead_process_is_interrupted(world: World) {
     let closed = jobs.get(old).await.unwrap().unwrap();
     assert_eq!(closed.job.status, JobStatus::Interrupted);
     let error = closed.result.unwrap().error.unwrap();
-    assert_eq!(error, "its process (4711 on elsewhere) died before it had finished");
+    assert_eq!(error, "its process (4711 on elsewhere) ended before the job finished");
     // One that has only just been made may not have taken its lock yet.
     let young = queued_elsewhere(&world, "2025-01-11T11:59:30Z").await;
     assert_eq!(jobs.get(young).await.unwrap().unwrap().job.status, JobStatus::Running);

@@ -101,7 +101,7 @@ async fn a_run_at_work_is_told_from_an_orphaned_one(world: World) {
     assert_eq!(
         causes[..2],
         [
-            "failed: its process (4711 on elsewhere) died, or lost its lock, before it had finished",
+            "failed: its process (4711 on elsewhere) ended, or lost its lock, before the run finished",
             "running now: collect, process 4711 on elsewhere",
         ]
     );

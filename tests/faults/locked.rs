@@ -78,7 +78,7 @@ async fn a_sqlite_file_that_is_being_written_says_so() {
     let ended = installation.run(&COLLECT);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let said = format!(
-        "the platform {}: database is locked (sqlite:5); see what else is at work there, and try again",
+        "the platform {}: database is locked (sqlite:5); find the other transactions that hold locks there, and try again",
         installation.platform.url()
     );
     assert_eq!(ended.stderr.lines().last(), Some(format!("error: {said}").as_str()));

@@ -217,7 +217,7 @@ async fn an_error_of_the_source_is_reported_as_such() {
     let site = Site::start(World::sqlite().await, settings).await;
     let said = errors(&site.put(JAZZ, &json!({"measure": "created", "source": "gone"})).await);
     assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].1.contains("a source or a metric that it names has a problem of its own"), "{said:?}");
+    assert!(said[0].1.contains("a source or a metric that it names has an error"), "{said:?}");
 }
 
 /// Days of two zones would be one metric's beside another's.

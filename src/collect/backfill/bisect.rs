@@ -1,5 +1,6 @@
-//! Finding the days of which a metric cannot be read. One unreadable value (a NaN, a division by zero in a view) fails
-//! the statement of a whole range; the range is halved, and again, until the days without such a value are read.
+//! Finds the days on which a metric cannot be read, by bisection. One unreadable value (a NaN, a division by zero in a
+//! view) fails the statement of a whole range, so the range is halved repeatedly until the days without such a value
+//! are read.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -12,16 +13,17 @@ use crate::{
     platform::{Cut, Schema},
 };
 
-/// How often one metric is read. To find k bad days among n takes about 2k·(log₂(n/k) + 1) readings: 33 of 365 take 300.
+/// The most readings of one metric. Finding k bad days among n takes about 2k·(log₂(n/k) + 1) readings: 33 of 365 take
+/// 300.
 const MAX_READINGS: usize = 512;
 
-/// A part of the range and what was answered for it.
+/// An interval of the range and the answers for it.
 pub(super) type Piece<'a> = (Vec<DayBounds>, Answers<'a, Vec<Tally>>);
 
-/// Reads `alone`, a batch of one metric, which failed over all of `days`, in pieces. `missing` are those of the days that
-/// lack a record of it, ascending; only pieces with such a day are read, so what was found to be unreadable by an earlier
-/// run, and stands alone now, is not halved again. The longest piece is read first: where [`MAX_READINGS`] are reached,
-/// the next run begins with the long pieces that are left.
+/// Reads a metric that failed over all of `days` in shorter intervals. `alone` is a batch of this metric only.
+/// `missing` are those of the days that lack a record of it, ascending. Only intervals of missing days are read, so a
+/// single day that an earlier run found unreadable is not halved again. The longest interval is read first: when
+/// [`MAX_READINGS`] is reached, the next run begins with the long intervals that are left.
 ///
 /// # Errors
 /// When the cut is lost.
@@ -34,7 +36,7 @@ pub(super) async fn bisect<'a>(
     deadline: Deadline,
 ) -> Result<Vec<Piece<'a>>, Fault> {
     let mut pieces = Vec::new();
-    // By length; of equally long ones the earliest first.
+    // Ordered by length; among equal lengths, the earliest interval comes first.
     let mut unread: BinaryHeap<(usize, Reverse<usize>)> = intervals(days, missing);
     let mut readings = 0;
     while let Some((length, Reverse(start))) = unread.pop() {
@@ -42,7 +44,7 @@ pub(super) async fn bisect<'a>(
         let answers = alone.read(cut, schema, piece).await?;
         readings += 1;
         let of_data = answers.iter().any(|answer| answer.fault().is_some_and(Fault::is_of_data));
-        // Every piece in the queue is read in any case.
+        // Every interval in the queue will be read once in any case.
         let may_halve = readings + unread.len() + 2 <= MAX_READINGS && !deadline.is_over();
         if of_data && length > 1 && may_halve {
             let half = length / 2;
@@ -54,7 +56,8 @@ pub(super) async fn bisect<'a>(
     Ok(pieces)
 }
 
-/// The intervals of consecutive `days` that are `missing`, each by its length and the index of its first day. Both ascend.
+/// Returns the intervals of consecutive `days` that are `missing`, each as its length and the index of its first day.
+/// Both arguments ascend.
 fn intervals(days: &[DayBounds], missing: &[Date]) -> BinaryHeap<(usize, Reverse<usize>)> {
     let is_missing = |day: &DayBounds| missing.binary_search(&day.date).is_ok();
     let mut start = 0;

@@ -1,4 +1,4 @@
-//! The metrics that failed in a backfill, and on which days.
+//! Collects the metrics that failed in a backfill, and the days on which they failed.
 
 use std::collections::BTreeMap;
 
@@ -6,31 +6,32 @@ use jiff::civil::Date;
 
 use crate::collect::{FailedDays, Failure};
 
-/// The most intervals of failed days that the log lists of a metric; the last one of them stands for what follows.
+/// The most intervals of failed days that the log lists for a metric; the last one is extended to cover all that
+/// follow.
 const MAX_LISTED: usize = 50;
-/// The most characters of an interval's own message.
+/// The most characters of an interval's message.
 const MAX_MESSAGE_CHARS: usize = 200;
 
-/// By the metric's index in the list of missing records.
+/// Keyed by the metric's index in the list of missing records.
 #[derive(Default)]
 pub(super) struct Failures(BTreeMap<usize, OfMetric>);
 
 struct OfMetric {
-    /// The first that was found.
+    /// The first failure that was found.
     failure: Failure,
-    /// How many days failed.
+    /// The number of failed days.
     days: usize,
-    /// Which; empty if it is all that the metric lacks.
+    /// The failed days; empty if all days that the metric lacks failed.
     intervals: Vec<FailedDays>,
 }
 
 impl Failures {
-    /// A failure of every day that the metric lacks; `days` is their number.
+    /// Adds a failure of every day that the metric lacks; `days` is their number.
     pub fn add_all(&mut self, member: usize, failure: Failure, days: usize) {
         self.of(member, failure).days += days;
     }
 
-    /// A failure of the days from `first` to `last`; `days` is the number of those that the metric lacks.
+    /// Adds a failure of the days from `first` to `last`; `days` is the number of those that the metric lacks.
     pub fn add_days(&mut self, member: usize, failure: Failure, first: Date, last: Date, days: usize) {
         let message = failure.message.chars().take(MAX_MESSAGE_CHARS).collect();
         let of_metric = self.of(member, failure);
@@ -46,7 +47,7 @@ impl Failures {
         self.0.contains_key(&member)
     }
 
-    /// One failure for each metric, saying which days it is about.
+    /// Returns one failure for each metric, whose message names its first failed days and their number.
     pub fn list(&self) -> Vec<Failure> {
         self.0.values().map(OfMetric::summarized).collect()
     }
@@ -69,7 +70,7 @@ impl OfMetric {
     }
 }
 
-/// In their order, adjoining ones with the same message as one, and no more than [`MAX_LISTED`].
+/// Sorts the intervals, merges adjacent ones with the same message, and limits them to [`MAX_LISTED`].
 fn merged(mut intervals: Vec<FailedDays>) -> Vec<FailedDays> {
     intervals.sort_by_key(|days| days.first);
     let mut merged: Vec<FailedDays> = Vec::new();
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_log_lists_of_a_metric_is_bounded() {
+    fn the_failed_days_in_the_log_are_bounded_for_each_metric() {
         let mut failures = Failures::default();
         for offset in 0..100 {
             let day = date(2025, 1, 1).saturating_add((offset * 2).days());

@@ -1,4 +1,4 @@
-//! Which records a range of days lacks, and what must be read to make them.
+//! Finds the records that a range of days lacks, and the groups of metrics to be read for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,18 +9,18 @@ use crate::{
     store::{RecordedDays, StoredDefinition},
 };
 
-/// The days that a metric lacks.
+/// A metric and the days of the range that it lacks.
 #[derive(Debug)]
 pub(super) struct Missing {
     pub metric: StoredDefinition,
-    /// Ascending.
+    /// The missing days, ascending.
     pub days: Vec<Date>,
-    /// How many days of the range it has.
+    /// The number of days of the range that are recorded already.
     pub already_there: usize,
 }
 
-/// Metrics whose missing days span the same range: they are read together, in one pass over their sources. A backfill
-/// that was cut short lacks the same days of every metric, so that the next one reads only those.
+/// Metrics whose missing days span the same range, which are read together in one pass over their sources. An
+/// interrupted backfill leaves the same days missing for every metric, so that the next one reads only those.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Group {
     pub first: Date,
@@ -36,8 +36,9 @@ pub(super) fn find(
 ) -> Vec<Missing> {
     let none = BTreeSet::new();
     let of_metric = |metric: StoredDefinition| {
-        let there = recorded.get(&metric.definition.key()).unwrap_or(&none);
-        let missing: Vec<_> = days.iter().map(|day| day.date).filter(|date| !there.contains(date)).collect();
+        let recorded_days = recorded.get(&metric.definition.key()).unwrap_or(&none);
+        let missing: Vec<_> =
+            days.iter().map(|day| day.date).filter(|date| !recorded_days.contains(date)).collect();
         Missing { metric, already_there: days.len() - missing.len(), days: missing }
     };
     metrics.into_iter().map(of_metric).collect()
@@ -53,7 +54,7 @@ pub(super) fn group(missing: &[Missing]) -> Vec<Group> {
     groups.into_iter().map(|((first, last), members)| Group { first, last, members }).collect()
 }
 
-/// Every day that some metric lacks, ascending.
+/// Returns every day that at least one metric lacks, ascending.
 pub(super) fn days(missing: &[Missing]) -> Vec<Date> {
     let days: BTreeSet<_> = missing.iter().flat_map(|missing| missing.days.iter().copied()).collect();
     days.into_iter().collect()

@@ -1,6 +1,6 @@
-//! Backfilling: the days that are not recorded, reconstructed from what the platform still holds. One cut, one pass
-//! over each source for the whole range, and commits in chunks, so that a run that is cut short keeps what it has
-//! committed and the next one goes on from there.
+//! Backfills reconstruct the days that are not recorded from the rows that the platform still holds. A backfill reads
+//! each source once for the whole range, all from one cut, and commits in chunks, so that an interrupted run keeps what
+//! it has committed and the next one continues from there.
 
 mod bisect;
 mod failures;
@@ -40,21 +40,21 @@ use crate::{
     store::{LockName, RunKind, RunStatus, StoredDefinition},
 };
 
-/// The most records that are committed at once. It takes about a tenth of a second to write them, which is what is lost
-/// when a run is cut short, and what others wait for who want to write to a SQLite store; and they are held in memory.
+/// The most records that are committed at once. They are held in memory, and writing them takes about 0.1 s; that much
+/// work is lost when a run is interrupted, and other writers of a SQLite store wait for that long.
 const MAX_CHUNK_RECORDS: usize = 5_000;
 
-/// Hears how far a backfill is.
+/// Receives the progress of a backfill.
 pub trait Progress: Send + Sync {
-    /// The platform is being read: one pass for the whole range.
+    /// Called before the platform is read, which is one pass for the whole range.
     fn reading(&self, metrics: usize, days: usize);
-    /// Everything was read; `total_days` are to be written.
+    /// Called when everything was read and `total_days` days are to be written.
     fn started(&self, total_days: usize);
-    /// `days` more are committed.
+    /// Called when `days` more days are committed.
     fn advanced(&self, days: usize);
 }
 
-/// What there is to do.
+/// The work of a backfill: its range, and the records that the range lacks.
 struct Work {
     range: Range,
     days: Vec<DayBounds>,
@@ -63,10 +63,10 @@ struct Work {
     earlier_meanings: Vec<EarlierMeaning>,
 }
 
-/// How far it got.
+/// The part of the work that is done.
 #[derive(Default)]
 struct Done {
-    /// Records of the range that there were before.
+    /// The number of records of the range that existed before.
     already_there: usize,
     written: HashMap<MetricKey, usize>,
     total: usize,
@@ -76,9 +76,9 @@ struct Done {
 /// Records the missing days of a range.
 ///
 /// # Errors
-/// When nothing can be recorded: an unfinished day in the range, no row to start from, another backfill at work, the
-/// platform or the store unreachable. When it is cancelled or the store fails on the way, the chunks that were
-/// committed stay, and running it again goes on from there.
+/// When nothing can be recorded: an unfinished day in the range, no row to start from, another backfill running, the
+/// platform or the store unreachable. When the backfill is cancelled or the store fails during it, the committed chunks
+/// stay, and running it again continues from there.
 pub async fn backfill(
     context: &Context,
     request: &BackfillRequest,
@@ -92,14 +92,14 @@ pub async fn backfill(
         let work = Work::find(context, request, metrics).await?;
         return Ok(work.report(&Done::default(), started));
     }
-    let held = run::lock(context, LockName::Backfill).await?;
+    let lock = run::lock(context, LockName::Backfill).await?;
     let work = Work::find(context, request, metrics).await?;
     if work.missing.iter().all(|missing| missing.days.is_empty()) {
         let report = work.report(&Done::default(), started);
         return Ok(BackfillReport { status: Some(RunStatus::Completed), ..report });
     }
     require_sound_clock(context, work.range.to).await?;
-    let run = OpenRun::start(context, held, RunKind::Backfill, work.range.from, work.range.to).await?;
+    let run = OpenRun::start(context, lock, RunKind::Backfill, work.range.from, work.range.to).await?;
     let mut done = Done { already_there: work.already_there(), ..Done::default() };
     let status = match fill(context, &run, &work, &mut done, progress, cancel).await {
         Ok(status) => status,
@@ -117,7 +117,7 @@ pub async fn backfill(
     })
 }
 
-/// Reads everything and commits it chunk by chunk; the last commit carries the end of the run.
+/// Reads everything and commits it chunk by chunk; the last commit also ends the run's log entry.
 async fn fill(
     context: &Context,
     run: &OpenRun<'_>,
@@ -149,12 +149,13 @@ async fn fill(
     Ok(status)
 }
 
-/// How many days are committed at once of a number of metrics.
+/// Returns how many days are committed at once: at least 1, at most `chunk_days`, and at most [`MAX_CHUNK_RECORDS`]
+/// records if every metric lacks every day.
 fn days_at_once(chunk_days: usize, metrics: usize) -> usize {
     chunk_days.min(MAX_CHUNK_RECORDS / metrics.max(1)).max(1)
 }
 
-/// Commits the records of a chunk, and with the last one the end of the run. Returns the run's status.
+/// Commits the records of a chunk; with the last chunk also the end of the run. Returns the run's status.
 async fn commit(
     context: &Context,
     run: &OpenRun<'_>,
@@ -216,7 +217,7 @@ impl Work {
         self.missing.iter().map(|missing| missing.already_there).sum()
     }
 
-    /// The metrics that should have no hole now.
+    /// The metrics that should have a record of every day now.
     fn filled(&self, done: &Done) -> Vec<&StoredDefinition> {
         let all = self.missing.iter().enumerate();
         let filled = all.filter(|(index, _)| !done.failures.contains(*index));

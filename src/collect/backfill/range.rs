@@ -1,4 +1,4 @@
-//! Which days a backfill is about.
+//! Determines the days of a backfill.
 
 use jiff::civil::Date;
 
@@ -12,11 +12,11 @@ use crate::{
     store::StoredDefinition,
 };
 
-/// The days of a backfill, both finished.
+/// The first and the last day of a backfill, both finished.
 pub(super) struct Range {
     pub from: Date,
     pub to: Date,
-    /// The platform's first row, where an earlier first day was asked for than its day.
+    /// The platform's first row, if the requested first day was before its day.
     pub clipped_to: Option<FirstRow>,
 }
 
@@ -37,7 +37,8 @@ pub(super) async fn resolve(
     if request.before_first_row {
         return Ok(Range { from, to, clipped_to: None });
     }
-    // Of all metrics, so that it is the same day whichever are asked for, and the same as that of `gaps`.
+    // The first row of all active metrics is used, so that the day does not depend on the requested metrics and is the
+    // same as that of `gaps`.
     let active = selection::active(context.tenant.store.as_ref()).await?;
     match known_first_row(context, &active).await {
         Some(first) if first.date > to => Err(before_first_row(to, first)),

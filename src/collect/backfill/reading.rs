@@ -1,5 +1,6 @@
-//! What a backfill reads: every group of metrics over its whole range at once, all from one cut. Only the tallies are
-//! kept; records are made of them a chunk at a time, so that memory does not grow with the number of records.
+//! The reading phase of a backfill: every group of metrics over its whole range at once, all from one cut. Only the
+//! tallies are kept; records are made from them one chunk at a time, so that memory does not grow with the number of
+//! records.
 
 use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
@@ -20,7 +21,7 @@ use crate::{
     metric::{DayBounds, Record, Tally},
 };
 
-/// The readings that a backfill makes.
+/// The groups of metrics that a backfill reads.
 pub(super) struct Plan<'a> {
     missing: &'a [Missing],
     groups: Vec<GroupPlan>,
@@ -29,11 +30,11 @@ pub(super) struct Plan<'a> {
 struct GroupPlan {
     group: Group,
     batch: Batch,
-    /// A batch for each member by itself, for what cannot be read together.
+    /// One batch for each member alone, for metrics that fail and are read again.
     alone: Vec<Batch>,
 }
 
-/// What was read.
+/// Everything that was read, from which records are made.
 pub(super) struct Reading<'a> {
     missing: &'a [Missing],
     groups: Vec<GroupReading<'a>>,
@@ -47,10 +48,10 @@ struct GroupReading<'a> {
     extent: Extent,
 }
 
-/// How much of a group's range a reading is of.
+/// Whether a reading covers a group's whole range or an interval of it.
 #[derive(Clone, PartialEq, Eq)]
 enum Extent {
-    /// All of it. These of its metrics failed and were read again in pieces.
+    /// The whole range. The metrics in `bisected` failed and were read again in shorter intervals.
     Whole {
         bisected: Vec<usize>,
     },
@@ -98,7 +99,7 @@ impl<'a> Plan<'a> {
                 extent: Extent::Whole { bisected },
             });
         }
-        // Last, as it may take until the deadline, and must not take the other metrics with it.
+        // Bisection comes last: it may take until the deadline, and must not make the other metrics fail.
         for index in 0..self.groups.len() {
             let GroupPlan { group, alone, .. } = &self.groups[index];
             let Extent::Whole { bisected } = groups[index].extent.clone() else { continue };
@@ -116,7 +117,8 @@ impl<'a> Plan<'a> {
 }
 
 impl Reading<'_> {
-    /// The records that are missing from `first` to `last`. A metric that cannot be evaluated goes to `failures`.
+    /// Returns the missing records from `first` to `last`. Days on which a metric cannot be evaluated are added to
+    /// `failures`.
     pub fn records(&self, first: Date, last: Date, failures: &mut Failures) -> Vec<Record> {
         let mut records = Vec::new();
         for group in &self.groups {
@@ -125,7 +127,7 @@ impl Reading<'_> {
                 let metric = &self.missing[member].metric;
                 for date in self.missing[member].between(first, last) {
                     let Ok(day) = group.days.binary_search_by_key(date, |day| day.date) else { continue };
-                    // Faults of readings are not of a day; `faults` lists them.
+                    // A fault of a whole reading is not counted by day here; `faults` lists it.
                     let Ok(tallies) = answer.of_day(day) else { continue };
                     match recording::record(metric, *date, &tallies, &self.stamp) {
                         Ok(record) => records.push(record),
@@ -141,7 +143,7 @@ impl Reading<'_> {
         records
     }
 
-    /// The metrics of which a reading failed, for all of their range or for some days.
+    /// Returns the metrics of which a reading failed, for all of their range or for some days.
     pub fn faults(&self) -> Failures {
         let mut failures = Failures::default();
         for group in &self.groups {

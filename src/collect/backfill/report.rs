@@ -1,4 +1,4 @@
-//! What a backfill tells in the end.
+//! The report of a backfill.
 
 use std::time::Duration;
 
@@ -11,35 +11,35 @@ use crate::{
     store::RunStatus,
 };
 
-/// What became of a backfill.
+/// The result of a backfill.
 #[derive(Debug, Clone)]
 pub struct BackfillReport {
-    /// The entry in the collection log; `None` for a dry run, and when nothing was missing, so that no run was made of it.
+    /// The entry in the collection log; `None` for a dry run, and when nothing was missing and so no run was logged.
     pub run: Option<Uuid>,
     /// `None` for a dry run.
     pub status: Option<RunStatus>,
     pub from: Date,
     pub to: Date,
-    /// The platform's first row, where the backfill began with it though an earlier day was asked for.
+    /// The platform's first row, if the backfill began with its day although an earlier day was requested.
     pub clipped_to: Option<FirstRow>,
-    /// Days of the range that exist in the reporting zone.
+    /// The number of days of the range that exist in the reporting time zone.
     pub days: usize,
-    /// Days that lack a record of some metric.
+    /// The number of days that lacked a record of at least one metric.
     pub missing_days: usize,
-    /// By category.
+    /// The counts of each metric, ordered by category.
     pub metrics: Vec<MetricCount>,
     pub failed: Vec<Failure>,
     pub left_out: Vec<LeftOut>,
-    /// What no reconstruction can know, a sentence each.
+    /// What a reconstruction cannot know, in one sentence each.
     pub cannot_know: Vec<String>,
-    /// Days of the range that were recorded when their metric was defined otherwise.
+    /// Days of the range that were recorded under a definition with another meaning.
     pub earlier_meanings: Vec<EarlierMeaning>,
-    /// What the check of the result found.
+    /// The discrepancies that the verification of the written records found.
     pub discrepancies: Vec<Discrepancy>,
     pub duration: Duration,
 }
 
-/// Days of one metric.
+/// The numbers of days of one metric.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricCount {
     pub key: MetricKey,

@@ -1,4 +1,4 @@
-//! What to run to fill gaps.
+//! Builds the commands that fill gaps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,16 +7,16 @@ use jiff::civil::Date;
 use super::gap::{Gap, GapCause};
 use crate::store::StoredDefinition;
 
-/// What to run.
+/// The commands that fill gaps.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Commands {
     pub fill_with: Vec<String>,
-    /// Once the cause of the failures is mended.
+    /// The commands for days that failed, to be run once the cause is fixed.
     pub retry_with: Vec<String>,
 }
 
-/// Few commands rather than exact ones: recording what is there already does no harm and costs nothing. What failed is
-/// apart: as long as its cause is not mended, trying it again costs time and fails again.
+/// Prefers few commands to exact ones, because recording what is recorded already changes nothing and costs little.
+/// Failed days have separate commands: until the cause is fixed, retrying them costs time and fails again.
 pub(super) fn commands(gaps: &[Gap], metrics: &[StoredDefinition], last_finished: Date) -> Commands {
     let has_failed = |gap: &&Gap| matches!(gap.cause, GapCause::Failed { .. } | GapCause::TimedOut { .. });
     let idle = gaps.iter().filter(|gap| !matches!(gap.cause, GapCause::Running { .. }));
@@ -27,7 +27,7 @@ pub(super) fn commands(gaps: &[Gap], metrics: &[StoredDefinition], last_finished
     }
 }
 
-/// The commands that record `gaps`.
+/// Returns the commands that record `gaps`.
 fn recording(gaps: &[&Gap], metrics: &[StoredDefinition], last_finished: Date) -> Vec<String> {
     let reconstructible: BTreeMap<_, _> = metrics
         .iter()
@@ -53,7 +53,7 @@ fn recording(gaps: &[&Gap], metrics: &[StoredDefinition], last_finished: Date) -
     commands
 }
 
-/// Nothing when all metrics are meant.
+/// Returns the `--metric` flags; empty when the gaps are of all metrics.
 fn metric_flags(gaps: &[&Gap], metrics: &[StoredDefinition]) -> String {
     let categories: BTreeSet<_> = gaps.iter().map(|gap| gap.key.category.as_str()).collect();
     if categories.len() == metrics.len() {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_of_the_present_is_not_filled_later() {
+    fn a_metric_that_cannot_be_reconstructed_is_not_backfilled() {
         let query = "SELECT 1 AS value".to_owned();
         let measure = Measure::Sql { query, shape: QueryShape::Value, adds_up: AddsUp::Last };
         let metrics = [sample::stored("online", measure), sample::created("a")];

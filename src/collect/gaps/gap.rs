@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use crate::{metric::MetricKey, store::RunKind};
 
-/// Consecutive days that lack a metric for the same reason.
+/// Consecutive days without a record of a metric, for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
     pub key: MetricKey,
@@ -24,18 +24,18 @@ pub enum GapCause {
     TimedOut {
         message: String,
     },
-    /// A run that covers the day is at work.
+    /// A run that covers the day is in progress.
     Running {
         kind: RunKind,
         process_id: u32,
         host: String,
     },
     NeverCollected,
-    /// The metric did not exist yet; a backfill fills the days before.
+    /// The metric was defined after the day; a backfill can record it.
     DefinedLater {
         defined_on: Date,
     },
-    /// The day is over, and the metric's query tells of now only.
+    /// The day has passed, and the metric's query can only return the present value.
     NotReconstructible,
 }
 
@@ -44,7 +44,7 @@ impl GapCause {
         if timed_out { Self::TimedOut { message } } else { Self::Failed { message } }
     }
 
-    /// One word for machines.
+    /// The name of the cause in JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Failed { .. } => "failed",
@@ -70,7 +70,7 @@ impl fmt::Display for GapCause {
             Self::NeverCollected => formatter.write_str("never collected"),
             Self::DefinedLater { defined_on } => write!(formatter, "defined only on {defined_on}"),
             Self::NotReconstructible => {
-                formatter.write_str("cannot be reconstructed: its query tells of now only")
+                formatter.write_str("cannot be reconstructed: its query returns the present value only")
             }
         }
     }

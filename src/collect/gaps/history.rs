@@ -1,4 +1,4 @@
-//! Why records are missing, according to the collection log. Only runs that did not complete can explain a gap.
+//! Explains missing records from the collection log. Only runs that did not complete can explain a gap.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,9 +13,10 @@ use crate::{
 
 /// The runs of a range that did not complete.
 pub struct History {
-    /// Newest first.
+    /// The runs, newest first.
     runs: Vec<Explanation>,
-    /// The runs that cover a day, newest first, from this day on until that of the next entry.
+    /// For each day on which the set of covering runs changes: the indexes of the runs that cover it and the days up to
+    /// the next entry, newest first.
     covering: BTreeMap<Date, Vec<usize>>,
 }
 
@@ -29,22 +30,22 @@ impl History {
         Ok(Self::of(context.tenant.store.incomplete_runs(from, to).await?))
     }
 
-    /// `log` are runs that did not complete, newest first.
+    /// Builds the history from runs that did not complete, newest first.
     pub fn of(log: Vec<LoggedRun>) -> Self {
         let failures = |logged: &LoggedRun| failure::listed(logged.run.error_details.as_ref());
         let runs = log.into_iter().map(|logged| Explanation { failures: failures(&logged), logged });
         let runs: Vec<_> = runs.collect();
-        let mut turns = BTreeMap::<Date, Vec<usize>>::new();
+        let mut changes = BTreeMap::<Date, Vec<usize>>::new();
         for (index, Explanation { logged: LoggedRun { run, .. }, .. }) in runs.iter().enumerate() {
-            for turn in [Some(run.from), run.to.tomorrow().ok()].into_iter().flatten() {
-                turns.entry(turn).or_default().push(index);
+            for change in [Some(run.from), run.to.tomorrow().ok()].into_iter().flatten() {
+                changes.entry(change).or_default().push(index);
             }
         }
         let mut now = BTreeSet::new();
         let mut covering = BTreeMap::new();
-        for (day, turning) in turns {
-            // Each run turns twice: it begins to cover days, and ends to.
-            for index in turning {
+        for (day, changed) in changes {
+            // Each run has two changes: the first day that it covers, and the day after the last.
+            for index in changed {
                 if !now.remove(&index) {
                     now.insert(index);
                 }
@@ -54,9 +55,9 @@ impl History {
         Self { runs, covering }
     }
 
-    /// The gaps that `missing` is made of: intervals of consecutive days, each of which is finished, without a record of
-    /// `metric`. `observable_from` is the first day that can still be observed: a metric that cannot be reconstructed can
-    /// be recorded from it on. The work grows with the runs and not with the days.
+    /// Splits `missing`, which are intervals of consecutive finished days without a record of `metric`, into gaps with
+    /// one cause each. `observable_from` is the first day that can still be observed: a metric that cannot be
+    /// reconstructed can be recorded from that day on. The time grows with the number of runs and not of days.
     pub fn gaps(
         &self,
         calendar: &Calendar,
@@ -69,7 +70,8 @@ impl History {
         for interval in missing {
             let (mut rest, mut adjoining) = (*interval, false);
             while let Some(first) = rest.first().copied() {
-                let (days, later) = rest.split_at(self.alike(metric, rest, [observable_from, defined_on]));
+                let (days, later) =
+                    rest.split_at(self.same_cause_days(metric, rest, [observable_from, defined_on]));
                 let last = days.last().copied().unwrap_or(first);
                 let cause = self.cause(metric, first, observable_from, defined_on);
                 match gaps.last_mut() {
@@ -88,9 +90,9 @@ impl History {
         gaps
     }
 
-    /// How many of `days`, from the first on, have the cause of the first: until other runs cover them, until one of
-    /// `edges`, or until a run that covers them failed for another reason.
-    fn alike(&self, metric: &StoredDefinition, days: &[Date], edges: [Date; 2]) -> usize {
+    /// Returns how many of `days`, from the first on, have the same cause as the first: until the covering runs change,
+    /// until one of `edges`, or until a covering run failed for another reason.
+    fn same_cause_days(&self, metric: &StoredDefinition, days: &[Date], edges: [Date; 2]) -> usize {
         let Some(first) = days.first() else { return 0 };
         let after_first = (std::ops::Bound::Excluded(*first), std::ops::Bound::Unbounded);
         let others = self.covering.range(after_first).next().map(|(day, _)| *day);
@@ -112,7 +114,7 @@ impl History {
         observable_from: Date,
         defined_on: Date,
     ) -> GapCause {
-        if let Some(cause) = self.covering(date).find_map(Explanation::at_work) {
+        if let Some(cause) = self.covering(date).find_map(Explanation::running) {
             return cause;
         }
         if let Some(cause) = self.covering(date).find_map(|run| run.failure_of(metric, date)) {
@@ -126,7 +128,7 @@ impl History {
 }
 
 impl Explanation {
-    fn at_work(&self) -> Option<GapCause> {
+    fn running(&self) -> Option<GapCause> {
         let Run { kind, process_id, host, .. } = &self.logged.run;
         self.logged.is_alive.then(|| GapCause::Running {
             kind: *kind,
@@ -139,13 +141,13 @@ impl Explanation {
         self.failures.iter().find(|failure| failure.category == metric.definition.category)
     }
 
-    /// Where the reason for which the metric failed changes from one day to the next.
+    /// The days from which the metric failed for another reason than on the day before.
     fn edges(&self, metric: &StoredDefinition) -> impl Iterator<Item = Date> {
         let days = self.failure(metric).into_iter().flat_map(|failure| &failure.days);
         days.flat_map(|days| [Some(days.first), days.last.tomorrow().ok()].into_iter().flatten())
     }
 
-    /// Why this run did not record the metric on `date`, if the log says so.
+    /// The reason why this run did not record the metric on `date`, if the log names one.
     fn failure_of(&self, metric: &StoredDefinition, date: Date) -> Option<GapCause> {
         if let Some(failure) = self.failure(metric) {
             return failure.on(date).map(|message| GapCause::of(message.to_owned(), failure.timed_out));

@@ -1,5 +1,5 @@
-//! What is missing, by metric and day, and why: a failure, a run at work, a definition that came later, or no attempt at
-//! all.
+//! Lists missing records by metric and day, with the cause: a failure, a run in progress, a definition that was created
+//! later, or no attempt at all.
 
 mod filling;
 mod gap;
@@ -21,28 +21,28 @@ use super::{
 };
 use crate::{blocking::block_in_place_if_large, store::StoredDefinition};
 
-/// Everything that is missing between two days.
+/// All gaps between two days.
 #[derive(Debug, Clone)]
 pub struct GapReport {
     pub from: Date,
     pub to: Date,
-    /// The platform's first row, if that can be told. Days before it are no gaps.
+    /// The platform's first row, if it can be determined. Days before it are not gaps.
     pub first_row: Option<FirstRow>,
-    /// Days of the range that exist in the reporting zone.
+    /// The number of days of the range that exist in the reporting time zone.
     pub days: usize,
-    /// How many records are missing, of one metric and day each.
+    /// The number of missing records; each is of one metric and day.
     pub missing: usize,
-    /// By category, then by day.
+    /// The gaps, ordered by category and then by day.
     pub gaps: Vec<Gap>,
-    /// The commands that fill what can be filled.
+    /// The commands that record the missing days that did not fail.
     pub fill_with: Vec<String>,
-    /// The commands that try again what failed, for when its cause is mended.
+    /// The commands that retry the failed days, to be run once the cause is fixed.
     pub retry_with: Vec<String>,
 }
 
-/// Lists the gaps of every active metric from `from` to `to`, by default the last finished day. By default they begin with
-/// the platform's first row or the first recorded day, whichever is earlier. Where the platform cannot be asked, or its
-/// first row is of ten years ago or more, which is rather a wrong time, with the first recorded day.
+/// Lists the gaps of every active metric from `from` to `to`. By default, `to` is the last finished day, and `from` is
+/// the day of the platform's first row or the first recorded day, whichever is earlier. The platform's first row is
+/// ignored if it cannot be read, or if it is more than ten years old, which suggests a wrong time.
 ///
 /// # Errors
 /// When `to` is not finished, the range is empty, no metric is defined, or the store fails.
@@ -64,7 +64,7 @@ pub async fn gaps(
     if from > to {
         return Err(CollectError::EmptyRange { from, to });
     }
-    // A range that begins earlier lists nothing for the days before both.
+    // Days before both the first row and the first record are not gaps, even if the requested range includes them.
     let begin = first_row.as_ref().map(|first| first_recorded.unwrap_or(first.date).min(first.date));
     let from = begin.map_or(from, |begin| from.max(begin.min(to)));
     let days: Vec<_> = context.tenant.calendar.days(from, to).iter().map(|day| day.date).collect();
@@ -87,11 +87,11 @@ pub async fn gaps(
     Ok(GapReport { from, to, first_row, days: days.len(), missing, gaps, fill_with, retry_with })
 }
 
-/// What is left of `days` without those in `recorded`, as intervals of consecutive ones. Both are in order.
+/// Returns the `days` that are not in `recorded`, as intervals of consecutive days. Both arguments ascend.
 pub fn missing(days: &[Date], recorded: impl IntoIterator<Item = Date>) -> Vec<&[Date]> {
     let (mut intervals, mut rest) = (Vec::new(), days);
     for date in recorded {
-        // Mostly none lie before it, which is seen at the first look.
+        // Usually no day is missing before `date`, so that this stops at the first comparison.
         let (before, from) = rest.split_at(rest.iter().take_while(|day| **day < date).count());
         if !before.is_empty() {
             intervals.push(before);
@@ -158,7 +158,7 @@ mod tests {
         LoggedRun { run, is_alive: status == RunStatus::Running }
     }
 
-    /// The same gaps as if every day were looked at on its own.
+    /// The gaps are the same as if the cause of every day were determined separately.
     #[test]
     fn causes_change_where_runs_begin_and_end() {
         let history = History::of(vec![

@@ -170,7 +170,7 @@ fn named_sections<'a>(root: &Section<'a>, key: &'a str) -> Vec<(&'a str, Section
         let section = sections.section(name);
         if !is_name(name) {
             let message = format!("{} cannot be a name", shown(name));
-            let hint = "use lower-case letters, digits and underscores, a letter first, 63 at most";
+            let hint = "use at most 63 lower-case letters, digits and underscores, beginning with a letter";
             sections.problem(name, message, Some(hint.to_owned()));
         } else if let Some(section) = section {
             named.push((name, section));

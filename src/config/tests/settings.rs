@@ -126,7 +126,7 @@ fn all_problems_are_named_at_once_with_their_places() {
         did you mean `Europe/Berlin`?
     --tenant: tenant must be a name of lower-case letters, digits and underscores that starts with a letter (63 at most), not ``
     --settle-minutes: settle_minutes must be from 0 to 720 minutes, not `-5`
-    DATABASE_URL: platform.url cannot be used: `mysql://` is not known: a database URL begins with `postgres://` or `sqlite:`, as in `postgres://user@host:5432/database` or `sqlite:path/to/file.db`
+    DATABASE_URL: platform.url cannot be used: `mysql://` is not supported: a database URL begins with `postgres://` or `sqlite:`, as in `postgres://user@host:5432/database` or `sqlite:path/to/file.db`
     etc/daymark.toml:3: backfill.chunk_days must be from 1 to 366 days, not `1e9`
     DAYMARK_LOG_LEVEL: log.level must be one of `auto`, `off`, `error`, `warn`, `info`, `debug`, `trace`, not `wran`
         did you mean `warn`?

@@ -1,14 +1,15 @@
-//! PostgreSQL's connection strings, taken apart into parameters: URIs and keyword/value pairs, as
-//! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING> has them.
+//! Parses PostgreSQL's connection strings into parameters: URIs and keyword/value pairs, as documented in
+//! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING>.
 
-/// Names and values, in the order in which they were given.
+/// Names and values, in the order of the text.
 pub(super) type Parameters = Vec<(String, String)>;
 
-/// Nothing of the text is in the messages: what cannot be read may be a password.
+/// Why a text cannot be parsed. The messages never quote the text, because the part that cannot be parsed may be a
+/// password.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ConnectionStringError {
     #[error(
-        "there is a `#`, or an `@` where no user ends: in a user's name, a password or a value, `/` must be written as `%2F`, \
+        "there is an unexpected `#` or `@`: in a user's name, a password or a value, `/` must be written as `%2F`, \
          `#` as `%23`, `?` as `%3F`, `@` as `%40` and `%` as `%25`"
     )]
     Unencoded,
@@ -35,12 +36,12 @@ pub enum ConnectionStringError {
     Quote,
 }
 
-/// What follows `postgres://` or `postgresql://`.
+/// Returns the part after `postgres://` or `postgresql://`.
 pub(super) fn without_scheme(text: &str) -> Option<&str> {
     text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"))
 }
 
-/// Whether the text begins as `keyword = value` does.
+/// Whether the text begins like `keyword = value`.
 pub(super) fn is_keywords(text: &str) -> bool {
     let keyword = text.trim_start().split('=').next().unwrap_or_default().trim_end();
     text.contains('=')
@@ -48,11 +49,11 @@ pub(super) fn is_keywords(text: &str) -> bool {
         && keyword.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-/// `[user[:password]@][host][:port][/database][?name=value[&…]]`.
+/// Parses `[user[:password]@][host][:port][/database][?name=value[&…]]`.
 pub(super) fn from_uri(rest: &str) -> Result<Parameters, ConnectionStringError> {
     let (hierarchy, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, database) = hierarchy.split_once('/').unwrap_or((hierarchy, ""));
-    // An `@` behind the authority means that a password was cut short by its own `/` or `?`.
+    // An `@` after the authority means that the password contains a `/` or `?` that is not encoded.
     if rest.contains('#') || database.contains('@') || query.contains('@') {
         return Err(ConnectionStringError::Unencoded);
     }
@@ -83,7 +84,7 @@ pub(super) fn from_uri(rest: &str) -> Result<Parameters, ConnectionStringError> 
     Ok(parameters)
 }
 
-/// An IPv6 address without its brackets.
+/// Returns the host and the port; an IPv6 address without its brackets.
 fn host_and_port(address: &str) -> Result<(&str, &str), ConnectionStringError> {
     if let Some(rest) = address.strip_prefix('[') {
         let (host, rest) = rest.split_once(']').ok_or(ConnectionStringError::Bracket)?;
@@ -94,7 +95,7 @@ fn host_and_port(address: &str) -> Result<(&str, &str), ConnectionStringError> {
         };
     }
     match address.split_once(':') {
-        // Several hosts, each with a port, are refused by name later.
+        // Several hosts, each with a port, are refused by `parameters::options`.
         Some((_, port)) if port.contains(':') && !port.contains(',') => Err(ConnectionStringError::Colons),
         Some(_) if address.contains(',') => Ok((address, "")),
         Some((host, port)) => Ok((host, port)),
@@ -118,7 +119,8 @@ fn decoded(text: &str) -> Result<String, ConnectionStringError> {
     String::from_utf8(bytes).map_err(|_| ConnectionStringError::Percent)
 }
 
-/// `keyword = value …`, separated by white space; a value with white space in it, or an empty one, is quoted by `'`.
+/// Parses `keyword = value …`, separated by white space. A value that contains white space or is empty is quoted with
+/// `'`.
 pub(super) fn from_keywords(text: &str) -> Result<Parameters, ConnectionStringError> {
     let mut parameters = Parameters::new();
     let mut rest = text.trim_start();
@@ -135,7 +137,7 @@ pub(super) fn from_keywords(text: &str) -> Result<Parameters, ConnectionStringEr
     Ok(parameters)
 }
 
-/// The value that `text` begins with, and what follows it.
+/// Returns the value at the start of `text`, and the rest.
 fn keyword_value(text: &str) -> Result<(String, &str), ConnectionStringError> {
     let (is_quoted, text) = text.strip_prefix('\'').map_or((false, text), |text| (true, text));
     let mut value = String::new();

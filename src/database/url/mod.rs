@@ -1,5 +1,5 @@
-//! How databases are named: a PostgreSQL URI or keyword/value string, or `sqlite:path`. Only the host, the port, the user and
-//! the database of one are ever shown or logged.
+//! URLs of databases: a PostgreSQL URI or keyword/value string, or `sqlite:path`. Only the user, host, port and
+//! database of a URL are ever shown or logged.
 
 mod connection_string;
 mod parameters;
@@ -15,27 +15,29 @@ pub use parameters::ParameterError;
 pub enum DatabaseUrl {
     Postgres {
         options: Box<PgConnectOptions>,
-        /// The user, host, port and database as they were given, as a URL.
+        /// The configured user, host, port and database, as a URL.
         shown: String,
-        /// Whether there is more to it than what is shown: a password or other parameters.
+        /// Whether the URL has parts that are not shown: a password or other parameters.
         is_partly_shown: bool,
     },
     Sqlite(PathBuf),
 }
 
-/// Why a text does not name a database. No part of the text that may be a secret is in the message.
+/// Why a text is not the URL of a database. The messages contain no part of the text that may be a secret.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DatabaseUrlError {
     #[error(
         "{}a database URL begins with `postgres://` or `sqlite:`, as in `postgres://user@host:5432/database` or \
-         `sqlite:path/to/file.db`", .scheme.as_ref().map_or(String::new(), |scheme| format!("`{scheme}://` is not known: "))
+         `sqlite:path/to/file.db`", .scheme.as_ref().map_or(String::new(), |scheme| format!("`{scheme}://` is not supported: "))
     )]
     Scheme { scheme: Option<String> },
     #[error("the PostgreSQL URL cannot be read: {0}")]
     ConnectionString(#[from] ConnectionStringError),
     #[error("the PostgreSQL URL cannot be used: {0}")]
     Parameter(#[from] ParameterError),
-    #[error("an in-memory SQLite database would forget everything: name a file, as in `sqlite:daymark.db`")]
+    #[error(
+        "an in-memory SQLite database loses its content when the program ends: name a file, as in `sqlite:daymark.db`"
+    )]
     InMemory,
     #[error("`sqlite:` is followed by no path: name a file, as in `sqlite:daymark.db`")]
     NoPath,
@@ -71,7 +73,7 @@ fn sqlite(path: &str) -> Result<DatabaseUrl, DatabaseUrlError> {
     }
 }
 
-/// The scheme of a URL of some other kind. A text without `://` may be anything, a password among it.
+/// Returns the scheme of an unsupported URL. A text without `://` is not quoted, because it may contain a password.
 fn scheme(text: &str) -> Option<String> {
     let (scheme, _) = text.split_once("://")?;
     let is_scheme =

@@ -1,6 +1,7 @@
-//! Which parameters of PostgreSQL's connection strings are honoured, and which are refused and why. Every parameter that
-//! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS> lists is in one table: a setting that
-//! was meant to secure a connection is never passed over in silence.
+//! The parameters of PostgreSQL's connection strings that are honoured, and those that are refused, with the reason.
+//! The table contains every parameter in
+//! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS>, so that a setting that secures a
+//! connection is never ignored silently.
 
 use std::env;
 
@@ -8,18 +9,20 @@ use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
 use super::connection_string::Parameters;
 
-/// Values are not in the messages: any may be a secret.
+/// Why a parameter is refused. The messages never quote a value, because it may be a secret.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ParameterError {
     #[error("there is no parameter `{name}`{}", .meant.map_or(String::new(), |meant| format!("; did you mean `{meant}`?")))]
     Unknown { name: String, meant: Option<&'static str> },
     #[error(
-        "there is a parameter that is not known after the password: is an `&` in the password not written as `%26`?"
+        "there is an unknown parameter after the password: is an `&` in the password not written as `%26`?"
     )]
     UnknownAfterPassword,
     #[error("`{name}` is not supported: {reason}")]
     Refused { name: &'static str, reason: &'static str },
-    #[error("several hosts are not supported: name one, or a name that always leads to the right server")]
+    #[error(
+        "several hosts are not supported: name one, or a host name that always resolves to the right server"
+    )]
     SeveralHosts,
     #[error("`{name}` can only be {}", .values.join(" or "))]
     Value { name: &'static str, values: &'static [&'static str] },
@@ -27,22 +30,22 @@ pub enum ParameterError {
     Port,
     #[error("the environment variable PGSSLMODE can only be {}", .values.join(" or "))]
     Environment { values: &'static [&'static str] },
-    #[error("the driver refuses it: {0}")]
+    #[error("the driver refuses the parameters: {0}")]
     Driver(String),
 }
 
 enum Treatment {
     Honoured,
-    /// Only these values, which ask for what is done anyway.
+    /// Only these values are accepted, because they request the behaviour that is implemented anyway.
     Only(&'static [&'static str]),
     Refused(&'static str),
 }
 use Treatment::{Honoured, Only, Refused};
 
 const SSL_MODES: &[&str] = &["disable", "prefer", "require", "verify-ca", "verify-full"];
-const KERBEROS: &str = "there is no Kerberos (GSSAPI) here";
+const KERBEROS: &str = "Kerberos (GSSAPI) is not implemented";
 const KEEPALIVES: &str = "the operating system's keepalives are used";
-const REVOCATION: &str = "certificate revocation lists are not looked at";
+const REVOCATION: &str = "certificate revocation lists are not checked";
 
 const PARAMETERS: &[(&str, Treatment)] = &[
     ("host", Honoured),
@@ -73,15 +76,12 @@ const PARAMETERS: &[(&str, Treatment)] = &[
     ("target_session_attrs", Only(&["any"])),
     ("load_balance_hosts", Only(&["disable"])),
     ("replication", Only(&["false", "off", "no", "0"])),
-    (
-        "connect_timeout",
-        Refused("a connection is given up after 10 s, or after 3 s where a request waits for it"),
-    ),
+    ("connect_timeout", Refused("connecting fails after 10 s, or after 3 s if a request waits for it")),
     ("passfile", Refused("set the environment variable PGPASSFILE, or use ~/.pgpass")),
     (
         "require_auth",
         Refused(
-            "every method of the server's is taken but Kerberos; use `sslmode=verify-full` to know the server",
+            "every method that the server requests is accepted except Kerberos; use `sslmode=verify-full` to verify the server",
         ),
     ),
     ("keepalives", Refused(KEEPALIVES)),
@@ -90,25 +90,25 @@ const PARAMETERS: &[(&str, Treatment)] = &[
     ("keepalives_count", Refused(KEEPALIVES)),
     ("tcp_user_timeout", Refused(KEEPALIVES)),
     ("requiressl", Refused("write `sslmode=require`")),
-    ("sslpassword", Refused("name a key without a passphrase as `sslkey`")),
+    ("sslpassword", Refused("use a key without a passphrase as `sslkey`")),
     ("sslkeylogfile", Refused("session keys are not written to files")),
     ("sslcrl", Refused(REVOCATION)),
     ("sslcrldir", Refused(REVOCATION)),
-    ("requirepeer", Refused("the user that a server runs as is not looked at")),
+    ("requirepeer", Refused("the user that the server runs as is not checked")),
     ("krbsrvname", Refused(KERBEROS)),
     ("gsslib", Refused(KERBEROS)),
     ("scram_client_key", Refused("give the password")),
     ("scram_server_key", Refused("give the password")),
-    ("service", Refused("write what the service file says into the URL")),
-    ("servicefile", Refused("write what the service file says into the URL")),
-    ("oauth_issuer", Refused("there is no OAuth here")),
-    ("oauth_client_id", Refused("there is no OAuth here")),
-    ("oauth_client_secret", Refused("there is no OAuth here")),
-    ("oauth_scope", Refused("there is no OAuth here")),
+    ("service", Refused("write the parameters of the service file into the URL")),
+    ("servicefile", Refused("write the parameters of the service file into the URL")),
+    ("oauth_issuer", Refused("OAuth is not implemented")),
+    ("oauth_client_id", Refused("OAuth is not implemented")),
+    ("oauth_client_secret", Refused("OAuth is not implemented")),
+    ("oauth_scope", Refused("OAuth is not implemented")),
 ];
 
-/// The driver's options for these parameters. What is not among them comes from PostgreSQL's environment variables
-/// (PGHOST, PGUSER, PGPASSWORD …) and password file.
+/// Returns the driver's options for these parameters. Missing parameters are taken from PostgreSQL's environment
+/// variables (PGHOST, PGUSER, PGPASSWORD …) and password file.
 pub(super) fn options(parameters: &Parameters) -> Result<PgConnectOptions, ParameterError> {
     let mut has_password = false;
     for (name, value) in parameters {
@@ -116,12 +116,12 @@ pub(super) fn options(parameters: &Parameters) -> Result<PgConnectOptions, Param
         has_password |= name == "password";
     }
     let value = |name: &str| {
-        let given = parameters.iter().rev().find(|(known, value)| known == name && !value.is_empty());
-        given.map(|(_, value)| value.as_str())
+        let found = parameters.iter().rev().find(|(known, value)| known == name && !value.is_empty());
+        found.map(|(_, value)| value.as_str())
     };
     let (host, address) = (value("host"), value("hostaddr"));
     if host.is_some() && address.is_some() {
-        return Err(refused("hostaddr", "name the server by `host` alone, or by `hostaddr` alone"));
+        return Err(refused("hostaddr", "give either `host` or `hostaddr`"));
     }
     if value("port")
         .is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port == 0) || port.parse::<u16>().is_err())
@@ -129,7 +129,8 @@ pub(super) fn options(parameters: &Parameters) -> Result<PgConnectOptions, Param
         return Err(ParameterError::Port);
     }
     let (mode, root) = tls(value("sslmode"), value("sslrootcert"))?;
-    // The driver reads the password file for the host, the port and the user of a URL. Its own syntax for hosts is not used.
+    // The options are made from a URL, because the driver looks up the password file only for the host, port and user
+    // of a URL. All parameters are in its query, so that the driver's own syntax for hosts is not used.
     let mut url = url::Url::parse("postgres:").map_err(|error| ParameterError::Driver(error.to_string()))?;
     for (name, value) in [
         ("host", host.or(address)),
@@ -150,7 +151,8 @@ pub(super) fn options(parameters: &Parameters) -> Result<PgConnectOptions, Param
     }
     let options =
         PgConnectOptions::from_url(&url).map_err(|error| ParameterError::Driver(error.to_string()))?;
-    // Connection poolers refuse startup parameters that they do not know, and PostgreSQL 12 and later need no such digits.
+    // Connection poolers refuse unknown startup parameters such as `extra_float_digits`, and PostgreSQL 12 and later do
+    // not need it.
     let options = options.extra_float_digits(None);
     Ok(match options.get_application_name() {
         Some(_) => options,
@@ -189,7 +191,7 @@ fn unknown(name: &str, follows_password: bool) -> ParameterError {
     ParameterError::Unknown { name: name.to_owned(), meant }
 }
 
-/// `sslmode` and `sslrootcert` as the driver understands them.
+/// Returns `sslmode` and `sslrootcert` in the form that the driver understands.
 fn tls<'a>(
     mode: Option<&'a str>,
     root: Option<&'a str>,
@@ -203,23 +205,24 @@ fn tls<'a>(
         return Err(ParameterError::Environment { values: SSL_MODES });
     }
     match (mode, root) {
-        // The system's authorities are trusted where no file is named. Any of them would do for any host.
+        // Without a file, the driver trusts the system's authorities. Any of them can sign for any host, so the host
+        // must be verified too.
         (None | Some("verify-full"), Some("system")) => Ok((Some("verify-full"), None)),
-        (Some(_), Some("system")) => Err(refused("sslrootcert=system", "it needs `sslmode=verify-full`")),
+        (Some(_), Some("system")) => Err(refused("sslrootcert=system", "it requires `sslmode=verify-full`")),
         (Some("verify-ca"), None) if env::var_os("PGSSLROOTCERT").is_none() => {
             Err(refused("sslmode=verify-ca without sslrootcert", "use `sslmode=verify-full`"))
         }
-        // As libpq: a root certificate that is named is not passed over.
+        // As in libpq, `require` with a root certificate verifies the certificate.
         (Some("require"), Some(_)) => Ok((Some("verify-ca"), root)),
         _ => Ok((mode, root)),
     }
 }
 
-/// What may be shown of them, as a URL, and whether that leaves anything out.
+/// Returns the parts of the parameters that may be shown, as a URL, and whether other parts were left out.
 pub(super) fn shown(parameters: &Parameters) -> (String, bool) {
     let value = |name: &str| {
-        let given = parameters.iter().rev().find(|(known, value)| known == name && !value.is_empty());
-        given.map(|(_, value)| value.as_str())
+        let found = parameters.iter().rev().find(|(known, value)| known == name && !value.is_empty());
+        found.map(|(_, value)| value.as_str())
     };
     let mut shown = "postgres://".to_owned();
     if let Some(user) = value("user") {
@@ -238,7 +241,7 @@ pub(super) fn shown(parameters: &Parameters) -> (String, bool) {
     (shown, parameters.iter().any(|(name, _)| !is_shown(name)))
 }
 
-/// `text` with everything that has a meaning in a URL percent-encoded.
+/// Percent-encodes the characters of `text` that have a meaning in a URL, and replaces control characters with U+FFFD.
 fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for character in text.chars() {

@@ -65,10 +65,10 @@ fn every_form_of_a_uri_names_the_same_server() {
         ),
         ("postgres://me@/app?hostaddr=10.0.0.1", "10.0.0.1", 5432, "me", "app", "postgres://me@10.0.0.1/app"),
     ] {
-        let (options, said) = parsed(text);
+        let (options, displayed) = parsed(text);
         let found = (options.get_host(), options.get_port(), options.get_username(), options.get_database());
         assert_eq!(found, (host, port, user, Some(database)), "{text}");
-        assert_eq!(said, shown, "{text}");
+        assert_eq!(displayed, shown, "{text}");
     }
 }
 
@@ -86,7 +86,7 @@ fn sockets_are_directories_in_place_of_a_host() {
 }
 
 #[test]
-fn nothing_of_a_secret_is_shown() {
+fn secrets_are_never_shown() {
     for text in [
         "postgres://u:5432/Secret@host/db",
         "postgres://u:Secret/more@host/db",
@@ -107,8 +107,8 @@ fn nothing_of_a_secret_is_shown() {
         "Secret",
         "Secret:x",
     ] {
-        let said = refusal(text);
-        assert!(!said.contains("Secret"), "{text}: {said}");
+        let message = refusal(text);
+        assert!(!message.contains("Secret"), "{text}: {message}");
     }
     assert!(refusal("postgres://u:5432/Secret@host/db").contains("`/` must be written as `%2F`"));
     let DatabaseUrl::Postgres { is_partly_shown, .. } = "postgres://u:x@h/db".parse().unwrap() else {
@@ -135,8 +135,8 @@ fn a_parameter_is_honoured_or_refused_by_name() {
         ("postgres://::1/d", "written in brackets"),
         ("sqlite:a.db?mode=ro", "no parameters"),
     ] {
-        let said = refusal(text);
-        assert!(said.contains(expected), "{text}: {said}");
+        let message = refusal(text);
+        assert!(message.contains(expected), "{text}: {message}");
     }
     for (name, treatment) in
         [("application_name", "mine"), ("options", "-c geqo=off"), ("gssencmode", "disable"), ("sslsni", "1")]
@@ -146,7 +146,7 @@ fn a_parameter_is_honoured_or_refused_by_name() {
 }
 
 #[test]
-fn a_root_certificate_that_is_named_is_not_passed_over() {
+fn a_root_certificate_is_always_verified() {
     let (options, _) = parsed("postgres://h/d?sslmode=require&sslrootcert=/root.crt");
     assert!(matches!(options.get_ssl_mode(), sqlx::postgres::PgSslMode::VerifyCa));
     let (options, _) = parsed("postgres://h/d?sslrootcert=system");
@@ -154,7 +154,7 @@ fn a_root_certificate_that_is_named_is_not_passed_over() {
 }
 
 #[test]
-fn the_session_says_whose_it_is() {
+fn sessions_have_an_application_name() {
     assert_eq!(parsed("postgres://h/d").0.get_application_name(), Some("daymark"));
     assert_eq!(parsed("postgres://h/d?application_name=night").0.get_application_name(), Some("night"));
 }

@@ -1,5 +1,5 @@
-//! What `check` looks at in the clocks: this machine's, which says which days are finished, beside those of the store's
-//! and the platform's servers and beside the newest record.
+//! The part of `check` that compares this machine's clock, which determines the finished days, with the clocks of the
+//! store's and the platform's servers and with the newest record.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,7 +9,7 @@ use crate::{
     config::Finding,
 };
 
-/// Compares the clocks. A database that cannot be asked is named by the checks of that database.
+/// Compares the clocks. A database that cannot be reached is skipped here, because its own checks report it.
 pub(super) async fn check_clock(context: &Context, scope: CheckScope) -> Vec<Finding> {
     let Context { tenant, .. } = context;
     let mut findings = Vec::new();
@@ -38,7 +38,8 @@ fn difference(ours: Timestamp, theirs: Timestamp, whose: &str) -> Option<Finding
     Some(finding("clock", message).hint("set both clocks, by NTP for example"))
 }
 
-/// A record of a day that is not over: it was made by a clock that was ahead, or this one is behind.
+/// Reports a record of a day that has not ended: it was made while a clock was ahead, or this machine's clock is
+/// behind.
 async fn newest_record(context: &Context) -> Option<Finding> {
     let (_, newest) = context.tenant.store.recorded_span().await.ok()??;
     let last_finished = context.last_finished();
@@ -47,7 +48,7 @@ async fn newest_record(context: &Context) -> Option<Finding> {
             "the newest record is of {newest}, and the last finished day is {last_finished} by this machine's clock"
         );
         Finding::warning("clock", message).hint(
-            "compare the clock with other ones: it is behind, or was ahead when that record was made, which stays",
+            "compare this machine's clock with others: it is behind, or it was ahead when that record was made; the record stays",
         )
     })
 }
@@ -57,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_that_differ_by_minutes_are_named() {
+    fn clocks_that_differ_by_minutes_are_reported() {
         let ours: Timestamp = "2025-01-01T12:00:00Z".parse().unwrap();
         let of = |theirs: &str| difference(ours, theirs.parse().unwrap(), "the store's server");
         assert_eq!(of("2025-01-01T11:55:00Z"), None);

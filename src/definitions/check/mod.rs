@@ -1,5 +1,5 @@
-//! Everything that could go wrong in the next collection, tried beforehand: a file for each thing that is looked at. A
-//! check never stops at the first finding.
+//! Checks in advance what could go wrong in the next collection. Each subject has its own file. A check reports all
+//! findings and does not stop at the first one.
 
 mod clock;
 mod platform;
@@ -17,17 +17,18 @@ use crate::{
     store::{Origin, StoredDefinition},
 };
 
-/// What was looked at, and what was found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckReport {
-    /// None: the next collection will work.
+    /// The findings; if empty, the next collection is expected to succeed.
     pub findings: Vec<Finding>,
-    /// How many metrics were made through the API and will be collected beside those of the configuration.
+    /// The number of metrics that were created through the API and will be collected in addition to the configured
+    /// ones.
     pub made_through_api: usize,
 }
 
-/// Checks the store, the platform and every metric: those that the configuration makes (`wanted`), those that were made
-/// through the API, and those that are in the store otherwise and will be collected until the configuration is applied.
+/// Checks the store, the platform and every metric: the configured ones (`wanted`), those that were created through the
+/// API, and those whose stored definition differs from the configuration and will be collected until it is applied.
 pub async fn check(context: &Context, wanted: &[Definition], scope: CheckScope) -> CheckReport {
     let mut findings = Vec::new();
     let stored = match scope.store {
@@ -39,11 +40,11 @@ pub async fn check(context: &Context, wanted: &[Definition], scope: CheckScope) 
         |stored: &&StoredDefinition| stored.origin == Origin::Api && !taken(&stored.definition.category);
     let made_through_api = stored.iter().filter(is_further).count();
     findings.extend(stored.iter().filter(is_further).filter_map(|stored| outdated_source(stored, wanted)));
-    let otherwise = stored.iter().filter(|stored| !wanted.contains(&stored.definition));
+    let differing = stored.iter().filter(|stored| !wanted.contains(&stored.definition));
     let metrics: Vec<_> = wanted
         .iter()
         .map(|definition| (format!("metric {}", definition.category), definition))
-        .chain(otherwise.map(|stored| (place(stored), &stored.definition)))
+        .chain(differing.map(|stored| (place(stored), &stored.definition)))
         .collect();
     findings.extend(check_clock(context, scope).await);
     if scope.platform {
@@ -52,21 +53,22 @@ pub async fn check(context: &Context, wanted: &[Definition], scope: CheckScope) 
     CheckReport { findings, made_through_api }
 }
 
-/// What a metric is called that the configuration does not have, or not like this.
+/// The name of the place for a stored metric that is not in the configuration or differs from it.
 fn place(stored: &StoredDefinition) -> String {
     let category = &stored.definition.category;
     match stored.origin {
-        Origin::File => format!("metric {category} as it is in the store"),
-        Origin::Api => format!("metric {category}, made through the API"),
+        Origin::File => format!("metric {category} as defined in the store"),
+        Origin::Api => format!("metric {category}, created through the API"),
     }
 }
 
-/// A definition has its sources with it, as they were when it was made.
+/// Warns of a definition from the API whose source has changed in the configuration since, because a definition
+/// contains a copy of its sources.
 fn outdated_source(stored: &StoredDefinition, wanted: &[Definition]) -> Option<Finding> {
     let is_now = |name: &String| wanted.iter().find_map(|wanted| wanted.sources.get(name));
     let differs =
         stored.definition.sources.iter().find(|(name, was)| is_now(name).is_some_and(|now| now != *was));
     let message =
-        format!("it reads `{}` as that was declared when it was made, and no longer is", differs?.0);
-    Some(Finding::warning(place(stored), message).hint("make it again through the API"))
+        format!("it uses an earlier declaration of source `{}`, which has changed since", differs?.0);
+    Some(Finding::warning(place(stored), message).hint("define the metric again through the API"))
 }

@@ -1,4 +1,4 @@
-//! What `check` looks at on the platform: whether it plans the statements of every metric.
+//! The part of `check` that lets the platform plan the statements of every metric.
 
 use super::visibility;
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     platform::Schema,
 };
 
-/// `metrics` are definitions, and what to call them.
+/// Checks the platform. `metrics` are pairs of a place for findings and a definition.
 pub(super) async fn check_platform(
     context: &Context,
     metrics: &[(String, &Definition)],
@@ -23,12 +23,12 @@ pub(super) async fn check_platform(
     let examined = async {
         let schema = context.tenant.platform.inspect().await?;
         let faults = explain(context, &schema, &definitions).await?;
-        Ok((faults, visibility::unseen(context, &schema, metrics).await?))
+        Ok((faults, visibility::hidden_or_stale(context, &schema, metrics).await?))
     };
     match examined.await {
-        Ok((faults, unseen)) => {
+        Ok((faults, hidden_or_stale)) => {
             findings.extend(faults.iter().map(|(metric, fault)| unplanned(&metrics[*metric].0, fault)));
-            findings.extend(unseen);
+            findings.extend(hidden_or_stale);
             findings.extend(visibility::privileges(context).await);
         }
         Err(fault) => {
@@ -38,11 +38,11 @@ pub(super) async fn check_platform(
     }
 }
 
-/// Has the platform plan every reading of every metric for the last finished day. Returns what it said to those that it
-/// does not plan, with their index.
+/// Lets the platform plan every reading of every metric for the last finished day. Returns the index of each metric
+/// that cannot be planned, with the fault.
 ///
 /// # Errors
-/// When the platform cannot be asked.
+/// When the platform cannot be reached.
 pub(in crate::definitions) async fn explain(
     context: &Context,
     schema: &Schema,
@@ -57,7 +57,7 @@ pub(in crate::definitions) async fn explain(
     Ok(answers.iter().filter_map(fault).collect())
 }
 
-/// A metric that the platform does not plan.
+/// Returns the finding for a metric that the platform cannot plan.
 pub(in crate::definitions) fn unplanned(place: &str, fault: &Fault) -> Finding {
     Finding::error(place, fault.to_string()).hint(metric_advice(fault))
 }

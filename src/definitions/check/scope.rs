@@ -1,10 +1,10 @@
-//! Which parts of an installation a check looks at.
+//! The parts of an installation that a check covers.
 
-/// What to look at.
+/// The parts to check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckScope {
     pub store: bool,
-    /// Those that are in the store.
+    /// Whether the definitions in the store are checked.
     pub definitions: bool,
     pub platform: bool,
 }

@@ -1,4 +1,4 @@
-//! What `check` looks at in the store: its tables, whether a run could write to them, and the definitions in it.
+//! The part of `check` for the store: its tables, whether a run can write to them, and its definitions.
 
 use super::CheckScope;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     store::{Finish, IntegrityFinding, LockName, RunStatus, StoreError, StoredDefinition},
 };
 
-/// Returns the active definitions, as far as they can be read.
+/// Checks the store. Returns its active definitions; none if they cannot be read.
 pub(super) async fn check_store(
     context: &Context,
     wanted: &[Definition],
@@ -40,13 +40,13 @@ pub(super) async fn check_store(
             findings.extend(other_zone.map(|error| Finding::error("store", error.to_string())));
             active
         }
-        // Reported by `check_applied`, which reads the same.
+        // `check_applied` has reported the error, as it reads the same table.
         Err(_) => Vec::new(),
     }
 }
 
-/// Tries to lock a day that is not over and to end a run that does not exist: that needs the permissions of a real
-/// run, and changes nothing.
+/// Tries to lock a day that has not ended and to end a run that does not exist, which needs the permissions of a real
+/// run and changes nothing.
 async fn check_writing(context: &Context) -> Vec<Finding> {
     let day = context.day_after(context.last_finished());
     let finish = Finish {
@@ -64,14 +64,15 @@ async fn check_writing(context: &Context) -> Vec<Finding> {
     locked.iter().chain(&ended).map(store_error).collect()
 }
 
-/// Names what is missing of that on which immutability rests. A store that cannot be asked has been named already.
+/// Reports missing parts of the protection that keeps records immutable. A store that fails here has been reported
+/// already.
 async fn check_integrity(context: &Context) -> Vec<Finding> {
     let missing = context.tenant.store.integrity().await.unwrap_or_default();
-    let named = |missing: IntegrityFinding| {
+    let finding = |missing: IntegrityFinding| {
         Finding::error("store", missing.message)
             .hint("restore it: records could be changed (docs/operations.md)")
     };
-    missing.into_iter().map(named).collect()
+    missing.into_iter().map(finding).collect()
 }
 
 async fn check_applied(context: &Context, wanted: &[Definition]) -> Option<Finding> {
@@ -89,11 +90,12 @@ async fn check_applied(context: &Context, wanted: &[Definition]) -> Option<Findi
             1 => "1 definition differs from that in the configuration".to_owned(),
             _ => format!("{changes} definitions differ from those in the configuration"),
         };
-        Finding::warning("store", message).hint("run `daymark apply`; `daymark apply --dry-run` shows them")
+        Finding::warning("store", message)
+            .hint("run `daymark apply`; `daymark apply --dry-run` shows the differences")
     })
 }
 
-/// Errors of the store say themselves what to do.
+/// The messages of the store's errors already say what to do.
 fn store_error(error: &StoreError) -> Finding {
     Finding::error("store", error.to_string())
 }

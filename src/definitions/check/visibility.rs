@@ -1,5 +1,5 @@
-//! What a collection could not see of the platform, or could do to it, without any statement failing: rows that row level
-//! security hides, states that are old, and privileges that reach beyond reading.
+//! Checks for problems with the platform that make no statement fail: rows that row level security hides, objects that
+//! show an old state, and privileges beyond reading.
 
 use jiff::SignedDuration;
 
@@ -15,31 +15,31 @@ use crate::{
     platform::{Cut, Schema, Staleness},
 };
 
-/// A standby that replays what it receives is behind for less than this.
+/// The lag from which a warning is given. A standby that replays without delay lags by less.
 const NOTABLE_LAG: SignedDuration = SignedDuration::from_secs(1);
 
-/// Warns of what a SQL query could do as the platform's role. Where that cannot be asked, other checks say why.
+/// Warns of privileges that a `sql` metric's query could use. If they cannot be read, other checks report the reason.
 pub(super) async fn privileges(context: &Context) -> Option<Finding> {
     let privileges = context.tenant.platform.privileges().await.ok()?;
     if privileges.is_empty() {
         return None;
     }
     let message = format!(
-        "its role has privileges that reach beyond reading tables ({}): a metric's SQL query could use them, though its \
+        "its role has privileges beyond reading tables ({}): the query of a `sql` metric could use them, although its \
          transaction is read-only",
         privileges.join(", ")
     );
     Some(
         Finding::warning("platform", message)
-            .hint("use a role that may do nothing but SELECT (docs/quickstart-postgresql.md)"),
+            .hint("use a role that has no privilege but SELECT (docs/quickstart-postgresql.md)"),
     )
 }
 
-/// Old states and hidden rows. `metrics` are definitions, and what to call them.
+/// Finds old states and hidden rows. `metrics` are pairs of a place for findings and a definition.
 ///
 /// # Errors
-/// When the platform cannot be asked.
-pub(super) async fn unseen(
+/// When the platform cannot be reached.
+pub(super) async fn hidden_or_stale(
     context: &Context,
     schema: &Schema,
     metrics: &[(String, &Definition)],
@@ -59,18 +59,20 @@ fn stale(context: &Context, staleness: &Staleness) -> Option<Finding> {
     let message = described(context, staleness);
     match (is_too_old, staleness.is_certain) {
         (true, true) => Some(Finding::error("platform", message).hint(
-            "let it catch up, or name the server that it copies: until then a collection waits for \
+            "let it catch up, or connect to the server that it replicates: until then a collection waits for \
              `collect.freshness_wait_seconds` and ends without recording",
         )),
         (true, false) => Some(Finding::warning("platform", message)),
         (false, _) => is_notable.then(|| {
-            Finding::warning("platform", message).hint("see that it has caught up before a day is collected")
+            Finding::warning("platform", message)
+                .hint("make sure that it has caught up before a day is collected")
         }),
     }
 }
 
-/// Has every statement planned once more in a mode in which a policy that would hide rows is an error, whichever view it is
-/// behind. Tables that the sources name themselves are warned of where sources are checked.
+/// Lets the platform plan every statement again with `row_security = off`, in which a policy that would hide rows is an
+/// error, also behind views. Tables that sources name directly are skipped, because the check of the sources warns of
+/// them.
 async fn hidden_rows(
     context: &Context,
     cut: &mut dyn Cut,
@@ -92,7 +94,7 @@ async fn hidden_rows(
         let message = format!("row level security may hide rows from it: {}", fault.message);
         (!is_named).then(|| {
             Finding::warning(place, message).hint(
-                "see that the policies of that table let the platform's role, and the owner of a view over it, read every \
+                "make sure that the policies of that table let the platform's role, and the owner of a view over it, read every \
                  row; or give that role BYPASSRLS",
             )
         })

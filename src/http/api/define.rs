@@ -90,7 +90,7 @@ async fn require_reading_role(service: &Service) -> Result<(), Problem> {
         true => Ok(()),
         false => Err(Problem::forbidden(format!(
             "the platform's role may do more than read ({}), and a query could use that: define this metric in daymark.toml, or \
-             have the server use a role that may do nothing but SELECT",
+             have the server use a role that has no privilege but SELECT",
             privileges.join(", ")
         ))),
     }
