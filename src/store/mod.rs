@@ -8,6 +8,7 @@
 mod contract;
 mod definition_writes;
 mod error;
+mod from_row;
 mod migrations;
 mod open;
 mod options;
@@ -15,9 +16,10 @@ mod outbox;
 mod postgres;
 mod row;
 mod sqlite;
+mod statements;
 
+use contract::confirm_orphans;
 pub use contract::*;
-use contract::{confirm_orphans, record_count};
 pub use error::StoreError;
 pub use open::{open, open_without_waiting};
 pub use options::{DEFAULT_SCHEMA, StoreOptions};

@@ -2,15 +2,15 @@
 
 use std::{error::Error, str::FromStr};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use serde_json::{Map, Value};
-use sqlx::{ColumnIndex, Decode, Row, Type};
-
-use super::{DefinitionVersion, StoreError};
-use crate::{
-    database::{Fault, FaultClass},
-    metric::{Definition, MetricKey, MetricType},
+use sqlx::{
+    Decode, Postgres, Row, Sqlite, Type, error::UnexpectedNullError, postgres::PgRow, sqlite::SqliteRow,
 };
+use uuid::Uuid;
+
+use super::StoreError;
+use crate::database::{Fault, FaultClass};
 
 /// What a failure of the driver means at `location`.
 pub(super) fn failed(location: &str, error: sqlx::Error) -> StoreError {
@@ -53,75 +53,130 @@ pub(super) fn readable<'r, R, T>(
     values
 }
 
-/// Reads a text column that holds one of a few words.
-pub(super) fn word<'r, R, T>(
-    row: &'r R,
-    column: &'static str,
-    from_name: impl Fn(&str) -> Option<T>,
-) -> Result<T, sqlx::Error>
-where
-    R: Row,
-    &'static str: ColumnIndex<R>,
-    &'r str: Decode<'r, R::Database> + Type<R::Database>,
+/// A type that both drivers read in the same way.
+pub(super) trait Portable:
+    for<'r> Decode<'r, Postgres> + Type<Postgres> + for<'r> Decode<'r, Sqlite> + Type<Sqlite>
 {
-    let name: &str = row.try_get(column)?;
-    from_name(name).ok_or_else(|| undecodable(column, format!("`{name}` is none of the known words")))
 }
 
-/// Reads a text column that holds something with a standard notation: a date, an instant, a UUID, a decimal.
-pub(super) fn parsed<'r, R, T>(row: &'r R, column: &'static str) -> Result<T, sqlx::Error>
-where
-    R: Row,
-    &'static str: ColumnIndex<R>,
-    &'r str: Decode<'r, R::Database> + Type<R::Database>,
-    T: FromStr<Err: Error + Send + Sync + 'static>,
+impl<T> Portable for T where
+    T: for<'r> Decode<'r, Postgres> + Type<Postgres> + for<'r> Decode<'r, Sqlite> + Type<Sqlite>
 {
-    row.try_get::<&str, _>(column)?.parse().map_err(|error: T::Err| undecodable(column, error))
 }
 
-pub(super) fn metric_key<'r, R>(row: &'r R) -> Result<MetricKey, sqlx::Error>
-where
-    R: Row,
-    &'static str: ColumnIndex<R>,
-    &'r str: Decode<'r, R::Database> + Type<R::Database>,
-    String: Decode<'r, R::Database> + Type<R::Database>,
-{
-    Ok(MetricKey {
-        metric_type: word(row, "metric_type", MetricType::from_name)?,
-        category: row.try_get("metric_category")?,
-    })
-}
+/// A row of either database. PostgreSQL has types of its own for dates, instants and UUIDs; SQLite keeps them as text.
+pub(super) trait Columns {
+    fn get<T: Portable>(&self, column: &'static str) -> Result<T, sqlx::Error>;
+    fn optional_text(&self, column: &'static str) -> Result<Option<&str>, sqlx::Error>;
+    fn optional_date(&self, column: &'static str) -> Result<Option<Date>, sqlx::Error>;
+    fn optional_instant(&self, column: &'static str) -> Result<Option<Timestamp>, sqlx::Error>;
+    fn optional_uuid(&self, column: &'static str) -> Result<Option<Uuid>, sqlx::Error>;
 
-/// `instant` reads a column of an instant, for which the databases have types of their own.
-pub(super) fn definition_version<'r, R>(
-    row: &'r R,
-    instant: impl Fn(&'r R, &'static str) -> Result<Timestamp, sqlx::Error>,
-) -> Result<DefinitionVersion, sqlx::Error>
-where
-    R: Row,
-    &'static str: ColumnIndex<R>,
-    &'r str: Decode<'r, R::Database> + Type<R::Database>,
-    String: Decode<'r, R::Database> + Type<R::Database>,
-    i32: Decode<'r, R::Database> + Type<R::Database>,
-    Value: Decode<'r, R::Database> + Type<R::Database>,
-{
-    Ok(DefinitionVersion {
-        key: metric_key(row)?,
-        version: row.try_get("version")?,
-        definition: definition(row.try_get("spec")?)?,
-        created_at: instant(row, "created_at")?,
-    })
-}
-
-pub(super) fn definition(spec: Value) -> Result<Definition, sqlx::Error> {
-    serde_json::from_value(spec).map_err(|error| undecodable("spec", error))
-}
-
-pub(super) fn object(column: &'static str, value: Value) -> Result<Map<String, Value>, sqlx::Error> {
-    match value {
-        Value::Object(object) => Ok(object),
-        other => Err(undecodable(column, format!("not an object: {other}"))),
+    fn text(&self, column: &'static str) -> Result<&str, sqlx::Error> {
+        not_null(column, self.optional_text(column)?)
     }
+
+    fn date(&self, column: &'static str) -> Result<Date, sqlx::Error> {
+        not_null(column, self.optional_date(column)?)
+    }
+
+    fn instant(&self, column: &'static str) -> Result<Timestamp, sqlx::Error> {
+        not_null(column, self.optional_instant(column)?)
+    }
+
+    fn uuid(&self, column: &'static str) -> Result<Uuid, sqlx::Error> {
+        not_null(column, self.optional_uuid(column)?)
+    }
+
+    /// A text that holds something with a standard notation, such as a decimal.
+    fn optional_parsed<T>(&self, column: &'static str) -> Result<Option<T>, sqlx::Error>
+    where
+        T: FromStr<Err: Error + Send + Sync + 'static>,
+    {
+        let text = self.optional_text(column)?;
+        text.map(str::parse).transpose().map_err(|error: T::Err| undecodable(column, error))
+    }
+
+    fn parsed<T>(&self, column: &'static str) -> Result<T, sqlx::Error>
+    where
+        T: FromStr<Err: Error + Send + Sync + 'static>,
+    {
+        not_null(column, self.optional_parsed(column)?)
+    }
+
+    /// A text that holds one of a few words.
+    fn word<T>(&self, column: &'static str, from_name: impl Fn(&str) -> Option<T>) -> Result<T, sqlx::Error> {
+        let name = self.text(column)?;
+        from_name(name).ok_or_else(|| undecodable(column, format!("`{name}` is none of the known words")))
+    }
+
+    /// An integer that is not negative.
+    fn count<T>(&self, column: &'static str) -> Result<T, sqlx::Error>
+    where
+        T: TryFrom<i64, Error: Error + Send + Sync + 'static>,
+    {
+        T::try_from(self.get(column)?).map_err(|error| undecodable(column, error))
+    }
+
+    fn optional_object(&self, column: &'static str) -> Result<Option<Map<String, Value>>, sqlx::Error> {
+        match self.get(column)? {
+            None => Ok(None),
+            Some(Value::Object(object)) => Ok(Some(object)),
+            Some(other) => Err(undecodable(column, format!("not an object: {other}"))),
+        }
+    }
+
+    fn object(&self, column: &'static str) -> Result<Map<String, Value>, sqlx::Error> {
+        not_null(column, self.optional_object(column)?)
+    }
+}
+
+impl Columns for PgRow {
+    fn get<T: Portable>(&self, column: &'static str) -> Result<T, sqlx::Error> {
+        self.try_get(column)
+    }
+
+    fn optional_text(&self, column: &'static str) -> Result<Option<&str>, sqlx::Error> {
+        self.try_get(column)
+    }
+
+    fn optional_date(&self, column: &'static str) -> Result<Option<Date>, sqlx::Error> {
+        Ok(self.try_get::<Option<jiff_sqlx::Date>, _>(column)?.map(jiff_sqlx::Date::to_jiff))
+    }
+
+    fn optional_instant(&self, column: &'static str) -> Result<Option<Timestamp>, sqlx::Error> {
+        Ok(self.try_get::<Option<jiff_sqlx::Timestamp>, _>(column)?.map(jiff_sqlx::Timestamp::to_jiff))
+    }
+
+    fn optional_uuid(&self, column: &'static str) -> Result<Option<Uuid>, sqlx::Error> {
+        self.try_get(column)
+    }
+}
+
+impl Columns for SqliteRow {
+    fn get<T: Portable>(&self, column: &'static str) -> Result<T, sqlx::Error> {
+        self.try_get(column)
+    }
+
+    fn optional_text(&self, column: &'static str) -> Result<Option<&str>, sqlx::Error> {
+        self.try_get(column)
+    }
+
+    fn optional_date(&self, column: &'static str) -> Result<Option<Date>, sqlx::Error> {
+        self.optional_parsed(column)
+    }
+
+    fn optional_instant(&self, column: &'static str) -> Result<Option<Timestamp>, sqlx::Error> {
+        self.optional_parsed(column)
+    }
+
+    fn optional_uuid(&self, column: &'static str) -> Result<Option<Uuid>, sqlx::Error> {
+        self.optional_parsed(column)
+    }
+}
+
+fn not_null<T>(column: &'static str, value: Option<T>) -> Result<T, sqlx::Error> {
+    value.ok_or_else(|| undecodable(column, UnexpectedNullError))
 }
 
 pub(super) fn undecodable(

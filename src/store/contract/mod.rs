@@ -26,7 +26,6 @@ pub use runs::{
     RunKind, RunStatus, Runs, Trigger,
 };
 pub use store::Store;
-pub(super) use summary::record_count;
 pub use summary::{RecordCount, StoreSummary};
 pub use table::{TablePage, TableQuery, Tables};
 pub use upkeep::{IntegrityFinding, MigrationNames, Upkeep};

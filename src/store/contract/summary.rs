@@ -1,13 +1,9 @@
 //! The last runs, and how many records there are.
 
 use jiff::civil::Date;
-use sqlx::{ColumnIndex, Decode, Row, Type};
 
 use super::{LoggedRun, Run};
-use crate::{
-    metric::{MetricKey, Provenance},
-    store::row,
-};
+use crate::metric::{MetricKey, Provenance};
 
 #[derive(Debug, Clone, Default)]
 pub struct StoreSummary {
@@ -36,34 +32,4 @@ impl RecordCount {
     pub fn records(&self) -> usize {
         self.of_provenance.iter().map(|(_, records)| records).sum()
     }
-}
-
-/// Reads a row of `count_records.sql`. `date` reads a column of a day, for which the databases have types of their own.
-pub(in crate::store) fn record_count<'r, R>(
-    columns: &'r R,
-    date: impl Fn(&'r R, &'static str) -> Result<Date, sqlx::Error>,
-) -> Result<RecordCount, sqlx::Error>
-where
-    R: Row,
-    &'static str: ColumnIndex<R>,
-    &'r str: Decode<'r, R::Database> + Type<R::Database>,
-    String: Decode<'r, R::Database> + Type<R::Database>,
-    i64: Decode<'r, R::Database> + Type<R::Database>,
-{
-    let count = |column| {
-        let count: i64 = columns.try_get(column)?;
-        usize::try_from(count).map_err(|error| row::undecodable(column, error))
-    };
-    Ok(RecordCount {
-        key: row::metric_key(columns)?,
-        first: date(columns, "first")?,
-        last: date(columns, "last")?,
-        of_provenance: [
-            (Provenance::Observed, count("observed")?),
-            (Provenance::Reconstructed, count("reconstructed")?),
-            (Provenance::Corrected, count("corrected")?),
-        ],
-        until_day: count("until_day")?,
-        of_day: count("of_day")?,
-    })
 }

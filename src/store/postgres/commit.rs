@@ -6,10 +6,10 @@ use jiff::civil::Date;
 use jiff_sqlx::ToSqlx;
 use sqlx::PgConnection;
 
-use super::{PostgresStore, records::date, text::storable_object};
+use super::{PostgresStore, text::storable_object};
 use crate::{
     metric::{MetricKey, Record},
-    store::{Finish, RunStatus, StoreError, outbox, row},
+    store::{Finish, RunStatus, StoreError, from_row::key_and_date, outbox, row},
 };
 
 impl PostgresStore {
@@ -119,7 +119,7 @@ impl PostgresStore {
             .bind(dates().max().map(ToSqlx::to_sqlx))
             .fetch_all(session)
             .await?;
-        rows.iter().map(|columns| Ok((date(columns, "metric_date")?, row::metric_key(columns)?))).collect()
+        rows.iter().map(key_and_date).collect()
     }
 }
 

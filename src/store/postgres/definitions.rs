@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use sqlx::PgConnection;
 
 use super::PostgresStore;
 use crate::{
@@ -12,30 +12,13 @@ use crate::{
         DefinitionChange, DefinitionVersion, Definitions, DefinitionsChanged, Origin, StoreError,
         StoredDefinition,
         definition_writes::{Write, writes},
+        from_row::{definition_version, stored_definition},
         outbox, row,
+        statements::{
+            INSERT_DEFINITION_VERSION, SELECT_DEFINITION_VERSIONS, SELECT_DEFINITIONS, SET_DEFINITION_ACTIVE,
+        },
     },
 };
-
-const SELECT: &str = "
-    SELECT spec, version, is_active, origin, metric_definitions.created_at
-    FROM metric_definitions
-    JOIN metric_definition_versions USING (tenant_id, metric_type, metric_category, version)
-    WHERE tenant_id = $1
-    ORDER BY metric_category, metric_type";
-
-const SELECT_VERSIONS: &str = "
-    SELECT metric_type, metric_category, version, spec, created_at
-    FROM metric_definition_versions
-    WHERE tenant_id = $1
-    ORDER BY metric_category, metric_type, version";
-
-/// Counts from the highest version that exists, so that it stays right where the current row is missing.
-const INSERT_VERSION: &str = "
-    INSERT INTO metric_definition_versions (tenant_id, metric_type, metric_category, version, spec, created_at)
-    SELECT $1, $2, $3, coalesce(max(version), 0) + 1, $4, $5
-    FROM metric_definition_versions
-    WHERE tenant_id = $1 AND metric_type = $2 AND metric_category = $3
-    RETURNING version";
 
 const UPSERT_CURRENT: &str = "
     INSERT INTO metric_definitions (tenant_id, metric_type, metric_category, version, display_name, description,
@@ -45,10 +28,6 @@ const UPSERT_CURRENT: &str = "
     SET version = excluded.version, display_name = excluded.display_name, description = excluded.description,
         unit = excluded.unit, format_pattern = excluded.format_pattern, is_active = TRUE,
         origin = excluded.origin, updated_at = excluded.updated_at";
-
-const SET_ACTIVE: &str = "
-    UPDATE metric_definitions SET is_active = $4, origin = coalesce($5, origin), updated_at = $6
-    WHERE tenant_id = $1 AND metric_type = $2 AND metric_category = $3";
 
 #[async_trait]
 impl Definitions for PostgresStore {
@@ -62,10 +41,8 @@ impl Definitions for PostgresStore {
 
     async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError> {
         self.retry(|| async {
-            let query = sqlx::query(SELECT_VERSIONS).bind(&self.tenant);
-            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-            let read = |columns| row::definition_version(columns, instant);
-            Ok(row::readable(&self.location, "metric_definition_versions", &rows, read))
+            let query = sqlx::query(SELECT_DEFINITION_VERSIONS).bind(&self.tenant);
+            self.rows("metric_definition_versions", query, definition_version).await
         })
         .await
     }
@@ -113,7 +90,7 @@ impl PostgresStore {
     }
 
     async fn stored(&self, session: &mut PgConnection) -> Result<Vec<StoredDefinition>, sqlx::Error> {
-        let rows = sqlx::query(SELECT).bind(&self.tenant).fetch_all(session).await?;
+        let rows = sqlx::query(SELECT_DEFINITIONS).bind(&self.tenant).fetch_all(session).await?;
         Ok(row::readable(&self.location, "metric_definitions", &rows, stored_definition))
     }
 
@@ -124,7 +101,7 @@ impl PostgresStore {
         origin: Origin,
         now: Timestamp,
     ) -> Result<(), sqlx::Error> {
-        let version: i32 = sqlx::query_scalar(INSERT_VERSION)
+        let version: i32 = sqlx::query_scalar(INSERT_DEFINITION_VERSION)
             .bind(&self.tenant)
             .bind(definition.metric_type.name())
             .bind(&definition.category)
@@ -156,7 +133,7 @@ impl PostgresStore {
         origin: Option<Origin>,
         now: Timestamp,
     ) -> Result<(), sqlx::Error> {
-        sqlx::query(SET_ACTIVE)
+        sqlx::query(SET_DEFINITION_ACTIVE)
             .bind(&self.tenant)
             .bind(key.metric_type.name())
             .bind(&key.category)
@@ -167,18 +144,4 @@ impl PostgresStore {
             .await
             .map(drop)
     }
-}
-
-fn stored_definition(columns: &PgRow) -> Result<StoredDefinition, sqlx::Error> {
-    Ok(StoredDefinition {
-        definition: row::definition(columns.try_get("spec")?)?,
-        version: columns.try_get("version")?,
-        is_active: columns.try_get("is_active")?,
-        origin: row::word(columns, "origin", Origin::from_name)?,
-        created_at: instant(columns, "created_at")?,
-    })
-}
-
-fn instant(columns: &PgRow, name: &'static str) -> Result<Timestamp, sqlx::Error> {
-    columns.try_get::<jiff_sqlx::Timestamp, _>(name).map(jiff_sqlx::Timestamp::to_jiff)
 }

@@ -1,10 +1,10 @@
 //! The outbox.
 
 use async_trait::async_trait;
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use sqlx::PgConnection;
 
 use super::PostgresStore;
-use crate::store::{Event, EventKind, Events, StoreError, outbox::NewEvent, row};
+use crate::store::{Event, Events, StoreError, from_row::event, outbox::NewEvent, statements::SELECT_EVENTS};
 
 /// A trigger numbers the events.
 const INSERT: &str = "
@@ -12,16 +12,12 @@ const INSERT: &str = "
     SELECT $1, kind, subject FROM UNNEST($2::TEXT[], $3::JSONB[]) WITH ORDINALITY AS given (kind, subject, place)
     ORDER BY place";
 
-const SELECT: &str = "
-    SELECT id, kind, subject, created_at FROM events WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3";
-
 #[async_trait]
 impl Events for PostgresStore {
     async fn events(&self, after: i64, limit: i64) -> Result<Vec<Event>, StoreError> {
         self.retry(|| async {
-            let query = sqlx::query(SELECT).bind(&self.tenant).bind(after).bind(limit);
-            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-            Ok(row::readable(&self.location, "events", &rows, event))
+            let query = sqlx::query(SELECT_EVENTS).bind(&self.tenant).bind(after).bind(limit);
+            self.rows("events", query, event).await
         })
         .await
     }
@@ -46,14 +42,4 @@ impl PostgresStore {
             .await
             .map(drop)
     }
-}
-
-fn event(columns: &PgRow) -> Result<Event, sqlx::Error> {
-    let created_at: jiff_sqlx::Timestamp = columns.try_get("created_at")?;
-    Ok(Event {
-        id: columns.try_get("id")?,
-        kind: row::word(columns, "kind", EventKind::from_name)?,
-        subject: row::object("subject", columns.try_get("subject")?)?,
-        created_at: created_at.to_jiff(),
-    })
 }

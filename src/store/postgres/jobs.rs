@@ -3,15 +3,19 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use serde_json::Value;
-use sqlx::{Postgres, QueryBuilder, Row, postgres::PgRow};
+use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::{
     PostgresStore,
     text::{storable, storable_object},
 };
-use crate::store::{Job, JobEnd, JobFilter, JobStatus, Jobs, NewJob, RunKind, StoreError, Trigger, row};
+use crate::store::{
+    Job, JobEnd, JobFilter, Jobs, NewJob, StoreError,
+    from_row::job,
+    row,
+    statements::{FINISH_JOB, SELECT_JOBS, START_JOB},
+};
 
 const TABLE: &str = "jobs";
 
@@ -20,17 +24,6 @@ const INSERT: &str = "
     INSERT INTO jobs (tenant_id, id, kind, spec, trigger, actor, status, created_at, host, process_id)
     VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, $8, $9)
     ON CONFLICT (tenant_id, id) DO NOTHING";
-
-const SELECT: &str = "
-    SELECT id, kind, spec, trigger, actor, status, created_at, started_at, finished_at, host, process_id, run_id, result
-    FROM jobs WHERE tenant_id = ";
-
-const START: &str = "
-    UPDATE jobs SET status = 'running', started_at = $3 WHERE tenant_id = $1 AND id = $2 AND status = 'queued'";
-
-const FINISH: &str = "
-    UPDATE jobs SET status = $3, finished_at = $4, run_id = $5, result = $6
-    WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'running')";
 
 #[async_trait]
 impl Jobs for PostgresStore {
@@ -53,26 +46,22 @@ impl Jobs for PostgresStore {
 
     async fn job(&self, id: Uuid) -> Result<Option<Job>, StoreError> {
         self.retry(|| async {
-            let mut query = QueryBuilder::<Postgres>::new(SELECT);
+            let mut query = QueryBuilder::<Postgres>::new(SELECT_JOBS);
             query.push_bind(&self.tenant).push(" AND id = ").push_bind(id);
-            let rows =
-                query.build().fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-            Ok(row::readable(&self.location, TABLE, &rows, job).pop())
+            Ok(self.rows(TABLE, query.build(), job).await?.pop())
         })
         .await
     }
 
     async fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>, StoreError> {
         self.retry(|| async {
-            let mut query = QueryBuilder::<Postgres>::new(SELECT);
+            let mut query = QueryBuilder::<Postgres>::new(SELECT_JOBS);
             query.push_bind(&self.tenant);
             if let Some(status) = filter.status {
                 query.push(" AND status = ").push_bind(status.name());
             }
             query.push(" ORDER BY created_at DESC, id LIMIT ").push_bind(filter.limit);
-            let rows =
-                query.build().fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-            Ok(row::readable(&self.location, TABLE, &rows, job))
+            self.rows(TABLE, query.build(), job).await
         })
         .await
     }
@@ -80,7 +69,7 @@ impl Jobs for PostgresStore {
     async fn start_job(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         let at = row::to_micros(at);
         let started = self.retry(|| async {
-            let query = sqlx::query(START).bind(&self.tenant).bind(id).bind(at.to_sqlx());
+            let query = sqlx::query(START_JOB).bind(&self.tenant).bind(id).bind(at.to_sqlx());
             let done = query.execute(self.pool().await?).await.map_err(|error| self.failed(error))?;
             Ok(done.rows_affected() == 1)
         });
@@ -91,7 +80,7 @@ impl Jobs for PostgresStore {
     async fn finish_job(&self, end: &JobEnd) -> Result<bool, StoreError> {
         let at = row::to_micros(end.finished_at);
         let finished = self.retry(|| async {
-            let query = sqlx::query(FINISH)
+            let query = sqlx::query(FINISH_JOB)
                 .bind(&self.tenant)
                 .bind(end.id)
                 .bind(end.status.name())
@@ -103,29 +92,4 @@ impl Jobs for PostgresStore {
         });
         Ok(finished.await? || self.job(end.id).await?.is_some_and(|job| job.is_finished_by(end)))
     }
-}
-
-fn job(columns: &PgRow) -> Result<Job, sqlx::Error> {
-    let instant = |column| -> Result<Option<Timestamp>, sqlx::Error> {
-        let instant: Option<jiff_sqlx::Timestamp> = columns.try_get(column)?;
-        Ok(instant.map(jiff_sqlx::Timestamp::to_jiff))
-    };
-    let created_at: jiff_sqlx::Timestamp = columns.try_get("created_at")?;
-    let process_id: i64 = columns.try_get("process_id")?;
-    let result: Option<Value> = columns.try_get("result")?;
-    Ok(Job {
-        id: columns.try_get("id")?,
-        kind: row::word(columns, "kind", RunKind::from_name)?,
-        spec: row::object("spec", columns.try_get("spec")?)?,
-        trigger: row::word(columns, "trigger", Trigger::from_name)?,
-        actor: columns.try_get("actor")?,
-        status: row::word(columns, "status", JobStatus::from_name)?,
-        created_at: created_at.to_jiff(),
-        started_at: instant("started_at")?,
-        finished_at: instant("finished_at")?,
-        host: columns.try_get("host")?,
-        process_id: u32::try_from(process_id).map_err(|error| row::undecodable("process_id", error))?,
-        run_id: columns.try_get("run_id")?,
-        result: result.map(|result| row::object("result", result)).transpose()?,
-    })
 }

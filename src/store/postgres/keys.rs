@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::PostgresStore;
 use crate::{
-    identity::{ApiKey, KeyHash, Role, Scope, Scopes},
-    store::{Keys, StoreError, row},
+    identity::{ApiKey, Scope, Scopes},
+    store::{Keys, StoreError, from_row, row, statements::REVOKE_API_KEY},
 };
 
 const SELECT: &str = "
@@ -22,9 +22,6 @@ const INSERT: &str = "
     INSERT INTO api_keys (tenant_id, id, name, role, scopes, hash, created_at, expires_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT DO NOTHING";
-
-const REVOKE: &str = "
-    UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3) WHERE tenant_id = $1 AND id = $2";
 
 const TOUCH: &str = "
     UPDATE api_keys SET last_used_at = greatest(last_used_at, used.at)
@@ -47,7 +44,8 @@ impl Keys for PostgresStore {
 
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         self.retry(|| async {
-            let query = sqlx::query(REVOKE).bind(&self.tenant).bind(id).bind(row::to_micros(at).to_sqlx());
+            let query =
+                sqlx::query(REVOKE_API_KEY).bind(&self.tenant).bind(id).bind(row::to_micros(at).to_sqlx());
             let done = query.execute(self.pool().await?).await.map_err(|error| self.failed(error))?;
             Ok(done.rows_affected() == 1)
         })
@@ -90,23 +88,8 @@ impl PostgresStore {
     }
 }
 
-fn api_key(columns: &PgRow) -> Result<ApiKey, sqlx::Error> {
-    let instant = |column| -> Result<Option<Timestamp>, sqlx::Error> {
-        let instant: Option<jiff_sqlx::Timestamp> = columns.try_get(column)?;
-        Ok(instant.map(jiff_sqlx::Timestamp::to_jiff))
-    };
-    let created_at: jiff_sqlx::Timestamp = columns.try_get("created_at")?;
-    let scopes: Vec<String> = columns.try_get("scopes")?;
-    let hash: &[u8] = columns.try_get("hash")?;
-    Ok(ApiKey {
-        id: columns.try_get("id")?,
-        name: columns.try_get("name")?,
-        role: row::word(columns, "role", Role::from_name)?,
-        scopes: Scopes::of(&scopes.iter().filter_map(|name| Scope::from_name(name)).collect::<Vec<_>>()),
-        hash: KeyHash(hash.try_into().map_err(|error| row::undecodable("hash", error))?),
-        created_at: created_at.to_jiff(),
-        expires_at: instant("expires_at")?,
-        revoked_at: instant("revoked_at")?,
-        last_used_at: instant("last_used_at")?,
-    })
+fn api_key(row: &PgRow) -> Result<ApiKey, sqlx::Error> {
+    let scopes: Vec<String> = row.try_get("scopes")?;
+    let scopes: Vec<_> = scopes.iter().filter_map(|name| Scope::from_name(name)).collect();
+    from_row::api_key(row, Scopes::of(&scopes))
 }

@@ -4,15 +4,17 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use jiff::civil::Date;
 use jiff_sqlx::ToSqlx;
-use sqlx::{AssertSqlSafe, Row, postgres::PgRow};
+use sqlx::{AssertSqlSafe, postgres::PgRow};
 
 use super::PostgresStore;
 use crate::{
     blocking::block_in_place_if_large,
-    metric::{Decimal, MetricKey, Provenance, Record},
+    metric::{MetricKey, Record},
     store::{
         Latest, RecordedDay, RecordedDays, Records, Runs, SeriesQuestion, SeriesRows, StoreError,
-        StoreSummary, record_count, row,
+        StoreSummary,
+        from_row::{key_and_date, latest, record, record_count, recorded_day},
+        row,
     },
 };
 
@@ -79,8 +81,7 @@ impl Records for PostgresStore {
                 Some(categories) => query.bind(categories),
                 None => query,
             };
-            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-            Ok(row::readable(&self.location, TABLE, &rows, record))
+            self.rows(TABLE, query, record).await
         })
         .await
     }
@@ -99,8 +100,7 @@ impl Records for PostgresStore {
                 .bind(&self.tenant)
                 .bind(metrics.iter().map(|key| key.metric_type.name()).collect::<Vec<_>>())
                 .bind(metrics.iter().map(|key| key.category.as_str()).collect::<Vec<_>>());
-            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-            Ok(row::readable(&self.location, TABLE, &rows, latest))
+            self.rows(TABLE, query, latest).await
         })
         .await
     }
@@ -113,8 +113,7 @@ impl Records for PostgresStore {
                     .bind(&self.tenant)
                     .bind(day.to_sqlx())
                     .bind(skipped.iter().map(|date| date.to_sqlx()).collect::<Vec<_>>());
-                let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-                Ok(row::readable(&self.location, TABLE, &rows, |columns| record_count(columns, date)))
+                self.rows(TABLE, query, record_count).await
             })
             .await?;
         Ok(StoreSummary { last_run, last_completed, counts })
@@ -130,9 +129,8 @@ impl PostgresStore {
             .bind(to.to_sqlx())
             .fetch(self.pool().await?);
         let mut recorded = RecordedDays::new();
-        while let Some(columns) = rows.try_next().await.map_err(|error| self.failed(error))? {
-            let key_and_date = |columns| Ok((row::metric_key(columns)?, date(columns, "metric_date")?));
-            for (key, date) in row::readable(&self.location, TABLE, &[columns], key_and_date) {
+        while let Some(row) = rows.try_next().await.map_err(|error| self.failed(error))? {
+            for (date, key) in row::readable(&self.location, TABLE, &[row], key_and_date) {
                 recorded.entry(key).or_default().insert(date);
             }
         }
@@ -162,49 +160,4 @@ impl PostgresStore {
         }
         series
     }
-}
-
-/// A row of `select_series.sql`: the index of the metric asked, and a day of it.
-fn recorded_day(columns: &PgRow) -> Result<(usize, RecordedDay), sqlx::Error> {
-    let place: i64 = columns.try_get("place")?;
-    let metadata: Option<serde_json::Value> = columns.try_get("metadata")?;
-    let day = RecordedDay {
-        date: date(columns, "metric_date")?,
-        value: row::parsed(columns, "value")?,
-        provenance: row::word(columns, "provenance", Provenance::from_name)?,
-        definition_version: columns.try_get("definition_version")?,
-        metadata: metadata.map(|value| row::object("metadata", value).map(Box::new)).transpose()?,
-    };
-    Ok((usize::try_from(place).map_err(|error| row::undecodable("place", error))?, day))
-}
-
-fn latest(columns: &PgRow) -> Result<Latest, sqlx::Error> {
-    let before = |column: &'static str| {
-        let value: Option<&str> = columns.try_get(column)?;
-        value.map(str::parse::<Decimal>).transpose().map_err(|error| row::undecodable(column, error))
-    };
-    Ok(Latest {
-        record: record(columns)?,
-        day_before: before("day_before")?,
-        week_before: before("week_before")?,
-        month_before: before("month_before")?,
-    })
-}
-
-pub(super) fn date(columns: &PgRow, name: &'static str) -> Result<Date, sqlx::Error> {
-    columns.try_get::<jiff_sqlx::Date, _>(name).map(jiff_sqlx::Date::to_jiff)
-}
-
-fn record(columns: &PgRow) -> Result<Record, sqlx::Error> {
-    let collection_timestamp: jiff_sqlx::Timestamp = columns.try_get("collection_timestamp")?;
-    Ok(Record {
-        metric_date: date(columns, "metric_date")?,
-        key: row::metric_key(columns)?,
-        value: row::parsed(columns, "value")?,
-        metadata: row::object("metadata", columns.try_get("metadata")?)?,
-        provenance: row::word(columns, "provenance", Provenance::from_name)?,
-        definition_version: columns.try_get("definition_version")?,
-        collection_id: columns.try_get("collection_id")?,
-        collection_timestamp: collection_timestamp.to_jiff(),
-    })
 }

@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use jiff::civil::Date;
 use jiff_sqlx::ToSqlx;
-use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, QueryBuilder, Row, postgres::PgRow};
 use uuid::Uuid;
 
@@ -15,12 +14,9 @@ use crate::{
     metric::{MetricKey, Record},
     store::{
         Finish, Held, INCOMPLETE_BACKFILLS, INCOMPLETE_PER_DAY, LockName, LoggedRun, NewRun, Run, RunFilter,
-        RunKind, RunStatus, Runs, StoreError, Trigger, confirm_orphans, row,
+        RunStatus, Runs, StoreError, confirm_orphans, from_row::run, row, statements::RUN_COLUMNS,
     },
 };
-
-const COLUMNS: &str = "id, kind, collection_date, collection_end_date, started_at, completed_at, status,
-    metrics_collected, error_message, error_details, trigger, actor, host, process_id";
 
 /// An entry that is there already is an earlier attempt's, whose answer was lost: the id is random.
 const INSERT: &str = "
@@ -49,7 +45,7 @@ const TABLE: &str = "metric_collection_log";
 /// The runs that `select` finds, newest first, and whether they are alive.
 fn logged(select: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!(
-        "SELECT {COLUMNS}, {IS_ALIVE} FROM ({select}) AS runs ORDER BY started_at DESC, id"
+        "SELECT {RUN_COLUMNS}, {IS_ALIVE} FROM ({select}) AS runs ORDER BY started_at DESC, id"
     ))
 }
 
@@ -91,8 +87,7 @@ impl Runs for PostgresStore {
                 .bind(to.to_sqlx())
                 .bind(INCOMPLETE_PER_DAY)
                 .bind(INCOMPLETE_BACKFILLS);
-            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-            Ok(row::readable(&self.location, TABLE, &rows, logged_run))
+            self.rows(TABLE, query, logged_run).await
         });
         let mut runs = read.await?;
         confirm_orphans(self, &mut runs).await?;
@@ -139,7 +134,7 @@ impl PostgresStore {
 
     async fn select_runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
         let mut query = QueryBuilder::<Postgres>::new(format!(
-            "SELECT {COLUMNS} FROM metric_collection_log WHERE tenant_id = "
+            "SELECT {RUN_COLUMNS} FROM metric_collection_log WHERE tenant_id = "
         ));
         query.push_bind(&self.tenant);
         if let Some(status) = filter.status {
@@ -158,16 +153,14 @@ impl PostgresStore {
             query.push(" AND id > ").push_bind(id).push(")");
         }
         query.push(" ORDER BY started_at DESC, id LIMIT ").push_bind(filter.limit);
-        let rows = query.build().fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-        Ok(row::readable(&self.location, TABLE, &rows, run))
+        self.rows(TABLE, query.build(), run).await
     }
 
     /// The newest run, and the newest that completed.
     pub(super) async fn last_runs(&self) -> Result<(Option<LoggedRun>, Option<Run>), StoreError> {
         let read = self.retry(|| async {
             let query = sqlx::query(logged(include_str!("select_last_runs.sql"))).bind(&self.tenant);
-            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-            Ok(row::readable(&self.location, TABLE, &rows, logged_run))
+            self.rows(TABLE, query, logged_run).await
         });
         let mut runs = read.await?;
         let completed = runs.iter().find(|logged| logged.run.status == RunStatus::Completed);
@@ -183,38 +176,13 @@ impl PostgresStore {
         id: Uuid,
     ) -> Result<Option<Run>, sqlx::Error> {
         let mut query = QueryBuilder::<Postgres>::new(format!(
-            "SELECT {COLUMNS} FROM metric_collection_log WHERE tenant_id = "
+            "SELECT {RUN_COLUMNS} FROM metric_collection_log WHERE tenant_id = "
         ));
         query.push_bind(&self.tenant).push(" AND id = ").push_bind(id);
         query.build().fetch_optional(session).await?.as_ref().map(run).transpose()
     }
 }
 
-fn logged_run(columns: &PgRow) -> Result<LoggedRun, sqlx::Error> {
-    Ok(LoggedRun { run: run(columns)?, is_alive: columns.try_get("is_alive")? })
-}
-
-fn run(columns: &PgRow) -> Result<Run, sqlx::Error> {
-    let from: jiff_sqlx::Date = columns.try_get("collection_date")?;
-    let to: jiff_sqlx::Date = columns.try_get("collection_end_date")?;
-    let started_at: jiff_sqlx::Timestamp = columns.try_get("started_at")?;
-    let completed_at: Option<jiff_sqlx::Timestamp> = columns.try_get("completed_at")?;
-    let details: Option<Value> = columns.try_get("error_details")?;
-    let process_id: i64 = columns.try_get("process_id")?;
-    Ok(Run {
-        id: columns.try_get("id")?,
-        kind: row::word(columns, "kind", RunKind::from_name)?,
-        from: from.to_jiff(),
-        to: to.to_jiff(),
-        started_at: started_at.to_jiff(),
-        completed_at: completed_at.map(jiff_sqlx::Timestamp::to_jiff),
-        status: row::word(columns, "status", RunStatus::from_name)?,
-        metrics_collected: columns.try_get("metrics_collected")?,
-        error_message: columns.try_get("error_message")?,
-        error_details: details.map(|details| row::object("error_details", details)).transpose()?,
-        trigger: row::word(columns, "trigger", Trigger::from_name)?,
-        actor: columns.try_get("actor")?,
-        host: columns.try_get("host")?,
-        process_id: u32::try_from(process_id).map_err(|error| row::undecodable("process_id", error))?,
-    })
+fn logged_run(row: &PgRow) -> Result<LoggedRun, sqlx::Error> {
+    Ok(LoggedRun { run: run(row)?, is_alive: row.try_get("is_alive")? })
 }

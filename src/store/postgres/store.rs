@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, postgres::PgConnectOptions};
+use sqlx::{
+    AssertSqlSafe, Connection, Executor, PgConnection, PgPool, Postgres,
+    postgres::{PgArguments, PgConnectOptions, PgRow},
+    query::Query,
+};
 use tokio::sync::OnceCell;
 
 use super::{
@@ -60,6 +64,17 @@ impl PostgresStore {
         F: Future<Output = Result<T, StoreError>>,
     {
         self.retry.run(StoreError::is_transient, attempt).await
+    }
+
+    /// What `read` makes of the rows of `table` that `query` selects; see [`row::readable`].
+    pub(super) async fn rows<T>(
+        &self,
+        table: &'static str,
+        query: Query<'_, Postgres, PgArguments>,
+        read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
+        Ok(row::readable(&self.location, table, &rows, read))
     }
 
     pub(super) fn failed(&self, error: sqlx::Error) -> StoreError {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{SqliteStore, text::text};
 use crate::{
     metric::{MetricKey, Record},
-    store::{Finish, RunStatus, StoreError, outbox, row},
+    store::{Finish, RunStatus, StoreError, from_row::key_and_date, outbox},
 };
 
 /// How many records one statement writes. The statement of a full batch is kept by its connection, so that a backfill has
@@ -105,10 +105,7 @@ impl SqliteStore {
             .bind(Json(offered))
             .fetch_all(connection)
             .await?;
-        let written = rows
-            .iter()
-            .map(|columns| Ok((row::parsed(columns, "metric_date")?, row::metric_key(columns)?)))
-            .collect::<Result<_, sqlx::Error>>()?;
+        let written = rows.iter().map(key_and_date).collect::<Result<_, _>>()?;
         Ok((written, inserted))
     }
 

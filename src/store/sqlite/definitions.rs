@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use super::{SqliteStore, text::text};
@@ -12,30 +12,13 @@ use crate::{
         DefinitionChange, DefinitionVersion, Definitions, DefinitionsChanged, Origin, StoreError,
         StoredDefinition,
         definition_writes::{Write, writes},
+        from_row::{definition_version, stored_definition},
         outbox, row,
+        statements::{
+            INSERT_DEFINITION_VERSION, SELECT_DEFINITION_VERSIONS, SELECT_DEFINITIONS, SET_DEFINITION_ACTIVE,
+        },
     },
 };
-
-const SELECT: &str = "
-    SELECT spec, version, is_active, origin, metric_definitions.created_at
-    FROM metric_definitions
-    JOIN metric_definition_versions USING (tenant_id, metric_type, metric_category, version)
-    WHERE tenant_id = ?1
-    ORDER BY metric_category, metric_type";
-
-const SELECT_VERSIONS: &str = "
-    SELECT metric_type, metric_category, version, spec, created_at
-    FROM metric_definition_versions
-    WHERE tenant_id = ?1
-    ORDER BY metric_category, metric_type, version";
-
-/// Counts from the highest version that exists, so that it stays right where the current row is missing.
-const INSERT_VERSION: &str = "
-    INSERT INTO metric_definition_versions (tenant_id, metric_type, metric_category, version, spec, created_at)
-    SELECT ?1, ?2, ?3, coalesce(max(version), 0) + 1, ?4, ?5
-    FROM metric_definition_versions
-    WHERE tenant_id = ?1 AND metric_type = ?2 AND metric_category = ?3
-    RETURNING version";
 
 const UPSERT_CURRENT: &str = "
     INSERT INTO metric_definitions (tenant_id, metric_type, metric_category, version, display_name, description,
@@ -45,10 +28,6 @@ const UPSERT_CURRENT: &str = "
     SET version = excluded.version, display_name = excluded.display_name, description = excluded.description,
         unit = excluded.unit, format_pattern = excluded.format_pattern, is_active = TRUE,
         origin = excluded.origin, updated_at = excluded.updated_at";
-
-const SET_ACTIVE: &str = "
-    UPDATE metric_definitions SET is_active = ?4, origin = coalesce(?5, origin), updated_at = ?6
-    WHERE tenant_id = ?1 AND metric_type = ?2 AND metric_category = ?3";
 
 #[async_trait]
 impl Definitions for SqliteStore {
@@ -62,10 +41,8 @@ impl Definitions for SqliteStore {
 
     async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError> {
         self.retry(|| async {
-            let query = sqlx::query(SELECT_VERSIONS).bind(&self.tenant);
-            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-            let read = |columns| row::definition_version(columns, row::parsed);
-            Ok(row::readable(&self.location, "metric_definition_versions", &rows, read))
+            let query = sqlx::query(SELECT_DEFINITION_VERSIONS).bind(&self.tenant);
+            self.rows("metric_definition_versions", query, definition_version).await
         })
         .await
     }
@@ -109,7 +86,7 @@ impl SqliteStore {
     }
 
     async fn stored(&self, session: &mut SqliteConnection) -> Result<Vec<StoredDefinition>, sqlx::Error> {
-        let rows = sqlx::query(SELECT).bind(&self.tenant).fetch_all(session).await?;
+        let rows = sqlx::query(SELECT_DEFINITIONS).bind(&self.tenant).fetch_all(session).await?;
         Ok(row::readable(&self.location, "metric_definitions", &rows, stored_definition))
     }
 
@@ -120,7 +97,7 @@ impl SqliteStore {
         origin: Origin,
         now: Timestamp,
     ) -> Result<(), sqlx::Error> {
-        let version: i32 = sqlx::query_scalar(INSERT_VERSION)
+        let version: i32 = sqlx::query_scalar(INSERT_DEFINITION_VERSION)
             .bind(&self.tenant)
             .bind(definition.metric_type.name())
             .bind(&definition.category)
@@ -153,7 +130,7 @@ impl SqliteStore {
         origin: Option<Origin>,
         now: Timestamp,
     ) -> Result<(), sqlx::Error> {
-        sqlx::query(SET_ACTIVE)
+        sqlx::query(SET_DEFINITION_ACTIVE)
             .bind(&self.tenant)
             .bind(key.metric_type.name())
             .bind(&key.category)
@@ -164,14 +141,4 @@ impl SqliteStore {
             .await
             .map(drop)
     }
-}
-
-fn stored_definition(columns: &SqliteRow) -> Result<StoredDefinition, sqlx::Error> {
-    Ok(StoredDefinition {
-        definition: row::definition(columns.try_get("spec")?)?,
-        version: columns.try_get("version")?,
-        is_active: columns.try_get("is_active")?,
-        origin: row::word(columns, "origin", Origin::from_name)?,
-        created_at: row::parsed(columns, "created_at")?,
-    })
 }

@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::{Row, sqlite::SqliteRow};
+use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::{SqliteStore, text::text};
 use crate::{
-    identity::{ApiKey, KeyHash, Role, Scope, Scopes},
-    store::{Keys, StoreError, row},
+    identity::{ApiKey, Scope, Scopes},
+    store::{Keys, StoreError, from_row, row::Columns, statements::REVOKE_API_KEY},
 };
 
 const SELECT: &str = "
@@ -23,9 +23,6 @@ const INSERT: &str = "
     WHERE NOT EXISTS (
         SELECT 1 FROM api_keys WHERE tenant_id = ?1 AND (id = ?2 OR (name = ?3 AND revoked_at IS NULL))
     )";
-
-const REVOKE: &str = "
-    UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?3) WHERE tenant_id = ?1 AND id = ?2";
 
 const TOUCH: &str = "
     UPDATE api_keys SET last_used_at = max(coalesce(last_used_at, used.at), used.at)
@@ -48,7 +45,7 @@ impl Keys for SqliteStore {
 
     async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         self.retry(|| async {
-            let query = sqlx::query(REVOKE).bind(&self.tenant).bind(id.to_string()).bind(text(at));
+            let query = sqlx::query(REVOKE_API_KEY).bind(&self.tenant).bind(id.to_string()).bind(text(at));
             let done = query.execute(self.pool().await?).await.map_err(|error| self.failed(error))?;
             Ok(done.rows_affected() == 1)
         })
@@ -90,22 +87,7 @@ impl SqliteStore {
     }
 }
 
-fn api_key(columns: &SqliteRow) -> Result<ApiKey, sqlx::Error> {
-    let instant = |column| -> Result<Option<Timestamp>, sqlx::Error> {
-        let text: Option<&str> = columns.try_get(column)?;
-        text.map(|_| row::parsed(columns, column)).transpose()
-    };
-    let scopes: &str = columns.try_get("scopes")?;
-    let hash: &[u8] = columns.try_get("hash")?;
-    Ok(ApiKey {
-        id: row::parsed(columns, "id")?,
-        name: columns.try_get("name")?,
-        role: row::word(columns, "role", Role::from_name)?,
-        scopes: Scopes::of(&scopes.split(' ').filter_map(Scope::from_name).collect::<Vec<_>>()),
-        hash: KeyHash(hash.try_into().map_err(|error| row::undecodable("hash", error))?),
-        created_at: row::parsed(columns, "created_at")?,
-        expires_at: instant("expires_at")?,
-        revoked_at: instant("revoked_at")?,
-        last_used_at: instant("last_used_at")?,
-    })
+fn api_key(row: &SqliteRow) -> Result<ApiKey, sqlx::Error> {
+    let scopes: Vec<_> = row.text("scopes")?.split(' ').filter_map(Scope::from_name).collect();
+    from_row::api_key(row, Scopes::of(&scopes))
 }

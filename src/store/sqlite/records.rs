@@ -3,15 +3,17 @@
 use async_trait::async_trait;
 use jiff::civil::Date;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Row, sqlite::SqliteRow, types::Json};
+use sqlx::{AssertSqlSafe, sqlite::SqliteRow, types::Json};
 
 use super::SqliteStore;
 use crate::{
     blocking::block_in_place_if_large,
-    metric::{Decimal, MetricKey, Provenance, Record},
+    metric::{MetricKey, Record},
     store::{
         Latest, RecordedDay, RecordedDays, Records, Runs, SeriesQuestion, SeriesRows, StoreError,
-        StoreSummary, record_count, row,
+        StoreSummary,
+        from_row::{key_and_date, latest, record, record_count, recorded_day},
+        row::{self, Columns},
     },
 };
 
@@ -49,10 +51,8 @@ impl Records for SqliteStore {
         self.retry(|| async {
             let query = sqlx::query(select(SELECT_KEYS)).bind(&self.tenant);
             let query = query.bind(from.to_string()).bind(to.to_string());
-            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-            let read = |columns| Ok((row::metric_key(columns)?, row::parsed(columns, "metric_date")?));
             let mut recorded = RecordedDays::new();
-            for (key, date) in row::readable(&self.location, TABLE, &rows, read) {
+            for (date, key) in self.rows(TABLE, query, key_and_date).await? {
                 recorded.entry(key).or_default().insert(date);
             }
             Ok(recorded)
@@ -64,9 +64,8 @@ impl Records for SqliteStore {
         self.retry(|| async {
             let query = sqlx::query(select(SELECT_SPAN)).bind(&self.tenant);
             let columns = query.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))?;
-            let first: Option<&str> = columns.try_get("first").map_err(|error| self.failed(error))?;
-            let span = first.map(|_| Ok((row::parsed(&columns, "first")?, row::parsed(&columns, "last")?)));
-            span.transpose().map_err(|error| self.failed(error))
+            let day = |column| columns.optional_date(column).map_err(|error| self.failed(error));
+            Ok(day("first")?.zip(day("last")?))
         })
         .await
     }
@@ -91,8 +90,7 @@ impl Records for SqliteStore {
                 .bind(from.to_string())
                 .bind(to.to_string())
                 .bind(categories.map(Json));
-            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-            Ok(row::readable(&self.location, TABLE, &rows, record))
+            self.rows(TABLE, query, record).await
         })
         .await
     }
@@ -109,8 +107,7 @@ impl Records for SqliteStore {
         self.retry(|| async {
             let query = sqlx::query(select(include_str!("select_latest.sql"))).bind(&self.tenant);
             let query = query.bind(metrics.iter().map(|key| asked(key, true)).collect::<Value>());
-            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-            Ok(row::readable(&self.location, TABLE, &rows, latest))
+            self.rows(TABLE, query, latest).await
         })
         .await
     }
@@ -123,8 +120,7 @@ impl Records for SqliteStore {
                     .bind(&self.tenant)
                     .bind(day.to_string())
                     .bind(Json(skipped));
-                let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-                Ok(row::readable(&self.location, TABLE, &rows, |columns| record_count(columns, row::parsed)))
+                self.rows(TABLE, query, record_count).await
             })
             .await?;
         Ok(StoreSummary { last_run, last_completed, counts })
@@ -157,44 +153,4 @@ impl SqliteStore {
 
 fn asked(key: &MetricKey, metadata: bool) -> Value {
     json!({"metric_type": key.metric_type, "metric_category": key.category, "metadata": metadata})
-}
-
-/// A row of `select_series.sql`: the index of the metric asked, and a day of it.
-fn recorded_day(columns: &SqliteRow) -> Result<(usize, RecordedDay), sqlx::Error> {
-    let place: i64 = columns.try_get("place")?;
-    let metadata: Option<Value> = columns.try_get("metadata")?;
-    let day = RecordedDay {
-        date: row::parsed(columns, "metric_date")?,
-        value: row::parsed(columns, "value")?,
-        provenance: row::word(columns, "provenance", Provenance::from_name)?,
-        definition_version: columns.try_get("definition_version")?,
-        metadata: metadata.map(|value| row::object("metadata", value).map(Box::new)).transpose()?,
-    };
-    Ok((usize::try_from(place).map_err(|error| row::undecodable("place", error))?, day))
-}
-
-fn latest(columns: &SqliteRow) -> Result<Latest, sqlx::Error> {
-    let before = |column: &'static str| {
-        let value: Option<&str> = columns.try_get(column)?;
-        value.map(str::parse::<Decimal>).transpose().map_err(|error| row::undecodable(column, error))
-    };
-    Ok(Latest {
-        record: record(columns)?,
-        day_before: before("day_before")?,
-        week_before: before("week_before")?,
-        month_before: before("month_before")?,
-    })
-}
-
-fn record(columns: &SqliteRow) -> Result<Record, sqlx::Error> {
-    Ok(Record {
-        metric_date: row::parsed(columns, "metric_date")?,
-        key: row::metric_key(columns)?,
-        value: row::parsed(columns, "value")?,
-        metadata: row::object("metadata", columns.try_get("metadata")?)?,
-        provenance: row::word(columns, "provenance", Provenance::from_name)?,
-        definition_version: columns.try_get("definition_version")?,
-        collection_id: row::parsed(columns, "collection_id")?,
-        collection_timestamp: row::parsed(columns, "collection_timestamp")?,
-    })
 }

@@ -2,8 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::civil::Date;
-use serde_json::Value;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow, types::Json};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection, types::Json};
 use uuid::Uuid;
 
 use super::{SqliteStore, text::text};
@@ -11,12 +10,9 @@ use crate::{
     metric::{MetricKey, Record},
     store::{
         Finish, Held, INCOMPLETE_BACKFILLS, INCOMPLETE_PER_DAY, LockName, LoggedRun, NewRun, Run, RunFilter,
-        RunKind, RunStatus, Runs, StoreError, Trigger, confirm_orphans, row,
+        RunStatus, Runs, StoreError, confirm_orphans, from_row::run, statements::RUN_COLUMNS,
     },
 };
-
-const COLUMNS: &str = "id, kind, collection_date, collection_end_date, started_at, completed_at, status,
-    metrics_collected, error_message, error_details, trigger, actor, host, process_id";
 
 /// A LIMIT that is no limit.
 const ALL: i64 = -1;
@@ -79,8 +75,7 @@ impl Runs for SqliteStore {
                 .bind(to.to_string())
                 .bind(INCOMPLETE_PER_DAY)
                 .bind(INCOMPLETE_BACKFILLS);
-            let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-            Ok(row::readable(&self.location, TABLE, &rows, run))
+            self.rows(TABLE, query, run).await
         });
         self.logged(read.await?).await
     }
@@ -125,7 +120,7 @@ impl SqliteStore {
 
     async fn select_runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
         let mut query = QueryBuilder::<Sqlite>::new(format!(
-            "SELECT {COLUMNS} FROM metric_collection_log WHERE tenant_id = "
+            "SELECT {RUN_COLUMNS} FROM metric_collection_log WHERE tenant_id = "
         ));
         query.push_bind(&self.tenant);
         if let Some(status) = filter.status {
@@ -144,8 +139,7 @@ impl SqliteStore {
             query.push(" AND id > ").push_bind(id.to_string()).push(")");
         }
         query.push(" ORDER BY started_at DESC, id LIMIT ").push_bind(filter.limit.unwrap_or(ALL));
-        let rows = query.build().fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-        Ok(row::readable(&self.location, TABLE, &rows, run))
+        self.rows(TABLE, query.build(), run).await
     }
 
     /// The newest run, and the newest that completed.
@@ -177,30 +171,9 @@ impl SqliteStore {
         id: Uuid,
     ) -> Result<Option<Run>, sqlx::Error> {
         let mut query = QueryBuilder::<Sqlite>::new(format!(
-            "SELECT {COLUMNS} FROM metric_collection_log WHERE tenant_id = "
+            "SELECT {RUN_COLUMNS} FROM metric_collection_log WHERE tenant_id = "
         ));
         query.push_bind(&self.tenant).push(" AND id = ").push_bind(id.to_string());
         query.build().fetch_optional(session).await?.as_ref().map(run).transpose()
     }
-}
-
-fn run(columns: &SqliteRow) -> Result<Run, sqlx::Error> {
-    let completed_at: Option<&str> = columns.try_get("completed_at")?;
-    let details: Option<Value> = columns.try_get("error_details")?;
-    Ok(Run {
-        id: row::parsed(columns, "id")?,
-        kind: row::word(columns, "kind", RunKind::from_name)?,
-        from: row::parsed(columns, "collection_date")?,
-        to: row::parsed(columns, "collection_end_date")?,
-        started_at: row::parsed(columns, "started_at")?,
-        completed_at: completed_at.map(|_| row::parsed(columns, "completed_at")).transpose()?,
-        status: row::word(columns, "status", RunStatus::from_name)?,
-        metrics_collected: columns.try_get("metrics_collected")?,
-        error_message: columns.try_get("error_message")?,
-        error_details: details.map(|details| row::object("error_details", details)).transpose()?,
-        trigger: row::word(columns, "trigger", Trigger::from_name)?,
-        actor: columns.try_get("actor")?,
-        host: columns.try_get("host")?,
-        process_id: columns.try_get("process_id")?,
-    })
 }

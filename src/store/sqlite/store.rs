@@ -5,7 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sqlx::SqlitePool;
+use sqlx::{
+    Sqlite, SqlitePool,
+    query::Query,
+    sqlite::{SqliteArguments, SqliteRow},
+};
 use tokio::sync::OnceCell;
 
 use super::connection::{self, Durability, FileId};
@@ -44,6 +48,17 @@ impl SqliteStore {
         F: Future<Output = Result<T, StoreError>>,
     {
         self.retry.run(StoreError::is_transient, attempt).await
+    }
+
+    /// What `read` makes of the rows of `table` that `query` selects; see [`row::readable`].
+    pub(super) async fn rows<T>(
+        &self,
+        table: &'static str,
+        query: Query<'_, Sqlite, SqliteArguments>,
+        read: impl Fn(&SqliteRow) -> Result<T, sqlx::Error>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
+        Ok(row::readable(&self.location, table, &rows, read))
     }
 
     pub(super) fn failed(&self, error: sqlx::Error) -> StoreError {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::SqliteStore;
-use crate::store::{IntegrityFinding, MigrationNames, SharedWatch, StoreError, Upkeep, row};
+use crate::store::{IntegrityFinding, MigrationNames, SharedWatch, StoreError, Upkeep, row::Columns};
 
 #[async_trait]
 impl Upkeep for SqliteStore {
@@ -33,7 +33,7 @@ impl Upkeep for SqliteStore {
         self.retry(|| async {
             let query = sqlx::query("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS now");
             let columns = query.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))?;
-            row::parsed(&columns, "now").map_err(|error| self.failed(error))
+            columns.instant("now").map_err(|error| self.failed(error))
         })
         .await
     }

@@ -1,0 +1,160 @@
+//! The entities of the contract, each read from a row of either database.
+
+use jiff::civil::Date;
+
+use super::{
+    DefinitionVersion, Event, EventKind, Job, JobStatus, Latest, Origin, RecordCount, RecordedDay, Run,
+    RunKind, RunStatus, StoredDefinition, Trigger,
+    row::{Columns, undecodable},
+};
+use crate::{
+    identity::{ApiKey, KeyHash, Role, Scopes},
+    metric::{Definition, MetricKey, MetricType, Provenance, Record},
+};
+
+pub(super) fn metric_key(row: &impl Columns) -> Result<MetricKey, sqlx::Error> {
+    Ok(MetricKey {
+        metric_type: row.word("metric_type", MetricType::from_name)?,
+        category: row.get("metric_category")?,
+    })
+}
+
+pub(super) fn key_and_date(row: &impl Columns) -> Result<(Date, MetricKey), sqlx::Error> {
+    Ok((row.date("metric_date")?, metric_key(row)?))
+}
+
+pub(super) fn record(row: &impl Columns) -> Result<Record, sqlx::Error> {
+    Ok(Record {
+        metric_date: row.date("metric_date")?,
+        key: metric_key(row)?,
+        value: row.parsed("value")?,
+        metadata: row.object("metadata")?,
+        provenance: row.word("provenance", Provenance::from_name)?,
+        definition_version: row.get("definition_version")?,
+        collection_id: row.uuid("collection_id")?,
+        collection_timestamp: row.instant("collection_timestamp")?,
+    })
+}
+
+/// A row of `select_series.sql`: the index of the metric asked, and a day of it.
+pub(super) fn recorded_day(row: &impl Columns) -> Result<(usize, RecordedDay), sqlx::Error> {
+    let day = RecordedDay {
+        date: row.date("metric_date")?,
+        value: row.parsed("value")?,
+        provenance: row.word("provenance", Provenance::from_name)?,
+        definition_version: row.get("definition_version")?,
+        metadata: row.optional_object("metadata")?.map(Box::new),
+    };
+    Ok((row.count("place")?, day))
+}
+
+/// A row of `select_latest.sql`.
+pub(super) fn latest(row: &impl Columns) -> Result<Latest, sqlx::Error> {
+    Ok(Latest {
+        record: record(row)?,
+        day_before: row.optional_parsed("day_before")?,
+        week_before: row.optional_parsed("week_before")?,
+        month_before: row.optional_parsed("month_before")?,
+    })
+}
+
+/// A row of `count_records.sql`.
+pub(super) fn record_count(row: &impl Columns) -> Result<RecordCount, sqlx::Error> {
+    Ok(RecordCount {
+        key: metric_key(row)?,
+        first: row.date("first")?,
+        last: row.date("last")?,
+        of_provenance: [
+            (Provenance::Observed, row.count("observed")?),
+            (Provenance::Reconstructed, row.count("reconstructed")?),
+            (Provenance::Corrected, row.count("corrected")?),
+        ],
+        until_day: row.count("until_day")?,
+        of_day: row.count("of_day")?,
+    })
+}
+
+pub(super) fn stored_definition(row: &impl Columns) -> Result<StoredDefinition, sqlx::Error> {
+    Ok(StoredDefinition {
+        definition: definition(row)?,
+        version: row.get("version")?,
+        is_active: row.get("is_active")?,
+        origin: row.word("origin", Origin::from_name)?,
+        created_at: row.instant("created_at")?,
+    })
+}
+
+pub(super) fn definition_version(row: &impl Columns) -> Result<DefinitionVersion, sqlx::Error> {
+    Ok(DefinitionVersion {
+        key: metric_key(row)?,
+        version: row.get("version")?,
+        definition: definition(row)?,
+        created_at: row.instant("created_at")?,
+    })
+}
+
+fn definition(row: &impl Columns) -> Result<Definition, sqlx::Error> {
+    serde_json::from_value(row.get("spec")?).map_err(|error| undecodable("spec", error))
+}
+
+pub(super) fn run(row: &impl Columns) -> Result<Run, sqlx::Error> {
+    Ok(Run {
+        id: row.uuid("id")?,
+        kind: row.word("kind", RunKind::from_name)?,
+        from: row.date("collection_date")?,
+        to: row.date("collection_end_date")?,
+        started_at: row.instant("started_at")?,
+        completed_at: row.optional_instant("completed_at")?,
+        status: row.word("status", RunStatus::from_name)?,
+        metrics_collected: row.get("metrics_collected")?,
+        error_message: row.get("error_message")?,
+        error_details: row.optional_object("error_details")?,
+        trigger: row.word("trigger", Trigger::from_name)?,
+        actor: row.get("actor")?,
+        host: row.get("host")?,
+        process_id: row.count("process_id")?,
+    })
+}
+
+pub(super) fn job(row: &impl Columns) -> Result<Job, sqlx::Error> {
+    Ok(Job {
+        id: row.uuid("id")?,
+        kind: row.word("kind", RunKind::from_name)?,
+        spec: row.object("spec")?,
+        trigger: row.word("trigger", Trigger::from_name)?,
+        actor: row.get("actor")?,
+        status: row.word("status", JobStatus::from_name)?,
+        created_at: row.instant("created_at")?,
+        started_at: row.optional_instant("started_at")?,
+        finished_at: row.optional_instant("finished_at")?,
+        host: row.get("host")?,
+        process_id: row.count("process_id")?,
+        run_id: row.optional_uuid("run_id")?,
+        result: row.optional_object("result")?,
+    })
+}
+
+pub(super) fn event(row: &impl Columns) -> Result<Event, sqlx::Error> {
+    Ok(Event {
+        id: row.get("id")?,
+        kind: row.word("kind", EventKind::from_name)?,
+        subject: row.object("subject")?,
+        created_at: row.instant("created_at")?,
+    })
+}
+
+/// `scopes` are those of the row: PostgreSQL keeps an array of them, SQLite a text.
+pub(super) fn api_key(row: &impl Columns, scopes: Scopes) -> Result<ApiKey, sqlx::Error> {
+    let hash: Vec<u8> = row.get("hash")?;
+    Ok(ApiKey {
+        id: row.uuid("id")?,
+        name: row.get("name")?,
+        role: row.word("role", Role::from_name)?,
+        scopes,
+        hash: KeyHash(hash.as_slice().try_into().map_err(|error| undecodable("hash", error))?),
+        created_at: row.instant("created_at")?,
+        expires_at: row.optional_instant("expires_at")?,
+        revoked_at: row.optional_instant("revoked_at")?,
+        last_used_at: row.optional_instant("last_used_at")?,
+    })
+}

@@ -1,0 +1,47 @@
+//! The statements that both databases understand. `$1` is the tenant.
+
+pub(super) const SELECT_DEFINITIONS: &str = "
+    SELECT spec, version, is_active, origin, metric_definitions.created_at
+    FROM metric_definitions
+    JOIN metric_definition_versions USING (tenant_id, metric_type, metric_category, version)
+    WHERE tenant_id = $1
+    ORDER BY metric_category, metric_type";
+
+pub(super) const SELECT_DEFINITION_VERSIONS: &str = "
+    SELECT metric_type, metric_category, version, spec, created_at
+    FROM metric_definition_versions
+    WHERE tenant_id = $1
+    ORDER BY metric_category, metric_type, version";
+
+/// Counts from the highest version that exists, so that it stays right where the current row is missing.
+pub(super) const INSERT_DEFINITION_VERSION: &str = "
+    INSERT INTO metric_definition_versions (tenant_id, metric_type, metric_category, version, spec, created_at)
+    SELECT $1, $2, $3, coalesce(max(version), 0) + 1, $4, $5
+    FROM metric_definition_versions
+    WHERE tenant_id = $1 AND metric_type = $2 AND metric_category = $3
+    RETURNING version";
+
+pub(super) const SET_DEFINITION_ACTIVE: &str = "
+    UPDATE metric_definitions SET is_active = $4, origin = coalesce($5, origin), updated_at = $6
+    WHERE tenant_id = $1 AND metric_type = $2 AND metric_category = $3";
+
+pub(super) const SELECT_JOBS: &str = "
+    SELECT id, kind, spec, trigger, actor, status, created_at, started_at, finished_at, host, process_id, run_id, result
+    FROM jobs WHERE tenant_id = ";
+
+pub(super) const START_JOB: &str = "
+    UPDATE jobs SET status = 'running', started_at = $3 WHERE tenant_id = $1 AND id = $2 AND status = 'queued'";
+
+pub(super) const FINISH_JOB: &str = "
+    UPDATE jobs SET status = $3, finished_at = $4, run_id = $5, result = $6
+    WHERE tenant_id = $1 AND id = $2 AND status IN ('queued', 'running')";
+
+pub(super) const SELECT_EVENTS: &str = "
+    SELECT id, kind, subject, created_at FROM events WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+
+pub(super) const REVOKE_API_KEY: &str = "
+    UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3) WHERE tenant_id = $1 AND id = $2";
+
+pub(super) const RUN_COLUMNS: &str =
+    "id, kind, collection_date, collection_end_date, started_at, completed_at, status,
+    metrics_collected, error_message, error_details, trigger, actor, host, process_id";
