@@ -165,7 +165,10 @@ async fn a_postgres_platform_that_nobody_foresaw_records_something_at_once() -> 
     let expected: Vec<_> =
         sources.iter().flat_map(|source| [format!("{source}_created"), format!("{source}_total")]).collect();
     assert_eq!(accepted_of_init, expected, "{text}");
-    assert!(text.contains("`sensors.ts` is of type bigint, which may hold time in several ways"), "{text}");
+    assert!(
+        text.contains("`sensors.ts` is of type bigint, which may contain times in several formats"),
+        "{text}"
+    );
 
     let config = configured(directory.path(), FILTERS)?;
     let accepted = accepted(platform.as_ref(), &schema, &config).await?;

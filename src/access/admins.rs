@@ -33,7 +33,7 @@ pub struct Admins {
     failure_log: LogThrottle,
 }
 
-/// A cache of the platform's schema. The schema is read in a task of its own, which continues when the request that
+/// A cache of the platform's schema. The schema is read in a task of its own, which continues if the request that
 /// needed it is cancelled.
 struct Tables {
     platform: Arc<dyn Platform>,
@@ -41,7 +41,7 @@ struct Tables {
     timeout: Duration,
     cache: Mutex<Option<(Arc<Schema>, Timestamp)>>,
     /// This lock is held while the schema is read, so that one task reads it at a time.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Admins {
@@ -104,7 +104,7 @@ impl Admins {
 
 impl Tables {
     fn new(platform: Arc<dyn Platform>, timeout: Duration) -> Self {
-        Self { platform, timeout, cache: Mutex::default(), turn: Arc::default() }
+        Self { platform, timeout, cache: Mutex::default(), reading: Arc::default() }
     }
 
     /// Returns the cached schema. When it is older than [`SCHEMA_MAX_AGE`], it is also read again in the background.
@@ -115,11 +115,11 @@ impl Tables {
             }
             return Ok(schema);
         }
-        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let guard = Arc::clone(&self.reading).lock_owned().await;
         match self.cached() {
             // The task that held the lock before this one has read it.
             Some((schema, _)) => Ok(schema),
-            None => tokio::spawn(self.read(turn, now))
+            None => tokio::spawn(self.read(guard, now))
                 .await
                 .unwrap_or_else(|error| Err(Fault::new(FaultClass::Other, error.to_string()))),
         }
@@ -127,19 +127,19 @@ impl Tables {
 
     /// Reads the schema in the background, unless another task is already reading it.
     fn refresh_in_background(self: &Arc<Self>, now: Timestamp) {
-        if let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() {
-            tokio::spawn(Arc::clone(self).read(turn, now));
+        if let Ok(guard) = Arc::clone(&self.reading).try_lock_owned() {
+            tokio::spawn(Arc::clone(self).read(guard, now));
         }
     }
 
-    async fn read(self: Arc<Self>, turn: OwnedMutexGuard<()>, now: Timestamp) -> Result<Arc<Schema>, Fault> {
+    async fn read(self: Arc<Self>, guard: OwnedMutexGuard<()>, now: Timestamp) -> Result<Arc<Schema>, Fault> {
         // Without the time limit, a connection whose other end vanished would hold the lock for ever.
         let reading = tokio::time::timeout(self.timeout, self.platform.inspect()).await;
         let schema = reading.unwrap_or_else(|_| Err(timed_out(self.timeout))).map(Arc::new);
         if let Ok(schema) = &schema {
             *self.lock() = Some((Arc::clone(schema), now));
         }
-        drop(turn);
+        drop(guard);
         schema
     }
 

@@ -40,7 +40,7 @@ pub struct BackfillArguments {
     /// Also record the days before the platform's first row, as zeros
     #[arg(long)]
     before_first_row: bool,
-    /// Only say what is missing
+    /// Only report what is missing
     #[arg(long)]
     dry_run: bool,
 }

@@ -23,7 +23,7 @@ pub struct CollectArguments {
     /// Only this metric (may be given several times)
     #[arg(long = "metric", value_name = "CATEGORY")]
     metrics: Vec<String>,
-    /// Try the metrics that failed now, and not only when they are due to be tried again
+    /// Retry failed metrics now, even if they are not due for a retry yet
     #[arg(long)]
     retry: bool,
 }

@@ -53,11 +53,11 @@ pub async fn run(arguments: &DemoArguments, configured: &ConfigArguments) -> any
         (None, Some(temporary)) => temporary.path().to_owned(),
         (None, None) => anyhow::bail!("there is no directory for the demonstration"),
     };
-    let seen = tour(&directory, period, &Counter).await?;
-    let mut page = Page::new(json(&seen));
+    let outcome = tour(&directory, period, &Counter).await?;
+    let mut page = Page::new(json(&outcome));
     page.columns = vec!["metric_date", "metric_category", "recorded", "recounted_now"];
-    for day in &seen.days {
-        for (key, (recorded, recounted)) in seen.metrics.iter().zip(&day.values) {
+    for day in &outcome.days {
+        for (key, (recorded, recounted)) in outcome.metrics.iter().zip(&day.values) {
             page.rows.push(vec![
                 day.date.to_string(),
                 key.category.clone(),
@@ -66,7 +66,7 @@ pub async fn run(arguments: &DemoArguments, configured: &ConfigArguments) -> any
             ]);
         }
     }
-    describe(&mut page, &seen);
+    describe(&mut page, &outcome);
     match &arguments.dir {
         Some(directory) => list_files(&mut page, directory),
         None => page.line("The files were removed; `daymark demo --dir D` keeps them."),
@@ -99,58 +99,58 @@ impl TourProgress for Counter {
     }
 }
 
-fn describe(page: &mut Page, seen: &Tour) {
-    let (created, deleted) = (thousands(seen.created), thousands(seen.deleted));
+fn describe(page: &mut Page, outcome: &Tour) {
+    let (created, deleted) = (thousands(outcome.created), thousands(outcome.deleted));
     page.line(format!(
         "A community was simulated from {} to {}: {created} rows were created and {deleted} deleted again, {} of them on the day they were created.",
-        seen.period.first, seen.period.last, thousands(seen.deleted_same_day)
+        outcome.period.first, outcome.period.last, thousands(outcome.deleted_same_day)
     ));
     page.line(format!(
         "After each midnight, Daymark recorded the day: {} records of {} metrics.",
-        thousands(seen.records as u64),
-        seen.metrics.len()
+        thousands(outcome.records as u64),
+        outcome.metrics.len()
     ));
     page.blank();
-    chart(page, seen, "posts_created", "Posts a week, as recorded");
+    chart(page, outcome, "posts_created", "Posts a week, as recorded");
     page.blank();
-    let gone = &seen.departure.deleted;
+    let departed = &outcome.departure.deleted;
     page.line(format!(
         "Then @{} left, and the account was deleted with {}, {}, {}, {} and {}.",
-        seen.departure.username,
-        pluralize(gone.posts, "post"),
-        pluralize(gone.comments, "comment"),
-        pluralize(gone.likes, "like"),
-        pluralize(gone.tracks, "track"),
-        pluralize(gone.follows, "follow"),
+        outcome.departure.username,
+        pluralize(departed.posts, "post"),
+        pluralize(departed.comments, "comment"),
+        pluralize(departed.likes, "like"),
+        pluralize(departed.tracks, "track"),
+        pluralize(departed.follows, "follow"),
     ));
     page.line(
         "Past days as a recount of the platform's present rows gives them, beside the values that were recorded at the time:",
     );
     page.blank();
     for category in ["posts_total", "comments_total"] {
-        history(page, seen, category);
+        history(page, outcome, category);
         page.blank();
     }
-    last_day(page, seen);
+    last_day(page, outcome);
     page.blank();
     page.line(format!(
         "Recording {} again changed nothing: {} written, {} already there.",
-        seen.again.date,
-        seen.again.recorded.len(),
-        seen.again.already_there
+        outcome.again.date,
+        outcome.again.recorded.len(),
+        outcome.again.already_there
     ));
 }
 
 /// The index of the metric's values in [`ComparedDay::values`].
-fn position(seen: &Tour, category: &str) -> Option<usize> {
-    seen.metrics.iter().position(|key| key.category == category)
+fn position(outcome: &Tour, category: &str) -> Option<usize> {
+    outcome.metrics.iter().position(|key| key.category == category)
 }
 
-fn chart(page: &mut Page, seen: &Tour, category: &str, title: &str) {
+fn chart(page: &mut Page, outcome: &Tour, category: &str, title: &str) {
     const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let Some(index) = position(seen, category) else { return };
+    let Some(index) = position(outcome, category) else { return };
     let week = |days: &[ComparedDay]| -> f64 { days.iter().map(|day| number(&day.values[index].0)).sum() };
-    let weeks: Vec<f64> = seen.days.chunks_exact(7).map(week).collect();
+    let weeks: Vec<f64> = outcome.days.chunks_exact(7).map(week).collect();
     let most = weeks.iter().copied().fold(1.0, f64::max);
     let level = |value: &f64| LEVELS[((value / most) * 7.0).round().clamp(0.0, 7.0) as usize];
     let bars: String = weeks.iter().map(level).collect();
@@ -159,11 +159,11 @@ fn chart(page: &mut Page, seen: &Tour, category: &str, title: &str) {
 }
 
 /// A table with a row for the last day of every second month.
-fn history(page: &mut Page, seen: &Tour, category: &str) {
-    let Some(index) = position(seen, category) else { return };
+fn history(page: &mut Page, outcome: &Tour, category: &str) {
+    let Some(index) = position(outcome, category) else { return };
     let month_ends =
-        seen.days.iter().filter(|day| day.date == day.date.last_of_month() && day.date.month() % 2 == 0);
-    let days: Vec<_> = month_ends.chain(seen.days.last()).collect();
+        outcome.days.iter().filter(|day| day.date == day.date.last_of_month() && day.date.month() % 2 == 0);
+    let days: Vec<_> = month_ends.chain(outcome.days.last()).collect();
     let most = days.iter().map(|day| number(&day.values[index].0)).fold(1.0, f64::max);
     let rows = days.iter().map(|day| {
         let (recorded, now) = &day.values[index];
@@ -176,9 +176,9 @@ fn history(page: &mut Page, seen: &Tour, category: &str) {
     page.table_of(&[category, "recorded", "recount now", "difference", ""], rows.collect());
 }
 
-fn last_day(page: &mut Page, seen: &Tour) {
-    let Some(day) = seen.days.last() else { return };
-    let rows = seen.metrics.iter().zip(&day.values).map(|(key, (recorded, now))| {
+fn last_day(page: &mut Page, outcome: &Tour) {
+    let Some(day) = outcome.days.last() else { return };
+    let rows = outcome.metrics.iter().zip(&day.values).map(|(key, (recorded, now))| {
         let difference = now - recorded;
         let difference = if difference.is_zero() { String::new() } else { difference.to_string() };
         vec![key.category.clone(), recorded.to_string(), now.to_string(), difference]
@@ -192,12 +192,12 @@ fn number(value: &Decimal) -> f64 {
     value.to_string().parse().unwrap_or_default()
 }
 
-fn json(seen: &Tour) -> serde_json::Value {
-    let days: Vec<_> = seen
+fn json(outcome: &Tour) -> serde_json::Value {
+    let days: Vec<_> = outcome
         .days
         .iter()
         .map(|day| {
-            let metrics: Vec<_> = seen
+            let metrics: Vec<_> = outcome
                 .metrics
                 .iter()
                 .zip(&day.values)
@@ -211,13 +211,13 @@ fn json(seen: &Tour) -> serde_json::Value {
             json!({"metric_date": day.date, "metrics": metrics})
         })
         .collect();
-    let Departure { username, deleted } = &seen.departure;
+    let Departure { username, deleted } = &outcome.departure;
     let rows_deleted: serde_json::Map<_, _> =
         RowCounts::TABLES.iter().map(|table| ((*table).to_owned(), json!(deleted.of(table)))).collect();
     let departure = json!({"username": username, "rows_deleted": rows_deleted});
     json!({
-        "first": seen.period.first, "last": seen.period.last, "rows_created": seen.created, "rows_deleted": seen.deleted,
-        "rows_deleted_same_day": seen.deleted_same_day, "records": seen.records, "departure": departure, "days": days,
-        "recorded_again": {"written": seen.again.recorded.len(), "already_there": seen.again.already_there},
+        "first": outcome.period.first, "last": outcome.period.last, "rows_created": outcome.created, "rows_deleted": outcome.deleted,
+        "rows_deleted_same_day": outcome.deleted_same_day, "records": outcome.records, "departure": departure, "days": days,
+        "recorded_again": {"written": outcome.again.recorded.len(), "already_there": outcome.again.already_there},
     })
 }

@@ -45,16 +45,16 @@ pub struct ExportArguments {
     /// The collection log, newest run first; with --from and --to, the runs of those days
     #[arg(long, conflicts_with_all = ["metrics", "types", "intervals", "week_start"])]
     runs: bool,
-    /// The file to write; it appears when it is whole [default: standard output]
+    /// The file to write; it appears when it is complete [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// The format of the file [default: as the ending of its name says, or csv]
+    /// The format of the file [default: by the extension of its name, or csv]
     #[arg(long = "as", value_name = "FORMAT", value_parser = WordParser::new(ExportFormat::ALL.map(ExportFormat::name)))]
     file_format: Option<String>,
-    /// Begin CSV with a byte order mark, by which Excel tells UTF-8
+    /// Begin CSV with a byte order mark, by which Excel recognises UTF-8
     #[arg(long)]
     bom: bool,
-    /// Cut cells of CSV that are longer than the 32,767 characters that spreadsheets take
+    /// Cut cells of CSV after 32,767 characters, which is the limit of spreadsheets
     #[arg(long)]
     cut_cells: bool,
 }

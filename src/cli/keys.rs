@@ -35,16 +35,16 @@ struct CreateArguments {
     /// What the key is for; no two keys in use share a name
     #[arg(long)]
     name: String,
-    /// Who its holder is
+    /// The role of the key's holder
     #[arg(long, value_enum)]
     role: KeyRole,
-    /// Only this of what the role may do; may be repeated [default: all of it]
+    /// One of the role's scopes; may be repeated [default: all of them]
     #[arg(long, value_enum)]
     scope: Vec<KeyScope>,
     /// Days, weeks or hours from now: 90d, 12w, 36h [default: never]
     #[arg(long, value_name = "DURATION", value_parser = lifetime, conflicts_with = "expires")]
     expires_in: Option<SignedDuration>,
-    /// The first day on which it is no longer valid
+    /// The first day on which the key is no longer valid
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
     expires: Option<Date>,
 }

@@ -8,7 +8,7 @@ use crate::pluralize::pluralize;
 
 #[derive(Args)]
 pub struct MigrateArguments {
-    /// Only say what would be applied
+    /// Only list the migrations that would be applied
     #[arg(long)]
     dry_run: bool,
 }

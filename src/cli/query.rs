@@ -24,7 +24,7 @@ const SHOWN_LABELS: usize = 3;
 pub struct QueryArguments {
     #[command(flatten)]
     requested: SeriesArguments,
-    /// With sample sizes, numerators and denominators, or labels (JSON only)
+    /// Include sample sizes, numerators and denominators, or labels (JSON only)
     #[arg(long)]
     metadata: bool,
     /// The latest value of each metric, and how it changed

@@ -9,7 +9,7 @@ use clap::{
     error::{ContextKind, ContextValue},
 };
 
-use crate::config::meant;
+use crate::config::similar_names;
 
 #[derive(Clone)]
 pub struct WordParser {
@@ -29,9 +29,9 @@ impl TypedValueParser for WordParser {
     fn parse_ref(&self, command: &Command, argument: Option<&Arg>, value: &OsStr) -> Result<String, Error> {
         self.parser.parse_ref(command, argument, value).map_err(|mut error| {
             error.remove(ContextKind::SuggestedValue);
-            let meant = meant(&value.to_string_lossy(), &self.words);
-            if !meant.is_empty() {
-                let names = meant.into_iter().map(str::to_owned).collect();
+            let similar = similar_names(&value.to_string_lossy(), &self.words);
+            if !similar.is_empty() {
+                let names = similar.into_iter().map(str::to_owned).collect();
                 error.insert(ContextKind::SuggestedValue, ContextValue::Strings(names));
             }
             error

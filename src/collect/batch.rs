@@ -83,7 +83,7 @@ impl Batch {
         Ok(found)
     }
 
-    /// Has the platform plan every reading for `days` without running it.
+    /// Lets the platform plan every reading for `days` without running it.
     ///
     /// # Errors
     /// When the cut is lost.

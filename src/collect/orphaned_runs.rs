@@ -5,13 +5,14 @@ use crate::store::{Finish, LockName, Run, RunFilter, RunStatus, Store, StoreErro
 
 use super::{CollectError, Context};
 
-/// Closes orphaned runs as failed. `held` is the lock that the caller holds, if any: every run under it is orphaned.
+/// Closes orphaned runs as failed. `held_lock` is the lock that the caller holds, if any: every run with this lock is
+/// orphaned.
 ///
 /// # Errors
 /// When the store fails.
-pub async fn close_orphaned_runs(context: &Context, held: Option<LockName>) -> Result<(), CollectError> {
+pub async fn close_orphaned_runs(context: &Context, held_lock: Option<LockName>) -> Result<(), CollectError> {
     for run in running(context.tenant.store.as_ref()).await? {
-        if held.as_ref() == Some(&run.lock()) {
+        if held_lock.as_ref() == Some(&run.lock()) {
             close_one(context, &run).await?;
         } else if let Some(_lock) = context.tenant.store.try_lock(&run.lock()).await? {
             close_one(context, &run).await?;

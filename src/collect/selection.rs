@@ -37,9 +37,9 @@ pub(crate) async fn select(
             .unwrap_or_else(|| "`daymark backfill --dry-run` lists the active metrics".to_owned());
         return Err(CollectError::UnknownMetric { name: name.clone(), suggestion });
     }
-    let wanted =
+    let is_selected =
         |metric: &StoredDefinition| only.is_empty() || only.iter().any(|name| is_called(metric, name));
-    Ok(active.into_iter().filter(wanted).collect())
+    Ok(active.into_iter().filter(is_selected).collect())
 }
 
 /// Fails unless the calendar's time zone is that of the definitions, because a record's day is interpreted in the time

@@ -1,27 +1,27 @@
-//! Findings about a configuration: the place, the message and what to do. They are collected, so that a person sees all of
-//! them at once.
+//! Findings about a configuration, each with a place, a message and a hint. They are collected, so that all of them are
+//! shown at once.
 
 use std::fmt;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Nothing can be recorded correctly before this is mended.
+    /// Nothing can be recorded correctly until this is fixed.
     Error,
-    /// It works, but perhaps not as meant.
+    /// The configuration works, but perhaps not as intended.
     Warning,
 }
 
-/// One thing to mend or to know.
+/// An error to fix or a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub severity: Severity,
-    /// `daymark.toml:12: [sources.posts]`, the name of an environment variable, or a flag.
+    /// The place, such as `daymark.toml:12: [sources.posts]`, the name of an environment variable, or a flag.
     pub place: String,
     pub message: String,
     pub hint: Option<String>,
 }
 
-/// A value and where it was given.
+/// A value and the place where it was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located<T> {
     pub value: T,
@@ -34,7 +34,7 @@ impl<T> Located<T> {
     }
 }
 
-/// Every problem with the settings and the file. Never empty.
+/// All problems with the settings and the file; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigProblems(pub Vec<Finding>);
 
@@ -51,7 +51,7 @@ impl Finding {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// With a hint if there is one.
+    /// Sets the hint, if there is one.
     pub fn maybe_hint(self, hint: Option<String>) -> Self {
         Self { hint, ..self }
     }

@@ -1,9 +1,9 @@
 //! Configuration: settings from flags, environment and `daymark.toml`; the sources and metrics that the file declares;
-//! the preset; and the definitions that all of this makes on a platform with certain tables.
+//! the preset; and the resolution of all of these into definitions for a platform's tables.
 //!
-//! **Architecture Invariant:** no connection is opened in here. Reading the file and the environment apart, everything
-//! is a function of its arguments; what must be known of a platform comes as a [`Schema`] and
-//! as [`DetectedFormats`].
+//! **Architecture Invariant:** this module opens no connection. Except for reading the file and the environment,
+//! everything is a function of its arguments; facts about a platform are passed as a [`Schema`] and
+//! [`DetectedFormats`].
 
 mod file;
 mod finding;
@@ -35,7 +35,7 @@ pub use settings::{
     reference::settings_reference,
     server::{AccessSettings, HttpSettings, KeySetLocation, QuerySettings, WEEKDAYS},
 };
-pub use suggest::{meant, nearest, shown, suggestion};
+pub use suggest::{nearest, shown, similar_names, suggestion};
 pub use template::{StarterFile, starter_file};
 
 use file::{ReadFile, read_file};
@@ -48,21 +48,21 @@ use crate::{
     platform::{SampledTable, Schema, Statistics},
 };
 
-/// The file that is read when none is named.
+/// The file that is read by default.
 pub const DEFAULT_FILE: &str = "daymark.toml";
 
-/// Everything that is configured.
+/// The whole configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub settings: Settings,
     pub declarations: Declarations,
 }
 
-/// Reads the configuration: the file that `named` or `DAYMARK_CONFIG` names, or else `daymark.toml` in the working
-/// directory if there is one; and over it the environment and the flags.
+/// Reads the configuration from the file that `named` or `DAYMARK_CONFIG` names, or else from `daymark.toml` in the
+/// working directory if it exists. The environment overrides the file, and flags override both.
 ///
 /// # Errors
-/// Everything that is wrong with any of them.
+/// All problems with the file, the environment and the flags.
 pub fn load(
     named: Option<&Path>,
     flags: &GivenFlags,
@@ -75,24 +75,24 @@ pub fn load(
     }
 }
 
-/// A configuration with everything that is wrong with it, for `daymark check`, which goes on to look for more.
+/// A configuration with all its problems, for `daymark check`, which continues with further checks.
 #[derive(Debug)]
 pub struct LoadedConfig {
-    /// Defaults stand in for wrong values. `None` if a setting is wrong that has no default.
+    /// The configuration, in which wrong values are replaced by defaults. `None` if a wrong setting has no default.
     pub config: Option<Config>,
     pub problems: Vec<Finding>,
-    /// Whether the settings that locate the platform are free of mistakes.
+    /// Whether the settings that locate the platform are correct.
     pub names_platform: bool,
-    /// Whether the settings that locate the store are free of mistakes.
+    /// Whether the settings that locate the store are correct.
     pub names_store: bool,
-    /// Whether the settings that decide which definitions the store should hold are free of mistakes.
+    /// Whether the settings that decide which definitions the store should hold are correct.
     pub names_definitions: bool,
 }
 
 const OF_STORE: [&str; 2] = ["store.url", "store.schema"];
 const OF_DEFINITIONS: [&str; 3] = ["tenant", "time_zone", "preset"];
 
-/// As [`load`], but returns what could be read together with what is wrong.
+/// Like [`load`], but returns the readable part together with the problems.
 pub fn load_with_problems(
     named: Option<&Path>,
     flags: &GivenFlags,
@@ -117,24 +117,25 @@ pub fn load_with_problems(
 }
 
 impl Config {
-    /// The columns whose time format [`Config::resolve`] has to learn from the platform's values, by table and column.
+    /// Returns the columns whose time format [`Config::resolve`] needs to know from the platform's values, by table and
+    /// column.
     pub fn columns_to_detect(&self, schema: &Schema) -> Vec<(String, String)> {
         columns_to_detect(&self.declarations, self.settings.preset, schema)
     }
 
-    /// The definitions that the configuration makes on a platform with these tables.
+    /// Resolves the configuration into definitions for a platform with these tables.
     pub fn resolve(&self, schema: &Schema, detected: &DetectedFormats) -> Resolved {
         resolve(self.request(schema, detected))
     }
 
-    /// The tables whose statistics [`Config::unfiltered_flags`] needs: those that `definitions` read and that have columns
-    /// which look like flags.
+    /// Returns the tables whose statistics [`Config::unfiltered_flags`] needs: those that `definitions` read and that
+    /// have columns that look like flags.
     pub fn flagged_tables(&self, schema: &Schema, definitions: &[Definition]) -> Vec<SampledTable> {
         flagged_tables(schema, definitions)
     }
 
-    /// A warning for each source of `definitions` whose table has columns that look like flags, which neither the source
-    /// nor any metric that reads it filters by.
+    /// Returns a warning for each source of `definitions` whose table has columns that look like flags and are not used
+    /// by a filter of the source or of a metric that reads it.
     pub fn unfiltered_flags(
         &self,
         schema: &Schema,
@@ -144,8 +145,8 @@ impl Config {
         unfiltered_flags(&self.declarations, schema, definitions, statistics)
     }
 
-    /// The definition (one at most) of a metric that was declared elsewhere than in the file, such as through the API.
-    /// It may name the sources and metrics of the file.
+    /// Resolves a metric that was declared outside the file, such as through the API, into at most one definition. The
+    /// metric may refer to the sources and metrics of the file.
     pub fn resolve_further(
         &self,
         metric: &MetricDeclaration,
@@ -155,7 +156,7 @@ impl Config {
         resolve_further(self.request(schema, detected), metric)
     }
 
-    /// Whether the file or the preset has a metric of that name, inactive ones included.
+    /// Whether the file or the preset has a metric of that name, active or not.
     pub fn declares(&self, category: &str) -> bool {
         let in_file = self.declarations.metrics.iter().any(|metric| metric.category == category);
         in_file || (self.settings.preset == Preset::Community && presets::has_metric(category))

@@ -1,36 +1,37 @@
-//! "Did you mean": finds the known name nearest to a wrong one, and shows names from outside safely.
+//! "Did you mean": finds the known name that is nearest to a wrong one by the Damerau-Levenshtein distance, and formats
+//! untrusted names safely.
 
-/// Longer names are cut when they are shown.
+/// The most characters of a name in a message; longer ones are cut.
 const SHOWN_CHARS: usize = 64;
-/// The most names that are listed when none is near.
+/// The most names that are listed if none is near.
 const LISTED: usize = 20;
-/// The least length at which the beginning of a name tells which one was meant.
+/// The least length at which the beginning of a name is enough to suggest the whole name.
 const SHORTEST_BEGINNING: usize = 3;
 /// The most names that one message suggests.
-const MOST_MEANT: usize = 3;
+const MAX_SUGGESTED: usize = 3;
 
-/// The candidate that `name` was most likely meant to be, if one is near enough to be worth saying.
+/// Returns the candidate that is nearest to `name`, if it differs in at most a third of its characters.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (name.chars().count() / 3).max(1);
     closest(name, candidates).filter(|(distance, _)| *distance <= allowed).map(|(_, candidate)| candidate)
 }
 
-/// The candidate that differs least from `name`, and in how many places.
+/// Returns the candidate with the least distance from `name`, and the distance.
 fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<(usize, &'a str)> {
-    // The distance is quadratic in the lengths, and nothing that long is a typing mistake.
+    // The time is quadratic in the lengths, and a name that long is not a typing mistake.
     if name.chars().count() > SHOWN_CHARS {
         return None;
     }
-    let wanted = name.to_lowercase();
+    let lower_case = name.to_lowercase();
     candidates
         .into_iter()
         .filter(|candidate| *candidate != name)
-        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &candidate.to_lowercase()), candidate))
+        .map(|candidate| (strsim::damerau_levenshtein(&lower_case, &candidate.to_lowercase()), candidate))
         .min()
 }
 
-/// The candidate that is near enough, or else the first few that begin with `name`.
-pub fn meant<'a>(name: &str, candidates: &[&'a str]) -> Vec<&'a str> {
+/// Returns the nearest candidate, or else the first few that begin with `name`.
+pub fn similar_names<'a>(name: &str, candidates: &[&'a str]) -> Vec<&'a str> {
     if let Some(candidate) = nearest(name, candidates.iter().copied()) {
         return vec![candidate];
     }
@@ -38,15 +39,15 @@ pub fn meant<'a>(name: &str, candidates: &[&'a str]) -> Vec<&'a str> {
     let begins = |candidate: &&&str| {
         beginning.chars().count() >= SHORTEST_BEGINNING && candidate.to_lowercase().starts_with(&beginning)
     };
-    candidates.iter().filter(begins).take(MOST_MEANT).copied().collect()
+    candidates.iter().filter(begins).take(MAX_SUGGESTED).copied().collect()
 }
 
-/// `did you mean …?`, or else all that it could have been; of too many for that the nearest.
+/// Returns `did you mean …?`, or else a list of all candidates; if there are more than [`LISTED`], the nearest one.
 pub fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let candidates: Vec<_> = candidates.into_iter().collect();
-    let meant = meant(name, &candidates);
-    if !meant.is_empty() {
-        let names: Vec<_> = meant.into_iter().map(shown).collect();
+    let similar = similar_names(name, &candidates);
+    if !similar.is_empty() {
+        let names: Vec<_> = similar.into_iter().map(shown).collect();
         return Some(format!("did you mean {}?", names.join(" or ")));
     }
     if candidates.len() > LISTED {
@@ -57,14 +58,14 @@ pub fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>)
     (!names.is_empty()).then(|| format!("known here: {}", names.join(", ")))
 }
 
-/// The time zone that was most likely meant.
+/// Returns a suggestion of the nearest name of a time zone.
 pub fn nearest_zone(name: &str) -> Option<String> {
     let zones: Vec<_> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
     let zone = nearest(name, zones.iter().map(String::as_str))?;
     Some(format!("did you mean {}?", shown(zone)))
 }
 
-/// A name from outside in backticks, cut to a readable length and with nothing in it that a terminal would obey.
+/// Formats an untrusted name in backticks, cut to [`SHOWN_CHARS`] and with control characters escaped.
 pub fn shown(name: &str) -> String {
     let mut text: String = name.chars().take(SHOWN_CHARS).flat_map(char::escape_debug).collect();
     if name.chars().nth(SHOWN_CHARS).is_some() {
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_with_a_name_is_near_it() {
+    fn names_with_the_given_beginning_are_suggested() {
         let hint = |name: &str, names: &[&str]| suggestion(name, names.iter().copied()).unwrap();
         let metrics = ["posters", "posts_created", "posts_of_jazz", "posts_total", "posts_with_images"];
         assert_eq!(hint("sun", &["saturday", "sunday"]), "did you mean `sunday`?");
@@ -96,7 +97,7 @@ mod tests {
             hint("Posts", &metrics[1..]),
             "did you mean `posts_created` or `posts_of_jazz` or `posts_total`?"
         );
-        // Two letters are too few, and the nearest name comes first.
+        // Two letters are too few for a suggestion, and the nearest name has precedence.
         assert_eq!(hint("su", &["saturday", "sunday"]), "known here: `saturday`, `sunday`");
         assert_eq!(hint("poster", &metrics), "did you mean `posters`?");
     }
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_short_and_harmless() {
+    fn shown_names_are_cut_and_escaped() {
         assert_eq!(shown("a\u{1b}[31m\0"), "`a\\u{1b}[31m\\0`");
         assert_eq!(shown(&"x".repeat(70)), format!("`{}…`", "x".repeat(64)));
     }

@@ -49,19 +49,19 @@ pub struct FieldChange {
     pub new: Value,
 }
 
-/// Updates the store's definitions to match `wanted`; with `dry_run`, only reports the changes.
+/// Updates the store's definitions to match `configured`; with `dry_run`, only reports the changes.
 ///
 /// # Errors
 /// When a definition is not valid, two have the same name, or the store fails. Nothing is changed then.
 pub async fn apply(
     context: &Context,
-    wanted: &[Definition],
+    configured: &[Definition],
     dry_run: bool,
 ) -> Result<ApplyReport, CollectError> {
-    refuse_problems(wanted)?;
+    refuse_problems(configured)?;
     let (store, zone) = (context.tenant.store.as_ref(), context.tenant.calendar.name());
     let stored = store.definitions().await?;
-    let changes = diff(&stored, wanted, zone);
+    let changes = diff(&stored, configured, zone);
     if !dry_run && !changes.is_empty() {
         store.change_definitions(&changes, Origin::File, context.now()).await?;
     }
@@ -74,12 +74,12 @@ pub async fn apply(
         let of_name = |change: &DefinitionChange| change.category() == stored.definition.category;
         changes.iter().any(of_name)
     };
-    let is_wanted = |stored: &StoredDefinition| wanted.contains(&stored.definition);
+    let is_configured = |stored: &StoredDefinition| configured.contains(&stored.definition);
     let (mut unchanged, mut made_through_api) = (0, 0);
     for stored in stored.iter().filter(|stored| stored.is_active && !touched(stored)) {
-        *if is_wanted(stored) { &mut unchanged } else { &mut made_through_api } += 1;
+        *if is_configured(stored) { &mut unchanged } else { &mut made_through_api } += 1;
     }
-    let zone_change = zone_change(&stored, wanted, zone);
+    let zone_change = zone_change(&stored, configured, zone);
     let changes = changes.into_iter().map(|change| applied(&stored, change)).collect();
     Ok(ApplyReport { changes, unchanged, made_through_api, zone_change, earlier_meanings })
 }
@@ -91,31 +91,35 @@ fn revised(change: &DefinitionChange) -> Option<&Definition> {
     }
 }
 
-/// Returns the active definitions that were created through the API, without those whose names `wanted` contains.
+/// Returns the active definitions that were created through the API, without those whose names `configured` contains.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn made_through_api(
     store: &dyn Store,
-    wanted: &[Definition],
+    configured: &[Definition],
 ) -> Result<Vec<Definition>, CollectError> {
-    let taken = |category: &String| wanted.iter().any(|definition| definition.category == *category);
+    let is_configured =
+        |category: &String| configured.iter().any(|definition| definition.category == *category);
     let made = selection::active(store).await?.into_iter().filter(|stored| stored.origin == Origin::Api);
-    Ok(made.map(|stored| stored.definition).filter(|definition| !taken(&definition.category)).collect())
+    Ok(made
+        .map(|stored| stored.definition)
+        .filter(|definition| !is_configured(&definition.category))
+        .collect())
 }
 
 /// Returns the change of the time zone, if the active definitions have another one: all metrics use the configured
 /// zone.
-fn zone_change(stored: &[StoredDefinition], wanted: &[Definition], zone: &str) -> Option<ZoneChange> {
-    let goes_on = |stored: &&StoredDefinition| !wanted.is_empty() || stored.origin == Origin::Api;
-    let mut active = stored.iter().filter(|metric| metric.is_active).filter(goes_on);
+fn zone_change(stored: &[StoredDefinition], configured: &[Definition], zone: &str) -> Option<ZoneChange> {
+    let continues = |stored: &&StoredDefinition| !configured.is_empty() || stored.origin == Origin::Api;
+    let mut active = stored.iter().filter(|metric| metric.is_active).filter(continues);
     let other = active.find(|metric| metric.definition.time_zone != zone)?;
     Some(ZoneChange { old: other.definition.time_zone.clone(), new: zone.to_owned() })
 }
 
-fn refuse_problems(wanted: &[Definition]) -> Result<(), CollectError> {
+fn refuse_problems(configured: &[Definition]) -> Result<(), CollectError> {
     let mut categories = BTreeSet::new();
-    for definition in wanted {
+    for definition in configured {
         let category = definition.category.clone();
         if let Some(problem) = definition.problems().into_iter().next() {
             return Err(CollectError::Definition { category, problem });
@@ -127,17 +131,18 @@ fn refuse_problems(wanted: &[Definition]) -> Result<(), CollectError> {
     Ok(())
 }
 
-/// Returns the changes that turn `stored` into `wanted`, ordered by category. A metric whose type changes becomes
+/// Returns the changes that turn `stored` into `configured`, ordered by category. A metric whose type changes becomes
 /// another metric of the same name: the old one is deactivated before the new one is added. Metrics that were created
 /// through the API stay, but are moved to the time zone `zone`, because all metrics use one zone.
-pub fn diff(stored: &[StoredDefinition], wanted: &[Definition], zone: &str) -> Vec<DefinitionChange> {
+pub fn diff(stored: &[StoredDefinition], configured: &[Definition], zone: &str) -> Vec<DefinitionChange> {
     let known: BTreeMap<MetricKey, &StoredDefinition> =
         stored.iter().map(|stored| (stored.definition.key(), stored)).collect();
-    let wanted_keys: BTreeSet<_> = wanted.iter().map(Definition::key).collect();
-    let mut changes: Vec<_> = wanted.iter().filter_map(|wanted| change(&known, wanted)).collect();
-    let of_name = |key: &MetricKey| wanted.iter().any(|wanted| wanted.category == key.category);
-    let unwanted = known.iter().filter(|(key, stored)| stored.is_active && !wanted_keys.contains(key));
-    changes.extend(unwanted.filter_map(|(key, stored)| match stored.origin {
+    let configured_keys: BTreeSet<_> = configured.iter().map(Definition::key).collect();
+    let mut changes: Vec<_> = configured.iter().filter_map(|configured| change(&known, configured)).collect();
+    let of_name = |key: &MetricKey| configured.iter().any(|configured| configured.category == key.category);
+    let not_configured =
+        known.iter().filter(|(key, stored)| stored.is_active && !configured_keys.contains(key));
+    changes.extend(not_configured.filter_map(|(key, stored)| match stored.origin {
         Origin::Api if !of_name(key) => {
             let has_other_zone = stored.definition.time_zone != zone;
             has_other_zone.then(|| DefinitionChange::MoveZone(key.clone(), zone.to_owned()))
@@ -150,12 +155,17 @@ pub fn diff(stored: &[StoredDefinition], wanted: &[Definition], zone: &str) -> V
     changes
 }
 
-fn change(known: &BTreeMap<MetricKey, &StoredDefinition>, wanted: &Definition) -> Option<DefinitionChange> {
-    match known.get(&wanted.key()) {
-        None => Some(DefinitionChange::Add(wanted.clone())),
-        Some(stored) if stored.definition != *wanted => Some(DefinitionChange::Revise(wanted.clone())),
-        Some(stored) if !stored.is_active => Some(DefinitionChange::Activate(wanted.key())),
-        Some(stored) if stored.origin == Origin::Api => Some(DefinitionChange::Adopt(wanted.clone())),
+fn change(
+    known: &BTreeMap<MetricKey, &StoredDefinition>,
+    configured: &Definition,
+) -> Option<DefinitionChange> {
+    match known.get(&configured.key()) {
+        None => Some(DefinitionChange::Add(configured.clone())),
+        Some(stored) if stored.definition != *configured => {
+            Some(DefinitionChange::Revise(configured.clone()))
+        }
+        Some(stored) if !stored.is_active => Some(DefinitionChange::Activate(configured.key())),
+        Some(stored) if stored.origin == Origin::Api => Some(DefinitionChange::Adopt(configured.clone())),
         Some(_) => None,
     }
 }
@@ -219,18 +229,18 @@ mod tests {
         ];
         let mut revised = sample::created("revised").definition;
         revised.unit = "posts".to_owned();
-        let wanted = [
+        let configured = [
             sample::created("same").definition,
             revised.clone(),
             sample::created("added").definition,
             sample::created("back").definition,
         ];
-        let changes = diff(&stored, &wanted, "UTC");
+        let changes = diff(&stored, &configured, "UTC");
         assert_eq!(
             changes,
             [
-                DefinitionChange::Add(wanted[2].clone()),
-                DefinitionChange::Activate(wanted[3].key()),
+                DefinitionChange::Add(configured[2].clone()),
+                DefinitionChange::Activate(configured[3].key()),
                 DefinitionChange::Deactivate(stored[1].definition.key()),
                 DefinitionChange::Revise(revised),
             ]
@@ -240,23 +250,23 @@ mod tests {
     #[test]
     fn a_metric_whose_type_changes_is_deactivated_first() {
         let stored = sample::created("activity");
-        let mut wanted = stored.definition.clone();
-        wanted.metric_type = MetricType::Percentage;
-        let changes = diff(std::slice::from_ref(&stored), std::slice::from_ref(&wanted), "UTC");
+        let mut configured = stored.definition.clone();
+        configured.metric_type = MetricType::Percentage;
+        let changes = diff(std::slice::from_ref(&stored), std::slice::from_ref(&configured), "UTC");
         assert_eq!(
             changes,
-            [DefinitionChange::Deactivate(stored.definition.key()), DefinitionChange::Add(wanted),]
+            [DefinitionChange::Deactivate(stored.definition.key()), DefinitionChange::Add(configured),]
         );
     }
 
     #[test]
     fn a_revision_shows_the_fields_that_differ() {
         let stored = sample::created("posts_created");
-        let mut wanted = stored.definition.clone();
-        let source = wanted.sources.get_mut("posts").unwrap();
+        let mut configured = stored.definition.clone();
+        let source = configured.sources.get_mut("posts").unwrap();
         source.time_column = "published_at".to_owned();
         source.actor_column = Some("author_id".to_owned());
-        let fields = revised_fields(&stored.definition, &wanted);
+        let fields = revised_fields(&stored.definition, &configured);
         let shown: Vec<_> = fields
             .iter()
             .map(|change| (change.field.as_str(), change.old.clone(), change.new.clone()))

@@ -1,10 +1,10 @@
-//! The true numbers of the simulated platform, with which tests compare what is recorded.
+//! The true numbers of the simulated platform, with which tests compare the records.
 
 use std::ops::AddAssign;
 
 use jiff::civil::Date;
 
-/// A number of rows for each table.
+/// The number of rows of each table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RowCounts {
     pub profiles: u64,
@@ -22,7 +22,7 @@ impl RowCounts {
         Self::TABLES.iter().map(|table| self.of(table)).sum()
     }
 
-    /// The number of one table's rows; 0 for a table that the platform does not have.
+    /// The number of rows of one table; 0 for a table that the platform does not have.
     pub fn of(&self, table: &str) -> u64 {
         match table {
             "profiles" => self.profiles,
@@ -56,14 +56,14 @@ impl AddAssign for RowCounts {
     }
 }
 
-/// One day's true numbers.
+/// The true numbers of one day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DayLedger {
     pub day: Date,
     pub created: RowCounts,
-    /// Rows deleted on that day, whenever they were created, cascades included.
+    /// Rows deleted on that day, including cascades, regardless of when they were created.
     pub deleted: RowCounts,
-    /// The deleted rows that were created on the same day: a count at the end of the day cannot see them.
+    /// Deleted rows that were created on the same day, which a count at the end of the day cannot see.
     pub deleted_same_day: RowCounts,
 }
 

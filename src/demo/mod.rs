@@ -1,4 +1,4 @@
-//! A platform to try Daymark on: a simulated community in one SQLite file. This module plays the application whose
+//! A simulated community in one SQLite file, on which Daymark can be tried. This module acts as the application whose
 //! database is recorded, so it is the only one outside `platform/` and `store/` that runs SQL.
 
 mod ledger;

@@ -1,4 +1,4 @@
-//! The simulated platform's database: the schema of an ordinary application, without anything of Daymark's.
+//! The database of the simulated platform: the schema of an ordinary application, without tables of Daymark.
 
 use std::path::Path;
 
@@ -18,10 +18,11 @@ pub async fn create(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
         .filename(path)
         .create_if_missing(true)
         .foreign_keys(true)
-        // After a crash the simulation is repeated, so durability is not needed. A WAL would write every page twice.
+        // Durability is not needed, because the simulation can be repeated after a crash. A WAL would write every page
+        // twice.
         .journal_mode(SqliteJournalMode::Memory)
         .synchronous(SqliteSynchronous::Off)
-        // In KiB, negative by SQLite's convention: 64 MiB hold the whole platform of the default 420 days.
+        // 64 MiB, in KiB and negative by SQLite's convention, contain the whole platform of the default 420 days.
         .pragma("cache_size", "-65536")
         .connect()
         .await?;

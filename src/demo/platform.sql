@@ -1,5 +1,5 @@
--- A community of people who make music. Content is hard-deleted, and an account takes all of its content along.
--- Times are UTC, 'YYYY-MM-DD HH:MM:SS', as SQLite's CURRENT_TIMESTAMP writes them.
+-- A community of people who make music. Content is hard-deleted, and deleting an account deletes all of its content.
+-- Times are UTC in the format of SQLite's CURRENT_TIMESTAMP, 'YYYY-MM-DD HH:MM:SS'.
 
 CREATE TABLE profiles (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -53,7 +53,7 @@ CREATE INDEX tracks_created_at ON tracks (created_at);
 CREATE INDEX likes_created_at ON likes (created_at);
 CREATE INDEX follows_created_at ON follows (created_at);
 
--- What a cascade has to find.
+-- These indexes are for cascading deletes.
 CREATE INDEX posts_author_id ON posts (author_id);
 CREATE INDEX comments_post_id ON comments (post_id);
 CREATE INDEX comments_author_id ON comments (author_id);

@@ -1,13 +1,14 @@
-//! Random numbers with the distributions that the simulation draws from.
+//! Random numbers with the distributions of the simulation.
 
 use fastrand::Rng;
 
-/// `mean` rounded up or down at random (stochastic rounding), so that the results have that mean.
+/// Rounds `mean` up or down at random (stochastic rounding), so that the results have that mean.
 pub fn round(random: &mut Rng, mean: f64) -> usize {
     (mean + random.f64()) as usize
 }
 
-/// An index below `len`, which is not 0. Low indexes are more frequent: a uniform number is squared.
+/// Returns an index below `len`, which must not be 0. Low indexes are more frequent, because a uniform number is
+/// squared.
 pub fn skewed_index(random: &mut Rng, len: usize) -> usize {
     let share = random.f64().powi(2);
     ((share * len as f64) as usize).min(len - 1)

@@ -11,12 +11,12 @@ use super::{
     texts,
 };
 
-/// The number of members who sign up on the first day beside the usual ones.
+/// The number of members who sign up on the first day in addition to the usual number.
 const FOUNDERS: usize = 30;
-/// The age in days up to which a post is commented on and liked.
+/// The age in days up to which a post receives comments and likes.
 const CURRENT_DAYS: i64 = 10;
 
-/// New rows a day, at an activity level of 1.
+/// New rows per day, at an activity level of 1.
 mod creation_rate {
     pub const PROFILES: f64 = 4.6;
     pub const POSTS: f64 = 30.0;
@@ -26,29 +26,30 @@ mod creation_rate {
     pub const FOLLOWS: f64 = 18.0;
 }
 
-/// Deletions, as shares of the day's new rows: of these rows themselves, and of older ones.
+/// The number of deletions as shares of the day's new rows, for rows of the same day and for older ones.
 mod deletion_rate {
     pub const SAME_DAY: f64 = 0.02;
     pub const LATER: f64 = 0.02;
     pub const ACCOUNTS: f64 = 0.03;
 }
 
-/// A post that is recent enough to be commented on and liked.
+/// A post that is recent enough to receive comments and likes.
 struct CurrentPost {
     id: i64,
-    /// The second of today at which it was written; 0 for older posts.
+    /// The second of the day at which it was written; 0 for older posts.
     from_second: u32,
 }
 
-/// Rows are sent as one JSON array a statement, because a statement for each row would take most of the time.
+/// Simulates one day. Each statement inserts many rows from a JSON array, because one statement per row would take most
+/// of the time.
 ///
-/// Only members who signed up before today create rows.
+/// Only members who signed up on an earlier day create rows.
 pub struct SimulatedDay<'a> {
     connection: &'a mut SqliteConnection,
     random: &'a mut Rng,
     day: Date,
     activity_level: f64,
-    /// A fifth of the members, who create four fifths of the rows.
+    /// The ids of a fifth of the members, who create four fifths of the rows.
     eager: Vec<i64>,
     casual: Vec<i64>,
 }
@@ -148,7 +149,7 @@ impl<'a> SimulatedDay<'a> {
         .await
     }
 
-    /// The posts that are commented on and liked today, the newest first.
+    /// Returns the posts that receive comments and likes today, the newest first.
     async fn current_posts(&mut self) -> Result<Vec<CurrentPost>, sqlx::Error> {
         let posts: Json<Vec<(i64, u32)>> = sqlx::query_scalar(
             "SELECT json_group_array(
@@ -181,7 +182,7 @@ impl<'a> SimulatedDay<'a> {
         .await
     }
 
-    /// A second like of the same member and post is ignored, so fewer rows than drawn can result.
+    /// Creates likes. A second like of a post by the same member is ignored, so there may be fewer rows than drawn.
     async fn like(&mut self, current: &[CurrentPost]) -> Result<u64, sqlx::Error> {
         if current.is_empty() {
             return Ok(0);
@@ -229,7 +230,7 @@ impl<'a> SimulatedDay<'a> {
         self.delete_ids(table, &todays).await
     }
 
-    /// Deletes about `mean` rows of any age, or fewer: some of the drawn ids were deleted before.
+    /// Deletes about `mean` rows of any age, or fewer, because some of the drawn ids were deleted before.
     async fn delete_older(&mut self, table: &str, mean: f64) -> Result<(), sqlx::Error> {
         let newest: Option<i64> = sqlx::query_scalar(AssertSqlSafe(format!("SELECT max(id) FROM {table}")))
             .fetch_one(&mut *self.connection)
@@ -245,7 +246,7 @@ impl<'a> SimulatedDay<'a> {
         Ok(())
     }
 
-    /// Deletes about `mean` likes or follows: for each a random time within the last 30 days, and the first row after it.
+    /// Deletes about `mean` likes or follows, each time the first row after a random time within the last 30 days.
     async fn delete_recent_pairs(&mut self, table: &str, mean: f64) -> Result<(), sqlx::Error> {
         let key = if table == "likes" { "user_id, post_id" } else { "follower_id, followee_id" };
         let sql = format!(
@@ -279,18 +280,18 @@ impl<'a> SimulatedDay<'a> {
         }
     }
 
-    /// The number of rows that a table gets today, for `rate` rows on a day of activity level 1.
+    /// Returns the number of new rows of a table today, for `rate` rows on a day of activity level 1.
     fn number(&mut self, rate: f64) -> usize {
         round(self.random, rate * self.activity_level)
     }
 
-    /// A random time of the day, in the afternoon (UTC) more often than at night.
+    /// Returns a random time of the day, more often in the afternoon (UTC) than at night.
     fn moment(&mut self) -> String {
         let second = (self.random.u32(..86_400) + self.random.u32(..86_400)) / 2 + 7_200;
         self.at(second % 86_400)
     }
 
-    /// A random time of the day from `second` on, earlier ones more often.
+    /// Returns a random time of the day from `second` on; earlier times are more frequent.
     fn moment_from(&mut self, second: u32) -> String {
         let left = 86_400 - second.min(86_399);
         let later = skewed_index(self.random, left as usize) as u32;

@@ -1,4 +1,4 @@
-//! The simulated platform, day by day: members sign up, write, upload, like and follow, more on weekdays than at
+//! Simulates the platform day by day: members sign up, write, upload, like and follow, more on weekdays than at
 //! weekends and more every month; and they delete rows, some of them on the day of their creation. The same seed and
 //! first day give the same rows.
 
@@ -32,17 +32,17 @@ impl Simulation {
     /// Creates the platform's database at `path`, without rows.
     ///
     /// # Errors
-    /// When the file cannot be created or is a platform already.
+    /// When the file cannot be created or already contains a platform.
     pub async fn create(path: &Path, seed: u64, first_day: Date) -> Result<Self, sqlx::Error> {
         let mut connection = platform::create(path).await?;
         sqlx::raw_sql(LOG_DELETIONS).execute(&mut connection).await?;
         Ok(Self { connection, random: Rng::with_seed(seed), first_day })
     }
 
-    /// Writes the rows of one day in one transaction, and returns their true numbers. Days are simulated in order.
+    /// Writes the rows of one day in one transaction, and returns their true numbers. Days must be simulated in order.
     ///
     /// # Errors
-    /// When the database refuses; nothing of the day is then written.
+    /// When the database fails; nothing of the day is written then.
     pub async fn simulate_day(&mut self, day: Date) -> Result<DayLedger, sqlx::Error> {
         let activity_level = activity_level(self.first_day, day, &mut self.random);
         let mut transaction = self.connection.begin().await?;
@@ -59,7 +59,7 @@ impl Simulation {
     /// Deletes the account with the most posts and, by cascade, everything that refers to it; `None` without posts.
     ///
     /// # Errors
-    /// When the database refuses; nothing is then deleted.
+    /// When the database fails; nothing is deleted then.
     pub async fn delete_prolific_account(&mut self) -> Result<Option<Departure>, sqlx::Error> {
         let mut transaction = self.connection.begin().await?;
         sqlx::query("DELETE FROM temp.deletion").execute(&mut *transaction).await?;
@@ -76,8 +76,8 @@ impl Simulation {
     }
 }
 
-/// The factor by which a day's numbers of rows differ from those of an average day: it grows with the platform's age (1 at
-/// 200 days), is lower at weekends, and has 10 % of noise.
+/// Returns the factor by which a day's numbers of rows differ from those of an average day. It grows with the
+/// platform's age (1 at 200 days), is lower at weekends, and has 10 % of noise.
 fn activity_level(first_day: Date, day: Date, random: &mut Rng) -> f64 {
     let age = f64::from((day - first_day).get_days().max(0));
     let growth = 0.3 + 1.4 * age / 400.0;
@@ -115,7 +115,7 @@ mod tests {
 
     const FIRST_DAY: Date = date(2025, 1, 6);
 
-    /// A platform after `days` simulated days, with their ledgers.
+    /// Returns a platform after `days` simulated days, with their ledgers.
     async fn simulated(seed: u64, days: i32) -> (tempfile::TempDir, Simulation, Vec<DayLedger>) {
         let directory = tempfile::tempdir().unwrap();
         let mut simulation =
@@ -177,7 +177,7 @@ mod tests {
         let posts = |ledgers: &[DayLedger]| ledgers.iter().map(|ledger| ledger.created.posts).sum::<u64>();
         assert!(posts(&ledgers[77..]) > posts(&ledgers[7..35]) * 5 / 4);
         for week in ledgers[7..].chunks(7) {
-            // From Monday to Sunday.
+            // The days of a week, from Monday to Sunday.
             assert!(posts(&week[..5]) / 5 > posts(&week[5..]) / 2, "{week:?}");
         }
         let sum = |rows: fn(&DayLedger) -> RowCounts| {

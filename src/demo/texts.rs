@@ -34,7 +34,7 @@ const REMARKS: [&str; 10] = [
     "would you share the stems?",
     "try it half a tone lower",
 ];
-/// From the most to the least common.
+/// Genres from the most to the least common.
 const GENRES: [&str; 14] = [
     "electronic",
     "hip-hop",
@@ -56,7 +56,7 @@ fn one(random: &mut Rng, words: &[&'static str]) -> &'static str {
     words[random.usize(..words.len())]
 }
 
-/// A username. It is unique where `number` is.
+/// Returns a username, which is unique if `number` is.
 pub fn username(random: &mut Rng, number: i64) -> String {
     format!("{}_{}_{number}", one(random, &ADJECTIVES), one(random, &NOUNS))
 }
@@ -69,7 +69,7 @@ pub fn remark(random: &mut Rng) -> String {
     format!("{}, {}", one(random, &NOUNS), one(random, &REMARKS))
 }
 
-/// The genre of a track; 3 % have none.
+/// Returns the genre of a track; 3 % of the tracks have none.
 pub fn genre(random: &mut Rng) -> Option<&'static str> {
     (random.f64() >= 0.03).then(|| GENRES[skewed_index(random, GENRES.len())])
 }

@@ -1,5 +1,5 @@
-//! The demonstration: a simulated platform runs for some hundred days, and each day is recorded after its midnight. Then
-//! the account with the most posts is deleted with everything that it wrote, and the record is compared with a recount.
+//! The demonstration: a platform is simulated for some hundred days, and each day is recorded after its end. Then the
+//! account with the most posts is deleted with all its content, and the records are compared with a recount.
 
 use std::{fs, io::Write, path::Path, sync::Arc};
 
@@ -18,10 +18,10 @@ use crate::{
 };
 
 const SEED: u64 = 20_240_101;
-/// How long after its end a day is given to late commits, as in a schedule that collects at a quarter past midnight.
+/// The settle delay after the end of a day, for a schedule that collects at 00:15.
 const SETTLE: SignedDuration = SignedDuration::from_mins(15);
 
-/// The days that are simulated: dates in UTC, both ends included.
+/// The simulated days: dates in UTC, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
     pub first: Date,
@@ -29,10 +29,10 @@ pub struct Period {
 }
 
 impl Period {
-    /// The `days` days that end with `until`, or with the last finished day.
+    /// Returns the `days` days that end with `until`, or with the last finished day.
     ///
     /// # Errors
-    /// [`CollectError::Unfinished`] when `until` is not finished by `clock`.
+    /// [`CollectError::Unfinished`] when `until` is not finished according to `clock`.
     pub fn ending(until: Option<Date>, days: u16, clock: &dyn Clock) -> Result<Self, CollectError> {
         let calendar = Calendar::utc();
         let last_finished = calendar.last_finished(clock.now(), SETTLE);
@@ -48,7 +48,8 @@ impl Period {
 /// The outcome of the demonstration.
 pub struct Tour {
     pub period: Period,
-    /// Rows that the platform's members created, and rows that they deleted (without the deletion of the account).
+    /// The number of rows that members created. The following fields count the rows that they deleted, without the
+    /// deletion of the account.
     pub created: u64,
     pub deleted: u64,
     pub deleted_same_day: u64,
@@ -63,20 +64,20 @@ pub struct Tour {
 
 pub struct ComparedDay {
     pub date: Date,
-    /// Recorded value and recount, in the order of [`Tour::metrics`].
+    /// The recorded value and the recount of each metric, in the order of [`Tour::metrics`].
     pub values: Vec<(Decimal, Decimal)>,
 }
 
-/// Is told how many of the days are simulated and recorded.
+/// Receives the progress: the number of days that are simulated and recorded.
 pub trait TourProgress {
     fn advanced(&self, day: usize, days: usize);
 }
 
-/// Simulates and records `period` in new databases in `directory`: `platform.db` and `daymark.db`, and writes a
-/// `daymark.toml` to look at them with. The directory is created if it does not exist.
+/// Simulates and records `period` in the new databases `platform.db` and `daymark.db` in `directory`, and writes a
+/// `daymark.toml` for them. The directory is created if it does not exist.
 ///
 /// # Errors
-/// When the directory cannot be written, or contains anything already: simulated days must not mix with a real history.
+/// When the directory cannot be written or is not empty, because simulated days must not be mixed with a real history.
 pub async fn tour(directory: &Path, period: Period, progress: &dyn TourProgress) -> anyhow::Result<Tour> {
     create_empty(directory)?;
     let mut simulation = Simulation::create(&directory.join("platform.db"), SEED, period.first).await?;
@@ -125,7 +126,7 @@ fn create_empty(directory: &Path) -> anyhow::Result<()> {
     let entry = entries.with_context(|| format!("the directory `{shown}` cannot be read"))?;
     anyhow::ensure!(
         entry.is_none(),
-        "`{shown}` is not empty, and the demonstration overwrites nothing; name a new or an empty directory"
+        "`{shown}` is not empty, and the demonstration overwrites no files; give a new or an empty directory"
     );
     Ok(())
 }
@@ -179,13 +180,13 @@ fn context(directory: &Path, clock: Arc<SetClock>) -> Context {
     Context::new(installation, tenant, Initiator::new(Trigger::Schedule, "demo"))
 }
 
-/// Writes the configuration as `daymark init` would, and applies it.
+/// Writes the configuration like `daymark init`, and applies it.
 async fn apply(directory: &Path, context: &Context) -> anyhow::Result<()> {
     let file = directory.join(config::DEFAULT_FILE);
     let platform = context.tenant.platform.as_ref();
     let schema = platform.inspect().await?;
     let detected = platform.detect_time_formats(&config::columns_to_survey(&schema)).await?;
-    // Not from the platform: before the first day, most tables have no rows, which says nothing about them.
+    // The statistics of the platform are not used, because most tables have no rows before the second day.
     let statistics = Statistics::default();
     let url = DatabaseUrl::Sqlite("platform.db".into());
     let text = config::starter_file(&schema, &detected, &statistics, Some(&url)).text;
@@ -194,12 +195,12 @@ async fn apply(directory: &Path, context: &Context) -> anyhow::Result<()> {
         .with_context(|| format!("`{}` cannot be written", file.display()))?;
     let config = config::load(Some(&file), &config::GivenFlags::new(), &config::Environment::new())?;
     let detected = platform.detect_time_formats(&config.columns_to_detect(&schema)).await?;
-    let wanted = config.resolve(&schema, &detected);
-    crate::definitions::apply(context, &wanted.definitions, false).await?;
+    let resolved = config.resolve(&schema, &detected);
+    crate::definitions::apply(context, &resolved.definitions, false).await?;
     Ok(())
 }
 
-/// Evaluates every metric a second time for every recorded day, from the rows that the platform has now.
+/// Evaluates every metric again for every recorded day, from the platform's present rows.
 async fn compare(
     context: &Context,
     Period { first, last }: Period,

@@ -110,7 +110,7 @@ pub enum DefinitionError {
     TypeMismatch { metric_type: MetricType, measure: &'static str, possible: &'static str },
     #[error("source `{0}` is not defined; add a [sources.{0}] section")]
     UnknownSource(String),
-    #[error("source `{0}` has no actor_column, which counting distinct actors needs")]
+    #[error("source `{0}` has no actor_column, which is needed to count distinct actors")]
     NoActor(String),
     #[error("`window_days` must be from 1 to 366, not {0}")]
     Window(u32),

@@ -56,7 +56,7 @@ fn the_record_survives_the_deletion_of_an_account_and_a_second_demonstration() {
     assert!(["platform.db", "daymark.db", "daymark.toml"].iter().all(|name| before.contains_key(*name)));
     let refused = run(home.path(), &demo).expect_code(1);
     assert_eq!(refused.stdout, "");
-    let message = "error: `new/kept` is not empty, and the demonstration overwrites nothing; name a new or an empty directory\n";
+    let message = "error: `new/kept` is not empty, and the demonstration overwrites no files; give a new or an empty directory\n";
     assert_eq!(refused.stderr, message);
     assert!(files(&kept) == before, "the second demonstration changed a file");
 }

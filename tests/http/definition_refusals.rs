@@ -45,7 +45,7 @@ async fn everything_that_is_wrong_is_said_at_once(site: Site) {
         ("expected.mean", "unknown key `mean`; known here: `min`, `max`"),
         ("untt", "unknown key `untt`; did you mean `unit`?"),
         ("active", "delete"),
-        ("top", "means nothing to the measure `created`"),
+        ("top", "the measure `created` has no key `top`"),
         ("source", "source `post` is not declared; did you mean `posts`?"),
     ];
     let places: Vec<_> = errors.iter().map(|(place, _)| place.as_str()).collect();

@@ -184,7 +184,7 @@ async fn a_text_is_a_time_if_sqlite_reads_it() {
     assert_eq!(answers[0].as_ref().unwrap(), &[1, 3, 1].map(Tally::Count));
 }
 
-/// Texts that sort among those of ISO 8601, or that SQLite reads as a time of another format, are in no day: `existing`
+/// Texts that sort among those of ISO 8601, or that SQLite reads as a time of another format, belong to no day: `existing`
 /// counts the rows that `created` counts on some day.
 #[tokio::test]
 async fn an_iso_column_counts_only_what_can_be_read_as_iso() {

@@ -1,5 +1,5 @@
-//! What a file declares, before any platform is looked at: sources and metrics with the place of everything that may
-//! turn out to be wrong.
+//! The declarations of a file, before they are checked against a platform: sources and metrics, with the places of all
+//! values for messages.
 
 use crate::{
     config::finding::Located,
@@ -27,7 +27,7 @@ pub struct SourceDeclaration {
     pub actor_column: Option<Located<String>>,
     pub tenant_column: Option<Located<String>>,
     pub filter: Vec<Located<Condition>>,
-    /// Columns that look like flags and whose rows count all the same.
+    /// Columns that look like flags but whose flagged rows are meant to count.
     pub include_flagged: Option<Located<Vec<String>>>,
 }
 
@@ -65,12 +65,13 @@ pub enum Returns {
     Labels,
 }
 
-/// The keys that say how a metric is computed. Which of them a measure takes is decided when it is built.
+/// The keys that determine how a metric is computed. Whether they belong to the measure is checked when the measure is
+/// built.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Formula {
     pub place: String,
     pub measure: Option<Located<MeasureName>>,
-    /// `source` or `sources`.
+    /// The value of `source` or `sources`.
     pub sources: Option<Located<Vec<String>>>,
     pub filter: Option<Located<Vec<Located<Condition>>>>,
     pub column: Option<Located<String>>,
@@ -82,8 +83,8 @@ pub struct Formula {
     pub query: Option<Located<String>>,
     pub returns: Option<Located<Returns>>,
     pub adds_up: Option<Located<AddsUp>>,
-    /// Keys that are given and could not be read, which was said: they are not missing.
-    pub misread: Vec<&'static str>,
+    /// Keys that are present but could not be read. They have been reported, and must not be reported as missing.
+    pub unreadable: Vec<&'static str>,
 }
 
 /// One side of a ratio.
@@ -94,7 +95,7 @@ pub enum RatioSide {
     Measure(Box<Formula>),
 }
 
-/// What `of` and `adds_up` may be.
+/// The values of `of` and of `adds_up`.
 pub const PHASES: [(&str, Phase); 2] = [("created", Phase::Created), ("existing", Phase::Existing)];
 pub const ADDS_UP: [(&str, AddsUp); 3] =
     [("sum", AddsUp::Sum), ("last", AddsUp::Last), ("never", AddsUp::Never)];
@@ -123,7 +124,7 @@ impl MeasureName {
         Self::ALL.iter().find(|(_, measure)| *measure == self).map_or("", |(name, _)| name)
     }
 
-    /// The keys that the measure takes.
+    /// The keys that the measure accepts.
     pub fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Created | Self::Existing => &["source", "filter"],
@@ -137,7 +138,7 @@ impl MeasureName {
 }
 
 impl MetricDeclaration {
-    /// This declaration with what it does not say taken from `base`.
+    /// Returns this declaration with missing keys taken from `base`.
     pub fn over(&self, base: &Self) -> Self {
         let or = |own: &Option<String>, base: &Option<String>| own.clone().or_else(|| base.clone());
         Self {
@@ -174,27 +175,30 @@ impl Formula {
             query: or(&self.query, &base.query),
             returns: or(&self.returns, &base.returns),
             adds_up: or(&self.adds_up, &base.adds_up),
-            misread: self.misread.clone(),
+            unreadable: self.unreadable.clone(),
         }
     }
 
-    /// The keys that are given, with their places.
+    /// Returns the keys that are present, with their places.
     pub fn given_keys(&self) -> Vec<(&'static str, &str)> {
-        fn given<'a, T>(key: &'static str, value: &'a Option<Located<T>>) -> Option<(&'static str, &'a str)> {
+        fn present<'a, T>(
+            key: &'static str,
+            value: &'a Option<Located<T>>,
+        ) -> Option<(&'static str, &'a str)> {
             value.as_ref().map(|value| (key, value.place.as_str()))
         }
         [
-            given("source", &self.sources),
-            given("filter", &self.filter),
-            given("column", &self.column),
-            given("of", &self.of),
-            given("top", &self.top),
-            given("window_days", &self.window_days),
-            given("numerator", &self.numerator),
-            given("denominator", &self.denominator),
-            given("query", &self.query),
-            given("returns", &self.returns),
-            given("adds_up", &self.adds_up),
+            present("source", &self.sources),
+            present("filter", &self.filter),
+            present("column", &self.column),
+            present("of", &self.of),
+            present("top", &self.top),
+            present("window_days", &self.window_days),
+            present("numerator", &self.numerator),
+            present("denominator", &self.denominator),
+            present("query", &self.query),
+            present("returns", &self.returns),
+            present("adds_up", &self.adds_up),
         ]
         .into_iter()
         .flatten()

@@ -1,5 +1,5 @@
-//! Reads the tables of a TOML document, or of a JSON object that was converted into one, and remembers which keys were
-//! asked for. Every other key is reported as unknown; wrong types and values are reported with their line or their path.
+//! Reads the tables of a TOML document, or of a JSON object that was converted into one, and records which keys were
+//! read. Every other key is reported as unknown; wrong types and values are reported with their line or their path.
 
 use std::{cell::RefCell, fmt::Display, ops::RangeInclusive};
 
@@ -13,48 +13,48 @@ use crate::{
     metric::Decimal,
 };
 
-/// Longer paths are cut when they are shown.
+/// The most characters of a path in a message; longer ones are cut.
 const PATH_CHARS: usize = 120;
 
-/// Reads one document: it formats places in it and collects the problems that are found, each with its line.
+/// The reader of one document: it formats places and collects problems, each with its line.
 pub struct DocumentReader {
     places: Places,
     problems: RefCell<Vec<(usize, Finding)>>,
-    /// The keys that are known in each section that was read, by its path.
+    /// The known keys of each section that was read, by the section's path.
     #[cfg(test)]
     pub known: RefCell<std::collections::BTreeMap<String, std::collections::BTreeSet<String>>>,
 }
 
 enum Places {
-    /// By the file's name and the line: `daymark.toml:12: [sources.posts]`.
+    /// Places consist of the file's name, the line and the section: `daymark.toml:12: [sources.posts]`.
     Lines { name: String, starts: Vec<usize> },
-    /// By the path from the root: `filter.score`. All that was read stands on line 1.
+    /// Places are paths from the root: `filter.score`. All values count as being on line 1.
     Paths,
 }
 
-/// One table of the file.
+/// A table of the document.
 pub struct Section<'a> {
     reader: &'a DocumentReader,
     /// The path from the root: `sources.posts`; empty at the root.
     title: String,
     line: usize,
     table: &'a dyn TableLike,
-    asked: RefCell<Vec<&'a str>>,
+    read_keys: RefCell<Vec<&'a str>>,
 }
 
 impl DocumentReader {
     pub fn new(name: &str, text: &str) -> Self {
         let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         let starts = std::iter::once(0).chain(newlines).collect();
-        Self::told_by(Places::Lines { name: name.to_owned(), starts })
+        Self::with_places(Places::Lines { name: name.to_owned(), starts })
     }
 
-    /// For tables that are not in a file.
+    /// Creates a reader for tables that are not in a file.
     pub fn by_paths() -> Self {
-        Self::told_by(Places::Paths)
+        Self::with_places(Places::Paths)
     }
 
-    fn told_by(places: Places) -> Self {
+    fn with_places(places: Places) -> Self {
         Self {
             places,
             problems: RefCell::default(),
@@ -67,14 +67,14 @@ impl DocumentReader {
         self.section(String::new(), 1, table)
     }
 
-    /// The problems in the order of their lines.
+    /// Returns the problems in the order of their lines.
     pub fn into_problems(self) -> Vec<Finding> {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|(line, _)| *line);
         problems.into_iter().map(|(_, problem)| problem).collect()
     }
 
-    /// Counts from 1.
+    /// Returns the line of a byte offset, counted from 1.
     pub fn line_of(&self, offset: usize) -> usize {
         match &self.places {
             Places::Lines { starts, .. } => starts.partition_point(|start| *start <= offset),
@@ -83,12 +83,12 @@ impl DocumentReader {
     }
 
     fn section<'a>(&'a self, title: String, line: usize, table: &'a dyn TableLike) -> Section<'a> {
-        Section { reader: self, title, line, table, asked: RefCell::default() }
+        Section { reader: self, title, line, table, read_keys: RefCell::default() }
     }
 }
 
 impl<'a> Section<'a> {
-    /// Where the section begins.
+    /// The place where the section begins.
     pub fn place(&self) -> String {
         self.place_at(self.line)
     }
@@ -106,7 +106,7 @@ impl<'a> Section<'a> {
         span.map_or(self.line, |span| self.reader.line_of(span.start))
     }
 
-    /// Where `key` stands.
+    /// The place of `key`.
     pub fn place_of(&self, key: &str) -> String {
         match self.reader.places {
             Places::Lines { .. } => self.place_at(self.line_of_key(key)),
@@ -114,19 +114,19 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A problem with the value of `key`.
+    /// Reports a problem with the value of `key`.
     pub fn problem(&self, key: &str, message: impl Display, hint: Option<String>) {
         let problem = Finding::error(self.place_of(key), message.to_string()).maybe_hint(hint);
         self.reader.problems.borrow_mut().push((self.line_of_key(key), problem));
     }
 
-    /// A problem with the section as a whole.
+    /// Reports a problem with the section as a whole.
     pub fn section_problem(&self, message: impl Display, hint: Option<String>) {
         let problem = Finding::error(self.place(), message.to_string()).maybe_hint(hint);
         self.reader.problems.borrow_mut().push((self.line, problem));
     }
 
-    fn wrong_type(&self, key: &str, wanted: &str, item: &Item) {
+    fn wrong_type(&self, key: &str, expected: &str, item: &Item) {
         let found = match item.type_name() {
             "string" => "a string",
             "integer" => "an integer",
@@ -136,19 +136,19 @@ impl<'a> Section<'a> {
             "array" | "array of tables" => "a list",
             _ => "a table",
         };
-        self.problem(key, format!("`{key}` must be {wanted}, not {found}"), None);
+        self.problem(key, format!("`{key}` must be {expected}, not {found}"), None);
     }
 
-    /// The item at `key`, which counts as known from here on.
+    /// Returns the item at `key`, and marks the key as known.
     pub fn item(&self, key: &'a str) -> Option<&'a Item> {
-        let mut asked = self.asked.borrow_mut();
-        if !asked.contains(&key) {
-            asked.push(key);
+        let mut read_keys = self.read_keys.borrow_mut();
+        if !read_keys.contains(&key) {
+            read_keys.push(key);
         }
         self.table.get(key).filter(|item| !item.is_none())
     }
 
-    /// Whether the key is there, of whatever type; that does not ask for it.
+    /// Whether the key is present with a value of any type; this does not mark it as known.
     pub fn has(&self, key: &str) -> bool {
         self.table.get(key).is_some_and(|item| !item.is_none())
     }
@@ -162,10 +162,14 @@ impl<'a> Section<'a> {
         self.clean(key, text).map(|text| Located::new(text, self.place_of(key)))
     }
 
-    /// No database takes a NUL in a text.
+    /// Refuses texts with a NUL character, which no database accepts.
     fn clean(&self, key: &str, text: &str) -> Option<String> {
         if text.contains('\0') {
-            self.problem(key, format!("{} holds a NUL character, which no database takes", shown(key)), None);
+            self.problem(
+                key,
+                format!("{} contains a NUL character, which no database accepts", shown(key)),
+                None,
+            );
             return None;
         }
         Some(text.to_owned())
@@ -203,7 +207,7 @@ impl<'a> Section<'a> {
         number
     }
 
-    /// One of `choices`, by name.
+    /// Returns one of `choices` by name.
     pub fn choice<T: Copy>(&self, key: &'a str, choices: &[(&str, T)]) -> Option<Located<T>> {
         let text = self.text(key)?;
         let chosen = choices.iter().find(|(name, _)| *name == text.value);
@@ -214,7 +218,7 @@ impl<'a> Section<'a> {
         chosen.map(|(_, value)| Located::new(*value, text.place))
     }
 
-    /// A list of strings, not empty.
+    /// Returns a list of strings, which must not be empty.
     pub fn texts(&self, key: &'a str) -> Option<Located<Vec<String>>> {
         let item = self.item(key)?;
         let texts =
@@ -227,7 +231,7 @@ impl<'a> Section<'a> {
         Some(Located::new(texts, self.place_of(key)))
     }
 
-    /// The table at `key`, as a section of its own.
+    /// Returns the table at `key` as a section.
     pub fn section(&self, key: &'a str) -> Option<Section<'a>> {
         let item = self.item(key)?;
         let Some(table) = item.as_table_like() else {
@@ -237,34 +241,34 @@ impl<'a> Section<'a> {
         Some(self.reader.section(joined(&self.title, key), self.line_of_key(key), table))
     }
 
-    /// The keys of this table.
+    /// Returns the keys of this table.
     pub fn keys(&self) -> Vec<&'a str> {
         self.table.iter().map(|(key, _)| key).collect()
     }
 
-    /// Reports every key of the table that was not asked for.
+    /// Reports every key of the table that was not read.
     pub fn finish(self) {
-        let asked = self.asked.borrow();
+        let read_keys = self.read_keys.borrow();
         #[cfg(test)]
         self.reader
             .known
             .borrow_mut()
-            .insert(self.title.clone(), asked.iter().map(ToString::to_string).collect());
-        for (key, _) in self.table.iter().filter(|(key, item)| !asked.contains(key) && !item.is_none()) {
-            let hint = suggestion(key, asked.iter().copied());
+            .insert(self.title.clone(), read_keys.iter().map(ToString::to_string).collect());
+        for (key, _) in self.table.iter().filter(|(key, item)| !read_keys.contains(key) && !item.is_none()) {
+            let hint = suggestion(key, read_keys.iter().copied());
             self.problem(key, format!("unknown key {}", shown(key)), hint);
         }
     }
 }
 
-/// The path of `key` in the table at `path`, cut to a readable length and with nothing in it that a terminal would obey.
+/// Returns the path of `key` in the table at `path`, cut to [`PATH_CHARS`] and with control characters escaped.
 pub fn joined(path: &str, key: &str) -> String {
     let key = key.chars().flat_map(char::escape_debug);
     let dot = (!path.is_empty()).then_some('.');
     path.chars().chain(dot).chain(key).take(PATH_CHARS).collect()
 }
 
-/// An integer or a float of the file, exactly; `1.50` is written as 1.5 from here on.
+/// Converts an integer or a float of the file to an exact decimal, without trailing zeros.
 pub fn decimal(value: &Value) -> Option<Decimal> {
     match value {
         Value::Integer(number) => Some(Decimal::from(*number.value())),

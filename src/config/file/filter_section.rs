@@ -1,4 +1,4 @@
-//! Reads `filter = { status = "published", score = { at_least = 3 } }`.
+//! Reads filters such as `filter = { status = "published", score = { at_least = 3 } }`.
 
 use toml_edit::{Item, Value};
 
@@ -11,7 +11,7 @@ use crate::{
     metric::{Condition, Literal, Test},
 };
 
-/// The `filter` of a source or metric.
+/// Reads the `filter` of a source or a metric.
 pub fn read_filter(section: &Section) -> Option<Located<Vec<Located<Condition>>>> {
     let filter = section.section("filter")?;
     let mut conditions = Vec::new();
@@ -40,7 +40,7 @@ fn read_tests<'a>(filter: &Section<'a>, column: &'a str) -> Vec<Test> {
     }
 }
 
-/// `{ at_least = 3, less_than = 10 }`
+/// Reads named conditions such as `{ at_least = 3, less_than = 10 }`.
 fn named_tests(section: Section) -> Vec<Test> {
     let one = |key, test: fn(Literal) -> Test| read_literal(&section, key).map(test);
     let list = |key, test: fn(Vec<Literal>) -> Test| read_list(&section, key).map(test);
@@ -60,7 +60,7 @@ fn named_tests(section: Section) -> Vec<Test> {
     .flatten()
     .collect();
     if section.keys().is_empty() {
-        let hint = "write what the column must be, as in `score = { at_least = 3 }`";
+        let hint = "write a condition, as in `score = { at_least = 3 }`";
         section.section_problem("the condition is empty", Some(hint.to_owned()));
     }
     section.finish();
@@ -82,7 +82,11 @@ fn read_list<'a>(section: &Section<'a>, key: &'a str) -> Option<Vec<Literal>> {
     match literals {
         Some(literals) if !literals.is_empty() => Some(literals),
         Some(_) => {
-            section.problem(key, format!("the list of {} is empty: no row would pass", shown(key)), None);
+            section.problem(
+                key,
+                format!("the list of {} is empty, so that no row would match", shown(key)),
+                None,
+            );
             None
         }
         None => {
@@ -94,13 +98,13 @@ fn read_list<'a>(section: &Section<'a>, key: &'a str) -> Option<Vec<Literal>> {
 
 fn wrong_literal(section: &Section, key: &str) {
     let message = format!("{} must be compared with a string, a finite number, true or false", shown(key));
-    let hint = "a list of such is one of several values; a date is written as a string: \"2025-01-31\"";
+    let hint = "a list of values matches any of them; a date is written as a string: \"2025-01-31\"";
     section.problem(key, message, Some(hint.to_owned()));
 }
 
 fn literal(value: &Value) -> Option<Literal> {
     match value {
-        // No database takes a NUL in a text.
+        // No database accepts a NUL character in a text.
         Value::String(text) => (!text.value().contains('\0')).then(|| Literal::Text(text.value().clone())),
         Value::Boolean(value) => Some(Literal::Boolean(*value.value())),
         number => decimal(number).map(Literal::Number),

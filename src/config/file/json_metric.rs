@@ -1,4 +1,4 @@
-//! Reads a metric that is declared in JSON: the keys are those of a `[metrics.…]` section and are read by the same code,
+//! Reads a metric that is declared in JSON. It has the keys of a `[metrics.…]` section and is read by the same code,
 //! which reports problems with their path instead of a line.
 
 #[cfg(test)]
@@ -16,7 +16,7 @@ use crate::config::{
     finding::Finding,
 };
 
-/// The declaration of the metric `category`, as far as it can be read, and everything that is wrong with it.
+/// Reads the declaration of the metric `category`. Returns what can be read, and all problems.
 pub fn read_json_metric(category: &str, body: &Map<String, Json>) -> (MetricDeclaration, Vec<Finding>) {
     let mut problems = Vec::new();
     let table = table(body, "", &mut problems);
@@ -26,7 +26,7 @@ pub fn read_json_metric(category: &str, body: &Map<String, Json>) -> (MetricDecl
     (declaration, problems)
 }
 
-/// The keys that are allowed in each object of `body`, by the object's path.
+/// Returns the keys that are allowed in each object of `body`, by the object's path.
 #[cfg(test)]
 pub fn known_keys(body: &Map<String, Json>) -> BTreeMap<String, BTreeSet<String>> {
     let table = table(body, "", &mut Vec::new());
@@ -35,7 +35,8 @@ pub fn known_keys(body: &Map<String, Json>) -> BTreeMap<String, BTreeSet<String>
     reader.known.into_inner()
 }
 
-/// With its keys in the order of the alphabet: JSON has none, and the same object is to be the same declaration.
+/// Converts an object to a TOML table. The keys are sorted, because JSON objects have no order and equal objects must
+/// give equal declarations.
 fn table(object: &Map<String, Json>, path: &str, problems: &mut Vec<Finding>) -> InlineTable {
     let mut members: Vec<_> = object.iter().collect();
     members.sort_unstable_by_key(|(key, _)| *key);
@@ -45,11 +46,12 @@ fn table(object: &Map<String, Json>, path: &str, problems: &mut Vec<Finding>) ->
         .collect()
 }
 
-/// `None` for what a TOML document cannot say either, which is then a problem.
+/// Converts a JSON value to a TOML value; `None` for a value that TOML cannot represent, which is reported as a
+/// problem.
 fn value(json: &Json, path: &str, problems: &mut Vec<Finding>) -> Option<Value> {
     let wrong = |message| Some(Finding::error(path, message));
     let problem = match json {
-        Json::Null => wrong("null says nothing").map(|problem| problem.hint("leave it out")),
+        Json::Null => wrong("null is not allowed").map(|problem| problem.hint("leave out the key")),
         Json::Bool(flag) => return Some(Value::from(*flag)),
         Json::String(text) => return Some(Value::from(text.as_str())),
         Json::Number(digits) => match number(digits) {
@@ -66,7 +68,7 @@ fn value(json: &Json, path: &str, problems: &mut Vec<Finding>) -> Option<Value> 
     None
 }
 
-/// A number of JSON is written as one of TOML, which has decimals and integers of 64 bits; its digits stay.
+/// Converts a JSON number to a TOML number and keeps its digits. TOML has integers of 64 bits and decimals.
 fn number(digits: &Number) -> Option<Value> {
     let text = digits.to_string();
     text.parse().ok().or_else(|| format!("{text}.0").parse().ok())

@@ -14,10 +14,10 @@ use crate::{
     metric::{ExpectedRange, MetricType},
 };
 
-/// The limits of `top` and `window_days`, as definitions have them.
+/// The limits of `top` and `window_days`, which are the same as in definitions.
 const TOP: std::ops::RangeInclusive<i64> = 1..=1000;
 const WINDOW_DAYS: std::ops::RangeInclusive<i64> = 1..=366;
-/// The limits of texts in characters, as the store's table of definitions has them.
+/// The limits of texts in characters, which are the same as in the store's table of definitions.
 const DISPLAY_NAME: std::ops::RangeInclusive<usize> = 1..=1000;
 const DESCRIPTION: std::ops::RangeInclusive<usize> = 0..=10_000;
 const UNIT: std::ops::RangeInclusive<usize> = 0..=1000;
@@ -69,8 +69,8 @@ fn read_expected(section: Section) -> Option<ExpectedRange> {
     usable.then_some(expected)
 }
 
-/// Keys that some measure cannot do without.
-const NEEDED: [&str; 10] = [
+/// Keys that at least one measure requires.
+const REQUIRED: [&str; 10] = [
     "measure",
     "source",
     "sources",
@@ -95,10 +95,10 @@ fn read_formula(section: &Section) -> Formula {
         adds_up: section.choice("adds_up", &ADDS_UP),
         ..read_count_formula(section)
     }
-    .without(section)
+    .with_unreadable_keys(section)
 }
 
-/// The keys of the measures that count, which is all that one side of a ratio may be.
+/// Reads the keys of the measures that count, which are the only ones allowed as a side of a ratio.
 fn read_count_formula(section: &Section) -> Formula {
     Formula {
         place: section.place(),
@@ -108,17 +108,17 @@ fn read_count_formula(section: &Section) -> Formula {
         window_days: section.integer("window_days", WINDOW_DAYS).and_then(narrowed),
         ..Formula::default()
     }
-    .without(section)
+    .with_unreadable_keys(section)
 }
 
 impl Formula {
-    /// Notes which keys of the section could not be read.
-    fn without(mut self, section: &Section) -> Self {
+    /// Records which keys of the section are present but could not be read.
+    fn with_unreadable_keys(mut self, section: &Section) -> Self {
         let mut read: Vec<_> = self.given_keys().into_iter().map(|(key, _)| key).collect();
         read.extend(self.measure.as_ref().map(|_| "measure"));
         read.extend(self.sources.as_ref().map(|_| "sources"));
-        let is_misread = |key: &&str| section.has(key) && !read.contains(key);
-        self.misread = NEEDED.into_iter().filter(is_misread).collect();
+        let is_unreadable = |key: &&str| section.has(key) && !read.contains(key);
+        self.unreadable = REQUIRED.into_iter().filter(is_unreadable).collect();
         self
     }
 }

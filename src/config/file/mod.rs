@@ -1,4 +1,4 @@
-//! Reads `daymark.toml`: settings, sources and metrics, and every problem in them at once.
+//! Reads `daymark.toml`: settings, sources and metrics. All problems are reported at once.
 
 pub mod declaration;
 mod document;
@@ -31,21 +31,21 @@ use crate::{
     metric::is_name,
 };
 
-/// A configuration takes a few kilobytes; a larger file is a mistake and is not read.
+/// The largest file that is read, in bytes. A configuration has a few kilobytes, so a larger file is a mistake.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// The contents of a file as far as they could be read, and the problems with the rest.
+/// The contents of a file that could be read, and the problems with the rest.
 #[derive(Debug, Default)]
 pub struct ReadFile {
     pub settings: FileSettings,
     pub declarations: Declarations,
     pub problems: Vec<Finding>,
-    /// The settings that the file gives and that could not be read: it may be all of them.
+    /// The settings whose values in the file could not be read; all settings if the whole file could not be read.
     pub unread: Vec<&'static str>,
 }
 
 impl ReadFile {
-    /// Of a file that cannot be read at all.
+    /// The result for a file that cannot be read at all.
     fn unread(problem: Finding) -> Self {
         let unread = SETTINGS.iter().map(|setting| setting.key).collect();
         Self { problems: vec![problem], unread, ..Self::default() }
@@ -61,7 +61,7 @@ pub fn read_file(path: &Path) -> ReadFile {
     if let Err(error) = read {
         return failed(
             format!("cannot be read: {error}"),
-            "name another with --config, or make one with `daymark init`",
+            "give another file with --config, or create one with `daymark init`",
         );
     }
     if bytes.len() as u64 > MAX_BYTES {
@@ -80,7 +80,7 @@ pub fn read_file(path: &Path) -> ReadFile {
     }
 }
 
-/// Reads a file's text. `name` is for messages; relative SQLite paths start at `directory`.
+/// Reads a file's text. `name` is used in messages; relative SQLite paths are relative to `directory`.
 pub fn read_text(name: &str, directory: &Path, text: &str) -> ReadFile {
     let reader = DocumentReader::new(name, text);
     let document = match text.parse::<Document<String>>() {
@@ -92,7 +92,7 @@ pub fn read_text(name: &str, directory: &Path, text: &str) -> ReadFile {
             let message =
                 format!("this is not TOML: {}{}", error.message().trim(), found.unwrap_or_default());
             let problem = Finding::error(format!("{name}:{line}"), message)
-                .hint("mend this first; what else may be wrong can only be seen then");
+                .hint("fix this first; other mistakes can only be found then");
             return ReadFile::unread(problem);
         }
     };
@@ -107,7 +107,7 @@ pub fn read_text(name: &str, directory: &Path, text: &str) -> ReadFile {
     ReadFile { settings, declarations, problems: reader.into_problems(), unread }
 }
 
-/// The settings, and those that are there and of a wrong type.
+/// Returns the settings, and the keys of those that are present but have the wrong type.
 fn read_settings(root: &Section, directory: &Path) -> (FileSettings, Vec<&'static str>) {
     let mut values = FileSettings::new();
     let mut unread = Vec::new();
@@ -127,8 +127,8 @@ fn read_settings(root: &Section, directory: &Path) -> (FileSettings, Vec<&'stati
             if let Some(section) = &section {
                 read_setting(section, key, setting.key, setting.kind, directory, &mut values);
             }
-            let is_given = section.as_ref().map_or_else(|| root.has(group), |section| section.has(key));
-            if is_given && !values.contains_key(setting.key) {
+            let is_present = section.as_ref().map_or_else(|| root.has(group), |section| section.has(key));
+            if is_present && !values.contains_key(setting.key) {
                 unread.push(setting.key);
             }
         }
@@ -162,7 +162,7 @@ fn read_setting(
     }
 }
 
-/// The sections under `key` whose names are right.
+/// Returns the sections under `key` that have valid names.
 fn named_sections<'a>(root: &Section<'a>, key: &'a str) -> Vec<(&'a str, Section<'a>)> {
     let Some(sections) = root.section(key) else { return Vec::new() };
     let mut named = Vec::new();

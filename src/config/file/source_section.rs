@@ -12,9 +12,9 @@ use crate::{
 };
 
 pub fn read_source(name: &str, section: Section) -> Option<SourceDeclaration> {
-    // All keys are read before the first missing one ends it, so that all problems are found.
+    // All keys are read before a missing one ends the function, so that all problems are found.
     let table = required(&section, "table", "the table or view to read");
-    let time_column = required(&section, "time_column", "the column that says when a row was created");
+    let time_column = required(&section, "time_column", "the column with the time when a row was created");
     let schema = section.text("schema");
     let formats = TimeFormat::ALL.map(|format| (format.name(), format));
     let time_format = section.choice("time_format", &formats);

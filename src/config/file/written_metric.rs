@@ -1,5 +1,5 @@
-//! Writes a definition as JSON that [`read_json_metric`](super::json_metric::read_json_metric) reads. Reading it again with the
-//! same sources gives the same definition.
+//! Writes a definition as JSON that [`read_json_metric`](super::json_metric::read_json_metric) can read. Reading it
+//! with the same sources gives the same definition.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -10,7 +10,7 @@ use crate::{
 
 type JsonObject = Map<String, Json>;
 
-/// Everything that a `[metrics.…]` section may say of it.
+/// Returns the definition as the keys of a `[metrics.…]` section.
 pub fn written_metric(definition: &Definition) -> JsonObject {
     let mut metric = formula(&definition.measure);
     metric.insert("type".to_owned(), definition.metric_type.name().into());
@@ -32,7 +32,7 @@ fn formula(measure: &Measure) -> JsonObject {
         Measure::Existing(rows) => named(MeasureName::Existing, of_rows(rows)),
         Measure::DistinctActors { rows, window_days } => {
             let sources: Vec<_> = rows.iter().map(|rows| rows.source.as_str()).collect();
-            // One filter is declared, for all sources.
+            // All sources have the same filter, because only one can be declared.
             let filter = rows.first().map(|rows| of_filter(&rows.filter)).unwrap_or_default();
             let keys = object([("sources", json!(sources)), ("window_days", json!(window_days))], filter);
             named(MeasureName::DistinctActors, keys)
@@ -69,7 +69,7 @@ fn of_shape(shape: QueryShape, adds_up: AddsUp) -> JsonObject {
         QueryShape::Average => object([returns(Returns::Average)], JsonObject::new()),
         QueryShape::Ratio => object([returns(Returns::Ratio)], JsonObject::new()),
         QueryShape::Labels { top } => {
-            // A query of labels that says nothing does not add up.
+            // `never` is the default for a query of labels and is left out.
             let adds_up = (adds_up.1 != json!("never")).then_some(adds_up);
             object(
                 [returns(Returns::Labels), ("top", json!(top))],
@@ -79,11 +79,11 @@ fn of_shape(shape: QueryShape, adds_up: AddsUp) -> JsonObject {
     }
 }
 
-fn word<T: PartialEq>(words: &[(&'static str, T)], meant: T) -> Option<&'static str> {
-    words.iter().find(|(_, word)| *word == meant).map(|(name, _)| *name)
+fn word<T: PartialEq>(words: &[(&'static str, T)], value: T) -> Option<&'static str> {
+    words.iter().find(|(_, word)| *word == value).map(|(name, _)| *name)
 }
 
-/// The conditions of a column as one object; a single `equals` or `in` as the bare value or list.
+/// Returns the filter as an object by column. A single `equals` or `in` is written as the bare value or list.
 fn of_filter(filter: &Filter) -> JsonObject {
     let mut columns = JsonObject::new();
     for condition in &filter.0 {
@@ -92,7 +92,7 @@ fn of_filter(filter: &Filter) -> JsonObject {
         let written = match tests[..] {
             [Test::Equals(value)] => json!(value),
             [Test::In(values)] => json!(values),
-            // Each is written as an object with its name in it.
+            // Each condition is serialized as an object with its name as the key.
             _ => tests.iter().filter_map(|test| json!(test).as_object().cloned()).flatten().collect(),
         };
         columns.insert(condition.column.clone(), written);

@@ -1,4 +1,4 @@
-//! The sources that the preset knows, and the tables of a platform that they are bound to.
+//! The sources that the preset knows, and the choice of a platform's table for each of them.
 
 use crate::{
     config::recognise::{
@@ -14,15 +14,16 @@ use crate::{
 /// A source that the preset knows.
 struct KnownSource {
     name: &'static str,
-    /// What its table may be called, in the plural; the likeliest first.
+    /// The possible names of its table, in the plural; the most likely first.
     tables: &'static [&'static str],
-    /// The last word of a longer name that is enough: `blog_posts`.
+    /// The last words of longer names that are sufficient, as in `blog_posts`.
     last_words: &'static [&'static str],
 }
 
 const USERS: &str = "users";
 
-/// Names that mean posts only when the table has an actor column: a `statuses` table may also list the states of tickets.
+/// Table names that are accepted only if the table has an actor column: a `statuses` table may also list the states of
+/// tickets.
 const NEEDS_ACTOR: [&str; 1] = ["statuses"];
 
 const KNOWN_SOURCES: [KnownSource; 6] = [
@@ -49,17 +50,17 @@ const KNOWN_SOURCES: [KnownSource; 6] = [
         last_words: &["follows", "followers"],
     },
 ];
-/// First words of the names of tables that hold rows which are no longer, or not yet, part of the platform.
+/// First words of the names of tables whose rows are no longer, or not yet, part of the platform.
 const SHADOWS: &[&str] =
     &["deleted", "archived", "archive", "old", "tmp", "temp", "backup", "draft", "hidden"];
 
-/// The names of the sources that the preset knows.
+/// Returns the names of the sources that the preset knows.
 pub fn known_sources() -> impl Iterator<Item = &'static str> {
     KNOWN_SOURCES.iter().map(|known| known.name)
 }
 
-/// The table of the preset's source `name`, or why there is none. With `statistics`, a table without rows is taken only
-/// where no other fits, and the users are the people that most tables point at.
+/// Returns the table of the preset's source `name`, or the reason why there is none. With `statistics`, a table without
+/// rows is chosen only if no other fits, and the table of users is the one of people that most tables reference.
 pub fn recognise_known<'a>(
     name: &str,
     schema: &'a Schema,
@@ -72,7 +73,7 @@ pub fn recognise_known<'a>(
     let of_table = |table| {
         let recognised = recognise(table, detected, statistics.and_then(|all| all.of(table)), name != USERS)?;
         match NEEDS_ACTOR.contains(&table.name.as_str()) && recognised.source.actor_column.is_none() {
-            true => Err(format!("table {} does not say who made a row", table_name(table))),
+            true => Err(format!("table {} has no actor column", table_name(table))),
             false => Ok(recognised),
         }
     };
@@ -110,14 +111,14 @@ pub fn recognise_known<'a>(
         (several, _) => {
             let names: Vec<_> = several.iter().map(|recognised| table_name(recognised.table)).collect();
             Err(format!(
-                "several tables may hold the {name} ({}); say which in [sources.{name}]",
+                "several tables may contain the {name} ({}); declare one of them in [sources.{name}]",
                 names.join(", ")
             ))
         }
     }
 }
 
-/// The tables that may be the preset's source `name`.
+/// Returns the tables that may be the preset's source `name`.
 pub fn known_tables<'a>(name: &str, schema: &'a Schema) -> Vec<&'a Table> {
     let known = KNOWN_SOURCES.iter().filter(|known| known.name == name);
     known
@@ -127,7 +128,7 @@ pub fn known_tables<'a>(name: &str, schema: &'a Schema) -> Vec<&'a Table> {
         .collect()
 }
 
-/// Tables of exactly one of the names, by the order of the names, those on the search path first.
+/// Returns the tables with exactly one of the names, in the order of the names, those on the search path first.
 fn tables_named<'a>(names: &[&str], schema: &'a Schema) -> Vec<&'a Table> {
     let rank = |table: &Table| {
         let name = table.name.to_lowercase();

@@ -1,4 +1,4 @@
-//! The built-in metrics: one file of declarations for each preset.
+//! The built-in metrics. Each preset is one file of declarations.
 
 pub mod known_sources;
 
@@ -9,10 +9,10 @@ use crate::config::{
     finding::Finding,
 };
 
-/// The place of the preset's own declarations in messages.
+/// The place of the preset's declarations in messages.
 pub const PLACE: &str = "the community preset";
 
-/// The preset's metrics.
+/// Returns the preset's metrics.
 pub fn preset_metrics() -> Vec<MetricDeclaration> {
     read_preset().0
 }
@@ -22,7 +22,7 @@ pub fn has_metric(category: &str) -> bool {
     preset_metrics().iter().any(|metric| metric.category == category)
 }
 
-/// The preset's metrics, and the problems of its file, of which a test makes sure that there are none.
+/// Returns the preset's metrics, and the problems of its file; a test ensures that there are none.
 fn read_preset() -> (Vec<MetricDeclaration>, Vec<Finding>) {
     let file = read_text(PLACE, Path::new(""), include_str!("community.toml"));
     (file.declarations.metrics, file.problems)
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_preset_is_written_without_mistakes() {
+    fn the_preset_has_no_problems() {
         let (metrics, problems) = read_preset();
         assert_eq!(problems, []);
         assert_eq!(metrics.len(), 12);

@@ -1,6 +1,6 @@
-//! Names that columns have on platforms of many kinds, by meaning.
+//! Names of columns on common platforms, by their meaning.
 
-/// Names of columns, as they are without case and separators, the likeliest first.
+/// Names of columns with the time of creation, in lower case and without separators; the most likely first.
 pub const CREATED: &[&str] = &[
     "createdat",
     "insertedat",
@@ -61,18 +61,19 @@ pub const CREATED: &[&str] = &[
     "insertdate",
     "published",
 ];
-/// Columns that say when what the row describes began, which is when the row was made unless it was planned.
+/// Names of columns with the beginning of what the row describes, which equals the time of creation unless the row was
+/// planned in advance.
 pub const BEGINNINGS: &[&str] = &["startedat", "startedon", "begunat", "beganat"];
-/// Ends of names that mean creation after the name of the table: `order_date`, `post_created_at`.
+/// Ends of names that mean creation if they follow the name of the table, as in `order_date` or `post_created_at`.
 pub const CREATED_ENDS: &[&str] =
     &["createdat", "createdon", "created", "creationdate", "date", "datetime", "timestamp", "time", "at"];
-/// Parts of names that mean some other moment of a row's life.
+/// Parts of names that mean another time than that of creation.
 pub const OTHER_MOMENTS: &[&str] = &[
     "updat", "modif", "chang", "edit", "delet", "remov", "expir", "last", "until", "due", "end", "start",
     "begin", "birth", "dob", "sched", "archiv", "publish", "releas", "seen", "read", "login", "verif",
     "confirm", "cancel", "close", "finish", "complet", "process", "ship", "sync",
 ];
-/// Columns that say who made a row.
+/// Names of columns with the actor who created a row.
 pub const ACTORS: &[&str] = &[
     "authorid",
     "followerid",
@@ -110,7 +111,7 @@ pub const ACTORS: &[&str] = &[
     "owner",
     "user",
 ];
-/// Columns that say when a row was soft-deleted.
+/// Names of columns with the time at which a row was soft-deleted.
 pub const DELETED: &[&str] = &[
     "deletedat",
     "deleteat",

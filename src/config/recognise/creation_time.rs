@@ -1,4 +1,5 @@
-//! Recognises the column that says when a row was created: by its name, by whether every row has it, and by its default.
+//! Recognises the column with the time of a row's creation, by its name, by the share of rows that have a value, and by
+//! its default.
 
 use crate::{
     config::recognise::{
@@ -9,14 +10,16 @@ use crate::{
     platform::{Column, Table, TableStatistics},
 };
 
-/// From this share of rows on, a column counts as filled: a few rows from before it was added do not matter.
+/// The share of rows with a value from which a column counts as filled. It is below 1, because rows from before the
+/// column was added may lack a value.
 const FILLED: f64 = 0.99;
 
-/// The columns that may say when a row was created, the likeliest first.
+/// Returns the columns that may contain the time of creation, the most likely first.
 ///
-/// A column with a known name comes first, unless `statistics` show that rows lack it. Then comes the one that defaults
-/// to the time of insertion, then the only one that every row has, then the beginning of what the row describes. When no
-/// column is filled, the best filled one is taken. Two columns that are equally likely are none.
+/// The order is: columns with a known name, unless `statistics` show that rows lack a value; the only filled column
+/// that defaults to the time of insertion; the only filled column; columns with the beginning of what the row
+/// describes. If no column is filled, the one that is filled best is used. If two columns are equally likely, neither
+/// is used.
 pub fn created_columns<'a>(table: &'a Table, statistics: Option<&TableStatistics>) -> Vec<&'a Column> {
     let share = |column: &Column| match (column.nullable, statistics) {
         (false, _) => Some(1.0),
@@ -53,7 +56,7 @@ pub fn created_columns<'a>(table: &'a Table, statistics: Option<&TableStatistics
     unique
 }
 
-/// All columns that [`created_columns`] chooses from.
+/// Returns all columns from which [`created_columns`] chooses.
 pub fn candidates(table: &Table) -> Vec<&Column> {
     let mut all = named_columns(table);
     all.extend(unnamed_columns(table));
@@ -65,14 +68,14 @@ fn only<'a, 'b: 'a>(mut columns: impl Iterator<Item = &'a &'b Column>) -> Option
     columns.next().filter(|_| columns.next().is_none()).copied()
 }
 
-/// The best filled first; those of which that is not known stay last.
+/// Sorts columns by the share of rows with a value, in descending order; columns with an unknown share are last.
 fn by_share(mut columns: Vec<&Column>, share: impl Fn(&Column) -> Option<f64>) -> Vec<&Column> {
     let key = |column: &Column| share(column).unwrap_or_default();
     columns.sort_by(|left, right| key(right).total_cmp(&key(left)));
     columns
 }
 
-/// Columns whose name means creation, the likeliest first.
+/// Returns the columns whose name means creation, the most likely first.
 fn named_columns(table: &Table) -> Vec<&Column> {
     let last_word = plain(words(&table.name).last().map_or("", String::as_str));
     let singular = singular(&last_word);
@@ -81,21 +84,21 @@ fn named_columns(table: &Table) -> Vec<&Column> {
         let rest = name.strip_prefix(singular.as_str()).or_else(|| name.strip_prefix(last_word.as_str()));
         !singular.is_empty() && rest.is_some_and(|rest| CREATED_ENDS.contains(&rest))
     };
-    listed(table, CREATED).chain(able(table).filter(of_table)).collect()
+    listed(table, CREATED).chain(time_columns(table).filter(of_table)).collect()
 }
 
 fn listed<'a>(table: &'a Table, names: &'static [&'static str]) -> impl Iterator<Item = &'a Column> {
-    names.iter().flat_map(move |name| able(table).filter(move |column| plain(&column.name) == *name))
+    names.iter().flat_map(move |name| time_columns(table).filter(move |column| plain(&column.name) == *name))
 }
 
-/// Columns of a time type whose name means neither creation nor another moment of a row's life.
+/// Returns the columns of a time type whose name means neither creation nor another time.
 fn unnamed_columns(table: &Table) -> impl Iterator<Item = &Column> {
-    able(table).filter(|column| {
+    time_columns(table).filter(|column| {
         let name = plain(&column.name);
         is_time_type(column) && !OTHER_MOMENTS.iter().any(|part| name.contains(part))
     })
 }
 
-fn able(table: &Table) -> impl Iterator<Item = &Column> {
+fn time_columns(table: &Table) -> impl Iterator<Item = &Column> {
     table.columns.iter().filter(|column| !possible_formats(table, column).is_empty())
 }

@@ -1,5 +1,5 @@
-//! Recognises flags: columns that mark rows as deleted, hidden, spam, drafts and the like, whose rows an application does
-//! not show and whose owner would probably not count.
+//! Recognises flags: columns that mark rows as deleted, hidden, spam, draft and similar. An application does not show
+//! such rows, so they should probably not count.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::{
     platform::{Column, ColumnType, Table, TableStatistics},
 };
 
-/// Words that mark rows which do not count, in names of flags and in the values of states.
+/// Words in names of flags and in values of states that mark rows that do not count.
 const EXCLUDED: &[&str] = &[
     "deleted",
     "removed",
@@ -41,9 +41,9 @@ const EXCLUDED: &[&str] = &[
     "rejected",
     "destroyed",
 ];
-/// Words that mark rows which count.
+/// Words in names of flags that mark rows that count.
 const INCLUDED: &[&str] = &["published", "visible", "approved", "active", "enabled", "listed"];
-/// The last words of the names of columns that hold a row's state.
+/// Last words of the names of columns with a row's state.
 const STATES: &[&str] = &["status", "state", "visibility"];
 
 /// A column that looks like a flag.
@@ -55,23 +55,25 @@ pub struct FlagColumn<'a> {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum FlagMeaning {
-    /// Rows count whose value is `keep`.
+    /// A boolean; rows with the value `keep` count.
     Boolean { keep: bool },
-    /// The same in numbers, 0 and 1.
+    /// A number, 0 or 1; rows count whose value means `keep`.
     Number { keep: bool },
-    /// When the row was marked; NULL while it is not.
+    /// The time at which the row was marked; NULL for rows that are not marked.
     Time,
-    /// One of a few states, of which some mean that the row does not count. `numeric`: the values are numbers.
+    /// One of a few states. Rows whose state is in `excluded` do not count; `numeric` tells whether the values are
+    /// numbers.
     State { values: BTreeSet<String>, excluded: Vec<String>, numeric: bool },
 }
 
 impl FlagColumn<'_> {
-    /// Whether it is known which rows the flag excludes. It is not for a state whose values tell nothing.
+    /// Whether it is known which rows the flag excludes. This is not known for a state whose values have no known
+    /// meaning.
     pub fn is_clear(&self) -> bool {
         !matches!(&self.meaning, FlagMeaning::State { excluded, .. } if excluded.is_empty())
     }
 
-    /// The condition, as it is written in a `filter`, that only rows which count pass.
+    /// Returns the `filter` condition that keeps only the rows that count.
     pub fn condition(&self) -> String {
         let column = match self.column.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             true => self.column.name.clone(),
@@ -104,12 +106,12 @@ impl FlagColumn<'_> {
     }
 }
 
-/// A TOML string on one line.
+/// Quotes a text as a TOML string on one line.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The flags of the table that the source neither filters by nor takes for its time of deletion.
+/// Returns the flags of the table that the source uses neither in its filter nor as its time of deletion.
 pub fn unused_flags<'a>(
     table: &'a Table,
     source: &Source,
@@ -126,7 +128,7 @@ pub fn unused_flags<'a>(
     columns.filter_map(|column| flag(table, column, statistics)).collect()
 }
 
-/// The columns whose values tell whether they are flags, and which.
+/// Whether the column may be a flag, by its name; its values are then needed to decide.
 pub fn may_be_flag(column: &Column) -> bool {
     let words = words_of(&column.name);
     words.iter().any(|word| EXCLUDED.contains(&word.as_str()) || INCLUDED.contains(&word.as_str()))
@@ -144,13 +146,13 @@ fn flag<'a>(
 ) -> Option<FlagColumn<'a>> {
     let words = words_of(&column.name);
     let has = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
-    // A ban that ends by itself is no mark that stays.
+    // A mark that expires, such as a temporary ban, is not a permanent flag.
     if has(&["until", "till", "expires"]) {
         return None;
     }
     let values = statistics.and_then(|statistics| statistics.values.get(&column.name));
     let meaning = if column.column_type == ColumnType::Boolean && (has(EXCLUDED) || has(INCLUDED)) {
-        // SQLite stores a boolean as a number, and compares it with `true` as one.
+        // SQLite stores a boolean as a number, and compares it with `true` as a number.
         FlagMeaning::Boolean { keep: !has(EXCLUDED) }
     } else if has(EXCLUDED) && is_time(table, column, &words) {
         column.nullable.then_some(FlagMeaning::Time)?
@@ -174,7 +176,7 @@ fn flag<'a>(
     Some(FlagColumn { column, meaning })
 }
 
-/// On SQLite a text or a number may be a time, and its name says so.
+/// Whether the column contains a time. On SQLite, times may be stored as texts or numbers, so the name decides.
 fn is_time(table: &Table, column: &Column, words: &[String]) -> bool {
     let named = words.last().is_some_and(|last| ["at", "on", "date", "time"].contains(&last.as_str()));
     is_time_type(column)

@@ -1,5 +1,5 @@
-//! Recognises the columns of a table by their meaning (when a row was created, its actor, when it was soft-deleted, flags)
-//! and the tables that belong to the platform's application.
+//! Recognises the meaning of a table's columns (time of creation, actor, time of soft deletion, flags) and the tables
+//! that belong to the platform's application.
 
 mod column_synonyms;
 mod creation_time;
@@ -27,11 +27,12 @@ use crate::{
 pub struct Recognised<'a> {
     pub table: &'a Table,
     pub source: Source,
-    /// Why a column that seems to say when a row was deleted is not the source's.
+    /// Why a column that looks like the time of deletion cannot be used.
     pub unusable_deletion: Option<String>,
 }
 
-/// Makes a source of `table`, or says why that cannot be done. The rows of users are not acts of users.
+/// Makes a source from `table`, or returns the reason why that is not possible. `with_actor` is false for the table of
+/// users, whose rows are not actions of users.
 pub fn recognise<'a>(
     table: &'a Table,
     detected: &DetectedFormats,
@@ -44,17 +45,18 @@ pub fn recognise<'a>(
     let candidates = created_columns(table, statistics);
     let Some(first) = candidates.first() else {
         return Err(format!(
-            "table {} has no column that is known to say when a row was created",
+            "table {} has no column that is known to contain the time of creation",
             table_name(table)
         ));
     };
-    let told = candidates.iter().find_map(|column| Some((*column, format_of(table, column, detected).ok()?)));
-    let Some((time_column, time_format)) = told else {
+    let detected_column =
+        candidates.iter().find_map(|column| Some((*column, format_of(table, column, detected).ok()?)));
+    let Some((time_column, time_format)) = detected_column else {
         return Err(format_of(table, first, detected).err().unwrap_or_default());
     };
     let deletions: Vec<_> = deleted_columns(table)
         .into_iter()
-        .map(|column| match unlike(table, column, time_format, detected) {
+        .map(|column| match unusable_reason(table, column, time_format, detected) {
             None => Ok(column),
             Some(reason) => Err(reason),
         })
@@ -76,23 +78,29 @@ pub fn recognise<'a>(
     Ok(Recognised { table, source, unusable_deletion })
 }
 
-/// Why `column` cannot say when a row was deleted while its time column is in `format`.
-fn unlike(table: &Table, column: &Column, format: TimeFormat, detected: &DetectedFormats) -> Option<String> {
+/// Returns why `column` cannot be the time of deletion of a source whose time column has the format `format`.
+fn unusable_reason(
+    table: &Table,
+    column: &Column,
+    format: TimeFormat,
+    detected: &DetectedFormats,
+) -> Option<String> {
     if !possible_formats(table, column).contains(&format) {
         let (name, type_name) = (&column.name, &column.type_name);
-        return Some(format!("`{}.{name}` is of type {type_name}, and not like the time column", table.name));
+        return Some(format!("`{}.{name}` is of type {type_name}, unlike the time column", table.name));
     }
     contradiction(table, column, format, detected).map(|contradiction| contradiction.message)
 }
 
-/// The columns of `table` whose values must tell their format before it can be recognised by names alone.
+/// Returns the columns of `table` whose time format must be detected from their values before the table can be
+/// recognised without statistics.
 pub fn undecided_columns(table: &Table) -> Vec<(String, String)> {
     let columns = created_columns(table, None).into_iter().chain(deleted_columns(table));
     columns.filter(|_| table.readable).filter_map(|column| to_detect(table, column)).collect()
 }
 
-/// The columns of the application's tables whose values must tell their format before the tables can be recognised with
-/// statistics, by table and column.
+/// Returns the columns of the application's tables whose time format must be detected from their values before the
+/// tables can be recognised with statistics, by table and column.
 pub fn columns_to_survey(schema: &Schema) -> Vec<(String, String)> {
     let tables = application_tables(schema).into_iter().filter(|table| table.readable);
     let columns = tables.flat_map(|table| {
@@ -105,14 +113,14 @@ pub fn columns_to_survey(schema: &Schema) -> Vec<(String, String)> {
     columns
 }
 
-/// The tables whose statistics tell which of them to record and how: the application's, each with the columns that may say
-/// when a row was created and those that look like flags.
+/// Returns the application's tables, for which statistics are needed, each with the columns that may contain the time
+/// of creation and those that look like flags.
 pub fn tables_to_sample(schema: &Schema) -> Vec<SampledTable> {
     let tables = application_tables(schema).into_iter().chain(supabase_users(schema));
     tables.filter(|table| table.readable).map(|table| sampled(table, candidates(table))).collect()
 }
 
-/// `table` with the columns that look like flags, and `further` ones.
+/// Returns `table` with the columns that look like flags, and the `further` ones.
 pub fn sampled<'a>(table: &'a Table, further: Vec<&'a Column>) -> SampledTable {
     let flags = table.columns.iter().filter(|column| may_be_flag(column));
     let mut columns: Vec<_> = further.into_iter().chain(flags).map(|column| column.name.clone()).collect();
@@ -124,13 +132,13 @@ pub fn sampled<'a>(table: &'a Table, further: Vec<&'a Column>) -> SampledTable {
 fn deleted_columns(table: &Table) -> Vec<&Column> {
     let named = |name: &&str| {
         let found = table.columns.iter().find(|column| plain(&column.name) == **name);
-        found.filter(|column| may_live_on(column) && !possible_formats(table, column).is_empty())
+        found.filter(|column| can_mark_existing(column) && !possible_formats(table, column).is_empty())
     };
     DELETED.iter().filter_map(named).collect()
 }
 
-/// Whether a row without a time of deletion is possible: NULL, or 0 among numbers.
-pub fn may_live_on(column: &Column) -> bool {
+/// Whether the column can represent a row that is not deleted: by NULL, or by 0 if it contains numbers.
+pub fn can_mark_existing(column: &Column) -> bool {
     column.nullable || matches!(column.column_type, ColumnType::Integer | ColumnType::Number)
 }
 

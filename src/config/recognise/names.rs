@@ -1,13 +1,14 @@
-//! Names of tables and columns: compared whatever their case and separators, cut into words, and shown to people.
+//! Names of tables and columns: comparison without case and separators, splitting into words, and formatting for
+//! messages.
 
 use crate::{config::recognise::time_format::on_sqlite, platform::Table};
 
-/// A name without its case and its separators, so that `created_at`, `createdAt` and `CreatedAt` are one.
+/// Returns the name in lower case and without separators, so that `created_at`, `createdAt` and `CreatedAt` are equal.
 pub fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// The words of a name in `snake_case` or `camelCase`, in lower case.
+/// Splits a name in `snake_case` or `camelCase` into words in lower case.
 pub fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut after_lower = false;
@@ -26,7 +27,8 @@ pub fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// `posts` → `post`, `replies` → `reply`; good enough for the names of tables.
+/// Returns the singular of an English noun by its ending: `posts` → `post`, `replies` → `reply`. This is sufficient for
+/// the names of tables.
 pub fn singular(plural: &str) -> String {
     match plural.strip_suffix("ies") {
         Some(stem) => format!("{stem}y"),
@@ -34,7 +36,7 @@ pub fn singular(plural: &str) -> String {
     }
 }
 
-/// The table as a person would name it.
+/// The table's name for messages, in backticks; with the schema if it is not on the search path.
 pub fn table_name(table: &Table) -> String {
     match table.visible || on_sqlite(table) {
         true => format!("`{}`", table.name),
@@ -42,7 +44,7 @@ pub fn table_name(table: &Table) -> String {
     }
 }
 
-/// The statements with which the platform's owner lets the role read the table.
+/// The hint with the statements by which the platform's owner lets the role read the table.
 pub fn grant(table: &Table) -> String {
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let (schema, name) = (quoted(&table.schema), quoted(&table.name));

@@ -1,10 +1,12 @@
-//! Tables that belong to the database, to an extension, to a tool or to Daymark itself, and are never offered as sources.
+//! Recognises tables that belong to the database, to an extension, to a tool or to Daymark itself. They are never
+//! offered as sources.
 
 use std::collections::BTreeSet;
 
 use crate::platform::{Schema, Table};
 
-/// Schemas of PostgreSQL, Supabase, Hasura and extensions; and every one that starts with an underscore or `pg_`.
+/// Schemas of PostgreSQL, Supabase, Hasura, extensions and tools. Schemas whose names start with an underscore or `pg_`
+/// are system schemas too.
 const SYSTEM_SCHEMAS: &[&str] = &[
     "information_schema",
     "auth",
@@ -31,7 +33,7 @@ const SYSTEM_SCHEMAS: &[&str] = &[
     "hangfire",
     "daymark",
 ];
-/// Tables that tools keep for themselves; Daymark's among them.
+/// Tables that belong to tools, including Daymark.
 const SYSTEM_TABLES: &[&str] = &[
     "daily_metrics",
     "metric_definitions",
@@ -55,15 +57,15 @@ const SYSTEM_TABLES: &[&str] = &[
     "mikro_orm_migrations",
 ];
 
-/// Beginnings of the names of tables that tools keep for themselves.
+/// Prefixes of the names of tables that belong to tools.
 const SYSTEM_PREFIXES: &[&str] = &["_", "sqlite_", "django_", "knex_", "pg_"];
 
-/// The tables that make a schema, or a SQLite file, one that holds a Daymark store…
+/// The tables by which a schema or a SQLite file with a Daymark store is recognised.
 const STORE_SIGNATURE: [&str; 2] = ["daily_metrics", "metric_collection_log"];
-/// …and those of its tables whose names an application could have, too.
+/// The tables of such a store whose names an application could use too.
 const STORE_TABLES: &[&str] = &["api_keys", "daily_metric_months", "events", "jobs", "migrations"];
 
-/// The tables that belong to the platform's application.
+/// Returns the tables that belong to the platform's application.
 pub fn application_tables(schema: &Schema) -> Vec<&Table> {
     let stores: BTreeSet<_> = schema
         .tables
@@ -78,7 +80,8 @@ pub fn application_tables(schema: &Schema) -> Vec<&Table> {
     schema.tables.iter().filter(|table| is_application_table(table) && !of_store(table)).collect()
 }
 
-/// The users of Supabase's authentication, which an application without a table of its own for them refers to.
+/// Returns the table of users of Supabase's authentication, which an application without a users table of its own
+/// references.
 pub fn supabase_users(schema: &Schema) -> Option<&Table> {
     schema.table(Some("auth"), "users")
 }

@@ -1,4 +1,4 @@
-//! The time formats that a column can have. Where its type allows several, as on SQLite, its values decide.
+//! The time formats that a column can have. If its type allows several, as on SQLite, its values decide.
 
 use crate::{
     metric::TimeFormat,
@@ -21,7 +21,8 @@ pub fn on_sqlite(table: &Table) -> bool {
     table.schema.is_empty()
 }
 
-/// Whether the type of a column says that it holds times. SQLite keeps whatever name the table's author wrote.
+/// Whether the type of a column is one of times. SQLite keeps any type name that the table's author wrote, so the name
+/// is compared there.
 pub fn is_time_type(column: &Column) -> bool {
     let name = column.type_name.to_lowercase();
     matches!(column.column_type, ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date)
@@ -29,7 +30,7 @@ pub fn is_time_type(column: &Column) -> bool {
         || name.contains("timestamp")
 }
 
-/// The formats that the column's type allows; none when it cannot hold a time.
+/// Returns the formats that the column's type allows; none if it cannot contain a time.
 pub fn possible_formats(table: &Table, column: &Column) -> &'static [TimeFormat] {
     if on_sqlite(table) {
         return match column.column_type {
@@ -49,76 +50,84 @@ pub fn possible_formats(table: &Table, column: &Column) -> &'static [TimeFormat]
     }
 }
 
-/// The name under which the values of a column tell its format, if they are needed for that.
+/// Returns the key of the column in [`DetectedFormats`], if its values are needed to determine the format.
 pub fn to_detect(table: &Table, column: &Column) -> Option<(String, String)> {
-    let open = on_sqlite(table) && possible_formats(table, column).len() > 1;
-    open.then(|| (table.name.clone(), column.name.clone()))
+    let is_ambiguous = on_sqlite(table) && possible_formats(table, column).len() > 1;
+    is_ambiguous.then(|| (table.name.clone(), column.name.clone()))
 }
 
-/// Whether rows may lack a time: by their values where those were looked at, or else by the column's declaration, which
-/// few authors of SQLite tables make.
+/// Whether rows may lack a time: by the values if they were read, otherwise by the column's declaration, because few
+/// SQLite tables declare NOT NULL.
 pub fn may_lack_time(table: &Table, column: &Column, detected: &DetectedFormats) -> bool {
-    let told = to_detect(table, column).and_then(|column| detected.get(&column));
-    column.nullable && told.is_none_or(|told| told.has_null)
+    let found = to_detect(table, column).and_then(|column| detected.get(&column));
+    column.nullable && found.is_none_or(|found| found.has_null)
 }
 
-/// Whether rows may hold something in place of a time that cannot be read as ISO 8601, which alone takes any text.
+/// Whether rows may contain a value that cannot be read as ISO 8601. This is only possible for that format, as it
+/// accepts any text.
 pub fn may_be_unreadable(
     table: &Table,
     column: &Column,
     format: TimeFormat,
     detected: &DetectedFormats,
 ) -> bool {
-    let told = to_detect(table, column).map(|column| detected.contains_key(&column));
-    format == TimeFormat::Iso && told == Some(false)
+    let found = to_detect(table, column).map(|column| detected.contains_key(&column));
+    format == TimeFormat::Iso && found == Some(false)
 }
 
-/// The column's format, or why it cannot be told.
+/// Returns the column's format, or why it cannot be determined.
 pub fn format_of(table: &Table, column: &Column, detected: &DetectedFormats) -> Result<TimeFormat, String> {
     let place = format!("`{}.{}`", table.name, column.name);
-    let told = to_detect(table, column).and_then(|column| detected.get(&column));
-    // Of a column without values, ISO is right whatever text comes.
-    let told = told.map(|told| told.format.unwrap_or(TimeFormat::Iso));
-    match (possible_formats(table, column), told) {
-        ([], _) => Err(format!("{place} is of type {}, which holds no time", column.type_name)),
+    let found = to_detect(table, column).and_then(|column| detected.get(&column));
+    // For a column without values, ISO is chosen, because it accepts every text format.
+    let found = found.map(|found| found.format.unwrap_or(TimeFormat::Iso));
+    match (possible_formats(table, column), found) {
+        ([], _) => Err(format!("{place} is of type {}, which cannot contain a time", column.type_name)),
         ([format], _) => Ok(*format),
         (possible, Some(format)) if possible.contains(&format) => Ok(format),
         _ if on_sqlite(table) => {
-            Err(format!("the values of {place} do not tell in which format of time they are"))
+            Err(format!("the time format of {place} cannot be determined from its values"))
         }
-        _ => Err(format!("{place} is of type {}, which may hold time in several ways", column.type_name)),
+        _ => Err(format!(
+            "{place} is of type {}, which may contain times in several formats",
+            column.type_name
+        )),
     }
 }
 
-/// The values of a column are not in the format in which they are to be read.
+/// A contradiction between the values of a column and the format in which they are to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contradiction {
     pub message: String,
-    /// The format in which they are, if they share one.
-    pub told: Option<TimeFormat>,
+    /// The format of the values, if all have the same one.
+    pub found: Option<TimeFormat>,
 }
 
-/// The contradiction between the values of `column` and `format`, if there is one. [`TimeFormat::Iso`] takes any text.
+/// Returns the contradiction between the values of `column` and `format`, if there is one. [`TimeFormat::Iso`] accepts
+/// any text.
 pub fn contradiction(
     table: &Table,
     column: &Column,
     format: TimeFormat,
     detected: &DetectedFormats,
 ) -> Option<Contradiction> {
-    let told = detected.get(&to_detect(table, column)?).map(|told| told.format);
-    let wanted = format.name();
+    let found = detected.get(&to_detect(table, column)?).map(|found| found.format);
+    let expected = format.name();
     let place = format!("`{}.{}`", table.name, column.name);
-    match (told, format) {
+    match (found, format) {
         (Some(None), _) | (None, TimeFormat::Iso) => None,
-        (Some(Some(told)), _) if told == format => None,
-        (Some(Some(told)), TimeFormat::Iso) if TEXT.contains(&told) => None,
-        (Some(Some(told)), _) => Some(Contradiction {
-            message: format!("the values of {place} are in the format `{}`, not in `{wanted}`", told.name()),
-            told: Some(told),
+        (Some(Some(found)), _) if found == format => None,
+        (Some(Some(found)), TimeFormat::Iso) if TEXT.contains(&found) => None,
+        (Some(Some(found)), _) => Some(Contradiction {
+            message: format!(
+                "the values of {place} are in the format `{}`, not in `{expected}`",
+                found.name()
+            ),
+            found: Some(found),
         }),
         (None, _) => Some(Contradiction {
-            message: format!("not all values of {place} are in the format `{wanted}`"),
-            told: None,
+            message: format!("not all values of {place} are in the format `{expected}`"),
+            found: None,
         }),
     }
 }

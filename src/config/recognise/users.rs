@@ -1,11 +1,11 @@
-//! Recognises the table of users as the one that other tables point at, where names alone do not tell.
+//! Recognises the table of users as the one that most other tables reference, if its name is not sufficient.
 
 use crate::{
     config::recognise::names::{plain, singular},
     platform::{Statistics, Table},
 };
 
-/// Names of columns that people have and things have not, without case and separators.
+/// Names of columns that occur only in tables of people, in lower case and without separators.
 const OF_PEOPLE: &[&str] = &[
     "email",
     "emailaddress",
@@ -26,18 +26,19 @@ const OF_PEOPLE: &[&str] = &[
     "lastseenat",
     "lastloginat",
 ];
-/// The least number of tables that must point at a table of users.
+/// The least number of tables that must reference a table of users.
 const LEAST_POINTERS: usize = 2;
 
-/// How a table points at another.
+/// How a table references another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pointers {
     ForeignKeys,
-    /// By a column that is named after the other table: `person_id`.
+    /// By a column that is named after the other table, such as `person_id`.
     Names,
 }
 
-/// The table among `tables` that describes people and that most other tables point at. `None` where no table stands out.
+/// Returns the table among `tables` that describes people and that most other tables reference; `None` if there is none
+/// or two are equal.
 pub fn most_referenced_people<'a>(
     tables: &[&'a Table],
     pointers: Pointers,
@@ -61,7 +62,7 @@ fn describes_people(table: &Table) -> bool {
     table.columns.iter().any(|column| OF_PEOPLE.contains(&plain(&column.name).as_str()))
 }
 
-/// How many other tables with rows point at `table`.
+/// Returns how many other tables with rows reference `table`.
 fn pointing(table: &Table, tables: &[&Table], pointers: Pointers, statistics: &Statistics) -> usize {
     let named_after = format!("{}id", singular(&plain(&table.name)));
     let others = tables.iter().filter(|other| **other != table && !statistics.is_empty(other));
@@ -73,7 +74,7 @@ fn pointing(table: &Table, tables: &[&Table], pointers: Pointers, statistics: &S
         .count()
 }
 
-/// The column of `table` that is a foreign key to `target`; `None` if there is none or there are several.
+/// Returns the column of `table` that is a foreign key to `target`; `None` if there is none or there are several.
 pub fn points_at<'a>(table: &Table, target: &Table, statistics: &'a Statistics) -> Option<&'a str> {
     let mut columns = references(table, target, statistics);
     columns.next().filter(|_| columns.next().is_none())

@@ -1,5 +1,5 @@
-//! The sources of a platform by name: those that the file declares, checked against the schema, and those of the
-//! preset that are recognised in it.
+//! The sources of a platform by name: those that the file declares, checked against the schema, and those of the preset
+//! that are recognised in the schema.
 
 use std::collections::BTreeMap;
 
@@ -23,9 +23,9 @@ use crate::{
 
 enum Entry<'a> {
     Ready(Recognised<'a>),
-    /// Declared, and wrong; there is a finding about it.
+    /// The source is declared with errors, which have been reported.
     Broken,
-    /// Of the preset, and not found.
+    /// The source is one of the preset and was not found, for this reason.
     Missing(String),
 }
 
@@ -34,16 +34,16 @@ pub struct SourceCatalogue<'a>(BTreeMap<String, Entry<'a>>);
 /// Why a source cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unready {
-    /// There is a finding about it already.
+    /// The source has errors, which have been reported.
     Broken,
-    /// The preset knows the source, and the platform has no table for it.
+    /// The preset knows the source, but the platform has no table for it, for this reason.
     Missing(String),
-    /// The source is neither declared nor known to the preset. Holds a hint.
+    /// The source is neither declared nor known to the preset. The text is a hint.
     Unknown(Option<String>),
 }
 
 impl<'a> SourceCatalogue<'a> {
-    /// The declared sources, and those of the preset when `with_preset`. Adds to `findings`.
+    /// Collects the declared sources, and with `with_preset` those of the preset. Problems are added to `findings`.
     pub fn new(
         declared: &[SourceDeclaration],
         with_preset: bool,
@@ -90,44 +90,45 @@ impl<'a> SourceCatalogue<'a> {
         }
     }
 
-    /// Why the source `name` is not ready, in words.
+    /// Returns the reason why the source `name` is not ready, for messages.
     pub fn reason(&self, name: &str) -> String {
         match self.get(name) {
             Err(Unready::Missing(reason)) => reason,
-            Err(Unready::Broken) => format!("its source `{name}` has a problem"),
+            Err(Unready::Broken) => format!("its source `{name}` has an error"),
             _ => format!("no table of {name} was found"),
         }
     }
 }
 
-/// A table that is there and closed is another matter than one that the platform does not have.
+/// Warns if a table for the source exists but cannot be read, which differs from a missing table.
 fn may_not_be_read(name: &str, schema: &Schema) -> Option<Finding> {
     let table = known_tables(name, schema).into_iter().find(|table| !table.readable)?;
     let message = format!(
-        "the platform's role may not read {}, so that metrics of {name} lack it or are left out",
+        "the platform's role may not read {}, so that metrics of {name} are left out or computed without it",
         table_name(table)
     );
     Some(Finding::warning(PLACE, message).hint(grant(table)))
 }
 
-/// Deletions in another format would be misread; without them, deleted rows go on existing.
+/// Warns that soft-deleted rows count as existing, because the format of the column with the time of deletion cannot be
+/// used.
 fn deletions_unseen(name: &str, recognised: &Recognised) -> Option<Finding> {
     let reason = recognised.unusable_deletion.as_ref()?;
     let message = format!("{reason}, so that soft-deleted rows of {name} count as existing");
     let hint = format!(
-        "declare [sources.{name}] to read a view that brings both columns into one format, or to leave deleted rows out \
-         by a filter"
+        "declare [sources.{name}] to read a view with both columns in one format, or to exclude deleted rows \
+         with a filter"
     );
     Some(Finding::warning(PLACE, message).hint(hint))
 }
 
-/// Rows that a policy hides are missing from every count, and no error tells.
+/// Warns of row level security, because rows that a policy hides are missing from every count without an error.
 fn hidden_rows(place: &str, recognised: &Recognised) -> Option<Finding> {
     let table = table_name(recognised.table);
     let message = format!(
-        "row level security may hide rows of {table} from the platform's role: they would not be counted"
+        "row level security may hide rows of {table} from the platform's role, which would then not be counted"
     );
-    let hint = "have an administrator run, for the role of platform.url: ALTER ROLE <role> BYPASSRLS; or see that a policy \
+    let hint = "have an administrator run, for the role of platform.url: ALTER ROLE <role> BYPASSRLS; or make sure that a policy \
                 lets it read every row";
     recognised.table.row_security.then(|| Finding::warning(place, message).hint(hint))
 }

@@ -10,7 +10,7 @@ use crate::{
     platform::{Column, ColumnType, Table},
 };
 
-/// The column of that name.
+/// Returns the column of that name, or the finding that it is missing.
 pub fn find_column<'a>(table: &'a Table, name: &Located<String>) -> Result<&'a Column, Finding> {
     table.column(&name.value).ok_or_else(|| {
         let message = format!("table {} has no column {}", table_name(table), shown(&name.value));
@@ -19,7 +19,7 @@ pub fn find_column<'a>(table: &'a Table, name: &Located<String>) -> Result<&'a C
     })
 }
 
-/// A column that numbers can be averaged over.
+/// Returns a finding unless the column exists and contains numbers.
 pub fn check_number(table: &Table, name: &Located<String>) -> Option<Finding> {
     let column = match find_column(table, name) {
         Ok(column) => column,
@@ -27,21 +27,22 @@ pub fn check_number(table: &Table, name: &Located<String>) -> Option<Finding> {
     };
     let is_number = match column.column_type {
         ColumnType::Integer | ColumnType::Number => true,
-        // SQLite lets any column without a known type hold numbers.
+        // On SQLite, a column without a known type may contain numbers.
         ColumnType::Other => on_sqlite(table),
         _ => false,
     };
     let message = || format!("{} is of type {}, not a number", shown(&name.value), column.type_name);
     let numbers = || {
-        let able = |column: &&Column| matches!(column.column_type, ColumnType::Integer | ColumnType::Number);
+        let is_numeric =
+            |column: &&Column| matches!(column.column_type, ColumnType::Integer | ColumnType::Number);
         let names: Vec<_> =
-            table.columns.iter().filter(able).map(|column| shown(&column.name)).take(8).collect();
-        (!names.is_empty()).then(|| format!("columns of numbers: {}", names.join(", ")))
+            table.columns.iter().filter(is_numeric).map(|column| shown(&column.name)).take(8).collect();
+        (!names.is_empty()).then(|| format!("columns with numbers: {}", names.join(", ")))
     };
     (!is_number).then(|| Finding::error(&name.place, message()).maybe_hint(numbers()))
 }
 
-/// The problem with a condition, if it has one.
+/// Returns the problem with a condition, if it has one.
 pub fn check_condition(table: &Table, condition: &Located<Condition>) -> Option<Finding> {
     let Condition { column, test } = &condition.value;
     let column = match find_column(table, &Located::new(column.clone(), &condition.place)) {
@@ -65,12 +66,12 @@ pub fn check_condition(table: &Table, condition: &Located<Condition>) -> Option<
         column.type_name,
         described(wrong)
     );
-    Some(Finding::error(&condition.place, message).maybe_hint(wanted(column.column_type)))
+    Some(Finding::error(&condition.place, message).maybe_hint(literal_hint(column.column_type)))
 }
 
 fn compares(column_type: ColumnType, literal: &Literal, sqlite: bool) -> bool {
     match (column_type, literal) {
-        // SQLite has no booleans and no types of time: they are numbers and texts there.
+        // SQLite has no types for booleans and times; it stores them as numbers and texts.
         (ColumnType::Integer | ColumnType::Number, Literal::Boolean(_))
         | (ColumnType::Boolean, Literal::Number(_))
         | (ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date, Literal::Number(_)) => sqlite,
@@ -81,7 +82,7 @@ fn compares(column_type: ColumnType, literal: &Literal, sqlite: bool) -> bool {
         (ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date, Literal::Text(text)) => {
             is_time(text)
         }
-        // An enumeration, for one. What really compares is for the database to say.
+        // The type may be an enumeration, for example. The database decides whether the comparison is possible.
         (ColumnType::Other, Literal::Text(_)) => true,
         (ColumnType::Other, _) => sqlite,
         _ => false,
@@ -102,8 +103,8 @@ fn described(literal: &Literal) -> String {
     }
 }
 
-fn wanted(column_type: ColumnType) -> Option<String> {
-    let wanted = match column_type {
+fn literal_hint(column_type: ColumnType) -> Option<String> {
+    let hint = match column_type {
         ColumnType::Boolean => "write true or false",
         ColumnType::Integer | ColumnType::Number => "write a number without quotes",
         ColumnType::Text | ColumnType::Other => "write a text in quotes",
@@ -112,5 +113,5 @@ fn wanted(column_type: ColumnType) -> Option<String> {
             "write a date or time in quotes, as in \"2025-01-31\""
         }
     };
-    Some(wanted.to_owned())
+    Some(hint.to_owned())
 }

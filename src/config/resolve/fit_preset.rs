@@ -1,4 +1,4 @@
-//! Fits the metrics of the preset to the sources that were found on a platform.
+//! Adapts the metrics of the preset to the sources that were found on a platform.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,8 @@ use crate::{
     platform::ColumnType,
 };
 
-/// Where a metric finds its column: the first that exists. With the column's unit, where that differs.
+/// The possible columns of a metric, of which the first that exists is used, with the column's unit if it differs from
+/// the metric's.
 struct ColumnChoice {
     category: &'static str,
     of: &'static str,
@@ -51,11 +52,11 @@ const COLUMN_CHOICES: [ColumnChoice; 2] = [
 /// The preset's metrics for one platform.
 pub struct Fitted {
     pub metrics: Vec<MetricDeclaration>,
-    /// Why a metric lacks what it needs, by category.
+    /// The reasons why metrics cannot be used on this platform, by category.
     pub unfit: BTreeMap<String, String>,
 }
 
-/// Fits the preset to the sources there are.
+/// Adapts the preset to the sources in the catalogue.
 pub fn fitted(catalogue: &SourceCatalogue) -> Fitted {
     let mut unfit = BTreeMap::new();
     let mut metrics = preset_metrics();
@@ -99,7 +100,7 @@ fn choose_column(
     })
 }
 
-/// Of a ratio's actors, keeps the sources that there are and that say who acted.
+/// Removes sources that are missing or have no actor column from the numerator of a ratio of actors.
 fn keep_active_sources(formula: &mut Formula, catalogue: &SourceCatalogue) -> Result<(), String> {
     let Some(Located { value: RatioSide::Measure(numerator), .. }) = &mut formula.numerator else {
         return Ok(());
@@ -111,7 +112,7 @@ fn keep_active_sources(formula: &mut Formula, catalogue: &SourceCatalogue) -> Re
     sources.value.retain(acts);
     if sources.value.is_empty() {
         numerator.sources = None;
-        let reason = "no table was found that says who acted (posts, comments, tracks, likes or follows)";
+        let reason = "no table with an actor column was found (posts, comments, tracks, likes or follows)";
         return Err(reason.to_owned());
     }
     Ok(())

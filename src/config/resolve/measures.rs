@@ -1,4 +1,4 @@
-//! Builds a metric's measure from its declaration, checking every column it names against the tables.
+//! Builds a metric's measure from its declaration, and checks every column that it names against the tables.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +16,13 @@ use crate::{
     platform::Table,
 };
 
-/// How many labels a breakdown names when it does not say.
+/// The default number of labels that a breakdown names.
 const DEFAULT_TOP: usize = 10;
 
-/// What a ratio may be made of. That it is not made of ratios is also what ends the recursion.
+/// The measures that a ratio may consist of. Excluding ratios also ends the recursion.
 const COUNTS: [MeasureName; 3] = [MeasureName::Created, MeasureName::Existing, MeasureName::DistinctActors];
 
-/// Builds measures one after the other.
+/// Builds the measures of all metrics.
 pub struct MeasureBuilder<'a> {
     pub catalogue: &'a SourceCatalogue<'a>,
     pub metrics: &'a BTreeMap<String, MetricDeclaration>,
@@ -30,14 +30,14 @@ pub struct MeasureBuilder<'a> {
     pub time_zone: &'a str,
 }
 
-/// What came of building one measure.
+/// The result of building one measure.
 #[derive(Debug, Default)]
 pub struct BuiltMeasure {
     pub measure: Option<Measure>,
     pub findings: Vec<Finding>,
-    /// Why sources of the preset are not there.
+    /// The reasons why sources of the preset are missing.
     pub missing: Vec<String>,
-    /// A source, or one of its own keys, is wrong, and there is a finding about that already.
+    /// The name of a source, metric or key with an error that has been reported already.
     pub broken: Option<String>,
 }
 
@@ -48,21 +48,21 @@ impl MeasureBuilder<'_> {
         built
     }
 
-    /// `None` when something is missing or wrong, which `built` then says.
+    /// Builds the measure; `None` if something is missing or wrong, which is then recorded in `built`.
     fn measure(&self, formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
-        if formula.misread.contains(&"measure") {
+        if formula.unreadable.contains(&"measure") {
             built.broken = Some("measure".to_owned());
             return None;
         }
         let Some(Located { value: name, .. }) = &formula.measure else {
             let names: Vec<_> = MeasureName::ALL.iter().map(|(name, _)| shown(name)).collect();
             let problem = Finding::error(&formula.place, "`measure` is missing");
-            built.findings.push(problem.hint(format!("say how it is computed: {}", names.join(", "))));
+            built.findings.push(problem.hint(format!("set it to one of {}", names.join(", "))));
             return None;
         };
         for (key, place) in formula.given_keys().into_iter().filter(|(key, _)| !name.keys().contains(key)) {
-            let message = format!("`{key}` means nothing to the measure `{}`", name.name());
-            let hint = format!("it takes: {}", name.keys().join(", "));
+            let message = format!("the measure `{}` has no key `{key}`", name.name());
+            let hint = format!("its keys are: {}", name.keys().join(", "));
             built.findings.push(Finding::error(place, message).hint(hint));
         }
         match name {
@@ -89,7 +89,7 @@ impl MeasureBuilder<'_> {
                 self.catalogue.ready(name).is_some_and(|source| source.source.actor_column.is_none());
             if rows.is_some() && without_actor {
                 let message =
-                    format!("source `{name}` has no actor_column, which counting distinct actors needs");
+                    format!("source `{name}` has no actor_column, which is needed to count distinct actors");
                 let hint = format!("add `actor_column = \"…\"` to [sources.{name}]");
                 built.findings.push(Finding::error(&sources.place, message).hint(hint));
             }
@@ -120,7 +120,7 @@ impl MeasureBuilder<'_> {
         }))
     }
 
-    /// The rows of the one source of a formula.
+    /// Returns the rows of a formula that must have exactly one source.
     fn single_rows(&self, formula: &Formula, built: &mut BuiltMeasure) -> Option<(Rows, &Table)> {
         let sources = required(formula, "source", &formula.sources, built)?;
         let [name] = &sources.value[..] else {
@@ -168,7 +168,7 @@ impl MeasureBuilder<'_> {
         active.is_none_or(|active| active.value)
     }
 
-    /// One side of a ratio.
+    /// Builds one side of a ratio.
     fn operand(
         &self,
         formula: &Formula,
@@ -191,7 +191,7 @@ impl MeasureBuilder<'_> {
         };
         if let Some(measure) = inner.measure.as_ref().filter(|measure| !COUNTS.contains(&measure.value)) {
             let message = format!(
-                "{key}: a ratio is made of `created`, `existing` and `distinct_actors`, not of `{}`",
+                "{key}: a ratio consists of the measures `created`, `existing` and `distinct_actors`, not of `{}`",
                 measure.value.name()
             );
             built.findings.push(Finding::error(place, message));
@@ -201,7 +201,8 @@ impl MeasureBuilder<'_> {
         built.missing.extend(missing);
         built.broken = built.broken.take().or(broken);
         match value {
-            // Problems of an active metric are reported where that metric is resolved; of an inactive one, here.
+            // The problems of an active metric are reported when it is resolved itself, those of an inactive metric
+            // here.
             RatioSide::Metric(category) if self.is_active(category) => {
                 built.broken = built.broken.take().or((!findings.is_empty()).then(|| category.clone()));
             }
@@ -217,13 +218,13 @@ fn required<'f, T>(
     value: &'f Option<Located<T>>,
     built: &mut BuiltMeasure,
 ) -> Option<&'f Located<T>> {
-    if formula.misread.contains(&key) {
+    if formula.unreadable.contains(&key) {
         built.broken = Some(key.to_owned());
     } else if value.is_none() {
         let measure = formula.measure.as_ref().map_or("", |measure| measure.value.name());
-        let message = format!("`{key}` is missing, which the measure `{measure}` needs");
+        let message = format!("`{key}` is missing, which the measure `{measure}` requires");
         let hint = (key == "returns").then(|| {
-            "write what the query gives: \"value\", \"average\", \"ratio\" or \"labels\"".to_owned()
+            "write what the query returns: \"value\", \"average\", \"ratio\" or \"labels\"".to_owned()
         });
         built.findings.push(Finding::error(&formula.place, message).maybe_hint(hint));
     }
@@ -234,7 +235,7 @@ fn sql(formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
     let query = required(formula, "query", &formula.query, built);
     let returns = required(formula, "returns", &formula.returns, built)?;
     if let (Some(top), false) = (&formula.top, returns.value == Returns::Labels) {
-        let message = "`top` means something to a query that returns \"labels\" only";
+        let message = "`top` is only allowed for a query that returns \"labels\"";
         built.findings.push(Finding::error(&top.place, message));
     }
     let shape = match returns.value {
@@ -246,20 +247,23 @@ fn sql(formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
         }
     };
     let adds_up = match (&formula.adds_up, returns.value) {
-        (None, Returns::Value) if formula.misread.contains(&"adds_up") => {
+        (None, Returns::Value) if formula.unreadable.contains(&"adds_up") => {
             built.broken = Some("adds_up".to_owned());
             return None;
         }
         (None, Returns::Value) => {
-            let problem = Finding::error(&formula.place, "`adds_up` is missing: how do days make a week?");
-            let hint = "\"sum\": its days added up; \"last\": its last day; \"never\": a distinct count, which does not \
+            let problem = Finding::error(
+                &formula.place,
+                "`adds_up` is missing, which says how the days of a week are combined",
+            );
+            let hint = "\"sum\": the sum of its days; \"last\": the value of its last day; \"never\": a distinct count, which does not \
                         add up";
             built.findings.push(problem.hint(hint));
             return None;
         }
         (Some(adds_up), Returns::Value | Returns::Labels) => adds_up.value,
         (Some(adds_up), _) => {
-            let message = "`adds_up` means something to a query that returns \"value\" or \"labels\" only";
+            let message = "`adds_up` is only allowed for a query that returns \"value\" or \"labels\"";
             built.findings.push(Finding::error(&adds_up.place, message));
             return None;
         }
@@ -269,8 +273,8 @@ fn sql(formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
     let measure = Measure::Sql { query: query.value.trim().to_owned(), shape, adds_up };
     if !measure.reconstructible() {
         let message =
-            "the query does not mention the day, so that it can only be recorded on time, never backfilled";
-        let hint = "say {day_start} and {day_end} (instants) or {day} (a date) in it";
+            "the query does not use the day, so that it can only be recorded on time, never backfilled";
+        let hint = "use {day_start} and {day_end} (instants) or {day} (a date) in the query";
         built.findings.push(Finding::warning(&query.place, message).hint(hint));
     }
     Some(measure)

@@ -1,5 +1,4 @@
-//! Turns declarations into the definitions that are recorded on a platform with certain tables, and reports every mistake
-//! on the way.
+//! Resolves declarations into definitions for a platform's tables, and reports all mistakes.
 
 mod catalogue;
 mod column_check;
@@ -30,17 +29,17 @@ use crate::{
     platform::{DetectedFormats, Schema},
 };
 
-/// The definitions that a configuration makes on a platform.
+/// The result of resolving a configuration against a platform.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resolved {
-    /// By category. Complete only when no finding is an error.
+    /// The definitions, ordered by category. They are complete only if no finding is an error.
     pub definitions: Vec<Definition>,
-    /// Metrics that are not recorded, by category.
+    /// The metrics that are not recorded, ordered by category.
     pub left_out: Vec<Omission>,
     pub findings: Vec<Finding>,
 }
 
-/// A metric that the configuration knows and does not define.
+/// A metric that is declared but not defined on this platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Omission {
     pub category: String,
@@ -52,7 +51,7 @@ pub struct Omission {
 pub struct ResolveRequest<'a> {
     pub declarations: &'a Declarations,
     pub preset: Preset,
-    /// What a source's `tenant_column` is compared with.
+    /// The value that a source's `tenant_column` must have.
     pub tenant: &'a str,
     /// The reporting time zone.
     pub time_zone: &'a str,
@@ -66,7 +65,7 @@ impl Resolved {
     }
 }
 
-/// The columns whose format of time [`resolve`] wants the platform's values to tell, by table and column.
+/// Returns the columns whose time format [`resolve`] needs to know from the platform's values, by table and column.
 pub fn columns_to_detect(
     declarations: &Declarations,
     preset: Preset,
@@ -75,7 +74,7 @@ pub fn columns_to_detect(
     let declared = |name: &str| declarations.sources.iter().any(|source| source.name == name);
     let known = known_sources().filter(|name| preset == Preset::Community && !declared(name));
     let of_preset = known.flat_map(|name| known_tables(name, schema)).flat_map(undecided_columns);
-    // Also where the format is declared: a wrong one would count rows into wrong days, and no error would tell.
+    // This includes columns with a declared format: a wrong one would assign rows to wrong days without an error.
     let of_file = declarations.sources.iter().flat_map(|source| {
         let table = find_table(source, schema).ok().map(|(_, table)| table);
         let named = [Some(&source.time_column), source.deleted_column.as_ref()].into_iter().flatten();
@@ -96,25 +95,25 @@ pub fn resolve(request: ResolveRequest) -> Resolved {
     let declarations = declarations(&metrics);
     let builder =
         MeasureBuilder { catalogue: &catalogue, metrics: &declarations, time_zone: request.time_zone };
-    for wanted in metrics.values() {
+    for metric in metrics.values() {
         let unfit =
-            preset.unfit.get(&wanted.declaration.category).filter(|_| wanted.origin != DeclaredIn::File);
-        define(wanted, unfit, &builder, &mut resolved);
+            preset.unfit.get(&metric.declaration.category).filter(|_| metric.origin != DeclaredIn::File);
+        define(metric, unfit, &builder, &mut resolved);
     }
     resolved
 }
 
-/// Resolves one more metric, which may name the sources and metrics of `request`, and checks it against the schema.
-/// Problems with those are not reported, so that the result may hold neither a definition nor an error.
+/// Resolves one more metric, which may refer to the sources and metrics of `request`, and checks it against the schema.
+/// Problems with those are not reported, so the result may contain neither a definition nor an error.
 pub fn resolve_further(request: ResolveRequest, metric: &MetricDeclaration) -> Resolved {
     let catalogue = catalogue(&request, &mut Vec::new());
     let preset = preset(&request, &catalogue);
     let declarations = declarations(&merged(&request.declarations.metrics, &preset.metrics));
     let builder =
         MeasureBuilder { catalogue: &catalogue, metrics: &declarations, time_zone: request.time_zone };
-    let wanted = Wanted { declaration: metric.clone(), origin: DeclaredIn::File, optional: false };
+    let metric = MergedMetric { declaration: metric.clone(), origin: DeclaredIn::File, optional: false };
     let mut resolved = Resolved::default();
-    define(&wanted, None, &builder, &mut resolved);
+    define(&metric, None, &builder, &mut resolved);
     resolved
 }
 
@@ -131,28 +130,29 @@ fn preset(request: &ResolveRequest, catalogue: &SourceCatalogue) -> Fitted {
     }
 }
 
-fn declarations(metrics: &BTreeMap<String, Wanted>) -> BTreeMap<String, MetricDeclaration> {
-    metrics.iter().map(|(category, wanted)| (category.clone(), wanted.declaration.clone())).collect()
+fn declarations(metrics: &BTreeMap<String, MergedMetric>) -> BTreeMap<String, MetricDeclaration> {
+    metrics.iter().map(|(category, metric)| (category.clone(), metric.declaration.clone())).collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DeclaredIn {
     Preset,
-    /// Of the preset, with fields of the file over it.
+    /// A metric of the preset with some keys overridden by the file.
     Overridden,
     File,
 }
 
-struct Wanted {
+struct MergedMetric {
     declaration: MetricDeclaration,
     origin: DeclaredIn,
-    /// Whether its sources are those of the preset, so that it is left out when they are not there.
+    /// Whether its sources are those of the preset, so that it is left out if they are missing.
     optional: bool,
 }
 
-/// The file's metrics over the preset's, by category. One that names a measure replaces the preset's altogether.
-fn merged(file: &[MetricDeclaration], preset: &[MetricDeclaration]) -> BTreeMap<String, Wanted> {
-    let of_preset = |declaration: &MetricDeclaration| Wanted {
+/// Merges the metrics of the file and the preset by category. A metric of the file that sets a measure replaces the
+/// preset's metric; otherwise its keys override those of the preset.
+fn merged(file: &[MetricDeclaration], preset: &[MetricDeclaration]) -> BTreeMap<String, MergedMetric> {
+    let of_preset = |declaration: &MetricDeclaration| MergedMetric {
         declaration: declaration.clone(),
         origin: DeclaredIn::Preset,
         optional: true,
@@ -161,22 +161,24 @@ fn merged(file: &[MetricDeclaration], preset: &[MetricDeclaration]) -> BTreeMap<
         preset.iter().map(|declaration| (declaration.category.clone(), of_preset(declaration))).collect();
     for declaration in file {
         let base = preset.iter().find(|base| base.category == declaration.category);
-        let wanted = match base.filter(|_| declaration.formula.measure.is_none()) {
-            Some(base) => Wanted {
+        let metric = match base.filter(|_| declaration.formula.measure.is_none()) {
+            Some(base) => MergedMetric {
                 declaration: declaration.over(base),
                 origin: DeclaredIn::Overridden,
                 optional: declaration.formula.sources.is_none(),
             },
-            None => Wanted { declaration: declaration.clone(), origin: DeclaredIn::File, optional: false },
+            None => {
+                MergedMetric { declaration: declaration.clone(), origin: DeclaredIn::File, optional: false }
+            }
         };
-        metrics.insert(declaration.category.clone(), wanted);
+        metrics.insert(declaration.category.clone(), metric);
     }
     metrics
 }
 
 /// Adds the metric to the definitions, to the omissions, or to the findings.
-fn define(wanted: &Wanted, unfit: Option<&String>, builder: &MeasureBuilder, resolved: &mut Resolved) {
-    let Wanted { declaration, origin, optional } = wanted;
+fn define(metric: &MergedMetric, unfit: Option<&String>, builder: &MeasureBuilder, resolved: &mut Resolved) {
+    let MergedMetric { declaration, origin, optional } = metric;
     let mut leave_out = |reason: String| {
         resolved.left_out.push(Omission { category: declaration.category.clone(), reason });
     };
@@ -209,7 +211,7 @@ fn define(wanted: &Wanted, unfit: Option<&String>, builder: &MeasureBuilder, res
         }
         None if *origin == DeclaredIn::Preset => {
             let reasons: Vec<_> = findings.into_iter().map(|finding| finding.message).collect();
-            let broken = broken.map(|name| format!("`{name}`, which it needs, has a problem"));
+            let broken = broken.map(|name| format!("`{name}`, which it needs, has an error"));
             leave_out(broken.unwrap_or_else(|| reasons.join("; ")));
         }
         None => resolved.findings.extend(findings),
@@ -253,7 +255,7 @@ fn definition(declaration: &MetricDeclaration, measure: Measure, builder: &Measu
     }
 }
 
-/// `posts_created` → `Posts created`.
+/// Makes a title from a name: `posts_created` → `Posts created`.
 pub fn title(category: &str) -> String {
     let mut title = category.replace('_', " ");
     if let Some(first) = title.get_mut(..1) {

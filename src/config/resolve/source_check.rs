@@ -5,7 +5,7 @@ use crate::{
         file::declaration::SourceDeclaration,
         finding::{Finding, Located},
         recognise::{
-            Recognised, may_live_on,
+            Recognised, can_mark_existing,
             names::{grant, table_name},
             system_tables::application_tables,
             time_format::{
@@ -19,7 +19,7 @@ use crate::{
     platform::{Column, ColumnType, DetectedFormats, Schema, Table},
 };
 
-/// The source, if it has no errors, and all findings about it.
+/// Checks a source. Returns it if it has no errors, and all findings about it.
 pub fn check_source<'a>(
     declaration: &SourceDeclaration,
     tenant: &str,
@@ -73,7 +73,7 @@ fn of_tenant(column: &Located<String>, tenant: &str) -> Located<Condition> {
     Located::new(Condition { column: column.value.clone(), test }, &column.place)
 }
 
-/// The table, and the schema by which the source names it.
+/// Returns the table, and the schema that the source names.
 pub fn find_table<'a>(
     declaration: &SourceDeclaration,
     schema: &'a Schema,
@@ -125,27 +125,28 @@ fn check_time_column(
     let column = find_column(table, declared).map_err(|finding| findings.push(finding)).ok()?;
     let format = match &declaration.time_format {
         Some(format) => declared_format(format, table, column, detected),
-        None => told_format(declared, table, column, detected),
+        None => detected_format(declared, table, column, detected),
     };
     let format = format.map_err(|finding| findings.push(finding)).ok();
     let zone = declaration.time_zone.as_deref().unwrap_or("UTC");
     if format == Some(TimeFormat::Iso) && !["UTC", "Etc/UTC"].contains(&zone) {
-        let message = format!("texts in the format `iso` that carry no offset are UTC, not `{zone}`");
-        let hint = "if all of them are written alike and without an offset, add `time_format = \"iso_utc\"` (or \
-                    \"iso_utc_t\" with a T in them), which honours `time_zone`; otherwise leave `time_zone` out";
+        let message = format!("texts in the format `iso` without an offset are UTC, not `{zone}`");
+        let hint = "if all of them have the same format without an offset, add `time_format = \"iso_utc\"` (or \
+                    \"iso_utc_t\" if they contain a T), which honours `time_zone`; otherwise leave out `time_zone`";
         findings.push(Finding::error(&declared.place, message).hint(hint));
     }
     if format.is_some() && may_lack_time(table, column, detected) {
-        let message = format!("{} may be NULL, and rows where it is are in no day", shown(&column.name));
+        let message =
+            format!("{} may be NULL, and rows without a value belong to no day", shown(&column.name));
         findings.push(Finding::warning(&declared.place, message));
     }
     if let Some(format) = format {
-        findings.extend(unreadable(declared, table, column, format, detected, "are in no day"));
+        findings.extend(unreadable(declared, table, column, format, detected, "belong to no day"));
     }
     format
 }
 
-/// `consequence` is what becomes of the rows.
+/// Warns of values that cannot be read as a time. `consequence` says what happens to their rows.
 fn unreadable(
     declared: &Located<String>,
     table: &Table,
@@ -155,11 +156,10 @@ fn unreadable(
     consequence: &str,
 ) -> Option<Finding> {
     let message = format!(
-        "not all values of {} can be read as a time, and rows where it cannot {consequence}",
+        "not all values of {} can be read as a time, and rows with other values {consequence}",
         shown(&column.name)
     );
-    let hint =
-        "a time is written 2025-01-31 23:59:59, or with a T, and may end in Z or in an offset such as +01:00";
+    let hint = "a time is written as 2025-01-31 23:59:59, or with a T, and may end in Z or in an offset such as +01:00";
     may_be_unreadable(table, column, format, detected)
         .then(|| Finding::warning(&declared.place, message).hint(hint))
 }
@@ -174,34 +174,34 @@ fn declared_format(
     if possible.contains(&format.value) {
         return match contradiction(table, column, format.value, detected) {
             None => Ok(format.value),
-            Some(Contradiction { message, told }) => {
-                Err(Finding::error(&format.place, message).hint(told_hint(told)))
+            Some(Contradiction { message, found }) => {
+                Err(Finding::error(&format.place, message).hint(format_hint(found)))
             }
         };
     }
     let message = format!(
-        "{} is of type {}, which holds no time in the format `{}`",
+        "{} is of type {}, which cannot contain times in the format `{}`",
         shown(&column.name),
         column.type_name,
         format.value.name()
     );
     let hint = match possible {
         [] => no_time_hint(table),
-        [_] => Some("leave `time_format` out: the column's type says it".to_owned()),
+        [_] => Some("leave out `time_format`: the column's type determines it".to_owned()),
         _ => Some(format!("possible here: {}", names(possible))),
     };
     Err(Finding::error(&format.place, message).maybe_hint(hint))
 }
 
-fn told_hint(told: Option<TimeFormat>) -> String {
-    match told {
-        Some(told) => format!("write `time_format = \"{}\"`", told.name()),
-        None => "bring them into one format, or read a view that does".to_owned(),
+fn format_hint(found: Option<TimeFormat>) -> String {
+    match found {
+        Some(found) => format!("write `time_format = \"{}\"`", found.name()),
+        None => "convert them to one format, or read a view that does".to_owned(),
     }
 }
 
-/// The format as the column's type or its data tell it.
-fn told_format(
+/// Returns the format that the column's type or its values determine.
+fn detected_format(
     declared: &Located<String>,
     table: &Table,
     column: &Column,
@@ -221,7 +221,7 @@ fn names(formats: &[TimeFormat]) -> String {
 }
 
 fn no_time_hint(table: &Table) -> Option<String> {
-    let able: Vec<_> = table
+    let suitable: Vec<_> = table
         .columns
         .iter()
         .filter(|column| {
@@ -231,7 +231,7 @@ fn no_time_hint(table: &Table) -> Option<String> {
         .map(|column| shown(&column.name))
         .take(8)
         .collect();
-    (!able.is_empty()).then(|| format!("columns that can hold a time: {}", able.join(", ")))
+    (!suitable.is_empty()).then(|| format!("columns that can contain a time: {}", suitable.join(", ")))
 }
 
 fn check_deleted_column(
@@ -247,14 +247,14 @@ fn check_deleted_column(
     let mut findings = Vec::new();
     if !possible_formats(table, column).contains(&format) {
         let message = format!(
-            "deleted_column {} is of type {}, and must hold times in the time_column's format `{}`",
+            "deleted_column {} is of type {}, but must contain times in the time_column's format `{}`",
             shown(&column.name),
             column.type_name,
             format.name()
         );
         let hint = match column.column_type {
             ColumnType::Boolean => Some(format!(
-                "a flag cannot say when; to leave flagged rows out: `filter = {{ {} = false }}`",
+                "a flag contains no time; to exclude flagged rows, use `filter = {{ {} = false }}`",
                 column.name
             )),
             _ => None,
@@ -262,9 +262,9 @@ fn check_deleted_column(
         findings.push(Finding::error(&declared.place, message).maybe_hint(hint));
     } else if let Some(Contradiction { message, .. }) = contradiction(table, column, format, detected) {
         let message = format!("deleted_column: {message}, the time_column's format");
-        let hint = "read a view that brings both columns into one format, or leave `deleted_column` out";
+        let hint = "read a view with both columns in one format, or leave out `deleted_column`";
         findings.push(Finding::error(&declared.place, message).hint(hint));
-    } else if !may_live_on(column) {
+    } else if !can_mark_existing(column) {
         let message = format!("{} is never NULL, so that every row counts as deleted", shown(&column.name));
         findings.push(Finding::warning(&declared.place, message));
     }

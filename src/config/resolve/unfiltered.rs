@@ -1,4 +1,5 @@
-//! Names columns that look like flags and that no filter uses, so that a wrong total is noticed before it is recorded.
+//! Warns of columns that look like flags and that no filter uses, so that a wrong total is noticed before it is
+//! recorded.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ use crate::{
     platform::{SampledTable, Schema, Statistics, Table},
 };
 
-/// The tables that `definitions` read and that have columns which look like flags.
+/// Returns the tables that `definitions` read and that have columns that look like flags.
 pub fn flagged_tables(schema: &Schema, definitions: &[Definition]) -> Vec<SampledTable> {
     let mut tables: Vec<_> = sources(definitions)
         .into_values()
@@ -30,7 +31,7 @@ pub fn flagged_tables(schema: &Schema, definitions: &[Definition]) -> Vec<Sample
     tables
 }
 
-/// A warning for each source whose table has flags that neither it nor any metric that reads it filters by.
+/// Returns a warning for each source whose table has flags that neither its filter nor that of a metric uses.
 pub fn unfiltered_flags(
     declarations: &Declarations,
     schema: &Schema,
@@ -54,7 +55,7 @@ pub fn unfiltered_flags(
         }
         let names: Vec<_> = flags.iter().map(|flag| format!("`{}`", flag.column.name)).collect();
         let message = format!(
-            "rows of {} count whatever {} says, which looks like a flag for rows that should not",
+            "all rows of {} count, regardless of {}, which looks like a flag for rows that should not",
             table_name(table),
             names.join(" or ")
         );
@@ -64,8 +65,8 @@ pub fn unfiltered_flags(
             None => format!("in a section [sources.{name}]"),
         };
         let hint = format!(
-            "to leave them out, add `filter = {{ {} }}` {section}; if they count, `include_flagged = {}`. What is \
-             recorded stays, so decide before the first backfill",
+            "to exclude them, add `filter = {{ {} }}` {section}; if they count, `include_flagged = {}`. Records are \
+             never changed, so decide before the first backfill",
             conditions.join(", "),
             serde_json::json!(flags.iter().map(|flag| &flag.column.name).collect::<Vec<_>>())
         );
@@ -83,7 +84,7 @@ fn table_of<'a>(source: &Source, schema: &'a Schema) -> Option<&'a Table> {
     schema.table(source.schema.as_deref(), &source.table)
 }
 
-/// Whether the metric itself filters rows of the source by the column.
+/// Whether the filter of the metric itself uses the column of the source.
 fn filters_by(definition: &Definition, source: &str, column: &str) -> bool {
     definition.measure.readings().iter().any(|reading| {
         let rows = match reading {

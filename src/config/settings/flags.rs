@@ -1,4 +1,4 @@
-//! The settings as flags of the command line.
+//! Settings as flags of the command line.
 
 use std::{
     collections::BTreeMap,
@@ -16,17 +16,17 @@ use crate::config::{
     },
 };
 
-/// The flag that names the file itself.
+/// The name of the flag with the path of the file.
 const CONFIG: &str = "config";
 const HEADING: &str = "Settings";
 
-/// Settings by key, as they were given on the command line.
+/// The texts of the settings that were set on the command line, by key.
 pub type GivenFlags = BTreeMap<&'static str, String>;
 
-// clap wants names that live as long as the program.
+// clap requires names with the lifetime of the program.
 static FLAGS: LazyLock<Vec<String>> = LazyLock::new(|| SETTINGS.iter().map(Setting::flag).collect());
 
-/// Adds `--config` and a flag for every setting that is no secret, on `command` and all its subcommands.
+/// Adds `--config` and a flag for every setting that is not a secret to `command` and all its subcommands.
 pub fn add_setting_flags(command: Command) -> Command {
     let config = Arg::new(CONFIG)
         .long(CONFIG)
@@ -56,7 +56,7 @@ fn flag_of(setting: &'static Setting, flag: &'static str) -> Arg {
             SettingKind::Boolean => "BOOLEAN",
             SettingKind::List => "LIST",
         })
-        // Ours is the better message about a negative number.
+        // Negative numbers are accepted here, because the message of the setting's own check is better than clap's.
         .allow_negative_numbers(true)
         .global(true)
         .hide_short_help(true)
@@ -64,20 +64,20 @@ fn flag_of(setting: &'static Setting, flag: &'static str) -> Arg {
         .help(format!("{}{default} [env: {}]", setting.summary(), setting.env()))
 }
 
-/// The settings that were given as flags.
+/// Returns the settings that were set by flags.
 pub fn given_flags(matches: &ArgMatches) -> GivenFlags {
-    let given = |setting: &Setting| matches.try_get_one::<String>(setting.key).ok().flatten().cloned();
-    SETTINGS.iter().filter_map(|setting| Some((setting.key, given(setting)?))).collect()
+    let flag = |setting: &Setting| matches.try_get_one::<String>(setting.key).ok().flatten().cloned();
+    SETTINGS.iter().filter_map(|setting| Some((setting.key, flag(setting)?))).collect()
 }
 
-/// That no setting has an effect: a finding for each flag that was given nevertheless, and for `--config`.
+/// Returns an error for each flag that was set, and for `--config`, for a command to which no setting applies.
 pub fn without_effect(flags: &GivenFlags, file: Option<&Path>, reason: &str) -> Vec<Finding> {
-    let given = SETTINGS.iter().filter(|setting| flags.contains_key(setting.key)).map(Setting::flag);
-    let all = file.map(|_| CONFIG.to_owned()).into_iter().chain(given);
+    let set_flags = SETTINGS.iter().filter(|setting| flags.contains_key(setting.key)).map(Setting::flag);
+    let all = file.map(|_| CONFIG.to_owned()).into_iter().chain(set_flags);
     all.map(|flag| Finding::error(format!("--{flag}"), reason).hint("leave it out")).collect()
 }
 
-/// The file that `--config` names.
+/// Returns the file that `--config` names.
 pub fn given_config_file(matches: &ArgMatches) -> Option<PathBuf> {
     matches.try_get_one::<PathBuf>(CONFIG).ok().flatten().cloned()
 }

@@ -1,4 +1,5 @@
-//! Where settings are given: the value of each from the first place that has it, read as what it has to be.
+//! The layers in which settings can be set. Each setting has the value of the first layer that contains it, parsed as
+//! the setting's type.
 
 use std::{
     collections::BTreeMap,
@@ -26,10 +27,10 @@ pub const CONFIG_VARIABLE: &str = "DAYMARK_CONFIG";
 const DATABASE_URL: &str = "DATABASE_URL";
 const PREFIX: &str = "DAYMARK_";
 
-/// The environment variables that matter here, by name.
+/// The environment variables that Daymark reads, by name.
 pub type Environment = BTreeMap<String, OsString>;
 
-/// The process's `DAYMARK_*` variables and `DATABASE_URL`.
+/// Returns the process's `DAYMARK_*` variables and `DATABASE_URL`.
 pub fn process_environment() -> Environment {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
@@ -37,29 +38,29 @@ pub fn process_environment() -> Environment {
         .collect()
 }
 
-/// A setting's text and where it was given.
+/// The text of a setting, and the place where it was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GivenValue {
     pub text: String,
     pub place: String,
-    /// Where a relative path in it starts; `None` is the working directory.
+    /// The directory to which a path in the text is relative; `None` stands for the working directory.
     pub directory: Option<PathBuf>,
 }
 
-/// The settings that a file gives, by key.
+/// The settings in a file, by key.
 pub type FileSettings = BTreeMap<&'static str, GivenValue>;
 
-/// The layers in which settings are given (flags, environment, file, defaults), and the problems found in them.
+/// The layers in which settings can be set (flags, environment, file, defaults), and the problems found in them.
 pub(super) struct SettingLayers<'a> {
     flags: &'a GivenFlags,
     environment: &'a Environment,
     file: &'a FileSettings,
-    /// Settings of the file that could not be read.
+    /// The settings of the file that could not be read.
     unread: &'a [&'static str],
-    /// The file's.
+    /// The directory of the file.
     directory: Option<&'a Path>,
     pub(super) problems: Vec<Finding>,
-    /// The settings whose values are wrong.
+    /// The settings whose values are wrong, or may be.
     pub(super) wrong: Vec<&'static str>,
 }
 
@@ -72,19 +73,19 @@ impl<'a> SettingLayers<'a> {
         directory: Option<&'a Path>,
     ) -> Self {
         let problems = misspelt(environment);
-        // A variable whose name is wrong may have been meant for any of them.
+        // A variable with a misspelt name may have been meant for any setting.
         let all = if problems.is_empty() { &[] } else { SETTINGS };
         let wrong = all.iter().map(|setting| setting.key).collect();
         Self { flags, environment, file, unread, directory, problems, wrong }
     }
 
-    /// Reports a problem with the setting that depends on more than its value.
+    /// Reports a problem with a setting that depends on other settings too.
     pub(super) fn refuse(&mut self, key: &'static str, message: String, hint: &str) {
         self.problems.push(Finding::error(key, message).hint(hint));
         self.wrong.push(key);
     }
 
-    /// The value from the first place that has it.
+    /// Returns the value from the first layer that contains the setting.
     fn first(&mut self, setting: &Setting) -> Option<GivenValue> {
         if let Some(text) = self.flags.get(setting.key) {
             let place = format!("--{}", setting.flag());
@@ -113,7 +114,7 @@ impl<'a> SettingLayers<'a> {
         Some(GivenValue { text, place: format!("the default of {}", setting.key), directory })
     }
 
-    /// A variable that is set and not empty.
+    /// Returns the value of a variable that is set and not empty.
     fn variable(&mut self, name: &str, key: &'static str) -> Option<GivenValue> {
         let value = self.environment.get(name).filter(|value| !value.is_empty())?;
         match value.to_str() {
@@ -132,12 +133,12 @@ impl<'a> SettingLayers<'a> {
         parse: impl Fn(&GivenValue) -> Result<T, String>,
     ) -> Option<T> {
         let setting = SETTINGS.iter().find(|setting| setting.key == key)?;
-        let given = self.first(setting)?;
-        match parse(&given) {
+        let value = self.first(setting)?;
+        match parse(&value) {
             Ok(value) => Some(value),
             Err(message) => {
-                let hint = hint(setting, &given.text);
-                self.problems.push(Finding::error(given.place, message).maybe_hint(hint));
+                let hint = hint(setting, &value.text);
+                self.problems.push(Finding::error(value.place, message).maybe_hint(hint));
                 self.wrong.push(setting.key);
                 parse(&self.default(setting)?).ok()
             }
@@ -176,7 +177,7 @@ impl<'a> SettingLayers<'a> {
         })
     }
 
-    /// The value of a setting that may be left out. A wrong value is reported and counts as left out.
+    /// Returns the value of an optional setting. A wrong value is reported and treated as not set.
     pub(super) fn optional<T>(
         &mut self,
         key: &str,
@@ -193,7 +194,7 @@ impl<'a> SettingLayers<'a> {
         self.choice(key, &[("true", true), ("false", false)])
     }
 
-    /// The parts of a list, each parsed; an unset list is empty.
+    /// Returns the parsed elements of a list; an unset list is empty.
     pub(super) fn list<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
         let parts = |text: &str| -> Result<Vec<T>, String> {
             text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(&parse).collect()
@@ -206,7 +207,7 @@ impl<'a> SettingLayers<'a> {
             let url =
                 text.parse::<DatabaseUrl>().map_err(|error| format!("{key} cannot be used: {error}"))?;
             Ok(match (url, directory) {
-                // Joining does not change an absolute path.
+                // `join` returns an absolute path unchanged.
                 (DatabaseUrl::Sqlite(path), Some(directory)) => DatabaseUrl::Sqlite(directory.join(path)),
                 (url, _) => url,
             })
@@ -224,8 +225,8 @@ fn hint(setting: &Setting, text: &str) -> Option<String> {
     }
 }
 
-/// Variables that look like ours and are not. Others with our prefix are left alone: container hosts make such
-/// (`DAYMARK_SERVICE_HOST`).
+/// Reports variables with names within two edits of a known one. Other variables with the prefix are ignored, because
+/// container hosts create some (`DAYMARK_SERVICE_HOST`).
 fn misspelt(environment: &Environment) -> Vec<Finding> {
     let mut known: Vec<_> = SETTINGS.iter().map(Setting::env).collect();
     known.push(CONFIG_VARIABLE.to_owned());

@@ -1,4 +1,4 @@
-//! The settings as typed values, each from the first place that has it: flag, environment, file, default.
+//! The settings as typed values, each from the first layer that contains it: flag, environment, file, default.
 
 pub mod flags;
 pub mod layers;
@@ -44,7 +44,7 @@ pub struct Settings {
     pub query: QuerySettings,
     pub http: HttpSettings,
     pub access: AccessSettings,
-    /// `None`: as the command likes.
+    /// The log level; `None` stands for the command's default.
     pub log_level: Option<LevelFilter>,
     pub log_format: LogFormat,
 }
@@ -52,15 +52,15 @@ pub struct Settings {
 /// The time limits of a run and of what it may record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CollectSettings {
-    /// How long a run may take in all; `None` sets no limit.
+    /// How long a run may read the platform; `None` sets no limit.
     pub deadline: Option<Duration>,
-    /// How long after its end a day may be recorded as observed.
+    /// How long after its end a day may be recorded as `observed`.
     pub observed_within: SignedDuration,
     /// How long a run waits for a platform that lags behind.
     pub freshness_wait: Duration,
 }
 
-/// Which built-in metrics are added.
+/// The built-in metrics that are added to those of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
     Community,
@@ -77,16 +77,16 @@ pub enum LogFormat {
 
 /// The typed settings, and the problems with them.
 pub struct CheckedSettings {
-    /// Defaults stand in for wrong values; `None` if a wrong value has no default.
+    /// The settings, in which wrong values are replaced by defaults; `None` if a wrong value has no default.
     pub settings: Option<Settings>,
-    /// Every value that is wrong, each with where it was given.
+    /// All wrong values, each with the place where it was set.
     pub problems: Vec<Finding>,
     /// The settings that are wrong, or may be.
     pub wrong: Vec<&'static str>,
 }
 
-/// Combines the places where settings are given. `unread` are those of the file that could not be read; `directory` is
-/// the file's, if there is one.
+/// Combines the layers of settings. `unread` are the settings of the file that could not be read; `directory` is that
+/// of the file, if there is one.
 pub fn settings(
     flags: &GivenFlags,
     environment: &Environment,
@@ -94,39 +94,39 @@ pub fn settings(
     unread: &[&'static str],
     directory: Option<&Path>,
 ) -> CheckedSettings {
-    let mut given = SettingLayers::new(flags, environment, file, unread, directory);
-    let settings = typed(&mut given);
+    let mut layers = SettingLayers::new(flags, environment, file, unread, directory);
+    let settings = typed(&mut layers);
     if let Some(settings) = &settings {
-        refuse_the_platforms_file(settings, &mut given);
+        refuse_the_platforms_file(settings, &mut layers);
     }
-    CheckedSettings { settings, problems: given.problems, wrong: given.wrong }
+    CheckedSettings { settings, problems: layers.problems, wrong: layers.wrong }
 }
 
-/// Everything is asked for before the first missing value ends it, so that all problems are found.
-fn typed(given: &mut SettingLayers) -> Option<Settings> {
+/// Parses all settings. All are read before a missing value ends the function, so that all problems are found.
+fn typed(layers: &mut SettingLayers) -> Option<Settings> {
     let calendar =
-        given.parsed("time_zone", |zone| Calendar::new(&zone.text).map_err(|error| error.to_string()));
-    let tenant = given.name("tenant");
-    let preset = given.choice("preset", &[("community", Preset::Community), ("none", Preset::None)]);
-    let settle_minutes = given.integer("settle_minutes");
-    let platform_url = given.url("platform.url");
-    let statement_timeout = given.integer("platform.statement_timeout_seconds");
-    let lock_timeout = given.integer("platform.lock_timeout_seconds");
-    let store_url = given.url("store.url");
-    let store_schema = given.name("store.schema");
-    let retries = given.integer("retry.attempts");
-    let initial_delay_ms = given.integer("retry.initial_delay_ms");
-    let collect = CollectSettings::read(given);
-    let chunk_days = given.integer("backfill.chunk_days");
-    let query = QuerySettings::read(given);
-    let http = HttpSettings::read(given);
-    let access = AccessSettings::read(given);
-    // `auto` is no level.
+        layers.parsed("time_zone", |zone| Calendar::new(&zone.text).map_err(|error| error.to_string()));
+    let tenant = layers.name("tenant");
+    let preset = layers.choice("preset", &[("community", Preset::Community), ("none", Preset::None)]);
+    let settle_minutes = layers.integer("settle_minutes");
+    let platform_url = layers.url("platform.url");
+    let statement_timeout = layers.integer("platform.statement_timeout_seconds");
+    let lock_timeout = layers.integer("platform.lock_timeout_seconds");
+    let store_url = layers.url("store.url");
+    let store_schema = layers.name("store.schema");
+    let retries = layers.integer("retry.attempts");
+    let initial_delay_ms = layers.integer("retry.initial_delay_ms");
+    let collect = CollectSettings::read(layers);
+    let chunk_days = layers.integer("backfill.chunk_days");
+    let query = QuerySettings::read(layers);
+    let http = HttpSettings::read(layers);
+    let access = AccessSettings::read(layers);
+    // `auto` has no level.
     let levels =
         ["auto", "off", "error", "warn", "info", "debug", "trace"].map(|name| (name, name.parse().ok()));
-    let log_level: Option<Option<LevelFilter>> = given.choice("log.level", &levels);
+    let log_level: Option<Option<LevelFilter>> = layers.choice("log.level", &levels);
     let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
-    let log_format = given.choice("log.format", &formats);
+    let log_format = layers.choice("log.format", &formats);
     Some(Settings {
         calendar: calendar?,
         tenant: tenant?,
@@ -152,10 +152,10 @@ fn typed(given: &mut SettingLayers) -> Option<Settings> {
 }
 
 impl CollectSettings {
-    fn read(given: &mut SettingLayers) -> Option<Self> {
-        let deadline_minutes = given.integer("collect.deadline_minutes");
-        let observed_within_hours = given.integer("collect.observed_within_hours");
-        let freshness_wait_seconds = given.integer("collect.freshness_wait_seconds");
+    fn read(layers: &mut SettingLayers) -> Option<Self> {
+        let deadline_minutes = layers.integer("collect.deadline_minutes");
+        let observed_within_hours = layers.integer("collect.observed_within_hours");
+        let freshness_wait_seconds = layers.integer("collect.freshness_wait_seconds");
         let deadline = deadline_minutes?;
         Some(Self {
             deadline: (deadline > 0).then(|| Duration::from_secs(deadline * 60)),
@@ -165,12 +165,16 @@ impl CollectSettings {
     }
 }
 
-/// Daymark writes nothing where a platform's data are. A PostgreSQL database may hold both: the store has a schema of its
-/// own there.
-fn refuse_the_platforms_file(settings: &Settings, given: &mut SettingLayers) {
+/// Refuses a store in the platform's SQLite file, because Daymark never writes to the platform's file. A PostgreSQL
+/// database may contain both, as the store has a separate schema there.
+fn refuse_the_platforms_file(settings: &Settings, layers: &mut SettingLayers) {
     let (store, platform) = (&settings.store_url, &settings.platform_url);
     if platform.as_ref().is_some_and(|platform| platform.is_same_file(store)) {
         let message = format!("the store cannot be the platform's own file, {store}");
-        given.refuse("store.url", message, "name another file, as in `sqlite:daymark.db`: Daymark makes it");
+        layers.refuse(
+            "store.url",
+            message,
+            "name another file, as in `sqlite:daymark.db`; Daymark creates it",
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! The reference of all settings, `docs/settings.md`, made from the table of settings.
+//! Generates the reference of all settings, `docs/settings.md`, from the table of settings.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ const HEAD: &str = "# Settings
 
 <!-- Generated from src/config/settings/table.rs. To write it anew: UPDATE_DOCS=1 cargo test --lib config::settings::reference -->
 
-A setting is looked for in four places. The first that has it wins:
+A setting is looked up in four places. The first one that contains it is used:
 
 1. a flag on the command line: `--platform-url …`;
 2. an environment variable: `DAYMARK_PLATFORM_URL=…` (an empty one counts as not set);
@@ -16,7 +16,7 @@ A setting is looked for in four places. The first that has it wins:
 4. its default.
 
 The file is the one that `--config` names, else the one that `DAYMARK_CONFIG` names, else `daymark.toml` in the working
-directory; without any, flags, environment and defaults are all there is. A relative SQLite path in the file starts at
+directory. If there is no file, flags, environment and defaults are used. A relative SQLite path in the file starts at
 the file's directory, and so does the default one when there is a file; a relative path in a flag or in the environment
 starts at the working directory. A password belongs in the environment: flags can be seen by other users of the machine,
 and files get committed.
@@ -24,7 +24,7 @@ and files get committed.
 Sources and metrics are declared in the file only; `daymark init` writes one to start from.
 ";
 
-/// The text of `docs/settings.md`.
+/// Returns the text of `docs/settings.md`.
 pub fn settings_reference() -> String {
     let mut text = HEAD.to_owned();
     for setting in SETTINGS {
@@ -33,7 +33,7 @@ pub fn settings_reference() -> String {
             true => format!("`--{}`", setting.flag()),
             false => "none: others can see flags".to_owned(),
         };
-        // Writing to a String does not fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(
             text,
             "\n## `{}`\n\n{}\n\n| | |\n|---|---|\n| Values | {} |\n| Default | {default} |\n| Environment | `{}` |\n\

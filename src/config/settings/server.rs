@@ -18,10 +18,10 @@ use crate::{
     identity::Secret,
 };
 
-/// HMAC keys shorter than the hash can be guessed (RFC 7518, 3.2).
+/// The least length of the secret in bytes: an HMAC key must be at least as long as the hash (RFC 7518, section 3.2).
 const MIN_SECRET_LENGTH: usize = 32;
 
-/// The days of a week, as settings and requests name them.
+/// The names of weekdays in settings and requests.
 pub const WEEKDAYS: [(&str, Weekday); 7] = [
     ("monday", Weekday::Monday),
     ("tuesday", Weekday::Tuesday),
@@ -32,32 +32,32 @@ pub const WEEKDAYS: [(&str, Weekday); 7] = [
     ("sunday", Weekday::Sunday),
 ];
 
-/// How questions about the record are answered.
+/// The settings of queries.
 #[derive(Debug, Clone)]
 pub struct QuerySettings {
     /// The first day of a week.
     pub week_start: Weekday,
-    /// The most points of a series in an answer.
+    /// The most points of a series in a response.
     pub max_points: usize,
 }
 
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
     pub listen: SocketAddr,
-    /// Serves the health and metrics endpoints alone.
+    /// The address that serves only the health and metrics endpoints.
     pub management_listen: Option<SocketAddr>,
     pub cache: bool,
-    /// Origins that may call from a browser; `*` is every one.
+    /// The origins that may call the API from a browser; `*` stands for every origin.
     pub cors_origins: Vec<String>,
     pub trusted_proxies: Vec<IpNet>,
     pub request_timeout: Duration,
     pub max_concurrent_requests: usize,
     pub max_concurrent_exports: usize,
-    /// Open ones, busy or not.
+    /// The most open connections, busy or idle.
     pub max_connections: usize,
-    /// How long a client may take nothing of its answer.
+    /// How long a client may stop reading its response before its connection is closed.
     pub stall_timeout: Duration,
-    /// How long requests in flight may go on after the server was told to stop.
+    /// How long requests in flight may continue after the server was asked to stop.
     pub shutdown: Duration,
 }
 
@@ -68,20 +68,20 @@ pub struct AccessSettings {
     pub jwks: Option<KeySetLocation>,
     pub jwt_audience: String,
     pub jwt_issuer: Option<String>,
-    /// Table and column of the platform.
+    /// The table and the column of the platform that marks admins.
     pub admin_column: Option<(String, String)>,
-    /// Requests a minute and user.
+    /// Requests per minute and user.
     pub rate_limit_per_minute: u32,
 }
 
-/// Where a JSON Web Key Set is.
+/// The location of a JSON Web Key Set.
 #[derive(Clone, PartialEq, Eq)]
 pub enum KeySetLocation {
     Url(url::Url),
     File(PathBuf),
 }
 
-/// Without user, password and query, which may be secrets.
+/// Shows a URL without user, password and query, which may be secrets.
 impl fmt::Display for KeySetLocation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -187,7 +187,7 @@ fn key_set(given: &GivenValue) -> Result<KeySetLocation, String> {
             "https" => Ok(KeySetLocation::Url(url)),
             "http" if is_loopback => Ok(KeySetLocation::Url(url)),
             scheme => Err(format!(
-                "access.jwks must be an https:// URL or a file: keys that came over {scheme}: could be anybody's"
+                "access.jwks must be an https:// URL or a file, because keys cannot be trusted over {scheme}:"
             )),
         };
     }
@@ -200,7 +200,7 @@ fn origin(text: &str) -> Result<String, String> {
     match text == "*" || is_origin {
         true => Ok(text.to_owned()),
         false => Err(format!(
-            "http.cors_origins holds {}: an origin is a scheme, a host and perhaps a port, as in `https://app.example.com`",
+            "http.cors_origins contains {}: an origin is a scheme, a host and optionally a port, as in `https://app.example.com`",
             shown(text)
         )),
     }
@@ -209,6 +209,9 @@ fn origin(text: &str) -> Result<String, String> {
 fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     text.parse::<IpNet>().or_else(|_| address()).map_err(|_| {
-        format!("http.trusted_proxies holds {}: name addresses or networks, as in `10.0.0.0/8`", shown(text))
+        format!(
+            "http.trusted_proxies contains {}: give addresses or networks, as in `10.0.0.0/8`",
+            shown(text)
+        )
     })
 }

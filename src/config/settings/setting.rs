@@ -1,14 +1,14 @@
-//! What a setting is. The path in the file, the environment variable, the flag and the reference in `docs/settings.md`
-//! are derived from it.
+//! The description of a setting, from which the path in the file, the environment variable, the flag and the reference
+//! in `docs/settings.md` are derived.
 
-/// What a setting's value may be.
+/// The type of a setting's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SettingKind {
     /// A name of lower-case letters, digits and underscores.
     Name,
     /// The IANA name of a time zone.
     TimeZone,
-    /// `postgres://…` or `sqlite:path`.
+    /// The URL of a database: `postgres://…` or `sqlite:path`.
     Url,
     Integer {
         min: i64,
@@ -30,19 +30,19 @@ pub struct Setting {
     pub key: &'static str,
     pub kind: SettingKind,
     pub default: Option<&'static str>,
-    /// Of an integer: `minutes`, `seconds`, …
+    /// The unit of an integer, such as `minutes` or `seconds`.
     pub unit: Option<&'static str>,
-    /// One paragraph; its first sentence is the help text of the flag.
+    /// The documentation, one paragraph. Its first sentence is the help text of the flag.
     pub doc: &'static str,
 }
 
 impl Setting {
-    /// `DAYMARK_PLATFORM_URL`.
+    /// The name of the environment variable, such as `DAYMARK_PLATFORM_URL`.
     pub fn env(&self) -> String {
         format!("DAYMARK_{}", self.key.replace('.', "_").to_uppercase())
     }
 
-    /// The long flag without its dashes: `platform-url`.
+    /// The long flag without its dashes, such as `platform-url`.
     pub fn flag(&self) -> String {
         self.key.replace(['.', '_'], "-")
     }
@@ -56,7 +56,7 @@ impl Setting {
         self.doc.split_once(". ").map_or(self.doc.trim_end_matches('.'), |(first, _)| first)
     }
 
-    /// What the value may be, for people.
+    /// The allowed values, for documentation and messages.
     pub fn values(&self) -> String {
         match self.kind {
             SettingKind::Name => "lower-case letters, digits and underscores".to_owned(),

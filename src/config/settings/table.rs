@@ -1,4 +1,4 @@
-//! The one table of all settings.
+//! The table of all settings.
 
 use crate::config::settings::setting::{Setting, SettingKind};
 
@@ -35,7 +35,7 @@ pub static SETTINGS: &[Setting] = &[
         "tenant",
         SettingKind::Name,
         Some("default"),
-        "The tenant whose days are recorded. Records, definitions and log entries of different tenants never meet. It \
+        "The tenant whose days are recorded. Records, definitions and log entries of different tenants are separate. It \
          is also the value that a source's `tenant_column` is compared with.",
     ),
     setting(
@@ -94,7 +94,7 @@ pub static SETTINGS: &[Setting] = &[
         (0, 100),
         "3",
         "retries",
-        "How often something is tried again after its first failure. Only what may pass is tried again: a broken \
+        "How often an operation is tried again after its first failure. Only transient failures are tried again: a broken \
          connection, a serialization failure, a lock.",
     ),
     integer(
@@ -102,7 +102,7 @@ pub static SETTINGS: &[Setting] = &[
         (0, 60_000),
         "500",
         "milliseconds",
-        "How long to wait before the first retry. The wait is doubled before each further one, up to 30 seconds, and up \
+        "How long to wait before the first retry. The wait doubles before each further one, up to 30 seconds, and up \
          to as much again is added at random.",
     ),
     integer(
@@ -112,7 +112,7 @@ pub static SETTINGS: &[Setting] = &[
         "minutes",
         "How long a collection or a backfill may read the platform. When the time is up, the statement that is running is \
          cancelled; what has been read is recorded, the metrics that have not been are logged as timed out, and running it \
-         again goes on with them. 0 sets no limit.",
+         again continues with them. 0 sets no limit.",
     ),
     integer(
         "collect.observed_within_hours",
@@ -135,14 +135,14 @@ pub static SETTINGS: &[Setting] = &[
         (1, 366),
         "366",
         "days",
-        "How many days a backfill commits at once, at most: fewer if they make more than 5000 records, which take about a \
-         tenth of a second, but one day at least. What is committed is kept when the backfill is stopped.",
+        "How many days a backfill commits at once, at most. It commits fewer if they have more than 5000 records, which take about a \
+         tenth of a second to write, but at least one day. Committed days are kept when the backfill is stopped.",
     ),
     setting(
         "query.week_start",
         SettingKind::Choice(&["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]),
         Some("monday"),
-        "The day on which a week begins in weekly figures. `monday` makes weeks those of ISO 8601; a request may ask for \
+        "The day on which a week begins in weekly figures. `monday` gives the weeks of ISO 8601; a request may choose \
          another one.",
     ),
     integer(
@@ -172,7 +172,7 @@ pub static SETTINGS: &[Setting] = &[
         "http.cache",
         SettingKind::Boolean,
         Some("true"),
-        "Whether answers are kept in memory. They are never older than what is recorded: whatever is recorded ends \
+        "Whether answers are cached in memory. They are never older than the records: every commit invalidates \
          them at once.",
     ),
     setting(
@@ -180,37 +180,37 @@ pub static SETTINGS: &[Setting] = &[
         SettingKind::List,
         None,
         "The origins whose pages may call the API from a browser, as in `https://app.example.com`. `*` allows every \
-         origin; without any, browsers let only pages of the server itself call it.",
+         origin; if it is not set, browsers let only pages of the server itself call it.",
     ),
     setting(
         "http.trusted_proxies",
         SettingKind::List,
         None,
-        "The addresses or networks of reverse proxies, as in `10.0.0.0/8`. Only a request that comes from one of them \
-         has its `X-Forwarded-For` header believed.",
+        "The addresses or networks of reverse proxies, as in `10.0.0.0/8`. The header `X-Forwarded-For` is used only in \
+         requests that come from one of them.",
     ),
     integer(
         "http.request_timeout_seconds",
         (1, 3600),
         "30",
         "seconds",
-        "How long a request may take until it is answered with 503. An export that has begun to flow is not cut off.",
+        "How long a request may take until it is answered with 503. An export whose body is being sent is not cut off.",
     ),
     integer(
         "http.max_concurrent_requests",
         (1, 100_000),
         "256",
         "requests",
-        "How many requests are worked on at once. Further ones are answered with 503 and `Retry-After` at once, before \
-         the store is overwhelmed. Requests that wait for a run (`/rest/v1/rpc`) do not count; 64 of them may.",
+        "How many requests are processed at once. Further ones are answered with 503 and `Retry-After` at once, before \
+         the store is overloaded. Requests that wait for a run (`/rest/v1/rpc`) do not count; they have a limit of 64.",
     ),
     integer(
         "http.max_concurrent_exports",
         (1, 10_000),
         "4",
         "exports",
-        "How many exports may flow at once, each as long as its client takes. Further ones are answered with 503 and \
-         `Retry-After`. Whoever has half of them flowing already (one at least) is answered with 429. \
+        "How many exports may be sent at once, each for as long as its client takes. Further ones are answered with 503 and \
+         `Retry-After`. A user who already has half of them, and at least one, is answered with 429. \
          An export may take some 12 MB of memory.",
     ),
     integer(
@@ -219,9 +219,9 @@ pub static SETTINGS: &[Setting] = &[
         "512",
         "connections",
         "How many connections may be open at once, busy or not. Further ones are answered with 503 and closed, or closed at \
-         once where many come; `/livez`, `/readyz` and `/metrics` are still answered, on a few reserved connections or on \
-         `http.management_listen`. A connection that asks for nothing is closed after a minute. An address has no limit of its \
-         own: a server that strangers can reach needs a proxy that has one. Each connection is an open file: the system's \
+         once if there are many; `/livez`, `/readyz` and `/metrics` are still answered, on a few reserved connections or on \
+         `http.management_listen`. A connection without a request is closed after a minute. There is no limit for each \
+         address: a public server needs a proxy that has one. Each connection is an open file: the system's \
          limit (`ulimit -n`) must be larger by about 100.",
     ),
     integer(
@@ -229,35 +229,35 @@ pub static SETTINGS: &[Setting] = &[
         (1, 3600),
         "60",
         "seconds",
-        "How long a client may take nothing of an answer that is being sent, before its connection is closed; on Linux. \
-         Slow clients, who take something now and then, are not cut off.",
+        "How long a client may read nothing of an answer that is being sent, before its connection is closed; on Linux only. \
+         Slow clients that read something within this time are not cut off.",
     ),
     integer(
         "http.shutdown_seconds",
         (0, 3600),
         "30",
         "seconds",
-        "How long requests in flight are given to finish when the server is told to stop.",
+        "How long requests in flight may take to finish when the server is stopped.",
     ),
     setting(
         "access.public_read",
         SettingKind::Boolean,
         Some("false"),
         "Whether records and definitions may be read without authentication. The collection log, exports of it and \
-         triggers stay closed.",
+         triggers still require it.",
     ),
     setting(
         "access.jwt_secret",
         SettingKind::Secret,
         None,
-        "The secret of tokens signed with HS256, as Supabase calls its JWT secret. At least 32 characters.",
+        "The secret of tokens signed with HS256, which Supabase calls the JWT secret. At least 32 characters.",
     ),
     setting(
         "access.jwks",
         SettingKind::Text,
         None,
-        "Where the public keys of tokens signed with RS256 or ES256 are: an `https://` URL or a file. The set is read \
-         again when a token names a key that it does not have, so keys may be rotated.",
+        "The location of the public keys of tokens signed with RS256 or ES256: an `https://` URL or a file. The set is read \
+         again when a token names a key that it does not contain, so keys may be rotated.",
     ),
     setting(
         "access.jwt_audience",
@@ -270,30 +270,30 @@ pub static SETTINGS: &[Setting] = &[
         "access.jwt_issuer",
         SettingKind::Text,
         None,
-        "The issuer that a token's `iss` claim must name. When it is not set, every issuer whose signature holds is \
+        "The issuer that a token's `iss` claim must name. When it is not set, every issuer whose signature is valid is \
          accepted.",
     ),
     setting(
         "access.admin_column",
         SettingKind::Text,
         None,
-        "A column of the platform that tells who is an admin, as in `profiles.is_admin`. The row is the one whose `id` \
-         is the token's `sub`. When it is not set, only the token's own claims tell. Admins may make definitions, with \
-         queries of their own.",
+        "A column of the platform that marks admins, as in `profiles.is_admin`. The row is the one whose `id` \
+         is the token's `sub`. When it is not set, only the token's claims decide. Admins may create definitions, with \
+         SQL queries.",
     ),
     integer(
         "access.rate_limit_per_minute",
         (1, 1_000_000_000),
         "100",
         "requests",
-        "How many requests a minute each user may make: each key, each subject of a token, or each address of those who \
-         are anonymous.",
+        "How many requests per minute each user may make: each key, each subject of a token, or each address of anonymous \
+         users.",
     ),
     setting(
         "log.level",
         SettingKind::Choice(&["auto", "off", "error", "warn", "info", "debug", "trace"]),
         Some("auto"),
-        "How much is logged to standard error. `auto` is `info` for `daymark serve`, which then tells of each request, and \
+        "How much is logged to standard error. `auto` is `info` for `daymark serve`, which then logs each request, and \
          `warn` for all other commands.",
     ),
     setting(

@@ -1,5 +1,5 @@
-//! Writes the `daymark.toml` that `daymark init` starts a platform with: which tables were recognised and how, which were
-//! not and why, and what to decide before the first backfill.
+//! Writes the `daymark.toml` of `daymark init`: the recognised tables, the reasons why others are left out, and the
+//! decisions to take before the first backfill.
 
 mod sections;
 mod survey;
@@ -27,11 +27,11 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StarterFile {
     pub text: String,
-    /// What to decide before the first backfill, a sentence each.
+    /// The decisions to take before the first backfill, one sentence each.
     pub to_decide: Vec<String>,
 }
 
-/// Writes the file. `platform_url` is the platform as its user named it, if the file is to name it.
+/// Writes the file. `platform_url` is the configured URL, if the file is to contain it.
 pub fn starter_file(
     schema: &Schema,
     detected: &DetectedFormats,
@@ -46,7 +46,7 @@ pub fn starter_file(
     let metrics = inactive_metrics(&resolve(&body).definitions, schema, statistics);
     if !metrics.is_empty() {
         body.push_str(
-            "\n# ---- Built in, but there are no rows yet ----\n# Take the section away when there are.\n",
+            "\n# ---- Built in, but there are no rows yet ----\n# Remove a section when its table has rows.\n",
         );
     }
     for category in &metrics {
@@ -59,8 +59,8 @@ pub fn starter_file(
     }
 }
 
-/// The built-in metrics whose tables have no rows: they would be recorded as 0, for ever, though the rows that they mean may
-/// be in another table.
+/// Returns the built-in metrics whose tables have no rows. They would be permanently recorded as 0, although the rows
+/// may be in another table.
 fn inactive_metrics(definitions: &[Definition], schema: &Schema, statistics: &Statistics) -> Vec<String> {
     let has_rows = schema.tables.iter().any(|table| !statistics.is_empty(table));
     let is_empty = |definition: &Definition, measure: &Measure| {
@@ -88,8 +88,8 @@ fn to_decide(survey: &Survey, resolved: &Resolved) -> Vec<String> {
     let flags = survey.flags();
     if !flags.is_empty() {
         sentences.push(format!(
-            "These columns look like flags, and rows count whatever they say: {}. Where such rows are not to count, take \
-             away the `#` before `filter`.",
+            "These columns look like flags, but all rows count regardless of them: {}. If flagged rows should not count, remove \
+             the `#` before `filter`.",
             flags.join(", ")
         ));
     }
@@ -99,7 +99,7 @@ fn to_decide(survey: &Survey, resolved: &Resolved) -> Vec<String> {
     let commented = survey.empty.len() + survey.further().len();
     if commented + survey.unusable.len() + resolved.left_out.len() > 0 {
         sentences.push(
-            "What is left out, and why, is said in comments: tables without rows or without a time, built-in metrics \
+            "Comments in the file explain what is left out: tables without rows or without a time, built-in metrics \
              without a table."
                 .to_owned(),
         );

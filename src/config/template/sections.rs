@@ -17,7 +17,7 @@ use crate::{
 
 pub fn head(platform_url: Option<&DatabaseUrl>, preset: &str) -> String {
     let platform = match platform_url {
-        Some(DatabaseUrl::Postgres { is_partly_shown: true, .. }) => "# The platform's URL holds a password or parameters, which are not copied here. Set it in the \
+        Some(DatabaseUrl::Postgres { is_partly_shown: true, .. }) => "# The platform's URL contains a password or parameters, which are not copied here. Set it in the \
                             environment:\n# DAYMARK_PLATFORM_URL=postgres://…\n"
             .to_owned(),
         Some(url) => format!("[platform]\nurl = {}\n", quoted(&url.to_string())),
@@ -34,7 +34,7 @@ pub fn head(platform_url: Option<&DatabaseUrl>, preset: &str) -> String {
     )
 }
 
-/// Everything but the head: the sources and metrics, and what is left out.
+/// Writes everything after the head: the sources and metrics, and what is left out.
 pub fn write_survey(survey: &Survey) -> String {
     let mut text = String::new();
     if !survey.known.is_empty() {
@@ -43,19 +43,19 @@ pub fn write_survey(survey: &Survey) -> String {
     text.extend(survey.known.iter().map(source_section));
     if !survey.recorded().is_empty() {
         text.push_str(
-            "\n# ---- Other tables that say when a row was created, the largest first ----\n# How many rows there are, \
-             and how many came on the day. Delete what is of no interest.\n",
+            "\n# ---- Other tables with a time of creation, the largest first ----\n# The number of rows, \
+             and the number created on the day. Delete what is of no interest.\n",
         );
     }
     text.extend(survey.recorded().iter().map(both_sections));
     if !survey.further().is_empty() {
         text.push_str(
-            "\n# ---- Further tables of that kind ----\n# Take away the `#` of those that matter.\n",
+            "\n# ---- Further tables of that kind ----\n# Remove the `#` of those that should be recorded.\n",
         );
     }
     text.extend(survey.further().iter().map(|found| commented(&both_sections(found))));
     if !survey.empty.is_empty() {
-        text.push_str("\n# ---- Tables without rows ----\n# Take away the `#` when they are used.\n");
+        text.push_str("\n# ---- Tables without rows ----\n# Remove the `#` when they are used.\n");
     }
     text.extend(survey.empty.iter().map(|found| commented(&empty_sections(found))));
     text + &unusable(survey)
@@ -66,11 +66,12 @@ fn unusable(survey: &Survey) -> String {
     match (&survey.unusable[..], found_any) {
         ([], true) => String::new(),
         ([], false) => {
-            "\n# The platform has no tables yet: run `daymark init --force` again when it has.\n".to_owned()
+            "\n# The platform has no tables yet: run `daymark init --force` again when there are some.\n"
+                .to_owned()
         }
         (reasons, _) => {
             let head = "\n# ---- Not recorded ----\n# To record one of these, declare it as above: a section [sources.NAME] \
-                        with `table`, `time_column` and, where\n# the type of the column leaves it open, `time_format`; \
+                        with `table`, `time_column` and, where\n# the column's type does not determine it, `time_format`; \
                         and metrics that read it.\n";
             let lines = reasons.iter().map(|reason| comment(&format!("- {reason}")));
             std::iter::once(head.to_owned()).chain(lines).collect()
@@ -86,7 +87,7 @@ fn both_sections(found: &OfferedSource) -> String {
     source_section(found) + &metric_sections(&found.name)
 }
 
-/// A source of the preset has its metrics already.
+/// Writes the sections of an empty table. The metrics of a preset's source are built in and not written.
 fn empty_sections(found: &OfferedSource) -> String {
     match crate::config::presets::known_sources::known_sources().any(|name| name == found.name) {
         true => source_section(found),
@@ -99,7 +100,7 @@ fn source_section(found: &OfferedSource) -> String {
     let (table, source) = (recognised.table, &recognised.source);
     let mut text = format!("\n[sources.{name}]\n");
     let line = |text: &mut String, key: &str, value: &str| {
-        // Writing to a String does not fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(text, "{key} = {}", quoted(value));
     };
     if let Some(rows) = rows.filter(|rows| *rows > 0) {
@@ -111,11 +112,14 @@ fn source_section(found: &OfferedSource) -> String {
     line(&mut text, "table", &source.table);
     line(&mut text, "time_column", &source.time_column);
     let time_column = table.column(&source.time_column);
-    let open = time_column.is_none_or(|column| possible_formats(table, column).len() > 1);
+    let is_ambiguous = time_column.is_none_or(|column| possible_formats(table, column).len() > 1);
     match source.time_format {
-        // Not fixed: the table may just be empty, and a stricter format lets an index be used.
-        TimeFormat::Iso => text.push_str("# time_format is told from the values; \"iso\" as they are now\n"),
-        format if open => line(&mut text, "time_format", format.name()),
+        // The format is not written: the table may be empty now, and a stricter format that is detected later can use
+        // an index.
+        TimeFormat::Iso => {
+            text.push_str("# time_format is detected from the values; at present it is \"iso\"\n")
+        }
+        format if is_ambiguous => line(&mut text, "time_format", format.name()),
         _ => {}
     }
     if source.time_format == TimeFormat::Timestamp {
@@ -136,14 +140,13 @@ fn source_section(found: &OfferedSource) -> String {
     text + &flag_lines(flags)
 }
 
-/// The filter that would leave out what the flags mark, as a comment.
+/// Writes the filter that would exclude flagged rows, as a comment.
 fn flag_lines(flags: &[FlagColumn]) -> String {
     if flags.is_empty() {
         return String::new();
     }
-    let mut text = String::from(
-        "# These columns look like flags. Take away one `#` if rows that they mark are not to count:\n",
-    );
+    let mut text =
+        String::from("# These columns look like flags. Remove one `#` if flagged rows should not count:\n");
     for flag in flags {
         if let FlagMeaning::State { values, .. } = &flag.meaning {
             let values: Vec<_> = values.iter().map(|value| quoted(value)).collect();
@@ -161,7 +164,7 @@ fn flag_lines(flags: &[FlagColumn]) -> String {
     }
 }
 
-/// `about 1 200 000 rows`; small numbers are exact.
+/// Formats a number of rows as `about 1 200 000 rows`; numbers below 10,000 are exact.
 fn about(rows: u64) -> String {
     let digits = rows.to_string();
     let spaced: Vec<_> =
@@ -185,12 +188,13 @@ fn metric_sections(source: &str) -> String {
     section("total", "existing") + &section("created", "created")
 }
 
-/// A text as TOML writes it.
+/// Quotes a text as a TOML string.
 fn quoted(text: &str) -> String {
     toml_edit::Value::from(text).to_string()
 }
 
-/// Comment lines of at most about 118 characters. What the platform's names may hold cannot end the comment.
+/// Writes comment lines of at most about 118 characters. Control characters in the platform's names are escaped, so
+/// that they cannot end the comment.
 pub fn comment(text: &str) -> String {
     let mut lines = String::new();
     let mut line = String::from("#");

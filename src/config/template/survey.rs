@@ -1,4 +1,4 @@
-//! Which tables of a platform can be sources, in the order in which they are offered.
+//! Determines which tables of a platform can be sources, in the order in which they are offered.
 
 use std::{cmp::Reverse, collections::BTreeSet};
 
@@ -17,12 +17,13 @@ use crate::{
     platform::{DetectedFormats, Schema, Statistics},
 };
 
-/// How many tables that the preset does not know are recorded from the start; further ones are written as comments.
+/// The most tables outside the preset that are recorded by default; further ones are written as comments.
 const MAX_OTHER_TABLES: usize = 20;
-/// Room in a name of 63 characters for `_created`, and for a number that makes it unique.
+/// The longest name of a source, in characters: a name of a metric has 63, which leaves room for `_created` and a
+/// unique number.
 const MAX_NAME_CHARS: usize = 48;
 
-/// A source that is written into the file.
+/// A source that is written to the file.
 pub struct OfferedSource<'a> {
     pub name: String,
     pub recognised: Recognised<'a>,
@@ -32,20 +33,20 @@ pub struct OfferedSource<'a> {
 
 /// The tables of a platform, grouped by how the file offers them.
 pub struct Survey<'a> {
-    /// Sources that the preset reads.
+    /// The sources that the preset reads.
     pub known: Vec<OfferedSource<'a>>,
     /// Other tables that can be sources, the largest first.
     others: Vec<OfferedSource<'a>>,
-    /// Tables that could be sources and have no rows.
+    /// Tables that could be sources but have no rows.
     pub empty: Vec<OfferedSource<'a>>,
-    /// Why each of the other application tables cannot be a source.
+    /// The reasons why the other application tables cannot be sources.
     pub unusable: Vec<String>,
 }
 
 impl<'a> Survey<'a> {
     pub fn of(schema: &'a Schema, detected: &DetectedFormats, statistics: &Statistics) -> Self {
         let tables = application_tables(schema);
-        // On a platform that is all empty, having no rows says nothing about a table.
+        // If no table of the platform has rows, empty tables are not treated differently.
         let has_rows = tables.iter().any(|table| !statistics.is_empty(table));
         let offered = |name: &str, recognised: Recognised<'a>| {
             let of_table = statistics.of(recognised.table);
@@ -86,23 +87,23 @@ impl<'a> Survey<'a> {
         Self { known, others, empty, unusable }
     }
 
-    /// Whether the preset knows none of the tables, those without rows included.
+    /// Whether the preset knows none of the tables, including those without rows.
     pub fn knows_nothing(&self) -> bool {
         let is_known = |found: &OfferedSource| known_sources().any(|name| name == found.name);
         self.known.is_empty() && !self.empty.iter().any(is_known)
     }
 
-    /// The other tables that are recorded from the start.
+    /// The other tables that are recorded by default.
     pub fn recorded(&self) -> &[OfferedSource<'a>] {
         &self.others[..self.others.len().min(MAX_OTHER_TABLES)]
     }
 
-    /// The other tables that are too many.
+    /// The other tables beyond [`MAX_OTHER_TABLES`].
     pub fn further(&self) -> &[OfferedSource<'a>] {
         &self.others[self.recorded().len()..]
     }
 
-    /// The flags of what is recorded from the start: `posts.deleted`.
+    /// The flags of the tables that are recorded by default, such as `posts.deleted`.
     pub fn flags(&self) -> Vec<String> {
         let recorded = self.known.iter().chain(self.recorded());
         let of_source = |found: &OfferedSource| {
@@ -113,7 +114,7 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// A name for a source that reads `table`, unlike every one in `taken`.
+/// Makes a name for a source that reads `table`, which is not yet in `taken`, and adds it to `taken`.
 fn source_name(table: &str, taken: &mut BTreeSet<String>) -> String {
     let mut name: String = words(table).join("_").chars().take(MAX_NAME_CHARS).collect();
     if !name.starts_with(|first: char| first.is_ascii_lowercase()) {

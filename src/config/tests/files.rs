@@ -1,4 +1,4 @@
-//! Reading the file: everything right is read, and everything wrong is reported with its line.
+//! Reading the file: valid values are read, and every mistake is reported with its line.
 
 use proptest::prelude::*;
 
@@ -10,28 +10,28 @@ fn shown_problems(text: &str) -> String {
 }
 
 #[test]
-fn every_mistake_is_named_with_its_line_and_what_was_meant() {
+fn every_mistake_is_reported_with_its_line_and_a_suggestion() {
     insta::assert_snapshot!(shown_problems(include_str!("mistakes.toml")));
 }
 
 #[test]
-fn what_is_not_toml_is_located() {
+fn toml_syntax_errors_are_reported_with_their_line() {
     insta::assert_snapshot!(shown_problems("tenant = \"a\"\n[sources.posts\ntable = 1"), @r#"
     daymark.toml:2: this is not TOML: unclosed table, expected `]`
-        mend this first; what else may be wrong can only be seen then
+        fix this first; other mistakes can only be found then
     "#);
     insta::assert_snapshot!(shown_problems("tenant = \"a\"\ntenant = \"b\""), @r#"
     daymark.toml:2: this is not TOML: duplicate key at `tenant`
-        mend this first; what else may be wrong can only be seen then
+        fix this first; other mistakes can only be found then
     "#);
     insta::assert_snapshot!(shown_problems("[sources.a]\ntable='x'\ntime_column='y'\n[sources.a]"), @r#"
     daymark.toml:4: this is not TOML: duplicate key at `a`
-        mend this first; what else may be wrong can only be seen then
+        fix this first; other mistakes can only be found then
     "#);
 }
 
 #[test]
-fn hostile_files_are_refused_without_harm() {
+fn hostile_files_are_refused() {
     let deep = format!("a = {}{}", "[".repeat(50_000), "]".repeat(50_000));
     let dotted = format!("{} = 1", vec!["a"; 50_000].join("."));
     let tables = format!("[{}]", vec!["a"; 50_000].join("."));
@@ -95,8 +95,8 @@ fn problems_of_the_file_and_of_the_settings_come_together() {
     assert!(problems.to_string().starts_with("the configuration has 3 problems:"));
 }
 
-/// Lines that are nearly right find more than noise does.
-fn nearly_a_file() -> impl Strategy<Value = String> {
+/// Generates files of almost valid lines, which reach more code than random text.
+fn almost_valid_file() -> impl Strategy<Value = String> {
     let part = prop::sample::select(vec![
         "[sources.posts]",
         "[metrics.a]",
@@ -140,7 +140,7 @@ fn nearly_a_file() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn no_text_makes_the_reader_panic(text in "\\PC*", near in nearly_a_file()) {
+    fn the_reader_never_panics(text in "\\PC*", near in almost_valid_file()) {
         for text in [text, near] {
             let file = read(&text);
             let resolved = resolve(ResolveRequest {

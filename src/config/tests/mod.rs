@@ -1,4 +1,4 @@
-//! Tests of the configuration as a whole, and the platforms they are run on.
+//! Tests of the configuration as a whole, and the platforms that they use.
 
 mod files;
 mod recognition;
@@ -60,7 +60,7 @@ fn schema(tables: &[(&str, &str)]) -> Schema {
     Schema { tables: tables.iter().map(|(name, columns)| table(name, columns)).collect() }
 }
 
-/// A community on PostgreSQL, with Supabase's own schemas beside it.
+/// A community on PostgreSQL, with Supabase's own schemas.
 fn community() -> Schema {
     schema(&[
         ("auth.users", "id uuid, created_at timestamptz null, email text"),
@@ -103,7 +103,7 @@ fn read(text: &str) -> ReadFile {
     read_text("daymark.toml", Path::new(""), text)
 }
 
-/// Resolves `text` on a platform. The text must have no mistakes of its own.
+/// Resolves `text` on a platform. The text must be valid.
 fn resolved(text: &str, schema: &Schema, detected: &DetectedFormats) -> Resolved {
     let file = read(text);
     assert_eq!(file.problems, [], "{text}");

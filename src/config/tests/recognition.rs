@@ -1,4 +1,4 @@
-//! Recognising tables and columns, on schemas as they are found in the wild.
+//! Recognising tables and columns, on the schemas of known applications.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::config::{
 };
 use crate::platform::TableStatistics;
 
-/// `table: time, deleted, actor`, or why not.
+/// Formats a recognised source as `table: time, deleted, actor`, or the reason why there is none.
 fn meaning(name: &str, columns: &str, detected: &DetectedFormats) -> String {
     let table = table(name, columns);
     match recognise(&table, detected, None, true) {
@@ -83,22 +83,22 @@ fn the_columns_of_known_applications_are_recognised() {
         (
             "public.cards",
             "id integer, valid_until date",
-            "table `cards` has no column that is known to say when a row was created",
+            "table `cards` has no column that is known to contain the time of creation",
         ),
         (
             "public.genres",
             "id integer, name text",
-            "table `genres` has no column that is known to say when a row was created",
+            "table `genres` has no column that is known to contain the time of creation",
         ),
         (
             "public.both",
             "a timestamptz, b timestamptz",
-            "table `both` has no column that is known to say when a row was created",
+            "table `both` has no column that is known to contain the time of creation",
         ),
         (
             "public.texts",
             "id integer, created_at text",
-            "table `texts` has no column that is known to say when a row was created",
+            "table `texts` has no column that is known to contain the time of creation",
         ),
     ] {
         assert_eq!(of(name, columns), expected, "{name}");
@@ -106,7 +106,7 @@ fn the_columns_of_known_applications_are_recognised() {
 }
 
 #[test]
-fn on_sqlite_the_data_tell_the_format() {
+fn on_sqlite_the_values_determine_the_format() {
     let columns = "id INTEGER, created_at TEXT, deleted_at TEXT null, user_id INTEGER";
     let of = |formats: &[(&str, &str, TimeFormat)]| meaning("posts", columns, &told(formats));
     let empty = without_values("posts", "deleted_at");
@@ -119,24 +119,24 @@ fn on_sqlite_the_data_tell_the_format() {
         "created_at - user_id",
         "a deletion in another format is none"
     );
-    assert!(of(&[]).contains("do not tell in which format"));
+    assert!(of(&[]).contains("cannot be determined from its values"));
     assert!(
         of(&[("posts", "created_at", TimeFormat::UnixSeconds)]).contains("do not tell"),
         "text holds no number"
     );
-    // As Mattermost has them: 0 while the row lives.
+    // Mattermost stores 0 as long as the row is not deleted.
     let columns = "id TEXT, CreateAt INTEGER, DeleteAt INTEGER, UserId TEXT";
     let mut detected = told(&[("posts", "CreateAt", TimeFormat::UnixMillis)]);
     detected.extend(without_values("posts", "DeleteAt"));
     assert_eq!(meaning("posts", columns, &detected), "CreateAt DeleteAt UserId");
     let numbers = |format| meaning("events", "ts INTEGER", &told(&[("events", "ts", format)]));
     let empty = meaning("events", "ts INTEGER", &without_values("events", "ts"));
-    assert!(empty.contains("do not tell in which format"), "an empty column of numbers");
+    assert!(empty.contains("cannot be determined from its values"), "an empty column of numbers");
     assert_eq!(numbers(TimeFormat::UnixMillis), "ts - -");
 }
 
 #[test]
-fn only_what_the_type_leaves_open_is_asked_of_the_data() {
+fn values_are_only_read_if_the_type_is_ambiguous() {
     assert_eq!(columns_to_survey(&community()), []);
     let sqlite = schema(&[
         ("posts", "id INTEGER, created_at DATETIME, deleted_at TEXT null, title TEXT"),
@@ -183,7 +183,7 @@ fn sources_of_the_preset_are_found_by_their_other_names() {
 }
 
 #[test]
-fn names_are_cut_into_words() {
+fn names_are_split_into_words() {
     for (name, expected) in [
         ("blog_posts", "blog posts"),
         ("InvoiceLine", "invoice line"),
@@ -194,7 +194,7 @@ fn names_are_cut_into_words() {
     }
 }
 
-/// The time column that is chosen when so large a share of rows has a value in each column.
+/// Returns the time column that is chosen if these shares of rows have a value in each column.
 fn chosen(columns: &str, filled: &[(&str, f64)]) -> String {
     let table = table("public.things", columns);
     let filled = filled.iter().map(|(name, share)| ((*name).to_owned(), *share)).collect();
@@ -206,7 +206,7 @@ fn chosen(columns: &str, filled: &[(&str, f64)]) -> String {
 }
 
 #[test]
-fn of_several_times_the_one_that_every_row_has_is_that_of_creation() {
+fn of_several_time_columns_the_filled_one_is_the_time_of_creation() {
     let stages = "seen_by_staff timestamptz null, acknowledged timestamptz null, solved timestamptz null";
     let shares = [("seen_by_staff", 0.4), ("acknowledged", 1.0), ("solved", 0.2)];
     assert_eq!(chosen(stages, &shares), "acknowledged");
@@ -223,7 +223,7 @@ fn of_several_times_the_one_that_every_row_has_is_that_of_creation() {
     assert!(chosen("a timestamptz, b timestamptz", &[]).contains("no column"), "neither stands out");
 }
 
-/// The conditions that leave out what the columns of a table mark.
+/// Returns the conditions that exclude the flagged rows of a table.
 fn conditions(columns: &str, values: &[(&str, &[&str])]) -> String {
     let table = table("public.things", columns);
     let values = values.iter().map(|(name, values)| {
@@ -237,7 +237,7 @@ fn conditions(columns: &str, values: &[(&str, &[&str])]) -> String {
 }
 
 #[test]
-fn flags_are_told_by_name_type_and_values() {
+fn flags_are_recognised_by_name_type_and_values() {
     let of = |columns: &str, values: &[(&str, &[&str])]| {
         conditions(&format!("created_at timestamptz, {columns}"), values)
     };
@@ -266,7 +266,7 @@ fn flags_are_told_by_name_type_and_values() {
 }
 
 #[test]
-fn tables_of_tools_extensions_and_stores_are_not_the_applications() {
+fn tables_of_tools_extensions_and_stores_are_not_application_tables() {
     let mut schema = schema(&[
         ("public.orders", "created_at timestamptz"),
         ("public.jobs", "created_at timestamptz"),

@@ -1,4 +1,4 @@
-//! From declarations and tables to definitions.
+//! Resolving declarations into definitions for a platform's tables.
 
 use super::*;
 use crate::metric::{Definition, Kind, Measure, MetricType};
@@ -19,7 +19,7 @@ fn the_preset_on_a_full_platform_is_complete() {
 }
 
 #[test]
-fn a_platform_without_tracks_or_likes_works_and_says_what_is_left_out() {
+fn a_platform_without_tracks_or_likes_leaves_out_their_metrics_with_reasons() {
     let mut schema = community();
     schema.tables.retain(|table| !["tracks", "likes"].contains(&table.name.as_str()));
     let resolved = resolved("", &schema, &DetectedFormats::new());
@@ -35,7 +35,7 @@ fn a_platform_without_tracks_or_likes_works_and_says_what_is_left_out() {
 }
 
 #[test]
-fn genres_of_posts_stand_in_and_milliseconds_are_called_that() {
+fn genres_fall_back_to_posts_and_durations_keep_their_unit() {
     let schema = schema(&[
         ("public.users", "id uuid, created_at timestamptz"),
         ("public.posts", "id uuid, genre text, created_at timestamptz"),
@@ -46,12 +46,12 @@ fn genres_of_posts_stand_in_and_milliseconds_are_called_that() {
     assert_eq!(of(&resolved, "track_duration").unit, "milliseconds");
     assert_eq!(
         reason(&resolved, "active_users"),
-        "no table was found that says who acted (posts, comments, tracks, likes or follows)"
+        "no table with an actor column was found (posts, comments, tracks, likes or follows)"
     );
 }
 
 #[test]
-fn nothing_at_all_is_left_out_with_reasons_and_no_errors() {
+fn a_platform_without_tables_leaves_out_all_metrics_with_reasons() {
     let resolved = resolved("", &schema(&[]), &DetectedFormats::new());
     assert_eq!((resolved.definitions.len(), resolved.left_out.len()), (0, 12));
     assert_eq!(resolved.findings, []);
@@ -112,7 +112,7 @@ fn every_mistake_about_the_platform_is_found_at_once() {
 }
 
 #[test]
-fn what_was_given_and_could_not_be_read_is_not_called_missing() {
+fn unreadable_keys_are_not_reported_as_missing() {
     let text = r#"
         [metrics.a]
         measure = "craeted"
@@ -148,7 +148,7 @@ fn what_was_given_and_could_not_be_read_is_not_called_missing() {
 }
 
 #[test]
-fn on_sqlite_a_format_is_told_or_asked_for() {
+fn on_sqlite_a_format_is_detected_or_required() {
     let schema = schema(&[
         ("posts", "id INTEGER, at TEXT"),
         ("events", "at INTEGER"),
@@ -170,15 +170,15 @@ fn on_sqlite_a_format_is_told_or_asked_for() {
     assert_eq!(super::resolution::of(&good, "m").sources["posts"].time_format, TimeFormat::IsoUtc);
     let untold = of(&[("events", "at", TimeFormat::Iso)]);
     insta::assert_snapshot!(shown_findings(&untold), @r#"
-    Error daymark.toml:3: [sources.posts]: the values of `posts.at` do not tell in which format of time they are
+    Error daymark.toml:3: [sources.posts]: the time format of `posts.at` cannot be determined from its values
         add `time_format`, one of `iso`, `iso_utc`, `iso_utc_t`, `date`
-    Error daymark.toml:6: [sources.events]: the values of `events.at` do not tell in which format of time they are
+    Error daymark.toml:6: [sources.events]: the time format of `events.at` cannot be determined from its values
         add `time_format`, one of `unix_seconds`, `unix_millis`
     "#);
 }
 
 #[test]
-fn what_is_wrong_with_a_metric_is_said_once_even_if_others_are_made_of_it() {
+fn errors_of_a_metric_are_reported_once_even_if_others_use_it() {
     let text = |active: bool| {
         format!(
             "[metrics.good]\nmeasure = 'created'\nsource = 'posts'\nfilter = {{ titel = 'x' }}\nactive = {active}\n\
@@ -217,7 +217,7 @@ fn iso_texts_of_another_zone_are_not_taken_for_utc() {
 }
 
 #[test]
-fn row_level_security_is_warned_of() {
+fn row_level_security_causes_a_warning() {
     let mut schema = schema(&[
         ("public.posts", "id uuid, created_at timestamptz"),
         ("public.users", "created_at timestamptz"),
@@ -258,20 +258,20 @@ fn on_sqlite_a_declared_format_is_compared_with_the_values() {
     assert!(findings("iso", Some(&at(TimeFormat::UnixSeconds))).starts_with("Error"));
     assert_eq!(
         findings("iso", None),
-        "Warning daymark.toml:3: [sources.posts]: not all values of `at` can be read as a time, and rows where it cannot \
-         are in no day\n    a time is written 2025-01-31 23:59:59, or with a T, and may end in Z or in an offset such as \
+        "Warning daymark.toml:3: [sources.posts]: not all values of `at` can be read as a time, and rows with other values \
+         belong to no day\n    a time is written as 2025-01-31 23:59:59, or with a T, and may end in Z or in an offset such as \
          +01:00"
     );
     let gone =
         "[sources.posts]\ntable = 'posts'\ntime_column = 'at'\ntime_format = 'iso'\ndeleted_column = 'gone'";
     let warned = shown_findings(&resolved(gone, &schema, &at(TimeFormat::Iso)));
     assert!(warned.contains(
-        "not all values of `gone` can be read as a time, and rows where it cannot count as existing"
+        "not all values of `gone` can be read as a time, and rows with other values count as existing"
     ));
 }
 
 #[test]
-fn a_column_that_may_be_null_is_mentioned_unless_it_never_is() {
+fn a_nullable_column_causes_a_warning_unless_no_value_is_null() {
     let text = "[sources.posts]\ntable = 'posts'\ntime_column = 'at'\ntime_format = 'iso'";
     let sqlite = schema(&[("posts", "at DATETIME null")]);
     let findings = |detected: &DetectedFormats| shown_findings(&resolved(text, &sqlite, detected));
@@ -279,8 +279,7 @@ fn a_column_that_may_be_null_is_mentioned_unless_it_never_is() {
         let format = detected(Some(TimeFormat::Iso), has_null);
         DetectedFormats::from([(("posts".to_owned(), "at".to_owned()), format)])
     };
-    let warning =
-        "Warning daymark.toml:3: [sources.posts]: `at` may be NULL, and rows where it is are in no day";
+    let warning = "Warning daymark.toml:3: [sources.posts]: `at` may be NULL, and rows without a value belong to no day";
     assert_eq!(findings(&told(false)), "");
     assert_eq!(findings(&told(true)), warning);
     assert!(findings(&DetectedFormats::new()).starts_with(warning));

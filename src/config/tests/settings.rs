@@ -33,7 +33,7 @@ fn environment(pairs: &[(&str, &str)]) -> Environment {
 }
 
 #[test]
-fn every_setting_has_a_default_that_is_right() {
+fn every_setting_has_a_valid_default() {
     let settings = settings(&GivenFlags::new(), &Environment::new(), &FileSettings::new(), None).unwrap();
     assert_eq!(settings.calendar.name(), "UTC");
     assert_eq!(settings.settle, SignedDuration::from_mins(15));
@@ -44,7 +44,7 @@ fn every_setting_has_a_default_that_is_right() {
 }
 
 #[test]
-fn flag_before_environment_before_file_before_default() {
+fn flags_override_the_environment_then_the_file_then_the_default() {
     let tenant = |flags: &GivenFlags, variables: &[(&str, &str)], file: &FileSettings| {
         settings(flags, &environment(variables), file, None).unwrap().tenant
     };
@@ -76,14 +76,14 @@ fn database_url_is_the_last_resort_for_the_platform() {
 }
 
 #[test]
-fn the_default_store_lies_beside_the_file() {
+fn the_default_store_is_in_the_directory_of_the_file() {
     let none = (&GivenFlags::new(), &Environment::new(), &FileSettings::new());
     let settings = settings(none.0, none.1, none.2, Some(Path::new("/srv/app"))).unwrap();
     assert_eq!(settings.store_url.to_string(), "sqlite:/srv/app/daymark.db");
 }
 
 #[test]
-fn the_store_is_no_file_of_the_platform() {
+fn the_store_must_not_be_the_platforms_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("app.db"), "").unwrap();
@@ -107,7 +107,7 @@ fn the_store_is_no_file_of_the_platform() {
 }
 
 #[test]
-fn all_problems_are_named_at_once_with_their_places() {
+fn all_problems_are_reported_at_once_with_their_places() {
     let flags = GivenFlags::from([("settle_minutes", "-5".to_owned()), ("tenant", String::new())]);
     let variables = environment(&[
         ("DAYMARK_TIME_ZONE", "Europe/Berln"),
@@ -135,7 +135,7 @@ fn all_problems_are_named_at_once_with_their_places() {
 
 #[cfg(unix)]
 #[test]
-fn a_variable_that_is_not_text_is_named() {
+fn a_variable_that_is_not_utf8_is_reported() {
     use std::os::unix::ffi::OsStringExt;
     let variables = Environment::from([("DAYMARK_TENANT".to_owned(), OsString::from_vec(vec![0xff]))]);
     let problems = settings(&GivenFlags::new(), &variables, &FileSettings::new(), None).unwrap_err();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{config::starter_file, platform::Statistics};
 
-/// The file, after making sure that it reads back without problems and records what it says.
+/// Returns the file, after checking that it is read without problems and defines the metrics that it lists.
 fn written(schema: &Schema, detected: &DetectedFormats, url: Option<&str>) -> (String, Resolved) {
     let url = url.map(|url| url.parse().unwrap());
     let text = starter_file(schema, detected, &Statistics::default(), url.as_ref()).text;
@@ -21,7 +21,7 @@ fn a_community_on_postgres() {
 }
 
 #[test]
-fn a_shop_that_nobody_foresaw_on_sqlite() {
+fn an_unknown_kind_of_shop_on_sqlite() {
     let schema = schema(&[
         ("Invoice", "InvoiceId INTEGER, CustomerId INTEGER, InvoiceDate DATETIME, Total REAL"),
         ("Order Details", "id INTEGER, created_at TEXT"),
@@ -53,7 +53,7 @@ fn no_password_reaches_the_file() {
 }
 
 #[test]
-fn of_very_many_tables_the_first_twenty_are_recorded_and_the_others_are_ready_to_be() {
+fn the_first_twenty_other_tables_are_recorded_and_further_ones_are_commented() {
     let names: Vec<_> = (10..40).map(|n| format!("public.things_{n}")).collect();
     let tables: Vec<_> =
         names.iter().map(|name| (name.as_str(), "id integer, created_at timestamptz")).collect();

@@ -12,8 +12,8 @@ use super::connection_string::Parameters;
 /// Why a parameter is refused. The messages never quote a value, because it may be a secret.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ParameterError {
-    #[error("there is no parameter `{name}`{}", .meant.map_or(String::new(), |meant| format!("; did you mean `{meant}`?")))]
-    Unknown { name: String, meant: Option<&'static str> },
+    #[error("there is no parameter `{name}`{}", .suggestion.map_or(String::new(), |name| format!("; did you mean `{name}`?")))]
+    Unknown { name: String, suggestion: Option<&'static str> },
     #[error(
         "there is an unknown parameter after the password: is an `&` in the password not written as `%26`?"
     )]
@@ -187,8 +187,9 @@ fn unknown(name: &str, follows_password: bool) -> ParameterError {
     }
     let distance = |known: &str| strsim::damerau_levenshtein(&name.replace('-', ""), known);
     let nearest = PARAMETERS.iter().map(|(known, _)| (distance(known), *known)).min();
-    let meant = nearest.filter(|(distance, _)| *distance <= (name.len() / 3).max(1)).map(|(_, known)| known);
-    ParameterError::Unknown { name: name.to_owned(), meant }
+    let suggestion =
+        nearest.filter(|(distance, _)| *distance <= (name.len() / 3).max(1)).map(|(_, known)| known);
+    ParameterError::Unknown { name: name.to_owned(), suggestion }
 }
 
 /// Returns `sslmode` and `sslrootcert` in the form that the driver understands.

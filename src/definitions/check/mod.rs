@@ -27,21 +27,24 @@ pub struct CheckReport {
     pub made_through_api: usize,
 }
 
-/// Checks the store, the platform and every metric: the configured ones (`wanted`), those that were created through the
+/// Checks the store, the platform and every metric: the configured ones (`configured`), those that were created through the
 /// API, and those whose stored definition differs from the configuration and will be collected until it is applied.
-pub async fn check(context: &Context, wanted: &[Definition], scope: CheckScope) -> CheckReport {
+pub async fn check(context: &Context, configured: &[Definition], scope: CheckScope) -> CheckReport {
     let mut findings = Vec::new();
     let stored = match scope.store {
-        true => check_store(context, wanted, scope, &mut findings).await,
+        true => check_store(context, configured, scope, &mut findings).await,
         false => Vec::new(),
     };
-    let taken = |category: &String| wanted.iter().any(|wanted| wanted.category == *category);
-    let is_further =
-        |stored: &&StoredDefinition| stored.origin == Origin::Api && !taken(&stored.definition.category);
+    let is_configured =
+        |category: &String| configured.iter().any(|configured| configured.category == *category);
+    let is_further = |stored: &&StoredDefinition| {
+        stored.origin == Origin::Api && !is_configured(&stored.definition.category)
+    };
     let made_through_api = stored.iter().filter(is_further).count();
-    findings.extend(stored.iter().filter(is_further).filter_map(|stored| outdated_source(stored, wanted)));
-    let differing = stored.iter().filter(|stored| !wanted.contains(&stored.definition));
-    let metrics: Vec<_> = wanted
+    findings
+        .extend(stored.iter().filter(is_further).filter_map(|stored| outdated_source(stored, configured)));
+    let differing = stored.iter().filter(|stored| !configured.contains(&stored.definition));
+    let metrics: Vec<_> = configured
         .iter()
         .map(|definition| (format!("metric {}", definition.category), definition))
         .chain(differing.map(|stored| (place(stored), &stored.definition)))
@@ -64,10 +67,10 @@ fn place(stored: &StoredDefinition) -> String {
 
 /// Warns of a definition from the API whose source has changed in the configuration since, because a definition
 /// contains a copy of its sources.
-fn outdated_source(stored: &StoredDefinition, wanted: &[Definition]) -> Option<Finding> {
-    let is_now = |name: &String| wanted.iter().find_map(|wanted| wanted.sources.get(name));
+fn outdated_source(stored: &StoredDefinition, configured: &[Definition]) -> Option<Finding> {
+    let present = |name: &String| configured.iter().find_map(|configured| configured.sources.get(name));
     let differs =
-        stored.definition.sources.iter().find(|(name, was)| is_now(name).is_some_and(|now| now != *was));
+        stored.definition.sources.iter().find(|(name, was)| present(name).is_some_and(|now| now != *was));
     let message =
         format!("it uses an earlier declaration of source `{}`, which has changed since", differs?.0);
     Some(Finding::warning(place(stored), message).hint("define the metric again through the API"))

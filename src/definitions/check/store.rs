@@ -12,7 +12,7 @@ use crate::{
 /// Checks the store. Returns its active definitions; none if they cannot be read.
 pub(super) async fn check_store(
     context: &Context,
-    wanted: &[Definition],
+    configured: &[Definition],
     scope: CheckScope,
     findings: &mut Vec<Finding>,
 ) -> Vec<StoredDefinition> {
@@ -33,7 +33,7 @@ pub(super) async fn check_store(
     if !scope.definitions {
         return Vec::new();
     }
-    findings.extend(check_applied(context, wanted).await);
+    findings.extend(check_applied(context, configured).await);
     match selection::active(context.tenant.store.as_ref()).await {
         Ok(active) => {
             let other_zone = selection::require_time_zone(context, &active).err();
@@ -75,7 +75,7 @@ async fn check_integrity(context: &Context) -> Vec<Finding> {
     missing.into_iter().map(finding).collect()
 }
 
-async fn check_applied(context: &Context, wanted: &[Definition]) -> Option<Finding> {
+async fn check_applied(context: &Context, configured: &[Definition]) -> Option<Finding> {
     let stored = match context.tenant.store.definitions().await {
         Ok(stored) => stored,
         Err(error) => return Some(store_error(&error)),
@@ -83,8 +83,11 @@ async fn check_applied(context: &Context, wanted: &[Definition]) -> Option<Findi
     if !stored.iter().any(|metric| metric.is_active) {
         return Some(Finding::error("store", "no metric is defined").hint("run `daymark apply`"));
     }
-    let changes =
-        if wanted.is_empty() { 0 } else { diff(&stored, wanted, context.tenant.calendar.name()).len() };
+    let changes = if configured.is_empty() {
+        0
+    } else {
+        diff(&stored, configured, context.tenant.calendar.name()).len()
+    };
     (changes > 0).then(|| {
         let message = match changes {
             1 => "1 definition differs from that in the configuration".to_owned(),

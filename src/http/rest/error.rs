@@ -102,7 +102,7 @@ pub(super) fn cut(text: &str) -> String {
 
 /// The one of the names that `name` was most likely meant to be, or else one that begins with it.
 pub(super) fn meant<const N: usize>(name: &str, names: [&'static str; N]) -> Option<&'static str> {
-    config::meant(name, &names).first().copied()
+    config::similar_names(name, &names).first().copied()
 }
 
 impl IntoResponse for RestError {
