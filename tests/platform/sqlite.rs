@@ -94,6 +94,56 @@ async fn any_kind_of_table_and_view_is_counted() {
     assert_eq!(counts(platform.as_ref(), "void", Phase::Existing).await, [0, 0]);
 }
 
+/// Whether the column has an index, and whether a day is read alone or with others, must not decide what is counted.
+#[tokio::test]
+async fn a_text_that_is_not_a_time_is_in_no_day_whatever_the_format() {
+    let others = "('N/A'), ('11/27/2026'), ('18.11.2026'), ('12026-01-01 00:00:00'), ('1764241200'), (1764241200), ('20250101'),
+        ('2024/12/30'), ('2024-12-32'), ('2024-02-30 10:00:00'), ('2024-1-5'), ('12:00'), ('now'), (x'00'), (''), (NULL)";
+    let times = |separator| {
+        let at = ["2024-12-30 10:00:00", "2024-12-31 23:59:59", "2025-01-01 00:00:00", "2025-01-02 12:00:00"];
+        at.map(|at| format!("('{}')", at.replace(' ', separator))).join(", ")
+    };
+    let days = Calendar::utc().days(date(2024, 12, 31), date(2025, 1, 2));
+    for (format, separator) in [
+        (TimeFormat::IsoUtc, " "),
+        (TimeFormat::IsoUtcT, "T"),
+        (TimeFormat::Iso, "T"),
+        (TimeFormat::Date, " "),
+    ] {
+        for (column_type, index) in [
+            ("TEXT", "CREATE INDEX i ON things (at);"),
+            ("TEXT", ""),
+            ("DATETIME", "CREATE INDEX i ON things (at);"),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let file = directory.path().join("platform.db");
+            let setup = format!(
+                "CREATE TABLE things (at {column_type}); {index} INSERT INTO things VALUES {}, {others}",
+                times(separator)
+            );
+            made(&file, &setup).await.close().await.unwrap();
+            let platform = platform(&file);
+            for (phase, expected) in [(Phase::Created, [1, 1, 1]), (Phase::Existing, [2, 3, 4])] {
+                let what = format!("{format:?} {column_type} {index} {phase:?}");
+                let source = source(format, "UTC", false);
+                assert_eq!(
+                    counts_of(platform.as_ref(), source.clone(), phase, &days).await,
+                    expected,
+                    "{what}"
+                );
+                for (day, expected) in days.iter().zip(expected) {
+                    let alone =
+                        counts_of(platform.as_ref(), source.clone(), phase, std::slice::from_ref(day)).await;
+                    assert_eq!(alone, [expected], "{what} {}", day.date);
+                }
+            }
+            let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
+            let earliest = cut.earliest(&source(format, "UTC", false)).await.unwrap().unwrap();
+            assert_eq!(earliest.to_string()[..10], *"2024-12-30", "{format:?}");
+        }
+    }
+}
+
 /// The day begins within the hour that comes twice where the rows are from, and most rows are of that hour.
 #[tokio::test]
 async fn no_row_is_read_twice_where_clocks_are_set_back() {

@@ -61,6 +61,8 @@ impl Executor<'_> {
         spans: Vec<Span>,
         sink: &mut Sink<'_>,
     ) -> Result<(), Fault> {
+        let tested = if self.has_other_texts(scan, &spans).await? { Some(scan.testing_rows()) } else { None };
+        let scan = tested.as_ref().unwrap_or(scan);
         let mut limits = Limits { spans: spans.len(), cut: None };
         let mut reads_ranges = scan.is_indexed();
         // A stack: the earliest segment is on top.
@@ -99,6 +101,17 @@ impl Executor<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether some of the texts in the spans are not times, so that their order alone does not tell the day of a row. A
+    /// column of which this takes too long to tell has many of them.
+    async fn has_other_texts(&mut self, scan: &Scan<'_>, spans: &[Span]) -> Result<bool, Fault> {
+        let Some(query) = scan.other_text_query(spans) else { return Ok(false) };
+        match self.answers(&query).await {
+            Ok(answers) => Ok(!answers.is_empty()),
+            Err(fault) if fault.class == FaultClass::TimedOut && !self.is_over() => Ok(true),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Whether the database would read the last of the days by an index, although none is known of: the source may be a view

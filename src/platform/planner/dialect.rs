@@ -7,8 +7,12 @@ use crate::metric::{Condition, Filter, Literal, Source, Test};
 /// The most arguments that a function of SQLite takes, in builds with its oldest default (127).
 const MAX_ARGUMENTS: usize = 100;
 
-/// Characters of a label that are kept; labels that differ only behind them are one.
+/// Characters that a label has at most. Of a longer one the first are kept, and [`CUT_MARK`] behind them; labels that differ
+/// only after those are one.
 const MAX_LABEL: usize = 200;
+
+/// What a label that was cut ends in. Databases of every encoding have these characters.
+const CUT_MARK: &str = "...";
 
 /// Characters of a number that are read: a text of more is no number that Daymark takes.
 const MAX_NUMBER: usize = 2001;
@@ -92,12 +96,23 @@ impl Dialect {
     /// and no longer than [`MAX_LABEL`]. SQLite's BLOBs are written in hexadecimal digits.
     pub fn label(self, column: &str) -> String {
         let column = self.name(column);
+        let kept = MAX_LABEL - CUT_MARK.len();
         match self {
-            Self::Postgres => format!("left({column}::text, {MAX_LABEL}) COLLATE \"C\""),
-            Self::Sqlite => format!(
-                "substr(CASE typeof({column}) WHEN 'blob' THEN hex(substr({column}, 1, {MAX_LABEL})) ELSE {column} END, 1, {MAX_LABEL}) \
-                 COLLATE BINARY"
+            Self::Postgres => format!(
+                "CASE WHEN length({column}::text) > {MAX_LABEL} THEN left({column}::text, {kept}) || '{CUT_MARK}' \
+                 ELSE {column}::text END COLLATE \"C\""
             ),
+            Self::Sqlite => {
+                // The bytes of a BLOB have two digits each.
+                let text = format!(
+                    "CASE typeof({column}) WHEN 'blob' THEN hex(substr({column}, 1, {MAX_LABEL})) ELSE {column} END"
+                );
+                format!(
+                    "CASE WHEN length({column}) > iif(typeof({column}) = 'blob', {}, {MAX_LABEL}) \
+                     THEN substr({text}, 1, {kept}) || '{CUT_MARK}' ELSE substr({text}, 1, {MAX_LABEL}) END COLLATE BINARY",
+                    MAX_LABEL / 2
+                )
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The planner: turns readings into as few SQL statements as it can, runs them in a session, and reads the answers.
 //!
-//! From below: [`dialect`] and [`time`] write SQL; [`span`], [`scan`] and [`bisect`] make one pass over a source;
+//! From below: [`dialect`], [`time`] and `sorted_text` write SQL; [`span`], [`scan`] and [`bisect`] make one pass over a source;
 //! `scalars`, `labels`, `distinct` and `query` are the four kinds of reading; [`task`] gathers readings; [`cut`] runs the
 //! tasks of a snapshot.
 
@@ -18,6 +18,7 @@ mod scalars;
 mod scan;
 pub(super) mod session;
 mod single_select;
+mod sorted_text;
 mod span;
 pub(super) mod statistics;
 pub(super) mod task;

@@ -55,6 +55,7 @@ impl Body {
     }
 }
 
+#[derive(Clone)]
 pub struct Scan<'a> {
     pub dialect: Dialect,
     source: &'a Source,
@@ -80,7 +81,22 @@ impl<'a> Scan<'a> {
         let indexed =
             |name: &str| table.and_then(|table| table.column(name)).is_some_and(|column| column.indexed);
         let indexed = stream == Stream::Entering && indexed(&source.time_column);
+        // A scan without an index converts most of its texts in any case.
+        let time = if indexed { time } else { time.testing_rows() };
         Ok(Self { dialect, source, time, leaves, indexed })
+    }
+
+    /// A query that answers where a text between the edges is not a time; `None` where every row is tested anyway, or where
+    /// the column has a type that holds nothing else.
+    pub fn other_text_query(&self, spans: &[Span]) -> Option<String> {
+        let (first, last) = (spans.first()?, spans.last()?);
+        let is_asked = self.indexed && self.time.is_sorted_text();
+        is_asked.then(|| self.time.other_text_query(&self.table(), first.lower, last.upper))
+    }
+
+    /// The same scan, with every row tested for holding a time.
+    pub fn testing_rows(&self) -> Self {
+        Self { time: self.time.testing_rows(), ..self.clone() }
     }
 
     /// Whether an index on the time column lets a span be read alone.
@@ -149,8 +165,11 @@ impl<'a> Scan<'a> {
             .collect();
         let values = rows.join(",\n    ");
         let subject = self.time.comparable();
-        let predicate =
+        let mut predicate =
             format!("{subject} >= daymark_spans.daymark_lower AND {subject} < daymark_spans.daymark_upper");
+        if self.time.tests_rows() {
+            predicate += &format!(" AND {}", self.time.is_present());
+        }
         match (self.dialect, &body.label) {
             (Dialect::Postgres, _) => format!(
                 "SELECT daymark_id::int8, daymark_values\nFROM (VALUES\n    {values}) AS daymark_spans(daymark_id, daymark_lower, daymark_upper)\n\

@@ -7,7 +7,11 @@ use jiff::{
     tz::TimeZone,
 };
 
-use super::{dialect::Dialect, span::Edge};
+use super::{
+    dialect::Dialect,
+    sorted_text::{EARLIEST_TEXT, begins_with_a_date, other_text_query},
+    span::Edge,
+};
 use crate::{
     database::{Fault, FaultClass},
     metric::{Source, TimeFormat},
@@ -20,11 +24,11 @@ pub struct TimeColumn {
     pub sql: String,
     format: TimeFormat,
     zone: TimeZone,
+    /// Whether every row is tested for holding a time; see [`Self::testing_rows`].
+    tests_rows: bool,
 }
 
 const DAY_S: i64 = 86_400;
-/// Texts that sort before this one ("", "0000-00-00 00:00:00") are not times, and their rows are in no day.
-const EARLIEST_TEXT: &str = "'0001'";
 
 impl TimeColumn {
     /// `sql` is the quoted column, or an expression of the same format as the source's time column.
@@ -32,7 +36,23 @@ impl TimeColumn {
         let zone = TimeZone::get(&source.time_zone).map_err(|_| {
             Fault::new(FaultClass::Other, format!("`{}` is not an IANA time zone", source.time_zone))
         })?;
-        Ok(Self { dialect, sql, format: source.time_format, zone })
+        Ok(Self { dialect, sql, format: source.time_format, zone, tests_rows: false })
+    }
+
+    /// Whether times are texts whose own order is that of time. Other texts have a place in that order, too, and are in no
+    /// day all the same.
+    pub fn is_sorted_text(&self) -> bool {
+        self.is_text() && self.format != TimeFormat::Iso
+    }
+
+    /// The same column, of which [`Self::between`] tests every row, which takes several times as long. It is needed for
+    /// sorted texts some of which are not times.
+    pub fn testing_rows(&self) -> Self {
+        Self { tests_rows: self.is_sorted_text(), ..self.clone() }
+    }
+
+    pub fn tests_rows(&self) -> bool {
+        self.tests_rows
     }
 
     /// Whether spans shorter than a day can be told apart.
@@ -51,12 +71,13 @@ impl TimeColumn {
         }
     }
 
-    /// The condition that the column holds a time. It may hold for texts that only look like one; [`Self::between`] excludes
-    /// those.
+    /// The condition that the column holds a time. In the format `iso` it may hold for texts that only look like one;
+    /// [`Self::between`] excludes those.
     pub fn is_present(&self) -> String {
-        match self.is_text() {
-            true => format!("{} >= {EARLIEST_TEXT}", self.sql),
-            false => format!("{} IS NOT NULL", self.sql),
+        match (self.is_text(), self.is_sorted_text()) {
+            (_, true) => begins_with_a_date(&self.sql),
+            (true, _) => format!("{} >= {EARLIEST_TEXT}", self.sql),
+            _ => format!("{} IS NOT NULL", self.sql),
         }
     }
 
@@ -89,6 +110,12 @@ impl TimeColumn {
 
     /// The condition that a row lies between the edges.
     pub fn between(&self, lower: Option<Edge>, upper: Edge) -> String {
+        let range = self.range(lower, upper);
+        if self.tests_rows { format!("{range} AND {}", self.is_present()) } else { range }
+    }
+
+    /// As [`Self::between`], for rows that were tested.
+    fn range(&self, lower: Option<Edge>, upper: Edge) -> String {
         let subject = self.comparable();
         let (from, until) =
             (|edge| format!("{subject} >= {}", self.edge(edge)), format!("{subject} < {}", self.edge(upper)));
@@ -164,7 +191,7 @@ impl TimeColumn {
         match (edges, self.dialect) {
             ([only], Dialect::Postgres) => return format!("{} >= {}", self.comparable(), self.edge(*only)),
             ([only], Dialect::Sqlite) => {
-                let (before, after) = (self.between(None, *only), self.comparable());
+                let (before, after) = (self.range(None, *only), self.comparable());
                 return format!("CASE WHEN {before} THEN 0 WHEN {after} >= {} THEN 1 END", self.edge(*only));
             }
             _ => {}
@@ -192,7 +219,7 @@ impl TimeColumn {
             }
         }
         // Most rows of a long history lie before the first edge; comparing their text is cheaper than converting it.
-        let mut sql = format!("CASE WHEN {} THEN 0", self.between(None, *first));
+        let mut sql = format!("CASE WHEN {} THEN 0", self.range(None, *first));
         for (position, (index, start)) in runs.iter().enumerate() {
             let value = format!("{} + CAST(({subject} - {start}) / {} AS INTEGER)", index + 1, DAY_S * unit);
             match runs.get(position + 1) {
@@ -211,11 +238,13 @@ impl TimeColumn {
             // SQLite also reads `now`, a time without a date and the number of a Julian day, which are none of these
             // formats. The fraction is cut off, not handed to SQLite, which rounds it to milliseconds and so into the next day.
             TimeFormat::Iso => format!(
-                "CASE WHEN {column} GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' THEN unixepoch(substr({column}, 1, 19) \
+                "CASE WHEN {} THEN unixepoch(substr({column}, 1, 19) \
                  || CASE substr({column}, 20, 1) WHEN '.' THEN ltrim(substr({column}, 21), '0123456789') \
-                 ELSE substr({column}, 20) END) END"
+                 ELSE substr({column}, 20) END) END",
+                begins_with_a_date(column)
             ),
-            _ => format!("unixepoch(substr({column}, 1, 19))"),
+            // A date with something else behind it than a time of day is in that day.
+            _ => format!("coalesce(unixepoch(substr({column}, 1, 19)), unixepoch(substr({column}, 1, 10)))"),
         }
     }
 
@@ -229,6 +258,12 @@ impl TimeColumn {
             TimeFormat::IsoUtc | TimeFormat::IsoUtcT => as_utc(self.local(edge.instant)),
             _ => edge.instant.as_second(),
         }
+    }
+
+    /// A query that answers with a text between the edges that is not a time, if there is one.
+    pub fn other_text_query(&self, table: &str, lower: Option<Edge>, upper: Edge) -> String {
+        let first = lower.map_or_else(|| EARLIEST_TEXT.to_owned(), |edge| self.edge(edge));
+        other_text_query(&self.sql, table, &first, &self.edge(upper))
     }
 
     /// A query for the earliest finite time, as a number that [`Self::earliest_from`] reads.
@@ -248,8 +283,9 @@ impl TimeColumn {
                 format!("SELECT 0, json_array(min({})) FROM {table}", self.seconds())
             }
             (Dialect::Sqlite, _) => format!(
-                "SELECT 0, json_array({}) FROM {table} WHERE {column} >= {EARLIEST_TEXT} AND {column} < ':' ORDER BY {column} LIMIT 1",
-                self.seconds()
+                "SELECT 0, json_array({}) FROM {table} WHERE {column} >= {EARLIEST_TEXT} AND {column} < ':' AND {} ORDER BY {column} LIMIT 1",
+                self.seconds(),
+                self.is_present()
             ),
         }
     }
