@@ -23,7 +23,7 @@ use super::{
     signals,
 };
 use crate::collect::{self, BackfillReport, BackfillRequest, Progress};
-use crate::definitions::unfiltered_flags;
+use crate::definitions::source_warnings;
 use crate::pluralize::pluralize;
 
 #[derive(Args)]
@@ -77,7 +77,7 @@ async fn warn_before_the_first_record(app: &App) -> anyhow::Result<()> {
     let definitions =
         app.context.tenant.store.definitions().await?.into_iter().filter(|metric| metric.is_active);
     let definitions: Vec<_> = definitions.map(|metric| metric.definition).collect();
-    for warning in unfiltered_flags(&app.context, &app.config, &definitions).await? {
+    for warning in source_warnings(&app.context, &app.config, &definitions).await? {
         say(format_args!("note: {warning}"));
     }
     Ok(())

@@ -8,7 +8,7 @@ use super::{App, Exit, Page};
 use crate::{
     clock::SystemClock,
     config::{Config, Finding, LoadedConfig, Severity},
-    definitions::{CheckReport, CheckScope, unfiltered_flags},
+    definitions::{CheckReport, CheckScope, source_warnings},
     pluralize::pluralize,
 };
 
@@ -76,8 +76,8 @@ async fn find(config: Config, mut findings: Vec<Finding>, scope: CheckScope) -> 
                 findings.extend(resolved.findings);
                 definitions = resolved.definitions;
                 // If the platform fails here, the check of the metrics below reports it.
-                let flags = unfiltered_flags(&app.context, &app.config, &definitions).await;
-                findings.extend(flags.unwrap_or_default());
+                let warnings = source_warnings(&app.context, &app.config, &definitions).await;
+                findings.extend(warnings.unwrap_or_default());
             }
             Err(error) => unresolved = Some(Finding::error("platform", error.to_string())),
         }

@@ -24,7 +24,7 @@ pub struct SeriesArguments {
     #[arg(long = "type", value_name = "TYPE", value_parser = WordParser::new(MetricType::ALL.map(MetricType::name)))]
     pub types: Vec<String>,
     /// How long a point is (may be given several times) [default: day]
-    #[arg(long = "interval", value_name = "INTERVAL", value_parser = WordParser::new(Interval::ALL.map(Interval::name)))]
+    #[arg(long = "interval", value_name = "INTERVAL", value_parser = WordParser::new(Interval::ALL.map(Interval::name)).with_synonyms(Interval::canonical_name))]
     intervals: Vec<String>,
     /// The day on which weeks begin [default: `query.week_start`]
     #[arg(long, value_name = "WEEKDAY")]

@@ -56,8 +56,16 @@ fn lines(context: &Context, report: &StatusReport) -> Vec<(&'static str, String)
         ("Recorded", recorded),
         (
             "Missing",
-            pluralize(report.missing, "record")
-                + if report.missing > 0 { "; see `daymark gaps`" } else { "" },
+            match report.missing {
+                0 => pluralize(0, "record"),
+                missing => {
+                    format!(
+                        "{} since {}; see `daymark gaps`",
+                        pluralize(missing, "record"),
+                        report.missing_since
+                    )
+                }
+            },
         ),
         ("Last day", format!("{}: {of}", report.last_finished)),
         ("Next day", next),
@@ -108,6 +116,7 @@ fn json(app: &App, report: &StatusReport) -> Value {
         "records": report.records,
         "by_provenance": by_provenance,
         "missing": report.missing,
+        "missing_since": report.missing_since,
         "last_finished": report.last_finished,
         "last_finished_recorded": report.last_finished_recorded,
         "next": {"date": report.next.date, "ready_at": report.next.ready_at, "is_due": report.next.is_due},

@@ -14,12 +14,19 @@ use crate::config::similar_names;
 #[derive(Clone)]
 pub struct WordParser {
     words: Vec<&'static str>,
+    /// The word that another one stands for; a word that stands for none is returned.
+    canonical: fn(&str) -> &str,
     parser: PossibleValuesParser,
 }
 
 impl WordParser {
     pub fn new<const N: usize>(words: [&'static str; N]) -> Self {
-        Self { words: words.to_vec(), parser: PossibleValuesParser::new(words) }
+        Self { words: words.to_vec(), canonical: |word| word, parser: PossibleValuesParser::new(words) }
+    }
+
+    /// Takes other words, too, for those that `canonical` makes of them.
+    pub fn with_synonyms(self, canonical: fn(&str) -> &str) -> Self {
+        Self { canonical, ..self }
     }
 }
 
@@ -27,7 +34,8 @@ impl TypedValueParser for WordParser {
     type Value = String;
 
     fn parse_ref(&self, command: &Command, argument: Option<&Arg>, value: &OsStr) -> Result<String, Error> {
-        self.parser.parse_ref(command, argument, value).map_err(|mut error| {
+        let word = value.to_str().map_or(value, |word| OsStr::new((self.canonical)(word)));
+        self.parser.parse_ref(command, argument, word).map_err(|mut error| {
             error.remove(ContextKind::SuggestedValue);
             let similar = similar_names(&value.to_string_lossy(), &self.words);
             if !similar.is_empty() {

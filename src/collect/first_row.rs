@@ -31,6 +31,17 @@ impl FirstRow {
     }
 }
 
+/// The first day of which records can be missing: that of the platform's first row or the first recorded one, whichever is
+/// earlier. A first row of ten years before `to` or more is left out, as it is rather a wrong time.
+pub(super) fn first_due_day(
+    first_row: Option<&FirstRow>,
+    first_recorded: Option<Date>,
+    to: Date,
+) -> Option<Date> {
+    let plausible = first_row.filter(|first| first.days_until(to) <= MAX_DEFAULT_DAYS);
+    plausible.map(|first| first.date).into_iter().chain(first_recorded).min()
+}
+
 /// Finds the earliest row of the sources of `metrics`; `None` when they have no row.
 ///
 /// # Errors

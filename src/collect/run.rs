@@ -30,13 +30,22 @@ pub(super) async fn bounded<T>(
     kept: impl Fn() -> String,
     reading: impl Future<Output = Result<T, CollectError>>,
 ) -> Result<T, CollectError> {
+    let minutes = context.installation.run_limit.unwrap_or_default().as_secs() / 60;
+    stopped_at(deadline.extended(GRACE), minutes, cancel, kept, reading).await
+}
+
+/// As [`bounded`], stopped at `stop` itself; `minutes` is the time limit that the run had.
+async fn stopped_at<T>(
+    stop: Deadline,
+    minutes: u64,
+    cancel: &Cancellation,
+    kept: impl Fn() -> String,
+    reading: impl Future<Output = Result<T, CollectError>>,
+) -> Result<T, CollectError> {
     tokio::select! {
         biased;
         () = cancel.cancelled() => Err(CollectError::Interrupted { kept: kept() }),
-        () = async { deadline.extended(GRACE).passed().await } => {
-            let minutes = context.installation.run_limit.unwrap_or_default().as_secs() / 60;
-            Err(CollectError::DeadlineReached { minutes, kept: kept() })
-        }
+        () = stop.passed() => Err(CollectError::DeadlineReached { minutes, kept: kept() }),
         outcome = reading => outcome,
     }
 }
@@ -145,5 +154,27 @@ fn outcome(recorded: usize, failures: usize) -> RunStatus {
         (_, 0) => RunStatus::Completed,
         (0, _) => RunStatus::Failed,
         _ => RunStatus::Partial,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    /// Reading that does not heed the deadline, such as that of a driver that hangs, is dropped.
+    #[tokio::test]
+    async fn reading_stops_hard_after_the_deadline_and_says_what_is_kept() {
+        let never = Cancellation::never();
+        let kept = || "3 days are kept".to_owned();
+        let stop = Deadline::after(Duration::ZERO);
+        let hung =
+            stopped_at(stop, 7, &never, kept, pending::<Result<(), CollectError>>()).await.unwrap_err();
+        let message = hung.to_string();
+        assert!(message.contains("7 minutes") && message.contains("3 days are kept"), "{message}");
+        let in_grace = stop.extended(GRACE);
+        assert_eq!(in_grace.remaining().map(|left| left.as_secs_f64().round()), Some(10.0));
+        assert!(stopped_at(in_grace, 7, &never, kept, ready(Ok(()))).await.is_ok());
     }
 }

@@ -1,14 +1,25 @@
 //! The state of collection: the last runs, recorded and missing days, and the day that is due next.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use jiff::{Timestamp, civil::Date};
 
-use super::{CollectError, Context, context::FIRST_DAY, selection};
+use super::{
+    CollectError, Context,
+    context::FIRST_DAY,
+    first_row::{first_due_day, known_first_row},
+    selection,
+};
 use crate::{
     metric::{MetricKey, Provenance},
-    store::{LoggedRun, RecordCount, Run, StoreSummary},
+    store::{LoggedRun, RecordCount, Run, StoreSummary, StoredDefinition},
 };
+
+/// How long a status waits for the platform to say where it begins. Without an index on a time column that takes a scan.
+const FIRST_ROW_WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone)]
 pub struct StatusReport {
@@ -25,9 +36,11 @@ pub struct StatusReport {
     pub records: usize,
     /// The number of records by provenance, without provenances that have none.
     pub by_provenance: Vec<(Provenance, usize)>,
-    /// The number of records that are missing between the first recorded and the last finished day; each is of one
-    /// metric and day.
+    /// Records that are missing from `missing_since` to the last finished day, of one metric and day each.
     pub missing: usize,
+    /// The day of the platform's first row or the first recorded one, whichever is earlier, as for the gaps; the first
+    /// recorded one where the platform does not say within two seconds.
+    pub missing_since: Date,
     pub last_finished: Date,
     /// How many of the active metrics have a record of the last finished day.
     pub last_finished_recorded: usize,
@@ -47,21 +60,28 @@ pub struct NextDay {
 /// When the store fails.
 pub async fn status(context: &Context) -> Result<StatusReport, CollectError> {
     let active = selection::active(context.tenant.store.as_ref()).await?;
-    status_of(context, active.iter().map(|metric| metric.definition.key()).collect()).await
+    status_of(context, &active).await
 }
 
 /// Like [`status`], for callers that already know which metrics are active.
 ///
 /// # Errors
 /// When the store fails.
-pub async fn status_of(context: &Context, active: HashSet<MetricKey>) -> Result<StatusReport, CollectError> {
+pub async fn status_of(
+    context: &Context,
+    metrics: &[StoredDefinition],
+) -> Result<StatusReport, CollectError> {
+    let active: HashSet<_> = metrics.iter().map(|metric| metric.definition.key()).collect();
     let last_finished = context.last_finished();
     // Days that the time zone skipped may still have records, from a time when another zone was configured.
     let never = context.tenant.calendar.skipped(FIRST_DAY, last_finished);
     let StoreSummary { last_run, last_completed, counts } =
         context.tenant.store.summary(last_finished, &never).await?;
     let first = counts.iter().map(|count| count.first).min();
-    let from = first.unwrap_or(last_finished).min(last_finished);
+    let first_row = tokio::time::timeout(FIRST_ROW_WAIT, known_first_row(context, metrics)).await;
+    let first_row = first_row.unwrap_or_default();
+    let from = first_due_day(first_row.as_ref(), first, last_finished);
+    let from = from.unwrap_or(last_finished).min(last_finished);
     let last = counts.iter().map(|count| count.last).max();
     let of_active = || counts.iter().filter(|count| active.contains(&count.key));
     let last_finished_recorded = of_active().map(|count| count.of_day).sum();
@@ -74,6 +94,7 @@ pub async fn status_of(context: &Context, active: HashSet<MetricKey>) -> Result<
         records: counts.iter().map(RecordCount::records).sum(),
         by_provenance: by_provenance(&counts),
         missing: missing(context, from, last_finished, &counts, &active),
+        missing_since: from,
         last_finished,
         last_finished_recorded,
         next: next(context, last_finished, last_finished_recorded < active.len()),

@@ -39,7 +39,7 @@ pub use suggest::{nearest, shown, similar_names, suggestion};
 pub use template::{StarterFile, starter_file};
 
 use file::{ReadFile, read_file};
-use resolve::{ResolveRequest, flagged_tables, unfiltered_flags};
+use resolve::{ResolveRequest, empty_sources, source_tables, unfiltered_flags};
 use settings::{CheckedSettings, layers::CONFIG_VARIABLE};
 
 pub use crate::platform::DetectedFormats;
@@ -128,21 +128,22 @@ impl Config {
         resolve(self.request(schema, detected))
     }
 
-    /// Returns the tables whose statistics [`Config::unfiltered_flags`] needs: those that `definitions` read and that
-    /// have columns that look like flags.
-    pub fn flagged_tables(&self, schema: &Schema, definitions: &[Definition]) -> Vec<SampledTable> {
-        flagged_tables(schema, definitions)
+    /// Returns the tables whose statistics [`Config::source_warnings`] needs: those that `definitions` read.
+    pub fn source_tables(&self, schema: &Schema, definitions: &[Definition]) -> Vec<SampledTable> {
+        source_tables(schema, definitions)
     }
 
-    /// Returns a warning for each source of `definitions` whose table has columns that look like flags and are not used
-    /// by a filter of the source or of a metric that reads it.
-    pub fn unfiltered_flags(
+    /// Returns a warning for each source of `definitions` whose table has columns that look like flags, which neither the source
+    /// nor any metric that reads it filters by, and for each whose table has no rows.
+    pub fn source_warnings(
         &self,
         schema: &Schema,
         definitions: &[Definition],
         statistics: &Statistics,
     ) -> Vec<Finding> {
-        unfiltered_flags(&self.declarations, schema, definitions, statistics)
+        let mut warnings = unfiltered_flags(&self.declarations, schema, definitions, statistics);
+        warnings.extend(empty_sources(&self.declarations, schema, definitions, statistics));
+        warnings
     }
 
     /// Resolves a metric that was declared outside the file, such as through the API, into at most one definition. The

@@ -5,13 +5,13 @@
 mod apply;
 mod check;
 mod define;
-mod flags;
 mod plan;
 mod resolve;
+mod source_warnings;
 
 pub use apply::{AppliedChange, ApplyReport, FieldChange, ZoneChange, apply, diff, made_through_api};
 pub use check::{CheckReport, CheckScope, check};
 pub use define::{DefineError, Defined, define, switch_off};
-pub use flags::unfiltered_flags;
 pub use plan::plan;
 pub use resolve::resolve;
+pub use source_warnings::source_warnings;

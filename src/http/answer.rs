@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use twox_hash::XxHash3_128;
 
-use super::problem::Problem;
+use super::{answer_memory::Reservation, problem::Problem};
 use crate::{blocking::block_in_place_if_large, query::SeriesResponse};
 
 /// An answer that may be sent to several requests.
@@ -38,10 +38,18 @@ impl Answer {
         Ok(Self::new(StatusCode::OK, headers, body.into()))
     }
 
+    /// Series, whose bytes are held of `reservation`.
+    ///
     /// # Errors
     /// As [`Answer::json`].
-    pub fn series(series: &SeriesResponse) -> Result<Self, Problem> {
-        Ok(block_in_place_if_large(series.size(), || Self::json(series))?.volatile(series.is_volatile()))
+    pub fn series(series: &SeriesResponse, reservation: Reservation) -> Result<Self, Problem> {
+        let answer = block_in_place_if_large(series.size(), || Self::json(series))?;
+        Ok(answer.volatile(series.is_volatile()).holding(reservation))
+    }
+
+    /// The same, whose bytes are held of `reservation` for as long as they are in memory.
+    pub fn holding(self, reservation: Reservation) -> Self {
+        Self { body: reservation.hold(self.body), ..self }
     }
 
     /// The entity tag is of the body and `Content-Range`, which says which rows the body has.

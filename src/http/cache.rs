@@ -14,14 +14,14 @@ use std::{
 use jiff::civil::Date;
 use moka::{Expiry, future::Cache as MokaCache};
 
-use super::answer::Answer;
+use super::{answer::Answer, answer_memory::BUDGET_BYTES};
 use crate::{
     store::SharedWatch,
     telemetry::{Counters, counters::CacheOutcome},
 };
 
-/// All answers together, in bytes.
-const MAX_BYTES: u64 = 64 << 20;
+/// All cached answers together, in bytes: half of what all answers may take, so that others can always be made.
+const MAX_BYTES: u64 = BUDGET_BYTES as u64 / 2;
 /// The lifetime of answers that may become wrong without a commit: a run that they tell of may die.
 const VOLATILE_LIFETIME: Duration = Duration::from_secs(1);
 

@@ -4,6 +4,7 @@
 //! **Architecture Invariant:** no SQL and no arithmetic on records in here.
 
 mod answer;
+mod answer_memory;
 mod api;
 mod cache;
 mod cached_query;

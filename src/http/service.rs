@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
 use super::{
+    answer_memory::AnswerMemory,
     cache::{Cache, OwnChanges},
     catalogue::CatalogueCache,
     concurrency_limit::ConcurrencyLimit,
@@ -41,6 +42,7 @@ pub struct Service {
     /// Whether queries of a definition are refused where the platform's role may do more than read.
     pub guards_platform_role: bool,
     pub cache: Cache,
+    pub answer_memory: AnswerMemory,
     pub jobs: Jobs,
     pub counters: Counters,
     /// One for each request that may be worked on at once.
@@ -84,6 +86,7 @@ impl Service {
         Self {
             cache: Cache::new(context.tenant.store.watch(), own_changes.clone(), http.cache),
             jobs: Jobs::new(jobs.clone(), move || own_changes.happened()),
+            answer_memory: AnswerMemory::default(),
             counters: Counters::default(),
             permits: Arc::new(Semaphore::new(http.max_concurrent_requests)),
             run_waits: Arc::new(Semaphore::new(MAX_WAITING)),

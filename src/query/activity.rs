@@ -7,7 +7,7 @@ use super::{
     error::QueryError,
     interval::Interval,
     parameter_parser::ParameterParser,
-    response::SeriesResponse,
+    response::{DAY_POINT_BYTES, SeriesResponse},
     series::series_until,
     series_query::{MAX_DAYS, SeriesQuery},
 };
@@ -60,6 +60,13 @@ impl ActivityQuery {
             );
         }
         parser.finish(Self { days, metrics })
+    }
+}
+
+impl ActivityQuery {
+    /// About how many bytes of memory making the answer takes: its points and their text.
+    pub fn memory_bytes(&self) -> usize {
+        2 * self.days * self.metrics.len() * DAY_POINT_BYTES
     }
 }
 

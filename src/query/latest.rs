@@ -10,11 +10,12 @@ use uuid::Uuid;
 use super::{
     catalogue::Catalogue,
     error::QueryError,
+    interval::Interval,
     metadata::MetadataText,
     parameter_parser::ParameterParser,
-    response::{PointProvenance, metric_type},
-    series::PAGE_BYTES,
-    values,
+    response::{PointProvenance, RESPONSE_BYTES, metric_type},
+    series::PARSED,
+    values::{self, CHUNK_BYTES, Wanted},
 };
 use crate::{
     collect::Context,
@@ -37,6 +38,14 @@ impl LatestQuery {
         let mut parser = ParameterParser::default();
         let metrics = parser.metrics(categories, types, catalogue);
         parser.finish(Self { metrics })
+    }
+
+    /// About how many bytes of memory making the response takes.
+    pub fn memory_bytes(&self, catalogue: &Catalogue) -> usize {
+        let known = self.metrics.iter().filter_map(|key| catalogue.get(key));
+        let records: usize =
+            known.map(|metric| Wanted::new(metric, Interval::Day, true).record_bytes()).sum();
+        2 * records.min(RESPONSE_BYTES) + PARSED * records.min(CHUNK_BYTES)
     }
 }
 
@@ -142,7 +151,7 @@ impl NewestRecord {
         let has_value = latest.record.has_value();
         let metadata = MetadataText::of(std::mem::take(&mut latest.record.metadata));
         *bytes += metadata.as_str().len();
-        Self { latest, metadata: (*bytes <= PAGE_BYTES).then_some(metadata), has_value }
+        Self { latest, metadata: (*bytes <= RESPONSE_BYTES).then_some(metadata), has_value }
     }
 
     fn change(&self, then: Option<&Decimal>) -> Option<Change> {

@@ -206,11 +206,18 @@ impl Serialize for Day {
     }
 }
 
+/// What the point of a day takes in an answer, and one of a longer interval, without metadata.
+pub(super) const DAY_POINT_BYTES: usize = 64;
+pub(super) const POINT_BYTES: usize = 192;
+/// How many bytes the metadata of a response without pages take at most, the points of a page of series without metadata, and the
+/// runs of a page of the log, about.
+pub(super) const RESPONSE_BYTES: usize = 8 * 1024 * 1024;
+
 impl Point {
     /// About how many bytes it takes in an answer.
     pub(super) fn bytes(&self) -> usize {
         let metadata = self.metadata.as_ref().map_or(0, |metadata| metadata.as_str().len());
-        let own = if self.is_day { 64 } else { 192 };
+        let own = if self.is_day { DAY_POINT_BYTES } else { POINT_BYTES };
         own + metadata + self.refused.as_ref().map_or(0, String::len)
     }
 

@@ -7,8 +7,8 @@ use utoipa::{ToSchema, openapi::Object};
 use uuid::Uuid;
 
 use super::{
-    cursor, day, day_range::DayRange, error::QueryError, parameter_parser::ParameterParser, response::words,
-    series::PAGE_BYTES,
+    cursor, day, day_range::DayRange, error::QueryError, parameter_parser::ParameterParser,
+    response::RESPONSE_BYTES, response::words,
 };
 use crate::{
     collect::Context,
@@ -144,7 +144,7 @@ impl From<Run> for RunEntry {
 pub async fn runs(context: &Context, query: &RunsQuery) -> Result<RunsResponse, QueryError> {
     let (mut runs, mut bytes, mut filter) = (Vec::<RunEntry>::new(), 0, query.filter.clone());
     let mut has_more = true;
-    while has_more && runs.len() < query.limit && bytes < PAGE_BYTES {
+    while has_more && runs.len() < query.limit && bytes < RESPONSE_BYTES {
         let count = RUNS_AT_ONCE.min(query.limit - runs.len());
         filter.limit = i64::try_from(count + 1).ok();
         let mut read = context.tenant.store.runs(&filter).await?;

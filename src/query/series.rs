@@ -9,11 +9,11 @@ use super::{
     error::{QueryError, Refusal},
     interval::Interval,
     provenance_run::{joined_runs, version_changes},
-    response::{Point, Series, SeriesPart, SeriesResponse},
+    response::{DAY_POINT_BYTES, POINT_BYTES, Point, RESPONSE_BYTES, Series, SeriesPart, SeriesResponse},
     rollup::never_reason,
     series_builder::{SeriesBuilder, is_refused},
-    series_query::{Position, SeriesQuery, weekday},
-    values::{self, Wanted},
+    series_query::{MAX_DAYS, Position, SeriesQuery, weekday},
+    values::{self, CHUNK_BYTES, Wanted},
 };
 use crate::{
     blocking::block_in_place_if_large,
@@ -21,8 +21,11 @@ use crate::{
     metric::MetricKey,
 };
 
-/// How many bytes the points of a page take, about: a page ends, within a series if need be, where it has as many.
-pub(super) const PAGE_BYTES: usize = 8 * 1024 * 1024;
+/// How many bytes the points of a page with metadata take, about: a page ends, within a series if need be, where it has as
+/// many. Pages without metadata end before that by the number of their days.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// How many times the memory of their text parsed records take, at most about.
+pub(super) const PARSED: usize = 8;
 
 /// A page of series.
 ///
@@ -35,7 +38,7 @@ pub async fn series(
     query: &SeriesQuery,
 ) -> Result<SeriesResponse, QueryError> {
     refuse_hopeless(catalogue, query)?;
-    series_until(context, catalogue, query, context.last_finished(), PAGE_BYTES).await
+    series_until(context, catalogue, query, context.last_finished(), query.page_bytes()).await
 }
 
 /// As [`series`], at a moment when `last_finished` was the last finished day, with `max_bytes` a page.
@@ -72,6 +75,25 @@ pub(super) async fn series_until(
         series: pages.series,
         next_cursor,
     })
+}
+
+impl SeriesQuery {
+    fn page_bytes(&self) -> usize {
+        if self.metadata { PAGE_BYTES } else { RESPONSE_BYTES }
+    }
+
+    /// About how many bytes of memory making a page takes: its points, their text, and the records that are read at a time.
+    pub fn memory_bytes(&self, catalogue: &Catalogue) -> usize {
+        let count = |interval: Interval| interval.count(self.from, self.to, self.week_start, MAX_DAYS);
+        let plain = |interval| if interval == Interval::Day { DAY_POINT_BYTES } else { POINT_BYTES };
+        let (mut points, mut read) = (0_usize, 0_usize);
+        for wanted in wanted(catalogue, self).iter().take(self.limit) {
+            let metadata = if self.metadata { wanted.record_bytes() } else { 0 };
+            points = points.saturating_add(count(wanted.interval) * (plain(wanted.interval) + metadata));
+            read = read.saturating_add(count(Interval::Day) * wanted.record_bytes());
+        }
+        2 * points.min(self.page_bytes()) + PARSED * read.min(CHUNK_BYTES)
+    }
 }
 
 impl SeriesResponse {

@@ -25,8 +25,12 @@ pub struct StatusResponse {
     pub observed: usize,
     pub reconstructed: usize,
     pub corrected: usize,
-    /// Records that are missing between the first recorded and the last finished day, of one metric and day each.
+    /// Records that are missing from `missing_since` to the last finished day, of one metric and day each.
     pub missing: usize,
+    /// The day of the platform's first row or the first recorded one, whichever is earlier; the first recorded one where
+    /// the platform does not say within two seconds.
+    #[schema(value_type = String, format = Date)]
+    pub missing_since: Date,
     #[schema(value_type = String, format = Date)]
     pub last_finished: Date,
     /// How many of the active metrics have a record of the last finished day.
@@ -67,7 +71,8 @@ impl StatusResponse {
 /// When the store fails.
 pub async fn status(context: &Context, catalogue: &Catalogue) -> Result<StatusResponse, QueryError> {
     let active = catalogue.metrics().iter().filter(|metric| metric.stored.is_active);
-    let report = collect::status_of(context, active.map(|metric| metric.key.clone()).collect()).await?;
+    let active: Vec<_> = active.map(|metric| metric.stored.clone()).collect();
+    let report = collect::status_of(context, &active).await?;
     Ok(answer(context, report))
 }
 
@@ -91,6 +96,7 @@ fn answer(context: &Context, report: StatusReport) -> StatusResponse {
         reconstructed: count(Provenance::Reconstructed),
         corrected: count(Provenance::Corrected),
         missing: report.missing,
+        missing_since: report.missing_since,
         last_finished: report.last_finished,
         last_finished_recorded: report.last_finished_recorded,
         next: NextDayEntry {

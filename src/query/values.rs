@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How many bytes of records one statement reads, about.
-const CHUNK_BYTES: usize = 2 * 1024 * 1024;
+pub(super) const CHUNK_BYTES: usize = 1024 * 1024;
 /// What a record takes without its metadata, about.
 const PLAIN_BYTES: usize = 64;
 /// What the metadata of a record without labels take, about: a sample size, a sum and a deviation.

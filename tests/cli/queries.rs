@@ -39,6 +39,8 @@ async fn the_record_is_shown(site: Site) {
         &["export", "-o", "record.cvs", "--as", "cvs"],
     ]);
     filtered(|| assert_snapshot!("the_record_is_shown", story));
+    let points = |interval| site.json(&query(&["--metric", "articles_published", "--interval", interval]));
+    assert_eq!(points("weekly"), points("week"));
 }
 
 /// Under its name a file is whole, and a failure leaves what was there before.

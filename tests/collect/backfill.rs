@@ -40,6 +40,7 @@ on! { [sqlite, postgres]
     a_record_that_the_store_refuses_costs_its_own_metric,
     a_metric_that_fails_is_reported_for_the_range,
     an_unreadable_value_costs_its_day_only,
+    a_blob_costs_no_more_than_its_own_day,
     a_metric_of_which_nothing_can_be_read_is_given_up_soon,
     a_metric_of_the_present_is_left_out,
     a_new_metric_is_filled_without_touching_the_others,
@@ -335,6 +336,37 @@ async fn an_unreadable_value_costs_its_day_only(world: World) {
     let gaps = gaps(&world.context, None, None).await.unwrap().gaps;
     let gaps: Vec<_> = gaps.iter().map(|gap| (gap.first, gap.days, gap.cause.name())).collect();
     assert_eq!(gaps, [(january(3), 1, "failed"), (january(8), 1, "failed")]);
+}
+
+/// A label may be a BLOB; a value may not.
+async fn a_blob_costs_no_more_than_its_own_day(world: World) {
+    let (blob, label, text) = match world.is_postgres_platform() {
+        true => ("'\\x00ff'::bytea", "'a'::bytea", "::text"),
+        false => ("x'00ff'", "'a'", ""),
+    };
+    let on = |day: i8, then: &str, otherwise: &str| {
+        format!("CASE WHEN {{day}} = '2025-01-{day:02}' THEN {then}{text} ELSE {otherwise}{text} END")
+    };
+    let labels = format!("SELECT {} AS label, 1 AS value", on(3, blob, label));
+    let values = format!("SELECT {} AS value", on(4, blob, "2"));
+    let sql = |query: String, shape: serde_json::Value, category: &str| {
+        let measure = json!({"measure": "sql", "query": query, "shape": shape, "adds_up": "never"});
+        Definition {
+            metric_type: MetricType::Aggregate,
+            ..definition(world.time_format(), category, measure)
+        }
+    };
+    let mut wanted = definitions(world.time_format());
+    wanted.push(sql(labels, json!({"labels": {"top": 9}}), "by_label"));
+    wanted.push(sql(values, json!("value"), "of_value"));
+    world.apply(&wanted).await;
+    let report = fill(&world, &range(1, 10)).await.unwrap();
+    assert_eq!((report.status, report.failed.len()), (Some(RunStatus::Partial), 1), "{:?}", report.failed);
+    let failed = report.failed[0].summary();
+    assert!(failed.starts_with("of_value: 2025-01-04: "), "{failed}");
+    assert_eq!(world.values("by_label").await.len(), 10);
+    let days: Vec<_> = world.values("of_value").await.into_iter().map(|(day, _)| day.day()).collect();
+    assert_eq!((days, world.records().await.len()), (vec![1, 2, 3, 5, 6, 7, 8, 9, 10], 40 + 10 + 9));
 }
 
 async fn a_metric_of_which_nothing_can_be_read_is_given_up_soon(world: World) {

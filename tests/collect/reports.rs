@@ -152,16 +152,20 @@ async fn the_status_knows_what_is_due(world: World) {
     assert_eq!(report.last_run.unwrap().status, RunStatus::Completed);
     assert_eq!(
         (report.recorded, report.records, report.missing),
-        (Some((LAST_FINISHED, LAST_FINISHED)), 4, 0)
+        (Some((LAST_FINISHED, LAST_FINISHED)), 4, 36)
     );
+    assert_eq!(report.missing_since, january(1), "where the platform begins");
+    assert_eq!(gaps(&world.context, None, None).await.unwrap().missing, 36);
+    let away = status(&world.without_platform()).await.unwrap();
+    assert_eq!((away.missing, away.missing_since), (0, LAST_FINISHED), "as far as the record tells");
     assert_eq!((report.next.date, report.next.is_due), (january(11), false));
     assert_eq!(report.next.ready_at, instant("2025-01-12T00:15:00Z"));
     world.set_clock("2025-01-12T00:15:00Z");
     let report = status(&world.context).await.unwrap();
-    assert_eq!((report.next.date, report.next.is_due, report.missing), (january(11), true, 4));
+    assert_eq!((report.next.date, report.next.is_due, report.missing), (january(11), true, 40));
 }
 
-/// The status counts what is missing since the first record, the gaps list it.
+/// The status counts what is missing, the gaps list it.
 async fn the_status_misses_what_the_gaps_are(world: World) {
     backfill(&world.context, &range(2, 3), &Heard::default(), &Cancellation::never()).await.unwrap();
     let mut wanted = definitions(world.time_format());
@@ -173,10 +177,9 @@ async fn the_status_misses_what_the_gaps_are(world: World) {
     collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
     for now in [NOON, "2025-01-14T12:00:00Z", "2025-01-07T12:00:00Z", "2025-01-02T12:00:00Z"] {
         world.set_clock(now);
-        let from = january(2).min(world.context.last_finished());
-        let (status, gaps) =
-            (status(&world.context).await.unwrap(), gaps(&world.context, Some(from), None).await);
-        assert_eq!(status.missing, gaps.unwrap().missing, "{now}");
+        let gaps = gaps(&world.context, None, None).await.unwrap();
+        let status = status(&world.context).await.unwrap();
+        assert_eq!((status.missing, status.missing_since), (gaps.missing, gaps.from), "{now}");
         assert_eq!((status.recorded, status.records), (Some((january(2), LAST_FINISHED)), 15), "{now}");
         let on_time = usize::from(now == NOON) * 4;
         assert_eq!(status.last_finished_recorded, on_time + usize::from(now.contains("01-07")) * 3, "{now}");

@@ -60,7 +60,7 @@ async fn a_page_ends_within_a_series_and_goes_on_there(archive: Archive) {
     loop {
         let mut response = archive.ask(&page).await.unwrap();
         let size = serde_json::to_vec(&response).unwrap().len();
-        assert!(size < 12 * 1024 * 1024, "{size} bytes");
+        assert!(size < 6 * 1024 * 1024, "{size} bytes");
         assert!(response.series.iter().all(|series| !series.points.is_empty()));
         cut += response.series.iter().filter(|series| series.part.is_some()).count();
         page.cursor = response.next_cursor.take();

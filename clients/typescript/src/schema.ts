@@ -1073,8 +1073,14 @@ export interface components {
             /** @description How many of the active metrics have a record of the last finished day. */
             last_finished_recorded: number;
             last_run?: components["schemas"]["RunEntry"] | null;
-            /** @description Records that are missing between the first recorded and the last finished day, of one metric and day each. */
+            /** @description Records that are missing from `missing_since` to the last finished day, of one metric and day each. */
             missing: number;
+            /**
+             * Format: date
+             * @description The day of the platform's first row or the first recorded one, whichever is earlier; the first recorded one where
+             *     the platform does not say within two seconds.
+             */
+            missing_since: string;
             next: components["schemas"]["NextDayEntry"];
             observed: number;
             reconstructed: number;

@@ -16,7 +16,7 @@ pub use self::{
 };
 use super::{
     CollectError, Context, FirstRow,
-    first_row::{MAX_DEFAULT_DAYS, known_first_row},
+    first_row::{first_due_day, known_first_row},
     selection,
 };
 use crate::{blocking::block_in_place_if_large, store::StoredDefinition};
@@ -57,8 +57,7 @@ pub async fn gaps(
     context.require_recordable(to)?;
     let first_recorded = context.tenant.store.recorded_span().await?.map(|(first, _)| first);
     let first_row = known_first_row(context, &metrics).await;
-    let plausible = first_row.as_ref().filter(|first| first.days_until(to) <= MAX_DEFAULT_DAYS);
-    let first_day = plausible.map(|first| first.date).into_iter().chain(first_recorded).min();
+    let first_day = first_due_day(first_row.as_ref(), first_recorded, to);
     let from = from.or(first_day.map(|first| first.min(to))).unwrap_or(to);
     context.require_recorded_era(from)?;
     if from > to {

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod column_check;
+mod empty;
 mod fit_preset;
 mod measures;
 mod source_check;
@@ -9,7 +10,8 @@ mod unfiltered;
 
 use std::collections::BTreeMap;
 
-pub use unfiltered::{flagged_tables, unfiltered_flags};
+pub use empty::empty_sources;
+pub use unfiltered::{source_tables, unfiltered_flags};
 
 use crate::{
     config::{

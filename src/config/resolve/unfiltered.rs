@@ -9,7 +9,7 @@ use crate::{
         finding::Finding,
         presets::PLACE,
         recognise::{
-            flags::{FlagColumn, may_be_flag, unused_flags},
+            flags::{FlagColumn, unused_flags},
             names::table_name,
             sampled,
         },
@@ -18,12 +18,12 @@ use crate::{
     platform::{SampledTable, Schema, Statistics, Table},
 };
 
-/// Returns the tables that `definitions` read and that have columns that look like flags.
-pub fn flagged_tables(schema: &Schema, definitions: &[Definition]) -> Vec<SampledTable> {
+/// Returns the tables that `definitions` read, as far as they can be read, with their columns that may be flags.
+pub fn source_tables(schema: &Schema, definitions: &[Definition]) -> Vec<SampledTable> {
     let mut tables: Vec<_> = sources(definitions)
         .into_values()
         .filter_map(|source| table_of(source, schema))
-        .filter(|table| table.readable && table.columns.iter().any(may_be_flag))
+        .filter(|table| table.readable)
         .map(|table| sampled(table, Vec::new()))
         .collect();
     tables.sort_by(|left, right| (&left.schema, &left.table).cmp(&(&right.schema, &right.table)));
@@ -76,11 +76,11 @@ pub fn unfiltered_flags(
     sources(definitions).into_iter().filter_map(warning).collect()
 }
 
-fn sources(definitions: &[Definition]) -> BTreeMap<&String, &Source> {
+pub(super) fn sources(definitions: &[Definition]) -> BTreeMap<&String, &Source> {
     definitions.iter().flat_map(|definition| &definition.sources).collect()
 }
 
-fn table_of<'a>(source: &Source, schema: &'a Schema) -> Option<&'a Table> {
+pub(super) fn table_of<'a>(source: &Source, schema: &'a Schema) -> Option<&'a Table> {
     schema.table(source.schema.as_deref(), &source.table)
 }
 

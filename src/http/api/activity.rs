@@ -56,7 +56,8 @@ impl Endpoint for ActivityParameters {
         let (categories, types) = (comma_list(self.category.as_deref()), comma_list(self.r#type.as_deref()));
         let days = self.days.as_deref();
         let question = ActivityQuery::parse(days, &categories, &types, catalogue, settings)?;
+        let reservation = service.answer_memory.reserve(question.memory_bytes()).await;
         let series = query::activity(context, catalogue, settings, &question).await?;
-        Ok(Answer::series(&series)?)
+        Ok(Answer::series(&series, reservation)?)
     }
 }

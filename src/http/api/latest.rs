@@ -51,6 +51,8 @@ impl Endpoint for LatestParameters {
     async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
         let (categories, types) = (comma_list(self.category.as_deref()), comma_list(self.r#type.as_deref()));
         let question = LatestQuery::parse(&categories, &types, catalogue)?;
-        Ok(Answer::json(&query::latest(&service.context, catalogue, &question).await?)?)
+        let reservation = service.answer_memory.reserve(question.memory_bytes(catalogue)).await;
+        let latest = query::latest(&service.context, catalogue, &question).await?;
+        Ok(Answer::json(&latest)?.holding(reservation))
     }
 }

@@ -102,7 +102,8 @@ impl Endpoint for SeriesParameters {
     async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
         let last_finished = service.context.last_finished();
         let question = query::SeriesQuery::parse(&self.asked()?, catalogue, &service.query, last_finished)?;
+        let reservation = service.answer_memory.reserve(question.memory_bytes(catalogue)).await;
         let series = query::series(&service.context, catalogue, &question).await?;
-        Ok(Answer::series(&series)?)
+        Ok(Answer::series(&series, reservation)?)
     }
 }

@@ -127,6 +127,34 @@ async fn a_metric_is_not_bound_to_a_table_without_rows() {
     assert!(applied.contains("posts_total") && !applied.contains("invoices_total"), "{applied}");
 }
 
+/// The preset alone, without a file that `init` wrote: what it would record of a table without rows is named before it does.
+#[tokio::test]
+async fn a_table_without_rows_is_named_before_zeros_are_recorded() {
+    let site = Site::empty_sqlite().await;
+    let shape = Shape {
+        tables: &[
+            "users 20: id id, email text, created_at time",
+            "posts 40: id id, user_id ref users, created_at time",
+            "follows 0: id id, user_id ref users, created_at time",
+        ],
+        totals: &[],
+        flags: &[],
+    };
+    site.on_platform(&shape.sql(false, midnight())).await;
+    site.write_config("");
+    for command in ["migrate", "apply"] {
+        site.run(&[command]).expect_code(0);
+    }
+    let named = "`follows` has no rows, so that every metric of it is recorded as 0, for good";
+    let checked = site.run(&["check"]).expect_code(0).stdout;
+    assert!(checked.contains(named) && checked.contains("[sources.follows]"), "{checked}");
+    assert!(!checked.contains("`posts` has no rows"), "{checked}");
+    let noted = site.run(&["backfill"]).expect_code(0).stderr;
+    assert!(noted.contains(named), "{noted}");
+    let again = site.run(&["backfill"]).expect_code(0).stderr;
+    assert!(!again.contains(named), "what is recorded cannot be changed any more: {again}");
+}
+
 /// `include_flagged` says that rows count whatever a flag says.
 #[tokio::test]
 async fn a_flag_that_is_meant_to_be_ignored_is_not_named_again() {
