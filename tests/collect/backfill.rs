@@ -236,7 +236,7 @@ async fn queries_of_the_users_own_have_no_first_day(world: World) {
     let measure = json!({"measure": "sql", "query": query, "shape": "value", "adds_up": "last"});
     world.apply(&[definition(world.time_format(), "own", measure)]).await;
     let refused = message(fill(&world, &BackfillRequest::default()).await.unwrap_err());
-    assert!(refused.contains("SQL queries of your own") && refused.contains("`--from`"), "{refused}");
+    assert!(refused.contains("`sql` queries") && refused.contains("`--from`"), "{refused}");
     assert_eq!(fill(&world, &range(1, 10)).await.unwrap().missing_days, 10);
 }
 

@@ -114,7 +114,7 @@ async fn days_of_another_zone_are_not_recorded_before_it_is_applied(mut world: W
     let never = Cancellation::never();
     let refused = collect_day(&world.context, None, &[], &never).await.unwrap_err();
     let refusal = "the store's definitions record days of the time zone UTC, and `time_zone` is Europe/Berlin: run \
-                   `daymark apply` to go on with days of Europe/Berlin, or set `time_zone = \"UTC\"` again";
+                   `daymark apply` to continue with days of Europe/Berlin, or set `time_zone = \"UTC\"` again";
     assert_eq!(message(refused), refusal);
     for dry_run in [false, true] {
         let request = daymark::collect::BackfillRequest { dry_run, ..range(8, 10) };
