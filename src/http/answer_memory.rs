@@ -8,9 +8,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// All answers together, in bytes. The cache takes half of it at most.
 pub const BUDGET_BYTES: usize = 64 << 20;
-/// The most that one answer reserves while it is made; so much is free when nothing but the cache holds memory.
+/// The most that one answer reserves while it is made. This is free whenever only the cache holds memory.
 const MAX_RESERVED_BYTES: usize = BUDGET_BYTES / 4;
-/// A permit stands for so many bytes.
+/// How many bytes a permit stands for.
 const PERMIT_BYTES: usize = 1024;
 
 pub struct AnswerMemory(Arc<Semaphore>);
