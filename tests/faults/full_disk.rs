@@ -55,12 +55,12 @@ async fn sqlite_under_a_limit_on_the_size_of_files() {
     let collected = run_limited(&installation, 72, &["collect", "--date", FIRST]);
     drop(neighbour);
     assert_eq!(collected.code, Some(1), "{collected:?}");
-    assert!(collected.stderr.contains("a limit on the size of files is reached"), "{collected:?}");
+    assert!(collected.stderr.contains("the limit of the file size is reached"), "{collected:?}");
     let ledger = installation.ledger().await;
     assert!(ledger.records.is_empty() && ledger.with_status("completed").is_empty());
 
     let ended = run_limited(&installation, 1000, &BACKFILL);
-    assert!(ended.stderr.contains("a limit on the size of files is reached"), "{ended:?}");
+    assert!(ended.stderr.contains("the limit of the file size is reached"), "{ended:?}");
     assert_cut_short(&installation, &ended).await;
     assert_made_up_for(&installation).await;
 }

@@ -118,10 +118,10 @@ async fn attempt(
     after.assert_sound_after(&before);
     // A server may still carry out what a process sent before it died: such a run was not seen running, or was seen
     // running and is complete after all.
-    let died = after.runs.iter().filter(|run| run.message.contains("died")).count();
+    let died = after.runs.iter().filter(|run| run.message.contains("ended, or lost its lock")).count();
     assert!(died <= kills.landed, "{died} runs died of {} kills", kills.landed);
     for run in &after.runs {
-        let died = run.message.contains("died");
+        let died = run.message.contains("ended, or lost its lock");
         assert_eq!(run.status, if died { "failed" } else { "completed" }, "{run:?}");
         assert_eq!(run.metrics_collected, after.written_by(run), "{run:?}");
     }

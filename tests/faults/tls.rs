@@ -73,8 +73,8 @@ async fn certificates_of_the_manual_are_taken_or_what_is_wrong_with_them_is_said
     refused(&without, "sslmode=require", "turn TLS on in its server");
 
     let server = certificates.server("self");
-    refused(&server, "sslmode=verify-full", "is one of an authority");
-    refused(&server, &format!("sslmode=verify-full&{own}"), "is one of an authority");
+    refused(&server, "sslmode=verify-full", "is that of an authority");
+    refused(&server, &format!("sslmode=verify-full&{own}"), "is that of an authority");
     let server = certificates.server("plain");
     // Without extensions OpenSSL makes certificates of version 1 before its release 3.2, and of version 3 since.
     refused(&server, &format!("sslmode=verify-full&{root}"), "subject");
