@@ -66,7 +66,7 @@ async fn the_address_and_that_the_server_is_open_are_logged_at_every_level() {
     drop(World::at(tempfile::tempdir().unwrap(), store_url.clone(), platform_url.clone()).await);
     let settings = [("DAYMARK_LOG_FORMAT", "json"), ("DAYMARK_LOG_LEVEL", "error")];
     let server = Process::start(&store_url, &platform_url, &settings);
-    for (said, level) in [("open: every program", "WARN"), ("listening on http", "INFO")] {
+    for (said, level) in [("authentication is off: every program", "WARN"), ("listening on http", "INFO")] {
         let lines = server.lines(said);
         let [line] = lines.as_slice() else { panic!("{lines:?}") };
         let line: Value = serde_json::from_str(line).unwrap();
