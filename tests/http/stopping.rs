@@ -209,7 +209,7 @@ async fn a_run_of_a_killed_server_is_closed_by_the_next_start(world: World) {
     let closed = run(dead).await;
     assert_eq!(closed["status"], "failed");
     assert!(
-        closed["error_message"].as_str().unwrap().contains("its process (4711 on here) died"),
+        closed["error_message"].as_str().unwrap().contains("its process (4711 on here) ended"),
         "{closed}"
     );
     assert_eq!(run(alive).await["status"], "running");
