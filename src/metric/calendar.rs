@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
-/// The reporting time zone, and with it what a "day" is.
+/// The reporting time zone, which defines where a day begins and ends.
 #[derive(Debug, Clone)]
 pub struct Calendar {
     zone: TimeZone,
@@ -33,7 +33,7 @@ impl Calendar {
     /// When `name` is not in the IANA time zone database.
     pub fn new(name: &str) -> Result<Self, CalendarError> {
         let zone = TimeZone::get(name).map_err(|_| CalendarError::UnknownZone(name.to_owned()))?;
-        // As the database writes it, so that a zone has one name however it was typed.
+        // The spelling of the IANA database, so that a zone has one name whatever case the user typed.
         let name = zone.iana_name().unwrap_or(name).to_owned();
         Ok(Self { zone, name })
     }
@@ -106,7 +106,7 @@ impl Calendar {
         date
     }
 
-    /// An instant as a person in the reporting zone writes it, e.g. `2025-01-11 00:15 CET`.
+    /// The instant in the reporting zone, to the minute, with the zone's abbreviation: `2025-01-11 00:15 CET`.
     pub fn display(&self, instant: Timestamp) -> String {
         instant.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
     }

@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 
 use super::{Decimal, Record};
 
-/// What version 1 begins with.
+/// The first field of version 1.
 const VERSION: &str = "daymark-record-v1";
 
 impl Record {
@@ -63,7 +63,7 @@ fn json(value: &Value) -> String {
     match value {
         Value::Object(members) => object(members),
         Value::Array(items) => format!("[{}]", items.iter().map(json).collect::<Vec<_>>().join(",")),
-        // A number that no decimal can be made of (of more than 1,000 digits) stands as it is.
+        // A number of more than 1,000 digits is not a decimal and is written as it is.
         Value::Number(number) => number
             .as_str()
             .parse::<Decimal>()

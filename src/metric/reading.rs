@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Decimal, Phase, Rows};
 
-/// What a user's own query may say for the bounds of the day.
+/// The placeholders of a user's own query for the bounds of the day.
 pub(super) const PLACEHOLDERS: [&str; 3] = ["{day_start}", "{day_end}", "{day}"];
 
-/// One thing to read from the platform, for each day that is asked.
+/// A quantity to read from the platform for each requested day.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reading {
     /// Answered with [`Tally::Count`].
@@ -29,7 +29,7 @@ pub enum Reading {
 pub enum QueryShape {
     /// One row: `value`.
     Value,
-    /// One row: `value`, `sample_size`, and `std_deviation` if it likes.
+    /// One row: `value`, `sample_size`, and optionally `std_deviation`.
     Average,
     /// One row: `numerator`, `denominator`.
     Ratio,
@@ -117,7 +117,7 @@ impl TopLabels {
         Self { top: all, labels, total, unlabelled }
     }
 
-    /// What is not in `top`.
+    /// The sum over the labels that are not in `top`.
     pub fn other(&self) -> Decimal {
         self.top.iter().fold(self.total.clone(), |rest, (_, count)| &rest - count)
     }

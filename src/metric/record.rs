@@ -41,7 +41,7 @@ pub fn has_value(metric_type: MetricType, metadata: &Map<String, Value>) -> bool
     size.as_str().parse::<Decimal>().map_or(true, |size| !size.is_zero())
 }
 
-/// How a record came to be.
+/// How a record was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provenance {
     /// Recorded on time: by a collection, while the day was the last finished one.

@@ -12,7 +12,7 @@ pub struct Rows {
     pub filter: Filter,
 }
 
-/// Which rows a day looks at.
+/// Which rows belong to a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {

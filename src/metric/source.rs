@@ -1,4 +1,4 @@
-//! A source: one table or view of the platform, and which of its columns mean what.
+//! A source: one table or view of the platform, and the roles of its columns.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,19 +11,19 @@ pub struct Source {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
     pub table: String,
-    /// When a row came to be. Rows where it is NULL are in no day.
+    /// The time at which a row was created. Rows where it is NULL are in no day.
     pub time_column: String,
     pub time_format: TimeFormat,
     /// IANA zone of times without an offset ([`TimeFormat::Timestamp`], [`TimeFormat::IsoUtc`], [`TimeFormat::IsoUtcT`]).
     #[serde(default = "utc", skip_serializing_if = "is_utc")]
     pub time_zone: String,
-    /// When a row was soft-deleted; NULL while it lives. Same format as `time_column`.
+    /// The time at which a row was soft-deleted, in the format of `time_column`; NULL until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_column: Option<String>,
-    /// Who made the row.
+    /// The id of the actor who created the row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_column: Option<String>,
-    /// Rows that count at all.
+    /// The filter that every counted row passes.
     #[serde(default, skip_serializing_if = "Filter::is_empty")]
     pub filter: Filter,
 }

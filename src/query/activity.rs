@@ -1,4 +1,4 @@
-//! Activity: the last finished days, exactly as many as asked, of some metrics.
+//! Activity: the values of some metrics on the last finished days, exactly as many days as requested.
 
 use jiff::{ToSpan, civil::Date};
 
@@ -21,7 +21,7 @@ const DEFAULT_DAYS: usize = 30;
 
 #[derive(Debug, Clone)]
 pub struct ActivityQuery {
-    /// How many days that exist in the reporting zone.
+    /// The number of days; dates that the reporting zone skipped do not count.
     pub days: usize,
     /// By category and type.
     pub metrics: Vec<MetricKey>,

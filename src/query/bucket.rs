@@ -1,4 +1,4 @@
-//! The days of a bucket on their way to one point.
+//! Collects the days of a bucket and makes one point of them.
 
 use jiff::civil::Date;
 
@@ -28,7 +28,7 @@ pub(super) struct BucketFold {
 }
 
 impl BucketFold {
-    /// `whole`, of which `from..=to` is asked for.
+    /// Begins the bucket `whole`, of which the query covers `from..=to`.
     pub fn new(whole: Bucket, from: Date, to: Date) -> Self {
         let clipped = whole.clipped(from, to);
         Self { whole, clipped, days: 0, provenance: None, version: None, roll_up: None, refused: None }

@@ -1,4 +1,4 @@
-//! What is known about the metrics: the current definition of each, and how the values of each version roll up.
+//! The catalogue of metrics: the current definition of each, and how the values of each version roll up.
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
@@ -23,7 +23,7 @@ pub struct CatalogueMetric {
     versions: BTreeMap<i32, KnownVersion>,
 }
 
-/// What is known of a version of a definition.
+/// A version of a definition: when it was made and how its values roll up.
 #[derive(Debug, Clone, Copy)]
 pub struct KnownVersion {
     pub roll_up: RollUp,
@@ -53,7 +53,7 @@ impl Catalogue {
         Self { metrics }
     }
 
-    /// What the store holds now.
+    /// Reads the definitions from the store.
     ///
     /// # Errors
     /// When the store fails.

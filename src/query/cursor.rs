@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 use twox_hash::XxHash3_64;
 
-/// Longer ones are nothing that was handed out.
+/// The longest cursor that is accepted, in bytes; every cursor of a page is shorter.
 const MAX_LENGTH: usize = 512;
 
 pub(super) fn write(position: &impl Serialize) -> String {
@@ -13,18 +13,18 @@ pub(super) fn write(position: &impl Serialize) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(position).unwrap_or_default())
 }
 
-/// What tells a query from others: a hash of its parameters.
+/// The identity of a query: a hash of its parameters.
 pub(super) fn identity(parameters: &impl Serialize) -> u64 {
-    // They are texts and dates, too.
+    // Parameters are texts and dates, which always serialise.
     XxHash3_64::oneshot(&serde_json::to_vec(parameters).unwrap_or_default())
 }
 
-/// What is wrong with a cursor whose query is another one.
+/// The message for a cursor that belongs to another query.
 pub(super) const FOREIGN: &str =
     "it belongs to another query; give the other parameters as they were for the page before";
 
 /// # Errors
-/// A text that no page ended with.
+/// When the text is not a cursor that a page returned.
 pub(super) fn read<T: DeserializeOwned>(cursor: &str) -> Result<T, String> {
     let read = || {
         let json = URL_SAFE_NO_PAD.decode((cursor.len() <= MAX_LENGTH).then_some(cursor)?).ok()?;

@@ -5,7 +5,7 @@ use jiff::{ToSpan, civil::Date};
 use super::interval::Bucket;
 use crate::metric::Calendar;
 
-/// No record is of a day before this one.
+/// The first day that can be recorded.
 const FIRST_DAY: Date = jiff::civil::date(1900, 1, 1);
 
 /// The existing days of a range.
@@ -20,7 +20,7 @@ pub(super) struct DayRange {
 
 impl DayRange {
     pub fn new(calendar: &Calendar, from: Date, to: Date, last_finished: Date) -> Self {
-        // Each midnight is asked for once: it ends one day and begins the next.
+        // Each midnight is computed once, because it ends one day and begins the next.
         let (mut days, mut date, mut start) = (Vec::new(), from, calendar.start_of(from));
         while date <= to {
             let end = calendar.start_of(date.tomorrow().unwrap_or(date));
@@ -33,13 +33,13 @@ impl DayRange {
         Self { from, to, days, last_finished }
     }
 
-    /// The same, from `from` on.
+    /// The part of the range from `from` on.
     pub fn since(mut self, from: Date) -> Self {
         self.days.drain(..self.days.partition_point(|day| *day < from));
         Self { from, ..self }
     }
 
-    /// The same, up to `to`.
+    /// The part of the range up to and including `to`.
     pub fn until(mut self, to: Date) -> Self {
         self.days.truncate(self.days.partition_point(|day| *day <= to));
         Self { to, ..self }

@@ -26,17 +26,17 @@ pub struct Refusal {
 
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    /// The query is wrong in itself.
+    /// The parameters of the query are not valid.
     #[error("{}", joined(.0))]
     InvalidParameters(Vec<ParameterProblem>),
-    /// Nothing of what was asked can be answered.
+    /// None of the requested series can be answered.
     #[error("{}", joined(.0))]
     Refused(Vec<Refusal>),
     #[error("no run has the id {0}; `daymark status` shows the last ones")]
     UnknownRun(Uuid),
     #[error("no metric is called {}{suggestion}", config::shown(category))]
     UnknownMetric { category: String, suggestion: String },
-    /// The catalogue is older than the record: to be loaded again.
+    /// The catalogue is older than a record and must be loaded again.
     #[error("the {} `{}` has a record of {date} by version {version} of its definition, which is not known", key.metric_type, key.category)]
     UnknownVersion { key: MetricKey, date: Date, version: i32 },
     #[error("{0}")]

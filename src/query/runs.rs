@@ -34,7 +34,7 @@ pub struct RunsRequest {
 pub struct RunsQuery {
     pub filter: RunFilter,
     pub limit: usize,
-    /// Cursors hold it.
+    /// The identity of the query, which cursors carry.
     identity: u64,
 }
 

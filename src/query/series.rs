@@ -21,10 +21,10 @@ use crate::{
     metric::MetricKey,
 };
 
-/// How many bytes the points of a page with metadata take, about: a page ends, within a series if need be, where it has as
+/// The approximate limit of the points of a page with metadata, in bytes: a page ends, within a series if necessary, at as
 /// many. Pages without metadata end before that by the number of their days.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
-/// How many times the memory of their text parsed records take, at most about.
+/// The approximate upper bound of the memory of parsed records, as a multiple of the memory of their text.
 pub(super) const PARSED: usize = 8;
 
 /// A page of series.
@@ -126,7 +126,7 @@ struct PageBuilder<'a> {
     context: &'a Context,
     query: &'a SeriesQuery,
     range: DayRange,
-    /// What the log says about the days of the query, once it was read.
+    /// The incomplete runs of the days of the query; `None` until the log is read.
     history: Option<History>,
     max_bytes: usize,
     bytes: usize,
@@ -216,7 +216,7 @@ impl<'a> PageBuilder<'a> {
     }
 }
 
-/// Every series that was asked, whatever the page.
+/// All series of the query, on every page.
 fn all<'a>(
     catalogue: &'a Catalogue,
     query: &'a SeriesQuery,
@@ -225,7 +225,7 @@ fn all<'a>(
     metrics.flat_map(|metric| query.intervals.iter().map(move |interval| (metric, *interval)))
 }
 
-/// The series of this page and all later ones. One that was cut is the first.
+/// The series of this page and all later pages. The series that the page before cut comes first.
 fn wanted<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> Vec<Wanted<'a>> {
     let is_later = |key: &MetricKey, interval: Interval| match &query.after {
         None => true,
@@ -239,7 +239,7 @@ fn wanted<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> Vec<Wanted<'a
 }
 
 /// # Errors
-/// [`QueryError::Refused`] when no series that was asked can be made.
+/// [`QueryError::Refused`] when none of the requested series can be made.
 pub(super) fn refuse_hopeless(catalogue: &Catalogue, query: &SeriesQuery) -> Result<(), QueryError> {
     let hopeful = all(catalogue, query).any(|(metric, interval)| !is_refused(metric, interval));
     let refusal = |(metric, interval): (&CatalogueMetric, Interval)| Refusal {

@@ -1,4 +1,4 @@
-//! One series on its way: recorded days come in, points come out, and only these stay.
+//! Builds one series: takes recorded days one after the other and keeps only the points made of them.
 
 use jiff::civil::Date;
 
@@ -37,7 +37,7 @@ pub(super) struct SeriesBuilder<'a> {
 }
 
 impl<'a> SeriesBuilder<'a> {
-    /// Begins with the first day of `range`, which is the first of a bucket or of the query.
+    /// Begins the series with the first day of `range`, which is the first day of a bucket or of the query.
     pub fn new(wanted: Wanted<'a>, query: &'a SeriesQuery, range: DayRange) -> Self {
         let whole = wanted.interval.bucket(range.from, query.week_start);
         let bucket = (wanted.interval != Interval::Day).then(|| BucketFold::new(whole, range.from, range.to));
@@ -53,7 +53,7 @@ impl<'a> SeriesBuilder<'a> {
         }
     }
 
-    /// About how many bytes the points take in an answer so far.
+    /// The approximate size of the points so far in an answer, in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }

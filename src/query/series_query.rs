@@ -19,7 +19,7 @@ use crate::{
 /// Days of metrics that an answer is made of at most: the work that a request may be. All metrics of a page count, and
 /// one is always allowed.
 pub(super) const MAX_DAYS: usize = 100_000;
-/// Days of a query that does not say since when.
+/// The number of days of a query without `from`.
 const DEFAULT_DAYS: i64 = 30;
 
 /// A query as it comes from outside; a list without anything in it, or `None`, was not given.
@@ -56,13 +56,13 @@ pub struct SeriesQuery {
     pub week_start: Weekday,
     pub metadata: bool,
     pub limit: usize,
-    /// What was asked, but for the range and the limit; cursors hold it.
+    /// The identity of the query, without its range and its limit; cursors carry it.
     pub(super) identity: u64,
     pub(super) after: Option<Position>,
 }
 
 impl SeriesQuery {
-    /// Reads what was asked. `last_finished` is where a query ends that does not say.
+    /// Parses the parameters. A query without `to` ends with `last_finished`.
     ///
     /// # Errors
     /// [`QueryError::InvalidParameters`] with every problem.
@@ -73,7 +73,7 @@ impl SeriesQuery {
         last_finished: Date,
     ) -> Result<Self, QueryError> {
         let mut parser = ParameterParser::default();
-        // A query that says nothing fits.
+        // The default range is never refused: it is shortened to the limit of points.
         let days = i64::try_from(settings.max_points).map_or(DEFAULT_DAYS, |most| most.min(DEFAULT_DAYS));
         let mut query = parser.query(asked, catalogue, settings.week_start, days, last_finished);
         parser.limit_points(&query, settings.max_points);
@@ -108,7 +108,7 @@ pub fn weekday(day: Weekday) -> &'static str {
     WEEKDAYS.iter().find(|(_, candidate)| *candidate == day).map_or("monday", |(name, _)| name)
 }
 
-/// The names as they were given and not the metrics that they mean: another one may be defined between two pages.
+/// The names as the request wrote them, not the metrics that they select: another metric may be defined between two pages.
 fn identity(asked: &SeriesRequest, intervals: &[Interval], week_start: Weekday) -> u64 {
     let names = |given: &[String]| given.iter().cloned().collect::<BTreeSet<_>>();
     let (categories, types) = (names(&asked.categories), names(&asked.types));
@@ -203,7 +203,7 @@ impl ParameterParser {
         found
     }
 
-    /// The finest interval that fits is named, where one does.
+    /// The message names the finest interval that fits, if any does.
     fn limit_points(&mut self, query: &SeriesQuery, max_points: usize) {
         let SeriesQuery { from, to, week_start, .. } = *query;
         let count = |interval: Interval| interval.count(from, to, week_start, max_points);

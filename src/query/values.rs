@@ -18,13 +18,13 @@ use crate::{
     store::{AskedMetric, Latest, LoggedRun, RecordedDay, SeriesQuestion},
 };
 
-/// How many bytes of records one statement reads, about.
+/// The approximate limit of the records that one statement reads, in bytes.
 pub(super) const CHUNK_BYTES: usize = 1024 * 1024;
-/// What a record takes without its metadata, about.
+/// The approximate memory of a record without its metadata, in bytes.
 const PLAIN_BYTES: usize = 64;
-/// What the metadata of a record without labels take, about: a sample size, a sum and a deviation.
+/// The approximate memory of the metadata of a record without labels, in bytes: a sample size, a sum and a deviation.
 const PARTS_BYTES: usize = 256;
-/// What a label and its value take: labels have 200 characters at most.
+/// The memory of a label and its value, in bytes: a label has at most 200 characters.
 const LABEL_BYTES: usize = 256;
 
 /// A series that is to be read: a metric in one interval.
@@ -42,7 +42,7 @@ impl<'a> Wanted<'a> {
         Self { metric, interval, metadata }
     }
 
-    /// How many bytes a record of the metric takes, about.
+    /// The approximate memory of a record of the metric, in bytes.
     pub fn record_bytes(&self) -> usize {
         match self.metadata {
             true => PLAIN_BYTES + PARTS_BYTES + LABEL_BYTES * labels(self.metric.definition()),
@@ -51,7 +51,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// How many labels a record of the metric has at most; 0 for one that is no breakdown.
+/// The largest number of labels that a record of the metric has; 0 unless it is a breakdown.
 fn labels(definition: &Definition) -> usize {
     match &definition.measure {
         Measure::Breakdown(breakdown) => breakdown.top,
@@ -104,7 +104,7 @@ impl Values {
         self.places.get(place_in_batch).and_then(|place| self.days.get(*place)).map_or(&[], Vec::as_slice)
     }
 
-    /// About how much work it is to look at all of them, in records.
+    /// The approximate work of iterating over all of them, in records.
     pub fn size(&self) -> usize {
         let weight = |day: &RecordedDay| 1 + day.metadata.as_deref().map_or(0, labels_in) / 8;
         self.days.iter().flatten().map(weight).sum()

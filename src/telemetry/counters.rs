@@ -1,4 +1,4 @@
-//! What a process counts about itself, in the text format of Prometheus. All names and descriptions are here.
+//! The counters of a process, in the text format of Prometheus. All names and descriptions are here.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,7 +24,7 @@ pub struct Counters {
     handle: PrometheusHandle,
 }
 
-/// The outcome of a look into the cache of answers.
+/// The outcome of a look-up in the cache of answers.
 #[derive(Debug, Clone, Copy)]
 pub enum CacheOutcome {
     Hit,

@@ -1,4 +1,4 @@
-//! What a process tells about itself: log set-up, log throttling and counters. Below every other layer, so that the
+//! Log set-up, log throttling and counters of a process. This module lies below every other layer, so that the
 //! command line, jobs and the server count and log the same way.
 
 pub mod counters;

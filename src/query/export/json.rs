@@ -8,7 +8,7 @@ use crate::query::QueryError;
 
 pub(super) struct Array {
     columns: &'static [ExportColumn],
-    /// What comes before the next row.
+    /// The separator that is written before the next row.
     before: &'static [u8],
 }
 

@@ -29,7 +29,7 @@ use table::{Pages, Row};
 
 /// An export on its way: its pieces, one after the other, are the file.
 pub struct Export {
-    /// The first page, until it is written.
+    /// The first page; `None` once it is written.
     first: Option<Vec<Row>>,
     /// Those that follow.
     pages: Box<dyn Pages>,
@@ -48,7 +48,7 @@ impl Export {
     /// Series, a row for each metric and day or longer interval.
     ///
     /// # Errors
-    /// [`QueryError::Refused`] when no metric that was asked rolls up; when the store fails.
+    /// [`QueryError::Refused`] when none of the requested metrics rolls up; when the store fails.
     pub async fn series(
         context: Context,
         catalogue: Arc<Catalogue>,
@@ -80,7 +80,7 @@ impl Export {
         Self::start(Box::new(definitions::pages(super::definitions::definitions(catalogue))), format).await
     }
 
-    /// All runs that are asked about, whatever the limit of a page.
+    /// All runs that match the query; the limit of a page does not apply.
     ///
     /// # Errors
     /// When the store fails.
@@ -88,7 +88,7 @@ impl Export {
         Self::start(Box::new(runs::RunPages::new(context, query)), format).await
     }
 
-    /// The first page is read, so that a store that is away is noticed before anything is promised.
+    /// Reads the first page, so that an unreachable store is noticed before a status or a header is sent.
     async fn start(mut pages: Box<dyn Pages>, format: ExportFormat) -> Result<Self, QueryError> {
         let columns = pages.columns();
         let stage = match format {
@@ -111,7 +111,7 @@ impl Export {
         self
     }
 
-    /// Reads what follows with another store of the same records, as one that has more patience.
+    /// Reads the remaining pages with another connection to the same store, such as one with longer time limits.
     pub fn go_on_with(mut self, context: &Context) -> Self {
         self.pages.go_on_with(context);
         if let Stage::Measuring(measuring) = &mut self.stage {

@@ -27,7 +27,7 @@ use crate::{metric::Decimal, query::QueryError};
 
 /// Digits of a DECIMAL of 16 bytes, which every reader knows, and of 32, which many do.
 const PRECISIONS: [(usize, usize); 2] = [(38, 16), (76, 32)];
-/// Parquet counts days from here.
+/// Parquet counts days from this date.
 const EPOCH: Date = jiff::civil::date(1970, 1, 1);
 
 /// How many digits some values have.
@@ -50,7 +50,7 @@ impl Measuring {
         Self { pages, digits }
     }
 
-    /// Looks at a page; after the last one there is the encoder.
+    /// Measures the next page; returns the encoder after the last page.
     ///
     /// # Errors
     /// When the store fails, or the values need more digits than a DECIMAL has.
@@ -91,7 +91,7 @@ pub(super) struct Parquet {
     widths: Vec<Width>,
 }
 
-/// What a DECIMAL of the file holds.
+/// The precision and scale of a DECIMAL column of the file.
 #[derive(Debug, Clone, Copy)]
 struct Width {
     digits: Digits,
@@ -143,7 +143,7 @@ impl Parquet {
         group.close().map(drop).map_err(failed)
     }
 
-    /// What was written since the last time. The writer counts the bytes on its own, so they need not stay.
+    /// Takes the bytes that were written since the last call. The writer counts bytes itself, so the buffer can be emptied.
     fn take(&mut self) -> Result<Vec<u8>, QueryError> {
         self.writer.flush().map_err(|error| QueryError::Export(error.to_string()))?;
         Ok(std::mem::take(self.writer.inner_mut()))
@@ -265,7 +265,7 @@ fn decimal(cell: &Cell, width: Width) -> Result<Option<FixedLenByteArray>, Query
     let Cell::Decimal(value) = cell else { return Ok(None) };
     let fits = width.digits.and(value) == width.digits;
     let bytes = if fits { fixed(value, width.digits.after_point, width.bytes) } else { None };
-    // Recorded between the two passes.
+    // A row that was recorded between the two passes may have more digits than the first pass measured.
     let message = "a value was recorded meanwhile that needs more digits; export again";
     bytes.map(Some).ok_or_else(|| QueryError::Export(message.to_owned()))
 }

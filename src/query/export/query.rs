@@ -1,4 +1,4 @@
-//! What may be asked of an export: any number of days.
+//! The parameters of an export, which may cover any number of days.
 
 use jiff::civil::{Date, Weekday};
 

@@ -9,7 +9,7 @@ use crate::{
     store::RunFilter,
 };
 
-/// RunPages that are in memory at once. Each may have errors of many metrics.
+/// The number of runs that are in memory at once. Each may carry the errors of many metrics.
 const PAGE_RUNS: usize = 100;
 
 const COLUMNS: &[ExportColumn] = &[

@@ -25,9 +25,9 @@ use crate::{
     },
 };
 
-/// What a record without labels takes while it is read and written.
+/// The memory of a record without labels while it is read and written, in bytes.
 const RECORD_BYTES: usize = 420;
-/// How much a page of rows takes, about: 10,000 records without labels, or as many of breakdowns as take the same.
+/// The approximate memory of a page of rows, in bytes: 10,000 records without labels, or as many breakdowns as take the same.
 const PAGE_BYTES: usize = 10_000 * RECORD_BYTES;
 
 #[derive(Clone)]
@@ -37,7 +37,7 @@ pub(super) struct SeriesPages {
     query: ExportQuery,
     /// The interval of the next page.
     interval: Interval,
-    /// Those that follow, the next one at the end.
+    /// The intervals that follow, in reverse order: the next one is the last element.
     later: Vec<Interval>,
     /// The days of the next page; `None` after the last one.
     days: Option<Bucket>,
@@ -48,7 +48,7 @@ pub(super) struct SeriesPages {
 
 impl SeriesPages {
     /// # Errors
-    /// [`QueryError::Refused`] when no metric that was asked rolls up.
+    /// [`QueryError::Refused`] when none of the requested metrics rolls up.
     pub fn new(context: Context, catalogue: Arc<Catalogue>, query: ExportQuery) -> Result<Self, QueryError> {
         let mut later: Vec<_> = query.intervals.iter().rev().copied().collect();
         let interval = later.pop().unwrap_or(Interval::Day);
@@ -95,7 +95,7 @@ impl SeriesPages {
         }
     }
 
-    /// At most how many days a bucket has.
+    /// The largest number of days that a bucket has.
     fn bucket_days(&self) -> usize {
         match self.interval {
             Interval::Day => 1,
@@ -174,7 +174,7 @@ impl Pages for SeriesPages {
         Ok(Some(block_in_place_if_large(answer.size(), || rows(answer))))
     }
 
-    /// Without metadata that no roll-up needs.
+    /// Metadata are read only if the roll-up needs them.
     fn for_decimals(&self) -> Option<Box<dyn Pages>> {
         Some(Box::new(Self { metadata: false, ..self.clone() }))
     }

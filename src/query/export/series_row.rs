@@ -64,7 +64,7 @@ pub(super) fn rows(answer: SeriesResponse) -> Vec<Row> {
         let points = std::mem::take(&mut series.points);
         rows.extend(points.into_iter().map(|point| (point.from, row(&series, point))));
     }
-    // Stable: the metrics of a bucket stay in their order.
+    // The sort is stable, so the metrics of a bucket keep their order.
     rows.sort_by_key(|(first_day, _)| *first_day);
     rows.into_iter().map(|(_, row)| row).collect()
 }

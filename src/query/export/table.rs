@@ -1,4 +1,4 @@
-//! What every format is made from: columns with a type, and rows of cells.
+//! The table that every format encodes: columns with a type, and rows of cells.
 
 use std::borrow::Cow;
 
@@ -114,7 +114,7 @@ impl Serialize for Named<'_> {
     }
 }
 
-/// Rows that are all there.
+/// Rows that are already in memory.
 #[derive(Clone)]
 pub(super) struct OnePage {
     columns: &'static [ExportColumn],

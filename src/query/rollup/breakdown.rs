@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 use super::rolled::{Rolled, required};
 use crate::{metric::Decimal, query::values::number, store::RecordedDay};
 
-/// How many bytes the labels of one bucket may take, about: 100,000 labels of 40 characters.
+/// The approximate limit of the labels of one bucket, in bytes: 100,000 labels of 40 characters.
 const MAX_LABEL_BYTES: usize = 16 * 1024 * 1024;
-/// What a label takes beside its text, about.
+/// The approximate memory of a label beside its text, in bytes.
 const ENTRY_BYTES: usize = 128;
 /// How many labels a bucket answers by name, which is as many as a record may have.
 const MAX_NAMED: usize = 1000;
@@ -71,7 +71,7 @@ impl LabelSums {
         Rolled { metadata, lower_bound, ..Rolled::of(distinct) }
     }
 
-    /// In the shape that records have: the largest labels by name, the others in "other".
+    /// The breakdown in the shape of a record: the largest labels by name, the sum of the others in "other".
     fn metadata(self, lower_bounds: bool) -> Map<String, Value> {
         let mut sorted: Vec<_> = self.labels.into_iter().collect();
         sorted.sort_by(|(a_label, a), (b_label, b)| b.cmp(a).then_with(|| a_label.cmp(b_label)));

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::metric::{AddsUp, Definition, Kind, Measure, Phase, QueryShape};
 
-/// What becomes of the values of several days.
+/// How the values of several days combine into one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RollUp {
@@ -62,7 +62,7 @@ impl RollUp {
         matches!(self, Self::Average | Self::Percentage | Self::Merge)
     }
 
-    /// How the values of this kind are called, for the message about two kinds that meet.
+    /// The name of the kind, for the message about a bucket with values of two kinds.
     pub(in crate::query) fn noun(self) -> &'static str {
         match self {
             Self::Last => "stocks, of which the last counts",

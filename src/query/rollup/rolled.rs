@@ -1,4 +1,4 @@
-//! What a roll-up makes of the days of a bucket.
+//! The result of a roll-up over the days of a bucket.
 
 use jiff::civil::Date;
 use serde_json::{Map, Value};
@@ -13,7 +13,7 @@ pub(in crate::query) struct Rolled {
     /// The day that a last value is of.
     pub value_date: Option<Date>,
     pub metadata: Option<Map<String, Value>>,
-    /// Whether labels that were not recorded by name may make it more.
+    /// Whether the value is a lower bound, because labels in "other" may add to it.
     pub lower_bound: bool,
 }
 
@@ -29,7 +29,7 @@ pub(super) fn part(day: &RecordedDay, name: &str) -> Option<Decimal> {
 }
 
 /// # Errors
-/// When it is not there.
+/// When the metadata lack it.
 pub(super) fn required(day: &RecordedDay, name: &str) -> Result<Decimal, String> {
     part(day, name).ok_or_else(|| format!("the record of {} lacks its `{name}`", day.date))
 }
