@@ -11,6 +11,7 @@ pub(crate) mod batch;
 mod cancellation;
 mod context;
 mod day;
+mod discrepancy;
 mod earlier_meanings;
 mod error;
 mod failure;
@@ -34,6 +35,7 @@ pub use backfill::{BackfillReport, BackfillRequest, MetricCount, Progress, backf
 pub use cancellation::{Cancellation, Canceller};
 pub use context::{Context, Initiator, Installation, Tenant};
 pub use day::{DayReport, RecordedMetric, collect_day};
+pub use discrepancy::Discrepancy;
 pub use earlier_meanings::{EarlierMeaning, earlier_meanings};
 pub use error::CollectError;
 pub(crate) use error::{advice, metric_advice};
@@ -46,7 +48,6 @@ pub use recount::recount;
 pub use retry_spacing::collect_if_due;
 pub use selection::LeftOut;
 pub use status::{NextDay, StatusReport, status, status_of};
-pub use verify::Discrepancy;
 
 #[cfg(test)]
 mod tests {

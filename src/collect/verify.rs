@@ -2,33 +2,16 @@
 //! created. Where reconstructed days are adjacent to observed ones, the difference is the number of rows deleted in
 //! between.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use jiff::{ToSpan, civil::Date};
 use uuid::Uuid;
 
-use super::Context;
+use super::{Context, Discrepancy};
 use crate::{
     metric::{DayBounds, Decimal, Definition, Measure, Provenance, Record, Rows, Source},
-    pluralize::pluralize,
     store::{RecordedDays, StoreError, StoredDefinition},
 };
-
-/// A finding of the verification of a backfill.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Discrepancy {
-    /// Days without a record of a metric, although none of them failed.
-    Hole { category: String, first: Date, last: Date, days: usize },
-    /// Two days read from one cut whose totals do not differ by the number of rows created.
-    Sum { stock: String, flow: String, date: Date, expected: Decimal, found: Decimal },
-    /// Rows that were deleted between the cuts of an observed day and of an adjacent reconstructed one. This is not a
-    /// fault, but a limit of reconstruction.
-    Deleted { stock: String, date: Date, rows: Decimal },
-    /// Rows with times in the past that were added between the two cuts.
-    Appeared { stock: String, date: Date, rows: Decimal },
-    /// The verification failed.
-    Unchecked { reason: String },
-}
 
 /// A stock and a flow over the same rows, in a source without a soft-delete column.
 struct Pair<'a> {
@@ -169,38 +152,6 @@ fn difference(stock: String, date: Date, gone: Decimal) -> Discrepancy {
         Discrepancy::Deleted { stock, date, rows: gone }
     } else {
         Discrepancy::Appeared { stock, date, rows: &zero - &gone }
-    }
-}
-
-impl Discrepancy {
-    /// Whether this is an error, as opposed to a limit of reconstruction.
-    pub fn is_fault(&self) -> bool {
-        !matches!(self, Self::Deleted { .. } | Self::Appeared { .. })
-    }
-}
-
-impl fmt::Display for Discrepancy {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Hole { category, first, last, days } => {
-                write!(formatter, "{category} lacks {} between {first} and {last}", pluralize(*days, "day"))
-            }
-            Self::Sum { stock, flow, date, expected, found } => write!(
-                formatter,
-                "{stock} on {date} is {found}, but the day before plus {flow} is {expected}"
-            ),
-            Self::Deleted { stock, date, rows } => {
-                write!(
-                    formatter,
-                    "{stock}: rows deleted between the readings of {date} and the day before: {rows}"
-                )
-            }
-            Self::Appeared { stock, date, rows } => write!(
-                formatter,
-                "{stock}: rows with times in the past added between the readings of {date} and the day before: {rows}"
-            ),
-            Self::Unchecked { reason } => write!(formatter, "the result could not be verified: {reason}"),
-        }
     }
 }
 

@@ -91,7 +91,7 @@ impl<P: Endpoint> CachedQuery<P> {
 }
 
 async fn make<P: Endpoint>(service: &Service, uri: &Uri) -> Result<Answer, Problem> {
-    let parameters: P = parameters::parse(uri.query().unwrap_or_default())?;
+    let parameters: P = parameters::parse(uri.query().unwrap_or_default(), &[])?;
     service.counters.store_query();
     match parameters.answer(service, &*service.catalogue().await?).await {
         // Definitions changed since the catalogue was read.

@@ -24,18 +24,20 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        parse(parts.uri.query().unwrap_or_default()).map(Self)
+        parse(parts.uri.query().unwrap_or_default(), &[]).map(Self)
     }
 }
 
+/// The parameters that are fields of `T`. Those in `others` are known, too, and left to the caller.
+///
 /// # Errors
 /// Every parameter that is wrong.
-pub fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+pub fn parse<T: DeserializeOwned>(query: &str, others: &[&'static str]) -> Result<T, Problem> {
     if query.len() > MAX_LENGTH {
         let detail = format!("the query string has {} bytes; {MAX_LENGTH} is the most", query.len());
         return Err(Problem::invalid_parameters(vec![InvalidParameter { parameter: String::new(), detail }]));
     }
-    T::deserialize(Query(query)).map_err(|error| match error {
+    T::deserialize(Query { text: query, others }).map_err(|error| match error {
         Error::Invalid(errors) => Problem::invalid_parameters(errors),
         Error::Defect(error) => {
             tracing::error!(error, "the query string does not fit its struct");
@@ -65,7 +67,10 @@ fn values(query: &str, known: &[&'static str]) -> Result<Vec<(&'static str, Give
 }
 
 /// A query string as the source of a struct, whose fields are the known names.
-struct Query<'a>(&'a str);
+struct Query<'a> {
+    text: &'a str,
+    others: &'a [&'static str],
+}
 
 impl<'de> Deserializer<'de> for Query<'_> {
     type Error = Error;
@@ -76,7 +81,9 @@ impl<'de> Deserializer<'de> for Query<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        visitor.visit_map(MapDeserializer::new(values(self.0, fields)?.into_iter()))
+        let given = values(self.text, &[self.others, fields].concat())?;
+        let own = given.into_iter().filter(|(name, _)| fields.contains(name));
+        visitor.visit_map(MapDeserializer::new(own))
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
@@ -146,14 +153,14 @@ mod tests {
 
     #[test]
     fn lists_are_joined_and_escapes_read() {
-        let known: Known = parse("category=a%2Cb&category=c+d&from=2025-01-01").unwrap();
+        let known: Known = parse("category=a%2Cb&category=c+d&from=2025-01-01", &[]).unwrap();
         assert_eq!((known.category.as_deref(), known.from.as_deref()), (Some("a,b,c d"), Some("2025-01-01")));
-        assert_eq!(parse::<Known>("").unwrap().from, None);
+        assert_eq!(parse::<Known>("", &[]).unwrap().from, None);
     }
 
     #[test]
     fn an_unknown_parameter_is_named_with_the_nearest_known_one() {
-        let problem = parse::<Known>("form=2025-01-01&catgory=a&from=x&from=y").unwrap_err();
+        let problem = parse::<Known>("form=2025-01-01&catgory=a&from=x&from=y", &[]).unwrap_err();
         let details: Vec<_> = problem.errors.iter().map(|error| error.detail.as_str()).collect();
         assert_eq!(details.len(), 3, "{details:?}");
         assert!(details[0].contains("`form`") && details[0].contains("`from`"), "{details:?}");
@@ -162,8 +169,16 @@ mod tests {
     }
 
     #[test]
+    fn parameters_that_the_caller_reads_are_known_and_given_once() {
+        assert_eq!(parse::<Known>("format=csv&from=x", &["format"]).unwrap().from.as_deref(), Some("x"));
+        let problem = parse::<Known>("format=csv&format=json&fromat=csv", &["format"]).unwrap_err();
+        let details: Vec<_> = problem.errors.iter().map(|error| error.detail.as_str()).collect();
+        assert!(details[0].contains("twice") && details[1].contains("`format`"), "{details:?}");
+    }
+
+    #[test]
     fn a_query_string_has_a_limit() {
-        let problem = parse::<Known>(&format!("from={}", "x".repeat(MAX_LENGTH))).unwrap_err();
+        let problem = parse::<Known>(&format!("from={}", "x".repeat(MAX_LENGTH)), &[]).unwrap_err();
         assert_eq!(problem.status, 400);
     }
 }

@@ -10,6 +10,7 @@ use super::{
     error_responses::{ErrorResponses, Undefined},
 };
 use crate::{
+    config::QuerySettings,
     http::{
         answer::Answer,
         cache::Lifetime,
@@ -18,7 +19,7 @@ use crate::{
         problem::Problem,
         service::{Service, Shared},
     },
-    query::{self, ActivityQuery, Catalogue, SeriesResponse},
+    query::{self, ActivityQuery, Catalogue, QueryError, SeriesResponse},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -31,6 +32,17 @@ pub struct ActivityParameters {
     category: Option<String>,
     /// Types, separated by commas: `count`, `average`, `percentage`, `aggregate`
     r#type: Option<String>,
+}
+
+impl ActivityParameters {
+    pub fn question(
+        &self,
+        catalogue: &Catalogue,
+        settings: &QuerySettings,
+    ) -> Result<ActivityQuery, QueryError> {
+        let (categories, types) = (comma_list(self.category.as_deref()), comma_list(self.r#type.as_deref()));
+        ActivityQuery::parse(self.days.as_deref(), &categories, &types, catalogue, settings)
+    }
 }
 
 /// The last days
@@ -53,9 +65,7 @@ pub async fn activity(
 impl Endpoint for ActivityParameters {
     async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
         let (context, settings) = (&service.context, &service.query);
-        let (categories, types) = (comma_list(self.category.as_deref()), comma_list(self.r#type.as_deref()));
-        let days = self.days.as_deref();
-        let question = ActivityQuery::parse(days, &categories, &types, catalogue, settings)?;
+        let question = self.question(catalogue, settings)?;
         let reservation = service.answer_memory.reserve(question.memory_bytes()).await;
         let series = query::activity(context, catalogue, settings, &question).await?;
         Ok(Answer::series(&series, reservation)?)

@@ -18,7 +18,7 @@ use crate::{
         problem::Problem,
         service::{Service, Shared},
     },
-    query::{self, Catalogue, LatestQuery, LatestResponse},
+    query::{self, Catalogue, LatestQuery, LatestResponse, QueryError},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -28,6 +28,13 @@ pub struct LatestParameters {
     category: Option<String>,
     /// Types, separated by commas: `count`, `average`, `percentage`, `aggregate`
     r#type: Option<String>,
+}
+
+impl LatestParameters {
+    pub fn question(&self, catalogue: &Catalogue) -> Result<LatestQuery, QueryError> {
+        let (categories, types) = (comma_list(self.category.as_deref()), comma_list(self.r#type.as_deref()));
+        LatestQuery::parse(&categories, &types, catalogue)
+    }
 }
 
 /// The latest values
@@ -49,8 +56,7 @@ pub async fn latest(
 #[async_trait]
 impl Endpoint for LatestParameters {
     async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
-        let (categories, types) = (comma_list(self.category.as_deref()), comma_list(self.r#type.as_deref()));
-        let question = LatestQuery::parse(&categories, &types, catalogue)?;
+        let question = self.question(catalogue)?;
         let reservation = service.answer_memory.reserve(question.memory_bytes(catalogue)).await;
         let latest = query::latest(&service.context, catalogue, &question).await?;
         Ok(Answer::json(&latest)?.holding(reservation))

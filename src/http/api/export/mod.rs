@@ -11,15 +11,17 @@ use std::{collections::BTreeMap, future::Future};
 
 use axum::{
     body::Body,
-    http::{StatusCode, header},
+    extract::FromRequestParts,
+    http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use futures_util::stream;
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 use utoipa::{
-    IntoResponses,
+    IntoParams, IntoResponses,
     openapi::{
         ContentBuilder, KnownFormat, ObjectBuilder, RefOr, Response as Documented, ResponseBuilder, Schema,
         SchemaFormat, Type, schema::ArrayBuilder,
@@ -30,7 +32,9 @@ use crate::{
     access::Principal,
     config::{shown, suggestion},
     http::{
+        api::enum_schemas,
         concurrency_limit::{LimitReached, Permit},
+        parameters::parse,
         problem::{InvalidParameter, Problem},
         service::Service,
     },
@@ -50,21 +54,45 @@ struct Beginning<'a> {
     permit: Permit,
 }
 
-/// The parameters of every export that say what the file is like.
-struct FileParameters<'a> {
-    format: Option<&'a str>,
-    bom: Option<&'a str>,
-    cut_cells: Option<&'a str>,
+/// The parameters that every export has; they say what the file is like.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is read by the derive macro only")]
+pub struct FileParameters {
+    /// `csv` (the default), `json`, `ndjson` or `parquet`
+    #[param(schema_with = enum_schemas::formats, required = false)]
+    format: Option<String>,
+    /// CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8
+    #[param(value_type = Option<bool>)]
+    bom: Option<String>,
+    /// CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take
+    #[param(value_type = Option<bool>)]
+    cut_cells: Option<String>,
 }
 
-impl FileParameters<'_> {
-    fn read(&self) -> Result<(ExportFormat, CsvOptions), Problem> {
-        let format = read_format(self.format)?;
-        let csv = CsvOptions {
-            bom: for_csv("bom", self.bom, format)?,
-            cut_cells: for_csv("cut_cells", self.cut_cells, format)?,
+/// The query string of an export: what [`FileParameters`] documents, and the parameters of the endpoint as `P`.
+pub struct FileRequest<P> {
+    format: ExportFormat,
+    csv: CsvOptions,
+    parameters: P,
+}
+
+impl<P: DeserializeOwned, S: Sync> FromRequestParts<S> for FileRequest<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        let parameters = parse(query, &["format", "bom", "cut_cells"])?;
+        let given = |name: &str| {
+            let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+            pairs.find(|(given, _)| given == name).map(|(_, value)| value)
         };
-        Ok((format, csv))
+        let format = read_format(given("format").as_deref())?;
+        let csv = CsvOptions {
+            bom: for_csv("bom", given("bom").as_deref(), format)?,
+            cut_cells: for_csv("cut_cells", given("cut_cells").as_deref(), format)?,
+        };
+        Ok(Self { format, csv, parameters })
     }
 }
 
@@ -79,8 +107,11 @@ fn for_csv(parameter: &str, given: Option<&str>, format: ExportFormat) -> Result
 }
 
 impl<'a> Beginning<'a> {
-    fn new(service: &'a Service, principal: &Principal, file: FileParameters<'_>) -> Result<Self, Problem> {
-        let (format, csv) = file.read()?;
+    fn new<P>(
+        service: &'a Service,
+        principal: &Principal,
+        &FileRequest { format, csv, .. }: &FileRequest<P>,
+    ) -> Result<Self, Problem> {
         let head_due = Instant::now() + service.http.request_timeout / 2;
         let permit = service.exports.try_acquire(&principal.subject).map_err(too_many)?;
         Ok(Self { service, format, csv, head_due, permit })

@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Beginning, File, FileParameters};
+use super::{Beginning, File, FileParameters, FileRequest};
 use crate::{
     http::{
         api::{
@@ -12,7 +12,6 @@ use crate::{
             error_responses::{ErrorResponses, FileErrorResponses},
         },
         middleware::scopes::MaySeeLog,
-        parameters::Parameters,
         problem::Problem,
         service::Shared,
     },
@@ -22,15 +21,6 @@ use crate::{
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct RunsExportParameters {
-    /// `csv` (the default), `json`, `ndjson` or `parquet`
-    #[param(schema_with = enum_schemas::formats, required = false)]
-    format: Option<String>,
-    /// CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8
-    #[param(value_type = Option<bool>)]
-    bom: Option<String>,
-    /// CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take
-    #[param(value_type = Option<bool>)]
-    cut_cells: Option<String>,
     /// Only runs of days from this one, `YYYY-MM-DD`; together with `to`
     #[param(format = Date)]
     from: Option<String>,
@@ -53,18 +43,16 @@ pub struct RunsExportParameters {
     path = "/api/v1/export/runs",
     operation_id = "export_runs",
     tag = "runs",
-    params(RunsExportParameters),
+    params(FileParameters, RunsExportParameters),
     responses(File, FileErrorResponses, ErrorResponses)
 )]
 pub async fn runs(
     State(service): State<Shared>,
     MaySeeLog(principal): MaySeeLog,
-    Parameters(parameters): Parameters<RunsExportParameters>,
+    request: FileRequest<RunsExportParameters>,
 ) -> Result<Response, Problem> {
-    let RunsExportParameters { format, bom, cut_cells, from, to, status, kind } = parameters;
-    let file =
-        FileParameters { format: format.as_deref(), bom: bom.as_deref(), cut_cells: cut_cells.as_deref() };
-    let beginning = Beginning::new(&service, &principal, file)?;
+    let beginning = Beginning::new(&service, &principal, &request)?;
+    let RunsExportParameters { from, to, status, kind } = request.parameters;
     let asked = RunsRequest { from, to, status, kind, limit: None, cursor: None };
     let question = RunsQuery::parse(&asked)?;
     let export = Export::runs(service.context.clone(), question, beginning.format);

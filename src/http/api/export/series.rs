@@ -6,7 +6,7 @@ use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Beginning, File, FileParameters};
+use super::{Beginning, File, FileParameters, FileRequest};
 use crate::{
     http::{
         api::{
@@ -15,7 +15,6 @@ use crate::{
             error_responses::{ErrorResponses, FileErrorResponses, Undefined},
         },
         middleware::scopes::MayRead,
-        parameters::Parameters,
         problem::Problem,
         service::Shared,
     },
@@ -25,15 +24,6 @@ use crate::{
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ExportParameters {
-    /// `csv` (the default), `json`, `ndjson` or `parquet`
-    #[param(schema_with = enum_schemas::formats, required = false)]
-    format: Option<String>,
-    /// CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8
-    #[param(value_type = Option<bool>)]
-    bom: Option<String>,
-    /// CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take
-    #[param(value_type = Option<bool>)]
-    cut_cells: Option<String>,
     /// The first day, `YYYY-MM-DD`; by default the first recorded one
     #[param(format = Date)]
     from: Option<String>,
@@ -61,23 +51,19 @@ pub struct ExportParameters {
     path = "/api/v1/export",
     operation_id = "export",
     tag = "record",
-    params(ExportParameters),
+    params(FileParameters, ExportParameters),
     responses(File, FileErrorResponses, Undefined, ErrorResponses)
 )]
 pub async fn series(
     State(service): State<Shared>,
     MayRead(principal): MayRead,
-    Parameters(parameters): Parameters<ExportParameters>,
+    request: FileRequest<ExportParameters>,
 ) -> Result<Response, Problem> {
-    let file = FileParameters {
-        format: parameters.format.as_deref(),
-        bom: parameters.bom.as_deref(),
-        cut_cells: parameters.cut_cells.as_deref(),
-    };
-    let beginning = Beginning::new(&service, &principal, file)?;
+    let beginning = Beginning::new(&service, &principal, &request)?;
     let catalogue = service.catalogue().await?;
     let context = &service.context;
-    let question = ExportQuery::parse(&parameters.asked(), context, &catalogue, &service.query).await?;
+    let question =
+        ExportQuery::parse(&request.parameters.asked(), context, &catalogue, &service.query).await?;
     let name = format!("daymark_{}_{}", question.from, question.to);
     let export = Export::series(context.clone(), Arc::clone(&catalogue), question, beginning.format);
     beginning.answer(&name, export).await
