@@ -121,8 +121,8 @@ fn on_sqlite_the_values_determine_the_format() {
     );
     assert!(of(&[]).contains("cannot be determined from its values"));
     assert!(
-        of(&[("posts", "created_at", TimeFormat::UnixSeconds)]).contains("do not tell"),
-        "text holds no number"
+        of(&[("posts", "created_at", TimeFormat::UnixSeconds)]).contains("cannot be determined"),
+        "a text is not read as a number"
     );
     // Mattermost stores 0 as long as the row is not deleted.
     let columns = "id TEXT, CreateAt INTEGER, DeleteAt INTEGER, UserId TEXT";
