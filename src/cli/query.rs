@@ -47,7 +47,7 @@ pub async fn run(app: &App, arguments: &QueryArguments, format: Format) -> anyho
 
 async fn answer(app: &App, arguments: &QueryArguments, format: Format) -> anyhow::Result<Page> {
     let (context, settings) = (&app.context, &app.config.settings.query);
-    let catalogue = Catalogue::load(context.tenant.store.as_ref()).await?;
+    let catalogue = Catalogue::load(context.tenant.store.as_ref()).await?.with_all_versions();
     let requested = &arguments.requested;
     if arguments.latest {
         let query = LatestQuery::parse(&requested.metrics, &requested.types, &catalogue)?;

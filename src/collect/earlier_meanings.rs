@@ -59,7 +59,7 @@ pub async fn earlier_meanings(
         others.iter().map(|(metric, _)| AskedMetric { key: metric.key(), metadata: false }).collect();
     let series = store.series(&SeriesQuestion { from, to, metrics: requested }).await?.series;
     let meanings = others.iter().zip(series).filter_map(|((metric, versions), days)| {
-        let mut days = days.iter().filter(|day| versions.contains(&day.definition_version));
+        let mut days = days.recorded.iter().filter(|day| versions.contains(&day.definition_version));
         let first = days.next()?.date;
         let (last, count) = days.fold((first, 1), |(_, count), day| (day.date, count + 1));
         Some(EarlierMeaning { category: metric.category.clone(), first, last, days: count })

@@ -96,7 +96,7 @@ async fn make<P: Endpoint>(service: &Service, uri: &Uri) -> Result<Answer, Probl
     match parameters.answer(service, &*service.catalogue().await?).await {
         // Definitions changed since the catalogue was read.
         Err(Failed::Query(QueryError::UnknownVersion { .. })) => {
-            let catalogue = service.fresh_catalogue().await?;
+            let catalogue = (*service.fresh_catalogue().await?).clone().with_all_versions();
             parameters.answer(service, &catalogue).await.map_err(Problem::from)
         }
         made => made.map_err(Problem::from),

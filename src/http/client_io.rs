@@ -22,8 +22,9 @@ use tokio::{
 };
 
 /// How long an answer may take after the client has closed its sending half. What a client that is gone has asked for
-/// ends on the database within 2 s.
-const GRACE: Duration = Duration::from_millis(1500);
+/// ends on the database within 2 s: after this time, a quarter of a second in which the session proves busy, and the half second
+/// after which PostgreSQL looks for its client.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Whether a request of the connection is being answered.
 #[derive(Debug, Clone, Default)]

@@ -11,7 +11,7 @@ use crate::{
 
 /// The age from which a job can be orphaned, because a job takes its lock shortly after it was created, and releases it
 /// shortly before its end is written.
-const MIN_AGE: SignedDuration = SignedDuration::from_mins(1);
+const MIN_AGE: SignedDuration = SignedDuration::from_secs(10);
 
 /// Closes the jobs of processes that ended, including earlier processes with the same id and host as this one.
 pub(super) async fn close_orphaned(context: &Context) -> Result<(), StoreError> {

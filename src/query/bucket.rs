@@ -35,14 +35,13 @@ impl BucketFold {
     }
 
     /// # Errors
-    /// [`QueryError::UnknownVersion`] for a day by a version that the catalogue does not know.
+    /// [`QueryError::UnknownVersion`] for a day by a version that the catalogue lacks, unless it has all versions.
     pub fn add(&mut self, metric: &CatalogueMetric, day: &RecordedDay) -> Result<(), QueryError> {
         let version = day.definition_version;
-        let roll_up = metric.roll_up(version).ok_or_else(|| QueryError::UnknownVersion {
-            key: metric.key.clone(),
-            date: day.date,
-            version,
-        })?;
+        let roll_up = metric.roll_up(version);
+        if roll_up.is_none() && !metric.has_all_versions() {
+            return Err(QueryError::UnknownVersion { key: metric.key.clone(), date: day.date, version });
+        }
         self.version =
             if self.days == 0 { Some(version) } else { self.version.filter(|one| *one == version) };
         self.provenance = Some(match self.provenance {
@@ -51,7 +50,10 @@ impl BucketFold {
         });
         self.days += 1;
         if self.refused.is_none() {
-            self.refused = self.accumulate(roll_up, day).err();
+            self.refused = match roll_up {
+                Some(roll_up) => self.accumulate(roll_up, day).err(),
+                None => Some(format!("its record of {} names version {version} of its definition, which does not exist", day.date)),
+            };
         }
         Ok(())
     }

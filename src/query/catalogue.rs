@@ -21,6 +21,8 @@ pub struct CatalogueMetric {
     pub key: MetricKey,
     pub stored: StoredDefinition,
     versions: BTreeMap<i32, KnownVersion>,
+    /// Whether a version that is not in `versions` does not exist.
+    has_all_versions: bool,
 }
 
 /// A version of a definition: when it was made and how its values roll up.
@@ -46,7 +48,7 @@ impl Catalogue {
             let mut versions = known.remove(&key).unwrap_or_default();
             let current = KnownVersion { roll_up: RollUp::of(&stored.definition), created_at: None };
             versions.entry(stored.version).or_insert(current);
-            CatalogueMetric { key, stored, versions }
+            CatalogueMetric { key, stored, versions, has_all_versions: false }
         };
         let mut metrics: Vec<_> = definitions.into_iter().map(metric).collect();
         metrics.sort_by(|a, b| order(&a.key, &b.key));
@@ -59,6 +61,13 @@ impl Catalogue {
     /// When the store fails.
     pub async fn load(store: &dyn Store) -> Result<Self, StoreError> {
         Ok(Self::new(store.definitions().await?, &store.definition_versions().await?))
+    }
+
+    /// The same, once it was read after a record whose version it lacks: such a version does not exist, and only the values
+    /// that need it are refused.
+    pub fn with_all_versions(mut self) -> Self {
+        self.metrics.iter_mut().for_each(|metric| metric.has_all_versions = true);
+        self
     }
 
     pub fn metrics(&self) -> &[CatalogueMetric] {
@@ -79,6 +88,10 @@ impl CatalogueMetric {
     /// How values of this version of the definition roll up; `None` for a version that the catalogue does not know.
     pub fn roll_up(&self, version: i32) -> Option<RollUp> {
         self.versions.get(&version).map(|version| version.roll_up)
+    }
+
+    pub(super) fn has_all_versions(&self) -> bool {
+        self.has_all_versions
     }
 
     /// How values of the current version roll up.

@@ -5,27 +5,45 @@ use jiff::civil::Date;
 use super::{
     catalogue::CatalogueMetric,
     day_range::DayRange,
-    response::{Fill, NOT_YET_DUE, SeriesGap},
+    response::{Fill, NOT_YET_DUE, SeriesGap, UNREADABLE_RECORD},
 };
 use crate::collect::{Context, Gap, GapCause, History, missing};
 
-/// The gaps of a metric: what is missing, and what is not yet due.
+/// The gaps of a metric: what is missing, what cannot be read, and what is not yet due.
 pub(super) fn gaps(
     context: &Context,
     metric: &CatalogueMetric,
     range: &DayRange,
     recorded: impl IntoIterator<Item = Date>,
+    unreadable: &[Date],
     history: &History,
 ) -> Vec<SeriesGap> {
     let (due, open) = range.split();
-    let missing = missing(due, recorded);
+    let mut present: Vec<_> = recorded.into_iter().chain(unreadable.iter().copied()).collect();
+    present.sort_unstable();
+    let missing = missing(due, present);
     let mut gaps = Vec::new();
     if !missing.is_empty() {
         let found = history.gaps(&context.tenant.calendar, &metric.stored, &missing, range.last_finished);
         gaps.extend(found.into_iter().map(|gap| explained(gap, metric, range.last_finished)));
     }
+    gaps.extend(unreadable.iter().filter(|date| due.contains(date)).map(|date| unreadable_record(*date)));
+    gaps.sort_by_key(|gap| gap.from);
     gaps.extend(not_yet_due(context, open));
     gaps
+}
+
+/// The record is there, so nothing fills the gap: the first record of a day stays.
+fn unreadable_record(date: Date) -> SeriesGap {
+    SeriesGap {
+        from: date,
+        to: date,
+        days: 1,
+        cause: UNREADABLE_RECORD,
+        explanation: "there is a record, but it cannot be read; `daymark check` and the log say what is wrong".to_owned(),
+        ready_at: None,
+        fill: None,
+    }
 }
 
 fn explained(gap: Gap, metric: &CatalogueMetric, last_finished: Date) -> SeriesGap {

@@ -15,10 +15,19 @@ use super::{
 use crate::metric::{Decimal, MetricType, Provenance};
 
 /// Every cause that a gap can have.
-pub(super) const CAUSES: [&str; 7] =
-    ["never_collected", "failed", "timed_out", RUNNING, "defined_later", "not_reconstructible", NOT_YET_DUE];
+pub(super) const CAUSES: [&str; 8] = [
+    "never_collected",
+    "failed",
+    "timed_out",
+    RUNNING,
+    "defined_later",
+    "not_reconstructible",
+    UNREADABLE_RECORD,
+    NOT_YET_DUE,
+];
 const RUNNING: &str = "running";
 pub(super) const NOT_YET_DUE: &str = "not_yet_due";
+pub(super) const UNREADABLE_RECORD: &str = "unreadable_record";
 
 /// Series of points, one for each metric and interval asked.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

@@ -164,7 +164,7 @@ impl<'a> PageBuilder<'a> {
                     return Ok(place);
                 }
                 let mut builder = SeriesBuilder::new(*wanted, query, self.range.clone());
-                values.of(place).iter().try_for_each(|day| builder.add(day))?;
+                builder.add_all(values.of(place))?;
                 self.push(builder, None);
             }
             Ok(batch.len())
@@ -180,9 +180,7 @@ impl<'a> PageBuilder<'a> {
         let mut builder = SeriesBuilder::new(wanted, query, self.range.clone().since(from));
         for (first, last) in values::chunks(&wanted, from, query.to) {
             let values = values::read(context, &[wanted], first, last).await?;
-            block_in_place_if_large(values.size(), || {
-                values.of(0).iter().try_for_each(|day| builder.add(day))
-            })?;
+            block_in_place_if_large(values.size(), || builder.add_all(values.of(0)))?;
             if last < query.to
                 && self.bytes + builder.bytes() >= self.max_bytes
                 && let Some(cut) = builder.cut_after(last)

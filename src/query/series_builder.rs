@@ -19,7 +19,7 @@ use super::{
 use crate::{
     collect::{Context, History},
     metric::has_value,
-    store::RecordedDay,
+    store::{RecordedDay, SeriesDays},
 };
 
 pub(super) struct SeriesBuilder<'a> {
@@ -29,6 +29,8 @@ pub(super) struct SeriesBuilder<'a> {
     range: DayRange,
     points: Vec<Point>,
     recorded: Vec<RecordedDate>,
+    /// Days whose record cannot be read.
+    unreadable: Vec<Date>,
     /// Of the interval `day`: how many of the range's days have a point.
     days_done: usize,
     /// Of longer intervals: the bucket in progress; `None` after the last one.
@@ -47,6 +49,7 @@ impl<'a> SeriesBuilder<'a> {
             range,
             points: Vec::new(),
             recorded: Vec::new(),
+            unreadable: Vec::new(),
             days_done: 0,
             bucket,
             bytes: 0,
@@ -58,11 +61,17 @@ impl<'a> SeriesBuilder<'a> {
         self.bytes
     }
 
-    /// Adds the next recorded day.
+    /// Adds the next days of the series.
     ///
     /// # Errors
     /// [`QueryError::UnknownVersion`] for a day by a version that the catalogue does not know.
-    pub fn add(&mut self, day: &RecordedDay) -> Result<(), QueryError> {
+    pub fn add_all(&mut self, days: Option<&SeriesDays>) -> Result<(), QueryError> {
+        let Some(SeriesDays { recorded, unreadable }) = days else { return Ok(()) };
+        self.unreadable.extend(unreadable);
+        recorded.iter().try_for_each(|day| self.add(day))
+    }
+
+    fn add(&mut self, day: &RecordedDay) -> Result<(), QueryError> {
         self.recorded.push(day.into());
         if self.wanted.interval == Interval::Day {
             self.skip_to(day.date);
@@ -160,7 +169,7 @@ impl<'a> SeriesBuilder<'a> {
             roll_up: metric.current_roll_up(),
             refused: is_refused(metric, interval).then(|| never_reason(definition).to_owned()),
             points: self.points,
-            gaps: gap::gaps(context, metric, &range, dates, history),
+            gaps: gap::gaps(context, metric, &range, dates, &self.unreadable, history),
             version_changes: version_changes(&recorded),
             recorded,
         }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     collect::{Context, History},
     metric::{Decimal, Definition, Measure, MetricKey, QueryShape},
-    store::{AskedMetric, Latest, LoggedRun, RecordedDay, SeriesQuestion},
+    store::{AskedMetric, Latest, LoggedRun, RecordedDay, SeriesDays, SeriesQuestion},
 };
 
 /// The approximate limit of the records that one statement reads, in bytes.
@@ -93,21 +93,21 @@ pub(super) fn chunks(
 
 /// The values of a batch, one list for each metric in it, and where each of `batch` finds its own.
 pub(super) struct Values {
-    days: Vec<Vec<RecordedDay>>,
+    series: Vec<SeriesDays>,
     places: Vec<usize>,
     /// The runs that did not complete the days that were read.
     pub runs: Vec<LoggedRun>,
 }
 
 impl Values {
-    pub fn of(&self, place_in_batch: usize) -> &[RecordedDay] {
-        self.places.get(place_in_batch).and_then(|place| self.days.get(*place)).map_or(&[], Vec::as_slice)
+    pub fn of(&self, place_in_batch: usize) -> Option<&SeriesDays> {
+        self.places.get(place_in_batch).and_then(|place| self.series.get(*place))
     }
 
     /// The approximate work of iterating over all of them, in records.
     pub fn size(&self) -> usize {
         let weight = |day: &RecordedDay| 1 + day.metadata.as_deref().map_or(0, labels_in) / 8;
-        self.days.iter().flatten().map(weight).sum()
+        self.series.iter().flat_map(|series| &series.recorded).map(weight).sum()
     }
 }
 
@@ -136,7 +136,7 @@ pub(super) async fn read(
         places.push(metrics.len() - 1);
     }
     let rows = context.tenant.store.series(&SeriesQuestion { from, to, metrics }).await?;
-    Ok(Values { days: rows.series, places, runs: rows.runs })
+    Ok(Values { series: rows.series, places, runs: rows.runs })
 }
 
 /// What the collection log says about the days of `from..=to` that lack a record.

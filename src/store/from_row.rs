@@ -3,9 +3,9 @@
 use jiff::civil::Date;
 
 use super::{
-    DefinitionVersion, Event, EventKind, Job, JobStatus, Latest, Origin, RecordCount, RecordedDay, Run,
+    DefinitionVersion, Event, EventKind, Job, JobStatus, Latest, Origin, RecordCount, RecordedDay, Run, SeriesDays, SeriesQuestion, StoreError,
     RunKind, RunStatus, StoredDefinition, Trigger,
-    row::{Columns, undecodable},
+    row::{Columns, LeftOut, failed, readable, undecodable},
 };
 use crate::{
     identity::{ApiKey, KeyHash, Role, Scopes},
@@ -36,16 +36,64 @@ pub(super) fn record(row: &impl Columns) -> Result<Record, sqlx::Error> {
     })
 }
 
-/// A row of `select_series.sql`: the index of the metric asked, and a day of it.
-pub(super) fn recorded_day(row: &impl Columns) -> Result<(usize, RecordedDay), sqlx::Error> {
-    let day = RecordedDay {
-        date: row.date("metric_date")?,
+/// The rows of `select_series.sql` by metric. A row that cannot be read leaves its date behind, so that its day is not taken
+/// for one without a record.
+pub(super) fn series<R: Columns>(
+    location: &str,
+    table: &'static str,
+    question: &SeriesQuestion,
+    rows: &[R],
+) -> Vec<SeriesDays> {
+    let mut series = vec![SeriesDays::default(); question.metrics.len()];
+    let mut left_out = LeftOut::default();
+    for row in rows {
+        let (place, date) = match place_and_date(row) {
+            Ok(found) => found,
+            Err(error) => {
+                left_out.add(|| error.to_string());
+                continue;
+            }
+        };
+        let Some((of_metric, metric)) = series.get_mut(place).zip(question.metrics.get(place)) else { continue };
+        match recorded_day(row, date) {
+            Ok(day) => of_metric.recorded.push(day),
+            Err(error) => {
+                left_out.add(|| format!("{} `{}` of {date}: {error}", metric.key.metric_type, metric.key.category));
+                of_metric.unreadable.push(date);
+            }
+        }
+    }
+    left_out.log(location, table);
+    series
+}
+
+/// The index of the metric asked, and the day.
+fn place_and_date(row: &impl Columns) -> Result<(usize, Date), sqlx::Error> {
+    Ok((row.count("place")?, row.date("metric_date")?))
+}
+
+fn recorded_day(row: &impl Columns, date: Date) -> Result<RecordedDay, sqlx::Error> {
+    Ok(RecordedDay {
+        date,
         value: row.parsed("value")?,
         provenance: row.word("provenance", Provenance::from_name)?,
         definition_version: row.get("definition_version")?,
         metadata: row.optional_object("metadata")?.map(Box::new),
-    };
-    Ok((row.count("place")?, day))
+    })
+}
+
+/// The API keys that can be read. Where none of several can, that is an error: a store without keys may be served without
+/// authentication.
+pub(super) fn api_keys<R>(
+    location: &str,
+    rows: &[R],
+    read: impl Fn(&R) -> Result<ApiKey, sqlx::Error>,
+) -> Result<Vec<ApiKey>, StoreError> {
+    let keys = readable(location, "api_keys", rows, &read);
+    match rows.first() {
+        Some(row) if keys.is_empty() => read(row).map(|key| vec![key]).map_err(|error| failed(location, error)),
+        _ => Ok(keys),
+    }
 }
 
 /// A row of `select_latest.sql`.

@@ -1,6 +1,11 @@
 //! How columns become domain values, and how a column that cannot be read becomes [`StoreError::Corrupt`].
 
-use std::{error::Error, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    str::FromStr,
+    sync::{Mutex, PoisonError},
+};
 
 use jiff::{Timestamp, civil::Date};
 use serde_json::{Map, Value};
@@ -10,7 +15,10 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::StoreError;
-use crate::database::{Fault, FaultClass};
+use crate::{
+    database::{Fault, FaultClass},
+    telemetry::LogThrottle,
+};
 
 /// What a failure of the driver means at `location`.
 pub(super) fn failed(location: &str, error: sqlx::Error) -> StoreError {
@@ -39,18 +47,39 @@ pub(super) fn readable<'r, R, T>(
     read: impl Fn(&'r R) -> Result<T, sqlx::Error>,
 ) -> Vec<T> {
     let mut values = Vec::with_capacity(rows.len());
-    let mut first_error = None;
+    let mut left_out = LeftOut::default();
     for row in rows {
         match read(row) {
             Ok(value) => values.push(value),
-            Err(error) => first_error = first_error.or(Some(error)),
+            Err(error) => left_out.add(|| error.to_string()),
         }
     }
-    if let Some(error) = first_error {
-        let left_out = rows.len() - values.len();
-        tracing::error!(location, table, left_out, %error, "left out rows that cannot be read; daymark check names what is wrong");
-    }
+    left_out.log(location, table);
     values
+}
+
+/// The rows of one answer that cannot be read: how many, and what is wrong with the first.
+#[derive(Default)]
+pub(super) struct LeftOut {
+    rows: usize,
+    first: Option<String>,
+}
+
+impl LeftOut {
+    pub(super) fn add(&mut self, error: impl FnOnce() -> String) {
+        self.rows += 1;
+        self.first.get_or_insert_with(error);
+    }
+
+    /// Writes at most one message every ten seconds about each table, as every read meets the same rows.
+    pub(super) fn log(self, location: &str, table: &'static str) {
+        static THROTTLES: Mutex<BTreeMap<&str, LogThrottle>> = Mutex::new(BTreeMap::new());
+        let Self { rows: left_out, first: Some(error) } = self else { return };
+        let mut throttles = THROTTLES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(suppressed) = throttles.entry(table).or_default().allow_now() {
+            tracing::error!(location, table, left_out, suppressed, %error, "left out rows that cannot be read; daymark check names what is wrong");
+        }
+    }
 }
 
 /// A type that both drivers read in the same way.

@@ -1,6 +1,9 @@
 //! Throttling of log messages that would otherwise be written with every request while a fault lasts.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{LazyLock, Mutex, PoisonError},
+    time::Instant,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,6 +22,13 @@ struct State {
 impl LogThrottle {
     pub const fn new() -> Self {
         Self(Mutex::new(State { written_at: None, left_out: 0 }))
+    }
+
+    /// The same as [`LogThrottle::allow`], by a monotonic clock: for callers that have no other.
+    pub fn allow_now(&self) -> Option<u64> {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let elapsed = SignedDuration::try_from(START.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.allow(Timestamp::UNIX_EPOCH.checked_add(elapsed).unwrap_or(Timestamp::MAX))
     }
 
     /// Returns how many messages were suppressed since the last one, if this one may be written; otherwise `None`, and

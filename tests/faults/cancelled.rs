@@ -9,11 +9,13 @@ use std::{
 use crate::{
     database::{Database, Session},
     installation::{Ended, Installation, end, wait_until_any},
+    pooler::Pooler,
 };
 
 /// How long a statement may outlive the process that waits for it.
 const LEFT_OVER: Duration = Duration::from_secs(2);
-const COLLECT: [&str; 3] = ["collect", "--date", "2024-07-15"];
+const COLLECT: &[&str] = &["collect", "--date", "2024-07-15"];
+const BACKFILL: &[&str] = &["backfill", "--from", "2024-07-10", "--to", "2024-07-15"];
 /// Takes minutes.
 const HEAVY: &str = r#"
 preset = "none"
@@ -29,14 +31,17 @@ const ACTIVE: &str =
                       AND pid <> pg_backend_pid()";
 
 /// A run that is in the middle of a statement of its platform, and a session that sees it.
-async fn running() -> (Installation, Child, Session) {
-    let mut installation = Installation::of_platform(Database::fresh_postgres().await).await;
+async fn running(run: &[&str]) -> (Installation, Child, Session) {
+    running_at(Installation::of_platform(Database::fresh_postgres().await).await, run).await
+}
+
+async fn running_at(mut installation: Installation, run: &[&str]) -> (Installation, Child, Session) {
     installation.set("DAYMARK_RETRY_ATTEMPTS", 3);
     installation.set("DAYMARK_RETRY_INITIAL_DELAY_MS", 1);
     installation.set("DAYMARK_PLATFORM_STATEMENT_TIMEOUT_SECONDS", 600);
     fs::write(installation.directory().join("daymark.toml"), HEAVY).unwrap();
     installation.succeed(&["apply"]);
-    let child = installation.spawn(&COLLECT);
+    let child = installation.spawn(run);
     let mut observer = installation.platform.session().await;
     wait_until_any(&mut observer, ACTIVE).await;
     (installation, child, observer)
@@ -56,17 +61,32 @@ fn interrupted(child: Child, signal: &str) -> Ended {
 
 #[tokio::test]
 async fn a_statement_ends_with_the_process_that_waits_for_it() {
-    for (signal, code) in [("-INT", Some(130)), ("-KILL", None)] {
-        let (_installation, child, mut observer) = running().await;
-        let ended = interrupted(child, signal);
-        assert_eq!(ended.code, code, "{ended:?}");
+    for run in [COLLECT, BACKFILL] {
+        for (signal, code) in [("-INT", Some(130)), ("-KILL", None)] {
+            let (_installation, child, mut observer) = running(run).await;
+            let ended = interrupted(child, signal);
+            assert_eq!(ended.code, code, "{run:?}: {ended:?}");
+            ends(&mut observer).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_behind_a_pooler_ends_with_the_process_that_waits_for_it() {
+    for mode in ["session", "transaction"] {
+        let mut installation = Installation::of_platform(Database::fresh_postgres().await).await;
+        let pooler = Pooler::new(&installation.platform.url(), mode, "");
+        installation.platform = Database::Postgres(pooler.url(&installation.platform.url()));
+        let (_installation, child, mut observer) = running_at(installation, COLLECT).await;
+        let ended = interrupted(child, "-INT");
+        assert_eq!(ended.code, Some(130), "{mode}: {ended:?}");
         ends(&mut observer).await;
     }
 }
 
 #[tokio::test]
 async fn a_statement_that_an_administrator_cancels_ends_the_run() {
-    let (installation, child, mut observer) = running().await;
+    let (installation, child, mut observer) = running(COLLECT).await;
     let cancel = ACTIVE.replace("count(*)", "count(pg_cancel_backend(pid))");
     assert_eq!(observer.count(&cancel).await, 1);
     let ended = end(child);

@@ -66,6 +66,12 @@ impl Process {
         assert!(sent.success());
     }
 
+    /// As the system does to a process that takes too much memory: SIGKILL. Returns when it is gone.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// How it ended.
     pub fn ended(mut self) -> ExitStatus {
         let started = Instant::now();

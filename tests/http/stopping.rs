@@ -6,7 +6,7 @@ use daymark::{
     access::Role,
     collect::Cancellation,
     http::{Server, router},
-    store::{NewRun, RunKind},
+    store::{NewRun, RunKind, RunStatus},
 };
 use futures_util::future::{Either, select};
 use jiff::civil::date;
@@ -226,4 +226,44 @@ async fn a_run_of_a_killed_server_is_closed_on_postgres() {
     let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
     let world = World::at(directory, fresh_database().await, platform_url).await;
     a_run_of_a_killed_server_is_closed_by_the_next_start(world).await;
+}
+
+/// `kill -9` in the middle of a backfill that was asked for over HTTP.
+async fn a_job_of_a_killed_server_is_interrupted(world: World) {
+    let key = new_key(&world.context, "admin", Role::Admin).await;
+    // The platform is locked: the run waits for it.
+    let mut locked = SqliteConnection::connect(&world.platform_url).await.unwrap();
+    locked.execute("BEGIN EXCLUSIVE").await.unwrap();
+    let start = || Process::start(&world.store_url, &world.platform_url, &[]);
+    let server = start();
+    let headers = [("apikey", key.as_str()), ("content-type", "application/json")];
+    let range = json!({"from": "2025-01-01", "to": "2025-01-06"}).to_string();
+    let job = request(server.address, "POST", "/api/v1/backfills", &headers, Some(range)).await;
+    assert_eq!(job.status, 202, "{}", job.text());
+    let location = job.header("location").to_owned();
+    until("its run is in the log", async || !world.runs().await.is_empty()).await;
+    server.kill();
+    drop(locked);
+
+    let server = start();
+    let runs = world.runs().await;
+    assert_eq!(runs.len(), 1);
+    assert_eq!(runs[0].status, RunStatus::Failed, "the next server closes the run when it starts");
+    assert!(runs[0].error_message.as_deref().unwrap().contains("died"), "{runs:?}");
+    until("the job is interrupted", async || {
+        let job = request(server.address, "GET", &location, &headers[..1], None).await.json();
+        assert!(["queued", "running", "interrupted"].contains(&job["status"].as_str().unwrap()), "{job}");
+        job["status"] == "interrupted"
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_of_a_killed_server_is_interrupted_on_sqlite() {
+    a_job_of_a_killed_server_is_interrupted(World::sqlite().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_of_a_killed_server_is_interrupted_on_postgres() {
+    a_job_of_a_killed_server_is_interrupted(World::postgres_store_of_sqlite().await).await;
 }

@@ -60,7 +60,7 @@ async fn a_series_is_what_was_recorded(fixture: Fixture) {
         days.iter().map(show).collect()
     };
     assert_eq!(
-        shown(&rows.series[0]),
+        shown(&rows.series[0].recorded),
         [
             "2024-12-31 12345678901234567890123456789012345678 observed",
             "2025-01-01 9007199254740993.1 reconstructed",
@@ -68,10 +68,10 @@ async fn a_series_is_what_was_recorded(fixture: Fixture) {
             "2025-01-03 9007199254740993.3 observed",
         ]
     );
-    assert!(rows.series[0].iter().all(|day| day.metadata.is_none() && day.definition_version == 1));
-    assert!(rows.series[1].is_empty());
-    assert_eq!(rows.series[2].len(), 3);
-    for day in &rows.series[2] {
+    assert!(rows.series[0].recorded.iter().all(|day| day.metadata.is_none() && day.definition_version == 1));
+    assert!(rows.series[1].recorded.is_empty());
+    assert_eq!(rows.series[2].recorded.len(), 3);
+    for day in &rows.series[2].recorded {
         let metadata = day.metadata.as_ref().unwrap();
         assert_eq!(metadata["day"], json!(day.date.day()));
         assert_eq!(metadata["std_deviation"].to_string(), "0.12345678901234567890123");
@@ -81,7 +81,7 @@ async fn a_series_is_what_was_recorded(fixture: Fixture) {
     assert!(none.series.is_empty());
     let other = fixture.of_tenant("other");
     let question = SeriesQuestion { from: day(1), to: day(9), metrics: vec![asked(posts(), false)] };
-    assert!(other.series(&question).await.unwrap().series[0].is_empty());
+    assert!(other.series(&question).await.unwrap().series[0].recorded.is_empty());
 }
 
 async fn a_series_comes_with_the_runs_that_may_explain_its_gaps(fixture: Fixture) {

@@ -18,7 +18,7 @@ async fn series_leave_sessions_for_everything_else() {
     let posts = AskedMetric { key: key(MetricType::Count, "posts_total"), metadata: false };
     let question = SeriesQuestion { from: day(1), to: day(2), metrics: vec![posts] };
     let answers = join_all((0..QUESTIONS).map(|_| fixture.store.series(&question))).await;
-    assert!(answers.iter().all(|answer| answer.as_ref().unwrap().series[0].len() == 1));
+    assert!(answers.iter().all(|answer| answer.as_ref().unwrap().series[0].recorded.len() == 1));
     // Five at once, which is as many sessions as the pool has.
     let store = &fixture.store;
     let commits = join_all((0..3).map(|_| store.commit(&[], None)));

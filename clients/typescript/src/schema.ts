@@ -995,7 +995,7 @@ export interface components {
         /** @description Consecutive days without a record, for the same reason. */
         SeriesGap: {
             /** @enum {string} */
-            cause: "never_collected" | "failed" | "timed_out" | "running" | "defined_later" | "not_reconstructible" | "not_yet_due";
+            cause: "never_collected" | "failed" | "timed_out" | "running" | "defined_later" | "not_reconstructible" | "unreadable_record" | "not_yet_due";
             days: number;
             /** @description The cause in words. */
             explanation: string;

@@ -16,7 +16,7 @@ use crate::{
 
 /// How often the server looks, while a statement runs, whether its client is still connected, in milliseconds. PostgreSQL 14
 /// and later do, on Linux.
-const CONNECTION_CHECK_MS: u32 = 1_000;
+const CONNECTION_CHECK_MS: u32 = 500;
 
 /// Begins the read-only transaction that every statement runs in, and takes its snapshot: its last statement is a query.
 /// Everything is set for this transaction alone, so that

@@ -165,7 +165,8 @@ impl Pages for SeriesPages {
         let answer = match self.answer(&query).await {
             // Definitions changed since the catalogue was read.
             Err(QueryError::UnknownVersion { .. }) => {
-                self.catalogue = Arc::new(Catalogue::load(self.context.tenant.store.as_ref()).await?);
+                let catalogue = Catalogue::load(self.context.tenant.store.as_ref()).await?;
+                self.catalogue = Arc::new(catalogue.with_all_versions());
                 self.answer(&query).await?
             }
             answer => answer?,

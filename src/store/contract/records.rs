@@ -32,10 +32,18 @@ pub struct AskedMetric {
 
 #[derive(Debug, Clone, Default)]
 pub struct SeriesRows {
-    /// One for each metric asked, in that order; by date.
-    pub series: Vec<Vec<RecordedDay>>,
+    /// One for each metric asked, in that order.
+    pub series: Vec<SeriesDays>,
     /// The runs that are not `completed` and whose days overlap the range, newest first; see [`super::Runs::incomplete_runs`].
     pub runs: Vec<LoggedRun>,
+}
+
+/// The recorded days of a metric in a range, by date.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SeriesDays {
+    pub recorded: Vec<RecordedDay>,
+    /// Days whose record cannot be read.
+    pub unreadable: Vec<Date>,
 }
 
 /// What a series shows of a record.

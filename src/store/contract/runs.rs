@@ -290,3 +290,73 @@ pub(in crate::store) async fn confirm_orphans(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log in which only these runs are running.
+    struct Running(Vec<Run>);
+
+    #[async_trait]
+    impl Runs for Running {
+        async fn try_lock(&self, _: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
+            Ok(None)
+        }
+
+        async fn start_run(&self, _: &NewRun) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        async fn commit(&self, _: &[Record], _: Option<&Finish>) -> Result<Vec<(Date, MetricKey)>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
+            assert_eq!(filter.status, Some(RunStatus::Running));
+            Ok(self.0.clone())
+        }
+
+        async fn run(&self, _: Uuid) -> Result<Option<Run>, StoreError> {
+            Ok(None)
+        }
+
+        async fn incomplete_runs(&self, _: Date, _: Date) -> Result<Vec<LoggedRun>, StoreError> {
+            Ok(Vec::new())
+        }
+    }
+
+    fn run(id: u128, status: RunStatus) -> Run {
+        Run {
+            id: Uuid::from_u128(id),
+            kind: RunKind::Collect,
+            from: Date::MIN,
+            to: Date::MIN,
+            started_at: Timestamp::UNIX_EPOCH,
+            completed_at: None,
+            status,
+            metrics_collected: 0,
+            error_message: None,
+            error_details: None,
+            trigger: Trigger::Cli,
+            actor: "cli:test".to_owned(),
+            host: "here".to_owned(),
+            process_id: 1,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_run_that_ended_between_two_looks_is_no_orphan() {
+        let logged = |id, status, is_alive| LoggedRun { run: run(id, status), is_alive };
+        let mut runs = [
+            logged(1, RunStatus::Running, false),
+            logged(2, RunStatus::Running, false),
+            logged(3, RunStatus::Running, true),
+            logged(4, RunStatus::Failed, false),
+        ];
+        // The first ended after the log was read and before its lock was looked at; the second is running in the log.
+        let log = Running(vec![run(2, RunStatus::Running), run(3, RunStatus::Running)]);
+        confirm_orphans(&log, &mut runs).await.unwrap();
+        assert_eq!(runs.map(|logged| logged.is_orphaned()), [false, true, false, false]);
+    }
+}

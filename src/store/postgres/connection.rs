@@ -22,7 +22,7 @@ const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
 const LOCK_TIMEOUT_MS: u32 = 30_000;
 
 /// A statement whose client is gone ends this long afterwards at most, in milliseconds. Only Linux tells a server of that.
-const CONNECTION_CHECK_MS: u32 = 1_000;
+const CONNECTION_CHECK_MS: u32 = 500;
 /// How long a session that comes back to the pool may take to answer. Longer, and it is in the middle of a statement that
 /// nothing waits for any more.
 const IDLE_ANSWER: Duration = Duration::from_millis(250);

@@ -11,9 +11,9 @@ use crate::{
     blocking::block_in_place_if_large,
     metric::{MetricKey, Record},
     store::{
-        Latest, RecordedDay, RecordedDays, Records, Runs, SeriesQuestion, SeriesRows, StoreError,
+        Latest, RecordedDays, Records, Runs, SeriesQuestion, SeriesRows, StoreError,
         StoreSummary,
-        from_row::{key_and_date, latest, record, record_count, recorded_day},
+        from_row::{self, key_and_date, latest, record, record_count},
         row,
     },
 };
@@ -26,8 +26,10 @@ const SELECT_KEYS: &str = "
     SELECT metric_date, metric_type, metric_category FROM values_in_force
     WHERE tenant_id = $1 AND metric_date BETWEEN $2 AND $3";
 
+/// Without dates that are none, such as `infinity`.
 const SELECT_SPAN: &str = "
-    SELECT min(metric_date), max(metric_date) FROM values_in_force WHERE tenant_id = $1";
+    SELECT min(metric_date), max(metric_date) FROM values_in_force
+    WHERE tenant_id = $1 AND metric_date BETWEEN '1900-01-01' AND '9998-12-31'";
 
 /// Values as text: the driver's own decimals have their digits in groups of four.
 const COLUMNS: &str = "metric_date, metric_type, metric_category, value::TEXT AS value, metadata, provenance, definition_version,
@@ -35,7 +37,8 @@ const COLUMNS: &str = "metric_date, metric_type, metric_category, value::TEXT AS
 
 const OF_ALL: &str = "FROM values_in_force WHERE tenant_id = $1 AND metric_date BETWEEN $2 AND $3";
 
-/// A walk along the primary key for each category and type, also in a plan that is made without knowing the categories.
+/// A walk along the primary key for each category and type, also in a plan that is made without knowing the categories and
+/// days: `OFFSET 0` keeps the planner from reading all metrics of the days instead.
 const OF_CATEGORIES: &str = "
     FROM (SELECT DISTINCT category FROM UNNEST($4::TEXT[]) AS category) AS wanted
     CROSS JOIN UNNEST(ARRAY['aggregate', 'average', 'count', 'percentage']) AS known (type)
@@ -43,6 +46,7 @@ const OF_CATEGORIES: &str = "
         SELECT * FROM values_in_force
         WHERE tenant_id = $1 AND metric_category = wanted.category AND metric_type = known.type
           AND metric_date BETWEEN $2 AND $3
+        OFFSET 0
     ) AS of_metric";
 
 /// A question of values, as a statement.
@@ -90,7 +94,9 @@ impl Records for PostgresStore {
         // The runs first: a run that is over by then has recorded what is read afterwards.
         let runs = self.incomplete_runs(question.from, question.to).await?;
         let rows = self.retry(|| self.select_series(question)).await?;
-        let series = block_in_place_if_large(question.size(), || self.series_of(question, &rows));
+        let series = block_in_place_if_large(question.size(), || {
+            from_row::series(&self.location, TABLE, question, &rows)
+        });
         Ok(SeriesRows { series, runs })
     }
 
@@ -149,15 +155,5 @@ impl PostgresStore {
             .fetch_all(self.pool().await?)
             .await
             .map_err(|error| self.failed(error))
-    }
-
-    fn series_of(&self, question: &SeriesQuestion, rows: &[PgRow]) -> Vec<Vec<RecordedDay>> {
-        let mut series = vec![Vec::new(); question.metrics.len()];
-        for (place, day) in row::readable(&self.location, TABLE, rows, recorded_day) {
-            if let Some(days) = series.get_mut(place) {
-                days.push(day);
-            }
-        }
-        series
     }
 }

@@ -45,6 +45,11 @@ impl Dialect for Postgres {
         }
     }
 
+    /// Equal texts have equal bytes in every collation that a column has by default.
+    fn equatable(column: &Column) -> String {
+        column.name.to_owned()
+    }
+
     fn parameter(column: &Column, number: usize) -> String {
         format!("CAST(${number}::TEXT AS {})", type_name(column))
     }

@@ -67,7 +67,7 @@ impl SqliteStore {
     async fn select_api_keys(&self, id: Option<Uuid>) -> Result<Vec<ApiKey>, StoreError> {
         let query = sqlx::query(SELECT).bind(&self.tenant).bind(id.map(|id| id.to_string()));
         let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-        rows.iter().map(api_key).collect::<Result<_, _>>().map_err(|error| self.failed(error))
+        from_row::api_keys(&self.location, &rows, api_key)
     }
 
     async fn insert_api_key(&self, key: &ApiKey) -> Result<bool, StoreError> {

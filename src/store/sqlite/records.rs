@@ -10,10 +10,10 @@ use crate::{
     blocking::block_in_place_if_large,
     metric::{MetricKey, Record},
     store::{
-        Latest, RecordedDay, RecordedDays, Records, Runs, SeriesQuestion, SeriesRows, StoreError,
+        Latest, RecordedDays, Records, Runs, SeriesQuestion, SeriesRows, StoreError,
         StoreSummary,
-        from_row::{key_and_date, latest, record, record_count, recorded_day},
-        row::{self, Columns},
+        from_row::{self, key_and_date, latest, record, record_count},
+        row::Columns,
     },
 };
 
@@ -26,9 +26,10 @@ const SELECT_KEYS: &str = "
     WHERE tenant_id = ?1 AND metric_date BETWEEN ?2 AND ?3";
 
 /// Two subqueries: SQLite answers min() or max() from an index only when it is alone in its SELECT.
+/// Texts that are no dates are left out.
 const SELECT_SPAN: &str = "
-    SELECT (SELECT min(metric_date) FROM values_in_force WHERE tenant_id = ?1) AS first,
-           (SELECT max(metric_date) FROM values_in_force WHERE tenant_id = ?1) AS last";
+    SELECT (SELECT min(metric_date) FROM values_in_force WHERE tenant_id = ?1 AND metric_date = date(metric_date)) AS first,
+           (SELECT max(metric_date) FROM values_in_force WHERE tenant_id = ?1 AND metric_date = date(metric_date)) AS last";
 
 const COLUMNS: &str =
     "metric_date, metric_type, metric_category, values_in_force.value AS value, metadata, provenance,
@@ -99,7 +100,9 @@ impl Records for SqliteStore {
         // The runs first: a run that is over by then has recorded what is read afterwards.
         let runs = self.incomplete_runs(question.from, question.to).await?;
         let rows = self.retry(|| self.select_series(question)).await?;
-        let series = block_in_place_if_large(question.size(), || self.series_of(question, &rows));
+        let series = block_in_place_if_large(question.size(), || {
+            from_row::series(&self.location, TABLE, question, &rows)
+        });
         Ok(SeriesRows { series, runs })
     }
 
@@ -138,16 +141,6 @@ impl SqliteStore {
             .fetch_all(self.pool().await?)
             .await
             .map_err(|error| self.failed(error))
-    }
-
-    fn series_of(&self, question: &SeriesQuestion, rows: &[SqliteRow]) -> Vec<Vec<RecordedDay>> {
-        let mut series = vec![Vec::new(); question.metrics.len()];
-        for (place, day) in row::readable(&self.location, TABLE, rows, recorded_day) {
-            if let Some(days) = series.get_mut(place) {
-                days.push(day);
-            }
-        }
-        series
     }
 }
 

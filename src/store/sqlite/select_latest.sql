@@ -7,21 +7,24 @@ SELECT newest.metric_date, newest.metric_type, newest.metric_category, newest.va
      WHERE earlier.tenant_id = ?1 AND earlier.metric_category = newest.metric_category
        AND earlier.metric_type = newest.metric_type
        AND earlier.metric_date = date(newest.metric_date, '-1 day')
-       AND (CASE earlier.metric_type WHEN 'average' THEN earlier.metadata ->> 'sample_size'
-                WHEN 'percentage' THEN earlier.metadata ->> 'denominator' END = 0) IS NOT TRUE) AS day_before,
+       AND (CASE WHEN NOT json_valid(earlier.metadata) THEN NULL
+                WHEN earlier.metric_type = 'average' THEN earlier.metadata ->> 'sample_size'
+                WHEN earlier.metric_type = 'percentage' THEN earlier.metadata ->> 'denominator' END = 0) IS NOT TRUE) AS day_before,
     (SELECT value FROM values_in_force AS earlier
      WHERE earlier.tenant_id = ?1 AND earlier.metric_category = newest.metric_category
        AND earlier.metric_type = newest.metric_type
        AND earlier.metric_date = date(newest.metric_date, '-7 days')
-       AND (CASE earlier.metric_type WHEN 'average' THEN earlier.metadata ->> 'sample_size'
-                WHEN 'percentage' THEN earlier.metadata ->> 'denominator' END = 0) IS NOT TRUE) AS week_before,
+       AND (CASE WHEN NOT json_valid(earlier.metadata) THEN NULL
+                WHEN earlier.metric_type = 'average' THEN earlier.metadata ->> 'sample_size'
+                WHEN earlier.metric_type = 'percentage' THEN earlier.metadata ->> 'denominator' END = 0) IS NOT TRUE) AS week_before,
     (SELECT value FROM values_in_force AS earlier
      WHERE earlier.tenant_id = ?1 AND earlier.metric_category = newest.metric_category
        AND earlier.metric_type = newest.metric_type
        AND earlier.metric_date = min(date(newest.metric_date, '-1 month'),
                                      date(newest.metric_date, 'start of month', '-1 day'))
-       AND (CASE earlier.metric_type WHEN 'average' THEN earlier.metadata ->> 'sample_size'
-                WHEN 'percentage' THEN earlier.metadata ->> 'denominator' END = 0) IS NOT TRUE) AS month_before
+       AND (CASE WHEN NOT json_valid(earlier.metadata) THEN NULL
+                WHEN earlier.metric_type = 'average' THEN earlier.metadata ->> 'sample_size'
+                WHEN earlier.metric_type = 'percentage' THEN earlier.metadata ->> 'denominator' END = 0) IS NOT TRUE) AS month_before
 FROM json_each(?2) AS asked
 CROSS JOIN values_in_force AS newest
     ON newest.tenant_id = ?1 AND newest.metric_category = asked.value ->> 'metric_category'

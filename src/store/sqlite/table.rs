@@ -18,8 +18,10 @@ impl Dialect for Sqlite {
 
     fn json(column: &Column, source: &str) -> String {
         match column.kind {
-            // Text that is JSON already: the digits stay as they are.
-            ColumnKind::Decimal | ColumnKind::Object => format!("json({source})"),
+            // Text that is JSON already: the digits stay as they are. Other text would fail the whole page.
+            ColumnKind::Decimal | ColumnKind::Object => {
+                format!("iif(json_valid({source}), json({source}), NULL)")
+            }
             ColumnKind::Boolean => format!("json(iif({source}, 'true', 'false'))"),
             // As PostgreSQL writes it: with as many digits of the second as it has, and an offset.
             ColumnKind::Instant => {
@@ -41,6 +43,10 @@ impl Dialect for Sqlite {
             ColumnKind::Decimal => format!("{} COLLATE {DECIMAL_COLLATION}", column.name),
             _ => column.name.to_owned(),
         }
+    }
+
+    fn equatable(column: &Column) -> String {
+        Self::comparable(column)
     }
 
     fn parameter(column: &Column, number: usize) -> String {

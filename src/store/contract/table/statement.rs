@@ -14,6 +14,8 @@ pub(in crate::store) trait Dialect {
     fn json_text(column: &Column, source: &str) -> String;
     /// The column so that it sorts and compares as its kind should, on every database alike.
     fn comparable(column: &Column) -> String;
+    /// The column so that equal values of its kind are equal, in the collation of its indexes.
+    fn equatable(column: &Column) -> String;
     /// The parameter of that number as a value of the column.
     fn parameter(column: &Column, number: usize) -> String;
     /// A set, for the right side of `=`, of the values in the parameter of that number.
@@ -140,7 +142,7 @@ impl<D: Dialect> Writer<D> {
             Condition::Compare { column, comparison, value } => self.compare(column, *comparison, value),
             Condition::In { column, values } => {
                 let number = self.add(D::list(values));
-                format!("({} {})", D::comparable(column), D::one_of(column, number))
+                format!("({} {})", D::equatable(column), D::one_of(column, number))
             }
             Condition::Is { column, state } => {
                 let state = match state {
@@ -156,7 +158,11 @@ impl<D: Dialect> Writer<D> {
 
     fn compare(&mut self, column: &Column, comparison: Comparison, value: &Value) -> String {
         let number = self.add(Parameter::Text(D::text(value)));
-        let (left, right) = (D::comparable(column), D::parameter(column, number));
+        let left = match comparison {
+            Comparison::Equal | Comparison::NotEqual => D::equatable(column),
+            _ => D::comparable(column),
+        };
+        let right = D::parameter(column, number);
         format!("({left} {} {right})", comparison.operator())
     }
 

@@ -1,0 +1,291 @@
+//! Rows that no process of Daymark's writes: into each table, with each column in turn replaced by each value that its type
+//! takes. They are inserted by the service role, by the owner, and by a superuser after every constraint is gone.
+//! Every reader still answers.
+
+use std::process::{Command, Stdio};
+
+use daymark::collect::{Cancellation, backfill};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection, raw_sql};
+use uuid::Uuid;
+
+use crate::{
+    on_both_stores,
+    site::Site,
+    world::{Heard, range},
+};
+
+on_both_stores!(
+    every_reader_answers_over_hostile_rows,
+    the_day_of_an_unreadable_record_says_so,
+    an_unknown_version_costs_its_own_bucket_only,
+);
+
+/// What every role of the quick start for PostgreSQL that records may do.
+const SERVICE_ROLE: &str = "
+    CREATE ROLE {role};
+    GRANT USAGE ON SCHEMA daymark TO {role};
+    GRANT SELECT ON ALL TABLES IN SCHEMA daymark TO {role};
+    GRANT INSERT ON daymark.daily_metrics, daymark.metric_collection_log, daymark.jobs, daymark.events TO {role};
+    GRANT UPDATE ON daymark.metric_collection_log, daymark.jobs TO {role};";
+
+const WITHOUT_CONSTRAINTS: &str = "
+    CREATE TABLE daymark.daily_metrics_others PARTITION OF daymark.daily_metrics DEFAULT;
+    DO $$ DECLARE found RECORD; BEGIN
+        FOR found IN SELECT conrelid::REGCLASS AS of_table, conname FROM pg_constraint
+            WHERE connamespace = 'daymark'::REGNAMESPACE AND contype IN ('c', 'f') AND coninhcount = 0 AND conparentid = 0
+        LOOP EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', found.of_table, found.conname); END LOOP;
+        FOR found IN SELECT attrelid::REGCLASS AS of_table, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+            WHERE relnamespace = 'daymark'::REGNAMESPACE AND relkind IN ('r', 'p') AND NOT relispartition AND attnum > 0 AND attnotnull
+              AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = attrelid AND indisprimary AND attnum = ANY (indkey))
+        LOOP EXECUTE format('ALTER TABLE %s ALTER %I DROP NOT NULL', found.of_table, found.attname); END LOOP;
+        FOR found IN SELECT oid::REGCLASS AS of_table FROM pg_class WHERE relnamespace = 'daymark'::REGNAMESPACE AND relkind IN ('r', 'p')
+        LOOP EXECUTE format('ALTER TABLE %s DISABLE TRIGGER USER', found.of_table); END LOOP;
+    END $$";
+
+/// Each table, and the columns of its key that make one row differ from the next, as a number of the row.
+const TABLES: [(&str, &str, &str); 7] = [
+    ("daily_metrics", "metric_date", "date"),
+    ("metric_definitions", "metric_category", "name"),
+    ("metric_definition_versions", "version", "number"),
+    ("metric_collection_log", "id", "uuid"),
+    ("jobs", "id", "uuid"),
+    ("events", "id", "number"),
+    ("api_keys", "id", "uuid"),
+];
+
+enum Session {
+    Postgres(PgConnection),
+    Sqlite(SqliteConnection),
+}
+
+impl Session {
+    async fn of(site: &Site) -> Self {
+        let url = &site.world.store_url;
+        match url.starts_with("postgres") {
+            true => Self::Postgres(PgConnection::connect(url).await.unwrap()),
+            false => Self::Sqlite(SqliteConnection::connect(url).await.unwrap()),
+        }
+    }
+
+    async fn run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+        let sql = raw_sql(AssertSqlSafe(sql.to_owned()));
+        match self {
+            Self::Postgres(session) => sql.execute(session).await.map(drop),
+            Self::Sqlite(session) => sql.execute(session).await.map(drop),
+        }
+    }
+
+    /// The columns of a table with their types.
+    async fn columns(&mut self, table: &str) -> Vec<(String, String)> {
+        match self {
+            Self::Postgres(session) => {
+                let sql = "SELECT attname::TEXT, format_type(atttypid, NULL) FROM pg_attribute
+                           WHERE attrelid = ('daymark.' || $1)::REGCLASS AND attnum > 0 ORDER BY attnum";
+                let rows = sqlx::query(sql).bind(table).fetch_all(session).await.unwrap();
+                rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+            }
+            Self::Sqlite(session) => {
+                let sql = "SELECT name, lower(type) FROM pragma_table_info(?1)";
+                let rows = sqlx::query(sql).bind(table).fetch_all(session).await.unwrap();
+                rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+            }
+        }
+    }
+
+    async fn drop_all_constraints(&mut self) {
+        let Self::Sqlite(session) = self else { return self.run(WITHOUT_CONSTRAINTS).await.unwrap() };
+        let triggers = sqlx::query("SELECT name FROM sqlite_schema WHERE type = 'trigger'");
+        let names: Vec<String> = triggers.fetch_all(&mut *session).await.unwrap().iter().map(|row| row.get(0)).collect();
+        for name in names {
+            self.run(&format!("DROP TRIGGER {name}")).await.unwrap();
+        }
+        self.run("PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF").await.unwrap();
+    }
+
+    /// Inserts copies of a row of each table, in which one column has one hostile value. Returns how many were taken.
+    async fn insert_hostile_rows(&mut self, begin: usize) -> usize {
+        let is_postgres = matches!(self, Self::Postgres(_));
+        let (schema, mut number, mut taken) = (if is_postgres { "daymark." } else { "" }, begin, 0);
+        for (table, key, key_type) in TABLES {
+            let columns = self.columns(table).await;
+            for (hostile, column_type) in &columns {
+                for value in values(column_type, is_postgres) {
+                    number += 1;
+                    let selected = columns.iter().map(|(name, _)| match name {
+                        name if name == hostile => value.clone(),
+                        name if name == key => key_value(key_type, number, is_postgres),
+                        name if table == "api_keys" && name == "name" => format!("'key {number}'"),
+                        name => name.clone(),
+                    });
+                    let selected: Vec<_> = selected.collect();
+                    let names: Vec<_> = columns.iter().map(|(name, _)| name.as_str()).collect();
+                    let sql = format!(
+                        "INSERT INTO {schema}{table} ({}) SELECT {} FROM {schema}{table} ORDER BY tenant_id LIMIT 1",
+                        names.join(", "),
+                        selected.join(", ")
+                    );
+                    taken += usize::from(self.run(&sql).await.is_ok());
+                }
+            }
+        }
+        taken
+    }
+}
+
+fn key_value(key_type: &str, number: usize, is_postgres: bool) -> String {
+    match (key_type, is_postgres) {
+        ("date", true) => format!("DATE '2023-06-01' + {number}"),
+        ("date", false) => format!("date('2023-06-01', '+{number} days')"),
+        ("name", _) => format!("'hostile_{number}'"),
+        ("number", _) => (number + 1000).to_string(),
+        _ => format!("'{}'", Uuid::from_u128(number as u128 + 1)),
+    }
+}
+
+fn values(column_type: &str, is_postgres: bool) -> Vec<String> {
+    let quoted: &[&str] = match (is_postgres, column_type) {
+        (true, "date") => &["infinity", "-infinity", "5874897-12-31", "4713-01-01 BC"],
+        (true, "timestamp with time zone") => &["infinity", "-infinity", "294276-12-31", "4713-01-01 BC"],
+        (true, "numeric") => &["NaN", "Infinity", "-Infinity", "1e1500", "-5", "1e-1500"],
+        (true, "jsonb") => &["[]", "null", "{}", "\"x\"", r#"{"sample_size": "x", "breakdown": 7, "failures": 7}"#, "1e500"],
+        (true, "integer" | "bigint") => &["-1", "0", "2147483647"],
+        (true, "bytea") => &["", r"\x00"],
+        (true, "text[]") => &["{}", "{guess}", "{NULL}"],
+        (_, "text") => &[
+            "", "guess", "infinity", "{", "[]", "9999-99-99", "2025-02-31", "NaN", "-0", "1e400", "10000-01-01",
+            "2025-01-01T00:00:00", "\u{1}",
+        ],
+        (false, "integer") => &["-1", "0", "2147483648", "9223372036854775807"],
+        _ => &[],
+    };
+    let quoted = quoted.iter().map(|value| format!("'{value}'"));
+    let own = match (is_postgres, column_type) {
+        (true, "text") => vec!["repeat('x', 70000)".to_owned()],
+        (false, "text") => vec!["char(0)".to_owned()],
+        (false, "blob") => vec!["x''".to_owned(), "zeroblob(1000)".to_owned()],
+        _ => Vec::new(),
+    };
+    quoted.chain(own).chain(["NULL".to_owned()]).collect()
+}
+
+const PATHS: [&str; 16] = [
+    "/api/v1/metrics?from=2023-01-01&to=2025-01-10&interval=month",
+    "/api/v1/metrics?from=2023-06-01&to=2024-05-30&interval=day&metadata=true",
+    "/api/v1/metrics?category=posts_total&from=2025-01-01&to=2025-01-10&interval=week",
+    "/api/v1/latest",
+    "/api/v1/activity",
+    "/api/v1/definitions",
+    "/api/v1/definitions/posts_total",
+    "/api/v1/runs",
+    "/api/v1/status",
+    "/readyz",
+    "/rest/v1/daily_metrics",
+    "/rest/v1/daily_metrics?select=metric_date,value::text,metadata&order=collection_timestamp.desc&value=gt.1",
+    "/rest/v1/metric_definitions",
+    "/rest/v1/metric_collection_log",
+    "/api/v1/export?format=csv&from=2024-01-01&to=2025-01-10",
+    "/api/v1/export?format=ndjson&from=2024-01-01&to=2025-01-10&interval=month",
+];
+
+const COMMANDS: [&[&str]; 8] = [
+    &["status"],
+    &["gaps", "--from", "2023-06-01", "--to", "2025-01-10"],
+    &["query", "--from", "2025-01-01", "--to", "2025-01-10"],
+    &["query", "--from", "2023-06-01", "--to", "2025-01-10", "--interval", "month"],
+    &["query", "--latest"],
+    &["export", "--format", "csv", "--from", "2023-06-01", "--to", "2025-01-10"],
+    &["export", "--runs", "--format", "json"],
+    &["keys", "list"],
+];
+
+async fn assert_every_reader_answers(site: &Site, inserted_by: &str) {
+    for path in PATHS {
+        let reply = site.get_as_admin(path).await;
+        assert_eq!(reply.status, 200, "rows of {inserted_by}: {path}: {}", reply.text());
+    }
+    let store = site.world.context.tenant.store.as_ref();
+    store.jobs(&daymark::store::JobFilter::default()).await.unwrap();
+    store.events(0, 10_000).await.unwrap();
+    store.recorded_span().await.unwrap().unwrap();
+    for command in COMMANDS {
+        let run = Command::new(env!("CARGO_BIN_EXE_daymark"))
+            .args(command)
+            .current_dir("/")
+            .env_clear()
+            .env("DAYMARK_STORE_URL", &site.world.store_url)
+            .env("DAYMARK_PLATFORM_URL", &site.world.platform_url)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        // `gaps` ends with a code of its own where there are some.
+        let is_answer = run.status.success() || (command[0] == "gaps" && !run.stdout.is_empty());
+        let error = String::from_utf8_lossy(&run.stderr);
+        assert!(is_answer && !error.contains("panicked"), "rows of {inserted_by}: {command:?}: {error}");
+    }
+}
+
+async fn recorded(site: &Site) {
+    backfill(&site.world.context, &range(1, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
+    let job = site.post("/api/v1/collections", &serde_json::json!({"date": "2025-01-10"})).await;
+    assert_eq!(job.status, 202, "{}", job.text());
+}
+
+async fn every_reader_answers_over_hostile_rows(site: Site) {
+    recorded(&site).await;
+    let mut session = Session::of(&site).await;
+    if let Session::Postgres(_) = session {
+        session.run("SELECT daymark.ensure_partition(2023), daymark.ensure_partition(2024)").await.unwrap();
+        let role = format!("service_{}", Uuid::new_v4().simple());
+        session.run(&SERVICE_ROLE.replace("{role}", &role)).await.unwrap();
+        session.run(&format!("SET ROLE {role}")).await.unwrap();
+        session.insert_hostile_rows(0).await;
+        session.run("RESET ROLE").await.unwrap();
+        assert_every_reader_answers(&site, "the service role").await;
+    }
+    session.insert_hostile_rows(1000).await;
+    assert_every_reader_answers(&site, "the owner").await;
+    assert!(site.world.context.tenant.store.integrity().await.unwrap().iter().all(|finding| !finding.message.contains("constraint")));
+
+    session.drop_all_constraints().await;
+    let taken = session.insert_hostile_rows(0).await;
+    assert!(taken > 200, "only {taken} rows were taken");
+    assert_every_reader_answers(&site, "a superuser without constraints").await;
+}
+
+async fn the_day_of_an_unreadable_record_says_so(site: Site) {
+    recorded(&site).await;
+    let mut session = Session::of(&site).await;
+    session.drop_all_constraints().await;
+    let (table, value) = match session {
+        Session::Postgres(_) => ("daymark.daily_metrics", "NaN"),
+        Session::Sqlite(_) => ("daily_metrics", "abc"),
+    };
+    let make = format!("UPDATE {table} SET value = '{value}' WHERE metric_category = 'posts_total' AND metric_date = '2025-01-03'");
+    session.run(&make).await.unwrap();
+    let reply = site.get("/api/v1/metrics?category=posts_total&from=2025-01-01&to=2025-01-10").await;
+    let series = &reply.json()["series"][0];
+    let gaps = series["gaps"].as_array().unwrap();
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    assert_eq!((gaps[0]["from"].as_str(), gaps[0]["to"].as_str()), (Some("2025-01-03"), Some("2025-01-03")));
+    assert_eq!(gaps[0]["cause"], "unreadable_record");
+    assert!(gaps[0]["fill"].is_null(), "the record is there, so no command fills the gap: {gaps:?}");
+    assert_eq!(series["points"].as_array().unwrap().len(), 10);
+    assert!(series["points"][2]["value"].is_null() && !series["points"][3]["value"].is_null(), "{series}");
+}
+
+async fn an_unknown_version_costs_its_own_bucket_only(site: Site) {
+    recorded(&site).await;
+    let mut session = Session::of(&site).await;
+    session.drop_all_constraints().await;
+    let table = if matches!(session, Session::Postgres(_)) { "daymark.daily_metrics" } else { "daily_metrics" };
+    let make = format!("UPDATE {table} SET definition_version = 77 WHERE metric_category = 'posts_created' AND metric_date = '2025-01-08'");
+    session.run(&make).await.unwrap();
+    let reply = site.get("/api/v1/metrics?category=posts_created&from=2025-01-01&to=2025-01-10&interval=week").await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let points = &reply.json()["series"][0]["points"];
+    assert_eq!(points[0]["value"], 15, "{points}");
+    assert!(points[1]["value"].is_null(), "{points}");
+    assert!(points[1]["refused"].as_str().unwrap().contains("version 77"), "{points}");
+    let export = site.get("/api/v1/export?format=csv&category=posts_created&from=2025-01-01&to=2025-01-10&interval=week").await;
+    assert_eq!(export.status, 200, "{}", export.text());
+}
