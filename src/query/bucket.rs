@@ -52,7 +52,10 @@ impl BucketFold {
         if self.refused.is_none() {
             self.refused = match roll_up {
                 Some(roll_up) => self.accumulate(roll_up, day).err(),
-                None => Some(format!("its record of {} names version {version} of its definition, which does not exist", day.date)),
+                None => Some(format!(
+                    "its record of {} names version {version} of its definition, which does not exist",
+                    day.date
+                )),
             };
         }
         Ok(())

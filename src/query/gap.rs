@@ -40,7 +40,9 @@ fn unreadable_record(date: Date) -> SeriesGap {
         to: date,
         days: 1,
         cause: UNREADABLE_RECORD,
-        explanation: "there is a record, but it cannot be read; `daymark check` and the log say what is wrong".to_owned(),
+        explanation:
+            "there is a record, but it cannot be read; `daymark check` and the log say what is wrong"
+                .to_owned(),
         ready_at: None,
         fill: None,
     }

@@ -3,8 +3,8 @@
 use jiff::civil::Date;
 
 use super::{
-    DefinitionVersion, Event, EventKind, Job, JobStatus, Latest, Origin, RecordCount, RecordedDay, Run, SeriesDays, SeriesQuestion, StoreError,
-    RunKind, RunStatus, StoredDefinition, Trigger,
+    DefinitionVersion, Event, EventKind, Job, JobStatus, Latest, Origin, RecordCount, RecordedDay, Run,
+    RunKind, RunStatus, SeriesDays, SeriesQuestion, StoreError, StoredDefinition, Trigger,
     row::{Columns, LeftOut, failed, readable, undecodable},
 };
 use crate::{
@@ -54,11 +54,15 @@ pub(super) fn series<R: Columns>(
                 continue;
             }
         };
-        let Some((of_metric, metric)) = series.get_mut(place).zip(question.metrics.get(place)) else { continue };
+        let Some((of_metric, metric)) = series.get_mut(place).zip(question.metrics.get(place)) else {
+            continue;
+        };
         match recorded_day(row, date) {
             Ok(day) => of_metric.recorded.push(day),
             Err(error) => {
-                left_out.add(|| format!("{} `{}` of {date}: {error}", metric.key.metric_type, metric.key.category));
+                left_out.add(|| {
+                    format!("{} `{}` of {date}: {error}", metric.key.metric_type, metric.key.category)
+                });
                 of_metric.unreadable.push(date);
             }
         }
@@ -91,7 +95,9 @@ pub(super) fn api_keys<R>(
 ) -> Result<Vec<ApiKey>, StoreError> {
     let keys = readable(location, "api_keys", rows, &read);
     match rows.first() {
-        Some(row) if keys.is_empty() => read(row).map(|key| vec![key]).map_err(|error| failed(location, error)),
+        Some(row) if keys.is_empty() => {
+            read(row).map(|key| vec![key]).map_err(|error| failed(location, error))
+        }
         _ => Ok(keys),
     }
 }

@@ -15,10 +15,13 @@ use crate::{
 const LEFT_OVER: Duration = Duration::from_secs(2);
 
 /// Takes minutes.
-const HEAVY: &str = "SELECT count(*) AS value FROM generate_series(1, 4000000001) g WHERE {day_start} < {day_end}";
-const ACTIVE: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'
+const HEAVY: &str =
+    "SELECT count(*) AS value FROM generate_series(1, 4000000001) g WHERE {day_start} < {day_end}";
+const ACTIVE: &str =
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'
                       AND query LIKE '%generate_series(1, 4000000001)%' AND pid <> pg_backend_pid()";
-const WAITING: &str = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'daymark.daily_metrics'::regclass";
+const WAITING: &str =
+    "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'daymark.daily_metrics'::regclass";
 
 async fn count(session: &mut PgConnection, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(session).await.unwrap()

@@ -95,7 +95,8 @@ impl Session {
     async fn drop_all_constraints(&mut self) {
         let Self::Sqlite(session) = self else { return self.run(WITHOUT_CONSTRAINTS).await.unwrap() };
         let triggers = sqlx::query("SELECT name FROM sqlite_schema WHERE type = 'trigger'");
-        let names: Vec<String> = triggers.fetch_all(&mut *session).await.unwrap().iter().map(|row| row.get(0)).collect();
+        let names: Vec<String> =
+            triggers.fetch_all(&mut *session).await.unwrap().iter().map(|row| row.get(0)).collect();
         for name in names {
             self.run(&format!("DROP TRIGGER {name}")).await.unwrap();
         }
@@ -147,13 +148,26 @@ fn values(column_type: &str, is_postgres: bool) -> Vec<String> {
         (true, "date") => &["infinity", "-infinity", "5874897-12-31", "4713-01-01 BC"],
         (true, "timestamp with time zone") => &["infinity", "-infinity", "294276-12-31", "4713-01-01 BC"],
         (true, "numeric") => &["NaN", "Infinity", "-Infinity", "1e1500", "-5", "1e-1500"],
-        (true, "jsonb") => &["[]", "null", "{}", "\"x\"", r#"{"sample_size": "x", "breakdown": 7, "failures": 7}"#, "1e500"],
+        (true, "jsonb") => {
+            &["[]", "null", "{}", "\"x\"", r#"{"sample_size": "x", "breakdown": 7, "failures": 7}"#, "1e500"]
+        }
         (true, "integer" | "bigint") => &["-1", "0", "2147483647"],
         (true, "bytea") => &["", r"\x00"],
         (true, "text[]") => &["{}", "{guess}", "{NULL}"],
         (_, "text") => &[
-            "", "guess", "infinity", "{", "[]", "9999-99-99", "2025-02-31", "NaN", "-0", "1e400", "10000-01-01",
-            "2025-01-01T00:00:00", "\u{1}",
+            "",
+            "guess",
+            "infinity",
+            "{",
+            "[]",
+            "9999-99-99",
+            "2025-02-31",
+            "NaN",
+            "-0",
+            "1e400",
+            "10000-01-01",
+            "2025-01-01T00:00:00",
+            "\u{1}",
         ],
         (false, "integer") => &["-1", "0", "2147483648", "9223372036854775807"],
         _ => &[],
@@ -244,7 +258,17 @@ async fn every_reader_answers_over_hostile_rows(site: Site) {
     }
     session.insert_hostile_rows(1000).await;
     assert_every_reader_answers(&site, "the owner").await;
-    assert!(site.world.context.tenant.store.integrity().await.unwrap().iter().all(|finding| !finding.message.contains("constraint")));
+    assert!(
+        site.world
+            .context
+            .tenant
+            .store
+            .integrity()
+            .await
+            .unwrap()
+            .iter()
+            .all(|finding| !finding.message.contains("constraint"))
+    );
 
     session.drop_all_constraints().await;
     let taken = session.insert_hostile_rows(0).await;
@@ -260,7 +284,9 @@ async fn the_day_of_an_unreadable_record_says_so(site: Site) {
         Session::Postgres(_) => ("daymark.daily_metrics", "NaN"),
         Session::Sqlite(_) => ("daily_metrics", "abc"),
     };
-    let make = format!("UPDATE {table} SET value = '{value}' WHERE metric_category = 'posts_total' AND metric_date = '2025-01-03'");
+    let make = format!(
+        "UPDATE {table} SET value = '{value}' WHERE metric_category = 'posts_total' AND metric_date = '2025-01-03'"
+    );
     session.run(&make).await.unwrap();
     let reply = site.get("/api/v1/metrics?category=posts_total&from=2025-01-01&to=2025-01-10").await;
     let series = &reply.json()["series"][0];
@@ -277,15 +303,21 @@ async fn an_unknown_version_costs_its_own_bucket_only(site: Site) {
     recorded(&site).await;
     let mut session = Session::of(&site).await;
     session.drop_all_constraints().await;
-    let table = if matches!(session, Session::Postgres(_)) { "daymark.daily_metrics" } else { "daily_metrics" };
-    let make = format!("UPDATE {table} SET definition_version = 77 WHERE metric_category = 'posts_created' AND metric_date = '2025-01-08'");
+    let table =
+        if matches!(session, Session::Postgres(_)) { "daymark.daily_metrics" } else { "daily_metrics" };
+    let make = format!(
+        "UPDATE {table} SET definition_version = 77 WHERE metric_category = 'posts_created' AND metric_date = '2025-01-08'"
+    );
     session.run(&make).await.unwrap();
-    let reply = site.get("/api/v1/metrics?category=posts_created&from=2025-01-01&to=2025-01-10&interval=week").await;
+    let reply =
+        site.get("/api/v1/metrics?category=posts_created&from=2025-01-01&to=2025-01-10&interval=week").await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     let points = &reply.json()["series"][0]["points"];
     assert_eq!(points[0]["value"], 15, "{points}");
     assert!(points[1]["value"].is_null(), "{points}");
     assert!(points[1]["refused"].as_str().unwrap().contains("version 77"), "{points}");
-    let export = site.get("/api/v1/export?format=csv&category=posts_created&from=2025-01-01&to=2025-01-10&interval=week").await;
+    let export = site
+        .get("/api/v1/export?format=csv&category=posts_created&from=2025-01-01&to=2025-01-10&interval=week")
+        .await;
     assert_eq!(export.status, 200, "{}", export.text());
 }

@@ -189,14 +189,19 @@ async fn a_value_of_more_than_128_mib_is_refused() {
     made(&file, "CREATE TABLE things (at TEXT)").await.close().await.unwrap();
     let platform = platform(&file);
     let queries = ["length(hex(zeroblob(100000000)))", "length(zeroblob(1000000000))"];
-    let reading = |value: &str| Reading::Query { sql: format!("SELECT {value} AS value"), shape: QueryShape::Value };
+    let reading =
+        |value: &str| Reading::Query { sql: format!("SELECT {value} AS value"), shape: QueryShape::Value };
     let schema = platform.inspect().await.unwrap();
     let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
     for query in queries {
         let answers = cut.read(&schema, &Sources::new(), &[reading(query)], &days()[..1]).await.unwrap();
         let fault = answers[0].as_ref().expect_err(query);
-        assert!(fault.message.contains("too big") || fault.message.contains("out of memory"), "{query}: {fault}");
+        assert!(
+            fault.message.contains("too big") || fault.message.contains("out of memory"),
+            "{query}: {fault}"
+        );
     }
-    let answers = cut.read(&schema, &Sources::new(), &[reading("length(zeroblob(100000000))")], &days()[..1]).await;
+    let answers =
+        cut.read(&schema, &Sources::new(), &[reading("length(zeroblob(100000000))")], &days()[..1]).await;
     assert!(answers.unwrap()[0].is_ok());
 }

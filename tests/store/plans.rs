@@ -44,7 +44,8 @@ async fn filled() -> Fixture {
 /// The plan of the statement that a session of the store ran last and that contains `text`.
 async fn plan(fixture: &Fixture, text: &str) -> String {
     let mut session = fixture.postgres_session().await;
-    let find = "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+    let find =
+        "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
                 AND strpos(query, $1) > 0 ORDER BY state_change DESC LIMIT 1";
     let sql: String = sqlx::query_scalar(find).bind(text).fetch_one(&mut session).await.unwrap();
     let parameters = (1..).take_while(|number| sql.contains(&format!("${number}"))).count();
@@ -82,8 +83,14 @@ async fn rows_by_category_and_by_time_of_the_cut_go_by_an_index() {
     let category = || Value::Text("metric_7".to_owned());
     for (condition, expected) in [
         (compare("metric_category", Comparison::Equal, category()), "metric_category ="),
-        (Condition::In { column: column("metric_category"), values: vec![category()] }, "metric_category = ANY"),
-        (compare("collection_timestamp", Comparison::GreaterOrEqual, Value::Instant(noon())), "collection_timestamp >="),
+        (
+            Condition::In { column: column("metric_category"), values: vec![category()] },
+            "metric_category = ANY",
+        ),
+        (
+            compare("collection_timestamp", Comparison::GreaterOrEqual, Value::Instant(noon())),
+            "collection_timestamp >=",
+        ),
     ] {
         let page = fixture.store.table(&rows(condition, Vec::new())).await.unwrap();
         assert_eq!(page.rows, 100);

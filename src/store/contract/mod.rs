@@ -19,7 +19,9 @@ pub use definitions::{
 pub use events::{Event, EventKind, Events};
 pub use jobs::{Job, JobEnd, JobFilter, JobStatus, Jobs, NewJob};
 pub use keys::Keys;
-pub use records::{AskedMetric, Latest, RecordedDay, RecordedDays, Records, SeriesDays, SeriesQuestion, SeriesRows};
+pub use records::{
+    AskedMetric, Latest, RecordedDay, RecordedDays, Records, SeriesDays, SeriesQuestion, SeriesRows,
+};
 pub(super) use runs::confirm_orphans;
 pub use runs::{
     Finish, Held, INCOMPLETE_BACKFILLS, INCOMPLETE_PER_DAY, LockName, LoggedRun, NewRun, Run, RunFilter,

@@ -308,7 +308,11 @@ mod tests {
             Ok(())
         }
 
-        async fn commit(&self, _: &[Record], _: Option<&Finish>) -> Result<Vec<(Date, MetricKey)>, StoreError> {
+        async fn commit(
+            &self,
+            _: &[Record],
+            _: Option<&Finish>,
+        ) -> Result<Vec<(Date, MetricKey)>, StoreError> {
             Ok(Vec::new())
         }
 

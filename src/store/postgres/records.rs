@@ -11,8 +11,7 @@ use crate::{
     blocking::block_in_place_if_large,
     metric::{MetricKey, Record},
     store::{
-        Latest, RecordedDays, Records, Runs, SeriesQuestion, SeriesRows, StoreError,
-        StoreSummary,
+        Latest, RecordedDays, Records, Runs, SeriesQuestion, SeriesRows, StoreError, StoreSummary,
         from_row::{self, key_and_date, latest, record, record_count},
         row,
     },
