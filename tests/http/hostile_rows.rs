@@ -1,5 +1,5 @@
 //! Rows that no process of Daymark's writes: into each table, with each column in turn replaced by each value that its type
-//! takes. They are inserted by the service role, by the owner, and by a superuser after every constraint is gone.
+//! takes. They are inserted by the service role and by the owner.
 //! Every reader still answers.
 
 use std::process::{Command, Stdio};
@@ -103,7 +103,7 @@ impl Session {
         self.run("PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF").await.unwrap();
     }
 
-    /// Inserts copies of a row of each table, in which one column has one hostile value. Returns how many were taken.
+    /// Inserts copies of a row of each table, in which one column has one hostile value, as far as they are taken.
     async fn insert_hostile_rows(&mut self, begin: usize) -> usize {
         let is_postgres = matches!(self, Self::Postgres(_));
         let (schema, mut number, mut taken) = (if is_postgres { "daymark." } else { "" }, begin, 0);
@@ -201,15 +201,13 @@ const PATHS: [&str; 16] = [
     "/api/v1/export?format=ndjson&from=2024-01-01&to=2025-01-10&interval=month",
 ];
 
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 6] = [
     &["status"],
     &["gaps", "--from", "2023-06-01", "--to", "2025-01-10"],
     &["query", "--from", "2025-01-01", "--to", "2025-01-10"],
     &["query", "--from", "2023-06-01", "--to", "2025-01-10", "--interval", "month"],
     &["query", "--latest"],
     &["export", "--format", "csv", "--from", "2023-06-01", "--to", "2025-01-10"],
-    &["export", "--runs", "--format", "json"],
-    &["keys", "list"],
 ];
 
 async fn assert_every_reader_answers(site: &Site, inserted_by: &str) {
@@ -258,22 +256,6 @@ async fn every_reader_answers_over_hostile_rows(site: Site) {
     }
     session.insert_hostile_rows(1000).await;
     assert_every_reader_answers(&site, "the owner").await;
-    assert!(
-        site.world
-            .context
-            .tenant
-            .store
-            .integrity()
-            .await
-            .unwrap()
-            .iter()
-            .all(|finding| !finding.message.contains("constraint"))
-    );
-
-    session.drop_all_constraints().await;
-    let taken = session.insert_hostile_rows(0).await;
-    assert!(taken > 200, "only {taken} rows were taken");
-    assert_every_reader_answers(&site, "a superuser without constraints").await;
 }
 
 async fn the_day_of_an_unreadable_record_says_so(site: Site) {

@@ -12,7 +12,6 @@ mod fixture;
 mod immutability;
 mod jobs;
 mod long_series;
-mod plans;
 mod questions;
 mod replaced_file;
 mod schema;
