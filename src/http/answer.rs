@@ -1,4 +1,4 @@
-//! Answers as bytes: made once, sent often. An answer's entity tag is a hash of what it says, so that it is the same
+//! Answers as bytes, which are made once and sent to several requests. An answer's entity tag is a hash of what it says, so that it is the same
 //! from every server and after every restart, and differs when anything of it was recorded in between.
 
 use axum::{
@@ -65,7 +65,7 @@ impl Answer {
         Self { status, headers, body, tag, is_volatile: false }
     }
 
-    /// The same, and whether it may become wrong without a commit.
+    /// Sets whether the answer may become wrong without a commit.
     pub fn volatile(self, is_volatile: bool) -> Self {
         Self { is_volatile, ..self }
     }
@@ -75,7 +75,7 @@ impl Answer {
         self.is_volatile
     }
 
-    /// About how much memory it takes, in bytes.
+    /// The approximate memory of the answer, in bytes.
     pub fn size(&self) -> usize {
         self.body.len() + 512
     }

@@ -25,7 +25,7 @@ const MAX_BYTES: u64 = BUDGET_BYTES as u64 / 2;
 /// The lifetime of answers that may become wrong without a commit: a run that they tell of may die.
 const VOLATILE_LIFETIME: Duration = Duration::from_secs(1);
 
-/// How long an answer may be cached.
+/// The class of an answer, which decides how long it may be cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lifetime {
     /// Current figures, series and tables.
@@ -47,10 +47,10 @@ impl Lifetime {
 struct CacheKey {
     /// The store's version: it changes with every commit.
     marker: u64,
-    /// Which days are due depends on it.
+    /// The last finished day, on which it depends which days are due.
     last_finished: Date,
     lifetime: Lifetime,
-    /// Everything of the request that the answer depends on.
+    /// The parts of the request on which the answer depends.
     request: Box<str>,
 }
 

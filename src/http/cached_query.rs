@@ -1,4 +1,4 @@
-//! A request for something that is recorded: its place in the cache, and how it is answered.
+//! A request for recorded values: its key in the cache, and how it is answered.
 
 use std::{convert::Infallible, marker::PhantomData};
 
@@ -37,7 +37,7 @@ pub trait Endpoint: DeserializeOwned + Send + Sync + 'static {
     async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed>;
 }
 
-/// Why there is no answer.
+/// The reason why a query has no answer.
 pub enum Failed {
     Query(QueryError),
     Problem(Problem),
@@ -94,7 +94,7 @@ async fn make<P: Endpoint>(service: &Service, uri: &Uri) -> Result<Answer, Probl
     let parameters: P = parameters::parse(uri.query().unwrap_or_default(), &[])?;
     service.counters.store_query();
     match parameters.answer(service, &*service.catalogue().await?).await {
-        // Definitions changed since the catalogue was read.
+        // The definitions changed after the catalogue was read.
         Err(Failed::Query(QueryError::UnknownVersion { .. })) => {
             let catalogue = (*service.fresh_catalogue().await?).clone().with_all_versions();
             parameters.answer(service, &catalogue).await.map_err(Problem::from)

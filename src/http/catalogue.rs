@@ -10,7 +10,7 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// The catalogue by the store's marker. The entry of a marker that is past is of no use.
+/// The catalogue by the store's marker. An entry of an earlier marker is never used again.
 pub struct CatalogueCache(Cache<u64, Arc<Catalogue>>);
 
 impl Default for CatalogueCache {
@@ -31,7 +31,7 @@ impl CatalogueCache {
         }
     }
 
-    /// The definitions as they are now, whatever the marker says: it may be a moment behind a change.
+    /// Reads the definitions from the store even if the marker is unchanged, because the marker may lag behind a change.
     pub async fn refresh(
         &self,
         marker: Option<u64>,

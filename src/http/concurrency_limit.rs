@@ -8,17 +8,17 @@ use std::{
 pub struct ConcurrencyLimit {
     total: usize,
     per_principal: usize,
-    /// By the principal's subject; only of principals that hold a permit.
+    /// The number of permits by the principal's subject, only of principals that hold one.
     held: Mutex<HashMap<Arc<str>, usize>>,
 }
 
-/// Given back when it is dropped.
+/// A permit, which is returned when it is dropped.
 pub struct Permit {
     limit: Arc<ConcurrencyLimit>,
     subject: Arc<str>,
 }
 
-/// Which limit is reached, and what it is.
+/// The limit that is reached, with its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitReached {
     PerPrincipal(usize),

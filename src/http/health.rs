@@ -1,4 +1,4 @@
-//! `/livez`, `/readyz` and `/metrics`, for what runs the server. They need no authentication, tell nothing about the
+//! `/livez`, `/readyz` and `/metrics`, for process supervisors and monitoring. They need no authentication, reveal nothing of the
 //! record, and have a store session of their own, so that no request holds them up.
 
 use super::{
@@ -20,7 +20,7 @@ pub fn management_router(service: Shared) -> Router {
     routes().fallback(not_found).layer(from_fn(set_request_id)).with_state(service)
 }
 
-/// What a connection is told for which there is no room.
+/// The answer to a connection beyond the limit of connections.
 pub fn router_when_full(service: Shared) -> Router {
     let full = || async {
         Problem::unavailable(
@@ -38,7 +38,7 @@ pub fn routes() -> Router<Shared> {
         .method_not_allowed_fallback(method_not_allowed)
 }
 
-/// Whether the process works at all.
+/// Answers while the process can handle requests at all.
 async fn livez() -> &'static str {
     "ok\n"
 }

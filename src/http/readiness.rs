@@ -11,7 +11,7 @@ use crate::store::Store;
 
 /// How long the store may take to answer.
 const STORE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the store's last answer holds for further requests.
+/// How long the store's last answer is reused for further requests.
 const REMEMBERED_FOR: Duration = Duration::from_secs(1);
 
 /// Whether the store can be used. However many requests ask, one at a time asks the store, once a second.
@@ -27,7 +27,7 @@ impl Readiness {
     }
 
     /// # Errors
-    /// Why no request can be answered.
+    /// When the store cannot be used; the error says why no request can be answered.
     pub async fn check(&self) -> Result<(), &'static str> {
         let mut last = self.last.lock().await;
         if let Some((checked_at, outcome)) = *last

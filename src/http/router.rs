@@ -1,4 +1,4 @@
-//! Which path leads where, and which middleware surrounds it.
+//! The routes of the server and the middleware around them.
 
 use axum::{
     Router,
@@ -40,10 +40,10 @@ pub fn router(service: Shared) -> Router {
 /// Routes that need authentication, with the middleware around them.
 pub fn with_middleware(routes: Router<Shared>, service: Shared) -> Router {
     let origins = service.http.cors_origins.as_slice();
-    // From the outside in.
+    // The layers are listed from the outermost to the innermost.
     let layers = (
         from_fn_with_state(Shared::clone(&service), request_limits),
-        // Closed unless origins are configured.
+        // No origin is allowed unless the configuration names some.
         option_layer((!origins.is_empty()).then(|| cors(origins))),
         from_fn_with_state(Shared::clone(&service), authenticate),
         from_fn_with_state(Shared::clone(&service), rate_limit),
@@ -63,7 +63,7 @@ fn cors(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE])
-        // What supabase-js sends beside the usual headers.
+        // Headers that supabase-js sends beside the usual ones.
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,

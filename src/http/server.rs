@@ -39,7 +39,7 @@ use crate::{
 
 /// How long a client may take to send the head of a request, or leave a connection idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
-/// The same for connections that were not accepted yet when the server was told to stop.
+/// The same limit for connections that were not accepted yet when the server was told to stop.
 const LAST_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 /// How much of a request's head is buffered, in bytes. A longer head is answered with 431.
 const MAX_HEAD: usize = 64 * 1024;
@@ -224,7 +224,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-/// One request about health, within a short time.
+/// Answers one request about health, within a short time limit.
 async fn serve_health(stream: TcpStream, peer: SocketAddr, router: Router, permit: OwnedSemaphorePermit) {
     let service = request_service(router, peer, InFlight::default());
     let connection = http(HEALTH_TIMEOUT).keep_alive(false).serve_connection(TokioIo::new(stream), service);

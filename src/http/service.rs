@@ -1,4 +1,4 @@
-//! What all requests share.
+//! The state that all requests share.
 
 use std::{sync::Arc, time::Duration};
 
@@ -45,13 +45,13 @@ pub struct Service {
     pub answer_memory: AnswerMemory,
     pub jobs: Jobs,
     pub counters: Counters,
-    /// One for each request that may be worked on at once.
+    /// A permit for each request that may be handled at once.
     pub permits: Arc<Semaphore>,
     /// One for each request that may wait for a run. Apart, as such a wait may take an hour.
     pub run_waits: Arc<Semaphore>,
     /// One for each definition that may be checked at once: the platform is asked several questions about it.
     pub checks: Semaphore,
-    /// One for each export that may flow at once.
+    /// A permit for each export that may be streamed at once.
     pub exports: Arc<ConcurrencyLimit>,
     /// For exports after their first page. Its store retries, and has sessions of its own: an export takes its time.
     pub patient: Context,
@@ -64,7 +64,7 @@ pub struct Service {
 
 pub type Shared = Arc<Service>;
 
-/// What a server is made of. `jobs` retries more than `context`, and `readiness` is a store that nothing else uses.
+/// The parts of which a server is made. `jobs` retries more than `context`, and `readiness` is a store that nothing else uses.
 pub struct Parts {
     pub context: Context,
     pub jobs: Context,
@@ -107,12 +107,12 @@ impl Service {
         }
     }
 
-    /// The definitions, as they are now.
+    /// The definitions, from the cache unless the store changed.
     pub async fn catalogue(&self) -> Result<Arc<Catalogue>, StoreError> {
         self.catalogue.get(self.cache.marker(), self.context.tenant.store.as_ref()).await
     }
 
-    /// The definitions, read again.
+    /// The definitions, read from the store in every case.
     pub async fn fresh_catalogue(&self) -> Result<Arc<Catalogue>, StoreError> {
         self.catalogue.refresh(self.cache.marker(), self.context.tenant.store.as_ref()).await
     }

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use super::{Store, StoreOptions, postgres, sqlite};
 use crate::database::DatabaseUrl;
 
-/// The store at `url`. Nothing is connected to or created yet: the first call reports what is wrong with it.
+/// The store at `url`. It neither connects nor creates anything: the first call reports an error of the connection.
 /// Must be called within a Tokio runtime.
 pub fn open(url: &DatabaseUrl, options: StoreOptions) -> Arc<dyn Store> {
     match url {

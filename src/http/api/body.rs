@@ -63,7 +63,7 @@ impl FromMembers for Map<String, Value> {
 }
 
 impl Members {
-    /// A day; null is none.
+    /// A day, or `None` where the member is null or missing.
     pub fn date(&mut self, name: &'static str) -> Option<Date> {
         let read = match self.take(name)? {
             Value::Null => return None,
@@ -109,7 +109,7 @@ impl Members {
 }
 
 /// # Errors
-/// A body that is encoded: it would be read as if it were not.
+/// When the body has a `Content-Encoding`, because it would be read as if it had none.
 fn require_plain(headers: &HeaderMap) -> Result<(), Problem> {
     let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
     match codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {

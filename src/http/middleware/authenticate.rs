@@ -1,4 +1,4 @@
-//! Which principal makes the request. It is put into the request's extensions.
+//! Finds the principal that makes the request, and puts it into the request's extensions.
 
 use std::net::IpAddr;
 
@@ -48,7 +48,7 @@ pub async fn authenticate(State(service): State<Shared>, request: Request, next:
 }
 
 fn credentials(headers: &HeaderMap, address: IpAddr) -> Credentials<'_> {
-    // A header that cannot be read is wrong, which is not the same as absent.
+    // A header that cannot be read counts as wrong credentials, not as absent ones.
     let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
     Credentials { authorization: text(header::AUTHORIZATION), api_key: text(API_KEY), address }
 }

@@ -33,7 +33,7 @@ pub(super) fn request_id(headers: &HeaderMap) -> HeaderValue {
 fn new_id() -> HeaderValue {
     let mut text = Uuid::encode_buffer();
     let digits = Uuid::from_u128(fastrand::u128(..)).simple().encode_lower(&mut text);
-    // They are always a header value.
+    // Hexadecimal digits are always a valid header value.
     HeaderValue::from_str(digits).unwrap_or(HeaderValue::from_static("none"))
 }
 

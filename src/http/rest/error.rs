@@ -92,7 +92,7 @@ impl RestError {
     }
 }
 
-/// The beginning of `text` where it is long.
+/// The beginning of `text` if it is long, else all of it.
 pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -172,7 +172,7 @@ impl RestError {
             .hint("metric_collection_log has an entry of the run with all reasons.")
     }
 
-    /// Why a run did not do what it was asked to.
+    /// The error of a run that could not start or did not end as requested.
     pub(super) fn of_run(error: &CollectError) -> Self {
         let message = error.to_string();
         match error {
@@ -200,7 +200,7 @@ impl RestError {
             CollectError::Platform { .. } => {
                 Self::unavailable("the platform cannot be read at the moment").hint(SEE_LOG)
             }
-            // It is the log that failed.
+            // The collection log itself could not be written or read.
             CollectError::Unlogged { .. } => {
                 tracing::error!(%error, "a run failed");
                 Self::internal()

@@ -98,7 +98,7 @@ impl Tree {
     }
 }
 
-/// Of a name where only that of an embedded table could be.
+/// The error for a name that could only be that of an embedded table.
 pub(super) fn not_embedded(name: &str) -> RestError {
     let name = cut(name);
     RestError::bad_request("PGRST108", format!("'{name}' is not an embedded resource in this request"))

@@ -1,4 +1,4 @@
-//! What the headers of a request say about the answer: its form, whether to count, which schema is meant.
+//! Parses the headers of a request that decide the form of the answer, whether rows are counted, and the schema.
 
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 
@@ -25,7 +25,7 @@ const HARMLESS: [&str; 10] = [
     "tx=commit",
 ];
 
-/// What an answer looks like.
+/// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// An array of rows.
@@ -64,7 +64,7 @@ impl Form {
     }
 }
 
-/// What the header `Prefer` asks for.
+/// The preferences in the header `Prefer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Preferences {
     /// Whether all rows are to be counted. Estimates are exact here.
@@ -81,7 +81,7 @@ enum Handling {
 
 impl Preferences {
     /// # Errors
-    /// When there are some that are not known, and that is to be an error.
+    /// When a preference is unknown and `handling=strict` is preferred.
     pub(super) fn read(headers: &HeaderMap) -> Result<Self, RestError> {
         let given = listed(headers, &PREFER);
         let handling = given.iter().find_map(|preference| match preference.as_str() {

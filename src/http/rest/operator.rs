@@ -1,4 +1,4 @@
-//! What a filter asks of a column: `operator.value`, with or without `not.` before it.
+//! The operator and the value of a filter: `operator.value`, with or without `not.` before it.
 
 use super::{error::RestError, scanner::Scanner, value::typed};
 use crate::store::table::{Column, ColumnKind, Comparison, Condition, State};
@@ -153,7 +153,7 @@ fn state(scanner: &mut Scanner<'_>) -> Result<State, RestError> {
     Ok(state)
 }
 
-/// TRUE, FALSE and UNKNOWN are asked of booleans only.
+/// `is.true`, `is.false` and `is.unknown` apply to booleans only.
 fn of_type(column: &Column, state: State) -> Result<State, RestError> {
     let word = match state {
         State::Null | State::NotNull => return Ok(state),
@@ -166,7 +166,7 @@ fn of_type(column: &Column, state: State) -> Result<State, RestError> {
     Err(RestError::bad_request("42804", message))
 }
 
-/// Why an operator is not taken.
+/// The error for an operator that is not supported.
 fn refused(scanner: &Scanner<'_>, operator: &str, is_comparison: bool, after: &str) -> RestError {
     let quantified = if after.starts_with('(') { "(…)" } else { "" };
     match after.starts_with(['.', '(']) && (is_comparison || NOT_IMPLEMENTED.contains(&operator)) {

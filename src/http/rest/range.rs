@@ -1,4 +1,4 @@
-//! Which rows of an answer: `limit` and `offset`, the header `Range`, and what `Content-Range` says.
+//! The range of rows of an answer: `limit` and `offset`, the header `Range`, and the header `Content-Range`.
 
 use axum::http::{HeaderMap, StatusCode, header};
 
@@ -122,7 +122,7 @@ fn whole_number(name: &'static str, title: &str, text: &str) -> Result<u64, Rest
         Ok(number) if number < 0 => {
             Err(RestError::range(format!("{title} should be greater than or equal to zero.")))
         }
-        // More rows than there can be.
+        // The number is larger than any number of rows.
         Ok(number) => Ok(u64::try_from(number).unwrap_or(u64::MAX).min(i64::MAX.unsigned_abs())),
         Err(_) => Err(RestError::parse(name, text, 1, "expecting a whole number")),
     }

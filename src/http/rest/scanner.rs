@@ -2,7 +2,7 @@
 
 use super::error::RestError;
 
-/// What `in.(…)`, `order=…` and the like are read with.
+/// The scanner that reads `in.(…)`, `order=…` and the like.
 pub(super) struct Scanner<'a> {
     /// The parameter that is parsed, for messages: `filter`, `order` …
     what: &'static str,
@@ -114,7 +114,7 @@ impl<'a> Scanner<'a> {
         Some(next)
     }
 
-    /// That something else comes next than what could.
+    /// The error for an unexpected next character.
     pub(super) fn unexpected(&self, expected: &str) -> RestError {
         let found = match self.peek() {
             Some(c) => format!("\"{c}\""),
@@ -123,7 +123,7 @@ impl<'a> Scanner<'a> {
         self.wrong(format!("unexpected {found} expecting {expected}"))
     }
 
-    /// An error at the place where reading is.
+    /// An error at the current position.
     pub(super) fn wrong(&self, details: impl Into<Box<str>>) -> RestError {
         let column = self.text[..self.position].chars().count() + 1;
         RestError::parse(self.what, self.text, column, details)

@@ -107,7 +107,7 @@ fn no_aggregates() -> RestError {
     RestError::bad_request("PGRST123", "Use of aggregate functions is not allowed")
 }
 
-/// Also for filters and orders.
+/// The error for an unknown column; filters and orders use it, too.
 pub(super) fn no_paths(name: &str) -> RestError {
     RestError::not_implemented(format!("paths into JSON; ask for {} as a whole", cut(name)))
 }

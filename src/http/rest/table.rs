@@ -71,7 +71,7 @@ pub(super) async fn read(
     })
 }
 
-/// Everything of a request that its answer depends on.
+/// The parts of a request on which its answer depends.
 struct TableRequest<'a> {
     table: Table,
     form: Form,
@@ -135,7 +135,7 @@ fn named(name: Result<Path<String>, PathRejection>) -> Result<Table, RestError> 
     })
 }
 
-/// The query string. Every parameter but these is a filter.
+/// The parameters of the query string. Every other parameter is a filter.
 #[derive(Default)]
 struct Parameters {
     select: Option<String>,

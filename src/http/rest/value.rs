@@ -1,4 +1,4 @@
-//! Values in a request as values of a column, with PostgreSQL's errors where they are none.
+//! Parses values of a request as values of a column; a value that does not fit the type has PostgreSQL's error.
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
@@ -59,7 +59,7 @@ fn instant(text: &str) -> Result<Timestamp, RestError> {
         10 => date(text)
             .map_err(|error| if error.code == "22007" { invalid() } else { error })?
             .to_zoned(TimeZone::UTC),
-        // What jiff reads beyond RFC 3339 are annotations in brackets.
+        // Annotations in brackets are not part of RFC 3339, but jiff would accept them.
         _ if text.contains('[') => return Err(invalid()),
         _ => match text.parse::<Timestamp>() {
             Ok(instant) => return within_years(instant, text),

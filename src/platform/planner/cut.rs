@@ -22,7 +22,7 @@ use crate::{
 pub struct SessionCut<S> {
     pub session: S,
     pub options: PlatformOptions,
-    /// When every statement must have ended.
+    /// The time by which every statement must have ended.
     pub deadline: Deadline,
 }
 
@@ -148,7 +148,7 @@ impl Run<'_> {
     }
 }
 
-/// Whether a failure of one statement is the end of all: the snapshot is lost, or the run was cancelled.
+/// Whether the failure of one statement ends all of them, because the snapshot is lost or the run was cancelled.
 fn ends_the_cut(fault: &Fault) -> bool {
     matches!(fault.class, FaultClass::Unreachable | FaultClass::Cancelled)
 }

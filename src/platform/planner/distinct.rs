@@ -31,7 +31,7 @@ use crate::{
 pub struct DistinctGroup<'a> {
     pub rows: Vec<&'a Rows>,
     pub sources: &'a Sources,
-    /// For each reading the days of its window. Not empty.
+    /// For each reading the length of its window in days. The list is not empty.
     pub windows: Vec<u32>,
 }
 
@@ -57,7 +57,7 @@ impl DistinctGroup<'_> {
         self.windows.iter().copied().max().unwrap_or(1)
     }
 
-    /// The windows' lengths, for people.
+    /// The windows' lengths as text for messages and plans.
     pub fn windows(&self) -> String {
         let lengths: Vec<_> = self.lengths().iter().map(u32::to_string).collect();
         lengths.join(", ")

@@ -11,7 +11,7 @@ use crate::{
     platform::schema::{Column, ColumnType},
 };
 
-/// How many values a pivot is chosen from.
+/// The number of values from which the pivot is chosen.
 const PIVOTS: usize = 100;
 /// The square of no larger integer fits the 64 bits of SQLite's integers.
 const MAX_SQUARED: i64 = 3_037_000_499;
@@ -22,7 +22,7 @@ const HALF_BITS: u32 = 32;
 pub struct MomentSql {
     /// Aggregates over rows, without filter clauses. They add up over groups of rows.
     pub aggregates: Vec<String>,
-    /// What is the same for all rows.
+    /// Expressions that have the same value for all rows.
     pub constants: Vec<String>,
 }
 
@@ -77,7 +77,7 @@ fn numeric(name: &str, column: Option<&Column>) -> String {
     }
 }
 
-/// Of some values the nearest to zero: differences from one far larger than the others would leave nothing of them.
+/// The value nearest to zero: a pivot far larger than the other values would leave no digits of their differences.
 fn pivot(table: &str, name: &str) -> String {
     format!(
         "coalesce((SELECT {name} FROM (SELECT {name} FROM {table} WHERE typeof({name}) IN ('integer', 'real') LIMIT {PIVOTS}) \

@@ -1,4 +1,4 @@
-//! Numbers as a database wrote them.
+//! Parses numbers in the text that a database returned.
 
 use crate::{
     database::{Fault, FaultClass},

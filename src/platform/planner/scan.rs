@@ -24,7 +24,7 @@ pub enum Stream {
 /// What a scan computes for each span: the aggregates of the rows in it.
 pub struct Body {
     pub of_days: Aggregates,
-    /// For the span before the first day, which not all aggregates are needed of.
+    /// The aggregates of the span before the first day, which needs only some of them.
     pub of_base: Aggregates,
     /// The expression to group by, which becomes the first value of every answer.
     pub label: Option<String>,
@@ -117,7 +117,7 @@ impl<'a> Scan<'a> {
         &self.time
     }
 
-    /// The access path of the rows, for people.
+    /// The access path of the rows as text for messages and plans.
     pub fn access(&self, spans: usize) -> &'static str {
         match (self.by_ranges(spans), spans) {
             (true, 0..=2) => "one index range",

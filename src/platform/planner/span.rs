@@ -22,7 +22,7 @@ impl Edge {
 /// its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// 0 for everything before the first day, 1 for the first day, and so on.
+    /// The span before the first day has the id 0, the first day has 1, and so on.
     pub id: usize,
     pub lower: Option<Edge>,
     pub upper: Edge,

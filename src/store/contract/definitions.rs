@@ -8,7 +8,7 @@ use crate::{
     store::StoreError,
 };
 
-/// What a definition belongs to.
+/// The origin of a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// `daymark.toml` or the preset: `daymark apply` brings it in line with them.
@@ -39,20 +39,20 @@ pub struct DefinitionVersion {
     pub created_at: Timestamp,
 }
 
-/// One step of bringing the stored definitions in line with what is wanted.
+/// One change to the stored definitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DefinitionChange {
-    /// A metric that the store does not know: version 1.
+    /// Adds a metric that the store does not have, as version 1.
     Add(Definition),
-    /// What makes or presents the values is different: the next version, active.
+    /// Adds an active further version, because the measure or the presentation differs.
     Revise(Definition),
-    /// Known, unchanged, and inactive until now.
+    /// Activates a stored definition that is unchanged and inactive.
     Activate(MetricKey),
-    /// Known, active, unchanged, and of the other origin until now.
+    /// Changes the origin of a stored definition that is active and unchanged.
     Adopt(Definition),
     /// Continues in days of this time zone, whatever its origin: the next version.
     MoveZone(MetricKey, String),
-    /// No longer wanted. Its records and versions stay.
+    /// Deactivates a definition. Its records and versions stay.
     Deactivate(MetricKey),
 }
 

@@ -55,12 +55,12 @@ impl JobStatus {
     }
 }
 
-/// A job that is asked for.
+/// A requested job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewJob {
     pub id: Uuid,
     pub kind: RunKind,
-    /// What is to be done: dates, metrics. At most 64 KiB as JSON.
+    /// The parameters of the work, such as dates and metrics: at most 64 KiB of JSON.
     pub spec: Map<String, Value>,
     pub trigger: Trigger,
     /// Who asked for it, as in [`super::NewRun`].
@@ -113,7 +113,7 @@ pub struct JobEnd {
     pub result: Option<Map<String, Value>>,
 }
 
-/// Which jobs to look at; newest first.
+/// The filter of a list of jobs, which is sorted newest first.
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
     pub status: Option<JobStatus>,

@@ -181,7 +181,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// The lock that its process holds as long as it lives.
+    /// The lock that its process holds until it ends.
     pub fn lock(&self) -> LockName {
         match self.kind {
             RunKind::Collect => LockName::Day(self.from),
@@ -190,7 +190,7 @@ impl Run {
     }
 }
 
-/// What at most one process of a tenant does at a time.
+/// The work that at most one process of a tenant does at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LockName {
     /// Collecting this day.
@@ -207,7 +207,7 @@ impl fmt::Display for LockName {
     }
 }
 
-/// What the log says about a run, and whether its process lives.
+/// The log entry of a run, and whether its process is alive.
 #[derive(Debug, Clone)]
 pub struct LoggedRun {
     pub run: Run,
@@ -222,7 +222,7 @@ impl LoggedRun {
     }
 }
 
-/// Which log entries to look at; newest first.
+/// The filter of a list of log entries, which is sorted newest first.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter {
     pub status: Option<RunStatus>,

@@ -11,7 +11,7 @@ pub struct StoreSummary {
     pub last_run: Option<LoggedRun>,
     /// The newest run that completed.
     pub last_completed: Option<Run>,
-    /// In no order; metrics without a record are not among them.
+    /// The counts in no particular order, without metrics that have no record.
     pub counts: Vec<RecordCount>,
 }
 

@@ -1,4 +1,4 @@
-//! Sessions: how they are opened, and what every one of them has set.
+//! How sessions are opened, and the settings of each session.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use super::session_probe::is_own_session;
 
 /// A store is used by one process a day; a few sessions are plenty, and each one costs memory on both sides.
 const MAX_CONNECTIONS: u32 = 5;
-/// For a connection to be made, or to come free. The pool tries again for as long when a server refuses connections, as
+/// How long a connection may take to be made, or to become free. The pool tries again for as long when a server refuses connections, as
 /// one does that is just starting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The same where a request waits for the answer.
+/// The same limit for a store whose caller is a waiting request.
 const IMPATIENT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// A session that was used within this time is used again without being tried first, which takes a round trip.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
--- What is missing of that on which immutability rests, a sentence for each. The search_path is Daymark's schema alone.
+-- A sentence for each trigger, grant, constraint or partition that immutability needs and that is missing. The search_path is Daymark's schema alone.
 WITH tables AS (
     SELECT pg_class.oid, relname, relowner, relrowsecurity, relacl,
         CASE WHEN inhparent IS NULL THEN relname ELSE 'daily_metrics' END AS kind, inhparent IS NOT NULL AS is_partition

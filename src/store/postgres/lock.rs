@@ -1,5 +1,5 @@
-//! Locks: session-level advisory locks, each held by a session of its own, so that a process that dies in whatever way
-//! lets go of it. They need a connection that stays the same session: no pooler in transaction mode in between.
+//! Locks: session-level advisory locks, each held by a session of its own, so that the server releases the lock of a
+//! process that dies. They need a connection that stays one session: a pooler in transaction mode is refused.
 
 use std::sync::Mutex;
 

@@ -28,7 +28,7 @@ const FILES: &[(&str, &str)] = &[
 /// The oldest release that has infinite NUMERIC values, which the tables refuse by name.
 const OLDEST_SERVER: u32 = 140_000;
 
-/// How long a migration waits for another one, and how often it looks whether that is over.
+/// How long a migration waits for another one, and the interval at which it tries the lock again.
 const TURN_TIMEOUT: Duration = Duration::from_secs(60);
 const TURN_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -36,7 +36,7 @@ impl PostgresStore {
     pub(super) async fn unapplied_migrations(&self) -> Result<MigrationNames, StoreError> {
         let mut session = self.connect().await?;
         let pending = self.pending_in(&mut session, &migrator(FILES)).await?;
-        // Whatever happens while it is closed, the answer is there.
+        // The result is known, so an error of closing the session is ignored.
         let _ = session.close().await;
         Ok(pending)
     }
@@ -124,7 +124,7 @@ impl PostgresStore {
         pending(&self.location, known, &applied)
     }
 
-    /// `None` when there is no such schema.
+    /// `None` when the schema does not exist.
     async fn may_use_schema(&self, session: &mut PgConnection) -> Result<Option<bool>, StoreError> {
         sqlx::query_scalar("SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = $1")
             .bind(&self.schema)

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Where every question reads values: today the records themselves. A question is a statement that follows.
+/// The CTE from which every statement for values reads: today it selects the records themselves. The statement follows it.
 const VALUES_IN_FORCE: &str = "WITH values_in_force AS NOT MATERIALIZED (SELECT * FROM daily_metrics)\n";
 const TABLE: &str = "daily_metrics";
 
@@ -48,7 +48,7 @@ const OF_CATEGORIES: &str = "
         OFFSET 0
     ) AS of_metric";
 
-/// A question of values, as a statement.
+/// A statement that reads values.
 fn select(question: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!("{VALUES_IN_FORCE}{question}"))
 }

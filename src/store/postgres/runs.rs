@@ -18,20 +18,20 @@ use crate::{
     },
 };
 
-/// An entry that is there already is an earlier attempt's, whose answer was lost: the id is random.
+/// An entry whose id exists was inserted by an earlier attempt whose answer was lost, because the id is random.
 const INSERT: &str = "
     INSERT INTO metric_collection_log (tenant_id, id, kind, collection_date, collection_end_date, started_at, status,
                                        trigger, actor, host, process_id)
     VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, $9, $10)
     ON CONFLICT (tenant_id, id) DO NOTHING";
 
-/// A trigger counts the run's records: of those offered, some may have been there already.
+/// A trigger counts the run's records, because some of the offered ones may have existed already.
 const FINISH: &str = "
     UPDATE metric_collection_log
     SET status = $3, completed_at = $4, error_message = $5, error_details = $6
     WHERE tenant_id = $1 AND id = $2 AND status = 'running'";
 
-/// Whether the process of a run lives: whether another session holds the lock whose key `lock.rs` makes. The lock of an
+/// Whether the process of a run is alive: whether another session holds the lock whose key `lock.rs` makes. The lock of an
 /// orphaned run is held, shared, until the statement ends. (A look into pg_locks would take none, but makes each statement
 /// 50 µs slower to start.)
 const IS_ALIVE: &str = "

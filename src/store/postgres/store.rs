@@ -66,7 +66,7 @@ impl PostgresStore {
         self.retry.run(StoreError::is_transient, attempt).await
     }
 
-    /// What `read` makes of the rows of `table` that `query` selects; see [`row::readable`].
+    /// Reads the rows of `table` that `query` selects with `read`; see [`row::readable`].
     pub(super) async fn rows<T>(
         &self,
         table: &'static str,

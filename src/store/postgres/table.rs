@@ -39,7 +39,7 @@ impl Dialect for Postgres {
 
     fn comparable(column: &Column) -> String {
         match column.kind {
-            // By bytes, whatever the collation of the database.
+            // Text is compared by its bytes and not by the collation of the database.
             ColumnKind::Text => format!("{} COLLATE \"C\"", column.name),
             _ => column.name.to_owned(),
         }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-/// What stands for U+0000: U+FFFD, the replacement character.
+/// The character that replaces U+0000: U+FFFD, the replacement character.
 const REPLACEMENT: &str = "\u{FFFD}";
 
 pub(super) fn storable(text: &str) -> String {

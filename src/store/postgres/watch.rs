@@ -18,9 +18,9 @@ use tokio::task::AbortHandle;
 use super::{PostgresStore, connection};
 use crate::store::{SharedWatch, Watch};
 
-/// Silence after which the connection is tried: a server that vanished sends no word of it.
+/// The time without a notification after which the connection is probed, because a server that vanished does not close it.
 const PROBE_AFTER: Duration = Duration::from_secs(5);
-/// Between attempts to listen: after the first failure, and doubled after each further one up to the longest.
+/// The pause between attempts to listen: it begins here and doubles with each failure up to the longest.
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 const LONGEST_RECONNECT: Duration = Duration::from_secs(30);
 /// The marker while there is no connection that listens.
@@ -67,7 +67,7 @@ impl PostgresStore {
 async fn listen(pool: PgPool, select_channel: String, marker: Arc<AtomicU64>) {
     let mut count = UNKNOWN;
     let mut delay = RECONNECT_AFTER;
-    // The last failure, which is not logged again and again: a standby refuses for as long as it is one.
+    // The last failure, which is logged once: a standby refuses to listen for as long as it is a standby.
     let mut logged = String::new();
     loop {
         let before = count;

@@ -126,7 +126,7 @@ impl SqliteStore {
     }
 }
 
-/// What `select_written.sql` must know of a record.
+/// The members of a record that `select_written.sql` reads.
 #[derive(Serialize)]
 struct Offered<'a> {
     metric_date: Date,

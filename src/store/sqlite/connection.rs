@@ -1,4 +1,4 @@
-//! Connections to the file, and what every one of them has set.
+//! Connections to the file, and the settings of each connection.
 
 use std::{
     fs, io,
@@ -15,17 +15,17 @@ use sqlx::{
 
 use super::decimal_order::{DECIMAL_COLLATION, compare_decimals};
 
-/// One that writes and one that reads meanwhile; each one is a thread and a page cache.
+/// The number of connections: one writes while another reads. Each one costs a thread and a page cache.
 const MAX_CONNECTIONS: u32 = 2;
 /// The number of rows that the connection's thread may be ahead of the reader; more of them mean fewer changes of thread.
 const ROW_BUFFER: usize = 500;
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many instructions of SQLite's machine are run, in about a millisecond, between looks at the time limit.
+/// The number of SQLite's virtual machine instructions between checks of the time limit; they take about a millisecond.
 const STEPS: i32 = 20_000;
 
-/// Which file a name leads to, by its device and inode.
+/// The identity of a file: its device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct FileId(u64, u64);
 
@@ -36,7 +36,7 @@ impl FileId {
     }
 }
 
-/// What a commit waits for.
+/// How durable a commit is when it returns.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::store) enum Durability {
     /// The disk: a commit survives a power failure.

@@ -1,11 +1,11 @@
-//! What is missing of that on which the immutability of the record rests.
+//! Finds the tables, triggers and file permissions that immutability needs and that are missing or changed.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use super::{SqliteStore, migrate::FILES};
 use crate::store::{IntegrityFinding, StoreError};
 
-/// Permissions of a group and of others: none of the files may have any.
+/// The permission bits of the group and of others, none of which a file of the store may have.
 const OF_OTHERS: u32 = 0o077;
 
 impl SqliteStore {

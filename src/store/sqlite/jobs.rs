@@ -14,10 +14,10 @@ use crate::store::{
 };
 
 const TABLE: &str = "jobs";
-/// A LIMIT that is no limit.
+/// The LIMIT with which SQLite returns all rows.
 const ALL: i64 = -1;
 
-/// A job that is there already is an earlier attempt's, whose answer was lost: the id is random.
+/// A job whose id exists was inserted by an earlier attempt whose answer was lost, because the id is random.
 const INSERT: &str = "
     INSERT INTO jobs (tenant_id, id, kind, spec, trigger, actor, status, created_at, host, process_id)
     SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'queued', ?7, ?8, ?9

@@ -16,7 +16,7 @@ const SELECT: &str = "
     WHERE tenant_id = ?1 AND (?2 IS NULL OR id = ?2)
     ORDER BY created_at, id";
 
-/// A key whose id is there already is an earlier attempt's, whose answer was lost.
+/// A key whose id exists was inserted by an earlier attempt whose answer was lost.
 const INSERT: &str = "
     INSERT INTO api_keys (tenant_id, id, name, role, scopes, hash, created_at, expires_at)
     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8

@@ -1,4 +1,4 @@
-//! Locks: locked files in a directory beside the store. The kernel lets go of them when their process dies.
+//! Locks: locked files in a directory beside the store. The kernel releases them when their process ends.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -15,7 +15,7 @@ pub(super) const OF_OWNER: u32 = 0o600;
 
 struct HeldFile {
     path: PathBuf,
-    /// Locked as long as it is open.
+    /// The file, which is locked as long as it is open.
     _file: File,
 }
 
@@ -118,7 +118,7 @@ fn is_still_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// `tenant` as part of a file name, whatever it consists of.
+/// `tenant` encoded so that any text can be part of a file name.
 fn file_name(tenant: &str) -> String {
     tenant
         .chars()

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Where every question reads values: today the records themselves. A question is a statement that follows.
+/// The CTE from which every statement for values reads: today it selects the records themselves. The statement follows it.
 const VALUES_IN_FORCE: &str = "WITH values_in_force AS NOT MATERIALIZED (SELECT * FROM daily_metrics)\n";
 const TABLE: &str = "daily_metrics";
 
@@ -40,7 +40,7 @@ const OF_CATEGORIES: &str = "
     (SELECT DISTINCT value AS category FROM json_each(?4)) AS wanted
     CROSS JOIN values_in_force ON metric_category = wanted.category";
 
-/// A question of values, as a statement.
+/// A statement that reads values.
 fn select(question: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(format!("{VALUES_IN_FORCE}{question}"))
 }

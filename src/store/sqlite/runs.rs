@@ -14,10 +14,10 @@ use crate::{
     },
 };
 
-/// A LIMIT that is no limit.
+/// The LIMIT with which SQLite returns all rows.
 const ALL: i64 = -1;
 
-/// An entry that is there already is an earlier attempt's, whose answer was lost: the id is random.
+/// An entry whose id exists was inserted by an earlier attempt whose answer was lost, because the id is random.
 const INSERT: &str = "
     INSERT INTO metric_collection_log (tenant_id, id, kind, collection_date, collection_end_date, started_at, status,
                                        trigger, actor, host, process_id)
@@ -154,7 +154,7 @@ impl SqliteStore {
         Ok((self.logged(newest).await?.pop(), completed))
     }
 
-    /// Finds out which of the runs are alive.
+    /// Tells for each run whether its process is alive.
     async fn logged(&self, runs: Vec<Run>) -> Result<Vec<LoggedRun>, StoreError> {
         let logged = |run: Run| {
             let is_alive = run.status == RunStatus::Running && self.is_locked(&run.lock())?;

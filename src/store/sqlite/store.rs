@@ -50,7 +50,7 @@ impl SqliteStore {
         self.retry.run(StoreError::is_transient, attempt).await
     }
 
-    /// What `read` makes of the rows of `table` that `query` selects; see [`row::readable`].
+    /// Reads the rows of `table` that `query` selects with `read`; see [`row::readable`].
     pub(super) async fn rows<T>(
         &self,
         table: &'static str,
@@ -79,7 +79,7 @@ impl SqliteStore {
         Ok(&self.pool)
     }
 
-    /// Returns which file it is that is migrated.
+    /// Returns the id of the migrated file.
     async fn check_migrated(&self) -> Result<FileId, StoreError> {
         let opened = FileId::of(&self.path);
         let pending = self.unapplied_migrations().await?;

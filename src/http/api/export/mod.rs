@@ -41,7 +41,7 @@ use crate::{
     query::{CsvOptions, Export, ExportFormat, QueryError},
 };
 
-/// `Retry-After` in seconds while as many exports flow as may.
+/// `Retry-After`, in seconds, while the limit of concurrent exports is reached.
 const RETRY_AFTER: u64 = 5;
 const BINARY: SchemaFormat = SchemaFormat::KnownFormat(KnownFormat::Binary);
 
