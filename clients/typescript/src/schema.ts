@@ -922,7 +922,7 @@ export interface components {
             message: string;
         };
         /**
-         * @description What becomes of the values of several days.
+         * @description How the values of several days combine into one.
          * @enum {string}
          */
         RollUp: "last" | "sum" | "average" | "percentage" | "merge" | "never";
