@@ -15,12 +15,12 @@ const PERMIT_BYTES: usize = 1024;
 
 pub struct AnswerMemory(Arc<Semaphore>);
 
-/// Given back when it is dropped, with the answer that holds it.
+/// A reservation of memory, which is returned to the budget when it is dropped, together with the answer that holds it.
 pub struct Reservation(Option<OwnedSemaphorePermit>);
 
 struct Held {
     body: Bytes,
-    /// For as long as the body is in the cache, or on its way to a client.
+    /// Held for as long as the body is in the cache or is being sent to a client.
     _reservation: Reservation,
 }
 

@@ -1,5 +1,5 @@
 //! The definitions in memory, read again after every change of the store. Requests that come while they are read wait for
-//! the same reading.
+//! the same read.
 
 use std::sync::Arc;
 

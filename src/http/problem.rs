@@ -206,7 +206,7 @@ impl From<CollectError> for Problem {
         let (status, name, title) = match &error {
             CollectError::Store(store) => return store.clone().into(),
             CollectError::Platform { .. } => {
-                // Where the platform is and what it said are for the operator.
+                // The platform's address and message are logged for the operator and are not sent to the client.
                 tracing::error!(%error, "the platform failed");
                 return Self::unavailable(
                     "the platform cannot be read at the moment; the server's log says why",

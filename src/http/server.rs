@@ -97,7 +97,7 @@ impl Server {
         acceptor.accept_backlog(&self.listener);
         drop(self.listener);
         tracing::info!("stopping");
-        // Requests may be waiting for jobs.
+        // Jobs are asked to stop first, because requests in flight may be waiting for them.
         service.jobs.request_stop();
         acceptor.close(service.http.shutdown).await;
         service.jobs.stop().await;
@@ -160,7 +160,7 @@ impl Acceptor {
     /// Beyond the limit a connection is told about health, or that the server is full; beyond the limit of those it is
     /// closed.
     fn serve(&mut self, stream: TcpStream, peer: SocketAddr, head_timeout: Duration, keep_alive: bool) {
-        // Answers are written whole, so there is nothing to wait for.
+        // Answers are written whole, so Nagle's algorithm would only delay them.
         let _ = stream.set_nodelay(true);
         let Ok(permit) = Arc::clone(&self.limit).try_acquire_owned() else {
             if let Some(left_out) = self.full.allow(SystemClock.now()) {

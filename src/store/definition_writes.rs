@@ -14,11 +14,11 @@ pub(super) enum Write {
     Active(MetricKey, Option<Origin>),
 }
 
-/// Why nothing is written.
+/// The reason why a change is refused.
 pub(super) enum Refused {
-    /// It is to be changed and does not exist.
+    /// The change names a metric that does not exist.
     Undefined(MetricKey),
-    /// The API is to change what is the file's.
+    /// The API may not change a definition that belongs to the file.
     OfFile(String),
 }
 

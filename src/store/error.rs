@@ -1,4 +1,4 @@
-//! What a store can answer instead of a result.
+//! The errors of a store.
 
 use uuid::Uuid;
 
@@ -35,7 +35,7 @@ impl StoreError {
     }
 }
 
-/// What to do about a failure, where that can be said; to be appended to its message.
+/// A hint on how to resolve the failure, if there is one. It is appended to the message.
 fn advice(fault: &Fault) -> String {
     let advice = match (fault.class, fault.sqlstate.as_deref()) {
         (_, Some("sqlite:14")) => "let this user write to the file and to its directory",

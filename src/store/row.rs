@@ -20,7 +20,7 @@ use crate::{
     telemetry::LogThrottle,
 };
 
-/// What a failure of the driver means at `location`.
+/// Converts a failure of the driver into the error of the store at `location`.
 pub(super) fn failed(location: &str, error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::ColumnDecode { index, source } => StoreError::Corrupt {
@@ -38,7 +38,7 @@ pub(super) fn failed(location: &str, error: sqlx::Error) -> StoreError {
     }
 }
 
-/// What `read` makes of `rows` of a table. A row that cannot be read is left out and named in the log: the constraints let
+/// Converts `rows` of a table with `read`. A row that cannot be read is left out and named in the log: the constraints let
 /// none in, and one that a superuser made must not take the others with it.
 pub(super) fn readable<'r, R, T>(
     location: &str,

@@ -122,7 +122,7 @@ async fn object(request: Request) -> Result<Map<String, Value>, Problem> {
     let (parts, body) = request.into_parts();
     let whole = Request::from_parts(parts.clone(), body);
     let bytes = Bytes::from_request(whole, &()).await.map_err(|error| refusal(&error.into()))?;
-    // Whether its length was given or it was chunked.
+    // This applies to a body with a `Content-Length` and to a chunked one.
     if bytes.is_empty() {
         return Ok(Map::new());
     }
@@ -139,7 +139,7 @@ impl<'de> Deserialize<'de> for Object {
     }
 }
 
-/// Reads each member once: of two with the same name, the meant one is not known.
+/// Reads the members and refuses a name that is given twice, because it is not known which value was meant.
 struct UniqueMembers;
 
 impl<'de> Visitor<'de> for UniqueMembers {

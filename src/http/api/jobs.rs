@@ -168,7 +168,7 @@ pub async fn backfill(
         return Err(CollectError::EmptyRange { from, to }.into());
     }
     require_active(&service, &metrics).await?;
-    // By its name, so that it is the same task whether it was left out or not.
+    // The day is always stored, so that a request that names the default day and one that leaves it out start the same job.
     let to = Some(to.unwrap_or_else(|| service.context.last_finished()));
     started(&service, &principal, Task::Backfill { from, to, metrics }).await
 }

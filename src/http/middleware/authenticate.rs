@@ -22,7 +22,7 @@ const API_KEY: HeaderName = HeaderName::from_static("apikey");
 
 pub async fn authenticate(State(service): State<Shared>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    // That there is nothing at a path is no secret.
+    // An unknown path is answered with 404 without authentication: which paths exist is public.
     if parts.extensions.get::<MatchedPath>().is_none() {
         return next.run(Request::from_parts(parts, body)).await;
     }

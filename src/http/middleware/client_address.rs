@@ -28,7 +28,7 @@ fn forwarded_for(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr
     let hops: Vec<_> = values.flat_map(|value| value.split(',')).collect();
     let mut client = peer;
     for hop in hops.iter().rev() {
-        // What stands before something that is no address was written by no trusted proxy.
+        // Entries before one that is not an address were not written by a trusted proxy, so the search ends here.
         let Some(address) = hop_address(hop) else { break };
         client = address.to_canonical();
         if !is_trusted(&client) {
@@ -62,7 +62,7 @@ pub fn is_local_request(headers: &HeaderMap) -> bool {
         let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
     };
-    // A proxy need not have checked where the request came from.
+    // A proxy may not have checked where the request came from.
     let is_forwarded =
         ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name));
     let host_is_local = !is_forwarded && text(header::HOST).is_none_or(is_local);

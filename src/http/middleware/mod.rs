@@ -1,5 +1,5 @@
-//! What surrounds the handlers, from the outside in: [`request_limits`] with the request's id, [`authenticate`],
-//! [`rate_limit`]. [`scopes`] is what handlers ask for.
+//! The middleware around the handlers, from the outermost to the innermost: [`request_limits`] with the request's id, [`authenticate`],
+//! [`rate_limit`]. Handlers check scopes with the extractors in [`scopes`].
 
 pub mod authenticate;
 pub mod client_address;

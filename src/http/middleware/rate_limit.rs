@@ -18,7 +18,7 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 pub async fn rate_limit(State(service): State<Shared>, request: Request, next: Next) -> Response {
-    // Without a principal there is nothing at the path.
+    // A request without a principal has an unknown path, which is answered without authentication.
     let Some(principal) = request.extensions().get::<Principal>() else { return next.run(request).await };
     let decision = service.rate_limit.check(principal);
     let mut response = match decision.allowed {

@@ -37,7 +37,7 @@ pub async fn request_limits(State(service): State<Shared>, request: Request, nex
     let method = method_label(request.method());
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    // At the level of errors, so that the span exists at every level of the log.
+    // The span has the level ERROR, so that it exists at every log level.
     let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
     let in_flight = InFlight::count(&service);
     let response = limited(&service, request, next).instrument(span.clone()).await;

@@ -1,4 +1,4 @@
-//! Extractors that a handler names to be used only by principals with a scope.
+//! Extractors that restrict a handler to principals with a scope.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 

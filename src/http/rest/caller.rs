@@ -17,7 +17,7 @@ pub(super) fn require(caller: Caller, scope: Scope, what: &str) -> Result<Princi
     }
 }
 
-/// The refusal of what no principal may do.
+/// The error for an operation that is not permitted to any principal.
 pub(super) fn refuse(caller: Caller, what: &str) -> RestError {
     match caller {
         Some(Extension(principal)) => denied(&principal, what),

@@ -33,7 +33,7 @@ pub use translate::translate;
 use super::{compression::compression, service::Shared};
 
 /// To be nested under `/rest/v1`. The caller's [`Principal`](crate::access::Principal) is in the extensions of requests;
-/// without it nothing is answered.
+/// a request without one is refused.
 pub fn router() -> Router<Shared> {
     Router::new()
         .route("/rpc/{function}", get(rpc::read_only).post(rpc::call).fallback(rpc::method_not_allowed))

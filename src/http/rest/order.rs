@@ -14,7 +14,7 @@ pub(super) fn order(table: Table, text: &str) -> Result<Vec<Order>, RestError> {
     let mut terms: Vec<Order> = Vec::new();
     loop {
         let term = term(table, &mut scanner)?;
-        // What a column has decided already it cannot decide again.
+        // A column that is named again has no effect: rows that are equal in it stay equal.
         if terms.iter().all(|earlier| earlier.column != term.column) {
             terms.push(term);
         }

@@ -92,7 +92,7 @@ pub(super) async fn call(
     require_schema(&headers, "content-profile")?;
     let form = Form::accepted(&headers)?;
     let preferences = Preferences::read(&headers)?;
-    // Before the body, for which a client may take its time.
+    // The caller is checked before the body is read, because a client may send the body slowly.
     let principal = caller::require(caller, Scope::Collect, &format!("function {}", cut(&name)))?;
     let arguments = arguments(&received(&service, request).await?)?;
     let function = find(&name, &arguments)?;
@@ -131,7 +131,7 @@ pub(super) async fn method_not_allowed(method: Method) -> Response {
 
 fn not_allowed(code: &'static str, message: &str) -> Response {
     let error = RestError::new(StatusCode::METHOD_NOT_ALLOWED, code, message);
-    // By itself the router would name GET, too.
+    // The router's own `Allow` header would also list GET.
     ([(header::ALLOW, "POST")], error.hint("Call the function with POST.")).into_response()
 }
 
@@ -190,7 +190,7 @@ async fn finished(service: &Shared, principal: &Principal, task: Task) -> Result
     let outcome = job.finished().await;
     match (&outcome.error, outcome.status) {
         (Some(error), _) => Err(RestError::of_run(error)),
-        // Clients look whether there is an error, and not what the row says.
+        // Clients check for an error and ignore the row, so a run that recorded nothing is an error.
         (None, JobStatus::Failed) => Err(RestError::of_failures(&outcome.failed)),
         (None, _) => Ok(outcome),
     }

@@ -65,7 +65,7 @@ impl<'a> Scanner<'a> {
         let in_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | ' ');
         loop {
             self.take_while(in_name);
-            // A dash within a name; `->` is none.
+            // A dash is part of a name; the `-` of `->` is not.
             let after_dash = self.rest().strip_prefix('-').and_then(|rest| rest.chars().next());
             match after_dash {
                 Some(next) if in_name(next) && self.position > start => self.position += 1,

@@ -1,4 +1,4 @@
-//! Events: the outbox. What a commit means to others is written in the commit's own transaction, to be delivered later.
+//! Events: the outbox. The events of a commit are written in the commit's own transaction and are delivered later.
 
 use async_trait::async_trait;
 use jiff::Timestamp;

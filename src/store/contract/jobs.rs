@@ -1,5 +1,5 @@
 //! Jobs: collections and backfills that were asked for, whether they have begun or not. A job outlives its process, so that a
-//! client can ask what became of it.
+//! client can ask for its status later.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ pub enum JobStatus {
     Completed,
     Partial,
     Failed,
-    /// Another process was at the same work.
+    /// Another process was doing the same work, so this job did nothing.
     Busy,
     /// Its process was stopped or died.
     Interrupted,

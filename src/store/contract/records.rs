@@ -99,7 +99,7 @@ pub trait Records: Send + Sync {
 }
 
 impl SeriesQuestion {
-    /// How many days of metrics it is about.
+    /// The number of days multiplied by the number of metrics.
     pub fn size(&self) -> usize {
         let days = usize::try_from((self.to - self.from).get_days() + 1).unwrap_or(0);
         days.saturating_mul(self.metrics.len())

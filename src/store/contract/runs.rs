@@ -38,9 +38,9 @@ impl RunKind {
 pub enum RunStatus {
     Running,
     Completed,
-    /// Some of what was asked for is recorded, by this run or before it, and some failed.
+    /// Some of the requested records exist, written by this run or earlier, and others failed.
     Partial,
-    /// Nothing of it is recorded, or the run was cut short.
+    /// None of the requested records exist, or the run was interrupted.
     Failed,
 }
 
@@ -271,11 +271,11 @@ pub trait Runs: Send + Sync {
 
 /// How many incomplete collections of one day [`Runs::incomplete_runs`] reads.
 pub const INCOMPLETE_PER_DAY: i64 = 5;
-/// How many incomplete backfills [`Runs::incomplete_runs`] looks at.
+/// How many incomplete backfills [`Runs::incomplete_runs`] reads.
 pub const INCOMPLETE_BACKFILLS: i64 = 200;
 
-/// A run that ended after the log was read and before its lock was looked at looks orphaned. So the log is read again
-/// where a run looks so, which is rare: one that is no longer running there was alive.
+/// A run that ended after the log was read and before its lock was tested looks orphaned. So the log is read again when
+/// a run looks orphaned, which is rare: a run that is no longer `running` in the log ended normally in between.
 pub(in crate::store) async fn confirm_orphans(
     store: &impl Runs,
     runs: &mut [LoggedRun],
@@ -358,7 +358,7 @@ mod tests {
             logged(3, RunStatus::Running, true),
             logged(4, RunStatus::Failed, false),
         ];
-        // The first ended after the log was read and before its lock was looked at; the second is running in the log.
+        // The first ended after the log was read and before its lock was tested; the second is running in the log.
         let log = Running(vec![run(2, RunStatus::Running), run(3, RunStatus::Running)]);
         confirm_orphans(&log, &mut runs).await.unwrap();
         assert_eq!(runs.map(|logged| logged.is_orphaned()), [false, true, false, false]);

@@ -1,4 +1,4 @@
-//! All that a store does.
+//! The trait that combines the traits of all entities.
 
 use super::{Definitions, Events, Jobs, Keys, Records, Runs, Tables, Upkeep};
 

@@ -9,7 +9,7 @@ use crate::store::StoreError;
 /// What a migration run did or would do: the names of the migrations, in order.
 pub type MigrationNames = Vec<String>;
 
-/// Something on which immutability rests and that is not as it should be.
+/// A trigger, constraint, privilege or file mode that immutability depends on and that is missing or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntegrityFinding {
     /// What is wrong, and where: `the trigger refuse_truncate on daily_metrics is missing`.
@@ -38,7 +38,7 @@ pub trait Upkeep: Send + Sync {
     /// security, the modes of files. Empty where all is as the migrations made it.
     async fn integrity(&self) -> Result<Vec<IntegrityFinding>, StoreError>;
 
-    /// Whether the store can be used at this moment: reachable, with its tables. It is not tried again.
+    /// Whether the store can be used at this moment: it is reachable and has its tables. A failure is not retried.
     async fn ping(&self) -> Result<(), StoreError>;
 
     /// Starts to notice commits. Must be called within a Tokio runtime.

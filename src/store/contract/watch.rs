@@ -1,11 +1,11 @@
-//! Noticing that something was recorded, by any process, so that cached answers end with the state that they describe.
+//! Detects commits by any process, so that cached answers are dropped when the store changes.
 
 use std::sync::Arc;
 
-/// Looks at a store from now on.
+/// Watches a store for commits from its creation on.
 pub trait Watch: Send + Sync {
     /// A number that differs from an earlier one if anything may have been committed to the store in between, by this
-    /// process or another. `None` while that cannot be told: nothing may be kept then. Costs microseconds.
+    /// process or another. `None` while commits cannot be detected: no answer may be cached then. Costs microseconds.
     fn marker(&self) -> Option<u64>;
 }
 

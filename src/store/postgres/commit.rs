@@ -22,7 +22,7 @@ impl PostgresStore {
         let pool = self.pool().await?;
         self.ensure_partitions(records).await.map_err(failed)?;
         let mut transaction = pool.begin().await.map_err(failed)?;
-        // Before its records are, which the database would refuse of a run that is closed.
+        // The run is checked before its records are inserted, because the database refuses records of a finished run.
         if let Some(finish) = finish
             && let Some(run) = self.run_in(&mut transaction, finish.id).await.map_err(failed)?
             && run.status != RunStatus::Running
@@ -47,7 +47,7 @@ impl PostgresStore {
         Ok(written)
     }
 
-    /// In transactions of its own, before the records': a new partition's locks are short then.
+    /// Partitions are created in separate transactions before that of the records, so that their locks are held briefly.
     async fn ensure_partitions(&self, records: &[Record]) -> Result<(), sqlx::Error> {
         let mut years: BTreeSet<i16> = records.iter().map(|record| record.metric_date.year()).collect();
         {

@@ -1,4 +1,4 @@
--- A sentence for each trigger, grant, constraint or partition that immutability needs and that is missing. The search_path is Daymark's schema alone.
+-- Returns one sentence for each trigger, grant, constraint or partition that immutability needs and that is missing. The search_path is Daymark's schema alone.
 WITH tables AS (
     SELECT pg_class.oid, relname, relowner, relrowsecurity, relacl,
         CASE WHEN inhparent IS NULL THEN relname ELSE 'daily_metrics' END AS kind, inhparent IS NOT NULL AS is_partition

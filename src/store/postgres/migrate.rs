@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// In order; a file that was ever released is never changed.
+/// The migrations in the order of their application. A released file is never changed, because its checksum is stored.
 const FILES: &[(&str, &str)] = &[
     ("0001_tables", include_str!("migrations/0001_tables.sql")),
     ("0002_immutability", include_str!("migrations/0002_immutability.sql")),

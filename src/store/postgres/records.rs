@@ -127,7 +127,7 @@ impl Records for PostgresStore {
 
 impl PostgresStore {
     async fn select_keys(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
-        // Row by row: a row of the driver's is many times as large as what is kept of it.
+        // Rows are converted one by one, because a row of the driver is many times as large as the values that are kept.
         let mut rows = sqlx::query(select(SELECT_KEYS))
             .bind(&self.tenant)
             .bind(from.to_sqlx())

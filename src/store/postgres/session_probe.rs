@@ -1,5 +1,5 @@
-//! Telling a connection pooler that gives a session to another client after each transaction (PgBouncer's `pool_mode =
-//! transaction`) from a server, before anything is set: a session's settings and locks would be another client's.
+//! Distinguishes a server from a connection pooler that gives a session to another client after each transaction
+//! (PgBouncer's `pool_mode = transaction`), before any setting is made: a session's settings and locks would be another client's.
 
 use std::time::Duration;
 

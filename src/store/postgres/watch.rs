@@ -48,7 +48,7 @@ impl PostgresStore {
     /// Must be called within a Tokio runtime. Connects in the background.
     pub(super) fn start_watch(&self) -> SharedWatch {
         let marker = Arc::new(AtomicU64::new(UNKNOWN));
-        // A listener keeps its connection: it must not take one of those that answer.
+        // The listener occupies its connection, so it has a pool of its own and takes none of the connections for queries.
         let options = connection::named(&self.options);
         let pool = PgPoolOptions::new()
             .max_connections(1)

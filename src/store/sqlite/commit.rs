@@ -26,7 +26,7 @@ impl SqliteStore {
     ) -> Result<Vec<(Date, MetricKey)>, StoreError> {
         let failed = |error| self.failed(error);
         let mut transaction = self.pool().await?.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        // Before its records are, which the database would refuse of a run that is closed.
+        // The run is checked before its records are inserted, because the database refuses records of a finished run.
         if let Some(finish) = finish
             && let Some(run) = self.run_in(&mut transaction, finish.id).await.map_err(failed)?
             && run.status != RunStatus::Running
@@ -67,7 +67,7 @@ impl SqliteStore {
         let mut batches = given.chunks(BATCH).map(|batch| (batch, self.insert_statement(batch)));
         let mut next = batches.next();
         while let Some((batch, insert)) = next {
-            // The connection's thread runs this one while the next one is made.
+            // The connection's thread executes this batch while the next one is built.
             let running = self.insert_batch(connection, batch, insert);
             let (batch, following) = join(running, async { batches.next() }).await;
             let (of_batch, count) = batch?;

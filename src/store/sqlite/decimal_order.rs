@@ -44,7 +44,7 @@ impl<'a> Magnitude<'a> {
 
     fn compare(&self, other: &Self) -> Ordering {
         let integers = self.integer.len().cmp(&other.integer.len());
-        // A fraction that begins the other is the smaller one, as text has it.
+        // A fraction that is a prefix of the other one is the smaller, as in the order of texts.
         integers.then_with(|| self.integer.cmp(other.integer)).then_with(|| self.fraction.cmp(other.fraction))
     }
 }

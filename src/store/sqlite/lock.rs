@@ -39,7 +39,8 @@ impl SqliteStore {
         }
     }
 
-    /// Whether the lock is held. Nothing is created, and other readers do not count.
+    /// Whether a process holds the lock. The check creates no file, and takes a shared lock, so that concurrent checks do not
+    /// report each other.
     pub(super) fn is_locked(&self, name: &LockName) -> Result<bool, StoreError> {
         let path = self.lock_directory()?.join(self.lock_file(name));
         is_locked(&path).map_err(|error| self.io_failed(&path, &error))

@@ -34,8 +34,8 @@ const COLUMNS: &str =
     "metric_date, metric_type, metric_category, values_in_force.value AS value, metadata, provenance,
     definition_version, collection_id, collection_timestamp";
 
-/// CROSS JOIN makes SQLite read the wanted categories alone, from the primary key, if the date does not tempt it: by
-/// itself it would read every record of the days.
+/// CROSS JOIN makes SQLite read only the requested categories, from the primary key. Without it, the planner would use
+/// the index on the date and read every record of the days.
 const OF_CATEGORIES: &str = "
     (SELECT DISTINCT value AS category FROM json_each(?4)) AS wanted
     CROSS JOIN values_in_force ON metric_category = wanted.category";

@@ -154,7 +154,7 @@ impl SqliteStore {
         Ok((self.logged(newest).await?.pop(), completed))
     }
 
-    /// Tells for each run whether its process is alive.
+    /// Determines for each run whether its process is alive.
     async fn logged(&self, runs: Vec<Run>) -> Result<Vec<LoggedRun>, StoreError> {
         let logged = |run: Run| {
             let is_alive = run.status == RunStatus::Running && self.is_locked(&run.lock())?;

@@ -1,4 +1,4 @@
--- Which of the given records, a JSON array, hold the place of their key: those of the same run.
+-- Returns the keys of the given records (a JSON array) that are stored with the same run, so were written by it.
 -- CROSS JOIN keeps the order of the two: the other way round, the array would be parsed once for every kept record.
 SELECT DISTINCT kept.metric_date, kept.metric_type, kept.metric_category
 FROM json_each(?2) AS given

@@ -23,7 +23,7 @@ impl Dialect for Sqlite {
                 format!("iif(json_valid({source}), json({source}), NULL)")
             }
             ColumnKind::Boolean => format!("json(iif({source}, 'true', 'false'))"),
-            // As PostgreSQL writes it: with as many digits of the second as it has, and an offset.
+            // The format is PostgreSQL's: fractional seconds without trailing zeros, and an offset.
             ColumnKind::Instant => {
                 format!("rtrim(rtrim(substr({source}, 1, 26), '0'), '.') || '+00:00'")
             }

@@ -1,4 +1,4 @@
-//! Seeing commits in the header of the WAL index, the `-shm` file that all connections of all processes share: readers look
+//! Detects commits in the header of the WAL index, the `-shm` file that all connections of all processes share: readers look
 //! there for the end of the last transaction, so that it changes exactly when a commit becomes visible. Its format is
 //! described in <https://www.sqlite.org/walformat.html#walidxfmt>.
 
@@ -15,7 +15,7 @@ use std::{
 use super::{SqliteStore, connection::FileId};
 use crate::store::{SharedWatch, Watch};
 
-/// The header stands there twice, so that a reader can tell when it is being written.
+/// The WAL index has two copies of the header, so that a reader can detect a write in progress.
 const HEADER_BYTES: usize = 48;
 
 struct WalIndex {
@@ -34,7 +34,7 @@ struct OpenIndex {
 impl Watch for WalIndex {
     fn marker(&self) -> Option<u64> {
         let mut hasher = DefaultHasher::new();
-        // A file that was put in the place of another is another store.
+        // A file that replaced the original one is a different store.
         FileId::of(&self.database).ok()?.hash(&mut hasher);
         self.header().ok()??.hash(&mut hasher);
         Some(hasher.finish())

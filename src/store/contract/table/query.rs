@@ -54,9 +54,9 @@ pub enum Value {
 /// Which rows. Comparisons with NULL are neither true nor false, as in SQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// Of none: every row.
+    /// All of these conditions hold. An empty list matches every row.
     All(Vec<Condition>),
-    /// Of none: no row.
+    /// At least one of these conditions holds. An empty list matches no row.
     Any(Vec<Condition>),
     Not(Box<Condition>),
     /// The value is of the column's kind.
@@ -85,7 +85,7 @@ pub enum Comparison {
     LessOrEqual,
 }
 
-/// What IS asks for; all but the first two of booleans only.
+/// The operand of IS. All but the first two apply to booleans only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     Null,
@@ -172,7 +172,7 @@ impl Table {
         self.columns().iter().find(|column| column.name == name)
     }
 
-    /// What no two rows of a tenant have in common.
+    /// The columns of the table's key, which is unique for each tenant.
     pub(super) fn key(self) -> &'static [&'static str] {
         match self {
             Self::DailyMetrics => &["metric_date", "metric_category", "metric_type"],

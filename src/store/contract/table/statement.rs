@@ -64,7 +64,7 @@ impl Statement {
     }
 }
 
-/// What a LIMIT or an OFFSET is a value of.
+/// The column kind of the parameters of LIMIT and OFFSET.
 static ROWS: Column = Column { name: "rows", kind: ColumnKind::Integer, nullable: false };
 
 /// The columns that the page has, each once; a constant where the rows are only counted.
@@ -88,7 +88,7 @@ fn order<D: Dialect>(query: &TableQuery) -> String {
     let terms = query.order.iter().copied().chain(key).map(|term| {
         let column = D::comparable(term.column);
         let direction = if term.descending { " DESC" } else { "" };
-        // Said of no column that cannot be NULL: an index would be of no use then.
+        // The clause is left out for columns that cannot be NULL, because an index could not be used with it.
         let nulls = match (term.column.nullable, term.nulls_first) {
             (false, _) => "",
             (true, true) => " NULLS FIRST",
