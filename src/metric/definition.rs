@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AddsUp, Decimal, Measure, QueryShape, Source};
 
-/// What identifies a metric within a tenant.
+/// The key of a metric within a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MetricKey {
     pub metric_type: MetricType,

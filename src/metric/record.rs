@@ -46,7 +46,7 @@ pub fn has_value(metric_type: MetricType, metadata: &Map<String, Value>) -> bool
 pub enum Provenance {
     /// Recorded on time: by a collection, while the day was the last finished one.
     Observed,
-    /// Recorded later or by a backfill, from what had survived until then.
+    /// Recorded later or by a backfill, from the rows that still existed.
     Reconstructed,
     /// Restated by a person, with a reason.
     Corrected,

@@ -41,7 +41,7 @@ pub struct DefinitionEntry {
     pub origin: &'static str,
     /// Counts from 1.
     pub version: i32,
-    /// What the values of several days become.
+    /// How the values of several days are combined.
     pub roll_up: RollUp,
     /// The values that are believable, where bounds are set.
     pub expected_min: Option<Decimal>,
@@ -60,7 +60,7 @@ pub struct VersionEntry {
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
-    /// What the values of several days become.
+    /// How the values of several days are combined.
     pub roll_up: RollUp,
 }
 

@@ -96,17 +96,17 @@ pub struct LatestValue {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Change {
-    /// The value then.
+    /// The value of the earlier day.
     pub value: Decimal,
     pub absolute: Decimal,
-    /// Of the value then, to 12 places; null where that is zero.
+    /// The change in percent of the absolute value of the earlier day, rounded to 12 decimal places; null where that value is zero.
     pub percent: Option<Decimal>,
 }
 
 impl Change {
     fn between(now: &Decimal, then: &Decimal) -> Self {
         let absolute = now - then;
-        // Of its size: from -2 to -1 is up.
+        // The change is relative to the absolute value, so that a rise from -2 to -1 is positive.
         let size = if *then < Decimal::zero() { &Decimal::zero() - then } else { then.clone() };
         let percent = (&absolute * &Decimal::from(100)).checked_div(&size);
         Self { value: then.clone(), absolute, percent }
@@ -137,7 +137,7 @@ pub async fn latest(
     })
 }
 
-/// What is shown of the newest record of a metric.
+/// The parts of a metric's newest record that are shown.
 struct NewestRecord {
     latest: Latest,
     /// `None` where it would have made the response too large.

@@ -215,7 +215,7 @@ impl Serialize for Day {
     }
 }
 
-/// What the point of a day takes in an answer, and one of a longer interval, without metadata.
+/// The approximate size of a point in an answer, in bytes and without metadata: of a day, and of a longer interval.
 pub(super) const DAY_POINT_BYTES: usize = 64;
 pub(super) const POINT_BYTES: usize = 192;
 /// How many bytes the metadata of a response without pages take at most, the points of a page of series without metadata, and the
@@ -257,11 +257,11 @@ impl Point {
 pub enum PointProvenance {
     /// Recorded on time.
     Observed,
-    /// Recorded later, from what had survived.
+    /// Recorded after the day's collection was due, from the rows that still existed.
     Reconstructed,
     /// Restated by a person.
     Corrected,
-    /// Not all in one way.
+    /// The records of the point have different provenances.
     Mixed,
 }
 
@@ -275,7 +275,7 @@ impl PointProvenance {
         }
     }
 
-    /// That of some days and of one more.
+    /// The provenance of a point after the record of one more day is added.
     pub(super) fn and(self, other: Provenance) -> Self {
         if self == other.into() { self } else { Self::Mixed }
     }

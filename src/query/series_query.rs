@@ -1,4 +1,4 @@
-//! What may be asked about series, and how strictly it is read: everything that is wrong is named at once.
+//! The parameters of a query for series. They are parsed strictly, and all errors are reported at once.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Where collection stands.
+//! The state of collection.
 
 use jiff::{Timestamp, civil::Date};
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! The one way in which this layer reads recorded values. Every other file asks here, so that what a value is, whether it
+//! The only file of this layer that reads recorded values. Every other file calls it, so that what a value is, whether it
 //! is one at all, and how much of it is held in memory at once is decided in one place. Reads are cut into chunks of about
 //! [`CHUNK_BYTES`], because one record of a breakdown is as large as a thousand counts.
 

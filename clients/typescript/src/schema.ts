@@ -510,7 +510,7 @@ export interface components {
         Change: {
             absolute: components["schemas"]["Decimal"];
             percent?: components["schemas"]["Decimal"] | null;
-            /** @description The value then. */
+            /** @description The value of the earlier day. */
             value: components["schemas"]["Decimal"];
         };
         /** @description What to collect. */
@@ -613,7 +613,7 @@ export interface components {
             metric_type: "count" | "average" | "percentage" | "aggregate";
             /** @enum {string} */
             origin: "file" | "api";
-            /** @description What the values of several days become. */
+            /** @description How the values of several days are combined. */
             roll_up: components["schemas"]["RollUp"];
             /** @description The IANA time zone whose days are recorded. */
             time_zone: string;
@@ -1108,7 +1108,7 @@ export interface components {
              * @description When it was made.
              */
             created_at: string;
-            /** @description What the values of several days become. */
+            /** @description How the values of several days are combined. */
             roll_up: components["schemas"]["RollUp"];
             /** Format: int32 */
             version: number;

@@ -39,7 +39,7 @@ impl Segment {
         [earlier, later].map(|spans| Self { spans: spans.to_vec(), depth: self.depth })
     }
 
-    /// Whether there is more in it than the days.
+    /// Whether the segment also contains the time before the first day.
     fn has_base(&self) -> bool {
         self.spans.len() > 1 && self.spans.first().is_some_and(|span| span.id == 0)
     }

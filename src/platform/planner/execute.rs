@@ -40,7 +40,7 @@ impl<'a> Executor<'a> {
             self.options.retry.run(is_transient, || async { session.lock().await.answers(sql).await });
         tokio::select! {
             biased;
-            // What is asked of the session from now on is not sent any more.
+            // Later statements of the session are not sent any more.
             () = self.deadline.passed() => Err(deadline_reached()),
             outcome = answers => outcome,
         }

@@ -1,4 +1,4 @@
-//! What the planner needs of a database connection that holds a snapshot open.
+//! The trait that the planner requires of a database connection that holds a snapshot open.
 
 use async_trait::async_trait;
 

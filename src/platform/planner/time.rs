@@ -136,7 +136,7 @@ impl TimeColumn {
         conditions.join(" AND ")
     }
 
-    /// What is compared with [`Self::edge`].
+    /// The expression that is compared with [`Self::edge`].
     pub fn comparable(&self) -> String {
         if self.format == TimeFormat::Iso { self.seconds() } else { self.sql.clone() }
     }

@@ -1,4 +1,4 @@
-//! What the planner asks of a session of a PostgreSQL platform.
+//! The planner's session trait for a PostgreSQL platform.
 
 use async_trait::async_trait;
 use sqlx::{Row, postgres::PgRow, raw_sql};

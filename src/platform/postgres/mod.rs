@@ -82,7 +82,7 @@ impl Platform for PostgresPlatform {
     }
 
     async fn detect_time_formats(&self, _columns: &[(String, String)]) -> Result<DetectedFormats, Fault> {
-        // The types of PostgreSQL say it all.
+        // PostgreSQL's column types determine the time format, so no values are sampled.
         Ok(DetectedFormats::new())
     }
 

@@ -41,7 +41,7 @@ pub(super) async fn begin(connection: &mut PgConnection, options: &PlatformOptio
 pub(super) struct PostgresSession {
     pub(super) connection: PgConnection,
     statement_timeout: Duration,
-    /// What the server was as a standby just before the snapshot was taken.
+    /// The server's state as a standby just before the snapshot was taken.
     pub(super) standby: Option<Staleness>,
 }
 

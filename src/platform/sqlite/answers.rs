@@ -1,4 +1,4 @@
-//! How a SQLite platform's answers come out of it: all of a statement's in one row.
+//! Reads the answers of a SQLite platform. All answers of a statement are returned in one row.
 
 use crate::{
     database::{Fault, FaultClass},

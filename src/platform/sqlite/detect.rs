@@ -32,7 +32,7 @@ pub fn query(table: &str, column: &str, access: &[Option<String>]) -> String {
     let day = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]";
     let minute = "[0-9][0-9]:[0-9][0-9]";
     let time = format!("{minute}:[0-9][0-9]");
-    // What follows the seconds and their fraction.
+    // The part of the text after the seconds and their fraction.
     let suffix =
         "CASE substr(v, 20, 1) WHEN '.' THEN ltrim(substr(v, 21), '0123456789') ELSE substr(v, 20) END";
     let utc = format!("({suffix}) IN ('', 'Z', '+00', '+00:00')");
@@ -74,7 +74,7 @@ fn sample(table: &str, column: &str, access: &[Option<String>]) -> String {
                 "SELECT {c} FROM {t} WHERE {c} IS NOT NULL ORDER BY {c}{order} LIMIT {EXTREMES}"
             ));
         }
-        // NULL is the least of all.
+        // NULL sorts before every other value, so it is the smallest value of a column that contains it.
         parts.push(format!("SELECT {c} FROM {t} WHERE {c} IS NULL LIMIT 1"));
     }
     let parts: Vec<_> = parts.iter().map(|part| format!("SELECT * FROM ({part})")).collect();

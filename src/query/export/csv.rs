@@ -2,7 +2,7 @@
 //! is no value.
 //!
 //! A text that a spreadsheet would take for a formula begins with an apostrophe, as OWASP recommends ("CSV Injection"):
-//! display names, descriptions and messages of errors may be anybody's. Numbers, dates and the JSON of `metadata`, which
+//! display names, descriptions and error messages may contain text from untrusted sources. Numbers, dates and the JSON of `metadata`, which
 //! begins with a brace, are not formulas and stay as they are.
 
 use std::borrow::Cow;

@@ -27,11 +27,11 @@ pub use query::ExportQuery;
 use series_pages::SeriesPages;
 use table::{Pages, Row};
 
-/// An export on its way: its pieces, one after the other, are the file.
+/// An export in progress. The file is the sequence of its pieces.
 pub struct Export {
     /// The first page; `None` once it is written.
     first: Option<Vec<Row>>,
-    /// Those that follow.
+    /// The pages after the first one.
     pages: Box<dyn Pages>,
     format: ExportFormat,
     stage: Stage,

@@ -1,5 +1,5 @@
-//! Parquet: typed columns, a row group a page. Values are DECIMAL with as many places as any of them needs; how many
-//! that is, a first pass over the rows finds out.
+//! Parquet: typed columns, a row group a page. Values are DECIMAL with as many places as any of them needs, which
+//! a first pass over the rows determines.
 
 use std::sync::Arc;
 

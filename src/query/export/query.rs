@@ -25,7 +25,7 @@ pub struct ExportQuery {
 }
 
 impl ExportQuery {
-    /// Reads what was asked: of `asked` all but its limit, its cursor and whether metadata are wanted. By default
+    /// Parses the parameters. The limit, the cursor and the metadata flag of `asked` are ignored. By default
     /// everything from the first recorded to the last finished day.
     ///
     /// # Errors

@@ -6,9 +6,9 @@ use super::table::{Cell, ColumnType, ExportColumn, Row, optional, required};
 use crate::query::{Point, Series, SeriesResponse};
 
 const RECORDED: &str = "recorded";
-/// The days are recorded, and there was nothing to average or to take the share of.
+/// The state of days that are recorded, but whose records had an empty sample or a denominator of 0.
 const NO_DATA: &str = "no_data";
-/// What is recorded makes no value for the interval.
+/// The state of days that are recorded, but whose values do not combine into a value of the interval.
 const REFUSED: &str = "refused";
 
 pub(super) const COLUMNS: &[ExportColumn] = &[
