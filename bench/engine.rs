@@ -134,6 +134,7 @@ impl Engine {
             name: "default".to_owned(),
             calendar: Calendar::utc(),
             settle: SignedDuration::from_mins(15),
+            cron: None,
             observed_within: SignedDuration::from_hours(24),
             store,
             platform: self.platform()?,

@@ -19,5 +19,6 @@ pub mod metric;
 pub mod platform;
 pub mod pluralize;
 pub mod query;
+pub mod scheduler;
 pub mod store;
 pub mod telemetry;

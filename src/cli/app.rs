@@ -36,6 +36,7 @@ impl App {
             name: settings.tenant.clone(),
             calendar: settings.calendar.clone(),
             settle: settings.settle,
+            cron: settings.schedule.cron.clone(),
             observed_within: settings.collect.observed_within,
             store: open_store(&config, settings.retry, None),
             platform: open_platform(&config),

@@ -7,7 +7,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::{
     ConfigArguments, Exit, Format, Page, app::App, apply, backfill, check, collect, demo, export, gaps, init,
-    keys, migrate, output, plan, query, serve, status,
+    keys, migrate, output, plan, query, schedule, serve, status,
 };
 use crate::{clock::SystemClock, config, telemetry::log};
 
@@ -53,7 +53,9 @@ enum Command {
     Export(export::ExportArguments),
     /// Show the last runs, what is recorded and what is due
     Status,
-    /// Answer questions about the record over HTTP
+    /// Show the schedule of `daymark serve`, or pause or resume it
+    Schedule(schedule::ScheduleArguments),
+    /// Answer questions about the record over HTTP, and collect on schedule
     Serve,
     /// Create, list and revoke the keys of the HTTP API
     Keys(keys::KeysArguments),
@@ -114,6 +116,7 @@ async fn dispatch(
         Command::Query(arguments) => query::run(&app, &arguments, format).await,
         Command::Export(arguments) => export::run(&app, &arguments).await,
         Command::Status => status::run(&app).await,
+        Command::Schedule(arguments) => schedule::run(&app, &arguments).await,
         Command::Serve => serve::run(&app).await,
         Command::Keys(arguments) => keys::run(&app, arguments).await,
     }

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde_json::{Value, json};
 
-use super::{App, Exit, Page, date};
+use super::{App, Exit, Page, date, duration};
 use crate::{
     access::{self, ApiKey, CreatedKey, KeyRequest, Role, Scope, Scopes},
     pluralize::pluralize,
@@ -42,7 +42,7 @@ struct CreateArguments {
     #[arg(long, value_enum)]
     scope: Vec<KeyScope>,
     /// Days, weeks or hours from now: 90d, 12w, 36h [default: never]
-    #[arg(long, value_name = "DURATION", value_parser = lifetime, conflicts_with = "expires")]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, conflicts_with = "expires")]
     expires_in: Option<SignedDuration>,
     /// The first day on which the key is no longer valid
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date::parse)]
@@ -226,43 +226,4 @@ fn key_json(key: &ApiKey, now: Timestamp) -> Value {
         "created_at": key.created_at, "expires_at": key.expires_at, "revoked_at": key.revoked_at,
         "last_used_at": key.last_used_at,
     })
-}
-
-/// Parses a lifetime such as `90d`, `12w` or `36h`, of at most a century.
-fn lifetime(text: &str) -> Result<SignedDuration, String> {
-    let invalid = || "write a number and d, w or h for days, weeks or hours, as in 90d".to_owned();
-    let unit = text.chars().last().ok_or_else(invalid)?;
-    let hours_each = match unit {
-        'h' => 1,
-        'd' => 24,
-        'w' => 7 * 24,
-        _ => return Err(invalid()),
-    };
-    let number = &text[..text.len() - unit.len_utf8()];
-    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(invalid());
-    }
-    let number: i64 = number.parse().map_err(|_| "a key is valid for at most a century".to_owned())?;
-    match number.checked_mul(hours_each) {
-        Some(0) => Err("a key must be valid for at least an hour".to_owned()),
-        // A century.
-        Some(hours) if hours <= 24 * 36_525 => Ok(SignedDuration::from_hours(hours)),
-        _ => Err("a key is valid for at most a century".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lifetimes_have_a_number_and_a_unit() {
-        assert_eq!(lifetime("90d"), Ok(SignedDuration::from_hours(90 * 24)));
-        assert_eq!(lifetime("12w"), Ok(SignedDuration::from_hours(12 * 7 * 24)));
-        assert_eq!(lifetime("36h"), Ok(SignedDuration::from_hours(36)));
-        for wrong in ["", "d", "90", "-1d", "1.5d", "٣d", "90é", "0d", "99999999d", "99999999999999999999d"]
-        {
-            assert!(lifetime(wrong).is_err(), "{wrong}");
-        }
-    }
 }

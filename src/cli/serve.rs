@@ -8,7 +8,9 @@ use serde_json::json;
 use super::{App, Exit, Page, signals};
 use crate::{
     access::{Access, Mode, RateLimit},
-    collect, http,
+    collect::{self, Cancellation},
+    http,
+    scheduler::Scheduler,
     telemetry::log::ANNOUNCEMENT,
 };
 
@@ -74,13 +76,25 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     if let Err(error) = service.jobs.close_orphaned().await {
         tracing::warn!(%error, "jobs whose process ended unexpectedly cannot be closed");
     }
+    let scheduler = settings.schedule.enabled.then(|| tokio::spawn(follow_schedule(&service, stop.clone())));
     server.serve(http::router(Arc::clone(&service)), service, stop).await;
+    if let Some(scheduler) = scheduler {
+        // It ends by itself when the server is told to stop, and lets go of the lead then.
+        let _ = scheduler.await;
+    }
     if let Some(management) = management {
         management.abort();
     }
     let mut page = Page::new(json!({"address": address}));
     page.line("Stopped.");
     Ok((page, Exit::Done))
+}
+
+/// Collects on schedule until `stop`, if this instance leads.
+fn follow_schedule(service: &http::Service, stop: Cancellation) -> impl Future<Output = ()> + use<> {
+    let (jobs, watch) = (Arc::clone(&service.jobs), service.cache.watch());
+    let scheduler = Scheduler::new(&service.patient, jobs, service.counters.clone(), watch);
+    async move { scheduler.run(&stop).await }
 }
 
 async fn bind(listen: SocketAddr, flag: &str) -> anyhow::Result<http::Server> {

@@ -4,13 +4,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 
-use super::CollectError;
+use super::{CollectError, DueTimes};
 use crate::{
     clock::Clock,
     database::{Deadline, Fault, RetryPolicy},
-    metric::{Calendar, DayBounds},
+    metric::{Calendar, CronSchedule, DayBounds},
     platform::Platform,
     store::{Store, Trigger},
 };
@@ -42,6 +42,8 @@ pub struct Tenant {
     pub calendar: Calendar,
     /// How long after its end a day is not recorded yet, to wait for late commits.
     pub settle: SignedDuration,
+    /// When days are collected; `None`: each as soon as it has settled.
+    pub cron: Option<CronSchedule>,
     /// How long after its end a day can be recorded as `observed`; after that it is `reconstructed`.
     pub observed_within: SignedDuration,
     /// The store, limited to this tenant.
@@ -129,13 +131,15 @@ impl Context {
         self.tenant.calendar.ready_at(date, self.tenant.settle)
     }
 
+    /// The times at which days are collected on schedule.
+    pub fn due_times(&self) -> DueTimes<'_> {
+        let Tenant { calendar, settle, cron, .. } = &*self.tenant;
+        DueTimes { calendar, settle: *settle, cron: cron.as_ref() }
+    }
+
     /// The first day after `date` that exists in the reporting time zone.
     pub(crate) fn day_after(&self, date: Date) -> Date {
-        let mut next = date.saturating_add(1.day());
-        while self.tenant.calendar.bounds(next).is_none() && next < Date::MAX {
-            next = next.saturating_add(1.day());
-        }
-        next
+        self.tenant.calendar.day_after(date)
     }
 
     /// Returns the bounds of `date`, if it exists in the reporting time zone and may be recorded.

@@ -144,6 +144,7 @@ impl CollectError {
         let what = match lock {
             LockName::Day(date) => format!("collecting {date}"),
             LockName::Backfill => "a backfill".to_owned(),
+            LockName::Leader => "the schedule".to_owned(),
         };
         Self::Busy { what, holder }
     }

@@ -3,7 +3,7 @@
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-use super::{CollectError, Context};
+use super::{CollectError, Context, selection};
 use crate::{
     database::{Deadline, Fault, FaultClass},
     metric::{Source, TimeFormat},
@@ -67,6 +67,14 @@ pub(super) async fn known_first_row(context: &Context, metrics: &[StoredDefiniti
         }
     }
     found.into_iter().min()
+}
+
+/// The day of the platform's first row, as far as the sources of all active metrics tell it now. `None` also when that is
+/// more than ten years before `last`, which is rather a wrong time than the start of a history.
+pub async fn platform_first_day(context: &Context, last: Date) -> Option<Date> {
+    let active = selection::active(context.tenant.store.as_ref()).await.ok()?;
+    let first = known_first_row(context, &active).await?;
+    (first.days_until(last) <= MAX_DEFAULT_DAYS).then_some(first.date)
 }
 
 /// Returns each distinct source once, with the name that a definition gives it.

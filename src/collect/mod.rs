@@ -12,6 +12,7 @@ mod cancellation;
 mod context;
 mod day;
 mod discrepancy;
+mod due;
 mod earlier_meanings;
 mod error;
 mod failure;
@@ -27,6 +28,7 @@ mod retry_spacing;
 mod run;
 #[cfg(test)]
 pub(crate) mod sample;
+mod schedule;
 pub(crate) mod selection;
 mod status;
 mod verify;
@@ -36,17 +38,19 @@ pub use cancellation::{Cancellation, Canceller};
 pub use context::{Context, Initiator, Installation, Tenant};
 pub use day::{DayReport, RecordedMetric, collect_day};
 pub use discrepancy::Discrepancy;
+pub use due::DueTimes;
 pub use earlier_meanings::{EarlierMeaning, earlier_meanings};
 pub use error::CollectError;
 pub(crate) use error::{advice, metric_advice};
 pub use failure::{FailedDays, Failure};
-pub use first_row::FirstRow;
+pub use first_row::{FirstRow, platform_first_day};
 pub use gaps::{Gap, GapCause, GapReport, History, gaps, missing};
 pub use orphaned_runs::close_orphaned_runs;
 pub use own_clock::MAX_CLOCK_LEAD;
 pub use recount::recount;
 pub use retry_spacing::collect_if_due;
-pub use selection::LeftOut;
+pub use schedule::{MAX_REASON_CHARS, PauseError, pause, resume};
+pub use selection::{LeftOut, active_metrics};
 pub use status::{NextDay, StatusReport, status, status_of};
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ pub(crate) fn stored(category: &str, measure: Measure) -> StoredDefinition {
         unit: "count".to_owned(),
         format_pattern: "0,0".to_owned(),
         expected: None,
+        backfill: crate::metric::BackfillMode::default(),
         time_zone: "UTC".to_owned(),
         measure,
         sources: BTreeMap::from([("posts".to_owned(), posts())]),

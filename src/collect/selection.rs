@@ -59,6 +59,14 @@ pub(crate) async fn active(store: &dyn Store) -> Result<Vec<StoredDefinition>, C
     Ok(store.definitions().await?.into_iter().filter(|metric| metric.is_active).collect())
 }
 
+/// The metrics that are recorded.
+///
+/// # Errors
+/// When the store fails.
+pub async fn active_metrics(context: &Context) -> Result<Vec<StoredDefinition>, CollectError> {
+    active(context.tenant.store.as_ref()).await
+}
+
 fn is_called(metric: &StoredDefinition, name: &str) -> bool {
     metric.definition.category == name
 }

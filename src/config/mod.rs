@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 #[cfg(test)]
 pub use file::json_metric::known_keys;
 pub use file::{
-    declaration::{ADDS_UP, Declarations, MeasureName, MetricDeclaration, PHASES, Returns},
+    declaration::{ADDS_UP, BACKFILL_MODES, Declarations, MeasureName, MetricDeclaration, PHASES, Returns},
     json_metric::read_json_metric,
     written_metric::written_metric,
 };

@@ -173,6 +173,7 @@ fn context(directory: &Path, clock: Arc<SetClock>) -> Context {
         name: crate::metric::DEFAULT_TENANT.to_owned(),
         calendar,
         settle: SETTLE,
+        cron: None,
         observed_within: SignedDuration::from_hours(24),
         store,
         platform,

@@ -103,6 +103,11 @@ impl Cache {
         self.watch.marker().map(|marker| marker.wrapping_add(self.own_changes.count()))
     }
 
+    /// What notices commits to the store.
+    pub fn watch(&self) -> SharedWatch {
+        Arc::clone(&self.watch)
+    }
+
     /// To be called after a commit of this process's own, and before a client is told of it.
     pub fn changed_here(&self) {
         self.own_changes.happened();

@@ -43,7 +43,7 @@ pub struct Service {
     pub guards_platform_role: bool,
     pub cache: Cache,
     pub answer_memory: AnswerMemory,
-    pub jobs: Jobs,
+    pub jobs: Arc<Jobs>,
     pub counters: Counters,
     /// A permit for each request that may be handled at once.
     pub permits: Arc<Semaphore>,
@@ -85,7 +85,7 @@ impl Service {
         let own_changes = OwnChanges::default();
         Self {
             cache: Cache::new(context.tenant.store.watch(), own_changes.clone(), http.cache),
-            jobs: Jobs::new(jobs.clone(), move || own_changes.happened()),
+            jobs: Arc::new(Jobs::new(jobs.clone(), move || own_changes.happened())),
             answer_memory: AnswerMemory::default(),
             counters: Counters::default(),
             permits: Arc::new(Semaphore::new(http.max_concurrent_requests)),

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{JobState, Outcome, Task};
 use crate::{
     collect::Progress,
-    store::{Job, JobStatus},
+    store::{Job, JobStatus, RunKind},
 };
 
 pub struct ActiveJob {
@@ -43,7 +43,11 @@ impl ActiveJob {
         self.queued.id
     }
 
-    pub(super) fn is_running(&self) -> bool {
+    pub fn kind(&self) -> RunKind {
+        self.queued.kind
+    }
+
+    pub fn is_running(&self) -> bool {
         self.outcome.borrow().is_none()
     }
 

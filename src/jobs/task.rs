@@ -45,7 +45,7 @@ impl Task {
     }
 
     /// Parses a task from the form that [`Self::spec`] returns; `None` if that is not possible.
-    pub(super) fn from_spec(spec: &Map<String, Value>) -> Option<Self> {
+    pub fn from_spec(spec: &Map<String, Value>) -> Option<Self> {
         Self::deserialize(Value::Object(spec.clone())).ok()
     }
 }

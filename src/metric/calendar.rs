@@ -106,6 +106,15 @@ impl Calendar {
         date
     }
 
+    /// The first day after `date` that exists in the zone.
+    pub fn day_after(&self, date: Date) -> Date {
+        let mut next = date.saturating_add(1.day());
+        while self.bounds(next).is_none() && next < Date::MAX {
+            next = next.saturating_add(1.day());
+        }
+        next
+    }
+
     /// The instant in the reporting zone, to the minute, with the zone's abbreviation: `2025-01-11 00:15 CET`.
     pub fn display(&self, instant: Timestamp) -> String {
         instant.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()

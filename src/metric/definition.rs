@@ -77,6 +77,24 @@ impl ExpectedRange {
     }
 }
 
+/// How the days before a metric was defined are recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackfillMode {
+    /// By `daymark backfill` or a request.
+    #[default]
+    Manual,
+    /// By the scheduler, from the platform's first row on.
+    Auto,
+}
+
+impl BackfillMode {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// One metric. It carries the sources that it reads, so that a stored version of it says everything about how its
 /// records were made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +113,8 @@ pub struct Definition {
     pub format_pattern: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<ExpectedRange>,
+    #[serde(default, skip_serializing_if = "BackfillMode::is_default")]
+    pub backfill: BackfillMode,
     /// The reporting time zone, whose days are recorded: an IANA name.
     #[serde(default = "super::source::utc")]
     pub time_zone: String,

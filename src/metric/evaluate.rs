@@ -150,6 +150,7 @@ mod tests {
             unit: String::new(),
             format_pattern: String::new(),
             expected: None,
+            backfill: crate::metric::BackfillMode::default(),
             time_zone: "UTC".to_owned(),
             measure,
             sources: BTreeMap::new(),

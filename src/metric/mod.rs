@@ -4,6 +4,7 @@
 
 mod calendar;
 mod canonical;
+mod cron;
 mod decimal;
 mod definition;
 mod evaluate;
@@ -15,8 +16,11 @@ mod rows;
 mod source;
 
 pub use calendar::{Calendar, CalendarError, DayBounds};
+pub use cron::{CronError, CronSchedule};
 pub use decimal::{Decimal, DecimalError};
-pub use definition::{Definition, DefinitionError, ExpectedRange, Kind, MetricKey, MetricType, is_name};
+pub use definition::{
+    BackfillMode, Definition, DefinitionError, ExpectedRange, Kind, MetricKey, MetricType, is_name,
+};
 pub use evaluate::{EvaluationError, Observation};
 pub use filter::{Condition, Filter, Literal, Test};
 pub use measure::{AddsUp, Breakdown, Measure};

@@ -26,6 +26,7 @@ mod provenance_run;
 mod response;
 mod rollup;
 mod runs;
+mod schedule;
 mod series;
 mod series_builder;
 mod series_query;
@@ -48,6 +49,7 @@ pub use response::{
 };
 pub use rollup::RollUp;
 pub use runs::{RunEntry, RunsQuery, RunsRequest, RunsResponse, run, runs};
+pub use schedule::{LeaderEntry, NextRun, PauseEntry, ScheduleResponse, schedule};
 pub use series::series;
 pub use series_query::{SeriesQuery, SeriesRequest, weekday};
 pub use status::{NextDayEntry, RecordedSpan, StatusResponse, status};

@@ -3,8 +3,9 @@
 use jiff::civil::Date;
 
 use super::{
-    DefinitionVersion, Event, EventKind, Job, JobStatus, Latest, Origin, RecordCount, RecordedDay, Run,
-    RunKind, RunStatus, SeriesDays, SeriesQuestion, StoreError, StoredDefinition, Trigger,
+    DefinitionVersion, Event, EventKind, Job, JobStatus, Latest, Leader, Origin, Pause, RecordCount,
+    RecordedDay, Run, RunKind, RunStatus, ScheduleState, SeriesDays, SeriesQuestion, StoreError,
+    StoredDefinition, Trigger,
     row::{Columns, LeftOut, failed, readable, undecodable},
 };
 use crate::{
@@ -186,6 +187,32 @@ pub(super) fn job(row: &impl Columns) -> Result<Job, sqlx::Error> {
         run_id: row.optional_uuid("run_id")?,
         result: row.optional_object("result")?,
     })
+}
+
+/// The one row of the schedule's state; `is_led` is told by the lock.
+pub(super) fn schedule_state(row: &impl Columns, is_led: bool) -> Result<ScheduleState, sqlx::Error> {
+    let leader = match row.optional_instant("since")? {
+        None => None,
+        Some(since) => Some(Leader {
+            host: row.get("host")?,
+            process_id: row.count("process_id")?,
+            since,
+            seen_at: row.instant("seen_at")?,
+        }),
+    };
+    let last_pause = match row.optional_instant("paused_at")? {
+        None => None,
+        Some(paused_at) => Some(Pause {
+            id: row.uuid("id")?,
+            paused_at,
+            paused_by: row.get("paused_by")?,
+            reason: row.get("reason")?,
+            until: row.optional_instant("until_at")?,
+            resumed_at: row.optional_instant("resumed_at")?,
+            resumed_by: row.optional_text("resumed_by")?.map(str::to_owned),
+        }),
+    };
+    Ok(ScheduleState { leader, is_led, last_pause })
 }
 
 pub(super) fn event(row: &impl Columns) -> Result<Event, sqlx::Error> {

@@ -45,3 +45,13 @@ pub(super) const REVOKE_API_KEY: &str = "
 pub(super) const RUN_COLUMNS: &str =
     "id, kind, collection_date, collection_end_date, started_at, completed_at, status,
     metrics_collected, error_message, error_details, trigger, actor, host, process_id";
+
+pub(super) const WRITE_LEADER: &str = "
+    INSERT INTO leaders (tenant_id, host, process_id, since, seen_at) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (tenant_id) DO UPDATE
+    SET host = excluded.host, process_id = excluded.process_id, since = excluded.since, seen_at = excluded.seen_at";
+
+/// Ends the pauses that hold at `$2`.
+pub(super) const END_PAUSE: &str = "
+    UPDATE schedule_pauses SET resumed_at = $2, resumed_by = $3
+    WHERE tenant_id = $1 AND resumed_at IS NULL AND (until_at IS NULL OR until_at > $2)";

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
@@ -12,6 +13,9 @@ const REQUEST_SECONDS: &str = "daymark_http_request_duration_seconds";
 const IN_FLIGHT: &str = "daymark_http_requests_in_flight";
 const CACHE: &str = "daymark_http_cache_total";
 const STORE_QUERIES: &str = "daymark_http_store_queries_total";
+const SCHEDULER_LEADS: &str = "daymark_scheduler_leader";
+const SCHEDULER_PAUSED: &str = "daymark_scheduler_paused";
+const SCHEDULER_NEXT_RUN: &str = "daymark_scheduler_next_run_timestamp_seconds";
 const LOG_LINES_DROPPED: &str = "daymark_log_lines_dropped_total";
 
 /// Upper bounds of the histogram's buckets, in seconds. The target for queries is 0.1 s on average and 0.2 s for 95 of 100.
@@ -62,6 +66,9 @@ fn describe() {
         LOG_LINES_DROPPED,
         "Lines of the log that were dropped because nothing read them in time."
     );
+    describe_gauge!(SCHEDULER_LEADS, "1 on the instance that collects, 0 on those that stand by.");
+    describe_gauge!(SCHEDULER_PAUSED, "1 while the schedule is paused, as the leader knows it.");
+    describe_gauge!(SCHEDULER_NEXT_RUN, "When the leader collects the next day, as a Unix time.");
     gauge!(IN_FLIGHT).set(0.0);
     counter!(STORE_QUERIES).absolute(0);
     for outcome in [CacheOutcome::Hit, CacheOutcome::Miss, CacheOutcome::Bypass] {
@@ -89,6 +96,19 @@ impl Counters {
 
     pub fn store_query(&self) {
         self.record(|| counter!(STORE_QUERIES).increment(1));
+    }
+
+    pub fn scheduler_leads(&self, leads: bool) {
+        self.record(|| gauge!(SCHEDULER_LEADS).set(f64::from(u8::from(leads))));
+    }
+
+    pub fn scheduler_is_paused(&self, is_paused: bool) {
+        self.record(|| gauge!(SCHEDULER_PAUSED).set(f64::from(u8::from(is_paused))));
+    }
+
+    pub fn scheduler_next_run(&self, at: Option<Timestamp>) {
+        let seconds = at.map_or(0.0, |at| at.as_duration().as_secs_f64());
+        self.record(|| gauge!(SCHEDULER_NEXT_RUN).set(seconds));
     }
 
     /// Sums up the samples of the histograms, so that they take no more memory with every request. To be called every few

@@ -66,7 +66,10 @@ impl Program {
         let command = |argument: &str| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_daymark"));
             command.arg(argument).current_dir(directory).env_clear().stdin(Stdio::null());
-            command.env("DAYMARK_HTTP_LISTEN", "127.0.0.1:0").env("DAYMARK_ACCESS_JWKS", key_set);
+            command
+                .env("DAYMARK_HTTP_LISTEN", "127.0.0.1:0")
+                .env("DAYMARK_SCHEDULE_ENABLED", "false")
+                .env("DAYMARK_ACCESS_JWKS", key_set);
             command.envs(authority.map(|file| ("SSL_CERT_FILE", file)));
             command
         };

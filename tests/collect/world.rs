@@ -288,6 +288,7 @@ fn context(store_url: &str, platform_url: &str, calendar: Calendar, clock: Arc<S
         name: "default".to_owned(),
         calendar,
         settle: SignedDuration::from_mins(15),
+        cron: None,
         observed_within: SignedDuration::from_hours(24),
         store: store::open(&store_url, store_options),
         platform: platform::open(&platform_url, platform_options),

@@ -57,6 +57,7 @@ async fn context(
         name: "default".to_owned(),
         calendar,
         settle: SETTLE,
+        cron: None,
         observed_within: SignedDuration::from_hours(24),
         store: store::open(&store, keeping),
         platform: platform::open(&platform, reading),

@@ -132,6 +132,7 @@ async fn requests_are_answered_when_nothing_reads_the_log() {
         .env("DAYMARK_STORE_URL", &world.store_url)
         .env("DAYMARK_PLATFORM_URL", &world.platform_url)
         .env("DAYMARK_HTTP_LISTEN", "127.0.0.1:0")
+        .env("DAYMARK_SCHEDULE_ENABLED", "false")
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

@@ -13,6 +13,8 @@ use crate::raw::DEADLINE;
 pub struct Process {
     child: Child,
     pub address: SocketAddr,
+    /// Of the operating system.
+    pub id: u32,
     log: Arc<Mutex<String>>,
 }
 
@@ -29,6 +31,7 @@ impl Process {
             .env("DAYMARK_STORE_URL", store_url)
             .env("DAYMARK_PLATFORM_URL", platform_url)
             .env("DAYMARK_HTTP_LISTEN", "127.0.0.1:0")
+            .env("DAYMARK_SCHEDULE_ENABLED", "false")
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -46,7 +49,8 @@ impl Process {
         let found = lines.by_ref().find_map(address);
         // A pipe that is full would hold the server up.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { address: found.expect("the server does not start"), child, log }
+        let id = child.id();
+        Self { address: found.expect("the server does not start"), id, child, log }
     }
 
     /// How many lines of its log hold `text`, as far as it was read.
@@ -62,7 +66,7 @@ impl Process {
 
     /// As an administrator would: SIGTERM.
     pub fn terminate(&self) {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        let sent = Command::new("kill").args(["-TERM", &self.id.to_string()]).status().unwrap();
         assert!(sent.success());
     }
 

@@ -68,6 +68,7 @@ impl Archive {
             name: "default".to_owned(),
             calendar: Calendar::utc(),
             settle: SignedDuration::from_mins(15),
+            cron: None,
             observed_within: SignedDuration::from_hours(24),
             store: store::open(&url.parse::<DatabaseUrl>().unwrap(), options),
             platform: Arc::new(platform::UnconfiguredPlatform),

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use daymark::{
     database::{DatabaseUrl, RetryPolicy},
     metric::{
-        Breakdown, Condition, Decimal, Definition, ExpectedRange, Filter, Literal, Measure, MetricKey,
-        MetricType, Phase, Provenance, Record, Rows, Source, Test, TimeFormat,
+        BackfillMode, Breakdown, Condition, Decimal, Definition, ExpectedRange, Filter, Literal, Measure,
+        MetricKey, MetricType, Phase, Provenance, Record, Rows, Source, Test, TimeFormat,
     },
     store::{DefinitionChange, Finish, NewRun, Origin, RunKind, RunStatus, Store, StoreOptions, open},
 };
@@ -106,6 +106,20 @@ impl Fixture {
             DatabaseUrl::Sqlite(_) => {
                 let result = self.sqlite_connection().await.execute(AssertSqlSafe(sql.to_owned())).await;
                 result.map(|result| result.rows_affected()).map_err(|error| error.to_string())
+            }
+        }
+    }
+
+    /// As when the server is restarted, or the files of locks are removed.
+    pub async fn lose_locks(&self) {
+        match &self.url {
+            DatabaseUrl::Postgres { .. } => {
+                let end = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
+                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+                self.postgres_session().await.execute(end).await.unwrap();
+            }
+            DatabaseUrl::Sqlite(path) => {
+                std::fs::remove_dir_all(format!("{}-locks", path.display())).unwrap();
             }
         }
     }
@@ -228,6 +242,7 @@ fn definition(metric_type: MetricType, category: &str, measure: Measure) -> Defi
         unit: "count".to_owned(),
         format_pattern: "0,0".to_owned(),
         expected: Some(ExpectedRange { min: Some(decimal("0.5")), max: None }),
+        backfill: BackfillMode::default(),
         time_zone: "UTC".to_owned(),
         measure,
         sources: [("posts".to_owned(), source)].into(),

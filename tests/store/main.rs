@@ -14,6 +14,7 @@ mod jobs;
 mod long_series;
 mod questions;
 mod replaced_file;
+mod schedule;
 mod schema;
 mod sessions;
 mod story;

@@ -3,7 +3,7 @@
 
 use crate::{
     config::finding::Located,
-    metric::{AddsUp, Condition, ExpectedRange, MetricType, Phase, TimeFormat},
+    metric::{AddsUp, BackfillMode, Condition, ExpectedRange, MetricType, Phase, TimeFormat},
 };
 
 /// All sources and metrics of a file.
@@ -43,6 +43,7 @@ pub struct MetricDeclaration {
     pub format_pattern: Option<String>,
     pub expected: Option<ExpectedRange>,
     pub active: Option<Located<bool>>,
+    pub backfill: Option<BackfillMode>,
     pub formula: Formula,
 }
 
@@ -95,7 +96,9 @@ pub enum RatioSide {
     Measure(Box<Formula>),
 }
 
-/// The values of `of` and of `adds_up`.
+/// The values of `backfill`, of `of` and of `adds_up`.
+pub const BACKFILL_MODES: [(&str, BackfillMode); 2] =
+    [("manual", BackfillMode::Manual), ("auto", BackfillMode::Auto)];
 pub const PHASES: [(&str, Phase); 2] = [("created", Phase::Created), ("existing", Phase::Existing)];
 pub const ADDS_UP: [(&str, AddsUp); 3] =
     [("sum", AddsUp::Sum), ("last", AddsUp::Last), ("never", AddsUp::Never)];
@@ -151,6 +154,7 @@ impl MetricDeclaration {
             format_pattern: or(&self.format_pattern, &base.format_pattern),
             expected: self.expected.clone().or_else(|| base.expected.clone()),
             active: self.active.clone().or_else(|| base.active.clone()),
+            backfill: self.backfill.or(base.backfill),
             formula: self.formula.over(&base.formula),
         }
     }

@@ -5,7 +5,9 @@ use toml_edit::Item;
 use crate::{
     config::{
         file::{
-            declaration::{ADDS_UP, Formula, MeasureName, MetricDeclaration, PHASES, RatioSide, Returns},
+            declaration::{
+                ADDS_UP, BACKFILL_MODES, Formula, MeasureName, MetricDeclaration, PHASES, RatioSide, Returns,
+            },
             document::Section,
             filter_section::read_filter,
         },
@@ -35,6 +37,7 @@ pub fn read_metric(category: &str, section: Section) -> MetricDeclaration {
         format_pattern: read_text(&section, "format_pattern", FORMAT_PATTERN),
         expected: section.section("expected").and_then(read_expected),
         active: section.boolean("active"),
+        backfill: section.choice("backfill", &BACKFILL_MODES).map(|mode| mode.value),
         formula: read_formula(&section),
     };
     section.finish();

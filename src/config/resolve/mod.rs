@@ -251,6 +251,7 @@ fn definition(declaration: &MetricDeclaration, measure: Measure, builder: &Measu
         unit: or(&declaration.unit, unit),
         format_pattern: or(&declaration.format_pattern, format_pattern),
         expected: declaration.expected.clone(),
+        backfill: declaration.backfill.unwrap_or_default(),
         time_zone: builder.time_zone.to_owned(),
         measure,
         sources,

@@ -20,9 +20,10 @@ use crate::{
             layers::{Environment, FileSettings, SettingLayers},
             server::{AccessSettings, HttpSettings, QuerySettings},
         },
+        suggest::shown,
     },
     database::{DatabaseUrl, RetryPolicy},
-    metric::Calendar,
+    metric::{Calendar, CronSchedule},
 };
 
 /// All settings.
@@ -40,6 +41,7 @@ pub struct Settings {
     pub store_schema: String,
     pub retry: RetryPolicy,
     pub collect: CollectSettings,
+    pub schedule: ScheduleSettings,
     pub backfill_chunk_days: usize,
     pub query: QuerySettings,
     pub http: HttpSettings,
@@ -58,6 +60,14 @@ pub struct CollectSettings {
     pub observed_within: SignedDuration,
     /// How long a run waits for a platform that lags behind.
     pub freshness_wait: Duration,
+}
+
+/// When `daymark serve` collects by itself.
+#[derive(Debug, Clone)]
+pub struct ScheduleSettings {
+    pub enabled: bool,
+    /// `None`: as soon as a day has settled.
+    pub cron: Option<CronSchedule>,
 }
 
 /// The built-in metrics that are added to those of the file.
@@ -117,6 +127,7 @@ fn typed(layers: &mut SettingLayers) -> Option<Settings> {
     let retries = layers.integer("retry.attempts");
     let initial_delay_ms = layers.integer("retry.initial_delay_ms");
     let collect = CollectSettings::read(layers);
+    let schedule = ScheduleSettings::read(layers, calendar.as_ref());
     let chunk_days = layers.integer("backfill.chunk_days");
     let query = QuerySettings::read(layers);
     let http = HttpSettings::read(layers);
@@ -142,6 +153,7 @@ fn typed(layers: &mut SettingLayers) -> Option<Settings> {
             initial_delay: Duration::from_millis(initial_delay_ms?),
         },
         collect: collect?,
+        schedule: schedule?,
         backfill_chunk_days: usize::try_from(chunk_days?).ok()?,
         query: query?,
         http: http?,
@@ -162,6 +174,24 @@ impl CollectSettings {
             observed_within: SignedDuration::from_hours(i64::try_from(observed_within_hours?).ok()?),
             freshness_wait: Duration::from_secs(freshness_wait_seconds?),
         })
+    }
+}
+
+impl ScheduleSettings {
+    fn read(layers: &mut SettingLayers, calendar: Option<&Calendar>) -> Option<Self> {
+        let enabled = layers.boolean("schedule.enabled");
+        let named = layers.optional("schedule.time_zone", |zone| {
+            Calendar::new(&zone.text)
+                .map(|zone| zone.name().to_owned())
+                .map_err(|error| format!("schedule.time_zone: {error}"))
+        })?;
+        let zone = named.or_else(|| calendar.map(|calendar| calendar.name().to_owned()))?;
+        let cron = layers.optional("schedule.cron", |expression| {
+            CronSchedule::new(&expression.text, &zone).map_err(|error| {
+                format!("schedule.cron is {}, which cannot be used: {error}", shown(&expression.text))
+            })
+        });
+        Some(Self { enabled: enabled?, cron: cron? })
     }
 }
 

@@ -130,6 +130,27 @@ pub static SETTINGS: &[Setting] = &[
         "How long a collection waits for a platform that lags behind, such as a standby, to show the whole day. If it \
          still lags then, nothing is recorded and the run ends with exit code 5.",
     ),
+    setting(
+        "schedule.enabled",
+        SettingKind::Boolean,
+        Some("true"),
+        "Whether `daymark serve` collects by itself: each day as soon as it has settled, and whatever was missed. Of several \
+         instances on one store, one does. `false` leaves it to cron, a systemd timer or triggers.",
+    ),
+    setting(
+        "schedule.cron",
+        SettingKind::Text,
+        None,
+        "When `daymark serve` collects, as a cron expression of five fields (`30 2 * * *`). A day is collected at the first of \
+         these times after it has settled; days between two of these times are caught up with. When it is not set, each day is \
+         collected as soon as it has settled.",
+    ),
+    setting(
+        "schedule.time_zone",
+        SettingKind::TimeZone,
+        None,
+        "The time zone of `schedule.cron`, an IANA name. When it is not set, it is the reporting time zone.",
+    ),
     integer(
         "backfill.chunk_days",
         (1, 366),

@@ -8,7 +8,7 @@ use axum::{
     extract::{FromRequest, Request, rejection::JsonRejection},
     http::{HeaderMap, StatusCode, header},
 };
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, Visitor},
@@ -69,6 +69,27 @@ impl Members {
             Value::Null => return None,
             Value::String(text) => day::parse(&text),
             _ => Err(format!("`{name}` is to be a string, YYYY-MM-DD")),
+        };
+        self.or_error(name, read)
+    }
+
+    /// A text, which must be given.
+    pub fn text(&mut self, name: &'static str) -> String {
+        let read = match self.take(name) {
+            Some(Value::String(text)) => Ok(text),
+            Some(_) => Err(format!("`{name}` is to be a string")),
+            None => Err(format!("`{name}` is missing")),
+        };
+        self.or_error(name, read).unwrap_or_default()
+    }
+
+    /// An instant; null is none.
+    pub fn instant(&mut self, name: &'static str) -> Option<Timestamp> {
+        let form = || format!("`{name}` is to be an instant, as in 2025-01-31T12:00:00Z");
+        let read = match self.take(name)? {
+            Value::Null => return None,
+            Value::String(text) => text.parse().map_err(|_| form()),
+            _ => Err(form()),
         };
         self.or_error(name, read)
     }

@@ -14,7 +14,7 @@ use utoipa::{
 
 use super::enum_schemas::one_of;
 use crate::{
-    config::{ADDS_UP, MeasureName, PHASES, Returns},
+    config::{ADDS_UP, BACKFILL_MODES, MeasureName, PHASES, Returns},
     metric::Decimal,
 };
 
@@ -58,6 +58,9 @@ macro_rules! metric {
             format_pattern: String,
             #[schema(required = false)]
             expected: ExpectedValues,
+            /// How the days before the metric was defined are recorded: by a request, or by the scheduler.
+            #[schema(schema_with = backfill_modes, required = false)]
+            backfill: String,
             /// True, if it is said at all: DELETE switches a metric off.
             #[schema(schema_with = yes, required = false)]
             active: bool,
@@ -264,6 +267,7 @@ words! {
     any_type: ["count", "average", "percentage", "aggregate"],
     phases: PHASES.map(|(name, _)| name),
     returned: Returns::ALL.map(|(name, _)| name),
+    backfill_modes: BACKFILL_MODES.map(|(name, _)| name),
     adding_up: ADDS_UP.map(|(name, _)| name),
 }
 

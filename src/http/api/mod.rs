@@ -16,6 +16,7 @@ mod metrics;
 mod no_query;
 mod path_text;
 mod runs;
+mod schedule;
 mod status;
 
 use utoipa::{
@@ -92,4 +93,7 @@ pub fn uncached_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(jobs::collect))
         .routes(routes!(jobs::backfill))
         .routes(routes!(jobs::show))
+        .routes(routes!(schedule::show))
+        .routes(routes!(schedule::pause))
+        .routes(routes!(schedule::resume))
 }

@@ -7,6 +7,7 @@ mod jobs;
 mod keys;
 mod records;
 mod runs;
+mod schedule;
 mod store;
 mod summary;
 pub mod table;
@@ -27,6 +28,7 @@ pub use runs::{
     Finish, Held, INCOMPLETE_BACKFILLS, INCOMPLETE_PER_DAY, LockName, LoggedRun, NewRun, Run, RunFilter,
     RunKind, RunStatus, Runs, Trigger,
 };
+pub use schedule::{Leader, Pause, ScheduleState, Schedules};
 pub use store::Store;
 pub use summary::{RecordCount, StoreSummary};
 pub use table::{TablePage, TableQuery, Tables};

@@ -196,6 +196,8 @@ pub enum LockName {
     /// Collecting this day.
     Day(Date),
     Backfill,
+    /// Collecting on a schedule.
+    Leader,
 }
 
 impl fmt::Display for LockName {
@@ -203,6 +205,7 @@ impl fmt::Display for LockName {
         match self {
             Self::Day(date) => write!(formatter, "day-{date}"),
             Self::Backfill => formatter.write_str("backfill"),
+            Self::Leader => formatter.write_str("leader"),
         }
     }
 }
@@ -235,7 +238,11 @@ pub struct RunFilter {
 }
 
 /// A lock held until this is dropped or its process dies.
-pub trait Held: Send + Sync {}
+#[async_trait]
+pub trait Held: Send + Sync {
+    /// Whether the lock is still held: a server that was restarted has forgotten it, and a file may have been removed.
+    async fn is_held(&self) -> bool;
+}
 
 /// Runs, their locks, and what they commit.
 #[async_trait]

@@ -8,7 +8,7 @@ WITH tables AS (
 ),
 expected_tables (kind) AS (
     VALUES ('daily_metrics'), ('metric_definition_versions'), ('metric_definitions'), ('metric_collection_log'), ('jobs'),
-           ('events'), ('api_keys'), ('store_settings')
+           ('events'), ('leaders'), ('schedule_pauses'), ('api_keys'), ('store_settings')
 ),
 expected_triggers (kind, name) AS (
     VALUES ('daily_metrics', 'refuse_update_or_delete'), ('daily_metrics', 'refuse_truncate'), ('daily_metrics', 'refuse_forged'),
@@ -18,6 +18,8 @@ expected_triggers (kind, name) AS (
            ('metric_collection_log', 'refuse_update'), ('metric_collection_log', 'refuse_delete'),
            ('metric_collection_log', 'refuse_truncate'), ('metric_collection_log', 'refuse_forged'),
            ('jobs', 'refuse_update'), ('jobs', 'refuse_delete'), ('jobs', 'refuse_truncate'), ('jobs', 'refuse_forged'),
+           ('leaders', 'refuse_delete'), ('leaders', 'refuse_truncate'),
+           ('schedule_pauses', 'refuse_update'), ('schedule_pauses', 'refuse_delete'), ('schedule_pauses', 'refuse_truncate'),
            ('events', 'refuse_update_or_delete'), ('events', 'refuse_truncate'), ('events', 'number'),
            ('api_keys', 'refuse_update'), ('api_keys', 'refuse_delete'), ('api_keys', 'refuse_truncate'),
            ('store_settings', 'refuse_update'), ('store_settings', 'refuse_delete'), ('store_settings', 'refuse_truncate')
@@ -32,7 +34,8 @@ expected_constraints (kind, name) AS (
            ('metric_collection_log', 'status_is_known'), ('metric_collection_log', 'dates_are_sane'),
            ('metric_collection_log', 'times_are_sane'), ('metric_collection_log', 'completed_when_not_running'),
            ('metric_collection_log', 'days_are_in_order'), ('jobs', 'status_is_known'), ('jobs', 'times_are_sane'),
-           ('events', 'kind_is_known'), ('events', 'subject_is_an_object'), ('api_keys', 'times_are_sane'),
+           ('leaders', 'times_are_sane'),
+           ('schedule_pauses', 'times_are_sane'), ('events', 'kind_is_known'), ('events', 'subject_is_an_object'), ('api_keys', 'times_are_sane'),
            ('api_keys', 'hash_is_sha256'), ('store_settings', 'only_one_row')
 )
 SELECT format('the table %s is missing', kind) FROM expected_tables WHERE kind NOT IN (SELECT kind FROM tables)

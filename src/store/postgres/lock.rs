@@ -1,12 +1,17 @@
 //! Locks: session-level advisory locks, each held by a session of its own, so that the server releases the lock of a
 //! process that dies. They need a connection that stays one session: a pooler in transaction mode is refused.
 
-use std::sync::Mutex;
+use std::time::Duration;
 
-use sqlx::{Executor, PgConnection};
+use async_trait::async_trait;
+use sqlx::{Connection, Executor, PgConnection};
+use tokio::sync::Mutex;
 
 use super::PostgresStore;
 use crate::store::{Held, LockName, StoreError};
+
+/// How long a session that holds a lock may take to answer; after that the lock counts as lost.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Half a second for a holder that is on its way out: the server notices the end of a session a little later than the
 /// process that ended it. Keepalives, in seconds: the server lets go of a holder whose machine is gone after 2 minutes.
@@ -14,12 +19,18 @@ const SETTINGS: &str =
     "SET lock_timeout TO 500; SET idle_session_timeout TO 0; SET tcp_keepalives_idle TO 60;
     SET tcp_keepalives_interval TO 10; SET tcp_keepalives_count TO 6";
 
-/// Dropping the session closes it, and its end releases the lock. The mutex is never locked: it makes the guard [`Sync`].
+/// Dropping the session closes it, and its end releases the lock.
 struct HeldSession {
-    _session: Mutex<PgConnection>,
+    session: Mutex<PgConnection>,
 }
 
-impl Held for HeldSession {}
+#[async_trait]
+impl Held for HeldSession {
+    async fn is_held(&self) -> bool {
+        let mut session = self.session.lock().await;
+        matches!(tokio::time::timeout(ANSWER_TIMEOUT, session.ping()).await, Ok(Ok(())))
+    }
+}
 
 impl PostgresStore {
     /// `select_runs.sql` tries the same key, shared.
@@ -36,7 +47,7 @@ impl PostgresStore {
         .execute(&mut session)
         .await;
         match taken {
-            Ok(_) => Ok(Some(Box::new(HeldSession { _session: Mutex::new(session) }))),
+            Ok(_) => Ok(Some(Box::new(HeldSession { session: Mutex::new(session) }))),
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03") => Ok(None),
             Err(error) => Err(self.failed(error)),
         }

@@ -11,6 +11,7 @@ mod lock;
 mod migrate;
 mod records;
 mod runs;
+mod schedule;
 mod session_probe;
 mod store;
 mod table;

@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use async_trait::async_trait;
+
 use super::SqliteStore;
 use crate::store::{Held, LockName, StoreError};
 
@@ -16,10 +18,15 @@ pub(super) const OF_OWNER: u32 = 0o600;
 struct HeldFile {
     path: PathBuf,
     /// The file, which is locked as long as it is open.
-    _file: File,
+    file: File,
 }
 
-impl Held for HeldFile {}
+#[async_trait]
+impl Held for HeldFile {
+    async fn is_held(&self) -> bool {
+        is_still_at(&self.file, &self.path).unwrap_or(false)
+    }
+}
 
 impl Drop for HeldFile {
     /// The file goes while it is still locked, so that no other process's is removed. If it cannot be removed it stays
@@ -88,7 +95,7 @@ fn try_lock(path: &Path) -> io::Result<Option<HeldFile>> {
         }
         // Its last holder may have removed the file after it was opened here. A lock on it would exclude no other process.
         if is_still_at(&file, path)? {
-            return Ok(Some(HeldFile { path: path.to_owned(), _file: file }));
+            return Ok(Some(HeldFile { path: path.to_owned(), file }));
         }
     }
 }

@@ -12,6 +12,7 @@ mod lock;
 mod migrate;
 mod records;
 mod runs;
+mod schedule;
 mod store;
 mod table;
 mod text;

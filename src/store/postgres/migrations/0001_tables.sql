@@ -180,6 +180,42 @@ CREATE TABLE jobs (
 -- The latest jobs: ORDER BY created_at DESC LIMIT n.
 CREATE INDEX jobs_latest ON jobs (tenant_id, created_at DESC);
 
+-- The instance that collects, as it last reported itself. Whether it lives is told by its lock.
+CREATE TABLE leaders (
+    tenant_id  TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
+    host       TEXT        NOT NULL CONSTRAINT host_is_short CHECK (length(host) <= 1000),
+    process_id BIGINT      NOT NULL CONSTRAINT process_is_a_number CHECK (process_id BETWEEN 0 AND 4294967295),
+    since      TIMESTAMPTZ NOT NULL,
+    seen_at    TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (tenant_id),
+    CONSTRAINT times_are_sane CHECK (
+        since >= '1900-01-01T00:00Z' AND since < '9999-01-01T00:00Z'
+        AND seen_at >= '1900-01-01T00:00Z' AND seen_at < '9999-01-01T00:00Z'
+    )
+);
+
+-- Pauses of the schedule, each with its reason. A pause ends once: at until_at, or earlier at resumed_at.
+CREATE TABLE schedule_pauses (
+    tenant_id  TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
+    id         UUID        NOT NULL,
+    paused_at  TIMESTAMPTZ NOT NULL,
+    paused_by  TEXT        NOT NULL CONSTRAINT author_is_short CHECK (length(paused_by) BETWEEN 1 AND 200),
+    reason     TEXT        NOT NULL CONSTRAINT reason_is_short CHECK (length(reason) BETWEEN 1 AND 1000),
+    until_at   TIMESTAMPTZ,
+    resumed_at TIMESTAMPTZ,
+    resumed_by TEXT        CONSTRAINT end_is_short CHECK (length(resumed_by) BETWEEN 1 AND 200),
+    PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ended_by_an_author CHECK ((resumed_at IS NULL) = (resumed_by IS NULL)),
+    CONSTRAINT times_are_sane CHECK (
+        paused_at >= '1900-01-01T00:00Z' AND paused_at < '9999-01-01T00:00Z'
+        AND until_at >= '1900-01-01T00:00Z' AND until_at < '9999-01-01T00:00Z'
+        AND resumed_at >= '1900-01-01T00:00Z' AND resumed_at < '9999-01-01T00:00Z'
+    )
+);
+
+-- The newest pause.
+CREATE INDEX schedule_pauses_latest ON schedule_pauses (tenant_id, paused_at DESC);
+
 -- The outbox: what a commit means to others, written in the commit's own transaction and delivered later. Ids are in the order
 -- of the commits of a tenant.
 CREATE TABLE events (

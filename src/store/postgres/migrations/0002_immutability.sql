@@ -189,6 +189,19 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION refuse_unless_resuming() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    moving CONSTANT TEXT[] := ARRAY['resumed_at', 'resumed_by'];
+BEGIN
+    IF to_jsonb(NEW) - moving = to_jsonb(OLD) - moving AND OLD.resumed_at IS NULL AND NEW.resumed_at IS NOT NULL THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'UPDATE on %.% is refused: a pause ends once and is not changed otherwise',
+        TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation', HINT = 'Add another pause.';
+END
+$$;
+
 CREATE TRIGGER refuse_update BEFORE UPDATE ON store_settings FOR EACH ROW EXECUTE FUNCTION refuse_other_settings();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON store_settings FOR EACH ROW
     EXECUTE FUNCTION refuse_change('the settings are kept', 'Make another store.');
@@ -225,6 +238,15 @@ CREATE TRIGGER refuse_delete BEFORE DELETE ON jobs FOR EACH ROW
     EXECUTE FUNCTION refuse_change('jobs are kept', 'Ask for another job.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON jobs FOR EACH STATEMENT
     EXECUTE FUNCTION refuse_change('jobs are kept', 'Ask for another job.');
+CREATE TRIGGER refuse_delete BEFORE DELETE ON leaders FOR EACH ROW
+    EXECUTE FUNCTION refuse_change('the leader is kept', 'Another leader takes its place.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON leaders FOR EACH STATEMENT
+    EXECUTE FUNCTION refuse_change('the leader is kept', 'Another leader takes its place.');
+CREATE TRIGGER refuse_update BEFORE UPDATE ON schedule_pauses FOR EACH ROW EXECUTE FUNCTION refuse_unless_resuming();
+CREATE TRIGGER refuse_delete BEFORE DELETE ON schedule_pauses FOR EACH ROW
+    EXECUTE FUNCTION refuse_change('pauses are kept', 'A pause is ended by resuming.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON schedule_pauses FOR EACH STATEMENT
+    EXECUTE FUNCTION refuse_change('pauses are kept', 'A pause is ended by resuming.');
 CREATE TRIGGER refuse_update_or_delete BEFORE UPDATE OR DELETE ON events FOR EACH ROW
     EXECUTE FUNCTION refuse_change('events are kept', 'What happens later is an event of its own.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON events FOR EACH STATEMENT
@@ -243,6 +265,11 @@ ALTER TABLE metric_definitions ENABLE ALWAYS TRIGGER refuse_truncate;
 ALTER TABLE jobs ENABLE ALWAYS TRIGGER refuse_update;
 ALTER TABLE jobs ENABLE ALWAYS TRIGGER refuse_delete;
 ALTER TABLE jobs ENABLE ALWAYS TRIGGER refuse_truncate;
+ALTER TABLE leaders ENABLE ALWAYS TRIGGER refuse_delete;
+ALTER TABLE leaders ENABLE ALWAYS TRIGGER refuse_truncate;
+ALTER TABLE schedule_pauses ENABLE ALWAYS TRIGGER refuse_update;
+ALTER TABLE schedule_pauses ENABLE ALWAYS TRIGGER refuse_delete;
+ALTER TABLE schedule_pauses ENABLE ALWAYS TRIGGER refuse_truncate;
 ALTER TABLE events ENABLE ALWAYS TRIGGER refuse_update_or_delete;
 ALTER TABLE events ENABLE ALWAYS TRIGGER refuse_truncate;
 ALTER TABLE daily_metrics ENABLE ALWAYS TRIGGER refuse_update_or_delete;
@@ -277,6 +304,8 @@ SELECT restrict_privileges('daily_metrics', 'UPDATE, DELETE, TRUNCATE');
 SELECT restrict_privileges('metric_definition_versions', 'DELETE, TRUNCATE');
 SELECT restrict_privileges('metric_collection_log', 'DELETE, TRUNCATE');
 SELECT restrict_privileges('jobs', 'DELETE, TRUNCATE');
+SELECT restrict_privileges('leaders', 'DELETE, TRUNCATE');
+SELECT restrict_privileges('schedule_pauses', 'DELETE, TRUNCATE');
 SELECT restrict_privileges('events', 'UPDATE, DELETE, TRUNCATE');
 SELECT restrict_privileges('metric_definitions', 'DELETE, TRUNCATE');
 SELECT restrict_privileges('store_settings', 'INSERT, DELETE, TRUNCATE');

@@ -204,6 +204,42 @@ CREATE TABLE jobs (
 -- The latest jobs: ORDER BY created_at DESC LIMIT n.
 CREATE INDEX jobs_latest ON jobs (tenant_id, created_at DESC);
 
+-- The instance that collects, as it last reported itself. Whether it lives is told by its lock.
+CREATE TABLE leaders (
+    tenant_id  TEXT    NOT NULL CONSTRAINT tenant_is_a_name
+                       CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
+    host       TEXT    NOT NULL CONSTRAINT host_is_short CHECK (length(host) <= 1000),
+    process_id INTEGER NOT NULL CONSTRAINT process_is_a_number CHECK (process_id BETWEEN 0 AND 4294967295),
+    since      TEXT    NOT NULL CONSTRAINT start_is_an_instant
+                       CHECK (since GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(since) IS NOT NULL AND since >= '1900' AND since < '9999'),
+    seen_at    TEXT    NOT NULL CONSTRAINT heartbeat_is_an_instant
+                       CHECK (seen_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(seen_at) IS NOT NULL AND seen_at >= '1900' AND seen_at < '9999'),
+    PRIMARY KEY (tenant_id)
+) STRICT, WITHOUT ROWID;
+
+-- Pauses of the schedule, each with its reason. A pause ends once: at until_at, or earlier at resumed_at.
+CREATE TABLE schedule_pauses (
+    tenant_id  TEXT    NOT NULL CONSTRAINT tenant_is_a_name
+                       CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
+    id         TEXT    NOT NULL CONSTRAINT id_is_a_uuid
+                       CHECK (id GLOB '????????-????-????-????-????????????' AND id NOT GLOB '*[^-0-9a-f]*'
+                              AND length(replace(id, '-', '')) = 32),
+    paused_at  TEXT    NOT NULL CONSTRAINT start_is_an_instant
+                       CHECK (paused_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(paused_at) IS NOT NULL AND paused_at >= '1900' AND paused_at < '9999'),
+    paused_by  TEXT    NOT NULL CONSTRAINT author_is_short CHECK (length(paused_by) BETWEEN 1 AND 200),
+    reason     TEXT    NOT NULL CONSTRAINT reason_is_short CHECK (length(reason) BETWEEN 1 AND 1000),
+    until_at   TEXT    CONSTRAINT end_is_an_instant
+                       CHECK (until_at IS NULL OR until_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(until_at) IS NOT NULL AND until_at >= '1900' AND until_at < '9999'),
+    resumed_at TEXT    CONSTRAINT resumption_is_an_instant
+                       CHECK (resumed_at IS NULL OR resumed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(resumed_at) IS NOT NULL AND resumed_at >= '1900' AND resumed_at < '9999'),
+    resumed_by TEXT    CONSTRAINT end_is_short CHECK (length(resumed_by) BETWEEN 1 AND 200),
+    PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ended_by_an_author CHECK ((resumed_at IS NULL) = (resumed_by IS NULL))
+) STRICT, WITHOUT ROWID;
+
+-- The newest pause.
+CREATE INDEX schedule_pauses_latest ON schedule_pauses (tenant_id, paused_at DESC);
+
 -- The outbox: what a commit means to others, written in the commit's own transaction and delivered later. Ids are in the order
 -- of the commits of a tenant.
 CREATE TABLE events (

@@ -112,6 +112,26 @@ WHEN EXISTS (SELECT 1 FROM jobs WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
     SELECT RAISE(ABORT, 'INSERT over a row of jobs is refused: jobs are kept');
 END;
 
+CREATE TRIGGER leaders_refuse_delete BEFORE DELETE ON leaders BEGIN
+    SELECT RAISE(ABORT, 'DELETE on leaders is refused: another leader takes its place');
+END;
+-- A pause ends once and is not changed otherwise.
+CREATE TRIGGER schedule_pauses_refuse_update BEFORE UPDATE ON schedule_pauses
+WHEN NOT (
+    OLD.resumed_at IS NULL AND NEW.resumed_at IS NOT NULL AND NEW.tenant_id = OLD.tenant_id AND NEW.id = OLD.id
+    AND NEW.paused_at = OLD.paused_at AND NEW.paused_by = OLD.paused_by AND NEW.reason = OLD.reason
+    AND NEW.until_at IS OLD.until_at
+) BEGIN
+    SELECT RAISE(ABORT, 'UPDATE on schedule_pauses is refused: a pause ends once and is not changed otherwise');
+END;
+CREATE TRIGGER schedule_pauses_refuse_delete BEFORE DELETE ON schedule_pauses BEGIN
+    SELECT RAISE(ABORT, 'DELETE on schedule_pauses is refused: pauses are kept');
+END;
+CREATE TRIGGER schedule_pauses_refuse_replace BEFORE INSERT ON schedule_pauses
+WHEN EXISTS (SELECT 1 FROM schedule_pauses WHERE tenant_id = NEW.tenant_id AND id = NEW.id) BEGIN
+    SELECT RAISE(ABORT, 'INSERT over a row of schedule_pauses is refused: pauses are kept');
+END;
+
 CREATE TRIGGER events_refuse_update BEFORE UPDATE ON events BEGIN
     SELECT RAISE(ABORT, 'UPDATE on events is refused: events are kept');
 END;

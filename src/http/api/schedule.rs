@@ -1,0 +1,140 @@
+//! The schedule: `GET /api/v1/schedule`, and pausing and resuming it.
+
+use axum::{
+    Json,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    body::{Body, FromMembers, Members},
+    error_responses::{BodyErrorResponses, ErrorResponses},
+    no_query::NoQuery,
+};
+use crate::{
+    access::Principal,
+    collect::{self, Context, PauseError},
+    http::{
+        middleware::scopes::{MayCollect, MaySeeLog},
+        parameters::Parameters,
+        problem::{InvalidParameter, Problem},
+        service::{Service, Shared},
+    },
+    query::{self, ScheduleResponse},
+    store::Trigger,
+};
+
+/// A pause of the schedule.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PauseRequest {
+    /// Why, for those who wonder.
+    #[schema(min_length = 1, max_length = 1000)]
+    reason: String,
+    /// When it ends by itself; by default when it is resumed.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
+}
+
+impl FromMembers for PauseRequest {
+    fn read(members: &mut Members) -> Self {
+        Self { reason: members.text("reason"), until: members.instant("until") }
+    }
+}
+
+/// Nothing needs to be said.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResumeRequest {}
+
+impl FromMembers for ResumeRequest {
+    fn read(_: &mut Members) -> Self {
+        Self {}
+    }
+}
+
+/// The schedule
+///
+/// The next run, which instance collects, and whether collecting is paused.
+#[utoipa::path(
+    get, path = "/api/v1/schedule", tag = "runs",
+    responses((status = 200, description = "The schedule", body = ScheduleResponse), ErrorResponses),
+)]
+pub async fn show(
+    State(service): State<Shared>,
+    _: MaySeeLog,
+    _: Parameters<NoQuery>,
+) -> Result<Response, Problem> {
+    answered(&service).await
+}
+
+/// Pause the schedule
+///
+/// Nothing is collected on schedule until the pause ends. Everything else goes on, and so do runs that are started over
+/// the API. A pause that holds already is replaced.
+#[utoipa::path(
+    post, path = "/api/v1/schedule/pause", tag = "jobs", request_body = PauseRequest,
+    responses(
+        (status = 200, description = "The schedule, paused", body = ScheduleResponse),
+        BodyErrorResponses,
+        ErrorResponses,
+    ),
+)]
+pub async fn pause(
+    State(service): State<Shared>,
+    MayCollect(principal): MayCollect,
+    _: Parameters<NoQuery>,
+    Body(request): Body<PauseRequest>,
+) -> Result<Response, Problem> {
+    collect::pause(&acting(&service, &principal), &request.reason, request.until).await?;
+    tracing::info!(subject = &*principal.subject, reason = request.reason, "the schedule was paused");
+    answered(&service).await
+}
+
+/// Resume the schedule
+///
+/// What was missed during the pause is caught up with. Resuming a schedule that is not paused changes nothing.
+#[utoipa::path(
+    post, path = "/api/v1/schedule/resume", tag = "jobs", request_body = ResumeRequest,
+    responses(
+        (status = 200, description = "The schedule", body = ScheduleResponse),
+        BodyErrorResponses,
+        ErrorResponses,
+    ),
+)]
+pub async fn resume(
+    State(service): State<Shared>,
+    MayCollect(principal): MayCollect,
+    _: Parameters<NoQuery>,
+    _: Body<ResumeRequest>,
+) -> Result<Response, Problem> {
+    if collect::resume(&acting(&service, &principal)).await? {
+        tracing::info!(subject = &*principal.subject, "the schedule was resumed");
+    }
+    answered(&service).await
+}
+
+fn acting(service: &Service, principal: &Principal) -> Context {
+    service.context.started_by(Trigger::Api, &principal.subject)
+}
+
+async fn answered(service: &Service) -> Result<Response, Problem> {
+    let schedule = query::schedule(&service.context).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(schedule)).into_response())
+}
+
+impl From<PauseError> for Problem {
+    fn from(error: PauseError) -> Self {
+        let parameter = match &error {
+            PauseError::Store(error) => return error.clone().into(),
+            PauseError::Reason => "reason",
+            PauseError::AlreadyOver { .. } => "until",
+        };
+        let wrong = InvalidParameter { parameter: parameter.to_owned(), detail: error.to_string() };
+        Self::invalid_body(vec![wrong])
+    }
+}

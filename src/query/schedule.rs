@@ -1,0 +1,88 @@
+//! The schedule: the next run, which instance leads, and whether collecting is paused.
+
+use jiff::{Timestamp, civil::Date};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::error::QueryError;
+use crate::{
+    collect::Context,
+    store::{Leader, Pause, ScheduleState},
+};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ScheduleResponse {
+    /// The next day to be collected; null while the schedule is paused, and when the cron expression has no further time.
+    pub next_run: Option<NextRun>,
+    /// The cron expression with its time zone; null: each day is collected as soon as it has settled.
+    pub cron: Option<String>,
+    /// The instance that collects, or the last one that did; null: none ever has.
+    pub leader: Option<LeaderEntry>,
+    /// The pause that holds.
+    pub pause: Option<PauseEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct NextRun {
+    #[schema(value_type = String, format = Date)]
+    pub date: Date,
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LeaderEntry {
+    pub host: String,
+    pub process_id: u32,
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+    /// Its last heartbeat; it writes one every minute.
+    #[schema(value_type = String, format = DateTime)]
+    pub seen_at: Timestamp,
+    /// Whether a process holds the leader's lock. While none does, nothing is collected.
+    pub is_alive: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PauseEntry {
+    #[schema(value_type = String, format = DateTime)]
+    pub paused_at: Timestamp,
+    /// Who paused it: `cli:<system user>`, `key:<id>` or `user:<sub>`.
+    pub paused_by: String,
+    pub reason: String,
+    /// When it ends by itself; null: when it is resumed.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub until: Option<Timestamp>,
+}
+
+/// # Errors
+/// When the store fails.
+pub async fn schedule(context: &Context) -> Result<ScheduleResponse, QueryError> {
+    Ok(response(context, context.tenant.store.schedule_state().await?))
+}
+
+fn response(context: &Context, state: ScheduleState) -> ScheduleResponse {
+    let now = context.now();
+    let pause = state.pause(now).cloned().map(PauseEntry::from);
+    let next = context.due_times().next_due(now).filter(|_| pause.is_none());
+    let entry = |leader: Leader| LeaderEntry {
+        host: leader.host,
+        process_id: leader.process_id,
+        since: leader.since,
+        seen_at: leader.seen_at,
+        is_alive: state.is_led,
+    };
+    ScheduleResponse {
+        next_run: next.map(|(date, at)| NextRun { date, at }),
+        cron: context.tenant.cron.as_ref().map(ToString::to_string),
+        leader: state.leader.map(entry),
+        pause,
+    }
+}
+
+impl From<Pause> for PauseEntry {
+    fn from(pause: Pause) -> Self {
+        let Pause { paused_at, paused_by, reason, until, .. } = pause;
+        Self { paused_at, paused_by, reason, until }
+    }
+}

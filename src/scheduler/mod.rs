@@ -1,0 +1,256 @@
+//! Collecting without anybody starting it: each day when it is due, and whatever was missed. Of several instances on one
+//! store one leads; the others stand by. The scheduler takes no input and keeps no state of its own: at each look it finds
+//! from the record and from earlier jobs what is to be done, so that it may be killed at any moment.
+//!
+//! **Architecture Invariant:** what is to be done is decided in [`decide`], by a function of what is known.
+
+pub mod attempts;
+pub mod decide;
+mod leadership;
+mod survey;
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
+
+use self::{
+    attempts::Attempt,
+    decide::{Known, Step},
+    leadership::Leadership,
+};
+use crate::{
+    clock::has_passed,
+    collect::{Cancellation, CollectError, Context, active_metrics, close_orphaned_runs},
+    database::Deadline,
+    jobs::{ActiveJob, JobStartError, Jobs},
+    metric::MetricKey,
+    store::{JobFilter, RunKind, SharedWatch, StoreError, Trigger},
+    telemetry::{Counters, LogThrottle},
+};
+
+/// Who starts the runs of the scheduler, as the collection log names it.
+const ACTOR: &str = "system";
+
+/// How often an instance looks at its clock and at the leader's lock.
+const TICK: Duration = Duration::from_secs(1);
+/// How often days that were missed are looked for, beside the start, changes of definitions and the end of a job.
+const CATCH_UP_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
+/// How long after a look that failed, or while the platform is away, the next one follows.
+const RETRY_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
+/// How often, at most, commits of others lead to a look.
+const CHANGE_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
+/// How long the platform may take to answer the question whether it can be reached.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The newest jobs among which earlier attempts are found.
+const MAX_ATTEMPTS: i64 = 200;
+
+/// Why a look ended without a decision.
+#[derive(Debug, thiserror::Error)]
+enum LookError {
+    #[error(transparent)]
+    Collect(#[from] CollectError),
+    #[error(transparent)]
+    Job(#[from] JobStartError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The scheduler of one tenant in one instance.
+pub struct Scheduler {
+    context: Context,
+    jobs: Arc<Jobs>,
+    counters: Counters,
+    watch: SharedWatch,
+    failures: LogThrottle,
+}
+
+/// What an instance remembers between two ticks. All of it but the lock can be found again.
+#[derive(Default)]
+pub struct SchedulerState {
+    leadership: Option<Leadership>,
+    agenda: Agenda,
+}
+
+/// What the leader is about to do.
+#[derive(Default)]
+struct Agenda {
+    looked_at: Option<Timestamp>,
+    /// The store's marker at the last look.
+    marker: Option<u64>,
+    /// When the next look is due, if nothing happens before.
+    wake_at: Option<Timestamp>,
+    /// When missed days were last looked for.
+    caught_up_at: Option<Timestamp>,
+    /// The active metrics and their versions at the last look.
+    definitions: Vec<(MetricKey, i32)>,
+    /// The jobs that this leader started and that have not ended.
+    running: Vec<Arc<ActiveJob>>,
+}
+
+impl SchedulerState {
+    pub fn leads(&self) -> bool {
+        self.leadership.is_some()
+    }
+
+    /// The jobs that the scheduler started and that have not ended.
+    pub fn running(&self) -> &[Arc<ActiveJob>] {
+        &self.agenda.running
+    }
+}
+
+impl Scheduler {
+    /// `watch` notices commits to the store of `context`.
+    pub fn new(context: &Context, jobs: Arc<Jobs>, counters: Counters, watch: SharedWatch) -> Self {
+        let context = context.started_by(Trigger::Schedule, ACTOR);
+        Self { context, jobs, counters, watch, failures: LogThrottle::new() }
+    }
+
+    /// Collects until it is told to stop. The jobs that are running then are left to [`Jobs::stop`].
+    pub async fn run(&self, stop: &Cancellation) {
+        let mut state = SchedulerState::default();
+        loop {
+            self.tick(&mut state).await;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(TICK) => {}
+            }
+        }
+    }
+
+    /// Takes the lead if no instance has it, and as the leader starts what is due. To be called every second.
+    pub async fn tick(&self, state: &mut SchedulerState) {
+        if let Err(error) = self.try_tick(state).await {
+            state.agenda.wake_at = self.context.now().checked_add(RETRY_INTERVAL).ok();
+            if let Some(suppressed) = self.failures.allow(self.context.now()) {
+                tracing::error!(%error, suppressed, "the schedule cannot be followed; it is tried again");
+            }
+        }
+        self.counters.scheduler_leads(state.leads());
+    }
+
+    async fn try_tick(&self, state: &mut SchedulerState) -> Result<(), LookError> {
+        match &mut state.leadership {
+            None => {
+                let Some(leadership) = Leadership::take(&self.context).await? else { return Ok(()) };
+                tracing::info!("this instance leads: it collects from now on");
+                *state = SchedulerState { leadership: Some(leadership), agenda: Agenda::default() };
+                close_orphaned_runs(&self.context, None).await?;
+                self.jobs.close_orphaned().await?;
+            }
+            Some(leadership) => {
+                if !leadership.still_holds(&self.context).await? {
+                    tracing::warn!("this instance has lost the leader's lock, and stands by");
+                    state.leadership = None;
+                    return Ok(());
+                }
+            }
+        }
+        let agenda = &mut state.agenda;
+        let now = self.context.now();
+        if agenda.forget_ended_jobs() {
+            agenda.wake_at = None;
+            agenda.caught_up_at = None;
+        }
+        if !agenda.is_look_due(now, self.watch.marker()) {
+            return Ok(());
+        }
+        // The marker is read before the store is, so that no commit is missed.
+        (agenda.looked_at, agenda.marker) = (Some(now), self.watch.marker());
+        let wake_at = self.look(agenda, now).await?;
+        agenda.wake_at = Some(wake_at);
+        Ok(())
+    }
+
+    /// Starts what is due. Returns when the next look is due, if nothing happens before.
+    async fn look(&self, agenda: &mut Agenda, now: Timestamp) -> Result<Timestamp, LookError> {
+        let due = self.context.due_times();
+        let next_due = due.next_due(now).map(|(_, at)| at);
+        self.counters.scheduler_next_run(next_due);
+        let mut wake_at = now.checked_add(CATCH_UP_INTERVAL).unwrap_or(Timestamp::MAX);
+        wake_at = next_due.map_or(wake_at, |at| wake_at.min(at));
+        let state = self.context.tenant.store.schedule_state().await?;
+        let pause = state.pause(now);
+        self.counters.scheduler_is_paused(pause.is_some());
+        if let Some(pause) = pause {
+            return Ok(pause.until.map_or(wake_at, |until| wake_at.min(until)));
+        }
+        let Some(last_due) = due.last_due(now) else { return Ok(wake_at) };
+        let steps = self.steps(agenda, now, last_due).await?;
+        for (trigger, step) in steps {
+            match step {
+                Step::Wait { until } => wake_at = wake_at.min(until),
+                Step::Start { task, has_failed } => {
+                    if has_failed && !self.can_reach_platform().await {
+                        return Ok(now.checked_add(RETRY_INTERVAL).unwrap_or(Timestamp::MAX));
+                    }
+                    agenda.running.push(self.jobs.start(task, trigger, ACTOR).await?);
+                }
+            }
+        }
+        Ok(wake_at)
+    }
+
+    /// The day that is due, and, from time to time, what was missed before it.
+    async fn steps(
+        &self,
+        agenda: &mut Agenda,
+        now: Timestamp,
+        last_due: Date,
+    ) -> Result<Vec<(Trigger, Step)>, LookError> {
+        let definitions: Vec<_> = active_metrics(&self.context)
+            .await?
+            .into_iter()
+            .map(|metric| (metric.definition.key(), metric.version))
+            .collect();
+        if definitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let filter = JobFilter { limit: Some(MAX_ATTEMPTS), ..JobFilter::default() };
+        let jobs = self.context.tenant.store.jobs(&filter).await?;
+        let attempts: Vec<_> = jobs.iter().filter_map(Attempt::of).collect();
+        let known = Known { now, attempts: &attempts };
+        let mut steps = Vec::new();
+        if !agenda.is_at(RunKind::Collect) {
+            let missing = survey::missing_on(&self.context, last_due).await?;
+            steps.extend(known.collect(last_due, &missing).map(|step| (Trigger::Schedule, step)));
+        }
+        let is_due = agenda.is_catch_up_due(now) || agenda.definitions != definitions;
+        if is_due && !agenda.is_at(RunKind::Backfill) {
+            let missed = survey::missed_until(&self.context, last_due.saturating_sub(1.day())).await?;
+            steps.extend(known.catch_up(&missed).into_iter().map(|step| (Trigger::CatchUp, step)));
+            agenda.caught_up_at = Some(now);
+            agenda.definitions = definitions;
+        }
+        Ok(steps)
+    }
+
+    async fn can_reach_platform(&self) -> bool {
+        let deadline = Deadline::after(PROBE_TIMEOUT);
+        self.context.tenant.platform.open_cut(deadline).await.is_ok()
+    }
+}
+
+impl Agenda {
+    /// Whether a job that this leader started has ended.
+    fn forget_ended_jobs(&mut self) -> bool {
+        let before = self.running.len();
+        self.running.retain(|job| job.is_running());
+        self.running.len() < before
+    }
+
+    fn is_at(&self, kind: RunKind) -> bool {
+        self.running.iter().any(|job| job.kind() == kind)
+    }
+
+    fn is_look_due(&self, now: Timestamp, marker: Option<u64>) -> bool {
+        let (Some(looked_at), Some(wake_at)) = (self.looked_at, self.wake_at) else { return true };
+        // A clock that was set back may have made other days due.
+        now < looked_at
+            || now >= wake_at
+            || marker != self.marker && now.duration_since(looked_at) >= CHANGE_INTERVAL
+    }
+
+    fn is_catch_up_due(&self, now: Timestamp) -> bool {
+        self.caught_up_at.is_none_or(|at| has_passed(at, CATCH_UP_INTERVAL, now))
+    }
+}

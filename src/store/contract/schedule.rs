@@ -1,0 +1,74 @@
+//! The state of the schedule that all instances share: which of them leads, and whether collecting is paused.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::store::StoreError;
+
+/// The instance that collects, as it last reported itself. Liveness is told by the lock
+/// [`LockName::Leader`](super::LockName::Leader), not by this row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leader {
+    /// The machine, at most 1,000 characters.
+    pub host: String,
+    pub process_id: u32,
+    /// When this instance became the leader.
+    pub since: Timestamp,
+    /// Its last heartbeat.
+    pub seen_at: Timestamp,
+}
+
+/// A pause of the schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    pub id: Uuid,
+    pub paused_at: Timestamp,
+    /// Who paused it, as in [`super::NewRun`].
+    pub paused_by: String,
+    /// 1 to 1,000 characters.
+    pub reason: String,
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
+    /// When it was ended by hand.
+    pub resumed_at: Option<Timestamp>,
+    pub resumed_by: Option<String>,
+}
+
+impl Pause {
+    /// Whether it holds at `now`.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.resumed_at.is_none() && self.until.is_none_or(|until| now < until)
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScheduleState {
+    /// The instance that led last.
+    pub leader: Option<Leader>,
+    /// Whether some process holds the leader's lock.
+    pub is_led: bool,
+    /// The newest pause, whether it has ended or not.
+    pub last_pause: Option<Pause>,
+}
+
+impl ScheduleState {
+    /// The pause that holds at `now`.
+    pub fn pause(&self, now: Timestamp) -> Option<&Pause> {
+        self.last_pause.as_ref().filter(|pause| pause.is_active(now))
+    }
+}
+
+#[async_trait]
+pub trait Schedules: Send + Sync {
+    async fn schedule_state(&self) -> Result<ScheduleState, StoreError>;
+
+    /// Writes the leader's heartbeat. To be called by the holder of the leader's lock only.
+    async fn write_leader(&self, leader: &Leader) -> Result<(), StoreError>;
+
+    /// Adds a pause. One that still holds is ended at the new one's start, by its author.
+    async fn add_pause(&self, pause: &Pause) -> Result<(), StoreError>;
+
+    /// Ends the pauses that hold. `false` when none did.
+    async fn end_pause(&self, at: Timestamp, by: &str) -> Result<bool, StoreError>;
+}

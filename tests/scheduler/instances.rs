@@ -1,0 +1,97 @@
+//! Several instances of the built program on one store, of which the leader is killed again and again.
+
+use std::time::{Duration, Instant};
+
+use daymark::store::{RunFilter, RunStatus};
+use jiff::Timestamp;
+
+use crate::{process::Process, raw::DEADLINE, world::World};
+
+/// How many leaders are killed, of each number of instances and on each store; `make soak` kills more.
+const KILLS: usize = 6;
+const LONG_KILLS: usize = 250;
+/// Between two looks at who leads.
+const PAUSE: Duration = Duration::from_millis(20);
+
+fn start(world: &World) -> Process {
+    let settings = [
+        ("DAYMARK_SCHEDULE_ENABLED", "true"),
+        ("DAYMARK_BACKFILL_CHUNK_DAYS", "10"),
+        ("DAYMARK_PRESET", "none"),
+    ];
+    Process::start(&world.store_url, &world.platform_url, &settings)
+}
+
+/// The process that leads, if one of `instances` does.
+async fn leader(world: &World, instances: &[Process]) -> Option<usize> {
+    let state = world.context.tenant.store.schedule_state().await.unwrap();
+    let leader = state.leader.filter(|_| state.is_led)?;
+    instances.iter().position(|instance| instance.id == leader.process_id)
+}
+
+/// Waits until one of `instances` leads.
+async fn next_leader(world: &World, instances: &[Process]) -> usize {
+    let started = Instant::now();
+    loop {
+        if let Some(leader) = leader(world, instances).await {
+            return leader;
+        }
+        assert!(started.elapsed() < DEADLINE, "none of the instances takes the lead");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The definitions are of January 2025, so that the leader has days to catch up with until yesterday.
+async fn leaders_are_killed(world: World, count: usize) {
+    let mut instances: Vec<_> = (0..count).map(|_| start(&world)).collect();
+    let kills =
+        if std::env::var("DAYMARK_SOAK").is_ok_and(|soak| soak == "long") { LONG_KILLS } else { KILLS };
+    let mut slowest = Duration::ZERO;
+    for _ in 0..kills {
+        let leader = next_leader(&world, &instances).await;
+        // With SIGKILL; the new instance comes after the others have had their chance.
+        drop(instances.swap_remove(leader));
+        let killed = Instant::now();
+        next_leader(&world, &instances).await;
+        slowest = slowest.max(killed.elapsed());
+        instances.push(start(&world));
+    }
+    println!("{kills} leaders of {count} instances killed; the slowest takeover took {slowest:?}");
+    complete(&world).await;
+    drop(instances);
+    let left = RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() };
+    assert!(world.context.tenant.store.runs(&left).await.unwrap().is_empty(), "every run is closed");
+}
+
+/// Waits until every day from the definitions on is recorded.
+async fn complete(world: &World) {
+    let started = Instant::now();
+    let (first, calendar) = (jiff::civil::date(2025, 1, 11), &world.context.tenant.calendar);
+    let last = calendar.last_finished(now(), world.context.tenant.settle);
+    let days = calendar.days(first, last).len();
+    loop {
+        let recorded = world.context.tenant.store.recorded(first, last).await.unwrap();
+        let running = RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() };
+        let is_idle = world.context.tenant.store.runs(&running).await.unwrap().is_empty();
+        if is_idle && recorded.len() == 4 && recorded.values().all(|recorded| recorded.len() == days) {
+            return;
+        }
+        assert!(started.elapsed() < 3 * DEADLINE, "the days are not filled");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the instances go by the machine's clock")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+#[tokio::test]
+async fn one_of_two_instances_takes_over_on_sqlite() {
+    leaders_are_killed(World::sqlite().await, 2).await;
+}
+
+#[tokio::test]
+async fn one_of_four_instances_takes_over_on_postgres() {
+    leaders_are_killed(World::postgres().await, 4).await;
+}

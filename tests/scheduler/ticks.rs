@@ -1,0 +1,243 @@
+//! What the scheduler does at each look, with a clock that stands where the test puts it.
+
+use std::sync::Arc;
+
+use daymark::{
+    collect::{self, BackfillRequest, Cancellation, Context, collect_day},
+    jobs::Jobs,
+    metric::{BackfillMode, CronSchedule, Provenance},
+    scheduler::{Scheduler, SchedulerState},
+    store::{RunKind, RunStatus, Trigger},
+    telemetry::Counters,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    on,
+    world::{LAST_FINISHED, World, definition, january},
+};
+
+on! { [sqlite, postgres]
+    each_day_is_collected_when_it_is_due,
+    days_that_were_missed_are_filled,
+    a_metric_with_automatic_backfill_gets_its_history,
+    a_metric_that_fails_is_tried_again_with_growing_pauses,
+    a_platform_that_is_away_is_logged_once_and_collected_when_it_is_back,
+    a_pause_holds_until_it_is_resumed_or_over,
+    one_of_two_instances_leads_and_the_other_takes_over,
+}
+
+/// An instance of `daymark serve`, without its server.
+struct Instance {
+    scheduler: Scheduler,
+    state: SchedulerState,
+    jobs: Arc<Jobs>,
+    counters: Counters,
+}
+
+impl Instance {
+    fn of(context: &Context) -> Self {
+        let (jobs, counters) = (Arc::new(Jobs::new(context.clone(), || {})), Counters::default());
+        let watch = context.tenant.store.watch();
+        let scheduler = Scheduler::new(context, Arc::clone(&jobs), counters.clone(), watch);
+        Self { scheduler, state: SchedulerState::default(), jobs, counters }
+    }
+
+    /// Ticks until nothing is left to do at this moment.
+    async fn settle(&mut self) {
+        loop {
+            self.scheduler.tick(&mut self.state).await;
+            let running = self.state.running().to_vec();
+            if running.is_empty() {
+                return;
+            }
+            for job in running {
+                job.finished().await;
+            }
+        }
+    }
+}
+
+fn advance(world: &World, hours: i64) {
+    let now = world.context.now() + SignedDuration::from_hours(hours);
+    world.clock.set(now);
+}
+
+/// How many records of which provenance `category` has, and its first and last day.
+async fn recorded(world: &World, category: &str) -> Vec<(String, Provenance)> {
+    let records = world.records().await.into_iter().filter(|record| record.key.category == category);
+    records.map(|record| (record.metric_date.to_string(), record.provenance)).collect()
+}
+
+async fn each_day_is_collected_when_it_is_due(world: World) {
+    let mut instance = Instance::of(&world.context);
+    instance.settle().await;
+    assert_eq!(recorded(&world, "posts_total").await, [(LAST_FINISHED.to_string(), Provenance::Observed)]);
+    let runs = world.runs().await;
+    assert_eq!(
+        (runs.len(), runs[0].trigger, runs[0].actor.as_str(), runs[0].status),
+        (1, Trigger::Schedule, "system", RunStatus::Completed)
+    );
+    world.set_clock("2025-01-12T00:14:59Z");
+    instance.settle().await;
+    assert_eq!(world.runs().await.len(), 1, "11 January has not settled yet");
+    world.set_clock("2025-01-12T00:15:00Z");
+    instance.settle().await;
+    instance.settle().await;
+    assert_eq!(world.runs().await.len(), 2, "nothing is left to do, so nothing is logged");
+    assert_eq!(recorded(&world, "posts_total").await.len(), 2);
+    let metrics = instance.counters.render();
+    assert!(metrics.contains("daymark_scheduler_leader 1"), "{metrics}");
+    let next = "2025-01-13T00:15:00Z".parse::<Timestamp>().unwrap().as_second();
+    assert!(metrics.contains(&format!("daymark_scheduler_next_run_timestamp_seconds {next}")), "{metrics}");
+}
+
+async fn days_that_were_missed_are_filled(world: World) {
+    let mut instance = Instance::of(&world.context);
+    instance.settle().await;
+    // The machine is off for a week.
+    world.set_clock("2025-01-18T09:00:00Z");
+    instance.settle().await;
+    let recorded = recorded(&world, "comments_created").await;
+    let days: Vec<_> = (10..=17).map(|day| january(day).to_string()).collect();
+    assert_eq!(recorded.iter().map(|(day, _)| day.clone()).collect::<Vec<_>>(), days);
+    let observed = |day: &str| {
+        recorded.iter().any(|(other, provenance)| other == day && *provenance == Provenance::Observed)
+    };
+    assert!(observed("2025-01-17"), "the last finished day is still observed");
+    assert!(!observed("2025-01-16"));
+    let runs = world.runs().await;
+    let catch_up = runs.iter().find(|run| run.kind == RunKind::Backfill).unwrap();
+    assert_eq!((catch_up.trigger, catch_up.from, catch_up.to), (Trigger::CatchUp, january(11), january(16)));
+    assert_eq!(runs.len(), 3);
+}
+
+async fn a_metric_with_automatic_backfill_gets_its_history(world: World) {
+    let mut instance = Instance::of(&world.context);
+    instance.settle().await;
+    assert_eq!(recorded(&world, "posts_total").await.len(), 1, "its history is left to `daymark backfill`");
+    let mut wanted = crate::world::definitions(world.time_format());
+    wanted.retain(|definition| definition.category != "posts_created");
+    wanted.extend(crate::world::definitions(world.time_format()).into_iter().filter_map(|mut definition| {
+        definition.backfill = BackfillMode::Auto;
+        (definition.category == "posts_created").then_some(definition)
+    }));
+    world.apply(&wanted).await;
+    advance(&world, 1);
+    instance.settle().await;
+    assert_eq!(recorded(&world, "posts_created").await.len(), 10, "from the platform's first row on");
+    assert_eq!(recorded(&world, "posts_total").await.len(), 1);
+}
+
+async fn a_metric_that_fails_is_tried_again_with_growing_pauses(world: World) {
+    let broken = serde_json::json!({"measure": "sql", "query": "SELECT count(*) AS value FROM posts WHERE created_at >= {day_start} AND created_at < {day_end} AND 1 / (author_id - author_id) > 0", "shape": "value", "adds_up": "sum"});
+    let mut wanted = crate::world::definitions(world.time_format());
+    let count_of_missing = serde_json::json!({"measure": "created", "source": "posts"});
+    wanted.push(definition(world.time_format(), "broken", broken));
+    wanted.push(definition(world.time_format(), "sound", count_of_missing));
+    world.apply(&wanted).await;
+    world.refuse_records_of("sound").await;
+    let mut instance = Instance::of(&world.context);
+    let mut tried = Vec::new();
+    for minute in 0..24 * 60 {
+        let now = "2025-01-11T12:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minute);
+        world.clock.set(now);
+        let before = world.runs().await.len();
+        instance.settle().await;
+        if world.runs().await.len() > before {
+            tried.push(minute);
+        }
+        if now.to_string().starts_with("2025-01-12") {
+            break;
+        }
+    }
+    assert_eq!(tried, [0, 50, 150, 350]);
+    assert_eq!(recorded(&world, "posts_total").await.len(), 1, "the others are not held up");
+}
+
+async fn a_platform_that_is_away_is_logged_once_and_collected_when_it_is_back(world: World) {
+    let mut away = Instance::of(&world.without_platform());
+    for minute in 0..180 {
+        world
+            .clock
+            .set("2025-01-11T00:15:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minute));
+        away.settle().await;
+    }
+    let runs = world.runs().await;
+    assert_eq!((runs.len(), runs[0].status), (1, RunStatus::Failed), "three hours of outage are one entry");
+    away.jobs.stop().await;
+    drop(away);
+    let mut back = Instance::of(&world.context);
+    back.settle().await;
+    assert_eq!(
+        recorded(&world, "posts_total").await,
+        [(LAST_FINISHED.to_string(), Provenance::Observed)],
+        "the pause after a failure is over"
+    );
+}
+
+async fn a_pause_holds_until_it_is_resumed_or_over(world: World) {
+    let mut instance = Instance::of(&world.context);
+    let until = "2025-01-11T18:00:00Z".parse().unwrap();
+    collect::pause(&world.context, "moving the database", Some(until)).await.unwrap();
+    instance.settle().await;
+    assert!(world.runs().await.is_empty());
+    assert!(instance.counters.render().contains("daymark_scheduler_paused 1"));
+    // By hand it is collected all the same.
+    collect_day(&world.context, None, &["authors".to_owned()], &Cancellation::never()).await.unwrap();
+    world.set_clock("2025-01-11T17:59:59Z");
+    instance.settle().await;
+    assert_eq!(world.runs().await.len(), 1);
+    world.set_clock("2025-01-11T18:00:00Z");
+    instance.settle().await;
+    assert_eq!(recorded(&world, "posts_total").await.len(), 1, "the pause has ended by itself");
+    collect::pause(&world.context, "again", None).await.unwrap();
+    world.set_clock("2025-01-13T12:00:00Z");
+    instance.settle().await;
+    assert_eq!(recorded(&world, "posts_total").await.len(), 1);
+    assert!(collect::resume(&world.context).await.unwrap());
+    assert!(!collect::resume(&world.context).await.unwrap());
+    advance(&world, 1);
+    instance.settle().await;
+    assert_eq!(recorded(&world, "posts_total").await.len(), 3, "what was missed is filled");
+}
+
+async fn one_of_two_instances_leads_and_the_other_takes_over(world: World) {
+    let (mut first, mut second) = (Instance::of(&world.context), Instance::of(&world.another_process()));
+    first.settle().await;
+    second.settle().await;
+    assert!(first.state.leads() && !second.state.leads());
+    let leader = world.context.tenant.store.schedule_state().await.unwrap();
+    assert_eq!((leader.is_led, leader.leader.unwrap().process_id), (true, 1));
+    drop(first);
+    world.set_clock("2025-01-12T12:00:00Z");
+    second.settle().await;
+    assert!(second.state.leads());
+    let state = world.context.tenant.store.schedule_state().await.unwrap();
+    let leader = state.leader.unwrap();
+    assert_eq!((leader.process_id, leader.since.to_string().as_str()), (2, "2025-01-12T12:00:00Z"));
+    assert_eq!(recorded(&world, "posts_total").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_cron_expression_puts_collections_off() {
+    let mut world = World::sqlite().await;
+    let cron = CronSchedule::new("30 6 * * *", "UTC").unwrap();
+    Arc::make_mut(&mut world.context.tenant).cron = Some(cron);
+    world.set_clock("2025-01-11T06:29:00Z");
+    let mut instance = Instance::of(&world.context);
+    instance.settle().await;
+    let ninth = ("2025-01-09".to_owned(), Provenance::Reconstructed);
+    assert_eq!(recorded(&world, "posts_total").await, [ninth.clone()], "it was due yesterday");
+    world.set_clock("2025-01-11T06:30:00Z");
+    instance.settle().await;
+    let tenth = (LAST_FINISHED.to_string(), Provenance::Observed);
+    assert_eq!(recorded(&world, "posts_total").await, [ninth, tenth]);
+    let request = BackfillRequest { to: Some(january(9)), ..BackfillRequest::default() };
+    collect::backfill(&world.context, &request, &crate::world::Heard::default(), &Cancellation::never())
+        .await
+        .unwrap();
+    world.set_clock("2025-01-12T06:30:00Z");
+    instance.settle().await;
+    assert_eq!(recorded(&world, "posts_total").await.len(), 11);
+}
