@@ -77,7 +77,7 @@ async fn a_job_of_a_dead_process_is_interrupted(world: World) {
     let error = closed.result.unwrap().error.unwrap();
     assert_eq!(error, "its process (4711 on elsewhere) ended before the job finished");
     // One that has only just been made may not have taken its lock yet.
-    let young = queued_elsewhere(&world, "2025-01-11T11:59:30Z").await;
+    let young = queued_elsewhere(&world, "2025-01-11T11:59:55Z").await;
     assert_eq!(jobs.get(young).await.unwrap().unwrap().job.status, JobStatus::Running);
     world.set_clock("2025-01-11T12:01:00Z");
     assert_eq!(jobs.get(young).await.unwrap().unwrap().job.status, JobStatus::Interrupted);

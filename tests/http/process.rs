@@ -47,10 +47,13 @@ impl Process {
         let read = Arc::clone(&log);
         let mut lines = lines.inspect(move |line| *read.lock().unwrap() += &format!("{line}\n"));
         let found = lines.by_ref().find_map(address);
+        let read_log = Arc::clone(&log);
         // A pipe that is full would hold the server up.
         std::thread::spawn(move || lines.for_each(drop));
         let id = child.id();
-        Self { address: found.expect("the server does not start"), id, child, log }
+        let address =
+            found.unwrap_or_else(|| panic!("the server does not start: {}", read_log.lock().unwrap()));
+        Self { address, id, child, log }
     }
 
     /// How many lines of its log hold `text`, as far as it was read.

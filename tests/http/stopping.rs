@@ -249,7 +249,7 @@ async fn a_job_of_a_killed_server_is_interrupted(world: World) {
     let runs = world.runs().await;
     assert_eq!(runs.len(), 1);
     assert_eq!(runs[0].status, RunStatus::Failed, "the next server closes the run when it starts");
-    assert!(runs[0].error_message.as_deref().unwrap().contains("died"), "{runs:?}");
+    assert!(runs[0].error_message.as_deref().unwrap().contains("ended, or lost its lock"), "{runs:?}");
     until("the job is interrupted", async || {
         let job = request(server.address, "GET", &location, &headers[..1], None).await.json();
         assert!(["queued", "running", "interrupted"].contains(&job["status"].as_str().unwrap()), "{job}");

@@ -17,7 +17,8 @@ fn start(world: &World) -> Process {
     let settings = [
         ("DAYMARK_SCHEDULE_ENABLED", "true"),
         ("DAYMARK_BACKFILL_CHUNK_DAYS", "10"),
-        ("DAYMARK_PRESET", "none"),
+        // A server with a store on PostgreSQL does not start without authentication.
+        ("DAYMARK_ACCESS_JWT_SECRET", "a secret of at least thirty-two characters"),
     ];
     Process::start(&world.store_url, &world.platform_url, &settings)
 }

@@ -321,6 +321,67 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The schedule
+         * @description The next run, which instance collects, and whether collecting is paused.
+         */
+        get: operations["schedule"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedule/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause the schedule
+         * @description Nothing is collected on schedule until the pause ends. Everything else goes on, and so do runs that are started over
+         *     the API. A pause that holds already is replaced.
+         */
+        post: operations["pause_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedule/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume the schedule
+         * @description What was missed during the pause is caught up with. Resuming a schedule that is not paused changes nothing.
+         */
+        post: operations["resume_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/status": {
         parameters: {
             query?: never;
@@ -434,6 +495,8 @@ export interface components {
         AverageMetric: {
             /** @enum {boolean} */
             active?: true;
+            /** @enum {string} */
+            backfill?: "manual" | "auto";
             column: string;
             description?: string;
             /** @description For people; by default the name with spaces. */
@@ -484,6 +547,8 @@ export interface components {
         BreakdownMetric: {
             /** @enum {boolean} */
             active?: true;
+            /** @enum {string} */
+            backfill?: "manual" | "auto";
             column: string;
             description?: string;
             /** @description For people; by default the name with spaces. */
@@ -566,6 +631,8 @@ export interface components {
         CreatedMetric: {
             /** @enum {boolean} */
             active?: true;
+            /** @enum {string} */
+            backfill?: "manual" | "auto";
             description?: string;
             /** @description For people; by default the name with spaces. */
             display_name?: string;
@@ -633,6 +700,8 @@ export interface components {
         DistinctActorsMetric: {
             /** @enum {boolean} */
             active?: true;
+            /** @enum {string} */
+            backfill?: "manual" | "auto";
             description?: string;
             /** @description For people; by default the name with spaces. */
             display_name?: string;
@@ -658,6 +727,8 @@ export interface components {
         ExistingMetric: {
             /** @enum {boolean} */
             active?: true;
+            /** @enum {string} */
+            backfill?: "manual" | "auto";
             description?: string;
             /** @description For people; by default the name with spaces. */
             display_name?: string;
@@ -794,6 +865,20 @@ export interface components {
             unit: string;
             value?: components["schemas"]["Decimal"] | null;
         };
+        LeaderEntry: {
+            host: string;
+            /** @description Whether a process holds the leader's lock. While none does, nothing is collected. */
+            is_alive: boolean;
+            /** Format: int32 */
+            process_id: number;
+            /**
+             * Format: date-time
+             * @description Its last heartbeat; it writes one every minute.
+             */
+            seen_at: string;
+            /** Format: date-time */
+            since: string;
+        };
         /** @description Dates and times are strings. */
         Literal: string | components["schemas"]["Decimal"] | boolean;
         /** @description One of several values. */
@@ -811,8 +896,36 @@ export interface components {
              */
             ready_at: string;
         };
+        NextRun: {
+            /** Format: date-time */
+            at: string;
+            /** Format: date */
+            date: string;
+        };
         /** @description One side of a ratio. */
         Operand: string | components["schemas"]["CountMeasure"];
+        PauseEntry: {
+            /** Format: date-time */
+            paused_at: string;
+            /** @description Who paused it: `cli:<system user>`, `key:<id>` or `user:<sub>`. */
+            paused_by: string;
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When it ends by itself; null: when it is resumed.
+             */
+            until?: string | null;
+        };
+        /** @description A pause of the schedule. */
+        PauseRequest: {
+            /** @description Why, for those who wonder. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When it ends by itself; by default when it is resumed.
+             */
+            until?: string | null;
+        };
         /** @description A day, or the days of a week, month, quarter or year that are in the range. */
         Point: {
             /** @description Whether every day of the whole interval is recorded and in the range. Not in the interval `day`. */
@@ -893,6 +1006,8 @@ export interface components {
         RatioMetric: {
             /** @enum {boolean} */
             active?: true;
+            /** @enum {string} */
+            backfill?: "manual" | "auto";
             denominator: components["schemas"]["Operand"];
             description?: string;
             /** @description For people; by default the name with spaces. */
@@ -921,6 +1036,8 @@ export interface components {
             hint?: string | null;
             message: string;
         };
+        /** @description Nothing needs to be said. */
+        ResumeRequest: Record<string, never>;
         /**
          * @description How the values of several days combine into one.
          * @enum {string}
@@ -966,6 +1083,13 @@ export interface components {
             next_cursor?: string | null;
             /** @description Newest first. */
             runs: components["schemas"]["RunEntry"][];
+        };
+        ScheduleResponse: {
+            /** @description The cron expression with its time zone; null: each day is collected as soon as it has settled. */
+            cron?: string | null;
+            leader?: components["schemas"]["LeaderEntry"] | null;
+            next_run?: components["schemas"]["NextRun"] | null;
+            pause?: components["schemas"]["PauseEntry"] | null;
         };
         /** @description The points of one metric in one interval. */
         Series: {
@@ -1043,6 +1167,8 @@ export interface components {
             active?: true;
             /** @enum {string} */
             adds_up?: "sum" | "last" | "never";
+            /** @enum {string} */
+            backfill?: "manual" | "auto";
             description?: string;
             /** @description For people; by default the name with spaces. */
             display_name?: string;
@@ -3119,6 +3245,344 @@ export interface operations {
             };
             /** @description The URI is too long */
             414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The schedule */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleResponse"];
+                };
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role lacks the scope that this needs */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pause_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PauseRequest"];
+            };
+        };
+        responses: {
+            /** @description The schedule, paused */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleResponse"];
+                };
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role lacks the scope that this needs */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not come in half of the server's time limit */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResumeRequest"];
+            };
+        };
+        responses: {
+            /** @description The schedule */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleResponse"];
+                };
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role lacks the scope that this needs */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not come in half of the server's time limit */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -93,7 +93,7 @@ pub fn uncached_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(jobs::collect))
         .routes(routes!(jobs::backfill))
         .routes(routes!(jobs::show))
-        .routes(routes!(schedule::show))
-        .routes(routes!(schedule::pause))
-        .routes(routes!(schedule::resume))
+        .routes(routes!(schedule::schedule))
+        .routes(routes!(schedule::pause_schedule))
+        .routes(routes!(schedule::resume_schedule))
 }

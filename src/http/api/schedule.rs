@@ -64,7 +64,7 @@ impl FromMembers for ResumeRequest {
     get, path = "/api/v1/schedule", tag = "runs",
     responses((status = 200, description = "The schedule", body = ScheduleResponse), ErrorResponses),
 )]
-pub async fn show(
+pub async fn schedule(
     State(service): State<Shared>,
     _: MaySeeLog,
     _: Parameters<NoQuery>,
@@ -84,7 +84,7 @@ pub async fn show(
         ErrorResponses,
     ),
 )]
-pub async fn pause(
+pub async fn pause_schedule(
     State(service): State<Shared>,
     MayCollect(principal): MayCollect,
     _: Parameters<NoQuery>,
@@ -106,7 +106,7 @@ pub async fn pause(
         ErrorResponses,
     ),
 )]
-pub async fn resume(
+pub async fn resume_schedule(
     State(service): State<Shared>,
     MayCollect(principal): MayCollect,
     _: Parameters<NoQuery>,
