@@ -108,7 +108,7 @@ async fn exporting(request_timeout: Duration) -> (Site, String) {
 /// All values are looked at before a file of Parquet begins. Here that waits for a lock, which comes after the first page.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_takes_the_time_that_it_takes() {
-    let (site, store_url) = exporting(Duration::from_secs(12)).await;
+    let (site, store_url) = exporting(Duration::from_secs(60)).await;
     let address = site.address;
     let mut before = PgConnection::connect(&store_url).await.unwrap();
     let mut after = PgConnection::connect(&store_url).await.unwrap();
