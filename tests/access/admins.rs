@@ -1,4 +1,4 @@
-//! Admins by the word of the platform.
+//! Admins that the platform names in a column of its own (`access.admin_column`).
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,7 +29,7 @@ fn platform(url: &DatabaseUrl) -> Arc<dyn Platform> {
     platform::open(url, options)
 }
 
-/// The database with SQL run in it.
+/// Runs SQL in the database, and creates the file of a SQLite database.
 async fn run(url: &DatabaseUrl, sql: &str) {
     let sql = AssertSqlSafe(sql.to_owned());
     match url {
@@ -54,7 +54,7 @@ async fn role(world: &World, subject: &str) -> Role {
 }
 
 #[tokio::test]
-async fn the_platforms_admins_are_admins() {
+async fn users_marked_in_the_admin_column_are_admins() {
     let world = World::new().await.with(|settings| {
         settings.admin_column = Some(("profiles".to_owned(), "is_admin".to_owned()));
     });
@@ -72,7 +72,7 @@ async fn the_platforms_admins_are_admins() {
             let world = World { platform: platform(&url), ..world_like(&world).await };
             assert_eq!(role(&world, ADMIN).await, Role::Admin, "{id_type}");
             for other in
-                [MEMBER, "nobody", "' OR true --", "0", &format!("{{{ADMIN}}}"), &ADMIN.replace('-', "")]
+                [MEMBER, "unknown", "' OR true --", "0", &format!("{{{ADMIN}}}"), &ADMIN.replace('-', "")]
             {
                 assert_eq!(role(&world, other).await, Role::Reader, "{other}");
             }
@@ -91,7 +91,7 @@ async fn the_platforms_admins_are_admins() {
     }
 }
 
-/// A platform on PostgreSQL with [`ADMIN`] in it. Its catalogue takes longer to read than a request waits for an answer.
+/// A platform on PostgreSQL with [`ADMIN`] in it. Reading its catalogue takes 2.5 s, which is longer than a request waits.
 async fn slow_to_inspect() -> Arc<dyn Platform> {
     let text = fresh_database().await;
     let url = text.parse().unwrap();
@@ -112,7 +112,7 @@ async fn slow_to_inspect() -> Arc<dyn Platform> {
 }
 
 #[tokio::test]
-async fn the_first_request_after_the_start_does_not_wait_for_the_tables_to_be_inspected() {
+async fn the_platform_is_inspected_before_the_first_request() {
     let world = World::new().await.with(|settings| {
         settings.admin_column = Some(("profiles".to_owned(), "is_admin".to_owned()));
     });
@@ -124,13 +124,13 @@ async fn the_first_request_after_the_start_does_not_wait_for_the_tables_to_be_in
 }
 
 #[tokio::test]
-async fn an_inspection_goes_on_when_the_request_that_needed_it_is_answered() {
+async fn an_inspection_outlives_the_request_that_started_it() {
     let world = World::new().await.with(|settings| {
         settings.admin_column = Some(("profiles".to_owned(), "is_admin".to_owned()));
     });
     let world = World { platform: slow_to_inspect().await, ..world };
     let (access, token) = (world.access(), token(json!({ "sub": ADMIN })));
-    assert_eq!(show(&access, &token).await.unwrap().role, Role::Reader, "there was no time");
+    assert_eq!(show(&access, &token).await.unwrap().role, Role::Reader, "the inspection has not ended yet");
     let is_seen = async {
         while show(&access, &token).await.unwrap().role != Role::Admin {
             world.advance(10);
@@ -145,7 +145,7 @@ async fn world_like(world: &World) -> World {
 }
 
 #[tokio::test]
-async fn a_platform_that_does_not_answer_makes_no_admin_and_no_request_fail() {
+async fn an_unusable_platform_makes_readers_of_all_users() {
     let world = World::new().await.with(|settings| {
         settings.admin_column = Some(("profiles".to_owned(), "is_admin".to_owned()));
     });
@@ -178,7 +178,7 @@ async fn a_former_admin_stays_one_for_a_minute_at_most() {
     assert_eq!(show(&access, &token).await.unwrap().role, Role::Admin);
     run(&url, "UPDATE profiles SET is_admin = 0").await;
     world.advance(59);
-    assert_eq!(show(&access, &token).await.unwrap().role, Role::Admin, "remembered");
+    assert_eq!(show(&access, &token).await.unwrap().role, Role::Admin, "the role is cached");
     world.advance(1);
     assert_eq!(show(&access, &token).await.unwrap().role, Role::Reader);
 }

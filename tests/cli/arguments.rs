@@ -1,4 +1,4 @@
-//! Wrong arguments: what was wrong, and what would be right.
+//! Wrong arguments: the message says what was wrong and what would be right.
 
 use insta::assert_snapshot;
 

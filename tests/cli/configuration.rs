@@ -1,4 +1,4 @@
-//! Broken and missing configuration, through the program.
+//! The program with a broken or a missing configuration.
 
 use insta::assert_snapshot;
 
@@ -34,8 +34,8 @@ async fn every_mistake_in_the_file_is_named_at_once() {
     assert_snapshot!(site.transcript(&[&["check"]]));
 }
 
-/// A wrong value hides neither mistakes of the metrics nor the store's; and nothing is said of things that are named by a value that is
-/// wrong, such as the definitions of another tenant.
+/// A wrong value hides neither the mistakes of metrics nor those of the store. The message says nothing about things that the
+/// wrong value would name, such as the definitions of another tenant.
 #[tokio::test]
 async fn a_wrong_setting_hides_no_other_mistake() {
     let site = Site::sqlite().await;
@@ -52,7 +52,7 @@ async fn a_wrong_setting_hides_no_other_mistake() {
         site.write_config(&format!("{setting}{metrics}"));
         story += &format!("{setting}{}\n", site.transcript(&[&["check"]]));
     }
-    // The environment, which names the platform, wins over the file.
+    // The environment names the platform, and wins over the file.
     site.write_config(&format!("platform = 5\n{metrics}"));
     story += &site.transcript(&[&["check"], &["check", "--platform-url", "mysql://app"]]);
     assert_snapshot!(story);
@@ -72,7 +72,7 @@ async fn every_mistake_about_the_platform_is_named_at_once() {
 }
 
 #[test]
-fn files_that_cannot_be_read_are_named() {
+fn configuration_files_that_cannot_be_read_are_named() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::create_dir(directory.path().join("folder.toml")).unwrap();
     std::fs::write(directory.path().join("latin.toml"), b"preset = \"none\"\ntenant = \"caf\xe9\"\n")
@@ -115,7 +115,7 @@ async fn without_a_platform_every_command_says_how_to_name_one() {
 }
 
 #[tokio::test]
-async fn databases_that_are_none_are_named() {
+async fn urls_that_lead_to_no_database_are_reported() {
     let site = Site::sqlite().await.ready().await;
     std::fs::write(
         site.directory.path().join("notes.txt"),
@@ -132,9 +132,10 @@ async fn databases_that_are_none_are_named() {
     assert_snapshot!(story);
 }
 
-/// How its columns store times is told from the values, and reading those takes too long or is locked out.
+/// `check` detects the time format of columns from their values. Here the file is locked, and then the view that it reads
+/// does not answer within the time limit.
 #[tokio::test]
-async fn a_platform_that_cannot_be_looked_at_in_time_is_one_finding() {
+async fn a_platform_that_cannot_be_inspected_in_time_is_one_finding() {
     let site = Site::sqlite().await.ready().await;
     let check = |limit: &str| {
         let checked =
@@ -151,7 +152,7 @@ async fn a_platform_that_cannot_be_looked_at_in_time_is_one_finding() {
     assert!(locked.contains("database is locked"), "{locked}");
     application.execute("ROLLBACK").await.unwrap();
 
-    // The first rows of the view are read only, and it never has one.
+    // Only the first rows of the view are read, but the view never returns a row.
     let endless = "ALTER TABLE members RENAME TO people;
          CREATE VIEW members AS WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n)
              SELECT id, '2025-01-01T00:00:00Z' AS joined_at, NULL AS left_at FROM n WHERE id < 0";

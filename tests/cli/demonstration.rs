@@ -19,7 +19,7 @@ fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     files.map(|file| (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap())).collect()
 }
 
-/// Recorded and recounted on the last day.
+/// The recorded and the recounted value of a metric on the last day.
 fn last(seen: &Value, category: &str) -> (u64, u64) {
     let days = seen["days"].as_array().unwrap();
     let metrics = days.last().unwrap()["metrics"].as_array().unwrap();
@@ -104,10 +104,10 @@ fn the_days_end_with_yesterday_unless_a_finished_day_is_named() {
         .stdout;
     let seen: Value = serde_json::from_str(&shown).unwrap();
     let last: Date = seen["last"].as_str().unwrap().parse().unwrap();
-    // Midnight may have passed meanwhile.
+    // Midnight may have passed while the command ran.
     assert!((before..=last_finished()).contains(&last), "{last}");
     assert_eq!(seen["first"], last.saturating_sub(13.days()).to_string());
-    // Nothing is due: the day that is recorded last is the last finished one.
+    // The day that is recorded last is the last finished one, so nothing is due.
     let status = run(&home.path().join("kept"), &["status"]).expect_code(0).stdout;
     assert!(status.contains(&last.to_string()), "{status}");
 
@@ -117,7 +117,7 @@ fn the_days_end_with_yesterday_unless_a_finished_day_is_named() {
 }
 
 #[test]
-fn kept_files_come_with_commands_to_look_at_them() {
+fn the_printed_commands_work_on_the_kept_files() {
     let home = tempfile::tempdir().unwrap();
     let shown = run(home.path(), &["demo", "--days", "14", "--dir", "kept"]).expect_code(0).stdout;
     let commands: Vec<_> =

@@ -1,4 +1,4 @@
-//! Each exit code that the help names, and where the output goes.
+//! Each exit code that the help names, and the stream that each output goes to.
 
 use std::process::Stdio;
 
@@ -7,13 +7,13 @@ use jiff::civil::date;
 
 use crate::site::{BROKEN_METRIC, DEFINITIONS, Site};
 
-async fn done_and_wrong_arguments(site: Site) {
+async fn a_collection_exits_with_0_and_a_wrong_date_with_2(site: Site) {
     let site = site.ready().await;
     site.run(&["collect", "--date", "2025-01-05"]).expect_code(0);
     site.run(&["collect", "--date", "05.01.2025"]).expect_code(2);
 }
 
-async fn an_unreachable_platform_fails_the_run(site: Site) {
+async fn an_unreachable_platform_exits_with_1_and_logs_a_failed_run(site: Site) {
     let site = site.ready().await;
     let nowhere = ["--platform-url", "postgres://postgres@127.0.0.1:1/app", "--retry-attempts", "0"];
     let failed = site.run(&[&["collect", "--date", "2025-01-05"], &nowhere[..]].concat()).expect_code(1);
@@ -22,7 +22,7 @@ async fn an_unreachable_platform_fails_the_run(site: Site) {
     assert_eq!(status["last_run"]["status"], "failed");
 }
 
-async fn one_failing_metric_makes_the_day_partial(site: Site) {
+async fn one_failing_metric_exits_with_3_and_leaves_a_gap(site: Site) {
     let site = site.ready().await;
     site.write_config(&format!("{DEFINITIONS}{BROKEN_METRIC}"));
     site.run(&["apply"]).expect_code(0);
@@ -45,8 +45,8 @@ async fn one_failing_metric_makes_the_day_partial(site: Site) {
     assert_eq!(check["findings"][0]["place"], "metric ghosts");
 }
 
-/// A foreign trigger swallows the records of a day: no metric failed, and still they are missing.
-async fn a_backfill_whose_result_does_not_fit_has_failed(site: Site) {
+/// A trigger that is not Daymark's drops the records of one day. No metric fails, but its records are missing.
+async fn a_backfill_that_lacks_records_exits_with_1(site: Site) {
     let site = site.ready().await;
     let swallow = match site.is_postgres() {
         true => {
@@ -68,25 +68,25 @@ async fn a_backfill_whose_result_does_not_fit_has_failed(site: Site) {
     assert_eq!(site.records().await.len(), 12);
 }
 
-async fn who_comes_second_is_told_so(site: Site) {
+async fn a_run_exits_with_4_while_another_process_holds_its_lock(site: Site) {
     let site = site.ready().await;
     let store = site.store();
-    let held = store.try_lock(&LockName::Day(date(2025, 1, 5))).await.unwrap();
-    assert!(held.is_some());
+    let lock = store.try_lock(&LockName::Day(date(2025, 1, 5))).await.unwrap();
+    assert!(lock.is_some());
     let busy = site.run(&["collect", "--date", "2025-01-05"]).expect_code(4);
     assert!(
         busy.stderr.starts_with("error: collecting 2025-01-05 is already being done by "),
         "{}",
         busy.stderr
     );
-    drop(held);
-    let held = store.try_lock(&LockName::Backfill).await.unwrap();
-    assert!(held.is_some());
+    drop(lock);
+    let lock = store.try_lock(&LockName::Backfill).await.unwrap();
+    assert!(lock.is_some());
     site.run(&["backfill", "--to", "2025-01-05"]).expect_code(4);
     site.run(&["backfill", "--to", "2025-01-05", "--dry-run"]).expect_code(0);
 }
 
-async fn a_day_that_is_not_over_is_refused_with_the_time_when_it_will_be(site: Site) {
+async fn an_unfinished_day_exits_with_5_and_names_the_time_it_can_be_recorded_from(site: Site) {
     let site = site.ready().await;
     let refused =
         site.run(&["collect", "--date", "2999-12-30", "--time-zone", "Asia/Kolkata"]).expect_code(5);
@@ -97,8 +97,8 @@ async fn a_day_that_is_not_over_is_refused_with_the_time_when_it_will_be(site: S
     assert!(site.records().await.is_empty());
 }
 
-/// A program that parses stdout finds a document there or nothing.
-async fn errors_stay_out_of_the_output(site: Site) {
+/// A program that parses stdout finds either a whole document there or nothing.
+async fn errors_are_written_to_stderr_only(site: Site) {
     let site = site.ready().await;
     for arguments in [
         &["collect", "--date", "2999-12-30"][..],
@@ -115,8 +115,8 @@ async fn errors_stay_out_of_the_output(site: Site) {
     }
 }
 
-/// `daymark … | head` and `daymark … 2>&1 | head`.
-async fn readers_may_leave_early(site: Site) {
+/// The reader leaves early in `daymark … | head` and `daymark … 2>&1 | head`.
+async fn a_reader_that_closes_the_pipe_early_does_not_change_the_exit_code(site: Site) {
     let site = site.ready().await;
     for (arguments, code) in [
         (&["plan", "--from", "2024-01-01", "--to", "2025-01-01"][..], 0),
@@ -133,12 +133,12 @@ async fn readers_may_leave_early(site: Site) {
 }
 
 crate::on_both!(
-    done_and_wrong_arguments,
-    an_unreachable_platform_fails_the_run,
-    one_failing_metric_makes_the_day_partial,
-    a_backfill_whose_result_does_not_fit_has_failed,
-    who_comes_second_is_told_so,
-    a_day_that_is_not_over_is_refused_with_the_time_when_it_will_be,
-    errors_stay_out_of_the_output,
-    readers_may_leave_early,
+    a_collection_exits_with_0_and_a_wrong_date_with_2,
+    an_unreachable_platform_exits_with_1_and_logs_a_failed_run,
+    one_failing_metric_exits_with_3_and_leaves_a_gap,
+    a_backfill_that_lacks_records_exits_with_1,
+    a_run_exits_with_4_while_another_process_holds_its_lock,
+    an_unfinished_day_exits_with_5_and_names_the_time_it_can_be_recorded_from,
+    errors_are_written_to_stderr_only,
+    a_reader_that_closes_the_pipe_early_does_not_change_the_exit_code,
 );

@@ -1,8 +1,8 @@
-//! Records stay as they were written.
+//! Records stay as they were written, and values are exact.
 
 use crate::site::{DEFINITIONS, Site};
 
-async fn a_second_run_doubles_nothing(site: Site) {
+async fn a_second_run_changes_no_record(site: Site) {
     let site = site.ready().await;
     site.run(&["collect", "--date", "2025-01-05"]).expect_code(0);
     let once = site.records().await;
@@ -56,7 +56,7 @@ async fn large_values_are_exact_in_the_json(site: Site) {
 }
 
 crate::on_both!(
-    a_second_run_doubles_nothing,
+    a_second_run_changes_no_record,
     a_day_before_all_data_is_recorded_as_zeros,
     deleting_the_sources_rows_changes_no_record,
     large_values_are_exact_in_the_json,

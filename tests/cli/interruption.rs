@@ -7,7 +7,7 @@ use std::{
 
 use crate::site::Site;
 
-/// A chunk a day, and days long before the platform's first row, make a run long enough to be stopped on the way.
+/// One chunk for each day, over years before the platform's first row, makes the run long enough to be interrupted.
 const RUN: [&str; 10] = [
     "backfill",
     "--from",
@@ -22,7 +22,7 @@ const RUN: [&str; 10] = [
 ];
 const DAYS: usize = 1_473;
 
-async fn what_is_committed_stays_and_the_next_run_goes_on(site: Site) {
+async fn an_interrupted_backfill_keeps_its_commits_and_the_next_one_continues(site: Site) {
     let site = site.ready().await;
     let mut child = site.command(&RUN).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -63,4 +63,4 @@ fn interrupt(process: u32) {
     assert!(sent.success());
 }
 
-crate::on_both!(what_is_committed_stays_and_the_next_run_goes_on);
+crate::on_both!(an_interrupted_backfill_keeps_its_commits_and_the_next_one_continues);

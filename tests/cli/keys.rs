@@ -1,4 +1,4 @@
-//! `daymark keys`: shown once, listed without their secrets, revoked.
+//! `daymark keys`: a key is shown once, listed without its secret, and revoked.
 
 use insta::assert_snapshot;
 
@@ -33,7 +33,7 @@ async fn keys_are_created_listed_and_revoked(site: Site) {
     let created = take_keys(&mut story);
     let name = if site.is_postgres() { "keys_postgres" } else { "keys_sqlite" };
     filtered(|| assert_snapshot!(name, story));
-    // Four were created; each was shown when it was, and never again.
+    // Four keys were created. Each was shown when it was created, and is never shown again.
     assert_eq!(created.len(), 4);
     for key in &created {
         let listed = site.run(&["keys", "list", "--format", "json"]).expect_code(0).stdout;

@@ -1,4 +1,4 @@
-//! What the commands make of metrics that were made through the API, beside those of the file.
+//! How the commands treat metrics that were made through the API beside those of the file.
 
 use daymark::{
     metric::Definition,
@@ -8,14 +8,14 @@ use serde_json::json;
 
 use crate::site::{DEFINITIONS, Site};
 
-/// As the file would declare it.
+/// The metric that [`make_through_api`] makes, as the file would declare it.
 const DECLARED: &str = "
 [metrics.further]
 measure = \"created\"
 source = \"articles\"
 ";
 
-async fn of_api(site: &Site) {
+async fn make_through_api(site: &Site) {
     let store = site.store();
     let stored = store.definitions().await.unwrap();
     let published = stored.iter().find(|stored| stored.definition.category == "articles_published").unwrap();
@@ -32,9 +32,9 @@ fn stdout(site: &Site, arguments: &[&str]) -> String {
     site.run(arguments).expect_code(0).stdout
 }
 
-async fn apply_says_what_it_leaves_alone(site: Site) {
+async fn apply_reports_the_metrics_of_the_api_that_it_leaves_unchanged(site: Site) {
     let site = site.ready().await;
-    of_api(&site).await;
+    make_through_api(&site).await;
     let left = "Nothing to change; 6 metrics unchanged; made through the API: 1, left as they are.\n";
     for arguments in [&["apply", "--dry-run"][..], &["apply"]] {
         assert_eq!(stdout(&site, arguments), left);
@@ -50,7 +50,7 @@ async fn apply_says_what_it_leaves_alone(site: Site) {
     assert_eq!(site.json(&["status"])["active_metrics"], 7);
     assert_eq!(site.json(&["collect"])["metrics_collected"], 7);
 
-    // In another zone.
+    // A change of the time zone revises the metrics of the API as well.
     let berlin = ["apply", "--time-zone", "Europe/Berlin"];
     let moved = stdout(&site, &berlin);
     assert!(moved.contains("~ revise      further  (made through the API)\n"), "{moved}");
@@ -58,9 +58,9 @@ async fn apply_says_what_it_leaves_alone(site: Site) {
     assert!(stdout(&site, &berlin).ends_with("made through the API: 1, left as they are.\n"));
 }
 
-async fn apply_says_what_it_takes_over(site: Site) {
+async fn apply_adopts_metrics_of_the_api_that_the_file_declares(site: Site) {
     let site = site.ready().await;
-    of_api(&site).await;
+    make_through_api(&site).await;
     site.write_config(&(DEFINITIONS.to_owned() + DECLARED));
     let adopted =
         "= adopt       further  (made through the API until now)\n1 change applied; 6 metrics unchanged.\n";
@@ -69,11 +69,11 @@ async fn apply_says_what_it_takes_over(site: Site) {
     assert_eq!(site.json(&["apply", "--dry-run"])["changes"], json!([change]));
     assert_eq!(stdout(&site, &["apply"]), adopted);
     assert_eq!(stdout(&site, &["apply"]), "Nothing to change; 7 metrics unchanged.\n");
-    // It is the file's now, which may give it up.
+    // The metric belongs to the file now, so removing it from the file deactivates it.
     site.write_config(DEFINITIONS);
     assert!(stdout(&site, &["apply"]).starts_with("- deactivate  further\n"));
 
-    of_api(&site).await;
+    make_through_api(&site).await;
     site.write_config(&(DEFINITIONS.to_owned() + DECLARED + "unit = \"pages\"\n"));
     let revised = stdout(&site, &["apply"]);
     assert!(
@@ -82,7 +82,7 @@ async fn apply_says_what_it_takes_over(site: Site) {
     );
 }
 
-async fn a_plan_has_it_too(site: Site) {
+async fn plan_includes_metrics_made_through_the_api(site: Site) {
     site.write_config(
         "preset = \"none\"\n[sources.articles]\ntable = \"articles\"\ntime_column = \"published_on\"\n",
     );
@@ -90,9 +90,9 @@ async fn a_plan_has_it_too(site: Site) {
     assert_eq!(without_store.stderr, "", "there is no store yet");
     let site = site.ready().await;
     let before = stdout(&site, &["plan"]);
-    of_api(&site).await;
+    make_through_api(&site).await;
     assert_eq!(stdout(&site, &["plan"]), before, "the same statement serves it");
-    // All that is left is what was made through the API.
+    // Only the metric that was made through the API is left.
     site.write_config(
         "preset = \"none\"\n[sources.articles]\ntable = \"articles\"\ntime_column = \"published_on\"\n",
     );
@@ -101,4 +101,8 @@ async fn a_plan_has_it_too(site: Site) {
     assert_eq!(site.json(&["check"])["metrics"], 1);
 }
 
-crate::on_both!(apply_says_what_it_leaves_alone, apply_says_what_it_takes_over, a_plan_has_it_too);
+crate::on_both!(
+    apply_reports_the_metrics_of_the_api_that_it_leaves_unchanged,
+    apply_adopts_metrics_of_the_api_that_the_file_declares,
+    plan_includes_metrics_made_through_the_api
+);

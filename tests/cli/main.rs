@@ -1,4 +1,4 @@
-//! The program as its users meet it: the binary, its exit codes, and what it prints where.
+//! The built program: its arguments, its exit codes, and what it prints to stdout and stderr.
 
 #![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
 
@@ -18,7 +18,7 @@ mod queries;
 mod site;
 mod story;
 
-/// Each test on SQLite and on PostgreSQL, platform and store alike.
+/// Runs each test with platform and store on SQLite, and with both on PostgreSQL.
 macro_rules! on_both {
     ($($test:ident),+ $(,)?) => {
         mod sqlite { $(#[tokio::test]

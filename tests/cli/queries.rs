@@ -1,10 +1,10 @@
-//! Querying records, and exporting them into files.
+//! `daymark query` and `daymark export`.
 
 use insta::assert_snapshot;
 
 use crate::site::{Site, filtered};
 
-async fn the_record_is_shown(site: Site) {
+async fn recorded_values_are_queried_and_exported(site: Site) {
     let site = site.ready().await;
     site.run(&["backfill", "--from", "2025-01-01", "--to", "2025-01-12", "--metric", "articles_published"])
         .expect_code(0);
@@ -38,13 +38,13 @@ async fn the_record_is_shown(site: Site) {
         &["export", "-o", "record.xlsx"],
         &["export", "-o", "record.cvs", "--as", "cvs"],
     ]);
-    filtered(|| assert_snapshot!("the_record_is_shown", story));
+    filtered(|| assert_snapshot!("recorded_values_are_queried_and_exported", story));
     let points = |interval| site.json(&query(&["--metric", "articles_published", "--interval", interval]));
     assert_eq!(points("weekly"), points("week"));
 }
 
-/// Under its name a file is whole, and a failure leaves what was there before.
-async fn a_file_is_whole_or_not_there(site: Site) {
+/// An export is written to a temporary file and renamed when it is complete.
+async fn a_failed_export_leaves_the_previous_file_unchanged(site: Site) {
     let site = site.ready().await;
     site.run(&["collect", "--date", "2025-01-05"]).expect_code(0);
     let file = site.directory.path().join("record.csv");
@@ -65,4 +65,4 @@ async fn a_file_is_whole_or_not_there(site: Site) {
     assert!(std::fs::read(site.directory.path().join("record.parquet")).unwrap().starts_with(b"PAR1"));
 }
 
-crate::on_both!(the_record_is_shown, a_file_is_whole_or_not_there);
+crate::on_both!(recorded_values_are_queried_and_exported, a_failed_export_leaves_the_previous_file_unchanged);

@@ -1,4 +1,4 @@
-//! A magazine whose tables have nothing of the preset's: its platform, an empty store, and a directory to work in.
+//! A magazine whose tables do not match the preset: its platform, an empty store, and a working directory.
 
 use std::process::{Command, Stdio};
 
@@ -26,7 +26,7 @@ pub struct Outcome {
     pub stderr: String,
 }
 
-/// Every kind of time column, a soft delete, and no name that the preset knows.
+/// Definitions with every kind of time column, a soft delete, and no name that the preset knows.
 pub const DEFINITIONS: &str = r#"preset = "none"
 
 [sources.members]
@@ -90,7 +90,7 @@ impl Site {
         site
     }
 
-    /// Without any table.
+    /// Without any table in the platform.
     pub async fn empty_sqlite() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = |name: &str| format!("sqlite:{}", directory.path().join(name).display());
@@ -105,13 +105,13 @@ impl Site {
         site
     }
 
-    /// Without any table.
+    /// Without any table in the platform.
     pub async fn empty_postgres() -> Self {
         let (platform_url, store_url) = (fresh_database().await, fresh_database().await);
         Self { platform_url, store_url, directory: tempfile::tempdir().unwrap() }
     }
 
-    /// With its definitions in a `daymark.toml`, migrated and applied.
+    /// Writes [`DEFINITIONS`] into `daymark.toml`, and runs `migrate` and `apply`.
     pub async fn ready(self) -> Self {
         self.write_config(DEFINITIONS);
         for command in ["migrate", "apply"] {
@@ -132,7 +132,7 @@ impl Site {
         std::fs::write(self.directory.path().join("daymark.toml"), text).unwrap();
     }
 
-    /// The program in the site's directory. It knows both databases from the environment, of which it has no more.
+    /// The program in the site's directory. Its environment holds the URLs of both databases, and nothing else.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = bare_command(self.directory.path(), arguments);
         command.env("DAYMARK_PLATFORM_URL", &self.platform_url).env("DAYMARK_STORE_URL", &self.store_url);
@@ -149,7 +149,7 @@ impl Site {
             .unwrap_or_else(|error| panic!("{error}: {}{}", outcome.stdout, outcome.stderr))
     }
 
-    /// What a person sees who runs this, with what differs from run to run replaced.
+    /// What a terminal shows when the commands run one after the other, with the URLs and the directory replaced.
     pub fn transcript(&self, commands: &[&[&str]]) -> String {
         commands.iter().map(|arguments| self.shown(arguments, &self.run(arguments))).collect()
     }
@@ -161,7 +161,7 @@ impl Site {
         self.neutral(&text)
     }
 
-    /// The text without the places of this site.
+    /// Replaces the URLs and the directory of this site, which differ from run to run.
     pub fn neutral(&self, text: &str) -> String {
         let directory = self.directory.path().to_str().unwrap();
         text.replace(&self.platform_url, "<platform>")
@@ -253,14 +253,14 @@ impl Outcome {
     }
 }
 
-/// The program with no setting at all.
+/// The program with an empty environment.
 pub fn bare_command(directory: &std::path::Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_daymark"));
     command.args(arguments).current_dir(directory).env_clear().stdin(Stdio::null());
     command
 }
 
-/// Replaces values that differ from run to run. The sites live in January 2025; later times are those of the test itself.
+/// Replaces values that differ from run to run. The rows of a site are from January 2025; later times are those of the test.
 pub fn filtered(test: impl FnOnce()) {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"20(2[6-9]|[3-9]\d)-\d\d-\d\d(T[0-9:.]+Z| \d\d:\d\d)?", "[recent]");
@@ -282,7 +282,7 @@ async fn execute(url: &str, sql: &str) {
     }
 }
 
-/// The answer to a query of one number.
+/// The result of a query for one number.
 pub async fn count(url: &str, sql: &str) -> i64 {
     let sql = AssertSqlSafe(sql.to_owned());
     if url.starts_with("postgres") {

@@ -1,4 +1,4 @@
-//! The whole way of a newcomer, from an unknown platform to a recorded history.
+//! The commands in the order in which a new user runs them, from an unknown platform to a recorded history.
 
 use insta::assert_snapshot;
 
@@ -22,7 +22,7 @@ async fn init_recognises_the_platform(site: Site) {
     );
 }
 
-async fn definitions_are_brought_into_the_store(site: Site) {
+async fn apply_brings_the_definitions_of_the_store_in_line(site: Site) {
     site.write_config(DEFINITIONS);
     let mut story = site.transcript(&[
         &["check"],
@@ -53,7 +53,7 @@ async fn definitions_are_brought_into_the_store(site: Site) {
     filtered(|| assert_snapshot!(named(&site, "definitions"), story));
 }
 
-async fn days_are_recorded_and_never_again(site: Site) {
+async fn a_recorded_day_is_not_recorded_again(site: Site) {
     let site = site.ready().await;
     let story = site.transcript(&[
         &["collect", "--date", "2025-01-05"],
@@ -77,10 +77,10 @@ async fn days_are_recorded_and_never_again(site: Site) {
     assert_eq!(status["last_run"]["status"], "completed");
 }
 
-/// What a schedule does: no date is named, and the record is an observation.
-async fn the_last_finished_day_is_observed(site: Site) {
+/// A scheduled run names no date, and its records are observations.
+async fn collect_without_a_date_observes_the_last_finished_day(site: Site) {
     let site = site.ready().await;
-    // Whatever the time of day is.
+    // With 48 hours the day is still observed at every time of the day at which this test may run.
     let first = site.json(&["collect", "--collect-observed-within-hours", "48"]);
     assert_eq!(first["provenance"], "observed");
     assert_eq!(first["metrics_collected"], 6);
@@ -98,7 +98,7 @@ async fn the_last_finished_day_is_observed(site: Site) {
 
 crate::on_both!(
     init_recognises_the_platform,
-    definitions_are_brought_into_the_store,
-    days_are_recorded_and_never_again,
-    the_last_finished_day_is_observed,
+    apply_brings_the_definitions_of_the_store_in_line,
+    a_recorded_day_is_not_recorded_again,
+    collect_without_a_date_observes_the_last_finished_day,
 );

@@ -1,4 +1,4 @@
-//! The layers: which module of the crate uses which, and where SQL is run.
+//! Layers: which module of the crate uses which, and which modules run SQL.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,7 @@ use std::{
 
 use crate::{read, root, table};
 
-/// The modules of the crate that each module uses, its tests left out.
+/// The modules of the crate that each module uses. Uses in tests do not count.
 fn uses() -> BTreeMap<String, BTreeSet<String>> {
     fn walk(path: &Path, module: &str, used: &mut BTreeSet<String>) {
         if path.is_dir() {
@@ -34,7 +34,8 @@ fn uses() -> BTreeMap<String, BTreeSet<String>> {
     uses
 }
 
-/// `metric` of `metric::Decimal`; `clock` and `metric` of `{clock::Clock, metric::{Day, Decimal}}`.
+/// The first segments of a path after `crate::`: `metric` for `metric::Decimal`, and `clock` and `metric` for
+/// `{clock::Clock, metric::{Day, Decimal}}`.
 fn first_segments(path: &str) -> Vec<String> {
     let segment = |text: &str| text.trim().chars().take_while(|c| c.is_ascii_lowercase()).collect::<String>();
     let Some(list) = path.strip_prefix('{') else { return vec![segment(path)] };
@@ -53,7 +54,7 @@ fn first_segments(path: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_layers_are_as_the_architecture_says() {
+fn the_modules_use_each_other_as_architecture_md_lists() {
     let written = table(&read("ARCHITECTURE.md"), "| Module | Uses |").into_iter();
     let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<BTreeSet<_>>();
     let written: BTreeMap<_, _> =
@@ -67,9 +68,9 @@ fn sql_is_run_in_three_folders_only() {
         let module = entry.file_stem().unwrap().to_string_lossy().into_owned();
         match module.as_str() {
             "platform" | "store" | "demo" => assert!(contains(&entry, "sqlx::query"), "{module} runs no SQL"),
-            // URLs and errors are read with sqlx; nothing is run.
+            // `database` reads URLs and errors with sqlx, and runs no statement.
             "database" => assert!(!contains(&entry, "sqlx::query"), "{module} runs SQL"),
-            _ => assert!(!contains(&entry, "sqlx"), "{module} has to do with sqlx"),
+            _ => assert!(!contains(&entry, "sqlx"), "{module} uses sqlx"),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Tests that the documents are true where that is cheap to check (links, definitions, commands, exit codes, settings,
-//! layers), and that the source keeps the rules that they state.
+//! The documents are true where that is cheap to check (links, definitions, commands, exit codes, settings, layers), and
+//! the source keeps the rules that they state.
 
 #![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
 
@@ -42,7 +42,7 @@ fn blocks(text: &str) -> Vec<(&str, &str)> {
     fenced.map(|block| block.split_once('\n').unwrap_or((block, ""))).collect()
 }
 
-/// What a document sets as code: its blocks, and the spans between backticks.
+/// The code in a document: its fenced blocks, and the spans between backticks.
 fn code(text: &str) -> Vec<&str> {
     let prose = text.split("\n```").step_by(2);
     let spans = prose.flat_map(|part| part.split('`').skip(1).step_by(2));
@@ -59,7 +59,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
     headings.map(anchor).collect()
 }
 
-/// The first column's and the second's text of each row of the table under `header`.
+/// The text of the first two columns of each row of the table under `header`.
 fn table(text: &str, header: &str) -> Vec<(String, String)> {
     let (_, rest) = text.split_once(header).unwrap_or_else(|| panic!("there is no table {header}"));
     let rows = rest.lines().skip(2).take_while(|line| line.starts_with('|'));
@@ -70,7 +70,7 @@ fn table(text: &str, header: &str) -> Vec<(String, String)> {
     rows.map(cells).collect()
 }
 
-/// `daymark --help` with its lines joined, and the commands it lists.
+/// The output of `daymark --help` with its lines joined, and the commands that it lists.
 fn help() -> (String, BTreeSet<String>) {
     let output = Command::new(env!("CARGO_BIN_EXE_daymark")).arg("--help").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -82,7 +82,7 @@ fn help() -> (String, BTreeSet<String>) {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_in_the_documents_has_a_target() {
     for (path, text) in documents() {
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if target.contains("://") {
@@ -98,7 +98,7 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
-fn every_definition_shown_can_be_read() {
+fn every_toml_example_of_the_definitions_document_is_valid() {
     let text = read("docs/definitions.md");
     let shown: Vec<_> = blocks(&text).into_iter().filter(|(language, _)| *language == "toml").collect();
     assert!(shown.len() >= 10, "{shown:?}");
@@ -112,7 +112,7 @@ fn every_definition_shown_can_be_read() {
 }
 
 #[test]
-fn every_command_exists_and_is_in_the_readme() {
+fn every_command_in_the_documents_exists_and_is_in_the_readme() {
     let (_, commands) = help();
     for (path, text) in documents() {
         for words in code(&text).iter().flat_map(|code| code.split("daymark ").skip(1)) {
@@ -128,7 +128,7 @@ fn every_command_exists_and_is_in_the_readme() {
 }
 
 #[test]
-fn the_exit_codes_are_those_of_the_program() {
+fn the_exit_codes_in_the_readme_are_those_of_the_program() {
     let listed = table(&read("README.md"), "| Exit code | Means |");
     let sentence: Vec<_> = listed.iter().map(|(code, meaning)| format!("{code} {meaning}")).collect();
     let sentence = format!("Exit codes: {}.", sentence.join("; "));
@@ -142,7 +142,7 @@ fn the_exit_codes_are_those_of_the_program() {
 }
 
 #[test]
-fn every_environment_variable_is_a_setting() {
+fn every_environment_variable_in_the_documents_is_a_setting() {
     let settings = read("docs/settings.md");
     for (path, text) in documents() {
         for rest in text.split("DAYMARK_").skip(1) {

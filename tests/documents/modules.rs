@@ -1,5 +1,5 @@
-//! No two files import each other in a circle. Paths are resolved to the file that defines the item: a `mod.rs` that only
-//! declares and re-exports is looked through.
+//! No two files import each other in a circle. Each path is resolved to the file that defines the item; re-exports are
+//! followed, and a `mod.rs` that only declares and re-exports is no part of a circle.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,7 +28,7 @@ struct Import {
 
 type Modules = BTreeMap<ModulePath, Module>;
 
-/// The code of a file without its comments, strings' contents left as they are, and without its tests.
+/// The code of a file without its comments and without its unit tests. Strings keep their contents.
 pub fn code_of(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
@@ -116,7 +116,7 @@ fn leaves(tree: &str) -> Vec<(Vec<String>, String)> {
     items.flat_map(|item| leaves(&format!("{before}{}", item.trim()))).collect()
 }
 
-/// The path from the crate's root; `None` for another crate's.
+/// The path from the crate's root, or `None` if the path leads into another crate.
 fn absolute(module: &ModulePath, path: &[String], modules: &BTreeSet<ModulePath>) -> Option<ModulePath> {
     let mut base = module.clone();
     let mut rest = path;
@@ -144,7 +144,7 @@ fn absolute(module: &ModulePath, path: &[String], modules: &BTreeSet<ModulePath>
     Some(base)
 }
 
-/// The module that defines what `path` names: re-exports are followed, at most `depth` of them.
+/// The module that defines the item that `path` names. At most `depth` re-exports are followed.
 fn defining<'a>(modules: &'a Modules, path: &[String], depth: usize) -> Option<&'a ModulePath> {
     let inside = (0..=path.len()).rev().find(|length| modules.contains_key(&path[..*length]))?;
     let (module_path, module) = modules.get_key_value(&path[..inside])?;
@@ -167,12 +167,12 @@ fn defining<'a>(modules: &'a Modules, path: &[String], depth: usize) -> Option<&
     Some(module_path)
 }
 
-/// The paths in a module's code outside `use` declarations that start with `crate`, `super`, a child or an imported module.
+/// The paths outside `use` declarations in a module's code that start with `crate`, `super`, a child or an imported module.
 fn inline_paths(modules: &Modules, paths: &BTreeSet<ModulePath>, module: &ModulePath) -> Vec<ModulePath> {
     let Module { code, imports, .. } = &modules[module];
     let mut found = Vec::new();
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
-    // What ends with `::` is the head of a `use` tree, whose leaves are among the imports.
+    // A chain that ends with `::` is the head of a `use` tree, whose leaves are among the imports.
     let is_path = |chain: &&str| chain.contains("::") && !chain.ends_with("::");
     for chain in code.split(|c: char| !is_name(c) && c != ':').filter(is_path) {
         let segments: Vec<String> =
@@ -192,7 +192,7 @@ fn uses(modules: &Modules) -> BTreeMap<&str, BTreeSet<&str>> {
     let paths: BTreeSet<ModulePath> = modules.keys().cloned().collect();
     let mut uses: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (path, module) in modules {
-        // The names that are only re-exported are not used here; those that a module with code imports are.
+        // A module without code of its own only re-exports names, and does not use them.
         let is_facade = !["fn ", "struct ", "enum ", "trait "].iter().any(|item| module.code.contains(item));
         if is_facade {
             continue;
@@ -210,7 +210,7 @@ fn uses(modules: &Modules) -> BTreeMap<&str, BTreeSet<&str>> {
     uses
 }
 
-/// The groups of files each of which reaches every other one of its group.
+/// The groups of files in which each file reaches every other file of the group.
 fn circles<'a>(uses: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> Vec<BTreeSet<&'a str>> {
     let reached = |start: &'a str| {
         let (mut seen, mut open) = (BTreeSet::new(), vec![start]);

@@ -1,4 +1,4 @@
-//! Two processes that record the same at once.
+//! Two processes that record the same days at the same time.
 
 use crate::{
     database::Database,
@@ -6,19 +6,19 @@ use crate::{
 };
 
 #[tokio::test]
-async fn the_second_is_told_who_is_at_it_on_sqlite() {
+async fn a_second_process_names_the_one_that_holds_the_lock_on_sqlite() {
     let platform = Database::fresh_postgres().await;
-    the_second_is_told_who_is_at_it(Installation::of_platform(platform).await).await;
+    a_second_process_names_the_one_that_holds_the_lock(Installation::of_platform(platform).await).await;
 }
 
 #[tokio::test]
-async fn the_second_is_told_who_is_at_it_on_postgres() {
-    the_second_is_told_who_is_at_it(Installation::postgres().await).await;
+async fn a_second_process_names_the_one_that_holds_the_lock_on_postgres() {
+    a_second_process_names_the_one_that_holds_the_lock(Installation::postgres().await).await;
 }
 
-/// The first is kept busy by a lock on the platform, which it comes upon after it has written its log entry: a backfill
-/// that looks for the platform's first row reads the platform before that, so this one does not look for it.
-async fn the_second_is_told_who_is_at_it(installation: Installation) {
+/// A lock on the platform holds up the first process after it has written its log entry. A backfill that looks for the
+/// platform's first row would read the platform before that, so this one has `--before-first-row`.
+async fn a_second_process_names_the_one_that_holds_the_lock(installation: Installation) {
     let kinds = [
         (["collect", "--date", FIRST].as_slice(), "collecting 2024-07-01"),
         (["backfill", "--from", FIRST, "--to", LAST, "--before-first-row"].as_slice(), "a backfill"),
@@ -41,16 +41,16 @@ async fn the_second_is_told_who_is_at_it(installation: Installation) {
     }
     let ledger = installation.ledger().await;
     ledger.assert_complete(FIRST, LAST);
-    assert_eq!(ledger.with_status("completed").len(), 2, "who came second left nothing in the log");
+    assert_eq!(ledger.with_status("completed").len(), 2, "the second process writes no log entry");
 }
 
-/// Days that two processes run for.
+/// The number of days for which two processes race.
 const RACES: usize = 8;
 
-crate::on_both!(exactly_one_records);
+crate::on_both!(exactly_one_of_two_processes_records_the_day);
 
-/// Both are started at once; the second one finds the first at work, or everything recorded already.
-async fn exactly_one_records(installation: Installation) {
+/// Both processes start at the same time. The later one finds the lock held, or everything recorded already.
+async fn exactly_one_of_two_processes_records_the_day(installation: Installation) {
     for date in &days(FIRST, LAST)[..RACES] {
         let arguments = ["collect", "--date", date];
         let ended = [installation.spawn(&arguments), installation.spawn(&arguments)].map(end);

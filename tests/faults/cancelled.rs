@@ -1,4 +1,4 @@
-//! What is interrupted, killed or cancelled ends on the platform as well, and is not tried again.
+//! The statement of a run that is interrupted, killed or cancelled ends on the platform as well, and is not retried.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use crate::{
 const LEFT_OVER: Duration = Duration::from_secs(2);
 const COLLECT: &[&str] = &["collect", "--date", "2024-07-15"];
 const BACKFILL: &[&str] = &["backfill", "--from", "2024-07-10", "--to", "2024-07-15"];
-/// Takes minutes.
+/// A metric whose statement takes minutes.
 const HEAVY: &str = r#"
 preset = "none"
 [metrics.heavy]
@@ -50,7 +50,7 @@ async fn running_at(mut installation: Installation, run: &[&str]) -> (Installati
 async fn ends(observer: &mut Session) {
     let started = Instant::now();
     while observer.count(ACTIVE).await > 0 {
-        assert!(started.elapsed() < LEFT_OVER, "the statement goes on");
+        assert!(started.elapsed() < LEFT_OVER, "the statement still runs on the platform");
     }
 }
 
@@ -60,7 +60,7 @@ fn interrupted(child: Child, signal: &str) -> Ended {
 }
 
 #[tokio::test]
-async fn a_statement_ends_with_the_process_that_waits_for_it() {
+async fn a_statement_ends_within_two_seconds_of_its_process() {
     for run in [COLLECT, BACKFILL] {
         for (signal, code) in [("-INT", Some(130)), ("-KILL", None)] {
             let (_installation, child, mut observer) = running(run).await;
@@ -72,7 +72,7 @@ async fn a_statement_ends_with_the_process_that_waits_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_statement_behind_a_pooler_ends_with_the_process_that_waits_for_it() {
+async fn a_statement_behind_a_pooler_ends_within_two_seconds_of_its_process() {
     for mode in ["session", "transaction"] {
         let mut installation = Installation::of_platform(Database::fresh_postgres().await).await;
         let pooler = Pooler::new(&installation.platform.url(), mode, "");
@@ -85,7 +85,7 @@ async fn a_statement_behind_a_pooler_ends_with_the_process_that_waits_for_it() {
 }
 
 #[tokio::test]
-async fn a_statement_that_an_administrator_cancels_ends_the_run() {
+async fn a_statement_cancelled_by_an_administrator_fails_the_run_without_a_retry() {
     let (installation, child, mut observer) = running(COLLECT).await;
     let cancel = ACTIVE.replace("count(*)", "count(pg_cancel_backend(pid))");
     assert_eq!(observer.count(&cancel).await, 1);
@@ -95,5 +95,5 @@ async fn a_statement_that_an_administrator_cancels_ends_the_run() {
     let run = ledger.last_run();
     assert_eq!(run.status, "failed");
     assert!(run.message.contains("cancelled by an administrator"), "{run:?}");
-    assert_eq!(observer.count(ACTIVE).await, 0, "it was tried again");
+    assert_eq!(observer.count(ACTIVE).await, 0, "the statement was retried");
 }

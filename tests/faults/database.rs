@@ -53,7 +53,7 @@ impl Database {
         }
     }
 
-    /// A session that leaves what a killed process left as it is: a write-ahead log is neither removed nor written back.
+    /// A session that does not touch what a killed process left behind: it neither removes nor checkpoints a write-ahead log.
     pub async fn reader(&self) -> Session {
         match self {
             Self::Sqlite(path) => {
@@ -70,7 +70,7 @@ impl Database {
 }
 
 impl Session {
-    /// Any number of statements.
+    /// Runs any number of statements.
     pub async fn execute(&mut self, sql: &str) {
         let statements = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
         let outcome = match self {
@@ -89,14 +89,14 @@ impl Session {
                 rows.iter().map(|row| std::array::from_fn(|column| row.get(column))).collect()
             }
             Self::Postgres(connection) => {
-                // Not prepared: in transaction mode PgBouncer may execute it in another session than prepared it.
+                // The statement is not prepared, because in transaction mode PgBouncer may execute it in another session.
                 let rows = sqlx::raw_sql(sql).fetch_all(connection).await.unwrap();
                 rows.iter().map(|row| std::array::from_fn(|column| row.get(column))).collect()
             }
         }
     }
 
-    /// The only value of a query: a number of rows.
+    /// The result of a query for one number.
     pub async fn count(&mut self, sql: &str) -> usize {
         let [[count]] = self.rows(&format!("SELECT CAST(({sql}) AS text)")).await.try_into().unwrap();
         count.unwrap().parse().unwrap()

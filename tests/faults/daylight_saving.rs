@@ -1,4 +1,4 @@
-//! A clock that stands at the end of daylight saving, when a day is longer than 24 hours.
+//! Collections at the end of daylight saving time, when a day is longer than 24 hours.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::database::Database;
 
 const SETTLE: SignedDuration = SignedDuration::from_mins(15);
 
-/// A context over two SQLite files; a row of `posts` is at each of `times`.
+/// A context over two SQLite files. The table `posts` has a row at each of `times`.
 async fn context(
     directory: &tempfile::TempDir,
     zone: &str,
@@ -79,18 +79,18 @@ fn posts_created(zone: &str) -> Definition {
     .unwrap()
 }
 
-/// A day that is `hours` long, with a row each half hour, the first one at its very start, and rows just outside it.
+/// A day that is `hours` long. It has a row each half hour from its first instant on, and rows just outside it.
 struct LongDay {
     zone: &'static str,
     date: Date,
     starts: Timestamp,
     ends: Timestamp,
     hours: f64,
-    /// When it can be recorded, as a person there reads the clock.
+    /// The local time from which the day can be recorded.
     ready_at: &'static str,
 }
 
-async fn is_recorded_whole_and_not_before_it_is_over(day: LongDay) {
+async fn assert_recorded_whole_and_not_before_its_end(day: LongDay) {
     assert_eq!((day.ends - day.starts).total(jiff::Unit::Hour).unwrap(), day.hours);
     let half_hour = SignedDuration::from_mins(30);
     let within: Vec<_> = std::iter::successors(Some(day.starts), |time| Some(*time + half_hour))
@@ -125,8 +125,8 @@ fn instant(text: &str) -> Timestamp {
 }
 
 #[tokio::test]
-async fn berlin_has_25_hours() {
-    is_recorded_whole_and_not_before_it_is_over(LongDay {
+async fn a_day_of_25_hours_in_berlin_is_recorded_whole() {
+    assert_recorded_whole_and_not_before_its_end(LongDay {
         zone: "Europe/Berlin",
         date: jiff::civil::date(2025, 10, 26),
         starts: instant("2025-10-25T22:00:00Z"),
@@ -137,10 +137,10 @@ async fn berlin_has_25_hours() {
     .await;
 }
 
-/// Its clocks are set by half an hour only.
+/// On Lord Howe Island clocks change by half an hour.
 #[tokio::test]
-async fn lord_howe_has_24_and_a_half() {
-    is_recorded_whole_and_not_before_it_is_over(LongDay {
+async fn a_day_of_24_and_a_half_hours_on_lord_howe_is_recorded_whole() {
+    assert_recorded_whole_and_not_before_its_end(LongDay {
         zone: "Australia/Lord_Howe",
         date: jiff::civil::date(2025, 4, 6),
         starts: instant("2025-04-05T13:00:00Z"),

@@ -1,5 +1,5 @@
-//! A store whose disk is full: on a file system of its own where one can be mounted, and under a limit on the size of
-//! files, which every user can set.
+//! A store whose disk is full: on a small file system where this process may mount one, and otherwise under `ulimit -f`,
+//! which limits the size of files and needs no privilege.
 
 use crate::{
     database::Database,
@@ -10,7 +10,7 @@ use crate::{
 
 const BACKFILL: [&str; 5] = ["backfill", "--from", FIRST, "--to", LAST];
 
-/// What a run that found the disk full leaves: whole days only, and a store that is in order.
+/// A run that found the disk full leaves whole days only, and an intact store.
 async fn assert_cut_short(installation: &Installation, ended: &Ended) {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(
@@ -28,13 +28,14 @@ async fn assert_cut_short(installation: &Installation, ended: &Ended) {
     }
 }
 
-/// A limit in blocks of 512 bytes, for each file; a write beyond it fails instead of killing the process.
+/// Runs with a limit for the size of each file, in blocks of 512 bytes. A write beyond it fails instead of killing the
+/// process, because SIGXFSZ is ignored.
 fn run_limited(installation: &Installation, blocks: usize, arguments: &[&str]) -> Ended {
     let limit = format!("trap '' XFSZ; ulimit -f {blocks}");
     installation.command_after(&limit, arguments).output().unwrap().into()
 }
 
-/// Once there is room, the next run closes what the one before could not, and records the rest.
+/// With free space again, the next run closes the log entry of the run before as failed, and records the missing days.
 async fn assert_made_up_for(installation: &Installation) {
     let before = installation.ledger().await;
     installation.succeed(&BACKFILL);
@@ -45,11 +46,11 @@ async fn assert_made_up_for(installation: &Installation) {
 }
 
 #[tokio::test]
-async fn sqlite_under_a_limit_on_the_size_of_files() {
+async fn a_sqlite_store_at_the_file_size_limit_keeps_what_was_committed() {
     let mut installation = Installation::sqlite().await;
     installation.set("DAYMARK_BACKFILL_CHUNK_DAYS", 7);
-    // As long as another process has the store open, its write-ahead log stays, and is over the limit before the run begins:
-    // how much a run itself adds differs by a page from run to run.
+    // While another process has the store open, its write-ahead log stays. It is beyond the limit before the run begins, because
+    // what a run adds to it differs by a page from run to run.
     let mut neighbour = installation.store.session().await;
     neighbour.execute("CREATE TABLE filler AS SELECT zeroblob(40000) AS room; DROP TABLE filler").await;
     let collected = run_limited(&installation, 72, &["collect", "--date", FIRST]);
@@ -66,7 +67,7 @@ async fn sqlite_under_a_limit_on_the_size_of_files() {
 }
 
 #[tokio::test]
-async fn sqlite_on_a_full_disk() {
+async fn a_sqlite_store_on_a_full_disk_keeps_what_was_committed() {
     let mut installation = Installation::sqlite().await;
     installation.set("DAYMARK_BACKFILL_CHUNK_DAYS", 7);
     let disk = SmallDisk::mount(512);
@@ -88,9 +89,9 @@ async fn sqlite_on_a_full_disk() {
     assert_made_up_for(&installation).await;
 }
 
-/// The records' partitions will lie on the small disk. Where none can be mounted, a trigger answers as the server would.
+/// The partitions of the records are on the small disk. Where none can be mounted, a trigger raises the server's error.
 #[tokio::test]
-async fn postgres_on_a_full_disk() {
+async fn a_postgres_store_on_a_full_disk_keeps_what_was_committed() {
     let server = PrivateServer::new();
     let mut installation = Installation::of_store(Database::Postgres(server.url())).await;
     installation.set("DAYMARK_BACKFILL_CHUNK_DAYS", 7);

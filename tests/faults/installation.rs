@@ -1,4 +1,4 @@
-//! A platform, a store and the program between them, as a user installs them.
+//! A platform, a store, and the program that reads the one and writes the other.
 
 use std::{
     fmt::Write,
@@ -14,7 +14,7 @@ use crate::{
     ledger::Ledger,
 };
 
-/// What the built-in metrics come to on the platform.
+/// The built-in metrics that the platform has tables for.
 pub const METRICS: [&str; 7] = [
     "active_users",
     "comments_created",
@@ -24,13 +24,13 @@ pub const METRICS: [&str; 7] = [
     "posts_total",
     "users_total",
 ];
-/// The platform's days: 300, over the turn of a year.
+/// The first of the 300 days on which the platform has rows; they include the turn of a year.
 pub const FIRST: &str = "2024-07-01";
 pub const LAST: &str = "2025-04-26";
 
-/// No event that a test waits for takes as long.
+/// How long a test waits for an event before it fails.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Between two looks at whether it has happened.
+/// The pause between two checks for that event.
 const PAUSE: Duration = Duration::from_millis(5);
 
 pub struct Installation {
@@ -44,7 +44,7 @@ pub struct Installation {
 /// How a run ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// None when a signal ended it.
+    /// `None` if a signal ended the process.
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
@@ -77,7 +77,7 @@ impl Installation {
         Self::ready(directory, platform, store).await
     }
 
-    /// A platform with content; a store that is migrated and knows the metrics.
+    /// Fills the platform, migrates the store, and applies the built-in definitions.
     async fn ready(directory: tempfile::TempDir, platform: Database, store: Database) -> Self {
         platform.execute(&content(platform.is_postgres())).await;
         let settings = vec![("DAYMARK_RETRY_ATTEMPTS", "0".to_owned())];
@@ -91,7 +91,7 @@ impl Installation {
         self.directory.path()
     }
 
-    /// An environment variable of every run from now on.
+    /// Sets an environment variable for every later run.
     pub fn set(&mut self, variable: &'static str, value: impl ToString) {
         self.settings.retain(|(known, _)| *known != variable);
         self.settings.push((variable, value.to_string()));
@@ -104,7 +104,7 @@ impl Installation {
         command
     }
 
-    /// As [`Self::command`], started by a shell that does something beforehand.
+    /// Like [`Self::command`], but started by a shell that first runs `shell`.
     pub fn command_after(&self, shell: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("{shell}; exec \"$@\"")).arg("sh");
@@ -130,7 +130,7 @@ impl Installation {
         self.command(arguments).output().unwrap().into()
     }
 
-    /// Runs what must work.
+    /// Runs a command that must exit with 0.
     pub fn succeed(&self, arguments: &[&str]) -> Ended {
         let ended = self.run(arguments);
         assert_eq!(ended.code, Some(0), "daymark {}: {ended:?}", arguments.join(" "));
@@ -157,12 +157,12 @@ impl From<Output> for Ended {
     }
 }
 
-/// Waits until a run is over.
+/// Waits until the process has ended.
 pub fn end(child: Child) -> Ended {
     child.wait_with_output().unwrap().into()
 }
 
-/// Waits until a query for a number answers more than 0.
+/// Waits until a query for a number returns more than 0.
 pub async fn wait_until_any(session: &mut Session, count: &str) {
     let started = Instant::now();
     while session.count(count).await == 0 {
@@ -184,7 +184,7 @@ pub fn days(from: &str, to: &str) -> Vec<String> {
     from.series(1.day()).take_while(|date| *date <= to).map(|date| date.to_string()).collect()
 }
 
-/// Each day a new account, two posts of earlier ones and a comment on each.
+/// The platform's tables. Each day has one new account, two posts by accounts that exist, and a comment on each post.
 fn content(postgres: bool) -> String {
     let time = if postgres { "timestamptz" } else { "text" };
     let mut sql = String::new();

@@ -1,4 +1,4 @@
-//! `kill -9` at random moments.
+//! Runs that are killed with SIGKILL at random moments.
 
 use std::{
     collections::BTreeSet,
@@ -11,18 +11,18 @@ use fastrand::Rng;
 
 use crate::installation::{FIRST, Installation, LAST, days};
 
-crate::on_both!(a_backfill, a_collection);
+crate::on_both!(a_killed_backfill_is_completed_by_the_next_one, a_killed_collection_leaves_no_partial_day);
 
 /// How many runs of each kind are killed, on each store.
 const KILLS: usize = 30;
-/// How often a day or a range is attempted at most before its run is left in peace.
+/// How often a run for the same days is killed at most before it may finish.
 const ATTEMPTS: usize = 6;
-/// Printed with a failure: the moments are this share of a run's duration, in this order.
+/// The seed of the random moments. It is printed, so that a failure can be repeated.
 const SEED: u64 = 20_240_701;
 
 const BACKFILL: [&str; 5] = ["backfill", "--from", FIRST, "--to", LAST];
 
-/// What kills came upon.
+/// In which state the killed runs were.
 #[derive(Default)]
 struct Kills {
     /// Processes that were killed before they had ended.
@@ -31,21 +31,21 @@ struct Kills {
     logged: usize,
     /// Of these, those that had committed something.
     halfway: usize,
-    /// The entries that they left.
-    dead: BTreeSet<String>,
+    /// The log entries that they left as running.
+    orphaned: BTreeSet<String>,
 }
 
 impl Kills {
     fn report(&self, whole: Duration) {
-        let Self { landed, logged, halfway, dead: _ } = self;
+        let Self { landed, logged, halfway, orphaned: _ } = self;
         println!(
             "seed {SEED}, {whole:?} a run: {landed} killed, {logged} within their run, {halfway} between two commits"
         );
     }
 }
 
-/// Each round is of a tenant of its own, which has nothing recorded yet.
-async fn a_backfill(mut installation: Installation) {
+/// Each round is for another tenant, which has no records yet.
+async fn a_killed_backfill_is_completed_by_the_next_one(mut installation: Installation) {
     installation.set("DAYMARK_BACKFILL_CHUNK_DAYS", 7);
     let (mut chance, mut kills) = (Rng::with_seed(SEED), Kills::default());
     let whole = duration_of(&installation, &BACKFILL);
@@ -62,8 +62,8 @@ async fn a_backfill(mut installation: Installation) {
     assert!(kills.halfway > 0, "no kill fell between two commits");
 }
 
-/// Each round is of a day of its own.
-async fn a_collection(installation: Installation) {
+/// Each round is for another day.
+async fn a_killed_collection_leaves_no_partial_day(installation: Installation) {
     let (mut chance, mut kills) = (Rng::with_seed(SEED), Kills::default());
     let dates = days(FIRST, LAST);
     let collect = |date| ["collect", "--date", date];
@@ -85,8 +85,7 @@ fn duration_of(installation: &Installation, arguments: &[&str]) -> Duration {
     started.elapsed()
 }
 
-/// Starts the run again and again, kills it at a random moment of the time that a whole one takes, and in the end lets
-/// it finish.
+/// Starts the run repeatedly, kills it at a random moment within the duration of a whole run, and lets the last one finish.
 async fn attempt(
     installation: &Installation,
     arguments: &[&str],
@@ -100,13 +99,13 @@ async fn attempt(
         let after = installation.ledger().await;
         after.assert_sound_after(&before);
         let running = after.with_status("running");
-        assert!(running.len() <= 1, "a run started and left an earlier dead one unclosed: {running:?}");
+        assert!(running.len() <= 1, "a run started and left an earlier orphaned run unclosed: {running:?}");
         kills.landed += usize::from(killed);
-        if let Some(left) = running.first().filter(|run| !kills.dead.contains(&run.id)) {
-            assert!(killed, "a run that came to its end did not log that: {left:?}");
+        if let Some(left) = running.first().filter(|run| !kills.orphaned.contains(&run.id)) {
+            assert!(killed, "a run that was not killed did not log its end: {left:?}");
             kills.logged += 1;
             kills.halfway += usize::from(after.written_by(left) > 0);
-            kills.dead.insert(left.id.clone());
+            kills.orphaned.insert(left.id.clone());
         }
         before = after;
         if !killed {
@@ -116,8 +115,8 @@ async fn attempt(
     installation.succeed(arguments);
     let after = installation.ledger().await;
     after.assert_sound_after(&before);
-    // A server may still carry out what a process sent before it died: such a run was not seen running, or was seen
-    // running and is complete after all.
+    // A server may still execute what a process sent before it was killed. The log then shows such a run as complete,
+    // whether it was seen as running before or not.
     let died = after.runs.iter().filter(|run| run.message.contains("ended, or lost its lock")).count();
     assert!(died <= kills.landed, "{died} runs died of {} kills", kills.landed);
     for run in &after.runs {
@@ -127,7 +126,7 @@ async fn attempt(
     }
 }
 
-/// Whether the run was still going when it was killed.
+/// Starts a run, kills it after `delay`, and returns whether it had not ended by itself before.
 fn killed_after(installation: &Installation, arguments: &[&str], delay: Duration) -> bool {
     let mut command = installation.command(arguments);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

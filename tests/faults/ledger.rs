@@ -1,4 +1,4 @@
-//! All that a store holds at one instant, read with plain SQL: the records and the collection log.
+//! The records and the collection log of a store at one instant, read with plain SQL.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,14 +87,14 @@ impl Ledger {
         self.runs.iter().filter(|run| run.status == status).collect()
     }
 
-    /// What holds at every moment, whatever was done to the process that writes: nothing of `earlier` is lost or
-    /// different, no day is half recorded, and no log entry promises a record that is missing.
+    /// Asserts the invariants that hold at every moment, also after the writing process was killed: no record of `earlier` is
+    /// lost or changed, no day is recorded in part, and no completed log entry lacks a record.
     pub fn assert_sound_after(&self, earlier: &Self) {
         for (key, recorded) in &earlier.records {
             assert_eq!(self.records.get(key), Some(recorded), "the record of {key:?} is lost or was changed");
         }
         for date in self.dates() {
-            assert_eq!(self.metrics_of(date), METRICS, "{date} is half recorded");
+            assert_eq!(self.metrics_of(date), METRICS, "{date} is recorded in part");
         }
         for run in self.with_status("completed") {
             for date in days(&run.from, &run.to) {
@@ -108,7 +108,7 @@ impl Ledger {
         }
     }
 
-    /// As above, once a run has ended: no entry of the log is left running.
+    /// Asserts that the range is recorded whole and that no log entry is left as running.
     pub fn assert_complete(&self, from: &str, to: &str) {
         self.assert_sound_after(&Self::default());
         for date in days(from, to) {

@@ -9,20 +9,20 @@ use crate::{
 
 const DAY: &str = "2024-07-15";
 const COLLECT: [&str; 3] = ["collect", "--date", DAY];
-/// As [`COLLECT`], without the pause that follows a failure.
+/// Like [`COLLECT`], but without the pause that follows a failure.
 const RETRY: [&str; 4] = ["collect", "--date", DAY, "--retry"];
-/// What needs no posts.
+/// The metrics that do not read posts.
 const WITHOUT_POSTS: [&str; 3] = ["comments_created", "comments_total", "users_total"];
 
 #[tokio::test]
-async fn a_locked_table_fails_its_own_metrics_and_no_others() {
+async fn a_lock_timeout_on_one_table_fails_its_own_metrics_only() {
     let mut installation = Installation::of_platform(Database::fresh_postgres().await).await;
     installation.set("DAYMARK_PLATFORM_LOCK_TIMEOUT_SECONDS", 1);
     fails_with(&installation, "55P03", "lock timeout", false).await;
 }
 
 #[tokio::test]
-async fn so_it_does_when_the_time_limit_comes_first() {
+async fn a_statement_timeout_on_one_table_fails_its_own_metrics_only() {
     let mut installation = Installation::of_platform(Database::fresh_postgres().await).await;
     installation.set("DAYMARK_PLATFORM_STATEMENT_TIMEOUT_SECONDS", 1);
     fails_with(&installation, "57014", "statement timeout", true).await;
@@ -33,7 +33,7 @@ async fn fails_with(installation: &Installation, sqlstate: &str, reason: &str, t
     application.execute("BEGIN; LOCK TABLE posts IN ACCESS EXCLUSIVE MODE").await;
     let ended = installation.run(&COLLECT);
     assert_eq!(ended.code, Some(3), "{ended:?}");
-    assert_eq!(ended.stderr, "", "what failed is in the result, and nowhere else");
+    assert_eq!(ended.stderr, "", "failures are in the result on stdout only");
 
     let ledger = installation.ledger().await;
     assert_eq!(ledger.metrics_of(DAY), WITHOUT_POSTS);
@@ -59,7 +59,11 @@ async fn fails_with(installation: &Installation, sqlstate: &str, reason: &str, t
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert!(ended.stdout.contains("not tried again yet, 3 already there, 4 failed"), "{ended:?}");
     assert!(ended.stdout.contains("`--retry` makes one now"), "{ended:?}");
-    assert_eq!(installation.ledger().await.runs.len(), ledger.runs.len(), "nothing is read or logged");
+    assert_eq!(
+        installation.ledger().await.runs.len(),
+        ledger.runs.len(),
+        "the skipped run writes no log entry"
+    );
     let ended = installation.succeed(&RETRY);
     assert!(ended.stdout.contains("3 already there"), "{ended:?}");
     let after = installation.ledger().await;
@@ -70,7 +74,7 @@ async fn fails_with(installation: &Installation, sqlstate: &str, reason: &str, t
 }
 
 #[tokio::test]
-async fn a_sqlite_file_that_is_being_written_says_so() {
+async fn a_locked_sqlite_platform_fails_the_collection_with_a_hint() {
     let mut installation = Installation::sqlite().await;
     installation.set("DAYMARK_PLATFORM_LOCK_TIMEOUT_SECONDS", 1);
     let mut application = installation.platform.session().await;
@@ -92,7 +96,7 @@ async fn a_sqlite_file_that_is_being_written_says_so() {
 }
 
 #[tokio::test]
-async fn a_migration_says_whose_lock_it_waits_for() {
+async fn a_migration_reports_that_it_waits_for_the_migration_lock() {
     let installation = Installation::of_store(Database::fresh_postgres().await).await;
     let mut other = installation.store.session().await;
     other.execute("SELECT pg_advisory_lock(hashtextextended('daymark:daymark:migrate', 0))").await;

@@ -1,5 +1,5 @@
-//! Faults, injected for real: the built program against real databases, killed, cut off, locked out, out of space,
-//! without permission, twice at once. What was recorded must still be there, and what was not must be told.
+//! The built program against real databases under real faults: killed, disconnected, locked out, out of space, without
+//! permission, and two at once. Records must not be lost, and days that are missing must be reported.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -27,7 +27,7 @@ mod permissions;
 mod poolers;
 mod tls;
 
-/// A test for each store, the platform being on the same engine.
+/// Runs each test with platform and store on SQLite, and with both on PostgreSQL.
 macro_rules! on_both {
     ($($test:ident),+ $(,)?) => {
         mod sqlite {

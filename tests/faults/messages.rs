@@ -1,4 +1,4 @@
-//! The messages when a database cannot be used: what was wrong, where, and what to do.
+//! The messages about databases that cannot be used say what was wrong, where, and what to do.
 
 use std::{
     fmt::Write,
@@ -19,7 +19,7 @@ use crate::{
 
 const COLLECT: [&str; 3] = ["collect", "--date", FIRST];
 
-/// The messages of one run after the other, with what differs from one time to the next taken out.
+/// The messages of one run after the other, without the directory and the port, which differ from run to run.
 struct Page {
     text: String,
     directory: String,
@@ -44,7 +44,7 @@ impl Page {
     }
 }
 
-/// Runs as a process that permissions hold for, which they do not for root's as long as it has its capabilities.
+/// Runs a command for which file permissions hold. They do not hold for root, so its capabilities are dropped.
 fn run_unprivileged(installation: &Installation, arguments: &[&str]) -> Ended {
     let command = installation.command(arguments);
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
@@ -63,7 +63,7 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[tokio::test]
-async fn of_sqlite() {
+async fn messages_about_unusable_sqlite_files() {
     let mut installation = Installation::sqlite().await;
     let at = |path: &str| Database::Sqlite(installation.directory().join(path));
     let (store, platform) = (installation.store.clone(), installation.platform.clone());
@@ -114,7 +114,7 @@ async fn of_sqlite() {
 }
 
 #[tokio::test]
-async fn of_postgres() {
+async fn messages_about_unusable_postgres_databases() {
     let server = PrivateServer::new();
     let good: Url = server.url().parse().unwrap();
     let database = |change: &dyn Fn(&mut Url)| {
@@ -149,7 +149,7 @@ async fn of_postgres() {
     page.assert("postgres");
 }
 
-/// From now on the server requires passwords; that of its superuser is `secret`.
+/// Makes the server require passwords. The password of its superuser is `secret`.
 async fn ask_for_passwords(installation: &Installation) {
     let mut owner = installation.store.session().await;
     let [[rules]] = owner.rows("SELECT current_setting('hba_file')").await.try_into().unwrap();
@@ -160,10 +160,10 @@ async fn ask_for_passwords(installation: &Installation) {
          SELECT pg_reload_conf()"
     );
     owner.execute(&strict).await;
-    // The server reads its rules a moment after it was told to.
+    // The server reads its rules some time after it was signalled.
     let Database::Postgres(url) = &installation.store else { unreachable!("the store is on a server") };
     let started = std::time::Instant::now();
     while PgConnection::connect(url).await.is_ok() {
-        assert!(started.elapsed().as_secs() < 60, "the server still lets everybody in");
+        assert!(started.elapsed().as_secs() < 60, "the server still accepts connections without a password");
     }
 }

@@ -1,4 +1,4 @@
-//! A PostgreSQL server that crashes in the middle of a run, and comes back.
+//! A PostgreSQL server that crashes in the middle of a run and restarts.
 
 use crate::{
     database::Database,
@@ -38,8 +38,8 @@ impl Scene {
         self
     }
 
-    /// Crashes the server when a run has come upon `obstacle`, which keeps it from going on, so that it is certainly in
-    /// the middle. With `back`, the server is started again while the run is trying.
+    /// Crashes the server while a run waits for the lock that `obstacle` holds, so that the run is certainly at work. With
+    /// `back`, the server is started again while the run retries.
     async fn crash_during(&self, obstacle: &str, arguments: &[&str], back: bool) -> Ended {
         let mut other = self.on_server.session().await;
         other.execute(obstacle).await;
@@ -57,7 +57,7 @@ impl Scene {
         ended
     }
 
-    /// Without retries, a run cannot but fail; nothing of what was recorded before is lost.
+    /// Without retries the run fails, and no earlier record is lost.
     async fn fails(&mut self, obstacle: &str, arguments: &[&str]) -> Ended {
         self.installation.set("DAYMARK_RETRY_ATTEMPTS", 0);
         let before = self.installation.ledger().await;
@@ -70,7 +70,7 @@ impl Scene {
         ended
     }
 
-    /// With as many retries as it takes, a run ends as if nothing had happened.
+    /// With enough retries the run completes.
     async fn rides_it_out(&mut self, obstacle: &str, arguments: &[&str]) {
         self.installation.set("DAYMARK_RETRY_ATTEMPTS", 30);
         let before = self.installation.ledger().await;
@@ -84,12 +84,12 @@ impl Scene {
         assert!(after.with_status("running").is_empty());
     }
 
-    /// The run after one that failed and could not say so in the log.
+    /// Runs again after a run that could not log its failure.
     async fn next_makes_up_for_it(&mut self, arguments: &[&str]) {
         let before = self.installation.ledger().await;
         let dead = before.last_run();
-        // A crash does not take all sessions at the same moment: another one of the run's may have been quick enough to
-        // commit that it failed, and not to say so.
+        // A crash does not end all sessions at the same moment. Another session of the run may have committed the failure before
+        // it ended.
         assert!(["running", "failed"].contains(&dead.status.as_str()), "{dead:?}");
         self.installation.succeed(arguments);
         let after = self.installation.ledger().await;
@@ -101,7 +101,7 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn the_platform_crashes_and_comes_back() {
+async fn runs_survive_a_crash_of_the_platforms_server() {
     const COLLECT: [&str; 3] = ["collect", "--date", "2024-08-01"];
     const BACKFILL: [&str; 5] = ["backfill", "--from", FIRST, "--to", LAST];
     const LOCK: &str = "BEGIN; LOCK TABLE posts IN ACCESS EXCLUSIVE MODE";
@@ -117,7 +117,7 @@ async fn the_platform_crashes_and_comes_back() {
     scene.installation.ledger().await.assert_complete(FIRST, LAST);
 }
 
-/// A record that is not committed yet: the commit of another one of the same day and metric waits for it.
+/// SQL that inserts a record and does not commit. An insert of the same day and metric waits for it.
 fn open_record(date: &str) -> String {
     format!(
         "BEGIN;
@@ -134,7 +134,7 @@ fn open_record(date: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_store_crashes_during_a_collection_and_comes_back() {
+async fn a_collection_survives_a_crash_of_the_stores_server() {
     let mut scene = Scene::with_store().await;
     let collect = ["collect", "--date", "2024-08-01"];
     let ended = scene.fails(&open_record("2024-08-01"), &collect).await;
@@ -147,7 +147,7 @@ async fn the_store_crashes_during_a_collection_and_comes_back() {
 }
 
 #[tokio::test]
-async fn the_store_crashes_during_a_backfill_and_comes_back() {
+async fn a_backfill_survives_a_crash_of_the_stores_server() {
     let mut scene = Scene::with_store().await;
     let backfill = ["backfill", "--from", FIRST, "--to", "2025-01-31"];
     let ended = scene.fails(&open_record("2024-12-24"), &backfill).await;

@@ -1,4 +1,4 @@
-//! A platform role that may only read, and one that may not even read everything.
+//! A platform role that may read all tables and write none, and one that may not read all tables.
 
 use crate::{
     database::Database,
@@ -7,8 +7,8 @@ use crate::{
 
 const DAY: &str = "2024-07-15";
 
-/// An installation whose platform is read as a new role that may SELECT from every table and whose transactions are
-/// read-only; the database as its owner sees it; and the role's name.
+/// Returns an installation that reads its platform as a new role, the platform's database as its owner, and the role's name.
+/// The role may SELECT from every table, and its transactions are read-only.
 async fn with_reader() -> (Installation, Database, String) {
     let owner = Database::fresh_postgres().await;
     let mut installation = Installation::of_platform(owner.clone()).await;
@@ -27,7 +27,7 @@ async fn with_reader() -> (Installation, Database, String) {
 }
 
 #[tokio::test]
-async fn select_is_all_that_is_needed() {
+async fn select_is_the_only_privilege_needed_on_the_platform() {
     let (installation, _, _) = with_reader().await;
     let init = installation.succeed(&["init"]);
     assert!(init.stdout.starts_with("Wrote daymark.toml."), "{init:?}");
@@ -40,7 +40,7 @@ async fn select_is_all_that_is_needed() {
 }
 
 #[tokio::test]
-async fn a_table_that_may_not_be_read_is_named_and_takes_no_other_with_it() {
+async fn a_table_without_permission_is_named_and_fails_its_own_metrics_only() {
     let (installation, owner, role) = with_reader().await;
     owner.execute(&format!("REVOKE SELECT ON posts FROM {role}")).await;
 

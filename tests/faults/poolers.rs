@@ -1,4 +1,4 @@
-//! Databases behind PgBouncer, in both of its modes.
+//! Databases behind PgBouncer, in session mode and in transaction mode.
 
 use crate::{
     database::Database,
@@ -19,7 +19,7 @@ fn behind(pooler: &Pooler, database: &Database) -> Database {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pooler_in_session_mode_is_as_good_as_the_server() {
+async fn platform_and_store_work_behind_a_pooler_in_session_mode() {
     let mut installation = installation().await;
     let pooler = Pooler::new(&installation.store.url(), "session", "");
     installation.platform = behind(&pooler, &installation.platform);
@@ -37,7 +37,7 @@ async fn a_pooler_in_session_mode_is_as_good_as_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_platform_can_be_behind_a_pooler_in_transaction_mode() {
+async fn a_platform_works_behind_a_pooler_in_transaction_mode() {
     let mut installation = installation().await;
     let pooler = Pooler::new(&installation.platform.url(), "transaction", "");
     installation.platform = behind(&pooler, &installation.platform);

@@ -1,17 +1,17 @@
-//! A file system of its own that is soon full, where this process may mount one.
+//! A small file system that fills quickly, where this process may mount one.
 
 use std::{
     path::{Path, PathBuf},
     process::Command,
 };
 
-/// Unmounted when this is dropped.
+/// A mounted tmpfs, which is unmounted when this value is dropped.
 pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// None where the system does not let this user mount a file system.
+    /// Returns `None` where this user may not mount a file system.
     pub fn mount(kib: usize) -> Option<Self> {
-        // Not in this user's own directory for temporary files: a server that runs as another user must get there.
+        // A server that runs as another user must reach the path, so it is not in this user's own temporary directory.
         let path = PathBuf::from(format!("/tmp/daymark-disk-{:x}", fastrand::u64(..)));
         std::fs::create_dir(&path).unwrap();
         let options = format!("size={kib}k,mode=755");
@@ -28,14 +28,14 @@ impl SmallDisk {
         &self.0
     }
 
-    /// To the user that PostgreSQL servers run as.
+    /// Makes the user that PostgreSQL servers run as its owner.
     pub fn give_to_server(&self) {
         let Ok(user) = std::env::var("DAYMARK_TEST_POSTGRES_USER") else { return };
         let given = Command::new("chown").arg(user).arg(&self.0).status().unwrap();
         assert!(given.success());
     }
 
-    /// As an administrator who makes room.
+    /// Enlarges the file system, as an administrator would.
     pub fn grow(&self, kib: usize) {
         let options = format!("remount,size={kib}k");
         let grown = Command::new("mount").args(["-o", &options]).arg(&self.0).status().unwrap();
@@ -45,7 +45,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // A server that was stopped a moment ago may still be on its way out: `-l` does not wait for it.
+        // A server that was stopped a moment ago may still have files open. `-l` does not wait for it.
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
         let _ = std::fs::remove_dir(&self.0);
     }

@@ -1,5 +1,5 @@
-//! Servers that speak TLS, with certificates made as PostgreSQL's manual says
-//! (<https://www.postgresql.org/docs/current/ssl-tcp.html#SSL-CERTIFICATE-CREATION>), and what is said where they will not do.
+//! Servers that speak TLS with certificates made as PostgreSQL's manual describes
+//! (<https://www.postgresql.org/docs/current/ssl-tcp.html#SSL-CERTIFICATE-CREATION>), and the hints where they are refused.
 
 use std::{env, path::Path, process::Command};
 
@@ -10,8 +10,8 @@ use crate::{
     server::PrivateServer,
 };
 
-/// In order: a certificate that signed itself; a root and a certificate that it signed, without and with a name other than the
-/// common one.
+/// Makes, in this order: a self-signed certificate (`self`); a root; and two certificates that the root signed, one without
+/// (`plain`) and one with (`named`) a subject alternative name.
 const MAKE: &str = r#"
 openssl req -new -x509 -days 365 -nodes -text -out self.crt -keyout self.key -subj "/CN=localhost"
 openssl req -new -nodes -text -out root.csr -keyout root.key -subj "/CN=root.example"
@@ -58,7 +58,7 @@ fn check(installation: &mut Installation, server: &PrivateServer, parameters: &s
 }
 
 #[tokio::test]
-async fn certificates_of_the_manual_are_taken_or_what_is_wrong_with_them_is_said() {
+async fn certificates_of_the_postgresql_manual_are_accepted_or_refused_with_a_hint() {
     let certificates = Certificates::new();
     let root = format!("sslrootcert={}", certificates.path().join("root.crt").display());
     let own = format!("sslrootcert={}", certificates.path().join("self.crt").display());
@@ -89,7 +89,7 @@ async fn certificates_of_the_manual_are_taken_or_what_is_wrong_with_them_is_said
     ] {
         let ended = check(&mut installation, &named, &parameters);
         let said = ended.stdout + &ended.stderr;
-        // Its database is empty: what is missing are tables.
+        // The database is empty, so the connection works and the tables are missing.
         assert!(!said.contains("TLS") && said.contains("posts"), "{parameters}: {said}");
     }
 }

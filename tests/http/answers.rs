@@ -1,4 +1,4 @@
-//! What the endpoints answer.
+//! The answers of the endpoints over a known record.
 
 use std::io::Read;
 
@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use crate::{on_both_stores, site::Site, world::Heard};
 
 on_both_stores!(
-    nothing_recorded_is_a_state,
-    series_latest_and_activity_tell_the_record,
-    several_metrics_and_intervals_in_one_request,
-    pages_lead_through_every_series,
+    an_empty_store_answers_with_null_values_and_gaps,
+    series_latest_and_activity_return_the_recorded_values,
+    one_request_returns_several_metrics_and_intervals,
+    paging_returns_every_series_once,
     runs_are_listed_and_found,
     definitions_are_listed,
-    every_question_is_answered_as_a_file_too,
-    tables_are_compressed_as_the_client_likes,
+    every_query_can_be_exported_in_every_format,
+    tables_are_compressed_with_the_encoding_that_the_client_accepts,
 );
 
 async fn recorded(site: &Site) {
@@ -27,7 +27,7 @@ fn values(series: &Value) -> Vec<String> {
     series["points"].as_array().unwrap().iter().map(|point| point["value"].to_string()).collect()
 }
 
-async fn nothing_recorded_is_a_state(site: Site) {
+async fn an_empty_store_answers_with_null_values_and_gaps(site: Site) {
     let status = site.get_as_admin("/api/v1/status").await;
     assert_eq!((status.status, &status.json()["state"]), (200, &json!("never_ran")), "{}", status.text());
     assert_eq!(status.json()["recorded"], Value::Null);
@@ -38,7 +38,7 @@ async fn nothing_recorded_is_a_state(site: Site) {
     assert_eq!(series["series"][0]["gaps"][0]["cause"], "defined_later", "{series}");
 }
 
-async fn series_latest_and_activity_tell_the_record(site: Site) {
+async fn series_latest_and_activity_return_the_recorded_values(site: Site) {
     recorded(&site).await;
     let series =
         site.get("/api/v1/metrics?category=posts_created&from=2025-01-01&to=2025-01-12").await.json();
@@ -58,7 +58,7 @@ async fn series_latest_and_activity_tell_the_record(site: Site) {
     assert_eq!(values(&activity["series"][0])[..3], ["null", "null", "1"]);
 }
 
-async fn several_metrics_and_intervals_in_one_request(site: Site) {
+async fn one_request_returns_several_metrics_and_intervals(site: Site) {
     recorded(&site).await;
     let path = "/api/v1/metrics?category=posts_created,posts_total&interval=week,month&from=2025-01-01&to=2025-01-10";
     let answer = site.get(path).await.json();
@@ -90,7 +90,7 @@ async fn several_metrics_and_intervals_in_one_request(site: Site) {
     );
 }
 
-async fn pages_lead_through_every_series(site: Site) {
+async fn paging_returns_every_series_once(site: Site) {
     recorded(&site).await;
     let whole = site.get("/api/v1/metrics?from=2025-01-01&to=2025-01-10").await.json();
     let expected: Vec<_> = whole["series"].as_array().unwrap().clone();
@@ -132,8 +132,8 @@ async fn definitions_are_listed(site: Site) {
     assert!(categories.contains(&json!("posts_total")), "{categories:?}");
 }
 
-/// What is in the files, tests/query reads.
-async fn every_question_is_answered_as_a_file_too(site: Site) {
+/// Status, headers and number of rows. `tests/query` reads what the files contain.
+async fn every_query_can_be_exported_in_every_format(site: Site) {
     recorded(&site).await;
     let files = [
         (
@@ -177,7 +177,7 @@ async fn every_question_is_answered_as_a_file_too(site: Site) {
     assert!(late.status == 400 && late.text().contains("did you mean `posts_total`"), "{}", late.text());
 }
 
-async fn tables_are_compressed_as_the_client_likes(site: Site) {
+async fn tables_are_compressed_with_the_encoding_that_the_client_accepts(site: Site) {
     let path = "/rest/v1/metric_definitions";
     let plain = site.get_with(path, &[("accept-encoding", "identity")]).await;
     assert_eq!(plain.header("content-encoding"), "");
@@ -198,7 +198,7 @@ async fn tables_are_compressed_as_the_client_likes(site: Site) {
     recorded(&site).await;
     let counted = [("accept-encoding", "gzip"), ("prefer", "count=exact")];
     let part = site.get_with("/rest/v1/daily_metrics?limit=30", &counted).await;
-    assert!(part.body.len() > 1024, "it would be compressed otherwise");
+    assert!(part.body.len() > 1024, "without a range it would be compressed");
     assert_eq!((part.status, part.header("content-encoding")), (206, ""));
     let short = site.get_with("/rest/v1/daily_metrics?limit=1", &counted[..1]).await;
     assert_eq!((short.status, short.header("content-encoding")), (200, ""));

@@ -1,4 +1,4 @@
-//! Answers are kept, and never a moment too long.
+//! Answers are cached until the store changes, and requests execute a known number of statements.
 
 use std::time::{Duration, Instant};
 
@@ -22,12 +22,12 @@ use crate::{
 };
 
 on_both_stores!(
-    a_new_record_is_seen_at_once,
-    a_client_that_has_the_answer_is_told_without_asking_the_store,
-    a_run_that_died_is_told_soon,
-    the_status_is_kept_until_something_changes,
-    many_at_once_ask_the_store_once,
-    an_answer_is_compressed_as_the_client_likes,
+    a_new_record_replaces_the_cached_answer,
+    a_matching_entity_tag_gets_304_without_a_store_query,
+    an_interrupted_run_is_reported_within_seconds,
+    the_status_is_cached_until_the_store_or_a_run_changes,
+    concurrent_equal_requests_query_the_store_once,
+    answers_are_compressed_with_the_encoding_that_the_client_accepts,
     tables_are_cached_and_have_entity_tags,
 );
 
@@ -43,7 +43,7 @@ fn store_queries(site: &Site) -> u64 {
     counted(site, "daymark_http_store_queries_total")
 }
 
-/// Until answers are kept: the store's watch has to have its connection, and the last change to be some while ago.
+/// Waits until answers are cached. That needs the connection of the store's watch, and some time after the last change.
 async fn settled(site: &Site) {
     loop {
         let before = store_queries(site);
@@ -56,14 +56,14 @@ async fn settled(site: &Site) {
     }
 }
 
-async fn a_new_record_is_seen_at_once(site: Site) {
+async fn a_new_record_replaces_the_cached_answer(site: Site) {
     settled(&site).await;
     let before = site.get(LATEST).await;
     assert_eq!(before.json()["metrics"][0]["value"], Value::Null);
     // Another process records.
     let other = site.world.another_process();
     collect_day(&other, None, &[], &Cancellation::never()).await.unwrap();
-    // PostgreSQL's notification may be a moment behind the commit that it tells of.
+    // PostgreSQL's notification may arrive a moment after the commit.
     let after = loop {
         let reply = site.get(LATEST).await;
         if reply.header("etag") != before.header("etag") {
@@ -73,7 +73,7 @@ async fn a_new_record_is_seen_at_once(site: Site) {
     assert_eq!(after.json()["metrics"][0]["value"], 55);
 }
 
-async fn a_client_that_has_the_answer_is_told_without_asking_the_store(site: Site) {
+async fn a_matching_entity_tag_gets_304_without_a_store_query(site: Site) {
     collect_day(&site.world.context, None, &[], &Cancellation::never()).await.unwrap();
     settled(&site).await;
     let first = site.get(LATEST).await;
@@ -91,36 +91,36 @@ async fn a_client_that_has_the_answer_is_told_without_asking_the_store(site: Sit
             .await;
         let reply = client.rest().await;
         assert!(reply.starts_with("HTTP/1.1 304 ") && reply.ends_with("\r\n\r\n"), "{reply}");
-        // A length would be that of what is not sent (RFC 9110, 8.6), which is not nothing.
+        // A content-length would be that of the answer with status 200 (RFC 9110, 8.6), so none is sent.
         assert!(!reply.to_ascii_lowercase().contains("content-length"), "{reply}");
     }
     assert_eq!(again.header("etag"), first.header("etag"));
     assert_eq!(store_queries(&site), before);
 }
 
-/// A run that is killed commits nothing, so nothing says that answers have changed.
-async fn a_run_that_died_is_told_soon(site: Site) {
-    let held = a_run_at_work(&site).await;
+/// A run that is killed commits nothing, so the store version does not change. The cached answer expires by time instead.
+async fn an_interrupted_run_is_reported_within_seconds(site: Site) {
+    let lock = a_running_run(&site).await;
     settled(&site).await;
     let cause = async || {
         let series = site.get("/api/v1/activity?days=1&category=posts_total").await.json();
         series["series"][0]["gaps"][0]["cause"].as_str().unwrap().to_owned()
     };
     assert_eq!((cause().await, cause().await), ("running".to_owned(), "running".to_owned()));
-    drop(held);
-    let died = Instant::now();
+    drop(lock);
+    let released = Instant::now();
     while cause().await == "running" {
-        assert!(died.elapsed() < Duration::from_secs(10), "it still is said to be at work");
+        assert!(released.elapsed() < Duration::from_secs(10), "the run is still reported as running");
     }
     assert_eq!(cause().await, "failed");
 }
 
-async fn the_status_is_kept_until_something_changes(site: Site) {
+async fn the_status_is_cached_until_the_store_or_a_run_changes(site: Site) {
     let status = async || site.get_as_admin("/api/v1/status").await;
     let before = status().await.json();
     assert_eq!((&before["state"], &before["missing"]), (&Value::from("never_ran"), &Value::from(40)));
-    // That a key was used is written to the store, too, some time after.
-    until("it is kept", async || {
+    // The time of use of the key is written to the store a little later, which changes the store as well.
+    until("the status is cached", async || {
         let asked = store_queries(&site);
         assert_eq!(status().await.json(), before);
         store_queries(&site) == asked
@@ -132,19 +132,19 @@ async fn the_status_is_kept_until_something_changes(site: Site) {
     collect_day(&site.world.context, None, &[], &Cancellation::never()).await.unwrap();
     is("completed").await;
     site.world.set_clock("2025-01-11T12:01:00Z");
-    let held = a_run_at_work(&site).await;
+    let lock = a_running_run(&site).await;
     is("running").await;
     settled(&site).await;
     is("running").await;
-    drop(held);
-    // Nothing is committed by that.
+    drop(lock);
+    // Giving the lock back commits nothing.
     is("died").await;
 }
 
-/// A backfill up to the last finished day that is at work until what is returned is dropped.
-async fn a_run_at_work(site: &Site) -> Box<dyn Held> {
+/// Logs a backfill up to the last finished day as running. It holds its lock until the returned value is dropped.
+async fn a_running_run(site: &Site) -> Box<dyn Held> {
     let other = site.world.another_process();
-    let held = other.tenant.store.try_lock(&LockName::Backfill).await.unwrap().unwrap();
+    let lock = other.tenant.store.try_lock(&LockName::Backfill).await.unwrap().unwrap();
     let run = NewRun {
         id: Uuid::new_v4(),
         kind: RunKind::Backfill,
@@ -157,10 +157,10 @@ async fn a_run_at_work(site: &Site) -> Box<dyn Held> {
         process_id: 4711,
     };
     other.tenant.store.start_run(&run).await.unwrap();
-    held
+    lock
 }
 
-async fn many_at_once_ask_the_store_once(site: Site) {
+async fn concurrent_equal_requests_query_the_store_once(site: Site) {
     collect_day(&site.world.context, None, &[], &Cancellation::never()).await.unwrap();
     settled(&site).await;
     let before = store_queries(&site);
@@ -185,7 +185,7 @@ async fn tables_are_cached_and_have_entity_tags(site: Site) {
     assert_eq!(site.get(TABLE).await.body, first.body);
     assert_eq!(site.get_with(TABLE, &known).await.status, 304);
     assert_eq!(store_queries(&site), before);
-    // Other headers, other answers.
+    // Requests with other headers have answers of their own.
     let object = [("accept", "application/vnd.pgrst.object+json")];
     assert_eq!(site.get_with(TABLE, &object).await.json()["value"], 55);
     let counted = site.get_with(TABLE, &[known[0], ("prefer", "count=exact")]).await;
@@ -193,7 +193,7 @@ async fn tables_are_cached_and_have_entity_tags(site: Site) {
     assert_ne!(counted.header("etag"), first.header("etag"));
 }
 
-async fn an_answer_is_compressed_as_the_client_likes(site: Site) {
+async fn answers_are_compressed_with_the_encoding_that_the_client_accepts(site: Site) {
     collect_day(&site.world.context, None, &[], &Cancellation::never()).await.unwrap();
     let plain = site.get_with("/api/v1/activity", &[("accept-encoding", "identity")]).await;
     for encoding in ["gzip", "br"] {
@@ -217,7 +217,7 @@ async fn an_invalid_request_does_not_query_the_store() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_cache_every_request_asks() {
+async fn without_the_cache_every_request_queries_the_store() {
     let mut settings = Settings::default();
     settings.http.cache = false;
     let site = Site::start(World::sqlite().await, settings).await;
@@ -225,12 +225,12 @@ async fn without_the_cache_every_request_asks() {
     let replies = [site.get(LATEST).await, site.get(LATEST).await];
     assert_eq!(store_queries(&site) - before, 2);
     let known = site.get_with(LATEST, &[("if-none-match", replies[0].header("etag"))]).await;
-    assert_eq!(known.status, 304, "the tag is of what is recorded, not of the cache");
+    assert_eq!(known.status, 304, "the entity tag is a hash of the answer, and does not need the cache");
 }
 
-/// Counted by the server, which logs every statement that it executes.
+/// The PostgreSQL server logs every statement that it executes.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_is_one_statement() {
+async fn each_request_executes_its_expected_number_of_statements_on_postgres() {
     let server = PrivateServer::new();
     let mut session = PgConnection::connect(&server.url()).await.unwrap();
     session.execute("ALTER DATABASE postgres SET log_statement = 'all'").await.unwrap();
@@ -241,11 +241,11 @@ async fn a_request_is_one_statement() {
     let mut settings = Settings::default();
     settings.http.cache = false;
     let site = Site::start(world, settings).await;
-    // Until then definitions are read for every request.
+    // Definitions are read for every request until the store is watched.
     until("the store is watched", async || site.service.cache.marker().is_some()).await;
     let run = site.get_as_admin("/api/v1/runs").await.json()["runs"][0]["id"].as_str().unwrap().to_owned();
     let mut statements_of_five = async |path: &str| {
-        // The first ones open connections, and read the definitions and the key.
+        // The first requests open connections, and read the definitions and the key.
         for _ in 0..5 {
             site.get_as_admin(path).await;
         }
@@ -255,27 +255,27 @@ async fn a_request_is_one_statement() {
         }
         executed(&mut session).await.split_off(before)
     };
-    // It is the newest and the cause of gaps, and asked about in the same statement.
+    // A running run is the cause of gaps. The same statement reads it.
     site.world.set_clock("2025-01-11T12:01:00Z");
-    let held = a_run_at_work(&site).await;
+    let lock = a_running_run(&site).await;
     for (path, statements) in statements_of_questions(&run) {
         let executed = statements_of_five(&path).await;
         assert_eq!(executed.len(), 5 * statements, "{path}: {executed:#?}");
     }
-    drop(held);
+    drop(lock);
     let whole = "/api/v1/metrics?from=2025-01-01&to=2025-01-10&interval=day,week,month";
     while site.get(whole).await.text().contains(r#""running""#) {}
     for (path, statements) in [(whole, 3), ("/api/v1/status", 3)] {
-        // The note that the run is dead changes the store, and definitions are read once more after a change.
+        // Closing the orphaned run changes the store, and definitions are read once more after a change.
         let expected = async || statements_of_five(path).await.len() == 5 * statements;
         until(&format!("{path} takes {statements} statements"), expected).await;
     }
 }
 
-/// Every GET, and how many statements it asks of the store when nothing is kept but definitions, keys and the own jobs.
+/// Every GET, and how many statements it executes while only definitions, keys and the server's own jobs are cached.
 fn statements_of_questions(run: &str) -> Vec<(String, usize)> {
     let questions = [
-        // The records, and the runs that did not complete them.
+        // One statement reads the records, one the incomplete runs.
         ("/api/v1/metrics?from=2025-01-01&to=2025-01-10&interval=day,week,month", 2),
         ("/api/v1/metrics?from=2024-01-12&to=2025-01-10&interval=day,month", 2),
         ("/api/v1/latest", 1),
@@ -286,9 +286,9 @@ fn statements_of_questions(run: &str) -> Vec<(String, usize)> {
         ("/api/v1/runs", 1),
         ("/api/v1/runs?status=completed&kind=collect&from=2025-01-01&to=2025-01-31", 1),
         ("/api/v1/export?from=2025-01-01&to=2025-01-10", 2),
-        // Since when there are records is asked first.
+        // The first statement reads the day of the oldest record.
         ("/api/v1/export", 3),
-        // Two passes over two pages each, the first of which is read before anything is promised.
+        // Parquet needs two passes over two pages each. The first page is read before the status is sent.
         ("/api/v1/export?from=2025-01-01&to=2025-01-10&format=parquet", 4),
         ("/api/v1/export/activity", 2),
         ("/api/v1/export/latest?format=parquet", 1),
@@ -302,9 +302,9 @@ fn statements_of_questions(run: &str) -> Vec<(String, usize)> {
     questions.map(|(path, statements)| (path.to_owned(), statements)).into_iter().chain([of_run]).collect()
 }
 
-/// Counted by the lines of its log, which has every statement at the level `trace`.
+/// The log of the server has a line for every statement at the level `trace`.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_is_one_statement_on_sqlite() {
+async fn each_request_executes_its_expected_number_of_statements_on_sqlite() {
     let world = World::sqlite().await;
     collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
     let run = world.runs().await[0].id.to_string();
@@ -318,7 +318,7 @@ async fn a_request_is_one_statement_on_sqlite() {
     let ask = async |path: &str| {
         let reply = request(server.address, "GET", path, &[("apikey", &key)], None).await;
         assert_eq!(reply.status, 200, "{path}: {}", reply.text());
-        // A line of the log comes after those of what the request did.
+        // The line of the request follows those of its statements.
         let id = reply.header("x-request-id").to_owned();
         until("the request is logged", async || {
             server.lines(&format!(r#""id":"{id}""#)).iter().any(|line| line.contains("duration_us"))
@@ -326,7 +326,7 @@ async fn a_request_is_one_statement_on_sqlite() {
         .await;
     };
     for (path, statements) in statements_of_questions(&run) {
-        // Until connections are open and definitions are kept; nothing is kept for two seconds after a change.
+        // At first connections are opened and definitions are read, and for two seconds after a change nothing is cached.
         until(&format!("{path} takes {statements}"), async || {
             let before = server.logged("sqlx::query");
             for _ in 0..5 {
@@ -338,8 +338,8 @@ async fn a_request_is_one_statement_on_sqlite() {
     }
 }
 
-/// The statements with parameters in the log of the server, as all of the store's are. The note of when a key was used is
-/// left out: it is taken beside the request once a minute.
+/// The statements with parameters in the log of the server, which are those of the store. Statements about `api_keys` are
+/// left out, because times of use are written once a minute beside the requests.
 async fn executed(session: &mut PgConnection) -> Vec<String> {
     let log: String =
         sqlx::query_scalar("SELECT pg_read_file('server.log')").fetch_one(session).await.unwrap();

@@ -16,9 +16,9 @@ async fn with_limit(connections: usize) -> Site {
     Site::start(World::sqlite().await, settings).await
 }
 
-/// The server does not accept them yet.
+/// The server is bound and accepts nothing yet, so the connections wait in the system's backlog.
 #[tokio::test(flavor = "multi_thread")]
-async fn many_clients_may_connect_at_once() {
+async fn hundreds_of_connections_can_wait_to_be_accepted() {
     let limit = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
     let limit: usize = limit.map_or(128, |limit| limit.trim().parse().unwrap());
     let server = Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
@@ -29,7 +29,7 @@ async fn many_clients_may_connect_at_once() {
     }
 }
 
-/// Connections that are accepted, and ask for nothing.
+/// Connections that were accepted, had one answer, and are idle.
 async fn silent(site: &Site, count: usize) -> Vec<RawClient> {
     let mut clients = Vec::new();
     for _ in 0..count {
@@ -42,7 +42,7 @@ async fn silent(site: &Site, count: usize) -> Vec<RawClient> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn further_connections_are_refused_and_health_is_still_answered() {
+async fn connections_beyond_the_limit_get_503_and_health_is_still_answered() {
     let site = with_limit(3).await;
     let mut clients = silent(&site, 3).await;
     for path in ["/livez", "/readyz", "/metrics"] {
@@ -51,7 +51,7 @@ async fn further_connections_are_refused_and_health_is_still_answered() {
     let refused = site.get("/api/v1/definitions").await;
     assert_eq!((refused.status, refused.problem().as_str()), (503, "unavailable"));
     assert_eq!((refused.header("retry-after"), refused.header("connection")), ("1", "close"));
-    // The connections that are open go on.
+    // The open connections are still served.
     for client in &mut clients {
         client.get("/api/v1/definitions", &site.reader).await;
         assert!(client.some().await.starts_with(b"HTTP/1.1 200"));
@@ -60,9 +60,9 @@ async fn further_connections_are_refused_and_health_is_still_answered() {
     until("there is room again", async || site.get("/api/v1/definitions").await.status == 200).await;
 }
 
-/// The reserved connections last for seconds only.
+/// Connections beyond the limit are closed after seconds if they send no request for health.
 #[tokio::test(flavor = "multi_thread")]
-async fn silent_connections_beyond_the_limit_do_not_hold_up_health_for_long() {
+async fn silent_connections_beyond_the_limit_do_not_block_health() {
     let site = with_limit(1).await;
     let _only = silent(&site, 1).await;
     let mut beyond = Vec::new();
@@ -78,7 +78,7 @@ async fn silent_connections_beyond_the_limit_do_not_hold_up_health_for_long() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_management_address_tells_about_health_and_nothing_else() {
+async fn the_management_address_serves_health_and_counters_only() {
     let world = World::sqlite().await;
     let settings = [("DAYMARK_HTTP_MAX_CONNECTIONS", "1"), ("DAYMARK_HTTP_MANAGEMENT_LISTEN", "127.0.0.1:0")];
     let server = Process::start(&world.store_url, &world.platform_url, &settings);

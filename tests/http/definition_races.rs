@@ -1,4 +1,4 @@
-//! Definitions that several make at once, and while days are collected.
+//! Definitions that are changed by concurrent requests, and while days are collected.
 
 use std::collections::BTreeSet;
 
@@ -17,18 +17,18 @@ use crate::{
 };
 
 on_both_stores!(
-    many_at_once_make_versions_one_after_the_other,
-    two_types_at_once_leave_one_active,
-    the_file_is_applied_meanwhile,
+    concurrent_definitions_get_consecutive_versions,
+    concurrent_definitions_of_two_types_leave_one_active,
+    applying_the_file_wins_over_concurrent_requests,
     records_name_the_version_that_made_them,
 );
 
-/// Posts of one of the two authors.
+/// A definition that counts the posts of one author.
 fn of_author(author: usize) -> Value {
     json!({"measure": "created", "source": "posts", "filter": {"author_id": author}})
 }
 
-async fn many_at_once_make_versions_one_after_the_other(site: Site) {
+async fn concurrent_definitions_get_consecutive_versions(site: Site) {
     let bodies: Vec<_> = (0..12).map(|number| of_author(number % 3)).collect();
     let replies = join_all(bodies.iter().map(|body| site.put(JAZZ, body))).await;
     let created = replies.iter().filter(|reply| reply.status == 201).count();
@@ -38,18 +38,18 @@ async fn many_at_once_make_versions_one_after_the_other(site: Site) {
     let of_name = versions.iter().filter(|version| version.key.category == "jazz_posts");
     let numbers: Vec<_> = of_name.map(|version| version.version).collect();
     assert_eq!(numbers, (1..=i32::try_from(numbers.len()).unwrap()).collect::<Vec<_>>());
-    // Each was told the version that says what it asked for.
+    // Each reply names the version that has the filter of its request.
     for (reply, number) in replies.iter().zip(0..) {
         let version = i32::try_from(reply.json()["version"].as_i64().unwrap()).unwrap();
-        let told = versions.iter().find(|v| v.key.category == "jazz_posts" && v.version == version).unwrap();
-        let text = serde_json::to_string(&told.definition).unwrap();
+        let named = versions.iter().find(|v| v.key.category == "jazz_posts" && v.version == version).unwrap();
+        let text = serde_json::to_string(&named.definition).unwrap();
         assert!(text.contains(&format!("{{\"equals\":{}}}", number % 3)), "{text}");
     }
     let entry = listed(&site, "jazz_posts").await.remove(0);
     assert_eq!((&entry["version"], &entry["is_active"]), (&json!(numbers.len()), &json!(true)));
 }
 
-async fn two_types_at_once_leave_one_active(site: Site) {
+async fn concurrent_definitions_of_two_types_leave_one_active(site: Site) {
     let breakdown = json!({"measure": "breakdown", "source": "posts", "column": "genre"});
     for _ in 0..5 {
         let jazz = jazz();
@@ -66,8 +66,8 @@ async fn two_types_at_once_leave_one_active(site: Site) {
     }
 }
 
-/// The second request is refused or wins; the result is never a mixture.
-async fn the_file_is_applied_meanwhile(site: Site) {
+/// Each request is refused or applied before the file. The result is never a mixture.
+async fn applying_the_file_wins_over_concurrent_requests(site: Site) {
     site.put(JAZZ, &jazz()).await;
     let stored = site.world.context.tenant.store.definitions().await.unwrap();
     let of_api = stored.iter().find(|stored| stored.definition.category == "jazz_posts").unwrap();
@@ -87,7 +87,7 @@ async fn the_file_is_applied_meanwhile(site: Site) {
     let stored = site.world.context.tenant.store.definitions().await.unwrap();
     assert!(
         stored.iter().any(|stored| stored.definition == wanted[4] && stored.is_active),
-        "as the file has it"
+        "the stored definition is that of the file"
     );
 }
 
@@ -113,7 +113,7 @@ async fn records_name_the_version_that_made_them(site: Site) {
             versions.iter().find(|v| v.key == record.key && v.version == record.definition_version);
         let text = serde_json::to_string(&of_version.unwrap().definition).unwrap();
         let author = (0..3).find(|author| text.contains(&format!("{{\"equals\":{author}}}"))).unwrap();
-        // Of as many posts as the day has days, the first and every other one is of author 1.
+        // Day n has n posts: the first, the third and so on are by author 1, the others by author 2.
         let posts = record.metric_date.day();
         let expected = [0, (posts + 1) / 2, posts / 2][usize::from(author as u8)];
         assert_eq!(record.value.to_string(), expected.to_string(), "{} by {text}", record.metric_date);
@@ -122,9 +122,9 @@ async fn records_name_the_version_that_made_them(site: Site) {
     assert_eq!(days.len(), 10);
 }
 
-/// Each check asks the platform several questions. Here the platform answers none of them for a while.
+/// A check runs several statements on the platform. Here a lock holds them up until two checks are at work.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_are_checked_at_once() {
+async fn at_most_two_definitions_are_checked_at_once() {
     let site = Site::start(World::sqlite_store_of_postgres().await, Settings::default()).await;
     let free = || site.service.checks.available_permits();
     assert_eq!(free(), 2);

@@ -1,4 +1,4 @@
-//! Definitions that are not made: wrong ones, hostile ones, those of people who may not, and those that cannot be checked.
+//! Definitions that are refused because they are wrong, hostile, not permitted, or cannot be checked.
 
 use daymark::{access::Role, definitions::define};
 use serde_json::{Value, json};
@@ -14,16 +14,16 @@ use crate::{
 };
 
 on_both_stores!(
-    everything_that_is_wrong_is_said_at_once,
-    what_the_platform_does_not_plan_is_refused,
-    texts_that_are_too_long_are_named,
+    every_mistake_in_a_definition_is_reported_at_once,
+    a_definition_that_the_platform_cannot_plan_is_refused,
+    texts_beyond_their_length_limits_are_named,
     hostile_definitions_do_no_harm,
-    an_unknown_metric_is_told_with_the_nearest,
-    defining_needs_its_scope,
+    an_unknown_metric_is_refused_with_a_suggestion,
+    defining_needs_the_scope_define,
     the_body_is_json_of_a_bounded_size,
 );
 
-/// What is wrong: where, and how.
+/// The errors of a reply: the member of the body, and what is wrong with it.
 fn errors(reply: &Reply) -> Vec<(String, String)> {
     assert_eq!((reply.status, reply.problem().as_str()), (422, "invalid-definition"), "{}", reply.text());
     let text = |error: &Value, member| error[member].as_str().unwrap().to_owned();
@@ -31,7 +31,7 @@ fn errors(reply: &Reply) -> Vec<(String, String)> {
     errors.iter().map(|error| (text(error, "parameter"), text(error, "detail"))).collect()
 }
 
-async fn everything_that_is_wrong_is_said_at_once(site: Site) {
+async fn every_mistake_in_a_definition_is_reported_at_once(site: Site) {
     let body = json!({
         "measure": "created", "source": "post", "untt": "posts", "description": 5, "top": 3, "type": "cont",
         "expected": {"min": 3, "max": 1, "mean": 2}, "display_name": null, "active": false,
@@ -54,14 +54,14 @@ async fn everything_that_is_wrong_is_said_at_once(site: Site) {
         assert!(said.contains(part), "{place}: {said}");
     }
     assert_eq!(site.put(JAZZ, &json!({})).await.json()["errors"][0]["parameter"], "");
-    // What stands on it is not called wrong for it.
+    // Mistakes that follow from the misspelt measure are not reported.
     let misspelt = self::errors(&site.put(JAZZ, &json!({"measure": "creatd", "source": "posts"})).await);
     assert_eq!((misspelt.len(), misspelt[0].0.as_str()), (1, "measure"), "{misspelt:?}");
     assert!(misspelt[0].1.contains("did you mean `created`?"), "{misspelt:?}");
     assert!(listed(&site, "jazz_posts").await.is_empty());
 }
 
-async fn what_the_platform_does_not_plan_is_refused(site: Site) {
+async fn a_definition_that_the_platform_cannot_plan_is_refused(site: Site) {
     let filter = json!({"gnre": "jazz", "author_id": {"equals": "x"}, "genre": {"in": []}});
     let body = json!({"measure": "average", "source": "posts", "column": "genre", "filter": filter});
     let errors_of_columns = errors(&site.put(JAZZ, &body).await);
@@ -79,15 +79,15 @@ async fn what_the_platform_does_not_plan_is_refused(site: Site) {
                     FROM (SELECT 1";
     let said = errors(&site.put(JAZZ, &query(breakout)).await);
     assert_eq!((said.len(), said[0].0.as_str()), (1, "query"), "{said:?}");
-    assert!(!said[0].1.contains("CREATE"), "it read what it was not asked: {said:?}");
+    assert!(!said[0].1.contains("CREATE"), "the query read the schema: {said:?}");
     let of_now = site.put(JAZZ, &query("SELECT count(*) AS value FROM posts")).await;
     assert_eq!(of_now.status, 201, "{}", of_now.text());
     assert_eq!(of_now.json()["warnings"][0]["parameter"], "query");
     assert!(of_now.text().contains("only be recorded on time"), "{}", of_now.text());
 }
 
-/// The limits are those of the store's table, which would refuse the definition as a whole.
-async fn texts_that_are_too_long_are_named(site: Site) {
+/// The limits are those of the store's table, which would otherwise refuse the whole definition.
+async fn texts_beyond_their_length_limits_are_named(site: Site) {
     let of = |display_name: usize, description: usize, unit: usize, format_pattern: usize| {
         json!({
             "measure": "created", "source": "posts", "display_name": "ä".repeat(display_name),
@@ -152,22 +152,23 @@ async fn hostile_definitions_do_no_harm(site: Site) {
     assert_eq!(site.put(&format!("{JAZZ}?dry_run=true"), &jazz()).await.problem(), "invalid-parameter");
 }
 
-async fn an_unknown_metric_is_told_with_the_nearest(site: Site) {
+async fn an_unknown_metric_is_refused_with_a_suggestion(site: Site) {
     site.put(JAZZ, &jazz()).await;
     let unknown = site.delete("/api/v1/definitions/jaz_posts").await;
     assert_eq!((unknown.status, unknown.problem().as_str()), (404, "not-found"));
     assert!(unknown.text().contains("did you mean `jazz_posts`?"), "{}", unknown.text());
 }
 
-async fn defining_needs_its_scope(site: Site) {
+async fn defining_needs_the_scope_define(site: Site) {
     let service = new_key(&site.world.context, "service", Role::Service).await;
     for method in ["PUT", "DELETE"] {
         let ask = async |headers: &[(&str, &str)]| {
             let headers = [headers, &[("content-type", "application/json")]].concat();
             site.send(method, JAZZ, &headers, Some(jazz().to_string())).await
         };
-        let nobody = ask(&[]).await;
-        assert_eq!((nobody.status, nobody.header("www-authenticate")), (401, "Bearer"), "{}", nobody.text());
+        let anonymous = ask(&[]).await;
+        let seen = (anonymous.status, anonymous.header("www-authenticate"));
+        assert_eq!(seen, (401, "Bearer"), "{}", anonymous.text());
         let reader = ask(&[("apikey", &site.reader)]).await;
         assert_eq!((reader.status, reader.problem().as_str()), (403, "forbidden"));
         assert!(reader.text().contains("`define`"), "{}", reader.text());
@@ -186,10 +187,10 @@ async fn the_body_is_json_of_a_bounded_size(site: Site) {
     let admin = [("apikey", site.admin.as_str()), ("content-type", "text/plain")];
     let plain = site.send("PUT", JAZZ, &admin, Some(jazz().to_string())).await;
     assert_eq!((plain.status, plain.problem().as_str()), (415, "unsupported-media-type"));
-    assert_eq!(site.send("PUT", JAZZ, &admin[..1], None).await.status, 422, "it says nothing");
+    assert_eq!(site.send("PUT", JAZZ, &admin[..1], None).await.status, 422, "the body is empty");
 }
 
-/// A superuser of the platform's server could write its files by a query, in a read-only transaction, too.
+/// A superuser of the platform's server could write files with a query, even in a read-only transaction.
 #[tokio::test(flavor = "multi_thread")]
 async fn queries_are_refused_where_the_platforms_role_may_do_more_than_read() {
     let directory = tempfile::tempdir().unwrap();
@@ -220,9 +221,9 @@ async fn an_error_of_the_source_is_reported_as_such() {
     assert!(said[0].1.contains("a source or a metric that it names has an error"), "{said:?}");
 }
 
-/// Days of two zones would be one metric's beside another's.
+/// Otherwise metrics of the same store would have days in two time zones.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_zone_that_is_not_applied_is_refused() {
+async fn a_definition_is_refused_while_the_time_zone_is_not_applied() {
     let mut world = World::sqlite().await;
     world.in_zone("Europe/Berlin");
     let site = Site::start(world, Settings::default()).await;
@@ -230,7 +231,7 @@ async fn a_zone_that_is_not_applied_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_its_databases_nothing_is_made() {
+async fn no_definition_is_made_without_the_platform_or_a_migrated_store() {
     for world in [World::sqlite().await, World::postgres().await] {
         let (empty, body) = (world.with_empty_store().await, jazz());
         let config = world.config(SOURCES);
@@ -240,7 +241,7 @@ async fn without_its_databases_nothing_is_made() {
         let site = Site::start_with_context(world, away, Settings::default()).await;
         let reply = site.put(JAZZ, &jazz()).await;
         assert_eq!((reply.status, reply.problem().as_str()), (503, "unavailable"), "{}", reply.text());
-        assert!(!reply.text().contains("nowhere"), "where it is is nobody's business: {}", reply.text());
+        assert!(!reply.text().contains("nowhere"), "the answer shows the platform's path: {}", reply.text());
         assert!(listed(&site, "jazz_posts").await.is_empty());
     }
 }

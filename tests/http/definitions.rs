@@ -1,4 +1,4 @@
-//! Definitions that are made through the API: what becomes of them, and of those of the file beside them.
+//! Definitions that are made, changed and switched off through the API, beside those of the file.
 
 use daymark::{
     collect::{Cancellation, collect_day},
@@ -19,14 +19,14 @@ use crate::{
 };
 
 on_both_stores!(
-    a_metric_is_made_and_collected,
-    a_changed_metric_is_a_new_version_and_the_same_is_none,
+    a_metric_made_through_the_api_is_collected,
+    a_changed_definition_is_a_new_version_and_an_equal_one_is_not,
     one_metric_is_shown_with_its_versions,
     a_metric_is_switched_off_and_on,
     a_metric_changes_its_type,
-    apply_leaves_it_alone,
-    the_file_takes_it_over,
-    what_another_process_made_is_seen,
+    apply_leaves_metrics_of_the_api_unchanged,
+    apply_adopts_metrics_of_the_api_that_the_file_has,
+    definitions_made_by_another_process_are_listed,
     every_measure_can_be_made,
 );
 
@@ -47,7 +47,7 @@ async fn collected(site: &Site, date: Date) -> usize {
     collect_day(&site.world.context, Some(date), &[], &Cancellation::never()).await.unwrap().recorded.len()
 }
 
-/// The days of a metric with value and version.
+/// The date, value and definition version of each record of a metric.
 async fn records(site: &Site, category: &str) -> Vec<(Date, String, i32)> {
     let records = site.world.records().await.into_iter().filter(|record| record.key.category == category);
     records.map(|record| (record.metric_date, record.value.to_string(), record.definition_version)).collect()
@@ -59,7 +59,7 @@ pub async fn made(site: &Site, path: &str, body: &Value) -> Reply {
     reply
 }
 
-async fn a_metric_is_made_and_collected(site: Site) {
+async fn a_metric_made_through_the_api_is_collected(site: Site) {
     assert_eq!(listed(&site, "jazz_posts").await, [] as [Value; 0]);
     let reply = site.put(JAZZ, &jazz()).await;
     assert_eq!(reply.status, 201, "{}", reply.text());
@@ -70,7 +70,7 @@ async fn a_metric_is_made_and_collected(site: Site) {
         (&json!(1), &json!("api"), &json!(true), &json!("sum"), &json!("posts"))
     );
     made.as_object_mut().unwrap().remove("warnings");
-    assert_eq!(listed(&site, "jazz_posts").await, [made], "the list says the same, at once");
+    assert_eq!(listed(&site, "jazz_posts").await, [made], "the list has the same entry at once");
     assert_eq!(listed(&site, "posts_total").await[0]["origin"], "file");
 
     assert_eq!(collected(&site, january(10)).await, 5);
@@ -79,7 +79,7 @@ async fn a_metric_is_made_and_collected(site: Site) {
     assert_eq!(latest["metrics"][0]["value"], 10);
 }
 
-async fn a_changed_metric_is_a_new_version_and_the_same_is_none(site: Site) {
+async fn a_changed_definition_is_a_new_version_and_an_equal_one_is_not(site: Site) {
     made(&site, JAZZ, &jazz()).await;
     collected(&site, january(9)).await;
     let reordered =
@@ -92,7 +92,7 @@ async fn a_changed_metric_is_a_new_version_and_the_same_is_none(site: Site) {
     let changed = site.put(JAZZ, &of_one).await;
     assert_eq!((changed.status, &changed.json()["version"]), (200, &json!(2)), "{}", changed.text());
     of_one["filter"] = json!({"author_id": 1, "genre": "jazz"});
-    assert_eq!(site.put(JAZZ, &of_one).await.json()["version"], 2, "JSON has no order");
+    assert_eq!(site.put(JAZZ, &of_one).await.json()["version"], 2, "the order of members does not matter");
     collected(&site, january(10)).await;
     let expected = [(january(9), "9".to_owned(), 1), (january(10), "5".to_owned(), 2)];
     assert_eq!(records(&site, "jazz_posts").await, expected);
@@ -133,7 +133,7 @@ async fn one_metric_is_shown_with_its_versions(site: Site) {
     let known = [("if-none-match", to_readers.header("etag"))];
     assert_eq!(site.get_with(JAZZ, &known).await.status, 304);
 
-    // Of two types that are off, the one that was changed last.
+    // If both types are switched off, the one that was changed last is shown.
     site.world.set_clock("2025-01-11T13:30:00Z");
     made(&site, JAZZ, &json!({"measure": "breakdown", "source": "posts", "column": "genre", "top": 3})).await;
     site.delete(JAZZ).await;
@@ -163,7 +163,7 @@ async fn a_metric_is_switched_off_and_on(site: Site) {
     assert_eq!(collected(&site, january(10)).await, 1);
 }
 
-/// A metric of another type is another metric, and one of a name is active.
+/// A metric of another type is another metric. Only one metric of a name is active.
 async fn a_metric_changes_its_type(site: Site) {
     made(&site, JAZZ, &jazz()).await;
     let share = json!({"measure": "breakdown", "source": "posts", "column": "genre"});
@@ -179,14 +179,14 @@ async fn a_metric_changes_its_type(site: Site) {
     assert!(listed(&site, "jazz_posts").await.iter().all(|entry| entry["is_active"] == false));
 }
 
-async fn apply_leaves_it_alone(site: Site) {
+async fn apply_leaves_metrics_of_the_api_unchanged(site: Site) {
     made(&site, JAZZ, &jazz()).await;
     made(&site, "/api/v1/definitions/off_again", &jazz()).await;
     assert_eq!(site.delete("/api/v1/definitions/off_again").await.status, 204);
     let (context, wanted) = (&site.world.context, definitions(site.world.time_format()));
     let report = apply(context, &wanted, false).await.unwrap();
     assert_eq!((report.changes.len(), report.unchanged, report.made_through_api), (0, 4, 1));
-    // Also where the file loses a metric.
+    // The same holds if a metric was removed from the file.
     let report = apply(context, &wanted[1..], false).await.unwrap();
     assert_eq!((report.changes.len(), report.unchanged, report.made_through_api), (1, 3, 1));
     assert_eq!(listed(&site, "jazz_posts").await[0]["is_active"], true);
@@ -194,12 +194,12 @@ async fn apply_leaves_it_alone(site: Site) {
     let made = made_through_api(context.tenant.store.as_ref(), &wanted).await.unwrap();
     assert_eq!(made.iter().map(|made| made.category.as_str()).collect::<Vec<_>>(), ["jazz_posts"]);
 
-    // What the file gave up is free.
+    // The name that was removed from the file can be used through the API.
     let reply = site.put("/api/v1/definitions/posts_total", &jazz()).await;
     assert_eq!((reply.status, &reply.json()["origin"]), (200, &json!("api")), "{}", reply.text());
 }
 
-async fn the_file_takes_it_over(site: Site) {
+async fn apply_adopts_metrics_of_the_api_that_the_file_has(site: Site) {
     made(&site, JAZZ, &jazz()).await;
     made(&site, "/api/v1/definitions/other", &jazz()).await;
     let (context, mut wanted) = (&site.world.context, definitions(site.world.time_format()));
@@ -220,17 +220,17 @@ async fn the_file_takes_it_over(site: Site) {
         let entry = listed(&site, category).await.remove(0);
         (entry["origin"].clone(), entry["version"].clone())
     };
-    assert_eq!(now("jazz_posts").await, (json!("file"), json!(1)), "it is the same");
+    assert_eq!(now("jazz_posts").await, (json!("file"), json!(1)), "its definition is unchanged");
     assert_eq!(now("other").await, (json!("file"), json!(2)));
     assert_eq!(apply(context, &wanted, false).await.unwrap().changes, []);
     assert_eq!(site.put(JAZZ, &jazz()).await.problem(), "defined-in-file");
     assert_eq!(site.delete(JAZZ).await.problem(), "defined-in-file");
 }
 
-async fn what_another_process_made_is_seen(site: Site) {
+async fn definitions_made_by_another_process_are_listed(site: Site) {
     let (other, config) = (site.world.another_process(), site.world.config(SOURCES));
     define(&other, &config, "jazz_posts", jazz().as_object().unwrap()).await.unwrap();
-    // PostgreSQL's notification may be a moment behind the commit that it tells of.
+    // PostgreSQL's notification may arrive a moment after the commit.
     until("it is listed", async || !listed(&site, "jazz_posts").await.is_empty()).await;
     switch_off(&other, &config, "jazz_posts").await.unwrap();
     until("it is off", async || listed(&site, "jazz_posts").await[0]["is_active"] == false).await;
@@ -283,7 +283,7 @@ async fn every_measure_can_be_made(site: Site) {
         let reply = site.put(&format!("/api/v1/definitions/metric_{number}"), &body).await;
         assert_eq!(reply.status, 201, "{body}: {}", reply.text());
         assert_eq!(reply.json()["metric_type"], metric_type);
-        // What is read back makes the same, so that a change begins with it.
+        // The declaration that is read back makes the same definition, so that a client can edit it.
         let path = format!("/api/v1/definitions/metric_{number}");
         let declared = site.get_as_admin(&path).await.json()["declaration"].clone();
         let again = site.put(&path, &declared).await;
@@ -298,9 +298,9 @@ async fn every_measure_can_be_made(site: Site) {
     assert_eq!((day.recorded.len(), day.failed.len()), (15, 0));
 }
 
-/// What the server could read of the file counts: a name that it has is taken before the file is applied.
+/// A name that the server read from the file is refused, also before the file is applied.
 #[tokio::test(flavor = "multi_thread")]
-async fn names_of_the_file_and_the_preset_are_taken() {
+async fn names_declared_in_the_file_or_the_preset_are_refused() {
     let file = SOURCES.replace("preset = \"none\"", "")
         + "[metrics.of_file]\nmeasure = \"created\"\nsource = \"posts\"\n[metrics.off]\nactive = false\nmeasure = \
            \"created\"\nsource = \"posts\"\n";
@@ -312,14 +312,14 @@ async fn names_of_the_file_and_the_preset_are_taken() {
             assert!(refused.text().contains("`daymark apply`"), "{}", refused.text());
         }
     }
-    // A ratio may be made of them.
+    // A ratio may refer to them.
     let ratio = json!({"measure": "ratio", "numerator": "of_file", "denominator": "posts_total"});
     made(&site, "/api/v1/definitions/share", &ratio).await;
 }
 
-/// PostgreSQL's notification may come after a client has its answer. Here none comes at all.
+/// PostgreSQL's notification may arrive after the client has its answer. Here the trigger that sends it is dropped.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_metric_is_seen_by_its_maker_at_once() {
+async fn a_new_metric_is_listed_without_waiting_for_a_notification() {
     let (store_url, platform_url) = (fresh_database().await, fresh_database().await);
     let world = World::at(tempfile::tempdir().unwrap(), store_url.clone(), platform_url).await;
     let mut owner = PgConnection::connect(&store_url).await.unwrap();

@@ -1,9 +1,9 @@
-//! Requests at the edges of every rule.
+//! Requests that are just within and just beyond each rule.
 
 use crate::{raw::RawClient, site::Site};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_parameter_is_named_with_the_nearest_right_one() {
+async fn a_wrong_parameter_is_named_with_a_suggestion() {
     let site = Site::sqlite().await;
     for (query, parameter, says) in [
         ("from=2025-1-5", "from", "YYYY-MM-DD"),
@@ -42,15 +42,15 @@ async fn a_wrong_parameter_is_named_with_the_nearest_right_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_that_is_wrong_is_named_at_once() {
+async fn every_wrong_parameter_is_named_at_once() {
     let site = Site::sqlite().await;
     let reply = site.get("/api/v1/metrics?from=x&to=y&category=nothing&interval=z").await;
     assert_eq!(reply.json()["errors"].as_array().unwrap().len(), 4, "{}", reply.text());
 }
 
-/// A short request that is wrong in many ways is no way to have the server send megabytes.
+/// A short request with very many mistakes does not make the server send megabytes.
 #[tokio::test(flavor = "multi_thread")]
-async fn of_very_many_errors_some_are_named_and_the_others_counted() {
+async fn at_most_20_errors_are_named_and_the_others_counted() {
     let site = Site::sqlite().await;
     let names = |name: fn(usize) -> String| (0..500).map(name).collect::<Vec<_>>();
     for (query, left_out) in [
@@ -75,9 +75,9 @@ async fn of_very_many_errors_some_are_named_and_the_others_counted() {
     );
 }
 
-/// By RFC 9112, 3.2: a proxy may have gone by the other one of two.
+/// RFC 9112, 3.2 demands this, because a proxy in front may have read the other one of two hosts.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_names_one_host() {
+async fn a_request_must_name_exactly_one_host() {
     let site = Site::sqlite().await;
     for (version, hosts, status) in [
         ("1.1", "", "400 Bad Request"),
@@ -98,7 +98,7 @@ async fn a_request_names_one_host() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_body_is_wrong_in_is_said_in_few_words() {
+async fn a_mistake_in_a_body_is_described_in_one_sentence() {
     let site = Site::sqlite().await;
     for (body, says) in [
         ("{\"dat\":1}", "there is no member `dat`: did you mean `date`?"),
@@ -121,7 +121,7 @@ async fn what_a_body_is_wrong_in_is_said_in_few_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_list_does_not_mean_all() {
+async fn an_empty_list_is_refused() {
     let site = Site::sqlite().await;
     for path in ["latest", "activity", "export"] {
         let reply = site.get(&format!("/api/v1/{path}?category=&type=")).await;
@@ -137,7 +137,7 @@ async fn an_empty_list_does_not_mean_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_members_that_are_wrong_are_named_at_once() {
+async fn every_wrong_member_of_a_body_is_named_at_once() {
     let site = Site::sqlite().await;
     let body = serde_json::json!({"form": "2025-01-01", "to": "x", "metrics": [], "zz": 1});
     let reply = site.post("/api/v1/backfills", &body).await;
@@ -156,9 +156,9 @@ async fn all_members_that_are_wrong_are_named_at_once() {
     assert_eq!(said.len(), 4, "{}", reply.text());
 }
 
-/// It is that of `{}`, whether its length is told before or after.
+/// This holds with a `content-length` of 0 and with a chunked body.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_body_says_nothing() {
+async fn an_empty_body_means_an_empty_object() {
     let site = Site::sqlite().await;
     for (length, body) in [("content-length: 0", ""), ("transfer-encoding: chunked", "0\r\n\r\n")] {
         let mut client = RawClient::connect(site.address).await;
@@ -172,7 +172,7 @@ async fn an_empty_body_says_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_year_by_day_fits_and_a_day_more_does_not() {
+async fn a_series_by_day_has_365_points_at_most() {
     let site = Site::sqlite().await;
     let status = async |query: &str| site.get(&format!("/api/v1/metrics?{query}")).await.status;
     assert_eq!(status("from=2024-01-12&to=2025-01-10").await, 200);
@@ -278,7 +278,7 @@ async fn unknown_paths_and_methods_are_answered_with_problems() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_has_a_request_id() {
+async fn every_answer_repeats_the_request_id() {
     let site = Site::sqlite().await;
     for (path, status) in [
         ("/", 200),
@@ -295,11 +295,12 @@ async fn every_answer_has_a_request_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_loads_from_this_server_only() {
+async fn the_documentation_page_loads_from_this_server_only() {
     let site = Site::sqlite().await;
     let settings = site.send("GET", "/docs/swagger-initializer.js", &[], None).await.text();
     assert!(settings.contains("\"url\": \"/openapi.json\""), "{settings}");
-    // Else it shows, on any host but this one, the badge of a validator that it tells where the document is.
+    // By default the page would show, on hosts other than localhost, the badge of an external validator, and send it the URL
+    // of the document.
     assert!(settings.contains("\"validatorUrl\": \"none\""), "{settings}");
     for file in ["", "index.html", "swagger-ui-bundle.js"] {
         let reply = site.send("GET", &format!("/docs/{file}"), &[], None).await;
@@ -331,7 +332,7 @@ async fn a_path_that_cannot_be_decoded_is_a_problem() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_root_leads_people_and_programs_on() {
+async fn the_root_links_to_the_documentation_and_the_document() {
     let site = Site::sqlite().await;
     let page = site.send("GET", "/", &[("accept", "text/html,*/*")], None).await;
     assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));

@@ -1,4 +1,4 @@
-//! One principal's requests beside those of others.
+//! The slow requests of one principal do not block those of others.
 
 use futures_util::future::join_all;
 use sqlx::{Connection, Executor, PgConnection};
@@ -10,9 +10,9 @@ use crate::{
     world::World,
 };
 
-/// Reads that wait for a lock are as slow as any.
+/// A lock makes the reads slow. At most two of them use sessions of the store at the same time.
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_reads_of_tables_leave_the_stores_sessions_to_others() {
+async fn slow_reads_of_tables_do_not_block_other_requests() {
     let store_url = fresh_database().await;
     let directory = tempfile::tempdir().unwrap();
     let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());

@@ -1,4 +1,4 @@
-//! What is given up while its statement is at work also ends on the database.
+//! The statement of a cancelled job or request also ends on the database.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use crate::{
     world::{World, definition},
 };
 
-/// How long a statement may outlive what waits for it.
+/// How long a statement may outlive the job or request that waits for it.
 const LEFT_OVER: Duration = Duration::from_secs(2);
 
-/// Takes minutes.
+/// A statement that takes minutes.
 const HEAVY: &str =
     "SELECT count(*) AS value FROM generate_series(1, 4000000001) g WHERE {day_start} < {day_end}";
 const ACTIVE: &str =
@@ -47,7 +47,7 @@ async fn the_statement_of_a_job_ends_when_the_server_stops() {
     assert_it_ends(&mut observer, ACTIVE, "a job").await;
 }
 
-/// Each way in which a request reads the store.
+/// The paths cover each way in which a request reads the store.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_statement_of_a_request_ends_when_its_client_goes_away() {
     let site = Site::postgres().await;

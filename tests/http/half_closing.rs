@@ -18,7 +18,7 @@ async fn a_client_that_closes_its_sending_half_gets_its_answer() {
         async move || {
             entered.add_permits(1);
             leave.acquire().await.unwrap().forget();
-            // More than fits into the buffers between.
+            // This is more than the buffers between server and client hold.
             "x".repeat(8 << 20)
         }
     };
@@ -36,9 +36,9 @@ async fn a_client_that_closes_its_sending_half_gets_its_answer() {
     assert!(answer.len() > 8 << 20, "{} bytes", answer.len());
 }
 
-/// It cannot be told from one that is gone.
+/// The server cannot tell a half-closed client from one that has disconnected.
 #[tokio::test(flavor = "multi_thread")]
-async fn its_request_is_given_up_when_there_is_no_answer_soon() {
+async fn a_half_closed_request_is_cancelled_within_two_seconds() {
     let entered = Arc::new(Semaphore::new(0));
     let never = {
         let entered = Arc::clone(&entered);
@@ -57,6 +57,6 @@ async fn its_request_is_given_up_when_there_is_no_answer_soon() {
     entered.acquire().await.unwrap().forget();
     let closed = std::time::Instant::now();
     client.close_sending().await;
-    until("it is given up", async || site.service.permits.available_permits() == permits).await;
+    until("the request is cancelled", async || site.service.permits.available_permits() == permits).await;
     assert!(closed.elapsed() < std::time::Duration::from_secs(2), "{:?}", closed.elapsed());
 }

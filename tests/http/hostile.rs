@@ -1,5 +1,5 @@
-//! Hostile texts in every parameter of every path, and in every member of every body. What there is says the document, so
-//! that what is added to it is tried, too.
+//! Hostile texts in every parameter of every path, and in every member of every body. They are taken from the OpenAPI
+//! document, so that what is added to it is tested as well.
 
 use std::collections::BTreeSet;
 
@@ -28,20 +28,20 @@ const FIXED: [&str; 7] = [
     "../../etc/passwd",
     "18446744073709551615",
 ];
-/// Texts that are made up for each place, beside those.
-const MADE_UP: usize = 3;
+/// How many random texts are tried beside [`FIXED`].
+const RANDOM: usize = 3;
 
 fn texts() -> Vec<String> {
     let mut runner = TestRunner::deterministic();
     let texts = prop_oneof!["\\PC{1,40}", "[0-9-]{8,12}"];
-    let made_up = (0..MADE_UP).map(|_| texts.new_tree(&mut runner).unwrap().current());
-    FIXED.into_iter().map(str::to_owned).chain(made_up).collect()
+    let random = (0..RANDOM).map(|_| texts.new_tree(&mut runner).unwrap().current());
+    FIXED.into_iter().map(str::to_owned).chain(random).collect()
 }
 
 struct Operation {
     method: String,
     path: String,
-    /// As the document has it, its parameters with it.
+    /// The operation object of the document, with its parameters.
     described: Value,
 }
 
@@ -49,7 +49,7 @@ fn document() -> Value {
     serde_json::from_str(&openapi_json().unwrap()).unwrap()
 }
 
-/// Those of `/api/v1`; `tests/rest` has its own for the other language.
+/// The operations of `/api/v1`. `tests/rest/injection.rs` does the same for `/rest/v1`.
 fn operations() -> Vec<Operation> {
     let document = document();
     let paths = document["paths"].as_object().unwrap().iter().filter(|(path, _)| path.starts_with("/api/"));
@@ -70,7 +70,7 @@ impl Operation {
         placed.map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// What its body may be.
+    /// The schemas of its body.
     fn bodies(&self) -> Vec<Value> {
         let document = document();
         let resolved = |schema: &Value| {
@@ -93,14 +93,14 @@ async fn written(site: &Site) -> (usize, usize) {
     (site.world.records().await.len(), site.world.runs().await.len())
 }
 
-/// Whether this is what the answer calls wrong.
+/// Whether the answer names the parameter, or a member of it, as wrong.
 fn names(reply: &Reply, parameter: &str) -> bool {
     let errors = reply.json()["errors"].as_array().cloned().unwrap_or_default();
     let places = errors.iter().map(|error| error["parameter"].as_str().unwrap().to_owned());
     places.into_iter().any(|place| place == parameter || place.starts_with(&format!("{parameter}.")))
 }
 
-/// Each parameter's value is looked at, and is what is wrong.
+/// Each parameter's value is validated, and the answer names that parameter.
 async fn hostile_parameters_change_nothing(site: Site) {
     let before = written(&site).await;
     let mut tried = 0;
@@ -109,7 +109,7 @@ async fn hostile_parameters_change_nothing(site: Site) {
             for text in texts() {
                 let target = format!("{}?{parameter}={}", operation.path, encoded(&text));
                 let reply = site.get_as_admin(&target).await;
-                // Digits may happen to be a number or a day.
+                // Digits may happen to be a valid number or date.
                 let is_right = reply.status == 200 && text.bytes().all(|byte| b"0123456789-".contains(&byte));
                 let is_refused = reply.status == 400 && names(&reply, &parameter);
                 assert!(is_right || is_refused, "{target}: {} {}", reply.status, reply.text());
@@ -132,7 +132,7 @@ async fn hostile_paths_change_nothing(site: Site) {
             let headers = [("apikey", site.admin.as_str()), ("content-type", "application/json")];
             let reply = site.send(&operation.method, &target, &headers, body).await;
             let is_refused = match operation.method.as_str() {
-                // A name that was made up may be one.
+                // A random name may be valid.
                 "PUT" => reply.status == 201 || (reply.status == 422 && names(&reply, "category")),
                 _ => reply.status == 404,
             };
@@ -169,7 +169,7 @@ async fn hostile_definitions_break_nothing(site: Site) {
         let right = right(&declaration);
         let reply = site.put(&path, &right.clone().into()).await;
         assert!(matches!(reply.status, 200 | 201), "{right:?}: {}", reply.text());
-        // What measures have in common is tried with the first of them.
+        // Members that several measures have in common are tried with the first of them.
         for (member, schema) in properties.iter().filter(|(member, _)| tried.insert((*member).clone())) {
             for text in texts() {
                 let value = if schema["type"] == "array" { json!([text]) } else { json!(text) };
@@ -185,7 +185,7 @@ async fn hostile_definitions_break_nothing(site: Site) {
     assert_eq!(written(&site).await, before);
 }
 
-/// A declaration that can be made, with all words that it may have.
+/// A valid declaration with every member that has a list of words.
 fn right(declaration: &Value) -> Map<String, Value> {
     let properties = declaration["properties"].as_object().unwrap();
     let words = properties

@@ -1,6 +1,5 @@
-//! Rows that no process of Daymark's writes: into each table, with each column in turn replaced by each value that its type
-//! takes. They are inserted by the service role and by the owner.
-//! Every reader still answers.
+//! Rows that no process of Daymark writes. For each table, each column in turn is replaced by each hostile value of its type.
+//! The service role and the owner insert them, and every reader still answers.
 
 use std::process::{Command, Stdio};
 
@@ -16,11 +15,11 @@ use crate::{
 
 on_both_stores!(
     every_reader_answers_over_hostile_rows,
-    the_day_of_an_unreadable_record_says_so,
-    an_unknown_version_costs_its_own_bucket_only,
+    the_day_of_an_unreadable_record_is_a_gap_of_its_own_cause,
+    an_unknown_definition_version_leaves_out_its_own_bucket_only,
 );
 
-/// What every role of the quick start for PostgreSQL that records may do.
+/// Makes a role with the privileges that the quick start for PostgreSQL gives to a role that records.
 const SERVICE_ROLE: &str = "
     CREATE ROLE {role};
     GRANT USAGE ON SCHEMA daymark TO {role};
@@ -42,7 +41,7 @@ const WITHOUT_CONSTRAINTS: &str = "
         LOOP EXECUTE format('ALTER TABLE %s DISABLE TRIGGER USER', found.of_table); END LOOP;
     END $$";
 
-/// Each table, and the columns of its key that make one row differ from the next, as a number of the row.
+/// Each table, the column of its key that differs from row to row, and how that column is made of the row's number.
 const TABLES: [(&str, &str, &str); 7] = [
     ("daily_metrics", "metric_date", "date"),
     ("metric_definitions", "metric_category", "name"),
@@ -103,7 +102,7 @@ impl Session {
         self.run("PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF").await.unwrap();
     }
 
-    /// Inserts copies of a row of each table, in which one column has one hostile value, as far as they are taken.
+    /// Inserts copies of a row of each table in which one column has a hostile value, and returns how many were accepted.
     async fn insert_hostile_rows(&mut self, begin: usize) -> usize {
         let is_postgres = matches!(self, Self::Postgres(_));
         let (schema, mut number, mut taken) = (if is_postgres { "daymark." } else { "" }, begin, 0);
@@ -229,7 +228,7 @@ async fn assert_every_reader_answers(site: &Site, inserted_by: &str) {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        // `gaps` ends with a code of its own where there are some.
+        // `gaps` exits with a code of its own if there are gaps.
         let is_answer = run.status.success() || (command[0] == "gaps" && !run.stdout.is_empty());
         let error = String::from_utf8_lossy(&run.stderr);
         assert!(is_answer && !error.contains("panicked"), "rows of {inserted_by}: {command:?}: {error}");
@@ -258,7 +257,7 @@ async fn every_reader_answers_over_hostile_rows(site: Site) {
     assert_every_reader_answers(&site, "the owner").await;
 }
 
-async fn the_day_of_an_unreadable_record_says_so(site: Site) {
+async fn the_day_of_an_unreadable_record_is_a_gap_of_its_own_cause(site: Site) {
     recorded(&site).await;
     let mut session = Session::of(&site).await;
     session.drop_all_constraints().await;
@@ -281,7 +280,7 @@ async fn the_day_of_an_unreadable_record_says_so(site: Site) {
     assert!(series["points"][2]["value"].is_null() && !series["points"][3]["value"].is_null(), "{series}");
 }
 
-async fn an_unknown_version_costs_its_own_bucket_only(site: Site) {
+async fn an_unknown_definition_version_leaves_out_its_own_bucket_only(site: Site) {
     recorded(&site).await;
     let mut session = Session::of(&site).await;
     session.drop_all_constraints().await;

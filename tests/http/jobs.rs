@@ -1,4 +1,4 @@
-//! Runs that requests start.
+//! Jobs: runs that requests start.
 
 use std::sync::{
     Arc,
@@ -18,7 +18,11 @@ use crate::{
     world::{LAST_FINISHED, World},
 };
 
-on_both_stores!(a_day_is_collected, a_range_is_backfilled_once, what_another_process_is_at_is_busy);
+on_both_stores!(
+    a_request_collects_the_last_finished_day,
+    two_equal_requests_backfill_a_range_once,
+    a_job_is_busy_while_another_process_holds_the_lock
+);
 
 async fn finished(site: &Site, location: &str) -> Value {
     let mut job = Value::Null;
@@ -30,7 +34,7 @@ async fn finished(site: &Site, location: &str) -> Value {
     job
 }
 
-async fn a_day_is_collected(site: Site) {
+async fn a_request_collects_the_last_finished_day(site: Site) {
     let accepted = site.post("/api/v1/collections", &json!({})).await;
     assert_eq!(accepted.status, 202, "{}", accepted.text());
     let job = finished(&site, accepted.header("location")).await;
@@ -47,9 +51,9 @@ async fn a_day_is_collected(site: Site) {
     assert_eq!(value["metrics"][0]["value"], 55);
 }
 
-async fn what_another_process_is_at_is_busy(site: Site) {
+async fn a_job_is_busy_while_another_process_holds_the_lock(site: Site) {
     let other = site.world.another_process();
-    let held = other.tenant.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
+    let lock = other.tenant.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
     let accepted = site.post("/api/v1/collections", &json!({})).await;
     let job = finished(&site, accepted.header("location")).await;
     assert_eq!(
@@ -57,12 +61,12 @@ async fn what_another_process_is_at_is_busy(site: Site) {
         (&json!("busy"), &json!(0), &Value::Null)
     );
     assert!(job["error"].as_str().unwrap().contains("is already being done by"), "{job}");
-    drop(held);
+    drop(lock);
     let accepted = site.post("/api/v1/collections", &json!({})).await;
     assert_eq!(finished(&site, accepted.header("location")).await["status"], "completed");
 }
 
-async fn a_range_is_backfilled_once(site: Site) {
+async fn two_equal_requests_backfill_a_range_once(site: Site) {
     let request = json!({"from": "2025-01-01", "to": "2025-01-10"});
     let (one, other) =
         tokio::join!(site.post("/api/v1/backfills", &request), site.post("/api/v1/backfills", &request));
@@ -70,13 +74,13 @@ async fn a_range_is_backfilled_once(site: Site) {
     assert_eq!((&job["status"], &job["recorded"]), (&json!("completed"), &json!(40)), "{job}");
     assert_eq!((&job["days_total"], &job["days_done"]), (&json!(10), &json!(10)));
     if one.header("location") != other.header("location") {
-        // The first had ended before the second came.
+        // The first job had ended before the second request arrived.
         assert_eq!(finished(&site, other.header("location")).await["recorded"], 0);
     }
     assert_eq!(site.world.records().await.len(), 40);
 }
 
-/// No other connection can read the file as long as this one lives.
+/// Opens a connection that keeps all others from reading the file until it is dropped.
 async fn locked(platform_url: &str) -> SqliteConnection {
     let mut connection = SqliteConnection::connect(platform_url).await.unwrap();
     connection.execute("BEGIN EXCLUSIVE").await.unwrap();
@@ -84,9 +88,9 @@ async fn locked(platform_url: &str) -> SqliteConnection {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_trigger_twice_is_one_job() {
+async fn two_equal_requests_share_one_job() {
     let site = Site::sqlite().await;
-    // The platform is locked: its readers wait.
+    // The platform is locked, so its readers wait.
     let _locked = locked(&site.world.platform_url).await;
     let request = json!({"metrics": ["posts_total"]});
     let one = site.post("/api/v1/collections", &request).await;
@@ -95,7 +99,7 @@ async fn the_same_trigger_twice_is_one_job() {
     assert_eq!(one.json()["id"], other.json()["id"]);
     let different = site.post("/api/v1/collections", &json!({"metrics": ["posts_created"]})).await;
     assert_ne!(one.header("location"), different.header("location"));
-    // However the metrics are written.
+    // The order of the metrics and repeated ones make no difference.
     let several = json!({"from": "2025-01-01", "metrics": ["posts_total", "authors"]});
     let several = site.post("/api/v1/backfills", &several).await;
     let repeated =
@@ -105,7 +109,7 @@ async fn the_same_trigger_twice_is_one_job() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn jobs_at_once_are_limited() {
+async fn concurrent_jobs_are_limited() {
     let site = Site::sqlite().await;
     let lock = locked(&site.world.platform_url).await;
     let day = |day: usize| json!({"date": format!("2025-01-{day:02}")});
@@ -129,7 +133,7 @@ async fn jobs_at_once_are_limited() {
     assert_eq!(
         (again.status, again.header("location")),
         (202, jobs[0].as_str()),
-        "the same is no further one"
+        "an equal request is not a further job"
     );
     drop(lock);
     for job in &jobs {
@@ -138,7 +142,7 @@ async fn jobs_at_once_are_limited() {
     assert_eq!(site.post("/api/v1/collections", &day(MAX_RUNNING + 1)).await.status, 202);
 }
 
-/// PostgreSQL's notification may come after a client has heard of the end. Here none comes at all.
+/// PostgreSQL's notification may arrive after a client has seen the end of the job. Here the triggers that send it are dropped.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_sees_the_end_of_a_job_sees_its_records() {
     let (store_url, platform_url) = (fresh_database().await, fresh_database().await);
@@ -161,7 +165,7 @@ async fn a_client_that_sees_the_end_of_a_job_sees_its_records() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unfinished_day_is_refused_with_the_time_when_it_will_be_ready() {
+async fn an_unfinished_day_is_refused_with_the_time_it_can_be_recorded_from() {
     let site = Site::sqlite().await;
     let refused = site.post("/api/v1/collections", &json!({"date": "2025-01-11"})).await;
     assert_eq!((refused.status, refused.problem().as_str()), (409, "unfinished-day"));
@@ -179,7 +183,7 @@ async fn a_range_that_ends_before_it_begins_starts_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nothing_is_defined_that_is_said_at_once() {
+async fn requests_before_the_first_apply_are_refused_as_not_applied() {
     let world = World::sqlite().await;
     let empty = world.with_empty_store().await;
     empty.tenant.store.migrate().await.unwrap();
@@ -196,7 +200,7 @@ async fn where_nothing_is_defined_that_is_said_at_once() {
             assert!(refused.text().contains("run `daymark apply`"), "{}", refused.text());
         }
     }
-    // What is wrong in itself is wrong before and after.
+    // A request that is invalid by itself is refused as such, also before the first apply.
     assert_eq!(site.get("/api/v1/metrics?from=x").await.problem(), "invalid-parameter");
 }
 
@@ -208,7 +212,7 @@ async fn an_unknown_metric_is_named() {
     assert!(reply.text().contains("`posts_total`"), "{}", reply.text());
 }
 
-/// A clock whose owner has a defect: it panics when it is asked for the second time.
+/// A clock that panics when it is asked for the second time.
 struct Defective {
     clock: Arc<dyn Clock>,
     asked: AtomicUsize,
@@ -222,9 +226,9 @@ impl Clock for Defective {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_panics_has_failed_and_the_server_goes_on() {
+async fn a_job_that_panics_fails_and_the_server_goes_on() {
     let world = World::sqlite().await;
-    // It is asked for the first time when the job is entered.
+    // The clock is asked for the first time when the job is made.
     let clock =
         Defective { clock: Arc::clone(&world.context.installation.clock), asked: AtomicUsize::new(0) };
     let mut jobs = world.context.clone();
@@ -234,7 +238,7 @@ async fn a_run_that_panics_has_failed_and_the_server_goes_on() {
     assert_eq!(accepted.status, 202);
     let job = finished(&site, accepted.header("location")).await;
     assert_eq!((&job["status"], &job["recorded"]), (&json!("failed"), &json!(0)), "{job}");
-    // The same request is another job now, and does it.
+    // The same request starts another job now, which completes.
     let accepted = site.post("/api/v1/collections", &json!({})).await;
     let job = finished(&site, accepted.header("location")).await;
     assert_eq!((&job["status"], &job["recorded"]), (&json!("completed"), &json!(4)), "{job}");

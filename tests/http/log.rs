@@ -15,7 +15,7 @@ use crate::{
     world::World,
 };
 
-/// A request that writes a line of its own, and the lines that it leaves in the log.
+/// Sends a request whose handler writes a line of its own, and returns the lines of that request in the log.
 async fn lines(format: &str) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let url = |name: &str| format!("sqlite:{}", directory.path().join(name).display());
@@ -31,7 +31,7 @@ async fn lines(format: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_line_of_a_request_has_its_id() {
+async fn every_log_line_of_a_request_has_its_id() {
     let lines: Vec<Value> =
         lines("json").await.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let [own, of_the_request] = lines.as_slice() else { panic!("{lines:?}") };
@@ -49,7 +49,7 @@ async fn each_line_of_a_request_has_its_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn text_has_the_same_fields_and_is_coloured_on_a_terminal_only() {
+async fn text_lines_have_the_same_fields_and_no_colours_in_a_pipe() {
     let lines = lines("text").await;
     let [own, of_the_request] = lines.as_slice() else { panic!("{lines:?}") };
     assert!(own.contains("INFO request{id=\"the-one\"}: a request started a job"), "{own:?}");
@@ -59,7 +59,7 @@ async fn text_has_the_same_fields_and_is_coloured_on_a_terminal_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_address_and_that_the_server_is_open_are_logged_at_every_level() {
+async fn the_address_and_missing_authentication_are_logged_at_every_level() {
     let directory = tempfile::tempdir().unwrap();
     let url = |name: &str| format!("sqlite:{}", directory.path().join(name).display());
     let (store_url, platform_url) = (url("store.db"), url("platform.db"));
@@ -76,7 +76,7 @@ async fn the_address_and_that_the_server_is_open_are_logged_at_every_level() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_cannot_be_is_no_error_in_the_log() {
+async fn a_refused_run_is_not_logged_as_an_error() {
     let world = World::sqlite().await;
     let key = new_key(&world.context, "service", Role::Service).await;
     let server = Process::start(&world.store_url, &world.platform_url, &[("DAYMARK_LOG_FORMAT", "json")]);
@@ -88,9 +88,9 @@ async fn a_run_that_cannot_be_is_no_error_in_the_log() {
     assert_eq!((server.logged("that cannot be"), server.lines(r#""ERROR""#)), (1, vec![]));
 }
 
-/// Lines are written by a background thread: those that wait when the server stops are not lost.
+/// A background thread writes the lines. Those that wait when the server stops are written before it ends.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_request_is_in_the_log_of_a_server_that_was_told_to_stop() {
+async fn no_log_line_is_lost_when_the_server_stops() {
     let directory = tempfile::tempdir().unwrap();
     let url = |name: &str| format!("sqlite:{}", directory.path().join(name).display());
     let (store_url, platform_url) = (url("store.db"), url("platform.db"));
@@ -106,13 +106,13 @@ async fn every_request_is_in_the_log_of_a_server_that_was_told_to_stop() {
         }
         server.terminate();
         until("its last line is there", async || server.logged(r#""message":"stopping""#) == 1).await;
-        let told = |line: &String| {
+        let described = |line: &String| {
             let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
             let fields = &line["fields"];
             line["span"]["id"].as_str().or(fields["message"].as_str()).unwrap().to_owned()
         };
-        let told: Vec<_> = server.lines("").iter().map(told).collect();
-        let [listening, requests @ .., stops, stopping] = &told[..] else { panic!("{told:?}") };
+        let described: Vec<_> = server.lines("").iter().map(described).collect();
+        let [listening, requests @ .., stops, stopping] = &described[..] else { panic!("{described:?}") };
         assert!(listening.starts_with("listening on http://127.0.0.1:"), "{listening}");
         let expected: Vec<_> = (0..50).map(|number| format!("request-{number:02}")).collect();
         assert_eq!(requests, expected);
@@ -121,9 +121,9 @@ async fn every_request_is_in_the_log_of_a_server_that_was_told_to_stop() {
     }
 }
 
-/// The pipe is full after some hundred lines.
+/// Nothing reads the pipe of the log, which is full after some hundred lines.
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_are_answered_when_nothing_reads_the_log() {
+async fn requests_are_answered_while_the_log_pipe_is_full() {
     let world = World::sqlite().await;
     new_key(&world.context, "reader", Role::Reader).await;
     let mut child = Command::new(env!("CARGO_BIN_EXE_daymark"))

@@ -35,7 +35,7 @@ mod storm;
 mod unreadable;
 mod witness;
 
-/// Runs the same test on both stores.
+/// Runs each test on both stores.
 #[macro_export]
 macro_rules! on_both_stores {
     ($($name:ident),* $(,)?) => {

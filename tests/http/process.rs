@@ -19,7 +19,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Returns when it listens. It has no setting but these.
+    /// Starts a server with these settings only, and returns when it listens.
     pub fn start(store_url: &str, platform_url: &str, settings: &[(&str, &str)]) -> Self {
         Self::of(Command::new(env!("CARGO_BIN_EXE_daymark")).arg("serve"), store_url, platform_url, settings)
     }
@@ -48,7 +48,7 @@ impl Process {
         let mut lines = lines.inspect(move |line| *read.lock().unwrap() += &format!("{line}\n"));
         let found = lines.by_ref().find_map(address);
         let read_log = Arc::clone(&log);
-        // A pipe that is full would hold the server up.
+        // The pipe is read to its end, because a full pipe would block the server.
         std::thread::spawn(move || lines.for_each(drop));
         let id = child.id();
         let address =
@@ -56,30 +56,30 @@ impl Process {
         Self { address, id, child, log }
     }
 
-    /// How many lines of its log hold `text`, as far as it was read.
+    /// How many lines of its log, as far as it was read, contain `text`.
     pub fn logged(&self, text: &str) -> usize {
         self.lines(text).len()
     }
 
-    /// The lines of its log that hold `text`, as far as it was read.
+    /// The lines of its log, as far as it was read, that contain `text`.
     pub fn lines(&self, text: &str) -> Vec<String> {
         let log = self.log.lock().unwrap();
         log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
     }
 
-    /// As an administrator would: SIGTERM.
+    /// Sends SIGTERM, as an administrator would.
     pub fn terminate(&self) {
         let sent = Command::new("kill").args(["-TERM", &self.id.to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
-    /// As the system does to a process that takes too much memory: SIGKILL. Returns when it is gone.
+    /// Sends SIGKILL, as the system does to a process that takes too much memory, and returns when it has ended.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// How it ended.
+    /// Waits until the process has ended, and returns its exit status.
     pub fn ended(mut self) -> ExitStatus {
         let started = Instant::now();
         loop {

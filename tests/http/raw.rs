@@ -1,4 +1,4 @@
-//! A client that speaks to the server byte by byte, or not at all.
+//! A client that sends raw bytes to the server, or nothing.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -7,9 +7,9 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-/// Longer than anything here takes that goes well.
+/// How long a test waits for an event before it fails.
 pub const DEADLINE: Duration = Duration::from_secs(20);
-/// Of what the server sends before it is read, in bytes. Little, so that a server soon has to wait.
+/// The receive buffer of the socket, in bytes. It is small, so that a server soon has to wait for the client.
 const RECEIVE_BUFFER: u32 = 4096;
 
 pub struct RawClient(TcpStream);
@@ -30,12 +30,12 @@ impl RawClient {
         self.0.shutdown().await.unwrap();
     }
 
-    /// GET as the holder of `key`.
+    /// Sends a GET with an API key.
     pub async fn get(&mut self, path: &str, key: &str) {
         self.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\napikey: {key}\r\n\r\n")).await;
     }
 
-    /// Some of what there is to read; nothing once the server has closed the connection.
+    /// Reads up to 16 KiB; returns nothing once the server has closed the connection.
     pub async fn some(&mut self) -> Vec<u8> {
         let mut bytes = vec![0; 16 * 1024];
         let length =
@@ -44,7 +44,7 @@ impl RawClient {
         bytes
     }
 
-    /// Everything until the server closes the connection.
+    /// Reads until the server closes the connection.
     pub async fn rest(&mut self) -> String {
         let mut all = Vec::new();
         loop {
@@ -57,7 +57,7 @@ impl RawClient {
     }
 }
 
-/// Asks until it is so.
+/// Calls `is_so` until it returns true, and fails after [`DEADLINE`].
 pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !is_so().await {

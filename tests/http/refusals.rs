@@ -1,4 +1,4 @@
-//! Who is let in, to what, and how often.
+//! Authentication, roles, rate limits and cross-origin requests.
 
 use daymark::access::{Role, revoke_key};
 
@@ -9,7 +9,7 @@ use crate::{
     world::World,
 };
 
-on_both_stores!(each_role_may_do_what_it_may, a_revoked_key_is_refused);
+on_both_stores!(each_role_is_limited_to_its_scopes, a_revoked_key_is_refused);
 
 const READING: [&str; 4] = ["/api/v1/metrics", "/api/v1/latest", "/api/v1/activity", "/api/v1/definitions"];
 const LOG: [&str; 3] =
@@ -20,7 +20,7 @@ async fn with_key(site: &Site, method: &str, path: &str, key: &str) -> Reply {
     site.send(method, path, &[("apikey", key)], None).await
 }
 
-async fn each_role_may_do_what_it_may(site: Site) {
+async fn each_role_is_limited_to_its_scopes(site: Site) {
     for path in READING {
         assert_eq!(site.send("GET", path, &[], None).await.problem(), "unauthenticated", "{path}");
         assert_eq!(with_key(&site, "GET", path, &site.reader).await.status, 200, "{path}");
@@ -28,8 +28,8 @@ async fn each_role_may_do_what_it_may(site: Site) {
     }
     for (method, path) in LOG.map(|path| ("GET", path)).into_iter().chain(TRIGGERS.map(|path| ("POST", path)))
     {
-        let nobody = site.send(method, path, &[], None).await;
-        assert_eq!((nobody.status, nobody.header("www-authenticate")), (401, "Bearer"), "{path}");
+        let anonymous = site.send(method, path, &[], None).await;
+        assert_eq!((anonymous.status, anonymous.header("www-authenticate")), (401, "Bearer"), "{path}");
         let reader = with_key(&site, method, path, &site.reader).await;
         assert_eq!((reader.status, reader.problem().as_str()), (403, "forbidden"), "{path}");
         let admin = with_key(&site, method, path, &site.admin).await.status;
@@ -48,7 +48,7 @@ async fn a_revoked_key_is_refused(site: Site) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn public_reading_is_for_the_record_only() {
+async fn public_reading_allows_reading_the_record_only() {
     let mut settings = Settings::default();
     settings.access.public_read = true;
     let site = Site::start(World::sqlite().await, settings).await;
@@ -58,9 +58,9 @@ async fn public_reading_is_for_the_record_only() {
     assert_eq!(site.send("POST", "/api/v1/collections", &[], None).await.problem(), "unauthenticated");
 }
 
-/// An unreadable credential is not an absent one.
+/// A request with an unreadable credential is not treated as one without a credential.
 #[tokio::test(flavor = "multi_thread")]
-async fn credentials_that_are_no_text_are_refused() {
+async fn credentials_that_are_not_text_are_refused() {
     let mut settings = Settings::default();
     settings.access.public_read = true;
     let site = Site::start(World::sqlite().await, settings).await;
@@ -74,7 +74,7 @@ async fn credentials_that_are_no_text_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_a_minute_are_limited() {
+async fn requests_per_minute_are_limited_for_each_principal() {
     let mut settings = Settings::default();
     settings.access.rate_limit_per_minute = 5;
     let site = Site::start(World::sqlite().await, settings).await;
@@ -91,7 +91,7 @@ async fn requests_a_minute_are_limited() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_fails_too_often_has_to_wait() {
+async fn an_address_with_too_many_failures_gets_429() {
     let site = Site::sqlite().await;
     let last = loop {
         let reply = site.send("GET", "/api/v1/latest", &[("apikey", "dm_wrong")], None).await;
@@ -119,16 +119,16 @@ async fn refused_requests_count_for_their_address_only() {
     let refused = with_key(&site, "GET", "/api/v1/latest", &revoked).await;
     assert_eq!((refused.status, refused.problem().as_str()), (429, "too-many-requests"));
     assert!((1..=12).contains(&refused.header("retry-after").parse::<u64>().unwrap()));
-    // The clock stands still: from now on the address waits.
+    // The clock stands still, so the address stays blocked from now on.
     for attempt in 0..20 {
         let refused = with_key(&site, "GET", "/api/v1/latest", &revoked).await;
         assert_eq!((refused.status, refused.problem().as_str()), (429, "too-many-failures"), "{attempt}");
     }
-    assert_eq!(site.get("/api/v1/latest").await.status, 200, "a key that was not seen yet");
+    assert_eq!(site.get("/api/v1/latest").await.status, 200, "a key that was not used yet is accepted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn browsers_of_other_origins_are_let_in_only_when_configured() {
+async fn cross_origin_requests_are_allowed_for_configured_origins_only() {
     let origin = ("origin", "https://app.example.com");
     let site = Site::sqlite().await;
     assert_eq!(site.get_with("/api/v1/latest", &[origin]).await.header("access-control-allow-origin"), "");

@@ -1,4 +1,4 @@
-//! The server when something is wrong: its store away, too much to do, clients that leave.
+//! The server while its store is away, while it is overloaded, and when clients disconnect.
 
 use std::{
     sync::Arc,
@@ -26,7 +26,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readiness_tells_the_truth_when_the_store_goes_and_comes_back() {
+async fn readiness_follows_the_store_going_away_and_coming_back() {
     let server = PrivateServer::new();
     let directory = tempfile::tempdir().unwrap();
     let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
@@ -39,7 +39,7 @@ async fn readiness_tells_the_truth_when_the_store_goes_and_comes_back() {
         server
     });
     let server = server.await.unwrap();
-    // What was found is shared for a second.
+    // The result of the last query is reused for a second.
     until("it is known that the store is away", async || ready().await.status == 503).await;
     assert_eq!(ready().await.problem(), "unavailable");
     assert_eq!(site.send("GET", "/livez", &[], None).await.status, 200);
@@ -56,7 +56,7 @@ async fn readiness_tells_the_truth_when_the_store_goes_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_beyond_the_limit_are_refused_at_once() {
+async fn requests_beyond_the_limit_get_503_at_once() {
     let mut settings = Settings::default();
     settings.http.max_concurrent_requests = 1;
     let site = Site::start(World::sqlite().await, settings).await;
@@ -68,7 +68,7 @@ async fn requests_beyond_the_limit_are_refused_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_that_wait_for_a_run_do_not_hold_up_others() {
+async fn requests_that_wait_for_a_run_have_a_limit_of_their_own() {
     let site = Site::sqlite().await;
     let collect = async || site.post("/rest/v1/rpc/collect_daily_metrics", &json!({})).await.status;
     let all = async |permits: &Semaphore| {
@@ -85,7 +85,7 @@ async fn requests_that_wait_for_a_run_do_not_hold_up_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_takes_too_long_is_answered_all_the_same() {
+async fn a_request_beyond_the_request_timeout_gets_503() {
     let mut settings = Settings::default();
     settings.http.request_timeout = Duration::from_millis(100);
     let site = Site::start(World::sqlite().await, settings).await;
@@ -96,14 +96,14 @@ async fn what_takes_too_long_is_answered_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_keeps_its_id() {
+async fn a_request_id_of_the_client_is_kept() {
     let site = Site::sqlite().await;
     let reply = site.get_with("/api/v1/latest", &[("x-request-id", "from-the-proxy-1")]).await;
     assert_eq!(reply.header("x-request-id"), "from-the-proxy-1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_are_counted_by_route() {
+async fn requests_are_counted_by_method_route_and_status() {
     let site = Site::sqlite().await;
     for _ in 0..2 {
         site.get("/api/v1/latest?category=posts_total").await;
@@ -122,7 +122,7 @@ async fn requests_are_counted_by_route() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_handler_that_panics_is_a_problem_and_nothing_more() {
+async fn a_handler_that_panics_answers_500_and_the_server_goes_on() {
     let site = Site::sqlite().await;
     let panics = async || -> () { panic!("a defect, with a secret in it") };
     let routes = axum::Router::new().route("/panics", axum::routing::get(panics));
@@ -135,7 +135,7 @@ async fn a_handler_that_panics_is_a_problem_and_nothing_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn however_many_ask_whether_it_is_ready_the_store_is_asked_once_a_second() {
+async fn readiness_queries_the_store_at_most_once_a_second() {
     let server = PrivateServer::new();
     let mut session = PgConnection::connect(&server.url()).await.unwrap();
     session.execute("ALTER DATABASE postgres SET log_statement = 'all'").await.unwrap();
@@ -153,7 +153,7 @@ async fn however_many_ask_whether_it_is_ready_the_store_is_asked_once_a_second()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_statement_of_a_request_that_timed_out_is_ended() {
+async fn the_statement_of_a_timed_out_request_is_cancelled() {
     let directory = tempfile::tempdir().unwrap();
     let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
     let store_url = fresh_database().await;
@@ -170,7 +170,7 @@ async fn the_statement_of_a_request_that_timed_out_is_ended() {
                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
         sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watching).await.unwrap()
     };
-    // Another question than the one that is kept.
+    // This request is not cached yet.
     let path = "/api/v1/metrics?from=2025-01-01&to=2025-01-10";
     let headers = [("apikey", key.as_str())];
     let (late, ()) = tokio::join!(
@@ -185,9 +185,9 @@ async fn the_statement_of_a_request_that_timed_out_is_ended() {
     until("the server answers again", async || latest().await.status == 200).await;
 }
 
-/// Requests do not retry as runs do. One line of the log stands for all of them.
+/// Requests do not retry as runs do, and the log throttle writes one line for all of them.
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_give_up_soon_on_a_store_that_refuses_connections() {
+async fn requests_fail_within_five_seconds_when_the_store_refuses_connections() {
     let server = PrivateServer::new();
     let directory = tempfile::tempdir().unwrap();
     let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
@@ -203,7 +203,7 @@ async fn requests_give_up_soon_on_a_store_that_refuses_connections() {
         StoreOptions {
             tenant: "default".to_owned(),
             schema: store::DEFAULT_SCHEMA.to_owned(),
-            // The first try may find a session of before, and fail at once.
+            // The first attempt may use a session that the server has closed, and fail at once.
             retry: RetryPolicy { retries: 1, initial_delay: Duration::ZERO },
             statement_timeout: None,
         },
@@ -215,7 +215,7 @@ async fn requests_give_up_soon_on_a_store_that_refuses_connections() {
     });
     let _server = stopped.await.unwrap();
     let stopped_at = Instant::now();
-    // Other questions than the one that is kept, and more of them than there are sessions: some wait for their turn.
+    // These requests are not cached, and there are more of them than sessions, so some wait for a session.
     let questions = ["posts_created", "comments_created", "authors"];
     let timed = async |category: String| (latest(&category).await, stopped_at.elapsed());
     let asking = join_all((0..30).map(|number| {
@@ -225,12 +225,12 @@ async fn requests_give_up_soon_on_a_store_that_refuses_connections() {
     let (replies, waited): (Vec<_>, Vec<_>) =
         match select(Box::pin(patient.definitions()), Box::pin(asking)).await {
             Either::Right((replies, _)) => replies.into_iter().unzip(),
-            Either::Left(_) => panic!("requests wait as long as runs"),
+            Either::Left(_) => panic!("requests retry as long as runs do"),
         };
     for reply in &replies {
         assert_eq!((reply.status, reply.problem().as_str()), (503, "unavailable"));
     }
-    // Three seconds, and not once more after others have waited as long.
+    // The limit is three seconds, also for requests that waited for a session before.
     let longest = waited.into_iter().max().unwrap();
     assert!(longest < Duration::from_secs(5), "{longest:?}");
     until("all are logged", async || process.logged("\"status\":503") == replies.len()).await;
@@ -239,7 +239,7 @@ async fn requests_give_up_soon_on_a_store_that_refuses_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_leaves_in_the_middle_is_not_counted_any_more() {
+async fn a_disconnected_client_gives_its_permit_back() {
     let entered = Arc::new(Semaphore::new(0));
     let never = {
         let entered = Arc::clone(&entered);
@@ -265,5 +265,5 @@ async fn a_client_that_leaves_in_the_middle_is_not_counted_any_more() {
     drop(client);
     until("nothing is in flight", async || in_flight().as_deref() == Some("0")).await;
     let is_free = async || site.service.permits.available_permits() == permits;
-    until("its place is free", is_free).await;
+    until("its permit is free", is_free).await;
 }

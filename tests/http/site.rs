@@ -1,4 +1,4 @@
-//! A world with a server in front of it, and a client.
+//! A server over a [`World`], and a client for it.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,19 +18,20 @@ pub struct Site {
     pub world: World,
     pub service: Shared,
     pub address: SocketAddr,
-    /// Keys of each role.
+    /// The API key of a reader.
     pub reader: String,
+    /// The API key of an admin.
     pub admin: String,
     stop: Canceller,
     server: JoinHandle<()>,
 }
 
-/// How a server of a test differs from others.
+/// The settings of a server.
 pub struct Settings {
     pub http: HttpSettings,
     pub query: QuerySettings,
     pub access: AccessSettings,
-    /// What is in daymark.toml.
+    /// The text of daymark.toml.
     pub file: String,
 }
 
@@ -65,7 +66,7 @@ impl Default for Settings {
     }
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
@@ -86,7 +87,7 @@ impl Reply {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The sort of problem, after checking that it is a problem document.
+    /// The type of the problem, after checking that the body is a problem document.
     pub fn problem(&self) -> String {
         assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());
         let problem = self.json();
@@ -109,13 +110,13 @@ impl Site {
         Self::start_with(world, jobs, settings).await
     }
 
-    /// With `jobs` for its runs.
+    /// Starts a server that uses `jobs` for its runs.
     pub async fn start_with(world: World, jobs: Context, settings: Settings) -> Self {
         let context = world.context.clone();
         Self::start_between(world, context, jobs, settings).await
     }
 
-    /// With `context` for questions and for runs.
+    /// Starts a server that uses `context` for queries and for runs.
     pub async fn start_with_context(world: World, context: Context, settings: Settings) -> Self {
         Self::start_between(world, context.clone(), context, settings).await
     }
@@ -133,7 +134,7 @@ impl Site {
         Self { world, service, address, reader, admin, stop, server }
     }
 
-    /// The same service behind other routes, at another address.
+    /// Serves other routes with the same service, at another address.
     pub async fn with_routes(self, routes: axum::Router) -> Self {
         let server_at = Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = server_at.address();
@@ -153,7 +154,7 @@ impl Site {
         self.world
     }
 
-    /// As the reader.
+    /// Sends a GET as the reader.
     pub async fn get(&self, path: &str) -> Reply {
         self.send("GET", path, &[("authorization", &format!("Bearer {}", self.reader))], None).await
     }
@@ -173,7 +174,7 @@ impl Site {
         self.send("POST", path, &headers, Some(body.to_string())).await
     }
 
-    /// As the admin.
+    /// Sends a PUT as the admin.
     pub async fn put(&self, path: &str, body: &Value) -> Reply {
         self.put_text(path, body.to_string()).await
     }
@@ -184,7 +185,7 @@ impl Site {
         self.send("PUT", path, &headers, Some(body)).await
     }
 
-    /// As the admin.
+    /// Sends a DELETE as the admin.
     pub async fn delete(&self, path: &str) -> Reply {
         self.send("DELETE", path, &[("authorization", &format!("Bearer {}", self.admin))], None).await
     }

@@ -1,4 +1,4 @@
-//! Clients that take their time, or all of the server's.
+//! Clients that read slowly or not at all, and requests that take long.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -15,10 +15,10 @@ use crate::{
     world::World,
 };
 
-/// More than the buffers of both sides hold.
+/// An export that is larger than the buffers of both sides.
 const LONG_EXPORT: &str = "/api/v1/export?from=1950-01-01&to=2025-01-10";
 
-/// A server with an answer that never ends, and what is held for each of its answers.
+/// A server with an answer that never ends. Each of its answers holds a reference to the second value.
 async fn endless(stall_timeout: Duration) -> (Site, Arc<()>) {
     let mut settings = Settings::default();
     settings.http.stall_timeout = stall_timeout;
@@ -41,19 +41,19 @@ async fn endless(stall_timeout: Duration) -> (Site, Arc<()>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_takes_nothing_is_given_up() {
+async fn a_client_that_reads_nothing_is_disconnected_after_the_stall_timeout() {
     let (site, held) = endless(Duration::from_millis(200)).await;
     let before = Arc::strong_count(&held);
     let mut client = RawClient::connect(site.address).await;
     client.get("/endless", &site.reader).await;
     until("the answer has begun", async || Arc::strong_count(&held) > before).await;
-    until("the answer is given up", async || Arc::strong_count(&held) == before).await;
-    // The connection was reset, or what had arrived is all that comes.
+    until("the answer is dropped", async || Arc::strong_count(&held) == before).await;
+    // The connection was reset, or only the bytes that had arrived can be read.
     client.rest().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_takes_its_time_is_not_cut_off() {
+async fn a_client_that_reads_slowly_is_not_disconnected() {
     let stall_timeout = Duration::from_secs(2);
     let (site, _held) = endless(stall_timeout).await;
     let mut client = RawClient::connect(site.address).await;
@@ -61,13 +61,13 @@ async fn a_client_that_takes_its_time_is_not_cut_off() {
     let started = std::time::Instant::now();
     while started.elapsed() < stall_timeout * 3 / 2 {
         assert!(!client.some().await.is_empty(), "cut off after {:?}", started.elapsed());
-        // So slow is this client.
+        // The pause is what makes this client slow.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn exports_at_once_are_limited() {
+async fn concurrent_exports_are_limited_for_the_server_and_for_each_principal() {
     let mut settings = Settings::default();
     settings.http.max_concurrent_exports = 2;
     let site = Site::start(World::sqlite().await, settings).await;
@@ -93,7 +93,7 @@ async fn exports_at_once_are_limited() {
 const LOCK: &str = "BEGIN; LOCK TABLE daymark.daily_metrics";
 const SHORT_EXPORT: &str = "/api/v1/export?format=parquet&from=2025-01-01&to=2025-01-10";
 
-/// A server that has made an export before, so that it knows definitions and key, and the URL of its store.
+/// A server that has made an export before, so that definitions and key are cached, and the URL of its store.
 async fn exporting(request_timeout: Duration) -> (Site, String) {
     let directory = tempfile::tempdir().unwrap();
     let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
@@ -105,9 +105,10 @@ async fn exporting(request_timeout: Duration) -> (Site, String) {
     (site, store_url)
 }
 
-/// All values are looked at before a file of Parquet begins. Here that waits for a lock, which comes after the first page.
+/// An export to Parquet reads all values before the file begins. Here its second page waits for a lock, after the head was
+/// sent.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_export_takes_the_time_that_it_takes() {
+async fn the_head_of_an_export_is_sent_before_its_second_page_is_read() {
     let (site, store_url) = exporting(Duration::from_secs(60)).await;
     let address = site.address;
     let mut before = PgConnection::connect(&store_url).await.unwrap();
@@ -118,7 +119,7 @@ async fn an_export_takes_the_time_that_it_takes() {
                        WHERE NOT granted AND relation = 'daymark.daily_metrics'::regclass";
         sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watching).await.unwrap()
     };
-    // So many sessions at once that each has the statement prepared, which takes the lock and gives it back.
+    // Four exports at once make every session prepare the statement, which takes the lock and releases it.
     before.execute(LOCK).await.unwrap();
     let exports = [&site.reader, &site.reader, &site.admin, &site.admin]
         .map(|key| [("apikey", key.as_str())])
@@ -134,12 +135,12 @@ async fn an_export_takes_the_time_that_it_takes() {
     let head = format!("GET {SHORT_EXPORT} HTTP/1.1\r\nhost: localhost\r\napikey: {key}\r\n");
     client.send(head + "connection: close\r\n\r\n").await;
     until("the first page waits", async || waiting().await == 1).await;
-    // Locks are granted in the order in which they are asked for.
+    // Locks are granted in the order in which they are requested.
     let after = tokio::spawn(async move {
         after.execute(LOCK).await.unwrap();
         after
     });
-    until("somebody waits behind it", async || waiting().await == 2).await;
+    until("the second lock waits behind the export", async || waiting().await == 2).await;
     before.execute("ROLLBACK").await.unwrap();
     let head = client.some().await;
     assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head));
@@ -149,7 +150,7 @@ async fn an_export_takes_the_time_that_it_takes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_promised_before_the_first_page_of_an_export_is_there() {
+async fn an_export_without_its_first_page_gets_503_instead_of_200() {
     let (site, store_url) = exporting(Duration::from_secs(2)).await;
     let mut other = PgConnection::connect(&store_url).await.unwrap();
     other.execute(LOCK).await.unwrap();
@@ -157,9 +158,10 @@ async fn nothing_is_promised_before_the_first_page_of_an_export_is_there() {
     assert_eq!((late.status, late.problem().as_str()), (503, "timed-out"));
 }
 
-/// What has more patience is for what follows.
+/// The first page uses the store with the short retries of requests; the later pages use the store of runs, which has no
+/// tables here.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_page_of_an_export_is_asked_for_like_any_answer() {
+async fn the_first_page_of_an_export_uses_the_store_of_requests() {
     let world = World::sqlite().await;
     let nowhere = world.with_empty_store().await;
     let site = Site::start_with(world, nowhere, Settings::default()).await;
@@ -171,7 +173,7 @@ async fn the_first_page_of_an_export_is_asked_for_like_any_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_does_not_come_is_not_waited_for() {
+async fn a_body_that_does_not_arrive_gets_408() {
     let mut settings = Settings::default();
     settings.http.request_timeout = Duration::from_secs(1);
     let site = Site::start(World::sqlite().await, settings).await;
@@ -181,7 +183,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
         (function, &site.admin, 100, "408"),
         // The scope is checked before the body.
         (function, &site.reader, 100, "403"),
-        // Nor where there is too much of it.
+        // A body that is announced as too large is refused before it arrives.
         ("/api/v1/collections", &site.admin, 65_537, "413"),
         (function, &site.admin, 65_537, "413"),
     ] {

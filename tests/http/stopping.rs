@@ -1,4 +1,4 @@
-//! A server that is told to stop.
+//! A server that is told to stop, or is killed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,7 +24,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_finishes_what_it_began() {
+async fn a_stopping_server_finishes_open_requests() {
     let (entered, leave) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let slow = {
         let (entered, leave) = (Arc::clone(&entered), Arc::clone(&leave));
@@ -42,7 +42,7 @@ async fn it_finishes_what_it_began() {
     let (reply, ()) = tokio::join!(site.get("/slow"), async {
         entered.acquire().await.unwrap().forget();
         site.stop();
-        // No further connection is accepted; those that are open go on.
+        // No further connection is accepted; the open ones are served to their end.
         while tokio::net::TcpStream::connect(address).await.is_ok() {}
         leave.add_permits(1);
     });
@@ -50,9 +50,9 @@ async fn it_finishes_what_it_began() {
     site.stopped().await;
 }
 
-/// They have connected and asked, and the server was told to stop before it let them in.
+/// The clients have connected and sent a request when the server is told to stop, before it accepts their connections.
 #[tokio::test(flavor = "multi_thread")]
-async fn it_answers_those_that_stand_at_the_door() {
+async fn a_stopping_server_answers_connections_that_were_not_accepted_yet() {
     let world = World::sqlite().await;
     let key = new_key(&world.context, "reader", Role::Reader).await;
     let (context, config) = (world.context.clone(), world.config(""));
@@ -64,7 +64,7 @@ async fn it_answers_those_that_stand_at_the_door() {
         client.get("/api/v1/latest", &key).await;
         clients.push(client);
     }
-    // One that never asks for anything does not hold it up.
+    // A connection without a request does not delay the stop.
     let mut silent = RawClient::connect(bound.address()).await;
     let (stop, stopped) = Cancellation::new();
     stop.cancel();
@@ -78,7 +78,7 @@ async fn it_answers_those_that_stand_at_the_door() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_writes_when_keys_were_used_before_it_ends() {
+async fn a_stopping_server_writes_when_keys_were_used() {
     let site = Site::sqlite().await;
     assert_eq!(site.get("/api/v1/definitions").await.status, 200);
     let (store, now) =
@@ -93,9 +93,9 @@ async fn it_writes_when_keys_were_used_before_it_ends() {
     assert_eq!(used().await, [("reader".to_owned(), Some(now))]);
 }
 
-/// The table of keys is locked. A statement with the store's own limit would wait for longer.
+/// The table of keys is locked. With the lock timeout of the store's sessions, 30 s, the server would stop too late.
 #[tokio::test(flavor = "multi_thread")]
-async fn it_does_not_wait_for_long_to_write_when_keys_were_used() {
+async fn a_stopping_server_waits_less_than_ten_seconds_to_write_when_keys_were_used() {
     let store_url = fresh_database().await;
     let directory = tempfile::tempdir().unwrap();
     let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
@@ -105,19 +105,19 @@ async fn it_does_not_wait_for_long_to_write_when_keys_were_used() {
     let mut holder = PgConnection::connect(&store_url).await.unwrap();
     holder.execute("BEGIN; LOCK TABLE daymark.api_keys").await.unwrap();
     let mut waiting = PgConnection::connect(&store_url).await.unwrap();
-    // A third of what the store's own sessions have.
+    // The limit is a third of the lock timeout of the store's sessions.
     waiting.execute("SET lock_timeout TO '10s'").await.unwrap();
     site.stop();
     let waiting = Box::pin(waiting.execute("SELECT FROM daymark.api_keys"));
     match select(waiting, Box::pin(site.stopped())).await {
         Either::Right(_) => {}
-        Either::Left((outcome, _)) => panic!("it waits for the lock: {outcome:?}"),
+        Either::Left((outcome, _)) => panic!("the server waits for the lock: {outcome:?}"),
     }
 }
 
-/// The table of keys is locked. The write of times of use times out, and is tried again the next time.
+/// The table of keys is locked. The write of the times of use times out, and the next upkeep tries it again.
 #[tokio::test(flavor = "multi_thread")]
-async fn upkeep_does_not_wait_for_a_store_that_does_not_answer() {
+async fn upkeep_times_out_and_retries_while_the_store_does_not_answer() {
     let store_url = fresh_database().await;
     let directory = tempfile::tempdir().unwrap();
     let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
@@ -133,7 +133,7 @@ async fn upkeep_does_not_wait_for_a_store_that_does_not_answer() {
     assert_eq!(request(address, "GET", "/api/v1/definitions", &[("apikey", &key)], None).await.status, 200);
     holder.execute("BEGIN; LOCK TABLE daymark.api_keys").await.unwrap();
     world.set_clock("2025-01-11T12:05:00Z");
-    until("it was given up and tried again", async || {
+    until("the write timed out and was tried again", async || {
         let waiting = "SELECT count(*) FROM pg_locks
                        WHERE NOT granted AND relation = 'daymark.api_keys'::regclass";
         sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut holder).await.unwrap() > 1
@@ -145,7 +145,7 @@ async fn upkeep_does_not_wait_for_a_store_that_does_not_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sigterm_is_heard_while_all_connections_are_taken() {
+async fn sigterm_stops_a_server_whose_connections_are_all_taken() {
     let directory = tempfile::tempdir().unwrap();
     let url = |name: &str| format!("sqlite:{}", directory.path().join(name).display());
     let (store_url, platform_url) = (url("store.db"), url("platform.db"));
@@ -155,7 +155,7 @@ async fn sigterm_is_heard_while_all_connections_are_taken() {
     let mut only = RawClient::connect(server.address).await;
     only.get("/livez", &key).await;
     assert!(only.some().await.starts_with(b"HTTP/1.1 200"));
-    // Connected by the system, but not accepted.
+    // The system has completed this connection, but the server has not accepted it.
     let mut second = RawClient::connect(server.address).await;
     second.get("/livez", &key).await;
     server.terminate();
@@ -164,11 +164,11 @@ async fn sigterm_is_heard_while_all_connections_are_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_waits_for_a_run_does_not_hold_it_up() {
+async fn a_request_that_waits_for_a_run_does_not_delay_the_stop() {
     let mut settings = Settings::default();
     settings.http.shutdown = DEADLINE * 10;
     let site = Site::start(World::sqlite().await, settings).await;
-    // The platform is locked: the run waits for it.
+    // The platform is locked, so the run waits for it.
     let mut locked = SqliteConnection::connect(&site.world.platform_url).await.unwrap();
     locked.execute("BEGIN EXCLUSIVE").await.unwrap();
     let request = json!({});
@@ -177,14 +177,14 @@ async fn a_request_that_waits_for_a_run_does_not_hold_it_up() {
         site.stop();
     });
     assert_eq!((reply.status, &reply.json()["code"]), (503, &json!("57P01")), "{}", reply.text());
-    tokio::time::timeout(Duration::from_secs(5), site.stopped()).await.expect("it has nothing left to do");
+    tokio::time::timeout(Duration::from_secs(5), site.stopped()).await.expect("the server does not stop");
 }
 
-/// A server that was killed in the middle of a job says so when it starts again, and leaves alone what others are at.
-async fn a_run_of_a_killed_server_is_closed_by_the_next_start(world: World) {
+/// A server that starts closes orphaned runs, and leaves runs alone whose lock another process holds.
+async fn the_next_start_closes_a_run_of_a_killed_server(world: World) {
     let store = &world.context.tenant.store;
-    let (dead, alive) = (Uuid::new_v4(), Uuid::new_v4());
-    for (id, kind, day) in [(dead, RunKind::Backfill, 9), (alive, RunKind::Collect, 10)] {
+    let (orphaned, running) = (Uuid::new_v4(), Uuid::new_v4());
+    for (id, kind, day) in [(orphaned, RunKind::Backfill, 9), (running, RunKind::Collect, 10)] {
         let (from, started_at) = (date(2025, 1, day), world.context.installation.clock.now());
         let run = NewRun {
             id,
@@ -199,39 +199,39 @@ async fn a_run_of_a_killed_server_is_closed_by_the_next_start(world: World) {
         };
         store.start_run(&run).await.unwrap();
     }
-    let _held = store.try_lock(&store.run(alive).await.unwrap().unwrap().lock()).await.unwrap().unwrap();
+    let _lock = store.try_lock(&store.run(running).await.unwrap().unwrap().lock()).await.unwrap().unwrap();
     let key = new_key(&world.context, "admin", Role::Admin).await;
     let server = Process::start(&world.store_url, &world.platform_url, &[("DAYMARK_HTTP_CACHE", "false")]);
     let run = async |id: Uuid| {
         let path = format!("/api/v1/runs/{id}");
         request(server.address, "GET", &path, &[("apikey", &key)], None).await.json()
     };
-    let closed = run(dead).await;
+    let closed = run(orphaned).await;
     assert_eq!(closed["status"], "failed");
     assert!(
         closed["error_message"].as_str().unwrap().contains("its process (4711 on here) ended"),
         "{closed}"
     );
-    assert_eq!(run(alive).await["status"], "running");
+    assert_eq!(run(running).await["status"], "running");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_of_a_killed_server_is_closed_on_sqlite() {
-    a_run_of_a_killed_server_is_closed_by_the_next_start(World::sqlite().await).await;
+async fn the_next_start_closes_a_run_of_a_killed_server_on_sqlite() {
+    the_next_start_closes_a_run_of_a_killed_server(World::sqlite().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_of_a_killed_server_is_closed_on_postgres() {
+async fn the_next_start_closes_a_run_of_a_killed_server_on_postgres() {
     let directory = tempfile::tempdir().unwrap();
     let platform_url = format!("sqlite:{}", directory.path().join("platform.db").display());
     let world = World::at(directory, fresh_database().await, platform_url).await;
-    a_run_of_a_killed_server_is_closed_by_the_next_start(world).await;
+    the_next_start_closes_a_run_of_a_killed_server(world).await;
 }
 
-/// `kill -9` in the middle of a backfill that was asked for over HTTP.
+/// The server is killed with SIGKILL in the middle of a backfill that a request started.
 async fn a_job_of_a_killed_server_is_interrupted(world: World) {
     let key = new_key(&world.context, "admin", Role::Admin).await;
-    // The platform is locked: the run waits for it.
+    // The platform is locked, so the run waits for it.
     let mut locked = SqliteConnection::connect(&world.platform_url).await.unwrap();
     locked.execute("BEGIN EXCLUSIVE").await.unwrap();
     let start = || Process::start(&world.store_url, &world.platform_url, &[]);

@@ -1,4 +1,4 @@
-//! Many clients of every kind, while runs are at work, one is killed, and the store's server crashes and comes back.
+//! Many concurrent clients of every kind while runs are at work, one run is killed, and the store's server crashes and restarts.
 
 use std::{
     process::{Child, Command, Stdio},
@@ -26,11 +26,11 @@ use crate::{
 };
 
 const CLIENTS: u64 = 32;
-/// Answers between two events.
-const SOME: usize = 100;
-/// Less than there are clients, so that some are sent away.
-const AT_ONCE: usize = 24;
-/// What is asked, with the key of a reader.
+/// How many answers are awaited between two events.
+const ANSWERS: usize = 100;
+/// The limit of concurrent requests. It is lower than the number of clients, so that some requests are refused.
+const MAX_CONCURRENT: usize = 24;
+/// The requests, which are sent with the key of a reader.
 const TARGETS: [&str; 9] = [
     "/api/v1/metrics?from=2025-01-01&to=2025-01-10",
     "/api/v1/metrics?from=2025-01-02&to=2025-01-09&category=posts_total",
@@ -51,13 +51,13 @@ struct Scene {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_answer_is_wrong_through_crashes_and_kills() {
+async fn every_answer_is_right_through_crashes_and_kills() {
     let server = PrivateServer::new();
     let scene = Arc::new(Scene::set(&server).await);
     let clients: Vec<_> = (0..CLIENTS).map(|seed| tokio::spawn(client(Arc::clone(&scene), seed))).collect();
     scene.more_of(200).await;
 
-    // Readers of the platform wait.
+    // The platform is locked, so its readers wait.
     let platform = locked(&scene.site.world.platform_url).await;
     scene.kill_a_backfill().await;
     let jobs = [
@@ -90,7 +90,7 @@ async fn no_answer_is_wrong_through_crashes_and_kills() {
     scene.assert_all_is_well().await;
 }
 
-/// On a thread that may wait.
+/// Stops or starts the server on a thread that may block.
 async fn away_from_here(server: PrivateServer, act: fn(&PrivateServer)) -> PrivateServer {
     let acting = move || {
         act(&server);
@@ -107,7 +107,7 @@ impl Scene {
         let world = World::at(directory, server.url(), platform_url).await;
         backfill(&world.context, &range(1, 3), &Heard::default(), &Cancellation::never()).await.unwrap();
         let mut settings = Settings::default();
-        settings.http.max_concurrent_requests = AT_ONCE;
+        settings.http.max_concurrent_requests = MAX_CONCURRENT;
         settings.http.request_timeout = Duration::from_secs(1);
         let site = Site::start(world, settings).await;
         until("the reader's key is known", async || site.get(TARGETS[3]).await.status == 200).await;
@@ -115,16 +115,17 @@ impl Scene {
         Self { site, store_url: server.url(), witness: Witness::default(), over: AtomicBool::new(false) }
     }
 
+    /// Waits until [`ANSWERS`] more answers had this status.
     async fn more_of(&self, status: u16) {
         let before = self.witness.count(status);
-        until("more answers", async || self.witness.count(status) >= before + SOME).await;
+        until("more answers", async || self.witness.count(status) >= before + ANSWERS).await;
     }
 
     async fn ready(&self) -> u16 {
         self.site.send("GET", "/readyz", &[], None).await.status
     }
 
-    /// Starts a run, as soon as the server has the time to, and returns where it is.
+    /// Starts a job as soon as the server accepts it, and returns its location.
     async fn start(&self, path: &str, body: &Value) -> String {
         let mut location = String::new();
         until("the run is accepted", async || {
@@ -137,7 +138,7 @@ impl Scene {
         location
     }
 
-    /// The job, once it has ended.
+    /// Waits until the job has ended, and returns it.
     async fn ended(&self, location: &str) -> Value {
         let mut job = Value::Null;
         until("the job has ended", async || {
@@ -150,13 +151,13 @@ impl Scene {
         job
     }
 
-    /// How many jobs are running, as the store has it.
+    /// How many jobs are running according to the store.
     async fn running(&self) -> usize {
         let filter = JobFilter { status: Some(JobStatus::Running), limit: None };
         self.site.world.context.tenant.store.jobs(&filter).await.unwrap().len()
     }
 
-    /// One in a process of its own, once it is at work.
+    /// Starts a backfill as a process of its own, and kills it once its log entry is written.
     async fn kill_a_backfill(&self) {
         let mut child = self.backfill_in_a_process();
         let id = child.id();
@@ -168,7 +169,7 @@ impl Scene {
 
     fn backfill_in_a_process(&self) -> Child {
         Command::new(env!("CARGO_BIN_EXE_daymark"))
-            // It does not ask for the first row, so that it is in the log before it waits for the platform.
+            // With `--before-first-row` the log entry is written before the run waits for the platform.
             .args(["backfill", "--before-first-row", "--from", "2025-01-01", "--to", "2025-01-10"])
             .current_dir("/")
             .env_clear()
@@ -181,7 +182,7 @@ impl Scene {
             .unwrap()
     }
 
-    /// Everything is recorded as it happened, and said as it is recorded; and nothing is left of all that.
+    /// Asserts that every record has its true value, that the answers show the records, and that no permit is left taken.
     async fn assert_all_is_well(&self) {
         let records = self.site.world.records().await;
         assert_eq!(records.len(), 40);
@@ -205,7 +206,7 @@ impl Scene {
             counted.lines().any(|line| line == "daymark_http_requests_in_flight 0")
         };
         until("nothing is in flight", async || in_flight()).await;
-        assert_eq!(service.permits.available_permits(), AT_ONCE);
+        assert_eq!(service.permits.available_permits(), MAX_CONCURRENT);
         assert_eq!(service.exports.held(), 0);
     }
 }
@@ -224,7 +225,7 @@ async fn client(scene: Arc<Scene>, seed: u64) {
                 assert!(expected.contains(&reply.status), "{target}: {} {}", reply.status, reply.text());
                 scene.witness.hear(target, &known, &reply);
             }
-            // Cut off in the middle of the file, as it must be when the store goes.
+            // An export is cut off in the middle of the file when the store crashes.
             Err(_) if target.starts_with("/api/v1/export") => {}
             Err(error) => panic!("{target}: {error}"),
         }
@@ -262,7 +263,7 @@ async fn fetch(agent: &ureq::Agent, url: String, key: String) -> Result<Reply, u
     tokio::task::spawn_blocking(asking).await.unwrap()
 }
 
-/// No other connection can read the file as long as this one lives.
+/// Opens a connection that keeps all others from reading the file until it is dropped.
 async fn locked(platform_url: &str) -> SqliteConnection {
     let mut connection = SqliteConnection::connect(platform_url).await.unwrap();
     connection.execute("BEGIN EXCLUSIVE").await.unwrap();

@@ -1,9 +1,9 @@
-//! Bytes that are no request, or a longer head than is read.
+//! Requests that are malformed or whose head is too long.
 
 use crate::{raw::RawClient, site::Site};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bytes_that_are_no_request_are_refused_and_end_the_connection() {
+async fn malformed_requests_are_refused_and_end_the_connection() {
     let site = Site::sqlite().await;
     let many: String = (0..101).map(|number| format!("x{number}: 1\r\n")).collect();
     for (sent, status) in [
@@ -23,9 +23,9 @@ async fn bytes_that_are_no_request_are_refused_and_end_the_connection() {
     }
 }
 
-/// Where a next request would begin is not known.
+/// The server cannot know where the next request would begin.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_connection_ends_after_the_requests_before() {
+async fn a_malformed_request_ends_a_connection_after_earlier_answers() {
     let site = Site::sqlite().await;
     let mut client = RawClient::connect(site.address).await;
     client.send("GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await;

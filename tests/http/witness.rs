@@ -1,4 +1,4 @@
-//! What was said, held against what is true: the values of the world's ten days are known beforehand.
+//! Compares answers with the true values, which are known in advance for the ten days of [`crate::world`].
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -14,9 +14,9 @@ type Place = (String, String);
 
 #[derive(Default)]
 pub struct Witness {
-    /// Where each request was told a value.
-    told: Mutex<HashMap<String, BTreeSet<Place>>>,
-    /// Answers by status.
+    /// For each request, the metrics and days for which an answer had a value.
+    seen: Mutex<HashMap<String, BTreeSet<Place>>>,
+    /// The number of answers by status.
     counts: Mutex<BTreeMap<u16, usize>>,
 }
 
@@ -34,9 +34,9 @@ pub fn truth(category: &str, date: &str) -> u64 {
 }
 
 impl Witness {
-    /// Where a request that begins now has to be told a value.
+    /// The metrics and days for which a request that begins now must return a value.
     pub fn known(&self, target: &str) -> BTreeSet<Place> {
-        self.told.lock().unwrap().get(target).cloned().unwrap_or_default()
+        self.seen.lock().unwrap().get(target).cloned().unwrap_or_default()
     }
 
     /// How many answers had this status.
@@ -48,7 +48,7 @@ impl Witness {
         format!("{:?}", self.counts.lock().unwrap())
     }
 
-    /// Takes an answer down. `known` is from before the request.
+    /// Checks an answer and remembers its values. `known` is what [`Self::known`] returned before the request.
     pub fn hear(&self, target: &str, known: &BTreeSet<Place>, reply: &Reply) {
         *self.counts.lock().unwrap().entry(reply.status).or_default() += 1;
         assert!(!reply.header("x-request-id").is_empty(), "{target}: {reply:?}");
@@ -64,8 +64,8 @@ impl Witness {
         }
         let places: BTreeSet<_> = values.into_iter().map(|(place, _)| place).collect();
         let lost: Vec<_> = known.difference(&places).collect();
-        assert!(lost.is_empty(), "{target}: recorded, and gone: {lost:?}");
-        self.told.lock().unwrap().entry(target.to_owned()).or_default().extend(places);
+        assert!(lost.is_empty(), "{target}: recorded values are missing: {lost:?}");
+        self.seen.lock().unwrap().entry(target.to_owned()).or_default().extend(places);
     }
 }
 
@@ -110,7 +110,7 @@ fn of_series(series: &Value) -> Vec<(Place, String)> {
             .map(|point| ((category.clone(), text(&point["from"])), point["value"].to_string()))
             .collect();
     }
-    // Of a longer interval, the sum of what is recorded.
+    // The value of a longer interval is the sum of its recorded days.
     for point in points {
         let (from, to) = (text(&point["from"]), text(&point["to"]));
         let days = (1..=10).map(|day| format!("2025-01-{day:02}")).filter(|day| (&from..=&to).contains(&day));

@@ -1,4 +1,4 @@
-//! The first use, as the README says it, on databases in the shape of applications that Daymark has never seen.
+//! The first use, with the commands of the README, on databases shaped like applications that Daymark does not know.
 
 mod shape;
 mod shapes;
@@ -9,8 +9,8 @@ use jiff::{ToSpan, civil::DateTime, tz::TimeZone};
 use crate::site::{Site, count};
 use shape::Shape;
 
-/// From `init` to the first history. What looks like a flag is named until the commented filters are taken into use, and
-/// then every total is that of the SQL of somebody who knows the application.
+/// Runs the commands from `init` to the first backfill. Columns that look like flags are named until the commented filters are
+/// uncommented. Every total is then that of the hand-written SQL in [`Shape::totals`].
 async fn first_use(site: Site, shape: &Shape) {
     let today = midnight();
     site.on_platform(&shape.sql(site.is_postgres(), today)).await;
@@ -53,7 +53,7 @@ async fn first_use(site: Site, shape: &Shape) {
     }
 }
 
-/// Of today, in UTC.
+/// The midnight at which today began, in UTC.
 fn midnight() -> DateTime {
     SystemClock.now().to_zoned(TimeZone::UTC).date().into()
 }
@@ -75,7 +75,7 @@ first_use_of! {
     a_learning_platform: crate::first_use::shapes::LEARNING,
 }
 
-/// The same tables are offered whether PostgreSQL has analyzed them or not.
+/// `init` offers the same tables whether PostgreSQL has statistics about them or not.
 #[tokio::test]
 async fn statistics_and_a_sample_lead_to_the_same_file() {
     let site = Site::empty_postgres().await;
@@ -87,7 +87,7 @@ async fn statistics_and_a_sample_lead_to_the_same_file() {
     assert_eq!(site.config(), sampled);
 }
 
-/// Another installation's records are no tables of the application.
+/// The tables of another installation's store do not belong to the application.
 #[tokio::test]
 async fn the_tables_of_a_store_are_never_offered() {
     let site = Site::empty_postgres().await;
@@ -103,7 +103,7 @@ async fn the_tables_of_a_store_are_never_offered() {
     assert!(written.contains("[sources.orders]"), "{written}");
 }
 
-/// Tables without rows are written as comments, and the built-in metrics that read them are switched off.
+/// `init` writes tables without rows as comments, and switches the built-in metrics that read them off.
 #[tokio::test]
 async fn a_metric_is_not_bound_to_a_table_without_rows() {
     let site = Site::empty_sqlite().await;
@@ -127,7 +127,7 @@ async fn a_metric_is_not_bound_to_a_table_without_rows() {
     assert!(applied.contains("posts_total") && !applied.contains("invoices_total"), "{applied}");
 }
 
-/// The preset alone, without a file that `init` wrote: what it would record of a table without rows is named before it does.
+/// With the preset alone, without a file that `init` wrote, `check` and the first `backfill` name a table without rows.
 #[tokio::test]
 async fn a_table_without_rows_is_named_before_zeros_are_recorded() {
     let site = Site::empty_sqlite().await;
@@ -155,7 +155,7 @@ async fn a_table_without_rows_is_named_before_zeros_are_recorded() {
     assert!(!again.contains(named), "what is recorded cannot be changed any more: {again}");
 }
 
-/// `include_flagged` says that rows count whatever a flag says.
+/// `include_flagged` lists flags that are ignored: rows count although the flag is set.
 #[tokio::test]
 async fn a_flag_that_is_meant_to_be_ignored_is_not_named_again() {
     let site = Site::empty_sqlite().await;

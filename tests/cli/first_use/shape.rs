@@ -1,21 +1,21 @@
-//! Small databases in the shape of well-known applications: their tables in one line each, and rows that are made up.
+//! Small databases shaped like well-known applications: each table is one line of text, and its rows are random.
 
 use std::fmt::Write;
 
 use jiff::{Span, ToSpan, civil::DateTime};
 
 /// An application: a line for each table, `name rows: column kind, column kind, …`. A kind is `id`, `text`, `number`,
-/// `ref TABLE` (a foreign key), `link TABLE` (the same without a constraint), `time` (never NULL), `time N%` (filled in so
-/// many rows), `flag N%` (true in so many rows), `flag? N%` (which may be NULL) or `one of a|b|c`.
+/// `ref TABLE` (a foreign key), `link TABLE` (the same without a constraint), `time` (never NULL), `time N%` (not NULL in N %
+/// of the rows), `flag N%` (true in N % of the rows), `flag? N%` (the same, and NULL in some others) or `one of a|b|c`.
 pub struct Shape {
     pub tables: &'static [&'static str],
-    /// Metrics, and the SQL by which somebody who knows the application counts them at the `{end}` of a day.
+    /// Metrics, each with hand-written SQL that counts it for a day from `{start}` to `{end}`.
     pub totals: &'static [(&'static str, &'static str)],
     /// Flags that `check` names while they are not used, as `source: column`.
     pub flags: &'static [&'static str],
 }
 
-/// Days before today over which rows are made.
+/// How many days before today the oldest row may be.
 const DAYS: u64 = 30;
 
 impl Shape {
@@ -58,9 +58,9 @@ enum Kind {
         table: &'static str,
         is_key: bool,
     },
-    /// How many rows of a hundred have a time.
+    /// How many rows of a hundred have a time; 101 stands for a column that is NOT NULL.
     Time(u64),
-    /// How many rows of a hundred are true, and whether others may be NULL.
+    /// How many rows of a hundred are true, and whether the others may be NULL.
     Flag(u64, bool),
     OneOf(Vec<&'static str>),
 }
@@ -151,7 +151,7 @@ fn instant(time: DateTime, is_postgres: bool) -> String {
     format!("'{}{}'", time.strftime("%Y-%m-%d %H:%M:%S"), if is_postgres { "+00" } else { "" })
 }
 
-/// A linear congruential generator, the same in every run.
+/// A linear congruential generator, which returns the same numbers in every run.
 struct Random(u64);
 
 impl Random {

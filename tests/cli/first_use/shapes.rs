@@ -1,4 +1,4 @@
-//! The applications.
+//! The applications whose shapes the tests use.
 
 use super::shape::Shape;
 
@@ -42,8 +42,8 @@ pub const FORUM: Shape = Shape {
     ],
 };
 
-/// A federated link aggregator: everybody is a `person`, names are in the singular, and of two tables of followers one is
-/// never used.
+/// A federated link aggregator: users are in `person`, table names are singular, and one of the two tables of followers has
+/// no rows.
 pub const FEDERATED: Shape = Shape {
     tables: &[
         "person 60: id id, name text, display_name text, published time, updated time 30%, banned flag 4%, deleted flag 5%",
@@ -71,7 +71,7 @@ pub const FEDERATED: Shape = Shape {
     flags: &["users: banned", "users: deleted", "posts: deleted", "posts: removed", "comments: removed"],
 };
 
-/// A microblog: an account is known of everybody, a user only of those who log in here.
+/// A microblog: `accounts` has local and remote accounts, `users` only those that log in here.
 pub const MICROBLOG: Shape = Shape {
     tables: &[
         "accounts 80: id id, username text, domain text, created_at time, updated_at time, suspended_at time 6%",
@@ -95,7 +95,7 @@ pub const MICROBLOG: Shape = Shape {
     flags: &["users: suspended_at"],
 };
 
-/// A shop, whose orders go through states and whose reviews have a flag that is NULL where nobody has looked yet.
+/// A shop: orders have a status, and the flag of a review is NULL until the review was moderated.
 pub const SHOP: Shape = Shape {
     tables: &[
         "customers 70: id id, email text, first_name text, created_at time",
@@ -120,7 +120,7 @@ pub const SHOP: Shape = Shape {
     flags: &["orders: status", "reviews: is_spam", "products: is_archived"],
 };
 
-/// A help desk: no table of it is called users, and a ticket has a time for each of its stages, all of which may be NULL.
+/// A help desk: no table is called `users`, and a ticket has a time for each of its stages, all of which may be NULL.
 pub const HELP_DESK: Shape = Shape {
     tables: &[
         "contacts 60: id id, full_name text, email text, created_at time",
@@ -138,7 +138,7 @@ pub const HELP_DESK: Shape = Shape {
     flags: &["tickets: spam"],
 };
 
-/// A learning platform, where a submission is begun by everybody and handed in by some.
+/// A learning platform: every submission has a start, and some of them have an end.
 pub const LEARNING: Shape = Shape {
     tables: &[
         "students 90: id id, email text, joined_at time",
