@@ -1,4 +1,4 @@
-//! API keys: let in as what they were made for, and no longer than that.
+//! API keys: their roles, scopes, expiry, revocation and times of use.
 
 use daymark::{
     access::{CreatedKey, Denied, KeyError, KeyRequest, Role, Scope, Scopes, create_key, revoke_key},
@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions, Executor, sqlite::SqliteConnectOptions};
 use crate::world::{World, reason, show, show_from};
 
 #[tokio::test]
-async fn a_key_is_let_in_as_what_it_was_made_for() {
+async fn a_key_has_the_role_the_scopes_and_the_expiry_it_was_created_with() {
     let world = World::new().await;
     let access = world.access();
     let reader = world.key("dashboard", Role::Reader).await;
@@ -35,19 +35,22 @@ async fn a_key_is_let_in_as_what_it_was_made_for() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_is_let_in_for_ten_seconds_at_most() {
+async fn a_revoked_key_is_accepted_for_ten_seconds_at_most() {
     let world = World::new().await;
     let access = world.access();
     let key = world.key("dashboard", Role::Reader).await;
     assert!(show(&access, key.text.reveal()).await.is_ok());
     revoke_key(world.store.as_ref(), world.now(), "dashboard").await.unwrap();
-    assert!(reason(show(&world.access(), key.text.reveal()).await).contains("revoked"), "at once elsewhere");
+    assert!(
+        reason(show(&world.access(), key.text.reveal()).await).contains("revoked"),
+        "a process without the cached key refuses it at once"
+    );
     world.advance(10);
     assert!(reason(show(&access, key.text.reveal()).await).contains("revoked"));
 }
 
 #[tokio::test]
-async fn keys_that_are_none_are_refused_in_the_same_words() {
+async fn invalid_keys_are_refused_with_one_message() {
     let world = World::new().await;
     let access = world.access();
     let key = world.key("dashboard", Role::Reader).await;
@@ -91,7 +94,7 @@ async fn times_of_use_are_written_together_after_five_minutes() {
     access.run_upkeep().await;
     let (first, second) = (last_used(&one).await, last_used(&other).await);
     assert_eq!((first, second), (Some(start + 200.seconds()), Some(start + 100.seconds())));
-    // The next ones wait as long again, unless the server ends.
+    // The next times of use wait five minutes again, unless the server ends before.
     show(&access, one.text.reveal()).await.unwrap();
     world.advance(299);
     access.run_upkeep().await;
@@ -113,7 +116,7 @@ async fn a_revoked_key_stays_revoked_when_the_clock_is_set_back() {
 }
 
 #[tokio::test]
-async fn times_of_use_that_cannot_be_written_wait() {
+async fn times_of_use_that_cannot_be_written_are_written_later() {
     let world = World::new().await;
     let access = world.access();
     let key = world.key("one", Role::Reader).await;
@@ -131,20 +134,20 @@ async fn times_of_use_that_cannot_be_written_wait() {
 }
 
 #[tokio::test]
-async fn a_store_that_cannot_be_asked_is_no_refusal() {
+async fn an_unavailable_store_is_not_a_refusal() {
     let world = World::new().await;
     let key = world.key("dashboard", Role::Reader).await;
     std::fs::remove_file(world.directory.path().join("store.db")).unwrap();
     let store = world.store_of("default");
     let world = World { store, ..world };
     let Err(Denied::Unavailable { reason }) = show(&world.access(), key.text.reveal()).await else {
-        panic!("it was asked");
+        panic!("the key was verified without a store");
     };
     assert!(!reason.contains(key.text.reveal()), "{reason}");
 }
 
 #[tokio::test]
-async fn requests_for_keys_that_make_no_sense_are_refused() {
+async fn invalid_requests_for_keys_are_refused() {
     let world = World::new().await;
     let create = async |name: &str, role, scopes: Option<&[Scope]>, expires_at| {
         let request = KeyRequest { name: name.to_owned(), role, scopes: scopes.map(Scopes::of), expires_at };
@@ -162,7 +165,7 @@ async fn requests_for_keys_that_make_no_sense_are_refused() {
     let past = create("a", Role::Reader, None, Some(world.now())).await;
     assert!(matches!(past, Err(KeyError::ExpiresInThePast(_))));
 
-    // A name means the active key, not a revoked one.
+    // A name stands for the active key, not for a revoked one.
     let revoke = async |what: &str| revoke_key(world.store.as_ref(), world.now(), what).await;
     let first = revoke("good").await.unwrap();
     assert!(matches!(revoke("good").await, Err(KeyError::Revoked { .. })));
@@ -170,7 +173,7 @@ async fn requests_for_keys_that_make_no_sense_are_refused() {
     let second = revoke("good").await.unwrap();
     assert_ne!(first.id, second.id);
     assert!(matches!(revoke(&first.id.to_string()).await, Err(KeyError::Revoked { .. })));
-    assert!(matches!(revoke("nobody").await, Err(KeyError::Unknown(_))));
+    assert!(matches!(revoke("unknown").await, Err(KeyError::Unknown(_))));
     let unmigrated = daymark::store::open(
         &format!("sqlite:{}/none.db", world.directory.path().display()).parse().unwrap(),
         daymark::store::StoreOptions {

@@ -1,4 +1,4 @@
-//! Who fails again and again has to wait; others do not.
+//! Back-off: an address whose credentials fail repeatedly has to wait, and others do not.
 
 use std::{
     sync::{
@@ -27,7 +27,7 @@ async fn fail(access: &Access, times: usize) {
 fn waits(outcome: Result<daymark::access::Principal, Denied>) -> u64 {
     match outcome {
         Err(Denied::BackOff { retry_after }) => retry_after.as_secs(),
-        other => panic!("need not wait: {other:?}"),
+        other => panic!("not refused by the back-off: {other:?}"),
     }
 }
 
@@ -38,14 +38,17 @@ async fn each_failure_doubles_the_wait() {
     fail(&access, 6).await;
     for delay in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
         assert_eq!(waits(show(&access, "wrong").await), delay);
-        // Trying meanwhile costs nothing more.
+        // An attempt during the wait does not make it longer.
         assert_eq!(waits(show(&access, "wrong").await), delay);
         world.advance(delay.try_into().unwrap());
         fail(&access, 1).await;
     }
-    let Err(denied) = show(&access, "wrong").await else { panic!("let in") };
+    let Err(denied) = show(&access, "wrong").await else { panic!("accepted") };
     assert_eq!(denied.to_string(), "authentication failed too often from this address; try again in 300 s");
-    assert!(reason(show_from(&access, "wrong", "192.0.2.2").await).contains("token"), "others need not wait");
+    assert!(
+        reason(show_from(&access, "wrong", "192.0.2.2").await).contains("token"),
+        "other addresses need not wait"
+    );
     world.advance(900);
     fail(&access, 5).await;
 }
@@ -55,7 +58,7 @@ async fn a_genuine_credential_is_accepted_from_an_address_in_backoff() {
     let world = World::new().await;
     let access = world.access();
     let (old_key, new_key) = (world.key("old", Role::Reader).await, world.key("new", Role::Reader).await);
-    let (known, new) = (token(json!({})), token(json!({"sub": "somebody else"})));
+    let (known, new) = (token(json!({})), token(json!({"sub": "another user"})));
     for text in [&known, old_key.text.reveal()] {
         show(&access, text).await.unwrap();
     }
@@ -63,14 +66,14 @@ async fn a_genuine_credential_is_accepted_from_an_address_in_backoff() {
     for text in [&known, old_key.text.reveal(), &new, new_key.text.reveal()] {
         assert!(show(&access, text).await.is_ok());
     }
-    assert_eq!(waits(show(&access, "wrong").await), 1, "whoever fails has to wait as before");
+    assert_eq!(waits(show(&access, "wrong").await), 1, "a failing credential still has to wait");
     let expired = token(json!({"exp": NOW_S - 100}));
-    assert_eq!(waits(show(&access, &expired).await), 1, "and is not told why");
+    assert_eq!(waits(show(&access, &expired).await), 1, "the answer does not say why the token is invalid");
     reason(show_from(&access, "wrong", "192.0.2.2").await);
 }
 
 #[tokio::test]
-async fn only_a_few_guesses_a_second_are_looked_at() {
+async fn only_a_few_credentials_a_second_are_verified_during_the_backoff() {
     let world = World::new().await;
     let access = world.access();
     let (key, last) = (world.key("new", Role::Reader).await, world.key("last", Role::Reader).await);
@@ -79,7 +82,7 @@ async fn only_a_few_guesses_a_second_are_looked_at() {
         world.advance(delay);
         fail(&access, 1).await;
     }
-    // The same credential is known to be wrong, and displaces no other.
+    // The rejection of this credential is cached, so it takes no verification from others.
     for _ in 0..100 {
         assert_eq!(waits(show(&access, "wrong").await), 16);
     }
@@ -87,14 +90,18 @@ async fn only_a_few_guesses_a_second_are_looked_at() {
     for guess in 0..3 {
         assert_eq!(waits(show(&access, &format!("guess {guess}")).await), 16);
     }
-    assert_eq!(waits(show(&access, last.text.reveal()).await), 16, "it is not looked at");
+    assert_eq!(
+        waits(show(&access, last.text.reveal()).await),
+        16,
+        "the verifications of this second are used up"
+    );
     world.advance(1);
-    assert!(show(&access, last.text.reveal()).await.is_ok(), "it has its turn in the next second");
+    assert!(show(&access, last.text.reveal()).await.is_ok(), "it is verified in the next second");
     assert_eq!(waits(show(&access, "wrong").await), 15);
 }
 
 #[tokio::test]
-async fn an_address_that_is_held_up_waits_as_if_it_had_failed() {
+async fn an_address_can_be_blocked_without_a_failure() {
     let world = World::new().await;
     let access = world.access();
     access.hold_up(HOME.parse().unwrap(), Duration::from_secs(2));
@@ -104,15 +111,15 @@ async fn an_address_that_is_held_up_waits_as_if_it_had_failed() {
     reason(show(&access, "wrong").await);
 }
 
-/// So a flood of a key that was revoked, or of a token that has expired, asks the store and checks signatures every five
+/// A flood of requests with a revoked key or an expired token thus queries the store and verifies signatures once in five
 /// seconds.
 #[tokio::test]
-async fn what_was_refused_is_refused_for_five_seconds_without_being_looked_at() {
+async fn a_rejected_credential_is_cached_for_five_seconds() {
     let world = World::new().await;
     let access = world.access();
     let request = KeyRequest { name: "x".to_owned(), role: Role::Reader, scopes: None, expires_at: None };
     let key = create_key(world.store_of("other").as_ref(), world.now(), request).await.unwrap();
-    // Both become valid at once; the next verification finds that.
+    // Both become valid while the rejection is cached. The next verification accepts them.
     let (unknown, early) = (key.text.reveal(), token(json!({"nbf": NOW_S + 31})));
     assert!(reason(show(&access, unknown).await).contains("not valid"));
     assert!(reason(show(&access, &early).await).contains("nbf"));
@@ -128,7 +135,7 @@ async fn what_was_refused_is_refused_for_five_seconds_without_being_looked_at() 
 }
 
 #[tokio::test]
-async fn that_credentials_cannot_be_checked_is_logged_every_ten_seconds_at_most() {
+async fn failed_verifications_are_logged_every_ten_seconds_at_most() {
     let log = Log::catch();
     let world = World::new().await;
     let key = world.key("dashboard", Role::Reader).await;
@@ -146,12 +153,12 @@ async fn that_credentials_cannot_be_checked_is_logged_every_ten_seconds_at_most(
 }
 
 #[tokio::test]
-async fn many_with_one_key_do_not_wait_for_each_other_when_the_store_does_not_answer() {
-    // Takes connections and says nothing.
+async fn concurrent_requests_with_one_key_share_one_lookup() {
+    // This server accepts connections and never answers.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("postgres://daymark@{}/daymark?sslmode=disable", silent.local_addr().unwrap());
-    let looks = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&looks);
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
     tokio::spawn(async move {
         let mut open = Vec::new();
         while let Ok(connection) = silent.accept().await {
@@ -172,7 +179,7 @@ async fn many_with_one_key_do_not_wait_for_each_other_when_the_store_does_not_an
     for outcome in join_all((0..10).map(|_| show(&access, key.text.reveal()))).await {
         assert!(matches!(outcome, Err(Denied::Unavailable { .. })));
     }
-    assert_eq!(looks.load(Ordering::SeqCst), 1);
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
@@ -186,13 +193,13 @@ async fn a_credential_that_was_verified_before_is_verified_again_during_the_back
         world.advance(delay);
         fail(&access, 1).await;
     }
-    // The wait is 16 s; what is known of a key holds for 10 s.
+    // The wait is 16 s, and a verified key is cached for 10 s.
     world.advance(11);
     assert_eq!(waits(show(&access, "wrong").await), 5);
     assert!(show(&access, key.text.reveal()).await.is_ok());
     world.advance(5);
     fail(&access, 1).await;
-    // Now it is 32 s, and the key is none any more.
+    // The wait is 32 s now, and the key is revoked.
     revoke_key(world.store.as_ref(), world.now(), "dashboard").await.unwrap();
     world.advance(11);
     assert!(reason(show(&access, key.text.reveal()).await).contains("revoked"));
@@ -213,7 +220,7 @@ async fn stale_credentials_are_not_counted_as_guesses() {
 }
 
 #[tokio::test]
-async fn a_wait_is_said_in_whole_seconds() {
+async fn a_wait_is_rounded_up_to_whole_seconds() {
     let denied = Denied::BackOff { retry_after: Duration::from_millis(1500) };
     assert!(denied.to_string().ends_with("in 2 s"));
 }

@@ -1,4 +1,4 @@
-//! The two headers, as supabase-js and others send them.
+//! The headers `Authorization` and `apikey`, as supabase-js and other clients send them.
 
 use daymark::access::{Access, Credentials, Denied, Principal, Role, Scope};
 use serde_json::json;
@@ -10,13 +10,13 @@ async fn send(
     authorization: Option<&str>,
     api_key: Option<&str>,
 ) -> Result<Principal, Denied> {
-    // An address of its own for each, so that none has to wait for the failures of those before.
+    // Each request has another address, so that the back-off of earlier failures does not apply to it.
     let address = std::net::Ipv4Addr::from_bits(fastrand::u32(..)).into();
     authenticated(access, Credentials { authorization, api_key, address }).await
 }
 
 #[tokio::test]
-async fn both_headers_must_be_genuine_and_authorization_names_the_principal() {
+async fn both_headers_must_be_valid_and_authorization_decides_the_principal() {
     let world = World::new().await;
     let access = world.access();
     let service = world.key("service", Role::Service).await.text.reveal().to_owned();
@@ -25,7 +25,7 @@ async fn both_headers_must_be_genuine_and_authorization_names_the_principal() {
     let role = async |authorization: Option<String>, api_key: Option<&str>| {
         send(&access, authorization.as_deref(), api_key).await.map(|principal| principal.role)
     };
-    // Signed out: the key in both headers. Signed in: the key in one, the user's token in the other.
+    // A signed-out client sends the key in both headers, a signed-in one the key in one and the user's token in the other.
     assert_eq!(role(Some(bearer(&anon)), Some(&anon)).await, Ok(Role::Anonymous));
     assert_eq!(role(Some(bearer(&user)), Some(&anon)).await, Ok(Role::Reader));
     assert_eq!(role(Some(bearer(&user)), Some(&service)).await, Ok(Role::Reader));
@@ -60,11 +60,14 @@ async fn requests_without_credentials_read_only_where_reading_is_public() {
     for scope in [Scope::Log, Scope::Collect, Scope::Define] {
         assert!(!principal.may(scope), "{scope:?}");
     }
-    assert!(send(&access, Some("Bearer wrong"), None).await.is_err(), "wrong is worse than nothing");
+    assert!(
+        send(&access, Some("Bearer wrong"), None).await.is_err(),
+        "a wrong credential is refused although none is needed"
+    );
 }
 
 #[tokio::test]
-async fn the_anonymous_are_counted_by_address() {
+async fn anonymous_requests_are_counted_by_address() {
     let access = World::new().await.with(|settings| settings.public_read = true).access();
     for (address, subject) in [
         ("192.0.2.7", "address:192.0.2.7"),

@@ -1,4 +1,4 @@
-//! A key set over HTTPS, read by the built program: certificate authorities are a matter of the process.
+//! A key set over HTTPS, read by the built program, because certificate authorities are settings of a whole process.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -18,12 +18,12 @@ use serde_json::json;
 
 use crate::world::{RSA_1, claims, key_set, public, sign};
 
-/// The certificate of `keys/localhost.pem` is signed by it.
+/// The authority that signed the certificate of `keys/localhost.pem`.
 const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/access/keys/authority.pem");
 /// A certificate for the name `localhost`, and its key.
 const LOCALHOST: &str = include_str!("keys/localhost.pem");
 
-/// A server of a key set. Returns its port.
+/// Starts a server of a key set, and returns its port.
 fn issuer() -> u16 {
     let certificate = CertificateDer::from_pem_slice(LOCALHOST.as_bytes()).unwrap();
     let key = PrivateKeyDer::from_pem_slice(LOCALHOST.as_bytes()).unwrap();
@@ -41,7 +41,7 @@ fn issuer() -> u16 {
         for stream in listener.incoming() {
             let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
             let mut stream = StreamOwned::new(connection, stream.unwrap());
-            // A client that does not trust the certificate breaks off.
+            // A client that does not trust the certificate ends the connection.
             if stream.read(&mut [0; 4096]).is_ok() {
                 let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
                 let _ = stream.write_all((head + &body).as_bytes());
@@ -53,11 +53,11 @@ fn issuer() -> u16 {
     port
 }
 
-/// `daymark serve`, until it is dropped.
+/// A process of `daymark serve`, which is killed when this value is dropped.
 struct Program {
     child: Child,
     address: SocketAddr,
-    /// What it says from its start on.
+    /// Everything that it writes to stderr.
     log: Option<JoinHandle<String>>,
 }
 
@@ -80,7 +80,7 @@ impl Program {
         let (mut line, mut before) = (String::new(), String::new());
         let address = loop {
             before += &std::mem::take(&mut line);
-            assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it has ended");
+            assert_ne!(lines.read_line(&mut line).unwrap(), 0, "the server has ended");
             if let Some((_, rest)) = line.split_once("listening on http://") {
                 break rest.split(';').next().unwrap().parse().unwrap();
             }
@@ -95,7 +95,7 @@ impl Program {
     /// The status of a request with a token that the key set's key signed.
     fn status(&self) -> u16 {
         let key = EncodingKey::from_rsa_pem(RSA_1.as_bytes()).unwrap();
-        // 2100-01-01: the program goes by the machine's clock.
+        // The token expires on 2100-01-01, because the program uses the machine's clock.
         let token = sign(Algorithm::RS256, Some("1"), &key, &claims(json!({"exp": 4_102_444_800_i64})));
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
         let request = agent.get(format!("http://{}/rest/v1/daily_metrics", self.address));
@@ -116,7 +116,7 @@ impl Drop for Program {
 }
 
 #[test]
-fn the_issuers_certificate_is_checked() {
+fn the_certificate_of_the_key_sets_server_is_verified() {
     let port = issuer();
     let (by_name, by_address) =
         (format!("https://localhost:{port}/keys.json"), format!("https://127.0.0.1:{port}/keys.json"));

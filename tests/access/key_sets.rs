@@ -1,4 +1,4 @@
-//! Public keys over HTTP and from a file: rotated, old, unreachable, unusable.
+//! Key sets over HTTP and from a file that are rotated, old, unreachable or unusable.
 
 use std::{
     io::{Read, Write},
@@ -19,13 +19,13 @@ use crate::world::{
     P256, RSA_1, RSA_2, RSA_WEAK, World, key_set, p256_token, public, reason, rsa_token, show, show_from,
 };
 
-/// For what another task does meanwhile.
+/// How long a test waits for another task before it fails.
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// A server of one document on 127.0.0.1.
+/// A server on 127.0.0.1 that answers every request with one document.
 struct Issuer {
     url: String,
-    /// `None`: answers with 500.
+    /// With `None` it answers with status 500.
     document: Arc<Mutex<Option<String>>>,
     requests: Arc<AtomicUsize>,
 }
@@ -67,8 +67,8 @@ impl Issuer {
     }
 }
 
-/// Shows it from an address that has not failed yet.
-async fn is_let_in(access: &Access, token: &str) -> bool {
+/// Whether the token is accepted from an address without earlier failures.
+async fn is_accepted(access: &Access, token: &str) -> bool {
     let address = format!("10.{}.{}.{}", fastrand::u8(..), fastrand::u8(..), fastrand::u8(..));
     match show_from(access, token, &address).await {
         Ok(_) => true,
@@ -83,71 +83,72 @@ async fn keys_are_rotated_without_a_restart() {
     let world = World::new().await.with_keys_at(&issuer.url);
     let access = world.access();
     let (first, second) = (rsa_token(Some("1"), RSA_1), rsa_token(Some("2"), RSA_2));
-    assert!(is_let_in(&access, &first).await);
-    assert!(is_let_in(&access, &rsa_token(None, RSA_1)).await, "one key needs no id");
-    assert_eq!(issuer.requests(), 1, "read once");
+    assert!(is_accepted(&access, &first).await);
+    assert!(is_accepted(&access, &rsa_token(None, RSA_1)).await, "one key needs no id");
+    assert_eq!(issuer.requests(), 1, "the set is read once");
 
-    // The next key is published. The set is not read again right after the last reading, but half a minute later.
+    // The next key is published. The set is read again 30 s after the last reading at the earliest.
     issuer.publish(Some(key_set(&[public("1", RSA_1), public("2", RSA_2), public("3", P256)])));
-    assert!(!is_let_in(&access, &second).await);
+    assert!(!is_accepted(&access, &second).await);
     assert_eq!(issuer.requests(), 1);
     world.advance(30);
-    assert!(is_let_in(&access, &second).await);
-    assert!(is_let_in(&access, &p256_token(Some("3"))).await);
+    assert!(is_accepted(&access, &second).await);
+    assert!(is_accepted(&access, &p256_token(Some("3"))).await);
     assert_eq!(issuer.requests(), 2);
 
-    // The first key is withdrawn. A token that names an unknown key makes that known, also for tokens let in before.
+    // The first key is withdrawn. A token with an unknown key id makes the server read the set, which ends the acceptance of the
+    // first token as well.
     issuer.publish(Some(key_set(&[public("2", RSA_2)])));
-    assert!(is_let_in(&access, &first).await);
+    assert!(is_accepted(&access, &first).await);
     world.advance(30);
-    assert!(!is_let_in(&access, &rsa_token(Some("4"), RSA_1)).await);
-    assert!(!is_let_in(&access, &first).await);
-    assert!(is_let_in(&access, &second).await);
+    assert!(!is_accepted(&access, &rsa_token(Some("4"), RSA_1)).await);
+    assert!(!is_accepted(&access, &first).await);
+    assert!(is_accepted(&access, &second).await);
     assert_eq!(issuer.requests(), 3);
 }
 
 #[tokio::test]
-async fn invented_key_ids_do_not_burden_the_issuer() {
+async fn unknown_key_ids_do_not_flood_the_issuer() {
     let issuer = Issuer::new(key_set(&[public("1", RSA_1)]));
     let world = World::new().await.with_keys_at(&issuer.url);
     let access = world.access();
     for number in 0..50 {
-        assert!(!is_let_in(&access, &rsa_token(Some(&format!("invented {number}")), RSA_2)).await);
+        assert!(!is_accepted(&access, &rsa_token(Some(&format!("invented {number}")), RSA_2)).await);
         world.advance(1);
     }
     assert!(issuer.requests() <= 3, "{}", issuer.requests());
 }
 
 #[tokio::test]
-async fn an_old_set_is_read_again_and_kept_while_that_fails() {
+async fn an_old_key_set_is_refreshed_and_kept_while_the_issuer_fails() {
     let issuer = Issuer::new(key_set(&[public("1", RSA_1)]));
     let world = World::new().await.with_keys_at(&issuer.url);
     let access = world.access();
     let token = rsa_token(Some("1"), RSA_1);
-    assert!(is_let_in(&access, &token).await);
+    assert!(is_accepted(&access, &token).await);
 
     for useless in [None, Some("<html>".to_owned()), Some(json!({"keys": []}).to_string())] {
         issuer.publish(useless);
         world.advance(601);
         let before = issuer.requests();
-        assert!(is_let_in(&access, &token).await);
+        assert!(is_accepted(&access, &token).await);
         until(|| issuer.requests() > before).await;
     }
     issuer.publish(Some(key_set(&[public("2", RSA_2)])));
     world.advance(601);
     let before = issuer.requests();
-    is_let_in(&access, &token).await;
+    is_accepted(&access, &token).await;
     until(|| issuer.requests() > before).await;
-    // It is read; a moment later it is in use.
+    // The set was requested; it is in use a moment later.
     let refused = async {
-        while is_let_in(&access, &token).await {
+        while is_accepted(&access, &token).await {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(DEADLINE, refused).await.unwrap();
 }
 
-/// Waits for what another task does.
+/// Waits until another task has made `is_so` true.
 async fn until(is_so: impl Fn() -> bool) {
     let waiting = async {
         while !is_so() {
@@ -158,14 +159,14 @@ async fn until(is_so: impl Fn() -> bool) {
 }
 
 #[tokio::test]
-async fn without_a_key_set_tokens_cannot_be_verified_and_the_reason_hides_the_query() {
+async fn an_unreachable_key_set_is_reported_without_the_query_of_its_url() {
     let issuer = Issuer::new(String::new());
     issuer.publish(None);
     let world = World::new().await.with_keys_at(&issuer.url);
     let access = world.access();
     let token = rsa_token(Some("1"), RSA_1);
     for _ in 0..3 {
-        let Err(Denied::Unavailable { reason }) = show(&access, &token).await else { panic!("let in") };
+        let Err(Denied::Unavailable { reason }) = show(&access, &token).await else { panic!("accepted") };
         assert!(reason.contains("/keys.json") && !reason.contains("s3cret"), "{reason}");
     }
     assert_eq!(issuer.requests(), 1);
@@ -175,22 +176,22 @@ async fn without_a_key_set_tokens_cannot_be_verified_and_the_reason_hides_the_qu
 }
 
 #[tokio::test]
-async fn a_file_is_read_again_too() {
+async fn a_key_set_in_a_file_is_refreshed() {
     let world = World::new().await;
     let file = world.directory.path().join("keys.json");
     std::fs::write(&file, key_set(&[public("1", RSA_1)])).unwrap();
     let location = KeySetLocation::File(file.clone());
     let world = world.with(|settings| settings.jwks = Some(location));
     let access = world.access();
-    assert!(is_let_in(&access, &rsa_token(Some("1"), RSA_1)).await);
+    assert!(is_accepted(&access, &rsa_token(Some("1"), RSA_1)).await);
     std::fs::write(&file, key_set(&[public("2", RSA_2)])).unwrap();
     world.advance(30);
-    assert!(is_let_in(&access, &rsa_token(Some("2"), RSA_2)).await);
-    assert!(!is_let_in(&access, &rsa_token(Some("1"), RSA_1)).await);
+    assert!(is_accepted(&access, &rsa_token(Some("2"), RSA_2)).await);
+    assert!(!is_accepted(&access, &rsa_token(Some("1"), RSA_1)).await);
 }
 
 #[tokio::test]
-async fn keys_for_something_else_are_left_out() {
+async fn unusable_keys_of_a_key_set_are_ignored() {
     let with = |mut key: serde_json::Value, name: &str, value: serde_json::Value| {
         key[name] = value;
         key
@@ -208,11 +209,11 @@ async fn keys_for_something_else_are_left_out() {
     ]));
     let world = World::new().await.with_keys_at(&issuer.url);
     let access = world.access();
-    assert!(is_let_in(&access, &rsa_token(Some("good"), RSA_1)).await);
+    assert!(is_accepted(&access, &rsa_token(Some("good"), RSA_1)).await);
     for (id, key) in [("weak", RSA_WEAK), ("enc", RSA_1), ("ops", RSA_1), ("alg", RSA_1)] {
-        assert!(!is_let_in(&access, &rsa_token(Some(id), key)).await, "{id}");
+        assert!(!is_accepted(&access, &rsa_token(Some(id), key)).await, "{id}");
     }
-    assert!(!is_let_in(&access, &p256_token(Some("crv"))).await);
+    assert!(!is_accepted(&access, &p256_token(Some("crv"))).await);
     let oct = jsonwebtoken::EncodingKey::from_secret(b"secretsecretsecretsecretsecret");
     let oct = crate::world::sign(
         jsonwebtoken::Algorithm::HS256,

@@ -1,4 +1,5 @@
-//! Who is let in and who is not: tokens and keys of every wrong kind, on real stores, with real key sets over HTTP.
+//! Authentication and authorisation: valid tokens and keys and invalid ones of every kind, on real stores, with real key sets
+//! over HTTP.
 //!
 //! The private keys in `keys/` were made for these tests and guard nothing.
 
@@ -14,7 +15,7 @@ mod mode;
 mod row_security;
 mod secrets;
 #[path = "../support/server.rs"]
-#[expect(dead_code, reason = "here no server is stopped in the middle of something")]
+#[expect(dead_code, reason = "these tests stop no server in the middle of a run")]
 mod server;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! Where a server may start without authentication, and what is said where it may not.
+//! Where a server may start without authentication, and the message where it may not.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ async fn start(world: &World, listen: &str, store_url: &DatabaseUrl) -> Result<A
 }
 
 #[tokio::test]
-async fn only_a_loopback_address_over_sqlite_may_be_open() {
+async fn a_server_without_authentication_needs_a_loopback_address_and_sqlite() {
     let world = World::new().await.with(|settings| settings.jwt_secret = None);
     let sqlite = world.store_url();
     let postgres: DatabaseUrl = "postgres://me:s3cret@db.example/app".parse().unwrap();
@@ -26,9 +26,9 @@ async fn only_a_loopback_address_over_sqlite_may_be_open() {
         let access = start(&world, listen, &sqlite).await.unwrap();
         assert_eq!(access.mode().await.unwrap(), Mode::Open, "{listen}");
         let address = "127.0.0.1".parse().unwrap();
-        let anybody =
-            Credentials { authorization: Some("Bearer whatever"), api_key: Some("whatever"), address };
-        let principal = access.authenticate(anybody).await.unwrap();
+        let invalid =
+            Credentials { authorization: Some("Bearer invalid"), api_key: Some("invalid"), address };
+        let principal = access.authenticate(invalid).await.unwrap();
         assert!(principal.role == Role::Service && principal.may(Scope::Define));
     }
     for (listen, url, because) in [
@@ -45,9 +45,9 @@ async fn only_a_loopback_address_over_sqlite_may_be_open() {
     }
 }
 
-/// Without a restart, and for good.
+/// This needs no restart, and holds for good.
 #[tokio::test]
-async fn the_first_key_closes_an_open_server() {
+async fn the_first_key_turns_authentication_on() {
     let world = World::new().await.with(|settings| settings.jwt_secret = None);
     let access = start(&world, "127.0.0.1:8640", &world.store_url()).await.unwrap();
     assert_eq!(access.mode().await.unwrap(), Mode::Open);
@@ -57,11 +57,15 @@ async fn the_first_key_closes_an_open_server() {
     assert_eq!(access.authenticate(none).await, Err(Denied::NoCredentials));
     assert_eq!(show(&access, key.text.reveal()).await.unwrap().role, Role::Reader);
     revoke_key(world.store.as_ref(), world.now(), "first").await.unwrap();
-    assert_eq!(access.mode().await.unwrap(), Mode::Required, "a revoked key opens nothing");
+    assert_eq!(
+        access.mode().await.unwrap(),
+        Mode::Required,
+        "a revoked key does not turn authentication off again"
+    );
 }
 
 #[tokio::test]
-async fn any_way_to_authenticate_is_enough_and_ends_openness() {
+async fn any_way_to_authenticate_turns_authentication_on() {
     let world = World::new().await.with(|settings| settings.jwt_secret = None);
     let url = world.store_url();
     let directory = tempfile::tempdir().unwrap();
@@ -86,14 +90,15 @@ async fn any_way_to_authenticate_is_enough_and_ends_openness() {
     for listen in ["0.0.0.0:8640", "127.0.0.1:8640"] {
         assert!(
             start(&world, listen, &url).await.is_err(),
-            "a revoked key lets nobody in, and opens no door"
+            "a revoked key is no way to authenticate, and keeps the server closed"
         );
     }
 }
 
-/// A file that is wrong stays wrong. An issuer may answer later.
+/// A file that cannot be read is refused, because it will not change by itself. A URL that cannot be read is accepted, because
+/// its server may answer later.
 #[tokio::test]
-async fn keys_that_cannot_be_read_are_said_at_the_start() {
+async fn an_unreadable_key_set_file_is_refused_at_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, text: Option<&str>| {
         let path = directory.path().join(name);
@@ -113,8 +118,8 @@ async fn keys_that_cannot_be_read_are_said_at_the_start() {
             assert!(refusal.contains(part), "{part} is not in {refusal}");
         }
     }
-    let nobody = KeySetLocation::Url("http://127.0.0.1:1/keys.json".parse().unwrap());
-    let world = World::new().await.with(|settings| settings.jwks = Some(nobody.clone()));
+    let unreachable = KeySetLocation::Url("http://127.0.0.1:1/keys.json".parse().unwrap());
+    let world = World::new().await.with(|settings| settings.jwks = Some(unreachable.clone()));
     assert_eq!(
         start(&world, "127.0.0.1:0", &world.store_url()).await.unwrap().mode().await.unwrap(),
         Mode::Required
@@ -122,7 +127,7 @@ async fn keys_that_cannot_be_read_are_said_at_the_start() {
 }
 
 #[tokio::test]
-async fn public_reading_is_no_authentication() {
+async fn public_reading_does_not_count_as_authentication() {
     let world = World::new().await.with(|settings| {
         settings.jwt_secret = None;
         settings.public_read = true;

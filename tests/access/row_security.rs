@@ -1,5 +1,5 @@
-//! Who may do what in the database itself: every role, every table, every verb, with Supabase's things and without. On
-//! servers of their own, because roles belong to a whole server.
+//! Privileges and row level security in PostgreSQL itself: every role, every table and every verb, with Supabase's objects and
+//! without. Each test has a server of its own, because roles belong to a whole server.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::server::PrivateServer;
 
-/// Supabase's things that the migrations look for, and a default privilege that gives everything away.
+/// The objects of Supabase that the migrations look for.
 const SUPABASE: &str = "
     CREATE SCHEMA auth;
     CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS
@@ -28,14 +28,14 @@ const SUPABASE: &str = "
 
 const API_ROLES: &str = "CREATE ROLE anon; CREATE ROLE authenticated; CREATE ROLE service_role;";
 
-/// A role that owns the store and is nothing else, one without grants, one with those of a service that records, and
-/// one that inherits what authenticated users may.
+/// A role that owns the store, one without grants, and one that gets [`GRANTS`]; and a default privilege that gives every role
+/// all privileges on new tables.
 const ROLES: &str = "
     CREATE ROLE store_owner LOGIN; CREATE ROLE plain LOGIN; CREATE ROLE recorder LOGIN;
     CREATE SCHEMA daymark AUTHORIZATION store_owner;
     ALTER DEFAULT PRIVILEGES FOR ROLE store_owner GRANT ALL ON TABLES TO PUBLIC;";
 
-/// What Supabase's default privileges do to functions.
+/// Supabase's default privileges on functions.
 const GIVEN_FUNCTIONS: &str = "ALTER DEFAULT PRIVILEGES FOR ROLE store_owner GRANT ALL ON FUNCTIONS TO anon, authenticated, service_role;";
 
 const GRANTS: &str = "
@@ -90,7 +90,7 @@ impl Database {
         database
     }
 
-    /// With a row in each table.
+    /// Inserts a row into each table.
     async fn filled(self) -> Self {
         let owner = self.store("store_owner");
         self.run(GRANTS).await;
@@ -127,7 +127,8 @@ impl Database {
         open(&url.parse::<DatabaseUrl>().unwrap(), options)
     }
 
-    /// What happens to each statement: rows seen or changed, or the refusal. Nothing is kept.
+    /// The outcome of a statement as a role: the number of rows it counts, `yes`, `-` without the privilege, or `trigger`. The
+    /// transaction is rolled back.
     async fn try_as(&self, role: &str, user: &str, statement: &str) -> String {
         let mut session = PgConnection::connect(&self.url).await.unwrap();
         let mut transaction = session.begin().await.unwrap();
@@ -142,7 +143,7 @@ impl Database {
             Err(sqlx::Error::Database(error)) => match error.code().as_deref() {
                 Some("42501") => "-".to_owned(),
                 Some("23001") => "trigger".to_owned(),
-                // A constraint: it would have been let through.
+                // A constraint refused the row, so the privilege was there.
                 Some(code) if code.starts_with("23") => "yes".to_owned(),
                 code => panic!("{role}: {statement}: {code:?} {error}"),
             },
@@ -150,7 +151,8 @@ impl Database {
         }
     }
 
-    /// One line a role and table: SELECT, INSERT, UPDATE, DELETE, TRUNCATE.
+    /// One line for each role and table, with the outcomes of SELECT, INSERT (of rows and of defaults), UPDATE, DELETE and
+    /// TRUNCATE.
     async fn matrix(&self, roles: &[(&str, &str)]) -> String {
         let mut lines = String::new();
         for (role, user) in roles {
@@ -164,7 +166,7 @@ impl Database {
                 for statement in [
                     format!("SELECT count(*) FROM daymark.{table}"),
                     format!("INSERT INTO daymark.{table} SELECT * FROM daymark.{table}"),
-                    // As a role without SELECT would have to write it.
+                    // A role without SELECT can only insert values.
                     format!("INSERT INTO daymark.{table} DEFAULT VALUES"),
                     format!("UPDATE daymark.{table} SET {change}"),
                     format!("DELETE FROM daymark.{table}"),
@@ -183,7 +185,7 @@ const ADMIN: &str = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const MEMBER: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
 
 #[tokio::test]
-async fn with_supabase() {
+async fn privileges_of_every_role_with_supabase() {
     let database = Database::new(&format!("{API_ROLES} {SUPABASE}; {ROLES}")).await.filled().await;
     database.run("CREATE ROLE member LOGIN IN ROLE authenticated").await;
     let roles = [
@@ -191,7 +193,7 @@ async fn with_supabase() {
         ("authenticated", ""),
         ("authenticated", MEMBER),
         ("authenticated", ADMIN),
-        // Which no platform of theirs makes.
+        // Supabase itself makes no such user id.
         ("authenticated", "nonsense"),
         ("member", MEMBER),
         ("service_role", ""),
@@ -203,7 +205,7 @@ async fn with_supabase() {
 }
 
 #[tokio::test]
-async fn without_supabase_and_with_the_roles_made_later() {
+async fn privileges_without_supabase_and_with_roles_that_are_created_later() {
     let database = Database::new(ROLES).await.filled().await;
     insta::assert_snapshot!(
         "without_roles",
@@ -213,7 +215,7 @@ async fn without_supabase_and_with_the_roles_made_later() {
     database.run(API_ROLES).await;
     let closed = database.matrix(&[("anon", ""), ("authenticated", ""), ("service_role", "")]).await;
     assert!(closed.lines().all(|line| line.ends_with(" - - - - - -")), "{closed}");
-    // Twice, because nothing is wrong with that.
+    // The function may be called twice.
     for _ in 0..2 {
         database.run("SET ROLE store_owner; SELECT daymark.grant_api_roles()").await;
     }
@@ -222,7 +224,7 @@ async fn without_supabase_and_with_the_roles_made_later() {
         database.matrix(&[("anon", ""), ("authenticated", ADMIN), ("service_role", "")]).await
     );
 
-    // Whoever can make tables makes nobody an admin.
+    // A role that may create tables and functions cannot make itself an admin with them.
     database
         .run(&format!(
             "GRANT CREATE ON SCHEMA public TO PUBLIC; {}",
@@ -235,12 +237,12 @@ async fn without_supabase_and_with_the_roles_made_later() {
     );
 }
 
-/// Whatever default privileges give away.
+/// This holds although the default privileges of the owner give the roles EXECUTE on all functions.
 #[tokio::test]
-async fn roles_of_an_api_call_nothing_but_what_tells_admins() {
+async fn roles_of_an_api_may_only_call_caller_is_admin() {
     let database = Database::new(&format!("{API_ROLES} {SUPABASE}; {ROLES} {GIVEN_FUNCTIONS}")).await;
     let mut session = PgConnection::connect(&database.url).await.unwrap();
-    // What everybody may call is for triggers.
+    // The functions that PUBLIC may call are those of triggers.
     let more_than_others: Vec<(String, String)> = sqlx::query_as(
         "SELECT rolname::text, proname::text FROM pg_proc, pg_roles
          WHERE pronamespace = 'daymark'::regnamespace AND rolname IN ('anon', 'authenticated', 'service_role')
@@ -253,9 +255,9 @@ async fn roles_of_an_api_call_nothing_but_what_tells_admins() {
     assert_eq!(more_than_others, [("authenticated".to_owned(), "caller_is_admin".to_owned())]);
 }
 
-/// The store itself works as its owner and as a role that only records, without BYPASSRLS.
+/// The store works for its owner and for a role that only records. Neither has BYPASSRLS.
 #[tokio::test]
-async fn the_service_itself_sees_all_rows() {
+async fn owner_and_recorder_read_all_rows() {
     let database = Database::new(&format!("{API_ROLES} {ROLES}")).await.filled().await;
     for role in ["store_owner", "recorder"] {
         let store = database.store(role);
@@ -274,7 +276,7 @@ async fn the_service_itself_sees_all_rows() {
     assert!(refused.to_string().contains("permission denied"), "{refused}");
 }
 
-/// New partitions are secured as they are made, whoever has them made.
+/// A new partition has row level security as well, also if another role than the owner creates it.
 #[tokio::test]
 async fn every_table_has_row_level_security() {
     let database = Database::new(&format!("{API_ROLES} {ROLES}")).await.filled().await;

@@ -1,4 +1,4 @@
-//! Nothing that is formatted, logged or answered holds a secret.
+//! Secrets appear neither in formatted values nor in the log nor in answers.
 
 use daymark::access::{Credentials, Role};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::world::{Log, SECRET, World, rsa_token, show, token};
 
 #[tokio::test]
-async fn secrets_are_seen_nowhere() {
+async fn secrets_appear_in_no_log_error_or_debug_output() {
     let log = Log::catch();
 
     let world = World::new().await.with(|settings| {
@@ -20,7 +20,7 @@ async fn secrets_are_seen_nowhere() {
     let key = created.text.reveal().to_owned();
     let key_secret = key[36..].to_owned();
     let good = token(json!({}));
-    let wrong = format!("{}x", token(json!({"sub": "somebody"})));
+    let wrong = format!("{}x", token(json!({"sub": "a user"})));
     let elsewhere = rsa_token(Some("1"), crate::world::RSA_1);
 
     let mut seen = format!("{access:?} {:?} {created:?} {:?}", world.settings, created.key);

@@ -1,4 +1,4 @@
-//! Tokens that are let in, as whom, and tokens of every wrong kind.
+//! JSON Web Tokens: the principals of valid ones, and invalid ones of every kind.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use daymark::access::{Denied, Role, Scope};
@@ -12,7 +12,7 @@ use crate::world::{
 };
 
 #[tokio::test]
-async fn the_claims_tell_the_role() {
+async fn the_claims_decide_role_subject_and_scopes() {
     let world = World::new().await.with(|settings| settings.public_read = true);
     let access = world.access();
     let user = "user:7c9e6679-7425-40de-944b-e07fc1f90ae7";
@@ -41,13 +41,13 @@ async fn the_claims_tell_the_role() {
         assert_eq!(principal.may(Scope::Collect), matches!(role, Role::Admin | Role::Service), "{changes}");
         assert_eq!(principal.may(Scope::Log), principal.may(Scope::Define));
     }
-    // The public key of a Supabase project opens nothing where public reading is off.
+    // The public key of a Supabase project may not read where public reading is off.
     let closed = world.with(|settings| settings.public_read = false).access();
     assert!(!show(&closed, &token(json!({"role": "anon", "sub": null}))).await.unwrap().may(Scope::Read));
 }
 
 #[tokio::test]
-async fn claims_that_do_not_hold_are_refused() {
+async fn invalid_claims_are_refused_with_a_reason() {
     let world =
         World::new().await.with(|settings| settings.jwt_issuer = Some("https://us.example".to_owned()));
     let access = world.access();
@@ -98,7 +98,7 @@ async fn clocks_may_differ_by_less_than_thirty_seconds() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_let_in_is_not_once_it_has_expired() {
+async fn an_accepted_token_is_refused_after_its_expiry() {
     let world = World::new().await;
     let access = world.access();
     let token = token(json!({"exp": NOW_S + 100}));
@@ -109,14 +109,14 @@ async fn a_token_that_was_let_in_is_not_once_it_has_expired() {
     assert!(reason(show(&access, &token).await).contains("has expired"));
 }
 
-/// A token put together by hand.
+/// A token that is assembled from its parts.
 fn parts(header: &Value, claims: &Value, signature: &str) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.{signature}", part(header), part(claims))
 }
 
 #[tokio::test]
-async fn signatures_that_do_not_hold_are_refused() {
+async fn tokens_with_invalid_signatures_are_refused() {
     let world = World::new().await;
     let file = world.directory.path().join("keys.json");
     std::fs::write(&file, key_set(&[public("rsa", RSA_1), public("ec", P256)])).unwrap();
@@ -151,7 +151,7 @@ async fn signatures_that_do_not_hold_are_refused() {
         (rsa_token(Some("ec"), RSA_1), "RS256 with the id of a P-256 key"),
         (p256_token(Some("rsa")), "ES256 with the id of an RSA key"),
         (rsa_token(None, RSA_1), "no key id where there are two keys"),
-        (rsa_token(Some("nobody's"), RSA_1), "an unknown key id"),
+        (rsa_token(Some("unknown"), RSA_1), "an unknown key id"),
         (
             parts(
                 &json!({"alg": "RS256", "kid": "rsa", "jwk": public("rsa", RSA_1)}),
@@ -167,7 +167,7 @@ async fn signatures_that_do_not_hold_are_refused() {
         (parts(&json!(["HS256"]), &everything, signature), "a header that is a list"),
         (parts(&json!({"alg": "HS256"}), &json!("text"), signature), "claims that are a text"),
     ] {
-        // Each from an address of its own, so that none has to wait for the failures of those before.
+        // Each token is sent from another address, so that the back-off of earlier failures does not apply to it.
         let address = format!("2001:db8:{:x}::1", what.len() * 256 + usize::from(what.as_bytes()[0]));
         match show_from(&access, &wrong, &address).await {
             Err(Denied::Unauthenticated { reason }) => {
@@ -179,7 +179,7 @@ async fn signatures_that_do_not_hold_are_refused() {
 }
 
 #[tokio::test]
-async fn algorithms_that_are_not_set_up_are_refused() {
+async fn algorithms_without_a_configured_key_are_refused() {
     let none = World::new().await.with(|settings| settings.jwt_secret = None).access();
     for text in [token(json!({})), rsa_token(Some("rsa"), RSA_1)] {
         assert!(reason(show(&none, &text).await).contains("not accepted here"));
@@ -189,9 +189,9 @@ async fn algorithms_that_are_not_set_up_are_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Whatever is sent: nothing panics, and nothing that is not signed passes.
+    /// No text makes the server panic, and no text without a valid signature is accepted.
     #[test]
-    fn no_arbitrary_text_passes(
+    fn arbitrary_texts_are_refused_without_a_panic(
         text in r"(dm_)?[A-Za-z0-9_.\-]{0,120}|[A-Za-z0-9_-]{0,60}\.[A-Za-z0-9_-]{0,60}\.[A-Za-z0-9_-]{0,60}|.{0,80}",
         header in r#"\{"alg":"(HS256|RS256|none|ES256)"(,"kid":".{0,5}")?\}|.{0,40}"#,
         claims in r#"\{"exp":[0-9]{1,30}(,"role":"service_role")?\}|.{0,40}"#,

@@ -1,4 +1,4 @@
-//! A store on SQLite, a clock that stands still, and things to show: tokens and keys.
+//! A store on SQLite, a clock that stands still, and tokens and keys.
 
 use std::{
     cell::RefCell,
@@ -38,7 +38,7 @@ pub struct World {
 }
 
 impl World {
-    /// With a migrated store and the secret [`SECRET`].
+    /// A world with a migrated store and the secret [`SECRET`].
     pub async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let settings = AccessSettings {
@@ -67,7 +67,7 @@ impl World {
         self
     }
 
-    /// With keys at `url` and no secret.
+    /// Sets the key set to `url` and removes the secret.
     pub fn with_keys_at(self, url: &str) -> Self {
         let location = KeySetLocation::Url(url.parse().unwrap());
         self.with(|settings| (settings.jwks, settings.jwt_secret) = (Some(location), None))
@@ -100,7 +100,7 @@ impl World {
     }
 }
 
-/// What is logged, all of it, on the thread that catches it.
+/// Everything that one thread logs, at every level.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -109,8 +109,8 @@ thread_local! {
 }
 
 impl Log {
-    /// From now on. The subscriber is one for all threads and for good: where one comes while another goes, what other
-    /// threads log meanwhile is taken for something that nobody wants to hear.
+    /// Captures the log of this thread from now on. One subscriber is installed for the whole process, because `tracing` caches
+    /// for each call site whether any subscriber is interested, and could miss one that is installed later.
     pub fn catch() -> Self {
         static INSTALLED: Once = Once::new();
         INSTALLED.call_once(|| {
@@ -148,7 +148,7 @@ fn store(directory: &std::path::Path, tenant: &str) -> Arc<dyn Store> {
     open(&DatabaseUrl::Sqlite(directory.join("store.db")), options)
 }
 
-/// Claims of an ordinary user, with `changes` made; null takes a claim away.
+/// The claims of an ordinary user with `changes`; null removes a claim.
 pub fn claims(changes: Value) -> Value {
     let mut claims = json!({
         "sub": "7c9e6679-7425-40de-944b-e07fc1f90ae7", "role": "authenticated", "aud": "authenticated",
@@ -183,7 +183,7 @@ pub fn p256_token(key_id: Option<&str>) -> String {
     sign(Algorithm::ES256, key_id, &key, &claims(json!({})))
 }
 
-/// The public part of a key, as a set has it.
+/// The public part of a key as an entry of a key set.
 pub fn public(id: &str, pem: &str) -> Value {
     let (key, algorithm) = match pem == P256 {
         true => (EncodingKey::from_ec_pem(pem.as_bytes()).unwrap(), Algorithm::ES256),
@@ -201,7 +201,7 @@ pub fn key_set(keys: &[Value]) -> String {
 
 pub const HOME: &str = "192.0.2.1";
 
-/// Shows a token or key in `Authorization`, from [`HOME`].
+/// Authenticates with a token or a key in `Authorization`, from the address [`HOME`].
 pub async fn show(access: &Access, text: &str) -> Result<Principal, Denied> {
     show_from(access, text, HOME).await
 }
@@ -222,6 +222,6 @@ pub fn reason(outcome: Result<Principal, Denied>) -> String {
     match outcome {
         Err(Denied::Unauthenticated { reason }) => reason,
         Err(denied @ Denied::NoCredentials) => denied.to_string(),
-        other => panic!("not refused as it should be: {other:?}"),
+        other => panic!("not refused: {other:?}"),
     }
 }

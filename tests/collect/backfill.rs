@@ -20,37 +20,37 @@ use crate::{
 };
 
 on! { [sqlite_store_of_postgres, postgres_store_of_sqlite]
-    the_whole_history_is_read_once_and_written_in_chunks,
+    a_backfill_reads_the_range_once_and_commits_in_chunks,
 }
 
 on! { [sqlite, postgres]
-    the_whole_history_is_read_once_and_written_in_chunks,
+    a_backfill_reads_the_range_once_and_commits_in_chunks,
     a_dry_run_writes_nothing,
     an_observed_day_is_never_replaced,
-    an_interrupted_backfill_keeps_what_it_has_and_goes_on,
-    a_backfill_that_died_is_closed_with_what_it_had_written,
+    an_interrupted_backfill_keeps_its_chunks_and_the_next_one_continues,
+    an_orphaned_backfill_is_closed_with_the_number_of_its_records,
     the_range_starts_with_the_earliest_row_of_any_source,
-    a_row_with_an_absurd_date_does_not_make_a_century,
+    a_first_row_more_than_ten_years_ago_needs_an_explicit_range,
     a_platform_without_rows_has_no_first_day,
-    a_range_that_is_not_over_is_refused,
-    a_backfill_begins_with_the_first_row,
-    queries_of_the_users_own_have_no_first_day,
-    a_range_without_a_gap_is_no_run,
-    many_unreadable_days_cost_themselves_only,
-    a_record_that_the_store_refuses_costs_its_own_metric,
+    an_unfinished_or_empty_range_is_refused,
+    a_backfill_begins_with_the_first_row_unless_told_otherwise,
+    sql_metrics_alone_need_an_explicit_first_day,
+    a_backfill_of_a_recorded_range_logs_no_run,
+    many_unreadable_days_fail_alone,
+    a_record_that_the_store_refuses_fails_its_own_metric_only,
     a_metric_that_fails_is_reported_for_the_range,
-    an_unreadable_value_costs_its_day_only,
-    a_blob_costs_no_more_than_its_own_day,
-    a_metric_of_which_nothing_can_be_read_is_given_up_soon,
-    a_metric_of_the_present_is_left_out,
-    a_new_metric_is_filled_without_touching_the_others,
+    an_unreadable_value_fails_its_own_day_only,
+    a_blob_value_fails_its_own_day_only,
+    a_metric_that_no_day_can_be_read_of_fails_once,
+    a_metric_that_cannot_be_reconstructed_is_left_out_of_a_backfill,
+    a_backfill_of_a_new_metric_leaves_the_others_unchanged,
 }
 
 async fn fill(world: &World, request: &BackfillRequest) -> Result<BackfillReport, CollectError> {
     backfill(&world.context, request, &Heard::default(), &Cancellation::never()).await
 }
 
-async fn the_whole_history_is_read_once_and_written_in_chunks(world: World) {
+async fn a_backfill_reads_the_range_once_and_commits_in_chunks(world: World) {
     let heard = Heard::default();
     let report =
         backfill(&world.context, &BackfillRequest::default(), &heard, &Cancellation::never()).await.unwrap();
@@ -115,7 +115,7 @@ async fn an_observed_day_is_never_replaced(world: World) {
     );
 }
 
-/// Asks for a stop as soon as the first chunk is committed.
+/// Cancels the run as soon as the first chunk is committed.
 struct StopAfterOne(Mutex<Canceller>);
 
 impl Progress for StopAfterOne {
@@ -126,7 +126,7 @@ impl Progress for StopAfterOne {
     }
 }
 
-async fn an_interrupted_backfill_keeps_what_it_has_and_goes_on(world: World) {
+async fn an_interrupted_backfill_keeps_its_chunks_and_the_next_one_continues(world: World) {
     let (canceller, cancellation) = Cancellation::new();
     let progress = StopAfterOne(Mutex::new(canceller));
     let stopped =
@@ -149,25 +149,25 @@ async fn an_interrupted_backfill_keeps_what_it_has_and_goes_on(world: World) {
     assert_eq!(rest.discrepancies, []);
 }
 
-async fn a_backfill_that_died_is_closed_with_what_it_had_written(world: World) {
+async fn an_orphaned_backfill_is_closed_with_the_number_of_its_records(world: World) {
     let report = fill(&world, &range(1, 3)).await.unwrap();
-    let mut orphan = world.records().await.remove(0);
-    let dead = NewRun {
+    let mut record = world.records().await.remove(0);
+    let orphaned = NewRun {
         id: Uuid::new_v4(),
         kind: RunKind::Backfill,
         from: january(1),
         to: january(9),
-        started_at: orphan.collection_timestamp,
+        started_at: record.collection_timestamp,
         trigger: daymark::store::Trigger::Cli,
         actor: "cli:test".to_owned(),
         host: "elsewhere".to_owned(),
         process_id: 4711,
     };
-    world.context.tenant.store.start_run(&dead).await.unwrap();
-    (orphan.metric_date, orphan.collection_id) = (january(6), dead.id);
-    world.context.tenant.store.commit(&[orphan], None).await.unwrap();
+    world.context.tenant.store.start_run(&orphaned).await.unwrap();
+    (record.metric_date, record.collection_id) = (january(6), orphaned.id);
+    world.context.tenant.store.commit(&[record], None).await.unwrap();
     fill(&world, &BackfillRequest::default()).await.unwrap();
-    let closed = world.context.tenant.store.run(dead.id).await.unwrap().unwrap();
+    let closed = world.context.tenant.store.run(orphaned.id).await.unwrap().unwrap();
     assert_eq!((closed.status, closed.metrics_collected), (RunStatus::Failed, 1));
     let done = world.context.tenant.store.run(report.run.unwrap()).await.unwrap().unwrap();
     assert_eq!((done.status, done.metrics_collected), (RunStatus::Completed, 12));
@@ -180,9 +180,10 @@ async fn the_range_starts_with_the_earliest_row_of_any_source(world: World) {
     assert_eq!((report.from, report.days), (jiff::civil::date(2024, 12, 25), 17));
 }
 
-/// It may come back before its rows are read, and would then lack the days before those of the others.
+/// Without this refusal, a source whose server returns before its rows are read would lack the days before the first row of the
+/// other sources.
 #[tokio::test]
-async fn a_server_that_is_away_hides_no_first_day() {
+async fn an_unreachable_source_fails_the_search_for_the_first_day() {
     let world = World::sqlite_store_of_postgres().await;
     world
         .execute(
@@ -199,7 +200,7 @@ async fn a_server_that_is_away_hides_no_first_day() {
     assert_eq!((report.status, report.failed.len()), (Some(RunStatus::Partial), 1));
 }
 
-async fn a_row_with_an_absurd_date_does_not_make_a_century(world: World) {
+async fn a_first_row_more_than_ten_years_ago_needs_an_explicit_range(world: World) {
     world.execute("INSERT INTO comments VALUES (3, '1970-01-01 00:00:00', NULL)").await;
     let refused = message(fill(&world, &BackfillRequest::default()).await.unwrap_err());
     assert!(refused.contains("source `comments` is of 1970-01-01, which makes 20099 days"), "{refused}");
@@ -216,13 +217,13 @@ async fn a_platform_without_rows_has_no_first_day(world: World) {
     assert!(matches!(fill(&world, &BackfillRequest::default()).await, Err(CollectError::NoRows)));
 }
 
-async fn a_backfill_begins_with_the_first_row(world: World) {
+async fn a_backfill_begins_with_the_first_row_unless_told_otherwise(world: World) {
     let december = jiff::civil::date(2024, 12, 25);
     let from_december = BackfillRequest { from: Some(december), ..range(1, 3) };
     let report = fill(&world, &from_december).await.unwrap();
     let first = report.clipped_to.unwrap();
     assert_eq!((report.from, first.date, report.days), (january(1), january(1), 3));
-    assert_eq!(world.records().await.len(), 12, "no zeros for the days before it");
+    assert_eq!(world.records().await.len(), 12, "the days before the first row are not recorded as zeros");
     let earlier = BackfillRequest { to: Some(jiff::civil::date(2024, 12, 31)), ..from_december.clone() };
     let refused = fill(&world, &earlier).await.unwrap_err();
     assert!(matches!(refused, CollectError::BeforeFirstRow { .. }), "{refused}");
@@ -231,7 +232,7 @@ async fn a_backfill_begins_with_the_first_row(world: World) {
     assert_eq!(world.values("posts_total").await[0], (december, "0".to_owned()));
 }
 
-async fn queries_of_the_users_own_have_no_first_day(world: World) {
+async fn sql_metrics_alone_need_an_explicit_first_day(world: World) {
     let query = "SELECT 1 AS value WHERE {day} IS NOT NULL";
     let measure = json!({"measure": "sql", "query": query, "shape": "value", "adds_up": "last"});
     world.apply(&[definition(world.time_format(), "own", measure)]).await;
@@ -240,15 +241,15 @@ async fn queries_of_the_users_own_have_no_first_day(world: World) {
     assert_eq!(fill(&world, &range(1, 10)).await.unwrap().missing_days, 10);
 }
 
-async fn a_range_without_a_gap_is_no_run(world: World) {
+async fn a_backfill_of_a_recorded_range_logs_no_run(world: World) {
     fill(&world, &range(1, 3)).await.unwrap();
     let again = fill(&world, &range(1, 3)).await.unwrap();
     assert_eq!((again.run, again.status), (None, Some(RunStatus::Completed)));
     assert_eq!(world.runs().await.len(), 1);
 }
 
-async fn many_unreadable_days_cost_themselves_only(world: World) {
-    // 92 further days, with a post each; every third score cannot be read.
+async fn many_unreadable_days_fail_alone(world: World) {
+    // There are 92 further days with a post each, and the score of every third of them cannot be read.
     let days = jiff::civil::date(2024, 10, 1).series(1.day()).take(92);
     let rows: Vec<_> = days.map(|date| format!("(1, '{date} 12:00:00', 'jazz')")).collect();
     world
@@ -267,7 +268,7 @@ async fn many_unreadable_days_cost_themselves_only(world: World) {
     assert_eq!(score(&report), (102, 71));
     assert_eq!(report.failed[0].days.len(), 31);
     assert!(report.failed[0].message.ends_with(" (31 days)"), "{}", report.failed[0].message);
-    // The days that cannot be read are read once more, each by itself, and nothing else is.
+    // A second backfill reads only the days that failed, each by itself.
     let again = fill(&world, &BackfillRequest::default()).await.unwrap();
     assert_eq!((score(&again), again.failed[0].days.len()), ((31, 0), 31));
     let report = gaps(&world.context, None, None).await.unwrap();
@@ -278,7 +279,7 @@ async fn many_unreadable_days_cost_themselves_only(world: World) {
     assert_eq!(score(&fill(&world, &BackfillRequest::default()).await.unwrap()), (31, 31));
 }
 
-async fn a_record_that_the_store_refuses_costs_its_own_metric(world: World) {
+async fn a_record_that_the_store_refuses_fails_its_own_metric_only(world: World) {
     world.refuse_records_of("authors").await;
     let report = fill(&world, &range(1, 10)).await.unwrap();
     assert_eq!((report.status, report.failed.len()), (Some(RunStatus::Partial), 1));
@@ -286,7 +287,7 @@ async fn a_record_that_the_store_refuses_costs_its_own_metric(world: World) {
     assert_eq!((world.records().await.len(), report.discrepancies), (30, vec![]));
 }
 
-async fn a_range_that_is_not_over_is_refused(world: World) {
+async fn an_unfinished_or_empty_range_is_refused(world: World) {
     assert!(matches!(fill(&world, &range(9, 11)).await, Err(CollectError::Unfinished { .. })));
     assert_eq!(
         message(fill(&world, &range(9, 8)).await.unwrap_err()),
@@ -302,12 +303,20 @@ async fn a_metric_that_fails_is_reported_for_the_range(world: World) {
     assert!(report.failed[0].message.ends_with("(10 days)"), "{}", report.failed[0].message);
     assert_eq!((world.records().await.len(), report.discrepancies), (30, vec![]));
     let again = fill(&world, &range(1, 10)).await.unwrap();
-    assert_eq!((again.status, again.failed.len()), (Some(RunStatus::Partial), 1), "the others are there");
+    assert_eq!(
+        (again.status, again.failed.len()),
+        (Some(RunStatus::Partial), 1),
+        "the other metrics are recorded already"
+    );
     let only = BackfillRequest { only: vec!["comments_created".to_owned()], ..range(1, 10) };
-    assert_eq!(fill(&world, &only).await.unwrap().status, Some(RunStatus::Failed), "nothing of it is there");
+    assert_eq!(
+        fill(&world, &only).await.unwrap().status,
+        Some(RunStatus::Failed),
+        "no record of the metric was made"
+    );
 }
 
-/// The mean score of the posts; every score is 1, but infinite on the days `unreadable`.
+/// Adds a metric for the mean score of the posts. The score is infinite where `unreadable` holds, and 1 elsewhere.
 async fn with_scores(world: &World, unreadable: &str) {
     let infinite = if world.is_postgres_platform() { "'Infinity'::float8" } else { "9e999" };
     world.execute("ALTER TABLE posts ADD COLUMN score double precision").await;
@@ -321,7 +330,7 @@ async fn with_scores(world: &World, unreadable: &str) {
     world.apply(&wanted).await;
 }
 
-async fn an_unreadable_value_costs_its_day_only(world: World) {
+async fn an_unreadable_value_fails_its_own_day_only(world: World) {
     let on =
         |day: i8| format!("(created_at >= '2025-01-{day:02}' AND created_at < '2025-01-{:02}')", day + 1);
     with_scores(&world, &format!("{} OR {}", on(3), on(8))).await;
@@ -338,8 +347,8 @@ async fn an_unreadable_value_costs_its_day_only(world: World) {
     assert_eq!(gaps, [(january(3), 1, "failed"), (january(8), 1, "failed")]);
 }
 
-/// A label may be a BLOB; a value may not.
-async fn a_blob_costs_no_more_than_its_own_day(world: World) {
+/// A label may be a BLOB. A value may not.
+async fn a_blob_value_fails_its_own_day_only(world: World) {
     let (blob, label, text) = match world.is_postgres_platform() {
         true => ("'\\x00ff'::bytea", "'a'::bytea", "::text"),
         false => ("x'00ff'", "'a'", ""),
@@ -369,7 +378,7 @@ async fn a_blob_costs_no_more_than_its_own_day(world: World) {
     assert_eq!((days, world.records().await.len()), (vec![1, 2, 3, 5, 6, 7, 8, 9, 10], 40 + 10 + 9));
 }
 
-async fn a_metric_of_which_nothing_can_be_read_is_given_up_soon(world: World) {
+async fn a_metric_that_no_day_can_be_read_of_fails_once(world: World) {
     with_scores(&world, "TRUE").await;
     let report = fill(&world, &BackfillRequest::default()).await.unwrap();
     assert_eq!((report.status, report.failed.len()), (Some(RunStatus::Partial), 1));
@@ -377,7 +386,7 @@ async fn a_metric_of_which_nothing_can_be_read_is_given_up_soon(world: World) {
     assert_eq!(world.records().await.len(), 40);
 }
 
-async fn a_metric_of_the_present_is_left_out(world: World) {
+async fn a_metric_that_cannot_be_reconstructed_is_left_out_of_a_backfill(world: World) {
     let mut wanted = definitions(world.time_format());
     wanted.push(right_now(world.time_format()));
     world.apply(&wanted).await;
@@ -386,7 +395,7 @@ async fn a_metric_of_the_present_is_left_out(world: World) {
     assert_eq!((left_out, world.records().await.len()), (vec!["right_now"], 40));
 }
 
-async fn a_new_metric_is_filled_without_touching_the_others(world: World) {
+async fn a_backfill_of_a_new_metric_leaves_the_others_unchanged(world: World) {
     fill(&world, &range(1, 10)).await.unwrap();
     let before: BTreeSet<_> = world.records().await.iter().map(|record| record.collection_id).collect();
     let mut wanted = definitions(world.time_format());

@@ -16,26 +16,26 @@ use crate::{
 };
 
 on! { [sqlite_store_of_postgres, postgres_store_of_sqlite]
-    what_was_recorded_stays_when_the_platform_forgets_it,
+    records_stay_when_the_platforms_rows_are_deleted,
 }
 
 on! { [sqlite, postgres]
-    what_was_recorded_stays_when_the_platform_forgets_it,
+    records_stay_when_the_platforms_rows_are_deleted,
     a_day_before_any_data_is_recorded_as_zero,
     an_unfinished_day_is_refused_and_not_logged,
     a_day_is_observed_only_soon_after_its_end,
-    a_lasting_failure_is_tried_again_at_growing_intervals,
-    a_corrected_definition_is_tried_at_once,
-    metrics_that_are_not_read_by_the_deadline_time_out,
-    a_record_that_the_store_refuses_costs_its_own_metric,
-    a_date_that_never_happened_is_refused,
-    a_metric_that_fails_does_not_take_the_others_with_it,
-    a_day_of_which_nothing_can_be_recorded_has_failed,
-    a_platform_that_cannot_be_reached_is_logged,
-    of_two_racing_collectors_one_records,
-    a_second_collector_learns_which_process_is_at_work,
-    an_orphaned_run_is_closed_by_the_next_one,
-    a_metric_of_the_present_is_recorded_on_time_or_not_at_all,
+    a_lasting_failure_is_retried_at_growing_intervals,
+    a_corrected_definition_is_retried_at_once,
+    metrics_that_are_not_read_by_the_deadline_fail_as_timed_out,
+    a_record_that_the_store_refuses_fails_its_own_metric_only,
+    a_date_that_the_time_zone_skipped_is_refused,
+    a_failing_metric_does_not_fail_the_others,
+    a_run_that_records_no_metric_has_failed,
+    an_unreachable_platform_is_logged_as_a_failed_run,
+    only_one_of_two_concurrent_collections_records,
+    a_second_collection_names_the_process_that_holds_the_lock,
+    the_next_run_closes_orphaned_runs,
+    a_metric_that_cannot_be_reconstructed_is_recorded_on_time_only,
     only_the_named_metrics_are_recorded,
     a_cancelled_run_is_logged_as_failed,
 }
@@ -44,7 +44,7 @@ async fn collect(context: &Context, date: Option<Date>) -> Result<DayReport, Col
     collect_day(context, date, &[], &Cancellation::never()).await
 }
 
-async fn what_was_recorded_stays_when_the_platform_forgets_it(world: World) {
+async fn records_stay_when_the_platforms_rows_are_deleted(world: World) {
     let first = collect(&world.context, None).await.unwrap();
     assert_eq!(
         (first.date, first.provenance, first.status),
@@ -62,7 +62,7 @@ async fn what_was_recorded_stays_when_the_platform_forgets_it(world: World) {
     world.execute("DELETE FROM posts").await;
     let again = collect(&world.context, None).await.unwrap();
     assert_eq!((again.already_there, again.recorded.len(), again.status), (4, 0, RunStatus::Completed));
-    assert_eq!(again.run, None, "nothing was read, so it is no run");
+    assert_eq!(again.run, None, "nothing was read, so no run is logged");
     assert_eq!(world.records().await, before);
     let logged: Vec<_> = world.runs().await.iter().map(|run| (run.status, run.metrics_collected)).collect();
     assert_eq!(logged, [(RunStatus::Completed, 4)]);
@@ -90,7 +90,7 @@ async fn an_unfinished_day_is_refused_and_not_logged(world: World) {
 
 async fn a_day_is_observed_only_soon_after_its_end(mut world: World) {
     Arc::make_mut(&mut world.context.tenant).observed_within = SignedDuration::from_hours(6);
-    // A schedule at midnight: the day that has just ended is not given to late commits yet.
+    // A schedule runs at midnight, when the settle delay of the day that has just ended is not over.
     world.set_clock("2025-01-10T00:00:00Z");
     let day_before = collect(&world.context, None).await.unwrap();
     assert_eq!((day_before.date, day_before.provenance), (january(8), Provenance::Reconstructed));
@@ -111,7 +111,7 @@ async fn collect_by_schedule(world: &World, now: &str) -> DayReport {
     collect_if_due(&world.context, None, &[], &Cancellation::never()).await.unwrap()
 }
 
-async fn a_lasting_failure_is_tried_again_at_growing_intervals(world: World) {
+async fn a_lasting_failure_is_retried_at_growing_intervals(world: World) {
     world.execute("ALTER TABLE comments RENAME TO hidden").await;
     let mut tried = Vec::new();
     for hour in 1..24 {
@@ -124,14 +124,18 @@ async fn a_lasting_failure_is_tried_again_at_growing_intervals(world: World) {
     assert_eq!(world.runs().await.len(), 5);
     let only = ["comments_created".to_owned()];
     let named = collect_if_due(&world.context, None, &only, &Cancellation::never()).await.unwrap();
-    assert!(named.run.is_some(), "a metric that is named is tried");
+    assert!(named.run.is_some(), "a metric that is named is retried at once");
     world.execute("ALTER TABLE hidden RENAME TO comments").await;
     let report = collect_by_schedule(&world, "2025-01-12T23:30:00Z").await;
     assert_eq!((report.run, report.next_attempt), (None, Some(instant("2025-01-13T23:15:00Z"))));
-    assert_eq!(collect(&world.context, None).await.unwrap().recorded.len(), 1, "it need not wait");
+    assert_eq!(
+        collect(&world.context, None).await.unwrap().recorded.len(),
+        1,
+        "`collect_day` does not wait for the next attempt"
+    );
 }
 
-async fn a_corrected_definition_is_tried_at_once(world: World) {
+async fn a_corrected_definition_is_retried_at_once(world: World) {
     let mut wanted = definitions(world.time_format());
     let comments = wanted.iter_mut().find(|metric| metric.category == "comments_created").unwrap();
     let source = comments.sources.get_mut("comments").unwrap();
@@ -144,7 +148,7 @@ async fn a_corrected_definition_is_tried_at_once(world: World) {
     assert_eq!((corrected.status, corrected.recorded.len()), (RunStatus::Completed, 1));
 }
 
-async fn metrics_that_are_not_read_by_the_deadline_time_out(mut world: World) {
+async fn metrics_that_are_not_read_by_the_deadline_fail_as_timed_out(mut world: World) {
     Arc::make_mut(&mut world.context.installation).run_limit = Some(Duration::ZERO);
     let report = collect(&world.context, None).await.unwrap();
     assert_eq!((report.status, report.failed.len()), (RunStatus::Failed, 4));
@@ -155,7 +159,7 @@ async fn metrics_that_are_not_read_by_the_deadline_time_out(mut world: World) {
     assert_eq!(collect(&world.context, None).await.unwrap().recorded.len(), 4);
 }
 
-async fn a_record_that_the_store_refuses_costs_its_own_metric(world: World) {
+async fn a_record_that_the_store_refuses_fails_its_own_metric_only(world: World) {
     world.refuse_records_of("authors").await;
     let report = collect(&world.context, None).await.unwrap();
     assert_eq!((report.status, report.recorded.len(), report.failed.len()), (RunStatus::Partial, 3, 1));
@@ -165,7 +169,7 @@ async fn a_record_that_the_store_refuses_costs_its_own_metric(world: World) {
     assert_eq!((run.status, run.metrics_collected), (RunStatus::Partial, 3));
 }
 
-async fn a_date_that_never_happened_is_refused(mut world: World) {
+async fn a_date_that_the_time_zone_skipped_is_refused(mut world: World) {
     world.in_zone("Pacific/Apia");
     let refused = collect(&world.context, Some(jiff::civil::date(2011, 12, 30))).await.unwrap_err();
     assert_eq!(
@@ -174,7 +178,7 @@ async fn a_date_that_never_happened_is_refused(mut world: World) {
     );
 }
 
-async fn a_metric_that_fails_does_not_take_the_others_with_it(world: World) {
+async fn a_failing_metric_does_not_fail_the_others(world: World) {
     world.execute("ALTER TABLE comments RENAME TO hidden").await;
     let report = collect(&world.context, None).await.unwrap();
     assert_eq!((report.status, report.recorded.len()), (RunStatus::Partial, 3));
@@ -187,15 +191,16 @@ async fn a_metric_that_fails_does_not_take_the_others_with_it(world: World) {
     let code = if world.is_postgres_platform() { "42P01" } else { "sqlite:1" };
     assert_eq!((&details["sqlstate"], &details["failures"][0]["sqlstate"]), (&code.into(), &code.into()));
 
-    let in_vain = collect(&world.context, None).await.unwrap();
-    assert_eq!((in_vain.status, in_vain.recorded.len()), (RunStatus::Partial, 0), "the others are there");
+    let failed_again = collect(&world.context, None).await.unwrap();
+    let seen = (failed_again.status, failed_again.recorded.len());
+    assert_eq!(seen, (RunStatus::Partial, 0), "the other metrics are recorded already");
 
     world.execute("ALTER TABLE hidden RENAME TO comments").await;
     let again = collect(&world.context, None).await.unwrap();
     assert_eq!((again.status, again.recorded.len(), again.already_there), (RunStatus::Completed, 1, 3));
 }
 
-async fn a_day_of_which_nothing_can_be_recorded_has_failed(world: World) {
+async fn a_run_that_records_no_metric_has_failed(world: World) {
     world.execute("ALTER TABLE posts RENAME TO hidden").await;
     world.execute("ALTER TABLE comments RENAME TO hidden_too").await;
     let report = collect(&world.context, None).await.unwrap();
@@ -203,7 +208,7 @@ async fn a_day_of_which_nothing_can_be_recorded_has_failed(world: World) {
     assert_eq!(world.runs().await[0].status, RunStatus::Failed);
 }
 
-async fn a_platform_that_cannot_be_reached_is_logged(world: World) {
+async fn an_unreachable_platform_is_logged_as_a_failed_run(world: World) {
     let context = world.without_platform();
     let error = collect(&context, None).await.unwrap_err();
     assert!(matches!(error, CollectError::Platform { .. }), "{error}");
@@ -213,7 +218,7 @@ async fn a_platform_that_cannot_be_reached_is_logged(world: World) {
     assert!(run.error_details.unwrap().contains_key("sqlstate"));
 }
 
-async fn of_two_racing_collectors_one_records(world: World) {
+async fn only_one_of_two_concurrent_collections_records(world: World) {
     let other = world.another_process();
     let (one, two) = tokio::join!(collect(&world.context, None), collect(&other, None));
     let mut written = Vec::new();
@@ -242,9 +247,9 @@ fn a_run_elsewhere(kind: RunKind) -> NewRun {
     }
 }
 
-async fn a_second_collector_learns_which_process_is_at_work(world: World) {
+async fn a_second_collection_names_the_process_that_holds_the_lock(world: World) {
     let other = world.another_process();
-    let _held = other.tenant.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
+    let _lock = other.tenant.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
     other.tenant.store.start_run(&a_run_elsewhere(RunKind::Collect)).await.unwrap();
     let busy = collect(&world.context, None).await.unwrap_err();
     assert_eq!(
@@ -255,14 +260,14 @@ async fn a_second_collector_learns_which_process_is_at_work(world: World) {
     assert_eq!(world.runs().await[0].status, RunStatus::Running);
 }
 
-async fn an_orphaned_run_is_closed_by_the_next_one(world: World) {
-    let dead = [a_run_elsewhere(RunKind::Collect), a_run_elsewhere(RunKind::Backfill)];
-    for run in &dead {
+async fn the_next_run_closes_orphaned_runs(world: World) {
+    let orphaned = [a_run_elsewhere(RunKind::Collect), a_run_elsewhere(RunKind::Backfill)];
+    for run in &orphaned {
         world.context.tenant.store.start_run(run).await.unwrap();
     }
     let report = collect(&world.context, None).await.unwrap();
     assert_eq!(report.recorded.len(), 4);
-    for run in &dead {
+    for run in &orphaned {
         let closed = world.context.tenant.store.run(run.id).await.unwrap().unwrap();
         assert_eq!(closed.status, RunStatus::Failed);
         assert_eq!(
@@ -272,7 +277,7 @@ async fn an_orphaned_run_is_closed_by_the_next_one(world: World) {
     }
 }
 
-async fn a_metric_of_the_present_is_recorded_on_time_or_not_at_all(world: World) {
+async fn a_metric_that_cannot_be_reconstructed_is_recorded_on_time_only(world: World) {
     let mut wanted = definitions(world.time_format());
     wanted.push(right_now(world.time_format()));
     world.apply(&wanted).await;

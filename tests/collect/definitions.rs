@@ -1,4 +1,4 @@
-//! Definitions from the configuration into the store.
+//! Definitions of the configuration in the store: `apply`, versions and the time zone.
 
 use daymark::{
     collect::{Cancellation, CollectError, EarlierMeaning, backfill, collect_day, gaps, status},
@@ -16,15 +16,15 @@ use crate::{
 
 on! { [sqlite, postgres]
     a_dry_run_shows_the_change_and_makes_none,
-    a_record_names_the_version_that_made_it,
-    a_metric_that_is_no_longer_wanted_keeps_its_records,
+    a_record_names_the_version_of_its_definition,
+    a_deactivated_metric_keeps_its_records,
     a_wrong_definition_is_refused,
-    days_of_another_zone_are_not_recorded_before_it_is_applied,
-    a_change_of_zone_is_shown_and_makes_new_versions,
-    days_of_an_earlier_meaning_are_named,
-    metrics_of_the_api_go_on_in_the_zone_that_is_applied,
-    metrics_of_the_api_are_checked_too,
-    a_time_format_stays_as_long_as_it_reads_the_values,
+    nothing_is_recorded_while_the_time_zone_is_not_applied,
+    a_change_of_the_time_zone_makes_new_versions,
+    days_recorded_with_an_earlier_definition_are_reported,
+    apply_moves_metrics_of_the_api_to_the_new_time_zone,
+    check_includes_metrics_of_the_api,
+    a_time_format_is_kept_while_it_can_read_the_values,
 }
 
 async fn a_dry_run_shows_the_change_and_makes_none(world: World) {
@@ -38,7 +38,7 @@ async fn a_dry_run_shows_the_change_and_makes_none(world: World) {
     assert_eq!((again.changes.len(), again.unchanged), (0, 4));
 }
 
-async fn a_record_names_the_version_that_made_it(world: World) {
+async fn a_record_names_the_version_of_its_definition(world: World) {
     let collect = async |day| {
         collect_day(&world.context, Some(january(day)), &[], &Cancellation::never()).await.unwrap()
     };
@@ -57,7 +57,7 @@ async fn a_record_names_the_version_that_made_it(world: World) {
     assert_eq!(versions, [(january(8), 1), (january(9), 2)]);
 }
 
-async fn a_metric_that_is_no_longer_wanted_keeps_its_records(world: World) {
+async fn a_deactivated_metric_keeps_its_records(world: World) {
     let collect = async |day| {
         collect_day(&world.context, Some(january(day)), &[], &Cancellation::never()).await.unwrap()
     };
@@ -69,9 +69,9 @@ async fn a_metric_that_is_no_longer_wanted_keeps_its_records(world: World) {
     assert_eq!(collect(9).await.recorded.len(), 1);
 }
 
-/// A definition of a column without values is of the format that reads most. Rows that come later make no new version of it,
-/// unless it cannot read them.
-async fn a_time_format_stays_as_long_as_it_reads_the_values(world: World) {
+/// A column without values gets the time format that reads most texts. Later rows make a new version of the definition only if
+/// that format cannot read them.
+async fn a_time_format_is_kept_while_it_can_read_the_values(world: World) {
     if world.is_postgres_platform() {
         return;
     }
@@ -101,15 +101,15 @@ async fn a_wrong_definition_is_refused(world: World) {
     let refused = apply(&world.context, &twice, false).await.unwrap_err();
     assert!(matches!(refused, CollectError::DuplicateDefinition(name) if name == "posts_total"));
     let window = json!({"measure": "distinct_actors", "rows": [{"source": "posts"}], "window_days": 0});
-    let wrong = definition(world.time_format(), "nobody", window);
+    let wrong = definition(world.time_format(), "no_window", window);
     assert_eq!(
         message(apply(&world.context, &[wrong], false).await.unwrap_err()),
-        "metric `nobody`: `window_days` must be from 1 to 366, not 0"
+        "metric `no_window`: `window_days` must be from 1 to 366, not 0"
     );
     assert_eq!(store.definitions().await.unwrap().len(), 4);
 }
 
-async fn days_of_another_zone_are_not_recorded_before_it_is_applied(mut world: World) {
+async fn nothing_is_recorded_while_the_time_zone_is_not_applied(mut world: World) {
     world.in_zone("Europe/Berlin");
     let never = Cancellation::never();
     let refused = collect_day(&world.context, None, &[], &never).await.unwrap_err();
@@ -125,7 +125,7 @@ async fn days_of_another_zone_are_not_recorded_before_it_is_applied(mut world: W
     assert_eq!(gaps(&world.context, None, None).await.unwrap().missing, 40);
     assert_eq!(status(&world.context).await.unwrap().active_metrics, 4);
     let findings = check(&world.context, &[], CheckScope::ALL).await.findings;
-    // Errors only: a check warns of the clock, which stands still in the past, and of a superuser's role.
+    // Warnings are left out: `check` warns of the clock, which stands still in the past, and of a superuser's role.
     let found = findings.iter().filter(|finding| finding.is_error());
     let found: Vec<_> = found.map(|finding| (finding.severity, &*finding.message)).collect();
     assert_eq!(found, [(Severity::Error, refusal)]);
@@ -134,7 +134,7 @@ async fn days_of_another_zone_are_not_recorded_before_it_is_applied(mut world: W
     assert_eq!(collect_day(&world.context, None, &[], &never).await.unwrap().recorded.len(), 4);
 }
 
-async fn a_change_of_zone_is_shown_and_makes_new_versions(mut world: World) {
+async fn a_change_of_the_time_zone_makes_new_versions(mut world: World) {
     let never = Cancellation::never();
     collect_day(&world.context, Some(january(9)), &[], &never).await.unwrap();
     world.in_zone("Europe/Berlin");
@@ -149,7 +149,7 @@ async fn a_change_of_zone_is_shown_and_makes_new_versions(mut world: World) {
         assert_eq!(fields, [("time_zone", &json!("UTC"), &json!("Europe/Berlin"))]);
     }
 
-    // The comment of the ninth at 23:59:59 UTC is of the tenth in Berlin.
+    // The comment of the ninth at 23:59:59 UTC belongs to the tenth in Berlin.
     let filled = backfill(&world.context, &range(8, 10), &Heard::default(), &never).await.unwrap();
     assert_eq!(filled.discrepancies, []);
     let comments: Vec<_> = world
@@ -163,13 +163,13 @@ async fn a_change_of_zone_is_shown_and_makes_new_versions(mut world: World) {
     assert_eq!(comments, [(january(8), one(), 2), (january(9), one(), 1), (january(10), one(), 2)]);
 }
 
-async fn days_of_an_earlier_meaning_are_named(world: World) {
+async fn days_recorded_with_an_earlier_definition_are_reported(world: World) {
     let never = Cancellation::never();
     backfill(&world.context, &range(1, 4), &Heard::default(), &never).await.unwrap();
     let mut wanted = definitions(world.time_format());
     wanted[1].unit = "posts".to_owned();
     let shown = apply(&world.context, &wanted, false).await.unwrap();
-    assert_eq!(shown.earlier_meanings, [], "it only looks different");
+    assert_eq!(shown.earlier_meanings, [], "another unit does not change the values");
     let source = wanted[1].sources.get_mut("posts").unwrap();
     source.filter = serde_json::from_value(json!([{"column": "genre", "test": {"equals": "jazz"}}])).unwrap();
     let of_earlier =
@@ -182,8 +182,8 @@ async fn days_of_an_earlier_meaning_are_named(world: World) {
     assert_eq!(report.earlier_meanings, [EarlierMeaning { first: january(3), days: 2, ..of_earlier }]);
 }
 
-/// All metrics are recorded in days of one zone.
-async fn metrics_of_the_api_go_on_in_the_zone_that_is_applied(mut world: World) {
+/// All metrics of a tenant are recorded in days of one time zone.
+async fn apply_moves_metrics_of_the_api_to_the_new_time_zone(mut world: World) {
     let config = world.config(SOURCES);
     let body = json!({"measure": "created", "source": "posts"});
     define(&world.context, &config, "further", body.as_object().unwrap()).await.unwrap();
@@ -205,18 +205,18 @@ async fn metrics_of_the_api_go_on_in_the_zone_that_is_applied(mut world: World) 
     assert_eq!(apply(&world.context, &wanted, false).await.unwrap().changes, []);
 }
 
-async fn metrics_of_the_api_are_checked_too(world: World) {
+async fn check_includes_metrics_of_the_api(world: World) {
     let body = json!({"measure": "created", "source": "comments"});
     define(&world.context, &world.config(SOURCES), "further", body.as_object().unwrap()).await.unwrap();
     let mut wanted = definitions(world.time_format());
-    // As another source would have it.
+    // The source `comments` of the file will be the table of this source.
     let posts = wanted[0].sources["posts"].clone();
     let report = check(&world.context, &wanted[..2], CheckScope::ALL).await;
     assert_eq!(report.made_through_api, 1);
     let differing: Vec<_> = report.findings.iter().map(|finding| finding.place.as_str()).collect();
     let differing: Vec<_> =
         differing.into_iter().filter(|place| !matches!(*place, "clock" | "platform")).collect();
-    assert_eq!(differing, ["store"], "those of the file that are not wanted any more");
+    assert_eq!(differing, ["store"], "the store has metrics that the file no longer declares");
     wanted[2].sources.insert("comments".to_owned(), posts);
     let report = check(&world.context, &wanted, CheckScope::ALL).await;
     let of_further = report.findings.iter().find(|finding| finding.place.contains("further")).unwrap();

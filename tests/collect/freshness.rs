@@ -1,4 +1,4 @@
-//! A platform that lags behind is not recorded as if it did not.
+//! A platform that lags behind is never recorded as if it were up to date.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::{
     world::{Heard, World, definition, definitions},
 };
 
-/// A primary, its standby, and a world whose platform is the standby. The machine's clock is the world's.
+/// A primary, its standby, and a world whose platform is the standby and whose clock is that of the machine.
 struct Scene {
     primary: PrivateServer,
     standby: PrivateServer,
@@ -67,7 +67,8 @@ impl Scene {
         {}
     }
 
-    /// What `check` says of the standby two seconds from now: a lag of less than one second is not told.
+    /// The findings of `check` about the standby. Its clock is two seconds ahead, because it does not report a lag of less than
+    /// one second.
     async fn findings(&self) -> Vec<String> {
         let mut context = self.world.context.clone();
         let later = SystemClock.now() + SignedDuration::from_secs(2);
@@ -84,7 +85,7 @@ async fn execute(url: &str, sql: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_standby_whose_replay_is_paused_is_waited_for_and_then_refused() {
+async fn a_standby_with_paused_replay_is_waited_for_and_then_refused() {
     let scene = Scene::new("").await;
     assert_eq!(scene.findings().await, Vec::<String>::new());
     scene.on_standby("SELECT pg_wal_replay_pause()").await;
@@ -108,11 +109,11 @@ async fn a_standby_whose_replay_is_paused_is_waited_for_and_then_refused() {
     let (report, ()) = tokio::join!(collect_day(&context, None, &[], &never), resume);
     let report = report.unwrap();
     let created = report.recorded.iter().find(|metric| metric.key.category == "posts_created").unwrap();
-    assert_eq!(created.value.to_string(), "1", "the post that the standby had not replayed is there");
+    assert_eq!(created.value.to_string(), "1", "the post is counted after the replay was resumed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_standby_that_applies_changes_late_is_refused() {
+async fn a_standby_with_an_apply_delay_is_refused() {
     let scene = Scene::new("-c recovery_min_apply_delay=1h").await;
     scene.post_and_receive().await;
     let never = Cancellation::never();
@@ -122,7 +123,7 @@ async fn a_standby_that_applies_changes_late_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_standby_that_receives_nothing_is_refused() {
+async fn a_standby_without_a_wal_receiver_is_refused() {
     let scene = Scene::new("").await;
     scene.on_standby("ALTER SYSTEM SET primary_conninfo = ''").await;
     scene.on_standby("SELECT pg_reload_conf()").await;
@@ -136,7 +137,7 @@ async fn a_standby_that_receives_nothing_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_materialized_view_that_was_not_refreshed_since_the_day_ended_is_refused() {
+async fn a_materialized_view_not_refreshed_since_the_day_ended_is_refused() {
     let arguments = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"];
     let server = PrivateServer::made_by("initdb", &arguments, "-c track_commit_timestamp=on");
     let mut world = World::on_server(server.url()).await;
@@ -148,7 +149,7 @@ async fn a_materialized_view_that_was_not_refreshed_since_the_day_ended_is_refus
     );
     counted.sources.get_mut("posts").unwrap().table = "seen".to_owned();
     world.apply(std::slice::from_ref(&counted)).await;
-    // Yesterday is given to late commits until now, which is after the view's refresh.
+    // The settle delay of yesterday ends now, which is after the refresh of the view.
     Arc::make_mut(&mut world.context.installation).clock = Arc::new(SystemClock);
     let midnight = SystemClock.now().to_zoned(TimeZone::UTC).start_of_day().unwrap().timestamp();
     Arc::make_mut(&mut world.context.tenant).settle = SystemClock.now().duration_since(midnight);
@@ -158,5 +159,5 @@ async fn a_materialized_view_that_was_not_refreshed_since_the_day_ended_is_refus
 
     Arc::make_mut(&mut world.context.tenant).settle = SignedDuration::ZERO;
     let report = collect_day(&world.context, None, &[], &never).await.unwrap();
-    assert_eq!(report.recorded.len(), 1, "it was refreshed after yesterday ended");
+    assert_eq!(report.recorded.len(), 1, "the view was refreshed after the end of yesterday");
 }

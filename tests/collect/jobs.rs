@@ -1,4 +1,4 @@
-//! Jobs: what the store knows of them while they run, after they have ended and after their process has died.
+//! Jobs in the store: while they run, after they have ended, and after their process was killed.
 
 use daymark::{
     jobs::{Jobs, Task},
@@ -13,11 +13,11 @@ use crate::{
 };
 
 on! { [sqlite, postgres]
-    a_job_is_known_after_its_process_has_ended,
+    a_job_can_be_read_after_its_process_has_ended,
     the_job_and_its_run_name_their_initiator,
-    a_job_of_a_dead_process_is_interrupted,
-    a_job_that_another_process_does_is_left_alone,
-    a_failed_job_says_why,
+    a_job_of_an_ended_process_is_interrupted,
+    a_job_whose_lock_is_held_stays_running,
+    a_failed_job_keeps_its_error,
 }
 
 fn jobs(world: &World) -> Jobs {
@@ -28,7 +28,7 @@ fn collect() -> Task {
     Task::Collect { date: LAST_FINISHED, metrics: Vec::new() }
 }
 
-async fn a_job_is_known_after_its_process_has_ended(world: World) {
+async fn a_job_can_be_read_after_its_process_has_ended(world: World) {
     let first = jobs(&world);
     let job = first.start(collect(), Trigger::Api, "key:1").await.unwrap();
     let outcome = job.finished().await;
@@ -68,7 +68,7 @@ async fn queued_elsewhere(world: &World, created_at: &str) -> Uuid {
     id
 }
 
-async fn a_job_of_a_dead_process_is_interrupted(world: World) {
+async fn a_job_of_an_ended_process_is_interrupted(world: World) {
     let old = queued_elsewhere(&world, "2025-01-11T11:50:00Z").await;
     let jobs = jobs(&world);
     jobs.close_orphaned().await.unwrap();
@@ -76,24 +76,24 @@ async fn a_job_of_a_dead_process_is_interrupted(world: World) {
     assert_eq!(closed.job.status, JobStatus::Interrupted);
     let error = closed.result.unwrap().error.unwrap();
     assert_eq!(error, "its process (4711 on elsewhere) ended before the job finished");
-    // One that has only just been made may not have taken its lock yet.
+    // A job that was made less than a minute ago may not have taken its lock yet.
     let young = queued_elsewhere(&world, "2025-01-11T11:59:55Z").await;
     assert_eq!(jobs.get(young).await.unwrap().unwrap().job.status, JobStatus::Running);
     world.set_clock("2025-01-11T12:01:00Z");
     assert_eq!(jobs.get(young).await.unwrap().unwrap().job.status, JobStatus::Interrupted);
 }
 
-async fn a_job_that_another_process_does_is_left_alone(world: World) {
+async fn a_job_whose_lock_is_held_stays_running(world: World) {
     let other = world.another_process();
-    let held = other.tenant.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
+    let lock = other.tenant.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
     let job = queued_elsewhere(&world, "2025-01-11T11:50:00Z").await;
     let jobs = jobs(&world);
     jobs.close_orphaned().await.unwrap();
     assert_eq!(jobs.get(job).await.unwrap().unwrap().job.status, JobStatus::Running);
-    drop(held);
+    drop(lock);
 }
 
-async fn a_failed_job_says_why(world: World) {
+async fn a_failed_job_keeps_its_error(world: World) {
     world.execute("ALTER TABLE comments RENAME TO hidden").await;
     let jobs = jobs(&world);
     let job = jobs.start(collect(), Trigger::Api, "key:1").await.unwrap();

@@ -1,5 +1,5 @@
-//! Collecting, backfilling and reporting, on real databases: each test runs with both on SQLite and both on
-//! PostgreSQL, the first of them with each store beside each platform.
+//! Collecting, backfilling and reporting on real databases. Each test runs with platform and store on SQLite and with both on
+//! PostgreSQL; the first tests of a file also run with one on each.
 
 #![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
 
@@ -18,7 +18,7 @@ mod outage;
 mod reports;
 mod visibility;
 
-/// A test for each named pair of store and platform.
+/// Runs each test with each named pair of store and platform.
 macro_rules! on {
     ([$($pair:ident),+] $($test:ident),+ $(,)?) => {
         on!(@ [$($pair),+] [$($test),+]);

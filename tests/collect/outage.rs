@@ -1,4 +1,4 @@
-//! The platform's server goes away and comes back.
+//! A platform whose server stops and starts again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,11 +13,11 @@ use crate::{
     world::{Heard, World},
 };
 
-/// Far longer than a server takes to start.
+/// Retries for much longer than a server takes to start.
 const PATIENT: RetryPolicy = RetryPolicy { retries: 20, initial_delay: Duration::from_millis(50) };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_waits_for_a_server_that_comes_back() {
+async fn runs_retry_until_the_platforms_server_is_back() {
     let server = PrivateServer::new();
     let world = World::on_server(server.url()).await;
     server.stop();

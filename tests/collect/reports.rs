@@ -1,4 +1,4 @@
-//! Gaps, status and check.
+//! The reports of `gaps`, `status` and `check`.
 
 use daymark::{
     collect::{
@@ -19,19 +19,19 @@ use crate::{
 };
 
 on! { [sqlite, postgres]
-    a_gap_says_why,
-    a_run_at_work_is_told_from_an_orphaned_one,
+    a_gap_has_a_cause_and_a_command_that_fills_it,
+    a_running_run_is_distinguished_from_an_orphaned_one,
     gaps_begin_with_the_first_row_of_the_platform,
-    days_that_cannot_be_filled_are_named,
-    a_metric_defined_later_has_a_gap_before,
-    a_store_that_never_ran_has_a_status,
-    the_status_knows_what_is_due,
-    the_status_misses_what_the_gaps_are,
-    a_record_of_a_day_that_never_happened_fills_no_gap,
+    days_that_cannot_be_reconstructed_are_gaps_of_their_own_cause,
+    days_before_a_definition_are_gaps_of_their_own_cause,
+    a_store_without_runs_has_a_status,
+    the_status_names_the_next_day_and_whether_it_is_due,
+    the_status_counts_the_records_that_gaps_lists,
+    a_record_of_a_skipped_date_fills_no_gap,
     a_sound_installation_has_no_findings,
-    clocks_that_differ_are_named,
-    all_mistakes_are_found_at_once,
-    a_store_without_tables_is_found,
+    differing_clocks_are_reported_and_a_clock_ahead_is_refused,
+    check_reports_all_mistakes_at_once,
+    check_reports_a_store_without_tables_and_an_unreachable_platform,
 }
 
 fn shown(report: &GapReport) -> Vec<String> {
@@ -41,7 +41,7 @@ fn shown(report: &GapReport) -> Vec<String> {
     report.gaps.iter().map(of).collect()
 }
 
-async fn a_gap_says_why(world: World) {
+async fn a_gap_has_a_cause_and_a_command_that_fills_it(world: World) {
     let collect = async |day| {
         collect_day(&world.context, Some(january(day)), &[], &Cancellation::never()).await.unwrap()
     };
@@ -89,11 +89,11 @@ fn a_run_elsewhere(day: i8, started_at: &str) -> NewRun {
     }
 }
 
-async fn a_run_at_work_is_told_from_an_orphaned_one(world: World) {
+async fn a_running_run_is_distinguished_from_an_orphaned_one(world: World) {
     let other = world.another_process();
     other.tenant.store.start_run(&a_run_elsewhere(9, "2025-01-11T12:00:00Z")).await.unwrap();
     assert!(status(&world.context).await.unwrap().last_run_is_orphaned);
-    let _held = other.tenant.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
+    let _lock = other.tenant.store.try_lock(&LockName::Day(LAST_FINISHED)).await.unwrap().unwrap();
     other.tenant.store.start_run(&a_run_elsewhere(10, "2025-01-11T12:00:01Z")).await.unwrap();
     assert!(!status(&world.context).await.unwrap().last_run_is_orphaned);
     let report = gaps(&world.context, Some(january(9)), None).await.unwrap();
@@ -107,7 +107,7 @@ async fn a_run_at_work_is_told_from_an_orphaned_one(world: World) {
     );
 }
 
-async fn days_that_cannot_be_filled_are_named(world: World) {
+async fn days_that_cannot_be_reconstructed_are_gaps_of_their_own_cause(world: World) {
     let mut wanted = definitions(world.time_format());
     wanted.push(right_now(world.time_format()));
     world.apply(&wanted).await;
@@ -123,30 +123,34 @@ async fn gaps_begin_with_the_first_row_of_the_platform(world: World) {
     assert_eq!((report.from, report.missing), (january(1), 36));
     assert_eq!(report.fill_with, ["daymark backfill --from 2025-01-01 --to 2025-01-09"]);
     let earlier = gaps(&world.context, Some(date(2024, 1, 1)), None).await.unwrap();
-    assert_eq!((earlier.from, earlier.missing), (january(1), 36), "there is nothing to record before it");
-    // A time that is wrong does not make a century of gaps, and is named.
+    assert_eq!((earlier.from, earlier.missing), (january(1), 36), "days before the first row are not gaps");
+    // An implausible first row does not make decades of gaps, but the report names it.
     world.execute("INSERT INTO comments VALUES (3, '1970-01-01 00:00:00', NULL)").await;
     let report = gaps(&world.context, None, None).await.unwrap();
     assert_eq!((report.from, report.first_row.unwrap().date), (LAST_FINISHED, date(1970, 1, 1)));
     let away = gaps(&world.without_platform(), None, None).await.unwrap();
-    assert_eq!((away.from, away.first_row), (LAST_FINISHED, None), "as far as the record tells");
+    assert_eq!(
+        (away.from, away.first_row),
+        (LAST_FINISHED, None),
+        "without the platform, gaps begin with the record"
+    );
 }
 
-async fn a_metric_defined_later_has_a_gap_before(world: World) {
+async fn days_before_a_definition_are_gaps_of_their_own_cause(world: World) {
     world.set_clock("2025-01-13T12:00:00Z");
     let report = gaps(&world.context, Some(january(9)), None).await.unwrap();
     assert_eq!(shown(&report)[..2], ["authors 9..10 defined_later", "authors 11..12 never_collected"]);
     assert_eq!(report.fill_with, ["daymark backfill --from 2025-01-09 --to 2025-01-12"]);
 }
 
-async fn a_store_that_never_ran_has_a_status(world: World) {
+async fn a_store_without_runs_has_a_status(world: World) {
     let report = status(&world.context).await.unwrap();
     assert!(report.last_run.is_none() && report.last_completed.is_none() && report.recorded.is_none());
     assert_eq!((report.active_metrics, report.records, report.last_finished_recorded), (4, 0, 0));
     assert_eq!((report.next.date, report.next.is_due), (LAST_FINISHED, true));
 }
 
-async fn the_status_knows_what_is_due(world: World) {
+async fn the_status_names_the_next_day_and_whether_it_is_due(world: World) {
     collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
     let report = status(&world.context).await.unwrap();
     assert_eq!(report.last_run.unwrap().status, RunStatus::Completed);
@@ -154,10 +158,14 @@ async fn the_status_knows_what_is_due(world: World) {
         (report.recorded, report.records, report.missing),
         (Some((LAST_FINISHED, LAST_FINISHED)), 4, 36)
     );
-    assert_eq!(report.missing_since, january(1), "where the platform begins");
+    assert_eq!(report.missing_since, january(1), "the platform's first row is of that day");
     assert_eq!(gaps(&world.context, None, None).await.unwrap().missing, 36);
     let away = status(&world.without_platform()).await.unwrap();
-    assert_eq!((away.missing, away.missing_since), (0, LAST_FINISHED), "as far as the record tells");
+    assert_eq!(
+        (away.missing, away.missing_since),
+        (0, LAST_FINISHED),
+        "without the platform, gaps begin with the record"
+    );
     assert_eq!((report.next.date, report.next.is_due), (january(11), false));
     assert_eq!(report.next.ready_at, instant("2025-01-12T00:15:00Z"));
     world.set_clock("2025-01-12T00:15:00Z");
@@ -165,11 +173,11 @@ async fn the_status_knows_what_is_due(world: World) {
     assert_eq!((report.next.date, report.next.is_due, report.missing), (january(11), true, 40));
 }
 
-/// The status counts what is missing, the gaps list it.
-async fn the_status_misses_what_the_gaps_are(world: World) {
+/// `status` counts the missing records, and `gaps` lists them.
+async fn the_status_counts_the_records_that_gaps_lists(world: World) {
     backfill(&world.context, &range(2, 3), &Heard::default(), &Cancellation::never()).await.unwrap();
     let mut wanted = definitions(world.time_format());
-    // Its records stay, and are no part of what is due.
+    // The records of this metric stay, but no further ones are due.
     wanted.retain(|definition| definition.category != "authors");
     wanted.push(right_now(world.time_format()));
     world.apply(&wanted).await;
@@ -189,8 +197,8 @@ async fn the_status_misses_what_the_gaps_are(world: World) {
     assert_eq!(provenances, [(Provenance::Observed, 4), (Provenance::Reconstructed, 11)]);
 }
 
-/// In Apia there was no 30 December 2011. Records of that day are from when days were those of UTC.
-async fn a_record_of_a_day_that_never_happened_fills_no_gap(mut world: World) {
+/// Apia skipped 30 December 2011. The record of that date was made while the time zone was UTC.
+async fn a_record_of_a_skipped_date_fills_no_gap(mut world: World) {
     world.set_clock("2012-01-02T12:00:00Z");
     let days = BackfillRequest {
         from: Some(date(2011, 12, 29)),
@@ -211,14 +219,14 @@ async fn a_record_of_a_day_that_never_happened_fills_no_gap(mut world: World) {
     assert_eq!(report.missing, 8);
 }
 
-/// Without those about the clock, which stands still in the past here, and about the role, which is a superuser.
+/// The findings of `check`, without those about the clock, which stands still in the past, and about the superuser's role.
 async fn findings(context: &Context, wanted: &[Definition]) -> Vec<Finding> {
     let mut findings = check(context, wanted, CheckScope::ALL).await.findings;
     findings.retain(|finding| finding.place != "clock" && !finding.message.contains("(superuser)"));
     findings
 }
 
-async fn clocks_that_differ_are_named(world: World) {
+async fn differing_clocks_are_reported_and_a_clock_ahead_is_refused(world: World) {
     let clock = async || {
         let findings = check(&world.context, &[], CheckScope::ALL).await.findings;
         findings.into_iter().filter(|finding| finding.place == "clock").collect::<Vec<_>>()
@@ -236,7 +244,7 @@ async fn clocks_that_differ_are_named(world: World) {
             .await;
     assert!(refused.is_err());
     assert!(world.runs().await.is_empty() && world.records().await.is_empty());
-    // A record that was made while a clock was ahead.
+    // The newest record was made while the clock was ahead.
     world.set_clock(NOON);
     collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
     world.set_clock("2025-01-05T12:00:00Z");
@@ -250,7 +258,7 @@ async fn a_sound_installation_has_no_findings(world: World) {
     assert!(world.runs().await.is_empty());
 }
 
-async fn all_mistakes_are_found_at_once(world: World) {
+async fn check_reports_all_mistakes_at_once(world: World) {
     let mut wanted = definitions(world.time_format());
     wanted[0].sources.get_mut("posts").unwrap().table = "articles".to_owned();
     wanted[2].sources.get_mut("comments").unwrap().time_column = "posted_at".to_owned();
@@ -267,7 +275,7 @@ async fn all_mistakes_are_found_at_once(world: World) {
     assert!(findings.iter().all(|finding| finding.hint.is_some()));
 }
 
-async fn a_store_without_tables_is_found(world: World) {
+async fn check_reports_a_store_without_tables_and_an_unreachable_platform(world: World) {
     let context = world.with_empty_store().await;
     let found = findings(&context, &definitions(world.time_format())).await;
     assert_eq!(found.len(), 1, "{found:?}");

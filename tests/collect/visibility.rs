@@ -1,4 +1,4 @@
-//! What `check` says about what a collection would not see, or could do.
+//! `check` warns of rows that a collection would not see, and of privileges that it does not need.
 
 use daymark::{
     config::Severity,
@@ -13,11 +13,11 @@ use crate::{
 };
 
 const PLATFORM: CheckScope = CheckScope { store: false, definitions: false, platform: true };
-/// Where `check` warns that the clock of a test differs from the server's.
+/// The place of the warning that the clock of a test differs from the server's.
 const CLOCK: &str = "clock";
 
 #[tokio::test]
-async fn rows_that_a_policy_hides_behind_a_view_or_from_a_query_are_warned_of() {
+async fn check_warns_of_row_security_behind_views_and_queries() {
     let administrator = fresh_database().await;
     let (reader, owner) =
         ["reader", "owner"].map(|name| format!("{name}_{}", uuid::Uuid::new_v4().simple())).into();
@@ -64,7 +64,7 @@ async fn rows_that_a_policy_hides_behind_a_view_or_from_a_query_are_warned_of() 
 }
 
 #[tokio::test]
-async fn a_role_that_may_do_more_than_read_is_warned_of() {
+async fn check_warns_of_a_role_that_may_do_more_than_read() {
     let world = World::on_existing_server(fresh_database().await).await;
     let report = check(&world.context, &[], PLATFORM).await;
     assert!(report.findings.iter().any(|finding| finding.message.contains("(superuser)")), "{report:?}");

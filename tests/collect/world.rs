@@ -1,4 +1,4 @@
-//! A platform with posts and comments, an empty store, and a clock that stands where the test puts it.
+//! A platform with posts and comments, an empty store, and a clock that the test sets.
 
 use std::{
     path::Path,
@@ -25,21 +25,21 @@ use crate::support::fresh_database;
 pub struct World {
     pub context: Context,
     pub clock: Arc<SetClock>,
-    /// Of the platform's owner.
+    /// The URL of the platform for its owner.
     pub platform_url: String,
-    /// Of the role that the context reads the platform as.
+    /// The URL of the platform for the role that the context reads it as.
     reader_url: String,
     pub store_url: String,
     directory: tempfile::TempDir,
 }
 
-/// One connection's worth of writing to the platform, as its application would.
+/// A connection that writes to the platform, as its application would.
 enum Application {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
 
-/// Noon of 11 January 2025: the last finished day is the tenth.
+/// Noon of 11 January 2025, when the last finished day is the tenth.
 pub const NOON: &str = "2025-01-11T12:00:00Z";
 pub const LAST_FINISHED: Date = jiff::civil::date(2025, 1, 10);
 
@@ -75,14 +75,14 @@ impl World {
         Self::at(directory, store_url, platform_url).await
     }
 
-    /// With its store on SQLite and its platform on that server.
+    /// A world with its store on SQLite and its platform on that server, whose tables it creates.
     pub async fn on_server(platform_url: String) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store_url = format!("sqlite:{}", directory.path().join("store.db").display());
         Self::at(directory, store_url, platform_url).await
     }
 
-    /// As [`World::on_server`], where the platform's tables are there already.
+    /// Like [`World::on_server`], but the platform's tables exist already.
     pub async fn on_existing_server(platform_url: String) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store_url = format!("sqlite:{}", directory.path().join("store.db").display());
@@ -108,7 +108,7 @@ impl World {
         world
     }
 
-    /// A context of another process: its own connections, its own identity.
+    /// A context like that of another process, with its own connections and process id.
     pub fn another_process(&self) -> Context {
         let calendar = self.context.tenant.calendar.clone();
         let mut context = context(&self.store_url, &self.reader_url, calendar, Arc::clone(&self.clock));
@@ -121,7 +121,7 @@ impl World {
         self.context = context(&self.store_url, &self.reader_url, calendar, Arc::clone(&self.clock));
     }
 
-    /// As [`World::context`], of a platform that cannot be reached.
+    /// Like [`World::context`], but with a platform that cannot be reached.
     pub fn without_platform(&self) -> Context {
         let nowhere = match self.platform_url.starts_with("postgres") {
             true => "postgres://postgres@127.0.0.1:1/nowhere".to_owned(),
@@ -130,7 +130,7 @@ impl World {
         context(&self.store_url, &nowhere, self.context.tenant.calendar.clone(), Arc::clone(&self.clock))
     }
 
-    /// As [`World::context`], of a store that was never migrated.
+    /// Like [`World::context`], but with a store that was never migrated.
     pub async fn with_empty_store(&self) -> Context {
         let empty = match self.store_url.starts_with("postgres") {
             true => fresh_database().await,
@@ -155,14 +155,14 @@ impl World {
         apply(&self.context, wanted, false).await.unwrap();
     }
 
-    /// What a file of that text configures.
+    /// The configuration in a file with that text.
     pub fn config(&self, text: &str) -> Config {
         let file = self.directory.path().join("daymark.toml");
         std::fs::write(&file, text).unwrap();
         config::load(Some(&file), &GivenFlags::new(), &Environment::new()).unwrap()
     }
 
-    /// On the platform.
+    /// Runs SQL on the platform.
     pub async fn execute(&self, sql: &str) {
         let mut application = Application::connect(&self.platform_url).await;
         application.execute(sql).await;
@@ -185,7 +185,7 @@ impl World {
         Application::connect(&self.store_url).await.execute(&sql).await;
     }
 
-    /// From 1 to 10 January: as many posts as the day has days, by authors 1 and 2, and one comment each day.
+    /// Creates rows from 1 to 10 January 2025. Day n has n posts, in turn by authors 1 and 2, and one comment.
     async fn create_platform(&self) {
         let time = if self.is_postgres_platform() { "timestamptz" } else { "text" };
         let mut application = Application::connect(&self.platform_url).await;
@@ -248,7 +248,7 @@ impl Application {
     }
 }
 
-/// The URL of a role that may read everything on that platform, and do nothing else.
+/// Creates a role that may only read the platform, and returns its URL.
 async fn reader(platform_url: &str) -> String {
     if !platform_url.starts_with("postgres") {
         return platform_url.to_owned();
@@ -296,7 +296,7 @@ fn context(store_url: &str, platform_url: &str, calendar: Calendar, clock: Arc<S
     Context::new(installation, tenant, Initiator::new(Trigger::Cli, "cli:test"))
 }
 
-/// A file with the platform's tables as sources, and without a metric.
+/// The text of a file that declares the platform's tables as sources, and no metric.
 pub const SOURCES: &str = r#"
 preset = "none"
 [sources.posts]
@@ -309,7 +309,7 @@ time_column = "created_at"
 actor_column = "author_id"
 "#;
 
-/// `posts_total`, `posts_created`, `comments_created` and `authors`.
+/// The definitions of `posts_total`, `posts_created`, `comments_created` and `authors`.
 pub fn definitions(time_format: &str) -> Vec<Definition> {
     let rows = |source: &str| json!({ "source": source });
     vec![
@@ -324,7 +324,7 @@ pub fn definitions(time_format: &str) -> Vec<Definition> {
     ]
 }
 
-/// A count; `measure` as it is serialized.
+/// The definition of a count. `measure` is given as it is serialized.
 pub fn definition(time_format: &str, category: &str, measure: Value) -> Definition {
     let mut definition = measure;
     let source = |table: &str| json!({"table": table, "time_column": "created_at", "time_format": time_format, "actor_column": "author_id"});
@@ -339,14 +339,15 @@ pub fn definition(time_format: &str, category: &str, measure: Value) -> Definiti
     serde_json::from_value(definition).unwrap()
 }
 
-/// The number of rows in `posts` right now, whatever the day.
+/// A metric that counts the rows in `posts` at the time of the query. It does not depend on the day, so it cannot be
+/// reconstructed.
 pub fn right_now(time_format: &str) -> Definition {
     let query = "SELECT count(*) AS value FROM posts";
     let measure = json!({"measure": "sql", "query": query, "shape": "value", "adds_up": "last"});
     definition(time_format, "right_now", measure)
 }
 
-/// Writes down what it hears.
+/// Remembers the progress that it is notified of.
 #[derive(Default)]
 pub struct Heard(pub Mutex<Vec<String>>);
 
@@ -368,7 +369,7 @@ pub fn range(from: i8, to: i8) -> BackfillRequest {
     BackfillRequest { from: Some(january(from)), to: Some(january(to)), ..BackfillRequest::default() }
 }
 
-/// The message that is shown at the terminal.
+/// The message that the program shows.
 pub fn message(error: CollectError) -> String {
     error.to_string()
 }

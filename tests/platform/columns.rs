@@ -1,4 +1,4 @@
-//! Columns: their types and formats, values that are not times, and which columns need a permission.
+//! Columns: their types and time formats, values that are not times, and the privileges on them.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +15,9 @@ use crate::{
     support,
 };
 
-/// A domain of a domain is read as the type that it is made of in the end, index and all.
+/// A column of a domain over a domain has the base type, and its index counts.
 #[tokio::test]
-async fn nested_domains_are_seen_through() {
+async fn nested_domains_are_resolved_to_their_base_types() {
     let url = support::fresh_database().await;
     let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
     let setup = "CREATE DOMAIN instant AS timestamptz; CREATE DOMAIN creation AS instant NOT NULL;
@@ -53,7 +53,7 @@ async fn nested_domains_are_seen_through() {
 }
 
 #[tokio::test]
-async fn a_column_of_times_tells_its_format() {
+async fn time_formats_are_detected_from_values() {
     for format in [
         TimeFormat::Iso,
         TimeFormat::IsoUtc,
@@ -65,20 +65,20 @@ async fn a_column_of_times_tells_its_format() {
         let (subject, ..) = small(Storage::Sqlite(format)).await;
         let column = ("things".to_owned(), "at".to_owned());
         let formats = subject.platform.detect_time_formats(std::slice::from_ref(&column)).await.unwrap();
-        let told = DetectedFormat { format: Some(format), has_null: false };
-        assert_eq!(formats.get(&column), Some(&told));
+        let detected = DetectedFormat { format: Some(format), has_null: false };
+        assert_eq!(formats.get(&column), Some(&detected));
         let genre = ("things".to_owned(), "genre".to_owned());
         assert!(subject.platform.detect_time_formats(&[genre]).await.unwrap().is_empty());
         let mut connection = sqlx::SqliteConnection::connect(&subject.platform.location()).await.unwrap();
         sqlx::raw_sql("INSERT INTO things (actor) VALUES (1)").execute(&mut connection).await.unwrap();
         let formats = subject.platform.detect_time_formats(std::slice::from_ref(&column)).await.unwrap();
-        assert_eq!(formats.get(&column), Some(&DetectedFormat { has_null: true, ..told }));
+        assert_eq!(formats.get(&column), Some(&DetectedFormat { has_null: true, ..detected }));
     }
 }
 
-/// What is read of a column does not grow with the table, and its first, last and extreme values are among it.
+/// The sample of a column does not grow with the table. It includes the first, last, smallest and largest values.
 #[tokio::test]
-async fn a_sample_tells_the_format_of_a_large_column() {
+async fn the_time_format_of_a_large_column_is_detected_from_a_sample() {
     let file = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", file.path().join("platform.db").display());
     let mut connection = sqlx::SqliteConnection::connect(&format!("{url}?mode=rwc")).await.unwrap();
@@ -111,14 +111,14 @@ async fn a_sample_tells_the_format_of_a_large_column() {
         Some(DetectedFormat { format: Some(TimeFormat::Iso), ..utc }),
         "the last row has an offset"
     );
-    assert_eq!(of(2), None, "the least value is of another format");
+    assert_eq!(of(2), None, "the smallest value has another format");
     assert_eq!(of(3), Some(DetectedFormat { has_null: true, ..utc }));
     assert_eq!((of(4), of(5)), (Some(utc), Some(utc)));
 }
 
-/// A range of times cannot hold NULL, so both databases use such an index for it.
+/// A range of times never includes NULL, so both databases use an index `WHERE at IS NOT NULL` for it.
 #[tokio::test]
-async fn an_index_of_all_values_but_null_is_an_index_of_the_column() {
+async fn a_partial_index_without_nulls_counts_as_an_index() {
     let sql = "CREATE TABLE things (at TEXT, other TEXT);
         CREATE INDEX whole ON things (at) WHERE at IS NOT NULL; CREATE INDEX part ON things (other) WHERE at IS NOT NULL";
     let file = tempfile::tempdir().unwrap();
@@ -137,9 +137,9 @@ async fn an_index_of_all_values_but_null_is_an_index_of_the_column() {
     }
 }
 
-/// SQLite drops a table that views read; the views fail when they are queried.
+/// SQLite allows dropping a table that views read. The views then fail when they are queried.
 #[tokio::test]
-async fn a_view_without_its_table_hides_no_other() {
+async fn a_broken_view_does_not_hide_other_tables() {
     let (subject, ..) = small(Storage::Sqlite(TimeFormat::IsoUtc)).await;
     let before = subject.platform.inspect().await.unwrap();
     let mut connection = sqlx::SqliteConnection::connect(&subject.platform.location()).await.unwrap();
@@ -152,9 +152,9 @@ async fn a_view_without_its_table_hides_no_other() {
     assert_eq!(schema.table(None, "z_view").unwrap().columns.len(), 1);
 }
 
-/// SQLite reads a time without seconds and an offset with a colon, and nothing else that ISO 8601 knows.
+/// SQLite reads times without seconds and offsets with a colon, but no other variant of ISO 8601.
 #[tokio::test]
-async fn a_text_is_a_time_if_sqlite_reads_it() {
+async fn a_text_is_a_time_if_sqlite_can_read_it() {
     let (subject, days, sources) = small(Storage::Sqlite(TimeFormat::Iso)).await;
     let mut connection = sqlx::SqliteConnection::connect(&subject.platform.location()).await.unwrap();
     let column = [("things".to_owned(), "at".to_owned())];
@@ -162,8 +162,8 @@ async fn a_text_is_a_time_if_sqlite_reads_it() {
         "DELETE FROM things; INSERT INTO things (at) VALUES ('2025-01-02T00:30+01:00'), ('2025-01-02 00:30'),
          ('2025-01-02T10:00Z'), ('2025-01-02T10:00:00.123456789+05:30'), ('2025-01-03')";
     sqlx::raw_sql(readable).execute(&mut connection).await.unwrap();
-    let told = subject.platform.detect_time_formats(&column).await.unwrap();
-    assert_eq!(told[&column[0]], DetectedFormat { format: Some(TimeFormat::Iso), has_null: false });
+    let detected = subject.platform.detect_time_formats(&column).await.unwrap();
+    assert_eq!(detected[&column[0]], DetectedFormat { format: Some(TimeFormat::Iso), has_null: false });
     for unreadable in ["10:00:00+0100", "10:00:00+01", "10:00:00 UTC", "10:00:00,5Z", "10", "later"] {
         let sql = format!(
             "DELETE FROM things WHERE actor = 1; INSERT INTO things (at, actor) VALUES ('2025-01-02T{unreadable}', 1)"
@@ -184,10 +184,10 @@ async fn a_text_is_a_time_if_sqlite_reads_it() {
     assert_eq!(answers[0].as_ref().unwrap(), &[1, 3, 1].map(Tally::Count));
 }
 
-/// Texts that sort among those of ISO 8601, or that SQLite reads as a time of another format, belong to no day: `existing`
-/// counts the rows that `created` counts on some day.
+/// Texts that sort among those of ISO 8601, or that SQLite reads as a time of another format, belong to no day. `existing`
+/// counts exactly the rows that `created` counts on some day.
 #[tokio::test]
-async fn an_iso_column_counts_only_what_can_be_read_as_iso() {
+async fn texts_that_are_not_iso_8601_are_counted_on_no_day() {
     let days = Calendar::utc().days(date(2025, 1, 1), date(2025, 1, 3));
     for index in ["", "CREATE INDEX things_at ON things (at);"] {
         let file = tempfile::tempdir().unwrap();
@@ -215,10 +215,10 @@ async fn an_iso_column_counts_only_what_can_be_read_as_iso() {
     }
 }
 
-/// A text that is no time is in no day, whether the column is read by ranges or by one scan, and when its row was deleted
-/// makes no difference. A text that is no time of deletion deletes nothing.
+/// A row with an invalid time belongs to no day, whether an index or a scan reads the column, and whether the row was deleted or
+/// not. A row with an invalid time of deletion is not deleted.
 #[tokio::test]
-async fn rows_whose_time_is_no_time_are_in_no_day() {
+async fn rows_with_an_invalid_time_are_counted_on_no_day() {
     let calendar = Calendar::new("Europe/Berlin").unwrap();
     let days = calendar.days(date(2025, 1, 1), date(2025, 1, 3));
     let formats = [(TimeFormat::Iso, " 12:00:00"), (TimeFormat::IsoUtc, " 12:00:00"), (TimeFormat::Date, "")];
@@ -254,10 +254,10 @@ async fn rows_whose_time_is_no_time_are_in_no_day() {
     }
 }
 
-/// Platforms that keep times as numbers keep a 0 where others have NULL: such a row lives. The zeros do not hide in which
-/// unit the other times are.
+/// Platforms that store times as numbers use 0 instead of NULL for rows that are not deleted. The zeros do not affect which unit
+/// is detected from the other values.
 #[tokio::test]
-async fn a_zero_is_no_time_of_deletion() {
+async fn a_zero_in_the_deleted_column_means_not_deleted() {
     let calendar = Calendar::utc();
     let days = calendar.days(date(2025, 1, 1), date(2025, 1, 2));
     for (format, unit) in [(TimeFormat::UnixSeconds, 1), (TimeFormat::UnixMillis, 1000)] {
@@ -285,18 +285,18 @@ async fn a_zero_is_no_time_of_deletion() {
         }
         let platform = platform::open(&sqlite.parse().unwrap(), options(&calendar));
         let gone = ("things".to_owned(), "gone".to_owned());
-        let told = platform.detect_time_formats(std::slice::from_ref(&gone)).await.unwrap();
-        assert_eq!(told[&gone], DetectedFormat { format: Some(format), has_null: false });
+        let detected = platform.detect_time_formats(std::slice::from_ref(&gone)).await.unwrap();
+        assert_eq!(detected[&gone], DetectedFormat { format: Some(format), has_null: false });
         let mut connection = sqlx::SqliteConnection::connect(&sqlite).await.unwrap();
         sqlx::raw_sql("UPDATE things SET gone = 0").execute(&mut connection).await.unwrap();
-        let told = platform.detect_time_formats(std::slice::from_ref(&gone)).await.unwrap();
-        assert_eq!(told[&gone].format, None, "zeros are of either unit");
+        let detected = platform.detect_time_formats(std::slice::from_ref(&gone)).await.unwrap();
+        assert_eq!(detected[&gone].format, None, "zeros do not show the unit");
     }
 }
 
-/// A role may be allowed to see only some columns; those that are used are enough.
+/// A role may have SELECT on some columns only. SELECT on the columns that metrics use is enough.
 #[tokio::test]
-async fn columns_that_no_metric_uses_need_no_permission() {
+async fn select_on_the_used_columns_is_enough() {
     let url = support::fresh_database().await;
     let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
     let role = format!("reader_{:x}", fastrand::u64(..));
@@ -336,10 +336,10 @@ async fn columns_that_no_metric_uses_need_no_permission() {
     }
 }
 
-/// In Santiago clocks jumped from midnight to one o'clock, so that no row came at midnight; but where a mere date is kept
-/// as a time, midnight is what is written.
+/// In Santiago clocks jumped from midnight to one o'clock on 8 September 2024. A date that is stored as a time has that midnight
+/// nevertheless.
 #[tokio::test]
-async fn a_midnight_that_clocks_jumped_over_is_of_its_own_day() {
+async fn a_midnight_skipped_by_the_clocks_belongs_to_its_own_date() {
     let times = ["07 23:59:59", "08 00:00:00", "08 00:30:00", "08 01:00:00", "09 00:00:00"];
     let values = times.map(|time| format!("('2024-09-{time}')")).join(", ");
     let calendar = Calendar::new("America/Santiago").unwrap();

@@ -1,4 +1,4 @@
-//! A cut: one snapshot, faults that fail their own reading only, queries of the user's own, time limits.
+//! Cuts: one snapshot, faults that fail their own reading only, `sql` metrics, and time limits.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn one_bad_reading_does_not_take_the_others_with_it() {
+async fn one_failing_reading_does_not_fail_the_others() {
     for storage in BOTH {
         let (subject, days, sources) = small(storage).await;
         let schema = subject.platform.inspect().await.unwrap();
@@ -37,7 +37,7 @@ async fn one_bad_reading_does_not_take_the_others_with_it() {
         let mut cut = subject.platform.open_cut(Deadline::none()).await.unwrap();
         let answers = cut.read(&schema, &sources, &readings, &days).await.unwrap();
         assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
-        // SQLite reads an unknown "name" as a text where it may, so what is wrong differs; that it is wrong does not.
+        // SQLite may read an unknown "name" as a text, so its message differs from PostgreSQL's.
         let fault = answers[1].as_ref().unwrap_err();
         assert_eq!(fault.class, FaultClass::Sql, "{fault}");
         assert!(fault.message.contains("colour") && fault.sqlstate.is_some(), "{fault}");
@@ -61,7 +61,7 @@ async fn a_cut_does_not_see_what_is_committed_after_it() {
                 sqlx::raw_sql("DELETE FROM things").execute(&mut connection).await.unwrap();
             }
             Storage::Sqlite(_) => {
-                // A reader of a SQLite file in its default journal mode holds writers off: that is its snapshot.
+                // In the default journal mode of SQLite a reader blocks writers, which keeps its snapshot.
                 let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
                 sqlx::raw_sql("PRAGMA busy_timeout = 1").execute(&mut connection).await.unwrap();
                 assert!(sqlx::raw_sql("DELETE FROM things").execute(&mut connection).await.is_err());
@@ -72,7 +72,7 @@ async fn a_cut_does_not_see_what_is_committed_after_it() {
 }
 
 #[tokio::test]
-async fn a_query_of_ones_own_is_read_by_its_column_names() {
+async fn results_of_sql_metrics_are_read_by_their_column_names() {
     for storage in BOTH {
         let (subject, days, sources) = small(storage).await;
         let schema = subject.platform.inspect().await.unwrap();
@@ -125,7 +125,7 @@ async fn a_query_of_ones_own_is_read_by_its_column_names() {
             assert!(wrong.is_err(), "{wrong:?}");
         }
         assert!(matches!(answers[8].as_ref().unwrap()[0], Tally::Average { sample_size: 4, .. }));
-        // Nothing that was tried had an effect, and the cut is still good.
+        // The refused statements changed nothing, and the cut can still be used.
         let readings = [Reading::Count { rows: rows(Filter::default()), phase: Phase::Created }];
         assert_eq!(
             cut.read(&schema, &sources, &readings, &days).await.unwrap()[0].as_ref().unwrap(),
@@ -134,14 +134,14 @@ async fn a_query_of_ones_own_is_read_by_its_column_names() {
     }
 }
 
-/// A statement that takes too long is cut in two by time until its pieces are quick enough.
+/// A count is halved until each part stays within the time limit. A distinct count of one day cannot be halved and fails.
 #[tokio::test]
-async fn what_takes_too_long_is_split_by_time_where_it_adds_up() {
+async fn a_statement_beyond_its_time_limit_is_bisected_by_time() {
     let calendar = Calendar::utc();
     let days = calendar.days(date(2025, 1, 1), date(2025, 1, 2));
     let url = support::fresh_database().await;
     let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
-    // Every row of the view takes half a millisecond to read: 2,000 rows a day, so a whole day takes a second.
+    // Every row takes half a millisecond to read, so the 2,000 rows of a day take a second.
     let role = format!("reader_{:x}", fastrand::u64(..));
     let setup = format!(
         "CREATE TABLE slow (at timestamptz, actor bigint);
@@ -171,7 +171,7 @@ async fn what_takes_too_long_is_split_by_time_where_it_adds_up() {
 }
 
 #[tokio::test]
-async fn sqlite_statements_have_a_time_limit_too() {
+async fn sqlite_statements_have_a_time_limit() {
     let (subject, days, sources) = small(Storage::Sqlite(TimeFormat::IsoUtc)).await;
     let path = subject.platform.location();
     let options =
@@ -191,7 +191,7 @@ async fn sqlite_statements_have_a_time_limit_too() {
 }
 
 #[tokio::test]
-async fn settings_that_a_query_of_ones_own_changes_are_its_own() {
+async fn settings_changed_by_a_sql_metric_do_not_affect_other_readings() {
     for storage in BOTH.into_iter().filter(|storage| matches!(storage, Storage::Postgres(_))) {
         let (subject, days, sources) = small(storage).await;
         let schema = subject.platform.inspect().await.unwrap();
@@ -213,8 +213,8 @@ async fn settings_that_a_query_of_ones_own_changes_are_its_own() {
     }
 }
 
-/// A view whose server is away until it has been asked three times, as a foreign table's may be; the locks, which outlast
-/// what is rolled back, count how often.
+/// A view that raises the error of an unreachable foreign server for its first three queries, and one that raises the error of a
+/// lost connection. Advisory locks count the queries, because they survive a rollback.
 const FAR: &str = "
     CREATE FUNCTION ask() RETURNS text LANGUAGE plpgsql AS $$
         DECLARE asked integer := (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid());
@@ -230,9 +230,9 @@ const FAR: &str = "
         END $$;
     CREATE VIEW lost AS SELECT at, actor, lose() AS genre FROM things";
 
-/// It is the metrics of that table that fail, and not the platform; and what may pass is tried again.
+/// Only the metrics of that table fail, and not the platform. The error is transient, so it is retried.
 #[tokio::test]
-async fn a_server_behind_the_platform_takes_only_its_own_tables_with_it() {
+async fn an_unreachable_foreign_server_fails_its_own_tables_only() {
     let (subject, days, mut sources) = small(Storage::Postgres(TimeFormat::Timestamptz)).await;
     let url = subject.platform.location();
     let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
@@ -261,9 +261,9 @@ async fn a_server_behind_the_platform_takes_only_its_own_tables_with_it() {
     }
 }
 
-/// What was read of it before the connection was lost was in a snapshot that is no more: all of it is read again.
+/// The snapshot on the foreign server ended with the connection, so the whole cut must be read again.
 #[tokio::test]
-async fn a_connection_lost_behind_the_platform_ends_the_cut() {
+async fn a_lost_connection_to_a_foreign_server_ends_the_cut() {
     let (subject, days, mut sources) = small(Storage::Postgres(TimeFormat::Timestamptz)).await;
     let mut connection = sqlx::PgConnection::connect(&subject.platform.location()).await.unwrap();
     sqlx::raw_sql(FAR).execute(&mut connection).await.unwrap();
@@ -277,9 +277,9 @@ async fn a_connection_lost_behind_the_platform_ends_the_cut() {
     assert_eq!((fault.class, fault.sqlstate.as_deref()), (FaultClass::Unreachable, Some("08006")));
 }
 
-/// A database may be set to take a backslash for the start of an escape, as old applications need it.
+/// With `standard_conforming_strings = off`, which old applications need, a backslash begins an escape.
 #[tokio::test]
-async fn a_backslash_ends_no_text_whatever_the_database_is_set_to() {
+async fn a_backslash_in_a_literal_is_safe_without_standard_conforming_strings() {
     let (subject, days, sources) = small(Storage::Postgres(TimeFormat::Timestamptz)).await;
     let url = subject.platform.location();
     let database = url.rsplit('/').next().unwrap();

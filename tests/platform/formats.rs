@@ -1,5 +1,5 @@
-//! Every reading against the naive answer: for every time format, with and without an index, in time zones with days of
-//! every length, all days at once and day by day.
+//! Every reading is compared with a naive count, for every time format, with and without an index, in time zones with days of
+//! every length, for all days at once and day by day.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ fn readings() -> Vec<Reading> {
     readings
 }
 
-/// Enough filters that the planner counts by facets first.
+/// Readings with enough different filters that the planner counts by facets.
 fn many_readings() -> Vec<Reading> {
     let filters = (0..24).map(|step| seconds_at_least(step * 17));
     let filters = filters.chain(["rock", "jazz", "other"].map(genre_is));
@@ -53,7 +53,7 @@ fn many_readings() -> Vec<Reading> {
         .collect()
 }
 
-/// Reads all at once and day by day, and compares both with the oracle.
+/// Reads all days at once and day by day, and compares both with the oracle.
 async fn compare(
     storage: Storage,
     column_zone: &str,
@@ -107,7 +107,7 @@ async fn compare(
 
 type YearMonthDay = (i16, i8, i8);
 
-/// Zones and ranges with days of 23, 24, 24.5, 25 and no hours.
+/// Zones and ranges with days of 23, 24, 24.5 and 25 hours, and a date that was skipped.
 const RANGES: [(&str, YearMonthDay, YearMonthDay); 6] = [
     ("Europe/Berlin", (2025, 3, 28), (2025, 4, 1)),
     ("Europe/Berlin", (2025, 10, 24), (2025, 10, 28)),
@@ -145,9 +145,9 @@ formats! {
     sqlite_unix_millis_is_right_to_the_row: Storage::Sqlite(TimeFormat::UnixMillis);
 }
 
-/// A column in local time is read in its own zone; here it is the reporting zone's too, across both changes of the year.
+/// A column in local time is read in its own zone, whether that is the reporting zone or another one.
 #[tokio::test]
-async fn a_timestamp_in_local_time_is_read_in_its_zone() {
+async fn a_timestamp_in_local_time_is_read_in_the_columns_zone() {
     compare(
         Storage::Postgres(TimeFormat::Timestamp),
         "Asia/Kolkata",

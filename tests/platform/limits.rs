@@ -1,4 +1,4 @@
-//! What one metric may cost: how often a time limit is reached, how many statements are sent, how large answers are.
+//! Limits of what a metric may cost: how often a time limit is reached, how many statements run, and how many labels are read.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,11 +15,13 @@ use crate::{
     support,
 };
 
-/// Rows of `slow` a day; each takes [`ROW_MS`] to read through [`reader_of`]'s role.
+/// The number of rows of `slow` for each day.
 const ROWS_A_DAY: usize = 40;
+/// How many milliseconds each row takes to read for the role in [`Slow::url`].
 const ROW_MS: f64 = 5.0;
 
-/// Every row is read by a policy that waits, and that leaves a lock behind for each statement, so that they can be counted.
+/// A table whose row security policy waits for each row. It also takes an advisory lock for each statement, so that statements
+/// can be counted.
 const SLOW: &str = "
     CREATE TABLE slow (at timestamptz, actor bigint, genre text);
     CREATE FUNCTION slowly(ms float) RETURNS boolean LANGUAGE plpgsql VOLATILE COST 1000000 AS $$
@@ -36,7 +38,7 @@ struct Slow {
 }
 
 impl Slow {
-    /// `inserted` is the SELECT whose rows are `slow`'s.
+    /// Creates the table with the rows of the SELECT `inserted`.
     async fn made(inserted: &str, row_ms: f64, index: bool) -> Self {
         let url = support::fresh_database().await;
         let mut owner = PgConnection::connect(&url).await.unwrap();
@@ -51,7 +53,7 @@ impl Slow {
         Self { owner, url: url.replace("postgres@", &format!("{role}@")) }
     }
 
-    /// The outcomes, and how many statements read the table.
+    /// Returns the outcomes, and how many statements read the table.
     async fn read(
         &mut self,
         limit: Duration,
@@ -104,7 +106,7 @@ async fn a_scan_without_an_index_reaches_its_time_limit_once() {
     let (outcomes, statements) = slow.read(limit, &readings, &days).await;
     assert_eq!(statements, 1);
     let distinct = [Reading::Distinct { rows: vec![rows(Filter::default())], window_days: 1 }];
-    // The locks of a session that has just ended may still be there.
+    // The second part has a table of its own, because the locks of a session that has just ended may still be there.
     let mut slow = Slow::made(&inserted, ROW_MS, false).await;
     let (of_distinct, statements) = slow.read(limit, &distinct, &days).await;
     assert_eq!(statements, 1);
@@ -125,7 +127,7 @@ async fn a_time_limit_is_reached_once_for_each_halving() {
     let limit = Duration::from_millis(750);
     let (outcomes, statements) = slow.read(limit, &[created(Filter::default())], &days).await;
     assert_eq!(outcomes[0].as_ref().unwrap(), &vec![Tally::Count(ROWS_A_DAY as i64); 16]);
-    // Sixteen, eight and four days are too many; in two or, on a slow machine, one at a time all are read.
+    // Sixteen, eight and four days reach the limit. All days are read two at a time or, on a slow machine, one at a time.
     assert!((8 + 3..=16 + 4).contains(&statements), "{statements} statements");
 }
 
@@ -148,9 +150,9 @@ async fn a_view_of_an_indexed_table_is_bisected_and_one_that_hides_the_index_is_
     }
 }
 
-/// A window of the longest length takes the others with it no more often than it reaches the time limit itself.
+/// The windows are read together first. The longest ones reach the time limit, and the others are then read alone.
 #[tokio::test]
-async fn a_long_window_that_takes_too_long_leaves_the_short_ones() {
+async fn a_long_window_that_times_out_does_not_fail_shorter_ones() {
     let (inserted, days) = many_days(16);
     let mut slow = Slow::made(&inserted, ROW_MS, true).await;
     let window = |window_days| Reading::Distinct { rows: vec![rows(Filter::default())], window_days };
@@ -162,13 +164,13 @@ async fn a_long_window_that_takes_too_long_leaves_the_short_ones() {
     for long in [&outcomes[0], &outcomes[2]] {
         assert_eq!(long.as_ref().unwrap_err().class, FaultClass::TimedOut);
     }
-    assert_eq!(statements, 4, "all together, one day, two days and twelve");
+    assert_eq!(statements, 4, "one statement for all windows, and one each for 1, 2 and 12 days");
 }
 
 #[tokio::test]
 async fn a_breakdown_by_too_many_values_fails_after_one_statement() {
     let days = Calendar::utc().days(date(2025, 1, 1), date(2025, 1, 20));
-    // More than are held, and more than one statement may answer with.
+    // The first number is beyond the limit of labels a day, the second beyond the limit of rows of a statement.
     for labels in [10_001, 100_001] {
         let inserted =
             format!("SELECT '2024-12-01'::timestamptz, n, 'g' || n FROM generate_series(1, {labels}) n");
@@ -187,9 +189,9 @@ async fn a_breakdown_by_too_many_values_fails_after_one_statement() {
     }
 }
 
-/// The filter chooses among the rows before they are grouped: values that it leaves out are not counted as labels.
+/// Rows are filtered before they are grouped, so labels of other rows do not count towards the limit.
 #[tokio::test]
-async fn a_filtered_breakdown_may_be_of_a_column_of_many_values() {
+async fn a_breakdown_counts_only_the_labels_of_filtered_rows() {
     let days = Calendar::utc().days(date(2025, 1, 1), date(2025, 1, 1));
     let inserted = "SELECT '2025-01-01'::timestamptz, n, 'g' || n FROM generate_series(1, 10001) n";
     let mut slow = Slow::made(inserted, 0.0, true).await;

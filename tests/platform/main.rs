@@ -1,4 +1,4 @@
-//! What the platform layer reads is compared, row for row, with a naive count over the same rows in Rust.
+//! The readings of the platform layer, compared with a naive count over the same rows in Rust.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 

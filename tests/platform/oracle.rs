@@ -1,4 +1,4 @@
-//! The naive answer: a count over the rows in Rust.
+//! The oracle: a naive count over the rows in Rust.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -86,7 +86,7 @@ impl Oracle<'_> {
             Reading::Distinct { rows, window_days } => {
                 let first = day.date.saturating_sub(jiff::Span::new().days(i64::from(*window_days) - 1));
                 let window = calendar.days(first, day.date);
-                // A date column may hold a date that the zone skipped; it lies in the window all the same.
+                // A date column may hold a date that the zone skipped, which is in the window as well.
                 let in_window = |thing: &&Thing| match self.format {
                     TimeFormat::Date => {
                         !self.before(thing.at, day.start, first)

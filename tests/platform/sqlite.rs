@@ -1,4 +1,4 @@
-//! A SQLite platform: one snapshot, whatever is committed meanwhile, and the same numbers whatever the table is.
+//! SQLite platforms: the snapshot, every kind of table and view, invalid times, and limits of time and size.
 
 use std::{
     path::Path,
@@ -70,7 +70,7 @@ async fn a_cut_does_not_see_what_is_committed_to_the_write_ahead_log_after_it() 
 }
 
 #[tokio::test]
-async fn any_kind_of_table_and_view_is_counted() {
+async fn rows_of_every_kind_of_table_and_view_are_counted() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("platform.db");
     let setup = "
@@ -94,9 +94,9 @@ async fn any_kind_of_table_and_view_is_counted() {
     assert_eq!(counts(platform.as_ref(), "void", Phase::Existing).await, [0, 0]);
 }
 
-/// Whether the column has an index, and whether a day is read alone or with others, must not decide what is counted.
+/// The counts are the same with and without an index, and for a day alone and together with others.
 #[tokio::test]
-async fn a_text_that_is_not_a_time_is_in_no_day_whatever_the_format() {
+async fn invalid_times_are_counted_on_no_day_in_every_format() {
     let others = "('N/A'), ('11/27/2026'), ('18.11.2026'), ('12026-01-01 00:00:00'), ('1764241200'), (1764241200), ('20250101'),
         ('2024/12/30'), ('2024-12-32'), ('2024-02-30 10:00:00'), ('2024-1-5'), ('12:00'), ('now'), (x'00'), (''), (NULL)";
     let times = |separator| {
@@ -144,7 +144,7 @@ async fn a_text_that_is_not_a_time_is_in_no_day_whatever_the_format() {
     }
 }
 
-/// The day begins within the hour that comes twice where the rows are from, and most rows are of that hour.
+/// The day begins within the hour that occurs twice in the zone of the column, and most rows are in that hour.
 #[tokio::test]
 async fn no_row_is_read_twice_where_clocks_are_set_back() {
     let directory = tempfile::tempdir().unwrap();
@@ -160,9 +160,10 @@ async fn no_row_is_read_twice_where_clocks_are_set_back() {
     assert_eq!(counts_of(platform(&file).as_ref(), source, Phase::Existing, &days).await, [640]);
 }
 
-/// The function compares a needle with every place of a huge value: one step of SQLite's machine, of many seconds.
+/// `instr` compares a needle with every position of a huge value. That is one step of SQLite's virtual machine and takes many
+/// seconds.
 #[tokio::test]
-async fn a_step_that_cannot_be_stopped_is_not_waited_for() {
+async fn a_sqlite_step_that_cannot_be_interrupted_is_not_waited_for() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("platform.db");
     made(&file, "CREATE TABLE things (at TEXT)").await.close().await.unwrap();
@@ -181,7 +182,7 @@ async fn a_step_that_cannot_be_stopped_is_not_waited_for() {
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
-/// By default SQLite makes values of a thousand million bytes, and of twice that in memory on the way.
+/// By default SQLite allows values of 1,000,000,000 bytes, and may need twice as much memory to make one.
 #[tokio::test]
 async fn a_value_of_more_than_128_mib_is_refused() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A platform with a table of things around the edges of days, in every format of time.
+//! A platform with the table `things`, whose rows are around the edges of days, in every time format.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -22,7 +22,7 @@ pub struct Thing {
     pub seconds: Option<i64>,
 }
 
-/// Rows around every edge of the given days, to the microsecond, and many in between.
+/// Rows around every edge of the given days, down to a microsecond, and 400 random ones.
 pub fn things(days: &[DayBounds], seed: u64) -> Vec<Thing> {
     let mut random = fastrand::Rng::with_seed(seed);
     let (first, last) = (days[0].start.as_microsecond(), days[days.len() - 1].end.as_microsecond());
@@ -39,7 +39,7 @@ pub fn things(days: &[DayBounds], seed: u64) -> Vec<Thing> {
         .into_iter()
         .map(|at| Thing {
             at: Timestamp::from_microsecond(at).unwrap(),
-            // Some rows are gone before they came: they never exist.
+            // Some rows are deleted before they are created, so they never exist.
             gone: (random.u8(..) < 90).then(|| {
                 Timestamp::from_microsecond(at + random.i64(-86_400_000_000..200_000_000_000)).unwrap()
             }),
@@ -50,7 +50,7 @@ pub fn things(days: &[DayBounds], seed: u64) -> Vec<Thing> {
         .collect()
 }
 
-/// How the table stores times, and in what sort of database.
+/// The kind of database, and how the table stores times.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Storage {
     Postgres(TimeFormat),
@@ -63,7 +63,7 @@ pub struct Subject {
     _file: tempfile::TempDir,
 }
 
-/// What a table can hold of an instant: SQLite's unix formats are coarser than microseconds.
+/// An instant as the table stores it. The unix formats are coarser than microseconds.
 pub fn stored(format: TimeFormat, instant: Timestamp) -> Timestamp {
     match format {
         TimeFormat::UnixSeconds => {

@@ -1,4 +1,4 @@
-//! Values at the edges of what a database can hold: numbers, labels, types that are mixed.
+//! Extreme values: large numbers, long labels, and columns of mixed types.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::{
     support,
 };
 
-/// A SQLite platform of one table `things (at, gone, label, x)` with rows of 2025-01-01, and everything read of that day.
+/// Creates a SQLite platform with the table `things` and reads 2025-01-01.
 async fn of_one_day(
     table: &str,
     rows_sql: &str,
@@ -45,7 +45,7 @@ async fn moments_of(values: &[&str]) -> Result<Vec<Tally>, daymark::database::Fa
 
 #[tokio::test]
 async fn sqlite_squares_neither_overflow_nor_cancel_out() {
-    // A thousand files of about 100 MB: the sum of their squares is beyond 64 bits.
+    // The sum of the squares of a thousand numbers around 100,000,000 does not fit into 64 bits.
     let large: Vec<String> = (0..1000).map(|n| (100_000_000 + n * 1000).to_string()).collect();
     let large: Vec<&str> = large.iter().map(String::as_str).collect();
     let Tally::Moments(moments) = moments_of(&large).await.unwrap().remove(0) else { panic!() };
@@ -55,7 +55,7 @@ async fn sqlite_squares_neither_overflow_nor_cancel_out() {
         "{:?}",
         moments.std_deviation()
     );
-    // Small differences between large floats.
+    // Large floats with small differences do not cancel out.
     let Tally::Moments(moments) =
         moments_of(&["50000000.25", "50000000.5", "50000000.75"]).await.unwrap().remove(0)
     else {
@@ -67,7 +67,7 @@ async fn sqlite_squares_neither_overflow_nor_cancel_out() {
     );
 }
 
-/// The squares of whole numbers are added up exactly, where a float would keep 15 to 17 digits of their sum.
+/// The squares of whole numbers are added up exactly. A float would keep 15 to 17 digits of their sum.
 #[tokio::test]
 async fn sqlite_deviations_of_whole_numbers_are_exact() {
     let values: Vec<i64> = (0..1000).map(|n| n * n * 2_999 + n % 7).collect();
@@ -80,7 +80,7 @@ async fn sqlite_deviations_of_whole_numbers_are_exact() {
     assert_eq!(moments_of(&texts).await.unwrap(), [Tally::Moments(expected)]);
 }
 
-/// A cast from `double precision` to `numeric` keeps 15 digits.
+/// A direct cast from `double precision` to `numeric` would keep 15 digits only.
 #[tokio::test]
 async fn postgres_floats_keep_all_of_their_digits() {
     let url = support::fresh_database().await;
@@ -102,10 +102,10 @@ async fn postgres_floats_keep_all_of_their_digits() {
     }
 }
 
-/// Labels of a query of the user's own are cut before they travel, and told apart as those of a breakdown are. A text of any
-/// length, or a BLOB, that is returned as a number costs its own metric only.
+/// The database cuts the labels of a `sql` metric like those of a breakdown, before they are sent. A long text or a BLOB that is
+/// returned as a number fails its own metric only.
 #[tokio::test]
-async fn answers_of_a_query_are_bounded() {
+async fn results_of_sql_metrics_are_bounded_in_length() {
     for storage in BOTH {
         let (subject, days, sources) = small(storage).await;
         let schema = subject.platform.inspect().await.unwrap();
@@ -143,7 +143,7 @@ async fn answers_of_a_query_are_bounded() {
     }
 }
 
-/// One row of another order of magnitude takes nothing from a day on which it is not, wherever it stands in the table.
+/// A row with an extreme value does not change the average of another day.
 #[tokio::test]
 async fn sqlite_averages_are_exact_beside_an_outlier() {
     let reading = Reading::Moments { rows: rows(Filter::default()), column: "x".to_owned() };
@@ -162,7 +162,7 @@ async fn sqlite_averages_are_exact_beside_an_outlier() {
 }
 
 #[tokio::test]
-async fn sqlite_text_is_no_number_and_infinity_is_refused() {
+async fn sqlite_ignores_texts_and_refuses_infinity_as_numbers() {
     let Tally::Moments(moments) = moments_of(&["10", "'n/a'", "''", "NULL"]).await.unwrap().remove(0) else {
         panic!()
     };
@@ -188,7 +188,7 @@ async fn labels_are_exact_bounded_and_may_be_blobs() {
     assert_eq!(named, expected.map(|(label, count)| (label, count.to_owned())));
 }
 
-/// Labels that are the same once they are cut add up, and are told from one that is whole.
+/// Labels that are equal after they were cut add up. A cut label ends with `...`, which distinguishes it from a whole one.
 #[tokio::test]
 async fn a_label_that_is_cut_is_marked() {
     for storage in BOTH {
@@ -223,10 +223,10 @@ async fn a_label_that_is_cut_is_marked() {
     assert_eq!(named, expected.map(|(label, count)| (label, count.to_owned())));
 }
 
-/// Read together, rows are counted by what the filters can tell apart; read alone, by each filter. Values are of every
-/// type, in columns of every affinity and with a collation.
+/// Readings with many filters are counted by facets, and a single one by its filter. Values have every type, in columns of every
+/// affinity and with a collation.
 #[tokio::test]
-async fn sqlite_counts_by_many_filters_what_it_counts_by_each() {
+async fn sqlite_counts_the_same_for_filters_together_and_alone() {
     let values = ["'a'", "'A'", "'b'", "'1'", "1", "1.0", "0", "2.5", "-3", "''", "x'61'", "NULL"];
     let rows_sql: Vec<_> = values
         .iter()

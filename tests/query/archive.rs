@@ -1,4 +1,4 @@
-//! A store with a metric of each kind, a clock at noon of 11 January 2025, and ways to record.
+//! A store with a metric of each kind, a clock at noon of 11 January 2025, and helpers that write runs and records.
 
 use std::{sync::Arc, time::Duration};
 
@@ -81,7 +81,7 @@ impl Archive {
         archive
     }
 
-    /// With the days of another zone, at another time.
+    /// Sets the time zone and the clock.
     pub fn in_zone(mut self, zone: &str, now: &str) -> Self {
         Arc::make_mut(&mut self.context.tenant).calendar = Calendar::new(zone).unwrap();
         Arc::make_mut(&mut self.context.installation).clock = Arc::new(SetClock::at(instant(now)));
@@ -122,7 +122,7 @@ impl Archive {
         self.context.tenant.store.commit(&[], Some(&finish)).await.unwrap();
     }
 
-    /// Records (day, category, value, metadata) by a completed run, as observed.
+    /// Writes observed records (day, category, value, metadata) and their completed run.
     pub async fn record(&self, records: &[(Date, &str, &str, Value)]) {
         self.record_as(1, Provenance::Observed, records).await;
     }
@@ -162,7 +162,7 @@ impl Archive {
         series(&self.context, &catalogue, &query).await
     }
 
-    /// The only series of one metric in one interval.
+    /// The series of one metric in one interval, with its metadata.
     pub async fn one(&self, category: &str, interval: &str, from: Date, to: Date) -> Series {
         let asked = SeriesRequest { metadata: true, ..asked(&[category], &[interval], from, to) };
         let mut answer = self.ask(&asked).await.unwrap();
@@ -182,7 +182,7 @@ pub fn asked(categories: &[&str], intervals: &[&str], from: Date, to: Date) -> S
     }
 }
 
-/// `from value days` of each point, with `!` behind what is complete.
+/// Each point as `from value recorded/due`, with `!` at the end if it is complete.
 pub fn shown(series: &Series) -> Vec<String> {
     let point = |point: &daymark::query::Point| {
         let value = point.value.as_ref().map_or("-".to_owned(), ToString::to_string);
@@ -201,7 +201,7 @@ pub fn definition(category: &str, metric_type: &str, measure: Value) -> Definiti
     serde_json::from_value(spec).unwrap()
 }
 
-/// `posts_total`, `posts_created`, `mood`, `rate`, `genres`, `genres_total`, `authors`, `right_now`.
+/// The definitions of `posts_total`, `posts_created`, `mood`, `rate`, `genres`, `genres_total`, `authors` and `right_now`.
 fn definitions() -> Vec<Definition> {
     let rows = json!({"source": "posts"});
     let breakdown = |phase: &str| json!({"measure": "breakdown", "rows": rows, "column": "genre", "phase": phase, "top": 2});

@@ -1,4 +1,4 @@
-//! What a query costs at most, in bytes, whatever the records are like.
+//! Bounds in bytes of pages, exports and roll-ups over records with very large metadata.
 
 use std::collections::BTreeMap;
 
@@ -15,18 +15,18 @@ use serde_json::{Value, json};
 use crate::archive::{Archive, SETTINGS, asked, definition, january, shown};
 
 crate::on_both_stores!(
-    a_page_ends_within_a_series_and_goes_on_there,
-    many_labels_are_added_up_in_bounded_memory,
-    too_many_labels_are_refused_and_the_others_answered,
-    metadata_of_the_latest_values_are_bounded,
-    an_export_of_many_labels_comes_in_small_pieces,
-    a_page_of_runs_ends_with_its_errors,
-    every_way_to_read_says_that_there_is_no_data,
+    a_page_ends_by_size_within_a_series_and_the_next_one_continues,
+    a_roll_up_of_many_labels_keeps_the_largest_and_exact_sums,
+    a_roll_up_with_too_many_labels_is_refused_alone,
+    metadata_of_the_latest_values_is_bounded_in_bytes,
+    pieces_of_an_export_are_bounded_in_bytes,
+    a_page_of_runs_is_bounded_in_bytes,
+    values_over_nothing_are_no_data_in_every_answer,
 );
 
 const LABELS: usize = 1000;
 
-/// The metadata of a breakdown of 1,000 labels, those of `day`.
+/// The metadata of a breakdown with 1,000 labels that contain `prefix`.
 fn many_labels(prefix: &str) -> Value {
     let label = |index: usize| {
         (format!("https://cdn.example.com/some/label/{prefix}/number/{index}"), json!(LABELS - index))
@@ -35,7 +35,7 @@ fn many_labels(prefix: &str) -> Value {
     json!({"breakdown": breakdown, "other": {"labels": 0, "value": 0}, "total": 500_500, "unlabelled": 0})
 }
 
-/// `days` days that end with 10 January 2025 of two breakdowns.
+/// Records two breakdowns for `days` days that end with 10 January 2025, and returns the first day.
 async fn with_many_labels(archive: &Archive, days: i32, prefix: impl Fn(i32) -> String) -> Date {
     let breakdown = json!({"measure": "breakdown", "rows": {"source": "posts"}, "column": "url", "phase": "created", "top": LABELS});
     let names = ["urls_a", "urls_b"];
@@ -49,7 +49,7 @@ async fn with_many_labels(archive: &Archive, days: i32, prefix: impl Fn(i32) -> 
     first
 }
 
-async fn a_page_ends_within_a_series_and_goes_on_there(archive: Archive) {
+async fn a_page_ends_by_size_within_a_series_and_the_next_one_continues(archive: Archive) {
     let first = with_many_labels(&archive, 130, |_| "same".to_owned()).await;
     let mut page = SeriesRequest {
         metadata: true,
@@ -73,7 +73,7 @@ async fn a_page_ends_within_a_series_and_goes_on_there(archive: Archive) {
             break;
         }
     }
-    // 130 days of 120 kB, and 19 weeks, of two metrics.
+    // The answer has 130 days and 19 weeks of two metrics, with about 120 kB of metadata for each day.
     assert!(pages >= 4 && cut >= 4, "{pages} pages, {cut} parts");
     let whole = whole.unwrap();
     let of = |series: &daymark::query::Series| {
@@ -94,14 +94,14 @@ async fn a_page_ends_within_a_series_and_goes_on_there(archive: Archive) {
     assert!(weeks[1..18].iter().all(|week| week.ends_with(" 1000 7/7!")), "{weeks:?}");
 }
 
-async fn many_labels_are_added_up_in_bounded_memory(archive: Archive) {
-    // Each day has other labels.
+async fn a_roll_up_of_many_labels_keeps_the_largest_and_exact_sums(archive: Archive) {
+    // Each day has labels of its own.
     let first = with_many_labels(&archive, 40, |day| day.to_string()).await;
     let series = archive.one("urls_a", "year", date(2024, 12, 1).max(first), date(2024, 12, 31)).await;
     let metadata = series.points[0].metadata.as_ref().unwrap().object();
     let days = series.points[0].days_recorded;
     assert_eq!(series.points[0].value.as_ref().unwrap().to_string(), (days * LABELS).to_string());
-    // As many as a record may have are named, the largest, and the rest is in "other" with its exact sum.
+    // The 1,000 largest labels are named, and "other" has the exact sum of the rest.
     let sums: BTreeMap<_, _> = metadata["breakdown"].as_object().unwrap().iter().collect();
     let named: i64 = sums.values().map(|value| value.as_i64().unwrap()).sum();
     assert_eq!((sums.len(), &metadata["other"]["labels"]), (LABELS, &json!((days - 1) * LABELS)));
@@ -109,11 +109,11 @@ async fn many_labels_are_added_up_in_bounded_memory(archive: Archive) {
     assert_eq!(metadata["lower_bounds"], json!(false));
 }
 
-async fn too_many_labels_are_refused_and_the_others_answered(archive: Archive) {
+async fn a_roll_up_with_too_many_labels_is_refused_alone(archive: Archive) {
     let first = with_many_labels(&archive, 130, |day| day.to_string()).await;
     let quarters = archive.one("urls_a", "quarter", first, january(10)).await;
     assert!(quarters.points.iter().all(|point| point.value.is_some()));
-    // Of 2024 there are 120 days, which have 120,000 labels.
+    // The 120 days of 2024 have 120,000 labels.
     let years = archive.one("urls_a", "year", first, january(10)).await;
     let refused: Vec<_> =
         years.points.iter().map(|point| point.refused.as_deref().unwrap_or_default()).collect();
@@ -124,7 +124,7 @@ async fn too_many_labels_are_refused_and_the_others_answered(archive: Archive) {
     assert_eq!(refused[1], "");
 }
 
-async fn metadata_of_the_latest_values_are_bounded(archive: Archive) {
+async fn metadata_of_the_latest_values_is_bounded_in_bytes(archive: Archive) {
     with_many_labels(&archive, 1, |_| "long".repeat(30)).await;
     let catalogue = archive.catalogue().await;
     let query = LatestQuery::parse(&["urls_a".to_owned()], &[], &catalogue).unwrap();
@@ -134,7 +134,7 @@ async fn metadata_of_the_latest_values_are_bounded(archive: Archive) {
         (metadata["top_items"].as_array().unwrap().len(), response.metrics[0].metadata_left_out),
         (LABELS, false)
     );
-    // Of 8 MiB there is room for the labels of some 16 such metrics.
+    // 8 MiB have room for the labels of some 16 such metrics.
     let breakdown = json!({"measure": "breakdown", "rows": {"source": "posts"}, "column": "url", "phase": "created", "top": LABELS});
     let names: Vec<_> = (0..40).map(|index| format!("more_{index}")).collect();
     archive
@@ -157,7 +157,7 @@ async fn metadata_of_the_latest_values_are_bounded(archive: Archive) {
     assert!(response.metrics.iter().all(|metric| metric.value.is_some()));
 }
 
-async fn an_export_of_many_labels_comes_in_small_pieces(archive: Archive) {
+async fn pieces_of_an_export_are_bounded_in_bytes(archive: Archive) {
     let first = with_many_labels(&archive, 60, |_| "same".to_owned()).await;
     let catalogue = std::sync::Arc::new(archive.catalogue().await);
     for interval in ["day", "month"] {
@@ -176,7 +176,7 @@ async fn an_export_of_many_labels_comes_in_small_pieces(archive: Archive) {
     }
 }
 
-async fn a_page_of_runs_ends_with_its_errors(archive: Archive) {
+async fn a_page_of_runs_is_bounded_in_bytes(archive: Archive) {
     let failures: Vec<_> = (0..1000)
         .map(|metric| json!({"metric_category": metric.to_string(), "message": "x".repeat(200)}))
         .collect();
@@ -197,7 +197,7 @@ async fn a_page_of_runs_ends_with_its_errors(archive: Archive) {
     assert_eq!((seen, pages), (60, 2), "a page ends with about 8 MiB of errors");
 }
 
-async fn every_way_to_read_says_that_there_is_no_data(archive: Archive) {
+async fn values_over_nothing_are_no_data_in_every_answer(archive: Archive) {
     archive
         .record(&[
             (january(3), "mood", "2", json!({"sample_size": 2})),
@@ -216,9 +216,13 @@ async fn every_way_to_read_says_that_there_is_no_data(archive: Archive) {
     assert_eq!(
         (&mood.change_from_day_before, &mood.change_from_week_before),
         (&None, &None),
-        "nothing fell by 100 %"
+        "no change is computed towards no data"
     );
-    assert_eq!((rate.no_data, &rate.change_from_day_before), (false, &None), "nothing rose from nothing");
+    assert_eq!(
+        (rate.no_data, &rate.change_from_day_before),
+        (false, &None),
+        "no change is computed from no data"
+    );
     let catalogue = std::sync::Arc::new(catalogue);
     let request = asked(&["mood", "rate"], &[], january(9), january(10));
     let query = ExportQuery::parse(&request, &archive.context, &catalogue, &SETTINGS).await.unwrap();

@@ -1,4 +1,4 @@
-//! Exports, read back by other means than they were made with.
+//! Exports, read back with other libraries than those that wrote them, where there are any.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -21,16 +21,16 @@ use serde_json::{Value, json};
 use crate::archive::{Archive, SETTINGS, asked, instant, january};
 
 crate::on_both_stores!(
-    all_formats_say_the_same,
-    many_days_come_in_pieces,
-    what_cannot_be_rolled_up_is_refused,
+    all_formats_have_the_same_rows,
+    an_export_of_many_days_is_written_in_pieces,
+    metrics_that_cannot_be_rolled_up_are_refused,
     refused_rows_have_the_coverage_of_their_days,
-    intervals_come_one_after_the_other,
-    a_definition_may_change_meanwhile,
+    intervals_of_an_export_follow_one_after_the_other,
+    an_export_survives_a_change_of_a_definition,
     the_latest_values_are_exported_with_their_changes,
-    activity_is_exported_with_exactly_its_days,
+    activity_is_exported_with_exactly_the_requested_days,
     definitions_are_exported,
-    the_log_is_exported_whatever_the_length_of_a_page,
+    the_log_is_exported_across_pages,
     csv_is_safe_in_spreadsheets,
 );
 
@@ -44,7 +44,7 @@ async fn export(
     taken(Export::series(archive.context.clone(), catalogue, query, format).await?).await
 }
 
-/// The bytes, and in how many pieces they came.
+/// The bytes of an export, and the number of its pieces.
 async fn taken(mut export: Export) -> Result<(Vec<u8>, usize), QueryError> {
     let (mut bytes, mut pieces) = (Vec::new(), 0);
     while let Some(piece) = export.next().await? {
@@ -81,7 +81,7 @@ fn of_parquet(row: &Row) -> Vec<String> {
     row.get_column_iter().map(text).collect()
 }
 
-async fn all_formats_say_the_same(archive: Archive) {
+async fn all_formats_have_the_same_rows(archive: Archive) {
     let long = "12345678901234567890123456789012345678.000000000001";
     archive.record(&[
         (january(8), "posts_created", "0", Value::Null),
@@ -125,19 +125,19 @@ async fn all_formats_say_the_same(archive: Archive) {
     let reader = SerializedFileReader::new(bytes::Bytes::from(parquet)).unwrap();
     let read: Vec<_> = reader.get_row_iter(None).unwrap().map(|row| of_parquet(&row.unwrap())).collect();
     assert_eq!(read, rows);
-    // 38 digits before the point and 12 after it.
+    // The value has 38 digits before the point and 12 after it.
     let schema = reader.metadata().file_metadata().schema_descr();
     assert_eq!((schema.column(5).type_precision(), schema.column(5).type_scale()), (76, 12));
 }
 
-async fn many_days_come_in_pieces(archive: Archive) {
+async fn an_export_of_many_days_is_written_in_pieces(archive: Archive) {
     archive
         .record(&[
             (date(1990, 5, 5), "posts_created", "7", Value::Null),
             (january(10), "posts_created", "8", Value::Null),
         ])
         .await;
-    // By default from the first recorded day to the last finished one: 12 670 days.
+    // By default an export has the 12,670 days from the first recorded day to the last finished one.
     let everything =
         SeriesRequest { categories: vec!["posts_created".to_owned()], ..SeriesRequest::default() };
     let mut sizes = Vec::new();
@@ -156,7 +156,7 @@ async fn many_days_come_in_pieces(archive: Archive) {
         sizes.push((rows, pieces));
     }
     assert_eq!(sizes, [(12_670, 3); 4]);
-    // A page ends where a bucket ends.
+    // A page ends at the end of a bucket.
     let years = SeriesRequest { intervals: vec!["year".to_owned()], ..everything };
     let (bytes, _) = export(&archive, &years, ExportFormat::Csv).await.unwrap();
     let mut reader = csv::Reader::from_reader(&bytes[..]);
@@ -167,7 +167,7 @@ async fn many_days_come_in_pieces(archive: Archive) {
     assert_eq!((&rows[35][5], &rows[35][9]), ("8", "1"));
 }
 
-async fn what_cannot_be_rolled_up_is_refused(archive: Archive) {
+async fn metrics_that_cannot_be_rolled_up_are_refused(archive: Archive) {
     archive
         .record(&[(january(1), "authors", "1", Value::Null), (january(1), "posts_created", "2", Value::Null)])
         .await;
@@ -205,11 +205,11 @@ async fn refused_rows_have_the_coverage_of_their_days(archive: Archive) {
     );
 }
 
-async fn intervals_come_one_after_the_other(archive: Archive) {
+async fn intervals_of_an_export_follow_one_after_the_other(archive: Archive) {
     archive
         .record(&[(january(1), "authors", "1", Value::Null), (january(9), "posts_created", "2", Value::Null)])
         .await;
-    // Weeks that begin in the old year, and a metric that has days only.
+    // The first week begins in the year before, and `authors` cannot be rolled up.
     let of = |intervals: &[&str]| asked(&["authors", "posts_created"], intervals, january(1), january(10));
     let mut one_by_one = Vec::new();
     for interval in ["day", "week", "year"] {
@@ -230,13 +230,13 @@ async fn intervals_come_one_after_the_other(archive: Archive) {
     assert_eq!(refused.lines().filter(|line| line.contains(r#""state":"refused""#)).count(), 1, "{refused}");
 }
 
-async fn a_definition_may_change_meanwhile(archive: Archive) {
+async fn an_export_survives_a_change_of_a_definition(archive: Archive) {
     archive.record(&[(january(1), "posts_created", "1", Value::Null)]).await;
     let weeks = asked(&["posts_created"], &["week"], january(1), january(10));
     for format in ExportFormat::ALL {
         let catalogue = Arc::new(archive.catalogue().await);
         let query = ExportQuery::parse(&weeks, &archive.context, &catalogue, &SETTINGS).await.unwrap();
-        // Each time a version that `catalogue` does not know.
+        // The new version is not in `catalogue`, which was loaded before.
         let known = catalogue.metrics().iter().find(|metric| metric.key.category == "posts_created").unwrap();
         let mut revised = known.definition().clone();
         revised.description.push_str(", revised");
@@ -260,7 +260,7 @@ async fn a_definition_may_change_meanwhile(archive: Archive) {
 
 type Table = (Vec<String>, Vec<Vec<String>>);
 
-/// Column names and rows of the same export in each format, which must be the same.
+/// Exports in each format, asserts that names and rows are the same, and returns them.
 async fn in_all_formats(export: impl AsyncFn(ExportFormat) -> Result<Export, QueryError>) -> Table {
     let bytes = async |format| taken(export(format).await.unwrap()).await.unwrap().0;
     let csv = bytes(ExportFormat::Csv).await;
@@ -327,12 +327,12 @@ async fn the_latest_values_are_exported_with_their_changes(archive: Archive) {
         "percent_from_week_before",
         "value_month_before",
     ];
-    // From nothing there is no percentage.
+    // A change from 0 has no percentage.
     assert_eq!(of_columns(&table, &changes)[1], "0.75 -0.25 -33.333333333333 0 0.5  ");
     assert_eq!(of_columns(&table, &["metadata"])[1], r#"{"sample_size":3}"#);
 }
 
-async fn activity_is_exported_with_exactly_its_days(archive: Archive) {
+async fn activity_is_exported_with_exactly_the_requested_days(archive: Archive) {
     archive.record(&[(january(9), "posts_created", "0", Value::Null)]).await;
     let catalogue = Arc::new(archive.catalogue().await);
     let names = ["posts_created".to_owned()];
@@ -378,8 +378,8 @@ async fn definitions_are_exported(archive: Archive) {
     assert!(shown.contains(&"posts_created Posts, \"new\" 2 sum -0.5  true".to_owned()), "{shown:?}");
 }
 
-async fn the_log_is_exported_whatever_the_length_of_a_page(archive: Archive) {
-    // All started at the same moment, so that only their ids tell where a page ended.
+async fn the_log_is_exported_across_pages(archive: Archive) {
+    // All runs started at the same instant, so only their ids say where a page ended.
     for _ in 0..101 {
         archive.start_run(RunKind::Collect, january(5), january(5)).await;
     }
@@ -404,7 +404,7 @@ async fn the_log_is_exported_whatever_the_length_of_a_page(archive: Archive) {
     assert_eq!(shown.iter().filter(|row| *row == entry).count(), 1);
     assert_eq!(shown.iter().filter(|row| *row == "collect 2025-01-05  running   cli cli:test").count(), 101);
     let (_, pieces) = taken(export(ExportFormat::Csv).await.unwrap()).await.unwrap();
-    assert_eq!(pieces, 3, "two pages, and the end");
+    assert_eq!(pieces, 3, "the export has two pages and an end");
     let none = RunsRequest { status: Some("completed".to_owned()), ..RunsRequest::default() };
     let query = RunsQuery::parse(&none).unwrap();
     let (names, rows) =
@@ -462,7 +462,7 @@ async fn csv_is_safe_in_spreadsheets(archive: Archive) {
         row[row.len() - 1].to_owned()
     };
     let whole = latest(CsvOptions::default()).await;
-    assert!(whole.contains(",-0.5,"), "a number is no formula");
+    assert!(whole.contains(",-0.5,"), "a negative number is not escaped as a formula");
     let metadata: Value = serde_json::from_str(&metadata_of_genres(&whole)).unwrap();
     assert_eq!(metadata["breakdown"], Value::Object(labels));
     let cut = latest(CsvOptions { bom: true, cut_cells: true }).await;
@@ -476,6 +476,6 @@ async fn csv_is_safe_in_spreadsheets(archive: Archive) {
     let json = String::from_utf8(taken(json).await.unwrap().0).unwrap();
     assert!(
         json.starts_with('{') && json.contains(r#""display_name":"=HYPERLINK"#),
-        "other formats stay as they are"
+        "the options of CSV do not affect other formats"
     );
 }

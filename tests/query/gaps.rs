@@ -1,4 +1,4 @@
-//! Every cause that a gap can have, and what fills it.
+//! Every cause of a gap, and the command that fills it.
 
 use daymark::{
     query::{Series, SeriesGap},
@@ -8,7 +8,11 @@ use serde_json::{Value, json};
 
 use crate::archive::{Archive, definition, january};
 
-crate::on_both_stores!(every_gap_has_its_cause, reading_a_series_takes_no_lock_away, a_zero_is_no_gap);
+crate::on_both_stores!(
+    every_gap_has_its_cause,
+    reading_a_series_does_not_affect_locks,
+    a_recorded_zero_is_not_a_gap
+);
 
 fn shown(series: &Series) -> Vec<String> {
     let gap = |gap: &SeriesGap| {
@@ -28,9 +32,9 @@ async fn every_gap_has_its_cause(archive: Archive) {
     collect(4, RunStatus::Partial, failure(false)).await;
     collect(5, RunStatus::Partial, failure(true)).await;
     collect(6, RunStatus::Failed, Value::Null).await;
-    // A run at work holds its lock; one that died does not.
+    // A run that is at work holds its lock; an orphaned one does not.
     archive.start_run(RunKind::Collect, january(7), january(7)).await;
-    let _held = archive.context.tenant.store.try_lock(&LockName::Day(january(8))).await.unwrap().unwrap();
+    let _lock = archive.context.tenant.store.try_lock(&LockName::Day(january(8))).await.unwrap().unwrap();
     archive.start_run(RunKind::Collect, january(8), january(8)).await;
     let mood = archive.one("mood", "day", january(2), january(12)).await;
     assert_eq!(
@@ -48,18 +52,17 @@ async fn every_gap_has_its_cause(archive: Archive) {
     );
     assert_eq!(
         mood.gaps[1].explanation, "the run failed; the collection log says why",
-        "and not what the log says"
+        "the explanation does not repeat the message of the log"
     );
     let last = mood.gaps.last().unwrap();
     assert_eq!(last.ready_at.unwrap().to_string(), "2025-01-12T00:15:00Z");
     assert!(last.explanation.contains("2025-01-12 00:15 UTC"), "{}", last.explanation);
-    let recorded: Vec<_> =
-        mood.recorded.iter().map(|stretch| (stretch.from, stretch.to, stretch.provenance)).collect();
-    assert_eq!(recorded, [(january(3), january(3), "observed")], "a day is recorded or in a gap");
+    let recorded: Vec<_> = mood.recorded.iter().map(|run| (run.from, run.to, run.provenance)).collect();
+    assert_eq!(recorded, [(january(3), january(3), "observed")], "each day is either recorded or in a gap");
     assert_eq!(mood.recorded[0].definition_version, 1);
-    // The same gaps, whatever the interval.
+    // The gaps are the same in every interval.
     assert_eq!(archive.one("mood", "month", january(2), january(12)).await.gaps, mood.gaps);
-    // Only the last finished day of what tells of now only can still be recorded.
+    // Of a metric that cannot be reconstructed, only the last finished day can still be recorded.
     let now = archive.one("right_now", "day", january(9), january(10)).await;
     assert_eq!(
         shown(&now),
@@ -76,19 +79,18 @@ async fn every_gap_has_its_cause(archive: Archive) {
     );
 }
 
-async fn reading_a_series_takes_no_lock_away(archive: Archive) {
+async fn reading_a_series_does_not_affect_locks(archive: Archive) {
     let store = &archive.context.tenant.store;
     let cause = async || archive.one("mood", "day", january(7), january(7)).await.gaps[0].cause;
     let (name, run) =
         (LockName::Backfill, archive.start_run(RunKind::Backfill, january(7), january(8)).await);
     for _ in 0..2 {
-        let held =
-            store.try_lock(&name).await.unwrap().expect("reading the series before gave the lock back");
+        let lock = store.try_lock(&name).await.unwrap().expect("the lock is free again");
         assert_eq!((cause().await, cause().await), ("running", "running"));
         let other = LockName::Day(january(7));
-        assert!(store.try_lock(&other).await.unwrap().is_some(), "other locks are not touched");
-        drop(held);
-        // PostgreSQL notices the end of a session a little later.
+        assert!(store.try_lock(&other).await.unwrap().is_some(), "other locks are free");
+        drop(lock);
+        // PostgreSQL releases the lock a little later, when it notices the end of the session.
         while cause().await == "running" {}
         assert_eq!(cause().await, "failed");
     }
@@ -96,7 +98,7 @@ async fn reading_a_series_takes_no_lock_away(archive: Archive) {
     assert_eq!(cause().await, "never_collected");
 }
 
-async fn a_zero_is_no_gap(archive: Archive) {
+async fn a_recorded_zero_is_not_a_gap(archive: Archive) {
     archive.record(&[(january(9), "posts_created", "0", Value::Null)]).await;
     let series = archive.one("posts_created", "day", january(9), january(10)).await;
     let json = serde_json::to_value(&series).unwrap();

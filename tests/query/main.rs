@@ -1,5 +1,4 @@
-//! Questions about the record and their answers, on both stores. Records are written as collections would write them;
-//! no platform is needed.
+//! Queries and exports, on both stores. The tests write records as collections would write them, and need no platform.
 
 #![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
 
@@ -13,7 +12,7 @@ mod roll_ups;
 #[path = "../support/mod.rs"]
 mod support;
 
-/// Each test on both stores.
+/// Runs each test on both stores.
 macro_rules! on_both_stores {
     ($($test:ident),+ $(,)?) => {
         mod sqlite { $(#[tokio::test]

@@ -10,18 +10,18 @@ use serde_json::{Value, json};
 use crate::archive::{Archive, asked, instant, january};
 
 crate::on_both_stores!(
-    every_series_is_seen_once_while_days_are_recorded,
-    a_page_of_many_days_has_few_metrics,
-    a_cursor_continues_its_own_question_only,
-    every_run_is_seen_once_while_runs_are_recorded,
-    a_cursor_of_runs_continues_its_own_question_only,
+    paging_returns_every_series_once_while_days_are_recorded,
+    a_page_of_long_ranges_has_few_metrics,
+    a_cursor_is_refused_for_another_query,
+    paging_returns_every_run_once_while_runs_are_recorded,
+    a_cursor_of_runs_is_refused_for_another_query,
 );
 
-async fn every_series_is_seen_once_while_days_are_recorded(archive: Archive) {
+async fn paging_returns_every_series_once_while_days_are_recorded(archive: Archive) {
     let intervals = ["day", "week", "month"];
     let whole = archive.ask(&asked(&[], &intervals, january(1), january(10))).await.unwrap();
     assert_eq!((whole.series.len(), whole.next_cursor.as_deref()), (8 * 3, None));
-    // The last day is not named: the pages stay with the one that they began with.
+    // The request does not name the last day. All pages have the last day of the first page.
     let mut page = SeriesRequest {
         to: None,
         limit: Some("5".to_owned()),
@@ -55,7 +55,7 @@ async fn every_series_is_seen_once_while_days_are_recorded(archive: Archive) {
     assert_eq!(error, "cursor: it belongs to a query with another `to`");
 }
 
-async fn a_cursor_continues_its_own_question_only(archive: Archive) {
+async fn a_cursor_is_refused_for_another_query(archive: Archive) {
     let names = ["mood", "posts_total", "rate"];
     let first = SeriesRequest {
         types: vec!["count".to_owned(), "average".to_owned(), "percentage".to_owned()],
@@ -63,7 +63,7 @@ async fn a_cursor_continues_its_own_question_only(archive: Archive) {
         ..asked(&names, &["week", "day"], january(1), january(10))
     };
     let next = SeriesRequest { cursor: archive.ask(&first).await.unwrap().next_cursor, ..first };
-    // In another order, and with another limit, it is the same query.
+    // The order of names and the limit do not make it another query.
     let mut same = SeriesRequest { limit: None, ..next.clone() };
     for list in [&mut same.categories, &mut same.types, &mut same.intervals] {
         list.reverse();
@@ -83,13 +83,13 @@ async fn a_cursor_continues_its_own_question_only(archive: Archive) {
     }
 }
 
-async fn a_page_of_many_days_has_few_metrics(archive: Archive) {
+async fn a_page_of_long_ranges_has_few_metrics(archive: Archive) {
     archive.record(&[(date(2000, 2, 29), "mood", "1", json!({"sample_size": 1}))]).await;
     let mut page = asked(&[], &["quarter", "year"], date(1960, 1, 1), january(10));
     let mut seen = Vec::new();
     loop {
         let answer = archive.ask(&page).await.unwrap();
-        // 65 years are 23,752 days, of which four metrics make 100,000 at most.
+        // 65 years are 23,752 days, so at most four metrics stay within 100,000 days of metrics.
         assert!(answer.series.len() <= 4 * 2, "{}", answer.series.len());
         seen.extend(answer.series);
         match answer.next_cursor {
@@ -108,17 +108,17 @@ async fn a_page_of_many_days_has_few_metrics(archive: Archive) {
             (date(2024, 12, 1), january(10), 41, "never_collected"),
         ]
     );
-    // However many days, one metric is answered.
+    // One metric is always answered, however many days it has.
     let one = asked(&["mood"], &["year"], date(1900, 1, 1), january(10));
     assert_eq!(archive.ask(&one).await.unwrap().series[0].points.len(), 126);
 }
 
-async fn every_run_is_seen_once_while_runs_are_recorded(archive: Archive) {
+async fn paging_returns_every_run_once_while_runs_are_recorded(archive: Archive) {
     let start = async |minute: i64, day: i8| {
         let at = instant("2025-01-11T11:00:00Z") + SignedDuration::from_mins(minute);
         archive.start_run_at(at, RunKind::Collect, january(day), january(day)).await
     };
-    // Most of them begin in the same minute, and pages end among them.
+    // Several runs begin in the same minute, and pages end among them.
     for (minute, day) in [(0, 1), (1, 2), (1, 3), (1, 4), (1, 5), (2, 6), (3, 7)] {
         start(minute, day).await;
     }
@@ -135,7 +135,7 @@ async fn every_run_is_seen_once_while_runs_are_recorded(archive: Archive) {
         assert!(ids.len() <= 2, "{ids:?}");
         seen.extend(ids);
         pages += 1;
-        // One more begins, and one that was seen comes to its end.
+        // Another run begins, and one that was seen ends.
         start(3 + pages, 8).await;
         archive.finish_run(seen[0], RunStatus::Completed, Value::Null).await;
         match next {
@@ -146,7 +146,7 @@ async fn every_run_is_seen_once_while_runs_are_recorded(archive: Archive) {
     assert_eq!((seen, pages), (all, 4));
 }
 
-async fn a_cursor_of_runs_continues_its_own_question_only(archive: Archive) {
+async fn a_cursor_of_runs_is_refused_for_another_query(archive: Archive) {
     for day in 1..=3 {
         archive.start_run(RunKind::Collect, january(day), january(day)).await;
     }

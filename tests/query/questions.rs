@@ -1,4 +1,4 @@
-//! Questions that are wrong, and those about the latest days.
+//! Invalid queries, limits of ranges, and queries about the latest days.
 
 use daymark::{
     config::QuerySettings,
@@ -12,15 +12,15 @@ use serde_json::Value;
 use crate::archive::{Archive, SETTINGS, asked, january, shown};
 
 crate::on_both_stores!(
-    everything_that_is_wrong_is_named_at_once,
-    intervals_have_the_names_that_the_original_document_gave_them,
-    ranges_are_limited,
-    activity_has_exactly_as_many_days,
+    every_wrong_parameter_is_named_at_once,
+    intervals_accept_adverbs_such_as_daily,
+    ranges_are_limited_in_points_and_to_a_year_ahead,
+    activity_has_exactly_the_requested_number_of_days,
     the_latest_value_has_its_date_and_changes,
-    a_store_that_never_ran_says_so,
+    a_store_without_runs_has_the_state_never_ran,
 );
 
-async fn everything_that_is_wrong_is_named_at_once(archive: Archive) {
+async fn every_wrong_parameter_is_named_at_once(archive: Archive) {
     let list = |name: &str| vec![name.to_owned()];
     let wrong = SeriesRequest {
         from: Some("2025-1-5".to_owned()),
@@ -71,7 +71,7 @@ async fn everything_that_is_wrong_is_named_at_once(archive: Archive) {
         archive.ask(&both).await.unwrap_err().to_string(),
         "type: no metric has both this category and this type"
     );
-    // Where nothing is defined, that is what is wrong, whatever name is asked for.
+    // Without any definition the error says so, whether a metric is named or not.
     let nothing_defined = Catalogue::new(Vec::new(), &[]);
     for categories in [vec![], list("posts_total")] {
         let ask = |types: &[String]| LatestQuery::parse(&categories, types, &nothing_defined).unwrap_err();
@@ -81,7 +81,7 @@ async fn everything_that_is_wrong_is_named_at_once(archive: Archive) {
     }
 }
 
-async fn ranges_are_limited(archive: Archive) {
+async fn ranges_are_limited_in_points_and_to_a_year_ahead(archive: Archive) {
     let from = |text: &str| SeriesRequest {
         from: Some(text.to_owned()),
         to: Some("2025-01-10".to_owned()),
@@ -93,7 +93,7 @@ async fn ranges_are_limited(archive: Archive) {
         error,
         "interval: 2024-01-11 to 2025-01-10 by day is more than 365 points, the limit (`query.max_points`); ask by week, or for fewer days"
     );
-    // What does not say since when fits, however few points there may be.
+    // A request without `from` gets a range that fits, also where few points are allowed.
     let catalogue = archive.catalogue().await;
     let few = QuerySettings { max_points: 10, ..SETTINGS };
     let query = SeriesQuery::parse(&SeriesRequest::default(), &catalogue, &few, january(10)).unwrap();
@@ -109,7 +109,7 @@ async fn ranges_are_limited(archive: Archive) {
     assert!(archive.ask(&far).await.unwrap_err().to_string().contains("more than a year ahead"));
 }
 
-async fn activity_has_exactly_as_many_days(archive: Archive) {
+async fn activity_has_exactly_the_requested_number_of_days(archive: Archive) {
     archive.record(&[(january(9), "posts_created", "4", Value::Null)]).await;
     let catalogue = archive.catalogue().await;
     let ask = |days: &str| {
@@ -164,7 +164,7 @@ async fn the_latest_value_has_its_date_and_changes(archive: Archive) {
     assert!(posts.change_from_day_before.is_none() && posts.change_from_month_before.is_none());
 }
 
-async fn a_store_that_never_ran_says_so(archive: Archive) {
+async fn a_store_without_runs_has_the_state_never_ran(archive: Archive) {
     let catalogue = archive.catalogue().await;
     let answer = status(&archive.context, &catalogue).await.unwrap();
     assert_eq!((answer.state, answer.last_run, answer.recorded), ("never_ran", None, None));
@@ -189,7 +189,7 @@ async fn a_store_that_never_ran_says_so(archive: Archive) {
     );
 }
 
-async fn intervals_have_the_names_that_the_original_document_gave_them(archive: Archive) {
+async fn intervals_accept_adverbs_such_as_daily(archive: Archive) {
     let named = async |interval: &str| {
         let asked = asked(&["posts_total"], &[interval], january(1), january(10));
         archive.ask(&asked).await.unwrap().series[0].interval.name()

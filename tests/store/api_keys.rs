@@ -1,4 +1,4 @@
-//! API keys: kept as hashes, of one tenant, revoked for good.
+//! API keys: they are stored as hashes, belong to one tenant, and stay revoked.
 
 use daymark::{
     database::DatabaseUrl,
@@ -11,7 +11,11 @@ use uuid::Uuid;
 
 use crate::fixture::{Fixture, definitions, noon};
 
-crate::on_both_stores!(keys_are_kept, keys_of_a_tenant_are_its_own, the_database_refuses_other_keys);
+crate::on_both_stores!(
+    keys_are_stored_found_revoked_and_touched,
+    keys_of_one_tenant_are_invisible_to_another,
+    the_database_refuses_changed_and_invalid_keys
+);
 
 fn key(name: &str) -> ApiKey {
     ApiKey {
@@ -27,12 +31,12 @@ fn key(name: &str) -> ApiKey {
     }
 }
 
-async fn keys_are_kept(fixture: Fixture) {
+async fn keys_are_stored_found_revoked_and_touched(fixture: Fixture) {
     fixture.store.migrate().await.unwrap();
     let store = &fixture.store;
     assert_eq!(store.api_keys().await.unwrap(), []);
 
-    // What is added is read back as it was; doing it again, as after a lost answer, changes nothing.
+    // A key is read back as it was added. Adding it again, as after a lost answer, changes nothing.
     let first = key("Dashboard, “über”");
     let endless = ApiKey {
         role: Role::Reader,
@@ -49,7 +53,7 @@ async fn keys_are_kept(fixture: Fixture) {
     assert_eq!(store.api_key(endless.id).await.unwrap(), Some(endless.clone()));
     assert_eq!(store.api_key(Uuid::new_v4()).await.unwrap(), None);
 
-    // A name is one key's, until that is revoked.
+    // A name belongs to one key until that key is revoked.
     let namesake = ApiKey { created_at: noon() + 2.seconds(), ..key("reports") };
     assert!(!store.add_api_key(&namesake).await.unwrap());
     let later = noon() + 1.hour();
@@ -59,7 +63,7 @@ async fn keys_are_kept(fixture: Fixture) {
     assert!(!store.revoke_api_key(Uuid::new_v4(), later).await.unwrap());
     assert!(store.add_api_key(&namesake).await.unwrap());
 
-    // Of the times of use the latest stays.
+    // The latest time of use is kept.
     for at in [later, later - 1.minute()] {
         store.touch_api_keys(&[(first.id, at), (Uuid::new_v4(), at), (namesake.id, at)]).await.unwrap();
     }
@@ -69,9 +73,9 @@ async fn keys_are_kept(fixture: Fixture) {
     }
 }
 
-/// Servers keep answers until they are notified that the store has changed. The use of a key changes no answer.
+/// Servers cache answers until they are notified that the store has changed. The use of a key changes no answer.
 #[tokio::test]
-async fn the_use_of_a_key_is_not_notified() {
+async fn the_use_of_a_key_sends_no_notification() {
     let fixture = Fixture::postgres().await;
     fixture.store.migrate().await.unwrap();
     let key = key("dashboard");
@@ -94,7 +98,7 @@ async fn the_use_of_a_key_is_not_notified() {
     assert_eq!(listener.recv().await.unwrap().payload(), "");
 }
 
-async fn keys_of_a_tenant_are_its_own(fixture: Fixture) {
+async fn keys_of_one_tenant_are_invisible_to_another(fixture: Fixture) {
     fixture.store.migrate().await.unwrap();
     let key = key("dashboard");
     assert!(fixture.store.add_api_key(&key).await.unwrap());
@@ -104,10 +108,13 @@ async fn keys_of_a_tenant_are_its_own(fixture: Fixture) {
     assert!(!other.revoke_api_key(key.id, noon()).await.unwrap());
     other.touch_api_keys(&[(key.id, noon())]).await.unwrap();
     assert_eq!(fixture.store.api_key(key.id).await.unwrap(), Some(key.clone()));
-    assert!(other.add_api_key(&ApiKey { id: Uuid::new_v4(), ..key }).await.unwrap(), "the name is free here");
+    assert!(
+        other.add_api_key(&ApiKey { id: Uuid::new_v4(), ..key }).await.unwrap(),
+        "the other tenant can use the name"
+    );
 }
 
-async fn the_database_refuses_other_keys(fixture: Fixture) {
+async fn the_database_refuses_changed_and_invalid_keys(fixture: Fixture) {
     fixture.store.migrate().await.unwrap();
     fixture.store.add_api_key(&key("dashboard")).await.unwrap();
     fixture.store.revoke_api_key(fixture.store.api_keys().await.unwrap()[0].id, noon()).await.unwrap();

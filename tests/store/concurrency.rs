@@ -1,4 +1,4 @@
-//! Several processes at once: here, several stores that share nothing but the database.
+//! Several processes at the same time. In these tests they are several stores that share only the database.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -15,29 +15,29 @@ use jiff::{
 use crate::fixture::{Fixture, day, decimal, finish, new_run, record};
 
 crate::on_both_stores!(
-    eight_may_migrate_at_once,
-    eight_may_define_at_once,
+    eight_processes_migrate_at_once,
+    eight_processes_define_at_once,
     the_first_write_wins,
     commits_that_overlap_do_not_fail,
-    partitions_appear_by_themselves,
-    locks_exclude_and_are_released,
+    partitions_are_created_by_concurrent_commits,
+    a_lock_excludes_others_until_it_is_released,
     a_run_is_alive_while_its_lock_is_held,
-    a_run_that_was_closed_cannot_be_finished,
+    a_closed_run_cannot_be_finished,
     a_commit_may_be_repeated,
-    a_commit_of_many_records_leaves_out_those_that_are_there,
+    a_commit_skips_records_that_exist,
 );
 
-async fn eight_may_migrate_at_once(fixture: Fixture) {
+async fn eight_processes_migrate_at_once(fixture: Fixture) {
     let stores: Vec<_> = (0..8).map(|_| fixture.again()).collect();
     let applied = join_all(stores.iter().map(|store| store.migrate())).await;
     let mut counts: Vec<_> = applied.into_iter().map(|names| names.unwrap().len()).collect();
     counts.sort_unstable();
-    assert_eq!(counts[..7], [0; 7], "one of them did all of it");
+    assert_eq!(counts[..7], [0; 7], "one of them applied all migrations");
     assert!(counts[7] > 0);
     assert!(fixture.store.definitions().await.unwrap().is_empty());
 }
 
-async fn eight_may_define_at_once(fixture: Fixture) {
+async fn eight_processes_define_at_once(fixture: Fixture) {
     fixture.store.migrate().await.unwrap();
     let stores: Vec<_> = (0..8).map(|_| fixture.again()).collect();
     let changes: Vec<_> =
@@ -79,7 +79,7 @@ async fn the_first_write_wins(fixture: Fixture) {
     }
 }
 
-/// In opposite orders, which would deadlock if they were kept.
+/// The records are offered in opposite orders, which would deadlock if they were written in these orders.
 async fn commits_that_overlap_do_not_fail(fixture: Fixture) {
     let run = fixture.ready().await;
     let stores: Vec<_> = (0..6).map(|_| fixture.again()).collect();
@@ -90,12 +90,12 @@ async fn commits_that_overlap_do_not_fail(fixture: Fixture) {
         .zip([&forth, &back].into_iter().cycle())
         .map(|(store, records)| store.commit(records, None));
     for written in join_all(commits).await {
-        assert_eq!(written.unwrap().len(), 31, "all of them are of the same run");
+        assert_eq!(written.unwrap().len(), 31, "all records belong to the same run");
     }
     assert_eq!(fixture.store.records(day(1), day(31), None).await.unwrap().len(), 31);
 }
 
-async fn partitions_appear_by_themselves(fixture: Fixture) {
+async fn partitions_are_created_by_concurrent_commits(fixture: Fixture) {
     let run = fixture.ready().await;
     let stores: Vec<_> = (0..6).map(|_| fixture.again()).collect();
     let dates: Vec<Date> = (1990..2025).map(|year| date(year, 12, 31)).chain([date(1900, 1, 1)]).collect();
@@ -107,34 +107,34 @@ async fn partitions_appear_by_themselves(fixture: Fixture) {
     assert_eq!(fixture.store.recorded_span().await.unwrap(), Some((date(1900, 1, 1), date(2024, 12, 31))));
 }
 
-async fn locks_exclude_and_are_released(fixture: Fixture) {
+async fn a_lock_excludes_others_until_it_is_released(fixture: Fixture) {
     fixture.store.migrate().await.unwrap();
     let (one, other, foreign) = (fixture.again(), fixture.again(), fixture.of_tenant("other"));
     let name = LockName::Day(day(1));
     for _ in 0..3 {
-        let held = one.try_lock(&name).await.unwrap().expect("nobody holds it");
-        assert!(other.try_lock(&name).await.unwrap().is_none(), "between processes");
-        assert!(one.try_lock(&name).await.unwrap().is_none(), "and within one");
+        let lock = one.try_lock(&name).await.unwrap().expect("the lock is free");
+        assert!(other.try_lock(&name).await.unwrap().is_none(), "another process is excluded");
+        assert!(one.try_lock(&name).await.unwrap().is_none(), "the same process is excluded");
         assert!(other.try_lock(&LockName::Day(day(2))).await.unwrap().is_some());
         assert!(other.try_lock(&LockName::Backfill).await.unwrap().is_some());
-        assert!(foreign.try_lock(&name).await.unwrap().is_some(), "tenants are on their own");
-        drop(held);
+        assert!(foreign.try_lock(&name).await.unwrap().is_some(), "tenants have locks of their own");
+        drop(lock);
         assert!(other.try_lock(&name).await.unwrap().is_some(), "it was released");
     }
     let winners = join_all((0..8).map(|_| one.try_lock(&name))).await;
     assert_eq!(winners.into_iter().filter(|winner| winner.as_ref().unwrap().is_some()).count(), 1);
 }
 
-/// Servers may end sessions that do nothing for a while, which is what one that holds a lock does all day long.
+/// A server may end sessions that are idle for longer than `idle_session_timeout`. The session of a lock is idle for hours.
 #[tokio::test]
-async fn a_lock_outlasts_the_patience_with_idle_sessions() {
+async fn a_lock_survives_the_idle_session_timeout() {
     let fixture = Fixture::postgres().await;
     fixture.store.migrate().await.unwrap();
     let mut observer = fixture.postgres_session().await;
     let setup = "SET idle_session_timeout TO 0;
         DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET idle_session_timeout = 100', current_database()); END $$";
     sqlx::raw_sql(setup).execute(&mut observer).await.unwrap();
-    let _held = fixture.again().try_lock(&LockName::Backfill).await.unwrap().expect("nobody holds it");
+    let _lock = fixture.again().try_lock(&LockName::Backfill).await.unwrap().expect("the lock is free");
     let mut idle = fixture.postgres_session().await;
     let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut idle).await.unwrap();
     let mut is_there = true;
@@ -146,7 +146,8 @@ async fn a_lock_outlasts_the_patience_with_idle_sessions() {
     assert!(fixture.again().try_lock(&LockName::Backfill).await.unwrap().is_none());
 }
 
-/// In whatever schema, and of its own tenant only. Looking creates nothing and keeps nothing.
+/// This holds in a schema with an unusual name, and for runs of the lock's own tenant only. Reading whether a lock is held
+/// neither takes it nor creates anything.
 async fn a_run_is_alive_while_its_lock_is_held(fixture: Fixture) {
     let fixture =
         if fixture.is_postgres() { Fixture::in_schema(r#"Day "mark"'s; $1"#).await } else { fixture };
@@ -164,23 +165,23 @@ async fn a_run_is_alive_while_its_lock_is_held(fixture: Fixture) {
         alive.map(|logged| logged.run.kind.name()).collect::<Vec<_>>()
     };
     assert_eq!((alive(&one).await, alive(&foreign).await), (vec![], vec![]));
-    let held = one.try_lock(&LockName::Backfill).await.unwrap().unwrap();
+    let lock = one.try_lock(&LockName::Backfill).await.unwrap().unwrap();
     assert_eq!((alive(&one).await, alive(&foreign).await), (vec!["backfill"], vec![]));
-    let also_held = foreign.try_lock(&LockName::Backfill).await.unwrap().unwrap();
-    let day_held = one.try_lock(&LockName::Day(day(1))).await.unwrap().unwrap();
+    let foreign_lock = foreign.try_lock(&LockName::Backfill).await.unwrap().unwrap();
+    let day_lock = one.try_lock(&LockName::Day(day(1))).await.unwrap().unwrap();
     let of_one = alive(&one).await;
     assert!(of_one.len() == 2 && of_one.contains(&"collect"), "{of_one:?}");
     assert_eq!(alive(&foreign).await, ["backfill"]);
-    drop((held, also_held, day_held));
-    // PostgreSQL notices the end of a session a little later.
+    drop((lock, foreign_lock, day_lock));
+    // PostgreSQL releases the lock a little later, when it notices the end of the session.
     while !alive(&one).await.is_empty() || !alive(&foreign).await.is_empty() {}
     one.commit(&[], Some(&finish(backfill.id))).await.unwrap();
     assert_eq!(alive(&one).await, [""; 0]);
 }
 
-/// The lock file of a process that was killed stays, and nobody holds it.
+/// The lock file of a process that was killed stays, but is not locked.
 #[tokio::test]
-async fn a_lock_file_that_was_left_behind_keeps_no_run_alive() {
+async fn a_leftover_lock_file_keeps_no_run_alive() {
     let fixture = Fixture::sqlite();
     fixture.ready().await;
     let daymark::database::DatabaseUrl::Sqlite(path) = &fixture.url else { panic!("not SQLite") };
@@ -190,7 +191,7 @@ async fn a_lock_file_that_was_left_behind_keeps_no_run_alive() {
     assert!(fixture.store.series(&question).await.unwrap().runs[0].is_orphaned());
 }
 
-async fn a_run_that_was_closed_cannot_be_finished(fixture: Fixture) {
+async fn a_closed_run_cannot_be_finished(fixture: Fixture) {
     let run = fixture.ready().await;
     let mut closed = finish(run);
     closed.status = RunStatus::Failed;
@@ -203,7 +204,7 @@ async fn a_run_that_was_closed_cannot_be_finished(fixture: Fixture) {
     assert_eq!(fixture.store.run(run).await.unwrap().unwrap().status, RunStatus::Failed);
 }
 
-/// As happens when the connection breaks after the commit and before its answer.
+/// A commit is repeated when the connection breaks after the commit and before its answer.
 async fn a_commit_may_be_repeated(fixture: Fixture) {
     let run = fixture.ready().await;
     let records = [record(run, day(1), "5"), record(run, day(2), "6")];
@@ -224,8 +225,8 @@ async fn a_commit_may_be_repeated(fixture: Fixture) {
     assert!(fixture.store.commit(&[], None).await.unwrap().is_empty());
 }
 
-/// More records than one statement writes, and not a multiple of that.
-async fn a_commit_of_many_records_leaves_out_those_that_are_there(fixture: Fixture) {
+/// The number of records is larger than one statement writes, and not a multiple of that.
+async fn a_commit_skips_records_that_exist(fixture: Fixture) {
     let run = fixture.ready().await;
     let dates: Vec<_> = date(2024, 9, 1).series(1.day()).take(120).collect();
     let records: Vec<_> = dates.iter().zip(1..).map(|(date, n)| record(run, *date, &n.to_string())).collect();
@@ -252,11 +253,11 @@ async fn a_commit_of_many_records_leaves_out_those_that_are_there(fixture: Fixtu
 }
 
 #[tokio::test]
-async fn postgres_locks_end_with_their_session_and_calls_outlive_theirs() {
+async fn postgres_locks_end_with_their_session_and_calls_reconnect() {
     let fixture = Fixture::postgres().await;
     let run = fixture.ready().await;
-    let held = fixture.store.try_lock(&LockName::Backfill).await.unwrap();
-    assert!(held.is_some());
+    let lock = fixture.store.try_lock(&LockName::Backfill).await.unwrap();
+    assert!(lock.is_some());
     let terminate = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
                      WHERE datname = current_database() AND pid <> pg_backend_pid()";
     assert!(fixture.sql(terminate).await.unwrap() >= 2);
@@ -264,17 +265,17 @@ async fn postgres_locks_end_with_their_session_and_calls_outlive_theirs() {
     assert!(fixture.again().try_lock(&LockName::Backfill).await.unwrap().is_some());
 }
 
-/// Two processes that name the same file differently exclude each other all the same.
+/// Two processes that name the same file by different paths exclude each other.
 #[tokio::test]
-async fn however_its_path_is_written_a_file_has_one_set_of_locks() {
+async fn all_paths_to_a_sqlite_file_share_its_locks() {
     let fixture = Fixture::sqlite();
     fixture.ready().await;
     let daymark::database::DatabaseUrl::Sqlite(path) = &fixture.url else { panic!("not SQLite") };
     let directory = path.parent().unwrap();
     std::os::unix::fs::symlink(path, directory.join("link.db")).unwrap();
     std::fs::create_dir(directory.join("inner")).unwrap();
-    let held = fixture.store.try_lock(&LockName::Day(day(1))).await.unwrap();
-    assert!(held.is_some());
+    let lock = fixture.store.try_lock(&LockName::Day(day(1))).await.unwrap();
+    assert!(lock.is_some());
     for other in ["link.db", "inner/../store.db"] {
         let store = crate::fixture::sqlite_store(&directory.join(other));
         assert!(store.try_lock(&LockName::Day(day(1))).await.unwrap().is_none(), "{other}");

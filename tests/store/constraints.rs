@@ -1,4 +1,4 @@
-//! What a store does not take, whoever offers it, and what it takes in full.
+//! The constraints of the tables refuse invalid rows to every role, and valid values are stored exactly.
 
 use daymark::{
     metric::{MetricType, Record},
@@ -9,15 +9,15 @@ use uuid::Uuid;
 use crate::fixture::{Fixture, day, decimal, definitions, finish, key, noon, record};
 
 crate::on_both_stores!(
-    nonsense_is_refused,
+    invalid_records_are_refused,
     records_without_a_definition_or_a_run_are_refused,
     only_averages_and_aggregates_may_be_negative,
-    log_entries_make_sense,
+    invalid_log_entries_are_refused,
     values_keep_every_digit,
-    odd_text_does_not_keep_a_day_from_being_recorded,
+    unusual_characters_are_stored,
 );
 
-async fn nonsense_is_refused(fixture: Fixture) {
+async fn invalid_records_are_refused(fixture: Fixture) {
     let run = fixture.ready().await;
     let good = [
         "'posts_total'",
@@ -50,7 +50,7 @@ async fn nonsense_is_refused(fixture: Fixture) {
         (2, "'1899-12-31'"),
         (2, "'2025-02-30'"),
         (2, "'yesterday'"),
-        (2, "'2025-02-02'"), // not finished when it was read, wherever on earth
+        (2, "'2025-02-02'"), // the day had not ended in any time zone when it was read
         (3, "'-5'"),
         (3, "'NaN'"),
         (3, "'Infinity'"),
@@ -66,7 +66,7 @@ async fn nonsense_is_refused(fixture: Fixture) {
         (7, "'2025-01-01T09:59:59.999999Z'"),
         (7, "'soon'"),
     ] {
-        assert!(fixture.sql(&insert(position, value)).await.is_err(), "{value} was taken");
+        assert!(fixture.sql(&insert(position, value)).await.is_err(), "{value} was accepted");
     }
     assert_eq!(fixture.sql(&insert(7, "'2025-01-01T10:00:00.000000Z'")).await, Ok(1));
     assert_eq!(fixture.sql(&insert(2, "'2025-01-31'")).await, Ok(1));
@@ -82,7 +82,7 @@ fn fixture_insert(run: Uuid, values: &str) -> String {
 }
 
 #[tokio::test]
-async fn sqlite_takes_plain_finite_decimals_alone() {
+async fn sqlite_accepts_only_plain_finite_decimals() {
     let fixture = Fixture::sqlite();
     let run = fixture.ready().await;
     let insert = |value: &str| {
@@ -96,7 +96,7 @@ async fn sqlite_takes_plain_finite_decimals_alone() {
     for value in
         ["'5.'", "'.5'", "'-'", "'--5'", "'5-5'", "'1.2.3'", "'1e3'", "'0x10'", "' 5'", "'+5'", "x'35'"]
     {
-        assert!(fixture.sql(&insert(value)).await.is_err(), "{value} was taken");
+        assert!(fixture.sql(&insert(value)).await.is_err(), "{value} was accepted");
     }
     assert_eq!(fixture.sql(&insert("'-0.5'")).await, Ok(1));
 }
@@ -116,10 +116,10 @@ async fn records_without_a_definition_or_a_run_are_refused(fixture: Fixture) {
         wrong(|record| record.metric_date = jiff::civil::date(2025, 2, 2)),
         wrong(|record| record.value = decimal("-5")),
     ] {
-        // One bad record takes the whole commit with it, the end of the run included.
+        // One invalid record fails the whole commit, with the end of the run.
         let good = record(run, day(2), "5");
         let result = fixture.store.commit(&[good, wrong.clone()], Some(&finish(run))).await;
-        assert!(matches!(result, Err(StoreError::Fault { .. })), "{wrong:?} was taken");
+        assert!(matches!(result, Err(StoreError::Fault { .. })), "{wrong:?} was accepted");
     }
     assert_eq!(fixture.store.recorded_span().await.unwrap(), None);
     assert!(fixture.store.run(run).await.unwrap().unwrap().completed_at.is_none());
@@ -141,7 +141,7 @@ async fn only_averages_and_aggregates_may_be_negative(fixture: Fixture) {
     }
 }
 
-async fn log_entries_make_sense(fixture: Fixture) {
+async fn invalid_log_entries_are_refused(fixture: Fixture) {
     fixture.store.migrate().await.unwrap();
     let insert = |kind: &str, from: &str, to: &str, status: &str, completed: &str, count: i32| {
         format!(
@@ -162,19 +162,19 @@ async fn log_entries_make_sense(fixture: Fixture) {
         insert("collect", first, second, "completed", "NULL", 0),
         insert("collect", first, second, "completed", end, -1),
     ] {
-        assert!(fixture.sql(&wrong).await.is_err(), "{wrong} was taken");
+        assert!(fixture.sql(&wrong).await.is_err(), "{wrong} was accepted");
     }
     fixture.store.simulate_clock().await.unwrap();
     assert!(
         fixture.sql(&insert("collect", first, second, "completed", end, 1)).await.is_err(),
-        "it never began"
+        "a run begins as running"
     );
     assert_eq!(fixture.sql(&insert("collect", first, second, "running", "NULL", 0)).await, Ok(1));
 }
 
-/// PostgreSQL has types for these.
+/// PostgreSQL has types for these values; SQLite has only constraints.
 #[tokio::test]
-async fn sqlite_takes_one_form_of_uuids_and_instants() {
+async fn sqlite_accepts_one_form_of_uuids_and_instants() {
     let fixture = Fixture::sqlite();
     fixture.store.migrate().await.unwrap();
     fixture.store.simulate_clock().await.unwrap();
@@ -193,15 +193,15 @@ async fn sqlite_takes_one_form_of_uuids_and_instants() {
         )
     };
     for id in ["", "1", "0123ABCD-0123-4567-89AB-0123456789AB", "0123abcd01234567-89ab-0123-456789ab----"] {
-        assert!(fixture.sql(&insert(id, start)).await.is_err(), "{id} was taken");
+        assert!(fixture.sql(&insert(id, start)).await.is_err(), "{id} was accepted");
     }
     let wrong_times = ["", "soon", "2025-02-01", "2025-02-01 12:00:00.000000Z", "2025-02-01T12:00:00Z"];
     for wrong in wrong_times {
-        assert!(fixture.sql(&insert(id, wrong)).await.is_err(), "{wrong} was taken");
+        assert!(fixture.sql(&insert(id, wrong)).await.is_err(), "{wrong} was accepted");
     }
     assert_eq!(fixture.sql(&insert(id, start)).await, Ok(1));
     for wrong in wrong_times {
-        assert!(fixture.sql(&finish(wrong)).await.is_err(), "{wrong} was taken");
+        assert!(fixture.sql(&finish(wrong)).await.is_err(), "{wrong} was accepted");
     }
     assert_eq!(fixture.sql(&finish("2025-02-01T12:00:01.000000Z")).await, Ok(1));
 }
@@ -229,7 +229,7 @@ async fn values_keep_every_digit(fixture: Fixture) {
     }
 }
 
-async fn odd_text_does_not_keep_a_day_from_being_recorded(fixture: Fixture) {
+async fn unusual_characters_are_stored(fixture: Fixture) {
     let run = fixture.ready().await;
     let mut record = record(run, day(1), "5");
     for (label, text) in
@@ -243,18 +243,18 @@ async fn odd_text_does_not_keep_a_day_from_being_recorded(fixture: Fixture) {
     let read = fixture.store.records(day(1), day(1), None).await.unwrap().remove(0).metadata;
     assert_eq!((&read["quote"], &read["wide"]), (&record.metadata["quote"], &record.metadata["wide"]));
     let nul = if fixture.is_postgres() { "a\u{FFFD}b" } else { "a\0b" };
-    assert_eq!(read["nul"][0]["label"], nul, "PostgreSQL has no U+0000");
+    assert_eq!(read["nul"][0]["label"], nul, "PostgreSQL cannot store U+0000");
 }
 
 #[tokio::test]
-async fn instants_are_kept_to_the_microsecond() {
+async fn instants_are_stored_in_microseconds() {
     for fixture in [Fixture::postgres().await, Fixture::sqlite()] {
         let run = fixture.ready().await;
         let mut record = record(run, day(1), "5");
         record.collection_timestamp = noon() + jiff::SignedDuration::from_nanos(999);
         let mut end = finish(run);
         end.completed_at = record.collection_timestamp;
-        // Twice: that nanoseconds are lost does not make a repeated call look like another's.
+        // The commit is repeated. The lost nanoseconds do not make the second one look like that of another process.
         for _ in 0..2 {
             fixture.store.commit(&[record.clone()], Some(&end)).await.unwrap();
         }

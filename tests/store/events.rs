@@ -1,4 +1,4 @@
-//! The outbox: what a commit means to others is in the commit itself.
+//! The outbox: a commit writes its events in its own transaction.
 
 use daymark::{
     metric::Record,
@@ -10,10 +10,10 @@ use serde_json::json;
 use crate::fixture::{Fixture, day, definitions, finish, new_run, noon, record};
 
 crate::on_both_stores!(
-    a_commit_tells_of_its_days_and_its_run,
-    a_commit_that_writes_nothing_tells_nothing,
-    a_refused_commit_tells_nothing,
-    events_are_read_in_order_whoever_commits
+    a_commit_writes_events_for_its_days_and_its_run,
+    a_commit_that_changes_nothing_writes_no_event,
+    a_refused_commit_writes_no_event,
+    events_of_concurrent_commits_have_consecutive_ids
 );
 
 const ALL: i64 = 1000;
@@ -26,7 +26,7 @@ async fn last(store: &dyn Store) -> i64 {
     store.events(0, ALL).await.unwrap().last().map_or(0, |event| event.id)
 }
 
-async fn a_commit_tells_of_its_days_and_its_run(fixture: Fixture) {
+async fn a_commit_writes_events_for_its_days_and_its_run(fixture: Fixture) {
     let run = fixture.ready().await;
     let store = fixture.store.as_ref();
     let defined = store.events(0, ALL).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_commit_tells_of_its_days_and_its_run(fixture: Fixture) {
     }
 }
 
-async fn a_commit_that_writes_nothing_tells_nothing(fixture: Fixture) {
+async fn a_commit_that_changes_nothing_writes_no_event(fixture: Fixture) {
     let run = fixture.ready().await;
     let store = fixture.store.as_ref();
     let records = [record(run, day(1), "1")];
@@ -68,10 +68,14 @@ async fn a_commit_that_writes_nothing_tells_nothing(fixture: Fixture) {
     assert_eq!(kinds(store, before).await, []);
     store.commit(&[], Some(&finish(run))).await.unwrap();
     store.commit(&[], Some(&finish(run))).await.unwrap();
-    assert_eq!(kinds(store, before).await, [EventKind::RunCompleted], "once, though it was asked for twice");
+    assert_eq!(
+        kinds(store, before).await,
+        [EventKind::RunCompleted],
+        "the repeated commit writes no second event"
+    );
 }
 
-async fn a_refused_commit_tells_nothing(fixture: Fixture) {
+async fn a_refused_commit_writes_no_event(fixture: Fixture) {
     let run = fixture.ready().await;
     let before = last(fixture.store.as_ref()).await;
     let unknown = Record { definition_version: 99, ..record(run, day(2), "1") };
@@ -79,7 +83,7 @@ async fn a_refused_commit_tells_nothing(fixture: Fixture) {
     assert_eq!(kinds(fixture.store.as_ref(), before).await, []);
 }
 
-async fn events_are_read_in_order_whoever_commits(fixture: Fixture) {
+async fn events_of_concurrent_commits_have_consecutive_ids(fixture: Fixture) {
     fixture.ready().await;
     let before = last(fixture.store.as_ref()).await;
     let runs: Vec<_> = (1..=8).map(|number| new_run(day(number))).collect();
@@ -92,7 +96,7 @@ async fn events_are_read_in_order_whoever_commits(fixture: Fixture) {
     let events = fixture.store.events(before, ALL).await.unwrap();
     let ids: Vec<_> = events.iter().map(|event| event.id).collect();
     assert_eq!(ids, (before + 1..=before + 16).collect::<Vec<_>>());
-    // A day and the end of its run are next to each other: nobody commits in between.
+    // The events of one commit are consecutive: a day, and the end of its run.
     for pair in events.chunks(2) {
         assert_eq!((pair[0].kind, pair[1].kind), (EventKind::DayRecorded, EventKind::RunCompleted));
         assert_eq!(pair[0].subject["collection_id"], pair[1].subject["run_id"]);

@@ -1,4 +1,4 @@
-//! What a store says when it cannot be used.
+//! The errors of a store that cannot be used.
 
 use std::{fs, time::Duration};
 
@@ -14,9 +14,9 @@ use crate::{
 };
 
 crate::on_both_stores!(
-    a_newer_store_is_left_alone,
-    a_changed_migration_is_noticed,
-    a_definition_that_cannot_be_read_is_left_out
+    a_store_of_a_newer_version_is_refused,
+    a_changed_migration_is_refused,
+    an_unreadable_definition_is_left_out
 );
 
 /// The error of a first call to the store at `url`.
@@ -34,7 +34,7 @@ async fn error_at(url: &str) -> StoreError {
     error
 }
 
-async fn a_newer_store_is_left_alone(fixture: Fixture) {
+async fn a_store_of_a_newer_version_is_refused(fixture: Fixture) {
     fixture.store.migrate().await.unwrap();
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
                  VALUES (9999, '9999_from_the_future', TRUE, '', 0)";
@@ -52,14 +52,14 @@ async fn a_newer_store_is_left_alone(fixture: Fixture) {
     }
 }
 
-async fn a_changed_migration_is_noticed(fixture: Fixture) {
+async fn a_changed_migration_is_refused(fixture: Fixture) {
     fixture.store.migrate().await.unwrap();
     fixture.sql("UPDATE _sqlx_migrations SET checksum = '' WHERE version = 1").await.unwrap();
     let error = fixture.again().definitions().await.unwrap_err();
     assert!(matches!(&error, StoreError::Corrupt { what, .. } if what.contains("0001_tables")), "{error}");
 }
 
-async fn a_definition_that_cannot_be_read_is_left_out(fixture: Fixture) {
+async fn an_unreadable_definition_is_left_out(fixture: Fixture) {
     fixture.ready().await;
     let version = "INSERT INTO metric_definition_versions
                    SELECT tenant_id, metric_type, metric_category, 2, '{\"metric_type\": \"average\", \"category\": \"mood\", \"display_name\": \"\", \"measure\": \"unknown\"}', created_at
@@ -72,8 +72,8 @@ async fn a_definition_that_cannot_be_read_is_left_out(fixture: Fixture) {
 }
 
 #[tokio::test]
-async fn an_unreachable_server_is_reported_at_once_and_in_its_own_words() {
-    let error = error_at("postgres://somebody@127.0.0.1:1/nowhere").await;
+async fn an_unreachable_server_is_reported_with_the_drivers_message() {
+    let error = error_at("postgres://someone@127.0.0.1:1/nowhere").await;
     assert!(
         matches!(&error, StoreError::Fault { fault, .. } if fault.class == FaultClass::Unreachable),
         "{error}"
@@ -83,7 +83,7 @@ async fn an_unreachable_server_is_reported_at_once_and_in_its_own_words() {
 }
 
 #[tokio::test]
-async fn a_missing_database_and_a_missing_schema_are_told_apart() {
+async fn a_missing_database_and_a_missing_schema_have_different_errors() {
     let mut url = Url::parse(&fresh_database().await).unwrap();
     assert!(matches!(error_at(url.as_str()).await, StoreError::NotMigrated { .. }));
     url.set_path("there_is_no_such_database");
@@ -93,7 +93,7 @@ async fn a_missing_database_and_a_missing_schema_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_role_without_permission_is_told_so() {
+async fn missing_privileges_are_reported() {
     let fixture = Fixture::postgres().await;
     fixture.store.migrate().await.unwrap();
     let role = format!("stranger_{}", uuid::Uuid::new_v4().simple());
@@ -105,7 +105,7 @@ async fn a_role_without_permission_is_told_so() {
         "{error}"
     );
     assert!(error.to_string().contains("no USAGE privilege on the schema daymark"), "{error}");
-    // May look, not write.
+    // The role may read now, but not write.
     let grant = format!(
         "GRANT USAGE ON SCHEMA daymark TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA daymark TO {role}"
     );
@@ -119,14 +119,14 @@ async fn a_role_without_permission_is_told_so() {
 }
 
 #[tokio::test]
-async fn sqlite_says_what_is_wrong_with_the_path() {
+async fn an_unusable_sqlite_path_is_reported_with_its_reason() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| format!("sqlite:{}", directory.path().join(name).display());
 
     let error = error_at(&at("missing/store.db")).await;
     assert!(error.to_string().contains("missing does not exist; create it"), "{error}");
     assert!(matches!(error_at(&at("store.db")).await, StoreError::NotMigrated { .. }));
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "looking does not create anything");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "reading creates no file");
 
     fs::write(directory.path().join("letter.txt"), "Dear database, ".repeat(100)).unwrap();
     let error = error_at(&at("letter.txt")).await;
@@ -141,14 +141,14 @@ async fn sqlite_says_what_is_wrong_with_the_path() {
     assert!(!error.is_transient());
 }
 
-/// Even where the server's default is to answer before a commit is on the disk.
+/// The store's sessions set `synchronous_commit`, also where the default of the database is off.
 #[tokio::test]
 async fn postgres_commits_are_durable() {
     let fixture = Fixture::postgres().await;
     let setting = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit TO off', current_database()); END $$";
     fixture.sql(setting).await.unwrap();
     let run = fixture.ready().await;
-    // The trigger writes down what holds in the store's own session.
+    // The trigger stores the setting of the store's own session in the record.
     let spy = "CREATE FUNCTION spy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                    NEW.metadata := jsonb_build_object('synchronous_commit', current_setting('synchronous_commit'));
                    RETURN NEW;

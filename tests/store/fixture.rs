@@ -1,4 +1,4 @@
-//! An empty store of either sort, samples to put into it, and a way around it: SQL as an administrator would run it.
+//! An empty store on either database, sample rows, and SQL that bypasses the store, as an administrator would run it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::support::fresh_database;
 
-/// Runs the same test on both stores.
+/// Runs each test on both stores.
 #[macro_export]
 macro_rules! on_both_stores {
     ($($name:ident),* $(,)?) => {
@@ -35,7 +35,7 @@ pub struct Fixture {
     pub url: DatabaseUrl,
     schema: String,
     pub store: Arc<dyn Store>,
-    /// Where the file is; removed with this.
+    /// The directory of the SQLite file. It is removed when this value is dropped.
     _directory: tempfile::TempDir,
 }
 
@@ -64,7 +64,7 @@ impl Fixture {
         Self { url, schema: schema.to_owned(), store, _directory: directory }
     }
 
-    /// A store in the same database, used by another role. The role needs no password: sessions take it on.
+    /// A store in the same database as another role. The role needs no password, because sessions begin with SET ROLE.
     pub fn as_role(fixture: &Self, role: &str) -> Self {
         let DatabaseUrl::Postgres { options, shown, .. } = &fixture.url else { panic!("not PostgreSQL") };
         let options = Box::new((**options).clone().options([("role", role)]));
@@ -96,7 +96,7 @@ impl Fixture {
         matches!(self.url, DatabaseUrl::Postgres { .. })
     }
 
-    /// Runs SQL as the owner of the tables; the error's text if it is refused.
+    /// Runs SQL as the owner of the tables. Returns the number of rows, or the text of the error.
     pub async fn sql(&self, sql: &str) -> Result<u64, String> {
         match &self.url {
             DatabaseUrl::Postgres { .. } => {
@@ -148,7 +148,7 @@ pub fn day(day: i8) -> Date {
     jiff::civil::date(2025, 1, day)
 }
 
-/// 2025-02-01T12:00:00.123456Z: after every [`day`].
+/// 2025-02-01T12:00:00.123456Z, which is after every [`day`].
 pub fn noon() -> Timestamp {
     "2025-02-01T12:00:00.123456Z".parse().unwrap()
 }
@@ -199,7 +199,7 @@ pub fn record(run: Uuid, date: Date, value: &str) -> Record {
     }
 }
 
-/// One definition of each metric type, with filters, expectations and numbers of all sorts in them.
+/// One definition of each metric type, with filters, expected ranges and numbers of several kinds.
 pub fn definitions() -> Vec<Definition> {
     let paid =
         Condition { column: "price".to_owned(), test: Test::AtLeast(Literal::Number(decimal("0.10"))) };

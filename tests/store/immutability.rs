@@ -1,10 +1,13 @@
-//! What is recorded cannot be changed by anybody, with any statement, on either store.
+//! No role can change recorded history with any statement, on either store.
 
 use crate::fixture::{Fixture, day, finish, record};
 
-crate::on_both_stores!(history_cannot_be_changed, a_running_entry_can_only_be_finished);
+crate::on_both_stores!(
+    records_versions_and_finished_runs_cannot_be_changed,
+    a_running_log_entry_can_only_be_finished
+);
 
-/// Runs statements that must all be refused by a trigger, and leave everything as it was.
+/// Runs statements that a trigger must refuse.
 async fn refused(fixture: &Fixture, statements: &[&str]) {
     for statement in statements {
         let error = fixture.sql(statement).await.expect_err(statement);
@@ -19,14 +22,14 @@ async fn with_history(fixture: &Fixture) {
     fixture.store.commit(&records, Some(&finish(run))).await.unwrap();
 }
 
-/// A store with a whole month, which PostgreSQL packs.
+/// A store with a record for each day of a month.
 async fn with_january(fixture: &Fixture) {
     let run = fixture.ready().await;
     let records: Vec<_> = (1..=31).map(|number| record(run, day(number), "5")).collect();
     fixture.store.commit(&records, Some(&finish(run))).await.unwrap();
 }
 
-async fn history_cannot_be_changed(fixture: Fixture) {
+async fn records_versions_and_finished_runs_cannot_be_changed(fixture: Fixture) {
     with_history(&fixture).await;
     let before = fixture.store.records(day(1), day(31), None).await.unwrap();
     refused(
@@ -51,7 +54,7 @@ async fn history_cannot_be_changed(fixture: Fixture) {
     assert_eq!(fixture.store.records(day(1), day(31), None).await.unwrap(), before);
 }
 
-async fn a_running_entry_can_only_be_finished(fixture: Fixture) {
+async fn a_running_log_entry_can_only_be_finished(fixture: Fixture) {
     fixture.ready().await;
     refused(
         &fixture,
@@ -68,7 +71,7 @@ async fn a_running_entry_can_only_be_finished(fixture: Fixture) {
 }
 
 #[tokio::test]
-async fn postgres_refuses_truncate_and_ways_around_the_triggers() {
+async fn postgres_refuses_truncate_and_bypasses_of_the_triggers() {
     let fixture = Fixture::postgres().await;
     with_january(&fixture).await;
     let statements = [
@@ -90,9 +93,9 @@ async fn postgres_refuses_truncate_and_ways_around_the_triggers() {
 }
 
 #[tokio::test]
-async fn postgres_does_not_even_grant_the_change_to_the_owner_or_to_anybody_else() {
+async fn postgres_grants_no_role_the_privilege_to_change_history() {
     let fixture = Fixture::postgres().await;
-    // An ordinary role that owns the store, in a database whose administrator grants new tables to everybody.
+    // An ordinary role owns the store, and default privileges grant all privileges on new tables to PUBLIC.
     let role = format!("owner_{}", uuid::Uuid::new_v4().simple());
     let setting_up = format!(
         "CREATE ROLE {role}; CREATE SCHEMA daymark AUTHORIZATION {role};
@@ -128,7 +131,7 @@ async fn postgres_does_not_even_grant_the_change_to_the_owner_or_to_anybody_else
 }
 
 #[tokio::test]
-async fn sqlite_refuses_to_replace() {
+async fn sqlite_refuses_insert_or_replace() {
     let fixture = Fixture::sqlite();
     with_history(&fixture).await;
     let before = fixture.store.records(day(1), day(31), None).await.unwrap();

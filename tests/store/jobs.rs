@@ -1,4 +1,4 @@
-//! Jobs, which only move forwards.
+//! Jobs: their states only move forwards.
 
 use daymark::store::{JobEnd, JobFilter, JobStatus, NewJob, RunKind, Trigger};
 use jiff::ToSpan;
@@ -7,7 +7,11 @@ use uuid::Uuid;
 
 use crate::fixture::{Fixture, noon};
 
-crate::on_both_stores!(a_job_is_followed_to_its_end, a_job_never_moves_backwards, jobs_are_read_newest_first);
+crate::on_both_stores!(
+    a_job_moves_from_queued_to_finished,
+    a_job_never_moves_backwards,
+    jobs_are_read_newest_first
+);
 
 fn job(at_second: i64) -> NewJob {
     NewJob {
@@ -27,7 +31,7 @@ fn end(id: Uuid, status: JobStatus) -> JobEnd {
     JobEnd { id, status, finished_at: noon() + 9.seconds(), run_id: Some(Uuid::new_v4()), result }
 }
 
-async fn a_job_is_followed_to_its_end(fixture: Fixture) {
+async fn a_job_moves_from_queued_to_finished(fixture: Fixture) {
     fixture.ready().await;
     let (store, new) = (&fixture.store, job(0));
     store.add_job(&new).await.unwrap();
@@ -44,11 +48,11 @@ async fn a_job_is_followed_to_its_end(fixture: Fixture) {
     );
 
     assert!(store.start_job(new.id, noon() + 1.second()).await.unwrap());
-    assert!(store.start_job(new.id, noon() + 1.second()).await.unwrap(), "as when the first answer was lost");
+    assert!(store.start_job(new.id, noon() + 1.second()).await.unwrap(), "the call may be repeated");
     assert!(!store.start_job(new.id, noon() + 2.seconds()).await.unwrap());
     let end = end(new.id, JobStatus::Partial);
     assert!(store.finish_job(&end).await.unwrap());
-    assert!(store.finish_job(&end).await.unwrap(), "as when the first answer was lost");
+    assert!(store.finish_job(&end).await.unwrap(), "the call may be repeated");
     let finished = fixture.again().job(new.id).await.unwrap().unwrap();
     assert_eq!((finished.status, finished.started_at), (JobStatus::Partial, Some(noon() + 1.second())));
     assert_eq!((finished.finished_at, finished.run_id), (Some(end.finished_at), end.run_id));
@@ -60,7 +64,10 @@ async fn a_job_never_moves_backwards(fixture: Fixture) {
     fixture.ready().await;
     let (store, new) = (&fixture.store, job(0));
     store.add_job(&new).await.unwrap();
-    assert!(store.finish_job(&end(new.id, JobStatus::Interrupted)).await.unwrap(), "it never began");
+    assert!(
+        store.finish_job(&end(new.id, JobStatus::Interrupted)).await.unwrap(),
+        "a queued job can be interrupted"
+    );
     assert!(!store.start_job(new.id, noon()).await.unwrap());
     let later = JobEnd { finished_at: noon() + 1.hour(), ..end(new.id, JobStatus::Completed) };
     assert!(!store.finish_job(&later).await.unwrap());

@@ -1,4 +1,4 @@
-//! Series of many days are what the records say, whichever days are missing.
+//! Series over many days match the records, also where days are missing.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::{
     on_both_stores,
 };
 
-/// 15 months and two halves, over two ends of a year and a 29 February.
+/// The range has 15 whole months and two partial ones, with two ends of a year and a 29 February.
 const FIRST: Date = date(2023, 9, 12);
 const LAST: Date = date(2025, 1, 20);
 
@@ -45,7 +45,7 @@ fn month(date: Date) -> Date {
     date.first_of_month()
 }
 
-/// Numbers of all lengths, two versions, all provenances: what differs from day to day is told apart.
+/// A record whose value, version, provenance and metadata depend on its date, so that a confused day would differ.
 fn a_record(run: Uuid, metric: &MetricKey, date: Date) -> Record {
     let day = date.day();
     let value = match day % 5 {
@@ -65,8 +65,8 @@ fn a_record(run: Uuid, metric: &MetricKey, date: Date) -> Record {
     }
 }
 
-/// Which days of `metric` are recorded: of posts all; of moods not some single ones, nor a whole month, nor the first and
-/// last day of another; of rates every other month; of genres all but one.
+/// Whether a day of `metric` is recorded. `posts_total` has all days; `mood` lacks single days, a whole month, and the first and
+/// last day of another; `engagement_rate` has every other month; `top_genres` lacks one day.
 fn is_recorded(metric: &MetricKey, date: Date) -> bool {
     let (month, day) = (date.month(), date.day());
     match metric.category.as_str() {
@@ -87,14 +87,14 @@ fn recorded_dates(metric: &MetricKey) -> BTreeSet<Date> {
     dates(FIRST, LAST).filter(|date| is_recorded(metric, *date)).collect()
 }
 
-/// A second version of each definition.
+/// Adds a second version of each definition.
 async fn revise(fixture: &Fixture) {
     let revised = |definition| Definition { description: "Otherwise".to_owned(), ..definition };
     let changes: Vec<_> = definitions().into_iter().map(revised).map(DefinitionChange::Revise).collect();
     fixture.store.change_definitions(&changes, Origin::File, noon()).await.unwrap();
 }
 
-/// Every third day first, then the others, so that the days of a metric are not in the order of their insertion.
+/// Records every third day first, so that the order of insertion is not that of the days.
 async fn record_all(store: &dyn Store, run: Uuid) {
     let all: Vec<_> = [posts(), mood(), rate(), genres()]
         .iter()
@@ -112,7 +112,7 @@ fn question(metrics: &[MetricKey], from: Date, to: Date) -> SeriesQuestion {
     SeriesQuestion { from, to, metrics: metrics.iter().map(asked).collect() }
 }
 
-/// What the series of a metric has to be.
+/// The series of a metric that the records make.
 fn expected(records: &[Record], metric: &AskedMetric, from: Date, to: Date) -> Vec<RecordedDay> {
     let days = records.iter().filter(|record| record.key == metric.key);
     let days = days.filter(|record| (from..=to).contains(&record.metric_date));
@@ -135,10 +135,10 @@ async fn assert_as_recorded(store: &dyn Store, records: &[Record], question: &Se
     }
 }
 
-on_both_stores!(every_long_range_is_what_was_recorded);
+on_both_stores!(series_over_every_range_of_months_match_the_records);
 
-/// The ranges end at the edges of months and within them.
-async fn every_long_range_is_what_was_recorded(fixture: Fixture) {
+/// The ranges begin and end at the edges of months and within them.
+async fn series_over_every_range_of_months_match_the_records(fixture: Fixture) {
     let run = fixture.ready().await;
     revise(&fixture).await;
     record_all(fixture.store.as_ref(), run).await;

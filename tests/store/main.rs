@@ -1,5 +1,5 @@
-//! The conformance suite: what a store promises, tried on real PostgreSQL databases and real SQLite files. Start with
-//! `story.rs`.
+//! The conformance suite: every test of the contract `Store` runs on real PostgreSQL databases and on real SQLite files. Start
+//! reading with `story.rs`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
--- What the schema `daymark` holds, as lines of text in a fixed order.
+-- The objects of the schema `daymark`, as lines of text in a fixed order.
 WITH tables AS (
     SELECT oid, relname, relowner, relacl, relkind, relispartition, relpartbound
     FROM pg_class

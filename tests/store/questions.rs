@@ -1,4 +1,4 @@
-//! Series, latest values, versions of definitions and pages of the log: what the answers to questions are made from.
+//! What queries read from a store: series, latest values, the summary, versions of definitions, and pages of the log.
 
 use daymark::{
     metric::{MetricKey, MetricType, Provenance},
@@ -16,12 +16,12 @@ use crate::fixture::{
 };
 
 crate::on_both_stores!(
-    a_series_is_what_was_recorded,
-    a_series_comes_with_the_runs_that_may_explain_its_gaps,
-    where_things_stand_is_told_at_once,
-    the_latest_values_have_their_own_dates,
-    every_version_is_kept,
-    the_log_has_pages,
+    a_series_has_the_recorded_days_with_exact_values,
+    a_series_includes_the_incomplete_runs_of_its_days,
+    the_summary_has_the_last_runs_and_the_counts_of_records,
+    latest_values_have_dates_and_earlier_values_to_compare_with,
+    all_versions_of_a_definition_are_listed,
+    pages_of_the_log_show_every_run_once,
 );
 
 fn posts() -> MetricKey {
@@ -32,7 +32,7 @@ fn mood() -> MetricKey {
     key(MetricType::Average, "mood")
 }
 
-async fn a_series_is_what_was_recorded(fixture: Fixture) {
+async fn a_series_has_the_recorded_days_with_exact_values(fixture: Fixture) {
     let run = fixture.ready().await;
     let store = &fixture.store;
     let mut records = Vec::new();
@@ -84,7 +84,7 @@ async fn a_series_is_what_was_recorded(fixture: Fixture) {
     assert!(other.series(&question).await.unwrap().series[0].recorded.is_empty());
 }
 
-async fn a_series_comes_with_the_runs_that_may_explain_its_gaps(fixture: Fixture) {
+async fn a_series_includes_the_incomplete_runs_of_its_days(fixture: Fixture) {
     let first = fixture.ready().await;
     let store = &fixture.store;
     let details = json!({"sqlstate": null, "failures": [{"metric_category": "mood — “x”", "n": 0.10}]});
@@ -110,7 +110,7 @@ async fn a_series_comes_with_the_runs_that_may_explain_its_gaps(fixture: Fixture
     let ids = |runs: &[daymark::store::Run]| runs.iter().map(|run| run.id).collect::<Vec<Uuid>>();
     let both = runs(1, 9).await;
     assert_eq!(ids(&both), [second.id, first], "newest first");
-    // They are what the log says of them.
+    // The runs are the same as those that the log returns.
     for run in &both {
         let logged = store.run(run.id).await.unwrap().unwrap();
         assert_eq!(format!("{run:?}"), format!("{logged:?}"));
@@ -119,7 +119,7 @@ async fn a_series_comes_with_the_runs_that_may_explain_its_gaps(fixture: Fixture
     assert!(runs(2, 3).await.is_empty() && runs(6, 9).await.is_empty());
 }
 
-async fn where_things_stand_is_told_at_once(fixture: Fixture) {
+async fn the_summary_has_the_last_runs_and_the_counts_of_records(fixture: Fixture) {
     let first = fixture.ready().await;
     let store = &fixture.store;
     let summary = async |date, never: &[jiff::civil::Date]| store.summary(date, never).await.unwrap();
@@ -150,7 +150,8 @@ async fn where_things_stand_is_told_at_once(fixture: Fixture) {
     assert_eq!((of_posts.first, of_posts.last, of_posts.records()), (date(2024, 12, 31), day(5), 4));
     assert_eq!(of_posts.of_provenance.map(|(_, records)| records), [2, 2, 0]);
 
-    // Of two that started at once the first by id is the newest; a later one is, whatever its id.
+    // If two runs started at the same instant, the one with the smaller id counts as the newest. A run that started later is the
+    // newest with any id.
     let [mut at_once, mut later] = [new_run(day(3)), new_run(day(4))];
     at_once.id = Uuid::nil();
     at_once.started_at = store.run(first).await.unwrap().unwrap().started_at;
@@ -159,16 +160,16 @@ async fn where_things_stand_is_told_at_once(fixture: Fixture) {
     later.id = Uuid::max();
     later.started_at = at_once.started_at + 1.second();
     store.start_run(&later).await.unwrap();
-    let dead = summary(day(9), &[]).await.last_run.unwrap();
-    assert!(dead.run.id == later.id && dead.is_orphaned());
-    let held = store.try_lock(&dead.run.lock()).await.unwrap().unwrap();
+    let orphaned = summary(day(9), &[]).await.last_run.unwrap();
+    assert!(orphaned.run.id == later.id && orphaned.is_orphaned());
+    let lock = store.try_lock(&orphaned.run.lock()).await.unwrap().unwrap();
     assert!(!summary(day(9), &[]).await.last_run.unwrap().is_orphaned());
-    drop(held);
-    // It is what the log says of it.
-    assert_eq!(format!("{:?}", dead.run), format!("{:?}", store.run(later.id).await.unwrap().unwrap()));
+    drop(lock);
+    // The run is the same as the one that the log returns.
+    assert_eq!(format!("{:?}", orphaned.run), format!("{:?}", store.run(later.id).await.unwrap().unwrap()));
 }
 
-async fn the_latest_values_have_their_own_dates(fixture: Fixture) {
+async fn latest_values_have_dates_and_earlier_values_to_compare_with(fixture: Fixture) {
     let run = fixture.ready().await;
     let store = &fixture.store;
     let all = [mood(), posts(), key(MetricType::Aggregate, "top_genres")];
@@ -199,13 +200,13 @@ async fn the_latest_values_have_their_own_dates(fixture: Fixture) {
         (latest[1].record.metric_date, &latest[1].record.value),
         (date(2024, 3, 31), &decimal("31.5"))
     );
-    // The day before is not recorded; a month before 31 March 2024 is 29 February.
+    // The day before is not recorded. A month before 31 March 2024 is 29 February.
     assert_eq!(latest[1].day_before, None);
     assert_eq!(
         (latest[1].week_before.clone(), latest[1].month_before.clone()),
         (Some(decimal("24")), Some(decimal("29")))
     );
-    // Of each first, last and middle day of months, the month before is that of the calendar.
+    // The month before is that of the calendar, for days at the end and in the middle of months.
     for (newest, month_before) in [
         (date(2024, 4, 30), date(2024, 3, 30)),
         (date(2024, 5, 31), date(2024, 4, 30)),
@@ -219,7 +220,7 @@ async fn the_latest_values_have_their_own_dates(fixture: Fixture) {
     assert!(fixture.of_tenant("other").latest(&all).await.unwrap().is_empty());
 }
 
-async fn every_version_is_kept(fixture: Fixture) {
+async fn all_versions_of_a_definition_are_listed(fixture: Fixture) {
     fixture.ready().await;
     let store = &fixture.store;
     let mut revised = definitions().remove(1);
@@ -237,12 +238,12 @@ async fn every_version_is_kept(fixture: Fixture) {
     assert!(fixture.of_tenant("other").definition_versions().await.unwrap().is_empty());
 }
 
-async fn the_log_has_pages(fixture: Fixture) {
+async fn pages_of_the_log_show_every_run_once(fixture: Fixture) {
     fixture.store.migrate().await.unwrap();
     fixture.store.simulate_clock().await.unwrap();
     let store = &fixture.store;
     for number in 0..7 {
-        // Some start in the same instant.
+        // Three runs start in the same instant.
         let mut run = new_run(day(1));
         run.started_at = noon() + i64::from(number / 3).seconds();
         run.kind = if number % 2 == 0 { RunKind::Collect } else { RunKind::Backfill };
@@ -255,7 +256,7 @@ async fn the_log_has_pages(fixture: Fixture) {
         let Some(last) = page.last() else { break };
         after = Some((last.started_at, last.id));
         seen.extend(page.into_iter().map(|run| run.id));
-        // What starts meanwhile is newer than every page that follows.
+        // A run that starts between two pages is newer than the pages that follow.
         let mut newer = new_run(day(1));
         newer.started_at = noon() + 1.hour();
         store.start_run(&newer).await.unwrap();

@@ -1,4 +1,4 @@
-//! A SQLite store whose file changes under the process that has it open: by commits, or by being removed or replaced.
+//! A SQLite store whose file is changed, removed or replaced while a process has it open.
 
 use std::fs;
 
@@ -12,25 +12,25 @@ fn path(fixture: &Fixture) -> std::path::PathBuf {
 }
 
 #[tokio::test]
-async fn the_version_changes_with_a_commit_and_only_then() {
+async fn the_store_version_changes_with_each_commit_and_not_with_reads() {
     let fixture = Fixture::sqlite();
     fixture.ready().await;
     let watch = fixture.store.watch();
     let before = watch.marker().expect("the store is open");
     assert_eq!(watch.marker(), Some(before));
     fixture.store.records(day(1), day(2), None).await.unwrap();
-    assert_eq!(watch.marker(), Some(before), "reading is no commit");
+    assert_eq!(watch.marker(), Some(before), "a read does not change the version");
 
     fixture.store.start_run(&new_run(day(1))).await.unwrap();
     let after = watch.marker().expect("a commit is noticed at once");
     assert_ne!(after, before);
-    // By a connection of its own, as another process has one.
+    // Another connection commits, as another process would.
     fixture.sql("UPDATE metric_definitions SET is_active = is_active").await.unwrap();
     assert!(watch.marker().is_some_and(|marker| marker != after));
 }
 
 #[tokio::test]
-async fn a_file_that_is_removed_or_replaced_is_noticed_by_the_next_call() {
+async fn the_next_call_after_the_file_was_removed_or_replaced_is_refused() {
     for replaced in [false, true] {
         let fixture = Fixture::sqlite();
         fixture.ready().await;
@@ -42,7 +42,7 @@ async fn a_file_that_is_removed_or_replaced_is_noticed_by_the_next_call() {
         if replaced {
             fs::rename(&copy, &path).unwrap();
         }
-        assert_ne!(watch.marker(), before, "what was answered from the old file is not to be kept");
+        assert_ne!(watch.marker(), before, "answers from the old file must not be served from the cache");
         let expected = if replaced { "replaced by another one" } else { "removed" };
         let refused = |error: StoreError| {
             assert!(error.to_string().contains(expected), "{error}");

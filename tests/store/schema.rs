@@ -1,11 +1,11 @@
-//! The tables as they are after all migrations, for review, and what must hold of every index.
+//! The schema after all migrations as snapshots for review, and rules for indexes, functions and privileges.
 
 use daymark::store::{DefinitionChange, Origin};
 use sqlx::Row;
 
 use crate::fixture::{Fixture, day, decimal, finish, new_run, record};
 
-/// One line a column, constraint, index, trigger, policy, function and privilege.
+/// A query with one line for each column, constraint, index, trigger, policy, function and privilege.
 const POSTGRES_SCHEMA: &str = include_str!("postgres_schema.sql");
 
 #[tokio::test]
@@ -31,18 +31,18 @@ async fn sqlite_schema() {
     insta::assert_snapshot!(statements.join("\n"));
 }
 
-/// An index whose columns begin another one's is paid for at every insert and never needed.
-fn assert_no_index_repeats_another(indexes: &[(String, String, Vec<String>)]) {
+/// An index whose columns are a prefix of another one's costs time at every insert and is never needed.
+fn assert_no_index_is_a_prefix_of_another(indexes: &[(String, String, Vec<String>)]) {
     assert!(indexes.len() > 6, "{indexes:?}");
     for (table, name, columns) in indexes {
         for (_, other, longer) in indexes.iter().filter(|(of, other, _)| of == table && other != name) {
-            assert!(!longer.starts_with(columns), "{name} on {table} is the beginning of {other}");
+            assert!(!longer.starts_with(columns), "{name} on {table} is a prefix of {other}");
         }
     }
 }
 
 #[tokio::test]
-async fn no_postgres_index_repeats_another() {
+async fn no_postgres_index_is_a_prefix_of_another() {
     let fixture = Fixture::postgres().await;
     let run = fixture.ready().await;
     fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run))).await.unwrap();
@@ -56,11 +56,11 @@ async fn no_postgres_index_repeats_another() {
     .fetch_all(&mut fixture.postgres_session().await)
     .await
     .unwrap();
-    assert_no_index_repeats_another(&indexes);
+    assert_no_index_is_a_prefix_of_another(&indexes);
 }
 
 #[tokio::test]
-async fn no_sqlite_index_repeats_another() {
+async fn no_sqlite_index_is_a_prefix_of_another() {
     let fixture = Fixture::sqlite();
     fixture.store.migrate().await.unwrap();
     let rows = sqlx::query(
@@ -79,11 +79,11 @@ async fn no_sqlite_index_repeats_another() {
             (row.get("of"), row.get("index_name"), columns.split(',').map(str::to_owned).collect())
         })
         .collect();
-    assert_no_index_repeats_another(&indexes);
+    assert_no_index_is_a_prefix_of_another(&indexes);
 }
 
 #[tokio::test]
-async fn postgres_stays_within_its_schema_whatever_its_name() {
+async fn all_objects_are_within_the_configured_postgres_schema() {
     let fixture = Fixture::in_schema(r#"Day "mark"'s; $1"#).await;
     let run = fixture.ready().await;
     fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run))).await.unwrap();
@@ -104,7 +104,7 @@ async fn postgres_stays_within_its_schema_whatever_its_name() {
 }
 
 #[tokio::test]
-async fn postgres_functions_are_nobodys_but_the_owners() {
+async fn postgres_functions_are_executable_by_the_owner_only() {
     let fixture = Fixture::postgres().await;
     fixture.store.migrate().await.unwrap();
     let callable: Vec<String> = sqlx::query_scalar(
@@ -116,13 +116,13 @@ async fn postgres_functions_are_nobodys_but_the_owners() {
     .fetch_all(&mut fixture.postgres_session().await)
     .await
     .unwrap();
-    // What triggers ask for every role, with that role's own rights.
+    // Triggers call these two for every role, with the rights of that role.
     assert_eq!(callable, ["has_real_clock", "holds_lock_of"]);
 }
 
-/// These grants are all that a service needs which records and does not own the tables.
+/// A role that records and does not own the tables needs these grants only.
 #[tokio::test]
-async fn a_role_that_owns_nothing_can_record() {
+async fn a_role_with_the_documented_grants_can_record() {
     let fixture = Fixture::postgres().await;
     fixture.ready().await;
     let role = format!("recorder_{}", uuid::Uuid::new_v4().simple());
@@ -143,7 +143,7 @@ async fn a_role_that_owns_nothing_can_record() {
     assert_eq!(recorder.records(day(1), day(1), None).await.unwrap()[0].value, decimal("5"));
     assert!(recorder.try_lock(&daymark::store::LockName::Backfill).await.unwrap().is_some());
 
-    // Through the API such a role makes definitions with two grants more.
+    // With two more grants the role can make definitions through the API.
     let mut revised = crate::fixture::definitions().remove(0);
     revised.unit = "others".to_owned();
     let changes = [DefinitionChange::Revise(revised)];
@@ -157,9 +157,9 @@ async fn a_role_that_owns_nothing_can_record() {
     change().await.unwrap();
 }
 
-/// Looking up what was written takes one step a record, however many there are.
+/// The statements of a commit search existing records by their key instead of scanning them.
 #[tokio::test]
-async fn sqlite_finds_each_offered_record_by_its_key() {
+async fn sqlite_commits_look_records_up_by_their_key() {
     let fixture = Fixture::sqlite();
     fixture.store.migrate().await.unwrap();
     let records = ["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; 2].join(", ");

@@ -1,4 +1,4 @@
-//! The life of a store, from an empty database to history that stays.
+//! A store from an empty database to recorded history, and its definitions, tenants and runs.
 
 use std::collections::BTreeSet;
 
@@ -14,24 +14,24 @@ use crate::fixture::{
 };
 
 crate::on_both_stores!(
-    story,
-    definitions_have_versions,
+    a_store_from_an_empty_database_to_recorded_history,
+    a_changed_definition_becomes_a_new_version,
     a_definition_belongs_to_the_file_or_to_the_api,
-    tenants_do_not_see_each_other,
-    runs_are_found
+    tenants_cannot_read_or_refer_to_each_others_rows,
+    runs_are_filtered_by_status_days_and_limit
 );
 
-async fn story(fixture: Fixture) {
+async fn a_store_from_an_empty_database_to_recorded_history(fixture: Fixture) {
     let store = &fixture.store;
 
-    // An empty database is no store yet, and asking it anything does not make it one.
+    // An empty database is refused with the pending migrations. Reading does not migrate it.
     let pending = store.pending_migrations().await.unwrap();
     assert_eq!(pending[0], "0001_tables");
     let error = store.recorded_span().await.unwrap_err();
     assert!(matches!(&error, StoreError::NotMigrated { pending: named, .. } if *named == pending), "{error}");
     assert!(error.to_string().contains("run `daymark migrate`"), "{error}");
 
-    // Migrating it does, once.
+    // Migrating applies them once.
     assert_eq!(store.migrate().await.unwrap(), pending);
     store.simulate_clock().await.unwrap();
     assert!(store.pending_migrations().await.unwrap().is_empty());
@@ -42,14 +42,14 @@ async fn story(fixture: Fixture) {
     let adds: Vec<_> = definitions().into_iter().map(DefinitionChange::Add).collect();
     store.change_definitions(&adds, Origin::File, noon()).await.unwrap();
 
-    // A run is in the log while it works …
+    // A run is in the log as running …
     let first = new_run(day(1));
     store.start_run(&first).await.unwrap();
     let logged = store.run(first.id).await.unwrap().unwrap();
     assert_eq!((logged.status, logged.completed_at), (RunStatus::Running, None));
     assert_eq!((logged.started_at, logged.host.as_str()), (first.started_at, "somewhere"));
 
-    // … and ends with its records, which are read back as they were written.
+    // … and is completed in the commit of its records, which are read back as they were written.
     let mut mood = record(first.id, day(1), "-12345678901234567890123456789012345678.000000000001");
     mood.key = key(MetricType::Average, "mood");
     mood.metadata = exact_metadata();
@@ -60,7 +60,7 @@ async fn story(fixture: Fixture) {
     let logged = store.run(first.id).await.unwrap().unwrap();
     assert_eq!((logged.status, logged.metrics_collected), (RunStatus::Completed, 2));
 
-    // A later run finds one of its two records there already. What was written first stays.
+    // One of the two records of a later run exists already. The first write wins.
     let second = NewRun { to: day(2), ..new_run(day(1)) };
     store.start_run(&second).await.unwrap();
     let mut next_day = record(second.id, day(2), "7");
@@ -68,10 +68,14 @@ async fn story(fixture: Fixture) {
     let other_posts = record(second.id, day(1), "1");
     let written = store.commit(&[other_posts, next_day.clone()], Some(&finish(second.id))).await.unwrap();
     assert_eq!(written, [(day(2), key(MetricType::Count, "posts_total"))]);
-    assert_eq!(store.run(second.id).await.unwrap().unwrap().metrics_collected, 1, "two offered, one written");
+    assert_eq!(
+        store.run(second.id).await.unwrap().unwrap().metrics_collected,
+        1,
+        "one of two records was written"
+    );
     assert_eq!(store.records(day(1), day(2), None).await.unwrap(), [mood.clone(), posts, next_day]);
 
-    // What is there can be asked for in several ways.
+    // Records can be read in several ways.
     let only_mood = store.records(day(1), day(2), Some(&["mood".to_owned()])).await.unwrap();
     assert_eq!(only_mood, [mood]);
     assert!(store.records(day(1), day(2), Some(&[])).await.unwrap().is_empty());
@@ -103,7 +107,7 @@ async fn story(fixture: Fixture) {
     assert_eq!(of_second.iter().map(|count| count.of_day).sum::<usize>(), 1);
 }
 
-async fn definitions_have_versions(fixture: Fixture) {
+async fn a_changed_definition_becomes_a_new_version(fixture: Fixture) {
     fixture.ready().await;
     let store = &fixture.store;
     let mut expected = definitions();
@@ -113,7 +117,7 @@ async fn definitions_have_versions(fixture: Fixture) {
     assert!(stored.iter().all(|stored| stored.version == 1 && stored.is_active));
     assert!(stored.iter().all(|stored| stored.created_at == noon()));
 
-    // A changed definition is a new version. Saying the same again, as after a lost answer, is none.
+    // A changed definition is a new version. Repeating the change, as after a lost answer, adds no further version.
     let mut revised = stored[1].definition.clone();
     revised.expected = None;
     let later = noon() + 24.hours();
@@ -126,7 +130,7 @@ async fn definitions_have_versions(fixture: Fixture) {
     let mood = store.definitions().await.unwrap().remove(1);
     assert_eq!((mood.version, mood.created_at, &mood.definition), (2, noon(), &revised));
 
-    // A metric that changes its type leaves the old one behind, inactive; the name has one active metric at a time.
+    // A metric that changes its type is a new metric. The old one becomes inactive, so that a name has one active metric.
     let mut retyped = revised.clone();
     retyped.metric_type = MetricType::Percentage;
     let changes = [DefinitionChange::Add(retyped), DefinitionChange::Deactivate(revised.key())];
@@ -141,7 +145,7 @@ async fn definitions_have_versions(fixture: Fixture) {
         .collect();
     assert_eq!(moods, [(MetricType::Average, 2, false), (MetricType::Percentage, 1, true)]);
 
-    // All changes or none.
+    // Either all changes are made or none.
     let unknown = key(MetricType::Count, "nonsense");
     let changes = [
         DefinitionChange::Deactivate(key(MetricType::Percentage, "mood")),
@@ -152,7 +156,7 @@ async fn definitions_have_versions(fixture: Fixture) {
     assert!(store.definitions().await.unwrap()[2].is_active);
 }
 
-async fn tenants_do_not_see_each_other(fixture: Fixture) {
+async fn tenants_cannot_read_or_refer_to_each_others_rows(fixture: Fixture) {
     let run = fixture.ready().await;
     fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run))).await.unwrap();
     let other = fixture.of_tenant("other");
@@ -166,7 +170,7 @@ async fn tenants_do_not_see_each_other(fixture: Fixture) {
     let summary = other.summary(day(31), &[]).await.unwrap();
     assert!(summary.counts.is_empty() && summary.last_run.is_none() && summary.last_completed.is_none());
 
-    // Nor can one refer to what is another's: neither its definitions nor its runs.
+    // A record cannot refer to a definition or a run of another tenant.
     let own_run = new_run(day(1));
     other.start_run(&own_run).await.unwrap();
     other.commit(&[record(own_run.id, day(1), "5")], None).await.unwrap_err();
@@ -174,12 +178,12 @@ async fn tenants_do_not_see_each_other(fixture: Fixture) {
     other.change_definitions(&adds, Origin::File, noon()).await.unwrap();
     other.commit(&[record(run, day(1), "5")], None).await.unwrap_err();
 
-    // The same metric and day is a record of each.
+    // Each tenant has a record of its own for the same metric and day.
     assert_eq!(other.commit(&[record(own_run.id, day(1), "6")], None).await.unwrap().len(), 1);
     assert_eq!(fixture.store.records(day(1), day(1), None).await.unwrap()[0].value, decimal("5"));
 }
 
-async fn runs_are_found(fixture: Fixture) {
+async fn runs_are_filtered_by_status_days_and_limit(fixture: Fixture) {
     fixture.store.migrate().await.unwrap();
     fixture.store.simulate_clock().await.unwrap();
     let store = &fixture.store;
@@ -230,7 +234,7 @@ async fn a_definition_belongs_to_the_file_or_to_the_api(fixture: Fixture) {
         (found.origin, found.version, found.is_active)
     };
 
-    // The API does not touch what is the file's and active, in whatever way.
+    // The API cannot change an active definition of the file in any way.
     for refused in [
         DefinitionChange::Add(Definition { unit: "others".to_owned(), ..of_file.clone() }),
         DefinitionChange::Add(Definition { metric_type: MetricType::Percentage, ..of_file.clone() }),
@@ -248,17 +252,21 @@ async fn a_definition_belongs_to_the_file_or_to_the_api(fixture: Fixture) {
     let zone = DefinitionChange::MoveZone(further.key(), "Europe/Berlin".to_owned());
     for _ in 0..2 {
         change(zone.clone(), Origin::File).await.unwrap();
-        assert_eq!(now("further").await, (Origin::Api, 2, true), "it stays the API's");
+        assert_eq!(now("further").await, (Origin::Api, 2, true), "it still belongs to the API");
     }
-    // Somebody changed it since it was to be adopted: what the file says is what holds.
+    // The definition changed after the file decided to adopt it. The definition of the file applies.
     change(DefinitionChange::Adopt(further.clone()), Origin::File).await.unwrap();
     assert_eq!(now("further").await, (Origin::File, 3, true));
     change(DefinitionChange::Deactivate(further.key()), Origin::File).await.unwrap();
     assert_eq!(now("further").await, (Origin::File, 3, false));
     change(DefinitionChange::Add(further.clone()), Origin::Api).await.unwrap();
-    assert_eq!(now("further").await, (Origin::Api, 3, true), "what the file gave up is free");
+    assert_eq!(
+        now("further").await,
+        (Origin::Api, 3, true),
+        "a metric that the file no longer has can be made through the API"
+    );
 
-    // Another type takes the name, though nobody asked for the first one to go.
+    // A metric of another type takes the name, which deactivates the first one.
     let retyped = Definition { metric_type: MetricType::Percentage, ..further.clone() };
     change(DefinitionChange::Add(retyped), Origin::Api).await.unwrap();
     let active: Vec<_> = store.definitions().await.unwrap();
@@ -268,6 +276,6 @@ async fn a_definition_belongs_to_the_file_or_to_the_api(fixture: Fixture) {
         [MetricType::Percentage]
     );
     let unknown =
-        fixture.sql("UPDATE metric_definitions SET origin = 'nobody'").await.unwrap_err().to_string();
+        fixture.sql("UPDATE metric_definitions SET origin = 'unknown'").await.unwrap_err().to_string();
     assert!(unknown.contains("origin_is_known"), "{unknown}");
 }

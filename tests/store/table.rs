@@ -1,4 +1,4 @@
-//! Rows as JSON: both stores answer any question about a table as a naive search through its rows does.
+//! Queries of rows as JSON: both stores return the same rows as a naive search in Rust.
 
 use std::cmp::Ordering;
 
@@ -19,15 +19,15 @@ use crate::{
 };
 
 on_both_stores!(
-    any_question_is_answered_as_a_search_does,
-    rows_leave_exactly_as_they_are_stored,
-    a_page_knows_how_many_rows_there_are,
-    nulls_are_where_they_were_asked_to_be,
-    other_tenants_are_not_seen,
-    the_most_columns_fit,
+    any_table_query_matches_a_naive_search,
+    rows_as_json_have_exact_values_and_all_columns,
+    a_page_counts_all_rows_if_asked_to,
+    nulls_are_ordered_as_requested,
+    table_queries_return_rows_of_their_own_tenant_only,
+    a_query_may_select_the_maximum_number_of_columns,
 );
 
-/// Values that text, floats or lengths would put in another order.
+/// Values that would have another order as texts, as floats or by length.
 const VALUES: [&str; 12] = [
     "10",
     "9.5",
@@ -98,7 +98,7 @@ async fn ask(fixture: &Fixture, query: &TableQuery) -> (TablePage, Vec<Json>) {
     (page, rows)
 }
 
-/// A member of a row as the value that it is; none of NULL.
+/// A member of a row as a value of its column's kind; `None` for NULL.
 fn value(row: &Json, column: &Column) -> Option<Value> {
     let member = &row[column.name];
     let text = || member.as_str().unwrap().to_owned();
@@ -130,7 +130,7 @@ fn compare(left: &Value, right: &Value) -> Ordering {
     }
 }
 
-/// In the logic of SQL, where nothing is known about NULL.
+/// Whether a condition holds, in SQL's three-valued logic; `None` is unknown.
 fn holds(condition: &Condition, row: &Json) -> Option<bool> {
     match condition {
         Condition::All(parts) => parts.iter().map(|part| holds(part, row)).fold(Some(true), and),
@@ -176,7 +176,7 @@ fn in_order(order: &[Order], left: &Json, right: &Json) -> Ordering {
     order.iter().map(by).fold(Ordering::Equal, Ordering::then)
 }
 
-/// Questions out of the values that are there, and some that are not.
+/// Random queries with values that the rows have and some that they do not have.
 struct Questions {
     random: fastrand::Rng,
     rows: Vec<Json>,
@@ -253,7 +253,7 @@ impl Questions {
     }
 }
 
-async fn any_question_is_answered_as_a_search_does(fixture: Fixture) {
+async fn any_table_query_matches_a_naive_search(fixture: Fixture) {
     filled(&fixture).await;
     for table in Table::ALL {
         let (_, rows) = ask(&fixture, &all(table)).await;
@@ -270,7 +270,7 @@ async fn any_question_is_answered_as_a_search_does(fixture: Fixture) {
             query.count = true;
             let mut found: Vec<_> =
                 rows.iter().filter(|row| holds(&query.condition, row) == Some(true)).cloned().collect();
-            // Stable: what is equal stays in the order of the key, in which the rows came.
+            // The sort is stable, so rows that are equal stay in the order of their key.
             found.sort_by(|left, right| in_order(&query.order, left, right));
             let page = found.iter().skip(query.offset as usize).take(query.limit as usize);
             let (answer, answered) = ask(&fixture, &query).await;
@@ -280,7 +280,7 @@ async fn any_question_is_answered_as_a_search_does(fixture: Fixture) {
     }
 }
 
-async fn rows_leave_exactly_as_they_are_stored(fixture: Fixture) {
+async fn rows_as_json_have_exact_values_and_all_columns(fixture: Fixture) {
     let run = filled(&fixture).await;
     let mut query = all(Table::DailyMetrics);
     let mood = Value::Text("mood".to_owned());
@@ -315,7 +315,7 @@ async fn rows_leave_exactly_as_they_are_stored(fixture: Fixture) {
     assert_eq!(definitions_shown[0]["is_active"], Json::Bool(true));
 }
 
-async fn a_page_knows_how_many_rows_there_are(fixture: Fixture) {
+async fn a_page_counts_all_rows_if_asked_to(fixture: Fixture) {
     filled(&fixture).await;
     let query = TableQuery { count: true, limit: 5, offset: 20, ..all(Table::DailyMetrics) };
     let (page, _) = ask(&fixture, &query).await;
@@ -327,7 +327,7 @@ async fn a_page_knows_how_many_rows_there_are(fixture: Fixture) {
     assert_eq!(rows[0], serde_json::json!({}));
 }
 
-async fn nulls_are_where_they_were_asked_to_be(fixture: Fixture) {
+async fn nulls_are_ordered_as_requested(fixture: Fixture) {
     filled(&fixture).await;
     let completed = column(Table::MetricCollectionLog, "completed_at");
     let running = async |order| {
@@ -335,13 +335,13 @@ async fn nulls_are_where_they_were_asked_to_be(fixture: Fixture) {
         let (_, rows) = ask(&fixture, &query).await;
         rows.iter().position(|row| row["status"] == "running").unwrap()
     };
-    assert_eq!(running(Order::by(completed, false)).await, 2, "NULLs count as greatest");
+    assert_eq!(running(Order::by(completed, false)).await, 2, "NULL sorts after all values by default");
     assert_eq!(running(Order::by(completed, true)).await, 0);
     assert_eq!(running(Order { column: completed, descending: false, nulls_first: true }).await, 0);
     assert_eq!(running(Order { column: completed, descending: true, nulls_first: false }).await, 2);
 }
 
-async fn other_tenants_are_not_seen(fixture: Fixture) {
+async fn table_queries_return_rows_of_their_own_tenant_only(fixture: Fixture) {
     filled(&fixture).await;
     let other = fixture.of_tenant("elsewhere");
     for table in Table::ALL {
@@ -352,7 +352,7 @@ async fn other_tenants_are_not_seen(fixture: Fixture) {
     }
 }
 
-async fn the_most_columns_fit(fixture: Fixture) {
+async fn a_query_may_select_the_maximum_number_of_columns(fixture: Fixture) {
     filled(&fixture).await;
     let table = Table::DailyMetrics;
     let alias = |index: usize| Output {

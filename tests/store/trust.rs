@@ -1,5 +1,5 @@
-//! The border of trust: what each role may write, judged by the database's own clock and its own constraints. Each statement is
-//! a hostile row; afterwards every reader still answers.
+//! The database refuses hostile rows to every role, by its own clock and its own constraints. After each test every reader still
+//! answers.
 
 use daymark::store::{JobFilter, LockName, RunFilter, SeriesQuestion, Store};
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
@@ -10,9 +10,9 @@ use crate::fixture::{Fixture, definitions, new_run};
 crate::on_both_stores!(
     forged_records_are_refused,
     forged_runs_are_refused,
-    what_readers_cannot_read_is_refused,
-    a_store_keeps_its_clock,
-    the_clock_is_the_databases
+    rows_that_readers_could_not_read_are_refused,
+    a_store_that_has_run_refuses_a_simulated_clock,
+    now_is_the_time_of_the_databases_clock
 );
 
 /// A store with a real clock, with definitions and a running run over the last 30 days that have ended.
@@ -22,7 +22,7 @@ async fn real(fixture: &Fixture) -> (Uuid, Date) {
     let changes: Vec<_> = definitions().into_iter().map(daymark::store::DefinitionChange::Add).collect();
     let now = store.now().await.unwrap();
     store.change_definitions(&changes, daymark::store::Origin::File, now).await.unwrap();
-    // In every time zone.
+    // A day that ended two days ago in UTC has ended in every time zone.
     let ended = now.to_zoned(TimeZone::UTC).date().checked_sub(2.days()).unwrap();
     let kind = daymark::store::RunKind::Backfill;
     let from = ended.checked_sub(30.days()).unwrap();
@@ -66,7 +66,7 @@ async fn forged_records_are_refused(fixture: Fixture) {
         insert(run, "infinity", "observed", &read_at),
         insert(run, &ended.to_string(), "observed", "infinity"),
     ] {
-        assert!(fixture.sql(&forged).await.is_err(), "{forged} was taken");
+        assert!(fixture.sql(&forged).await.is_err(), "{forged} was accepted");
         if fixture.is_postgres() {
             let table = format!("daily_metrics_{}", ended.year());
             assert!(
@@ -116,9 +116,9 @@ async fn forged_runs_are_refused(fixture: Fixture) {
             text(now + 24.hours())
         ),
     ] {
-        assert!(fixture.sql(&forged).await.is_err(), "{forged} was taken");
+        assert!(fixture.sql(&forged).await.is_err(), "{forged} was accepted");
     }
-    // The run that is over gets no further record.
+    // A run that has ended accepts no further record.
     fixture
         .store
         .commit(&[], Some(&daymark::store::Finish { completed_at: now, ..crate::fixture::finish(run) }))
@@ -128,7 +128,7 @@ async fn forged_runs_are_refused(fixture: Fixture) {
     assert_all_readers_answer(fixture.store.as_ref()).await;
 }
 
-async fn what_readers_cannot_read_is_refused(fixture: Fixture) {
+async fn rows_that_readers_could_not_read_are_refused(fixture: Fixture) {
     real(&fixture).await;
     let version = |spec: &str, version: i64, at: &str| {
         format!(
@@ -163,23 +163,23 @@ async fn what_readers_cannot_read_is_refused(fixture: Fixture) {
         format!("INSERT INTO jobs (id, tenant_id, kind, spec, trigger, actor, status, created_at, host, process_id)
                  VALUES ('{}', 'default', 'collect', '{{}}', 'cli', 'a', 'queued', '{now}', 'h', -1)", Uuid::new_v4()),
     ] {
-        assert!(fixture.sql(&hostile).await.is_err(), "{hostile} was taken");
+        assert!(fixture.sql(&hostile).await.is_err(), "{hostile} was accepted");
     }
     assert_all_readers_answer(fixture.store.as_ref()).await;
 }
 
-async fn a_store_keeps_its_clock(fixture: Fixture) {
+async fn a_store_that_has_run_refuses_a_simulated_clock(fixture: Fixture) {
     real(&fixture).await;
-    assert!(fixture.store.simulate_clock().await.is_err(), "it has run by its real clock");
+    assert!(fixture.store.simulate_clock().await.is_err(), "the store has a run by the real clock");
 }
 
-async fn the_clock_is_the_databases(fixture: Fixture) {
+async fn now_is_the_time_of_the_databases_clock(fixture: Fixture) {
     fixture.store.migrate().await.unwrap();
     let (first, second) = (fixture.store.now().await.unwrap(), fixture.store.now().await.unwrap());
     assert!(first <= second && (second - first).get_seconds() < 60);
 }
 
-/// Calls everything that reads.
+/// Calls every reading method of the store.
 async fn assert_all_readers_answer(store: &dyn Store) {
     let (from, to) = (jiff::civil::date(1900, 1, 1), jiff::civil::date(2100, 1, 1));
     let keys: Vec<_> = definitions().iter().map(|definition| definition.key()).collect();
@@ -201,7 +201,7 @@ async fn assert_all_readers_answer(store: &dyn Store) {
 }
 
 #[tokio::test]
-async fn another_role_neither_finishes_a_run_nor_records_for_it() {
+async fn another_role_can_only_close_an_orphaned_run() {
     let fixture = Fixture::postgres().await;
     let (run, ended) = real(&fixture).await;
     let role = format!("service_{}", Uuid::new_v4().simple());
@@ -226,9 +226,9 @@ async fn another_role_neither_finishes_a_run_nor_records_for_it() {
         "INSERT INTO api_keys SELECT * FROM api_keys".to_owned(),
         "DELETE FROM events".to_owned(),
     ] {
-        assert!(fixture.sql(&format!("SET ROLE {role}; {hostile}")).await.is_err(), "{hostile} was taken");
+        assert!(fixture.sql(&format!("SET ROLE {role}; {hostile}")).await.is_err(), "{hostile} was accepted");
     }
-    // Where its process died, the role that holds its lock closes the run.
+    // A role that holds the lock of an orphaned run may close it as failed.
     let other = Fixture::as_role(&fixture, &role).store;
     let _lock = other.try_lock(&LockName::Backfill).await.unwrap().unwrap();
     let close = "UPDATE metric_collection_log SET status = 'failed', completed_at = now()";
@@ -237,7 +237,7 @@ async fn another_role_neither_finishes_a_run_nor_records_for_it() {
 }
 
 #[tokio::test]
-async fn integrity_names_what_was_weakened() {
+async fn integrity_names_weakened_triggers_constraints_and_privileges() {
     let fixture = Fixture::postgres().await;
     let (_, ended) = real(&fixture).await;
     let year = ended.year();
@@ -299,7 +299,7 @@ const APPLICATION: &str = "
     CREATE FUNCTION greet() RETURNS TEXT LANGUAGE sql AS 'SELECT ''hello''';
     GRANT SELECT, INSERT ON posts TO anon_of_app;";
 
-/// What a schema's tables and functions are and who may use them.
+/// The tables and functions of a schema, with their privileges.
 async fn privileges(fixture: &Fixture, schema: &str) -> Vec<String> {
     sqlx::query_scalar(
         "SELECT relname || ' ' || coalesce(relacl::TEXT, '') FROM pg_class
@@ -314,7 +314,7 @@ async fn privileges(fixture: &Fixture, schema: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_schema_of_somebody_elses_is_refused_and_left_as_it_is() {
+async fn a_schema_with_foreign_objects_is_refused_and_left_unchanged() {
     let fixture = Fixture::in_schema("public").await;
     let role = format!("anon_{}", Uuid::new_v4().simple());
     fixture.sql(&format!("CREATE ROLE {role}; {}", APPLICATION.replace("anon_of_app", &role))).await.unwrap();
@@ -327,7 +327,7 @@ async fn a_schema_of_somebody_elses_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn the_roles_of_an_api_lose_nothing_but_daymarks() {
+async fn granting_the_api_roles_changes_no_privilege_on_foreign_tables() {
     let fixture = Fixture::in_schema("public").await;
     fixture.store.migrate().await.unwrap();
     let role = format!("anon_{}", Uuid::new_v4().simple());
@@ -336,10 +336,10 @@ async fn the_roles_of_an_api_lose_nothing_but_daymarks() {
         privileges(&fixture, "public").await.into_iter().filter(|line| line.starts_with("posts")).collect()
     };
     let before = posts().await;
-    // As the owner does when roles are made later, on a server that may have the API's roles or not.
+    // The owner calls this after the API's roles were created. It works on a server with or without them.
     fixture.sql("SELECT grant_api_roles()").await.unwrap();
     assert_eq!(posts().await, before);
-    // Nothing is pending, so nothing is touched.
+    // No migration is pending, so the foreign objects do not matter.
     assert!(fixture.store.migrate().await.unwrap().is_empty());
     let partly = "DELETE FROM _sqlx_migrations WHERE version = 5";
     fixture.sql(partly).await.unwrap();
