@@ -1,4 +1,4 @@
-//! The SQL that Daymark is compared with, and the tables into which it writes its results.
+//! The hand-written SQL that Daymark is compared with, and the tables that it writes to.
 
 use std::{
     collections::BTreeMap,
@@ -49,7 +49,7 @@ impl ByHand {
             raw_sql(include_str!("postgres/original.sql")).execute(&mut connection).await?;
             return Ok(Self::Postgres(connection));
         }
-        // As durable as Daymark's own store.
+        // These settings make commits as durable as those of Daymark's own store.
         let file = SqliteConnectOptions::new()
             .filename(engine.directory.path().join("by_hand.db"))
             .create_if_missing(true)
@@ -62,7 +62,7 @@ impl ByHand {
         Ok(Self::Sqlite(connection))
     }
 
-    /// Five statements that turn every row's time into a date.
+    /// Runs five statements that cast every row's time to a date.
     pub async fn original_day(&mut self, day: Date) -> anyhow::Result<Duration> {
         let started = Instant::now();
         match self {
@@ -83,7 +83,7 @@ impl ByHand {
         Ok(started.elapsed())
     }
 
-    /// One statement that reads, which may run in parallel, and one that writes.
+    /// Runs one statement that reads, which may run in parallel, and one that writes.
     pub async fn best_day(&mut self, day: Date) -> anyhow::Result<Duration> {
         self.clear().await?;
         let next = day.saturating_add(1.day());
@@ -110,13 +110,13 @@ impl ByHand {
         Ok(started.elapsed())
     }
 
-    /// One statement that reads and writes the five counts of a range of days.
+    /// Runs one statement that reads and writes the five counts of a range of days.
     pub async fn best_range(&mut self, first: Date, last: Date) -> anyhow::Result<Duration> {
         let statements = (include_str!("postgres/best-range.sql"), include_str!("sqlite/best-range.sql"));
         self.range(statements, first, last).await
     }
 
-    /// One statement that reads and writes the distinct actors in windows of 1, 7 and 30 days for a range of days.
+    /// Runs one statement that reads and writes the distinct actors in windows of 1, 7 and 30 days for a range of days.
     pub async fn active_range(&mut self, first: Date, last: Date) -> anyhow::Result<Duration> {
         let statements = (include_str!("postgres/active-range.sql"), include_str!("sqlite/active-range.sql"));
         self.range(statements, first, last).await

@@ -1,4 +1,4 @@
-//! The metrics that are collected, declared in a `daymark.toml` as a user would and fitted to the platform.
+//! The metrics that the benchmark collects, declared in a `daymark.toml` and resolved for the platform.
 
 use std::{fmt::Write as _, path::Path};
 
@@ -29,13 +29,13 @@ pub async fn core(platform: &dyn Platform) -> anyhow::Result<Vec<Definition>> {
     Ok(definitions)
 }
 
-/// Every fortieth of the two hundred, in the order of their names.
+/// Every fortieth of the two hundred metrics, in the order of their names.
 pub async fn five(platform: &dyn Platform) -> anyhow::Result<Vec<Definition>> {
     Ok(two_hundred(platform).await?.into_iter().step_by(40).collect())
 }
 
-/// Two hundred metrics of posts: how many were created, how many exist, how long those of a day are on average; in all,
-/// by genre, by language, by whether they are audio, and by two of these at a time.
+/// Two hundred metrics of posts: rows created, rows existing and the average duration, of all posts and filtered by genre, by
+/// language, by whether they are audio, and by two of these at a time.
 pub async fn two_hundred(platform: &dyn Platform) -> anyhow::Result<Vec<Definition>> {
     let genres = GENRES.map(|genre| ("genre", format!("'{genre}'")));
     let languages = LANGUAGES.map(|language| ("language", format!("'{language}'")));

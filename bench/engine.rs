@@ -1,4 +1,4 @@
-//! The two databases that are measured: each with a platform full of data, and any number of empty stores.
+//! The two databases that are measured, each with a platform that has data and any number of empty stores.
 
 use std::{
     cell::Cell,
@@ -18,7 +18,7 @@ use daymark::{
 use jiff::{SignedDuration, civil::Date};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, raw_sql, sqlite::SqliteConnectOptions};
 
-/// When everything is collected: the last day with data has just ended.
+/// The time of the clock of every run. The last day with data has just ended.
 const NOW: &str = "2025-12-31T00:30:00Z";
 const RETRY: RetryPolicy = RetryPolicy { retries: 0, initial_delay: Duration::ZERO };
 
@@ -31,7 +31,7 @@ pub struct Engine {
     stores: Cell<usize>,
 }
 
-/// A Daymark with a store of its own.
+/// A context with a store of its own.
 pub struct Daymark {
     context: Context,
     pub store_url: String,
@@ -39,7 +39,7 @@ pub struct Daymark {
 }
 
 impl Engine {
-    /// With `platform`, or a new one on `server`.
+    /// PostgreSQL with the given `platform`, or with a new one on `server`.
     pub async fn postgres(server: &str, scale: f64, platform: Option<&str>) -> anyhow::Result<Self> {
         let platform_url = match platform {
             Some(url) => url.to_owned(),
@@ -57,7 +57,7 @@ impl Engine {
         })
     }
 
-    /// With a platform of a fifth of PostgreSQL's rows.
+    /// SQLite with a platform that has a fifth of PostgreSQL's rows.
     pub async fn sqlite(scale: f64) -> anyhow::Result<Self> {
         let started = Instant::now();
         let directory = tempfile::tempdir()?;

@@ -1,5 +1,5 @@
-//! The benchmark: what Daymark costs beside SQL written by hand for the same result, and beside the SQL that such
-//! metrics are commonly collected with. README.md says what is measured and how.
+//! The benchmark: the cost of Daymark beside SQL written by hand for the same result, and beside the SQL that is commonly used
+//! for such metrics. README.md describes what is measured and how.
 
 mod by_hand;
 mod definitions;
@@ -20,12 +20,14 @@ use jiff::{
 use options::Options;
 use report::{Comparison, Report, Target};
 
-/// The last day with data, and the first of the 365 and 730 that end with it.
+/// The last day with data.
 const LAST: Date = date(2025, 12, 30);
+/// The first of the 365 days that end with [`LAST`].
 const YEAR: Date = date(2024, 12, 31);
+/// The first of the 730 days that end with [`LAST`].
 const ALL: Date = date(2024, 1, 1);
 
-/// Also the number of days of the original way from which its year is extrapolated.
+/// The number of rounds for one day. The year of the original way is extrapolated from these days.
 const DAY_ROUNDS: i64 = 7;
 const YEAR_ROUNDS: usize = 5;
 const ACTIVE_ROUNDS: usize = 3;
@@ -63,7 +65,7 @@ async fn measure(engine: &Engine, report: &mut Report) -> anyhow::Result<()> {
     memory(engine, report).await
 }
 
-/// One day, by Daymark and in two other ways. Returns how long each day took in the original way.
+/// Measures one day by Daymark and in two other ways. Returns how long each day took in the original way.
 async fn days(engine: &Engine, by_hand: &mut ByHand, report: &mut Report) -> anyhow::Result<Vec<Duration>> {
     let daymark = engine.daymark(&definitions::core(engine.platform()?.as_ref()).await?).await?;
     let (mut best, mut original) = (Vec::new(), Vec::new());
@@ -92,7 +94,7 @@ async fn days(engine: &Engine, by_hand: &mut ByHand, report: &mut Report) -> any
     Ok(slow)
 }
 
-/// A year of backfill. The original way is extrapolated: a round is one of its days, 365 times.
+/// Measures a backfill of a year. A round of the original way is extrapolated as 365 times one of its days.
 async fn year(
     engine: &Engine,
     by_hand: &mut ByHand,
@@ -121,7 +123,7 @@ async fn year(
     Ok(())
 }
 
-/// A year of distinct actors in three windows.
+/// Measures a backfill of a year of distinct actors in three windows.
 async fn active(engine: &Engine, by_hand: &mut ByHand, report: &mut Report) -> anyhow::Result<()> {
     let definitions = definitions::active(engine.platform()?.as_ref()).await?;
     let mut rounds = Vec::new();
@@ -141,7 +143,7 @@ async fn active(engine: &Engine, by_hand: &mut ByHand, report: &mut Report) -> a
     Ok(())
 }
 
-/// Two hundred metrics of one source beside five.
+/// Measures two hundred metrics of one source beside five.
 async fn many(engine: &Engine, report: &mut Report) -> anyhow::Result<()> {
     let platform = engine.platform()?;
     let five = definitions::five(platform.as_ref()).await?;

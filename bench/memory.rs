@@ -12,7 +12,7 @@ use crate::{
     report::Memory,
 };
 
-/// The peak that is read last is the one that counts: it only ever grows.
+/// How often the peak is read. It only grows, so the last value counts.
 const INTERVAL: Duration = Duration::from_millis(2);
 
 /// Runs `daymark <arguments>` on the store and returns the most memory that it had at once.
@@ -23,7 +23,7 @@ pub fn peak(engine: &Engine, daymark: &Daymark, what: &str, arguments: &[&str]) 
         .args(["--format", "json", "--platform-statement-timeout-seconds", "600"])
         .args(["--platform-url", &engine.platform_url, "--store-url", &daymark.store_url])
         .args(["--store-schema", &daymark.store_schema])
-        // No daymark.toml lies there.
+        // This directory has no daymark.toml.
         .current_dir(engine.directory.path())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -1,4 +1,4 @@
-//! What to run: arguments and environment.
+//! The options of a run, from arguments and environment variables.
 
 use anyhow::{Context as _, bail};
 
@@ -11,7 +11,7 @@ pub struct Options {
     pub json: bool,
     pub postgres: bool,
     pub sqlite: bool,
-    /// A PostgreSQL platform that was generated before; otherwise one is made.
+    /// The URL of a PostgreSQL platform that was generated before. Without it one is generated.
     pub platform: Option<String>,
 }
 
@@ -32,7 +32,7 @@ impl Options {
                 "--json" => options.json = true,
                 "--only-postgres" => options.sqlite = false,
                 "--only-sqlite" => options.postgres = false,
-                // Cargo's own.
+                // Cargo passes this argument itself.
                 "--bench" => {}
                 other => bail!("`{other}` is none of --json, --only-postgres and --only-sqlite"),
             }

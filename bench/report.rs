@@ -1,4 +1,4 @@
-//! The figures: a line as soon as one is there, and all of them at the end as a table or as JSON.
+//! The figures: a line for each as soon as it is measured, and all of them at the end as a table or as JSON.
 
 use std::{
     fmt::{self, Write as _},
@@ -8,12 +8,12 @@ use std::{
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 
-/// Two sides measured in turn, once each a round.
+/// Two sides that are measured in turn, once in each round.
 pub struct Comparison {
     pub engine: &'static str,
     pub what: String,
     pub than: &'static str,
-    /// Of Daymark and of the other, round by round.
+    /// The times of Daymark and of the other side in each round.
     pub rounds: Vec<(Duration, Duration)>,
     pub target: Option<Target>,
 }
@@ -62,8 +62,8 @@ impl Comparison {
         median(self.rounds.iter().map(|round| round.1)).unwrap_or_default()
     }
 
-    /// Daymark's time over the other's: the median of the rounds' own ratios, so that a machine that is slow for a
-    /// while is slow for both.
+    /// Daymark's time over the other's. It is the median of the ratios of the rounds, because a machine that is slow for a while
+    /// is slow for both sides of a round.
     fn ratio(&self) -> f64 {
         let ratios = self.rounds.iter().map(|(ours, theirs)| ours.as_secs_f64() / theirs.as_secs_f64());
         median(ratios).unwrap_or(f64::NAN)
@@ -143,7 +143,7 @@ impl Report {
         self.platforms.push((engine, rows));
     }
 
-    /// Adds a figure, and prints it on stderr: a run that is interrupted has shown what it measured.
+    /// Adds a figure, and prints it on stderr, so that an interrupted run has shown what it measured.
     pub fn comparison(&mut self, comparison: Comparison) {
         eprintln!("{}", comparison.cells().join("  "));
         self.comparisons.push(comparison);

@@ -1,4 +1,4 @@
-//! The statements that the benchmark compares Daymark with give the same numbers, and those of a naive count.
+//! The statements that the benchmark compares Daymark with return the same numbers as each other and as a naive count.
 
 #![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
 
@@ -57,7 +57,7 @@ async fn sqlite_platform() -> (tempfile::TempDir, SqliteConnection) {
 }
 
 #[tokio::test]
-async fn on_postgresql_the_original_and_the_best_sql_agree() {
+async fn the_counts_of_all_postgresql_statements_agree() {
     let mut connection = postgres_platform().await;
 
     sqlx::raw_sql(include_str!("../bench/postgres/original.sql")).execute(&mut connection).await.unwrap();
@@ -91,7 +91,7 @@ async fn on_postgresql_the_original_and_the_best_sql_agree() {
 }
 
 #[tokio::test]
-async fn on_sqlite_the_original_and_the_best_sql_agree() {
+async fn the_counts_of_all_sqlite_statements_agree() {
     let (_directory, mut connection) = sqlite_platform().await;
     let broken = sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut connection).await.unwrap();
     assert!(broken.is_empty());
@@ -123,7 +123,7 @@ async fn on_sqlite_the_original_and_the_best_sql_agree() {
     assert_eq!(counts!(last_day), original);
 }
 
-/// The first of three days that end with [`DAY`]: few, because a naive count reads everything for each.
+/// The first of three days that end with [`DAY`]. A naive count reads all rows for each day, so there are few days.
 const ACTIVE_FIRST: &str = "2025-12-27";
 
 /// The numbers of actors by day and window.
@@ -137,7 +137,7 @@ macro_rules! active {
 }
 
 #[tokio::test]
-async fn on_postgresql_the_actors_are_those_of_a_naive_count() {
+async fn distinct_actors_on_postgresql_match_a_naive_count() {
     let mut connection = postgres_platform().await;
 
     let statement = include_str!("../bench/postgres/active-range.sql");
@@ -168,7 +168,7 @@ async fn on_postgresql_the_actors_are_those_of_a_naive_count() {
 }
 
 #[tokio::test]
-async fn on_sqlite_the_actors_are_those_of_a_naive_count() {
+async fn distinct_actors_on_sqlite_match_a_naive_count() {
     let (_directory, mut connection) = sqlite_platform().await;
     let rows = sqlx::query(include_str!("../bench/sqlite/active-range.sql"))
         .bind(ACTIVE_FIRST)

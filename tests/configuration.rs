@@ -1,4 +1,4 @@
-//! From a real database to a configuration and on to statements that the database accepts.
+//! A configuration that is made from a real database leads to statements that the database accepts.
 
 mod support;
 
@@ -16,8 +16,8 @@ use sqlx::{Connection, PgConnection};
 
 type Failure = Box<dyn std::error::Error>;
 
-/// The platform at `url`, and what is known of it.
-async fn look_at(url: &str) -> Result<(std::sync::Arc<dyn Platform>, Schema), Failure> {
+/// Opens the platform at `url` and inspects its tables.
+async fn inspect(url: &str) -> Result<(std::sync::Arc<dyn Platform>, Schema), Failure> {
     let options = PlatformOptions {
         calendar: Calendar::utc(),
         statement_timeout: Duration::from_secs(30),
@@ -29,7 +29,7 @@ async fn look_at(url: &str) -> Result<(std::sync::Arc<dyn Platform>, Schema), Fa
     Ok((platform, schema))
 }
 
-/// What `daymark init` would write.
+/// The text that `daymark init` would write.
 async fn init(platform: &dyn Platform, schema: &Schema) -> Result<String, Failure> {
     let detected = platform.detect_time_formats(&columns_to_survey(schema)).await?;
     let statistics = platform.statistics(&tables_to_sample(schema)).await?;
@@ -42,7 +42,7 @@ fn configured(directory: &Path, text: &str) -> Result<Config, Failure> {
     Ok(load(Some(&path), &GivenFlags::new(), &daymark::config::Environment::new())?)
 }
 
-/// The categories that `config` comes to, each of whose statements the platform has planned.
+/// Resolves `config`, has the platform plan every statement, and returns the categories of the metrics.
 async fn accepted(platform: &dyn Platform, schema: &Schema, config: &Config) -> Result<Vec<String>, Failure> {
     let detected = platform.detect_time_formats(&config.columns_to_detect(schema)).await?;
     let resolved = config.resolve(schema, &detected);
@@ -74,12 +74,12 @@ const COMMUNITY: [&str; 12] = [
 ];
 
 #[tokio::test]
-async fn the_simulated_community_is_recognised_whole_on_sqlite() -> Result<(), Failure> {
+async fn the_preset_fits_all_tables_of_the_simulated_community() -> Result<(), Failure> {
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("app.db");
     let mut simulation = Simulation::create(&file, 7, date(2025, 3, 1)).await?;
     let url = format!("sqlite:{}", file.display());
-    let (platform, schema) = look_at(&url).await?;
+    let (platform, schema) = inspect(&url).await?;
     let while_empty = configured(directory.path(), "")?;
     assert_eq!(accepted(platform.as_ref(), &schema, &while_empty).await?, COMMUNITY);
     for day in 1..=10 {
@@ -95,7 +95,7 @@ async fn the_simulated_community_is_recognised_whole_on_sqlite() -> Result<(), F
     Ok(())
 }
 
-/// Nothing here has the names of the preset, and the types are as various as people make them.
+/// Tables with names that the preset does not know, and columns of many types.
 const WORKSHOP: &str = r#"
     CREATE SCHEMA "Back Office";
     CREATE TYPE state AS ENUM ('open', 'done');
@@ -152,11 +152,11 @@ const FILTERS: &str = r#"
 "#;
 
 #[tokio::test]
-async fn a_postgres_platform_that_nobody_foresaw_records_something_at_once() -> Result<(), Failure> {
+async fn an_unknown_postgres_platform_gets_metrics_from_init() -> Result<(), Failure> {
     let url = support::fresh_database().await;
     let mut owner = PgConnection::connect(&url).await?;
     sqlx::raw_sql(WORKSHOP).execute(&mut owner).await?;
-    let (platform, schema) = look_at(&url).await?;
+    let (platform, schema) = inspect(&url).await?;
     let text = init(platform.as_ref(), &schema).await?;
     let directory = tempfile::tempdir()?;
     let accepted_of_init =
@@ -182,7 +182,7 @@ async fn a_postgres_platform_that_nobody_foresaw_records_something_at_once() -> 
 }
 
 #[tokio::test]
-async fn a_table_without_permission_comes_with_the_grant_that_mends_it() -> Result<(), Failure> {
+async fn a_table_without_permission_is_reported_with_the_missing_grant() -> Result<(), Failure> {
     let url = support::fresh_database().await;
     let mut owner = PgConnection::connect(&url).await?;
     let role = format!("reader_{}", uuid::Uuid::new_v4().simple());
@@ -194,7 +194,7 @@ async fn a_table_without_permission_comes_with_the_grant_that_mends_it() -> Resu
     sqlx::raw_sql(sqlx::AssertSqlSafe(set_up)).execute(&mut owner).await?;
     let mut as_reader = url::Url::parse(&url)?;
     as_reader.set_username(&role).map_err(|()| "no user in the URL")?;
-    let (platform, schema) = look_at(as_reader.as_str()).await?;
+    let (platform, schema) = inspect(as_reader.as_str()).await?;
     let directory = tempfile::tempdir()?;
     let text = "[sources.posts]\ntable = \"posts\"\ntime_column = \"created_at\"\n";
     let config = configured(directory.path(), text)?;
@@ -213,7 +213,7 @@ async fn a_table_without_permission_comes_with_the_grant_that_mends_it() -> Resu
 }
 
 #[tokio::test]
-async fn row_level_security_is_seen_as_it_applies_to_the_role() -> Result<(), Failure> {
+async fn row_level_security_is_detected_for_the_reading_role() -> Result<(), Failure> {
     let url = support::fresh_database().await;
     let role = format!("reader_{}", url.rsplit('_').next().unwrap_or_default());
     let mut administrator = PgConnection::connect(&url).await?;
@@ -226,8 +226,8 @@ async fn row_level_security_is_seen_as_it_applies_to_the_role() -> Result<(), Fa
         let tables = schema.tables.into_iter().filter(|table| table.row_security);
         tables.map(|table| table.name).collect::<Vec<_>>()
     };
-    assert_eq!(hidden(look_at(&url).await?.1), [""; 0], "a superuser sees every row");
+    assert_eq!(hidden(inspect(&url).await?.1), [""; 0], "a superuser sees every row");
     let as_role = format!("{url}?options=-c%20role%3D{role}");
-    assert_eq!(hidden(look_at(&as_role).await?.1), ["posts"]);
+    assert_eq!(hidden(inspect(&as_role).await?.1), ["posts"]);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The SQL that is planned, as people see it with `daymark plan`, and what PostgreSQL makes of it.
+//! The SQL of the planner as snapshots, as `daymark plan` prints it, and PostgreSQL's query plans for it.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -46,7 +46,7 @@ fn sources(time_format: TimeFormat) -> Sources {
     ])
 }
 
-/// `created_at` is indexed in posts, not in comments.
+/// A schema in which `created_at` is indexed in `posts` and not in `comments`.
 fn schema(column_type: ColumnType) -> Schema {
     let column = |name: &str, column_type, indexed| Column {
         name: name.to_owned(),
@@ -115,7 +115,7 @@ fn shown(
     readings: &[Reading],
     days: (i8, i8),
 ) -> String {
-    // Three days around the spring change, one of them of 23 hours.
+    // The days are around the change of clocks in spring; 30 March 2025 has 23 hours.
     let days = options().calendar.days(date(2025, 3, days.0), date(2025, 3, days.1));
     let statements = platform.plan(schema, sources, readings, &days).unwrap();
     statements
@@ -126,7 +126,7 @@ fn shown(
 }
 
 #[test]
-fn plans_for_postgres() {
+fn planned_sql_for_postgres() {
     let platform = platform::open(&"postgres://localhost/app".parse().unwrap(), options());
     let (schema, sources) = (schema(ColumnType::Timestamptz), sources(TimeFormat::Timestamptz));
     insta::assert_snapshot!("postgres_one_day", shown(&*platform, &schema, &sources, &readings(), (30, 30)));
@@ -137,14 +137,14 @@ fn plans_for_postgres() {
 }
 
 #[test]
-fn plans_for_sqlite() {
+fn planned_sql_for_sqlite() {
     let platform = platform::open(&"sqlite:app.db".parse().unwrap(), options());
     let (schema, sources) = (schema(ColumnType::Text), sources(TimeFormat::IsoUtc));
     insta::assert_snapshot!("sqlite_one_day", shown(&*platform, &schema, &sources, &readings(), (30, 30)));
     insta::assert_snapshot!("sqlite_three_days", shown(&*platform, &schema, &sources, &readings(), (29, 31)));
 }
 
-/// Many filters are tried on the few combinations of what they look at, not on every row.
+/// Many filters are evaluated on the few combinations of the columns that they read instead of on every row.
 #[test]
 fn many_filters_are_counted_by_facets() {
     let platform = platform::open(&"postgres://localhost/app".parse().unwrap(), options());
@@ -157,7 +157,7 @@ fn many_filters_are_counted_by_facets() {
     let genre = schema.tables[0].columns.iter_mut().find(|column| column.name == "genre").unwrap();
     genre.distinct_estimate = Some(1_000_000);
     let plan = shown(&*platform, &schema, &sources, &readings, (30, 30));
-    assert!(!plan.contains("facets"), "a column of a million values makes a million facets:\n{plan}");
+    assert!(!plan.contains("facets"), "a column of a million values would make a million facets:\n{plan}");
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn many_filters_are_counted_by_facets_on_sqlite() {
     insta::assert_snapshot!("sqlite_facets", shown(&*platform, &schema, &sources, &readings, (30, 30)));
 }
 
-/// The pairs of day and actor are read once, however many windows there are.
+/// The pairs of day and actor are read once for any number of windows.
 #[test]
 fn windows_over_the_same_rows_are_one_statement() {
     for url in ["postgres://localhost/app", "sqlite:app.db"] {
@@ -200,7 +200,7 @@ fn windows_over_the_same_rows_are_one_statement() {
     }
 }
 
-/// A day, and each day of many, is an index range; nothing is scanned whole.
+/// Each day is an index range, and no table is scanned.
 #[tokio::test]
 async fn postgres_uses_the_index_on_the_time_column() {
     let url = support::fresh_database().await;
@@ -249,7 +249,7 @@ async fn postgres_uses_the_index_on_the_time_column() {
     }
 }
 
-/// PostgreSQL must know that a day and what was before it are two groups, or it will not count in parallel.
+/// PostgreSQL counts in parallel only if it can tell that a day and the time before it are two groups.
 #[tokio::test]
 async fn postgres_scans_in_parallel_where_there_is_no_index() {
     let url = support::fresh_database().await;

@@ -1,4 +1,4 @@
-//! The server that other tests stop in the middle must itself come back whole.
+//! The private server that other tests stop and start survives a crash.
 
 #[path = "support/server.rs"]
 mod server;
@@ -7,7 +7,7 @@ use server::PrivateServer;
 use sqlx::{Connection, PgConnection};
 
 #[tokio::test]
-async fn what_was_committed_is_there_after_a_crash_and_the_url_stays() {
+async fn committed_rows_and_the_url_survive_a_crash() {
     let server = PrivateServer::new();
     let url = server.url();
     let mut connection = PgConnection::connect(&url).await.unwrap();

@@ -1,4 +1,4 @@
-// Daymark's side: a store with 400 days in it, and `daymark serve` with everything on that it has on by default.
+// Daymark's side: a store with 400 recorded days, and `daymark serve` with its default settings except for the rate limit.
 
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
@@ -11,7 +11,7 @@ const PROGRAM = resolve(process.env.DAYMARK ?? "target/release/daymark");
 const PLATFORM = new URL("platform.sql", import.meta.url);
 const run = promisify(execFile);
 
-/** Makes platform and store in one database. Returns its URL and a key to read with. */
+/** Creates platform and store in one database, and returns its URL and an API key of a reader. */
 export async function prepare(server, directory) {
   const database = new URL(server);
   await withClient(database, (client) => client.query("CREATE DATABASE bench"));
@@ -28,7 +28,7 @@ export async function prepare(server, directory) {
   return { url: database.href, key: JSON.parse(created).key };
 }
 
-/** `daymark serve`, by default with its cache. */
+/** Starts `daymark serve`, by default with its cache. */
 export async function serve(name, database, directory, ...flags) {
   const address = `127.0.0.1:${await freePort()}`;
   const raised = ["--access-rate-limit-per-minute", "1000000000"];

@@ -1,5 +1,5 @@
-// A load by wrk, which sends the next request on a connection when the answer to the last one is there: at once, or after a
-// while, as a reader does.
+// Load from wrk. A connection sends its next request after the answer to the last one, either at once or after a pause, as a
+// human reader would.
 
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,7 @@ import { emptyLog, processorSeconds } from "./processes.js";
 const SCRIPT = fileURLToPath(new URL("wrk.lua", import.meta.url));
 const run = promisify(execFile);
 
-/** Requests a second, the 99th percentile of their times, and processor time of the server (not of PostgreSQL). */
+/** Returns requests a second, the 99th percentile of their times, and the processor time of the server without PostgreSQL. */
 export async function load({ name, server, url, headers }, { seconds, connections, thinkMs = 0 }) {
   const before = processorSeconds(server);
   const given = Object.entries(headers).flatMap(([header, value]) => ["-H", `${header}: ${value}`]);

@@ -1,5 +1,5 @@
 // Measures `daymark serve` beside nginx, PostgREST and fastify on one PostgreSQL server; see ../README.md.
-// Run it by `make bench`, or by ./run, which sees to what it needs.
+// Run it with `make bench` or with ./run, which installs what it needs.
 
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -15,7 +15,7 @@ const FULL = { rounds: 5, seconds: 2, pacedSeconds: 2, memorySeconds: 30 };
 const QUICK = { rounds: 3, seconds: 2, pacedSeconds: 1, memorySeconds: 10 };
 const WARM_UP_SECONDS = 1;
 const CONNECTIONS = 32;
-/** The mean time that a client waits before its next request where times are compared: 32 of them ask at most 4000 times a second. */
+/** The mean pause of a client before its next request when times are compared. 32 clients send at most 4000 requests a second. */
 const THINK_MS = 8;
 
 const given = new Set(process.argv.slice(2));
@@ -37,7 +37,7 @@ try {
 }
 
 async function measure({ rounds, seconds, pacedSeconds, memorySeconds }) {
-  // scripts/with-postgres removes what is in its directory whatever happens.
+  // scripts/with-postgres removes its directory also after a failure or a kill.
   const directory = await mkdtemp(join(process.env.DAYMARK_TEST_POSTGRES_HOME ?? tmpdir(), "http-"));
   say("recording 400 days");
   const { url, key } = await prepare(server, directory);
@@ -50,7 +50,7 @@ async function measure({ rounds, seconds, pacedSeconds, memorySeconds }) {
   for (let round = 0; round < rounds; round++) {
     say(`round ${round + 1} of ${rounds}`);
     const turns = Object.entries(asked);
-    // Every other round in the reverse order, so that no side always runs after the same one.
+    // Every other round has the reverse order, so that no side always runs after the same one.
     if (round % 2 === 1) turns.reverse();
     const figures = {};
     for (const [id, side] of turns) {

@@ -1,4 +1,4 @@
-// The middle of values, or the mean of the two in the middle.
+// The median: the middle of the sorted values, or the mean of the two in the middle.
 
 export const median = (values) => {
   const sorted = values.toSorted((a, b) => a - b);

@@ -1,4 +1,4 @@
-// Whether a server's memory stays flat while 200 clients ask all the time.
+// Measures whether the memory of a server stays flat while 200 connections send requests all the time.
 
 import { load } from "./load.js";
 import { median } from "./median.js";
@@ -6,12 +6,12 @@ import { residentKib } from "./processes.js";
 
 const CONNECTIONS = 200;
 const EVERY_MS = 500;
-/** After this share of the time everything that is made once is made. */
+/** After this share of the time, caches and pools are filled. */
 const SETTLED = 1 / 6;
 
 /**
- * Resident memory in MiB: before, when settled, at the end, and the most. It goes up and down by some MiB, as what was
- * freed is given back every few seconds: settled and at the end are medians, each of a sixth of the time.
+ * Returns resident memory in MiB: before, when settled, at the end, and the maximum. It varies by some MiB, because the
+ * allocator returns freed memory every few seconds, so `settled` and `after` are medians over a sixth of the time each.
  */
 export async function memory(side, seconds) {
   const resident = () => residentKib(side.server) / 1024;

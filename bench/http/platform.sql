@@ -1,4 +1,4 @@
--- A small platform: rows of the last 400 days, so that every question about the last year has an answer.
+-- A small platform with rows of the last 400 days, so that queries about the last year have values.
 
 CREATE TABLE profiles (id uuid PRIMARY KEY, username text NOT NULL, created_at timestamptz NOT NULL);
 CREATE TABLE posts (id uuid PRIMARY KEY, author_id uuid NOT NULL, title text NOT NULL, created_at timestamptz NOT NULL);
@@ -6,8 +6,8 @@ CREATE TABLE comments (
     id uuid PRIMARY KEY, post_id uuid NOT NULL, author_id uuid NOT NULL, body text NOT NULL,
     created_at timestamptz NOT NULL);
 
--- Row n was made n times so many minutes ago, a little earlier or later; 400 days have 576,000 minutes. Whoever wrote
--- something was there already.
+-- Row n was created n times a fixed number of minutes ago, a little earlier or later; 400 days have 576,000 minutes. The author
+-- of a row was created before the row.
 INSERT INTO profiles
 SELECT md5('profile' || n)::uuid, 'member ' || n, now() - n * interval '240 minutes' FROM generate_series(1, 2400) AS n;
 INSERT INTO posts

@@ -1,4 +1,4 @@
-// Starting servers, waiting until they answer, and stopping them whatever happens.
+// Starts servers, waits until they answer, and stops them when this process ends in any way.
 
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync, truncateSync } from "node:fs";
@@ -16,7 +16,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   process.on(signal, () => process.exit(1));
 }
 
-/** A TCP port that is free at the moment. */
+/** Returns a TCP port that is free at the moment. */
 export function freePort() {
   return new Promise((resolve, reject) => {
     const listener = createServer();
@@ -29,8 +29,8 @@ export function freePort() {
 }
 
 /**
- * Starts a server with its output in the file `log` and waits until it answers at `url`, whatever it answers.
- * It ends with this process even if that is killed.
+ * Starts a server with its output in the file `log` and waits until it answers at `url` with any status but 503.
+ * The server ends with this process, even if this process is killed.
  */
 export async function start({ name, command, env = {}, directory, url }) {
   const log = join(directory, `${name}.log`);
@@ -67,21 +67,21 @@ async function answers(url) {
   }
 }
 
-/** Logs are written, as they would be, but need not be kept. */
+/** Empties a log. Logs are written as in production, but are not needed afterwards. */
 export function emptyLog({ log }) {
   truncateSync(log);
 }
 
-/** Seconds of processor time that a server and its children have used. Those of PostgreSQL are not among them. */
+/** Returns the seconds of processor time that a server and its children have used, without those of PostgreSQL. */
 export function processorSeconds({ pid }) {
   return family(pid).reduce((sum, id) => sum + ticks(id), 0) / TICKS_PER_SECOND;
 }
 
-// USER_HZ, which is 100 on every Linux that Node.js runs on.
+// The value of USER_HZ, which is 100 on every Linux that Node.js runs on.
 const TICKS_PER_SECOND = 100;
 
 function ticks(pid) {
-  // The name, in parentheses, may hold spaces. utime and stime are the 12th and 13th field after it.
+  // The name in parentheses may contain spaces. utime and stime are the 12th and 13th field after it.
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").pop().split(" ");
   return Number(fields[11]) + Number(fields[12]);
 }
@@ -91,7 +91,7 @@ function family(pid) {
   return [pid, ...children.split(" ").filter(Boolean).flatMap((child) => family(Number(child)))];
 }
 
-/** Resident memory in KiB. */
+/** Returns the resident memory in KiB. */
 export function residentKib({ pid }) {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]);
 }

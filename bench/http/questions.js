@@ -1,4 +1,4 @@
-// What every side is asked, and what its answer says: numbers by category and date, whatever its shape.
+// The requests to every side, and readers that turn answers of each shape into numbers by category and date.
 
 const ACTIVITY = ["posts_created", "comments_created"];
 const YEAR = [...ACTIVITY, "users_total", "posts_total", "comments_total"];
@@ -6,8 +6,8 @@ const YEAR_DAYS = 365;
 const DAY_MS = 86_400_000;
 
 /**
- * A side asks one question of one server: `url`, `headers`, and `read`, which makes a map of its answer.
- * Both questions end with the last finished day as Daymark tells it, `to`.
+ * A side is one request to one server: `url`, `headers`, and `read`, which makes a map of its answer.
+ * The ranges of both requests end with `to`, the last finished day according to Daymark.
  */
 export function sides({ cached, uncached, nginx, postgrest, fastify, key, from, to }) {
   const ours = { apikey: key };
@@ -31,7 +31,7 @@ export function sides({ cached, uncached, nginx, postgrest, fastify, key, from, 
     activityPostgrest: theirs("PostgREST", rows(narrow, ACTIVITY, { from, to })),
     activityFastify: byHand("fastify", ACTIVITY, { from, to }),
     year: ask("Daymark", uncached, yearPath, ours, readSeries),
-    // As supabase-js clients of these tables ask, and as little as can be asked.
+    // The first one is what supabase-js clients of these tables send. The second one selects the fewest columns.
     yearPostgrestAll: theirs("PostgREST, select=*", rows("*", YEAR, year)),
     yearPostgrest: theirs("PostgREST, 3 columns", rows(narrow, YEAR, year)),
     yearFastify: byHand("fastify", YEAR, year),
@@ -40,7 +40,7 @@ export function sides({ cached, uncached, nginx, postgrest, fastify, key, from, 
 
 export const ACTIVITY_PATH = `/api/v1/activity?days=30&category=${ACTIVITY}`;
 
-/** Fails unless all sides of a question say the same, and those that ask for credentials refuse to do without. */
+/** Fails unless all sides return the same numbers, and those with credentials refuse a request without them. */
 export async function sameNumbers(sides) {
   const groups = [
     ["activityCached", "nginx", "activity", "activityPostgrest", "activityFastify"],
@@ -61,7 +61,7 @@ export async function sameNumbers(sides) {
   }
 }
 
-/** The answer's text. */
+/** Returns the text of an answer. */
 export async function answer({ name, url, headers }) {
   const response = await fetch(url, { headers });
   const text = await response.text();

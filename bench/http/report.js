@@ -1,12 +1,12 @@
-// From the rounds' measurements to the table.
+// Turns the measurements of the rounds into ratios and a table.
 
 import { cpus } from "node:os";
 
 import { median } from "./median.js";
 
 /**
- * The pairs that are compared. Targets are ratios of ours to theirs: `target` of requests a second, at least; `p99Target` of
- * the p99 of clients that wait between their requests, at most (at full load the length of the queue is measured).
+ * The pairs that are compared. Targets are ratios of ours to theirs: `target` is the minimum for requests a second, `p99Target`
+ * the maximum for the p99 of clients that pause between their requests. (At full load p99 measures the length of the queue.)
  */
 const COMPARISONS = [
   { what: "30 days, cached", ours: "activityCached", theirs: "nginx", target: 0.7, p99Target: 2 },
@@ -17,10 +17,10 @@ const COMPARISONS = [
   { what: "365 days × 5, no cache", ours: "year", theirs: "yearFastify" },
 ];
 const FIELDS = ["perSecond", "p99Ms", "pacedPerSecond", "pacedP99Ms", "processorUs"];
-/** Memory at the end to memory when settled, at most. */
+/** The maximum ratio of memory at the end to memory when settled. */
 const FLAT = 1.05;
 
-/** `rounds` is a list of measurements by side. Ratios are made within a round, and their median is taken. */
+/** `rounds` is a list of measurements by side. A ratio is computed within each round, and the median of the rounds is reported. */
 export function report(sides, rounds, memories) {
   const figures = Object.entries(sides).map(([id, { name, bytes }]) => {
     const of = (field) => median(rounds.map((round) => round[id][field]));
@@ -32,7 +32,7 @@ export function report(sides, rounds, memories) {
   return { processor, rounds: rounds.length, figures, comparisons, memory };
 }
 
-/** A line for each comparison, of the rounds so far. */
+/** Returns a line for each comparison over the rounds so far. */
 export function progress(sides, rounds) {
   const line = ({ what, theirs, target, throughput, pacedP99 }) =>
     `${what}: ${throughput.toFixed(2)} × ${sides[theirs].name}${target === null ? "" : ` (≥ ${target})`}, p99 ${pacedP99.toFixed(2)} ×`;

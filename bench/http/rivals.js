@@ -1,4 +1,4 @@
-// The other sides, each as its documentation has it, with what makes it faster and none of what makes it slower.
+// The servers that Daymark is compared with, each configured as its documentation recommends for speed.
 
 import { createHmac, randomBytes } from "node:crypto";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
@@ -9,7 +9,7 @@ import { freePort, start } from "./processes.js";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** One worker that sends `body` from a file. */
+/** Starts nginx with one worker that sends `body` from a file. */
 export async function nginx(body, directory) {
   const home = join(directory, "nginx");
   await mkdir(home);
@@ -33,9 +33,9 @@ export async function nginx(body, directory) {
   return start({ name: "nginx", command, directory, url: `http://127.0.0.1:${port}` });
 }
 
-/** PostgREST over Daymark's own tables. Returns the server and a token for it. */
+/** Starts PostgREST over Daymark's own tables. Returns the server and a token for it. */
 export async function postgrest(database, directory) {
-  // The role passes row level security by, as the owner does that the other sides connect as.
+  // The role bypasses row level security, like the owner that the other sides connect as.
   await withClient(database, (client) =>
     client.query(`CREATE ROLE reader NOLOGIN BYPASSRLS; CREATE ROLE authenticator LOGIN NOINHERIT; GRANT reader TO authenticator;
                   GRANT USAGE ON SCHEMA daymark TO reader; GRANT SELECT ON daymark.daily_metrics TO reader`),
@@ -61,7 +61,7 @@ export async function postgrest(database, directory) {
   return { server, token: hs256({ role: "reader", exp: Math.floor(Date.now() / 1000) + 86_400 }, secret) };
 }
 
-/** The fastify server beside this file. Returns the server and a token for it. */
+/** Starts the fastify server in `fastify/`. Returns the server and a token for it. */
 export async function fastify(database, directory) {
   const port = await freePort();
   const token = randomBytes(32).toString("hex");

@@ -1,4 +1,4 @@
--- Clients that wait between an answer and their next request: milliseconds on average, evenly spread from none to twice that.
+-- Clients pause between an answer and their next request for THINK_MS milliseconds on average, uniformly from 0 to twice that.
 local think_ms = tonumber(os.getenv("THINK_MS") or "0")
 if think_ms > 0 then
     function delay()
@@ -6,7 +6,7 @@ if think_ms > 0 then
     end
 end
 
--- Writes what a run came to as a line of JSON, after wrk's own words.
+-- Writes the result of a run as a line of JSON after wrk's own output.
 function done(summary, latency)
     local errors = summary.errors
     io.write(string.format(

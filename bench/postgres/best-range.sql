@@ -1,6 +1,6 @@
--- Many days' five counts in one statement, as well as they can be written by hand: one index range a day and table,
--- and totals as running sums over what was there before; fastest with `jit = off`, parallel or not. $1 and $2 are the
--- first and the last day's midnights, UTC.
+-- The five counts of many days in one statement, as well as they can be written by hand: one index range for each day and
+-- table, and totals as running sums on top of the rows before the range. It is fastest with `jit = off`, parallel or not.
+-- $1 and $2 are the midnights of the first and the last day in UTC.
 WITH days AS (
     SELECT midnight, midnight + interval '24 hours' AS next
     FROM generate_series($1::timestamptz, $2::timestamptz, interval '24 hours') AS midnight

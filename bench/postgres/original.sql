@@ -1,5 +1,5 @@
--- How such metrics are commonly collected, and what Daymark is compared with: a function that counts five times, each
--- in a statement and snapshot of its own, casting every row's time to a date. `SELECT original.collect('2025-12-30')`.
+-- Such metrics are commonly collected by a function like this one: it counts five times, each time in a statement and a
+-- snapshot of its own, and casts the time of every row to a date. `SELECT original.collect('2025-12-30')`.
 
 CREATE SCHEMA original;
 

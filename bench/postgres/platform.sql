@@ -1,9 +1,9 @@
 -- The platform that the benchmark reads: 100,000 profiles, 2,000,000 posts and 10,000,000 comments over 730 days from
 -- 2024-01-01 UTC, growing linearly from nothing. `SET bench.scale = '0.1'` beforehand makes a tenth of it.
 --
--- Every value is a hash of the row's number: the data is the same on every machine, whatever is loaded beside it.
--- Run in one transaction, then VACUUM (ANALYZE): rows lie in time order and every page is all-visible, which is the
--- best case for every statement that is compared.
+-- Every value is a hash of the row's number, so the data is the same on every machine. Run this in one transaction, then
+-- VACUUM (ANALYZE): rows are then in the order of time and every page is all-visible, which is the best case for every
+-- statement that is compared.
 
 SET LOCAL timezone = 'UTC';
 SET LOCAL synchronous_commit = off;
@@ -22,7 +22,7 @@ $$ SELECT (hashint8extended(number, salt) & 1073741823) / 1073741824.0::float8 $
 CREATE FUNCTION pg_temp.key(kind text, number bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS
 $$ SELECT md5(kind || number::text)::uuid $$;
 
--- When row `number` of `total` was made. The square root makes each day's volume grow linearly.
+-- The time at which row `number` of `total` was created. The square root makes the volume of each day grow linearly.
 CREATE FUNCTION pg_temp.moment(number bigint, total bigint, salt bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS
 $$ SELECT to_timestamp(1704067200 + 730 * 86400.0::float8 * sqrt((number - pg_temp.share(number, salt)) / total)) $$;
 
@@ -31,7 +31,7 @@ $$ SELECT to_timestamp(1704067200 + 730 * 86400.0::float8 * sqrt((number - pg_te
 CREATE FUNCTION pg_temp.earlier(number bigint, "rows" bigint, total bigint, salt bigint) RETURNS bigint LANGUAGE sql
 IMMUTABLE AS $$ SELECT 1 + floor(pg_temp.share(number, salt) ^ 2 * greatest(1, number * total / "rows"))::bigint $$;
 
--- As above, but of the last third of what was there, evenly.
+-- Like `earlier`, but uniformly from the last third of the rows that exist.
 CREATE FUNCTION pg_temp.lately(number bigint, "rows" bigint, total bigint, salt bigint) RETURNS bigint LANGUAGE sql
 IMMUTABLE AS $$ SELECT greatest(1, floor(number * total / "rows" * (1 - pg_temp.share(number, salt) / 3))::bigint) $$;
 

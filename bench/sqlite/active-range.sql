@@ -1,7 +1,7 @@
 -- The distinct actors of three tables in windows of 1, 7 and 30 days that end with each day, in one statement, as well as
--- it can be written by hand: the distinct pairs of day and actor are read once. A pair counts from its day until the
--- window is over or the actor's next active day begins. Pairs are therefore counted by day and next day, of which there
--- are few; all windows are sums over these. ?1 and ?2 are the first and the last day.
+-- it can be written by hand. The distinct pairs of day and actor are read once. A pair counts from its day until the
+-- window is over or the actor's next active day begins. Pairs are therefore counted by day and next active day, which makes
+-- few groups, and all windows are sums over these. ?1 and ?2 are the first and the last day.
 WITH RECURSIVE pairs AS (
     SELECT author_id AS actor, substr(created_at, 1, 10) AS day FROM posts
     WHERE created_at >= date(?1, '-29 days') AND created_at < date(?2, '1 day')
@@ -28,7 +28,7 @@ report_days (day) AS (
     SELECT day + 1 FROM report_days WHERE day < unixepoch(?2) / 86400
 ),
 windows (size) AS (VALUES (1), (7), (30)),
--- Each count once for every day that it belongs to.
+-- Each count appears once for every day that it belongs to.
 spread (counted_day, days, actors, day) AS (
     SELECT day, days, actors, day FROM counted
     UNION ALL

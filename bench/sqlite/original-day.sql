@@ -1,4 +1,4 @@
--- The five counts as they are commonly taken, each for itself, turning every row's time into a date. ?1 is the day.
+-- The five counts as they are commonly made: one statement each, which casts the time of every row to a date. ?1 is the day.
 SELECT 'users_total' AS metric_category, count(*) AS value FROM profiles WHERE date(created_at) <= ?1;
 SELECT 'posts_total', count(*) FROM posts WHERE date(created_at) <= ?1;
 SELECT 'comments_total', count(*) FROM comments WHERE date(created_at) <= ?1;

@@ -1,9 +1,9 @@
 -- The same platform as bench/postgres/platform.sql at a fifth of the size: 20,000 profiles, 400,000 posts and 2,000,000
 -- comments over 730 days from 2024-01-01 UTC, growing linearly from nothing. Times are text, 'YYYY-MM-DD HH:MM:SS'.
 --
--- Every value is worked out from the row's number (multiplied by a large prime, modulo 2^32, it is as good as random
--- here), so the data is the same on every machine. SQLite is not always built with sqrt: each day gets its share of the
--- rows instead, those from rows × (day / 730)² on.
+-- Every value is computed from the row's number, so the data is the same on every machine. (Multiplied by a large prime, modulo
+-- 2^32, the number is random enough here.) SQLite may be built without sqrt, so each day gets its share of the rows instead: those
+-- from rows × (day / 730)² on.
 
 PRAGMA foreign_keys = off;
 
@@ -37,7 +37,7 @@ CREATE TEMP TABLE day AS
 WITH RECURSIVE days (number) AS (VALUES (0) UNION ALL SELECT number + 1 FROM days WHERE number < 729)
 SELECT number, unixepoch('2024-01-01') + 86400 * number AS midnight FROM days;
 
--- Row i of a day with n rows is made at second 86400 × i / n.
+-- Row i of a day with n rows is created at second 86400 × i / n.
 CREATE TEMP TABLE moment AS
 WITH RECURSIVE
     share (rows_in_all, midnight, first, next) AS (

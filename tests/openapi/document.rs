@@ -1,4 +1,4 @@
-//! Whether the document is one, and whether the server does what it says.
+//! The OpenAPI document is valid, and the server behaves as it describes.
 
 use std::{path::PathBuf, process::Command};
 
@@ -17,7 +17,7 @@ fn programs() -> PathBuf {
 }
 
 #[test]
-fn the_document_is_openapi() {
+fn the_document_is_valid_openapi() {
     let said =
         run(Command::new(programs().join("openapi-spec-validator")).arg(directory("docs/openapi.json")));
     assert!(said.contains("OK"), "{said}");
@@ -33,7 +33,7 @@ async fn schemathesis_finds_no_fault_on_sqlite() {
     finds_no_fault(Site::sqlite().await).await;
 }
 
-/// How many the document has.
+/// The number of operations in the document.
 fn operations() -> usize {
     let document = std::fs::read_to_string(directory("docs/openapi.json")).unwrap();
     let document: Value = serde_json::from_str(&document).unwrap();

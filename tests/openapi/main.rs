@@ -1,4 +1,4 @@
-//! The OpenAPI document before judges from outside, and the TypeScript client that is generated from it.
+//! The OpenAPI document, checked with external tools, and the TypeScript client whose types are generated from it.
 
 #![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
 

@@ -1,5 +1,4 @@
-//! The client in `clients/typescript`: its types are those of the document, it compiles, and its own tests pass against
-//! a server.
+//! The client in `clients/typescript`: its types match the document, it compiles, and its own tests pass against a server.
 
 use std::process::Command;
 
@@ -13,17 +12,17 @@ use crate::{
 const CLIENT: &str = "clients/typescript";
 
 #[test]
-fn its_types_are_those_of_the_document() {
+fn the_types_of_the_client_match_the_document() {
     run(npm("check-generated").current_dir(node_packages(CLIENT)));
 }
 
 #[test]
-fn it_compiles() {
+fn the_client_compiles() {
     run(npm("check").current_dir(node_packages(CLIENT)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_talks_with_a_server() {
+async fn the_tests_of_the_client_pass_against_a_server() {
     let site = Site::sqlite().await;
     let (url, admin, reader) = (format!("http://{}", site.address), site.admin.clone(), site.reader.clone());
     let said = spawn_blocking(move || {
@@ -35,7 +34,7 @@ async fn it_talks_with_a_server() {
         run(tests.current_dir(node_packages(CLIENT)))
     });
     let said = said.await.unwrap();
-    assert!(said.contains("every series comes once, whatever the size of a page"), "{said}");
+    assert!(said.contains("paging returns every series once"), "{said}");
 }
 
 fn npm(script: &str) -> Command {

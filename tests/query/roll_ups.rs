@@ -1,4 +1,4 @@
-//! What longer intervals make of each kind of metric.
+//! Roll-ups: how the values of days become the value of a longer interval, for each kind of metric.
 
 use daymark::{
     metric::Provenance,
@@ -10,19 +10,19 @@ use serde_json::{Value, json};
 use crate::archive::{Archive, asked, definition, january, shown};
 
 crate::on_both_stores!(
-    each_kind_rolls_up_in_its_own_way,
-    distinct_counts_are_refused_and_the_others_answered,
-    a_changed_kind_is_refused_where_both_meet,
-    decimals_leave_as_they_are_stored,
-    means_are_made_from_sums,
+    each_kind_of_metric_is_rolled_up_by_its_rule,
+    roll_ups_of_distinct_counts_are_refused_alone,
+    a_bucket_with_two_kinds_of_one_metric_is_refused,
+    decimals_are_returned_with_every_digit,
+    means_of_longer_intervals_are_computed_from_sums,
     an_average_of_nothing_has_no_value,
-    a_query_of_labels_rolls_up_as_its_definition_says,
-    labels_of_zero_and_below_stay,
-    another_version_of_a_definition_is_shown,
+    labels_of_a_sql_metric_are_rolled_up_as_declared,
+    labels_with_zero_or_negative_values_are_kept,
+    a_series_names_where_another_definition_version_begins,
     skipped_days_are_not_due,
 );
 
-async fn each_kind_rolls_up_in_its_own_way(archive: Archive) {
+async fn each_kind_of_metric_is_rolled_up_by_its_rule(archive: Archive) {
     let days = [1, 2, 3, 5, 6, 7, 8, 9, 10];
     for day in days {
         let number = day.to_string();
@@ -42,10 +42,10 @@ async fn each_kind_rolls_up_in_its_own_way(archive: Archive) {
             .await;
     }
     let weeks = async |category: &str| shown(&archive.one(category, "week", january(1), january(12)).await);
-    // The week of 30 December begins outside of the range, and the next one is not over.
+    // The week of 30 December begins before the range, and the next one has not ended.
     assert_eq!(weeks("posts_total").await, ["2025-01-01 5 4/5", "2025-01-06 10 5/5"]);
     assert_eq!(weeks("posts_created").await, ["2025-01-01 11.4 4/5", "2025-01-06 40.5 5/5"]);
-    // (1 + 4 + 9 + 25) / (1 + 2 + 3 + 5), (36 + 49 + 64 + 81 + 100) / 40
+    // The means are (1 + 4 + 9 + 25) / (1 + 2 + 3 + 5) and (36 + 49 + 64 + 81 + 100) / 40.
     assert_eq!(weeks("mood").await, ["2025-01-01 3.545454545455 4/5", "2025-01-06 8.25 5/5"]);
     assert_eq!(weeks("rate").await, ["2025-01-01 50 4/5", "2025-01-06 50 5/5"]);
     let stock = archive.one("posts_total", "month", january(1), january(31)).await;
@@ -61,13 +61,13 @@ async fn each_kind_rolls_up_in_its_own_way(archive: Archive) {
         (&json!(1), &json!(true), true)
     );
     assert!(!genres.points[1].lower_bound);
-    // Of what exists, the last day's.
+    // A breakdown of existing rows takes the last day.
     let existing = archive.one("genres_total", "year", january(1), january(12)).await;
     assert_eq!(
         existing.points[0].metadata.as_ref().unwrap().object()["breakdown"],
         json!({"jazz": 10, "rock": 1})
     );
-    // A whole week that is recorded whole is complete.
+    // A week is complete if all its days are in the range and recorded.
     archive
         .record(&[
             (date(2024, 12, 30), "posts_created", "1", Value::Null),
@@ -79,7 +79,7 @@ async fn each_kind_rolls_up_in_its_own_way(archive: Archive) {
     assert_eq!(shown(&week), ["2024-12-30 14.4 7/7!"]);
 }
 
-async fn distinct_counts_are_refused_and_the_others_answered(archive: Archive) {
+async fn roll_ups_of_distinct_counts_are_refused_alone(archive: Archive) {
     archive
         .record(&[(january(1), "authors", "3", Value::Null), (january(1), "posts_created", "4", Value::Null)])
         .await;
@@ -95,14 +95,14 @@ async fn distinct_counts_are_refused_and_the_others_answered(archive: Archive) {
     assert_eq!(refused, [("day", false, 1), ("week", true, 1), ("day", false, 1), ("week", false, 1)]);
     let weeks = &answer.series[1];
     assert!(weeks.refused.as_ref().unwrap().contains("distinct counts do not add up"));
-    // What is recorded is told all the same.
+    // The refused series still names its recorded days.
     assert_eq!((shown(weeks), weeks.recorded.len()), (vec!["2025-01-01 - 1/1".to_owned()], 1));
     let error =
         archive.ask(&asked(&["authors"], &["week", "month"], january(1), january(1))).await.unwrap_err();
     assert!(matches!(&error, QueryError::Refused(refusals) if refusals.len() == 2), "{error}");
 }
 
-async fn a_changed_kind_is_refused_where_both_meet(archive: Archive) {
+async fn a_bucket_with_two_kinds_of_one_metric_is_refused(archive: Archive) {
     let flow = definition("posts_total", "count", json!({"measure": "created", "source": "posts"}));
     archive.define(vec![flow], "2025-01-02T00:00:00Z").await;
     archive
@@ -125,7 +125,7 @@ async fn a_changed_kind_is_refused_where_both_meet(archive: Archive) {
     assert_eq!(shown(&days), ["2025-01-01 101 1/1!", "2025-01-02 7 1/1!"]);
 }
 
-async fn decimals_leave_as_they_are_stored(archive: Archive) {
+async fn decimals_are_returned_with_every_digit(archive: Archive) {
     let long = "12345678901234567890123456789012345678.000000000001";
     archive
         .record(&[
@@ -144,7 +144,7 @@ async fn decimals_leave_as_they_are_stored(archive: Archive) {
 }
 
 async fn skipped_days_are_not_due(archive: Archive) {
-    // There was no 30 December 2011 in Apia; on 31 March 2013 Berlin's day had 23 hours.
+    // Apia skipped 30 December 2011. In Berlin 31 March 2013 had 23 hours.
     let apia = archive.in_zone("Pacific/Apia", "2012-01-10T00:00:00Z");
     let records: Vec<_> =
         [26, 27, 28, 29, 31].map(|day| (date(2011, 12, day), "posts_created", "1", Value::Null)).to_vec();
@@ -159,8 +159,8 @@ async fn skipped_days_are_not_due(archive: Archive) {
     assert_eq!(shown(&days), ["2013-03-25 - 0/7"]);
 }
 
-async fn means_are_made_from_sums(archive: Archive) {
-    // Three samples of 1, and seven of which one is 1: the rounded means 0.333… and 0.142857… do not make 2 / 10.
+async fn means_of_longer_intervals_are_computed_from_sums(archive: Archive) {
+    // The means 1 / 3 and 1 / 7 are rounded. A mean of the rounded ones would not be exactly 2 / 10.
     let with_sum = |size: i64, sum: i64| json!({"sample_size": size, "sum": sum});
     archive
         .record(&[
@@ -171,7 +171,7 @@ async fn means_are_made_from_sums(archive: Archive) {
     let week = archive.one("mood", "week", january(6), january(12)).await;
     assert_eq!(week.points[0].value.as_ref().unwrap().to_string(), "0.2");
     assert_eq!(week.points[0].metadata.as_ref().unwrap().object()["sum"], 2);
-    // Early records have no sum: their rounded means are what there is.
+    // A record without a sum contributes its rounded mean.
     archive.record(&[(january(8), "mood", "0.142857142857", json!({"sample_size": 7}))]).await;
     let week = archive.one("mood", "week", january(6), january(12)).await;
     assert_eq!(week.points[0].value.as_ref().unwrap().to_string(), "0.176470588235");
@@ -193,7 +193,7 @@ async fn an_average_of_nothing_has_no_value(archive: Archive) {
             let days = archive.ask(&asked).await.unwrap().series.remove(0);
             assert_eq!(shown(&days), ["2025-01-06 - 1/1!", "2025-01-07 0 1/1!"], "{metric} {metadata}");
             assert_eq!((days.points[0].no_data, days.points[1].no_data), (true, false));
-            assert_eq!(days.gaps.len(), 0, "it is recorded");
+            assert_eq!(days.gaps.len(), 0, "a day without data is recorded and not a gap");
             let json = serde_json::to_value(&days.points).unwrap();
             assert_eq!((&json[0]["value"], &json[0]["no_data"]), (&Value::Null, &json!(true)));
             assert_eq!((&json[1]["value"], json[1].get("no_data")), (&json!(0), None));
@@ -205,7 +205,7 @@ async fn an_average_of_nothing_has_no_value(archive: Archive) {
     }
 }
 
-async fn a_query_of_labels_rolls_up_as_its_definition_says(archive: Archive) {
+async fn labels_of_a_sql_metric_are_rolled_up_as_declared(archive: Archive) {
     let labels = |adds_up: &str| json!({"measure": "sql", "query": "SELECT 1", "shape": {"labels": {"top": 9}}, "adds_up": adds_up});
     let names = ["labels_sum", "labels_last", "labels_never"];
     let definitions =
@@ -228,7 +228,7 @@ async fn a_query_of_labels_rolls_up_as_its_definition_says(archive: Archive) {
     assert!(error.contains("adds_up = \"never\"") && !error.contains("distinct"), "{error}");
 }
 
-async fn labels_of_zero_and_below_stay(archive: Archive) {
+async fn labels_with_zero_or_negative_values_are_kept(archive: Archive) {
     for day in [6, 7] {
         let labels = json!({
             "breakdown": {"up": 3, "even": 0, "down": -2}, "other": {"labels": 0, "value": 0}, "total": 1, "unlabelled": 0,
@@ -245,7 +245,7 @@ async fn labels_of_zero_and_below_stay(archive: Archive) {
     );
 }
 
-async fn another_version_of_a_definition_is_shown(archive: Archive) {
+async fn a_series_names_where_another_definition_version_begins(archive: Archive) {
     let days = |from: i8, to: i8| -> Vec<_> {
         (from..=to).map(|day| (january(day), "posts_created", "1", Value::Null)).collect()
     };

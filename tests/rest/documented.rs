@@ -1,4 +1,4 @@
-//! What the documents tell of answers: every answer of these tests is one of them.
+//! Checks that every answer of these tests is described in the OpenAPI document and in docs/supabase-js.md.
 
 use std::{collections::BTreeSet, fs, path::Path, sync::LazyLock};
 
@@ -9,7 +9,7 @@ use crate::site::Answer;
 static OPENAPI: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(&daymark::http::openapi_json().unwrap()).unwrap());
 
-/// Code and status of the errors in docs/supabase-js.md.
+/// The codes and statuses of the errors in docs/supabase-js.md.
 static ERRORS: LazyLock<BTreeSet<(String, String)>> = LazyLock::new(|| {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/supabase-js.md");
     let text = fs::read_to_string(path).unwrap();
@@ -25,7 +25,7 @@ static ERRORS: LazyLock<BTreeSet<(String, String)>> = LazyLock::new(|| {
     .collect()
 });
 
-/// Fails unless they tell of such an answer. `path` is that below `/rest/v1/`.
+/// Fails unless the documents describe the answer. `path` is relative to `/rest/v1/`.
 pub fn expect(method: &str, path: &str, answer: &Answer) {
     let status = answer.status.to_string();
     let name = path.split('?').next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Hostile strings through every parameter: the answer is an error of the client's, or what a search through all rows
-//! finds; and whatever was asked, the tables are as they were.
+//! Hostile strings in every parameter. Each answer is either an error with a status of 4xx or the rows that a naive search
+//! finds, and the tables do not change.
 
 use daymark::{
     metric::Decimal,
@@ -20,11 +20,11 @@ use crate::{
     site::{Answer, Site},
 };
 
-on_both_stores!(no_string_is_more_than_a_string);
+on_both_stores!(hostile_strings_are_treated_as_values_or_refused);
 
 const CASES: u32 = 150;
 
-/// What ends a literal, a list, an identifier or a statement somewhere, and what a column could hold.
+/// Fragments that end a literal, a list, an identifier or a statement, and values that a column could have.
 const FRAGMENTS: [&str; 34] = [
     "'",
     "\"",
@@ -71,7 +71,7 @@ fn hostile() -> impl Strategy<Value = String> {
     prop::collection::vec(fragment, 0..6).prop_map(|fragments| fragments.concat())
 }
 
-async fn no_string_is_more_than_a_string(site: Site) {
+async fn hostile_strings_are_treated_as_values_or_refused(site: Site) {
     let site = site.recorded().await;
     let before = everything(&site).await;
     let rows = site.get("daily_metrics").await.json().as_array().unwrap().clone();
@@ -118,7 +118,7 @@ fn quoted(text: &str) -> String {
     encoded(&format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
 }
 
-/// Where the string is one value, it is that value.
+/// Checks parameters in which the string is a value: it compares as that value.
 async fn compares_as_a_string(site: &Site, rows: &[Value], text: &str) {
     let (plain, quoted) = (encoded(text), quoted(text));
     let is = |row: &Value, category: &str| row["metric_category"] == category;
@@ -166,7 +166,7 @@ async fn compares_as_a_string(site: &Site, rows: &[Value], text: &str) {
     }
 }
 
-/// Where the string is part of the language, it is understood or refused.
+/// Checks parameters in which the string is part of the query language: the request is answered or refused.
 async fn is_refused_or_harmless(site: &Site, rows: &[Value], text: &str) {
     let plain = encoded(text);
     let path: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
@@ -197,7 +197,7 @@ async fn is_refused_or_harmless(site: &Site, rows: &[Value], text: &str) {
     }
 }
 
-/// An error of the client's, or rows that are there.
+/// Asserts that the answer is an error with a status of 4xx, or has at most the rows that exist.
 fn harmless(answer: &Answer, rows: &[Value], question: &str) {
     match answer.status {
         200 | 206 => {
@@ -207,6 +207,7 @@ fn harmless(answer: &Answer, rows: &[Value], question: &str) {
     }
 }
 
+/// Checks that a hostile name or argument of a function starts no run.
 async fn starts_nothing(site: &Site, text: &str) {
     let path: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
     for (function, arguments) in [

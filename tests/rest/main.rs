@@ -1,4 +1,4 @@
-//! `/rest/v1`: with each store, with the real supabase-js, beside a real PostgREST, and with whatever strings there are.
+//! `/rest/v1` with each store: with the real supabase-js, beside a real PostgREST, and with hostile strings.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -19,7 +19,7 @@ mod tables;
 #[path = "../collect/world.rs"]
 mod world;
 
-/// Runs the same test with both stores.
+/// Runs each test on both stores.
 #[macro_export]
 macro_rules! on_both_stores {
     ($($name:ident),* $(,)?) => {

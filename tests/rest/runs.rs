@@ -1,4 +1,4 @@
-//! The functions that start runs.
+//! `/rest/v1/rpc`: the functions that start runs.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,21 +12,21 @@ use crate::{
 };
 
 on_both_stores!(
-    the_row_of_a_function_is_counted_where_that_is_asked_for,
-    a_day_is_recorded_by_name_and_by_default,
+    the_row_of_a_function_is_counted_on_request,
+    collect_records_a_named_day_or_the_last_finished_one,
     only_finished_days_are_recorded,
     a_backfill_ends_with_the_last_finished_day,
-    a_day_that_another_process_records_is_busy,
+    a_day_whose_lock_is_held_answers_409,
     nothing_can_be_recorded_before_definitions_are_applied,
-    a_platform_that_is_away_is_not_the_servers_failure,
-    the_same_call_twice_is_one_run,
+    an_unreachable_platform_answers_503,
+    two_equal_calls_record_once,
     a_run_that_records_nothing_is_an_error,
-    one_bad_day_does_not_fail_all_the_others,
-    arguments_are_checked_before_anything_runs,
-    collecting_needs_its_scope,
+    one_failing_day_makes_the_run_partial,
+    invalid_arguments_are_refused_before_a_run_starts,
+    collecting_needs_the_scope_collect,
 );
 
-async fn a_day_is_recorded_by_name_and_by_default(site: Site) {
+async fn collect_records_a_named_day_or_the_last_finished_one(site: Site) {
     let answer = site.call("collect_daily_metrics", r#"{"target_date": "2025-01-09"}"#).await;
     assert_eq!((answer.status, answer.header("content-range")), (200, "0-0/*"), "{}", answer.text);
     let row = &answer.json()[0];
@@ -43,7 +43,7 @@ async fn a_day_is_recorded_by_name_and_by_default(site: Site) {
     assert_eq!(site.world.records().await.len(), 8);
 }
 
-async fn the_row_of_a_function_is_counted_where_that_is_asked_for(site: Site) {
+async fn the_row_of_a_function_is_counted_on_request(site: Site) {
     let headers = [("apikey", "service"), ("prefer", "count=exact")];
     let counted = site.ask("POST", "rpc/collect_daily_metrics", &headers, "{}").await;
     assert_eq!((counted.status, counted.header("content-range")), (200, "0-0/1"));
@@ -86,12 +86,12 @@ async fn a_backfill_ends_with_the_last_finished_day(site: Site) {
     }
 }
 
-async fn a_day_that_another_process_records_is_busy(site: Site) {
+async fn a_day_whose_lock_is_held_answers_409(site: Site) {
     let other = site.world.another_process();
-    let held = other.tenant.store.try_lock(&LockName::Day(january(10))).await.unwrap().unwrap();
+    let lock = other.tenant.store.try_lock(&LockName::Day(january(10))).await.unwrap().unwrap();
     let answer = site.call("collect_daily_metrics", "{}").await;
     assert_eq!((answer.status, answer.code().as_str()), (409, "55P03"), "{}", answer.text);
-    drop(held);
+    drop(lock);
     assert_eq!(site.call("collect_daily_metrics", "{}").await.status, 200);
 }
 
@@ -108,7 +108,7 @@ async fn nothing_can_be_recorded_before_definitions_are_applied(mut site: Site) 
     }
 }
 
-async fn a_platform_that_is_away_is_not_the_servers_failure(mut site: Site) {
+async fn an_unreachable_platform_answers_503(mut site: Site) {
     site.world.context = site.world.without_platform();
     let site = Site::around(site.world);
     let answer = site.call("collect_daily_metrics", "{}").await;
@@ -118,7 +118,7 @@ async fn a_platform_that_is_away_is_not_the_servers_failure(mut site: Site) {
     assert_eq!(log.json(), json!([{"status": "failed"}]));
 }
 
-async fn the_same_call_twice_is_one_run(site: Site) {
+async fn two_equal_calls_record_once(site: Site) {
     let written = AtomicUsize::new(0);
     let call = async || {
         let answer = site.call("backfill_daily_metrics", r#"{"start_date": "2025-01-01"}"#).await;
@@ -131,7 +131,7 @@ async fn the_same_call_twice_is_one_run(site: Site) {
     assert_eq!(site.world.records().await.len(), 40);
 }
 
-/// A client that looks for errors only would say that all is well.
+/// A client that only checks for an error would otherwise take such a run for a success.
 async fn a_run_that_records_nothing_is_an_error(site: Site) {
     site.world.execute("ALTER TABLE posts RENAME TO moved").await;
     let partly = site.call("collect_daily_metrics", "{}").await;
@@ -150,8 +150,8 @@ async fn a_run_that_records_nothing_is_an_error(site: Site) {
     assert_eq!(site.world.records().await.len(), 1);
 }
 
-/// A script that fills the past every night would find the same bad day every night.
-async fn one_bad_day_does_not_fail_all_the_others(site: Site) {
+/// A script that backfills every night would otherwise fail every night because of the same day.
+async fn one_failing_day_makes_the_run_partial(site: Site) {
     let format = site.world.time_format();
     let query = "SELECT CASE WHEN {day} = '2025-01-03' THEN -1 ELSE 1 END AS value";
     let flaky = json!({"measure": "sql", "query": query, "shape": "value", "adds_up": "last"});
@@ -178,7 +178,7 @@ async fn one_bad_day_does_not_fail_all_the_others(site: Site) {
     }
 }
 
-async fn arguments_are_checked_before_anything_runs(site: Site) {
+async fn invalid_arguments_are_refused_before_a_run_starts(site: Site) {
     for (function, arguments, status, code) in [
         ("collect_daily_metrics", r#"{"target_date": "10.1.2025"}"#, 400, "22007"),
         ("collect_daily_metrics", r#"{"target_date": "2025-02-30"}"#, 400, "22008"),
@@ -216,7 +216,7 @@ async fn arguments_are_checked_before_anything_runs(site: Site) {
     assert!(site.world.runs().await.is_empty());
 }
 
-async fn collecting_needs_its_scope(site: Site) {
+async fn collecting_needs_the_scope_collect(site: Site) {
     let call = async |headers: &[(&str, &str)]| {
         let answer = site.ask("POST", "rpc/collect_daily_metrics", headers, "{}").await;
         (answer.status, answer.code())

@@ -1,4 +1,4 @@
-//! A server's router around a world, to be asked directly or over a socket. The header `apikey` holds the role.
+//! The router of a server over a [`World`], which tests call directly or over a socket. The header `apikey` names the role.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -30,7 +30,7 @@ use crate::{
     world::{Heard, SOURCES, World},
 };
 
-/// What tokens are signed with.
+/// The secret that tokens are signed with.
 pub const JWT_SECRET: &str = "a secret of thirty-two characters";
 
 pub struct Site {
@@ -53,7 +53,7 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The code of an error, or nothing.
+    /// The code of an error; empty for a success.
     pub fn code(&self) -> String {
         match self.status < 400 || self.text.is_empty() {
             true => String::new(),
@@ -72,7 +72,7 @@ impl Site {
     }
 
     pub fn around(world: World) -> Self {
-        // Its access is not asked: this router has no layers but its own.
+        // This router has only the routes of `/rest/v1`, so the service's own authentication is not used.
         let service = Self::service(&world, false);
         let router = Router::new().nest("/rest/v1", rest::router()).with_state(service);
         Self { world, router: router.layer(from_fn(authenticate)) }
@@ -121,7 +121,7 @@ impl Site {
         }))
     }
 
-    /// With all days recorded.
+    /// Records all days.
     pub async fn recorded(self) -> Self {
         let cancel = Cancellation::never();
         let request = BackfillRequest::default();
@@ -141,7 +141,7 @@ impl Site {
         self.ask("POST", &format!("rpc/{function}"), &[("apikey", "service")], arguments).await
     }
 
-    /// `path` is that below `/rest/v1/`.
+    /// Sends a request. `path` is relative to `/rest/v1/`.
     pub async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = Request::builder().method(method).uri(format!("/rest/v1/{}", escaped(path)));
         for (name, value) in headers {
@@ -157,7 +157,7 @@ impl Site {
         answer
     }
 
-    /// A server as it is run, with its own authentication, for as long as the runtime runs.
+    /// Starts a complete server with its own authentication, which runs as long as the runtime, and returns its address.
     pub async fn serve(&self, public_read: bool) -> SocketAddr {
         let service = Self::service(&self.world, public_read);
         let bound = Server::bind(service.http.listen).await.unwrap();
@@ -167,19 +167,19 @@ impl Site {
     }
 }
 
-/// Quotes have no place in a URI.
+/// Encodes quotes, which a URI must not contain.
 pub fn escaped(path: &str) -> String {
     path.replace('"', "%22")
 }
 
-/// What the server's own authentication does, with names for keys.
+/// Replaces the server's own authentication: the API key is the name of a role.
 async fn authenticate(mut request: Request, next: Next) -> Response {
     let key = request.headers().get("apikey").and_then(|key| key.to_str().ok()).map(str::to_owned);
     let (role, scopes) = match key.as_deref() {
         Some("service") => (Role::Service, &[Scope::Read, Scope::Log, Scope::Collect, Scope::Define][..]),
         Some("reader") => (Role::Reader, &[Scope::Read][..]),
         Some("anonymous") => (Role::Anonymous, &[Scope::Read][..]),
-        Some("nobody") => (Role::Anonymous, &[][..]),
+        Some("unprivileged") => (Role::Anonymous, &[][..]),
         _ => return next.run(request).await,
     };
     let subject = Arc::from("key:test");

@@ -1,4 +1,4 @@
-//! The code of a user of @supabase/supabase-js, under Node.
+//! Runs the code of a user of @supabase/supabase-js under Node.
 
 use std::process::Command;
 
@@ -13,10 +13,10 @@ use crate::{
     world::{definition, definitions},
 };
 
-on_both_stores!(a_client_of_supabase_runs_unchanged);
+on_both_stores!(code_of_a_supabase_js_user_runs_unchanged);
 
-async fn a_client_of_supabase_runs_unchanged(site: Site) {
-    // The three totals that the client shows.
+async fn code_of_a_supabase_js_user_runs_unchanged(site: Site) {
+    // With these, the three totals that the client shows are defined.
     let format = site.world.time_format();
     let mut wanted = definitions(format);
     let authors = json!({"measure": "distinct_actors", "rows": [{"source": "posts"}], "window_days": 365});
@@ -28,11 +28,11 @@ async fn a_client_of_supabase_runs_unchanged(site: Site) {
     let context = &site.world.context;
     let key = create_key(context.tenant.store.as_ref(), context.installation.clock.now(), key).await.unwrap();
     let user = json!({"role": "authenticated", "aud": "authenticated", "sub": "7c9e6679-7425-40de-944b-e07fc1f90ae7"});
-    let expired = json!({"role": "authenticated", "sub": "somebody", "exp": NOON_S - 60});
+    let expired = json!({"role": "authenticated", "sub": "a user", "exp": NOON_S - 60});
     let given = [
         ("URL", format!("http://{}", site.serve(false).await)),
         ("PUBLIC_URL", format!("http://{}", site.serve(true).await)),
-        // The keys of a project have no subject and no audience.
+        // The keys of a Supabase project have no subject and no audience.
         ("ANON_KEY", token(JWT_SECRET, json!({"iss": "supabase", "role": "anon"}))),
         ("SERVICE_ROLE_KEY", token(JWT_SECRET, json!({"iss": "supabase", "role": "service_role"}))),
         ("USER_TOKEN", token(JWT_SECRET, user.clone())),
@@ -44,10 +44,10 @@ async fn a_client_of_supabase_runs_unchanged(site: Site) {
     assert!(said.contains("anonymous users read where reading is public"), "{said}");
 }
 
-/// Noon of 11 January 2025, as the clock of the site says.
+/// Noon of 11 January 2025, the time of the site's clock.
 const NOON_S: i64 = 1_736_596_800;
 
-/// Signed as Supabase does, and valid for an hour unless the claims say otherwise.
+/// A token signed as Supabase signs them. It is valid for an hour unless the claims have another `exp`.
 fn token(secret: &str, mut claims: Value) -> String {
     let claims = claims.as_object_mut().unwrap();
     claims.entry("exp").or_insert(json!(NOON_S + 3600));
@@ -56,7 +56,7 @@ fn token(secret: &str, mut claims: Value) -> String {
 
 fn talk(given: &[(&str, String)]) -> String {
     let mut node = Command::new("node");
-    // Node 20 has the WebSocket that supabase-js wants behind a flag; later releases have it anyway.
+    // supabase-js needs a global WebSocket, which Node 20 has behind a flag and later releases have by default.
     node.args([
         "--experimental-websocket",
         "--import",

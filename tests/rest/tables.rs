@@ -1,4 +1,4 @@
-//! Reading tables.
+//! Reading the tables of `/rest/v1`.
 
 use std::net::SocketAddr;
 
@@ -19,19 +19,19 @@ use crate::{
 
 on_both_stores!(
     a_deep_offset_is_refused_with_a_hint,
-    the_code_of_an_error_is_in_a_header_too,
-    rows_are_what_was_asked_for,
-    pages_say_which_rows_they_have,
-    a_head_has_no_body_and_the_count,
-    one_row_as_an_object,
-    more_rows_than_an_answer_may_have_are_an_error,
-    each_role_sees_what_it_may,
+    the_code_of_an_error_is_in_the_proxy_status_header,
+    rows_match_the_selected_columns_and_filters,
+    pages_have_a_content_range,
+    head_has_a_content_range_and_no_body,
+    a_single_row_is_returned_as_an_object,
+    an_answer_of_more_than_10000_rows_is_refused,
+    each_role_reads_the_tables_of_its_scopes,
     missing_and_wrong_credentials_have_different_codes,
-    preferences_that_are_not_known_are_refused_where_that_is_asked_for,
-    unknown_tables_and_functions_are_named,
+    unknown_preferences_are_refused_with_handling_strict,
+    unknown_tables_and_columns_are_named_with_a_hint,
 );
 
-async fn rows_are_what_was_asked_for(site: Site) {
+async fn rows_match_the_selected_columns_and_filters(site: Site) {
     let site = site.recorded().await;
     let total =
         "metric_category=eq.posts_total&select=d:metric_date,value,v:value::text&order=metric_date.desc";
@@ -47,14 +47,14 @@ async fn rows_are_what_was_asked_for(site: Site) {
     };
     assert_eq!(rows("").await, 40);
     assert_eq!(rows("metric_date=gte.2025-01-09&metric_category=in.(posts_total,\"authors\",x)").await, 4);
-    assert_eq!(rows("metric_category=eq.posts_total&value=gt.9").await, 7, "numbers, not text");
+    assert_eq!(rows("metric_category=eq.posts_total&value=gt.9").await, 7, "values compare as numbers");
     assert_eq!(rows("or=(value.gt.50,and(metric_date.eq.2025-01-01,metric_category.eq.authors))").await, 2);
     assert_eq!(rows("metric_category=not.in.(posts_total,posts_created)&metadata=not.is.null").await, 20);
     assert_eq!(rows("collection_timestamp=gte.2025-01-11T12:00:00Z").await, 40);
     assert_eq!(site.get("daily_metrics?metric_date=eq.2030-01-01").await.text, "[]");
 }
 
-async fn pages_say_which_rows_they_have(site: Site) {
+async fn pages_have_a_content_range(site: Site) {
     let site = site.recorded().await;
     for (path, range, count, status, content_range) in [
         ("limit=10", "", false, 200, "0-9/*"),
@@ -79,19 +79,19 @@ async fn pages_say_which_rows_they_have(site: Site) {
     }
 }
 
-async fn a_head_has_no_body_and_the_count(site: Site) {
+async fn head_has_a_content_range_and_no_body(site: Site) {
     let site = site.recorded().await;
     let headers = [("apikey", "service"), ("prefer", "count=exact"), ("range", "0-1")];
     let answer = site.ask("HEAD", "daily_metrics?metric_category=eq.authors&select=*", &headers, "").await;
-    assert_eq!((answer.status, answer.header("content-range")), (200, "0-9/10"), "Range is for GET");
+    assert_eq!((answer.status, answer.header("content-range")), (200, "0-9/10"), "Range applies to GET only");
     assert_eq!(
         (answer.text.as_str(), answer.header("content-length")),
         ("", ""),
-        "how long the rows are is not known"
+        "the length of the body of GET is not known"
     );
 }
 
-async fn one_row_as_an_object(site: Site) {
+async fn a_single_row_is_returned_as_an_object(site: Site) {
     let site = site.recorded().await;
     let object = ("accept", "application/vnd.pgrst.object+json");
     let query = "daily_metrics?select=value,metadata&metric_category=eq.posts_total&order=metric_date&limit=";
@@ -104,8 +104,8 @@ async fn one_row_as_an_object(site: Site) {
     }
 }
 
-/// A client that looks at the rows only could not tell that some are missing.
-async fn more_rows_than_an_answer_may_have_are_an_error(site: Site) {
+/// Otherwise a client that ignores the headers would not notice that rows are missing.
+async fn an_answer_of_more_than_10000_rows_is_refused(site: Site) {
     let store = &site.world.context.tenant.store;
     let run = NewRun {
         id: Uuid::new_v4(),
@@ -183,8 +183,8 @@ async fn a_deep_offset_is_refused_with_a_hint(site: Site) {
     assert_eq!((by_header.status, by_header.code().as_str()), (400, "54000"));
 }
 
-/// An answer to HEAD has no body to tell it.
-async fn the_code_of_an_error_is_in_a_header_too(site: Site) {
+/// An answer to HEAD has no body that could contain the code.
+async fn the_code_of_an_error_is_in_the_proxy_status_header(site: Site) {
     for (method, path, code) in [
         ("HEAD", "daily_metrics?nothing=eq.1", "42703"),
         ("HEAD", "nothing", "PGRST205"),
@@ -198,7 +198,7 @@ async fn the_code_of_an_error_is_in_a_header_too(site: Site) {
 async fn missing_and_wrong_credentials_have_different_codes(site: Site) {
     let address = site.serve(false).await;
     for path in ["daily_metrics", "metric_collection_log"] {
-        for (key, code) in [(None, "PGRST302"), (Some("a key of nobody"), "PGRST301"), (Some(""), "PGRST301")]
+        for (key, code) in [(None, "PGRST302"), (Some("an unknown key"), "PGRST301"), (Some(""), "PGRST301")]
         {
             let answer = served(address, path, key);
             assert_eq!(
@@ -213,7 +213,7 @@ async fn missing_and_wrong_credentials_have_different_codes(site: Site) {
     }
 }
 
-/// The answer of a server as it is run.
+/// The answer of a complete server with its own authentication.
 fn served(address: SocketAddr, path: &str, key: Option<&str>) -> Answer {
     let mut request = ureq::get(format!("http://{address}/rest/v1/{path}"));
     request = request.config().http_status_as_error(false).build();
@@ -226,7 +226,7 @@ fn served(address: SocketAddr, path: &str, key: Option<&str>) -> Answer {
     Answer { status: response.status().as_u16(), headers, text }
 }
 
-async fn preferences_that_are_not_known_are_refused_where_that_is_asked_for(site: Site) {
+async fn unknown_preferences_are_refused_with_handling_strict(site: Site) {
     for (prefer, status, applied) in [
         ("count=nope", 200, ""),
         ("foo=bar, count=exact", 200, "count=exact"),
@@ -234,7 +234,7 @@ async fn preferences_that_are_not_known_are_refused_where_that_is_asked_for(site
         ("handling=strict, count=exact, return=representation", 200, "count=exact, handling=strict"),
         ("handling=strict, count=nope", 400, ""),
         ("handling=strict,foo=bar", 400, ""),
-        // Nothing is rolled back.
+        // Daymark cannot roll a call back.
         ("handling=strict, tx=rollback", 400, ""),
     ] {
         let answer = site.get_with("metric_definitions", ("prefer", prefer)).await;
@@ -250,7 +250,7 @@ async fn preferences_that_are_not_known_are_refused_where_that_is_asked_for(site
     );
 }
 
-async fn each_role_sees_what_it_may(site: Site) {
+async fn each_role_reads_the_tables_of_its_scopes(site: Site) {
     let site = site.recorded().await;
     let status = async |key: &str, table: &str| {
         let answer = site.ask("GET", table, &[("apikey", key)], "").await;
@@ -262,7 +262,7 @@ async fn each_role_sees_what_it_may(site: Site) {
         assert_eq!(status("service", table).await, seen);
         assert_eq!(status("reader", table).await, seen);
         assert_eq!(status("anonymous", table).await, seen);
-        assert_eq!(status("nobody", table).await, denied(401));
+        assert_eq!(status("unprivileged", table).await, denied(401));
         assert_eq!(status("", table).await, (401, "PGRST302".to_owned()));
     }
     assert_eq!(status("service", "metric_collection_log").await, seen);
@@ -277,7 +277,7 @@ async fn each_role_sees_what_it_may(site: Site) {
     assert_eq!(site.world.records().await.len(), 40);
 }
 
-async fn unknown_tables_and_functions_are_named(site: Site) {
+async fn unknown_tables_and_columns_are_named_with_a_hint(site: Site) {
     for (path, status, code) in [
         ("posts", 404, "PGRST205"),
         ("metric_definition_versions", 404, "PGRST205"),

@@ -16,7 +16,7 @@ use crate::{
     world::{Heard, World},
 };
 
-/// How much of everything there is.
+/// The sizes of a short or a long run of this test.
 struct Scale {
     runs: usize,
     days: usize,
@@ -66,7 +66,7 @@ async fn busy_world(scale: &Scale) -> World {
         let day = first + jiff::Span::new().days(i64::try_from(number % scale.days).unwrap());
         let started_at = world.context.installation.clock.now();
         let (id, kind, host) = (Uuid::new_v4(), RunKind::Collect, "elsewhere".to_owned());
-        // It never ends, as that of a process that was killed.
+        // The run never ends, like that of a process that was killed.
         let (trigger, actor) = (Trigger::Schedule, "system".to_owned());
         let run = NewRun { id, kind, from: day, to: day, started_at, trigger, actor, host, process_id: 4711 };
         store.start_run(&run).await.unwrap();
@@ -101,13 +101,13 @@ const PATHS: [&str; 6] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_burst_and_an_hour_all_is_as_before() {
+async fn memory_and_answer_times_after_a_burst_are_as_before() {
     let scale = scale();
     let mut settings = Settings::default();
     settings.http.max_concurrent_exports = 2 * CLIENTS;
     settings.http.max_concurrent_requests = 2 * CLIENTS;
     let site = Site::start(busy_world(&scale).await, settings).await;
-    // Sessions, caches and the allocator's arenas are warm after one round of everything.
+    // A first burst fills pools of sessions, caches and the allocator's arenas.
     burst(&site, 3).await;
     let (before, time_before) = (resident(), median_time(&site, PATHS[2]).await);
     burst(&site, scale.requests_per_client).await;
@@ -116,7 +116,7 @@ async fn after_a_burst_and_an_hour_all_is_as_before() {
     site.service.run_upkeep().await;
     site.service.access.run_upkeep().await;
     let (after, time_after) = (resident(), median_time(&site, PATHS[2]).await);
-    // An eighth more, and what a burst of the short form may leave in the allocator's arenas.
+    // The limit is an eighth more, and 48 MiB that a burst of the short form may leave in the allocator's arenas.
     let allowed = before + before / 8 + (48 << 20);
     assert!(after <= allowed, "{} MiB before, {} MiB after", before >> 20, after >> 20);
     assert!(
@@ -128,14 +128,14 @@ async fn after_a_burst_and_an_hour_all_is_as_before() {
     assert!(counted.lines().any(|line| line == "daymark_http_requests_in_flight 0"), "{counted}");
 }
 
-/// Each client asks for everything in turn.
+/// Each client requests all paths in turn, concurrently with the others.
 async fn burst(site: &Site, requests: usize) {
     let clients = (0..CLIENTS).map(|client| {
         let (address, key) = (site.address, site.reader.clone());
         tokio::spawn(async move {
             for number in 0..requests {
                 let path = PATHS[(client + number) % PATHS.len()];
-                // A limit of its own, so that clients do not share the cached answers of series.
+                // Each client has another limit, so that clients do not share cached answers of series.
                 let path = match path.starts_with("/api/v1/metrics") {
                     true => format!("{path}&limit={}", client + 1),
                     false => path.to_owned(),

@@ -1,4 +1,4 @@
-// A front end's own functions, as they would be written for tables in Supabase. Nothing in here knows Daymark.
+// The functions of a front end, written for tables in Supabase. Nothing in this file knows Daymark.
 
 import type { SupabaseClient } from '@supabase/supabase-js';
 

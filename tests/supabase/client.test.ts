@@ -1,6 +1,6 @@
-// What a user of supabase-js sees. The server is started by tests/rest/supabase.rs, at noon of 11 January 2025, with a
-// platform that got one post on the first day of January, two on the second and so on to the tenth, a comment each day,
-// and with nothing recorded. The tests build on each other in the order of this file.
+// The code of a user of supabase-js against a server that tests/rest/supabase.rs starts. Its clock stands at noon of
+// 11 January 2025. Its platform has one post on 1 January, two on 2 January and so on until the tenth, and one comment on each
+// of these days. Nothing is recorded at first. The tests build on each other in the order of this file.
 
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
@@ -11,12 +11,12 @@ mock.timers.enable({ apis: ['Date'], now: Date.parse('2025-01-11T12:00:00Z') });
 
 const given = (name: string) => process.env[`DAYMARK_TEST_${name}`]!;
 const connect = (key: string, url = given('URL')) => createClient(url, key, { auth: { persistSession: false } });
-/** Signed in: the project's key in one header, the user's token in the other. */
+/** A signed-in client sends the project's key in one header and the user's token in the other. */
 const signedIn = (token: string) => createClient(given('URL'), given('ANON_KEY'), { accessToken: async () => token });
 const supabase = connect(given('SERVICE_ROLE_KEY'));
 const user = analytics(supabase);
 
-/** The error of what must fail. */
+/** The error of a promise that must be rejected. */
 async function failure(promise: PromiseLike<unknown>) {
   try {
     await promise;
@@ -26,7 +26,7 @@ async function failure(promise: PromiseLike<unknown>) {
   assert.fail('there was no error');
 }
 
-test('before anything was recorded there is nothing', async () => {
+test('queries before the first record return nothing', async () => {
   assert.deepEqual(await user.fetchMetrics({ startDate: '2025-01-01', endDate: '2025-01-31' }), []);
   assert.deepEqual(await user.fetchCurrentMetrics(), { totalUsers: 0, totalPosts: 0, totalComments: 0 });
   assert.deepEqual(await user.fetchActivityData(), []);
@@ -34,15 +34,15 @@ test('before anything was recorded there is nothing', async () => {
   assert.equal(never.code, 'PGRST116');
 });
 
-test('today is not finished, and the error says when it will be', async () => {
+test('an unfinished day is refused with the time from which it can be recorded', async () => {
   const error = await failure(user.triggerMetricCollection());
   assert.equal(error.code, '22023');
   assert.match(error.message, /2025-01-11 is not finished: it can be recorded from 2025-01-12 00:15 UTC/);
   assert.match(error.hint!, /2025-01-10/);
-  assert.equal((await failure(user.getCollectionStatus())).code, 'PGRST116', 'no run was begun');
+  assert.equal((await failure(user.getCollectionStatus())).code, 'PGRST116', 'no run was started');
 });
 
-test('a finished day is recorded, once', async () => {
+test('a finished day is recorded once', async () => {
   const [first] = await user.triggerMetricCollection('2025-01-10');
   assert.equal(first.metrics_collected, 6);
   assert.equal(first.status, 'completed');
@@ -59,7 +59,7 @@ test('a finished day is recorded, once', async () => {
   assert.equal(byDefault!.collection_date, '2025-01-10');
 });
 
-test('the backfill script fills everything up to yesterday', async () => {
+test('the backfill script records everything up to yesterday', async () => {
   const { error } = await supabase.from('posts').select('created_at').limit(1);
   assert.equal(error!.code, 'PGRST205');
   const { startDate, endDate, data } = await user.backfillMetrics();
@@ -71,7 +71,7 @@ test('the backfill script fills everything up to yesterday', async () => {
   assert.equal(typeof data[0].execution_time_ms, 'number');
 });
 
-test('metrics of a range, all and by category and type', async () => {
+test('metrics of a range are filtered by category and type', async () => {
   const january = { startDate: '2025-01-01', endDate: '2025-01-31' };
   const all = await user.fetchMetrics(january);
   assert.equal(all.length, 60);
@@ -88,17 +88,17 @@ test('metrics of a range, all and by category and type', async () => {
   assert.equal(typeof total!.metadata, 'object');
 });
 
-test('the current totals and the activity of the last 30 days', async () => {
+test('the current totals and the activity of the last 30 days are read', async () => {
   assert.deepEqual(await user.fetchCurrentMetrics(), { totalUsers: 2, totalPosts: 55, totalComments: 10 });
   const activity = await user.fetchActivityData();
-  assert.equal(activity.length, 10, 'of the 30 days, those since the platform began');
+  assert.equal(activity.length, 10, 'days before the first row of the platform have no records');
   assert.deepEqual(activity.at(-1), { date: '2025-01-10', posts: 10, comments: 1 });
   assert.deepEqual(activity[0], { date: '2025-01-01', posts: 1, comments: 1 });
 });
 
-test('the log tells of the last run', async () => {
+test('the log has the last run', async () => {
   const status = await user.getCollectionStatus();
-  // All runs began at the same moment of the server's clock, which stands: any of them may be the last.
+  // The server's clock stands still, so all runs began at the same instant and any of them may be the last.
   assert.ok([0, 6, 6 * 10 - 6].includes(status.metricsCollected), `${status.metricsCollected}`);
   assert.deepEqual({ ...status, metricsCollected: 0 }, {
     lastRun: '2025-01-11T12:00:00+00:00', status: 'completed', metricsCollected: 0, durationMs: 0, errorMessage: null,
@@ -107,7 +107,7 @@ test('the log tells of the last run', async () => {
   assert.deepEqual(data, { kind: 'backfill' });
 });
 
-test('filters, ranges and counts', async () => {
+test('filters, ranges and counts work as in PostgREST', async () => {
   const metrics = () => supabase.from('daily_metrics').select('metric_date,value', { count: 'exact' });
   const values = async (query: PromiseLike<{ data: { value: number }[] | null; error: unknown }>) => {
     const { data, error } = await query;
@@ -135,7 +135,7 @@ test('filters, ranges and counts', async () => {
   assert.deepEqual(text, [{ value: '1' }]);
 });
 
-test('one row or none', async () => {
+test('single() and maybeSingle() return one row or none', async () => {
   const total = (date: string) =>
     supabase.from('daily_metrics').select('value').eq('metric_date', date).eq('metric_category', 'posts_total');
   assert.deepEqual((await total('2025-01-03').single()).data, { value: 6 });
@@ -147,7 +147,7 @@ test('one row or none', async () => {
   assert.equal(many.error!.code, 'PGRST116');
 });
 
-test('errors are those of PostgREST', async () => {
+test('errors have the codes of PostgREST', async () => {
   const { error: column } = await supabase.from('daily_metrics').select('metric_dat');
   assert.deepEqual([column!.code, column!.message], ['42703', 'column daily_metrics.metric_dat does not exist']);
   const { error: date } = await supabase.from('daily_metrics').select().eq('metric_date', '2025-02-30');
@@ -165,7 +165,7 @@ const readers = {
   'a key of a reader': connect(given('READER_KEY')),
 };
 for (const [who, reader] of Object.entries(readers)) {
-  test(`${who} reads, and no more`, async () => {
+  test(`${who} may read only`, async () => {
     assert.equal((await analytics(reader).fetchActivityData()).length, 10);
     assert.deepEqual(await analytics(reader).fetchCurrentMetrics(), { totalUsers: 2, totalPosts: 55, totalComments: 10 });
     const log = await reader.from('metric_collection_log').select();
@@ -186,7 +186,7 @@ for (const [who, reader] of Object.entries(readers)) {
   });
 }
 
-test('who shows a token that is none is told so, whatever key is beside it', async () => {
+test('an invalid token is refused even beside a valid key', async () => {
   for (const [token, message] of [
     ['FORGED_TOKEN', "the token's signature is not valid"],
     ['EXPIRED_TOKEN', 'the token has expired'],
@@ -195,18 +195,18 @@ test('who shows a token that is none is told so, whatever key is beside it', asy
     assert.equal(status, 401);
     assert.deepEqual({ ...error }, { code: 'PGRST301', details: null, hint: null, message });
   }
-  const wrongKey = await connect('a key of nobody').from('daily_metrics').select();
+  const wrongKey = await connect('an unknown key').from('daily_metrics').select();
   assert.deepEqual([wrongKey.status, wrongKey.error!.code], [401, 'PGRST301']);
 });
 
 test('anonymous users read where reading is public', async () => {
   const closed = await connect(given('ANON_KEY')).from('daily_metrics').select();
   assert.deepEqual([closed.status, closed.error!.code], [401, '42501']);
-  const anybody = connect(given('ANON_KEY'), given('PUBLIC_URL'));
-  assert.equal((await analytics(anybody).fetchActivityData()).length, 10);
+  const anonymous = connect(given('ANON_KEY'), given('PUBLIC_URL'));
+  assert.equal((await analytics(anonymous).fetchActivityData()).length, 10);
   for (const refused of [
-    await anybody.from('metric_collection_log').select(),
-    await anybody.rpc('collect_daily_metrics', { target_date: '2025-01-10' }),
+    await anonymous.from('metric_collection_log').select(),
+    await anonymous.rpc('collect_daily_metrics', { target_date: '2025-01-10' }),
   ]) {
     assert.deepEqual([refused.status, refused.error!.code], [401, '42501']);
   }

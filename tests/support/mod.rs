@@ -1,4 +1,4 @@
-//! What tests of several files need.
+//! Helpers that several test suites share.
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 

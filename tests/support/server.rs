@@ -1,4 +1,4 @@
-//! A PostgreSQL server of one test's own, for tests that stop it in the middle of something.
+//! A PostgreSQL server that belongs to one test, for tests that stop it or need their own roles and settings.
 
 use std::{
     env,
@@ -6,14 +6,14 @@ use std::{
     process::{Command, Output},
 };
 
-/// A running server on 127.0.0.1, with the superuser `postgres` and no password. It is gone when this is dropped.
+/// A running server on 127.0.0.1, with the superuser `postgres` and no password. It is removed when this value is dropped.
 pub struct PrivateServer {
     programs: PathBuf,
-    /// The user that the server runs as, where that is another than this process's.
+    /// The user that the server runs as, if that is not the user of this process.
     user: Option<String>,
     data: PathBuf,
     port: u16,
-    /// As pg_ctl takes them: `-c name=value …`.
+    /// Settings in the form of pg_ctl: `-c name=value …`.
     settings: String,
 }
 
@@ -23,8 +23,8 @@ impl PrivateServer {
         Self::made_by("initdb", &["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"], "")
     }
 
-    /// Starts what `program` makes in the data directory that it is given, with settings as pg_ctl takes them:
-    /// `-c name=value …`.
+    /// Starts a server in the data directory that `program` (initdb or pg_basebackup) makes, with settings in the form of
+    /// pg_ctl: `-c name=value …`.
     pub fn made_by(program: &str, arguments: &[&str], settings: &str) -> Self {
         let name = format!("{:x}", fastrand::u64(..));
         let mut server = Self {
@@ -40,7 +40,7 @@ impl PrivateServer {
         server
     }
 
-    /// Ports below the range that systems hand out to clients; a port that is taken makes the start fail.
+    /// Tries random ports below the range that systems assign to clients. The start fails on a port that is taken.
     fn start_on_any_port(&mut self) {
         let started = (0..10).any(|_| {
             self.port = fastrand::u16(20_000..32_000);
@@ -49,12 +49,12 @@ impl PrivateServer {
         assert!(started, "the server does not start:\n{}", self.log());
     }
 
-    /// URL of a superuser's connection to the database `postgres`; the same after a restart.
+    /// The URL of a superuser's connection to the database `postgres`. It stays the same after a restart.
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Stops the server as a crash would: nothing is flushed, clients are cut off.
+    /// Stops the server like a crash: nothing is flushed, and clients are disconnected.
     pub fn stop(&self) {
         let stopped = self.run("pg_ctl", &["stop", "-m", "immediate"]);
         assert!(stopped.status.success(), "the server does not stop:\n{}", self.log());
@@ -89,7 +89,7 @@ impl PrivateServer {
             }
         };
         command.arg("-D").arg(&self.data).args(arguments).current_dir("/");
-        // A server keeps what it inherits open: neither of the test's own streams may be among that.
+        // A server keeps inherited streams open, so it must not inherit stdout and stderr of the test.
         command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
     }
 }
@@ -97,7 +97,7 @@ impl PrivateServer {
 impl Drop for PrivateServer {
     fn drop(&mut self) {
         self.run("pg_ctl", &["stop", "-m", "immediate"]);
-        // What cannot be removed here, `scripts/with-postgres` removes.
+        // `scripts/with-postgres` removes the files that cannot be removed here.
         let _ = std::fs::remove_dir_all(&self.data);
     }
 }

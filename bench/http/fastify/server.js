@@ -1,5 +1,5 @@
-// What a team would write by hand: a fastify server that has PostgreSQL build the JSON and passes it on.
-// Takes PORT, DATABASE_URL and TOKEN from the environment.
+// A fastify server as a team might write it: PostgreSQL builds the JSON, and the server forwards it.
+// It reads PORT, DATABASE_URL and TOKEN from the environment.
 
 import { timingSafeEqual } from "node:crypto";
 import fastify from "fastify";
@@ -9,7 +9,7 @@ const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 10 }
 const token = Buffer.from(`Bearer ${process.env.TOKEN}`);
 
 const SERIES = {
-  // Named, so that each connection prepares it once.
+  // The statement has a name, so each connection prepares it once.
   name: "series",
   text: `SELECT coalesce(json_agg(json_build_object(
              'metric_date', metric_date, 'metric_category', metric_category, 'value', value

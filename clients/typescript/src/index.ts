@@ -1,6 +1,6 @@
 /**
- * Asks a Daymark server what was recorded. The types are generated from its OpenAPI document (`npm run generate`), so a
- * path, a parameter or a field that does not exist is an error of the compiler.
+ * A client for the HTTP API of a Daymark server. Its types are generated from the OpenAPI document (`npm run generate`), so
+ * the compiler reports a path, a parameter or a field that does not exist.
  */
 import createClient, { type Client } from "openapi-fetch";
 
@@ -33,7 +33,7 @@ export type Daymark = Client<paths>;
 /** The query of `GET /api/v1/metrics`. */
 export type SeriesQuery = NonNullable<paths["/api/v1/metrics"]["get"]["parameters"]["query"]>;
 
-/** What a server answered instead of what was asked, as a problem document (RFC 9457). */
+/** An error that the server answered, as a problem document (RFC 9457). */
 export class DaymarkError extends Error {
   override readonly name = "DaymarkError";
 
@@ -41,7 +41,7 @@ export class DaymarkError extends Error {
     super(problem.detail ?? problem.title);
   }
 
-  /** `invalid-parameter`, `unfinished-day`, `too-many-requests` … */
+  /** The type of the problem: `invalid-parameter`, `unfinished-day`, `too-many-requests` … */
   get kind(): string {
     return this.problem.type.replace("urn:daymark:problem:", "");
   }
@@ -56,7 +56,7 @@ export function createDaymark({ url, key, fetch }: DaymarkOptions): Daymark {
 }
 
 /**
- * What was asked, or a {@link DaymarkError}.
+ * Returns the data of an answer, or throws a {@link DaymarkError}.
  *
  * @example const latest = await answered(daymark.GET("/api/v1/latest"));
  */
@@ -64,12 +64,12 @@ export async function answered<T>(
   asking: Promise<{ data?: T; error?: unknown; response: Response }>,
 ): Promise<T> {
   const { data, error, response } = await asking;
-  // Of a success that says nothing more (204) there is no data.
+  // A success with status 204 has no data.
   if (data !== undefined || (error === undefined && response.ok)) return data as T;
   throw new DaymarkError(isProblem(error) ? error : unknownProblem(response));
 }
 
-/** Every series of a question, page after page. */
+/** Returns every series of a query, requesting one page after the other. */
 export async function* everySeries(daymark: Daymark, query: SeriesQuery = {}): AsyncGenerator<Series> {
   let cursor: string | null | undefined = query.cursor;
   do {
@@ -84,9 +84,9 @@ export async function* everySeries(daymark: Daymark, query: SeriesQuery = {}): A
 }
 
 /**
- * The job, once it has finished.
+ * Requests the job repeatedly until it is no longer running, and returns it.
  *
- * @param pause between two questions, in milliseconds
+ * @param pause the time between two requests, in milliseconds
  */
 export async function finished(daymark: Daymark, id: string, pause = 500): Promise<Job> {
   for (;;) {
@@ -100,7 +100,7 @@ function isProblem(error: unknown): error is Problem {
   return typeof error === "object" && error !== null && "type" in error && "title" in error;
 }
 
-/** For answers that did not come from Daymark itself, such as a proxy's. */
+/** Makes a problem for an answer that does not come from Daymark itself, such as one of a proxy. */
 function unknownProblem(response: Response): Problem {
   return { type: "about:blank", title: response.statusText || "No answer", status: response.status };
 }

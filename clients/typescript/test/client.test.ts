@@ -1,6 +1,6 @@
 /**
- * The client against a server that was started for it: `DAYMARK_TEST_URL`, with the keys of an admin and of a reader.
- * Its platform has posts and comments from 1 to 10 January 2025, as many posts a day as the day has number.
+ * The client against a server that was started for it at `DAYMARK_TEST_URL`, with the keys of an admin and of a reader. Its
+ * platform has rows from 1 to 10 January 2025: day n has n posts and one comment.
  */
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
@@ -18,13 +18,13 @@ before(async () => {
   assert.deepEqual([done.kind, done.recorded, done.days_done], ["backfill", 40, 10]);
 });
 
-test("values come with their day", async () => {
+test("latest values have a date", async () => {
   const latest = await answered(reader.GET("/api/v1/latest", { params: { query: { category: "posts_total" } } }));
   assert.equal(latest.metrics.length, 1);
   assert.deepEqual([latest.metrics[0]?.value, latest.metrics[0]?.metric_date], [55, "2025-01-10"]);
 });
 
-test("every series comes once, whatever the size of a page", async () => {
+test("paging returns every series once", async () => {
   let requests = 0;
   const counting = createDaymark({
     url,
@@ -42,7 +42,7 @@ test("every series comes once, whatever the size of a page", async () => {
   assert.equal(requests, 3);
 });
 
-test("a file comes as it is", async () => {
+test("an export is returned as text", async () => {
   const query = { format: "csv", category: "posts_created", from: "2025-01-02", to: "2025-01-02" } as const;
   const csv = await answered(reader.GET("/api/v1/export", { params: { query }, parseAs: "text" }));
   assert.equal(csv.trimEnd().split("\n").length, 2);
@@ -54,7 +54,7 @@ test("a file comes as it is", async () => {
   );
 });
 
-test("what is wrong with a question is said", async () => {
+test("a wrong parameter is an error that names it", async () => {
   const query = { category: "post_total" };
   const error = await refusal(answered(reader.GET("/api/v1/latest", { params: { query } })));
   assert.deepEqual([error.kind, error.problem.status], ["invalid-parameter", 400]);
@@ -62,7 +62,7 @@ test("what is wrong with a question is said", async () => {
   assert.match(error.message, /`posts_total`/);
 });
 
-test("a metric is made and switched off", async () => {
+test("a metric is made and switched off through the API", async () => {
   const path = { category: "jazz_posts" };
   const body: MetricDeclaration = { measure: "created", source: "posts", filter: { genre: "jazz" } };
   const made = await answered(admin.PUT("/api/v1/definitions/{category}", { params: { path }, body }));
@@ -79,23 +79,23 @@ test("a metric is made and switched off", async () => {
   assert.match(error.problem.errors?.[0]?.detail ?? "", /`posts`/);
 });
 
-test("who may not is told so", async () => {
+test("requests without permission are errors", async () => {
   const stranger = createDaymark({ url });
   assert.equal((await refusal(answered(stranger.GET("/api/v1/latest")))).kind, "unauthenticated");
   assert.equal((await refusal(answered(reader.POST("/api/v1/collections", { body: {} })))).kind, "forbidden");
 });
 
-test("a day that is not over is not collected", async () => {
+test("an unfinished day is an error", async () => {
   const collecting = admin.POST("/api/v1/collections", { body: { date: "2025-01-11" } });
   assert.equal((await refusal(answered(collecting))).kind, "unfinished-day");
 });
 
-test("a job that there is not has no end", async () => {
+test("waiting for an unknown job is an error", async () => {
   const error = await refusal(finished(admin, "00000000-0000-0000-0000-000000000000", 10));
   assert.equal(error.kind, "not-found");
 });
 
-test("what a proxy answers is an error too", async () => {
+test("an answer of a proxy without a problem document is an error", async () => {
   const answers = [new Response("<h1>Bad Gateway</h1>", { status: 502, statusText: "Bad Gateway" }), emptyAnswer(504)];
   for (const answer of answers) {
     const daymark = createDaymark({ url, fetch: () => Promise.resolve(answer) });
