@@ -1,4 +1,5 @@
-//! One meaning a name: public types have names of their own, and words that were given up do not come back.
+//! Names have one meaning: no two public types share a name, and replaced words do not come back in code, comments and names of
+//! tests.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +9,7 @@ use std::{
 
 use crate::{modules::code_of, root};
 
-/// Public types that share their name with another, and why they may.
+/// Names that two public types share, and the two meanings.
 const SHARED_TYPES: &[(&str, &str)] = &[
     ("Answer", "of a platform's session, and of HTTP; the latter is to be called a response"),
     ("BackfillRequest", "the request, and its JSON"),
@@ -25,8 +26,8 @@ const SHARED_TYPES: &[(&str, &str)] = &[
     ("Task", "a group of readings in one statement, and the work of a job"),
 ];
 
-/// Identifiers that the field has another word for; ARCHITECTURE.md's glossary has the words in use.
-const GIVEN_UP_IDENTIFIERS: &[&str] = &[
+/// Identifiers that were replaced by the field's word. The glossary in ARCHITECTURE.md has the words in use.
+const REPLACED_IDENTIFIERS: &[&str] = &[
     "Seldom",
     "Fronts",
     "Door",
@@ -48,8 +49,8 @@ const GIVEN_UP_IDENTIFIERS: &[&str] = &[
     "enclosed",
 ];
 
-/// Subjects that hide what acts; a comment names the mechanism instead.
-const GIVEN_UP_WORDS: &[&str] = &["whoever", "somebody", "nobody", "so many"];
+/// Words that hide what acts. Comments and names of functions name the mechanism instead.
+const REPLACED_WORDS: &[&str] = &["whoever", "somebody", "nobody", "so many"];
 
 fn rust_files(folder: &str) -> Vec<PathBuf> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -64,6 +65,14 @@ fn rust_files(folder: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     walk(&root().join(folder), &mut found);
     found
+}
+
+/// The comment of a line, or the name of the function that it defines, in lower case with single words.
+fn words_of(line: &str) -> String {
+    let comment = line.split_once("//").map(|(_, comment)| comment);
+    let defined = line.split_once("fn ").and_then(|(_, rest)| rest.split(['(', '<']).next());
+    let text = comment.or(defined).unwrap_or_default().to_lowercase();
+    format!(" {} ", text.replace(|c: char| !c.is_alphanumeric(), " "))
 }
 
 fn is_name(c: char) -> bool {
@@ -92,21 +101,21 @@ fn no_two_public_types_share_a_name() {
         places.iter().filter(|(name, places)| places.len() > 1 && !is_allowed(name)).collect();
     assert!(shared.is_empty(), "{} public types share a name: {shared:#?}", shared.len());
     for (name, _) in SHARED_TYPES {
-        assert!(places.get(*name).is_some_and(|places| places.len() > 1), "{name} is shared no longer");
+        assert!(places.get(*name).is_some_and(|places| places.len() > 1), "{name} is no longer shared");
     }
 }
 
 #[test]
-fn words_that_were_given_up_do_not_come_back() {
+fn replaced_words_do_not_come_back() {
     let mut found = Vec::new();
-    for file in ["src", "bench"].into_iter().flat_map(rust_files) {
+    let files = ["src", "bench", "tests"].into_iter().flat_map(rust_files);
+    // This file has to name the words.
+    for file in files.filter(|file| !file.ends_with("documents/names.rs")) {
         for (number, line) in (1..).zip(fs::read_to_string(&file).unwrap().lines()) {
-            let identifiers = line.split(|c| !is_name(c)).filter(|name| GIVEN_UP_IDENTIFIERS.contains(name));
+            let identifiers = line.split(|c| !is_name(c)).filter(|name| REPLACED_IDENTIFIERS.contains(name));
             let is_identifier = !line.trim_start().starts_with("//");
-            let comment =
-                line.split_once("//").map(|(_, comment)| comment.to_lowercase()).unwrap_or_default();
-            let spaced = format!(" {} ", comment.replace(|c| !is_name(c), " "));
-            let words = GIVEN_UP_WORDS.iter().copied().filter(|word| spaced.contains(&format!(" {word} ")));
+            let text = words_of(line);
+            let words = REPLACED_WORDS.iter().copied().filter(|word| text.contains(&format!(" {word} ")));
             for word in identifiers.filter(|_| is_identifier).chain(words) {
                 found.push(format!("{}:{number}: {word}", file.strip_prefix(root()).unwrap().display()));
             }
