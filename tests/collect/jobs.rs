@@ -76,7 +76,7 @@ async fn a_job_of_an_ended_process_is_interrupted(world: World) {
     assert_eq!(closed.job.status, JobStatus::Interrupted);
     let error = closed.result.unwrap().error.unwrap();
     assert_eq!(error, "its process (4711 on elsewhere) ended before the job finished");
-    // A job that was made less than a minute ago may not have taken its lock yet.
+    // A job that was made less than 10 seconds ago may not have taken its lock yet.
     let young = queued_elsewhere(&world, "2025-01-11T11:59:55Z").await;
     assert_eq!(jobs.get(young).await.unwrap().unwrap().job.status, JobStatus::Running);
     world.set_clock("2025-01-11T12:01:00Z");
