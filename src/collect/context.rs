@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The first day that can be recorded.
-pub(super) const FIRST_DAY: Date = jiff::civil::date(1900, 1, 1);
+pub const FIRST_DAY: Date = jiff::civil::date(1900, 1, 1);
 
 /// The resources and settings of the process, which are the same for all tenants.
 #[derive(Clone)]

@@ -35,7 +35,7 @@ mod verify;
 
 pub use backfill::{BackfillReport, BackfillRequest, MetricCount, Progress, backfill};
 pub use cancellation::{Cancellation, Canceller};
-pub use context::{Context, Initiator, Installation, Tenant};
+pub use context::{Context, FIRST_DAY, Initiator, Installation, Tenant};
 pub use day::{DayReport, RecordedMetric, collect_day};
 pub use discrepancy::Discrepancy;
 pub use due::DueTimes;

@@ -3,10 +3,7 @@
 use jiff::{ToSpan, civil::Date};
 
 use super::interval::Bucket;
-use crate::metric::Calendar;
-
-/// The first day that can be recorded.
-const FIRST_DAY: Date = jiff::civil::date(1900, 1, 1);
+use crate::{collect::FIRST_DAY, metric::Calendar};
 
 /// The existing days of a range.
 #[derive(Debug, Clone)]

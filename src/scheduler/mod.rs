@@ -19,10 +19,9 @@ use self::{
     leadership::Leadership,
 };
 use crate::{
-    clock::has_passed,
     collect::{Cancellation, CollectError, Context, active_metrics, close_orphaned_runs},
     database::Deadline,
-    jobs::{ActiveJob, JobStartError, Jobs},
+    jobs::{ActiveJob, JobStartError, Jobs, Task},
     metric::MetricKey,
     store::{JobFilter, RunKind, SharedWatch, StoreError, Trigger},
     telemetry::{Counters, LogThrottle},
@@ -79,8 +78,8 @@ struct Agenda {
     marker: Option<u64>,
     /// When the next look is due, if nothing happens before.
     wake_at: Option<Timestamp>,
-    /// When missed days were last looked for.
-    caught_up_at: Option<Timestamp>,
+    /// When missed days are looked for again; `None`: at the next look.
+    catch_up_at: Option<Timestamp>,
     /// The active metrics and their versions at the last look.
     definitions: Vec<(MetricKey, i32)>,
     /// The jobs that this leader started and that have not ended.
@@ -149,7 +148,7 @@ impl Scheduler {
         let now = self.context.now();
         if agenda.forget_ended_jobs() {
             agenda.wake_at = None;
-            agenda.caught_up_at = None;
+            agenda.catch_up_at = None;
         }
         if !agenda.is_look_due(now, self.watch.marker()) {
             return Ok(());
@@ -175,19 +174,38 @@ impl Scheduler {
             return Ok(pause.until.map_or(wake_at, |until| wake_at.min(until)));
         }
         let Some(last_due) = due.last_due(now) else { return Ok(wake_at) };
-        let steps = self.steps(agenda, now, last_due).await?;
-        for (trigger, step) in steps {
-            match step {
-                Step::Wait { until } => wake_at = wake_at.min(until),
-                Step::Start { task, has_failed } => {
-                    if has_failed && !self.can_reach_platform().await {
-                        return Ok(now.checked_add(RETRY_INTERVAL).unwrap_or(Timestamp::MAX));
-                    }
-                    agenda.running.push(self.jobs.start(task, trigger, ACTOR).await?);
+        for (trigger, step) in self.steps(agenda, now, last_due).await? {
+            let until = match step {
+                Step::Wait { until } => until,
+                Step::Start { has_failed: true, .. } if !self.can_reach_platform().await => {
+                    now.checked_add(RETRY_INTERVAL).unwrap_or(Timestamp::MAX)
                 }
+                Step::Start { task, .. } => {
+                    let job = self.start(agenda, task, trigger).await?;
+                    agenda.running.push(job);
+                    continue;
+                }
+            };
+            wake_at = wake_at.min(until);
+            if trigger == Trigger::CatchUp {
+                agenda.catch_up_at = agenda.catch_up_at.map(|at| at.min(until));
             }
         }
         Ok(wake_at)
+    }
+
+    /// Starts a job. Where that fails, what was missed is looked for again at the next look.
+    async fn start(
+        &self,
+        agenda: &mut Agenda,
+        task: Task,
+        trigger: Trigger,
+    ) -> Result<Arc<ActiveJob>, JobStartError> {
+        let started = self.jobs.start(task, trigger, ACTOR).await;
+        if started.is_err() {
+            agenda.catch_up_at = None;
+        }
+        started
     }
 
     /// The day that is due, and, from time to time, what was missed before it.
@@ -197,12 +215,8 @@ impl Scheduler {
         now: Timestamp,
         last_due: Date,
     ) -> Result<Vec<(Trigger, Step)>, LookError> {
-        let definitions: Vec<_> = active_metrics(&self.context)
-            .await?
-            .into_iter()
-            .map(|metric| (metric.definition.key(), metric.version))
-            .collect();
-        if definitions.is_empty() {
+        let metrics = active_metrics(&self.context).await?;
+        if metrics.is_empty() {
             return Ok(Vec::new());
         }
         let filter = JobFilter { limit: Some(MAX_ATTEMPTS), ..JobFilter::default() };
@@ -211,22 +225,25 @@ impl Scheduler {
         let known = Known { now, attempts: &attempts };
         let mut steps = Vec::new();
         if !agenda.is_at(RunKind::Collect) {
-            let missing = survey::missing_on(&self.context, last_due).await?;
+            let missing = survey::missing_on(&self.context, &metrics, last_due).await?;
             steps.extend(known.collect(last_due, &missing).map(|step| (Trigger::Schedule, step)));
         }
+        let definitions: Vec<_> =
+            metrics.iter().map(|metric| (metric.definition.key(), metric.version)).collect();
         let is_due = agenda.is_catch_up_due(now) || agenda.definitions != definitions;
         if is_due && !agenda.is_at(RunKind::Backfill) {
-            let missed = survey::missed_until(&self.context, last_due.saturating_sub(1.day())).await?;
+            let last = last_due.saturating_sub(1.day());
+            let missed = survey::missed_until(&self.context, &metrics, last).await?;
             steps.extend(known.catch_up(&missed).into_iter().map(|step| (Trigger::CatchUp, step)));
-            agenda.caught_up_at = Some(now);
+            agenda.catch_up_at = now.checked_add(CATCH_UP_INTERVAL).ok();
             agenda.definitions = definitions;
         }
         Ok(steps)
     }
 
     async fn can_reach_platform(&self) -> bool {
-        let deadline = Deadline::after(PROBE_TIMEOUT);
-        self.context.tenant.platform.open_cut(deadline).await.is_ok()
+        let opening = self.context.tenant.platform.open_cut(Deadline::after(PROBE_TIMEOUT));
+        matches!(tokio::time::timeout(PROBE_TIMEOUT, opening).await, Ok(Ok(_)))
     }
 }
 
@@ -251,6 +268,7 @@ impl Agenda {
     }
 
     fn is_catch_up_due(&self, now: Timestamp) -> bool {
-        self.caught_up_at.is_none_or(|at| has_passed(at, CATCH_UP_INTERVAL, now))
+        // A time that is further away than the interval was set before the clock was set back.
+        self.catch_up_at.is_none_or(|at| now >= at || at.duration_since(now) > CATCH_UP_INTERVAL)
     }
 }

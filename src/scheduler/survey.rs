@@ -6,7 +6,7 @@ use jiff::{Timestamp, civil::Date};
 
 use super::decide::MetricGaps;
 use crate::{
-    collect::{CollectError, Context, active_metrics, platform_first_day},
+    collect::{CollectError, Context, FIRST_DAY, platform_first_day},
     metric::{BackfillMode, MetricKey},
     store::{RecordCount, StoreError, StoredDefinition},
 };
@@ -17,8 +17,11 @@ type ChangeTimes = HashMap<(MetricKey, i32), Timestamp>;
 ///
 /// # Errors
 /// When the store fails.
-pub async fn missing_on(context: &Context, date: Date) -> Result<Vec<MetricGaps>, CollectError> {
-    let metrics = active_metrics(context).await?;
+pub async fn missing_on(
+    context: &Context,
+    metrics: &[StoredDefinition],
+    date: Date,
+) -> Result<Vec<MetricGaps>, CollectError> {
     let recorded = context.tenant.store.recorded(date, date).await?;
     let is_observable = context.observable(context.now()) == Some(date);
     let is_missing = |metric: &&StoredDefinition| {
@@ -38,13 +41,17 @@ pub async fn missing_on(context: &Context, date: Date) -> Result<Vec<MetricGaps>
 ///
 /// # Errors
 /// When the store fails.
-pub async fn missed_until(context: &Context, last: Date) -> Result<Vec<MetricGaps>, CollectError> {
-    let incomplete = incomplete(context, last).await?;
+pub async fn missed_until(
+    context: &Context,
+    metrics: &[StoredDefinition],
+    last: Date,
+) -> Result<Vec<MetricGaps>, CollectError> {
+    let incomplete = incomplete(context, metrics, last).await?;
     let Some(first) = incomplete.iter().map(|(_, first)| *first).min() else { return Ok(Vec::new()) };
     let recorded = context.tenant.store.recorded(first, last).await?;
     let changed = change_times(context).await?;
     let none = BTreeSet::new();
-    let of_metric = |(metric, first): &(StoredDefinition, Date)| {
+    let of_metric = |(metric, first): &(&StoredDefinition, Date)| {
         let there = recorded.get(&metric.definition.key()).unwrap_or(&none);
         let days = context.tenant.calendar.days(*first, last).into_iter().map(|day| day.date);
         gaps(metric, days.filter(|date| !there.contains(date)).collect(), &changed)
@@ -53,21 +60,25 @@ pub async fn missed_until(context: &Context, last: Date) -> Result<Vec<MetricGap
 }
 
 /// The metrics that have fewer records until `last` than there are days, each with its first day.
-async fn incomplete(context: &Context, last: Date) -> Result<Vec<(StoredDefinition, Date)>, CollectError> {
+async fn incomplete<'a>(
+    context: &Context,
+    metrics: &'a [StoredDefinition],
+    last: Date,
+) -> Result<Vec<(&'a StoredDefinition, Date)>, CollectError> {
     let calendar = &context.tenant.calendar;
-    let mut metrics = active_metrics(context).await?;
-    metrics.retain(|metric| metric.definition.measure.reconstructible());
-    let has_auto = metrics.iter().any(is_auto);
+    let metrics: Vec<_> =
+        metrics.iter().filter(|metric| metric.definition.measure.reconstructible()).collect();
+    let has_auto = metrics.iter().any(|metric| is_auto(metric));
     let platform_first = if has_auto { platform_first_day(context, last).await } else { None };
-    let never = calendar.skipped(jiff::civil::date(1900, 1, 1), last);
+    let never = calendar.skipped(FIRST_DAY, last);
     let counts = context.tenant.store.summary(last, &never).await?.counts;
     let counts: HashMap<_, RecordCount> =
         counts.into_iter().map(|count| (count.key.clone(), count)).collect();
-    let with_first_day = |metric: StoredDefinition| {
+    let with_first_day = |metric: &'a StoredDefinition| {
         let count = counts.get(&metric.definition.key());
         let first_recorded = count.map(|count| count.first);
         let defined_on = calendar.date_of(metric.created_at);
-        let of_platform = platform_first.filter(|_| is_auto(&metric));
+        let of_platform = platform_first.filter(|_| is_auto(metric));
         let first = first_recorded.into_iter().chain(of_platform).fold(defined_on, Date::min);
         let there = count.map_or(0, |count| count.until_day);
         (first <= last && there < calendar.days(first, last).len()).then_some((metric, first))

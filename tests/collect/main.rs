@@ -15,24 +15,8 @@ mod definitions;
 mod freshness;
 mod jobs;
 mod outage;
+mod pairs;
 mod reports;
 mod visibility;
 
-/// Runs each test with each named pair of store and platform.
-macro_rules! on {
-    ([$($pair:ident),+] $($test:ident),+ $(,)?) => {
-        on!(@ [$($pair),+] [$($test),+]);
-    };
-    (@ [$($pair:ident),+] $tests:tt) => { $(on!(# $pair $tests);)+ };
-    (# $pair:ident [$($test:ident),+]) => {
-        mod $pair {
-            $(
-                #[tokio::test]
-                async fn $test() {
-                    super::$test(crate::world::World::$pair().await).await;
-                }
-            )+
-        }
-    };
-}
-pub(crate) use on;
+use pairs::on;

@@ -5,12 +5,12 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use axum::{Router, body::Body, routing::get};
 use bytes::Bytes;
 use daymark::access::Role;
-use futures_util::stream;
+use futures_util::{future::join_all, stream};
 use sqlx::{Connection, Executor, PgConnection};
 
 use crate::{
     raw::{RawClient, until},
-    site::{Settings, Site, new_key},
+    site::{Settings, Site, new_key, request},
     support::fresh_database,
     world::World,
 };
@@ -91,6 +91,8 @@ async fn concurrent_exports_are_limited_for_the_server_and_for_each_principal() 
 }
 
 const LOCK: &str = "BEGIN; LOCK TABLE daymark.daily_metrics";
+/// The sessions that the server has for requests, at most.
+const SESSIONS: usize = 5;
 const SHORT_EXPORT: &str = "/api/v1/export?format=parquet&from=2025-01-01&to=2025-01-10";
 
 /// A server that has made an export before, so that definitions and key are cached, and the URL of its store.
@@ -100,9 +102,56 @@ async fn exporting(request_timeout: Duration) -> (Site, String) {
     let store_url = fresh_database().await;
     let mut settings = Settings::default();
     settings.http.request_timeout = request_timeout;
+    settings.http.max_concurrent_exports = SESSIONS;
     let site = Site::start(World::at(directory, store_url.clone(), platform_url).await, settings).await;
     assert!(site.get(SHORT_EXPORT).await.body.ends_with(b"PAR1"));
     (site, store_url)
+}
+
+/// An export to Parquet reads all values before the file begins. Here its second page waits for a lock; the head is sent when
+/// half of the request timeout is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_head_of_an_export_is_sent_before_its_second_page_is_read() {
+    let (site, store_url) = exporting(Duration::from_secs(12)).await;
+    let address = site.address;
+    let mut before = PgConnection::connect(&store_url).await.unwrap();
+    let mut after = PgConnection::connect(&store_url).await.unwrap();
+    let mut watching = PgConnection::connect(&store_url).await.unwrap();
+    let mut waiting = async || {
+        let waiting = "SELECT count(*) FROM pg_locks
+                       WHERE NOT granted AND relation = 'daymark.daily_metrics'::regclass";
+        sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watching).await.unwrap()
+    };
+    // As many exports at once as there are sessions make each of these prepare the statement, which takes the lock and
+    // releases it. One principal may run half of them.
+    let third = new_key(&site.world.context, "third", Role::Reader).await;
+    before.execute(LOCK).await.unwrap();
+    let exports = [&site.reader, &site.reader, &site.admin, &site.admin, &third]
+        .map(|key| [("apikey", key.as_str())])
+        .map(|headers| async move { request(address, "GET", SHORT_EXPORT, &headers, None).await.status });
+    let (statuses, ()) = tokio::join!(join_all(exports), async {
+        until("all sessions wait", async || waiting().await == SESSIONS as i64).await;
+        before.execute("ROLLBACK").await.unwrap();
+    });
+    assert_eq!(statuses, [200; SESSIONS]);
+    before.execute(LOCK).await.unwrap();
+    let mut client = RawClient::connect(site.address).await;
+    let key = &site.reader;
+    let head = format!("GET {SHORT_EXPORT} HTTP/1.1\r\nhost: localhost\r\napikey: {key}\r\n");
+    client.send(head + "connection: close\r\n\r\n").await;
+    until("the first page waits", async || waiting().await == 1).await;
+    // Locks are granted in the order in which they are requested.
+    let after = tokio::spawn(async move {
+        after.execute(LOCK).await.unwrap();
+        after
+    });
+    until("the second lock waits behind the export", async || waiting().await == 2).await;
+    before.execute("ROLLBACK").await.unwrap();
+    let head = client.some().await;
+    assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head));
+    after.await.unwrap().execute("ROLLBACK").await.unwrap();
+    let body = client.rest().await;
+    assert!(body.contains("PAR1") && body.ends_with("PAR1\r\n0\r\n\r\n"), "{body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -80,13 +80,17 @@ async fn sqlite_deviations_of_whole_numbers_are_exact() {
     assert_eq!(moments_of(&texts).await.unwrap(), [Tally::Moments(expected)]);
 }
 
-/// A direct cast from `double precision` to `numeric` would keep 15 digits only.
+/// A direct cast from `double precision` to `numeric` would keep 15 digits only, as would the text of a number where the
+/// database or the role sets `extra_float_digits = 0`.
 #[tokio::test]
 async fn postgres_floats_keep_all_of_their_digits() {
     let url = support::fresh_database().await;
     let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
     let sql = "CREATE TABLE things (at timestamptz, x float8, y real);
-        INSERT INTO things VALUES ('2025-01-01', 123456789.12345678, 16777215), ('2025-01-01', 0.1, 0.1)";
+        INSERT INTO things VALUES ('2025-01-01', 123456789.12345678, 16777215), ('2025-01-01', 0.1, 0.1);
+        DO $$ BEGIN
+            EXECUTE format('ALTER DATABASE %I SET extra_float_digits = 0', current_database());
+        END $$";
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     let platform = platform::open(&url.parse().unwrap(), options(&Calendar::utc()));
     let sources = BTreeMap::from([("things".to_owned(), source(TimeFormat::Timestamptz, "UTC", false))]);

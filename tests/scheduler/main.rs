@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
 
 mod instances;
+#[path = "../collect/pairs.rs"]
+mod pairs;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../http/process.rs"]
 mod process;
@@ -18,21 +20,4 @@ mod ticks;
 #[path = "../collect/world.rs"]
 mod world;
 
-/// A test for each named pair of store and platform.
-macro_rules! on {
-    ([$($pair:ident),+] $($test:ident),+ $(,)?) => {
-        on!(@ [$($pair),+] [$($test),+]);
-    };
-    (@ [$($pair:ident),+] $tests:tt) => { $(on!(# $pair $tests);)+ };
-    (# $pair:ident [$($test:ident),+]) => {
-        mod $pair {
-            $(
-                #[tokio::test]
-                async fn $test() {
-                    super::$test(crate::world::World::$pair().await).await;
-                }
-            )+
-        }
-    };
-}
-pub(crate) use on;
+use pairs::on;

@@ -168,6 +168,11 @@ fn check(name: &str, value: &str, follows_password: bool) -> Result<(), Paramete
         Honoured if matches!(*name, "host" | "hostaddr" | "port") && value.contains(',') => {
             Err(ParameterError::SeveralHosts)
         }
+        // A connection string in place of the name is expanded by libpq, and may hold a password.
+        Honoured if *name == "dbname" && value.contains(['=', ';']) | value.contains("://") => Err(refused(
+            "dbname",
+            "a database's name has no `=`, `;` or `://` here: write each parameter by itself",
+        )),
         Honoured => Ok(()),
         Only(values) if values.contains(&value) => Ok(()),
         Only(values) => Err(ParameterError::Value { name, values }),

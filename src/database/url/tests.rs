@@ -106,6 +106,9 @@ fn secrets_are_never_shown() {
         "me@Secret",
         "Secret",
         "Secret:x",
+        "dbname=postgres://u:Secret@h/db",
+        "postgres://h/ignored?dbname=postgres://u:Secret%40h/db",
+        "postgres://h:1/db;password=Secret",
     ] {
         let message = refusal(text);
         assert!(!message.contains("Secret"), "{text}: {message}");

@@ -57,7 +57,7 @@ CREATE FUNCTION holds_lock_of(run metric_collection_log) RETURNS boolean LANGUAG
                 'daymark:' || current_schema() || ':' || run.tenant_id || ':' || CASE run.kind
                     WHEN 'collect' THEN 'day-' || to_char(run.collection_date, 'YYYY-MM-DD') ELSE run.kind END, 0
             ) AS key
-        WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted AND usename = session_user
+        WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND mode = 'ExclusiveLock' AND granted AND usename = session_user
           AND objsubid = 1 AND classid::BIGINT = (key >> 32) & 4294967295 AND objid::BIGINT = key & 4294967295
     )
 $$;

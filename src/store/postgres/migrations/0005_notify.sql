@@ -13,6 +13,8 @@ CREATE TRIGGER notify_change AFTER INSERT ON daily_metrics FOR EACH STATEMENT EX
 CREATE TRIGGER notify_change AFTER INSERT OR UPDATE ON metric_definitions FOR EACH STATEMENT EXECUTE FUNCTION notify_change();
 CREATE TRIGGER notify_change AFTER INSERT OR UPDATE ON metric_collection_log FOR EACH STATEMENT
     EXECUTE FUNCTION notify_change();
+-- A scheduler sees at once that it is paused or resumed.
+CREATE TRIGGER notify_change AFTER INSERT OR UPDATE ON schedule_pauses FOR EACH STATEMENT EXECUTE FUNCTION notify_change();
 
 -- Functions of these migrations are nothing for the roles of an API, whatever default privileges say.
 SELECT grant_api_roles();
