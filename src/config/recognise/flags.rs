@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     config::recognise::{
+        boolean_values::BooleanValues,
         names::words as words_of,
         time_format::{is_time_type, on_sqlite},
     },
@@ -59,6 +60,9 @@ pub enum FlagMeaning {
     Boolean { keep: bool },
     /// A number, 0 or 1; rows count whose value means `keep`.
     Number { keep: bool },
+    /// Values such as `Y` and `N`; rows count whose value means `keep`. `or_number` tells whether the values may also be
+    /// stored as numbers, which do not equal texts.
+    Values { keep: bool, values: BooleanValues, or_number: bool },
     /// The time at which the row was marked; NULL for rows that are not marked.
     Time,
     /// One of a few states. Rows whose state is in `excluded` do not count; `numeric` tells whether the values are
@@ -79,18 +83,25 @@ impl FlagColumn<'_> {
             true => self.column.name.clone(),
             false => quoted(&self.column.name),
         };
+        let listed = |values: Vec<String>| format!("[{}]", values.join(", "));
         let test = match (&self.meaning, self.column.nullable) {
             (FlagMeaning::Time, _) => "{ is_null = true }".to_owned(),
             (FlagMeaning::Boolean { keep: false }, true) => "{ is_not = [true] }".to_owned(),
             (FlagMeaning::Number { keep: false }, true) => "{ is_not = [1] }".to_owned(),
             (FlagMeaning::Boolean { keep }, _) => keep.to_string(),
             (FlagMeaning::Number { keep }, _) => i32::from(*keep).to_string(),
+            (FlagMeaning::Values { keep: false, values, or_number }, true) => {
+                format!("{{ is_not = {} }}", listed(literals(&values.yes, *or_number)))
+            }
+            (FlagMeaning::Values { keep, values, or_number }, _) => {
+                let literals = literals(if *keep { &values.yes } else { &values.no }, *or_number);
+                if literals.len() == 1 { literals.concat() } else { listed(literals) }
+            }
             (FlagMeaning::State { values, excluded, numeric }, may_be_null) => {
                 let quoted = |value: &String| match numeric {
                     true => value.clone(),
                     false => quoted(value),
                 };
-                let listed = |values: Vec<String>| format!("[{}]", values.join(", "));
                 match (excluded.is_empty(), may_be_null) {
                     (true, _) => listed(values.iter().map(quoted).collect()),
                     (false, true) => {
@@ -109,6 +120,12 @@ impl FlagColumn<'_> {
 /// Quotes a text as a TOML string on one line.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+/// Writes the values as texts, and those that are digits also as numbers if they may be stored so.
+fn literals(values: &[String], or_number: bool) -> Vec<String> {
+    let numbers = values.iter().filter(|value| or_number && value.parse::<u8>().is_ok()).cloned();
+    numbers.chain(values.iter().map(|value| quoted(value))).collect()
 }
 
 /// Returns the flags of the table that the source uses neither in its filter nor as its time of deletion.
@@ -151,17 +168,14 @@ fn flag<'a>(
         return None;
     }
     let values = statistics.and_then(|statistics| statistics.values.get(&column.name));
-    let meaning = if column.column_type == ColumnType::Boolean && (has(EXCLUDED) || has(INCLUDED)) {
-        // SQLite stores a boolean as a number, and compares it with `true` as a number.
-        FlagMeaning::Boolean { keep: !has(EXCLUDED) }
+    let is_mark = has(EXCLUDED) || has(INCLUDED);
+    let meaning = if is_mark && let Some(meaning) = yes_or_no(table, column, !has(EXCLUDED), values) {
+        let is_about_the_mark =
+            |word: &String| ["at", "on", "by", "id", "count", "time"].contains(&word.as_str());
+        let is_boolean = column.column_type == ColumnType::Boolean;
+        (is_boolean || !words.iter().any(is_about_the_mark)).then_some(meaning)?
     } else if has(EXCLUDED) && is_time(table, column, &words) {
         column.nullable.then_some(FlagMeaning::Time)?
-    } else if column.column_type == ColumnType::Integer
-        && (has(EXCLUDED) || has(INCLUDED))
-        && values.is_none_or(|values| values.iter().all(|value| ["0", "1"].contains(&value.as_str())))
-        && !words.iter().any(|word| ["at", "on", "by", "id", "count", "time"].contains(&word.as_str()))
-    {
-        FlagMeaning::Number { keep: !has(EXCLUDED) }
     } else if is_state(&words) && column.column_type != ColumnType::Boolean {
         let values = values.filter(|values| !values.is_empty())?.clone();
         let is_excluded = |value: &&String| {
@@ -174,6 +188,46 @@ fn flag<'a>(
         return None;
     };
     Some(FlagColumn { column, meaning })
+}
+
+/// The meaning of a column that says yes or no, by its type and its values; `None` if it holds something else.
+fn yes_or_no(
+    table: &Table,
+    column: &Column,
+    keep: bool,
+    values: Option<&BTreeSet<String>>,
+) -> Option<FlagMeaning> {
+    let values = values.filter(|values| !values.is_empty());
+    let are_digits = values.map(|values| values.iter().all(|value| ["0", "1"].contains(&value.as_str())));
+    let of_values = |or_number| {
+        let values = BooleanValues::of(values?)?;
+        Some(FlagMeaning::Values { keep, values: values.completed(), or_number })
+    };
+    match column.column_type {
+        // SQLite stores a boolean as a number, and compares it with `true` as a number; but some libraries write `t` and `f`.
+        ColumnType::Boolean if on_sqlite(table) && are_digits == Some(false) => of_values(true),
+        ColumnType::Boolean => Some(FlagMeaning::Boolean { keep }),
+        ColumnType::Integer => are_digits.unwrap_or(true).then_some(FlagMeaning::Number { keep }),
+        ColumnType::Number => (are_digits == Some(true)).then_some(FlagMeaning::Number { keep }),
+        ColumnType::Text => of_values(false),
+        ColumnType::Other if on_sqlite(table) => of_values(true),
+        ColumnType::Other if column.type_name == "bit" && values.is_none() => {
+            let values = BooleanValues { yes: vec!["1".to_owned()], no: vec!["0".to_owned()] };
+            Some(FlagMeaning::Values { keep, values, or_number: false })
+        }
+        ColumnType::Other if column.type_name == "bit" => of_values(false),
+        // An enumeration refuses a value that is not one of its own, so that only values that were seen are compared.
+        ColumnType::Other => {
+            let values = BooleanValues::of(values?)?;
+            let has_compared = match keep {
+                true => !values.yes.is_empty(),
+                false if column.nullable => !values.yes.is_empty(),
+                false => !values.no.is_empty(),
+            };
+            has_compared.then_some(FlagMeaning::Values { keep, values, or_number: false })
+        }
+        _ => None,
+    }
 }
 
 /// Whether the column contains a time. On SQLite, times may be stored as texts or numbers, so the name decides.

@@ -1,6 +1,7 @@
 //! Recognises the meaning of a table's columns (time of creation, actor, time of soft deletion, flags) and the tables
 //! that belong to the platform's application.
 
+mod boolean_values;
 mod column_synonyms;
 mod creation_time;
 pub mod flags;

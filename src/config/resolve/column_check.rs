@@ -71,9 +71,9 @@ pub fn check_condition(table: &Table, condition: &Located<Condition>) -> Option<
 
 fn compares(column_type: ColumnType, literal: &Literal, sqlite: bool) -> bool {
     match (column_type, literal) {
-        // SQLite has no types for booleans and times; it stores them as numbers and texts.
+        // SQLite has no types for booleans and times; it stores them as numbers and texts, such as `t` and `f`.
         (ColumnType::Integer | ColumnType::Number, Literal::Boolean(_))
-        | (ColumnType::Boolean, Literal::Number(_))
+        | (ColumnType::Boolean, Literal::Number(_) | Literal::Text(_))
         | (ColumnType::Timestamptz | ColumnType::Timestamp | ColumnType::Date, Literal::Number(_)) => sqlite,
         (ColumnType::Boolean, Literal::Boolean(_))
         | (ColumnType::Integer | ColumnType::Number, Literal::Number(_))

@@ -260,6 +260,23 @@ fn flags_are_recognised_by_name_type_and_values() {
         ("status integer", &[("status", &["0", "1", "2"])], "status = [0, 1, 2]"),
         ("status text", &[], ""),
         ("drafts_count integer, note text", &[], ""),
+        ("deleted text", &[("deleted", &["N", "Y"])], "deleted = \"N\""),
+        ("deleted text", &[("deleted", &["N"])], "deleted = \"N\""),
+        ("deleted text", &[("deleted", &["", "Y"])], "deleted = \"\""),
+        ("deleted text", &[("deleted", &["N", "Y", "n"])], "deleted = [\"N\", \"n\"]"),
+        ("deleted text", &[("deleted", &["N", "X"])], ""),
+        ("deleted text", &[("deleted", &[""])], ""),
+        ("deleted text null", &[("deleted", &["No"])], "deleted = { is_not = [\"Yes\"] }"),
+        ("deleted text null", &[("deleted", &["TRUE"])], "deleted = { is_not = [\"TRUE\"] }"),
+        ("active text null", &[("active", &["f"])], "active = \"t\""),
+        ("deleted_by text", &[("deleted_by", &["n", "y"])], ""),
+        ("deleted numeric", &[("deleted", &["0", "1"])], "deleted = 0"),
+        ("deleted numeric", &[], ""),
+        ("deleted bit", &[("deleted", &["1"])], "deleted = \"0\""),
+        ("deleted bit null", &[], "deleted = { is_not = [\"1\"] }"),
+        ("deleted yes_no", &[("deleted", &["No", "Yes"])], "deleted = \"No\""),
+        ("deleted yes_no null", &[("deleted", &["No"])], ""),
+        ("deleted boolean", &[("deleted", &["false", "true"])], "deleted = false"),
     ] {
         assert_eq!(of(columns, values), expected, "{columns}");
     }

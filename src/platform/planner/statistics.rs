@@ -43,15 +43,21 @@ fn references_query(dialect: Dialect) -> &'static str {
 }
 
 /// Rows of (schema, table, estimated rows, column, share filled, values …), a row a column. The column is NULL for tables
-/// that were never analyzed.
+/// that were never analyzed. Values are written as `CAST(column AS text)` writes them, which differs from how they stand in an
+/// array: `true` for `t`, and a `char` without the spaces that fill it up.
 const POSTGRES_ESTIMATES: &str = "
 SELECT CAST(0 AS bigint),
        ARRAY[n.nspname, c.relname, greatest(c.reltuples, 0)::bigint::text, s.attname, (1 - s.null_frac)::text]
-           || CASE WHEN s.n_distinct BETWEEN 1 AND 20 THEN s.most_common_vals::text::text[] ELSE '{}' END
+           || CASE WHEN s.n_distinct NOT BETWEEN 1 AND 20 THEN '{}'
+                   WHEN 'bool'::regtype IN (t.oid, t.typbasetype) THEN s.most_common_vals::text::bool[]::text[]
+                   WHEN 'bpchar'::regtype IN (t.oid, t.typbasetype) THEN s.most_common_vals::text::bpchar[]::text[]
+                   ELSE s.most_common_vals::text::text[] END
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 LEFT JOIN pg_stats AS s
        ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.inherited = (c.relkind = 'p')
+LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = s.attname
+LEFT JOIN pg_type AS t ON t.oid = a.atttypid
 WHERE c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition
   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'";
 
@@ -155,11 +161,7 @@ fn add_estimates(statistics: &mut Statistics, values: &[Option<String>]) {
         sampled.filled.extend(filled.map(|share: f64| (column.clone(), share)));
     }
     if let Some(known) = sampled.values.get_mut(column) {
-        known.extend(values.iter().flatten().map(|value| match value.as_str() {
-            "t" => "true".to_owned(),
-            "f" => "false".to_owned(),
-            other => other.to_owned(),
-        }));
+        known.extend(values.iter().flatten().cloned());
     }
 }
 

@@ -73,18 +73,46 @@ first_use_of! {
     a_shop_with_states: crate::first_use::shapes::SHOP,
     a_help_desk_with_stages: crate::first_use::shapes::HELP_DESK,
     a_learning_platform: crate::first_use::shapes::LEARNING,
+    an_application_without_booleans: crate::first_use::shapes::MOVED,
 }
 
 /// `init` offers the same tables whether PostgreSQL has statistics about them or not.
 #[tokio::test]
 async fn statistics_and_a_sample_lead_to_the_same_file() {
-    let site = Site::empty_postgres().await;
-    site.on_platform(&shapes::FEDERATED.sql(true, midnight())).await;
+    for shape in [shapes::FEDERATED, shapes::MOVED] {
+        let site = Site::empty_postgres().await;
+        site.on_platform(&shape.sql(true, midnight())).await;
+        site.run(&["init"]).expect_code(0);
+        let sampled = site.config();
+        site.on_platform("ANALYZE").await;
+        site.run(&["init", "--force"]).expect_code(0);
+        assert_eq!(site.config(), sampled);
+    }
+}
+
+/// A SQLite column without a type does not compare 0 with `'0'`.
+#[tokio::test]
+async fn the_filter_of_a_column_without_a_type_compares_numbers_and_texts() {
+    let site = Site::empty_sqlite().await;
+    site.on_platform(
+        "CREATE TABLE posts (id INTEGER PRIMARY KEY, created_at TEXT NOT NULL, deleted NOT NULL, spam);
+         INSERT INTO posts (created_at, deleted, spam) VALUES
+           ('2025-01-01 10:00:00', 0, 0), ('2025-01-01 10:00:00', 1, NULL), ('2025-01-01 10:00:00', '0', '1'),
+           ('2025-01-01 10:00:00', '1', 0), ('2025-01-01 10:00:00', 0, NULL), ('2025-01-01 10:00:00', '0', 1);",
+    )
+    .await;
     site.run(&["init"]).expect_code(0);
-    let sampled = site.config();
-    site.on_platform("ANALYZE").await;
-    site.run(&["init", "--force"]).expect_code(0);
-    assert_eq!(site.config(), sampled);
+    let written = site.config();
+    let filter = r#"# filter = { deleted = [0, "0"], spam = { is_not = [1, "1"] } }"#;
+    assert!(written.contains(filter), "{written}");
+    site.write_config(&written.replace("\n# filter = ", "\nfilter = "));
+    for command in ["migrate", "apply", "backfill"] {
+        site.run(&[command]).expect_code(0);
+    }
+    let date = jiff::civil::date(2025, 1, 1);
+    let records = site.store().records(date, date, None).await.unwrap();
+    let total = records.iter().find(|record| record.key.category == "posts_total").unwrap();
+    assert_eq!(total.value.to_string(), "2");
 }
 
 /// The tables of another installation's store do not belong to the application.

@@ -6,7 +6,8 @@ use jiff::{Span, ToSpan, civil::DateTime};
 
 /// An application: a line for each table, `name rows: column kind, column kind, …`. A kind is `id`, `text`, `number`,
 /// `ref TABLE` (a foreign key), `link TABLE` (the same without a constraint), `time` (never NULL), `time N%` (not NULL in N %
-/// of the rows), `flag N%` (true in N % of the rows), `flag? N%` (the same, and NULL in some others) or `one of a|b|c`.
+/// of the rows), `flag N%` (true in N % of the rows), `flag? N%` (the same, and NULL in some others), `mark TYPE yes|no N%` and `mark? TYPE yes|no N%` (the
+/// same with these two values instead of true and false) or `one of a|b|c`.
 pub struct Shape {
     pub tables: &'static [&'static str],
     /// Metrics, each with hand-written SQL that counts it for a day from `{start}` to `{end}`.
@@ -62,6 +63,13 @@ enum Kind {
     Time(u64),
     /// How many rows of a hundred are true, and whether the others may be NULL.
     Flag(u64, bool),
+    /// A flag of another type than boolean, with its values for true and false.
+    Mark {
+        of_type: &'static str,
+        values: (&'static str, &'static str),
+        share: u64,
+        may_be_null: bool,
+    },
     OneOf(Vec<&'static str>),
 }
 
@@ -87,6 +95,13 @@ impl Column {
             ("time", text) => Kind::Time(share(text)),
             ("flag", text) => Kind::Flag(share(text), false),
             ("flag?", text) => Kind::Flag(share(text), true),
+            ("mark" | "mark?", text) => {
+                let [of_type, values, of_rows] = text.split(' ').collect::<Vec<_>>()[..] else {
+                    panic!("no such kind: {text:?}")
+                };
+                let values = values.split_once('|').unwrap();
+                Kind::Mark { of_type, values, share: share(of_rows), may_be_null: kind.starts_with("mark?") }
+            }
             ("one", text) => Kind::OneOf(text.trim_start_matches("of ").split('|').collect()),
             other => panic!("no such kind: {other:?}"),
         };
@@ -105,6 +120,8 @@ impl Column {
             Kind::Time(_) => either("timestamptz", "DATETIME"),
             Kind::Flag(_, false) => "boolean NOT NULL".to_owned(),
             Kind::Flag(_, true) => "boolean".to_owned(),
+            Kind::Mark { of_type, may_be_null: false, .. } => format!("{of_type} NOT NULL"),
+            Kind::Mark { of_type, .. } => (*of_type).to_owned(),
             Kind::OneOf(_) => "varchar(20) NOT NULL".to_owned(),
         };
         format!("{} {of_type}", self.name)
@@ -138,6 +155,9 @@ impl Column {
             Kind::Flag(share, _) if random.below(100) < *share => boolean(true),
             Kind::Flag(_, true) if random.below(2) == 0 => "NULL".to_owned(),
             Kind::Flag(..) => boolean(false),
+            Kind::Mark { values: (yes, _), share, .. } if random.below(100) < *share => format!("'{yes}'"),
+            Kind::Mark { may_be_null: true, .. } if random.below(2) == 0 => "NULL".to_owned(),
+            Kind::Mark { values: (_, no), .. } => format!("'{no}'"),
             Kind::OneOf(values) => {
                 let index = usize::try_from(random.below(values.len() as u64)).unwrap();
                 format!("'{}'", values[index])

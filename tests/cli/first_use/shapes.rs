@@ -158,3 +158,53 @@ pub const LEARNING: Shape = Shape {
     ],
     flags: &["courses: draft"],
 };
+
+/// An application that was moved from a database without booleans, where flags are letters, digits and words.
+pub const MOVED: Shape = Shape {
+    tables: &[
+        "users 80: id id, email text, created_at time, active mark char(1) Y|N 90%, banned mark? char(3) yes|no 10%",
+        "posts 200: id id, user_id ref users, created_at time, deleted mark bit(1) 1|0 10%, hidden mark? bit(1) 1|0 10%",
+        "comments 200: id id, user_id ref users, created_at time, removed mark text t|f 10%, spam mark? text 1|0 10%",
+        "photos 90: id id, user_id ref users, created_at time, is_archived mark boolean t|f 10%, is_hidden mark? boolean t|f \
+         10%",
+        "orders 90: id id, user_id ref users, created_at time, cancelled mark numeric(1) 1|0 10%, void mark? varchar(5) \
+         True|False 10%",
+        "reviews 60: id id, user_id ref users, created_at time, removed_by mark text y|n 10%, discarded mark? text Y|N 100%",
+    ],
+    totals: &[
+        (
+            "users_total",
+            "SELECT count(*) FROM users WHERE created_at < {end} AND active = 'Y' AND coalesce(banned, 'no') = 'no'",
+        ),
+        (
+            "posts_total",
+            "SELECT count(*) FROM posts WHERE created_at < {end} AND deleted = '0' AND (hidden IS NULL OR hidden = '0')",
+        ),
+        (
+            "comments_total",
+            "SELECT count(*) FROM comments WHERE created_at < {end} AND removed = 'f' AND coalesce(spam, '0') = '0'",
+        ),
+        (
+            "photos_total",
+            "SELECT count(*) FROM photos WHERE created_at < {end} AND is_archived = 'f' AND (is_hidden IS NULL OR is_hidden = 'f')",
+        ),
+        (
+            "orders_total",
+            "SELECT count(*) FROM orders WHERE created_at < {end} AND cancelled = 0 AND coalesce(void, 'False') = 'False'",
+        ),
+        ("reviews_total", "SELECT count(*) FROM reviews WHERE created_at < {end} AND discarded IS NULL"),
+    ],
+    flags: &[
+        "users: active",
+        "users: banned",
+        "posts: deleted",
+        "posts: hidden",
+        "comments: removed",
+        "comments: spam",
+        "photos: is_archived",
+        "photos: is_hidden",
+        "orders: cancelled",
+        "orders: void",
+        "reviews: discarded",
+    ],
+};
