@@ -98,6 +98,7 @@ impl Engine {
             statement_timeout: Duration::from_secs(600),
             lock_timeout: Duration::from_secs(30),
             retry: RETRY,
+            assume_fresh: Vec::new(),
         };
         Ok(platform::open(&url, options))
     }

@@ -23,6 +23,7 @@ async fn inspect(url: &str) -> Result<(std::sync::Arc<dyn Platform>, Schema), Fa
         statement_timeout: Duration::from_secs(30),
         lock_timeout: Duration::from_secs(10),
         retry: RetryPolicy { retries: 0, initial_delay: Duration::ZERO },
+        assume_fresh: Vec::new(),
     };
     let platform = platform::open(&url.parse::<DatabaseUrl>()?, options);
     let schema = platform.inspect().await?;
@@ -229,5 +230,41 @@ async fn row_level_security_is_detected_for_the_reading_role() -> Result<(), Fai
     assert_eq!(hidden(inspect(&url).await?.1), [""; 0], "a superuser sees every row");
     let as_role = format!("{url}?options=-c%20role%3D{role}");
     assert_eq!(hidden(inspect(&as_role).await?.1), ["posts"]);
+    Ok(())
+}
+
+/// The preset would take `posts` and `likes`, if they were tables.
+const COPIES: &str = "
+    CREATE TABLE profiles (id int, created_at timestamptz NOT NULL);
+    CREATE TABLE entries (id int, author_id int, created_at timestamptz NOT NULL);
+    CREATE MATERIALIZED VIEW posts AS SELECT * FROM entries;
+    CREATE EXTENSION file_fdw; CREATE SERVER elsewhere FOREIGN DATA WRAPPER file_fdw;
+    CREATE FOREIGN TABLE likes (id int, user_id int, created_at timestamptz NOT NULL)
+        SERVER elsewhere OPTIONS (filename '/dev/null');
+";
+
+#[tokio::test]
+async fn materialized_views_and_foreign_tables_are_not_recorded_unless_they_are_declared()
+-> Result<(), Failure> {
+    let url = support::fresh_database().await;
+    sqlx::raw_sql(COPIES).execute(&mut PgConnection::connect(&url).await?).await?;
+    let (platform, schema) = inspect(&url).await?;
+    let text = init(platform.as_ref(), &schema).await?;
+    let (_, copies) =
+        text.split_once("# ---- Materialized views and foreign tables ----").ok_or(text.clone())?;
+    for table in ["posts", "likes"] {
+        assert!(copies.contains(&format!("\n# table = \"{table}\"\n")), "{text}");
+    }
+    assert!(copies.contains("`assume_fresh` under [platform]"), "{text}");
+    let directory = tempfile::tempdir()?;
+    let of_init = accepted(platform.as_ref(), &schema, &configured(directory.path(), &text)?).await?;
+    assert_eq!(of_init, ["entries_created", "entries_total", "users_total"], "{text}");
+
+    let of_preset = configured(directory.path(), "")?;
+    assert_eq!(accepted(platform.as_ref(), &schema, &of_preset).await?, ["users_total"]);
+    let declared =
+        configured(directory.path(), "[sources.posts]\ntable = \"posts\"\ntime_column = \"created_at\"")?;
+    let of_declared = accepted(platform.as_ref(), &schema, &declared).await?;
+    assert_eq!(of_declared, ["posts_created", "posts_total", "users_total"]);
     Ok(())
 }

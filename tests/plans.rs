@@ -12,7 +12,7 @@ use daymark::{
         Calendar, Condition, Decimal, Filter, Literal, Phase, QueryShape, Reading, Rows, Source, Test,
         TimeFormat,
     },
-    platform::{self, Column, ColumnType, Platform, PlatformOptions, Schema, Sources, Table},
+    platform::{self, Column, ColumnType, Platform, PlatformOptions, Schema, Sources, Table, TableKind},
 };
 use jiff::civil::date;
 use sqlx::{AssertSqlSafe, Connection};
@@ -23,6 +23,7 @@ fn options() -> PlatformOptions {
         statement_timeout: Duration::from_secs(30),
         lock_timeout: Duration::from_secs(10),
         retry: RetryPolicy { retries: 0, initial_delay: Duration::ZERO },
+        assume_fresh: Vec::new(),
     }
 }
 
@@ -63,6 +64,7 @@ fn schema(column_type: ColumnType) -> Schema {
         visible: true,
         readable: true,
         row_security: false,
+        kind: TableKind::Current,
         of_extension: false,
         columns: vec![
             column("created_at", column_type, indexed),

@@ -176,6 +176,7 @@ mod tests {
             statement_timeout: limit,
             lock_timeout: limit,
             retry: RetryPolicy { retries: 0, initial_delay: Duration::ZERO },
+            assume_fresh: Vec::new(),
         };
         let platform = platform::open(&url.parse().unwrap(), options);
         let tables = Arc::new(Tables::new(platform, Duration::from_millis(50)));

@@ -110,6 +110,7 @@ fn open_platform(config: &Config) -> Arc<dyn Platform> {
         calendar: settings.calendar.clone(),
         statement_timeout: settings.platform_statement_timeout,
         lock_timeout: settings.platform_lock_timeout,
+        assume_fresh: settings.platform_assume_fresh.clone(),
         retry: settings.retry,
     };
     platform::open(url, options)

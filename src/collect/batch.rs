@@ -67,14 +67,14 @@ impl Batch {
         Ok(Answers { parts })
     }
 
-    /// Returns the objects that the metrics read whose state may be older than the snapshot.
+    /// Returns the objects that the metrics read for `days` whose state may be older than the snapshot.
     ///
     /// # Errors
     /// When the cut is lost.
-    pub async fn staleness(&self, cut: &mut dyn Cut) -> Result<Vec<Staleness>, Fault> {
+    pub async fn staleness(&self, cut: &mut dyn Cut, days: &[DayBounds]) -> Result<Vec<Staleness>, Fault> {
         let mut found = Vec::new();
         for part in &self.parts {
-            for staleness in cut.staleness(&part.sources).await? {
+            for staleness in cut.staleness(&part.sources, &part.readings, days).await? {
                 if !found.contains(&staleness) {
                     found.push(staleness);
                 }

@@ -183,7 +183,7 @@ async fn read(
     let provenance = stamp.provenance(day.date);
     let (wanted, left_out) = split(missing, provenance);
     let batch = Batch::new(wanted.iter().map(|metric| &metric.definition).enumerate());
-    if let Some(staleness) = freshness::obstacle(context, cut.as_mut(), &batch, day.date, began).await? {
+    if let Some(staleness) = freshness::obstacle(context, cut.as_mut(), &batch, &[day], began).await? {
         return Ok(Err(staleness));
     }
     let answers = batch.read(cut.as_mut(), &schema, &[day]).await?;

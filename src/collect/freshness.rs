@@ -1,6 +1,6 @@
-//! Prevents recording a day that the platform does not show completely yet, because a standby lags or a materialized
-//! view was not refreshed since. A run waits for the platform to catch up, for at most
-//! `collect.freshness_wait_seconds`.
+//! Prevents recording a day that the platform may not show completely yet, because a standby lags, a materialized view
+//! was not refreshed since, or how old an object is cannot be told. A run waits for the platform to catch up, for at most
+//! `collect.freshness_wait_seconds`; it does not wait for what cannot be told.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use super::{CollectError, Context, batch::Batch};
 use crate::{
     database::Fault,
-    platform::{Cut, Staleness},
+    metric::DayBounds,
+    platform::{Cut, Staleness, WhenStale},
 };
 
 /// The time between two checks whether the platform has caught up.
@@ -19,8 +20,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// The result of reading, or the staleness because of which nothing was read.
 pub(super) type Fresh<T> = Result<T, Staleness>;
 
-/// Returns the staleness because of which the metrics of `batch` cannot be read for `date` in this snapshot, in a run
-/// that began at `began`.
+/// Returns the staleness because of which the metrics of `batch` cannot be read for `days` in this snapshot, in a run
+/// that began at `began`. One that waiting does not end comes first.
 ///
 /// # Errors
 /// When the cut is lost.
@@ -28,15 +29,17 @@ pub(super) async fn obstacle(
     context: &Context,
     cut: &mut dyn Cut,
     batch: &Batch,
-    date: Date,
+    days: &[DayBounds],
     began: Timestamp,
 ) -> Result<Option<Staleness>, Fault> {
-    let ready_at = context.ready_at(date);
+    let Some(last) = days.last() else { return Ok(None) };
+    let ready_at = context.ready_at(last.date);
     let is_obstacle = |staleness: &Staleness| {
         let needed = if staleness.is_lagging { ready_at.max(began) } else { ready_at };
-        staleness.is_certain && is_before(staleness, needed)
+        staleness.when_stale != WhenStale::Warn && is_before(staleness, needed)
     };
-    Ok(batch.staleness(cut).await?.into_iter().find(is_obstacle))
+    let obstacles = batch.staleness(cut, days).await?.into_iter().filter(is_obstacle);
+    Ok(obstacles.min_by_key(|staleness| staleness.when_stale != WhenStale::Refuse))
 }
 
 /// Whether the object may show a state from before `instant`.
@@ -64,7 +67,8 @@ where
             Ok(value) => return Ok(value),
             Err(staleness) => staleness,
         };
-        if wait_until.is_some_and(|wait_until| Instant::now() >= wait_until) {
+        let is_over = wait_until.is_some_and(|wait_until| Instant::now() >= wait_until);
+        if is_over || staleness.when_stale == WhenStale::Refuse {
             let ready_at = context.tenant.calendar.display(context.ready_at(date));
             return Err(CollectError::Stale { date, ready_at, staleness: described(context, &staleness) });
         }

@@ -150,8 +150,13 @@ fn context(directory: &Path, clock: Arc<SetClock>) -> Context {
     let retry = RetryPolicy { retries: 0, initial_delay: std::time::Duration::ZERO };
     let calendar = Calendar::utc();
     let limit = std::time::Duration::from_secs(30);
-    let options =
-        PlatformOptions { calendar: calendar.clone(), statement_timeout: limit, lock_timeout: limit, retry };
+    let options = PlatformOptions {
+        calendar: calendar.clone(),
+        statement_timeout: limit,
+        lock_timeout: limit,
+        retry,
+        assume_fresh: Vec::new(),
+    };
     let store_options = StoreOptions {
         tenant: crate::metric::DEFAULT_TENANT.to_owned(),
         schema: store::DEFAULT_SCHEMA.to_owned(),

@@ -65,6 +65,8 @@ pub struct PlatformOptions {
     pub lock_timeout: Duration,
     /// For statements that fail because of another session's lock.
     pub retry: RetryPolicy,
+    /// Materialized views, foreign tables and views over them that the user answers for: they are taken to be up to date.
+    pub assume_fresh: Vec<String>,
 }
 
 /// A part of the platform that may show an older state than that of now.
@@ -77,10 +79,21 @@ pub struct Staleness {
     /// Whether it is known to lack something that its origin has committed. Then it has to catch up with the present before
     /// a day is recorded; otherwise it is enough that the day was over.
     pub is_lagging: bool,
-    /// Whether a day must not be recorded before it has caught up. Where this is `false` it is worth a warning.
-    pub is_certain: bool,
+    /// What a run does while `complete_until` is before the end of the day, or unknown.
+    pub when_stale: WhenStale,
     /// Why it shows no newer state, as a sentence without a full stop.
     pub reason: String,
+}
+
+/// What a run does about a state that is, or may be, from before the end of the day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenStale {
+    /// Waits for it to catch up, and ends without recording when it does not.
+    Wait,
+    /// Ends without recording: waiting tells nothing new.
+    Refuse,
+    /// Records what it sees; `check` warns.
+    Warn,
 }
 
 /// A platform that can be read.
@@ -142,8 +155,14 @@ pub trait Cut: Send {
     /// The earliest instant in the source's time column; for a date column, midnight UTC of that date.
     async fn earliest(&mut self, source: &Source) -> Result<Option<Timestamp>, Fault>;
 
-    /// What of the platform, and of the tables of `sources`, may be older than the snapshot; empty where nothing is.
-    async fn staleness(&mut self, sources: &Sources) -> Result<Vec<Staleness>, Fault>;
+    /// What of the platform, of the tables of `sources` and of what the queries among `readings` read on `days` may be older
+    /// than the snapshot; empty where nothing is.
+    async fn staleness(
+        &mut self,
+        sources: &Sources,
+        readings: &[Reading],
+        days: &[DayBounds],
+    ) -> Result<Vec<Staleness>, Fault>;
 
     /// From now on a statement of this snapshot fails where row level security would hide rows from it.
     async fn refuse_hidden_rows(&mut self) -> Result<(), Fault>;

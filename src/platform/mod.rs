@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 pub use contract::{
     Cut, DetectedFormat, DetectedFormats, Flag, PlannedStatement, Platform, PlatformOptions, Sources,
-    Staleness,
+    Staleness, WhenStale,
 };
-pub use schema::{Column, ColumnType, Schema, Table};
+pub use schema::{Column, ColumnType, Schema, Table, TableKind};
 pub use statistics::{Reference, SampledTable, Statistics, TableStatistics};
 pub use unconfigured::UnconfiguredPlatform;
 

@@ -17,9 +17,21 @@ pub struct Table {
     pub readable: bool,
     /// Whether row level security may hide rows from that role; never so on SQLite.
     pub row_security: bool,
+    pub kind: TableKind,
     /// Whether an extension made the table, as PostGIS makes `spatial_ref_sys`; never so on SQLite.
     pub of_extension: bool,
     pub columns: Vec<Column>,
+}
+
+/// What sort of relation a [`Table`] is, as far as it matters to how current its rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableKind {
+    /// Its rows are those of now: a table, or a view.
+    Current,
+    /// Its rows are those of the last refresh.
+    MaterializedView,
+    /// Its rows are those of another server, which may lag.
+    ForeignTable,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -25,6 +25,7 @@ fn platform(url: &DatabaseUrl) -> Arc<dyn Platform> {
         statement_timeout: Duration::from_secs(5),
         lock_timeout: Duration::from_secs(1),
         retry: RetryPolicy { retries: 0, initial_delay: Duration::ZERO },
+        assume_fresh: Vec::new(),
     };
     platform::open(url, options)
 }

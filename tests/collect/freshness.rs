@@ -6,14 +6,16 @@ use daymark::{
     clock::{Clock, SetClock, SystemClock},
     collect::{BackfillRequest, Cancellation, CollectError, Context, backfill, collect_day},
     definitions::{CheckScope, check},
+    metric::Definition,
     store::RunStatus,
 };
 use jiff::{SignedDuration, tz::TimeZone};
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::{
     server::PrivateServer,
-    world::{Heard, World, definition, definitions},
+    world::{Heard, World, definition, definitions, january},
 };
 
 /// A primary, its standby, and a world whose platform is the standby and whose clock is that of the machine.
@@ -80,6 +82,36 @@ impl Scene {
     }
 }
 
+/// A count of the rows of `table`.
+fn counted(table: &str) -> Definition {
+    let mut counted =
+        definition("timestamptz", "posts_total", json!({"measure": "existing", "source": "posts"}));
+    counted.sources.get_mut("posts").unwrap().table = table.to_owned();
+    counted
+}
+
+/// The value of a query of the user's own.
+fn queried(query: &str) -> Definition {
+    let measure = json!({"measure": "sql", "query": query, "shape": "value", "adds_up": "last"});
+    definition("timestamptz", "queried", measure)
+}
+
+/// The error of a collection that must record nothing.
+async fn refusal(world: &World, context: &Context) -> String {
+    let error = collect_day(context, None, &[], &Cancellation::never()).await.unwrap_err();
+    assert!(matches!(&error, CollectError::Stale { .. }), "{error}");
+    assert!(world.records().await.is_empty(), "nothing may be recorded");
+    error.to_string()
+}
+
+/// The errors of `check` about the platform.
+async fn platform_errors(context: &Context, configured: &[Definition]) -> Vec<String> {
+    let scope = CheckScope { store: false, definitions: false, platform: true };
+    let report = check(context, configured, scope).await;
+    let errors = report.findings.into_iter().filter(|finding| finding.is_error());
+    errors.map(|finding| finding.message).collect()
+}
+
 async fn execute(url: &str, sql: &str) {
     PgConnection::connect(url).await.unwrap().execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
 }
@@ -142,13 +174,7 @@ async fn a_materialized_view_not_refreshed_since_the_day_ended_is_refused() {
     let server = PrivateServer::made_by("initdb", &arguments, "-c track_commit_timestamp=on");
     let mut world = World::on_server(server.url()).await;
     world.execute("CREATE MATERIALIZED VIEW copied AS SELECT * FROM posts; CREATE VIEW seen AS SELECT * FROM copied").await;
-    let mut counted = definition(
-        "timestamptz",
-        "posts_total",
-        serde_json::json!({"measure": "existing", "source": "posts"}),
-    );
-    counted.sources.get_mut("posts").unwrap().table = "seen".to_owned();
-    world.apply(std::slice::from_ref(&counted)).await;
+    world.apply(&[counted("seen")]).await;
     // The settle delay of yesterday ends now, which is after the refresh of the view.
     Arc::make_mut(&mut world.context.installation).clock = Arc::new(SystemClock);
     let midnight = SystemClock.now().to_zoned(TimeZone::UTC).start_of_day().unwrap().timestamp();
@@ -160,4 +186,83 @@ async fn a_materialized_view_not_refreshed_since_the_day_ended_is_refused() {
     Arc::make_mut(&mut world.context.tenant).settle = SignedDuration::ZERO;
     let report = collect_day(&world.context, None, &[], &never).await.unwrap();
     assert_eq!(report.recorded.len(), 1, "the view was refreshed after the end of yesterday");
+}
+
+const COPIES: &str = "
+    CREATE MATERIALIZED VIEW copied AS SELECT * FROM posts;
+    CREATE SCHEMA reports;
+    CREATE VIEW reports.seen AS SELECT * FROM copied;
+    CREATE EXTENSION file_fdw; CREATE SERVER elsewhere FOREIGN DATA WRAPPER file_fdw;
+    CREATE FOREIGN TABLE far (author_id integer, created_at timestamptz, genre text)
+        SERVER elsewhere OPTIONS (program 'true')";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_whose_age_cannot_be_told_is_refused_unless_it_is_assumed_fresh() {
+    let world = World::sqlite_store_of_postgres().await;
+    world.execute(COPIES).await;
+    for (table, named, assumed) in [
+        ("copied", "materialized view copied may show an old state", "public.copied"),
+        ("far", "foreign table far may show an old state", "far"),
+    ] {
+        world.apply(&[counted(table)]).await;
+        let mut context = world.context.clone();
+        // A run does not wait for what waiting cannot tell.
+        Arc::make_mut(&mut context.installation).freshness_wait = Duration::MAX;
+        let message = refusal(&world, &context).await;
+        assert!(message.contains(named) && message.contains("`platform.assume_fresh`"), "{message}");
+        assert!(world.runs().await.iter().all(|run| run.status == RunStatus::Failed));
+        let errors = platform_errors(&context, &[counted(table)]).await;
+        assert!(errors.iter().any(|error| error.contains(named)), "{errors:?}");
+
+        let assuming = world.assuming_fresh(&[assumed]);
+        assert_eq!(platform_errors(&assuming, &[counted(table)]).await, Vec::<String>::new());
+        let other = world.assuming_fresh(&["reports.copied", "public.farther"]);
+        assert_eq!(refusal(&world, &other).await, message, "another object is named");
+    }
+    world.apply(&[counted("copied")]).await;
+    let report =
+        collect_day(&world.assuming_fresh(&["copied"]), None, &[], &Cancellation::never()).await.unwrap();
+    assert_eq!(report.recorded.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_query_reads_is_refused_like_a_source() {
+    let world = World::sqlite_store_of_postgres().await;
+    world.execute(COPIES).await;
+    world.execute("GRANT USAGE ON SCHEMA reports TO PUBLIC").await;
+    for query in [
+        "SELECT count(*) AS value FROM reports.seen WHERE created_at < {day_end}",
+        "WITH old AS MATERIALIZED (SELECT * FROM copied) SELECT count(*) AS value FROM posts, old",
+        "SELECT (SELECT count(*) FROM copied) AS value",
+    ] {
+        world.apply(&[queried(query)]).await;
+        let message = refusal(&world, &world.context).await;
+        assert!(message.contains("materialized view copied may show an old state"), "{query}: {message}");
+        let errors = platform_errors(&world.context, &[queried(query)]).await;
+        assert!(errors.iter().any(|error| error.contains("materialized view copied")), "{errors:?}");
+    }
+    let assuming = world.assuming_fresh(&["copied"]);
+    let report = collect_day(&assuming, None, &[], &Cancellation::never()).await.unwrap();
+    assert_eq!(report.recorded.len(), 1);
+}
+
+/// The day decides which part of the query is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_is_refused_for_the_days_of_which_it_reads_an_old_copy() {
+    let world = World::sqlite_store_of_postgres().await;
+    world.execute(COPIES).await;
+    let query = "SELECT sum(one) AS value FROM (
+        SELECT 1 AS one FROM posts UNION ALL SELECT 1 FROM copied WHERE {day} < '2025-01-05') AS parts";
+    world.apply(&[queried(query)]).await;
+    let (never, heard) = (Cancellation::never(), Heard::default());
+    let request = |from| BackfillRequest {
+        from: Some(january(from)),
+        to: Some(january(10)),
+        ..BackfillRequest::default()
+    };
+    let error = backfill(&world.context, &request(4), &heard, &never).await.unwrap_err();
+    assert!(error.to_string().contains("materialized view copied"), "{error}");
+    let report = backfill(&world.context, &request(5), &heard, &never).await.unwrap();
+    assert_eq!(report.missing_days, 6);
+    assert_eq!(world.values("queried").await.len(), 6);
 }

@@ -116,6 +116,16 @@ impl World {
         context
     }
 
+    /// Like [`World::context`], with objects of the platform that are assumed to be up to date.
+    pub fn assuming_fresh(&self, names: &[&str]) -> Context {
+        let mut context = self.context.clone();
+        let mut options = platform_options(&self.context.tenant.calendar);
+        options.assume_fresh = names.iter().map(|name| (*name).to_owned()).collect();
+        let url: DatabaseUrl = self.reader_url.parse().unwrap();
+        Arc::make_mut(&mut context.tenant).platform = platform::open(&url, options);
+        context
+    }
+
     pub fn in_zone(&mut self, zone: &str) {
         let calendar = Calendar::new(zone).unwrap();
         self.context = context(&self.store_url, &self.reader_url, calendar, Arc::clone(&self.clock));
@@ -262,8 +272,21 @@ async fn reader(platform_url: &str) -> String {
     url.to_string()
 }
 
+const RETRY: RetryPolicy = RetryPolicy { retries: 1, initial_delay: Duration::from_millis(1) };
+
+fn platform_options(calendar: &Calendar) -> PlatformOptions {
+    let limit = Duration::from_secs(30);
+    PlatformOptions {
+        calendar: calendar.clone(),
+        statement_timeout: limit,
+        lock_timeout: limit,
+        retry: RETRY,
+        assume_fresh: Vec::new(),
+    }
+}
+
 fn context(store_url: &str, platform_url: &str, calendar: Calendar, clock: Arc<SetClock>) -> Context {
-    let retry = RetryPolicy { retries: 1, initial_delay: Duration::from_millis(1) };
+    let retry = RETRY;
     let store_url: DatabaseUrl = store_url.parse().unwrap();
     let platform_url: DatabaseUrl = platform_url.parse().unwrap();
     let store_options = StoreOptions {
@@ -272,9 +295,7 @@ fn context(store_url: &str, platform_url: &str, calendar: Calendar, clock: Arc<S
         retry,
         statement_timeout: None,
     };
-    let limit = Duration::from_secs(30);
-    let platform_options =
-        PlatformOptions { calendar: calendar.clone(), statement_timeout: limit, lock_timeout: limit, retry };
+    let platform_options = platform_options(&calendar);
     let installation = Installation {
         clock,
         retry,

@@ -36,8 +36,13 @@ async fn context(
     let calendar = Calendar::new(zone).unwrap();
     let retry = RetryPolicy { retries: 0, initial_delay: Duration::ZERO };
     let limit = Duration::from_secs(30);
-    let reading =
-        PlatformOptions { calendar: calendar.clone(), statement_timeout: limit, lock_timeout: limit, retry };
+    let reading = PlatformOptions {
+        calendar: calendar.clone(),
+        statement_timeout: limit,
+        lock_timeout: limit,
+        retry,
+        assume_fresh: Vec::new(),
+    };
     let keeping = StoreOptions {
         tenant: "default".to_owned(),
         schema: store::DEFAULT_SCHEMA.to_owned(),

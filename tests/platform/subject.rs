@@ -105,6 +105,7 @@ pub fn options(calendar: &Calendar) -> PlatformOptions {
         statement_timeout: Duration::from_secs(30),
         lock_timeout: Duration::from_secs(10),
         retry: RetryPolicy { retries: 0, initial_delay: Duration::ZERO },
+        assume_fresh: Vec::new(),
     }
 }
 

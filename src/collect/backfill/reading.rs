@@ -83,9 +83,7 @@ impl<'a> Plan<'a> {
         let mut groups = Vec::new();
         for GroupPlan { group, batch, .. } in &self.groups {
             let days = context.tenant.calendar.days(group.first, group.last);
-            if let Some(staleness) =
-                freshness::obstacle(context, cut.as_mut(), batch, group.last, began).await?
-            {
+            if let Some(staleness) = freshness::obstacle(context, cut.as_mut(), batch, &days, began).await? {
                 return Ok(Err(staleness));
             }
             let answers = batch.read(cut.as_mut(), &schema, &days).await?;

@@ -8,7 +8,7 @@ use crate::{
         system_tables::{application_tables, supabase_users},
         users::{Pointers, most_referenced_people},
     },
-    platform::{DetectedFormats, Schema, Statistics, Table},
+    platform::{DetectedFormats, Schema, Statistics, Table, TableKind},
 };
 
 /// A source that the preset knows.
@@ -59,6 +59,18 @@ pub fn known_sources() -> impl Iterator<Item = &'static str> {
     KNOWN_SOURCES.iter().map(|known| known.name)
 }
 
+/// Returns why the preset does not choose `table` by itself, if its rows may be those of an earlier time.
+fn may_be_old(table: &Table) -> Option<String> {
+    let what = match table.kind {
+        TableKind::Current => return None,
+        TableKind::MaterializedView => {
+            "is a materialized view, whose last refresh may be earlier than the day's end"
+        }
+        TableKind::ForeignTable => "is a foreign table, whose server may lag",
+    };
+    Some(format!("{} {what}; declare it as a source to read it all the same", table_name(table)))
+}
+
 /// Returns the table of the preset's source `name`, or the reason why there is none. With `statistics`, a table without
 /// rows is chosen only if no other fits, and the table of users is the one of people that most tables reference.
 pub fn recognise_known<'a>(
@@ -71,6 +83,9 @@ pub fn recognise_known<'a>(
         return Err(format!("`{name}` is not a source of the preset"));
     };
     let of_table = |table| {
+        if let Some(reason) = may_be_old(table) {
+            return Err(reason);
+        }
         let recognised = recognise(table, detected, statistics.and_then(|all| all.of(table)), name != USERS)?;
         match NEEDS_ACTOR.contains(&table.name.as_str()) && recognised.source.actor_column.is_none() {
             true => Err(format!("table {} has no actor column", table_name(table))),

@@ -37,6 +37,7 @@ pub struct Settings {
     pub platform_url: Option<DatabaseUrl>,
     pub platform_statement_timeout: Duration,
     pub platform_lock_timeout: Duration,
+    pub platform_assume_fresh: Vec<String>,
     pub store_url: DatabaseUrl,
     pub store_schema: String,
     pub retry: RetryPolicy,
@@ -122,6 +123,7 @@ fn typed(layers: &mut SettingLayers) -> Option<Settings> {
     let platform_url = layers.url("platform.url");
     let statement_timeout = layers.integer("platform.statement_timeout_seconds");
     let lock_timeout = layers.integer("platform.lock_timeout_seconds");
+    let assume_fresh = layers.list("platform.assume_fresh", |name| Ok(name.to_owned()));
     let store_url = layers.url("store.url");
     let store_schema = layers.name("store.schema");
     let retries = layers.integer("retry.attempts");
@@ -146,6 +148,7 @@ fn typed(layers: &mut SettingLayers) -> Option<Settings> {
         platform_url,
         platform_statement_timeout: Duration::from_secs(statement_timeout?),
         platform_lock_timeout: Duration::from_secs(lock_timeout?),
+        platform_assume_fresh: assume_fresh?,
         store_url: store_url?,
         store_schema: store_schema?,
         retry: RetryPolicy {

@@ -77,6 +77,15 @@ pub static SETTINGS: &[Setting] = &[
         "How long a statement may wait on the platform for a lock that another session holds.",
     ),
     setting(
+        "platform.assume_fresh",
+        SettingKind::List,
+        None,
+        "The materialized views, foreign tables and views that are taken to be up to date. Each is named as in \
+         `daily_posts` or `reports.daily_posts`. Daymark records no day from an object of which it cannot tell that it shows \
+         the whole day; name it here if it is refreshed, or its server has caught up, before each collection. Only \
+         PostgreSQL has such objects.",
+    ),
+    setting(
         "store.url",
         SettingKind::Url,
         Some("sqlite:daymark.db"),

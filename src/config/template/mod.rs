@@ -96,11 +96,11 @@ fn to_decide(survey: &Survey, resolved: &Resolved) -> Vec<String> {
     let warnings = resolved.findings.iter().filter(|finding| !finding.is_error());
     let hidden = warnings.filter(|finding| finding.message.contains("row level security"));
     sentences.extend(hidden.map(|Finding { message, .. }| format!("{message}.")));
-    let commented = survey.empty.len() + survey.further().len();
+    let commented = survey.empty.len() + survey.further().len() + survey.copies.len();
     if commented + survey.unusable.len() + resolved.left_out.len() > 0 {
         sentences.push(
-            "Comments in the file explain what is left out: tables without rows or without a time, built-in metrics \
-             without a table."
+            "Comments in the file explain what is left out: tables without rows or without a time, copies that may \
+             be old, built-in metrics without a table."
                 .to_owned(),
         );
     }

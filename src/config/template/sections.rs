@@ -58,11 +58,25 @@ pub fn write_survey(survey: &Survey) -> String {
         text.push_str("\n# ---- Tables without rows ----\n# Remove the `#` when they are used.\n");
     }
     text.extend(survey.empty.iter().map(|found| commented(&empty_sections(found))));
+    if !survey.copies.is_empty() {
+        text.push_str(COPIES_HEAD);
+    }
+    text.extend(survey.copies.iter().map(|found| commented(&both_sections(found))));
     text + &unusable(survey)
 }
 
+const COPIES_HEAD: &str = "
+# ---- Materialized views and foreign tables ----
+# They may show the state of an earlier time, which Daymark cannot always tell, so that no day is recorded from them
+# unless it can. Better read the tables that they are made of. Otherwise remove the `#`, and name those that show the
+# whole day whenever a day is collected in `assume_fresh` under [platform].
+";
+
 fn unusable(survey: &Survey) -> String {
-    let found_any = !survey.known.is_empty() || !survey.recorded().is_empty() || !survey.empty.is_empty();
+    let found_any = !(survey.known.is_empty()
+        && survey.recorded().is_empty()
+        && survey.empty.is_empty()
+        && survey.copies.is_empty());
     match (&survey.unusable[..], found_any) {
         ([], true) => String::new(),
         ([], false) => {

@@ -14,7 +14,7 @@ use crate::{
             users::points_at,
         },
     },
-    platform::{DetectedFormats, Schema, Statistics},
+    platform::{DetectedFormats, Schema, Statistics, TableKind},
 };
 
 /// The most tables outside the preset that are recorded by default; further ones are written as comments.
@@ -39,6 +39,8 @@ pub struct Survey<'a> {
     others: Vec<OfferedSource<'a>>,
     /// Tables that could be sources but have no rows.
     pub empty: Vec<OfferedSource<'a>>,
+    /// Materialized views and foreign tables, which may show an old state.
+    pub copies: Vec<OfferedSource<'a>>,
     /// The reasons why the other application tables cannot be sources.
     pub unusable: Vec<String>,
 }
@@ -78,13 +80,15 @@ impl<'a> Survey<'a> {
             let source = &mut found.recognised.source;
             source.actor_column = source.actor_column.take().or(actor.map(str::to_owned));
         }
+        let (copies, others): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|found| found.recognised.table.kind != TableKind::Current);
         let (mut others, mut empty): (Vec<_>, Vec<_>) =
             others.into_iter().partition(|found| !has_rows || found.rows != Some(0));
         let (known, without_rows): (Vec<_>, Vec<_>) =
             known.into_iter().partition(|found| !has_rows || found.rows != Some(0));
         empty.splice(0..0, without_rows);
         others.sort_by_key(|found| Reverse(found.rows));
-        Self { known, others, empty, unusable }
+        Self { known, others, empty, copies, unusable }
     }
 
     /// Whether the preset knows none of the tables, including those without rows.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     metric::TimeFormat,
-    platform::{Column, ColumnType, DetectedFormat, Schema, Table},
+    platform::{Column, ColumnType, DetectedFormat, Schema, Table, TableKind},
 };
 
 /// A table from `"id uuid, created_at timestamptz null"` (`now` in place of `null`: that is its default); `public.` and others before the name are the schema.
@@ -27,6 +27,7 @@ fn table(name: &str, columns: &str) -> Table {
         visible: matches!(schema, "" | "public"),
         readable: true,
         row_security: false,
+        kind: TableKind::Current,
         of_extension: false,
         columns: columns.split(", ").map(column).collect(),
     }

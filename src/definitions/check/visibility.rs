@@ -12,7 +12,7 @@ use crate::{
     config::Finding,
     database::Fault,
     metric::Definition,
-    platform::{Cut, Schema, Staleness},
+    platform::{Cut, Schema, Staleness, WhenStale},
 };
 
 /// The lag from which a warning is given. A standby that replays without delay lags by less.
@@ -46,7 +46,9 @@ pub(super) async fn hidden_or_stale(
 ) -> Result<Vec<Finding>, Fault> {
     let mut cut = context.tenant.platform.open_cut(context.deadline()).await?;
     let batch = Batch::new(metrics.iter().map(|(_, definition)| *definition).enumerate());
-    let staleness = batch.staleness(cut.as_mut()).await?;
+    let last_finished = context.last_finished();
+    let days = context.tenant.calendar.days(last_finished, last_finished);
+    let staleness = batch.staleness(cut.as_mut(), &days).await?;
     let mut findings: Vec<_> = staleness.iter().filter_map(|staleness| stale(context, staleness)).collect();
     findings.extend(hidden_rows(context, cut.as_mut(), schema, &batch, metrics).await?);
     Ok(findings)
@@ -57,12 +59,15 @@ fn stale(context: &Context, staleness: &Staleness) -> Option<Finding> {
     let is_notable = staleness.is_lagging
         && staleness.complete_until.is_some_and(|until| lag(context, until) >= NOTABLE_LAG);
     let message = described(context, staleness);
-    match (is_too_old, staleness.is_certain) {
-        (true, true) => Some(Finding::error("platform", message).hint(
+    match (is_too_old, staleness.when_stale) {
+        (true, WhenStale::Wait) => Some(Finding::error("platform", message).hint(
             "let it catch up, or connect to the server that it replicates: until then a collection waits for \
              `collect.freshness_wait_seconds` and ends without recording",
         )),
-        (true, false) => Some(Finding::warning("platform", message)),
+        (true, WhenStale::Refuse) => {
+            Some(Finding::error("platform", message).hint("until then a collection ends without recording"))
+        }
+        (true, WhenStale::Warn) => Some(Finding::warning("platform", message)),
         (false, _) => is_notable.then(|| {
             Finding::warning("platform", message)
                 .hint("make sure that it has caught up before a day is collected")

@@ -1,12 +1,15 @@
 //! A cut is a session that holds a snapshot open; what is read in it is the same for every database. Readings that fail
 //! together are tried apart, and only a lost connection of the session itself ends them all.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
     execute::Executor,
-    session::Session,
+    queried,
+    session::{Session, ends_the_cut},
     task::{self, Task},
     time::TimeColumn,
 };
@@ -60,9 +63,18 @@ impl<S: Session> Cut for SessionCut<S> {
         self.executor().earliest(&time, &dialect.table(source)).await
     }
 
-    async fn staleness(&mut self, sources: &Sources) -> Result<Vec<Staleness>, Fault> {
+    async fn staleness(
+        &mut self,
+        sources: &Sources,
+        readings: &[Reading],
+        days: &[DayBounds],
+    ) -> Result<Vec<Staleness>, Fault> {
         let dialect = self.session.dialect();
-        self.session.staleness(sources.values().map(|source| dialect.table(source)).collect()).await
+        let queried = queried::relations(&mut self.session, readings, days).await?;
+        let of_sources = sources.values().map(|source| dialect.table(source));
+        let relations: BTreeSet<_> = of_sources.chain(queried.relations).collect();
+        let found = self.session.staleness(relations.into_iter().collect()).await?;
+        Ok(found.into_iter().chain(queried.unknown).collect())
     }
 
     async fn refuse_hidden_rows(&mut self) -> Result<(), Fault> {
@@ -146,11 +158,6 @@ impl Run<'_> {
             self.results[index] = Some(Ok(tallies));
         }
     }
-}
-
-/// Whether the failure of one statement ends all of them, because the snapshot is lost or the run was cancelled.
-fn ends_the_cut(fault: &Fault) -> bool {
-    matches!(fault.class, FaultClass::Unreachable | FaultClass::Cancelled)
 }
 
 /// Whether a failure of all readings of the task together may be that of one of them. Each alone would wait for the same

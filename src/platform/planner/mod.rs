@@ -13,6 +13,7 @@ pub(super) mod flag;
 mod labels;
 mod moments;
 mod parse;
+mod queried;
 mod query;
 mod scalars;
 mod scan;

@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 
 use super::dialect::Dialect;
-use crate::{database::Fault, platform::contract::Staleness};
+use crate::{
+    database::{Fault, FaultClass},
+    platform::contract::Staleness,
+};
 
 /// An answer: the id of the span (or 0) and the values, as text.
 pub type Answer = (usize, Vec<Option<String>>);
@@ -13,6 +16,11 @@ pub const NO_SPAN: usize = usize::MAX;
 
 /// The most rows that one statement may answer with.
 pub const MAX_ANSWERS: usize = 100_000;
+
+/// Whether the failure of one statement ends all of them, because the snapshot is lost or the run was cancelled.
+pub fn ends_the_cut(fault: &Fault) -> bool {
+    matches!(fault.class, FaultClass::Unreachable | FaultClass::Cancelled)
+}
 
 #[async_trait]
 pub trait Session: Send {
@@ -24,6 +32,12 @@ pub trait Session: Send {
 
     /// What may be older than the snapshot, the server as a whole and each of `relations` (names in SQL).
     async fn staleness(&mut self, relations: Vec<String>) -> Result<Vec<Staleness>, Fault>;
+
+    /// The tables, materialized views and foreign tables that the statement reads, as names in SQL, after the database has
+    /// replaced its views. Empty where the database has none that could be older than the snapshot.
+    async fn relations(&mut self, _sql: &str) -> Result<Vec<String>, Fault> {
+        Ok(Vec::new())
+    }
 
     /// See [`crate::platform::Cut::refuse_hidden_rows`].
     async fn refuse_hidden_rows(&mut self) -> Result<(), Fault> {

@@ -34,6 +34,10 @@ impl Session for PostgresSession {
         Ok(lines.join("\n") + "\n")
     }
 
+    async fn relations(&mut self, sql: &str) -> Result<Vec<String>, Fault> {
+        self.read_by(sql).await
+    }
+
     async fn refuse_hidden_rows(&mut self) -> Result<(), Fault> {
         raw_sql("SET LOCAL row_security = off").execute(&mut self.connection).await?;
         Ok(())

@@ -1,7 +1,14 @@
--- The materialized views and foreign tables that are among the named relations or beneath them: what a view reads, and the
--- partitions of a table.
-WITH RECURSIVE reached (oid) AS (
-    SELECT to_regclass(name)::oid FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL
+-- The materialized views and foreign tables that are among the named relations ($1) or beneath them: what a view reads, and the
+-- partitions of a table. Relations that the user answers for ($2) are left out with all that is beneath them.
+WITH RECURSIVE assumed_fresh AS (
+    SELECT c.oid
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname || '.' || c.relname = ANY ($2::text[]) OR c.oid::regclass::text = ANY ($2::text[])
+),
+reached (oid) AS (
+    SELECT named.oid
+    FROM (SELECT to_regclass(name)::oid AS oid FROM unnest($1::text[]) AS name) AS named
+    WHERE named.oid IS NOT NULL AND named.oid NOT IN (SELECT oid FROM assumed_fresh)
     UNION
     SELECT next.oid
     FROM reached CROSS JOIN LATERAL (
@@ -12,6 +19,7 @@ WITH RECURSIVE reached (oid) AS (
         UNION ALL
         SELECT inhrelid FROM pg_inherits WHERE inhparent = reached.oid
     ) AS next
+    WHERE next.oid NOT IN (SELECT oid FROM assumed_fresh)
 )
 SELECT c.oid::regclass::text AS name, s.srvname::text AS foreign_server
 FROM reached JOIN pg_class AS c ON c.oid = reached.oid

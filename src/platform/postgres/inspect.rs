@@ -4,7 +4,7 @@ use sqlx::{PgConnection, Row};
 
 use crate::{
     database::Fault,
-    platform::schema::{Column, ColumnType, Schema, Table},
+    platform::schema::{Column, ColumnType, Schema, Table, TableKind},
 };
 
 pub(super) async fn inspect(connection: &mut PgConnection) -> Result<Schema, Fault> {
@@ -22,6 +22,7 @@ pub(super) async fn inspect(connection: &mut PgConnection) -> Result<Schema, Fau
                 visible,
                 readable,
                 row_security,
+                kind: kind(row.try_get(13)?),
                 of_extension,
                 columns: Vec::new(),
             });
@@ -31,6 +32,14 @@ pub(super) async fn inspect(connection: &mut PgConnection) -> Result<Schema, Fau
         }
     }
     Ok(schema)
+}
+
+fn kind(relkind: &str) -> TableKind {
+    match relkind {
+        "m" => TableKind::MaterializedView,
+        "f" => TableKind::ForeignTable,
+        _ => TableKind::Current,
+    }
 }
 
 fn column(row: &sqlx::postgres::PgRow) -> Result<Column, Fault> {

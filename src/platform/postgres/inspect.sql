@@ -34,7 +34,8 @@ SELECT n.nspname AS schema_name,
        coalesce(
            pg_get_expr(ad.adbin, ad.adrelid) ~* '(\mnow\(|current_timestamp|(clock|statement|transaction)_timestamp|local_?timestamp|current_date)',
            false
-       ) AS defaults_to_now
+       ) AS defaults_to_now,
+       c.relkind::text AS kind
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -2,6 +2,7 @@
 
 mod answers;
 mod inspect;
+mod read_by;
 mod session;
 mod staleness;
 

@@ -41,6 +41,7 @@ pub(super) async fn begin(connection: &mut PgConnection, options: &PlatformOptio
 pub(super) struct PostgresSession {
     pub(super) connection: PgConnection,
     statement_timeout: Duration,
+    pub(super) assume_fresh: Vec<String>,
     /// The server's state as a standby just before the snapshot was taken.
     pub(super) standby: Option<Staleness>,
 }
@@ -53,7 +54,12 @@ impl PostgresSession {
         standby: Option<Staleness>,
     ) -> Result<Self, Fault> {
         begin(&mut connection, options).await?;
-        Ok(Self { connection, statement_timeout: options.statement_timeout, standby })
+        Ok(Self {
+            connection,
+            statement_timeout: options.statement_timeout,
+            assume_fresh: options.assume_fresh.clone(),
+            standby,
+        })
     }
 
     /// Runs a statement in a savepoint and goes back to it: neither a failure nor a setting that a query of the user's own

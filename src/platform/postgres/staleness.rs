@@ -4,7 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::{PgConnection, Row, raw_sql};
 
 use super::session::PostgresSession;
-use crate::{database::Fault, platform::contract::Staleness};
+use crate::{
+    database::Fault,
+    platform::{
+        contract::{Staleness, WhenStale},
+        planner::session::ends_the_cut,
+    },
+};
 
 /// What a standby shows, `None` on any other server. To be called before the snapshot is taken: a state that is replayed
 /// afterwards is not in it. Simple queries, each a transaction of its own, so that nothing depends on the session.
@@ -19,7 +25,7 @@ pub(super) async fn of_standby(connection: &mut PgConnection) -> Result<Option<S
             of,
             complete_until: instant(row.try_get(0)?),
             is_lagging: !row.try_get::<bool, _>(1)?,
-            is_certain: true,
+            when_stale: WhenStale::Wait,
             reason: row.try_get(2)?,
         },
         // Servers that only speak PostgreSQL's protocol have replicas of another kind, without these functions.
@@ -27,17 +33,23 @@ pub(super) async fn of_standby(connection: &mut PgConnection) -> Result<Option<S
             of,
             complete_until: None,
             is_lagging: false,
-            is_certain: false,
-            reason: format!("how far behind it is cannot be told ({})", Fault::from(error)),
+            when_stale: WhenStale::Refuse,
+            reason: format!(
+                "how far behind it is cannot be told ({}); connect to the server that it replicates",
+                Fault::from(error)
+            ),
         },
     }))
 }
 
 impl PostgresSession {
-    /// The materialized views and foreign tables that `relations`, names in SQL, are made of.
+    /// The materialized views and foreign tables that `relations`, names in SQL, are made of, without those that the user
+    /// answers for.
     pub(super) async fn copies(&mut self, relations: Vec<String>) -> Result<Vec<Staleness>, Fault> {
-        let sql = include_str!("copies.sql");
-        let query = sqlx::query(sql).bind(relations).persistent(false);
+        let query = sqlx::query(include_str!("copies.sql"))
+            .bind(relations)
+            .bind(self.assume_fresh.clone())
+            .persistent(false);
         let mut copies = Vec::new();
         for row in query.fetch_all(&mut self.connection).await? {
             let (name, server): (String, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
@@ -47,9 +59,10 @@ impl PostgresSession {
                     of: format!("foreign table {name}"),
                     complete_until: None,
                     is_lagging: false,
-                    is_certain: false,
+                    when_stale: WhenStale::Refuse,
                     reason: format!(
-                        "whether its server `{server}` is a standby that lags cannot be told from here"
+                        "whether its server `{server}` is a standby that lags cannot be told from here; if it shows \
+                         every row when a day is collected, name the table in `platform.assume_fresh`"
                     ),
                 },
             });
@@ -59,31 +72,42 @@ impl PostgresSession {
 
     /// A refresh writes rows, whose transaction's time is known where `track_commit_timestamp` is on. `name` is SQL.
     async fn materialized_view(&mut self, name: &str) -> Result<Staleness, Fault> {
-        let sql = format!(
-            "SELECT extract(epoch FROM max(pg_xact_commit_timestamp(x)))::text FROM (SELECT DISTINCT xmin AS x FROM {name}) AS t"
-        );
-        let tracked = raw_sql("SELECT current_setting('track_commit_timestamp') = 'on'")
+        let (complete_until, when_stale, reason) = match self.refreshed_at(name).await {
+            Ok(Some(at)) => (Some(at), WhenStale::Wait, REFRESHED_BEFORE.to_owned()),
+            Ok(None) => (None, WhenStale::Refuse, untold("(`track_commit_timestamp` is off, or was)")),
+            Err(fault) if ends_the_cut(&fault) => return Err(fault),
+            Err(fault) => (None, WhenStale::Refuse, untold(&format!("({fault})"))),
+        };
+        let of = format!("materialized view {name}");
+        Ok(Staleness { of, complete_until, is_lagging: false, when_stale, reason })
+    }
+
+    /// The time of the newest transaction that wrote a row of the materialized view, if the server keeps it.
+    async fn refreshed_at(&mut self, name: &str) -> Result<Option<Timestamp>, Fault> {
+        let tracked: bool = raw_sql("SELECT current_setting('track_commit_timestamp') = 'on'")
             .fetch_one(&mut self.connection)
             .await?
             .try_get(0)?;
-        let refreshed = match tracked {
-            true => self.guarded(sql, |row| row.try_get::<Option<String>, _>(0)).await.unwrap_or_default(),
-            false => Vec::new(),
-        };
-        let complete_until = instant(refreshed.into_iter().next().flatten());
-        Ok(Staleness {
-            of: format!("materialized view {name}"),
-            complete_until,
-            is_lagging: false,
-            is_certain: complete_until.is_some(),
-            reason: match complete_until {
-                Some(_) => "it was not refreshed since".to_owned(),
-                None => "when it was refreshed cannot be told without track_commit_timestamp; refresh it between the end of \
-                         the day and the collection"
-                    .to_owned(),
-            },
-        })
+        if !tracked {
+            return Ok(None);
+        }
+        let sql = format!(
+            "SELECT extract(epoch FROM max(pg_xact_commit_timestamp(x)))::text FROM (SELECT DISTINCT xmin AS x FROM {name}) AS t"
+        );
+        let newest = self.guarded(sql, |row| row.try_get::<Option<String>, _>(0)).await?;
+        Ok(instant(newest.into_iter().next().flatten()))
     }
+}
+
+/// A refresh that leaves every row as it was writes none if it is CONCURRENTLY.
+const REFRESHED_BEFORE: &str = "no row of it was written since; refresh it after the end of the day, or, if that is done with \
+                                CONCURRENTLY and may change no row, name it in `platform.assume_fresh`";
+
+fn untold(why: &str) -> String {
+    format!(
+        "when it was refreshed cannot be told {why}; if it is refreshed between the end of the day and the collection, name \
+         it in `platform.assume_fresh`"
+    )
 }
 
 /// `seconds` since 1970 with a fraction, as PostgreSQL writes them.

@@ -4,7 +4,7 @@ use sqlx::{Row, SqliteConnection};
 
 use crate::{
     database::{Fault, FaultClass},
-    platform::schema::{Column, ColumnType, Schema, Table},
+    platform::schema::{Column, ColumnType, Schema, Table, TableKind},
 };
 
 const NAMES: &str = "
@@ -57,6 +57,7 @@ fn without_columns(name: String) -> Table {
         visible: true,
         readable: true,
         row_security: false,
+        kind: TableKind::Current,
         of_extension: false,
         columns: Vec::new(),
     }

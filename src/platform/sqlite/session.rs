@@ -17,7 +17,7 @@ use super::answers::{answer, packed};
 use crate::{
     database::{Fault, FaultClass},
     platform::{
-        contract::Staleness,
+        contract::{Staleness, WhenStale},
         planner::{
             dialect::Dialect,
             session::{Answer, Session},
@@ -142,7 +142,7 @@ impl Session for SqliteSession {
             of: "the platform's file".to_owned(),
             complete_until: written,
             is_lagging: false,
-            is_certain: false,
+            when_stale: WhenStale::Warn,
             reason: "it was not written since; if it is a copy, make a new one after the end of the day"
                 .to_owned(),
         }])
