@@ -55,3 +55,5 @@ pub(super) const WRITE_LEADER: &str = "
 pub(super) const END_PAUSE: &str = "
     UPDATE schedule_pauses SET resumed_at = $2, resumed_by = $3
     WHERE tenant_id = $1 AND resumed_at IS NULL AND (until_at IS NULL OR until_at > $2)";
+
+pub(super) const SELECT_CLOCK: &str = "SELECT simulated_clock FROM store_settings";

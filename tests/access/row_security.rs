@@ -255,6 +255,29 @@ async fn roles_of_an_api_may_only_call_caller_is_admin() {
     assert_eq!(more_than_others, [("authenticated".to_owned(), "caller_is_admin".to_owned())]);
 }
 
+/// The policies that the migrations make for the roles of an API are none that `daymark check` complains of.
+#[tokio::test]
+async fn policies_of_the_api_roles_are_no_finding_and_others_are() {
+    let database = Database::new(&format!("{API_ROLES} {SUPABASE}; {ROLES}")).await.filled().await;
+    assert_eq!(database.store("recorder").integrity().await.unwrap(), []);
+    database
+        .run(
+            "SET ROLE store_owner; DROP POLICY authenticated_reads ON daymark.metric_collection_log;
+             CREATE POLICY authenticated_reads ON daymark.metric_collection_log FOR SELECT TO authenticated USING (TRUE);
+             CREATE POLICY anon_reads ON daymark.api_keys FOR SELECT TO anon USING (TRUE)",
+        )
+        .await;
+    let found: Vec<_> = database.store("store_owner").integrity().await.unwrap();
+    let found: Vec<_> = found.iter().map(|finding| finding.message.as_str()).collect();
+    assert_eq!(
+        found,
+        [
+            "the policy anon_reads on api_keys is not of Daymark's migrations: permissive for r to anon using true",
+            "the policy authenticated_reads on metric_collection_log is not of Daymark's migrations: permissive for r to authenticated using true",
+        ]
+    );
+}
+
 /// The store works for its owner and for a role that only records. Neither has BYPASSRLS.
 #[tokio::test]
 async fn owner_and_recorder_read_all_rows() {

@@ -10,6 +10,7 @@ mod events;
 mod failures;
 mod fixture;
 mod immutability;
+mod integrity;
 mod jobs;
 mod long_series;
 mod questions;

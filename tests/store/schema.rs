@@ -5,16 +5,62 @@ use sqlx::Row;
 
 use crate::fixture::{Fixture, day, decimal, finish, new_run, record};
 
-/// A query with one line for each column, constraint, index, trigger, policy, function and privilege.
-const POSTGRES_SCHEMA: &str = include_str!("postgres_schema.sql");
+/// The file with which [`daymark::store::Upkeep::integrity`] compares a store.
+const EXPECTED_OBJECTS: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/postgres/expected_objects.txt");
 
 #[tokio::test]
-async fn postgres_schema() {
+async fn the_expected_objects_are_those_of_the_migrations() {
     let fixture = Fixture::postgres().await;
     let run = fixture.ready().await;
     fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run))).await.unwrap();
-    let lines: Vec<String> =
-        sqlx::query_scalar(POSTGRES_SCHEMA).fetch_all(&mut fixture.postgres_session().await).await.unwrap();
+    let mut session = fixture.postgres_session().await;
+    let tables: Vec<String> = sqlx::query_scalar("SELECT own_tables::TEXT FROM own_tables()")
+        .fetch_all(&mut session)
+        .await
+        .unwrap()
+        .into_iter()
+        .filter(|table| table != "_sqlx_migrations")
+        .collect();
+    let rows: Vec<(String, String, String, String)> =
+        sqlx::query_as(include_str!("../../src/store/postgres/select_objects.sql"))
+            .bind(tables)
+            .fetch_all(&mut session)
+            .await
+            .unwrap();
+    let lines: Vec<_> = rows
+        .iter()
+        .map(|(_, table, object, definition)| format!("{table}\t{object}\t{definition}\n"))
+        .collect();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(EXPECTED_OBJECTS, lines.concat()).unwrap();
+    }
+    let expected = std::fs::read_to_string(EXPECTED_OBJECTS).unwrap();
+    let differing: Vec<_> = lines.iter().filter(|line| !expected.contains(*line)).collect();
+    assert!(
+        lines.concat() == expected,
+        "src/store/postgres/expected_objects.txt differs from the migrations in {differing:#?}; write it anew with
+        `UPDATE_DOCS=1 scripts/with-postgres cargo test --test store the_expected_objects`"
+    );
+}
+
+#[tokio::test]
+async fn postgres_privileges() {
+    let fixture = Fixture::postgres().await;
+    let run = fixture.ready().await;
+    fixture.store.commit(&[record(run, day(1), "5")], Some(&finish(run))).await.unwrap();
+    let lines: Vec<String> = sqlx::query_scalar(
+        "SELECT relname || ': ' || CASE grantee WHEN 0 THEN 'everybody' WHEN relowner THEN 'owner' ELSE grantee::REGROLE::TEXT END
+            || ' may ' || string_agg(privilege_type, ', ' ORDER BY privilege_type)
+         FROM pg_class, aclexplode(relacl)
+         WHERE relnamespace = 'daymark'::REGNAMESPACE AND relkind IN ('r', 'p') AND relname <> '_sqlx_migrations'
+           AND privilege_type <> 'MAINTAIN' -- VACUUM and the like, from PostgreSQL 17 on
+         GROUP BY relname, relowner, grantee
+         ORDER BY 1",
+    )
+    .fetch_all(&mut fixture.postgres_session().await)
+    .await
+    .unwrap();
     insta::assert_snapshot!(lines.join("\n"));
 }
 

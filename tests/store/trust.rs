@@ -237,49 +237,6 @@ async fn another_role_can_only_close_an_orphaned_run() {
 }
 
 #[tokio::test]
-async fn integrity_names_weakened_triggers_constraints_and_privileges() {
-    let fixture = Fixture::postgres().await;
-    let (_, ended) = real(&fixture).await;
-    let year = ended.year();
-    let weaken = format!(
-        "ALTER TABLE daily_metrics DISABLE TRIGGER refuse_update_or_delete;
-         DROP TRIGGER refuse_truncate ON daily_metrics_{year};
-         ALTER TABLE metric_collection_log ENABLE TRIGGER refuse_update;
-         ALTER TABLE events DROP CONSTRAINT kind_is_known;
-         ALTER TABLE api_keys DISABLE ROW LEVEL SECURITY;
-         GRANT DELETE ON daily_metrics TO pg_monitor"
-    );
-    fixture.sql(&weaken).await.unwrap();
-    let found: Vec<_> =
-        fixture.store.integrity().await.unwrap().into_iter().map(|finding| finding.message).collect();
-    for expected in [
-        "the trigger refuse_update_or_delete on daily_metrics is disabled".to_owned(),
-        format!("the trigger refuse_truncate on daily_metrics_{year} is missing"),
-        "the trigger refuse_update on metric_collection_log is not enabled always".to_owned(),
-        "the constraint kind_is_known on events is missing or not validated".to_owned(),
-        "row level security of api_keys is off".to_owned(),
-        "the role pg_monitor has the privilege DELETE on daily_metrics".to_owned(),
-    ] {
-        assert!(found.contains(&expected), "{expected} is not in {found:#?}");
-    }
-}
-
-#[tokio::test]
-async fn sqlite_integrity_names_triggers_and_file_modes() {
-    use std::os::unix::fs::PermissionsExt;
-    let fixture = Fixture::sqlite();
-    real(&fixture).await;
-    assert_eq!(fixture.store.integrity().await.unwrap(), []);
-    fixture.sql("DROP TRIGGER daily_metrics_refuse_update").await.unwrap();
-    let daymark::database::DatabaseUrl::Sqlite(path) = &fixture.url else { panic!("not SQLite") };
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let found = fixture.store.integrity().await.unwrap();
-    assert_eq!(found.len(), 2, "{found:?}");
-    assert_eq!(found[0].message, "the trigger daily_metrics_refuse_update is missing");
-    assert!(found[1].message.contains("chmod 600"), "{found:?}");
-}
-
-#[tokio::test]
 async fn sqlite_refuses_to_replace_a_key_by_its_name() {
     let fixture = Fixture::sqlite();
     real(&fixture).await;

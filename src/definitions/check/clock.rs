@@ -17,6 +17,7 @@ pub(super) async fn check_clock(context: &Context, scope: CheckScope) -> Vec<Fin
         let theirs = tenant.store.now().await.ok();
         findings.extend(theirs.and_then(|theirs| difference(context.now(), theirs, "the store's server")));
         findings.extend(newest_record(context).await);
+        findings.extend(simulated_clock(context).await);
     }
     if scope.platform {
         let theirs = tenant.platform.now().await.ok().flatten();
@@ -50,6 +51,15 @@ async fn newest_record(context: &Context) -> Option<Finding> {
         Finding::warning("clock", message).hint(
             "compare this machine's clock with others: it is behind, or it was ahead when that record was made; the record stays",
         )
+    })
+}
+
+/// Reports a store in which the database accepts records of any day, such as one that has not ended.
+async fn simulated_clock(context: &Context) -> Option<Finding> {
+    let is_simulated = context.tenant.store.has_simulated_clock().await.unwrap_or_default();
+    is_simulated.then(|| {
+        let message = "the store has a simulated clock, as a demonstration has: it accepts records of days that have not ended";
+        Finding::warning("clock", message).hint("record a real platform in another store")
     })
 }
 

@@ -64,15 +64,15 @@ async fn check_writing(context: &Context) -> Vec<Finding> {
     locked.iter().chain(&ended).map(store_error).collect()
 }
 
-/// Reports missing parts of the protection that keeps records immutable. A store that fails here has been reported
+/// Reports what differs from the migrations in the protection that keeps records immutable. A store that fails here has been reported
 /// already.
 async fn check_integrity(context: &Context) -> Vec<Finding> {
-    let missing = context.tenant.store.integrity().await.unwrap_or_default();
-    let finding = |missing: IntegrityFinding| {
-        Finding::error("store", missing.message)
+    let differences = context.tenant.store.integrity().await.unwrap_or_default();
+    let finding = |difference: IntegrityFinding| {
+        Finding::error("store", difference.message)
             .hint("restore it: records could be changed (docs/operations.md)")
     };
-    missing.into_iter().map(finding).collect()
+    differences.into_iter().map(finding).collect()
 }
 
 async fn check_applied(context: &Context, configured: &[Definition]) -> Option<Finding> {

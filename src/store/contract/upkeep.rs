@@ -9,7 +9,8 @@ use crate::store::StoreError;
 /// What a migration run did or would do: the names of the migrations, in order.
 pub type MigrationNames = Vec<String>;
 
-/// A trigger, constraint, privilege or file mode that immutability depends on and that is missing or changed.
+/// A trigger, constraint, function, privilege or file mode that immutability depends on and that is missing or changed, or one
+/// that Daymark did not make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntegrityFinding {
     /// What is wrong, and where: `the trigger refuse_truncate on daily_metrics is missing`.
@@ -31,11 +32,14 @@ pub trait Upkeep: Send + Sync {
     /// judge their days by its own. Only the owner of the tables may, and only before the first run.
     async fn simulate_clock(&self) -> Result<(), StoreError>;
 
+    /// Whether [`Upkeep::simulate_clock`] was called, so that the database does not judge the days of records by its clock.
+    async fn has_simulated_clock(&self) -> Result<bool, StoreError>;
+
     /// The time by the clock of the store's database: on SQLite, this machine's.
     async fn now(&self) -> Result<Timestamp, StoreError>;
 
-    /// What is missing of that on which the immutability of the record rests: triggers, constraints, privileges, row level
-    /// security, the modes of files. Empty where all is as the migrations made it.
+    /// What differs from the migrations among the objects on which the immutability of the record rests, by their definitions:
+    /// tables, constraints, triggers, functions, rules, policies, privileges, the modes of files. Empty where nothing differs.
     async fn integrity(&self) -> Result<Vec<IntegrityFinding>, StoreError>;
 
     /// Whether the store can be used at this moment: it is reachable and has its tables. A failure is not retried.

@@ -5,6 +5,7 @@ mod commit;
 mod connection;
 mod definitions;
 mod events;
+mod integrity;
 mod jobs;
 mod keys;
 mod lock;

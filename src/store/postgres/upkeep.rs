@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::PostgresStore;
-use crate::store::{IntegrityFinding, MigrationNames, SharedWatch, StoreError, Upkeep};
+use crate::store::{
+    IntegrityFinding, MigrationNames, SharedWatch, StoreError, Upkeep, statements::SELECT_CLOCK,
+};
 
 #[async_trait]
 impl Upkeep for PostgresStore {
@@ -29,6 +31,14 @@ impl Upkeep for PostgresStore {
         .await
     }
 
+    async fn has_simulated_clock(&self) -> Result<bool, StoreError> {
+        self.retry(|| async {
+            let query = sqlx::query_scalar(SELECT_CLOCK);
+            query.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))
+        })
+        .await
+    }
+
     async fn now(&self) -> Result<Timestamp, StoreError> {
         self.retry(|| async {
             let query = sqlx::query_scalar::<_, jiff_sqlx::Timestamp>("SELECT clock_timestamp()");
@@ -39,13 +49,7 @@ impl Upkeep for PostgresStore {
     }
 
     async fn integrity(&self) -> Result<Vec<IntegrityFinding>, StoreError> {
-        self.retry(|| async {
-            let query = sqlx::query_scalar(include_str!("integrity.sql"));
-            let messages: Vec<String> =
-                query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-            Ok(messages.into_iter().map(|message| IntegrityFinding { message }).collect())
-        })
-        .await
+        self.retry(|| self.find_what_differs()).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -10,17 +10,18 @@ const OF_OTHERS: u32 = 0o077;
 
 impl SqliteStore {
     /// The statements that made the tables and triggers are compared with those of the migrations.
-    pub(super) async fn find_what_is_missing(&self) -> Result<Vec<IntegrityFinding>, StoreError> {
-        let query = sqlx::query_as("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL");
-        let found: Vec<(String, String)> =
+    pub(super) async fn find_what_differs(&self) -> Result<Vec<IntegrityFinding>, StoreError> {
+        let query = sqlx::query_as("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL");
+        let found: Vec<(String, String, String)> =
             query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
         let mut findings: Vec<_> = expected()
-            .filter_map(|(kind, name, sql)| match found.iter().find(|(found, _)| found == name) {
+            .filter_map(|(kind, name, sql)| match found.iter().find(|(_, found, _)| found == name) {
                 None => Some(format!("the {kind} {name} is missing")),
-                Some((_, found)) if found.trim() != sql => Some(format!("the {kind} {name} was changed")),
+                Some((_, _, found)) if found.trim() != sql => Some(format!("the {kind} {name} was changed")),
                 Some(_) => None,
             })
             .collect();
+        findings.extend(found.iter().filter_map(|(kind, name, sql)| foreign(kind, name, sql)));
         findings.extend(self.files().into_iter().filter_map(|path| open_to_others(&path)));
         Ok(findings.into_iter().map(|message| IntegrityFinding { message }).collect())
     }
@@ -33,6 +34,14 @@ impl SqliteStore {
             PathBuf::from(path)
         })
     }
+}
+
+/// A trigger changes what is recorded, and a unique index refuses records. Further tables, views and indexes do neither.
+fn foreign(kind: &str, name: &str, sql: &str) -> Option<String> {
+    let is_unique = sql.split_whitespace().nth(1).is_some_and(|word| word.eq_ignore_ascii_case("unique"));
+    let is_known = expected().any(|(_, expected, _)| expected == name);
+    (!is_known && (kind == "trigger" || is_unique))
+        .then(|| format!("the {kind} {name} is not of Daymark's migrations"))
 }
 
 fn open_to_others(path: &PathBuf) -> Option<String> {

@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::SqliteStore;
-use crate::store::{IntegrityFinding, MigrationNames, SharedWatch, StoreError, Upkeep, row::Columns};
+use crate::store::{
+    IntegrityFinding, MigrationNames, SharedWatch, StoreError, Upkeep, row::Columns, statements::SELECT_CLOCK,
+};
 
 #[async_trait]
 impl Upkeep for SqliteStore {
@@ -29,6 +31,14 @@ impl Upkeep for SqliteStore {
         .await
     }
 
+    async fn has_simulated_clock(&self) -> Result<bool, StoreError> {
+        self.retry(|| async {
+            let query = sqlx::query_scalar(SELECT_CLOCK);
+            query.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))
+        })
+        .await
+    }
+
     async fn now(&self) -> Result<Timestamp, StoreError> {
         self.retry(|| async {
             let query = sqlx::query("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS now");
@@ -39,7 +49,7 @@ impl Upkeep for SqliteStore {
     }
 
     async fn integrity(&self) -> Result<Vec<IntegrityFinding>, StoreError> {
-        self.retry(|| self.find_what_is_missing()).await
+        self.retry(|| self.find_what_differs()).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

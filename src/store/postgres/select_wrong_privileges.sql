@@ -1,0 +1,25 @@
+-- Returns one sentence for each privilege with which a role could change or delete what is recorded. The search_path is
+-- Daymark's schema alone.
+WITH tables AS (
+    SELECT pg_class.oid, relname, relowner, relacl,
+        CASE WHEN inhparent IS NULL AND relname !~ '^daily_metrics_[0-9]{4}$' THEN relname ELSE 'daily_metrics' END AS kind
+    FROM pg_class
+    LEFT JOIN pg_inherits ON inhrelid = pg_class.oid
+    WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND relkind IN ('r', 'p')
+),
+privileges AS (
+    SELECT relname, kind, relowner, grantee, privilege_type, NULL AS of_column
+    FROM tables CROSS JOIN LATERAL aclexplode(relacl)
+    UNION ALL
+    SELECT relname, kind, relowner, grantee, privilege_type, attname
+    FROM tables JOIN pg_attribute ON attrelid = tables.oid CROSS JOIN LATERAL aclexplode(attacl)
+)
+SELECT format('the role %s has the privilege %s on %s%s',
+    CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::TEXT END, privilege_type, relname, '.' || of_column)
+FROM privileges
+WHERE kind IN ('daily_metrics', 'metric_definition_versions', 'metric_definitions', 'metric_collection_log', 'jobs', 'events',
+               'leaders', 'schedule_pauses', 'api_keys', 'store_settings')
+  AND (privilege_type IN ('DELETE', 'TRUNCATE', 'TRIGGER') AND grantee <> relowner
+       OR privilege_type IN ('DELETE', 'TRUNCATE') AND grantee = relowner
+       OR privilege_type = 'UPDATE' AND kind IN ('daily_metrics', 'events'))
+ORDER BY 1
