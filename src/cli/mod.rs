@@ -14,6 +14,7 @@ mod duration;
 mod exit;
 mod export;
 mod gaps;
+mod health_lines;
 mod init;
 mod keys;
 mod migrate;

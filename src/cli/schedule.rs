@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{App, Exit, Page, duration};
 use crate::{
-    collect,
+    collect::{self, Context},
     query::{self, LeaderEntry, PauseEntry, ScheduleResponse},
 };
 
@@ -45,7 +45,7 @@ pub async fn run(app: &App, arguments: &ScheduleArguments) -> anyhow::Result<(Pa
 async fn show(app: &App) -> anyhow::Result<Page> {
     let response = query::schedule(&app.context).await?;
     let mut page = Page::new(serde_json::to_value(&response)?);
-    let lines = lines(app, &response);
+    let lines = schedule_lines(&app.context, &response);
     page.columns = vec!["what", "value"];
     page.rows = lines.iter().map(|(what, value)| vec![(*what).to_owned(), value.clone()]).collect();
     for (what, value) in lines {
@@ -54,8 +54,9 @@ async fn show(app: &App) -> anyhow::Result<Page> {
     Ok(page)
 }
 
-fn lines(app: &App, response: &ScheduleResponse) -> Vec<(&'static str, String)> {
-    let display = |at: Timestamp| app.context.tenant.calendar.display(at);
+/// Pairs of a title and a text.
+pub(super) fn schedule_lines(context: &Context, response: &ScheduleResponse) -> Vec<(&'static str, String)> {
+    let display = |at: Timestamp| context.tenant.calendar.display(at);
     let next = match (&response.next_run, &response.pause) {
         (_, Some(pause)) => paused(pause, display),
         (Some(next), None) => format!("{} at {}", next.date, display(next.at)),

@@ -3,17 +3,22 @@
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::{App, Exit, Page};
+use super::{App, Exit, Page, health_lines::health_lines, schedule::schedule_lines};
 use crate::{
     collect::{self, Context, StatusReport},
     pluralize::pluralize,
+    query::{self, HealthResponse, OwnQueries},
     store::{Run, RunStatus},
 };
 
 pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     let report = collect::status(&app.context).await?;
-    let mut page = Page::new(json(app, &report));
-    let lines = lines(&app.context, &report);
+    let health = query::health(&app.context, OwnQueries::None).await?;
+    let mut page = Page::new(json(app, &report, &health)?);
+    let mut lines = lines(&app.context, &report);
+    let schedule = schedule_lines(&app.context, &health.schedule).into_iter();
+    lines.extend(schedule.filter(|(what, _)| *what != "Runs"));
+    lines.extend(health_lines(&health));
     page.columns = vec!["what", "value"];
     page.rows = lines.iter().map(|(what, value)| vec![(*what).to_owned(), value.clone()]).collect();
     for (what, value) in lines {
@@ -101,13 +106,13 @@ fn described(context: &Context, run: &Run) -> String {
     }
 }
 
-fn json(app: &App, report: &StatusReport) -> Value {
+fn json(app: &App, report: &StatusReport, health: &HealthResponse) -> serde_json::Result<Value> {
     let by_provenance: serde_json::Map<_, _> = report
         .by_provenance
         .iter()
         .map(|(provenance, count)| (provenance.name().to_owned(), json!(count)))
         .collect();
-    json!({
+    Ok(json!({
         "store": app.context.tenant.store.location(),
         "platform": app.context.tenant.platform.location(),
         "time_zone": app.context.tenant.calendar.name(),
@@ -123,7 +128,8 @@ fn json(app: &App, report: &StatusReport) -> Value {
         "last_run": report.last_run.as_ref().map(run_json),
         "last_run_is_orphaned": report.last_run_is_orphaned,
         "last_completed": report.last_completed.as_ref().map(run_json),
-    })
+        "health": serde_json::to_value(health)?,
+    }))
 }
 
 fn run_json(run: &Run) -> Value {

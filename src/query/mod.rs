@@ -18,6 +18,7 @@ mod definitions;
 mod error;
 mod export;
 mod gap;
+mod health;
 mod interval;
 mod latest;
 mod metadata;
@@ -40,6 +41,10 @@ pub use definitions::{
 };
 pub use error::{ParameterProblem, QueryError, Refusal};
 pub use export::{CsvOptions, Export, ExportFormat, ExportQuery};
+pub use health::{
+    CauseCount, GapsHealth, HealthResponse, MetricGap, MetricsPerRun, OwnQueries, PlatformHealth,
+    QueryHealth, RunDurations, RunsHealth, RunsWindow, UnknownField, health,
+};
 pub use interval::{Bucket, Interval};
 pub use latest::{Change, LatestQuery, LatestResponse, LatestValue, latest};
 pub use metadata::MetadataText;

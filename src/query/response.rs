@@ -349,7 +349,7 @@ fn provenance() -> Object {
     words(Provenance::ALL.map(Provenance::name))
 }
 
-fn cause() -> Object {
+pub(super) fn cause() -> Object {
     words(CAUSES)
 }
 

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 use super::{
     DefinitionVersion, Event, EventKind, Job, JobStatus, Latest, Leader, Origin, Pause, RecordCount,
-    RecordedDay, Run, RunKind, RunStatus, ScheduleState, SeriesDays, SeriesQuestion, StoreError,
+    RecordedDay, Run, RunKind, RunOutcome, RunStatus, ScheduleState, SeriesDays, SeriesQuestion, StoreError,
     StoredDefinition, Trigger,
     row::{Columns, LeftOut, failed, readable, undecodable},
 };
@@ -168,6 +168,16 @@ pub(super) fn run(row: &impl Columns) -> Result<Run, sqlx::Error> {
         actor: row.get("actor")?,
         host: row.get("host")?,
         process_id: row.count("process_id")?,
+    })
+}
+
+pub(super) fn run_outcome(row: &impl Columns) -> Result<RunOutcome, sqlx::Error> {
+    Ok(RunOutcome {
+        kind: row.word("kind", RunKind::from_name)?,
+        status: row.word("status", RunStatus::from_name)?,
+        started_at: row.instant("started_at")?,
+        completed_at: row.optional_instant("completed_at")?,
+        metrics_collected: row.get("metrics_collected")?,
     })
 }
 

@@ -46,6 +46,15 @@ pub(super) const RUN_COLUMNS: &str =
     "id, kind, collection_date, collection_end_date, started_at, completed_at, status,
     metrics_collected, error_message, error_details, trigger, actor, host, process_id";
 
+pub(super) const SELECT_RUN_OUTCOMES: &str = "
+    SELECT kind, status, started_at, completed_at, metrics_collected
+    FROM metric_collection_log WHERE tenant_id = $1 AND started_at >= $2
+    ORDER BY started_at DESC LIMIT $3";
+
+/// One look into the index `daily_metrics_by_cut`.
+pub(super) const SELECT_LAST_CUT: &str =
+    "SELECT max(collection_timestamp) AS last_cut FROM daily_metrics WHERE tenant_id = $1";
+
 pub(super) const WRITE_LEADER: &str = "
     INSERT INTO leaders (tenant_id, host, process_id, since, seen_at) VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (tenant_id) DO UPDATE

@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use super::log;
+use super::{
+    log,
+    query_times::{QueryTimes, QueryWindow},
+};
 
 const REQUESTS: &str = "daymark_http_requests_total";
 const REQUEST_SECONDS: &str = "daymark_http_request_duration_seconds";
@@ -26,6 +29,7 @@ const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 1
 pub struct Counters {
     recorder: Arc<PrometheusRecorder>,
     handle: PrometheusHandle,
+    queries: Arc<QueryWindow>,
 }
 
 /// The outcome of a look-up in the cache of answers.
@@ -43,7 +47,8 @@ impl Default for Counters {
             .set_buckets_for_metric(Matcher::Full(REQUEST_SECONDS.to_owned()), &BUCKETS)
             .unwrap_or_else(|_| PrometheusBuilder::new());
         let recorder = builder.build_recorder();
-        let counters = Self { handle: recorder.handle(), recorder: Arc::new(recorder) };
+        let counters =
+            Self { handle: recorder.handle(), recorder: Arc::new(recorder), queries: Arc::default() };
         counters.record(describe);
         counters
     }
@@ -84,6 +89,14 @@ impl Counters {
             counter!(REQUESTS, "method" => method, "route" => route.clone(), "status" => status).increment(1);
             histogram!(REQUEST_SECONDS, "route" => route).record(duration.as_secs_f64());
         });
+        if is_query(method, route, status) {
+            self.queries.record(duration, status >= 500);
+        }
+    }
+
+    /// The queries of the last hour; `None` when there was none.
+    pub fn query_times(&self) -> Option<QueryTimes> {
+        self.queries.summary()
     }
 
     pub fn requests_in_flight(&self, change: f64) {
@@ -126,6 +139,15 @@ impl Counters {
     fn record(&self, record: impl FnOnce()) {
         metrics::with_local_recorder(&*self.recorder, record);
     }
+}
+
+/// A read of the record or of what is known about it. Requests that their client got wrong are no queries, exports take as long
+/// as their size, and the health waits for the platform.
+fn is_query(method: &str, route: &str, status: u16) -> bool {
+    let is_read = matches!(method, "GET" | "HEAD");
+    let is_api = route.starts_with("/api/v1/") || route.starts_with("/rest/v1/");
+    let is_other = route.starts_with("/api/v1/export") || route.starts_with("/api/v1/health");
+    is_read && is_api && !is_other && !(400..500).contains(&status)
 }
 
 impl CacheOutcome {

@@ -4,6 +4,8 @@
 pub mod counters;
 pub mod log;
 mod log_throttle;
+mod query_times;
 
 pub use counters::Counters;
 pub use log_throttle::LogThrottle;
+pub use query_times::QueryTimes;

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use daymark::{
     clock::{Clock, SetClock, SystemClock},
-    collect::{BackfillRequest, Cancellation, CollectError, Context, backfill, collect_day},
+    collect::{
+        BackfillRequest, Cancellation, CollectError, Context, PlatformLag, active_metrics, backfill,
+        collect_day, platform_lag,
+    },
     definitions::{CheckScope, check},
     metric::Definition,
     store::RunStatus,
@@ -112,6 +115,15 @@ async fn platform_errors(context: &Context, configured: &[Definition]) -> Vec<St
     errors.map(|finding| finding.message).collect()
 }
 
+/// Which part of the platform lags, as a health report tells it.
+async fn lag_explanation(context: &Context) -> Option<String> {
+    let metrics = active_metrics(context).await.unwrap();
+    match platform_lag(context, &metrics).await {
+        PlatformLag::Known { explanation, .. } => explanation,
+        other => panic!("{other:?}"),
+    }
+}
+
 async fn execute(url: &str, sql: &str) {
     PgConnection::connect(url).await.unwrap().execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
 }
@@ -135,6 +147,8 @@ async fn a_standby_with_paused_replay_is_waited_for_and_then_refused() {
     assert!(scene.world.runs().await.iter().all(|run| run.status == RunStatus::Failed));
     let findings = scene.findings().await;
     assert!(findings.iter().any(|finding| finding.contains("its replay is paused")), "{findings:?}");
+    let lag = lag_explanation(&scene.context(Duration::ZERO)).await.unwrap();
+    assert!(lag.contains("its replay is paused"), "{lag}");
 
     let context = scene.context(Duration::from_secs(60));
     let resume = scene.on_standby("SELECT pg_wal_replay_resume()");
@@ -142,6 +156,7 @@ async fn a_standby_with_paused_replay_is_waited_for_and_then_refused() {
     let report = report.unwrap();
     let created = report.recorded.iter().find(|metric| metric.key.category == "posts_created").unwrap();
     assert_eq!(created.value.to_string(), "1", "the post is counted after the replay was resumed");
+    assert_eq!(lag_explanation(&context).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,8 +197,10 @@ async fn a_materialized_view_not_refreshed_since_the_day_ended_is_refused() {
     let never = Cancellation::never();
     let error = collect_day(&world.context, None, &[], &never).await.unwrap_err();
     assert!(error.to_string().contains("materialized view copied shows the state of"), "{error}");
+    assert!(lag_explanation(&world.context).await.unwrap().contains("materialized view copied"));
 
     Arc::make_mut(&mut world.context.tenant).settle = SignedDuration::ZERO;
+    assert_eq!(lag_explanation(&world.context).await, None);
     let report = collect_day(&world.context, None, &[], &never).await.unwrap();
     assert_eq!(report.recorded.len(), 1, "the view was refreshed after the end of yesterday");
 }
@@ -213,6 +230,11 @@ async fn an_object_whose_age_cannot_be_told_is_refused_unless_it_is_assumed_fres
         assert!(world.runs().await.iter().all(|run| run.status == RunStatus::Failed));
         let errors = platform_errors(&context, &[counted(table)]).await;
         assert!(errors.iter().any(|error| error.contains(named)), "{errors:?}");
+        let lag = platform_lag(&context, &active_metrics(&context).await.unwrap()).await;
+        assert!(
+            matches!(&lag, PlatformLag::Unknown { explanation } if explanation.contains(named)),
+            "{lag:?}"
+        );
 
         let assuming = world.assuming_fresh(&[assumed]);
         assert_eq!(platform_errors(&assuming, &[counted(table)]).await, Vec::<String>::new());

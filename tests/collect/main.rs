@@ -13,6 +13,7 @@ mod backfill;
 mod day;
 mod definitions;
 mod freshness;
+mod health;
 mod jobs;
 mod outage;
 mod pairs;

@@ -15,6 +15,7 @@ on_both_stores!(
     runs_are_listed_and_found,
     definitions_are_listed,
     every_query_can_be_exported_in_every_format,
+    the_health_counts_the_queries_of_its_own_process,
     tables_are_compressed_with_the_encoding_that_the_client_accepts,
 );
 
@@ -202,4 +203,26 @@ async fn tables_are_compressed_with_the_encoding_that_the_client_accepts(site: S
     assert_eq!((part.status, part.header("content-encoding")), (206, ""));
     let short = site.get_with("/rest/v1/daily_metrics?limit=1", &counted[..1]).await;
     assert_eq!((short.status, short.header("content-encoding")), (200, ""));
+}
+
+async fn the_health_counts_the_queries_of_its_own_process(site: Site) {
+    let path = "/api/v1/health/collection";
+    assert_eq!(site.get(path).await.problem(), "forbidden", "a reader sees no log");
+    let before = site.get_as_admin(path).await;
+    assert_eq!((before.status, before.header("cache-control")), (200, "no-store"), "{}", before.text());
+    assert_eq!(before.json()["queries"], Value::Null);
+    assert_eq!(before.json()["unknown"][0]["field"], "queries");
+    recorded(&site).await;
+    for path in ["/api/v1/latest", "/rest/v1/daily_metrics", "/api/v1/metrics?from=wrong", "/nowhere"] {
+        site.get(path).await;
+    }
+    let health = site.get_as_admin(path).await.json();
+    assert_eq!(
+        (&health["queries"]["answered"], &health["queries"]["failed"]),
+        (&json!(2), &json!(0)),
+        "{health}"
+    );
+    assert!(health["queries"]["average_seconds"].as_f64().unwrap() > 0.0, "{health}");
+    assert_eq!((&health["unknown"], &health["gaps"]["missing_records"]), (&json!([]), &json!(0)), "{health}");
+    assert_eq!(site.get_as_admin(&format!("{path}?days=3")).await.problem(), "invalid-parameter");
 }

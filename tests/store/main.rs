@@ -15,6 +15,7 @@ mod jobs;
 mod long_series;
 mod questions;
 mod replaced_file;
+mod run_outcomes;
 mod schedule;
 mod schema;
 mod sessions;

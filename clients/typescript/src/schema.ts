@@ -222,6 +222,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/health/collection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The health of the collection
+         * @description Runs and their success, gaps with their causes, the platform's lag, the schedule and its leader, and the query times of the
+         *     process that answers. What cannot be told is null, and `unknown` says why.
+         */
+        get: operations["collection_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{id}": {
         parameters: {
             query?: never;
@@ -572,6 +593,11 @@ export interface components {
             /** @description By default `count`, `average`, `percentage` or `labels`, by type. */
             unit?: string;
         };
+        CauseCount: {
+            /** @enum {string} */
+            cause: "never_collected" | "failed" | "timed_out" | "running" | "defined_later" | "not_reconstructible" | "unreadable_record" | "not_yet_due";
+            missing_records: number;
+        };
         Change: {
             absolute: components["schemas"]["Decimal"];
             percent?: components["schemas"]["Decimal"] | null;
@@ -773,6 +799,52 @@ export interface components {
         Filter: {
             [key: string]: components["schemas"]["Condition"];
         };
+        GapsHealth: {
+            /** @description How many records are missing of each cause, those included that cannot be made or need not. */
+            by_cause: components["schemas"]["CauseCount"][];
+            /** @description Newest first, 500 at most. */
+            by_metric: components["schemas"]["MetricGap"][];
+            /**
+             * Format: date
+             * @description The days that were looked at: 30 at most, up to the last one that was due.
+             */
+            from: string;
+            /** @description On how many days some such record is missing. */
+            missing_days: number;
+            /**
+             * @description How many records are missing that can still be made: without days before a metric was defined, and without days of
+             *     metrics that can only tell of the present.
+             */
+            missing_records: number;
+            /** @description How many gaps are not listed. */
+            not_listed: number;
+            /** Format: date */
+            to: string;
+        };
+        HealthResponse: {
+            /** Format: date-time */
+            checked_at: string;
+            gaps?: components["schemas"]["GapsHealth"] | null;
+            /**
+             * Format: date-time
+             * @description When the newest collection that completed ended; null: none has.
+             */
+            last_completed_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When the newest record was read from the platform; null: there is none.
+             */
+            last_recorded_at?: string | null;
+            last_run?: components["schemas"]["RunEntry"] | null;
+            /** @description Whether the newest run is logged as running although its process is gone. */
+            last_run_died: boolean;
+            platform: components["schemas"]["PlatformHealth"];
+            queries?: components["schemas"]["QueryHealth"] | null;
+            runs: components["schemas"]["RunsHealth"];
+            schedule: components["schemas"]["ScheduleResponse"];
+            /** @description Why a member is null although it could have a value. */
+            unknown: components["schemas"]["UnknownField"][];
+        };
         /**
          * @description How long a bucket is.
          * @enum {string}
@@ -885,6 +957,27 @@ export interface components {
         Literals: components["schemas"]["Literal"][];
         /** @description A metric, by the measure that computes it. */
         MetricDeclaration: components["schemas"]["CreatedMetric"] | components["schemas"]["ExistingMetric"] | components["schemas"]["DistinctActorsMetric"] | components["schemas"]["AverageMetric"] | components["schemas"]["RatioMetric"] | components["schemas"]["BreakdownMetric"] | components["schemas"]["SqlMetric"];
+        /** @description Consecutive days without a record of a metric, for the same reason. */
+        MetricGap: {
+            /** @enum {string} */
+            cause: "never_collected" | "failed" | "timed_out" | "running" | "defined_later" | "not_reconstructible" | "unreadable_record" | "not_yet_due";
+            days: number;
+            explanation: string;
+            /** Format: date */
+            from: string;
+            metric_category: string;
+            /** @enum {string} */
+            metric_type: "count" | "average" | "percentage" | "aggregate";
+            /** Format: date */
+            to: string;
+        };
+        /** @description How many records a collection wrote. One that repeats what failed before writes only the rest. */
+        MetricsPerRun: {
+            /** Format: double */
+            max: number;
+            /** Format: double */
+            median: number;
+        };
         /** @description The next day to be collected. */
         NextDayEntry: {
             /** Format: date */
@@ -925,6 +1018,18 @@ export interface components {
              * @description When it ends by itself; by default when it is resumed.
              */
             until?: string | null;
+        };
+        PlatformHealth: {
+            /** @description Why it lags, or why that cannot be told. */
+            explanation?: string | null;
+            /**
+             * Format: int64
+             * @description How old the state is of the part of the platform that lags most, in seconds; 0 where none lags, null where that cannot
+             *     be told.
+             */
+            lag_seconds?: number | null;
+            /** @enum {string} */
+            state: "reachable" | "lag_unknown" | "unreachable";
         };
         /** @description A day, or the days of a week, month, quarter or year that are in the range. */
         Point: {
@@ -1002,6 +1107,31 @@ export interface components {
             /** Format: date */
             to: string;
         };
+        /** @description The queries that this process answered in the last hour: reads over `/api/v1` and `/rest/v1`. */
+        QueryHealth: {
+            /** Format: int64 */
+            answered: number;
+            /** Format: double */
+            average_seconds: number;
+            /** Format: double */
+            average_target_seconds: number;
+            /**
+             * Format: double
+             * @description The share that failed, from 0 to 1.
+             */
+            error_rate: number;
+            /** Format: double */
+            error_rate_target: number;
+            /**
+             * Format: int64
+             * @description Those with a status of 500 or more.
+             */
+            failed: number;
+            /** Format: double */
+            p95_seconds: number;
+            /** Format: double */
+            p95_target_seconds: number;
+        };
         /** @description One count divided by another. */
         RatioMetric: {
             /** @enum {boolean} */
@@ -1043,6 +1173,12 @@ export interface components {
          * @enum {string}
          */
         RollUp: "last" | "sum" | "average" | "percentage" | "merge" | "never";
+        RunDurations: {
+            /** Format: double */
+            median_seconds: number;
+            /** Format: double */
+            p95_seconds: number;
+        };
         /** @description An entry of the collection log. */
         RunEntry: {
             actor: string;
@@ -1078,11 +1214,47 @@ export interface components {
             /** @enum {string} */
             trigger: "schedule" | "api" | "cli" | "catch_up";
         };
+        RunsHealth: {
+            /**
+             * @description How many of the newest collections failed one after the other: nothing was recorded. One that recorded a part ends the
+             *     row.
+             */
+            consecutive_failures: number;
+            /** @description Whether there were more than 10,000 runs in 30 days. Then only the newest 10,000 are counted. */
+            is_cut: boolean;
+            last_30_days: components["schemas"]["RunsWindow"];
+            last_7_days: components["schemas"]["RunsWindow"];
+            /**
+             * Format: double
+             * @description How long the newest collection took that recorded something; null: none did in 30 days.
+             */
+            last_duration_seconds?: number | null;
+            /**
+             * Format: double
+             * @description The share of collections that should complete: 0.999.
+             */
+            success_target: number;
+        };
         RunsResponse: {
             /** @description For the next page; null on the last one. */
             next_cursor?: string | null;
             /** @description Newest first. */
             runs: components["schemas"]["RunEntry"][];
+        };
+        /** @description The collections that began in the last days and have ended. Backfills are not counted. */
+        RunsWindow: {
+            collections: number;
+            completed: number;
+            duration?: components["schemas"]["RunDurations"] | null;
+            failed: number;
+            metrics_per_run?: components["schemas"]["MetricsPerRun"] | null;
+            /** @description Some of their metrics were recorded. */
+            partial: number;
+            /**
+             * Format: double
+             * @description The share that completed, from 0 to 1; null: there was none.
+             */
+            success_rate?: number | null;
         };
         ScheduleResponse: {
             /** @description The cron expression with its time zone; null: each day is collected as soon as it has settled. */
@@ -1217,6 +1389,12 @@ export interface components {
             state: string;
             /** @description The IANA time zone whose days are recorded. */
             time_zone: string;
+        };
+        /** @description A member that is null, and why. */
+        UnknownField: {
+            /** @description Its path in this document: `platform.lag_seconds`, `queries`. */
+            field: string;
+            reason: string;
         };
         /** @description The first day that was recorded by another version of the definition than the recorded day before. */
         VersionChange: {
@@ -2700,6 +2878,98 @@ export interface operations {
             };
             /** @description The values have more digits than Parquet can hold, or, in a file of series, do not add up over days */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    collection_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The health of the collection */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthResponse"];
+                };
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role lacks the scope that this needs */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -4,22 +4,26 @@
 mod filling;
 mod gap;
 mod history;
-
-use std::collections::BTreeSet;
+mod in_range;
+mod recent;
 
 use jiff::civil::Date;
 
-use self::filling::{Commands, commands};
+use self::{
+    filling::{Commands, commands},
+    in_range::gaps_between,
+};
 pub use self::{
     gap::{Gap, GapCause},
     history::History,
+    in_range::missing,
+    recent::{RecentGaps, recent_gaps},
 };
 use super::{
     CollectError, Context, FirstRow,
     first_row::{first_due_day, known_first_row},
     selection,
 };
-use crate::{blocking::block_in_place_if_large, store::StoredDefinition};
 
 /// All gaps between two days.
 #[derive(Debug, Clone)]
@@ -66,41 +70,11 @@ pub async fn gaps(
     // Days before both the first row and the first record are not gaps, even if the requested range includes them.
     let begin = first_row.as_ref().map(|first| first_recorded.unwrap_or(first.date).min(first.date));
     let from = begin.map_or(from, |begin| from.max(begin.min(to)));
-    let days: Vec<_> = context.tenant.calendar.days(from, to).iter().map(|day| day.date).collect();
-    let recorded = context.tenant.store.recorded(from, to).await?;
-    let history = History::read(context, from, to).await?;
-    let none = BTreeSet::new();
-    let observable_from = match context.observable(context.now()) {
-        Some(date) => date,
-        None => context.day_after(last_finished),
-    };
-    let of = |metric: &StoredDefinition| {
-        let key = metric.definition.key();
-        let missing = missing(&days, recorded.get(&key).unwrap_or(&none).iter().copied());
-        history.gaps(&context.tenant.calendar, metric, &missing, observable_from)
-    };
-    let gaps: Vec<_> =
-        block_in_place_if_large(days.len() * metrics.len(), || metrics.iter().flat_map(of).collect());
+    let gaps = gaps_between(context, &metrics, from, to).await?;
+    let days = context.tenant.calendar.days(from, to).len();
     let missing = gaps.iter().map(|gap| gap.days).sum();
     let Commands { fill_with, retry_with } = commands(&gaps, &metrics, last_finished);
-    Ok(GapReport { from, to, first_row, days: days.len(), missing, gaps, fill_with, retry_with })
-}
-
-/// Returns the `days` that are not in `recorded`, as intervals of consecutive days. Both arguments ascend.
-pub fn missing(days: &[Date], recorded: impl IntoIterator<Item = Date>) -> Vec<&[Date]> {
-    let (mut intervals, mut rest) = (Vec::new(), days);
-    for date in recorded {
-        // Usually no day is missing before `date`, so that this stops at the first comparison.
-        let (before, from) = rest.split_at(rest.iter().take_while(|day| **day < date).count());
-        if !before.is_empty() {
-            intervals.push(before);
-        }
-        rest = from.strip_prefix(&[date]).unwrap_or(from);
-    }
-    if !rest.is_empty() {
-        intervals.push(rest);
-    }
-    intervals
+    Ok(GapReport { from, to, first_row, days, missing, gaps, fill_with, retry_with })
 }
 
 #[cfg(test)]

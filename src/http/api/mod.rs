@@ -9,6 +9,7 @@ mod definitions;
 pub(super) mod enum_schemas;
 mod error_responses;
 mod export;
+mod health;
 mod jobs;
 mod latest;
 mod metric_schema;
@@ -93,6 +94,7 @@ pub fn uncached_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(jobs::collect))
         .routes(routes!(jobs::backfill))
         .routes(routes!(jobs::show))
+        .routes(routes!(health::collection_health))
         .routes(routes!(schedule::schedule))
         .routes(routes!(schedule::pause_schedule))
         .routes(routes!(schedule::resume_schedule))

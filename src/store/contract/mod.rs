@@ -26,7 +26,7 @@ pub use records::{
 pub(super) use runs::confirm_orphans;
 pub use runs::{
     Finish, Held, INCOMPLETE_BACKFILLS, INCOMPLETE_PER_DAY, LockName, LoggedRun, NewRun, Run, RunFilter,
-    RunKind, RunStatus, Runs, Trigger,
+    RunKind, RunOutcome, RunStatus, Runs, Trigger,
 };
 pub use schedule::{Leader, Pause, ScheduleState, Schedules};
 pub use store::Store;

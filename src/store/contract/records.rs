@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use serde_json::{Map, Value};
 
 use super::{LoggedRun, StoreSummary};
@@ -78,6 +78,9 @@ pub trait Records: Send + Sync {
 
     /// The first and the last recorded day.
     async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError>;
+
+    /// When the newest record was read: the latest `collection_timestamp`.
+    async fn last_cut(&self) -> Result<Option<Timestamp>, StoreError>;
 
     /// The records in `from..=to`, by date and category; of all metrics, or only of `categories`.
     async fn records(

@@ -180,6 +180,17 @@ pub struct Run {
     pub process_id: u32,
 }
 
+/// An entry of the collection log without its texts, which are most of its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunOutcome {
+    pub kind: RunKind,
+    pub status: RunStatus,
+    pub started_at: Timestamp,
+    pub completed_at: Option<Timestamp>,
+    /// Records written by this run.
+    pub metrics_collected: i64,
+}
+
 impl Run {
     /// The lock that its process holds until it ends.
     pub fn lock(&self) -> LockName {
@@ -274,6 +285,13 @@ pub trait Runs: Send + Sync {
     /// at most the newest [`INCOMPLETE_PER_DAY`] collections of each day, and those of the newest [`INCOMPLETE_BACKFILLS`]
     /// incomplete backfills that overlap the range.
     async fn incomplete_runs(&self, from: Date, to: Date) -> Result<Vec<LoggedRun>, StoreError>;
+
+    /// What became of the newest `limit` runs that started at `since` or later, newest first. Reads an index and one row for
+    /// each of them.
+    async fn run_outcomes(&self, since: Timestamp, limit: i64) -> Result<Vec<RunOutcome>, StoreError>;
+
+    /// The newest run, and whether its process is alive.
+    async fn last_run(&self) -> Result<Option<LoggedRun>, StoreError>;
 }
 
 /// How many incomplete collections of one day [`Runs::incomplete_runs`] reads.
@@ -334,6 +352,14 @@ mod tests {
 
         async fn incomplete_runs(&self, _: Date, _: Date) -> Result<Vec<LoggedRun>, StoreError> {
             Ok(Vec::new())
+        }
+
+        async fn run_outcomes(&self, _: Timestamp, _: i64) -> Result<Vec<RunOutcome>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        async fn last_run(&self) -> Result<Option<LoggedRun>, StoreError> {
+            Ok(None)
         }
     }
 

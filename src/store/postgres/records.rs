@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use jiff_sqlx::ToSqlx;
 use sqlx::{AssertSqlSafe, postgres::PgRow};
 
@@ -13,7 +13,8 @@ use crate::{
     store::{
         Latest, RecordedDays, Records, Runs, SeriesQuestion, SeriesRows, StoreError, StoreSummary,
         from_row::{self, key_and_date, latest, record, record_count},
-        row,
+        row::{self, Columns},
+        statements::SELECT_LAST_CUT,
     },
 };
 
@@ -65,6 +66,15 @@ impl Records for PostgresStore {
             let (first, last): (Option<jiff_sqlx::Date>, Option<jiff_sqlx::Date>) =
                 query.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))?;
             Ok(first.zip(last).map(|(first, last)| (first.to_jiff(), last.to_jiff())))
+        })
+        .await
+    }
+
+    async fn last_cut(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.retry(|| async {
+            let query = sqlx::query(SELECT_LAST_CUT).bind(&self.tenant);
+            let columns = query.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))?;
+            columns.optional_instant("last_cut").map_err(|error| self.failed(error))
         })
         .await
     }

@@ -1,7 +1,7 @@
 //! The collection log.
 
 use async_trait::async_trait;
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use jiff_sqlx::ToSqlx;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, QueryBuilder, Row, postgres::PgRow};
 use uuid::Uuid;
@@ -14,7 +14,10 @@ use crate::{
     metric::{MetricKey, Record},
     store::{
         Finish, Held, INCOMPLETE_BACKFILLS, INCOMPLETE_PER_DAY, LockName, LoggedRun, NewRun, Run, RunFilter,
-        RunStatus, Runs, StoreError, confirm_orphans, from_row::run, row, statements::RUN_COLUMNS,
+        RunOutcome, RunStatus, Runs, StoreError, confirm_orphans,
+        from_row::{run, run_outcome},
+        row,
+        statements::{RUN_COLUMNS, SELECT_RUN_OUTCOMES},
     },
 };
 
@@ -92,6 +95,28 @@ impl Runs for PostgresStore {
         let mut runs = read.await?;
         confirm_orphans(self, &mut runs).await?;
         Ok(runs)
+    }
+
+    async fn run_outcomes(&self, since: Timestamp, limit: i64) -> Result<Vec<RunOutcome>, StoreError> {
+        self.retry(|| async {
+            let query = sqlx::query(SELECT_RUN_OUTCOMES)
+                .bind(&self.tenant)
+                .bind(row::to_micros(since).to_sqlx())
+                .bind(limit);
+            self.rows(TABLE, query, run_outcome).await
+        })
+        .await
+    }
+
+    async fn last_run(&self) -> Result<Option<LoggedRun>, StoreError> {
+        let read = self.retry(|| async {
+            let newest = "SELECT * FROM metric_collection_log WHERE tenant_id = $1 ORDER BY started_at DESC, id LIMIT 1";
+            let query = sqlx::query(logged(newest)).bind(&self.tenant);
+            self.rows(TABLE, query, logged_run).await
+        });
+        let mut runs = read.await?;
+        confirm_orphans(self, &mut runs).await?;
+        Ok(runs.pop())
     }
 }
 

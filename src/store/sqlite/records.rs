@@ -1,7 +1,7 @@
 //! Reading records.
 
 use async_trait::async_trait;
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, sqlite::SqliteRow, types::Json};
 
@@ -13,6 +13,7 @@ use crate::{
         Latest, RecordedDays, Records, Runs, SeriesQuestion, SeriesRows, StoreError, StoreSummary,
         from_row::{self, key_and_date, latest, record, record_count},
         row::Columns,
+        statements::SELECT_LAST_CUT,
     },
 };
 
@@ -66,6 +67,15 @@ impl Records for SqliteStore {
             let columns = query.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))?;
             let day = |column| columns.optional_date(column).map_err(|error| self.failed(error));
             Ok(day("first")?.zip(day("last")?))
+        })
+        .await
+    }
+
+    async fn last_cut(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.retry(|| async {
+            let query = sqlx::query(SELECT_LAST_CUT).bind(&self.tenant);
+            let columns = query.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))?;
+            columns.optional_instant("last_cut").map_err(|error| self.failed(error))
         })
         .await
     }

@@ -1,7 +1,7 @@
 //! The collection log.
 
 use async_trait::async_trait;
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection, types::Json};
 use uuid::Uuid;
 
@@ -10,7 +10,9 @@ use crate::{
     metric::{MetricKey, Record},
     store::{
         Finish, Held, INCOMPLETE_BACKFILLS, INCOMPLETE_PER_DAY, LockName, LoggedRun, NewRun, Run, RunFilter,
-        RunStatus, Runs, StoreError, confirm_orphans, from_row::run, statements::RUN_COLUMNS,
+        RunOutcome, RunStatus, Runs, StoreError, confirm_orphans,
+        from_row::{run, run_outcome},
+        statements::{RUN_COLUMNS, SELECT_RUN_OUTCOMES},
     },
 };
 
@@ -78,6 +80,19 @@ impl Runs for SqliteStore {
             self.rows(TABLE, query, run).await
         });
         self.logged(read.await?).await
+    }
+
+    async fn run_outcomes(&self, since: Timestamp, limit: i64) -> Result<Vec<RunOutcome>, StoreError> {
+        self.retry(|| async {
+            let query = sqlx::query(SELECT_RUN_OUTCOMES).bind(&self.tenant).bind(text(since)).bind(limit);
+            self.rows(TABLE, query, run_outcome).await
+        })
+        .await
+    }
+
+    async fn last_run(&self) -> Result<Option<LoggedRun>, StoreError> {
+        let newest = RunFilter { limit: Some(1), ..RunFilter::default() };
+        Ok(self.logged(self.runs(&newest).await?).await?.pop())
     }
 }
 

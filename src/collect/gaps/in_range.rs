@@ -1,0 +1,52 @@
+//! The gaps of some metrics in a range of days.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
+
+use super::{gap::Gap, history::History};
+use crate::{
+    blocking::block_in_place_if_large,
+    collect::{CollectError, Context},
+    store::StoredDefinition,
+};
+
+/// The gaps of `metrics` from `from` to `to`.
+pub(super) async fn gaps_between(
+    context: &Context,
+    metrics: &[StoredDefinition],
+    from: Date,
+    to: Date,
+) -> Result<Vec<Gap>, CollectError> {
+    let days: Vec<_> = context.tenant.calendar.days(from, to).iter().map(|day| day.date).collect();
+    let recorded = context.tenant.store.recorded(from, to).await?;
+    let history = History::read(context, from, to).await?;
+    let none = BTreeSet::new();
+    let observable_from = match context.observable(context.now()) {
+        Some(date) => date,
+        None => context.day_after(context.last_finished()),
+    };
+    let of = |metric: &StoredDefinition| {
+        let key = metric.definition.key();
+        let missing = missing(&days, recorded.get(&key).unwrap_or(&none).iter().copied());
+        history.gaps(&context.tenant.calendar, metric, &missing, observable_from)
+    };
+    Ok(block_in_place_if_large(days.len() * metrics.len(), || metrics.iter().flat_map(of).collect()))
+}
+
+/// Returns the `days` that are not in `recorded`, as intervals of consecutive days. Both arguments ascend.
+pub fn missing(days: &[Date], recorded: impl IntoIterator<Item = Date>) -> Vec<&[Date]> {
+    let (mut intervals, mut rest) = (Vec::new(), days);
+    for date in recorded {
+        // Usually no day is missing before `date`, so that this stops at the first comparison.
+        let (before, from) = rest.split_at(rest.iter().take_while(|day| **day < date).count());
+        if !before.is_empty() {
+            intervals.push(before);
+        }
+        rest = from.strip_prefix(&[date]).unwrap_or(from);
+    }
+    if !rest.is_empty() {
+        intervals.push(rest);
+    }
+    intervals
+}

@@ -1,0 +1,32 @@
+//! `GET /api/v1/health/collection`: what an operator asks about the collection.
+
+use axum::{
+    Json,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+
+use super::{error_responses::ErrorResponses, no_query::NoQuery};
+use crate::{
+    http::{middleware::scopes::MaySeeLog, parameters::Parameters, problem::Problem, service::Shared},
+    query::{self, HealthResponse, OwnQueries},
+};
+
+/// The health of the collection
+///
+/// Runs and their success, gaps with their causes, the platform's lag, the schedule and its leader, and the query times of the
+/// process that answers. What cannot be told is null, and `unknown` says why.
+#[utoipa::path(
+    get, path = "/api/v1/health/collection", tag = "runs",
+    responses((status = 200, description = "The health of the collection", body = HealthResponse), ErrorResponses),
+)]
+pub async fn collection_health(
+    State(service): State<Shared>,
+    _: MaySeeLog,
+    _: Parameters<NoQuery>,
+) -> Result<Response, Problem> {
+    let queries = OwnQueries::Of(service.counters.query_times());
+    let health = query::health(&service.context, queries).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(health)).into_response())
+}

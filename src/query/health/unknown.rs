@@ -1,0 +1,12 @@
+//! What a health response cannot tell.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A member that is null, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct UnknownField {
+    /// Its path in this document: `platform.lag_seconds`, `queries`.
+    pub field: &'static str,
+    pub reason: String,
+}
