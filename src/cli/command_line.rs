@@ -6,8 +6,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    ConfigArguments, Exit, Format, Page, app::App, apply, backfill, check, collect, demo, export, gaps, init,
-    keys, migrate, output, plan, query, schedule, serve, status,
+    ConfigArguments, Exit, Format, Page, app::App, apply, backfill, check, collect, demo, drift, export,
+    gaps, init, keys, migrate, output, plan, query, schedule, serve, status,
 };
 use crate::{clock::SystemClock, config, telemetry::log};
 
@@ -47,6 +47,8 @@ enum Command {
     Backfill(backfill::BackfillArguments),
     /// List what is missing, by metric and day, and why
     Gaps(gaps::GapsArguments),
+    /// Compare records with a recount of the platform's present rows
+    Drift(drift::DriftArguments),
     /// Show what is recorded: by day, week, month, quarter or year, or the latest
     Query(query::QueryArguments),
     /// Write what is recorded into a file: CSV, JSON, NDJSON or Parquet
@@ -113,6 +115,7 @@ async fn dispatch(
         Command::Collect(arguments) => collect::run(&app, &arguments).await,
         Command::Backfill(arguments) => backfill::run(&app, &arguments, format).await,
         Command::Gaps(arguments) => gaps::run(&app, &arguments).await,
+        Command::Drift(arguments) => drift::run(&app, &arguments).await,
         Command::Query(arguments) => query::run(&app, &arguments, format).await,
         Command::Export(arguments) => export::run(&app, &arguments).await,
         Command::Status => status::run(&app).await,

@@ -1,6 +1,7 @@
 //! `daymark demo`: runs the demonstration and prints what happened.
 
 use std::{
+    collections::BTreeMap,
     io::{IsTerminal, Write},
     path::{Path, PathBuf},
     time::Instant,
@@ -16,9 +17,10 @@ use super::{
 };
 use crate::{
     clock::SystemClock,
+    collect::{ComparedDay, DriftReport},
     config::{self, ConfigProblems},
-    demo::{ComparedDay, Departure, Period, RowCounts, Tour, TourProgress, tour},
-    metric::Decimal,
+    demo::{Departure, Period, RowCounts, Tour, TourProgress, tour},
+    metric::{Decimal, MetricKey},
     pluralize::pluralize,
 };
 
@@ -56,13 +58,13 @@ pub async fn run(arguments: &DemoArguments, configured: &ConfigArguments) -> any
     let outcome = tour(&directory, period, &Counter).await?;
     let mut page = Page::new(json(&outcome));
     page.columns = vec!["metric_date", "metric_category", "recorded", "recounted_now"];
-    for day in &outcome.days {
-        for (key, (recorded, recounted)) in outcome.metrics.iter().zip(&day.values) {
+    for (date, values) in by_day(&outcome.drift) {
+        for (key, day) in values {
             page.rows.push(vec![
-                day.date.to_string(),
+                date.to_string(),
                 key.category.clone(),
-                recorded.to_string(),
-                recounted.to_string(),
+                day.recorded.to_string(),
+                day.recounted.to_string(),
             ]);
         }
     }
@@ -108,7 +110,7 @@ fn describe(page: &mut Page, outcome: &Tour) {
     page.line(format!(
         "After each midnight, Daymark recorded the day: {} records of {} metrics.",
         thousands(outcome.records as u64),
-        outcome.metrics.len()
+        outcome.drift.metrics.len()
     ));
     page.blank();
     chart(page, outcome, "posts_created", "Posts a week, as recorded");
@@ -141,16 +143,26 @@ fn describe(page: &mut Page, outcome: &Tour) {
     ));
 }
 
-/// The index of the metric's values in [`ComparedDay::values`].
-fn position(outcome: &Tour, category: &str) -> Option<usize> {
-    outcome.metrics.iter().position(|key| key.category == category)
+/// The compared values of each day, by date and category.
+fn by_day(drift: &DriftReport) -> BTreeMap<Date, Vec<(&MetricKey, &ComparedDay)>> {
+    let mut days: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for metric in &drift.metrics {
+        for day in &metric.days {
+            days.entry(day.date).or_default().push((&metric.key, day));
+        }
+    }
+    days
+}
+
+fn days_of<'a>(outcome: &'a Tour, category: &str) -> Option<&'a [ComparedDay]> {
+    outcome.drift.metrics.iter().find(|metric| metric.key.category == category).map(|metric| &metric.days[..])
 }
 
 fn chart(page: &mut Page, outcome: &Tour, category: &str, title: &str) {
     const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let Some(index) = position(outcome, category) else { return };
-    let week = |days: &[ComparedDay]| -> f64 { days.iter().map(|day| number(&day.values[index].0)).sum() };
-    let weeks: Vec<f64> = outcome.days.chunks_exact(7).map(week).collect();
+    let Some(days) = days_of(outcome, category) else { return };
+    let week = |days: &[ComparedDay]| -> f64 { days.iter().map(|day| number(&day.recorded)).sum() };
+    let weeks: Vec<f64> = days.chunks_exact(7).map(week).collect();
     let most = weeks.iter().copied().fold(1.0, f64::max);
     let level = |value: &f64| LEVELS[((value / most) * 7.0).round().clamp(0.0, 7.0) as usize];
     let bars: String = weeks.iter().map(level).collect();
@@ -160,30 +172,31 @@ fn chart(page: &mut Page, outcome: &Tour, category: &str, title: &str) {
 
 /// A table with a row for the last day of every second month.
 fn history(page: &mut Page, outcome: &Tour, category: &str) {
-    let Some(index) = position(outcome, category) else { return };
+    let Some(days) = days_of(outcome, category) else { return };
     let month_ends =
-        outcome.days.iter().filter(|day| day.date == day.date.last_of_month() && day.date.month() % 2 == 0);
-    let days: Vec<_> = month_ends.chain(outcome.days.last()).collect();
-    let most = days.iter().map(|day| number(&day.values[index].0)).fold(1.0, f64::max);
+        days.iter().filter(|day| day.date == day.date.last_of_month() && day.date.month() % 2 == 0);
+    let days: Vec<_> = month_ends.chain(days.last()).collect();
+    let most = days.iter().map(|day| number(&day.recorded)).fold(1.0, f64::max);
     let rows = days.iter().map(|day| {
-        let (recorded, now) = &day.values[index];
+        let (recorded, now) = (&day.recorded, &day.recounted);
         // The solid part of a bar is what the recount finds, the light part what it no longer finds.
         let width = |value: &Decimal| (number(value) / most * 24.0).round() as usize;
         let (kept, all) = (width(now), width(recorded));
         let bar = "█".repeat(kept.min(all)) + &"░".repeat(all.saturating_sub(kept));
-        vec![day.date.to_string(), recorded.to_string(), now.to_string(), (now - recorded).to_string(), bar]
+        vec![day.date.to_string(), recorded.to_string(), now.to_string(), day.difference().to_string(), bar]
     });
     page.table_of(&[category, "recorded", "recount now", "difference", ""], rows.collect());
 }
 
 fn last_day(page: &mut Page, outcome: &Tour) {
-    let Some(day) = outcome.days.last() else { return };
-    let rows = outcome.metrics.iter().zip(&day.values).map(|(key, (recorded, now))| {
-        let difference = now - recorded;
+    let days = by_day(&outcome.drift);
+    let Some((date, values)) = days.last_key_value() else { return };
+    let rows = values.iter().map(|(key, day)| {
+        let difference = day.difference();
         let difference = if difference.is_zero() { String::new() } else { difference.to_string() };
-        vec![key.category.clone(), recorded.to_string(), now.to_string(), difference]
+        vec![key.category.clone(), day.recorded.to_string(), day.recounted.to_string(), difference]
     });
-    let title = format!("{}, all metrics", day.date);
+    let title = format!("{date}, all metrics");
     page.table_of(&[&title, "recorded", "recount now", "difference"], rows.collect());
 }
 
@@ -193,22 +206,19 @@ fn number(value: &Decimal) -> f64 {
 }
 
 fn json(outcome: &Tour) -> serde_json::Value {
-    let days: Vec<_> = outcome
-        .days
-        .iter()
-        .map(|day| {
-            let metrics: Vec<_> = outcome
-                .metrics
+    let days: Vec<_> = by_day(&outcome.drift)
+        .into_iter()
+        .map(|(date, values)| {
+            let metrics: Vec<_> = values
                 .iter()
-                .zip(&day.values)
-                .map(|(key, (recorded, now))| {
+                .map(|(key, day)| {
                     json!({
-                        "metric_type": key.metric_type, "metric_category": key.category, "recorded": recorded,
-                        "recounted_now": now,
+                        "metric_type": key.metric_type, "metric_category": key.category, "recorded": day.recorded,
+                        "recounted_now": day.recounted,
                     })
                 })
                 .collect();
-            json!({"metric_date": day.date, "metrics": metrics})
+            json!({"metric_date": date, "metrics": metrics})
         })
         .collect();
     let Departure { username, deleted } = &outcome.departure;

@@ -50,6 +50,7 @@ impl Exit {
                 | CollectError::EmptyRange { .. }
                 | CollectError::BeforeFirstRow { .. }
                 | CollectError::TooEarly { .. }
+                | CollectError::TooManyValues { .. }
                 | CollectError::NeverHappened { .. },
             ) => Self::Usage,
             Some(CollectError::Platform { fault, .. }) if fault.class == FaultClass::Unconfigured => {

@@ -10,6 +10,7 @@ mod collect;
 mod command_line;
 mod config_arguments;
 mod demo;
+mod drift;
 mod duration;
 mod exit;
 mod export;

@@ -68,6 +68,11 @@ pub enum CollectError {
     )]
     TooLong { source_name: String, first: Date, days: usize, limit: usize },
     #[error(
+        "{values} values (days multiplied by metrics) would be compared, and the limit is {limit}: give a shorter range with \
+         `--from` and `--to`, or fewer metrics with `--metric`"
+    )]
+    TooManyValues { values: usize, limit: usize },
+    #[error(
         "this machine's clock says {ours}, and that of the store's server {theirs}: a day that has not ended would be \
          recorded. Set the clock, by NTP for example"
     )]

@@ -12,6 +12,7 @@ mod cancellation;
 mod context;
 mod day;
 mod discrepancy;
+mod drift;
 mod due;
 mod earlier_meanings;
 mod error;
@@ -24,7 +25,6 @@ mod own_clock;
 mod platform_lag;
 mod reconstruction_caveats;
 mod recording;
-mod recount;
 mod retry_spacing;
 mod run;
 #[cfg(test)]
@@ -39,6 +39,7 @@ pub use cancellation::{Cancellation, Canceller};
 pub use context::{Context, FIRST_DAY, Initiator, Installation, Tenant};
 pub use day::{DayReport, RecordedMetric, collect_day};
 pub use discrepancy::Discrepancy;
+pub use drift::{ComparedDay, DriftReport, DriftRequest, MetricDrift, drift};
 pub use due::DueTimes;
 pub use earlier_meanings::{EarlierMeaning, earlier_meanings};
 pub use error::CollectError;
@@ -49,7 +50,6 @@ pub use gaps::{Gap, GapCause, GapReport, History, RecentGaps, gaps, missing, rec
 pub use orphaned_runs::close_orphaned_runs;
 pub use own_clock::MAX_CLOCK_LEAD;
 pub use platform_lag::{PlatformLag, platform_lag};
-pub use recount::recount;
 pub use retry_spacing::collect_if_due;
 pub use schedule::{MAX_REASON_CHARS, PauseError, pause, resume};
 pub use selection::{LeftOut, active_metrics};
@@ -67,11 +67,13 @@ mod tests {
         request: &'static BackfillRequest,
         progress: &'static dyn Progress,
         cancel: &'static Cancellation,
+        drift_request: &'static DriftRequest,
     ) {
         fn task(_: impl Future<Output: Send> + Send + 'static) {}
         task(collect_day(context, None, &[], cancel));
         task(backfill(context, request, progress, cancel));
         task(gaps(context, None, None));
         task(status(context));
+        task(drift(context, drift_request, cancel));
     }
 }

@@ -11,4 +11,4 @@ mod tour;
 
 pub use ledger::{DayLedger, Departure, RowCounts};
 pub use simulation::Simulation;
-pub use tour::{ComparedDay, Period, Tour, TourProgress, tour};
+pub use tour::{Period, Tour, TourProgress, tour};

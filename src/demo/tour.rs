@@ -9,10 +9,13 @@ use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 use super::{Departure, Simulation};
 use crate::{
     clock::{Clock, SetClock},
-    collect::{self, Cancellation, CollectError, Context, DayReport, Initiator, Installation, Tenant},
+    collect::{
+        self, Cancellation, CollectError, Context, DayReport, DriftReport, DriftRequest, Initiator,
+        Installation, Tenant,
+    },
     config,
     database::{DatabaseUrl, RetryPolicy},
-    metric::{Calendar, Decimal, MetricKey},
+    metric::Calendar,
     platform::{self, PlatformOptions, Statistics},
     store::{self, RecordCount, RunStatus, StoreOptions, Trigger},
 };
@@ -55,17 +58,10 @@ pub struct Tour {
     pub deleted_same_day: u64,
     pub departure: Departure,
     pub records: usize,
-    /// The metrics, ordered by category.
-    pub metrics: Vec<MetricKey>,
-    pub days: Vec<ComparedDay>,
+    /// Every recorded value beside its recount after the deletion of the account.
+    pub drift: DriftReport,
     /// The report of recording the last day a second time.
     pub again: DayReport,
-}
-
-pub struct ComparedDay {
-    pub date: Date,
-    /// The recorded value and the recount of each metric, in the order of [`Tour::metrics`].
-    pub values: Vec<(Decimal, Decimal)>,
 }
 
 /// Receives the progress: the number of days that are simulated and recorded.
@@ -102,21 +98,13 @@ pub async fn tour(directory: &Path, period: Period, progress: &dyn TourProgress)
     let departure = simulation.delete_prolific_account().await?.context("no account has a post")?;
     let last = period.last;
     let again = collect::collect_day(&context, Some(last), &[], &Cancellation::never()).await?;
-    let (metrics, compared) = compare(&context, period).await?;
+    let request = DriftRequest { from: Some(period.first), to: Some(last), only: Vec::new() };
+    let drift = collect::drift(&context, &request, &Cancellation::never()).await?;
+    anyhow::ensure!(drift.failed.is_empty(), "some metrics were not recounted: {:?}", drift.failed);
     let records =
         context.tenant.store.summary(last, &[]).await?.counts.iter().map(RecordCount::records).sum();
     let Totals { created, deleted, deleted_same_day } = totals;
-    Ok(Tour {
-        period,
-        created,
-        deleted,
-        deleted_same_day,
-        departure,
-        records,
-        metrics,
-        days: compared,
-        again,
-    })
+    Ok(Tour { period, created, deleted, deleted_same_day, departure, records, drift, again })
 }
 
 fn create_empty(directory: &Path) -> anyhow::Result<()> {
@@ -204,24 +192,4 @@ async fn apply(directory: &Path, context: &Context) -> anyhow::Result<()> {
     let resolved = config.resolve(&schema, &detected);
     crate::definitions::apply(context, &resolved.definitions, false).await?;
     Ok(())
-}
-
-/// Evaluates every metric again for every recorded day, from the platform's present rows.
-async fn compare(
-    context: &Context,
-    Period { first, last }: Period,
-) -> anyhow::Result<(Vec<MetricKey>, Vec<ComparedDay>)> {
-    let recount = collect::recount(context, first, last).await?;
-    let recorded = context.tenant.store.records(first, last, None).await?;
-    let mut values: std::collections::HashMap<_, _> =
-        recorded.into_iter().map(|record| ((record.metric_date, record.key), record.value)).collect();
-    let metrics: Vec<_> = recount.iter().map(|(key, _)| key.clone()).collect();
-    let days = context.tenant.calendar.days(first, last);
-    let compared = days.iter().enumerate().map(|(index, day)| {
-        let pairs = recount.iter().filter_map(|(key, now)| {
-            Some((values.remove(&(day.date, key.clone()))?, now.get(index)?.clone()))
-        });
-        ComparedDay { date: day.date, values: pairs.collect() }
-    });
-    Ok((metrics, compared.collect()))
 }

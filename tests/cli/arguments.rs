@@ -57,7 +57,7 @@ async fn wrong_arguments_are_explained() {
 fn every_command_has_its_help() {
     let directory = tempfile::tempdir().unwrap();
     let commands = [
-        "demo", "init", "check", "migrate", "apply", "plan", "collect", "backfill", "gaps", "query",
+        "demo", "init", "check", "migrate", "apply", "plan", "collect", "backfill", "gaps", "drift", "query",
         "export", "status", "keys",
     ];
     let help = |arguments: &[&str]| {

@@ -68,6 +68,7 @@ async fn a_recorded_day_is_not_recorded_again(site: Site) {
         &["gaps", "--to", "2025-01-12"],
         &["gaps", "--to", "2025-01-14", "--format", "csv"],
         &["gaps", "--to", "2025-01-14", "--format", "json"],
+        &["drift", "--to", "2025-01-12"],
         &["status"],
     ]);
     filtered(|| assert_snapshot!(named(&site, "days"), story));

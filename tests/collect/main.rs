@@ -12,6 +12,7 @@ mod world;
 mod backfill;
 mod day;
 mod definitions;
+mod drift;
 mod freshness;
 mod health;
 mod jobs;

@@ -186,7 +186,8 @@ impl RestError {
             | CollectError::NoRows
             | CollectError::NoSources
             | CollectError::BeforeFirstRow { .. }
-            | CollectError::TooLong { .. } => Self::bad_request("22023", message),
+            | CollectError::TooLong { .. }
+            | CollectError::TooManyValues { .. } => Self::bad_request("22023", message),
             CollectError::Busy { .. } => Self::new(StatusCode::CONFLICT, "55P03", message),
             CollectError::NoDefinitions | CollectError::OtherTimeZone { .. } => {
                 Self::new(StatusCode::CONFLICT, "55000", message)
