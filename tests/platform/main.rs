@@ -5,6 +5,7 @@
 mod columns;
 mod cuts;
 mod formats;
+mod invalid_times;
 mod limits;
 mod oracle;
 mod sqlite;

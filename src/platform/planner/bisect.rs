@@ -105,7 +105,7 @@ impl Executor<'_> {
 
     /// Whether some of the texts in the spans are not times, so that their order alone does not tell the day of a row. A
     /// column of which this takes too long to tell has many of them.
-    async fn has_other_texts(&mut self, scan: &Scan<'_>, spans: &[Span]) -> Result<bool, Fault> {
+    pub async fn has_other_texts(&mut self, scan: &Scan<'_>, spans: &[Span]) -> Result<bool, Fault> {
         let Some(query) = scan.other_text_query(spans) else { return Ok(false) };
         match self.answers(&query).await {
             Ok(answers) => Ok(!answers.is_empty()),

@@ -8,22 +8,20 @@
 //!
 //! For a single day, each actor's latest active time tells in which of the windows the actor is.
 
+mod activity;
+
 use std::collections::BTreeMap;
 
+use activity::Activity;
 use jiff::ToSpan;
 
 use super::{
-    dialect::{Dialect, where_all},
-    execute::Executor,
-    parse::parse_count,
-    scan::without_index,
-    session::Answer,
-    span::Edge,
-    time::TimeColumn,
+    dialect::Dialect, execute::Executor, parse::parse_count, scan::without_index, session::Answer,
+    span::Edge, time::TimeColumn,
 };
 use crate::{
     database::{Fault, FaultClass},
-    metric::{Calendar, DayBounds, Rows, Source, Tally},
+    metric::{Calendar, DayBounds, Rows, Tally},
     platform::{contract::Sources, schema::Schema},
 };
 
@@ -46,10 +44,15 @@ impl DistinctGroup<'_> {
         calendar: &Calendar,
         days: &[DayBounds],
     ) -> Result<String, Fault> {
+        let activity = Activity::new(dialect, schema, self.sources, &self.rows)?;
+        Ok(self.statement_of(&activity, calendar, days))
+    }
+
+    fn statement_of(&self, activity: &Activity<'_>, calendar: &Calendar, days: &[DayBounds]) -> String {
         match days {
-            [] => Ok(String::new()),
-            [day] => self.of_one_day(dialect, schema, calendar, day),
-            days => self.of_days(dialect, schema, calendar, days),
+            [] => String::new(),
+            [day] => self.of_one_day(activity, calendar, day),
+            days => self.of_days(activity, calendar, days),
         }
     }
 
@@ -71,51 +74,38 @@ impl DistinctGroup<'_> {
         lengths
     }
 
-    fn of_one_day(
-        &self,
-        dialect: Dialect,
-        schema: &Schema,
-        calendar: &Calendar,
-        day: &DayBounds,
-    ) -> Result<String, Fault> {
-        let lengths = self.lengths();
+    fn of_one_day(&self, activity: &Activity<'_>, calendar: &Calendar, day: &DayBounds) -> String {
+        let (dialect, lengths) = (activity.dialect(), self.lengths());
         let end = Edge { instant: day.end, date: next(day.date) };
         // Where each window begins, the longest first: an actor is in all windows up to the one that its latest time is in.
         let edges: Vec<_> = lengths.iter().rev().map(|length| first_of(calendar, day, *length)).collect();
         let (first, inner) = (edges[0], &edges[1..]);
         let range = (first, end);
         if inner.is_empty() {
-            let activity = self.activity(dialect, schema, range, |_| String::new())?;
             let count = dialect.pack(&["count(*)".to_owned()]);
-            let actors = union(&activity);
-            return Ok(format!("SELECT {}, {count} FROM (\n  {actors}) AS actors", zero(dialect)));
+            let actors = union(&activity.selects(range, |_| String::new()));
+            return format!("SELECT {}, {count} FROM (\n  {actors}) AS actors", zero(dialect));
         }
         let number = if dialect == Dialect::Postgres { "::int" } else { "" };
         let latest = |time: &TimeColumn| format!("({}){number} AS daymark_latest, ", time.bucket(inner));
-        let activity = self.activity(dialect, schema, range, latest)?.join("\n  UNION ALL\n  ");
+        let activity = activity.selects(range, latest).join("\n  UNION ALL\n  ");
         let counts = (0..lengths.len())
             .rev()
             .map(|least| format!("count(*) FILTER (WHERE daymark_latest >= {least})"));
         let counts = dialect.pack(&counts.collect::<Vec<_>>());
-        Ok(format!(
+        format!(
             "SELECT {}, {counts} FROM (\n  SELECT max(daymark_latest) AS daymark_latest FROM (\n  {activity}) AS activity\n  \
              GROUP BY daymark_actor) AS actors",
             zero(dialect)
-        ))
+        )
     }
 
-    fn of_days(
-        &self,
-        dialect: Dialect,
-        schema: &Schema,
-        calendar: &Calendar,
-        days: &[DayBounds],
-    ) -> Result<String, Fault> {
-        let edges = self.edges(calendar, days);
-        let (Some(first), Some(last)) = (edges.first(), edges.last()) else { return Ok(String::new()) };
+    fn of_days(&self, activity: &Activity<'_>, calendar: &Calendar, days: &[DayBounds]) -> String {
+        let (dialect, edges) = (activity.dialect(), self.edges(calendar, days));
+        let (Some(first), Some(last)) = (edges.first(), edges.last()) else { return String::new() };
         let inner = &edges[..edges.len() - 1];
         let day = |time: &TimeColumn| format!("{} AS daymark_day, ", time.bucket(inner));
-        let active = union(&self.activity(dialect, schema, (*first, *last), day)?);
+        let active = union(&activity.selects((*first, *last), day));
         let longest = self.longest();
         // An active day has left a window of one day on the next, whatever the actor does then.
         let followed = match longest {
@@ -137,7 +127,7 @@ impl DistinctGroup<'_> {
             Dialect::Sqlite => ("min", "0"),
         };
         let values = ["daymark_window", "daymark_day", "daymark_actors"].map(str::to_owned);
-        Ok(format!(
+        format!(
             "WITH active AS (\n  {active}),\n\
              followed AS (\n  {followed}),\n\
              gaps AS (\n  SELECT daymark_day, daymark_gap, count(*) AS daymark_actors FROM followed GROUP BY daymark_day, daymark_gap)\n\
@@ -148,46 +138,7 @@ impl DistinctGroup<'_> {
              FROM gaps CROSS JOIN {lengths}\n  \
              GROUP BY daymark_window, daymark_day + {least}(daymark_gap, daymark_window)) AS changes",
             dialect.pack(&values)
-        ))
-    }
-
-    /// For each source a SELECT of the column that `first_column` writes, and of the actor.
-    fn activity(
-        &self,
-        dialect: Dialect,
-        schema: &Schema,
-        (first, last): (Edge, Edge),
-        first_column: impl Fn(&TimeColumn) -> String,
-    ) -> Result<Vec<String>, Fault> {
-        let cast = self.actor_types_differ(schema);
-        let of_rows = |rows: &Rows| {
-            let missing =
-                |what: &str| Fault::new(FaultClass::Other, format!("source `{}` has no {what}", rows.source));
-            let source = self.sources.get(&rows.source).ok_or_else(|| missing("definition"))?;
-            let actor = dialect.name(source.actor_column.as_deref().ok_or_else(|| missing("actor_column"))?);
-            let time = TimeColumn::new(dialect, source, dialect.name(&source.time_column))?;
-            let shown = if cast { format!("CAST({actor} AS text)") } else { actor.clone() };
-            let filter = dialect.filter(&source.filter.and(&rows.filter)).unwrap_or_default();
-            let (between, present) = (time.between(Some(first), last), format!("{actor} IS NOT NULL"));
-            let conditions = where_all([between.as_str(), &present, &filter]);
-            let (column, table) = (first_column(&time), dialect.table(source));
-            Ok(format!("SELECT {column}{shown} AS daymark_actor\n  FROM {table}{conditions}"))
-        };
-        self.rows.iter().map(|rows| of_rows(rows)).collect()
-    }
-
-    /// Whether ids are of different types (a uuid here, text there) and have to be compared as text.
-    fn actor_types_differ(&self, schema: &Schema) -> bool {
-        let types: Vec<_> = self
-            .rows
-            .iter()
-            .filter_map(|rows| {
-                let source = self.sources.get(&rows.source)?;
-                let table = schema.table(source.schema.as_deref(), &source.table)?;
-                Some(&table.column(source.actor_column.as_deref()?)?.type_name)
-            })
-            .collect();
-        types.windows(2).any(|pair| pair[0] != pair[1])
+        )
     }
 
     /// The start of every calendar day from the first one in the first day's longest window, and the end of the last day. A
@@ -212,49 +163,37 @@ impl DistinctGroup<'_> {
         schema: &Schema,
         days: &[DayBounds],
     ) -> Result<Vec<Vec<Tally>>, Fault> {
+        let mut activity = Activity::new(executor.dialect(), schema, self.sources, &self.rows)?;
+        let edges = self.edges(executor.calendar(), days);
+        if let (Some(first), Some(last)) = (edges.first(), edges.last()) {
+            activity.test_other_texts(executor, (*first, *last)).await?;
+        }
         let mut tallies = vec![Vec::with_capacity(days.len()); self.windows.len()];
         let (mut rest, mut days_at_once) = (days, days.len());
         while !rest.is_empty() {
             let (run, later) = rest.split_at(days_at_once.min(rest.len()));
-            let sql = self.statement(executor.dialect(), schema, executor.calendar(), run)?;
+            let sql = self.statement_of(&activity, executor.calendar(), run);
             match executor.answers(&sql).await {
                 Ok(answers) => {
                     self.add(&mut tallies, run, &answers)?;
                     rest = later;
                 }
                 // Distinct counts of parts of a window do not add up, but each day's window may be read on its own.
-                Err(fault) if fault.class == FaultClass::TimedOut && self.can_be_halved(schema, run) => {
-                    days_at_once = run.len() / 2;
-                }
-                Err(fault) => return Err(self.advised(schema, fault, executor.is_over())),
+                Err(fault) if fault.class != FaultClass::TimedOut => return Err(fault),
+                Err(fault) => match activity.without_index() {
+                    Some(source) if !executor.is_over() => return Err(without_index(source, fault)),
+                    None if self.can_be_halved(run) => days_at_once = run.len() / 2,
+                    _ => return Err(fault),
+                },
             }
         }
         Ok(tallies)
     }
 
-    /// Whether fewer days mean fewer rows: not where a source without an index is read whole each time, nor where the window
-    /// is nearly all that is read.
-    fn can_be_halved(&self, schema: &Schema, days: &[DayBounds]) -> bool {
-        let least = (self.longest() as usize / 2).max(2);
-        days.len() >= least && self.without_index(schema).is_none()
-    }
-
-    /// A source whose time column has no index.
-    fn without_index(&self, schema: &Schema) -> Option<&Source> {
-        let sources = self.rows.iter().filter_map(|rows| self.sources.get(&rows.source));
-        let is_indexed = |source: &&Source| {
-            let table = schema.table(source.schema.as_deref(), &source.table);
-            let column = table.and_then(|table| table.column(&source.time_column));
-            column.is_some_and(|column| column.indexed)
-        };
-        sources.into_iter().find(|source| !is_indexed(source))
-    }
-
-    fn advised(&self, schema: &Schema, fault: Fault, is_over: bool) -> Fault {
-        match self.without_index(schema) {
-            Some(source) if fault.class == FaultClass::TimedOut && !is_over => without_index(source, fault),
-            _ => fault,
-        }
+    /// Whether fewer days mean fewer rows: not where the window is nearly all that is read. (A source without an index is
+    /// read whole each time.)
+    fn can_be_halved(&self, days: &[DayBounds]) -> bool {
+        days.len() >= (self.longest() as usize / 2).max(2)
     }
 
     fn add(&self, tallies: &mut [Vec<Tally>], days: &[DayBounds], answers: &[Answer]) -> Result<(), Fault> {
