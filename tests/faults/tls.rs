@@ -1,7 +1,7 @@
 //! Servers that speak TLS with certificates made as PostgreSQL's manual describes
 //! (<https://www.postgresql.org/docs/current/ssl-tcp.html#SSL-CERTIFICATE-CREATION>), and the hints where they are refused.
 
-use std::{env, path::Path, process::Command};
+use std::{env, ffi::OsStr, path::Path, process::Command};
 
 use crate::{
     database::Database,
@@ -82,6 +82,7 @@ async fn certificates_of_the_postgresql_manual_are_accepted_or_refused_with_a_hi
 
     let named = certificates.server("named");
     refused(&named, "sslmode=verify-full", "sslrootcert=/path/root.crt");
+    refused(&named, &format!("sslmode=require&{own}"), "sslrootcert=/path/root.crt");
     for parameters in [
         "sslmode=require".to_owned(),
         format!("sslmode=require&{root}"),
@@ -92,4 +93,32 @@ async fn certificates_of_the_postgresql_manual_are_accepted_or_refused_with_a_hi
         // The database is empty, so the connection works and the tables are missing.
         assert!(!said.contains("TLS") && said.contains("posts"), "{parameters}: {said}");
     }
+}
+
+/// `sslmode=require` verifies the certificate of the server wherever root certificates come from, as `verify-ca` does: the
+/// variable PGSSLROOTCERT, or the file in the home directory that PostgreSQL's programs read.
+#[tokio::test]
+async fn require_verifies_the_certificate_where_the_environment_names_root_certificates() {
+    let certificates = Certificates::new();
+    let server = certificates.server("named");
+    let without = PrivateServer::new();
+    let mut installation = Installation::of_platform(Database::Postgres(without.url())).await;
+    installation.platform = Database::Postgres(format!("{}?sslmode=require", server.url()));
+    let said = |name: &str, value: &OsStr| {
+        let ended: Ended = installation.command(&["check"]).env(name, value).output().unwrap().into();
+        ended.stdout + &ended.stderr
+    };
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join(".postgresql")).unwrap();
+    for (root, is_accepted) in [("root.crt", true), ("self.crt", false)] {
+        let file = certificates.path().join(root);
+        std::fs::copy(&file, home.path().join(".postgresql/root.crt")).unwrap();
+        for (name, value) in [("PGSSLROOTCERT", file.as_os_str()), ("HOME", home.path().as_os_str())] {
+            let said = said(name, value);
+            assert_eq!(said.contains("posts"), is_accepted, "{name} {root}: {said}");
+            assert_eq!(said.contains("TLS"), !is_accepted, "{name} {root}: {said}");
+        }
+    }
+    let said = said("PGCONNECT_TIMEOUT", OsStr::new("5"));
+    assert!(said.contains("the environment variable PGCONNECT_TIMEOUT cannot be used"), "{said}");
 }

@@ -2,6 +2,7 @@
 //! database of a URL are ever shown or logged.
 
 mod connection_string;
+mod environment;
 mod parameters;
 
 use std::{fmt, path::PathBuf, str::FromStr};
@@ -9,6 +10,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 use sqlx::postgres::PgConnectOptions;
 
 pub use connection_string::ConnectionStringError;
+use environment::Surroundings;
 pub use parameters::ParameterError;
 
 #[derive(Clone)]
@@ -58,7 +60,7 @@ impl FromStr for DatabaseUrl {
         } else {
             return Err(DatabaseUrlError::Scheme { scheme: scheme(text) });
         };
-        let options = Box::new(parameters::options(&parameters)?);
+        let options = Box::new(parameters::options(&parameters, &Surroundings::of_process())?);
         let (shown, is_partly_shown) = parameters::shown(&parameters);
         Ok(Self::Postgres { options, shown, is_partly_shown })
     }

@@ -3,11 +3,12 @@
 //! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS>, so that a setting that secures a
 //! connection is never ignored silently.
 
-use std::env;
-
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
-use super::connection_string::Parameters;
+use super::{
+    connection_string::Parameters,
+    environment::{SESSION_VARIABLES, Surroundings},
+};
 
 /// Why a parameter is refused. The messages never quote a value, because it may be a secret.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -28,8 +29,14 @@ pub enum ParameterError {
     Value { name: &'static str, values: &'static [&'static str] },
     #[error("`port` is not a number from 1 to 65535")]
     Port,
-    #[error("the environment variable PGSSLMODE can only be {}", .values.join(" or "))]
-    Environment { values: &'static [&'static str] },
+    #[error(
+        "the environment variable {name} cannot be used, unset it or give the parameter in the URL: {problem}"
+    )]
+    Variable { name: &'static str, problem: Box<ParameterError> },
+    #[error("the environment variable {name} is set but empty: unset it")]
+    EmptyVariable { name: &'static str },
+    #[error("the environment variable {name} can only be {}, as every session has it: unset it", .values.join(" or "))]
+    SessionVariable { name: &'static str, values: &'static [&'static str] },
     #[error("the driver refuses the parameters: {0}")]
     Driver(String),
 }
@@ -109,26 +116,54 @@ const PARAMETERS: &[(&str, Treatment)] = &[
 
 /// Returns the driver's options for these parameters. Missing parameters are taken from PostgreSQL's environment
 /// variables (PGHOST, PGUSER, PGPASSWORD …) and password file.
-pub(super) fn options(parameters: &Parameters) -> Result<PgConnectOptions, ParameterError> {
+pub(super) fn options(
+    parameters: &Parameters,
+    surroundings: &Surroundings,
+) -> Result<PgConnectOptions, ParameterError> {
     let mut has_password = false;
     for (name, value) in parameters {
         check(name, value, has_password)?;
         has_password |= name == "password";
     }
-    let value = |name: &str| {
+    let inherited = surroundings.missing(parameters);
+    check_environment(&inherited, surroundings)?;
+    let given = |name: &str| {
         let found = parameters.iter().rev().find(|(known, value)| known == name && !value.is_empty());
         found.map(|(_, value)| value.as_str())
     };
+    let of_environment = |name: &str| {
+        let found = inherited.iter().find(|(_, parameter, _)| *parameter == name);
+        found.map(|(_, _, value)| value.as_str())
+    };
+    let value = |name: &str| given(name).or_else(|| of_environment(name));
+    if let Some(name) = surroundings.empty(|name| value(name).is_some()) {
+        return Err(ParameterError::EmptyVariable { name });
+    }
     let (host, address) = (value("host"), value("hostaddr"));
     if host.is_some() && address.is_some() {
-        return Err(refused("hostaddr", "give either `host` or `hostaddr`"));
+        let problem = refused("hostaddr", "give either `host` or `hostaddr`");
+        return Err(match (of_environment("hostaddr"), of_environment("host")) {
+            (Some(_), _) => variable("PGHOSTADDR", problem),
+            (None, Some(_)) => variable("PGHOST", problem),
+            (None, None) => problem,
+        });
     }
-    if value("port")
-        .is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port == 0) || port.parse::<u16>().is_err())
-    {
-        return Err(ParameterError::Port);
+    if value("port").is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
+        return Err(if given("port").is_some() {
+            ParameterError::Port
+        } else {
+            variable("PGPORT", ParameterError::Port)
+        });
     }
-    let (mode, root) = tls(value("sslmode"), value("sslrootcert"))?;
+    if given("sslrootcert") == Some("system") && surroundings.is_set("PGSSLROOTCERT") {
+        let problem = refused(
+            "sslrootcert",
+            "the URL asks for the system's authorities, and the driver would add a file",
+        );
+        return Err(variable("PGSSLROOTCERT", problem));
+    }
+    let default_root = surroundings.default_root();
+    let (mode, root) = tls(value("sslmode"), value("sslrootcert"), default_root.as_deref())?;
     // The options are made from a URL, because the driver looks up the password file only for the host, port and user
     // of a URL. All parameters are in its query, so that the driver's own syntax for hosts is not used.
     let mut url = url::Url::parse("postgres:").map_err(|error| ParameterError::Driver(error.to_string()))?;
@@ -143,7 +178,8 @@ pub(super) fn options(parameters: &Parameters) -> Result<PgConnectOptions, Param
         ("sslcert", value("sslcert")),
         ("sslkey", value("sslkey")),
         ("application_name", value("application_name").or(value("fallback_application_name"))),
-        ("options", value("options")),
+        // The driver puts them behind those of PGOPTIONS, which it reads by itself.
+        ("options", given("options")),
     ] {
         if let Some(value) = value {
             url.query_pairs_mut().append_pair(name, value);
@@ -158,6 +194,34 @@ pub(super) fn options(parameters: &Parameters) -> Result<PgConnectOptions, Param
         Some(_) => options,
         None => options.application_name("daymark"),
     })
+}
+
+/// Refuses variables of the environment that PostgreSQL's programs honour and Daymark does not.
+fn check_environment(
+    inherited: &[(&'static str, &'static str, String)],
+    surroundings: &Surroundings,
+) -> Result<(), ParameterError> {
+    for (name, parameter, value) in inherited {
+        let value_check = match *parameter {
+            "sslmode" if !SSL_MODES.contains(&value.as_str()) => {
+                Err(ParameterError::Value { name: "sslmode", values: SSL_MODES })
+            }
+            "sslrootcert" if value == "system" => Err(refused("sslrootcert=system", "write it into the URL")),
+            _ if value.contains('\u{fffd}') => Err(refused(parameter, "it is not UTF-8")),
+            _ => check(parameter, value, false),
+        };
+        value_check.map_err(|problem| variable(name, problem))?;
+    }
+    for (name, values) in SESSION_VARIABLES {
+        if surroundings.value(name).is_some_and(|value| !values.contains(&value.as_str())) {
+            return Err(ParameterError::SessionVariable { name, values });
+        }
+    }
+    Ok(())
+}
+
+fn variable(name: &'static str, problem: ParameterError) -> ParameterError {
+    ParameterError::Variable { name, problem: Box::new(problem) }
 }
 
 fn check(name: &str, value: &str, follows_password: bool) -> Result<(), ParameterError> {
@@ -197,29 +261,32 @@ fn unknown(name: &str, follows_password: bool) -> ParameterError {
     ParameterError::Unknown { name: name.to_owned(), suggestion }
 }
 
-/// Returns `sslmode` and `sslrootcert` in the form that the driver understands.
+/// Returns `sslmode` and `sslrootcert` in the form that the driver understands. As in libpq, `default_root` is a file with
+/// root certificates for connections that ask for TLS and name no other, and `require` with root certificates verifies the
+/// server's certificate.
 fn tls<'a>(
     mode: Option<&'a str>,
     root: Option<&'a str>,
+    default_root: Option<&'a str>,
 ) -> Result<(Option<&'a str>, Option<&'a str>), ParameterError> {
     if mode.is_some_and(|mode| !SSL_MODES.contains(&mode)) {
         return Err(ParameterError::Value { name: "sslmode", values: SSL_MODES });
     }
-    let inherited =
-        env::var("PGSSLMODE").ok().filter(|mode| mode.is_empty() || !SSL_MODES.contains(&mode.as_str()));
-    if mode.is_none() && inherited.is_some() {
-        return Err(ParameterError::Environment { values: SSL_MODES });
-    }
     match (mode, root) {
         // Without a file, the driver trusts the system's authorities. Any of them can sign for any host, so the host
         // must be verified too.
-        (None | Some("verify-full"), Some("system")) => Ok((Some("verify-full"), None)),
-        (Some(_), Some("system")) => Err(refused("sslrootcert=system", "it requires `sslmode=verify-full`")),
-        (Some("verify-ca"), None) if env::var_os("PGSSLROOTCERT").is_none() => {
+        (None | Some("verify-full"), Some("system")) => return Ok((Some("verify-full"), None)),
+        (Some(_), Some("system")) => {
+            return Err(refused("sslrootcert=system", "it requires `sslmode=verify-full`"));
+        }
+        _ => {}
+    }
+    match (mode, root.or(default_root)) {
+        (Some("verify-ca"), None) => {
             Err(refused("sslmode=verify-ca without sslrootcert", "use `sslmode=verify-full`"))
         }
-        // As in libpq, `require` with a root certificate verifies the certificate.
-        (Some("require"), Some(_)) => Ok((Some("verify-ca"), root)),
+        (Some("require"), Some(root)) => Ok((Some("verify-ca"), Some(root))),
+        (Some("verify-ca" | "verify-full"), root) => Ok((mode, root)),
         _ => Ok((mode, root)),
     }
 }

@@ -156,6 +156,80 @@ fn a_root_certificate_is_always_verified() {
     assert!(matches!(options.get_ssl_mode(), sqlx::postgres::PgSslMode::VerifyFull));
 }
 
+/// The options of a URL where these variables are set, and where this is the home directory.
+fn in_environment(text: &str, variables: &[(&str, &str)], home: &str) -> Result<PgConnectOptions, String> {
+    let variable = |name: &str| {
+        let found = variables.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| std::ffi::OsString::from(value))
+    };
+    let parameters = connection_string::from_uri(connection_string::without_scheme(text).unwrap()).unwrap();
+    let surroundings = Surroundings::new(&variable, Some(PathBuf::from(home)));
+    parameters::options(&parameters, &surroundings).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_variable_of_the_environment_is_honoured_or_refused_by_name() {
+    let options = |variables: &[(&str, &str)]| in_environment("postgres:///", variables, "/none").unwrap();
+    let found =
+        options(&[("PGHOST", "db.example"), ("PGPORT", "5433"), ("PGUSER", "me"), ("PGDATABASE", "app")]);
+    let found = (found.get_host(), found.get_port(), found.get_username(), found.get_database());
+    assert_eq!(found, ("db.example", 5433, "me", Some("app")));
+    assert_eq!(options(&[("PGHOSTADDR", "10.0.0.1")]).get_host(), "10.0.0.1");
+    assert_eq!(options(&[("PGAPPNAME", "night")]).get_application_name(), Some("night"));
+    options(&[("PGTZ", "UTC"), ("PGTARGETSESSIONATTRS", "any"), ("PGCLIENTENCODING", "UTF8")]);
+    let given = in_environment(
+        "postgres://h:1/d?sslmode=disable",
+        &[("PGHOST", "x"), ("PGSSLMODE", "allow")],
+        "/none",
+    );
+    assert_eq!(given.unwrap().get_host(), "h");
+    for (name, value, expected) in [
+        ("PGSERVICE", "Secret", "`service` is not supported"),
+        ("PGCONNECT_TIMEOUT", "5", "`connect_timeout` is not supported: connecting fails after 10 s"),
+        ("PGTARGETSESSIONATTRS", "read-write", "`target_session_attrs` can only be any"),
+        ("PGSSLMODE", "allow", "`sslmode` can only be disable or prefer"),
+        ("PGSSLMODE", "", "is set but empty"),
+        ("PGSSLROOTCERT", "", "is set but empty"),
+        ("PGSSLROOTCERT", "system", "write it into the URL"),
+        ("PGSSLCRL", "/crl.pem", "certificate revocation lists are not checked"),
+        ("PGREQUIREAUTH", "scram-sha-256", "`require_auth` is not supported"),
+        ("PGCHANNELBINDING", "require", "`channel_binding` can only be disable or prefer"),
+        ("PGHOST", "a,b", "several hosts are not supported"),
+        ("PGPORT", "Secret", "`port` is not a number"),
+        ("PGTZ", "Europe/Berlin", "can only be UTC"),
+        ("PGDATESTYLE", "SQL", "can only be ISO"),
+        ("PGGEQO", "off", "can only be on"),
+    ] {
+        let message = in_environment("postgres:///d", &[(name, value)], "/none").unwrap_err();
+        assert!(message.contains(name) && message.contains(expected), "{name}: {message}");
+        assert!(!message.contains("Secret"), "{message}");
+    }
+    let both = in_environment("postgres://h/d", &[("PGHOSTADDR", "10.0.0.1")], "/none").unwrap_err();
+    assert!(both.contains("PGHOSTADDR") && both.contains("either `host` or `hostaddr`"), "{both}");
+}
+
+#[test]
+fn a_root_certificate_of_the_environment_is_verified_too() {
+    use sqlx::postgres::PgSslMode::{Disable, VerifyCa, VerifyFull};
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join(".postgresql")).unwrap();
+    std::fs::write(home.path().join(".postgresql/root.crt"), "").unwrap();
+    let home = home.path().display().to_string();
+    let mode = |parameters: &str, variables: &[(&str, &str)], home: &str| {
+        in_environment(&format!("postgres://h/d{parameters}"), variables, home).unwrap().get_ssl_mode()
+    };
+    let root = ("PGSSLROOTCERT", "/root.crt");
+    assert!(matches!(mode("?sslmode=require", &[root], "/none"), VerifyCa));
+    assert!(matches!(mode("", &[root, ("PGSSLMODE", "require")], "/none"), VerifyCa));
+    assert!(matches!(mode("?sslmode=verify-ca", &[root], "/none"), VerifyCa));
+    assert!(matches!(mode("?sslmode=verify-full", &[root], "/none"), VerifyFull));
+    assert!(matches!(mode("?sslmode=disable", &[root], "/none"), Disable));
+    assert!(matches!(mode("?sslmode=require", &[], &home), VerifyCa));
+    assert!(matches!(mode("?sslmode=verify-ca", &[], &home), VerifyCa));
+    let both = in_environment("postgres://h/d?sslrootcert=system", &[root], "/none").unwrap_err();
+    assert!(both.contains("PGSSLROOTCERT"), "{both}");
+}
+
 #[test]
 fn sessions_have_an_application_name() {
     assert_eq!(parsed("postgres://h/d").0.get_application_name(), Some("daymark"));
