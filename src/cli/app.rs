@@ -86,10 +86,24 @@ impl App {
     }
 }
 
-/// The name of the user that runs this command, from the environment: shells and cron set one of these variables.
+/// The user that runs this command: the name that shells and cron set in the environment, or `uid=1000` where there is none,
+/// as under systemd and in containers.
 fn system_user() -> String {
-    let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    user.filter(|user| !user.is_empty()).unwrap_or_else(|| "unknown".to_owned())
+    let set = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    let name = set.into_iter().find(|name| !name.is_empty());
+    name.or_else(|| user_id().map(|id| format!("uid={id}"))).unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// The numeric id of the user, who owns the entry of this process in `/proc`.
+#[cfg(target_os = "linux")]
+fn user_id() -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn user_id() -> Option<u32> {
+    None
 }
 
 fn open_store(config: &Config, retry: RetryPolicy, statement_timeout: Option<Duration>) -> Arc<dyn Store> {

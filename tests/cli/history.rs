@@ -55,6 +55,22 @@ async fn large_values_are_exact_in_the_json(site: Site) {
     assert!(records.iter().any(|record| record.contains("9007199254740993.25")), "{records:?}");
 }
 
+/// systemd and containers set no variable with the name of the user.
+#[tokio::test]
+async fn a_user_without_a_name_is_recorded_by_number() {
+    let site = Site::sqlite().await.ready().await;
+    site.run(&["collect", "--date", "2025-01-05"]).expect_code(0);
+    let number = std::process::Command::new("id").arg("-u").output().unwrap().stdout;
+    let actor = format!("by cli:uid={})", String::from_utf8(number).unwrap().trim());
+    let status = site.run(&["status"]).expect_code(0).stdout;
+    assert!(status.contains(&actor), "{status}");
+    let mut named = site.command(&["collect", "--date", "2025-01-06"]);
+    named.env("USER", "").env("LOGNAME", "night");
+    assert!(named.output().unwrap().status.success());
+    let status = site.run(&["status"]).expect_code(0).stdout;
+    assert!(status.contains("by cli:night)"), "{status}");
+}
+
 crate::on_both!(
     a_second_run_changes_no_record,
     a_day_before_all_data_is_recorded_as_zeros,

@@ -266,6 +266,7 @@ pub fn filtered(test: impl FnOnce()) {
     settings.add_filter(r"20(2[6-9]|[3-9]\d)-\d\d-\d\d(T[0-9:.]+Z| \d\d:\d\d)?", "[recent]");
     settings.add_filter(r"\d+\.\d+ s\b|\d+ min \d+ s\b", "[time]");
     settings.add_filter(r"\d+ days/s", "[rate]");
+    settings.add_filter(r"cli:uid=\d+", "cli:uid=[number]");
     settings.add_filter(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "[id]");
     settings.add_filter(r#"("execution_time_ms"|"process_id"|"missing"): \d+"#, "$1: [number]");
     settings.add_filter(r#""host": "[^"]*""#, r#""host": "[host]""#);

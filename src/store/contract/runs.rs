@@ -101,7 +101,8 @@ pub struct NewRun {
     pub to: Date,
     pub started_at: Timestamp,
     pub trigger: Trigger,
-    /// Who started it: `cli:<system user>`, `key:<id>`, `user:<subject>` or `system`; 1 to 200 characters.
+    /// Who started it: `cli:<system user>` (`cli:uid=1000` where the user has no name), `key:<id>`, `user:<subject>` or
+    /// `system`; 1 to 200 characters.
     pub actor: String,
     /// The machine and the process that run it, for the message to a second process that finds the lock taken.
     pub host: String,
