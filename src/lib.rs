@@ -3,6 +3,9 @@
 //! The layers, from the top: `cli`, `http` → `jobs`, `query` → `definitions` → `collect` → `platform`, `store` →
 //! `metric`. `ARCHITECTURE.md` describes them.
 
+// What input or the environment can reach is an error, not a panic.
+#![warn(clippy::expect_used, clippy::panic, clippy::unreachable)]
+
 pub mod access;
 pub mod blocking;
 pub mod cli;

@@ -94,34 +94,45 @@ async fn dispatch(
     format: Format,
     configured: ConfigArguments,
 ) -> anyhow::Result<(Page, Exit)> {
-    if let Command::Demo(arguments) = command {
-        return demo::run(&arguments, &configured).await;
-    }
-    let environment = config::process_environment();
-    if let Command::Check = command {
-        let loaded = config::load_with_problems(configured.file.as_deref(), &configured.flags, &environment);
-        return check::run(loaded).await;
-    }
-    let config = config::load(configured.file.as_deref(), &configured.flags, &environment)?;
-    // The guard is dropped before the result or an error is printed, so that the log's lines are written first.
-    let _log = start_log(&config, matches!(command, Command::Serve));
-    let app = App::new(config, Arc::new(SystemClock));
+    let is_server = matches!(command, Command::Serve);
+    let start = || Started::new(&configured, is_server);
     match command {
-        Command::Demo(_) | Command::Check => unreachable!("handled above"),
-        Command::Init(arguments) => init::run(&app, &arguments).await,
-        Command::Migrate(arguments) => migrate::run(&app, &arguments).await,
-        Command::Apply(arguments) => apply::run(&app, &arguments).await,
-        Command::Plan(arguments) => plan::run(&app, &arguments).await,
-        Command::Collect(arguments) => collect::run(&app, &arguments).await,
-        Command::Backfill(arguments) => backfill::run(&app, &arguments, format).await,
-        Command::Gaps(arguments) => gaps::run(&app, &arguments).await,
-        Command::Drift(arguments) => drift::run(&app, &arguments).await,
-        Command::Query(arguments) => query::run(&app, &arguments, format).await,
-        Command::Export(arguments) => export::run(&app, &arguments).await,
-        Command::Status => status::run(&app).await,
-        Command::Schedule(arguments) => schedule::run(&app, &arguments).await,
-        Command::Serve => serve::run(&app).await,
-        Command::Keys(arguments) => keys::run(&app, arguments).await,
+        Command::Demo(arguments) => demo::run(&arguments, &configured).await,
+        Command::Check => {
+            let environment = config::process_environment();
+            let file = configured.file.as_deref();
+            check::run(config::load_with_problems(file, &configured.flags, &environment)).await
+        }
+        Command::Init(arguments) => init::run(&start()?.app, &arguments).await,
+        Command::Migrate(arguments) => migrate::run(&start()?.app, &arguments).await,
+        Command::Apply(arguments) => apply::run(&start()?.app, &arguments).await,
+        Command::Plan(arguments) => plan::run(&start()?.app, &arguments).await,
+        Command::Collect(arguments) => collect::run(&start()?.app, &arguments).await,
+        Command::Backfill(arguments) => backfill::run(&start()?.app, &arguments, format).await,
+        Command::Gaps(arguments) => gaps::run(&start()?.app, &arguments).await,
+        Command::Drift(arguments) => drift::run(&start()?.app, &arguments).await,
+        Command::Query(arguments) => query::run(&start()?.app, &arguments, format).await,
+        Command::Export(arguments) => export::run(&start()?.app, &arguments).await,
+        Command::Status => status::run(&start()?.app).await,
+        Command::Schedule(arguments) => schedule::run(&start()?.app, &arguments).await,
+        Command::Serve => serve::run(&start()?.app).await,
+        Command::Keys(arguments) => keys::run(&start()?.app, arguments).await,
+    }
+}
+
+/// What a command works with that takes the whole configuration. It is dropped before the result or an error is printed, so
+/// that the log's lines are written first.
+struct Started {
+    app: App,
+    _log: log::LogGuard,
+}
+
+impl Started {
+    fn new(configured: &ConfigArguments, is_server: bool) -> anyhow::Result<Self> {
+        let environment = config::process_environment();
+        let config = config::load(configured.file.as_deref(), &configured.flags, &environment)?;
+        let _log = start_log(&config, is_server);
+        Ok(Self { app: App::new(config, Arc::new(SystemClock)), _log })
     }
 }
 
