@@ -103,9 +103,10 @@ async fn everything(site: &Site) -> Vec<String> {
             order: Vec::new(),
             limit: 100_000,
             offset: 0,
+            max_bytes: 1 << 30,
             count: false,
         };
-        all.push(site.world.context.tenant.store.table(&query).await.unwrap().json);
+        all.push(site.world.context.tenant.store.table(&query).await.unwrap().json.unwrap());
     }
     all
 }

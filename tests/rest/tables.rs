@@ -8,7 +8,7 @@ use daymark::{
     store::{NewRun, RunKind},
 };
 use jiff::ToSpan;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::{
@@ -25,6 +25,7 @@ on_both_stores!(
     head_has_a_content_range_and_no_body,
     a_single_row_is_returned_as_an_object,
     an_answer_of_more_than_10000_rows_is_refused,
+    an_answer_of_more_than_8_mib_is_refused,
     each_role_reads_the_tables_of_its_scopes,
     missing_and_wrong_credentials_have_different_codes,
     unknown_preferences_are_refused_with_handling_strict,
@@ -104,8 +105,8 @@ async fn a_single_row_is_returned_as_an_object(site: Site) {
     }
 }
 
-/// Otherwise a client that ignores the headers would not notice that rows are missing.
-async fn an_answer_of_more_than_10000_rows_is_refused(site: Site) {
+/// Commits as many records of posts, one a day from 1990 on.
+async fn commit_records(site: &Site, count: u64, metadata: Map<String, Value>) {
     let store = &site.world.context.tenant.store;
     let run = NewRun {
         id: Uuid::new_v4(),
@@ -123,14 +124,45 @@ async fn an_answer_of_more_than_10000_rows_is_refused(site: Site) {
         metric_date: run.from + i64::try_from(day).unwrap().days(),
         key: MetricKey { metric_type: MetricType::Count, category: "posts_total".to_owned() },
         value: i64::try_from(day).unwrap().into(),
-        metadata: Map::new(),
+        metadata: metadata.clone(),
         provenance: Provenance::Reconstructed,
         definition_version: 1,
         collection_id: run.id,
         collection_timestamp: run.started_at,
     };
-    let records: Vec<_> = (0..=MAX_ROWS).map(record).collect();
+    let records: Vec<_> = (0..count).map(record).collect();
     store.commit(&records, None).await.unwrap();
+}
+
+/// A page that ends early would look like a whole one to a client that ignores the headers, as more than 10,000 rows would.
+async fn an_answer_of_more_than_8_mib_is_refused(site: Site) {
+    let metadata = Map::from_iter([("note".to_owned(), "ä".repeat(50_000).into())]);
+    commit_records(&site, 100, metadata).await;
+    let ask = async |question: &str| site.get(&format!("daily_metrics?order=metric_date{question}")).await;
+    for question in ["", "&limit=84", "&select=metadata", "&select=a:metadata,b:metadata&limit=42"] {
+        let error = ask(question).await;
+        assert_eq!((error.status, error.code().as_str()), (413, "54000"), "{question}: {:.400}", error.text);
+        let error = error.json();
+        assert!(error["message"].as_str().unwrap().contains("an answer has 8 MiB at most"), "{error}");
+        assert!(error["hint"].as_str().unwrap().contains("range(0, 999)"), "{error}");
+    }
+    for (question, rows) in
+        [("&limit=83", 83), ("&select=value", 100), ("&limit=20&offset=85", 15), ("&limit=5", 5)]
+    {
+        let answer = ask(question).await;
+        let found = answer.json().as_array().map(Vec::len);
+        assert_eq!((answer.status, found), (200, Some(rows)), "{question}: {:.400}", answer.text);
+    }
+    let headers = [("apikey", "service"), ("prefer", "count=exact")];
+    let head = site.ask("HEAD", "daily_metrics", &headers, "").await;
+    assert_eq!((head.status, head.header("content-range")), (200, "0-99/100"));
+    let only = site.get_with("daily_metrics", ("accept", "application/vnd.pgrst.object+json")).await;
+    assert_eq!((only.status, only.code().as_str()), (406, "PGRST116"));
+}
+
+/// Otherwise a client that ignores the headers would not notice that rows are missing.
+async fn an_answer_of_more_than_10000_rows_is_refused(site: Site) {
+    commit_records(&site, MAX_ROWS + 1, Map::new()).await;
     let ask = async |question: &str, header: (&str, &str)| {
         let answer =
             site.get_with(&format!("daily_metrics?select=value&order=metric_date{question}"), header).await;

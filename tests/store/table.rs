@@ -79,6 +79,7 @@ fn all(table: Table) -> TableQuery {
         order: Vec::new(),
         limit: 1000,
         offset: 0,
+        max_bytes: 1 << 20,
         count: false,
     }
 }
@@ -93,7 +94,7 @@ fn column(table: Table, name: &str) -> &'static Column {
 
 async fn ask(fixture: &Fixture, query: &TableQuery) -> (TablePage, Vec<Json>) {
     let page = fixture.store.table(query).await.unwrap();
-    let rows: Vec<Json> = serde_json::from_str(&page.json).unwrap();
+    let rows: Vec<Json> = serde_json::from_str(page.json.as_ref().unwrap()).unwrap();
     assert_eq!(page.rows, rows.len() as u64);
     (page, rows)
 }
@@ -290,7 +291,7 @@ async fn rows_as_json_have_exact_values_and_all_columns(fixture: Fixture) {
     for digits in VALUES {
         assert!(
             rows.iter().any(|row| row["value"] == serde_json::from_str::<Json>(digits).unwrap()),
-            "{digits}: {}",
+            "{digits}: {:?}",
             page.json
         );
     }
@@ -321,7 +322,7 @@ async fn a_page_counts_all_rows_if_asked_to(fixture: Fixture) {
     let (page, _) = ask(&fixture, &query).await;
     assert_eq!((page.rows, page.total), (4, Some(24)));
     let (page, _) = ask(&fixture, &TableQuery { offset: 900, ..query.clone() }).await;
-    assert_eq!((page.json.as_str(), page.rows, page.total), ("[]", 0, Some(24)));
+    assert_eq!((page.json.as_deref(), page.rows, page.total), (Some("[]"), 0, Some(24)));
     let (page, rows) = ask(&fixture, &TableQuery { columns: Vec::new(), count: false, ..query }).await;
     assert_eq!((page.rows, page.total), (4, None));
     assert_eq!(rows[0], serde_json::json!({}));
@@ -348,7 +349,8 @@ async fn table_queries_return_rows_of_their_own_tenant_only(fixture: Fixture) {
         let page = other.table(&TableQuery { count: true, ..all(table) }).await.unwrap();
         assert_eq!((page.rows, page.total), (0, Some(0)));
         let own = fixture.store.table(&all(table)).await.unwrap();
-        assert!(own.rows > 0 && !own.json.contains("tenant"), "{}", own.json);
+        let json = own.json.unwrap();
+        assert!(own.rows > 0 && !json.contains("tenant"), "{json}");
     }
 }
 

@@ -4104,7 +4104,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description All rows are asked for and there are more than one answer may have, or the body is too large */
+            /** @description All rows are asked for and there are more than one answer may have, in number or in bytes; or the body is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4291,7 +4291,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description All rows are asked for and there are more than one answer may have, or the body is too large */
+            /** @description All rows are asked for and there are more than one answer may have, in number or in bytes; or the body is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4470,7 +4470,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description All rows are asked for and there are more than one answer may have, or the body is too large */
+            /** @description All rows are asked for and there are more than one answer may have, in number or in bytes; or the body is too large */
             413: {
                 headers: {
                     [name: string]: unknown;

@@ -38,7 +38,10 @@ const REFUSALS: [(&str, &str); 10] = [
 ];
 
 const OF_TABLES: [(&str, &str); 2] = [
-    ("413", "All rows are asked for and there are more than one answer may have, or the body is too large"),
+    (
+        "413",
+        "All rows are asked for and there are more than one answer may have, in number or in bytes; or the body is too large",
+    ),
     ("416", "The range has no rows"),
 ];
 const OF_FUNCTIONS: [(&str, &str); 3] = [

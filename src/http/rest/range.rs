@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn the_answer_says_which_rows_it_has() {
         let of = |limit, offset, rows, total, is_head| {
-            let page = TablePage { json: String::new(), rows, total };
+            let page = TablePage { json: None, rows, total };
             let answered = Range::new(limit, Some(offset), None).unwrap().answered(&page, is_head);
             answered.map(|(status, range)| (status.as_u16(), range)).map_err(|error| error.status.as_u16())
         };

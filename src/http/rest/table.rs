@@ -24,11 +24,12 @@ use crate::{
     access::{Principal, Scope},
     http::{
         answer::Answer,
+        answer_memory::Reservation,
         cache::Lifetime,
         service::{Service, Shared},
     },
     store::{
-        TableQuery,
+        TablePage, TableQuery,
         table::{Condition, Table},
     },
 };
@@ -38,6 +39,16 @@ const CACHE_CONTROL: &str = "private, no-cache";
 const VARY: &str = "accept, accept-encoding, accept-profile, apikey, authorization, prefer, range";
 /// The most comparisons of one request.
 const MAX_CONDITIONS: usize = 200;
+/// The most bytes of an answer's rows.
+const MAX_BYTES: u64 = 8 << 20;
+/// The bytes of a row without long metadata.
+const ROW_BYTES: u64 = 512;
+/// The bytes that are expected of the rows where a client sets no limit: rarely are there thousands.
+const UNLIMITED_BYTES: u64 = 1 << 20;
+/// The least that is expected.
+const LEAST_BYTES: u64 = 64 << 10;
+/// How often the rows are in memory while they are read: as the database returns them, and as text.
+const COPIES: u64 = 2;
 
 pub(super) async fn read(
     State(service): State<Shared>,
@@ -92,15 +103,42 @@ impl TableRequest<'_> {
         let parameters = Parameters::read(*table, query)?;
         let range = Range::new(parameters.limit.as_deref(), parameters.offset.as_deref(), *range)?;
         let query = parameters.query(*table, range, preferences.count, *is_head)?;
-        service.counters.store_query();
-        let turn = service.store_turns.table_read(&principal.subject).await;
-        let page = service.context.tenant.store.table(&query).await?;
-        drop(turn);
+        let (page, reservation) = read_page(service, principal, query).await?;
         let (status, content_range) = match form {
             Form::Object if page.rows != 1 => return Err(not_one(page.rows)),
             _ => range.answered(&page, *is_head)?,
         };
-        Ok(answer(*form, page.json, status, &content_range, preferences.applied()))
+        let json = page.json.ok_or_else(too_many_bytes)?;
+        Ok(answer(*form, json, status, &content_range, preferences.applied()).holding(reservation))
+    }
+}
+
+/// Reads the rows into memory that was reserved for them: as much as they are expected to take, and, where they take more, as
+/// much as the largest answer.
+async fn read_page(
+    service: &Service,
+    principal: &Principal,
+    mut query: TableQuery,
+) -> Result<(TablePage, Reservation), RestError> {
+    query.max_bytes = expected_bytes(query.limit);
+    loop {
+        let bytes = usize::try_from(COPIES * query.max_bytes).unwrap_or(usize::MAX);
+        let reservation = service.answer_memory.reserve(bytes).await;
+        service.counters.store_query();
+        let turn = service.store_turns.table_read(&principal.subject).await;
+        let page = service.context.tenant.store.table(&query).await?;
+        drop(turn);
+        if page.json.is_some() || page.rows > MAX_ROWS || query.max_bytes == MAX_BYTES {
+            return Ok((page, reservation));
+        }
+        query.max_bytes = MAX_BYTES;
+    }
+}
+
+fn expected_bytes(limit: u64) -> u64 {
+    match limit {
+        0..=MAX_ROWS => (limit * ROW_BYTES).clamp(LEAST_BYTES, MAX_BYTES),
+        _ => UNLIMITED_BYTES,
     }
 }
 
@@ -188,6 +226,7 @@ impl Parameters {
             order: self.order.map(|text| order(table, &text)).transpose()?.unwrap_or_default(),
             limit: range.limit,
             offset: range.offset,
+            max_bytes: MAX_BYTES,
             count,
         })
     }
@@ -199,6 +238,15 @@ fn comparisons(condition: &Condition) -> usize {
         Condition::Not(part) => comparisons(part),
         Condition::Compare { .. } | Condition::In { .. } | Condition::Is { .. } => 1,
     }
+}
+
+fn too_many_bytes() -> RestError {
+    let message =
+        format!("the rows take more than {0} MiB, and an answer has {0} MiB at most", MAX_BYTES >> 20);
+    RestError::new(StatusCode::PAYLOAD_TOO_LARGE, "54000", message).hint(
+        "Ask for fewer rows at a time, in an order, as in range(0, 999); or for fewer columns, as in \
+         select('metric_date,metric_category,value'): metadata is the largest.",
+    )
 }
 
 fn not_one(rows: u64) -> RestError {

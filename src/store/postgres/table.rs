@@ -27,7 +27,7 @@ fn type_name(column: &Column) -> &'static str {
 
 impl Dialect for Postgres {
     const OBJECT: &'static str = "json_build_object";
-    const ARRAY: &'static str = "json_agg";
+    const JOIN: &'static str = "string_agg";
 
     fn json(_: &Column, source: &str) -> String {
         source.to_owned()
@@ -98,11 +98,10 @@ impl PostgresStore {
         }
         let columns = statement.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))?;
         let page = || -> Result<_, sqlx::Error> {
-            let json: Option<&str> = columns.try_get_unchecked("page")?;
             let rows: i64 = columns.try_get("row_count")?;
             let total: Option<i64> = columns.try_get_unchecked("total")?;
             Ok(TablePage {
-                json: json.unwrap_or("[]").to_owned(),
+                json: columns.try_get("page")?,
                 rows: rows.unsigned_abs(),
                 total: total.map(i64::unsigned_abs),
             })

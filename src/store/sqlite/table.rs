@@ -14,7 +14,7 @@ struct Sqlite;
 
 impl Dialect for Sqlite {
     const OBJECT: &'static str = "json_object";
-    const ARRAY: &'static str = "json_group_array";
+    const JOIN: &'static str = "group_concat";
 
     fn json(column: &Column, source: &str) -> String {
         match column.kind {

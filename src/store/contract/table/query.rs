@@ -124,15 +124,18 @@ pub struct TableQuery {
     pub order: Vec<Order>,
     pub limit: u64,
     pub offset: u64,
+    /// The most bytes of the array.
+    pub max_bytes: u64,
     /// Whether to count the rows that there are without limit and offset.
     pub count: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TablePage {
-    /// A JSON array of objects, every number with the digits that are stored.
-    pub json: String,
-    /// How many objects are in it.
+    /// A JSON array of objects, every number with the digits that are stored; `None` where it would be longer than
+    /// [`TableQuery::max_bytes`].
+    pub json: Option<String>,
+    /// How many rows were found within limit and offset.
     pub rows: u64,
     /// How many rows there are, if that was asked for.
     pub total: Option<u64>,

@@ -4,9 +4,9 @@ use super::query::{Column, ColumnKind, Comparison, Condition, Order, Output, Sta
 
 /// How a database writes what a [`TableQuery`] needs. `column` is always a name out of a table's own list.
 pub(in crate::store) trait Dialect {
-    /// The function that makes an object of names and values, and the one that makes an array of a column.
+    /// The function that makes an object of names and values, and the aggregate that joins texts.
     const OBJECT: &'static str;
-    const ARRAY: &'static str;
+    const JOIN: &'static str;
 
     /// `source`, a value of the column, as it goes into a JSON object: numbers as numbers, with all digits.
     fn json(column: &Column, source: &str) -> String;
@@ -33,7 +33,8 @@ pub(in crate::store) enum Parameter {
     List(Vec<String>),
 }
 
-/// SQL whose rows are one: the JSON array, how many rows are in it, how many there are (or NULL).
+/// SQL whose rows are one: the JSON array (or NULL, if it is too long), how many rows the page has, how many there are (or
+/// NULL). Objects are left out of the array from the one on with which it is too long, so that neither database builds it.
 pub(in crate::store) struct Statement {
     pub(in crate::store) sql: String,
     /// By their numbers from 1 on.
@@ -52,13 +53,20 @@ impl Statement {
         };
         let limit = writer.number(query.limit);
         let offset = writer.number(query.offset);
+        let max_bytes = writer.number(query.max_bytes);
         let entry = writer.entry(&query.columns);
         let needed = needed(query);
         let order = order::<D>(query);
-        let array = D::ARRAY;
+        let join = D::JOIN;
+        // Each object is followed by a comma or by the bracket at the end.
         let sql = format!(
-            "SELECT {array}({entry}) AS page, count(*) AS row_count, {total} AS total
-             FROM (SELECT {needed} FROM {table} WHERE {condition} ORDER BY {order} LIMIT {limit} OFFSET {offset}) AS page"
+            "SELECT CASE WHEN coalesce(max(bytes), 0) + 1 <= {max_bytes}
+                    THEN '[' || coalesce({join}(entry, ',') FILTER (WHERE bytes < {max_bytes}), '') || ']' END AS page,
+                    count(*) AS row_count, {total} AS total
+             FROM (SELECT entry, sum(octet_length(entry) + 1) OVER (ROWS UNBOUNDED PRECEDING) AS bytes
+             FROM (SELECT CAST({entry} AS TEXT) AS entry
+             FROM (SELECT {needed} FROM {table} WHERE {condition} ORDER BY {order} LIMIT {limit} OFFSET {offset}) AS page)
+             AS entries) AS measured"
         );
         Self { sql, parameters: writer.parameters }
     }
