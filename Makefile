@@ -3,20 +3,25 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test soak bench bench-sql bench-http lint lines
+.PHONY: help demo dashboard test soak bench bench-sql bench-http lint lines
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
 
 # DEMO_ARGS="--until 2025-02-23 --days 90" for other days than the 420 that end with yesterday.
 demo: ## Simulate a community platform up to yesterday, record its history, and say where both are
+	@scripts/build-dashboard || echo "the dashboard is left out"
 	$(CARGO) build --profile demo
 	@rm -rf target/demo-community
 	@$(CARGO) run --profile demo --quiet -- demo --dir target/demo-community $(DEMO_ARGS)
 
+dashboard: ## Build the web dashboard, which the next build of Daymark embeds
+	@scripts/build-dashboard
+
 test: ## Run all tests beside a throw-away PostgreSQL server
 	@scripts/node-packages tests/supabase
 	@scripts/node-packages clients/typescript
+	@scripts/build-dashboard
 	@scripts/python-packages tests/openapi >/dev/null
 	@scripts/with-postgres $(CARGO) test
 

@@ -75,6 +75,11 @@ impl Answer {
         self.is_volatile
     }
 
+    /// What it says.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
     /// The approximate memory of the answer, in bytes.
     pub fn size(&self) -> usize {
         self.body.len() + 512

@@ -12,9 +12,9 @@ use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use super::{
     api,
     compression::compression,
-    docs,
+    dashboard, docs,
     fallback::{method_not_allowed, not_found},
-    health, home,
+    health,
     middleware::{
         authenticate::authenticate, rate_limit::rate_limit, request_id::set_request_id,
         request_limits::request_limits,
@@ -28,7 +28,7 @@ pub fn router(service: Shared) -> Router {
     let (uncached, _) = api::uncached_routes().split_for_parts();
     let api = cached.merge(uncached).layer(compression()).nest("/rest/v1", rest::router());
     health::routes()
-        .route("/", get(home::page))
+        .merge(dashboard::routes())
         .route("/openapi.json", get(docs::document).layer(compression()))
         .merge(docs::page())
         .method_not_allowed_fallback(method_not_allowed)

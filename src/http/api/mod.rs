@@ -18,6 +18,7 @@ mod no_query;
 mod path_text;
 mod runs;
 mod schedule;
+mod session;
 mod status;
 
 use utoipa::{
@@ -83,6 +84,7 @@ pub fn cached_routes() -> OpenApiRouter<Shared> {
 /// Routes whose answers are made anew for each request.
 pub fn uncached_routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
+        .routes(routes!(session::session))
         .routes(routes!(definition::definition, define::define, define::switch_off))
         .routes(routes!(export::series::series))
         .routes(routes!(export::latest::latest))

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -14,7 +14,7 @@ use super::{
     rate_limit,
 };
 use crate::{
-    access::{Credentials, Denied, Mode},
+    access::{Credentials, Denied, Mode, Principal},
     http::{problem::Problem, service::Shared},
 };
 
@@ -26,25 +26,38 @@ pub async fn authenticate(State(service): State<Shared>, request: Request, next:
     if parts.extensions.get::<MatchedPath>().is_none() {
         return next.run(Request::from_parts(parts, body)).await;
     }
-    match service.access.mode().await {
-        Ok(Mode::Open) if !is_local_request(&parts.headers) => {
-            let detail = "an open server answers only pages and programs of this machine; `daymark keys create` closes it";
-            return Problem::forbidden(detail).into_response();
-        }
-        Ok(Mode::Open | Mode::Required) => {}
-        Err(denied) => return refusal(denied).into_response(),
-    }
-    let address = client_address(&parts, &service.http.trusted_proxies);
-    match service.access.authenticate(credentials(&parts.headers, address)).await {
+    match principal(&service, &parts).await {
         Ok(principal) => {
             parts.extensions.insert(principal);
             next.run(Request::from_parts(parts, body)).await
         }
-        Err(denied @ (Denied::NoCredentials | Denied::Unauthenticated { .. })) => {
-            refuse(&service, address, denied)
+        Err(Refused::NotLocal) => {
+            let detail = "an open server answers only pages and programs of this machine; `daymark keys create` closes it";
+            Problem::forbidden(detail).into_response()
         }
-        Err(denied) => refusal(denied).into_response(),
+        Err(Refused::Denied(denied @ (Denied::NoCredentials | Denied::Unauthenticated { .. }))) => {
+            refuse(&service, client_address(&parts, &service.http.trusted_proxies), denied)
+        }
+        Err(Refused::Denied(denied)) => refusal(denied).into_response(),
     }
+}
+
+/// Why a request has no principal.
+pub enum Refused {
+    /// The server runs open, and the request may not have been made by a page or a program of this machine.
+    NotLocal,
+    Denied(Denied),
+}
+
+/// The principal of a request.
+pub async fn principal(service: &Shared, parts: &Parts) -> Result<Principal, Refused> {
+    match service.access.mode().await.map_err(Refused::Denied)? {
+        Mode::Open if !is_local_request(&parts.headers) => return Err(Refused::NotLocal),
+        Mode::Open | Mode::Required => {}
+    }
+    let address = client_address(parts, &service.http.trusted_proxies);
+    let credentials = credentials(&parts.headers, address);
+    service.access.authenticate(credentials).await.map_err(Refused::Denied)
 }
 
 fn credentials(headers: &HeaderMap, address: IpAddr) -> Credentials<'_> {

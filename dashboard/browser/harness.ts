@@ -1,0 +1,145 @@
+/** A server with the data of the demonstration, and a browser that looks at it. */
+import assert from "node:assert/strict";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+
+const program = process.env.DAYMARK_TEST_PROGRAM ?? "../target/debug/daymark";
+const browserPath = process.env.DAYMARK_TEST_CHROMIUM ?? "/usr/bin/chromium";
+/** Days between the end of the demonstration's record and yesterday: a gap that a backfill fills. */
+export const MISSING_DAYS = 4;
+
+const DAY_MS = 86_400_000;
+export const day = (before: number) => new Date(Date.now() - before * DAY_MS).toISOString().slice(0, 10);
+
+export interface Site {
+  url: string;
+  directory: string;
+  /** What the API answers, without any cache. */
+  api<T>(path: string): Promise<T>;
+  stop(): Promise<void>;
+  start(): Promise<void>;
+}
+
+/** Records a hundred days that end some days ago, and serves them. */
+export async function demonstration(settings: Record<string, string> = {}): Promise<Site> {
+  const directory = mkdtempSync(join(tmpdir(), "daymark-dashboard-"));
+  const home = join(directory, "demo");
+  execFileSync(program, ["demo", "--dir", home, "--days", "100", "--until", day(1 + MISSING_DAYS)], { stdio: "ignore" });
+  let child: ChildProcess;
+  let port = 0;
+  const site: Site = {
+    url: "",
+    directory: home,
+    async api<T>(path: string): Promise<T> {
+      const response = await fetch(site.url + path);
+      assert.ok(response.ok, `${path}: ${response.status}`);
+      return (await response.json()) as T;
+    },
+    async start() {
+      child = spawn(program, ["--config", join(home, "daymark.toml"), "serve"], {
+        stdio: ["ignore", "ignore", "pipe"],
+        env: {
+          PATH: process.env.PATH,
+          DAYMARK_HTTP_LISTEN: `127.0.0.1:${port}`,
+          DAYMARK_SCHEDULE_ENABLED: "false",
+          DAYMARK_ACCESS_RATE_LIMIT_PER_MINUTE: "1000000",
+          ...settings,
+        },
+      });
+      assert.ok(child.stderr);
+      for await (const line of createInterface({ input: child.stderr })) {
+        const address = /listening on http:\/\/([^;\s]+)/.exec(line)?.[1];
+        if (!address) continue;
+        site.url = `http://${address}`;
+        port = Number(address.split(":").at(-1));
+        // The pipe is read to its end, because a full one would block the server.
+        child.stderr.resume();
+        return;
+      }
+      assert.fail("the server does not start");
+    },
+    async stop() {
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+  await site.start();
+  return site;
+}
+
+export async function remove(site: Site): Promise<void> {
+  await site.stop();
+  rmSync(join(site.directory, ".."), { recursive: true, force: true });
+}
+
+export function launch(): Promise<Browser> {
+  return chromium.launch({ executablePath: browserPath, args: ["--no-sandbox"] });
+}
+
+/** A page whose errors, failed scripts and violations of the policy fail the test that called `use`. */
+export async function withPage(
+  browser: Browser,
+  options: BrowserContextOptions,
+  use: (page: Page) => Promise<void>,
+): Promise<void> {
+  const context = await browser.newContext({ locale: "en-GB", timezoneId: "UTC", ...options });
+  const complaints: string[] = [];
+  const page = await context.newPage();
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("console", (message) => {
+    // The browser reports answers with errors and a server that is away by itself.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) complaints.push(message.text());
+  });
+  try {
+    await use(page);
+  } finally {
+    await context.close();
+  }
+  assert.deepEqual(complaints, []);
+}
+
+/** Opens a page and waits until what it asked for is shown. */
+export async function open(page: Page, url: string): Promise<void> {
+  await page.goto(url);
+  await settled(page);
+}
+
+export async function settled(page: Page): Promise<void> {
+  await page.waitForFunction(
+    () => !document.querySelector(".skeleton, [aria-busy='true']") && document.querySelector("main h1"),
+  );
+}
+
+const axeSource = execFileSync("cat", [createRequire(import.meta.url).resolve("axe-core/axe.min.js")], {
+  encoding: "utf8",
+  maxBuffer: 8 * 1024 * 1024,
+});
+
+interface AxeResults {
+  violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[];
+}
+
+/** Fails with what axe finds, of whatever impact. */
+export async function accessible(page: Page, what: string): Promise<void> {
+  await page.evaluate(axeSource);
+  const results = await page.evaluate(
+    () => (window as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run(),
+  );
+  const found = results.violations.flatMap(({ id, nodes }) =>
+    nodes.slice(0, 3).map((node) => `${id}: ${node.html.slice(0, 160)} ${node.failureSummary ?? ""}`),
+  );
+  assert.deepEqual(found, [], what);
+}
+
+/** Fails where the page is wider than its window. */
+export async function fits(page: Page, what: string): Promise<void> {
+  const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  assert.ok(wider <= 0, `${what} is ${wider} pixels wider than the window`);
+}

@@ -1,0 +1,6 @@
+declare global {
+  // SvelteKit looks its types up here.
+  namespace App {}
+}
+
+export {};

@@ -1,0 +1,53 @@
+/** The client of this server's API, and what its answers are called here. */
+import {
+  answered,
+  createDaymark,
+  DaymarkError,
+  everySeries,
+  type components,
+  type LatestResponse,
+  type Series,
+  type SeriesQuery,
+} from "@daymark/client";
+
+export { answered, DaymarkError };
+export type { LatestResponse, Series };
+
+type Schemas = components["schemas"];
+export type Session = Schemas["SessionResponse"];
+export type Latest = Schemas["LatestValue"];
+export type Change = Schemas["Change"];
+export type Point = Schemas["Point"];
+export type Gap = Schemas["SeriesGap"];
+export type Status = Schemas["StatusResponse"];
+export type Definition = Schemas["DefinitionEntry"];
+export type DefinitionAnswer = Schemas["DefinitionAnswer"];
+export type RunEntry = Schemas["RunEntry"];
+export type Schedule = Schemas["ScheduleResponse"];
+export type Job = Schemas["JobAnswer"];
+
+export const daymark = createDaymark({ url: typeof location === "undefined" ? "" : location.origin });
+
+/** Series with the range that they are of: the server cuts it at the last finished day. */
+export interface SeriesSet {
+  from: string;
+  to: string;
+  zone: string;
+  series: Series[];
+}
+
+/** Every series of a query, page after page. */
+export async function seriesOf(query: SeriesQuery & { from: string; to: string }): Promise<SeriesSet> {
+  const first = await answered(daymark.GET("/api/v1/metrics", { params: { query } }));
+  const series = [...first.series];
+  if (first.next_cursor != null) {
+    for await (const next of everySeries(daymark, { ...query, cursor: first.next_cursor })) {
+      const last = series.at(-1);
+      const goesOn = next.part && last?.metric_category === next.metric_category && last.interval === next.interval;
+      // With metadata, a page may end within a series.
+      if (goesOn) last.points.push(...next.points);
+      else series.push(next);
+    }
+  }
+  return { from: first.from, to: first.to, zone: first.time_zone, series };
+}

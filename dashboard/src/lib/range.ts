@@ -1,0 +1,48 @@
+/** A range of days as it stands in the address of a page: the last so many days, or two dates. */
+import { addDays, daysBetween, isDate, type Interval, type IsoDate, intervalDays } from "./dates.ts";
+
+export const RANGE_DAYS = [7, 30, 90, 365] as const;
+
+export type Range = { days: number } | { from: IsoDate; to: IsoDate };
+
+/** Reads `days=90`, or `from=…&to=…`; what cannot be read is `fallback`. */
+export function parseRange(parameters: URLSearchParams, fallback: number): Range {
+  const [from, to] = [parameters.get("from") ?? "", parameters.get("to") ?? ""];
+  if (isDate(from) && isDate(to) && from <= to) return { from, to };
+  const days = Number(parameters.get("days"));
+  return { days: (RANGE_DAYS as readonly number[]).includes(days) ? days : fallback };
+}
+
+/** Writes the range into the parameters; the fallback is left out. */
+export function writeRange(parameters: URLSearchParams, range: Range, fallback: number): void {
+  for (const name of ["days", "from", "to"]) parameters.delete(name);
+  if ("days" in range) {
+    if (range.days !== fallback) parameters.set("days", String(range.days));
+  } else {
+    parameters.set("from", range.from);
+    parameters.set("to", range.to);
+  }
+}
+
+/** The first and the last day, where `lastFinished` is the last one that is over. */
+export function rangeDates(range: Range, lastFinished: IsoDate): { from: IsoDate; to: IsoDate } {
+  if ("days" in range) return { from: addDays(lastFinished, 1 - range.days), to: lastFinished };
+  return range;
+}
+
+/** The most points of a series that the server gives unless it is set up otherwise. */
+export const MAX_POINTS = 365;
+
+const INTERVALS: Interval[] = ["day", "week", "month", "quarter", "year"];
+
+/** Whether a range has few enough buckets of the interval. */
+export function intervalFits(interval: Interval, from: IsoDate, to: IsoDate): boolean {
+  const days = daysBetween(from, to);
+  // Buckets that the range cuts at either end count, too.
+  return interval === "day" ? days <= MAX_POINTS : days / intervalDays[interval] + 2 <= MAX_POINTS;
+}
+
+/** The interval, or the next longer one that fits. */
+export function fittingInterval(interval: Interval, from: IsoDate, to: IsoDate): Interval {
+  return INTERVALS.slice(INTERVALS.indexOf(interval)).find((longer) => intervalFits(longer, from, to)) ?? "year";
+}

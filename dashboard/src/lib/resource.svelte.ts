@@ -1,0 +1,140 @@
+/**
+ * Answers of the server that a page shows. The last good answer is kept while another one is on its way and while the server
+ * is away, and everything that is shown is asked for again from time to time: the browser revalidates by entity tag, so that
+ * an answer that still holds costs a 304.
+ */
+import { DaymarkError } from "./api.ts";
+import { connection } from "./connection.svelte.ts";
+
+/** The time between two checks for news, in milliseconds, while the server answers and while it does not. */
+const REFRESH_MS = 30_000;
+const RETRY_MS = 5_000;
+/** Answers that are kept for pages that are opened again. */
+const MAX_KEPT = 40;
+
+interface Kept {
+  data: unknown;
+  at: number;
+}
+const kept = new Map<string, Kept>();
+const shown = new Set<Resource<unknown>>();
+
+export class Resource<T> {
+  data = $state.raw<T>();
+  error = $state.raw<Error>();
+  isLoading = $state(false);
+  #key: string | undefined;
+  #ask: (() => Promise<T>) | undefined;
+  #turn = 0;
+  #text = "";
+
+  /** Shows the answer of `ask`, which `key` identifies. */
+  show(key: string, ask: () => Promise<T>): void {
+    if (key === this.#key) return;
+    this.#key = key;
+    this.#ask = ask;
+    const known = kept.get(key);
+    this.data = known?.data as T | undefined;
+    this.#text = "";
+    this.error = undefined;
+    void this.refresh();
+  }
+
+  /** Shows nothing. */
+  clear(): void {
+    this.#key = this.#ask = undefined;
+    this.#turn++;
+    this.data = this.error = undefined;
+    this.isLoading = false;
+  }
+
+  async refresh(): Promise<void> {
+    const [key, ask, turn] = [this.#key, this.#ask, ++this.#turn];
+    if (key === undefined || ask === undefined) return;
+    this.isLoading = true;
+    try {
+      const data = await ask();
+      connection.answered();
+      remember(key, data);
+      if (turn !== this.#turn) return;
+      const text = JSON.stringify(data);
+      // What has not changed is not drawn again.
+      if (text !== this.#text) this.data = data;
+      this.#text = text;
+      this.error = undefined;
+    } catch (cause) {
+      if (turn !== this.#turn) return;
+      this.error = cause instanceof Error ? cause : new Error(String(cause));
+      report(this.error);
+    } finally {
+      if (turn === this.#turn) this.isLoading = false;
+    }
+  }
+
+  /** @internal */
+  attach(): () => void {
+    shown.add(this as Resource<unknown>);
+    return () => {
+      shown.delete(this as Resource<unknown>);
+    };
+  }
+}
+
+function remember(key: string, data: unknown): void {
+  kept.delete(key);
+  kept.set(key, { data, at: Date.now() });
+  const oldest = kept.keys().next();
+  if (kept.size > MAX_KEPT && !oldest.done) kept.delete(oldest.value);
+}
+
+/** Forgets every answer: of another principal, the same questions have other ones. */
+export function forgetAnswers(): void {
+  kept.clear();
+}
+
+function report(error: Error): void {
+  if (!(error instanceof DaymarkError)) return connection.lost();
+  if (error.kind === "unauthenticated") connection.refused = error.message;
+  else if (error.problem.status >= 500) connection.lost();
+  else connection.answered();
+}
+
+/**
+ * A resource that a component shows. `question` is read again whenever what it depends on changes; where it is `undefined`,
+ * nothing is asked.
+ */
+export function resource<T>(question: () => { key: string; ask: () => Promise<T> } | undefined): Resource<T> {
+  const made = new Resource<T>();
+  $effect(() => made.attach());
+  $effect(() => {
+    const asked = question();
+    if (asked) made.show(asked.key, asked.ask);
+    else made.clear();
+  });
+  return made;
+}
+
+/** Asks again for everything that is shown. */
+export async function refreshShown(): Promise<void> {
+  await Promise.all([...shown].map((resource) => resource.refresh()));
+}
+
+/** Looks for news until the returned function is called: sooner while the server is away, and not while the page is hidden. */
+export function watchForNews(): () => void {
+  let lookedAt = Date.now();
+  const look = () => {
+    lookedAt = Date.now();
+    if (!document.hidden) void refreshShown();
+  };
+  const tick = () => {
+    if (connection.lostSince !== undefined || Date.now() - lookedAt >= REFRESH_MS) look();
+  };
+  const timer = setInterval(tick, RETRY_MS);
+  document.addEventListener("visibilitychange", tick);
+  window.addEventListener("online", look);
+  return () => {
+    clearInterval(timer);
+    document.removeEventListener("visibilitychange", tick);
+    window.removeEventListener("online", look);
+  };
+}
