@@ -7,6 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 /// Returns the current instant.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
+
+    /// Whether the time is made up, so that it may be long before that of a database's server.
+    fn is_simulated(&self) -> bool {
+        false
+    }
 }
 
 /// Whether `interval` has passed since `since`. If the clock was set back to before `since`, the interval counts as
@@ -48,6 +53,10 @@ impl SetClock {
 impl Clock for SetClock {
     fn now(&self) -> Timestamp {
         *self.lock()
+    }
+
+    fn is_simulated(&self) -> bool {
+        true
     }
 }
 

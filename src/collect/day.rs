@@ -10,8 +10,9 @@ use uuid::Uuid;
 use super::{
     Cancellation, CollectError, Context, Failure, LeftOut,
     batch::{Answers, Batch},
+    first_row,
     freshness::{self, Fresh},
-    own_clock::require_sound_clock,
+    own_clock::{require_clock_of_platform, require_clock_of_store},
     recording::{self, Stamp},
     run::{self, OpenRun},
     selection,
@@ -63,7 +64,7 @@ struct Reading {
 /// changes nothing; when everything is recorded already, nothing is read and no run is logged.
 ///
 /// # Errors
-/// When the day cannot be recorded at all: it is not finished, another process is collecting it, the platform or the
+/// When the day cannot be recorded at all: it is not finished, or before the platform's first row and not the last one, another process is collecting it, the platform or the
 /// store cannot be reached, or the run was cancelled. Once the run has a log entry, the error is written there as well.
 pub async fn collect_day(
     context: &Context,
@@ -87,7 +88,7 @@ pub async fn collect_day(
             ..DayReport::empty(date, provenance, started)
         });
     }
-    require_sound_clock(context, date).await?;
+    require_clock_of_store(context, date).await?;
     let run = OpenRun::start(context, lock, RunKind::Collect, date, date).await?;
     match record_day(context, &run, day, &missing, there, cancel).await {
         Ok(report) => Ok(DayReport { duration: started.elapsed(), ..report }),
@@ -120,9 +121,14 @@ async fn record_day(
 ) -> Result<DayReport, CollectError> {
     let deadline = context.deadline();
     let kept = || format!("nothing of {} was recorded by this run; run it again", day.date);
-    let reading = freshness::when_fresh(context, day.date, |began| {
-        read(context, run.id, day, missing, deadline, began)
-    });
+    let reading = async {
+        require_clock_of_platform(context, day.date).await?;
+        if provenance_now(context, day.date) == Provenance::Reconstructed {
+            first_row::require_begun(context, day.date).await?;
+        }
+        let read = |began| read(context, run.id, day, missing, deadline, began);
+        freshness::when_fresh(context, day.date, read).await
+    };
     let Reading { provenance, records, failed, left_out } =
         run::bounded(context, deadline, cancel, kept, reading).await?;
     let finish = |refused: &[Failure]| {

@@ -59,7 +59,7 @@ pub enum CollectError {
     NoSources,
     #[error(
         "the platform's first row (source `{source_name}`) is of {first}, after {to}, so there is nothing to reconstruct. To \
-         record zeros for the days before it, give `--before-first-row`"
+         record zeros for the days before it, run `daymark backfill` with `--before-first-row`, `--from` and `--to`"
     )]
     BeforeFirstRow { to: Date, source_name: String, first: Date },
     #[error(
@@ -73,10 +73,12 @@ pub enum CollectError {
     )]
     TooManyValues { values: usize, limit: usize },
     #[error(
-        "this machine's clock says {ours}, and that of the store's server {theirs}: a day that has not ended would be \
-         recorded. Set the clock, by NTP for example"
+        "this machine's clock says {ours}, and that of {whose} {theirs}: a day could be recorded before it has ended, or as \
+         observed long after. Set both clocks, by NTP for example"
     )]
-    ClockAhead {
+    ClocksDiffer {
+        /// As in `the store's server`.
+        whose: &'static str,
         /// Both are local times in the reporting time zone.
         ours: String,
         theirs: String,
@@ -107,14 +109,14 @@ pub(crate) fn advice(fault: &Fault) -> &'static str {
     if let Some(hint) = fault.connection_hint() {
         return hint;
     }
-    // With `row_security = off`, only the message distinguishes hidden rows from a missing privilege.
-    if fault.class == FaultClass::Denied && fault.message.contains("row-level security") {
-        return "let the role see all rows: give it BYPASSRLS, or a policy that does (docs/operations.md)";
-    }
     match fault.class {
         FaultClass::Unreachable => "check that it is running, and the host and the port in its URL",
         FaultClass::Elsewhere => "check that the foreign server behind its foreign table is running",
         FaultClass::Denied => "grant the role SELECT on the tables that the sources name",
+        FaultClass::HiddenRows => {
+            "let the role read every row: have an administrator run `ALTER ROLE <role> BYPASSRLS`, or read a view that belongs to \
+             the table's owner (docs/quickstart-postgresql.md, \"Row level security\")"
+        }
         FaultClass::Sql => "compare the sources and their columns with the platform's tables",
         FaultClass::Cancelled => {
             "the statement was cancelled on request; run it again when the platform permits"

@@ -1,5 +1,5 @@
 //! Finds the day of the platform's earliest row in any source. There is nothing to reconstruct before it, so backfills
-//! and gaps begin there.
+//! and gaps begin there, and a day before it is not collected after the fact.
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
@@ -24,6 +24,11 @@ pub struct FirstRow {
 }
 
 impl FirstRow {
+    /// The error of a run whose last day, `to`, is before this row.
+    pub(super) fn after(self, to: Date) -> CollectError {
+        CollectError::BeforeFirstRow { to, source_name: self.source_name, first: self.date }
+    }
+
     /// The number of days from its day to `to`, both included; 0 when its day is later.
     pub(super) fn days_until(&self, to: Date) -> usize {
         let days = self.date.until(to).map_or(-1, |span| span.get_days());
@@ -67,6 +72,19 @@ pub(super) async fn known_first_row(context: &Context, metrics: &[StoredDefiniti
         }
     }
     found.into_iter().min()
+}
+
+/// Fails when `date` is before the platform's first row, so that there is nothing to reconstruct. The first row of all active
+/// metrics is used, so that the day does not depend on the requested metrics and is the same as that of `gaps`.
+///
+/// # Errors
+/// [`CollectError::BeforeFirstRow`], or when the store fails.
+pub(super) async fn require_begun(context: &Context, date: Date) -> Result<(), CollectError> {
+    let active = selection::active(context.tenant.store.as_ref()).await?;
+    match known_first_row(context, &active).await {
+        Some(first) if first.date > date => Err(first.after(date)),
+        _ => Ok(()),
+    }
 }
 
 /// The day of the platform's first row, as far as the sources of all active metrics tell it now. `None` also when that is

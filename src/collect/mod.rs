@@ -48,7 +48,7 @@ pub use failure::{FailedDays, Failure};
 pub use first_row::{FirstRow, platform_first_day};
 pub use gaps::{Gap, GapCause, GapReport, History, RecentGaps, gaps, missing, recent_gaps};
 pub use orphaned_runs::close_orphaned_runs;
-pub use own_clock::MAX_CLOCK_LEAD;
+pub use own_clock::MAX_CLOCK_DIFFERENCE;
 pub use platform_lag::{PlatformLag, platform_lag};
 pub use retry_spacing::collect_if_due;
 pub use schedule::{MAX_REASON_CHARS, PauseError, pause, resume};

@@ -22,6 +22,11 @@ impl Deadline {
         self.0.map(|instant| instant.saturating_duration_since(Instant::now()))
     }
 
+    /// `limit`, or the remaining time if that is less.
+    pub fn at_most(&self, limit: Duration) -> Duration {
+        self.remaining().map_or(limit, |remaining| remaining.min(limit))
+    }
+
     pub fn is_over(&self) -> bool {
         self.remaining() == Some(Duration::ZERO)
     }
@@ -49,6 +54,10 @@ mod tests {
         assert!(Deadline::after(Duration::ZERO).is_over());
         let later = Deadline::after(Duration::from_secs(3600));
         assert!(!later.is_over() && later.remaining() > Some(Duration::from_secs(3000)));
+        let hour = Duration::from_secs(3600);
+        assert_eq!(Deadline::after(2 * hour).at_most(hour), hour);
+        assert!(later.at_most(2 * hour) <= hour);
+        assert_eq!(Deadline::none().at_most(hour), hour);
         assert_eq!(Deadline::none().remaining(), None);
         assert!(!Deadline::none().is_over());
         assert!(!Deadline::after(Duration::ZERO).extended(Duration::from_secs(60)).is_over());

@@ -48,7 +48,12 @@ impl Fault {
     }
 
     fn from_postgres(error: &PgDatabaseError) -> Self {
-        let class = class_of_sqlstate(error.code(), error.message());
+        let class = match (error.code(), error.routine()) {
+            // This SQLSTATE also stands for a missing privilege. The name of the server's function does not depend on the
+            // language of its messages.
+            ("42501", Some("check_enable_rls")) => FaultClass::HiddenRows,
+            (code, _) => class_of_sqlstate(code, error.message()),
+        };
         let repeats_values = class == FaultClass::Data || error.code().starts_with("23");
         let unless_values = |text| if repeats_values { None } else { text };
         let parts = [

@@ -17,6 +17,8 @@ pub enum FaultClass {
     Locked,
     /// A permission is missing.
     Denied,
+    /// Row level security would hide rows from the role, and the session refuses that (`row_security = off`).
+    HiddenRows,
     /// A table, column, function or type is missing, or the statement does not parse.
     Sql,
     /// There is no space left.

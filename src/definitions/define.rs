@@ -141,6 +141,7 @@ fn of_platform(faults: Vec<(usize, Fault)>) -> Result<Vec<Fault>, Fault> {
             class,
             FaultClass::Sql
                 | FaultClass::Denied
+                | FaultClass::HiddenRows
                 | FaultClass::TooLarge
                 | FaultClass::Data
                 | FaultClass::Other

@@ -164,9 +164,6 @@ pub trait Cut: Send {
         days: &[DayBounds],
     ) -> Result<Vec<Staleness>, Fault>;
 
-    /// From now on a statement of this snapshot fails where row level security would hide rows from it.
-    async fn refuse_hidden_rows(&mut self) -> Result<(), Fault>;
-
     /// Has the platform parse and plan what would be run, without running it. One result a reading.
     async fn explain(
         &mut self,

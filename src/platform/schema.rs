@@ -15,7 +15,7 @@ pub struct Table {
     pub visible: bool,
     /// Whether the platform's role may SELECT from it.
     pub readable: bool,
-    /// Whether row level security may hide rows from that role; never so on SQLite.
+    /// Whether row level security applies to that role there, so that reading it fails; never so on SQLite.
     pub row_security: bool,
     pub kind: TableKind,
     /// Whether an extension made the table, as PostGIS makes `spatial_ref_sys`; never so on SQLite.

@@ -13,7 +13,8 @@ use crate::{
 
 type ChangeTimes = HashMap<(MetricKey, i32), Timestamp>;
 
-/// The metrics that `date` lacks. Those whose query can only tell of now count as long as the day can be observed.
+/// The metrics that `date` lacks. Those whose query can only tell of now count as long as the day can be observed. A day that can
+/// only be reconstructed lacks nothing before the platform's first row.
 ///
 /// # Errors
 /// When the store fails.
@@ -29,7 +30,9 @@ pub async fn missing_on(
             && !recorded.get(&metric.definition.key()).is_some_and(|days| days.contains(&date))
     };
     let missing: Vec<_> = metrics.iter().filter(is_missing).collect();
-    if missing.is_empty() {
+    let is_before_platform =
+        async || platform_first_day(context, date).await.is_some_and(|first| date < first);
+    if missing.is_empty() || !is_observable && is_before_platform().await {
         return Ok(Vec::new());
     }
     let changed = change_times(context).await?;
@@ -48,12 +51,15 @@ pub async fn missed_until(
 ) -> Result<Vec<MetricGaps>, CollectError> {
     let incomplete = incomplete(context, metrics, last).await?;
     let Some(first) = incomplete.iter().map(|(_, first)| *first).min() else { return Ok(Vec::new()) };
+    // Nothing can be reconstructed before the platform's first row.
+    let platform_first = platform_first_day(context, last).await;
     let recorded = context.tenant.store.recorded(first, last).await?;
     let changed = change_times(context).await?;
     let none = BTreeSet::new();
     let of_metric = |(metric, first): &(&StoredDefinition, Date)| {
         let there = recorded.get(&metric.definition.key()).unwrap_or(&none);
-        let days = context.tenant.calendar.days(*first, last).into_iter().map(|day| day.date);
+        let first = platform_first.map_or(*first, |platform_first| platform_first.max(*first));
+        let days = context.tenant.calendar.days(first, last).into_iter().map(|day| day.date);
         gaps(metric, days.filter(|date| !there.contains(date)).collect(), &changed)
     };
     Ok(incomplete.iter().map(of_metric).filter(|metric| !metric.days.is_empty()).collect())

@@ -12,14 +12,15 @@ async fn a_second_run_changes_no_record(site: Site) {
     assert_eq!(site.records().await, once);
 }
 
-async fn a_day_before_all_data_is_recorded_as_zeros(site: Site) {
+async fn a_day_before_all_data_is_recorded_as_zeros_only_on_demand(site: Site) {
     let site = site.ready().await;
-    let report = site.json(&["collect", "--date", "2019-06-01"]);
-    assert_eq!(report["status"], "completed");
-    assert_eq!(report["metrics_collected"], 6);
-    for metric in report["recorded"].as_array().unwrap() {
-        assert_eq!(metric["value"].to_string(), "0", "{metric}");
-    }
+    let refused = site.run(&["collect", "--date", "2019-06-01"]).expect_code(2);
+    assert!(refused.stderr.contains("so there is nothing to reconstruct"), "{}", refused.stderr);
+    assert_eq!(site.records().await.len(), 0);
+    let range = ["backfill", "--from", "2019-06-01", "--to", "2019-06-01"];
+    site.run(&range).expect_code(2);
+    site.run(&[range.as_slice(), &["--before-first-row"]].concat()).expect_code(0);
+    assert_eq!(site.records().await.len(), 6);
     let gaps = site.json(&["gaps", "--from", "2019-06-01", "--to", "2019-06-01"]);
     assert_eq!(gaps["missing"], 0);
 }
@@ -73,7 +74,7 @@ async fn a_user_without_a_name_is_recorded_by_number() {
 
 crate::on_both!(
     a_second_run_changes_no_record,
-    a_day_before_all_data_is_recorded_as_zeros,
+    a_day_before_all_data_is_recorded_as_zeros_only_on_demand,
     deleting_the_sources_rows_changes_no_record,
     large_values_are_exact_in_the_json,
 );

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use daymark::{
-    collect::{Cancellation, CollectError, Context, DayReport, collect_day, collect_if_due},
+    collect::{Cancellation, CollectError, Context, DayReport, collect_day, collect_if_due, gaps},
     metric::Provenance,
     store::{LockName, NewRun, RunKind, RunStatus},
 };
@@ -21,9 +21,9 @@ on! { [sqlite_store_of_postgres, postgres_store_of_sqlite]
 
 on! { [sqlite, postgres]
     records_stay_when_the_platforms_rows_are_deleted,
-    a_day_before_any_data_is_recorded_as_zero,
     an_unfinished_day_is_refused_and_not_logged,
     a_day_is_observed_only_soon_after_its_end,
+    a_day_before_the_platforms_first_row_is_not_collected_after_the_fact,
     a_lasting_failure_is_retried_at_growing_intervals,
     a_corrected_definition_is_retried_at_once,
     metrics_that_are_not_read_by_the_deadline_fail_as_timed_out,
@@ -68,13 +68,6 @@ async fn records_stay_when_the_platforms_rows_are_deleted(world: World) {
     assert_eq!(logged, [(RunStatus::Completed, 4)]);
 }
 
-async fn a_day_before_any_data_is_recorded_as_zero(world: World) {
-    let date = jiff::civil::date(2024, 12, 31);
-    let report = collect(&world.context, Some(date)).await.unwrap();
-    assert_eq!((report.provenance, report.recorded.len()), (Provenance::Reconstructed, 4));
-    assert!(report.recorded.iter().all(|metric| metric.value.is_zero()));
-}
-
 async fn an_unfinished_day_is_refused_and_not_logged(world: World) {
     let refused = collect(&world.context, Some(january(11))).await.unwrap_err();
     assert_eq!(
@@ -104,6 +97,23 @@ async fn a_day_is_observed_only_soon_after_its_end(mut world: World) {
         world.records().await.into_iter().map(|record| (record.metric_date, record.provenance)).collect();
     recorded.dedup();
     assert_eq!(recorded[1], (january(9), Provenance::Observed));
+}
+
+async fn a_day_before_the_platforms_first_row_is_not_collected_after_the_fact(world: World) {
+    let december = jiff::civil::date(2024, 12, 31);
+    let refused = collect(&world.context, Some(december)).await.unwrap_err();
+    assert!(matches!(refused, CollectError::BeforeFirstRow { .. }), "{refused}");
+    assert!(
+        message(refused).contains("is of 2025-01-01, after 2024-12-31, so there is nothing to reconstruct")
+    );
+    assert!(world.records().await.is_empty());
+    collect(&world.context, Some(january(1))).await.unwrap();
+    let report = gaps(&world.context, Some(december), None).await.unwrap();
+    assert_eq!((report.from, report.missing), (january(1), 36), "gaps begin where the platform does");
+    // A day that is observed was seen to have no rows.
+    world.set_clock("2024-12-31T12:00:00Z");
+    let observed = collect(&world.context, None).await.unwrap();
+    assert_eq!((observed.date, observed.provenance), (jiff::civil::date(2024, 12, 30), Provenance::Observed));
 }
 
 async fn collect_by_schedule(world: &World, now: &str) -> DayReport {

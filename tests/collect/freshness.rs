@@ -288,3 +288,67 @@ async fn a_query_is_refused_for_the_days_of_which_it_reads_an_old_copy() {
     assert_eq!(report.missing_days, 6);
     assert_eq!(world.values("queried").await.len(), 6);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logical_replica_is_waited_for_and_then_refused() {
+    let arguments = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"];
+    let origin = PrivateServer::made_by("initdb", &arguments, "-c wal_level=logical");
+    // The worker asks the origin for a sign of life when it has heard nothing for half of this time.
+    let replica = PrivateServer::made_by("initdb", &arguments, "-c wal_receiver_timeout=2s");
+    let mut world = World::on_server(replica.url()).await;
+    world.apply(&[counted("posts")]).await;
+    let tables =
+        "CREATE TABLE posts (author_id integer NOT NULL, created_at timestamptz NOT NULL, genre text);
+        CREATE PUBLICATION everything FOR ALL TABLES";
+    execute(&origin.url(), tables).await;
+    let subscribe =
+        "CREATE SUBSCRIPTION copy CONNECTION '{}' PUBLICATION everything WITH (copy_data = false)";
+    execute(&replica.url(), &subscribe.replace("{}", &origin.url())).await;
+    let mut session = PgConnection::connect(&replica.url()).await.unwrap();
+    let mut is_true = async |condition: &str| -> bool {
+        sqlx::query_scalar(AssertSqlSafe(format!("SELECT {condition}")))
+            .fetch_one(&mut session)
+            .await
+            .unwrap()
+    };
+    let applies = "EXISTS (SELECT FROM pg_stat_subscription WHERE latest_end_time IS NOT NULL) \
+                   AND (SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel)";
+    while !is_true(applies).await {}
+
+    // Nothing is applied as long as the table is locked. The settle delay of yesterday ends after that.
+    let mut locking = PgConnection::connect(&replica.url()).await.unwrap();
+    locking.execute("BEGIN; LOCK TABLE posts IN SHARE MODE").await.unwrap();
+    execute(&origin.url(), "INSERT INTO posts VALUES (1, now() - interval '1 day', 'jazz')").await;
+    while !is_true("EXISTS (SELECT FROM pg_locks WHERE NOT granted)").await {}
+    Arc::make_mut(&mut world.context.installation).clock = Arc::new(SystemClock);
+    let midnight = SystemClock.now().to_zoned(TimeZone::UTC).start_of_day().unwrap().timestamp();
+    Arc::make_mut(&mut world.context.tenant).settle = SystemClock.now().duration_since(midnight);
+    let message = refusal(&world, &world.context).await;
+    assert!(message.contains("table posts, a logical replica, shows the state of"), "{message}");
+    assert!(message.contains("subscription `copy` has not applied more"), "{message}");
+
+    let mut context = world.context.clone();
+    Arc::make_mut(&mut context.installation).freshness_wait = Duration::from_secs(60);
+    let unlock = async { locking.execute("COMMIT").await.unwrap() };
+    let never = Cancellation::never();
+    let (report, _) = tokio::join!(collect_day(&context, None, &[], &never), unlock);
+    let counted: i64 = report.unwrap().recorded[0].value.to_string().parse().unwrap();
+    assert_eq!(counted, 56, "the post is counted after it was applied");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logical_replica_without_a_worker_is_refused() {
+    let world = World::sqlite_store_of_postgres().await;
+    world.apply(&[counted("posts")]).await;
+    let subscribe = "CREATE SUBSCRIPTION {} CONNECTION 'host=127.0.0.1 port=1' PUBLICATION everything
+            WITH (connect = false, slot_name = NONE);
+        INSERT INTO pg_subscription_rel SELECT oid, 'posts'::regclass, 'r', NULL FROM pg_subscription WHERE subname = '{}'";
+    let name = format!("copy_{}", uuid::Uuid::new_v4().simple());
+    world.execute(&subscribe.replace("{}", &name)).await;
+    let message = refusal(&world, &world.context).await;
+    assert!(message.contains(&format!("no worker of subscription `{name}` runs")), "{message}");
+    let assuming = world.assuming_fresh(&["posts"]);
+    let report = collect_day(&assuming, None, &[], &Cancellation::never()).await.unwrap();
+    assert_eq!(report.recorded.len(), 1);
+    world.execute(&format!("DROP SUBSCRIPTION {name}")).await;
+}

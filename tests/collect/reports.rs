@@ -1,6 +1,9 @@
 //! The reports of `gaps`, `status` and `check`.
 
+use std::sync::Arc;
+
 use daymark::{
+    clock::{Clock, SystemClock},
     collect::{
         BackfillRequest, Cancellation, CollectError, Context, Gap, GapReport, backfill, collect_day, gaps,
         status,
@@ -10,7 +13,7 @@ use daymark::{
     metric::{Definition, Provenance},
     store::{LockName, NewRun, RunKind, RunStatus},
 };
-use jiff::civil::date;
+use jiff::{SignedDuration, Timestamp, civil::date};
 use uuid::Uuid;
 
 use crate::{
@@ -29,7 +32,8 @@ on! { [sqlite, postgres]
     the_status_counts_the_records_that_gaps_lists,
     a_record_of_a_skipped_date_fills_no_gap,
     a_sound_installation_has_no_findings,
-    differing_clocks_are_reported_and_a_clock_ahead_is_refused,
+    a_clock_that_is_ahead_is_reported_and_refused,
+    a_clock_that_is_behind_the_stores_is_reported_and_refused,
     check_reports_all_mistakes_at_once,
     check_reports_a_store_without_tables_and_an_unreachable_platform,
 }
@@ -226,7 +230,7 @@ async fn findings(context: &Context, wanted: &[Definition]) -> Vec<Finding> {
     findings
 }
 
-async fn differing_clocks_are_reported_and_a_clock_ahead_is_refused(world: World) {
+async fn a_clock_that_is_ahead_is_reported_and_refused(world: World) {
     let clock = async || {
         let findings = check(&world.context, &[], CheckScope::ALL).await.findings;
         let (simulated, others): (Vec<_>, Vec<_>) = findings
@@ -243,7 +247,7 @@ async fn differing_clocks_are_reported_and_a_clock_ahead_is_refused(world: World
     let ahead = clock().await;
     assert!(ahead[0].is_error() && ahead[0].message.contains("ahead of"), "{ahead:?}");
     let refused = collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap_err();
-    assert!(matches!(refused, CollectError::ClockAhead { .. }), "{refused}");
+    assert!(matches!(refused, CollectError::ClocksDiffer { .. }), "{refused}");
     let refused =
         backfill(&world.context, &BackfillRequest::default(), &Heard::default(), &Cancellation::never())
             .await;
@@ -289,4 +293,54 @@ async fn check_reports_a_store_without_tables_and_an_unreachable_platform(world:
     let found = findings(&context, &[]).await;
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].place, "platform");
+}
+
+/// The machine's clock, ten minutes behind.
+struct Late;
+
+impl Clock for Late {
+    fn now(&self) -> Timestamp {
+        SystemClock.now() - SignedDuration::from_mins(10)
+    }
+}
+
+async fn a_clock_that_is_behind_the_stores_is_reported_and_refused(mut world: World) {
+    Arc::make_mut(&mut world.context.installation).clock = Arc::new(Late);
+    let findings = check(&world.context, &[], CheckScope::ALL).await.findings;
+    let is_reported = |finding: &&Finding| {
+        finding.is_error() && finding.message.contains("behind that of the store's server")
+    };
+    assert!(findings.iter().any(|finding| is_reported(&finding)), "{findings:?}");
+    let never = Cancellation::never();
+    let refused = collect_day(&world.context, None, &[], &never).await.unwrap_err();
+    assert!(matches!(refused, CollectError::ClocksDiffer { .. }), "{refused}");
+    let refused =
+        backfill(&world.context, &BackfillRequest::default(), &Heard::default(), &never).await.unwrap_err();
+    assert!(matches!(refused, CollectError::ClocksDiffer { .. }), "{refused}");
+    assert!(world.records().await.is_empty());
+}
+
+/// The platform's server has another clock for this session: a function of that name is found before the server's own.
+#[tokio::test]
+async fn a_clock_that_differs_from_the_platforms_is_refused() {
+    let mut world = World::sqlite_store_of_postgres().await;
+    world
+        .execute(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database()); END $$",
+        )
+        .await;
+    Arc::make_mut(&mut world.context.installation).clock = Arc::new(SystemClock);
+    for shift in ["- interval '10 minutes'", "+ interval '10 minutes'"] {
+        world
+            .execute(&format!(
+                "CREATE OR REPLACE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql
+                 AS $$ SELECT pg_catalog.clock_timestamp() {shift} $$"
+            ))
+            .await;
+        let refused = collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap_err();
+        assert!(refused.to_string().contains("that of the platform's server"), "{refused}");
+        assert!(world.records().await.is_empty());
+    }
+    world.execute("DROP FUNCTION public.clock_timestamp()").await;
+    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
 }

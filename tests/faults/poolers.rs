@@ -45,8 +45,11 @@ async fn a_platform_works_behind_a_pooler_in_transaction_mode() {
     installation.succeed(&COLLECT);
     assert_eq!(installation.ledger().await.metrics_of(DAY), METRICS);
     let mut session = installation.platform.session().await;
-    let [[left]] = session.rows("SELECT current_setting('statement_timeout')").await.try_into().unwrap();
-    assert_eq!(left.as_deref(), Some("0"), "a setting is left in a session that other clients get");
+    for (setting, default) in [("statement_timeout", "0"), ("row_security", "on")] {
+        let query = format!("SELECT current_setting('{setting}')");
+        let [[left]] = session.rows(&query).await.try_into().unwrap();
+        assert_eq!(left.as_deref(), Some(default), "a setting is left in a session that other clients get");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

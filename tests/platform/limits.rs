@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use daymark::{
     database::{Deadline, Fault, FaultClass},
-    metric::{Calendar, DayBounds, Filter, Phase, Reading, Source, Tally, TimeFormat},
-    platform::{self, PlatformOptions},
+    metric::{Calendar, DayBounds, Filter, Phase, QueryShape, Reading, Source, Tally, TimeFormat},
+    platform::{self, PlatformOptions, Table},
 };
 use jiff::civil::date;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -20,21 +20,22 @@ const ROWS_A_DAY: usize = 40;
 /// How many milliseconds each row takes to read for the role in [`Slow::url`].
 const ROW_MS: f64 = 5.0;
 
-/// A table whose row security policy waits for each row. It also takes an advisory lock for each statement, so that statements
+/// A view that waits for each row. It also takes an advisory lock for each statement, so that statements
 /// can be counted.
 const SLOW: &str = "
-    CREATE TABLE slow (at timestamptz, actor bigint, genre text);
+    CREATE TABLE slow_rows (at timestamptz, actor bigint, genre text);
     CREATE FUNCTION slowly(ms float) RETURNS boolean LANGUAGE plpgsql VOLATILE COST 1000000 AS $$
         BEGIN
             PERFORM pg_advisory_lock((extract(epoch FROM statement_timestamp()) * 1000000)::bigint);
             PERFORM pg_sleep(ms / 1000.0);
             RETURN true;
-        END $$;
-    ALTER TABLE slow ENABLE ROW LEVEL SECURITY";
+        END $$";
 
 struct Slow {
     owner: PgConnection,
     url: String,
+    /// Whether the planner is told that an index narrows down the view.
+    is_indexed: bool,
 }
 
 impl Slow {
@@ -43,14 +44,14 @@ impl Slow {
         let url = support::fresh_database().await;
         let mut owner = PgConnection::connect(&url).await.unwrap();
         let role = format!("reader_{:x}", fastrand::u64(..));
-        let index = if index { "CREATE INDEX ON slow (at)" } else { "" };
+        let create_index = if index { "CREATE INDEX ON slow_rows (at)" } else { "" };
         let setup = format!(
-            "{SLOW}; INSERT INTO slow {inserted}; {index};
-             CREATE POLICY slowly ON slow USING (slowly({row_ms}));
+            "{SLOW}; INSERT INTO slow_rows {inserted}; {create_index};
+             CREATE VIEW slow AS SELECT * FROM slow_rows WHERE slowly({row_ms});
              CREATE ROLE {role} LOGIN; GRANT SELECT ON slow TO {role}"
         );
         sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut owner).await.unwrap();
-        Self { owner, url: url.replace("postgres@", &format!("{role}@")) }
+        Self { owner, url: url.replace("postgres@", &format!("{role}@")), is_indexed: index }
     }
 
     /// Returns the outcomes, and how many statements read the table.
@@ -74,7 +75,11 @@ impl Slow {
         let platform = platform::open(&self.url.parse().unwrap(), options);
         let slow = Source { table: table.to_owned(), ..source(TimeFormat::Timestamptz, "UTC", false) };
         let sources = BTreeMap::from([("things".to_owned(), slow)]);
-        let schema = platform.inspect().await.unwrap();
+        let mut schema = platform.inspect().await.unwrap();
+        let is_slow = |table: &&mut Table| table.name == "slow";
+        for column in schema.tables.iter_mut().filter(is_slow).flat_map(|table| &mut table.columns) {
+            column.indexed = self.is_indexed && column.name == "at";
+        }
         let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
         let outcomes = cut.read(&schema, &sources, readings, days).await.unwrap();
         let statements = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
@@ -204,4 +209,24 @@ async fn a_breakdown_counts_only_the_labels_of_filtered_rows() {
     let (outcomes, _) = slow.read(Duration::from_secs(60), &[reading], &days).await;
     let Tally::Labels(labels) = &outcomes[0].as_ref().unwrap()[0] else { panic!("{outcomes:?}") };
     assert_eq!((labels.labels, labels.total.to_string()), (1, "1".to_owned()));
+}
+
+/// The server itself ends a statement at the run's deadline, whether or not it notices that the client is gone.
+#[tokio::test]
+async fn a_statement_on_postgres_is_given_what_is_left_of_the_run() {
+    let platform =
+        platform::open(&support::fresh_database().await.parse().unwrap(), options(&Calendar::utc()));
+    let schema = platform.inspect().await.unwrap();
+    let sql = "SELECT setting AS value FROM pg_settings WHERE name = 'statement_timeout'";
+    let readings = [Reading::Query { sql: sql.to_owned(), shape: QueryShape::Value }];
+    let (_, days) = many_days(1);
+    for (deadline, least, most) in
+        [(Deadline::none(), 30_000.0, 30_000.0), (Deadline::after(Duration::from_secs(10)), 1.0, 10_000.0)]
+    {
+        let mut cut = platform.open_cut(deadline).await.unwrap();
+        let outcomes = cut.read(&schema, &BTreeMap::new(), &readings, &days).await.unwrap();
+        let Tally::Value(limit_ms) = &outcomes[0].as_ref().unwrap()[0] else { panic!("{outcomes:?}") };
+        let limit_ms: f64 = limit_ms.to_string().parse().unwrap();
+        assert!((least..=most).contains(&limit_ms), "{limit_ms} ms");
+    }
 }

@@ -29,7 +29,7 @@ use super::{
     Cancellation, CollectError, Context, EarlierMeaning, Failure, LeftOut,
     earlier_meanings::earlier_meanings,
     freshness,
-    own_clock::require_sound_clock,
+    own_clock::{require_clock_of_platform, require_clock_of_store},
     reconstruction_caveats::reconstruction_caveats,
     recording,
     run::{self, OpenRun},
@@ -98,7 +98,7 @@ pub async fn backfill(
         let report = work.report(&Done::default(), started);
         return Ok(BackfillReport { status: Some(RunStatus::Completed), ..report });
     }
-    require_sound_clock(context, work.range.to).await?;
+    require_clock_of_store(context, work.range.to).await?;
     let run = OpenRun::start(context, lock, RunKind::Backfill, work.range.from, work.range.to).await?;
     let mut done = Done { already_there: work.already_there(), ..Done::default() };
     let status = match fill(context, &run, &work, &mut done, progress, cancel).await {
@@ -131,8 +131,10 @@ async fn fill(
     progress.reading(work.missing.len(), days.len());
     let plan = Plan::new(&work.missing);
     let deadline = context.deadline();
-    let reading =
-        freshness::when_fresh(context, last_day, |began| plan.read(context, run.id, deadline, began));
+    let reading = async {
+        require_clock_of_platform(context, last_day).await?;
+        freshness::when_fresh(context, last_day, |began| plan.read(context, run.id, deadline, began)).await
+    };
     let reading = run::bounded(context, deadline, cancel, || kept(0, days.len()), reading).await?;
     done.failures = reading.faults();
     progress.started(days.len());

@@ -41,7 +41,7 @@ pub(super) async fn resolve(
     // same as that of `gaps`.
     let active = selection::active(context.tenant.store.as_ref()).await?;
     match known_first_row(context, &active).await {
-        Some(first) if first.date > to => Err(before_first_row(to, first)),
+        Some(first) if first.date > to => Err(first.after(to)),
         Some(first) if first.date > from => Ok(Range { from: first.date, to, clipped_to: Some(first) }),
         _ => Ok(Range { from, to, clipped_to: None }),
     }
@@ -57,7 +57,7 @@ async fn default_first_day(
     }
     let first = first_row(context, metrics).await?.ok_or(CollectError::NoRows)?;
     if first.date > to {
-        return Err(before_first_row(to, first));
+        return Err(first.after(to));
     }
     let days = first.days_until(to);
     if days > MAX_DEFAULT_DAYS {
@@ -66,8 +66,4 @@ async fn default_first_day(
     }
     context.require_recordable(first.date)?;
     Ok(first.date)
-}
-
-fn before_first_row(to: Date, FirstRow { date, source_name }: FirstRow) -> CollectError {
-    CollectError::BeforeFirstRow { to, source_name, first: date }
 }

@@ -122,13 +122,13 @@ fn deletions_unseen(name: &str, recognised: &Recognised) -> Option<Finding> {
     Some(Finding::warning(PLACE, message).hint(hint))
 }
 
-/// Warns of row level security, because rows that a policy hides are missing from every count without an error.
+/// Warns of row level security, because a session refuses to read a table of which a policy may hide rows.
 fn hidden_rows(place: &str, recognised: &Recognised) -> Option<Finding> {
     let table = table_name(recognised.table);
     let message = format!(
-        "row level security may hide rows of {table} from the platform's role, which would then not be counted"
+        "row level security applies to the platform's role on {table}, so that no metric that reads it is recorded"
     );
-    let hint = "have an administrator run, for the role of platform.url: ALTER ROLE <role> BYPASSRLS; or make sure that a policy \
-                lets it read every row";
+    let hint = "have an administrator run, for the role of platform.url: ALTER ROLE <role> BYPASSRLS; or read a view that belongs \
+                to the table's owner";
     recognised.table.row_security.then(|| Finding::warning(place, message).hint(hint))
 }

@@ -228,7 +228,8 @@ fn row_level_security_causes_a_warning() {
         let findings = shown_findings(&resolved);
         assert_eq!(resolved.findings.len(), 1, "{findings}");
         assert!(
-            findings.starts_with("Warning") && findings.contains("may hide rows of `posts`"),
+            findings.starts_with("Warning")
+                && findings.contains("row level security applies to the platform's role on `posts`"),
             "{findings}"
         );
         assert!(!resolved.has_errors());

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::CheckScope;
 use crate::{
-    collect::{Context, MAX_CLOCK_LEAD},
+    collect::{Context, MAX_CLOCK_DIFFERENCE},
     config::Finding,
 };
 
@@ -15,28 +15,33 @@ pub(super) async fn check_clock(context: &Context, scope: CheckScope) -> Vec<Fin
     let mut findings = Vec::new();
     if scope.store {
         let theirs = tenant.store.now().await.ok();
-        findings.extend(theirs.and_then(|theirs| difference(context.now(), theirs, "the store's server")));
+        findings.extend(theirs.and_then(|theirs| difference(context, theirs, "the store's server")));
         findings.extend(newest_record(context).await);
         findings.extend(simulated_clock(context).await);
     }
     if scope.platform {
         let theirs = tenant.platform.now().await.ok().flatten();
-        findings.extend(theirs.and_then(|theirs| difference(context.now(), theirs, "the platform's server")));
+        findings.extend(theirs.and_then(|theirs| difference(context, theirs, "the platform's server")));
     }
     findings
 }
 
-fn difference(ours: Timestamp, theirs: Timestamp, whose: &str) -> Option<Finding> {
-    let lead = ours.duration_since(theirs);
-    if lead.abs() <= MAX_CLOCK_LEAD {
+fn difference(context: &Context, theirs: Timestamp, whose: &str) -> Option<Finding> {
+    let lead = context.now().duration_since(theirs);
+    reported(lead, context.installation.clock.is_simulated(), whose)
+}
+
+/// The finding about a clock that is ahead of another one by `lead`. A simulated clock may be behind.
+fn reported(lead: SignedDuration, is_simulated: bool, whose: &str) -> Option<Finding> {
+    if lead.abs() <= MAX_CLOCK_DIFFERENCE {
         return None;
     }
-    let (behind_or_ahead, by) =
-        if lead > SignedDuration::ZERO { ("ahead of", lead) } else { ("behind", -lead) };
-    let by = SignedDuration::from_secs(by.as_secs());
+    let is_ahead = lead > SignedDuration::ZERO;
+    let behind_or_ahead = if is_ahead { "ahead of" } else { "behind" };
+    let by = SignedDuration::from_secs(lead.abs().as_secs());
     let message = format!("this machine's clock is {by:#} {behind_or_ahead} that of {whose}");
-    let finding = if lead > SignedDuration::ZERO { Finding::error } else { Finding::warning };
-    Some(finding("clock", message).hint("set both clocks, by NTP for example"))
+    let finding = if is_ahead || !is_simulated { Finding::error } else { Finding::warning };
+    Some(finding("clock", message).hint("set both clocks, by NTP for example; until then no day is recorded"))
 }
 
 /// Reports a record of a day that has not ended: it was made while a clock was ahead, or this machine's clock is
@@ -69,12 +74,13 @@ mod tests {
 
     #[test]
     fn clocks_that_differ_by_minutes_are_reported() {
-        let ours: Timestamp = "2025-01-01T12:00:00Z".parse().unwrap();
-        let of = |theirs: &str| difference(ours, theirs.parse().unwrap(), "the store's server");
-        assert_eq!(of("2025-01-01T11:55:00Z"), None);
-        let ahead = of("2025-01-01T11:54:59Z").unwrap();
+        let of = |lead_s| reported(SignedDuration::from_secs(lead_s), false, "the store's server");
+        assert_eq!((of(300), of(-300)), (None, None));
+        let ahead = of(301).unwrap();
         assert!(ahead.is_error() && ahead.message.contains("5m 1s ahead of"), "{ahead}");
-        let behind = of("2025-01-02T13:00:00Z").unwrap();
-        assert!(!behind.is_error() && behind.message.contains("25h behind"), "{behind}");
+        let behind = of(-25 * 3600).unwrap();
+        assert!(behind.is_error() && behind.message.contains("25h behind"), "{behind}");
+        let simulated = reported(SignedDuration::from_hours(-25), true, "the store's server").unwrap();
+        assert!(!simulated.is_error(), "{simulated}");
     }
 }

@@ -23,12 +23,12 @@ pub(super) async fn check_platform(
     let examined = async {
         let schema = context.tenant.platform.inspect().await?;
         let faults = explain(context, &schema, &definitions).await?;
-        Ok((faults, visibility::hidden_or_stale(context, &schema, metrics).await?))
+        Ok((faults, visibility::old_states(context, metrics).await?))
     };
     match examined.await {
-        Ok((faults, hidden_or_stale)) => {
+        Ok((faults, old_states)) => {
             findings.extend(faults.iter().map(|(metric, fault)| unplanned(&metrics[*metric].0, fault)));
-            findings.extend(hidden_or_stale);
+            findings.extend(old_states);
             findings.extend(visibility::privileges(context).await);
         }
         Err(fault) => {

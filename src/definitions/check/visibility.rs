@@ -1,18 +1,18 @@
-//! Checks for problems with the platform that make no statement fail: rows that row level security hides, objects that
-//! show an old state, and privileges beyond reading.
+//! Checks for problems with the platform that make no statement fail: objects that show an old state, and privileges
+//! beyond reading.
 
 use jiff::SignedDuration;
 
 use crate::{
     collect::{
         Context,
-        batch::{Answer, Batch},
+        batch::Batch,
         freshness::{described, is_before, lag},
     },
     config::Finding,
     database::Fault,
     metric::Definition,
-    platform::{Cut, Schema, Staleness, WhenStale},
+    platform::{Staleness, WhenStale},
 };
 
 /// The lag from which a warning is given. A standby that replays without delay lags by less.
@@ -35,13 +35,12 @@ pub(super) async fn privileges(context: &Context) -> Option<Finding> {
     )
 }
 
-/// Finds old states and hidden rows. `metrics` are pairs of a place for findings and a definition.
+/// Finds old states. `metrics` are pairs of a place for findings and a definition.
 ///
 /// # Errors
 /// When the platform cannot be reached.
-pub(super) async fn hidden_or_stale(
+pub(super) async fn old_states(
     context: &Context,
-    schema: &Schema,
     metrics: &[(String, &Definition)],
 ) -> Result<Vec<Finding>, Fault> {
     let mut cut = context.tenant.platform.open_cut(context.deadline()).await?;
@@ -49,9 +48,7 @@ pub(super) async fn hidden_or_stale(
     let last_finished = context.last_finished();
     let days = context.tenant.calendar.days(last_finished, last_finished);
     let staleness = batch.staleness(cut.as_mut(), &days).await?;
-    let mut findings: Vec<_> = staleness.iter().filter_map(|staleness| stale(context, staleness)).collect();
-    findings.extend(hidden_rows(context, cut.as_mut(), schema, &batch, metrics).await?);
-    Ok(findings)
+    Ok(staleness.iter().filter_map(|staleness| stale(context, staleness)).collect())
 }
 
 fn stale(context: &Context, staleness: &Staleness) -> Option<Finding> {
@@ -73,36 +70,4 @@ fn stale(context: &Context, staleness: &Staleness) -> Option<Finding> {
                 .hint("make sure that it has caught up before a day is collected")
         }),
     }
-}
-
-/// Lets the platform plan every statement again with `row_security = off`, in which a policy that would hide rows is an
-/// error, also behind views. Tables that sources name directly are skipped, because the check of the sources warns of
-/// them.
-async fn hidden_rows(
-    context: &Context,
-    cut: &mut dyn Cut,
-    schema: &Schema,
-    batch: &Batch,
-    metrics: &[(String, &Definition)],
-) -> Result<Vec<Finding>, Fault> {
-    let last_finished = context.last_finished();
-    let days = context.tenant.calendar.days(last_finished, last_finished);
-    cut.refuse_hidden_rows().await?;
-    let answers = batch.explain(cut, schema, &days).await?;
-    let hidden = |answer: Answer<'_, String>| {
-        let (place, definition) = &metrics[answer.metric];
-        let fault = answer.fault().filter(|fault| fault.message.contains("row-level security"))?;
-        let is_named = definition
-            .sources
-            .values()
-            .any(|source| schema.tables.iter().any(|table| table.row_security && table.name == source.table));
-        let message = format!("row level security may hide rows from it: {}", fault.message);
-        (!is_named).then(|| {
-            Finding::warning(place, message).hint(
-                "make sure that the policies of that table let the platform's role, and the owner of a view over it, read every \
-                 row; or give that role BYPASSRLS",
-            )
-        })
-    };
-    Ok(answers.iter().filter_map(hidden).collect())
 }

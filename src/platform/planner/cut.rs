@@ -77,10 +77,6 @@ impl<S: Session> Cut for SessionCut<S> {
         Ok(found.into_iter().chain(queried.unknown).collect())
     }
 
-    async fn refuse_hidden_rows(&mut self) -> Result<(), Fault> {
-        self.session.refuse_hidden_rows().await
-    }
-
     async fn explain(
         &mut self,
         schema: &Schema,

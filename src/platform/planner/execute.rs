@@ -42,7 +42,10 @@ impl<'a> Executor<'a> {
             biased;
             // Later statements of the session are not sent any more.
             () = self.deadline.passed() => Err(deadline_reached()),
-            outcome = answers => outcome,
+            outcome = answers => outcome.map_err(|fault| match fault.class {
+                FaultClass::TimedOut if self.deadline.is_over() => deadline_reached(),
+                _ => fault,
+            }),
         }
     }
 

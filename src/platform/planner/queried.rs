@@ -55,7 +55,14 @@ pub async fn relations<S: Session>(
 /// Whether a query that cannot be planned for this reason fails in the same way when it is run, so that nothing of it is
 /// recorded.
 fn fails_whenever_it_is_read(class: FaultClass) -> bool {
-    matches!(class, FaultClass::Sql | FaultClass::Denied | FaultClass::Data | FaultClass::TooLarge)
+    matches!(
+        class,
+        FaultClass::Sql
+            | FaultClass::Denied
+            | FaultClass::HiddenRows
+            | FaultClass::Data
+            | FaultClass::TooLarge
+    )
 }
 
 fn unknown(sql: &str, fault: &Fault) -> Staleness {

@@ -39,11 +39,6 @@ pub trait Session: Send {
         Ok(Vec::new())
     }
 
-    /// See [`crate::platform::Cut::refuse_hidden_rows`].
-    async fn refuse_hidden_rows(&mut self) -> Result<(), Fault> {
-        Ok(())
-    }
-
     /// The database's plan for the statement, which is not run.
     async fn explain(&mut self, sql: &str) -> Result<String, Fault>;
 }

@@ -1,7 +1,7 @@
 //! The planner's session trait for a PostgreSQL platform.
 
 use async_trait::async_trait;
-use sqlx::{Row, postgres::PgRow, raw_sql};
+use sqlx::{Row, postgres::PgRow};
 
 use super::session::PostgresSession;
 use crate::{
@@ -36,11 +36,6 @@ impl Session for PostgresSession {
 
     async fn relations(&mut self, sql: &str) -> Result<Vec<String>, Fault> {
         self.read_by(sql).await
-    }
-
-    async fn refuse_hidden_rows(&mut self) -> Result<(), Fault> {
-        raw_sql("SET LOCAL row_security = off").execute(&mut self.connection).await?;
-        Ok(())
     }
 
     async fn staleness(&mut self, relations: Vec<String>) -> Result<Vec<Staleness>, Fault> {

@@ -57,10 +57,10 @@ impl PostgresPlatform {
     }
 
     /// A snapshot.
-    async fn session(&self) -> Result<PostgresSession, Fault> {
+    async fn session(&self, deadline: Deadline) -> Result<PostgresSession, Fault> {
         let mut connection = self.connect().await?;
         let standby = staleness::of_standby(&mut connection).await?;
-        PostgresSession::open(connection, &self.options, standby).await
+        PostgresSession::open(connection, &self.options, standby, deadline).await
     }
 
     /// A connection in a transaction of its own.
@@ -88,7 +88,7 @@ impl Platform for PostgresPlatform {
     }
 
     async fn statistics(&self, tables: &[SampledTable]) -> Result<Statistics, Fault> {
-        statistics::read(&mut self.session().await?, tables).await
+        statistics::read(&mut self.session(Deadline::none()).await?, tables).await
     }
 
     async fn privileges(&self) -> Result<Vec<String>, Fault> {
@@ -105,7 +105,7 @@ impl Platform for PostgresPlatform {
     }
 
     async fn open_cut(&self, deadline: Deadline) -> Result<Box<dyn Cut>, Fault> {
-        let session = self.session().await?;
+        let session = self.session(deadline).await?;
         Ok(Box::new(SessionCut { session, options: self.options.clone(), deadline }))
     }
 

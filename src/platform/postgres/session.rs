@@ -7,7 +7,7 @@ use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 
 use crate::{
-    database::{Fault, FaultClass},
+    database::{Deadline, Fault, FaultClass},
     platform::{
         contract::{PlatformOptions, Staleness},
         planner::session::MAX_ANSWERS,
@@ -21,13 +21,15 @@ const CONNECTION_CHECK_MS: u32 = 500;
 /// Begins the read-only transaction that every statement runs in, and takes its snapshot: its last statement is a query.
 /// Everything is set for this transaction alone, so that
 /// nothing is left behind in a session that a connection pooler gives to another client afterwards. What is set is what SQL
-/// from the planner relies on, whatever the role's defaults are; `jit` costs more than it gives on statements this short.
+/// from the planner relies on, whatever the role's defaults are; with `row_security` off, a statement from which row level
+/// security would hide rows fails instead of counting too few; `jit` costs more than it gives on statements this short.
 pub(super) async fn begin(connection: &mut PgConnection, options: &PlatformOptions) -> Result<(), Fault> {
     let settings = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
          SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {};
          SET LOCAL idle_in_transaction_session_timeout = 0;
          SET LOCAL standard_conforming_strings = on; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO';
+         SET LOCAL row_security = off;
          SET LOCAL extra_float_digits = 1; SET LOCAL jit = off; SET LOCAL client_min_messages = warning;
          SELECT set_config('client_connection_check_interval', '{CONNECTION_CHECK_MS}', TRUE)
          WHERE current_setting('server_version_num')::int >= 140000 AND version() LIKE '%linux%'",
@@ -41,22 +43,25 @@ pub(super) async fn begin(connection: &mut PgConnection, options: &PlatformOptio
 pub(super) struct PostgresSession {
     pub(super) connection: PgConnection,
     statement_timeout: Duration,
+    deadline: Deadline,
     pub(super) assume_fresh: Vec<String>,
     /// The server's state as a standby just before the snapshot was taken.
     pub(super) standby: Option<Staleness>,
 }
 
 impl PostgresSession {
-    /// Takes a snapshot.
+    /// Takes a snapshot. No statement in it runs for longer than until `deadline`.
     pub async fn open(
         mut connection: PgConnection,
         options: &PlatformOptions,
         standby: Option<Staleness>,
+        deadline: Deadline,
     ) -> Result<Self, Fault> {
         begin(&mut connection, options).await?;
         Ok(Self {
             connection,
             statement_timeout: options.statement_timeout,
+            deadline,
             assume_fresh: options.assume_fresh.clone(),
             standby,
         })
@@ -69,7 +74,11 @@ impl PostgresSession {
         sql: String,
         decode: fn(&sqlx::postgres::PgRow) -> Result<T, sqlx::Error>,
     ) -> Result<Vec<T>, Fault> {
-        raw_sql("SAVEPOINT daymark").execute(&mut self.connection).await?;
+        let limit = self.deadline.at_most(self.statement_timeout);
+        // 0 would be no limit.
+        let limit_ms = limit.as_millis().max(1);
+        let begin = format!("SAVEPOINT daymark; SET LOCAL statement_timeout = {limit_ms}");
+        raw_sql(AssertSqlSafe(begin)).execute(&mut self.connection).await?;
         let started = Instant::now();
         let mut answers = Vec::new();
         let outcome: Result<(), sqlx::Error> = async {
@@ -84,7 +93,7 @@ impl PostgresSession {
             Ok(())
         }
         .await;
-        let within_limit = started.elapsed() < self.statement_timeout;
+        let within_limit = started.elapsed() < limit;
         let end = "ROLLBACK TO SAVEPOINT daymark; RELEASE SAVEPOINT daymark";
         let ended = raw_sql(end).execute(&mut self.connection).await;
         match (outcome, ended) {

@@ -1,4 +1,5 @@
-//! How old the state is that a PostgreSQL platform shows: a hot standby's, a materialized view's, a foreign table's.
+//! How old the state is that a PostgreSQL platform shows: that of a hot standby, a materialized view, a foreign table or a table
+//! of a subscription.
 
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{PgConnection, Row, raw_sql};
@@ -43,7 +44,7 @@ pub(super) async fn of_standby(connection: &mut PgConnection) -> Result<Option<S
 }
 
 impl PostgresSession {
-    /// The materialized views and foreign tables that `relations`, names in SQL, are made of, without those that the user
+    /// The materialized views, foreign tables and logical replicas that `relations`, names in SQL, are made of, without those that the user
     /// answers for.
     pub(super) async fn copies(&mut self, relations: Vec<String>) -> Result<Vec<Staleness>, Fault> {
         let query = sqlx::query(include_str!("copies.sql"))
@@ -52,19 +53,17 @@ impl PostgresSession {
             .persistent(false);
         let mut copies = Vec::new();
         for row in query.fetch_all(&mut self.connection).await? {
-            let (name, server): (String, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
-            copies.push(match server {
-                None => self.materialized_view(&name).await?,
-                Some(server) => Staleness {
-                    of: format!("foreign table {name}"),
-                    complete_until: None,
-                    is_lagging: false,
-                    when_stale: WhenStale::Refuse,
-                    reason: format!(
-                        "whether its server `{server}` is a standby that lags cannot be told from here; if it shows \
-                         every row when a day is collected, name the table in `platform.assume_fresh`"
-                    ),
-                },
+            let name: String = row.try_get(0)?;
+            let (server, subscription): (Option<String>, Option<String>) = (row.try_get(1)?, row.try_get(2)?);
+            copies.push(match (server, subscription) {
+                (Some(server), _) => foreign_table(&name, &server),
+                (None, Some(subscription)) => subscribed(
+                    &name,
+                    &subscription,
+                    row.try_get::<Option<bool>, _>(3)? == Some(true),
+                    instant(row.try_get(4)?),
+                ),
+                (None, None) => self.materialized_view(&name).await?,
             });
         }
         Ok(copies)
@@ -96,6 +95,41 @@ impl PostgresSession {
         );
         let newest = self.guarded(sql, |row| row.try_get::<Option<String>, _>(0)).await?;
         Ok(instant(newest.into_iter().next().flatten()))
+    }
+}
+
+fn foreign_table(name: &str, server: &str) -> Staleness {
+    Staleness {
+        of: format!("foreign table {name}"),
+        complete_until: None,
+        is_lagging: false,
+        when_stale: WhenStale::Refuse,
+        reason: format!(
+            "whether its server `{server}` is a standby that lags cannot be told from here; if it shows every row when a day is \
+             collected, name the table in `platform.assume_fresh`"
+        ),
+    }
+}
+
+/// A table that logical replication writes. `applied_until` is unknown while no worker runs.
+fn subscribed(
+    name: &str,
+    subscription: &str,
+    is_synchronized: bool,
+    applied_until: Option<Timestamp>,
+) -> Staleness {
+    let complete_until = applied_until.filter(|_| is_synchronized);
+    let reason = match (is_synchronized, complete_until) {
+        (false, _) => "its first copy is not complete".to_owned(),
+        (true, None) => format!("no worker of subscription `{subscription}` runs"),
+        (true, Some(_)) => format!("subscription `{subscription}` has not applied more"),
+    };
+    Staleness {
+        of: format!("table {name}, a logical replica,"),
+        complete_until,
+        is_lagging: false,
+        when_stale: WhenStale::Wait,
+        reason,
     }
 }
 

@@ -114,6 +114,7 @@ impl Platform for SqlitePlatform {
     async fn open_cut(&self, deadline: Deadline) -> Result<Box<dyn Cut>, Fault> {
         let mut session = self.session().await?;
         session.take_snapshot().await?;
+        session.deadline = deadline;
         Ok(Box::new(SessionCut { session, options: self.options.clone(), deadline }))
     }
 

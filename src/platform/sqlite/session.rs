@@ -15,7 +15,7 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection, raw_sql, sqlite::SqliteRow};
 
 use super::answers::{answer, packed};
 use crate::{
-    database::{Fault, FaultClass},
+    database::{Deadline, Fault, FaultClass},
     platform::{
         contract::{Staleness, WhenStale},
         planner::{
@@ -35,8 +35,10 @@ pub(super) struct SqliteSession {
     connection: SqliteConnection,
     path: PathBuf,
     /// When the running statement has to stop; shared with the progress handler.
-    deadline: Arc<Mutex<Option<Instant>>>,
+    stop_at: Arc<Mutex<Option<Instant>>>,
     statement_timeout: Duration,
+    /// When every statement must have ended.
+    pub(super) deadline: Deadline,
     is_given_up: bool,
 }
 
@@ -46,13 +48,14 @@ impl SqliteSession {
         path: PathBuf,
         statement_timeout: Duration,
     ) -> Result<Self, Fault> {
-        let deadline = Arc::new(Mutex::new(None));
-        let checked = Arc::clone(&deadline);
+        let stop_at = Arc::new(Mutex::new(None));
+        let checked = Arc::clone(&stop_at);
         connection.lock_handle().await?.set_progress_handler(STEPS_BETWEEN_CHECKS, move || {
-            let deadline = *checked.lock().unwrap_or_else(PoisonError::into_inner);
-            deadline.is_none_or(|deadline: Instant| Instant::now() < deadline)
+            let stop_at = *checked.lock().unwrap_or_else(PoisonError::into_inner);
+            stop_at.is_none_or(|stop_at: Instant| Instant::now() < stop_at)
         });
-        Ok(Self { connection, path, deadline, statement_timeout, is_given_up: false })
+        let deadline = Deadline::none();
+        Ok(Self { connection, path, stop_at, statement_timeout, deadline, is_given_up: false })
     }
 
     pub fn connection(&mut self) -> &mut SqliteConnection {
@@ -65,8 +68,8 @@ impl SqliteSession {
         Ok(())
     }
 
-    fn set_deadline(&self, deadline: Option<Instant>) {
-        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
+    fn set_stop_at(&self, stop_at: Option<Instant>) {
+        *self.stop_at.lock().unwrap_or_else(PoisonError::into_inner) = stop_at;
     }
 
     async fn rows<T>(
@@ -78,7 +81,8 @@ impl SqliteSession {
             let message = "not read: an earlier statement of this run did not end within its time limit";
             return Err(Fault::new(FaultClass::TimedOut, message));
         }
-        self.set_deadline(Instant::now().checked_add(self.statement_timeout));
+        let limit = self.deadline.at_most(self.statement_timeout);
+        self.set_stop_at(Instant::now().checked_add(limit));
         let reading = async {
             let mut answers = Vec::new();
             let mut rows = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch(&mut self.connection);
@@ -87,21 +91,19 @@ impl SqliteSession {
             }
             Ok(answers)
         };
-        let Ok(outcome) = tokio::time::timeout(self.statement_timeout.saturating_add(GRACE), reading).await
-        else {
+        let Ok(outcome) = tokio::time::timeout(limit.saturating_add(GRACE), reading).await else {
             self.is_given_up = true;
             let message = format!(
                 "given up {} s after the time limit of {} s: one step of it cannot be stopped",
                 GRACE.as_secs(),
-                self.statement_timeout.as_secs_f64()
+                limit.as_secs_f64()
             );
             return Err(Fault::new(FaultClass::TimedOut, message));
         };
-        self.set_deadline(None);
+        self.set_stop_at(None);
         outcome.map_err(|mut fault: Fault| {
             if fault.class == FaultClass::TimedOut {
-                fault.message =
-                    format!("stopped after the time limit of {} s", self.statement_timeout.as_secs_f64());
+                fault.message = format!("stopped after the time limit of {} s", limit.as_secs_f64());
             }
             fault
         })
@@ -111,7 +113,7 @@ impl SqliteSession {
 impl Drop for SqliteSession {
     /// Ends the statement that a dropped future left running.
     fn drop(&mut self) {
-        self.set_deadline(Some(Instant::now()));
+        self.set_stop_at(Some(Instant::now()));
     }
 }
 
