@@ -8,6 +8,7 @@ mod admins;
 mod authenticate;
 mod backoff;
 mod claims;
+mod credential_cache;
 mod credential_verifier;
 mod credentials;
 mod key_set;

@@ -18,6 +18,7 @@ mod gaps;
 mod health_lines;
 mod init;
 mod keys;
+mod latest_values;
 mod migrate;
 mod output;
 mod plan;
