@@ -1,5 +1,5 @@
-//! The benchmark: the cost of Daymark beside SQL written by hand for the same result, and beside the SQL that is commonly used
-//! for such metrics. README.md describes what is measured and how.
+//! The benchmark: compares the cost of Daymark with hand-written SQL for the same result, and with the SQL that is
+//! commonly used for such metrics. README.md describes the measurements.
 
 mod by_hand;
 mod definitions;

@@ -143,7 +143,7 @@ impl Report {
         self.platforms.push((engine, rows));
     }
 
-    /// Adds a figure, and prints it on stderr, so that an interrupted run has shown what it measured.
+    /// Adds a figure, and prints it on stderr, so that an interrupted run has printed its measurements.
     pub fn comparison(&mut self, comparison: Comparison) {
         eprintln!("{}", comparison.cells().join("  "));
         self.comparisons.push(comparison);

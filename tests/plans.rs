@@ -251,7 +251,7 @@ async fn postgres_uses_the_index_on_the_time_column() {
     }
 }
 
-/// PostgreSQL counts in parallel only if it can tell that a day and the time before it are two groups.
+/// PostgreSQL counts in parallel only if its planner knows that a day and the time before it are two groups.
 #[tokio::test]
 async fn postgres_scans_in_parallel_where_there_is_no_index() {
     let url = support::fresh_database().await;

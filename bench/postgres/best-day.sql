@@ -1,5 +1,5 @@
--- The five counts of one day in one statement, as well as they can be written by hand: the index on created_at answers the
--- half-open ranges, and totals are counted. $1 and $2 are the bounds of the day.
+-- The fastest hand-written statement for the five counts of one day: the index on created_at answers the half-open ranges, and
+-- totals are counted. $1 and $2 are the bounds of the day.
 SELECT metric_category, value
 FROM (VALUES
     ('users_total', (SELECT count(*) FROM profiles WHERE created_at < $2)),

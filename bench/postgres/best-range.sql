@@ -1,5 +1,5 @@
--- The five counts of many days in one statement, as well as they can be written by hand: one index range for each day and
--- table, and totals as running sums on top of the rows before the range. It is fastest with `jit = off`, parallel or not.
+-- The fastest hand-written statement for the five counts of many days: one index range for each day and table, and totals as
+-- running sums on top of the rows before the range. It is fastest with `jit = off`, parallel or not.
 -- $1 and $2 are the midnights of the first and the last day in UTC.
 WITH days AS (
     SELECT midnight, midnight + interval '24 hours' AS next

@@ -1,5 +1,5 @@
--- Such metrics are commonly collected by a function like this one: it counts five times, each time in a statement and a
--- snapshot of its own, and casts the time of every row to a date. `SELECT original.collect('2025-12-30')`.
+-- The baseline of the benchmark, a function such as platforms commonly collect metrics with. It counts five times, each time in a
+-- statement and a snapshot of its own, and casts the time of every row to a date. Call: SELECT original.collect('2025-12-30').
 
 CREATE SCHEMA original;
 

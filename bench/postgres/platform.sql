@@ -1,5 +1,6 @@
 -- The platform that the benchmark reads: 100,000 profiles, 2,000,000 posts and 10,000,000 comments over 730 days from
--- 2024-01-01 UTC, growing linearly from nothing. `SET bench.scale = '0.1'` beforehand makes a tenth of it.
+-- 2024-01-01 UTC, growing linearly from zero rows a day. `SET bench.scale = '0.1'` beforehand reduces it
+-- to a tenth.
 --
 -- Every value is a hash of the row's number, so the data is the same on every machine. Run this in one transaction, then
 -- VACUUM (ANALYZE): rows are then in the order of time and every page is all-visible, which is the best case for every

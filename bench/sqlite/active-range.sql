@@ -1,5 +1,5 @@
--- The distinct actors of three tables in windows of 1, 7 and 30 days that end with each day, in one statement, as well as
--- it can be written by hand. The distinct pairs of day and actor are read once. A pair counts from its day until the
+-- The fastest hand-written statement for the distinct actors of three tables in windows of 1, 7 and 30 days that end with each
+-- day. The distinct pairs of day and actor are read once. A pair counts from its day until the
 -- window is over or the actor's next active day begins. Pairs are therefore counted by day and next active day, which makes
 -- few groups, and all windows are sums over these. ?1 and ?2 are the first and the last day.
 WITH RECURSIVE pairs AS (

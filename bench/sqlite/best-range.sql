@@ -1,5 +1,5 @@
--- The five counts of many days in one statement, as well as they can be written by hand: one index range for each day and
--- table, and totals as running sums on top of the rows before the range. ?1 and ?2 are the first and the last day.
+-- The fastest hand-written statement for the five counts of many days: one index range for each day and table, and totals as
+-- running sums on top of the rows before the range. ?1 and ?2 are the first and the last day.
 WITH RECURSIVE days (day, next) AS (
     SELECT date(?1), date(?1, '1 day')
     UNION ALL

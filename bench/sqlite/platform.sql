@@ -1,5 +1,5 @@
 -- The same platform as bench/postgres/platform.sql at a fifth of the size: 20,000 profiles, 400,000 posts and 2,000,000
--- comments over 730 days from 2024-01-01 UTC, growing linearly from nothing. Times are text, 'YYYY-MM-DD HH:MM:SS'.
+-- comments over 730 days from 2024-01-01 UTC, growing linearly from zero rows a day. Times are text, 'YYYY-MM-DD HH:MM:SS'.
 --
 -- Every value is computed from the row's number, so the data is the same on every machine. (Multiplied by a large prime, modulo
 -- 2^32, the number is random enough here.) SQLite may be built without sqrt, so each day gets its share of the rows instead: those

@@ -82,7 +82,7 @@ impl Admins {
         {
             let platform = self.platform.location();
             tracing::warn!(
-                %error, platform, left_out, "the platform cannot be asked which users are admins; all users are treated as readers"
+                %error, platform, left_out, "the column of access.admin_column cannot be read; until it can, users are not treated as admins by that column"
             );
         }
         answer.ok()
@@ -133,7 +133,7 @@ impl Tables {
     }
 
     async fn read(self: Arc<Self>, guard: OwnedMutexGuard<()>, now: Timestamp) -> Result<Arc<Schema>, Fault> {
-        // Without the time limit, a connection whose other end vanished would hold the lock for ever.
+        // Without the time limit, a connection whose peer has disappeared would hold the lock forever.
         let reading = tokio::time::timeout(self.timeout, self.platform.inspect()).await;
         let schema = reading.unwrap_or_else(|_| Err(timed_out(self.timeout))).map(Arc::new);
         if let Ok(schema) = &schema {

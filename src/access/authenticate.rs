@@ -64,7 +64,7 @@ impl Access {
         self.credentials.verifier.read_keys(self.clock.now()).await
     }
 
-    /// Whether requests need credentials now. An open server closes for good as soon as an API key exists.
+    /// Whether requests need credentials now. An open server requires them permanently as soon as an API key exists.
     ///
     /// # Errors
     /// When the server is open, and the store cannot be asked whether an API key exists.
@@ -88,8 +88,8 @@ impl Access {
     /// `Authorization` determines the principal.
     ///
     /// # Errors
-    /// When there are no credentials and public reading is switched off, when one is not genuine or not valid, or when
-    /// a credential cannot be verified at the moment.
+    /// When there are no credentials and public reading is switched off, when a credential is not valid, or when a
+    /// credential cannot be verified at the moment.
     pub async fn authenticate(&self, credentials: Credentials<'_>) -> Result<Principal, Denied> {
         let address = credentials.address;
         if self.is_open.load(Ordering::Acquire) {

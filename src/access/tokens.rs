@@ -92,13 +92,13 @@ impl Tokens {
     ) -> Result<VerificationKey, VerifyError> {
         // The key id is ignored for HS256: Supabase names one even when it signs with its shared secret.
         if algorithm == Algorithm::HS256 {
-            let none = VerifyError::wrong("tokens signed with HS256 are not accepted here");
+            let none = VerifyError::wrong("this server accepts no tokens that are signed with HS256");
             return self.secret.clone().ok_or(none);
         }
         let Some(keys) = &self.keys else {
-            return Err(VerifyError::wrong("tokens of this algorithm are not accepted here"));
+            return Err(VerifyError::wrong("this server accepts no tokens of this algorithm"));
         };
-        let unknown = VerifyError::wrong("the token is signed with a key that is not known here");
+        let unknown = VerifyError::wrong("the token is signed with a key that this server does not know");
         keys.find(id, now).await?.ok_or(unknown)
     }
 }

@@ -1,4 +1,4 @@
-//! Builds what commands need from the configuration: the store, the platform and the collection context.
+//! Builds the store, the platform and the collection context of a command from the configuration.
 
 use std::{sync::Arc, time::Duration};
 

@@ -40,7 +40,7 @@ pub struct BackfillArguments {
     /// Also record the days before the platform's first row, as zeros
     #[arg(long)]
     before_first_row: bool,
-    /// Only report what is missing
+    /// Only report the missing records
     #[arg(long)]
     dry_run: bool,
 }

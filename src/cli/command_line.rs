@@ -43,17 +43,17 @@ enum Command {
     Plan(plan::PlanArguments),
     /// Record a day: the last finished one, or --date
     Collect(collect::CollectArguments),
-    /// Reconstruct the days that are missing, from what the platform still holds
+    /// Reconstruct missing days from the platform's present rows
     Backfill(backfill::BackfillArguments),
-    /// List what is missing, by metric and day, and why
+    /// List missing records by metric and day, with their causes
     Gaps(gaps::GapsArguments),
     /// Compare records with a recount of the platform's present rows
     Drift(drift::DriftArguments),
-    /// Show what is recorded: by day, week, month, quarter or year, or the latest
+    /// Show recorded values by day, week, month, quarter or year, or the latest
     Query(query::QueryArguments),
-    /// Write what is recorded into a file: CSV, JSON, NDJSON or Parquet
+    /// Write recorded values to a file: CSV, JSON, NDJSON or Parquet
     Export(export::ExportArguments),
-    /// Show the last runs, what is recorded and what is due
+    /// Show the last runs, the recorded range and the next due day
     Status,
     /// Show the schedule of `daymark serve`, or pause or resume it
     Schedule(schedule::ScheduleArguments),

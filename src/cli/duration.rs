@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 /// # Errors
-/// What is wrong with `text`, for a person.
+/// When `text` is not a duration; the error is a message for the user.
 pub fn parse(text: &str) -> Result<SignedDuration, String> {
     let form = || "write a number and d, w or h for days, weeks or hours, as in 90d".to_owned();
     let unit = text.chars().last().ok_or_else(form)?;
@@ -17,12 +17,13 @@ pub fn parse(text: &str) -> Result<SignedDuration, String> {
     if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(form());
     }
-    let number: i64 = number.parse().map_err(|_| "a duration is at most a century".to_owned())?;
+    let number: i64 =
+        number.parse().map_err(|_| "a duration can be at most 36525 days (100 years)".to_owned())?;
     match number.checked_mul(hours_each) {
-        Some(0) => Err("a duration must be an hour at least".to_owned()),
+        Some(0) => Err("a duration must be at least an hour".to_owned()),
         // A century.
         Some(hours) if hours <= 24 * 36_525 => Ok(SignedDuration::from_hours(hours)),
-        _ => Err("a duration is at most a century".to_owned()),
+        _ => Err("a duration can be at most 36525 days (100 years)".to_owned()),
     }
 }
 

@@ -18,7 +18,7 @@ pub enum Exit {
     Busy = 4,
     /// The requested day is not finished, or the platform does not show all of it yet.
     NotYet = 5,
-    /// Ctrl-C or SIGTERM; what was committed is kept. The code is 128 + SIGINT, which is the convention of shells.
+    /// Ctrl-C or SIGTERM; committed records are kept. The code is 128 + SIGINT, which is the convention of shells.
     Interrupted = 130,
 }
 

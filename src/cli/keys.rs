@@ -20,9 +20,9 @@ pub struct KeysArguments {
 enum KeysCommand {
     /// Create a key and show it, once
     Create(CreateArguments),
-    /// List all keys: what they may do, when they expire and when they were used last
+    /// List all keys with their role, scopes, expiry and last use
     List,
-    /// Revoke a key for good
+    /// Revoke a key permanently
     Revoke {
         /// The key's id or its name
         #[arg(value_name = "ID|NAME")]
@@ -32,7 +32,7 @@ enum KeysCommand {
 
 #[derive(Args)]
 struct CreateArguments {
-    /// What the key is for; no two keys in use share a name
+    /// A name for the purpose of the key; two keys in use cannot have the same name
     #[arg(long)]
     name: String,
     /// The role of the key's holder

@@ -20,7 +20,7 @@ pub struct ScheduleArguments {
 enum ScheduleCommand {
     /// Show the next run, which instance collects, and whether collecting is paused (the default)
     Show,
-    /// Stop collecting on schedule; everything else goes on, and so do runs that are started by hand
+    /// Stop collecting on schedule; the server and manually started runs continue
     Pause {
         /// Why, for those who wonder
         #[arg(long)]
@@ -29,7 +29,7 @@ enum ScheduleCommand {
         #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
         duration: Option<SignedDuration>,
     },
-    /// Collect on schedule again; what was missed is caught up with
+    /// Collect on schedule again, and fill missed days
     Resume,
 }
 

@@ -79,7 +79,7 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     let scheduler = settings.schedule.enabled.then(|| tokio::spawn(follow_schedule(&service, stop.clone())));
     server.serve(http::router(Arc::clone(&service)), service, stop).await;
     if let Some(scheduler) = scheduler {
-        // It ends by itself when the server is told to stop, and lets go of the lead then.
+        // It ends when the server stops, and releases the leader's lock then.
         let _ = scheduler.await;
     }
     if let Some(management) = management {

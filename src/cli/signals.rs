@@ -1,5 +1,5 @@
-//! The first Ctrl-C or SIGTERM asks the run to stop, and what is committed is kept. The second one ends the program at
-//! once.
+//! The first Ctrl-C or SIGTERM stops the run after its commit in progress; committed records are kept. The second one
+//! ends the program at once.
 
 use super::Exit;
 use crate::collect::{Cancellation, Canceller};
@@ -13,7 +13,7 @@ pub fn cancellation(say: fn(&str)) -> Cancellation {
 
 async fn listen(canceller: Canceller, say: fn(&str)) {
     if stop_signal().await.is_ok() {
-        say("stopping; what is committed is kept (a second signal stops at once)");
+        say("stopping; committed records are kept (a second signal stops at once)");
         canceller.cancel();
         if stop_signal().await.is_ok() {
             std::process::exit(Exit::Interrupted as i32);

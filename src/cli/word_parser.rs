@@ -14,7 +14,7 @@ use crate::config::similar_names;
 #[derive(Clone)]
 pub struct WordParser {
     words: Vec<&'static str>,
-    /// The word that another one stands for; a word that stands for none is returned.
+    /// Returns the canonical form of a word, or the word itself if it has none.
     canonical: fn(&str) -> &str,
     parser: PossibleValuesParser,
 }
@@ -24,7 +24,7 @@ impl WordParser {
         Self { words: words.to_vec(), canonical: |word| word, parser: PossibleValuesParser::new(words) }
     }
 
-    /// Takes other words, too, for those that `canonical` makes of them.
+    /// Also accepts the words that `canonical` maps to a known one.
     pub fn with_synonyms(self, canonical: fn(&str) -> &str) -> Self {
         Self { canonical, ..self }
     }

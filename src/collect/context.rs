@@ -51,7 +51,7 @@ pub struct Tenant {
     pub platform: Arc<dyn Platform>,
 }
 
-/// What started a run and on whose behalf; both are written to the collection log.
+/// The trigger and the actor of a run; both are written to the collection log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Initiator {
     pub trigger: Trigger,

@@ -1,4 +1,4 @@
-//! What the check of a backfill finds.
+//! The findings of the check of a backfill.
 
 use std::fmt;
 

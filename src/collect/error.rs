@@ -50,11 +50,11 @@ pub enum CollectError {
     Definition { category: String, problem: DefinitionError },
     #[error("metric `{0}` is defined twice; give each metric a unique name")]
     DuplicateDefinition(String),
-    #[error("no source has a row with a time, so the first day is unknown; give one with `--from`")]
+    #[error("no source has a row with a time, so the first day is unknown; give the first day with `--from`")]
     NoRows,
     #[error(
-        "these metrics are `sql` queries, which name no source from which the first day could be read; give one \
-         with `--from`"
+        "these metrics are `sql` queries, which name no source from which the first day could be read; give the first \
+         day with `--from`"
     )]
     NoSources,
     #[error(
@@ -95,8 +95,8 @@ pub enum CollectError {
     #[error("the platform {location}: {fault}; {}", advice(.fault))]
     Platform { location: String, fault: Fault },
     #[error(
-        "{error}; moreover run {run} could not be marked as failed in the collection log ({log_error}): \
-         the next run will do that"
+        "{error}; in addition, run {run} could not be marked as failed in the collection log ({log_error}); \
+         the next run will mark it"
     )]
     Unlogged { error: Box<CollectError>, run: Uuid, log_error: Box<StoreError> },
 }

@@ -1,4 +1,4 @@
-//! Lists what the reconstruction of a past day from the present rows cannot know.
+//! Lists the limits of reconstructing a past day from the present rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 

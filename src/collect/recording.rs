@@ -1,4 +1,4 @@
-//! Makes records from the platform's answers, and commits them.
+//! Computes records from the platform's answers, and commits them.
 
 use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;

@@ -17,8 +17,8 @@ use crate::{
 const LOCK_ATTEMPTS: usize = 5;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long after its deadline a run may still be reading. Statements end at the deadline; this time is for making
-/// records of what was read, and bounds steps that do not check the deadline.
+/// How long a run may continue after its deadline. Statements end at the deadline; in this time the run evaluates the
+/// tallies that it has read. It also bounds steps that do not check the deadline.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Awaits `reading` until it is done, the run is cancelled, or [`GRACE`] after the deadline. `kept` describes what
@@ -165,7 +165,7 @@ mod tests {
 
     /// Reading that does not heed the deadline, such as that of a driver that hangs, is dropped.
     #[tokio::test]
-    async fn reading_stops_hard_after_the_deadline_and_says_what_is_kept() {
+    async fn reading_stops_hard_after_the_deadline_and_reports_the_kept_records() {
         let never = Cancellation::never();
         let kept = || "3 days are kept".to_owned();
         let stop = Deadline::after(Duration::ZERO);

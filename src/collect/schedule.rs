@@ -1,5 +1,5 @@
-//! Pausing and resuming the schedule. A pause keeps the scheduler from starting runs; runs that are started by hand or over
-//! the API go on.
+//! Pausing and resuming the schedule. A pause keeps the scheduler from starting runs; runs that are started manually or
+//! over the API continue.
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -12,7 +12,7 @@ pub const MAX_REASON_CHARS: usize = 1000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PauseError {
-    #[error("say why collecting is paused, in 1 to {MAX_REASON_CHARS} characters")]
+    #[error("give the reason of the pause in 1 to {MAX_REASON_CHARS} characters")]
     Reason,
     #[error("the pause would end at {until}, which is not after now ({now})")]
     AlreadyOver {

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_total_grows_by_what_was_created() {
+    fn a_total_grows_by_the_created_rows() {
         assert_eq!(of(&point(1, 10, 10, RUN), &point(2, 13, 3, RUN)), None);
         assert_eq!(
             of(&point(1, 10, 10, RUN), &point(2, 14, 3, RUN)).unwrap(),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn where_histories_join_the_difference_is_what_was_deleted() {
+    fn where_histories_join_the_difference_is_the_deleted_rows() {
         let expected = "total: rows deleted between the readings of 2025-01-02 and the day before: 5";
         assert_eq!(of(&point(1, 10, 10, RUN), &point(2, 18, 3, EARLIER)).unwrap(), expected);
         assert_eq!(of(&point(1, 20, 10, EARLIER), &point(2, 18, 3, RUN)).unwrap(), expected);

@@ -52,10 +52,10 @@ pub fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>)
     }
     if candidates.len() > LISTED {
         let (_, candidate) = closest(name, candidates)?;
-        return Some(format!("the nearest known here is {}", shown(candidate)));
+        return Some(format!("the most similar name is {}", shown(candidate)));
     }
     let names: Vec<_> = candidates.into_iter().map(shown).collect();
-    (!names.is_empty()).then(|| format!("known here: {}", names.join(", ")))
+    (!names.is_empty()).then(|| format!("possible here: {}", names.join(", ")))
 }
 
 /// Returns a suggestion of the nearest name of a time zone.
@@ -98,7 +98,7 @@ mod tests {
             "did you mean `posts_created` or `posts_of_jazz` or `posts_total`?"
         );
         // Two letters are too few for a suggestion, and the nearest name has precedence.
-        assert_eq!(hint("su", &["saturday", "sunday"]), "known here: `saturday`, `sunday`");
+        assert_eq!(hint("su", &["saturday", "sunday"]), "possible here: `saturday`, `sunday`");
         assert_eq!(hint("poster", &metrics), "did you mean `posters`?");
     }
 
@@ -106,8 +106,8 @@ mod tests {
     fn the_nearest_of_many_is_named_however_far_it_is() {
         let many: Vec<_> = (0..=LISTED).map(|number| format!("metric_{number}")).collect();
         let hint = |names: &[String]| suggestion("posts_7", names.iter().map(String::as_str));
-        assert_eq!(hint(&many).as_deref(), Some("the nearest known here is `metric_7`"));
-        assert_eq!(hint(&many[..2]).as_deref(), Some("known here: `metric_0`, `metric_1`"));
+        assert_eq!(hint(&many).as_deref(), Some("the most similar name is `metric_7`"));
+        assert_eq!(hint(&many[..2]).as_deref(), Some("possible here: `metric_0`, `metric_1`"));
         assert_eq!(hint(&[]), None);
     }
 

@@ -24,7 +24,7 @@ pub struct Fault {
 }
 
 /// The longest message and context, in bytes; longer ones are cut. Databases quote the value on which a statement
-/// failed, whatever its length.
+/// failed, at any length.
 pub const MAX_TEXT_BYTES: usize = 2048;
 
 impl Fault {

@@ -13,7 +13,7 @@ pub enum FaultClass {
     TimedOut,
     /// The statement was cancelled on request: by an administrator (`pg_cancel_backend`) or by this process.
     Cancelled,
-    /// Another session holds a lock on what the statement needs.
+    /// Another session holds a lock that the statement needs.
     Locked,
     /// A permission is missing.
     Denied,

@@ -1,5 +1,5 @@
-//! What the platform and the store have in common: the URLs of databases, the classification of their errors, the retry
-//! of transient failures, and the deadline of a run.
+//! Code that the platform and the store share: the URLs of databases, the classification of their errors, the retry of
+//! transient failures, and the deadline of a run.
 
 mod deadline;
 mod fault;

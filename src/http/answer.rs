@@ -1,5 +1,5 @@
-//! Answers as bytes, which are made once and sent to several requests. An answer's entity tag is a hash of what it says, so that it is the same
-//! from every server and after every restart, and differs when anything of it was recorded in between.
+//! Answers as bytes, which are serialised once and sent to several requests. An answer's entity tag is a hash of its
+//! content, so that it is the same from every server and after every restart, and differs when the content has changed.
 
 use axum::{
     body::Body,
@@ -38,7 +38,7 @@ impl Answer {
         Ok(Self::new(StatusCode::OK, headers, body.into()))
     }
 
-    /// Series, whose bytes are held of `reservation`.
+    /// Series, whose bytes count against `reservation`.
     ///
     /// # Errors
     /// As [`Answer::json`].
@@ -47,7 +47,7 @@ impl Answer {
         Ok(answer.volatile(series.is_volatile()).holding(reservation))
     }
 
-    /// The same, whose bytes are held of `reservation` for as long as they are in memory.
+    /// The same; its bytes count against `reservation` for as long as they are in memory.
     pub fn holding(self, reservation: Reservation) -> Self {
         Self { body: reservation.hold(self.body), ..self }
     }

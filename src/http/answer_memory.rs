@@ -1,5 +1,5 @@
-//! A budget for the memory of answers: of those that are being made, those that clients have not taken yet, and those that
-//! are cached. A request whose answer may be large waits, within its time limit, until others have given theirs back.
+//! A budget for the memory of answers that are being computed, sent or cached. A request whose answer may be large
+//! waits, within its time limit, until others have released theirs.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub const BUDGET_BYTES: usize = 64 << 20;
 /// The most that one answer reserves while it is made. This is free whenever only the cache holds memory.
 const MAX_RESERVED_BYTES: usize = BUDGET_BYTES / 4;
-/// How many bytes a permit stands for.
+/// The number of bytes of a permit.
 const PERMIT_BYTES: usize = 1024;
 
 pub struct AnswerMemory(Arc<Semaphore>);
@@ -46,7 +46,7 @@ impl AnswerMemory {
 }
 
 impl Reservation {
-    /// The body, with what it takes of the reservation. The rest is given back now.
+    /// The body, with the part of the reservation that it uses. The rest is released now.
     pub fn hold(mut self, body: Bytes) -> Bytes {
         let kept = body.len().div_ceil(PERMIT_BYTES);
         let rest = self.0.as_mut().and_then(|permit| permit.split(permit.num_permits().saturating_sub(kept)));

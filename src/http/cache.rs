@@ -20,9 +20,10 @@ use crate::{
     telemetry::{Counters, counters::CacheOutcome},
 };
 
-/// All cached answers together, in bytes: half of what all answers may take, so that others can always be made.
+/// The limit of all cached answers together, in bytes: half of the memory for answers, so that the other half is always
+/// free for new ones.
 const MAX_BYTES: u64 = BUDGET_BYTES as u64 / 2;
-/// The lifetime of answers that may become wrong without a commit: a run that they tell of may die.
+/// The lifetime of answers that may become wrong without a commit, because a running run that they contain may die.
 const VOLATILE_LIFETIME: Duration = Duration::from_secs(1);
 
 /// The class of an answer, which decides how long it may be cached.
@@ -68,7 +69,7 @@ impl Expiry<CacheKey, Arc<Answer>> for AnswerExpiry {
 pub struct OwnChanges(Arc<AtomicU64>);
 
 impl OwnChanges {
-    /// To be called after a commit, and before a client is told of it.
+    /// It must be called after a commit, and before a client gets its answer.
     pub fn happened(&self) {
         self.0.fetch_add(1, Ordering::Release);
     }
@@ -103,12 +104,12 @@ impl Cache {
         self.watch.marker().map(|marker| marker.wrapping_add(self.own_changes.count()))
     }
 
-    /// What notices commits to the store.
+    /// Detects commits to the store.
     pub fn watch(&self) -> SharedWatch {
         Arc::clone(&self.watch)
     }
 
-    /// To be called after a commit of this process's own, and before a client is told of it.
+    /// It must be called after a commit of this process, and before a client gets its answer.
     pub fn changed_here(&self) {
         self.own_changes.happened();
     }

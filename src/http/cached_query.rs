@@ -103,7 +103,7 @@ async fn make<P: Endpoint>(service: &Service, uri: &Uri) -> Result<Answer, Probl
     }
 }
 
-/// A client may keep an answer, and asks each time whether it has changed. Shared caches may keep only what every client
+/// A client may keep an answer, but must revalidate it each time. Shared caches may keep only answers that every client
 /// may read.
 fn cache_control(principal: &Principal) -> &'static str {
     match principal.role {

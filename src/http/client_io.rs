@@ -1,8 +1,8 @@
 //! The socket of a client that may close its sending half after its request (`shutdown(SHUT_WR)`, as `nc -N` does).
 //!
-//! A client that has gone looks the same at first: both send a FIN. So the end of what a client sends is passed on to hyper,
-//! which gives the request up then, only after a grace period in which an answer may still be sent. A client that is gone
-//! answers data with a reset, and a client that takes data is still there.
+//! A client that has disconnected looks the same at first: both send a FIN. So the end of the client's data is passed
+//! on to hyper, which then abandons the request, only after a grace period in which an answer may still be sent. A
+//! disconnected client answers data with a reset, and a client that accepts data is still connected.
 
 use std::{
     io,
@@ -21,9 +21,9 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// How long an answer may take after the client has closed its sending half. What a client that is gone has asked for
-/// ends on the database within 2 s: after this time, a quarter of a second in which the session proves busy, and the half second
-/// after which PostgreSQL looks for its client.
+/// How long an answer may take after the client has closed its sending half. The statement of a disconnected client
+/// ends on the database within 2 s: after this time, a quarter of a second in which the session is found to be busy,
+/// and half a second, the interval at which PostgreSQL checks the connection of its client.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Whether a request of the connection is being answered.
@@ -50,7 +50,7 @@ impl Drop for InFlightGuard {
 pub struct ClientIo {
     stream: TcpStream,
     in_flight: InFlight,
-    /// Runs from the end of what the client sends, and anew from each write.
+    /// Starts at the end of the client's data, and again at each write.
     grace: Option<Pin<Box<Sleep>>>,
     /// The system has no room for more: it is still sending, or waiting for the client to take something.
     write_is_pending: bool,
@@ -78,8 +78,8 @@ impl AsyncRead for ClientIo {
         let filled = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let is_end = buffer.filled().len() == filled && buffer.remaining() > 0;
-        // The end of an answer may still be in hyper's buffer. The system notices a client that is gone, and wakes this task
-        // when the client takes something.
+        // The end of an answer may still be in hyper's buffer. The operating system detects a disconnected client, and
+        // wakes this task when the client reads.
         if is_end && self.write_is_pending {
             return Poll::Pending;
         }

@@ -67,7 +67,7 @@ async fn file(uri: Uri) -> Result<Response, Problem> {
         }
         Ok(None) => Err(not_found(uri).await),
         Err(error) => {
-            tracing::error!(error, "the page of the API cannot be made");
+            tracing::error!(error, "the page of the API cannot be created");
             Err(Problem::internal())
         }
     }

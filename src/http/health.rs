@@ -24,7 +24,7 @@ pub fn management_router(service: Shared) -> Router {
 pub fn router_when_full(service: Shared) -> Router {
     let full = || async {
         Problem::unavailable(
-            "as many connections are open as `http.max_connections` allows; try again in a moment",
+            "the limit of open connections (`http.max_connections`) is reached; try again in a moment",
         )
     };
     routes().fallback(full).layer(from_fn(set_request_id)).with_state(service)

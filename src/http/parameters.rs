@@ -34,7 +34,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
 /// Every parameter that is wrong.
 pub fn parse<T: DeserializeOwned>(query: &str, others: &[&'static str]) -> Result<T, Problem> {
     if query.len() > MAX_LENGTH {
-        let detail = format!("the query string has {} bytes; {MAX_LENGTH} is the most", query.len());
+        let detail = format!("the query string has {} bytes, but the limit is {MAX_LENGTH}", query.len());
         return Err(Problem::invalid_parameters(vec![InvalidParameter { parameter: String::new(), detail }]));
     }
     T::deserialize(Query { text: query, others }).map_err(|error| match error {

@@ -26,21 +26,22 @@ const MAX_ERRORS: usize = 20;
 /// A problem document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
-    /// What sort of problem it is: `urn:daymark:problem:` and a name that does not change.
+    /// The kind of problem: `urn:daymark:problem:` and a name that does not change.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The sort of problem in words.
+    /// The kind of problem in words.
     pub title: String,
     /// The HTTP status code.
     #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
-    /// What was wrong this time, where, and what to do.
+    /// What was wrong in this request, where, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// Every parameter that was wrong, or every member of a body; of more than 20 the first, and how many more.
+    /// The parameters, or members of the body, that were wrong: the first 20, and the number of those that are left
+    /// out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<InvalidParameter>,
-    /// Seconds after which trying again makes sense; the same as the header `Retry-After`.
+    /// The number of seconds to wait before another attempt; the same as the header `Retry-After`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
     /// Whether the request showed no credentials, for which PostgREST has a code of its own.
@@ -48,8 +49,8 @@ pub struct Problem {
     pub shows_nothing: bool,
 }
 
-/// A parameter that was wrong, or a member of a body by its path, as `filter.score`. It is empty where that is wrong as a
-/// whole.
+/// A parameter that was wrong, or a member of the body by its path, as in `filter.score`. `parameter` is empty if the
+/// body as a whole is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InvalidParameter {
     pub parameter: String,
@@ -71,7 +72,7 @@ fn bounded(errors: Vec<InvalidParameter>) -> Vec<InvalidParameter> {
     if left_out > 0 {
         kept.push(InvalidParameter {
             parameter: String::new(),
-            detail: format!("{left_out} more are wrong"),
+            detail: format!("{left_out} more errors are not listed"),
         });
     }
     kept
@@ -119,11 +120,11 @@ impl Problem {
     }
 
     pub fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing").detail(detail)
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found").detail(detail)
     }
 
     pub fn unauthenticated(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Authentication is needed").detail(detail)
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Authentication is required").detail(detail)
     }
 
     pub fn forbidden(detail: impl Into<String>) -> Self {
@@ -136,14 +137,14 @@ impl Problem {
             .retry_after(1)
     }
 
-    /// A failure of the server's own. What happened is in the log, not in the answer.
+    /// A failure of the server. The log has the details, the answer does not.
     pub fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server failed")
-            .detail("the server's log has the details, under the request id of this answer")
+            .detail("an unexpected error occurred; the server's log has the details under the request id of this answer")
     }
 
     fn cannot_be_rolled_up(refusals: &[Refusal]) -> Self {
-        let title = "These values do not add up over days";
+        let title = "The values of a metric do not add up over days";
         let errors = refusals.iter().map(|refusal| InvalidParameter {
             parameter: "interval".to_owned(),
             detail: refusal.to_string(),
@@ -189,8 +190,9 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// Logs where the store is and what it said, for the operator. While the store is away, the message of every request is the
-/// same and is throttled. The throttle uses the machine's clock, because `From` conversions have no server and its clock.
+/// Logs the location of the store and its message, for the operator. While the store cannot be reached, the message of
+/// every request is the same and is throttled. The throttle uses the machine's clock, because `From` conversions have
+/// no server and its clock.
 pub fn log_failure(error: &StoreError) {
     static AWAY: LogThrottle = LogThrottle::new();
     if !error.is_transient() {
@@ -209,14 +211,14 @@ impl From<CollectError> for Problem {
                 // The platform's address and message are logged for the operator and are not sent to the client.
                 tracing::error!(%error, "the platform failed");
                 return Self::unavailable(
-                    "the platform cannot be read at the moment; the server's log says why",
+                    "the platform cannot be read at the moment; try again later (the server's log has the reason)",
                 );
             }
             CollectError::Unlogged { .. } => {
                 tracing::error!(%error, "a run failed");
                 return Self::internal();
             }
-            CollectError::Busy { .. } => (StatusCode::CONFLICT, "busy", "Another run is at work"),
+            CollectError::Busy { .. } => (StatusCode::CONFLICT, "busy", "Another run is in progress"),
             CollectError::Unfinished { .. } => {
                 (StatusCode::CONFLICT, "unfinished-day", "The day is not finished")
             }
@@ -241,14 +243,16 @@ impl From<DefineError> for Problem {
                 let errors = bounded(findings.into_iter().map(InvalidParameter::from).collect());
                 Self::new(status, "invalid-definition", "The definition is wrong").errors(errors)
             }
-            DefineError::OfFile(_) => {
-                Self::new(StatusCode::CONFLICT, "defined-in-file", "The definition is not the API's")
-                    .detail(detail)
-            }
+            DefineError::OfFile(_) => Self::new(
+                StatusCode::CONFLICT,
+                "defined-in-file",
+                "The definition cannot be changed through the API",
+            )
+            .detail(detail),
             DefineError::Unknown { .. } => Self::not_found(detail),
             DefineError::Collect(CollectError::Store(error)) if error.is_denied() => {
                 tracing::error!(%error, "the store refused a definition");
-                Self::forbidden("this server's own role may not change definitions in its store")
+                Self::forbidden("the database role of this server may not change definitions in its store")
             }
             DefineError::Collect(error) => error.into(),
         }
@@ -285,7 +289,7 @@ impl From<QueryError> for Problem {
             QueryError::Collect(error) => error.into(),
             QueryError::Store(error) => error.into(),
             QueryError::UnknownVersion { .. } | QueryError::Export(_) => {
-                tracing::error!(%error, "a question cannot be answered");
+                tracing::error!(%error, "a query cannot be answered");
                 Self::internal()
             }
         }

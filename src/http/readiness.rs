@@ -39,7 +39,7 @@ impl Readiness {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "not ready");
-                Err("the store cannot be used; the log says why")
+                Err("the store cannot be used; the server's log has the reason")
             }
             Err(_) => Err("the store does not answer"),
         };

@@ -63,7 +63,7 @@ fn cors(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE])
-        // Headers that supabase-js sends beside the usual ones.
+        // Headers that supabase-js sends in addition to the usual ones.
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,

@@ -39,7 +39,7 @@ use crate::{
 
 /// How long a client may take to send the head of a request, or leave a connection idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
-/// The same limit for connections that were not accepted yet when the server was told to stop.
+/// The same limit for connections that were not accepted yet when the server began to stop.
 const LAST_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 /// How much of a request's head is buffered, in bytes. A longer head is answered with 431.
 const MAX_HEAD: usize = 64 * 1024;
@@ -49,8 +49,7 @@ const BACKLOG: u32 = 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long writing the times of last use of API keys may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Connections beyond `http.max_connections`, and of `http.management_listen`: they are told about health, or that the
-/// server is full.
+/// Connections beyond `http.max_connections`, and of `http.management_listen`: they get the health endpoints, or 503.
 const HEALTH_CONNECTIONS: usize = 16;
 /// How long such a connection may last.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -79,8 +78,8 @@ impl Server {
         self.address
     }
 
-    /// Answers until `stop`. Then no connection is accepted any more, requests in flight are finished within
-    /// `http.shutdown_seconds`, and jobs are asked to end what they are committing.
+    /// Answers requests until `stop`. Then no further connection is accepted, requests in flight are finished within
+    /// `http.shutdown_seconds`, and jobs end after their commit in progress.
     pub async fn serve(self, router: Router, service: Shared, stop: Cancellation) {
         let upkeep = tokio::spawn(run_upkeep(Arc::clone(&service)));
         let mut acceptor = Acceptor {
@@ -150,14 +149,14 @@ impl Acceptor {
         }
     }
 
-    /// Clients that have connected and were not accepted yet are in flight too: what they have sent is answered.
+    /// Connections in the backlog that were not accepted yet are in flight too, and their requests are answered.
     fn accept_backlog(&mut self, listener: &TcpListener) {
         for (stream, peer) in iter::from_fn(|| listener.accept().now_or_never()?.ok()) {
             self.serve(stream, peer, LAST_HEAD_TIMEOUT, false);
         }
     }
 
-    /// Beyond the limit a connection is told about health, or that the server is full; beyond the limit of those it is
+    /// A connection beyond the limit gets the health endpoints, or 503; beyond the limit of those connections it is
     /// closed.
     fn serve(&mut self, stream: TcpStream, peer: SocketAddr, head_timeout: Duration, keep_alive: bool) {
         // Answers are written whole, so Nagle's algorithm would only delay them.
@@ -177,7 +176,7 @@ impl Acceptor {
         let connection = http(head_timeout)
             .keep_alive(keep_alive)
             .serve_connection(io, request_service(self.router.clone(), peer, in_flight));
-        // Clients break connections off all the time, which is no error.
+        // Clients often close connections early, which is not an error.
         match keep_alive {
             true => {
                 let connection = self.graceful.watch(connection);
@@ -254,7 +253,7 @@ fn request_service(
         request.extensions_mut().insert(Peer(peer));
         let (in_flight, response) = (in_flight.begin(), router.clone().oneshot(request));
         async move {
-            let response = without_length_of_nothing(response.await?);
+            let response = without_content_length(response.await?);
             Ok(response.map(|body| {
                 // The closure owns the guard, so that it is dropped with the body.
                 body.map_err(move |error| {
@@ -267,20 +266,20 @@ fn request_service(
 }
 
 /// A 304 may carry the length that the 200 would have (RFC 9110, 8.6), but not the length of its own empty body.
-fn without_length_of_nothing(mut response: Response) -> Response {
+fn without_content_length(mut response: Response) -> Response {
     if response.status() == StatusCode::NOT_MODIFIED {
         response.headers_mut().remove(header::CONTENT_LENGTH);
     }
     response
 }
 
-/// The system ends a connection whose peer acknowledges nothing of what was sent for this long (`TCP_USER_TIMEOUT`). Only
-/// the system knows: it still takes megabytes from us when the peer takes nothing any more, and takes nothing for a while
-/// when the peer is slow.
+/// The operating system ends a connection whose peer has not acknowledged sent data for this long (`TCP_USER_TIMEOUT`).
+/// Only the operating system can detect this: its buffer accepts megabytes after the peer has stopped reading, and
+/// accepts nothing for a while if the peer is slow.
 #[cfg(target_os = "linux")]
 fn set_stall_timeout(stream: &TcpStream, limit: Duration) {
     if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(limit)) {
-        tracing::debug!(%error, "a client that takes nothing of its answer will not be noticed");
+        tracing::debug!(%error, "TCP_USER_TIMEOUT cannot be set, so a client that stops reading its answer is not disconnected");
     }
 }
 

@@ -49,7 +49,7 @@ pub struct Service {
     pub permits: Arc<Semaphore>,
     /// One for each request that may wait for a run. Apart, as such a wait may take an hour.
     pub run_waits: Arc<Semaphore>,
-    /// One for each definition that may be checked at once: the platform is asked several questions about it.
+    /// The limit of definitions that are checked at once, because each check runs several statements on the platform.
     pub checks: Semaphore,
     /// A permit for each export that may be streamed at once.
     pub exports: Arc<ConcurrencyLimit>,
@@ -117,7 +117,7 @@ impl Service {
         self.catalogue.refresh(self.cache.marker(), self.context.tenant.store.as_ref()).await
     }
 
-    /// Sums up counters and frees the memory of what has expired.
+    /// Aggregates counters and frees the memory of expired entries.
     pub async fn run_upkeep(&self) {
         self.counters.run_upkeep();
         self.rate_limit.run_upkeep();

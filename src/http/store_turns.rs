@@ -1,15 +1,16 @@
-//! Fairness for the sessions of the store: one principal's requests for tables, whose filters may cost a scan each, take
-//! turns, so that they cannot take all sessions from other principals.
+//! Fairness for the sessions of the store: the number of concurrent table reads of one principal is limited, because
+//! each may be a scan, and they must not take all sessions from other principals.
 
 use std::{sync::Arc, time::Duration};
 
 use moka::future::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many table reads of one principal are at work in the store at once. Further ones wait, within the time limit of
-/// their request.
+/// How many table reads of one principal run in the store at once. Further ones wait, within the time limit of their
+/// request.
 pub const TABLE_READS_PER_PRINCIPAL: usize = 2;
-/// Principals whose turns are remembered. Of more, the ones that asked least recently start anew.
+/// The limit of principals whose reads are counted. Beyond it, the count of the one with the oldest request is
+/// forgotten.
 const MAX_PRINCIPALS: u64 = 10_000;
 /// Longer than a request may take.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3 * 3600);
@@ -23,7 +24,7 @@ impl Default for StoreTurns {
 }
 
 impl StoreTurns {
-    /// Waits until fewer of the principal's reads are at work. The turn ends when the permit is dropped.
+    /// Waits until the principal has fewer reads in progress than the limit. The turn ends when the permit is dropped.
     pub async fn table_read(&self, subject: &Arc<str>) -> Option<OwnedSemaphorePermit> {
         let turns = async { Arc::new(Semaphore::new(TABLE_READS_PER_PRINCIPAL)) };
         let turns = self.0.get_with_by_ref(subject, turns).await;
@@ -31,7 +32,7 @@ impl StoreTurns {
         turns.acquire_owned().await.ok()
     }
 
-    /// Frees the memory of principals that have not asked for long.
+    /// Frees the memory of principals without recent requests.
     pub async fn run_upkeep(&self) {
         self.0.run_pending_tasks().await;
     }

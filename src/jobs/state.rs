@@ -7,7 +7,7 @@ use crate::store::Job;
 #[derive(Debug, Clone)]
 pub struct JobState {
     pub job: Job,
-    /// Days to be written; 0 until that is known.
+    /// The number of days to write; 0 until it is known.
     pub days_total: usize,
     pub days_done: usize,
     /// The result; `None` while the job runs.

@@ -33,7 +33,7 @@ impl Calendar {
     /// When `name` is not in the IANA time zone database.
     pub fn new(name: &str) -> Result<Self, CalendarError> {
         let zone = TimeZone::get(name).map_err(|_| CalendarError::UnknownZone(name.to_owned()))?;
-        // The spelling of the IANA database, so that a zone has one name whatever case the user typed.
+        // The spelling of the IANA database, so that a zone has one name for every spelling of the user.
         let name = zone.iana_name().unwrap_or(name).to_owned();
         Ok(Self { zone, name })
     }
@@ -120,8 +120,8 @@ impl Calendar {
         instant.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
     }
 
-    /// The first instant whose date is `date` or later. "Compatible" disambiguation is what makes this right: of two
-    /// midnights it takes the first, and a midnight that was skipped becomes the first instant after the gap.
+    /// The first instant whose date is `date` or later. This needs "compatible" disambiguation: of two midnights it
+    /// takes the first, and a midnight that was skipped becomes the first instant after the gap.
     pub fn start_of(&self, date: Date) -> Timestamp {
         self.zone.to_timestamp(date.at(0, 0, 0, 0)).unwrap_or(Timestamp::MAX)
     }

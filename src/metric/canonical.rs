@@ -101,7 +101,7 @@ mod tests {
         }
     }
 
-    /// The fields of canonical bytes, which need nothing but their lengths to be told apart.
+    /// The fields of canonical bytes; their length prefixes separate them.
     fn fields(mut bytes: &[u8]) -> Vec<String> {
         let mut fields = Vec::new();
         while let Some((length, rest)) = bytes.split_first_chunk::<8>() {

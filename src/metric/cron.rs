@@ -19,7 +19,7 @@ pub struct CronSchedule {
 /// Why an expression cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CronError {
-    #[error("it is no cron expression of five fields (minute, hour, day, month, day of the week): {0}")]
+    #[error("it is not a cron expression of five fields (minute, hour, day, month, day of the week): {0}")]
     Syntax(String),
     #[error("no time ever matches it")]
     Never,
@@ -29,7 +29,7 @@ pub enum CronError {
 
 impl CronSchedule {
     /// # Errors
-    /// When the expression cannot be read or matches no time, or `zone` is no IANA name.
+    /// When the expression cannot be read or matches no time, or `zone` is not an IANA name.
     pub fn new(expression: &str, zone: &str) -> Result<Self, CronError> {
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         let cron = parser.parse(expression).map_err(|error| CronError::Syntax(error.to_string()))?;

@@ -10,8 +10,8 @@ const QUOTIENT_SCALE: i64 = 12;
 /// The most digits before and after the point that are accepted; PostgreSQL's NUMERIC itself goes further.
 const MAX_DIGITS: u64 = 1000;
 
-/// A finite decimal number of any precision. It is written with the digits that it was read with (`1.50` stays `1.50`) and
-/// compared by its value; what is computed has no superfluous zeros.
+/// A finite decimal number of any precision. It is written with the digits with which it was read (`1.50` stays `1.50`)
+/// and compared by its value; computed numbers have no superfluous zeros.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Decimal(BigDecimal);
 
@@ -19,7 +19,7 @@ pub struct Decimal(BigDecimal);
 pub enum DecimalError {
     #[error("`{0}` is not a finite decimal number")]
     NotFinite(String),
-    #[error("a number of more than {MAX_DIGITS} digits")]
+    #[error("the number has more than {MAX_DIGITS} digits")]
     TooLong,
 }
 

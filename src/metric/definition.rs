@@ -1,4 +1,4 @@
-//! Definitions of metrics: what is recorded every day, and how it is presented.
+//! Definitions of metrics: the measure that is recorded every day, and its presentation.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -62,7 +62,7 @@ pub enum Kind {
     Distinct,
 }
 
-/// The values that are believable. Others are recorded all the same, and flagged in the record's metadata.
+/// The range of plausible values. Values outside it are recorded too, and flagged in the record's metadata.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpectedRange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -171,7 +171,7 @@ impl Definition {
         }
     }
 
-    /// Everything that is wrong with the definition in itself, before any platform is asked.
+    /// All mistakes of the definition that can be found without a platform.
     pub fn problems(&self) -> Vec<DefinitionError> {
         let mut problems = Vec::new();
         if !is_name(&self.category) {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Decimal, Definition, Measure, MetricType, QueryShape, Tally, TopLabels};
 
-/// What a record says about a metric on a day, apart from its key and origin.
+/// The value and metadata of a record, without its key and origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     pub value: Decimal,
@@ -15,10 +15,10 @@ pub struct Observation {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EvaluationError {
-    #[error("a count cannot be negative, and this one is {0}")]
+    #[error("a count cannot be negative, but this one is {0}")]
     Negative(Decimal),
     #[error(
-        "a count cannot be negative, and the query returned {0}; declare type = \"aggregate\" or type = \"average\" for \
+        "a count cannot be negative, but the query returned {0}; declare type = \"aggregate\" or type = \"average\" for \
          a value that may be negative"
     )]
     NegativeQuery(Decimal),
@@ -29,8 +29,8 @@ pub enum EvaluationError {
 impl Definition {
     /// The metric's value from the tallies of its readings, in the order of [`Measure::readings`].
     ///
-    /// An average over nothing and a percentage of nothing are recorded as 0 with a sample size or denominator of 0,
-    /// which gives them no weight in any roll-up and tells them from a real zero.
+    /// An average of no rows and a percentage of a denominator of 0 are recorded as 0 with a sample size or denominator
+    /// of 0, which gives them no weight in any roll-up and distinguishes them from a real zero.
     ///
     /// # Errors
     /// When a count, a numerator, a denominator or a sample size is negative. The value of an average or an aggregate may be,
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percentage_of_nothing_weighs_nothing_and_one_above_100_is_flagged() {
+    fn a_percentage_of_a_zero_denominator_has_no_weight_and_one_above_100_is_flagged() {
         let definition = ratio(MetricType::Percentage);
         let nothing = definition.evaluate(&[&Tally::Count(0), &Tally::Count(0)]).unwrap();
         assert_eq!((nothing.value, nothing.metadata["denominator"].clone()), (Decimal::zero(), json!(0)));
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn an_average_says_how_many_it_is_over() {
+    fn an_average_has_its_sample_size() {
         let measure = Measure::Average { rows: rows(), column: "seconds".to_owned() };
         let definition = definition(MetricType::Average, measure);
         let of = |numbers: &[i64]| {

@@ -85,8 +85,8 @@ impl Measure {
         names
     }
 
-    /// Whether a past day can be computed from what the platform holds now. A query that does not mention the day
-    /// would put today's answer into every past day.
+    /// Whether a past day can be computed from the platform's present rows. A query that does not use the day would
+    /// return the present value for every past day.
     pub fn reconstructible(&self) -> bool {
         match self {
             Self::Sql { query, .. } => super::reading::PLACEHOLDERS.iter().any(|name| query.contains(name)),

@@ -1,4 +1,4 @@
-//! The pure domain: days, definitions of metrics, what is read for them, and how readings become recorded values.
+//! The pure domain: days, definitions of metrics, their readings, and the evaluation of tallies into recorded values.
 //!
 //! **Architecture Invariant:** no SQL, no driver, no HTTP and no clock in here; everything is a function of its arguments.
 

@@ -23,14 +23,14 @@ pub struct Record {
 }
 
 impl Record {
-    /// Whether the record tells a value; see [`has_value`].
+    /// Whether the record has a value; see [`has_value`].
     pub fn has_value(&self) -> bool {
         has_value(self.key.metric_type, &self.metadata)
     }
 }
 
-/// Whether a record of that type and metadata tells a value. An average over no sample and a percentage of nothing are
-/// recorded as 0, because the table has no null, and mean that there was nothing.
+/// Whether a record of that type and metadata has a value. An average of no rows and a percentage of a denominator of 0
+/// are recorded as 0, because the column is not nullable, but have no value.
 pub fn has_value(metric_type: MetricType, metadata: &Map<String, Value>) -> bool {
     let size = match metric_type {
         MetricType::Average => "sample_size",

@@ -16,7 +16,7 @@ pub struct Rows {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Rows whose time lies in the day.
+    /// The number of rows whose time is in the day.
     Created,
     /// Rows created before the day's end and not soft-deleted by then.
     Existing,

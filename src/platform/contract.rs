@@ -1,4 +1,4 @@
-//! What a platform is asked for: the contracts [`Platform`] and [`Cut`] and the types in which they speak.
+//! The contracts [`Platform`] and [`Cut`] of reading a platform, and their types.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,14 +20,14 @@ use crate::{
 /// Sources by their names.
 pub type Sources = BTreeMap<String, Source>;
 
-/// How columns store times, by table and column, as their values show. A column whose values share no format of time is
-/// absent.
+/// The time formats of columns, by table and column, as detected from their values. A column with values in several
+/// formats is absent.
 pub type DetectedFormats = HashMap<(String, String), DetectedFormat>;
 
 /// For every reading, in order, a tally for every day, in order; or why there is none.
 pub type ReadingResults = Vec<Result<Vec<Tally>, Fault>>;
 
-/// What the values of a column show.
+/// The time format that the values of a column show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DetectedFormat {
     /// `None` for a column that has no values yet.
@@ -41,7 +41,7 @@ pub struct DetectedFormat {
 pub struct PlannedStatement {
     /// The sources it reads.
     pub sources: Vec<String>,
-    /// What it does and which access path it counts on.
+    /// The purpose of the statement and the access path that it expects.
     pub purpose: String,
     pub sql: String,
 }
@@ -54,10 +54,10 @@ pub struct Flag<'a> {
     pub column: &'a str,
 }
 
-/// What applies to every statement that is sent to a platform.
+/// Options of every statement that is sent to a platform.
 #[derive(Debug, Clone)]
 pub struct PlatformOptions {
-    /// The reporting zone: windows that reach back over several days need more of it than the days asked for.
+    /// The reporting zone: windows of several days also need the bounds of days before the requested ones.
     pub calendar: Calendar,
     /// The most that one statement may take.
     pub statement_timeout: Duration,
@@ -74,7 +74,7 @@ pub struct PlatformOptions {
 pub struct Staleness {
     /// The subject of a sentence, as in `materialized view daily_posts`.
     pub of: String,
-    /// Everything that was committed on the origin before this instant is visible. `None`: that cannot be told.
+    /// All commits on the origin before this instant are visible. `None`: unknown.
     pub complete_until: Option<Timestamp>,
     /// Whether it is known to lack something that its origin has committed. Then it has to catch up with the present before
     /// a day is recorded; otherwise it is enough that the day was over.
@@ -105,16 +105,16 @@ pub trait Platform: Send + Sync {
     /// The tables and views that the platform's role can see, with columns and the indexes that matter.
     async fn inspect(&self) -> Result<Schema, Fault>;
 
-    /// For columns whose type leaves it open how they store a time (SQLite's), what their values show. Reads a
-    /// sample of them, whose size does not grow with the table.
+    /// Detects the time format from the values of columns whose type does not determine it (SQLite's). Reads a sample
+    /// of bounded size.
     async fn detect_time_formats(&self, columns: &[(String, String)]) -> Result<DetectedFormats, Fault>;
 
     /// Row counts, filled columns, foreign keys and the distinct values of columns that have few, of the given tables.
     /// Estimates from the database's statistics and from a bounded sample: for suggestions, never for records.
     async fn statistics(&self, tables: &[SampledTable]) -> Result<Statistics, Fault>;
 
-    /// Privileges of the platform's role that reach beyond reading tables, by name: what a SQL query could do with them,
-    /// even in a read-only transaction.
+    /// The names of the platform role's privileges beyond reading tables that a SQL query could use, even in a
+    /// read-only transaction.
     async fn privileges(&self) -> Result<Vec<String>, Fault>;
 
     /// The present by the clock of the platform's server; `None` where it has none of its own (SQLite).

@@ -1,4 +1,4 @@
-//! What a platform's tables look like, as far as Daymark cares.
+//! The parts of a platform's schema that Daymark uses.
 
 /// The tables and views of a platform.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct Column {
     pub distinct_estimate: Option<u64>,
 }
 
-/// Types as far as they matter to reading: what a time column can be, and what compares with what.
+/// Types as far as reading needs them: for the format of a time column, and for comparisons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnType {
     Timestamptz,

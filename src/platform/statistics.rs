@@ -1,12 +1,12 @@
-//! What a platform's tables hold, roughly: how many rows, which columns are filled, which tables point at which, and the
-//! values of columns that have few. PostgreSQL's own statistics are used where there are any; the rest is a sample of each
-//! table's first rows. `daymark init` and `daymark check` make suggestions of it. Nothing that is recorded rests on it.
+//! Estimates about a platform's tables: the number of rows, the filled columns, the foreign keys, and the values of
+//! columns that have few. They are from PostgreSQL's own statistics if there are any, otherwise from a sample of each
+//! table's first rows. `daymark init` and `daymark check` base suggestions on them. No recorded value depends on them.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::schema::Table;
 
-/// A table to sample, and the columns whose filling and values are of interest.
+/// A table to sample, and the columns whose statistics are needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SampledTable {
     /// PostgreSQL schema; empty on SQLite.
@@ -19,7 +19,7 @@ pub struct SampledTable {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Statistics(pub HashMap<(String, String), TableStatistics>);
 
-/// What is known of one table. What is not known is absent.
+/// The estimates about one table; unknown ones are absent.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TableStatistics {
     /// About how many rows there are. 0 is exact.

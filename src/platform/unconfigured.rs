@@ -13,7 +13,7 @@ use crate::{
     metric::{DayBounds, Reading},
 };
 
-/// Stands where no platform is configured.
+/// The platform of a process without a configured platform; every call fails.
 pub struct UnconfiguredPlatform;
 
 fn fault() -> Fault {

@@ -54,8 +54,8 @@ impl ActivityQuery {
             parser.problem(
                 "days",
                 format!(
-                    "{days} days of {count} metrics are more than {MAX_DAYS} days of metrics, the most that an answer \
-                     is made of; ask for at most {fitting} days, or for fewer metrics"
+                    "{days} days of {count} metrics are more than {MAX_DAYS} points, the limit of an answer; request at \
+                     most {fitting} days, or fewer metrics"
                 ),
             );
         }
@@ -78,10 +78,12 @@ fn out_of_limit(text: &str, most: usize) -> String {
         text.parse().is_ok_and(|days| days > most && buckets(days).is_some_and(|buckets| buckets <= most))
     };
     let instead = match Interval::ALL.iter().find(|interval| fits(interval)) {
-        Some(interval) => format!("; for more days, ask for a range of dates by `{}`", interval.name()),
+        Some(interval) => {
+            format!("; for more days, request a series of a date range by `{}`", interval.name())
+        }
         None => String::new(),
     };
-    format!("from 1 to {most} days (`query.max_points`), not {}{instead}", shown(text))
+    format!("must be from 1 to {most} days (`query.max_points`), not {}{instead}", shown(text))
 }
 
 /// Exactly `days` points for each metric, the last of them of the last finished day; days without a record are gaps.

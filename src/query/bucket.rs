@@ -1,4 +1,4 @@
-//! Collects the days of a bucket and makes one point of them.
+//! Collects the days of a bucket and combines them into one point.
 
 use jiff::civil::Date;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::store::RecordedDay;
 
-/// A bucket in progress: what of it lies in the range, and what its days made so far.
+/// A bucket in progress: its days in the range, and their roll-up so far.
 #[derive(Debug)]
 pub(super) struct BucketFold {
     whole: Bucket,

@@ -63,8 +63,8 @@ impl Catalogue {
         Ok(Self::new(store.definitions().await?, &store.definition_versions().await?))
     }
 
-    /// The same, once it was read after a record whose version it lacks: such a version does not exist, and only the values
-    /// that need it are refused.
+    /// The same catalogue, after it was read again because a record names a version that it lacks. If it still lacks
+    /// the version, that version does not exist, and only the values that need it are refused.
     pub fn with_all_versions(mut self) -> Self {
         self.metrics.iter_mut().for_each(|metric| metric.has_all_versions = true);
         self

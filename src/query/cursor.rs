@@ -21,7 +21,10 @@ pub(super) fn identity(parameters: &impl Serialize) -> u64 {
 
 /// The message for a cursor that belongs to another query.
 pub(super) const FOREIGN: &str =
-    "it belongs to another query; give the other parameters as they were for the page before";
+    "it belongs to another query; send the other parameters unchanged from the previous page";
+
+/// The message for a text that no page returned as its cursor.
+pub(super) const NOT_A_CURSOR: &str = "it is not a cursor; send `next_cursor` of the previous page unchanged";
 
 /// # Errors
 /// When the text is not a cursor that a page returned.
@@ -30,7 +33,7 @@ pub(super) fn read<T: DeserializeOwned>(cursor: &str) -> Result<T, String> {
         let json = URL_SAFE_NO_PAD.decode((cursor.len() <= MAX_LENGTH).then_some(cursor)?).ok()?;
         serde_json::from_slice(&json).ok()
     };
-    read().ok_or_else(|| "this is no cursor; take `next_cursor` of the page before as it is".to_owned())
+    read().ok_or_else(|| NOT_A_CURSOR.to_owned())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 /// # Errors
-/// Says what a day looks like, or which days the month has.
+/// When `text` is not a day; the message has the form of a day, or the days of the month.
 pub fn parse(text: &str) -> Result<Date, String> {
     let parts: Vec<_> = text.split('-').collect();
     let [year, month, day] = parts.as_slice() else { return Err(form()) };

@@ -1,4 +1,4 @@
-//! How an exact decimal stands in the description of the API.
+//! The schema of an exact decimal in the OpenAPI document.
 
 use utoipa::{
     PartialSchema, ToSchema,

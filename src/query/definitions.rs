@@ -35,15 +35,15 @@ pub struct DefinitionEntry {
     /// How a dashboard writes the value: `0,0`, `0.0` …
     pub format_pattern: String,
     pub is_active: bool,
-    /// Whose it is: `file` of daymark.toml or the preset, `api` of a definition made through the API, where only it can be
-    /// changed.
+    /// The origin: `file` for daymark.toml or the preset; `api` for a definition that was created through the API and
+    /// can only be changed there.
     #[schema(schema_with = origin)]
     pub origin: &'static str,
     /// Counts from 1.
     pub version: i32,
     /// How the values of several days are combined.
     pub roll_up: RollUp,
-    /// The values that are believable, where bounds are set.
+    /// The lower bound of plausible values, if one is set.
     pub expected_min: Option<Decimal>,
     pub expected_max: Option<Decimal>,
     /// The IANA time zone whose days are recorded.
@@ -53,11 +53,11 @@ pub struct DefinitionEntry {
     pub created_at: Timestamp,
 }
 
-/// A version of a definition. Records name the version that made them.
+/// A version of a definition. Each record has the version from which its value was computed.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct VersionEntry {
     pub version: i32,
-    /// When it was made.
+    /// The time at which it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// How the values of several days are combined.

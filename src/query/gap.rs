@@ -1,4 +1,4 @@
-//! The gaps of a series, with their causes and what fills them.
+//! The gaps of a series, with their causes and the commands that fill them.
 
 use jiff::civil::Date;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::collect::{Context, Gap, GapCause, History, missing};
 
-/// The gaps of a metric: what is missing, what cannot be read, and what is not yet due.
+/// The gaps of a metric: missing records, unreadable records, and days that are not yet due.
 pub(super) fn gaps(
     context: &Context,
     metric: &CatalogueMetric,
@@ -33,7 +33,7 @@ pub(super) fn gaps(
     gaps
 }
 
-/// The record is there, so nothing fills the gap: the first record of a day stays.
+/// The record exists, so nothing fills the gap: the first record of a day stays.
 fn unreadable_record(date: Date) -> SeriesGap {
     SeriesGap {
         from: date,
@@ -41,7 +41,7 @@ fn unreadable_record(date: Date) -> SeriesGap {
         days: 1,
         cause: UNREADABLE_RECORD,
         explanation:
-            "there is a record, but it cannot be read; `daymark check` and the log say what is wrong"
+            "there is a record, but it cannot be read; `daymark check` and the server's log have the reason"
                 .to_owned(),
         ready_at: None,
         fill: None,
@@ -60,13 +60,13 @@ fn explained(gap: Gap, metric: &CatalogueMetric, last_finished: Date) -> SeriesG
     }
 }
 
-/// What anybody may know who may read the record: what exactly went wrong, where and in which process is in the
-/// collection log, for those who may see that.
+/// The explanation for readers of the records. The collection log has the error, the host and the process, for readers
+/// with the scope `log`.
 fn explanation(cause: &GapCause) -> String {
     match cause {
-        GapCause::Failed { .. } => "the run failed; the collection log says why".to_owned(),
-        GapCause::TimedOut { .. } => "the run took too long; the collection log says more".to_owned(),
-        GapCause::Running { .. } => "a run is at work on it".to_owned(),
+        GapCause::Failed { .. } => "the run failed; the collection log has the reason".to_owned(),
+        GapCause::TimedOut { .. } => "the run took too long; the collection log has the details".to_owned(),
+        GapCause::Running { .. } => "a run is recording it now".to_owned(),
         GapCause::NeverCollected | GapCause::DefinedLater { .. } | GapCause::NotReconstructible => {
             cause.to_string()
         }
@@ -98,8 +98,8 @@ fn not_yet_due(context: &Context, open: &[Date]) -> Option<SeriesGap> {
     let ready_at = context.ready_at(first);
     let shown = context.tenant.calendar.display(ready_at);
     let explanation = match open.len() {
-        1 => format!("not over yet: it can be recorded from {shown}"),
-        _ => format!("not over yet: the first of these days can be recorded from {shown}"),
+        1 => format!("the day has not settled yet; it can be recorded from {shown}"),
+        _ => format!("the days have not settled yet; the first of them can be recorded from {shown}"),
     };
     Some(SeriesGap {
         from: first,

@@ -7,7 +7,7 @@ use jiff::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How long a bucket is.
+/// The length of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Interval {
@@ -92,7 +92,7 @@ impl Interval {
         })
     }
 
-    /// How many buckets [`Interval::buckets`] makes, or some number above `limit`.
+    /// The number of buckets that [`Interval::buckets`] returns, or some number above `limit`.
     pub fn count(self, from: Date, to: Date, week_start: Weekday, limit: usize) -> usize {
         match self {
             Self::Day => usize::try_from((to - from).get_days() + 1).unwrap_or(0),
@@ -102,7 +102,7 @@ impl Interval {
 }
 
 impl Bucket {
-    /// What `self` and `from..=to` have in common, where they have something in common.
+    /// The intersection of `self` and `from..=to`, if it is not empty.
     pub fn clipped(self, from: Date, to: Date) -> Self {
         Self { from: self.from.max(from), to: self.to.min(to) }
     }

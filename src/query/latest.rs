@@ -56,7 +56,7 @@ pub struct LatestResponse {
     /// The last day that is over and may be recorded; a value of an earlier day is not of today's state.
     #[schema(value_type = String, format = Date)]
     pub last_finished: Date,
-    /// Every metric asked, by category; those without any record have a null value.
+    /// Every requested metric, ordered by category; metrics without records have a null value.
     pub metrics: Vec<LatestValue>,
 }
 
@@ -68,13 +68,13 @@ pub struct LatestValue {
     pub display_name: String,
     pub unit: String,
     pub format_pattern: String,
-    /// Null where nothing was ever recorded, and where the record says that there was nothing (`no_data`).
+    /// Null if the metric has no record, or if its record is of no rows (`no_data`).
     pub value: Option<Decimal>,
-    /// Present and true where the newest record says that there was nothing to average or to take the share of.
+    /// Present and true if the newest record is an average of no rows or a percentage of a total of 0.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub no_data: bool,
-    /// The day that the value is of.
+    /// The day of the value.
     #[schema(value_type = Option<String>, format = Date)]
     pub metric_date: Option<Date>,
     pub provenance: Option<PointProvenance>,
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_is_exact_and_has_no_percentage_of_nothing() {
+    fn a_change_is_exact_and_has_no_percentage_of_a_zero() {
         let change = |now: &str, then: &str| {
             let change = Change::between(&now.parse().unwrap(), &then.parse().unwrap());
             (change.absolute.to_string(), change.percent.map(|percent| percent.to_string()))

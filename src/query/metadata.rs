@@ -6,8 +6,7 @@ use serde_json::{Map, Value, json};
 use super::values::number;
 use crate::metric::Decimal;
 
-/// A JSON object as text, which takes a fifth of the memory of the parsed one, and whose length is what it adds to an
-/// answer.
+/// A JSON object as text, which takes a fifth of the memory of the parsed object. Its length is its size in an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataText(Box<str>);
 
@@ -60,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_largest_labels_come_first_and_what_is_recorded_stays() {
+    fn the_largest_labels_come_first_and_recorded_ones_stay() {
         let of = |text: &str| MetadataText::of(serde_json::from_str(text).unwrap());
         let derived = of(r#"{"breakdown":{"b":1,"a":1,"c":2.50},"total":4.5}"#);
         assert_eq!(

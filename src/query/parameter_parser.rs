@@ -67,7 +67,7 @@ impl ParameterParser {
         self.words("type", types, "type of metric", &MetricType::ALL, MetricType::name)
     }
 
-    /// Reads names of a list of known ones; `what` is what each of them is.
+    /// Reads names from a list of known ones; `what` is the noun for one of them in messages.
     pub fn words<T: Copy>(
         &mut self,
         parameter: &'static str,
@@ -91,7 +91,7 @@ impl ParameterParser {
         let number = text.parse().ok().filter(|number| (1..=MAX_LIMIT).contains(number));
         let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
         number.filter(|_| is_plain).unwrap_or_else(|| {
-            let message = format!("from 1 to {MAX_LIMIT} {of_what} a page, not {}", shown(text));
+            let message = format!("must be from 1 to {MAX_LIMIT} {of_what} a page, not {}", shown(text));
             self.problem("limit", message);
             DEFAULT_LIMIT
         })
@@ -105,7 +105,7 @@ impl ParameterParser {
         known: impl IntoIterator<Item = &'a str>,
     ) {
         if name.is_empty() {
-            let message = format!("a name in `{parameter}` is empty; leave it out, or say which {what}");
+            let message = format!("a name in `{parameter}` is empty; leave it out, or name the {what}");
             return self.problem(parameter, message);
         }
         let hint = suggestion(name, known).map_or_else(String::new, |hint| format!("; {hint}"));

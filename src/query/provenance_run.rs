@@ -1,5 +1,5 @@
-//! Runs of days that were recorded in the same way, and where the version of the definition changes between them: what a
-//! series says about its records, which are alike for months.
+//! Runs of days that were recorded in the same way, and the days at which the version of the definition changes. A
+//! series has these instead of the provenance of each record, because records are alike for months.
 
 use jiff::civil::Date;
 
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_that_never_happened_divides_nothing() {
+    fn a_skipped_date_does_not_divide_a_run() {
         let days: Vec<_> = (0..29).map(|index| record(index, Provenance::Observed, 1)).collect();
         let expected = ProvenanceRun {
             from: date(2011, 12, 15),

@@ -45,12 +45,12 @@ pub struct SeriesResponse {
     pub last_finished: Date,
     /// By category, type and interval.
     pub series: Vec<Series>,
-    /// For the next page of series; null on the last one.
+    /// The cursor of the next page of series; null on the last page.
     pub next_cursor: Option<String>,
 }
 
 impl SeriesResponse {
-    /// Whether the answer may become wrong without anything being committed: a run at work explains a gap, and may die.
+    /// Whether the answer may become wrong without a commit: a running run explains a gap, and may die.
     pub fn is_volatile(&self) -> bool {
         self.series.iter().flat_map(|series| &series.gaps).any(|gap| gap.cause == RUNNING)
     }
@@ -72,7 +72,8 @@ pub struct Series {
     pub format_pattern: String,
     pub is_active: bool,
     pub interval: Interval,
-    /// Only where the page ended within the series: the days that are here. The next page goes on with the day after.
+    /// The days of the series that this page has; only present if the page ends within the series. The next page
+    /// continues with the day after.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<SeriesPart>,
     pub roll_up: RollUp,
@@ -83,8 +84,8 @@ pub struct Series {
     pub recorded: Vec<ProvenanceRun>,
     /// The days without a record, whatever the interval.
     pub gaps: Vec<SeriesGap>,
-    /// Where another version of the definition begins: what the values mean may differ before and after. Not there where it
-    /// is one version.
+    /// The days at which another version of the definition begins; the meaning of the values may differ before and
+    /// after. Absent if all values are of one version.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub version_changes: Vec<VersionChange>,
@@ -99,7 +100,7 @@ pub struct SeriesPart {
     pub to: Date,
 }
 
-/// The first day that was recorded by another version of the definition than the recorded day before.
+/// The first day that was recorded by another version of the definition than the previous recorded day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct VersionChange {
     #[schema(value_type = String, format = Date)]
@@ -111,8 +112,8 @@ pub struct VersionChange {
 /// A day, or the days of a week, month, quarter or year that are in the range.
 #[derive(Debug, Clone, PartialEq, ToSchema)]
 pub struct Point {
-    /// Whether this is a point of the interval `day`, of which `from` and `value` say it all: how it was recorded stands
-    /// in the series' `recorded`.
+    /// Whether this is a point of the interval `day`, which only has `from` and `value`; its provenance is in the
+    /// series' `recorded`.
     #[schema(ignore)]
     pub is_day: bool,
     #[schema(value_type = String, format = Date)]
@@ -120,9 +121,10 @@ pub struct Point {
     /// Not in the interval `day`.
     #[schema(value_type = String, format = Date, required = false)]
     pub to: Date,
-    /// Null where nothing is recorded, and where the records say that there was nothing (`no_data`). Neither is zero.
+    /// Null if no day is recorded, or if the records are of no rows (`no_data`). Null does not mean zero.
     pub value: Option<Decimal>,
-    /// Present and true where the days are recorded, and there was nothing to average or to take the share of.
+    /// Present and true if the days are recorded, and the value is an average of no rows or a percentage of a total of
+    /// 0.
     #[schema(required = false)]
     pub no_data: bool,
     /// How many of the days are recorded. Not in the interval `day`.
@@ -143,12 +145,12 @@ pub struct Point {
     /// In longer intervals, the day that the value of a stock is of.
     #[schema(value_type = Option<String>, format = Date)]
     pub value_date: Option<Date>,
-    /// Present and true where labels that were not recorded by name may make the value more.
+    /// Present and true if labels that were not recorded by name could increase the value.
     #[schema(required = false)]
     pub lower_bound: bool,
-    /// Why the recorded days make no value.
+    /// The reason why the recorded days have no combined value.
     pub refused: Option<String>,
-    /// Where it was asked for: sample size, numerator and denominator, or labels.
+    /// The sample size, the numerator and denominator, or the labels; only if the request has `metadata=true`.
     #[schema(value_type = Option<HashMap<String, Value>>)]
     pub metadata: Option<MetadataText>,
 }
@@ -188,7 +190,7 @@ impl Serialize for Point {
     }
 }
 
-/// A date as it always is, written without what makes it possible to write it in other ways: an answer has thousands.
+/// A date in its only form, written without the overhead of a general formatter, because an answer has thousands.
 struct Day(Date);
 
 impl Serialize for Day {
@@ -251,7 +253,7 @@ impl Point {
     }
 }
 
-/// How the records of a point came to be.
+/// The provenance of the records of a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PointProvenance {
@@ -316,18 +318,18 @@ pub struct SeriesGap {
     pub cause: &'static str,
     /// The cause in words.
     pub explanation: String,
-    /// From when on the first of the days may be recorded, if it is not over.
+    /// The time from which the first of the days can be recorded; null if it has settled.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub ready_at: Option<Timestamp>,
-    /// What fills the gap, where something can.
+    /// What fills the gap; null if nothing can.
     pub fill: Option<Fill>,
 }
 
-/// What records the days of a gap.
+/// The command and the request that record the days of a gap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Fill {
-    /// On the command line.
+    /// The command of the command line.
     pub command: String,
     /// The days to backfill, and the metric.
     #[schema(value_type = String, format = Date)]

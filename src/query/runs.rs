@@ -82,7 +82,7 @@ impl RunsQuery {
 pub struct RunsResponse {
     /// Newest first.
     pub runs: Vec<RunEntry>,
-    /// For the next page; null on the last one.
+    /// The cursor of the next page; null on the last page.
     pub next_cursor: Option<String>,
 }
 

@@ -18,7 +18,7 @@ pub struct ScheduleResponse {
     pub cron: Option<String>,
     /// The instance that collects, or the last one that did; null: none ever has.
     pub leader: Option<LeaderEntry>,
-    /// The pause that holds.
+    /// The pause that is in force.
     pub pause: Option<PauseEntry>,
 }
 
@@ -39,7 +39,7 @@ pub struct LeaderEntry {
     /// Its last heartbeat; it writes one every minute.
     #[schema(value_type = String, format = DateTime)]
     pub seen_at: Timestamp,
-    /// Whether a process holds the leader's lock. While none does, nothing is collected.
+    /// Whether a process holds the leader's lock. While no process holds it, nothing is collected on schedule.
     pub is_alive: bool,
 }
 
@@ -50,7 +50,7 @@ pub struct PauseEntry {
     /// Who paused it: `cli:<system user>`, `key:<id>` or `user:<sub>`.
     pub paused_by: String,
     pub reason: String,
-    /// When it ends by itself; null: when it is resumed.
+    /// The time at which it ends; null if it lasts until the schedule is resumed.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub until: Option<Timestamp>,
 }

@@ -140,7 +140,8 @@ impl<'a> PageBuilder<'a> {
         self.cut.is_some() || self.bytes >= self.max_bytes
     }
 
-    /// Adds what one statement reads of `rest`, or one series by several statements. Returns how many series were added.
+    /// Adds the series of `rest` that one statement reads, or one series by several statements. Returns the number of
+    /// series added.
     async fn add_batch(&mut self, rest: &[Wanted<'a>]) -> Result<usize, QueryError> {
         let Some(first) = rest.first() else { return Ok(0) };
         let is_cut = |after: &&Position| after.key == first.metric.key && after.interval == first.interval;

@@ -146,7 +146,7 @@ impl<'a> SeriesBuilder<'a> {
         self.points.last().map(|point| point.to)
     }
 
-    /// The series: all of it, or what of it ends with `cut`.
+    /// The series: all of it, or its part up to `cut`.
     pub fn finish(mut self, context: &Context, history: &History, cut: Option<Date>) -> Series {
         let to = cut.unwrap_or(self.range.to);
         self.cut_after(to);

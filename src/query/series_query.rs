@@ -40,7 +40,7 @@ pub struct SeriesRequest {
     pub metadata: bool,
     /// Series a page, at most.
     pub limit: Option<String>,
-    /// `next_cursor` of the page before; the other parameters must be the same.
+    /// `next_cursor` of the previous page; the other parameters must be the same.
     pub cursor: Option<String>,
 }
 
@@ -121,11 +121,11 @@ pub(super) struct Position {
     /// The last series of the page.
     pub key: MetricKey,
     pub interval: Interval,
-    /// Where the series was cut: the day that the next page goes on with.
+    /// The day at which the series was cut and the next page continues.
     pub next_day: Option<Date>,
 }
 
-/// What a cursor holds: the identity and the range of its query, and the position.
+/// The content of a cursor: the identity and the range of its query, and the position.
 pub(super) type CursorFields = (u64, Date, Date, String, String, Interval, Option<Date>);
 
 impl ParameterParser {
@@ -178,9 +178,9 @@ impl ParameterParser {
     fn position(
         (identity, from, to, category, metric_type, interval, next_day): CursorFields,
     ) -> Result<(u64, Date, Date, Position), String> {
-        let metric_type = MetricType::from_name(&metric_type).ok_or("this is no cursor")?;
+        let metric_type = MetricType::from_name(&metric_type).ok_or(cursor::NOT_A_CURSOR)?;
         if next_day.is_some_and(|day| day <= from || day > to) {
-            return Err("this is no cursor".to_owned());
+            return Err(cursor::NOT_A_CURSOR.to_owned());
         }
         let key = MetricKey { metric_type, category };
         Ok((identity, from, to, Position { key, interval, next_day }))
@@ -212,8 +212,8 @@ impl ParameterParser {
         };
         let fitting = Interval::ALL.into_iter().find(|interval| count(*interval) <= max_points);
         let instead = match fitting {
-            Some(interval) => format!("ask by {}, or for fewer days", interval.name()),
-            None => "ask for fewer days".to_owned(),
+            Some(interval) => format!("request the interval {}, or fewer days", interval.name()),
+            None => "request fewer days".to_owned(),
         };
         let message = format!(
             "{from} to {to} by {} is more than {max_points} points, the limit (`query.max_points`); {instead}",

@@ -13,7 +13,8 @@ use crate::{
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct StatusResponse {
-    /// `never_ran`, or the status of the last run; `died` where the process of a run that is logged as running is gone.
+    /// `never_ran`, or the status of the last run; `died` if that run is logged as running but its process no longer
+    /// holds its lock.
     pub state: &'static str,
     /// The IANA time zone whose days are recorded.
     pub time_zone: String,
@@ -27,8 +28,8 @@ pub struct StatusResponse {
     pub corrected: usize,
     /// Records that are missing from `missing_since` to the last finished day, of one metric and day each.
     pub missing: usize,
-    /// The day of the platform's first row or the first recorded one, whichever is earlier; the first recorded one where
-    /// the platform does not say within two seconds.
+    /// The day of the platform's first row or the first recorded day, whichever is earlier; the first recorded day if
+    /// the platform does not answer within two seconds.
     #[schema(value_type = String, format = Date)]
     pub missing_since: Date,
     #[schema(value_type = String, format = Date)]
@@ -54,14 +55,14 @@ pub struct RecordedSpan {
 pub struct NextDayEntry {
     #[schema(value_type = String, format = Date)]
     pub date: Date,
-    /// From when on.
+    /// The time from which it can be recorded.
     #[schema(value_type = String, format = DateTime)]
     pub ready_at: Timestamp,
     pub is_due: bool,
 }
 
 impl StatusResponse {
-    /// Whether it may become wrong without anything being committed: the run that is at work may die.
+    /// Whether it may become wrong without a commit, because the running run may die.
     pub fn is_volatile(&self) -> bool {
         self.state == RunStatus::Running.name()
     }

@@ -1,6 +1,6 @@
-//! The only file of this layer that reads recorded values. Every other file calls it, so that what a value is, whether it
-//! is one at all, and how much of it is held in memory at once is decided in one place. Reads are cut into chunks of about
-//! [`CHUNK_BYTES`], because one record of a breakdown is as large as a thousand counts.
+//! The only file of this layer that reads recorded values. Every other file calls it, so that one place decides what
+//! counts as a value, and how many values are in memory at once. Reads are cut into chunks of about [`CHUNK_BYTES`],
+//! because one record of a breakdown is as large as a thousand counts.
 
 use std::ops::Range;
 
@@ -139,7 +139,7 @@ pub(super) async fn read(
     Ok(Values { series: rows.series, places, runs: rows.runs })
 }
 
-/// What the collection log says about the days of `from..=to` that lack a record.
+/// The entries of the collection log for the days of `from..=to` that lack a record.
 ///
 /// # Errors
 /// When the store fails.

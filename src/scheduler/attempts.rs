@@ -35,8 +35,8 @@ impl Attempt {
     }
 }
 
-/// When `task` may be tried, by what became of it so far: `attempts`, newest first. Attempts before `changed_at`, when one of
-/// its definitions was changed last, tried another task. `None`: at once.
+/// The earliest time of the next attempt of `task`, from its earlier `attempts`, newest first. Attempts before
+/// `changed_at`, the last change of one of its definitions, do not count. `None`: at once.
 pub fn next_attempt(attempts: &[Attempt], task: &Task, changed_at: Option<Timestamp>) -> Option<Timestamp> {
     let is_counted = |attempt: &&Attempt| {
         attempt.task == *task && changed_at.is_none_or(|changed_at| changed_at <= attempt.ended_at)
@@ -47,7 +47,7 @@ pub fn next_attempt(attempts: &[Attempt], task: &Task, changed_at: Option<Timest
     let count = ended.iter().take_while(is_alike).count();
     let pause = match last.status {
         JobStatus::Busy => BUSY_PAUSE,
-        // The process was stopped or died: that says nothing about the task, unless it goes on so.
+        // The process was stopped or died, which does not mean that the task fails, unless it happens repeatedly.
         JobStatus::Interrupted if count == 1 => SignedDuration::ZERO,
         status if is_incomplete(status) => doubled(INCOMPLETE_PAUSE, count).min(MAX_INCOMPLETE_PAUSE),
         _ => doubled(FAILED_PAUSE, count).min(MAX_FAILED_PAUSE),

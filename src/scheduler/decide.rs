@@ -1,4 +1,4 @@
-//! What is to be done now: a function of what is known, without input or output.
+//! Decides the next steps: a pure function of the state.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub struct MetricGaps {
     pub changed_at: Timestamp,
 }
 
-/// What to do about a task.
+/// The decision about a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     Start {
@@ -30,7 +30,7 @@ pub enum Step {
     },
 }
 
-/// What is known at one look.
+/// The state at one survey.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
     pub now: Timestamp,
@@ -45,7 +45,7 @@ impl Known<'_> {
         Some(self.step(Task::Collect { date, metrics: Vec::new() }, changed_at))
     }
 
-    /// The backfills of what was missed. Metrics that lack the same range of days are filled together, so that each source
+    /// The backfills of missed days. Metrics that lack the same range of days are filled together, so that each source
     /// is read once.
     pub fn catch_up(&self, gaps: &[MetricGaps]) -> Vec<Step> {
         let mut ranges: BTreeMap<(Date, Date), Vec<&MetricGaps>> = BTreeMap::new();
@@ -64,7 +64,7 @@ impl Known<'_> {
     }
 
     fn step(&self, task: Task, changed_at: Timestamp) -> Step {
-        // A change in the future was made while the clock was wrong: attempts before it count all the same.
+        // A change with a time in the future was made while the clock was wrong, so attempts before it still count.
         let changed_at = Some(changed_at).filter(|changed_at| *changed_at <= self.now);
         match next_attempt(self.attempts, &task, changed_at) {
             Some(until) if self.now < until => Step::Wait { until },

@@ -9,7 +9,7 @@ use crate::{
     store::{Held, Leader, LockName, StoreError},
 };
 
-/// How often the leader makes sure that it still holds its lock.
+/// How often the leader checks that it still holds its lock.
 const CHECK_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
 /// How often the leader writes its heartbeat.
 const HEARTBEAT_INTERVAL: SignedDuration = SignedDuration::from_secs(60);

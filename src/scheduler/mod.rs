@@ -1,8 +1,8 @@
-//! Collecting without anybody starting it: each day when it is due, and whatever was missed. Of several instances on one
-//! store one leads; the others stand by. The scheduler takes no input and keeps no state of its own: at each look it finds
-//! from the record and from earlier jobs what is to be done, so that it may be killed at any moment.
+//! Collects on schedule: each day when it is due, and missed days. Of several instances on one store one leads; the
+//! others stand by. The scheduler keeps no state of its own: it derives its next steps from the store and from earlier
+//! jobs each time, so it may be killed at any moment.
 //!
-//! **Architecture Invariant:** what is to be done is decided in [`decide`], by a function of what is known.
+//! **Architecture Invariant:** [`decide`] decides the next steps, as a pure function of the state.
 
 pub mod attempts;
 pub mod decide;
@@ -32,7 +32,8 @@ const ACTOR: &str = "system";
 
 /// How often an instance looks at its clock and at the leader's lock.
 const TICK: Duration = Duration::from_secs(1);
-/// How often days that were missed are looked for, beside the start, changes of definitions and the end of a job.
+/// How often the scheduler looks for missed days, in addition to its start, changes of definitions and the end of a
+/// job.
 const CATCH_UP_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 /// How long after a look that failed, or while the platform is away, the next one follows.
 const RETRY_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
@@ -63,14 +64,14 @@ pub struct Scheduler {
     failures: LogThrottle,
 }
 
-/// What an instance remembers between two ticks. All of it but the lock can be found again.
+/// The state of an instance between two ticks. Everything except the lock can be read from the store again.
 #[derive(Default)]
 pub struct SchedulerState {
     leadership: Option<Leadership>,
     agenda: Agenda,
 }
 
-/// What the leader is about to do.
+/// The next steps of the leader.
 #[derive(Default)]
 struct Agenda {
     looked_at: Option<Timestamp>,
@@ -104,7 +105,7 @@ impl Scheduler {
         Self { context, jobs, counters, watch, failures: LogThrottle::new() }
     }
 
-    /// Collects until it is told to stop. The jobs that are running then are left to [`Jobs::stop`].
+    /// Collects until it is stopped. [`Jobs::stop`] ends the jobs that are running then.
     pub async fn run(&self, stop: &Cancellation) {
         let mut state = SchedulerState::default();
         loop {
@@ -116,12 +117,12 @@ impl Scheduler {
         }
     }
 
-    /// Takes the lead if no instance has it, and as the leader starts what is due. To be called every second.
+    /// Takes the lead if no instance has it, and as the leader starts the due tasks. It must be called every second.
     pub async fn tick(&self, state: &mut SchedulerState) {
         if let Err(error) = self.try_tick(state).await {
             state.agenda.wake_at = self.context.now().checked_add(RETRY_INTERVAL).ok();
             if let Some(suppressed) = self.failures.allow(self.context.now()) {
-                tracing::error!(%error, suppressed, "the schedule cannot be followed; it is tried again");
+                tracing::error!(%error, suppressed, "the scheduler failed; it tries again in a moment");
             }
         }
         self.counters.scheduler_leads(state.leads());
@@ -160,7 +161,7 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Starts what is due. Returns when the next look is due, if nothing happens before.
+    /// Starts the due tasks. Returns the time of the next survey, if no event comes before.
     async fn look(&self, agenda: &mut Agenda, now: Timestamp) -> Result<Timestamp, LookError> {
         let due = self.context.due_times();
         let next_due = due.next_due(now).map(|(_, at)| at);
@@ -194,7 +195,7 @@ impl Scheduler {
         Ok(wake_at)
     }
 
-    /// Starts a job. Where that fails, what was missed is looked for again at the next look.
+    /// Starts a job. If that fails, the next survey finds the missing days again.
     async fn start(
         &self,
         agenda: &mut Agenda,
@@ -208,7 +209,7 @@ impl Scheduler {
         started
     }
 
-    /// The day that is due, and, from time to time, what was missed before it.
+    /// The due day and, every hour, the missed days before it.
     async fn steps(
         &self,
         agenda: &mut Agenda,

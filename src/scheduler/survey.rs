@@ -1,4 +1,4 @@
-//! What is missing, found from the record itself.
+//! Finds the missing records from the store.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -39,8 +39,9 @@ pub async fn missing_on(
     Ok(missing.into_iter().map(|metric| gaps(metric, vec![date], &changed)).collect())
 }
 
-/// What each metric lacks of the days until `last`, included, from its own first day on: the first day that it has, or the
-/// day on which it was defined if that is earlier. With `backfill = "auto"` it begins with the platform's first row.
+/// The days that each metric lacks up to and including `last`, from its own first day on: its first recorded day, or
+/// the day on which it was defined if that is earlier. With `backfill = "auto"` it begins with the platform's first
+/// row.
 ///
 /// # Errors
 /// When the store fails.

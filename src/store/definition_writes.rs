@@ -1,4 +1,4 @@
-//! Which rows a list of [`DefinitionChange`]s makes each store write, given what is stored.
+//! The rows that each store writes for a list of [`DefinitionChange`]s, given the stored definitions.
 
 use super::{DefinitionChange, Origin, StoreError, StoredDefinition};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     metric::{Definition, MetricKey},
 };
 
-/// What is to be written about one metric.
+/// The rows to write for one metric.
 pub(super) enum Write {
     /// A further version, active.
     Version(Box<Definition>, Origin),
@@ -22,8 +22,8 @@ pub(super) enum Refused {
     OfFile(String),
 }
 
-/// What is to be written for `changes`, given what is stored; in an order in which no two metrics of a name are
-/// active at once. A change that was already made, by an earlier attempt or by another process, asks for nothing.
+/// The rows to write for `changes`, given the stored definitions, in an order in which no two metrics of a name are
+/// active at once. A change that was already made, by an earlier attempt or by another process, needs no row.
 ///
 /// # Errors
 /// A metric that is to be changed and does not exist, or is not for the API to change.
@@ -43,7 +43,8 @@ pub(super) fn writes(
         }
         writes.extend(write(stored, change, by)?);
     }
-    // The active metric of a name makes room for one of another type, also where it was added after the change was decided on.
+    // The active metric of a name is deactivated for one of another type, even if it was added after the change was
+    // decided.
     let in_the_way = |key: &MetricKey| {
         active()
             .map(|stored| stored.definition.key())

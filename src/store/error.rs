@@ -13,10 +13,12 @@ pub enum StoreError {
     )]
     Newer { location: String, migration: String },
     #[error(
-        "run {0} is already finished in the collection log: another process took it for dead and closed it"
+        "run {0} is already finished in the collection log: another process closed it as orphaned, because this process no longer held the lock of the run"
     )]
     RunFinished(Uuid),
-    #[error("metric `{category}` is of daymark.toml or the preset: change it there and run `daymark apply`")]
+    #[error(
+        "metric `{category}` is defined in daymark.toml or the preset: change it there and run `daymark apply`"
+    )]
     OfFile { category: String },
     #[error("the store {location} holds something that Daymark did not write: {what}")]
     Corrupt { location: String, what: String },
@@ -39,7 +41,7 @@ impl StoreError {
 fn advice(fault: &Fault) -> String {
     let advice = match (fault.class, fault.sqlstate.as_deref()) {
         (_, Some("sqlite:14")) => "let this user write to the file and to its directory",
-        (FaultClass::Full, _) => "free some space: nothing was lost, and it can be tried again",
+        (FaultClass::Full, _) => "free some space and try again; committed records are kept",
         (class, sqlstate) => match (fault.connection_hint(), class, sqlstate) {
             (Some(hint), ..) => hint,
             (None, FaultClass::Denied, _) => {

@@ -199,7 +199,7 @@ pub(super) fn job(row: &impl Columns) -> Result<Job, sqlx::Error> {
     })
 }
 
-/// The one row of the schedule's state; `is_led` is told by the lock.
+/// The only row of the schedule's state; `is_led` is read from the lock.
 pub(super) fn schedule_state(row: &impl Columns, is_led: bool) -> Result<ScheduleState, sqlx::Error> {
     let leader = match row.optional_instant("since")? {
         None => None,

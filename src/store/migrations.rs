@@ -1,5 +1,5 @@
-//! Which migrations a store has, lacks, or has beyond what this binary knows. The migrations themselves are the
-//! numbered `.sql` files of each store; the driver's own bookkeeping table (`_sqlx_migrations`) says what was applied.
+//! Compares the migrations that a store has with those that this binary knows. The migrations are the numbered `.sql`
+//! files of each store; the driver's own table `_sqlx_migrations` lists the applied ones.
 
 use std::borrow::Cow;
 
@@ -44,7 +44,10 @@ pub(super) fn pending(
         if *migration.checksum != *checksum {
             return Err(StoreError::Corrupt {
                 location: location.to_owned(),
-                what: format!("migration `{}` was applied in another wording", migration.description),
+                what: format!(
+                    "the migration `{}` that was applied differs from the one in this binary",
+                    migration.description
+                ),
             });
         }
     }

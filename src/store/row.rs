@@ -58,7 +58,7 @@ pub(super) fn readable<'r, R, T>(
     values
 }
 
-/// The rows of one answer that cannot be read: how many, and what is wrong with the first.
+/// The rows of one answer that cannot be read: their number, and the error of the first one.
 #[derive(Default)]
 pub(super) struct LeftOut {
     rows: usize,
@@ -136,7 +136,7 @@ pub(super) trait Columns {
     /// A text that holds one of a few words.
     fn word<T>(&self, column: &'static str, from_name: impl Fn(&str) -> Option<T>) -> Result<T, sqlx::Error> {
         let name = self.text(column)?;
-        from_name(name).ok_or_else(|| undecodable(column, format!("`{name}` is none of the known words")))
+        from_name(name).ok_or_else(|| undecodable(column, format!("`{name}` is not one of the known values")))
     }
 
     /// An integer that is not negative.

@@ -61,19 +61,19 @@ fn describe() {
         metrics::Unit::Seconds,
         "Time from a request's head to its answer's head."
     );
-    describe_gauge!(IN_FLIGHT, "Requests being worked on.");
-    describe_counter!(CACHE, "Requests that could have a cached answer, by outcome: hit, miss, bypass.");
+    describe_gauge!(IN_FLIGHT, "Requests in progress.");
+    describe_counter!(CACHE, "Requests of cacheable routes, by outcome: hit, miss, bypass.");
     describe_counter!(
         STORE_QUERIES,
-        "Requests whose answer was not cached and had to be made, mostly by a query to the store."
+        "Requests whose answer was not cached and was computed, mostly with a query to the store."
     );
     describe_counter!(
         LOG_LINES_DROPPED,
-        "Lines of the log that were dropped because nothing read them in time."
+        "Lines of the log that were dropped because standard error was not read in time."
     );
     describe_gauge!(SCHEDULER_LEADS, "1 on the instance that collects, 0 on those that stand by.");
-    describe_gauge!(SCHEDULER_PAUSED, "1 while the schedule is paused, as the leader knows it.");
-    describe_gauge!(SCHEDULER_NEXT_RUN, "When the leader collects the next day, as a Unix time.");
+    describe_gauge!(SCHEDULER_PAUSED, "1 while the schedule is paused; only the leader updates it.");
+    describe_gauge!(SCHEDULER_NEXT_RUN, "Unix time in seconds at which the leader collects the next day.");
     gauge!(IN_FLIGHT).set(0.0);
     counter!(STORE_QUERIES).absolute(0);
     for outcome in [CacheOutcome::Hit, CacheOutcome::Miss, CacheOutcome::Bypass] {
@@ -124,8 +124,8 @@ impl Counters {
         self.record(|| gauge!(SCHEDULER_NEXT_RUN).set(seconds));
     }
 
-    /// Sums up the samples of the histograms, so that they take no more memory with every request. To be called every few
-    /// seconds.
+    /// Aggregates the samples of the histograms, so that their memory does not grow with every request. It must be
+    /// called every few seconds.
     pub fn run_upkeep(&self) {
         self.handle.run_upkeep();
     }

@@ -17,7 +17,7 @@ use tracing_subscriber::{
 pub const ANNOUNCEMENT: &str = "daymark::announcement";
 
 /// How many lines may wait to be written by the background thread. Further ones are dropped and counted, because a
-/// server must go on answering when nothing reads its log.
+/// server must keep answering if its log is not read.
 const MAX_WAITING_LINES: usize = 10_000;
 
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();

@@ -45,7 +45,7 @@ async fn a_server_without_authentication_needs_a_loopback_address_and_sqlite() {
     }
 }
 
-/// This needs no restart, and holds for good.
+/// This needs no restart, and is permanent.
 #[tokio::test]
 async fn the_first_key_turns_authentication_on() {
     let world = World::new().await.with(|settings| settings.jwt_secret = None);

@@ -1,4 +1,4 @@
-//! Wrong arguments: the message says what was wrong and what would be right.
+//! Wrong arguments: the message names the mistake and the remedy.
 
 use insta::assert_snapshot;
 

@@ -35,7 +35,10 @@ async fn an_interrupted_backfill_keeps_its_commits_and_the_next_one_continues(si
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
-    assert!(rest.contains("stopping; what is committed is kept (a second signal stops at once)\n"), "{rest}");
+    assert!(
+        rest.contains("stopping; committed records are kept (a second signal stops at once)\n"),
+        "{rest}"
+    );
 
     let kept = site.records().await;
     assert!(!kept.is_empty() && kept.len() < DAYS, "{}", kept.len());

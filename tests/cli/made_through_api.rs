@@ -1,4 +1,4 @@
-//! How the commands treat metrics that were made through the API beside those of the file.
+//! How the commands treat metrics that were created through the API in addition to those of the file.
 
 use daymark::{
     metric::Definition,

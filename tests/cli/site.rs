@@ -149,7 +149,7 @@ impl Site {
             .unwrap_or_else(|error| panic!("{error}: {}{}", outcome.stdout, outcome.stderr))
     }
 
-    /// What a terminal shows when the commands run one after the other, with the URLs and the directory replaced.
+    /// The output of a terminal when the commands run one after the other, with the URLs and the directory replaced.
     pub fn transcript(&self, commands: &[&[&str]]) -> String {
         commands.iter().map(|arguments| self.shown(arguments, &self.run(arguments))).collect()
     }

@@ -33,7 +33,7 @@ on! { [sqlite, postgres]
     a_first_row_more_than_ten_years_ago_needs_an_explicit_range,
     a_platform_without_rows_has_no_first_day,
     an_unfinished_or_empty_range_is_refused,
-    a_backfill_begins_with_the_first_row_unless_told_otherwise,
+    a_backfill_begins_with_the_first_row_by_default,
     sql_metrics_alone_need_an_explicit_first_day,
     a_backfill_of_a_recorded_range_logs_no_run,
     many_unreadable_days_fail_alone,
@@ -217,7 +217,7 @@ async fn a_platform_without_rows_has_no_first_day(world: World) {
     assert!(matches!(fill(&world, &BackfillRequest::default()).await, Err(CollectError::NoRows)));
 }
 
-async fn a_backfill_begins_with_the_first_row_unless_told_otherwise(world: World) {
+async fn a_backfill_begins_with_the_first_row_by_default(world: World) {
     let december = jiff::civil::date(2024, 12, 25);
     let from_december = BackfillRequest { from: Some(december), ..range(1, 3) };
     let report = fill(&world, &from_december).await.unwrap();

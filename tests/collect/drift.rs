@@ -8,7 +8,7 @@ use crate::{
 };
 
 on! { [sqlite, postgres]
-    rows_deleted_since_and_rows_that_arrived_late_are_told_apart,
+    rows_deleted_since_and_rows_that_arrived_late_are_distinguished,
     records_of_an_earlier_version_are_not_compared,
     a_metric_that_cannot_be_read_leaves_the_others_compared,
     a_range_is_bounded_and_finished,
@@ -28,7 +28,7 @@ fn of<'a>(report: &'a DriftReport, category: &str) -> &'a MetricDrift {
     report.metrics.iter().find(|metric| metric.key.category == category).unwrap()
 }
 
-async fn rows_deleted_since_and_rows_that_arrived_late_are_told_apart(world: World) {
+async fn rows_deleted_since_and_rows_that_arrived_late_are_distinguished(world: World) {
     backfill(&world.context, &range(1, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
     let (before, runs) = (world.records().await, world.runs().await.len());
     let report = compared(&world, 1, 10).await;

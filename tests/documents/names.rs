@@ -49,8 +49,28 @@ const REPLACED_IDENTIFIERS: &[&str] = &[
     "enclosed",
 ];
 
-/// Words that hide what acts. Comments and names of functions name the mechanism instead.
-const REPLACED_WORDS: &[&str] = &["whoever", "somebody", "nobody", "so many"];
+/// Words and phrases that hide the mechanism. Comments and names of functions name the mechanism instead.
+const REPLACED_WORDS: &[&str] = &[
+    "whoever",
+    "somebody",
+    "anybody",
+    "everybody",
+    "nobody",
+    "so many",
+    "for good",
+    "at work",
+    "told apart",
+    "tell apart",
+    "let go",
+    "lets go",
+    "goes on",
+    "go on",
+    "mend",
+    "mended",
+    "of nothing",
+    "over nothing",
+    "to be called",
+];
 
 fn rust_files(folder: &str) -> Vec<PathBuf> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {

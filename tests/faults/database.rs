@@ -53,7 +53,7 @@ impl Database {
         }
     }
 
-    /// A session that does not touch what a killed process left behind: it neither removes nor checkpoints a write-ahead log.
+    /// A session that keeps the files of a killed process: it neither removes nor checkpoints a write-ahead log.
     pub async fn reader(&self) -> Session {
         match self {
             Self::Sqlite(path) => {

@@ -14,7 +14,7 @@ const BACKFILL: [&str; 5] = ["backfill", "--from", FIRST, "--to", LAST];
 async fn assert_cut_short(installation: &Installation, ended: &Ended) {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(
-        ended.stderr.contains("; free some space: nothing was lost, and it can be tried again"),
+        ended.stderr.contains("; free some space and try again; committed records are kept"),
         "{ended:?}"
     );
     let ledger = installation.ledger().await;
@@ -49,8 +49,8 @@ async fn assert_made_up_for(installation: &Installation) {
 async fn a_sqlite_store_at_the_file_size_limit_keeps_what_was_committed() {
     let mut installation = Installation::sqlite().await;
     installation.set("DAYMARK_BACKFILL_CHUNK_DAYS", 7);
-    // While another process has the store open, its write-ahead log stays. It is beyond the limit before the run begins, because
-    // what a run adds to it differs by a page from run to run.
+    // While another process has the store open, its write-ahead log stays. It is beyond the limit before the run
+    // begins, because the size of a run's writes differs by a page from run to run.
     let mut neighbour = installation.store.session().await;
     neighbour.execute("CREATE TABLE filler AS SELECT zeroblob(40000) AS room; DROP TABLE filler").await;
     let collected = run_limited(&installation, 72, &["collect", "--date", FIRST]);

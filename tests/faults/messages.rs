@@ -1,4 +1,4 @@
-//! The messages about databases that cannot be used say what was wrong, where, and what to do.
+//! The messages about unusable databases have the cause, the place and the remedy.
 
 use std::{
     fmt::Write,

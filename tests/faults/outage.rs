@@ -38,8 +38,8 @@ impl Scene {
         self
     }
 
-    /// Crashes the server while a run waits for the lock that `obstacle` holds, so that the run is certainly at work. With
-    /// `back`, the server is started again while the run retries.
+    /// Crashes the server while a run waits for the lock that `obstacle` holds, so that the run is certainly in
+    /// progress. With `back`, the server is started again while the run retries.
     async fn crash_during(&self, obstacle: &str, arguments: &[&str], back: bool) -> Ended {
         let mut other = self.on_server.session().await;
         other.execute(obstacle).await;

@@ -122,7 +122,7 @@ async fn records_name_the_version_that_made_them(site: Site) {
     assert_eq!(days.len(), 10);
 }
 
-/// A check runs several statements on the platform. Here a lock holds them up until two checks are at work.
+/// A check runs several statements on the platform. Here a lock delays them until two checks are running.
 #[tokio::test(flavor = "multi_thread")]
 async fn at_most_two_definitions_are_checked_at_once() {
     let site = Site::start(World::sqlite_store_of_postgres().await, Settings::default()).await;

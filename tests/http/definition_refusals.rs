@@ -23,7 +23,7 @@ on_both_stores!(
     the_body_is_json_of_a_bounded_size,
 );
 
-/// The errors of a reply: the member of the body, and what is wrong with it.
+/// The errors of a reply: the member of the body, and its mistake.
 fn errors(reply: &Reply) -> Vec<(String, String)> {
     assert_eq!((reply.status, reply.problem().as_str()), (422, "invalid-definition"), "{}", reply.text());
     let text = |error: &Value, member| error[member].as_str().unwrap().to_owned();
@@ -42,7 +42,7 @@ async fn every_mistake_in_a_definition_is_reported_at_once(site: Site) {
         ("type", "`count`"),
         ("description", "must be a string, not an integer"),
         ("expected", "min 3 is above max 1"),
-        ("expected.mean", "unknown key `mean`; known here: `min`, `max`"),
+        ("expected.mean", "unknown key `mean`; possible here: `min`, `max`"),
         ("untt", "unknown key `untt`; did you mean `unit`?"),
         ("active", "delete"),
         ("top", "the measure `created` has no key `top`"),

@@ -1,4 +1,4 @@
-//! Definitions that are made, changed and switched off through the API, beside those of the file.
+//! Definitions that are created, changed and switched off through the API, in addition to those of the file.
 
 use daymark::{
     collect::{Cancellation, collect_day},

@@ -54,8 +54,11 @@ async fn at_most_20_errors_are_named_and_the_others_counted() {
     let site = Site::sqlite().await;
     let names = |name: fn(usize) -> String| (0..500).map(name).collect::<Vec<_>>();
     for (query, left_out) in [
-        (format!("category={}", names(|number| format!("no{number}")).join(",")), "480 more are wrong"),
-        (names(|number| format!("no{number}=1")).join("&"), "480 more are wrong"),
+        (
+            format!("category={}", names(|number| format!("no{number}")).join(",")),
+            "480 more errors are not listed",
+        ),
+        (names(|number| format!("no{number}=1")).join("&"), "480 more errors are not listed"),
     ] {
         let reply = site.get(&format!("/api/v1/metrics?{query}")).await;
         let errors = reply.json()["errors"].as_array().unwrap().clone();
@@ -102,10 +105,10 @@ async fn a_mistake_in_a_body_is_described_in_one_sentence() {
     let site = Site::sqlite().await;
     for (body, says) in [
         ("{\"dat\":1}", "there is no member `dat`: did you mean `date`?"),
-        ("{\"date\":1}", "`date` is to be a string"),
+        ("{\"date\":1}", "`date` must be a string"),
         ("{\"date\":\"2025-01-01\",\"date\":\"2025-01-02\"}", "`date` is given twice"),
-        ("{\"metrics\":[1]}", "`metrics` is to be an array of strings"),
-        ("{\"metrics\":null}", "`metrics` is to be an array of strings"),
+        ("{\"metrics\":[1]}", "`metrics` must be an array of strings"),
+        ("{\"metrics\":null}", "`metrics` must be an array of strings"),
         ("[]", "invalid type: sequence, expected an object"),
         ("[\"2025-01-01\"]", "invalid type: sequence, expected an object"),
         ("null", "invalid type: null, expected an object"),
@@ -148,7 +151,7 @@ async fn every_wrong_member_of_a_body_is_named_at_once() {
         ("to", "YYYY-MM-DD"),
         ("metrics", "is empty"),
         ("form", "did you mean `from`?"),
-        ("zz", "known here: `from`, `to`, `metrics`"),
+        ("zz", "possible here: `from`, `to`, `metrics`"),
     ]) {
         assert_eq!(*parameter, expected, "{}", reply.text());
         assert!(detail.as_str().unwrap().contains(says), "{detail}");
@@ -179,7 +182,7 @@ async fn a_series_by_day_has_365_points_at_most() {
     assert_eq!(status("from=2024-01-11&to=2025-01-10").await, 400);
     assert_eq!(status("from=2020-01-01&to=2025-01-10&interval=month").await, 200);
     let refused = site.get("/api/v1/metrics?from=2010-01-01&to=2025-01-10").await;
-    assert!(refused.text().contains("ask by month"), "{}", refused.text());
+    assert!(refused.text().contains("the interval month"), "{}", refused.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]

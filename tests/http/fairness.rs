@@ -36,7 +36,7 @@ async fn slow_reads_of_tables_do_not_block_other_requests() {
         })
     }));
     let slow = tokio::spawn(slow);
-    until("two reads are at work", async || waiting().await == 2).await;
+    until("two reads are running", async || waiting().await == 2).await;
     for _ in 0..10 {
         assert_eq!(site.send("GET", "/readyz", &[], None).await.status, 200);
         assert_eq!(site.get_as_admin("/rest/v1/metric_collection_log").await.status, 200);

@@ -42,7 +42,7 @@ async fn the_statement_of_a_job_ends_when_the_server_stops() {
     let site = Site::start(world, Settings::default()).await;
     let job = site.post("/api/v1/collections", &json!({"date": "2025-01-10"})).await;
     assert_eq!(job.status, 202, "{}", job.text());
-    until("its statement is at work", async || count(&mut observer, ACTIVE).await == 1).await;
+    until("its statement is running", async || count(&mut observer, ACTIVE).await == 1).await;
     site.stop();
     assert_it_ends(&mut observer, ACTIVE, "a job").await;
 }
@@ -63,7 +63,7 @@ async fn the_statement_of_a_request_ends_when_its_client_goes_away() {
         holder.execute("BEGIN; LOCK TABLE daymark.daily_metrics").await.unwrap();
         let mut client = RawClient::connect(site.address).await;
         client.get(path, &site.reader).await;
-        until("its statement is at work", async || count(&mut observer, WAITING).await == 1).await;
+        until("its statement is running", async || count(&mut observer, WAITING).await == 1).await;
         drop(client);
         assert_it_ends(&mut observer, WAITING, path).await;
         holder.execute("ROLLBACK").await.unwrap();

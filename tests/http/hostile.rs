@@ -1,5 +1,5 @@
-//! Hostile texts in every parameter of every path, and in every member of every body. They are taken from the OpenAPI
-//! document, so that what is added to it is tested as well.
+//! Hostile texts in every parameter of every path, and in every member of every body. These are read from the OpenAPI
+//! document, so that new ones are tested as well.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ const FIXED: [&str; 7] = [
     "../../etc/passwd",
     "18446744073709551615",
 ];
-/// How many random texts are tried beside [`FIXED`].
+/// How many random texts are tried in addition to [`FIXED`].
 const RANDOM: usize = 3;
 
 fn texts() -> Vec<String> {

@@ -212,7 +212,7 @@ async fn an_unknown_metric_is_named() {
     assert!(reply.text().contains("`posts_total`"), "{}", reply.text());
 }
 
-/// A clock that panics when it is asked for the second time.
+/// A clock that panics at its second call.
 struct Defective {
     clock: Arc<dyn Clock>,
     asked: AtomicUsize,
@@ -226,9 +226,9 @@ impl Clock for Defective {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_panics_fails_and_the_server_goes_on() {
+async fn a_job_that_panics_fails_and_the_server_keeps_running() {
     let world = World::sqlite().await;
-    // The clock is asked for the first time when the job is made.
+    // The clock is called for the first time when the job is created.
     let clock =
         Defective { clock: Arc::clone(&world.context.installation.clock), asked: AtomicUsize::new(0) };
     let mut jobs = world.context.clone();

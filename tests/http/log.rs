@@ -116,7 +116,7 @@ async fn no_log_line_is_lost_when_the_server_stops() {
         assert!(listening.starts_with("listening on http://127.0.0.1:"), "{listening}");
         let expected: Vec<_> = (0..50).map(|number| format!("request-{number:02}")).collect();
         assert_eq!(requests, expected);
-        assert!(stops.starts_with("stopping; what is committed is kept"), "{stops}");
+        assert!(stops.starts_with("stopping; committed records are kept"), "{stops}");
         assert_eq!(stopping, "stopping");
     }
 }

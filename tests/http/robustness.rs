@@ -122,7 +122,7 @@ async fn requests_are_counted_by_method_route_and_status() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_handler_that_panics_answers_500_and_the_server_goes_on() {
+async fn a_handler_that_panics_answers_500_and_the_server_keeps_running() {
     let site = Site::sqlite().await;
     let panics = async || -> () { panic!("a defect, with a secret in it") };
     let routes = axum::Router::new().route("/panics", axum::routing::get(panics));

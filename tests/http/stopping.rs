@@ -1,4 +1,4 @@
-//! A server that is told to stop, or is killed.
+//! A server that is stopped or killed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -50,7 +50,7 @@ async fn a_stopping_server_finishes_open_requests() {
     site.stopped().await;
 }
 
-/// The clients have connected and sent a request when the server is told to stop, before it accepts their connections.
+/// The clients have connected and sent a request when the server begins to stop, before it accepts their connections.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopping_server_answers_connections_that_were_not_accepted_yet() {
     let world = World::sqlite().await;

@@ -1,4 +1,5 @@
-//! Many concurrent clients of every kind while runs are at work, one run is killed, and the store's server crashes and restarts.
+//! Many concurrent clients of every kind while runs are in progress, one run is killed, and the store's server crashes
+//! and restarts.
 
 use std::{
     process::{Child, Command, Stdio},
@@ -64,7 +65,7 @@ async fn every_answer_is_right_through_crashes_and_kills() {
         scene.start("/api/v1/backfills", &json!({"from": "2025-01-01", "to": "2025-01-06"})).await,
         scene.start("/api/v1/collections", &json!({"date": "2025-01-10"})).await,
     ];
-    until("both jobs are at work", async || scene.running().await == 2).await;
+    until("both jobs are running", async || scene.running().await == 2).await;
     let server = away_from_here(server, PrivateServer::stop).await;
     scene.more_of(503).await;
     until("the server knows", async || scene.ready().await == 503).await;

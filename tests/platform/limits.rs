@@ -1,4 +1,5 @@
-//! Limits of what a metric may cost: how often a time limit is reached, how many statements run, and how many labels are read.
+//! Limits of the cost of a metric: how often a time limit is reached, how many statements run, and how many labels are
+//! read.
 
 use std::{collections::BTreeMap, time::Duration};
 

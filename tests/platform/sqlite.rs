@@ -178,7 +178,7 @@ async fn a_sqlite_step_that_cannot_be_interrupted_is_not_waited_for() {
     let answers = cut.read(&schema, &Sources::new(), &readings, &days()[..1]).await.unwrap();
     let fault = answers[0].as_ref().unwrap_err();
     assert_eq!(fault.class, FaultClass::TimedOut, "{fault}");
-    assert!(fault.message.contains("one step of it cannot be stopped"), "{fault}");
+    assert!(fault.message.contains("cannot interrupt a single step"), "{fault}");
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 

@@ -149,7 +149,7 @@ async fn results_of_sql_metrics_are_bounded_in_length() {
 
 /// A row with an extreme value does not change the average of another day.
 #[tokio::test]
-async fn sqlite_averages_are_exact_beside_an_outlier() {
+async fn sqlite_averages_with_an_outlier_are_exact() {
     let reading = Reading::Moments { rows: rows(Filter::default()), column: "x".to_owned() };
     for outlier in ["1e17", "-1e17", "9e999", "-9223372036854775807 - 1"] {
         let rows_sql = format!(

@@ -21,7 +21,7 @@ crate::on_both_stores!(
     metadata_of_the_latest_values_is_bounded_in_bytes,
     pieces_of_an_export_are_bounded_in_bytes,
     a_page_of_runs_is_bounded_in_bytes,
-    values_over_nothing_are_no_data_in_every_answer,
+    values_of_no_rows_are_no_data_in_every_answer,
 );
 
 const LABELS: usize = 1000;
@@ -197,7 +197,7 @@ async fn a_page_of_runs_is_bounded_in_bytes(archive: Archive) {
     assert_eq!((seen, pages), (60, 2), "a page ends with about 8 MiB of errors");
 }
 
-async fn values_over_nothing_are_no_data_in_every_answer(archive: Archive) {
+async fn values_of_no_rows_are_no_data_in_every_answer(archive: Archive) {
     archive
         .record(&[
             (january(3), "mood", "2", json!({"sample_size": 2})),

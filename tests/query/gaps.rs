@@ -32,7 +32,7 @@ async fn every_gap_has_its_cause(archive: Archive) {
     collect(4, RunStatus::Partial, failure(false)).await;
     collect(5, RunStatus::Partial, failure(true)).await;
     collect(6, RunStatus::Failed, Value::Null).await;
-    // A run that is at work holds its lock; an orphaned one does not.
+    // A running run holds its lock; an orphaned one does not.
     archive.start_run(RunKind::Collect, january(7), january(7)).await;
     let _lock = archive.context.tenant.store.try_lock(&LockName::Day(january(8))).await.unwrap().unwrap();
     archive.start_run(RunKind::Collect, january(8), january(8)).await;
@@ -51,7 +51,7 @@ async fn every_gap_has_its_cause(archive: Archive) {
         ]
     );
     assert_eq!(
-        mood.gaps[1].explanation, "the run failed; the collection log says why",
+        mood.gaps[1].explanation, "the run failed; the collection log has the reason",
         "the explanation does not repeat the message of the log"
     );
     let last = mood.gaps.last().unwrap();

@@ -35,14 +35,14 @@ async fn every_wrong_parameter_is_named_at_once(archive: Archive) {
     };
     let error = archive.ask(&wrong).await.unwrap_err().to_string();
     let expected = [
-        "cursor: this is no cursor; take `next_cursor` of the page before as it is",
+        "cursor: it is not a cursor; send `next_cursor` of the previous page unchanged",
         "to: that month has the days 01 to 28",
         "from: write a day as YYYY-MM-DD, as in 2025-01-31",
-        "interval: no interval is called `dayly`; known here: `day`, `week`, `month`, `quarter`, `year`",
+        "interval: no interval is called `dayly`; possible here: `day`, `week`, `month`, `quarter`, `year`",
         "week_start: no day of the week is called `Monday`; did you mean `monday`?",
         "category: no metric is called `posts_totl`; did you mean `posts_total`?",
         "type: no type of metric is called `counts`; did you mean `count`?",
-        "limit: from 1 to 200 series a page, not `0`",
+        "limit: must be from 1 to 200 series a page, not `0`",
     ];
     assert_eq!(error.lines().collect::<Vec<_>>(), expected);
     for text in ["2025-01-05T00:00", " 2025-01-05", "2025-01-05 ", "20250105", "today", ""] {
@@ -57,10 +57,10 @@ async fn every_wrong_parameter_is_named_at_once(archive: Archive) {
     assert_eq!(
         archive.ask(&nothing).await.unwrap_err().to_string().lines().collect::<Vec<_>>(),
         [
-            "interval: a name in `interval` is empty; leave it out, or say which interval",
-            "week_start: a name in `week_start` is empty; leave it out, or say which day of the week",
-            "category: a name in `category` is empty; leave it out, or say which metric",
-            "type: a name in `type` is empty; leave it out, or say which type of metric",
+            "interval: a name in `interval` is empty; leave it out, or name the interval",
+            "week_start: a name in `week_start` is empty; leave it out, or name the day of the week",
+            "category: a name in `category` is empty; leave it out, or name the metric",
+            "type: a name in `type` is empty; leave it out, or name the type of metric",
         ]
     );
     let empty = archive.ask(&asked(&[], &[], january(5), january(4))).await.unwrap_err().to_string();
@@ -91,7 +91,7 @@ async fn ranges_are_limited_in_points_and_to_a_year_ahead(archive: Archive) {
     let error = archive.ask(&from("2024-01-11")).await.unwrap_err().to_string();
     assert_eq!(
         error,
-        "interval: 2024-01-11 to 2025-01-10 by day is more than 365 points, the limit (`query.max_points`); ask by week, or for fewer days"
+        "interval: 2024-01-11 to 2025-01-10 by day is more than 365 points, the limit (`query.max_points`); request the interval week, or fewer days"
     );
     // A request without `from` gets a range that fits, also where few points are allowed.
     let catalogue = archive.catalogue().await;
@@ -100,7 +100,10 @@ async fn ranges_are_limited_in_points_and_to_a_year_ahead(archive: Archive) {
     assert_eq!((query.from, query.to), (january(1), january(10)));
     let by_month = SeriesRequest { intervals: vec!["month".to_owned()], ..from("1900-01-01") };
     let error = archive.ask(&by_month).await.unwrap_err().to_string();
-    assert!(error.contains("by month is more than 365 points") && error.contains("ask by year"), "{error}");
+    assert!(
+        error.contains("by month is more than 365 points") && error.contains("the interval year"),
+        "{error}"
+    );
     let far = SeriesRequest {
         to: Some("9999-12-31".to_owned()),
         from: Some("9999-12-01".to_owned()),
@@ -125,19 +128,23 @@ async fn activity_has_exactly_the_requested_number_of_days(archive: Archive) {
     let error = ActivityQuery::parse(Some("20000"), &[], &[], &catalogue, &many).unwrap_err().to_string();
     assert_eq!(
         error,
-        "days: 20000 days of 8 metrics are more than 100000 days of metrics, the most that an answer is made of; \
-         ask for at most 12500 days, or for fewer metrics"
+        "days: 20000 days of 8 metrics are more than 100000 points, the limit of an answer; request \
+         at most 12500 days, or fewer metrics"
     );
     let answer = activity(&archive.context, &catalogue, &SETTINGS, &ask("3").unwrap()).await.unwrap();
     assert_eq!(shown(&answer.series[0]), ["2025-01-08 - 0/1", "2025-01-09 4 1/1!", "2025-01-10 - 0/1"]);
     for wrong in ["0", "-1", "+3", "3.0", "x"] {
         let error = ask(wrong).unwrap_err().to_string();
-        assert_eq!(error, format!("days: from 1 to 365 days (`query.max_points`), not `{wrong}`"));
+        assert_eq!(error, format!("days: must be from 1 to 365 days (`query.max_points`), not `{wrong}`"));
     }
     for (many, fitting) in [("366", "week"), ("2500", "week"), ("5000", "month"), ("100000", "year")] {
         let error = ask(many).unwrap_err().to_string();
-        let expected = format!("not `{many}`; for more days, ask for a range of dates by `{fitting}`");
-        assert!(error.starts_with("days: from 1 to 365 days") && error.ends_with(&expected), "{error}");
+        let expected =
+            format!("not `{many}`; for more days, request a series of a date range by `{fitting}`");
+        assert!(
+            error.starts_with("days: must be from 1 to 365 days") && error.ends_with(&expected),
+            "{error}"
+        );
     }
     assert!(ask("1000000").unwrap_err().to_string().ends_with("not `1000000`"));
 }

@@ -15,7 +15,7 @@ crate::on_both_stores!(
     a_bucket_with_two_kinds_of_one_metric_is_refused,
     decimals_are_returned_with_every_digit,
     means_of_longer_intervals_are_computed_from_sums,
-    an_average_of_nothing_has_no_value,
+    an_average_of_no_rows_has_no_value,
     labels_of_a_sql_metric_are_rolled_up_as_declared,
     labels_with_zero_or_negative_values_are_kept,
     a_series_names_where_another_definition_version_begins,
@@ -178,7 +178,7 @@ async fn means_of_longer_intervals_are_computed_from_sums(archive: Archive) {
     assert!(!week.points[0].metadata.as_ref().unwrap().object().contains_key("sum"));
 }
 
-async fn an_average_of_nothing_has_no_value(archive: Archive) {
+async fn an_average_of_no_rows_has_no_value(archive: Archive) {
     archive
         .record(&[
             (january(6), "mood", "0", json!({"sample_size": 0})),

@@ -181,7 +181,7 @@ async fn an_answer_of_more_than_10000_rows_is_refused(site: Site) {
     }
     let error = site.get("daily_metrics").await.json();
     assert_eq!(error["code"], "54000");
-    assert!(error["message"].as_str().unwrap().contains("an answer has 10000 at most"), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("an answer can have 10000 at most"), "{error}");
     assert!(error["hint"].as_str().unwrap().contains("range(0, 9999)"), "{error}");
     for (question, header, status, content_range) in [
         ("&limit=10000", none, 200, "0-9999/*"),

@@ -50,7 +50,7 @@ async fn leaders_are_killed(world: World, count: usize) {
     let mut slowest = Duration::ZERO;
     for _ in 0..kills {
         let leader = next_leader(&world, &instances).await;
-        // With SIGKILL; the new instance comes after the others have had their chance.
+        // Kills the leader with SIGKILL; the new instance starts after the others could take the lead.
         drop(instances.swap_remove(leader));
         let killed = Instant::now();
         next_leader(&world, &instances).await;

@@ -1,4 +1,4 @@
-//! What the scheduler does at each look, with a clock that stands where the test puts it.
+//! The scheduler's steps at each survey, with a clock that the test sets.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -46,7 +46,7 @@ impl Instance {
         Self { scheduler, state: SchedulerState::default(), jobs, counters }
     }
 
-    /// Waits until an instance that is gone has let go of the lead, which PostgreSQL notices a moment later.
+    /// Waits until PostgreSQL has released the lock of an instance that has ended, which happens a moment later.
     async fn take_the_lead(&mut self) {
         while !self.state.leads() {
             self.scheduler.tick(&mut self.state).await;
@@ -194,7 +194,7 @@ async fn a_pause_holds_until_it_is_resumed_or_over(world: World) {
     instance.settle().await;
     assert!(world.runs().await.is_empty());
     assert!(instance.counters.render().contains("daymark_scheduler_paused 1"));
-    // By hand it is collected all the same.
+    // A manual collection still records it.
     collect_day(&world.context, None, &["authors".to_owned()], &Cancellation::never()).await.unwrap();
     world.set_clock("2025-01-11T17:59:59Z");
     instance.settle().await;

@@ -167,7 +167,7 @@ async fn invalid_log_entries_are_refused(fixture: Fixture) {
     fixture.store.simulate_clock().await.unwrap();
     assert!(
         fixture.sql(&insert("collect", first, second, "completed", end, 1)).await.is_err(),
-        "a run begins as running"
+        "a new run must have the status running"
     );
     assert_eq!(fixture.sql(&insert("collect", first, second, "running", "NULL", 0)).await, Ok(1));
 }

@@ -1,4 +1,5 @@
-//! What queries read from a store: series, latest values, the summary, versions of definitions, and pages of the log.
+//! The reads of queries from a store: series, latest values, the summary, versions of definitions, and pages of the
+//! log.
 
 use daymark::{
     metric::{MetricKey, MetricType, Provenance},

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use crate::fixture::{Fixture, noon};
 
 crate::on_both_stores!(
-    the_leader_is_told_by_its_lock,
-    a_lock_tells_whether_it_is_held,
+    the_lock_decides_whether_a_leader_is_alive,
+    a_lock_reports_whether_it_is_held,
     the_newest_pause_counts_and_ends_once,
     pauses_are_kept
 );
@@ -30,7 +30,7 @@ fn pause(at_minute: i64, reason: &str) -> Pause {
     }
 }
 
-async fn the_leader_is_told_by_its_lock(fixture: Fixture) {
+async fn the_lock_decides_whether_a_leader_is_alive(fixture: Fixture) {
     fixture.ready().await;
     let store = &fixture.store;
     assert_eq!(store.schedule_state().await.unwrap(), Default::default());
@@ -46,7 +46,7 @@ async fn the_leader_is_told_by_its_lock(fixture: Fixture) {
     assert_eq!(fixture.again().schedule_state().await.unwrap().leader, Some(leader(2)));
 }
 
-async fn a_lock_tells_whether_it_is_held(fixture: Fixture) {
+async fn a_lock_reports_whether_it_is_held(fixture: Fixture) {
     fixture.ready().await;
     let held = fixture.store.try_lock(&LockName::Leader).await.unwrap().unwrap();
     assert!(held.is_held().await);

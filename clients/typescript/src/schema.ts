@@ -13,8 +13,8 @@ export interface paths {
         };
         /**
          * The last days
-         * @description Exactly as many points as days were asked for, up to the last finished day. A day without a record is a point without
-         *     a value.
+         * @description Each series has exactly as many points as the requested number of days, up to the last finished day. A day without a
+         *     record is a point without a value.
          */
         get: operations["activity"];
         put?: never;
@@ -36,8 +36,9 @@ export interface paths {
         put?: never;
         /**
          * Backfill a range
-         * @description Starts to reconstruct the days that are missing, from what the platform still holds. What is recorded stays as it is.
-         *     The same request while its job runs is answered with that job. Eight jobs may run at once; one more is refused with 503.
+         * @description Starts a job that reconstructs the missing days from the platform's present rows. Existing records are not changed.
+         *     While the job runs, an equal request returns the same job. At most eight jobs run at once; a further request is
+         *     answered with 503.
          */
         post: operations["backfill"];
         delete?: never;
@@ -57,8 +58,8 @@ export interface paths {
         put?: never;
         /**
          * Collect a day
-         * @description Starts to record the last finished day, or the one named. Recording again changes nothing. The same request while
-         *     its job runs is answered with that job. Eight jobs may run at once; one more is refused with 503.
+         * @description Starts a job that records the given day, or the last finished day. Existing records are not changed. While the job
+         *     runs, an equal request returns the same job. At most eight jobs run at once; a further request is answered with 503.
          */
         post: operations["collect"];
         delete?: never;
@@ -76,7 +77,7 @@ export interface paths {
         };
         /**
          * The metrics
-         * @description Every metric that was ever defined, active or not, in its current version.
+         * @description Returns the current version of every metric that was ever defined, active or not.
          */
         get: operations["definitions"];
         put?: never;
@@ -96,21 +97,21 @@ export interface paths {
         };
         /**
          * A metric
-         * @description Its current version, active or not, and when its versions were made. With the scope `define`, the answer has how it
-         *     is computed, as PUT takes it.
+         * @description Returns the current version of the metric, active or not, and the time at which each version was created. With the
+         *     scope `define`, the answer has the declaration too, in the form that PUT accepts.
          */
         get: operations["definition"];
         /**
-         * Make or change a metric
-         * @description The body is what a `[metrics.…]` section of daymark.toml says, in JSON. Its sources are those of the server's
-         *     daymark.toml and the preset, and the platform must be able to plan it. A definition that differs from the one before
-         *     is a further version of it. What is recorded already stays as it is.
+         * Create or change a metric
+         * @description The body has the keys of a `[metrics.…]` section of daymark.toml, in JSON. It can use the sources of the server's
+         *     daymark.toml and of the preset, and the platform must be able to plan its statements. A changed definition becomes
+         *     the next version of the metric. Existing records are not changed.
          */
         put: operations["define"];
         post?: never;
         /**
          * Switch a metric off
-         * @description It is collected no longer. What is recorded stays, as do its versions; making it again switches it on.
+         * @description The metric is no longer collected. Its records and versions are kept. PUT with the same name switches it on again.
          */
         delete: operations["switch_off"];
         options?: never;
@@ -126,10 +127,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A file of the record
-         * @description A row for each metric and day, or longer interval, streamed while it is read. A gap is a row too, with its cause as
-         *     `state` and without a value. Values have every digit: as text in CSV, as numbers in JSON, as DECIMAL in Parquet. A file
-         *     that ends without its last chunk is not whole.
+         * Export the recorded values
+         * @description Streams a row for each metric and day or longer interval. A gap is a row without a value, with its cause as `state`.
+         *     Values have every recorded digit: as text in CSV, as numbers in JSON, as DECIMAL in Parquet. A body that ends
+         *     without the last chunk of HTTP is incomplete.
          */
         get: operations["export"];
         put?: never;
@@ -148,9 +149,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A file of the last days
-         * @description For each metric exactly as many rows as days were asked for, up to the last finished day. A day without a record is a
-         *     row without a value, with the cause as its `state`.
+         * Export the last days
+         * @description Streams exactly as many rows for each metric as the requested number of days, up to the last finished day. A day
+         *     without a record is a row without a value, with the cause as its `state`.
          */
         get: operations["export_activity"];
         put?: never;
@@ -169,8 +170,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A file of the metrics
-         * @description A row for each metric that was ever defined, active or not, in its current version.
+         * Export the metrics
+         * @description Streams a row for each metric that was ever defined, active or not, in its current version.
          */
         get: operations["export_definitions"];
         put?: never;
@@ -189,9 +190,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A file of the latest values
-         * @description A row for each metric: its newest record with its own date, and the values a day, a week and a month before with the
-         *     change since. A metric without any record has a row without a date and a value.
+         * Export the latest values
+         * @description Streams a row for each metric: its newest record with its own date, and the values a day, a week and a month before
+         *     with the changes since then. A metric without records has a row without a date and a value.
          */
         get: operations["export_latest"];
         put?: never;
@@ -210,8 +211,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A file of the collection log
-         * @description A row for each run, newest first.
+         * Export the collection log
+         * @description Streams a row for each run, newest first.
          */
         get: operations["export_runs"];
         put?: never;
@@ -251,8 +252,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How far a job is
-         * @description Jobs outlive the server. One whose server died is `interrupted`. What they did is in the collection log.
+         * The progress of a job
+         * @description Jobs are kept when the server ends. A job whose server ended before it did is `interrupted`. The collection log has
+         *     an entry for each run of a job.
          */
         get: operations["show"];
         put?: never;
@@ -272,8 +274,8 @@ export interface paths {
         };
         /**
          * The latest values
-         * @description The newest record of each metric, with its own date, and the change against the day, the week and the month before
-         *     that date.
+         * @description Returns the newest record of each metric, with its own date, and the changes since one day, one week and one month
+         *     before that date.
          */
         get: operations["latest"];
         put?: never;
@@ -293,8 +295,9 @@ export interface paths {
         };
         /**
          * Values over a range of days
-         * @description One series for each metric and interval. A day without a record is a point without a value, and stands in `gaps` with
-         *     its cause and what would fill it. Weeks and longer intervals carry how many of their days are recorded.
+         * @description Returns one series for each metric and interval. A day without a record is a point without a value, and `gaps` has
+         *     its cause and the command that fills it. Points of weeks and longer intervals have the number of their recorded
+         *     days.
          */
         get: operations["metrics"];
         put?: never;
@@ -314,7 +317,7 @@ export interface paths {
         };
         /**
          * The collection log
-         * @description Runs, newest first.
+         * @description Returns runs, newest first.
          */
         get: operations["runs"];
         put?: never;
@@ -351,7 +354,7 @@ export interface paths {
         };
         /**
          * The schedule
-         * @description The next run, which instance collects, and whether collecting is paused.
+         * @description Returns the next run, the instance that leads the schedule, and the pause that is in force.
          */
         get: operations["schedule"];
         put?: never;
@@ -373,8 +376,8 @@ export interface paths {
         put?: never;
         /**
          * Pause the schedule
-         * @description Nothing is collected on schedule until the pause ends. Everything else goes on, and so do runs that are started over
-         *     the API. A pause that holds already is replaced.
+         * @description Nothing is collected on schedule until the pause ends. Runs in progress continue, and the API can still start runs.
+         *     The new pause replaces one that is in force.
          */
         post: operations["pause_schedule"];
         delete?: never;
@@ -394,7 +397,8 @@ export interface paths {
         put?: never;
         /**
          * Resume the schedule
-         * @description What was missed during the pause is caught up with. Resuming a schedule that is not paused changes nothing.
+         * @description The leader then collects the days that were missed during the pause. Resuming a schedule that is not paused changes
+         *     nothing.
          */
         post: operations["resume_schedule"];
         delete?: never;
@@ -431,8 +435,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Where collection stands
-         * @description The last run, what is recorded, what is missing and what is due. `never_ran` is a state like others.
+         * The state of collection
+         * @description Returns the last run, and which records exist, are missing and are due. Before the first run, `state` is
+         *     `never_ran`.
          */
         get: operations["status"];
         put?: never;
@@ -503,7 +508,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Record the missing days of a range, and wait until it is done */
+        /** Record the missing days of a range and wait for the result */
         post: operations["backfill_daily_metrics"];
         delete?: never;
         options?: never;
@@ -520,7 +525,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Record a day, by default the last finished one, and wait until it is done */
+        /** Record a day, by default the last finished one, and wait for the result */
         post: operations["collect_daily_metrics"];
         delete?: never;
         options?: never;
@@ -540,25 +545,25 @@ export interface components {
             backfill?: "manual" | "auto";
             column: string;
             description?: string;
-            /** @description For people; by default the name with spaces. */
+            /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
             expected?: components["schemas"]["ExpectedValues"];
             filter?: components["schemas"]["Filter"];
-            /** @description How a dashboard writes the value, as `0,0`. */
+            /** @description The number format for dashboards, as in `0,0`. */
             format_pattern?: string;
             /** @enum {string} */
             measure: "average";
             source: string;
             /** @enum {string} */
             type?: "average";
-            /** @description By default `count`, `average`, `percentage` or `labels`, by type. */
+            /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
             unit?: string;
         };
         /** @description What to reconstruct. */
         BackfillRequest: {
             /**
              * Format: date
-             * @description The first day; by default that of the earliest row of any source.
+             * @description The first day; by default the day of the earliest row of all sources.
              */
             from?: string | null;
             /** @description Only these metrics; by default all active ones. */
@@ -574,7 +579,7 @@ export interface components {
             dates_processed: number;
             /**
              * Format: date
-             * @description The last day that was recorded: the last finished one, where a later one was asked for.
+             * @description The last day of the run: the last finished day if a later one was requested.
              */
             end_date: string;
             /** Format: int64 */
@@ -584,7 +589,7 @@ export interface components {
             status: "queued" | "running" | "completed" | "partial" | "failed" | "busy" | "interrupted";
             total_metrics: number;
         };
-        /** @description How rows spread over the values of a column. */
+        /** @description The number of rows for each value of a column. */
         BreakdownMetric: {
             /** @enum {boolean} */
             active?: true;
@@ -592,11 +597,11 @@ export interface components {
             backfill?: "manual" | "auto";
             column: string;
             description?: string;
-            /** @description For people; by default the name with spaces. */
+            /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
             expected?: components["schemas"]["ExpectedValues"];
             filter?: components["schemas"]["Filter"];
-            /** @description How a dashboard writes the value, as `0,0`. */
+            /** @description The number format for dashboards, as in `0,0`. */
             format_pattern?: string;
             /** @enum {string} */
             measure: "breakdown";
@@ -610,7 +615,7 @@ export interface components {
             top?: number;
             /** @enum {string} */
             type?: "aggregate";
-            /** @description By default `count`, `average`, `percentage` or `labels`, by type. */
+            /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
             unit?: string;
         };
         CauseCount: {
@@ -673,18 +678,18 @@ export interface components {
              */
             window_days?: number;
         };
-        /** @description Rows whose time lies in the day. */
+        /** @description The number of rows whose time is in the day. */
         CreatedMetric: {
             /** @enum {boolean} */
             active?: true;
             /** @enum {string} */
             backfill?: "manual" | "auto";
             description?: string;
-            /** @description For people; by default the name with spaces. */
+            /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
             expected?: components["schemas"]["ExpectedValues"];
             filter?: components["schemas"]["Filter"];
-            /** @description How a dashboard writes the value, as `0,0`. */
+            /** @description The number format for dashboards, as in `0,0`. */
             format_pattern?: string;
             /** @enum {string} */
             measure: "created";
@@ -692,20 +697,20 @@ export interface components {
             source: string;
             /** @enum {string} */
             type?: "count";
-            /** @description By default `count`, `average`, `percentage` or `labels`, by type. */
+            /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
             unit?: string;
         };
         /** @description An exact decimal, with every digit that is recorded: more than a float may hold. */
         Decimal: number;
-        /** @description A definition that was made or changed, or was so already. */
+        /** @description A definition that was created or changed, or was already the same. */
         DefinedAnswer: components["schemas"]["DefinitionEntry"] & {
-            /** @description Points that may not be as intended. */
+            /** @description Parts of the definition that may be mistakes. */
             warnings: components["schemas"]["InvalidParameter"][];
         };
         /** @description A metric in its current version. */
         DefinitionAnswer: components["schemas"]["DefinitionEntry"] & {
             declaration?: components["schemas"]["MetricDeclaration"] | null;
-            /** @description Every version that it had, the current one included. */
+            /** @description All versions of the definition, including the current one. */
             versions: components["schemas"]["VersionEntry"][];
         };
         DefinitionEntry: {
@@ -742,18 +747,21 @@ export interface components {
             /** @description By category. */
             definitions: components["schemas"]["DefinitionEntry"][];
         };
-        /** @description Distinct actors of the sources in the days that end with the day. Either `source` or `sources`. */
+        /**
+         * @description The number of distinct actors of the sources in the `window_days` days that end with the day. Give either
+         *     `source` or `sources`.
+         */
         DistinctActorsMetric: {
             /** @enum {boolean} */
             active?: true;
             /** @enum {string} */
             backfill?: "manual" | "auto";
             description?: string;
-            /** @description For people; by default the name with spaces. */
+            /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
             expected?: components["schemas"]["ExpectedValues"];
             filter?: components["schemas"]["Filter"];
-            /** @description How a dashboard writes the value, as `0,0`. */
+            /** @description The number format for dashboards, as in `0,0`. */
             format_pattern?: string;
             /** @enum {string} */
             measure: "distinct_actors";
@@ -761,7 +769,7 @@ export interface components {
             sources?: string[];
             /** @enum {string} */
             type?: "count";
-            /** @description By default `count`, `average`, `percentage` or `labels`, by type. */
+            /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
             unit?: string;
             /**
              * Format: int32
@@ -769,18 +777,18 @@ export interface components {
              */
             window_days?: number;
         };
-        /** @description Rows created before the end of the day and not soft-deleted by then. */
+        /** @description The number of rows created before the end of the day and not soft-deleted by then. */
         ExistingMetric: {
             /** @enum {boolean} */
             active?: true;
             /** @enum {string} */
             backfill?: "manual" | "auto";
             description?: string;
-            /** @description For people; by default the name with spaces. */
+            /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
             expected?: components["schemas"]["ExpectedValues"];
             filter?: components["schemas"]["Filter"];
-            /** @description How a dashboard writes the value, as `0,0`. */
+            /** @description The number format for dashboards, as in `0,0`. */
             format_pattern?: string;
             /** @enum {string} */
             measure: "existing";
@@ -788,10 +796,10 @@ export interface components {
             source: string;
             /** @enum {string} */
             type?: "count";
-            /** @description By default `count`, `average`, `percentage` or `labels`, by type. */
+            /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
             unit?: string;
         };
-        /** @description Believable values. Others are recorded too, and flagged. */
+        /** @description The range of plausible values. Values outside it are recorded too, and flagged. */
         ExpectedValues: {
             max?: components["schemas"]["Decimal"];
             min?: components["schemas"]["Decimal"];
@@ -802,9 +810,9 @@ export interface components {
             metric_category: string;
             sqlstate?: string | null;
         };
-        /** @description What records the days of a gap. */
+        /** @description The command and the request that record the days of a gap. */
         Fill: {
-            /** @description On the command line. */
+            /** @description The command of the command line. */
             command: string;
             /**
              * Format: date
@@ -815,7 +823,7 @@ export interface components {
             /** Format: date */
             to: string;
         };
-        /** @description What columns must be, by their names; all of it must hold. */
+        /** @description A condition for each of these columns; a row must meet all of them. */
         Filter: {
             [key: string]: components["schemas"]["Condition"];
         };
@@ -866,13 +874,13 @@ export interface components {
             unknown: components["schemas"]["UnknownField"][];
         };
         /**
-         * @description How long a bucket is.
+         * @description The length of a bucket.
          * @enum {string}
          */
         Interval: "day" | "week" | "month" | "quarter" | "year";
         /**
-         * @description A parameter that was wrong, or a member of a body by its path, as `filter.score`. It is empty where that is wrong as a
-         *     whole.
+         * @description A parameter that was wrong, or a member of the body by its path, as in `filter.score`. `parameter` is empty if the
+         *     body as a whole is wrong.
          */
         InvalidParameter: {
             detail: string;
@@ -881,12 +889,12 @@ export interface components {
         /** @description A run that a request started. */
         JobAnswer: {
             actor: string;
-            /** @description Records that had been there before, and were left as they are. */
+            /** @description The number of records that already existed and were not changed. */
             already_there?: number | null;
             /** Format: date-time */
             created_at: string;
             days_done: number;
-            /** @description Days to be written; 0 until that is known. */
+            /** @description The number of days to write; 0 until it is known. */
             days_total: number;
             /** @description Why the job as a whole failed. */
             error?: string | null;
@@ -897,7 +905,7 @@ export interface components {
             id: string;
             /** @enum {string} */
             kind: "collect" | "backfill";
-            /** @description Records written. */
+            /** @description The number of records written. */
             recorded?: number | null;
             /**
              * Format: uuid
@@ -906,7 +914,7 @@ export interface components {
             run_id?: string | null;
             /**
              * Format: date-time
-             * @description `null` while it waits to begin.
+             * @description The time at which the job started; `null` while it is queued.
              */
             started_at?: string | null;
             /** @enum {string} */
@@ -920,7 +928,7 @@ export interface components {
              * @description The last day that is over and may be recorded; a value of an earlier day is not of today's state.
              */
             last_finished: string;
-            /** @description Every metric asked, by category; those without any record have a null value. */
+            /** @description Every requested metric, ordered by category; metrics without records have a null value. */
             metrics: components["schemas"]["LatestValue"][];
             /** @description The IANA time zone whose days these are. */
             time_zone: string;
@@ -946,12 +954,12 @@ export interface components {
             metric_category: string;
             /**
              * Format: date
-             * @description The day that the value is of.
+             * @description The day of the value.
              */
             metric_date?: string | null;
             /** @enum {string} */
             metric_type: "count" | "average" | "percentage" | "aggregate";
-            /** @description Present and true where the newest record says that there was nothing to average or to take the share of. */
+            /** @description Present and true if the newest record is an average of no rows or a percentage of a total of 0. */
             no_data?: boolean;
             provenance?: components["schemas"]["PointProvenance"] | null;
             unit: string;
@@ -959,7 +967,7 @@ export interface components {
         };
         LeaderEntry: {
             host: string;
-            /** @description Whether a process holds the leader's lock. While none does, nothing is collected. */
+            /** @description Whether a process holds the leader's lock. While no process holds it, nothing is collected on schedule. */
             is_alive: boolean;
             /** Format: int32 */
             process_id: number;
@@ -1005,7 +1013,7 @@ export interface components {
             is_due: boolean;
             /**
              * Format: date-time
-             * @description From when on.
+             * @description The time from which it can be recorded.
              */
             ready_at: string;
         };
@@ -1025,17 +1033,17 @@ export interface components {
             reason: string;
             /**
              * Format: date-time
-             * @description When it ends by itself; null: when it is resumed.
+             * @description The time at which it ends; null if it lasts until the schedule is resumed.
              */
             until?: string | null;
         };
         /** @description A pause of the schedule. */
         PauseRequest: {
-            /** @description Why, for those who wonder. */
+            /** @description The reason, which the schedule shows to its readers. */
             reason: string;
             /**
              * Format: date-time
-             * @description When it ends by itself; by default when it is resumed.
+             * @description The time at which it ends; by default it lasts until the schedule is resumed.
              */
             until?: string | null;
         };
@@ -1066,16 +1074,19 @@ export interface components {
             definition_version?: number | null;
             /** Format: date */
             from: string;
-            /** @description Present and true where labels that were not recorded by name may make the value more. */
+            /** @description Present and true if labels that were not recorded by name could increase the value. */
             lower_bound?: boolean;
-            /** @description Where it was asked for: sample size, numerator and denominator, or labels. */
+            /** @description The sample size, the numerator and denominator, or the labels; only if the request has `metadata=true`. */
             metadata?: {
                 [key: string]: unknown;
             } | null;
-            /** @description Present and true where the days are recorded, and there was nothing to average or to take the share of. */
+            /**
+             * @description Present and true if the days are recorded, and the value is an average of no rows or a percentage of a total of
+             *     0.
+             */
             no_data?: boolean;
             provenance?: components["schemas"]["PointProvenance"] | null;
-            /** @description Why the recorded days make no value. */
+            /** @description The reason why the recorded days have no combined value. */
             refused?: string | null;
             /**
              * Format: date
@@ -1090,19 +1101,22 @@ export interface components {
             value_date?: string | null;
         };
         /**
-         * @description How the records of a point came to be.
+         * @description The provenance of the records of a point.
          * @enum {string}
          */
         PointProvenance: "observed" | "reconstructed" | "corrected" | "mixed";
         /** @description A problem document. */
         Problem: {
-            /** @description What was wrong this time, where, and what to do. */
+            /** @description What was wrong in this request, where, and what to do. */
             detail?: string | null;
-            /** @description Every parameter that was wrong, or every member of a body; of more than 20 the first, and how many more. */
+            /**
+             * @description The parameters, or members of the body, that were wrong: the first 20, and the number of those that are left
+             *     out.
+             */
             errors?: components["schemas"]["InvalidParameter"][];
             /**
              * Format: int64
-             * @description Seconds after which trying again makes sense; the same as the header `Retry-After`.
+             * @description The number of seconds to wait before another attempt; the same as the header `Retry-After`.
              */
             retry_after?: number | null;
             /**
@@ -1110,9 +1124,9 @@ export interface components {
              * @description The HTTP status code.
              */
             status: number;
-            /** @description The sort of problem in words. */
+            /** @description The kind of problem in words. */
             title: string;
-            /** @description What sort of problem it is: `urn:daymark:problem:` and a name that does not change. */
+            /** @description The kind of problem: `urn:daymark:problem:` and a name that does not change. */
             type: string;
         };
         /** @description Consecutive days that were recorded in the same way, by the same version of the definition. */
@@ -1160,17 +1174,17 @@ export interface components {
             backfill?: "manual" | "auto";
             denominator: components["schemas"]["Operand"];
             description?: string;
-            /** @description For people; by default the name with spaces. */
+            /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
             expected?: components["schemas"]["ExpectedValues"];
-            /** @description How a dashboard writes the value, as `0,0`. */
+            /** @description The number format for dashboards, as in `0,0`. */
             format_pattern?: string;
             /** @enum {string} */
             measure: "ratio";
             numerator: components["schemas"]["Operand"];
             /** @enum {string} */
             type?: "percentage" | "average";
-            /** @description By default `count`, `average`, `percentage` or `labels`, by type. */
+            /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
             unit?: string;
         };
         RecordedSpan: {
@@ -1179,14 +1193,14 @@ export interface components {
             /** Format: date */
             last: string;
         };
-        /** @description What went wrong, as `{code, details, hint, message}`. Codes are PostgREST's own (`PGRST…`) or PostgreSQL's. */
+        /** @description An error as `{code, details, hint, message}`. Codes are PostgREST's own (`PGRST…`) or PostgreSQL's. */
         RestError: {
             code: string;
             details?: string | null;
             hint?: string | null;
             message: string;
         };
-        /** @description Nothing needs to be said. */
+        /** @description The body may be empty or `{}`. */
         ResumeRequest: Record<string, never>;
         /**
          * @description How the values of several days combine into one.
@@ -1256,7 +1270,7 @@ export interface components {
             success_target: number;
         };
         RunsResponse: {
-            /** @description For the next page; null on the last one. */
+            /** @description The cursor of the next page; null on the last page. */
             next_cursor?: string | null;
             /** @description Newest first. */
             runs: components["schemas"]["RunEntry"][];
@@ -1303,8 +1317,8 @@ export interface components {
             roll_up: components["schemas"]["RollUp"];
             unit: string;
             /**
-             * @description Where another version of the definition begins: what the values mean may differ before and after. Not there where it
-             *     is one version.
+             * @description The days at which another version of the definition begins; the meaning of the values may differ before and
+             *     after. Absent if all values are of one version.
              */
             version_changes?: components["schemas"]["VersionChange"][];
         };
@@ -1320,7 +1334,7 @@ export interface components {
             from: string;
             /**
              * Format: date-time
-             * @description From when on the first of the days may be recorded, if it is not over.
+             * @description The time from which the first of the days can be recorded; null if it has settled.
              */
             ready_at?: string | null;
             /** Format: date */
@@ -1342,7 +1356,7 @@ export interface components {
              * @description The last day that is over and may be recorded.
              */
             last_finished: string;
-            /** @description For the next page of series; null on the last one. */
+            /** @description The cursor of the next page of series; null on the last page. */
             next_cursor?: string | null;
             /** @description By category, type and interval. */
             series: components["schemas"]["Series"][];
@@ -1364,7 +1378,7 @@ export interface components {
             /** @description The server's version. */
             version: string;
         };
-        /** @description A query of one's own: one SELECT, with `{day_start}`, `{day_end}` and `{day}` in it, in the platform's SQL. */
+        /** @description A query in the platform's SQL: one SELECT that can use `{day_start}`, `{day_end}` and `{day}`. */
         SqlMetric: {
             /** @enum {boolean} */
             active?: true;
@@ -1373,10 +1387,10 @@ export interface components {
             /** @enum {string} */
             backfill?: "manual" | "auto";
             description?: string;
-            /** @description For people; by default the name with spaces. */
+            /** @description The name that dashboards show; by default the name of the metric with spaces. */
             display_name?: string;
             expected?: components["schemas"]["ExpectedValues"];
-            /** @description How a dashboard writes the value, as `0,0`. */
+            /** @description The number format for dashboards, as in `0,0`. */
             format_pattern?: string;
             /** @enum {string} */
             measure: "sql";
@@ -1390,7 +1404,7 @@ export interface components {
             top?: number;
             /** @enum {string} */
             type?: "count" | "average" | "percentage" | "aggregate";
-            /** @description By default `count`, `average`, `percentage` or `labels`, by type. */
+            /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
             unit?: string;
         };
         StatusResponse: {
@@ -1406,8 +1420,8 @@ export interface components {
             missing: number;
             /**
              * Format: date
-             * @description The day of the platform's first row or the first recorded one, whichever is earlier; the first recorded one where
-             *     the platform does not say within two seconds.
+             * @description The day of the platform's first row or the first recorded day, whichever is earlier; the first recorded day if
+             *     the platform does not answer within two seconds.
              */
             missing_since: string;
             next: components["schemas"]["NextDayEntry"];
@@ -1416,7 +1430,10 @@ export interface components {
             recorded?: components["schemas"]["RecordedSpan"] | null;
             /** @description How many records there are, and how many of each provenance. */
             records: number;
-            /** @description `never_ran`, or the status of the last run; `died` where the process of a run that is logged as running is gone. */
+            /**
+             * @description `never_ran`, or the status of the last run; `died` if that run is logged as running but its process no longer
+             *     holds its lock.
+             */
             state: string;
             /** @description The IANA time zone whose days are recorded. */
             time_zone: string;
@@ -1427,7 +1444,7 @@ export interface components {
             field: string;
             reason: string;
         };
-        /** @description The first day that was recorded by another version of the definition than the recorded day before. */
+        /** @description The first day that was recorded by another version of the definition than the previous recorded day. */
         VersionChange: {
             /** Format: date */
             date: string;
@@ -1436,11 +1453,11 @@ export interface components {
             /** Format: int32 */
             to_version: number;
         };
-        /** @description A version of a definition. Records name the version that made them. */
+        /** @description A version of a definition. Each record has the version from which its value was computed. */
         VersionEntry: {
             /**
              * Format: date-time
-             * @description When it was made.
+             * @description The time at which it was created.
              */
             created_at: string;
             /** @description How the values of several days are combined. */
@@ -1517,9 +1534,9 @@ export interface operations {
     activity: {
         parameters: {
             query?: {
-                /** @description How many days; by default 30 */
+                /** @description The number of days; 30 by default */
                 days?: number;
-                /** @description Categories, separated by commas; by default all active metrics */
+                /** @description Categories, separated by commas; all active metrics by default */
                 category?: string;
                 /** @description Types, separated by commas: `count`, `average`, `percentage`, `aggregate` */
                 type?: string;
@@ -1557,7 +1574,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1566,7 +1583,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No metric is defined: `daymark apply` is due */
+            /** @description No metric is defined: run `daymark apply` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1584,7 +1601,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1593,7 +1610,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -1611,7 +1628,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1635,10 +1652,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Started, or running already. The job is at `Location`. */
+            /** @description The job was started, or an equal one is running. `Location` is its path. */
             202: {
                 headers: {
-                    /** @description Where the job is */
+                    /** @description The path of the job */
                     Location?: string;
                     [name: string]: unknown;
                 };
@@ -1664,7 +1681,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1673,7 +1690,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body did not come in half of the server's time limit */
+            /** @description The body did not arrive within half of `http.request_timeout_seconds` */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -1718,7 +1735,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1727,7 +1744,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -1745,7 +1762,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1769,10 +1786,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Started, or running already. The job is at `Location`. */
+            /** @description The job was started, or an equal one is running. `Location` is its path. */
             202: {
                 headers: {
-                    /** @description Where the job is */
+                    /** @description The path of the job */
                     Location?: string;
                     [name: string]: unknown;
                 };
@@ -1798,7 +1815,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1807,7 +1824,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body did not come in half of the server's time limit */
+            /** @description The body did not arrive within half of `http.request_timeout_seconds` */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -1852,7 +1869,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1861,7 +1878,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -1879,7 +1896,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1926,7 +1943,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1944,7 +1961,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1953,7 +1970,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -1971,7 +1988,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2021,7 +2038,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2030,7 +2047,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no such metric */
+            /** @description No metric has this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2048,7 +2065,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2057,7 +2074,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -2075,7 +2092,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2102,7 +2119,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Changed, switched on, or as it was */
+            /** @description The metric existed: it was changed or switched on, or was already so */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2111,7 +2128,7 @@ export interface operations {
                     "application/json": components["schemas"]["DefinedAnswer"];
                 };
             };
-            /** @description Made */
+            /** @description The metric was created */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -2138,7 +2155,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2147,7 +2164,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body did not come in half of the server's time limit */
+            /** @description The body did not arrive within half of `http.request_timeout_seconds` */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -2156,7 +2173,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The name is that of a metric of daymark.toml or the preset, or definitions are to be applied first */
+            /** @description A metric of daymark.toml or the preset has this name, or the definitions have not been applied */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2192,7 +2209,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The definition is wrong; `errors` has everything that is */
+            /** @description The definition is wrong; `errors` lists every mistake */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2201,7 +2218,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2210,7 +2227,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -2228,7 +2245,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2251,7 +2268,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is off */
+            /** @description The metric is switched off */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -2276,7 +2293,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2285,7 +2302,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no such metric */
+            /** @description No metric has this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2294,7 +2311,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It is a metric of daymark.toml or the preset */
+            /** @description The metric is defined in daymark.toml or the preset */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2312,7 +2329,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2321,7 +2338,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -2339,7 +2356,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2354,19 +2371,22 @@ export interface operations {
         parameters: {
             query?: {
                 format?: "csv" | "json" | "ndjson" | "parquet";
-                /** @description CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8 */
+                /** @description CSV: `true` adds a byte order mark at the beginning, from which Excel recognises UTF-8 */
                 bom?: boolean;
-                /** @description CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take */
+                /** @description CSV: `true` cuts cells to 32,767 characters, the limit of spreadsheets */
                 cut_cells?: boolean;
-                /** @description The first day, `YYYY-MM-DD`; by default the first recorded one */
+                /** @description The first day, `YYYY-MM-DD`; the first recorded day by default */
                 from?: string;
-                /** @description The last day, `YYYY-MM-DD`; by default the last finished day */
+                /** @description The last day, `YYYY-MM-DD`; the last finished day by default */
                 to?: string;
-                /** @description Categories, separated by commas; by default all active metrics */
+                /** @description Categories, separated by commas; all active metrics by default */
                 category?: string;
                 /** @description Types, separated by commas: `count`, `average`, `percentage`, `aggregate` */
                 type?: string;
-                /** @description Intervals, separated by commas: `day` (the default), `week`, `month`, `quarter`, `year`; one after the other */
+                /**
+                 * @description Intervals, separated by commas: `day` (the default), `week`, `month`, `quarter`, `year`; the rows of one
+                 *     interval follow those of the one before
+                 */
                 interval?: string;
                 week_start?: "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
             };
@@ -2406,7 +2426,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2415,7 +2435,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No metric is defined: `daymark apply` is due */
+            /** @description No metric is defined: run `daymark apply` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2433,7 +2453,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The values have more digits than Parquet can hold, or, in a file of series, do not add up over days */
+            /** @description The values have more digits than Parquet can store, or, in an export of series, do not add up over days */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2442,7 +2462,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2451,7 +2471,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -2469,7 +2489,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2484,13 +2504,13 @@ export interface operations {
         parameters: {
             query?: {
                 format?: "csv" | "json" | "ndjson" | "parquet";
-                /** @description CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8 */
+                /** @description CSV: `true` adds a byte order mark at the beginning, from which Excel recognises UTF-8 */
                 bom?: boolean;
-                /** @description CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take */
+                /** @description CSV: `true` cuts cells to 32,767 characters, the limit of spreadsheets */
                 cut_cells?: boolean;
-                /** @description How many days; by default 30 */
+                /** @description The number of days; 30 by default */
                 days?: number;
-                /** @description Categories, separated by commas; by default all active metrics */
+                /** @description Categories, separated by commas; all active metrics by default */
                 category?: string;
                 /** @description Types, separated by commas: `count`, `average`, `percentage`, `aggregate` */
                 type?: string;
@@ -2531,7 +2551,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2540,7 +2560,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No metric is defined: `daymark apply` is due */
+            /** @description No metric is defined: run `daymark apply` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2558,7 +2578,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The values have more digits than Parquet can hold, or, in a file of series, do not add up over days */
+            /** @description The values have more digits than Parquet can store, or, in an export of series, do not add up over days */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2567,7 +2587,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2576,7 +2596,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -2594,7 +2614,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2609,9 +2629,9 @@ export interface operations {
         parameters: {
             query?: {
                 format?: "csv" | "json" | "ndjson" | "parquet";
-                /** @description CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8 */
+                /** @description CSV: `true` adds a byte order mark at the beginning, from which Excel recognises UTF-8 */
                 bom?: boolean;
-                /** @description CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take */
+                /** @description CSV: `true` cuts cells to 32,767 characters, the limit of spreadsheets */
                 cut_cells?: boolean;
             };
             header?: never;
@@ -2650,7 +2670,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2668,7 +2688,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The values have more digits than Parquet can hold, or, in a file of series, do not add up over days */
+            /** @description The values have more digits than Parquet can store, or, in an export of series, do not add up over days */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2677,7 +2697,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2686,7 +2706,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -2704,7 +2724,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2719,11 +2739,11 @@ export interface operations {
         parameters: {
             query?: {
                 format?: "csv" | "json" | "ndjson" | "parquet";
-                /** @description CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8 */
+                /** @description CSV: `true` adds a byte order mark at the beginning, from which Excel recognises UTF-8 */
                 bom?: boolean;
-                /** @description CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take */
+                /** @description CSV: `true` cuts cells to 32,767 characters, the limit of spreadsheets */
                 cut_cells?: boolean;
-                /** @description Categories, separated by commas; by default all active metrics */
+                /** @description Categories, separated by commas; all active metrics by default */
                 category?: string;
                 /** @description Types, separated by commas: `count`, `average`, `percentage`, `aggregate` */
                 type?: string;
@@ -2764,7 +2784,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2773,7 +2793,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No metric is defined: `daymark apply` is due */
+            /** @description No metric is defined: run `daymark apply` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2791,7 +2811,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The values have more digits than Parquet can hold, or, in a file of series, do not add up over days */
+            /** @description The values have more digits than Parquet can store, or, in an export of series, do not add up over days */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2800,7 +2820,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2809,7 +2829,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -2827,7 +2847,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2842,13 +2862,13 @@ export interface operations {
         parameters: {
             query?: {
                 format?: "csv" | "json" | "ndjson" | "parquet";
-                /** @description CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8 */
+                /** @description CSV: `true` adds a byte order mark at the beginning, from which Excel recognises UTF-8 */
                 bom?: boolean;
-                /** @description CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take */
+                /** @description CSV: `true` cuts cells to 32,767 characters, the limit of spreadsheets */
                 cut_cells?: boolean;
-                /** @description Only runs of days from this one, `YYYY-MM-DD`; together with `to` */
+                /** @description Selects the runs that include this day, `YYYY-MM-DD`, or a later one; requires `to` */
                 from?: string;
-                /** @description Only runs of days up to this one, `YYYY-MM-DD`; together with `from` */
+                /** @description Selects the runs that include this day, `YYYY-MM-DD`, or an earlier one; requires `from` */
                 to?: string;
                 status?: "running" | "completed" | "partial" | "failed";
                 kind?: "collect" | "backfill";
@@ -2889,7 +2909,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2907,7 +2927,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The values have more digits than Parquet can hold, or, in a file of series, do not add up over days */
+            /** @description The values have more digits than Parquet can store, or, in an export of series, do not add up over days */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2916,7 +2936,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2925,7 +2945,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -2943,7 +2963,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2990,7 +3010,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3008,7 +3028,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3017,7 +3037,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -3035,7 +3055,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3085,7 +3105,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3094,7 +3114,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no such job */
+            /** @description No job has this id */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3112,7 +3132,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3121,7 +3141,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -3139,7 +3159,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3153,7 +3173,7 @@ export interface operations {
     latest: {
         parameters: {
             query?: {
-                /** @description Categories, separated by commas; by default all active metrics */
+                /** @description Categories, separated by commas; all active metrics by default */
                 category?: string;
                 /** @description Types, separated by commas: `count`, `average`, `percentage`, `aggregate` */
                 type?: string;
@@ -3191,7 +3211,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3200,7 +3220,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No metric is defined: `daymark apply` is due */
+            /** @description No metric is defined: run `daymark apply` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3218,7 +3238,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3227,7 +3247,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -3245,7 +3265,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3259,22 +3279,25 @@ export interface operations {
     metrics: {
         parameters: {
             query?: {
-                /** @description The first day, `YYYY-MM-DD`; by default the 30 days that end with `to`, or as many as a series may have */
+                /**
+                 * @description The first day, `YYYY-MM-DD`; by default the range is the 30 days up to `to`, or `query.max_points` days if that
+                 *     is less
+                 */
                 from?: string;
-                /** @description The last day, `YYYY-MM-DD`; by default the last finished day */
+                /** @description The last day, `YYYY-MM-DD`; the last finished day by default */
                 to?: string;
-                /** @description Categories, separated by commas; by default all active metrics */
+                /** @description Categories, separated by commas; all active metrics by default */
                 category?: string;
                 /** @description Types, separated by commas: `count`, `average`, `percentage`, `aggregate` */
                 type?: string;
                 /** @description Intervals, separated by commas: `day` (the default), `week`, `month`, `quarter`, `year` */
                 interval?: string;
                 week_start?: "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
-                /** @description `true`: points carry the metadata of their records */
+                /** @description `true` adds the metadata of the records to the points */
                 metadata?: boolean;
-                /** @description Series a page at most, from 1 to 200; by default 50. A page of very many days has fewer */
+                /** @description The maximum number of series on a page, from 1 to 200; 50 by default. A page with many days has fewer */
                 limit?: number;
-                /** @description `next_cursor` of the page before; the other parameters must be the same */
+                /** @description `next_cursor` of the previous page; the other parameters must be the same */
                 cursor?: string;
             };
             header?: never;
@@ -3310,7 +3333,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3319,7 +3342,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No metric is defined: `daymark apply` is due */
+            /** @description No metric is defined: run `daymark apply` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3337,7 +3360,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description These values do not add up over days */
+            /** @description The values of a metric do not add up over days */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3346,7 +3369,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3355,7 +3378,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -3373,7 +3396,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3387,15 +3410,15 @@ export interface operations {
     runs: {
         parameters: {
             query?: {
-                /** @description Only runs of days from this one, `YYYY-MM-DD`; together with `to` */
+                /** @description Selects the runs that include this day, `YYYY-MM-DD`, or a later one; requires `to` */
                 from?: string;
-                /** @description Only runs of days up to this one, `YYYY-MM-DD`; together with `from` */
+                /** @description Selects the runs that include this day, `YYYY-MM-DD`, or an earlier one; requires `from` */
                 to?: string;
                 status?: "running" | "completed" | "partial" | "failed";
                 kind?: "collect" | "backfill";
-                /** @description Runs a page, from 1 to 200; by default 50 */
+                /** @description The maximum number of runs on a page, from 1 to 200; 50 by default */
                 limit?: number;
-                /** @description `next_cursor` of the page before; the other parameters must be the same */
+                /** @description `next_cursor` of the previous page; the other parameters must be the same */
                 cursor?: string;
             };
             header?: never;
@@ -3431,7 +3454,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3449,7 +3472,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3458,7 +3481,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -3476,7 +3499,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3526,7 +3549,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3535,7 +3558,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no such run */
+            /** @description No run has this id */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3553,7 +3576,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3562,7 +3585,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -3580,7 +3603,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3627,7 +3650,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3645,7 +3668,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3654,7 +3677,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -3672,7 +3695,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3696,7 +3719,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The schedule, paused */
+            /** @description The paused schedule */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3723,7 +3746,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3732,7 +3755,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body did not come in half of the server's time limit */
+            /** @description The body did not arrive within half of `http.request_timeout_seconds` */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -3768,7 +3791,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3777,7 +3800,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -3795,7 +3818,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3846,7 +3869,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3855,7 +3878,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body did not come in half of the server's time limit */
+            /** @description The body did not arrive within half of `http.request_timeout_seconds` */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -3891,7 +3914,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3900,7 +3923,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -3918,7 +3941,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3965,7 +3988,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3983,7 +4006,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3992,7 +4015,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -4010,7 +4033,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4057,7 +4080,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4075,7 +4098,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4084,7 +4107,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -4102,7 +4125,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4116,13 +4139,13 @@ export interface operations {
     read_daily_metrics: {
         parameters: {
             query?: {
-                /** @description Columns, separated by commas: `value`, `day:metric_date` with another name, `value::text` */
+                /** @description Columns, separated by commas: `value`; `day:metric_date` to rename; `value::text` to cast */
                 select?: string;
-                /** @description Columns to sort by: `metric_date.desc,value.asc.nullslast` */
+                /** @description The columns to sort by, as in `metric_date.desc,value.asc.nullslast` */
                 order?: string;
-                /** @description How many rows; an answer has 10000 at most */
+                /** @description The maximum number of rows, up to 10000 */
                 limit?: string;
-                /** @description How many rows to leave out first, 100000 at most */
+                /** @description The number of rows to skip, up to 100000 */
                 offset?: string;
                 /** @description `(value.gt.5,value.is.null)` */
                 or?: string;
@@ -4152,9 +4175,9 @@ export interface operations {
                 created_at?: string;
             };
             header?: {
-                /** @description Rows by their number: `0-24` */
+                /** @description The numbers of the first and the last row, counted from 0, as in `0-24` */
                 Range?: string;
-                /** @description `count=exact` to have all rows counted, in `Content-Range` */
+                /** @description `count=exact` adds the number of all rows to `Content-Range` */
                 Prefer?: string;
             };
             path?: never;
@@ -4162,7 +4185,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The rows; `Accept: application/vnd.pgrst.object+json` asks for the only one */
+            /** @description The rows; with `Accept: application/vnd.pgrst.object+json`, the only row as an object */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4172,7 +4195,7 @@ export interface operations {
                     "application/vnd.pgrst.object+json": components["schemas"]["daily_metrics"];
                 };
             };
-            /** @description Some of the rows that there are */
+            /** @description Some of the matching rows */
             206: {
                 headers: {
                     [name: string]: unknown;
@@ -4182,7 +4205,7 @@ export interface operations {
                     "application/vnd.pgrst.object+json": components["schemas"]["daily_metrics"];
                 };
             };
-            /** @description The request is wrong; `message` and `hint` say where */
+            /** @description The request is wrong; `message` and `hint` describe the mistake */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4200,7 +4223,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description The role may not do this */
+            /** @description The role does not permit this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4209,7 +4232,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description There is no such table or function */
+            /** @description No table or function has this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4218,7 +4241,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description One object is asked for and there is not exactly one, or a form that there is not */
+            /** @description One object was requested but the result has not exactly one row, or the requested media type is not available */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -4227,7 +4250,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description All rows are asked for and there are more than one answer may have, in number or in bytes; or the body is too large */
+            /** @description The request asks for more rows or bytes than one answer can have, or the body is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4254,7 +4277,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to come again */
+            /** @description Too many requests; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4281,7 +4304,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description Busy, too slow, or without its store or the platform; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store or the platform; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4295,13 +4318,13 @@ export interface operations {
     read_metric_collection_log: {
         parameters: {
             query?: {
-                /** @description Columns, separated by commas: `value`, `day:metric_date` with another name, `value::text` */
+                /** @description Columns, separated by commas: `value`; `day:metric_date` to rename; `value::text` to cast */
                 select?: string;
-                /** @description Columns to sort by: `metric_date.desc,value.asc.nullslast` */
+                /** @description The columns to sort by, as in `metric_date.desc,value.asc.nullslast` */
                 order?: string;
-                /** @description How many rows; an answer has 10000 at most */
+                /** @description The maximum number of rows, up to 10000 */
                 limit?: string;
-                /** @description How many rows to leave out first, 100000 at most */
+                /** @description The number of rows to skip, up to 100000 */
                 offset?: string;
                 /** @description `(value.gt.5,value.is.null)` */
                 or?: string;
@@ -4339,9 +4362,9 @@ export interface operations {
                 created_at?: string;
             };
             header?: {
-                /** @description Rows by their number: `0-24` */
+                /** @description The numbers of the first and the last row, counted from 0, as in `0-24` */
                 Range?: string;
-                /** @description `count=exact` to have all rows counted, in `Content-Range` */
+                /** @description `count=exact` adds the number of all rows to `Content-Range` */
                 Prefer?: string;
             };
             path?: never;
@@ -4349,7 +4372,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The rows; `Accept: application/vnd.pgrst.object+json` asks for the only one */
+            /** @description The rows; with `Accept: application/vnd.pgrst.object+json`, the only row as an object */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4359,7 +4382,7 @@ export interface operations {
                     "application/vnd.pgrst.object+json": components["schemas"]["metric_collection_log"];
                 };
             };
-            /** @description Some of the rows that there are */
+            /** @description Some of the matching rows */
             206: {
                 headers: {
                     [name: string]: unknown;
@@ -4369,7 +4392,7 @@ export interface operations {
                     "application/vnd.pgrst.object+json": components["schemas"]["metric_collection_log"];
                 };
             };
-            /** @description The request is wrong; `message` and `hint` say where */
+            /** @description The request is wrong; `message` and `hint` describe the mistake */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4387,7 +4410,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description The role may not do this */
+            /** @description The role does not permit this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4396,7 +4419,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description There is no such table or function */
+            /** @description No table or function has this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4405,7 +4428,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description One object is asked for and there is not exactly one, or a form that there is not */
+            /** @description One object was requested but the result has not exactly one row, or the requested media type is not available */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -4414,7 +4437,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description All rows are asked for and there are more than one answer may have, in number or in bytes; or the body is too large */
+            /** @description The request asks for more rows or bytes than one answer can have, or the body is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4441,7 +4464,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to come again */
+            /** @description Too many requests; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4468,7 +4491,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description Busy, too slow, or without its store or the platform; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store or the platform; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4482,13 +4505,13 @@ export interface operations {
     read_metric_definitions: {
         parameters: {
             query?: {
-                /** @description Columns, separated by commas: `value`, `day:metric_date` with another name, `value::text` */
+                /** @description Columns, separated by commas: `value`; `day:metric_date` to rename; `value::text` to cast */
                 select?: string;
-                /** @description Columns to sort by: `metric_date.desc,value.asc.nullslast` */
+                /** @description The columns to sort by, as in `metric_date.desc,value.asc.nullslast` */
                 order?: string;
-                /** @description How many rows; an answer has 10000 at most */
+                /** @description The maximum number of rows, up to 10000 */
                 limit?: string;
-                /** @description How many rows to leave out first, 100000 at most */
+                /** @description The number of rows to skip, up to 100000 */
                 offset?: string;
                 /** @description `(value.gt.5,value.is.null)` */
                 or?: string;
@@ -4518,9 +4541,9 @@ export interface operations {
                 updated_at?: string;
             };
             header?: {
-                /** @description Rows by their number: `0-24` */
+                /** @description The numbers of the first and the last row, counted from 0, as in `0-24` */
                 Range?: string;
-                /** @description `count=exact` to have all rows counted, in `Content-Range` */
+                /** @description `count=exact` adds the number of all rows to `Content-Range` */
                 Prefer?: string;
             };
             path?: never;
@@ -4528,7 +4551,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The rows; `Accept: application/vnd.pgrst.object+json` asks for the only one */
+            /** @description The rows; with `Accept: application/vnd.pgrst.object+json`, the only row as an object */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4538,7 +4561,7 @@ export interface operations {
                     "application/vnd.pgrst.object+json": components["schemas"]["metric_definitions"];
                 };
             };
-            /** @description Some of the rows that there are */
+            /** @description Some of the matching rows */
             206: {
                 headers: {
                     [name: string]: unknown;
@@ -4548,7 +4571,7 @@ export interface operations {
                     "application/vnd.pgrst.object+json": components["schemas"]["metric_definitions"];
                 };
             };
-            /** @description The request is wrong; `message` and `hint` say where */
+            /** @description The request is wrong; `message` and `hint` describe the mistake */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4566,7 +4589,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description The role may not do this */
+            /** @description The role does not permit this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4575,7 +4598,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description There is no such table or function */
+            /** @description No table or function has this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4584,7 +4607,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description One object is asked for and there is not exactly one, or a form that there is not */
+            /** @description One object was requested but the result has not exactly one row, or the requested media type is not available */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -4593,7 +4616,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description All rows are asked for and there are more than one answer may have, in number or in bytes; or the body is too large */
+            /** @description The request asks for more rows or bytes than one answer can have, or the body is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4620,7 +4643,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to come again */
+            /** @description Too many requests; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4647,7 +4670,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description Busy, too slow, or without its store or the platform; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store or the platform; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4676,7 +4699,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What the run did, as one row */
+            /** @description The result of the run, as one row */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4686,7 +4709,7 @@ export interface operations {
                     "application/vnd.pgrst.object+json": components["schemas"]["Backfilled"];
                 };
             };
-            /** @description The request is wrong; `message` and `hint` say where */
+            /** @description The request is wrong; `message` and `hint` describe the mistake */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4704,7 +4727,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description The role may not do this */
+            /** @description The role does not permit this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4713,7 +4736,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description There is no such table or function */
+            /** @description No table or function has this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4722,7 +4745,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description One object is asked for and there is not exactly one, or a form that there is not */
+            /** @description One object was requested but the result has not exactly one row, or the requested media type is not available */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -4731,7 +4754,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description The body did not come in time */
+            /** @description The body did not arrive in time */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -4740,7 +4763,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description Another process is at it, or no definitions are applied */
+            /** @description Another run holds the lock, or no definitions are applied */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4767,7 +4790,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to come again */
+            /** @description Too many requests; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4794,7 +4817,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description Busy, too slow, or without its store or the platform; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store or the platform; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4821,7 +4844,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What the run did, as one row */
+            /** @description The result of the run, as one row */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4831,7 +4854,7 @@ export interface operations {
                     "application/vnd.pgrst.object+json": components["schemas"]["Collected"];
                 };
             };
-            /** @description The request is wrong; `message` and `hint` say where */
+            /** @description The request is wrong; `message` and `hint` describe the mistake */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4849,7 +4872,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description The role may not do this */
+            /** @description The role does not permit this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4858,7 +4881,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description There is no such table or function */
+            /** @description No table or function has this name */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4867,7 +4890,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description One object is asked for and there is not exactly one, or a form that there is not */
+            /** @description One object was requested but the result has not exactly one row, or the requested media type is not available */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -4876,7 +4899,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description The body did not come in time */
+            /** @description The body did not arrive in time */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -4885,7 +4908,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description Another process is at it, or no definitions are applied */
+            /** @description Another run holds the lock, or no definitions are applied */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4912,7 +4935,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to come again */
+            /** @description Too many requests; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4939,7 +4962,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestError"];
                 };
             };
-            /** @description Busy, too slow, or without its store or the platform; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store or the platform; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;

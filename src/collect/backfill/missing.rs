@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_run_reads_only_what_is_left() {
+    fn a_resumed_run_reads_only_the_missing_days() {
         let metrics = vec![sample::created("a"), sample::created("b"), sample::created("new")];
         let days = Calendar::utc().days(january(1), january(9));
         let first_half: BTreeSet<_> = (1..=4).map(january).collect();

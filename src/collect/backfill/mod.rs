@@ -1,6 +1,6 @@
-//! Backfills reconstruct the days that are not recorded from the rows that the platform still holds. A backfill reads
-//! each source once for the whole range, all from one cut, and commits in chunks, so that an interrupted run keeps what
-//! it has committed and the next one continues from there.
+//! Backfills reconstruct the missing days from the platform's present rows. A backfill reads each source once for the
+//! whole range, all from one cut, and commits in chunks, so that an interrupted run keeps what it has committed and the
+//! next one continues from there.
 
 mod bisect;
 mod failures;

@@ -30,7 +30,7 @@ pub struct BackfillReport {
     pub metrics: Vec<MetricCount>,
     pub failed: Vec<Failure>,
     pub left_out: Vec<LeftOut>,
-    /// What a reconstruction cannot know, in one sentence each.
+    /// The limits of the reconstruction, in one sentence each.
     pub cannot_know: Vec<String>,
     /// Days of the range that were recorded under a definition with another meaning.
     pub earlier_meanings: Vec<EarlierMeaning>,

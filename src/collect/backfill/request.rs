@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 #[derive(Debug, Clone, Default)]
 pub struct BackfillRequest {
-    /// The first day; by default that of the earliest row of any source.
+    /// The first day; by default the day of the earliest row of all sources.
     pub from: Option<Date>,
     /// The last day; by default the last finished one.
     pub to: Option<Date>,

@@ -15,8 +15,8 @@ pub(super) struct Commands {
     pub retry_with: Vec<String>,
 }
 
-/// Prefers few commands to exact ones, because recording what is recorded already changes nothing and costs little.
-/// Failed days have separate commands: until the cause is fixed, retrying them costs time and fails again.
+/// Prefers few commands to exact ones, because a command skips days that are already recorded, at little cost. Failed
+/// days have separate commands, because retrying them costs time and fails again until the cause is fixed.
 pub(super) fn commands(gaps: &[Gap], metrics: &[StoredDefinition], last_finished: Date) -> Commands {
     let has_failed = |gap: &&Gap| matches!(gap.cause, GapCause::Failed { .. } | GapCause::TimedOut { .. });
     let idle = gaps.iter().filter(|gap| !matches!(gap.cause, GapCause::Running { .. }));

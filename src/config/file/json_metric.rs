@@ -16,7 +16,7 @@ use crate::config::{
     finding::Finding,
 };
 
-/// Reads the declaration of the metric `category`. Returns what can be read, and all problems.
+/// Reads the declaration of the metric `category`. Returns the valid parts and all problems.
 pub fn read_json_metric(category: &str, body: &Map<String, Json>) -> (MetricDeclaration, Vec<Finding>) {
     let mut problems = Vec::new();
     let table = table(body, "", &mut problems);

@@ -1,13 +1,13 @@
-//! Columns that are no booleans but hold one of two values that say yes or no: `Y` and `N` in a `char(1)`, `1` and `0` in a
-//! `bit(1)`, `t` and `f` in a text.
+//! Columns that are not of a boolean type but have one of two values for yes and no: `Y` and `N` in a `char(1)`, `1`
+//! and `0` in a `bit(1)`, `t` and `f` in a text.
 
 use std::collections::BTreeSet;
 
-/// Values that say yes, each with the one that says no beside it.
+/// Values for yes, each with the corresponding value for no.
 const PAIRS: [(&str, &str); 6] =
     [("y", "n"), ("yes", "no"), ("t", "f"), ("true", "false"), ("1", "0"), ("on", "off")];
 
-/// The values of a column by what they say, each as the column has it.
+/// The values of a column that mean true and false, each in the form in which the column stores it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BooleanValues {
     pub yes: Vec<String>,

@@ -61,8 +61,8 @@ pub const CREATED: &[&str] = &[
     "insertdate",
     "published",
 ];
-/// Names of columns with the beginning of what the row describes, which equals the time of creation unless the row was
-/// planned in advance.
+/// Names of columns with the start of the event that the row describes. It equals the time of creation unless the event
+/// was planned in advance.
 pub const BEGINNINGS: &[&str] = &["startedat", "startedon", "begunat", "beganat"];
 /// Ends of names that mean creation if they follow the name of the table, as in `order_date` or `post_created_at`.
 pub const CREATED_ENDS: &[&str] =

@@ -17,9 +17,9 @@ const FILLED: f64 = 0.99;
 /// Returns the columns that may contain the time of creation, the most likely first.
 ///
 /// The order is: columns with a known name, unless `statistics` show that rows lack a value; the only filled column
-/// that defaults to the time of insertion; the only filled column; columns with the beginning of what the row
-/// describes. If no column is filled, the one that is filled best is used. If two columns are equally likely, neither
-/// is used.
+/// that defaults to the time of insertion; the only filled column; columns with the start of the event that the row
+/// describes. If no column is filled, the one with the fewest missing values is used. If two columns are equally
+/// likely, neither is used.
 pub fn created_columns<'a>(table: &'a Table, statistics: Option<&TableStatistics>) -> Vec<&'a Column> {
     let share = |column: &Column| match (column.nullable, statistics) {
         (false, _) => Some(1.0),

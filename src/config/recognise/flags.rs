@@ -60,13 +60,12 @@ pub enum FlagMeaning {
     Boolean { keep: bool },
     /// A number, 0 or 1; rows count whose value means `keep`.
     Number { keep: bool },
-    /// Values such as `Y` and `N`; rows count whose value means `keep`. `or_number` tells whether the values may also be
-    /// stored as numbers, which do not equal texts.
+    /// Values such as `Y` and `N`; rows count whose value means `keep`. `or_number`: the values may also be stored as
+    /// numbers, which do not equal texts.
     Values { keep: bool, values: BooleanValues, or_number: bool },
     /// The time at which the row was marked; NULL for rows that are not marked.
     Time,
-    /// One of a few states. Rows whose state is in `excluded` do not count; `numeric` tells whether the values are
-    /// numbers.
+    /// One of a few states. Rows whose state is in `excluded` do not count; `numeric`: the values are numbers.
     State { values: BTreeSet<String>, excluded: Vec<String>, numeric: bool },
 }
 

@@ -32,7 +32,7 @@ pub struct Recognised<'a> {
     pub unusable_deletion: Option<String>,
 }
 
-/// Makes a source from `table`, or returns the reason why that is not possible. `with_actor` is false for the table of
+/// Returns a source that reads `table`, or the reason why that is not possible. `with_actor` is false for the table of
 /// users, whose rows are not actions of users.
 pub fn recognise<'a>(
     table: &'a Table,

@@ -1,4 +1,5 @@
-//! Names sources whose tables have no rows: what is counted in them is recorded as 0 for every day, for good.
+//! Names sources whose tables have no rows, because their counts would be recorded as 0 for every day and never
+//! changed.
 
 use super::unfiltered::{sources, table_of};
 use crate::{

@@ -258,7 +258,7 @@ fn definition(declaration: &MetricDeclaration, measure: Measure, builder: &Measu
     }
 }
 
-/// Makes a title from a name: `posts_created` → `Posts created`.
+/// Converts a name to a title: `posts_created` → `Posts created`.
 pub fn title(category: &str) -> String {
     let mut title = category.replace('_', " ");
     if let Some(first) = title.get_mut(..1) {

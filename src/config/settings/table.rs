@@ -27,8 +27,7 @@ pub static SETTINGS: &[Setting] = &[
         "time_zone",
         SettingKind::TimeZone,
         Some("UTC"),
-        "The time zone that decides where a day begins and ends. An IANA name such as `Europe/Berlin`; days are 23 to \
-         25 hours long where the clocks are changed. Records are never recomputed, so choose it before the first \
+        "The time zone that decides when a day begins and ends. An IANA name such as `Europe/Berlin`; days are 23 to 25 hours long when the clocks are changed. Records are never recomputed, so choose it before the first \
          collection.",
     ),
     setting(
@@ -43,15 +42,14 @@ pub static SETTINGS: &[Setting] = &[
         SettingKind::Choice(&["community", "none"]),
         Some("community"),
         "Which built-in metrics are added to those of the file. `community` has totals and activity of users, posts, \
-         comments, tracks, likes and follows, and leaves out what the platform has no table for.",
+         comments, tracks, likes and follows, and leaves out metrics for which the platform has no table.",
     ),
     integer(
         "settle_minutes",
         (0, 720),
         "15",
         "minutes",
-        "How long after its end a day may be recorded. It gives transactions that were still open at midnight the time \
-         to commit.",
+        "How long after its end a day may be recorded. In that time transactions that were still open at midnight can commit.",
     ),
     setting(
         "platform.url",
@@ -111,17 +109,14 @@ pub static SETTINGS: &[Setting] = &[
         (0, 60_000),
         "500",
         "milliseconds",
-        "How long to wait before the first retry. The wait doubles before each further one, up to 30 seconds, and up \
-         to as much again is added at random.",
+        "How long to wait before the first retry. The wait doubles before each further one, up to 30 seconds, and a random addition of up to the same length is added.",
     ),
     integer(
         "collect.deadline_minutes",
         (0, 10_080),
         "60",
         "minutes",
-        "How long a collection or a backfill may read the platform. When the time is up, the statement that is running is \
-         cancelled; what has been read is recorded, the metrics that have not been are logged as timed out, and running it \
-         again continues with them. 0 sets no limit.",
+        "How long a collection or a backfill may read the platform. At the deadline the running statement is cancelled; values that have been read are recorded, the other metrics are logged as timed out, and the next run continues with them. 0 means no limit.",
     ),
     integer(
         "collect.observed_within_hours",
@@ -143,15 +138,13 @@ pub static SETTINGS: &[Setting] = &[
         "schedule.enabled",
         SettingKind::Boolean,
         Some("true"),
-        "Whether `daymark serve` collects by itself: each day as soon as it has settled, and whatever was missed. Of several \
-         instances on one store, one does. `false` leaves it to cron, a systemd timer or triggers.",
+        "Whether `daymark serve` collects on schedule: each day as soon as it has settled, and days that were missed. Of several instances on one store, only the leader collects. With `false`, cron, a systemd timer or the API must start collections.",
     ),
     setting(
         "schedule.cron",
         SettingKind::Text,
         None,
-        "When `daymark serve` collects, as a cron expression of five fields (`30 2 * * *`). A day is collected at the first of \
-         these times after it has settled; days between two of these times are caught up with. When it is not set, each day is \
+        "When `daymark serve` collects, as a cron expression of five fields (`30 2 * * *`). A day is collected at the first of these times after it has settled, together with the days since the time before. When it is not set, each day is \
          collected as soon as it has settled.",
     ),
     setting(
@@ -165,23 +158,21 @@ pub static SETTINGS: &[Setting] = &[
         (1, 366),
         "366",
         "days",
-        "How many days a backfill commits at once, at most. It commits fewer if they have more than 5000 records, which take about a \
+        "The maximum number of days that a backfill commits at once. It commits fewer if they have more than 5000 records, which take about a \
          tenth of a second to write, but at least one day. Committed days are kept when the backfill is stopped.",
     ),
     setting(
         "query.week_start",
         SettingKind::Choice(&["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]),
         Some("monday"),
-        "The day on which a week begins in weekly figures. `monday` gives the weeks of ISO 8601; a request may choose \
-         another one.",
+        "The day on which a week begins in weekly figures. `monday` gives the weeks of ISO 8601; a request may name another day.",
     ),
     integer(
         "query.max_points",
         (1, 100_000),
         "365",
         "points",
-        "How many points a series of an answer may have: days, weeks, months, quarters or years. A request for more is \
-         refused with the interval that would fit. Exports have no such limit.",
+        "How many points a series of an answer may have: days, weeks, months, quarters or years. A request for more is refused with a message that names an interval that fits. Exports have no such limit.",
     ),
     setting(
         "http.listen",
@@ -210,7 +201,7 @@ pub static SETTINGS: &[Setting] = &[
         SettingKind::List,
         None,
         "The origins whose pages may call the API from a browser, as in `https://app.example.com`. `*` allows every \
-         origin; if it is not set, browsers let only pages of the server itself call it.",
+         origin; if it is not set, browsers allow only pages of the server itself to call it.",
     ),
     setting(
         "http.trusted_proxies",
@@ -241,17 +232,16 @@ pub static SETTINGS: &[Setting] = &[
         "exports",
         "How many exports may be sent at once, each for as long as its client takes. Further ones are answered with 503 and \
          `Retry-After`. A user who already has half of them, and at least one, is answered with 429. \
-         An export may take some 12 MB of memory.",
+         An export may use about 12 MB of memory.",
     ),
     integer(
         "http.max_connections",
         (1, 1_000_000),
         "512",
         "connections",
-        "How many connections may be open at once, busy or not. Further ones are answered with 503 and closed, or closed at \
+        "How many connections may be open at once, including idle ones. Further ones are answered with 503 and closed, or closed at \
          once if there are many; `/livez`, `/readyz` and `/metrics` are still answered, on a few reserved connections or on \
-         `http.management_listen`. A connection without a request is closed after a minute. There is no limit for each \
-         address: a public server needs a proxy that has one. Each connection is an open file: the system's \
+         `http.management_listen`. A connection without a request is closed after a minute. There is no limit for each address: put a public server behind a proxy that has such a limit. Each connection is an open file: the system's \
          limit (`ulimit -n`) must be larger by about 100.",
     ),
     integer(
@@ -259,8 +249,7 @@ pub static SETTINGS: &[Setting] = &[
         (1, 3600),
         "60",
         "seconds",
-        "How long a client may read nothing of an answer that is being sent, before its connection is closed; on Linux only. \
-         Slow clients that read something within this time are not cut off.",
+        "How long a client may read nothing of an answer before its connection is closed; on Linux only. A slow client that reads something within this time is not disconnected.",
     ),
     integer(
         "http.shutdown_seconds",
@@ -308,7 +297,7 @@ pub static SETTINGS: &[Setting] = &[
         SettingKind::Text,
         None,
         "A column of the platform that marks admins, as in `profiles.is_admin`. The row is the one whose `id` \
-         is the token's `sub`. When it is not set, only the token's claims decide. Admins may create definitions, with \
+         is the token's `sub`. When it is not set, only the token's claims determine the role. Admins may create definitions, with \
          SQL queries.",
     ),
     integer(

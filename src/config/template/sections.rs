@@ -34,7 +34,7 @@ pub fn head(platform_url: Option<&DatabaseUrl>, preset: &str) -> String {
     )
 }
 
-/// Writes everything after the head: the sources and metrics, and what is left out.
+/// Writes everything after the head: the sources, the metrics, and the metrics that are left out.
 pub fn write_survey(survey: &Survey) -> String {
     let mut text = String::new();
     if !survey.known.is_empty() {

@@ -118,7 +118,7 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// Makes a name for a source that reads `table`, which is not yet in `taken`, and adds it to `taken`.
+/// Returns a name for a source that reads `table` that is not yet in `taken`, and adds it to `taken`.
 fn source_name(table: &str, taken: &mut BTreeSet<String>) -> String {
     let mut name: String = words(table).join("_").chars().take(MAX_NAME_CHARS).collect();
     if !name.starts_with(|first: char| first.is_ascii_lowercase()) {

@@ -98,7 +98,7 @@ async fn check_applied(context: &Context, configured: &[Definition]) -> Option<F
     })
 }
 
-/// The messages of the store's errors already say what to do.
+/// The messages of the store's errors already have the remedy.
 fn store_error(error: &StoreError) -> Finding {
     Finding::error("store", error.to_string())
 }

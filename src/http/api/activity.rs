@@ -25,10 +25,10 @@ use crate::{
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ActivityParameters {
-    /// How many days; by default 30
+    /// The number of days; 30 by default
     #[param(value_type = Option<u16>, minimum = 1)]
     days: Option<String>,
-    /// Categories, separated by commas; by default all active metrics
+    /// Categories, separated by commas; all active metrics by default
     category: Option<String>,
     /// Types, separated by commas: `count`, `average`, `percentage`, `aggregate`
     r#type: Option<String>,
@@ -47,8 +47,8 @@ impl ActivityParameters {
 
 /// The last days
 ///
-/// Exactly as many points as days were asked for, up to the last finished day. A day without a record is a point without
-/// a value.
+/// Each series has exactly as many points as the requested number of days, up to the last finished day. A day without a
+/// record is a point without a value.
 #[utoipa::path(
     get, path = "/api/v1/activity", tag = "record", params(ActivityParameters),
     responses((status = 200, description = "A daily series for each metric", body = SeriesResponse), Undefined, ErrorResponses),

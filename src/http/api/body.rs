@@ -68,7 +68,7 @@ impl Members {
         let read = match self.take(name)? {
             Value::Null => return None,
             Value::String(text) => day::parse(&text),
-            _ => Err(format!("`{name}` is to be a string, YYYY-MM-DD")),
+            _ => Err(format!("`{name}` must be a string in the form YYYY-MM-DD")),
         };
         self.or_error(name, read)
     }
@@ -77,7 +77,7 @@ impl Members {
     pub fn text(&mut self, name: &'static str) -> String {
         let read = match self.take(name) {
             Some(Value::String(text)) => Ok(text),
-            Some(_) => Err(format!("`{name}` is to be a string")),
+            Some(_) => Err(format!("`{name}` must be a string")),
             None => Err(format!("`{name}` is missing")),
         };
         self.or_error(name, read).unwrap_or_default()
@@ -85,7 +85,7 @@ impl Members {
 
     /// An instant; null is none.
     pub fn instant(&mut self, name: &'static str) -> Option<Timestamp> {
-        let form = || format!("`{name}` is to be an instant, as in 2025-01-31T12:00:00Z");
+        let form = || format!("`{name}` must be an instant, as in 2025-01-31T12:00:00Z");
         let read = match self.take(name)? {
             Value::Null => return None,
             Value::String(text) => text.parse().map_err(|_| form()),
@@ -99,9 +99,9 @@ impl Members {
         let Some(value) = self.take(name) else { return Vec::new() };
         let read = match serde_json::from_value::<Vec<String>>(value) {
             Ok(names) if names.is_empty() => {
-                Err(format!("`{name}` is empty; leave it out for all active ones"))
+                Err(format!("`{name}` is empty; leave it out to select all active metrics"))
             }
-            names => names.map_err(|_| format!("`{name}` is to be an array of strings")),
+            names => names.map_err(|_| format!("`{name}` must be an array of strings")),
         };
         self.or_error(name, read).unwrap_or_default()
     }
@@ -198,17 +198,18 @@ fn refusal(rejection: &JsonRejection) -> Problem {
 
 fn unsupported(detail: &str) -> Problem {
     let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    Problem::new(status, "unsupported-media-type", "The body is of another media type").detail(detail)
+    Problem::new(status, "unsupported-media-type", "The media type of the body is not supported")
+        .detail(detail)
 }
 
 fn too_slow(limit: Duration) -> Problem {
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "The body did not arrive")
-        .detail(format!("it was not there within {} s", limit.as_secs_f64()))
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "The body did not arrive in time")
+        .detail(format!("the body did not arrive within {} s", limit.as_secs_f64()))
 }
 
 pub fn too_large() -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large")
-        .detail(format!("{} bytes are the most", MAX_BODY))
+        .detail(format!("the limit is {} bytes", MAX_BODY))
 }
 
 fn invalid(detail: &str) -> Problem {

@@ -1,7 +1,7 @@
 //! Lists in parameters, separated by commas.
 
-/// The parts of a list. Empty parts are kept, because an empty list is not an absent one: the caller, which knows the names,
-/// makes an error of them.
+/// The parts of a list. Empty parts are kept, because an empty list is not an absent one: the caller, which knows the
+/// names, reports them as an error.
 pub fn comma_list(text: Option<&str>) -> Vec<String> {
     text.map(|text| text.split(',').map(|part| part.trim().to_owned()).collect()).unwrap_or_default()
 }

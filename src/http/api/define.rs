@@ -26,29 +26,28 @@ use crate::{
     query::{DefinitionEntry, definition_entry},
 };
 
-/// A definition that was made or changed, or was so already.
+/// A definition that was created or changed, or was already the same.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DefinedAnswer {
     #[serde(flatten)]
     definition: DefinitionEntry,
-    /// Points that may not be as intended.
+    /// Parts of the definition that may be mistakes.
     warnings: Vec<InvalidParameter>,
 }
 
-/// Make or change a metric
+/// Create or change a metric
 ///
-/// The body is what a `[metrics.…]` section of daymark.toml says, in JSON. Its sources are those of the server's
-/// daymark.toml and the preset, and the platform must be able to plan it. A definition that differs from the one before
-/// is a further version of it. What is recorded already stays as it is.
+/// The body has the keys of a `[metrics.…]` section of daymark.toml, in JSON. It can use the sources of the server's
+/// daymark.toml and of the preset, and the platform must be able to plan its statements. A changed definition becomes
+/// the next version of the metric. Existing records are not changed.
 #[utoipa::path(
     put, path = "/api/v1/definitions/{category}", tag = "definitions", request_body = MetricDeclaration,
     params(("category" = String, Path, description = "The metric's name", pattern = "^[a-z][a-z0-9_]{0,62}$")),
     responses(
-        (status = 200, description = "Changed, switched on, or as it was", body = DefinedAnswer),
-        (status = 201, description = "Made", body = DefinedAnswer),
-        (status = 409, description = "The name is that of a metric of daymark.toml or the preset, or definitions are to be \
-            applied first", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The definition is wrong; `errors` has everything that is", body = Problem,
+        (status = 200, description = "The metric existed: it was changed or switched on, or was already so", body = DefinedAnswer),
+        (status = 201, description = "The metric was created", body = DefinedAnswer),
+        (status = 409, description = "A metric of daymark.toml or the preset has this name, or the definitions have not been applied", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The definition is wrong; `errors` lists every mistake", body = Problem,
             content_type = "application/problem+json"),
         BodyErrorResponses,
         ErrorResponses,
@@ -83,8 +82,10 @@ pub async fn define(
 /// When the platform's role may do more than read. A query can use such privileges in a read-only transaction, too.
 async fn require_reading_role(service: &Service) -> Result<(), Problem> {
     let privileges = service.context.tenant.platform.privileges().await.map_err(|error| {
-        tracing::error!(%error, "the privileges of the platform's role cannot be asked");
-        Problem::unavailable("the platform cannot be read at the moment; the server's log says why")
+        tracing::error!(%error, "the privileges of the platform's role cannot be read");
+        Problem::unavailable(
+            "the platform cannot be read at the moment; try again later (the server's log has the reason)",
+        )
     })?;
     match privileges.is_empty() {
         true => Ok(()),
@@ -98,15 +99,15 @@ async fn require_reading_role(service: &Service) -> Result<(), Problem> {
 
 /// Switch a metric off
 ///
-/// It is collected no longer. What is recorded stays, as do its versions; making it again switches it on.
+/// The metric is no longer collected. Its records and versions are kept. PUT with the same name switches it on again.
 #[utoipa::path(
     delete, path = "/api/v1/definitions/{category}", tag = "definitions",
     params(("category" = String, Path, description = "The metric's name", pattern = "^[a-z][a-z0-9_]{0,62}$")),
     responses(
-        (status = 204, description = "It is off"),
-        (status = 404, description = "There is no such metric", body = Problem,
+        (status = 204, description = "The metric is switched off"),
+        (status = 404, description = "No metric has this name", body = Problem,
             content_type = "application/problem+json"),
-        (status = 409, description = "It is a metric of daymark.toml or the preset", body = Problem,
+        (status = 409, description = "The metric is defined in daymark.toml or the preset", body = Problem,
             content_type = "application/problem+json"),
         ErrorResponses,
     ),

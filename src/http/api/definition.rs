@@ -27,23 +27,24 @@ use crate::{
 pub struct DefinitionAnswer {
     #[serde(flatten)]
     definition: DefinitionEntry,
-    /// Every version that it had, the current one included.
+    /// All versions of the definition, including the current one.
     versions: Vec<VersionEntry>,
-    /// The body for PUT that makes it; null without the scope `define`, because it names tables, columns and queries.
+    /// The body with which PUT defines it; null without the scope `define`, because it names tables, columns and
+    /// queries.
     #[schema(value_type = Option<MetricDeclaration>)]
     declaration: Option<Map<String, Value>>,
 }
 
 /// A metric
 ///
-/// Its current version, active or not, and when its versions were made. With the scope `define`, the answer has how it
-/// is computed, as PUT takes it.
+/// Returns the current version of the metric, active or not, and the time at which each version was created. With the
+/// scope `define`, the answer has the declaration too, in the form that PUT accepts.
 #[utoipa::path(
     get, path = "/api/v1/definitions/{category}", tag = "record",
     params(("category" = String, Path, description = "The metric's name", pattern = "^[a-z][a-z0-9_]{0,62}$")),
     responses(
         (status = 200, description = "The metric", body = DefinitionAnswer),
-        (status = 404, description = "There is no such metric", body = Problem,
+        (status = 404, description = "No metric has this name", body = Problem,
             content_type = "application/problem+json"),
         ErrorResponses,
     ),

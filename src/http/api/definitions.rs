@@ -19,7 +19,7 @@ use crate::{
 
 /// The metrics
 ///
-/// Every metric that was ever defined, active or not, in its current version.
+/// Returns the current version of every metric that was ever defined, active or not.
 #[utoipa::path(
     get, path = "/api/v1/definitions", tag = "record",
     responses((status = 200, description = "The definitions", body = DefinitionsResponse), ErrorResponses),

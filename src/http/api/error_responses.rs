@@ -14,22 +14,22 @@ pub enum ErrorResponses {
     /// Credentials are missing or not valid
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthenticated(Problem),
-    /// The role lacks the scope that this needs
+    /// The role lacks the required scope
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
     /// The URI is too long
     #[response(status = 414, content_type = "application/problem+json")]
     LongUri(Problem),
-    /// Too many requests, or too many failures to authenticate; `Retry-After` says when to come again
+    /// Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds
     #[response(status = 429, content_type = "application/problem+json")]
     TooMany(Problem),
-    /// The headers are too large; beyond 64 KiB the answer has no body
+    /// The headers are too large; if they exceed 64 KiB, the answer has no body
     #[response(status = 431, content_type = "application/problem+json")]
     LargeHeaders(Problem),
     /// The server failed; its log has the details
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
-    /// Busy, too slow, or without its store; `Retry-After` says when to come again
+    /// The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(Problem),
 }
@@ -38,7 +38,7 @@ pub enum ErrorResponses {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it is read by the derive macro only")]
 pub enum Undefined {
-    /// No metric is defined: `daymark apply` is due
+    /// No metric is defined: run `daymark apply`
     #[response(status = 409, content_type = "application/problem+json")]
     NotApplied(Problem),
 }
@@ -47,7 +47,7 @@ pub enum Undefined {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it is read by the derive macro only")]
 pub enum FileErrorResponses {
-    /// The values have more digits than Parquet can hold, or, in a file of series, do not add up over days
+    /// The values have more digits than Parquet can store, or, in an export of series, do not add up over days
     #[response(status = 422, content_type = "application/problem+json")]
     Impossible(Problem),
 }
@@ -56,7 +56,7 @@ pub enum FileErrorResponses {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it is read by the derive macro only")]
 pub enum BodyErrorResponses {
-    /// The body did not come in half of the server's time limit
+    /// The body did not arrive within half of `http.request_timeout_seconds`
     #[response(status = 408, content_type = "application/problem+json")]
     Slow(Problem),
     /// The body is too large

@@ -48,7 +48,7 @@ pub struct CollectRequest {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BackfillRequest {
-    /// The first day; by default that of the earliest row of any source.
+    /// The first day; by default the day of the earliest row of all sources.
     #[schema(value_type = Option<String>, format = Date)]
     from: Option<Date>,
     /// The last day; by default the last finished one.
@@ -73,19 +73,19 @@ pub struct JobAnswer {
     actor: String,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// `null` while it waits to begin.
+    /// The time at which the job started; `null` while it is queued.
     #[schema(value_type = Option<String>, format = DateTime)]
     started_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     finished_at: Option<Timestamp>,
-    /// Days to be written; 0 until that is known.
+    /// The number of days to write; 0 until it is known.
     days_total: usize,
     days_done: usize,
     /// The entry in the collection log: `/api/v1/runs/{run_id}`.
     run_id: Option<Uuid>,
-    /// Records written.
+    /// The number of records written.
     recorded: Option<usize>,
-    /// Records that had been there before, and were left as they are.
+    /// The number of records that already existed and were not changed.
     already_there: Option<usize>,
     failed: Vec<FailedMetric>,
     /// Why the job as a whole failed.
@@ -114,13 +114,13 @@ impl FromMembers for BackfillRequest {
 
 /// Collect a day
 ///
-/// Starts to record the last finished day, or the one named. Recording again changes nothing. The same request while
-/// its job runs is answered with that job. Eight jobs may run at once; one more is refused with 503.
+/// Starts a job that records the given day, or the last finished day. Existing records are not changed. While the job
+/// runs, an equal request returns the same job. At most eight jobs run at once; a further request is answered with 503.
 #[utoipa::path(
     post, path = "/api/v1/collections", tag = "jobs", request_body = CollectRequest,
     responses(
-        (status = 202, description = "Started, or running already. The job is at `Location`.", body = JobAnswer,
-            headers(("Location" = String, description = "Where the job is"))),
+        (status = 202, description = "The job was started, or an equal one is running. `Location` is its path.", body = JobAnswer,
+            headers(("Location" = String, description = "The path of the job"))),
         (status = 409, description = "The day is not finished, or no metric is defined", body = Problem,
             content_type = "application/problem+json"),
         BodyErrorResponses,
@@ -141,13 +141,14 @@ pub async fn collect(
 
 /// Backfill a range
 ///
-/// Starts to reconstruct the days that are missing, from what the platform still holds. What is recorded stays as it is.
-/// The same request while its job runs is answered with that job. Eight jobs may run at once; one more is refused with 503.
+/// Starts a job that reconstructs the missing days from the platform's present rows. Existing records are not changed.
+/// While the job runs, an equal request returns the same job. At most eight jobs run at once; a further request is
+/// answered with 503.
 #[utoipa::path(
     post, path = "/api/v1/backfills", tag = "jobs", request_body = BackfillRequest,
     responses(
-        (status = 202, description = "Started, or running already. The job is at `Location`.", body = JobAnswer,
-            headers(("Location" = String, description = "Where the job is"))),
+        (status = 202, description = "The job was started, or an equal one is running. `Location` is its path.", body = JobAnswer,
+            headers(("Location" = String, description = "The path of the job"))),
         (status = 409, description = "The last day is not finished, or no metric is defined", body = Problem,
             content_type = "application/problem+json"),
         BodyErrorResponses,
@@ -173,14 +174,15 @@ pub async fn backfill(
     started(&service, &principal, Task::Backfill { from, to, metrics }).await
 }
 
-/// How far a job is
+/// The progress of a job
 ///
-/// Jobs outlive the server. One whose server died is `interrupted`. What they did is in the collection log.
+/// Jobs are kept when the server ends. A job whose server ended before it did is `interrupted`. The collection log has
+/// an entry for each run of a job.
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = Uuid, Path, description = "The job")),
     responses(
         (status = 200, description = "The job", body = JobAnswer),
-        (status = 404, description = "There is no such job", body = Problem,
+        (status = 404, description = "No job has this id", body = Problem,
             content_type = "application/problem+json"),
         ErrorResponses,
     ),
@@ -191,7 +193,7 @@ pub async fn show(
     _: Parameters<NoQuery>,
     PathText(id): PathText,
 ) -> Result<Response, Problem> {
-    let unknown = || Problem::not_found("there is no such job here; /api/v1/runs lists what was run");
+    let unknown = || Problem::not_found("no job has this id; /api/v1/runs lists the runs of all jobs");
     let id = id.parse().map_err(|_| unknown())?;
     let job = service.jobs.get(id).await?.ok_or_else(unknown)?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(shown(job))).into_response())
@@ -254,7 +256,7 @@ impl From<JobStartError> for Problem {
         if let JobStartError::Store(error) = error {
             return error.into();
         }
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-runs", "Too many runs are at work")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-runs", "Too many jobs are running")
             .detail(error.to_string())
             .retry_after(JobStartError::RETRY_AFTER_S)
     }

@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct LatestParameters {
-    /// Categories, separated by commas; by default all active metrics
+    /// Categories, separated by commas; all active metrics by default
     category: Option<String>,
     /// Types, separated by commas: `count`, `average`, `percentage`, `aggregate`
     r#type: Option<String>,
@@ -39,8 +39,8 @@ impl LatestParameters {
 
 /// The latest values
 ///
-/// The newest record of each metric, with its own date, and the change against the day, the week and the month before
-/// that date.
+/// Returns the newest record of each metric, with its own date, and the changes since one day, one week and one month
+/// before that date.
 #[utoipa::path(
     get, path = "/api/v1/latest", tag = "record", params(LatestParameters),
     responses((status = 200, description = "A value for each metric", body = LatestResponse), Undefined, ErrorResponses),

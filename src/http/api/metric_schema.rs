@@ -42,18 +42,18 @@ macro_rules! metric {
             #[schema(schema_with = $measure)]
             measure: String,
             $($(#[$of_key])* $key: $kind,)*
-            /// By default what the measure makes.
+            /// By default the type of the measure.
             #[schema(schema_with = $types, required = false)]
             r#type: String,
-            /// For people; by default the name with spaces.
+            /// The name that dashboards show; by default the name of the metric with spaces.
             #[schema(required = false, min_length = 1, max_length = 1000)]
             display_name: String,
             #[schema(required = false, max_length = 10_000)]
             description: String,
-            /// By default `count`, `average`, `percentage` or `labels`, by type.
+            /// The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type.
             #[schema(required = false, max_length = 1000)]
             unit: String,
-            /// How a dashboard writes the value, as `0,0`.
+            /// The number format for dashboards, as in `0,0`.
             #[schema(required = false, max_length = 1000)]
             format_pattern: String,
             #[schema(required = false)]
@@ -69,7 +69,7 @@ macro_rules! metric {
 }
 
 metric! {
-    /// Rows whose time lies in the day.
+    /// The number of rows whose time is in the day.
     CreatedMetric, created, a_count {
         /// A source of daymark.toml or the preset.
         source: String,
@@ -79,7 +79,7 @@ metric! {
 }
 
 metric! {
-    /// Rows created before the end of the day and not soft-deleted by then.
+    /// The number of rows created before the end of the day and not soft-deleted by then.
     ExistingMetric, existing, a_count {
         /// A source of daymark.toml or the preset.
         source: String,
@@ -89,7 +89,8 @@ metric! {
 }
 
 metric! {
-    /// Distinct actors of the sources in the days that end with the day. Either `source` or `sources`.
+    /// The number of distinct actors of the sources in the `window_days` days that end with the day. Give either
+    /// `source` or `sources`.
     DistinctActorsMetric, distinct_actors, a_count {
         #[schema(required = false)]
         source: String,
@@ -122,7 +123,7 @@ metric! {
 }
 
 metric! {
-    /// How rows spread over the values of a column.
+    /// The number of rows for each value of a column.
     BreakdownMetric, breakdown, an_aggregate {
         source: String,
         #[schema(required = false)]
@@ -138,7 +139,7 @@ metric! {
 }
 
 metric! {
-    /// A query of one's own: one SELECT, with `{day_start}`, `{day_end}` and `{day}` in it, in the platform's SQL.
+    /// A query in the platform's SQL: one SELECT that can use `{day_start}`, `{day_end}` and `{day}`.
     SqlMetric, sql, any_type {
         query: String,
         /// The columns that the query gives.
@@ -153,7 +154,7 @@ metric! {
     }
 }
 
-/// Believable values. Others are recorded too, and flagged.
+/// The range of plausible values. Values outside it are recorded too, and flagged.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectedValues {
@@ -190,7 +191,7 @@ pub struct CountMeasure {
     window_days: u16,
 }
 
-/// What columns must be, by their names; all of it must hold.
+/// A condition for each of these columns; a row must meet all of them.
 #[derive(Serialize, ToSchema)]
 pub struct Filter(HashMap<String, Condition>);
 

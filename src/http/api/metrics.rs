@@ -25,13 +25,14 @@ use crate::{
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct SeriesParameters {
-    /// The first day, `YYYY-MM-DD`; by default the 30 days that end with `to`, or as many as a series may have
+    /// The first day, `YYYY-MM-DD`; by default the range is the 30 days up to `to`, or `query.max_points` days if that
+    /// is less
     #[param(format = Date)]
     from: Option<String>,
-    /// The last day, `YYYY-MM-DD`; by default the last finished day
+    /// The last day, `YYYY-MM-DD`; the last finished day by default
     #[param(format = Date)]
     to: Option<String>,
-    /// Categories, separated by commas; by default all active metrics
+    /// Categories, separated by commas; all active metrics by default
     category: Option<String>,
     /// Types, separated by commas: `count`, `average`, `percentage`, `aggregate`
     r#type: Option<String>,
@@ -40,13 +41,13 @@ pub struct SeriesParameters {
     /// The first day of a week: `monday` … `sunday`; by default as configured
     #[param(schema_with = enum_schemas::weekdays, required = false)]
     week_start: Option<String>,
-    /// `true`: points carry the metadata of their records
+    /// `true` adds the metadata of the records to the points
     #[param(value_type = Option<bool>)]
     metadata: Option<String>,
-    /// Series a page at most, from 1 to 200; by default 50. A page of very many days has fewer
+    /// The maximum number of series on a page, from 1 to 200; 50 by default. A page with many days has fewer
     #[param(value_type = Option<u8>, minimum = 1, maximum = 200)]
     limit: Option<String>,
-    /// `next_cursor` of the page before; the other parameters must be the same
+    /// `next_cursor` of the previous page; the other parameters must be the same
     cursor: Option<String>,
 }
 
@@ -56,7 +57,7 @@ impl SeriesParameters {
             None | Some("false") => false,
             Some("true") => true,
             Some(_) => {
-                let detail = "`metadata` is `true` or `false`".to_owned();
+                let detail = "`metadata` must be `true` or `false`".to_owned();
                 let parameter = "metadata".to_owned();
                 return Err(Problem::invalid_parameters(vec![InvalidParameter { parameter, detail }]));
             }
@@ -77,13 +78,14 @@ impl SeriesParameters {
 
 /// Values over a range of days
 ///
-/// One series for each metric and interval. A day without a record is a point without a value, and stands in `gaps` with
-/// its cause and what would fill it. Weeks and longer intervals carry how many of their days are recorded.
+/// Returns one series for each metric and interval. A day without a record is a point without a value, and `gaps` has
+/// its cause and the command that fills it. Points of weeks and longer intervals have the number of their recorded
+/// days.
 #[utoipa::path(
     get, path = "/api/v1/metrics", tag = "record", params(SeriesParameters),
     responses(
         (status = 200, description = "Series", body = SeriesResponse),
-        (status = 422, description = "These values do not add up over days", body = Problem,
+        (status = 422, description = "The values of a metric do not add up over days", body = Problem,
             content_type = "application/problem+json"),
         Undefined,
         ErrorResponses,

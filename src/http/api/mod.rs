@@ -39,10 +39,10 @@ use super::service::Shared;
     ),
     security(("bearer" = []), ("apikey" = [])),
     tags(
-        (name = "record", description = "What is recorded"),
-        (name = "runs", description = "The collection log; for the roles admin and service"),
-        (name = "jobs", description = "Starting runs; for the roles admin and service"),
-        (name = "definitions", description = "Changing what is recorded; for the roles admin and service"),
+        (name = "record", description = "Reading the recorded values"),
+        (name = "runs", description = "Reading the collection log; for the roles admin and service"),
+        (name = "jobs", description = "Starting runs and pausing the schedule; for the roles admin and service"),
+        (name = "definitions", description = "Changing the definitions; for the roles admin and service"),
     ),
     modifiers(&Credentials),
 )]
@@ -81,7 +81,7 @@ pub fn cached_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(status::status))
 }
 
-/// Routes whose answers are made anew for each request.
+/// Routes whose answers are computed for each request.
 pub fn uncached_routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(session::session))

@@ -16,7 +16,7 @@ impl<S: Sync + Send> FromRequestParts<S> for PathText {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(text)) => Ok(Self(text)),
-            Err(_) => Err(Problem::not_found("the path is not percent-encoded UTF-8, and leads nowhere")),
+            Err(_) => Err(Problem::not_found("the path is not valid percent-encoded UTF-8")),
         }
     }
 }

@@ -19,10 +19,10 @@ use crate::{
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct RunsParameters {
-    /// Only runs of days from this one, `YYYY-MM-DD`; together with `to`
+    /// Selects the runs that include this day, `YYYY-MM-DD`, or a later one; requires `to`
     #[param(format = Date)]
     from: Option<String>,
-    /// Only runs of days up to this one, `YYYY-MM-DD`; together with `from`
+    /// Selects the runs that include this day, `YYYY-MM-DD`, or an earlier one; requires `from`
     #[param(format = Date)]
     to: Option<String>,
     /// `running`, `completed`, `partial` or `failed`
@@ -31,16 +31,16 @@ pub struct RunsParameters {
     /// `collect` or `backfill`
     #[param(schema_with = enum_schemas::run_kinds, required = false)]
     kind: Option<String>,
-    /// Runs a page, from 1 to 200; by default 50
+    /// The maximum number of runs on a page, from 1 to 200; 50 by default
     #[param(value_type = Option<u8>, minimum = 1, maximum = 200)]
     limit: Option<String>,
-    /// `next_cursor` of the page before; the other parameters must be the same
+    /// `next_cursor` of the previous page; the other parameters must be the same
     cursor: Option<String>,
 }
 
 /// The collection log
 ///
-/// Runs, newest first.
+/// Returns runs, newest first.
 #[utoipa::path(
     get, path = "/api/v1/runs", tag = "runs", params(RunsParameters),
     responses((status = 200, description = "A page of runs", body = RunsResponse), ErrorResponses),
@@ -61,7 +61,7 @@ pub async fn runs(
     get, path = "/api/v1/runs/{id}", tag = "runs", params(("id" = Uuid, Path, description = "The run")),
     responses(
         (status = 200, description = "The run", body = RunEntry),
-        (status = 404, description = "There is no such run", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No run has this id", body = Problem, content_type = "application/problem+json"),
         ErrorResponses,
     ),
 )]
@@ -71,7 +71,9 @@ pub async fn run(
     _: Parameters<NoQuery>,
     PathText(id): PathText,
 ) -> Result<Response, Problem> {
-    let id: Uuid = id.parse().map_err(|_| Problem::not_found("a run has a UUID; /api/v1/runs lists them"))?;
+    let id: Uuid = id
+        .parse()
+        .map_err(|_| Problem::not_found("the id of a run is a UUID; /api/v1/runs lists all runs"))?;
     let answer = query::run(&service.context, id).await?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }

@@ -32,10 +32,10 @@ use crate::{
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PauseRequest {
-    /// Why, for those who wonder.
+    /// The reason, which the schedule shows to its readers.
     #[schema(min_length = 1, max_length = 1000)]
     reason: String,
-    /// When it ends by itself; by default when it is resumed.
+    /// The time at which it ends; by default it lasts until the schedule is resumed.
     #[schema(value_type = Option<String>, format = DateTime)]
     until: Option<Timestamp>,
 }
@@ -46,7 +46,7 @@ impl FromMembers for PauseRequest {
     }
 }
 
-/// Nothing needs to be said.
+/// The body may be empty or `{}`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResumeRequest {}
@@ -59,7 +59,7 @@ impl FromMembers for ResumeRequest {
 
 /// The schedule
 ///
-/// The next run, which instance collects, and whether collecting is paused.
+/// Returns the next run, the instance that leads the schedule, and the pause that is in force.
 #[utoipa::path(
     get, path = "/api/v1/schedule", tag = "runs",
     responses((status = 200, description = "The schedule", body = ScheduleResponse), ErrorResponses),
@@ -74,12 +74,12 @@ pub async fn schedule(
 
 /// Pause the schedule
 ///
-/// Nothing is collected on schedule until the pause ends. Everything else goes on, and so do runs that are started over
-/// the API. A pause that holds already is replaced.
+/// Nothing is collected on schedule until the pause ends. Runs in progress continue, and the API can still start runs.
+/// The new pause replaces one that is in force.
 #[utoipa::path(
     post, path = "/api/v1/schedule/pause", tag = "jobs", request_body = PauseRequest,
     responses(
-        (status = 200, description = "The schedule, paused", body = ScheduleResponse),
+        (status = 200, description = "The paused schedule", body = ScheduleResponse),
         BodyErrorResponses,
         ErrorResponses,
     ),
@@ -97,7 +97,8 @@ pub async fn pause_schedule(
 
 /// Resume the schedule
 ///
-/// What was missed during the pause is caught up with. Resuming a schedule that is not paused changes nothing.
+/// The leader then collects the days that were missed during the pause. Resuming a schedule that is not paused changes
+/// nothing.
 #[utoipa::path(
     post, path = "/api/v1/schedule/resume", tag = "jobs", request_body = ResumeRequest,
     responses(

@@ -17,9 +17,10 @@ use crate::{
     query::{self, Catalogue, StatusResponse},
 };
 
-/// Where collection stands
+/// The state of collection
 ///
-/// The last run, what is recorded, what is missing and what is due. `never_ran` is a state like others.
+/// Returns the last run, and which records exist, are missing and are due. Before the first run, `state` is
+/// `never_ran`.
 #[utoipa::path(
     get, path = "/api/v1/status", tag = "runs",
     responses((status = 200, description = "The state of collection", body = StatusResponse), ErrorResponses),

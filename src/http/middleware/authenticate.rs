@@ -32,7 +32,7 @@ pub async fn authenticate(State(service): State<Shared>, request: Request, next:
             next.run(Request::from_parts(parts, body)).await
         }
         Err(Refused::NotLocal) => {
-            let detail = "an open server answers only pages and programs of this machine; `daymark keys create` closes it";
+            let detail = "a server without authentication answers only pages and programs of its own machine; `daymark keys create` turns authentication on";
             Problem::forbidden(detail).into_response()
         }
         Err(Refused::Denied(denied @ (Denied::NoCredentials | Denied::Unauthenticated { .. }))) => {

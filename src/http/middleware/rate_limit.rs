@@ -31,7 +31,8 @@ pub async fn rate_limit(State(service): State<Shared>, request: Request, next: N
 
 pub fn refusal(decision: &Decision) -> Problem {
     let seconds = whole_seconds(decision.reset_after).max(1);
-    let detail = format!("{} requests a minute are allowed; wait {seconds} s", decision.limit);
+    let detail =
+        format!("the limit of {} requests a minute is reached; try again in {seconds} s", decision.limit);
     Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests")
         .detail(detail)
         .retry_after(seconds)

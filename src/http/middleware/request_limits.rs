@@ -95,7 +95,10 @@ async fn limited(service: &Shared, mut request: Request, next: Next) -> Response
     };
     // Shed rather than queued: the client of a request that waits has given it up when its turn comes.
     let Ok(_permit) = permits.try_acquire() else {
-        return Problem::unavailable("the server is busy; try again in a moment").into_response();
+        return Problem::unavailable(
+            "the server is processing as many requests as it may at once; try again in a moment",
+        )
+        .into_response();
     };
     let answering = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(limit, answering).await {
@@ -110,26 +113,27 @@ async fn limited(service: &Shared, mut request: Request, next: Next) -> Response
 }
 
 fn timed_out(limit: Duration) -> Problem {
-    let detail = format!("the answer took longer than {} s; ask for less, or try again", limit.as_secs());
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timed-out", "It took too long")
+    let detail =
+        format!("the request was not answered within {} s; request less, or try again", limit.as_secs());
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timed-out", "The request took too long")
         .detail(detail)
         .retry_after(1)
 }
 
-/// A request of HTTP/1.1 names one host (RFC 9112, 3.2); with two, a proxy may have gone by the other one.
+/// A request of HTTP/1.1 has one header `Host` (RFC 9112, 3.2); if it had two, a proxy may have used the other one.
 fn without_host(request: &Request) -> Option<Problem> {
     let hosts = request.headers().get_all(header::HOST).iter().count();
     let is_wrong = hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11);
     is_wrong.then(|| {
         Problem::new(StatusCode::BAD_REQUEST, "invalid-request", "The request cannot be carried out")
-            .detail(format!("a request has one header `Host`, and this one has {hosts}"))
+            .detail(format!("a request must have exactly one header `Host`, but this one has {hosts}"))
     })
 }
 
 fn too_large(request: &Request) -> Option<Problem> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > MAX_TARGET {
-        let detail = format!("path and query have {target} bytes; {MAX_TARGET} is the most");
+        let detail = format!("the path and the query have {target} bytes, but the limit is {MAX_TARGET}");
         return Some(
             Problem::new(StatusCode::URI_TOO_LONG, "uri-too-long", "The URI is too long").detail(detail),
         );
@@ -137,7 +141,7 @@ fn too_large(request: &Request) -> Option<Problem> {
     let headers: usize =
         request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if headers > MAX_HEADERS {
-        let detail = format!("the headers have {headers} bytes; {MAX_HEADERS} is the most");
+        let detail = format!("the headers have {headers} bytes, but the limit is {MAX_HEADERS}");
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         return Some(Problem::new(status, "headers-too-large", "The headers are too large").detail(detail));
     }

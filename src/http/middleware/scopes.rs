@@ -46,6 +46,9 @@ fn require(parts: &Parts, scope: Scope) -> Result<Principal, Problem> {
             let role = principal.role.name();
             Err(Problem::forbidden(format!("the role {role} lacks the scope `{}`", scope.name())))
         }
-        _ => Err(Problem::unauthenticated(format!("this needs the scope `{}`", scope.name()))),
+        _ => Err(Problem::unauthenticated(format!(
+            "this request requires credentials with the scope `{}`",
+            scope.name()
+        ))),
     }
 }

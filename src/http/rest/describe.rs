@@ -25,34 +25,37 @@ const ARRAY: &str = "application/json";
 const OBJECT: &str = "application/vnd.pgrst.object+json";
 
 const REFUSALS: [(&str, &str); 10] = [
-    ("400", "The request is wrong; `message` and `hint` say where"),
+    ("400", "The request is wrong; `message` and `hint` describe the mistake"),
     ("401", "Credentials are missing or not valid"),
-    ("403", "The role may not do this"),
-    ("404", "There is no such table or function"),
-    ("406", "One object is asked for and there is not exactly one, or a form that there is not"),
+    ("403", "The role does not permit this"),
+    ("404", "No table or function has this name"),
+    (
+        "406",
+        "One object was requested but the result has not exactly one row, or the requested media type is not available",
+    ),
     ("414", "The URI is too long"),
-    ("429", "Too many requests; `Retry-After` says when to come again"),
+    ("429", "Too many requests; `Retry-After` is the wait in seconds"),
     ("431", "The headers are too large"),
     ("500", "The server failed; its log has the details"),
-    ("503", "Busy, too slow, or without its store or the platform; `Retry-After` says when to come again"),
+    (
+        "503",
+        "The server is overloaded or too slow, or cannot reach its store or the platform; `Retry-After` is the wait in seconds",
+    ),
 ];
 
 const OF_TABLES: [(&str, &str); 2] = [
-    (
-        "413",
-        "All rows are asked for and there are more than one answer may have, in number or in bytes; or the body is too large",
-    ),
+    ("413", "The request asks for more rows or bytes than one answer can have, or the body is too large"),
     ("416", "The range has no rows"),
 ];
 const OF_FUNCTIONS: [(&str, &str); 3] = [
-    ("408", "The body did not come in time"),
-    ("409", "Another process is at it, or no definitions are applied"),
+    ("408", "The body did not arrive in time"),
+    ("409", "Another run holds the lock, or no definitions are applied"),
     ("413", "The body is too large"),
 ];
 
 /// Adds the tables and functions to the document.
 pub fn describe(document: &mut OpenApi) {
-    let about = "The tables and functions in PostgREST's language, for supabase-js";
+    let about = "The tables and functions with PostgREST's query syntax, for supabase-js";
     document.tags.get_or_insert_default().push(TagBuilder::new().name(TAG).description(Some(about)).build());
     let schemas = &mut document.components.get_or_insert_default().schemas;
     schemas.insert(RestError::name().into_owned(), RestError::schema());
@@ -72,7 +75,7 @@ pub fn describe(document: &mut OpenApi) {
     }
 }
 
-/// With what a client may get instead of what it asked for; `own` is that of some operations only.
+/// Adds the error responses; `own` has those of this operation only.
 fn operation(own: &[(&str, &str)]) -> OperationBuilder {
     let error = || Content::new(Some(schema(&RestError::name())));
     let refusals = REFUSALS.iter().chain(own);
@@ -86,18 +89,22 @@ fn read(table: Table) -> Operation {
     let own = [
         query(
             "select",
-            "Columns, separated by commas: `value`, `day:metric_date` with another name, `value::text`",
+            "Columns, separated by commas: `value`; `day:metric_date` to rename; `value::text` to cast",
         ),
-        query("order", "Columns to sort by: `metric_date.desc,value.asc.nullslast`"),
-        query("limit", &format!("How many rows; an answer has {MAX_ROWS} at most")),
-        query("offset", &format!("How many rows to leave out first, {MAX_OFFSET} at most")),
+        query("order", "The columns to sort by, as in `metric_date.desc,value.asc.nullslast`"),
+        query("limit", &format!("The maximum number of rows, up to {MAX_ROWS}")),
+        query("offset", &format!("The number of rows to skip, up to {MAX_OFFSET}")),
         query("or", "`(value.gt.5,value.is.null)`"),
         query("and", "`(value.gt.5,value.lt.9)`"),
-        parameter(ParameterIn::Header, "Range", "Rows by their number: `0-24`"),
+        parameter(
+            ParameterIn::Header,
+            "Range",
+            "The numbers of the first and the last row, counted from 0, as in `0-24`",
+        ),
         parameter(
             ParameterIn::Header,
             "Prefer",
-            "`count=exact` to have all rows counted, in `Content-Range`",
+            "`count=exact` adds the number of all rows to `Content-Range`",
         ),
     ];
     let filters = table.columns().iter().map(|column| query(column.name, &filter(column)));
@@ -112,15 +119,18 @@ fn read(table: Table) -> Operation {
         .summary(Some(format!("Rows of {}", table.name())))
         .operation_id(Some(format!("read_{}", table.name())))
         .parameters(Some(own.into_iter().chain(filters)))
-        .response("200", rows("The rows; `Accept: application/vnd.pgrst.object+json` asks for the only one"))
-        .response("206", rows("Some of the rows that there are"))
+        .response(
+            "200",
+            rows("The rows; with `Accept: application/vnd.pgrst.object+json`, the only row as an object"),
+        )
+        .response("206", rows("Some of the matching rows"))
         .build()
 }
 
 fn call(function: Function, answer: &str) -> Operation {
     let rows = ArrayBuilder::new().items(schema(answer));
     let done = ResponseBuilder::new()
-        .description("What the run did, as one row")
+        .description("The result of the run, as one row")
         .content(ARRAY, Content::new(Some(rows)))
         .content(OBJECT, Content::new(Some(schema(answer))));
     operation(&OF_FUNCTIONS)

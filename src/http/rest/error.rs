@@ -21,7 +21,7 @@ use crate::{
 const SHOWN: usize = 200;
 const SEE_LOG: &str = "metric_collection_log has an entry of the run with the reason.";
 
-/// What went wrong, as `{code, details, hint, message}`. Codes are PostgREST's own (`PGRST…`) or PostgreSQL's.
+/// An error as `{code, details, hint, message}`. Codes are PostgREST's own (`PGRST…`) or PostgreSQL's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RestError {
     #[serde(skip)]
@@ -86,7 +86,7 @@ impl RestError {
         Self { retry_after: Some(Duration::from_secs(1)), ..error }
     }
 
-    /// A failure of the server's own; what happened is in the log.
+    /// A failure of the server; the log has the details.
     pub fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "XX000", "the server failed; its log has the details")
     }
@@ -107,13 +107,13 @@ pub(super) fn meant<const N: usize>(name: &str, names: [&'static str; N]) -> Opt
 
 impl IntoResponse for RestError {
     fn into_response(self) -> Response {
-        // Made of strings, which always serialise.
+        // The metric was created of strings, which always serialise.
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let content_type = HeaderValue::from_static("application/json; charset=utf-8");
         let mut response = (self.status, [(header::CONTENT_TYPE, content_type)], body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        // An answer to HEAD has no body to tell the code (RFC 9209).
+        // The code is also in a header (RFC 9209), because an answer to HEAD has no body.
         if let Ok(status) = HeaderValue::try_from(format!("daymark; error={}", self.code)) {
             headers.insert(HeaderName::from_static("proxy-status"), status);
         }
@@ -197,7 +197,7 @@ impl RestError {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "57P01", message)
             }
             CollectError::Store(error) => Self::of_store(error),
-            // Where the platform is and what it said are for those who may see the log.
+            // Only readers of the log may see the platform's location and message.
             CollectError::Platform { .. } => {
                 Self::unavailable("the platform cannot be read at the moment").hint(SEE_LOG)
             }

@@ -10,8 +10,8 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 const SCHEMAS: [&str; 2] = ["public", "daymark"];
 
 const COUNTING: [&str; 3] = ["count=exact", "count=planned", "count=estimated"];
-/// PostgREST's other preferences, as far as an answer from here is what they prefer or they say nothing about it.
-/// `tx=rollback` is not among them: records stay.
+/// PostgREST's other preferences that Daymark's answers satisfy or that do not affect them. `tx=rollback` is not among
+/// them, because records stay.
 const HARMLESS: [&str; 10] = [
     "handling=strict",
     "handling=lenient",
@@ -42,7 +42,7 @@ impl Form {
             return Ok(Self::Array);
         }
         let known = accepted.iter().find_map(|media_type| match media_type.split(';').next()?.trim() {
-            // `;nulls=stripped` is another answer than what would be sent.
+            // With `;nulls=stripped` the client requests another answer than the one that would be sent.
             _ if media_type.contains("nulls=") => None,
             OBJECT | "application/vnd.pgrst.object" => Some(Self::Object),
             "application/json" | "application/vnd.pgrst.array+json" | "application/*" | "*/*" => {
@@ -100,7 +100,7 @@ impl Preferences {
         Ok(Self { count, handling })
     }
 
-    /// What `Preference-Applied` says of rows.
+    /// The value of `Preference-Applied` for an answer with rows.
     pub(super) fn applied(self) -> Option<&'static str> {
         match (self.count, self.handling) {
             (false, None) => None,
@@ -128,7 +128,7 @@ pub(super) fn require_schema(headers: &HeaderMap, name: &'static str) -> Result<
     }
 }
 
-/// The members of a list, which may come in several headers; those that are no text left out.
+/// The members of a list, which may be in several headers, without those that are not text.
 fn listed(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     let members =

@@ -29,7 +29,7 @@ const NOT_IMPLEMENTED: [&str; 17] = [
 
 const OPERATORS: &str = "\"not\" or operator (eq, gt, ...)";
 
-/// Where an operator stands: a value ends with the parameter, or with its place in a tree.
+/// The context of an operator: a value ends with the parameter, or within a tree of conditions.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Parameter,
@@ -119,7 +119,7 @@ fn operand(scanner: &mut Scanner<'_>, place: Place) -> String {
     }
 }
 
-/// `(a,"b, c")`; `()` is a list of nothing.
+/// `(a,"b, c")`; `()` is an empty list.
 fn list(scanner: &mut Scanner<'_>) -> Result<Vec<String>, RestError> {
     scanner.skip_spaces();
     scanner.expect("(")?;
@@ -171,7 +171,7 @@ fn refused(scanner: &Scanner<'_>, operator: &str, is_comparison: bool, after: &s
     let quantified = if after.starts_with('(') { "(…)" } else { "" };
     match after.starts_with(['.', '(']) && (is_comparison || NOT_IMPLEMENTED.contains(&operator)) {
         true => RestError::not_implemented(format!(
-            "the operator {operator}{quantified}; there are eq, neq, gt, gte, lt, lte, in and is, and not. before them"
+            "the operator {operator}{quantified}; supported are eq, neq, gt, gte, lt, lte, in and is, each also with not. before it"
         )),
         false => scanner.unexpected(OPERATORS),
     }

@@ -16,15 +16,15 @@ pub const MAX_OFFSET: u64 = 100_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Range {
     pub(super) offset: u64,
-    /// One more than [`MAX_ROWS`] where more than these are asked for, which tells whether there are more.
+    /// One more than [`MAX_ROWS`] if more are requested, to detect whether there are more.
     pub(super) limit: u64,
 }
 
 impl Range {
-    /// What the parameters `limit` and `offset` and the header ask for together.
+    /// The range that the parameters `limit` and `offset` and the header select together.
     ///
     /// # Errors
-    /// When one of them is no number, they have nothing in common, or the offset is beyond [`MAX_OFFSET`].
+    /// When one of them is not a number, their ranges do not overlap, or the offset is beyond [`MAX_OFFSET`].
     pub(super) fn new(
         limit: Option<&str>,
         offset: Option<&str>,
@@ -62,8 +62,9 @@ impl Range {
     /// Status and `Content-Range` of a page of this range.
     ///
     /// # Errors
-    /// When it begins after the last row; or when there are more rows than an answer may have and all were asked for: a
-    /// client that looks at the rows only would take some of them for all. To HEAD, which counts, none is missing.
+    /// When it begins after the last row; or when all rows are requested and there are more than an answer may have,
+    /// because a client that reads the rows only would not notice missing rows. HEAD returns no rows, so it has no such
+    /// limit.
     pub(super) fn answered(self, page: &TablePage, is_head: bool) -> Result<(StatusCode, String), RestError> {
         let has_more = page.rows > MAX_ROWS;
         if has_more && !is_head {
@@ -89,19 +90,19 @@ impl Range {
 }
 
 fn too_deep(offset: u64) -> RestError {
-    let message = format!("an offset of {offset} is too deep: {MAX_OFFSET} rows at most can be left out");
+    let message = format!("the offset {offset} is too large: at most {MAX_OFFSET} rows can be skipped");
     RestError::bad_request("54000", message).hint(
-        "Page by a key instead: order by a column, as in `order=id.asc`, and ask for the rows after the last one of the page \
-         before, as in `id=gt.4711`; or for fewer rows, by filters.",
+        "Page by a key instead: order by a column, as in `order=id.asc`, and request the rows after the last one of the \
+         previous page, as in `id=gt.4711`; or add filters.",
     )
 }
 
 fn too_many_rows() -> RestError {
-    let message = format!("there are more than {MAX_ROWS} rows, and an answer has {MAX_ROWS} at most");
+    let message = format!("there are more than {MAX_ROWS} rows, but an answer can have {MAX_ROWS} at most");
     let (last, next, end) = (MAX_ROWS - 1, MAX_ROWS, 2 * MAX_ROWS - 1);
     RestError::new(StatusCode::PAYLOAD_TOO_LARGE, "54000", message).hint(format!(
-        "Ask for pages, in an order: range(0, {last}), range({next}, {end}) and so on (`limit` and `offset` in the URL); \
-         or for fewer rows, by filters."
+        "Request ordered pages: range(0, {last}), range({next}, {end}) and so on (`limit` and `offset` in the URL); \
+         or add filters."
     ))
 }
 

@@ -1,6 +1,7 @@
-//! `/rest/v1/rpc/{function}`: the two functions that start runs. A run is a job, which goes on when the client has left.
+//! `/rest/v1/rpc/{function}`: the two functions that start runs. A run is a job, which continues when the client
+//! disconnects.
 //!
-//! **Architecture Invariant:** only finished days are recorded, whatever a client asks for.
+//! **Architecture Invariant:** only finished days are recorded, for every request.
 
 use std::time::{Duration, Instant};
 
@@ -43,13 +44,13 @@ pub(super) struct Function {
 
 pub(super) const COLLECT: Function = Function {
     name: "collect_daily_metrics",
-    summary: "Record a day, by default the last finished one, and wait until it is done",
+    summary: "Record a day, by default the last finished one, and wait for the result",
     required: &[],
     optional: &["target_date"],
 };
 pub(super) const BACKFILL: Function = Function {
     name: "backfill_daily_metrics",
-    summary: "Record the missing days of a range, and wait until it is done",
+    summary: "Record the missing days of a range and wait for the result",
     required: &["start_date"],
     optional: &["end_date"],
 };
@@ -72,7 +73,7 @@ pub(super) struct Backfilled {
     dates_processed: usize,
     total_metrics: usize,
     execution_time_ms: u64,
-    /// The last day that was recorded: the last finished one, where a later one was asked for.
+    /// The last day of the run: the last finished day if a later one was requested.
     #[schema(value_type = String, format = Date)]
     end_date: Date,
     #[schema(schema_with = enum_schemas::job_statuses)]
@@ -200,7 +201,7 @@ fn milliseconds(started: Instant) -> u64 {
     u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The body. A run may take long, sending what it is to do may not.
+/// The body. The run may take long, but the body must arrive within the limit.
 async fn received(service: &Service, request: Request) -> Result<Bytes, RestError> {
     let limit = service.http.request_timeout;
     match tokio::time::timeout(limit, Bytes::from_request(request, &())).await {

@@ -25,7 +25,7 @@ pub(super) fn select(table: Table, text: &str) -> Result<Vec<Output>, RestError>
         }
         scanner.skip_spaces();
         if outputs.len() > MAX_COLUMNS {
-            return Err(scanner.wrong(format!("more than {MAX_COLUMNS} columns are asked for")));
+            return Err(scanner.wrong(format!("more than {MAX_COLUMNS} columns are selected")));
         }
         if scanner.is_at_end() {
             return Ok(outputs);
@@ -109,7 +109,7 @@ fn no_aggregates() -> RestError {
 
 /// The error for an unknown column; filters and orders use it, too.
 pub(super) fn no_paths(name: &str) -> RestError {
-    RestError::not_implemented(format!("paths into JSON; ask for {} as a whole", cut(name)))
+    RestError::not_implemented(format!("paths into JSON; select {} as a whole", cut(name)))
 }
 
 #[cfg(test)]

@@ -203,7 +203,7 @@ impl Parameters {
             if place.replace(value.into_owned()).is_some() {
                 return Err(RestError::bad_request(
                     "PGRST100",
-                    format!("the parameter {name} is there twice"),
+                    format!("the parameter {name} is given twice"),
                 ));
             }
         }

@@ -27,7 +27,7 @@ pub(super) fn typed(column: &Column, text: &str) -> Result<Value, RestError> {
         ColumnKind::Boolean => boolean(text).map(Value::Boolean).ok_or_else(|| invalid("boolean")),
         ColumnKind::Uuid => text.parse().map(Value::Uuid).map_err(|_| invalid("uuid")),
         ColumnKind::Object => Err(RestError::not_implemented(format!(
-            "the column {} is JSON, which can only be asked whether it is null",
+            "the column {} is JSON, for which only is.null and not.is.null are supported",
             column.name
         ))),
     }

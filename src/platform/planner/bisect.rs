@@ -1,7 +1,7 @@
-//! Running a scan under a time limit. What a scan computes adds up over disjoint spans, so a statement that reaches the
-//! limit, or has more answers than are held at a time, is bisected: first into fewer days, then within a day or within all
-//! that came before the first one. What follows is read in segments no larger than the last one that had to be cut, so
-//! that a time limit is reached once for each halving: `log2(days) + 6` times at most.
+//! Runs a scan under a time limit. The aggregates of a scan add up over disjoint spans, so a statement that reaches the
+//! limit, or has more answers than are held at a time, is bisected: first into fewer days, then within a day or within
+//! the time before the first day. The following segments are no larger than the last one that was bisected, so the
+//! limit is reached once for each halving: at most `log2(days) + 6` times.
 //!
 //! A scan that no index can narrow down is never bisected: each half would read the whole table again.
 

@@ -1,5 +1,5 @@
-//! A cut is a session that holds a snapshot open; what is read in it is the same for every database. Readings that fail
-//! together are tried apart, and only a lost connection of the session itself ends them all.
+//! A cut is a session that holds a snapshot open; the code that reads in it is the same for both databases. Readings
+//! that fail together are retried one by one, and only a lost connection of the session itself fails them all.
 
 use std::collections::BTreeSet;
 

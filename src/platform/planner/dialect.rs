@@ -11,10 +11,10 @@ const MAX_ARGUMENTS: usize = 100;
 /// only after those are one.
 const MAX_LABEL: usize = 200;
 
-/// What a label that was cut ends in. Databases of every encoding have these characters.
+/// The last characters of a label that was cut. Every database encoding has them.
 const CUT_MARK: &str = "...";
 
-/// Characters of a number that are read: a text of more is no number that Daymark takes.
+/// The maximum length of a number in characters; Daymark does not accept a longer text as a number.
 const MAX_NUMBER: usize = 2001;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl Dialect {
         }
     }
 
-    /// A column's value as the text that rows are grouped by: exact, whatever the column's collation takes for equal,
+    /// The text of a column's value by which rows are grouped: compared exactly, independent of the column's collation,
     /// and no longer than [`MAX_LABEL`]. SQLite's BLOBs are written in hexadecimal digits.
     pub fn label(self, column: &str) -> String {
         let column = self.name(column);

@@ -18,7 +18,7 @@ const MAX_SQUARED: i64 = 3_037_000_499;
 /// The squares of integers are added up in halves of this many bits, so that not even their sum overflows.
 const HALF_BITS: u32 = 32;
 
-/// How a database is asked for the moments of a column; [`read_moments`] reads the answers.
+/// The SQL for the moments of a column; [`read_moments`] reads the answers.
 pub struct MomentSql {
     /// Aggregates over rows, without filter clauses. They add up over groups of rows.
     pub aggregates: Vec<String>,
@@ -32,7 +32,7 @@ impl MomentSql {
     /// value of the column). Squares of integers are added up exactly, in two halves; only those of REAL values, and of
     /// integers further than 3·10⁹ from the pivot, are floats.
     ///
-    /// `column` is what the schema knows of the column, if it does.
+    /// `column` is the schema's description of the column, if it has one.
     pub fn new(dialect: Dialect, table: &str, name: &str, column: Option<&Column>) -> Self {
         let name = dialect.name(name);
         match dialect {
@@ -51,7 +51,7 @@ impl MomentSql {
 
     fn of_sqlite(table: &str, name: &str) -> Self {
         let pivot = pivot(table, name);
-        // A text is no value, even where SQLite would read a number from its beginning.
+        // A text is not a value, even if SQLite would read a number from its beginning.
         let shifted = format!("(CASE WHEN typeof({name}) IN ('integer', 'real') THEN {name} - {pivot} END)");
         let is_exact =
             format!("typeof({shifted}) = 'integer' AND {shifted} BETWEEN -{MAX_SQUARED} AND {MAX_SQUARED}");
@@ -68,7 +68,8 @@ impl MomentSql {
     }
 }
 
-/// The column as NUMERIC. A cast from `double precision` keeps 15 digits; its text has all that tell it from other values.
+/// The column as NUMERIC. A cast from `double precision` keeps 15 digits; its text has all digits that distinguish it
+/// from other values.
 fn numeric(name: &str, column: Option<&Column>) -> String {
     match column {
         Some(Column { column_type: ColumnType::Integer, .. }) => format!("{name}::numeric"),

@@ -5,7 +5,7 @@ use crate::{
     metric::{Decimal, DecimalError},
 };
 
-/// A count; NULL (a sum over nothing) is 0.
+/// A count; NULL (a sum of no rows) is 0.
 pub fn parse_count(text: Option<&str>) -> Result<i64, Fault> {
     let Some(text) = text else { return Ok(0) };
     text.parse().map_err(|_| {
@@ -13,7 +13,8 @@ pub fn parse_count(text: Option<&str>) -> Result<i64, Fault> {
     })
 }
 
-/// A decimal, without the zeros that a quotient of the database ends in; NULL (a sum over nothing) is 0. NaN and infinities are refused.
+/// A decimal, without the zeros that a quotient of the database ends in; NULL (a sum of no rows) is 0. NaN and
+/// infinities are refused.
 pub fn parse_decimal(text: Option<&str>) -> Result<Decimal, Fault> {
     let Some(text) = text else { return Ok(Decimal::zero()) };
     let number = text.parse::<Decimal>();

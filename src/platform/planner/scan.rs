@@ -21,7 +21,7 @@ pub enum Stream {
     Leaving,
 }
 
-/// What a scan computes for each span: the aggregates of the rows in it.
+/// The aggregates that a scan computes over the rows of each span.
 pub struct Body {
     pub of_days: Aggregates,
     /// The aggregates of the span before the first day, which needs only some of them.
@@ -286,7 +286,7 @@ pub fn without_index(source: &Source, fault: Fault) -> Fault {
     Fault { message, ..fault }
 }
 
-/// The filter as it stands behind an aggregate.
+/// The FILTER clause of an aggregate.
 pub fn filter_clause(dialect: Dialect, filter: &Filter) -> String {
     dialect.filter(filter).map_or_else(String::new, |condition| format!(" FILTER (WHERE {condition})"))
 }

@@ -30,7 +30,7 @@ pub trait Session: Send {
     /// [`crate::database::FaultClass::Unreachable`]. Stops reading after [`MAX_ANSWERS`] + 1 rows.
     async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault>;
 
-    /// What may be older than the snapshot, the server as a whole and each of `relations` (names in SQL).
+    /// The server as a whole, or those of `relations` (names in SQL), if they may be older than the snapshot.
     async fn staleness(&mut self, relations: Vec<String>) -> Result<Vec<Staleness>, Fault>;
 
     /// The tables, materialized views and foreign tables that the statement reads, as names in SQL, after the database has

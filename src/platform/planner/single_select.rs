@@ -5,7 +5,8 @@
 use crate::database::{Fault, FaultClass};
 
 /// # Errors
-/// When the query ends what it is put into, goes on with another statement, or leaves something open.
+/// When the query closes a bracket that it did not open, contains a second statement, or leaves a quotation, comment or
+/// bracket open.
 pub fn require_single_select(sql: &str) -> Result<(), Fault> {
     let refused =
         |why: &str| Err(Fault::new(FaultClass::Sql, format!("the query must be a single SELECT: {why}")));

@@ -1,5 +1,5 @@
-//! Texts of a SQLite column whose text order is time order. The column may hold other texts, which have a
-//! place in that order, too: `11/27/2026` lies in the twelfth century. Their rows are in no day.
+//! Texts of a SQLite column whose order is the order of the times. The column may also hold other texts, which have a
+//! place in that order too: `11/27/2026` sorts among the years of the twelfth century. Their rows are in no day.
 
 /// Texts that sort before this one ("", "0000-00-00 00:00:00") are not times. It does not look like a number, which a column
 /// of type DATETIME would compare it as.

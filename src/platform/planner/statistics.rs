@@ -11,7 +11,7 @@ use crate::{
     platform::statistics::{Reference, SampledTable, Statistics, TableStatistics},
 };
 
-/// How many rows of a table are looked at to tell which columns are filled, and with which values.
+/// How many rows of a table are read to find the filled columns and their values.
 const SAMPLE_ROWS: u64 = 10_000;
 /// How far rows are counted where the database has no estimate.
 const MAX_COUNTED_ROWS: u64 = 1_000_000;

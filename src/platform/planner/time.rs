@@ -39,8 +39,8 @@ impl TimeColumn {
         Ok(Self { dialect, sql, format: source.time_format, zone, tests_rows: false })
     }
 
-    /// Whether times are texts whose own order is that of time. Other texts have a place in that order, too, and are in no
-    /// day all the same.
+    /// Whether times are texts whose order is the order of the times. Other texts have a place in that order too, but
+    /// are in no day.
     pub fn is_sorted_text(&self) -> bool {
         self.is_text() && self.format != TimeFormat::Iso
     }
@@ -55,7 +55,7 @@ impl TimeColumn {
         self.tests_rows
     }
 
-    /// Whether spans shorter than a day can be told apart.
+    /// Whether spans shorter than a day can be distinguished.
     pub fn divides_days(&self) -> bool {
         self.format != TimeFormat::Date
     }
@@ -121,7 +121,7 @@ impl TimeColumn {
             (|edge| format!("{subject} >= {}", self.edge(edge)), format!("{subject} < {}", self.edge(upper)));
         let conditions = match (self.format, lower) {
             // The text's own order is only good to the day, as offsets reach from −14 to +14 hours. It lets an index
-            // narrow the range down. Each text is converted all the same: one that is no time is in no span.
+            // narrow down the range. Each text is still converted: one that is not a time is in no span.
             (TimeFormat::Iso, _) => {
                 let day = |edge: Edge, days: i64| self.dialect.text(&date_text(edge.instant, days));
                 let column = &self.sql;
@@ -141,8 +141,8 @@ impl TimeColumn {
         if self.format == TimeFormat::Iso { self.seconds() } else { self.sql.clone() }
     }
 
-    /// The edge as a local time. Where clocks jump over midnight, the first local times of the day did not occur; a row that
-    /// carries one all the same, as a mere date does, belongs to that day.
+    /// The edge as a local time. If clocks skip midnight, the first local times of the day did not occur; a row with
+    /// such a time, for example from a bare date, belongs to that day.
     fn local(&self, instant: Timestamp) -> DateTime {
         let shown = self.zone.to_datetime(instant);
         let midnight = shown.date().to_datetime(Time::midnight());
@@ -173,8 +173,8 @@ impl TimeColumn {
         }
     }
 
-    /// A text that sorts before every time at or after the instant, whatever fraction or suffix those have. At midnight that
-    /// is the date alone, whatever separator follows it.
+    /// A text that sorts before every time at or after the instant, with any fraction or suffix. At midnight that is
+    /// the date alone, with any separator after it.
     fn iso(&self, instant: Timestamp, separator: char) -> String {
         let civil = self.local(instant);
         let date = civil.date();

@@ -1,7 +1,7 @@
--- Every table-like relation outside of the system's schemas, a row a column. One index is enough to be `indexed`: valid, of all
--- values (not partial, but for NULLs), starting with the column, of a kind that narrows down ranges.
+-- Returns a row for each column of each table, view and foreign table outside the system schemas. A column is `indexed` if it is
+-- the first column of a valid btree or brin index that is not partial, except for one that leaves out only NULLs.
 WITH RECURSIVE plain_type (oid, base) AS (
-    -- Domains may be made of domains: what each type is in the end.
+    -- The base type of each type: a domain may be defined over another domain.
     SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
     UNION ALL
     SELECT d.oid, p.base FROM pg_type AS d JOIN plain_type AS p ON p.oid = d.typbasetype WHERE d.typtype = 'd'
@@ -23,7 +23,7 @@ SELECT n.nspname AS schema_name,
              AND (i.indpred IS NULL OR pg_get_expr(i.indpred, c.oid) = format('(%I IS NOT NULL)', a.attname))
              AND i.indkey[0] = a.attnum AND am.amname IN ('btree', 'brin')
        ) AS indexed,
-       -- Positive: a number of values. Negative: a share of the rows, which grows with them.
+       -- A positive n_distinct is the number of distinct values; a negative one is their share of the rows, negated.
        CASE WHEN s.n_distinct >= 0 THEN s.n_distinct::float8
             ELSE -s.n_distinct::float8 * greatest(c.reltuples, 1)::float8 END AS distinct_estimate,
        row_security_active(c.oid) AS row_security,

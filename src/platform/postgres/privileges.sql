@@ -1,5 +1,5 @@
--- What the role could do by a query, in a read-only transaction too. A superuser has every predefined role; a member of one can
--- become it (set_config('role', …)).
+-- Returns the privileges of the role that a query can use even in a read-only transaction. A superuser has every predefined role;
+-- a member of a role can assume it (set_config('role', …)).
 SELECT 'superuser' FROM pg_roles WHERE rolname = current_user AND rolsuper
 UNION ALL
 SELECT dangerous.rolname::text

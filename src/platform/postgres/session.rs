@@ -1,5 +1,5 @@
-//! A session of a PostgreSQL platform that holds a snapshot open. A statement ends on the server when its connection is
-//! gone: dropping the session, or ending the process, cancels what runs in it.
+//! A session of a PostgreSQL platform that holds a snapshot open. The server cancels a statement when its connection is
+//! closed, so dropping the session or ending the process cancels its statement.
 
 use std::time::{Duration, Instant};
 
@@ -107,10 +107,11 @@ impl PostgresSession {
 /// The fault of a statement whose session survived it.
 fn classified(fault: Fault, within_limit: bool) -> Fault {
     match (fault.sqlstate.as_deref(), fault.class) {
-        // Another server could not be reached. A connection to it that was lost is not meant: what was read of it was in
-        // a snapshot that is lost, too.
+        // Another server could not be reached. A lost connection to it is not included, because its snapshot is lost
+        // too.
         (Some("08001"), _) => Fault { class: FaultClass::Elsewhere, ..fault },
-        // A server whose messages are not English does not tell a cancellation from a time-out in words that are known.
+        // If the server's messages are not in English, a cancellation cannot be distinguished from a time-out by the
+        // message.
         (Some("57014"), class) if class == FaultClass::Cancelled || within_limit => Fault {
             class: FaultClass::Cancelled,
             message: "cancelled by an administrator of the platform".to_owned(),

@@ -13,8 +13,9 @@ use crate::{
     },
 };
 
-/// What a standby shows, `None` on any other server. To be called before the snapshot is taken: a state that is replayed
-/// afterwards is not in it. Simple queries, each a transaction of its own, so that nothing depends on the session.
+/// The staleness of a standby; `None` on any other server. It must be called before the snapshot is taken, because a
+/// state that is replayed afterwards is not in the snapshot. It uses simple queries, each in a transaction of its own,
+/// so that nothing depends on the session.
 pub(super) async fn of_standby(connection: &mut PgConnection) -> Result<Option<Staleness>, Fault> {
     let row = raw_sql("SELECT pg_is_in_recovery()").fetch_one(&mut *connection).await?;
     if !row.try_get::<bool, _>(0)? {
@@ -69,7 +70,8 @@ impl PostgresSession {
         Ok(copies)
     }
 
-    /// A refresh writes rows, whose transaction's time is known where `track_commit_timestamp` is on. `name` is SQL.
+    /// A refresh writes rows, and the commit time of their transaction is known if `track_commit_timestamp` is on.
+    /// `name` is SQL.
     async fn materialized_view(&mut self, name: &str) -> Result<Staleness, Fault> {
         let (complete_until, when_stale, reason) = match self.refreshed_at(name).await {
             Ok(Some(at)) => (Some(at), WhenStale::Wait, REFRESHED_BEFORE.to_owned()),

@@ -5,8 +5,8 @@ use crate::{
     platform::planner::session::{Answer, MAX_ANSWERS, NO_SPAN},
 };
 
-/// The answers of `sql` in one row, a line each: most of what a row costs is its way from the connection's thread. JSON
-/// has no line breaks but escaped ones.
+/// The answers of `sql` in one row, one line for each, because most of the cost of a row is its transfer from the
+/// connection's thread. JSON has only escaped line breaks.
 pub(super) fn packed(sql: &str) -> String {
     format!(
         "WITH daymark_answers (daymark_id, daymark_values) AS (\n{sql}\n)\n\

@@ -1,6 +1,6 @@
-//! How a SQLite column stores times: SQLite has no type for them, so the values have to show it. A sample of them is read:
-//! the first and the last rows, some between them, and the least and the largest values where an index has them. What that
-//! takes does not grow with the table.
+//! Detects how a SQLite column stores times from its values, because SQLite has no type for times. It reads a sample:
+//! the first and the last rows, some between them, and the least and the largest values if an index has them. The cost
+//! does not grow with the table.
 
 use crate::{
     metric::TimeFormat,
@@ -16,7 +16,7 @@ const STEPS: usize = 1000;
 /// How many of the least values are read, and how many of the largest.
 const EXTREMES: usize = 100;
 
-/// A statement that tells, as 1 or 0, whether the table has row ids and whether the column has an index.
+/// A statement that returns, as 1 or 0, whether the table has row ids and whether the column has an index.
 pub fn access_query(table: &str, column: &str) -> String {
     let (table, column) = (Dialect::Sqlite.text(table), Dialect::Sqlite.text(column));
     format!(
@@ -27,7 +27,7 @@ pub fn access_query(table: &str, column: &str) -> String {
     )
 }
 
-/// The counts that [`format_of`] decides by; `access` is what [`access_query`] tells.
+/// The counts from which [`format_of`] decides; `access` is the result of [`access_query`].
 pub fn query(table: &str, column: &str, access: &[Option<String>]) -> String {
     let day = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]";
     let minute = "[0-9][0-9]:[0-9][0-9]";
@@ -81,7 +81,7 @@ fn sample(table: &str, column: &str, access: &[Option<String>]) -> String {
     parts.join("\n  UNION ALL ")
 }
 
-/// What all values share, from the counts of [`query`]; `None` when they share no format.
+/// The format of all values, from the counts of [`query`]; `None` if they have several.
 pub fn format_of(counts: &[Option<String>]) -> Option<DetectedFormat> {
     let number =
         |index: usize| counts.get(index).and_then(Option::as_deref).and_then(|text| text.parse::<f64>().ok());

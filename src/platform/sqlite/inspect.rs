@@ -37,7 +37,7 @@ pub async fn inspect(connection: &mut SqliteConnection) -> Result<Schema, Fault>
     }
 }
 
-/// A view whose table is gone has no columns, and asking for them fails. It hides no other table.
+/// A view whose table was dropped has no columns, and querying them fails. That must not hide other tables.
 async fn one_by_one(connection: &mut SqliteConnection) -> Result<Schema, Fault> {
     let mut schema = Schema::default();
     let names: Vec<String> = sqlx::query_scalar(NAMES).persistent(false).fetch_all(&mut *connection).await?;
@@ -87,8 +87,8 @@ async fn tables(connection: &mut SqliteConnection, named: Option<&str>) -> Resul
     Ok(tables)
 }
 
-/// SQLite takes any name for a type; these are the common ones. What is meant to be a time may be stored in any way, so
-/// it is `Other`, as is a column without a type.
+/// SQLite accepts any name for a type; these are the common ones. A time may be stored in any way, so its type is
+/// `Other`, as is that of a column without a type.
 fn column_type(name: &str) -> ColumnType {
     let name = name.to_ascii_uppercase();
     let has = |part: &str| name.contains(part);

@@ -31,8 +31,8 @@ use crate::{
     metric::{DayBounds, Reading},
 };
 
-/// In KiB. SQLite sorts so much at a time, and with pages of 4 KiB never less: a processor's caches hold it. It keeps so
-/// many pages, too, which makes no difference: hardly one is read twice.
+/// In KiB. SQLite sorts this much at a time, which fits into the caches of a processor; with pages of 4 KiB it cannot
+/// be less. It is also the size of the page cache, which hardly matters, because few pages are read twice.
 const CACHE_KIB: i32 = 1000;
 
 /// The number of rows that the connection's thread may be ahead of the reader; more of them mean fewer changes of thread.

@@ -1,6 +1,6 @@
-//! A session of a SQLite platform: a connection whose thread runs one statement at a time. A statement ends between two steps
-//! of SQLite's virtual machine once its time is up or its session is dropped. A single step (a function over a huge value)
-//! cannot be ended: the session is then given up, its thread goes on until the step is over.
+//! A session of a SQLite platform: a connection whose thread runs one statement at a time. A statement ends between two
+//! steps of SQLite's virtual machine once its time is up or its session is dropped. A single step (a function over a
+//! huge value) cannot be interrupted: then the session is abandoned, and its thread ends after the step.
 
 use std::{
     path::PathBuf,
@@ -94,7 +94,7 @@ impl SqliteSession {
         let Ok(outcome) = tokio::time::timeout(limit.saturating_add(GRACE), reading).await else {
             self.is_given_up = true;
             let message = format!(
-                "given up {} s after the time limit of {} s: one step of it cannot be stopped",
+                "abandoned {} s after its time limit of {} s, because SQLite cannot interrupt a single step of a statement",
                 GRACE.as_secs(),
                 limit.as_secs_f64()
             );

@@ -20,10 +20,10 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// How CSV is written for programs that need it otherwise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CsvOptions {
-    /// Begin with a byte order mark, by which Excel tells UTF-8.
+    /// Begin with a byte order mark, from which Excel recognises UTF-8.
     pub bom: bool,
-    /// Cut cells that are longer than spreadsheets take, to 32,767 characters of which the last one is `…`. JSON that is cut
-    /// is no JSON any more.
+    /// Cut cells to 32,767 characters, the limit of spreadsheets, of which the last one is `…`. JSON that is cut is no
+    /// longer valid JSON.
     pub cut_cells: bool,
 }
 

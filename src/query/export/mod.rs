@@ -1,7 +1,6 @@
-//! Exports: the answer to any query as CSV, JSON, newline-delimited JSON or Parquet, in pieces that are made one after
-//! the other. What is asked makes pages of rows (a file for each sort of query), and a format makes bytes of them. Of
-//! series there are any number of days; a gap is a row too, with the cause as its state and no value, which tells it from
-//! a zero.
+//! Exports: the answer to any query as CSV, JSON, newline-delimited JSON or Parquet, produced piece by piece. A query
+//! produces pages of rows (a file for each kind of query), and a format encodes them. Series can have any number of
+//! days; a gap is a row too, with the cause as its state and no value, which distinguishes it from a zero.
 
 mod csv;
 mod definitions;
@@ -103,7 +102,7 @@ impl Export {
         Ok(Self { first: pages.next().await?, pages, format, stage, rows: 0 })
     }
 
-    /// Writes CSV in this way; other formats stay as they are. To be called before the first piece is taken.
+    /// Writes CSV in this way; other formats stay as they are. It must be called before the first piece is read.
     pub fn with_csv(mut self, options: CsvOptions) -> Self {
         if self.format == ExportFormat::Csv {
             self.stage = Stage::Writing(Box::new(csv::Csv::new(self.pages.columns(), options)));
@@ -112,17 +111,18 @@ impl Export {
     }
 
     /// Reads the remaining pages with another connection to the same store, such as one with longer time limits.
-    pub fn go_on_with(mut self, context: &Context) -> Self {
-        self.pages.go_on_with(context);
+    pub fn continue_with(mut self, context: &Context) -> Self {
+        self.pages.continue_with(context);
         if let Stage::Measuring(measuring) = &mut self.stage {
-            measuring.pages.go_on_with(context);
+            measuring.pages.continue_with(context);
         }
         self
     }
 
-    /// The next piece; `None` after the last one. Memory is bounded: a piece is made of about ten thousand records without labels, or as many with labels as take the same. Before
-    /// the first piece of Parquet, whose columns have a type, all values are looked at. A caller that gives up waiting may call
-    /// again, and loses at most the page that was being read.
+    /// The next piece; `None` after the last one. Memory is bounded: a piece has about ten thousand records without
+    /// labels, or as many records with labels as need the same memory. Before the first piece of Parquet all values are
+    /// scanned, to find the type of the columns. A caller that gives up waiting may call again, and loses at most the
+    /// page that was being read.
     ///
     /// # Errors
     /// [`QueryError::TooManyDigits`] when the values need more than Parquet's 76; when the store fails. The file has no

@@ -37,7 +37,7 @@ pub(super) struct Digits {
     after_point: usize,
 }
 
-/// The first pass, which finds out what the decimals of an export need.
+/// The first pass, which finds the precision and scale that the decimals of an export need.
 pub(super) struct Measuring {
     pub pages: Box<dyn Pages>,
     /// Of each column.

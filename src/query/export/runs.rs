@@ -62,7 +62,7 @@ impl Pages for RunPages {
         None
     }
 
-    fn go_on_with(&mut self, context: &Context) {
+    fn continue_with(&mut self, context: &Context) {
         self.context = context.clone();
     }
 }

@@ -106,7 +106,7 @@ impl SeriesPages {
         }
     }
 
-    /// What a bucket of each of some metrics takes, about: its records while they are read, or its point.
+    /// The approximate memory of one bucket of each metric: its records while they are read, or its point.
     fn bucket_bytes(&self, metrics: &[MetricKey]) -> impl Iterator<Item = usize> {
         let records = self.bucket_days() * RECORD_BYTES;
         metrics.iter().map(move |key| {
@@ -127,7 +127,7 @@ impl SeriesPages {
         self.bucket_bytes(rest).take_while(fits).count().max(1).min(rest.len())
     }
 
-    /// The first days of `rest` that make a page: a whole number of buckets, but for what `rest` cuts off.
+    /// The first days of `rest` for a page: whole buckets, except those that `rest` cuts.
     fn days_from(&self, rest: Bucket) -> Bucket {
         let of_all: usize = self.bucket_bytes(&self.query.metrics).sum();
         let at_once = PAGE_BYTES / of_all.max(1);
@@ -180,7 +180,7 @@ impl Pages for SeriesPages {
         Some(Box::new(Self { metadata: false, ..self.clone() }))
     }
 
-    fn go_on_with(&mut self, context: &Context) {
+    fn continue_with(&mut self, context: &Context) {
         self.context = context.clone();
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     query::{MetadataText, QueryError},
 };
 
-/// What is exported, a page of rows at a time.
+/// The source of an export, which returns a page of rows at a time.
 #[async_trait]
 pub(super) trait Pages: Send + Sync {
     fn columns(&self) -> &'static [ExportColumn];
@@ -23,8 +23,8 @@ pub(super) trait Pages: Send + Sync {
     /// The same pages for a look at their decimals before the first one is taken; `None` where no column has decimals.
     fn for_decimals(&self) -> Option<Box<dyn Pages>>;
 
-    /// Reads what follows with another store of the same records.
-    fn go_on_with(&mut self, context: &Context);
+    /// Reads the following pages with another store of the same records.
+    fn continue_with(&mut self, context: &Context);
 }
 
 #[derive(Debug)]
@@ -141,5 +141,5 @@ impl Pages for OnePage {
         Some(Box::new(self.clone()))
     }
 
-    fn go_on_with(&mut self, _: &Context) {}
+    fn continue_with(&mut self, _: &Context) {}
 }

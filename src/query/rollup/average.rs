@@ -1,5 +1,5 @@
-//! Averages: the mean of all samples together, and their sample standard deviation. The mean is the sum of the samples over
-//! their number, where the records tell the sum, so that no rounded mean goes into another one.
+//! Averages: the mean of all samples together, and their sample standard deviation. If the records have the sum of the
+//! samples, the mean is computed from the sums, so that no rounded mean enters another one.
 //!
 //! The deviation is combined from those of the days as Chan, Golub and LeVeque do ("Updating Formulae and a Pairwise
 //! Algorithm for Computing Sample Variances", 1979): the squares within each day, `s²(n − 1)`, plus those between the
@@ -14,7 +14,7 @@ use crate::{metric::Decimal, store::RecordedDay};
 pub(in crate::query) struct AverageSum {
     size: Decimal,
     total: Decimal,
-    /// Whether every day told the sum of its samples, so that `total` has no rounded part.
+    /// Whether every day has the sum of its samples, so that `total` has no rounded part.
     is_exact: bool,
     /// Whether every day is one count over another.
     is_ratio: bool,

@@ -1,5 +1,5 @@
-//! Breakdowns: label by label the sum of the days. What was in "other" on some day stays there, because its labels were not
-//! recorded: the sums of the labels are lower bounds then, and so is their number.
+//! Breakdowns: the sum of the days for each label. Labels that were in "other" on some day stay there, because they
+//! were not recorded; then the sums of the labels and their number are lower bounds.
 
 use std::collections::BTreeMap;
 

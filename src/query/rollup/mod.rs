@@ -1,5 +1,5 @@
-//! How the records of several days become one value. What a metric's values mean decides it, by the version of the
-//! definition that made each record.
+//! Combines the records of several days into one value, according to the kind of the metric in the definition version
+//! of each record.
 
 mod accumulator;
 mod average;

@@ -1,6 +1,5 @@
-//! Percentages: all numerators over all denominators. Where these are what happens in a day, that is the share in the
-//! whole interval; where they are stocks or distinct counts, it is the mean of the days' shares, each weighted by its
-//! denominator.
+//! Percentages: the sum of all numerators over the sum of all denominators. For flows, that is the share in the whole
+//! interval; for stocks or distinct counts, it is the mean of the days' shares, each weighted by its denominator.
 
 use serde_json::Map;
 
@@ -20,7 +19,7 @@ impl PercentageSum {
         Ok(())
     }
 
-    /// A percentage of nothing has no value.
+    /// A percentage of a denominator of 0 has no value.
     pub fn finish(self) -> Rolled {
         let mut metadata = Map::new();
         metadata.insert("numerator".to_owned(), self.numerator.to_json());

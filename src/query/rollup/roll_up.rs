@@ -9,17 +9,17 @@ use crate::metric::{AddsUp, Definition, Kind, Measure, Phase, QueryShape};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RollUp {
-    /// The last recorded one (what exists at the end of a day).
+    /// The last recorded value (for stocks).
     Last,
-    /// Their sum (what happens in a day).
+    /// Their sum (for flows).
     Sum,
     /// Their mean, weighted by sample size.
     Average,
     /// Sum of numerators over sum of denominators.
     Percentage,
-    /// Label by label their sum (what happens in a day, by label).
+    /// Their sum for each label (for breakdowns of flows).
     Merge,
-    /// Nothing: distinct counts do not add up, nor does what its definition says so of.
+    /// None: for distinct counts, and for metrics whose definition says that they do not add up.
     Never,
 }
 
@@ -79,13 +79,13 @@ impl RollUp {
 pub(in crate::query) fn never_reason(definition: &Definition) -> &'static str {
     match &definition.measure {
         Measure::Sql { .. } => {
-            "its definition says that its values do not add up over days (`adds_up = \"never\"`, which is what a query \
-             means that does not say otherwise); ask by day, or say in its definition how they do"
+            "its definition says that its values do not add up over days (`adds_up = \"never\"`, the default for a \
+             query); request daily values, or set `adds_up` in its definition"
         }
         _ => NEVER,
     }
 }
 
 /// Why distinct counts are refused.
-const NEVER: &str = "distinct counts do not add up: an actor who is active on two days would count twice; ask by day, \
-     or define another metric with the window you need";
+const NEVER: &str = "distinct counts do not add up: an actor who is active on two days would count twice; request \
+     daily values, or define another metric with the window that you need";

@@ -1,4 +1,4 @@
-//! Roll-ups of days against what the same rows give when they are counted at once.
+//! Roll-ups of days compared with counting the same rows at once.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ fn day(offset: usize, value: &Decimal, metadata: Map<String, Value>) -> Recorded
     }
 }
 
-/// What a bucket of `days` is.
+/// The roll-up of a bucket of `days`.
 fn apply(roll_up: RollUp, days: &[RecordedDay]) -> Result<Rolled, String> {
     let mut sum = Accumulator::new(roll_up);
     days.iter().try_for_each(|day| sum.add(day))?;

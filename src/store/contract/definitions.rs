@@ -35,7 +35,7 @@ pub struct DefinitionVersion {
     pub key: MetricKey,
     pub version: i32,
     pub definition: Definition,
-    /// When it was made.
+    /// The time at which it was created.
     pub created_at: Timestamp,
 }
 
@@ -71,7 +71,7 @@ pub trait Definitions: Send + Sync {
     /// Every version of every metric, by category and version.
     async fn definition_versions(&self) -> Result<Vec<DefinitionVersion>, StoreError>;
 
-    /// Applies all changes or none. What they make or activate belongs to `by` from then on.
+    /// Applies all changes or none. Metrics that they create or activate have the origin `by` from then on.
     ///
     /// # Errors
     /// [`StoreError::OfFile`] when the API is to change an active definition that is the file's.

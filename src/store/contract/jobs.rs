@@ -1,5 +1,5 @@
-//! Jobs: collections and backfills that were asked for, whether they have begun or not. A job outlives its process, so that a
-//! client can ask for its status later.
+//! Jobs: requested collections and backfills. A job is kept when its process ends, so that a client can read its status
+//! later.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -63,7 +63,7 @@ pub struct NewJob {
     /// The parameters of the work, such as dates and metrics: at most 64 KiB of JSON.
     pub spec: Map<String, Value>,
     pub trigger: Trigger,
-    /// Who asked for it, as in [`super::NewRun`].
+    /// The actor, as in [`super::NewRun`].
     pub actor: String,
     pub created_at: Timestamp,
     /// The machine and the process that will do it.

@@ -1,5 +1,6 @@
-//! What a store has to do: a trait for each entity, and [`Store`], which is all of them. Each trait is implemented where the
-//! SQL of its entity is, in `postgres/` and `sqlite/`, and both implementations pass the same conformance suite.
+//! The contract of a store: a trait for each entity, and [`Store`], which combines them. Each trait is implemented
+//! where the SQL of its entity is, in `postgres/` and `sqlite/`, and both implementations pass the same conformance
+//! suite.
 
 mod definitions;
 mod events;

@@ -26,7 +26,7 @@ pub struct SeriesQuestion {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AskedMetric {
     pub key: MetricKey,
-    /// Whether the records' metadata are wanted; they are most of what is sent.
+    /// Whether the metadata of the records are requested; they are the largest part of an answer.
     pub metadata: bool,
 }
 
@@ -46,7 +46,7 @@ pub struct SeriesDays {
     pub unreadable: Vec<Date>,
 }
 
-/// What a series shows of a record.
+/// The fields of a record that a series shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedDay {
     pub date: Date,
@@ -54,8 +54,8 @@ pub struct RecordedDay {
     pub value: Decimal,
     pub provenance: Provenance,
     pub definition_version: i32,
-    /// Where they were asked for, and of an average or a percentage that is 0, of which they tell whether it is of nothing.
-    /// Boxed because they rarely are there.
+    /// Present if they were requested, and for an average or percentage of 0, where they show whether it is of no rows.
+    /// Boxed because they are rarely present.
     pub metadata: Option<Box<Map<String, Value>>>,
 }
 

@@ -1,5 +1,5 @@
-//! The collection log: one entry for each run, written before its work starts and finished in every case; and what a run
-//! commits.
+//! The collection log: one entry for each run, inserted before the run starts and ended in every case; and the commits
+//! of a run.
 
 use std::{borrow::Cow, fmt};
 
@@ -256,7 +256,7 @@ pub trait Held: Send + Sync {
     async fn is_held(&self) -> bool;
 }
 
-/// Runs, their locks, and what they commit.
+/// Runs, their locks, and their commits.
 #[async_trait]
 pub trait Runs: Send + Sync {
     /// Takes the lock if no process holds it, this one included; does not wait.
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_run_that_ended_between_two_looks_is_no_orphan() {
+    async fn a_run_that_ended_between_two_reads_is_not_an_orphan() {
         let logged = |id, status, is_alive| LoggedRun { run: run(id, status), is_alive };
         let mut runs = [
             logged(1, RunStatus::Running, false),

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use crate::store::StoreError;
 
-/// The instance that collects, as it last reported itself. Liveness is told by the lock
-/// [`LockName::Leader`](super::LockName::Leader), not by this row.
+/// The instance that leads the schedule, with its last heartbeat. The lock
+/// [`LockName::Leader`](super::LockName::Leader) decides whether it is alive, not this row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leader {
     /// The machine, at most 1,000 characters.
@@ -63,7 +63,7 @@ impl ScheduleState {
 pub trait Schedules: Send + Sync {
     async fn schedule_state(&self) -> Result<ScheduleState, StoreError>;
 
-    /// Writes the leader's heartbeat. To be called by the holder of the leader's lock only.
+    /// Writes the leader's heartbeat. Only the holder of the leader's lock may call it.
     async fn write_leader(&self, leader: &Leader) -> Result<(), StoreError>;
 
     /// Adds a pause. One that still holds is ended at the new one's start, by its author.

@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use super::SharedWatch;
 use crate::store::StoreError;
 
-/// What a migration run did or would do: the names of the migrations, in order.
+/// The result of a migration run: the names of the migrations that it applied or would apply, in order.
 pub type MigrationNames = Vec<String>;
 
 /// A trigger, constraint, function, privilege or file mode that immutability depends on and that is missing or changed, or one
 /// that Daymark did not make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntegrityFinding {
-    /// What is wrong, and where: `the trigger refuse_truncate on daily_metrics is missing`.
+    /// The problem and its place: `the trigger refuse_truncate on daily_metrics is missing`.
     pub message: String,
 }
 
@@ -22,10 +22,10 @@ pub trait Upkeep: Send + Sync {
     /// Where the store is, for messages; without credentials.
     fn location(&self) -> String;
 
-    /// Brings the tables up to date. Several processes may do so at once. Returns what was applied.
+    /// Applies the pending migrations and returns them. Several processes may call it at once.
     async fn migrate(&self) -> Result<MigrationNames, StoreError>;
 
-    /// What [`Upkeep::migrate`] would apply.
+    /// The migrations that [`Upkeep::migrate`] would apply.
     async fn pending_migrations(&self) -> Result<MigrationNames, StoreError>;
 
     /// Says that the processes which record have a simulated clock, as a demonstration's have, so that the database does not

@@ -21,22 +21,23 @@ const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// How long a statement waits for a table that another session has locked, in milliseconds.
 const LOCK_TIMEOUT_MS: u32 = 30_000;
 
-/// A statement whose client is gone ends this long afterwards at most, in milliseconds. Only Linux tells a server of that.
+/// The interval, in milliseconds, at which the server checks during a statement whether its client is still connected. Only a
+/// server on Linux can check that.
 const CONNECTION_CHECK_MS: u32 = 500;
-/// How long a session that comes back to the pool may take to answer. Longer, and it is in the middle of a statement that
-/// nothing waits for any more.
+/// How long a session that is returned to the pool may take to answer. A session that takes longer is still executing an abandoned
+/// statement.
 const IDLE_ANSWER: Duration = Duration::from_millis(250);
 
 pub(super) const SHARED_SESSION: &str = "it is behind a connection pooler that gives a session to another client after each \
-    transaction (PgBouncer's `pool_mode = transaction`), which settings and locks do not survive; nothing was set or \
-    changed: name the server itself, or a pooler in session mode";
+    transaction (PgBouncer's `pool_mode = transaction`), which settings and locks do not survive; nothing was \
+    changed: connect to the server itself, or to a pooler in session mode";
 
 /// The driver would log slow statements, with all of their text.
 pub(super) fn named(options: &PgConnectOptions) -> PgConnectOptions {
     options.clone().disable_statement_logging()
 }
 
-/// Fails where [`is_own_session`] says no: what is listened to belongs to a session, too.
+/// Fails if [`is_own_session`] is false, because LISTEN belongs to a session too.
 pub(super) async fn refuse_shared_session(
     session: &mut PgConnection,
     options: PgConnectOptions,
@@ -73,11 +74,11 @@ pub(super) fn pool(options: PgConnectOptions, settings: String, connect_timeout:
         .connect_lazy_with(options)
 }
 
-/// These are set by statements and not as startup parameters, which connection poolers refuse, and once the session is known
-/// to be this client's as long as it lasts. Commits must survive a crash of the server whatever it is
-/// configured to; a setting that asks for more than that is left as it is. Instants that the server writes as text are
-/// UTC. Statements are planned once: every one goes by a key or an index whatever its parameters are, partitions are left
-/// out when it runs, and planning takes longer than running does.
+/// These settings are set by statements, because connection poolers refuse startup parameters, and only after the
+/// session is known to belong to this client alone. Commits must survive a crash of the server, so `synchronous_commit
+/// = off` is replaced; stronger settings are kept. Instants that the server writes as text are in UTC. Statements are
+/// planned once (`force_generic_plan`), because each uses a key or an index for all parameters, partitions are pruned
+/// at execution, and planning takes longer than execution.
 pub(super) fn settings(schema: &str, statement_timeout: Option<Duration>) -> String {
     let statement_timeout = statement_timeout
         .map(|limit| format!("SET statement_timeout TO {};", limit.as_millis().max(1)))

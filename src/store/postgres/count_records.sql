@@ -1,4 +1,4 @@
--- A row for each metric with its numbers of records. $2 is a day; $3 are the dates that the time zone skipped.
+-- Returns the numbers of records of each metric. $2 is a day; $3 is the array of the dates that the time zone skipped.
 SELECT metric_type, metric_category, min(metric_date) AS first, max(metric_date) AS last,
     count(*) FILTER (WHERE provenance = 'observed') AS observed,
     count(*) FILTER (WHERE provenance = 'reconstructed') AS reconstructed,

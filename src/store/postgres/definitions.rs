@@ -66,7 +66,7 @@ impl PostgresStore {
     ) -> Result<DefinitionsChanged, StoreError> {
         let failed = |error| self.failed(error);
         let mut transaction = self.pool().await?.begin().await.map_err(failed)?;
-        // One writer at a time, so that what was read is what is changed; readers are not held up.
+        // One writer at a time, so that no other writer changes the rows between read and write; readers do not wait.
         sqlx::query("LOCK TABLE metric_definitions IN SHARE ROW EXCLUSIVE MODE")
             .execute(&mut *transaction)
             .await

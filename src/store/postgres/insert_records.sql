@@ -1,5 +1,5 @@
--- The records of a commit; those whose key exists are left out. In the order of the primary key, so that two commits
--- of the same records wait for each other rather than deadlock.
+-- Inserts the records of a commit, except those whose key exists. It inserts in the order of the primary key, so that of two
+-- concurrent commits of the same records one waits for the other instead of a deadlock.
 INSERT INTO daily_metrics (tenant_id, metric_date, metric_type, metric_category, value, metadata, provenance,
                            definition_version, collection_id, collection_timestamp)
 SELECT $1, given.*

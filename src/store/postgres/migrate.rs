@@ -73,8 +73,7 @@ impl PostgresStore {
             let Some(holder) = holder else { return Ok(()) };
             let waiting = format!("{holder} holds the lock for migrations of schema {}", self.schema);
             if started.elapsed() >= TURN_TIMEOUT {
-                let message =
-                    format!("{waiting}, and did not let go of it within {} s", TURN_TIMEOUT.as_secs());
+                let message = format!("{waiting} and did not release it within {} s", TURN_TIMEOUT.as_secs());
                 return Err(self.fault(FaultClass::Other, message));
             }
             if !is_told {
@@ -144,7 +143,7 @@ impl PostgresStore {
             return Ok(());
         }
         let message = format!(
-            "the schema {} holds what is not Daymark's ({}); nothing was changed. Name a schema of Daymark's own with `store.schema`",
+            "the schema {} contains objects that Daymark did not create ({}); nothing was changed. Set `store.schema` to a schema for Daymark alone",
             self.schema,
             strangers.join(", ")
         );

@@ -1,5 +1,5 @@
--- The incomplete runs whose days overlap $2 .. $3: at most $4 collections of each day, found by one descent into an index
--- for each day that the log knows of, and those of the newest $5 backfills that overlap.
+-- Returns the incomplete runs whose days overlap $2 .. $3: the newest $4 collections of each day, by one index lookup for each day
+-- between the first and the last incomplete one, and the overlapping backfills among the newest $5 incomplete ones.
 SELECT recent.*
 FROM (
     SELECT min(collection_date) AS first, max(collection_date) AS last

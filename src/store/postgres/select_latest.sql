@@ -1,6 +1,6 @@
--- The newest record of each metric asked, and the metric's values a day, a week and a month before that record: a few
--- descents into the primary key for each metric, however long its history is. A month before 31 March is the last day
--- of February: PostgreSQL's own rule. Averages and percentages of nothing are no values.
+-- Returns the newest record of each requested metric, and the metric's values a day, a week and a month before that record. Each
+-- metric costs a few lookups in the primary key, independent of the number of its records. By PostgreSQL's rule, a month before
+-- 31 March is the last day of February. An average of no rows and a percentage of a denominator of 0 count as no value.
 SELECT newest.*,
     (SELECT value::TEXT FROM values_in_force AS earlier
      WHERE earlier.tenant_id = $1 AND earlier.metric_category = newest.metric_category

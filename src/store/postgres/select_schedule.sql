@@ -1,5 +1,5 @@
--- One row: the last leader, whether a session holds the leader's lock ($2, with the key that lock.rs makes), and the newest
--- pause. The lock of a schedule without a leader is held, shared, until the statement ends.
+-- Returns one row: the last leader, whether a session holds the leader's lock (named $2; lock.rs computes the same key), and the
+-- newest pause. If no session holds the lock, the statement holds it in shared mode until its transaction ends.
 SELECT leaders.host, leaders.process_id, leaders.since, leaders.seen_at,
     NOT pg_try_advisory_xact_lock_shared(hashtextextended(
         'daymark:' || current_schema() || ':' || $1 || ':' || $2, 0

@@ -1,5 +1,5 @@
--- A row for each recorded day of each metric asked, by metric and date. LATERAL walks the primary key once for each metric,
--- in the order of the days. Of an average and a percentage that are 0, the metadata tell whether they are of nothing.
+-- Returns a row for each recorded day of each requested metric, ordered by metric and date. LATERAL scans the primary key once for
+-- each metric, in the order of the days. For an average or percentage of 0, the metadata show whether it is of no rows.
 SELECT asked.place - 1 AS place, recorded.metric_date, recorded.value::TEXT AS value, recorded.provenance,
        recorded.definition_version,
        CASE WHEN asked.with_metadata OR (recorded.value = 0 AND asked.metric_type IN ('average', 'percentage'))

@@ -1,4 +1,4 @@
--- The first ten relations, functions and types of the schema $1 that are not Daymark's.
+-- Returns the first ten relations, functions and types of the schema $1 that Daymark did not create.
 WITH named AS (
     SELECT relname::TEXT AS name, 'the relation ' || relname AS what
     FROM pg_class
@@ -19,8 +19,8 @@ WITH named AS (
     FROM pg_type
     WHERE typnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND typtype IN ('d', 'e', 'r')
     UNION ALL
-    -- A table that has one of Daymark's names, where Daymark was never migrated.
-    SELECT relname::TEXT, 'the table ' || relname || ', which Daymark did not make'
+    -- Without Daymark's migration log, a table with one of Daymark's names was created by another program.
+    SELECT relname::TEXT, 'the table ' || relname || ', which Daymark did not create'
     FROM pg_class
     WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND relkind IN ('r', 'p')
       AND NOT EXISTS (

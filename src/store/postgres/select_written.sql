@@ -1,4 +1,4 @@
--- Which of the given keys hold a record of the given run. The range of dates is there for the planner: it prunes the
+-- Returns those of the given keys whose stored record is of the given run. The range of dates lets the planner prune the
 -- partitions of other years.
 SELECT DISTINCT metric_date, metric_type, metric_category
 FROM UNNEST($2::DATE[], $3::TEXT[], $4::TEXT[], $5::UUID[])

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, postgres::PgConnectOptions, raw_sql};
 
-/// A session that is this client's own answers at once, whatever another one has open.
+/// A session of this client alone answers at once, independent of transactions in other sessions.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A pooler that gives its server processes out in turn, or at random, gives another one within this number of statements.

@@ -79,7 +79,10 @@ async fn listen(pool: PgPool, select_channel: String, marker: Arc<AtomicU64>) {
         if let Err(error) = outcome.map_err(|error| error.to_string())
             && error != logged
         {
-            tracing::warn!(error, "not listening for commits: answers are not cached until it works again");
+            tracing::warn!(
+                error,
+                "this process cannot listen for commits; until it can, it caches no answers"
+            );
             logged = error;
         }
         tokio::time::sleep(delay).await;

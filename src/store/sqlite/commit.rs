@@ -14,8 +14,8 @@ use crate::{
     store::{Finish, RunStatus, StoreError, from_row::key_and_date, outbox},
 };
 
-/// How many records one statement writes. The statement of a full batch is kept by its connection, so that a backfill has
-/// it parsed once; that of what remains is not, as there may be one of every length.
+/// The number of records that one statement writes. The connection caches the statement of a full batch, so that a
+/// backfill has it parsed once; the statement of the remainder is not cached, because there can be one of every length.
 const BATCH: usize = 50;
 
 impl SqliteStore {

@@ -96,7 +96,7 @@ mod tests {
     use crate::database::{Fault, FaultClass};
 
     #[tokio::test]
-    async fn a_statement_is_ended_after_its_time_and_its_connection_goes_on() {
+    async fn a_statement_is_interrupted_at_its_limit_and_its_connection_stays_usable() {
         let directory = tempfile::tempdir().unwrap();
         let options = options(&directory.path().join("store.db"), Durability::Disk).create_if_missing(true);
         let pool = pool(options, Some(Duration::from_millis(300)));

@@ -1,6 +1,6 @@
--- A row for each metric with its numbers of records. Every record is looked at once, in the order of the primary key: the
--- rest are descents into the key. ?2 is a day; ?3 are the dates that the time zone skipped, as a JSON array. The statement
--- begins with a WITH clause that defines values_in_force.
+-- Returns the numbers of records of each metric. The statement scans all records once, in the order of the primary key; its
+-- subqueries are lookups in the key. ?2 is a day; ?3 is a JSON array of the dates that the time zone skipped. The text continues
+-- a WITH clause that defines values_in_force.
 , counted AS (
     SELECT metric_category, metric_type, count(*) AS records, sum(provenance = 'observed') AS observed,
         sum(provenance = 'corrected') AS corrected

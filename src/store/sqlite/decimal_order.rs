@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 /// The collation by which exact decimals, which are kept as text, compare as numbers.
 pub(super) const DECIMAL_COLLATION: &str = "daymark_decimal";
 
-/// How two decimals compare as numbers, given as the tables hold them: digits, with at most a minus before and a point
-/// within. Any other text compares by its parts in the same way, so that the order is total whatever there is.
+/// Compares two decimals as numbers, given in the form of the tables: digits, optionally with a minus sign before them
+/// and a point between them. Any other text is compared by its parts in the same way, so that the order is total.
 pub(super) fn compare_decimals(left: &str, right: &str) -> Ordering {
     let (left_sign, left) = Magnitude::of(left);
     let (right_sign, right) = Magnitude::of(right);

@@ -65,7 +65,7 @@ impl SqliteStore {
         now: Timestamp,
     ) -> Result<DefinitionsChanged, StoreError> {
         let failed = |error| self.failed(error);
-        // One writer at a time from here on, so that what was read is what is changed.
+        // One writer at a time from here on, so that no other writer changes the rows between read and write.
         let mut transaction = self.pool().await?.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         let before = self.stored(&mut transaction).await.map_err(failed)?;
         let writes = writes(&before, changes, by).map_err(|refused| refused.at(&self.location))?;

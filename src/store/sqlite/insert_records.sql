@@ -1,5 +1,5 @@
--- The records of a commit, VALUES in the order of the columns below; those whose key exists are left out. Must run in a
--- transaction that already holds the write lock. Values are text, so that no digit passes through a float.
+-- Inserts the records of a commit, except those whose key exists. The VALUES are in the order of the columns below. The statement
+-- must run in a transaction that holds the write lock. Values are text, so that no digit passes through a float.
 INSERT INTO daily_metrics (id, tenant_id, metric_date, metric_type, metric_category, value, metadata, provenance,
                            definition_version, collection_id, collection_timestamp)
 SELECT * FROM (/* rows */) AS given

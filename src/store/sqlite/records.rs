@@ -106,7 +106,8 @@ impl Records for SqliteStore {
     }
 
     async fn series(&self, question: &SeriesQuestion) -> Result<SeriesRows, StoreError> {
-        // The runs first: a run that is over by then has recorded what is read afterwards.
+        // Runs are read first, so that the records of a run that has ended by then are in the records that are read
+        // afterwards.
         let runs = self.incomplete_runs(question.from, question.to).await?;
         let rows = self.retry(|| self.select_series(question)).await?;
         let series = block_in_place_if_large(question.size(), || {

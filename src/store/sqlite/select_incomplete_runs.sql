@@ -1,5 +1,5 @@
--- The incomplete runs whose days overlap ?2 .. ?3, newest first: at most ?4 collections of each day, found by one descent into
--- an index for each day that the log knows of, and those of the newest ?5 backfills that overlap.
+-- Returns the incomplete runs whose days overlap ?2 .. ?3, newest first: the newest ?4 collections of each day, by one index lookup
+-- for each day between the first and the last incomplete one, and the overlapping backfills among the newest ?5 incomplete ones.
 WITH RECURSIVE logged AS (
     SELECT max(min(collection_date), ?2) AS first, min(max(collection_date), ?3) AS last
     FROM metric_collection_log

@@ -1,6 +1,6 @@
--- The newest record of each metric asked (a JSON array), and the metric's values a day, a week and a month before that
--- record. SQLite makes 31 February of a month before 31 March, which is 3 March again: the last day of the month before
--- is the bound. Averages and percentages of nothing are no values.
+-- Returns the newest record of each requested metric (?2, a JSON array), and the metric's values a day, a week and a month before
+-- that record. In SQLite, 31 March minus a month is 31 February, which overflows to 3 March; min(…) with the last day of the
+-- previous month corrects that. An average of no rows and a percentage of a denominator of 0 count as no value.
 SELECT newest.metric_date, newest.metric_type, newest.metric_category, newest.value, newest.metadata,
     newest.provenance, newest.definition_version, newest.collection_id, newest.collection_timestamp,
     (SELECT value FROM values_in_force AS earlier

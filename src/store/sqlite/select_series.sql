@@ -1,6 +1,6 @@
--- A row for each recorded day of each metric asked, by metric and date. What is asked is a JSON array of objects, whose index
--- is the place. CROSS JOIN keeps the order of the two: each metric is a walk along the primary key.
--- Of an average and a percentage that are 0, the metadata tell whether they are of nothing.
+-- Returns a row for each recorded day of each requested metric, ordered by metric and date. ?4 is a JSON array of one object for
+-- each metric; "place" is its index. CROSS JOIN fixes the join order, so that each metric is one scan of the primary key.
+-- For an average or percentage of 0, the metadata show whether it is of no rows.
 SELECT asked.key AS place, metric_date, values_in_force.value AS value, provenance, definition_version,
        iif(asked.value ->> 'metadata'
            OR (CAST(values_in_force.value AS REAL) = 0 AND metric_type IN ('average', 'percentage')), metadata, NULL) AS metadata

@@ -1,5 +1,5 @@
--- Returns the keys of the given records (a JSON array) that are stored with the same run, so were written by it.
--- CROSS JOIN keeps the order of the two: the other way round, the array would be parsed once for every kept record.
+-- Returns those of the given keys (?2, a JSON array) whose stored record is of the given run, which therefore wrote it.
+-- CROSS JOIN fixes the join order: in the other order, SQLite would parse the array once for every stored record.
 SELECT DISTINCT kept.metric_date, kept.metric_type, kept.metric_category
 FROM json_each(?2) AS given
 CROSS JOIN daily_metrics AS kept

@@ -72,7 +72,8 @@ impl SqliteStore {
     /// The pool, once the store is known to be migrated.
     ///
     /// # Errors
-    /// Also when the file has been removed or replaced since: what the pool has open is then not the store any more.
+    /// Also fails if the file has been removed or replaced since, because the pool then has another file open than the
+    /// store.
     pub(super) async fn pool(&self) -> Result<&SqlitePool, StoreError> {
         self.migrated.get_or_try_init(|| self.check_migrated()).await?;
         self.require_same_file()?;
@@ -90,8 +91,8 @@ impl SqliteStore {
     }
 
     /// # Errors
-    /// When the store's name leads to another file than the one that is open, or to none. To be called after a commit as
-    /// well, which may have gone to a file that is deleted.
+    /// When the store's path is now another file than the open one, or none. It must also be called after a commit,
+    /// which may have been written to a deleted file.
     pub(super) fn require_same_file(&self) -> Result<(), StoreError> {
         let Some(opened) = self.migrated.get() else { return Ok(()) };
         let what = match FileId::of(&self.path) {
@@ -100,7 +101,7 @@ impl SqliteStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => "removed",
             Err(error) => return Err(self.io_failed(&self.path, &error)),
         };
-        let message = format!("its file was {what} while it was in use: start Daymark again");
+        let message = format!("its file was {what} while it was in use: restart Daymark");
         Err(self.fault(FaultClass::Other, message))
     }
 
@@ -114,7 +115,7 @@ impl SqliteStore {
         };
         match (directory.is_dir(), self.path.try_exists()) {
             (true, Ok(true)) if self.path.is_dir() => {
-                let message = "it is a directory; name a file, which may be in it".to_owned();
+                let message = "it is a directory; name a file, for example one in that directory".to_owned();
                 Err(self.fault(FaultClass::Other, message))
             }
             (true, Ok(exists)) => Ok(exists),

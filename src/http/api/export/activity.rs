@@ -18,10 +18,10 @@ use crate::{
     query::{Export, ExportQuery},
 };
 
-/// A file of the last days
+/// Export the last days
 ///
-/// For each metric exactly as many rows as days were asked for, up to the last finished day. A day without a record is a
-/// row without a value, with the cause as its `state`.
+/// Streams exactly as many rows for each metric as the requested number of days, up to the last finished day. A day
+/// without a record is a row without a value, with the cause as its `state`.
 #[utoipa::path(
     get,
     path = "/api/v1/export/activity",

@@ -16,9 +16,9 @@ use crate::{
     query::Export,
 };
 
-/// A file of the metrics
+/// Export the metrics
 ///
-/// A row for each metric that was ever defined, active or not, in its current version.
+/// Streams a row for each metric that was ever defined, active or not, in its current version.
 #[utoipa::path(
     get,
     path = "/api/v1/export/definitions",

@@ -1,4 +1,4 @@
-//! `GET /api/v1/export/latest`: where every metric stands, as a file.
+//! `GET /api/v1/export/latest`: the latest value of every metric, as a file.
 
 use axum::{extract::State, response::Response};
 
@@ -16,10 +16,10 @@ use crate::{
     query::Export,
 };
 
-/// A file of the latest values
+/// Export the latest values
 ///
-/// A row for each metric: its newest record with its own date, and the values a day, a week and a month before with the
-/// change since. A metric without any record has a row without a date and a value.
+/// Streams a row for each metric: its newest record with its own date, and the values a day, a week and a month before
+/// with the changes since then. A metric without records has a row without a date and a value.
 #[utoipa::path(
     get,
     path = "/api/v1/export/latest",

@@ -1,5 +1,5 @@
-//! `/api/v1/export`: the answers of the API as files, an endpoint a file. What they share is here: the format, the limit of
-//! exports at once, and that no status is sent before the first page is read.
+//! `/api/v1/export`: the answers of the API as files, with a module for each endpoint. This module has the shared
+//! parts: the format, the limit of exports at once, and that no status is sent before the first page is read.
 
 pub mod activity;
 pub mod definitions;
@@ -54,7 +54,7 @@ struct Beginning<'a> {
     permit: Permit,
 }
 
-/// The parameters that every export has; they say what the file is like.
+/// The parameters that every export has: the format of the file.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it is read by the derive macro only")]
@@ -62,10 +62,10 @@ pub struct FileParameters {
     /// `csv` (the default), `json`, `ndjson` or `parquet`
     #[param(schema_with = enum_schemas::formats, required = false)]
     format: Option<String>,
-    /// CSV: `true` begins the file with a byte order mark, by which Excel tells UTF-8
+    /// CSV: `true` adds a byte order mark at the beginning, from which Excel recognises UTF-8
     #[param(value_type = Option<bool>)]
     bom: Option<String>,
-    /// CSV: `true` cuts cells that are longer than the 32,767 characters that spreadsheets take
+    /// CSV: `true` cuts cells to 32,767 characters, the limit of spreadsheets
     #[param(value_type = Option<bool>)]
     cut_cells: Option<String>,
 }
@@ -100,8 +100,10 @@ fn for_csv(parameter: &str, given: Option<&str>, format: ExportFormat) -> Result
     let detail = match (given, format) {
         (None | Some("false"), _) => return Ok(false),
         (Some("true"), ExportFormat::Csv) => return Ok(true),
-        (Some("true"), _) => format!("`{parameter}` is for CSV, and the format is {}", format.name()),
-        (Some(_), _) => format!("`{parameter}` is `true` or `false`"),
+        (Some("true"), _) => {
+            format!("`{parameter}` applies to CSV only, but the format is {}", format.name())
+        }
+        (Some(_), _) => format!("`{parameter}` must be `true` or `false`"),
     };
     Err(Problem::invalid_parameters(vec![InvalidParameter { parameter: parameter.to_owned(), detail }]))
 }
@@ -124,8 +126,8 @@ impl<'a> Beginning<'a> {
         starting: impl Future<Output = Result<Export, QueryError>>,
     ) -> Result<Response, Problem> {
         let Self { service, format, csv, head_due, permit } = self;
-        let mut export = starting.await?.with_csv(csv).go_on_with(&service.patient);
-        // A first page that takes long is no failure: all values of a Parquet file are read before it begins.
+        let mut export = starting.await?.with_csv(csv).continue_with(&service.patient);
+        // A first page that takes long is not a failure: all values of a Parquet file are read before it begins.
         let first = match tokio::time::timeout_at(head_due, export.next()).await {
             Ok(first) => Some(first?.unwrap_or_default()),
             Err(_) => None,
@@ -146,7 +148,9 @@ pub struct File;
 impl IntoResponses for File {
     fn responses() -> BTreeMap<String, RefOr<Documented>> {
         let text = || ObjectBuilder::new().schema_type(Type::String);
-        let row = ObjectBuilder::new().schema_type(Type::Object).description(Some("A row, by column"));
+        let row = ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .description(Some("A row, as an object with a member for each column"));
         let rows = ArrayBuilder::new().items(row.build()).build();
         let content = |schema: Schema| ContentBuilder::new().schema(Some(schema)).build();
         let file = ResponseBuilder::new()
@@ -164,11 +168,11 @@ fn too_many(reached: LimitReached) -> Problem {
         LimitReached::PerPrincipal(most) => {
             let title = "Too many exports at once";
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-exports", title).detail(format!(
-                "as many of your exports are flowing as may at once ({most}); try again when one has ended"
+                "{most} of your exports are running, which is the limit for each user; try again when one has ended"
             ))
         }
         LimitReached::Total(total) => Problem::unavailable(format!(
-            "as many exports are flowing as may at once ({total}); try again when one has ended"
+            "{total} exports are running, which is the limit (`http.max_concurrent_exports`); try again when one has ended"
         )),
     };
     problem.retry_after(RETRY_AFTER)

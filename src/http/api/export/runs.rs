@@ -21,10 +21,10 @@ use crate::{
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct RunsExportParameters {
-    /// Only runs of days from this one, `YYYY-MM-DD`; together with `to`
+    /// Selects the runs that include this day, `YYYY-MM-DD`, or a later one; requires `to`
     #[param(format = Date)]
     from: Option<String>,
-    /// Only runs of days up to this one, `YYYY-MM-DD`; together with `from`
+    /// Selects the runs that include this day, `YYYY-MM-DD`, or an earlier one; requires `from`
     #[param(format = Date)]
     to: Option<String>,
     /// `running`, `completed`, `partial` or `failed`
@@ -35,9 +35,9 @@ pub struct RunsExportParameters {
     kind: Option<String>,
 }
 
-/// A file of the collection log
+/// Export the collection log
 ///
-/// A row for each run, newest first.
+/// Streams a row for each run, newest first.
 #[utoipa::path(
     get,
     path = "/api/v1/export/runs",

@@ -24,28 +24,29 @@ use crate::{
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ExportParameters {
-    /// The first day, `YYYY-MM-DD`; by default the first recorded one
+    /// The first day, `YYYY-MM-DD`; the first recorded day by default
     #[param(format = Date)]
     from: Option<String>,
-    /// The last day, `YYYY-MM-DD`; by default the last finished day
+    /// The last day, `YYYY-MM-DD`; the last finished day by default
     #[param(format = Date)]
     to: Option<String>,
-    /// Categories, separated by commas; by default all active metrics
+    /// Categories, separated by commas; all active metrics by default
     category: Option<String>,
     /// Types, separated by commas: `count`, `average`, `percentage`, `aggregate`
     r#type: Option<String>,
-    /// Intervals, separated by commas: `day` (the default), `week`, `month`, `quarter`, `year`; one after the other
+    /// Intervals, separated by commas: `day` (the default), `week`, `month`, `quarter`, `year`; the rows of one
+    /// interval follow those of the one before
     interval: Option<String>,
     /// The first day of a week: `monday` … `sunday`; by default as configured
     #[param(schema_with = enum_schemas::weekdays, required = false)]
     week_start: Option<String>,
 }
 
-/// A file of the record
+/// Export the recorded values
 ///
-/// A row for each metric and day, or longer interval, streamed while it is read. A gap is a row too, with its cause as
-/// `state` and without a value. Values have every digit: as text in CSV, as numbers in JSON, as DECIMAL in Parquet. A file
-/// that ends without its last chunk is not whole.
+/// Streams a row for each metric and day or longer interval. A gap is a row without a value, with its cause as `state`.
+/// Values have every recorded digit: as text in CSV, as numbers in JSON, as DECIMAL in Parquet. A body that ends
+/// without the last chunk of HTTP is incomplete.
 #[utoipa::path(
     get,
     path = "/api/v1/export",

@@ -1,4 +1,4 @@
-//! The document says of a metric what the reader of daymark.toml reads.
+//! The document's schema of a metric agrees with the reader of daymark.toml.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use utoipa::{PartialSchema, openapi::RefOr};
 use super::*;
 use crate::config::{known_keys, read_json_metric};
 
-/// What the document says of each key of an object.
+/// The schema of each key of an object in the document.
 fn properties<T: PartialSchema>() -> BTreeMap<String, Value> {
     let RefOr::T(schema) = T::schema() else { panic!("a schema of its own") };
     let schema = serde_json::to_value(schema).unwrap();

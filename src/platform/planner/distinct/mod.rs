@@ -1,12 +1,12 @@
-//! Distinct actors in windows of days. However many windows are asked for over the same rows, the pairs of a day and an
-//! actor are read once.
+//! Distinct actors in windows of days. The pairs of a day and an actor are read once for all windows over the same
+//! rows.
 //!
 //! For many days, each active day of an actor fills the windows of the days that follow, up to the actor's next active day.
 //! The database counts the active days by day and by their distance to the next one; what a window of `w` days counts
 //! begins with the active day and ends `w` days later, or at the next active day if that comes first. The count of a day is
 //! the running sum of such intervals begun less intervals ended, so that a window of 30 days costs no more than one of 2.
 //!
-//! For a single day, each actor's latest active time tells in which of the windows the actor is.
+//! For a single day, each actor's latest active time determines in which of the windows the actor is.
 
 mod activity;
 

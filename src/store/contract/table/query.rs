@@ -39,7 +39,7 @@ pub enum ColumnKind {
     Object,
 }
 
-/// What a column is compared with.
+/// The operand of a comparison with a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     Text(String),
@@ -137,7 +137,7 @@ pub struct TablePage {
     pub json: Option<String>,
     /// How many rows were found within limit and offset.
     pub rows: u64,
-    /// How many rows there are, if that was asked for.
+    /// The number of all rows, if it was requested.
     pub total: Option<u64>,
 }
 

@@ -1,8 +1,8 @@
-//! The one statement that answers a [`TableQuery`]. What the two databases write differently is a [`Dialect`].
+//! The statement that answers a [`TableQuery`]. A [`Dialect`] has the differences between the two databases.
 
 use super::query::{Column, ColumnKind, Comparison, Condition, Order, Output, State, TableQuery, Value};
 
-/// How a database writes what a [`TableQuery`] needs. `column` is always a name out of a table's own list.
+/// The SQL of a database for the parts of a [`TableQuery`]. `column` is always a name from a table's own list.
 pub(in crate::store) trait Dialect {
     /// The function that makes an object of names and values, and the aggregate that joins texts.
     const OBJECT: &'static str;
@@ -23,7 +23,7 @@ pub(in crate::store) trait Dialect {
     fn text_parameter(number: usize) -> String;
     /// A value as the text that [`Dialect::parameter`] reads.
     fn text(value: &Value) -> String;
-    /// A list of values as what [`Dialect::one_of`] reads.
+    /// A list of values in the form that [`Dialect::one_of`] reads.
     fn list(values: &[Value]) -> Parameter;
 }
 

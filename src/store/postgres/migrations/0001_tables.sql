@@ -1,18 +1,18 @@
--- Daymark's tables. Runs with a search_path of Daymark's own schema alone, so that no name needs to be qualified and
--- nothing can end up elsewhere. tenant_id leads every key.
+-- Daymark's tables. The migration runs with a search_path of Daymark's own schema alone, so names need no schema and no object
+-- is created in another schema. tenant_id is the first column of every key.
 
--- What holds for the store as a whole: one row, made by the migration.
+-- The settings of the whole store, in one row that the migration inserts.
 CREATE TABLE store_settings (
     only_row             BOOLEAN NOT NULL DEFAULT TRUE PRIMARY KEY CONSTRAINT only_one_row CHECK (only_row),
-    -- Whether the processes that record have a simulated clock, as a demonstration has. Then the clock of the database says
-    -- nothing about their days. It is set by the owner, before the first run, and stays.
+    -- Whether the recording processes use a simulated clock, as `daymark demo` does. If TRUE, the triggers do not compare the
+    -- times of a row with the clock of the database. Only the owner can set it, and only before the first run.
     simulated_clock      BOOLEAN NOT NULL DEFAULT FALSE,
-    -- The channel on which commits are notified. Roles that cannot read this table do not know it.
+    -- The channel of the NOTIFY that each commit sends. Its name is random, so only roles that can read this table know it.
     notification_channel TEXT    NOT NULL DEFAULT 'daymark_' || replace(gen_random_uuid()::TEXT, '-', '')
 );
 INSERT INTO store_settings DEFAULT VALUES;
 
--- Every version that a definition ever had. Records name the version that made them.
+-- Every version of every definition. Each record names the version from which its value was computed.
 CREATE TABLE metric_definition_versions (
     tenant_id       TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
     metric_type     TEXT        NOT NULL CONSTRAINT type_is_known
@@ -26,7 +26,7 @@ CREATE TABLE metric_definition_versions (
     created_at      TIMESTAMPTZ NOT NULL DEFAULT now() CONSTRAINT creation_is_sane
                                 CHECK (created_at >= '1900-01-01T00:00Z' AND created_at < '9999-01-01T00:00Z'),
     PRIMARY KEY (tenant_id, metric_type, metric_category, version),
-    -- What a reader needs of it, under its own name.
+    -- Readers parse the spec by these members, and the type and the category must agree with the key of the row.
     CONSTRAINT spec_is_a_definition CHECK (
         spec ? 'measure' AND jsonb_typeof(spec -> 'display_name') = 'string'
         AND spec ->> 'metric_type' = metric_type AND spec ->> 'category' = metric_category
@@ -34,7 +34,7 @@ CREATE TABLE metric_definition_versions (
     )
 );
 
--- The current definition of each metric, as a dashboard needs it.
+-- The current definition of each metric, with the texts that a dashboard shows.
 CREATE TABLE metric_definitions (
     id              UUID        NOT NULL DEFAULT gen_random_uuid(),
     tenant_id       TEXT        NOT NULL,
@@ -46,7 +46,7 @@ CREATE TABLE metric_definitions (
     format_pattern  TEXT        NOT NULL DEFAULT '',
     is_active       BOOLEAN     NOT NULL DEFAULT TRUE,
     version         INTEGER     NOT NULL,
-    -- What it belongs to: daymark.toml, or the API through which it was made.
+    -- Where the definition is maintained: 'file' for daymark.toml or the preset, 'api' for the HTTP API.
     origin          TEXT        NOT NULL DEFAULT 'file' CONSTRAINT origin_is_known CHECK (origin IN ('file', 'api')),
     created_at      TIMESTAMPTZ NOT NULL DEFAULT now() CONSTRAINT creation_is_sane
                                 CHECK (created_at >= '1900-01-01T00:00Z' AND created_at < '9999-01-01T00:00Z'),
@@ -60,10 +60,10 @@ CREATE TABLE metric_definitions (
     FOREIGN KEY (tenant_id, metric_type, metric_category, version) REFERENCES metric_definition_versions
 );
 
--- Not for speed: at most one active metric of a name. A metric that changes its type leaves an inactive row behind.
+-- A constraint: at most one metric of a name is active. A metric that changes its type leaves an inactive row behind.
 CREATE UNIQUE INDEX metric_definitions_one_active ON metric_definitions (tenant_id, metric_category) WHERE is_active;
 
--- One entry a run, written before its work starts and finished once.
+-- One entry for each run: inserted before the run reads anything, and updated once when the run ends.
 CREATE TABLE metric_collection_log (
     id                  UUID        NOT NULL DEFAULT gen_random_uuid(),
     tenant_id           TEXT        NOT NULL CONSTRAINT tenant_is_a_name
@@ -79,13 +79,13 @@ CREATE TABLE metric_collection_log (
     error_message       TEXT        CONSTRAINT message_is_short CHECK (length(error_message) <= 4096),
     error_details       JSONB       CONSTRAINT details_are_an_object
                                     CHECK (jsonb_typeof(error_details) = 'object' AND octet_length(error_details::TEXT) <= 1048576),
-    -- Why it was started, and who started it: cli:<system user>, key:<id>, user:<subject> or system.
+    -- "trigger" is why the run was started. "actor" is who started it: cli:<system user>, key:<id>, user:<subject> or system.
     trigger             TEXT        NOT NULL CONSTRAINT trigger_is_known
                                     CHECK (trigger IN ('schedule', 'api', 'cli', 'catch_up')),
     actor               TEXT        NOT NULL CONSTRAINT actor_is_short CHECK (length(actor) BETWEEN 1 AND 200),
     host                TEXT        NOT NULL CONSTRAINT host_is_short CHECK (length(host) <= 1000),
     process_id          BIGINT      NOT NULL CONSTRAINT process_is_a_number CHECK (process_id BETWEEN 0 AND 4294967295),
-    -- The role of the database that started it (0002_immutability.sql).
+    -- The database role that inserted the entry; a trigger of 0002_immutability.sql sets it.
     started_by          NAME        NOT NULL DEFAULT current_user,
     created_at          TIMESTAMPTZ NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, id),
@@ -98,19 +98,19 @@ CREATE TABLE metric_collection_log (
     CONSTRAINT days_are_in_order CHECK (collection_end_date >= collection_date)
 );
 
--- The latest runs: ORDER BY started_at DESC LIMIT n.
+-- For the latest runs: ORDER BY started_at DESC LIMIT n.
 CREATE INDEX metric_collection_log_latest ON metric_collection_log (tenant_id, started_at DESC);
--- The newest incomplete runs of a day, and the newest incomplete backfills.
+-- For the newest incomplete runs of a day, and for the newest incomplete backfills.
 CREATE INDEX metric_collection_log_incomplete
     ON metric_collection_log (tenant_id, kind, collection_date, started_at DESC) WHERE status <> 'completed';
 CREATE INDEX metric_collection_log_incomplete_latest
     ON metric_collection_log (tenant_id, kind, started_at DESC) WHERE status <> 'completed';
--- The runs that had to do with some days: collection_end_date >= from AND collection_date <= to. Most questions are
--- about recent days, so the end date, which leaves only the recent runs, comes first.
+-- For the runs that overlap a range of days: collection_end_date >= from AND collection_date <= to. Most queries ask for
+-- recent days, so the end date, which selects only the recent runs, comes first.
 CREATE INDEX metric_collection_log_days ON metric_collection_log (tenant_id, collection_end_date, collection_date);
 
--- The records: one value for each metric and finished day, never rewritten. Partitions are made by ensure_partition.
--- "id" is there for clients that want a single column; it is random and not indexed.
+-- The records: one value for each metric and finished day, never rewritten. ensure_partition creates the partitions.
+-- "id" is for clients that need a key of one column; it is random and not indexed.
 CREATE TABLE daily_metrics (
     id                   UUID        NOT NULL DEFAULT gen_random_uuid(),
     tenant_id            TEXT        NOT NULL,
@@ -124,7 +124,7 @@ CREATE TABLE daily_metrics (
                                      CHECK (value < '1e1000' AND value > '-1e1000' AND scale(value) <= 1000),
     metadata             JSONB       NOT NULL DEFAULT '{}' CONSTRAINT metadata_is_an_object
                                      CHECK (jsonb_typeof(metadata) = 'object' AND octet_length(metadata::TEXT) <= 1048576),
-    -- A correction is a row elsewhere, never a record.
+    -- 'corrected' is not allowed: it is reserved for corrections, which are to get a table of their own.
     provenance           TEXT        NOT NULL CONSTRAINT provenance_is_known
                                      CHECK (provenance IN ('observed', 'reconstructed')),
     definition_version   INTEGER     NOT NULL,
@@ -132,22 +132,22 @@ CREATE TABLE daily_metrics (
     collection_timestamp TIMESTAMPTZ NOT NULL CONSTRAINT cut_is_sane CHECK (collection_timestamp < '9999-01-01T00:00Z'),
     created_at           TIMESTAMPTZ NOT NULL DEFAULT now(),
     CONSTRAINT value_is_not_negative CHECK (value >= 0 OR metric_type IN ('average', 'aggregate')),
-    -- A day ends nowhere before 10:00 UTC of its own date, which is midnight at UTC+14.
+    -- In no time zone does a day end before 10:00 UTC of its own date, which is midnight at UTC+14.
     CONSTRAINT day_is_finished
         CHECK (collection_timestamp >= (metric_date + TIME '10:00') AT TIME ZONE 'UTC'),
-    -- Serves one metric over a range of days, and "first write wins".
+    -- For one metric over a range of days, and for "first write wins".
     PRIMARY KEY (tenant_id, metric_category, metric_type, metric_date),
     FOREIGN KEY (tenant_id, metric_type, metric_category, definition_version) REFERENCES metric_definition_versions,
     FOREIGN KEY (tenant_id, collection_id) REFERENCES metric_collection_log
 ) PARTITION BY RANGE (metric_date);
 
--- All metrics of a day or a range of days, and the first and the last recorded day.
+-- For all metrics of a day or a range of days, and for the first and the last recorded day.
 CREATE INDEX daily_metrics_by_date ON daily_metrics (tenant_id, metric_date);
--- What was recorded last: /rest/v1 orders and filters by it.
+-- For /rest/v1, which filters and orders by collection_timestamp.
 CREATE INDEX daily_metrics_by_cut ON daily_metrics (tenant_id, collection_timestamp);
 
--- Collections and backfills that were asked for, whether they have begun or not. A job changes only forwards: from queued to
--- running to one end, or from queued to its end.
+-- Requested collections and backfills. A status changes only forwards: from queued to running to one of the final states, or
+-- from queued to a final state.
 CREATE TABLE jobs (
     id          UUID        NOT NULL,
     tenant_id   TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
@@ -164,7 +164,7 @@ CREATE TABLE jobs (
     finished_at TIMESTAMPTZ,
     host        TEXT        NOT NULL CONSTRAINT host_is_short CHECK (length(host) <= 1000),
     process_id  BIGINT      NOT NULL CONSTRAINT process_is_a_number CHECK (process_id BETWEEN 0 AND 4294967295),
-    -- The run in the collection log that did it.
+    -- The entry of the collection log for the job's run.
     run_id      UUID,
     result      JSONB       CONSTRAINT result_is_an_object
                             CHECK (jsonb_typeof(result) = 'object' AND octet_length(result::TEXT) <= 65536),
@@ -177,10 +177,10 @@ CREATE TABLE jobs (
     )
 );
 
--- The latest jobs: ORDER BY created_at DESC LIMIT n.
+-- For the latest jobs: ORDER BY created_at DESC LIMIT n.
 CREATE INDEX jobs_latest ON jobs (tenant_id, created_at DESC);
 
--- The instance that collects, as it last reported itself. Whether it lives is told by its lock.
+-- The instance that leads the schedule, with its last heartbeat. Whether it is still alive is decided by its lock, not by this row.
 CREATE TABLE leaders (
     tenant_id  TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
     host       TEXT        NOT NULL CONSTRAINT host_is_short CHECK (length(host) <= 1000),
@@ -213,11 +213,11 @@ CREATE TABLE schedule_pauses (
     )
 );
 
--- The newest pause.
+-- For the newest pause.
 CREATE INDEX schedule_pauses_latest ON schedule_pauses (tenant_id, paused_at DESC);
 
--- The outbox: what a commit means to others, written in the commit's own transaction and delivered later. Ids are in the order
--- of the commits of a tenant.
+-- The outbox: one event for each change that consumers are told of. An event is written in the transaction of the change and
+-- delivered later. The ids of a tenant are in the order of its commits.
 CREATE TABLE events (
     tenant_id  TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
     id         BIGINT      NOT NULL CONSTRAINT ids_count_from_one CHECK (id >= 1),

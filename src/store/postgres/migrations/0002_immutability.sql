@@ -1,8 +1,8 @@
--- What is recorded stays as it is: refused by triggers, which hold for every role, superusers and
--- session_replication_role = replica included (ENABLE ALWAYS), and by grants, which do not even let it come to that. What is
--- inserted is judged by the clock of this database and by the collection log, not by what the row says of itself.
+-- Recorded rows are immutable. Triggers refuse changes for every role, including superusers and sessions with
+-- session_replication_role = replica (ENABLE ALWAYS), and privileges refuse them before a trigger fires. Triggers compare inserted
+-- rows with the clock of this database and with the collection log rather than trusting the columns of the row.
 
--- Arguments: what the table holds, and what to do instead.
+-- Refuses every change. The arguments are the reason and the hint.
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     RAISE EXCEPTION '% on %.% is refused: %', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_ARGV[0]
@@ -10,33 +10,33 @@ BEGIN
 END
 $$;
 
--- Whether the clock of this database says when a day ends. Read with the rights of the role that inserts.
+-- Whether the triggers compare times with the clock of this database. The function runs with the rights of the inserting role.
 CREATE FUNCTION has_real_clock() RETURNS boolean LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     SELECT NOT simulated_clock FROM store_settings
 $$;
 
--- The settings stay, but for the clock of a store in which nothing has run yet.
+-- The settings cannot be changed, except the simulated clock as long as the collection log is empty.
 CREATE FUNCTION refuse_other_settings() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF NEW.notification_channel = OLD.notification_channel AND NOT EXISTS (SELECT FROM metric_collection_log) THEN
         RETURN NEW;
     END IF;
-    RAISE EXCEPTION 'UPDATE on %.% is refused: a store has the clock that it had at its first run', TG_TABLE_SCHEMA, TG_TABLE_NAME
-        USING ERRCODE = 'restrict_violation', HINT = 'Make another store.';
+    RAISE EXCEPTION 'UPDATE on %.% is refused: the settings are fixed from the first run on', TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation', HINT = 'Create another store.';
 END
 $$;
 
--- A run begins as running, now, by the role that inserts it, and is about days that have ended.
+-- A run is inserted with the status running, the current time and the inserting role, and its days have ended.
 CREATE FUNCTION refuse_forged_run() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     wrong CONSTANT TEXT := CASE
         WHEN NEW.status <> 'running' OR NEW.metrics_collected <> 0 OR NEW.error_message IS NOT NULL
-            OR NEW.error_details IS NOT NULL THEN 'a run begins as running, with nothing collected'
+            OR NEW.error_details IS NOT NULL THEN 'a new run must have the status running, 0 metrics_collected and no error'
         WHEN NOT has_real_clock() THEN NULL
         WHEN NEW.started_at NOT BETWEEN clock_timestamp() - INTERVAL '7 days' AND clock_timestamp() + INTERVAL '5 minutes'
-            THEN format('it started at %s, and the clock of this database says %s', NEW.started_at, clock_timestamp())
+            THEN format('its started_at is %s, but the clock of this database says %s', NEW.started_at, clock_timestamp())
         WHEN (NEW.collection_end_date + TIME '10:00') AT TIME ZONE 'UTC' > clock_timestamp()
-            THEN format('%s has not ended by the clock of this database', NEW.collection_end_date)
+            THEN format('its last day, %s, has not ended by the clock of this database', NEW.collection_end_date)
     END;
 BEGIN
     IF wrong IS NOT NULL THEN
@@ -49,7 +49,7 @@ BEGIN
 END
 $$;
 
--- Whether a session of the caller's login role holds the lock of a run, which store/postgres/lock.rs takes.
+-- Whether a session of the caller's login role holds the advisory lock of a run, which store/postgres/lock.rs takes.
 CREATE FUNCTION holds_lock_of(run metric_collection_log) RETURNS boolean LANGUAGE sql SET search_path FROM CURRENT AS $$
     SELECT EXISTS (
         SELECT FROM pg_locks JOIN pg_stat_activity USING (pid),
@@ -62,28 +62,28 @@ CREATE FUNCTION holds_lock_of(run metric_collection_log) RETURNS boolean LANGUAG
     )
 $$;
 
--- The one change that a log entry may see: a running one is finished, by the role that started it or by the owner; or, where
--- its process died, as failed by a role that holds its lock. Everything else about it stays, columns that a later migration
--- adds included. How many records it wrote is counted here.
+-- The only permitted update of a log entry ends a running run. The role that started it or the owner may end it; a role that
+-- holds its lock may end it as failed, because then the process of the run has died. All other columns stay the same, including
+-- those that a later migration adds. The trigger counts metrics_collected itself.
 CREATE FUNCTION refuse_unless_finishing() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     finishing CONSTANT TEXT[] :=
         ARRAY['status', 'completed_at', 'metrics_collected', 'error_message', 'error_details'];
     wrong CONSTANT TEXT := CASE
         WHEN OLD.status <> 'running' OR NEW.status = 'running' OR to_jsonb(NEW) - finishing <> to_jsonb(OLD) - finishing
-            THEN 'an entry of the collection log is finished once and not changed otherwise'
+            THEN 'an entry of the collection log can only be changed once, when its run ends'
         WHEN OLD.started_by <> current_user
             AND NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE')
             AND NOT (NEW.status = 'failed' AND holds_lock_of(OLD))
-            THEN format('the run is the role %s''s, and this role does not hold its lock', OLD.started_by)
+            THEN format('the role %s started the run, and this role does not hold the lock of the run', OLD.started_by)
         WHEN has_real_clock() AND NEW.completed_at > clock_timestamp() + INTERVAL '5 minutes'
             AND NEW.completed_at > OLD.started_at
-            THEN format('it ended at %s, and the clock of this database says %s', NEW.completed_at, clock_timestamp())
+            THEN format('its completed_at is %s, but the clock of this database says %s', NEW.completed_at, clock_timestamp())
     END;
 BEGIN
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION 'UPDATE on %.% is refused: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, wrong
-            USING ERRCODE = 'restrict_violation', HINT = 'What happens later is an entry of its own.';
+            USING ERRCODE = 'restrict_violation', HINT = 'Another run gets an entry of its own.';
     END IF;
     NEW.metrics_collected := (
         SELECT count(*) FROM daily_metrics
@@ -94,10 +94,10 @@ BEGIN
 END
 $$;
 
--- The records that a statement inserted, where the clock is no simulation: of a day that has ended by the clock of this database, by a run of the same role that
--- is running and about that day; observed only within 9 days of the day's date, which is the most that the setting
--- collect.observed_within_hours permits in any time zone. For statements and not for rows: a look at each row would cost a
--- backfill seconds.
+-- Checks the records that a statement inserted, unless the clock is simulated. The day of a record must have ended by the clock
+-- of this database, and its run must be running, have been started by the same role and include the day. A record can only be
+-- 'observed' within 9 days of its date, which is the maximum of the setting collect.observed_within_hours in any time zone.
+-- This is a statement trigger because a row trigger would add seconds to a backfill.
 CREATE FUNCTION refuse_forged_records() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     has_clock CONSTANT BOOLEAN := has_real_clock();
@@ -109,15 +109,17 @@ BEGIN
         SELECT metric_category, metric_date, CASE
             WHEN NOT has_clock THEN NULL
             WHEN run.status <> 'running' THEN 'its run has ended'
-            WHEN run.started_by <> current_user THEN format('its run is the role %s''s', run.started_by)
-            WHEN metric_date NOT BETWEEN run.collection_date AND run.collection_end_date THEN 'its run is not about that day'
-            WHEN inserted.created_at <> now() THEN 'created_at is the time of the transaction'
+            WHEN run.started_by <> current_user THEN format('the role %s started its run', run.started_by)
+            WHEN metric_date NOT BETWEEN run.collection_date AND run.collection_end_date
+                THEN 'its run does not include that day'
+            WHEN inserted.created_at <> now() THEN 'its created_at is not the time of the transaction'
             WHEN (metric_date + TIME '10:00') AT TIME ZONE 'UTC' > present
                 THEN 'the day has not ended by the clock of this database'
             WHEN collection_timestamp NOT BETWEEN present - INTERVAL '7 days' AND present + INTERVAL '5 minutes'
-                THEN format('it was read at %s, and the clock of this database says %s', collection_timestamp, present)
+                THEN format('its collection_timestamp is %s, but the clock of this database says %s', collection_timestamp,
+                            present)
             WHEN provenance = 'observed' AND (metric_date + 9)::TIMESTAMP AT TIME ZONE 'UTC' < present
-                THEN 'it is too late to have observed that day'
+                THEN 'it is called observed more than 9 days after its date'
         END AS reason
         FROM inserted
         JOIN metric_collection_log AS run ON run.tenant_id = inserted.tenant_id AND run.id = collection_id
@@ -132,7 +134,7 @@ BEGIN
 END
 $$;
 
--- Versions count on by one, so that none can be out of reach.
+-- The versions of a definition are consecutive. A gap could put the next version above the maximum of 1,000,000.
 CREATE FUNCTION refuse_version_out_of_turn() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     next CONSTANT INTEGER := (
@@ -145,22 +147,22 @@ BEGIN
     END IF;
     RAISE EXCEPTION 'INSERT on %.% is refused: the next version of % is %', TG_TABLE_SCHEMA, TG_TABLE_NAME,
         NEW.metric_category, next
-        USING ERRCODE = 'restrict_violation', HINT = 'A changed definition is the next version.';
+        USING ERRCODE = 'restrict_violation', HINT = 'The versions of a definition are consecutive numbers.';
 END
 $$;
 
--- Jobs begin as queued.
+-- A job is inserted with the status queued.
 CREATE FUNCTION refuse_forged_job() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF NEW.status = 'queued' AND NEW.started_at IS NULL AND NEW.run_id IS NULL AND NEW.result IS NULL THEN
         RETURN NEW;
     END IF;
-    RAISE EXCEPTION 'INSERT on %.% is refused: a job begins as queued', TG_TABLE_SCHEMA, TG_TABLE_NAME
-        USING ERRCODE = 'restrict_violation', HINT = 'Start it, and end it.';
+    RAISE EXCEPTION 'INSERT on %.% is refused: a new job must have the status queued and no started_at, run_id or result', TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation', HINT = 'Insert the job as queued, then update its status.';
 END
 $$;
 
--- Events get their id and time here. The lock is held until the transaction ends, so that events become visible in the order of
+-- Sets the id and the time of an event. The lock is held until the transaction ends, so events become visible in the order of
 -- their ids.
 CREATE FUNCTION number_event() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -172,7 +174,7 @@ BEGIN
 END
 $$;
 
--- A job goes from queued to running to its end, or from queued to its end; what was asked for stays.
+-- A job goes from queued to running to a final status, or from queued to a final status; its request cannot be changed.
 CREATE FUNCTION refuse_unless_forwards() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     moving CONSTANT TEXT[] := ARRAY['status', 'started_at', 'finished_at', 'run_id', 'result'];
@@ -183,12 +185,13 @@ BEGIN
     THEN
         RETURN NEW;
     END IF;
-    RAISE EXCEPTION 'UPDATE on %.% is refused: a job starts once, ends once and is not changed otherwise',
+    RAISE EXCEPTION 'UPDATE on %.% is refused: a job can only start once and end once',
         TG_TABLE_SCHEMA, TG_TABLE_NAME
-        USING ERRCODE = 'restrict_violation', HINT = 'Ask for another job.';
+        USING ERRCODE = 'restrict_violation', HINT = 'Request another job.';
 END
 $$;
 
+-- A pause is resumed once; its other columns cannot be changed.
 CREATE FUNCTION refuse_unless_resuming() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     moving CONSTANT TEXT[] := ARRAY['resumed_at', 'resumed_by'];
@@ -196,17 +199,17 @@ BEGIN
     IF to_jsonb(NEW) - moving = to_jsonb(OLD) - moving AND OLD.resumed_at IS NULL AND NEW.resumed_at IS NOT NULL THEN
         RETURN NEW;
     END IF;
-    RAISE EXCEPTION 'UPDATE on %.% is refused: a pause ends once and is not changed otherwise',
+    RAISE EXCEPTION 'UPDATE on %.% is refused: a pause can only be resumed once',
         TG_TABLE_SCHEMA, TG_TABLE_NAME
-        USING ERRCODE = 'restrict_violation', HINT = 'Add another pause.';
+        USING ERRCODE = 'restrict_violation', HINT = 'Insert another pause.';
 END
 $$;
 
 CREATE TRIGGER refuse_update BEFORE UPDATE ON store_settings FOR EACH ROW EXECUTE FUNCTION refuse_other_settings();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON store_settings FOR EACH ROW
-    EXECUTE FUNCTION refuse_change('the settings are kept', 'Make another store.');
+    EXECUTE FUNCTION refuse_change('the settings are kept', 'Create another store.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON store_settings FOR EACH STATEMENT
-    EXECUTE FUNCTION refuse_change('the settings are kept', 'Make another store.');
+    EXECUTE FUNCTION refuse_change('the settings are kept', 'Create another store.');
 CREATE TRIGGER refuse_forged AFTER INSERT ON daily_metrics REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT
     EXECUTE FUNCTION refuse_forged_records();
 CREATE TRIGGER refuse_forged BEFORE INSERT ON metric_collection_log FOR EACH ROW EXECUTE FUNCTION refuse_forged_run();
@@ -215,42 +218,42 @@ CREATE TRIGGER refuse_forged BEFORE INSERT ON metric_definition_versions FOR EAC
 CREATE TRIGGER refuse_forged BEFORE INSERT ON jobs FOR EACH ROW EXECUTE FUNCTION refuse_forged_job();
 CREATE TRIGGER number BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION number_event();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON metric_definitions FOR EACH ROW
-    EXECUTE FUNCTION refuse_change('definitions are kept', 'A metric that is no longer wanted is deactivated.');
+    EXECUTE FUNCTION refuse_change('definitions are kept', 'Deactivate a metric that is no longer wanted (is_active = FALSE).');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON metric_definitions FOR EACH STATEMENT
-    EXECUTE FUNCTION refuse_change('definitions are kept', 'A metric that is no longer wanted is deactivated.');
+    EXECUTE FUNCTION refuse_change('definitions are kept', 'Deactivate a metric that is no longer wanted (is_active = FALSE).');
 CREATE TRIGGER refuse_update_or_delete BEFORE UPDATE OR DELETE ON daily_metrics FOR EACH ROW
-    EXECUTE FUNCTION refuse_change('records are immutable', 'A correction is a further row elsewhere, with its reason and author.');
+    EXECUTE FUNCTION refuse_change('records are immutable', 'A recorded value stays, even if it is wrong; a changed definition holds for days recorded after the change.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON daily_metrics FOR EACH STATEMENT
-    EXECUTE FUNCTION refuse_change('records are immutable', 'A correction is a further row elsewhere, with its reason and author.');
+    EXECUTE FUNCTION refuse_change('records are immutable', 'A recorded value stays, even if it is wrong; a changed definition holds for days recorded after the change.');
 CREATE TRIGGER refuse_update_or_delete BEFORE UPDATE OR DELETE ON metric_definition_versions FOR EACH ROW
-    EXECUTE FUNCTION refuse_change('versions of definitions are immutable', 'A changed definition is a further version.');
+    EXECUTE FUNCTION refuse_change('versions of definitions are immutable', 'Insert a changed definition as the next version.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON metric_definition_versions FOR EACH STATEMENT
-    EXECUTE FUNCTION refuse_change('versions of definitions are immutable', 'A changed definition is a further version.');
+    EXECUTE FUNCTION refuse_change('versions of definitions are immutable', 'Insert a changed definition as the next version.');
 CREATE TRIGGER refuse_update BEFORE UPDATE ON metric_collection_log FOR EACH ROW
     EXECUTE FUNCTION refuse_unless_finishing();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON metric_collection_log FOR EACH ROW
-    EXECUTE FUNCTION refuse_change('the collection log is kept', 'What happens later is an entry of its own.');
+    EXECUTE FUNCTION refuse_change('entries of the collection log are kept', 'Another run gets an entry of its own.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON metric_collection_log FOR EACH STATEMENT
-    EXECUTE FUNCTION refuse_change('the collection log is kept', 'What happens later is an entry of its own.');
+    EXECUTE FUNCTION refuse_change('entries of the collection log are kept', 'Another run gets an entry of its own.');
 
 CREATE TRIGGER refuse_update BEFORE UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION refuse_unless_forwards();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON jobs FOR EACH ROW
-    EXECUTE FUNCTION refuse_change('jobs are kept', 'Ask for another job.');
+    EXECUTE FUNCTION refuse_change('jobs are kept', 'Request another job.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON jobs FOR EACH STATEMENT
-    EXECUTE FUNCTION refuse_change('jobs are kept', 'Ask for another job.');
+    EXECUTE FUNCTION refuse_change('jobs are kept', 'Request another job.');
 CREATE TRIGGER refuse_delete BEFORE DELETE ON leaders FOR EACH ROW
-    EXECUTE FUNCTION refuse_change('the leader is kept', 'Another leader takes its place.');
+    EXECUTE FUNCTION refuse_change('the row of the leader is kept', 'The next leader updates the row.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON leaders FOR EACH STATEMENT
-    EXECUTE FUNCTION refuse_change('the leader is kept', 'Another leader takes its place.');
+    EXECUTE FUNCTION refuse_change('the row of the leader is kept', 'The next leader updates the row.');
 CREATE TRIGGER refuse_update BEFORE UPDATE ON schedule_pauses FOR EACH ROW EXECUTE FUNCTION refuse_unless_resuming();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON schedule_pauses FOR EACH ROW
-    EXECUTE FUNCTION refuse_change('pauses are kept', 'A pause is ended by resuming.');
+    EXECUTE FUNCTION refuse_change('pauses are kept', 'To end a pause, resume the schedule.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON schedule_pauses FOR EACH STATEMENT
-    EXECUTE FUNCTION refuse_change('pauses are kept', 'A pause is ended by resuming.');
+    EXECUTE FUNCTION refuse_change('pauses are kept', 'To end a pause, resume the schedule.');
 CREATE TRIGGER refuse_update_or_delete BEFORE UPDATE OR DELETE ON events FOR EACH ROW
-    EXECUTE FUNCTION refuse_change('events are kept', 'What happens later is an event of its own.');
+    EXECUTE FUNCTION refuse_change('events are kept', 'A later change gets an event of its own.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON events FOR EACH STATEMENT
-    EXECUTE FUNCTION refuse_change('events are kept', 'What happens later is an event of its own.');
+    EXECUTE FUNCTION refuse_change('events are kept', 'A later change gets an event of its own.');
 
 ALTER TABLE store_settings ENABLE ALWAYS TRIGGER refuse_update;
 ALTER TABLE store_settings ENABLE ALWAYS TRIGGER refuse_delete;
@@ -280,8 +283,8 @@ ALTER TABLE metric_collection_log ENABLE ALWAYS TRIGGER refuse_update;
 ALTER TABLE metric_collection_log ENABLE ALWAYS TRIGGER refuse_delete;
 ALTER TABLE metric_collection_log ENABLE ALWAYS TRIGGER refuse_truncate;
 
--- Takes from a table's owner the privileges in owner_loses, and everything from everybody else: a database may have
--- default privileges that grant new tables to roles which must not write history.
+-- Revokes the privileges in owner_loses from the table's owner, and all privileges from every other role and PUBLIC: the
+-- database may have default privileges that let other roles write to new tables.
 CREATE FUNCTION restrict_privileges(target REGCLASS, owner_loses TEXT) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
@@ -299,8 +302,8 @@ END
 $$;
 
 SELECT restrict_privileges('daily_metrics', 'UPDATE, DELETE, TRUNCATE');
--- Foreign keys lock the referenced rows FOR KEY SHARE in their owner's name, for which PostgreSQL asks the UPDATE
--- privilege: on the two tables that are referenced, UPDATE is left to the triggers.
+-- The check of a foreign key locks the referenced row FOR KEY SHARE as the owner of the table, for which PostgreSQL requires the
+-- UPDATE privilege. So the owner keeps UPDATE on the two referenced tables, and only the triggers refuse it there.
 SELECT restrict_privileges('metric_definition_versions', 'DELETE, TRUNCATE');
 SELECT restrict_privileges('metric_collection_log', 'DELETE, TRUNCATE');
 SELECT restrict_privileges('jobs', 'DELETE, TRUNCATE');
@@ -310,5 +313,5 @@ SELECT restrict_privileges('events', 'UPDATE, DELETE, TRUNCATE');
 SELECT restrict_privileges('metric_definitions', 'DELETE, TRUNCATE');
 SELECT restrict_privileges('store_settings', 'INSERT, DELETE, TRUNCATE');
 REVOKE ALL ON FUNCTION restrict_privileges FROM PUBLIC;
--- They read what their caller may read, and nothing else: triggers call them for every role.
+-- Triggers call these two functions for every role. They run with the caller's rights, so they reveal nothing to it.
 GRANT EXECUTE ON FUNCTION has_real_clock, holds_lock_of TO PUBLIC;

@@ -1,7 +1,8 @@
--- Who may read what: API keys, row level security (0003_partitions.sql has how), and the roles of an API that speaks to
--- this database itself, as Supabase's does.
+-- Access control: API keys, row level security (by secure_rows of 0003_partitions.sql), and the roles of an API that connects
+-- to this database directly, such as Supabase's.
 
--- Keys to Daymark's own API. Of each only a hash is here; the secret has 256 random bits and cannot be found from it.
+-- Keys to Daymark's own API. Only the SHA-256 hash of a key is stored. A key has 256 random bits, so it cannot be guessed from
+-- its hash.
 CREATE TABLE api_keys (
     id           UUID        NOT NULL,
     tenant_id    TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
@@ -23,10 +24,10 @@ CREATE TABLE api_keys (
     CONSTRAINT readers_only_read CHECK (role <> 'reader' OR scopes <@ ARRAY['read'])
 );
 
--- Not for speed: a name is one key's at a time.
+-- A constraint: only one key that is not revoked has a given name.
 CREATE UNIQUE INDEX api_keys_one_of_a_name ON api_keys (tenant_id, name) WHERE revoked_at IS NULL;
 
--- A key stays what it was made as, and once revoked it stays revoked.
+-- Only last_used_at of a key can change, and revoked_at once.
 CREATE FUNCTION refuse_other_key() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF to_jsonb(NEW) - ARRAY['revoked_at', 'last_used_at'] = to_jsonb(OLD) - ARRAY['revoked_at', 'last_used_at']
@@ -34,30 +35,29 @@ BEGIN
     THEN
         RETURN NEW;
     END IF;
-    RAISE EXCEPTION 'UPDATE on %.% is refused: a key stays what it was made as, and revoked', TG_TABLE_SCHEMA, TG_TABLE_NAME
+    RAISE EXCEPTION 'UPDATE on %.% is refused: a key cannot be changed, only revoked once', TG_TABLE_SCHEMA, TG_TABLE_NAME
         USING ERRCODE = 'restrict_violation', HINT = 'Create another key.';
 END
 $$;
 CREATE TRIGGER refuse_update BEFORE UPDATE ON api_keys FOR EACH ROW EXECUTE FUNCTION refuse_other_key();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON api_keys FOR EACH ROW
-    EXECUTE FUNCTION refuse_change('keys are kept', 'A key that is no longer wanted is revoked.');
+    EXECUTE FUNCTION refuse_change('keys are kept', 'Revoke a key that is no longer wanted.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON api_keys FOR EACH STATEMENT
-    EXECUTE FUNCTION refuse_change('keys are kept', 'A key that is no longer wanted is revoked.');
+    EXECUTE FUNCTION refuse_change('keys are kept', 'Revoke a key that is no longer wanted.');
 ALTER TABLE api_keys ENABLE ALWAYS TRIGGER refuse_update;
 ALTER TABLE api_keys ENABLE ALWAYS TRIGGER refuse_delete;
 ALTER TABLE api_keys ENABLE ALWAYS TRIGGER refuse_truncate;
 
 SELECT restrict_privileges('api_keys', 'DELETE, TRUNCATE');
 
--- Partitions are secured when they are made (0003_partitions.sql).
+-- ensure_partition (0003_partitions.sql) secures each partition when it creates it.
 SELECT secure_rows(oid) FROM pg_class
 WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND relkind IN ('r', 'p')
   AND relname IN ('daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log', 'jobs', 'events',
                   'leaders', 'schedule_pauses', 'api_keys', 'store_settings');
 
--- Whether the caller is an admin by the platform's own tables, where those are in this database: the row of
--- public.profiles whose id is Supabase's auth.uid() has is_admin. With the caller's own rights: a caller who may not
--- read that row is no admin.
+-- Whether the caller is an admin of the platform: the row of public.profiles in this database whose id is Supabase's auth.uid()
+-- has is_admin. The function runs with the caller's rights, so a caller who may not read that row is not an admin.
 CREATE FUNCTION caller_is_admin() RETURNS boolean LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
     found BOOLEAN;
@@ -72,7 +72,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION caller_is_admin FROM PUBLIC;
 
--- Daymark's own tables, partitions included, and functions.
+-- The tables of Daymark, including partitions, and below its functions.
 CREATE FUNCTION own_tables() RETURNS SETOF REGCLASS LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
     SELECT oid::REGCLASS FROM pg_class
     WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND (
@@ -93,8 +93,8 @@ CREATE FUNCTION own_functions() RETURNS SETOF REGPROCEDURE LANGUAGE sql STABLE S
 $$;
 REVOKE ALL ON FUNCTION own_tables, own_functions FROM PUBLIC;
 
--- Gives those of the three roles that exist what they may, and takes everything else from them. To be called again by
--- the owner when they are made later: SELECT daymark.grant_api_roles(). Returns the roles that it found.
+-- Grants the privileges of the API roles anon, authenticated and service_role, as far as these exist, and revokes all others.
+-- When one of the roles is created later, the owner calls SELECT daymark.grant_api_roles() again. Returns the roles that it found.
 CREATE FUNCTION grant_api_roles() RETURNS SETOF TEXT
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
@@ -102,8 +102,9 @@ DECLARE
     readable TEXT;
     owned REGCLASS;
     owned_function REGPROCEDURE;
-    -- Only where the two things are there now, so that nobody can make them for the purpose.
-    -- By the catalogs: to_regprocedure is an error for an owner who may not use that schema, as Supabase has it.
+    -- Whether auth.uid() and public.profiles.is_admin exist now. If they do not, no policy uses them, so a role that creates them
+    -- later gains nothing. The catalogs are queried because to_regprocedure fails for an owner who lacks USAGE on the schema auth,
+    -- as on Supabase.
     knows_admins CONSTANT BOOLEAN := EXISTS (
         SELECT FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
         WHERE nspname = 'auth' AND proname = 'uid' AND pronargs = 0
@@ -115,7 +116,7 @@ BEGIN
     FOR api_role IN
         SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated', 'service_role') ORDER BY rolname
     LOOP
-        -- By name: nothing but Daymark's own is touched.
+        -- Privileges are revoked on each of Daymark's objects by name, so those on other objects of the schema stay.
         FOR owned IN SELECT * FROM own_tables() LOOP
             EXECUTE format('REVOKE ALL ON TABLE %s FROM %I', owned, api_role);
         END LOOP;

@@ -1,9 +1,9 @@
--- Every commit of records, definitions or log entries is notified, so that servers drop the answers that they cached. Only roles
--- that can read the settings know the channel.
+-- Every commit of records, definitions, log entries or pauses sends a NOTIFY, so that servers drop their cached answers. Only roles
+-- that can read store_settings know the channel.
 
 CREATE FUNCTION notify_change() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-    -- However often a transaction calls this, one notification is sent when it commits.
+    -- PostgreSQL sends equal notifications of a transaction once, when it commits.
     PERFORM pg_notify(notification_channel, '') FROM store_settings;
     RETURN NULL;
 END
@@ -13,8 +13,8 @@ CREATE TRIGGER notify_change AFTER INSERT ON daily_metrics FOR EACH STATEMENT EX
 CREATE TRIGGER notify_change AFTER INSERT OR UPDATE ON metric_definitions FOR EACH STATEMENT EXECUTE FUNCTION notify_change();
 CREATE TRIGGER notify_change AFTER INSERT OR UPDATE ON metric_collection_log FOR EACH STATEMENT
     EXECUTE FUNCTION notify_change();
--- A scheduler sees at once that it is paused or resumed.
+-- The notification makes a scheduler read at once that it was paused or resumed.
 CREATE TRIGGER notify_change AFTER INSERT OR UPDATE ON schedule_pauses FOR EACH STATEMENT EXECUTE FUNCTION notify_change();
 
--- Functions of these migrations are nothing for the roles of an API, whatever default privileges say.
+-- Default privileges may have granted EXECUTE on the new functions to the API roles; this revokes it.
 SELECT grant_api_roles();

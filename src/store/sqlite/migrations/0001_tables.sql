@@ -1,17 +1,17 @@
--- Daymark's tables, the same as on PostgreSQL as far as SQLite goes. tenant_id leads every key.
--- Dates are text as in 2025-01-31; instants are UTC text of one fixed width, as in 2025-01-31T00:15:00.000000Z, so that
--- text order is time order; UUIDs are text; exact decimals are text, because SQLite's own numbers are floats.
+-- Daymark's tables, as on PostgreSQL except for features that SQLite lacks. tenant_id is the first column of every key.
+-- Dates are text as in 2025-01-31. Instants are UTC text of one fixed width, as in 2025-01-31T00:15:00.000000Z, so that
+-- the order of the texts is the order of the times. UUIDs are text. Exact decimals are text, because SQLite's REAL is a float.
 
--- What holds for the store as a whole: one row, made by the migration.
+-- The settings of the whole store, in one row that the migration inserts.
 CREATE TABLE store_settings (
     only_row        INTEGER NOT NULL PRIMARY KEY CONSTRAINT only_one_row CHECK (only_row = 1),
-    -- Whether the processes that record have a simulated clock, as a demonstration has. Then the machine's clock says nothing
-    -- about their days. It is set before the first run, and stays.
+    -- Whether the recording processes use a simulated clock, as `daymark demo` does. If 1, the triggers do not compare the
+    -- times of a row with the machine's clock. It can only be set before the first run.
     simulated_clock INTEGER NOT NULL DEFAULT 0 CONSTRAINT clock_is_simulated_or_not CHECK (simulated_clock IN (0, 1))
 ) STRICT;
 INSERT INTO store_settings (only_row) VALUES (1);
 
--- Every version that a definition ever had. Records name the version that made them.
+-- Every version of every definition. Each record names the version from which its value was computed.
 CREATE TABLE metric_definition_versions (
     tenant_id       TEXT    NOT NULL CONSTRAINT tenant_is_a_name
                             CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
@@ -27,14 +27,14 @@ CREATE TABLE metric_definition_versions (
     created_at      TEXT    NOT NULL CONSTRAINT creation_is_an_instant
                             CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(created_at) IS NOT NULL AND created_at >= '1900' AND created_at < '9999'),
     PRIMARY KEY (tenant_id, metric_type, metric_category, version),
-    -- What a reader needs of it, under its own name.
+    -- Readers parse the spec by these members, and the type and the category must agree with the key of the row.
     CONSTRAINT spec_is_a_definition CHECK (
         json_type(spec, '$.measure') IS 'text' AND json_type(spec, '$.display_name') IS 'text'
         AND spec ->> 'metric_type' IS metric_type AND spec ->> 'category' IS metric_category
     )
 ) STRICT, WITHOUT ROWID;
 
--- The current definition of each metric, as a dashboard needs it.
+-- The current definition of each metric, with the texts that a dashboard shows.
 CREATE TABLE metric_definitions (
     id              TEXT    NOT NULL,
     tenant_id       TEXT    NOT NULL,
@@ -46,7 +46,7 @@ CREATE TABLE metric_definitions (
     format_pattern  TEXT    NOT NULL DEFAULT '',
     is_active       INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
     version         INTEGER NOT NULL,
-    -- What it belongs to: daymark.toml, or the API through which it was made.
+    -- Where the definition is maintained: 'file' for daymark.toml or the preset, 'api' for the HTTP API.
     origin          TEXT    NOT NULL DEFAULT 'file' CONSTRAINT origin_is_known CHECK (origin IN ('file', 'api')),
     created_at      TEXT    NOT NULL CONSTRAINT creation_is_an_instant
                             CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(created_at) IS NOT NULL AND created_at >= '1900' AND created_at < '9999'),
@@ -60,10 +60,10 @@ CREATE TABLE metric_definitions (
     FOREIGN KEY (tenant_id, metric_type, metric_category, version) REFERENCES metric_definition_versions
 ) STRICT, WITHOUT ROWID;
 
--- Not for speed: at most one active metric of a name. A metric that changes its type leaves an inactive row behind.
+-- A constraint: at most one metric of a name is active. A metric that changes its type leaves an inactive row behind.
 CREATE UNIQUE INDEX metric_definitions_one_active ON metric_definitions (tenant_id, metric_category) WHERE is_active;
 
--- One entry a run, written before its work starts and finished once.
+-- One entry for each run: inserted before the run reads anything, and updated once when the run ends.
 CREATE TABLE metric_collection_log (
     id                  TEXT    NOT NULL CONSTRAINT id_is_a_uuid
                                 CHECK (id GLOB '????????-????-????-????-????????????' AND id NOT GLOB '*[^-0-9a-f]*'
@@ -86,7 +86,7 @@ CREATE TABLE metric_collection_log (
     error_details       TEXT    CONSTRAINT details_are_an_object
                                 CHECK (error_details IS NULL OR (json_valid(error_details) AND json_type(error_details) = 'object'
                                        AND length(error_details) <= 1048576)),
-    -- Why it was started, and who started it: cli:<system user>, key:<id>, user:<subject> or system.
+    -- "trigger" is why the run was started. "actor" is who started it: cli:<system user>, key:<id>, user:<subject> or system.
     trigger             TEXT    NOT NULL CONSTRAINT trigger_is_known
                                 CHECK (trigger IN ('schedule', 'api', 'cli', 'catch_up')),
     actor               TEXT    NOT NULL CONSTRAINT actor_is_short CHECK (length(actor) BETWEEN 1 AND 200),
@@ -104,19 +104,19 @@ CREATE TABLE metric_collection_log (
     CONSTRAINT days_are_in_order CHECK (collection_end_date >= collection_date)
 ) STRICT, WITHOUT ROWID;
 
--- The latest runs: ORDER BY started_at DESC LIMIT n.
+-- For the latest runs: ORDER BY started_at DESC LIMIT n.
 CREATE INDEX metric_collection_log_latest ON metric_collection_log (tenant_id, started_at DESC);
--- The newest incomplete runs of a day, and the newest incomplete backfills.
+-- For the newest incomplete runs of a day, and for the newest incomplete backfills.
 CREATE INDEX metric_collection_log_incomplete
     ON metric_collection_log (tenant_id, kind, collection_date, started_at DESC) WHERE status <> 'completed';
 CREATE INDEX metric_collection_log_incomplete_latest
     ON metric_collection_log (tenant_id, kind, started_at DESC) WHERE status <> 'completed';
--- The runs that had to do with some days: collection_end_date >= from AND collection_date <= to. Most questions are
--- about recent days, so the end date, which leaves only the recent runs, comes first.
+-- For the runs that overlap a range of days: collection_end_date >= from AND collection_date <= to. Most queries ask for
+-- recent days, so the end date, which selects only the recent runs, comes first.
 CREATE INDEX metric_collection_log_days ON metric_collection_log (tenant_id, collection_end_date, collection_date);
 
 -- The records: one value for each metric and finished day, never rewritten.
--- "id" is there for clients that want a single column; it is random and not indexed.
+-- "id" is for clients that need a key of one column; it is random and not indexed.
 CREATE TABLE daily_metrics (
     id                   TEXT    NOT NULL,
     tenant_id            TEXT    NOT NULL,
@@ -125,7 +125,8 @@ CREATE TABLE daily_metrics (
     metric_type          TEXT    NOT NULL CONSTRAINT type_is_known
                                  CHECK (metric_type IN ('count', 'average', 'percentage', 'aggregate')),
     metric_category      TEXT    NOT NULL,
-    -- Digits, with at most a minus before, a point within; at most 1000 before and after the point.
+    -- Digits, optionally with a minus sign before them and one point between them; at most 1000 digits before the point and 1000
+    -- after it.
     value                TEXT    NOT NULL CONSTRAINT value_is_finite
                                  CHECK ((value GLOB '[0-9]*' OR value GLOB '-[0-9]*') AND value GLOB '*[0-9]'
                                         AND value NOT GLOB '*[^-.0-9]*' AND value NOT GLOB '?*-*'
@@ -134,7 +135,7 @@ CREATE TABLE daily_metrics (
                                         AND instr(value || '.', '.') <= 1002),
     metadata             TEXT    NOT NULL DEFAULT '{}' CONSTRAINT metadata_is_an_object
                                  CHECK (json_valid(metadata) AND json_type(metadata) = 'object' AND length(metadata) <= 1048576),
-    -- A correction is a row elsewhere, never a record.
+    -- 'corrected' is not allowed: it is reserved for corrections, which are to get a table of their own.
     provenance           TEXT    NOT NULL CONSTRAINT provenance_is_known
                                  CHECK (provenance IN ('observed', 'reconstructed')),
     definition_version   INTEGER NOT NULL,
@@ -146,21 +147,21 @@ CREATE TABLE daily_metrics (
                         CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(created_at) IS NOT NULL AND created_at >= '1900' AND created_at < '9999'),
     CONSTRAINT cut_is_sane CHECK (datetime(collection_timestamp) IS NOT NULL AND collection_timestamp < '9999'),
     CONSTRAINT value_is_not_negative CHECK (value NOT GLOB '-*' OR metric_type IN ('average', 'aggregate')),
-    -- A day ends nowhere before 10:00 UTC of its own date, which is midnight at UTC+14.
+    -- In no time zone does a day end before 10:00 UTC of its own date, which is midnight at UTC+14.
     CONSTRAINT day_is_finished CHECK (collection_timestamp >= metric_date || 'T10:00:00.000000Z'),
-    -- Serves one metric over a range of days, and "first write wins".
+    -- For one metric over a range of days, and for "first write wins".
     PRIMARY KEY (tenant_id, metric_category, metric_type, metric_date),
     FOREIGN KEY (tenant_id, metric_type, metric_category, definition_version) REFERENCES metric_definition_versions,
     FOREIGN KEY (tenant_id, collection_id) REFERENCES metric_collection_log
 ) STRICT, WITHOUT ROWID;
 
--- All metrics of a day or a range of days, and the first and the last recorded day.
+-- For all metrics of a day or a range of days, and for the first and the last recorded day.
 CREATE INDEX daily_metrics_by_date ON daily_metrics (tenant_id, metric_date);
--- What was recorded last: /rest/v1 orders and filters by it.
+-- For /rest/v1, which filters and orders by collection_timestamp.
 CREATE INDEX daily_metrics_by_cut ON daily_metrics (tenant_id, collection_timestamp);
 
--- Collections and backfills that were asked for, whether they have begun or not. A job changes only forwards: from queued to
--- running to one end, or from queued to its end.
+-- Requested collections and backfills. A status changes only forwards: from queued to running to one of the final states, or
+-- from queued to a final state.
 CREATE TABLE jobs (
     id          TEXT    NOT NULL CONSTRAINT id_is_a_uuid
                         CHECK (id GLOB '????????-????-????-????-????????????' AND id NOT GLOB '*[^-0-9a-f]*'
@@ -185,7 +186,7 @@ CREATE TABLE jobs (
                                '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'),
     host        TEXT    NOT NULL CONSTRAINT host_is_short CHECK (length(host) <= 1000),
     process_id  INTEGER NOT NULL CONSTRAINT process_is_a_number CHECK (process_id BETWEEN 0 AND 4294967295),
-    -- The run in the collection log that did it.
+    -- The entry of the collection log for the job's run.
     run_id      TEXT    CONSTRAINT run_is_a_uuid
                         CHECK (run_id GLOB '????????-????-????-????-????????????' AND run_id NOT GLOB '*[^-0-9a-f]*'
                                AND length(replace(run_id, '-', '')) = 32),
@@ -201,10 +202,10 @@ CREATE TABLE jobs (
     CONSTRAINT finished_at_its_end CHECK ((finished_at IS NULL) = (status IN ('queued', 'running')))
 ) STRICT, WITHOUT ROWID;
 
--- The latest jobs: ORDER BY created_at DESC LIMIT n.
+-- For the latest jobs: ORDER BY created_at DESC LIMIT n.
 CREATE INDEX jobs_latest ON jobs (tenant_id, created_at DESC);
 
--- The instance that collects, as it last reported itself. Whether it lives is told by its lock.
+-- The instance that leads the schedule, with its last heartbeat. Whether it is still alive is decided by its lock, not by this row.
 CREATE TABLE leaders (
     tenant_id  TEXT    NOT NULL CONSTRAINT tenant_is_a_name
                        CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
@@ -237,11 +238,11 @@ CREATE TABLE schedule_pauses (
     CONSTRAINT ended_by_an_author CHECK ((resumed_at IS NULL) = (resumed_by IS NULL))
 ) STRICT, WITHOUT ROWID;
 
--- The newest pause.
+-- For the newest pause.
 CREATE INDEX schedule_pauses_latest ON schedule_pauses (tenant_id, paused_at DESC);
 
--- The outbox: what a commit means to others, written in the commit's own transaction and delivered later. Ids are in the order
--- of the commits of a tenant.
+-- The outbox: one event for each change that consumers are told of. An event is written in the transaction of the change and
+-- delivered later. The ids of a tenant are in the order of its commits.
 CREATE TABLE events (
     tenant_id  TEXT    NOT NULL CONSTRAINT tenant_is_a_name
                        CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),

@@ -1,12 +1,12 @@
--- What is recorded stays as it is, and what is inserted is judged by the machine's clock and by the collection log, not by what the
--- row says of itself: as far as a file can, which every program that can write to it can change. INSERT OR REPLACE deletes the row in its way without firing a DELETE trigger, so an
--- INSERT is refused as well where its key exists; Daymark's own inserts look first.
+-- Recorded rows are immutable, and inserted rows are compared with the machine's clock and with the collection log rather than
+-- trusted. A program that can write to the file can still drop these triggers. INSERT OR REPLACE deletes the existing row without
+-- firing a DELETE trigger, so an INSERT is refused too if its key exists; Daymark's own inserts leave existing keys out.
 
 CREATE TRIGGER daily_metrics_refuse_update BEFORE UPDATE ON daily_metrics BEGIN
-    SELECT RAISE(ABORT, 'UPDATE on daily_metrics is refused: records are immutable; a correction is a further row elsewhere, with its reason and author');
+    SELECT RAISE(ABORT, 'UPDATE on daily_metrics is refused: records are immutable; a changed definition holds for days recorded after the change');
 END;
 CREATE TRIGGER daily_metrics_refuse_delete BEFORE DELETE ON daily_metrics BEGIN
-    SELECT RAISE(ABORT, 'DELETE on daily_metrics is refused: records are immutable; a correction is a further row elsewhere, with its reason and author');
+    SELECT RAISE(ABORT, 'DELETE on daily_metrics is refused: records are immutable; a changed definition holds for days recorded after the change');
 END;
 CREATE TRIGGER daily_metrics_refuse_replace BEFORE INSERT ON daily_metrics
 WHEN EXISTS (
@@ -14,14 +14,14 @@ WHEN EXISTS (
     WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category
       AND metric_type = NEW.metric_type AND metric_date = NEW.metric_date
 ) BEGIN
-    SELECT RAISE(ABORT, 'INSERT over a row of daily_metrics is refused: records are immutable; a correction is a further row elsewhere, with its reason and author');
+    SELECT RAISE(ABORT, 'INSERT over a row of daily_metrics is refused: records are immutable; a changed definition holds for days recorded after the change');
 END;
 
 CREATE TRIGGER metric_definition_versions_refuse_update BEFORE UPDATE ON metric_definition_versions BEGIN
-    SELECT RAISE(ABORT, 'UPDATE on metric_definition_versions is refused: versions are immutable; a changed definition is a further version');
+    SELECT RAISE(ABORT, 'UPDATE on metric_definition_versions is refused: versions of definitions are immutable; insert a changed definition as the next version');
 END;
 CREATE TRIGGER metric_definition_versions_refuse_delete BEFORE DELETE ON metric_definition_versions BEGIN
-    SELECT RAISE(ABORT, 'DELETE on metric_definition_versions is refused: versions are immutable; a changed definition is a further version');
+    SELECT RAISE(ABORT, 'DELETE on metric_definition_versions is refused: versions of definitions are immutable; insert a changed definition as the next version');
 END;
 CREATE TRIGGER metric_definition_versions_refuse_replace BEFORE INSERT ON metric_definition_versions
 WHEN EXISTS (
@@ -29,18 +29,18 @@ WHEN EXISTS (
     WHERE tenant_id = NEW.tenant_id AND metric_type = NEW.metric_type
       AND metric_category = NEW.metric_category AND version = NEW.version
 ) BEGIN
-    SELECT RAISE(ABORT, 'INSERT over a row of metric_definition_versions is refused: versions are immutable; a changed definition is a further version');
+    SELECT RAISE(ABORT, 'INSERT over a row of metric_definition_versions is refused: versions of definitions are immutable; insert a changed definition as the next version');
 END;
 
--- A record is of a day that has ended, by a run that is running and about that day; observed only within 9 days of the day's date,
--- which is the most that the setting collect.observed_within_hours permits in any time zone.
+-- The day of a record must have ended, and its run must be running and include the day. A record can only be 'observed' within
+-- 9 days of its date, which is the maximum of the setting collect.observed_within_hours in any time zone.
 CREATE TRIGGER daily_metrics_refuse_other_run BEFORE INSERT ON daily_metrics
 WHEN (SELECT NOT simulated_clock FROM store_settings) AND NOT EXISTS (
     SELECT 1 FROM metric_collection_log
     WHERE tenant_id = NEW.tenant_id AND id = NEW.collection_id AND status = 'running'
       AND NEW.metric_date BETWEEN collection_date AND collection_end_date
 ) BEGIN
-    SELECT RAISE(ABORT, 'INSERT on daily_metrics is refused: its run is not running, or is not about that day');
+    SELECT RAISE(ABORT, 'INSERT on daily_metrics is refused: its run has ended, or does not include that day');
 END;
 CREATE TRIGGER daily_metrics_refuse_other_time BEFORE INSERT ON daily_metrics
 WHEN (SELECT NOT simulated_clock FROM store_settings) AND NOT (
@@ -51,10 +51,10 @@ WHEN (SELECT NOT simulated_clock FROM store_settings) AND NOT (
     AND NEW.created_at BETWEEN strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-5 minutes')
                            AND strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes')
 ) BEGIN
-    SELECT RAISE(ABORT, 'INSERT on daily_metrics is refused: by the clock of this machine the day has not ended, was not read now, or was not observed');
+    SELECT RAISE(ABORT, 'INSERT on daily_metrics is refused: by the clock of this machine the day has not ended, a timestamp is not the current time, or the record is called observed more than 9 days after its date');
 END;
 
--- A run begins as running, now, and is about days that have ended.
+-- A run is inserted with the status running and the current time, and its days have ended.
 CREATE TRIGGER metric_collection_log_refuse_forged BEFORE INSERT ON metric_collection_log
 WHEN NEW.status <> 'running' OR NEW.metrics_collected <> 0 OR NEW.error_message IS NOT NULL OR NEW.error_details IS NOT NULL
     OR (SELECT NOT simulated_clock FROM store_settings) AND NOT (
@@ -63,10 +63,10 @@ WHEN NEW.status <> 'running' OR NEW.metrics_collected <> 0 OR NEW.error_message 
         AND NEW.collection_end_date || 'T10:00:00.000000Z' <= strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')
     )
 BEGIN
-    SELECT RAISE(ABORT, 'INSERT on metric_collection_log is refused: a run begins as running, now, about days that have ended by the clock of this machine');
+    SELECT RAISE(ABORT, 'INSERT on metric_collection_log is refused: a new run must have the status running, 0 metrics_collected, no error, the current time, and days that have ended by the clock of this machine');
 END;
 
--- The one change that a log entry may see: a running one is finished, with as many records as it wrote.
+-- The only permitted update of a log entry ends a running run, with metrics_collected equal to the number of its records.
 CREATE TRIGGER metric_collection_log_refuse_update BEFORE UPDATE ON metric_collection_log
 WHEN NOT (
     OLD.status = 'running' AND NEW.status <> 'running'
@@ -83,17 +83,17 @@ WHEN NOT (
     AND NEW.host = OLD.host AND NEW.process_id = OLD.process_id
     AND NEW.created_at = OLD.created_at
 ) BEGIN
-    SELECT RAISE(ABORT, 'UPDATE on metric_collection_log is refused: an entry of the collection log is finished once and not changed otherwise');
+    SELECT RAISE(ABORT, 'UPDATE on metric_collection_log is refused: an entry of the collection log can only be changed once, when its run ends');
 END;
 CREATE TRIGGER metric_collection_log_refuse_delete BEFORE DELETE ON metric_collection_log BEGIN
-    SELECT RAISE(ABORT, 'DELETE on metric_collection_log is refused: the collection log is kept');
+    SELECT RAISE(ABORT, 'DELETE on metric_collection_log is refused: entries of the collection log are kept');
 END;
 CREATE TRIGGER metric_collection_log_refuse_replace BEFORE INSERT ON metric_collection_log
 WHEN EXISTS (SELECT 1 FROM metric_collection_log WHERE tenant_id = NEW.tenant_id AND id = NEW.id) BEGIN
-    SELECT RAISE(ABORT, 'INSERT over a row of metric_collection_log is refused: the collection log is kept');
+    SELECT RAISE(ABORT, 'INSERT over a row of metric_collection_log is refused: entries of the collection log are kept');
 END;
 
--- A job goes from queued to running to its end, or from queued to its end; what was asked for stays.
+-- A job goes from queued to running to a final status, or from queued to a final status; its request cannot be changed.
 CREATE TRIGGER jobs_refuse_update BEFORE UPDATE ON jobs
 WHEN NOT (
     NEW.id = OLD.id AND NEW.tenant_id = OLD.tenant_id AND NEW.kind = OLD.kind AND NEW.spec = OLD.spec
@@ -102,7 +102,7 @@ WHEN NOT (
     AND (OLD.status = 'queued' AND NEW.status <> 'queued'
          OR OLD.status = 'running' AND NEW.status NOT IN ('queued', 'running') AND NEW.started_at = OLD.started_at)
 ) BEGIN
-    SELECT RAISE(ABORT, 'UPDATE on jobs is refused: a job starts once, ends once and is not changed otherwise');
+    SELECT RAISE(ABORT, 'UPDATE on jobs is refused: a job can only start once and end once');
 END;
 CREATE TRIGGER jobs_refuse_delete BEFORE DELETE ON jobs BEGIN
     SELECT RAISE(ABORT, 'DELETE on jobs is refused: jobs are kept');
@@ -113,16 +113,16 @@ WHEN EXISTS (SELECT 1 FROM jobs WHERE tenant_id = NEW.tenant_id AND id = NEW.id)
 END;
 
 CREATE TRIGGER leaders_refuse_delete BEFORE DELETE ON leaders BEGIN
-    SELECT RAISE(ABORT, 'DELETE on leaders is refused: another leader takes its place');
+    SELECT RAISE(ABORT, 'DELETE on leaders is refused: the row of the leader is kept; the next leader updates it');
 END;
--- A pause ends once and is not changed otherwise.
+-- A pause is resumed once; its other columns cannot be changed.
 CREATE TRIGGER schedule_pauses_refuse_update BEFORE UPDATE ON schedule_pauses
 WHEN NOT (
     OLD.resumed_at IS NULL AND NEW.resumed_at IS NOT NULL AND NEW.tenant_id = OLD.tenant_id AND NEW.id = OLD.id
     AND NEW.paused_at = OLD.paused_at AND NEW.paused_by = OLD.paused_by AND NEW.reason = OLD.reason
     AND NEW.until_at IS OLD.until_at
 ) BEGIN
-    SELECT RAISE(ABORT, 'UPDATE on schedule_pauses is refused: a pause ends once and is not changed otherwise');
+    SELECT RAISE(ABORT, 'UPDATE on schedule_pauses is refused: a pause can only be resumed once');
 END;
 CREATE TRIGGER schedule_pauses_refuse_delete BEFORE DELETE ON schedule_pauses BEGIN
     SELECT RAISE(ABORT, 'DELETE on schedule_pauses is refused: pauses are kept');
@@ -145,47 +145,47 @@ END;
 
 CREATE TRIGGER jobs_refuse_forged BEFORE INSERT ON jobs
 WHEN NEW.status <> 'queued' OR NEW.started_at IS NOT NULL OR NEW.run_id IS NOT NULL OR NEW.result IS NOT NULL BEGIN
-    SELECT RAISE(ABORT, 'INSERT on jobs is refused: a job begins as queued');
+    SELECT RAISE(ABORT, 'INSERT on jobs is refused: a new job must have the status queued and no started_at, run_id or result');
 END;
 CREATE TRIGGER events_refuse_forged BEFORE INSERT ON events
 WHEN NEW.id <> (SELECT coalesce(max(id), 0) + 1 FROM events WHERE tenant_id = NEW.tenant_id) BEGIN
-    SELECT RAISE(ABORT, 'INSERT on events is refused: ids count on by one');
+    SELECT RAISE(ABORT, 'INSERT on events is refused: the ids of events are consecutive numbers');
 END;
 CREATE TRIGGER metric_definition_versions_refuse_forged BEFORE INSERT ON metric_definition_versions
 WHEN NEW.version <> (
     SELECT coalesce(max(version), 0) + 1 FROM metric_definition_versions
     WHERE tenant_id = NEW.tenant_id AND metric_type = NEW.metric_type AND metric_category = NEW.metric_category
 ) BEGIN
-    SELECT RAISE(ABORT, 'INSERT on metric_definition_versions is refused: versions count on by one');
+    SELECT RAISE(ABORT, 'INSERT on metric_definition_versions is refused: the versions of a definition are consecutive numbers');
 END;
 
--- INSERT OR REPLACE and UPDATE OR REPLACE would delete another active definition of the name.
+-- INSERT OR REPLACE and UPDATE OR REPLACE would delete another active definition with the same name.
 CREATE TRIGGER metric_definitions_refuse_delete BEFORE DELETE ON metric_definitions BEGIN
-    SELECT RAISE(ABORT, 'DELETE on metric_definitions is refused: a metric that is no longer wanted is deactivated');
+    SELECT RAISE(ABORT, 'DELETE on metric_definitions is refused: definitions are kept; deactivate a metric that is no longer wanted (is_active = 0)');
 END;
 CREATE TRIGGER metric_definitions_refuse_replace BEFORE INSERT ON metric_definitions
 WHEN NEW.is_active AND EXISTS (
     SELECT 1 FROM metric_definitions
     WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type <> NEW.metric_type AND is_active
 ) BEGIN
-    SELECT RAISE(ABORT, 'INSERT over a row of metric_definitions is refused: UNIQUE constraint failed, another metric of the name is active');
+    SELECT RAISE(ABORT, 'INSERT over a row of metric_definitions is refused: UNIQUE constraint failed, another active metric has the same name');
 END;
 CREATE TRIGGER metric_definitions_refuse_replacing_update BEFORE UPDATE ON metric_definitions
 WHEN NEW.is_active AND EXISTS (
     SELECT 1 FROM metric_definitions
     WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type <> OLD.metric_type AND is_active
 ) OR NEW.tenant_id <> OLD.tenant_id OR NEW.metric_type <> OLD.metric_type OR NEW.metric_category <> OLD.metric_category BEGIN
-    SELECT RAISE(ABORT, 'UPDATE on metric_definitions is refused: UNIQUE constraint failed, another metric of the name is active');
+    SELECT RAISE(ABORT, 'UPDATE on metric_definitions is refused: the key was changed, or UNIQUE constraint failed because another active metric has the same name');
 END;
 
--- The settings stay, but for the clock of a store in which nothing has run yet.
+-- The settings cannot be changed, except the simulated clock as long as the collection log is empty.
 CREATE TRIGGER store_settings_refuse_update BEFORE UPDATE ON store_settings
 WHEN NEW.only_row <> OLD.only_row OR EXISTS (SELECT 1 FROM metric_collection_log) BEGIN
-    SELECT RAISE(ABORT, 'UPDATE on store_settings is refused: a store has the clock that it had at its first run');
+    SELECT RAISE(ABORT, 'UPDATE on store_settings is refused: the settings are fixed from the first run on; create another store');
 END;
 CREATE TRIGGER store_settings_refuse_delete BEFORE DELETE ON store_settings BEGIN
     SELECT RAISE(ABORT, 'DELETE on store_settings is refused: the settings are kept');
 END;
 CREATE TRIGGER store_settings_refuse_insert BEFORE INSERT ON store_settings BEGIN
-    SELECT RAISE(ABORT, 'INSERT on store_settings is refused: there is one row');
+    SELECT RAISE(ABORT, 'INSERT on store_settings is refused: the table has exactly one row');
 END;

@@ -1,11 +1,12 @@
--- Keys to Daymark's own API. Of each only a hash is here; the secret has 256 random bits and cannot be found from it.
+-- Keys to Daymark's own API. Only the SHA-256 hash of a key is stored. A key has 256 random bits, so it cannot be guessed from
+-- its hash.
 CREATE TABLE api_keys (
     id           TEXT NOT NULL,
     tenant_id    TEXT NOT NULL CONSTRAINT tenant_is_a_name
                       CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
     name         TEXT NOT NULL CONSTRAINT name_is_short CHECK (length(name) BETWEEN 1 AND 100),
     role         TEXT NOT NULL CONSTRAINT role_is_known CHECK (role IN ('reader', 'admin', 'service')),
-    -- Names with spaces between them.
+    -- The names of the scopes, separated by spaces.
     scopes       TEXT NOT NULL CONSTRAINT scopes_are_known
                       CHECK (scopes <> '' AND replace(replace(replace(replace(' ' || scopes, ' read', ''), ' log', ''),
                                                               ' collect', ''), ' define', '') = ''),
@@ -22,25 +23,25 @@ CREATE TABLE api_keys (
     CONSTRAINT readers_only_read CHECK (role <> 'reader' OR scopes = 'read')
 ) STRICT, WITHOUT ROWID;
 
--- Not for speed: a name is one key's at a time.
+-- A constraint: only one key that is not revoked has a given name.
 CREATE UNIQUE INDEX api_keys_one_of_a_name ON api_keys (tenant_id, name) WHERE revoked_at IS NULL;
 
--- A key stays what it was made as, and once revoked it stays revoked.
+-- Only last_used_at of a key can change, and revoked_at once.
 CREATE TRIGGER api_keys_refuse_update BEFORE UPDATE ON api_keys
 WHEN NOT (
     NEW.id = OLD.id AND NEW.tenant_id = OLD.tenant_id AND NEW.name = OLD.name AND NEW.role = OLD.role
     AND NEW.scopes = OLD.scopes AND NEW.hash = OLD.hash AND NEW.created_at = OLD.created_at
     AND NEW.expires_at IS OLD.expires_at AND (OLD.revoked_at IS NULL OR NEW.revoked_at IS OLD.revoked_at)
 ) BEGIN
-    SELECT RAISE(ABORT, 'UPDATE on api_keys is refused: a key stays what it was made as, and revoked; create another one');
+    SELECT RAISE(ABORT, 'UPDATE on api_keys is refused: a key cannot be changed, only revoked once; create another key');
 END;
 CREATE TRIGGER api_keys_refuse_delete BEFORE DELETE ON api_keys BEGIN
-    SELECT RAISE(ABORT, 'DELETE on api_keys is refused: a key that is no longer wanted is revoked');
+    SELECT RAISE(ABORT, 'DELETE on api_keys is refused: keys are kept; revoke a key that is no longer wanted');
 END;
 CREATE TRIGGER api_keys_refuse_replace BEFORE INSERT ON api_keys
 WHEN EXISTS (
     SELECT 1 FROM api_keys
     WHERE tenant_id = NEW.tenant_id AND (id = NEW.id OR name = NEW.name AND revoked_at IS NULL AND NEW.revoked_at IS NULL)
 ) BEGIN
-    SELECT RAISE(ABORT, 'INSERT over a row of api_keys is refused: create another key');
+    SELECT RAISE(ABORT, 'INSERT over a row of api_keys is refused: a key with that id or name exists; create a key with another name');
 END;
