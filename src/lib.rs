@@ -7,6 +7,7 @@
 #![warn(clippy::expect_used, clippy::panic, clippy::unreachable)]
 
 pub mod access;
+pub mod alerts;
 pub mod blocking;
 pub mod cli;
 pub mod clock;
@@ -14,6 +15,7 @@ pub mod collect;
 pub mod config;
 pub mod database;
 pub mod definitions;
+pub mod delivery;
 pub mod demo;
 pub mod http;
 pub mod identity;

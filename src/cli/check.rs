@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::{App, Exit, Page};
 use crate::{
+    alerts,
     clock::SystemClock,
-    config::{Config, Finding, LoadedConfig, Severity},
+    config::{BUILT_IN, Channel, Config, Finding, LoadedConfig, Severity},
     definitions::{CheckReport, CheckScope, source_warnings},
     pluralize::pluralize,
 };
@@ -96,6 +97,35 @@ async fn find(config: Config, mut findings: Vec<Finding>, scope: CheckScope) -> 
     // The check reports an unreachable platform too, with a hint, so that finding replaces this one.
     let is_reported = checked.iter().any(|finding| finding.place == "platform");
     findings.extend(unresolved.filter(|_| !is_reported));
+    let is_store_well =
+        scope.store && !checked.iter().any(|finding| finding.place == "store" && finding.is_error());
     findings.extend(checked);
+    if is_store_well {
+        findings.extend(alert_findings(&app).await);
+    }
     (findings, metrics)
+}
+
+/// What the rules of alerts would have done, and what keeps a channel from being used.
+async fn alert_findings(app: &App) -> Vec<Finding> {
+    let declared = &app.config.declarations;
+    let missing = |channel: &Channel| {
+        let hint = "set it in the environment of `daymark serve`";
+        Some(Finding::warning(channel.place.clone(), channel.missing_secret()?).hint(hint))
+    };
+    let mut findings: Vec<_> = declared.channels.iter().filter_map(missing).collect();
+    // A store that fails here was reported by the other checks.
+    for tried in alerts::rehearse(&app.context, &declared.alerts).await.unwrap_or_default() {
+        if let Some(problem) = tried.problem {
+            findings.push(
+                Finding::error(tried.place, problem).hint("name a metric that `daymark apply` has defined"),
+            );
+        } else if let Some(last) = tried.fires_on.last().filter(|_| tried.place != BUILT_IN) {
+            let days = pluralize(tried.fires_on.len(), "day");
+            let message =
+                format!("{} would have fired on {days} of the last 90, {last} the last of them", tried.rule);
+            findings.push(Finding::warning(tried.place, message));
+        }
+    }
+    findings
 }

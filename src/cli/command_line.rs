@@ -6,8 +6,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    ConfigArguments, Exit, Format, Page, app::App, apply, backfill, check, collect, demo, drift, export,
-    gaps, init, keys, migrate, output, plan, query, schedule, serve, status,
+    ConfigArguments, Exit, Format, Page, alerts, app::App, apply, backfill, check, collect, demo, drift,
+    export, gaps, init, keys, migrate, output, plan, query, schedule, serve, status,
 };
 use crate::{clock::SystemClock, config, telemetry::log};
 
@@ -57,6 +57,8 @@ enum Command {
     Status,
     /// Show the schedule of `daymark serve`, or pause or resume it
     Schedule(schedule::ScheduleArguments),
+    /// Show the alerts, silence them, try the channels of notifications, and show what became of them
+    Alerts(alerts::AlertsArguments),
     /// Answer questions about the record over HTTP, and collect on schedule
     Serve,
     /// Create, list and revoke the keys of the HTTP API
@@ -115,6 +117,7 @@ async fn dispatch(
         Command::Export(arguments) => export::run(&start()?.app, &arguments).await,
         Command::Status => status::run(&start()?.app).await,
         Command::Schedule(arguments) => schedule::run(&start()?.app, &arguments).await,
+        Command::Alerts(arguments) => alerts::run(&start()?.app, arguments).await,
         Command::Serve => serve::run(&start()?.app).await,
         Command::Keys(arguments) => keys::run(&start()?.app, arguments).await,
     }

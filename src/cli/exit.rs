@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use crate::{
-    access::KeyError, collect::CollectError, config::ConfigProblems, database::FaultClass, query::QueryError,
+    access::KeyError, alerts::SilenceError, collect::CollectError, config::ConfigProblems,
+    database::FaultClass, query::QueryError,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,9 @@ impl Exit {
                 KeyError::Store(_) | KeyError::Random(_) => Self::Failed,
                 _ => Self::Usage,
             };
+        }
+        if let Some(error) = error.downcast_ref::<SilenceError>() {
+            return if matches!(error, SilenceError::Store(_)) { Self::Failed } else { Self::Usage };
         }
         let collecting = match error.downcast_ref::<QueryError>() {
             Some(QueryError::InvalidParameters(_) | QueryError::Refused(_) | QueryError::UnknownRun(_)) => {

@@ -2,6 +2,7 @@
 //!
 //! **Architecture Invariant:** this module computes nothing that another front end would need too.
 
+mod alerts;
 mod app;
 mod apply;
 mod backfill;

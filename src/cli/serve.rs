@@ -8,7 +8,9 @@ use serde_json::json;
 use super::{App, Exit, Page, signals};
 use crate::{
     access::{Access, Mode, RateLimit},
+    alerts::Evaluator,
     collect::{self, Cancellation},
+    delivery::Deliverer,
     http,
     scheduler::Scheduler,
     telemetry::log::ANNOUNCEMENT,
@@ -76,7 +78,8 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     if let Err(error) = service.jobs.close_orphaned().await {
         tracing::warn!(%error, "jobs whose process ended unexpectedly cannot be closed");
     }
-    let scheduler = settings.schedule.enabled.then(|| tokio::spawn(follow_schedule(&service, stop.clone())));
+    let scheduler =
+        settings.schedule.enabled.then(|| tokio::spawn(follow_schedule(app, &service, stop.clone())));
     server.serve(http::router(Arc::clone(&service)), service, stop).await;
     if let Some(scheduler) = scheduler {
         // It ends when the server stops, and releases the leader's lock then.
@@ -90,11 +93,28 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     Ok((page, Exit::Done))
 }
 
-/// Collects on schedule until `stop`, if this instance leads.
-fn follow_schedule(service: &http::Service, stop: Cancellation) -> impl Future<Output = ()> + use<> {
+/// Collects on schedule, evaluates alerts and delivers notifications until `stop`, if this instance leads.
+fn follow_schedule(
+    app: &App,
+    service: &http::Service,
+    stop: Cancellation,
+) -> impl Future<Output = ()> + use<> {
     let (jobs, watch) = (Arc::clone(&service.jobs), service.cache.watch());
     let scheduler = Scheduler::new(&service.patient, jobs, service.counters.clone(), watch);
-    async move { scheduler.run(&stop).await }
+    let declared = &app.config.declarations;
+    let deliverer =
+        Deliverer::new(&service.patient, declared.channels.clone(), app.config.settings.delivery.clone());
+    let evaluator = Evaluator::new(
+        &service.patient,
+        &app.config,
+        service.counters.clone(),
+        service.cache.watch(),
+        deliverer.wake(),
+    );
+    async move {
+        let leads = scheduler.leads();
+        tokio::join!(scheduler.run(&stop), evaluator.run(leads.clone(), &stop), deliverer.run(leads, &stop));
+    }
 }
 
 async fn bind(listen: SocketAddr, flag: &str) -> anyhow::Result<http::Server> {

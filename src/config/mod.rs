@@ -5,6 +5,7 @@
 //! everything is a function of its arguments; facts about a platform are passed as a [`Schema`] and
 //! [`DetectedFormats`].
 
+mod alerting;
 mod file;
 mod finding;
 mod presets;
@@ -18,6 +19,10 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+pub use alerting::{
+    AlertCondition, AlertRule, AlertSeverity, BUILT_IN, Channel, ChannelKind, EmailChannel, EmailTls,
+    GivenSecret, HEARTBEAT_CHANNEL, MetricCondition, MetricTest, built_in_rules,
+};
 #[cfg(test)]
 pub use file::json_metric::known_keys;
 pub use file::{
@@ -30,6 +35,7 @@ pub use recognise::{columns_to_survey, tables_to_sample};
 pub use resolve::{Omission, Resolved, columns_to_detect, resolve, resolve_further};
 pub use settings::{
     LogFormat, Preset, Settings,
+    delivery::DeliverySettings,
     flags::{GivenFlags, add_setting_flags, given_config_file, given_flags, without_effect},
     layers::{Environment, process_environment},
     reference::settings_reference,
@@ -102,7 +108,8 @@ pub fn load_with_problems(
     let default = PathBuf::from(DEFAULT_FILE);
     let file = named.map(Path::to_owned).or(by_variable).or_else(|| default.exists().then_some(default));
     let read = file.as_deref().map(read_file).unwrap_or_default();
-    let ReadFile { settings: from_file, declarations, mut problems, unread } = read;
+    let ReadFile { settings: from_file, mut declarations, mut problems, unread } = read;
+    declarations.channels.iter_mut().for_each(|channel| channel.look_up(environment));
     let directory = file.as_deref().and_then(Path::parent);
     let CheckedSettings { settings, problems: more, wrong } =
         settings::settings(flags, environment, &from_file, &unread, directory);

@@ -8,6 +8,7 @@
 //! is a gap with its cause.
 
 mod activity;
+mod alerts;
 mod bucket;
 mod catalogue;
 mod cursor;
@@ -15,6 +16,7 @@ pub mod day;
 mod day_range;
 mod decimal_schema;
 mod definitions;
+mod deliveries;
 mod error;
 mod export;
 mod gap;
@@ -35,10 +37,12 @@ mod status;
 mod values;
 
 pub use activity::{ActivityQuery, activity};
+pub use alerts::{AlertEntry, AlertsResponse, SilenceEntry, alerts};
 pub use catalogue::{Catalogue, CatalogueMetric};
 pub use definitions::{
     DefinitionEntry, DefinitionsResponse, VersionEntry, definition_entry, definitions, metric, versions,
 };
+pub use deliveries::{AttemptEntry, DeliveriesQuery, DeliveriesResponse, DeliveryEntry, deliveries};
 pub use error::{ParameterProblem, QueryError, Refusal};
 pub use export::{CsvOptions, Export, ExportFormat, ExportQuery};
 pub use health::{

@@ -3,8 +3,9 @@
 use jiff::civil::Date;
 
 use super::{
-    DefinitionVersion, Event, EventKind, Job, JobStatus, Latest, Leader, Origin, Pause, RecordCount,
-    RecordedDay, Run, RunKind, RunOutcome, RunStatus, ScheduleState, SeriesDays, SeriesQuestion, StoreError,
+    AlertState, AlertStatus, DefinitionVersion, DeliveryAttempt, Event, EventKind, Job, JobStatus, Latest,
+    Leader, Notification, NotificationKind, NotificationStatus, Origin, Pause, RecordCount, RecordedDay, Run,
+    RunKind, RunOutcome, RunStatus, ScheduleState, SeriesDays, SeriesQuestion, Silence, StoreError,
     StoredDefinition, Trigger,
     row::{Columns, LeftOut, failed, readable, undecodable},
 };
@@ -231,6 +232,57 @@ pub(super) fn event(row: &impl Columns) -> Result<Event, sqlx::Error> {
         kind: row.word("kind", EventKind::from_name)?,
         subject: row.object("subject")?,
         created_at: row.instant("created_at")?,
+    })
+}
+
+pub(super) fn alert_state(row: &impl Columns) -> Result<AlertState, sqlx::Error> {
+    Ok(AlertState {
+        rule: row.get("rule")?,
+        status: row.word("state", AlertStatus::from_name)?,
+        since: row.instant("since")?,
+        started_at: row.optional_instant("started_at")?,
+        summary: row.get("summary")?,
+        notified_at: row.optional_instant("notified_at")?,
+        is_silenced: row.get("is_silenced")?,
+        revision: row.get("revision")?,
+    })
+}
+
+pub(super) fn silence(row: &impl Columns) -> Result<Silence, sqlx::Error> {
+    Ok(Silence {
+        id: row.uuid("id")?,
+        rule: row.optional_text("rule")?.map(str::to_owned),
+        reason: row.get("reason")?,
+        created_at: row.instant("created_at")?,
+        created_by: row.get("created_by")?,
+        ends_at: row.instant("ends_at")?,
+        ended_at: row.optional_instant("ended_at")?,
+        ended_by: row.optional_text("ended_by")?.map(str::to_owned),
+    })
+}
+
+pub(super) fn notification(row: &impl Columns) -> Result<Notification, sqlx::Error> {
+    Ok(Notification {
+        id: row.uuid("id")?,
+        channel: row.get("channel")?,
+        kind: row.word("kind", NotificationKind::from_name)?,
+        content: row.object("content")?,
+        created_at: row.instant("created_at")?,
+        status: row.word("status", NotificationStatus::from_name)?,
+        next_attempt_at: row.optional_instant("next_attempt_at")?,
+        finished_at: row.optional_instant("finished_at")?,
+        attempts: row.get("attempts")?,
+    })
+}
+
+pub(super) fn delivery_attempt(row: &impl Columns) -> Result<DeliveryAttempt, sqlx::Error> {
+    Ok(DeliveryAttempt {
+        notification_id: row.uuid("notification_id")?,
+        number: row.get("number")?,
+        attempted_at: row.instant("attempted_at")?,
+        duration_ms: row.get("duration_ms")?,
+        is_delivered: row.get("is_delivered")?,
+        answer: row.get("answer")?,
     })
 }
 

@@ -66,3 +66,57 @@ pub(super) const END_PAUSE: &str = "
     WHERE tenant_id = $1 AND resumed_at IS NULL AND (until_at IS NULL OR until_at > $2)";
 
 pub(super) const SELECT_CLOCK: &str = "SELECT simulated_clock FROM store_settings";
+
+pub(super) const SELECT_ALERT_STATES: &str = "
+    SELECT rule, state, since, started_at, summary, notified_at, is_silenced, revision FROM alert_states
+    WHERE tenant_id = $1 ORDER BY rule";
+
+/// Changes the row of the revision before, or none.
+pub(super) const WRITE_ALERT_STATE: &str = "
+    INSERT INTO alert_states (tenant_id, rule, state, since, started_at, summary, notified_at, is_silenced, revision)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    ON CONFLICT (tenant_id, rule) DO UPDATE
+    SET state = excluded.state, since = excluded.since, started_at = excluded.started_at, summary = excluded.summary,
+        notified_at = excluded.notified_at, is_silenced = excluded.is_silenced, revision = excluded.revision
+    WHERE alert_states.revision = excluded.revision - 1";
+
+pub(super) const ADD_NOTIFICATION: &str = "
+    INSERT INTO notifications (tenant_id, id, channel, kind, content, created_at, next_attempt_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $6)
+    ON CONFLICT (tenant_id, id) DO NOTHING";
+
+pub(super) const SELECT_SILENCES: &str = "
+    SELECT id, rule, reason, created_at, created_by, ends_at, ended_at, ended_by FROM alert_silences
+    WHERE tenant_id = $1 ORDER BY created_at DESC, id LIMIT $2";
+
+pub(super) const ADD_SILENCE: &str = "
+    INSERT INTO alert_silences (tenant_id, id, rule, reason, created_at, created_by, ends_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (tenant_id, id) DO NOTHING";
+
+pub(super) const END_SILENCE: &str = "
+    UPDATE alert_silences SET ended_at = $3, ended_by = $4
+    WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL AND ends_at > $3";
+
+pub(super) const SELECT_NOTIFICATIONS: &str = "
+    SELECT id, channel, kind, content, created_at, status, next_attempt_at, finished_at, (
+        SELECT count(*) FROM delivery_attempts
+        WHERE delivery_attempts.tenant_id = notifications.tenant_id AND notification_id = notifications.id
+    ) AS attempts
+    FROM notifications WHERE tenant_id = ";
+
+/// An attempt whose number exists was inserted by an earlier attempt at this statement whose answer was lost.
+pub(super) const ADD_DELIVERY_ATTEMPT: &str = "
+    INSERT INTO delivery_attempts (tenant_id, notification_id, number, attempted_at, duration_ms, is_delivered, answer)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (tenant_id, notification_id, number) DO NOTHING";
+
+pub(super) const AFTER_DELIVERY_ATTEMPT: &str = "
+    UPDATE notifications SET status = $3, next_attempt_at = $4, finished_at = $5
+    WHERE tenant_id = $1 AND id = $2 AND status = 'pending'";
+
+pub(super) const COUNT_PENDING_NOTIFICATIONS: &str =
+    "SELECT count(*) AS pending FROM notifications WHERE tenant_id = $1 AND status = 'pending'";
+
+pub(super) const DELETE_NOTIFICATIONS: &str =
+    "DELETE FROM notifications WHERE tenant_id = $1 AND finished_at < $2";

@@ -1,6 +1,12 @@
 //! The counters of a process, in the text format of Prometheus. All names and descriptions are here.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -30,6 +36,8 @@ pub struct Counters {
     recorder: Arc<PrometheusRecorder>,
     handle: PrometheusHandle,
     queries: Arc<QueryWindow>,
+    /// The queries since the start, and how many of them failed.
+    query_counts: Arc<[AtomicU64; 2]>,
 }
 
 /// The outcome of a look-up in the cache of answers.
@@ -47,8 +55,12 @@ impl Default for Counters {
             .set_buckets_for_metric(Matcher::Full(REQUEST_SECONDS.to_owned()), &BUCKETS)
             .unwrap_or_else(|_| PrometheusBuilder::new());
         let recorder = builder.build_recorder();
-        let counters =
-            Self { handle: recorder.handle(), recorder: Arc::new(recorder), queries: Arc::default() };
+        let counters = Self {
+            handle: recorder.handle(),
+            recorder: Arc::new(recorder),
+            queries: Arc::default(),
+            query_counts: Arc::default(),
+        };
         counters.record(describe);
         counters
     }
@@ -91,12 +103,21 @@ impl Counters {
         });
         if is_query(method, route, status) {
             self.queries.record(duration, status >= 500);
+            let [queries, failed] = &*self.query_counts;
+            queries.fetch_add(1, Ordering::Relaxed);
+            failed.fetch_add(u64::from(status >= 500), Ordering::Relaxed);
         }
     }
 
     /// The queries of the last hour; `None` when there was none.
     pub fn query_times(&self) -> Option<QueryTimes> {
         self.queries.summary()
+    }
+
+    /// The queries since the start, and how many of them failed.
+    pub fn query_counts(&self) -> (u64, u64) {
+        let [queries, failed] = &*self.query_counts;
+        (queries.load(Ordering::Relaxed), failed.load(Ordering::Relaxed))
     }
 
     pub fn requests_in_flight(&self, change: f64) {

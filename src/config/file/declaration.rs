@@ -2,15 +2,28 @@
 //! values for messages.
 
 use crate::{
-    config::finding::Located,
+    config::{
+        alerting::{AlertRule, Channel, built_in_rules},
+        finding::Located,
+    },
     metric::{AddsUp, BackfillMode, Condition, ExpectedRange, MetricType, Phase, TimeFormat},
 };
 
-/// All sources and metrics of a file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// All sources, metrics, channels and rules of alerts.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Declarations {
     pub sources: Vec<SourceDeclaration>,
     pub metrics: Vec<MetricDeclaration>,
+    pub channels: Vec<Channel>,
+    /// Those of the file, and the built-in ones that it does not turn off.
+    pub alerts: Vec<AlertRule>,
+}
+
+impl Default for Declarations {
+    /// Those of an empty file.
+    fn default() -> Self {
+        Self { sources: Vec::new(), metrics: Vec::new(), channels: Vec::new(), alerts: built_in_rules() }
+    }
 }
 
 /// A `[sources.…]` section.

@@ -1,5 +1,7 @@
 //! Reads `daymark.toml`: settings, sources and metrics. All problems are reported at once.
 
+mod alert_section;
+mod channel_section;
 pub mod declaration;
 mod document;
 mod filter_section;
@@ -15,6 +17,8 @@ use toml_edit::Document;
 use crate::{
     config::{
         file::{
+            alert_section::read_rules,
+            channel_section::read_channel,
             declaration::Declarations,
             document::{DocumentReader, Section},
             metric_section::read_metric,
@@ -102,8 +106,12 @@ pub fn read_text(name: &str, directory: &Path, text: &str) -> ReadFile {
     let sources = sources.filter_map(|(name, section)| read_source(name, section)).collect();
     let metrics = named_sections(&root, "metrics").into_iter();
     let metrics = metrics.map(|(category, section)| read_metric(category, section)).collect();
+    let channels = named_sections(&root, "channels");
+    let channel_names: Vec<_> = channels.iter().map(|(name, _)| *name).collect();
+    let channels = channels.into_iter().filter_map(|(name, section)| read_channel(name, section)).collect();
+    let alerts = read_rules(named_sections(&root, "alerts"), &channel_names);
     root.finish();
-    let declarations = Declarations { sources, metrics };
+    let declarations = Declarations { sources, metrics, channels, alerts };
     ReadFile { settings, declarations, problems: reader.into_problems(), unread }
 }
 

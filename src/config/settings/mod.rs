@@ -1,5 +1,6 @@
 //! The settings as typed values, each from the first layer that contains it: flag, environment, file, default.
 
+pub mod delivery;
 pub mod flags;
 pub mod layers;
 pub mod reference;
@@ -16,6 +17,7 @@ use crate::{
     config::{
         finding::Finding,
         settings::{
+            delivery::DeliverySettings,
             flags::GivenFlags,
             layers::{Environment, FileSettings, SettingLayers},
             server::{AccessSettings, HttpSettings, QuerySettings},
@@ -47,6 +49,7 @@ pub struct Settings {
     pub query: QuerySettings,
     pub http: HttpSettings,
     pub access: AccessSettings,
+    pub delivery: DeliverySettings,
     /// The log level; `None` stands for the command's default.
     pub log_level: Option<LevelFilter>,
     pub log_format: LogFormat,
@@ -134,6 +137,7 @@ fn typed(layers: &mut SettingLayers) -> Option<Settings> {
     let query = QuerySettings::read(layers);
     let http = HttpSettings::read(layers);
     let access = AccessSettings::read(layers);
+    let delivery = DeliverySettings::read(layers);
     // `auto` has no level.
     let levels =
         ["auto", "off", "error", "warn", "info", "debug", "trace"].map(|name| (name, name.parse().ok()));
@@ -161,6 +165,7 @@ fn typed(layers: &mut SettingLayers) -> Option<Settings> {
         query: query?,
         http: http?,
         access: access?,
+        delivery: delivery?,
         log_level: log_level?,
         log_format: log_format?,
     })

@@ -309,6 +309,42 @@ pub static SETTINGS: &[Setting] = &[
          users.",
     ),
     setting(
+        "delivery.allow_private",
+        SettingKind::Boolean,
+        Some("false"),
+        "Whether notifications and the heartbeat may be sent to loopback, link-local and private addresses. The address that is \
+         connected to is checked, not the name. Mail servers are checked as well.",
+    ),
+    integer(
+        "delivery.timeout_seconds",
+        (1, 300),
+        "10",
+        "seconds",
+        "How long a receiver of notifications may take to answer. A slow one holds up no other one, and no collection.",
+    ),
+    integer(
+        "delivery.give_up_hours",
+        (1, 720),
+        "72",
+        "hours",
+        "How long it is tried to deliver a notification. The pause between two attempts begins with 5 seconds and doubles up to an \
+         hour. When the time is up, the notification is given up, which the log and `daymark alerts deliveries` say.",
+    ),
+    integer(
+        "delivery.repeat_hours",
+        (1, 720),
+        "24",
+        "hours",
+        "How often it is told again that an alert still fires.",
+    ),
+    setting(
+        "delivery.heartbeat_url",
+        SettingKind::Secret,
+        None,
+        "A URL that `daymark serve` calls after each collection that recorded everything, such as a check of healthchecks.io. The \
+         service behind it notices when the calls stop.",
+    ),
+    setting(
         "log.level",
         SettingKind::Choice(&["auto", "off", "error", "warn", "info", "debug", "trace"]),
         Some("auto"),

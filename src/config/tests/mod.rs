@@ -1,5 +1,6 @@
 //! Tests of the configuration as a whole, and the platforms that they use.
 
+mod alerting;
 mod files;
 mod recognition;
 mod resolution;

@@ -83,6 +83,24 @@ impl Members {
         self.or_error(name, read).unwrap_or_default()
     }
 
+    /// A text, or `None` where the member is null or missing.
+    pub fn optional_text(&mut self, name: &'static str) -> Option<String> {
+        match self.take(name)? {
+            Value::Null => None,
+            Value::String(text) => Some(text),
+            _ => self.or_error(name, Err(format!("`{name}` is to be a string"))),
+        }
+    }
+
+    /// An instant, which must be given.
+    pub fn required_instant(&mut self, name: &'static str) -> Option<Timestamp> {
+        if self.given.get(name).is_none_or(Value::is_null) {
+            self.take(name);
+            return self.or_error(name, Err(format!("`{name}` is missing")));
+        }
+        self.instant(name)
+    }
+
     /// An instant; null is none.
     pub fn instant(&mut self, name: &'static str) -> Option<Timestamp> {
         let form = || format!("`{name}` must be an instant, as in 2025-01-31T12:00:00Z");

@@ -1,6 +1,8 @@
 //! `/api/v1`: an endpoint a file, each with its path, its parameters, its answers and its documentation.
 
 mod activity;
+mod alert_deliveries;
+mod alerts;
 mod body;
 mod comma_list;
 mod define;
@@ -42,6 +44,7 @@ use super::service::Shared;
         (name = "record", description = "Reading the recorded values"),
         (name = "runs", description = "Reading the collection log; for the roles admin and service"),
         (name = "jobs", description = "Starting runs and pausing the schedule; for the roles admin and service"),
+        (name = "alerts", description = "Reading and silencing alerts; for the roles admin and service"),
         (name = "definitions", description = "Changing the definitions; for the roles admin and service"),
     ),
     modifiers(&Credentials),
@@ -100,4 +103,8 @@ pub fn uncached_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(schedule::schedule))
         .routes(routes!(schedule::pause_schedule))
         .routes(routes!(schedule::resume_schedule))
+        .routes(routes!(alert_deliveries::alert_deliveries))
+        .routes(routes!(alerts::list_alerts))
+        .routes(routes!(alerts::silence_alerts))
+        .routes(routes!(alerts::end_silence))
 }

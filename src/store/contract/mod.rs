@@ -2,10 +2,12 @@
 //! where the SQL of its entity is, in `postgres/` and `sqlite/`, and both implementations pass the same conformance
 //! suite.
 
+mod alerts;
 mod definitions;
 mod events;
 mod jobs;
 mod keys;
+mod notifications;
 mod records;
 mod runs;
 mod schedule;
@@ -15,12 +17,17 @@ pub mod table;
 mod upkeep;
 mod watch;
 
+pub use alerts::{AlertState, AlertStatus, Alerts, Silence};
 pub use definitions::{
     DefinitionChange, DefinitionVersion, Definitions, DefinitionsChanged, Origin, StoredDefinition,
 };
 pub use events::{Event, EventKind, Events};
 pub use jobs::{Job, JobEnd, JobFilter, JobStatus, Jobs, NewJob};
 pub use keys::Keys;
+pub use notifications::{
+    AfterAttempt, DeliveryAttempt, NewNotification, Notification, NotificationKind, NotificationStatus,
+    Notifications,
+};
 pub use records::{
     AskedMetric, Latest, RecordedDay, RecordedDays, Records, SeriesDays, SeriesQuestion, SeriesRows,
 };

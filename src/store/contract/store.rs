@@ -1,12 +1,30 @@
 //! The trait that combines the traits of all entities.
 
-use super::{Definitions, Events, Jobs, Keys, Records, Runs, Schedules, Tables, Upkeep};
+use super::{
+    Alerts, Definitions, Events, Jobs, Keys, Notifications, Records, Runs, Schedules, Tables, Upkeep,
+};
 
 /// The whole contract of a store, for one tenant.
 ///
 /// Every call may safely be repeated when its answer was lost, `commit` included, and is repeated by the store itself after a
 /// transient failure. Every call but those of [`Upkeep`] fails with [`crate::store::StoreError::NotMigrated`] on a store that lacks
 /// its tables.
-pub trait Store: Records + Definitions + Runs + Keys + Tables + Jobs + Events + Schedules + Upkeep {}
+pub trait Store:
+    Records + Definitions + Runs + Keys + Tables + Jobs + Events + Schedules + Alerts + Notifications + Upkeep
+{
+}
 
-impl<S: Records + Definitions + Runs + Keys + Tables + Jobs + Events + Schedules + Upkeep> Store for S {}
+impl<S> Store for S where
+    S: Records
+        + Definitions
+        + Runs
+        + Keys
+        + Tables
+        + Jobs
+        + Events
+        + Schedules
+        + Alerts
+        + Notifications
+        + Upkeep
+{
+}

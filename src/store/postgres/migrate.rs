@@ -23,6 +23,7 @@ const FILES: &[(&str, &str)] = &[
     ("0003_partitions", include_str!("migrations/0003_partitions.sql")),
     ("0004_access", include_str!("migrations/0004_access.sql")),
     ("0005_notify", include_str!("migrations/0005_notify.sql")),
+    ("0006_alerts", include_str!("migrations/0006_alerts.sql")),
 ];
 
 /// The oldest release that has infinite NUMERIC values, which the tables refuse by name.

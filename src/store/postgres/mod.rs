@@ -1,6 +1,7 @@
 //! The store on PostgreSQL 14 or later, in a schema of its own. Every session's search_path is that schema alone, so
 //! the statements here name no schema, and nothing of the database around it is touched.
 
+mod alerts;
 mod commit;
 mod connection;
 mod definitions;
@@ -10,6 +11,7 @@ mod jobs;
 mod keys;
 mod lock;
 mod migrate;
+mod notifications;
 mod records;
 mod runs;
 mod schedule;

@@ -21,6 +21,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("0001_tables", include_str!("migrations/0001_tables.sql")),
     ("0002_immutability", include_str!("migrations/0002_immutability.sql")),
     ("0003_access", include_str!("migrations/0003_access.sql")),
+    ("0004_alerts", include_str!("migrations/0004_alerts.sql")),
 ];
 
 impl SqliteStore {

@@ -1,5 +1,6 @@
 //! The store on SQLite: one file, in WAL mode, and beside it a directory of lock files.
 
+mod alerts;
 mod commit;
 mod connection;
 mod decimal_order;
@@ -10,6 +11,7 @@ mod jobs;
 mod keys;
 mod lock;
 mod migrate;
+mod notifications;
 mod records;
 mod runs;
 mod schedule;

@@ -77,7 +77,8 @@ CREATE FUNCTION own_tables() RETURNS SETOF REGCLASS LANGUAGE sql STABLE SET sear
     SELECT oid::REGCLASS FROM pg_class
     WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND (
         relname IN ('daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log', 'jobs', 'events',
-                    'leaders', 'schedule_pauses', 'api_keys', 'store_settings', '_sqlx_migrations') AND relkind IN ('r', 'p')
+                    'leaders', 'schedule_pauses', 'api_keys', 'store_settings', 'alert_states', 'alert_silences', 'notifications',
+                    'delivery_attempts', '_sqlx_migrations') AND relkind IN ('r', 'p')
         OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'daily_metrics'::REGCLASS)
     )
 $$;
@@ -86,7 +87,7 @@ CREATE FUNCTION own_functions() RETURNS SETOF REGPROCEDURE LANGUAGE sql STABLE S
     WHERE pronamespace = quote_ident(current_schema)::REGNAMESPACE AND proname IN (
         'refuse_change', 'has_real_clock', 'refuse_other_settings', 'refuse_forged_run', 'holds_lock_of', 'refuse_unless_finishing',
         'refuse_forged_records', 'refuse_version_out_of_turn', 'refuse_forged_job', 'number_event', 'refuse_unless_forwards',
-        'refuse_unless_resuming',
+        'refuse_unless_resuming', 'refuse_unless_ending',
         'restrict_privileges', 'secure_rows', 'ensure_partition', 'refuse_other_key', 'caller_is_admin', 'own_tables',
         'own_functions', 'grant_api_roles', 'notify_change'
     )

@@ -1,0 +1,20 @@
+//! Alerts: the leader of the scheduler evaluates the rules whenever the store changes, and every 30 seconds. What a rule finds is a
+//! function of facts ([`condition`]), what becomes of its state is a function of that and of its former state ([`transition`]),
+//! and who is told is a function of the states ([`announcement`]). States and notifications are committed together.
+//!
+//! **Architecture Invariant:** these three functions do no input or output; the facts are read in `facts.rs` only.
+
+pub mod announcement;
+pub mod condition;
+mod evaluator;
+mod facts;
+mod query_errors;
+mod rehearsal;
+mod silence;
+pub mod transition;
+
+pub use evaluator::Evaluator;
+pub use facts::read_facts;
+pub use query_errors::QueryErrors;
+pub use rehearsal::{Rehearsal, rehearse};
+pub use silence::{SilenceError, silence, unsilence};

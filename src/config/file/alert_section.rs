@@ -1,0 +1,183 @@
+//! Reads an `[alerts.…]` section: a rule about a metric, or changes of a built-in rule.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+
+use crate::{
+    config::{
+        alerting::{
+            AlertCondition, AlertRule, AlertSeverity, BUILT_IN_RULES, MetricCondition, MetricTest,
+            built_in_rules,
+        },
+        file::document::Section,
+        suggest::{shown, suggestion},
+    },
+    metric::Decimal,
+};
+
+/// The words of `condition`.
+const CONDITIONS: [&str; 5] = ["above", "below", "rises", "falls", "missing"];
+/// The longest time in minutes for which a condition can be wanted to hold: 30 days.
+const MAX_FOR_MINUTES: i64 = 30 * 24 * 60;
+/// The most days of `for_days` and of `window_days`.
+const MAX_DAYS: i64 = 366;
+
+/// The rules of a file together with the built-in ones that it does not turn off.
+pub fn read_rules<'a>(sections: Vec<(&'a str, Section<'a>)>, channels: &[&str]) -> Vec<AlertRule> {
+    let mut rules = built_in_rules();
+    for (name, section) in sections {
+        let enabled = section.boolean("enabled").is_none_or(|enabled| enabled.value);
+        let place = section.place();
+        let built_in = rules.iter().position(|rule| rule.name == name);
+        let rule = match built_in {
+            Some(at) => {
+                let rule = rules.remove(at);
+                Some(AlertRule { condition: adjusted(&section, rule.condition), ..rule })
+            }
+            None => metric_rule(name, &section),
+        };
+        let rule = rule.map(|rule| with_common_keys(&section, AlertRule { place, ..rule }, channels));
+        section.finish();
+        rules.extend(rule.filter(|_| enabled));
+    }
+    rules
+}
+
+/// The keys that every rule has.
+fn with_common_keys(section: &Section, rule: AlertRule, channels: &[&str]) -> AlertRule {
+    let severity = section.choice("severity", &AlertSeverity::ALL).map(|severity| severity.value);
+    let minutes = section.integer("for_minutes", 0..=MAX_FOR_MINUTES).map(|minutes| minutes.value);
+    let named = section.texts("channels").map(|names| names.value);
+    for name in named.iter().flatten() {
+        if !channels.contains(&name.as_str()) {
+            let hint = suggestion(name, channels.iter().copied())
+                .or_else(|| Some(format!("declare it under [channels.{name}]")));
+            section.problem("channels", format!("there is no channel {}", shown(name)), hint);
+        }
+    }
+    AlertRule {
+        severity: severity.unwrap_or(rule.severity),
+        holds_for: minutes.map_or(rule.holds_for, SignedDuration::from_mins),
+        channels: named.or(rule.channels),
+        labels: labels(section),
+        ..rule
+    }
+}
+
+fn labels(section: &Section) -> BTreeMap<String, String> {
+    let Some(labels) = section.section("labels") else { return BTreeMap::new() };
+    let read = |key| Some((str::to_owned(key), labels.text(key)?.value));
+    let read: BTreeMap<_, _> = labels.keys().into_iter().filter_map(read).collect();
+    labels.finish();
+    read
+}
+
+/// A built-in condition with the threshold of the section.
+fn adjusted(section: &Section, condition: AlertCondition) -> AlertCondition {
+    let whole = |key, max, default| section.integer(key, 1..=max).map_or(default, |value| value.value);
+    match condition {
+        AlertCondition::CollectionFailing { runs } => {
+            AlertCondition::CollectionFailing { runs: whole("runs", 100, runs) }
+        }
+        AlertCondition::NothingRecorded { hours } => {
+            AlertCondition::NothingRecorded { hours: whole("hours", 8_760, hours) }
+        }
+        AlertCondition::QueryErrors { percent: default } => {
+            AlertCondition::QueryErrors { percent: percent(section).unwrap_or(default) }
+        }
+        AlertCondition::SlowCollection { seconds } => {
+            AlertCondition::SlowCollection { seconds: whole("seconds", 86_400, seconds) }
+        }
+        AlertCondition::ForgottenPause { hours } => {
+            AlertCondition::ForgottenPause { hours: whole("hours", 8_760, hours) }
+        }
+        other @ (AlertCondition::DayMissing | AlertCondition::Metric(_)) => other,
+    }
+}
+
+fn metric_rule(name: &str, section: &Section) -> Option<AlertRule> {
+    let metric = section.text("metric");
+    if metric.is_none() && !section.has("metric") {
+        let hint = suggestion(name, BUILT_IN_RULES).unwrap_or_else(|| {
+            "add `metric = \"…\"`: the metric whose values are tested; the built-in rules are listed in docs/alerts.md"
+                .to_owned()
+        });
+        section.section_problem("`metric` is missing, and this is no built-in rule", Some(hint));
+    }
+    let test = metric_test(section);
+    let days = section.integer("for_days", 1..=MAX_DAYS).map_or(1, |days| days.value);
+    // A day that was due a moment ago is being collected.
+    let holds_for = match test {
+        Some(MetricTest::Missing) => SignedDuration::from_hours(1),
+        _ => SignedDuration::ZERO,
+    };
+    let condition = MetricCondition { metric: metric?.value, test: test?, days: u32::try_from(days).ok()? };
+    Some(AlertRule {
+        name: name.to_owned(),
+        place: section.place(),
+        condition: AlertCondition::Metric(condition),
+        severity: AlertSeverity::Warning,
+        holds_for,
+        channels: None,
+        labels: BTreeMap::new(),
+    })
+}
+
+fn metric_test(section: &Section) -> Option<MetricTest> {
+    let Some(word) = section.text("condition") else {
+        if !section.has("condition") {
+            let words = CONDITIONS.map(shown).join(", ");
+            let hint = format!("add `condition = \"…\"`: one of {words}");
+            section.section_problem("`condition` is missing", Some(hint));
+        }
+        return None;
+    };
+    match word.value.as_str() {
+        "above" => value(section).map(MetricTest::Above),
+        "below" => value(section).map(MetricTest::Below),
+        "missing" => Some(MetricTest::Missing),
+        "rises" | "falls" => {
+            let window = section.integer("window_days", 1..=MAX_DAYS).map_or(7, |days| days.value);
+            let (percent, window_days) = (required_percent(section)?, u32::try_from(window).ok()?);
+            Some(match word.value.as_str() {
+                "rises" => MetricTest::Rises { percent, window_days },
+                _ => MetricTest::Falls { percent, window_days },
+            })
+        }
+        other => {
+            let hint = suggestion(other, CONDITIONS);
+            section.problem("condition", format!("`condition` cannot be {}", shown(other)), hint);
+            None
+        }
+    }
+}
+
+fn value(section: &Section) -> Option<Decimal> {
+    if !section.has("value") {
+        section.section_problem(
+            "`value` is missing",
+            Some("add `value = …`: the number that the metric is compared with".to_owned()),
+        );
+    }
+    section.number("value")
+}
+
+fn required_percent(section: &Section) -> Option<Decimal> {
+    if !section.has("percent") {
+        section.section_problem(
+            "`percent` is missing",
+            Some("add `percent = …`: the least change, such as 50".to_owned()),
+        );
+    }
+    percent(section)
+}
+
+fn percent(section: &Section) -> Option<Decimal> {
+    let percent = section.number("percent")?;
+    if percent <= Decimal::zero() {
+        section.problem("percent", format!("`percent` must be above 0, not {percent}"), None);
+        return None;
+    }
+    Some(percent)
+}

@@ -1,0 +1,86 @@
+//! Requests to receivers: with a time limit for the whole of it, without redirects, without proxies, and to public addresses
+//! only unless the settings say otherwise.
+
+use ureq::{
+    Agent,
+    tls::{Certificate, RootCerts, TlsConfig},
+    unversioned::transport::DefaultConnector,
+};
+
+use super::guard::GuardedResolver;
+use crate::config::DeliverySettings;
+
+/// How much of an answer is kept, in bytes.
+const MAX_ANSWER_BYTES: u64 = 1000;
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    pub is_delivered: bool,
+    /// What the receiver answered, or why it did not.
+    pub answer: String,
+}
+
+impl Sent {
+    pub fn failed(answer: impl Into<String>) -> Self {
+        Self { is_delivered: false, answer: answer.into() }
+    }
+}
+
+/// A client that may be shared. Its calls block the thread, so that callers use `spawn_blocking`.
+#[derive(Debug, Clone)]
+pub struct HttpClient(Agent);
+
+impl HttpClient {
+    pub fn new(settings: &DeliverySettings) -> Self {
+        let config = Agent::config_builder()
+            .timeout_global(Some(settings.timeout))
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .proxy(None)
+            .user_agent(concat!("daymark/", env!("CARGO_PKG_VERSION")))
+            .tls_config(TlsConfig::builder().root_certs(roots()).build())
+            .build();
+        let resolver =
+            GuardedResolver { allow_private: settings.allow_private, ..GuardedResolver::default() };
+        Self(Agent::with_parts(config, DefaultConnector::default(), resolver))
+    }
+
+    pub fn get(&self, url: &str) -> Sent {
+        sent(self.0.get(url).call())
+    }
+
+    pub fn post_json(&self, url: &str, headers: &[(&str, String)], body: &str) -> Sent {
+        let mut request = self.0.post(url).header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        sent(request.send(body))
+    }
+}
+
+fn sent(outcome: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Sent {
+    match outcome {
+        Err(error) => Sent::failed(error.to_string()),
+        Ok(mut response) => {
+            let status = response.status();
+            let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).lossy_utf8(true);
+            // A longer answer is an error of reading, which does not matter: the status says enough.
+            let body = body.read_to_string().unwrap_or_default();
+            let separator = if body.trim().is_empty() { "" } else { ": " };
+            Sent {
+                is_delivered: status.is_success(),
+                answer: format!("HTTP {}{separator}{}", status.as_u16(), body.trim()),
+            }
+        }
+    }
+}
+
+/// The certificate authorities of the system, or Mozilla's where it has none.
+fn roots() -> RootCerts {
+    let native = rustls_native_certs::load_native_certs().certs;
+    match native.is_empty() {
+        true => RootCerts::WebPki,
+        false => native.iter().map(|der| Certificate::from_der(der).to_owned()).into(),
+    }
+}

@@ -1,0 +1,135 @@
+//! `GET /api/v1/alerts`, and silencing them.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    body::{Body, FromMembers, Members},
+    error_responses::{BodyErrorResponses, ErrorResponses},
+    no_query::NoQuery,
+    path_text::PathText,
+};
+use crate::{
+    alerts::{self, SilenceError},
+    http::{
+        middleware::scopes::{MayCollect, MaySeeLog},
+        parameters::Parameters,
+        problem::{InvalidParameter, Problem},
+        service::Shared,
+    },
+    query::{self, AlertsResponse, SilenceEntry},
+    store::Trigger,
+};
+
+/// A time during which it is not told that alerts fire.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SilenceRequest {
+    /// The rule; null: all rules.
+    rule: Option<String>,
+    /// Why, for those who wonder.
+    #[schema(min_length = 1, max_length = 1000)]
+    reason: String,
+    /// When it ends.
+    #[schema(value_type = String, format = DateTime)]
+    until: Option<Timestamp>,
+}
+
+impl FromMembers for SilenceRequest {
+    fn read(members: &mut Members) -> Self {
+        Self {
+            rule: members.optional_text("rule"),
+            reason: members.text("reason"),
+            until: members.required_instant("until"),
+        }
+    }
+}
+
+/// Alerts
+///
+/// The rules with their states, and the silences that hold.
+#[utoipa::path(
+    get, path = "/api/v1/alerts", tag = "alerts",
+    responses((status = 200, description = "The alerts", body = AlertsResponse), ErrorResponses),
+)]
+pub async fn list_alerts(
+    State(service): State<Shared>,
+    _: MaySeeLog,
+    _: Parameters<NoQuery>,
+) -> Result<Response, Problem> {
+    let declared = &service.config.declarations;
+    let channels: Vec<_> = declared.channels.iter().map(|channel| channel.name.clone()).collect();
+    let answer = query::alerts(&service.context, &declared.alerts, &channels).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+}
+
+/// Silence an alert
+///
+/// Until its end no notification is sent that the alert fires. Where its firing was told before, its end is told all the same.
+#[utoipa::path(
+    post, path = "/api/v1/alerts/silences", tag = "alerts", request_body = SilenceRequest,
+    responses(
+        (status = 201, description = "The silence", body = SilenceEntry),
+        BodyErrorResponses,
+        ErrorResponses,
+    ),
+)]
+pub async fn silence_alerts(
+    State(service): State<Shared>,
+    MayCollect(principal): MayCollect,
+    _: Parameters<NoQuery>,
+    Body(request): Body<SilenceRequest>,
+) -> Result<Response, Problem> {
+    let context = service.context.started_by(Trigger::Api, &principal.subject);
+    let (rules, rule) = (&service.config.declarations.alerts, request.rule.as_deref());
+    // A request without an end was refused when its body was read.
+    let until = request.until.unwrap_or(Timestamp::MIN);
+    let silence = alerts::silence(&context, rules, rule, &request.reason, until).await?;
+    tracing::info!(subject = &*principal.subject, rule, reason = request.reason, "alerts were silenced");
+    Ok((StatusCode::CREATED, Json(SilenceEntry::from(silence))).into_response())
+}
+
+/// End a silence
+#[utoipa::path(
+    delete, path = "/api/v1/alerts/silences/{id}", tag = "alerts", params(("id" = Uuid, Path, description = "The silence")),
+    responses(
+        (status = 204, description = "It has ended"),
+        (status = 404, description = "No silence with this id holds", body = Problem, content_type = "application/problem+json"),
+        ErrorResponses,
+    ),
+)]
+pub async fn end_silence(
+    State(service): State<Shared>,
+    MayCollect(principal): MayCollect,
+    _: Parameters<NoQuery>,
+    PathText(id): PathText,
+) -> Result<Response, Problem> {
+    let missing = || Problem::not_found("no silence with this id holds; /api/v1/alerts lists those that do");
+    let id: Uuid = id.parse().map_err(|_| missing())?;
+    let context = service.context.started_by(Trigger::Api, &principal.subject);
+    match alerts::unsilence(&context, id).await? {
+        true => Ok(StatusCode::NO_CONTENT.into_response()),
+        false => Err(missing()),
+    }
+}
+
+impl From<SilenceError> for Problem {
+    fn from(error: SilenceError) -> Self {
+        let parameter = match &error {
+            SilenceError::Store(error) => return error.clone().into(),
+            SilenceError::Reason => "reason",
+            SilenceError::AlreadyOver { .. } => "until",
+            SilenceError::UnknownRule { .. } => "rule",
+        };
+        let wrong = InvalidParameter { parameter: parameter.to_owned(), detail: error.to_string() };
+        Self::invalid_body(vec![wrong])
+    }
+}

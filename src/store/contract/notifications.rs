@@ -1,0 +1,170 @@
+//! Notifications, which are written with what they tell of and delivered later, at least once; and the attempts to deliver them.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::store::StoreError;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotificationKind {
+    /// Alerts that fire.
+    Firing,
+    /// Alerts that do not fire any more.
+    Resolved,
+    /// A message that tries a channel.
+    Test,
+    /// A call of the heartbeat's URL after a good run, whose id it has.
+    Heartbeat,
+}
+
+impl NotificationKind {
+    pub const ALL: [Self; 4] = [Self::Firing, Self::Resolved, Self::Test, Self::Heartbeat];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+            Self::Test => "test",
+            Self::Heartbeat => "heartbeat",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotificationStatus {
+    /// It is still to be delivered.
+    Pending,
+    Delivered,
+    /// It was not delivered within the time limit, or cannot be.
+    GivenUp,
+}
+
+impl NotificationStatus {
+    pub const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::GivenUp];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::GivenUp => "given_up",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|candidate| candidate.name() == name)
+    }
+}
+
+/// A notification that is about to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewNotification {
+    /// The key of idempotency: the receiver sees it at every attempt.
+    pub id: Uuid,
+    /// The name of the channel that it goes to.
+    pub channel: String,
+    pub kind: NotificationKind,
+    /// At most 1 MiB of JSON.
+    pub content: Map<String, Value>,
+    /// Also the time of its first attempt.
+    pub created_at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Notification {
+    pub id: Uuid,
+    pub channel: String,
+    pub kind: NotificationKind,
+    pub content: Map<String, Value>,
+    pub created_at: Timestamp,
+    pub status: NotificationStatus,
+    /// `None` once it is delivered or given up.
+    pub next_attempt_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    /// How many attempts there were.
+    pub attempts: i64,
+}
+
+impl From<NewNotification> for Notification {
+    /// As it is stored at first.
+    fn from(new: NewNotification) -> Self {
+        let NewNotification { id, channel, kind, content, created_at } = new;
+        Self {
+            id,
+            channel,
+            kind,
+            content,
+            created_at,
+            status: NotificationStatus::Pending,
+            next_attempt_at: Some(created_at),
+            finished_at: None,
+            attempts: 0,
+        }
+    }
+}
+
+/// An attempt to deliver a notification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryAttempt {
+    pub notification_id: Uuid,
+    /// Counts from 1 for each notification.
+    pub number: i64,
+    pub attempted_at: Timestamp,
+    pub duration_ms: i64,
+    pub is_delivered: bool,
+    /// What the receiver answered, or why it did not; at most 2,000 characters.
+    pub answer: String,
+}
+
+/// What becomes of a notification after an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterAttempt {
+    Delivered,
+    /// It is tried again at this time.
+    TryAgain(Timestamp),
+    GivenUp,
+}
+
+impl AfterAttempt {
+    pub(in crate::store) fn status(self) -> NotificationStatus {
+        match self {
+            Self::Delivered => NotificationStatus::Delivered,
+            Self::TryAgain(_) => NotificationStatus::Pending,
+            Self::GivenUp => NotificationStatus::GivenUp,
+        }
+    }
+
+    pub(in crate::store) fn next_attempt_at(self) -> Option<Timestamp> {
+        match self {
+            Self::TryAgain(at) => Some(at),
+            Self::Delivered | Self::GivenUp => None,
+        }
+    }
+}
+
+#[async_trait]
+pub trait Notifications: Send + Sync {
+    /// The first `limit` notifications that are to be tried by `now`, in the order of their next attempts.
+    async fn due_notifications(&self, now: Timestamp, limit: i64) -> Result<Vec<Notification>, StoreError>;
+
+    /// Writes an attempt, and what becomes of its notification if that is pending.
+    async fn note_attempt(&self, attempt: &DeliveryAttempt, after: AfterAttempt) -> Result<(), StoreError>;
+
+    /// The newest `limit` notifications, newest first; all, or those to `channel`.
+    async fn notifications(&self, channel: Option<&str>, limit: i64)
+    -> Result<Vec<Notification>, StoreError>;
+
+    /// The attempts to deliver these notifications, by notification and number.
+    async fn delivery_attempts(&self, notifications: &[Uuid]) -> Result<Vec<DeliveryAttempt>, StoreError>;
+
+    /// How many notifications are pending.
+    async fn pending_notifications(&self) -> Result<i64, StoreError>;
+
+    /// Deletes the notifications that were finished before `before`, and their attempts. Returns how many.
+    async fn delete_notifications(&self, before: Timestamp) -> Result<u64, StoreError>;
+}

@@ -1,0 +1,263 @@
+//! Rules over real stores: what happens to a database is told once, and its end as well.
+
+use std::{sync::Arc, time::Duration};
+
+use daymark::{
+    alerts::{Evaluator, rehearse, silence, unsilence},
+    collect::{Cancellation, Context, backfill, collect_day, pause},
+    config::Config,
+    query::{self, AlertEntry},
+    store::NotificationKind,
+    telemetry::Counters,
+};
+use jiff::SignedDuration;
+use tokio::sync::Notify;
+
+use crate::{
+    deliveries::config,
+    on,
+    world::{Heard, SOURCES, World, january, range},
+};
+
+on! { [sqlite, postgres]
+    a_database_that_is_away_is_told_once_and_so_is_its_return,
+    a_day_without_records_is_told_after_an_hour,
+    a_metric_is_judged_by_the_rules_of_the_file,
+    a_silence_keeps_it_quiet_until_it_ends,
+    requests_that_fail_are_told,
+    a_forgotten_pause_is_told,
+    a_rule_that_is_removed_is_over,
+    the_heartbeat_is_called_once_for_each_good_run,
+    a_rule_is_tried_over_the_past,
+}
+
+const CHANNELS: &str = "[channels.ops]\nkind = 'webhook'\nurl = 'https://ops.example/hook'\n";
+
+fn evaluator(context: &Context, config: &Config, counters: &Counters) -> Evaluator {
+    let watch = context.tenant.store.watch();
+    Evaluator::new(context, config, counters.clone(), watch, Arc::new(Notify::new()))
+}
+
+async fn evaluate(world: &World, config: &Config) {
+    evaluator(&world.context, config, &Counters::default()).evaluate().await.unwrap();
+}
+
+/// The notifications so far, oldest first: their kind and the rules that they name.
+async fn told(world: &World) -> Vec<(NotificationKind, String)> {
+    let mut notifications = world.context.tenant.store.notifications(None, 100).await.unwrap();
+    notifications.reverse();
+    notifications.sort_by_key(|notification| notification.created_at);
+    let rules = |notification: daymark::store::Notification| {
+        let alerts = notification.content.get("alerts").and_then(|alerts| alerts.as_array()).cloned();
+        let names: Vec<_> = alerts
+            .iter()
+            .flatten()
+            .filter_map(|alert| Some(alert.get("rule")?.as_str()?.to_owned()))
+            .collect();
+        (notification.kind, names.join(" "))
+    };
+    notifications.into_iter().map(rules).collect()
+}
+
+fn firing(rule: &str) -> (NotificationKind, String) {
+    (NotificationKind::Firing, rule.to_owned())
+}
+
+fn resolved(rule: &str) -> (NotificationKind, String) {
+    (NotificationKind::Resolved, rule.to_owned())
+}
+
+async fn alert(world: &World, config: &Config, rule: &str) -> AlertEntry {
+    let alerts = query::alerts(&world.context, &config.declarations.alerts, &[]).await.unwrap().alerts;
+    alerts.into_iter().find(|alert| alert.rule == rule).unwrap()
+}
+
+async fn collect(context: &Context) {
+    let _ = collect_day(context, None, &[], &Cancellation::never()).await;
+}
+
+fn advance(world: &World, minutes: i64) {
+    world.clock.set(world.context.now() + SignedDuration::from_mins(minutes));
+}
+
+async fn a_database_that_is_away_is_told_once_and_so_is_its_return(world: World) {
+    let config = config(CHANNELS, &[]);
+    collect(&world.context).await;
+    evaluate(&world, &config).await;
+    world.set_clock("2025-01-12T00:15:00Z");
+    let away = world.without_platform();
+    // Six hours, with an attempt each half an hour and an evaluation after each.
+    for _ in 0..12 {
+        collect(&away).await;
+        evaluate(&world, &config).await;
+        advance(&world, 30);
+    }
+    assert_eq!(told(&world).await, [firing("collection_failing")]);
+    let shown = alert(&world, &config, "collection_failing").await;
+    assert_eq!((shown.status, shown.notified_at.is_some()), ("firing", true));
+    collect(&world.context).await;
+    evaluate(&world, &config).await;
+    advance(&world, 30);
+    evaluate(&world, &config).await;
+    assert_eq!(told(&world).await, [firing("collection_failing"), resolved("collection_failing")]);
+    assert_eq!(alert(&world, &config, "day_missing").await.notified_at, None);
+}
+
+async fn a_day_without_records_is_told_after_an_hour(world: World) {
+    let config = config(CHANNELS, &[]);
+    collect(&world.context).await;
+    world.set_clock("2025-01-12T00:15:00Z");
+    evaluate(&world, &config).await;
+    assert_eq!(alert(&world, &config, "day_missing").await.status, "pending");
+    advance(&world, 59);
+    evaluate(&world, &config).await;
+    assert!(told(&world).await.is_empty());
+    advance(&world, 1);
+    evaluate(&world, &config).await;
+    evaluate(&world, &config).await;
+    assert_eq!(told(&world).await, [firing("day_missing")]);
+    let summary = alert(&world, &config, "day_missing").await.summary.unwrap();
+    assert_eq!(summary, "records are missing: 2025-01-11 (4 metrics); `daymark gaps` says why");
+}
+
+async fn a_metric_is_judged_by_the_rules_of_the_file(world: World) {
+    let text = format!(
+        "{CHANNELS}[alerts.few_posts]\nmetric = 'posts_created'\ncondition = 'below'\nvalue = 11\nseverity = 'critical'\n\
+         labels = {{ team = 'growth' }}\n\
+         [alerts.jump]\nmetric = 'posts_total'\ncondition = 'rises'\npercent = 15\nwindow_days = 1\n\
+         [alerts.unknown]\nmetric = 'postz'\ncondition = 'missing'\n[alerts.day_missing]\nenabled = false\n"
+    );
+    let config = config(&text, &[]);
+    collect(&world.context).await;
+    evaluate(&world, &config).await;
+    let shown = async |rule: &str| alert(&world, &config, rule).await;
+    // Day 10 has 10 posts, and 55 in all; nothing is recorded of day 9.
+    assert_eq!(shown("few_posts").await.status, "firing");
+    assert_eq!(shown("jump").await.status, "no_data");
+    assert_eq!(shown("unknown").await.status, "error");
+    assert_eq!(told(&world).await, [firing("few_posts")]);
+    assert!(config.declarations.alerts.iter().all(|rule| rule.name != "day_missing"));
+    let notification = world.context.tenant.store.notifications(None, 1).await.unwrap().remove(0);
+    let alert = &notification.content["alerts"][0];
+    assert_eq!(alert["summary"], "posts_created of 2025-01-10 is 10: below 11");
+    assert_eq!((&alert["severity"], &alert["labels"]["team"]), (&"critical".into(), &"growth".into()));
+}
+
+async fn a_silence_keeps_it_quiet_until_it_ends(world: World) {
+    let config = config(CHANNELS, &[]);
+    let rules = &config.declarations.alerts;
+    let until = world.context.now() + SignedDuration::from_hours(20);
+    let wrong = silence(&world.context, rules, Some("collection_failling"), "moving", until).await;
+    assert!(wrong.unwrap_err().to_string().contains("did you mean `collection_failing`"));
+    assert!(silence(&world.context, rules, None, " ", until).await.is_err());
+    assert!(silence(&world.context, rules, None, "moving", world.context.now()).await.is_err());
+    let silence = silence(&world.context, rules, Some("collection_failing"), "moving", until).await.unwrap();
+    let away = world.without_platform();
+    for _ in 0..4 {
+        advance(&world, 1);
+        collect(&away).await;
+        evaluate(&world, &config).await;
+    }
+    let shown = alert(&world, &config, "collection_failing").await;
+    assert_eq!((shown.status, shown.is_silenced), ("firing", true));
+    assert!(told(&world).await.is_empty());
+    assert!(unsilence(&world.context, silence.id).await.unwrap());
+    assert!(!unsilence(&world.context, silence.id).await.unwrap());
+    evaluate(&world, &config).await;
+    assert_eq!(told(&world).await, [firing("collection_failing")]);
+}
+
+async fn requests_that_fail_are_told(world: World) {
+    let config = config(CHANNELS, &[]);
+    collect(&world.context).await;
+    let counters = Counters::default();
+    let (leads, is_leader) = tokio::sync::watch::channel(true);
+    let (stop, stopped) = Cancellation::new();
+    let evaluator = evaluator(&world.context, &config, &counters);
+    let running = tokio::spawn(async move { evaluator.run(is_leader, &stopped).await });
+    // The first evaluation takes the first sample, so that only what comes later is counted.
+    while alert(&world, &config, "query_errors").await.since.is_none() {
+        tokio::task::yield_now().await;
+    }
+    let answer = |status, count| {
+        for _ in 0..count {
+            counters.request_answered("GET", "/api/v1/metrics", status, Duration::ZERO);
+        }
+    };
+    answer(200, 94);
+    answer(500, 6);
+    // Its own page and the health checks do not count.
+    (0..1000).for_each(|_| counters.request_answered("GET", "/livez", 200, Duration::ZERO));
+    advance(&world, 1);
+    while told(&world).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(told(&world).await, [firing("query_errors")]);
+    stop.cancel();
+    running.await.unwrap();
+    drop(leads);
+}
+
+async fn a_forgotten_pause_is_told(world: World) {
+    let config = config(CHANNELS, &[]);
+    collect(&world.context).await;
+    pause(&world.context, "moving the database", None).await.unwrap();
+    advance(&world, 24 * 60 - 1);
+    evaluate(&world, &config).await;
+    assert!(told(&world).await.is_empty());
+    advance(&world, 1);
+    evaluate(&world, &config).await;
+    assert_eq!(told(&world).await, [firing("forgotten_pause")]);
+    let summary = alert(&world, &config, "forgotten_pause").await.summary.unwrap();
+    assert_eq!(
+        summary,
+        "the schedule is paused since 2025-01-11 12:00 UTC by cli:test, without an end: moving the database"
+    );
+}
+
+async fn a_rule_that_is_removed_is_over(world: World) {
+    let rule = "[alerts.few]\nmetric = 'posts_created'\ncondition = 'below'\nvalue = 11\n";
+    collect(&world.context).await;
+    evaluate(&world, &config(&format!("{CHANNELS}{rule}"), &[])).await;
+    for _ in 0..2 {
+        advance(&world, 1);
+        evaluate(&world, &config(CHANNELS, &[])).await;
+    }
+    assert_eq!(told(&world).await, [firing("few"), resolved("few")]);
+}
+
+async fn the_heartbeat_is_called_once_for_each_good_run(world: World) {
+    let config = config("", &[("DAYMARK_DELIVERY_HEARTBEAT_URL", "https://hc-ping.example/id")]);
+    evaluate(&world, &config).await;
+    assert!(told(&world).await.is_empty(), "there was no run");
+    collect(&world.context).await;
+    for _ in 0..3 {
+        evaluate(&world, &config).await;
+    }
+    assert_eq!(told(&world).await, [(NotificationKind::Heartbeat, String::new())]);
+    let run = world.runs().await.remove(0);
+    assert_eq!(world.context.tenant.store.notifications(None, 1).await.unwrap()[0].id, run.id);
+    world.set_clock("2025-01-12T00:15:00Z");
+    collect(&world.without_platform()).await;
+    evaluate(&world, &config).await;
+    assert_eq!(told(&world).await.len(), 1, "a failed run is no good run");
+    world.set_clock("2025-01-13T00:15:00Z");
+    collect(&world.context).await;
+    evaluate(&world, &config).await;
+    assert_eq!(told(&world).await.len(), 2);
+}
+
+async fn a_rule_is_tried_over_the_past(world: World) {
+    let text = format!(
+        "{SOURCES}[alerts.many]\nmetric = 'posts_created'\ncondition = 'above'\nvalue = 7\n\
+         [alerts.unknown]\nmetric = 'postz'\ncondition = 'above'\nvalue = 7\n"
+    );
+    let config = world.config(&text);
+    backfill(&world.context, &range(1, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
+    let tried = rehearse(&world.context, &config.declarations.alerts).await.unwrap();
+    let of = |rule: &str| tried.iter().find(|tried| tried.rule == rule).unwrap();
+    assert_eq!(of("many").fires_on, [january(8), january(9), january(10)]);
+    assert!(of("many").place.ends_with(": [alerts.many]"), "{}", of("many").place);
+    assert_eq!(of("unknown").problem.as_deref(), Some("there is no active metric `postz`"));
+    assert!(of("collection_failing").fires_on.is_empty(), "a backfill is no collection");
+}

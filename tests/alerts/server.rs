@@ -1,0 +1,112 @@
+//! `daymark serve` as a process: how soon it tells, and what becomes of a notification when it is killed.
+
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    on,
+    process::Process,
+    sink::{Answer, Sink},
+    world::World,
+};
+
+on! { [sqlite, postgres]
+    a_condition_is_told_within_five_seconds,
+    a_notification_that_was_not_noted_is_sent_again_under_the_same_id,
+    another_instance_takes_over_what_is_not_delivered,
+}
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A file with a channel to `sink`, and a rule that holds at once: nothing is recorded of yesterday, as the platform is away.
+fn config_file(directory: &tempfile::TempDir, sink: &Sink) -> PathBuf {
+    let file = directory.path().join("daymark.toml");
+    let text = format!(
+        "[delivery]\nallow_private = true\n[channels.ops]\nkind = 'webhook'\nurl = '{}'\n\
+         [alerts.no_posts]\nmetric = 'posts_created'\ncondition = 'missing'\nfor_minutes = 0\n\
+         [alerts.nothing_recorded]\nenabled = false\n[alerts.collection_failing]\nenabled = false\n",
+        sink.url
+    );
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+fn start(world: &World, file: &std::path::Path) -> Process {
+    let nowhere = format!("sqlite:{}", file.with_file_name("nowhere.db").display());
+    let secret = "x".repeat(32);
+    let settings = [
+        ("DAYMARK_CONFIG", file.to_str().unwrap()),
+        ("DAYMARK_SCHEDULE_ENABLED", "true"),
+        ("DAYMARK_ACCESS_JWT_SECRET", &secret),
+    ];
+    Process::start(&world.store_url, &nowhere, &settings)
+}
+
+/// Waits until the sink has that many requests.
+async fn received(sink: &Sink, count: usize) -> Vec<String> {
+    let started = Instant::now();
+    while sink.received().len() < count {
+        assert!(started.elapsed() < DEADLINE, "{:?}", sink.received());
+        tokio::task::yield_now().await;
+    }
+    sink.header("webhook-id")
+}
+
+async fn wait_until_delivered(world: &World) {
+    let started = Instant::now();
+    while world.context.tenant.store.pending_notifications().await.unwrap() > 0 {
+        assert!(started.elapsed() < DEADLINE, "it stays undelivered");
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn a_condition_is_told_within_five_seconds(world: World) {
+    let (sink, directory) = (Sink::start().await, tempfile::tempdir().unwrap());
+    let server = start(&world, &config_file(&directory, &sink));
+    let started = Instant::now();
+    received(&sink, 1).await;
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert_eq!(sink.received()[0].json()["data"]["alerts"][0]["rule"], "no_posts");
+    wait_until_delivered(&world).await;
+    server.terminate();
+    assert!(server.ended().success());
+}
+
+async fn a_notification_that_was_not_noted_is_sent_again_under_the_same_id(world: World) {
+    let (sink, directory) = (Sink::start().await, tempfile::tempdir().unwrap());
+    let file = config_file(&directory, &sink);
+    // It is killed when the receiver has the whole request and has not answered.
+    sink.answer_with(Answer::Hang);
+    for count in 1..=3 {
+        let server = start(&world, &file);
+        received(&sink, count).await;
+        server.kill();
+    }
+    sink.answer_with(Answer::Status(200));
+    let server = start(&world, &file);
+    let ids = received(&sink, 4).await;
+    wait_until_delivered(&world).await;
+    assert_eq!(ids.into_iter().collect::<BTreeSet<_>>().len(), 1, "one cause, one id");
+    assert_eq!(world.context.tenant.store.notifications(None, 10).await.unwrap().len(), 1);
+    drop(server);
+}
+
+async fn another_instance_takes_over_what_is_not_delivered(world: World) {
+    let (sink, directory) = (Sink::start().await, tempfile::tempdir().unwrap());
+    let file = config_file(&directory, &sink);
+    sink.answer_with(Answer::Hang);
+    let (first, second) = (start(&world, &file), start(&world, &file));
+    received(&sink, 1).await;
+    sink.answer_with(Answer::Status(200));
+    let (leader, other) =
+        if first.logged("this instance leads") > 0 { (first, second) } else { (second, first) };
+    leader.kill();
+    let ids = received(&sink, 2).await;
+    wait_until_delivered(&world).await;
+    assert_eq!(ids[0], ids[1]);
+    assert_eq!(sink.received().len(), 2);
+    drop(other);
+}

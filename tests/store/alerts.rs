@@ -1,0 +1,198 @@
+//! The states of alerts, silences, notifications and the attempts to deliver them.
+
+use daymark::store::{
+    AfterAttempt, AlertState, AlertStatus, DeliveryAttempt, NewNotification, Notification, NotificationKind,
+    NotificationStatus, Silence, Store,
+};
+use jiff::{Timestamp, ToSpan};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::fixture::{Fixture, noon};
+
+crate::on_both_stores!(
+    a_change_of_state_and_its_notifications_are_one_commit,
+    of_two_instances_one_changes_a_state,
+    silences_end_once_and_are_kept,
+    a_notification_is_due_until_it_is_delivered,
+    a_notification_is_given_up_and_deleted_later,
+    alerts_of_tenants_are_separate,
+    rows_that_make_no_sense_are_refused
+);
+
+fn state(rule: &str, status: AlertStatus, revision: i64) -> AlertState {
+    AlertState {
+        rule: rule.to_owned(),
+        status,
+        since: noon(),
+        started_at: Some(noon() - 5.minutes()),
+        summary: "three runs failed in a row".to_owned(),
+        notified_at: Some(noon()),
+        is_silenced: false,
+        revision,
+    }
+}
+
+fn notification(channel: &str) -> NewNotification {
+    NewNotification {
+        id: Uuid::new_v4(),
+        channel: channel.to_owned(),
+        kind: NotificationKind::Firing,
+        content: json!({"alerts": [{"rule": "collection_failing"}]}).as_object().unwrap().clone(),
+        created_at: noon(),
+    }
+}
+
+fn attempt(of: &NewNotification, number: i64, at: Timestamp, is_delivered: bool) -> DeliveryAttempt {
+    DeliveryAttempt {
+        notification_id: of.id,
+        number,
+        attempted_at: at,
+        duration_ms: 12,
+        is_delivered,
+        answer: "HTTP 500: out of order".to_owned(),
+    }
+}
+
+async fn ids(store: &dyn Store, now: Timestamp) -> Vec<Uuid> {
+    store.due_notifications(now, 10).await.unwrap().iter().map(|due| due.id).collect()
+}
+
+async fn a_change_of_state_and_its_notifications_are_one_commit(fixture: Fixture) {
+    fixture.ready().await;
+    let store = &fixture.store;
+    let (firing, new) = (state("collection_failing", AlertStatus::Firing, 1), notification("ops"));
+    assert!(store.commit_alerts(std::slice::from_ref(&firing), std::slice::from_ref(&new)).await.unwrap());
+    let again = fixture.again();
+    assert_eq!(again.alert_states().await.unwrap(), [firing]);
+    assert_eq!(again.due_notifications(noon(), 10).await.unwrap(), [Notification::from(new.clone())]);
+    let missing = NewNotification { channel: "Not a name".to_owned(), ..notification("ops") };
+    let resolved = state("collection_failing", AlertStatus::Resolved, 2);
+    assert!(store.commit_alerts(&[resolved], &[missing]).await.is_err());
+    assert_eq!(again.alert_states().await.unwrap()[0].status, AlertStatus::Firing);
+}
+
+async fn of_two_instances_one_changes_a_state(fixture: Fixture) {
+    fixture.ready().await;
+    let (one, other) = (&fixture.store, fixture.again());
+    let (first, second) = (notification("ops"), notification("ops"));
+    let firing = [state("collection_failing", AlertStatus::Firing, 1)];
+    assert!(one.commit_alerts(&firing, std::slice::from_ref(&first)).await.unwrap());
+    assert!(!other.commit_alerts(&firing, std::slice::from_ref(&second)).await.unwrap());
+    // A state that has not changed since does not let a stale one through.
+    let both = [
+        state("nothing_recorded", AlertStatus::Firing, 1),
+        state("collection_failing", AlertStatus::Firing, 1),
+    ];
+    assert!(!other.commit_alerts(&both, &[second]).await.unwrap());
+    assert_eq!(ids(&**one, noon()).await, [first.id]);
+    assert_eq!(one.alert_states().await.unwrap().len(), 1);
+    assert!(
+        other.commit_alerts(&[state("collection_failing", AlertStatus::Resolved, 2)], &[]).await.unwrap()
+    );
+}
+
+async fn silences_end_once_and_are_kept(fixture: Fixture) {
+    fixture.ready().await;
+    let store = &fixture.store;
+    let silence = |minute: i64, rule: Option<&str>| Silence {
+        id: Uuid::new_v4(),
+        rule: rule.map(str::to_owned),
+        reason: "the database is being moved".to_owned(),
+        created_at: noon() + minute.minutes(),
+        created_by: "cli:anna".to_owned(),
+        ends_at: noon() + 2.hours(),
+        ended_at: None,
+        ended_by: None,
+    };
+    let (of_all, of_one) = (silence(0, None), silence(1, Some("day_missing")));
+    store.add_silence(&of_all).await.unwrap();
+    store.add_silence(&of_all).await.unwrap();
+    store.add_silence(&of_one).await.unwrap();
+    assert_eq!(fixture.again().silences(10).await.unwrap(), [of_one.clone(), of_all.clone()]);
+    assert_eq!(fixture.again().silences(1).await.unwrap(), [of_one]);
+    assert!(of_all.is_active(noon() + 119.minutes()) && !of_all.is_active(noon() + 2.hours()));
+    assert!(!store.end_silence(of_all.id, noon() + 2.hours(), "key:1").await.unwrap(), "it is over");
+    assert!(!store.end_silence(Uuid::new_v4(), noon(), "key:1").await.unwrap(), "there is none");
+    assert!(store.end_silence(of_all.id, noon() + 1.hour(), "key:1").await.unwrap());
+    assert!(!store.end_silence(of_all.id, noon() + 1.hour(), "key:1").await.unwrap());
+    let ended = store.silences(10).await.unwrap().pop().unwrap();
+    assert_eq!((ended.ended_at, ended.ended_by.as_deref()), (Some(noon() + 1.hour()), Some("key:1")));
+    for statement in ["UPDATE alert_silences SET reason = 'another'", "DELETE FROM alert_silences"] {
+        assert!(fixture.sql(statement).await.is_err(), "{statement}");
+    }
+}
+
+async fn a_notification_is_due_until_it_is_delivered(fixture: Fixture) {
+    fixture.ready().await;
+    let store = &*fixture.store;
+    let (first, other) = (notification("ops"), notification("mail"));
+    assert!(store.commit_alerts(&[], &[first.clone(), other.clone()]).await.unwrap());
+    assert!(store.commit_alerts(&[], &[first.clone(), other.clone()]).await.unwrap(), "an answer was lost");
+    assert!(ids(store, noon() - 1.second()).await.is_empty());
+    assert_eq!(ids(store, noon()).await.len(), 2);
+    assert_eq!(store.due_notifications(noon(), 1).await.unwrap().len(), 1);
+    assert_eq!(store.pending_notifications().await.unwrap(), 2);
+
+    let failed = attempt(&first, 1, noon(), false);
+    store.note_attempt(&failed, AfterAttempt::TryAgain(noon() + 5.seconds())).await.unwrap();
+    assert_eq!(ids(store, noon()).await, [other.id]);
+    assert_eq!(store.due_notifications(noon() + 5.seconds(), 10).await.unwrap()[1].attempts, 1);
+
+    let delivered = attempt(&first, 2, noon() + 5.seconds(), true);
+    for _ in 0..2 {
+        store.note_attempt(&delivered, AfterAttempt::Delivered).await.unwrap();
+    }
+    assert_eq!(ids(store, noon() + 1.hour()).await, [other.id]);
+    let shown = fixture.again().notifications(Some("ops"), 10).await.unwrap();
+    assert_eq!(shown[0].status, NotificationStatus::Delivered);
+    assert_eq!((shown[0].finished_at, shown[0].attempts), (Some(noon() + 5.seconds()), 2));
+    assert_eq!(store.delivery_attempts(&[first.id, other.id]).await.unwrap(), [failed, delivered]);
+    // It stays delivered, whatever a process says that was slower.
+    store.note_attempt(&attempt(&first, 3, noon(), false), AfterAttempt::TryAgain(noon())).await.unwrap();
+    assert_eq!(ids(store, noon() + 1.hour()).await, [other.id]);
+}
+
+async fn a_notification_is_given_up_and_deleted_later(fixture: Fixture) {
+    fixture.ready().await;
+    let store = &*fixture.store;
+    let (first, other) = (notification("ops"), notification("ops"));
+    assert!(store.commit_alerts(&[], &[first.clone(), other.clone()]).await.unwrap());
+    let last = attempt(&first, 1, noon(), false);
+    store.note_attempt(&last, AfterAttempt::GivenUp).await.unwrap();
+    assert_eq!(ids(store, noon() + 1.hour()).await, [other.id]);
+    assert_eq!(store.pending_notifications().await.unwrap(), 1);
+    assert_eq!(store.delete_notifications(noon()).await.unwrap(), 0);
+    assert_eq!(store.delete_notifications(noon() + 1.second()).await.unwrap(), 1);
+    assert_eq!(store.delivery_attempts(&[first.id]).await.unwrap(), []);
+    assert_eq!(ids(store, noon()).await, [other.id], "what is pending is kept");
+}
+
+async fn alerts_of_tenants_are_separate(fixture: Fixture) {
+    fixture.ready().await;
+    let other = fixture.of_tenant("other");
+    let states = [state("collection_failing", AlertStatus::Firing, 1)];
+    assert!(fixture.store.commit_alerts(&states, &[notification("ops")]).await.unwrap());
+    assert_eq!(other.alert_states().await.unwrap(), []);
+    assert!(ids(&*other, noon()).await.is_empty());
+    assert_eq!(other.notifications(None, 10).await.unwrap(), []);
+    assert!(other.commit_alerts(&states, &[]).await.unwrap());
+}
+
+async fn rows_that_make_no_sense_are_refused(fixture: Fixture) {
+    fixture.ready().await;
+    let store = &fixture.store;
+    let without_start =
+        AlertState { started_at: None, ..state("collection_failing", AlertStatus::Firing, 1) };
+    assert!(store.commit_alerts(&[without_start], &[]).await.is_err());
+    assert!(store.commit_alerts(&[state("Not a name", AlertStatus::Normal, 1)], &[]).await.is_err());
+    assert!(store.commit_alerts(&[], &[notification("ops")]).await.unwrap());
+    for statement in [
+        "UPDATE notifications SET status = 'delivered'",
+        "UPDATE notifications SET next_attempt_at = NULL",
+        "INSERT INTO delivery_attempts (tenant_id, notification_id, number, attempted_at, duration_ms, is_delivered, answer)
+         VALUES ('default', '00000000-0000-0000-0000-000000000000', 1, '2025-02-01T12:00:00.000000Z', 1, TRUE, '')",
+    ] {
+        assert!(fixture.sql(statement).await.is_err(), "{statement}");
+    }
+}
