@@ -27,7 +27,7 @@ pub struct DriftArguments {
 pub async fn run(app: &App, arguments: &DriftArguments) -> anyhow::Result<(Page, Exit)> {
     let cancel = signals::cancellation(|line| say(line));
     let DriftArguments { from, to, metrics } = arguments;
-    let request = DriftRequest { from: *from, to: *to, only: metrics.clone() };
+    let request = DriftRequest { from: *from, to: *to, only: metrics.clone(), ..DriftRequest::default() };
     let report = collect::drift(&app.context, &request, &cancel).await?;
     let exit = match report.failed.is_empty() {
         true => Exit::Done,

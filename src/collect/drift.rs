@@ -16,12 +16,12 @@ use crate::{
 
 /// How many days are compared where only the last one is given, or none.
 const DEFAULT_DAYS: i64 = 30;
-/// The most values, days multiplied by metrics, that one call compares. They are held in memory, with
-/// some hundred bytes each.
+/// How many values, days multiplied by metrics, are compared at most where nothing else is said. They are held in memory,
+/// with some hundred bytes each.
 const MAX_VALUES: usize = 200_000;
 
 /// Which records are compared.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct DriftRequest {
     /// By default 29 days before `to`.
     pub from: Option<Date>,
@@ -29,6 +29,14 @@ pub struct DriftRequest {
     pub to: Option<Date>,
     /// The categories of the metrics; empty for all active ones.
     pub only: Vec<String>,
+    /// The most values, days multiplied by metrics; a larger request is refused.
+    pub max_values: usize,
+}
+
+impl Default for DriftRequest {
+    fn default() -> Self {
+        Self { from: None, to: None, only: Vec::new(), max_values: MAX_VALUES }
+    }
 }
 
 /// The records of a range of days beside the platform's present rows.
@@ -90,7 +98,7 @@ impl MetricDrift {
 /// Counts the recorded days of a range again and compares them with the records.
 ///
 /// # Errors
-/// When the range is empty, not finished or larger than 200,000 values; when no metric is defined or one is unknown;
+/// When the range is empty, not finished or larger than the request allows; when no metric is defined or one is unknown;
 /// when the platform lags or cannot be read, the store cannot be read, the deadline of runs passes, or the call is
 /// cancelled.
 pub async fn drift(
@@ -106,7 +114,7 @@ pub async fn drift(
     metrics.sort_by(|one, other| one.definition.category.cmp(&other.definition.category));
     let left_out =
         left_out.iter().map(|metric| LeftOut::not_reconstructible(metric.definition.key())).collect();
-    let recorded = recorded(context, &metrics, from, to).await?;
+    let recorded = recorded(context, &metrics, from, to, request.max_values).await?;
     let days = context.tenant.calendar.days(from, to);
     let definitions: Vec<_> = metrics.iter().map(|metric| &metric.definition).collect();
     let recounted = recount(context, &definitions, &days, to, cancel).await?;
@@ -138,12 +146,13 @@ async fn recorded(
     metrics: &[StoredDefinition],
     from: Date,
     to: Date,
+    limit: usize,
 ) -> Result<Vec<SeriesDays>, CollectError> {
     let asked = |metric: &StoredDefinition| AskedMetric { key: metric.definition.key(), metadata: false };
     let question = SeriesQuestion { from, to, metrics: metrics.iter().map(asked).collect() };
     let values = question.size();
-    if values > MAX_VALUES {
-        return Err(CollectError::TooManyValues { values, limit: MAX_VALUES });
+    if values > limit {
+        return Err(CollectError::TooManyValues { values, limit });
     }
     Ok(context.tenant.store.series(&question).await?.series)
 }

@@ -68,8 +68,8 @@ pub enum CollectError {
     )]
     TooLong { source_name: String, first: Date, days: usize, limit: usize },
     #[error(
-        "{values} values (days multiplied by metrics) would be compared, and the limit is {limit}: give a shorter range with \
-         `--from` and `--to`, or fewer metrics with `--metric`"
+        "{values} values (days multiplied by metrics) would be compared, and the limit is {limit}: give a shorter range, or \
+         fewer metrics"
     )]
     TooManyValues { values: usize, limit: usize },
     #[error(

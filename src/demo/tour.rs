@@ -98,7 +98,7 @@ pub async fn tour(directory: &Path, period: Period, progress: &dyn TourProgress)
     let departure = simulation.delete_prolific_account().await?.context("no account has a post")?;
     let last = period.last;
     let again = collect::collect_day(&context, Some(last), &[], &Cancellation::never()).await?;
-    let request = DriftRequest { from: Some(period.first), to: Some(last), only: Vec::new() };
+    let request = DriftRequest { from: Some(period.first), to: Some(last), ..DriftRequest::default() };
     let drift = collect::drift(&context, &request, &Cancellation::never()).await?;
     anyhow::ensure!(drift.failed.is_empty(), "some metrics were not recounted: {:?}", drift.failed);
     let records =

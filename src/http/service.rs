@@ -26,7 +26,7 @@ use crate::{
 const UPKEEP_INTERVAL: Duration = Duration::from_millis(500);
 /// Requests that may wait for runs at once: eight times as many as there are runs, as several may wait for the same.
 const MAX_WAITING: usize = 8 * MAX_RUNNING;
-/// Definitions that are checked against the platform at once; each takes a few sessions of it.
+/// Definitions that are checked, and ranges of days that are recounted, at once; each takes a few sessions of the platform.
 const MAX_CHECKS: usize = 2;
 
 /// The state of a server. Handlers get an `Arc` of it.
@@ -49,7 +49,8 @@ pub struct Service {
     pub permits: Arc<Semaphore>,
     /// One for each request that may wait for a run. Apart, as such a wait may take an hour.
     pub run_waits: Arc<Semaphore>,
-    /// The limit of definitions that are checked at once, because each check runs several statements on the platform.
+    /// The limit of definitions that are checked, and of ranges that are recounted, at once, because each runs several
+    /// statements on the platform.
     pub checks: Semaphore,
     /// A permit for each export that may be streamed at once.
     pub exports: Arc<ConcurrencyLimit>,

@@ -15,7 +15,8 @@ on! { [sqlite, postgres]
 }
 
 async fn compared(world: &World, from: i8, to: i8) -> DriftReport {
-    let request = DriftRequest { from: Some(january(from)), to: Some(january(to)), only: Vec::new() };
+    let request =
+        DriftRequest { from: Some(january(from)), to: Some(january(to)), ..DriftRequest::default() };
     drift(&world.context, &request, &Cancellation::never()).await.unwrap()
 }
 
@@ -75,7 +76,7 @@ async fn a_metric_that_cannot_be_read_leaves_the_others_compared(world: World) {
 
 async fn a_range_is_bounded_and_finished(world: World) {
     let of = async |from, to| {
-        let request = DriftRequest { from: Some(from), to: Some(to), only: Vec::new() };
+        let request = DriftRequest { from: Some(from), to: Some(to), ..DriftRequest::default() };
         drift(&world.context, &request, &Cancellation::never()).await.unwrap_err()
     };
     let error = of(january(5), january(4)).await;

@@ -16,6 +16,7 @@ mod crowd;
 mod definition_races;
 mod definition_refusals;
 mod definitions;
+mod drift;
 mod edges;
 mod fairness;
 mod given_up;

@@ -196,6 +196,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What has changed since
+         * @description Counts recorded days again from the platform's present rows, and lists where the result differs from the record. Nothing
+         *     is changed by it. Each source is read once for the whole range, so this takes as long as a backfill of it; 20,000
+         *     values (days multiplied by metrics) are compared at most.
+         */
+        get: operations["drift"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/export": {
         parameters: {
             query?: never;
@@ -758,6 +780,16 @@ export interface components {
             /** @description The value of the earlier day. */
             value: components["schemas"]["Decimal"];
         };
+        /** @description A day whose recount differs from its record. */
+        ChangedDay: {
+            /** @description The recounted value less the recorded one: negative where rows were deleted since, positive where rows arrived late. */
+            difference: components["schemas"]["Decimal"];
+            /** Format: date */
+            metric_date: string;
+            recorded: components["schemas"]["Decimal"];
+            /** @description The value that the platform's present rows give. */
+            recounted: components["schemas"]["Decimal"];
+        };
         /** @description What to collect. */
         CollectRequest: {
             /**
@@ -933,6 +965,32 @@ export interface components {
              * @description By default 1.
              */
             window_days?: number;
+        };
+        /** @description The records of a range of days beside a recount. */
+        DriftAnswer: {
+            /** @description Metrics that the platform cannot answer at present. */
+            failed: components["schemas"]["FailedMetric"][];
+            /** Format: date */
+            from: string;
+            /** @description Metrics whose past values cannot be counted again. */
+            left_out: components["schemas"]["LeftOutMetric"][];
+            /** @description By category. */
+            metrics: components["schemas"]["DriftedMetric"][];
+            /** Format: date */
+            to: string;
+        };
+        /** @description How the recount of a metric differs from its records. */
+        DriftedMetric: {
+            /** @description The days whose recount differs, by date; every other compared day has the recorded value. */
+            changed: components["schemas"]["ChangedDay"][];
+            days_compared: number;
+            /**
+             * @description Recorded days that were not compared: an earlier version of the definition made the record, or the present rows have
+             *     no valid value.
+             */
+            days_not_compared: number;
+            metric_category: string;
+            metric_type: string;
         };
         /** @description The number of rows created before the end of the day and not soft-deleted by then. */
         ExistingMetric: {
@@ -1135,6 +1193,11 @@ export interface components {
             seen_at: string;
             /** Format: date-time */
             since: string;
+        };
+        /** @description A metric that cannot be compared. */
+        LeftOutMetric: {
+            metric_category: string;
+            reason: string;
         };
         /** @description Dates and times are strings. */
         Literal: string | components["schemas"]["Decimal"] | boolean;
@@ -2908,6 +2971,114 @@ export interface operations {
                 };
             };
             /** @description The metric is defined in daymark.toml or the preset */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    drift: {
+        parameters: {
+            query?: {
+                /** @description The first day, `YYYY-MM-DD`; by default 29 days before `to` */
+                from?: string;
+                /** @description The last day, `YYYY-MM-DD`; by default the last finished day */
+                to?: string;
+                /** @description Categories, separated by commas; by default all active metrics */
+                category?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The differences, by metric and day */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DriftAnswer"];
+                };
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role lacks the required scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No metric is defined: run `daymark apply` */
             409: {
                 headers: {
                     [name: string]: unknown;

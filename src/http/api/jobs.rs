@@ -135,7 +135,7 @@ pub async fn collect(
 ) -> Result<Response, Problem> {
     let date = request.date.unwrap_or_else(|| service.context.last_finished());
     service.context.require_recordable(date)?;
-    require_active(&service, &request.metrics).await?;
+    require_active(&service, "metrics", &request.metrics).await?;
     started(&service, &principal, Task::Collect { date, metrics: request.metrics }).await
 }
 
@@ -168,7 +168,7 @@ pub async fn backfill(
     if let Some((from, to)) = from.zip(to).filter(|(from, to)| from > to) {
         return Err(CollectError::EmptyRange { from, to }.into());
     }
-    require_active(&service, &metrics).await?;
+    require_active(&service, "metrics", &metrics).await?;
     // The day is always stored, so that a request that names the default day and one that leaves it out start the same job.
     let to = Some(to.unwrap_or_else(|| service.context.last_finished()));
     started(&service, &principal, Task::Backfill { from, to, metrics }).await
@@ -199,7 +199,12 @@ pub async fn show(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(shown(job))).into_response())
 }
 
-async fn require_active(service: &Service, names: &[String]) -> Result<(), Problem> {
+/// Fails with a problem of `parameter` where a name is not that of an active metric.
+pub(super) async fn require_active(
+    service: &Service,
+    parameter: &str,
+    names: &[String],
+) -> Result<(), Problem> {
     let catalogue = service.catalogue().await?;
     let active = || catalogue.metrics().iter().filter(|metric| metric.stored.is_active);
     if active().next().is_none() {
@@ -210,7 +215,7 @@ async fn require_active(service: &Service, names: &[String]) -> Result<(), Probl
         let hint = suggestion(name, active().map(|metric| metric.key.category.as_str()));
         let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
         let detail = format!("no active metric is called {}{hint}", shown_name(name));
-        InvalidParameter { parameter: "metrics".to_owned(), detail }
+        InvalidParameter { parameter: parameter.to_owned(), detail }
     });
     let unknown: Vec<_> = unknown.collect();
     if unknown.is_empty() { Ok(()) } else { Err(Problem::invalid_parameters(unknown)) }

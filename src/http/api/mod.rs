@@ -8,6 +8,7 @@ mod comma_list;
 mod define;
 mod definition;
 mod definitions;
+mod drift;
 pub(super) mod enum_schemas;
 mod error_responses;
 mod export;
@@ -100,6 +101,7 @@ pub fn uncached_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(jobs::backfill))
         .routes(routes!(jobs::show))
         .routes(routes!(health::collection_health))
+        .routes(routes!(drift::drift))
         .routes(routes!(schedule::schedule))
         .routes(routes!(schedule::pause_schedule))
         .routes(routes!(schedule::resume_schedule))

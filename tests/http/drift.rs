@@ -1,0 +1,47 @@
+//! Drift over HTTP: who may ask for it, what it lists, and its bound.
+
+use daymark::collect::{Cancellation, backfill};
+use serde_json::json;
+
+use crate::{
+    on_both_stores,
+    site::{Settings, Site},
+    world::{Heard, World, range},
+};
+
+on_both_stores!(a_recount_lists_the_days_that_differ);
+
+async fn a_recount_lists_the_days_that_differ(site: Site) {
+    backfill(&site.world.context, &range(1, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
+    site.world.execute("DELETE FROM posts WHERE author_id = 2 AND created_at < '2025-01-03'").await;
+    let path = "/api/v1/drift?from=2025-01-01&to=2025-01-04&category=posts_created,posts_total";
+    assert_eq!(site.get(path).await.status, 403, "a recount reads the platform, which a reader may not ask for");
+    let answer = site.get_as_admin(path).await;
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let answer = answer.json();
+    assert_eq!((&answer["metrics"][0]["metric_category"], &answer["metrics"][0]["days_compared"]), (&json!("posts_created"), &json!(4)));
+    assert_eq!(
+        answer["metrics"][0]["changed"],
+        json!([{"metric_date": "2025-01-02", "recorded": 2, "recounted": 1, "difference": -1}])
+    );
+    let totals = answer["metrics"][1]["changed"].as_array().unwrap();
+    assert_eq!(totals.len(), 3, "the total is smaller from that day on: {totals:?}");
+    assert_eq!((&answer["failed"], &answer["left_out"]), (&json!([]), &json!([])));
+}
+
+#[tokio::test]
+async fn a_range_that_is_too_large_or_wrong_is_refused() {
+    let site = Site::start(World::sqlite().await, Settings::default()).await;
+    for (query, word) in [
+        ("from=1950-01-01&to=2025-01-10", "20000"),
+        ("from=2025-01-05&to=2025-01-04", "empty"),
+        ("from=yesterday", "YYYY-MM-DD"),
+        ("category=post_total", "posts_total"),
+    ] {
+        let answer = site.get_as_admin(&format!("/api/v1/drift?{query}")).await;
+        assert_eq!(answer.status, 400, "{query}: {}", answer.text());
+        assert!(answer.text().contains(word), "{query}: {}", answer.text());
+    }
+    let unfinished = site.get_as_admin("/api/v1/drift?to=2025-01-11").await;
+    assert_eq!(unfinished.status, 409, "{}", unfinished.text());
+}
