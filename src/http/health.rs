@@ -53,5 +53,6 @@ async fn readyz(State(service): State<Shared>) -> Response {
 
 async fn metrics(State(service): State<Shared>) -> Response {
     let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (StatusCode::OK, content_type, service.counters.render()).into_response()
+    let metrics = service.counters.render() + &service.health_metrics.render().await;
+    (StatusCode::OK, content_type, metrics).into_response()
 }

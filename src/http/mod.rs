@@ -16,6 +16,7 @@ mod dashboard;
 mod docs;
 mod fallback;
 mod health;
+mod health_metrics;
 mod middleware;
 mod parameters;
 mod problem;
@@ -28,6 +29,7 @@ mod store_turns;
 
 pub use crate::jobs::MAX_RUNNING;
 pub use docs::openapi_json;
+pub use health_metrics::HealthMetrics;
 pub use router::{router, with_middleware};
 pub use server::Server;
 pub use service::{Parts, Service, Shared};

@@ -9,6 +9,7 @@ use super::{
     cache::{Cache, OwnChanges},
     catalogue::CatalogueCache,
     concurrency_limit::ConcurrencyLimit,
+    health_metrics::HealthMetrics,
     readiness::Readiness,
     store_turns::StoreTurns,
 };
@@ -57,6 +58,7 @@ pub struct Service {
     /// For exports after their first page. Its store retries, and has sessions of its own: an export takes its time.
     pub patient: Context,
     pub readiness: Readiness,
+    pub health_metrics: HealthMetrics,
     pub store_turns: StoreTurns,
     /// How often [`Service::run_upkeep`] is called.
     pub upkeep_interval: Duration,
@@ -94,6 +96,7 @@ impl Service {
             checks: Semaphore::new(MAX_CHECKS),
             exports: Arc::new(ConcurrencyLimit::new(http.max_concurrent_exports)),
             patient: jobs,
+            health_metrics: HealthMetrics::new(&context, Arc::clone(&readiness)),
             readiness: Readiness::new(readiness),
             store_turns: StoreTurns::default(),
             upkeep_interval: UPKEEP_INTERVAL,

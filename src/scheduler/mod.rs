@@ -180,13 +180,10 @@ impl Scheduler {
     async fn look(&self, agenda: &mut Agenda, now: Timestamp) -> Result<Timestamp, LookError> {
         let due = self.context.due_times();
         let next_due = due.next_due(now).map(|(_, at)| at);
-        self.counters.scheduler_next_run(next_due);
         let mut wake_at = now.checked_add(CATCH_UP_INTERVAL).unwrap_or(Timestamp::MAX);
         wake_at = next_due.map_or(wake_at, |at| wake_at.min(at));
         let state = self.context.tenant.store.schedule_state().await?;
-        let pause = state.pause(now);
-        self.counters.scheduler_is_paused(pause.is_some());
-        if let Some(pause) = pause {
+        if let Some(pause) = state.pause(now) {
             return Ok(pause.until.map_or(wake_at, |until| wake_at.min(until)));
         }
         let Some(last_due) = due.last_due(now) else { return Ok(wake_at) };

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
@@ -23,8 +22,6 @@ const IN_FLIGHT: &str = "daymark_http_requests_in_flight";
 const CACHE: &str = "daymark_http_cache_total";
 const STORE_QUERIES: &str = "daymark_http_store_queries_total";
 const SCHEDULER_LEADS: &str = "daymark_scheduler_leader";
-const SCHEDULER_PAUSED: &str = "daymark_scheduler_paused";
-const SCHEDULER_NEXT_RUN: &str = "daymark_scheduler_next_run_timestamp_seconds";
 const LOG_LINES_DROPPED: &str = "daymark_log_lines_dropped_total";
 
 /// Upper bounds of the histogram's buckets, in seconds. The target for queries is 0.1 s on average and 0.2 s for 95 of 100.
@@ -84,8 +81,6 @@ fn describe() {
         "Lines of the log that were dropped because standard error was not read in time."
     );
     describe_gauge!(SCHEDULER_LEADS, "1 on the instance that collects, 0 on those that stand by.");
-    describe_gauge!(SCHEDULER_PAUSED, "1 while the schedule is paused; only the leader updates it.");
-    describe_gauge!(SCHEDULER_NEXT_RUN, "Unix time in seconds at which the leader collects the next day.");
     gauge!(IN_FLIGHT).set(0.0);
     counter!(STORE_QUERIES).absolute(0);
     for outcome in [CacheOutcome::Hit, CacheOutcome::Miss, CacheOutcome::Bypass] {
@@ -134,15 +129,6 @@ impl Counters {
 
     pub fn scheduler_leads(&self, leads: bool) {
         self.record(|| gauge!(SCHEDULER_LEADS).set(f64::from(u8::from(leads))));
-    }
-
-    pub fn scheduler_is_paused(&self, is_paused: bool) {
-        self.record(|| gauge!(SCHEDULER_PAUSED).set(f64::from(u8::from(is_paused))));
-    }
-
-    pub fn scheduler_next_run(&self, at: Option<Timestamp>) {
-        let seconds = at.map_or(0.0, |at| at.as_duration().as_secs_f64());
-        self.record(|| gauge!(SCHEDULER_NEXT_RUN).set(seconds));
     }
 
     /// Aggregates the samples of the histograms, so that their memory does not grow with every request. It must be

@@ -2,10 +2,12 @@
 //! command line, jobs and the server count and log the same way.
 
 pub mod counters;
+mod exposition;
 pub mod log;
 mod log_throttle;
 mod query_times;
 
 pub use counters::Counters;
+pub use exposition::Exposition;
 pub use log_throttle::LogThrottle;
 pub use query_times::QueryTimes;

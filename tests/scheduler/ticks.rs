@@ -98,8 +98,6 @@ async fn each_day_is_collected_when_it_is_due(world: World) {
     assert_eq!(recorded(&world, "posts_total").await.len(), 2);
     let metrics = instance.counters.render();
     assert!(metrics.contains("daymark_scheduler_leader 1"), "{metrics}");
-    let next = "2025-01-13T00:15:00Z".parse::<Timestamp>().unwrap().as_second();
-    assert!(metrics.contains(&format!("daymark_scheduler_next_run_timestamp_seconds {next}")), "{metrics}");
 }
 
 async fn days_that_were_missed_are_filled(world: World) {
@@ -193,7 +191,6 @@ async fn a_pause_holds_until_it_is_resumed_or_over(world: World) {
     collect::pause(&world.context, "moving the database", Some(until)).await.unwrap();
     instance.settle().await;
     assert!(world.runs().await.is_empty());
-    assert!(instance.counters.render().contains("daymark_scheduler_paused 1"));
     // A manual collection still records it.
     collect_day(&world.context, None, &["authors".to_owned()], &Cancellation::never()).await.unwrap();
     world.set_clock("2025-01-11T17:59:59Z");

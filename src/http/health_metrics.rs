@@ -1,0 +1,176 @@
+//! The gauges of the collection's health, for `/metrics`: what alerts need beside the counters of the process. They are made from
+//! the record when they are scraped, at most every 15 seconds, with a store session of their own.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+
+use crate::{
+    collect::{Context, Tenant},
+    query::{self, HealthResponse, OwnQueries, RunsWindow},
+    store::Store,
+    telemetry::Exposition,
+};
+
+/// How long the gauges are reused for further scrapes.
+const REMEMBERED_FOR: Duration = Duration::from_secs(15);
+/// How long store and platform may take to answer. Prometheus waits ten seconds for a scrape.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The gauges of the last scrape. However many scrapes come, one at a time asks.
+pub struct HealthMetrics {
+    context: Context,
+    last: Mutex<Option<(Instant, Arc<str>)>>,
+}
+
+impl HealthMetrics {
+    /// `store` has sessions that no other request takes.
+    pub fn new(context: &Context, store: Arc<dyn Store>) -> Self {
+        let tenant = Arc::new(Tenant { store, ..(*context.tenant).clone() });
+        Self { context: Context { tenant, ..context.clone() }, last: Mutex::default() }
+    }
+
+    pub async fn render(&self) -> Arc<str> {
+        let mut last = self.last.lock().await;
+        if let Some((rendered_at, text)) = &*last
+            && rendered_at.elapsed() < REMEMBERED_FOR
+        {
+            return Arc::clone(text);
+        }
+        let health = tokio::time::timeout(TIMEOUT, query::health(&self.context, OwnQueries::None)).await;
+        let health = match health {
+            Ok(Ok(health)) => Some(health),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the gauges of the record are left out of /metrics");
+                None
+            }
+            Err(_) => {
+                tracing::warn!(
+                    "the store does not answer: the gauges of the record are left out of /metrics"
+                );
+                None
+            }
+        };
+        let text: Arc<str> = exposition(health.as_ref()).into_text().into();
+        *last = Some((Instant::now(), Arc::clone(&text)));
+        text
+    }
+}
+
+fn exposition(health: Option<&HealthResponse>) -> Exposition {
+    let mut page = Exposition::default();
+    let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+    page.labelled("daymark_build_info", "The version of this process; always 1.", &[(version, 1.0)]);
+    page.gauge(
+        "daymark_store_up",
+        "1 while the store answers; otherwise the gauges that are made from the record are absent.",
+        Some(flag(health.is_some())),
+    );
+    if let Some(health) = health {
+        record(&mut page, health);
+        runs(&mut page, health);
+        schedule(&mut page, health);
+    }
+    page
+}
+
+fn record(page: &mut Exposition, health: &HealthResponse) {
+    page.gauge(
+        "daymark_platform_up",
+        "1 while the platform can be reached.",
+        Some(flag(health.platform.is_reachable())),
+    );
+    page.gauge(
+        "daymark_platform_lag_seconds",
+        "How old the state is of the part of the platform that lags most; 0 where none lags.",
+        health.platform.lag_seconds.map(|seconds| seconds as f64),
+    );
+    page.gauge(
+        "daymark_last_record_timestamp_seconds",
+        "When the newest record was read from the platform, as a Unix time.",
+        health.last_recorded_at.map(unix),
+    );
+    let Some(gaps) = &health.gaps else { return };
+    page.gauge(
+        "daymark_incomplete_dates",
+        "Days of the last 30 that were due on which a record is missing that can still be made.",
+        Some(gaps.missing_days as f64),
+    );
+    let by_cause: Vec<_> = gaps
+        .by_cause
+        .iter()
+        .map(|count| (vec![("cause", count.cause)], count.missing_records as f64))
+        .collect();
+    page.labelled(
+        "daymark_missing_records",
+        "Records of the last 30 days that were due that are missing, by cause.",
+        &by_cause,
+    );
+}
+
+fn runs(page: &mut Exposition, health: &HealthResponse) {
+    let runs = &health.runs;
+    page.gauge(
+        "daymark_last_successful_collection_timestamp_seconds",
+        "When the newest collection that completed ended, as a Unix time.",
+        health.last_completed_at.map(unix),
+    );
+    page.gauge(
+        "daymark_consecutive_failed_collections",
+        "How many of the newest collections recorded nothing, one after the other.",
+        Some(runs.consecutive_failures as f64),
+    );
+    page.gauge(
+        "daymark_last_collection_duration_seconds",
+        "How long the newest collection took that recorded something.",
+        runs.last_duration_seconds,
+    );
+    let windows = [("7d", &runs.last_7_days), ("30d", &runs.last_30_days)];
+    let ratio =
+        |(name, window): (&'static str, &RunsWindow)| Some((vec![("window", name)], window.success_rate?));
+    page.labelled(
+        "daymark_collection_success_ratio",
+        "The share of the collections of 7 and 30 days that completed, from 0 to 1.",
+        &windows.into_iter().filter_map(ratio).collect::<Vec<_>>(),
+    );
+    let Some(duration) = &runs.last_30_days.duration else { return };
+    page.labelled(
+        "daymark_collection_duration_seconds",
+        "Median and 95th percentile of how long the collections of 30 days took that recorded something.",
+        &[
+            (vec![("statistic", "median")], duration.median_seconds),
+            (vec![("statistic", "p95")], duration.p95_seconds),
+        ],
+    );
+}
+
+fn schedule(page: &mut Exposition, health: &HealthResponse) {
+    let schedule = &health.schedule;
+    page.gauge(
+        "daymark_scheduler_led",
+        "1 while some instance holds the leader's lock; daymark_scheduler_leader says whether it is this one.",
+        Some(flag(schedule.leader.as_ref().is_some_and(|leader| leader.is_alive))),
+    );
+    page.gauge(
+        "daymark_scheduler_paused",
+        "1 while the schedule is paused.",
+        Some(flag(schedule.pause.is_some())),
+    );
+    page.gauge(
+        "daymark_scheduler_next_run_timestamp_seconds",
+        "When the next day is collected, as a Unix time; absent while the schedule is paused.",
+        schedule.next_run.as_ref().map(|next| unix(next.at)),
+    );
+}
+
+fn flag(is_set: bool) -> f64 {
+    f64::from(u8::from(is_set))
+}
+
+fn unix(at: Timestamp) -> f64 {
+    at.as_duration().as_secs_f64()
+}
