@@ -34,7 +34,7 @@ pub use finding::{ConfigProblems, Finding, Located, Severity};
 pub use recognise::{columns_to_survey, tables_to_sample};
 pub use resolve::{Omission, Resolved, columns_to_detect, resolve, resolve_further};
 pub use settings::{
-    LogFormat, Preset, Settings,
+    LogFormat, Preset, Settings, UnfinishedDay,
     delivery::DeliverySettings,
     flags::{GivenFlags, add_setting_flags, given_config_file, given_flags, without_effect},
     layers::{Environment, process_environment},

@@ -8,13 +8,14 @@ use serde_json::json;
 use crate::{
     on_both_stores,
     site::Site,
-    world::{LAST_FINISHED, definition, definitions, january},
+    world::{LAST_FINISHED, SOURCES, definition, definitions, january},
 };
 
 on_both_stores!(
     the_row_of_a_function_is_counted_on_request,
     collect_records_a_named_day_or_the_last_finished_one,
     only_finished_days_are_recorded,
+    today_may_stand_for_the_last_finished_day,
     a_backfill_ends_with_the_last_finished_day,
     a_day_whose_lock_is_held_answers_409,
     nothing_can_be_recorded_before_definitions_are_applied,
@@ -61,6 +62,20 @@ async fn only_finished_days_are_recorded(site: Site) {
     }
     assert_eq!(site.call("collect_daily_metrics", r#"{"target_date": "1899-12-31"}"#).await.code(), "22023");
     assert!(site.world.runs().await.is_empty());
+}
+
+async fn today_may_stand_for_the_last_finished_day(site: Site) {
+    let site = site.with_file(&format!("{SOURCES}\n[rest]\nunfinished_day = \"last_finished\"\n"));
+    for (date, already) in [("2025-01-11", 0), ("2025-01-12", 4)] {
+        let answer = site.call("collect_daily_metrics", &json!({ "target_date": date }).to_string()).await;
+        let row = &answer.json()[0];
+        assert_eq!(row["collection_date"], LAST_FINISHED.to_string(), "{}", answer.text);
+        assert_eq!(row["metrics_already_recorded"], already, "{date}");
+    }
+    let later = site.call("collect_daily_metrics", r#"{"target_date": "2025-01-13"}"#).await;
+    assert_eq!((later.status, later.code().as_str()), (400, "22023"), "{}", later.text);
+    let past = site.call("collect_daily_metrics", r#"{"target_date": "2025-01-08"}"#).await;
+    assert_eq!(past.json()[0]["collection_date"], "2025-01-08");
 }
 
 async fn a_backfill_ends_with_the_last_finished_day(site: Site) {

@@ -73,12 +73,20 @@ impl Site {
 
     pub fn around(world: World) -> Self {
         // This router has only the routes of `/rest/v1`, so the service's own authentication is not used.
-        let service = Self::service(&world, false);
+        Self::of_service(Self::service(&world, false, SOURCES), world)
+    }
+
+    fn of_service(service: Shared, world: World) -> Self {
         let router = Router::new().nest("/rest/v1", rest::router()).with_state(service);
         Self { world, router: router.layer(from_fn(authenticate)) }
     }
 
-    fn service(world: &World, public_read: bool) -> Shared {
+    /// The same site with another daymark.toml.
+    pub fn with_file(self, file: &str) -> Self {
+        Self::of_service(Self::service(&self.world, false, file), self.world)
+    }
+
+    fn service(world: &World, public_read: bool, file: &str) -> Shared {
         let query = QuerySettings { week_start: Weekday::Monday, max_points: 365 };
         let http = HttpSettings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -107,7 +115,7 @@ impl Site {
         let (store, platform) = (Arc::clone(&context.tenant.store), Arc::clone(&context.tenant.platform));
         let access = Access::new(access, store, platform, Arc::clone(&context.installation.clock));
         let (jobs, readiness) = (context.clone(), Arc::clone(&context.tenant.store));
-        let config = world.config(SOURCES);
+        let config = world.config(file);
         Arc::new(Service::new(Parts {
             context,
             jobs,
@@ -159,7 +167,7 @@ impl Site {
 
     /// Starts a complete server with its own authentication, which runs as long as the runtime, and returns its address.
     pub async fn serve(&self, public_read: bool) -> SocketAddr {
-        let service = Self::service(&self.world, public_read);
+        let service = Self::service(&self.world, public_read, SOURCES);
         let bound = Server::bind(service.http.listen).await.unwrap();
         let address = bound.address();
         tokio::spawn(bound.serve(router(Arc::clone(&service)), service, Cancellation::never()));

@@ -48,6 +48,8 @@ pub struct Settings {
     pub backfill_chunk_days: usize,
     pub query: QuerySettings,
     pub http: HttpSettings,
+    /// What calls of `/rest/v1` do that name a day which is not finished.
+    pub unfinished_day: UnfinishedDay,
     pub access: AccessSettings,
     pub delivery: DeliverySettings,
     /// The log level; `None` stands for the command's default.
@@ -79,6 +81,13 @@ pub struct ScheduleSettings {
 pub enum Preset {
     Community,
     None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnfinishedDay {
+    Error,
+    /// Takes the last finished day instead.
+    LastFinished,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +145,8 @@ fn typed(layers: &mut SettingLayers) -> Option<Settings> {
     let chunk_days = layers.integer("backfill.chunk_days");
     let query = QuerySettings::read(layers);
     let http = HttpSettings::read(layers);
+    let unfinished_days = [("error", UnfinishedDay::Error), ("last_finished", UnfinishedDay::LastFinished)];
+    let unfinished_day = layers.choice("rest.unfinished_day", &unfinished_days);
     let access = AccessSettings::read(layers);
     let delivery = DeliverySettings::read(layers);
     // `auto` has no level.
@@ -164,6 +175,7 @@ fn typed(layers: &mut SettingLayers) -> Option<Settings> {
         backfill_chunk_days: usize::try_from(chunk_days?).ok()?,
         query: query?,
         http: http?,
+        unfinished_day: unfinished_day?,
         access: access?,
         delivery: delivery?,
         log_level: log_level?,

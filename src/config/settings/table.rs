@@ -259,6 +259,14 @@ pub static SETTINGS: &[Setting] = &[
         "How long requests in flight may take to finish when the server is stopped.",
     ),
     setting(
+        "rest.unfinished_day",
+        SettingKind::Choice(&["error", "last_finished"]),
+        Some("error"),
+        "What `rpc/collect_daily_metrics` does when a client names a day that is not finished. `error` says when the day can be \
+         recorded; `last_finished` records the last finished day instead, and says in `collection_date` which one that is. \
+         Days after tomorrow are errors in every case.",
+    ),
+    setting(
         "access.public_read",
         SettingKind::Boolean,
         Some("false"),

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     access::{Principal, Scope},
     collect::CollectError,
+    config::UnfinishedDay,
     http::{
         api::enum_schemas,
         service::{Service, Shared},
@@ -144,7 +145,10 @@ async fn collect(
 ) -> Result<Collected, RestError> {
     let started = Instant::now();
     let context = &service.context;
-    let date = date(arguments, "target_date")?.unwrap_or_else(|| context.last_finished());
+    let date = match date(arguments, "target_date")? {
+        None => context.last_finished(),
+        Some(date) => day_to_record(service, date),
+    };
     let outcome = finished(service, principal, Task::Collect { date, metrics: Vec::new() }).await?;
     Ok(Collected {
         metrics_collected: outcome.recorded,
@@ -153,6 +157,19 @@ async fn collect(
         collection_date: date,
         metrics_already_recorded: outcome.already_there,
     })
+}
+
+/// The day that is recorded for a client that names `date`. With `rest.unfinished_day = "last_finished"` today stands for the
+/// last finished day, and so does tomorrow, which is what a client's date is where its clock is ahead of the reporting zone's.
+fn day_to_record(service: &Service, date: Date) -> Date {
+    let context = &service.context;
+    let last_finished = context.last_finished();
+    let tomorrow = context.tenant.calendar.date_of(context.now()).tomorrow();
+    let is_near = tomorrow.is_ok_and(|tomorrow| date > last_finished && date <= tomorrow);
+    match service.config.settings.unfinished_day {
+        UnfinishedDay::LastFinished if is_near => last_finished,
+        _ => date,
+    }
 }
 
 /// Records the missing days up to `end_date`, or to the last finished day where `end_date` is a later one: clients name
