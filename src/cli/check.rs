@@ -1,17 +1,21 @@
 //! `daymark check`: the configuration, both databases and every metric, all findings at once.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{App, Exit, Page};
 use crate::{
-    alerts,
-    clock::SystemClock,
+    alerts, backup,
+    clock::{Clock, SystemClock},
     config::{BUILT_IN, Channel, Config, Finding, LoadedConfig, Severity},
     definitions::{CheckReport, CheckScope, source_warnings},
     pluralize::pluralize,
 };
+
+/// The age from which `check` warns of the newest backup.
+const MAX_BACKUP_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 pub async fn run(loaded: LoadedConfig) -> anyhow::Result<(Page, Exit)> {
     let scope = CheckScope {
@@ -19,10 +23,13 @@ pub async fn run(loaded: LoadedConfig) -> anyhow::Result<(Page, Exit)> {
         definitions: loaded.names_definitions,
         platform: loaded.names_platform,
     };
-    let (findings, metrics) = match loaded.config {
+    let directory = loaded.config.as_ref().and_then(|config| config.settings.backup_directory.clone());
+    let last_backup = directory.as_deref().and_then(backup::newest).map(|backup| backup.manifest.created_at);
+    let (mut findings, metrics) = match loaded.config {
         Some(config) => find(config, loaded.problems, scope).await,
         None => (loaded.problems, 0),
     };
+    findings.extend(directory.and_then(|directory| old_backup(&directory, last_backup, SystemClock.now())));
     let errors = findings.iter().filter(|finding| finding.is_error()).count();
     let listed: Vec<_> = findings
         .iter()
@@ -32,7 +39,10 @@ pub async fn run(loaded: LoadedConfig) -> anyhow::Result<(Page, Exit)> {
             })
         })
         .collect();
-    let mut page = Page::new(json!({"ok": errors == 0, "metrics": metrics, "findings": listed}));
+    let last_backup = last_backup.map(|at| at.to_string());
+    let mut page = Page::new(
+        json!({"ok": errors == 0, "metrics": metrics, "findings": listed, "last_backup": last_backup}),
+    );
     page.columns = vec!["severity", "place", "message", "hint"];
     for finding in &findings {
         page.line(format!("{}: {finding}", name(finding.severity)));
@@ -43,6 +53,9 @@ pub async fn run(loaded: LoadedConfig) -> anyhow::Result<(Page, Exit)> {
             finding.message.clone(),
             hint,
         ]);
+    }
+    if let Some(at) = &last_backup {
+        page.line(format!("The last backup is of {at}."));
     }
     match (errors, findings.len()) {
         (0, 0) => {
@@ -56,6 +69,18 @@ pub async fn run(loaded: LoadedConfig) -> anyhow::Result<(Page, Exit)> {
         }
     }
     Ok((page, if errors == 0 { Exit::Done } else { Exit::Failed }))
+}
+
+/// Warns where there is no backup, or an old one. `newest` is when the newest one in `directory` was made.
+fn old_backup(directory: &Path, newest: Option<Timestamp>, now: Timestamp) -> Option<Finding> {
+    let message = match newest {
+        None => format!("there is no backup in {}", directory.display()),
+        Some(newest) if now.duration_since(newest) > MAX_BACKUP_AGE => {
+            format!("the newest backup in {} is of {newest}", directory.display())
+        }
+        Some(_) => return None,
+    };
+    Some(Finding::warning("backup", message).hint("run `daymark backup`, from cron for example"))
 }
 
 fn name(severity: Severity) -> &'static str {

@@ -6,8 +6,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    ConfigArguments, Exit, Format, Page, alerts, app::App, apply, backfill, check, collect, demo, drift,
-    export, gaps, init, keys, migrate, output, plan, query, schedule, serve, status,
+    ConfigArguments, Exit, Format, Page, alerts, app::App, apply, backfill, backup, check, collect, demo,
+    drift, export, gaps, init, keys, migrate, output, plan, query, schedule, serve, status,
 };
 use crate::{clock::SystemClock, config, telemetry::log};
 
@@ -61,6 +61,10 @@ enum Command {
     Alerts(alerts::AlertsArguments),
     /// Answer questions about the record over HTTP, and collect on schedule
     Serve,
+    /// Copy the store, and read the copy back
+    Backup(backup::BackupArguments),
+    /// Make the store, of which there is nothing yet, of a backup
+    Restore(backup::RestoreArguments),
     /// Create, list and revoke the keys of the HTTP API
     Keys(keys::KeysArguments),
 }
@@ -119,6 +123,8 @@ async fn dispatch(
         Command::Schedule(arguments) => schedule::run(&start()?.app, &arguments).await,
         Command::Alerts(arguments) => alerts::run(&start()?.app, arguments).await,
         Command::Serve => serve::run(&start()?.app).await,
+        Command::Backup(arguments) => backup::back_up(&start()?.app, &arguments).await,
+        Command::Restore(arguments) => backup::restore(&start()?.app, &arguments).await,
         Command::Keys(arguments) => keys::run(&start()?.app, arguments).await,
     }
 }

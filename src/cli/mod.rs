@@ -6,6 +6,7 @@ mod alerts;
 mod app;
 mod apply;
 mod backfill;
+mod backup;
 mod check;
 mod collect;
 mod command_line;

@@ -51,6 +51,16 @@ pub(super) const SELECT_RUN_OUTCOMES: &str = "
     FROM metric_collection_log WHERE tenant_id = $1 AND started_at >= $2
     ORDER BY started_at DESC LIMIT $3";
 
+/// By tenant and metric: the primary key.
+pub(super) const SELECT_ALL_RECORDS: &str = "
+    SELECT tenant_id, metric_date, metric_type, metric_category, value, metadata, provenance, definition_version,
+           collection_id, collection_timestamp
+    FROM daily_metrics
+    ORDER BY tenant_id, metric_category, metric_type, metric_date";
+
+pub(super) const COUNT_RUNS: &str = "SELECT count(*) FROM metric_collection_log";
+pub(super) const COUNT_DEFINITION_VERSIONS: &str = "SELECT count(*) FROM metric_definition_versions";
+
 /// One look into the index `daily_metrics_by_cut`.
 pub(super) const SELECT_LAST_CUT: &str =
     "SELECT max(collection_timestamp) AS last_cut FROM daily_metrics WHERE tenant_id = $1";

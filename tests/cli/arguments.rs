@@ -58,7 +58,7 @@ fn every_command_has_its_help() {
     let directory = tempfile::tempdir().unwrap();
     let commands = [
         "demo", "init", "check", "migrate", "apply", "plan", "collect", "backfill", "gaps", "drift", "query",
-        "export", "status", "keys",
+        "export", "status", "backup", "restore", "keys",
     ];
     let help = |arguments: &[&str]| {
         let outcome = Outcome::of(&mut bare_command(directory.path(), arguments)).expect_code(0);

@@ -6,6 +6,7 @@
 mod support;
 
 mod arguments;
+mod backups;
 mod configuration;
 mod demonstration;
 mod exit_codes;

@@ -5,6 +5,7 @@
 
 mod alerts;
 mod api_keys;
+mod backups;
 mod concurrency;
 mod constraints;
 mod events;

@@ -8,7 +8,10 @@ pub mod server;
 pub mod setting;
 pub mod table;
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use jiff::SignedDuration;
 use tracing::level_filters::LevelFilter;
@@ -46,6 +49,7 @@ pub struct Settings {
     pub collect: CollectSettings,
     pub schedule: ScheduleSettings,
     pub backfill_chunk_days: usize,
+    pub backup_directory: Option<PathBuf>,
     pub query: QuerySettings,
     pub http: HttpSettings,
     /// What calls of `/rest/v1` do that name a day which is not finished.
@@ -143,6 +147,7 @@ fn typed(layers: &mut SettingLayers) -> Option<Settings> {
     let collect = CollectSettings::read(layers);
     let schedule = ScheduleSettings::read(layers, calendar.as_ref());
     let chunk_days = layers.integer("backfill.chunk_days");
+    let backup_directory = layers.optional("backup.directory", |text| Ok(PathBuf::from(&text.text)));
     let query = QuerySettings::read(layers);
     let http = HttpSettings::read(layers);
     let unfinished_days = [("error", UnfinishedDay::Error), ("last_finished", UnfinishedDay::LastFinished)];
@@ -173,6 +178,7 @@ fn typed(layers: &mut SettingLayers) -> Option<Settings> {
         collect: collect?,
         schedule: schedule?,
         backfill_chunk_days: usize::try_from(chunk_days?).ok()?,
+        backup_directory: backup_directory?,
         query: query?,
         http: http?,
         unfinished_day: unfinished_day?,

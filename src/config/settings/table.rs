@@ -162,6 +162,13 @@ pub static SETTINGS: &[Setting] = &[
          tenth of a second to write, but at least one day. Committed days are kept when the backfill is stopped.",
     ),
     setting(
+        "backup.directory",
+        SettingKind::Text,
+        None,
+        "The directory in which `daymark backup` puts its backups, each in a directory of its own. `daymark check` tells of the \
+         newest one in it, and warns when it is older than a week.",
+    ),
+    setting(
         "query.week_start",
         SettingKind::Choice(&["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]),
         Some("monday"),

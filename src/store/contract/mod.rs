@@ -3,6 +3,7 @@
 //! suite.
 
 mod alerts;
+mod backups;
 mod definitions;
 mod events;
 mod jobs;
@@ -18,6 +19,8 @@ mod upkeep;
 mod watch;
 
 pub use alerts::{AlertState, AlertStatus, Alerts, Silence};
+pub(super) use backups::ContentsSum;
+pub use backups::{Backups, MetricContents, StoreContents};
 pub use definitions::{
     DefinitionChange, DefinitionVersion, Definitions, DefinitionsChanged, Origin, StoredDefinition,
 };

@@ -1,7 +1,7 @@
 //! The trait that combines the traits of all entities.
 
 use super::{
-    Alerts, Definitions, Events, Jobs, Keys, Notifications, Records, Runs, Schedules, Tables, Upkeep,
+    Alerts, Backups, Definitions, Events, Jobs, Keys, Notifications, Records, Runs, Schedules, Tables, Upkeep,
 };
 
 /// The whole contract of a store, for one tenant.
@@ -10,7 +10,18 @@ use super::{
 /// transient failure. Every call but those of [`Upkeep`] fails with [`crate::store::StoreError::NotMigrated`] on a store that lacks
 /// its tables.
 pub trait Store:
-    Records + Definitions + Runs + Keys + Tables + Jobs + Events + Schedules + Alerts + Notifications + Upkeep
+    Records
+    + Definitions
+    + Runs
+    + Keys
+    + Tables
+    + Jobs
+    + Events
+    + Schedules
+    + Alerts
+    + Notifications
+    + Backups
+    + Upkeep
 {
 }
 
@@ -25,6 +36,7 @@ impl<S> Store for S where
         + Schedules
         + Alerts
         + Notifications
+        + Backups
         + Upkeep
 {
 }

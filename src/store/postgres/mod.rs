@@ -2,6 +2,7 @@
 //! the statements here name no schema, and nothing of the database around it is touched.
 
 mod alerts;
+mod backup;
 mod commit;
 mod connection;
 mod definitions;
@@ -12,6 +13,7 @@ mod keys;
 mod lock;
 mod migrate;
 mod notifications;
+mod programs;
 mod records;
 mod runs;
 mod schedule;

@@ -52,9 +52,10 @@ CREATE TABLE metric_definitions (
                                 CHECK (created_at >= '1900-01-01T00:00Z' AND created_at < '9999-01-01T00:00Z'),
     updated_at      TIMESTAMPTZ NOT NULL DEFAULT now() CONSTRAINT update_is_sane
                                 CHECK (updated_at >= '1900-01-01T00:00Z' AND updated_at < '9999-01-01T00:00Z'),
+    -- Without BETWEEN, of which a restored dump has another wording.
     CONSTRAINT texts_are_short CHECK (
-        length(display_name) BETWEEN 1 AND 1000 AND length(description) <= 10000 AND length(unit) <= 1000
-        AND length(format_pattern) <= 1000
+        length(display_name) >= 1 AND length(display_name) <= 1000 AND length(description) <= 10000
+        AND length(unit) <= 1000 AND length(format_pattern) <= 1000
     ),
     PRIMARY KEY (tenant_id, metric_type, metric_category),
     FOREIGN KEY (tenant_id, metric_type, metric_category, version) REFERENCES metric_definition_versions

@@ -1,0 +1,136 @@
+//! Backups of the store: a directory for each, with a copy of the store and a manifest that says what the copy holds. A copy is
+//! read back before its backup gets its name, and compared with the manifest before and after it is restored.
+
+mod error;
+mod manifest;
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+pub use self::{
+    error::BackupError,
+    manifest::{MANIFEST, Manifest},
+};
+use crate::store::{Store, StoreContents};
+
+/// The file of the copy in a backup's directory.
+const COPY: &str = "store";
+/// How much of a file is read at once.
+const CHUNK_BYTES: usize = 1 << 20;
+/// What the names of backups begin with.
+const PREFIX: &str = "daymark-";
+
+/// A backup that is complete.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    pub path: PathBuf,
+    pub manifest: Manifest,
+}
+
+/// Copies the store into a new directory in `directory`, which is created where it is missing. The directory gets its name when
+/// the copy has been read back; an incomplete one begins with a dot, and is removed unless the process is killed.
+///
+/// # Errors
+/// When the store fails, the copy is not what the store holds, or the disk is full.
+pub async fn back_up(store: &dyn Store, directory: &Path, now: Timestamp) -> Result<Backup, BackupError> {
+    fs::create_dir_all(directory).map_err(io_error(directory))?;
+    // Only its owner may read it: it has hashes of API keys.
+    let work =
+        tempfile::Builder::new().prefix(".daymark-").tempdir_in(directory).map_err(io_error(directory))?;
+    let copy = work.path().join(COPY);
+    let contents = store.copy_to(&copy).await?;
+    let (bytes, sha256) = fingerprint(&copy).await?;
+    let format = store.copy_format();
+    let manifest = Manifest::new(now, format, bytes, sha256, contents);
+    manifest.write(work.path())?;
+    let name = format!("{PREFIX}{}", now.strftime("%Y%m%dT%H%M%SZ"));
+    let path = directory.join(name);
+    if path.exists() {
+        let error = io::Error::new(io::ErrorKind::AlreadyExists, "there is a backup of this second already");
+        return Err(BackupError::Io { path: path.display().to_string(), error });
+    }
+    fs::rename(work.path(), &path).map_err(io_error(&path))?;
+    // It has another name now, so there is nothing left to remove.
+    let _ = work.keep();
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(io_error(directory))?;
+    Ok(Backup { path, manifest })
+}
+
+/// Makes the store, of which there is nothing yet, of the backup in `path`.
+///
+/// # Errors
+/// When the backup is damaged, there is a store already, or what was restored differs from the backup.
+pub async fn restore(store: &dyn Store, path: &Path) -> Result<Manifest, BackupError> {
+    let manifest = Manifest::read(path)?;
+    let shown = || path.display().to_string();
+    let wanted = store.copy_format();
+    if manifest.format != wanted {
+        return Err(BackupError::OtherFormat { path: shown(), of: manifest.format, wanted });
+    }
+    let copy = path.join(COPY);
+    let (bytes, sha256) = fingerprint(&copy).await?;
+    if (bytes, &sha256) != (manifest.bytes, &manifest.sha256) {
+        let problem = format!(
+            "its copy has {bytes} bytes with another hash than its manifest ({} bytes)",
+            manifest.bytes
+        );
+        return Err(BackupError::Damaged { path: shown(), problem });
+    }
+    store.restore_from(&copy).await?;
+    match store.contents().await? {
+        restored if restored == manifest.contents => Ok(manifest),
+        restored => Err(BackupError::Differs(difference(&manifest.contents, &restored))),
+    }
+}
+
+/// The newest backup in `directory`; none where there is no such directory.
+pub fn newest(directory: &Path) -> Option<Backup> {
+    let entries = fs::read_dir(directory).ok()?.filter_map(Result::ok);
+    let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
+    let backups = named.filter_map(|entry| {
+        let path = entry.path();
+        Some(Backup { manifest: Manifest::read(&path).ok()?, path })
+    });
+    backups.max_by_key(|backup| backup.manifest.created_at)
+}
+
+fn difference(of_backup: &StoreContents, restored: &StoreContents) -> String {
+    let counts = |contents: &StoreContents| (contents.records(), contents.runs, contents.definition_versions);
+    let changed = of_backup.metrics.iter().find(|metric| !restored.metrics.contains(metric));
+    match changed {
+        Some(metric) => format!("the records of {} `{}`", metric.metric_type, metric.metric_category),
+        None => format!(
+            "records, runs and versions are {:?} in the backup and {:?} in the store",
+            counts(of_backup),
+            counts(restored)
+        ),
+    }
+}
+
+/// The size and the hash of a file.
+async fn fingerprint(file: &Path) -> Result<(u64, String), BackupError> {
+    let path = file.to_owned();
+    let hashing = tokio::task::spawn_blocking(move || -> io::Result<(u64, String)> {
+        let (mut file, mut hash, mut bytes) = (File::open(path)?, Sha256::new(), 0);
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            let read = file.read(&mut chunk)?;
+            if read == 0 {
+                return Ok((bytes, hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()));
+            }
+            hash.update(&chunk[..read]);
+            bytes += read as u64;
+        }
+    });
+    hashing.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(io_error(file))
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> BackupError + use<'_> {
+    move |error| BackupError::Io { path: path.display().to_string(), error }
+}

@@ -1,0 +1,63 @@
+//! `daymark backup` and `daymark restore`.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::json;
+
+use super::{App, Exit, Page, output::thousands};
+use crate::backup::{self, Manifest};
+
+#[derive(Args)]
+pub struct BackupArguments {
+    /// Where the backup is put, in a directory of its own [default: `backup.directory`]
+    #[arg(long, value_name = "DIRECTORY")]
+    into: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct RestoreArguments {
+    /// The directory of the backup: that of its manifest.json
+    #[arg(value_name = "BACKUP")]
+    path: PathBuf,
+}
+
+pub async fn back_up(app: &App, arguments: &BackupArguments) -> anyhow::Result<(Page, Exit)> {
+    let directory = arguments.into.as_ref().or(app.config.settings.backup_directory.as_ref()).context(
+        "no directory for backups is configured: set `backup.directory`, or name one with `--into DIRECTORY`",
+    )?;
+    let store = app.context.tenant.store.as_ref();
+    let made = backup::back_up(store, directory, app.context.now()).await?;
+    let mut page = page(&made.manifest, json!({"backup": made.path}));
+    page.rows = vec![vec![made.path.display().to_string()]];
+    page.line(format!("{}: {}. The copy was read back.", made.path.display(), described(&made.manifest)));
+    Ok((page, Exit::Done))
+}
+
+pub async fn restore(app: &App, arguments: &RestoreArguments) -> anyhow::Result<(Page, Exit)> {
+    let store = app.context.tenant.store.as_ref();
+    let manifest = backup::restore(store, &arguments.path).await?;
+    let mut page = page(&manifest, json!({"store": store.location()}));
+    page.rows = vec![vec![store.location()]];
+    page.line(format!("{}: {}, as in the backup.", store.location(), described(&manifest)));
+    Ok((page, Exit::Done))
+}
+
+fn page(manifest: &Manifest, mut json: serde_json::Value) -> Page {
+    json["manifest"] = json!(manifest);
+    let mut page = Page::new(json);
+    page.columns = vec!["place"];
+    page
+}
+
+fn described(manifest: &Manifest) -> String {
+    let contents = &manifest.contents;
+    format!(
+        "{} records of {} metrics and {} runs, {} bytes",
+        thousands(contents.records()),
+        contents.metrics.len(),
+        thousands(contents.runs),
+        thousands(manifest.bytes)
+    )
+}

@@ -1,0 +1,175 @@
+//! Copies of the schema, by the programs pg_dump and pg_restore.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use sqlx::{Connection, PgConnection, Row};
+
+use super::{PostgresStore, programs::pg_program};
+use crate::{
+    database::FaultClass,
+    store::{Backups, StoreContents, StoreError, contract::ContentsSum, from_row, statements},
+};
+
+/// `value` is a text here: the driver's own decimals have their digits in groups of four.
+const SELECT_ALL_RECORDS: &str = "
+    SELECT tenant_id, metric_date, metric_type, metric_category, value::TEXT AS value, metadata, provenance,
+           definition_version, collection_id, collection_timestamp
+    FROM daily_metrics
+    ORDER BY tenant_id COLLATE \"C\", metric_category COLLATE \"C\", metric_type COLLATE \"C\", metric_date";
+
+#[async_trait]
+impl Backups for PostgresStore {
+    fn copy_format(&self) -> String {
+        format!("postgresql:{}", self.schema)
+    }
+
+    async fn copy_to(&self, file: &Path) -> Result<StoreContents, StoreError> {
+        // The first look says whether the store is migrated.
+        self.pool().await?;
+        let failed = |error| self.failed(error);
+        let mut session = self.connect().await?;
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        sqlx::query(begin).execute(&mut session).await.map_err(failed)?;
+        let snapshot: String = sqlx::query_scalar("SELECT pg_export_snapshot()")
+            .fetch_one(&mut session)
+            .await
+            .map_err(failed)?;
+        let contents = sum(&mut session).await.map_err(failed)?;
+        // The snapshot lasts as long as the transaction of the session that exported it.
+        let mut dump = pg_program("pg_dump", &self.options);
+        dump.args(["--format=custom", "--no-password"])
+            .arg(format!("--snapshot={snapshot}"))
+            .arg(format!("--schema={}", pattern(&self.schema)))
+            .arg(format!("--file={}", file.display()));
+        self.run(dump).await?;
+        let _ = session.close().await;
+        self.compare(file, &contents).await?;
+        Ok(contents)
+    }
+
+    async fn restore_from(&self, file: &Path) -> Result<(), StoreError> {
+        let mut session = self.connect().await?;
+        let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)")
+            .bind(&self.schema)
+            .fetch_one(&mut session)
+            .await
+            .map_err(|error| self.failed(error))?;
+        let _ = session.close().await;
+        if exists {
+            let message =
+                "the schema exists already; restore into a database that has none of that name".to_owned();
+            return Err(self.fault(FaultClass::Other, message));
+        }
+        let mut restore = pg_program("pg_restore", &self.options);
+        let database = self.options.get_database().unwrap_or(self.options.get_username());
+        restore.args(["--single-transaction", "--exit-on-error", "--no-owner", "--no-password"]);
+        restore.arg(format!("--dbname={database}")).arg(file);
+        self.run(restore).await
+    }
+
+    async fn contents(&self) -> Result<StoreContents, StoreError> {
+        let mut session = self.pool().await?.acquire().await.map_err(|error| self.failed(error))?;
+        sum(&mut session).await.map_err(|error| self.failed(error))
+    }
+}
+
+impl PostgresStore {
+    /// Reads all of the dump back, and compares how many rows it has with the snapshot that it is of.
+    async fn compare(&self, file: &Path, contents: &StoreContents) -> Result<(), StoreError> {
+        let file = file.to_owned();
+        let counting = tokio::task::spawn_blocking(move || rows_of(&file)).await;
+        let counting = counting.map_err(|error| error.to_string()).and_then(|counted| counted);
+        let rows = counting.map_err(|message| self.fault(FaultClass::Other, message))?;
+        let of = |prefix: &str| -> u64 {
+            rows.iter().filter(|(table, _)| table.starts_with(prefix)).map(|(_, rows)| rows).sum()
+        };
+        let found = (of("daily_metrics"), of("metric_collection_log"), of("metric_definition_versions"));
+        let expected = (contents.records(), contents.runs, contents.definition_versions);
+        if found != expected {
+            let message = format!(
+                "its copy has {} records, {} runs and {} versions of definitions; the store has {}, {} and {}",
+                found.0, found.1, found.2, expected.0, expected.1, expected.2
+            );
+            return Err(self.fault(FaultClass::Other, message));
+        }
+        Ok(())
+    }
+
+    /// Runs a program of PostgreSQL to its end.
+    async fn run(&self, mut command: Command) -> Result<(), StoreError> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let finished = tokio::task::spawn_blocking(move || command.stdin(Stdio::null()).output()).await;
+        let message = match finished {
+            Ok(Ok(output)) if output.status.success() => return Ok(()),
+            Ok(Ok(output)) => format!("{name} failed: {}", String::from_utf8_lossy(&output.stderr).trim()),
+            Ok(Err(error)) => not_started(&name, &error),
+            Err(error) => error.to_string(),
+        };
+        Err(self.fault(FaultClass::Other, message))
+    }
+}
+
+fn not_started(name: &str, error: &std::io::Error) -> String {
+    format!(
+        "{name} cannot be started ({error}): install PostgreSQL's client programs, of the server's version or later, and put \
+         them on PATH"
+    )
+}
+
+/// How many rows a dump has of each table. The whole file is read and decompressed.
+fn rows_of(file: &Path) -> Result<BTreeMap<String, u64>, String> {
+    let mut command = Command::new("pg_restore");
+    command.arg("--data-only").arg("--file=-").arg(file);
+    let pipes = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = pipes.spawn().map_err(|error| not_started("pg_restore", &error))?;
+    let (mut rows, mut table) = (BTreeMap::<String, u64>::new(), None);
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line.map_err(|error| error.to_string())?;
+            table = match table {
+                // The end of a table's data. A row that begins so would have the backslash doubled.
+                Some(_) if line == b"\\." => None,
+                Some(table) => {
+                    *rows.entry(String::clone(&table)).or_default() += 1;
+                    Some(table)
+                }
+                None => copied_table(&String::from_utf8_lossy(&line)),
+            };
+        }
+    }
+    let output = child.wait_with_output().map_err(|error| error.to_string())?;
+    match output.status.success() {
+        true => Ok(rows),
+        false => Err(format!("its copy cannot be read: {}", String::from_utf8_lossy(&output.stderr).trim())),
+    }
+}
+
+/// The table of a line such as `COPY daymark.daily_metrics_2025 (tenant_id, …) FROM stdin;`.
+fn copied_table(line: &str) -> Option<String> {
+    let (table, _) = line.strip_prefix("COPY ")?.strip_suffix(" FROM stdin;")?.split_once(" (")?;
+    Some(table.rsplit('.').next().unwrap_or(table).trim_matches('"').to_owned())
+}
+
+/// A pattern of pg_dump that matches this name alone.
+fn pattern(schema: &str) -> String {
+    format!("\"{}\"", schema.replace('"', "\"\""))
+}
+
+async fn sum(session: &mut PgConnection) -> Result<StoreContents, sqlx::Error> {
+    let mut sum = ContentsSum::default();
+    let mut rows = sqlx::query(SELECT_ALL_RECORDS).fetch(&mut *session);
+    while let Some(row) = rows.try_next().await? {
+        sum.add(row.try_get("tenant_id")?, &from_row::record(&row)?);
+    }
+    drop(rows);
+    let runs = sqlx::query_scalar(statements::COUNT_RUNS).fetch_one(&mut *session).await?;
+    let versions = sqlx::query_scalar(statements::COUNT_DEFINITION_VERSIONS).fetch_one(session).await?;
+    Ok(sum.finish(runs, versions))
+}
