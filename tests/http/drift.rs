@@ -15,11 +15,18 @@ async fn a_recount_lists_the_days_that_differ(site: Site) {
     backfill(&site.world.context, &range(1, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
     site.world.execute("DELETE FROM posts WHERE author_id = 2 AND created_at < '2025-01-03'").await;
     let path = "/api/v1/drift?from=2025-01-01&to=2025-01-04&category=posts_created,posts_total";
-    assert_eq!(site.get(path).await.status, 403, "a recount reads the platform, which a reader may not ask for");
+    assert_eq!(
+        site.get(path).await.status,
+        403,
+        "a recount reads the platform, which a reader may not ask for"
+    );
     let answer = site.get_as_admin(path).await;
     assert_eq!(answer.header("cache-control"), "no-store");
     let answer = answer.json();
-    assert_eq!((&answer["metrics"][0]["metric_category"], &answer["metrics"][0]["days_compared"]), (&json!("posts_created"), &json!(4)));
+    assert_eq!(
+        (&answer["metrics"][0]["metric_category"], &answer["metrics"][0]["days_compared"]),
+        (&json!("posts_created"), &json!(4))
+    );
     assert_eq!(
         answer["metrics"][0]["changed"],
         json!([{"metric_date": "2025-01-02", "recorded": 2, "recounted": 1, "difference": -1}])
