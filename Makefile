@@ -8,8 +8,8 @@ CARGO ?= cargo
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
 
-# DEMO_ARGS="--until 2025-02-23 --days 90" for other days than the 420 that end with yesterday.
-demo: ## Simulate a community platform up to yesterday, record its history, and say where both are
+# DEMO_ARGS="--until 2025-02-23 --days 90" for other days than the 420 that end with yesterday; DEMO_EXIT=1 to end after the story.
+demo: ## Simulate a community platform up to yesterday, record its history, and show it in the dashboard until Ctrl-C
 	@scripts/build-dashboard || echo "the dashboard is left out"
 	$(CARGO) build --profile demo
 	@rm -rf target/demo-community

@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 
-const program = process.env.DAYMARK_TEST_PROGRAM ?? "../target/debug/daymark";
+export const program = process.env.DAYMARK_TEST_PROGRAM ?? "../target/debug/daymark";
 const browserPath = process.env.DAYMARK_TEST_CHROMIUM ?? "/usr/bin/chromium";
 /** Days between the end of the demonstration's record and yesterday: a gap that a backfill fills. */
 export const MISSING_DAYS = 4;
@@ -26,11 +26,11 @@ export interface Site {
   start(): Promise<void>;
 }
 
-/** Records a hundred days that end some days ago, and serves them. */
-export async function demonstration(settings: Record<string, string> = {}): Promise<Site> {
+/** Records days that end some days ago, and serves them. */
+export async function demonstration(days = 100, missing = MISSING_DAYS): Promise<Site> {
   const directory = mkdtempSync(join(tmpdir(), "daymark-dashboard-"));
   const home = join(directory, "demo");
-  execFileSync(program, ["demo", "--dir", home, "--days", "100", "--until", day(1 + MISSING_DAYS)], { stdio: "ignore" });
+  execFileSync(program, ["demo", "--dir", home, "--days", String(days), "--until", day(1 + missing)], { stdio: "ignore" });
   let child: ChildProcess;
   let port = 0;
   const site: Site = {
@@ -47,9 +47,9 @@ export async function demonstration(settings: Record<string, string> = {}): Prom
         env: {
           PATH: process.env.PATH,
           DAYMARK_HTTP_LISTEN: `127.0.0.1:${port}`,
-          DAYMARK_SCHEDULE_ENABLED: "false",
+          // The schedule would fill what is to be missing.
+          DAYMARK_SCHEDULE_ENABLED: String(missing === 0),
           DAYMARK_ACCESS_RATE_LIMIT_PER_MINUTE: "1000000",
-          ...settings,
         },
       });
       assert.ok(child.stderr);
@@ -113,7 +113,7 @@ export async function open(page: Page, url: string): Promise<void> {
 
 export async function settled(page: Page): Promise<void> {
   await page.waitForFunction(
-    () => !document.querySelector(".skeleton, [aria-busy='true']") && document.querySelector("main h1"),
+    () => !document.querySelector(".skeleton, [aria-busy='true']") && document.querySelector("main h1, main h2"),
   );
 }
 
@@ -140,6 +140,10 @@ export async function accessible(page: Page, what: string): Promise<void> {
 
 /** Fails where the page is wider than its window. */
 export async function fits(page: Page, what: string): Promise<void> {
-  const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-  assert.ok(wider <= 0, `${what} is ${wider} pixels wider than the window`);
+  const beyond = await page.evaluate(() => {
+    if (document.documentElement.scrollWidth <= window.innerWidth) return [];
+    const all = [...document.querySelectorAll("main *, header *")];
+    return all.filter((one) => one.getBoundingClientRect().right > window.innerWidth + 1).map((one) => one.outerHTML.slice(0, 80));
+  });
+  assert.deepEqual(beyond.slice(0, 5), [], `${what} is wider than the window`);
 }

@@ -80,6 +80,21 @@ describe("the dashboard", () => {
       assert.equal(await spoken.textContent(), "");
     }));
 
+  test("marking a part of the chart zooms into it", () =>
+    withPage(browser, {}, async (page) => {
+      await open(page, `${site.url}/explore?metrics=posts_created&days=90`);
+      const box = await page.getByRole("application").boundingBox();
+      assert.ok(box);
+      await page.mouse.move(box.x + box.width * 0.25, box.y + 100);
+      await page.mouse.down();
+      await page.mouse.move(box.x + box.width * 0.5, box.y + 120, { steps: 4 });
+      await page.mouse.up();
+      await page.waitForURL(/from=/);
+      const zoomed = new URL(page.url()).searchParams;
+      const [from, to] = [zoomed.get("from") ?? "", zoomed.get("to") ?? ""];
+      assert.ok(from > day(90) && from < to && to < day(1), `${from} to ${to}`);
+    }));
+
   test("the whole state is in the address, and the way back leads back", () =>
     withPage(browser, {}, async (page) => {
       await open(page, `${site.url}/explore`);

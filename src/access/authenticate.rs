@@ -17,6 +17,7 @@ use super::{
     backoff::Backoff,
     credential_cache::CredentialCache,
     credential_verifier::{CredentialVerifier, VerifiedIdentity},
+    session::SessionSealer,
     verify_error::VerifyError,
 };
 use crate::{clock::Clock, config::AccessSettings, platform::Platform, store::Store, telemetry::LogThrottle};
@@ -30,6 +31,7 @@ pub struct Access {
     store: Arc<dyn Store>,
     credentials: CredentialCache,
     backoff: Backoff,
+    sessions: SessionSealer,
     cannot_verify: LogThrottle,
 }
 
@@ -47,6 +49,7 @@ impl Access {
             is_open: AtomicBool::new(false),
             credentials: CredentialCache::new(verifier, Arc::clone(&clock)),
             backoff: Backoff::default(),
+            sessions: SessionSealer::new(settings.session_secret.as_ref()),
             cannot_verify: LogThrottle::default(),
             settings,
             store,
@@ -82,6 +85,16 @@ impl Access {
             }
             Err(error) => Err(self.unavailable(error.to_string(), self.clock.now())),
         }
+    }
+
+    /// A session for a browser whose user showed this credential; `None` where it is too long for a cookie.
+    pub fn seal_session(&self, credential: &str) -> Option<String> {
+        self.sessions.seal(credential, self.clock.now())
+    }
+
+    /// The credential of a session; `None` where it has ended or is of another server.
+    pub fn open_session(&self, session: &str) -> Option<String> {
+        self.sessions.open(session, self.clock.now())
     }
 
     /// Returns the principal of a request. When the two headers hold different credentials, both must be genuine, and

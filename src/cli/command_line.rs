@@ -103,7 +103,7 @@ async fn dispatch(
     let is_server = matches!(command, Command::Serve);
     let start = || Started::new(&configured, is_server);
     match command {
-        Command::Demo(arguments) => demo::run(&arguments, &configured).await,
+        Command::Demo(arguments) => demo::run(&arguments, &configured, format).await,
         Command::Check => {
             let environment = config::process_environment();
             let file = configured.file.as_deref();

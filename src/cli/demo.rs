@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use super::{
-    ConfigArguments, Exit, Page,
+    ConfigArguments, Exit, Format, Page, demo_server,
     output::{duration, thousands},
 };
 use crate::{
@@ -36,9 +36,25 @@ pub struct DemoArguments {
     // The chart needs at least two whole weeks.
     #[arg(long, value_name = "N", default_value_t = 420, value_parser = clap::value_parser!(u16).range(14..=3650))]
     days: u16,
+    /// End after the story. Otherwise the dashboard shows the record until Ctrl-C, if this is a terminal and the environment
+    /// variable DEMO_EXIT is not set
+    #[arg(long)]
+    exit: bool,
 }
 
-pub async fn run(arguments: &DemoArguments, configured: &ConfigArguments) -> anyhow::Result<(Page, Exit)> {
+impl DemoArguments {
+    fn stays_up(&self, format: Format) -> bool {
+        let is_told_to_exit =
+            self.exit || std::env::var_os("DEMO_EXIT").is_some_and(|value| !value.is_empty());
+        format == Format::Text && !is_told_to_exit && std::io::stdout().is_terminal()
+    }
+}
+
+pub async fn run(
+    arguments: &DemoArguments,
+    configured: &ConfigArguments,
+    format: Format,
+) -> anyhow::Result<(Page, Exit)> {
     let started = Instant::now();
     let reason = "`daymark demo` creates a platform, a store and a configuration of its own";
     let problems = config::without_effect(&configured.flags, configured.file.as_deref(), reason);
@@ -69,12 +85,17 @@ pub async fn run(arguments: &DemoArguments, configured: &ConfigArguments) -> any
         }
     }
     describe(&mut page, &outcome);
+    let stays_up = arguments.stays_up(format);
     match &arguments.dir {
         Some(directory) => list_files(&mut page, directory),
+        None if stays_up => page.line("The files will be removed; `daymark demo --dir D` keeps them."),
         None => page.line("The files were removed; `daymark demo --dir D` keeps them."),
     }
     page.line(format!("The demonstration took {}.", duration(started.elapsed())));
-    Ok((page, Exit::Done))
+    match stays_up {
+        true => demo_server::run(&page, &directory).await,
+        false => Ok((page, Exit::Done)),
+    }
 }
 
 /// Lists the files that were kept, and commands that show their content.

@@ -12,6 +12,7 @@ mod collect;
 mod command_line;
 mod config_arguments;
 mod demo;
+mod demo_server;
 mod drift;
 mod duration;
 mod exit;

@@ -34,7 +34,8 @@ impl Answer {
         })?;
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding, authorization, apikey"));
+        headers
+            .insert(header::VARY, HeaderValue::from_static("accept-encoding, authorization, apikey, cookie"));
         Ok(Self::new(StatusCode::OK, headers, body.into()))
     }
 

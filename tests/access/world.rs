@@ -49,6 +49,7 @@ impl World {
             jwt_issuer: None,
             admin_column: None,
             rate_limit_per_minute: 100,
+            session_secret: None,
         };
         let world = Self {
             store: store(directory.path(), "default"),

@@ -29,6 +29,7 @@ mod process;
 mod raw;
 mod refusals;
 mod robustness;
+mod sessions;
 mod site;
 mod slow;
 mod stopping;

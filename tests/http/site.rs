@@ -60,6 +60,7 @@ impl Default for Settings {
                 jwt_issuer: None,
                 admin_column: None,
                 rate_limit_per_minute: 1_000_000,
+                session_secret: None,
             },
             file: SOURCES.to_owned(),
         }

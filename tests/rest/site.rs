@@ -109,6 +109,7 @@ impl Site {
             jwt_issuer: None,
             admin_column: None,
             rate_limit_per_minute: 10_000,
+            session_secret: None,
         };
         let limit = RateLimit::new(access.rate_limit_per_minute);
         let context = world.context.clone();

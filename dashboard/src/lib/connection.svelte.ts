@@ -3,7 +3,7 @@
 class Connection {
   /** When the server was found to be away; `undefined` while it answers. */
   lostSince = $state<number>();
-  /** Why the server refuses what is asked, until somebody has signed in. */
+  /** Why the server refuses what is asked, until the user has signed in. */
   refused = $state<string>();
 
   answered(): void {

@@ -1,4 +1,4 @@
-/** A range of days as it stands in the address of a page: the last so many days, or two dates. */
+/** A range of days as it stands in the address of a page: a number of days up to the last finished one, or two dates. */
 import { addDays, daysBetween, isDate, type Interval, type IsoDate, intervalDays } from "./dates.ts";
 
 export const RANGE_DAYS = [7, 30, 90, 365] as const;

@@ -17,6 +17,8 @@ interface Kept {
   at: number;
 }
 const kept = new Map<string, Kept>();
+/** Questions that are on their way: several parts of a page that ask the same share the answer. */
+const onTheirWay = new Map<string, Promise<unknown>>();
 const shown = new Set<Resource<unknown>>();
 
 export class Resource<T> {
@@ -53,7 +55,7 @@ export class Resource<T> {
     if (key === undefined || ask === undefined) return;
     this.isLoading = true;
     try {
-      const data = await ask();
+      const data = await shared(key, ask);
       connection.answered();
       remember(key, data);
       if (turn !== this.#turn) return;
@@ -78,6 +80,16 @@ export class Resource<T> {
       shown.delete(this as Resource<unknown>);
     };
   }
+}
+
+function shared<T>(key: string, ask: () => Promise<T>): Promise<T> {
+  const known = onTheirWay.get(key);
+  if (known) return known as Promise<T>;
+  const asked = ask().finally(() => {
+    if (onTheirWay.get(key) === asked) onTheirWay.delete(key);
+  });
+  onTheirWay.set(key, asked);
+  return asked;
 }
 
 function remember(key: string, data: unknown): void {
@@ -116,6 +128,8 @@ export function resource<T>(question: () => { key: string; ask: () => Promise<T>
 
 /** Asks again for everything that is shown. */
 export async function refreshShown(): Promise<void> {
+  // What is on its way may be from before whatever is to be seen now.
+  onTheirWay.clear();
   await Promise.all([...shown].map((resource) => resource.refresh()));
 }
 

@@ -1,6 +1,7 @@
 /** Who is signed in, and what they may do. */
 import { answered, daymark, type Session } from "./api.ts";
-import { Resource } from "./resource.svelte.ts";
+import { connection } from "./connection.svelte.ts";
+import { forgetAnswers, refreshShown, Resource } from "./resource.svelte.ts";
 
 export const session = new Resource<Session>();
 
@@ -11,4 +12,18 @@ export function loadSession(): void {
 /** Whether the principal has the scope: `read`, `log`, `collect`, `define`. The server refuses it otherwise, too. */
 export function may(scope: string): boolean {
   return session.data?.scopes.includes(scope) ?? false;
+}
+
+/** @throws a `DaymarkError` that says why the server refuses the credential. */
+export async function signIn(credential: string): Promise<void> {
+  await answered(daymark.POST("/api/v1/session", { body: { credential } }));
+  forgetAnswers();
+  connection.refused = undefined;
+  await Promise.all([session.refresh(), refreshShown()]);
+}
+
+export async function signOut(): Promise<void> {
+  await answered(daymark.DELETE("/api/v1/session", {}));
+  // A new page has nothing in memory of what was shown.
+  location.assign("/");
 }

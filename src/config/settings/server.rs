@@ -72,6 +72,8 @@ pub struct AccessSettings {
     pub admin_column: Option<(String, String)>,
     /// Requests per minute and user.
     pub rate_limit_per_minute: u32,
+    /// What sessions of browsers are sealed with.
+    pub session_secret: Option<Secret>,
 }
 
 /// The location of a JSON Web Key Set.
@@ -138,12 +140,9 @@ impl HttpSettings {
 impl AccessSettings {
     pub(super) fn read(given: &mut SettingLayers) -> Option<Self> {
         let public_read = given.boolean("access.public_read");
-        let jwt_secret = given.optional("access.jwt_secret", |GivenValue { text, .. }| match text.len() {
-            0..MIN_SECRET_LENGTH => {
-                Err(format!("access.jwt_secret must have at least {MIN_SECRET_LENGTH} characters"))
-            }
-            _ => Ok(Secret::new(text.as_str())),
-        });
+        let jwt_secret = given.optional("access.jwt_secret", |given| secret("access.jwt_secret", given));
+        let session_secret =
+            given.optional("access.session_secret", |given| secret("access.session_secret", given));
         let jwks = given.optional("access.jwks", key_set);
         let jwt_audience = given.parsed("access.jwt_audience", |given| Ok(given.text.clone()));
         let jwt_issuer = given.optional("access.jwt_issuer", |given| Ok(given.text.clone()));
@@ -167,7 +166,15 @@ impl AccessSettings {
             jwt_issuer: jwt_issuer?,
             admin_column: admin_column?,
             rate_limit_per_minute: u32::try_from(rate_limit?).ok()?,
+            session_secret: session_secret?,
         })
+    }
+}
+
+fn secret(key: &str, given: &GivenValue) -> Result<Secret, String> {
+    match given.text.len() {
+        0..MIN_SECRET_LENGTH => Err(format!("{key} must have at least {MIN_SECRET_LENGTH} characters")),
+        _ => Ok(Secret::new(given.text.as_str())),
     }
 }
 

@@ -324,6 +324,13 @@ pub static SETTINGS: &[Setting] = &[
          users.",
     ),
     setting(
+        "access.session_secret",
+        SettingKind::Secret,
+        None,
+        "What the sessions of browsers that signed in to the dashboard are sealed with, at least 32 characters. When it is not \
+         set, it is random: a restart ends all sessions, and of several servers each has its own. Changing it signs everybody out.",
+    ),
+    setting(
         "delivery.allow_private",
         SettingKind::Boolean,
         Some("false"),

@@ -88,7 +88,7 @@ pub fn cached_routes() -> OpenApiRouter<Shared> {
 /// Routes whose answers are computed for each request.
 pub fn uncached_routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
-        .routes(routes!(session::session))
+        .routes(routes!(session::session, session::sign_in, session::sign_out))
         .routes(routes!(definition::definition, define::define, define::switch_off))
         .routes(routes!(export::series::series))
         .routes(routes!(export::latest::latest))

@@ -1,13 +1,31 @@
-//! `GET /api/v1/session`: who a request acts for.
+//! `/api/v1/session`: who a request acts for, and signing in and out with a browser.
 
-use axum::{Json, extract::State, http::header, response::IntoResponse};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{error_responses::ErrorResponses, no_query::NoQuery};
+use super::{
+    body::{Body, FromMembers, Members},
+    error_responses::{BodyErrorResponses, ErrorResponses},
+    no_query::NoQuery,
+};
 use crate::{
-    access::Mode,
-    http::{middleware::scopes::MayRead, parameters::Parameters, problem::Problem, service::Shared},
+    access::{Mode, Principal, Role},
+    http::{
+        middleware::{
+            authenticate::{Refused, principal_of, respond},
+            scopes::MayRead,
+            session_cookie::{forget, is_same_origin, keep, session_of},
+        },
+        parameters::Parameters,
+        problem::{InvalidParameter, Problem},
+        service::Shared,
+    },
 };
 
 /// The principal of a request, and what it may do.
@@ -19,13 +37,31 @@ pub struct SessionResponse {
     scopes: Vec<&'static str>,
     /// Whether the server runs open, so that every request has all scopes.
     open: bool,
+    /// Whether a session says so, which can be ended.
+    signed_in: bool,
     /// The server's version.
     version: &'static str,
 }
 
+/// What a browser signs in with.
+// Without Debug: it holds a credential.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignInRequest {
+    /// An API key or a JSON Web Token.
+    #[schema(min_length = 1)]
+    credential: String,
+}
+
+impl FromMembers for SignInRequest {
+    fn read(members: &mut Members) -> Self {
+        Self { credential: members.text("credential") }
+    }
+}
+
 /// Who a request acts for
 ///
-/// The role and the scopes of the credentials that it shows.
+/// The role and the scopes of the credentials or the session that it shows.
 #[utoipa::path(
     get, path = "/api/v1/session", tag = "record",
     responses((status = 200, description = "The principal", body = SessionResponse), ErrorResponses),
@@ -33,14 +69,80 @@ pub struct SessionResponse {
 pub async fn session(
     State(service): State<Shared>,
     MayRead(principal): MayRead,
+    headers: HeaderMap,
     _: Parameters<NoQuery>,
-) -> Result<impl IntoResponse, Problem> {
-    let mode = service.access.mode().await.map_err(|denied| Problem::unavailable(denied.to_string()))?;
+) -> Result<Response, Problem> {
+    let signed_in = session_of(&headers).is_some() && principal.role != Role::Anonymous;
+    Ok(answer(&principal, is_open(&service).await?, signed_in))
+}
+
+/// Sign in with a browser
+///
+/// Keeps an API key or a token in a cookie that scripts cannot read, sealed, for seven days at most. Only pages of this server may ask for it.
+#[utoipa::path(
+    post, path = "/api/v1/session", tag = "record", request_body = SignInRequest, security(()),
+    responses(
+        (status = 200, description = "Signed in: the cookie is set", body = SessionResponse),
+        BodyErrorResponses,
+        ErrorResponses,
+    ),
+)]
+pub async fn sign_in(
+    State(service): State<Shared>,
+    parts: Parts,
+    Body(request): Body<SignInRequest>,
+) -> Result<Response, Problem> {
+    if !is_same_origin(&parts.headers) {
+        return Ok(respond(&service, &parts, Refused::OtherSite));
+    }
+    let credential = request.credential.trim();
+    let principal = match principal_of(&service, &parts, credential).await {
+        Ok(principal) => principal,
+        Err(refused) => return Ok(respond(&service, &parts, refused)),
+    };
+    let open = is_open(&service).await?;
+    let mut response = answer(&principal, open, !open);
+    if !open {
+        let session = service.access.seal_session(credential).ok_or_else(too_long)?;
+        let cookie = keep(&session, &parts.headers).ok_or_else(Problem::internal)?;
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// Sign out
+///
+/// Makes the browser forget its session. Revoking the key, or changing `access.session_secret`, ends sessions on every device.
+#[utoipa::path(
+    delete, path = "/api/v1/session", tag = "record", security(()),
+    responses((status = 204, description = "Signed out"), ErrorResponses),
+)]
+pub async fn sign_out(State(service): State<Shared>, parts: Parts) -> Result<Response, Problem> {
+    if !is_same_origin(&parts.headers) {
+        return Ok(respond(&service, &parts, Refused::OtherSite));
+    }
+    let cookie = forget(&parts.headers).ok_or_else(Problem::internal)?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
+}
+
+fn answer(principal: &Principal, open: bool, signed_in: bool) -> Response {
     let session = SessionResponse {
         role: principal.role.name(),
         scopes: principal.scopes.names(),
-        open: mode == Mode::Open,
+        open,
+        signed_in,
         version: env!("CARGO_PKG_VERSION"),
     };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(session)))
+    ([(header::CACHE_CONTROL, "no-store")], Json(session)).into_response()
+}
+
+async fn is_open(service: &Shared) -> Result<bool, Problem> {
+    let mode = service.access.mode().await.map_err(|denied| Problem::unavailable(denied.to_string()))?;
+    Ok(mode == Mode::Open)
+}
+
+fn too_long() -> Problem {
+    let detail =
+        "it is too long for a cookie; use an API key, or a token of at most 2900 characters".to_owned();
+    Problem::invalid_body(vec![InvalidParameter { parameter: "credential".to_owned(), detail }])
 }

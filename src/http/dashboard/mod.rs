@@ -10,7 +10,7 @@ use axum::{Router, routing::get};
 use super::{compression::compression, service::Shared};
 
 /// The paths that the dashboard shows something at, apart from `/`. `dashboard/src/routes` has a directory for each.
-const PAGES: [&str; 1] = ["/explore"];
+const PAGES: [&str; 5] = ["/explore", "/definitions", "/definitions/{category}", "/define", "/operations"];
 
 pub fn routes() -> Router<Shared> {
     let pages = PAGES.into_iter().fold(Router::new(), |router, path| router.route(path, get(page::page)));

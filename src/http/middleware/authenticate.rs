@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -12,18 +12,25 @@ use axum::{
 use super::{
     client_address::{client_address, is_local_request},
     rate_limit,
+    session_cookie::{may_use_session, session_of},
 };
 use crate::{
     access::{Credentials, Denied, Mode, Principal},
     http::{problem::Problem, service::Shared},
 };
 
+/// Where browsers sign in and out.
+const SESSION_PATH: &str = "/api/v1/session";
 const API_KEY: HeaderName = HeaderName::from_static("apikey");
 
 pub async fn authenticate(State(service): State<Shared>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    // An unknown path is answered with 404 without authentication: which paths exist is public.
-    if parts.extensions.get::<MatchedPath>().is_none() {
+    // An unknown path is answered with 404 without authentication: which paths exist is public. Signing in and out is what
+    // the session is for.
+    let is_known = parts.extensions.get::<MatchedPath>().is_some();
+    let is_signing =
+        parts.uri.path() == SESSION_PATH && [Method::POST, Method::DELETE].contains(&parts.method);
+    if !is_known || is_signing {
         return next.run(Request::from_parts(parts, body)).await;
     }
     match principal(&service, &parts).await {
@@ -31,14 +38,26 @@ pub async fn authenticate(State(service): State<Shared>, request: Request, next:
             parts.extensions.insert(principal);
             next.run(Request::from_parts(parts, body)).await
         }
-        Err(Refused::NotLocal) => {
+        Err(refused) => respond(&service, &parts, refused),
+    }
+}
+
+/// The answer to a request without a principal.
+pub fn respond(service: &Shared, parts: &Parts, refused: Refused) -> Response {
+    match refused {
+        Refused::NotLocal => {
             let detail = "a server without authentication answers only pages and programs of its own machine; `daymark keys create` turns authentication on";
             Problem::forbidden(detail).into_response()
         }
-        Err(Refused::Denied(denied @ (Denied::NoCredentials | Denied::Unauthenticated { .. }))) => {
-            refuse(&service, client_address(&parts, &service.http.trusted_proxies), denied)
+        Refused::OtherSite => {
+            let detail =
+                "with a session, only pages of this server may change something; send an API key instead";
+            Problem::forbidden(detail).into_response()
         }
-        Err(Refused::Denied(denied)) => refusal(denied).into_response(),
+        Refused::Denied(denied @ (Denied::NoCredentials | Denied::Unauthenticated { .. })) => {
+            refuse(service, client_address(parts, &service.http.trusted_proxies), denied)
+        }
+        Refused::Denied(denied) => refusal(denied).into_response(),
     }
 }
 
@@ -46,18 +65,41 @@ pub async fn authenticate(State(service): State<Shared>, request: Request, next:
 pub enum Refused {
     /// The server runs open, and the request may not have been made by a page or a program of this machine.
     NotLocal,
+    /// It has a session and would change something, and was not made by a page of this server.
+    OtherSite,
     Denied(Denied),
 }
 
-/// The principal of a request.
+/// The principal of a request: of its credentials, or without them of its session.
 pub async fn principal(service: &Shared, parts: &Parts) -> Result<Principal, Refused> {
+    let has_credentials =
+        parts.headers.contains_key(header::AUTHORIZATION) || parts.headers.contains_key(API_KEY);
+    let session = (!has_credentials).then(|| session_of(&parts.headers)).flatten();
+    match session.and_then(|session| service.access.open_session(session)) {
+        Some(_) if !may_use_session(&parts.method, &parts.headers) => Err(Refused::OtherSite),
+        Some(credential) => principal_of(service, parts, &credential).await,
+        None => verified(service, parts, |address| credentials(&parts.headers, address)).await,
+    }
+}
+
+/// The principal of a credential that came with a request, though not in its headers.
+pub async fn principal_of(service: &Shared, parts: &Parts, credential: &str) -> Result<Principal, Refused> {
+    let authorization = format!("Bearer {credential}");
+    let credentials = |address| Credentials { authorization: Some(&authorization), api_key: None, address };
+    verified(service, parts, credentials).await
+}
+
+async fn verified<'a>(
+    service: &Shared,
+    parts: &Parts,
+    credentials: impl FnOnce(IpAddr) -> Credentials<'a>,
+) -> Result<Principal, Refused> {
     match service.access.mode().await.map_err(Refused::Denied)? {
         Mode::Open if !is_local_request(&parts.headers) => return Err(Refused::NotLocal),
         Mode::Open | Mode::Required => {}
     }
     let address = client_address(parts, &service.http.trusted_proxies);
-    let credentials = credentials(&parts.headers, address);
-    service.access.authenticate(credentials).await.map_err(Refused::Denied)
+    service.access.authenticate(credentials(address)).await.map_err(Refused::Denied)
 }
 
 fn credentials(headers: &HeaderMap, address: IpAddr) -> Credentials<'_> {

@@ -7,3 +7,4 @@ pub mod rate_limit;
 pub mod request_id;
 pub mod request_limits;
 pub mod scopes;
+pub mod session_cookie;

@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import type { Browser } from "playwright-core";
+
+import { accessible, day, demonstration, fits, launch, MISSING_DAYS, open, remove, settled, withPage, type Site } from "./harness.ts";
+
+const HOSTILE = [
+  `<script>document.title = "taken"</script><img src=x onerror="document.title='taken'">`,
+  "\u202eevil \u05d0\u05d1\u05d2 right to left",
+  "x".repeat(200),
+  "🎷 {{name}} ${name} %s",
+];
+
+interface Status {
+  missing: number;
+  records: number;
+}
+
+async function put(site: Site, category: string, body: object): Promise<void> {
+  const response = await fetch(`${site.url}/api/v1/definitions/${category}`, {
+    method: "PUT",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  assert.ok(response.ok, await response.text());
+}
+
+describe("what an admin does", () => {
+  let site: Site;
+  let browser: Browser;
+  before(async () => {
+    [site, browser] = await Promise.all([demonstration(), launch()]);
+  });
+  after(async () => {
+    await browser?.close();
+    if (site) await remove(site);
+  });
+
+  test("a collection that finishes while the page is open appears by itself", () =>
+    withPage(browser, {}, async (page) => {
+      await page.clock.install();
+      await open(page, site.url);
+      assert.match(await page.locator(".as-of").innerText(), /the last finished day is/);
+      const response = await fetch(`${site.url}/rest/v1/rpc/collect_daily_metrics`, { method: "POST" });
+      assert.ok(response.ok);
+      await page.clock.fastForward(31_000);
+      await page.locator(".as-of", { hasNotText: "the last finished day is" }).waitFor();
+      const latest = await site.api<{ metrics: { metric_category: string; value: number }[] }>("/api/v1/latest");
+      const users = latest.metrics.find((metric) => metric.metric_category === "users_total")?.value ?? 0;
+      assert.equal(await page.locator("article .value").first().innerText(), users.toLocaleString("en-GB"));
+    }));
+
+  test("the calendar is read day by day with the keyboard", () =>
+    withPage(browser, {}, async (page) => {
+      await open(page, `${site.url}/operations`);
+      await page.getByRole("application", { name: /Days of the year/ }).focus();
+      const spoken = page.locator(".now");
+      await page.keyboard.press("End");
+      assert.match(await spoken.innerText(), /: 12 metrics (missing|recorded)/);
+      // A week earlier.
+      await page.keyboard.press("ArrowLeft");
+      const weekday = new Date(day(8)).toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric" });
+      assert.equal(await spoken.innerText(), `${weekday}: 12 metrics recorded`);
+    }));
+
+  test("a gap is backfilled from its row, and is gone then", () =>
+    withPage(browser, {}, async (page) => {
+      await open(page, `${site.url}/operations`);
+      const before = await site.api<Status>("/api/v1/status");
+      assert.ok(before.missing >= 12 * (MISSING_DAYS - 1), `${before.missing} are missing`);
+      await page.getByRole("button", { name: /^Backfill/ }).click();
+      await page.getByText(/done, \d+ records written/).waitFor();
+      const after = await site.api<Status>("/api/v1/status");
+      assert.deepEqual([after.missing, after.records], [0, before.records + before.missing]);
+      await page.getByText("No day is missing.").waitFor();
+      await page.goto(`${site.url}/explore?metrics=posts_created&days=7`);
+      await page.getByText("recorded later").waitFor();
+    }));
+
+  test("the schedule is paused with a reason and resumed", () =>
+    withPage(browser, {}, async (page) => {
+      await open(page, `${site.url}/operations`);
+      await page.getByRole("button", { name: "Pause…" }).click();
+      await page.getByLabel("Reason").fill("moving house");
+      await page.getByRole("dialog").getByRole("button", { name: "Pause", exact: true }).click();
+      await page.getByText("moving house").waitFor();
+      const schedule = await site.api<{ pause: { reason: string } | null }>("/api/v1/schedule");
+      assert.equal(schedule.pause?.reason, "moving house");
+      await page.getByRole("button", { name: "Resume" }).click();
+      await page.getByRole("button", { name: "Pause…" }).waitFor();
+    }));
+
+  test("a metric is defined, with what is wrong beside its field, changed and switched off", () =>
+    withPage(browser, {}, async (page) => {
+      await open(page, `${site.url}/definitions`);
+      await page.getByRole("link", { name: "New metric" }).click();
+      await page.getByLabel(/^Category/).fill("jazz_tracks");
+      await page.getByLabel("Source").fill("records");
+      await page.getByLabel(/^Filter/).fill('{"genre": "jazz"}');
+      await page.getByRole("button", { name: "Define" }).click();
+      const source = page.getByLabel("Source");
+      await page.getByText("source `records` is not declared").waitFor();
+      assert.equal(await source.getAttribute("aria-invalid"), "true");
+      assert.ok(await source.evaluate((input) => input === document.activeElement));
+      await source.fill("tracks");
+      await page.getByLabel(/^Name for people/).fill("Tracks of jazz");
+      await page.getByRole("button", { name: "Define" }).click();
+      await page.getByRole("heading", { name: "Tracks of jazz" }).waitFor();
+
+      await page.getByRole("link", { name: "Edit" }).click();
+      assert.equal(await page.getByLabel(/^Filter/).inputValue(), '{"genre":"jazz"}');
+      await page.getByLabel(/^Filter/).fill('{"genre": ["jazz", "blues"]}');
+      await page.getByRole("button", { name: "Save as a new version" }).click();
+      await page.getByRole("rowheader", { name: "2" }).waitFor();
+      await page.getByRole("button", { name: "Deactivate" }).click();
+      await page.getByText("not active: no further days are recorded").waitFor();
+      await page.getByRole("button", { name: "Activate" }).click();
+      await page.getByRole("button", { name: "Deactivate" }).waitFor();
+    }));
+
+  test("metrics are found by their words", () =>
+    withPage(browser, {}, async (page) => {
+      await open(page, `${site.url}/definitions`);
+      await page.getByLabel(/^Search/).fill("share users 30");
+      assert.deepEqual(await page.locator(".list a").allInnerTexts(), ["Active users"]);
+      assert.ok(page.url().endsWith("?search=share+users+30"));
+    }));
+
+  test("hostile names are shown as they are", () =>
+    withPage(browser, { viewport: { width: 320, height: 640 } }, async (page) => {
+      const names = HOSTILE.map((_, index) => `hostile_${index}`);
+      for (const [index, display_name] of HOSTILE.entries())
+        await put(site, `hostile_${index}`, { measure: "created", source: "posts", display_name, description: display_name });
+      for (const path of ["/", "/definitions", `/explore?metrics=${names.join(",")}`, "/definitions/hostile_0", "/operations"]) {
+        await open(page, site.url + path);
+        assert.match(await page.title(), /Daymark$/);
+        await fits(page, path);
+      }
+      await page.goto(`${site.url}/definitions/hostile_0`);
+      assert.equal(await page.locator("h1").innerText(), HOSTILE[0]);
+      await page.goto(`${site.url}/explore?metrics=hostile_1`);
+      await settled(page);
+      await accessible(page, "explore with a hostile name");
+    }));
+
+  for (const colorScheme of ["light", "dark"] as const)
+    test(`axe finds nothing on the pages of an admin, ${colorScheme}`, () =>
+      withPage(browser, { colorScheme, reducedMotion: "reduce" }, async (page) => {
+        for (const path of ["/definitions", "/definitions/posts_created", "/define", "/operations"]) {
+          await open(page, site.url + path);
+          await accessible(page, `${path}, ${colorScheme}`);
+        }
+      }));
+
+  test("the pages of an admin fit a phone", () =>
+    withPage(browser, { viewport: { width: 320, height: 640 } }, async (page) => {
+      for (const path of ["/definitions", "/definitions/top_genres", "/define", "/operations"]) {
+        await open(page, site.url + path);
+        await fits(page, path);
+      }
+    }));
+
+  test("a page that does not exist and a metric that does not are said to be missing", () =>
+    withPage(browser, {}, async (page) => {
+      await page.goto(`${site.url}/definitions/no_such_metric`);
+      await page.getByText("This metric cannot be shown.").waitFor();
+      assert.ok(day(0));
+    }));
+});

@@ -1,0 +1,106 @@
+//! The cookie that holds a browser's session, and which requests may use it.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+
+use crate::access::SESSION_LIFETIME;
+
+const NAME: &str = "daymark_session";
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The session of a request that shows no other credentials.
+pub fn session_of(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == NAME).map(|(_, value)| value)
+}
+
+/// The header that makes a browser keep a session. Scripts cannot read it, other sites do not make the browser send it, and where
+/// the page came over HTTPS, it is sent over HTTPS only.
+pub fn keep(session: &str, request: &HeaderMap) -> Option<HeaderValue> {
+    cookie(session, SESSION_LIFETIME.as_secs(), request)
+}
+
+/// The header that makes a browser forget its session.
+pub fn forget(request: &HeaderMap) -> Option<HeaderValue> {
+    cookie("", 0, request)
+}
+
+fn cookie(value: &str, max_age: i64, request: &HeaderMap) -> Option<HeaderValue> {
+    let is_https = text(request, header::ORIGIN).is_some_and(|origin| origin.starts_with("https://"));
+    let secure = if is_https { "; Secure" } else { "" };
+    let text = format!("{NAME}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}");
+    HeaderValue::try_from(text).ok()
+}
+
+/// Whether a request with a session may be answered: one that changes something must come from a page of this server. Browsers
+/// say so in headers that pages cannot write.
+pub fn may_use_session(method: &Method, headers: &HeaderMap) -> bool {
+    method.is_safe() || is_same_origin(headers)
+}
+
+/// Whether a browser says that a page of this server made the request.
+pub fn is_same_origin(headers: &HeaderMap) -> bool {
+    match (text(headers, FETCH_SITE), text(headers, header::ORIGIN), text(headers, header::HOST)) {
+        (Some(site), _, _) => site == "same-origin",
+        (None, Some(origin), Some(host)) => {
+            origin.split_once("://").is_some_and(|(_, name)| name.eq_ignore_ascii_case(host))
+        }
+        (None, _, _) => false,
+    }
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    // A header that cannot be read says nothing good.
+    headers.get(name).map(|value| value.to_str().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(given: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pairs = given
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        pairs.collect()
+    }
+
+    #[test]
+    fn the_session_is_found_among_other_cookies() {
+        assert_eq!(session_of(&headers(&[("cookie", "a=1; daymark_session=xyz; b=2")])), Some("xyz"));
+        for other in ["", "daymark_session", "my_daymark_session=xyz", "a=daymark_session=xyz"] {
+            assert_eq!(session_of(&headers(&[("cookie", other)])), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_pages_of_this_server_change_something_with_a_session() {
+        let host = ("host", "metrics.example.com");
+        for allowed in [("sec-fetch-site", "same-origin"), ("origin", "https://metrics.example.com")] {
+            assert!(is_same_origin(&headers(&[host, allowed])), "{allowed:?}");
+        }
+        for refused in [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+            ("sec-fetch-site", "none"),
+            ("origin", "https://evil.example"),
+            ("origin", "https://metrics.example.com.evil.example"),
+            ("origin", "null"),
+            ("referer", "https://metrics.example.com/"),
+        ] {
+            assert!(!may_use_session(&Method::POST, &headers(&[host, refused])), "{refused:?}");
+            assert!(may_use_session(&Method::GET, &headers(&[host, refused])), "{refused:?}");
+        }
+        let forged = [host, ("sec-fetch-site", "cross-site"), ("origin", "https://metrics.example.com")];
+        assert!(!is_same_origin(&headers(&forged)));
+    }
+
+    #[test]
+    fn a_page_over_https_gets_a_cookie_for_https_only() {
+        let kept =
+            |origin| keep("xyz", &headers(&[("origin", origin)])).unwrap().to_str().unwrap().to_owned();
+        let plain = kept("http://127.0.0.1:8640");
+        assert_eq!(plain, "daymark_session=xyz; Path=/; Max-Age=604800; HttpOnly; SameSite=Strict");
+        assert_eq!(kept("https://metrics.example.com"), format!("{plain}; Secure"));
+    }
+}

@@ -1,0 +1,106 @@
+//! Sessions of browsers: signing in and out, what the cookie allows, and which requests may use it.
+
+use daymark::access::{Role, revoke_key};
+use serde_json::json;
+
+use crate::site::{Reply, Site, new_key};
+
+const SAME_ORIGIN: (&str, &str) = ("sec-fetch-site", "same-origin");
+
+async fn sign_in(site: &Site, credential: &str, site_header: (&str, &str)) -> Reply {
+    let body = json!({ "credential": credential }).to_string();
+    site.send(
+        "POST",
+        "/api/v1/session",
+        &[site_header, ("content-type", "application/json")],
+        Some(body.into()),
+    )
+    .await
+}
+
+/// The cookie that a browser would send back.
+fn cookie(reply: &Reply) -> String {
+    reply.header("set-cookie").split(';').next().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_signs_in_with_a_key_and_out_again() {
+    let site = Site::sqlite().await;
+    let signed_in = sign_in(&site, &site.reader, SAME_ORIGIN).await;
+    assert_eq!(
+        (signed_in.status, &signed_in.json()["role"]),
+        (200, &json!("reader")),
+        "{}",
+        signed_in.text()
+    );
+    let set = signed_in.header("set-cookie");
+    for attribute in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=604800"] {
+        assert!(set.contains(attribute), "{set}");
+    }
+    assert!(!set.contains(&site.reader), "the key is in the cookie");
+    let cookie = cookie(&signed_in);
+    let session = site.send("GET", "/api/v1/session", &[("cookie", &cookie)], None).await.json();
+    assert_eq!(
+        (&session["role"], &session["signed_in"], &session["scopes"]),
+        (&json!("reader"), &json!(true), &json!(["read"]))
+    );
+    assert_eq!(site.send("GET", "/api/v1/latest", &[("cookie", &cookie)], None).await.status, 200);
+    assert_eq!(site.send("GET", "/api/v1/status", &[("cookie", &cookie)], None).await.problem(), "forbidden");
+    let out = site.send("DELETE", "/api/v1/session", &[("cookie", &cookie), SAME_ORIGIN], None).await;
+    assert_eq!(out.status, 204);
+    assert!(out.header("set-cookie").starts_with("daymark_session=; Path=/; Max-Age=0"), "{:?}", out.headers);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_changes_nothing_for_other_sites() {
+    let site = Site::sqlite().await;
+    let cookie = cookie(&sign_in(&site, &site.admin, SAME_ORIGIN).await);
+    let collect = async |headers: &[(&str, &str)]| {
+        let headers = [&[("cookie", &*cookie), ("content-type", "application/json")], headers].concat();
+        site.send("POST", "/api/v1/collections", &headers, Some("{}".into())).await
+    };
+    let own = format!("http://{}", site.address);
+    for refused in [&[][..], &[("sec-fetch-site", "cross-site")], &[("origin", "https://evil.example")]] {
+        assert_eq!(collect(refused).await.problem(), "forbidden", "{refused:?}");
+    }
+    for allowed in [&[SAME_ORIGIN][..], &[("origin", &*own), ("host", &site.address.to_string())]] {
+        assert_eq!(collect(allowed).await.status, 202, "{allowed:?}");
+    }
+    for refused in [("sec-fetch-site", "same-site"), ("origin", "https://evil.example")] {
+        let reply = sign_in(&site, &site.reader, refused).await;
+        assert_eq!((reply.problem().as_str(), reply.header("set-cookie")), ("forbidden", ""), "{refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_opens_no_session() {
+    let site = Site::sqlite().await;
+    for (credential, problem) in
+        [("dm_wrong", "unauthenticated"), ("", "unauthenticated"), ("a.b.c", "unauthenticated")]
+    {
+        let reply = sign_in(&site, credential, SAME_ORIGIN).await;
+        assert_eq!((reply.problem().as_str(), reply.header("set-cookie")), (problem, ""), "{credential}");
+        assert!(
+            credential.is_empty() || !reply.text().contains(credential),
+            "the answer repeats the credential"
+        );
+    }
+    for forged in ["daymark_session=", "daymark_session=AAAA", &format!("daymark_session={}", site.admin)] {
+        let reply = site.send("GET", "/api/v1/latest", &[("cookie", forged)], None).await;
+        assert_eq!(reply.problem(), "unauthenticated", "{forged}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_with_its_key() {
+    let site = Site::sqlite().await;
+    let key = new_key(&site.world.context, "browser", Role::Reader).await;
+    let cookie = cookie(&sign_in(&site, &key, SAME_ORIGIN).await);
+    let store = site.world.context.tenant.store.as_ref();
+    revoke_key(store, site.world.context.now(), "browser").await.unwrap();
+    // A verification holds for ten seconds.
+    let now = site.world.context.now() + jiff::SignedDuration::from_secs(30);
+    site.world.set_clock(&now.to_string());
+    let reply = site.send("GET", "/api/v1/latest", &[("cookie", &cookie)], None).await;
+    assert_eq!(reply.problem(), "unauthenticated");
+}
