@@ -9,13 +9,8 @@ const SAME_ORIGIN: (&str, &str) = ("sec-fetch-site", "same-origin");
 
 async fn sign_in(site: &Site, credential: &str, site_header: (&str, &str)) -> Reply {
     let body = json!({ "credential": credential }).to_string();
-    site.send(
-        "POST",
-        "/api/v1/session",
-        &[site_header, ("content-type", "application/json")],
-        Some(body.into()),
-    )
-    .await
+    site.send("POST", "/api/v1/session", &[site_header, ("content-type", "application/json")], Some(body))
+        .await
 }
 
 /// The cookie that a browser would send back.

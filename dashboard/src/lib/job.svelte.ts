@@ -2,8 +2,8 @@
 import { answered, daymark, type Job } from "./api.ts";
 import { refreshShown } from "./resource.svelte.ts";
 
-/** The time between two looks at a job, in milliseconds. */
-const PAUSE_MS = 700;
+/** The time between two looks at a job, in milliseconds: soon at first, later rarely enough for the limit of requests a minute. */
+const [FIRST_PAUSE_MS, LAST_PAUSE_MS] = [400, 3000];
 
 export class RunningJob {
   job = $state.raw<Job>();
@@ -19,8 +19,11 @@ export class RunningJob {
     this.error = undefined;
     try {
       this.job = await ask();
+      let pause = FIRST_PAUSE_MS;
       while (this.#isWatched && this.isRunning) {
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+        const wait = pause;
+        await new Promise((resolve) => setTimeout(resolve, wait));
+        pause = Math.min(LAST_PAUSE_MS, pause * 1.5);
         const id: string = this.job.id;
         this.job = await answered(daymark.GET("/api/v1/jobs/{id}", { params: { path: { id } } }));
       }
