@@ -11,8 +11,8 @@ use crate::{
     store::{Pause, Run, RunKind, RunStatus},
 };
 
-/// How long after a failed collection it counts as failing for good where the day is still missing: the scheduler does not
-/// start runs while the platform cannot be reached, so that there may be no second failure in the log.
+/// How long after one failed collection the condition holds while the day is still missing: the scheduler starts no run while
+/// the platform cannot be reached, so that the log may have no second failure.
 const AWAY_AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// The least number of requests by which a percentage of errors is judged.
 const MIN_REQUESTS: u64 = 20;
