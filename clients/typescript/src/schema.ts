@@ -1935,7 +1935,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1953,7 +1953,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1962,7 +1962,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -1980,7 +1980,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2032,7 +2032,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2050,7 +2050,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2059,7 +2059,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -2077,7 +2077,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2128,7 +2128,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2137,7 +2137,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body did not come in half of the server's time limit */
+            /** @description The body did not arrive within half of `http.request_timeout_seconds` */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -2173,7 +2173,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2182,7 +2182,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -2200,7 +2200,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2248,7 +2248,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The role lacks the scope that this needs */
+            /** @description The role lacks the required scope */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2275,7 +2275,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests, or too many failures to authenticate; `Retry-After` says when to come again */
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2284,7 +2284,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The headers are too large; beyond 64 KiB the answer has no body */
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
             431: {
                 headers: {
                     [name: string]: unknown;
@@ -2302,7 +2302,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, too slow, or without its store; `Retry-After` says when to come again */
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -27,8 +27,9 @@ const MAX_DAYS: i64 = 366;
 pub fn read_rules<'a>(sections: Vec<(&'a str, Section<'a>)>, channels: &[&str]) -> Vec<AlertRule> {
     let mut rules = built_in_rules();
     for (name, section) in sections {
+        // These are read before a wrong condition ends the rule, so that all problems are found.
         let enabled = section.boolean("enabled").is_none_or(|enabled| enabled.value);
-        let place = section.place();
+        let common = CommonKeys::read(&section, channels);
         let built_in = rules.iter().position(|rule| rule.name == name);
         let rule = match built_in {
             Some(at) => {
@@ -37,31 +38,49 @@ pub fn read_rules<'a>(sections: Vec<(&'a str, Section<'a>)>, channels: &[&str]) 
             }
             None => metric_rule(name, &section),
         };
-        let rule = rule.map(|rule| with_common_keys(&section, AlertRule { place, ..rule }, channels));
         section.finish();
-        rules.extend(rule.filter(|_| enabled));
+        rules.extend(rule.filter(|_| enabled).map(|rule| common.applied_to(rule)));
     }
     rules
 }
 
-/// The keys that every rule has.
-fn with_common_keys(section: &Section, rule: AlertRule, channels: &[&str]) -> AlertRule {
-    let severity = section.choice("severity", &AlertSeverity::ALL).map(|severity| severity.value);
-    let minutes = section.integer("for_minutes", 0..=MAX_FOR_MINUTES).map(|minutes| minutes.value);
-    let named = section.texts("channels").map(|names| names.value);
-    for name in named.iter().flatten() {
-        if !channels.contains(&name.as_str()) {
+/// The keys that every rule has; `None` where a rule keeps its default.
+struct CommonKeys {
+    place: String,
+    severity: Option<AlertSeverity>,
+    holds_for: Option<SignedDuration>,
+    channels: Option<Vec<String>>,
+    labels: BTreeMap<String, String>,
+}
+
+impl CommonKeys {
+    fn read(section: &Section, channels: &[&str]) -> Self {
+        let severity = section.choice("severity", &AlertSeverity::ALL).map(|severity| severity.value);
+        let minutes = section.integer("for_minutes", 0..=MAX_FOR_MINUTES).map(|minutes| minutes.value);
+        let named = section.texts("channels").map(|names| names.value);
+        for name in named.iter().flatten().filter(|name| !channels.contains(&name.as_str())) {
             let hint = suggestion(name, channels.iter().copied())
                 .or_else(|| Some(format!("declare it under [channels.{name}]")));
             section.problem("channels", format!("there is no channel {}", shown(name)), hint);
         }
+        Self {
+            place: section.place(),
+            severity,
+            holds_for: minutes.map(SignedDuration::from_mins),
+            channels: named,
+            labels: labels(section),
+        }
     }
-    AlertRule {
-        severity: severity.unwrap_or(rule.severity),
-        holds_for: minutes.map_or(rule.holds_for, SignedDuration::from_mins),
-        channels: named.or(rule.channels),
-        labels: labels(section),
-        ..rule
+
+    fn applied_to(self, rule: AlertRule) -> AlertRule {
+        AlertRule {
+            place: self.place,
+            severity: self.severity.unwrap_or(rule.severity),
+            holds_for: self.holds_for.unwrap_or(rule.holds_for),
+            channels: self.channels.or(rule.channels),
+            labels: self.labels,
+            ..rule
+        }
     }
 }
 

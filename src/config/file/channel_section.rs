@@ -90,10 +90,9 @@ fn secret(section: &Section, key: &'static str) -> Option<GivenSecret> {
         })
     };
     if !is_variable(&name.value) {
-        let message = format!(
-            "`{key}` must be the name of an environment variable that begins with {PREFIX}, not {}",
-            shown(&name.value)
-        );
+        // What stands there may be the secret itself.
+        let message =
+            format!("`{key}` must be the name of an environment variable that begins with {PREFIX}");
         let hint = format!("the secret itself belongs into the environment: `{key} = \"{PREFIX}…\"`");
         section.problem(key, message, Some(hint));
         return None;
