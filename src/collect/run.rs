@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Cancellation, CollectError, Context, Failure, failure, orphaned_runs};
 use crate::{
     database::Deadline,
-    store::{Finish, Held, LockName, NewRun, RunKind, RunStatus, StoreError},
+    store::{Finish, Held, LockName, NewRun, RunFilter, RunKind, RunStatus, StoreError},
 };
 
 /// How often the lock is tried before it counts as taken, because a process that closes an orphaned run or checks
@@ -65,14 +65,16 @@ pub(super) async fn lock(context: &Context, name: LockName) -> Result<Box<dyn He
 }
 
 async fn holder(context: &Context, name: LockName) -> Result<String, StoreError> {
-    let running = orphaned_runs::running(context.tenant.store.as_ref()).await?;
-    Ok(match running.into_iter().find(|run| run.lock() == name) {
-        Some(run) => {
+    let mut page = Some(RunFilter::running());
+    while let Some(filter) = page {
+        let running = context.tenant.store.runs(&filter).await?;
+        if let Some(run) = running.iter().find(|run| run.lock() == name) {
             let since = context.tenant.calendar.display(run.started_at);
-            format!("process {} on {} since {since}", run.process_id, run.host)
+            return Ok(format!("process {} on {} since {since}", run.process_id, run.host));
         }
-        None => "another process".to_owned(),
-    })
+        page = RunFilter::running_after(&running);
+    }
+    Ok("another process".to_owned())
 }
 
 /// A run that is in the log and must be finished there.

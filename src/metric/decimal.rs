@@ -10,6 +10,11 @@ const QUOTIENT_SCALE: i64 = 12;
 /// The most digits before and after the point that are accepted; PostgreSQL's NUMERIC itself goes further.
 const MAX_DIGITS: u64 = 1000;
 
+/// The most digits before and after the point of a record's value, so that sums over years have at most the 76 digits of
+/// Parquet. The stores refuse more.
+const MAX_RECORDED_WHOLE: usize = 38;
+const MAX_RECORDED_PLACES: usize = 30;
+
 /// A finite decimal number of any precision. It is written with the digits with which it was read (`1.50` stays `1.50`)
 /// and compared by its value; computed numbers have no superfluous zeros.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +35,14 @@ impl Decimal {
 
     pub fn is_zero(&self) -> bool {
         self.0.is_zero()
+    }
+
+    /// Whether it has few enough digits before and after the point to be recorded.
+    pub fn is_recordable(&self) -> bool {
+        let text = self.to_string();
+        let digits = text.trim_start_matches('-');
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        whole.len() <= MAX_RECORDED_WHOLE && fraction.len() <= MAX_RECORDED_PLACES
     }
 
     pub fn inner(&self) -> &BigDecimal {
@@ -173,6 +186,17 @@ mod tests {
         assert_eq!((&decimal("1.500") + &decimal("1.5")).to_string(), "3");
         assert_eq!(decimal("1e3").to_string(), "1000");
         assert_eq!(decimal("007").to_string(), "7");
+    }
+
+    #[test]
+    fn values_of_up_to_38_digits_before_and_30_after_the_point_are_recordable() {
+        let (whole, places) = ("9".repeat(38), "9".repeat(30));
+        for text in ["0", &whole, &format!("-{whole}"), &format!("-{whole}.{places}"), "1e37", "1e-30"] {
+            assert!(decimal(text).is_recordable(), "{text}");
+        }
+        for text in [&format!("9{whole}"), &format!("-9{whole}"), &format!("0.{places}9"), "1e38", "1e-31"] {
+            assert!(!decimal(text).is_recordable(), "{text}");
+        }
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub enum EvaluationError {
          a value that may be negative"
     )]
     NegativeQuery(Decimal),
+    #[error("the value has more than 38 digits before the point or 30 after it: {0}")]
+    TooManyDigits(Decimal),
     #[error("the tallies do not fit the measure `{0}`; this is a defect in Daymark")]
     Shape(&'static str),
 }
@@ -34,7 +36,7 @@ impl Definition {
     ///
     /// # Errors
     /// When a count, a numerator, a denominator or a sample size is negative. The value of an average or an aggregate may be,
-    /// and so may that of a label: a net revenue, a score.
+    /// and so may that of a label: a net revenue, a score. When the value has more digits than a record.
     pub fn evaluate(&self, tallies: &[&Tally]) -> Result<Observation, EvaluationError> {
         let (value, mut metadata) = match (&self.measure, tallies) {
             (Measure::Ratio { .. }, [Tally::Count(numerator), Tally::Count(denominator)]) => {
@@ -54,6 +56,9 @@ impl Definition {
             (measure, _) => return Err(EvaluationError::Shape(measure.name())),
         };
         self.refuse_negative(&value, &metadata)?;
+        if !value.is_recordable() {
+            return Err(EvaluationError::TooManyDigits(value));
+        }
         if let Some(expected) = self.expected_range().filter(|expected| !expected.contains(&value)) {
             metadata.insert("out_of_range".to_owned(), json!(expected));
         }
@@ -247,6 +252,18 @@ mod tests {
         let seen = by_label.evaluate(&[&labels]).unwrap();
         assert_eq!(seen.value, Decimal::from(3));
         assert_eq!(seen.metadata["breakdown"], json!({"a": -3, "b": 0, "c": 2}));
+    }
+
+    #[test]
+    fn a_value_of_too_many_digits_is_refused() {
+        let measure = Measure::Sql { query: String::new(), shape: QueryShape::Value, adds_up: AddsUp::Sum };
+        let total = definition(MetricType::Aggregate, measure);
+        let value = |text: &str| Tally::Value(text.parse().unwrap());
+        assert!(total.evaluate(&[&value("1e37")]).is_ok());
+        for text in ["1e38", "1e-31"] {
+            let refused = total.evaluate(&[&value(text)]).unwrap_err().to_string();
+            assert!(refused.starts_with("the value has more than 38 digits"), "{refused}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use super::{
     catalogue::CatalogueMetric,
     day_range::DayRange,
-    response::{Fill, NOT_YET_DUE, SeriesGap, UNREADABLE_RECORD},
+    response::{Fill, NOT_YET_DUE, SeriesGap},
 };
 use crate::collect::{Context, Gap, GapCause, History, missing};
 
@@ -39,10 +39,8 @@ fn unreadable_record(date: Date) -> SeriesGap {
         from: date,
         to: date,
         days: 1,
-        cause: UNREADABLE_RECORD,
-        explanation:
-            "there is a record, but it cannot be read; `daymark check` and the server's log have the reason"
-                .to_owned(),
+        cause: GapCause::UnreadableRecord.name(),
+        explanation: GapCause::UnreadableRecord.to_string(),
         ready_at: None,
         fill: None,
     }
@@ -67,9 +65,10 @@ fn explanation(cause: &GapCause) -> String {
         GapCause::Failed { .. } => "the run failed; the collection log has the reason".to_owned(),
         GapCause::TimedOut { .. } => "the run took too long; the collection log has the details".to_owned(),
         GapCause::Running { .. } => "a run is recording it now".to_owned(),
-        GapCause::NeverCollected | GapCause::DefinedLater { .. } | GapCause::NotReconstructible => {
-            cause.to_string()
-        }
+        GapCause::NeverCollected
+        | GapCause::DefinedLater { .. }
+        | GapCause::NotReconstructible
+        | GapCause::UnreadableRecord => cause.to_string(),
     }
 }
 

@@ -99,7 +99,8 @@ pub struct Change {
     /// The value of the earlier day.
     pub value: Decimal,
     pub absolute: Decimal,
-    /// The change in percent of the absolute value of the earlier day, rounded to 12 decimal places; null where that value is zero.
+    /// The change in percent of the absolute value of the earlier day, rounded to 12 decimal places; null where that value is
+    /// zero, or so small that the percentage has more than 38 digits before the point.
     pub percent: Option<Decimal>,
 }
 
@@ -109,6 +110,7 @@ impl Change {
         // The change is relative to the absolute value, so that a rise from -2 to -1 is positive.
         let size = if *then < Decimal::zero() { &Decimal::zero() - then } else { then.clone() };
         let percent = (&absolute * &Decimal::from(100)).checked_div(&size);
+        let percent = percent.filter(Decimal::is_recordable);
         Self { value: then.clone(), absolute, percent }
     }
 }
@@ -200,6 +202,7 @@ mod tests {
         assert_eq!(change("110", "100"), ("10".to_owned(), Some("10".to_owned())));
         assert_eq!(change("0.1", "0.3"), ("-0.2".to_owned(), Some("-66.666666666667".to_owned())));
         assert_eq!(change("5", "0"), ("5".to_owned(), None));
+        assert_eq!(change("1e37", "1e-30").1, None, "it has 70 digits");
         assert_eq!(change("-1", "-2"), ("1".to_owned(), Some("50".to_owned())));
         assert_eq!(
             change("9007199254740993", "1"),

@@ -22,12 +22,11 @@ pub(super) const CAUSES: [&str; 8] = [
     RUNNING,
     "defined_later",
     "not_reconstructible",
-    UNREADABLE_RECORD,
+    "unreadable_record",
     NOT_YET_DUE,
 ];
 const RUNNING: &str = "running";
 pub(super) const NOT_YET_DUE: &str = "not_yet_due";
-pub(super) const UNREADABLE_RECORD: &str = "unreadable_record";
 
 /// Series of points, one for each metric and interval asked.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     identity::{ApiKey, KeyHash, Role, Scopes},
-    metric::{Definition, MetricKey, MetricType, Provenance, Record},
+    metric::{Decimal, Definition, MetricKey, MetricType, Provenance, Record},
 };
 
 pub(super) fn metric_key(row: &impl Columns) -> Result<MetricKey, sqlx::Error> {
@@ -104,14 +104,34 @@ pub(super) fn api_keys<R>(
     }
 }
 
-/// A row of `select_latest.sql`.
-pub(super) fn latest(row: &impl Columns) -> Result<Latest, sqlx::Error> {
-    Ok(Latest {
-        record: record(row)?,
-        day_before: row.optional_parsed("day_before")?,
-        week_before: row.optional_parsed("week_before")?,
-        month_before: row.optional_parsed("month_before")?,
-    })
+/// The rows of `select_latest.sql` that can be read, and the metrics of those that cannot.
+pub(super) fn latest<R: Columns>(
+    location: &str,
+    table: &'static str,
+    rows: &[R],
+) -> (Vec<Latest>, Vec<MetricKey>) {
+    let (mut found, mut unreadable, mut left_out) = (Vec::new(), Vec::new(), LeftOut::default());
+    for row in rows {
+        match record(row) {
+            Ok(record) => found.push(Latest {
+                record,
+                day_before: earlier(row, "day_before"),
+                week_before: earlier(row, "week_before"),
+                month_before: earlier(row, "month_before"),
+            }),
+            Err(error) => {
+                left_out.add(|| error.to_string());
+                unreadable.extend(metric_key(row));
+            }
+        }
+    }
+    left_out.log(location, table);
+    (found, unreadable)
+}
+
+/// An earlier value that cannot be read is none.
+fn earlier(row: &impl Columns, column: &'static str) -> Option<Decimal> {
+    row.optional_parsed(column).unwrap_or_default()
 }
 
 /// A row of `count_records.sql`.

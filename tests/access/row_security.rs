@@ -62,7 +62,7 @@ const ROWS: &str = r#"
         FROM generate_series(0, 30) AS day;
     INSERT INTO daymark.jobs (id, tenant_id, kind, spec, trigger, actor, status, created_at, host, process_id)
         VALUES ('00000000-0000-0000-0000-000000000002', 'default', 'collect', '{}', 'cli', 'cli:test', 'queued', now(), '', 1);
-    INSERT INTO daymark.events (tenant_id, kind, subject) VALUES ('default', 'day_recorded', '{}');"#;
+    INSERT INTO daymark.events (tenant_id, kind, subject) VALUES ('default', 'day_recorded', '{"date": "2025-01-01", "collection_id": "00000000-0000-0000-0000-000000000001"}');"#;
 
 const TABLES: [&str; 9] = [
     "daily_metrics",

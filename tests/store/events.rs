@@ -54,6 +54,30 @@ async fn a_commit_writes_events_for_its_days_and_its_run(fixture: Fixture) {
     }
 }
 
+/// On SQLite, every program that can write to the file can write its events.
+#[tokio::test]
+async fn an_event_is_about_a_record_or_what_its_own_transaction_wrote() {
+    let fixture = Fixture::postgres().await;
+    let run = fixture.ready().await;
+    fixture.store.commit(&[record(run, day(1), "1")], Some(&finish(run))).await.unwrap();
+    let before = last(fixture.store.as_ref()).await;
+    for (kind, subject) in [
+        ("run_completed", json!({"run_id": run})),
+        ("run_failed", json!({"run_id": run})),
+        ("run_partial", json!({})),
+        ("day_recorded", json!({"date": "2025-01-02", "collection_id": run})),
+        ("day_recorded", json!({"date": "2025-01-01", "collection_id": uuid::Uuid::new_v4()})),
+        ("definitions_changed", json!({"categories": ["mood"], "by": "file"})),
+    ] {
+        let forged = format!(
+            "INSERT INTO events (tenant_id, kind, subject) VALUES ('default', '{kind}', '{subject}')"
+        );
+        let refused = fixture.sql(&forged).await.unwrap_err();
+        assert!(refused.contains("a row that its own transaction wrote"), "{forged}: {refused}");
+    }
+    assert_eq!(last(fixture.store.as_ref()).await, before);
+}
+
 async fn a_commit_that_changes_nothing_writes_no_event(fixture: Fixture) {
     let run = fixture.ready().await;
     let store = fixture.store.as_ref();

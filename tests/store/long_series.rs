@@ -50,7 +50,7 @@ fn a_record(run: Uuid, metric: &MetricKey, date: Date) -> Record {
     let day = date.day();
     let value = match day % 5 {
         0 => "12345678901234567890123456789012345678".to_owned(),
-        1 => format!("0.{day:037}1"),
+        1 => format!("0.{day:029}1"),
         _ => format!("{day}.50"),
     };
     Record {

@@ -5,12 +5,15 @@ use daymark::store::{JobFilter, LockName, RunFilter, SeriesQuestion, Store};
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, definitions, new_run};
+use crate::fixture::{Fixture, day, definitions, new_run, record};
 
 crate::on_both_stores!(
     forged_records_are_refused,
     forged_runs_are_refused,
     rows_that_readers_could_not_read_are_refused,
+    values_of_too_many_digits_are_refused,
+    an_unreadable_record_hides_no_earlier_one_from_latest,
+    running_entries_are_read_in_pages,
     a_store_that_has_run_refuses_a_simulated_clock,
     now_is_the_time_of_the_databases_clock
 );
@@ -165,6 +168,112 @@ async fn rows_that_readers_could_not_read_are_refused(fixture: Fixture) {
     ] {
         assert!(fixture.sql(&hostile).await.is_err(), "{hostile} was accepted");
     }
+    assert_all_readers_answer(fixture.store.as_ref()).await;
+}
+
+async fn values_of_too_many_digits_are_refused(fixture: Fixture) {
+    let (run, ended) = real(&fixture).await;
+    let read_at = text(fixture.store.now().await.unwrap());
+    let of = |value: &str| {
+        insert(run, &ended.to_string(), "observed", &read_at).replace("'5'", &format!("'{value}'"))
+    };
+    let (whole, places) = ("9".repeat(38), "1".repeat(30));
+    for value in [&format!("9{whole}"), &format!("0.{places}1"), &"9".repeat(1000), "NaN", "Infinity"] {
+        assert!(fixture.sql(&of(value)).await.is_err(), "{value} was accepted");
+    }
+    assert_eq!(fixture.sql(&of(&format!("{whole}.{places}"))).await, Ok(1));
+    let latest = fixture.store.latest(&[definitions()[0].key()]).await.unwrap();
+    assert_eq!(latest[0].record.value.to_string(), format!("{whole}.{places}"));
+}
+
+/// A role that records can insert any number of them.
+async fn running_entries_are_read_in_pages(fixture: Fixture) {
+    let (_, ended) = real(&fixture).await;
+    let columns = "(id, tenant_id, kind, collection_date, collection_end_date, started_at, status, trigger, actor, host, process_id)";
+    let started_at = text(fixture.store.now().await.unwrap());
+    let (id, numbers) = match fixture.is_postgres() {
+        true => ("md5(n::TEXT)::UUID", "generate_series(1, 10000) AS numbers (n)"),
+        false => (
+            "printf('00000000-0000-0000-0000-%012x', n)",
+            "(WITH RECURSIVE counted (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < 10000) SELECT n FROM counted)",
+        ),
+    };
+    let insert = format!(
+        "INSERT INTO metric_collection_log {columns}
+         SELECT {id}, 'default', 'collect', '{ended}', '{ended}', '{started_at}', 'running', 'cli', 'cli:test', 'here', 1
+         FROM {numbers}"
+    );
+    fixture.sql(&insert).await.unwrap();
+    let (mut ids, mut page) = (std::collections::HashSet::new(), Some(RunFilter::running()));
+    while let Some(filter) = page {
+        let runs = fixture.store.runs(&filter).await.unwrap();
+        assert!(runs.len() <= 500, "{}", runs.len());
+        page = RunFilter::running_after(&runs);
+        ids.extend(runs.into_iter().map(|run| run.id));
+    }
+    assert_eq!(ids.len(), 10_001, "the running run of the fixture is among them");
+    let incomplete = fixture.store.incomplete_runs(ended, ended).await.unwrap();
+    assert!(incomplete.len() < 10 && incomplete.iter().all(daymark::store::LoggedRun::is_orphaned));
+}
+
+/// An owner can switch off what refuses such rows.
+async fn an_unreadable_record_hides_no_earlier_one_from_latest(fixture: Fixture) {
+    let run = fixture.ready().await;
+    let records: Vec<_> = (1..=9).map(|number| record(run, day(number), "5")).collect();
+    fixture.store.commit(&records, None).await.unwrap();
+    let weaken = match fixture.is_postgres() {
+        true => {
+            "ALTER TABLE daily_metrics DROP CONSTRAINT value_is_finite; ALTER TABLE daily_metrics DISABLE TRIGGER USER;
+             ALTER TABLE daily_metrics_2025 DISABLE TRIGGER USER; GRANT UPDATE ON daily_metrics TO CURRENT_USER"
+        }
+        false => "DROP TRIGGER daily_metrics_refuse_update; PRAGMA ignore_check_constraints = ON",
+    };
+    let damage = "UPDATE daily_metrics SET value = 'NaN' WHERE metric_date >= '2025-01-08' OR metric_date = '2025-01-06'";
+    fixture.sql(&format!("{weaken}; {damage}")).await.unwrap();
+    let latest = fixture.store.latest(&[definitions()[0].key()]).await.unwrap();
+    // An earlier value that cannot be read is none.
+    assert_eq!((latest[0].record.metric_date, &latest[0].day_before), (day(7), &None));
+    assert_eq!(latest[0].record.value, crate::fixture::decimal("5"));
+}
+
+#[tokio::test]
+async fn deeply_nested_json_is_refused() {
+    let fixture = Fixture::postgres().await;
+    let (run, ended) = real(&fixture).await;
+    let now = text(fixture.store.now().await.unwrap());
+    let nested = |depth: usize| format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+    let record = |depth| {
+        let insert = insert(run, &ended.to_string(), "observed", &now);
+        let insert = insert.replace("collection_timestamp)", "collection_timestamp, metadata)");
+        insert.replace(&format!("'{now}')"), &format!("'{now}', '{}')", nested(depth)))
+    };
+    let version = |depth| {
+        let spec = r#"{"metric_type": "count", "category": "posts_total", "display_name": "", "measure": "created", "deep": 1}"#;
+        let spec = spec.replace(": 1}", &format!(": {}}}", nested(depth)));
+        format!(
+            "INSERT INTO metric_definition_versions (tenant_id, metric_type, metric_category, version, spec)
+             VALUES ('default', 'count', 'posts_total', 2, '{spec}')"
+        )
+    };
+    let job = |depth| {
+        format!(
+            "INSERT INTO jobs (id, tenant_id, kind, spec, trigger, actor, status, created_at, host, process_id)
+             VALUES ('{}', 'default', 'collect', '{}', 'cli', 'a', 'queued', '{now}', 'h', 1)",
+            Uuid::new_v4(),
+            nested(depth)
+        )
+    };
+    for depth in [64, 127, 3000] {
+        for hostile in [record(depth), version(depth), job(depth)] {
+            let refused = fixture.sql(&hostile).await.unwrap_err();
+            assert!(refused.contains("check constraint"), "{depth}: {refused}");
+        }
+    }
+    for allowed in [record(63), version(62), job(63)] {
+        assert_eq!(fixture.sql(&allowed).await, Ok(1), "{allowed}");
+    }
+    let read = fixture.store.records(ended, ended, None).await.unwrap();
+    assert_eq!(serde_json::to_string(&read[0].metadata).unwrap(), nested(63));
     assert_all_readers_answer(fixture.store.as_ref()).await;
 }
 

@@ -1608,6 +1608,11 @@ export interface components {
             /** @description The server's version. */
             version: string;
         };
+        /** @description What a browser signs in with. */
+        SignInRequest: {
+            /** @description An API key or a JSON Web Token. */
+            credential: string;
+        };
         SilenceEntry: {
             /** Format: date-time */
             created_at: string;
@@ -1632,11 +1637,6 @@ export interface components {
              * @description When it ends.
              */
             until: string;
-        };
-        /** @description What a browser signs in with. */
-        SignInRequest: {
-            /** @description An API key or a JSON Web Token. */
-            credential: string;
         };
         /** @description A query in the platform's SQL: one SELECT that can use `{day_start}`, `{day_end}` and `{day}`. */
         SqlMetric: {

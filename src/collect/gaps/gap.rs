@@ -37,6 +37,8 @@ pub enum GapCause {
     },
     /// The day has passed, and the metric's query can only return the present value.
     NotReconstructible,
+    /// There is a record. No command fills the gap, because the first record of a day stays.
+    UnreadableRecord,
 }
 
 impl GapCause {
@@ -53,6 +55,7 @@ impl GapCause {
             Self::NeverCollected => "never_collected",
             Self::DefinedLater { .. } => "defined_later",
             Self::NotReconstructible => "not_reconstructible",
+            Self::UnreadableRecord => "unreadable_record",
         }
     }
 }
@@ -72,6 +75,9 @@ impl fmt::Display for GapCause {
             Self::NotReconstructible => {
                 formatter.write_str("cannot be reconstructed: its query returns the present value only")
             }
+            Self::UnreadableRecord => formatter.write_str(
+                "there is a record, but it cannot be read; `daymark check` and the log say what is wrong",
+            ),
         }
     }
 }

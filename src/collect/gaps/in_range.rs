@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
-use super::{gap::Gap, history::History};
+use super::{gap::Gap, history::History, unreadable::unreadable};
 use crate::{
     blocking::block_in_place_if_large,
     collect::{CollectError, Context},
     store::StoredDefinition,
 };
 
-/// The gaps of `metrics` from `from` to `to`.
+/// The gaps of `metrics` from `from` to `to`, by category and then by day, and the records that cannot be read.
 pub(super) async fn gaps_between(
     context: &Context,
     metrics: &[StoredDefinition],
@@ -31,7 +31,11 @@ pub(super) async fn gaps_between(
         let missing = missing(&days, recorded.get(&key).unwrap_or(&none).iter().copied());
         history.gaps(&context.tenant.calendar, metric, &missing, observable_from)
     };
-    Ok(block_in_place_if_large(days.len() * metrics.len(), || metrics.iter().flat_map(of).collect()))
+    let mut gaps: Vec<_> =
+        block_in_place_if_large(days.len() * metrics.len(), || metrics.iter().flat_map(of).collect());
+    gaps.extend(unreadable(context, metrics, from, to).await?);
+    gaps.sort_by(|one, other| (&one.key.category, one.first).cmp(&(&other.key.category, other.first)));
+    Ok(gaps)
 }
 
 /// Returns the `days` that are not in `recorded`, as intervals of consecutive days. Both arguments ascend.

@@ -1,11 +1,12 @@
 //! Lists missing records by metric and day, with the cause: a failure, a run in progress, a definition that was created
-//! later, or no attempt at all.
+//! later, or no attempt at all; and records that cannot be read.
 
 mod filling;
 mod gap;
 mod history;
 mod in_range;
 mod recent;
+mod unreadable;
 
 use jiff::civil::Date;
 
@@ -34,7 +35,7 @@ pub struct GapReport {
     pub first_row: Option<FirstRow>,
     /// The number of days of the range that exist in the reporting time zone.
     pub days: usize,
-    /// The number of missing records; each is of one metric and day.
+    /// The number of records that are missing or cannot be read; each is of one metric and day.
     pub missing: usize,
     /// The gaps, ordered by category and then by day.
     pub gaps: Vec<Gap>,

@@ -32,7 +32,8 @@ pub use notifications::{
     Notifications,
 };
 pub use records::{
-    AskedMetric, Latest, RecordedDay, RecordedDays, Records, SeriesDays, SeriesQuestion, SeriesRows,
+    AskedMetric, Latest, MOST_SKIPPED, RecordedDay, RecordedDays, Records, SeriesDays, SeriesQuestion,
+    SeriesRows,
 };
 pub(super) use runs::confirm_orphans;
 pub use runs::{

@@ -93,13 +93,17 @@ pub trait Records: Send + Sync {
     /// The records of some metrics in a range of days, and the runs that did not complete them.
     async fn series(&self, question: &SeriesQuestion) -> Result<SeriesRows, StoreError>;
 
-    /// The newest record of each of `metrics` that has one, by category.
+    /// The newest record that can be read of each of `metrics` that has one, by category; of the newest
+    /// [`MOST_SKIPPED`] + 1.
     async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError>;
 
     /// The last runs, and how many records there are of each metric: up to and on `day` without those of the dates in
     /// `skipped`, which the time zone never had. Its time grows with the number of records.
     async fn summary(&self, day: Date, skipped: &[Date]) -> Result<StoreSummary, StoreError>;
 }
+
+/// How many records of a metric that cannot be read [`Records::latest`] skips to find one that can.
+pub const MOST_SKIPPED: i64 = 31;
 
 impl SeriesQuestion {
     /// The number of days multiplied by the number of metrics.

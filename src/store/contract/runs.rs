@@ -1,7 +1,7 @@
 //! The collection log: one entry for each run, inserted before the run starts and ended in every case; and the commits
 //! of a run.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::HashSet, fmt};
 
 use async_trait::async_trait;
 use jiff::{Timestamp, civil::Date};
@@ -249,6 +249,21 @@ pub struct RunFilter {
     pub limit: Option<i64>,
 }
 
+/// How many running entries of the log are read at once. A role that records can insert any number of them.
+const RUNNING_PAGE: i64 = 500;
+
+impl RunFilter {
+    /// The newest running entries.
+    pub fn running() -> Self {
+        Self { status: Some(RunStatus::Running), limit: Some(RUNNING_PAGE), ..Self::default() }
+    }
+
+    /// The running entries after `page`; `None` where that is empty.
+    pub fn running_after(page: &[Run]) -> Option<Self> {
+        page.last().map(|last| Self { after: Some((last.started_at, last.id)), ..Self::running() })
+    }
+}
+
 /// A lock held until this is dropped or its process dies.
 #[async_trait]
 pub trait Held: Send + Sync {
@@ -309,10 +324,14 @@ pub(in crate::store) async fn confirm_orphans(
     if !runs.iter().any(LoggedRun::is_orphaned) {
         return Ok(());
     }
-    let running = RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() };
-    let running = store.runs(&running).await?;
+    let (mut running, mut page) = (HashSet::new(), Some(RunFilter::running()));
+    while let Some(filter) = page {
+        let found = store.runs(&filter).await?;
+        page = RunFilter::running_after(&found);
+        running.extend(found.into_iter().map(|run| run.id));
+    }
     for logged in runs.iter_mut().filter(|logged| logged.is_orphaned()) {
-        logged.is_alive = !running.iter().any(|run| run.id == logged.run.id);
+        logged.is_alive = !running.contains(&logged.run.id);
     }
     Ok(())
 }
@@ -343,8 +362,8 @@ mod tests {
         }
 
         async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, StoreError> {
-            assert_eq!(filter.status, Some(RunStatus::Running));
-            Ok(self.0.clone())
+            assert_eq!((filter.status, filter.limit), (Some(RunStatus::Running), Some(RUNNING_PAGE)));
+            Ok(if filter.after.is_none() { self.0.clone() } else { Vec::new() })
         }
 
         async fn run(&self, _: Uuid) -> Result<Option<Run>, StoreError> {

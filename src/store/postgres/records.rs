@@ -11,8 +11,9 @@ use crate::{
     blocking::block_in_place_if_large,
     metric::{MetricKey, Record},
     store::{
-        Latest, RecordedDays, Records, Runs, SeriesQuestion, SeriesRows, StoreError, StoreSummary,
-        from_row::{self, key_and_date, latest, record, record_count},
+        Latest, MOST_SKIPPED, RecordedDays, Records, Runs, SeriesQuestion, SeriesRows, StoreError,
+        StoreSummary,
+        from_row::{self, key_and_date, record, record_count},
         row::{self, Columns},
         statements::SELECT_LAST_CUT,
     },
@@ -111,14 +112,18 @@ impl Records for PostgresStore {
     }
 
     async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError> {
-        self.retry(|| async {
-            let query = sqlx::query(select(include_str!("select_latest.sql")))
-                .bind(&self.tenant)
-                .bind(metrics.iter().map(|key| key.metric_type.name()).collect::<Vec<_>>())
-                .bind(metrics.iter().map(|key| key.category.as_str()).collect::<Vec<_>>());
-            self.rows(TABLE, query, latest).await
-        })
-        .await
+        let (mut found, mut asked) = (Vec::with_capacity(metrics.len()), metrics.to_vec());
+        let mut skipped = 0;
+        while !asked.is_empty() && skipped <= MOST_SKIPPED {
+            let rows = self.retry(|| self.select_latest(&asked, skipped)).await?;
+            let (read, unreadable) = from_row::latest(&self.location, TABLE, &rows);
+            found.extend(read);
+            (asked, skipped) = (unreadable, skipped + 1);
+        }
+        found.sort_by_cached_key(|Latest { record, .. }| {
+            (record.key.category.clone(), record.key.metric_type.name())
+        });
+        Ok(found)
     }
 
     async fn summary(&self, day: Date, skipped: &[Date]) -> Result<StoreSummary, StoreError> {
@@ -151,6 +156,18 @@ impl PostgresStore {
             }
         }
         Ok(recorded)
+    }
+
+    /// The newest record of each of `metrics` but for `skipped` that are newer.
+    async fn select_latest(&self, metrics: &[MetricKey], skipped: i64) -> Result<Vec<PgRow>, StoreError> {
+        sqlx::query(select(include_str!("select_latest.sql")))
+            .bind(&self.tenant)
+            .bind(metrics.iter().map(|key| key.metric_type.name()).collect::<Vec<_>>())
+            .bind(metrics.iter().map(|key| key.category.as_str()).collect::<Vec<_>>())
+            .bind(skipped)
+            .fetch_all(self.pool().await?)
+            .await
+            .map_err(|error| self.failed(error))
     }
 
     async fn select_series(&self, question: &SeriesQuestion) -> Result<Vec<PgRow>, StoreError> {

@@ -25,6 +25,7 @@ CROSS JOIN LATERAL (
     FROM values_in_force
     WHERE tenant_id = $1 AND metric_category = asked.metric_category AND metric_type = asked.metric_type
     ORDER BY metric_date DESC
-    LIMIT 1
+    -- Those that could not be read were skipped.
+    OFFSET $4 LIMIT 1
 ) AS newest
 ORDER BY newest.metric_category, newest.metric_type

@@ -30,8 +30,11 @@ CROSS JOIN values_in_force AS newest
     ON newest.tenant_id = ?1 AND newest.metric_category = asked.value ->> 'metric_category'
    AND newest.metric_type = asked.value ->> 'metric_type'
    AND newest.metric_date = (
-       SELECT max(metric_date) FROM values_in_force
+       SELECT metric_date FROM values_in_force
        WHERE tenant_id = ?1 AND metric_category = asked.value ->> 'metric_category'
          AND metric_type = asked.value ->> 'metric_type'
+       ORDER BY metric_date DESC
+       -- Those that could not be read were skipped.
+       LIMIT 1 OFFSET ?3
    )
 ORDER BY newest.metric_category, newest.metric_type

@@ -1,5 +1,6 @@
 -- Daymark's tables. The migration runs with a search_path of Daymark's own schema alone, so names need no schema and no object
--- is created in another schema. tenant_id is the first column of every key.
+-- is created in another schema. tenant_id is the first column of every key. JSON has fewer than 64 levels ('$.**{64}' finds
+-- deeper ones), because parsers refuse more than 128.
 
 -- The settings of the whole store, in one row that the migration inserts.
 CREATE TABLE store_settings (
@@ -22,7 +23,8 @@ CREATE TABLE metric_definition_versions (
     version         INTEGER     NOT NULL CONSTRAINT version_counts_from_one CHECK (version BETWEEN 1 AND 1000000),
     -- The whole definition: measure, sources, filters, presentation.
     spec            JSONB       NOT NULL CONSTRAINT spec_is_an_object
-                                CHECK (jsonb_typeof(spec) = 'object' AND octet_length(spec::TEXT) <= 1048576),
+                                CHECK (jsonb_typeof(spec) = 'object' AND octet_length(spec::TEXT) <= 1048576
+                                       AND NOT spec @? '$.**{64}'),
     created_at      TIMESTAMPTZ NOT NULL DEFAULT now() CONSTRAINT creation_is_sane
                                 CHECK (created_at >= '1900-01-01T00:00Z' AND created_at < '9999-01-01T00:00Z'),
     PRIMARY KEY (tenant_id, metric_type, metric_category, version),
@@ -79,7 +81,8 @@ CREATE TABLE metric_collection_log (
     metrics_collected   BIGINT      NOT NULL DEFAULT 0 CONSTRAINT metrics_are_counted CHECK (metrics_collected >= 0),
     error_message       TEXT        CONSTRAINT message_is_short CHECK (length(error_message) <= 4096),
     error_details       JSONB       CONSTRAINT details_are_an_object
-                                    CHECK (jsonb_typeof(error_details) = 'object' AND octet_length(error_details::TEXT) <= 1048576),
+                                    CHECK (jsonb_typeof(error_details) = 'object' AND octet_length(error_details::TEXT) <= 1048576
+                                        AND NOT error_details @? '$.**{64}'),
     -- "trigger" is why the run was started. "actor" is who started it: cli:<system user>, key:<id>, user:<subject> or system.
     trigger             TEXT        NOT NULL CONSTRAINT trigger_is_known
                                     CHECK (trigger IN ('schedule', 'api', 'cli', 'catch_up')),
@@ -120,11 +123,13 @@ CREATE TABLE daily_metrics (
     metric_type          TEXT        NOT NULL CONSTRAINT type_is_known
                                      CHECK (metric_type IN ('count', 'average', 'percentage', 'aggregate')),
     metric_category      TEXT        NOT NULL,
-    -- Neither infinite nor NaN, which sorts above Infinity; at most 1000 digits before and after the point.
+    -- Neither infinite nor NaN, which sorts above Infinity; at most 38 digits before the point and 30 after it, so that
+    -- sums over years have no more than the 76 digits of Parquet.
     value                NUMERIC     NOT NULL CONSTRAINT value_is_finite
-                                     CHECK (value < '1e1000' AND value > '-1e1000' AND scale(value) <= 1000),
+                                     CHECK (value < '1e38' AND value > '-1e38' AND scale(value) <= 30),
     metadata             JSONB       NOT NULL DEFAULT '{}' CONSTRAINT metadata_is_an_object
-                                     CHECK (jsonb_typeof(metadata) = 'object' AND octet_length(metadata::TEXT) <= 1048576),
+                                     CHECK (jsonb_typeof(metadata) = 'object' AND octet_length(metadata::TEXT) <= 1048576
+                                        AND NOT metadata @? '$.**{64}'),
     -- 'corrected' is not allowed: it is reserved for corrections, which are to get a table of their own.
     provenance           TEXT        NOT NULL CONSTRAINT provenance_is_known
                                      CHECK (provenance IN ('observed', 'reconstructed')),
@@ -154,7 +159,8 @@ CREATE TABLE jobs (
     tenant_id   TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
     kind        TEXT        NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('collect', 'backfill')),
     spec        JSONB       NOT NULL CONSTRAINT spec_is_an_object
-                            CHECK (jsonb_typeof(spec) = 'object' AND octet_length(spec::TEXT) <= 65536),
+                            CHECK (jsonb_typeof(spec) = 'object' AND octet_length(spec::TEXT) <= 65536
+                                       AND NOT spec @? '$.**{64}'),
     trigger     TEXT        NOT NULL CONSTRAINT trigger_is_known
                             CHECK (trigger IN ('schedule', 'api', 'cli', 'catch_up')),
     actor       TEXT        NOT NULL CONSTRAINT actor_is_short CHECK (length(actor) BETWEEN 1 AND 200),
@@ -168,7 +174,8 @@ CREATE TABLE jobs (
     -- The entry of the collection log for the job's run.
     run_id      UUID,
     result      JSONB       CONSTRAINT result_is_an_object
-                            CHECK (jsonb_typeof(result) = 'object' AND octet_length(result::TEXT) <= 65536),
+                            CHECK (jsonb_typeof(result) = 'object' AND octet_length(result::TEXT) <= 65536
+                                       AND NOT result @? '$.**{64}'),
     PRIMARY KEY (tenant_id, id),
     CONSTRAINT finished_at_its_end CHECK ((finished_at IS NULL) = (status IN ('queued', 'running'))),
     CONSTRAINT times_are_sane CHECK (
@@ -225,7 +232,8 @@ CREATE TABLE events (
     kind       TEXT        NOT NULL CONSTRAINT kind_is_known
                            CHECK (kind IN ('day_recorded', 'run_completed', 'run_partial', 'run_failed', 'definitions_changed')),
     subject    JSONB       NOT NULL CONSTRAINT subject_is_an_object
-                           CHECK (jsonb_typeof(subject) = 'object' AND octet_length(subject::TEXT) <= 65536),
+                           CHECK (jsonb_typeof(subject) = 'object' AND octet_length(subject::TEXT) <= 65536
+                                       AND NOT subject @? '$.**{64}'),
     created_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (tenant_id, id)
 );

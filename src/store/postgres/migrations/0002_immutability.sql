@@ -162,10 +162,31 @@ BEGIN
 END
 $$;
 
--- Sets the id and the time of an event. The lock is held until the transaction ends, so events become visible in the order of
--- their ids.
+-- Sets the id and the time of an event, and refuses an event that names neither an existing record nor a row that its own
+-- transaction wrote. The lock is held until the transaction ends, so events become visible in the order of their ids.
 CREATE FUNCTION number_event() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    own CONSTANT XID := pg_current_xact_id()::XID;
 BEGIN
+    -- The CASE is in parentheses, because PL/pgSQL ends the condition of IF at the first THEN outside of parentheses.
+    IF NOT (CASE NEW.kind
+        WHEN 'day_recorded' THEN EXISTS (
+            SELECT FROM daily_metrics
+            WHERE tenant_id = NEW.tenant_id AND metric_date = (NEW.subject ->> 'date')::DATE
+              AND collection_id = (NEW.subject ->> 'collection_id')::UUID
+        )
+        WHEN 'definitions_changed' THEN EXISTS (
+            SELECT FROM metric_definitions WHERE tenant_id = NEW.tenant_id AND xmin = own
+        )
+        ELSE EXISTS (
+            SELECT FROM metric_collection_log
+            WHERE tenant_id = NEW.tenant_id AND id = (NEW.subject ->> 'run_id')::UUID AND 'run_' || status = NEW.kind AND xmin = own
+        )
+    END) THEN
+        RAISE EXCEPTION 'INSERT on %.% is refused: an event must name an existing record or a row that its own transaction wrote',
+            TG_TABLE_SCHEMA, TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation', HINT = 'The commit that writes a row also writes its event.';
+    END IF;
     PERFORM pg_advisory_xact_lock(
         hashtextextended('daymark:' || current_schema() || ':' || NEW.tenant_id || ':events', 0));
     NEW.id := (SELECT coalesce(max(id), 0) + 1 FROM events WHERE tenant_id = NEW.tenant_id);

@@ -125,14 +125,13 @@ CREATE TABLE daily_metrics (
     metric_type          TEXT    NOT NULL CONSTRAINT type_is_known
                                  CHECK (metric_type IN ('count', 'average', 'percentage', 'aggregate')),
     metric_category      TEXT    NOT NULL,
-    -- Digits, optionally with a minus sign before them and one point between them; at most 1000 digits before the point and 1000
-    -- after it.
+    -- Digits, optionally with a minus sign before them and one point between them; at most 38 digits before the point and 30 after
+    -- it, so that sums over years have at most the 76 digits of Parquet.
     value                TEXT    NOT NULL CONSTRAINT value_is_finite
                                  CHECK ((value GLOB '[0-9]*' OR value GLOB '-[0-9]*') AND value GLOB '*[0-9]'
                                         AND value NOT GLOB '*[^-.0-9]*' AND value NOT GLOB '?*-*'
-                                        AND value NOT GLOB '*.*.*' AND length(value) <= 2002
-                                        AND length(value) - instr(value || '.', '.') <= 1000
-                                        AND instr(value || '.', '.') <= 1002),
+                                        AND value NOT GLOB '*.*.*' AND length(value) - instr(value || '.', '.') <= 30
+                                        AND instr(ltrim(value, '-') || '.', '.') <= 39),
     metadata             TEXT    NOT NULL DEFAULT '{}' CONSTRAINT metadata_is_an_object
                                  CHECK (json_valid(metadata) AND json_type(metadata) = 'object' AND length(metadata) <= 1048576),
     -- 'corrected' is not allowed: it is reserved for corrections, which are to get a table of their own.
