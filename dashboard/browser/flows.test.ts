@@ -17,6 +17,10 @@ interface Status {
   records: number;
 }
 
+interface Drift {
+  metrics: { changed: { recorded: number; recounted: number }[] }[];
+}
+
 async function put(site: Site, category: string, body: object): Promise<void> {
   const response = await fetch(`${site.url}/api/v1/definitions/${category}`, {
     method: "PUT",
@@ -49,6 +53,21 @@ describe("what an admin does", () => {
       const latest = await site.api<{ metrics: { metric_category: string; value: number }[] }>("/api/v1/latest");
       const users = latest.metrics.find((metric) => metric.metric_category === "users_total")?.value ?? 0;
       assert.equal(await page.locator("article .value").first().innerText(), users.toLocaleString("en-GB"));
+    }));
+
+  test("the record stands beside a recount of what the platform still holds", () =>
+    withPage(browser, {}, async (page) => {
+      await open(page, site.url);
+      await page.getByRole("button", { name: "Count again now" }).click();
+      const section = page.getByRole("region", { name: "Comments, counted again" });
+      await section.waitFor();
+      const query = `category=comments_total&from=${day(30)}&to=${day(1)}`;
+      const drift = await site.api<Drift>(`/api/v1/drift?${query}`);
+      const last = drift.metrics[0]?.changed.at(-1);
+      assert.ok(last && last.recounted < last.recorded, "an account was deleted with its comments");
+      const text = await section.innerText();
+      for (const value of [last.recorded, last.recounted]) assert.ok(text.includes(value.toLocaleString("en-GB")), text);
+      await accessible(page, "the overview with a recount");
     }));
 
   test("the calendar is read day by day with the keyboard", () =>

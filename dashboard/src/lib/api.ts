@@ -25,6 +25,7 @@ export type DefinitionAnswer = Schemas["DefinitionAnswer"];
 export type RunEntry = Schemas["RunEntry"];
 export type Schedule = Schemas["ScheduleResponse"];
 export type Health = Schemas["HealthResponse"];
+export type Drift = Schemas["DriftAnswer"];
 export type Job = Schemas["JobAnswer"];
 
 export const daymark = createDaymark({ url: typeof location === "undefined" ? "" : location.origin });
