@@ -3,7 +3,7 @@ import { after, before, describe, test } from "node:test";
 
 import type { Browser } from "playwright-core";
 
-import { accessible, day, demonstration, fits, launch, MISSING_DAYS, open, remove, settled, withPage, type Site } from "./harness.ts";
+import { accessible, day, demonstration, fits, launch, MISSING_DAYS, open, remove, withPage, type Site } from "./harness.ts";
 
 const HOSTILE = [
   `<script>document.title = "taken"</script><img src=x onerror="document.title='taken'">`,
@@ -156,10 +156,9 @@ describe("what an admin does", () => {
         assert.match(await page.title(), /Daymark$/);
         await fits(page, path);
       }
-      await page.goto(`${site.url}/definitions/hostile_0`);
+      await open(page, `${site.url}/definitions/hostile_0`);
       assert.equal(await page.locator("h1").innerText(), HOSTILE[0]);
-      await page.goto(`${site.url}/explore?metrics=hostile_1`);
-      await settled(page);
+      await open(page, `${site.url}/explore?metrics=hostile_1`);
       await accessible(page, "explore with a hostile name");
     }));
 
