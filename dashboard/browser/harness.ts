@@ -15,7 +15,9 @@ const browserPath = process.env.DAYMARK_TEST_CHROMIUM ?? "/usr/bin/chromium";
 export const MISSING_DAYS = 4;
 
 const DAY_MS = 86_400_000;
-export const day = (before: number) => new Date(Date.now() - before * DAY_MS).toISOString().slice(0, 10);
+/** A day may be recorded this long after its end. */
+const SETTLE_MS = 15 * 60_000;
+export const day = (before: number) => new Date(Date.now() - SETTLE_MS - before * DAY_MS).toISOString().slice(0, 10);
 
 export interface Site {
   url: string;
