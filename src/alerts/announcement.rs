@@ -81,6 +81,10 @@ impl Announcement<'_> {
         if after.is_silenced || has_cause && after.notified_at.is_none() {
             return None;
         }
+        // Without a channel nothing is told, so that a channel that is declared later hears of it at once.
+        if self.channels_of(&after.rule).is_empty() {
+            return None;
+        }
         let is_due = match after.notified_at {
             None => true,
             Some(at) => was_silenced || !has_cause && self.now.duration_since(at) >= self.repeat_every,
@@ -220,6 +224,30 @@ mod tests {
         let both = told(&[], 50, |rule, _| ["slow_collection", "query_errors"].contains(&rule));
         let what = "firing query_errors slow_collection";
         assert_eq!(shown(&both), [(0, what), (24, what), (48, what)]);
+    }
+
+    #[test]
+    fn a_channel_that_is_declared_later_is_told_at_once() {
+        let rules = built_in_rules();
+        let rule = rules.iter().find(|rule| rule.name == "slow_collection").unwrap();
+        let after =
+            next_state(&rule.name, SignedDuration::ZERO, None, &Evaluation::Holds(String::new()), at(0));
+        let mut changes = [StateChange { before: None, after }];
+        let announced = |channels: &[String], changes: &mut [StateChange]| {
+            let (silences, repeat_every) = (&[], SignedDuration::from_hours(24));
+            let announcement = Announcement {
+                tenant: "default",
+                rules: &rules,
+                channels,
+                silences,
+                repeat_every,
+                now: at(1),
+            };
+            announcement.announce(changes).len()
+        };
+        assert_eq!(announced(&[], &mut changes), 0);
+        assert_eq!(announced(&["ops".to_owned()], &mut changes), 1);
+        assert_eq!(announced(&["ops".to_owned()], &mut changes), 0);
     }
 
     #[test]

@@ -91,6 +91,9 @@ fn nothing_recorded(hours: i64, facts: &Facts, now: Timestamp) -> Evaluation {
     if facts.active_metrics == 0 {
         return NoData("no metric is active".to_owned());
     }
+    if facts.pause.is_some() {
+        return Clear("the schedule is paused".to_owned());
+    }
     let written = facts.runs.iter().find(|run| run.metrics_collected > 0);
     // Without such a run among the newest ones, nothing was recorded since the oldest of them at least.
     let since = match (written, facts.runs.last()) {
@@ -358,6 +361,8 @@ mod tests {
         assert_holds("forgotten_pause", &paused(pause.clone()), "2025-01-11T11:59:59Z", false);
         assert_holds("forgotten_pause", &paused(pause.clone()), now, true);
         let with_end = Pause { until: Some(at("2025-02-01T00:00:00Z")), ..pause };
+        let nothing = Facts { pause: Some(with_end.clone()), ..facts(vec![run(RunStatus::Failed, Some(1))]) };
+        assert_holds("nothing_recorded", &nothing, "2025-01-13T00:15:00Z", false);
         assert_holds("forgotten_pause", &paused(with_end), now, false);
     }
 

@@ -25,7 +25,7 @@ use crate::{
 const TICK: std::time::Duration = std::time::Duration::from_secs(1);
 /// How often rules are evaluated while it does not change.
 const INTERVAL: SignedDuration = SignedDuration::from_secs(30);
-/// The newest silences, among which are those that hold.
+/// The silences that end last, among which are those that hold.
 const MAX_SILENCES: i64 = 500;
 /// How old a good run may be that the heartbeat is called for: an older one says nothing about now.
 const HEARTBEAT_AGE: SignedDuration = SignedDuration::from_hours(24);

@@ -1,6 +1,6 @@
 //! Silencing alerts for a time. Every silence has an end and a reason.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::{
@@ -8,6 +8,9 @@ use crate::{
     config::{self, AlertRule},
     store::{Silence, StoreError},
 };
+
+/// The longest time from now until the end of a silence.
+const MAX_SILENCE: SignedDuration = SignedDuration::from_hours(366 * 24);
 
 #[derive(Debug, thiserror::Error)]
 pub enum SilenceError {
@@ -19,6 +22,11 @@ pub enum SilenceError {
         until: String,
         now: String,
     },
+    #[error("the silence would end at {until}; a silence can last 366 days at most")]
+    TooLong {
+        /// In the reporting time zone.
+        until: String,
+    },
     #[error("there is no alert {}{suggestion}", config::shown(rule))]
     UnknownRule { rule: String, suggestion: String },
     #[error(transparent)]
@@ -28,7 +36,7 @@ pub enum SilenceError {
 /// Silences a rule, or all of them, until `until`.
 ///
 /// # Errors
-/// When the reason is empty or too long, `until` is not in the future, there is no such rule, or the store fails.
+/// When the reason is empty or too long, `until` is not in the future or more than 366 days away, there is no such rule, or the store fails.
 pub async fn silence(
     context: &Context,
     rules: &[AlertRule],
@@ -43,6 +51,9 @@ pub async fn silence(
     if until <= now {
         let calendar = &context.tenant.calendar;
         return Err(SilenceError::AlreadyOver { until: calendar.display(until), now: calendar.display(now) });
+    }
+    if until.duration_since(now) > MAX_SILENCE {
+        return Err(SilenceError::TooLong { until: context.tenant.calendar.display(until) });
     }
     if let Some(rule) = rule.filter(|name| !rules.iter().any(|rule| rule.name == **name)) {
         let hint = config::suggestion(rule, rules.iter().map(|rule| rule.name.as_str()));

@@ -1,6 +1,8 @@
 //! Requests to receivers: with a time limit for the whole of it, without redirects, without proxies, and to public addresses
 //! only unless the settings say otherwise.
 
+use std::io::Read;
+
 use ureq::{
     Agent,
     tls::{Certificate, RootCerts, TlsConfig},
@@ -64,9 +66,10 @@ fn sent(outcome: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Sent 
         Err(error) => Sent::failed(error.to_string()),
         Ok(mut response) => {
             let status = response.status();
-            let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).lossy_utf8(true);
-            // A longer answer is an error of reading, which does not matter: the status says enough.
-            let body = body.read_to_string().unwrap_or_default();
+            let mut body = Vec::new();
+            // An error of reading does not matter: the status says whether the notification was taken.
+            let _ = response.body_mut().as_reader().take(MAX_ANSWER_BYTES).read_to_end(&mut body);
+            let body = String::from_utf8_lossy(&body);
             let separator = if body.trim().is_empty() { "" } else { ": " };
             Sent {
                 is_delivered: status.is_success(),

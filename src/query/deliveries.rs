@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{error::QueryError, parameter_parser::ParameterParser, response::words};
 use crate::{
     collect::Context,
+    metric::is_name,
     store::{DeliveryAttempt, Notification, NotificationKind, NotificationStatus},
 };
 
@@ -24,6 +25,10 @@ impl DeliveriesQuery {
     pub fn parse(channel: Option<String>, limit: Option<&str>) -> Result<Self, QueryError> {
         let mut parser = ParameterParser::default();
         let limit = parser.limit(limit, "notifications");
+        if channel.as_deref().is_some_and(|name| !is_name(name)) {
+            let message = "the name of a channel has lowercase letters, digits and underscores, and begins with a letter";
+            parser.problem("channel", message);
+        }
         parser.finish(Self { channel, limit })
     }
 }

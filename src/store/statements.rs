@@ -95,9 +95,11 @@ pub(super) const ADD_NOTIFICATION: &str = "
     VALUES ($1, $2, $3, $4, $5, $6, $6)
     ON CONFLICT (tenant_id, id) DO NOTHING";
 
+/// Silences that were not ended early come first, the latest end before the others, so that a limit never leaves out one
+/// that holds for one that is over.
 pub(super) const SELECT_SILENCES: &str = "
     SELECT id, rule, reason, created_at, created_by, ends_at, ended_at, ended_by FROM alert_silences
-    WHERE tenant_id = $1 ORDER BY created_at DESC, id LIMIT $2";
+    WHERE tenant_id = $1 ORDER BY ended_at IS NOT NULL, ends_at DESC, created_at DESC, id LIMIT $2";
 
 pub(super) const ADD_SILENCE: &str = "
     INSERT INTO alert_silences (tenant_id, id, rule, reason, created_at, created_by, ends_at)

@@ -223,6 +223,10 @@ impl Clock for Defective {
         assert_ne!(self.asked.fetch_add(1, Ordering::SeqCst), 1, "a defect");
         self.clock.now()
     }
+
+    fn is_simulated(&self) -> bool {
+        self.clock.is_simulated()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -111,12 +111,17 @@ async fn silences_end_once_and_are_kept(fixture: Fixture) {
     store.add_silence(&of_one).await.unwrap();
     assert_eq!(fixture.again().silences(10).await.unwrap(), [of_one.clone(), of_all.clone()]);
     assert_eq!(fixture.again().silences(1).await.unwrap(), [of_one]);
+    let short = Silence { ends_at: noon() + 1.hour(), ..silence(2, None) };
+    store.add_silence(&short).await.unwrap();
+    assert_eq!(store.silences(10).await.unwrap().last(), Some(&short), "the latest end comes first");
+    assert!(store.end_silence(short.id, noon() + 3.minutes(), "key:1").await.unwrap());
     assert!(of_all.is_active(noon() + 119.minutes()) && !of_all.is_active(noon() + 2.hours()));
     assert!(!store.end_silence(of_all.id, noon() + 2.hours(), "key:1").await.unwrap(), "it is over");
     assert!(!store.end_silence(Uuid::new_v4(), noon(), "key:1").await.unwrap(), "there is none");
     assert!(store.end_silence(of_all.id, noon() + 1.hour(), "key:1").await.unwrap());
     assert!(!store.end_silence(of_all.id, noon() + 1.hour(), "key:1").await.unwrap());
-    let ended = store.silences(10).await.unwrap().pop().unwrap();
+    let ended =
+        store.silences(10).await.unwrap().into_iter().find(|silence| silence.id == of_all.id).unwrap();
     assert_eq!((ended.ended_at, ended.ended_by.as_deref()), (Some(noon() + 1.hour()), Some("key:1")));
     for statement in ["UPDATE alert_silences SET reason = 'another'", "DELETE FROM alert_silences"] {
         assert!(fixture.sql(statement).await.is_err(), "{statement}");

@@ -64,10 +64,12 @@ async fn check_writing(context: &Context) -> Vec<Finding> {
     locked.iter().chain(&ended).map(store_error).collect()
 }
 
-/// Reports what differs from the migrations in the protection that keeps records immutable. A store that fails here has been reported
-/// already.
+/// Reports what differs from the migrations in the protection that keeps records immutable.
 async fn check_integrity(context: &Context) -> Vec<Finding> {
-    let differences = context.tenant.store.integrity().await.unwrap_or_default();
+    let differences = match context.tenant.store.integrity().await {
+        Ok(differences) => differences,
+        Err(error) => return vec![store_error(&error)],
+    };
     let finding = |difference: IntegrityFinding| {
         Finding::error("store", difference.message)
             .hint("restore it: records could be changed (docs/operations.md)")

@@ -126,7 +126,7 @@ impl From<SilenceError> for Problem {
         let parameter = match &error {
             SilenceError::Store(error) => return error.clone().into(),
             SilenceError::Reason => "reason",
-            SilenceError::AlreadyOver { .. } => "until",
+            SilenceError::AlreadyOver { .. } | SilenceError::TooLong { .. } => "until",
             SilenceError::UnknownRule { .. } => "rule",
         };
         let wrong = InvalidParameter { parameter: parameter.to_owned(), detail: error.to_string() };

@@ -1,5 +1,7 @@
 //! `GET /api/v1/drift`: records beside a recount of the platform's present rows.
 
+use std::{sync::Arc, time::Duration};
+
 use axum::{
     Json,
     extract::State,
@@ -127,8 +129,11 @@ pub async fn drift(
     require_active(&service, "category", &request.only).await?;
     // The semaphore is never closed, so this cannot fail.
     let _permit = service.checks.acquire().await;
+    // A request does not wait for a platform that lags, because it holds a permit.
+    let mut context = service.context.clone();
+    Arc::make_mut(&mut context.installation).freshness_wait = Duration::ZERO;
     // A client that goes away drops this future, which cancels the statement on the platform.
-    let report = collect::drift(&service.context, &request, &Cancellation::never()).await?;
+    let report = collect::drift(&context, &request, &Cancellation::never()).await?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(DriftAnswer::from(report))).into_response())
 }
 

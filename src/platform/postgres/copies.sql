@@ -8,7 +8,19 @@ WITH RECURSIVE assumed_fresh AS (
 ),
 reached (oid) AS (
     SELECT named.oid
-    FROM (SELECT to_regclass(name)::oid AS oid FROM unnest($1::text[]) AS name) AS named
+    FROM (
+        -- to_regclass would raise an error for a schema without USAGE, which a view of another owner may read all the same. It is
+        -- called for names without a schema only.
+        SELECT coalesce(
+            (
+                SELECT c.oid
+                FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                WHERE format('"%s"."%s"', replace(n.nspname, '"', '""'), replace(c.relname, '"', '""')) = name
+            ),
+            CASE WHEN name ~ '^"([^"]|"")*"$' THEN to_regclass(name)::oid END
+        ) AS oid
+        FROM unnest($1::text[]) AS name
+    ) AS named
     WHERE named.oid IS NOT NULL AND named.oid NOT IN (SELECT oid FROM assumed_fresh)
     UNION
     SELECT next.oid
