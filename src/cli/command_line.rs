@@ -63,7 +63,7 @@ enum Command {
     Serve,
     /// Copy the store, and read the copy back
     Backup(backup::BackupArguments),
-    /// Make the store, of which there is nothing yet, of a backup
+    /// Restore a backup into a place that has no store yet
     Restore(backup::RestoreArguments),
     /// Create, list and revoke the keys of the HTTP API
     Keys(keys::KeysArguments),
