@@ -259,8 +259,9 @@ async fn each_request_executes_its_expected_number_of_statements_on_postgres() {
     site.world.set_clock("2025-01-11T12:01:00Z");
     let lock = a_running_run(&site).await;
     for (path, statements) in statements_of_questions(&run) {
-        let executed = statements_of_five(&path).await;
-        assert_eq!(executed.len(), 5 * statements, "{path}: {executed:#?}");
+        // Noting the use of the key changes the store, and definitions are read once more after a change.
+        let expected = async || statements_of_five(&path).await.len() == 5 * statements;
+        until(&format!("{path} takes {statements} statements"), expected).await;
     }
     drop(lock);
     let whole = "/api/v1/metrics?from=2025-01-01&to=2025-01-10&interval=day,week,month";

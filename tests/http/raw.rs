@@ -8,7 +8,7 @@ use tokio::{
 };
 
 /// How long a test waits for an event before it fails.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 /// The receive buffer of the socket, in bytes. It is small, so that a server soon has to wait for the client.
 const RECEIVE_BUFFER: u32 = 4096;
 
