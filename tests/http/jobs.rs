@@ -28,6 +28,8 @@ async fn finished(site: &Site, location: &str) -> Value {
     let mut job = Value::Null;
     until("the job has ended", async || {
         job = site.get_as_admin(location).await.json();
+        // Between two requests the job has the processor.
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         job["status"] != "running"
     })
     .await;
