@@ -28,14 +28,14 @@ pub struct Admins {
     platform: Arc<dyn Platform>,
     /// The table and the column that marks admins.
     column: (String, String),
-    tables: Arc<Tables>,
+    tables: Arc<SchemaCache>,
     queries: tokio::sync::Semaphore,
     failure_log: LogThrottle,
 }
 
 /// A cache of the platform's schema. The schema is read in a task of its own, which continues if the request that
 /// needed it is cancelled.
-struct Tables {
+struct SchemaCache {
     platform: Arc<dyn Platform>,
     /// The time limit for reading the schema once.
     timeout: Duration,
@@ -47,7 +47,7 @@ struct Tables {
 impl Admins {
     pub fn new(platform: Arc<dyn Platform>, column: (String, String)) -> Self {
         Self {
-            tables: Arc::new(Tables::new(Arc::clone(&platform), PREPARE_TIMEOUT)),
+            tables: Arc::new(SchemaCache::new(Arc::clone(&platform), PREPARE_TIMEOUT)),
             platform,
             column,
             queries: tokio::sync::Semaphore::new(MAX_CONCURRENT_QUERIES),
@@ -102,7 +102,7 @@ impl Admins {
     }
 }
 
-impl Tables {
+impl SchemaCache {
     fn new(platform: Arc<dyn Platform>, timeout: Duration) -> Self {
         Self { platform, timeout, cache: Mutex::default(), reading: Arc::default() }
     }
@@ -179,7 +179,7 @@ mod tests {
             assume_fresh: Vec::new(),
         };
         let platform = platform::open(&url.parse().unwrap(), options);
-        let tables = Arc::new(Tables::new(platform, Duration::from_millis(50)));
+        let tables = Arc::new(SchemaCache::new(platform, Duration::from_millis(50)));
         for _ in 0..2 {
             let fault = Arc::clone(&tables).get(Timestamp::UNIX_EPOCH).await.map(drop).unwrap_err();
             // The platform's own time limit would report `FaultClass::Unreachable`.

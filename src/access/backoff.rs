@@ -29,10 +29,10 @@ const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(15);
 const MAX_ADDRESSES: usize = 10_000;
 
 #[derive(Debug, Default)]
-pub struct Backoff(Mutex<HashMap<IpAddr, Failures>>);
+pub struct Backoff(Mutex<HashMap<IpAddr, FailureHistory>>);
 
 #[derive(Debug, Clone, Copy)]
-struct Failures {
+struct FailureHistory {
     count: u32,
     last: Timestamp,
     wait_until: Timestamp,
@@ -53,7 +53,7 @@ impl Backoff {
     /// verification.
     pub fn may_verify(&self, address: IpAddr, now: Timestamp) -> bool {
         let mut addresses = self.lock();
-        let Some(Failures { verifications: (count, since), .. }) = addresses.get_mut(&network(address))
+        let Some(FailureHistory { verifications: (count, since), .. }) = addresses.get_mut(&network(address))
         else {
             return true;
         };
@@ -97,27 +97,31 @@ impl Backoff {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, Failures>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, FailureHistory>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn entry_of(addresses: &mut HashMap<IpAddr, Failures>, address: IpAddr, now: Timestamp) -> &mut Failures {
+fn entry_of(
+    addresses: &mut HashMap<IpAddr, FailureHistory>,
+    address: IpAddr,
+    now: Timestamp,
+) -> &mut FailureHistory {
     let address = network(address);
     if addresses.len() >= MAX_ADDRESSES && !addresses.contains_key(&address) {
         make_room(addresses, now);
     }
-    let no_failures = Failures { count: 0, last: now, wait_until: now, verifications: (0, now) };
+    let no_failures = FailureHistory { count: 0, last: now, wait_until: now, verifications: (0, now) };
     addresses.entry(address).or_insert(no_failures)
 }
 
-fn is_forgotten(failures: &Failures, now: Timestamp) -> bool {
+fn is_forgotten(failures: &FailureHistory, now: Timestamp) -> bool {
     has_passed(failures.last, FORGOTTEN_AFTER, now)
 }
 
 /// Forgets the addresses whose time has passed. If there are none, it forgets the tenth that failed longest ago at
 /// once, because each call iterates over all addresses.
-fn make_room(addresses: &mut HashMap<IpAddr, Failures>, now: Timestamp) {
+fn make_room(addresses: &mut HashMap<IpAddr, FailureHistory>, now: Timestamp) {
     addresses.retain(|_, failures| !is_forgotten(failures, now));
     if addresses.len() >= MAX_ADDRESSES {
         let mut times: Vec<_> = addresses.values().map(|failures| failures.last).collect();

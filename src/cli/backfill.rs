@@ -55,7 +55,7 @@ pub async fn run(app: &App, arguments: &BackfillArguments, format: Format) -> an
     };
     let progress: Box<dyn Progress> = match (format, std::io::stderr().is_terminal()) {
         (Format::Text, true) => Box::new(Bar::new()),
-        _ => Box::new(Lines::new()),
+        _ => Box::new(ProgressLines::new()),
     };
     warn_before_the_first_record(app).await?;
     let cancel = signals::cancellation(|line| say(line));
@@ -121,19 +121,19 @@ impl Drop for Bar {
 }
 
 /// Progress as one line for each commit, where standard error is not a terminal.
-struct Lines {
+struct ProgressLines {
     total: AtomicUsize,
     done: AtomicUsize,
     started: Mutex<Instant>,
 }
 
-impl Lines {
+impl ProgressLines {
     fn new() -> Self {
         Self { total: AtomicUsize::new(0), done: AtomicUsize::new(0), started: Mutex::new(Instant::now()) }
     }
 }
 
-impl Progress for Lines {
+impl Progress for ProgressLines {
     fn reading(&self, metrics: usize, days: usize) {
         say(format_args!("reading {} over {}", pluralize(metrics, "metric"), pluralize(days, "day")));
     }

@@ -30,7 +30,7 @@ pub(crate) struct Answers<'a, T> {
 }
 
 /// The platform's answer for one metric.
-pub(crate) struct Answer<'a, T> {
+pub(crate) struct MetricReadings<'a, T> {
     pub metric: usize,
     /// The answers to the metric's readings, in order; or the fault of the first reading that failed.
     pub readings: Result<Vec<&'a T>, &'a Fault>,
@@ -136,23 +136,23 @@ impl Part {
 }
 
 impl<T> Answers<'_, T> {
-    pub fn iter(&self) -> impl Iterator<Item = Answer<'_, T>> {
+    pub fn iter(&self) -> impl Iterator<Item = MetricReadings<'_, T>> {
         self.parts.iter().flat_map(|(part, answers)| {
             part.metrics.iter().map(|(metric, needed)| {
                 let readings = needed.iter().map(|position| answers[*position].as_ref()).collect();
-                Answer { metric: *metric, readings }
+                MetricReadings { metric: *metric, readings }
             })
         })
     }
 }
 
-impl<T> Answer<'_, T> {
+impl<T> MetricReadings<'_, T> {
     pub fn fault(&self) -> Option<&Fault> {
         self.readings.as_ref().err().copied()
     }
 }
 
-impl Answer<'_, Vec<Tally>> {
+impl MetricReadings<'_, Vec<Tally>> {
     /// Returns the tallies of the day with this index, in the order of the metric's readings.
     pub fn of_day(&self, day: usize) -> Result<Vec<&Tally>, &Fault> {
         let readings = self.readings.as_ref().map_err(|fault| *fault)?;

@@ -51,7 +51,7 @@ pub struct RecordedMetric {
 }
 
 /// The records made from one reading of the platform, and the metrics that have none.
-struct Reading {
+struct DayRecords {
     provenance: Provenance,
     records: Vec<Record>,
     failed: Vec<Failure>,
@@ -129,7 +129,7 @@ async fn record_day(
         let read = |began| read(context, run.id, day, missing, deadline, began);
         freshness::when_fresh(context, day.date, read).await
     };
-    let Reading { provenance, records, failed, left_out } =
+    let DayRecords { provenance, records, failed, left_out } =
         run::bounded(context, deadline, cancel, kept, reading).await?;
     let finish = |refused: &[Failure]| {
         let recorded = there + records.len() - refused.len();
@@ -181,7 +181,7 @@ async fn read(
     missing: &[StoredDefinition],
     deadline: Deadline,
     began: Timestamp,
-) -> Result<Fresh<Reading>, Fault> {
+) -> Result<Fresh<DayRecords>, Fault> {
     let platform = &context.tenant.platform;
     let schema = platform.inspect().await?;
     let mut cut = platform.open_cut(deadline).await?;
@@ -194,7 +194,7 @@ async fn read(
     }
     let answers = batch.read(cut.as_mut(), &schema, &[day]).await?;
     let (records, failed) = evaluate(&wanted, &answers, day.date, &stamp);
-    Ok(Ok(Reading { provenance, records, failed, left_out }))
+    Ok(Ok(DayRecords { provenance, records, failed, left_out }))
 }
 
 /// Returns the provenance that a record of `date` would have if the cut were opened now.

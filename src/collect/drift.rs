@@ -6,7 +6,7 @@ use jiff::{ToSpan, civil::Date};
 
 use super::{
     Cancellation, CollectError, Context, Failure, LeftOut,
-    batch::{Answer, Batch},
+    batch::{Batch, MetricReadings},
     freshness, run, selection,
 };
 use crate::{
@@ -186,7 +186,7 @@ async fn recount(
     run::bounded(context, deadline, cancel, kept, reading).await
 }
 
-fn values(definitions: &[&Definition], answer: &Answer<'_, Vec<Tally>>, days: usize) -> Recounted {
+fn values(definitions: &[&Definition], answer: &MetricReadings<'_, Vec<Tally>>, days: usize) -> Recounted {
     let definition = definitions[answer.metric];
     if let Some(fault) = answer.fault() {
         return Err(Box::new(Failure::of_fault(&definition.category, fault)));

@@ -20,7 +20,7 @@ struct Pair<'a> {
 }
 
 /// The records of a pair on one day.
-struct Point {
+struct PairedDay {
     date: Date,
     stock: Record,
     flow: Record,
@@ -93,7 +93,7 @@ fn source_of<'a>(definition: &'a Definition, rows: &Rows) -> Option<&'a Source> 
 }
 
 /// Returns the days that have records of both, ascending.
-fn points(pair: &Pair<'_>, records: Vec<Record>) -> Vec<Point> {
+fn points(pair: &Pair<'_>, records: Vec<Record>) -> Vec<PairedDay> {
     let mut days: BTreeMap<Date, (Option<Record>, Option<Record>)> = BTreeMap::new();
     for record in records {
         let day = days.entry(record.metric_date).or_default();
@@ -104,16 +104,16 @@ fn points(pair: &Pair<'_>, records: Vec<Record>) -> Vec<Point> {
         }
     }
     days.into_iter()
-        .filter_map(|(date, (stock, flow))| Some(Point { date, stock: stock?, flow: flow? }))
+        .filter_map(|(date, (stock, flow))| Some(PairedDay { date, stock: stock?, flow: flow? }))
         .collect()
 }
 
-fn compare(run: Uuid, pair: &Pair<'_>, points: &[Point], context: &Context) -> Vec<Discrepancy> {
+fn compare(run: Uuid, pair: &Pair<'_>, points: &[PairedDay], context: &Context) -> Vec<Discrepancy> {
     let neighbours = points.windows(2).filter(|two| context.day_after(two[0].date) == two[1].date);
     neighbours.filter_map(|two| discrepancy(run, pair, &two[0], &two[1])).collect()
 }
 
-fn discrepancy(run: Uuid, pair: &Pair<'_>, before: &Point, after: &Point) -> Option<Discrepancy> {
+fn discrepancy(run: Uuid, pair: &Pair<'_>, before: &PairedDay, after: &PairedDay) -> Option<Discrepancy> {
     let expected = &before.stock.value + &after.flow.value;
     let surplus = &after.stock.value - &expected;
     let is_of_run = |record: &Record| record.collection_id == run;
@@ -137,12 +137,12 @@ fn discrepancy(run: Uuid, pair: &Pair<'_>, before: &Point, after: &Point) -> Opt
 }
 
 /// Whether both days have the same definition versions; another version may count other rows, or use another time zone.
-fn same_versions(before: &Point, after: &Point) -> bool {
+fn same_versions(before: &PairedDay, after: &PairedDay) -> bool {
     before.stock.definition_version == after.stock.definition_version
         && before.flow.definition_version == after.flow.definition_version
 }
 
-fn observed(point: &Point) -> bool {
+fn observed(point: &PairedDay) -> bool {
     point.stock.provenance == Provenance::Observed
 }
 
@@ -168,7 +168,7 @@ mod tests {
     const RUN: Uuid = Uuid::from_u128(1);
     const EARLIER: Uuid = Uuid::from_u128(2);
 
-    fn point(day: i8, total: i64, created: i64, run: Uuid) -> Point {
+    fn point(day: i8, total: i64, created: i64, run: Uuid) -> PairedDay {
         let provenance = if run == RUN { Provenance::Reconstructed } else { Provenance::Observed };
         let record = |metric: StoredDefinition, value: i64| Record {
             metric_date: date(2025, 1, day),
@@ -180,14 +180,14 @@ mod tests {
             collection_id: run,
             collection_timestamp: Timestamp::UNIX_EPOCH,
         };
-        Point {
+        PairedDay {
             date: date(2025, 1, day),
             stock: record(sample::existing("total"), total),
             flow: record(sample::created("created"), created),
         }
     }
 
-    fn of(before: &Point, after: &Point) -> Option<String> {
+    fn of(before: &PairedDay, after: &PairedDay) -> Option<String> {
         let (total, created) = (sample::existing("total"), sample::created("created"));
         let metrics = [&total, &created];
         let pairs = pairs(&metrics);

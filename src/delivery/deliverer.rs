@@ -45,7 +45,7 @@ pub struct Deliverer {
 
 /// The batches that are being sent, by channel: at most one each.
 #[derive(Default)]
-struct InFlight {
+struct BatchesInFlight {
     tasks: JoinSet<String>,
     channels: Vec<String>,
 }
@@ -76,7 +76,7 @@ impl Deliverer {
 
     /// Delivers until `stop`, while this instance leads.
     pub async fn run(&self, mut leads: watch::Receiver<bool>, stop: &Cancellation) {
-        let (mut in_flight, mut deleted_at) = (InFlight::default(), None);
+        let (mut in_flight, mut deleted_at) = (BatchesInFlight::default(), None);
         loop {
             let is_leader = *leads.borrow_and_update();
             if is_leader
@@ -99,7 +99,7 @@ impl Deliverer {
 
     async fn look(
         &self,
-        in_flight: &mut InFlight,
+        in_flight: &mut BatchesInFlight,
         deleted_at: &mut Option<Timestamp>,
     ) -> Result<(), StoreError> {
         let now = self.context.now();
@@ -116,14 +116,14 @@ impl Deliverer {
     /// # Errors
     /// When the store fails.
     pub async fn deliver_due(&self) -> Result<(), StoreError> {
-        let mut in_flight = InFlight::default();
+        let mut in_flight = BatchesInFlight::default();
         self.start_due(&mut in_flight).await?;
         while in_flight.tasks.join_next().await.is_some() {}
         Ok(())
     }
 
     /// Starts a batch for each channel that has none in flight.
-    async fn start_due(&self, in_flight: &mut InFlight) -> Result<(), StoreError> {
+    async fn start_due(&self, in_flight: &mut BatchesInFlight) -> Result<(), StoreError> {
         in_flight.forget_finished();
         let due = self.context.tenant.store.due_notifications(self.context.now(), MAX_DUE).await?;
         let mut batches = BTreeMap::<String, Vec<Notification>>::new();
@@ -145,7 +145,7 @@ impl Deliverer {
     }
 }
 
-impl InFlight {
+impl BatchesInFlight {
     fn forget_finished(&mut self) {
         while let Some(finished) = self.tasks.try_join_next() {
             match finished {

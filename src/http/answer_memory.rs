@@ -18,13 +18,13 @@ pub struct AnswerMemory(Arc<Semaphore>);
 /// A reservation of memory, which is returned to the budget when it is dropped, together with the answer that holds it.
 pub struct Reservation(Option<OwnedSemaphorePermit>);
 
-struct Held {
+struct ReservedBody {
     body: Bytes,
     /// Held for as long as the body is in the cache or is being sent to a client.
     _reservation: Reservation,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for ReservedBody {
     fn as_ref(&self) -> &[u8] {
         &self.body
     }
@@ -51,7 +51,7 @@ impl Reservation {
         let kept = body.len().div_ceil(PERMIT_BYTES);
         let rest = self.0.as_mut().and_then(|permit| permit.split(permit.num_permits().saturating_sub(kept)));
         drop(rest);
-        Bytes::from_owner(Held { body, _reservation: self })
+        Bytes::from_owner(ReservedBody { body, _reservation: self })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     access::{Access, RateLimit},
     collect::Context,
     config::{Config, HttpSettings, QuerySettings},
-    jobs::{Jobs, MAX_RUNNING},
+    jobs::{JobRunner, MAX_RUNNING},
     query::Catalogue,
     store::{Store, StoreError},
     telemetry::Counters,
@@ -44,7 +44,7 @@ pub struct Service {
     pub guards_platform_role: bool,
     pub cache: Cache,
     pub answer_memory: AnswerMemory,
-    pub jobs: Arc<Jobs>,
+    pub jobs: Arc<JobRunner>,
     pub counters: Counters,
     /// A permit for each request that may be handled at once.
     pub permits: Arc<Semaphore>,
@@ -88,7 +88,7 @@ impl Service {
         let own_changes = OwnChanges::default();
         Self {
             cache: Cache::new(context.tenant.store.watch(), own_changes.clone(), http.cache),
-            jobs: Arc::new(Jobs::new(jobs.clone(), move || own_changes.happened())),
+            jobs: Arc::new(JobRunner::new(jobs.clone(), move || own_changes.happened())),
             answer_memory: AnswerMemory::default(),
             counters: Counters::default(),
             permits: Arc::new(Semaphore::new(http.max_concurrent_requests)),

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 pub use self::{
     active::ActiveJob,
-    outcome::{FailedMetric, JobResult, Outcome},
+    outcome::{JobFailure, JobResult, Outcome},
     state::JobState,
     task::Task,
 };
@@ -47,18 +47,18 @@ impl JobStartError {
 }
 
 /// The jobs of a tenant in this process.
-pub struct Jobs {
+pub struct JobRunner {
     context: Context,
     on_commit: Arc<dyn Fn() + Send + Sync>,
     canceller: Canceller,
     cancellation: Cancellation,
     /// This lock is held while a job is started, so that two concurrent requests for the same task share one job.
     starting: tokio::sync::Mutex<()>,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<ActiveJobs>>,
 }
 
 #[derive(Default)]
-struct State {
+struct ActiveJobs {
     /// The running jobs, and those whose end could not be written to the store.
     jobs: Vec<Arc<ActiveJob>>,
     running: JoinSet<()>,
@@ -67,7 +67,7 @@ struct State {
 /// The most ended jobs that are kept in memory because their end could not be written to the store.
 const MAX_UNWRITTEN: usize = 100;
 
-impl Jobs {
+impl JobRunner {
     /// Creates the jobs of a tenant. `on_commit` is called whenever a job may have committed something.
     pub fn new(context: Context, on_commit: impl Fn() + Send + Sync + 'static) -> Self {
         let (canceller, cancellation) = Cancellation::new();
@@ -176,7 +176,7 @@ impl Jobs {
     }
 }
 
-fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
+fn lock(state: &Mutex<ActiveJobs>) -> std::sync::MutexGuard<'_, ActiveJobs> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -199,7 +199,12 @@ fn as_stored(job: NewJob) -> Job {
     }
 }
 
-async fn work(context: Context, job: Arc<ActiveJob>, cancellation: Cancellation, state: Arc<Mutex<State>>) {
+async fn work(
+    context: Context,
+    job: Arc<ActiveJob>,
+    cancellation: Cancellation,
+    state: Arc<Mutex<ActiveJobs>>,
+) {
     let outcome = AssertUnwindSafe(run(&context, &job, &cancellation)).catch_unwind().await;
     // The panic hook has already written the panic's message.
     let outcome = outcome.unwrap_or_else(|_| Outcome::failed());

@@ -35,14 +35,14 @@ pub struct Outcome {
 pub struct JobResult {
     pub recorded: usize,
     pub already_there: usize,
-    pub failures: Vec<FailedMetric>,
+    pub failures: Vec<JobFailure>,
     pub error: Option<String>,
     pub days_total: usize,
     pub days_done: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FailedMetric {
+pub struct JobFailure {
     pub metric_category: String,
     pub message: String,
     pub sqlstate: Option<String>,
@@ -110,7 +110,7 @@ impl Outcome {
         JobResult {
             recorded: self.recorded,
             already_there: self.already_there,
-            failures: self.failed.iter().take(MAX_FAILURES).map(FailedMetric::from).collect(),
+            failures: self.failed.iter().take(MAX_FAILURES).map(JobFailure::from).collect(),
             error: self.error.as_ref().map(|error| cut(&error.to_string(), 10 * MAX_TEXT_CHARS)),
             days_total,
             days_done,
@@ -132,7 +132,7 @@ impl JobResult {
     }
 }
 
-impl From<&Failure> for FailedMetric {
+impl From<&Failure> for JobFailure {
     fn from(failure: &Failure) -> Self {
         Self {
             metric_category: failure.category.clone(),
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_result_survives_the_store_and_is_bounded() {
-        let failure = FailedMetric {
+        let failure = JobFailure {
             metric_category: "a".to_owned(),
             message: cut(&"ä".repeat(300), MAX_TEXT_CHARS),
             sqlstate: None,

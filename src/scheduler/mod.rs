@@ -22,7 +22,7 @@ use self::{
 use crate::{
     collect::{Cancellation, CollectError, Context, active_metrics, close_orphaned_runs},
     database::Deadline,
-    jobs::{ActiveJob, JobStartError, Jobs, Task},
+    jobs::{ActiveJob, JobRunner, JobStartError, Task},
     metric::MetricKey,
     store::{JobFilter, RunKind, SharedWatch, StoreError, Trigger},
     telemetry::{Counters, LogThrottle},
@@ -59,7 +59,7 @@ enum LookError {
 /// The scheduler of one tenant in one instance.
 pub struct Scheduler {
     context: Context,
-    jobs: Arc<Jobs>,
+    jobs: Arc<JobRunner>,
     counters: Counters,
     watch: SharedWatch,
     failures: LogThrottle,
@@ -102,7 +102,7 @@ impl SchedulerState {
 
 impl Scheduler {
     /// `watch` notices commits to the store of `context`.
-    pub fn new(context: &Context, jobs: Arc<Jobs>, counters: Counters, watch: SharedWatch) -> Self {
+    pub fn new(context: &Context, jobs: Arc<JobRunner>, counters: Counters, watch: SharedWatch) -> Self {
         let context = context.started_by(Trigger::Schedule, ACTOR);
         Self {
             context,
@@ -119,7 +119,7 @@ impl Scheduler {
         self.leads.subscribe()
     }
 
-    /// Collects until it is stopped. [`Jobs::stop`] ends the jobs that are running then.
+    /// Collects until it is stopped. [`JobRunner::stop`] ends the jobs that are running then.
     pub async fn run(&self, stop: &Cancellation) {
         let mut state = SchedulerState::default();
         loop {

@@ -15,7 +15,7 @@ pub(super) enum Write {
 }
 
 /// The reason why a change is refused.
-pub(super) enum Refused {
+pub(super) enum RefusedChange {
     /// The change names a metric that does not exist.
     Undefined(MetricKey),
     /// The API may not change a definition that belongs to the file.
@@ -31,7 +31,7 @@ pub(super) fn writes(
     stored: &[StoredDefinition],
     changes: &[DefinitionChange],
     by: Origin,
-) -> Result<Vec<Write>, Refused> {
+) -> Result<Vec<Write>, RefusedChange> {
     let active = || stored.iter().filter(|stored| stored.is_active);
     let mut writes = Vec::new();
     for change in changes {
@@ -39,7 +39,7 @@ pub(super) fn writes(
             stored.origin == Origin::File && stored.definition.category == change.category()
         };
         if by == Origin::Api && active().any(of_file) {
-            return Err(Refused::OfFile(change.category().to_owned()));
+            return Err(RefusedChange::OfFile(change.category().to_owned()));
         }
         writes.extend(write(stored, change, by)?);
     }
@@ -61,9 +61,9 @@ fn write(
     stored: &[StoredDefinition],
     change: &DefinitionChange,
     by: Origin,
-) -> Result<Option<Write>, Refused> {
+) -> Result<Option<Write>, RefusedChange> {
     let current = |key: &MetricKey| stored.iter().find(|candidate| candidate.definition.key() == *key);
-    let known = |key: &MetricKey| current(key).ok_or_else(|| Refused::Undefined(key.clone()));
+    let known = |key: &MetricKey| current(key).ok_or_else(|| RefusedChange::Undefined(key.clone()));
     let activate = |stored: &StoredDefinition| {
         let is_so = stored.is_active && stored.origin == by;
         (!is_so).then(|| Write::Active(stored.definition.key(), Some(by)))
@@ -103,7 +103,7 @@ impl Write {
     }
 }
 
-impl Refused {
+impl RefusedChange {
     pub(super) fn at(self, location: &str) -> StoreError {
         match self {
             Self::OfFile(category) => StoreError::OfFile { category },

@@ -7,7 +7,7 @@ use super::{
     Leader, Notification, NotificationKind, NotificationStatus, Origin, Pause, RecordCount, RecordedDay, Run,
     RunKind, RunOutcome, RunStatus, ScheduleState, SeriesDays, SeriesQuestion, Silence, StoreError,
     StoredDefinition, Trigger,
-    row::{Columns, LeftOut, failed, readable, undecodable},
+    row::{Columns, UnreadableRows, failed, readable, undecodable},
 };
 use crate::{
     identity::{ApiKey, KeyHash, Role, Scopes},
@@ -47,7 +47,7 @@ pub(super) fn series<R: Columns>(
     rows: &[R],
 ) -> Vec<SeriesDays> {
     let mut series = vec![SeriesDays::default(); question.metrics.len()];
-    let mut left_out = LeftOut::default();
+    let mut left_out = UnreadableRows::default();
     for row in rows {
         let (place, date) = match place_and_date(row) {
             Ok(found) => found,
@@ -110,7 +110,7 @@ pub(super) fn latest<R: Columns>(
     table: &'static str,
     rows: &[R],
 ) -> (Vec<Latest>, Vec<MetricKey>) {
-    let (mut found, mut unreadable, mut left_out) = (Vec::new(), Vec::new(), LeftOut::default());
+    let (mut found, mut unreadable, mut left_out) = (Vec::new(), Vec::new(), UnreadableRows::default());
     for row in rows {
         match record(row) {
             Ok(record) => found.push(Latest {

@@ -47,7 +47,7 @@ pub(super) fn readable<'r, R, T>(
     read: impl Fn(&'r R) -> Result<T, sqlx::Error>,
 ) -> Vec<T> {
     let mut values = Vec::with_capacity(rows.len());
-    let mut left_out = LeftOut::default();
+    let mut left_out = UnreadableRows::default();
     for row in rows {
         match read(row) {
             Ok(value) => values.push(value),
@@ -60,12 +60,12 @@ pub(super) fn readable<'r, R, T>(
 
 /// The rows of one answer that cannot be read: their number, and the error of the first one.
 #[derive(Default)]
-pub(super) struct LeftOut {
+pub(super) struct UnreadableRows {
     rows: usize,
     first: Option<String>,
 }
 
-impl LeftOut {
+impl UnreadableRows {
     pub(super) fn add(&mut self, error: impl FnOnce() -> String) {
         self.rows += 1;
         self.first.get_or_insert_with(error);

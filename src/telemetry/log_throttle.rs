@@ -11,17 +11,17 @@ const INTERVAL: SignedDuration = SignedDuration::from_secs(10);
 
 /// Lets one kind of message through at most every ten seconds.
 #[derive(Debug, Default)]
-pub struct LogThrottle(Mutex<State>);
+pub struct LogThrottle(Mutex<ThrottleState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct ThrottleState {
     written_at: Option<Timestamp>,
     left_out: u64,
 }
 
 impl LogThrottle {
     pub const fn new() -> Self {
-        Self(Mutex::new(State { written_at: None, left_out: 0 }))
+        Self(Mutex::new(ThrottleState { written_at: None, left_out: 0 }))
     }
 
     /// The same as [`LogThrottle::allow`], by a monotonic clock: for callers that have no other.

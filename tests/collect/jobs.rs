@@ -1,7 +1,7 @@
 //! Jobs in the store: while they run, after they have ended, and after their process was killed.
 
 use daymark::{
-    jobs::{Jobs, Task},
+    jobs::{JobRunner, Task},
     store::{JobStatus, LockName, NewJob, RunKind, Trigger},
 };
 use serde_json::json;
@@ -20,8 +20,8 @@ on! { [sqlite, postgres]
     a_failed_job_keeps_its_error,
 }
 
-fn jobs(world: &World) -> Jobs {
-    Jobs::new(world.context.clone(), || {})
+fn jobs(world: &World) -> JobRunner {
+    JobRunner::new(world.context.clone(), || {})
 }
 
 fn collect() -> Task {

@@ -5,7 +5,7 @@ use daymark::{
     metric::Decimal,
     store::{
         TableQuery,
-        table::{Condition, Output, Table},
+        table::{Output, RowCondition, StoreTable},
     },
 };
 use proptest::{
@@ -94,12 +94,12 @@ async fn hostile_strings_are_treated_as_values_or_refused(site: Site) {
 /// All rows of all tables.
 async fn everything(site: &Site) -> Vec<String> {
     let mut all = Vec::new();
-    for table in Table::ALL {
+    for table in StoreTable::ALL {
         let output = |column| Output { column, alias: None, as_text: false };
         let query = TableQuery {
             table,
             columns: table.columns().iter().map(output).collect(),
-            condition: Condition::All(Vec::new()),
+            condition: RowCondition::All(Vec::new()),
             order: Vec::new(),
             limit: 100_000,
             offset: 0,

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use daymark::{
     collect::{self, BackfillRequest, Cancellation, Context, collect_day},
-    jobs::Jobs,
+    jobs::JobRunner,
     metric::{BackfillMode, CronSchedule, Provenance},
     scheduler::{Scheduler, SchedulerState},
     store::{RunKind, RunStatus, Trigger},
@@ -34,13 +34,13 @@ const DEADLINE: Duration = Duration::from_secs(60);
 struct Instance {
     scheduler: Scheduler,
     state: SchedulerState,
-    jobs: Arc<Jobs>,
+    jobs: Arc<JobRunner>,
     counters: Counters,
 }
 
 impl Instance {
     fn of(context: &Context) -> Self {
-        let (jobs, counters) = (Arc::new(Jobs::new(context.clone(), || {})), Counters::default());
+        let (jobs, counters) = (Arc::new(JobRunner::new(context.clone(), || {})), Counters::default());
         let watch = context.tenant.store.watch();
         let scheduler = Scheduler::new(context, Arc::clone(&jobs), counters.clone(), watch);
         Self { scheduler, state: SchedulerState::default(), jobs, counters }

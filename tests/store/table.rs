@@ -6,7 +6,9 @@ use daymark::{
     metric::{Decimal, MetricType, Provenance, Record},
     store::{
         Finish, RunStatus, TablePage, TableQuery,
-        table::{Column, ColumnKind, Comparison, Condition, Order, Output, State, Table, Value},
+        table::{
+            ColumnKind, Comparison, IsOperand, Order, Output, RowCondition, StoreColumn, StoreTable, Value,
+        },
     },
 };
 use jiff::{Timestamp, ToSpan, civil::Date};
@@ -70,12 +72,12 @@ async fn filled(fixture: &Fixture) -> Uuid {
     run
 }
 
-fn all(table: Table) -> TableQuery {
+fn all(table: StoreTable) -> TableQuery {
     let columns = table.columns().iter().map(output).collect();
     TableQuery {
         table,
         columns,
-        condition: Condition::All(Vec::new()),
+        condition: RowCondition::All(Vec::new()),
         order: Vec::new(),
         limit: 1000,
         offset: 0,
@@ -84,11 +86,11 @@ fn all(table: Table) -> TableQuery {
     }
 }
 
-fn output(column: &'static Column) -> Output {
+fn output(column: &'static StoreColumn) -> Output {
     Output { column, alias: None, as_text: false }
 }
 
-fn column(table: Table, name: &str) -> &'static Column {
+fn column(table: StoreTable, name: &str) -> &'static StoreColumn {
     table.column(name).unwrap()
 }
 
@@ -100,7 +102,7 @@ async fn ask(fixture: &Fixture, query: &TableQuery) -> (TablePage, Vec<Json>) {
 }
 
 /// A member of a row as a value of its column's kind; `None` for NULL.
-fn value(row: &Json, column: &Column) -> Option<Value> {
+fn value(row: &Json, column: &StoreColumn) -> Option<Value> {
     let member = &row[column.name];
     let text = || member.as_str().unwrap().to_owned();
     if member.is_null() {
@@ -132,25 +134,25 @@ fn compare(left: &Value, right: &Value) -> Ordering {
 }
 
 /// Whether a condition holds, in SQL's three-valued logic; `None` is unknown.
-fn holds(condition: &Condition, row: &Json) -> Option<bool> {
+fn holds(condition: &RowCondition, row: &Json) -> Option<bool> {
     match condition {
-        Condition::All(parts) => parts.iter().map(|part| holds(part, row)).fold(Some(true), and),
-        Condition::Any(parts) => {
+        RowCondition::All(parts) => parts.iter().map(|part| holds(part, row)).fold(Some(true), and),
+        RowCondition::Any(parts) => {
             let negated = parts.iter().map(|part| holds(part, row).map(|known| !known));
             negated.fold(Some(true), and).map(|known| !known)
         }
-        Condition::Not(part) => holds(part, row).map(|known| !known),
-        Condition::Compare { column, comparison, value: with } => {
+        RowCondition::Not(part) => holds(part, row).map(|known| !known),
+        RowCondition::Compare { column, comparison, value: with } => {
             value(row, column).map(|value| comparison.holds(compare(&value, with)))
         }
-        Condition::In { column, values } => {
+        RowCondition::In { column, values } => {
             value(row, column).map(|value| values.iter().any(|other| compare(&value, other).is_eq()))
         }
-        Condition::Is { column, state } => Some(match state {
-            State::Null | State::Unknown => row[column.name].is_null(),
-            State::NotNull => !row[column.name].is_null(),
-            State::True => row[column.name] == Json::Bool(true),
-            State::False => row[column.name] == Json::Bool(false),
+        RowCondition::Is { column, state } => Some(match state {
+            IsOperand::Null | IsOperand::Unknown => row[column.name].is_null(),
+            IsOperand::NotNull => !row[column.name].is_null(),
+            IsOperand::True => row[column.name] == Json::Bool(true),
+            IsOperand::False => row[column.name] == Json::Bool(false),
         }),
     }
 }
@@ -181,7 +183,7 @@ fn in_order(order: &[Order], left: &Json, right: &Json) -> Ordering {
 struct Questions {
     random: fastrand::Rng,
     rows: Vec<Json>,
-    columns: Vec<&'static Column>,
+    columns: Vec<&'static StoreColumn>,
 }
 
 impl Questions {
@@ -189,7 +191,7 @@ impl Questions {
         of[self.random.usize(..of.len())].clone()
     }
 
-    fn value(&mut self, column: &'static Column) -> Value {
+    fn value(&mut self, column: &'static StoreColumn) -> Value {
         let present: Vec<_> = self.rows.iter().filter_map(|row| value(row, column)).collect();
         let other = match column.kind {
             ColumnKind::Text => Value::Text(self.pick(&["", "posts", "zzz", "%", "ß' OR 1=1"]).to_string()),
@@ -209,11 +211,11 @@ impl Questions {
         }
     }
 
-    fn condition(&mut self, depth: u8) -> Condition {
+    fn condition(&mut self, depth: u8) -> RowCondition {
         let columns = self.columns.clone();
         let column = self.pick(&columns);
         match self.random.u8(..if depth == 0 { 4 } else { 7 }) {
-            0 | 1 => Condition::Compare {
+            0 | 1 => RowCondition::Compare {
                 column,
                 comparison: self.pick(&[
                     Comparison::Equal,
@@ -227,17 +229,23 @@ impl Questions {
             },
             2 => {
                 let values = (0..self.random.usize(..4)).map(|_| self.value(column)).collect();
-                Condition::In { column, values }
+                RowCondition::In { column, values }
             }
             3 => {
-                let of_booleans = [State::Null, State::NotNull, State::True, State::False, State::Unknown];
+                let of_booleans = [
+                    IsOperand::Null,
+                    IsOperand::NotNull,
+                    IsOperand::True,
+                    IsOperand::False,
+                    IsOperand::Unknown,
+                ];
                 let known =
                     if column.kind == ColumnKind::Boolean { &of_booleans[..] } else { &of_booleans[..2] };
-                Condition::Is { column, state: self.pick(known) }
+                RowCondition::Is { column, state: self.pick(known) }
             }
-            4 => Condition::Not(Box::new(self.condition(depth - 1))),
-            5 => Condition::All((0..2).map(|_| self.condition(depth - 1)).collect()),
-            _ => Condition::Any((0..2).map(|_| self.condition(depth - 1)).collect()),
+            4 => RowCondition::Not(Box::new(self.condition(depth - 1))),
+            5 => RowCondition::All((0..2).map(|_| self.condition(depth - 1)).collect()),
+            _ => RowCondition::Any((0..2).map(|_| self.condition(depth - 1)).collect()),
         }
     }
 
@@ -256,7 +264,7 @@ impl Questions {
 
 async fn any_table_query_matches_a_naive_search(fixture: Fixture) {
     filled(&fixture).await;
-    for table in Table::ALL {
+    for table in StoreTable::ALL {
         let (_, rows) = ask(&fixture, &all(table)).await;
         assert!(rows.len() >= 3, "{rows:?}");
         let comparable = table.columns().iter().filter(|column| column.kind != ColumnKind::Object).collect();
@@ -283,10 +291,10 @@ async fn any_table_query_matches_a_naive_search(fixture: Fixture) {
 
 async fn rows_as_json_have_exact_values_and_all_columns(fixture: Fixture) {
     let run = filled(&fixture).await;
-    let mut query = all(Table::DailyMetrics);
+    let mut query = all(StoreTable::DailyMetrics);
     let mood = Value::Text("mood".to_owned());
     let category = column(query.table, "metric_category");
-    query.condition = Condition::In { column: category, values: vec![mood] };
+    query.condition = RowCondition::In { column: category, values: vec![mood] };
     let (page, rows) = ask(&fixture, &query).await;
     for digits in VALUES {
         assert!(
@@ -311,14 +319,14 @@ async fn rows_as_json_have_exact_values_and_all_columns(fixture: Fixture) {
     let instants: Vec<_> =
         rows.iter().take(3).map(|row| row["collection_timestamp"].as_str().unwrap()).collect();
     assert_eq!(instants[1..], ["2025-02-01T11:59:59.873456+00:00", "2025-02-01T11:59:59.623456+00:00"]);
-    let (_, definitions_shown) = ask(&fixture, &all(Table::MetricDefinitions)).await;
+    let (_, definitions_shown) = ask(&fixture, &all(StoreTable::MetricDefinitions)).await;
     assert_eq!(definitions_shown.len(), definitions().len());
     assert_eq!(definitions_shown[0]["is_active"], Json::Bool(true));
 }
 
 async fn a_page_counts_all_rows_if_asked_to(fixture: Fixture) {
     filled(&fixture).await;
-    let query = TableQuery { count: true, limit: 5, offset: 20, ..all(Table::DailyMetrics) };
+    let query = TableQuery { count: true, limit: 5, offset: 20, ..all(StoreTable::DailyMetrics) };
     let (page, _) = ask(&fixture, &query).await;
     assert_eq!((page.rows, page.total), (4, Some(24)));
     let (page, _) = ask(&fixture, &TableQuery { offset: 900, ..query.clone() }).await;
@@ -330,9 +338,9 @@ async fn a_page_counts_all_rows_if_asked_to(fixture: Fixture) {
 
 async fn nulls_are_ordered_as_requested(fixture: Fixture) {
     filled(&fixture).await;
-    let completed = column(Table::MetricCollectionLog, "completed_at");
+    let completed = column(StoreTable::MetricCollectionLog, "completed_at");
     let running = async |order| {
-        let query = TableQuery { order: vec![order], ..all(Table::MetricCollectionLog) };
+        let query = TableQuery { order: vec![order], ..all(StoreTable::MetricCollectionLog) };
         let (_, rows) = ask(&fixture, &query).await;
         rows.iter().position(|row| row["status"] == "running").unwrap()
     };
@@ -345,7 +353,7 @@ async fn nulls_are_ordered_as_requested(fixture: Fixture) {
 async fn table_queries_return_rows_of_their_own_tenant_only(fixture: Fixture) {
     filled(&fixture).await;
     let other = fixture.of_tenant("elsewhere");
-    for table in Table::ALL {
+    for table in StoreTable::ALL {
         let page = other.table(&TableQuery { count: true, ..all(table) }).await.unwrap();
         assert_eq!((page.rows, page.total), (0, Some(0)));
         let own = fixture.store.table(&all(table)).await.unwrap();
@@ -356,7 +364,7 @@ async fn table_queries_return_rows_of_their_own_tenant_only(fixture: Fixture) {
 
 async fn a_query_may_select_the_maximum_number_of_columns(fixture: Fixture) {
     filled(&fixture).await;
-    let table = Table::DailyMetrics;
+    let table = StoreTable::DailyMetrics;
     let alias = |index: usize| Output {
         column: &table.columns()[index % table.columns().len()],
         alias: Some(format!("it's \"{index}\" \\")),

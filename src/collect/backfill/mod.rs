@@ -22,8 +22,8 @@ pub use self::{
 use self::{
     failures::Failures,
     missing::Missing,
-    range::Range,
-    reading::{Plan, Reading},
+    range::BackfillRange,
+    reading::{BackfillReading, Plan},
 };
 use super::{
     Cancellation, CollectError, Context, EarlierMeaning, Failure, LeftOut,
@@ -56,7 +56,7 @@ pub trait Progress: Send + Sync {
 
 /// The work of a backfill: its range, and the records that the range lacks.
 struct Work {
-    range: Range,
+    range: BackfillRange,
     days: Vec<DayBounds>,
     missing: Vec<Missing>,
     left_out: Vec<LeftOut>,
@@ -162,7 +162,7 @@ async fn commit(
     context: &Context,
     run: &OpenRun<'_>,
     work: &Work,
-    reading: &Reading<'_>,
+    reading: &BackfillReading<'_>,
     chunk: &[Date],
     is_last: bool,
     done: &mut Done,

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The first and the last day of a backfill, both finished.
-pub(super) struct Range {
+pub(super) struct BackfillRange {
     pub from: Date,
     pub to: Date,
     /// The platform's first row, if the requested first day was before its day.
@@ -24,26 +24,32 @@ pub(super) async fn resolve(
     context: &Context,
     request: &BackfillRequest,
     metrics: &[StoredDefinition],
-) -> Result<Range, CollectError> {
+) -> Result<BackfillRange, CollectError> {
     let to = request.to.unwrap_or_else(|| context.last_finished());
     context.require_recordable(to)?;
     let Some(from) = request.from else {
-        return Ok(Range { from: default_first_day(context, metrics, to).await?, to, clipped_to: None });
+        return Ok(BackfillRange {
+            from: default_first_day(context, metrics, to).await?,
+            to,
+            clipped_to: None,
+        });
     };
     context.require_recordable(from)?;
     if from > to {
         return Err(CollectError::EmptyRange { from, to });
     }
     if request.before_first_row {
-        return Ok(Range { from, to, clipped_to: None });
+        return Ok(BackfillRange { from, to, clipped_to: None });
     }
     // The first row of all active metrics is used, so that the day does not depend on the requested metrics and is the
     // same as that of `gaps`.
     let active = selection::active(context.tenant.store.as_ref()).await?;
     match known_first_row(context, &active).await {
         Some(first) if first.date > to => Err(first.after(to)),
-        Some(first) if first.date > from => Ok(Range { from: first.date, to, clipped_to: Some(first) }),
-        _ => Ok(Range { from, to, clipped_to: None }),
+        Some(first) if first.date > from => {
+            Ok(BackfillRange { from: first.date, to, clipped_to: Some(first) })
+        }
+        _ => Ok(BackfillRange { from, to, clipped_to: None }),
     }
 }
 

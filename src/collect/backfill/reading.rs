@@ -13,7 +13,7 @@ use super::{
 use crate::{
     collect::{
         Context, Failure,
-        batch::{Answer, Answers, Batch},
+        batch::{Answers, Batch, MetricReadings},
         freshness::{self, Fresh},
         recording::{self, Stamp},
     },
@@ -35,7 +35,7 @@ struct GroupPlan {
 }
 
 /// Everything that was read, from which records are made.
-pub(super) struct Reading<'a> {
+pub(super) struct BackfillReading<'a> {
     missing: &'a [Missing],
     groups: Vec<GroupReading<'a>>,
     stamp: Stamp,
@@ -76,7 +76,7 @@ impl<'a> Plan<'a> {
         run: Uuid,
         deadline: Deadline,
         began: Timestamp,
-    ) -> Result<Fresh<Reading<'a>>, Fault> {
+    ) -> Result<Fresh<BackfillReading<'a>>, Fault> {
         let schema = context.tenant.platform.inspect().await?;
         let mut cut = context.tenant.platform.open_cut(deadline).await?;
         let stamp = Stamp::of_backfill(context, run);
@@ -87,8 +87,9 @@ impl<'a> Plan<'a> {
                 return Ok(Err(staleness));
             }
             let answers = batch.read(cut.as_mut(), &schema, &days).await?;
-            let of_data =
-                |answer: &Answer<'_, _>| days.len() > 1 && answer.fault().is_some_and(Fault::is_of_data);
+            let of_data = |answer: &MetricReadings<'_, _>| {
+                days.len() > 1 && answer.fault().is_some_and(Fault::is_of_data)
+            };
             let bisected: Vec<_> = answers.iter().filter(of_data).map(|answer| answer.metric).collect();
             groups.push(GroupReading {
                 members: &group.members,
@@ -110,11 +111,11 @@ impl<'a> Plan<'a> {
                 groups.extend(pieces.into_iter().map(piece));
             }
         }
-        Ok(Ok(Reading { missing: self.missing, groups, stamp }))
+        Ok(Ok(BackfillReading { missing: self.missing, groups, stamp }))
     }
 }
 
-impl Reading<'_> {
+impl BackfillReading<'_> {
     /// Returns the missing records from `first` to `last`. Days on which a metric cannot be evaluated are added to
     /// `failures`.
     pub fn records(&self, first: Date, last: Date, failures: &mut Failures) -> Vec<Record> {

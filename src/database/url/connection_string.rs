@@ -2,7 +2,7 @@
 //! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING>.
 
 /// Names and values, in the order of the text.
-pub(super) type Parameters = Vec<(String, String)>;
+pub(super) type ConnectionParameters = Vec<(String, String)>;
 
 /// Why a text cannot be parsed. The messages never quote the text, because the part that cannot be parsed may be a
 /// password.
@@ -50,7 +50,7 @@ pub(super) fn is_keywords(text: &str) -> bool {
 }
 
 /// Parses `[user[:password]@][host][:port][/database][?name=value[&…]]`.
-pub(super) fn from_uri(rest: &str) -> Result<Parameters, ConnectionStringError> {
+pub(super) fn from_uri(rest: &str) -> Result<ConnectionParameters, ConnectionStringError> {
     let (hierarchy, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, database) = hierarchy.split_once('/').unwrap_or((hierarchy, ""));
     // An `@` after the authority means that the password contains a `/` or `?` that is not encoded.
@@ -61,7 +61,7 @@ pub(super) fn from_uri(rest: &str) -> Result<Parameters, ConnectionStringError> 
     if user.contains('@') {
         return Err(ConnectionStringError::Unencoded);
     }
-    let mut parameters = Parameters::new();
+    let mut parameters = ConnectionParameters::new();
     let mut add = |name: &str, value: &str| -> Result<(), ConnectionStringError> {
         parameters.push((name.to_owned(), decoded(value)?));
         Ok(())
@@ -121,8 +121,8 @@ fn decoded(text: &str) -> Result<String, ConnectionStringError> {
 
 /// Parses `keyword = value …`, separated by white space. A value that contains white space or is empty is quoted with
 /// `'`.
-pub(super) fn from_keywords(text: &str) -> Result<Parameters, ConnectionStringError> {
-    let mut parameters = Parameters::new();
+pub(super) fn from_keywords(text: &str) -> Result<ConnectionParameters, ConnectionStringError> {
+    let mut parameters = ConnectionParameters::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
         let (keyword, after) = rest.split_once('=').ok_or(ConnectionStringError::NoKeywordValue)?;

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::connection_string::Parameters;
+use super::connection_string::ConnectionParameters;
 
 /// Variables, and the parameters that they give.
 pub(super) const VARIABLES: &[(&str, &str)] = &[
@@ -84,7 +84,7 @@ impl Surroundings<'_> {
     }
 
     /// The variables that give a parameter which the URL does not: each with the parameter and its value.
-    pub(super) fn missing(&self, given: &Parameters) -> Vec<(&'static str, &'static str, String)> {
+    pub(super) fn missing(&self, given: &ConnectionParameters) -> Vec<(&'static str, &'static str, String)> {
         let is_given = |name: &str| given.iter().any(|(known, value)| known == name && !value.is_empty());
         let missing = VARIABLES.iter().filter(|(_, parameter)| !is_given(parameter));
         missing

@@ -6,7 +6,7 @@
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
 use super::{
-    connection_string::Parameters,
+    connection_string::ConnectionParameters,
     environment::{SESSION_VARIABLES, Surroundings},
 };
 
@@ -117,7 +117,7 @@ const PARAMETERS: &[(&str, Treatment)] = &[
 /// Returns the driver's options for these parameters. Missing parameters are taken from PostgreSQL's environment
 /// variables (PGHOST, PGUSER, PGPASSWORD …) and password file.
 pub(super) fn options(
-    parameters: &Parameters,
+    parameters: &ConnectionParameters,
     surroundings: &Surroundings,
 ) -> Result<PgConnectOptions, ParameterError> {
     let mut has_password = false;
@@ -292,7 +292,7 @@ fn tls<'a>(
 }
 
 /// Returns the parts of the parameters that may be shown, as a URL, and whether other parts were left out.
-pub(super) fn shown(parameters: &Parameters) -> (String, bool) {
+pub(super) fn shown(parameters: &ConnectionParameters) -> (String, bool) {
     let value = |name: &str| {
         let found = parameters.iter().rev().find(|(known, value)| known == name && !value.is_empty());
         found.map(|(_, value)| value.as_str())

@@ -4,7 +4,7 @@ use super::visibility;
 use crate::{
     collect::{
         Context, advice,
-        batch::{Answer, Batch},
+        batch::{Batch, MetricReadings},
         metric_advice,
     },
     config::Finding,
@@ -53,7 +53,7 @@ pub(in crate::definitions) async fn explain(
     let days = context.tenant.calendar.days(last_finished, last_finished);
     let batch = Batch::new(definitions.iter().copied().enumerate());
     let answers = batch.explain(cut.as_mut(), schema, &days).await?;
-    let fault = |answer: Answer<'_, String>| Some((answer.metric, answer.fault()?.clone()));
+    let fault = |answer: MetricReadings<'_, String>| Some((answer.metric, answer.fault()?.clone()));
     Ok(answers.iter().filter_map(fault).collect())
 }
 

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    body::{Body, FromMembers, Members},
+    body::{FromMembers, JsonBody, Members},
     error_responses::{BodyErrorResponses, ErrorResponses},
     no_query::NoQuery,
     path_text::PathText,
@@ -86,7 +86,7 @@ pub async fn silence_alerts(
     State(service): State<Shared>,
     MayCollect(principal): MayCollect,
     _: Parameters<NoQuery>,
-    Body(request): Body<SilenceRequest>,
+    JsonBody(request): JsonBody<SilenceRequest>,
 ) -> Result<Response, Problem> {
     let context = service.context.started_by(Trigger::Api, &principal.subject);
     let (rules, rule) = (&service.config.declarations.alerts, request.rule.as_deref());

@@ -28,7 +28,7 @@ use crate::{
 pub const MAX_BODY: usize = 64 * 1024;
 
 /// A JSON body. An empty one, of any content type, means `{}`.
-pub struct Body<T>(pub T);
+pub struct JsonBody<T>(pub T);
 
 /// A type that is read from the members of an object.
 pub trait FromMembers: Sized {
@@ -42,7 +42,7 @@ pub struct Members {
     errors: Vec<InvalidParameter>,
 }
 
-impl<T: FromMembers> FromRequest<Shared> for Body<T> {
+impl<T: FromMembers> FromRequest<Shared> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, service: &Shared) -> Result<Self, Problem> {

@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{
-    body::Body,
+    body::JsonBody,
     error_responses::{BodyErrorResponses, ErrorResponses},
-    metric_schema::MetricDeclaration,
+    metric_schema::MetricSchema,
     no_query::NoQuery,
 };
 use crate::{
@@ -41,7 +41,7 @@ pub struct DefinedAnswer {
 /// daymark.toml and of the preset, and the platform must be able to plan its statements. A changed definition becomes
 /// the next version of the metric. Existing records are not changed.
 #[utoipa::path(
-    put, path = "/api/v1/definitions/{category}", tag = "definitions", request_body = MetricDeclaration,
+    put, path = "/api/v1/definitions/{category}", tag = "definitions", request_body = MetricSchema,
     params(("category" = String, Path, description = "The metric's name", pattern = "^[a-z][a-z0-9_]{0,62}$")),
     responses(
         (status = 200, description = "The metric existed: it was changed or switched on, or was already so", body = DefinedAnswer),
@@ -58,7 +58,7 @@ pub async fn define(
     MayDefine(principal): MayDefine,
     _: Parameters<NoQuery>,
     category: Result<Path<String>, PathRejection>,
-    Body(body): Body<Map<String, Value>>,
+    JsonBody(body): JsonBody<Map<String, Value>>,
 ) -> Result<Response, Problem> {
     let Path(category) = category.map_err(unreadable)?;
     if service.guards_platform_role && body.get("measure").is_some_and(|measure| measure == "sql") {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{
-    define::unreadable, error_responses::ErrorResponses, metric_schema::MetricDeclaration, no_query::NoQuery,
+    define::unreadable, error_responses::ErrorResponses, metric_schema::MetricSchema, no_query::NoQuery,
 };
 use crate::{
     access::Scope,
@@ -31,7 +31,7 @@ pub struct DefinitionAnswer {
     versions: Vec<VersionEntry>,
     /// The body with which PUT defines it; null without the scope `define`, because it names tables, columns and
     /// queries.
-    #[schema(value_type = Option<MetricDeclaration>)]
+    #[schema(value_type = Option<MetricSchema>)]
     declaration: Option<Map<String, Value>>,
 }
 

@@ -27,17 +27,17 @@ use crate::{
 pub async fn definitions(
     State(service): State<Shared>,
     MayRead(principal): MayRead,
-    query: CachedQuery<Definitions>,
+    query: CachedQuery<DefinitionsQuery>,
 ) -> Result<Response, Problem> {
     query.answer(&service, &principal, Lifetime::FiveMinutes).await
 }
 
 /// It has no parameters: any that is given is an error.
 #[derive(Deserialize)]
-pub struct Definitions {}
+pub struct DefinitionsQuery {}
 
 #[async_trait]
-impl Endpoint for Definitions {
+impl Endpoint for DefinitionsQuery {
     async fn answer(&self, _: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
         Ok(Answer::json(&query::definitions(catalogue))?)
     }

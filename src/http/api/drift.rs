@@ -145,7 +145,7 @@ impl From<DriftReport> for DriftAnswer {
             metrics: metrics.iter().map(DriftedMetric::from).collect(),
             failed: failed
                 .iter()
-                .map(|failure| FailedMetric::from(crate::jobs::FailedMetric::from(failure)))
+                .map(|failure| FailedMetric::from(crate::jobs::JobFailure::from(failure)))
                 .collect(),
             left_out: left_out.into_iter().map(LeftOutMetric::from).collect(),
         }

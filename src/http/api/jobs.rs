@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    body::{Body, FromMembers, Members},
+    body::{FromMembers, JsonBody, Members},
     enum_schemas,
     error_responses::{BodyErrorResponses, ErrorResponses},
     no_query::NoQuery,
@@ -35,7 +35,8 @@ use crate::{
 /// What to collect.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CollectRequest {
+#[schema(as = CollectRequest)]
+pub struct CollectBody {
     /// The day to record; by default the last finished one.
     #[schema(value_type = Option<String>, format = Date)]
     date: Option<Date>,
@@ -47,7 +48,8 @@ pub struct CollectRequest {
 /// What to reconstruct.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct BackfillRequest {
+#[schema(as = BackfillRequest)]
+pub struct BackfillBody {
     /// The first day; by default the day of the earliest row of all sources.
     #[schema(value_type = Option<String>, format = Date)]
     from: Option<Date>,
@@ -100,13 +102,13 @@ pub struct FailedMetric {
     sqlstate: Option<String>,
 }
 
-impl FromMembers for CollectRequest {
+impl FromMembers for CollectBody {
     fn read(members: &mut Members) -> Self {
         Self { date: members.date("date"), metrics: members.names("metrics") }
     }
 }
 
-impl FromMembers for BackfillRequest {
+impl FromMembers for BackfillBody {
     fn read(members: &mut Members) -> Self {
         Self { from: members.date("from"), to: members.date("to"), metrics: members.names("metrics") }
     }
@@ -117,7 +119,7 @@ impl FromMembers for BackfillRequest {
 /// Starts a job that records the given day, or the last finished day. Existing records are not changed. While the job
 /// runs, an equal request returns the same job. At most eight jobs run at once; a further request is answered with 503.
 #[utoipa::path(
-    post, path = "/api/v1/collections", tag = "jobs", request_body = CollectRequest,
+    post, path = "/api/v1/collections", tag = "jobs", request_body = CollectBody,
     responses(
         (status = 202, description = "The job was started, or an equal one is running. `Location` is its path.", body = JobAnswer,
             headers(("Location" = String, description = "The path of the job"))),
@@ -131,7 +133,7 @@ pub async fn collect(
     State(service): State<Shared>,
     MayCollect(principal): MayCollect,
     _: Parameters<NoQuery>,
-    Body(request): Body<CollectRequest>,
+    JsonBody(request): JsonBody<CollectBody>,
 ) -> Result<Response, Problem> {
     let date = request.date.unwrap_or_else(|| service.context.last_finished());
     service.context.require_recordable(date)?;
@@ -145,7 +147,7 @@ pub async fn collect(
 /// While the job runs, an equal request returns the same job. At most eight jobs run at once; a further request is
 /// answered with 503.
 #[utoipa::path(
-    post, path = "/api/v1/backfills", tag = "jobs", request_body = BackfillRequest,
+    post, path = "/api/v1/backfills", tag = "jobs", request_body = BackfillBody,
     responses(
         (status = 202, description = "The job was started, or an equal one is running. `Location` is its path.", body = JobAnswer,
             headers(("Location" = String, description = "The path of the job"))),
@@ -159,9 +161,9 @@ pub async fn backfill(
     State(service): State<Shared>,
     MayCollect(principal): MayCollect,
     _: Parameters<NoQuery>,
-    Body(request): Body<BackfillRequest>,
+    JsonBody(request): JsonBody<BackfillBody>,
 ) -> Result<Response, Problem> {
-    let BackfillRequest { from, to, metrics } = request;
+    let BackfillBody { from, to, metrics } = request;
     for date in [from, to].into_iter().flatten() {
         service.context.require_recordable(date)?;
     }
@@ -249,9 +251,9 @@ fn shown(JobState { job, days_total, days_done, result }: JobState) -> JobAnswer
     }
 }
 
-impl From<jobs::FailedMetric> for FailedMetric {
-    fn from(failed: jobs::FailedMetric) -> Self {
-        let jobs::FailedMetric { metric_category, message, sqlstate } = failed;
+impl From<jobs::JobFailure> for FailedMetric {
+    fn from(failed: jobs::JobFailure) -> Self {
+        let jobs::JobFailure { metric_category, message, sqlstate } = failed;
         Self { metric_category, message, sqlstate }
     }
 }

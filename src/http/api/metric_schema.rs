@@ -22,7 +22,8 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "it is read by the derive macro only")]
-pub enum MetricDeclaration {
+#[schema(as = MetricDeclaration)]
+pub enum MetricSchema {
     Created(CreatedMetric),
     Existing(ExistingMetric),
     DistinctActors(DistinctActorsMetric),
@@ -74,7 +75,7 @@ metric! {
         /// A source of daymark.toml or the preset.
         source: String,
         #[schema(required = false)]
-        filter: Filter,
+        filter: FilterSchema,
     }
 }
 
@@ -84,7 +85,7 @@ metric! {
         /// A source of daymark.toml or the preset.
         source: String,
         #[schema(required = false)]
-        filter: Filter,
+        filter: FilterSchema,
     }
 }
 
@@ -97,7 +98,7 @@ metric! {
         #[schema(min_items = 1, required = false)]
         sources: Vec<String>,
         #[schema(required = false)]
-        filter: Filter,
+        filter: FilterSchema,
         /// By default 1.
         #[schema(minimum = 1, maximum = 366, required = false)]
         window_days: u16,
@@ -109,7 +110,7 @@ metric! {
     AverageMetric, average, an_average {
         source: String,
         #[schema(required = false)]
-        filter: Filter,
+        filter: FilterSchema,
         column: String,
     }
 }
@@ -127,7 +128,7 @@ metric! {
     BreakdownMetric, breakdown, an_aggregate {
         source: String,
         #[schema(required = false)]
-        filter: Filter,
+        filter: FilterSchema,
         column: String,
         /// Which rows; by default those created in the day.
         #[schema(schema_with = phases, required = false)]
@@ -185,7 +186,7 @@ pub struct CountMeasure {
     #[schema(min_items = 1, required = false)]
     sources: Vec<String>,
     #[schema(required = false)]
-    filter: Filter,
+    filter: FilterSchema,
     /// Of distinct actors.
     #[schema(minimum = 1, maximum = 366, required = false)]
     window_days: u16,
@@ -193,14 +194,16 @@ pub struct CountMeasure {
 
 /// A condition for each of these columns; a row must meet all of them.
 #[derive(Serialize, ToSchema)]
-pub struct Filter(HashMap<String, Condition>);
+#[schema(as = Filter)]
+pub struct FilterSchema(HashMap<String, ConditionSchema>);
 
 /// A value, one of several values, or comparisons that must all hold.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "it is read by the derive macro only")]
-pub enum Condition {
-    Equals(Literal),
+#[schema(as = Condition)]
+pub enum ConditionSchema {
+    Equals(LiteralSchema),
     In(Literals),
     Comparisons(Box<Comparisons>),
 }
@@ -210,21 +213,21 @@ pub enum Condition {
 #[schema(min_properties = 1)]
 pub struct Comparisons {
     #[schema(required = false)]
-    equals: Literal,
+    equals: LiteralSchema,
     #[schema(required = false)]
-    not_equals: Literal,
+    not_equals: LiteralSchema,
     #[schema(required = false)]
     r#in: Literals,
     #[schema(required = false)]
     not_in: Literals,
     #[schema(required = false)]
-    less_than: Literal,
+    less_than: LiteralSchema,
     #[schema(required = false)]
-    at_most: Literal,
+    at_most: LiteralSchema,
     #[schema(required = false)]
-    greater_than: Literal,
+    greater_than: LiteralSchema,
     #[schema(required = false)]
-    at_least: Literal,
+    at_least: LiteralSchema,
     #[schema(required = false)]
     is_null: bool,
     /// None of these values; unlike with `not_in`, NULL passes.
@@ -235,13 +238,14 @@ pub struct Comparisons {
 /// One of several values.
 #[derive(Serialize, ToSchema)]
 #[schema(min_items = 1)]
-pub struct Literals(Vec<Literal>);
+pub struct Literals(Vec<LiteralSchema>);
 
 /// Dates and times are strings.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "it is read by the derive macro only")]
-pub enum Literal {
+#[schema(as = Literal)]
+pub enum LiteralSchema {
     Text(String),
     Number(Decimal),
     Boolean(bool),

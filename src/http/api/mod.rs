@@ -48,13 +48,13 @@ use super::service::Shared;
         (name = "alerts", description = "Reading and silencing alerts; for the roles admin and service"),
         (name = "definitions", description = "Changing the definitions; for the roles admin and service"),
     ),
-    modifiers(&Credentials),
+    modifiers(&CredentialSchemes),
 )]
 struct Document;
 
-struct Credentials;
+struct CredentialSchemes;
 
-impl Modify for Credentials {
+impl Modify for CredentialSchemes {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)

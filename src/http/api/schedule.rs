@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    body::{Body, FromMembers, Members},
+    body::{FromMembers, JsonBody, Members},
     error_responses::{BodyErrorResponses, ErrorResponses},
     no_query::NoQuery,
 };
@@ -88,7 +88,7 @@ pub async fn pause_schedule(
     State(service): State<Shared>,
     MayCollect(principal): MayCollect,
     _: Parameters<NoQuery>,
-    Body(request): Body<PauseRequest>,
+    JsonBody(request): JsonBody<PauseRequest>,
 ) -> Result<Response, Problem> {
     collect::pause(&acting(&service, &principal), &request.reason, request.until).await?;
     tracing::info!(subject = &*principal.subject, reason = request.reason, "the schedule was paused");
@@ -111,7 +111,7 @@ pub async fn resume_schedule(
     State(service): State<Shared>,
     MayCollect(principal): MayCollect,
     _: Parameters<NoQuery>,
-    _: Body<ResumeRequest>,
+    _: JsonBody<ResumeRequest>,
 ) -> Result<Response, Problem> {
     if collect::resume(&acting(&service, &principal)).await? {
         tracing::info!(subject = &*principal.subject, "the schedule was resumed");

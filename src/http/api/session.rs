@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    body::{Body, FromMembers, Members},
+    body::{FromMembers, JsonBody, Members},
     error_responses::{BodyErrorResponses, ErrorResponses},
     no_query::NoQuery,
 };
@@ -90,7 +90,7 @@ pub async fn session(
 pub async fn sign_in(
     State(service): State<Shared>,
     parts: Parts,
-    Body(request): Body<SignInRequest>,
+    JsonBody(request): JsonBody<SignInRequest>,
 ) -> Result<Response, Problem> {
     if !is_same_origin(&parts.headers) {
         return Ok(respond(&service, &parts, Refused::OtherSite));

@@ -39,7 +39,7 @@ pub async fn request_limits(State(service): State<Shared>, request: Request, nex
     let route = request.extensions().get::<MatchedPath>().cloned();
     // The span has the level ERROR, so that it exists at every log level.
     let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
-    let in_flight = InFlight::count(&service);
+    let in_flight = CountedRequest::count(&service);
     let response = limited(&service, request, next).instrument(span.clone()).await;
     let mut response = rest::translate(&path, response);
     drop(in_flight);
@@ -53,16 +53,16 @@ pub async fn request_limits(State(service): State<Shared>, request: Request, nex
 }
 
 /// Counts a request until this is dropped: answered, or given up by its client.
-struct InFlight<'a>(&'a Shared);
+struct CountedRequest<'a>(&'a Shared);
 
-impl<'a> InFlight<'a> {
+impl<'a> CountedRequest<'a> {
     fn count(service: &'a Shared) -> Self {
         service.counters.requests_in_flight(1.0);
         Self(service)
     }
 }
 
-impl Drop for InFlight<'_> {
+impl Drop for CountedRequest<'_> {
     fn drop(&mut self) {
         self.0.counters.requests_in_flight(-1.0);
     }

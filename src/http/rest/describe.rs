@@ -18,7 +18,7 @@ use super::{
     range::{MAX_OFFSET, MAX_ROWS},
     rpc::{BACKFILL, Backfilled, COLLECT, Collected, Function},
 };
-use crate::store::table::{Column, ColumnKind, Table};
+use crate::store::table::{ColumnKind, StoreColumn, StoreTable};
 
 const TAG: &str = "rest";
 const ARRAY: &str = "application/json";
@@ -61,11 +61,11 @@ pub fn describe(document: &mut OpenApi) {
     schemas.insert(RestError::name().into_owned(), RestError::schema());
     schemas.insert(Collected::name().into_owned(), Collected::schema());
     schemas.insert(Backfilled::name().into_owned(), Backfilled::schema());
-    for table in Table::ALL {
+    for table in StoreTable::ALL {
         schemas.insert(table.name().to_owned(), row(table));
     }
     let paths = &mut document.paths.paths;
-    for table in Table::ALL {
+    for table in StoreTable::ALL {
         let path = format!("/rest/v1/{}", table.name());
         paths.insert(path, PathItem::new(HttpMethod::Get, read(table)));
     }
@@ -85,7 +85,7 @@ fn operation(own: &[(&str, &str)]) -> OperationBuilder {
     })
 }
 
-fn read(table: Table) -> Operation {
+fn read(table: StoreTable) -> Operation {
     let own = [
         query(
             "select",
@@ -156,7 +156,7 @@ fn arguments(function: Function) -> RequestBody {
 }
 
 /// A row with all columns; which of them it has, and under which names, `select` says.
-fn row(table: Table) -> RefOr<Schema> {
+fn row(table: StoreTable) -> RefOr<Schema> {
     let object = table.columns().iter().fold(ObjectBuilder::new(), |object, column| {
         let (known, format) = shape(column.kind);
         let types = if column.nullable { [known, Type::Null].into_iter().collect() } else { known.into() };
@@ -179,7 +179,7 @@ fn shape(kind: ColumnKind) -> (Type, Option<SchemaFormat>) {
     }
 }
 
-fn filter(column: &Column) -> String {
+fn filter(column: &StoreColumn) -> String {
     match column.kind {
         ColumnKind::Object => "`is.null` or `not.is.null`".to_owned(),
         ColumnKind::Boolean => "`eq.true`, `is.false`, and so on".to_owned(),
@@ -227,7 +227,10 @@ mod tests {
         let metrics = &document["paths"]["/rest/v1/daily_metrics"]["get"]["parameters"];
         let names: Vec<_> = metrics.as_array().unwrap().iter().map(|parameter| &parameter["name"]).collect();
         assert!(
-            Table::DailyMetrics.columns().iter().all(|column| names.iter().any(|name| **name == column.name))
+            StoreTable::DailyMetrics
+                .columns()
+                .iter()
+                .all(|column| names.iter().any(|name| **name == column.name))
         );
         assert_eq!(document["paths"].as_object().unwrap().len(), 5);
         assert_eq!(

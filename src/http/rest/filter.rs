@@ -2,16 +2,16 @@
 
 use super::{
     error::{RestError, cut},
-    operator::{Place, Test, unless},
+    operator::{Place, Predicate, unless},
     scanner::Scanner,
     select::{column, no_paths},
 };
-use crate::store::table::{Condition, Table};
+use crate::store::table::{RowCondition, StoreTable};
 
 /// How deep `and(…)` and `or(…)` may be within each other.
 const MAX_DEPTH: usize = 10;
 /// The condition in the parameter `name=text`; `name` is that of a column.
-pub(super) fn filter(table: Table, name: &str, text: &str) -> Result<Condition, RestError> {
+pub(super) fn filter(table: StoreTable, name: &str, text: &str) -> Result<RowCondition, RestError> {
     let mut key = Scanner::new("tree path", name);
     let name = key.name()?;
     if key.rest().starts_with("->") {
@@ -24,12 +24,12 @@ pub(super) fn filter(table: Table, name: &str, text: &str) -> Result<Condition, 
         return Err(key.unexpected("\"->>\", \"->\", delimiter (.) or end of input"));
     }
     let mut scanner = Scanner::new("filter", text);
-    let test = Test::read(&mut scanner, Place::Parameter)?;
+    let test = Predicate::read(&mut scanner, Place::Parameter)?;
     test.of(column(table, &name)?)
 }
 
 /// The condition in `and=(…)`, `or=(…)`, `not.and=(…)` or `not.or=(…)`; `None` if `name` is none of these.
-pub(super) fn tree(table: Table, name: &str, text: &str) -> Result<Option<Condition>, RestError> {
+pub(super) fn tree(table: StoreTable, name: &str, text: &str) -> Result<Option<RowCondition>, RestError> {
     let (path, operator) = name.rsplit_once('.').unwrap_or(("", name));
     if !matches!(operator, "and" | "or") {
         return Ok(None);
@@ -47,7 +47,7 @@ pub(super) fn tree(table: Table, name: &str, text: &str) -> Result<Option<Condit
     }
 }
 
-struct Tree(Table);
+struct Tree(StoreTable);
 
 impl Tree {
     /// `(…,…)`, joined by `operator`.
@@ -56,7 +56,7 @@ impl Tree {
         scanner: &mut Scanner<'_>,
         operator: &str,
         depth: usize,
-    ) -> Result<Condition, RestError> {
+    ) -> Result<RowCondition, RestError> {
         if depth > MAX_DEPTH {
             return Err(scanner.wrong(format!("conditions are more than {MAX_DEPTH} deep")));
         }
@@ -75,11 +75,11 @@ impl Tree {
                 return Err(scanner.unexpected("\",\" or \")\""));
             }
         }
-        Ok(if operator == "or" { Condition::Any(parts) } else { Condition::All(parts) })
+        Ok(if operator == "or" { RowCondition::Any(parts) } else { RowCondition::All(parts) })
     }
 
     /// A comparison, or branches again.
-    fn branch(&self, scanner: &mut Scanner<'_>, depth: usize) -> Result<Condition, RestError> {
+    fn branch(&self, scanner: &mut Scanner<'_>, depth: usize) -> Result<RowCondition, RestError> {
         for (prefix, operator, negated) in
             [("and(", "and", false), ("or(", "or", false), ("not.and(", "and", true), ("not.or(", "or", true)]
         {
@@ -93,7 +93,7 @@ impl Tree {
             return Err(no_paths(&name));
         }
         scanner.expect(".")?;
-        let test = Test::read(scanner, Place::Tree)?;
+        let test = Predicate::read(scanner, Place::Tree)?;
         test.of(column(self.0, &name)?)
     }
 }
@@ -110,16 +110,16 @@ mod tests {
     use super::*;
     use crate::{http::rest::operator::MAX_VALUES, store::table::Value};
 
-    fn read(name: &str, text: &str) -> Result<Condition, RestError> {
-        match tree(Table::DailyMetrics, name, text)? {
+    fn read(name: &str, text: &str) -> Result<RowCondition, RestError> {
+        match tree(StoreTable::DailyMetrics, name, text)? {
             Some(condition) => Ok(condition),
-            None => filter(Table::DailyMetrics, name, text),
+            None => filter(StoreTable::DailyMetrics, name, text),
         }
     }
 
-    fn category(values: &[&str]) -> Condition {
+    fn category(values: &[&str]) -> RowCondition {
         let values = values.iter().map(|text| Value::Text((*text).to_owned())).collect();
-        Condition::In { column: column(Table::DailyMetrics, "metric_category").unwrap(), values }
+        RowCondition::In { column: column(StoreTable::DailyMetrics, "metric_category").unwrap(), values }
     }
 
     #[test]
@@ -141,14 +141,15 @@ mod tests {
             "not.or",
             "(metric_category.in.(a),and(metric_category.not.in.(\"b)\"),not.or(metric_category.in.(c))))",
         );
-        let not = |condition| Condition::Not(Box::new(condition));
-        let inner = Condition::All(vec![not(category(&["b)"])), not(Condition::Any(vec![category(&["c"])]))]);
-        assert_eq!(condition.unwrap(), not(Condition::Any(vec![category(&["a"]), inner])));
+        let not = |condition| RowCondition::Not(Box::new(condition));
+        let inner =
+            RowCondition::All(vec![not(category(&["b)"])), not(RowCondition::Any(vec![category(&["c"])]))]);
+        assert_eq!(condition.unwrap(), not(RowCondition::Any(vec![category(&["a"]), inner])));
     }
 
     #[test]
     fn values_may_hold_anything() {
-        let Condition::Compare { value, .. } = read("metric_category", "eq.in.(a,\"b").unwrap() else {
+        let RowCondition::Compare { value, .. } = read("metric_category", "eq.in.(a,\"b").unwrap() else {
             panic!("no comparison")
         };
         assert_eq!(value, Value::Text("in.(a,\"b".to_owned()));

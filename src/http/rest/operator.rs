@@ -1,7 +1,7 @@
 //! The operator and the value of a filter: `operator.value`, with or without `not.` before it.
 
 use super::{error::RestError, scanner::Scanner, value::typed};
-use crate::store::table::{Column, ColumnKind, Comparison, Condition, State};
+use crate::store::table::{ColumnKind, Comparison, IsOperand, RowCondition, StoreColumn};
 
 /// The most values in a list.
 pub(super) const MAX_VALUES: usize = 1000;
@@ -37,7 +37,7 @@ pub(super) enum Place {
 }
 
 /// An operator and its operand, of no column yet.
-pub(super) struct Test {
+pub(super) struct Predicate {
     negated: bool,
     operation: Operation,
 }
@@ -45,10 +45,10 @@ pub(super) struct Test {
 enum Operation {
     Compare(Comparison, String),
     In(Vec<String>),
-    Is(State),
+    Is(IsOperand),
 }
 
-impl Test {
+impl Predicate {
     pub(super) fn read(scanner: &mut Scanner<'_>, place: Place) -> Result<Self, RestError> {
         let negated = scanner.take("not.");
         let start = scanner.rest();
@@ -78,24 +78,24 @@ impl Test {
         Ok(Self { negated, operation })
     }
 
-    pub(super) fn of(self, column: &'static Column) -> Result<Condition, RestError> {
+    pub(super) fn of(self, column: &'static StoreColumn) -> Result<RowCondition, RestError> {
         let condition = match self.operation {
             Operation::Compare(comparison, text) => {
-                Condition::Compare { column, comparison, value: typed(column, &text)? }
+                RowCondition::Compare { column, comparison, value: typed(column, &text)? }
             }
             Operation::In(texts) => {
                 let values = texts.iter().map(|text| typed(column, text)).collect::<Result<_, _>>()?;
-                Condition::In { column, values }
+                RowCondition::In { column, values }
             }
-            Operation::Is(state) => Condition::Is { column, state: of_type(column, state)? },
+            Operation::Is(state) => RowCondition::Is { column, state: of_type(column, state)? },
         };
         Ok(unless(self.negated, condition))
     }
 }
 
-pub(super) fn unless(negated: bool, condition: Condition) -> Condition {
+pub(super) fn unless(negated: bool, condition: RowCondition) -> RowCondition {
     match negated {
-        true => Condition::Not(Box::new(condition)),
+        true => RowCondition::Not(Box::new(condition)),
         false => condition,
     }
 }
@@ -138,15 +138,15 @@ fn list(scanner: &mut Scanner<'_>) -> Result<Vec<String>, RestError> {
     Ok(if values == [""] { Vec::new() } else { values })
 }
 
-fn state(scanner: &mut Scanner<'_>) -> Result<State, RestError> {
+fn state(scanner: &mut Scanner<'_>) -> Result<IsOperand, RestError> {
     let rest = scanner.rest();
     let word = &rest[..rest.find(|c: char| !c.is_ascii_alphabetic() && c != '_').unwrap_or(rest.len())];
     let state = match word.to_ascii_lowercase().as_str() {
-        "null" => State::Null,
-        "not_null" => State::NotNull,
-        "true" => State::True,
-        "false" => State::False,
-        "unknown" => State::Unknown,
+        "null" => IsOperand::Null,
+        "not_null" => IsOperand::NotNull,
+        "true" => IsOperand::True,
+        "false" => IsOperand::False,
+        "unknown" => IsOperand::Unknown,
         _ => return Err(scanner.unexpected("isVal: (null, not_null, true, false, unknown)")),
     };
     scanner.take(word);
@@ -154,13 +154,13 @@ fn state(scanner: &mut Scanner<'_>) -> Result<State, RestError> {
 }
 
 /// `is.true`, `is.false` and `is.unknown` apply to booleans only.
-fn of_type(column: &Column, state: State) -> Result<State, RestError> {
+fn of_type(column: &StoreColumn, state: IsOperand) -> Result<IsOperand, RestError> {
     let word = match state {
-        State::Null | State::NotNull => return Ok(state),
+        IsOperand::Null | IsOperand::NotNull => return Ok(state),
         _ if column.kind == ColumnKind::Boolean => return Ok(state),
-        State::True => "TRUE",
-        State::False => "FALSE",
-        State::Unknown => "UNKNOWN",
+        IsOperand::True => "TRUE",
+        IsOperand::False => "FALSE",
+        IsOperand::Unknown => "UNKNOWN",
     };
     let message = format!("argument of IS {word} must be type boolean, which {} is not", column.name);
     Err(RestError::bad_request("42804", message))

@@ -6,10 +6,10 @@ use super::{
     scanner::Scanner,
     select::{column, no_paths},
 };
-use crate::store::table::{ColumnKind, Order, Table};
+use crate::store::table::{ColumnKind, Order, StoreTable};
 
 /// `column[.asc|.desc][.nullsfirst|.nullslast],…`
-pub(super) fn order(table: Table, text: &str) -> Result<Vec<Order>, RestError> {
+pub(super) fn order(table: StoreTable, text: &str) -> Result<Vec<Order>, RestError> {
     let mut scanner = Scanner::new("order", text);
     let mut terms: Vec<Order> = Vec::new();
     loop {
@@ -26,7 +26,7 @@ pub(super) fn order(table: Table, text: &str) -> Result<Vec<Order>, RestError> {
     }
 }
 
-fn term(table: Table, scanner: &mut Scanner<'_>) -> Result<Order, RestError> {
+fn term(table: StoreTable, scanner: &mut Scanner<'_>) -> Result<Order, RestError> {
     let name = scanner.name()?;
     if scanner.rest().starts_with("->") {
         return Err(no_paths(&name));
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> Result<Vec<(&'static str, bool, bool)>, RestError> {
-        let terms = order(Table::MetricCollectionLog, text)?;
+        let terms = order(StoreTable::MetricCollectionLog, text)?;
         Ok(terms.iter().map(|term| (term.column.name, term.descending, term.nulls_first)).collect())
     }
 

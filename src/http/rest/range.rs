@@ -14,13 +14,13 @@ pub const MAX_OFFSET: u64 = 100_000;
 
 /// Rows by their number from 0 on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Range {
+pub(super) struct RowRange {
     pub(super) offset: u64,
     /// One more than [`MAX_ROWS`] if more are requested, to detect whether there are more.
     pub(super) limit: u64,
 }
 
-impl Range {
+impl RowRange {
     /// The range that the parameters `limit` and `offset` and the header select together.
     ///
     /// # Errors
@@ -135,7 +135,7 @@ mod tests {
 
     fn range(limit: Option<&str>, offset: Option<&str>, header: &str) -> Result<(u64, u64), &'static str> {
         let headers = [(header::RANGE, header.parse().unwrap())].into_iter().collect();
-        let range = Range::new(limit, offset, of_header(&headers));
+        let range = RowRange::new(limit, offset, of_header(&headers));
         range.map(|range| (range.offset, range.limit)).map_err(|error| error.code)
     }
 
@@ -176,7 +176,7 @@ mod tests {
     fn the_answer_says_which_rows_it_has() {
         let of = |limit, offset, rows, total, is_head| {
             let page = TablePage { json: None, rows, total };
-            let answered = Range::new(limit, Some(offset), None).unwrap().answered(&page, is_head);
+            let answered = RowRange::new(limit, Some(offset), None).unwrap().answered(&page, is_head);
             answered.map(|(status, range)| (status.as_u16(), range)).map_err(|error| error.status.as_u16())
         };
         let answered = |limit, offset, rows, total| of(limit, offset, rows, total, false);

@@ -6,11 +6,11 @@ use super::{
 };
 use crate::{
     config,
-    store::table::{Column, ColumnKind, MAX_COLUMNS, Output, Table},
+    store::table::{ColumnKind, MAX_COLUMNS, Output, StoreColumn, StoreTable},
 };
 
 /// The columns that `text` asks for; all of the table where it is empty, as PostgREST has it.
-pub(super) fn select(table: Table, text: &str) -> Result<Vec<Output>, RestError> {
+pub(super) fn select(table: StoreTable, text: &str) -> Result<Vec<Output>, RestError> {
     let everything = || table.columns().iter().map(output);
     if text.is_empty() {
         return Ok(everything().collect());
@@ -34,12 +34,12 @@ pub(super) fn select(table: Table, text: &str) -> Result<Vec<Output>, RestError>
     }
 }
 
-fn output(column: &'static Column) -> Output {
+fn output(column: &'static StoreColumn) -> Output {
     Output { column, alias: None, as_text: false }
 }
 
 /// `[alias:]column[::text]`.
-fn item(table: Table, scanner: &mut Scanner<'_>) -> Result<Output, RestError> {
+fn item(table: StoreTable, scanner: &mut Scanner<'_>) -> Result<Output, RestError> {
     if scanner.take("...") {
         return Err(no_relationship(table, &scanner.name()?));
     }
@@ -70,7 +70,7 @@ fn item(table: Table, scanner: &mut Scanner<'_>) -> Result<Output, RestError> {
 }
 
 /// Whether the column is shown as text, which is the only cast that there is.
-fn cast(column: &Column, to: &str) -> Result<bool, RestError> {
+fn cast(column: &StoreColumn, to: &str) -> Result<bool, RestError> {
     match to == "text" && !matches!(column.kind, ColumnKind::Instant | ColumnKind::Object) {
         true => Ok(true),
         false => Err(RestError::not_implemented(format!(
@@ -81,7 +81,7 @@ fn cast(column: &Column, to: &str) -> Result<bool, RestError> {
 }
 
 /// The table's column of that name.
-pub(super) fn column(table: Table, name: &str) -> Result<&'static Column, RestError> {
+pub(super) fn column(table: StoreTable, name: &str) -> Result<&'static StoreColumn, RestError> {
     table.column(name).ok_or_else(|| {
         let message = format!("column {}.{} does not exist", table.name(), cut(name));
         let error = RestError::bad_request("42703", message);
@@ -94,7 +94,7 @@ pub(super) fn column(table: Table, name: &str) -> Result<&'static Column, RestEr
     })
 }
 
-fn no_relationship(table: Table, to: &str) -> RestError {
+fn no_relationship(table: StoreTable, to: &str) -> RestError {
     let (from, to) = (table.name(), cut(to));
     let message = format!("Could not find a relationship between '{from}' and '{to}' in the schema cache");
     RestError::bad_request("PGRST200", message).details(format!(
@@ -117,19 +117,19 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> Vec<(String, bool)> {
-        let outputs = select(Table::DailyMetrics, text).unwrap();
+        let outputs = select(StoreTable::DailyMetrics, text).unwrap();
         let name = |output: &Output| output.alias.clone().unwrap_or_else(|| output.column.name.to_owned());
         outputs.iter().map(|output| (name(output), output.as_text)).collect()
     }
 
     fn code(text: &str) -> &'static str {
-        select(Table::DailyMetrics, text).unwrap_err().code
+        select(StoreTable::DailyMetrics, text).unwrap_err().code
     }
 
     #[test]
     fn columns_may_have_other_names_and_be_text() {
-        assert_eq!(shown("*").len(), Table::DailyMetrics.columns().len());
-        assert_eq!(shown("").len(), Table::DailyMetrics.columns().len());
+        assert_eq!(shown("*").len(), StoreTable::DailyMetrics.columns().len());
+        assert_eq!(shown("").len(), StoreTable::DailyMetrics.columns().len());
         let expected = [("d".to_owned(), false), ("value".to_owned(), true), ("a\"b".to_owned(), false)];
         assert_eq!(shown("d:metric_date, value::text,\"a\\\"b\":\"id\""), expected);
     }
@@ -155,7 +155,7 @@ mod tests {
             assert_eq!(code(text), expected, "{text}");
         }
         assert_eq!(code(&"value,".repeat(MAX_COLUMNS + 1)), "PGRST100");
-        let hint = select(Table::DailyMetrics, "metric_dat").unwrap_err().hint;
+        let hint = select(StoreTable::DailyMetrics, "metric_dat").unwrap_err().hint;
         assert_eq!(
             &*hint.unwrap(),
             "Perhaps you meant to reference the column \"daily_metrics.metric_date\"."

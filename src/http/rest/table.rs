@@ -17,7 +17,7 @@ use super::{
     filter::{filter, tree},
     negotiate::{Form, Preferences, require_schema},
     order::order,
-    range::{self, MAX_ROWS, Range},
+    range::{self, MAX_ROWS, RowRange},
     select::select,
 };
 use crate::{
@@ -30,7 +30,7 @@ use crate::{
     },
     store::{
         TablePage, TableQuery,
-        table::{Condition, Table},
+        table::{RowCondition, StoreTable},
     },
 };
 
@@ -84,7 +84,7 @@ pub(super) async fn read(
 
 /// The parts of a request on which its answer depends.
 struct TableRequest<'a> {
-    table: Table,
+    table: StoreTable,
     form: Form,
     preferences: Preferences,
     range: Option<(u64, Option<u64>)>,
@@ -100,8 +100,8 @@ impl TableRequest<'_> {
 
     async fn answer(&self, service: &Service, principal: &Principal) -> Result<Answer, RestError> {
         let Self { table, form, preferences, range, is_head, query } = self;
-        let parameters = Parameters::read(*table, query)?;
-        let range = Range::new(parameters.limit.as_deref(), parameters.offset.as_deref(), *range)?;
+        let parameters = TableParameters::read(*table, query)?;
+        let range = RowRange::new(parameters.limit.as_deref(), parameters.offset.as_deref(), *range)?;
         let query = parameters.query(*table, range, preferences.count, *is_head)?;
         let (page, reservation) = read_page(service, principal, query).await?;
         let (status, content_range) = match form {
@@ -154,19 +154,19 @@ pub(super) async fn write(caller: Caller, name: Result<Path<String>, PathRejecti
 }
 
 /// The scope that reading the table needs.
-fn scope(table: Table) -> Scope {
+fn scope(table: StoreTable) -> Scope {
     match table {
-        Table::DailyMetrics | Table::MetricDefinitions => Scope::Read,
-        Table::MetricCollectionLog => Scope::Log,
+        StoreTable::DailyMetrics | StoreTable::MetricDefinitions => Scope::Read,
+        StoreTable::MetricCollectionLog => Scope::Log,
     }
 }
 
-fn named(name: Result<Path<String>, PathRejection>) -> Result<Table, RestError> {
+fn named(name: Result<Path<String>, PathRejection>) -> Result<StoreTable, RestError> {
     let Ok(Path(name)) = name else { return Err(no_such_path()) };
-    Table::from_name(&name).ok_or_else(|| {
+    StoreTable::from_name(&name).ok_or_else(|| {
         let message = format!("Could not find the table 'public.{}' in the schema cache", cut(&name));
         let error = RestError::new(StatusCode::NOT_FOUND, "PGRST205", message);
-        match meant(&name, Table::ALL.map(Table::name)) {
+        match meant(&name, StoreTable::ALL.map(StoreTable::name)) {
             Some(near) => error.hint(format!("Perhaps you meant the table 'public.{near}'")),
             None => error,
         }
@@ -175,16 +175,16 @@ fn named(name: Result<Path<String>, PathRejection>) -> Result<Table, RestError> 
 
 /// The parameters of the query string. Every other parameter is a filter.
 #[derive(Default)]
-struct Parameters {
+struct TableParameters {
     select: Option<String>,
     order: Option<String>,
     limit: Option<String>,
     offset: Option<String>,
-    conditions: Vec<Condition>,
+    conditions: Vec<RowCondition>,
 }
 
-impl Parameters {
-    fn read(table: Table, text: &str) -> Result<Self, RestError> {
+impl TableParameters {
+    fn read(table: StoreTable, text: &str) -> Result<Self, RestError> {
         let mut read = Self::default();
         for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
             let place = match name.as_ref() {
@@ -217,12 +217,18 @@ impl Parameters {
     }
 
     /// Where rows are only counted, their columns are not read.
-    fn query(self, table: Table, range: Range, count: bool, is_head: bool) -> Result<TableQuery, RestError> {
+    fn query(
+        self,
+        table: StoreTable,
+        range: RowRange,
+        count: bool,
+        is_head: bool,
+    ) -> Result<TableQuery, RestError> {
         let columns = select(table, self.select.as_deref().unwrap_or_default())?;
         Ok(TableQuery {
             table,
             columns: if is_head { Vec::new() } else { columns },
-            condition: Condition::All(self.conditions),
+            condition: RowCondition::All(self.conditions),
             order: self.order.map(|text| order(table, &text)).transpose()?.unwrap_or_default(),
             limit: range.limit,
             offset: range.offset,
@@ -232,11 +238,11 @@ impl Parameters {
     }
 }
 
-fn comparisons(condition: &Condition) -> usize {
+fn comparisons(condition: &RowCondition) -> usize {
     match condition {
-        Condition::All(parts) | Condition::Any(parts) => parts.iter().map(comparisons).sum(),
-        Condition::Not(part) => comparisons(part),
-        Condition::Compare { .. } | Condition::In { .. } | Condition::Is { .. } => 1,
+        RowCondition::All(parts) | RowCondition::Any(parts) => parts.iter().map(comparisons).sum(),
+        RowCondition::Not(part) => comparisons(part),
+        RowCondition::Compare { .. } | RowCondition::In { .. } | RowCondition::Is { .. } => 1,
     }
 }
 
@@ -307,8 +313,9 @@ mod tests {
 
     #[test]
     fn a_request_has_limits_and_is_unambiguous() {
-        let code =
-            |text: &str| Parameters::read(Table::DailyMetrics, text).map(drop).map_err(|error| error.code);
+        let code = |text: &str| {
+            TableParameters::read(StoreTable::DailyMetrics, text).map(drop).map_err(|error| error.code)
+        };
         assert_eq!(code("select=value&value=gt.1&value=lt.9&order=value&limit=1&offset=2"), Ok(()));
         assert_eq!(code("select=value&select=id"), Err("PGRST100"));
         assert_eq!(code("limit=1&limit=2"), Err("PGRST100"));

@@ -3,14 +3,14 @@
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::error::{RestError, cut};
-use crate::store::table::{Column, ColumnKind, Value};
+use crate::store::table::{ColumnKind, StoreColumn, Value};
 
 /// `text` as a value of the column.
 ///
 /// # Errors
 /// As PostgreSQL has them for a value that is none of the type. Two are Daymark's own: dates are `YYYY-MM-DD` and
 /// nothing else, and JSON compares with nothing.
-pub(super) fn typed(column: &Column, text: &str) -> Result<Value, RestError> {
+pub(super) fn typed(column: &StoreColumn, text: &str) -> Result<Value, RestError> {
     let invalid = |type_name| {
         let message = format!("invalid input syntax for type {type_name}: \"{}\"", cut(text));
         RestError::bad_request("22P02", message)
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     fn code(kind: ColumnKind, text: &str) -> Option<&'static str> {
-        let column = Column { name: "x", kind, nullable: false };
+        let column = StoreColumn { name: "x", kind, nullable: false };
         typed(&column, text).err().map(|error| error.code)
     }
 

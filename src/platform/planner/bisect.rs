@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use super::{
     execute::Executor,
-    scan::{Body, Scan, without_index},
-    session::{Answer, MAX_ANSWERS, NO_SPAN},
+    scan::{Scan, StatementBody, without_index},
+    session::{MAX_ANSWERS, NO_SPAN, SpanRow},
     span::{Edge, Span},
     time::TimeColumn,
 };
@@ -57,7 +57,7 @@ impl Executor<'_> {
     pub async fn scan(
         &mut self,
         scan: &Scan<'_>,
-        body: &Body,
+        body: &StatementBody,
         spans: Vec<Span>,
         sink: &mut Sink<'_>,
     ) -> Result<(), Fault> {
@@ -116,7 +116,12 @@ impl Executor<'_> {
 
     /// Whether the database would read the last of the days by an index, although none is known of: the source may be a view
     /// of an indexed table.
-    async fn reads_ranges(&mut self, scan: &Scan<'_>, body: &Body, segment: &Segment) -> Result<bool, Fault> {
+    async fn reads_ranges(
+        &mut self,
+        scan: &Scan<'_>,
+        body: &StatementBody,
+        segment: &Segment,
+    ) -> Result<bool, Fault> {
         let Some(day) = segment.spans.last().filter(|span| span.lower.is_some()) else { return Ok(false) };
         let plan = self.explain(&scan.statement(body, &[*day])).await?;
         Ok(self.dialect().reads_a_range(&plan))
@@ -156,13 +161,13 @@ impl Executor<'_> {
     }
 }
 
-fn hand_on(mut answers: Vec<Answer>, sink: &mut Sink<'_>) -> Result<(), Fault> {
+fn hand_on(mut answers: Vec<SpanRow>, sink: &mut Sink<'_>) -> Result<(), Fault> {
     answers.sort_by_key(|(id, _)| *id);
     answers.into_iter().filter(|(id, _)| *id != NO_SPAN).try_for_each(|(id, values)| sink(id, values))
 }
 
 /// The fault of a segment that has more answers than are held; `Err` where fewer days would have no fewer each.
-fn too_many(answers: &[Answer], body: &Body, segment: &Segment) -> Result<Fault, Fault> {
+fn too_many(answers: &[SpanRow], body: &StatementBody, segment: &Segment) -> Result<Fault, Fault> {
     let fault = Fault::new(
         FaultClass::TooLarge,
         format!(

@@ -10,7 +10,7 @@ use super::{
     execute::Executor,
     queried,
     session::{Session, ends_the_cut},
-    task::{self, Task},
+    task::{self, ReadingTask},
     time::TimeColumn,
 };
 use crate::{
@@ -49,7 +49,7 @@ impl<S: Session> Cut for SessionCut<S> {
         }
         let all: Vec<_> = (0..readings.len()).collect();
         let results = readings.iter().map(|_| None).collect();
-        let mut run = Run { executor: self.executor(), schema, sources, readings, days, results };
+        let mut run = CutRead { executor: self.executor(), schema, sources, readings, days, results };
         for task in task::plan(sources, readings, &all) {
             run.answer(&task).await?;
         }
@@ -102,7 +102,7 @@ impl<S: Session> Cut for SessionCut<S> {
 }
 
 /// One call of [`Cut::read`].
-struct Run<'a> {
+struct CutRead<'a> {
     executor: Executor<'a>,
     schema: &'a Schema,
     sources: &'a Sources,
@@ -111,8 +111,8 @@ struct Run<'a> {
     results: Vec<Option<Result<Vec<Tally>, Fault>>>,
 }
 
-impl Run<'_> {
-    async fn answer(&mut self, task: &Task<'_>) -> Result<(), Fault> {
+impl CutRead<'_> {
+    async fn answer(&mut self, task: &ReadingTask<'_>) -> Result<(), Fault> {
         match task.answer(&mut self.executor, self.schema, self.days).await {
             Ok(tallies) => self.keep(task, tallies),
             Err(fault) if ends_the_cut(&fault) => return Err(fault),
@@ -132,7 +132,7 @@ impl Run<'_> {
 
     /// Gives each reading of the task a statement of its own, so that one that fails does not take the others with it. Once
     /// one reaches the time limit, those that come after it are not tried.
-    async fn answer_apart(&mut self, task: &Task<'_>) -> Result<(), Fault> {
+    async fn answer_apart(&mut self, task: &ReadingTask<'_>) -> Result<(), Fault> {
         for (place, &index) in task.readings.iter().enumerate() {
             for alone in task::plan(self.sources, self.readings, &[index]) {
                 match alone.answer(&mut self.executor, self.schema, self.days).await {
@@ -149,7 +149,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn keep(&mut self, task: &Task<'_>, tallies: Vec<Vec<Tally>>) {
+    fn keep(&mut self, task: &ReadingTask<'_>, tallies: Vec<Vec<Tally>>) {
         for (&index, tallies) in task.readings.iter().zip(tallies) {
             self.results[index] = Some(Ok(tallies));
         }
@@ -158,7 +158,7 @@ impl Run<'_> {
 
 /// Whether a failure of all readings of the task together may be that of one of them. Each alone would wait for the same
 /// server again, and scan the same rows for as long.
-fn is_of_one_reading(fault: &Fault, task: &Task<'_>) -> bool {
+fn is_of_one_reading(fault: &Fault, task: &ReadingTask<'_>) -> bool {
     match fault.class {
         FaultClass::Elsewhere => false,
         FaultClass::TimedOut => task.has_shorter_readings(),
@@ -168,7 +168,7 @@ fn is_of_one_reading(fault: &Fault, task: &Task<'_>) -> bool {
 
 async fn explain(
     executor: &mut Executor<'_>,
-    task: &Task<'_>,
+    task: &ReadingTask<'_>,
     schema: &Schema,
     days: &[DayBounds],
 ) -> Result<String, Fault> {

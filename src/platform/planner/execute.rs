@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     dialect::Dialect,
-    session::{Answer, Session},
+    session::{Session, SpanRow},
     time::TimeColumn,
 };
 use crate::{
@@ -34,7 +34,7 @@ impl<'a> Executor<'a> {
     }
 
     /// Runs a statement; when another session's lock is in the way, or another server is away, again a little later.
-    pub async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault> {
+    pub async fn answers(&mut self, sql: &str) -> Result<Vec<SpanRow>, Fault> {
         let session = tokio::sync::Mutex::new(&mut *self.session);
         let answers =
             self.options.retry.run(is_transient, || async { session.lock().await.answers(sql).await });

@@ -7,7 +7,7 @@ use super::{
     dialect::Dialect,
     execute::Executor,
     parse::parse_count,
-    scan::{Aggregates, Body, Scan, Stream},
+    scan::{Aggregates, Scan, StatementBody, Stream},
     span::Span,
 };
 use crate::{
@@ -42,9 +42,9 @@ impl LabelReading<'_> {
         Span::of_days(days, self.phase == Phase::Existing)
     }
 
-    pub fn body(&self, dialect: Dialect) -> Body {
+    pub fn body(&self, dialect: Dialect) -> StatementBody {
         let aggregates = Aggregates { expressions: vec!["count(*)".to_owned()], facets: None };
-        Body {
+        StatementBody {
             of_days: aggregates.clone(),
             of_base: aggregates,
             label: Some(dialect.label(self.column)),

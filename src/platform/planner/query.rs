@@ -7,7 +7,7 @@ use super::{
     dialect::Dialect,
     execute::Executor,
     parse::{parse_count, parse_decimal},
-    session::Answer,
+    session::SpanRow,
     single_select::require_single_select,
 };
 use crate::{
@@ -63,7 +63,7 @@ impl QueryReading<'_> {
         Ok(tallies)
     }
 
-    fn tally(&self, answers: Vec<Answer>) -> Result<Tally, Fault> {
+    fn tally(&self, answers: Vec<SpanRow>) -> Result<Tally, Fault> {
         let fault = |message: String| Fault::new(FaultClass::Sql, message);
         if let QueryShape::Labels { top } = self.shape {
             return labels(answers, top);
@@ -95,7 +95,7 @@ impl QueryReading<'_> {
     }
 }
 
-fn labels(answers: Vec<Answer>, top: usize) -> Result<Tally, Fault> {
+fn labels(answers: Vec<SpanRow>, top: usize) -> Result<Tally, Fault> {
     if answers.len() > MAX_LABELS {
         return Err(Fault::new(FaultClass::Sql, format!("the query returned more than {MAX_LABELS} labels")));
     }

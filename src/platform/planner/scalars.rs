@@ -7,7 +7,7 @@ use super::{
     execute::Executor,
     moments::{MomentSql, read_moments},
     parse::parse_count,
-    scan::{Aggregates, Body, Facets, Scan, Stream, filter_clause},
+    scan::{Aggregates, Facets, Scan, StatementBody, Stream, filter_clause},
     span::Span,
 };
 use crate::{
@@ -91,8 +91,8 @@ impl<'a> ScalarGroup<'a> {
         Span::of_days(days, self.with_base())
     }
 
-    pub fn body(&self, dialect: Dialect, schema: &Schema, stream: Stream) -> Body {
-        Body {
+    pub fn body(&self, dialect: Dialect, schema: &Schema, stream: Stream) -> StatementBody {
+        StatementBody {
             of_days: self.aggregates(dialect, schema, |atom| atom.existing || stream == Stream::Entering),
             of_base: self.aggregates(dialect, schema, |atom| atom.existing),
             label: None,

@@ -22,7 +22,7 @@ pub enum Stream {
 }
 
 /// The aggregates that a scan computes over the rows of each span.
-pub struct Body {
+pub struct StatementBody {
     pub of_days: Aggregates,
     /// The aggregates of the span before the first day, which needs only some of them.
     pub of_base: Aggregates,
@@ -49,7 +49,7 @@ pub struct Facets {
     pub sums: Vec<String>,
 }
 
-impl Body {
+impl StatementBody {
     fn of_span(&self, span: &Span) -> &Aggregates {
         if span.id == 0 { &self.of_base } else { &self.of_days }
     }
@@ -128,7 +128,7 @@ impl<'a> Scan<'a> {
 
     /// The statement that answers `body` for every span. Answers come as (span id, values); a span that has no rows
     /// may be missing from them.
-    pub fn statement(&self, body: &Body, spans: &[Span]) -> String {
+    pub fn statement(&self, body: &StatementBody, spans: &[Span]) -> String {
         if self.by_ranges(spans.len()) { self.ranges(body, spans) } else { self.buckets(body, spans) }
     }
 
@@ -138,7 +138,7 @@ impl<'a> Scan<'a> {
         self.indexed && (spans <= 2 || self.source.time_format != TimeFormat::Iso)
     }
 
-    fn ranges(&self, body: &Body, spans: &[Span]) -> String {
+    fn ranges(&self, body: &StatementBody, spans: &[Span]) -> String {
         let (open, closed): (Vec<_>, Vec<_>) =
             spans.iter().partition(|span| span.id == 0 || spans.len() <= 2);
         let mut parts: Vec<_> = open.iter().map(|span| self.single_range(body, span)).collect();
@@ -148,14 +148,14 @@ impl<'a> Scan<'a> {
         parts.join("\nUNION ALL\n")
     }
 
-    fn single_range(&self, body: &Body, span: &Span) -> String {
+    fn single_range(&self, body: &StatementBody, span: &Span) -> String {
         let predicate = self.time.between(span.lower, span.upper);
         let id = self.integer(span.id);
         self.aggregate(body, body.of_span(span), &id, &predicate, None)
     }
 
     /// One index range for each of many spans.
-    fn joined_ranges(&self, body: &Body, spans: &[Span]) -> String {
+    fn joined_ranges(&self, body: &StatementBody, spans: &[Span]) -> String {
         let rows: Vec<_> = spans
             .iter()
             .map(|span| {
@@ -191,7 +191,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn buckets(&self, body: &Body, spans: &[Span]) -> String {
+    fn buckets(&self, body: &StatementBody, spans: &[Span]) -> String {
         let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return String::new() };
         let predicate = self.time.between(first.lower, last.upper);
         if let [only] = spans {
@@ -215,7 +215,7 @@ impl<'a> Scan<'a> {
     /// `SELECT id, values FROM source WHERE predicate`, grouped by bucket and label as far as there are any.
     fn aggregate(
         &self,
-        body: &Body,
+        body: &StatementBody,
         aggregates: &Aggregates,
         id: &str,
         predicate: &str,
@@ -237,7 +237,13 @@ impl<'a> Scan<'a> {
         format!("SELECT {id}{values}\n  FROM {from}{group}")
     }
 
-    fn rows(&self, body: &Body, aggregates: &Aggregates, predicate: &str, bucket: Option<&str>) -> String {
+    fn rows(
+        &self,
+        body: &StatementBody,
+        aggregates: &Aggregates,
+        predicate: &str,
+        bucket: Option<&str>,
+    ) -> String {
         let table = self.dialect.table(self.source);
         let filtered = self.filtered(body, predicate);
         match (&aggregates.facets, bucket) {
@@ -258,7 +264,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn filtered(&self, body: &Body, predicate: &str) -> String {
+    fn filtered(&self, body: &StatementBody, predicate: &str) -> String {
         let filter = self.dialect.filter(&self.source.filter).unwrap_or_default();
         where_all([predicate, &filter, body.condition.as_deref().unwrap_or_default(), &self.leaves])
     }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// An answer: the id of the span (or 0) and the values, as text.
-pub type Answer = (usize, Vec<Option<String>>);
+pub type SpanRow = (usize, Vec<Option<String>>);
 
 /// The id of an answer that belongs to no span.
 pub const NO_SPAN: usize = usize::MAX;
@@ -28,7 +28,7 @@ pub trait Session: Send {
 
     /// Runs a statement under the time limit. When it fails, the snapshot stays usable unless the fault is
     /// [`crate::database::FaultClass::Unreachable`]. Stops reading after [`MAX_ANSWERS`] + 1 rows.
-    async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault>;
+    async fn answers(&mut self, sql: &str) -> Result<Vec<SpanRow>, Fault>;
 
     /// The server as a whole, or those of `relations` (names in SQL), if they may be older than the snapshot.
     async fn staleness(&mut self, relations: Vec<String>) -> Result<Vec<Staleness>, Fault>;

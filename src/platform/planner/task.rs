@@ -9,7 +9,7 @@ use super::{
     labels::LabelReading,
     query::QueryReading,
     scalars::ScalarGroup,
-    scan::{Body, Scan, Stream},
+    scan::{Scan, StatementBody, Stream},
     span::Span,
 };
 use crate::{
@@ -22,13 +22,13 @@ use crate::{
 };
 
 /// Readings (by index) that one task answers together.
-pub struct Task<'a> {
+pub struct ReadingTask<'a> {
     pub readings: Vec<usize>,
     pub sources: Vec<String>,
-    work: Work<'a>,
+    work: TaskKind<'a>,
 }
 
-enum Work<'a> {
+enum TaskKind<'a> {
     Scalars(ScalarGroup<'a>),
     Labels(LabelReading<'a>),
     Distinct(DistinctGroup<'a>),
@@ -39,7 +39,7 @@ enum Work<'a> {
 
 /// All counts and moments of a source make one task, and so do the windows over the same rows in which distinct actors are
 /// counted; every other reading is a task of its own.
-pub fn plan<'a>(sources: &'a Sources, readings: &'a [Reading], wanted: &[usize]) -> Vec<Task<'a>> {
+pub fn plan<'a>(sources: &'a Sources, readings: &'a [Reading], wanted: &[usize]) -> Vec<ReadingTask<'a>> {
     let mut scalars: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     let mut distinct: BTreeMap<Vec<&Rows>, Vec<usize>> = BTreeMap::new();
     let mut others = Vec::new();
@@ -59,10 +59,10 @@ pub fn plan<'a>(sources: &'a Sources, readings: &'a [Reading], wanted: &[usize])
     let scalars = scalars.into_iter().map(|(name, indexes)| {
         let group: Vec<_> = indexes.iter().map(|&index| &readings[index]).collect();
         let work = match sources.get(name) {
-            Some(source) => Work::Scalars(ScalarGroup::new(source, &group)),
-            None => Work::Impossible(name.to_owned()),
+            Some(source) => TaskKind::Scalars(ScalarGroup::new(source, &group)),
+            None => TaskKind::Impossible(name.to_owned()),
         };
-        Task { readings: indexes, sources: vec![name.to_owned()], work }
+        ReadingTask { readings: indexes, sources: vec![name.to_owned()], work }
     });
     let distinct = distinct.into_iter().map(|(rows, indexes)| windows(sources, readings, rows, indexes));
     scalars.chain(distinct).chain(others).collect()
@@ -74,7 +74,7 @@ fn windows<'a>(
     readings: &[Reading],
     rows: Vec<&'a Rows>,
     mut indexes: Vec<usize>,
-) -> Task<'a> {
+) -> ReadingTask<'a> {
     let window = |index: &usize| match readings[*index] {
         Reading::Distinct { window_days, .. } => window_days,
         _ => 1,
@@ -82,30 +82,36 @@ fn windows<'a>(
     indexes.sort_by_key(window);
     let windows = indexes.iter().map(window).collect();
     let names = rows.iter().map(|rows| rows.source.clone()).collect();
-    Task { readings: indexes, sources: names, work: Work::Distinct(DistinctGroup { rows, sources, windows }) }
+    ReadingTask {
+        readings: indexes,
+        sources: names,
+        work: TaskKind::Distinct(DistinctGroup { rows, sources, windows }),
+    }
 }
 
-fn single<'a>(sources: &'a Sources, index: usize, reading: &'a Reading) -> Task<'a> {
+fn single<'a>(sources: &'a Sources, index: usize, reading: &'a Reading) -> ReadingTask<'a> {
     let (names, work) = match reading {
         Reading::Labels { rows, column, phase, top } => {
             let work = match sources.get(&rows.source) {
-                Some(source) => Work::Labels(LabelReading { source, rows, column, phase: *phase, top: *top }),
-                None => Work::Impossible(rows.source.clone()),
+                Some(source) => {
+                    TaskKind::Labels(LabelReading { source, rows, column, phase: *phase, top: *top })
+                }
+                None => TaskKind::Impossible(rows.source.clone()),
             };
             (vec![rows.source.clone()], work)
         }
-        Reading::Query { sql, shape } => (Vec::new(), Work::Query(QueryReading { sql, shape: *shape })),
+        Reading::Query { sql, shape } => (Vec::new(), TaskKind::Query(QueryReading { sql, shape: *shape })),
         Reading::Count { .. } | Reading::Moments { .. } | Reading::Distinct { .. } => {
-            (Vec::new(), Work::Impossible(String::new()))
+            (Vec::new(), TaskKind::Impossible(String::new()))
         }
     };
-    Task { readings: vec![index], sources: names, work }
+    ReadingTask { readings: vec![index], sources: names, work }
 }
 
-impl Task<'_> {
+impl ReadingTask<'_> {
     /// Whether its first readings may be answered within a time limit that all of them together have reached.
     pub fn has_shorter_readings(&self) -> bool {
-        self.readings.len() > 1 && matches!(self.work, Work::Distinct(_))
+        self.readings.len() > 1 && matches!(self.work, TaskKind::Distinct(_))
     }
 
     /// A tally for every reading of the task and every day.
@@ -116,11 +122,11 @@ impl Task<'_> {
         days: &[DayBounds],
     ) -> Result<Vec<Vec<Tally>>, Fault> {
         match &self.work {
-            Work::Scalars(group) => group.answer(executor, schema, days).await,
-            Work::Labels(reading) => Ok(vec![reading.answer(executor, schema, days).await?]),
-            Work::Distinct(group) => group.answer(executor, schema, days).await,
-            Work::Query(reading) => Ok(vec![reading.answer(executor, days).await?]),
-            Work::Impossible(name) => {
+            TaskKind::Scalars(group) => group.answer(executor, schema, days).await,
+            TaskKind::Labels(reading) => Ok(vec![reading.answer(executor, schema, days).await?]),
+            TaskKind::Distinct(group) => group.answer(executor, schema, days).await,
+            TaskKind::Query(reading) => Ok(vec![reading.answer(executor, days).await?]),
+            TaskKind::Impossible(name) => {
                 Err(Fault::new(FaultClass::Other, format!("source `{name}` is not defined")))
             }
         }
@@ -138,7 +144,7 @@ impl Task<'_> {
             |purpose: String, sql: String| PlannedStatement { sources: self.sources.clone(), purpose, sql };
         let mut statements = Vec::new();
         match &self.work {
-            Work::Scalars(group) => {
+            TaskKind::Scalars(group) => {
                 let source = group.source();
                 for stream in group.streams() {
                     let body = group.body(dialect, schema, stream);
@@ -146,7 +152,7 @@ impl Task<'_> {
                     statements.push(planned(format!("counts of {}: {how}", source.table), sql));
                 }
             }
-            Work::Labels(reading) => {
+            TaskKind::Labels(reading) => {
                 let body = reading.body(dialect);
                 for stream in reading.streams() {
                     let spans = reading.spans(days);
@@ -155,7 +161,7 @@ impl Task<'_> {
                     statements.push(planned(what, sql));
                 }
             }
-            Work::Distinct(group) => {
+            TaskKind::Distinct(group) => {
                 let sql = group.statement(dialect, schema, calendar, days)?;
                 let what = format!(
                     "distinct actors of {} in windows of {} days",
@@ -164,7 +170,7 @@ impl Task<'_> {
                 );
                 statements.push(planned(what, sql));
             }
-            Work::Query(reading) => {
+            TaskKind::Query(reading) => {
                 if let Some(day) = days.last() {
                     statements.push(planned(
                         "a query of your own, once a day".to_owned(),
@@ -172,7 +178,7 @@ impl Task<'_> {
                     ));
                 }
             }
-            Work::Impossible(name) => {
+            TaskKind::Impossible(name) => {
                 return Err(Fault::new(FaultClass::Other, format!("source `{name}` is not defined")));
             }
         }
@@ -185,7 +191,7 @@ fn scanned(
     schema: &Schema,
     source: &Source,
     stream: Stream,
-    body: &Body,
+    body: &StatementBody,
     spans: &[Span],
 ) -> Result<(String, String), Fault> {
     let scan = Scan::new(dialect, schema, source, stream)?;

@@ -10,7 +10,7 @@ use crate::{
         contract::Staleness,
         planner::{
             dialect::Dialect,
-            session::{Answer, NO_SPAN, Session},
+            session::{NO_SPAN, Session, SpanRow},
         },
     },
 };
@@ -21,7 +21,7 @@ impl Session for PostgresSession {
         Dialect::Postgres
     }
 
-    async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault> {
+    async fn answers(&mut self, sql: &str) -> Result<Vec<SpanRow>, Fault> {
         let decode = |row: &PgRow| {
             let id: i64 = row.try_get(0)?;
             Ok((usize::try_from(id).unwrap_or(NO_SPAN), row.try_get(1)?))

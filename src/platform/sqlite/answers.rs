@@ -2,7 +2,7 @@
 
 use crate::{
     database::{Fault, FaultClass},
-    platform::planner::session::{Answer, MAX_ANSWERS, NO_SPAN},
+    platform::planner::session::{MAX_ANSWERS, NO_SPAN, SpanRow},
 };
 
 /// The answers of `sql` in one row, one line for each, because most of the cost of a row is its transfer from the
@@ -16,7 +16,7 @@ pub(super) fn packed(sql: &str) -> String {
     )
 }
 
-pub(super) fn answer(line: &str) -> Result<Answer, Fault> {
+pub(super) fn answer(line: &str) -> Result<SpanRow, Fault> {
     let unreadable = || Fault::new(FaultClass::Data, format!("unreadable answer {line}"));
     let (id, values) = line.split_once(' ').ok_or_else(unreadable)?;
     let id = match id {

@@ -20,7 +20,7 @@ use crate::{
         contract::{Staleness, WhenStale},
         planner::{
             dialect::Dialect,
-            session::{Answer, Session},
+            session::{Session, SpanRow},
         },
     },
 };
@@ -123,7 +123,7 @@ impl Session for SqliteSession {
         Dialect::Sqlite
     }
 
-    async fn answers(&mut self, sql: &str) -> Result<Vec<Answer>, Fault> {
+    async fn answers(&mut self, sql: &str) -> Result<Vec<SpanRow>, Fault> {
         let decode = |row: &SqliteRow| {
             let lines: Option<&str> = row.try_get(0)?;
             lines.into_iter().flat_map(str::lines).map(answer).collect::<Result<Vec<_>, Fault>>()

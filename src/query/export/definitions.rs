@@ -1,23 +1,23 @@
 //! The definitions: a metric a row, active or not, in its current version.
 
-use super::table::{Cell, ColumnType, ExportColumn, OnePage, Row, optional, required};
+use super::table::{Cell, ExportColumn, ExportType, OnePage, Row, optional, required};
 use crate::query::{DefinitionEntry, DefinitionsResponse};
 
 const COLUMNS: &[ExportColumn] = &[
-    required("metric_type", ColumnType::Text),
-    required("metric_category", ColumnType::Text),
-    required("display_name", ColumnType::Text),
-    required("description", ColumnType::Text),
-    required("unit", ColumnType::Text),
-    required("format_pattern", ColumnType::Text),
-    required("is_active", ColumnType::Boolean),
-    required("origin", ColumnType::Text),
-    required("version", ColumnType::Number),
-    required("roll_up", ColumnType::Text),
-    optional("expected_min", ColumnType::Decimal),
-    optional("expected_max", ColumnType::Decimal),
-    required("time_zone", ColumnType::Text),
-    required("created_at", ColumnType::Instant),
+    required("metric_type", ExportType::Text),
+    required("metric_category", ExportType::Text),
+    required("display_name", ExportType::Text),
+    required("description", ExportType::Text),
+    required("unit", ExportType::Text),
+    required("format_pattern", ExportType::Text),
+    required("is_active", ExportType::Boolean),
+    required("origin", ExportType::Text),
+    required("version", ExportType::Number),
+    required("roll_up", ExportType::Text),
+    optional("expected_min", ExportType::Decimal),
+    optional("expected_max", ExportType::Decimal),
+    required("time_zone", ExportType::Text),
+    required("created_at", ExportType::Instant),
 ];
 
 pub(super) fn pages(answer: DefinitionsResponse) -> OnePage {

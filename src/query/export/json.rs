@@ -35,9 +35,9 @@ impl Encoder for Array {
     }
 }
 
-pub(super) struct Lines(pub &'static [ExportColumn]);
+pub(super) struct JsonLines(pub &'static [ExportColumn]);
 
-impl Encoder for Lines {
+impl Encoder for JsonLines {
     fn page(&mut self, rows: &[Row]) -> Result<Vec<u8>, QueryError> {
         let mut bytes = Vec::new();
         for row in rows {

@@ -3,31 +3,31 @@
 
 use jiff::civil::Date;
 
-use super::table::{Cell, ColumnType, ExportColumn, OnePage, Row, optional, required};
+use super::table::{Cell, ExportColumn, ExportType, OnePage, Row, optional, required};
 use crate::query::{Change, LatestResponse, LatestValue};
 
 const COLUMNS: &[ExportColumn] = &[
-    optional("metric_date", ColumnType::Date),
-    required("metric_type", ColumnType::Text),
-    required("metric_category", ColumnType::Text),
-    required("display_name", ColumnType::Text),
-    required("unit", ColumnType::Text),
-    optional("value", ColumnType::Decimal),
+    optional("metric_date", ExportType::Date),
+    required("metric_type", ExportType::Text),
+    required("metric_category", ExportType::Text),
+    required("display_name", ExportType::Text),
+    required("unit", ExportType::Text),
+    optional("value", ExportType::Decimal),
     // The last day that could be recorded: a value of an earlier one is not of the present.
-    required("last_finished", ColumnType::Date),
-    optional("provenance", ColumnType::Text),
-    optional("collection_timestamp", ColumnType::Instant),
-    optional("collection_id", ColumnType::Text),
-    optional("value_day_before", ColumnType::Decimal),
-    optional("change_from_day_before", ColumnType::Decimal),
-    optional("percent_from_day_before", ColumnType::Decimal),
-    optional("value_week_before", ColumnType::Decimal),
-    optional("change_from_week_before", ColumnType::Decimal),
-    optional("percent_from_week_before", ColumnType::Decimal),
-    optional("value_month_before", ColumnType::Decimal),
-    optional("change_from_month_before", ColumnType::Decimal),
-    optional("percent_from_month_before", ColumnType::Decimal),
-    optional("metadata", ColumnType::Object),
+    required("last_finished", ExportType::Date),
+    optional("provenance", ExportType::Text),
+    optional("collection_timestamp", ExportType::Instant),
+    optional("collection_id", ExportType::Text),
+    optional("value_day_before", ExportType::Decimal),
+    optional("change_from_day_before", ExportType::Decimal),
+    optional("percent_from_day_before", ExportType::Decimal),
+    optional("value_week_before", ExportType::Decimal),
+    optional("change_from_week_before", ExportType::Decimal),
+    optional("percent_from_week_before", ExportType::Decimal),
+    optional("value_month_before", ExportType::Decimal),
+    optional("change_from_month_before", ExportType::Decimal),
+    optional("percent_from_month_before", ExportType::Decimal),
+    optional("metadata", ExportType::Object),
 ];
 
 pub(super) fn pages(answer: LatestResponse) -> OnePage {

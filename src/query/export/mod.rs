@@ -93,7 +93,7 @@ impl Export {
         let stage = match format {
             ExportFormat::Csv => Stage::Writing(Box::new(csv::Csv::new(columns, CsvOptions::default()))),
             ExportFormat::Json => Stage::Writing(Box::new(json::Array::new(columns))),
-            ExportFormat::Ndjson => Stage::Writing(Box::new(json::Lines(columns))),
+            ExportFormat::Ndjson => Stage::Writing(Box::new(json::JsonLines(columns))),
             ExportFormat::Parquet => match pages.for_decimals() {
                 Some(again) => Stage::Measuring(Box::new(parquet::Measuring::new(again))),
                 None => Stage::Writing(Box::new(parquet::Parquet::without_decimals(columns)?)),

@@ -21,7 +21,7 @@ use parquet::{
 
 use super::{
     encoder::Encoder,
-    table::{Cell, ColumnType, ExportColumn, Pages, Row},
+    table::{Cell, ExportColumn, ExportType, Pages, Row},
 };
 use crate::{metric::Decimal, query::QueryError};
 
@@ -169,13 +169,13 @@ impl Encoder for Parquet {
 fn field(column: &ExportColumn, width: Width) -> String {
     let presence = if column.is_optional { "optional" } else { "required" };
     let (physical, logical) = match column.kind {
-        ColumnType::Text | ColumnType::Object => ("binary".to_owned(), " (STRING)".to_owned()),
-        ColumnType::Date => ("int32".to_owned(), " (DATE)".to_owned()),
-        ColumnType::Instant => ("int64".to_owned(), " (TIMESTAMP(MICROS,true))".to_owned()),
-        ColumnType::Number => ("int32".to_owned(), String::new()),
-        ColumnType::Long => ("int64".to_owned(), String::new()),
-        ColumnType::Boolean => ("boolean".to_owned(), String::new()),
-        ColumnType::Decimal => {
+        ExportType::Text | ExportType::Object => ("binary".to_owned(), " (STRING)".to_owned()),
+        ExportType::Date => ("int32".to_owned(), " (DATE)".to_owned()),
+        ExportType::Instant => ("int64".to_owned(), " (TIMESTAMP(MICROS,true))".to_owned()),
+        ExportType::Number => ("int32".to_owned(), String::new()),
+        ExportType::Long => ("int64".to_owned(), String::new()),
+        ExportType::Boolean => ("boolean".to_owned(), String::new()),
+        ExportType::Decimal => {
             let decimal = format!(" (DECIMAL({}, {}))", width.precision, width.digits.after_point);
             (format!("fixed_len_byte_array({})", width.bytes), decimal)
         }
@@ -213,17 +213,17 @@ fn write_column<'a>(
 ) -> Result<(), QueryError> {
     let is_optional = column.is_optional;
     match column.kind {
-        ColumnType::Text | ColumnType::Object => {
+        ExportType::Text | ExportType::Object => {
             let text = |cell: &Cell| cell.text().map(|text| ByteArray::from(text.into_owned().into_bytes()));
             write::<ByteArrayType>(writer, is_optional, cells.map(text))
         }
-        ColumnType::Date | ColumnType::Number => write::<Int32Type>(writer, is_optional, cells.map(number)),
-        ColumnType::Instant | ColumnType::Long => write::<Int64Type>(writer, is_optional, cells.map(long)),
-        ColumnType::Boolean => {
+        ExportType::Date | ExportType::Number => write::<Int32Type>(writer, is_optional, cells.map(number)),
+        ExportType::Instant | ExportType::Long => write::<Int64Type>(writer, is_optional, cells.map(long)),
+        ExportType::Boolean => {
             let boolean = |cell: &Cell| if let Cell::Boolean(value) = cell { Some(*value) } else { None };
             write::<BoolType>(writer, is_optional, cells.map(boolean))
         }
-        ColumnType::Decimal => {
+        ExportType::Decimal => {
             let values = cells.map(|cell| decimal(cell, width)).collect::<Result<Vec<_>, _>>()?;
             write::<FixedLenByteArrayType>(writer, is_optional, values.into_iter())
         }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::table::{Cell, ColumnType, ExportColumn, Pages, Row, optional, required};
+use super::table::{Cell, ExportColumn, ExportType, Pages, Row, optional, required};
 use crate::{
     collect::Context,
     query::{MetadataText, QueryError, RunEntry, RunsQuery},
@@ -13,20 +13,20 @@ use crate::{
 const PAGE_RUNS: usize = 100;
 
 const COLUMNS: &[ExportColumn] = &[
-    required("id", ColumnType::Text),
-    required("kind", ColumnType::Text),
-    required("collection_date", ColumnType::Date),
-    required("collection_end_date", ColumnType::Date),
-    required("started_at", ColumnType::Instant),
-    optional("completed_at", ColumnType::Instant),
-    required("status", ColumnType::Text),
-    required("metrics_collected", ColumnType::Long),
-    optional("error_message", ColumnType::Text),
-    optional("error_details", ColumnType::Object),
-    required("trigger", ColumnType::Text),
-    required("actor", ColumnType::Text),
-    required("host", ColumnType::Text),
-    required("process_id", ColumnType::Long),
+    required("id", ExportType::Text),
+    required("kind", ExportType::Text),
+    required("collection_date", ExportType::Date),
+    required("collection_end_date", ExportType::Date),
+    required("started_at", ExportType::Instant),
+    optional("completed_at", ExportType::Instant),
+    required("status", ExportType::Text),
+    required("metrics_collected", ExportType::Long),
+    optional("error_message", ExportType::Text),
+    optional("error_details", ExportType::Object),
+    required("trigger", ExportType::Text),
+    required("actor", ExportType::Text),
+    required("host", ExportType::Text),
+    required("process_id", ExportType::Long),
 ];
 
 pub(super) struct RunPages {

@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::table::{Cell, ColumnType, ExportColumn, Row, optional, required};
+use super::table::{Cell, ExportColumn, ExportType, Row, optional, required};
 use crate::query::{Point, Series, SeriesResponse};
 
 const RECORDED: &str = "recorded";
@@ -13,19 +13,19 @@ const REFUSED: &str = "refused";
 
 pub(super) const COLUMNS: &[ExportColumn] = &[
     // The first day, and the last.
-    required("metric_date", ColumnType::Date),
-    required("metric_date_end", ColumnType::Date),
-    required("interval", ColumnType::Text),
-    required("metric_type", ColumnType::Text),
-    required("metric_category", ColumnType::Text),
-    optional("value", ColumnType::Decimal),
+    required("metric_date", ExportType::Date),
+    required("metric_date_end", ExportType::Date),
+    required("interval", ExportType::Text),
+    required("metric_type", ExportType::Text),
+    required("metric_category", ExportType::Text),
+    optional("value", ExportType::Decimal),
     // `recorded`, `no_data`, `refused`, or the cause of the gap.
-    required("state", ColumnType::Text),
-    optional("provenance", ColumnType::Text),
-    optional("definition_version", ColumnType::Number),
-    required("days_recorded", ColumnType::Number),
-    required("days_due", ColumnType::Number),
-    optional("metadata", ColumnType::Object),
+    required("state", ExportType::Text),
+    optional("provenance", ExportType::Text),
+    optional("definition_version", ExportType::Number),
+    required("days_recorded", ExportType::Number),
+    required("days_due", ExportType::Number),
+    optional("metadata", ExportType::Object),
 ];
 
 fn row(series: &Series, point: Point) -> Row {

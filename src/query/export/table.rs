@@ -30,13 +30,13 @@ pub(super) trait Pages: Send + Sync {
 #[derive(Debug)]
 pub(super) struct ExportColumn {
     pub name: &'static str,
-    pub kind: ColumnType,
+    pub kind: ExportType,
     /// Whether a cell may be [`Cell::None`].
     pub is_optional: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ColumnType {
+pub(super) enum ExportType {
     Text,
     Date,
     Instant,
@@ -50,11 +50,11 @@ pub(super) enum ColumnType {
     Object,
 }
 
-pub(super) const fn required(name: &'static str, kind: ColumnType) -> ExportColumn {
+pub(super) const fn required(name: &'static str, kind: ExportType) -> ExportColumn {
     ExportColumn { name, kind, is_optional: false }
 }
 
-pub(super) const fn optional(name: &'static str, kind: ColumnType) -> ExportColumn {
+pub(super) const fn optional(name: &'static str, kind: ExportType) -> ExportColumn {
     ExportColumn { name, kind, is_optional: true }
 }
 

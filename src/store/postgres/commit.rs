@@ -76,7 +76,7 @@ impl PostgresStore {
         if records.is_empty() {
             return Ok((Vec::new(), 0));
         }
-        let columns = Columns::of(records);
+        let columns = RecordKeys::of(records);
         let inserted = sqlx::query(include_str!("insert_records.sql"))
             .bind(&self.tenant)
             .bind(&columns.dates)
@@ -106,7 +106,7 @@ impl PostgresStore {
     async fn written(
         &self,
         session: &mut PgConnection,
-        columns: &Columns<'_>,
+        columns: &RecordKeys<'_>,
     ) -> Result<Vec<(Date, MetricKey)>, sqlx::Error> {
         let dates = || columns.dates.iter().map(|date| date.to_jiff());
         let rows = sqlx::query(include_str!("select_written.sql"))
@@ -124,14 +124,14 @@ impl PostgresStore {
 }
 
 /// The keys of some records, column by column, as UNNEST takes them.
-struct Columns<'a> {
+struct RecordKeys<'a> {
     dates: Vec<jiff_sqlx::Date>,
     types: Vec<&'static str>,
     categories: Vec<&'a str>,
     collections: Vec<uuid::Uuid>,
 }
 
-impl<'a> Columns<'a> {
+impl<'a> RecordKeys<'a> {
     fn of(records: &'a [Record]) -> Self {
         Self {
             dates: records.iter().map(|record| record.metric_date.to_sqlx()).collect(),

@@ -6,13 +6,13 @@ use sqlx::{AssertSqlSafe, Row};
 use super::PostgresStore;
 use crate::store::{
     StoreError, TablePage, TableQuery, Tables,
-    table::{Column, ColumnKind, Dialect, Parameter, Statement, Value},
+    table::{ColumnKind, Dialect, Parameter, Statement, StoreColumn, Value},
 };
 
 struct Postgres;
 
 /// The type of a column, as a cast names it.
-fn type_name(column: &Column) -> &'static str {
+fn type_name(column: &StoreColumn) -> &'static str {
     match column.kind {
         ColumnKind::Text => "TEXT",
         ColumnKind::Date => "DATE",
@@ -29,15 +29,15 @@ impl Dialect for Postgres {
     const OBJECT: &'static str = "json_build_object";
     const JOIN: &'static str = "string_agg";
 
-    fn json(_: &Column, source: &str) -> String {
+    fn json(_: &StoreColumn, source: &str) -> String {
         source.to_owned()
     }
 
-    fn json_text(_: &Column, source: &str) -> String {
+    fn json_text(_: &StoreColumn, source: &str) -> String {
         format!("CAST({source} AS TEXT)")
     }
 
-    fn comparable(column: &Column) -> String {
+    fn comparable(column: &StoreColumn) -> String {
         match column.kind {
             // Text is compared by its bytes and not by the collation of the database.
             ColumnKind::Text => format!("{} COLLATE \"C\"", column.name),
@@ -46,15 +46,15 @@ impl Dialect for Postgres {
     }
 
     /// Equal texts have equal bytes in every collation that a column has by default.
-    fn equatable(column: &Column) -> String {
+    fn equatable(column: &StoreColumn) -> String {
         column.name.to_owned()
     }
 
-    fn parameter(column: &Column, number: usize) -> String {
+    fn parameter(column: &StoreColumn, number: usize) -> String {
         format!("CAST(${number}::TEXT AS {})", type_name(column))
     }
 
-    fn one_of(column: &Column, number: usize) -> String {
+    fn one_of(column: &StoreColumn, number: usize) -> String {
         format!("= ANY (CAST(${number}::TEXT[] AS {}[]))", type_name(column))
     }
 

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::{SqliteStore, decimal_order::DECIMAL_COLLATION, text::text};
 use crate::store::{
     StoreError, TablePage, TableQuery, Tables,
-    table::{Column, ColumnKind, Dialect, Parameter, Statement, Value},
+    table::{ColumnKind, Dialect, Parameter, Statement, StoreColumn, Value},
 };
 
 struct Sqlite;
@@ -16,7 +16,7 @@ impl Dialect for Sqlite {
     const OBJECT: &'static str = "json_object";
     const JOIN: &'static str = "group_concat";
 
-    fn json(column: &Column, source: &str) -> String {
+    fn json(column: &StoreColumn, source: &str) -> String {
         match column.kind {
             // Text that is JSON already: the digits stay as they are. Other text would fail the whole page.
             ColumnKind::Decimal | ColumnKind::Object => {
@@ -31,32 +31,32 @@ impl Dialect for Sqlite {
         }
     }
 
-    fn json_text(column: &Column, source: &str) -> String {
+    fn json_text(column: &StoreColumn, source: &str) -> String {
         match column.kind {
             ColumnKind::Boolean => format!("iif({source}, 'true', 'false')"),
             _ => format!("CAST({source} AS TEXT)"),
         }
     }
 
-    fn comparable(column: &Column) -> String {
+    fn comparable(column: &StoreColumn) -> String {
         match column.kind {
             ColumnKind::Decimal => format!("{} COLLATE {DECIMAL_COLLATION}", column.name),
             _ => column.name.to_owned(),
         }
     }
 
-    fn equatable(column: &Column) -> String {
+    fn equatable(column: &StoreColumn) -> String {
         Self::comparable(column)
     }
 
-    fn parameter(column: &Column, number: usize) -> String {
+    fn parameter(column: &StoreColumn, number: usize) -> String {
         match column.kind {
             ColumnKind::Integer | ColumnKind::Boolean => format!("CAST(?{number} AS INTEGER)"),
             _ => format!("?{number}"),
         }
     }
 
-    fn one_of(_: &Column, number: usize) -> String {
+    fn one_of(_: &StoreColumn, number: usize) -> String {
         format!("IN (SELECT value FROM json_each(?{number}))")
     }
 

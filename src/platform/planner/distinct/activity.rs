@@ -18,13 +18,13 @@ use crate::{
 
 pub struct Activity<'a> {
     dialect: Dialect,
-    parts: Vec<Part<'a>>,
+    parts: Vec<SourceScan<'a>>,
     /// Whether ids are of different types (a uuid here, text there) and have to be compared as text.
     compares_text: bool,
 }
 
 /// The rows of one source.
-struct Part<'a> {
+struct SourceScan<'a> {
     rows: &'a Rows,
     actor_column: &'a str,
     scan: Scan<'a>,
@@ -43,7 +43,7 @@ impl<'a> Activity<'a> {
             let source = sources.get(&rows.source).ok_or_else(|| missing("definition"))?;
             let actor_column = source.actor_column.as_deref().ok_or_else(|| missing("actor_column"))?;
             let scan = Scan::new(dialect, schema, source, Stream::Entering)?;
-            Ok(Part { rows, actor_column, scan })
+            Ok(SourceScan { rows, actor_column, scan })
         };
         let parts = rows.iter().map(part).collect::<Result<Vec<_>, Fault>>()?;
         let types: Vec<_> = parts.iter().filter_map(|part| part.actor_type(schema)).collect();
@@ -76,7 +76,7 @@ impl<'a> Activity<'a> {
         (first, last): (Edge, Edge),
         first_column: impl Fn(&TimeColumn) -> String,
     ) -> Vec<String> {
-        let select = |part: &Part<'a>| {
+        let select = |part: &SourceScan<'a>| {
             let (source, time) = (part.scan.source(), part.scan.time());
             let actor = self.dialect.name(part.actor_column);
             let shown = if self.compares_text { format!("CAST({actor} AS text)") } else { actor.clone() };
@@ -95,7 +95,7 @@ impl<'a> Activity<'a> {
     }
 }
 
-impl Part<'_> {
+impl SourceScan<'_> {
     fn actor_type<'s>(&self, schema: &'s Schema) -> Option<&'s str> {
         let source = self.scan.source();
         let table = schema.table(source.schema.as_deref(), &source.table)?;

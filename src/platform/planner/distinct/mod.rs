@@ -16,7 +16,7 @@ use activity::Activity;
 use jiff::ToSpan;
 
 use super::{
-    dialect::Dialect, execute::Executor, parse::parse_count, scan::without_index, session::Answer,
+    dialect::Dialect, execute::Executor, parse::parse_count, scan::without_index, session::SpanRow,
     span::Edge, time::TimeColumn,
 };
 use crate::{
@@ -196,7 +196,7 @@ impl DistinctGroup<'_> {
         days.len() >= (self.longest() as usize / 2).max(2)
     }
 
-    fn add(&self, tallies: &mut [Vec<Tally>], days: &[DayBounds], answers: &[Answer]) -> Result<(), Fault> {
+    fn add(&self, tallies: &mut [Vec<Tally>], days: &[DayBounds], answers: &[SpanRow]) -> Result<(), Fault> {
         let numbers = answers.iter().map(|(_, values)| {
             values.iter().map(|value| parse_count(value.as_deref())).collect::<Result<Vec<_>, _>>()
         });

@@ -6,7 +6,7 @@ mod query;
 mod statement;
 
 pub use query::{
-    Column, ColumnKind, Comparison, Condition, MAX_COLUMNS, Order, Output, State, Table, TablePage,
-    TableQuery, Tables, Value,
+    ColumnKind, Comparison, IsOperand, MAX_COLUMNS, Order, Output, RowCondition, StoreColumn, StoreTable,
+    TablePage, TableQuery, Tables, Value,
 };
 pub(in crate::store) use statement::{Dialect, Parameter, Statement};

@@ -13,14 +13,14 @@ pub const MAX_COLUMNS: usize = 50;
 
 /// A table that can be read row by row. The tenant is the store's own and no column of any of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Table {
+pub enum StoreTable {
     DailyMetrics,
     MetricDefinitions,
     MetricCollectionLog,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub struct Column {
+pub struct StoreColumn {
     pub name: &'static str,
     pub kind: ColumnKind,
     pub nullable: bool,
@@ -53,25 +53,25 @@ pub enum Value {
 
 /// Which rows. Comparisons with NULL are neither true nor false, as in SQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
+pub enum RowCondition {
     /// All of these conditions hold. An empty list matches every row.
-    All(Vec<Condition>),
+    All(Vec<RowCondition>),
     /// At least one of these conditions holds. An empty list matches no row.
-    Any(Vec<Condition>),
-    Not(Box<Condition>),
+    Any(Vec<RowCondition>),
+    Not(Box<RowCondition>),
     /// The value is of the column's kind.
     Compare {
-        column: &'static Column,
+        column: &'static StoreColumn,
         comparison: Comparison,
         value: Value,
     },
     In {
-        column: &'static Column,
+        column: &'static StoreColumn,
         values: Vec<Value>,
     },
     Is {
-        column: &'static Column,
-        state: State,
+        column: &'static StoreColumn,
+        state: IsOperand,
     },
 }
 
@@ -87,7 +87,7 @@ pub enum Comparison {
 
 /// The operand of IS. All but the first two apply to booleans only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum IsOperand {
     Null,
     NotNull,
     True,
@@ -98,7 +98,7 @@ pub enum State {
 /// A member of each row of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    pub column: &'static Column,
+    pub column: &'static StoreColumn,
     /// Another name than the column's.
     pub alias: Option<String>,
     /// As a string, which keeps the digits of a number in readers that make floats of numbers. Not for
@@ -108,7 +108,7 @@ pub struct Output {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Order {
-    pub column: &'static Column,
+    pub column: &'static StoreColumn,
     pub descending: bool,
     pub nulls_first: bool,
 }
@@ -116,10 +116,10 @@ pub struct Order {
 /// A question about the rows of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableQuery {
-    pub table: Table,
+    pub table: StoreTable,
     /// At most [`MAX_COLUMNS`].
     pub columns: Vec<Output>,
-    pub condition: Condition,
+    pub condition: RowCondition,
     /// Rows that are equal in this are in the order of the table's key.
     pub order: Vec<Order>,
     pub limit: u64,
@@ -148,7 +148,7 @@ pub trait Tables: Send + Sync {
     async fn table(&self, query: &TableQuery) -> Result<TablePage, StoreError>;
 }
 
-impl Table {
+impl StoreTable {
     pub const ALL: [Self; 3] = [Self::DailyMetrics, Self::MetricDefinitions, Self::MetricCollectionLog];
 
     pub fn name(self) -> &'static str {
@@ -163,7 +163,7 @@ impl Table {
         Self::ALL.into_iter().find(|table| table.name() == name)
     }
 
-    pub fn columns(self) -> &'static [Column] {
+    pub fn columns(self) -> &'static [StoreColumn] {
         match self {
             Self::DailyMetrics => DAILY_METRICS,
             Self::MetricDefinitions => METRIC_DEFINITIONS,
@@ -171,7 +171,7 @@ impl Table {
         }
     }
 
-    pub fn column(self, name: &str) -> Option<&'static Column> {
+    pub fn column(self, name: &str) -> Option<&'static StoreColumn> {
         self.columns().iter().find(|column| column.name == name)
     }
 
@@ -187,7 +187,7 @@ impl Table {
 
 impl Order {
     /// NULLs count as greater than everything, as PostgreSQL has it.
-    pub fn by(column: &'static Column, descending: bool) -> Self {
+    pub fn by(column: &'static StoreColumn, descending: bool) -> Self {
         Self { column, descending, nulls_first: descending }
     }
 }
@@ -217,15 +217,15 @@ impl Comparison {
     }
 }
 
-const fn column(name: &'static str, kind: ColumnKind) -> Column {
-    Column { name, kind, nullable: false }
+const fn column(name: &'static str, kind: ColumnKind) -> StoreColumn {
+    StoreColumn { name, kind, nullable: false }
 }
 
-const fn nullable(name: &'static str, kind: ColumnKind) -> Column {
-    Column { name, kind, nullable: true }
+const fn nullable(name: &'static str, kind: ColumnKind) -> StoreColumn {
+    StoreColumn { name, kind, nullable: true }
 }
 
-static DAILY_METRICS: &[Column] = &[
+static DAILY_METRICS: &[StoreColumn] = &[
     column("id", ColumnKind::Uuid),
     column("metric_date", ColumnKind::Date),
     column("metric_type", ColumnKind::Text),
@@ -239,7 +239,7 @@ static DAILY_METRICS: &[Column] = &[
     column("created_at", ColumnKind::Instant),
 ];
 
-static METRIC_DEFINITIONS: &[Column] = &[
+static METRIC_DEFINITIONS: &[StoreColumn] = &[
     column("id", ColumnKind::Uuid),
     column("metric_type", ColumnKind::Text),
     column("metric_category", ColumnKind::Text),
@@ -253,7 +253,7 @@ static METRIC_DEFINITIONS: &[Column] = &[
     column("updated_at", ColumnKind::Instant),
 ];
 
-static METRIC_COLLECTION_LOG: &[Column] = &[
+static METRIC_COLLECTION_LOG: &[StoreColumn] = &[
     column("id", ColumnKind::Uuid),
     column("kind", ColumnKind::Text),
     column("collection_date", ColumnKind::Date),

@@ -1,6 +1,8 @@
 //! The statement that answers a [`TableQuery`]. A [`Dialect`] has the differences between the two databases.
 
-use super::query::{Column, ColumnKind, Comparison, Condition, Order, Output, State, TableQuery, Value};
+use super::query::{
+    ColumnKind, Comparison, IsOperand, Order, Output, RowCondition, StoreColumn, TableQuery, Value,
+};
 
 /// The SQL of a database for the parts of a [`TableQuery`]. `column` is always a name from a table's own list.
 pub(in crate::store) trait Dialect {
@@ -9,17 +11,17 @@ pub(in crate::store) trait Dialect {
     const JOIN: &'static str;
 
     /// `source`, a value of the column, as it goes into a JSON object: numbers as numbers, with all digits.
-    fn json(column: &Column, source: &str) -> String;
+    fn json(column: &StoreColumn, source: &str) -> String;
     /// `source`, a value of the column, as a JSON string.
-    fn json_text(column: &Column, source: &str) -> String;
+    fn json_text(column: &StoreColumn, source: &str) -> String;
     /// The column so that it sorts and compares as its kind should, on every database alike.
-    fn comparable(column: &Column) -> String;
+    fn comparable(column: &StoreColumn) -> String;
     /// The column so that equal values of its kind are equal, in the collation of its indexes.
-    fn equatable(column: &Column) -> String;
+    fn equatable(column: &StoreColumn) -> String;
     /// The parameter of that number as a value of the column.
-    fn parameter(column: &Column, number: usize) -> String;
+    fn parameter(column: &StoreColumn, number: usize) -> String;
     /// A set, for the right side of `=`, of the values in the parameter of that number.
-    fn one_of(column: &Column, number: usize) -> String;
+    fn one_of(column: &StoreColumn, number: usize) -> String;
     fn text_parameter(number: usize) -> String;
     /// A value as the text that [`Dialect::parameter`] reads.
     fn text(value: &Value) -> String;
@@ -73,7 +75,7 @@ impl Statement {
 }
 
 /// The column kind of the parameters of LIMIT and OFFSET.
-static ROWS: Column = Column { name: "rows", kind: ColumnKind::Integer, nullable: false };
+static ROWS: StoreColumn = StoreColumn { name: "rows", kind: ColumnKind::Integer, nullable: false };
 
 /// The columns that the page has, each once; a constant where the rows are only counted.
 fn needed(query: &TableQuery) -> String {
@@ -142,29 +144,29 @@ impl<D: Dialect> Writer<D> {
         format!("{}({})", D::OBJECT, members.collect::<Vec<_>>().join(", "))
     }
 
-    fn condition(&mut self, condition: &Condition) -> String {
+    fn condition(&mut self, condition: &RowCondition) -> String {
         match condition {
-            Condition::All(parts) => self.joined(parts, " AND ", "TRUE"),
-            Condition::Any(parts) => self.joined(parts, " OR ", "FALSE"),
-            Condition::Not(part) => format!("(NOT {})", self.condition(part)),
-            Condition::Compare { column, comparison, value } => self.compare(column, *comparison, value),
-            Condition::In { column, values } => {
+            RowCondition::All(parts) => self.joined(parts, " AND ", "TRUE"),
+            RowCondition::Any(parts) => self.joined(parts, " OR ", "FALSE"),
+            RowCondition::Not(part) => format!("(NOT {})", self.condition(part)),
+            RowCondition::Compare { column, comparison, value } => self.compare(column, *comparison, value),
+            RowCondition::In { column, values } => {
                 let number = self.add(D::list(values));
                 format!("({} {})", D::equatable(column), D::one_of(column, number))
             }
-            Condition::Is { column, state } => {
+            RowCondition::Is { column, state } => {
                 let state = match state {
-                    State::Null | State::Unknown => "NULL",
-                    State::NotNull => "NOT NULL",
-                    State::True => "TRUE",
-                    State::False => "FALSE",
+                    IsOperand::Null | IsOperand::Unknown => "NULL",
+                    IsOperand::NotNull => "NOT NULL",
+                    IsOperand::True => "TRUE",
+                    IsOperand::False => "FALSE",
                 };
                 format!("({} IS {state})", column.name)
             }
         }
     }
 
-    fn compare(&mut self, column: &Column, comparison: Comparison, value: &Value) -> String {
+    fn compare(&mut self, column: &StoreColumn, comparison: Comparison, value: &Value) -> String {
         let number = self.add(Parameter::Text(D::text(value)));
         let left = match comparison {
             Comparison::Equal | Comparison::NotEqual => D::equatable(column),
@@ -174,7 +176,7 @@ impl<D: Dialect> Writer<D> {
         format!("({left} {} {right})", comparison.operator())
     }
 
-    fn joined(&mut self, parts: &[Condition], word: &str, of_none: &str) -> String {
+    fn joined(&mut self, parts: &[RowCondition], word: &str, of_none: &str) -> String {
         match parts {
             [] => of_none.to_owned(),
             parts => {
