@@ -12,6 +12,7 @@ use super::{
     batch::{Answers, Batch},
     first_row,
     freshness::{self, Fresh},
+    judging,
     own_clock::{require_clock_of_platform, require_clock_of_store},
     recording::{self, Stamp},
     run::{self, OpenRun},
@@ -91,7 +92,13 @@ pub async fn collect_day(
     require_clock_of_store(context, date).await?;
     let run = OpenRun::start(context, lock, RunKind::Collect, date, date).await?;
     match record_day(context, &run, day, &missing, there, cancel).await {
-        Ok(report) => Ok(DayReport { duration: started.elapsed(), ..report }),
+        Ok(report) => {
+            // The lock of the day is released before its values are judged.
+            run.release();
+            let keys = report.recorded.iter().map(|metric| metric.key.clone()).collect();
+            judging::after_run(context, keys, date, date, provenance == Provenance::Reconstructed).await;
+            Ok(DayReport { duration: started.elapsed(), ..report })
+        }
         Err(error) => Err(run.fail(error).await),
     }
 }

@@ -16,6 +16,7 @@ mod drift;
 mod freshness;
 mod health;
 mod jobs;
+mod judging;
 mod outage;
 mod pairs;
 mod reports;

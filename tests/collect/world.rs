@@ -178,6 +178,20 @@ impl World {
         application.execute(sql).await;
     }
 
+    /// Runs SQL on the store, as its owner.
+    pub async fn execute_on_store(&self, sql: &str) {
+        let mut owner = Application::connect(&self.store_url).await;
+        if self.store_url.starts_with("postgres") {
+            owner.execute("SET search_path TO daymark").await;
+        }
+        owner.execute(sql).await;
+    }
+
+    /// Drops the table of judgements.
+    pub async fn lose_judgements(&self) {
+        self.execute_on_store("DROP TABLE daily_metric_judgements").await;
+    }
+
     /// Makes the store refuse every record of a metric.
     pub async fn refuse_records_of(&self, category: &str) {
         let sql = match self.store_url.starts_with("postgres") {

@@ -28,7 +28,7 @@ use self::{
 use super::{
     Cancellation, CollectError, Context, EarlierMeaning, Failure, LeftOut,
     earlier_meanings::earlier_meanings,
-    freshness,
+    freshness, judging,
     own_clock::{require_clock_of_platform, require_clock_of_store},
     reconstruction_caveats::reconstruction_caveats,
     recording,
@@ -109,12 +109,10 @@ pub async fn backfill(
         0 => Vec::new(),
         _ => verify::verify(context, run.id, &work.filled(&done), &work.days).await,
     };
-    Ok(BackfillReport {
-        run: Some(run.id),
-        status: Some(status),
-        discrepancies,
-        ..work.report(&done, started)
-    })
+    let run = run.release();
+    let written = done.written.keys().cloned().collect();
+    judging::after_run(context, written, work.range.from, work.range.to, true).await;
+    Ok(BackfillReport { run: Some(run), status: Some(status), discrepancies, ..work.report(&done, started) })
 }
 
 /// Reads everything and commits it chunk by chunk; the last commit also ends the run's log entry.

@@ -1,7 +1,8 @@
 //! The trait that combines the traits of all entities.
 
 use super::{
-    Alerts, Backups, Definitions, Events, Jobs, Keys, Notifications, Records, Runs, Schedules, Tables, Upkeep,
+    Alerts, Backups, Definitions, DriftSamples, Events, Jobs, Judgements, Keys, Notifications, Records, Runs,
+    Schedules, Tables, Upkeep,
 };
 
 /// The whole contract of a store, for one tenant.
@@ -11,6 +12,8 @@ use super::{
 /// its tables.
 pub trait Store:
     Records
+    + Judgements
+    + DriftSamples
     + Definitions
     + Runs
     + Keys
@@ -27,6 +30,8 @@ pub trait Store:
 
 impl<S> Store for S where
     S: Records
+        + Judgements
+        + DriftSamples
         + Definitions
         + Runs
         + Keys

@@ -9,6 +9,7 @@ mod definitions;
 mod events;
 mod integrity;
 mod jobs;
+mod judgements;
 mod keys;
 mod lock;
 mod migrate;
