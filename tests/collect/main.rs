@@ -17,6 +17,7 @@ mod freshness;
 mod health;
 mod jobs;
 mod judging;
+mod old_objects;
 mod outage;
 mod pairs;
 mod reports;

@@ -126,6 +126,14 @@ impl World {
         context
     }
 
+    /// Like [`World::context`], with the platform read as another role.
+    pub fn read_as(&self, role: &str) -> Context {
+        let mut url = url::Url::parse(&self.platform_url).unwrap();
+        url.set_username(role).unwrap();
+        let calendar = self.context.tenant.calendar.clone();
+        context(&self.store_url, url.as_str(), calendar, Arc::clone(&self.clock))
+    }
+
     pub fn in_zone(&mut self, zone: &str) {
         let calendar = Calendar::new(zone).unwrap();
         self.context = context(&self.store_url, &self.reader_url, calendar, Arc::clone(&self.clock));
