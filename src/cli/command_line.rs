@@ -7,7 +7,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::{
     ConfigArguments, Exit, Format, Page, alerts, app::App, apply, backfill, backup, check, collect, demo,
-    drift, export, gaps, init, judge, keys, migrate, output, plan, query, schedule, serve, status,
+    drift, export, gaps, init, keys, migrate, output, plan, query, schedule, serve, sql, status,
 };
 use crate::{clock::SystemClock, config, telemetry::log};
 
@@ -49,8 +49,6 @@ enum Command {
     Gaps(gaps::GapsArguments),
     /// Compare records with a recount of the platform's present rows
     Drift(drift::DriftArguments),
-    /// Judge recorded values by the history of their metric, where that has not been done
-    Judge(judge::JudgeArguments),
     /// Show recorded values by day, week, month, quarter or year, or the latest
     Query(query::QueryArguments),
     /// Write recorded values to a file: CSV, JSON, NDJSON or Parquet
@@ -69,6 +67,8 @@ enum Command {
     Restore(backup::RestoreArguments),
     /// Create, list and revoke the keys of the HTTP API
     Keys(keys::KeysArguments),
+    /// Install SQL functions that record days without a process: for pg_cron, supabase.rpc and psql
+    Sql(sql::SqlArguments),
 }
 
 /// Runs the program and returns its exit code.
@@ -119,7 +119,6 @@ async fn dispatch(
         Command::Backfill(arguments) => backfill::run(&start()?.app, &arguments, format).await,
         Command::Gaps(arguments) => gaps::run(&start()?.app, &arguments).await,
         Command::Drift(arguments) => drift::run(&start()?.app, &arguments).await,
-        Command::Judge(arguments) => judge::run(&start()?.app, &arguments).await,
         Command::Query(arguments) => query::run(&start()?.app, &arguments, format).await,
         Command::Export(arguments) => export::run(&start()?.app, &arguments).await,
         Command::Status => status::run(&start()?.app).await,
@@ -129,6 +128,7 @@ async fn dispatch(
         Command::Backup(arguments) => backup::back_up(&start()?.app, &arguments).await,
         Command::Restore(arguments) => backup::restore(&start()?.app, &arguments).await,
         Command::Keys(arguments) => keys::run(&start()?.app, arguments).await,
+        Command::Sql(arguments) => sql::run(&start()?.app, &arguments).await,
     }
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::{
     access::KeyError, alerts::SilenceError, collect::CollectError, config::ConfigProblems,
-    database::FaultClass, query::QueryError,
+    database::FaultClass, definitions::FunctionsError, query::QueryError,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,12 +38,18 @@ impl Exit {
         if let Some(error) = error.downcast_ref::<SilenceError>() {
             return if matches!(error, SilenceError::Store(_)) { Self::Failed } else { Self::Usage };
         }
+        if let Some(FunctionsError::OtherDatabase { .. }) = error.downcast_ref::<FunctionsError>() {
+            return Self::Usage;
+        }
         let collecting = match error.downcast_ref::<QueryError>() {
             Some(QueryError::InvalidParameters(_) | QueryError::Refused(_) | QueryError::UnknownRun(_)) => {
                 return Self::Usage;
             }
             Some(QueryError::Collect(error)) => Some(error),
-            _ => error.downcast_ref::<CollectError>(),
+            _ => match error.downcast_ref::<FunctionsError>() {
+                Some(FunctionsError::Collect(error)) => Some(error),
+                _ => error.downcast_ref::<CollectError>(),
+            },
         };
         match collecting {
             Some(CollectError::Busy { .. }) => Self::Busy,

@@ -20,7 +20,6 @@ mod export;
 mod gaps;
 mod health_lines;
 mod init;
-mod judge;
 mod keys;
 mod latest_values;
 mod migrate;
@@ -31,6 +30,7 @@ mod schedule;
 mod series_arguments;
 mod serve;
 mod signals;
+mod sql;
 mod status;
 mod word_parser;
 

@@ -1,16 +1,16 @@
 //! A batch of metrics that are read together. Each reading is made once, however many metrics need it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use crate::{
     database::Fault,
     metric::{DayBounds, Definition, Reading, Tally},
-    platform::{Cut, PlannedStatement, Platform, ReadRelations, Schema, Sources},
+    platform::{Cut, FunctionTask, PlannedStatement, Platform, Schema, Sources, Staleness},
 };
 
 /// Metrics to be read together; answers name a metric by the index that was passed to [`Batch::new`].
 pub(crate) struct Batch {
-    parts: Vec<Arc<Part>>,
+    parts: Vec<Part>,
 }
 
 /// Metrics whose source names have the same definitions. There is more than one part only when metrics were stored
@@ -25,12 +25,9 @@ struct Part {
 }
 
 /// The platform's answer to each reading of each part.
-pub(crate) struct Answers<T> {
-    parts: Vec<PartAnswers<T>>,
+pub(crate) struct Answers<'a, T> {
+    parts: Vec<(&'a Part, Vec<Result<T, Fault>>)>,
 }
-
-/// A part, and the answer to each of its readings.
-type PartAnswers<T> = (Arc<Part>, Vec<Result<T, Fault>>);
 
 /// The platform's answer for one metric.
 pub(crate) struct MetricReadings<'a, T> {
@@ -50,7 +47,7 @@ impl Batch {
             });
             parts[position].add(index, definition);
         }
-        Self { parts: parts.into_iter().map(Arc::new).collect() }
+        Self { parts }
     }
 
     /// Reads the tallies of every metric for every day of `days`.
@@ -62,30 +59,25 @@ impl Batch {
         cut: &mut dyn Cut,
         schema: &Schema,
         days: &[DayBounds],
-    ) -> Result<Answers<Vec<Tally>>, Fault> {
+    ) -> Result<Answers<'_, Vec<Tally>>, Fault> {
         let mut parts = Vec::new();
         for part in &self.parts {
-            parts.push((Arc::clone(part), cut.read(schema, &part.sources, &part.readings, days).await?));
+            parts.push((part, cut.read(schema, &part.sources, &part.readings, days).await?));
         }
         Ok(Answers { parts })
     }
 
-    /// Returns the relations that each metric reads, or why they cannot be told.
+    /// Returns the objects that the metrics read for `days` whose state may be older than the snapshot.
     ///
     /// # Errors
     /// When the cut is lost.
-    pub async fn relations(
-        &self,
-        cut: &mut dyn Cut,
-        day: &DayBounds,
-    ) -> Result<Vec<(usize, ReadRelations)>, Fault> {
+    pub async fn staleness(&self, cut: &mut dyn Cut, days: &[DayBounds]) -> Result<Vec<Staleness>, Fault> {
         let mut found = Vec::new();
         for part in &self.parts {
-            let of_readings = cut.relations(&part.sources, &part.readings, day).await?;
-            for (metric, needed) in &part.metrics {
-                let needed: Result<Vec<_>, _> =
-                    needed.iter().map(|position| of_readings[*position].clone()).collect();
-                found.push((*metric, needed.map(|relations| relations.into_iter().flatten().collect())));
+            for staleness in cut.staleness(&part.sources, &part.readings, days).await? {
+                if !found.contains(&staleness) {
+                    found.push(staleness);
+                }
             }
         }
         Ok(found)
@@ -100,10 +92,10 @@ impl Batch {
         cut: &mut dyn Cut,
         schema: &Schema,
         days: &[DayBounds],
-    ) -> Result<Answers<String>, Fault> {
+    ) -> Result<Answers<'_, String>, Fault> {
         let mut parts = Vec::new();
         for part in &self.parts {
-            parts.push((Arc::clone(part), cut.explain(schema, &part.sources, &part.readings, days).await?));
+            parts.push((part, cut.explain(schema, &part.sources, &part.readings, days).await?));
         }
         Ok(Answers { parts })
     }
@@ -120,6 +112,38 @@ impl Batch {
             statements.extend(platform.plan(schema, &part.sources, &part.readings, days)?);
         }
         Ok(statements)
+    }
+}
+
+/// What a function in the database runs for a batch.
+pub(crate) struct FunctionBatch {
+    /// Their readings are numbered through all parts of the batch.
+    pub tasks: Vec<FunctionTask>,
+    /// The index of each metric, and its readings.
+    pub metrics: Vec<(usize, Vec<usize>)>,
+}
+
+impl Batch {
+    /// The statements with which a function in the database would read the batch. `helpers` is the schema of its helper
+    /// functions, as SQL.
+    pub fn plan_function(
+        &self,
+        platform: &dyn Platform,
+        schema: &Schema,
+        helpers: &str,
+    ) -> Result<FunctionBatch, Fault> {
+        let mut planned = FunctionBatch { tasks: Vec::new(), metrics: Vec::new() };
+        let mut first = 0;
+        for part in &self.parts {
+            let numbered = |readings: &[usize]| readings.iter().map(|reading| reading + first).collect();
+            let tasks = platform.plan_function(schema, &part.sources, &part.readings, helpers)?;
+            planned.tasks.extend(
+                tasks.into_iter().map(|task| FunctionTask { readings: numbered(&task.readings), ..task }),
+            );
+            planned.metrics.extend(part.metrics.iter().map(|(metric, needed)| (*metric, numbered(needed))));
+            first += part.readings.len();
+        }
+        Ok(planned)
     }
 }
 
@@ -143,7 +167,7 @@ impl Part {
     }
 }
 
-impl<T> Answers<T> {
+impl<T> Answers<'_, T> {
     pub fn iter(&self) -> impl Iterator<Item = MetricReadings<'_, T>> {
         self.parts.iter().flat_map(|(part, answers)| {
             part.metrics.iter().map(|(metric, needed)| {

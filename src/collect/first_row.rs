@@ -96,7 +96,7 @@ pub async fn platform_first_day(context: &Context, last: Date) -> Option<Date> {
 }
 
 /// Returns each distinct source once, with the name that a definition gives it.
-fn sources(metrics: &[StoredDefinition]) -> Vec<(&str, &Source)> {
+pub(crate) fn sources(metrics: &[StoredDefinition]) -> Vec<(&str, &Source)> {
     let mut sources: Vec<(&str, &Source)> = Vec::new();
     for (name, source) in metrics.iter().flat_map(|metric| &metric.definition.sources) {
         if !sources.iter().any(|(_, known)| *known == source) {

@@ -5,6 +5,7 @@
 mod apply;
 mod check;
 mod define;
+mod functions;
 mod plan;
 mod resolve;
 mod source_warnings;
@@ -12,6 +13,7 @@ mod source_warnings;
 pub use apply::{AppliedChange, ApplyReport, FieldChange, ZoneChange, apply, diff, made_through_api};
 pub use check::{CheckReport, CheckScope, check};
 pub use define::{DefineError, Defined, define, switch_off};
+pub use functions::{FunctionsError, function_calendar, function_spec};
 pub use plan::plan;
 pub use resolve::resolve;
 pub use source_warnings::source_warnings;

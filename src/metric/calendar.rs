@@ -66,6 +66,25 @@ impl Calendar {
         days
     }
 
+    /// Dates from `from` to `to` around which the zone's offset changed. Between two of them that follow each other, all days
+    /// begin at the same time in UTC.
+    pub fn dates_of_changes(&self, from: Date, to: Date) -> Vec<Date> {
+        let end = self.start_of(to.saturating_add(1.day()));
+        let changes = self.zone.following(self.start_of(from)).take_while(|change| change.timestamp() <= end);
+        let mut dates: Vec<_> = changes
+            .flat_map(|change| {
+                let before = change.timestamp().saturating_sub(1.nanosecond()).unwrap_or(Timestamp::MIN);
+                let (before, after) = (self.date_of(before), self.date_of(change.timestamp()));
+                let last = before.max(after).saturating_add(1.day());
+                before.min(after).series(1.day()).take_while(move |date| *date <= last)
+            })
+            .filter(|date| (from..=to).contains(date))
+            .collect();
+        dates.sort_unstable();
+        dates.dedup();
+        dates
+    }
+
     /// The dates from `from` to `to`, both included, that never happened.
     pub fn skipped(&self, from: Date, to: Date) -> Vec<Date> {
         let end = self.start_of(to.saturating_add(1.day()));

@@ -1,7 +1,7 @@
 //! The contracts [`Platform`] and [`Cut`] of reading a platform, and their types.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     time::Duration,
 };
 
@@ -13,7 +13,7 @@ use super::{
     statistics::{SampledTable, Statistics},
 };
 use crate::{
-    database::{Deadline, Fault, RetryPolicy},
+    database::{Deadline, Fault, FaultClass, RetryPolicy},
     metric::{Calendar, DayBounds, Reading, Source, Tally, TimeFormat},
 };
 
@@ -46,6 +46,41 @@ pub struct PlannedStatement {
     pub sql: String,
 }
 
+/// A statement for a function in the database, which runs it for the day that it is called with. The statement takes three
+/// parameters: the date, the starts of dates (a `timestamptz[]` whose subscript 0 is the day, 1 the next date, -6 that of six
+/// days before), and the date of the next day that exists. It returns one row with a tally for each reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionTask {
+    /// The indexes of its readings, in the order of its tallies.
+    pub readings: Vec<usize>,
+    /// Whether it repeats one reading of another task, for when that task fails.
+    pub is_alone: bool,
+    pub purpose: String,
+    pub sql: String,
+}
+
+/// A statement that finds the earliest row of a source for a function in the database. It returns a text array with one number:
+/// the seconds since 1970, or NULL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstRowStatement {
+    pub source_name: String,
+    pub sql: String,
+    /// Whether the number is that of midnight UTC of a date, which is the day itself.
+    pub is_date: bool,
+    /// Whether the number is one of milliseconds.
+    pub is_millis: bool,
+    /// The zone of which the number is a local time.
+    pub local_zone: Option<String>,
+}
+
+/// Which database a platform is, and where unqualified names are looked up in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabasePlace {
+    /// The same for two connections if and only if they lead to the same database.
+    pub identity: String,
+    pub search_path: Vec<String>,
+}
+
 /// A column that says yes or no about one row, found by its `id`: whether a user of the platform is its admin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flag<'a> {
@@ -69,7 +104,7 @@ pub struct PlatformOptions {
     pub assume_fresh: Vec<String>,
 }
 
-/// The state of a part of the platform that may be older than the snapshot.
+/// A part of the platform that may show an older state than that of now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Staleness {
     /// The subject of a sentence, as in `materialized view daily_posts`.
@@ -85,24 +120,12 @@ pub struct Staleness {
     pub reason: String,
 }
 
-/// What may be older than the snapshot in which it is read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OldStates {
-    /// The platform as a whole: a standby, or a file.
-    pub platform: Option<Staleness>,
-    /// Each object with the relation that it is or that reads it, as it was asked for.
-    pub objects: Vec<(String, Staleness)>,
-}
-
-/// The relations that a reading reads, as names in SQL; or why they cannot be told.
-pub type ReadRelations = Result<BTreeSet<String>, Fault>;
-
 /// What a run does about a state that is, or may be, from before the end of the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenStale {
-    /// Waits for it to catch up, and does not record what reads it when it does not.
+    /// Waits for it to catch up, and ends without recording when it does not.
     Wait,
-    /// Does not record what reads it: waiting tells nothing new.
+    /// Ends without recording: waiting tells nothing new.
     Refuse,
     /// Records what it sees; `check` warns.
     Warn,
@@ -148,6 +171,40 @@ pub trait Platform: Send + Sync {
         readings: &[Reading],
         days: &[DayBounds],
     ) -> Result<Vec<PlannedStatement>, Fault>;
+
+    /// Where the platform is, for a function that is installed in the same database.
+    ///
+    /// # Errors
+    /// Also when it is no PostgreSQL database.
+    async fn database_place(&self) -> Result<DatabasePlace, Fault> {
+        Err(no_functions())
+    }
+
+    /// The statements of a function that records a day. `helpers` is the schema of its helper functions, as SQL.
+    ///
+    /// # Errors
+    /// Also when the platform is no PostgreSQL database.
+    fn plan_function(
+        &self,
+        _schema: &Schema,
+        _sources: &Sources,
+        _readings: &[Reading],
+        _helpers: &str,
+    ) -> Result<Vec<FunctionTask>, Fault> {
+        Err(no_functions())
+    }
+
+    /// The statement with which that function finds the earliest row of a source.
+    ///
+    /// # Errors
+    /// Also when the platform is no PostgreSQL database.
+    fn plan_first_row(&self, _name: &str, _source: &Source) -> Result<FirstRowStatement, Fault> {
+        Err(no_functions())
+    }
+}
+
+fn no_functions() -> Fault {
+    Fault::new(FaultClass::Other, "SQL functions need a platform on PostgreSQL")
 }
 
 /// A snapshot. Dropping it ends it.
@@ -167,17 +224,14 @@ pub trait Cut: Send {
     /// The earliest instant in the source's time column; for a date column, midnight UTC of that date.
     async fn earliest(&mut self, source: &Source) -> Result<Option<Timestamp>, Fault>;
 
-    /// The relations that each reading reads, in order: the tables of its sources, or the relations of a query's text, which
-    /// are the same for every day; `day` is any.
-    async fn relations(
+    /// What of the platform, of the tables of `sources` and of what the queries among `readings` read on `days` may be older
+    /// than the snapshot; empty where nothing is.
+    async fn staleness(
         &mut self,
         sources: &Sources,
         readings: &[Reading],
-        day: &DayBounds,
-    ) -> Result<Vec<ReadRelations>, Fault>;
-
-    /// What of the platform, of `relations` and of what these read may be older than the snapshot.
-    async fn staleness(&mut self, relations: &BTreeSet<String>) -> Result<OldStates, Fault>;
+        days: &[DayBounds],
+    ) -> Result<Vec<Staleness>, Fault>;
 
     /// Has the platform parse and plan what would be run, without running it. One result a reading.
     async fn explain(

@@ -16,8 +16,6 @@ mod drift;
 mod freshness;
 mod health;
 mod jobs;
-mod judging;
-mod old_objects;
 mod outage;
 mod pairs;
 mod reports;

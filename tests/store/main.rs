@@ -14,7 +14,6 @@ mod fixture;
 mod immutability;
 mod integrity;
 mod jobs;
-mod judgements;
 mod long_series;
 mod questions;
 mod replaced_file;

@@ -18,7 +18,7 @@ use crate::{
 
 /// A column with more distinct values than this is not one to break a metric down by: all of them are held in memory, at
 /// 200 characters each.
-const MAX_LABELS: usize = 10_000;
+pub const MAX_LABELS: usize = 10_000;
 
 pub struct LabelReading<'a> {
     pub source: &'a Source,

@@ -6,15 +6,17 @@
 
 mod bisect;
 pub(super) mod cut;
+mod day_parameter;
 pub(super) mod dialect;
 mod distinct;
 mod execute;
 pub(super) mod flag;
+pub(super) mod function;
 mod labels;
 mod moments;
 mod parse;
+mod queried;
 mod query;
-mod read_relations;
 mod scalars;
 mod scan;
 pub(super) mod session;

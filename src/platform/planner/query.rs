@@ -4,6 +4,7 @@
 use jiff::tz::TimeZone;
 
 use super::{
+    day_parameter::DayParameter,
     dialect::Dialect,
     execute::Executor,
     parse::{parse_count, parse_decimal},
@@ -12,11 +13,11 @@ use super::{
 };
 use crate::{
     database::{Fault, FaultClass},
-    metric::{DayBounds, Decimal, QueryShape, Tally, TopLabels},
+    metric::{DayBounds, Decimal, QueryShape, Tally, TimeFormat, TopLabels},
 };
 
 /// The most labels that a query may return for a day.
-const MAX_LABELS: usize = 10_000;
+pub const MAX_LABELS: usize = 10_000;
 
 pub struct QueryReading<'a> {
     pub sql: &'a str,
@@ -27,6 +28,17 @@ impl QueryReading<'_> {
     /// # Errors
     /// When it is not a single SELECT.
     pub fn statement(&self, dialect: Dialect, day: &DayBounds) -> Result<String, Fault> {
+        self.around(dialect, &fill_in(dialect, self.sql, day))
+    }
+
+    /// As [`Self::statement`] for one day, which the parameters of the statement name.
+    pub fn statement_of_parameters(&self) -> Result<String, Fault> {
+        let [start, end] = [DayParameter::Start { days_before: 0 }, DayParameter::End]
+            .map(|edge| edge.of_type(TimeFormat::Timestamptz, "UTC"));
+        self.around(Dialect::Postgres, &replaced(self.sql, &start, &end, DayParameter::DATE))
+    }
+
+    fn around(&self, dialect: Dialect, query: &str) -> Result<String, Fault> {
         let columns = self.columns();
         let bounded = |name: &&str| if *name == "label" { dialect.label(name) } else { dialect.number(name) };
         let columns: Vec<_> = columns.iter().map(bounded).collect();
@@ -35,14 +47,14 @@ impl QueryReading<'_> {
             Dialect::Sqlite => ("0", MAX_LABELS + 1),
         };
         // The line break keeps a comment at the query's end from swallowing the bracket.
-        let query = fill_in(dialect, self.sql.trim().trim_end_matches(';'), day);
+        let query = query.trim().trim_end_matches(';');
         if dialect == Dialect::Sqlite {
-            require_single_select(&query)?;
+            require_single_select(query)?;
         }
         Ok(format!("SELECT {zero}, {} FROM (\n{query}\n) AS answer LIMIT {limit}", dialect.pack(&columns)))
     }
 
-    fn columns(&self) -> Vec<&'static str> {
+    pub fn columns(&self) -> Vec<&'static str> {
         match self.shape {
             QueryShape::Value => vec!["value"],
             QueryShape::Average if self.sql.contains("std_deviation") => {
@@ -128,7 +140,9 @@ fn fill_in(dialect: Dialect, sql: &str, day: &DayBounds) -> String {
         Dialect::Postgres => format!("'{}'::date", day.date),
         Dialect::Sqlite => format!("'{}'", day.date),
     };
-    sql.replace("{day_start}", &instant(day.start))
-        .replace("{day_end}", &instant(day.end))
-        .replace("{day}", &date)
+    replaced(sql, &instant(day.start), &instant(day.end), &date)
+}
+
+fn replaced(sql: &str, start: &str, end: &str, date: &str) -> String {
+    sql.replace("{day_start}", start).replace("{day_end}", end).replace("{day}", date)
 }

@@ -75,7 +75,7 @@ impl<'a> ScalarGroup<'a> {
         self.source
     }
 
-    fn with_base(&self) -> bool {
+    pub fn with_base(&self) -> bool {
         self.atoms.iter().any(|atom| atom.existing)
     }
 
@@ -99,6 +99,20 @@ impl<'a> ScalarGroup<'a> {
             max_labels: usize::MAX,
             condition: None,
         }
+    }
+
+    /// For each reading the number of its first cell in an answer of PostgreSQL, counted from 1; whether it is the running
+    /// total; and whether it has the three cells of moments.
+    pub fn cells(&self) -> Vec<(usize, Phase, bool)> {
+        let mut first_cells = Vec::with_capacity(self.atoms.len());
+        let mut next = 1;
+        for atom in &self.atoms {
+            first_cells.push(next);
+            next += if atom.column.is_some() { 3 } else { 1 };
+        }
+        let cells =
+            |(atom, phase): &(usize, Phase)| (first_cells[*atom], *phase, self.atoms[*atom].column.is_some());
+        self.readings.iter().map(cells).collect()
     }
 
     /// The aggregates of atoms that are not wanted are NULL, so that every answer has the same cells.

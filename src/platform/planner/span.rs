@@ -2,6 +2,7 @@
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
+use super::day_parameter::DayParameter;
 use crate::metric::DayBounds;
 
 /// A border between spans: an instant and, for date columns, the first date after it.
@@ -9,12 +10,25 @@ use crate::metric::DayBounds;
 pub struct Edge {
     pub instant: Timestamp,
     pub date: Date,
+    /// In a statement that is written for every day: the parameter that stands in the place of the literal.
+    pub parameter: Option<DayParameter>,
 }
 
 impl Edge {
+    pub fn at(instant: Timestamp, date: Date) -> Self {
+        Self { instant, date, parameter: None }
+    }
+
     /// The edge at an instant, whose date is that of the instant in UTC.
     pub fn utc(instant: Timestamp) -> Self {
-        Self { instant, date: TimeZone::UTC.to_datetime(instant).date() }
+        Self::at(instant, TimeZone::UTC.to_datetime(instant).date())
+    }
+}
+
+impl From<DayParameter> for Edge {
+    /// The instant and the date are never written.
+    fn from(parameter: DayParameter) -> Self {
+        Self { parameter: Some(parameter), ..Self::utc(Timestamp::UNIX_EPOCH) }
     }
 }
 
@@ -31,7 +45,7 @@ pub struct Span {
 impl Span {
     /// A span for each day, preceded by one for all earlier instants if `with_base`.
     pub fn of_days(days: &[DayBounds], with_base: bool) -> Vec<Self> {
-        let edge = |instant, date| Edge { instant, date };
+        let edge = Edge::at;
         let base = days.first().filter(|_| with_base).map(|day| Self {
             id: 0,
             lower: None,
@@ -44,5 +58,12 @@ impl Span {
             upper: edge(day.end, day.next),
         });
         base.into_iter().chain(days).collect()
+    }
+
+    /// As [`Self::of_days`] for one day, which the parameters of the statement name.
+    pub fn of_parameters(with_base: bool) -> Vec<Self> {
+        let (start, end) = (Edge::from(DayParameter::Start { days_before: 0 }), DayParameter::End.into());
+        let base = with_base.then_some(Self { id: 0, lower: None, upper: start });
+        base.into_iter().chain([Self { id: 1, lower: Some(start), upper: end }]).collect()
     }
 }

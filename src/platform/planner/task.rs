@@ -25,10 +25,10 @@ use crate::{
 pub struct ReadingTask<'a> {
     pub readings: Vec<usize>,
     pub sources: Vec<String>,
-    work: TaskKind<'a>,
+    pub work: TaskKind<'a>,
 }
 
-enum TaskKind<'a> {
+pub enum TaskKind<'a> {
     Scalars(ScalarGroup<'a>),
     Labels(LabelReading<'a>),
     Distinct(DistinctGroup<'a>),

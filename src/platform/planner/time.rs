@@ -152,6 +152,9 @@ impl TimeColumn {
 
     /// The edge as a literal of the column's own type.
     pub fn edge(&self, edge: Edge) -> String {
+        if let Some(parameter) = edge.parameter {
+            return parameter.of_type(self.format, self.zone.iana_name().unwrap_or("UTC"));
+        }
         let instant = edge.instant;
         match self.format {
             TimeFormat::Timestamptz => {

@@ -2,7 +2,7 @@
 
 mod answers;
 mod inspect;
-mod named_by;
+mod read_by;
 mod session;
 mod staleness;
 
@@ -15,12 +15,15 @@ use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, postgres::PgConnectOptio
 use session::PostgresSession;
 
 use super::{
-    contract::{Cut, DetectedFormats, Flag, PlannedStatement, Platform, PlatformOptions, Sources},
+    contract::{
+        Cut, DatabasePlace, DetectedFormats, FirstRowStatement, Flag, FunctionTask, PlannedStatement,
+        Platform, PlatformOptions, Sources,
+    },
     planner::{
         cut::SessionCut,
         dialect::Dialect,
         flag::{self, RowId},
-        statistics,
+        function, statistics,
         task::plan_statements,
     },
     schema::Schema,
@@ -28,10 +31,16 @@ use super::{
 };
 use crate::{
     database::{Deadline, Fault, FaultClass},
-    metric::{DayBounds, Reading},
+    metric::{DayBounds, Reading, Source},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A text that only connections to the same database of the same server have in common. `store/postgres/functions.rs` asks its
+/// own connection the same.
+const DATABASE_IDENTITY: &str = "
+    SELECT format('%s since %s', oid, extract(epoch FROM pg_postmaster_start_time()))
+    FROM pg_database WHERE datname = current_database()";
 
 pub struct PostgresPlatform {
     connect: PgConnectOptions,
@@ -131,5 +140,27 @@ impl Platform for PostgresPlatform {
         days: &[DayBounds],
     ) -> Result<Vec<PlannedStatement>, Fault> {
         plan_statements(Dialect::Postgres, &self.options.calendar, schema, sources, readings, days)
+    }
+
+    async fn database_place(&self) -> Result<DatabasePlace, Fault> {
+        let mut connection = self.transaction().await?;
+        let identity = sqlx::query_scalar(DATABASE_IDENTITY).persistent(false);
+        let identity = identity.fetch_one(&mut connection).await?;
+        let path = sqlx::query_scalar("SELECT current_schemas(FALSE)::text[]").persistent(false);
+        Ok(DatabasePlace { identity, search_path: path.fetch_one(&mut connection).await? })
+    }
+
+    fn plan_function(
+        &self,
+        schema: &Schema,
+        sources: &Sources,
+        readings: &[Reading],
+        helpers: &str,
+    ) -> Result<Vec<FunctionTask>, Fault> {
+        function::plan_function(schema, sources, readings, helpers)
+    }
+
+    fn plan_first_row(&self, name: &str, source: &Source) -> Result<FirstRowStatement, Fault> {
+        function::first_row(name, source)
     }
 }

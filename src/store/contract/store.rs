@@ -1,8 +1,8 @@
 //! The trait that combines the traits of all entities.
 
 use super::{
-    Alerts, Backups, Definitions, DriftSamples, Events, Jobs, Judgements, Keys, Notifications, Records, Runs,
-    Schedules, Tables, Upkeep,
+    Alerts, Backups, Definitions, Events, Functions, Jobs, Keys, Notifications, Records, Runs, Schedules,
+    Tables, Upkeep,
 };
 
 /// The whole contract of a store, for one tenant.
@@ -12,14 +12,13 @@ use super::{
 /// its tables.
 pub trait Store:
     Records
-    + Judgements
-    + DriftSamples
     + Definitions
     + Runs
     + Keys
     + Tables
     + Jobs
     + Events
+    + Functions
     + Schedules
     + Alerts
     + Notifications
@@ -30,14 +29,13 @@ pub trait Store:
 
 impl<S> Store for S where
     S: Records
-        + Judgements
-        + DriftSamples
         + Definitions
         + Runs
         + Keys
         + Tables
         + Jobs
         + Events
+        + Functions
         + Schedules
         + Alerts
         + Notifications

@@ -94,6 +94,8 @@ SELECT '', '', format('function %s(%s)', proname, pg_get_function_identity_argum
     ' body ', encode(sha256(convert_to(prosrc, 'UTF8')), 'hex'))
 FROM pg_proc
 WHERE pronamespace = quote_ident(current_schema)::REGNAMESPACE
+  -- Without those of `daymark sql install`, which functions/installed.rs checks.
+  AND proname !~ '^(collect_daily_metrics|backfill_daily_metrics|sql_[a-z_]+)$'
 UNION ALL
 SELECT '', '', format('operator %s (%s, %s)', oprname, oprleft::REGTYPE, oprright::REGTYPE), oprcode::TEXT
 FROM pg_operator

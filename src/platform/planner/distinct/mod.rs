@@ -16,8 +16,8 @@ use activity::Activity;
 use jiff::ToSpan;
 
 use super::{
-    dialect::Dialect, execute::Executor, parse::parse_count, scan::without_index, session::SpanRow,
-    span::Edge, time::TimeColumn,
+    day_parameter::DayParameter, dialect::Dialect, execute::Executor, parse::parse_count,
+    scan::without_index, session::SpanRow, span::Edge, time::TimeColumn,
 };
 use crate::{
     database::{Fault, FaultClass},
@@ -51,7 +51,10 @@ impl DistinctGroup<'_> {
     fn statement_of(&self, activity: &Activity<'_>, calendar: &Calendar, days: &[DayBounds]) -> String {
         match days {
             [] => String::new(),
-            [day] => self.of_one_day(activity, calendar, day),
+            [day] => {
+                let end = Edge::at(day.end, next(day.date));
+                self.of_one_day(activity, |length| first_of(calendar, day, length), end)
+            }
             days => self.of_days(activity, calendar, days),
         }
     }
@@ -74,11 +77,24 @@ impl DistinctGroup<'_> {
         lengths
     }
 
-    fn of_one_day(&self, activity: &Activity<'_>, calendar: &Calendar, day: &DayBounds) -> String {
+    /// As [`Self::statement`] for one day, which the parameters of the statement name.
+    pub fn statement_of_parameters(&self, schema: &Schema) -> Result<String, Fault> {
+        let activity = Activity::new(Dialect::Postgres, schema, self.sources, &self.rows)?;
+        let first = |length: u32| DayParameter::Start { days_before: length - 1 }.into();
+        Ok(self.of_one_day(&activity, first, DayParameter::EndOfDate.into()))
+    }
+
+    /// The place of each reading's window among the counts of a statement for one day.
+    pub fn places(&self) -> Vec<usize> {
+        let lengths = self.lengths();
+        self.windows.iter().map(|window| lengths.binary_search(window).unwrap_or_default()).collect()
+    }
+
+    /// `first` is where a window of that many days begins.
+    fn of_one_day(&self, activity: &Activity<'_>, first: impl Fn(u32) -> Edge, end: Edge) -> String {
         let (dialect, lengths) = (activity.dialect(), self.lengths());
-        let end = Edge { instant: day.end, date: next(day.date) };
         // Where each window begins, the longest first: an actor is in all windows up to the one that its latest time is in.
-        let edges: Vec<_> = lengths.iter().rev().map(|length| first_of(calendar, day, *length)).collect();
+        let edges: Vec<_> = lengths.iter().rev().map(|length| first(*length)).collect();
         let (first, inner) = (edges[0], &edges[1..]);
         let range = (first, end);
         if inner.is_empty() {
@@ -148,11 +164,11 @@ impl DistinctGroup<'_> {
         let mut date = first_of(calendar, first, self.longest()).date;
         let mut edges = Vec::new();
         while date <= last.date {
-            edges.push(Edge { instant: calendar.start_of(date), date });
+            edges.push(Edge::at(calendar.start_of(date), date));
             let Ok(next) = date.tomorrow() else { break };
             date = next;
         }
-        edges.push(Edge { instant: last.end, date });
+        edges.push(Edge::at(last.end, date));
         edges
     }
 
@@ -241,7 +257,7 @@ impl DistinctGroup<'_> {
 /// Where a window of that many days begins that ends with `day`.
 fn first_of(calendar: &Calendar, day: &DayBounds, window_days: u32) -> Edge {
     let date = day.date.saturating_sub((i64::from(window_days) - 1).days());
-    Edge { instant: calendar.start_of(date), date }
+    Edge::at(calendar.start_of(date), date)
 }
 
 fn next(date: jiff::civil::Date) -> jiff::civil::Date {

@@ -1,0 +1,102 @@
+//! `daymark sql`: functions in the database that record days without Daymark's process.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::{App, Exit, Page};
+use crate::{
+    config::UnfinishedDay,
+    definitions::function_spec,
+    store::{FunctionMetric, FunctionSpec},
+};
+
+#[derive(Args)]
+pub struct SqlArguments {
+    #[command(subcommand)]
+    command: SqlCommand,
+}
+
+#[derive(Subcommand)]
+enum SqlCommand {
+    /// Put collect_daily_metrics and backfill_daily_metrics into the database that is both platform and store
+    Install(ApiSchema),
+    /// Print the script that `install` runs
+    Show(ApiSchema),
+    /// Remove the functions and views; records and log stay
+    Uninstall,
+}
+
+#[derive(Args)]
+struct ApiSchema {
+    /// Also make the functions, and views of the tables, in this schema, where the database's own API looks for them: `public` on
+    /// Supabase
+    #[arg(long, value_name = "SCHEMA")]
+    api_schema: Option<String>,
+}
+
+pub async fn run(app: &App, arguments: &SqlArguments) -> anyhow::Result<(Page, Exit)> {
+    let page = match &arguments.command {
+        SqlCommand::Install(ApiSchema { api_schema }) => install(app, api_schema.as_deref()).await?,
+        SqlCommand::Show(ApiSchema { api_schema }) => show(app, api_schema.as_deref()).await?,
+        SqlCommand::Uninstall => uninstall(app).await?,
+    };
+    Ok((page, Exit::Done))
+}
+
+async fn spec(app: &App) -> anyhow::Result<FunctionSpec> {
+    let takes_last_finished = app.config.settings.unfinished_day == UnfinishedDay::LastFinished;
+    Ok(function_spec(&app.context, takes_last_finished).await?)
+}
+
+async fn install(app: &App, api_schema: Option<&str>) -> anyhow::Result<Page> {
+    let store = &app.context.tenant.store;
+    let spec = spec(app).await?;
+    let schema = store.function_place().await?.schema;
+    let notes = store.install_functions(&spec, api_schema).await?;
+    let schemas: Vec<_> = std::iter::once(schema).chain(api_schema.map(str::to_owned)).collect();
+    let metrics: Vec<_> = spec.metrics.iter().map(metric_json).collect();
+    let mut page = Page::new(json!({"schemas": schemas, "metrics": metrics, "notes": notes}));
+    page.columns = vec!["metric_category", "version", "reason"];
+    let recorded = spec.metrics.iter().filter(|metric| metric.reason.is_none()).count();
+    page.line(format!(
+        "collect_daily_metrics and backfill_daily_metrics are in the schema {}, for {recorded} of {} metrics.",
+        schemas.join(" and "),
+        spec.metrics.len()
+    ));
+    for metric in &spec.metrics {
+        let reason = metric.reason.clone().unwrap_or_default();
+        if !reason.is_empty() {
+            page.line(format!("They do not record {}: {reason}.", metric.key.category));
+        }
+        page.rows.push(vec![metric.key.category.clone(), metric.version.to_string(), reason]);
+    }
+    for note in notes {
+        page.line(note);
+    }
+    Ok(page)
+}
+
+fn metric_json(metric: &FunctionMetric) -> serde_json::Value {
+    json!({"metric_category": metric.key.category, "version": metric.version, "reason": metric.reason})
+}
+
+async fn show(app: &App, api_schema: Option<&str>) -> anyhow::Result<Page> {
+    let script = app.context.tenant.store.function_script(&spec(app).await?, api_schema)?;
+    let mut page = Page::new(json!({"sql": script}));
+    page.columns = vec!["sql"];
+    page.line(script.trim_end());
+    page.rows = vec![vec![script]];
+    Ok(page)
+}
+
+async fn uninstall(app: &App) -> anyhow::Result<Page> {
+    let is_removed = app.context.tenant.store.uninstall_functions().await?;
+    let mut page = Page::new(json!({"removed": is_removed}));
+    page.columns = vec!["removed"];
+    page.rows = vec![vec![is_removed.to_string()]];
+    page.line(match is_removed {
+        true => "The functions and their views are removed; records and log stay.",
+        false => "No functions were installed.",
+    });
+    Ok(page)
+}

@@ -1,0 +1,188 @@
+//! The planner's statements for a function in the database: each task as one statement, which is written for every day and
+//! answers with a tally for each of its readings, as JSON. PostgreSQL only.
+//!
+//! A statement takes the parameters of [`super::day_parameter`] and returns one row with one column of the type `jsonb[]`. A
+//! tally is a number (counts, values), an array of numbers (moments: number, sum, sum of squares; averages: value, sample
+//! size, deviation; ratios: numerator, denominator) or an object (labels). Helper functions, which `store/postgres` creates,
+//! parse numbers and add up labels with the errors that Rust has for them.
+
+use super::{
+    dialect::Dialect,
+    distinct::DistinctGroup,
+    labels::{self, LabelReading},
+    query::{self, QueryReading},
+    scalars::ScalarGroup,
+    scan::{Scan, StatementBody, Stream},
+    span::Span,
+    task::{self, ReadingTask, TaskKind},
+    time::TimeColumn,
+};
+use crate::{
+    database::{Fault, FaultClass},
+    metric::{Phase, QueryShape, Reading, Source, TimeFormat},
+    platform::{
+        contract::{FirstRowStatement, FunctionTask, Sources},
+        schema::Schema,
+    },
+};
+
+/// The tasks of the readings, and one task more for each reading that shares a task with others. `helpers` is the schema of
+/// the helper functions, as SQL.
+pub fn plan_function(
+    schema: &Schema,
+    sources: &Sources,
+    readings: &[Reading],
+    helpers: &str,
+) -> Result<Vec<FunctionTask>, Fault> {
+    let all: Vec<_> = (0..readings.len()).collect();
+    let mut tasks = Vec::new();
+    for task in task::plan(sources, readings, &all) {
+        if task.readings.len() > 1 {
+            for index in &task.readings {
+                let alone = task::plan(sources, readings, &[*index]);
+                for task in &alone {
+                    tasks.push(function_task(task, true, schema, helpers)?);
+                }
+            }
+        }
+        tasks.push(function_task(&task, false, schema, helpers)?);
+    }
+    Ok(tasks)
+}
+
+/// The statement that finds the earliest row of a source, as a text of seconds.
+pub fn first_row(name: &str, source: &Source) -> Result<FirstRowStatement, Fault> {
+    let dialect = Dialect::Postgres;
+    let time = TimeColumn::new(dialect, source, dialect.name(&source.time_column))?;
+    Ok(FirstRowStatement {
+        source_name: name.to_owned(),
+        sql: time.earliest_query(&dialect.table(source)),
+        is_date: source.time_format == TimeFormat::Date,
+        is_millis: source.time_format == TimeFormat::UnixMillis,
+        local_zone: (source.time_format == TimeFormat::Timestamp).then(|| source.time_zone.clone()),
+    })
+}
+
+fn function_task(
+    task: &ReadingTask<'_>,
+    is_alone: bool,
+    schema: &Schema,
+    helpers: &str,
+) -> Result<FunctionTask, Fault> {
+    let of = task.sources.join(", ");
+    let (purpose, sql) = match &task.work {
+        TaskKind::Scalars(group) => (format!("counts of {of}"), scalars(group, schema)?),
+        TaskKind::Labels(reading) => {
+            (format!("{of} by {}", reading.column), breakdown(reading, schema, helpers)?)
+        }
+        TaskKind::Distinct(group) => (format!("distinct actors of {of}"), distinct(group, schema)?),
+        TaskKind::Query(reading) => ("a query of your own".to_owned(), own_query(reading, helpers)?),
+        TaskKind::Impossible(name) => {
+            return Err(Fault::new(FaultClass::Other, format!("source `{name}` is not defined")));
+        }
+    };
+    Ok(FunctionTask { readings: task.readings.clone(), is_alone, purpose, sql })
+}
+
+/// The statement of a scan as a common table expression for each stream, named `entering` and `leaving`.
+fn streams(
+    schema: &Schema,
+    source: &Source,
+    streams: &[Stream],
+    spans: &[Span],
+    body: impl Fn(Stream) -> StatementBody,
+) -> Result<String, Fault> {
+    let mut parts = Vec::new();
+    for stream in streams {
+        let scan = Scan::new(Dialect::Postgres, schema, source, *stream)?;
+        let name = if *stream == Stream::Leaving { "leaving" } else { "entering" };
+        parts.push(format!("{name} (span, cells) AS (\n{}\n)", scan.statement(&body(*stream), spans)));
+    }
+    Ok(format!("WITH {}", parts.join(",\n")))
+}
+
+fn scalars(group: &ScalarGroup<'_>, schema: &Schema) -> Result<String, Fault> {
+    let all = group.streams();
+    let spans = Span::of_parameters(group.with_base());
+    let body = |stream| group.body(Dialect::Postgres, schema, stream);
+    let with = streams(schema, group.source(), &all, &spans, body)?;
+    let has_leaving = all.contains(&Stream::Leaving);
+    let tallies: Vec<_> = group
+        .cells()
+        .into_iter()
+        .map(|(cell, phase, has_moments)| {
+            let sum = |of: &str, cell: usize| format!("coalesce(sum(cells[{cell}]::{of}), 0)");
+            match (phase, has_moments) {
+                (_, true) => {
+                    let of_day = [sum("int8", cell), sum("numeric", cell + 1), sum("numeric", cell + 2)];
+                    format!("(SELECT jsonb_build_array({}) FROM entering WHERE span = 1)", of_day.join(", "))
+                }
+                (Phase::Created, _) => {
+                    format!("to_jsonb((SELECT {} FROM entering WHERE span = 1))", sum("int8", cell))
+                }
+                (Phase::Existing, _) => {
+                    let all = |stream: &str| format!("(SELECT {} FROM {stream})", sum("int8", cell));
+                    let left = if has_leaving { format!(" - {}", all("leaving")) } else { String::new() };
+                    format!("to_jsonb({}{left})", all("entering"))
+                }
+            }
+        })
+        .collect();
+    Ok(format!("{with}\nSELECT ARRAY[\n  {}]::jsonb[]", tallies.join(",\n  ")))
+}
+
+fn breakdown(reading: &LabelReading<'_>, schema: &Schema, helpers: &str) -> Result<String, Fault> {
+    let all = reading.streams();
+    let spans = Span::of_parameters(reading.phase == Phase::Existing);
+    let with = streams(schema, reading.source, &all, &spans, |_| reading.body(Dialect::Postgres))?;
+    let leaving = match all.contains(&Stream::Leaving) {
+        true => "\n    UNION ALL SELECT cells[1], -cells[2]::int8 FROM leaving",
+        false => "",
+    };
+    let too_many = format!(
+        "`{}` of `{}` has more than {} different values; break down by a column with fewer",
+        reading.column,
+        reading.source.table,
+        labels::MAX_LABELS
+    );
+    Ok(format!(
+        "{with},\nlabels (label, rows) AS (\n  SELECT label, sum(rows) FROM (\n    \
+         SELECT cells[1] AS label, cells[2]::int8 AS rows FROM entering{leaving}) AS parts\n  \
+         GROUP BY label)\n\
+         SELECT ARRAY[{helpers}.sql_breakdown(array_agg(label) FILTER (WHERE rows <> 0),\n  \
+         array_agg(rows::text) FILTER (WHERE rows <> 0), {}, count(*) > {}, {})]\nFROM labels",
+        reading.top,
+        labels::MAX_LABELS,
+        Dialect::Postgres.text(&too_many)
+    ))
+}
+
+fn distinct(group: &DistinctGroup<'_>, schema: &Schema) -> Result<String, Fault> {
+    let statement = group.statement_of_parameters(schema)?;
+    let counts = group.places().into_iter().map(|place| format!("to_jsonb(cells[{}]::int8)", place + 1));
+    let counts: Vec<_> = counts.collect();
+    Ok(format!(
+        "WITH answer (span, cells) AS (\n{statement}\n)\nSELECT ARRAY[{}]\nFROM answer",
+        counts.join(", ")
+    ))
+}
+
+fn own_query(reading: &QueryReading<'_>, helpers: &str) -> Result<String, Fault> {
+    let statement = reading.statement_of_parameters()?;
+    let tally = match reading.shape {
+        QueryShape::Labels { top } => format!(
+            "sql_breakdown(array_agg(cells[1]), array_agg(cells[2]), {top}, count(*) > {}, 'the query returned more than {} \
+             labels')",
+            query::MAX_LABELS,
+            query::MAX_LABELS
+        ),
+        shape => {
+            let names: Vec<_> = reading.columns().iter().map(|name| Dialect::Postgres.text(name)).collect();
+            let sample_size = if shape == QueryShape::Average { 2 } else { 0 };
+            format!("sql_query_tally(array_agg(cells), ARRAY[{}], {sample_size})", names.join(", "))
+        }
+    };
+    Ok(format!(
+        "WITH answer (span, cells) AS (\n{statement}\n)\nSELECT ARRAY[{helpers}.{tally}]\nFROM answer"
+    ))
+}

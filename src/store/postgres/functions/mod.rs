@@ -1,0 +1,173 @@
+//! SQL functions that record days without Daymark's process. They are generated (`script.rs`), installed in one
+//! transaction, and found again by the comment on the first of them.
+
+mod installed;
+mod script;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+use self::script::{COMMENT, Script};
+use super::{PostgresStore, connection::quoted};
+use crate::{
+    database::FaultClass,
+    store::{FunctionPlace, FunctionSpec, Functions, InstalledFunctions, StoreError},
+};
+
+/// A text that only connections to the same database of the same server have in common. `platform/postgres/mod.rs` asks its
+/// own connection the same.
+const DATABASE_IDENTITY: &str = "
+    SELECT format('%s since %s', oid, extract(epoch FROM pg_postmaster_start_time()))
+    FROM pg_database WHERE datname = current_database()";
+
+/// The first server with views that check the privileges of their caller.
+const SECURITY_INVOKER_SERVER: u32 = 150_000;
+
+/// What the comment on `collect_daily_metrics` says of an installation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct FunctionManifest {
+    tenant: String,
+    api_schema: Option<String>,
+    /// The hash of the script.
+    script: String,
+    /// The hash of the functions as they are in the database after the installation.
+    functions: String,
+}
+
+#[async_trait]
+impl Functions for PostgresStore {
+    async fn function_place(&self) -> Result<FunctionPlace, StoreError> {
+        let identity = sqlx::query_scalar(DATABASE_IDENTITY).fetch_one(self.pool().await?).await;
+        Ok(FunctionPlace {
+            identity: identity.map_err(|error| self.failed(error))?,
+            schema: quoted(&self.schema),
+        })
+    }
+
+    fn function_script(&self, spec: &FunctionSpec, api_schema: Option<&str>) -> Result<String, StoreError> {
+        let script = self.script(spec, api_schema);
+        Ok(format!(
+            "BEGIN;\nSET LOCAL search_path TO {}, pg_temp;\n\n{}\nCOMMIT;\n",
+            quoted(&self.schema),
+            script.text()
+        ))
+    }
+
+    async fn install_functions(
+        &self,
+        spec: &FunctionSpec,
+        api_schema: Option<&str>,
+    ) -> Result<Vec<String>, StoreError> {
+        let failed = |error| self.failed(error);
+        self.pool().await?;
+        let mut session = self.connect().await?;
+        if api_schema.is_some()
+            && session.server_version_num().is_some_and(|version| version < SECURITY_INVOKER_SERVER)
+        {
+            let message = "views that check the privileges of their caller (security_invoker) need PostgreSQL 15: \
+                           install the functions without `--api-schema`";
+            return Err(self.fault(FaultClass::Other, message.to_owned()));
+        }
+        let mut transaction = session.begin().await.map_err(failed)?;
+        self.refuse_open_schemas(&mut transaction, &spec.search_path).await?;
+        if let Some(manifest) = self.manifest(&mut transaction).await? {
+            if manifest.tenant != self.tenant {
+                let message = format!(
+                    "the functions of the schema {} record the days of the tenant {}: remove them with `daymark sql uninstall` of \
+                     that tenant first",
+                    self.schema, manifest.tenant
+                );
+                return Err(self.fault(FaultClass::Other, message));
+            }
+            if let Some(earlier) = manifest.api_schema.filter(|earlier| Some(earlier.as_str()) != api_schema)
+            {
+                self.drop_api(&mut transaction, &earlier).await?;
+            }
+        }
+        if let Some(api_schema) = api_schema {
+            self.refuse_others(&mut transaction, api_schema).await?;
+        }
+        let script = self.script(spec, api_schema);
+        transaction.execute(AssertSqlSafe(script.text())).await.map_err(failed)?;
+        let manifest = FunctionManifest {
+            tenant: self.tenant.clone(),
+            api_schema: api_schema.map(str::to_owned),
+            script: sha256(&script.text()),
+            functions: self.hash_of_functions(&mut transaction).await?,
+        };
+        let comment = format!("{COMMENT} {}", serde_json::to_string(&manifest).unwrap_or_default());
+        let comment =
+            format!("COMMENT ON FUNCTION collect_daily_metrics IS '{}'", comment.replace('\'', "''"));
+        transaction.execute(AssertSqlSafe(comment)).await.map_err(failed)?;
+        let notes = self.notes(&mut transaction).await?;
+        transaction.commit().await.map_err(failed)?;
+        let _ = session.close().await;
+        Ok(notes)
+    }
+
+    async fn installed_functions(
+        &self,
+        spec: Option<&FunctionSpec>,
+    ) -> Result<Option<InstalledFunctions>, StoreError> {
+        let mut session = self.pool().await?.acquire().await.map_err(|error| self.failed(error))?;
+        let Some(manifest) = self.manifest(&mut session).await? else { return Ok(None) };
+        let mut problems = self.missing_privileges(&mut session).await?;
+        if self.hash_of_functions(&mut session).await? != manifest.functions {
+            problems.push("the functions are not as they were installed".to_owned());
+        }
+        let current = spec.map(|spec| sha256(&self.script(spec, manifest.api_schema.as_deref()).text()));
+        Ok(Some(InstalledFunctions {
+            is_current: current.is_none_or(|current| current == manifest.script),
+            tenant: manifest.tenant,
+            api_schema: manifest.api_schema,
+            problems,
+        }))
+    }
+
+    async fn uninstall_functions(&self) -> Result<bool, StoreError> {
+        let failed = |error| self.failed(error);
+        self.pool().await?;
+        let mut session = self.connect().await?;
+        let mut transaction = session.begin().await.map_err(failed)?;
+        let Some(manifest) = self.manifest(&mut transaction).await? else { return Ok(false) };
+        if let Some(api_schema) = &manifest.api_schema {
+            self.drop_api(&mut transaction, api_schema).await?;
+        }
+        self.drop_functions(&mut transaction).await?;
+        transaction.commit().await.map_err(failed)?;
+        let _ = session.close().await;
+        Ok(true)
+    }
+}
+
+impl PostgresStore {
+    fn script<'a>(&'a self, spec: &'a FunctionSpec, api_schema: Option<&'a str>) -> Script<'a> {
+        Script { spec, tenant: &self.tenant, schema: &self.schema, api_schema }
+    }
+
+    /// Refuses schemas of the search path in which a role of an API may create objects: an operator or a function of such a role
+    /// would be called with the rights of the owner.
+    async fn refuse_open_schemas(
+        &self,
+        session: &mut PgConnection,
+        search_path: &[String],
+    ) -> Result<(), StoreError> {
+        let open: Option<(String, String)> = sqlx::query_as(include_str!("select_open_schemas.sql"))
+            .bind(search_path)
+            .fetch_optional(session)
+            .await
+            .map_err(|error| self.failed(error))?;
+        let Some((schema, role)) = open else { return Ok(()) };
+        let message = format!(
+            "{role} may create objects in the schema {schema}, in which the functions look up the platform's tables with the rights \
+             of their owner: run `REVOKE CREATE ON SCHEMA {schema} FROM {role}` first"
+        );
+        Err(self.fault(FaultClass::Other, message))
+    }
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
