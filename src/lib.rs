@@ -21,6 +21,7 @@ pub mod demo;
 pub mod http;
 pub mod identity;
 pub mod jobs;
+pub mod judgement;
 pub mod metric;
 pub mod platform;
 pub mod pluralize;

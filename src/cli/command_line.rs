@@ -7,7 +7,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::{
     ConfigArguments, Exit, Format, Page, alerts, app::App, apply, backfill, backup, check, collect, demo,
-    drift, export, gaps, init, keys, migrate, output, plan, query, schedule, serve, sql, status,
+    drift, export, gaps, init, judge, keys, migrate, output, plan, query, schedule, serve, sql, status,
 };
 use crate::{clock::SystemClock, config, telemetry::log};
 
@@ -49,6 +49,8 @@ enum Command {
     Gaps(gaps::GapsArguments),
     /// Compare records with a recount of the platform's present rows
     Drift(drift::DriftArguments),
+    /// Judge recorded values by the history of their metric, where that has not been done
+    Judge(judge::JudgeArguments),
     /// Show recorded values by day, week, month, quarter or year, or the latest
     Query(query::QueryArguments),
     /// Write recorded values to a file: CSV, JSON, NDJSON or Parquet
@@ -119,6 +121,7 @@ async fn dispatch(
         Command::Backfill(arguments) => backfill::run(&start()?.app, &arguments, format).await,
         Command::Gaps(arguments) => gaps::run(&start()?.app, &arguments).await,
         Command::Drift(arguments) => drift::run(&start()?.app, &arguments).await,
+        Command::Judge(arguments) => judge::run(&start()?.app, &arguments).await,
         Command::Query(arguments) => query::run(&start()?.app, &arguments, format).await,
         Command::Export(arguments) => export::run(&start()?.app, &arguments).await,
         Command::Status => status::run(&start()?.app).await,

@@ -20,6 +20,7 @@ mod export;
 mod gaps;
 mod health_lines;
 mod init;
+mod judge;
 mod keys;
 mod latest_values;
 mod migrate;

@@ -1,16 +1,16 @@
 //! A batch of metrics that are read together. Each reading is made once, however many metrics need it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     database::Fault,
     metric::{DayBounds, Definition, Reading, Tally},
-    platform::{Cut, FunctionTask, PlannedStatement, Platform, Schema, Sources, Staleness},
+    platform::{Cut, FunctionTask, PlannedStatement, Platform, ReadRelations, Schema, Sources},
 };
 
 /// Metrics to be read together; answers name a metric by the index that was passed to [`Batch::new`].
 pub(crate) struct Batch {
-    parts: Vec<Part>,
+    parts: Vec<Arc<Part>>,
 }
 
 /// Metrics whose source names have the same definitions. There is more than one part only when metrics were stored
@@ -25,9 +25,12 @@ struct Part {
 }
 
 /// The platform's answer to each reading of each part.
-pub(crate) struct Answers<'a, T> {
-    parts: Vec<(&'a Part, Vec<Result<T, Fault>>)>,
+pub(crate) struct Answers<T> {
+    parts: Vec<PartAnswers<T>>,
 }
+
+/// A part, and the answer to each of its readings.
+type PartAnswers<T> = (Arc<Part>, Vec<Result<T, Fault>>);
 
 /// The platform's answer for one metric.
 pub(crate) struct MetricReadings<'a, T> {
@@ -47,7 +50,7 @@ impl Batch {
             });
             parts[position].add(index, definition);
         }
-        Self { parts }
+        Self { parts: parts.into_iter().map(Arc::new).collect() }
     }
 
     /// Reads the tallies of every metric for every day of `days`.
@@ -59,25 +62,30 @@ impl Batch {
         cut: &mut dyn Cut,
         schema: &Schema,
         days: &[DayBounds],
-    ) -> Result<Answers<'_, Vec<Tally>>, Fault> {
+    ) -> Result<Answers<Vec<Tally>>, Fault> {
         let mut parts = Vec::new();
         for part in &self.parts {
-            parts.push((part, cut.read(schema, &part.sources, &part.readings, days).await?));
+            parts.push((Arc::clone(part), cut.read(schema, &part.sources, &part.readings, days).await?));
         }
         Ok(Answers { parts })
     }
 
-    /// Returns the objects that the metrics read for `days` whose state may be older than the snapshot.
+    /// Returns the relations that each metric reads, or why they cannot be told.
     ///
     /// # Errors
     /// When the cut is lost.
-    pub async fn staleness(&self, cut: &mut dyn Cut, days: &[DayBounds]) -> Result<Vec<Staleness>, Fault> {
+    pub async fn relations(
+        &self,
+        cut: &mut dyn Cut,
+        day: &DayBounds,
+    ) -> Result<Vec<(usize, ReadRelations)>, Fault> {
         let mut found = Vec::new();
         for part in &self.parts {
-            for staleness in cut.staleness(&part.sources, &part.readings, days).await? {
-                if !found.contains(&staleness) {
-                    found.push(staleness);
-                }
+            let of_readings = cut.relations(&part.sources, &part.readings, day).await?;
+            for (metric, needed) in &part.metrics {
+                let needed: Result<Vec<_>, _> =
+                    needed.iter().map(|position| of_readings[*position].clone()).collect();
+                found.push((*metric, needed.map(|relations| relations.into_iter().flatten().collect())));
             }
         }
         Ok(found)
@@ -92,10 +100,10 @@ impl Batch {
         cut: &mut dyn Cut,
         schema: &Schema,
         days: &[DayBounds],
-    ) -> Result<Answers<'_, String>, Fault> {
+    ) -> Result<Answers<String>, Fault> {
         let mut parts = Vec::new();
         for part in &self.parts {
-            parts.push((part, cut.explain(schema, &part.sources, &part.readings, days).await?));
+            parts.push((Arc::clone(part), cut.explain(schema, &part.sources, &part.readings, days).await?));
         }
         Ok(Answers { parts })
     }
@@ -167,7 +175,7 @@ impl Part {
     }
 }
 
-impl<T> Answers<'_, T> {
+impl<T> Answers<T> {
     pub fn iter(&self) -> impl Iterator<Item = MetricReadings<'_, T>> {
         self.parts.iter().flat_map(|(part, answers)| {
             part.metrics.iter().map(|(metric, needed)| {

@@ -10,8 +10,9 @@ use uuid::Uuid;
 use super::{
     Cancellation, CollectError, Context, Failure, LeftOut,
     batch::{Answers, Batch},
-    first_row,
-    freshness::{self, Fresh},
+    first_row::require_begun,
+    freshness::{self, CutAttempt, Fresh, Freshness},
+    judging,
     own_clock::{require_clock_of_platform, require_clock_of_store},
     recording::{self, Stamp},
     run::{self, OpenRun},
@@ -89,9 +90,19 @@ pub async fn collect_day(
         });
     }
     require_clock_of_store(context, date).await?;
+    if provenance == Provenance::Reconstructed {
+        let kept = || kept(date);
+        run::bounded(context, context.deadline(), cancel, kept, require_begun(context, date)).await?;
+    }
     let run = OpenRun::start(context, lock, RunKind::Collect, date, date).await?;
     match record_day(context, &run, day, &missing, there, cancel).await {
-        Ok(report) => Ok(DayReport { duration: started.elapsed(), ..report }),
+        Ok(report) => {
+            // The lock of the day is released before its values are judged.
+            run.release();
+            let keys = report.recorded.iter().map(|metric| metric.key.clone()).collect();
+            judging::after_run(context, keys, date, date, provenance == Provenance::Reconstructed).await;
+            Ok(DayReport { duration: started.elapsed(), ..report })
+        }
         Err(error) => Err(run.fail(error).await),
     }
 }
@@ -120,17 +131,15 @@ async fn record_day(
     cancel: &Cancellation,
 ) -> Result<DayReport, CollectError> {
     let deadline = context.deadline();
-    let kept = || format!("nothing of {} was recorded by this run; run it again", day.date);
+    let definitions = missing.iter().map(|metric| &metric.definition);
+    let freshness = Freshness::new(context, definitions, day);
+    let reader = DayReader { context, run: run.id, day, missing, there, deadline, freshness };
     let reading = async {
         require_clock_of_platform(context, day.date).await?;
-        if provenance_now(context, day.date) == Provenance::Reconstructed {
-            first_row::require_begun(context, day.date).await?;
-        }
-        let read = |began| read(context, run.id, day, missing, deadline, began);
-        freshness::when_fresh(context, day.date, read).await
+        freshness::when_fresh(context, day.date, |may_wait| reader.read(may_wait)).await
     };
     let DayRecords { provenance, records, failed, left_out } =
-        run::bounded(context, deadline, cancel, kept, reading).await?;
+        run::bounded(context, deadline, cancel, || kept(day.date), reading).await?;
     let finish = |refused: &[Failure]| {
         let recorded = there + records.len() - refused.len();
         Some(run.finish(recorded, &[&failed[..], refused].concat()))
@@ -173,28 +182,47 @@ impl From<Record> for RecordedMetric {
     }
 }
 
-/// Reads the missing metrics from a new cut.
-async fn read(
-    context: &Context,
+/// What remains recorded of a run that ends before its commit.
+fn kept(date: Date) -> String {
+    format!("nothing of {date} was recorded by this run; run it again")
+}
+
+/// What a run reads of a day.
+struct DayReader<'a> {
+    context: &'a Context,
     run: Uuid,
     day: DayBounds,
-    missing: &[StoredDefinition],
+    missing: &'a [StoredDefinition],
+    /// The number of requested metrics that are recorded already.
+    there: usize,
     deadline: Deadline,
-    began: Timestamp,
-) -> Result<Fresh<DayRecords>, Fault> {
-    let platform = &context.tenant.platform;
-    let schema = platform.inspect().await?;
-    let mut cut = platform.open_cut(deadline).await?;
-    let stamp = Stamp::of_collection(context, run);
-    let provenance = stamp.provenance(day.date);
-    let (wanted, left_out) = split(missing, provenance);
-    let batch = Batch::new(wanted.iter().map(|metric| &metric.definition).enumerate());
-    if let Some(staleness) = freshness::obstacle(context, cut.as_mut(), &batch, &[day], began).await? {
-        return Ok(Err(staleness));
+    freshness: Freshness<'a>,
+}
+
+impl DayReader<'_> {
+    /// Reads the missing metrics from a new cut, but for those that read an old state.
+    async fn read(&self, may_wait: bool) -> Result<Fresh<DayRecords>, Fault> {
+        let Self { context, day, .. } = self;
+        let platform = &context.tenant.platform;
+        let schema = platform.inspect().await?;
+        let mut cut = platform.open_cut(self.deadline).await?;
+        let stamp = Stamp::of_collection(context, self.run);
+        let provenance = stamp.provenance(day.date);
+        let (mut wanted, left_out) = split(self.missing, provenance);
+        let state = self.freshness.of_cut(cut.as_mut()).await?;
+        let asked: Vec<_> = wanted.iter().map(|metric| (metric.definition.key(), day.date)).collect();
+        let attempt = CutAttempt { may_wait, has_other_records: self.there > 0 };
+        let refusals = match state.refusals(&asked, attempt) {
+            Ok(refusals) => refusals,
+            Err(staleness) => return Ok(Err(staleness)),
+        };
+        wanted.retain(|metric| !refusals.contains_key(&metric.definition.key()));
+        let batch = Batch::new(wanted.iter().map(|metric| &metric.definition).enumerate());
+        let answers = batch.read(cut.as_mut(), &schema, &[*day]).await?;
+        let (records, failed) = evaluate(&wanted, &answers, day.date, &stamp);
+        let failed = failed.into_iter().chain(refusals.into_values()).collect();
+        Ok(Ok(DayRecords { provenance, records, failed, left_out }))
     }
-    let answers = batch.read(cut.as_mut(), &schema, &[day]).await?;
-    let (records, failed) = evaluate(&wanted, &answers, day.date, &stamp);
-    Ok(Ok(DayRecords { provenance, records, failed, left_out }))
 }
 
 /// Returns the provenance that a record of `date` would have if the cut were opened now.
@@ -216,7 +244,7 @@ fn split(missing: &[StoredDefinition], provenance: Provenance) -> (Vec<&StoredDe
 
 fn evaluate(
     wanted: &[&StoredDefinition],
-    answers: &Answers<'_, Vec<Tally>>,
+    answers: &Answers<Vec<Tally>>,
     date: Date,
     stamp: &Stamp,
 ) -> (Vec<Record>, Vec<Failure>) {

@@ -2,12 +2,15 @@
 //! recorded ones. Rows that were deleted since make them smaller, rows that arrived late with times in the past make
 //! them larger. Nothing is written: the records stay as they are.
 
+use std::collections::BTreeMap;
+
 use jiff::{ToSpan, civil::Date};
 
 use super::{
     Cancellation, CollectError, Context, Failure, LeftOut,
     batch::{Batch, MetricReadings},
-    freshness, run, selection,
+    freshness::{self, CutAttempt, Freshness, Refusals},
+    run, selection,
 };
 use crate::{
     metric::{DayBounds, Decimal, Definition, MetricKey, Tally},
@@ -169,21 +172,35 @@ async fn recount(
     cancel: &Cancellation,
 ) -> Result<Vec<Recounted>, CollectError> {
     let deadline = context.deadline();
-    let batch = Batch::new(definitions.iter().copied().enumerate());
-    let reading = freshness::when_fresh(context, to, async |began| {
+    let Some(last) = days.last() else { return Ok(Vec::new()) };
+    let freshness = Freshness::new(context, definitions.iter().copied(), *last);
+    let wanted: Vec<_> = definitions.iter().map(|definition| (definition.key(), to)).collect();
+    let reading = freshness::when_fresh(context, to, async |may_wait| {
         let schema = context.tenant.platform.inspect().await?;
         let mut cut = context.tenant.platform.open_cut(deadline).await?;
-        if let Some(staleness) = freshness::obstacle(context, cut.as_mut(), &batch, days, began).await? {
-            return Ok(Err(staleness));
-        }
+        let state = freshness.of_cut(cut.as_mut()).await?;
+        let refusals = match state.refusals(&wanted, CutAttempt { may_wait, has_other_records: false }) {
+            Ok(refusals) => refusals,
+            Err(staleness) => return Ok(Err(staleness)),
+        };
+        let is_read = |(_, definition): &(usize, &Definition)| !refusals.contains_key(&definition.key());
+        let batch = Batch::new(definitions.iter().copied().enumerate().filter(is_read));
         let answers = batch.read(cut.as_mut(), &schema, days).await?;
-        let mut recounted: Vec<_> =
+        let mut recounted: BTreeMap<_, _> =
             answers.iter().map(|answer| (answer.metric, values(definitions, &answer, days.len()))).collect();
-        recounted.sort_by_key(|(metric, _)| *metric);
-        Ok(Ok(recounted.into_iter().map(|(_, recounted)| recounted).collect()))
+        let of_metric = |index: usize| {
+            recounted.remove(&index).unwrap_or_else(|| Err(refusal(definitions[index], &refusals)))
+        };
+        Ok(Ok((0..definitions.len()).map(of_metric).collect()))
     });
     let kept = || "nothing was compared; give a shorter range or fewer metrics".to_owned();
     run::bounded(context, deadline, cancel, kept, reading).await
+}
+
+/// The failure of a metric that was not read.
+fn refusal(definition: &Definition, refusals: &Refusals) -> Box<Failure> {
+    let refusal = refusals.get(&definition.key()).cloned();
+    Box::new(refusal.unwrap_or_else(|| Failure::of_value(&definition.category, "it was not read".to_owned())))
 }
 
 fn values(definitions: &[&Definition], answer: &MetricReadings<'_, Vec<Tally>>, days: usize) -> Recounted {

@@ -68,6 +68,6 @@ pub async fn earlier_meanings(
 }
 
 /// Whether both definitions compute the same values; their presentation may differ.
-fn same_meaning(one: &Definition, other: &Definition) -> bool {
+pub(super) fn same_meaning(one: &Definition, other: &Definition) -> bool {
     one.measure == other.measure && one.sources == other.sources && one.time_zone == other.time_zone
 }

@@ -69,6 +69,20 @@ impl Failure {
         }
     }
 
+    /// The failure of a metric that reads an object whose state may be from before the end of the day. `message` also says what
+    /// to do.
+    pub(super) fn of_old_state(category: &str, message: String) -> Self {
+        Self {
+            category: category.to_owned(),
+            message,
+            sqlstate: None,
+            context: None,
+            timed_out: false,
+            hint: None,
+            days: Vec::new(),
+        }
+    }
+
     /// Returns one line, such as `likes_total: permission denied for table likes (42501)`.
     pub fn summary(&self) -> String {
         match &self.sqlstate {

@@ -1,45 +1,148 @@
-//! Prevents recording a day that the platform may not show completely yet, because a standby lags, a materialized view
-//! was not refreshed since, or how old an object is cannot be told. A run waits for the platform to catch up, for at most
-//! `collect.freshness_wait_seconds`; it does not wait for what cannot be told.
+//! Prevents recording what the platform may not show completely yet: a standby that lags, a materialized view that was not
+//! refreshed since the day ended, an object whose age cannot be told. A run waits for the platform to catch up, for at most
+//! `collect.freshness_wait_seconds`; it does not wait for what cannot be told. A platform that lags as a whole refuses the whole
+//! run; an object refuses the metrics that read it.
 
-use std::time::Duration;
-
-use jiff::{SignedDuration, Timestamp, civil::Date};
-use tokio::time::Instant;
-
-use super::{CollectError, Context, batch::Batch};
-use crate::{
-    database::Fault,
-    metric::DayBounds,
-    platform::{Cut, Staleness, WhenStale},
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
 };
 
-/// The time between two checks whether the platform has caught up.
+use jiff::{SignedDuration, Timestamp, civil::Date};
+use tokio::{sync::OnceCell, time::Instant};
+
+use super::{CollectError, Context, Failure, batch::Batch};
+use crate::{
+    database::Fault,
+    metric::{DayBounds, Definition, MetricKey},
+    platform::{Cut, OldStates, ReadRelations, Staleness, WhenStale},
+};
+
+/// The least time between two checks whether the platform has caught up. A check that takes longer is followed by a pause of
+/// its own length, so that the platform is busy with checks for half of the time at most.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The result of reading, or the staleness because of which nothing was read.
 pub(super) type Fresh<T> = Result<T, Staleness>;
 
-/// Returns the staleness because of which the metrics of `batch` cannot be read for `days` in this snapshot, in a run
-/// that began at `began`. One that waiting does not end comes first.
-///
-/// # Errors
-/// When the cut is lost.
-pub(super) async fn obstacle(
-    context: &Context,
-    cut: &mut dyn Cut,
-    batch: &Batch,
-    days: &[DayBounds],
+/// The metrics that are not read, each with the reason.
+pub(super) type Refusals = BTreeMap<MetricKey, Failure>;
+
+/// What the metrics of a run read. The platform is asked for that once, however often the run waits and opens a new cut.
+pub(super) struct Freshness<'a> {
+    context: &'a Context,
+    keys: Vec<MetricKey>,
+    batch: Batch,
+    day: DayBounds,
+    /// When the run began. A standby that lags must catch up with this time.
     began: Timestamp,
-) -> Result<Option<Staleness>, Fault> {
-    let Some(last) = days.last() else { return Ok(None) };
-    let ready_at = context.ready_at(last.date);
-    let is_obstacle = |staleness: &Staleness| {
-        let needed = if staleness.is_lagging { ready_at.max(began) } else { ready_at };
+    relations: OnceCell<BTreeMap<MetricKey, ReadRelations>>,
+}
+
+/// How old the state is that a cut shows.
+pub(super) struct CutState<'a> {
+    context: &'a Context,
+    began: Timestamp,
+    relations: &'a BTreeMap<MetricKey, ReadRelations>,
+    old: OldStates,
+}
+
+/// One attempt of a run to read a cut.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CutAttempt {
+    /// Whether there is time to wait for an old state to be replaced.
+    pub may_wait: bool,
+    /// Whether the run has something to record, or recorded, besides what this attempt reads. Otherwise a run all of whose
+    /// metrics are refused ends as one that came too early.
+    pub has_other_records: bool,
+}
+
+impl<'a> Freshness<'a> {
+    /// `day` is one of those to be read.
+    pub fn new(
+        context: &'a Context,
+        definitions: impl IntoIterator<Item = &'a Definition> + Clone,
+        day: DayBounds,
+    ) -> Self {
+        Self {
+            context,
+            keys: definitions.clone().into_iter().map(Definition::key).collect(),
+            batch: Batch::new(definitions.into_iter().enumerate()),
+            day,
+            began: context.now(),
+            relations: OnceCell::new(),
+        }
+    }
+
+    /// Asks how old the state is that `cut` shows.
+    ///
+    /// # Errors
+    /// When the cut is lost.
+    pub async fn of_cut(&self, cut: &mut dyn Cut) -> Result<CutState<'_>, Fault> {
+        let relations = self.relations.get_or_try_init(|| self.ask(cut)).await?;
+        let all: BTreeSet<_> = relations.values().flatten().flatten().cloned().collect();
+        let old = cut.staleness(&all).await?;
+        Ok(CutState { context: self.context, began: self.began, relations, old })
+    }
+
+    async fn ask(&self, cut: &mut dyn Cut) -> Result<BTreeMap<MetricKey, ReadRelations>, Fault> {
+        let relations = self.batch.relations(cut, &self.day).await?;
+        Ok(relations.into_iter().map(|(metric, relations)| (self.keys[metric].clone(), relations)).collect())
+    }
+}
+
+impl CutState<'_> {
+    /// Returns the metrics among `wanted`, each with the last day for which it would be read, that must not be read.
+    ///
+    /// # Errors
+    /// The staleness because of which nothing is to be read: that of the platform as a whole; one that may end, while there is
+    /// time to wait for that; or that of a metric, if every metric is refused for such a reason.
+    pub fn refusals(&self, wanted: &[(MetricKey, Date)], attempt: CutAttempt) -> Fresh<Refusals> {
+        let last = wanted.iter().map(|(_, last)| *last).max();
+        if let (Some(platform), Some(last)) = (&self.old.platform, last)
+            && self.is_obstacle(platform, last)
+        {
+            return Err(platform.clone());
+        }
+        let (mut refusals, mut stale) = (Refusals::new(), Vec::new());
+        for (key, last) in wanted {
+            match self.relations.get(key) {
+                Some(Err(fault)) => {
+                    refusals.insert(key.clone(), Failure::of_fault(&key.category, fault));
+                }
+                Some(Ok(relations)) => {
+                    let Some(staleness) = self.obstacle(relations, *last) else { continue };
+                    let message = described(self.context, staleness);
+                    refusals.insert(key.clone(), Failure::of_old_state(&key.category, message));
+                    stale.push(staleness);
+                }
+                None => {}
+            }
+        }
+        let waited_for = stale.iter().find(|staleness| staleness.when_stale == WhenStale::Wait);
+        let is_everything = !attempt.has_other_records && stale.len() == wanted.len();
+        match (waited_for, stale.first()) {
+            (Some(staleness), _) if attempt.may_wait => Err((*staleness).clone()),
+            (_, Some(staleness)) if is_everything => Err((*staleness).clone()),
+            _ => Ok(refusals),
+        }
+    }
+
+    /// The object among those that `relations` are or read that must not be read for days up to `last`. One that waiting does
+    /// not end comes first.
+    fn obstacle(&self, relations: &BTreeSet<String>, last: Date) -> Option<&Staleness> {
+        let read = self.old.objects.iter().filter(|(relation, _)| relations.contains(relation));
+        let obstacles = read.map(|(_, staleness)| staleness);
+        obstacles
+            .filter(|staleness| self.is_obstacle(staleness, last))
+            .min_by_key(|staleness| staleness.when_stale != WhenStale::Refuse)
+    }
+
+    fn is_obstacle(&self, staleness: &Staleness, last: Date) -> bool {
+        let ready_at = self.context.ready_at(last);
+        let needed = if staleness.is_lagging { ready_at.max(self.began) } else { ready_at };
         staleness.when_stale != WhenStale::Warn && is_before(staleness, needed)
-    };
-    let obstacles = batch.staleness(cut, days).await?.into_iter().filter(is_obstacle);
-    Ok(obstacles.min_by_key(|staleness| staleness.when_stale != WhenStale::Refuse))
+    }
 }
 
 /// Whether the object may show a state from before `instant`.
@@ -47,33 +150,33 @@ pub(crate) fn is_before(staleness: &Staleness, instant: Timestamp) -> bool {
     staleness.complete_until.is_none_or(|complete_until| complete_until < instant)
 }
 
-/// Calls `read` until the platform shows all of `date`, and returns its result. Each attempt opens a new cut, and is
-/// passed the time at which the first one began.
+/// Calls `read` until the platform shows all of `date`, and returns its result. Each attempt opens a new cut, and is told
+/// whether there is time for another one.
 ///
 /// # Errors
 /// [`CollectError::Stale`] when the platform has not caught up in time, or [`CollectError::Platform`].
 pub(super) async fn when_fresh<T, F>(
     context: &Context,
     date: Date,
-    mut read: impl FnMut(Timestamp) -> F,
+    mut read: impl FnMut(bool) -> F,
 ) -> Result<T, CollectError>
 where
     F: Future<Output = Result<Fresh<T>, Fault>>,
 {
-    let began = context.now();
     let wait_until = Instant::now().checked_add(context.installation.freshness_wait);
     loop {
-        let staleness = match context.on_platform(|| read(began)).await? {
+        let started = Instant::now();
+        let may_wait = wait_until.is_none_or(|wait_until| started < wait_until);
+        let staleness = match context.on_platform(|| read(may_wait)).await? {
             Ok(value) => return Ok(value),
             Err(staleness) => staleness,
         };
-        let is_over = wait_until.is_some_and(|wait_until| Instant::now() >= wait_until);
-        if is_over || staleness.when_stale == WhenStale::Refuse {
+        if !may_wait || staleness.when_stale == WhenStale::Refuse {
             let ready_at = context.tenant.calendar.display(context.ready_at(date));
             return Err(CollectError::Stale { date, ready_at, staleness: described(context, &staleness) });
         }
         tracing::warn!(%date, "waiting for the platform: {}", described(context, &staleness));
-        tokio::time::sleep(POLL_INTERVAL).await;
+        tokio::time::sleep(started.elapsed().max(POLL_INTERVAL)).await;
     }
 }
 

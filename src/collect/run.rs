@@ -132,6 +132,11 @@ impl<'a> OpenRun<'a> {
         }
     }
 
+    /// Releases the lock; returns the id of the run.
+    pub fn release(self) -> Uuid {
+        self.id
+    }
+
     fn end(
         &self,
         status: RunStatus,

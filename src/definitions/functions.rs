@@ -1,6 +1,8 @@
 //! What the SQL functions that record a day in the database are generated from: the active definitions in the store, the
 //! platform's tables and the calendar.
 
+use std::collections::BTreeSet;
+
 use jiff::{ToSpan, civil::Date};
 use serde_json::json;
 
@@ -127,9 +129,16 @@ async fn reason(
     if let Some(fault) = explained.iter().find_map(|answer| answer.fault().cloned()) {
         return Ok(Some(fault.message));
     }
-    let stale = batch.staleness(cut, &days).await?;
-    let stale = stale.into_iter().next();
-    Ok(stale.map(|stale| {
+    let Some(day) = days.last() else { return Ok(None) };
+    let mut relations = BTreeSet::new();
+    for (_, read) in batch.relations(cut, day).await? {
+        match read {
+            Ok(read) => relations.extend(read),
+            Err(fault) => return Ok(Some(fault.message)),
+        }
+    }
+    let old = cut.staleness(&relations).await?;
+    Ok(old.objects.into_iter().next().map(|(_, stale)| {
         format!(
             "it reads {}, which may be older than the moment at which it is read",
             stale.of.trim_end_matches(',')

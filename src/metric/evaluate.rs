@@ -65,7 +65,7 @@ impl Definition {
         Ok(Observation { value, metadata })
     }
 
-    /// The declared range; of a percentage that declares none, 0 to 100.
+    /// The declared range of plausible values; that of a percentage is 0 to 100 where none is declared.
     pub fn expected_range(&self) -> Option<super::ExpectedRange> {
         let percentage = (self.metric_type == MetricType::Percentage)
             .then(|| super::ExpectedRange { min: Some(Decimal::zero()), max: Some(Decimal::from(100)) });

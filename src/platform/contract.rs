@@ -1,7 +1,7 @@
 //! The contracts [`Platform`] and [`Cut`] of reading a platform, and their types.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -104,7 +104,7 @@ pub struct PlatformOptions {
     pub assume_fresh: Vec<String>,
 }
 
-/// A part of the platform that may show an older state than that of now.
+/// The state of a part of the platform that may be older than the snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Staleness {
     /// The subject of a sentence, as in `materialized view daily_posts`.
@@ -120,12 +120,24 @@ pub struct Staleness {
     pub reason: String,
 }
 
+/// What may be older than the snapshot in which it is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OldStates {
+    /// The platform as a whole: a standby, or a file.
+    pub platform: Option<Staleness>,
+    /// Each object with the relation that it is or that reads it, as it was asked for.
+    pub objects: Vec<(String, Staleness)>,
+}
+
+/// The relations that a reading reads, as names in SQL; or why they cannot be told.
+pub type ReadRelations = Result<BTreeSet<String>, Fault>;
+
 /// What a run does about a state that is, or may be, from before the end of the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenStale {
-    /// Waits for it to catch up, and ends without recording when it does not.
+    /// Waits for it to catch up, and does not record what reads it when it does not.
     Wait,
-    /// Ends without recording: waiting tells nothing new.
+    /// Does not record what reads it: waiting tells nothing new.
     Refuse,
     /// Records what it sees; `check` warns.
     Warn,
@@ -224,14 +236,17 @@ pub trait Cut: Send {
     /// The earliest instant in the source's time column; for a date column, midnight UTC of that date.
     async fn earliest(&mut self, source: &Source) -> Result<Option<Timestamp>, Fault>;
 
-    /// What of the platform, of the tables of `sources` and of what the queries among `readings` read on `days` may be older
-    /// than the snapshot; empty where nothing is.
-    async fn staleness(
+    /// The relations that each reading reads, in order: the tables of its sources, or the relations of a query's text, which
+    /// are the same for every day; `day` is any.
+    async fn relations(
         &mut self,
         sources: &Sources,
         readings: &[Reading],
-        days: &[DayBounds],
-    ) -> Result<Vec<Staleness>, Fault>;
+        day: &DayBounds,
+    ) -> Result<Vec<ReadRelations>, Fault>;
+
+    /// What of the platform, of `relations` and of what these read may be older than the snapshot.
+    async fn staleness(&mut self, relations: &BTreeSet<String>) -> Result<OldStates, Fault>;
 
     /// Has the platform parse and plan what would be run, without running it. One result a reading.
     async fn explain(

@@ -15,8 +15,8 @@ mod unconfigured;
 use std::sync::Arc;
 
 pub use contract::{
-    Cut, DatabasePlace, DetectedFormat, DetectedFormats, FirstRowStatement, Flag, FunctionTask,
-    PlannedStatement, Platform, PlatformOptions, Sources, Staleness, WhenStale,
+    Cut, DatabasePlace, DetectedFormat, DetectedFormats, FirstRowStatement, Flag, FunctionTask, OldStates,
+    PlannedStatement, Platform, PlatformOptions, ReadRelations, Sources, Staleness, WhenStale,
 };
 pub use schema::{Column, ColumnType, Schema, Table, TableKind};
 pub use statistics::{Reference, SampledTable, Statistics, TableStatistics};

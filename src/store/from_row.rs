@@ -3,14 +3,15 @@
 use jiff::civil::Date;
 
 use super::{
-    AlertState, AlertStatus, DefinitionVersion, DeliveryAttempt, Event, EventKind, Job, JobStatus, Latest,
-    Leader, Notification, NotificationKind, NotificationStatus, Origin, Pause, RecordCount, RecordedDay, Run,
-    RunKind, RunOutcome, RunStatus, ScheduleState, SeriesDays, SeriesQuestion, Silence, StoreError,
-    StoredDefinition, Trigger,
+    AlertState, AlertStatus, Anomaly, DefinitionVersion, DeliveryAttempt, DriftSample, Event, EventKind, Job,
+    JobStatus, JudgedDay, Latest, Leader, Notification, NotificationKind, NotificationStatus, Origin, Pause,
+    RecordCount, RecordedDay, Run, RunKind, RunOutcome, RunStatus, ScheduleState, SeriesDays, SeriesQuestion,
+    Silence, StoreError, StoredDefinition, Trigger,
     row::{Columns, UnreadableRows, failed, readable, undecodable},
 };
 use crate::{
     identity::{ApiKey, KeyHash, Role, Scopes},
+    judgement::{Baseline, Judgement, Reason, Verdict},
     metric::{Decimal, Definition, MetricKey, MetricType, Provenance, Record},
 };
 
@@ -244,6 +245,48 @@ pub(super) fn schedule_state(row: &impl Columns, is_led: bool) -> Result<Schedul
         }),
     };
     Ok(ScheduleState { leader, is_led, last_pause })
+}
+
+pub(super) fn anomaly(row: &impl Columns) -> Result<Anomaly, sqlx::Error> {
+    let (date, key) = key_and_date(row)?;
+    Ok(Anomaly { day: JudgedDay { date, key, judgement: judgement(row)? }, value: row.parsed("value")? })
+}
+
+fn judgement(row: &impl Columns) -> Result<Judgement, sqlx::Error> {
+    let reason = match row.optional_text("reason")? {
+        None => None,
+        Some(_) => Some(row.word("reason", Reason::from_name)?),
+    };
+    let (from, to) = (row.optional_date("baseline_from")?, row.optional_date("baseline_to")?);
+    let baseline = match from.zip(to) {
+        None => None,
+        Some((from, to)) => Some(Baseline { days: integer(row, "baseline_days")?, from, to }),
+    };
+    Ok(Judgement {
+        judge_version: row.get("judge_version")?,
+        verdict: row.word("verdict", Verdict::from_name)?,
+        reason,
+        expected: row.optional_parsed("expected_low")?.zip(row.optional_parsed("expected_high")?),
+        score: row.optional_parsed("score")?,
+        baseline,
+    })
+}
+
+/// A column of type INTEGER on PostgreSQL too.
+fn integer(row: &impl Columns, column: &'static str) -> Result<usize, sqlx::Error> {
+    let number: i32 = row.get(column)?;
+    usize::try_from(number).map_err(|error| undecodable(column, error))
+}
+
+pub(super) fn drift_sample(row: &impl Columns) -> Result<DriftSample, sqlx::Error> {
+    let (date, key) = key_and_date(row)?;
+    Ok(DriftSample {
+        date,
+        key,
+        recorded: row.parsed("recorded")?,
+        recounted: row.parsed("recounted")?,
+        recounted_at: row.instant("recounted_at")?,
+    })
 }
 
 pub(super) fn event(row: &impl Columns) -> Result<Event, sqlx::Error> {

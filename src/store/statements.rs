@@ -132,3 +132,46 @@ pub(super) const COUNT_PENDING_NOTIFICATIONS: &str =
 
 pub(super) const DELETE_NOTIFICATIONS: &str =
     "DELETE FROM notifications WHERE tenant_id = $1 AND finished_at < $2";
+
+pub(super) const SELECT_UNJUDGED: &str = "
+    SELECT metric_date, metric_type, metric_category FROM daily_metrics AS recorded
+    WHERE tenant_id = $1 AND NOT EXISTS (
+        SELECT 1 FROM daily_metric_judgements AS judged
+        WHERE judged.tenant_id = recorded.tenant_id AND judged.metric_category = recorded.metric_category
+          AND judged.metric_type = recorded.metric_type AND judged.metric_date = recorded.metric_date
+          AND judged.judge_version >= $2
+    )
+    ORDER BY metric_category, metric_type, metric_date
+    LIMIT $3";
+
+pub(super) const SELECT_ANOMALIES: &str = "
+    SELECT judged.metric_date, judged.metric_type, judged.metric_category, CAST(recorded.value AS TEXT) AS value,
+        judge_version, verdict, reason, CAST(expected_low AS TEXT) AS expected_low, CAST(expected_high AS TEXT) AS expected_high,
+        CAST(score AS TEXT) AS score, baseline_days, baseline_from, baseline_to
+    FROM daily_metric_judgements AS judged
+    JOIN daily_metrics AS recorded
+        ON recorded.tenant_id = judged.tenant_id AND recorded.metric_category = judged.metric_category
+       AND recorded.metric_type = judged.metric_type AND recorded.metric_date = judged.metric_date
+    WHERE judged.tenant_id = $1 AND judged.verdict = 'anomaly' AND judged.metric_date >= $2 AND judged.metric_date <= $3
+    ORDER BY judged.metric_date DESC, judged.metric_category, judged.metric_type
+    LIMIT $4";
+
+/// The end of an INSERT of judgements.
+pub(super) const OVER_EARLIER_JUDGEMENTS: &str = "
+    ON CONFLICT (tenant_id, metric_category, metric_type, metric_date) DO UPDATE
+    SET judge_version = excluded.judge_version, verdict = excluded.verdict, reason = excluded.reason,
+        expected_low = excluded.expected_low, expected_high = excluded.expected_high, score = excluded.score,
+        baseline_days = excluded.baseline_days, baseline_from = excluded.baseline_from, baseline_to = excluded.baseline_to
+    WHERE daily_metric_judgements.judge_version <= excluded.judge_version";
+
+/// The end of an INSERT of recounts.
+pub(super) const OVER_EARLIER_RECOUNTS: &str = "
+    ON CONFLICT (tenant_id, metric_category, metric_type, metric_date) DO UPDATE
+    SET recorded = excluded.recorded, recounted = excluded.recounted, recounted_at = excluded.recounted_at";
+
+pub(super) const SELECT_DRIFT_SAMPLES: &str = "
+    SELECT metric_date, metric_type, metric_category, CAST(recorded AS TEXT) AS recorded,
+        CAST(recounted AS TEXT) AS recounted, recounted_at
+    FROM drift_samples WHERE tenant_id = $1 AND recounted_at >= $2
+    ORDER BY recounted_at DESC, metric_date DESC, metric_category, metric_type
+    LIMIT $3";

@@ -103,6 +103,7 @@ async fn a_day_before_the_platforms_first_row_is_not_collected_after_the_fact(wo
     let december = jiff::civil::date(2024, 12, 31);
     let refused = collect(&world.context, Some(december)).await.unwrap_err();
     assert!(matches!(refused, CollectError::BeforeFirstRow { .. }), "{refused}");
+    assert!(world.runs().await.is_empty(), "a refused call is no run");
     assert!(
         message(refused).contains("is of 2025-01-01, after 2024-12-31, so there is nothing to reconstruct")
     );

@@ -16,6 +16,8 @@ mod drift;
 mod freshness;
 mod health;
 mod jobs;
+mod judging;
+mod old_objects;
 mod outage;
 mod pairs;
 mod reports;

@@ -126,6 +126,14 @@ impl World {
         context
     }
 
+    /// Like [`World::context`], with the platform read as another role.
+    pub fn read_as(&self, role: &str) -> Context {
+        let mut url = url::Url::parse(&self.platform_url).unwrap();
+        url.set_username(role).unwrap();
+        let calendar = self.context.tenant.calendar.clone();
+        context(&self.store_url, url.as_str(), calendar, Arc::clone(&self.clock))
+    }
+
     pub fn in_zone(&mut self, zone: &str) {
         let calendar = Calendar::new(zone).unwrap();
         self.context = context(&self.store_url, &self.reader_url, calendar, Arc::clone(&self.clock));
@@ -176,6 +184,20 @@ impl World {
     pub async fn execute(&self, sql: &str) {
         let mut application = Application::connect(&self.platform_url).await;
         application.execute(sql).await;
+    }
+
+    /// Runs SQL on the store, as its owner.
+    pub async fn execute_on_store(&self, sql: &str) {
+        let mut owner = Application::connect(&self.store_url).await;
+        if self.store_url.starts_with("postgres") {
+            owner.execute("SET search_path TO daymark").await;
+        }
+        owner.execute(sql).await;
+    }
+
+    /// Drops the table of judgements.
+    pub async fn lose_judgements(&self) {
+        self.execute_on_store("DROP TABLE daily_metric_judgements").await;
     }
 
     /// Makes the store refuse every record of a metric.

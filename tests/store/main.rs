@@ -14,6 +14,7 @@ mod fixture;
 mod immutability;
 mod integrity;
 mod jobs;
+mod judgements;
 mod long_series;
 mod questions;
 mod replaced_file;

@@ -18,7 +18,7 @@ use crate::{
 const MAX_READINGS: usize = 512;
 
 /// An interval of the range and the answers for it.
-pub(super) type Piece<'a> = (Vec<DayBounds>, Answers<'a, Vec<Tally>>);
+pub(super) type Piece = (Vec<DayBounds>, Answers<Vec<Tally>>);
 
 /// Reads a metric that failed over all of `days` in shorter intervals. `alone` is a batch of this metric only.
 /// `missing` are those of the days that lack a record of it, ascending. Only intervals of missing days are read, so a
@@ -27,14 +27,14 @@ pub(super) type Piece<'a> = (Vec<DayBounds>, Answers<'a, Vec<Tally>>);
 ///
 /// # Errors
 /// When the cut is lost.
-pub(super) async fn bisect<'a>(
+pub(super) async fn bisect(
     cut: &mut dyn Cut,
     schema: &Schema,
-    alone: &'a Batch,
+    alone: &Batch,
     days: &[DayBounds],
     missing: &[Date],
     deadline: Deadline,
-) -> Result<Vec<Piece<'a>>, Fault> {
+) -> Result<Vec<Piece>, Fault> {
     let mut pieces = Vec::new();
     // Ordered by length; among equal lengths, the earliest interval comes first.
     let mut unread: BinaryHeap<(usize, Reverse<usize>)> = intervals(days, missing);

@@ -28,7 +28,7 @@ use self::{
 use super::{
     Cancellation, CollectError, Context, EarlierMeaning, Failure, LeftOut,
     earlier_meanings::earlier_meanings,
-    freshness,
+    freshness, judging,
     own_clock::{require_clock_of_platform, require_clock_of_store},
     reconstruction_caveats::reconstruction_caveats,
     recording,
@@ -109,12 +109,10 @@ pub async fn backfill(
         0 => Vec::new(),
         _ => verify::verify(context, run.id, &work.filled(&done), &work.days).await,
     };
-    Ok(BackfillReport {
-        run: Some(run.id),
-        status: Some(status),
-        discrepancies,
-        ..work.report(&done, started)
-    })
+    let run = run.release();
+    let written = done.written.keys().cloned().collect();
+    judging::after_run(context, written, work.range.from, work.range.to, true).await;
+    Ok(BackfillReport { run: Some(run), status: Some(status), discrepancies, ..work.report(&done, started) })
 }
 
 /// Reads everything and commits it chunk by chunk; the last commit also ends the run's log entry.
@@ -128,15 +126,16 @@ async fn fill(
 ) -> Result<RunStatus, CollectError> {
     let days = missing::days(&work.missing);
     let last_day = days.last().copied().unwrap_or(work.range.to);
+    let last_day = context.require_finished(last_day)?;
     progress.reading(work.missing.len(), days.len());
-    let plan = Plan::new(&work.missing);
     let deadline = context.deadline();
+    let plan = Plan::new(context, run.id, deadline, &work.missing, last_day);
     let reading = async {
-        require_clock_of_platform(context, last_day).await?;
-        freshness::when_fresh(context, last_day, |began| plan.read(context, run.id, deadline, began)).await
+        require_clock_of_platform(context, last_day.date).await?;
+        freshness::when_fresh(context, last_day.date, |may_wait| plan.read(may_wait)).await
     };
     let reading = run::bounded(context, deadline, cancel, || kept(0, days.len()), reading).await?;
-    done.failures = reading.faults();
+    done.failures = reading.failures();
     progress.started(days.len());
     let (mut written_days, mut status) = (0, RunStatus::Running);
     for chunk in days.chunks(days_at_once(context.installation.chunk_days, work.missing.len())) {

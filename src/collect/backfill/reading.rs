@@ -2,7 +2,7 @@
 //! tallies are kept; records are made from them one chunk at a time, so that memory does not grow with the number of
 //! records.
 
-use jiff::{Timestamp, civil::Date};
+use jiff::civil::Date;
 use uuid::Uuid;
 
 use super::{
@@ -14,37 +14,37 @@ use crate::{
     collect::{
         Context, Failure,
         batch::{Answers, Batch, MetricReadings},
-        freshness::{self, Fresh},
+        freshness::{CutAttempt, Fresh, Freshness, Refusals},
         recording::{self, Stamp},
     },
     database::{Deadline, Fault},
-    metric::{DayBounds, Record, Tally},
+    metric::{DayBounds, MetricKey, Record, Tally},
+    platform::{Cut, Schema},
 };
 
 /// The groups of metrics that a backfill reads.
 pub(super) struct Plan<'a> {
+    context: &'a Context,
+    run: Uuid,
+    deadline: Deadline,
     missing: &'a [Missing],
-    groups: Vec<GroupPlan>,
-}
-
-struct GroupPlan {
-    group: Group,
-    batch: Batch,
-    /// One batch for each member alone, for metrics that fail and are read again.
-    alone: Vec<Batch>,
+    groups: Vec<Group>,
+    freshness: Freshness<'a>,
 }
 
 /// Everything that was read, from which records are made.
 pub(super) struct BackfillReading<'a> {
     missing: &'a [Missing],
-    groups: Vec<GroupReading<'a>>,
+    groups: Vec<GroupReading>,
+    /// The metrics that were not read, by their index in `missing`.
+    refused: Vec<(usize, Failure)>,
     stamp: Stamp,
 }
 
-struct GroupReading<'a> {
-    members: &'a [usize],
+struct GroupReading {
+    members: Vec<usize>,
     days: Vec<DayBounds>,
-    answers: Answers<'a, Vec<Tally>>,
+    answers: Answers<Vec<Tally>>,
     extent: Extent,
 }
 
@@ -59,59 +59,107 @@ enum Extent {
 }
 
 impl<'a> Plan<'a> {
-    pub fn new(missing: &'a [Missing]) -> Self {
-        let plan = |group: Group| {
-            let definitions = || group.members.iter().map(|member| &missing[*member].metric.definition);
-            let batch = Batch::new(definitions().enumerate());
-            let alone = definitions().map(|definition| Batch::new([(0, definition)])).collect();
-            GroupPlan { group, batch, alone }
-        };
-        Self { missing, groups: group(missing).into_iter().map(plan).collect() }
-    }
-
-    /// Reads everything from a new cut.
-    pub async fn read(
-        &'a self,
-        context: &Context,
+    /// `last_day` is the last one that a metric lacks.
+    pub fn new(
+        context: &'a Context,
         run: Uuid,
         deadline: Deadline,
-        began: Timestamp,
-    ) -> Result<Fresh<BackfillReading<'a>>, Fault> {
-        let schema = context.tenant.platform.inspect().await?;
-        let mut cut = context.tenant.platform.open_cut(deadline).await?;
-        let stamp = Stamp::of_backfill(context, run);
+        missing: &'a [Missing],
+        last_day: DayBounds,
+    ) -> Self {
+        let definitions = missing.iter().map(|missing| &missing.metric.definition);
+        let freshness = Freshness::new(context, definitions, last_day);
+        Self { context, run, deadline, missing, groups: group(missing), freshness }
+    }
+
+    /// Reads everything from a new cut, but for the metrics that read an old state.
+    pub async fn read(&self, may_wait: bool) -> Result<Fresh<BackfillReading<'a>>, Fault> {
+        let platform = &self.context.tenant.platform;
+        let schema = platform.inspect().await?;
+        let mut cut = platform.open_cut(self.deadline).await?;
+        let stamp = Stamp::of_backfill(self.context, self.run);
+        let state = self.freshness.of_cut(cut.as_mut()).await?;
+        let refusals = match state.refusals(&self.wanted(), self.attempt(may_wait)) {
+            Ok(refusals) => refusals,
+            Err(staleness) => return Ok(Err(staleness)),
+        };
         let mut groups = Vec::new();
-        for GroupPlan { group, batch, .. } in &self.groups {
-            let days = context.tenant.calendar.days(group.first, group.last);
-            if let Some(staleness) = freshness::obstacle(context, cut.as_mut(), batch, &days, began).await? {
-                return Ok(Err(staleness));
-            }
-            let answers = batch.read(cut.as_mut(), &schema, &days).await?;
-            let of_data = |answer: &MetricReadings<'_, _>| {
-                days.len() > 1 && answer.fault().is_some_and(Fault::is_of_data)
-            };
-            let bisected: Vec<_> = answers.iter().filter(of_data).map(|answer| answer.metric).collect();
-            groups.push(GroupReading {
-                members: &group.members,
-                days,
-                answers,
-                extent: Extent::Whole { bisected },
-            });
+        for group in &self.groups {
+            groups.push(self.read_group(cut.as_mut(), &schema, group, &refusals).await?);
         }
         // Bisection comes last: it may take until the deadline, and must not make the other metrics fail.
-        for index in 0..self.groups.len() {
-            let GroupPlan { group, alone, .. } = &self.groups[index];
-            let Extent::Whole { bisected } = groups[index].extent.clone() else { continue };
-            for metric in bisected {
-                let members = &group.members[metric..=metric];
-                let missing = &self.missing[members[0]].days;
-                let days = &groups[index].days;
-                let pieces = bisect(cut.as_mut(), &schema, &alone[metric], days, missing, deadline).await?;
-                let piece = |(days, answers)| GroupReading { members, days, answers, extent: Extent::Piece };
-                groups.extend(pieces.into_iter().map(piece));
-            }
+        for index in 0..groups.len() {
+            let pieces = self.bisected(cut.as_mut(), &schema, &groups[index]).await?;
+            groups.extend(pieces);
         }
-        Ok(Ok(BackfillReading { missing: self.missing, groups, stamp }))
+        Ok(Ok(BackfillReading { missing: self.missing, groups, refused: self.refused(&refusals), stamp }))
+    }
+
+    /// The metrics with missing days, each with the last of its group's days.
+    fn wanted(&self) -> Vec<(MetricKey, Date)> {
+        let of_group =
+            |group: &Group| group.members.iter().map(|member| (self.key(*member), group.last)).collect();
+        self.groups.iter().flat_map::<Vec<_>, _>(of_group).collect()
+    }
+
+    fn attempt(&self, may_wait: bool) -> CutAttempt {
+        let has_other_records = self.missing.iter().any(|missing| missing.already_there > 0);
+        CutAttempt { may_wait, has_other_records }
+    }
+
+    fn refused(&self, refusals: &Refusals) -> Vec<(usize, Failure)> {
+        let refused = |member| Some((member, refusals.get(&self.key(member))?.clone()));
+        (0..self.missing.len()).filter_map(refused).collect()
+    }
+
+    fn key(&self, member: usize) -> MetricKey {
+        self.missing[member].metric.definition.key()
+    }
+
+    /// A batch of the metrics with these indexes.
+    fn batch(&self, members: &[usize]) -> Batch {
+        Batch::new(members.iter().map(|member| &self.missing[*member].metric.definition).enumerate())
+    }
+
+    async fn read_group(
+        &self,
+        cut: &mut dyn Cut,
+        schema: &Schema,
+        group: &Group,
+        refusals: &Refusals,
+    ) -> Result<GroupReading, Fault> {
+        let mut members = group.members.clone();
+        members.retain(|member| !refusals.contains_key(&self.key(*member)));
+        let days = self.context.tenant.calendar.days(group.first, group.last);
+        let answers = self.batch(&members).read(cut, schema, &days).await?;
+        let of_data =
+            |answer: &MetricReadings<'_, _>| days.len() > 1 && answer.fault().is_some_and(Fault::is_of_data);
+        let bisected = answers.iter().filter(of_data).map(|answer| answer.metric).collect();
+        Ok(GroupReading { members, days, answers, extent: Extent::Whole { bisected } })
+    }
+
+    /// Reads the metrics of a group that failed because of the data of some days again, in shorter intervals.
+    async fn bisected(
+        &self,
+        cut: &mut dyn Cut,
+        schema: &Schema,
+        group: &GroupReading,
+    ) -> Result<Vec<GroupReading>, Fault> {
+        let Extent::Whole { bisected } = &group.extent else { return Ok(Vec::new()) };
+        let mut read = Vec::new();
+        for metric in bisected {
+            let member = group.members[*metric];
+            let (alone, missing) = (self.batch(&[member]), &self.missing[member].days);
+            let pieces = bisect(cut, schema, &alone, &group.days, missing, self.deadline).await?;
+            let piece = |(days, answers)| GroupReading {
+                members: vec![member],
+                days,
+                answers,
+                extent: Extent::Piece,
+            };
+            read.extend(pieces.into_iter().map(piece));
+        }
+        Ok(read)
     }
 }
 
@@ -126,7 +174,7 @@ impl BackfillReading<'_> {
                 let metric = &self.missing[member].metric;
                 for date in self.missing[member].between(first, last) {
                     let Ok(day) = group.days.binary_search_by_key(date, |day| day.date) else { continue };
-                    // A fault of a whole reading is not counted by day here; `faults` lists it.
+                    // A fault of a whole reading is not counted by day here; `failures` lists it.
                     let Ok(tallies) = answer.of_day(day) else { continue };
                     match recording::record(metric, *date, &tallies, &self.stamp) {
                         Ok(record) => records.push(record),
@@ -142,9 +190,12 @@ impl BackfillReading<'_> {
         records
     }
 
-    /// Returns the metrics of which a reading failed, for all of their range or for some days.
-    pub fn faults(&self) -> Failures {
+    /// Returns the metrics that were not read, and those of which a reading failed, for all of their range or for some days.
+    pub fn failures(&self) -> Failures {
         let mut failures = Failures::default();
+        for (member, failure) in &self.refused {
+            failures.add_all(*member, failure.clone(), self.missing[*member].days.len());
+        }
         for group in &self.groups {
             for answer in group.answers.iter().filter(|answer| !group.was_bisected(answer.metric)) {
                 let Err(fault) = answer.readings else { continue };
@@ -164,7 +215,7 @@ impl BackfillReading<'_> {
     }
 }
 
-impl GroupReading<'_> {
+impl GroupReading {
     fn was_bisected(&self, metric: usize) -> bool {
         matches!(&self.extent, Extent::Whole { bisected } if bisected.contains(&metric))
     }

@@ -78,10 +78,10 @@ pub static SETTINGS: &[Setting] = &[
         "platform.assume_fresh",
         SettingKind::List,
         None,
-        "The materialized views, foreign tables and views that are taken to be up to date. Each is named as in \
-         `daily_posts` or `reports.daily_posts`. Daymark records no day from an object of which it cannot tell that it shows \
-         the whole day; name it here if it is refreshed, or its server has caught up, before each collection. Only \
-         PostgreSQL has such objects.",
+        "The materialized views, foreign tables, tables of a subscription, and views over them that are taken to be up to \
+         date. Each is named as in `daily_posts` or `reports.daily_posts`. Daymark records no metric that reads an object of \
+         which it cannot tell that it shows the whole day; name it here if it is refreshed, or its server has caught up, \
+         before each collection. Only PostgreSQL has such objects.",
     ),
     setting(
         "store.url",
@@ -131,8 +131,9 @@ pub static SETTINGS: &[Setting] = &[
         (0, 86_400),
         "600",
         "seconds",
-        "How long a collection waits for a platform that lags behind, such as a standby, to show the whole day. If it \
-         still lags then, nothing is recorded and the run ends with exit code 5.",
+        "How long a collection waits for what lags behind to show the whole day. If a platform that is a standby still lags \
+         then, nothing is recorded and the run ends with exit code 5; if a materialized view was not refreshed by then, the \
+         metrics that read it fail and the others are recorded.",
     ),
     setting(
         "schedule.enabled",

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{
     execute::Executor,
-    queried,
+    read_relations,
     session::{Session, ends_the_cut},
     task::{self, ReadingTask},
     time::TimeColumn,
@@ -17,7 +17,7 @@ use crate::{
     database::{Deadline, Fault, FaultClass},
     metric::{DayBounds, Reading, Source, Tally},
     platform::{
-        contract::{Cut, PlatformOptions, ReadingResults, Sources, Staleness},
+        contract::{Cut, OldStates, PlatformOptions, ReadRelations, ReadingResults, Sources},
         schema::Schema,
     },
 };
@@ -63,18 +63,17 @@ impl<S: Session> Cut for SessionCut<S> {
         self.executor().earliest(&time, &dialect.table(source)).await
     }
 
-    async fn staleness(
+    async fn relations(
         &mut self,
         sources: &Sources,
         readings: &[Reading],
-        days: &[DayBounds],
-    ) -> Result<Vec<Staleness>, Fault> {
-        let dialect = self.session.dialect();
-        let queried = queried::relations(&mut self.session, readings, days).await?;
-        let of_sources = sources.values().map(|source| dialect.table(source));
-        let relations: BTreeSet<_> = of_sources.chain(queried.relations).collect();
-        let found = self.session.staleness(relations.into_iter().collect()).await?;
-        Ok(found.into_iter().chain(queried.unknown).collect())
+        day: &DayBounds,
+    ) -> Result<Vec<ReadRelations>, Fault> {
+        read_relations::of_readings(&mut self.executor(), sources, readings, day).await
+    }
+
+    async fn staleness(&mut self, relations: &BTreeSet<String>) -> Result<OldStates, Fault> {
+        self.session.staleness(relations.iter().cloned().collect()).await
     }
 
     async fn explain(

@@ -38,15 +38,15 @@ impl<'a> Executor<'a> {
         let session = tokio::sync::Mutex::new(&mut *self.session);
         let answers =
             self.options.retry.run(is_transient, || async { session.lock().await.answers(sql).await });
-        tokio::select! {
-            biased;
-            // Later statements of the session are not sent any more.
-            () = self.deadline.passed() => Err(deadline_reached()),
-            outcome = answers => outcome.map_err(|fault| match fault.class {
-                FaultClass::TimedOut if self.deadline.is_over() => deadline_reached(),
-                _ => fault,
-            }),
-        }
+        until(self.deadline, answers).await
+    }
+
+    /// The relations that a statement names; asked for again like [`Self::answers`].
+    pub async fn relations(&mut self, sql: &str) -> Result<Vec<String>, Fault> {
+        let session = tokio::sync::Mutex::new(&mut *self.session);
+        let relations =
+            self.options.retry.run(is_transient, || async { session.lock().await.relations(sql).await });
+        until(self.deadline, relations).await
     }
 
     /// Whether the run's deadline has passed.
@@ -62,6 +62,18 @@ impl<'a> Executor<'a> {
 
     pub async fn explain(&mut self, sql: &str) -> Result<String, Fault> {
         self.session.explain(sql).await
+    }
+}
+
+/// Awaits `attempts` until the deadline. Later statements of the session are not sent any more.
+async fn until<T>(deadline: Deadline, attempts: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    tokio::select! {
+        biased;
+        () = deadline.passed() => Err(deadline_reached()),
+        outcome = attempts => outcome.map_err(|fault| match fault.class {
+            FaultClass::TimedOut if deadline.is_over() => deadline_reached(),
+            _ => fault,
+        }),
     }
 }
 

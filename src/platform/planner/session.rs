@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::dialect::Dialect;
 use crate::{
     database::{Fault, FaultClass},
-    platform::contract::Staleness,
+    platform::contract::OldStates,
 };
 
 /// An answer: the id of the span (or 0) and the values, as text.
@@ -30,11 +30,11 @@ pub trait Session: Send {
     /// [`crate::database::FaultClass::Unreachable`]. Stops reading after [`MAX_ANSWERS`] + 1 rows.
     async fn answers(&mut self, sql: &str) -> Result<Vec<SpanRow>, Fault>;
 
-    /// The server as a whole, or those of `relations` (names in SQL), if they may be older than the snapshot.
-    async fn staleness(&mut self, relations: Vec<String>) -> Result<Vec<Staleness>, Fault>;
+    /// The server as a whole, and those of `relations` (names in SQL) and of what they read that may be older than the snapshot.
+    async fn staleness(&mut self, relations: Vec<String>) -> Result<OldStates, Fault>;
 
-    /// The tables, materialized views and foreign tables that the statement reads, as names in SQL, after the database has
-    /// replaced its views. Empty where the database has none that could be older than the snapshot.
+    /// The tables and views that the statement names, as names in SQL. The statement is analysed and not run. Empty where
+    /// the database has none that could be older than the snapshot.
     async fn relations(&mut self, _sql: &str) -> Result<Vec<String>, Fault> {
         Ok(Vec::new())
     }

@@ -7,7 +7,7 @@ use super::session::PostgresSession;
 use crate::{
     database::Fault,
     platform::{
-        contract::Staleness,
+        contract::OldStates,
         planner::{
             dialect::Dialect,
             session::{NO_SPAN, Session, SpanRow},
@@ -35,14 +35,11 @@ impl Session for PostgresSession {
     }
 
     async fn relations(&mut self, sql: &str) -> Result<Vec<String>, Fault> {
-        self.read_by(sql).await
+        self.named_by(sql).await
     }
 
-    async fn staleness(&mut self, relations: Vec<String>) -> Result<Vec<Staleness>, Fault> {
-        let mut found: Vec<_> = self.standby.clone().into_iter().collect();
-        if !relations.is_empty() {
-            found.extend(self.copies(relations).await?);
-        }
-        Ok(found)
+    async fn staleness(&mut self, relations: Vec<String>) -> Result<OldStates, Fault> {
+        let objects = if relations.is_empty() { Vec::new() } else { self.copies(relations).await? };
+        Ok(OldStates { platform: self.standby.clone(), objects })
     }
 }

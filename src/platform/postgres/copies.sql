@@ -1,17 +1,21 @@
--- The materialized views, foreign tables and tables of a subscription that are among the named relations ($1) or beneath them: what
--- a view reads, and the partitions of a table. Of a subscription, up to when its origin's changes are applied: its worker applies one
--- message after the other, and notes the time of the last one that said that nothing more is to come. Relations that the user answers for ($2) are left out with all that is beneath them.
+-- The objects that are among the named relations ($1) or beneath them (what a view reads, the partitions of a table) and whose state may
+-- be older than the snapshot: materialized views, foreign tables, tables of a subscription, continuous aggregates of TimescaleDB, and
+-- views that read another server through a function of the extension dblink. Each comes with the named relation that leads to it.
+-- Relations that the user answers for ($2) are left out with all that is beneath them.
+--
+-- Up to when a subscription has applied the changes of its origin cannot be told from pg_stat_subscription: the origin's keepalive
+-- messages move latest_end_lsn and latest_end_time past transactions that it has not sent yet.
 WITH RECURSIVE assumed_fresh AS (
     SELECT c.oid
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname || '.' || c.relname = ANY ($2::text[]) OR c.oid::regclass::text = ANY ($2::text[])
 ),
-reached (oid) AS (
-    SELECT named.oid
-    FROM (
+named AS (
+    SELECT
+        name,
         -- to_regclass would raise an error for a schema without USAGE, which a view of another owner may read all the same. It is
         -- called for names without a schema only.
-        SELECT coalesce(
+        coalesce(
             (
                 SELECT c.oid
                 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -19,11 +23,12 @@ reached (oid) AS (
             ),
             CASE WHEN name ~ '^"([^"]|"")*"$' THEN to_regclass(name)::oid END
         ) AS oid
-        FROM unnest($1::text[]) AS name
-    ) AS named
-    WHERE named.oid IS NOT NULL AND named.oid NOT IN (SELECT oid FROM assumed_fresh)
+    FROM unnest($1::text[]) AS name
+),
+reached (name, oid) AS (
+    SELECT name, oid FROM named WHERE oid IS NOT NULL AND oid NOT IN (SELECT oid FROM assumed_fresh)
     UNION
-    SELECT next.oid
+    SELECT reached.name, next.oid
     FROM reached CROSS JOIN LATERAL (
         SELECT d.refobjid AS oid
         FROM pg_rewrite AS w
@@ -33,21 +38,44 @@ reached (oid) AS (
         SELECT inhrelid FROM pg_inherits WHERE inhparent = reached.oid
     ) AS next
     WHERE next.oid NOT IN (SELECT oid FROM assumed_fresh)
+),
+-- The views that call a function of dblink.
+linking AS (
+    SELECT w.ev_class AS oid
+    FROM pg_extension AS e
+    JOIN pg_depend AS member
+        ON member.refclassid = 'pg_extension'::regclass AND member.refobjid = e.oid AND member.classid = 'pg_proc'::regclass
+    JOIN pg_depend AS d
+        ON d.refclassid = member.classid AND d.refobjid = member.objid AND d.classid = 'pg_rewrite'::regclass
+    JOIN pg_rewrite AS w ON w.oid = d.objid
+    WHERE e.extname = 'dblink'
 )
-SELECT c.oid::regclass::text AS name,
-       s.srvname::text AS foreign_server,
-       applied.subname::text AS subscription,
-       r.srsubstate = 'r' AS is_synchronized,
-       extract(epoch FROM applied.until)::text AS applied_until
-FROM reached JOIN pg_class AS c ON c.oid = reached.oid
-LEFT JOIN pg_foreign_table AS f ON f.ftrelid = c.oid
-LEFT JOIN pg_foreign_server AS s ON s.oid = f.ftserver
-LEFT JOIN pg_subscription_rel AS r ON r.srrelid = c.oid
-LEFT JOIN LATERAL (
-    -- A row with a relation is of a worker that makes the first copy of that table.
-    SELECT subname, max(latest_end_time) FILTER (WHERE pid IS NOT NULL AND relid IS NULL) AS until
-    FROM pg_stat_subscription WHERE subid = r.srsubid
-    GROUP BY subname
-) AS applied ON TRUE
-WHERE c.relkind IN ('m', 'f') OR r.srsubid IS NOT NULL
-ORDER BY 1
+SELECT
+    reached.name AS named,
+    c.oid::regclass::text AS object,
+    kind.name AS kind,
+    CASE kind.name
+        WHEN 'foreign_table' THEN (
+            SELECT s.srvname::text FROM pg_foreign_table AS f JOIN pg_foreign_server AS s ON s.oid = f.ftserver WHERE f.ftrelid = c.oid
+        )
+        WHEN 'subscribed_table' THEN (
+            -- Only a superuser may read all of pg_subscription.
+            SELECT max(s.subname::text)
+            FROM pg_subscription_rel AS r JOIN pg_stat_subscription AS s ON s.subid = r.srsubid
+            WHERE r.srrelid = c.oid
+        )
+    END AS origin
+FROM reached
+JOIN pg_class AS c ON c.oid = reached.oid
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN c.relkind = 'm' THEN 'materialized_view'
+        WHEN c.relkind = 'f' THEN 'foreign_table'
+        WHEN EXISTS (SELECT FROM pg_subscription_rel AS r WHERE r.srrelid = c.oid) THEN 'subscribed_table'
+        WHEN c.relkind = 'v' AND c.oid IN (SELECT oid FROM linking) THEN 'linking_view'
+        WHEN n.nspname = '_timescaledb_internal' AND c.relname LIKE '\_materialized\_hypertable\_%' THEN 'continuous_aggregate'
+    END AS name
+) AS kind
+WHERE kind.name IS NOT NULL
+ORDER BY 1, 2

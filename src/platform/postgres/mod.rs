@@ -2,7 +2,7 @@
 
 mod answers;
 mod inspect;
-mod read_by;
+mod named_by;
 mod session;
 mod staleness;
 

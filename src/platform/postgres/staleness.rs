@@ -1,5 +1,6 @@
-//! How old the state is that a PostgreSQL platform shows: that of a hot standby, a materialized view, a foreign table or a table
-//! of a subscription.
+//! How old the state is that a PostgreSQL platform shows: that of a hot standby, and of the objects that are copies of other tables.
+
+use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{PgConnection, Row, raw_sql};
@@ -45,106 +46,128 @@ pub(super) async fn of_standby(connection: &mut PgConnection) -> Result<Option<S
 }
 
 impl PostgresSession {
-    /// The materialized views, foreign tables and logical replicas that `relations`, names in SQL, are made of, without those that the user
-    /// answers for.
-    pub(super) async fn copies(&mut self, relations: Vec<String>) -> Result<Vec<Staleness>, Fault> {
+    /// The objects that `relations`, names in SQL, are or read and that may be older than the snapshot, each with the relation,
+    /// without those that the user answers for.
+    pub(super) async fn copies(&mut self, relations: Vec<String>) -> Result<Vec<(String, Staleness)>, Fault> {
         let query = sqlx::query(include_str!("copies.sql"))
             .bind(relations)
             .bind(self.assume_fresh.clone())
             .persistent(false);
+        // Several relations may read one object.
+        let mut known: HashMap<String, Staleness> = HashMap::new();
         let mut copies = Vec::new();
         for row in query.fetch_all(&mut self.connection).await? {
-            let name: String = row.try_get(0)?;
-            let (server, subscription): (Option<String>, Option<String>) = (row.try_get(1)?, row.try_get(2)?);
-            copies.push(match (server, subscription) {
-                (Some(server), _) => foreign_table(&name, &server),
-                (None, Some(subscription)) => subscribed(
-                    &name,
-                    &subscription,
-                    row.try_get::<Option<bool>, _>(3)? == Some(true),
-                    instant(row.try_get(4)?),
-                ),
-                (None, None) => self.materialized_view(&name).await?,
-            });
+            let (relation, name): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+            let staleness = match known.get(&name) {
+                Some(staleness) => staleness.clone(),
+                None => self.copy(&name, row.try_get(2)?, row.try_get(3)?).await?,
+            };
+            known.insert(name, staleness.clone());
+            copies.push((relation, staleness));
         }
         Ok(copies)
+    }
+
+    /// `name` is SQL; `kind` and `origin` are as `copies.sql` returns them.
+    async fn copy(&mut self, name: &str, kind: &str, origin: Option<String>) -> Result<Staleness, Fault> {
+        let origin = origin.unwrap_or_else(|| "unknown".to_owned());
+        Ok(match kind {
+            "materialized_view" => self.materialized_view(name).await?,
+            "foreign_table" => untold(
+                format!("foreign table {name}"),
+                format!(
+                    "whether its server `{origin}` is a standby that lags cannot be told from here; if it shows every row \
+                     when a day is collected, name the table in `platform.assume_fresh`"
+                ),
+            ),
+            "subscribed_table" => untold(
+                format!("table {name}, a logical replica,"),
+                format!(
+                    "whether subscription `{origin}` has applied every change of its origin cannot be told from here; if it \
+                     has when a day is collected, name the table in `platform.assume_fresh`"
+                ),
+            ),
+            "linking_view" => untold(
+                format!("view {name}"),
+                "it reads another server through `dblink`, and whether that one is a standby that lags cannot be told from \
+                 here; if it shows every row when a day is collected, name the view in `platform.assume_fresh`"
+                    .to_owned(),
+            ),
+            _ => untold(
+                format!("continuous aggregate {name}"),
+                "when it was refreshed cannot be told; if it is refreshed between the end of the day and the collection, name \
+                 the view that reads it in `platform.assume_fresh`"
+                    .to_owned(),
+            ),
+        })
     }
 
     /// A refresh writes rows, and the commit time of their transaction is known if `track_commit_timestamp` is on.
     /// `name` is SQL.
     async fn materialized_view(&mut self, name: &str) -> Result<Staleness, Fault> {
-        let (complete_until, when_stale, reason) = match self.refreshed_at(name).await {
-            Ok(Some(at)) => (Some(at), WhenStale::Wait, REFRESHED_BEFORE.to_owned()),
-            Ok(None) => (None, WhenStale::Refuse, untold("(`track_commit_timestamp` is off, or was)")),
-            Err(fault) if ends_the_cut(&fault) => return Err(fault),
-            Err(fault) => (None, WhenStale::Refuse, untold(&format!("({fault})"))),
-        };
         let of = format!("materialized view {name}");
-        Ok(Staleness { of, complete_until, is_lagging: false, when_stale, reason })
+        let why = match self.refreshed(name).await {
+            Ok(Refreshed::At(at)) => {
+                return Ok(Staleness {
+                    of,
+                    complete_until: Some(at),
+                    is_lagging: false,
+                    when_stale: WhenStale::Wait,
+                    reason: REFRESHED_BEFORE.to_owned(),
+                });
+            }
+            Ok(Refreshed::NotTracked) => "`track_commit_timestamp` is off, or was".to_owned(),
+            Ok(Refreshed::Empty) => "it has no rows, whose transactions would tell".to_owned(),
+            Err(fault) if ends_the_cut(&fault) => return Err(fault),
+            Err(fault) => fault.to_string(),
+        };
+        Ok(untold(
+            of,
+            format!(
+                "when it was refreshed cannot be told ({why}); if it is refreshed between the end of the day and the \
+                 collection, name it in `platform.assume_fresh`"
+            ),
+        ))
     }
 
     /// The time of the newest transaction that wrote a row of the materialized view, if the server keeps it.
-    async fn refreshed_at(&mut self, name: &str) -> Result<Option<Timestamp>, Fault> {
+    async fn refreshed(&mut self, name: &str) -> Result<Refreshed, Fault> {
         let tracked: bool = raw_sql("SELECT current_setting('track_commit_timestamp') = 'on'")
             .fetch_one(&mut self.connection)
             .await?
             .try_get(0)?;
         if !tracked {
-            return Ok(None);
+            return Ok(Refreshed::NotTracked);
         }
         let sql = format!(
-            "SELECT extract(epoch FROM max(pg_xact_commit_timestamp(x)))::text FROM (SELECT DISTINCT xmin AS x FROM {name}) AS t"
+            "SELECT count(*) > 0, extract(epoch FROM max(pg_xact_commit_timestamp(x)))::text
+             FROM (SELECT DISTINCT xmin AS x FROM {name}) AS t"
         );
-        let newest = self.guarded(sql, |row| row.try_get::<Option<String>, _>(0)).await?;
-        Ok(instant(newest.into_iter().next().flatten()))
+        let decode = |row: &sqlx::postgres::PgRow| Ok((row.try_get(0)?, row.try_get(1)?));
+        let answer: Option<(bool, Option<String>)> = self.guarded(sql, decode).await?.into_iter().next();
+        Ok(match answer {
+            Some((true, newest)) => instant(newest).map_or(Refreshed::NotTracked, Refreshed::At),
+            _ => Refreshed::Empty,
+        })
     }
 }
 
-fn foreign_table(name: &str, server: &str) -> Staleness {
-    Staleness {
-        of: format!("foreign table {name}"),
-        complete_until: None,
-        is_lagging: false,
-        when_stale: WhenStale::Refuse,
-        reason: format!(
-            "whether its server `{server}` is a standby that lags cannot be told from here; if it shows every row when a day is \
-             collected, name the table in `platform.assume_fresh`"
-        ),
-    }
+/// When a materialized view was refreshed, as far as its rows tell.
+enum Refreshed {
+    At(Timestamp),
+    /// The server does not keep the commit times of transactions, or did not keep that of the refresh.
+    NotTracked,
+    Empty,
 }
 
-/// A table that logical replication writes. `applied_until` is unknown while no worker runs.
-fn subscribed(
-    name: &str,
-    subscription: &str,
-    is_synchronized: bool,
-    applied_until: Option<Timestamp>,
-) -> Staleness {
-    let complete_until = applied_until.filter(|_| is_synchronized);
-    let reason = match (is_synchronized, complete_until) {
-        (false, _) => "its first copy is not complete".to_owned(),
-        (true, None) => format!("no worker of subscription `{subscription}` runs"),
-        (true, Some(_)) => format!("subscription `{subscription}` has not applied more"),
-    };
-    Staleness {
-        of: format!("table {name}, a logical replica,"),
-        complete_until,
-        is_lagging: false,
-        when_stale: WhenStale::Wait,
-        reason,
-    }
+/// The staleness of an object whose age waiting does not tell.
+fn untold(of: String, reason: String) -> Staleness {
+    Staleness { of, complete_until: None, is_lagging: false, when_stale: WhenStale::Refuse, reason }
 }
 
 /// A refresh that leaves every row as it was writes none if it is CONCURRENTLY.
 const REFRESHED_BEFORE: &str = "no row of it was written since; refresh it after the end of the day, or, if that is done with \
                                 CONCURRENTLY and may change no row, name it in `platform.assume_fresh`";
-
-fn untold(why: &str) -> String {
-    format!(
-        "when it was refreshed cannot be told {why}; if it is refreshed between the end of the day and the collection, name \
-         it in `platform.assume_fresh`"
-    )
-}
 
 /// `seconds` since 1970 with a fraction, as PostgreSQL writes them.
 fn instant(seconds: Option<String>) -> Option<Timestamp> {

@@ -17,7 +17,7 @@ use super::answers::{answer, packed};
 use crate::{
     database::{Deadline, Fault, FaultClass},
     platform::{
-        contract::{Staleness, WhenStale},
+        contract::{OldStates, Staleness, WhenStale},
         planner::{
             dialect::Dialect,
             session::{Session, SpanRow},
@@ -138,16 +138,16 @@ impl Session for SqliteSession {
     }
 
     /// A file may be a copy of the application's, made some time ago. A quiet platform's looks the same.
-    async fn staleness(&mut self, _relations: Vec<String>) -> Result<Vec<Staleness>, Fault> {
-        let written = last_written(&self.path);
-        Ok(vec![Staleness {
+    async fn staleness(&mut self, _relations: Vec<String>) -> Result<OldStates, Fault> {
+        let platform = Staleness {
             of: "the platform's file".to_owned(),
-            complete_until: written,
+            complete_until: last_written(&self.path),
             is_lagging: false,
             when_stale: WhenStale::Warn,
             reason: "it was not written since; if it is a copy, make a new one after the end of the day"
                 .to_owned(),
-        }])
+        };
+        Ok(OldStates { platform: Some(platform), objects: Vec::new() })
     }
 }
 

@@ -5,9 +5,11 @@
 mod alerts;
 mod backups;
 mod definitions;
+mod drift_samples;
 mod events;
 mod functions;
 mod jobs;
+mod judgements;
 mod keys;
 mod notifications;
 mod records;
@@ -25,12 +27,15 @@ pub use backups::{Backups, MetricContents, StoreContents};
 pub use definitions::{
     DefinitionChange, DefinitionVersion, Definitions, DefinitionsChanged, Origin, StoredDefinition,
 };
+pub use drift_samples::{DriftSample, DriftSamples};
 pub use events::{Event, EventKind, Events};
 pub use functions::{
     FirstRowQuery, FunctionCalendar, FunctionMetric, FunctionPlace, FunctionSpec, Functions,
     InstalledFunctions, RecordingTask,
 };
 pub use jobs::{Job, JobEnd, JobFilter, JobStatus, Jobs, NewJob};
+pub(super) use judgements::JudgementRow;
+pub use judgements::{Anomaly, JudgedDay, Judgements};
 pub use keys::Keys;
 pub use notifications::{
     AfterAttempt, DeliveryAttempt, NewNotification, Notification, NotificationKind, NotificationStatus,

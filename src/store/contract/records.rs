@@ -93,6 +93,9 @@ pub trait Records: Send + Sync {
     /// The records of some metrics in a range of days, and the runs that did not complete them.
     async fn series(&self, question: &SeriesQuestion) -> Result<SeriesRows, StoreError>;
 
+    /// As [`Records::series`], without the runs.
+    async fn series_days(&self, question: &SeriesQuestion) -> Result<Vec<SeriesDays>, StoreError>;
+
     /// The newest record that can be read of each of `metrics` that has one, by category; of the newest
     /// [`MOST_SKIPPED`] + 1.
     async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError>;

@@ -1,8 +1,8 @@
 //! The trait that combines the traits of all entities.
 
 use super::{
-    Alerts, Backups, Definitions, Events, Functions, Jobs, Keys, Notifications, Records, Runs, Schedules,
-    Tables, Upkeep,
+    Alerts, Backups, Definitions, DriftSamples, Events, Functions, Jobs, Judgements, Keys, Notifications,
+    Records, Runs, Schedules, Tables, Upkeep,
 };
 
 /// The whole contract of a store, for one tenant.
@@ -12,6 +12,8 @@ use super::{
 /// its tables.
 pub trait Store:
     Records
+    + Judgements
+    + DriftSamples
     + Definitions
     + Runs
     + Keys
@@ -29,6 +31,8 @@ pub trait Store:
 
 impl<S> Store for S where
     S: Records
+        + Judgements
+        + DriftSamples
         + Definitions
         + Runs
         + Keys

@@ -3,7 +3,7 @@ WITH named AS (
     SELECT relname::TEXT AS name, 'the relation ' || relname AS what
     FROM pg_class
     WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND relkind NOT IN ('i', 'I', 't')
-      AND relname !~ '^(daily_metrics(_[0-9]{4})?|metric_definitions|metric_definition_versions|metric_collection_log|jobs|events|leaders|schedule_pauses|api_keys|store_settings|alert_states|alert_silences|notifications|delivery_attempts|_sqlx_migrations)$'
+      AND relname !~ '^(daily_metrics(_[0-9]{4})?|metric_definitions|metric_definition_versions|metric_collection_log|jobs|events|leaders|schedule_pauses|api_keys|store_settings|alert_states|alert_silences|notifications|delivery_attempts|daily_metric_judgements|drift_samples|_sqlx_migrations)$'
     UNION ALL
     SELECT proname::TEXT, 'the function ' || proname
     FROM pg_proc

@@ -10,6 +10,7 @@ mod events;
 mod functions;
 mod integrity;
 mod jobs;
+mod judgements;
 mod keys;
 mod lock;
 mod migrate;

@@ -10,8 +10,8 @@ use crate::{
     blocking::block_in_place_if_large,
     metric::{MetricKey, Record},
     store::{
-        Latest, MOST_SKIPPED, RecordedDays, Records, Runs, SeriesQuestion, SeriesRows, StoreError,
-        StoreSummary,
+        Latest, MOST_SKIPPED, RecordedDays, Records, Runs, SeriesDays, SeriesQuestion, SeriesRows,
+        StoreError, StoreSummary,
         from_row::{self, key_and_date, record, record_count},
         row::Columns,
         statements::SELECT_LAST_CUT,
@@ -110,11 +110,15 @@ impl Records for SqliteStore {
         // Runs are read first, so that the records of a run that has ended by then are in the records that are read
         // afterwards.
         let runs = self.incomplete_runs(question.from, question.to).await?;
-        let rows = self.retry(|| self.select_series(question)).await?;
-        let series = block_in_place_if_large(question.size(), || {
-            from_row::series(&self.location, TABLE, question, &rows)
-        });
+        let series = self.series_days(question).await?;
         Ok(SeriesRows { series, runs })
+    }
+
+    async fn series_days(&self, question: &SeriesQuestion) -> Result<Vec<SeriesDays>, StoreError> {
+        let rows = self.retry(|| self.select_series(question)).await?;
+        Ok(block_in_place_if_large(question.size(), || {
+            from_row::series(&self.location, TABLE, question, &rows)
+        }))
     }
 
     async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError> {

@@ -152,6 +152,58 @@ CREATE INDEX daily_metrics_by_date ON daily_metrics (tenant_id, metric_date);
 -- For /rest/v1, which filters and orders by collection_timestamp.
 CREATE INDEX daily_metrics_by_cut ON daily_metrics (tenant_id, collection_timestamp);
 
+-- Judgements of records: whether a value is what the metric's history leads one to expect. They are derived from the records, so
+-- they can be deleted and made again, and no record refers to them.
+CREATE TABLE daily_metric_judgements (
+    tenant_id       TEXT    NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
+    metric_date     DATE    NOT NULL CONSTRAINT date_is_sane CHECK (metric_date BETWEEN '1900-01-01' AND '9998-12-31'),
+    metric_type     TEXT    NOT NULL CONSTRAINT type_is_known
+                            CHECK (metric_type IN ('count', 'average', 'percentage', 'aggregate')),
+    metric_category TEXT    NOT NULL CONSTRAINT category_is_a_name CHECK (metric_category ~ '^[a-z][a-z0-9_]{0,62}$'),
+    -- The version of the algorithm.
+    judge_version   INTEGER NOT NULL CONSTRAINT version_counts_from_one CHECK (judge_version BETWEEN 1 AND 1000000),
+    verdict         TEXT    NOT NULL CONSTRAINT verdict_is_known CHECK (verdict IN ('normal', 'anomaly', 'unjudged')),
+    reason          TEXT    CONSTRAINT reason_is_known
+                            CHECK (reason IN ('out_of_range', 'zero', 'no_rows', 'above', 'below', 'too_little_history',
+                                              'no_day_before', 'no_value', 'too_large')),
+    -- The band in which the value was expected.
+    expected_low    NUMERIC CONSTRAINT low_is_finite CHECK (expected_low < '1e38' AND expected_low > '-1e38'),
+    expected_high   NUMERIC CONSTRAINT high_is_finite CHECK (expected_high < '1e38' AND expected_high > '-1e38'),
+    -- How many standard deviations the value is above the expected one.
+    score           NUMERIC CONSTRAINT score_is_bounded CHECK (score BETWEEN -9999.99 AND 9999.99),
+    -- The days that it was judged by: how many, the first and the last.
+    baseline_days   INTEGER NOT NULL CONSTRAINT baseline_is_counted CHECK (baseline_days >= 0),
+    baseline_from   DATE,
+    baseline_to     DATE,
+    PRIMARY KEY (tenant_id, metric_category, metric_type, metric_date),
+    CONSTRAINT reason_unless_normal CHECK ((reason IS NULL) = (verdict = 'normal')),
+    CONSTRAINT band_has_two_edges CHECK ((expected_low IS NULL) = (expected_high IS NULL) AND expected_low <= expected_high),
+    CONSTRAINT baseline_is_before CHECK (
+        (baseline_days > 0) = (baseline_from IS NOT NULL) AND (baseline_days > 0) = (baseline_to IS NOT NULL)
+        AND baseline_from <= baseline_to AND baseline_to < metric_date
+    )
+);
+
+-- For the anomalies of the last days.
+CREATE INDEX daily_metric_judgements_anomalies ON daily_metric_judgements (tenant_id, metric_date) WHERE verdict = 'anomaly';
+
+-- Records that were counted again from the platform's rows, with the value that these gave last.
+CREATE TABLE drift_samples (
+    tenant_id       TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
+    metric_date     DATE        NOT NULL CONSTRAINT date_is_sane CHECK (metric_date BETWEEN '1900-01-01' AND '9998-12-31'),
+    metric_type     TEXT        NOT NULL CONSTRAINT type_is_known
+                                CHECK (metric_type IN ('count', 'average', 'percentage', 'aggregate')),
+    metric_category TEXT        NOT NULL CONSTRAINT category_is_a_name CHECK (metric_category ~ '^[a-z][a-z0-9_]{0,62}$'),
+    recorded        NUMERIC     NOT NULL CONSTRAINT recorded_is_finite CHECK (recorded < '1e38' AND recorded > '-1e38'),
+    recounted       NUMERIC     NOT NULL CONSTRAINT recounted_is_finite CHECK (recounted < '1e38' AND recounted > '-1e38'),
+    recounted_at    TIMESTAMPTZ NOT NULL CONSTRAINT recount_is_sane
+                                CHECK (recounted_at >= '1900-01-01T00:00Z' AND recounted_at < '9999-01-01T00:00Z'),
+    PRIMARY KEY (tenant_id, metric_category, metric_type, metric_date)
+);
+
+-- For the newest recounts.
+CREATE INDEX drift_samples_latest ON drift_samples (tenant_id, recounted_at DESC);
+
 -- Requested collections and backfills. A status changes only forwards: from queued to running to one of the final states, or
 -- from queued to a final state.
 CREATE TABLE jobs (

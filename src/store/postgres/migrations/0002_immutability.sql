@@ -333,6 +333,9 @@ SELECT restrict_privileges('schedule_pauses', 'DELETE, TRUNCATE');
 SELECT restrict_privileges('events', 'UPDATE, DELETE, TRUNCATE');
 SELECT restrict_privileges('metric_definitions', 'DELETE, TRUNCATE');
 SELECT restrict_privileges('store_settings', 'INSERT, DELETE, TRUNCATE');
+-- These are derived, and are made again after they are deleted.
+SELECT restrict_privileges('daily_metric_judgements', 'TRUNCATE');
+SELECT restrict_privileges('drift_samples', 'TRUNCATE');
 REVOKE ALL ON FUNCTION restrict_privileges FROM PUBLIC;
 -- Triggers call these two functions for every role. They run with the caller's rights, so they reveal nothing to it.
 GRANT EXECUTE ON FUNCTION has_real_clock, holds_lock_of TO PUBLIC;

@@ -54,7 +54,7 @@ SELECT restrict_privileges('api_keys', 'DELETE, TRUNCATE');
 SELECT secure_rows(oid) FROM pg_class
 WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND relkind IN ('r', 'p')
   AND relname IN ('daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log', 'jobs', 'events',
-                  'leaders', 'schedule_pauses', 'api_keys', 'store_settings');
+                  'leaders', 'schedule_pauses', 'api_keys', 'store_settings', 'daily_metric_judgements', 'drift_samples');
 
 -- Whether the caller is an admin of the platform: the row of public.profiles in this database whose id is Supabase's auth.uid()
 -- has is_admin. The function runs with the caller's rights, so a caller who may not read that row is not an admin.
@@ -78,7 +78,7 @@ CREATE FUNCTION own_tables() RETURNS SETOF REGCLASS LANGUAGE sql STABLE SET sear
     WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND (
         relname IN ('daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log', 'jobs', 'events',
                     'leaders', 'schedule_pauses', 'api_keys', 'store_settings', 'alert_states', 'alert_silences', 'notifications',
-                    'delivery_attempts', '_sqlx_migrations') AND relkind IN ('r', 'p')
+                    'delivery_attempts', 'daily_metric_judgements', 'drift_samples', '_sqlx_migrations') AND relkind IN ('r', 'p')
         OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'daily_metrics'::REGCLASS)
     )
 $$;
@@ -127,10 +127,11 @@ BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema, api_role);
         FOREACH readable IN ARRAY CASE
             WHEN api_role = 'service_role'
-                THEN ARRAY['daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log']
+                THEN ARRAY['daily_metrics', 'daily_metric_judgements', 'metric_definitions', 'metric_definition_versions',
+                           'metric_collection_log']
             WHEN api_role = 'authenticated' AND knows_admins
-                THEN ARRAY['daily_metrics', 'metric_definitions', 'metric_collection_log']
-            ELSE ARRAY['daily_metrics', 'metric_definitions']
+                THEN ARRAY['daily_metrics', 'daily_metric_judgements', 'metric_definitions', 'metric_collection_log']
+            ELSE ARRAY['daily_metrics', 'daily_metric_judgements', 'metric_definitions']
         END LOOP
             EXECUTE format('GRANT SELECT ON %I TO %I', readable, api_role);
             EXECUTE format('DROP POLICY IF EXISTS %I ON %I', api_role || '_reads', readable);

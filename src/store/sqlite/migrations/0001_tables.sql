@@ -159,6 +159,79 @@ CREATE INDEX daily_metrics_by_date ON daily_metrics (tenant_id, metric_date);
 -- For /rest/v1, which filters and orders by collection_timestamp.
 CREATE INDEX daily_metrics_by_cut ON daily_metrics (tenant_id, collection_timestamp);
 
+-- Judgements of records: whether a value is what the metric's history leads one to expect. They are derived from the records, so
+-- they can be deleted and made again, and no record refers to them.
+CREATE TABLE daily_metric_judgements (
+    tenant_id       TEXT    NOT NULL CONSTRAINT tenant_is_a_name
+                            CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
+    metric_date     TEXT    NOT NULL CONSTRAINT date_is_sane
+                            CHECK (metric_date IS date(metric_date) AND metric_date BETWEEN '1900-01-01' AND '9998-12-31'),
+    metric_type     TEXT    NOT NULL CONSTRAINT type_is_known
+                            CHECK (metric_type IN ('count', 'average', 'percentage', 'aggregate')),
+    metric_category TEXT    NOT NULL CONSTRAINT category_is_a_name
+                            CHECK (metric_category GLOB '[a-z]*' AND metric_category NOT GLOB '*[^a-z0-9_]*' AND length(metric_category) <= 63),
+    -- The version of the algorithm.
+    judge_version   INTEGER NOT NULL CONSTRAINT version_counts_from_one CHECK (judge_version BETWEEN 1 AND 1000000),
+    verdict         TEXT    NOT NULL CONSTRAINT verdict_is_known CHECK (verdict IN ('normal', 'anomaly', 'unjudged')),
+    reason          TEXT    CONSTRAINT reason_is_known
+                            CHECK (reason IN ('out_of_range', 'zero', 'no_rows', 'above', 'below', 'too_little_history',
+                                              'no_day_before', 'no_value', 'too_large')),
+    -- The band in which the value was expected; decimals are text, as in daily_metrics.
+    expected_low    TEXT    CONSTRAINT low_is_finite
+                            CHECK ((expected_low GLOB '[0-9]*' OR expected_low GLOB '-[0-9]*') AND expected_low GLOB '*[0-9]'
+                                   AND expected_low NOT GLOB '*[^-.0-9]*' AND expected_low NOT GLOB '?*-*'
+                                   AND expected_low NOT GLOB '*.*.*' AND length(expected_low) <= 70),
+    expected_high   TEXT    CONSTRAINT high_is_finite
+                            CHECK ((expected_high GLOB '[0-9]*' OR expected_high GLOB '-[0-9]*') AND expected_high GLOB '*[0-9]'
+                                   AND expected_high NOT GLOB '*[^-.0-9]*' AND expected_high NOT GLOB '?*-*'
+                                   AND expected_high NOT GLOB '*.*.*' AND length(expected_high) <= 70),
+    -- How many standard deviations the value is above the expected one.
+    score           TEXT    CONSTRAINT score_is_bounded CHECK (CAST(score AS REAL) BETWEEN -9999.99 AND 9999.99
+                                   AND (score GLOB '[0-9]*' OR score GLOB '-[0-9]*') AND score GLOB '*[0-9]'
+                                   AND score NOT GLOB '*[^-.0-9]*' AND score NOT GLOB '?*-*'
+                                   AND score NOT GLOB '*.*.*' AND length(score) <= 70),
+    -- The days that it was judged by: how many, the first and the last.
+    baseline_days   INTEGER NOT NULL CONSTRAINT baseline_is_counted CHECK (baseline_days >= 0),
+    baseline_from   TEXT    CONSTRAINT first_is_a_date CHECK (baseline_from IS date(baseline_from)),
+    baseline_to     TEXT    CONSTRAINT last_is_a_date CHECK (baseline_to IS date(baseline_to)),
+    PRIMARY KEY (tenant_id, metric_category, metric_type, metric_date),
+    CONSTRAINT reason_unless_normal CHECK ((reason IS NULL) = (verdict = 'normal')),
+    CONSTRAINT band_has_two_edges CHECK ((expected_low IS NULL) = (expected_high IS NULL)),
+    CONSTRAINT baseline_is_before CHECK (
+        (baseline_days > 0) = (baseline_from IS NOT NULL) AND (baseline_days > 0) = (baseline_to IS NOT NULL)
+        AND (baseline_from IS NULL OR baseline_from <= baseline_to AND baseline_to < metric_date)
+    )
+) STRICT, WITHOUT ROWID;
+
+-- For the anomalies of the last days.
+CREATE INDEX daily_metric_judgements_anomalies ON daily_metric_judgements (tenant_id, metric_date) WHERE verdict = 'anomaly';
+
+-- Records that were counted again from the platform's rows, with the value that these gave last.
+CREATE TABLE drift_samples (
+    tenant_id       TEXT NOT NULL CONSTRAINT tenant_is_a_name
+                         CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
+    metric_date     TEXT NOT NULL CONSTRAINT date_is_sane
+                         CHECK (metric_date IS date(metric_date) AND metric_date BETWEEN '1900-01-01' AND '9998-12-31'),
+    metric_type     TEXT NOT NULL CONSTRAINT type_is_known
+                         CHECK (metric_type IN ('count', 'average', 'percentage', 'aggregate')),
+    metric_category TEXT NOT NULL CONSTRAINT category_is_a_name
+                         CHECK (metric_category GLOB '[a-z]*' AND metric_category NOT GLOB '*[^a-z0-9_]*' AND length(metric_category) <= 63),
+    recorded        TEXT NOT NULL CONSTRAINT recorded_is_finite
+                         CHECK ((recorded GLOB '[0-9]*' OR recorded GLOB '-[0-9]*') AND recorded GLOB '*[0-9]'
+                                   AND recorded NOT GLOB '*[^-.0-9]*' AND recorded NOT GLOB '?*-*'
+                                   AND recorded NOT GLOB '*.*.*' AND length(recorded) <= 70),
+    recounted       TEXT NOT NULL CONSTRAINT recounted_is_finite
+                         CHECK ((recounted GLOB '[0-9]*' OR recounted GLOB '-[0-9]*') AND recounted GLOB '*[0-9]'
+                                   AND recounted NOT GLOB '*[^-.0-9]*' AND recounted NOT GLOB '?*-*'
+                                   AND recounted NOT GLOB '*.*.*' AND length(recounted) <= 70),
+    recounted_at    TEXT NOT NULL CONSTRAINT recount_is_an_instant
+                         CHECK (recounted_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(recounted_at) IS NOT NULL AND recounted_at >= '1900' AND recounted_at < '9999'),
+    PRIMARY KEY (tenant_id, metric_category, metric_type, metric_date)
+) STRICT, WITHOUT ROWID;
+
+-- For the newest recounts.
+CREATE INDEX drift_samples_latest ON drift_samples (tenant_id, recounted_at DESC);
+
 -- Requested collections and backfills. A status changes only forwards: from queued to running to one of the final states, or
 -- from queued to a final state.
 CREATE TABLE jobs (
