@@ -139,6 +139,7 @@ impl Engine {
             observed_within: SignedDuration::from_hours(24),
             store,
             platform: self.platform()?,
+            first_row: std::sync::Arc::default(),
         };
         let context = Context::new(installation, tenant, Initiator::new(Trigger::Cli, "benchmark"));
         daymark::definitions::apply(&context, definitions, false).await?;

@@ -6,7 +6,7 @@ use jiff::{ToSpan, civil::Date};
 
 use super::condition::Facts;
 use crate::{
-    collect::{CollectError, Context, active_metrics},
+    collect::{CollectError, Context, active_metrics, remembered_first_day},
     config::{AlertCondition, AlertRule, MetricCondition, MetricTest},
     metric::{Decimal, MetricKey},
     store::{AskedMetric, RunFilter, SeriesQuestion, StoredDefinition},
@@ -88,6 +88,12 @@ async fn missing_days(
         for day in days.iter().filter(|day| **day >= from && !there.contains(*day)) {
             *missing.entry(*day).or_default() += 1;
         }
+    }
+    // Days before the platform's first row cannot be recorded any more.
+    if missing.keys().next().is_some_and(|first| *first < last)
+        && let Some(first_row) = remembered_first_day(context, metrics).await
+    {
+        missing.retain(|day, _| *day >= first_row.min(last));
     }
     Ok(missing)
 }

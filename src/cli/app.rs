@@ -40,6 +40,7 @@ impl App {
             observed_within: settings.collect.observed_within,
             store: open_store(&config, settings.retry, None),
             platform: open_platform(&config),
+            first_row: Arc::default(),
         };
         let context = Context::new(
             installation,

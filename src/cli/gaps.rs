@@ -33,6 +33,7 @@ pub async fn run(app: &App, arguments: &GapsArguments) -> anyhow::Result<(Page, 
     let mut page = Page::new(json!({
         "from": report.from, "to": report.to, "days": report.days, "missing": report.missing, "gaps": gaps,
         "fill_with": report.fill_with, "retry_with": report.retry_with,
+        "records_read_from": report.records_read_from,
         "first_row": report.first_row.as_ref().map(|first| json!({"date": first.date, "source": first.source_name})),
     }));
     page.columns = vec!["metric_category", "first", "last", "days", "cause"];
@@ -49,6 +50,11 @@ pub async fn run(app: &App, arguments: &GapsArguments) -> anyhow::Result<(Page, 
     match report.missing {
         0 => page.line(format!("{range}: nothing is missing.")),
         missing => page.line(format!("{range}: {} missing.", pluralize(missing, "record"))),
+    }
+    if let Some(first) = report.records_read_from {
+        page.line(format!(
+            "Records before {first} are too many to look for unreadable ones: `--from` and `--to` select fewer days."
+        ));
     }
     for command in &report.fill_with {
         page.line(format!("To fill: {command}"));

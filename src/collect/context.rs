@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
-use super::{CollectError, DueTimes};
+use super::{CollectError, DueTimes, first_row::RememberedFirstRow};
 use crate::{
     clock::Clock,
     database::{Deadline, Fault, RetryPolicy},
@@ -49,6 +49,7 @@ pub struct Tenant {
     /// The store, limited to this tenant.
     pub store: Arc<dyn Store>,
     pub platform: Arc<dyn Platform>,
+    pub first_row: Arc<RememberedFirstRow>,
 }
 
 /// The trigger and the actor of a run; both are written to the collection log.

@@ -46,8 +46,10 @@ pub use earlier_meanings::{EarlierMeaning, earlier_meanings};
 pub use error::CollectError;
 pub(crate) use error::{advice, metric_advice};
 pub use failure::{FailedDays, Failure};
-pub use first_row::{FirstRow, platform_first_day};
-pub use gaps::{Gap, GapCause, GapReport, History, RecentGaps, gaps, missing, recent_gaps};
+pub use first_row::{FirstRow, RememberedFirstRow, platform_first_day, remembered_first_day};
+pub use gaps::{
+    Gap, GapCause, GapReport, History, RecentGaps, gaps, missing, recent_gaps, with_before_first_row,
+};
 pub use judging::{JudgeReport, JudgeRequest, judge_again, judge_unjudged};
 pub use orphaned_runs::close_orphaned_runs;
 pub use own_clock::MAX_CLOCK_DIFFERENCE;

@@ -170,6 +170,7 @@ fn context(directory: &Path, clock: Arc<SetClock>) -> Context {
         observed_within: SignedDuration::from_hours(24),
         store,
         platform,
+        first_row: Arc::default(),
     };
     Context::new(installation, tenant, Initiator::new(Trigger::Schedule, "demo"))
 }

@@ -27,8 +27,10 @@ use crate::{
 const UPKEEP_INTERVAL: Duration = Duration::from_millis(500);
 /// Requests that may wait for runs at once: eight times as many as there are runs, as several may wait for the same.
 const MAX_WAITING: usize = 8 * MAX_RUNNING;
-/// Definitions that are checked, and ranges of days that are recounted, at once; each takes a few sessions of the platform.
+/// Definitions that are checked at once; each takes a few sessions of the platform.
 const MAX_CHECKS: usize = 2;
+/// Ranges of days that are recounted at once; each takes a session of the platform, for minutes where the range is long.
+const MAX_RECOUNTS: usize = 2;
 
 /// The state of a server. Handlers get an `Arc` of it.
 pub struct Service {
@@ -50,9 +52,10 @@ pub struct Service {
     pub permits: Arc<Semaphore>,
     /// One for each request that may wait for a run. Apart, as such a wait may take an hour.
     pub run_waits: Arc<Semaphore>,
-    /// The limit of definitions that are checked, and of ranges that are recounted, at once, because each runs several
-    /// statements on the platform.
+    /// The limit of definitions that are checked at once, because each runs several statements on the platform.
     pub checks: Semaphore,
+    /// The limit of ranges that are recounted at once. It is apart from `checks`, as a recount may take minutes.
+    pub recounts: Semaphore,
     /// A permit for each export that may be streamed at once.
     pub exports: Arc<ConcurrencyLimit>,
     /// For exports after their first page. Its store retries, and has sessions of its own: an export takes its time.
@@ -94,6 +97,7 @@ impl Service {
             permits: Arc::new(Semaphore::new(http.max_concurrent_requests)),
             run_waits: Arc::new(Semaphore::new(MAX_WAITING)),
             checks: Semaphore::new(MAX_CHECKS),
+            recounts: Semaphore::new(MAX_RECOUNTS),
             exports: Arc::new(ConcurrencyLimit::new(http.max_concurrent_exports)),
             patient: jobs,
             health_metrics: HealthMetrics::new(&context, Arc::clone(&readiness)),

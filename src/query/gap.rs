@@ -7,7 +7,7 @@ use super::{
     day_range::DayRange,
     response::{Fill, NOT_YET_DUE, SeriesGap},
 };
-use crate::collect::{Context, Gap, GapCause, History, missing};
+use crate::collect::{Context, Gap, GapCause, History, missing, with_before_first_row};
 
 /// The gaps of a metric: missing records, unreadable records, and days that are not yet due.
 pub(super) fn gaps(
@@ -24,7 +24,11 @@ pub(super) fn gaps(
     let missing = missing(due, present);
     let mut gaps = Vec::new();
     if !missing.is_empty() {
-        let found = history.gaps(&context.tenant.calendar, &metric.stored, &missing, range.last_finished);
+        let calendar = &context.tenant.calendar;
+        let found = history.gaps(calendar, &metric.stored, &missing, range.last_finished);
+        // Reading values does not ask the platform; the first row is known once a report of health has asked.
+        let first_row = context.tenant.first_row.last_read();
+        let found = with_before_first_row(found, calendar, first_row, range.last_finished);
         gaps.extend(found.into_iter().map(|gap| explained(gap, metric, range.last_finished)));
     }
     gaps.extend(unreadable.iter().filter(|date| due.contains(date)).map(|date| unreadable_record(*date)));
@@ -68,13 +72,15 @@ fn explanation(cause: &GapCause) -> String {
         GapCause::NeverCollected
         | GapCause::DefinedLater { .. }
         | GapCause::NotReconstructible
+        | GapCause::BeforeFirstRow { .. }
         | GapCause::UnreadableRecord => cause.to_string(),
     }
 }
 
 /// The last finished day is collected, which makes it an observation; any other is backfilled, if it can be.
 fn fill(gap: &Gap, metric: &CatalogueMetric, last_finished: Date) -> Option<Fill> {
-    if matches!(gap.cause, GapCause::Running { .. }) || !metric.stored.is_active {
+    let cannot_be_filled = matches!(gap.cause, GapCause::Running { .. } | GapCause::BeforeFirstRow { .. });
+    if cannot_be_filled || !metric.stored.is_active {
         return None;
     }
     let category = &gap.key.category;

@@ -15,13 +15,14 @@ use super::{
 use crate::metric::{Decimal, MetricType, Provenance};
 
 /// Every cause that a gap can have.
-pub(super) const CAUSES: [&str; 8] = [
+pub(super) const CAUSES: [&str; 9] = [
     "never_collected",
     "failed",
     "timed_out",
     RUNNING,
     "defined_later",
     "not_reconstructible",
+    "before_first_row",
     "unreadable_record",
     NOT_YET_DUE,
 ];

@@ -2,6 +2,7 @@
 
 use daymark::{
     collect::{BackfillRequest, Cancellation, backfill, collect_day, pause},
+    metric::Definition,
     query::{HealthResponse, OwnQueries, health},
     store::{Leader, LockName},
     telemetry::QueryTimes,
@@ -16,6 +17,7 @@ on! { [sqlite, postgres]
     before_the_first_run_nothing_is_known_and_nothing_is_zero,
     runs_are_counted_and_measured,
     gaps_are_listed_by_metric_with_their_cause,
+    days_whose_rows_the_platform_has_deleted_are_not_told_as_missing,
     a_platform_that_is_away_has_an_unknown_lag,
     the_schedule_and_its_leader_are_shown,
     only_recent_days_are_searched_for_gaps,
@@ -104,6 +106,28 @@ async fn gaps_are_listed_by_metric_with_their_cause(world: World) {
     assert_eq!((gaps.missing_records, gaps.missing_days, gaps.not_listed), (7, 4, 0));
     let causes: Vec<_> = gaps.by_cause.iter().map(|count| (count.cause, count.missing_records)).collect();
     assert_eq!(causes, [("failed", 1), ("never_collected", 6), ("not_reconstructible", 3)]);
+}
+
+async fn days_whose_rows_the_platform_has_deleted_are_not_told_as_missing(world: World) {
+    world.set_clock("2025-01-02T00:20:00Z");
+    // Those of the world were defined on the 11th.
+    let metrics = ["one", "other"].map(|category| Definition {
+        category: category.to_owned(),
+        ..definitions(world.time_format()).remove(0)
+    });
+    world.apply(&metrics).await;
+    collect(&world, 1).await;
+    world.set_clock("2025-01-08T12:00:00Z");
+    for table in ["posts", "comments"] {
+        world.execute(&format!("DELETE FROM {table} WHERE created_at < '2025-01-06'")).await;
+    }
+    let gaps = health_of(&world).await.gaps.unwrap();
+    assert_eq!((gaps.missing_days, gaps.missing_records), (2, 4), "of the sixth and the seventh");
+    let causes: Vec<_> = gaps.by_cause.iter().map(|count| (count.cause, count.missing_records)).collect();
+    assert_eq!(causes, [("before_first_row", 8), ("never_collected", 4)]);
+    let facts = daymark::alerts::read_facts(&world.context, &[]).await.unwrap();
+    let days: Vec<_> = facts.missing_days.into_iter().collect();
+    assert_eq!(days, [(january(6), 2), (january(7), 2)]);
 }
 
 async fn a_platform_that_is_away_has_an_unknown_lag(world: World) {

@@ -27,6 +27,8 @@ on! { [sqlite, postgres]
     gaps_begin_with_the_first_row_of_the_platform,
     days_that_cannot_be_reconstructed_are_gaps_of_their_own_cause,
     days_before_a_definition_are_gaps_of_their_own_cause,
+    days_whose_rows_the_platform_has_deleted_are_gaps_of_their_own_cause,
+    the_records_that_are_searched_for_unreadable_ones_are_bounded,
     a_store_without_runs_has_a_status,
     the_status_names_the_next_day_and_whether_it_is_due,
     the_status_counts_the_records_that_gaps_lists,
@@ -145,6 +147,46 @@ async fn days_before_a_definition_are_gaps_of_their_own_cause(world: World) {
     let report = gaps(&world.context, Some(january(9)), None).await.unwrap();
     assert_eq!(shown(&report)[..2], ["authors 9..10 defined_later", "authors 11..12 never_collected"]);
     assert_eq!(report.fill_with, ["daymark backfill --from 2025-01-09 --to 2025-01-12"]);
+}
+
+async fn days_whose_rows_the_platform_has_deleted_are_gaps_of_their_own_cause(world: World) {
+    backfill(&world.context, &range(1, 3), &Heard::default(), &Cancellation::never()).await.unwrap();
+    for table in ["posts", "comments"] {
+        world.execute(&format!("DELETE FROM {table} WHERE created_at < '2025-01-07'")).await;
+    }
+    let report = gaps(&world.context, None, None).await.unwrap();
+    assert_eq!(shown(&report)[..2], ["authors 4..6 before_first_row", "authors 7..10 defined_later"]);
+    assert_eq!(report.gaps[0].days, 3);
+    assert!(
+        report.gaps[0].cause.to_string().contains("first row is of 2025-01-07"),
+        "{}",
+        report.gaps[0].cause
+    );
+    assert_eq!(report.fill_with, ["daymark backfill --from 2025-01-07 --to 2025-01-10"]);
+    assert_eq!(status(&world.context).await.unwrap().missing, report.missing);
+    backfill(&world.context, &range(7, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
+    let report = gaps(&world.context, None, None).await.unwrap();
+    assert_eq!((report.missing, report.fill_with.len(), report.retry_with.len()), (12, 0, 0));
+    let away = gaps(&world.without_platform(), None, None).await.unwrap();
+    assert_eq!(
+        shown(&away)[0],
+        "authors 4..6 defined_later",
+        "without the platform, its first row is unknown"
+    );
+}
+
+/// A million values are 33,333 days of 30 metrics.
+async fn the_records_that_are_searched_for_unreadable_ones_are_bounded(world: World) {
+    let metric = |number: i32| Definition {
+        category: format!("posts_{number:02}"),
+        ..definitions(world.time_format()).remove(0)
+    };
+    world.apply(&(0..30).map(metric).collect::<Vec<_>>()).await;
+    let of = async |from| gaps(&world.without_platform(), Some(from), None).await.unwrap();
+    assert_eq!(of(date(2000, 1, 1)).await.records_read_from, None);
+    let report = of(date(1900, 1, 1)).await;
+    let first = LAST_FINISHED.saturating_sub(jiff::ToSpan::days(33_332));
+    assert_eq!((report.gaps.len(), report.records_read_from), (30, Some(first)));
 }
 
 async fn a_store_without_runs_has_a_status(world: World) {

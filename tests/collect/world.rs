@@ -335,6 +335,7 @@ fn context(store_url: &str, platform_url: &str, calendar: Calendar, clock: Arc<S
         observed_within: SignedDuration::from_hours(24),
         store: store::open(&store_url, store_options),
         platform: platform::open(&platform_url, platform_options),
+        first_row: std::sync::Arc::default(),
     };
     Context::new(installation, tenant, Initiator::new(Trigger::Cli, "cli:test"))
 }

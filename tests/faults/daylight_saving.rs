@@ -66,6 +66,7 @@ async fn context(
         observed_within: SignedDuration::from_hours(24),
         store: store::open(&store, keeping),
         platform: platform::open(&platform, reading),
+        first_row: std::sync::Arc::default(),
     };
     let context = Context::new(installation, tenant, Initiator::new(Trigger::Cli, "cli:test"));
     context.tenant.store.migrate().await.unwrap();

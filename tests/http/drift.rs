@@ -2,9 +2,11 @@
 
 use daymark::collect::{Cancellation, backfill};
 use serde_json::json;
+use sqlx::{Connection, Executor, PgConnection};
 
 use crate::{
     on_both_stores,
+    raw::until,
     site::{Settings, Site},
     world::{Heard, World, range},
 };
@@ -51,4 +53,30 @@ async fn a_range_that_is_too_large_or_wrong_is_refused() {
     }
     let unfinished = site.get_as_admin("/api/v1/drift?to=2025-01-11").await;
     assert_eq!(unfinished.status, 409, "{}", unfinished.text());
+}
+
+/// Recounts that wait for a lock on the platform hold the permits of recounts alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn recounts_keep_no_definition_from_being_checked() {
+    let site = Site::start(World::postgres().await, Settings::default()).await;
+    backfill(&site.world.context, &range(1, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
+    let mut locking = PgConnection::connect(&site.world.platform_url).await.unwrap();
+    locking.execute("BEGIN; LOCK TABLE posts").await.unwrap();
+    let mut watching = PgConnection::connect(&site.world.platform_url).await.unwrap();
+    let path = "/api/v1/drift?from=2025-01-01&to=2025-01-04&category=posts_created";
+    let recounts = async { tokio::join!(site.get_as_admin(path), site.get_as_admin(path)) };
+    let defining = async {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'posts'::regclass";
+        until("two recounts wait", async || {
+            sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watching).await.unwrap() == 2
+        })
+        .await;
+        let metric = json!({"measure": "created", "source": "comments"});
+        let made = site.put("/api/v1/definitions/more_comments", &metric).await;
+        locking.execute("COMMIT").await.unwrap();
+        made
+    };
+    let ((one, other), made) = tokio::join!(recounts, defining);
+    assert_eq!(made.status, 201, "{}", made.text());
+    assert_eq!((one.status, other.status), (200, 200), "{}", one.text());
 }

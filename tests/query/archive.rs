@@ -72,6 +72,7 @@ impl Archive {
             observed_within: SignedDuration::from_hours(24),
             store: store::open(&url.parse::<DatabaseUrl>().unwrap(), options),
             platform: Arc::new(platform::UnconfiguredPlatform),
+            first_row: std::sync::Arc::default(),
         };
         let context = Context::new(installation, tenant, Initiator::new(Trigger::Cli, "cli:test"));
         context.tenant.store.migrate().await.unwrap();

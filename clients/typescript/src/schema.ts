@@ -779,7 +779,7 @@ export interface components {
         };
         CauseCount: {
             /** @enum {string} */
-            cause: "never_collected" | "failed" | "timed_out" | "running" | "defined_later" | "not_reconstructible" | "unreadable_record" | "not_yet_due";
+            cause: "never_collected" | "failed" | "timed_out" | "running" | "defined_later" | "not_reconstructible" | "before_first_row" | "unreadable_record" | "not_yet_due";
             missing_records: number;
         };
         Change: {
@@ -1216,7 +1216,7 @@ export interface components {
         /** @description Consecutive days without a record of a metric, for the same reason. */
         MetricGap: {
             /** @enum {string} */
-            cause: "never_collected" | "failed" | "timed_out" | "running" | "defined_later" | "not_reconstructible" | "unreadable_record" | "not_yet_due";
+            cause: "never_collected" | "failed" | "timed_out" | "running" | "defined_later" | "not_reconstructible" | "before_first_row" | "unreadable_record" | "not_yet_due";
             days: number;
             explanation: string;
             /** Format: date */
@@ -1553,7 +1553,7 @@ export interface components {
         /** @description Consecutive days without a record, for the same reason. */
         SeriesGap: {
             /** @enum {string} */
-            cause: "never_collected" | "failed" | "timed_out" | "running" | "defined_later" | "not_reconstructible" | "unreadable_record" | "not_yet_due";
+            cause: "never_collected" | "failed" | "timed_out" | "running" | "defined_later" | "not_reconstructible" | "before_first_row" | "unreadable_record" | "not_yet_due";
             days: number;
             /** @description The cause in words. */
             explanation: string;

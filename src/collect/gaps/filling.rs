@@ -19,8 +19,12 @@ pub(super) struct Commands {
 /// days have separate commands, because retrying them costs time and fails again until the cause is fixed.
 pub(super) fn commands(gaps: &[Gap], metrics: &[StoredDefinition], last_finished: Date) -> Commands {
     let has_failed = |gap: &&Gap| matches!(gap.cause, GapCause::Failed { .. } | GapCause::TimedOut { .. });
-    let cannot_be_filled =
-        |gap: &&Gap| matches!(gap.cause, GapCause::Running { .. } | GapCause::UnreadableRecord);
+    let cannot_be_filled = |gap: &&Gap| {
+        matches!(
+            gap.cause,
+            GapCause::Running { .. } | GapCause::BeforeFirstRow { .. } | GapCause::UnreadableRecord
+        )
+    };
     let idle = gaps.iter().filter(|gap| !cannot_be_filled(gap));
     let (failed, untried): (Vec<_>, Vec<_>) = idle.partition(has_failed);
     Commands {

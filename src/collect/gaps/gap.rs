@@ -37,11 +37,21 @@ pub enum GapCause {
     },
     /// The day has passed, and the metric's query can only return the present value.
     NotReconstructible,
+    /// The platform has no row of that time any more, because its application deletes old ones, so nothing can be reconstructed.
+    BeforeFirstRow {
+        /// The day of the platform's first row.
+        first_row: Date,
+    },
     /// There is a record. No command fills the gap, because the first record of a day stays.
     UnreadableRecord,
 }
 
 impl GapCause {
+    /// Whether a run can still record the days.
+    pub fn can_be_recorded(&self) -> bool {
+        !matches!(self, Self::NotReconstructible | Self::BeforeFirstRow { .. } | Self::UnreadableRecord)
+    }
+
     pub(super) fn of(message: String, timed_out: bool) -> Self {
         if timed_out { Self::TimedOut { message } } else { Self::Failed { message } }
     }
@@ -55,6 +65,7 @@ impl GapCause {
             Self::NeverCollected => "never_collected",
             Self::DefinedLater { .. } => "defined_later",
             Self::NotReconstructible => "not_reconstructible",
+            Self::BeforeFirstRow { .. } => "before_first_row",
             Self::UnreadableRecord => "unreadable_record",
         }
     }
@@ -75,6 +86,10 @@ impl fmt::Display for GapCause {
             Self::NotReconstructible => {
                 formatter.write_str("cannot be reconstructed: its query returns the present value only")
             }
+            Self::BeforeFirstRow { first_row } => write!(
+                formatter,
+                "cannot be reconstructed: the platform's first row is of {first_row}, and no older one is left"
+            ),
             Self::UnreadableRecord => formatter.write_str(
                 "there is a record, but it cannot be read; `daymark check` and the log say what is wrong",
             ),

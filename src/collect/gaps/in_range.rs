@@ -11,21 +11,31 @@ use crate::{
     store::StoredDefinition,
 };
 
-/// The gaps of `metrics` from `from` to `to`, by category and then by day, and the records that cannot be read.
+/// The gaps of a range.
+pub(super) struct Found {
+    /// By category and then by day, and the records that cannot be read.
+    pub gaps: Vec<Gap>,
+    /// The first day whose records were read, if they were too many to read all.
+    pub records_read_from: Option<Date>,
+}
+
+/// The first day that can still be observed.
+pub(super) fn observable_from(context: &Context) -> Date {
+    context.observable(context.now()).unwrap_or_else(|| context.day_after(context.last_finished()))
+}
+
+/// The gaps of `metrics` from `from` to `to`.
 pub(super) async fn gaps_between(
     context: &Context,
     metrics: &[StoredDefinition],
     from: Date,
     to: Date,
-) -> Result<Vec<Gap>, CollectError> {
+) -> Result<Found, CollectError> {
     let days: Vec<_> = context.tenant.calendar.days(from, to).iter().map(|day| day.date).collect();
     let recorded = context.tenant.store.recorded(from, to).await?;
     let history = History::read(context, from, to).await?;
     let none = BTreeSet::new();
-    let observable_from = match context.observable(context.now()) {
-        Some(date) => date,
-        None => context.day_after(context.last_finished()),
-    };
+    let observable_from = observable_from(context);
     let of = |metric: &StoredDefinition| {
         let key = metric.definition.key();
         let missing = missing(&days, recorded.get(&key).unwrap_or(&none).iter().copied());
@@ -33,9 +43,10 @@ pub(super) async fn gaps_between(
     };
     let mut gaps: Vec<_> =
         block_in_place_if_large(days.len() * metrics.len(), || metrics.iter().flat_map(of).collect());
-    gaps.extend(unreadable(context, metrics, from, to).await?);
+    let (unreadable, records_read_from) = unreadable(context, metrics, from, to).await?;
+    gaps.extend(unreadable);
     gaps.sort_by(|one, other| (&one.key.category, one.first).cmp(&(&other.key.category, other.first)));
-    Ok(gaps)
+    Ok(Found { gaps, records_read_from })
 }
 
 /// Returns the `days` that are not in `recorded`, as intervals of consecutive days. Both arguments ascend.

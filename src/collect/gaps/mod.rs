@@ -1,6 +1,7 @@
 //! Lists missing records by metric and day, with the cause: a failure, a run in progress, a definition that was created
 //! later, or no attempt at all; and records that cannot be read.
 
+mod before_first_row;
 mod filling;
 mod gap;
 mod history;
@@ -10,15 +11,16 @@ mod unreadable;
 
 use jiff::civil::Date;
 
-use self::{
-    filling::{Commands, commands},
-    in_range::gaps_between,
-};
 pub use self::{
+    before_first_row::with_before_first_row,
     gap::{Gap, GapCause},
     history::History,
     in_range::missing,
     recent::{RecentGaps, recent_gaps},
+};
+use self::{
+    filling::{Commands, commands},
+    in_range::{Found, gaps_between, observable_from},
 };
 use super::{
     CollectError, Context, FirstRow,
@@ -39,6 +41,8 @@ pub struct GapReport {
     pub missing: usize,
     /// The gaps, ordered by category and then by day.
     pub gaps: Vec<Gap>,
+    /// The first day whose records were read, if they were too many to read all: records before it may be unreadable.
+    pub records_read_from: Option<Date>,
     /// The commands that record the missing days that did not fail.
     pub fill_with: Vec<String>,
     /// The commands that retry the failed days, to be run once the cause is fixed.
@@ -71,11 +75,13 @@ pub async fn gaps(
     // Days before both the first row and the first record are not gaps, even if the requested range includes them.
     let begin = first_row.as_ref().map(|first| first_recorded.unwrap_or(first.date).min(first.date));
     let from = begin.map_or(from, |begin| from.max(begin.min(to)));
-    let gaps = gaps_between(context, &metrics, from, to).await?;
+    let Found { gaps, records_read_from } = gaps_between(context, &metrics, from, to).await?;
+    let first_day = first_row.as_ref().map(|first| first.date);
+    let gaps = with_before_first_row(gaps, &context.tenant.calendar, first_day, observable_from(context));
     let days = context.tenant.calendar.days(from, to).len();
     let missing = gaps.iter().map(|gap| gap.days).sum();
     let Commands { fill_with, retry_with } = commands(&gaps, &metrics, last_finished);
-    Ok(GapReport { from, to, first_row, days, missing, gaps, fill_with, retry_with })
+    Ok(GapReport { from, to, first_row, days, missing, gaps, records_read_from, fill_with, retry_with })
 }
 
 #[cfg(test)]

@@ -1,11 +1,15 @@
-//! The gaps of the last days, which are found without asking the platform and in bounded time: for a report that is made every
-//! few seconds.
+//! The gaps of the last days, which are found in bounded time, and with a question to the platform every ten minutes at most: for a
+//! report that is made every few seconds.
 
 use jiff::{ToSpan, civil::Date};
 
-use super::{gap::Gap, in_range::gaps_between};
+use super::{
+    before_first_row::with_before_first_row,
+    gap::Gap,
+    in_range::{Found, gaps_between, observable_from},
+};
 use crate::{
-    collect::{CollectError, Context},
+    collect::{CollectError, Context, first_row::remembered_first_day},
     store::StoredDefinition,
 };
 
@@ -35,6 +39,13 @@ pub async fn recent_gaps(
     let recorded = context.tenant.store.recorded_span().await?;
     let first = recorded.map_or(defined_on, |(first, _)| first.min(defined_on));
     let from = to.saturating_sub((days - 1).days()).max(first).min(to);
-    let gaps = gaps_between(context, metrics, from, to).await?;
+    let Found { gaps, .. } = gaps_between(context, metrics, from, to).await?;
+    let observable_from = observable_from(context);
+    let may_be_purged = |gap: &Gap| gap.first < observable_from && gap.cause.can_be_recorded();
+    let first_row = match gaps.iter().any(may_be_purged) {
+        true => remembered_first_day(context, metrics).await,
+        false => None,
+    };
+    let gaps = with_before_first_row(gaps, calendar, first_row, observable_from);
     Ok(Some(RecentGaps { from, to, gaps }))
 }

@@ -5,38 +5,69 @@ use jiff::{ToSpan, civil::Date};
 use super::gap::{Gap, GapCause};
 use crate::{
     collect::Context,
+    metric::MetricKey,
     store::{AskedMetric, SeriesQuestion, StoreError, StoredDefinition},
 };
 
-/// The days that are read at once.
-const DAYS: i64 = 366;
+/// How many values, days multiplied by metrics, one statement reads. They are held in memory, with some hundred bytes each.
+const MAX_READ_AT_ONCE: usize = 20_000;
+/// How many values are read for one report, which takes some seconds. The days before them are not read.
+const MAX_READ: usize = 1_000_000;
 
-/// A gap for each record of `metrics` in `from..=to` whose value, provenance or version cannot be read. Metadata are not read:
-/// they are most of a record, and a record without them still has a value.
+/// Returns a gap for consecutive days of `metrics` in `from..=to` whose value, provenance or version cannot be read, and the
+/// first day that was read if not all were. The newest days are read first. Metadata are not read: they are most of a record,
+/// and a record without them still has a value.
 pub(super) async fn unreadable(
     context: &Context,
     metrics: &[StoredDefinition],
     from: Date,
     to: Date,
-) -> Result<Vec<Gap>, StoreError> {
-    let keys: Vec<_> = metrics.iter().map(|metric| metric.definition.key()).collect();
-    let asked: Vec<_> = keys.iter().map(|key| AskedMetric { key: key.clone(), metadata: false }).collect();
-    let (mut gaps, mut first) = (Vec::new(), from);
-    while first <= to {
-        let last = first.saturating_add((DAYS - 1).days()).min(to);
-        let question = SeriesQuestion { from: first, to: last, metrics: asked.clone() };
-        let found = context.tenant.store.series(&question).await?.series;
-        for (key, days) in keys.iter().zip(found) {
-            let gap = |date| Gap {
-                key: key.clone(),
-                first: date,
-                last: date,
-                days: 1,
-                cause: GapCause::UnreadableRecord,
-            };
-            gaps.extend(days.unreadable.into_iter().map(gap));
+) -> Result<(Vec<Gap>, Option<Date>), StoreError> {
+    let days_at_once = i64::try_from(MAX_READ_AT_ONCE / metrics.len().max(1)).unwrap_or(i64::MAX).max(1);
+    let days_read = i64::try_from(MAX_READ / metrics.len().max(1)).unwrap_or(i64::MAX).max(1);
+    let read_from = to.saturating_sub((days_read - 1).days()).max(from);
+    let (mut found, mut last) = (Vec::new(), to);
+    while last >= read_from {
+        let first = last.saturating_sub((days_at_once - 1).days()).max(read_from);
+        for metrics in metrics.chunks(MAX_READ_AT_ONCE) {
+            found.extend(unreadable_dates(context, metrics, first, last).await?);
         }
-        first = last.saturating_add(1.day());
+        match first.yesterday() {
+            Ok(before) => last = before,
+            Err(_) => break,
+        }
     }
-    Ok(gaps)
+    found.sort_unstable();
+    Ok((joined(found), (read_from > from).then_some(read_from)))
+}
+
+async fn unreadable_dates(
+    context: &Context,
+    metrics: &[StoredDefinition],
+    from: Date,
+    to: Date,
+) -> Result<Vec<(MetricKey, Date)>, StoreError> {
+    let asked = |metric: &StoredDefinition| AskedMetric { key: metric.definition.key(), metadata: false };
+    let question = SeriesQuestion { from, to, metrics: metrics.iter().map(asked).collect() };
+    let series = context.tenant.store.series_days(&question).await?;
+    let of_metric = metrics
+        .iter()
+        .zip(series)
+        .flat_map(|(metric, days)| days.unreadable.into_iter().map(|date| (metric.definition.key(), date)));
+    Ok(of_metric.collect())
+}
+
+/// Joins consecutive days of a metric. `found` is sorted.
+fn joined(found: Vec<(MetricKey, Date)>) -> Vec<Gap> {
+    let mut gaps: Vec<Gap> = Vec::new();
+    for (key, date) in found {
+        match gaps.last_mut() {
+            Some(gap) if gap.key == key && gap.last.tomorrow().ok() == Some(date) => {
+                gap.last = date;
+                gap.days += 1;
+            }
+            _ => gaps.push(Gap { key, first: date, last: date, days: 1, cause: GapCause::UnreadableRecord }),
+        }
+    }
+    gaps
 }

@@ -128,7 +128,7 @@ pub async fn drift(
     let request = parameters.request()?;
     require_active(&service, "category", &request.only).await?;
     // The semaphore is never closed, so this cannot fail.
-    let _permit = service.checks.acquire().await;
+    let _permit = service.recounts.acquire().await;
     // A request does not wait for a platform that lags, because it holds a permit.
     let mut context = service.context.clone();
     Arc::make_mut(&mut context.installation).freshness_wait = Duration::ZERO;

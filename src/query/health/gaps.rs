@@ -82,7 +82,8 @@ impl From<RecentGaps> for GapsHealth {
 }
 
 fn can_be_made(gap: &Gap) -> bool {
-    !matches!(gap.cause, GapCause::DefinedLater { .. } | GapCause::NotReconstructible)
+    let is_lost = matches!(gap.cause, GapCause::NotReconstructible | GapCause::BeforeFirstRow { .. });
+    !is_lost && !matches!(gap.cause, GapCause::DefinedLater { .. })
 }
 
 fn dates(gap: &Gap) -> impl Iterator<Item = Date> + use<> {

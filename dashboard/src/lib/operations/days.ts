@@ -14,7 +14,7 @@ export interface CalendarDay {
 }
 
 /** Causes that need nothing to be done: the metric was not defined, or the day is not over. */
-const EXCUSED = new Set(["defined_later", "not_reconstructible", "not_yet_due"]);
+const EXCUSED = new Set(["defined_later", "not_reconstructible", "before_first_row", "not_yet_due"]);
 const FAILED = new Set(["failed", "timed_out", "unreadable_record"]);
 
 interface Tally {
