@@ -22,6 +22,7 @@ pub mod http;
 pub mod identity;
 pub mod jobs;
 pub mod judgement;
+pub mod message;
 pub mod metric;
 pub mod platform;
 pub mod pluralize;

@@ -1,14 +1,15 @@
-//! Evaluates the rules while this instance leads, and writes what has changed.
+//! Evaluates the rules while this instance holds the lock of alerts, and writes what has changed.
 
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::{
     announcement::{Announced, Announcement, StateChange},
-    condition::{Evaluation, Facts, evaluate},
+    condition::{Facts, evaluate},
+    evaluation::Evaluation,
     facts::read_facts,
     query_errors::QueryErrors,
     transition::next_state,
@@ -17,7 +18,10 @@ use crate::{
     clock::has_passed,
     collect::{Cancellation, CollectError, Context},
     config::{AlertRule, Config, HEARTBEAT_CHANNEL},
-    store::{AlertState, AlertStatus, NewNotification, NotificationKind, RunKind, RunStatus, SharedWatch},
+    delivery::LeadWatch,
+    store::{
+        AlertState, AlertStatus, NewNotification, NotificationKind, RunKind, RunStatus, SharedWatch, Silence,
+    },
     telemetry::{Counters, LogThrottle},
 };
 
@@ -53,6 +57,8 @@ struct Memory {
     errors: QueryErrors,
     /// The run that the heartbeat was called for last.
     heartbeat: Option<Uuid>,
+    /// The silences that held at the last evaluation.
+    silences: Vec<Uuid>,
 }
 
 impl Evaluator {
@@ -79,12 +85,12 @@ impl Evaluator {
         }
     }
 
-    /// Evaluates until `stop`, while this instance leads.
-    pub async fn run(&self, mut leads: watch::Receiver<bool>, stop: &Cancellation) {
+    /// Evaluates until `stop`, while this instance holds the lock of alerts.
+    pub async fn run(&self, mut lead: LeadWatch, stop: &Cancellation) {
         let mut memory = Memory::default();
         loop {
-            let is_leader = *leads.borrow_and_update();
-            if is_leader
+            let leads = lead.borrow_and_update().is_some();
+            if leads
                 && memory.is_due(self.context.now(), self.watch.marker())
                 && let Err(error) = self.evaluate_with(&mut memory).await
                 && let Some(suppressed) = self.failures.allow(self.context.now())
@@ -93,7 +99,7 @@ impl Evaluator {
             }
             tokio::select! {
                 () = stop.cancelled() => return,
-                changed = leads.changed() => if changed.is_err() { return },
+                changed = lead.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(TICK) => {}
             }
         }
@@ -115,6 +121,7 @@ impl Evaluator {
         let (requests, failed) = self.counters.query_counts();
         facts.requests = memory.errors.sample(now, requests, failed);
         let (states, silences) = (store.alert_states().await?, store.silences(MAX_SILENCES).await?);
+        memory.log_ended(&silences, now);
         let mut changes = self.changes(&facts, states, now);
         let announcement = Announcement {
             tenant: &self.context.tenant.name,
@@ -177,15 +184,30 @@ impl Evaluator {
 }
 
 impl Memory {
+    /// Logs the silences that held at the last evaluation and do not any more.
+    fn log_ended(&mut self, silences: &[Silence], now: Timestamp) {
+        for silence in silences.iter().filter(|silence| self.silences.contains(&silence.id)) {
+            if !silence.is_active(now) {
+                let Silence { id, rule, reason, .. } = silence;
+                tracing::info!(%id, rule, reason, "a silence has ended");
+            }
+        }
+        let active = silences.iter().filter(|silence| silence.is_active(now));
+        self.silences = active.map(|silence| silence.id).collect();
+    }
+
     fn is_due(&self, now: Timestamp, marker: Option<u64>) -> bool {
         self.marker != marker || self.evaluated_at.is_none_or(|at| has_passed(at, INTERVAL, now))
     }
 }
 
-fn notifications(announced: Announced, now: Timestamp) -> Vec<NewNotification> {
-    let notification = |((channel, _), (kind, content)): ((String, &str), (NotificationKind, _))| {
-        let content: crate::delivery::NotificationContent = content;
-        NewNotification { id: Uuid::new_v4(), channel, kind, content: content.into_object(), created_at: now }
+fn notifications(announced: Vec<Announced>, now: Timestamp) -> Vec<NewNotification> {
+    let notification = |Announced { channel, kind, content }| NewNotification {
+        id: Uuid::new_v4(),
+        channel,
+        kind,
+        content: content.into_object(),
+        created_at: now,
     };
     announced.into_iter().map(notification).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{ToSpan, civil::Date};
 
-use super::condition::Facts;
+use super::{condition::Facts, query_errors::RequestCounts};
 use crate::{
     collect::{CollectError, Context, active_metrics, remembered_first_day},
     config::{AlertCondition, AlertRule, MetricCondition, MetricTest},
@@ -45,7 +45,7 @@ pub async fn read_facts(context: &Context, rules: &[AlertRule]) -> Result<Facts,
         missing_days,
         active_metrics: metrics.len(),
         pause,
-        requests: (0, 0),
+        requests: RequestCounts::default(),
         metrics: values,
     })
 }

@@ -1,13 +1,15 @@
-//! Alerts: the leader of the scheduler evaluates the rules whenever the store changes, and every 30 seconds. What a rule finds is a
-//! function of facts ([`condition`]), what becomes of its state is a function of that and of its former state ([`transition`]),
+//! Alerts: the holder of the lock of alerts evaluates the rules whenever the store changes, and every 30 seconds. What a rule
+//! finds is a function of facts ([`condition`]), what becomes of its state is a function of that and of its former state ([`transition`]),
 //! and who is told is a function of the states ([`announcement`]). States and notifications are committed together.
 //!
 //! **Architecture Invariant:** these three functions do no input or output; the facts are read in `facts.rs` only.
 
 pub mod announcement;
 pub mod condition;
+mod evaluation;
 mod evaluator;
 mod facts;
+mod metric_condition;
 mod query_errors;
 mod rehearsal;
 mod silence;

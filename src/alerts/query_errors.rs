@@ -1,11 +1,50 @@
-//! The requests for data of this process within the last minutes, and how many of them failed.
+//! The requests for data of this process, how many of them failed, and whether those are too many.
 
 use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::evaluation::Evaluation::{self, Clear, Holds, NoData};
+use crate::metric::Decimal;
+
 /// The time over which errors are counted.
 const WINDOW: SignedDuration = SignedDuration::from_mins(5);
+/// The least number of requests by which a percentage of errors is judged.
+const MIN_REQUESTS: u64 = 20;
+/// The most samples that are kept. With an evaluation every 30 seconds they reach back for a day.
+const MAX_SAMPLES: usize = 2880;
+
+/// Requests, and how many of them failed.
+pub type Counted = (u64, u64);
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RequestCounts {
+    /// Those of the last 5 minutes.
+    pub recent: Counted,
+    /// The last 20 or a few more, however long ago the first of them was; fewer where there were no more.
+    pub latest: Counted,
+}
+
+/// Whether more than `percent` of the requests of the last 5 minutes failed. Where these are too few to judge by, the last 20
+/// say whether it is over; nothing says that it has begun.
+pub fn query_errors(percent: &Decimal, counts: &RequestCounts) -> Evaluation {
+    if counts.recent.0 >= MIN_REQUESTS {
+        return match exceeds(percent, counts.recent) {
+            true => Holds(format!("more than {percent} % of the requests for data failed within 5 minutes")),
+            false => Clear("requests are answered".to_owned()),
+        };
+    }
+    match counts.latest.0 >= MIN_REQUESTS && !exceeds(percent, counts.latest) {
+        true => Clear("the last requests were answered".to_owned()),
+        false => NoData("too few requests to judge by".to_owned()),
+    }
+}
+
+fn exceeds(percent: &Decimal, (requests, failed): Counted) -> bool {
+    let [requests, failed] =
+        [requests, failed].map(|count| Decimal::from(i64::try_from(count).unwrap_or(i64::MAX)));
+    &failed * &Decimal::from(100) > percent * &requests
+}
 
 /// Samples of two counters that only grow.
 #[derive(Debug, Default)]
@@ -15,19 +54,30 @@ pub struct QueryErrors {
 }
 
 impl QueryErrors {
-    /// Adds a sample, and returns requests and failures of the last 5 minutes.
-    pub fn sample(&mut self, now: Timestamp, requests: u64, failed: u64) -> (u64, u64) {
+    /// Adds a sample, and returns the counts until now.
+    pub fn sample(&mut self, now: Timestamp, requests: u64, failed: u64) -> RequestCounts {
         // A clock that was set back begins a new window.
         if self.samples.back().is_some_and(|(at, ..)| *at > now) {
             self.samples.clear();
         }
         self.samples.push_back((now, requests, failed));
-        // The newest sample that is at least as old as the window is where the window begins.
-        while self.samples.get(1).is_some_and(|(at, ..)| now.duration_since(*at) >= WINDOW) {
+        // A sample before the one at which the last requests begin is not needed any more, once it is older than the window.
+        let is_needed = |(at, before, _): &(Timestamp, u64, u64)| {
+            now.duration_since(*at) < WINDOW || requests.saturating_sub(*before) < MIN_REQUESTS
+        };
+        while self.samples.len() > MAX_SAMPLES || self.samples.get(1).is_some_and(|next| !is_needed(next)) {
             self.samples.pop_front();
         }
-        let (_, first_requests, first_failed) = self.samples.front().copied().unwrap_or_default();
-        (requests.saturating_sub(first_requests), failed.saturating_sub(first_failed))
+        let since = |sample: Option<&(Timestamp, u64, u64)>| {
+            let (_, first_requests, first_failed) = sample.copied().unwrap_or((now, requests, failed));
+            (requests.saturating_sub(first_requests), failed.saturating_sub(first_failed))
+        };
+        // The newest sample that is at least as old as the window is where the window begins.
+        let begin = self.samples.iter().rev().find(|(at, ..)| now.duration_since(*at) >= WINDOW);
+        let enough =
+            self.samples.iter().rev().find(|(_, before, _)| requests.saturating_sub(*before) >= MIN_REQUESTS);
+        let first = self.samples.front();
+        RequestCounts { recent: since(begin.or(first)), latest: since(enough.or(first)) }
     }
 }
 
@@ -35,15 +85,47 @@ impl QueryErrors {
 mod tests {
     use super::*;
 
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minute)
+    }
+
     #[test]
     fn only_the_last_minutes_count() {
         let mut errors = QueryErrors::default();
-        let at = |minute| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minute);
-        assert_eq!(errors.sample(at(0), 100, 7), (0, 0), "what was before the first look is unknown");
-        assert_eq!(errors.sample(at(1), 150, 9), (50, 2));
-        assert_eq!(errors.sample(at(5), 160, 9), (60, 2));
-        assert_eq!(errors.sample(at(6), 160, 9), (10, 0));
-        assert_eq!(errors.sample(at(30), 160, 9), (0, 0));
-        assert_eq!(errors.sample(at(10), 170, 19), (0, 0), "the clock was set back");
+        let mut recent = |minute, requests, failed| errors.sample(at(minute), requests, failed).recent;
+        assert_eq!(recent(0, 100, 7), (0, 0), "what was before the first look is unknown");
+        assert_eq!(recent(1, 150, 9), (50, 2));
+        assert_eq!(recent(5, 160, 9), (60, 2));
+        assert_eq!(recent(6, 160, 9), (10, 0));
+        assert_eq!(recent(30, 160, 9), (0, 0));
+        assert_eq!(recent(10, 170, 19), (0, 0), "the clock was set back");
+    }
+
+    #[test]
+    fn a_few_requests_neither_begin_an_alert_nor_end_it() {
+        let mut errors = QueryErrors::default();
+        let limit = Decimal::from(5);
+        let mut found = |minute, requests, failed| match query_errors(
+            &limit,
+            &errors.sample(at(minute), requests, failed),
+        ) {
+            Holds(_) => "holds",
+            Clear(_) => "clear",
+            _ => "unknown",
+        };
+        assert_eq!(found(0, 0, 0), "unknown");
+        assert_eq!(found(1, 19, 19), "unknown", "19 requests are too few");
+        assert_eq!(found(2, 20, 20), "holds");
+        assert_eq!(found(3, 40, 40), "holds");
+        assert_eq!(found(12, 50, 40), "unknown", "10 answered requests do not make up for it");
+        assert_eq!(found(60, 59, 40), "unknown");
+        assert_eq!(found(120, 60, 40), "clear", "the last 20 were answered");
+        assert_eq!(found(121, 160, 45), "clear", "5 of 101");
+        assert_eq!(found(122, 160, 46), "holds", "6 of 101");
+        assert_eq!(found(200, 165, 51), "unknown", "5 failures of 5 requests are too few to begin it");
+        for minute in 0..10_000 {
+            found(300 + minute, 171, 51);
+        }
+        assert!(errors.samples.len() <= MAX_SAMPLES);
     }
 }

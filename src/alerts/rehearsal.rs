@@ -1,23 +1,28 @@
 //! What the rules would have done over the recorded past.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{ToSpan, civil::Date};
+use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 
 use super::{
-    condition::{Evaluation, Facts, evaluate, evaluate_metric},
+    condition::{Facts, evaluate},
+    evaluation::Evaluation,
     facts::{days_before, metric_condition, metric_values},
+    metric_condition::evaluate_metric,
 };
 use crate::{
     collect::{CollectError, Context, active_metrics},
-    config::{AlertCondition, AlertRule},
-    store::{RunFilter, RunStatus},
+    config::{AlertCondition, AlertRule, MetricCondition},
+    metric::Decimal,
+    store::{Pause, Run, RunFilter, RunStatus},
 };
 
 /// How many days before the last finished one rules are tried on.
 const DAYS: i64 = 90;
 /// The newest runs on which the rules about collections are tried.
 const MAX_RUNS: i64 = 1000;
+/// The newest pauses of the schedule that are considered.
+const MAX_PAUSES: i64 = 1000;
 
 /// The most failures in a row that a rule can want.
 const MOST_IN_A_ROW: usize = 100;
@@ -27,66 +32,156 @@ const MOST_IN_A_ROW: usize = 100;
 pub struct Rehearsal {
     pub rule: String,
     pub place: String,
-    /// The days on which it would have fired, ascending: a metric's days, or those of the runs.
+    /// The days on which it would have fired, ascending: the days of the values that a rule about a metric tests, the days that
+    /// were collected or missing, or the days of the calendar on which a time was over.
     pub fires_on: Vec<Date>,
     /// Why it cannot be evaluated.
     pub problem: Option<String>,
 }
 
-/// Tries the rules about metrics on the values of the last 90 days, and those about collections on the log. The others depend
-/// on what was never recorded.
+/// What was recorded of the past.
+struct Past<'a> {
+    context: &'a Context,
+    now: Timestamp,
+    days: Vec<Date>,
+    /// Newest first.
+    runs: Vec<Run>,
+    pauses: Vec<Pause>,
+}
+
+/// Tries the rules on the last 90 days: those about metrics on the recorded values, the others on the log and on the pauses of the
+/// schedule. A rule about failed requests is left out, because requests are not recorded.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn rehearse(context: &Context, rules: &[AlertRule]) -> Result<Vec<Rehearsal>, CollectError> {
+    let store = &context.tenant.store;
     let metrics = active_metrics(context).await?;
     let conditions: Vec<_> = rules.iter().filter_map(metric_condition).collect();
     let last = context.last_finished();
     let first = last.saturating_sub((DAYS - 1).days());
-    let before = conditions.iter().map(|condition| days_before(condition)).max().unwrap_or(0);
+    let before = rules.iter().filter_map(|rule| Some(days_before(metric_condition(rule)?) + held_days(rule)));
+    let before = before.max().unwrap_or(0);
     let values =
         metric_values(context, &metrics, &conditions, (first.saturating_sub(before.days()), last)).await?;
     let filter = RunFilter { limit: Some(MAX_RUNS), days: Some((first, last)), ..RunFilter::default() };
-    let runs = context.tenant.store.runs(&filter).await?;
-    let days: Vec<_> = context.tenant.calendar.days(first, last).into_iter().map(|day| day.date).collect();
+    let past = Past {
+        context,
+        now: context.now(),
+        days: context.tenant.calendar.days(first, last).into_iter().map(|day| day.date).collect(),
+        runs: store.runs(&filter).await?,
+        pauses: store.pauses(MAX_PAUSES).await?,
+    };
     let mut rehearsals = Vec::new();
     for rule in rules {
-        let (fires_on, problem) = match &rule.condition {
+        let mut problem = None;
+        let fires_on = match &rule.condition {
             AlertCondition::Metric(condition) => match values.get(&condition.metric) {
-                Some(Some(values)) => {
-                    let holds = |day: &&Date| {
-                        matches!(evaluate_metric(condition, values, **day), Evaluation::Holds(_))
-                    };
-                    // Days before the first record say nothing.
-                    let begin = values.keys().next().copied().unwrap_or(Date::MAX);
-                    (days.iter().filter(|day| **day >= begin).filter(holds).copied().collect(), None)
+                Some(Some(values)) => past.of_metric(rule, condition, values),
+                _ => {
+                    problem = Some(format!("there is no active metric `{}`", condition.metric));
+                    Vec::new()
                 }
-                _ => (Vec::new(), Some(format!("there is no active metric `{}`", condition.metric))),
             },
             AlertCondition::CollectionFailing { .. } | AlertCondition::SlowCollection { .. } => {
-                (of_runs(&rule.condition, &runs), None)
+                past.of_runs(&rule.condition)
             }
-            _ => continue,
+            AlertCondition::NothingRecorded { hours } => past.of_silent_times(*hours, rule.holds_for),
+            AlertCondition::DayMissing => past.of_missing_days(rule.holds_for),
+            AlertCondition::ForgottenPause { hours } => past.of_pauses(*hours, rule.holds_for),
+            AlertCondition::QueryErrors { .. } => continue,
         };
         rehearsals.push(Rehearsal { rule: rule.name.clone(), place: rule.place.clone(), fires_on, problem });
     }
     Ok(rehearsals)
 }
 
-/// The days of the ended runs after each of which the condition held.
-fn of_runs(condition: &AlertCondition, newest_first: &[crate::store::Run]) -> Vec<Date> {
-    let mut days = BTreeSet::new();
-    for at in 0..newest_first.len() {
-        let end = newest_first.len().min(at + MOST_IN_A_ROW);
-        let Some(runs) = newest_first.get(at..end) else { break };
-        let Some(run) = runs.first().filter(|run| run.status != RunStatus::Running) else { continue };
-        let facts = Facts { runs: runs.to_vec(), ..Facts::default() };
-        if matches!(
-            evaluate(condition, &facts, run.completed_at.unwrap_or(run.started_at)),
-            Evaluation::Holds(_)
-        ) {
-            days.insert(run.from);
-        }
+/// On how many further days in a row a condition that is evaluated once a day must hold, where `for_minutes` is a day or more.
+fn held_days(rule: &AlertRule) -> i64 {
+    rule.holds_for.as_hours() / 24
+}
+
+impl Past<'_> {
+    fn of_metric(
+        &self,
+        rule: &AlertRule,
+        condition: &MetricCondition,
+        values: &BTreeMap<Date, Decimal>,
+    ) -> Vec<Date> {
+        let holds_on = |day: Date| matches!(evaluate_metric(condition, values, day), Evaluation::Holds(_));
+        let holds =
+            |day: &&Date| (0..=held_days(rule)).all(|before| holds_on(day.saturating_sub(before.days())));
+        // Days before the first record say nothing.
+        let begin = values.keys().next().copied().unwrap_or(Date::MAX);
+        self.days.iter().filter(|day| **day >= begin).filter(holds).copied().collect()
     }
-    days.into_iter().collect()
+
+    /// The days of the ended runs after each of which the condition held.
+    fn of_runs(&self, condition: &AlertCondition) -> Vec<Date> {
+        let mut days = BTreeSet::new();
+        for at in 0..self.runs.len() {
+            let end = self.runs.len().min(at + MOST_IN_A_ROW);
+            let Some(runs) = self.runs.get(at..end) else { break };
+            let Some(run) = runs.first().filter(|run| run.status != RunStatus::Running) else { continue };
+            let facts = Facts { runs: runs.to_vec(), ..Facts::default() };
+            let found = evaluate(condition, &facts, run.completed_at.unwrap_or(run.started_at));
+            if matches!(found, Evaluation::Holds(_)) {
+                days.insert(run.from);
+            }
+        }
+        days.into_iter().collect()
+    }
+
+    /// The days on which nothing had been recorded for that long, while the schedule was not paused.
+    fn of_silent_times(&self, hours: i64, holds_for: SignedDuration) -> Vec<Date> {
+        let limit = SignedDuration::from_hours(hours).saturating_add(holds_for);
+        let recorded = self.runs.iter().filter(|run| run.metrics_collected > 0);
+        let mut times: Vec<_> = recorded.filter_map(|run| run.completed_at).collect();
+        times.sort_unstable();
+        let ends = times.iter().skip(1).copied().chain([self.now]);
+        let silent = times.iter().zip(ends).filter(|(from, to)| to.duration_since(**from) >= limit);
+        self.dates(
+            silent.filter_map(|(from, _)| from.checked_add(limit).ok()).filter(|at| !self.is_paused(*at)),
+        )
+    }
+
+    /// The days that no completed run had recorded by the time at which this is told, since the first run.
+    fn of_missing_days(&self, holds_for: SignedDuration) -> Vec<Date> {
+        let Some(began) = self.runs.last().map(|run| run.started_at) else { return Vec::new() };
+        let is_late = |day: &&Date| {
+            let due = self.context.due_times().due_at(**day);
+            let Some(at) = due.and_then(|due| due.checked_add(holds_for).ok()) else { return false };
+            let mut recorded = self
+                .runs
+                .iter()
+                .filter(|run| run.status == RunStatus::Completed && run.from <= **day && **day <= run.to);
+            let is_recorded = recorded.any(|run| run.completed_at.is_some_and(|completed| completed <= at));
+            (began..=self.now).contains(&at) && !is_recorded && !self.is_paused(at)
+        };
+        self.days.iter().filter(is_late).copied().collect()
+    }
+
+    /// The days on which a pause without an end had lasted that long.
+    fn of_pauses(&self, hours: i64, holds_for: SignedDuration) -> Vec<Date> {
+        let limit = SignedDuration::from_hours(hours).saturating_add(holds_for);
+        let without_end = self.pauses.iter().filter(|pause| pause.until.is_none());
+        let told = without_end.filter_map(|pause| {
+            let at = pause.paused_at.checked_add(limit).ok()?;
+            (at <= pause.resumed_at.unwrap_or(self.now)).then_some(at)
+        });
+        let first = self.days.first().copied().unwrap_or(Date::MAX);
+        self.dates(told).into_iter().filter(|day| *day >= first).collect()
+    }
+
+    fn is_paused(&self, at: Timestamp) -> bool {
+        self.pauses.iter().any(|pause| {
+            let ends = [pause.until, pause.resumed_at].into_iter().flatten().min();
+            pause.paused_at <= at && ends.is_none_or(|end| at < end)
+        })
+    }
+
+    fn dates(&self, times: impl Iterator<Item = Timestamp>) -> Vec<Date> {
+        let dates: BTreeSet<_> = times.map(|at| self.context.tenant.calendar.date_of(at)).collect();
+        dates.into_iter().collect()
+    }
 }

@@ -1,8 +1,10 @@
 //! What becomes of the state of a rule: a function of its former state, of what was found and of the time.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
-use super::condition::Evaluation;
+use super::evaluation::Evaluation;
 use crate::store::{AlertState, AlertStatus};
 
 /// How long an alert is shown as resolved.
@@ -24,17 +26,19 @@ pub fn next_state(
         since: now,
         started_at: None,
         summary: String::new(),
-        notified_at: None,
+        fired_as: None,
+        told: BTreeMap::new(),
         is_silenced: false,
         revision: 0,
     };
     let before = previous.unwrap_or(&fresh);
     let status = next_status(before, holds_for, found, now);
     let started_at = match status {
-        AlertStatus::Pending | AlertStatus::Firing if holds_already(before) => before.started_at,
-        AlertStatus::Pending | AlertStatus::Firing => Some(now),
+        AlertStatus::Pending | AlertStatus::Firing => held_since(before).or(Some(now)),
         AlertStatus::Resolved => before.started_at,
-        AlertStatus::Normal | AlertStatus::NoData | AlertStatus::Error => None,
+        // What was pending is so again when there is something to judge by.
+        AlertStatus::NoData | AlertStatus::Error => held_since(before),
+        AlertStatus::Normal => None,
     };
     AlertState {
         status,
@@ -45,8 +49,14 @@ pub fn next_state(
     }
 }
 
-fn holds_already(state: &AlertState) -> bool {
-    matches!(state.status, AlertStatus::Pending | AlertStatus::Firing)
+/// Since when the condition was not found not to hold; `None` where it was.
+fn held_since(state: &AlertState) -> Option<Timestamp> {
+    match state.status {
+        AlertStatus::Pending | AlertStatus::Firing | AlertStatus::NoData | AlertStatus::Error => {
+            state.started_at
+        }
+        AlertStatus::Normal | AlertStatus::Resolved => None,
+    }
 }
 
 fn next_status(
@@ -59,8 +69,8 @@ fn next_status(
     match (found, before.status) {
         // What fires is over only when it is seen to be over.
         (Evaluation::Holds(_) | Evaluation::NoData(_) | Evaluation::Error(_), Firing) => Firing,
-        (Evaluation::Holds(_), status) => {
-            let started = before.started_at.filter(|_| status == Pending).unwrap_or(now);
+        (Evaluation::Holds(_), _) => {
+            let started = held_since(before).unwrap_or(now);
             if now.duration_since(started) >= holds_for { Firing } else { Pending }
         }
         (Evaluation::NoData(_), _) => NoData,
@@ -145,6 +155,16 @@ mod tests {
             [Pending, Normal, Pending, Pending, Firing]
         );
         assert_eq!(statuses(0, &[(0, 2), (1, 3), (2, 0)]), [NoData, Error, Firing]);
+        assert_eq!(
+            statuses(60, &[(0, 0), (30, 2), (40, 3), (59, 0), (60, 0)]),
+            [Pending, NoData, Error, Pending, Firing],
+            "a time without data does not end what is pending"
+        );
+        assert_eq!(
+            statuses(60, &[(0, 0), (30, 2), (40, 1), (41, 2), (61, 0)]),
+            [Pending, NoData, Normal, NoData, Pending],
+            "what is seen to be over begins anew"
+        );
         let resolved = states(0, &[(3, 0), (9, 1)]).pop().unwrap();
         assert_eq!((resolved.started_at, resolved.since), (Some(at(3)), at(9)));
         assert_eq!(resolved.summary, "it holds", "a resolution says what is resolved");
@@ -162,11 +182,12 @@ mod tests {
             for (place, state) in states.iter().enumerate() {
                 let before = place.checked_sub(1).map(|before| states[before].status);
                 if state.status == AlertStatus::Firing && before != Some(AlertStatus::Firing) {
-                    // All observations since the start held, and the first of them was long enough ago.
+                    // No observation since the start was that it is over, and the first of them was long enough ago.
                     let started = state.started_at.unwrap();
                     prop_assert!(at(found[place].0).duration_since(started) >= SignedDuration::from_mins(holds_for));
                     let since = found[..=place].iter().filter(|(minute, _)| at(*minute) >= started);
-                    prop_assert!(since.clone().all(|(_, kind)| *kind == 0));
+                    prop_assert!(since.clone().all(|(_, kind)| *kind != 1));
+                    prop_assert_eq!(since.clone().next().map(|(_, kind)| *kind), Some(0));
                 }
                 if before == Some(AlertStatus::Firing) {
                     let is_over = matches!(state.status, AlertStatus::Resolved);

@@ -139,6 +139,12 @@ async fn alert_findings(app: &App) -> Vec<Finding> {
         Some(Finding::warning(channel.place.clone(), channel.missing_secret()?).hint(hint))
     };
     let mut findings: Vec<_> = declared.channels.iter().filter_map(missing).collect();
+    if !app.config.settings.delivery.is_enabled && !declared.channels.is_empty() {
+        let message =
+            "alerting.enabled is false: a server with these settings evaluates no rule and delivers nothing";
+        let hint = "set it to true on at least one instance";
+        findings.push(Finding::warning("alerting.enabled", message).hint(hint));
+    }
     // A store that fails here was reported by the other checks.
     for tried in alerts::rehearse(&app.context, &declared.alerts).await.unwrap_or_default() {
         if let Some(problem) = tried.problem {

@@ -1,12 +1,18 @@
 //! The lines of `daymark status` about runs, the platform's lag and queries.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::output::duration;
-use crate::query::{HealthResponse, RunsWindow};
+use crate::{
+    pluralize::pluralize,
+    query::{HealthResponse, RunsWindow},
+};
 
-/// Pairs of a title and a text.
-pub(super) fn health_lines(health: &HealthResponse) -> Vec<(&'static str, String)> {
+/// Pairs of a title and a text. `display` shows an instant in the reporting time zone.
+pub(super) fn health_lines(
+    health: &HealthResponse,
+    display: impl Fn(Timestamp) -> String,
+) -> Vec<(&'static str, String)> {
     let runs = &health.runs;
     let target = percent(runs.success_target);
     let of_days = |days: u32, window: &RunsWindow| match window.success_rate {
@@ -33,7 +39,44 @@ pub(super) fn health_lines(health: &HealthResponse) -> Vec<(&'static str, String
         ("Duration", took),
         ("Platform lag", lag(health)),
         ("Queries", queries(health)),
+        ("Alerts", alerts(health)),
+        ("Notifications", notifications(health, display)),
     ]
+}
+
+fn alerts(health: &HealthResponse) -> String {
+    let alerts = &health.alerts;
+    let of_severity = alerts.firing.iter().filter(|of| of.alerts > 0);
+    let counts: Vec<_> = of_severity.map(|of| format!("{} {}", of.alerts, of.severity)).collect();
+    let mut line = match counts.is_empty() {
+        true => "none fires".to_owned(),
+        false => format!("{} firing; see `daymark alerts`", counts.join(", ")),
+    };
+    let failed = alerts.states.iter().find(|of| of.state == "error").map_or(0, |of| of.rules);
+    if failed > 0 {
+        line += &format!("; {} cannot be evaluated", pluralize(failed, "rule"));
+    }
+    if !alerts.is_evaluated {
+        line += "; no instance of `daymark serve` evaluates them now";
+    }
+    line
+}
+
+fn notifications(health: &HealthResponse, display: impl Fn(Timestamp) -> String) -> String {
+    let notifications = &health.alerts.notifications;
+    let mut line = match notifications.oldest_pending_at {
+        None => "none to be delivered".to_owned(),
+        Some(oldest) => {
+            format!("{} to be delivered, the oldest since {}", notifications.pending, display(oldest))
+        }
+    };
+    if notifications.given_up > 0 {
+        line += &format!("; {} given up within 90 days", notifications.given_up);
+    }
+    if notifications.pending + notifications.given_up > 0 {
+        line += "; see `daymark alerts deliveries`";
+    }
+    line
 }
 
 fn lag(health: &HealthResponse) -> String {

@@ -10,7 +10,7 @@ use crate::{
     access::{Access, Mode, RateLimit},
     alerts::Evaluator,
     collect::{self, Cancellation},
-    delivery::Deliverer,
+    delivery::{Deliverer, Lead},
     http,
     scheduler::Scheduler,
     telemetry::log::ANNOUNCEMENT,
@@ -78,12 +78,13 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     if let Err(error) = service.jobs.close_orphaned().await {
         tracing::warn!(%error, "jobs whose process ended unexpectedly cannot be closed");
     }
-    let scheduler =
-        settings.schedule.enabled.then(|| tokio::spawn(follow_schedule(app, &service, stop.clone())));
+    let scheduler = settings.schedule.enabled.then(|| tokio::spawn(follow_schedule(&service, stop.clone())));
+    let alerting =
+        settings.delivery.is_enabled.then(|| tokio::spawn(follow_alerts(app, &service, stop.clone())));
     server.serve(http::router(Arc::clone(&service)), service, stop).await;
-    if let Some(scheduler) = scheduler {
-        // It ends when the server stops, and releases the leader's lock then.
-        let _ = scheduler.await;
+    for task in [scheduler, alerting].into_iter().flatten() {
+        // It ends when the server stops, and releases its lock then.
+        let _ = task.await;
     }
     if let Some(management) = management {
         management.abort();
@@ -93,14 +94,16 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     Ok((page, Exit::Done))
 }
 
-/// Collects on schedule, evaluates alerts and delivers notifications until `stop`, if this instance leads.
-fn follow_schedule(
-    app: &App,
-    service: &http::Service,
-    stop: Cancellation,
-) -> impl Future<Output = ()> + use<> {
+/// Collects on schedule until `stop`, while this instance leads.
+fn follow_schedule(service: &http::Service, stop: Cancellation) -> impl Future<Output = ()> + use<> {
     let (jobs, watch) = (Arc::clone(&service.jobs), service.cache.watch());
     let scheduler = Scheduler::new(&service.patient, jobs, service.counters.clone(), watch);
+    async move { scheduler.run(&stop).await }
+}
+
+/// Evaluates alerts and delivers notifications until `stop`, while this instance holds the lock of alerts.
+fn follow_alerts(app: &App, service: &http::Service, stop: Cancellation) -> impl Future<Output = ()> + use<> {
+    let lead = Lead::new(&service.patient, service.counters.clone());
     let declared = &app.config.declarations;
     let deliverer =
         Deliverer::new(&service.patient, declared.channels.clone(), app.config.settings.delivery.clone());
@@ -112,8 +115,8 @@ fn follow_schedule(
         deliverer.wake(),
     );
     async move {
-        let leads = scheduler.leads();
-        tokio::join!(scheduler.run(&stop), evaluator.run(leads.clone(), &stop), deliverer.run(leads, &stop));
+        let watch = lead.watch();
+        tokio::join!(lead.run(&stop), evaluator.run(watch.clone(), &stop), deliverer.run(watch, &stop));
     }
 }
 

@@ -18,7 +18,7 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     let mut lines = lines(&app.context, &report);
     let schedule = schedule_lines(&app.context, &health.schedule).into_iter();
     lines.extend(schedule.filter(|(what, _)| *what != "Runs"));
-    lines.extend(health_lines(&health));
+    lines.extend(health_lines(&health, |at| app.context.tenant.calendar.display(at)));
     page.columns = vec!["what", "value"];
     page.rows = lines.iter().map(|(what, value)| vec![(*what).to_owned(), value.clone()]).collect();
     for (what, value) in lines {

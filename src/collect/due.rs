@@ -23,6 +23,15 @@ impl DueTimes<'_> {
         Some(self.calendar.last_finished(run, self.settle))
     }
 
+    /// When `date` is to be collected. `None`: the cron expression has no time after its end.
+    pub fn due_at(&self, date: Date) -> Option<Timestamp> {
+        let ready_at = self.calendar.ready_at(date, self.settle);
+        match self.cron {
+            None => Some(ready_at),
+            Some(cron) => cron.at_or_after(ready_at),
+        }
+    }
+
     /// The next day to be collected after `now`, and from when on. Days that a cron expression leaves out between two of its
     /// times are caught up with. `None`: the cron expression has no time after.
     pub fn next_due(&self, now: Timestamp) -> Option<(Date, Timestamp)> {
@@ -65,6 +74,7 @@ mod tests {
         let (sunday, next_sunday) = ("2025-01-05".parse().unwrap(), "2025-01-12".parse().unwrap());
         assert_eq!(due.last_due(at("2025-01-06T06:00:00Z")), Some(sunday));
         assert_eq!(due.last_due(at("2025-01-12T23:00:00Z")), Some(sunday));
+        assert_eq!(due.due_at(sunday), Some(at("2025-01-06T06:00:00Z")));
         assert_eq!(due.next_due(at("2025-01-06T06:00:00Z")), Some((next_sunday, at("2025-01-13T06:00:00Z"))));
         assert_eq!(due.next_due(at("2025-01-06T05:00:00Z")), Some((sunday, at("2025-01-06T06:00:00Z"))));
     }

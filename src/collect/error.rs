@@ -152,6 +152,7 @@ impl CollectError {
             LockName::Day(date) => format!("collecting {date}"),
             LockName::Backfill => "a backfill".to_owned(),
             LockName::Leader => "the schedule".to_owned(),
+            LockName::Alerts => "the delivery of notifications".to_owned(),
         };
         Self::Busy { what, holder }
     }

@@ -6,7 +6,7 @@ use crate::store::AfterAttempt;
 
 /// The pause after the first failure. It doubles with each further one, up to [`MAX_PAUSE`].
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
-const MAX_PAUSE: SignedDuration = SignedDuration::from_hours(1);
+pub const MAX_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 
 /// What becomes of a notification of `created_at` whose attempt of that number failed at `now`.
 pub fn after_failure(

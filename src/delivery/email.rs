@@ -1,91 +1,159 @@
 //! E-mail, over one connection for all messages of a batch.
 
-use std::net::{IpAddr, ToSocketAddrs};
+use std::{net::IpAddr, time::Duration};
 
 use lettre::{
-    Message, SmtpTransport, Transport,
+    Message as Mail,
     message::{Mailbox, header::ContentType},
     transport::smtp::{
-        PoolConfig,
-        authentication::Credentials,
-        client::{Tls, TlsParameters},
+        authentication::{Credentials, DEFAULT_MECHANISMS},
+        client::{AsyncSmtpConnection, TlsParameters},
+        extension::ClientId,
+        response::Response,
     },
 };
 
-use super::{content::NotificationContent, guard, http_client::Sent};
+use super::{
+    guard,
+    http_client::{Sent, Verdict},
+    messages::Messages,
+};
 use crate::{
     config::{DeliverySettings, EmailChannel, EmailTls},
     store::Notification,
 };
 
-/// A connection to a mail server, opened with the first message. Its calls block the thread.
+/// The codes of SMTP that are about one message: a mailbox, a size or a content that is not accepted.
+const REFUSALS: [u16; 4] = [550, 552, 553, 554];
+/// How long a server may take to answer QUIT.
+const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A connection to a mail server, opened with the first message.
 pub struct MailConnection {
     channel: EmailChannel,
-    transport: SmtpTransport,
+    messages: Messages,
+    /// How long a message may take, with the look-up of the name and the connection; a server that answers byte by byte included.
+    timeout: Duration,
+    allow_private: bool,
+    session: Option<AsyncSmtpConnection>,
+}
+
+/// Why a message was not sent.
+enum MailError {
+    Smtp(lettre::transport::smtp::Error),
+    Other(String),
 }
 
 impl MailConnection {
-    /// Resolves the server's name, so that the address which was checked is the one that is connected to.
-    ///
-    /// # Errors
-    /// Why the server cannot be used, as a message.
-    pub fn new(channel: &EmailChannel, settings: &DeliverySettings) -> Result<Self, String> {
-        let address = address(channel, settings.allow_private)?;
-        let parameters = || TlsParameters::new(channel.host.clone()).map_err(|error| error.to_string());
-        let tls = match channel.tls {
-            EmailTls::Implicit => Tls::Wrapper(parameters()?),
-            EmailTls::StartTls => Tls::Required(parameters()?),
-            EmailTls::None => Tls::None,
-        };
-        let mut builder = SmtpTransport::builder_dangerous(address.to_string())
-            .port(channel.port)
-            .tls(tls)
-            .timeout(Some(settings.timeout))
-            .pool_config(PoolConfig::new().max_size(1));
-        if let Some((user, password)) = &channel.login {
-            builder = builder.credentials(Credentials::new(user.clone(), password.reveal()?.to_owned()));
+    pub fn new(channel: &EmailChannel, messages: Messages, settings: &DeliverySettings) -> Self {
+        Self {
+            channel: channel.clone(),
+            messages,
+            timeout: settings.timeout,
+            allow_private: settings.allow_private,
+            session: None,
         }
-        Ok(Self { channel: channel.clone(), transport: builder.build() })
     }
 
-    pub fn send(&self, notification: &Notification) -> Sent {
-        let message = match message(&self.channel, notification) {
-            Ok(message) => message,
+    pub async fn send(&mut self, notification: &Notification) -> Sent {
+        let mail = match self.mail(notification) {
+            Ok(mail) => mail,
             Err(error) => return Sent::failed(error),
         };
-        match self.transport.send(&message) {
-            Ok(response) => {
+        let limit = self.timeout;
+        match tokio::time::timeout(limit, self.try_send(&mail)).await {
+            Ok(Ok(response)) => {
                 let lines: Vec<_> = response.message().collect();
                 Sent {
-                    is_delivered: response.is_positive(),
+                    verdict: if response.is_positive() { Verdict::Delivered } else { Verdict::Failed },
                     answer: format!("{} {}", response.code(), lines.join(" ")),
                 }
             }
-            Err(error) => Sent::failed(error.to_string()),
+            Ok(Err(error)) => error.sent(),
+            Err(_) => {
+                self.session = None;
+                Sent::failed(format!("timeout: the message was not accepted within {} s", limit.as_secs()))
+            }
         }
     }
-}
 
-fn address(channel: &EmailChannel, allow_private: bool) -> Result<IpAddr, String> {
-    let found = (channel.host.as_str(), channel.port).to_socket_addrs().map_err(|error| error.to_string())?;
-    let found: Vec<_> = found.collect();
-    let allowed = if allow_private { found } else { guard::allowed_of(&found) };
-    allowed.first().map(|address| address.ip()).ok_or_else(|| guard::REFUSED.to_owned())
-}
-
-/// The Message-ID is made of the notification's id, so that a message that comes twice can be recognised.
-fn message(channel: &EmailChannel, notification: &Notification) -> Result<Message, String> {
-    let content = NotificationContent::from_object(&notification.content);
-    let mailbox = |text: &str| text.parse::<Mailbox>().map_err(|error| error.to_string());
-    let from = mailbox(&channel.from)?;
-    let domain = from.email.domain().to_owned();
-    let mut builder = Message::builder()
-        .from(from)
-        .subject(content.title(notification.kind))
-        .message_id(Some(format!("<{}@{domain}>", notification.id)))
-        .header(ContentType::TEXT_PLAIN);
-    for to in &channel.to {
-        builder = builder.to(mailbox(to)?);
+    pub async fn close(mut self) {
+        if let Some(session) = &mut self.session {
+            let _ = tokio::time::timeout(QUIT_TIMEOUT, session.quit()).await;
+        }
     }
-    builder.body(content.body(notification.kind)).map_err(|error| error.to_string())
+
+    async fn try_send(&mut self, mail: &Mail) -> Result<Response, MailError> {
+        // It is taken out, so that a session that fails is not used again.
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => self.connect().await?,
+        };
+        let response = session.send(mail.envelope(), &mail.formatted()).await.map_err(MailError::Smtp)?;
+        self.session = Some(session);
+        Ok(response)
+    }
+
+    /// Resolves the server's name, so that the address which was checked is the one that is connected to.
+    async fn connect(&self) -> Result<AsyncSmtpConnection, MailError> {
+        let address = (self.address().await?, self.channel.port);
+        let parameters = || TlsParameters::new(self.channel.host.clone()).map_err(MailError::Smtp);
+        let wrapper = match self.channel.tls {
+            EmailTls::Implicit => Some(parameters()?),
+            EmailTls::StartTls | EmailTls::None => None,
+        };
+        let (name, limit) = (ClientId::default(), Some(self.timeout));
+        let mut session = AsyncSmtpConnection::connect_tokio1(address, limit, &name, wrapper, None)
+            .await
+            .map_err(MailError::Smtp)?;
+        if self.channel.tls == EmailTls::StartTls {
+            session.starttls(parameters()?, &name).await.map_err(MailError::Smtp)?;
+        }
+        if let Some((user, password)) = &self.channel.login {
+            let password = password.reveal().map_err(MailError::Other)?;
+            let credentials = Credentials::new(user.clone(), password.to_owned());
+            session.auth(DEFAULT_MECHANISMS, &credentials).await.map_err(MailError::Smtp)?;
+        }
+        Ok(session)
+    }
+
+    async fn address(&self) -> Result<IpAddr, MailError> {
+        let failed = |error: std::io::Error| MailError::Other(error.to_string());
+        let found = tokio::net::lookup_host((self.channel.host.as_str(), self.channel.port)).await;
+        let found: Vec<_> = found.map_err(failed)?.collect();
+        let allowed = if self.allow_private { found } else { guard::allowed_of(&found) };
+        let address = allowed.first().map(|address| address.ip());
+        address.ok_or_else(|| MailError::Other(guard::REFUSED.to_owned()))
+    }
+
+    /// The Message-ID is made of the notification's id, so that a message that comes twice can be recognised.
+    fn mail(&self, notification: &Notification) -> Result<Mail, String> {
+        let message = self.messages.render(notification)?;
+        let mailbox = |text: &str| text.parse::<Mailbox>().map_err(|error| error.to_string());
+        let from = mailbox(&self.channel.from)?;
+        let domain = from.email.domain().to_owned();
+        let mut builder = Mail::builder()
+            .from(from)
+            .subject(message.subject)
+            .message_id(Some(format!("<{}@{domain}>", notification.id)))
+            .header(ContentType::TEXT_PLAIN);
+        for to in &self.channel.to {
+            builder = builder.to(mailbox(to)?);
+        }
+        builder.body(message.text).map_err(|error| error.to_string())
+    }
+}
+
+impl MailError {
+    fn sent(self) -> Sent {
+        match self {
+            Self::Other(message) => Sent::failed(message),
+            Self::Smtp(error) => {
+                let code = error.status().map(u16::from);
+                let is_refused = code.is_some_and(|code| REFUSALS.contains(&code));
+                let verdict = if is_refused { Verdict::Refused } else { Verdict::Failed };
+                Sent { verdict, answer: error.to_string() }
+            }
+        }
+    }
 }

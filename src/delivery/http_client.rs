@@ -15,17 +15,33 @@ use crate::config::DeliverySettings;
 /// How much of an answer is kept, in bytes.
 const MAX_ANSWER_BYTES: u64 = 1000;
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Delivered,
+    /// The receiver is there, and does not take this one notification.
+    Refused,
+    /// The receiver cannot be reached, or takes none.
+    Failed,
+}
+
+/// The statuses that are about the content of a request.
+const REFUSALS: [u16; 4] = [400, 413, 415, 422];
+
 /// What became of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
-    pub is_delivered: bool,
+    pub verdict: Verdict,
     /// What the receiver answered, or why it did not.
     pub answer: String,
 }
 
 impl Sent {
     pub fn failed(answer: impl Into<String>) -> Self {
-        Self { is_delivered: false, answer: answer.into() }
+        Self { verdict: Verdict::Failed, answer: answer.into() }
+    }
+
+    pub fn is_delivered(&self) -> bool {
+        self.verdict == Verdict::Delivered
     }
 }
 
@@ -72,7 +88,11 @@ fn sent(outcome: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Sent 
             let body = String::from_utf8_lossy(&body);
             let separator = if body.trim().is_empty() { "" } else { ": " };
             Sent {
-                is_delivered: status.is_success(),
+                verdict: match status.as_u16() {
+                    _ if status.is_success() => Verdict::Delivered,
+                    status if REFUSALS.contains(&status) => Verdict::Refused,
+                    _ => Verdict::Failed,
+                },
                 answer: format!("HTTP {}{separator}{}", status.as_u16(), body.trim()),
             }
         }

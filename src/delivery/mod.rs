@@ -1,20 +1,27 @@
 //! Delivery of notifications, which are rows of the store, to the channels of the configuration: at least once, each with the
-//! same key of idempotency at every attempt. Whatever a receiver does holds up neither another channel nor a collection.
+//! same key of idempotency at every attempt, and to each channel in the order in which they were written. Whatever a receiver does
+//! holds up neither another channel nor a collection.
 //!
-//! **Architecture Invariant:** a notification is sent only after it was committed, and an attempt is noted only after it was made:
-//! a process that is killed in between sends it again, under the same id.
+//! **Architecture Invariant:** a notification is sent only after it was committed, only by the instance that holds the lock of
+//! alerts at that moment, and an attempt is noted only after it was made. A process that is killed in between sends it again, under
+//! the same id; one that cannot note it sends nothing else before it has.
 
 mod alertmanager;
 mod backoff;
+mod batch;
 mod chat;
-mod content;
 mod deliverer;
 mod email;
 mod guard;
 mod http_client;
+mod lead;
+mod messages;
 mod sender;
 mod signature;
+mod test_channel;
+mod unnoted;
 mod webhook;
 
-pub use content::{AlertNotice, NotificationContent};
-pub use deliverer::{Delivered, Deliverer, test_channel};
+pub use deliverer::Deliverer;
+pub use lead::{Lead, LeadWatch};
+pub use test_channel::{Tested, test_channel};

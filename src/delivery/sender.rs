@@ -1,16 +1,19 @@
 //! Sends the notifications of one batch to one channel.
 
 use jiff::Timestamp;
+use tokio::sync::Mutex;
 
 use super::{
     alertmanager, chat,
     email::MailConnection,
     http_client::{HttpClient, Sent},
+    messages::Messages,
     webhook,
 };
 use crate::{
     config::{Channel, ChannelKind, DeliverySettings, HEARTBEAT_CHANNEL},
     identity::Secret,
+    message::Medium,
     store::Notification,
 };
 
@@ -31,7 +34,7 @@ impl Senders {
     ///
     /// # Errors
     /// Why nothing can be sent there, as a message.
-    pub fn open(&self, channel: &str) -> Result<Sender, String> {
+    pub async fn open(&self, channel: &str) -> Result<Sender, String> {
         if channel == HEARTBEAT_CHANNEL {
             let url = self.settings.heartbeat_url.clone();
             let url = url.ok_or_else(|| "delivery.heartbeat_url is not set any more".to_owned())?;
@@ -39,45 +42,84 @@ impl Senders {
         }
         let found = self.channels.iter().find(|declared| declared.name == channel);
         let channel = found.ok_or_else(|| "no channel of this name is declared".to_owned())?;
+        let messages = |medium| Messages::new(medium, &channel.templates);
         Ok(match &channel.kind {
-            ChannelKind::Email(email) => Sender::Mail(MailConnection::new(email, &self.settings)?),
-            kind => Sender::Http { client: self.client.clone(), kind: kind.clone() },
+            ChannelKind::Email(email) => {
+                let connection = MailConnection::new(email, messages(Medium::Mail)?, &self.settings);
+                Sender::Mail(Box::new(Mutex::new(connection)))
+            }
+            kind => {
+                let messages = match kind {
+                    ChannelKind::Slack { .. } => messages(Medium::Chat)?,
+                    _ => messages(Medium::Webhook)?,
+                };
+                Sender::Http(Box::new(HttpChannel {
+                    client: self.client.clone(),
+                    kind: kind.clone(),
+                    messages,
+                }))
+            }
         })
     }
 }
 
-/// What a batch is sent through. Its calls block the thread.
+/// What a batch is sent through.
 pub enum Sender {
-    Http { client: HttpClient, kind: ChannelKind },
-    Mail(MailConnection),
+    Http(Box<HttpChannel>),
+    Mail(Box<Mutex<MailConnection>>),
     Heartbeat { client: HttpClient, url: Secret },
+}
+
+#[derive(Clone)]
+pub struct HttpChannel {
+    client: HttpClient,
+    kind: ChannelKind,
+    messages: Messages,
 }
 
 impl Sender {
     /// `now` is the time of the attempt.
-    pub fn send(&self, notification: &Notification, now: Timestamp) -> Sent {
-        let sent = match self {
-            Self::Mail(connection) => Ok(connection.send(notification)),
-            Self::Heartbeat { client, url } => Ok(client.get(url.reveal())),
-            Self::Http { client, kind } => send_http(client, kind, notification, now),
-        };
-        sent.unwrap_or_else(Sent::failed)
+    pub async fn send(&self, notification: &Notification, now: Timestamp) -> Sent {
+        match self {
+            Self::Mail(connection) => connection.lock().await.send(notification).await,
+            Self::Heartbeat { client, url } => {
+                let (client, url) = (client.clone(), url.clone());
+                blocking(move || client.get(url.reveal())).await
+            }
+            Self::Http(channel) => {
+                let (channel, notification) = (channel.clone(), notification.clone());
+                blocking(move || channel.send(&notification, now).unwrap_or_else(Sent::failed)).await
+            }
+        }
+    }
+
+    /// Takes leave of the receiver, where its protocol knows that.
+    pub async fn close(self) {
+        if let Self::Mail(connection) = self {
+            connection.into_inner().close().await;
+        }
     }
 }
 
-fn send_http(
-    client: &HttpClient,
-    kind: &ChannelKind,
-    notification: &Notification,
-    now: Timestamp,
-) -> Result<Sent, String> {
-    Ok(match kind {
-        ChannelKind::Webhook { url, secret } => {
-            let secret = secret.as_ref().map(|secret| secret.reveal()).transpose()?;
-            webhook::send(client, url.reveal()?, secret, notification, now)
-        }
-        ChannelKind::Slack { url } => chat::send(client, url.reveal()?, notification),
-        ChannelKind::Alertmanager { url } => alertmanager::send(client, url.reveal()?, notification),
-        ChannelKind::Email(_) => return Err("mail is not sent over HTTP".to_owned()),
-    })
+impl HttpChannel {
+    /// Blocks the thread.
+    fn send(&self, notification: &Notification, now: Timestamp) -> Result<Sent, String> {
+        let Self { client, kind, messages } = self;
+        Ok(match kind {
+            ChannelKind::Webhook { url, secret } => {
+                let secret = secret.as_ref().map(|secret| secret.reveal()).transpose()?;
+                let message = messages.render(notification)?;
+                webhook::send(client, url.reveal()?, secret, (notification, &message), now)
+            }
+            ChannelKind::Slack { url } => {
+                chat::send(client, url.reveal()?, notification, &messages.render(notification)?)
+            }
+            ChannelKind::Alertmanager { url } => alertmanager::send(client, url.reveal()?, notification),
+            ChannelKind::Email(_) => return Err("mail is not sent over HTTP".to_owned()),
+        })
+    }
+}
+
+async fn blocking(send: impl FnOnce() -> Sent + Send + 'static) -> Sent {
+    tokio::task::spawn_blocking(send).await.unwrap_or_else(|error| Sent::failed(error.to_string()))
 }

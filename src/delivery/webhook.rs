@@ -4,21 +4,23 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    content::{AlertNotice, NotificationContent},
     http_client::{HttpClient, Sent},
     signature::sign,
 };
-use crate::store::Notification;
+use crate::{
+    message::{AlertNotice, Message, NotificationContent},
+    store::Notification,
+};
 
 /// `now` is the time of the attempt, which is signed; the body is the same at every attempt.
 pub fn send(
     client: &HttpClient,
     url: &str,
     secret: Option<&str>,
-    notification: &Notification,
+    (notification, message): (&Notification, &Message),
     now: Timestamp,
 ) -> Sent {
-    let body = body(notification);
+    let body = body(notification, message);
     let (id, at) = (notification.id.to_string(), now.as_second());
     let mut headers = vec![("webhook-id", id.clone()), ("webhook-timestamp", at.to_string())];
     match secret.map(|secret| sign(secret, &id, at, &body)) {
@@ -29,7 +31,7 @@ pub fn send(
     client.post_json(url, &headers, &body)
 }
 
-fn body(notification: &Notification) -> String {
+fn body(notification: &Notification, message: &Message) -> String {
     let content = NotificationContent::from_object(&notification.content);
     let alert = |alert: &AlertNotice| {
         json!({
@@ -46,7 +48,8 @@ fn body(notification: &Notification) -> String {
         "timestamp": notification.created_at,
         "data": {
             "tenant": content.tenant,
-            "title": content.title(notification.kind),
+            "title": message.subject,
+            "text": message.text,
             "alerts": content.alerts.iter().map(alert).collect::<Vec<_>>(),
         },
     })

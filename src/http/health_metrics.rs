@@ -74,6 +74,7 @@ fn exposition(health: Option<&HealthResponse>) -> Exposition {
         record(&mut page, health);
         runs(&mut page, health);
         schedule(&mut page, health);
+        alerts(&mut page, health);
     }
     page
 }
@@ -164,6 +165,37 @@ fn schedule(page: &mut Exposition, health: &HealthResponse) {
         "daymark_scheduler_next_run_timestamp_seconds",
         "When the next day is collected, as a Unix time; absent while the schedule is paused.",
         schedule.next_run.as_ref().map(|next| unix(next.at)),
+    );
+}
+
+fn alerts(page: &mut Exposition, health: &HealthResponse) {
+    let alerts = &health.alerts;
+    page.gauge(
+        "daymark_alerting_led",
+        "1 while some instance evaluates alerts; daymark_alerting_leader says whether it is this one.",
+        Some(flag(alerts.is_evaluated)),
+    );
+    let firing: Vec<_> =
+        alerts.firing.iter().map(|of| (vec![("severity", of.severity)], of.alerts as f64)).collect();
+    page.labelled("daymark_alerts_firing", "Alerts that fire, by severity.", &firing);
+    let states: Vec<_> =
+        alerts.states.iter().map(|of| (vec![("state", of.state)], of.rules as f64)).collect();
+    page.labelled("daymark_alert_rules", "Rules of alerts that were ever evaluated, by state.", &states);
+    let notifications = &alerts.notifications;
+    let of = |status, count: i64| (vec![("status", status)], count as f64);
+    page.labelled(
+        "daymark_notifications",
+        "Notifications of the last 90 days and those that are pending, by status.",
+        &[
+            of("pending", notifications.pending),
+            of("delivered", notifications.delivered),
+            of("given_up", notifications.given_up),
+        ],
+    );
+    page.gauge(
+        "daymark_oldest_pending_notification_timestamp_seconds",
+        "When the oldest notification that is still to be delivered was written, as a Unix time; absent where there is none.",
+        notifications.oldest_pending_at.map(unix),
     );
 }
 

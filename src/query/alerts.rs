@@ -43,7 +43,7 @@ pub struct AlertEntry {
     pub started_at: Option<Timestamp>,
     /// What was found.
     pub summary: Option<String>,
-    /// When it was last told that it fires; null: it was not.
+    /// When a channel was last told that it fires; null: none was.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub notified_at: Option<Timestamp>,
     pub is_silenced: bool,
@@ -93,7 +93,7 @@ pub async fn alerts(
     Ok(AlertsResponse {
         alerts,
         silences: silences.into_iter().map(SilenceEntry::from).collect(),
-        pending_notifications: store.pending_notifications().await?,
+        pending_notifications: store.notification_counts().await?.pending,
     })
 }
 
@@ -105,7 +105,7 @@ fn entry(rule: &AlertRule, state: Option<&AlertState>, channels: &[String], is_s
         since: state.map(|state| state.since),
         started_at: state.and_then(|state| state.started_at),
         summary: state.map(|state| state.summary.clone()),
-        notified_at: state.and_then(|state| state.notified_at),
+        notified_at: state.and_then(AlertState::notified_at),
         is_silenced,
         labels: rule.labels.clone(),
         channels: rule.channels.clone().unwrap_or_else(|| channels.to_vec()),

@@ -46,8 +46,9 @@ pub use deliveries::{AttemptEntry, DeliveriesQuery, DeliveriesResponse, Delivery
 pub use error::{ParameterProblem, QueryError, Refusal};
 pub use export::{CsvOptions, Export, ExportFormat, ExportQuery};
 pub use health::{
-    CauseCount, GapsHealth, HealthResponse, MetricGap, MetricsPerRun, OwnQueries, PlatformHealth,
-    QueryHealth, RunDurations, RunsHealth, RunsWindow, UnknownField, health,
+    AlertsHealth, CauseCount, GapsHealth, HealthResponse, MetricGap, MetricsPerRun, NotificationsHealth,
+    OwnQueries, PlatformHealth, QueryHealth, RunDurations, RunsHealth, RunsWindow, SeverityCount, StateCount,
+    UnknownField, health,
 };
 pub use interval::{Bucket, Interval};
 pub use latest::{Change, LatestQuery, LatestResponse, LatestValue, latest};

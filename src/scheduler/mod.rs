@@ -12,7 +12,6 @@ mod survey;
 use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
-use tokio::sync::watch;
 
 use self::{
     attempts::Attempt,
@@ -63,7 +62,6 @@ pub struct Scheduler {
     counters: Counters,
     watch: SharedWatch,
     failures: LogThrottle,
-    leads: watch::Sender<bool>,
 }
 
 /// The state of an instance between two ticks. Everything except the lock can be read from the store again.
@@ -104,19 +102,7 @@ impl Scheduler {
     /// `watch` notices commits to the store of `context`.
     pub fn new(context: &Context, jobs: Arc<JobRunner>, counters: Counters, watch: SharedWatch) -> Self {
         let context = context.started_by(Trigger::Schedule, ACTOR);
-        Self {
-            context,
-            jobs,
-            counters,
-            watch,
-            failures: LogThrottle::new(),
-            leads: watch::Sender::new(false),
-        }
-    }
-
-    /// Tells whether this instance leads, for what only one instance does beside collecting.
-    pub fn leads(&self) -> watch::Receiver<bool> {
-        self.leads.subscribe()
+        Self { context, jobs, counters, watch, failures: LogThrottle::new() }
     }
 
     /// Collects until it is stopped. [`JobRunner::stop`] ends the jobs that are running then.
@@ -140,7 +126,6 @@ impl Scheduler {
             }
         }
         self.counters.scheduler_leads(state.leads());
-        self.leads.send_if_modified(|leads| std::mem::replace(leads, state.leads()) != state.leads());
     }
 
     async fn try_tick(&self, state: &mut SchedulerState) -> Result<(), LookError> {

@@ -1,12 +1,14 @@
 //! The entities of the contract, each read from a row of either database.
 
 use jiff::civil::Date;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::{
-    AlertState, AlertStatus, Anomaly, DefinitionVersion, DeliveryAttempt, DriftSample, Event, EventKind, Job,
-    JobStatus, JudgedDay, Latest, Leader, Notification, NotificationKind, NotificationStatus, Origin, Pause,
-    RecordCount, RecordedDay, Run, RunKind, RunOutcome, RunStatus, ScheduleState, SeriesDays, SeriesQuestion,
-    Silence, StoreError, StoredDefinition, Trigger,
+    AlertState, AlertStatus, Anomaly, DefinitionVersion, DeliveryAttempt, DriftSample, Event, EventKind,
+    FiredAs, Job, JobStatus, JudgedDay, Latest, Leader, Notification, NotificationCounts, NotificationKind,
+    NotificationStatus, Origin, Pause, RecordCount, RecordedDay, Run, RunKind, RunOutcome, RunStatus,
+    ScheduleState, SeriesDays, SeriesQuestion, Silence, StoreError, StoredDefinition, Trigger,
     row::{Columns, UnreadableRows, failed, readable, undecodable},
 };
 use crate::{
@@ -234,15 +236,7 @@ pub(super) fn schedule_state(row: &impl Columns, is_led: bool) -> Result<Schedul
     };
     let last_pause = match row.optional_instant("paused_at")? {
         None => None,
-        Some(paused_at) => Some(Pause {
-            id: row.uuid("id")?,
-            paused_at,
-            paused_by: row.get("paused_by")?,
-            reason: row.get("reason")?,
-            until: row.optional_instant("until_at")?,
-            resumed_at: row.optional_instant("resumed_at")?,
-            resumed_by: row.optional_text("resumed_by")?.map(str::to_owned),
-        }),
+        Some(_) => Some(pause(row)?),
     };
     Ok(ScheduleState { leader, is_led, last_pause })
 }
@@ -289,6 +283,18 @@ pub(super) fn drift_sample(row: &impl Columns) -> Result<DriftSample, sqlx::Erro
     })
 }
 
+pub(super) fn pause(row: &impl Columns) -> Result<Pause, sqlx::Error> {
+    Ok(Pause {
+        id: row.uuid("id")?,
+        paused_at: row.instant("paused_at")?,
+        paused_by: row.get("paused_by")?,
+        reason: row.get("reason")?,
+        until: row.optional_instant("until_at")?,
+        resumed_at: row.optional_instant("resumed_at")?,
+        resumed_by: row.optional_text("resumed_by")?.map(str::to_owned),
+    })
+}
+
 pub(super) fn event(row: &impl Columns) -> Result<Event, sqlx::Error> {
     Ok(Event {
         id: row.get("id")?,
@@ -305,9 +311,31 @@ pub(super) fn alert_state(row: &impl Columns) -> Result<AlertState, sqlx::Error>
         since: row.instant("since")?,
         started_at: row.optional_instant("started_at")?,
         summary: row.get("summary")?,
-        notified_at: row.optional_instant("notified_at")?,
+        fired_as: fired_as(row)?,
+        told: from_object("told", row.object("told")?)?,
         is_silenced: row.get("is_silenced")?,
         revision: row.get("revision")?,
+    })
+}
+
+fn fired_as(row: &impl Columns) -> Result<Option<FiredAs>, sqlx::Error> {
+    let Some(severity) = row.optional_text("severity")?.map(str::to_owned) else { return Ok(None) };
+    Ok(Some(FiredAs { severity, labels: from_object("labels", row.object("labels")?)? }))
+}
+
+fn from_object<T: DeserializeOwned>(
+    column: &'static str,
+    object: Map<String, Value>,
+) -> Result<T, sqlx::Error> {
+    serde_json::from_value(Value::Object(object)).map_err(|error| undecodable(column, error))
+}
+
+pub(super) fn notification_counts(row: &impl Columns) -> Result<NotificationCounts, sqlx::Error> {
+    Ok(NotificationCounts {
+        pending: row.get("pending")?,
+        delivered: row.get("delivered")?,
+        given_up: row.get("given_up")?,
+        oldest_pending_at: row.optional_instant("oldest_pending_at")?,
     })
 }
 

@@ -14,7 +14,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::StoreError;
+use super::{AlertState, StoreError};
 use crate::{
     database::{Fault, FaultClass},
     telemetry::LogThrottle,
@@ -218,4 +218,15 @@ pub(super) fn undecodable(
 /// An instant as a store keeps it: to the microsecond, which is as fine as PostgreSQL goes.
 pub(super) fn to_micros(instant: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(instant.as_microsecond()).unwrap_or(instant)
+}
+
+/// The labels with which an alert fired, as they are stored.
+pub(super) fn labels(state: &AlertState) -> Map<String, Value> {
+    let labels = state.fired_as.iter().flat_map(|fired| &fired.labels);
+    labels.map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()
+}
+
+/// The channels that were told of an alert, as they are stored.
+pub(super) fn told(state: &AlertState) -> Map<String, Value> {
+    state.told.iter().map(|(channel, at)| (channel.clone(), Value::from(at.to_string()))).collect()
 }

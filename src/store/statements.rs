@@ -78,21 +78,24 @@ pub(super) const END_PAUSE: &str = "
 pub(super) const SELECT_CLOCK: &str = "SELECT simulated_clock FROM store_settings";
 
 pub(super) const SELECT_ALERT_STATES: &str = "
-    SELECT rule, state, since, started_at, summary, notified_at, is_silenced, revision FROM alert_states
+    SELECT rule, state, since, started_at, summary, severity, labels, told, is_silenced, revision FROM alert_states
     WHERE tenant_id = $1 ORDER BY rule";
 
 /// Changes the row of the revision before, or none.
 pub(super) const WRITE_ALERT_STATE: &str = "
-    INSERT INTO alert_states (tenant_id, rule, state, since, started_at, summary, notified_at, is_silenced, revision)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    INSERT INTO alert_states (tenant_id, rule, state, since, started_at, summary, severity, labels, told, is_silenced, revision)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
     ON CONFLICT (tenant_id, rule) DO UPDATE
     SET state = excluded.state, since = excluded.since, started_at = excluded.started_at, summary = excluded.summary,
-        notified_at = excluded.notified_at, is_silenced = excluded.is_silenced, revision = excluded.revision
+        severity = excluded.severity, labels = excluded.labels, told = excluded.told, is_silenced = excluded.is_silenced,
+        revision = excluded.revision
     WHERE alert_states.revision = excluded.revision - 1";
 
+/// Notifications about one rule are committed one after the other, because each commit changes the rule's state; so their numbers
+/// are in the order of the commits. Others may have the same number.
 pub(super) const ADD_NOTIFICATION: &str = "
-    INSERT INTO notifications (tenant_id, id, channel, kind, content, created_at, next_attempt_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $6)
+    INSERT INTO notifications (tenant_id, id, number, channel, kind, content, created_at, next_attempt_at)
+    VALUES ($1, $2, (SELECT coalesce(max(number), 0) + 1 FROM notifications WHERE tenant_id = $1), $3, $4, $5, $6, $6)
     ON CONFLICT (tenant_id, id) DO NOTHING";
 
 /// Silences that were not ended early come first, the latest end before the others, so that a limit never leaves out one
@@ -127,8 +130,31 @@ pub(super) const AFTER_DELIVERY_ATTEMPT: &str = "
     UPDATE notifications SET status = $3, next_attempt_at = $4, finished_at = $5
     WHERE tenant_id = $1 AND id = $2 AND status = 'pending'";
 
-pub(super) const COUNT_PENDING_NOTIFICATIONS: &str =
-    "SELECT count(*) AS pending FROM notifications WHERE tenant_id = $1 AND status = 'pending'";
+pub(super) const WAIT: &str = "
+    UPDATE notifications SET next_attempt_at = $3
+    WHERE tenant_id = $1 AND id = $2 AND status = 'pending' AND next_attempt_at < $3";
+
+/// Those behind a notification of the channel that is tried again. A later attempt of their own stays.
+pub(super) const WAIT_BEHIND: &str = "
+    UPDATE notifications SET next_attempt_at = $3
+    WHERE tenant_id = $1 AND status = 'pending' AND next_attempt_at < $3 AND created_at <= $4
+      AND channel = (SELECT channel FROM notifications WHERE tenant_id = $1 AND id = $2)
+      AND number >= (SELECT number FROM notifications WHERE tenant_id = $1 AND id = $2)";
+
+pub(super) const DUE_CHANNELS: &str = "
+    SELECT DISTINCT channel FROM notifications
+    WHERE tenant_id = $1 AND status = 'pending' AND (next_attempt_at <= $2 OR next_attempt_at > $3) ORDER BY channel";
+
+pub(super) const COUNT_NOTIFICATIONS: &str = "
+    SELECT count(CASE WHEN status = 'pending' THEN 1 END) AS pending,
+        count(CASE WHEN status = 'delivered' THEN 1 END) AS delivered,
+        count(CASE WHEN status = 'given_up' THEN 1 END) AS given_up,
+        min(CASE WHEN status = 'pending' THEN created_at END) AS oldest_pending_at
+    FROM notifications WHERE tenant_id = $1";
+
+pub(super) const SELECT_PAUSES: &str = "
+    SELECT id, paused_at, paused_by, reason, until_at, resumed_at, resumed_by FROM schedule_pauses
+    WHERE tenant_id = $1 ORDER BY paused_at DESC, id LIMIT $2";
 
 pub(super) const DELETE_NOTIFICATIONS: &str =
     "DELETE FROM notifications WHERE tenant_id = $1 AND finished_at < $2";

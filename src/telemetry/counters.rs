@@ -22,6 +22,9 @@ const IN_FLIGHT: &str = "daymark_http_requests_in_flight";
 const CACHE: &str = "daymark_http_cache_total";
 const STORE_QUERIES: &str = "daymark_http_store_queries_total";
 const SCHEDULER_LEADS: &str = "daymark_scheduler_leader";
+const ALERTING_LEADS: &str = "daymark_alerting_leader";
+const QUERIES: &str = "daymark_queries_total";
+const FAILED_QUERIES: &str = "daymark_failed_queries_total";
 const LOG_LINES_DROPPED: &str = "daymark_log_lines_dropped_total";
 
 /// Upper bounds of the histogram's buckets, in seconds. The target for queries is 0.1 s on average and 0.2 s for 95 of 100.
@@ -81,7 +84,18 @@ fn describe() {
         "Lines of the log that were dropped because standard error was not read in time."
     );
     describe_gauge!(SCHEDULER_LEADS, "1 on the instance that collects, 0 on those that stand by.");
+    describe_gauge!(
+        ALERTING_LEADS,
+        "1 on the instance that evaluates alerts and delivers notifications, 0 on those that stand by."
+    );
+    describe_counter!(
+        QUERIES,
+        "Requests for data: reads over /api/v1 and /rest/v1 without exports and health, and without those that their client got wrong."
+    );
+    describe_counter!(FAILED_QUERIES, "Those requests for data whose status was 500 or more.");
     gauge!(IN_FLIGHT).set(0.0);
+    counter!(QUERIES).absolute(0);
+    counter!(FAILED_QUERIES).absolute(0);
     counter!(STORE_QUERIES).absolute(0);
     for outcome in [CacheOutcome::Hit, CacheOutcome::Miss, CacheOutcome::Bypass] {
         counter!(CACHE, "outcome" => outcome.name()).absolute(0);
@@ -101,6 +115,10 @@ impl Counters {
             let [queries, failed] = &*self.query_counts;
             queries.fetch_add(1, Ordering::Relaxed);
             failed.fetch_add(u64::from(status >= 500), Ordering::Relaxed);
+            self.record(|| {
+                counter!(QUERIES).increment(1);
+                counter!(FAILED_QUERIES).increment(u64::from(status >= 500));
+            });
         }
     }
 
@@ -129,6 +147,10 @@ impl Counters {
 
     pub fn scheduler_leads(&self, leads: bool) {
         self.record(|| gauge!(SCHEDULER_LEADS).set(f64::from(u8::from(leads))));
+    }
+
+    pub fn alerting_leads(&self, leads: bool) {
+        self.record(|| gauge!(ALERTING_LEADS).set(f64::from(u8::from(leads))));
     }
 
     /// Aggregates the samples of the histograms, so that their memory does not grow with every request. It must be

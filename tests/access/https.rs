@@ -69,6 +69,7 @@ impl Program {
             command
                 .env("DAYMARK_HTTP_LISTEN", "127.0.0.1:0")
                 .env("DAYMARK_SCHEDULE_ENABLED", "false")
+                .env("DAYMARK_ALERTING_ENABLED", "false")
                 .env("DAYMARK_ACCESS_JWKS", key_set);
             command.envs(authority.map(|file| ("SSL_CERT_FILE", file)));
             command

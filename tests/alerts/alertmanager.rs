@@ -75,7 +75,7 @@ async fn an_alertmanager_shows_what_fires_and_what_is_resolved(world: World) {
     // Alertmanager has the real time.
     let mut content = firing();
     content.alerts[0].valid_until = Some("2200-01-01T00:00:00Z".parse().unwrap());
-    let send = async |kind, content: daymark::delivery::NotificationContent| {
+    let send = async |kind, content: daymark::message::NotificationContent| {
         let new = NewNotification {
             id: Uuid::new_v4(),
             channel: "am".to_owned(),

@@ -1,9 +1,10 @@
 //! E-mail, with a real mail server.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use daymark::store::NotificationKind;
@@ -18,6 +19,7 @@ use crate::{
 
 on! { [sqlite]
     mails_of_a_batch_share_a_connection,
+    a_mail_server_that_answers_byte_by_byte_is_timed_out,
 }
 
 /// Ends with the test.
@@ -51,6 +53,30 @@ impl Drop for MailServer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Each byte comes in time, the line that they would make never.
+async fn a_mail_server_that_answers_byte_by_byte_is_timed_out(world: World) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        while stream.write_all(b"2").is_ok() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    let text = format!(
+        "[channels.mail]\nkind = 'email'\nhost = '127.0.0.1'\nport = {port}\ntls = 'none'
+         from = 'daymark@app.example'\nto = ['ops@app.example']"
+    );
+    notify(&world, "mail", NotificationKind::Firing).await;
+    let delivering = tokio::time::timeout(Duration::from_secs(30), async {
+        deliverer(&world, &config(&text, &[])).deliver_due().await.unwrap();
+    });
+    delivering.await.expect("the time limit of a message holds for the whole of it");
+    let attempt = shown(&world).await.remove(0).attempts.remove(0);
+    assert_eq!(attempt.answer, "timeout: the message was not accepted within 1 s");
+    assert!((900..5000).contains(&attempt.duration_ms), "{attempt:?}");
 }
 
 async fn mails_of_a_batch_share_a_connection(world: World) {

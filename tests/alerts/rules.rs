@@ -1,11 +1,15 @@
 //! Rules over real stores: what happens to a database is told once, and its end as well.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use daymark::{
     alerts::{Evaluator, rehearse, silence, unsilence},
-    collect::{Cancellation, Context, backfill, collect_day, pause},
+    collect::{Cancellation, Context, backfill, collect_day, pause, resume},
     config::Config,
+    delivery::Lead,
     query::{self, AlertEntry},
     store::NotificationKind,
     telemetry::Counters,
@@ -29,8 +33,12 @@ on! { [sqlite, postgres]
     a_rule_that_is_removed_is_over,
     the_heartbeat_is_called_once_for_each_good_run,
     a_rule_is_tried_over_the_past,
+    every_kind_of_rule_is_tried_over_the_past,
+    a_metric_must_hold_for_days,
+    a_cause_that_a_channel_does_not_hear_of_keeps_nothing_from_it,
 }
 
+const DEADLINE: Duration = Duration::from_secs(60);
 const CHANNELS: &str = "[channels.ops]\nkind = 'webhook'\nurl = 'https://ops.example/hook'\n";
 
 fn evaluator(context: &Context, config: &Config, counters: &Counters) -> Evaluator {
@@ -171,12 +179,16 @@ async fn requests_that_fail_are_told(world: World) {
     let config = config(CHANNELS, &[]);
     collect(&world.context).await;
     let counters = Counters::default();
-    let (leads, is_leader) = tokio::sync::watch::channel(true);
+    let lead = Lead::new(&world.context, counters.clone());
+    lead.tick(&mut None).await.unwrap();
+    let watch = lead.watch();
     let (stop, stopped) = Cancellation::new();
     let evaluator = evaluator(&world.context, &config, &counters);
-    let running = tokio::spawn(async move { evaluator.run(is_leader, &stopped).await });
+    let running = tokio::spawn(async move { evaluator.run(watch, &stopped).await });
     // The first evaluation takes the first sample, so that only what comes later is counted.
+    let started = Instant::now();
     while alert(&world, &config, "query_errors").await.since.is_none() {
+        assert!(started.elapsed() < DEADLINE, "the rules are not evaluated");
         tokio::task::yield_now().await;
     }
     let answer = |status, count| {
@@ -190,12 +202,13 @@ async fn requests_that_fail_are_told(world: World) {
     (0..1000).for_each(|_| counters.request_answered("GET", "/livez", 200, Duration::ZERO));
     advance(&world, 1);
     while told(&world).await.is_empty() {
+        assert!(started.elapsed() < DEADLINE, "the alert is not told of");
         tokio::task::yield_now().await;
     }
     assert_eq!(told(&world).await, [firing("query_errors")]);
     stop.cancel();
     running.await.unwrap();
-    drop(leads);
+    drop(lead);
 }
 
 async fn a_forgotten_pause_is_told(world: World) {
@@ -260,4 +273,87 @@ async fn a_rule_is_tried_over_the_past(world: World) {
     assert!(of("many").place.ends_with(": [alerts.many]"), "{}", of("many").place);
     assert_eq!(of("unknown").problem.as_deref(), Some("there is no active metric `postz`"));
     assert!(of("collection_failing").fires_on.is_empty(), "a backfill is no collection");
+}
+
+async fn every_kind_of_rule_is_tried_over_the_past(world: World) {
+    let text = format!(
+        "{SOURCES}[alerts.few]\nmetric = 'posts_created'\ncondition = 'below'\nvalue = 1\nfor_minutes = 2880\n\
+         [alerts.collection_failing]\nruns = 1\n"
+    );
+    let rules = world.config(&text).declarations.alerts;
+    let fires_on = async |rule: &str| {
+        let tried = rehearse(&world.context, &rules).await.unwrap();
+        tried.into_iter().find(|tried| tried.rule == rule).unwrap().fires_on
+    };
+    for rule in ["nothing_recorded", "day_missing", "forgotten_pause", "collection_failing", "few"] {
+        assert!(fires_on(rule).await.is_empty(), "{rule}: nothing is known yet");
+    }
+    collect(&world.context).await;
+    // The 12th fails, and nothing runs for three days.
+    world.set_clock("2025-01-12T00:15:00Z");
+    collect(&world.without_platform()).await;
+    world.set_clock("2025-01-15T00:15:00Z");
+    collect(&world.context).await;
+    assert_eq!(fires_on("collection_failing").await, [january(11)]);
+    assert_eq!(fires_on("day_missing").await, [january(11), january(12), january(13)]);
+    assert_eq!(fires_on("nothing_recorded").await, [january(13)]);
+    assert!(fires_on("few").await.is_empty(), "day 14 alone has no post");
+    pause(&world.context, "moving the database", None).await.unwrap();
+    advance(&world, 30 * 60);
+    assert_eq!(fires_on("forgotten_pause").await, [january(16)]);
+    resume(&world.context).await.unwrap();
+    advance(&world, 24 * 60);
+    backfill(&world.context, &range(11, 15), &Heard::default(), &Cancellation::never()).await.unwrap();
+    assert_eq!(fires_on("few").await, [january(13), january(14), january(15)], "for three days in a row");
+    assert_eq!(fires_on("forgotten_pause").await, [january(16)]);
+    // The 15th became due during the pause.
+    assert_eq!(fires_on("day_missing").await, [january(11), january(12), january(13), january(16)]);
+    let tried = rehearse(&world.context, &rules).await.unwrap();
+    assert!(tried.iter().all(|tried| tried.rule != "query_errors"), "requests are not recorded");
+}
+
+async fn a_metric_must_hold_for_days(world: World) {
+    let text = format!(
+        "{CHANNELS}[alerts.few]\nmetric = 'posts_created'\ncondition = 'below'\nvalue = 100\nfor_minutes = 2880\n"
+    );
+    let config = config(&text, &[]);
+    collect(&world.context).await;
+    let started = world.context.now();
+    let mut fired_at = None;
+    for half_hour in 0..5 * 48 {
+        world.clock.set(started + SignedDuration::from_mins(30 * half_hour));
+        evaluate(&world, &config).await;
+        // Half an hour after a day is due there is no value of it yet.
+        if world.context.now().to_string().ends_with("T01:00:00Z") {
+            collect(&world.context).await;
+            evaluate(&world, &config).await;
+        }
+        if alert(&world, &config, "few").await.status == "firing" {
+            fired_at = Some(world.context.now());
+            break;
+        }
+    }
+    assert_eq!(fired_at, Some(started + SignedDuration::from_hours(48)));
+}
+
+async fn a_cause_that_a_channel_does_not_hear_of_keeps_nothing_from_it(world: World) {
+    let text = format!(
+        "{CHANNELS}[channels.data]\nkind = 'webhook'\nurl = 'https://data.example/hook'\n\
+         [alerts.collection_failing]\nchannels = ['ops']\n[alerts.day_missing]\nfor_minutes = 0\n"
+    );
+    let config = config(&text, &[]);
+    collect(&world.context).await;
+    world.set_clock("2025-01-12T00:15:00Z");
+    for _ in 0..3 {
+        collect(&world.without_platform()).await;
+        advance(&world, 30);
+        evaluate(&world, &config).await;
+    }
+    let mut told: Vec<_> = world.context.tenant.store.notifications(None, 10).await.unwrap();
+    told.sort_by_key(|notification| notification.channel.clone());
+    let told: Vec<_> = told
+        .iter()
+        .map(|told| (told.channel.as_str(), told.content["alerts"][0]["rule"].as_str().unwrap()))
+        .collect();
+    assert_eq!(told, [("data", "day_missing"), ("ops", "collection_failing")]);
 }

@@ -39,7 +39,7 @@ fn start(world: &World, file: &std::path::Path) -> Process {
     let secret = "x".repeat(32);
     let settings = [
         ("DAYMARK_CONFIG", file.to_str().unwrap()),
-        ("DAYMARK_SCHEDULE_ENABLED", "true"),
+        ("DAYMARK_ALERTING_ENABLED", "true"),
         ("DAYMARK_ACCESS_JWT_SECRET", &secret),
     ];
     Process::start(&world.store_url, &nowhere, &settings)
@@ -57,7 +57,7 @@ async fn received(sink: &Sink, count: usize) -> Vec<String> {
 
 async fn wait_until_delivered(world: &World) {
     let started = Instant::now();
-    while world.context.tenant.store.pending_notifications().await.unwrap() > 0 {
+    while world.context.tenant.store.notification_counts().await.unwrap().pending > 0 {
         assert!(started.elapsed() < DEADLINE, "it stays undelivered");
         tokio::task::yield_now().await;
     }
@@ -102,7 +102,7 @@ async fn another_instance_takes_over_what_is_not_delivered(world: World) {
     received(&sink, 1).await;
     sink.answer_with(Answer::Status(200));
     let (leader, other) =
-        if first.logged("this instance leads") > 0 { (first, second) } else { (second, first) };
+        if first.logged("this instance evaluates alerts") > 0 { (first, second) } else { (second, first) };
     leader.kill();
     let ids = received(&sink, 2).await;
     wait_until_delivered(&world).await;

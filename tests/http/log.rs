@@ -133,6 +133,7 @@ async fn requests_are_answered_while_the_log_pipe_is_full() {
         .env("DAYMARK_PLATFORM_URL", &world.platform_url)
         .env("DAYMARK_HTTP_LISTEN", "127.0.0.1:0")
         .env("DAYMARK_SCHEDULE_ENABLED", "false")
+        .env("DAYMARK_ALERTING_ENABLED", "false")
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

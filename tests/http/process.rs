@@ -32,6 +32,7 @@ impl Process {
             .env("DAYMARK_PLATFORM_URL", platform_url)
             .env("DAYMARK_HTTP_LISTEN", "127.0.0.1:0")
             .env("DAYMARK_SCHEDULE_ENABLED", "false")
+            .env("DAYMARK_ALERTING_ENABLED", "false")
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

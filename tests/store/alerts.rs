@@ -1,8 +1,8 @@
 //! The states of alerts, silences, notifications and the attempts to deliver them.
 
 use daymark::store::{
-    AfterAttempt, AlertState, AlertStatus, DeliveryAttempt, NewNotification, Notification, NotificationKind,
-    NotificationStatus, Silence, Store,
+    AfterAttempt, AlertState, AlertStatus, Behind, DeliveryAttempt, DeliveryOutcome, FiredAs, LockName,
+    NewNotification, Notification, NotificationCounts, NotificationKind, NotificationStatus, Silence, Store,
 };
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;
@@ -15,6 +15,9 @@ crate::on_both_stores!(
     of_two_instances_one_changes_a_state,
     silences_end_once_and_are_kept,
     a_notification_is_due_until_it_is_delivered,
+    those_behind_one_that_is_tried_again_wait_as_long,
+    a_notification_is_written_with_its_only_attempt,
+    whether_a_lock_is_taken_is_known,
     a_notification_is_given_up_and_deleted_later,
     alerts_of_tenants_are_separate,
     rows_that_make_no_sense_are_refused
@@ -27,7 +30,11 @@ fn state(rule: &str, status: AlertStatus, revision: i64) -> AlertState {
         since: noon(),
         started_at: Some(noon() - 5.minutes()),
         summary: "three runs failed in a row".to_owned(),
-        notified_at: Some(noon()),
+        fired_as: Some(FiredAs {
+            severity: "critical".to_owned(),
+            labels: [("team".to_owned(), "data".to_owned())].into(),
+        }),
+        told: [("ops".to_owned(), noon())].into(),
         is_silenced: false,
         revision,
     }
@@ -54,8 +61,18 @@ fn attempt(of: &NewNotification, number: i64, at: Timestamp, is_delivered: bool)
     }
 }
 
-async fn ids(store: &dyn Store, now: Timestamp) -> Vec<Uuid> {
-    store.due_notifications(now, 10).await.unwrap().iter().map(|due| due.id).collect()
+fn outcome(attempt: &DeliveryAttempt, after: AfterAttempt) -> DeliveryOutcome {
+    DeliveryOutcome { attempt: attempt.clone(), after, behind: Behind::These(Vec::new()) }
+}
+
+/// The channels that are due.
+async fn due(store: &dyn Store, now: Timestamp) -> Vec<String> {
+    store.due_channels(now, now + 1.hour()).await.unwrap()
+}
+
+/// The pending notifications of a channel, in order.
+async fn ids(store: &dyn Store, channel: &str) -> Vec<Uuid> {
+    store.pending_notifications(channel, 10).await.unwrap().iter().map(|pending| pending.id).collect()
 }
 
 async fn a_change_of_state_and_its_notifications_are_one_commit(fixture: Fixture) {
@@ -65,7 +82,7 @@ async fn a_change_of_state_and_its_notifications_are_one_commit(fixture: Fixture
     assert!(store.commit_alerts(std::slice::from_ref(&firing), std::slice::from_ref(&new)).await.unwrap());
     let again = fixture.again();
     assert_eq!(again.alert_states().await.unwrap(), [firing]);
-    assert_eq!(again.due_notifications(noon(), 10).await.unwrap(), [Notification::from(new.clone())]);
+    assert_eq!(again.pending_notifications("ops", 10).await.unwrap(), [Notification::from(new.clone())]);
     let missing = NewNotification { channel: "Not a name".to_owned(), ..notification("ops") };
     let resolved = state("collection_failing", AlertStatus::Resolved, 2);
     assert!(store.commit_alerts(&[resolved], &[missing]).await.is_err());
@@ -85,7 +102,7 @@ async fn of_two_instances_one_changes_a_state(fixture: Fixture) {
         state("collection_failing", AlertStatus::Firing, 1),
     ];
     assert!(!other.commit_alerts(&both, &[second]).await.unwrap());
-    assert_eq!(ids(&**one, noon()).await, [first.id]);
+    assert_eq!(ids(&**one, "ops").await, [first.id]);
     assert_eq!(one.alert_states().await.unwrap().len(), 1);
     assert!(
         other.commit_alerts(&[state("collection_failing", AlertStatus::Resolved, 2)], &[]).await.unwrap()
@@ -134,28 +151,90 @@ async fn a_notification_is_due_until_it_is_delivered(fixture: Fixture) {
     let (first, other) = (notification("ops"), notification("mail"));
     assert!(store.commit_alerts(&[], &[first.clone(), other.clone()]).await.unwrap());
     assert!(store.commit_alerts(&[], &[first.clone(), other.clone()]).await.unwrap(), "an answer was lost");
-    assert!(ids(store, noon() - 1.second()).await.is_empty());
-    assert_eq!(ids(store, noon()).await.len(), 2);
-    assert_eq!(store.due_notifications(noon(), 1).await.unwrap().len(), 1);
-    assert_eq!(store.pending_notifications().await.unwrap(), 2);
+    assert!(due(store, noon() - 1.second()).await.is_empty());
+    assert_eq!(due(store, noon()).await, ["mail", "ops"]);
+    let counts = NotificationCounts { pending: 2, oldest_pending_at: Some(noon()), ..Default::default() };
+    assert_eq!(store.notification_counts().await.unwrap(), counts);
 
     let failed = attempt(&first, 1, noon(), false);
-    store.note_attempt(&failed, AfterAttempt::TryAgain(noon() + 5.seconds())).await.unwrap();
-    assert_eq!(ids(store, noon()).await, [other.id]);
-    assert_eq!(store.due_notifications(noon() + 5.seconds(), 10).await.unwrap()[1].attempts, 1);
+    store.note_attempt(&outcome(&failed, AfterAttempt::TryAgain(noon() + 5.seconds()))).await.unwrap();
+    assert_eq!(due(store, noon()).await, ["mail"]);
+    assert_eq!(due(store, noon() + 5.seconds()).await, ["mail", "ops"]);
+    assert_eq!(store.pending_notifications("ops", 10).await.unwrap()[0].attempts, 1);
+    let set_back = noon() - 2.hours();
+    assert_eq!(due(store, set_back).await, ["mail", "ops"], "times beyond the horizon are of another clock");
 
     let delivered = attempt(&first, 2, noon() + 5.seconds(), true);
     for _ in 0..2 {
-        store.note_attempt(&delivered, AfterAttempt::Delivered).await.unwrap();
+        store.note_attempt(&outcome(&delivered, AfterAttempt::Delivered)).await.unwrap();
     }
-    assert_eq!(ids(store, noon() + 1.hour()).await, [other.id]);
+    assert!(ids(store, "ops").await.is_empty());
     let shown = fixture.again().notifications(Some("ops"), 10).await.unwrap();
     assert_eq!(shown[0].status, NotificationStatus::Delivered);
     assert_eq!((shown[0].finished_at, shown[0].attempts), (Some(noon() + 5.seconds()), 2));
     assert_eq!(store.delivery_attempts(&[first.id, other.id]).await.unwrap(), [failed, delivered]);
     // It stays delivered, whatever a process says that was slower.
-    store.note_attempt(&attempt(&first, 3, noon(), false), AfterAttempt::TryAgain(noon())).await.unwrap();
-    assert_eq!(ids(store, noon() + 1.hour()).await, [other.id]);
+    let slower = attempt(&first, 3, noon(), false);
+    store.note_attempt(&outcome(&slower, AfterAttempt::TryAgain(noon()))).await.unwrap();
+    assert_eq!(due(store, noon() + 1.hour()).await, ["mail"]);
+}
+
+async fn those_behind_one_that_is_tried_again_wait_as_long(fixture: Fixture) {
+    fixture.ready().await;
+    let store = &*fixture.store;
+    let at = |second: i64| noon() + second.seconds();
+    let new = |channel, second| NewNotification { created_at: at(second), ..notification(channel) };
+    // The clock was set back before the third one was written.
+    let (first, second, third) = (new("ops", 0), new("ops", 2), new("ops", 1));
+    let (later, other) = (new("ops", 10), new("mail", 0));
+    for notification in [&first, &second, &third, &other] {
+        assert!(store.commit_alerts(&[], std::slice::from_ref(notification)).await.unwrap());
+    }
+    assert_eq!(ids(store, "ops").await, [first.id, second.id, third.id], "the order of the commits");
+    assert_eq!(store.pending_notifications("ops", 2).await.unwrap().len(), 2);
+    let failed = attempt(&first, 1, at(5), false);
+    let again =
+        |behind| DeliveryOutcome { attempt: failed.clone(), after: AfterAttempt::TryAgain(at(60)), behind };
+    store.note_attempt(&again(Behind::These(vec![third.id]))).await.unwrap();
+    let next = async || -> Vec<_> {
+        let pending = store.pending_notifications("ops", 10).await.unwrap();
+        pending.iter().map(|pending| pending.next_attempt_at.unwrap()).collect()
+    };
+    assert_eq!(next().await, [at(60), at(2), at(60)]);
+    assert!(store.commit_alerts(&[], &[later]).await.unwrap());
+    for _ in 0..2 {
+        store.note_attempt(&again(Behind::Channel)).await.unwrap();
+        assert_eq!(next().await, [at(60), at(60), at(60), at(10)], "one that came later is due at once");
+    }
+    assert_eq!(due(store, at(5)).await, ["mail"]);
+}
+
+async fn a_notification_is_written_with_its_only_attempt(fixture: Fixture) {
+    fixture.ready().await;
+    let store = &*fixture.store;
+    let test = NewNotification { kind: NotificationKind::Test, ..notification("ops") };
+    let only = attempt(&test, 1, noon(), true);
+    for _ in 0..2 {
+        store.add_attempted(&test, &outcome(&only, AfterAttempt::Delivered)).await.unwrap();
+    }
+    assert!(ids(store, "ops").await.is_empty());
+    assert_eq!(store.delivery_attempts(&[test.id]).await.unwrap(), [only]);
+    assert_eq!(store.notification_counts().await.unwrap().delivered, 1);
+}
+
+async fn whether_a_lock_is_taken_is_known(fixture: Fixture) {
+    fixture.ready().await;
+    let (store, other) = (&fixture.store, fixture.again());
+    assert!(!other.is_taken(&LockName::Alerts).await.unwrap());
+    let held = store.try_lock(&LockName::Alerts).await.unwrap().unwrap();
+    assert!(other.is_taken(&LockName::Alerts).await.unwrap());
+    assert!(!other.is_taken(&LockName::Leader).await.unwrap());
+    assert!(other.try_lock(&LockName::Alerts).await.unwrap().is_none());
+    drop(held);
+    let started = std::time::Instant::now();
+    while other.is_taken(&LockName::Alerts).await.unwrap() {
+        assert!(started.elapsed().as_secs() < 60, "the lock is not released");
+    }
 }
 
 async fn a_notification_is_given_up_and_deleted_later(fixture: Fixture) {
@@ -164,13 +243,14 @@ async fn a_notification_is_given_up_and_deleted_later(fixture: Fixture) {
     let (first, other) = (notification("ops"), notification("ops"));
     assert!(store.commit_alerts(&[], &[first.clone(), other.clone()]).await.unwrap());
     let last = attempt(&first, 1, noon(), false);
-    store.note_attempt(&last, AfterAttempt::GivenUp).await.unwrap();
-    assert_eq!(ids(store, noon() + 1.hour()).await, [other.id]);
-    assert_eq!(store.pending_notifications().await.unwrap(), 1);
+    store.note_attempt(&outcome(&last, AfterAttempt::GivenUp)).await.unwrap();
+    assert_eq!(ids(store, "ops").await, [other.id]);
+    let counts = store.notification_counts().await.unwrap();
+    assert_eq!((counts.pending, counts.given_up), (1, 1));
     assert_eq!(store.delete_notifications(noon()).await.unwrap(), 0);
     assert_eq!(store.delete_notifications(noon() + 1.second()).await.unwrap(), 1);
     assert_eq!(store.delivery_attempts(&[first.id]).await.unwrap(), []);
-    assert_eq!(ids(store, noon()).await, [other.id], "what is pending is kept");
+    assert_eq!(ids(store, "ops").await, [other.id], "what is pending is kept");
 }
 
 async fn alerts_of_tenants_are_separate(fixture: Fixture) {
@@ -179,7 +259,7 @@ async fn alerts_of_tenants_are_separate(fixture: Fixture) {
     let states = [state("collection_failing", AlertStatus::Firing, 1)];
     assert!(fixture.store.commit_alerts(&states, &[notification("ops")]).await.unwrap());
     assert_eq!(other.alert_states().await.unwrap(), []);
-    assert!(ids(&*other, noon()).await.is_empty());
+    assert!(due(&*other, noon()).await.is_empty() && ids(&*other, "ops").await.is_empty());
     assert_eq!(other.notifications(None, 10).await.unwrap(), []);
     assert!(other.commit_alerts(&states, &[]).await.unwrap());
 }

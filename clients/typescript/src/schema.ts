@@ -654,7 +654,7 @@ export interface components {
             };
             /**
              * Format: date-time
-             * @description When it was last told that it fires; null: it was not.
+             * @description When a channel was last told that it fires; null: none was.
              */
             notified_at?: string | null;
             rule: string;
@@ -674,6 +674,15 @@ export interface components {
             status: "normal" | "pending" | "firing" | "resolved" | "no_data" | "error";
             /** @description What was found. */
             summary?: string | null;
+        };
+        AlertsHealth: {
+            /** @description How many alerts fire, by severity. */
+            firing: components["schemas"]["SeverityCount"][];
+            /** @description Whether some instance evaluates the rules and delivers notifications. */
+            is_evaluated: boolean;
+            notifications: components["schemas"]["NotificationsHealth"];
+            /** @description How many rules are in each state, of all that were ever evaluated. */
+            states: components["schemas"]["StateCount"][];
         };
         AlertsResponse: {
             /** @description The rules of the configuration; those that fire first. */
@@ -1073,6 +1082,7 @@ export interface components {
             to: string;
         };
         HealthResponse: {
+            alerts: components["schemas"]["AlertsHealth"];
             /** Format: date-time */
             checked_at: string;
             gaps?: components["schemas"]["GapsHealth"] | null;
@@ -1250,6 +1260,26 @@ export interface components {
             at: string;
             /** Format: date */
             date: string;
+        };
+        /** @description The notifications of the last 90 days, and those that are still to be delivered. */
+        NotificationsHealth: {
+            /** Format: int64 */
+            delivered: number;
+            /**
+             * Format: int64
+             * @description Those that could not be delivered within `delivery.give_up_hours`.
+             */
+            given_up: number;
+            /**
+             * Format: date-time
+             * @description When the oldest of these was written; null: there is none.
+             */
+            oldest_pending_at?: string | null;
+            /**
+             * Format: int64
+             * @description Those that are still to be delivered.
+             */
+            pending: number;
         };
         /** @description One side of a ratio. */
         Operand: string | components["schemas"]["CountMeasure"];
@@ -1608,6 +1638,11 @@ export interface components {
             /** @description The server's version. */
             version: string;
         };
+        SeverityCount: {
+            alerts: number;
+            /** @enum {string} */
+            severity: "critical" | "warning" | "info";
+        };
         /** @description What a browser signs in with. */
         SignInRequest: {
             /** @description An API key or a JSON Web Token. */
@@ -1666,6 +1701,11 @@ export interface components {
             type?: "count" | "average" | "percentage" | "aggregate";
             /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
             unit?: string;
+        };
+        StateCount: {
+            rules: number;
+            /** @enum {string} */
+            state: "normal" | "pending" | "firing" | "resolved" | "no_data" | "error";
         };
         StatusResponse: {
             active_metrics: number;

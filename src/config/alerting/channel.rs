@@ -1,6 +1,6 @@
 //! The channels of a file: `[channels.NAME]`.
 
-use crate::{config::settings::layers::Environment, identity::Secret};
+use crate::{config::settings::layers::Environment, identity::Secret, message::Templates};
 
 /// The channel of calls to `delivery.heartbeat_url`, in the list of deliveries.
 pub const HEARTBEAT_CHANNEL: &str = "heartbeat";
@@ -11,6 +11,8 @@ pub struct Channel {
     pub name: String,
     pub place: String,
     pub kind: ChannelKind,
+    /// The texts of its messages. A channel of the kind `alertmanager` has none.
+    pub templates: Templates,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,6 +20,12 @@ use crate::{
 const CONDITIONS: [&str; 5] = ["above", "below", "rises", "falls", "missing"];
 /// The longest time in minutes for which a condition can be wanted to hold: 30 days.
 const MAX_FOR_MINUTES: i64 = 30 * 24 * 60;
+/// The labels that notifications have beside those of their rule.
+const RESERVED_LABELS: [&str; 3] = ["alertname", "severity", "tenant"];
+/// The most labels of a rule, and the greatest lengths of their names and values, in characters.
+const MAX_LABELS: usize = 20;
+const MAX_LABEL_NAME: usize = 100;
+const MAX_LABEL_VALUE: usize = 200;
 /// The most days of `for_days` and of `window_days`.
 const MAX_DAYS: i64 = 366;
 
@@ -86,10 +92,48 @@ impl CommonKeys {
 
 fn labels(section: &Section) -> BTreeMap<String, String> {
     let Some(labels) = section.section("labels") else { return BTreeMap::new() };
-    let read = |key| Some((str::to_owned(key), labels.text(key)?.value));
-    let read: BTreeMap<_, _> = labels.keys().into_iter().filter_map(read).collect();
+    let mut read = BTreeMap::new();
+    for name in labels.keys() {
+        let value = labels.text(name).map(|value| value.value);
+        if let Some((problem, hint)) = label_problem(name, value.as_deref()) {
+            labels.problem(name, problem, Some(hint));
+        } else if let Some(value) = value {
+            read.insert(name.to_owned(), value);
+        }
+    }
+    if read.len() > MAX_LABELS {
+        section.problem("labels", format!("a rule can have {MAX_LABELS} labels at most"), None);
+    }
     labels.finish();
     read
+}
+
+/// What is wrong with a label, and what to do. Alertmanager refuses the whole request that has one it does not take.
+fn label_problem(name: &str, value: Option<&str>) -> Option<(String, String)> {
+    let mut letters = name.chars();
+    let begins = letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
+    let is_name = begins && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+    if !is_name || name.len() > MAX_LABEL_NAME {
+        let hint = format!(
+            "use at most {MAX_LABEL_NAME} ASCII letters, digits and underscores, not beginning with a digit"
+        );
+        return Some((format!("{} cannot be the name of a label", shown(name)), hint));
+    }
+    if name.starts_with("__") || RESERVED_LABELS.contains(&name) {
+        let hint = format!(
+            "names that begin with `__` belong to Prometheus, and Daymark itself sets {}",
+            RESERVED_LABELS.map(shown).join(", ")
+        );
+        return Some((format!("the label {} is reserved", shown(name)), hint));
+    }
+    let length = value?.chars().count();
+    ((length == 0) || length > MAX_LABEL_VALUE).then(|| {
+        let message = format!("the value of the label {} has {length} characters", shown(name));
+        (
+            message,
+            format!("use 1 to {MAX_LABEL_VALUE} characters; a label without a value is the same as no label"),
+        )
+    })
 }
 
 /// A built-in condition with the threshold of the section.

@@ -9,6 +9,7 @@ use crate::{
         suggest::{shown, suggestion},
     },
     identity::Secret,
+    message::{Medium, Templates, check_templates},
 };
 
 const EMAIL_TLS: [(&str, EmailTls); 3] =
@@ -43,8 +44,32 @@ pub fn read_channel(name: &str, section: Section) -> Option<Channel> {
             }
         },
     };
+    let templates = templates(&section, kind.as_ref());
     section.finish();
-    Some(Channel { name: name.to_owned(), place, kind: kind? })
+    Some(Channel { name: name.to_owned(), place, kind: kind?, templates })
+}
+
+/// The templates of a channel. They are tried on samples, so that a mistake is not found only when an alert is to be told.
+fn templates(section: &Section, kind: Option<&ChannelKind>) -> Templates {
+    let text = |key| section.text(key).map(|text| text.value);
+    let medium = match kind {
+        Some(ChannelKind::Slack { .. }) => Medium::Chat,
+        Some(ChannelKind::Webhook { .. }) => Medium::Webhook,
+        // Alertmanager has templates of its own.
+        Some(ChannelKind::Alertmanager { .. }) => return Templates::default(),
+        // Where the rest of a channel is wrong, its templates are checked all the same.
+        Some(ChannelKind::Email(_)) | None => Medium::Mail,
+    };
+    let templates = Templates { subject: text("subject"), text: text("text") };
+    for problem in check_templates(medium, &templates) {
+        let hint = "docs/alerts.md lists what a template can use";
+        section.problem(
+            problem.key,
+            format!("`{}` is no template that can be used: {problem}", problem.key),
+            Some(hint.to_owned()),
+        );
+    }
+    templates
 }
 
 /// The value of `url`, or of the environment variable that `url_env` names.
@@ -114,6 +139,16 @@ fn email(section: &Section) -> Option<EmailChannel> {
     if user.is_some() != (section.has("password_env")) {
         section.section_problem("`user` and `password_env` belong together: one of them is missing", None);
     }
+    if let Some(host) =
+        host.as_deref().filter(|host| tls == EmailTls::None && user.is_some() && !is_loopback(host))
+    {
+        let message = format!(
+            "`tls = \"none\"` would send the password to {} in plain text: logging in needs an encrypted connection",
+            shown(host)
+        );
+        let hint = "use `tls = \"starttls\"` or `tls = \"implicit\"`, or leave out `user` and `password_env`";
+        section.problem("tls", message, Some(hint.to_owned()));
+    }
     let from =
         required(section, "from", "the sender's address").and_then(|from| mailbox(section, "from", from));
     let to = section.texts("to");
@@ -132,6 +167,13 @@ fn email(section: &Section) -> Option<EmailChannel> {
         from: from?,
         to,
     })
+}
+
+/// Whether a mail server is on this machine, as its name says.
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn required(section: &Section, key: &'static str, what: &str) -> Option<String> {

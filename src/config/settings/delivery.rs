@@ -11,6 +11,8 @@ use crate::{
 
 #[derive(Debug, Clone)]
 pub struct DeliverySettings {
+    /// Whether this instance evaluates the rules of alerts and delivers.
+    pub is_enabled: bool,
     /// Whether notifications may go to loopback, link-local and private addresses.
     pub allow_private: bool,
     /// How long a receiver may take to answer.
@@ -25,6 +27,7 @@ pub struct DeliverySettings {
 
 impl DeliverySettings {
     pub(super) fn read(given: &mut SettingLayers) -> Option<Self> {
+        let is_enabled = given.boolean("alerting.enabled");
         let allow_private = given.boolean("delivery.allow_private");
         let timeout = given.integer("delivery.timeout_seconds");
         let give_up_hours = given.integer("delivery.give_up_hours");
@@ -41,6 +44,7 @@ impl DeliverySettings {
             });
         let hours = |hours| i64::try_from(hours).ok().map(SignedDuration::from_hours);
         Some(Self {
+            is_enabled: is_enabled?,
             allow_private: allow_private?,
             timeout: Duration::from_secs(timeout?),
             give_up_after: hours(give_up_hours?)?,

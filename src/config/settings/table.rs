@@ -332,6 +332,13 @@ pub static SETTINGS: &[Setting] = &[
          set, it is random: a restart ends all sessions, and of several servers each has its own. Changing it signs everybody out.",
     ),
     setting(
+        "alerting.enabled",
+        SettingKind::Boolean,
+        Some("true"),
+        "Whether `daymark serve` evaluates the rules of alerts and delivers notifications. Of several instances on one store for which \
+         this is true, one does, whichever collects; `schedule.enabled` does not matter.",
+    ),
+    setting(
         "delivery.allow_private",
         SettingKind::Boolean,
         Some("false"),

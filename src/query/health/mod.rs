@@ -1,6 +1,7 @@
 //! The health of the collection: what an operator asks, in one response of bounded cost. What cannot be told is null, and
 //! `unknown` says why.
 
+mod alerts;
 mod gaps;
 mod platform;
 mod queries;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use self::{
+    alerts::{AlertsHealth, NotificationsHealth, SeverityCount, StateCount},
     gaps::{CauseCount, GapsHealth, MetricGap},
     platform::PlatformHealth,
     queries::{OwnQueries, QueryHealth},
@@ -52,6 +54,7 @@ pub struct HealthResponse {
     pub gaps: Option<GapsHealth>,
     pub platform: PlatformHealth,
     pub schedule: ScheduleResponse,
+    pub alerts: AlertsHealth,
     /// Of the process that answers. Null on the command line, which is another process than the server, and while nothing was
     /// answered in the last hour.
     pub queries: Option<QueryHealth>,
@@ -59,7 +62,7 @@ pub struct HealthResponse {
     pub unknown: Vec<UnknownField>,
 }
 
-/// Asks the store six bounded questions, and the platform how far it lags, for which it waits two seconds at most.
+/// Asks the store nine bounded questions, and the platform how far it lags, for which it waits two seconds at most.
 ///
 /// # Errors
 /// When the store fails.
@@ -91,6 +94,7 @@ pub async fn health(context: &Context, queries: OwnQueries) -> Result<HealthResp
         gaps: recent_gaps(context, &metrics, DAYS).await?.map(GapsHealth::from),
         platform,
         schedule: schedule(context).await?,
+        alerts: alerts::alerts_health(context).await?,
         queries: queries::query_health(queries),
         unknown,
     })

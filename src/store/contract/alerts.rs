@@ -1,5 +1,7 @@
 //! The states of alert rules, and silences.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -50,16 +52,34 @@ pub struct AlertState {
     pub status: AlertStatus,
     /// Since when it has this status.
     pub since: Timestamp,
-    /// When the condition began to hold; `Some` of an alert that is pending, firing or resolved.
+    /// When the condition began to hold; `Some` of an alert that is pending, firing or resolved, and of one that was pending
+    /// before there was nothing to judge by.
     pub started_at: Option<Timestamp>,
     /// What was found, in a sentence of at most 4,096 characters.
     pub summary: String,
-    /// When a notification that it fires was written last; `None`: it has not been told of.
-    pub notified_at: Option<Timestamp>,
+    /// The severity and the labels with which it began to fire last. They stay the same until it begins again, so that a receiver
+    /// that knows an alert by its labels recognises the end of it.
+    pub fired_as: Option<FiredAs>,
+    /// The channels that were told that it fires, each with the time of the last notification.
+    pub told: BTreeMap<String, Timestamp>,
     /// Whether a silence held when it was evaluated last.
     pub is_silenced: bool,
     /// Counts changes from 1.
     pub revision: i64,
+}
+
+/// What a receiver knows an alert by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FiredAs {
+    pub severity: String,
+    pub labels: BTreeMap<String, String>,
+}
+
+impl AlertState {
+    /// When a notification that it fires was written last; `None`: no channel has been told of it.
+    pub fn notified_at(&self) -> Option<Timestamp> {
+        self.told.values().max().copied()
+    }
 }
 
 /// A time during which no notification is written that a rule fires.

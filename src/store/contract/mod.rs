@@ -21,7 +21,7 @@ pub mod table;
 mod upkeep;
 mod watch;
 
-pub use alerts::{AlertState, AlertStatus, Alerts, Silence};
+pub use alerts::{AlertState, AlertStatus, Alerts, FiredAs, Silence};
 pub(super) use backups::ContentsSum;
 pub use backups::{Backups, MetricContents, StoreContents};
 pub use definitions::{
@@ -38,8 +38,8 @@ pub(super) use judgements::JudgementRow;
 pub use judgements::{Anomaly, JudgedDay, Judgements};
 pub use keys::Keys;
 pub use notifications::{
-    AfterAttempt, DeliveryAttempt, NewNotification, Notification, NotificationKind, NotificationStatus,
-    Notifications,
+    AfterAttempt, Behind, DeliveryAttempt, DeliveryOutcome, NewNotification, Notification,
+    NotificationCounts, NotificationKind, NotificationStatus, Notifications,
 };
 pub use records::{
     AskedMetric, Latest, MOST_SKIPPED, RecordedDay, RecordedDays, Records, SeriesDays, SeriesQuestion,

@@ -71,7 +71,7 @@ pub struct NewNotification {
     pub kind: NotificationKind,
     /// At most 1 MiB of JSON.
     pub content: Map<String, Value>,
-    /// Also the time of its first attempt.
+    /// Also the time of its first attempt, unless the channel is waiting.
     pub created_at: Timestamp,
 }
 
@@ -147,13 +147,54 @@ impl AfterAttempt {
     }
 }
 
+/// Which later notifications of the channel wait for the next attempt of one that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Behind {
+    /// All of them: the receiver cannot be reached.
+    Channel,
+    /// These: the receiver refused this one notification.
+    These(Vec<Uuid>),
+}
+
+/// An attempt, and what becomes of notifications after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryOutcome {
+    pub attempt: DeliveryAttempt,
+    pub after: AfterAttempt,
+    /// It matters only where the notification is tried again.
+    pub behind: Behind,
+}
+
+/// How many notifications there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NotificationCounts {
+    pub pending: i64,
+    pub delivered: i64,
+    pub given_up: i64,
+    /// When the oldest pending one was written.
+    pub oldest_pending_at: Option<Timestamp>,
+}
+
 #[async_trait]
 pub trait Notifications: Send + Sync {
-    /// The first `limit` notifications that are to be tried by `now`, in the order of their next attempts.
-    async fn due_notifications(&self, now: Timestamp, limit: i64) -> Result<Vec<Notification>, StoreError>;
+    /// The channels that have a notification to be tried by `now`, or after `horizon`: such a time was computed before the
+    /// clock was set back.
+    async fn due_channels(&self, now: Timestamp, horizon: Timestamp) -> Result<Vec<String>, StoreError>;
 
-    /// Writes an attempt, and what becomes of its notification if that is pending.
-    async fn note_attempt(&self, attempt: &DeliveryAttempt, after: AfterAttempt) -> Result<(), StoreError>;
+    /// The first `limit` pending notifications of a channel, in the order in which they were written.
+    async fn pending_notifications(&self, channel: &str, limit: i64)
+    -> Result<Vec<Notification>, StoreError>;
+
+    /// Writes an attempt, and what becomes of its notification if that is pending. Where it is tried again, the pending ones
+    /// behind it that were written before the attempt wait as long.
+    async fn note_attempt(&self, outcome: &DeliveryOutcome) -> Result<(), StoreError>;
+
+    /// Writes a notification together with its only attempt, after which it is delivered or given up.
+    async fn add_attempted(
+        &self,
+        notification: &NewNotification,
+        outcome: &DeliveryOutcome,
+    ) -> Result<(), StoreError>;
 
     /// The newest `limit` notifications, newest first; all, or those to `channel`.
     async fn notifications(&self, channel: Option<&str>, limit: i64)
@@ -162,8 +203,7 @@ pub trait Notifications: Send + Sync {
     /// The attempts to deliver these notifications, by notification and number.
     async fn delivery_attempts(&self, notifications: &[Uuid]) -> Result<Vec<DeliveryAttempt>, StoreError>;
 
-    /// How many notifications are pending.
-    async fn pending_notifications(&self) -> Result<i64, StoreError>;
+    async fn notification_counts(&self) -> Result<NotificationCounts, StoreError>;
 
     /// Deletes the notifications that were finished before `before`, and their attempts. Returns how many.
     async fn delete_notifications(&self, before: Timestamp) -> Result<u64, StoreError>;

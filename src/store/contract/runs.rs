@@ -210,6 +210,8 @@ pub enum LockName {
     Backfill,
     /// Collecting on a schedule.
     Leader,
+    /// Evaluating the rules of alerts and delivering notifications.
+    Alerts,
 }
 
 impl fmt::Display for LockName {
@@ -218,6 +220,7 @@ impl fmt::Display for LockName {
             Self::Day(date) => write!(formatter, "day-{date}"),
             Self::Backfill => formatter.write_str("backfill"),
             Self::Leader => formatter.write_str("leader"),
+            Self::Alerts => formatter.write_str("alerts"),
         }
     }
 }
@@ -276,6 +279,9 @@ pub trait Held: Send + Sync {
 pub trait Runs: Send + Sync {
     /// Takes the lock if no process holds it, this one included; does not wait.
     async fn try_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError>;
+
+    /// Whether some process holds the lock. This costs less than trying to take it.
+    async fn is_taken(&self, name: &LockName) -> Result<bool, StoreError>;
 
     /// Writes a log entry with status `running`, committed before this returns.
     async fn start_run(&self, run: &NewRun) -> Result<(), StoreError>;
@@ -347,6 +353,10 @@ mod tests {
     impl Runs for Running {
         async fn try_lock(&self, _: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
             Ok(None)
+        }
+
+        async fn is_taken(&self, _: &LockName) -> Result<bool, StoreError> {
+            Ok(false)
         }
 
         async fn start_run(&self, _: &NewRun) -> Result<(), StoreError> {

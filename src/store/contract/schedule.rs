@@ -63,6 +63,9 @@ impl ScheduleState {
 pub trait Schedules: Send + Sync {
     async fn schedule_state(&self) -> Result<ScheduleState, StoreError>;
 
+    /// The newest `limit` pauses, newest first.
+    async fn pauses(&self, limit: i64) -> Result<Vec<Pause>, StoreError>;
+
     /// Writes the leader's heartbeat. Only the holder of the leader's lock may call it.
     async fn write_leader(&self, leader: &Leader) -> Result<(), StoreError>;
 

@@ -13,7 +13,7 @@ use super::{
 use crate::store::{
     AlertState, Alerts, NewNotification, Silence, StoreError,
     from_row::{alert_state, silence},
-    row,
+    row::{self, labels, told},
     statements::{
         ADD_NOTIFICATION, ADD_SILENCE, END_SILENCE, SELECT_ALERT_STATES, SELECT_SILENCES, WRITE_ALERT_STATE,
     },
@@ -103,13 +103,15 @@ impl PostgresStore {
             .bind(row::to_micros(state.since).to_sqlx())
             .bind(state.started_at.map(|at| row::to_micros(at).to_sqlx()))
             .bind(storable(&state.summary))
-            .bind(state.notified_at.map(|at| row::to_micros(at).to_sqlx()))
+            .bind(state.fired_as.as_ref().map(|fired| fired.severity.as_str()))
+            .bind(storable_object(&labels(state)))
+            .bind(storable_object(&told(state)))
             .bind(state.is_silenced)
             .bind(state.revision);
         Ok(query.execute(session).await?.rows_affected() == 1)
     }
 
-    async fn add_notification(
+    pub(super) async fn add_notification(
         &self,
         session: &mut PgConnection,
         notification: &NewNotification,

@@ -34,6 +34,15 @@ impl Held for HeldSession {
 }
 
 impl PostgresStore {
+    /// If no session holds the lock, the statement holds it in shared mode until its transaction ends.
+    pub(super) async fn has_holder(&self, name: &LockName) -> Result<bool, StoreError> {
+        let query = sqlx::query_scalar(
+            "SELECT NOT pg_try_advisory_xact_lock_shared(hashtextextended('daymark:' || $1 || ':' || $2 || ':' || $3, 0))",
+        );
+        let query = query.bind(&self.schema).bind(&self.tenant).bind(name.to_string());
+        query.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))
+    }
+
     /// `select_runs.sql` tries the same key, shared.
     pub(super) async fn take_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
         self.pool().await?;

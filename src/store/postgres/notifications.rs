@@ -3,17 +3,18 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use sqlx::{Postgres, QueryBuilder, Row};
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::{PostgresStore, text::storable};
 use crate::store::{
-    AfterAttempt, DeliveryAttempt, Notification, Notifications, StoreError,
-    from_row::{delivery_attempt, notification},
+    Behind, DeliveryAttempt, DeliveryOutcome, NewNotification, Notification, NotificationCounts,
+    Notifications, StoreError,
+    from_row::{delivery_attempt, notification, notification_counts},
     row,
     statements::{
-        ADD_DELIVERY_ATTEMPT, AFTER_DELIVERY_ATTEMPT, COUNT_PENDING_NOTIFICATIONS, DELETE_NOTIFICATIONS,
-        SELECT_NOTIFICATIONS,
+        ADD_DELIVERY_ATTEMPT, AFTER_DELIVERY_ATTEMPT, COUNT_NOTIFICATIONS, DELETE_NOTIFICATIONS,
+        DUE_CHANNELS, SELECT_NOTIFICATIONS, WAIT, WAIT_BEHIND,
     },
 };
 
@@ -26,37 +27,52 @@ const SELECT_ATTEMPTS: &str = "
 
 #[async_trait]
 impl Notifications for PostgresStore {
-    async fn due_notifications(&self, now: Timestamp, limit: i64) -> Result<Vec<Notification>, StoreError> {
+    async fn due_channels(&self, now: Timestamp, horizon: Timestamp) -> Result<Vec<String>, StoreError> {
+        self.retry(|| async {
+            let query = sqlx::query_scalar(DUE_CHANNELS)
+                .bind(&self.tenant)
+                .bind(row::to_micros(now).to_sqlx())
+                .bind(row::to_micros(horizon).to_sqlx());
+            query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))
+        })
+        .await
+    }
+
+    async fn pending_notifications(
+        &self,
+        channel: &str,
+        limit: i64,
+    ) -> Result<Vec<Notification>, StoreError> {
         self.retry(|| async {
             let mut query = QueryBuilder::<Postgres>::new(SELECT_NOTIFICATIONS);
-            query.push_bind(&self.tenant).push(" AND status = 'pending' AND next_attempt_at <= ");
-            query.push_bind(row::to_micros(now).to_sqlx());
-            query.push(" ORDER BY next_attempt_at, id LIMIT ").push_bind(limit);
+            query.push_bind(&self.tenant).push(" AND status = 'pending' AND channel = ").push_bind(channel);
+            query.push(" ORDER BY number, id LIMIT ").push_bind(limit);
             self.rows(TABLE, query.build(), notification).await
         })
         .await
     }
 
-    async fn note_attempt(&self, attempt: &DeliveryAttempt, after: AfterAttempt) -> Result<(), StoreError> {
-        let finished_at = after.next_attempt_at().is_none().then_some(attempt.attempted_at);
+    async fn note_attempt(&self, outcome: &DeliveryOutcome) -> Result<(), StoreError> {
         self.retry(|| async {
             let mut transaction = self.pool().await?.begin().await.map_err(|error| self.failed(error))?;
-            let add = sqlx::query(ADD_DELIVERY_ATTEMPT)
-                .bind(&self.tenant)
-                .bind(attempt.notification_id)
-                .bind(attempt.number)
-                .bind(row::to_micros(attempt.attempted_at).to_sqlx())
-                .bind(attempt.duration_ms)
-                .bind(attempt.is_delivered)
-                .bind(storable(&attempt.answer));
-            add.execute(&mut *transaction).await.map_err(|error| self.failed(error))?;
-            let update = sqlx::query(AFTER_DELIVERY_ATTEMPT)
-                .bind(&self.tenant)
-                .bind(attempt.notification_id)
-                .bind(after.status().name())
-                .bind(after.next_attempt_at().map(|at| row::to_micros(at).to_sqlx()))
-                .bind(finished_at.map(|at| row::to_micros(at).to_sqlx()));
-            update.execute(&mut *transaction).await.map_err(|error| self.failed(error))?;
+            let noted = self.write_outcome(&mut transaction, outcome).await;
+            noted.map_err(|error| self.failed(error))?;
+            transaction.commit().await.map_err(|error| self.failed(error))
+        })
+        .await
+    }
+
+    async fn add_attempted(
+        &self,
+        notification: &NewNotification,
+        outcome: &DeliveryOutcome,
+    ) -> Result<(), StoreError> {
+        self.retry(|| async {
+            let mut transaction = self.pool().await?.begin().await.map_err(|error| self.failed(error))?;
+            let added = self.add_notification(&mut transaction, notification).await;
+            added.map_err(|error| self.failed(error))?;
+            let noted = self.write_outcome(&mut transaction, outcome).await;
+            noted.map_err(|error| self.failed(error))?;
             transaction.commit().await.map_err(|error| self.failed(error))
         })
         .await
@@ -73,7 +89,7 @@ impl Notifications for PostgresStore {
             if let Some(channel) = channel {
                 query.push(" AND channel = ").push_bind(channel);
             }
-            query.push(" ORDER BY created_at DESC, id LIMIT ").push_bind(limit);
+            query.push(" ORDER BY number DESC, id LIMIT ").push_bind(limit);
             self.rows(TABLE, query.build(), notification).await
         })
         .await
@@ -87,11 +103,11 @@ impl Notifications for PostgresStore {
         .await
     }
 
-    async fn pending_notifications(&self) -> Result<i64, StoreError> {
+    async fn notification_counts(&self) -> Result<NotificationCounts, StoreError> {
         self.retry(|| async {
-            let query = sqlx::query(COUNT_PENDING_NOTIFICATIONS).bind(&self.tenant);
+            let query = sqlx::query(COUNT_NOTIFICATIONS).bind(&self.tenant);
             let row = query.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))?;
-            row.try_get("pending").map_err(|error| self.failed(error))
+            notification_counts(&row).map_err(|error| self.failed(error))
         })
         .await
     }
@@ -104,5 +120,47 @@ impl Notifications for PostgresStore {
             Ok(done.rows_affected())
         })
         .await
+    }
+}
+
+impl PostgresStore {
+    async fn write_outcome(
+        &self,
+        session: &mut PgConnection,
+        DeliveryOutcome { attempt, after, behind }: &DeliveryOutcome,
+    ) -> Result<(), sqlx::Error> {
+        let finished_at = after.next_attempt_at().is_none().then_some(attempt.attempted_at);
+        let next = after.next_attempt_at().map(|at| row::to_micros(at).to_sqlx());
+        let attempted_at = row::to_micros(attempt.attempted_at).to_sqlx();
+        let add = sqlx::query(ADD_DELIVERY_ATTEMPT)
+            .bind(&self.tenant)
+            .bind(attempt.notification_id)
+            .bind(attempt.number)
+            .bind(attempted_at)
+            .bind(attempt.duration_ms)
+            .bind(attempt.is_delivered)
+            .bind(storable(&attempt.answer));
+        add.execute(&mut *session).await?;
+        let update = sqlx::query(AFTER_DELIVERY_ATTEMPT)
+            .bind(&self.tenant)
+            .bind(attempt.notification_id)
+            .bind(after.status().name())
+            .bind(next)
+            .bind(finished_at.map(|at| row::to_micros(at).to_sqlx()));
+        update.execute(&mut *session).await?;
+        let Some(next) = next else { return Ok(()) };
+        match behind {
+            Behind::Channel => {
+                let wait = sqlx::query(WAIT_BEHIND).bind(&self.tenant).bind(attempt.notification_id);
+                wait.bind(next).bind(attempted_at).execute(session).await?;
+            }
+            Behind::These(ids) => {
+                for id in ids {
+                    let wait = sqlx::query(WAIT).bind(&self.tenant).bind(id).bind(next);
+                    wait.execute(&mut *session).await?;
+                }
+            }
+        }
+        Ok(())
     }
 }

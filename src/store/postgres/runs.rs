@@ -58,6 +58,10 @@ impl Runs for PostgresStore {
         self.retry(|| self.take_lock(name)).await
     }
 
+    async fn is_taken(&self, name: &LockName) -> Result<bool, StoreError> {
+        self.retry(|| self.has_holder(name)).await
+    }
+
     async fn start_run(&self, run: &NewRun) -> Result<(), StoreError> {
         self.retry(|| self.insert_run(run)).await
     }

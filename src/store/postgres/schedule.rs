@@ -8,9 +8,9 @@ use sqlx::Row;
 use super::{PostgresStore, text::storable};
 use crate::store::{
     Leader, LockName, Pause, ScheduleState, Schedules, StoreError,
-    from_row::schedule_state,
+    from_row::{pause, schedule_state},
     row,
-    statements::{END_PAUSE, WRITE_LEADER},
+    statements::{END_PAUSE, SELECT_PAUSES, WRITE_LEADER},
 };
 
 const ADD_PAUSE: &str = "
@@ -31,6 +31,14 @@ impl Schedules for PostgresStore {
             let row = query.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))?;
             let is_led = row.try_get("is_led").map_err(|error| self.failed(error))?;
             schedule_state(&row, is_led).map_err(|error| self.failed(error))
+        })
+        .await
+    }
+
+    async fn pauses(&self, limit: i64) -> Result<Vec<Pause>, StoreError> {
+        self.retry(|| async {
+            let query = sqlx::query(SELECT_PAUSES).bind(&self.tenant).bind(limit);
+            self.rows("schedule_pauses", query, pause).await
         })
         .await
     }

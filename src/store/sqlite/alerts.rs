@@ -9,6 +9,7 @@ use super::{SqliteStore, text::text};
 use crate::store::{
     AlertState, Alerts, NewNotification, Silence, StoreError,
     from_row::{alert_state, silence},
+    row::{labels, told},
     statements::{
         ADD_NOTIFICATION, ADD_SILENCE, END_SILENCE, SELECT_ALERT_STATES, SELECT_SILENCES, WRITE_ALERT_STATE,
     },
@@ -96,13 +97,15 @@ impl SqliteStore {
             .bind(text(state.since))
             .bind(state.started_at.map(text))
             .bind(&state.summary)
-            .bind(state.notified_at.map(text))
+            .bind(state.fired_as.as_ref().map(|fired| fired.severity.as_str()))
+            .bind(Json(labels(state)))
+            .bind(Json(told(state)))
             .bind(state.is_silenced)
             .bind(state.revision);
         Ok(query.execute(session).await?.rows_affected() == 1)
     }
 
-    async fn add_notification(
+    pub(super) async fn add_notification(
         &self,
         session: &mut SqliteConnection,
         notification: &NewNotification,

@@ -45,6 +45,10 @@ impl Runs for SqliteStore {
         self.retry(|| self.take_lock(name)).await
     }
 
+    async fn is_taken(&self, name: &LockName) -> Result<bool, StoreError> {
+        self.is_locked(name)
+    }
+
     async fn start_run(&self, run: &NewRun) -> Result<(), StoreError> {
         self.retry(|| self.insert_run(run)).await
     }

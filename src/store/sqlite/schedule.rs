@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use super::{SqliteStore, text::text};
 use crate::store::{
     Leader, LockName, Pause, ScheduleState, Schedules, StoreError,
-    from_row::schedule_state,
-    statements::{END_PAUSE, WRITE_LEADER},
+    from_row::{pause, schedule_state},
+    statements::{END_PAUSE, SELECT_PAUSES, WRITE_LEADER},
 };
 
 const SELECT: &str = "
@@ -32,6 +32,14 @@ impl Schedules for SqliteStore {
             let query = sqlx::query(SELECT).bind(&self.tenant);
             let row = query.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))?;
             schedule_state(&row, is_led).map_err(|error| self.failed(error))
+        })
+        .await
+    }
+
+    async fn pauses(&self, limit: i64) -> Result<Vec<Pause>, StoreError> {
+        self.retry(|| async {
+            let query = sqlx::query(SELECT_PAUSES).bind(&self.tenant).bind(limit);
+            self.rows("schedule_pauses", query, pause).await
         })
         .await
     }

@@ -9,11 +9,17 @@ CREATE TABLE alert_states (
                             CHECK (state IN ('normal', 'pending', 'firing', 'resolved', 'no_data', 'error')),
     -- Since when it is in this state.
     since       TIMESTAMPTZ NOT NULL,
-    -- When the condition began to hold, of an alert that is pending, firing or resolved.
+    -- When the condition began to hold, of an alert that is pending, firing or resolved, and of one that was pending before there
+    -- was nothing to judge by.
     started_at  TIMESTAMPTZ CONSTRAINT started_when_it_holds CHECK (started_at IS NOT NULL OR state NOT IN ('pending', 'firing', 'resolved')),
     summary     TEXT        NOT NULL CONSTRAINT summary_is_short CHECK (length(summary) <= 4096),
-    -- When a notification that it fires was written last. NULL: it has not been told of.
-    notified_at TIMESTAMPTZ,
+    -- The severity and the labels with which it began to fire last. NULL: it never fired.
+    severity    TEXT        CONSTRAINT severity_is_known CHECK (severity IN ('critical', 'warning', 'info')),
+    labels      JSONB       NOT NULL DEFAULT '{}' CONSTRAINT labels_are_an_object
+                            CHECK (jsonb_typeof(labels) = 'object' AND octet_length(labels::TEXT) <= 65536),
+    -- The channels that were told that it fires, each with the time of the last notification.
+    told        JSONB       NOT NULL DEFAULT '{}' CONSTRAINT told_is_an_object
+                            CHECK (jsonb_typeof(told) = 'object' AND octet_length(told::TEXT) <= 1048576),
     -- Whether a silence held when it was evaluated last.
     is_silenced BOOLEAN     NOT NULL DEFAULT FALSE,
     -- Counts changes, so that of two instances only one makes each.
@@ -22,7 +28,6 @@ CREATE TABLE alert_states (
     CONSTRAINT times_are_sane CHECK (
         since >= '1900-01-01T00:00Z' AND since < '9999-01-01T00:00Z'
         AND started_at >= '1900-01-01T00:00Z' AND started_at < '9999-01-01T00:00Z'
-        AND notified_at >= '1900-01-01T00:00Z' AND notified_at < '9999-01-01T00:00Z'
     )
 );
 
@@ -53,6 +58,8 @@ CREATE INDEX alert_silences_latest ON alert_silences (tenant_id, created_at DESC
 CREATE TABLE notifications (
     tenant_id       TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
     id              UUID        NOT NULL,
+    -- The order in which they were written.
+    number          BIGINT      NOT NULL CONSTRAINT numbers_count_from_one CHECK (number >= 1),
     channel         TEXT        NOT NULL CONSTRAINT channel_is_a_name CHECK (channel ~ '^[a-z][a-z0-9_]{0,62}$'),
     kind            TEXT        NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('firing', 'resolved', 'test', 'heartbeat')),
     content         JSONB       NOT NULL CONSTRAINT content_is_an_object
@@ -73,10 +80,10 @@ CREATE TABLE notifications (
     )
 );
 
--- What is to be delivered, in the order of its next attempt.
-CREATE INDEX notifications_pending ON notifications (tenant_id, next_attempt_at) WHERE status = 'pending';
--- The newest notifications.
-CREATE INDEX notifications_latest ON notifications (tenant_id, created_at DESC);
+-- What is to be delivered to a channel, in the order in which it was written.
+CREATE INDEX notifications_pending ON notifications (tenant_id, channel, number) WHERE status = 'pending';
+-- The newest notifications, and the next number.
+CREATE INDEX notifications_latest ON notifications (tenant_id, number DESC);
 
 -- Attempts to deliver a notification, each with the receiver's answer.
 CREATE TABLE delivery_attempts (

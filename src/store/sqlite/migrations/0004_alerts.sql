@@ -12,13 +12,18 @@ CREATE TABLE alert_states (
     -- Since when it is in this state.
     since       TEXT    NOT NULL CONSTRAINT since_is_an_instant
                         CHECK (since GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(since) IS NOT NULL AND since >= '1900' AND since < '9999'),
-    -- When the condition began to hold, of an alert that is pending, firing or resolved.
+    -- When the condition began to hold, of an alert that is pending, firing or resolved, and of one that was pending before there
+    -- was nothing to judge by.
     started_at  TEXT    CONSTRAINT start_is_an_instant
                         CHECK (started_at IS NULL OR started_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(started_at) IS NOT NULL AND started_at >= '1900' AND started_at < '9999'),
     summary     TEXT    NOT NULL CONSTRAINT summary_is_short CHECK (length(summary) <= 4096),
-    -- When a notification that it fires was written last. NULL: it has not been told of.
-    notified_at TEXT    CONSTRAINT notification_is_an_instant
-                        CHECK (notified_at IS NULL OR notified_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(notified_at) IS NOT NULL AND notified_at >= '1900' AND notified_at < '9999'),
+    -- The severity and the labels with which it began to fire last. NULL: it never fired.
+    severity    TEXT    CONSTRAINT severity_is_known CHECK (severity IN ('critical', 'warning', 'info')),
+    labels      TEXT    NOT NULL DEFAULT '{}' CONSTRAINT labels_are_an_object
+                        CHECK (json_valid(labels) AND json_type(labels) = 'object' AND length(labels) <= 65536),
+    -- The channels that were told that it fires, each with the time of the last notification.
+    told        TEXT    NOT NULL DEFAULT '{}' CONSTRAINT told_is_an_object
+                        CHECK (json_valid(told) AND json_type(told) = 'object' AND length(told) <= 1048576),
     -- Whether a silence held when it was evaluated last.
     is_silenced INTEGER NOT NULL DEFAULT 0 CONSTRAINT silenced_or_not CHECK (is_silenced IN (0, 1)),
     -- Counts changes, so that of two instances only one makes each.
@@ -59,6 +64,8 @@ CREATE TABLE notifications (
                          CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
     id              TEXT NOT NULL CONSTRAINT id_is_a_uuid
                          CHECK (id GLOB '????????-????-????-????-????????????' AND id NOT GLOB '*[^-0-9a-f]*' AND length(replace(id, '-', '')) = 32),
+    -- The order in which they were written.
+    number          INTEGER NOT NULL CONSTRAINT numbers_count_from_one CHECK (number >= 1),
     channel         TEXT NOT NULL CONSTRAINT channel_is_a_name
                          CHECK (channel GLOB '[a-z]*' AND channel NOT GLOB '*[^a-z0-9_]*' AND length(channel) <= 63),
     kind            TEXT NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('firing', 'resolved', 'test', 'heartbeat')),
@@ -78,10 +85,10 @@ CREATE TABLE notifications (
     )
 ) STRICT, WITHOUT ROWID;
 
--- What is to be delivered, in the order of its next attempt.
-CREATE INDEX notifications_pending ON notifications (tenant_id, next_attempt_at) WHERE status = 'pending';
--- The newest notifications.
-CREATE INDEX notifications_latest ON notifications (tenant_id, created_at DESC);
+-- What is to be delivered to a channel, in the order in which it was written.
+CREATE INDEX notifications_pending ON notifications (tenant_id, channel, number) WHERE status = 'pending';
+-- The newest notifications, and the next number.
+CREATE INDEX notifications_latest ON notifications (tenant_id, number DESC);
 
 -- Attempts to deliver a notification, each with the receiver's answer.
 CREATE TABLE delivery_attempts (

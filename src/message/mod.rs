@@ -1,0 +1,15 @@
+//! What a notification says: its content as it is stored, and the templates that make a subject and a text of it. The configuration
+//! checks templates with it, and the delivery renders them.
+//!
+//! **Architecture Invariant:** no input and output. A template reads nothing but the content of its notification, and rendering it
+//! is bounded in time and memory.
+
+mod content;
+mod samples;
+mod template;
+
+pub use content::{AlertNotice, MAX_CONTENT_BYTES, MessageKind, NotificationContent};
+pub use template::{
+    DEFAULT_SUBJECT, DEFAULT_TEXT, MAX_TEMPLATE_CHARS, Medium, Message, Renderer, TemplateProblem, Templates,
+    check_templates,
+};

@@ -1,0 +1,86 @@
+//! The alerts that fire, and the notifications that are still to be delivered.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::{ToSchema, openapi::Object};
+
+use crate::{
+    collect::Context,
+    config::AlertSeverity,
+    query::{error::QueryError, response::words},
+    store::{AlertState, AlertStatus, LockName, NotificationCounts},
+};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct AlertsHealth {
+    /// Whether some instance evaluates the rules and delivers notifications.
+    pub is_evaluated: bool,
+    /// How many alerts fire, by severity.
+    pub firing: Vec<SeverityCount>,
+    /// How many rules are in each state, of all that were ever evaluated.
+    pub states: Vec<StateCount>,
+    pub notifications: NotificationsHealth,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SeverityCount {
+    #[schema(schema_with = severities)]
+    pub severity: &'static str,
+    pub alerts: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct StateCount {
+    #[schema(schema_with = statuses)]
+    pub state: &'static str,
+    pub rules: usize,
+}
+
+/// The notifications of the last 90 days, and those that are still to be delivered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct NotificationsHealth {
+    /// Those that are still to be delivered.
+    pub pending: i64,
+    /// When the oldest of these was written; null: there is none.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub oldest_pending_at: Option<Timestamp>,
+    pub delivered: i64,
+    /// Those that could not be delivered within `delivery.give_up_hours`.
+    pub given_up: i64,
+}
+
+/// # Errors
+/// When the store fails.
+pub(super) async fn alerts_health(context: &Context) -> Result<AlertsHealth, QueryError> {
+    let store = &context.tenant.store;
+    let states = store.alert_states().await?;
+    let NotificationCounts { pending, delivered, given_up, oldest_pending_at } =
+        store.notification_counts().await?;
+    let firing = |(severity, _): (&'static str, AlertSeverity)| SeverityCount {
+        severity,
+        alerts: states.iter().filter(|state| fires_as(state, severity)).count(),
+    };
+    let in_state = |status: AlertStatus| StateCount {
+        state: status.name(),
+        rules: states.iter().filter(|state| state.status == status).count(),
+    };
+    Ok(AlertsHealth {
+        is_evaluated: store.is_taken(&LockName::Alerts).await?,
+        firing: AlertSeverity::ALL.map(firing).into(),
+        states: AlertStatus::ALL.map(in_state).into(),
+        notifications: NotificationsHealth { pending, oldest_pending_at, delivered, given_up },
+    })
+}
+
+fn fires_as(state: &AlertState, severity: &str) -> bool {
+    let is_of = state.fired_as.as_ref().is_some_and(|fired| fired.severity == severity);
+    is_of && state.status == AlertStatus::Firing
+}
+
+fn severities() -> Object {
+    words(AlertSeverity::ALL.map(|(name, _)| name))
+}
+
+fn statuses() -> Object {
+    words(AlertStatus::ALL.map(AlertStatus::name))
+}
