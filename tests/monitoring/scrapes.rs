@@ -6,8 +6,13 @@ use daymark::{
     clock::{Clock, SystemClock},
     collect::{BackfillRequest, Cancellation, backfill, collect_day},
     http::HealthMetrics,
-    store::RunStatus,
+    store::{
+        AfterAttempt, AlertState, AlertStatus, Behind, DeliveryAttempt, DeliveryOutcome, FiredAs, LockName,
+        NewNotification, NotificationKind, RunStatus,
+    },
 };
+use jiff::SignedDuration;
+use uuid::Uuid;
 
 use crate::{
     packages::directory,
@@ -81,6 +86,79 @@ async fn the_gauges_tell_of_the_record(site: Site) {
     assert_eq!(value(&metrics, "daymark_scheduler_paused"), Some(0.0));
     let next = 1_736_813_700.0;
     assert_eq!(value(&metrics, "daymark_scheduler_next_run_timestamp_seconds"), Some(next));
+    assert_eq!(value(&metrics, "daymark_alerting_led"), Some(0.0));
+    assert_eq!(value(&metrics, r#"daymark_alerts_firing{severity="critical"}"#), Some(0.0));
+    assert!(!metrics.contains("daymark_oldest_pending_notification_timestamp_seconds"), "{metrics}");
+}
+
+async fn the_gauges_tell_of_alerts_and_notifications(site: Site) {
+    let (world, store) = (&site.world, &site.world.context.tenant.store);
+    let firing = |rule: &str, severity: &str| AlertState {
+        rule: rule.to_owned(),
+        status: AlertStatus::Firing,
+        since: world.context.now(),
+        started_at: Some(world.context.now()),
+        summary: String::new(),
+        fired_as: Some(FiredAs { severity: severity.to_owned(), labels: [].into() }),
+        told: [("ops".to_owned(), world.context.now())].into(),
+        is_silenced: false,
+        revision: 1,
+    };
+    let new = |seconds| NewNotification {
+        id: Uuid::new_v4(),
+        channel: "ops".to_owned(),
+        kind: NotificationKind::Firing,
+        content: serde_json::Map::new(),
+        created_at: world.context.now() + SignedDuration::from_secs(seconds),
+    };
+    let states =
+        [firing("day_missing", "warning"), firing("jump", "warning"), firing("query_errors", "critical")];
+    let notifications = [new(0), new(5), new(7)];
+    assert!(store.commit_alerts(&states, &notifications).await.unwrap());
+    let attempt = |of: &NewNotification, is_delivered| DeliveryAttempt {
+        notification_id: of.id,
+        number: 1,
+        attempted_at: of.created_at,
+        duration_ms: 1,
+        is_delivered,
+        answer: String::new(),
+    };
+    let behind = Behind::Channel;
+    let gone =
+        DeliveryOutcome { attempt: attempt(&notifications[0], false), after: AfterAttempt::GivenUp, behind };
+    store.note_attempt(&gone).await.unwrap();
+    let held = store.try_lock(&LockName::Alerts).await.unwrap();
+    let metrics = HealthMetrics::new(&world.context, Arc::clone(store)).render().await;
+    promtool(&["check", "metrics"], &metrics);
+    for (name, expected) in [
+        ("daymark_alerting_led", 1.0),
+        (r#"daymark_alerts_firing{severity="critical"}"#, 1.0),
+        (r#"daymark_alerts_firing{severity="warning"}"#, 2.0),
+        (r#"daymark_alerts_firing{severity="info"}"#, 0.0),
+        (r#"daymark_alert_rules{state="firing"}"#, 3.0),
+        (r#"daymark_alert_rules{state="error"}"#, 0.0),
+        (r#"daymark_notifications{status="pending"}"#, 2.0),
+        (r#"daymark_notifications{status="given_up"}"#, 1.0),
+        ("daymark_oldest_pending_notification_timestamp_seconds", 1_736_596_805.0),
+    ] {
+        assert_eq!(value(&metrics, name), Some(expected), "{name}: {metrics}");
+    }
+    let health = site.get_as_admin("/api/v1/health/collection").await.json();
+    assert_eq!(health["alerts"]["notifications"]["pending"], 2);
+    assert_eq!(health["alerts"]["notifications"]["oldest_pending_at"], "2025-01-11T12:00:05Z");
+    assert_eq!(health["alerts"]["firing"][0], serde_json::json!({"severity": "critical", "alerts": 1}));
+    assert_eq!(health["alerts"]["is_evaluated"], true);
+    drop(held);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gauges_tell_of_alerts_and_notifications_on_sqlite() {
+    the_gauges_tell_of_alerts_and_notifications(Site::sqlite().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gauges_tell_of_alerts_and_notifications_on_postgres() {
+    the_gauges_tell_of_alerts_and_notifications(Site::postgres().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,6 +223,7 @@ async fn a_prometheus_scrapes_a_server_and_its_rule_fires() {
     let found = names(&metrics);
     // Of a world in which no collection has recorded anything these are not known.
     let unknown = [
+        "daymark_oldest_pending_notification_timestamp_seconds",
         "daymark_last_record_timestamp_seconds",
         "daymark_last_successful_collection_timestamp_seconds",
         "daymark_last_collection_duration_seconds",
