@@ -25,7 +25,7 @@ test: ## Run all tests beside a throw-away PostgreSQL server
 	@scripts/python-packages tests/openapi >/dev/null
 	@scripts/with-postgres $(CARGO) test
 
-soak: ## Let a server run for long with much history and many clients, and compare memory, sessions and times
+soak: ## Let servers run for long, with much history, many clients and a thousand kills, and compare what they were and told
 	@DAYMARK_SOAK=long scripts/with-postgres $(CARGO) test --test soak -- --nocapture
 
 # BENCH_SCALE=0.1 for a fifth of the usual rows; BENCH_ARGS=--json for machines; BENCH_ONLY=sql or http for a half.
