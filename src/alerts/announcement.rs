@@ -52,13 +52,13 @@ pub struct Announced {
 }
 
 /// The channels that know that a rule fires.
-type Known = BTreeMap<String, BTreeSet<String>>;
+type KnownCauses = BTreeMap<String, BTreeSet<String>>;
 
 impl Announcement<'_> {
     /// Notes in the states what is told of, and returns it. Of a channel the beginnings come before the ends.
     pub fn announce(&self, changes: &mut [StateChange]) -> Vec<Announced> {
         let mut told: BTreeMap<(String, &str), (NotificationKind, Vec<AlertNotice>)> = BTreeMap::new();
-        let mut known = Known::new();
+        let mut known = KnownCauses::new();
         // Causes come first, so that their effects know who is told of them.
         changes.sort_by_key(|change| rank(&change.after.rule));
         for change in changes.iter_mut() {
@@ -91,7 +91,7 @@ impl Announcement<'_> {
     }
 
     /// The channels that are told that it fires.
-    fn begin(&self, StateChange { before, after }: &mut StateChange, known: &mut Known) -> Vec<String> {
+    fn begin(&self, StateChange { before, after }: &mut StateChange, known: &mut KnownCauses) -> Vec<String> {
         if before.as_ref().is_none_or(|before| before.status != AlertStatus::Firing) {
             after.fired_as = Some(self.fired_as(&after.rule));
         }

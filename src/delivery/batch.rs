@@ -20,7 +20,7 @@ use crate::{
 /// The longest answer that is kept, in characters. The tables permit a little more.
 const MAX_ANSWER_CHARS: usize = 1900;
 
-pub struct Batch {
+pub struct ChannelBatch {
     pub context: Context,
     pub senders: Senders,
     pub unnoted: Arc<Unnoted>,
@@ -31,7 +31,7 @@ pub struct Batch {
     pub lead: Option<Arc<dyn Held>>,
 }
 
-impl Batch {
+impl ChannelBatch {
     /// Tries each notification once, until the receiver cannot be reached. Those behind one that the receiver refused are still
     /// tried, but for those about the same rules: an end must not arrive before its beginning. `false` when this process may not
     /// send any more, or could not note what it sent.

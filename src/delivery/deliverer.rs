@@ -8,7 +8,7 @@ use tokio::{
     task::{JoinError, JoinSet},
 };
 
-use super::{backoff::MAX_PAUSE, batch::Batch, lead::LeadWatch, sender::Senders, unnoted::Unnoted};
+use super::{backoff::MAX_PAUSE, batch::ChannelBatch, lead::LeadWatch, sender::Senders, unnoted::Unnoted};
 use crate::{
     clock::has_passed,
     collect::{Cancellation, Context},
@@ -141,7 +141,7 @@ impl Deliverer {
                 continue;
             }
             let notifications = store.pending_notifications(&channel, MAX_BATCH).await?;
-            let batch = Batch {
+            let batch = ChannelBatch {
                 context: self.context.clone(),
                 senders: self.senders.clone(),
                 unnoted: Arc::clone(&self.unnoted),
