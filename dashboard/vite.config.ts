@@ -19,8 +19,28 @@ const announcerWithoutInlineStyle: Plugin = {
   },
 };
 
+/** Folders of src/lib whose pages are loaded when they are opened. */
+const LATER = ["explore", "definitions", "define", "operations"];
+
+/**
+ * The first page is one script and one style sheet, as with SvelteKit's single bundle. Each folder of LATER, whose pages are
+ * imported with `import()`, is a script and a style sheet of its own, so that the first page loads without it.
+ */
+const laterPagesApart: Plugin = {
+  name: "later-pages-apart",
+  options(options) {
+    // The later pages import from the script of the first page, which needs no script before it for that.
+    return { ...options, preserveEntrySignatures: "allow-extension" };
+  },
+  outputOptions(options) {
+    if (!options.inlineDynamicImports) return null;
+    const manualChunks = (id: string) => LATER.find((folder) => id.includes(`/src/lib/${folder}/`)) ?? "bundle";
+    return { ...options, inlineDynamicImports: false, chunkFileNames: options.entryFileNames as string, manualChunks };
+  },
+};
+
 export default defineConfig({
-  plugins: [announcerWithoutInlineStyle, sveltekit()],
+  plugins: [announcerWithoutInlineStyle, laterPagesApart, sveltekit()],
   build: { target: "es2022", reportCompressedSize: false },
   server: { proxy: { "/api": server, "/openapi.json": server, "/docs": server }, fs: { allow: [".."] } },
 });

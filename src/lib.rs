@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod alerts;
+pub mod annotations;
 pub mod backup;
 pub mod blocking;
 pub mod cli;

@@ -84,7 +84,7 @@ async fn the_preset_fits_all_tables_of_the_simulated_community() -> Result<(), F
     let while_empty = configured(directory.path(), "")?;
     assert_eq!(accepted(platform.as_ref(), &schema, &while_empty).await?, COMMUNITY);
     for day in 1..=10 {
-        simulation.simulate_day(date(2025, 3, day)).await?;
+        simulation.simulate_day(date(2025, 3, day), 1.0).await?;
     }
     let text = init(platform.as_ref(), &schema).await?;
     let config = configured(directory.path(), &text)?;

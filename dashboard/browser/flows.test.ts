@@ -5,6 +5,16 @@ import type { Browser } from "playwright-core";
 
 import { accessible, day, demonstration, fits, launch, MISSING_DAYS, open, remove, withPage, type Site } from "./harness.ts";
 
+const PAGES = [
+  "/definitions",
+  "/definitions/posts_created",
+  "/definitions/top_genres",
+  "/define",
+  "/operations",
+  "/operations/alerts",
+  "/operations/drift",
+  "/operations/keys",
+];
 const HOSTILE = [
   `<script>document.title = "taken"</script><img src=x onerror="document.title='taken'">`,
   "\u202eevil \u05d0\u05d1\u05d2 right to left",
@@ -34,16 +44,18 @@ describe("what an admin does", () => {
   let site: Site;
   let browser: Browser;
   before(async () => {
-    [site, browser] = await Promise.all([demonstration(), launch()]);
+    browser = await launch();
+    site = await demonstration();
   });
   after(async () => {
     await browser?.close();
     if (site) await remove(site);
   });
 
-  test("a collection that finishes while the page is open appears by itself", () =>
+  test("without a stream of events, a collection that finishes while the page is open appears by itself", () =>
     withPage(browser, {}, async (page) => {
       await page.clock.install();
+      await page.route("**/api/v1/events", (route) => route.fulfill({ status: 503 }));
       await open(page, site.url);
       assert.match(await page.locator(".as-of").innerText(), /the last finished day is/);
       const response = await fetch(`${site.url}/rest/v1/rpc/collect_daily_metrics`, { method: "POST" });
@@ -81,6 +93,77 @@ describe("what an admin does", () => {
       await page.keyboard.press("ArrowLeft");
       const weekday = new Date(day(8)).toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric" });
       assert.equal(await spoken.innerText(), `${weekday}: 12 metrics recorded`);
+    }));
+
+  test("what others annotate and define appears at once", () =>
+    withPage(browser, {}, async (page) => {
+      await open(page, `${site.url}/explore?metrics=posts_created&days=30`);
+      const note = { from: day(10), text: "Release <b>2.1</b>" };
+      const headers = { "content-type": "application/json" };
+      await fetch(`${site.url}/api/v1/annotations`, { method: "POST", headers, body: JSON.stringify(note) });
+      await page.getByRole("listitem").filter({ hasText: "Release <b>2.1</b>" }).waitFor();
+      await open(page, `${site.url}/operations`);
+      await put(site, "others_metric", { measure: "created", source: "posts" });
+      await page.getByRole("option", { name: "Others metric" }).waitFor({ state: "attached" });
+      await fetch(`${site.url}/api/v1/definitions/others_metric`, { method: "DELETE" });
+      await page.getByRole("option", { name: "Others metric" }).waitFor({ state: "detached" });
+    }));
+
+  test("a day is annotated, shown on every chart, changed and deleted", () =>
+    withPage(browser, {}, async (page) => {
+      await open(page, `${site.url}/explore?metrics=posts_created,posts_total&days=30`);
+      await page.getByRole("button", { name: "Annotate a day…" }).click();
+      await page.getByLabel("Day", { exact: true }).fill(day(20));
+      await page.getByLabel(/^What happened/).fill("Campaign 🎷");
+      await page.getByLabel("About").selectOption("posts_created");
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.getByRole("listitem").filter({ hasText: "Campaign 🎷" }).waitFor();
+      await page.getByRole("dialog", { name: "Annotate a day" }).waitFor({ state: "hidden" });
+      const posts = page.getByRole("application", { name: /^New posts/ });
+      await posts.focus();
+      await page.keyboard.press("Home");
+      for (let step = 0; step < 10; step++) await page.keyboard.press("ArrowRight");
+      assert.match(await page.locator("figure", { has: posts }).locator("[aria-live]").innerText(), /Campaign 🎷\.$/);
+      assert.ok((await page.locator(".note.head").count()) >= 1);
+      await accessible(page, "explore with annotations");
+      await open(page, site.url);
+      await page.getByText("Table of Activity by day").click();
+      await page.getByRole("rowheader", { name: /Campaign 🎷/ }).waitFor();
+      await open(page, `${site.url}/explore?metrics=posts_created&days=30`);
+      await page.getByRole("button", { name: "Edit the annotation Campaign 🎷" }).click();
+      await page.getByLabel(/^What happened/).fill("Campaign of autumn");
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.getByRole("button", { name: "Edit the annotation Campaign of autumn" }).click();
+      await page.getByRole("button", { name: "Delete" }).click();
+      await page.getByText("Campaign of autumn").waitFor({ state: "hidden" });
+    }));
+
+  test("alerts are listed and silenced, and the silence is ended", () =>
+    withPage(browser, {}, async (page) => {
+      await open(page, `${site.url}/operations/alerts`);
+      const alerts = await site.api<{ alerts: { rule: string }[] }>("/api/v1/alerts");
+      assert.equal(await page.getByRole("region", { name: "Table of alerts" }).locator("tbody tr").count(), alerts.alerts.length);
+      await page.getByRole("button", { name: "Silence… day_missing" }).click();
+      await page.getByLabel(/^Reason/).fill("the house is being moved");
+      await page.getByRole("dialog").getByRole("button", { name: "Silence", exact: true }).click();
+      await page.getByRole("row", { name: /the house is being moved/ }).waitFor();
+      const { silences } = await site.api<{ silences: { rule: string; reason: string }[] }>("/api/v1/alerts");
+      assert.deepEqual(silences.map(({ rule, reason }) => [rule, reason]), [["day_missing", "the house is being moved"]]);
+      await accessible(page, "alerts");
+      await page.getByRole("button", { name: "End the silence of day_missing" }).click();
+      await page.getByText("No silence holds.").waitFor();
+    }));
+
+  test("drift names the days that a recount gives less for", () =>
+    withPage(browser, {}, async (page) => {
+      await open(page, `${site.url}/operations/drift`);
+      await page.getByRole("button", { name: "Count again" }).click();
+      const section = page.getByRole("region", { name: "Comments", exact: true });
+      await section.waitFor();
+      const drift = await site.api<Drift>(`/api/v1/drift?category=comments_total&from=${day(30)}&to=${day(1)}`);
+      await section.getByText("Each day").click();
+      assert.equal(await section.locator("tbody tr").count(), drift.metrics[0]?.changed.length);
+      await accessible(page, "drift");
     }));
 
   test("a gap is backfilled from its row, and is gone then", () =>
@@ -124,14 +207,25 @@ describe("what an admin does", () => {
       assert.ok(await source.evaluate((input) => input === document.activeElement));
       await source.fill("tracks");
       await page.getByLabel(/^Name for people/).fill("Tracks of jazz");
+      // What it would have recorded is shown before it is defined, and nothing of it is recorded.
+      const preview = page.getByRole("application", { name: /^Tracks of jazz, as the platform's rows/ });
+      await preview.focus();
+      await page.keyboard.press("End");
+      const query = `from=${day(1)}&to=${day(1)}`;
+      assert.ok(!JSON.stringify(await site.api(`/api/v1/metrics?${query}`)).includes("jazz_tracks"));
+      assert.ok((await page.locator("#known-sources option").count()) >= 5);
+      await accessible(page, "the form with a preview");
       await page.getByRole("button", { name: "Define" }).click();
       await page.getByRole("heading", { name: "Tracks of jazz" }).waitFor();
+      await page.getByText(/^Backfill: done, \d+ records written/).waitFor();
 
       await page.getByRole("link", { name: "Edit" }).click();
       assert.equal(await page.getByLabel(/^Filter/).inputValue(), '{"genre":"jazz"}');
       await page.getByLabel(/^Filter/).fill('{"genre": ["jazz", "blues"]}');
       await page.getByRole("button", { name: "Save as a new version" }).click();
       await page.getByRole("rowheader", { name: "2" }).waitFor();
+      const version = page.getByRole("region", { name: "Table of versions" });
+      assert.match(await version.innerText(), /filter\s+\{"genre":"jazz"\}\s*\{"genre":\["jazz","blues"\]\}/);
       await page.getByRole("button", { name: "Deactivate" }).click();
       await page.getByText("not active: no further days are recorded").waitFor();
       await page.getByRole("button", { name: "Activate" }).click();
@@ -165,7 +259,7 @@ describe("what an admin does", () => {
   for (const colorScheme of ["light", "dark"] as const)
     test(`axe finds nothing on the pages of an admin, ${colorScheme}`, () =>
       withPage(browser, { colorScheme, reducedMotion: "reduce" }, async (page) => {
-        for (const path of ["/definitions", "/definitions/posts_created", "/define", "/operations"]) {
+        for (const path of PAGES) {
           await open(page, site.url + path);
           await accessible(page, `${path}, ${colorScheme}`);
         }
@@ -173,7 +267,7 @@ describe("what an admin does", () => {
 
   test("the pages of an admin fit a phone", () =>
     withPage(browser, { viewport: { width: 320, height: 640 } }, async (page) => {
-      for (const path of ["/definitions", "/definitions/top_genres", "/define", "/operations"]) {
+      for (const path of PAGES) {
         await open(page, site.url + path);
         await fits(page, path);
       }

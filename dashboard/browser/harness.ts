@@ -22,22 +22,51 @@ export const day = (before: number) => new Date(Date.now() - SETTLE_MS - before 
 export interface Site {
   url: string;
   directory: string;
+  /** API keys, if the site has any. */
+  keys: { reader: string; admin: string };
+  /** What a command of Daymark prints. */
+  run(...words: string[]): string;
   /** What the API answers, without any cache. */
   api<T>(path: string): Promise<T>;
   stop(): Promise<void>;
   start(): Promise<void>;
 }
 
+export interface SiteOptions {
+  days?: number;
+  /** How many of the last days are not recorded. */
+  missing?: number;
+  /** The URL of an empty PostgreSQL database that is to be the store; without it the store is the demonstration's SQLite file. */
+  storeUrl?: string | undefined;
+  /** Whether the server requires one of `keys`. */
+  hasKeys?: boolean;
+}
+
 /** Records days that end some days ago, and serves them. */
-export async function demonstration(days = 100, missing = MISSING_DAYS): Promise<Site> {
+export async function demonstration(options: SiteOptions = {}): Promise<Site> {
+  const { days = 100, missing = MISSING_DAYS, storeUrl, hasKeys = false } = options;
   const directory = mkdtempSync(join(tmpdir(), "daymark-dashboard-"));
   const home = join(directory, "demo");
-  execFileSync(program, ["demo", "--dir", home, "--days", String(days), "--until", day(1 + missing)], { stdio: "ignore" });
+  const until = day(1 + missing);
+  execFileSync(program, ["demo", "--dir", home, "--days", String(days), "--until", until], { stdio: "ignore" });
+  const store = storeUrl === undefined ? {} : { DAYMARK_STORE_URL: storeUrl };
+  const run = (...words: string[]): string => {
+    const config = ["--config", join(home, "daymark.toml")];
+    return execFileSync(program, [...config, ...words], { env: { PATH: process.env.PATH, ...store }, encoding: "utf8" });
+  };
+  if (storeUrl !== undefined) for (const words of [["migrate"], ["apply"], ["backfill", "--to", until]]) run(...words);
+  const key = (role: string): string => {
+    const said = run("--format", "json", "keys", "create", "--name", role, "--role", role);
+    return /dm_[\w.-]+/.exec(said)?.[0] ?? assert.fail(said);
+  };
+  const keys = hasKeys ? { reader: key("reader"), admin: key("admin") } : { reader: "", admin: "" };
   let child: ChildProcess;
   let port = 0;
   const site: Site = {
     url: "",
     directory: home,
+    run,
+    keys,
     async api<T>(path: string): Promise<T> {
       const response = await fetch(site.url + path);
       assert.ok(response.ok, `${path}: ${response.status}`);
@@ -48,6 +77,7 @@ export async function demonstration(days = 100, missing = MISSING_DAYS): Promise
         stdio: ["ignore", "ignore", "pipe"],
         env: {
           PATH: process.env.PATH,
+          ...store,
           DAYMARK_HTTP_LISTEN: `127.0.0.1:${port}`,
           // The schedule would fill what is to be missing.
           DAYMARK_SCHEDULE_ENABLED: String(missing === 0),
@@ -67,6 +97,7 @@ export async function demonstration(days = 100, missing = MISSING_DAYS): Promise
       assert.fail("the server does not start");
     },
     async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = new Promise((resolve) => child.once("exit", resolve));
       child.kill("SIGKILL");
       await ended;
@@ -148,4 +179,10 @@ export async function fits(page: Page, what: string): Promise<void> {
     return all.filter((one) => one.getBoundingClientRect().right > window.innerWidth + 1).map((one) => one.outerHTML.slice(0, 80));
   });
   assert.deepEqual(beyond.slice(0, 5), [], `${what} is wider than the window`);
+}
+
+/** Signs in on the page that asks for it. */
+export async function signIn(page: Page, key: string): Promise<void> {
+  await page.getByLabel("API key or token").fill(key);
+  await page.keyboard.press("Enter");
 }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { rmSync, writeFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 
-import type { Browser } from "playwright-core";
+import type { Browser, Locator } from "playwright-core";
 
 import { accessible, day, demonstration, fits, launch, MISSING_DAYS, open, remove, settled, withPage, type Site } from "./harness.ts";
 
@@ -17,11 +19,40 @@ interface SeriesAnswer {
 
 const grouped = (value: number) => new Intl.NumberFormat("en-GB").format(value);
 
+/** Runs each sample that the dialog shows, as a user who pastes it would, and compares what it gives with the API. */
+async function samplesWork(site: Site, dialog: Locator): Promise<void> {
+  const answer = await site.api<SeriesAnswer>(`/api/v1/metrics?category=posts_created&from=${day(30)}&to=${day(10)}`);
+  const expected = answer.series[0]?.points.map(({ value }) => value);
+  const sample = (name: string) => dialog.locator("section", { has: dialog.page().getByRole("heading", { name }) }).locator("code").innerText();
+
+  const curl = execFileSync("bash", ["-c", (await sample("curl")).replace("curl ", "curl --silent ")], { encoding: "utf8" });
+  const given = (JSON.parse(curl) as SeriesAnswer).series[0]?.points.map(({ value }) => value);
+  assert.deepEqual(given, expected, "curl");
+
+  const sql = (await sample("SQL")).replace("daymark.daily_metrics", "daily_metrics");
+  const python = "import sqlite3, sys, json; print(json.dumps([float(row[2]) for row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2])]))";
+  const rows = execFileSync("python3", ["-c", python, `${site.directory}/daymark.db`, sql], { encoding: "utf8" });
+  assert.deepEqual(JSON.parse(rows), expected, "SQL");
+
+  const packages = process.env.DAYMARK_TEST_SUPABASE;
+  if (packages === undefined) return;
+  const script = `${packages}/sample-${process.pid}.mjs`;
+  writeFileSync(script, `${await sample("supabase-js")}\nconsole.log(JSON.stringify(error ?? data.map(({ value }) => value)));`);
+  try {
+    // The server of this test runs open; the client insists on some key.
+    const env = { PATH: process.env.PATH, DAYMARK_KEY: "none" };
+    assert.deepEqual(JSON.parse(execFileSync("node", ["--experimental-websocket", script], { env, encoding: "utf8" })), expected, "supabase-js");
+  } finally {
+    rmSync(script);
+  }
+}
+
 describe("the dashboard", () => {
   let site: Site;
   let browser: Browser;
   before(async () => {
-    [site, browser] = await Promise.all([demonstration(), launch()]);
+    browser = await launch();
+    site = await demonstration();
   });
   after(async () => {
     await browser?.close();
@@ -147,6 +178,7 @@ describe("the dashboard", () => {
       await page.getByRole("button", { name: "Copy as…" }).click();
       const dialog = page.getByRole("dialog");
       const text = await dialog.innerText();
+      await samplesWork(site, dialog);
       assert.ok(text.includes("curl --header") && text.includes(".from(\"daily_metrics\")") && text.includes("FROM daymark.daily_metrics"), text);
     }));
 

@@ -12,7 +12,7 @@ const SHOTS = [
 ] as const;
 
 mkdirSync(FOLDER, { recursive: true });
-const [site, browser] = await Promise.all([demonstration(420, 0), launch()]);
+const [site, browser] = await Promise.all([demonstration({ days: 420, missing: 0 }), launch()]);
 try {
   for (const { name, path, colorScheme } of SHOTS) {
     const context = await browser.newContext({ colorScheme, locale: "en-GB", viewport: { width: 1200, height: 820 } });

@@ -17,10 +17,17 @@ use super::{
     backoff::Backoff,
     credential_cache::CredentialCache,
     credential_verifier::{CredentialVerifier, VerifiedIdentity},
-    session::SessionSealer,
+    session::{OpenedSession, SessionSealer},
+    session_ends::KnownSessionEnds,
     verify_error::VerifyError,
 };
-use crate::{clock::Clock, config::AccessSettings, platform::Platform, store::Store, telemetry::LogThrottle};
+use crate::{
+    clock::Clock,
+    config::AccessSettings,
+    platform::Platform,
+    store::{Store, StoreError},
+    telemetry::LogThrottle,
+};
 
 /// Authenticates requests.
 pub struct Access {
@@ -32,6 +39,7 @@ pub struct Access {
     credentials: CredentialCache,
     backoff: Backoff,
     sessions: SessionSealer,
+    session_ends: KnownSessionEnds,
     cannot_verify: LogThrottle,
 }
 
@@ -50,6 +58,7 @@ impl Access {
             credentials: CredentialCache::new(verifier, Arc::clone(&clock)),
             backoff: Backoff::default(),
             sessions: SessionSealer::new(settings.session_secret.as_ref()),
+            session_ends: KnownSessionEnds::default(),
             cannot_verify: LogThrottle::default(),
             settings,
             store,
@@ -92,9 +101,30 @@ impl Access {
         self.sessions.seal(credential, self.clock.now())
     }
 
-    /// The credential of a session; `None` where it has ended or is of another server.
-    pub fn open_session(&self, session: &str) -> Option<String> {
+    /// A session; `None` where it has ended or is of another server.
+    pub fn open_session(&self, session: &str) -> Option<OpenedSession> {
         self.sessions.open(session, self.clock.now())
+    }
+
+    /// Checks that the user has not signed out everywhere since the session of `principal` began.
+    ///
+    /// # Errors
+    /// When the user has, or when the store cannot be asked.
+    pub async fn require_session(&self, principal: &Principal, began_at: Timestamp) -> Result<(), Denied> {
+        let now = self.clock.now();
+        match self.session_ends.has_ended(self.store.as_ref(), &principal.subject, began_at, now).await {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(unauthenticated("this session was ended; sign in again")),
+            Err(error) => Err(self.unavailable(error.to_string(), now)),
+        }
+    }
+
+    /// Ends every session that the principal has begun, on every device.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn end_sessions(&self, principal: &Principal) -> Result<(), StoreError> {
+        self.session_ends.end(self.store.as_ref(), &principal.subject, self.clock.now()).await
     }
 
     /// Returns the principal of a request. When the two headers hold different credentials, both must be genuine, and

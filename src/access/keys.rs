@@ -9,6 +9,9 @@ use crate::{
     store::{Store, StoreError},
 };
 
+/// The longest name of an author that the store accepts.
+const MAX_AUTHOR_CHARS: usize = 200;
+
 /// The attributes of a key to create.
 #[derive(Debug, Clone)]
 pub struct KeyRequest {
@@ -17,6 +20,8 @@ pub struct KeyRequest {
     /// `None` stands for all scopes of the role.
     pub scopes: Option<Scopes>,
     pub expires_at: Option<Timestamp>,
+    /// Who makes it: `cli:<system user>` or the subject of a principal, of which 200 characters are kept.
+    pub created_by: String,
 }
 
 /// A new key and its text, which is not stored and cannot be shown again.
@@ -62,7 +67,7 @@ pub async fn create_key(
     now: Timestamp,
     request: KeyRequest,
 ) -> Result<CreatedKey, KeyError> {
-    let KeyRequest { name, role, scopes, expires_at } = request;
+    let KeyRequest { name, role, scopes, expires_at, created_by } = request;
     if !ApiKey::is_name(&name) {
         return Err(KeyError::Name);
     }
@@ -81,8 +86,19 @@ pub async fn create_key(
     }
     let id = Uuid::new_v4();
     let (text, hash) = crate::identity::key_format::generate(id).map_err(KeyError::Random)?;
-    let (revoked_at, last_used_at) = (None, None);
-    let key = ApiKey { id, name, role, scopes, hash, created_at: now, expires_at, revoked_at, last_used_at };
+    let key = ApiKey {
+        id,
+        name,
+        role,
+        scopes,
+        hash,
+        created_at: now,
+        created_by: author(&created_by),
+        expires_at,
+        revoked_at: None,
+        revoked_by: None,
+        last_used_at: None,
+    };
     match store.add_api_key(&key).await? {
         true => Ok(CreatedKey { key, text }),
         false => Err(KeyError::NameIsTaken(key.name)),
@@ -93,7 +109,12 @@ pub async fn create_key(
 ///
 /// # Errors
 /// When there is no such key, or it was already revoked.
-pub async fn revoke_key(store: &dyn Store, now: Timestamp, id_or_name: &str) -> Result<ApiKey, KeyError> {
+pub async fn revoke_key(
+    store: &dyn Store,
+    now: Timestamp,
+    id_or_name: &str,
+    by: &str,
+) -> Result<ApiKey, KeyError> {
     let keys = store.api_keys().await?;
     let id = Uuid::try_parse(id_or_name).ok();
     let matches = |key: &&ApiKey| Some(key.id) == id || key.name == id_or_name;
@@ -104,6 +125,12 @@ pub async fn revoke_key(store: &dyn Store, now: Timestamp, id_or_name: &str) -> 
     if let Some(at) = key.revoked_at {
         return Err(KeyError::Revoked { name: key.name.clone(), at });
     }
-    store.revoke_api_key(key.id, now).await?;
-    Ok(ApiKey { revoked_at: Some(now), ..key.clone() })
+    let by = author(by);
+    store.revoke_api_key(key.id, now, &by).await?;
+    Ok(ApiKey { revoked_at: Some(now), revoked_by: Some(by), ..key.clone() })
+}
+
+/// The name of an author as the store accepts it.
+fn author(name: &str) -> String {
+    name.chars().take(MAX_AUTHOR_CHARS).collect()
 }

@@ -18,6 +18,7 @@ mod keys;
 mod mode;
 mod rate_limit;
 mod session;
+mod session_ends;
 mod start;
 mod tokens;
 mod verify_error;
@@ -27,7 +28,7 @@ pub use credentials::{Credentials, Denied};
 pub use keys::{CreatedKey, KeyError, KeyRequest, create_key, revoke_key};
 pub use mode::Mode;
 pub use rate_limit::{Decision, RateLimit};
-pub use session::SESSION_LIFETIME;
+pub use session::{OpenedSession, SESSION_LIFETIME};
 pub use start::StartError;
 
 pub use crate::identity::{ApiKey, Principal, Role, Scope, Scopes};

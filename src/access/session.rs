@@ -18,7 +18,16 @@ pub const SESSION_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
 const MAX_CREDENTIAL: usize = 2900;
 /// What is sealed, so that nothing else that is sealed with the same secret passes for it.
 const PURPOSE: &[u8] = b"daymark session v1";
-const SECONDS: usize = size_of::<i64>();
+/// The bytes of the time of its end, in microseconds.
+const TIME_BYTES: usize = size_of::<i64>();
+
+/// A session that was opened.
+// Without Debug: it holds a credential.
+pub struct OpenedSession {
+    /// What the user signed in with.
+    pub credential: String,
+    pub began_at: Timestamp,
+}
 
 /// Seals and opens sessions.
 pub struct SessionSealer {
@@ -46,7 +55,7 @@ impl SessionSealer {
         if credential.len() > MAX_CREDENTIAL {
             return None;
         }
-        let until = now.checked_add(SESSION_LIFETIME).ok()?.as_second();
+        let until = now.checked_add(SESSION_LIFETIME).ok()?.as_microsecond();
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).ok()?;
         let mut sealed = [&until.to_be_bytes()[..], credential.as_bytes()].concat();
@@ -56,16 +65,18 @@ impl SessionSealer {
         Some(BASE64_URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat()))
     }
 
-    /// The credential of a session that was sealed with this key and has not ended.
-    pub fn open(&self, session: &str, now: Timestamp) -> Option<String> {
+    /// A session that was sealed with this key and has not ended.
+    pub fn open(&self, session: &str, now: Timestamp) -> Option<OpenedSession> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(session).ok()?;
         let (nonce, sealed) = bytes.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut sealed = sealed.to_vec();
         let opened = self.key()?.open_in_place(nonce, Aad::from(PURPOSE), &mut sealed).ok()?;
-        let (until, credential) = opened.split_at_checked(SECONDS)?;
-        let is_over = now.as_second() >= i64::from_be_bytes(until.try_into().ok()?);
-        (!is_over).then(|| String::from_utf8(credential.to_vec()).ok()).flatten()
+        let (until, credential) = opened.split_at_checked(TIME_BYTES)?;
+        let until = Timestamp::from_microsecond(i64::from_be_bytes(until.try_into().ok()?)).ok()?;
+        let began_at = until.checked_sub(SESSION_LIFETIME).ok()?;
+        let credential = String::from_utf8(credential.to_vec()).ok()?;
+        (now < until).then_some(OpenedSession { credential, began_at })
     }
 
     fn key(&self) -> Option<LessSafeKey> {
@@ -83,6 +94,10 @@ mod tests {
         "2025-01-11T12:00:00Z".parse().unwrap()
     }
 
+    fn opened(sealer: &SessionSealer, session: &str, now: Timestamp) -> Option<String> {
+        sealer.open(session, now).map(|opened| opened.credential)
+    }
+
     fn sealer(secret: &str) -> SessionSealer {
         SessionSealer::new(Some(&Secret::new(secret)))
     }
@@ -91,12 +106,13 @@ mod tests {
     fn a_session_opens_on_every_server_with_the_same_secret_until_it_ends() {
         let session = sealer("one").seal(CREDENTIAL, now()).unwrap();
         assert!(!session.contains(CREDENTIAL));
-        assert_eq!(sealer("one").open(&session, now()).as_deref(), Some(CREDENTIAL));
-        assert_eq!(sealer("two").open(&session, now()), None);
-        assert_eq!(SessionSealer::new(None).open(&session, now()), None);
+        assert_eq!(opened(&sealer("one"), &session, now()).as_deref(), Some(CREDENTIAL));
+        assert_eq!(opened(&sealer("two"), &session, now()), None);
+        assert_eq!(opened(&SessionSealer::new(None), &session, now()), None);
         let end = now() + SESSION_LIFETIME;
         assert!(sealer("one").open(&session, end - SignedDuration::from_secs(1)).is_some());
-        assert_eq!(sealer("one").open(&session, end), None);
+        assert_eq!(opened(&sealer("one"), &session, end), None);
+        assert_eq!(sealer("one").open(&session, now()).unwrap().began_at, now());
     }
 
     #[test]
@@ -104,8 +120,8 @@ mod tests {
         let (one, other) = (SessionSealer::new(None), SessionSealer::new(None));
         let session = one.seal(CREDENTIAL, now()).unwrap();
         assert_ne!(one.seal(CREDENTIAL, now()).unwrap(), session);
-        assert_eq!(one.open(&session, now()).as_deref(), Some(CREDENTIAL));
-        assert_eq!(other.open(&session, now()), None);
+        assert_eq!(opened(&one, &session, now()).as_deref(), Some(CREDENTIAL));
+        assert_eq!(opened(&other, &session, now()), None);
     }
 
     #[test]
@@ -116,10 +132,10 @@ mod tests {
             let mut changed = session.clone().into_bytes();
             changed[index] = if changed[index] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
-            assert_eq!(sealer.open(&changed, now()), None, "{index}");
+            assert_eq!(opened(&sealer, &changed, now()), None, "{index}");
         }
         for nonsense in ["", "A", "====", &session[..session.len() / 2]] {
-            assert_eq!(sealer.open(nonsense, now()), None, "{nonsense}");
+            assert_eq!(opened(&sealer, nonsense, now()), None, "{nonsense}");
         }
     }
 

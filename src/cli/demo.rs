@@ -133,6 +133,12 @@ fn describe(page: &mut Page, outcome: &Tour) {
         thousands(outcome.records as u64),
         outcome.drift.metrics.len()
     ));
+    if outcome.has_incidents {
+        page.line(
+            "One night's run failed, two nights were missed, and a definition changed. These days are gaps that say why; the schedule is \
+             paused, so that they stay until it is resumed.",
+        );
+    }
     page.blank();
     chart(page, outcome, "posts_created", "Posts a week, as recorded");
     page.blank();

@@ -19,7 +19,7 @@ pub async fn run(story: &Page, home: &Path) -> anyhow::Result<(Page, Exit)> {
     config.settings.http.listen = listen;
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(story.render(Format::Text)?.as_bytes())?;
-    writeln!(stdout, "\nThe dashboard is at http://{listen} until Ctrl-C.")?;
+    writeln!(stdout, "\nThe dashboard is at http://{listen}/?recount until Ctrl-C.")?;
     drop(stdout);
     serve::run(&App::new(config, Arc::new(SystemClock))).await
 }

@@ -111,7 +111,13 @@ async fn create(app: &App, arguments: CreateArguments) -> anyhow::Result<Page> {
     };
     let scopes: Vec<Scope> = arguments.scope.into_iter().map(Scope::from).collect();
     let scopes = (!scopes.is_empty()).then(|| Scopes::of(&scopes));
-    let request = KeyRequest { name: arguments.name, role: arguments.role.into(), scopes, expires_at };
+    let request = KeyRequest {
+        name: arguments.name,
+        role: arguments.role.into(),
+        scopes,
+        expires_at,
+        created_by: context.initiator.actor.clone(),
+    };
     let CreatedKey { key, text } = access::create_key(context.tenant.store.as_ref(), now, request).await?;
 
     let mut document = key_json(&key, now);
@@ -149,7 +155,7 @@ async fn list(app: &App) -> anyhow::Result<Page> {
             key.name.clone(),
             key.role.name().to_owned(),
             key.scopes.names().join(" "),
-            state(key, now).to_owned(),
+            key.state(now).to_owned(),
             shown(key.expires_at, "never"),
             shown(key.last_used_at, "never"),
             key.id.to_string(),
@@ -163,7 +169,9 @@ async fn list(app: &App) -> anyhow::Result<Page> {
 
 async fn revoke(app: &App, id_or_name: &str) -> anyhow::Result<Page> {
     let now = app.context.now();
-    let key = access::revoke_key(app.context.tenant.store.as_ref(), now, id_or_name).await?;
+    let key =
+        access::revoke_key(app.context.tenant.store.as_ref(), now, id_or_name, &app.context.initiator.actor)
+            .await?;
     let mut page = Page::new(key_json(&key, now));
     page.columns = COLUMNS.to_vec();
     page.rows = vec![cells(&key, now)];
@@ -194,16 +202,19 @@ fn described(app: &App, key: &ApiKey) -> String {
     format!("role {}, scopes {}, valid {until}", key.role.name(), key.scopes.names().join(" "))
 }
 
-fn state(key: &ApiKey, now: Timestamp) -> &'static str {
-    match (key.revoked_at, key.is_active(now)) {
-        (Some(_), _) => "revoked",
-        (None, true) => "active",
-        (None, false) => "expired",
-    }
-}
-
-const COLUMNS: [&str; 9] =
-    ["id", "name", "role", "scopes", "state", "created_at", "expires_at", "revoked_at", "last_used_at"];
+const COLUMNS: [&str; 11] = [
+    "id",
+    "name",
+    "role",
+    "scopes",
+    "state",
+    "created_at",
+    "created_by",
+    "expires_at",
+    "revoked_at",
+    "revoked_by",
+    "last_used_at",
+];
 
 fn cells(key: &ApiKey, now: Timestamp) -> Vec<String> {
     let instant = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
@@ -212,18 +223,21 @@ fn cells(key: &ApiKey, now: Timestamp) -> Vec<String> {
         key.name.clone(),
         key.role.name().to_owned(),
         key.scopes.names().join(" "),
-        state(key, now).to_owned(),
+        key.state(now).to_owned(),
         key.created_at.to_string(),
+        key.created_by.clone(),
         instant(key.expires_at),
         instant(key.revoked_at),
+        key.revoked_by.clone().unwrap_or_default(),
         instant(key.last_used_at),
     ]
 }
 
 fn key_json(key: &ApiKey, now: Timestamp) -> Value {
     json!({
-        "id": key.id, "name": key.name, "role": key.role.name(), "scopes": key.scopes.names(), "state": state(key, now),
-        "created_at": key.created_at, "expires_at": key.expires_at, "revoked_at": key.revoked_at,
+        "id": key.id, "name": key.name, "role": key.role.name(), "scopes": key.scopes.names(), "state": key.state(now),
+        "created_at": key.created_at, "created_by": key.created_by, "expires_at": key.expires_at, "revoked_at": key.revoked_at,
+        "revoked_by": key.revoked_by,
         "last_used_at": key.last_used_at,
     })
 }

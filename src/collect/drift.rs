@@ -160,6 +160,23 @@ async fn recorded(
     Ok(context.tenant.store.series(&question).await?.series)
 }
 
+/// The values that a definition gives for the days from `from` to `to` by the platform's present rows, `None` where they have no
+/// valid one; or the reason why it cannot be read. Nothing is written.
+///
+/// # Errors
+/// When the platform lags or cannot be read, or the deadline of runs passes.
+pub async fn counted_now(
+    context: &Context,
+    definition: &Definition,
+    from: Date,
+    to: Date,
+) -> Result<Result<Vec<(Date, Option<Decimal>)>, Failure>, CollectError> {
+    let days = context.tenant.calendar.days(from, to);
+    let counted = recount(context, &[definition], &days, to, &Cancellation::never()).await?.pop();
+    let values = counted.unwrap_or_else(|| Ok(Vec::new())).map_err(|failure| *failure);
+    Ok(values.map(|values| days.iter().map(|day| day.date).zip(values).collect()))
+}
+
 /// The present value of each day for each metric, `None` where the rows have no valid one; or the reason why the metric
 /// cannot be read.
 type Recounted = Result<Vec<Option<Decimal>>, Box<Failure>>;

@@ -40,7 +40,7 @@ pub use cancellation::{Cancellation, Canceller};
 pub use context::{Context, FIRST_DAY, Initiator, Installation, Tenant};
 pub use day::{DayReport, RecordedMetric, collect_day};
 pub use discrepancy::Discrepancy;
-pub use drift::{ComparedDay, DriftReport, DriftRequest, MetricDrift, drift};
+pub use drift::{ComparedDay, DriftReport, DriftRequest, MetricDrift, counted_now, drift};
 pub use due::DueTimes;
 pub use earlier_meanings::{EarlierMeaning, earlier_meanings};
 pub use error::CollectError;

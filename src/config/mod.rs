@@ -45,13 +45,13 @@ pub use suggest::{nearest, shown, similar_names, suggestion};
 pub use template::{StarterFile, starter_file};
 
 use file::{ReadFile, read_file};
-use resolve::{ResolveRequest, empty_sources, source_tables, unfiltered_flags};
+use resolve::{ResolveRequest, empty_sources, source_tables, source_tables_by_name, unfiltered_flags};
 use settings::{CheckedSettings, layers::CONFIG_VARIABLE};
 
 pub use crate::platform::DetectedFormats;
 use crate::{
     metric::Definition,
-    platform::{SampledTable, Schema, Statistics},
+    platform::{SampledTable, Schema, Statistics, Table},
 };
 
 /// The file that is read by default.
@@ -162,6 +162,15 @@ impl Config {
         detected: &DetectedFormats,
     ) -> Resolved {
         resolve_further(self.request(schema, detected), metric)
+    }
+
+    /// The table of each source of the file and the preset by name, or the reason why it cannot be read.
+    pub fn source_tables_by_name<'a>(
+        &'a self,
+        schema: &'a Schema,
+        detected: &'a DetectedFormats,
+    ) -> Vec<(String, Result<&'a Table, String>)> {
+        source_tables_by_name(&self.request(schema, detected))
     }
 
     /// Whether the file or the preset has a metric of that name, active or not.

@@ -100,7 +100,7 @@ fn refuse_files(config: &Config, category: &str, stored: &[StoredDefinition]) ->
 }
 
 /// Resolves and checks the definition in `body`. Returns it with the warnings about it.
-async fn checked(
+pub(super) async fn checked(
     context: &Context,
     config: &Config,
     category: &str,

@@ -1,5 +1,6 @@
 //! Definitions as code: resolving a configuration against the platform (`resolve.rs`), showing its SQL (`plan.rs`),
-//! updating the store to match it (`apply.rs`), creating one definition through the API (`define.rs`), and checking
+//! updating the store to match it (`apply.rs`), creating one definition through the API (`define.rs`), previewing
+//! one (`preview.rs`), listing what one can read (`readable.rs`), and checking
 //! everything that a collection depends on (`check/`).
 
 mod apply;
@@ -7,6 +8,8 @@ mod check;
 mod define;
 mod functions;
 mod plan;
+mod preview;
+mod readable;
 mod resolve;
 mod source_warnings;
 
@@ -15,5 +18,7 @@ pub use check::{CheckReport, CheckScope, check};
 pub use define::{DefineError, Defined, define, switch_off};
 pub use functions::{FunctionsError, function_calendar, function_spec};
 pub use plan::plan;
+pub use preview::{Preview, PreviewedDay, preview};
+pub use readable::{Readable, ReadableTable, readable};
 pub use resolve::resolve;
 pub use source_warnings::source_warnings;

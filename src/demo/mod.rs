@@ -1,6 +1,7 @@
 //! A simulated community in one SQLite file, on which Daymark can be tried. This module acts as the application whose
 //! database is recorded, so it is the only one outside `platform/` and `store/` that runs SQL.
 
+mod incidents;
 mod ledger;
 mod platform;
 mod random;

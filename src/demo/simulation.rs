@@ -39,12 +39,13 @@ impl Simulation {
         Ok(Self { connection, random: Rng::with_seed(seed), first_day })
     }
 
-    /// Writes the rows of one day in one transaction, and returns their true numbers. Days must be simulated in order.
+    /// Writes the rows of one day in one transaction, and returns their true numbers. Days must be simulated in order. The day
+    /// has `activity` times as many rows as it would usually have.
     ///
     /// # Errors
     /// When the database fails; nothing of the day is written then.
-    pub async fn simulate_day(&mut self, day: Date) -> Result<DayLedger, sqlx::Error> {
-        let activity_level = activity_level(self.first_day, day, &mut self.random);
+    pub async fn simulate_day(&mut self, day: Date, activity: f64) -> Result<DayLedger, sqlx::Error> {
+        let activity_level = activity * activity_level(self.first_day, day, &mut self.random);
         let mut transaction = self.connection.begin().await?;
         sqlx::query("DELETE FROM temp.deletion").execute(&mut *transaction).await?;
         let mut simulated =
@@ -122,7 +123,7 @@ mod tests {
             Simulation::create(&directory.path().join("platform.db"), seed, FIRST_DAY).await.unwrap();
         let mut ledgers = Vec::new();
         for age in 0..days {
-            ledgers.push(simulation.simulate_day(FIRST_DAY + age.days()).await.unwrap());
+            ledgers.push(simulation.simulate_day(FIRST_DAY + age.days(), 1.0).await.unwrap());
         }
         (directory, simulation, ledgers)
     }
@@ -155,7 +156,7 @@ mod tests {
         let (_directory, mut simulation, _) = simulated(1, 60).await;
         let before = existing(&mut simulation).await;
         let day = FIRST_DAY + 60.days();
-        let ledger = simulation.simulate_day(day).await.unwrap();
+        let ledger = simulation.simulate_day(day, 1.0).await.unwrap();
         let after = existing(&mut simulation).await;
         for table in RowCounts::TABLES {
             assert_eq!(

@@ -6,20 +6,24 @@ use std::{fs, io::Write, path::Path, sync::Arc};
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 
-use super::{Departure, Simulation};
+use super::{
+    Departure, Simulation,
+    incidents::{Incidents, fail_to_collect},
+};
 use crate::{
     clock::{Clock, SetClock},
     collect::{
         self, Cancellation, CollectError, Context, DayReport, DriftReport, DriftRequest, Initiator,
         Installation, Tenant,
     },
-    config,
+    config::{self, Config},
     database::{DatabaseUrl, RetryPolicy},
     metric::Calendar,
-    platform::{self, PlatformOptions, Statistics},
+    platform::{self, Platform, PlatformOptions, Statistics},
     store::{self, RecordCount, RunStatus, StoreOptions, Trigger},
 };
 
+const NO_RETRY: RetryPolicy = RetryPolicy { retries: 0, initial_delay: std::time::Duration::ZERO };
 const SEED: u64 = 20_240_101;
 /// The settle delay after the end of a day, for a schedule that collects at 00:15.
 const SETTLE: SignedDuration = SignedDuration::from_mins(15);
@@ -51,6 +55,8 @@ impl Period {
 /// The outcome of the demonstration.
 pub struct Tour {
     pub period: Period,
+    /// Whether the period was long enough for a night that failed, two that were missed and a definition that changed.
+    pub has_incidents: bool,
     /// The number of rows that members created. The following fields count the rows that they deleted, without the
     /// deletion of the account.
     pub created: u64,
@@ -83,17 +89,31 @@ pub async fn tour(directory: &Path, period: Period, progress: &dyn TourProgress)
     context.tenant.store.simulate_clock().await?;
 
     let mut totals = Totals::default();
+    let incidents = Incidents::of(period);
+    let mut config = None;
     let days = context.tenant.calendar.days(period.first, period.last);
     for (index, day) in days.iter().enumerate() {
-        totals.add(&simulation.simulate_day(day.date).await?);
+        let activity = incidents.map_or(1.0, |incidents| incidents.activity(day.date));
+        totals.add(&simulation.simulate_day(day.date, activity).await?);
         clock.set(context.ready_at(day.date));
-        if index == 0 {
-            apply(directory, &context).await?;
+        let config = match &mut config {
+            Some(config) => config,
+            None => config.insert(apply(directory, &context).await?),
+        };
+        if let Some(incidents) = incidents {
+            incidents.change_definitions(&context, config, day.date).await?;
         }
-        let report = collect::collect_day(&context, None, &[], &Cancellation::never()).await?;
-        let is_complete = report.status == RunStatus::Completed;
-        anyhow::ensure!(is_complete, "{} was not recorded: {:?}", day.date, report.failed);
+        match incidents {
+            Some(incidents) if incidents.is_missed(day.date) => {}
+            Some(incidents) if incidents.fails(day.date) => {
+                fail_to_collect(&context, platform_at(directory, "moved.db")).await?;
+            }
+            _ => record_day(&context, day.date).await?,
+        }
         progress.advanced(index + 1, days.len());
+    }
+    if let Some(incidents) = incidents {
+        incidents.tell(&context).await?;
     }
     let departure = simulation.delete_prolific_account().await?.context("no account has a post")?;
     let last = period.last;
@@ -104,7 +124,16 @@ pub async fn tour(directory: &Path, period: Period, progress: &dyn TourProgress)
     let records =
         context.tenant.store.summary(last, &[]).await?.counts.iter().map(RecordCount::records).sum();
     let Totals { created, deleted, deleted_same_day } = totals;
-    Ok(Tour { period, created, deleted, deleted_same_day, departure, records, drift, again })
+    let has_incidents = incidents.is_some();
+    Ok(Tour { period, has_incidents, created, deleted, deleted_same_day, departure, records, drift, again })
+}
+
+/// Records a day, all of it.
+async fn record_day(context: &Context, day: Date) -> anyhow::Result<()> {
+    let report = collect::collect_day(context, None, &[], &Cancellation::never()).await?;
+    let is_complete = report.status == RunStatus::Completed;
+    anyhow::ensure!(is_complete, "{day} was not recorded: {:?}", report.failed);
+    Ok(())
 }
 
 fn create_empty(directory: &Path) -> anyhow::Result<()> {
@@ -135,23 +164,15 @@ impl Totals {
 }
 
 fn context(directory: &Path, clock: Arc<SetClock>) -> Context {
-    let retry = RetryPolicy { retries: 0, initial_delay: std::time::Duration::ZERO };
+    let retry = NO_RETRY;
     let calendar = Calendar::utc();
-    let limit = std::time::Duration::from_secs(30);
-    let options = PlatformOptions {
-        calendar: calendar.clone(),
-        statement_timeout: limit,
-        lock_timeout: limit,
-        retry,
-        assume_fresh: Vec::new(),
-    };
     let store_options = StoreOptions {
         tenant: crate::metric::DEFAULT_TENANT.to_owned(),
         schema: store::DEFAULT_SCHEMA.to_owned(),
         retry,
         statement_timeout: None,
     };
-    let platform = platform::open(&DatabaseUrl::Sqlite(directory.join("platform.db")), options);
+    let platform = platform_at(directory, "platform.db");
     let store = store::open_without_waiting(&directory.join("daymark.db"), store_options);
     let installation = Installation {
         clock,
@@ -175,8 +196,20 @@ fn context(directory: &Path, clock: Arc<SetClock>) -> Context {
     Context::new(installation, tenant, Initiator::new(Trigger::Schedule, "demo"))
 }
 
+fn platform_at(directory: &Path, file: &str) -> Arc<dyn Platform> {
+    let limit = std::time::Duration::from_secs(30);
+    let options = PlatformOptions {
+        calendar: Calendar::utc(),
+        statement_timeout: limit,
+        lock_timeout: limit,
+        retry: NO_RETRY,
+        assume_fresh: Vec::new(),
+    };
+    platform::open(&DatabaseUrl::Sqlite(directory.join(file)), options)
+}
+
 /// Writes the configuration like `daymark init`, and applies it.
-async fn apply(directory: &Path, context: &Context) -> anyhow::Result<()> {
+async fn apply(directory: &Path, context: &Context) -> anyhow::Result<Config> {
     let file = directory.join(config::DEFAULT_FILE);
     let platform = context.tenant.platform.as_ref();
     let schema = platform.inspect().await?;
@@ -192,5 +225,5 @@ async fn apply(directory: &Path, context: &Context) -> anyhow::Result<()> {
     let detected = platform.detect_time_formats(&config.columns_to_detect(&schema)).await?;
     let resolved = config.resolve(&schema, &detected);
     crate::definitions::apply(context, &resolved.definitions, false).await?;
-    Ok(())
+    Ok(config)
 }

@@ -14,6 +14,7 @@ mod compression;
 mod concurrency_limit;
 mod dashboard;
 mod docs;
+mod event_streams;
 mod fallback;
 mod health;
 mod health_metrics;

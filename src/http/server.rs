@@ -98,6 +98,7 @@ impl Server {
         tracing::info!("stopping");
         // Jobs are asked to stop first, because requests in flight may be waiting for them.
         service.jobs.request_stop();
+        service.event_streams.close();
         acceptor.close(service.http.shutdown).await;
         service.jobs.stop().await;
         upkeep.abort();

@@ -9,6 +9,7 @@ use super::{
     cache::{Cache, OwnChanges},
     catalogue::CatalogueCache,
     concurrency_limit::ConcurrencyLimit,
+    event_streams::EventStreams,
     health_metrics::HealthMetrics,
     readiness::Readiness,
     store_turns::StoreTurns,
@@ -58,6 +59,7 @@ pub struct Service {
     pub recounts: Semaphore,
     /// A permit for each export that may be streamed at once.
     pub exports: Arc<ConcurrencyLimit>,
+    pub event_streams: EventStreams,
     /// For exports after their first page. Its store retries, and has sessions of its own: an export takes its time.
     pub patient: Context,
     pub readiness: Readiness,
@@ -99,6 +101,7 @@ impl Service {
             checks: Semaphore::new(MAX_CHECKS),
             recounts: Semaphore::new(MAX_RECOUNTS),
             exports: Arc::new(ConcurrencyLimit::new(http.max_concurrent_exports)),
+            event_streams: EventStreams::default(),
             patient: jobs,
             health_metrics: HealthMetrics::new(&context, Arc::clone(&readiness)),
             readiness: Readiness::new(readiness),

@@ -30,9 +30,12 @@ pub struct ApiKey {
     pub scopes: Scopes,
     pub hash: KeyHash,
     pub created_at: Timestamp,
+    /// Who made it: `cli:<system user>` or the subject of a principal, 1 to 200 characters.
+    pub created_by: String,
     /// The first instant at which the key is no longer valid; `None` if it does not expire.
     pub expires_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+    pub revoked_by: Option<String>,
     /// The last use that was written; a server writes it every five minutes and when it stops.
     pub last_used_at: Option<Timestamp>,
 }
@@ -48,5 +51,14 @@ impl ApiKey {
 
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|expires_at| now < expires_at)
+    }
+
+    /// `active`, `expired` or `revoked`.
+    pub fn state(&self, now: Timestamp) -> &'static str {
+        match (self.revoked_at, self.is_active(now)) {
+            (Some(_), _) => "revoked",
+            (None, true) => "active",
+            (None, false) => "expired",
+        }
     }
 }

@@ -146,6 +146,11 @@ impl JobRunner {
         orphaned::close_orphaned(&self.context).await
     }
 
+    /// The jobs that this process is running.
+    pub fn running(&self) -> Vec<JobState> {
+        lock(&self.state).jobs.iter().filter(|job| job.is_running()).map(|job| job.state()).collect()
+    }
+
     fn of_this_process(&self, id: Uuid) -> Option<Arc<ActiveJob>> {
         lock(&self.state).jobs.iter().find(|job| job.id() == id).cloned()
     }

@@ -1,11 +1,11 @@
 //! The entities of the contract, each read from a row of either database.
 
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    AlertState, AlertStatus, Anomaly, DefinitionVersion, DeliveryAttempt, DriftSample, Event, EventKind,
+    AlertState, AlertStatus, Annotation, AnnotationText, Anomaly, DefinitionVersion, DeliveryAttempt, DriftSample, Event, EventKind,
     FiredAs, Job, JobStatus, JudgedDay, Latest, Leader, Notification, NotificationCounts, NotificationKind,
     NotificationStatus, Origin, Pause, RecordCount, RecordedDay, Run, RunKind, RunOutcome, RunStatus,
     ScheduleState, SeriesDays, SeriesQuestion, Silence, StoreError, StoredDefinition, Trigger,
@@ -352,6 +352,26 @@ pub(super) fn silence(row: &impl Columns) -> Result<Silence, sqlx::Error> {
     })
 }
 
+pub(super) fn annotation(row: &impl Columns) -> Result<Annotation, sqlx::Error> {
+    Ok(Annotation {
+        id: row.uuid("id")?,
+        content: AnnotationText {
+            first_day: row.date("first_day")?,
+            last_day: row.date("last_day")?,
+            category: row.optional_text("metric_category")?.map(str::to_owned),
+            text: row.get("text")?,
+        },
+        created_at: row.instant("created_at")?,
+        created_by: row.get("created_by")?,
+        changed_at: row.optional_instant("changed_at")?,
+        changed_by: row.optional_text("changed_by")?.map(str::to_owned),
+    })
+}
+
+pub(super) fn session_end(row: &impl Columns) -> Result<(String, Timestamp), sqlx::Error> {
+    Ok((row.get("subject")?, row.instant("ended_at")?))
+}
+
 pub(super) fn notification(row: &impl Columns) -> Result<Notification, sqlx::Error> {
     Ok(Notification {
         id: row.uuid("id")?,
@@ -387,8 +407,10 @@ pub(super) fn api_key(row: &impl Columns, scopes: Scopes) -> Result<ApiKey, sqlx
         scopes,
         hash: KeyHash(hash.as_slice().try_into().map_err(|error| undecodable("hash", error))?),
         created_at: row.instant("created_at")?,
+        created_by: row.get("created_by")?,
         expires_at: row.optional_instant("expires_at")?,
         revoked_at: row.optional_instant("revoked_at")?,
+        revoked_by: row.optional_text("revoked_by")?.map(str::to_owned),
         last_used_at: row.optional_instant("last_used_at")?,
     })
 }

@@ -40,7 +40,37 @@ pub(super) const SELECT_EVENTS: &str = "
     SELECT id, kind, subject, created_at FROM events WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3";
 
 pub(super) const REVOKE_API_KEY: &str = "
-    UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3) WHERE tenant_id = $1 AND id = $2";
+    UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3), revoked_by = coalesce(revoked_by, $4)
+    WHERE tenant_id = $1 AND id = $2";
+
+/// The times are of the database's clock: on PostgreSQL its trigger sets them.
+pub(super) const ADD_ANNOTATION: &str = "
+    INSERT INTO annotations (tenant_id, id, first_day, last_day, metric_category, text, created_by)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (tenant_id, id) DO NOTHING";
+
+pub(super) const DELETE_ANNOTATION: &str = "DELETE FROM annotations WHERE tenant_id = $1 AND id = $2";
+
+pub(super) const SELECT_ANNOTATION: &str = "
+    SELECT id, first_day, last_day, metric_category, text, created_at, created_by, changed_at, changed_by FROM annotations
+    WHERE tenant_id = $1 AND id = $2";
+
+pub(super) const SELECT_ANNOTATIONS: &str = "
+    SELECT id, first_day, last_day, metric_category, text, created_at, created_by, changed_at, changed_by FROM annotations
+    WHERE tenant_id = $1 AND last_day >= $2 AND first_day <= $3
+    ORDER BY last_day DESC, first_day DESC, created_at DESC, id LIMIT $4";
+
+pub(super) const SELECT_SESSION_ENDS: &str =
+    "SELECT subject, ended_at FROM session_ends WHERE tenant_id = $1 AND ended_at > $2";
+
+pub(super) const FORGET_SESSION_ENDS: &str =
+    "DELETE FROM session_ends WHERE tenant_id = $1 AND ended_at < $2";
+
+/// Of two ends the later one is kept.
+pub(super) const END_SESSIONS: &str = "
+    INSERT INTO session_ends (tenant_id, subject, ended_at) VALUES ($1, $2, $3)
+    ON CONFLICT (tenant_id, subject) DO UPDATE SET ended_at = excluded.ended_at
+    WHERE session_ends.ended_at < excluded.ended_at";
 
 pub(super) const RUN_COLUMNS: &str =
     "id, kind, collection_date, collection_end_date, started_at, completed_at, status,

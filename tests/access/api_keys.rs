@@ -23,6 +23,7 @@ async fn a_key_has_the_role_the_scopes_and_the_expiry_it_was_created_with() {
         role: Role::Service,
         scopes: Some(Scopes::of(&[Scope::Collect])),
         expires_at: Some(world.now() + SignedDuration::from_hours(1)),
+        created_by: "test".to_owned(),
     };
     let night = create_key(world.store.as_ref(), world.now(), request).await.unwrap();
     let principal = show(&access, night.text.reveal()).await.unwrap();
@@ -40,7 +41,7 @@ async fn a_revoked_key_is_accepted_for_ten_seconds_at_most() {
     let access = world.access();
     let key = world.key("dashboard", Role::Reader).await;
     assert!(show(&access, key.text.reveal()).await.is_ok());
-    revoke_key(world.store.as_ref(), world.now(), "dashboard").await.unwrap();
+    revoke_key(world.store.as_ref(), world.now(), "dashboard", "test").await.unwrap();
     assert!(
         reason(show(&world.access(), key.text.reveal()).await).contains("revoked"),
         "a process without the cached key refuses it at once"
@@ -56,7 +57,13 @@ async fn invalid_keys_are_refused_with_one_message() {
     let key = world.key("dashboard", Role::Reader).await;
     let genuine = key.text.reveal();
     let other_tenants = {
-        let request = KeyRequest { name: "x".to_owned(), role: Role::Admin, scopes: None, expires_at: None };
+        let request = KeyRequest {
+            name: "x".to_owned(),
+            role: Role::Admin,
+            scopes: None,
+            expires_at: None,
+            created_by: "test".to_owned(),
+        };
         create_key(world.store_of("other").as_ref(), world.now(), request).await.unwrap()
     };
     let last = if genuine.ends_with('A') { "E" } else { "A" };
@@ -110,7 +117,7 @@ async fn a_revoked_key_stays_revoked_when_the_clock_is_set_back() {
     let key = world.key("one", Role::Reader).await;
     world.advance(3600);
     show(&access, key.text.reveal()).await.unwrap();
-    revoke_key(world.store.as_ref(), world.now(), "one").await.unwrap();
+    revoke_key(world.store.as_ref(), world.now(), "one", "test").await.unwrap();
     world.advance(-1800);
     assert_eq!(reason(show(&access, key.text.reveal()).await), "the API key was revoked");
 }
@@ -150,7 +157,13 @@ async fn an_unavailable_store_is_not_a_refusal() {
 async fn invalid_requests_for_keys_are_refused() {
     let world = World::new().await;
     let create = async |name: &str, role, scopes: Option<&[Scope]>, expires_at| {
-        let request = KeyRequest { name: name.to_owned(), role, scopes: scopes.map(Scopes::of), expires_at };
+        let request = KeyRequest {
+            name: name.to_owned(),
+            role,
+            scopes: scopes.map(Scopes::of),
+            expires_at,
+            created_by: "test".to_owned(),
+        };
         create_key(world.store.as_ref(), world.now(), request).await.map(drop)
     };
     create("good", Role::Admin, Some(&[Scope::Log]), None).await.unwrap();
@@ -166,7 +179,7 @@ async fn invalid_requests_for_keys_are_refused() {
     assert!(matches!(past, Err(KeyError::ExpiresInThePast(_))));
 
     // A name stands for the active key, not for a revoked one.
-    let revoke = async |what: &str| revoke_key(world.store.as_ref(), world.now(), what).await;
+    let revoke = async |what: &str| revoke_key(world.store.as_ref(), world.now(), what, "test").await;
     let first = revoke("good").await.unwrap();
     assert!(matches!(revoke("good").await, Err(KeyError::Revoked { .. })));
     create("good", Role::Reader, None, None).await.unwrap();
@@ -183,6 +196,6 @@ async fn invalid_requests_for_keys_are_refused() {
             statement_timeout: None,
         },
     );
-    let error = revoke_key(unmigrated.as_ref(), world.now(), "x").await.unwrap_err();
+    let error = revoke_key(unmigrated.as_ref(), world.now(), "x", "test").await.unwrap_err();
     assert!(matches!(error, KeyError::Store(StoreError::NotMigrated { .. })), "{error}");
 }

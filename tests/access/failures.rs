@@ -117,7 +117,13 @@ async fn an_address_can_be_blocked_without_a_failure() {
 async fn a_rejected_credential_is_cached_for_five_seconds() {
     let world = World::new().await;
     let access = world.access();
-    let request = KeyRequest { name: "x".to_owned(), role: Role::Reader, scopes: None, expires_at: None };
+    let request = KeyRequest {
+        name: "x".to_owned(),
+        role: Role::Reader,
+        scopes: None,
+        expires_at: None,
+        created_by: "test".to_owned(),
+    };
     let key = create_key(world.store_of("other").as_ref(), world.now(), request).await.unwrap();
     // Both become valid while the rejection is cached. The next verification accepts them.
     let (unknown, early) = (key.text.reveal(), token(json!({"nbf": NOW_S + 31})));
@@ -200,7 +206,7 @@ async fn a_credential_that_was_verified_before_is_verified_again_during_the_back
     world.advance(5);
     fail(&access, 1).await;
     // The wait is 32 s now, and the key is revoked.
-    revoke_key(world.store.as_ref(), world.now(), "dashboard").await.unwrap();
+    revoke_key(world.store.as_ref(), world.now(), "dashboard", "test").await.unwrap();
     world.advance(11);
     assert!(reason(show(&access, key.text.reveal()).await).contains("revoked"));
     assert_eq!(waits(show(&access, "wrong").await), 21);

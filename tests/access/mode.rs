@@ -56,7 +56,7 @@ async fn the_first_key_turns_authentication_on() {
     let none = Credentials { authorization: None, api_key: None, address: "127.0.0.1".parse().unwrap() };
     assert_eq!(access.authenticate(none).await, Err(Denied::NoCredentials));
     assert_eq!(show(&access, key.text.reveal()).await.unwrap().role, Role::Reader);
-    revoke_key(world.store.as_ref(), world.now(), "first").await.unwrap();
+    revoke_key(world.store.as_ref(), world.now(), "first", "test").await.unwrap();
     assert_eq!(
         access.mode().await.unwrap(),
         Mode::Required,
@@ -86,7 +86,7 @@ async fn any_way_to_authenticate_turns_authentication_on() {
     world.key("only", Role::Reader).await;
     assert_eq!(start(&world, "0.0.0.0:8640", &url).await.unwrap().mode().await.unwrap(), Mode::Required);
     assert_eq!(start(&world, "127.0.0.1:8640", &url).await.unwrap().mode().await.unwrap(), Mode::Required);
-    revoke_key(world.store.as_ref(), world.now(), "only").await.unwrap();
+    revoke_key(world.store.as_ref(), world.now(), "only", "test").await.unwrap();
     for listen in ["0.0.0.0:8640", "127.0.0.1:8640"] {
         assert!(
             start(&world, listen, &url).await.is_err(),

@@ -102,8 +102,10 @@ impl Database {
             scopes: Role::Reader.scopes(),
             hash: KeyHash([1; 32]),
             created_at: "2025-01-01T00:00:00Z".parse().unwrap(),
+            created_by: "cli:anna".to_owned(),
             expires_at: None,
             revoked_at: None,
+            revoked_by: None,
             last_used_at: None,
         };
         assert!(owner.add_api_key(&key).await.unwrap());
@@ -295,7 +297,7 @@ async fn owner_and_recorder_read_all_rows() {
         assert_eq!(store.api_key(keys[0].id).await.unwrap().unwrap().last_used_at, Some(at), "{role}");
     }
     let (recorder, at) = (database.store("recorder"), "2025-06-01T00:00:00Z".parse().unwrap());
-    let refused = recorder.revoke_api_key(uuid::Uuid::new_v4(), at).await.unwrap_err();
+    let refused = recorder.revoke_api_key(uuid::Uuid::new_v4(), at, "test").await.unwrap_err();
     assert!(refused.to_string().contains("permission denied"), "{refused}");
 }
 

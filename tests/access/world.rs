@@ -96,7 +96,13 @@ impl World {
     }
 
     pub async fn key(&self, name: &str, role: Role) -> CreatedKey {
-        let request = KeyRequest { name: name.to_owned(), role, scopes: None, expires_at: None };
+        let request = KeyRequest {
+            name: name.to_owned(),
+            role,
+            scopes: None,
+            expires_at: None,
+            created_by: "test".to_owned(),
+        };
         create_key(self.store.as_ref(), self.now(), request).await.unwrap()
     }
 }

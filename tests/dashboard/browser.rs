@@ -5,17 +5,21 @@ use std::process::Command;
 use crate::{
     built::build,
     packages::{directory, node_packages, run},
+    support::fresh_database,
 };
 
-#[test]
-fn the_pages_do_what_they_promise_in_a_browser() {
+#[tokio::test]
+async fn the_pages_do_what_they_promise_in_a_browser() {
     build();
+    let store = fresh_database().await;
     let chromium = run(&mut Command::new(directory("scripts/chromium")));
     let mut tests = Command::new("npm");
     tests
         .args(["run", "browser"])
         .current_dir(node_packages("dashboard"))
         .env("NODE_NO_WARNINGS", "1")
+        .env("DAYMARK_TEST_STORE", store)
+        .env("DAYMARK_TEST_SUPABASE", node_packages("tests/supabase"))
         .env("DAYMARK_TEST_CHROMIUM", chromium.trim())
         .env("DAYMARK_TEST_PROGRAM", env!("CARGO_BIN_EXE_daymark"));
     let said = run(&mut tests);

@@ -14,7 +14,17 @@ fn loaded(page: &str) -> Vec<String> {
 async fn every_page_is_the_same_file_with_a_strict_policy() {
     build();
     let site = Site::sqlite().await;
-    for path in ["/", "/explore?metrics=a", "/definitions", "/definitions/a", "/define", "/operations"] {
+    for path in [
+        "/",
+        "/explore?metrics=a",
+        "/definitions",
+        "/definitions/a",
+        "/define",
+        "/operations",
+        "/operations/alerts",
+        "/operations/drift",
+        "/operations/keys",
+    ] {
         let page = site.send("GET", path, &[("accept", "text/html")], None).await;
         assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"), "{path}");
         let policy = page.header("content-security-policy");

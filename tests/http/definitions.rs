@@ -118,17 +118,22 @@ async fn one_metric_is_shown_with_its_versions(site: Site) {
 
     let shown = site.get_as_admin(JAZZ).await.json();
     assert_eq!((&shown["metric_type"], &shown["version"]), (&json!("count"), &json!(2)));
-    let version = |number, made| json!({"version": number, "created_at": made, "roll_up": "sum"});
-    let versions = [version(1, "2025-01-11T12:00:00Z"), version(2, "2025-01-11T13:00:00Z")];
+    let version = |number, made, declaration: &Value| json!({"version": number, "created_at": made, "roll_up": "sum", "declaration": declaration});
+    let declared = |number: usize| &shown["versions"][number]["declaration"];
+    let versions =
+        [version(1, "2025-01-11T12:00:00Z", declared(0)), version(2, "2025-01-11T13:00:00Z", declared(1))];
     assert_eq!(shown["versions"], json!(versions));
+    assert_eq!(declared(0)["filter"], jazz()["filter"]);
     further["type"] = json!("count");
     for (key, default) in [("display_name", "Jazz posts"), ("description", ""), ("format_pattern", "0,0")] {
         further[key] = json!(default);
     }
-    assert_eq!(shown["declaration"], further);
+    assert_eq!((&shown["declaration"], declared(1)), (&further, &further));
     let to_readers = site.get(JAZZ).await;
     assert_eq!(to_readers.json()["declaration"], Value::Null, "tables and queries are not for readers");
-    assert_eq!(to_readers.json()["versions"], shown["versions"]);
+    let versions =
+        [version(1, "2025-01-11T12:00:00Z", &Value::Null), version(2, "2025-01-11T13:00:00Z", &Value::Null)];
+    assert_eq!(to_readers.json()["versions"], json!(versions));
     assert!(!to_readers.text().contains("genre"), "{}", to_readers.text());
     let known = [("if-none-match", to_readers.header("etag"))];
     assert_eq!(site.get_with(JAZZ, &known).await.status, 304);

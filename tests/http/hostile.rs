@@ -130,13 +130,19 @@ async fn hostile_paths_change_nothing(site: Site) {
         let Some(parameter) = operation.parameters("path").pop() else { continue };
         for text in texts() {
             let target = operation.path.replace(&format!("{{{parameter}}}"), &encoded(&text));
-            let body = json!({"measure": "created", "source": "posts"}).to_string();
-            let body = (operation.method == "PUT").then_some(body);
+            let is_definition = operation.path.starts_with("/api/v1/definitions");
+            let body = match is_definition {
+                true => json!({"measure": "created", "source": "posts"}),
+                false => json!({"from": "2025-01-08", "text": "release"}),
+            };
+            let body = (operation.method == "PUT").then(|| body.to_string());
             let headers = [("apikey", site.admin.as_str()), ("content-type", "application/json")];
             let reply = site.send(&operation.method, &target, &headers, body).await;
             let is_refused = match operation.method.as_str() {
                 // A random name may be valid.
-                "PUT" => reply.status == 201 || (reply.status == 422 && names(&reply, "category")),
+                "PUT" if is_definition => {
+                    reply.status == 201 || (reply.status == 422 && names(&reply, "category"))
+                }
                 _ => reply.status == 404,
             };
             assert!(is_refused, "{} {target}: {} {}", operation.method, reply.status, reply.text());
@@ -147,17 +153,25 @@ async fn hostile_paths_change_nothing(site: Site) {
 
 async fn hostile_members_start_nothing(site: Site) {
     let before = written(&site).await;
-    // A session begins with a request of a page of this server only; `sessions.rs` tests its credential.
-    let is_tried = |operation: &&Operation| operation.method == "POST" && operation.path != "/api/v1/session";
+    // A session begins with a request of a page of this server only; `sessions.rs` tests its credential. The members of a
+    // definition are tried below.
+    let is_tried = |operation: &&Operation| {
+        operation.method == "POST"
+            && !["/api/v1/session", "/api/v1/previews"].contains(&operation.path.as_str())
+    };
     for operation in operations().iter().filter(is_tried) {
         let schema = &operation.bodies()[0];
         let is_required =
             |name: &str| schema["required"].as_array().is_some_and(|names| names.contains(&json!(name)));
-        let mut valid = json!({"reason": "maintenance", "until": "2025-01-12T00:00:00Z"});
+        let mut valid = json!({
+            "reason": "maintenance", "until": "2025-01-12T00:00:00Z", "from": "2025-01-08", "text": "release", "name": "key",
+            "role": "reader",
+        });
         valid.as_object_mut().unwrap().retain(|name, _| is_required(name));
         for (member, schema) in schema["properties"].as_object().into_iter().flatten() {
-            // The reason of a pause is a free text.
-            for text in texts().into_iter().filter(|_| member != "reason") {
+            // The reason of a pause, the text of an annotation and the name of a key are free texts.
+            for text in texts().into_iter().filter(|_| !["reason", "text", "name"].contains(&member.as_str()))
+            {
                 let value = if schema["type"] == "array" { json!([text]) } else { json!(text) };
                 let mut body = valid.clone();
                 body[member] = value;
@@ -173,7 +187,10 @@ async fn hostile_members_start_nothing(site: Site) {
 /// Free texts may be anything; every other hostile value is refused.
 async fn hostile_definitions_break_nothing(site: Site) {
     let before = written(&site).await;
-    let put = operations().into_iter().find(|operation| operation.method == "PUT").unwrap();
+    let is_definition = |operation: &Operation| {
+        operation.method == "PUT" && operation.path.starts_with("/api/v1/definitions")
+    };
+    let put = operations().into_iter().find(is_definition).unwrap();
     let path = put.path.replace("{category}", "hostile");
     let mut tried = BTreeSet::new();
     for declaration in put.bodies() {
@@ -191,6 +208,9 @@ async fn hostile_definitions_break_nothing(site: Site) {
                 let is_fine =
                     matches!(reply.status, 200 | 201) || (reply.status == 422 && names(&reply, member));
                 assert!(is_fine, "{body:?}: {} {}", reply.status, reply.text());
+                let preview = site.post("/api/v1/previews", &body.clone().into()).await;
+                let is_fine = preview.status == 200 || (preview.status == 422 && names(&preview, member));
+                assert!(is_fine, "preview of {body:?}: {} {}", preview.status, preview.text());
             }
         }
     }

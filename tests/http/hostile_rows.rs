@@ -29,8 +29,10 @@ const SERVICE_ROLE: &str = "
     GRANT USAGE ON SCHEMA daymark TO {role};
     GRANT SELECT ON ALL TABLES IN SCHEMA daymark TO {role};
     GRANT INSERT ON daymark.daily_metrics, daymark.metric_collection_log, daymark.jobs, daymark.events, daymark.leaders,
-        daymark.schedule_pauses TO {role};
-    GRANT UPDATE ON daymark.metric_collection_log, daymark.jobs, daymark.leaders, daymark.schedule_pauses TO {role};
+        daymark.schedule_pauses, daymark.annotations, daymark.session_ends TO {role};
+    GRANT UPDATE ON daymark.metric_collection_log, daymark.jobs, daymark.leaders, daymark.schedule_pauses, daymark.annotations,
+        daymark.session_ends TO {role};
+    GRANT DELETE ON daymark.annotations, daymark.session_ends TO {role};
     GRANT UPDATE (last_used_at) ON daymark.api_keys TO {role};
     GRANT EXECUTE ON FUNCTION daymark.ensure_partition TO {role};
     GRANT INSERT, UPDATE ON daymark.metric_definitions TO {role};
@@ -57,7 +59,7 @@ const WITHOUT_CONSTRAINTS: &str = "
     END $$";
 
 /// Each table, the column of its key that differs from row to row, and how that column is made of the row's number.
-const TABLES: [(&str, &str, &str); 9] = [
+const TABLES: [(&str, &str, &str); 11] = [
     ("daily_metrics", "metric_date", "date"),
     ("metric_definitions", "metric_category", "name"),
     ("metric_definition_versions", "version", "number"),
@@ -67,6 +69,8 @@ const TABLES: [(&str, &str, &str); 9] = [
     ("leaders", "tenant_id", "name"),
     ("schedule_pauses", "id", "uuid"),
     ("api_keys", "id", "uuid"),
+    ("annotations", "id", "uuid"),
+    ("session_ends", "subject", "name"),
 ];
 
 enum Session {
@@ -236,7 +240,9 @@ fn values(column_type: &str, is_postgres: bool) -> Vec<String> {
     quoted.chain(own).chain(["NULL".to_owned()]).collect()
 }
 
-const PATHS: [&str; 21] = [
+const PATHS: [&str; 23] = [
+    "/api/v1/annotations",
+    "/api/v1/keys",
     "/api/v1/metrics?from=2023-01-01&to=2025-01-10&interval=month",
     "/api/v1/metrics?from=2023-06-01&to=2024-05-30&interval=day&metadata=true",
     "/api/v1/metrics?category=posts_total&from=2025-01-01&to=2025-01-10&interval=week",
@@ -281,6 +287,7 @@ async fn assert_every_reader_answers(site: &Site, inserted_by: &str) {
     store.jobs(&daymark::store::JobFilter::default()).await.unwrap();
     store.events(0, 10_000).await.unwrap();
     store.recorded_span().await.unwrap().unwrap();
+    store.session_ends(jiff::Timestamp::UNIX_EPOCH).await.unwrap();
     for command in COMMANDS {
         let run = run(site, command);
         // `gaps` exits with a code of its own if there are gaps, and `check` if it finds an error.
@@ -321,6 +328,9 @@ async fn recorded(site: &Site) {
         resumed_by: None,
     };
     store.add_pause(&pause).await.unwrap();
+    store.end_sessions("user:anna", at, at).await.unwrap();
+    let note = serde_json::json!({"from": "2025-01-08", "text": "release"});
+    assert_eq!(site.post("/api/v1/annotations", &note).await.status, 201);
 }
 
 async fn every_reader_answers_over_hostile_rows(site: Site) {

@@ -10,6 +10,7 @@ mod support;
 #[path = "../collect/world.rs"]
 mod world;
 
+mod annotations;
 mod answers;
 mod caching;
 mod crowd;
@@ -18,13 +19,16 @@ mod definition_refusals;
 mod definitions;
 mod drift;
 mod edges;
+mod events;
 mod fairness;
 mod given_up;
 mod half_closing;
 mod hostile;
 mod hostile_rows;
 mod jobs;
+mod keys;
 mod log;
+mod previews;
 mod process;
 mod raw;
 mod refusals;

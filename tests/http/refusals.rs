@@ -41,7 +41,9 @@ async fn each_role_is_limited_to_its_scopes(site: Site) {
 async fn a_revoked_key_is_refused(site: Site) {
     let context = &site.world.context;
     let key = new_key(context, "short-lived", Role::Reader).await;
-    revoke_key(context.tenant.store.as_ref(), context.installation.clock.now(), "short-lived").await.unwrap();
+    revoke_key(context.tenant.store.as_ref(), context.installation.clock.now(), "short-lived", "test")
+        .await
+        .unwrap();
     let refused = with_key(&site, "GET", "/api/v1/latest", &key).await;
     assert_eq!(refused.problem(), "unauthenticated");
     assert!(!refused.text().contains(&key));
@@ -110,7 +112,9 @@ async fn refused_requests_count_for_their_address_only() {
     let site = Site::start(World::sqlite().await, settings).await;
     let context = &site.world.context;
     let revoked = new_key(context, "short-lived", Role::Reader).await;
-    revoke_key(context.tenant.store.as_ref(), context.installation.clock.now(), "short-lived").await.unwrap();
+    revoke_key(context.tenant.store.as_ref(), context.installation.clock.now(), "short-lived", "test")
+        .await
+        .unwrap();
     for left in (0..5).rev() {
         let refused = with_key(&site, "GET", "/api/v1/latest", &revoked).await;
         assert_eq!((refused.status, refused.problem().as_str()), (401, "unauthenticated"));

@@ -92,10 +92,41 @@ async fn a_session_ends_with_its_key() {
     let key = new_key(&site.world.context, "browser", Role::Reader).await;
     let cookie = cookie(&sign_in(&site, &key, SAME_ORIGIN).await);
     let store = site.world.context.tenant.store.as_ref();
-    revoke_key(store, site.world.context.now(), "browser").await.unwrap();
+    revoke_key(store, site.world.context.now(), "browser", "test").await.unwrap();
     // A verification holds for ten seconds.
     let now = site.world.context.now() + jiff::SignedDuration::from_secs(30);
     site.world.set_clock(&now.to_string());
     let reply = site.send("GET", "/api/v1/latest", &[("cookie", &cookie)], None).await;
     assert_eq!(reply.problem(), "unauthenticated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_out_everywhere_ends_the_sessions_of_one_user() {
+    let site = Site::sqlite().await;
+    let sessions = [
+        cookie(&sign_in(&site, &site.reader, SAME_ORIGIN).await),
+        cookie(&sign_in(&site, &site.reader, SAME_ORIGIN).await),
+    ];
+    let other = cookie(&sign_in(&site, &site.admin, SAME_ORIGIN).await);
+    let status =
+        async |cookie: &str| site.send("GET", "/api/v1/latest", &[("cookie", cookie)], None).await.status;
+    assert_eq!((status(&sessions[0]).await, status(&sessions[1]).await), (200, 200));
+    let everywhere =
+        async |headers: &[(&str, &str)]| site.send("DELETE", "/api/v1/sessions", headers, None).await;
+    assert_eq!(
+        everywhere(&[("cookie", &sessions[0])]).await.problem(),
+        "forbidden",
+        "another site cannot do it"
+    );
+    assert_eq!(everywhere(&[]).await.problem(), "unauthenticated");
+    let out = everywhere(&[("cookie", &sessions[0]), SAME_ORIGIN]).await;
+    assert_eq!(out.status, 204, "{}", out.text());
+    assert!(out.header("set-cookie").starts_with("daymark_session=; "), "{:?}", out.headers);
+    assert_eq!(
+        (status(&sessions[0]).await, status(&sessions[1]).await, status(&other).await),
+        (401, 401, 200)
+    );
+    assert_eq!(site.get("/api/v1/latest").await.status, 200, "the key itself stays valid");
+    site.world.set_clock(&(site.world.context.now() + jiff::SignedDuration::from_secs(1)).to_string());
+    assert_eq!(status(&cookie(&sign_in(&site, &site.reader, SAME_ORIGIN).await)).await, 200);
 }

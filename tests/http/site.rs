@@ -231,7 +231,13 @@ fn send(request: ureq::http::Request<String>) -> Reply {
 
 /// Makes a key and returns its text.
 pub async fn new_key(context: &Context, name: &str, role: Role) -> String {
-    let request = KeyRequest { name: name.to_owned(), role, scopes: None, expires_at: None };
+    let request = KeyRequest {
+        name: name.to_owned(),
+        role,
+        scopes: None,
+        expires_at: None,
+        created_by: "test".to_owned(),
+    };
     let key =
         create_key(context.tenant.store.as_ref(), context.installation.clock.now(), request).await.unwrap();
     key.text.reveal().to_owned()

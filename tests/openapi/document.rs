@@ -58,5 +58,6 @@ async fn finds_no_fault(site: Site) {
         run(&mut schemathesis)
     });
     let said = said.await.unwrap();
-    assert!(said.contains(&format!("Tested: {}\n", operations())), "{said}");
+    // The stream of events is left out.
+    assert!(said.contains(&format!("Tested: {}\n", operations() - 1)), "{said}");
 }

@@ -24,7 +24,13 @@ async fn code_of_a_supabase_js_user_runs_unchanged(site: Site) {
     let comments = json!({"measure": "existing", "source": "comments"});
     wanted.push(definition(format, "comments_total", comments));
     site.world.apply(&wanted).await;
-    let key = KeyRequest { name: "js".to_owned(), role: Role::Reader, scopes: None, expires_at: None };
+    let key = KeyRequest {
+        name: "js".to_owned(),
+        role: Role::Reader,
+        scopes: None,
+        expires_at: None,
+        created_by: "test".to_owned(),
+    };
     let context = &site.world.context;
     let key = create_key(context.tenant.store.as_ref(), context.installation.clock.now(), key).await.unwrap();
     let user = json!({"role": "authenticated", "aud": "authenticated", "sub": "7c9e6679-7425-40de-944b-e07fc1f90ae7"});

@@ -25,8 +25,10 @@ fn key(name: &str) -> ApiKey {
         scopes: Scopes::of(&[Scope::Read, Scope::Collect]),
         hash: KeyHash([7; 32]),
         created_at: noon(),
+        created_by: "cli:anna".to_owned(),
         expires_at: Some(noon() + 24.hours()),
         revoked_at: None,
+        revoked_by: None,
         last_used_at: None,
     }
 }
@@ -57,10 +59,10 @@ async fn keys_are_stored_found_revoked_and_touched(fixture: Fixture) {
     let namesake = ApiKey { created_at: noon() + 2.seconds(), ..key("reports") };
     assert!(!store.add_api_key(&namesake).await.unwrap());
     let later = noon() + 1.hour();
-    assert!(store.revoke_api_key(endless.id, later).await.unwrap());
-    assert!(store.revoke_api_key(endless.id, later + 1.hour()).await.unwrap());
+    assert!(store.revoke_api_key(endless.id, later, "test").await.unwrap());
+    assert!(store.revoke_api_key(endless.id, later + 1.hour(), "test").await.unwrap());
     assert_eq!(store.api_key(endless.id).await.unwrap().unwrap().revoked_at, Some(later));
-    assert!(!store.revoke_api_key(Uuid::new_v4(), later).await.unwrap());
+    assert!(!store.revoke_api_key(Uuid::new_v4(), later, "test").await.unwrap());
     assert!(store.add_api_key(&namesake).await.unwrap());
 
     // The latest time of use is kept.
@@ -105,7 +107,7 @@ async fn keys_of_one_tenant_are_invisible_to_another(fixture: Fixture) {
     let other = fixture.of_tenant("other");
     assert_eq!(other.api_key(key.id).await.unwrap(), None);
     assert_eq!(other.api_keys().await.unwrap(), []);
-    assert!(!other.revoke_api_key(key.id, noon()).await.unwrap());
+    assert!(!other.revoke_api_key(key.id, noon(), "test").await.unwrap());
     other.touch_api_keys(&[(key.id, noon())]).await.unwrap();
     assert_eq!(fixture.store.api_key(key.id).await.unwrap(), Some(key.clone()));
     assert!(
@@ -117,7 +119,11 @@ async fn keys_of_one_tenant_are_invisible_to_another(fixture: Fixture) {
 async fn the_database_refuses_changed_and_invalid_keys(fixture: Fixture) {
     fixture.store.migrate().await.unwrap();
     fixture.store.add_api_key(&key("dashboard")).await.unwrap();
-    fixture.store.revoke_api_key(fixture.store.api_keys().await.unwrap()[0].id, noon()).await.unwrap();
+    fixture
+        .store
+        .revoke_api_key(fixture.store.api_keys().await.unwrap()[0].id, noon(), "test")
+        .await
+        .unwrap();
     for change in [
         "role = 'admin'",
         "name = 'another'",
@@ -137,8 +143,8 @@ async fn the_database_refuses_changed_and_invalid_keys(fixture: Fixture) {
     };
     let insert = |role: &str, scopes: String, hash: &str, name: &str| {
         format!(
-            "INSERT INTO api_keys (tenant_id, id, name, role, scopes, hash, created_at)
-             VALUES ('default', '{id}', '{name}', '{role}', {scopes}, {hash}, '2025-01-01T00:00:00.000000Z')"
+            "INSERT INTO api_keys (tenant_id, id, name, role, scopes, hash, created_at, created_by)
+             VALUES ('default', '{id}', '{name}', '{role}', {scopes}, {hash}, '2025-01-01T00:00:00.000000Z', 'cli:anna')"
         )
     };
     for (wrong, constraint) in [

@@ -351,8 +351,8 @@ async fn sqlite_refuses_to_replace_a_key_by_its_name() {
     real(&fixture).await;
     let key = |id: Uuid| {
         format!(
-            "INSERT OR REPLACE INTO api_keys (id, tenant_id, name, role, scopes, hash, created_at)
-             VALUES ('{id}', 'default', 'key', 'reader', 'read', zeroblob(32), '2025-01-01T00:00:00.000000Z')"
+            "INSERT OR REPLACE INTO api_keys (id, tenant_id, name, role, scopes, hash, created_at, created_by)
+             VALUES ('{id}', 'default', 'key', 'reader', 'read', zeroblob(32), '2025-01-01T00:00:00.000000Z', 'cli:anna')"
         )
     };
     assert_eq!(fixture.sql(&key(Uuid::from_u128(1))).await, Ok(1));

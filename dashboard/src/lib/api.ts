@@ -27,6 +27,16 @@ export type Schedule = Schemas["ScheduleResponse"];
 export type Health = Schemas["HealthResponse"];
 export type Drift = Schemas["DriftAnswer"];
 export type Job = Schemas["JobAnswer"];
+export type Annotation = Schemas["AnnotationEntry"];
+export type AnnotationContent = Schemas["AnnotationRequest"];
+export type Alerts = Schemas["AlertsResponse"];
+export type AlertState = Schemas["AlertEntry"];
+export type Silence = Schemas["SilenceEntry"];
+export type Deliveries = Schemas["DeliveriesResponse"];
+export type Key = Schemas["KeyEntry"];
+export type Sources = Schemas["SourcesAnswer"];
+export type Preview = Schemas["PreviewAnswer"];
+export type Version = Schemas["VersionAnswer"];
 
 export const daymark = createDaymark({ url: typeof location === "undefined" ? "" : location.origin });
 

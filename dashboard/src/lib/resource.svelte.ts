@@ -5,9 +5,14 @@
  */
 import { DaymarkError } from "./api.ts";
 import { connection } from "./connection.svelte.ts";
+import { live } from "./live.svelte.ts";
 
-/** The time between two checks for news, in milliseconds, while the server answers and while it does not. */
+/**
+ * The time between two checks for news, in milliseconds: while the server answers, while it tells by itself what happens, and while
+ * it does not answer.
+ */
 const REFRESH_MS = 30_000;
+const LIVE_REFRESH_MS = 300_000;
 const RETRY_MS = 5_000;
 /** Answers that are kept for pages that are opened again. */
 const MAX_KEPT = 40;
@@ -141,7 +146,7 @@ export function watchForNews(): () => void {
     if (!document.hidden) void refreshShown();
   };
   const tick = () => {
-    if (connection.lostSince !== undefined || Date.now() - lookedAt >= REFRESH_MS) look();
+    if (connection.lostSince !== undefined || Date.now() - lookedAt >= (live.isOpen ? LIVE_REFRESH_MS : REFRESH_MS)) look();
   };
   const timer = setInterval(tick, RETRY_MS);
   document.addEventListener("visibilitychange", tick);

@@ -6,6 +6,8 @@ import { forgetAnswers, refreshShown, Resource } from "./resource.svelte.ts";
 export const session = new Resource<Session>();
 
 export function loadSession(): void {
+  // What one may do is looked at again with everything else that is shown.
+  session.attach();
   session.show("session", () => answered(daymark.GET("/api/v1/session", {})));
 }
 
@@ -19,7 +21,13 @@ export async function signIn(credential: string): Promise<void> {
   await answered(daymark.POST("/api/v1/session", { body: { credential } }));
   forgetAnswers();
   connection.refused = undefined;
-  await Promise.all([session.refresh(), refreshShown()]);
+  await refreshShown();
+}
+
+/** Ends the sessions of this user on every device. */
+export async function signOutEverywhere(): Promise<void> {
+  await answered(daymark.DELETE("/api/v1/sessions", {}));
+  location.assign("/");
 }
 
 export async function signOut(): Promise<void> {

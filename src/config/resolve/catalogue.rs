@@ -18,7 +18,7 @@ use crate::{
         resolve::source_check::check_source,
         suggest::suggestion,
     },
-    platform::{DetectedFormats, Schema},
+    platform::{DetectedFormats, Schema, Table},
 };
 
 enum Entry<'a> {
@@ -88,6 +88,18 @@ impl<'a> SourceCatalogue<'a> {
             Some(Entry::Missing(reason)) => Err(Unready::Missing(reason.clone())),
             None => Err(Unready::Unknown(suggestion(name, self.0.keys().map(String::as_str)))),
         }
+    }
+
+    /// The table of each source by name, or the reason why it cannot be read.
+    pub fn tables(&self) -> Vec<(String, Result<&'a Table, String>)> {
+        let table = |(name, entry): (&String, &Entry<'a>)| {
+            let read = match entry {
+                Entry::Ready(recognised) => Ok(recognised.table),
+                Entry::Broken | Entry::Missing(_) => Err(self.reason(name)),
+            };
+            (name.clone(), read)
+        };
+        self.0.iter().map(table).collect()
     }
 
     /// Returns the reason why the source `name` is not ready, for messages.

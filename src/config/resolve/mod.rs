@@ -28,7 +28,7 @@ use crate::{
         settings::Preset,
     },
     metric::{Definition, DefinitionError, Measure, MetricType},
-    platform::{DetectedFormats, Schema},
+    platform::{DetectedFormats, Schema, Table},
 };
 
 /// The result of resolving a configuration against a platform.
@@ -117,6 +117,11 @@ pub fn resolve_further(request: ResolveRequest, metric: &MetricDeclaration) -> R
     let mut resolved = Resolved::default();
     define(&metric, None, &builder, &mut resolved);
     resolved
+}
+
+/// The table of each source by name, or the reason why it cannot be read.
+pub fn source_tables_by_name<'a>(request: &ResolveRequest<'a>) -> Vec<(String, Result<&'a Table, String>)> {
+    catalogue(request, &mut Vec::new()).tables()
 }
 
 fn catalogue<'a>(request: &ResolveRequest<'a>, findings: &mut Vec<Finding>) -> SourceCatalogue<'a> {

@@ -73,6 +73,15 @@ impl Members {
         self.or_error(name, read)
     }
 
+    /// A day, which must be given.
+    pub fn required_date(&mut self, name: &'static str) -> Option<Date> {
+        if self.given.get(name).is_none_or(Value::is_null) {
+            self.take(name);
+            return self.or_error(name, Err(format!("`{name}` is missing")));
+        }
+        self.date(name)
+    }
+
     /// A text, which must be given.
     pub fn text(&mut self, name: &'static str) -> String {
         let read = match self.take(name) {

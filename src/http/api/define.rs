@@ -61,9 +61,7 @@ pub async fn define(
     JsonBody(body): JsonBody<Map<String, Value>>,
 ) -> Result<Response, Problem> {
     let Path(category) = category.map_err(unreadable)?;
-    if service.guards_platform_role && body.get("measure").is_some_and(|measure| measure == "sql") {
-        require_reading_role(&service).await?;
-    }
+    guard_query(&service, &body).await?;
     // The semaphore is never closed, so this cannot fail.
     let _permit = service.checks.acquire().await;
     let defined = crate::definitions::define(&service.context, &service.config, &category, &body).await?;
@@ -76,6 +74,15 @@ pub async fn define(
         warnings: defined.warnings.into_iter().map(InvalidParameter::from).collect(),
     };
     Ok((status, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+}
+
+/// # Errors
+/// When the declaration has a query of its own, and the platform's role may do more than read.
+pub(super) async fn guard_query(service: &Service, declaration: &Map<String, Value>) -> Result<(), Problem> {
+    match service.guards_platform_role && declaration.get("measure").is_some_and(|measure| measure == "sql") {
+        true => require_reading_role(service).await,
+        false => Ok(()),
+    }
 }
 
 /// # Errors

@@ -1,9 +1,10 @@
 //! Schemas of parameters that are one of a few words, for the OpenAPI document.
 
 use jiff::civil::Weekday;
-use utoipa::openapi::{Object, ObjectBuilder, Type};
+use utoipa::openapi::{Array, Object, ObjectBuilder, Type};
 
 use crate::{
+    access::{Role, Scope},
     query::{ExportFormat, weekday},
     store::{JobStatus, RunKind, RunStatus, Trigger},
 };
@@ -30,6 +31,18 @@ pub fn job_statuses() -> Object {
 
 pub fn triggers() -> Object {
     one_of(Trigger::ALL.map(Trigger::name))
+}
+
+pub fn key_roles() -> Object {
+    one_of(Role::ALL.into_iter().filter(|role| *role != Role::Anonymous).map(Role::name))
+}
+
+pub fn key_scopes() -> Array {
+    Array::new(one_of(Scope::ALL.map(Scope::name)))
+}
+
+pub fn key_states() -> Object {
+    one_of(["active", "expired", "revoked"])
 }
 
 pub fn one_of(words: impl IntoIterator<Item = &'static str>) -> Object {

@@ -198,7 +198,7 @@ pub async fn show(
     let unknown = || Problem::not_found("no job has this id; /api/v1/runs lists the runs of all jobs");
     let id = id.parse().map_err(|_| unknown())?;
     let job = service.jobs.get(id).await?.ok_or_else(unknown)?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(shown(job))).into_response())
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(JobAnswer::from(job))).into_response())
 }
 
 /// Fails with a problem of `parameter` where a name is not that of an active metric.
@@ -227,27 +227,30 @@ async fn started(service: &Service, principal: &Principal, task: Task) -> Result
     let job = service.jobs.start(task, Trigger::Api, &principal.subject).await?;
     tracing::info!(subject = &*principal.subject, job = %job.id(), "a request started a job");
     let location = format!("/api/v1/jobs/{}", job.id());
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(shown(job.state()))).into_response())
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(JobAnswer::from(job.state())))
+        .into_response())
 }
 
-fn shown(JobState { job, days_total, days_done, result }: JobState) -> JobAnswer {
-    let failed = result.iter().flat_map(|result| result.failures.clone()).map(FailedMetric::from);
-    JobAnswer {
-        id: job.id,
-        kind: job.kind.name(),
-        status: job.status.name(),
-        trigger: job.trigger.name(),
-        actor: job.actor,
-        created_at: job.created_at,
-        started_at: job.started_at,
-        finished_at: job.finished_at,
-        days_total,
-        days_done,
-        run_id: job.run_id,
-        recorded: result.as_ref().map(|result| result.recorded),
-        already_there: result.as_ref().map(|result| result.already_there),
-        failed: failed.collect(),
-        error: result.and_then(|result| result.error),
+impl From<JobState> for JobAnswer {
+    fn from(JobState { job, days_total, days_done, result }: JobState) -> Self {
+        let failed = result.iter().flat_map(|result| result.failures.clone()).map(FailedMetric::from);
+        Self {
+            id: job.id,
+            kind: job.kind.name(),
+            status: job.status.name(),
+            trigger: job.trigger.name(),
+            actor: job.actor,
+            created_at: job.created_at,
+            started_at: job.started_at,
+            finished_at: job.finished_at,
+            days_total,
+            days_done,
+            run_id: job.run_id,
+            recorded: result.as_ref().map(|result| result.recorded),
+            already_there: result.as_ref().map(|result| result.already_there),
+            failed: failed.collect(),
+            error: result.and_then(|result| result.error),
+        }
     }
 }
 

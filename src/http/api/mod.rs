@@ -3,6 +3,7 @@
 mod activity;
 mod alert_deliveries;
 mod alerts;
+mod annotations;
 mod body;
 mod comma_list;
 mod define;
@@ -11,17 +12,21 @@ mod definitions;
 mod drift;
 pub(super) mod enum_schemas;
 mod error_responses;
+mod events;
 mod export;
 mod health;
 mod jobs;
+mod keys;
 mod latest;
 mod metric_schema;
 mod metrics;
 mod no_query;
 mod path_text;
+mod previews;
 mod runs;
 mod schedule;
 mod session;
+mod sources;
 mod status;
 
 use utoipa::{
@@ -46,7 +51,8 @@ use super::service::Shared;
         (name = "runs", description = "Reading the collection log; for the roles admin and service"),
         (name = "jobs", description = "Starting runs and pausing the schedule; for the roles admin and service"),
         (name = "alerts", description = "Reading and silencing alerts; for the roles admin and service"),
-        (name = "definitions", description = "Changing the definitions; for the roles admin and service"),
+        (name = "definitions", description = "Changing the definitions and annotating days; for the roles admin and service"),
+        (name = "keys", description = "API keys; for the role admin"),
     ),
     modifiers(&CredentialSchemes),
 )]
@@ -89,6 +95,14 @@ pub fn cached_routes() -> OpenApiRouter<Shared> {
 pub fn uncached_routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(session::session, session::sign_in, session::sign_out))
+        .routes(routes!(session::sign_out_everywhere))
+        .routes(routes!(keys::list_keys, keys::create_api_key))
+        .routes(routes!(keys::revoke_api_key))
+        .routes(routes!(annotations::list_annotations, annotations::annotate))
+        .routes(routes!(annotations::change_annotation, annotations::delete_annotation))
+        .routes(routes!(events::events))
+        .routes(routes!(previews::preview))
+        .routes(routes!(sources::sources))
         .routes(routes!(definition::definition, define::define, define::switch_off))
         .routes(routes!(export::series::series))
         .routes(routes!(export::latest::latest))

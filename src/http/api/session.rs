@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::{
     body::{FromMembers, JsonBody, Members},
     error_responses::{BodyErrorResponses, ErrorResponses},
+    keys::manages_keys,
     no_query::NoQuery,
 };
 use crate::{
@@ -39,6 +40,8 @@ pub struct SessionResponse {
     open: bool,
     /// Whether a session says so, which can be ended.
     signed_in: bool,
+    /// Whether it may list, create and revoke API keys.
+    manages_keys: bool,
     /// The server's version.
     version: &'static str,
 }
@@ -73,7 +76,7 @@ pub async fn session(
     _: Parameters<NoQuery>,
 ) -> Result<Response, Problem> {
     let signed_in = session_of(&headers).is_some() && principal.role != Role::Anonymous;
-    Ok(answer(&principal, is_open(&service).await?, signed_in))
+    answer(&service, &principal, signed_in).await
 }
 
 /// Sign in with a browser
@@ -101,7 +104,7 @@ pub async fn sign_in(
         Err(refused) => return Ok(respond(&service, &parts, refused)),
     };
     let open = is_open(&service).await?;
-    let mut response = answer(&principal, open, !open);
+    let mut response = answer(&service, &principal, !open).await?;
     if !open {
         let session = service.access.seal_session(credential).ok_or_else(too_long)?;
         let cookie = keep(&session, &parts.headers).ok_or_else(Problem::internal)?;
@@ -112,7 +115,7 @@ pub async fn sign_in(
 
 /// Sign out
 ///
-/// Makes the browser forget its session. Revoking the key, or changing `access.session_secret`, ends sessions on every device.
+/// Makes the browser forget its session. DELETE on `/api/v1/sessions` ends the sessions on every device.
 #[utoipa::path(
     delete, path = "/api/v1/session", tag = "record", security(()),
     responses((status = 204, description = "Signed out"), ErrorResponses),
@@ -125,20 +128,44 @@ pub async fn sign_out(State(service): State<Shared>, parts: Parts) -> Result<Res
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
-fn answer(principal: &Principal, open: bool, signed_in: bool) -> Response {
+async fn answer(service: &Shared, principal: &Principal, signed_in: bool) -> Result<Response, Problem> {
     let session = SessionResponse {
         role: principal.role.name(),
         scopes: principal.scopes.names(),
-        open,
+        open: is_open(service).await?,
         signed_in,
+        manages_keys: manages_keys(service, principal).await?,
         version: env!("CARGO_PKG_VERSION"),
     };
-    ([(header::CACHE_CONTROL, "no-store")], Json(session)).into_response()
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(session)).into_response())
 }
 
 async fn is_open(service: &Shared) -> Result<bool, Problem> {
     let mode = service.access.mode().await.map_err(|denied| Problem::unavailable(denied.to_string()))?;
     Ok(mode == Mode::Open)
+}
+
+/// Sign out everywhere
+///
+/// Ends every session that the user or the key of this request has begun, on every device. Other servers with the same store
+/// accept them for up to 10 seconds more. The key or token itself stays valid.
+#[utoipa::path(
+    delete, path = "/api/v1/sessions", tag = "record",
+    responses((status = 204, description = "Signed out everywhere"), ErrorResponses),
+)]
+pub async fn sign_out_everywhere(
+    State(service): State<Shared>,
+    MayRead(principal): MayRead,
+    headers: HeaderMap,
+    _: Parameters<NoQuery>,
+) -> Result<Response, Problem> {
+    if principal.role == Role::Anonymous {
+        return Err(Problem::unauthenticated("only users who are signed in have sessions"));
+    }
+    service.access.end_sessions(&principal).await?;
+    tracing::info!(subject = &*principal.subject, "a request ended all sessions of its user");
+    let cookie = forget(&headers).ok_or_else(Problem::internal)?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
 fn too_long() -> Problem {

@@ -10,7 +10,16 @@ use axum::{Router, routing::get};
 use super::{compression::compression, service::Shared};
 
 /// The paths that the dashboard shows something at, apart from `/`. `dashboard/src/routes` has a directory for each.
-const PAGES: [&str; 5] = ["/explore", "/definitions", "/definitions/{category}", "/define", "/operations"];
+const PAGES: [&str; 8] = [
+    "/explore",
+    "/definitions",
+    "/definitions/{category}",
+    "/define",
+    "/operations",
+    "/operations/alerts",
+    "/operations/drift",
+    "/operations/keys",
+];
 
 pub fn routes() -> Router<Shared> {
     let pages = PAGES.into_iter().fold(Router::new(), |router, path| router.route(path, get(page::page)));

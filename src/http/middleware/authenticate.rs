@@ -77,7 +77,11 @@ pub async fn principal(service: &Shared, parts: &Parts) -> Result<Principal, Ref
     let session = (!has_credentials).then(|| session_of(&parts.headers)).flatten();
     match session.and_then(|session| service.access.open_session(session)) {
         Some(_) if !may_use_session(&parts.method, &parts.headers) => Err(Refused::OtherSite),
-        Some(credential) => principal_of(service, parts, &credential).await,
+        Some(session) => {
+            let principal = principal_of(service, parts, &session.credential).await?;
+            let checked = service.access.require_session(&principal, session.began_at).await;
+            checked.map(|()| principal).map_err(Refused::Denied)
+        }
         None => verified(service, parts, |address| credentials(&parts.headers, address)).await,
     }
 }

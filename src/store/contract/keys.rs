@@ -17,8 +17,8 @@ pub trait Keys: Send + Sync {
     /// Adds a key. `false`, and nothing is added, when a key that is not revoked has its name already.
     async fn add_api_key(&self, key: &ApiKey) -> Result<bool, StoreError>;
 
-    /// Revokes a key; one that is revoked already keeps the time of its revocation. `false` when there is no such key.
-    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError>;
+    /// Revokes a key; one that is revoked already keeps the time and the author of its revocation. `false` when there is no such key.
+    async fn revoke_api_key(&self, id: Uuid, at: Timestamp, by: &str) -> Result<bool, StoreError>;
 
     /// Notes when keys were used, each named once; of several times the latest is kept. Unknown ids are ignored.
     async fn touch_api_keys(&self, uses: &[(Uuid, Timestamp)]) -> Result<(), StoreError>;

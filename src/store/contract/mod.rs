@@ -3,6 +3,7 @@
 //! suite.
 
 mod alerts;
+mod annotations;
 mod backups;
 mod definitions;
 mod drift_samples;
@@ -15,6 +16,7 @@ mod notifications;
 mod records;
 mod runs;
 mod schedule;
+mod session_ends;
 mod store;
 mod summary;
 pub mod table;
@@ -22,6 +24,7 @@ mod upkeep;
 mod watch;
 
 pub use alerts::{AlertState, AlertStatus, Alerts, FiredAs, Silence};
+pub use annotations::{Annotation, AnnotationText, Annotations};
 pub(super) use backups::ContentsSum;
 pub use backups::{Backups, MetricContents, StoreContents};
 pub use definitions::{
@@ -51,6 +54,7 @@ pub use runs::{
     RunKind, RunOutcome, RunStatus, Runs, Trigger,
 };
 pub use schedule::{Leader, Pause, ScheduleState, Schedules};
+pub use session_ends::SessionEnds;
 pub use store::Store;
 pub use summary::{RecordCount, StoreSummary};
 pub use table::{TablePage, TableQuery, Tables};

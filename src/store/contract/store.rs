@@ -1,8 +1,8 @@
 //! The trait that combines the traits of all entities.
 
 use super::{
-    Alerts, Backups, Definitions, DriftSamples, Events, Functions, Jobs, Judgements, Keys, Notifications,
-    Records, Runs, Schedules, Tables, Upkeep,
+    Alerts, Annotations, Backups, Definitions, DriftSamples, Events, Functions, Jobs, Judgements, Keys,
+    Notifications, Records, Runs, Schedules, SessionEnds, Tables, Upkeep,
 };
 
 /// The whole contract of a store, for one tenant.
@@ -23,6 +23,8 @@ pub trait Store:
     + Functions
     + Schedules
     + Alerts
+    + Annotations
+    + SessionEnds
     + Notifications
     + Backups
     + Upkeep
@@ -42,6 +44,8 @@ impl<S> Store for S where
         + Functions
         + Schedules
         + Alerts
+        + Annotations
+        + SessionEnds
         + Notifications
         + Backups
         + Upkeep

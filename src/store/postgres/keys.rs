@@ -6,21 +6,21 @@ use jiff_sqlx::ToSqlx;
 use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
-use super::PostgresStore;
+use super::{PostgresStore, text::storable};
 use crate::{
     identity::{ApiKey, Scope, Scopes},
     store::{Keys, StoreError, from_row, row, statements::REVOKE_API_KEY},
 };
 
 const SELECT: &str = "
-    SELECT id, name, role, scopes, hash, created_at, expires_at, revoked_at, last_used_at FROM api_keys
+    SELECT id, name, role, scopes, hash, created_at, created_by, expires_at, revoked_at, revoked_by, last_used_at FROM api_keys
     WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id = $2)
     ORDER BY created_at, id";
 
 /// A key whose id exists was inserted by an earlier attempt whose answer was lost.
 const INSERT: &str = "
-    INSERT INTO api_keys (tenant_id, id, name, role, scopes, hash, created_at, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    INSERT INTO api_keys (tenant_id, id, name, role, scopes, hash, created_at, created_by, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     ON CONFLICT DO NOTHING";
 
 const TOUCH: &str = "
@@ -42,10 +42,13 @@ impl Keys for PostgresStore {
         self.retry(|| self.insert_api_key(key)).await
     }
 
-    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
+    async fn revoke_api_key(&self, id: Uuid, at: Timestamp, by: &str) -> Result<bool, StoreError> {
         self.retry(|| async {
-            let query =
-                sqlx::query(REVOKE_API_KEY).bind(&self.tenant).bind(id).bind(row::to_micros(at).to_sqlx());
+            let query = sqlx::query(REVOKE_API_KEY)
+                .bind(&self.tenant)
+                .bind(id)
+                .bind(row::to_micros(at).to_sqlx())
+                .bind(storable(by));
             let done = query.execute(self.pool().await?).await.map_err(|error| self.failed(error))?;
             Ok(done.rows_affected() == 1)
         })
@@ -80,6 +83,7 @@ impl PostgresStore {
             .bind(key.scopes.names())
             .bind(key.hash.0.as_slice())
             .bind(row::to_micros(key.created_at).to_sqlx())
+            .bind(storable(&key.created_by))
             .bind(key.expires_at.map(|at| row::to_micros(at).to_sqlx()))
             .execute(self.pool().await?)
             .await

@@ -2,6 +2,7 @@
 //! the statements here name no schema, and nothing of the database around it is touched.
 
 mod alerts;
+mod annotations;
 mod backup;
 mod commit;
 mod connection;

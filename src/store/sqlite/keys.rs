@@ -12,14 +12,14 @@ use crate::{
 };
 
 const SELECT: &str = "
-    SELECT id, name, role, scopes, hash, created_at, expires_at, revoked_at, last_used_at FROM api_keys
+    SELECT id, name, role, scopes, hash, created_at, created_by, expires_at, revoked_at, revoked_by, last_used_at FROM api_keys
     WHERE tenant_id = ?1 AND (?2 IS NULL OR id = ?2)
     ORDER BY created_at, id";
 
 /// A key whose id exists was inserted by an earlier attempt whose answer was lost.
 const INSERT: &str = "
-    INSERT INTO api_keys (tenant_id, id, name, role, scopes, hash, created_at, expires_at)
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+    INSERT INTO api_keys (tenant_id, id, name, role, scopes, hash, created_at, created_by, expires_at)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
     WHERE NOT EXISTS (
         SELECT 1 FROM api_keys WHERE tenant_id = ?1 AND (id = ?2 OR (name = ?3 AND revoked_at IS NULL))
     )";
@@ -43,9 +43,10 @@ impl Keys for SqliteStore {
         self.retry(|| self.insert_api_key(key)).await
     }
 
-    async fn revoke_api_key(&self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
+    async fn revoke_api_key(&self, id: Uuid, at: Timestamp, by: &str) -> Result<bool, StoreError> {
         self.retry(|| async {
-            let query = sqlx::query(REVOKE_API_KEY).bind(&self.tenant).bind(id.to_string()).bind(text(at));
+            let query =
+                sqlx::query(REVOKE_API_KEY).bind(&self.tenant).bind(id.to_string()).bind(text(at)).bind(by);
             let done = query.execute(self.pool().await?).await.map_err(|error| self.failed(error))?;
             Ok(done.rows_affected() == 1)
         })
@@ -79,6 +80,7 @@ impl SqliteStore {
             .bind(key.scopes.names().join(" "))
             .bind(key.hash.0.as_slice())
             .bind(text(key.created_at))
+            .bind(&key.created_by)
             .bind(key.expires_at.map(text))
             .execute(self.pool().await?)
             .await

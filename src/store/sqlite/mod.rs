@@ -1,6 +1,7 @@
 //! The store on SQLite: one file, in WAL mode, and beside it a directory of lock files.
 
 mod alerts;
+mod annotations;
 mod backup;
 mod commit;
 mod connection;

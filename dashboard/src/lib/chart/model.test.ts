@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { Series } from "../api.ts";
-import { bucketSentence, chartData, dateTicks, describe, emptyRuns, valueDomain } from "./model.ts";
+import { bucketSentence, chartData, dateTicks, describe, emptyRuns, notesOf, valueDomain } from "./model.ts";
 
 /** Posts of five days: two with a value, two that failed, and one that was recorded later. */
 function posts(): Series {
@@ -53,7 +53,7 @@ test("the description has the extremes, the newest value and what is missing", (
     "Line chart by day, Thu, 1 Jan 2026 to Mon, 5 Jan 2026. New posts: lowest 10 (Thu, 1 Jan 2026), highest 40 (Sun, 4 Jan 2026), " +
       "newest 30 (Mon, 5 Jan 2026). 2 days without a value.",
   );
-  assert.equal(describe({ interval: "day", buckets: [], series: [], changes: [] }, "bar"), "An empty chart.");
+  assert.equal(describe({ interval: "day", buckets: [], to: "", metrics: [], series: [], changes: [] }, "bar"), "An empty chart.");
 });
 
 test("bars begin at zero, and lines where their shape is seen", () => {
@@ -83,4 +83,24 @@ test("ticks of the time axis keep their distance", () => {
   }
   assert.deepEqual(dateTicks(days.slice(0, 3), "day", 640, 64, "en-GB").map(({ label }) => label), ["1 Jan", "2 Jan", "3 Jan"]);
   assert.deepEqual(dateTicks([], "day", 640), []);
+});
+
+test("annotations stand at their buckets, on charts of their metrics", () => {
+  const data = chartData([posts()], "2026-01-05");
+  const note = (from: string, to: string, text: string, metric_category: string | null = null) =>
+    ({ id: text, from, to, text, metric_category, created_at: "", created_by: "" });
+  const annotations = [
+    note("2026-01-04", "2026-01-04", "release"),
+    note("2025-12-30", "2026-01-02", "outage", "posts_created"),
+    note("2026-01-03", "2026-01-03", "about others", "users_total"),
+    note("2026-01-06", "2026-01-09", "later"),
+    note("2025-12-01", "2025-12-31", "earlier"),
+  ];
+  const notes = notesOf(data, annotations, "en-GB");
+  assert.deepEqual(notes, [
+    { from: 3, to: 3, text: "4 Jan 2026: release" },
+    { from: 0, to: 1, text: "30 Dec 2025 to 2 Jan 2026: outage" },
+  ]);
+  assert.match(bucketSentence({ ...data, notes }, 3, "en-GB"), /annotation of 4 Jan 2026: release\.$/);
+  assert.match(describe({ ...data, notes }, "line", "en-GB"), /Annotation of 4 Jan 2026: release\./);
 });

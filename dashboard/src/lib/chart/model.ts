@@ -1,6 +1,6 @@
 /** What a chart shows, apart from how it is drawn: buckets, values, reasons for missing ones, and sentences about them. */
-import type { Series } from "../api.ts";
-import { bucketName, monthLabel, shortDate, type Interval, type IsoDate } from "../dates.ts";
+import type { Annotation, Series } from "../api.ts";
+import { bucketName, mediumDate, monthLabel, shortDate, type Interval, type IsoDate } from "../dates.ts";
 import { formatValue, plural } from "../format.ts";
 
 export type ChartKind = "line" | "area" | "bar" | "stacked";
@@ -21,10 +21,22 @@ export interface ChartSeries {
   earlier?: { name: string; values: (number | null)[]; from: IsoDate[] };
 }
 
+/** An annotation: the buckets that it is about, and its text with its days. */
+export interface ChartNote {
+  from: number;
+  to: number;
+  text: string;
+}
+
 export interface ChartData {
   interval: Interval;
   buckets: IsoDate[];
+  /** The last day of the last bucket. */
+  to: IsoDate;
+  /** The categories of the metrics, of which a breakdown shows the labels as series. */
+  metrics: string[];
   series: ChartSeries[];
+  notes?: ChartNote[];
   /** Where another version of a definition begins: the index of the bucket, and a sentence. */
   changes: { index: number; text: string }[];
 }
@@ -82,9 +94,29 @@ export function chartData(all: Series[], to: IsoDate): ChartData {
   return {
     interval: first?.interval ?? "day",
     buckets,
+    to,
+    metrics: all.map((series) => series.metric_category),
     series: all.map((series, index) => chartSeries(series, to, index)),
     changes: changes.filter((change) => change.index >= 0),
   };
+}
+
+/** The annotations of the chart's days that are about one of its metrics, or about all metrics. */
+export function notesOf(data: ChartData, annotations: Annotation[], locale?: string): ChartNote[] {
+  const [first] = data.buckets;
+  if (first === undefined) return [];
+  const isOwn = ({ from, to, metric_category: category }: Annotation) =>
+    from <= data.to && to >= first && (category == null || data.metrics.includes(category));
+  return annotations.filter(isOwn).map(({ from, to, text }) => ({
+    from: Math.max(0, lastIndexUntil(data.buckets, from)),
+    to: lastIndexUntil(data.buckets, to),
+    text: `${from === to ? mediumDate(from, locale) : `${mediumDate(from, locale)} to ${mediumDate(to, locale)}`}: ${text}`,
+  }));
+}
+
+/** The annotations of a bucket. */
+export function notesAt(data: ChartData, index: number): string[] {
+  return (data.notes ?? []).filter(({ from, to }) => from <= index && index <= to).map(({ text }) => text);
 }
 
 function lastIndexUntil(buckets: IsoDate[], date: IsoDate): number {
@@ -193,7 +225,8 @@ export function bucketSentence(data: ChartData, index: number, locale?: string):
     return `${series.name} ${valueText(series, index, locale)}${before}`;
   });
   const changes = data.changes.filter((change) => change.index === index).map((change) => change.text);
-  return `${bucketName(from, data.interval, locale)}: ${[...parts, ...changes].join("; ")}.`;
+  const notes = notesAt(data, index).map((text) => `annotation of ${text}`);
+  return `${bucketName(from, data.interval, locale)}: ${[...parts, ...changes, ...notes].join("; ")}.`;
 }
 
 /** A description of the whole chart, for those who do not see it. */
@@ -217,6 +250,7 @@ export function describe(data: ChartData, kind: ChartKind, locale?: string): str
     return `${series.name}: lowest ${at(low)}, highest ${at(high)}, newest ${at(newest)}.${without}`;
   });
   const more = data.series.length - sentences.length;
+  const notes = (data.notes ?? []).map(({ text }) => ` Annotation of ${text}.`).join("");
   if (more > 0) sentences.push(`And ${plural(more, "more series", "more series")}.`);
-  return `${kinds[kind]} by ${data.interval}, ${name(first)} to ${name(last)}. ${sentences.join(" ")}`;
+  return `${kinds[kind]} by ${data.interval}, ${name(first)} to ${name(last)}. ${sentences.join(" ")}${notes}`;
 }

@@ -7,7 +7,7 @@ export const VIEWS = ["line", "area", "bar", "stacked", "table"] as const;
 export const COMPARISONS = ["none", "previous", "year"] as const;
 export const FALLBACK_DAYS = 90;
 /** The most metrics at once. */
-export const MAX_METRICS = 12;
+export const MAX_METRICS = 20;
 
 export type View = (typeof VIEWS)[number];
 export type Comparison = (typeof COMPARISONS)[number];

@@ -276,6 +276,31 @@ CREATE TABLE schedule_pauses (
 -- For the newest pause.
 CREATE INDEX schedule_pauses_latest ON schedule_pauses (tenant_id, paused_at DESC);
 
+-- Annotations: notes on days, such as releases and incidents, which charts show. They are no part of the record, so they may be
+-- changed and deleted.
+CREATE TABLE annotations (
+    tenant_id       TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
+    id              UUID        NOT NULL,
+    first_day       DATE        NOT NULL CONSTRAINT day_is_sane CHECK (first_day >= '1900-01-01' AND first_day < '9999-01-01'),
+    last_day        DATE        NOT NULL CONSTRAINT ends_later CHECK (last_day >= first_day AND last_day < '9999-01-01'),
+    -- NULL: about all metrics.
+    metric_category TEXT        CONSTRAINT category_is_a_name CHECK (metric_category ~ '^[a-z][a-z0-9_]{0,62}$'),
+    text            TEXT        NOT NULL CONSTRAINT text_is_short CHECK (length(text) BETWEEN 1 AND 1000),
+    created_at      TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    created_by      TEXT        NOT NULL CONSTRAINT author_is_short CHECK (length(created_by) BETWEEN 1 AND 200),
+    changed_at      TIMESTAMPTZ,
+    changed_by      TEXT        CONSTRAINT editor_is_short CHECK (length(changed_by) BETWEEN 1 AND 200),
+    PRIMARY KEY (tenant_id, id),
+    CONSTRAINT changed_by_an_editor CHECK ((changed_at IS NULL) = (changed_by IS NULL)),
+    CONSTRAINT times_are_sane CHECK (
+        created_at >= '1900-01-01T00:00Z' AND created_at < '9999-01-01T00:00Z'
+        AND changed_at >= '1900-01-01T00:00Z' AND changed_at < '9999-01-01T00:00Z'
+    )
+);
+
+-- For the annotations of a range of days.
+CREATE INDEX annotations_by_day ON annotations (tenant_id, last_day, first_day);
+
 -- The outbox: one event for each change that consumers are told of. An event is written in the transaction of the change and
 -- delivered later. The ids of a tenant are in the order of its commits.
 CREATE TABLE events (

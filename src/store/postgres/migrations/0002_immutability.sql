@@ -226,6 +226,25 @@ BEGIN
 END
 $$;
 
+-- The times of an annotation are of this database's clock, and its author stays.
+CREATE FUNCTION keep_authorship() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        NEW.created_at := clock_timestamp();
+        NEW.changed_at := NULL;
+        NEW.changed_by := NULL;
+        RETURN NEW;
+    END IF;
+    IF (NEW.tenant_id, NEW.id, NEW.created_at, NEW.created_by) IS DISTINCT FROM (OLD.tenant_id, OLD.id, OLD.created_at, OLD.created_by)
+    THEN
+        RAISE EXCEPTION 'UPDATE on %.% is refused: the author and the time of an annotation stay', TG_TABLE_SCHEMA, TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation', HINT = 'Make another annotation.';
+    END IF;
+    NEW.changed_at := clock_timestamp();
+    RETURN NEW;
+END
+$$;
+
 CREATE TRIGGER refuse_update BEFORE UPDATE ON store_settings FOR EACH ROW EXECUTE FUNCTION refuse_other_settings();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON store_settings FOR EACH ROW
     EXECUTE FUNCTION refuse_change('the settings are kept', 'Create another store.');
@@ -266,6 +285,7 @@ CREATE TRIGGER refuse_delete BEFORE DELETE ON leaders FOR EACH ROW
     EXECUTE FUNCTION refuse_change('the row of the leader is kept', 'The next leader updates the row.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON leaders FOR EACH STATEMENT
     EXECUTE FUNCTION refuse_change('the row of the leader is kept', 'The next leader updates the row.');
+CREATE TRIGGER keep_authorship BEFORE INSERT OR UPDATE ON annotations FOR EACH ROW EXECUTE FUNCTION keep_authorship();
 CREATE TRIGGER refuse_update BEFORE UPDATE ON schedule_pauses FOR EACH ROW EXECUTE FUNCTION refuse_unless_resuming();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON schedule_pauses FOR EACH ROW
     EXECUTE FUNCTION refuse_change('pauses are kept', 'To end a pause, resume the schedule.');
@@ -291,6 +311,7 @@ ALTER TABLE jobs ENABLE ALWAYS TRIGGER refuse_delete;
 ALTER TABLE jobs ENABLE ALWAYS TRIGGER refuse_truncate;
 ALTER TABLE leaders ENABLE ALWAYS TRIGGER refuse_delete;
 ALTER TABLE leaders ENABLE ALWAYS TRIGGER refuse_truncate;
+ALTER TABLE annotations ENABLE ALWAYS TRIGGER keep_authorship;
 ALTER TABLE schedule_pauses ENABLE ALWAYS TRIGGER refuse_update;
 ALTER TABLE schedule_pauses ENABLE ALWAYS TRIGGER refuse_delete;
 ALTER TABLE schedule_pauses ENABLE ALWAYS TRIGGER refuse_truncate;
@@ -330,6 +351,7 @@ SELECT restrict_privileges('metric_collection_log', 'DELETE, TRUNCATE');
 SELECT restrict_privileges('jobs', 'DELETE, TRUNCATE');
 SELECT restrict_privileges('leaders', 'DELETE, TRUNCATE');
 SELECT restrict_privileges('schedule_pauses', 'DELETE, TRUNCATE');
+SELECT restrict_privileges('annotations', 'TRUNCATE');
 SELECT restrict_privileges('events', 'UPDATE, DELETE, TRUNCATE');
 SELECT restrict_privileges('metric_definitions', 'DELETE, TRUNCATE');
 SELECT restrict_privileges('store_settings', 'INSERT, DELETE, TRUNCATE');

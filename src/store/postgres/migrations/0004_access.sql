@@ -12,8 +12,10 @@ CREATE TABLE api_keys (
                              CHECK (cardinality(scopes) > 0 AND scopes <@ ARRAY['read', 'log', 'collect', 'define']),
     hash         BYTEA       NOT NULL CONSTRAINT hash_is_sha256 CHECK (length(hash) = 32),
     created_at   TIMESTAMPTZ NOT NULL,
+    created_by   TEXT        NOT NULL CONSTRAINT author_is_short CHECK (length(created_by) BETWEEN 1 AND 200),
     expires_at   TIMESTAMPTZ CONSTRAINT expires_later CHECK (expires_at > created_at),
     revoked_at   TIMESTAMPTZ,
+    revoked_by   TEXT        CONSTRAINT end_is_short CHECK (length(revoked_by) BETWEEN 1 AND 200),
     last_used_at TIMESTAMPTZ,
     PRIMARY KEY (tenant_id, id),
     CONSTRAINT times_are_sane CHECK (
@@ -21,17 +23,18 @@ CREATE TABLE api_keys (
         AND revoked_at >= '1900-01-01T00:00Z' AND revoked_at < '9999-01-01T00:00Z'
         AND last_used_at >= '1900-01-01T00:00Z' AND last_used_at < '9999-01-01T00:00Z'
     ),
+    CONSTRAINT revoked_by_an_author CHECK ((revoked_at IS NULL) = (revoked_by IS NULL)),
     CONSTRAINT readers_only_read CHECK (role <> 'reader' OR scopes <@ ARRAY['read'])
 );
 
 -- A constraint: only one key that is not revoked has a given name.
 CREATE UNIQUE INDEX api_keys_one_of_a_name ON api_keys (tenant_id, name) WHERE revoked_at IS NULL;
 
--- Only last_used_at of a key can change, and revoked_at once.
+-- Only last_used_at of a key can change, and revoked_at with revoked_by once.
 CREATE FUNCTION refuse_other_key() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-    IF to_jsonb(NEW) - ARRAY['revoked_at', 'last_used_at'] = to_jsonb(OLD) - ARRAY['revoked_at', 'last_used_at']
-        AND (OLD.revoked_at IS NULL OR NEW.revoked_at = OLD.revoked_at)
+    IF to_jsonb(NEW) - ARRAY['revoked_at', 'revoked_by', 'last_used_at'] = to_jsonb(OLD) - ARRAY['revoked_at', 'revoked_by', 'last_used_at']
+        AND (OLD.revoked_at IS NULL OR (NEW.revoked_at, NEW.revoked_by) = (OLD.revoked_at, OLD.revoked_by))
     THEN
         RETURN NEW;
     END IF;
@@ -50,11 +53,23 @@ ALTER TABLE api_keys ENABLE ALWAYS TRIGGER refuse_truncate;
 
 SELECT restrict_privileges('api_keys', 'DELETE, TRUNCATE');
 
+-- When users last signed out everywhere: sessions of browsers that began until then are over. A session lasts seven days, so older
+-- rows mean nothing and are deleted.
+CREATE TABLE session_ends (
+    tenant_id TEXT        NOT NULL CONSTRAINT tenant_is_a_name CHECK (tenant_id ~ '^[a-z][a-z0-9_]{0,62}$'),
+    -- The user or key whose sessions ended, as in created_by.
+    subject   TEXT        NOT NULL CONSTRAINT subject_is_short CHECK (length(subject) BETWEEN 1 AND 200),
+    ended_at  TIMESTAMPTZ NOT NULL CONSTRAINT end_is_sane CHECK (ended_at >= '1900-01-01T00:00Z' AND ended_at < '9999-01-01T00:00Z'),
+    PRIMARY KEY (tenant_id, subject)
+);
+
+SELECT restrict_privileges('session_ends', 'TRUNCATE');
+
 -- ensure_partition (0003_partitions.sql) secures each partition when it creates it.
 SELECT secure_rows(oid) FROM pg_class
 WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND relkind IN ('r', 'p')
   AND relname IN ('daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log', 'jobs', 'events',
-                  'leaders', 'schedule_pauses', 'api_keys', 'store_settings', 'daily_metric_judgements', 'drift_samples');
+                  'leaders', 'schedule_pauses', 'annotations', 'api_keys', 'session_ends', 'store_settings', 'daily_metric_judgements', 'drift_samples');
 
 -- Whether the caller is an admin of the platform: the row of public.profiles in this database whose id is Supabase's auth.uid()
 -- has is_admin. The function runs with the caller's rights, so a caller who may not read that row is not an admin.
@@ -77,7 +92,7 @@ CREATE FUNCTION own_tables() RETURNS SETOF REGCLASS LANGUAGE sql STABLE SET sear
     SELECT oid::REGCLASS FROM pg_class
     WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND (
         relname IN ('daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log', 'jobs', 'events',
-                    'leaders', 'schedule_pauses', 'api_keys', 'store_settings', 'alert_states', 'alert_silences', 'notifications',
+                    'leaders', 'schedule_pauses', 'annotations', 'api_keys', 'session_ends', 'store_settings', 'alert_states', 'alert_silences', 'notifications',
                     'delivery_attempts', 'daily_metric_judgements', 'drift_samples', '_sqlx_migrations') AND relkind IN ('r', 'p')
         OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'daily_metrics'::REGCLASS)
     )
@@ -87,7 +102,7 @@ CREATE FUNCTION own_functions() RETURNS SETOF REGPROCEDURE LANGUAGE sql STABLE S
     WHERE pronamespace = quote_ident(current_schema)::REGNAMESPACE AND proname IN (
         'refuse_change', 'has_real_clock', 'refuse_other_settings', 'refuse_forged_run', 'holds_lock_of', 'refuse_unless_finishing',
         'refuse_forged_records', 'refuse_version_out_of_turn', 'refuse_forged_job', 'number_event', 'refuse_unless_forwards',
-        'refuse_unless_resuming', 'refuse_unless_ending',
+        'refuse_unless_resuming', 'refuse_unless_ending', 'keep_authorship',
         'restrict_privileges', 'secure_rows', 'ensure_partition', 'refuse_other_key', 'caller_is_admin', 'own_tables',
         'own_functions', 'grant_api_roles', 'notify_change'
     )

@@ -19,5 +19,8 @@ CREATE TRIGGER notify_change AFTER INSERT OR UPDATE ON metric_collection_log FOR
 -- The notification makes a scheduler read at once that it was paused or resumed.
 CREATE TRIGGER notify_change AFTER INSERT OR UPDATE ON schedule_pauses FOR EACH STATEMENT EXECUTE FUNCTION notify_change();
 
+-- Charts that are open show an annotation at once.
+CREATE TRIGGER notify_change AFTER INSERT OR UPDATE OR DELETE ON annotations FOR EACH STATEMENT EXECUTE FUNCTION notify_change();
+
 -- Default privileges may have granted EXECUTE on the new functions to the API roles; this revokes it.
 SELECT grant_api_roles();

@@ -313,6 +313,34 @@ CREATE TABLE schedule_pauses (
 -- For the newest pause.
 CREATE INDEX schedule_pauses_latest ON schedule_pauses (tenant_id, paused_at DESC);
 
+-- Annotations: notes on days, such as releases and incidents, which charts show. They are no part of the record, so they may be
+-- changed and deleted.
+CREATE TABLE annotations (
+    tenant_id       TEXT NOT NULL CONSTRAINT tenant_is_a_name
+                         CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
+    id              TEXT NOT NULL CONSTRAINT id_is_a_uuid
+                         CHECK (id GLOB '????????-????-????-????-????????????' AND id NOT GLOB '*[^-0-9a-f]*'
+                                AND length(replace(id, '-', '')) = 32),
+    first_day       TEXT NOT NULL CONSTRAINT day_is_a_date CHECK (first_day IS date(first_day) AND first_day >= '1900' AND first_day < '9999'),
+    last_day        TEXT NOT NULL CONSTRAINT end_is_a_date CHECK (last_day IS date(last_day) AND last_day < '9999'),
+    -- NULL: about all metrics.
+    metric_category TEXT CONSTRAINT category_is_a_name
+                         CHECK (metric_category GLOB '[a-z]*' AND metric_category NOT GLOB '*[^a-z0-9_]*' AND length(metric_category) <= 63),
+    text            TEXT NOT NULL CONSTRAINT text_is_short CHECK (length(text) BETWEEN 1 AND 1000),
+    created_at      TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')) CONSTRAINT insertion_is_an_instant
+                         CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(created_at) IS NOT NULL AND created_at >= '1900' AND created_at < '9999'),
+    created_by      TEXT NOT NULL CONSTRAINT author_is_short CHECK (length(created_by) BETWEEN 1 AND 200),
+    changed_at      TEXT CONSTRAINT change_is_an_instant
+                         CHECK (changed_at IS NULL OR changed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(changed_at) IS NOT NULL AND changed_at >= '1900' AND changed_at < '9999'),
+    changed_by      TEXT CONSTRAINT editor_is_short CHECK (length(changed_by) BETWEEN 1 AND 200),
+    PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ends_later CHECK (last_day >= first_day),
+    CONSTRAINT changed_by_an_editor CHECK ((changed_at IS NULL) = (changed_by IS NULL))
+) STRICT, WITHOUT ROWID;
+
+-- For the annotations of a range of days.
+CREATE INDEX annotations_by_day ON annotations (tenant_id, last_day, first_day);
+
 -- The outbox: one event for each change that consumers are told of. An event is written in the transaction of the change and
 -- delivered later. The ids of a tenant are in the order of its commits.
 CREATE TABLE events (

@@ -132,6 +132,14 @@ WHEN EXISTS (SELECT 1 FROM schedule_pauses WHERE tenant_id = NEW.tenant_id AND i
     SELECT RAISE(ABORT, 'INSERT over a row of schedule_pauses is refused: pauses are kept');
 END;
 
+CREATE TRIGGER annotations_keep_authorship BEFORE UPDATE ON annotations
+WHEN NOT (
+    NEW.tenant_id = OLD.tenant_id AND NEW.id = OLD.id AND NEW.created_at = OLD.created_at AND NEW.created_by = OLD.created_by
+    AND NEW.changed_at IS NOT NULL
+) BEGIN
+    SELECT RAISE(ABORT, 'UPDATE on annotations is refused: the author and the time of an annotation stay');
+END;
+
 CREATE TRIGGER events_refuse_update BEFORE UPDATE ON events BEGIN
     SELECT RAISE(ABORT, 'UPDATE on events is refused: events are kept');
 END;

@@ -1,0 +1,103 @@
+//! `POST /api/v1/previews`: the values that a definition would have had on the last days, without defining or recording it.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use jiff::civil::Date;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::{
+    body::JsonBody,
+    define::guard_query,
+    error_responses::{BodyErrorResponses, ErrorResponses},
+    metric_schema::MetricSchema,
+    no_query::NoQuery,
+};
+use crate::{
+    definitions::{self, PreviewedDay},
+    http::{
+        middleware::scopes::MayDefine,
+        parameters::Parameters,
+        problem::{InvalidParameter, Problem},
+        service::Shared,
+    },
+    metric::Decimal,
+};
+
+/// How long the platform may be read for a preview.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a definition gives on the last days.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PreviewAnswer {
+    /// The unit and the number format that the metric would have.
+    unit: String,
+    format_pattern: String,
+    /// The last 14 finished days; empty where past values cannot be computed.
+    days: Vec<PreviewDay>,
+    /// Why there are no values.
+    left_out: Option<String>,
+    /// Parts of the definition that may be mistakes.
+    warnings: Vec<InvalidParameter>,
+}
+
+/// The value of a day by the platform's present rows.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PreviewDay {
+    #[schema(value_type = String, format = Date)]
+    date: Date,
+    /// Null where the rows give none.
+    value: Option<Decimal>,
+}
+
+/// Preview a metric
+///
+/// Checks a definition as PUT does, and computes its values on the last 14 finished days from the platform's present rows.
+/// Nothing is defined and nothing is recorded. The platform is read for ten seconds at most.
+#[utoipa::path(
+    post, path = "/api/v1/previews", tag = "definitions", request_body = MetricSchema,
+    responses(
+        (status = 200, description = "The values", body = PreviewAnswer),
+        (status = 422, description = "The definition is wrong; `errors` lists every mistake", body = Problem,
+            content_type = "application/problem+json"),
+        BodyErrorResponses,
+        ErrorResponses,
+    ),
+)]
+pub async fn preview(
+    State(service): State<Shared>,
+    _: MayDefine,
+    _: Parameters<NoQuery>,
+    JsonBody(body): JsonBody<Map<String, Value>>,
+) -> Result<Response, Problem> {
+    guard_query(&service, &body).await?;
+    // The semaphore is never closed, so this cannot fail.
+    let _permit = service.checks.acquire().await;
+    let mut context = service.context.clone();
+    let installation = Arc::make_mut(&mut context.installation);
+    installation.run_limit = Some(TIME_LIMIT);
+    // A request does not wait for a platform that lags, because it holds a permit.
+    installation.freshness_wait = Duration::ZERO;
+    let preview = definitions::preview(&context, &service.config, &body).await?;
+    let answer = PreviewAnswer {
+        unit: preview.definition.unit,
+        format_pattern: preview.definition.format_pattern,
+        days: preview.days.into_iter().map(PreviewDay::from).collect(),
+        left_out: preview.left_out,
+        warnings: preview.warnings.into_iter().map(InvalidParameter::from).collect(),
+    };
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+}
+
+impl From<PreviewedDay> for PreviewDay {
+    fn from(PreviewedDay { date, value }: PreviewedDay) -> Self {
+        Self { date, value }
+    }
+}

@@ -1,0 +1,75 @@
+//! Previews of definitions, and what a definition can read.
+
+use serde_json::json;
+
+use crate::{on_both_stores, site::Site};
+
+on_both_stores!(
+    a_preview_has_the_values_of_the_last_days_and_records_nothing,
+    the_sources_and_tables_are_listed_for_those_who_define,
+    earlier_versions_have_their_declarations,
+);
+
+async fn a_preview_has_the_values_of_the_last_days_and_records_nothing(site: Site) {
+    let body = json!({"measure": "created", "source": "posts", "unit": "posts"});
+    let reply = site.post("/api/v1/previews", &body).await;
+    assert_eq!((reply.status, reply.header("cache-control")), (200, "no-store"), "{}", reply.text());
+    let preview = reply.json();
+    let days = preview["days"].as_array().unwrap();
+    assert_eq!(
+        (days.len(), &days[0]["date"], &days[13]["date"]),
+        (14, &json!("2024-12-28"), &json!("2025-01-10"))
+    );
+    // World has as many posts on each day of January as its number.
+    assert_eq!((&days[12]["value"], &days[13]["value"]), (&json!(9), &json!(10)), "{preview}");
+    assert_eq!((&preview["unit"], &preview["left_out"]), (&json!("posts"), &json!(null)));
+    assert!(site.world.records().await.is_empty() && site.world.runs().await.is_empty());
+    let listed = site.get("/api/v1/definitions").await.text();
+    assert!(!listed.contains("preview"), "{listed}");
+
+    let present =
+        json!({"measure": "sql", "query": "SELECT 1 AS value", "returns": "value", "adds_up": "last"});
+    let reply = site.post("/api/v1/previews", &present).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let preview = reply.json();
+    assert_eq!(preview["days"], json!([]));
+    assert!(preview["left_out"].as_str().unwrap().contains("{day_start}"), "{preview}");
+    let wrong = site
+        .post("/api/v1/previews", &json!({"measure": "average", "source": "posts", "column": "colour"}))
+        .await;
+    assert_eq!(
+        (wrong.status, &wrong.json()["errors"][0]["parameter"]),
+        (422, &json!("column")),
+        "{}",
+        wrong.text()
+    );
+    let reader = [("apikey", site.reader.as_str()), ("content-type", "application/json")];
+    let refused = site.send("POST", "/api/v1/previews", &reader, Some(body.to_string())).await;
+    assert_eq!(refused.problem(), "forbidden");
+}
+
+async fn the_sources_and_tables_are_listed_for_those_who_define(site: Site) {
+    let answer = site.get_as_admin("/api/v1/sources").await.json();
+    let sources = answer["sources"].as_array().unwrap();
+    let posts = sources.iter().find(|source| source["name"] == "posts").unwrap();
+    assert_eq!(posts["table"]["name"], "posts", "{answer}");
+    let columns = posts["table"]["columns"].as_array().unwrap();
+    assert!(columns.iter().any(|column| column["name"] == "genre"), "{columns:?}");
+    let tables = answer["tables"].as_array().unwrap();
+    assert!(tables.iter().any(|table| table["name"] == "comments"), "{answer}");
+    assert_eq!(site.get("/api/v1/sources").await.problem(), "forbidden");
+}
+
+async fn earlier_versions_have_their_declarations(site: Site) {
+    let path = "/api/v1/definitions/jazz";
+    for genres in [json!("jazz"), json!(["jazz", "blues"])] {
+        let body = json!({"measure": "created", "source": "posts", "filter": {"genre": genres}});
+        assert!(site.put(path, &body).await.status < 300);
+    }
+    let versions = site.get_as_admin(path).await.json()["versions"].clone();
+    assert_eq!(versions[0]["declaration"]["filter"], json!({"genre": "jazz"}), "{versions}");
+    assert_eq!(versions[1]["declaration"]["filter"], json!({"genre": ["jazz", "blues"]}), "{versions}");
+    assert_eq!(versions[0]["version"], 1);
+    let read = site.get(path).await.json()["versions"].clone();
+    assert_eq!((&read[0]["declaration"], &read[0]["version"]), (&json!(null), &json!(1)));
+}
