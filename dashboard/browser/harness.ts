@@ -45,16 +45,32 @@ export interface SiteOptions {
 /** Records days that end some days ago, and serves them. */
 export async function demonstration(options: SiteOptions = {}): Promise<Site> {
   const { days = 100, missing = MISSING_DAYS, storeUrl, hasKeys = false } = options;
-  const directory = mkdtempSync(join(tmpdir(), "daymark-dashboard-"));
-  const home = join(directory, "demo");
+  const home = join(mkdtempSync(join(tmpdir(), "daymark-dashboard-")), "demo");
   const until = day(1 + missing);
   execFileSync(program, ["demo", "--dir", home, "--days", String(days), "--until", until], { stdio: "ignore" });
+  const prepare = storeUrl === undefined ? [] : [["migrate"], ["apply"], ["backfill", "--to", until]];
+  // The schedule would fill what is to be missing.
+  return await serve(home, { prepare, storeUrl, hasKeys, hasSchedule: missing === 0 });
+}
+
+interface ServeOptions {
+  /** Commands that are run before the server starts. */
+  prepare?: string[][];
+  storeUrl?: string | undefined;
+  hasKeys?: boolean;
+  hasSchedule?: boolean;
+}
+
+/** Serves the daymark.toml in `home`, which is in a temporary directory of its own. */
+export async function serve(home: string, options: ServeOptions = {}): Promise<Site> {
+  const { prepare = [], storeUrl, hasKeys = false, hasSchedule = true } = options;
   const store = storeUrl === undefined ? {} : { DAYMARK_STORE_URL: storeUrl };
   const run = (...words: string[]): string => {
     const config = ["--config", join(home, "daymark.toml")];
-    return execFileSync(program, [...config, ...words], { env: { PATH: process.env.PATH, ...store }, encoding: "utf8" });
+    const output = { env: { PATH: process.env.PATH, ...store }, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] } as const;
+    return execFileSync(program, [...config, ...words], output);
   };
-  if (storeUrl !== undefined) for (const words of [["migrate"], ["apply"], ["backfill", "--to", until]]) run(...words);
+  for (const words of prepare) run(...words);
   const key = (role: string): string => {
     const said = run("--format", "json", "keys", "create", "--name", role, "--role", role);
     return /dm_[\w.-]+/.exec(said)?.[0] ?? assert.fail(said);
@@ -79,13 +95,14 @@ export async function demonstration(options: SiteOptions = {}): Promise<Site> {
           PATH: process.env.PATH,
           ...store,
           DAYMARK_HTTP_LISTEN: `127.0.0.1:${port}`,
-          // The schedule would fill what is to be missing.
-          DAYMARK_SCHEDULE_ENABLED: String(missing === 0),
+          DAYMARK_SCHEDULE_ENABLED: String(hasSchedule),
           DAYMARK_ACCESS_RATE_LIMIT_PER_MINUTE: "1000000",
         },
       });
       assert.ok(child.stderr);
+      const said: string[] = [];
       for await (const line of createInterface({ input: child.stderr })) {
+        said.push(line);
         const address = /listening on http:\/\/([^;\s]+)/.exec(line)?.[1];
         if (!address) continue;
         site.url = `http://${address}`;
@@ -94,7 +111,7 @@ export async function demonstration(options: SiteOptions = {}): Promise<Site> {
         child.stderr.resume();
         return;
       }
-      assert.fail("the server does not start");
+      assert.fail(`the server does not start: ${said.join("\n")}`);
     },
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;

@@ -15,10 +15,10 @@ const MAX_SUBJECT_CHARS: usize = 200;
 
 /// The ends of sessions, read from the store every ten seconds while sessions are used.
 #[derive(Default)]
-pub struct KnownSessionEnds(Mutex<Known>);
+pub struct KnownSessionEnds(Mutex<ReadEnds>);
 
 #[derive(Default)]
-struct Known {
+struct ReadEnds {
     read_at: Option<Timestamp>,
     ends: HashMap<String, Timestamp>,
 }

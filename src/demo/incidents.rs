@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{ToSpan, civil::Date};
 use serde_json::{Value, json};
 
-use super::Period;
+use super::period::Period;
 use crate::{
     annotations::annotate,
     collect::{self, Cancellation, Context, Tenant},

@@ -3,6 +3,7 @@
 
 mod incidents;
 mod ledger;
+mod period;
 mod platform;
 mod random;
 mod simulated_day;
@@ -11,5 +12,6 @@ mod texts;
 mod tour;
 
 pub use ledger::{DayLedger, Departure, RowCounts};
+pub use period::Period;
 pub use simulation::Simulation;
-pub use tour::{Period, Tour, TourProgress, tour};
+pub use tour::{Tour, TourProgress, tour};

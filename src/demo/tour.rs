@@ -4,17 +4,17 @@
 use std::{fs, io::Write, path::Path, sync::Arc};
 
 use anyhow::Context as _;
-use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::{
     Departure, Simulation,
     incidents::{Incidents, fail_to_collect},
+    period::{Period, SETTLE},
 };
 use crate::{
-    clock::{Clock, SetClock},
+    clock::SetClock,
     collect::{
-        self, Cancellation, CollectError, Context, DayReport, DriftReport, DriftRequest, Initiator,
-        Installation, Tenant,
+        self, Cancellation, Context, DayReport, DriftReport, DriftRequest, Initiator, Installation, Tenant,
     },
     config::{self, Config},
     database::{DatabaseUrl, RetryPolicy},
@@ -25,32 +25,6 @@ use crate::{
 
 const NO_RETRY: RetryPolicy = RetryPolicy { retries: 0, initial_delay: std::time::Duration::ZERO };
 const SEED: u64 = 20_240_101;
-/// The settle delay after the end of a day, for a schedule that collects at 00:15.
-const SETTLE: SignedDuration = SignedDuration::from_mins(15);
-
-/// The simulated days: dates in UTC, both ends included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Period {
-    pub first: Date,
-    pub last: Date,
-}
-
-impl Period {
-    /// Returns the `days` days that end with `until`, or with the last finished day.
-    ///
-    /// # Errors
-    /// [`CollectError::Unfinished`] when `until` is not finished according to `clock`.
-    pub fn ending(until: Option<Date>, days: u16, clock: &dyn Clock) -> Result<Self, CollectError> {
-        let calendar = Calendar::utc();
-        let last_finished = calendar.last_finished(clock.now(), SETTLE);
-        let last = until.unwrap_or(last_finished);
-        if last > last_finished {
-            let ready_at = calendar.display(calendar.ready_at(last, SETTLE));
-            return Err(CollectError::Unfinished { date: last, ready_at, last_finished });
-        }
-        Ok(Self { first: last.saturating_sub((i64::from(days) - 1).days()), last })
-    }
-}
 
 /// The outcome of the demonstration.
 pub struct Tour {

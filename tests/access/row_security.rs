@@ -316,7 +316,7 @@ async fn every_table_has_row_level_security() {
     .unwrap();
     let tables: BTreeMap<String, (bool, bool)> =
         rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
-    assert_eq!(tables.len(), 16, "{tables:?}");
+    assert_eq!(tables.len(), 20, "{tables:?}");
     assert!(tables.contains_key("daily_metrics_2021"));
     assert!(tables.values().all(|flags| *flags == (true, false)), "{tables:?}");
 }

@@ -30,6 +30,22 @@ export function rangeDates(range: Range, lastFinished: IsoDate): { from: IsoDate
   return range;
 }
 
+/** The range moved by its own length, and no further than the last finished day. */
+export function shifted(range: { from: IsoDate; to: IsoDate }, steps: 1 | -1, lastFinished: IsoDate): Range {
+  const length = daysBetween(range.from, range.to);
+  const wanted = addDays(range.to, steps * length);
+  const to = wanted > lastFinished ? lastFinished : wanted;
+  return { from: addDays(to, 1 - length), to };
+}
+
+/** The range with twice its length around its middle, and no further than the last finished day. */
+export function widened(range: { from: IsoDate; to: IsoDate }, lastFinished: IsoDate): Range {
+  const length = daysBetween(range.from, range.to);
+  const wanted = addDays(range.to, Math.ceil(length / 2));
+  const to = wanted > lastFinished ? lastFinished : wanted;
+  return { from: addDays(to, 1 - 2 * length), to };
+}
+
 /** The most points of a series that the server gives unless it is set up otherwise. */
 export const MAX_POINTS = 365;
 

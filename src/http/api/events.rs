@@ -67,15 +67,15 @@ pub async fn events(
     let place = service.event_streams.open(&principal.subject).ok_or_else(|| {
         Problem::unavailable("as many streams of events are open as may be at once; ask for the answers from time to time instead")
     })?;
-    let events = Events::new(service, parts, principal, place);
-    let body = Body::from_stream(stream::unfold(events, Events::next));
+    let events = EventFeed::new(service, parts, principal, place);
+    let body = Body::from_stream(stream::unfold(events, EventFeed::next));
     let headers =
         [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store"), (BUFFERING, "no")];
     Ok((headers, body).into_response())
 }
 
 /// The events of one stream.
-struct Events {
+struct EventFeed {
     service: Shared,
     /// Of the request, whose credentials are verified again.
     parts: Parts,
@@ -90,7 +90,7 @@ struct Events {
     told: HashMap<Uuid, (usize, usize)>,
 }
 
-impl Events {
+impl EventFeed {
     fn new(service: Shared, parts: Parts, principal: Principal, place: StreamPlace) -> Self {
         let mut looks = interval(LOOK_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
