@@ -5,10 +5,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    AlertState, AlertStatus, Annotation, AnnotationText, Anomaly, DefinitionVersion, DeliveryAttempt, DriftSample, Event, EventKind,
-    FiredAs, Job, JobStatus, JudgedDay, Latest, Leader, Notification, NotificationCounts, NotificationKind,
-    NotificationStatus, Origin, Pause, RecordCount, RecordedDay, Run, RunKind, RunOutcome, RunStatus,
-    ScheduleState, SeriesDays, SeriesQuestion, Silence, StoreError, StoredDefinition, Trigger,
+    AlertState, AlertStatus, Annotation, AnnotationText, Anomaly, DefinitionVersion, DeliveryAttempt,
+    DriftSample, Event, EventKind, FiredAs, Job, JobStatus, JudgedDay, Latest, Leader, Notification,
+    NotificationCounts, NotificationKind, NotificationStatus, Origin, Pause, RecordCount, RecordedDay, Run,
+    RunKind, RunOutcome, RunStatus, ScheduleState, SeriesDays, SeriesQuestion, Silence, StoreError,
+    StoredDefinition, Trigger,
     row::{Columns, UnreadableRows, failed, readable, undecodable},
 };
 use crate::{
