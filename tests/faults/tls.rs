@@ -119,6 +119,6 @@ async fn require_verifies_the_certificate_where_the_environment_names_root_certi
             assert_eq!(said.contains("TLS"), !is_accepted, "{name} {root}: {said}");
         }
     }
-    let said = said("PGCONNECT_TIMEOUT", OsStr::new("5"));
-    assert!(said.contains("the environment variable PGCONNECT_TIMEOUT cannot be used"), "{said}");
+    let said = said("PGSSLCRL", OsStr::new("crl.pem"));
+    assert!(said.contains("the environment variable PGSSLCRL cannot be used"), "{said}");
 }

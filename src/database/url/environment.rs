@@ -1,7 +1,16 @@
 //! PostgreSQL's environment variables. Each gives a parameter that the URL does not, and is honoured or refused as the
-//! parameter is. The tables contain every variable in <https://www.postgresql.org/docs/current/libpq-envars.html> but
-//! `PGPASSFILE`, which the driver reads, and those that have no effect by themselves (`PGSERVICEFILE`, `PGSYSCONFDIR`,
-//! `PGLOCALEDIR`).
+//! parameter is. The environment is shared with other programs, so a variable is ignored where ignoring it changes neither
+//! which server is connected to, nor who connects, nor how the connection is secured:
+//!
+//! - how long connecting may take and which of several hosts is tried first: `PGCONNECT_TIMEOUT`, `PGLOADBALANCEHOSTS`;
+//! - settings that every session of Daymark sets itself or does not depend on: `PGCLIENTENCODING`, `PGTZ`, `PGDATESTYLE`,
+//!   `PGGEQO`;
+//! - details of protocols that are not used: `PGSSLCOMPRESSION`, `PGSSLNEGOTIATION`, `PGMAXPROTOCOLVERSION`, `PGKRBSRVNAME`,
+//!   `PGGSSLIB`, `PGGSSDELEGATION`;
+//! - those that have no effect by themselves: `PGSERVICEFILE`, `PGSYSCONFDIR`, `PGLOCALEDIR`.
+//!
+//! The driver reads `PGPASSFILE`. The table contains every other variable in
+//! <https://www.postgresql.org/docs/current/libpq-envars.html>.
 
 use std::{
     env,
@@ -26,8 +35,6 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("PGAPPNAME", "application_name"),
     ("PGSSLMODE", "sslmode"),
     ("PGREQUIRESSL", "requiressl"),
-    ("PGSSLNEGOTIATION", "sslnegotiation"),
-    ("PGSSLCOMPRESSION", "sslcompression"),
     ("PGSSLCERT", "sslcert"),
     ("PGSSLKEY", "sslkey"),
     ("PGSSLCERTMODE", "sslcertmode"),
@@ -39,27 +46,14 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("PGSSLMINPROTOCOLVERSION", "ssl_min_protocol_version"),
     ("PGSSLMAXPROTOCOLVERSION", "ssl_max_protocol_version"),
     ("PGMINPROTOCOLVERSION", "min_protocol_version"),
-    ("PGMAXPROTOCOLVERSION", "max_protocol_version"),
     ("PGGSSENCMODE", "gssencmode"),
-    ("PGKRBSRVNAME", "krbsrvname"),
-    ("PGGSSLIB", "gsslib"),
-    ("PGGSSDELEGATION", "gssdelegation"),
-    ("PGCONNECT_TIMEOUT", "connect_timeout"),
-    ("PGCLIENTENCODING", "client_encoding"),
     ("PGTARGETSESSIONATTRS", "target_session_attrs"),
-    ("PGLOADBALANCEHOSTS", "load_balance_hosts"),
 ];
 
-/// Variables with a setting of the session, and the values that every session of Daymark has anyway.
-pub(super) const SESSION_VARIABLES: &[(&str, &[&str])] = &[
-    ("PGTZ", &["UTC", "Etc/UTC", "GMT"]),
-    ("PGDATESTYLE", &["ISO", "ISO, MDY"]),
-    ("PGGEQO", &["on", "default"]),
-];
-
-/// Variables that the driver also reads by itself, and takes an empty value of for a name.
+/// Variables that the driver also reads by itself, and takes an empty value of for a name. It reads an empty `PGSSLMODE` as if
+/// it were not set.
 const NEVER_EMPTY: &[&str] =
-    &["PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGSSLMODE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"];
+    &["PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"];
 
 /// The variables of the process and the user's home directory.
 pub(super) struct Surroundings<'a> {
@@ -92,13 +86,21 @@ impl Surroundings<'_> {
             .collect()
     }
 
-    /// A variable that is set to an empty text, which the driver would use.
-    pub(super) fn empty(&self, is_given: impl Fn(&str) -> bool) -> Option<&'static str> {
+    /// A variable that is set to an empty text, which the driver would use. It reads the files of certificates only where the
+    /// mode of TLS makes it: `verifies` says whether the server's certificate is verified, `encrypts` whether TLS is possible.
+    pub(super) fn empty(
+        &self,
+        is_given: impl Fn(&str) -> bool,
+        verifies: bool,
+        encrypts: bool,
+    ) -> Option<&'static str> {
         let empty = |variable: &str| self.is_set(variable) && self.value(variable).is_none();
         let parameter =
             |variable: &str| VARIABLES.iter().find(|(known, _)| *known == variable).map(|(_, name)| *name);
         let is_used = |variable: &str| match parameter(variable) {
             Some("host" | "hostaddr") => !is_given("host") && !is_given("hostaddr"),
+            Some("sslrootcert") => verifies && !is_given("sslrootcert"),
+            Some(file @ ("sslcert" | "sslkey")) => encrypts && !is_given(file),
             Some(parameter) => !is_given(parameter),
             None => false,
         };

@@ -3,7 +3,9 @@
 
 mod connection_string;
 mod environment;
+mod parameter_error;
 mod parameters;
+mod shown;
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
@@ -11,7 +13,7 @@ use sqlx::postgres::PgConnectOptions;
 
 pub use connection_string::ConnectionStringError;
 use environment::Surroundings;
-pub use parameters::ParameterError;
+pub use parameter_error::ParameterError;
 
 #[derive(Clone)]
 pub enum DatabaseUrl {
@@ -61,7 +63,7 @@ impl FromStr for DatabaseUrl {
             return Err(DatabaseUrlError::Scheme { scheme: scheme(text) });
         };
         let options = Box::new(parameters::options(&parameters, &Surroundings::of_process())?);
-        let (shown, is_partly_shown) = parameters::shown(&parameters);
+        let (shown, is_partly_shown) = shown::shown(&parameters);
         Ok(Self::Postgres { options, shown, is_partly_shown })
     }
 }

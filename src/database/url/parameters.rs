@@ -6,40 +6,8 @@
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
 use super::{
-    connection_string::ConnectionParameters,
-    environment::{SESSION_VARIABLES, Surroundings},
+    connection_string::ConnectionParameters, environment::Surroundings, parameter_error::ParameterError,
 };
-
-/// Why a parameter is refused. The messages never quote a value, because it may be a secret.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum ParameterError {
-    #[error("there is no parameter `{name}`{}", .suggestion.map_or(String::new(), |name| format!("; did you mean `{name}`?")))]
-    Unknown { name: String, suggestion: Option<&'static str> },
-    #[error(
-        "there is an unknown parameter after the password: is an `&` in the password not written as `%26`?"
-    )]
-    UnknownAfterPassword,
-    #[error("`{name}` is not supported: {reason}")]
-    Refused { name: &'static str, reason: &'static str },
-    #[error(
-        "several hosts are not supported: name one, or a host name that always resolves to the right server"
-    )]
-    SeveralHosts,
-    #[error("`{name}` can only be {}", .values.join(" or "))]
-    Value { name: &'static str, values: &'static [&'static str] },
-    #[error("`port` is not a number from 1 to 65535")]
-    Port,
-    #[error(
-        "the environment variable {name} cannot be used, unset it or give the parameter in the URL: {problem}"
-    )]
-    Variable { name: &'static str, problem: Box<ParameterError> },
-    #[error("the environment variable {name} is set but empty: unset it")]
-    EmptyVariable { name: &'static str },
-    #[error("the environment variable {name} can only be {}, as every session has it: unset it", .values.join(" or "))]
-    SessionVariable { name: &'static str, values: &'static [&'static str] },
-    #[error("the driver refuses the parameters: {0}")]
-    Driver(String),
-}
 
 enum Treatment {
     Honoured,
@@ -114,6 +82,54 @@ const PARAMETERS: &[(&str, Treatment)] = &[
     ("oauth_scope", Refused("OAuth is not implemented")),
 ];
 
+/// The parameters of a connection: those of the URL, and those that only the environment gives.
+struct GivenParameters<'a> {
+    parameters: &'a ConnectionParameters,
+    /// Each with the name of its variable.
+    inherited: Vec<(&'static str, &'static str, String)>,
+}
+
+impl GivenParameters<'_> {
+    fn in_url(&self, name: &str) -> Option<&str> {
+        let found = self.parameters.iter().rev().find(|(known, value)| known == name && !value.is_empty());
+        found.map(|(_, value)| value.as_str())
+    }
+
+    fn in_environment(&self, name: &str) -> Option<&str> {
+        let found = self.inherited.iter().find(|(_, parameter, _)| *parameter == name);
+        found.map(|(_, _, value)| value.as_str())
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        self.in_url(name).or_else(|| self.in_environment(name))
+    }
+
+    /// A host or its address.
+    fn host(&self) -> Result<Option<&str>, ParameterError> {
+        match (self.value("host"), self.value("hostaddr")) {
+            (Some(_), Some(_)) => {
+                let problem = refused("hostaddr", "give either `host` or `hostaddr`");
+                Err(match (self.in_environment("hostaddr"), self.in_environment("host")) {
+                    (Some(_), _) => variable("PGHOSTADDR", problem),
+                    (None, Some(_)) => variable("PGHOST", problem),
+                    (None, None) => problem,
+                })
+            }
+            (host, address) => Ok(host.or(address)),
+        }
+    }
+
+    fn port(&self) -> Result<Option<&str>, ParameterError> {
+        match self.value("port") {
+            Some(port) if !port.parse::<u16>().is_ok_and(|port| port > 0) => Err(match self.in_url("port") {
+                Some(_) => ParameterError::Port,
+                None => variable("PGPORT", ParameterError::Port),
+            }),
+            port => Ok(port),
+        }
+    }
+}
+
 /// Returns the driver's options for these parameters. Missing parameters are taken from PostgreSQL's environment
 /// variables (PGHOST, PGUSER, PGPASSWORD …) and password file.
 pub(super) fn options(
@@ -125,37 +141,10 @@ pub(super) fn options(
         check(name, value, has_password)?;
         has_password |= name == "password";
     }
-    let inherited = surroundings.missing(parameters);
-    check_environment(&inherited, surroundings)?;
-    let given = |name: &str| {
-        let found = parameters.iter().rev().find(|(known, value)| known == name && !value.is_empty());
-        found.map(|(_, value)| value.as_str())
-    };
-    let of_environment = |name: &str| {
-        let found = inherited.iter().find(|(_, parameter, _)| *parameter == name);
-        found.map(|(_, _, value)| value.as_str())
-    };
-    let value = |name: &str| given(name).or_else(|| of_environment(name));
-    if let Some(name) = surroundings.empty(|name| value(name).is_some()) {
-        return Err(ParameterError::EmptyVariable { name });
-    }
-    let (host, address) = (value("host"), value("hostaddr"));
-    if host.is_some() && address.is_some() {
-        let problem = refused("hostaddr", "give either `host` or `hostaddr`");
-        return Err(match (of_environment("hostaddr"), of_environment("host")) {
-            (Some(_), _) => variable("PGHOSTADDR", problem),
-            (None, Some(_)) => variable("PGHOST", problem),
-            (None, None) => problem,
-        });
-    }
-    if value("port").is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
-        return Err(if given("port").is_some() {
-            ParameterError::Port
-        } else {
-            variable("PGPORT", ParameterError::Port)
-        });
-    }
-    if given("sslrootcert") == Some("system") && surroundings.is_set("PGSSLROOTCERT") {
+    let given = GivenParameters { parameters, inherited: surroundings.missing(parameters) };
+    check_environment(&given.inherited)?;
+    let (host, port) = (given.host()?, given.port()?);
+    if given.in_url("sslrootcert") == Some("system") && surroundings.is_set("PGSSLROOTCERT") {
         let problem = refused(
             "sslrootcert",
             "the URL asks for the system's authorities, and the driver would add a file",
@@ -163,23 +152,29 @@ pub(super) fn options(
         return Err(variable("PGSSLROOTCERT", problem));
     }
     let default_root = surroundings.default_root();
-    let (mode, root) = tls(value("sslmode"), value("sslrootcert"), default_root.as_deref())?;
+    let (mode, root) = tls(given.value("sslmode"), given.value("sslrootcert"), default_root.as_deref())?;
+    let verifies = mode.is_some_and(|mode| mode.starts_with("verify-")) && root.is_none();
+    if let Some(name) =
+        surroundings.empty(|name| given.value(name).is_some(), verifies, mode != Some("disable"))
+    {
+        return Err(ParameterError::EmptyVariable { name });
+    }
     // The options are made from a URL, because the driver looks up the password file only for the host, port and user
     // of a URL. All parameters are in its query, so that the driver's own syntax for hosts is not used.
     let mut url = url::Url::parse("postgres:").map_err(|error| ParameterError::Driver(error.to_string()))?;
     for (name, value) in [
-        ("host", host.or(address)),
-        ("port", value("port")),
-        ("dbname", value("dbname")),
-        ("user", value("user")),
-        ("password", value("password")),
+        ("host", host),
+        ("port", port),
+        ("dbname", given.value("dbname")),
+        ("user", given.value("user")),
+        ("password", given.value("password")),
         ("sslmode", mode),
         ("sslrootcert", root),
-        ("sslcert", value("sslcert")),
-        ("sslkey", value("sslkey")),
-        ("application_name", value("application_name").or(value("fallback_application_name"))),
+        ("sslcert", given.value("sslcert")),
+        ("sslkey", given.value("sslkey")),
+        ("application_name", given.value("application_name").or(given.value("fallback_application_name"))),
         // The driver puts them behind those of PGOPTIONS, which it reads by itself.
-        ("options", given("options")),
+        ("options", given.in_url("options")),
     ] {
         if let Some(value) = value {
             url.query_pairs_mut().append_pair(name, value);
@@ -197,10 +192,7 @@ pub(super) fn options(
 }
 
 /// Refuses variables of the environment that PostgreSQL's programs honour and Daymark does not.
-fn check_environment(
-    inherited: &[(&'static str, &'static str, String)],
-    surroundings: &Surroundings,
-) -> Result<(), ParameterError> {
+fn check_environment(inherited: &[(&'static str, &'static str, String)]) -> Result<(), ParameterError> {
     for (name, parameter, value) in inherited {
         let value_check = match *parameter {
             "sslmode" if !SSL_MODES.contains(&value.as_str()) => {
@@ -211,11 +203,6 @@ fn check_environment(
             _ => check(parameter, value, false),
         };
         value_check.map_err(|problem| variable(name, problem))?;
-    }
-    for (name, values) in SESSION_VARIABLES {
-        if surroundings.value(name).is_some_and(|value| !values.contains(&value.as_str())) {
-            return Err(ParameterError::SessionVariable { name, values });
-        }
     }
     Ok(())
 }
@@ -255,7 +242,8 @@ fn unknown(name: &str, follows_password: bool) -> ParameterError {
         return ParameterError::UnknownAfterPassword;
     }
     let distance = |known: &str| strsim::damerau_levenshtein(&name.replace('-', ""), known);
-    let nearest = PARAMETERS.iter().map(|(known, _)| (distance(known), *known)).min();
+    let accepted = PARAMETERS.iter().filter(|(_, treatment)| !matches!(treatment, Refused(_)));
+    let nearest = accepted.map(|(known, _)| (distance(known), *known)).min();
     let suggestion =
         nearest.filter(|(distance, _)| *distance <= (name.len() / 3).max(1)).map(|(_, known)| known);
     ParameterError::Unknown { name: name.to_owned(), suggestion }
@@ -289,42 +277,4 @@ fn tls<'a>(
         (Some("verify-ca" | "verify-full"), root) => Ok((mode, root)),
         _ => Ok((mode, root)),
     }
-}
-
-/// Returns the parts of the parameters that may be shown, as a URL, and whether other parts were left out.
-pub(super) fn shown(parameters: &ConnectionParameters) -> (String, bool) {
-    let value = |name: &str| {
-        let found = parameters.iter().rev().find(|(known, value)| known == name && !value.is_empty());
-        found.map(|(_, value)| value.as_str())
-    };
-    let mut shown = "postgres://".to_owned();
-    if let Some(user) = value("user") {
-        shown += &format!("{}@", encoded(user));
-    }
-    if let Some(host) = value("host").or(value("hostaddr")) {
-        shown += &if host.contains(':') { format!("[{host}]") } else { encoded(host) };
-    }
-    if let Some(port) = value("port") {
-        shown += &format!(":{port}");
-    }
-    if let Some(database) = value("dbname") {
-        shown += &format!("/{}", encoded(database));
-    }
-    let is_shown = |name: &str| matches!(name, "user" | "host" | "hostaddr" | "port" | "dbname");
-    (shown, parameters.iter().any(|(name, _)| !is_shown(name)))
-}
-
-/// Percent-encodes the characters of `text` that have a meaning in a URL, and replaces control characters with U+FFFD.
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '/' | '?' | '#' | '@' | ':' | '%' | '[' | ']' | ' ' => {
-                encoded += &format!("%{:02X}", character as u32)
-            }
-            _ if character.is_control() => encoded.push('\u{fffd}'),
-            _ => encoded.push(character),
-        }
-    }
-    encoded
 }

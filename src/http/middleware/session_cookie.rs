@@ -4,14 +4,22 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::access::SESSION_LIFETIME;
 
-const NAME: &str = "daymark_session";
+/// The cookie's name where the page came over HTTPS. Browsers take a cookie with this prefix only over HTTPS and without a
+/// domain, so that no other host of the same domain can set it.
+const HOST_NAME: &str = "__Host-daymark_session";
+/// The name over plain HTTP, where browsers refuse the prefix.
+const PLAIN_NAME: &str = "daymark_session";
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The session of a request that shows no other credentials.
+/// The session of a request that shows no other credentials. A cookie whose name has the prefix goes before one without it.
 pub fn session_of(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == NAME).map(|(_, value)| value)
+    let named = |name: &str| {
+        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let mut pairs =
+            cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
+    };
+    named(HOST_NAME).or_else(|| named(PLAIN_NAME))
 }
 
 /// The header that makes a browser keep a session. Scripts cannot read it, other sites do not make the browser send it, and where
@@ -27,8 +35,8 @@ pub fn forget(request: &HeaderMap) -> Option<HeaderValue> {
 
 fn cookie(value: &str, max_age: i64, request: &HeaderMap) -> Option<HeaderValue> {
     let is_https = text(request, header::ORIGIN).is_some_and(|origin| origin.starts_with("https://"));
-    let secure = if is_https { "; Secure" } else { "" };
-    let text = format!("{NAME}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}");
+    let (name, secure) = if is_https { (HOST_NAME, "; Secure") } else { (PLAIN_NAME, "") };
+    let text = format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::try_from(text).ok()
 }
 
@@ -68,6 +76,8 @@ mod tests {
     #[test]
     fn the_session_is_found_among_other_cookies() {
         assert_eq!(session_of(&headers(&[("cookie", "a=1; daymark_session=xyz; b=2")])), Some("xyz"));
+        let both = headers(&[("cookie", "daymark_session=tossed"), ("cookie", "__Host-daymark_session=xyz")]);
+        assert_eq!(session_of(&both), Some("xyz"));
         for other in ["", "daymark_session", "my_daymark_session=xyz", "a=daymark_session=xyz"] {
             assert_eq!(session_of(&headers(&[("cookie", other)])), None, "{other}");
         }
@@ -101,6 +111,6 @@ mod tests {
             |origin| keep("xyz", &headers(&[("origin", origin)])).unwrap().to_str().unwrap().to_owned();
         let plain = kept("http://127.0.0.1:8640");
         assert_eq!(plain, "daymark_session=xyz; Path=/; Max-Age=604800; HttpOnly; SameSite=Strict");
-        assert_eq!(kept("https://metrics.example.com"), format!("{plain}; Secure"));
+        assert_eq!(kept("https://metrics.example.com"), format!("__Host-{plain}; Secure"));
     }
 }
