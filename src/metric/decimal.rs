@@ -13,7 +13,7 @@ const MAX_DIGITS: u64 = 1000;
 /// The most digits before and after the point of a record's value, so that sums over years have at most the 76 digits of
 /// Parquet. The stores refuse more.
 const MAX_RECORDED_WHOLE: usize = 38;
-const MAX_RECORDED_PLACES: usize = 30;
+const MAX_RECORDED_PLACES: i64 = 30;
 
 /// A finite decimal number of any precision. It is written with the digits with which it was read (`1.50` stays `1.50`)
 /// and compared by its value; computed numbers have no superfluous zeros.
@@ -42,7 +42,16 @@ impl Decimal {
         let text = self.to_string();
         let digits = text.trim_start_matches('-');
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        whole.len() <= MAX_RECORDED_WHOLE && fraction.len() <= MAX_RECORDED_PLACES
+        whole.len() <= MAX_RECORDED_WHOLE && fraction.len() as i64 <= MAX_RECORDED_PLACES
+    }
+
+    /// The number with at most 30 digits after the point, rounded half to even: a binary float of a database has up to 1074.
+    #[must_use]
+    pub fn rounded_for_record(self) -> Self {
+        match self.0.fractional_digit_count() > MAX_RECORDED_PLACES {
+            true => Self(self.0.with_scale_round(MAX_RECORDED_PLACES, RoundingMode::HalfEven)).normalized(),
+            false => self,
+        }
     }
 
     pub fn inner(&self) -> &BigDecimal {
@@ -196,6 +205,24 @@ mod tests {
         }
         for text in [&format!("9{whole}"), &format!("-9{whole}"), &format!("0.{places}9"), "1e38", "1e-31"] {
             assert!(!decimal(text).is_recordable(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_rounded_half_to_even_at_thirty_places() {
+        let zeros = "0".repeat(29);
+        for (given, rounded) in [
+            (format!("0.{zeros}15"), format!("0.{zeros}2")),
+            (format!("0.{zeros}25"), format!("0.{zeros}2")),
+            (format!("0.{zeros}251"), format!("0.{zeros}3")),
+            (format!("-0.{zeros}35"), format!("-0.{zeros}4")),
+            (format!("0.5{}", "0".repeat(40)), "0.5".to_owned()),
+            ("1e-31".to_owned(), "0".to_owned()),
+        ] {
+            assert_eq!(decimal(&given).rounded_for_record().to_string(), rounded, "{given}");
+        }
+        for kept in ["1.50", "-7", &format!("0.{}", "9".repeat(30))] {
+            assert_eq!(decimal(kept).rounded_for_record().to_string(), kept);
         }
     }
 

@@ -22,7 +22,7 @@ pub enum EvaluationError {
          a value that may be negative"
     )]
     NegativeQuery(Decimal),
-    #[error("the value has more than 38 digits before the point or 30 after it: {0}")]
+    #[error("the value has more than 38 digits before the point: {0}")]
     TooManyDigits(Decimal),
     #[error("the tallies do not fit the measure `{0}`; this is a defect in Daymark")]
     Shape(&'static str),
@@ -36,7 +36,8 @@ impl Definition {
     ///
     /// # Errors
     /// When a count, a numerator, a denominator or a sample size is negative. The value of an average or an aggregate may be,
-    /// and so may that of a label: a net revenue, a score. When the value has more digits than a record.
+    /// and so may that of a label: a net revenue, a score. When the value has more digits before the point than a record may
+    /// have; digits after the point are rounded.
     pub fn evaluate(&self, tallies: &[&Tally]) -> Result<Observation, EvaluationError> {
         let (value, mut metadata) = match (&self.measure, tallies) {
             (Measure::Ratio { .. }, [Tally::Count(numerator), Tally::Count(denominator)]) => {
@@ -56,6 +57,7 @@ impl Definition {
             (measure, _) => return Err(EvaluationError::Shape(measure.name())),
         };
         self.refuse_negative(&value, &metadata)?;
+        let value = value.rounded_for_record();
         if !value.is_recordable() {
             return Err(EvaluationError::TooManyDigits(value));
         }
@@ -256,15 +258,16 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_too_many_digits_is_refused() {
+    fn a_value_has_38_digits_before_the_point_at_most_and_is_rounded_to_30_after_it() {
         let measure = Measure::Sql { query: String::new(), shape: QueryShape::Value, adds_up: AddsUp::Sum };
         let total = definition(MetricType::Aggregate, measure);
         let value = |text: &str| Tally::Value(text.parse().unwrap());
         assert!(total.evaluate(&[&value("1e37")]).is_ok());
-        for text in ["1e38", "1e-31"] {
-            let refused = total.evaluate(&[&value(text)]).unwrap_err().to_string();
-            assert!(refused.starts_with("the value has more than 38 digits"), "{refused}");
-        }
+        let refused = total.evaluate(&[&value("1e38")]).unwrap_err().to_string();
+        assert!(refused.starts_with("the value has more than 38 digits"), "{refused}");
+        let tenth = "0.1000000000000000055511151231257827021181583404541015625";
+        let recorded = total.evaluate(&[&value(tenth)]).unwrap().value.to_string();
+        assert_eq!(recorded, "0.100000000000000005551115123126");
     }
 
     #[test]

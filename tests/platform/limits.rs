@@ -12,7 +12,7 @@ use jiff::civil::date;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::{
-    subject::{genre_is, options, rows, source},
+    subject::{BOTH, Thing, genre_is, options, rows, source, subject},
     support,
 };
 
@@ -229,5 +229,39 @@ async fn a_statement_on_postgres_is_given_what_is_left_of_the_run() {
         let Tally::Value(limit_ms) = &outcomes[0].as_ref().unwrap()[0] else { panic!("{outcomes:?}") };
         let limit_ms: f64 = limit_ms.to_string().parse().unwrap();
         assert!((least..=most).contains(&limit_ms), "{limit_ms} ms");
+    }
+}
+
+/// The counts of many windows are made from more rows of changes than one statement may have, so they are read in parts. Each
+/// day has an actor of its own, so a window counts as many actors as it has days with a row.
+#[tokio::test]
+async fn distinct_counts_of_many_windows_over_many_days_are_complete() {
+    const WINDOWS: u32 = 70;
+    let calendar = Calendar::utc();
+    let days = calendar.days(date(2020, 1, 1), date(2024, 6, 30));
+    let actors = (1..).zip(&days).map(|(actor, day)| Thing {
+        at: day.start,
+        gone: None,
+        actor: Some(actor),
+        genre: None,
+        seconds: None,
+    });
+    let things: Vec<_> = actors.collect();
+    assert!(
+        things.len() * WINDOWS as usize > 100_000,
+        "the rows of changes are not more than are held at a time"
+    );
+    for storage in BOTH {
+        let subject = subject(storage, "UTC", &calendar, &things, true, false).await;
+        let sources = BTreeMap::from([("things".to_owned(), subject.source.clone())]);
+        let window = |window_days| Reading::Distinct { rows: vec![rows(Filter::default())], window_days };
+        let readings: Vec<_> = (1..=WINDOWS).map(window).collect();
+        let schema = subject.platform.inspect().await.unwrap();
+        let mut cut = subject.platform.open_cut(Deadline::none()).await.unwrap();
+        let outcomes = cut.read(&schema, &sources, &readings, &days).await.unwrap();
+        for (window, outcome) in (1..).zip(outcomes) {
+            let expected = (1..).map(|day: i64| Tally::Count(day.min(window))).take(days.len());
+            assert_eq!(outcome.unwrap(), expected.collect::<Vec<_>>(), "a window of {window} days");
+        }
     }
 }

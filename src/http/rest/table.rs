@@ -36,7 +36,7 @@ use crate::{
 
 /// An answer depends on its principal and on these headers, so shared caches must not keep it.
 const CACHE_CONTROL: &str = "private, no-cache";
-const VARY: &str = "accept, accept-encoding, accept-profile, apikey, authorization, prefer, range";
+const VARY: &str = "accept, accept-encoding, accept-profile, apikey, authorization, cookie, prefer, range";
 /// The most comparisons of one request.
 const MAX_CONDITIONS: usize = 200;
 /// The most bytes of an answer's rows.

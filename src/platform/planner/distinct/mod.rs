@@ -16,8 +16,14 @@ use activity::Activity;
 use jiff::ToSpan;
 
 use super::{
-    day_parameter::DayParameter, dialect::Dialect, execute::Executor, parse::parse_count,
-    scan::without_index, session::SpanRow, span::Edge, time::TimeColumn,
+    day_parameter::DayParameter,
+    dialect::Dialect,
+    execute::Executor,
+    parse::parse_count,
+    scan::without_index,
+    session::{MAX_ANSWERS, SpanRow},
+    span::Edge,
+    time::TimeColumn,
 };
 use crate::{
     database::{Fault, FaultClass},
@@ -190,6 +196,8 @@ impl DistinctGroup<'_> {
             let (run, later) = rest.split_at(days_at_once.min(rest.len()));
             let sql = self.statement_of(&activity, executor.calendar(), run);
             match executor.answers(&sql).await {
+                // A single day has one row.
+                Ok(answers) if answers.len() > MAX_ANSWERS && run.len() > 1 => days_at_once = run.len() / 2,
                 Ok(answers) => {
                     self.add(&mut tallies, run, &answers)?;
                     rest = later;
