@@ -1,5 +1,5 @@
-//! Daymark's own tables: definitions, the collection log and the records. One contract, [`Store`] in `contract/`, and two
-//! stores, in `postgres/` and `sqlite/`, that pass the same conformance suite.
+//! Daymark's own tables: definitions, the collection log and the records. One contract, [`Store`] in `contract/`,
+//! which `entities/` implements, and two stores, in `postgres/` and `sqlite/`, that pass the same conformance suite.
 //!
 //! **Architecture Invariant:** nothing above this layer writes SQL against Daymark's tables.
 //! **Architecture Invariant:** the contract has no way to change or delete a record or a finished log entry, and the
@@ -7,18 +7,21 @@
 
 mod contract;
 mod definition_writes;
+mod entities;
 mod error;
 mod from_row;
+mod instant_text;
 mod migrations;
 mod open;
 mod options;
 mod outbox;
 mod postgres;
 mod row;
+mod sql_store;
 mod sqlite;
+mod statement;
 mod statements;
 
-use contract::confirm_orphans;
 pub use contract::*;
 pub use error::StoreError;
 pub use open::{open, open_without_waiting};

@@ -14,7 +14,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::{AlertState, StoreError};
+use super::StoreError;
 use crate::{
     database::{Fault, FaultClass},
     telemetry::LogThrottle,
@@ -100,6 +100,8 @@ pub(super) trait Columns {
     fn optional_date(&self, column: &'static str) -> Result<Option<Date>, sqlx::Error>;
     fn optional_instant(&self, column: &'static str) -> Result<Option<Timestamp>, sqlx::Error>;
     fn optional_uuid(&self, column: &'static str) -> Result<Option<Uuid>, sqlx::Error>;
+    /// A list of names: an array on PostgreSQL, a text with spaces between the names on SQLite.
+    fn names(&self, column: &'static str) -> Result<Vec<String>, sqlx::Error>;
 
     fn text(&self, column: &'static str) -> Result<&str, sqlx::Error> {
         not_null(column, self.optional_text(column)?)
@@ -180,6 +182,10 @@ impl Columns for PgRow {
     fn optional_uuid(&self, column: &'static str) -> Result<Option<Uuid>, sqlx::Error> {
         self.try_get(column)
     }
+
+    fn names(&self, column: &'static str) -> Result<Vec<String>, sqlx::Error> {
+        self.try_get(column)
+    }
 }
 
 impl Columns for SqliteRow {
@@ -202,6 +208,10 @@ impl Columns for SqliteRow {
     fn optional_uuid(&self, column: &'static str) -> Result<Option<Uuid>, sqlx::Error> {
         self.optional_parsed(column)
     }
+
+    fn names(&self, column: &'static str) -> Result<Vec<String>, sqlx::Error> {
+        Ok(self.text(column)?.split(' ').map(str::to_owned).collect())
+    }
 }
 
 fn not_null<T>(column: &'static str, value: Option<T>) -> Result<T, sqlx::Error> {
@@ -218,15 +228,4 @@ pub(super) fn undecodable(
 /// An instant as a store keeps it: to the microsecond, which is as fine as PostgreSQL goes.
 pub(super) fn to_micros(instant: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(instant.as_microsecond()).unwrap_or(instant)
-}
-
-/// The labels with which an alert fired, as they are stored.
-pub(super) fn labels(state: &AlertState) -> Map<String, Value> {
-    let labels = state.fired_as.iter().flat_map(|fired| &fired.labels);
-    labels.map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()
-}
-
-/// The channels that were told of an alert, as they are stored.
-pub(super) fn told(state: &AlertState) -> Map<String, Value> {
-    state.told.iter().map(|(channel, at)| (channel.clone(), Value::from(at.to_string()))).collect()
 }

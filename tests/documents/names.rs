@@ -84,8 +84,14 @@ fn is_name(c: char) -> bool {
 
 /// The name of the type that a line at the top level of a file defines.
 fn type_name(line: &str) -> Option<String> {
-    let (visibility, rest) = line.split_once(' ')?;
-    let item = if visibility.starts_with("pub") { rest } else { line };
+    let item = match line
+        .strip_prefix("pub")
+        .map(|rest| rest.strip_prefix('(').and_then(|rest| rest.split_once(") ")))
+    {
+        Some(Some((_, item))) => item,
+        Some(None) => line.strip_prefix("pub ")?,
+        None => line,
+    };
     let (kind, name) = item.split_once(' ')?;
     let is_type = ["struct", "enum", "trait", "type"].contains(&kind);
     is_type.then(|| name.chars().take_while(|c| is_name(*c)).collect())

@@ -46,6 +46,16 @@ async fn a_role_that_does_not_own_the_tables_finds_the_same() {
     assert_eq!(findings(&other).await.len(), 1);
 }
 
+/// `make_date` knows no year 0.
+#[tokio::test]
+async fn a_partition_with_the_name_of_the_year_0_is_a_finding_and_no_error() {
+    let fixture = ready().await;
+    let attach = "CREATE TABLE daily_metrics_0000 PARTITION OF daily_metrics FOR VALUES FROM ('1800-01-01') TO ('1801-01-01')";
+    fixture.sql(attach).await.unwrap();
+    let found = findings(&fixture).await;
+    assert!(found.iter().any(|finding| finding.contains("daily_metrics_0000")), "{found:#?}");
+}
+
 /// What an owner or a superuser could do so that records can be changed, or refused, or be different from what was inserted.
 const WEAKENING: &str = "
     -- Triggers

@@ -1,6 +1,6 @@
 //! The contract of a store: a trait for each entity, and [`Store`], which combines them. Each trait is implemented
-//! where the SQL of its entity is, in `postgres/` and `sqlite/`, and both implementations pass the same conformance
-//! suite.
+//! once, in `entities/`, with what only one database understands in `postgres/` and `sqlite/`; both stores pass the same
+//! conformance suite.
 
 mod alerts;
 mod annotations;
@@ -8,12 +8,14 @@ mod backups;
 mod definitions;
 mod drift_samples;
 mod events;
+mod finish;
 mod functions;
 mod jobs;
 mod judgements;
 mod keys;
 mod notifications;
 mod records;
+mod run;
 mod runs;
 mod schedule;
 mod session_ends;
@@ -32,6 +34,7 @@ pub use definitions::{
 };
 pub use drift_samples::{DriftSample, DriftSamples};
 pub use events::{Event, EventKind, Events};
+pub use finish::Finish;
 pub use functions::{
     FirstRowQuery, FunctionCalendar, FunctionMetric, FunctionPlace, FunctionSpec, Functions,
     InstalledFunctions, RecordingTask,
@@ -48,11 +51,8 @@ pub use records::{
     AskedMetric, Latest, MOST_SKIPPED, RecordedDay, RecordedDays, Records, SeriesDays, SeriesQuestion,
     SeriesRows,
 };
-pub(super) use runs::confirm_orphans;
-pub use runs::{
-    Finish, Held, INCOMPLETE_BACKFILLS, INCOMPLETE_PER_DAY, LockName, LoggedRun, NewRun, Run, RunFilter,
-    RunKind, RunOutcome, RunStatus, Runs, Trigger,
-};
+pub use run::{LockName, LoggedRun, NewRun, Run, RunKind, RunOutcome, RunStatus, Trigger};
+pub use runs::{Held, INCOMPLETE_BACKFILLS, INCOMPLETE_PER_DAY, RunFilter, Runs};
 pub use schedule::{Leader, Pause, ScheduleState, Schedules};
 pub use session_ends::SessionEnds;
 pub use store::Store;

@@ -1,7 +1,8 @@
-//! Committing records, and with them the end of their run.
+//! Inserting records.
 
 use std::{collections::BTreeSet, sync::PoisonError};
 
+use async_trait::async_trait;
 use jiff::civil::Date;
 use jiff_sqlx::ToSqlx;
 use sqlx::PgConnection;
@@ -9,44 +10,26 @@ use sqlx::PgConnection;
 use super::{PostgresStore, text::storable_object};
 use crate::{
     metric::{MetricKey, Record},
-    store::{Finish, RunStatus, StoreError, from_row::key_and_date, outbox, row},
+    store::{StoreError, from_row::key_and_date, row, sql_store::SqlCommits},
 };
 
-impl PostgresStore {
-    pub(super) async fn commit_records(
-        &self,
-        records: &[Record],
-        finish: Option<&Finish>,
-    ) -> Result<Vec<(Date, MetricKey)>, StoreError> {
-        let failed = |error| self.failed(error);
-        let pool = self.pool().await?;
-        self.ensure_partitions(records).await.map_err(failed)?;
-        let mut transaction = pool.begin().await.map_err(failed)?;
-        // The run is checked before its records are inserted, because the database refuses records of a finished run.
-        if let Some(finish) = finish
-            && let Some(run) = self.run_in(&mut transaction, finish.id).await.map_err(failed)?
-            && run.status != RunStatus::Running
-            && !finish.made(&run)
-        {
-            return Err(StoreError::RunFinished(finish.id));
-        }
-        let (written, inserted) = self.insert_records(&mut transaction, records).await.map_err(failed)?;
-        // Where nothing was inserted, an earlier attempt whose answer was lost may have written the records and their events.
-        let mut events = if inserted > 0 { outbox::of_records(records, &written) } else { Vec::new() };
-        if let Some(finish) = finish {
-            let is_finished = self.finish_run(&mut transaction, finish).await.map_err(failed)?;
-            let run = self.run_in(&mut transaction, finish.id).await.map_err(failed)?;
-            match run {
-                Some(run) if is_finished => events.extend(outbox::of_run(&run)),
-                Some(run) if finish.made(&run) => {}
-                _ => return Err(StoreError::RunFinished(finish.id)),
-            }
-        }
-        self.write_events(&mut transaction, &events).await.map_err(failed)?;
-        transaction.commit().await.map_err(failed)?;
-        Ok(written)
+#[async_trait]
+impl SqlCommits for PostgresStore {
+    async fn prepare_for(&self, records: &[Record]) -> Result<(), StoreError> {
+        self.pool().await?;
+        self.ensure_partitions(records).await.map_err(|error| self.failed(error))
     }
 
+    async fn insert_records(
+        &self,
+        session: &mut PgConnection,
+        records: &[Record],
+    ) -> Result<(Vec<(Date, MetricKey)>, u64), sqlx::Error> {
+        self.insert_columns(session, records).await
+    }
+}
+
+impl PostgresStore {
     /// Partitions are created in separate transactions before that of the records, so that their locks are held briefly.
     async fn ensure_partitions(&self, records: &[Record]) -> Result<(), sqlx::Error> {
         let mut years: BTreeSet<i16> = records.iter().map(|record| record.metric_date.year()).collect();
@@ -66,9 +49,7 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// Returns the keys of those that were written, by this attempt or by an earlier one whose answer was lost; and how many
-    /// this attempt wrote.
-    async fn insert_records(
+    async fn insert_columns(
         &self,
         session: &mut PgConnection,
         records: &[Record],

@@ -44,7 +44,7 @@ impl PostgresStore {
     }
 
     /// `select_runs.sql` tries the same key, shared.
-    pub(super) async fn take_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
+    pub(super) async fn lock_named(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
         self.pool().await?;
         let mut session = self.connect().await?;
         session.execute(SETTINGS).await.map_err(|error| self.failed(error))?;

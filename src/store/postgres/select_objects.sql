@@ -34,7 +34,7 @@ objects AS (
         CASE WHEN relpersistence <> 'p' THEN ', not logged' END,
         CASE WHEN inhparent IS NULL THEN ''
             WHEN pg_get_expr(relpartbound, oid)
-                = format('FOR VALUES FROM (%L) TO (%L)', make_date(year, 1, 1), make_date(year + 1, 1, 1)) THEN ', partition of its year'
+                = format('FOR VALUES FROM (%L) TO (%L)', make_date(nullif(year, 0), 1, 1), make_date(year + 1, 1, 1)) THEN ', partition of its year'
             ELSE ', child ' || coalesce(pg_get_expr(relpartbound, oid), 'by inheritance') END,
         CASE WHEN relrowsecurity THEN ', row level security' END,
         CASE WHEN relforcerowsecurity THEN ' of the owner too' END,

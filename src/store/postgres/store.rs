@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
-use sqlx::{
-    AssertSqlSafe, Connection, Executor, PgConnection, PgPool, Postgres,
-    postgres::{PgArguments, PgConnectOptions, PgRow},
-    query::Query,
-};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::sync::OnceCell;
 
 use super::{
@@ -56,25 +52,6 @@ impl PostgresStore {
             migrated: OnceCell::new(),
             partitions: Mutex::new(BTreeSet::new()),
         }
-    }
-
-    /// Repeats `attempt` after a transient failure, as often as the store's options say.
-    pub(super) async fn retry<T, F>(&self, attempt: impl FnMut() -> F) -> Result<T, StoreError>
-    where
-        F: Future<Output = Result<T, StoreError>>,
-    {
-        self.retry.run(StoreError::is_transient, attempt).await
-    }
-
-    /// Reads the rows of `table` that `query` selects with `read`; see [`row::readable`].
-    pub(super) async fn rows<T>(
-        &self,
-        table: &'static str,
-        query: Query<'_, Postgres, PgArguments>,
-        read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
-    ) -> Result<Vec<T>, StoreError> {
-        let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-        Ok(row::readable(&self.location, table, &rows, read))
     }
 
     pub(super) fn failed(&self, error: sqlx::Error) -> StoreError {

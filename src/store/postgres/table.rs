@@ -1,15 +1,11 @@
-//! Rows of Daymark's tables as JSON, made by the server.
-
-use async_trait::async_trait;
-use sqlx::{AssertSqlSafe, Row};
+//! How PostgreSQL makes JSON of rows, and compares their columns.
 
 use super::PostgresStore;
 use crate::store::{
-    StoreError, TablePage, TableQuery, Tables,
-    table::{ColumnKind, Dialect, Parameter, Statement, StoreColumn, Value},
+    entities::TableDialect,
+    statement::Argument,
+    table::{ColumnKind, StoreColumn, Value},
 };
-
-struct Postgres;
 
 /// The type of a column, as a cast names it.
 fn type_name(column: &StoreColumn) -> &'static str {
@@ -25,7 +21,7 @@ fn type_name(column: &StoreColumn) -> &'static str {
     }
 }
 
-impl Dialect for Postgres {
+impl TableDialect for PostgresStore {
     const OBJECT: &'static str = "json_build_object";
     const JOIN: &'static str = "string_agg";
 
@@ -74,38 +70,7 @@ impl Dialect for Postgres {
         }
     }
 
-    fn list(values: &[Value]) -> Parameter {
-        Parameter::List(values.iter().map(Self::text).collect())
-    }
-}
-
-#[async_trait]
-impl Tables for PostgresStore {
-    async fn table(&self, query: &TableQuery) -> Result<TablePage, StoreError> {
-        self.retry(|| self.read_page(query)).await
-    }
-}
-
-impl PostgresStore {
-    async fn read_page(&self, query: &TableQuery) -> Result<TablePage, StoreError> {
-        let Statement { sql, parameters } = Statement::new::<Postgres>(query, &self.tenant);
-        let mut statement = sqlx::query(AssertSqlSafe(sql));
-        for parameter in parameters {
-            statement = match parameter {
-                Parameter::Text(text) => statement.bind(text),
-                Parameter::List(texts) => statement.bind(texts),
-            };
-        }
-        let columns = statement.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))?;
-        let page = || -> Result<_, sqlx::Error> {
-            let rows: i64 = columns.try_get("row_count")?;
-            let total: Option<i64> = columns.try_get_unchecked("total")?;
-            Ok(TablePage {
-                json: columns.try_get("page")?,
-                rows: rows.unsigned_abs(),
-                total: total.map(i64::unsigned_abs),
-            })
-        };
-        page().map_err(|error| self.failed(error))
+    fn list(values: &[Value]) -> Argument<'static> {
+        Argument::Texts(values.iter().map(Self::text).collect())
     }
 }

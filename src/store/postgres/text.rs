@@ -14,7 +14,7 @@ pub(super) fn storable_object(object: &Map<String, Value>) -> Value {
     Value::Object(object.iter().map(|(key, value)| (storable(key), storable_value(value))).collect())
 }
 
-fn storable_value(value: &Value) -> Value {
+pub(super) fn storable_value(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(storable(text)),
         Value::Array(values) => values.iter().map(storable_value).collect(),

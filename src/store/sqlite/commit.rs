@@ -1,60 +1,40 @@
-//! Committing records, and with them the end of their run.
+//! Inserting records.
 
 use std::collections::HashSet;
 
-use futures_util::future::join;
+use async_trait::async_trait;
 use jiff::civil::Date;
 use serde::Serialize;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection, query_builder::Separated, types::Json};
 use uuid::Uuid;
 
-use super::{SqliteStore, text::text};
+use super::SqliteStore;
 use crate::{
     metric::{MetricKey, Record},
-    store::{Finish, RunStatus, StoreError, from_row::key_and_date, outbox},
+    store::{StoreError, from_row::key_and_date, instant_text::text, sql_store::SqlCommits},
 };
 
 /// The number of records that one statement writes. The connection caches the statement of a full batch, so that a
 /// backfill has it parsed once; the statement of the remainder is not cached, because there can be one of every length.
 const BATCH: usize = 50;
 
-impl SqliteStore {
-    pub(super) async fn commit_records(
-        &self,
-        records: &[Record],
-        finish: Option<&Finish>,
-    ) -> Result<Vec<(Date, MetricKey)>, StoreError> {
-        let failed = |error| self.failed(error);
-        let mut transaction = self.pool().await?.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        // The run is checked before its records are inserted, because the database refuses records of a finished run.
-        if let Some(finish) = finish
-            && let Some(run) = self.run_in(&mut transaction, finish.id).await.map_err(failed)?
-            && run.status != RunStatus::Running
-            && !finish.made(&run)
-        {
-            return Err(StoreError::RunFinished(finish.id));
-        }
-        let (written, inserted) = self.insert_records(&mut transaction, records).await.map_err(failed)?;
-        // Where nothing was inserted, an earlier attempt whose answer was lost may have written the records and their events.
-        let mut events = if inserted > 0 { outbox::of_records(records, &written) } else { Vec::new() };
-        if let Some(finish) = finish {
-            let is_finished = self.finish_run(&mut transaction, finish).await.map_err(failed)?;
-            let run = self.run_in(&mut transaction, finish.id).await.map_err(failed)?;
-            match run {
-                Some(run) if is_finished => events.extend(outbox::of_run(&run)),
-                Some(run) if finish.made(&run) => {}
-                _ => return Err(StoreError::RunFinished(finish.id)),
-            }
-        }
-        self.write_events(&mut transaction, &events).await.map_err(failed)?;
-        transaction.commit().await.map_err(failed)?;
-        self.require_same_file()?;
-        Ok(written)
+#[async_trait]
+impl SqlCommits for SqliteStore {
+    async fn prepare_for(&self, _: &[Record]) -> Result<(), StoreError> {
+        Ok(())
     }
 
-    /// Returns the keys of those that were written, by this attempt or by an earlier one whose answer was lost; and how many
-    /// this attempt wrote.
     async fn insert_records(
+        &self,
+        session: &mut SqliteConnection,
+        records: &[Record],
+    ) -> Result<(Vec<(Date, MetricKey)>, u64), sqlx::Error> {
+        self.insert_batches(session, records).await
+    }
+}
+
+impl SqliteStore {
+    async fn insert_batches(
         &self,
         connection: &mut SqliteConnection,
         records: &[Record],
@@ -64,16 +44,10 @@ impl SqliteStore {
         let given: Vec<_> =
             records.iter().filter(|record| keys.insert((record.metric_date, &record.key))).collect();
         let (mut written, mut inserted) = (Vec::with_capacity(given.len()), 0);
-        let mut batches = given.chunks(BATCH).map(|batch| (batch, self.insert_statement(batch)));
-        let mut next = batches.next();
-        while let Some((batch, insert)) = next {
-            // The connection's thread executes this batch while the next one is built.
-            let running = self.insert_batch(connection, batch, insert);
-            let (batch, following) = join(running, async { batches.next() }).await;
-            let (of_batch, count) = batch?;
+        for batch in given.chunks(BATCH) {
+            let (of_batch, count) = self.insert_batch(connection, batch).await?;
             written.extend(of_batch);
             inserted += count;
-            next = following;
         }
         Ok((written, inserted))
     }
@@ -90,10 +64,10 @@ impl SqliteStore {
         &self,
         connection: &mut SqliteConnection,
         batch: &[&Record],
-        mut insert: QueryBuilder<Sqlite>,
     ) -> Result<(Vec<(Date, MetricKey)>, u64), sqlx::Error> {
         let is_kept = batch.len() == BATCH;
-        let inserted = insert.build().persistent(is_kept).execute(&mut *connection).await?;
+        let inserted =
+            self.insert_statement(batch).build().persistent(is_kept).execute(&mut *connection).await?;
         let inserted = inserted.rows_affected();
         if inserted == batch.len() as u64 {
             let written = batch.iter().map(|record| (record.metric_date, record.key.clone()));

@@ -37,7 +37,7 @@ impl Drop for HeldFile {
 }
 
 impl SqliteStore {
-    pub(super) async fn take_lock(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
+    pub(super) async fn lock_named(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
         self.pool().await?;
         let path = self.created_lock_directory()?.join(self.lock_file(name));
         match try_lock(&path) {

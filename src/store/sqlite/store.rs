@@ -5,11 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sqlx::{
-    Sqlite, SqlitePool,
-    query::Query,
-    sqlite::{SqliteArguments, SqliteRow},
-};
+use sqlx::SqlitePool;
 use tokio::sync::OnceCell;
 
 use super::connection::{self, Durability, FileId};
@@ -40,25 +36,6 @@ impl SqliteStore {
             retry: options.retry,
             migrated: OnceCell::new(),
         }
-    }
-
-    /// Repeats `attempt` after a transient failure, as often as the store's options say.
-    pub(super) async fn retry<T, F>(&self, attempt: impl FnMut() -> F) -> Result<T, StoreError>
-    where
-        F: Future<Output = Result<T, StoreError>>,
-    {
-        self.retry.run(StoreError::is_transient, attempt).await
-    }
-
-    /// Reads the rows of `table` that `query` selects with `read`; see [`row::readable`].
-    pub(super) async fn rows<T>(
-        &self,
-        table: &'static str,
-        query: Query<'_, Sqlite, SqliteArguments>,
-        read: impl Fn(&SqliteRow) -> Result<T, sqlx::Error>,
-    ) -> Result<Vec<T>, StoreError> {
-        let rows = query.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
-        Ok(row::readable(&self.location, table, &rows, read))
     }
 
     pub(super) fn failed(&self, error: sqlx::Error) -> StoreError {

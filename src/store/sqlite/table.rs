@@ -1,18 +1,16 @@
-//! Rows of Daymark's tables as JSON, made by SQLite.
+//! How SQLite makes JSON of rows, and compares their columns.
 
-use async_trait::async_trait;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Row};
 
-use super::{SqliteStore, decimal_order::DECIMAL_COLLATION, text::text};
+use super::{SqliteStore, decimal_order::DECIMAL_COLLATION};
 use crate::store::{
-    StoreError, TablePage, TableQuery, Tables,
-    table::{ColumnKind, Dialect, Parameter, Statement, StoreColumn, Value},
+    entities::TableDialect,
+    instant_text::text,
+    statement::Argument,
+    table::{ColumnKind, StoreColumn, Value},
 };
 
-struct Sqlite;
-
-impl Dialect for Sqlite {
+impl TableDialect for SqliteStore {
     const OBJECT: &'static str = "json_object";
     const JOIN: &'static str = "group_concat";
 
@@ -76,43 +74,12 @@ impl Dialect for Sqlite {
         }
     }
 
-    fn list(values: &[Value]) -> Parameter {
+    fn list(values: &[Value]) -> Argument<'static> {
         let json = |value: &Value| match value {
             Value::Integer(integer) => json!(integer),
             Value::Boolean(boolean) => json!(i32::from(*boolean)),
             other => json!(Self::text(other)),
         };
-        Parameter::Text(values.iter().map(json).collect::<serde_json::Value>().to_string())
-    }
-}
-
-#[async_trait]
-impl Tables for SqliteStore {
-    async fn table(&self, query: &TableQuery) -> Result<TablePage, StoreError> {
-        self.retry(|| self.read_page(query)).await
-    }
-}
-
-impl SqliteStore {
-    async fn read_page(&self, query: &TableQuery) -> Result<TablePage, StoreError> {
-        let Statement { sql, parameters } = Statement::new::<Sqlite>(query, &self.tenant);
-        let mut statement = sqlx::query(AssertSqlSafe(sql));
-        for parameter in parameters {
-            statement = match parameter {
-                Parameter::Text(text) => statement.bind(text),
-                Parameter::List(texts) => statement.bind(json!(texts).to_string()),
-            };
-        }
-        let columns = statement.fetch_one(self.pool().await?).await.map_err(|error| self.failed(error))?;
-        let page = || -> Result<_, sqlx::Error> {
-            let rows: i64 = columns.try_get("row_count")?;
-            let total: Option<i64> = columns.try_get("total")?;
-            Ok(TablePage {
-                json: columns.try_get("page")?,
-                rows: rows.unsigned_abs(),
-                total: total.map(i64::unsigned_abs),
-            })
-        };
-        page().map_err(|error| self.failed(error))
+        Argument::Text(Some(values.iter().map(json).collect::<serde_json::Value>().to_string().into()))
     }
 }

@@ -1,11 +1,14 @@
-//! The statement that answers a [`TableQuery`]. A [`Dialect`] has the differences between the two databases.
+//! The statement that answers a [`TableQuery`]. A [`TableDialect`] has the differences between the two databases.
 
-use super::query::{
-    ColumnKind, Comparison, IsOperand, Order, Output, RowCondition, StoreColumn, TableQuery, Value,
+use std::marker::PhantomData;
+
+use crate::store::{
+    statement::{Argument, Statement},
+    table::{ColumnKind, Comparison, IsOperand, Order, Output, RowCondition, StoreColumn, TableQuery, Value},
 };
 
 /// The SQL of a database for the parts of a [`TableQuery`]. `column` is always a name from a table's own list.
-pub(in crate::store) trait Dialect {
+pub(in crate::store) trait TableDialect {
     /// The function that makes an object of names and values, and the aggregate that joins texts.
     const OBJECT: &'static str;
     const JOIN: &'static str;
@@ -23,45 +26,32 @@ pub(in crate::store) trait Dialect {
     /// A set, for the right side of `=`, of the values in the parameter of that number.
     fn one_of(column: &StoreColumn, number: usize) -> String;
     fn text_parameter(number: usize) -> String;
-    /// A value as the text that [`Dialect::parameter`] reads.
+    /// A value as the text that [`TableDialect::parameter`] reads.
     fn text(value: &Value) -> String;
-    /// A list of values in the form that [`Dialect::one_of`] reads.
-    fn list(values: &[Value]) -> Parameter;
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::store) enum Parameter {
-    Text(String),
-    List(Vec<String>),
+    /// A list of values in the form that [`TableDialect::one_of`] reads.
+    fn list(values: &[Value]) -> Argument<'static>;
 }
 
 /// SQL whose rows are one: the JSON array (or NULL, if it is too long), how many rows the page has, how many there are (or
 /// NULL). Objects are left out of the array from the one on with which it is too long, so that neither database builds it.
-pub(in crate::store) struct Statement {
-    pub(in crate::store) sql: String,
-    /// By their numbers from 1 on.
-    pub(in crate::store) parameters: Vec<Parameter>,
-}
-
-impl Statement {
-    pub(in crate::store) fn new<D: Dialect>(query: &TableQuery, tenant: &str) -> Self {
-        let mut writer = Writer::<D> { parameters: Vec::new(), dialect: std::marker::PhantomData };
-        let table = query.table.name();
-        let tenant = D::text_parameter(writer.add(Parameter::Text(tenant.to_owned())));
-        let condition = format!("tenant_id = {tenant} AND {}", writer.condition(&query.condition));
-        let total = match query.count {
-            true => format!("(SELECT count(*) FROM {table} WHERE {condition})"),
-            false => "NULL".to_owned(),
-        };
-        let limit = writer.number(query.limit);
-        let offset = writer.number(query.offset);
-        let max_bytes = writer.number(query.max_bytes);
-        let entry = writer.entry(&query.columns);
-        let needed = needed(query);
-        let order = order::<D>(query);
-        let join = D::JOIN;
-        // Each object is followed by a comma or by the bracket at the end.
-        let sql = format!(
+pub(in crate::store) fn page<D: TableDialect>(query: &TableQuery, tenant: &str) -> Statement<'static> {
+    let mut writer = Writer::<D> { arguments: Vec::new(), dialect: PhantomData };
+    let table = query.table.name();
+    let tenant = D::text_parameter(writer.add_text(tenant.to_owned()));
+    let condition = format!("tenant_id = {tenant} AND {}", writer.condition(&query.condition));
+    let total = match query.count {
+        true => format!("(SELECT count(*) FROM {table} WHERE {condition})"),
+        false => "CAST(NULL AS BIGINT)".to_owned(),
+    };
+    let limit = writer.number(query.limit);
+    let offset = writer.number(query.offset);
+    let max_bytes = writer.number(query.max_bytes);
+    let entry = writer.entry(&query.columns);
+    let needed = needed(query);
+    let order = order::<D>(query);
+    let join = D::JOIN;
+    // Each object is followed by a comma or by the bracket at the end.
+    let sql = format!(
             "SELECT CASE WHEN coalesce(max(bytes), 0) + 1 <= {max_bytes}
                     THEN '[' || coalesce({join}(entry, ',') FILTER (WHERE bytes < {max_bytes}), '') || ']' END AS page,
                     count(*) AS row_count, {total} AS total
@@ -70,8 +60,7 @@ impl Statement {
              FROM (SELECT {needed} FROM {table} WHERE {condition} ORDER BY {order} LIMIT {limit} OFFSET {offset}) AS page)
              AS entries) AS measured"
         );
-        Self { sql, parameters: writer.parameters }
-    }
+    Statement { sql: sql.into(), arguments: writer.arguments }
 }
 
 /// The column kind of the parameters of LIMIT and OFFSET.
@@ -91,7 +80,7 @@ fn needed(query: &TableQuery) -> String {
     }
 }
 
-fn order<D: Dialect>(query: &TableQuery) -> String {
+fn order<D: TableDialect>(query: &TableQuery) -> String {
     let key = query.table.key().iter().filter_map(|name| query.table.column(name));
     let unless_given = key.filter(|column| query.order.iter().all(|given| given.column.name != column.name));
     let key = unless_given.map(|column| Order::by(column, false));
@@ -110,20 +99,24 @@ fn order<D: Dialect>(query: &TableQuery) -> String {
 }
 
 struct Writer<D> {
-    parameters: Vec<Parameter>,
-    dialect: std::marker::PhantomData<D>,
+    arguments: Vec<Argument<'static>>,
+    dialect: PhantomData<D>,
 }
 
-impl<D: Dialect> Writer<D> {
+impl<D: TableDialect> Writer<D> {
     /// The number of the parameter.
-    fn add(&mut self, parameter: Parameter) -> usize {
-        self.parameters.push(parameter);
-        self.parameters.len()
+    fn add(&mut self, argument: Argument<'static>) -> usize {
+        self.arguments.push(argument);
+        self.arguments.len()
+    }
+
+    fn add_text(&mut self, text: String) -> usize {
+        self.add(Argument::Text(Some(text.into())))
     }
 
     /// A number of rows: a parameter, so that pages are one statement to the database.
     fn number(&mut self, rows: u64) -> String {
-        let number = self.add(Parameter::Text(rows.min(i64::MAX.unsigned_abs()).to_string()));
+        let number = self.add_text(rows.min(i64::MAX.unsigned_abs()).to_string());
         D::parameter(&ROWS, number)
     }
 
@@ -131,7 +124,7 @@ impl<D: Dialect> Writer<D> {
     fn entry(&mut self, outputs: &[Output]) -> String {
         let members = outputs.iter().map(|output| {
             let name = match &output.alias {
-                Some(alias) => D::text_parameter(self.add(Parameter::Text(alias.clone()))),
+                Some(alias) => D::text_parameter(self.add_text(alias.clone())),
                 None => format!("'{}'", output.column.name),
             };
             let source = format!("page.{}", output.column.name);
@@ -167,7 +160,7 @@ impl<D: Dialect> Writer<D> {
     }
 
     fn compare(&mut self, column: &StoreColumn, comparison: Comparison, value: &Value) -> String {
-        let number = self.add(Parameter::Text(D::text(value)));
+        let number = self.add_text(D::text(value));
         let left = match comparison {
             Comparison::Equal | Comparison::NotEqual => D::equatable(column),
             _ => D::comparable(column),

@@ -1,4 +1,6 @@
-//! The tables, their columns and the query of one table.
+//! Daymark's own tables as a client reads their rows: which columns there are, and a query of one table that
+//! either store answers with one statement. Names of tables and columns come from here and never from a request;
+//! values are arguments of the statement.
 
 use std::cmp::Ordering;
 
@@ -176,7 +178,7 @@ impl StoreTable {
     }
 
     /// The columns of the table's key, which is unique for each tenant.
-    pub(super) fn key(self) -> &'static [&'static str] {
+    pub(in crate::store) fn key(self) -> &'static [&'static str] {
         match self {
             Self::DailyMetrics => &["metric_date", "metric_category", "metric_type"],
             Self::MetricDefinitions => &["metric_category", "metric_type"],
@@ -193,7 +195,7 @@ impl Order {
 }
 
 impl Comparison {
-    pub(super) fn operator(self) -> &'static str {
+    pub(in crate::store) fn operator(self) -> &'static str {
         match self {
             Self::Equal => "=",
             Self::NotEqual => "<>",

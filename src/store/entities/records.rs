@@ -1,0 +1,92 @@
+//! Reading records.
+
+use async_trait::async_trait;
+use jiff::{Timestamp, civil::Date};
+
+use super::runs::last_runs;
+use crate::{
+    blocking::block_in_place_if_large,
+    metric::{MetricKey, Record},
+    store::{
+        Latest, MOST_SKIPPED, RecordedDays, Records, Runs, SeriesDays, SeriesQuestion, SeriesRows,
+        StoreError, StoreSummary,
+        from_row::{self, record, record_count},
+        row::{self, Columns},
+        sql_store::{SqlRecords, SqlRuns, VALUES_IN_FORCE, retry},
+    },
+};
+
+const TABLE: &str = "daily_metrics";
+
+/// One look into the index `daily_metrics_by_cut`.
+const SELECT_LAST_CUT: &str =
+    "SELECT max(collection_timestamp) AS last_cut FROM daily_metrics WHERE tenant_id = $1";
+
+#[async_trait]
+impl<S: SqlRecords + SqlRuns + Runs> Records for S {
+    async fn recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
+        retry(self, || self.select_keys(from, to)).await
+    }
+
+    async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError> {
+        let select = self.statement(format!("{VALUES_IN_FORCE}{}", S::OWN.select_span));
+        let rows = retry(self, || self.fetch(&select)).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let day = |column| row.optional_date(column).map_err(|error| self.failed(error));
+        Ok(day("first")?.zip(day("last")?))
+    }
+
+    async fn last_cut(&self) -> Result<Option<Timestamp>, StoreError> {
+        let select = self.statement(SELECT_LAST_CUT);
+        let rows = retry(self, || self.fetch(&select)).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        row.optional_instant("last_cut").map_err(|error| self.failed(error))
+    }
+
+    async fn records(
+        &self,
+        from: Date,
+        to: Date,
+        categories: Option<&[String]>,
+    ) -> Result<Vec<Record>, StoreError> {
+        let rows = retry(self, || self.select_records(from, to, categories)).await?;
+        Ok(row::readable(self.shown(), TABLE, &rows, record))
+    }
+
+    async fn series(&self, question: &SeriesQuestion) -> Result<SeriesRows, StoreError> {
+        // Runs are read first, so that the records of a run that has ended by then are in the records that are read
+        // afterwards.
+        let runs = self.incomplete_runs(question.from, question.to).await?;
+        let series = self.series_days(question).await?;
+        Ok(SeriesRows { series, runs })
+    }
+
+    async fn series_days(&self, question: &SeriesQuestion) -> Result<Vec<SeriesDays>, StoreError> {
+        let rows = retry(self, || self.select_series(question)).await?;
+        Ok(block_in_place_if_large(question.size(), || {
+            from_row::series(self.shown(), TABLE, question, &rows)
+        }))
+    }
+
+    async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError> {
+        let (mut found, mut asked) = (Vec::with_capacity(metrics.len()), metrics.to_vec());
+        let mut skipped = 0;
+        while !asked.is_empty() && skipped <= MOST_SKIPPED {
+            let rows = retry(self, || self.select_latest(&asked, skipped)).await?;
+            let (read, unreadable) = from_row::latest(self.shown(), TABLE, &rows);
+            found.extend(read);
+            (asked, skipped) = (unreadable, skipped + 1);
+        }
+        found.sort_by_cached_key(|Latest { record, .. }| {
+            (record.key.category.clone(), record.key.metric_type.name())
+        });
+        Ok(found)
+    }
+
+    async fn summary(&self, day: Date, skipped: &[Date]) -> Result<StoreSummary, StoreError> {
+        let (last_run, last_completed) = last_runs(self).await?;
+        let rows = retry(self, || self.count_records(day, skipped)).await?;
+        let counts = row::readable(self.shown(), TABLE, &rows, record_count);
+        Ok(StoreSummary { last_run, last_completed, counts })
+    }
+}

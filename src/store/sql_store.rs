@@ -1,0 +1,178 @@
+//! What the two stores provide so that `entities/` can implement the contract for both: sessions that execute statements, and
+//! the few statements and operations that only one database understands.
+
+use std::{borrow::Cow, ops::DerefMut};
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+
+use super::{
+    Held, IntegrityFinding, LockName, LoggedRun, MigrationNames, RecordedDays, ScheduleState, SeriesQuestion,
+    SharedWatch, StoreError,
+    outbox::NewEvent,
+    row::{self, Columns},
+    statement::Statement,
+};
+use crate::{
+    database::RetryPolicy,
+    metric::{MetricKey, Record},
+};
+
+/// The CTE from which every statement for values reads: today it selects the records themselves. The statement follows it.
+pub(super) const VALUES_IN_FORCE: &str =
+    "WITH values_in_force AS NOT MATERIALIZED (SELECT * FROM daily_metrics)\n";
+
+/// A session of the database, within a transaction or outside one.
+#[async_trait]
+pub(super) trait SqlSession: Send {
+    type Row: Columns + Send + Sync;
+
+    async fn fetch(&mut self, statement: &Statement<'_>) -> Result<Vec<Self::Row>, sqlx::Error>;
+
+    /// Returns the number of rows that the statement wrote.
+    async fn execute(&mut self, statement: &Statement<'_>) -> Result<u64, sqlx::Error>;
+}
+
+/// The statements that each database has in a wording of its own. Their placeholders mean the same on both.
+pub(super) struct OwnStatements {
+    /// An entry whose id exists is left alone: it was inserted by an earlier attempt whose answer was lost, because the id is
+    /// random.
+    pub add_run: &'static str,
+    /// Ends a running entry of the log, and counts its records.
+    pub finish_run: &'static str,
+    /// A job whose id exists is left alone, as in `add_run`.
+    pub add_job: &'static str,
+    /// A key whose id exists, or the name of a key that is not revoked, is left alone.
+    pub add_api_key: &'static str,
+    /// A pause whose id exists is left alone.
+    pub add_pause: &'static str,
+    /// Makes the transaction the only one that can write definitions, if it is not the only writer anyway.
+    pub lock_definitions: Option<&'static str>,
+    /// The days of the first and the last record, as `first` and `last`, without dates that are none. It follows
+    /// [`VALUES_IN_FORCE`].
+    pub select_span: &'static str,
+    /// Changes an annotation; the time is that of the database's clock.
+    pub change_annotation: &'static str,
+    /// Inserts judgements from the array of objects `$2`; the caller appends what happens to earlier ones.
+    pub add_judgements: &'static str,
+    /// Inserts recounts, as `add_judgements` does.
+    pub add_drift_samples: &'static str,
+    /// The clock of the database, as `now`.
+    pub now: &'static str,
+}
+
+#[async_trait]
+pub(super) trait SqlStore: Send + Sync {
+    type Row: Columns + Send + Sync;
+    type Session: SqlSession<Row = Self::Row>;
+    type Transaction: DerefMut<Target = Self::Session> + Send;
+
+    const OWN: OwnStatements;
+
+    fn tenant(&self) -> &str;
+    /// The store in messages, without a password.
+    fn shown(&self) -> &str;
+    fn retry_policy(&self) -> RetryPolicy;
+
+    /// Starts a transaction that writes. Dropping it rolls it back.
+    async fn begin(&self) -> Result<Self::Transaction, StoreError>;
+    async fn end(&self, transaction: Self::Transaction) -> Result<(), StoreError>;
+    async fn fetch(&self, statement: &Statement<'_>) -> Result<Vec<Self::Row>, StoreError>;
+    /// Executes a statement as a transaction of its own. Returns the number of rows that it wrote.
+    async fn execute(&self, statement: &Statement<'_>) -> Result<u64, StoreError>;
+
+    /// A statement whose `$1` is the tenant.
+    fn statement(&self, sql: impl Into<Cow<'static, str>>) -> Statement<'_> {
+        Statement::new(sql, self.tenant())
+    }
+
+    fn failed(&self, error: sqlx::Error) -> StoreError {
+        row::failed(self.shown(), error)
+    }
+}
+
+/// The outbox of one database.
+#[async_trait]
+pub(super) trait SqlEvents: SqlStore {
+    /// Writes the events in the transaction of the commit that made them true, as its last statement but for COMMIT.
+    async fn insert_events(
+        &self,
+        session: &mut Self::Session,
+        events: &[NewEvent],
+    ) -> Result<(), sqlx::Error>;
+}
+
+/// The locks of one database, and the statements that look at them.
+#[async_trait]
+pub(super) trait SqlRuns: SqlStore {
+    async fn acquire(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError>;
+    /// Whether some process holds the lock.
+    async fn is_held_by_any(&self, name: &LockName) -> Result<bool, StoreError>;
+    async fn select_incomplete_runs(&self, from: Date, to: Date) -> Result<Vec<LoggedRun>, StoreError>;
+    /// The newest run, and the newest run that completed; one entry where they are the same.
+    async fn select_last_runs(&self) -> Result<Vec<LoggedRun>, StoreError>;
+    async fn select_schedule(&self) -> Result<ScheduleState, StoreError>;
+}
+
+/// The statements of one database that select records.
+#[async_trait]
+pub(super) trait SqlRecords: SqlStore {
+    async fn select_keys(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError>;
+    async fn select_records(
+        &self,
+        from: Date,
+        to: Date,
+        categories: Option<&[String]>,
+    ) -> Result<Vec<Self::Row>, StoreError>;
+    async fn select_series(&self, question: &SeriesQuestion) -> Result<Vec<Self::Row>, StoreError>;
+    /// The newest record of each of `metrics` but for `skipped` that are newer.
+    async fn select_latest(&self, metrics: &[MetricKey], skipped: i64) -> Result<Vec<Self::Row>, StoreError>;
+    async fn count_records(&self, day: Date, skipped: &[Date]) -> Result<Vec<Self::Row>, StoreError>;
+}
+
+/// How one database inserts records.
+#[async_trait]
+pub(super) trait SqlCommits: SqlStore {
+    /// Prepares the tables for these records, before the transaction that inserts them.
+    async fn prepare_for(&self, records: &[Record]) -> Result<(), StoreError>;
+    /// Returns the keys of those that were written, by this attempt or by an earlier one whose answer was lost; and how many
+    /// this attempt wrote.
+    async fn insert_records(
+        &self,
+        session: &mut Self::Session,
+        records: &[Record],
+    ) -> Result<(Vec<(Date, MetricKey)>, u64), sqlx::Error>;
+}
+
+/// What only one database does for the store as a whole.
+#[async_trait]
+pub(super) trait SqlUpkeep: SqlStore {
+    async fn migrate_tables(&self) -> Result<MigrationNames, StoreError>;
+    async fn missing_migrations(&self) -> Result<MigrationNames, StoreError>;
+    async fn differences(&self) -> Result<Vec<IntegrityFinding>, StoreError>;
+    fn listen(&self) -> SharedWatch;
+}
+
+/// Repeats `attempt` after a transient failure, as often as the store's options say.
+pub(super) async fn retry<T, F>(store: &impl SqlStore, attempt: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    store.retry_policy().run(StoreError::is_transient, attempt).await
+}
+
+/// Reads the rows of `table` that a statement selects with `read`; see [`row::readable`].
+pub(super) async fn read_rows<S: SqlStore, T>(
+    store: &S,
+    table: &'static str,
+    statement: &Statement<'_>,
+    read: impl Fn(&S::Row) -> Result<T, sqlx::Error>,
+) -> Result<Vec<T>, StoreError> {
+    let rows = retry(store, || store.fetch(statement)).await?;
+    Ok(row::readable(store.shown(), table, &rows, read))
+}
+
+/// Executes a statement, repeatedly after transient failures. Returns the number of rows that it wrote.
+pub(super) async fn write(store: &impl SqlStore, statement: &Statement<'_>) -> Result<u64, StoreError> {
+    retry(store, || store.execute(statement)).await
+}
