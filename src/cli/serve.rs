@@ -19,46 +19,15 @@ use crate::{
 /// Runs the server until Ctrl-C or SIGTERM.
 pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     let settings = &app.config.settings;
-    let context = app.request_context();
-    let readiness = app.readiness_store();
-    // An unusable store is reported now rather than to the first client. Each handle checks once whether the store is
-    // migrated.
-    app.context.tenant.store.ping().await?;
-    context.tenant.store.ping().await?;
-    readiness.ping().await?;
     let server = bind(settings.http.listen, "--http-listen").await?;
     let address = server.address();
     let management = match settings.http.management_listen {
         Some(listen) => Some(bind(listen, "--http-management-listen").await?),
         None => None,
     };
-    let access = Access::start(
-        settings.access.clone(),
-        address,
-        &settings.store_url,
-        Arc::clone(&context.tenant.store),
-        Arc::clone(&context.tenant.platform),
-        Arc::clone(&context.installation.clock),
-    )
-    .await?;
-    let is_open = access.mode().await.is_ok_and(|mode| mode == Mode::Open);
-    // This closes the runs of an earlier server that was killed; otherwise the next run would close them.
-    if let Err(error) = collect::close_orphaned_runs(&app.context, None).await {
-        tracing::warn!(%error, "runs whose process ended unexpectedly cannot be closed");
-    }
-    let service = Arc::new(http::Service::new(http::Parts {
-        context,
-        jobs: app.context.clone(),
-        readiness,
-        config: app.config.clone(),
-        query: settings.query.clone(),
-        http: settings.http.clone(),
-        rate_limit: RateLimit::new(settings.access.rate_limit_per_minute),
-        guards_platform_role: true,
-        access,
-    }));
+    let service = service(app, address).await?;
     tokio::spawn(warn_of_privileges(Arc::clone(&service)));
-    if is_open {
+    if service.access.mode().await.is_ok_and(|mode| mode == Mode::Open) {
         tracing::warn!(
             target: ANNOUNCEMENT,
             "authentication is off: every program on this machine may read everything, start runs and change definitions; `daymark keys \
@@ -75,9 +44,7 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
         target: ANNOUNCEMENT,
         "listening on http://{address}; the API's page is http://{address}/docs"
     );
-    if let Err(error) = service.jobs.close_orphaned().await {
-        tracing::warn!(%error, "jobs whose process ended unexpectedly cannot be closed");
-    }
+    close_orphans(app, &service).await;
     let scheduler = settings.schedule.enabled.then(|| tokio::spawn(follow_schedule(&service, stop.clone())));
     let alerting =
         settings.delivery.is_enabled.then(|| tokio::spawn(follow_alerts(app, &service, stop.clone())));
@@ -92,6 +59,47 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     let mut page = Page::new(json!({"address": address}));
     page.line("Stopped.");
     Ok((page, Exit::Done))
+}
+
+/// What the server at `address` answers with.
+async fn service(app: &App, address: SocketAddr) -> anyhow::Result<http::Shared> {
+    let settings = &app.config.settings;
+    let (context, readiness) = (app.request_context(), app.readiness_store());
+    // An unusable store is reported now rather than to the first client. Each handle checks once whether the store is
+    // migrated.
+    for store in [&app.context.tenant.store, &context.tenant.store, &readiness] {
+        store.ping().await?;
+    }
+    let access = Access::start(
+        settings.access.clone(),
+        address,
+        &settings.store_url,
+        Arc::clone(&context.tenant.store),
+        Arc::clone(&context.tenant.platform),
+        Arc::clone(&context.installation.clock),
+    )
+    .await?;
+    Ok(Arc::new(http::Service::new(http::Parts {
+        context,
+        jobs: app.context.clone(),
+        readiness,
+        config: app.config.clone(),
+        query: settings.query.clone(),
+        http: settings.http.clone(),
+        rate_limit: RateLimit::new(settings.access.rate_limit_per_minute),
+        guards_platform_role: true,
+        access,
+    })))
+}
+
+/// Closes the runs and the jobs of an earlier server that was killed; otherwise the next run would close the runs.
+async fn close_orphans(app: &App, service: &http::Service) {
+    if let Err(error) = collect::close_orphaned_runs(&app.context, None).await {
+        tracing::warn!(%error, "runs whose process ended unexpectedly cannot be closed");
+    }
+    if let Err(error) = service.jobs.close_orphaned().await {
+        tracing::warn!(%error, "jobs whose process ended unexpectedly cannot be closed");
+    }
 }
 
 /// Collects on schedule until `stop`, while this instance leads.

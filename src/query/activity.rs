@@ -7,7 +7,8 @@ use super::{
     error::QueryError,
     interval::Interval,
     parameter_parser::ParameterParser,
-    response::{DAY_POINT_BYTES, SeriesResponse},
+    point::DAY_POINT_BYTES,
+    response::SeriesResponse,
     series::series_until,
     series_query::{MAX_DAYS, SeriesQuery},
 };

@@ -8,7 +8,7 @@ use super::{
     error::QueryError,
     interval::Bucket,
     metadata::MetadataText,
-    response::{Point, PointProvenance},
+    point::{Point, PointProvenance},
     rollup::{Accumulator, RollUp, never_reason},
 };
 use crate::store::RecordedDay;

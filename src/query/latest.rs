@@ -13,7 +13,8 @@ use super::{
     interval::Interval,
     metadata::MetadataText,
     parameter_parser::ParameterParser,
-    response::{PointProvenance, RESPONSE_BYTES, metric_type},
+    point::PointProvenance,
+    response::{RESPONSE_BYTES, metric_type},
     series::PARSED,
     values::{self, CHUNK_BYTES, Wanted},
 };

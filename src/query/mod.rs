@@ -25,6 +25,7 @@ mod interval;
 mod latest;
 mod metadata;
 mod parameter_parser;
+mod point;
 mod provenance_run;
 mod response;
 mod rollup;
@@ -54,9 +55,8 @@ pub use interval::{Bucket, Interval};
 pub use latest::{Change, LatestQuery, LatestResponse, LatestValue, latest};
 pub use metadata::MetadataText;
 pub use parameter_parser::MAX_LIMIT;
-pub use response::{
-    Fill, Point, PointProvenance, ProvenanceRun, Series, SeriesGap, SeriesPart, SeriesResponse, VersionChange,
-};
+pub use point::{Point, PointProvenance};
+pub use response::{Fill, ProvenanceRun, Series, SeriesGap, SeriesPart, SeriesResponse, VersionChange};
 pub use rollup::RollUp;
 pub use runs::{RunEntry, RunsQuery, RunsRequest, RunsResponse, run, runs};
 pub use schedule::{LeaderEntry, NextRun, PauseEntry, ScheduleResponse, schedule};
