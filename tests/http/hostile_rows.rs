@@ -5,8 +5,12 @@ use std::process::{Command, Output, Stdio};
 
 use daymark::{
     collect::{Cancellation, backfill, close_orphaned_runs},
-    store::{Leader, Pause, RunFilter, RunStatus},
+    store::{
+        AfterAttempt, AlertState, AlertStatus, DeliveryAttempt, Leader, NewNotification, NotificationKind,
+        Pause, RunFilter, RunStatus, Silence, Store,
+    },
 };
+use jiff::{Timestamp, ToSpan};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection, raw_sql};
 use uuid::Uuid;
 
@@ -29,10 +33,11 @@ const SERVICE_ROLE: &str = "
     GRANT USAGE ON SCHEMA daymark TO {role};
     GRANT SELECT ON ALL TABLES IN SCHEMA daymark TO {role};
     GRANT INSERT ON daymark.daily_metrics, daymark.metric_collection_log, daymark.jobs, daymark.events, daymark.leaders,
-        daymark.schedule_pauses, daymark.annotations, daymark.session_ends TO {role};
+        daymark.schedule_pauses, daymark.annotations, daymark.session_ends, daymark.alert_states, daymark.alert_silences,
+        daymark.notifications, daymark.delivery_attempts TO {role};
     GRANT UPDATE ON daymark.metric_collection_log, daymark.jobs, daymark.leaders, daymark.schedule_pauses, daymark.annotations,
-        daymark.session_ends TO {role};
-    GRANT DELETE ON daymark.annotations, daymark.session_ends TO {role};
+        daymark.session_ends, daymark.alert_states, daymark.alert_silences, daymark.notifications TO {role};
+    GRANT DELETE ON daymark.annotations, daymark.session_ends, daymark.notifications TO {role};
     GRANT UPDATE (last_used_at) ON daymark.api_keys TO {role};
     GRANT EXECUTE ON FUNCTION daymark.ensure_partition TO {role};
     GRANT INSERT, UPDATE ON daymark.metric_definitions TO {role};
@@ -59,7 +64,7 @@ const WITHOUT_CONSTRAINTS: &str = "
     END $$";
 
 /// Each table, the column of its key that differs from row to row, and how that column is made of the row's number.
-const TABLES: [(&str, &str, &str); 11] = [
+const TABLES: [(&str, &str, &str); 15] = [
     ("daily_metrics", "metric_date", "date"),
     ("metric_definitions", "metric_category", "name"),
     ("metric_definition_versions", "version", "number"),
@@ -71,7 +76,21 @@ const TABLES: [(&str, &str, &str); 11] = [
     ("api_keys", "id", "uuid"),
     ("annotations", "id", "uuid"),
     ("session_ends", "subject", "name"),
+    ("alert_states", "rule", "name"),
+    ("alert_silences", "id", "uuid"),
+    ("notifications", "id", "uuid"),
+    ("delivery_attempts", "number", "number"),
 ];
+
+/// The roles of an API on the database, such as PostgREST's. They belong to the cluster, so another test may have made them.
+const API_ROLES: &str = "
+    DO $$ DECLARE wanted TEXT; BEGIN
+        FOREACH wanted IN ARRAY ARRAY['anon', 'authenticated', 'service_role'] LOOP
+            BEGIN EXECUTE format('CREATE ROLE %I', wanted);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END;
+        END LOOP;
+    END $$;
+    SELECT daymark.grant_api_roles();";
 
 enum Session {
     Postgres(PgConnection),
@@ -240,7 +259,7 @@ fn values(column_type: &str, is_postgres: bool) -> Vec<String> {
     quoted.chain(own).chain(["NULL".to_owned()]).collect()
 }
 
-const PATHS: [&str; 23] = [
+const PATHS: [&str; 25] = [
     "/api/v1/annotations",
     "/api/v1/keys",
     "/api/v1/metrics?from=2023-01-01&to=2025-01-10&interval=month",
@@ -264,6 +283,8 @@ const PATHS: [&str; 23] = [
     "/api/v1/export/latest?format=parquet",
     "/api/v1/export/runs?format=ndjson",
     "/api/v1/schedule",
+    "/api/v1/alerts",
+    "/api/v1/alerts/deliveries",
 ];
 
 const COMMANDS: [&[&str]; 9] = [
@@ -331,6 +352,49 @@ async fn recorded(site: &Site) {
     store.end_sessions("user:anna", at, at).await.unwrap();
     let note = serde_json::json!({"from": "2025-01-08", "text": "release"});
     assert_eq!(site.post("/api/v1/annotations", &note).await.status, 201);
+    add_alert(store, at).await;
+}
+
+/// An alert that fires, a silence, and a notification with a failed attempt.
+async fn add_alert(store: &dyn Store, at: Timestamp) {
+    let state = AlertState {
+        rule: "collection_failing".to_owned(),
+        status: AlertStatus::Firing,
+        since: at,
+        started_at: Some(at),
+        summary: "a test".to_owned(),
+        notified_at: Some(at),
+        is_silenced: false,
+        revision: 1,
+    };
+    let notification = NewNotification {
+        id: Uuid::new_v4(),
+        channel: "operators".to_owned(),
+        kind: NotificationKind::Firing,
+        content: serde_json::Map::new(),
+        created_at: at,
+    };
+    assert!(store.commit_alerts(&[state], std::slice::from_ref(&notification)).await.unwrap());
+    let attempt = DeliveryAttempt {
+        notification_id: notification.id,
+        number: 1,
+        attempted_at: at,
+        duration_ms: 1,
+        is_delivered: false,
+        answer: "HTTP 500".to_owned(),
+    };
+    store.note_attempt(&attempt, AfterAttempt::TryAgain(at + 1.hours())).await.unwrap();
+    let silence = Silence {
+        id: Uuid::new_v4(),
+        rule: None,
+        reason: "a test".to_owned(),
+        created_at: at,
+        created_by: "cli:test".to_owned(),
+        ends_at: at + 1.hours(),
+        ended_at: None,
+        ended_by: None,
+    };
+    store.add_silence(&silence).await.unwrap();
 }
 
 async fn every_reader_answers_over_hostile_rows(site: Site) {
@@ -350,6 +414,13 @@ async fn every_reader_answers_over_hostile_rows(site: Site) {
         session.run(&format!("SET ROLE {role}")).await.unwrap();
         assert_eq!(session.insert_hostile_rows(500).await + session.make_rows_hostile().await, 0);
         session.run("RESET ROLE").await.unwrap();
+        session.run(API_ROLES).await.unwrap();
+        for role in ["anon", "authenticated", "service_role"] {
+            session.run(&format!("SET ROLE {role}")).await.unwrap();
+            let accepted = session.insert_hostile_rows(500).await + session.make_rows_hostile().await;
+            assert_eq!(accepted, 0, "rows of {role} were accepted");
+            session.run("RESET ROLE").await.unwrap();
+        }
     }
     session.insert_hostile_rows(1000).await;
     session.make_rows_hostile().await;

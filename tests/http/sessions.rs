@@ -46,6 +46,20 @@ async fn a_browser_signs_in_with_a_key_and_out_again() {
     assert!(out.header("set-cookie").starts_with("daymark_session=; Path=/; Max-Age=0"), "{:?}", out.headers);
 }
 
+/// Browsers take a cookie with the prefix only over HTTPS, so that no other host of the domain can set it.
+#[tokio::test(flavor = "multi_thread")]
+async fn over_https_the_cookie_has_the_prefix_of_its_host() {
+    let site = Site::sqlite().await;
+    let body = json!({ "credential": site.reader }).to_string();
+    let origin = format!("https://{}", site.address);
+    let headers = [("origin", &*origin), SAME_ORIGIN, ("content-type", "application/json")];
+    let signed_in = site.send("POST", "/api/v1/session", &headers, Some(body)).await;
+    let set = signed_in.header("set-cookie");
+    assert!(set.starts_with("__Host-daymark_session=") && set.ends_with("; Secure"), "{set}");
+    let cookie = cookie(&signed_in);
+    assert_eq!(site.send("GET", "/api/v1/latest", &[("cookie", &cookie)], None).await.status, 200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_changes_nothing_for_other_sites() {
     let site = Site::sqlite().await;

@@ -245,6 +245,33 @@ BEGIN
 END
 $$;
 
+-- Refuses times that the clock of this database contradicts, unless the clock is simulated. The arguments are columns: times from
+-- an hour ago until in 5 minutes are allowed, and with a '<' before the name all earlier ones too. Columns that an update leaves
+-- alone are not compared again.
+CREATE FUNCTION refuse_other_time() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    present CONSTANT TIMESTAMPTZ := clock_timestamp();
+    argument TEXT;
+    given TEXT;
+BEGIN
+    IF NOT has_real_clock() THEN
+        RETURN NEW;
+    END IF;
+    FOREACH argument IN ARRAY TG_ARGV LOOP
+        given := to_jsonb(NEW) ->> ltrim(argument, '<');
+        CONTINUE WHEN given IS NULL OR TG_OP = 'UPDATE' AND given = to_jsonb(OLD) ->> ltrim(argument, '<');
+        IF given::TIMESTAMPTZ > present + INTERVAL '5 minutes'
+            OR argument NOT LIKE '<%' AND given::TIMESTAMPTZ < present - INTERVAL '1 hour'
+        THEN
+            RAISE EXCEPTION '% on %.% is refused: its % is %, but the clock of this database says %', TG_OP, TG_TABLE_SCHEMA,
+                TG_TABLE_NAME, ltrim(argument, '<'), given, present
+                USING ERRCODE = 'restrict_violation', HINT = 'Set the clock of the machine that Daymark runs on.';
+        END IF;
+    END LOOP;
+    RETURN NEW;
+END
+$$;
+
 CREATE TRIGGER refuse_update BEFORE UPDATE ON store_settings FOR EACH ROW EXECUTE FUNCTION refuse_other_settings();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON store_settings FOR EACH ROW
     EXECUTE FUNCTION refuse_change('the settings are kept', 'Create another store.');
@@ -277,15 +304,21 @@ CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON metric_collection_log FOR EACH
     EXECUTE FUNCTION refuse_change('entries of the collection log are kept', 'Another run gets an entry of its own.');
 
 CREATE TRIGGER refuse_update BEFORE UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION refuse_unless_forwards();
+CREATE TRIGGER refuse_time BEFORE INSERT OR UPDATE ON jobs FOR EACH ROW
+    EXECUTE FUNCTION refuse_other_time('created_at', '<started_at', '<finished_at');
 CREATE TRIGGER refuse_delete BEFORE DELETE ON jobs FOR EACH ROW
     EXECUTE FUNCTION refuse_change('jobs are kept', 'Request another job.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON jobs FOR EACH STATEMENT
     EXECUTE FUNCTION refuse_change('jobs are kept', 'Request another job.');
+CREATE TRIGGER refuse_time BEFORE INSERT OR UPDATE ON leaders FOR EACH ROW
+    EXECUTE FUNCTION refuse_other_time('<since', 'seen_at');
 CREATE TRIGGER refuse_delete BEFORE DELETE ON leaders FOR EACH ROW
     EXECUTE FUNCTION refuse_change('the row of the leader is kept', 'The next leader updates the row.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON leaders FOR EACH STATEMENT
     EXECUTE FUNCTION refuse_change('the row of the leader is kept', 'The next leader updates the row.');
 CREATE TRIGGER keep_authorship BEFORE INSERT OR UPDATE ON annotations FOR EACH ROW EXECUTE FUNCTION keep_authorship();
+CREATE TRIGGER refuse_time BEFORE INSERT OR UPDATE ON schedule_pauses FOR EACH ROW
+    EXECUTE FUNCTION refuse_other_time('paused_at', 'resumed_at');
 CREATE TRIGGER refuse_update BEFORE UPDATE ON schedule_pauses FOR EACH ROW EXECUTE FUNCTION refuse_unless_resuming();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON schedule_pauses FOR EACH ROW
     EXECUTE FUNCTION refuse_change('pauses are kept', 'To end a pause, resume the schedule.');
@@ -307,11 +340,14 @@ ALTER TABLE events ENABLE ALWAYS TRIGGER number;
 ALTER TABLE metric_definitions ENABLE ALWAYS TRIGGER refuse_delete;
 ALTER TABLE metric_definitions ENABLE ALWAYS TRIGGER refuse_truncate;
 ALTER TABLE jobs ENABLE ALWAYS TRIGGER refuse_update;
+ALTER TABLE jobs ENABLE ALWAYS TRIGGER refuse_time;
 ALTER TABLE jobs ENABLE ALWAYS TRIGGER refuse_delete;
 ALTER TABLE jobs ENABLE ALWAYS TRIGGER refuse_truncate;
+ALTER TABLE leaders ENABLE ALWAYS TRIGGER refuse_time;
 ALTER TABLE leaders ENABLE ALWAYS TRIGGER refuse_delete;
 ALTER TABLE leaders ENABLE ALWAYS TRIGGER refuse_truncate;
 ALTER TABLE annotations ENABLE ALWAYS TRIGGER keep_authorship;
+ALTER TABLE schedule_pauses ENABLE ALWAYS TRIGGER refuse_time;
 ALTER TABLE schedule_pauses ENABLE ALWAYS TRIGGER refuse_update;
 ALTER TABLE schedule_pauses ENABLE ALWAYS TRIGGER refuse_delete;
 ALTER TABLE schedule_pauses ENABLE ALWAYS TRIGGER refuse_truncate;

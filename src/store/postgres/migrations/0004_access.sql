@@ -102,7 +102,7 @@ CREATE FUNCTION own_functions() RETURNS SETOF REGPROCEDURE LANGUAGE sql STABLE S
     WHERE pronamespace = quote_ident(current_schema)::REGNAMESPACE AND proname IN (
         'refuse_change', 'has_real_clock', 'refuse_other_settings', 'refuse_forged_run', 'holds_lock_of', 'refuse_unless_finishing',
         'refuse_forged_records', 'refuse_version_out_of_turn', 'refuse_forged_job', 'number_event', 'refuse_unless_forwards',
-        'refuse_unless_resuming', 'refuse_unless_ending', 'keep_authorship',
+        'refuse_unless_resuming', 'refuse_unless_ending', 'keep_authorship', 'refuse_other_time',
         'restrict_privileges', 'secure_rows', 'ensure_partition', 'refuse_other_key', 'caller_is_admin', 'own_tables',
         'own_functions', 'grant_api_roles', 'notify_change'
     )

@@ -167,6 +167,53 @@ WHEN NEW.version <> (
     SELECT RAISE(ABORT, 'INSERT on metric_definition_versions is refused: the versions of a definition are consecutive numbers');
 END;
 
+-- Times from an hour ago until in 5 minutes are allowed; of the start and the end of a job, and of the time since which an instance
+-- leads, all earlier ones too. Columns that an update leaves alone are not compared again.
+CREATE TRIGGER jobs_refuse_time_of_insert BEFORE INSERT ON jobs
+WHEN (SELECT NOT simulated_clock FROM store_settings) AND (
+    (NEW.created_at > strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes') OR NEW.created_at < strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-1 hour'))
+    OR (NEW.started_at > strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes'))
+    OR (NEW.finished_at > strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes'))
+) BEGIN
+    SELECT RAISE(ABORT, 'INSERT on jobs is refused: a time is not that of the clock of this machine');
+END;
+CREATE TRIGGER jobs_refuse_time_of_update BEFORE UPDATE ON jobs
+WHEN (SELECT NOT simulated_clock FROM store_settings) AND (
+    NEW.created_at IS NOT OLD.created_at AND (NEW.created_at > strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes') OR NEW.created_at < strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-1 hour'))
+    OR NEW.started_at IS NOT OLD.started_at AND (NEW.started_at > strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes'))
+    OR NEW.finished_at IS NOT OLD.finished_at AND (NEW.finished_at > strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes'))
+) BEGIN
+    SELECT RAISE(ABORT, 'UPDATE on jobs is refused: a time is not that of the clock of this machine');
+END;
+CREATE TRIGGER leaders_refuse_time_of_insert BEFORE INSERT ON leaders
+WHEN (SELECT NOT simulated_clock FROM store_settings) AND (
+    (NEW.since > strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes'))
+    OR (NEW.seen_at > strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes') OR NEW.seen_at < strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-1 hour'))
+) BEGIN
+    SELECT RAISE(ABORT, 'INSERT on leaders is refused: a time is not that of the clock of this machine');
+END;
+CREATE TRIGGER leaders_refuse_time_of_update BEFORE UPDATE ON leaders
+WHEN (SELECT NOT simulated_clock FROM store_settings) AND (
+    NEW.since IS NOT OLD.since AND (NEW.since > strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes'))
+    OR NEW.seen_at IS NOT OLD.seen_at AND (NEW.seen_at > strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes') OR NEW.seen_at < strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-1 hour'))
+) BEGIN
+    SELECT RAISE(ABORT, 'UPDATE on leaders is refused: a time is not that of the clock of this machine');
+END;
+CREATE TRIGGER schedule_pauses_refuse_time_of_insert BEFORE INSERT ON schedule_pauses
+WHEN (SELECT NOT simulated_clock FROM store_settings) AND (
+    (NEW.paused_at > strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes') OR NEW.paused_at < strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-1 hour'))
+    OR (NEW.resumed_at > strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes') OR NEW.resumed_at < strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-1 hour'))
+) BEGIN
+    SELECT RAISE(ABORT, 'INSERT on schedule_pauses is refused: a time is not that of the clock of this machine');
+END;
+CREATE TRIGGER schedule_pauses_refuse_time_of_update BEFORE UPDATE ON schedule_pauses
+WHEN (SELECT NOT simulated_clock FROM store_settings) AND (
+    NEW.paused_at IS NOT OLD.paused_at AND (NEW.paused_at > strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes') OR NEW.paused_at < strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-1 hour'))
+    OR NEW.resumed_at IS NOT OLD.resumed_at AND (NEW.resumed_at > strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes') OR NEW.resumed_at < strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-1 hour'))
+) BEGIN
+    SELECT RAISE(ABORT, 'UPDATE on schedule_pauses is refused: a time is not that of the clock of this machine');
+END;
+
 -- INSERT OR REPLACE and UPDATE OR REPLACE would delete another active definition with the same name.
 CREATE TRIGGER metric_definitions_refuse_delete BEFORE DELETE ON metric_definitions BEGIN
     SELECT RAISE(ABORT, 'DELETE on metric_definitions is refused: definitions are kept; deactivate a metric that is no longer wanted (is_active = 0)');
