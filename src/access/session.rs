@@ -16,7 +16,7 @@ use crate::identity::Secret;
 pub const SESSION_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// The longest credential that a session holds, in bytes: browsers keep no cookies of more than 4096.
 const MAX_CREDENTIAL: usize = 2900;
-/// What is sealed, so that nothing else that is sealed with the same secret passes for it.
+/// The additional data of each seal: a text that was sealed with the same secret for another purpose does not open as a session.
 const PURPOSE: &[u8] = b"daymark session v1";
 /// The bytes of the time of its end, in microseconds.
 const TIME_BYTES: usize = size_of::<i64>();
@@ -36,7 +36,7 @@ pub struct SessionSealer {
 }
 
 impl SessionSealer {
-    /// With `secret`, other servers and later processes that have the same open what this one seals. Without, nothing else does.
+    /// With `secret`, other servers and later processes that have the same open the sessions that this one seals. Without a secret the key is random, and only this sealer opens them.
     pub fn new(secret: Option<&Secret>) -> Self {
         let random = SystemRandom::new();
         let mut key = [0; 32];

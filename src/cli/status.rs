@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{App, Exit, Page, health_lines::health_lines, schedule::schedule_lines};
 use crate::{
     collect::{self, Context, StatusReport},
+    metric::Provenance,
     pluralize::pluralize,
     query::{self, HealthResponse, OwnQueries},
     store::{Run, RunStatus},
@@ -28,17 +29,6 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
 }
 
 fn lines(context: &Context, report: &StatusReport) -> Vec<(&'static str, String)> {
-    let recorded = match report.recorded {
-        None => "nothing yet".to_owned(),
-        Some((first, last)) => {
-            let counts: Vec<_> = report
-                .by_provenance
-                .iter()
-                .map(|(provenance, count)| format!("{count} {}", provenance.name()))
-                .collect();
-            format!("{first} to {last}: {} ({})", pluralize(report.records, "record"), counts.join(", "))
-        }
-    };
     let last_run = match &report.last_run {
         None => "never ran".to_owned(),
         Some(run) if report.last_run_is_orphaned => {
@@ -47,43 +37,45 @@ fn lines(context: &Context, report: &StatusReport) -> Vec<(&'static str, String)
         Some(run) => described(context, run),
     };
     let of = format!("{} of {} metrics recorded", report.last_finished_recorded, report.active_metrics);
-    let next = match report.next.is_due {
-        true => format!("{} is due: run `daymark collect`", report.next.date),
-        false => {
-            format!("{}, from {}", report.next.date, context.tenant.calendar.display(report.next.ready_at))
-        }
-    };
     let mut lines = vec![
         ("Store", context.tenant.store.location()),
         ("Platform", context.tenant.platform.location()),
         ("Time zone", context.tenant.calendar.name().to_owned()),
         ("Active metrics", report.active_metrics.to_string()),
-        ("Recorded", recorded),
-        (
-            "Missing",
-            match report.missing {
-                0 => pluralize(0, "record"),
-                missing => {
-                    format!(
-                        "{} since {}; see `daymark gaps`",
-                        pluralize(missing, "record"),
-                        report.missing_since
-                    )
-                }
-            },
-        ),
+        ("Recorded", recorded(report)),
+        ("Missing", missing(report)),
         ("Last day", format!("{}: {of}", report.last_finished)),
-        ("Next day", next),
+        ("Next day", next_day(context, report)),
         ("Last run", last_run),
     ];
-    if let Some(run) = report
-        .last_completed
-        .as_ref()
-        .filter(|run| Some(run.id) != report.last_run.as_ref().map(|run| run.id))
-    {
+    let completed = report.last_completed.as_ref();
+    if let Some(run) = completed.filter(|run| Some(run.id) != report.last_run.as_ref().map(|run| run.id)) {
         lines.push(("Last completed", described(context, run)));
     }
     lines
+}
+
+fn recorded(report: &StatusReport) -> String {
+    let Some((first, last)) = report.recorded else { return "nothing yet".to_owned() };
+    let count = |(provenance, count): &(Provenance, usize)| format!("{count} {}", provenance.name());
+    let counts: Vec<_> = report.by_provenance.iter().map(count).collect();
+    format!("{first} to {last}: {} ({})", pluralize(report.records, "record"), counts.join(", "))
+}
+
+fn missing(report: &StatusReport) -> String {
+    let missing = pluralize(report.missing, "record");
+    match report.missing {
+        0 => missing,
+        _ => format!("{missing} since {}; see `daymark gaps`", report.missing_since),
+    }
+}
+
+fn next_day(context: &Context, report: &StatusReport) -> String {
+    let next = &report.next;
+    match next.is_due {
+        true => format!("{} is due: run `daymark collect`", next.date),
+        false => format!("{}, from {}", next.date, context.tenant.calendar.display(next.ready_at)),
+    }
 }
 
 fn days(from: Date, to: Date) -> String {

@@ -1,5 +1,5 @@
-//! The definitions, as readers of values need them. How values are read from the platform is left out: its tables, columns
-//! and queries are not for those who may only read the record.
+//! The definitions, as readers of values need them. The platform's tables, columns
+//! and queries are left out: a principal that may only read the record must not see them.
 
 use jiff::Timestamp;
 use serde::Serialize;

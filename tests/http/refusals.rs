@@ -49,6 +49,25 @@ async fn a_revoked_key_is_refused(site: Site) {
     assert!(!refused.text().contains(&key));
 }
 
+/// Bodies are parsed to 127 levels, so that no request exhausts the stack.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deeply_nested_body_is_refused() {
+    let site = Site::sqlite().await;
+    let nested = |levels: usize| format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
+    for levels in [128, 10_000] {
+        for (method, path) in [
+            ("POST", "/api/v1/collections"),
+            ("POST", "/api/v1/session"),
+            ("PUT", "/api/v1/definitions/deep"),
+        ] {
+            let headers = [("apikey", &*site.admin), ("content-type", "application/json")];
+            let reply = site.send(method, path, &headers, Some(nested(levels))).await;
+            assert_eq!(reply.status, 400, "{method} {path}: {}", reply.text());
+            assert!(reply.text().contains("recursion limit"), "{method} {path}: {}", reply.text());
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn public_reading_allows_reading_the_record_only() {
     let mut settings = Settings::default();

@@ -10,6 +10,7 @@ use crate::fixture::{Fixture, day, definitions, new_run, record};
 crate::on_both_stores!(
     forged_records_are_refused,
     forged_runs_are_refused,
+    forged_times_of_jobs_pauses_and_the_leader_are_refused,
     rows_that_readers_could_not_read_are_refused,
     values_of_too_many_digits_are_refused,
     an_unreadable_record_hides_no_earlier_one_from_latest,
@@ -128,6 +129,61 @@ async fn forged_runs_are_refused(fixture: Fixture) {
         .await
         .unwrap();
     assert!(fixture.sql(&insert(run, &ended, "observed", &read_at)).await.is_err());
+    assert_all_readers_answer(fixture.store.as_ref()).await;
+}
+
+async fn forged_times_of_jobs_pauses_and_the_leader_are_refused(fixture: Fixture) {
+    real(&fixture).await;
+    let now = fixture.store.now().await.unwrap();
+    let job = |created_at: Timestamp| {
+        format!(
+            "INSERT INTO jobs (id, tenant_id, kind, spec, trigger, actor, status, created_at, host, process_id)
+             VALUES ('{}', 'default', 'collect', '{{}}', 'cli', 'a', 'queued', '{}', 'h', 1)",
+            Uuid::new_v4(),
+            text(created_at)
+        )
+    };
+    let pause = |paused_at: Timestamp| {
+        format!(
+            "INSERT INTO schedule_pauses (id, tenant_id, paused_at, paused_by, reason)
+             VALUES ('{}', 'default', '{}', 'a', 'r')",
+            Uuid::new_v4(),
+            text(paused_at)
+        )
+    };
+    let leader = |since: Timestamp, seen_at: Timestamp| {
+        format!(
+            "INSERT INTO leaders (tenant_id, host, process_id, since, seen_at) VALUES ('default', 'h', 1, '{}', '{}')
+             ON CONFLICT (tenant_id) DO UPDATE SET since = excluded.since, seen_at = excluded.seen_at",
+            text(since),
+            text(seen_at)
+        )
+    };
+    let (later, earlier) = (now + 1.hours(), now - 2.hours());
+    let (start, end) = (
+        "UPDATE jobs SET status = 'running', started_at",
+        "UPDATE schedule_pauses SET resumed_by = 'a', resumed_at",
+    );
+    for accepted in [job(now), pause(now), leader(earlier, now), leader(earlier, now + 1.seconds())] {
+        assert_eq!(fixture.sql(&accepted).await, Ok(1), "{accepted}");
+    }
+    for forged in [
+        job(later),
+        job(earlier),
+        pause(later),
+        pause(earlier),
+        leader(later, now),
+        leader(earlier, later),
+        leader(earlier, earlier),
+        format!("{start} = '{}'", text(later)),
+        format!("{end} = '{}'", text(later)),
+        format!("{end} = '{}'", text(earlier)),
+    ] {
+        assert!(fixture.sql(&forged).await.is_err(), "{forged} was accepted");
+    }
+    for accepted in [format!("{start} = '{}'", text(now)), format!("{end} = '{}'", text(now))] {
+        assert_eq!(fixture.sql(&accepted).await, Ok(1), "{accepted}");
+    }
     assert_all_readers_answer(fixture.store.as_ref()).await;
 }
 

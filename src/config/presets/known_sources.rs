@@ -115,22 +115,22 @@ pub fn recognise_known<'a>(
     if let Some(users) = similar.is_empty().then(further).flatten() {
         return Ok(users);
     }
-    let without_rows = named.first().or(empty.first());
-    match (&similar[..], without_rows) {
-        ([one], _) => Ok(one.clone()),
-        ([], Some(found)) => Ok(found.clone()),
+    match (&similar[..], named.first().or(empty.first())) {
+        ([one], _) | ([], Some(one)) => Ok(one.clone()),
         ([], None) => {
             let reason = reasons.into_iter().find_map(Result::err);
             Err(reason.unwrap_or_else(|| format!("no table of {name} was found")))
         }
-        (several, _) => {
-            let names: Vec<_> = several.iter().map(|recognised| table_name(recognised.table)).collect();
-            Err(format!(
-                "several tables may contain the {name} ({}); declare one of them in [sources.{name}]",
-                names.join(", ")
-            ))
-        }
+        (several, _) => Err(ambiguous(name, several)),
     }
+}
+
+fn ambiguous(name: &str, several: &[Recognised]) -> String {
+    let names: Vec<_> = several.iter().map(|recognised| table_name(recognised.table)).collect();
+    format!(
+        "several tables may contain the {name} ({}); declare one of them in [sources.{name}]",
+        names.join(", ")
+    )
 }
 
 /// Returns the tables that may be the preset's source `name`.

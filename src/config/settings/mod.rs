@@ -52,7 +52,7 @@ pub struct Settings {
     pub backup_directory: Option<PathBuf>,
     pub query: QuerySettings,
     pub http: HttpSettings,
-    /// What calls of `/rest/v1` do that name a day which is not finished.
+    /// How a call of `/rest/v1` that names an unfinished day is answered.
     pub unfinished_day: UnfinishedDay,
     pub access: AccessSettings,
     pub delivery: DeliverySettings,
@@ -108,7 +108,7 @@ pub struct CheckedSettings {
     pub settings: Option<Settings>,
     /// All wrong values, each with the place where it was set.
     pub problems: Vec<Finding>,
-    /// The settings that are wrong, or may be.
+    /// The settings with wrong values, and those that could not be read.
     pub wrong: Vec<&'static str>,
 }
 

@@ -155,7 +155,7 @@ fn arguments(function: Function) -> RequestBody {
     RequestBodyBuilder::new().content(ARRAY, Content::new(Some(object))).required(Some(required)).build()
 }
 
-/// A row with all columns; which of them it has, and under which names, `select` says.
+/// A row with all columns; `select` chooses and renames them.
 fn row(table: StoreTable) -> RefOr<Schema> {
     let object = table.columns().iter().fold(ObjectBuilder::new(), |object, column| {
         let (known, format) = shape(column.kind);

@@ -48,7 +48,8 @@ pub fn router() -> Router<Shared> {
         .layer(map_response(restore_range))
 }
 
-/// `Content-Range` of a whole answer, while it passes the compression, which takes every answer with that header for a part.
+/// Holds `Content-Range` while the compression layer runs: the layer does not compress parts, and takes every answer with this header
+/// for a part.
 #[derive(Clone)]
 struct ContentRange(HeaderValue);
 

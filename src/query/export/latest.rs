@@ -13,7 +13,7 @@ const COLUMNS: &[ExportColumn] = &[
     required("display_name", ExportType::Text),
     required("unit", ExportType::Text),
     optional("value", ExportType::Decimal),
-    // The last day that could be recorded: a value of an earlier one is not of the present.
+    // The last day that could be recorded: a value of an earlier day is not current.
     required("last_finished", ExportType::Date),
     optional("provenance", ExportType::Text),
     optional("collection_timestamp", ExportType::Instant),
