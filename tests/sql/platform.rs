@@ -152,6 +152,14 @@ query = "SELECT coalesce(sum(score), 0) AS value FROM posts WHERE created_at >= 
 returns = "value"
 adds_up = "sum"
 
+# 31 decimal places, the last of them 5: rounded to 30, half to even.
+[metrics.fine_score]
+type = "aggregate"
+measure = "sql"
+query = "SELECT (coalesce(sum(score), 0) + 0.5) * 1e-30 AS value FROM posts WHERE created_at >= {day_start} AND created_at < {day_end}"
+returns = "value"
+adds_up = "sum"
+
 [metrics.mean_words]
 measure = "sql"
 query = "SELECT coalesce(avg(words), 0) AS value, count(words) AS sample_size, stddev(words) AS std_deviation FROM posts WHERE created_at >= {day_start} AND created_at < {day_end}"

@@ -28,12 +28,12 @@ async fn records_are_the_same_in(zone: &str) {
     let settings = format!("time_zone = \"{zone}\"\nsettle_minutes = 0\n");
     let database = Database::new(&settings, METRICS).await;
     let installed = database.run("functions", &["sql", "install"]).done();
-    assert!(installed.contains("for 26 of 26 metrics"), "{installed}");
+    assert!(installed.contains("for 27 of 27 metrics"), "{installed}");
     database.run("default", &["collect"]).done();
     let collected = database.query("SELECT * FROM daymark.collect_daily_metrics()").await;
     assert_eq!(
         (&collected[0]["metrics_collected"], &collected[0]["status"]),
-        (&json!(26), &json!("completed"))
+        (&json!(27), &json!("completed"))
     );
     let range = "SELECT max(metric_date) - 364 AS first, max(metric_date) AS last FROM daymark.daily_metrics";
     let range = database.query(range).await;
@@ -42,9 +42,9 @@ async fn records_are_the_same_in(zone: &str) {
     let backfilled =
         database.query(&format!("SELECT * FROM daymark.backfill_daily_metrics('{first}', '{last}')")).await;
     assert_eq!(backfilled[0]["dates_processed"], 365);
-    assert_eq!(backfilled[0]["total_metrics"], 364 * 26);
+    assert_eq!(backfilled[0]["total_metrics"], 364 * 27);
     let compared = database.query(DIFFERENCES).await;
-    assert_eq!((&compared[0]["rows"], &compared[0]["differences"]), (&json!(365 * 26), &json!(null)));
+    assert_eq!((&compared[0]["rows"], &compared[0]["differences"]), (&json!(365 * 27), &json!(null)));
 }
 
 #[tokio::test]

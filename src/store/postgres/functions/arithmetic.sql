@@ -120,6 +120,8 @@ DECLARE
     parts NUMERIC[];
     deviation NUMERIC;
     negative NUMERIC;
+    scaled NUMERIC;
+    units NUMERIC;
 BEGIN
     metadata := '{}';
     CASE shape
@@ -155,9 +157,19 @@ BEGIN
         WHEN metric_type NOT IN ('average', 'aggregate') AND value < 0
             THEN format('a count cannot be negative, but this one is %s', value)
         WHEN negative < 0 THEN format('a count cannot be negative, but this one is %s', negative)
-        WHEN abs(trunc(value)) >= 1e38 OR scale(value) > 30
-            THEN format('the value has more than 38 digits before the point or 30 after it: %s', value)
     END;
+    -- To 30 decimal places, half to even.
+    IF scale(value) > 30 THEN
+        scaled := abs(value) * 1e30;
+        units := trunc(scaled);
+        IF scaled - units > 0.5 OR (scaled - units = 0.5 AND mod(units, 2) = 1) THEN
+            units := units + 1;
+        END IF;
+        value := trim_scale(sign(value) * units * 1e-30);
+    END IF;
+    IF problem IS NULL AND abs(trunc(value)) >= 1e38 THEN
+        problem := format('the value has more than 38 digits before the point: %s', value);
+    END IF;
     IF value < minimum OR value > maximum THEN
         metadata := metadata || jsonb_build_object('out_of_range', out_of_range);
     END IF;
