@@ -1,13 +1,16 @@
 //! Rows that no process of Daymark writes. For each table, each column in turn is replaced by each hostile value of its type.
 //! The service role and the owner insert and update them, and every reader still answers.
 
-use std::process::{Command, Output, Stdio};
+use std::{
+    collections::BTreeMap,
+    process::{Command, Output, Stdio},
+};
 
 use daymark::{
     collect::{Cancellation, backfill, close_orphaned_runs},
     store::{
-        AfterAttempt, AlertState, AlertStatus, DeliveryAttempt, Leader, NewNotification, NotificationKind,
-        Pause, RunFilter, RunStatus, Silence, Store,
+        AfterAttempt, AlertState, AlertStatus, Behind, DeliveryAttempt, DeliveryOutcome, FiredAs, Leader,
+        NewNotification, NotificationKind, Pause, RunFilter, RunStatus, Silence, Store,
     },
 };
 use jiff::{Timestamp, ToSpan};
@@ -363,7 +366,8 @@ async fn add_alert(store: &dyn Store, at: Timestamp) {
         since: at,
         started_at: Some(at),
         summary: "a test".to_owned(),
-        notified_at: Some(at),
+        fired_as: Some(FiredAs { severity: "warning".to_owned(), labels: BTreeMap::new() }),
+        told: BTreeMap::from([("operators".to_owned(), at)]),
         is_silenced: false,
         revision: 1,
     };
@@ -383,7 +387,9 @@ async fn add_alert(store: &dyn Store, at: Timestamp) {
         is_delivered: false,
         answer: "HTTP 500".to_owned(),
     };
-    store.note_attempt(&attempt, AfterAttempt::TryAgain(at + 1.hours())).await.unwrap();
+    let outcome =
+        DeliveryOutcome { attempt, after: AfterAttempt::TryAgain(at + 1.hours()), behind: Behind::Channel };
+    store.note_attempt(&outcome).await.unwrap();
     let silence = Silence {
         id: Uuid::new_v4(),
         rule: None,
