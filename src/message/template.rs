@@ -146,7 +146,7 @@ impl Renderer {
     ) -> Result<String, TemplateProblem> {
         let text = render(&self.text, &context! { subject, ..variables(kind, content) });
         let text = text.map_err(|error| problem("text", &error))?;
-        Ok(shortened(text.trim_end(), self.medium.max_text_chars()))
+        Ok(shortened(text.trim(), self.medium.max_text_chars()))
     }
 }
 
@@ -164,16 +164,28 @@ pub fn check_templates(medium: Medium, templates: &Templates) -> Vec<TemplatePro
     if !long.is_empty() {
         return long;
     }
+    // Each is tried beside the default of the other, so that the mistakes of both are found.
+    let subject = Templates { subject: templates.subject.clone(), text: None };
+    let text = Templates { subject: None, text: templates.text.clone() };
+    [check_subject(medium, &subject), check_text(medium, &text)].into_iter().flatten().collect()
+}
+
+fn check_subject(medium: Medium, templates: &Templates) -> Option<TemplateProblem> {
     let renderer = match Renderer::new(medium, templates) {
         Ok(renderer) => renderer,
-        Err(problems) => return problems,
+        Err(problems) => return problems.into_iter().next(),
     };
-    // One problem of each template is enough: the samples after it would mostly report the same.
-    let subject = unknown_variable("subject", &renderer.subject, &VARIABLES)
-        .or_else(|| first_problem("subject", |kind, content| renderer.subject(kind, content)));
-    let text = unknown_variable("text", &renderer.text, &[&VARIABLES[..], &["subject"]].concat())
-        .or_else(|| first_problem("text", |kind, content| renderer.text(kind, content, "the subject")));
-    [subject, text].into_iter().flatten().collect()
+    unknown_variable("subject", &renderer.subject, &VARIABLES)
+        .or_else(|| first_problem("subject", |kind, content| renderer.subject(kind, content)))
+}
+
+fn check_text(medium: Medium, templates: &Templates) -> Option<TemplateProblem> {
+    let renderer = match Renderer::new(medium, templates) {
+        Ok(renderer) => renderer,
+        Err(problems) => return problems.into_iter().next(),
+    };
+    unknown_variable("text", &renderer.text, &[&VARIABLES[..], &["subject"]].concat())
+        .or_else(|| first_problem("text", |kind, content| renderer.text(kind, content, "the subject")))
 }
 
 /// Finds a name that is none of `known` and none that the language itself has.
@@ -186,6 +198,7 @@ fn unknown_variable(key: &'static str, environment: &Environment, known: &[&str]
     Some(TemplateProblem { key, line: None, message })
 }
 
+/// The first problem with the samples: those after it would mostly report the same.
 fn first_problem(
     key: &'static str,
     render: impl Fn(MessageKind, &NotificationContent) -> Result<String, TemplateProblem>,
@@ -413,7 +426,9 @@ mod tests {
         }
         let long = problems(&"x".repeat(MAX_TEMPLATE_CHARS + 1));
         assert_eq!(long, ["it is longer than 20000 characters"]);
-        for (subject, text) in [("{{", "{%"), ("{{ subject }}", "{{ kind | shout }}")] {
+        for (subject, text) in
+            [("{{", "{%"), ("{{ subject }}", "{{ kind | shout }}"), ("{{ x }}", "{{"), ("{%", "{{ x }}")]
+        {
             let both = Templates { subject: Some(subject.to_owned()), text: Some(text.to_owned()) };
             let keys: Vec<_> =
                 check_templates(Medium::Mail, &both).iter().map(|problem| problem.key).collect();

@@ -147,7 +147,13 @@ fn adjusted(section: &Section, condition: AlertCondition) -> AlertCondition {
             AlertCondition::NothingRecorded { hours: whole("hours", 8_760, hours) }
         }
         AlertCondition::QueryErrors { percent: default } => {
-            AlertCondition::QueryErrors { percent: percent(section).unwrap_or(default) }
+            let percent = percent(section).unwrap_or(default);
+            if percent >= Decimal::from(100) {
+                let message =
+                    format!("`percent` must be below 100, not {percent}: more than all requests cannot fail");
+                section.problem("percent", message, None);
+            }
+            AlertCondition::QueryErrors { percent }
         }
         AlertCondition::SlowCollection { seconds } => {
             AlertCondition::SlowCollection { seconds: whole("seconds", 86_400, seconds) }
