@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
-use super::{CollectError, DueTimes, first_row::RememberedFirstRow};
+use super::{CollectError, DueTimes, remembered_first_row::RememberedFirstRow};
 use crate::{
     clock::Clock,
     database::{Deadline, Fault, RetryPolicy},

@@ -1,10 +1,7 @@
 //! Finds the day of the platform's earliest row in any source. There is nothing to reconstruct before it, so backfills
 //! and gaps begin there, and a day before it is not collected after the fact.
 
-use std::time::{Duration, Instant};
-
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use tokio::sync::Mutex;
 
 use super::{CollectError, Context, selection};
 use crate::{
@@ -77,31 +74,10 @@ pub(super) async fn known_first_row(context: &Context, metrics: &[StoredDefiniti
     found.into_iter().min()
 }
 
-/// How long reports use a first row that was read before. It changes slowly: with the day, where old rows are deleted.
-const REMEMBERED_FOR: Duration = Duration::from_mins(10);
-/// How long a report waits for the first row, which takes a scan where a time column has no index.
-const WAIT: Duration = Duration::from_secs(2);
-
-/// The first row as reports read it last, so that reports that are made every few seconds do not scan the platform each time.
-#[derive(Debug, Default)]
-pub struct RememberedFirstRow(Mutex<Option<(Instant, Option<FirstRow>)>>);
-
-impl RememberedFirstRow {
-    /// The day of the first row as it was read last; `None` also if it was never read.
-    pub fn last_read(&self) -> Option<Date> {
-        self.0.try_lock().ok()?.as_ref()?.1.as_ref().map(|first| first.date)
-    }
-}
-
-/// Like [`known_first_row`], read at most every ten minutes, and `None` also when reading it takes longer than two seconds.
+/// The day of [`known_first_row`], read at most every ten minutes; `None` also when reading it takes longer than two seconds.
 pub async fn remembered_first_day(context: &Context, metrics: &[StoredDefinition]) -> Option<Date> {
-    let mut remembered = context.tenant.first_row.0.lock().await;
-    let is_recent = remembered.as_ref().is_some_and(|(read_at, _)| read_at.elapsed() < REMEMBERED_FOR);
-    if !is_recent {
-        let read = tokio::time::timeout(WAIT, known_first_row(context, metrics)).await;
-        *remembered = Some((Instant::now(), read.unwrap_or_default()));
-    }
-    remembered.as_ref()?.1.as_ref().map(|first| first.date)
+    let read = async { known_first_row(context, metrics).await.map(|first| first.date) };
+    context.tenant.first_row.or_read(read).await
 }
 
 /// Fails when `date` is before the platform's first row, so that there is nothing to reconstruct. The first row of all active

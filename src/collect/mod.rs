@@ -26,6 +26,7 @@ mod own_clock;
 mod platform_lag;
 mod reconstruction_caveats;
 mod recording;
+mod remembered_first_row;
 mod retry_spacing;
 mod run;
 #[cfg(test)]
@@ -46,7 +47,7 @@ pub use earlier_meanings::{EarlierMeaning, earlier_meanings};
 pub use error::CollectError;
 pub(crate) use error::{advice, metric_advice};
 pub use failure::{FailedDays, Failure};
-pub use first_row::{FirstRow, RememberedFirstRow, platform_first_day, remembered_first_day};
+pub use first_row::{FirstRow, platform_first_day, remembered_first_day};
 pub use gaps::{
     Gap, GapCause, GapReport, History, RecentGaps, gaps, missing, recent_gaps, with_before_first_row,
 };
@@ -54,6 +55,7 @@ pub use judging::{JudgeReport, JudgeRequest, judge_again, judge_unjudged};
 pub use orphaned_runs::close_orphaned_runs;
 pub use own_clock::MAX_CLOCK_DIFFERENCE;
 pub use platform_lag::{PlatformLag, platform_lag};
+pub use remembered_first_row::RememberedFirstRow;
 pub use retry_spacing::collect_if_due;
 pub use schedule::{MAX_REASON_CHARS, PauseError, pause, resume};
 pub use selection::{LeftOut, active_metrics};
