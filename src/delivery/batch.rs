@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     backoff::after_failure,
-    http_client::{Sent, Verdict},
+    http_client::{ReceiverVerdict, Sent},
     sender::{Sender, Senders},
     unnoted::Unnoted,
 };
@@ -50,9 +50,9 @@ impl ChannelBatch {
                 false => None,
             };
             match sent {
-                Some((Verdict::Delivered, _) | (_, AfterAttempt::GivenUp)) => {}
-                Some((Verdict::Refused, _)) => refused.extend(rules),
-                Some((Verdict::Failed, _)) => break,
+                Some((ReceiverVerdict::Delivered, _) | (_, AfterAttempt::GivenUp)) => {}
+                Some((ReceiverVerdict::Refused, _)) => refused.extend(rules),
+                Some((ReceiverVerdict::Failed, _)) => break,
                 None => {
                     is_done = false;
                     break;
@@ -82,21 +82,21 @@ impl ChannelBatch {
         sender: &Result<Sender, String>,
         notification: &Notification,
         place: usize,
-    ) -> Option<(Verdict, AfterAttempt)> {
+    ) -> Option<(ReceiverVerdict, AfterAttempt)> {
         let attempted_at = self.context.now();
         let (sent, duration_ms) = attempt(sender, notification, attempted_at).await;
         let (id, number) = (notification.id, notification.attempts + 1);
         let after = match sent.verdict {
-            Verdict::Delivered => AfterAttempt::Delivered,
-            Verdict::Refused | Verdict::Failed => {
+            ReceiverVerdict::Delivered => AfterAttempt::Delivered,
+            ReceiverVerdict::Refused | ReceiverVerdict::Failed => {
                 let give_up_after = self.senders.settings.give_up_after;
                 after_failure(notification.created_at, number, self.context.now(), give_up_after)
             }
         };
         log(&self.channel, id, number, &sent, after);
         let behind = match sent.verdict {
-            Verdict::Refused => Behind::These(about_the_same(&self.notifications, place)),
-            Verdict::Delivered | Verdict::Failed => Behind::Channel,
+            ReceiverVerdict::Refused => Behind::These(about_the_same(&self.notifications, place)),
+            ReceiverVerdict::Delivered | ReceiverVerdict::Failed => Behind::Channel,
         };
         let attempt = noted(id, number, attempted_at, duration_ms, &sent);
         let outcome = DeliveryOutcome { attempt, after, behind };

@@ -15,7 +15,7 @@ use lettre::{
 
 use super::{
     guard,
-    http_client::{Sent, Verdict},
+    http_client::{ReceiverVerdict, Sent},
     messages::Messages,
 };
 use crate::{
@@ -65,7 +65,11 @@ impl MailConnection {
             Ok(Ok(response)) => {
                 let lines: Vec<_> = response.message().collect();
                 Sent {
-                    verdict: if response.is_positive() { Verdict::Delivered } else { Verdict::Failed },
+                    verdict: if response.is_positive() {
+                        ReceiverVerdict::Delivered
+                    } else {
+                        ReceiverVerdict::Failed
+                    },
                     answer: format!("{} {}", response.code(), lines.join(" ")),
                 }
             }
@@ -151,7 +155,7 @@ impl MailError {
             Self::Smtp(error) => {
                 let code = error.status().map(u16::from);
                 let is_refused = code.is_some_and(|code| REFUSALS.contains(&code));
-                let verdict = if is_refused { Verdict::Refused } else { Verdict::Failed };
+                let verdict = if is_refused { ReceiverVerdict::Refused } else { ReceiverVerdict::Failed };
                 Sent { verdict, answer: error.to_string() }
             }
         }

@@ -16,7 +16,7 @@ use crate::config::DeliverySettings;
 const MAX_ANSWER_BYTES: u64 = 1000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ReceiverVerdict {
     Delivered,
     /// The receiver is there, and does not take this one notification.
     Refused,
@@ -30,18 +30,18 @@ const REFUSALS: [u16; 4] = [400, 413, 415, 422];
 /// What became of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
-    pub verdict: Verdict,
+    pub verdict: ReceiverVerdict,
     /// What the receiver answered, or why it did not.
     pub answer: String,
 }
 
 impl Sent {
     pub fn failed(answer: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Failed, answer: answer.into() }
+        Self { verdict: ReceiverVerdict::Failed, answer: answer.into() }
     }
 
     pub fn is_delivered(&self) -> bool {
-        self.verdict == Verdict::Delivered
+        self.verdict == ReceiverVerdict::Delivered
     }
 }
 
@@ -89,9 +89,9 @@ fn sent(outcome: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Sent 
             let separator = if body.trim().is_empty() { "" } else { ": " };
             Sent {
                 verdict: match status.as_u16() {
-                    _ if status.is_success() => Verdict::Delivered,
-                    status if REFUSALS.contains(&status) => Verdict::Refused,
-                    _ => Verdict::Failed,
+                    _ if status.is_success() => ReceiverVerdict::Delivered,
+                    status if REFUSALS.contains(&status) => ReceiverVerdict::Refused,
+                    _ => ReceiverVerdict::Failed,
                 },
                 answer: format!("HTTP {}{separator}{}", status.as_u16(), body.trim()),
             }
