@@ -106,12 +106,13 @@ async function moves(page: Page, isBrushing: boolean): Promise<number[]> {
   return await page.evaluate(
     async ({ box, isBrushing, count }) => {
       const plot = document.querySelector(".plot") as HTMLElement;
-      const at = (x: number) => ({ clientX: x, clientY: box.y + 80, bubbles: true, pointerType: "mouse", button: 0 });
-      if (isBrushing) plot.dispatchEvent(new PointerEvent("pointerdown", at(box.x + box.width * 0.2)));
+      const place = { clientX: box.x + box.width * 0.2, clientY: box.y + 80, bubbles: true, pointerType: "mouse", button: 0 };
+      if (isBrushing) plot.dispatchEvent(new PointerEvent("pointerdown", place));
       const times: number[] = [];
       for (let step = 0; step < count; step++) {
         const began = performance.now();
-        plot.dispatchEvent(new PointerEvent("pointermove", at(box.x + box.width * (0.2 + (0.7 * step) / count))));
+        place.clientX = box.x + box.width * (0.2 + (0.7 * step) / count);
+        plot.dispatchEvent(new PointerEvent("pointermove", place));
         // The framework draws in a microtask.
         await Promise.resolve();
         await Promise.resolve();
@@ -119,7 +120,7 @@ async function moves(page: Page, isBrushing: boolean): Promise<number[]> {
         times.push(performance.now() - began);
         if (step % 10 === 0) await new Promise(requestAnimationFrame);
       }
-      plot.dispatchEvent(new PointerEvent("pointerleave", at(0)));
+      plot.dispatchEvent(new PointerEvent("pointerleave", place));
       return times;
     },
     { box, isBrushing, count: MOVES },

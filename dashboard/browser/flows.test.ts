@@ -135,7 +135,7 @@ describe("what an admin does", () => {
       await page.getByRole("button", { name: "Save" }).click();
       await page.getByRole("button", { name: "Edit the annotation Campaign of autumn" }).click();
       await page.getByRole("button", { name: "Delete" }).click();
-      await page.getByText("Campaign of autumn").waitFor({ state: "hidden" });
+      await page.getByRole("listitem").filter({ hasText: "Campaign of autumn" }).waitFor({ state: "hidden" });
     }));
 
   test("alerts are listed and silenced, and the silence is ended", () =>

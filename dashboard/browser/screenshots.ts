@@ -5,19 +5,23 @@ import { demonstration, launch, open, remove } from "./harness.ts";
 
 const FOLDER = "../docs/screenshots";
 const SHOTS = [
-  { name: "overview-light", path: "/", colorScheme: "light" },
-  { name: "overview-dark", path: "/", colorScheme: "dark" },
-  { name: "explore-light", path: "/explore?metrics=posts_created,top_genres&by=week&as=stacked&days=365", colorScheme: "light" },
+  { name: "overview-light", path: "/?recount", colorScheme: "light", shows: "section[aria-label='Comments, counted again']" },
+  { name: "overview-dark", path: "/?recount", colorScheme: "dark", shows: "section[aria-label='Comments, counted again']" },
+  { name: "explore-light", path: "/explore?metrics=posts_created,comments_created&days=365", colorScheme: "light" },
+  { name: "explore-dark", path: "/explore?metrics=top_genres&by=week&as=stacked&days=365", colorScheme: "dark" },
+  { name: "metric-light", path: "/definitions/jazz_tracks", colorScheme: "light" },
+  { name: "operations-light", path: "/operations", colorScheme: "light" },
   { name: "operations-dark", path: "/operations", colorScheme: "dark" },
-] as const;
+] as { name: string; path: string; colorScheme: "light" | "dark"; shows?: string }[];
 
 mkdirSync(FOLDER, { recursive: true });
 const [site, browser] = await Promise.all([demonstration({ days: 420, missing: 0 }), launch()]);
 try {
-  for (const { name, path, colorScheme } of SHOTS) {
+  for (const { name, path, colorScheme, shows } of SHOTS) {
     const context = await browser.newContext({ colorScheme, locale: "en-GB", viewport: { width: 1200, height: 820 } });
     const page = await context.newPage();
     await open(page, site.url + path);
+    if (shows !== undefined) await page.locator(shows).waitFor();
     await page.screenshot({ path: `${FOLDER}/${name}.png` });
     await context.close();
   }
