@@ -7,6 +7,7 @@ mod injection;
 #[expect(dead_code, reason = "other tests use Python")]
 #[path = "../support/packages.rs"]
 mod packages;
+mod page;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod postgrest;
 mod runs;

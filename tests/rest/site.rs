@@ -33,6 +33,9 @@ use crate::{
 /// The secret that tokens are signed with.
 pub const JWT_SECRET: &str = "a secret of thirty-two characters";
 
+/// Where the page comes from that reads the server in a browser.
+const PAGE_ORIGIN: &str = "http://app.example.com";
+
 pub struct Site {
     pub world: World,
     router: Router,
@@ -91,7 +94,7 @@ impl Site {
         let http = HttpSettings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             cache: false,
-            cors_origins: Vec::new(),
+            cors_origins: vec![PAGE_ORIGIN.to_owned()],
             trusted_proxies: Vec::new(),
             request_timeout: Duration::from_secs(30),
             max_concurrent_requests: 100,

@@ -16,14 +16,7 @@ use crate::{
 on_both_stores!(code_of_a_supabase_js_user_runs_unchanged);
 
 async fn code_of_a_supabase_js_user_runs_unchanged(site: Site) {
-    // With these, the three totals that the client shows are defined.
-    let format = site.world.time_format();
-    let mut wanted = definitions(format);
-    let authors = json!({"measure": "distinct_actors", "rows": [{"source": "posts"}], "window_days": 365});
-    wanted.push(definition(format, "users_total", authors));
-    let comments = json!({"measure": "existing", "source": "comments"});
-    wanted.push(definition(format, "comments_total", comments));
-    site.world.apply(&wanted).await;
+    define_totals(&site).await;
     let key = KeyRequest {
         name: "js".to_owned(),
         role: Role::Reader,
@@ -33,7 +26,7 @@ async fn code_of_a_supabase_js_user_runs_unchanged(site: Site) {
     };
     let context = &site.world.context;
     let key = create_key(context.tenant.store.as_ref(), context.installation.clock.now(), key).await.unwrap();
-    let user = json!({"role": "authenticated", "aud": "authenticated", "sub": "7c9e6679-7425-40de-944b-e07fc1f90ae7"});
+    let user = user();
     let expired = json!({"role": "authenticated", "sub": "a user", "exp": NOON_S - 60});
     let given = [
         ("URL", format!("http://{}", site.serve(false).await)),
@@ -50,11 +43,27 @@ async fn code_of_a_supabase_js_user_runs_unchanged(site: Site) {
     assert!(said.contains("anonymous users read where reading is public"), "{said}");
 }
 
+/// Defines what the clients show: three totals and two daily counts.
+pub async fn define_totals(site: &Site) {
+    let format = site.world.time_format();
+    let mut wanted = definitions(format);
+    let authors = json!({"measure": "distinct_actors", "rows": [{"source": "posts"}], "window_days": 365});
+    wanted.push(definition(format, "users_total", authors));
+    let comments = json!({"measure": "existing", "source": "comments"});
+    wanted.push(definition(format, "comments_total", comments));
+    site.world.apply(&wanted).await;
+}
+
 /// Noon of 11 January 2025, the time of the site's clock.
 const NOON_S: i64 = 1_736_596_800;
 
+/// The claims of a user of Supabase.
+pub fn user() -> Value {
+    json!({"role": "authenticated", "aud": "authenticated", "sub": "7c9e6679-7425-40de-944b-e07fc1f90ae7"})
+}
+
 /// A token signed as Supabase signs them. It is valid for an hour unless the claims have another `exp`.
-fn token(secret: &str, mut claims: Value) -> String {
+pub fn token(secret: &str, mut claims: Value) -> String {
     let claims = claims.as_object_mut().unwrap();
     claims.entry("exp").or_insert(json!(NOON_S + 3600));
     encode(&Header::default(), claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
