@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo dashboard test soak bench bench-sql bench-http lint lines
+.PHONY: help demo dashboard test soak bench bench-sql bench-http release lint lines
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -40,6 +40,9 @@ bench-sql:
 bench-http:
 	$(CARGO) build --release
 	@bench/http/run $(BENCH_HTTP_ARGS)
+
+release: ## Build the files of a release: a static program in a tarball and in a Debian package, and their checksums
+	@scripts/release
 
 lines: ## Count the lines under src/ without tests, by folder; scripts/lines COMMIT counts those of a commit
 	@scripts/lines

@@ -1,10 +1,12 @@
-//! The units, the Debian package and the manifest of Kubernetes, as far as a machine can try them.
+//! The units, the Debian package, the manifest of Kubernetes and the files of a release, as far as a machine can try them.
 
 #![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
 
+mod debian;
 #[path = "../support/packages.rs"]
 #[expect(dead_code, reason = "other tests install packages of npm")]
 mod packages;
+mod release;
 
 use std::{fs, path::Path, process::Command};
 
@@ -45,33 +47,6 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     let text = fs::read_to_string(&unit).unwrap();
     fs::write(&unit, text.replace("ProtectClock", "ProtectClocks")).unwrap();
     assert!(verify(&unit).is_err(), "a directive that does not exist is noticed");
-}
-
-#[test]
-fn a_debian_package_has_the_program_the_units_and_a_user() {
-    require("dpkg-deb", "dpkg");
-    let home = tempfile::tempdir().unwrap();
-    let mut build = Command::new(directory("packaging/debian/build"));
-    let package = run(build.arg(env!("CARGO_BIN_EXE_daymark")).arg(home.path()));
-    let package = package.trim();
-    assert!(package.contains(concat!("daymark_", env!("CARGO_PKG_VERSION"), "_")), "{package}");
-    let contents = run(Command::new("dpkg-deb").args(["--contents", package]));
-    let mode_of = |path: &str| {
-        let line = contents.lines().find(|line| line.ends_with(path));
-        line.unwrap_or_else(|| panic!("{path} is missing: {contents}")).split(' ').next().unwrap().to_owned()
-    };
-    assert_eq!(mode_of("./usr/bin/daymark"), "-rwxr-xr-x");
-    assert_eq!(mode_of("./etc/daymark/environment"), "-rw-------");
-    for unit in UNITS {
-        assert_eq!(mode_of(&format!("./lib/systemd/system/{unit}")), "-rw-r--r--");
-    }
-    let control = home.path().join("control");
-    run(Command::new("dpkg-deb").args(["--control", package]).arg(&control));
-    for script in ["postinst", "prerm", "postrm"] {
-        run(Command::new("sh").arg("-n").arg(control.join(script)));
-    }
-    assert!(fs::read_to_string(control.join("postinst")).unwrap().contains("adduser"));
-    assert_eq!(fs::read_to_string(control.join("conffiles")).unwrap(), "/etc/daymark/environment\n");
 }
 
 #[test]
