@@ -19,6 +19,7 @@ pub mod database;
 pub mod definitions;
 pub mod delivery;
 pub mod demo;
+pub mod disk;
 pub mod http;
 pub mod identity;
 pub mod jobs;

@@ -17,7 +17,7 @@ pub use self::{
     error::BackupError,
     manifest::{MANIFEST, Manifest},
 };
-use crate::store::{Store, StoreContents};
+use crate::store::{MigrationNames, Store, StoreContents};
 
 /// The file of the copy in a backup's directory.
 const COPY: &str = "store";
@@ -31,6 +31,14 @@ const PREFIX: &str = "daymark-";
 pub struct Backup {
     pub path: PathBuf,
     pub manifest: Manifest,
+}
+
+/// A store that was made of a backup.
+#[derive(Debug, Clone)]
+pub struct Restored {
+    pub manifest: Manifest,
+    /// The migrations that the store of the backup did not have yet.
+    pub migrated: MigrationNames,
 }
 
 /// Copies the store into a new directory in `directory`, which is created where it is missing. The directory gets its name when
@@ -62,11 +70,12 @@ pub async fn back_up(store: &dyn Store, directory: &Path, now: Timestamp) -> Res
     Ok(Backup { path, manifest })
 }
 
-/// Makes the store, of which there is nothing yet, of the backup in `path`.
+/// Makes the store, of which there is nothing yet, of the backup in `path`, and migrates it: an earlier release may have made the
+/// backup.
 ///
 /// # Errors
 /// When the backup is damaged, there is a store already, or what was restored differs from the backup.
-pub async fn restore(store: &dyn Store, path: &Path) -> Result<Manifest, BackupError> {
+pub async fn restore(store: &dyn Store, path: &Path) -> Result<Restored, BackupError> {
     let manifest = Manifest::read(path)?;
     let shown = || path.display().to_string();
     let wanted = store.copy_format();
@@ -83,8 +92,9 @@ pub async fn restore(store: &dyn Store, path: &Path) -> Result<Manifest, BackupE
         return Err(BackupError::Damaged { path: shown(), problem });
     }
     store.restore_from(&copy).await?;
+    let migrated = store.migrate().await?;
     match store.contents().await? {
-        restored if restored == manifest.contents => Ok(manifest),
+        restored if restored == manifest.contents => Ok(Restored { manifest, migrated }),
         restored => Err(BackupError::Differs(difference(&manifest.contents, &restored))),
     }
 }

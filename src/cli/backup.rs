@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{App, Exit, Page, output::thousands};
-use crate::backup::{self, Manifest};
+use crate::backup::{self, Manifest, Restored};
 
 #[derive(Args)]
 pub struct BackupArguments {
@@ -37,9 +37,12 @@ pub async fn back_up(app: &App, arguments: &BackupArguments) -> anyhow::Result<(
 
 pub async fn restore(app: &App, arguments: &RestoreArguments) -> anyhow::Result<(Page, Exit)> {
     let store = app.context.tenant.store.as_ref();
-    let manifest = backup::restore(store, &arguments.path).await?;
-    let mut page = page(&manifest, json!({"store": store.location()}));
+    let Restored { manifest, migrated } = backup::restore(store, &arguments.path).await?;
+    let mut page = page(&manifest, json!({"store": store.location(), "migrated": migrated}));
     page.rows = vec![vec![store.location()]];
+    if !migrated.is_empty() {
+        page.line(format!("The backup is of an earlier release; migrated: {}.", migrated.join(", ")));
+    }
     page.line(format!("{}: {}, as in the backup.", store.location(), described(&manifest)));
     Ok((page, Exit::Done))
 }

@@ -1,11 +1,10 @@
 //! `daymark check`: the configuration, both databases and every metric, all findings at once.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::{App, Exit, Page};
+use super::{App, Exit, Page, backup_findings::backup_findings};
 use crate::{
     alerts, backup,
     clock::{Clock, SystemClock},
@@ -14,9 +13,6 @@ use crate::{
     pluralize::pluralize,
 };
 
-/// The age from which `check` warns of the newest backup.
-const MAX_BACKUP_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
-
 pub async fn run(loaded: LoadedConfig) -> anyhow::Result<(Page, Exit)> {
     let scope = CheckScope {
         store: loaded.names_store,
@@ -24,12 +20,14 @@ pub async fn run(loaded: LoadedConfig) -> anyhow::Result<(Page, Exit)> {
         platform: loaded.names_platform,
     };
     let directory = loaded.config.as_ref().and_then(|config| config.settings.backup_directory.clone());
-    let last_backup = directory.as_deref().and_then(backup::newest).map(|backup| backup.manifest.created_at);
+    let newest = directory.as_deref().and_then(backup::newest).map(|backup| backup.manifest);
     let (mut findings, metrics) = match loaded.config {
         Some(config) => find(config, loaded.problems, scope).await,
         None => (loaded.problems, 0),
     };
-    findings.extend(directory.and_then(|directory| old_backup(&directory, last_backup, SystemClock.now())));
+    if let Some(directory) = &directory {
+        findings.extend(backup_findings(directory, newest.as_ref(), SystemClock.now()));
+    }
     let errors = findings.iter().filter(|finding| finding.is_error()).count();
     let listed: Vec<_> = findings
         .iter()
@@ -39,7 +37,7 @@ pub async fn run(loaded: LoadedConfig) -> anyhow::Result<(Page, Exit)> {
             })
         })
         .collect();
-    let last_backup = last_backup.map(|at| at.to_string());
+    let last_backup = newest.map(|manifest| manifest.created_at.to_string());
     let mut page = Page::new(
         json!({"ok": errors == 0, "metrics": metrics, "findings": listed, "last_backup": last_backup}),
     );
@@ -69,18 +67,6 @@ pub async fn run(loaded: LoadedConfig) -> anyhow::Result<(Page, Exit)> {
         }
     }
     Ok((page, if errors == 0 { Exit::Done } else { Exit::Failed }))
-}
-
-/// Warns where there is no backup, or an old one. `newest` is when the newest one in `directory` was made.
-fn old_backup(directory: &Path, newest: Option<Timestamp>, now: Timestamp) -> Option<Finding> {
-    let message = match newest {
-        None => format!("there is no backup in {}", directory.display()),
-        Some(newest) if now.duration_since(newest) > MAX_BACKUP_AGE => {
-            format!("the newest backup in {} is of {newest}", directory.display())
-        }
-        Some(_) => return None,
-    };
-    Some(Finding::warning("backup", message).hint("run `daymark backup`, from cron for example"))
 }
 
 fn name(severity: Severity) -> &'static str {
@@ -127,8 +113,16 @@ async fn find(config: Config, mut findings: Vec<Finding>, scope: CheckScope) -> 
     findings.extend(checked);
     if is_store_well {
         findings.extend(alert_findings(&app).await);
+        findings.extend(backup_obstacle(&app).await);
     }
     (findings, metrics)
+}
+
+/// What will keep `daymark backup` from working, where backups are configured.
+async fn backup_obstacle(app: &App) -> Option<Finding> {
+    app.config.settings.backup_directory.as_ref()?;
+    let obstacle = app.context.tenant.store.copy_obstacle().await?;
+    Some(Finding::warning("backup", obstacle))
 }
 
 /// What the rules of alerts would have done, and what keeps a channel from being used.

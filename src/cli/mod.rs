@@ -7,6 +7,7 @@ mod app;
 mod apply;
 mod backfill;
 mod backup;
+mod backup_findings;
 mod check;
 mod collect;
 mod command_line;

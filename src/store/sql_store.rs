@@ -1,7 +1,7 @@
 //! What the two stores provide so that `entities/` can implement the contract for both: sessions that execute statements, and
 //! the few statements and operations that only one database understands.
 
-use std::{borrow::Cow, ops::DerefMut};
+use std::{borrow::Cow, ops::DerefMut, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use jiff::civil::Date;
@@ -14,7 +14,7 @@ use super::{
     statement::Statement,
 };
 use crate::{
-    database::RetryPolicy,
+    database::{Fault, FaultClass, RetryPolicy},
     metric::{MetricKey, Record},
 };
 
@@ -73,6 +73,9 @@ pub(super) trait SqlStore: Send + Sync {
     /// The store in messages, without a password.
     fn shown(&self) -> &str;
     fn retry_policy(&self) -> RetryPolicy;
+    /// How long an operation may take; `None` where the database is in this process. Its statements end before, so that a server that
+    /// has not answered by then hangs, or can no longer be reached over this connection.
+    fn answer_timeout(&self) -> Option<Duration>;
 
     /// Starts a transaction that writes. Dropping it rolls it back.
     async fn begin(&self) -> Result<Self::Transaction, StoreError>;
@@ -150,15 +153,30 @@ pub(super) trait SqlUpkeep: SqlStore {
     async fn migrate_tables(&self) -> Result<MigrationNames, StoreError>;
     async fn missing_migrations(&self) -> Result<MigrationNames, StoreError>;
     async fn differences(&self) -> Result<Vec<IntegrityFinding>, StoreError>;
+    async fn absent_privileges(&self) -> Result<Vec<String>, StoreError>;
+    fn local_file(&self) -> Option<&Path>;
     fn listen(&self) -> SharedWatch;
 }
 
 /// Repeats `attempt` after a transient failure, as often as the store's options say.
-pub(super) async fn retry<T, F>(store: &impl SqlStore, attempt: impl FnMut() -> F) -> Result<T, StoreError>
+pub(super) async fn retry<T, F>(store: &impl SqlStore, mut attempt: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    store.retry_policy().run(StoreError::is_transient, attempt).await
+    store.retry_policy().run(StoreError::is_transient, || answered(store, attempt())).await
+}
+
+/// Fails if `operation` takes longer than [`SqlStore::answer_timeout`]. Its session is closed then, as it does not answer.
+pub(super) async fn answered<T>(
+    store: &impl SqlStore,
+    operation: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let Some(limit) = store.answer_timeout() else { return operation.await };
+    tokio::time::timeout(limit, operation).await.unwrap_or_else(|_| {
+        let message = format!("the server has not answered within {} s", limit.as_secs());
+        let fault = Fault::new(FaultClass::Unreachable, message);
+        Err(StoreError::Fault { location: store.shown().to_owned(), fault })
+    })
 }
 
 /// Reads the rows of `table` that a statement selects with `read`; see [`row::readable`].

@@ -17,6 +17,7 @@ mod small_disk;
 
 mod at_once;
 mod cancelled;
+mod checks;
 mod daylight_saving;
 mod full_disk;
 mod killed;

@@ -31,7 +31,7 @@ on! { [sqlite, postgres]
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// An instance of `daymark serve`, without its server.
-struct Instance {
+pub struct Instance {
     scheduler: Scheduler,
     state: SchedulerState,
     jobs: Arc<JobRunner>,
@@ -39,7 +39,7 @@ struct Instance {
 }
 
 impl Instance {
-    fn of(context: &Context) -> Self {
+    pub fn of(context: &Context) -> Self {
         let (jobs, counters) = (Arc::new(JobRunner::new(context.clone(), || {})), Counters::default());
         let watch = context.tenant.store.watch();
         let scheduler = Scheduler::new(context, Arc::clone(&jobs), counters.clone(), watch);
@@ -47,14 +47,22 @@ impl Instance {
     }
 
     /// Waits until PostgreSQL has released the lock of an instance that has ended, which happens a moment later.
-    async fn take_the_lead(&mut self) {
+    pub async fn take_the_lead(&mut self) {
         while !self.state.leads() {
             self.scheduler.tick(&mut self.state).await;
         }
     }
 
+    pub async fn tick(&mut self) {
+        self.scheduler.tick(&mut self.state).await;
+    }
+
+    pub fn leads(&self) -> bool {
+        self.state.leads()
+    }
+
     /// Ticks until nothing is left to do at this moment.
-    async fn settle(&mut self) {
+    pub async fn settle(&mut self) {
         loop {
             self.scheduler.tick(&mut self.state).await;
             let running = self.state.running().to_vec();
@@ -74,7 +82,7 @@ fn advance(world: &World, hours: i64) {
 }
 
 /// How many records of which provenance `category` has, and its first and last day.
-async fn recorded(world: &World, category: &str) -> Vec<(String, Provenance)> {
+pub async fn recorded(world: &World, category: &str) -> Vec<(String, Provenance)> {
     let records = world.records().await.into_iter().filter(|record| record.key.category == category);
     records.map(|record| (record.metric_date.to_string(), record.provenance)).collect()
 }

@@ -136,6 +136,12 @@ impl Fixture {
         let DatabaseUrl::Sqlite(path) = &self.url else { panic!("not SQLite") };
         SqliteConnectOptions::new().filename(path).connect().await.unwrap()
     }
+
+    /// Creates the file of a store that does not exist yet.
+    pub async fn sqlite_connection_to_new_file(&self) -> SqliteConnection {
+        let DatabaseUrl::Sqlite(path) = &self.url else { panic!("not SQLite") };
+        SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await.unwrap()
+    }
 }
 
 fn options(tenant: &str, schema: &str) -> StoreOptions {

@@ -2,14 +2,19 @@
 //! findings and does not stop at the first one.
 
 mod clock;
+mod disk;
 mod platform;
+mod schedule;
 mod scope;
 mod store;
 mod visibility;
 
 pub(super) use self::platform::{explain, unplanned};
 pub use self::scope::CheckScope;
-use self::{clock::check_clock, platform::check_platform, store::check_store};
+use self::{
+    clock::check_clock, disk::check_disk, platform::check_platform, schedule::check_schedule,
+    store::check_store,
+};
 use crate::{
     collect::Context,
     config::Finding,
@@ -53,6 +58,8 @@ pub async fn check(context: &Context, configured: &[Definition], scope: CheckSco
     if scope.platform {
         check_platform(context, &metrics, &mut findings).await;
     }
+    findings.extend(check_schedule(context, scope).await);
+    findings.extend(scope.store.then(|| check_disk(context)).flatten());
     CheckReport { findings, made_through_api }
 }
 

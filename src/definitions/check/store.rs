@@ -28,7 +28,10 @@ pub(super) async fn check_store(
         }
         Ok(_) => {}
     }
-    findings.extend(check_writing(context).await);
+    match missing_privileges(context).await {
+        Some(missing) => findings.push(missing),
+        None => findings.extend(check_writing(context).await),
+    }
     findings.extend(check_integrity(context).await);
     if !scope.definitions {
         return Vec::new();
@@ -43,6 +46,17 @@ pub(super) async fn check_store(
         // `check_applied` has reported the error, as it reads the same table.
         Err(_) => Vec::new(),
     }
+}
+
+/// Reports the grants that a run, a server or the turn of a year needs and this role lacks. A store that cannot be asked is
+/// reported by the check that follows.
+async fn missing_privileges(context: &Context) -> Option<Finding> {
+    let missing = context.tenant.store.missing_privileges().await.ok()?;
+    (!missing.is_empty()).then(|| {
+        let message = format!("its role may not record: it lacks {}", missing.join(", "));
+        Finding::error("store", message)
+            .hint("as the owner of the store, repeat the grants of the service role (docs/quickstart-postgresql.md)")
+    })
 }
 
 /// Tries to lock a day that has not ended and to end a run that does not exist, which needs the permissions of a real

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, postgres::PgConnectOptions};
 
-use session::PostgresSession;
+use session::{PostgresSession, answered};
 
 use super::{
     contract::{
@@ -68,7 +68,7 @@ impl PostgresPlatform {
     /// A snapshot.
     async fn session(&self, deadline: Deadline) -> Result<PostgresSession, Fault> {
         let mut connection = self.connect().await?;
-        let standby = staleness::of_standby(&mut connection).await?;
+        let standby = answered(Duration::ZERO, staleness::of_standby(&mut connection)).await?;
         PostgresSession::open(connection, &self.options, standby, deadline).await
     }
 
@@ -88,7 +88,7 @@ impl Platform for PostgresPlatform {
 
     async fn inspect(&self) -> Result<Schema, Fault> {
         let mut connection = self.transaction().await?;
-        inspect::inspect(&mut connection).await
+        answered(self.options.statement_timeout, inspect::inspect(&mut connection)).await
     }
 
     async fn detect_time_formats(&self, _columns: &[(String, String)]) -> Result<DetectedFormats, Fault> {
@@ -103,13 +103,14 @@ impl Platform for PostgresPlatform {
     async fn privileges(&self) -> Result<Vec<String>, Fault> {
         let mut connection = self.transaction().await?;
         let query = sqlx::query_scalar(include_str!("privileges.sql")).persistent(false);
-        Ok(query.fetch_all(&mut connection).await?)
+        answered(self.options.statement_timeout, query.fetch_all(&mut connection)).await
     }
 
     async fn now(&self) -> Result<Option<Timestamp>, Fault> {
         let mut connection = self.transaction().await?;
         let query = sqlx::query_scalar("SELECT clock_timestamp()").persistent(false);
-        let now: jiff_sqlx::Timestamp = query.fetch_one(&mut connection).await?;
+        let reading = query.fetch_one(&mut connection);
+        let now: jiff_sqlx::Timestamp = answered(self.options.statement_timeout, reading).await?;
         Ok(Some(now.to_jiff()))
     }
 
@@ -129,7 +130,8 @@ impl Platform for PostgresPlatform {
             RowId::Integer(id) => query.bind(id),
             RowId::Text(id) => query.bind(id),
         };
-        Ok(query.fetch_optional(&mut connection).await?.is_some())
+        let row = answered(self.options.statement_timeout, query.fetch_optional(&mut connection)).await?;
+        Ok(row.is_some())
     }
 
     fn plan(

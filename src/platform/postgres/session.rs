@@ -18,6 +18,28 @@ use crate::{
 /// and later do, on Linux.
 const CONNECTION_CHECK_MS: u32 = 500;
 
+/// How long a statement may take to answer beyond its own limit, at which the server ends it. A server that has not answered by
+/// then hangs, or can no longer be reached over this connection.
+const ANSWER_MARGIN: Duration = Duration::from_secs(10);
+
+/// The outcome of a statement that the server ends after `limit`.
+///
+/// # Errors
+/// Also when there is no answer in time. The session cannot be used any more then.
+pub(super) async fn answered<T, E: Into<Fault>>(
+    limit: Duration,
+    statement: impl Future<Output = Result<T, E>>,
+) -> Result<T, Fault> {
+    let limit = limit.saturating_add(ANSWER_MARGIN);
+    match tokio::time::timeout(limit, statement).await {
+        Ok(outcome) => outcome.map_err(Into::into),
+        Err(_) => {
+            let message = format!("the server has not answered within {} s", limit.as_secs());
+            Err(Fault::new(FaultClass::Unreachable, message))
+        }
+    }
+}
+
 /// Begins the read-only transaction that every statement runs in, and takes its snapshot: its last statement is a query.
 /// Everything is set for this transaction alone, so that
 /// nothing is left behind in a session that a connection pooler gives to another client afterwards. What is set is what SQL
@@ -36,13 +58,13 @@ pub(super) async fn begin(connection: &mut PgConnection, options: &PlatformOptio
         options.statement_timeout.as_millis(),
         options.lock_timeout.as_millis(),
     );
-    raw_sql(AssertSqlSafe(settings)).execute(connection).await?;
+    answered(Duration::ZERO, raw_sql(AssertSqlSafe(settings)).execute(connection)).await?;
     Ok(())
 }
 
 pub(super) struct PostgresSession {
     pub(super) connection: PgConnection,
-    statement_timeout: Duration,
+    pub(super) statement_timeout: Duration,
     deadline: Deadline,
     pub(super) assume_fresh: Vec<String>,
     /// The server's state as a standby just before the snapshot was taken.
@@ -78,10 +100,10 @@ impl PostgresSession {
         // 0 would be no limit.
         let limit_ms = limit.as_millis().max(1);
         let begin = format!("SAVEPOINT daymark; SET LOCAL statement_timeout = {limit_ms}");
-        raw_sql(AssertSqlSafe(begin)).execute(&mut self.connection).await?;
+        answered(Duration::ZERO, raw_sql(AssertSqlSafe(begin)).execute(&mut self.connection)).await?;
         let started = Instant::now();
         let mut answers = Vec::new();
-        let outcome: Result<(), sqlx::Error> = async {
+        let reading = async {
             // Unnamed statements: nothing is cached that a connection pooler would trip over.
             let mut rows = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch(&mut self.connection);
             while let Some(row) = rows.try_next().await? {
@@ -90,16 +112,17 @@ impl PostgresSession {
                     break;
                 }
             }
-            Ok(())
-        }
-        .await;
+            Ok::<_, sqlx::Error>(())
+        };
+        // The inner result is that of the statement, after which the session can be used.
+        let outcome = answered(limit, async { Ok::<_, Fault>(reading.await) }).await?;
         let within_limit = started.elapsed() < limit;
         let end = "ROLLBACK TO SAVEPOINT daymark; RELEASE SAVEPOINT daymark";
-        let ended = raw_sql(end).execute(&mut self.connection).await;
+        let ended = answered(Duration::ZERO, raw_sql(end).execute(&mut self.connection)).await;
         match (outcome, ended) {
             (Ok(()), Ok(_)) => Ok(answers),
             (Err(error), Ok(_)) => Err(classified(error.into(), within_limit)),
-            (_, Err(error)) => Err(Fault { class: FaultClass::Unreachable, ..Fault::from(error) }),
+            (_, Err(fault)) => Err(Fault { class: FaultClass::Unreachable, ..fault }),
         }
     }
 }

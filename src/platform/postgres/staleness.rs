@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{PgConnection, Row, raw_sql};
 
-use super::session::PostgresSession;
+use super::session::{PostgresSession, answered};
 use crate::{
     database::Fault,
     platform::{
@@ -56,7 +56,8 @@ impl PostgresSession {
         // Several relations may read one object.
         let mut known: HashMap<String, Staleness> = HashMap::new();
         let mut copies = Vec::new();
-        for row in query.fetch_all(&mut self.connection).await? {
+        let rows = answered(self.statement_timeout, query.fetch_all(&mut self.connection)).await?;
+        for row in rows {
             let (relation, name): (String, String) = (row.try_get(0)?, row.try_get(1)?);
             let staleness = match known.get(&name) {
                 Some(staleness) => staleness.clone(),

@@ -44,6 +44,9 @@ pub trait Backups: Send + Sync {
     /// The name of the format of a copy: `sqlite` or `postgresql:<schema>`. A store is restored from a copy of its own format.
     fn copy_format(&self) -> String;
 
+    /// What keeps the store from being copied on this machine: a program that is missing or too old.
+    async fn copy_obstacle(&self) -> Option<String>;
+
     /// Copies the store into `file`, which does not exist yet, and reads the copy back. Other processes may write meanwhile: the
     /// copy is one state of the store.
     ///

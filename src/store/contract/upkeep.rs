@@ -1,5 +1,7 @@
 //! The store as a whole: where it is, whether it can be used, its migrations, and noticing commits.
 
+use std::path::Path;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -41,6 +43,12 @@ pub trait Upkeep: Send + Sync {
     /// What differs from the migrations among the objects on which the immutability of the record rests, by their definitions:
     /// tables, constraints, triggers, functions, rules, policies, privileges, the modes of files. Empty where nothing differs.
     async fn integrity(&self) -> Result<Vec<IntegrityFinding>, StoreError>;
+
+    /// What a role lacks that records, in the words of a GRANT. Empty on SQLite, which has no roles.
+    async fn missing_privileges(&self) -> Result<Vec<String>, StoreError>;
+
+    /// The file whose file system needs space for the store; `None` where that is another machine's.
+    fn file(&self) -> Option<&Path>;
 
     /// Whether the store can be used at this moment: it is reachable and has its tables. A failure is not retried.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -1,12 +1,14 @@
 //! The store as a whole.
 
+use std::path::Path;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::store::{
     IntegrityFinding, MigrationNames, SharedWatch, StoreError, Upkeep,
     row::Columns,
-    sql_store::{SqlStore, SqlUpkeep, retry, write},
+    sql_store::{SqlStore, SqlUpkeep, answered, retry, write},
     statement::Statement,
 };
 
@@ -21,7 +23,8 @@ impl<S: SqlUpkeep> Upkeep for S {
     }
 
     async fn migrate(&self) -> Result<MigrationNames, StoreError> {
-        retry(self, || self.migrate_tables()).await
+        // A migration takes as long as it takes.
+        self.retry_policy().run(StoreError::is_transient, || self.migrate_tables()).await
     }
 
     async fn pending_migrations(&self) -> Result<MigrationNames, StoreError> {
@@ -44,8 +47,16 @@ impl<S: SqlUpkeep> Upkeep for S {
         retry(self, || self.differences()).await
     }
 
+    async fn missing_privileges(&self) -> Result<Vec<String>, StoreError> {
+        retry(self, || self.absent_privileges()).await
+    }
+
+    fn file(&self) -> Option<&Path> {
+        self.local_file()
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
-        self.fetch(&Statement::without_tenant(PING)).await.map(drop)
+        answered(self, self.fetch(&Statement::without_tenant(PING))).await.map(drop)
     }
 
     fn watch(&self) -> SharedWatch {

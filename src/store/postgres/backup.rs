@@ -30,6 +30,20 @@ impl Backups for PostgresStore {
         format!("postgresql:{}", self.schema)
     }
 
+    async fn copy_obstacle(&self) -> Option<String> {
+        // A server that cannot be reached has its own message.
+        let session = self.connect().await.ok()?;
+        let server = session.server_version_num()? / 10_000;
+        let _ = session.close().await;
+        ["pg_dump", "pg_restore"].into_iter().find_map(|name| match client_version(name) {
+            Err(error) => Some(not_started(name, &error)),
+            Ok(Some(version)) if version < server => Some(format!(
+                "{name} is of version {version}, and the server of version {server}: install a later one"
+            )),
+            Ok(_) => None,
+        })
+    }
+
     async fn copy_to(&self, file: &Path) -> Result<StoreContents, StoreError> {
         // The first look says whether the store is migrated.
         self.pool().await?;
@@ -114,6 +128,14 @@ impl PostgresStore {
         };
         Err(self.fault(FaultClass::Other, message))
     }
+}
+
+/// The major version of a program of PostgreSQL; `None` where it says none.
+fn client_version(name: &str) -> std::io::Result<Option<u32>> {
+    let output = Command::new(name).arg("--version").stdin(Stdio::null()).output()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let number = said.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty());
+    Ok(number.and_then(|digits| digits.parse().ok()))
 }
 
 fn not_started(name: &str, error: &std::io::Error) -> String {

@@ -16,6 +16,11 @@ const MAX_CONNECTIONS: u32 = 5;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same limit for a store whose caller is a waiting request.
 const IMPATIENT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long an operation of a store without a limit of its statements may take: longer than the largest commit, and than counting
+/// the records of a large store.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long an operation may take beyond the limit of its statements, at which the server ends them.
+const ANSWER_MARGIN: Duration = Duration::from_secs(5);
 /// A session that was used within this time is used again without being tried first, which takes a round trip.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// How long a statement waits for a table that another session has locked, in milliseconds.
@@ -51,6 +56,11 @@ pub(super) async fn refuse_shared_session(
 /// How long a store with such a limit of its statements tries to connect.
 pub(super) fn connect_timeout(statement_timeout: Option<Duration>) -> Duration {
     statement_timeout.map_or(CONNECT_TIMEOUT, |_| IMPATIENT_CONNECT_TIMEOUT)
+}
+
+/// How long an operation of a store with such a limit of its statements may take.
+pub(super) fn answer_timeout(statement_timeout: Option<Duration>) -> Duration {
+    statement_timeout.map_or(ANSWER_TIMEOUT, |limit| limit.saturating_add(ANSWER_MARGIN))
 }
 
 pub(super) fn pool(options: PgConnectOptions, settings: String, connect_timeout: Duration) -> PgPool {

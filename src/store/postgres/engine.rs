@@ -1,5 +1,7 @@
 //! What PostgreSQL adds to the implementation of the contract in `entities/`.
 
+use std::{path::Path, time::Duration};
+
 use async_trait::async_trait;
 use jiff_sqlx::ToSqlx;
 use sqlx::{
@@ -122,6 +124,10 @@ impl SqlStore for PostgresStore {
         self.retry
     }
 
+    fn answer_timeout(&self) -> Option<Duration> {
+        Some(self.answer_timeout)
+    }
+
     async fn begin(&self) -> Result<Self::Transaction, StoreError> {
         self.pool().await?.begin().await.map_err(|error| self.failed(error))
     }
@@ -173,6 +179,15 @@ impl SqlUpkeep for PostgresStore {
 
     async fn differences(&self) -> Result<Vec<IntegrityFinding>, StoreError> {
         self.find_what_differs().await
+    }
+
+    async fn absent_privileges(&self) -> Result<Vec<String>, StoreError> {
+        let select = sqlx::query_scalar(include_str!("select_missing_privileges.sql"));
+        select.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))
+    }
+
+    fn local_file(&self) -> Option<&Path> {
+        None
     }
 
     fn listen(&self) -> SharedWatch {

@@ -24,6 +24,9 @@ pub struct PostgresStore {
     /// Set in every session.
     pub(super) settings: String,
     pub(super) connect_timeout: Duration,
+    /// How long an operation may take. Its statements end before, so that a server that has not answered by then hangs, or can
+    /// no longer be reached over this connection.
+    pub(super) answer_timeout: Duration,
     /// Set once the server has been seen to give this process sessions of its own.
     pub(super) has_own_sessions: OnceCell<()>,
     /// Set once the store has been seen to have exactly the migrations that this binary knows.
@@ -44,6 +47,7 @@ impl PostgresStore {
             options,
             settings,
             connect_timeout,
+            answer_timeout: connection::answer_timeout(statement_timeout),
             location: format!("{shown} (schema {schema})"),
             tenant,
             schema,

@@ -23,6 +23,10 @@ impl Backups for SqliteStore {
         "sqlite".to_owned()
     }
 
+    async fn copy_obstacle(&self) -> Option<String> {
+        None
+    }
+
     async fn copy_to(&self, file: &Path) -> Result<StoreContents, StoreError> {
         let failed = |error| self.failed(error);
         let mut source = self.pool().await?.acquire().await.map_err(failed)?;

@@ -1,5 +1,7 @@
 //! What SQLite adds to the implementation of the contract in `entities/`.
 
+use std::{path::Path, time::Duration};
+
 use async_trait::async_trait;
 use sqlx::{
     AssertSqlSafe, Sqlite, SqliteConnection, Transaction,
@@ -133,6 +135,10 @@ impl SqlStore for SqliteStore {
         self.retry
     }
 
+    fn answer_timeout(&self) -> Option<Duration> {
+        None
+    }
+
     async fn begin(&self) -> Result<Self::Transaction, StoreError> {
         self.pool().await?.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.failed(error))
     }
@@ -180,6 +186,14 @@ impl SqlUpkeep for SqliteStore {
 
     async fn differences(&self) -> Result<Vec<IntegrityFinding>, StoreError> {
         self.find_what_differs().await
+    }
+
+    async fn absent_privileges(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn local_file(&self) -> Option<&Path> {
+        Some(&self.path)
     }
 
     fn listen(&self) -> SharedWatch {

@@ -1,0 +1,126 @@
+//! What `daymark check` says on a machine where something is broken.
+
+use serde_json::Value;
+
+use crate::{
+    database::Database,
+    installation::{FIRST, Installation, LAST},
+    small_disk::SmallDisk,
+};
+
+/// The findings of `check`, each as `severity place: message`.
+fn findings(installation: &Installation) -> Vec<String> {
+    let ended = installation.run(&["check", "--format", "json"]);
+    let said: Value =
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+    let text = |finding: &Value, member: &str| finding[member].as_str().unwrap_or_default().to_owned();
+    let shown = |finding: &Value| {
+        let [severity, place, message, hint] =
+            ["severity", "place", "message", "hint"].map(|member| text(finding, member));
+        format!("{severity} {place}: {message} ({hint})")
+    };
+    said["findings"].as_array().unwrap().iter().map(shown).collect()
+}
+
+#[track_caller]
+fn assert_says(findings: &[String], begin: &str, parts: &[&str]) {
+    let says =
+        |finding: &&String| finding.starts_with(begin) && parts.iter().all(|part| finding.contains(part));
+    assert!(findings.iter().any(|finding| says(&finding)), "{begin} … {parts:?}: {findings:#?}");
+}
+
+super::on_both!(
+    a_day_that_was_due_and_is_missing_is_named_with_its_cause,
+    a_pause_that_was_forgotten_is_named,
+    a_schedule_that_is_always_too_late_is_named,
+    a_directory_of_backups_that_cannot_be_written_to_is_named,
+);
+
+async fn a_day_that_was_due_and_is_missing_is_named_with_its_cause(installation: Installation) {
+    assert!(
+        !findings(&installation).iter().any(|finding| finding.contains("was due")),
+        "nothing is recorded yet"
+    );
+    installation.succeed(&["backfill", "--from", FIRST, "--to", LAST]);
+    let found = findings(&installation);
+    assert_says(
+        &found,
+        "warning schedule: nothing is recorded of 20",
+        &["which was due", LAST, "daymark serve"],
+    );
+    let table = "ALTER TABLE posts RENAME TO elsewhere";
+    installation.platform.execute(table).await;
+    installation.platform.execute("ALTER TABLE comments RENAME TO elsewhere_too").await;
+    installation.platform.execute("ALTER TABLE profiles RENAME TO elsewhere_as_well").await;
+    assert_ne!(installation.run(&["collect"]).code, Some(0));
+    let found = findings(&installation);
+    assert_says(
+        &found,
+        "warning schedule: nothing is recorded of 20",
+        &["its last attempt, at 20", "failed: "],
+    );
+}
+
+async fn a_pause_that_was_forgotten_is_named(installation: Installation) {
+    installation.succeed(&["schedule", "pause", "--reason", "moving the database"]);
+    let found = findings(&installation);
+    assert_says(
+        &found,
+        "warning schedule: collecting on schedule is paused without an end, since 20",
+        &["moving the database", "daymark schedule resume"],
+    );
+    installation.succeed(&["schedule", "resume"]);
+    assert!(!findings(&installation).iter().any(|finding| finding.contains("paused")));
+}
+
+async fn a_schedule_that_is_always_too_late_is_named(mut installation: Installation) {
+    installation.set("DAYMARK_SCHEDULE_CRON", "0 9 * * *");
+    assert_says(
+        &findings(&installation),
+        "warning schedule: by `schedule.cron` the next day",
+        &["reconstructed", "9h"],
+    );
+    installation.set("DAYMARK_SCHEDULE_CRON", "0 4 * * *");
+    assert!(!findings(&installation).iter().any(|finding| finding.contains("schedule.cron")));
+}
+
+/// No user, not even root, may make a file there.
+async fn a_directory_of_backups_that_cannot_be_written_to_is_named(mut installation: Installation) {
+    installation.set("DAYMARK_BACKUP_DIRECTORY", "/proc/backups");
+    assert_says(&findings(&installation), "warning backup: a backup cannot be written into /proc: ", &[]);
+}
+
+#[tokio::test]
+async fn a_store_whose_disk_is_nearly_full_is_named() {
+    let mut installation = Installation::sqlite().await;
+    let Some(disk) = SmallDisk::mount(8 * 1024) else {
+        println!("not tried: this user may not mount a file system");
+        return;
+    };
+    installation.store = Database::Sqlite(disk.path().join("store.db"));
+    installation.succeed(&["migrate"]);
+    installation.succeed(&["apply"]);
+    assert_says(
+        &findings(&installation),
+        "error disk: the file system of ",
+        &["MiB left", "free some space"],
+    );
+    disk.grow(100 * 1024);
+    assert_says(&findings(&installation), "warning disk: the file system of ", &["MiB left"]);
+    disk.grow(400 * 1024);
+    assert!(!findings(&installation).iter().any(|finding| finding.contains("disk")));
+}
+
+#[tokio::test]
+async fn the_programs_that_a_backup_needs_are_named_when_they_are_missing() {
+    let mut installation = Installation::postgres().await;
+    installation
+        .set("DAYMARK_BACKUP_DIRECTORY", installation.directory().join("backups").display().to_string());
+    assert!(!findings(&installation).iter().any(|finding| finding.contains("pg_dump")));
+    installation.set("PATH", "/nowhere");
+    assert_says(
+        &findings(&installation),
+        "warning backup: pg_dump cannot be started",
+        &["install PostgreSQL's client programs"],
+    );
+}

@@ -1,0 +1,132 @@
+//! Rows for the tables that definitions, runs and records leave empty. A table that is added needs rows here, so that later
+//! migrations are tried on them.
+
+use daymark::{
+    identity::{ApiKey, KeyHash, Role, Scope, Scopes},
+    judgement::{JUDGE_VERSION, Judgement, Reason, Verdict},
+    metric::MetricType,
+    store::{
+        AfterAttempt, AlertState, AlertStatus, DeliveryAttempt, DriftSample, JudgedDay, Leader, LockName,
+        NewJob, NewNotification, NotificationKind, Pause, RunKind, Silence, Trigger,
+    },
+};
+use jiff::ToSpan;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::fixture::{Fixture, day, decimal, key, noon};
+
+pub async fn fill(fixture: &Fixture) {
+    key_and_job(fixture).await;
+    schedule(fixture).await;
+    alerts(fixture).await;
+    derived(fixture).await;
+}
+
+/// What is derived from the records.
+async fn derived(fixture: &Fixture) {
+    let key = key(MetricType::Count, "posts_total");
+    let judgement = Judgement {
+        judge_version: JUDGE_VERSION,
+        verdict: Verdict::Anomaly,
+        reason: Some(Reason::OutOfRange),
+        expected: None,
+        score: None,
+        baseline: None,
+    };
+    let judged = JudgedDay { date: day(1), key: key.clone(), judgement };
+    fixture.store.write_judgements(&[judged]).await.unwrap();
+    let recount = DriftSample {
+        date: day(1),
+        key,
+        recorded: decimal("1"),
+        recounted: decimal("0"),
+        recounted_at: noon(),
+    };
+    fixture.store.write_drift_samples(&[recount]).await.unwrap();
+}
+
+async fn key_and_job(fixture: &Fixture) {
+    let key = ApiKey {
+        id: Uuid::new_v4(),
+        name: "nightly".to_owned(),
+        role: Role::Service,
+        scopes: Scopes::of(&[Scope::Collect]),
+        hash: KeyHash([7; 32]),
+        created_at: noon(),
+        expires_at: None,
+        revoked_at: None,
+        last_used_at: None,
+    };
+    assert!(fixture.store.add_api_key(&key).await.unwrap());
+    let job = NewJob {
+        id: Uuid::new_v4(),
+        kind: RunKind::Backfill,
+        spec: json!({"from": "2025-01-01"}).as_object().unwrap().clone(),
+        trigger: Trigger::Api,
+        actor: "key:1".to_owned(),
+        created_at: noon(),
+        host: "here".to_owned(),
+        process_id: 7,
+    };
+    fixture.store.add_job(&job).await.unwrap();
+}
+
+async fn schedule(fixture: &Fixture) {
+    let held = fixture.store.try_lock(&LockName::Leader).await.unwrap();
+    let leader = Leader { host: "here".to_owned(), process_id: 7, since: noon(), seen_at: noon() };
+    fixture.store.write_leader(&leader).await.unwrap();
+    drop(held);
+    let pause = Pause {
+        id: Uuid::new_v4(),
+        paused_at: noon(),
+        paused_by: "cli:anna".to_owned(),
+        reason: "moving the database".to_owned(),
+        until: None,
+        resumed_at: None,
+        resumed_by: None,
+    };
+    fixture.store.add_pause(&pause).await.unwrap();
+}
+
+async fn alerts(fixture: &Fixture) {
+    let firing = AlertState {
+        rule: "collection_failing".to_owned(),
+        status: AlertStatus::Firing,
+        since: noon(),
+        started_at: Some(noon()),
+        summary: "three runs failed in a row".to_owned(),
+        notified_at: Some(noon()),
+        is_silenced: false,
+        revision: 1,
+    };
+    let notification = NewNotification {
+        id: Uuid::new_v4(),
+        channel: "ops".to_owned(),
+        kind: NotificationKind::Firing,
+        content: json!({"alerts": []}).as_object().unwrap().clone(),
+        created_at: noon(),
+    };
+    assert!(fixture.store.commit_alerts(&[firing], std::slice::from_ref(&notification)).await.unwrap());
+    let attempt = DeliveryAttempt {
+        notification_id: notification.id,
+        number: 1,
+        attempted_at: noon(),
+        duration_ms: 12,
+        is_delivered: false,
+        answer: "HTTP 500".to_owned(),
+    };
+    let again = AfterAttempt::TryAgain(noon() + 1.minute());
+    fixture.store.note_attempt(&attempt, again).await.unwrap();
+    let silence = Silence {
+        id: Uuid::new_v4(),
+        rule: None,
+        reason: "moving the database".to_owned(),
+        created_at: noon(),
+        created_by: "cli:anna".to_owned(),
+        ends_at: noon() + 1.hour(),
+        ended_at: None,
+        ended_by: None,
+    };
+    fixture.store.add_silence(&silence).await.unwrap();
+}
