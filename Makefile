@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo dashboard test soak bench bench-sql bench-http release lint lines
+.PHONY: help demo dashboard test soak bench bench-sql bench-http bench-idle release lint lines
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -28,9 +28,9 @@ test: ## Run all tests beside a throw-away PostgreSQL server
 soak: ## Let servers run for long, with much history, many clients and a thousand kills, and compare what they were and told
 	@DAYMARK_SOAK=long scripts/with-postgres $(CARGO) test --test soak -- --nocapture
 
-# BENCH_SCALE=0.1 for a fifth of the usual rows; BENCH_ARGS=--json for machines; BENCH_ONLY=sql or http for a half.
+# BENCH_SCALE=0.1 for a fifth of the usual rows; BENCH_ARGS=--json for machines; BENCH_ONLY=sql, http or idle for a part.
 # bench/README.md has the rest.
-bench: $(if $(BENCH_ONLY),bench-$(BENCH_ONLY),bench-sql bench-http) ## Measure Daymark beside SQL written by hand, nginx, PostgREST and fastify
+bench: $(if $(BENCH_ONLY),bench-$(BENCH_ONLY),bench-sql bench-http bench-idle) ## Measure Daymark beside SQL written by hand, nginx, PostgREST and fastify, and idle
 
 bench-sql:
 	$(CARGO) bench --bench compare --no-run
@@ -40,6 +40,10 @@ bench-sql:
 bench-http:
 	$(CARGO) build --release
 	@bench/http/run $(BENCH_HTTP_ARGS)
+
+bench-idle:
+	$(CARGO) build --release
+	@scripts/with-postgres bench/idle
 
 release: ## Build the files of a release: a static program in a tarball and in a Debian package, and their checksums
 	@scripts/release

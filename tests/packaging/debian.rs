@@ -84,7 +84,9 @@ fn the_package_is_installed_updated_removed_and_purged_and_the_record_stays() {
     let mut installation = Command::new("unshare");
     installation.args(["--mount", "--propagation", "private", "sh", "-euc"]);
     if !installation_is_possible() {
-        println!("the package was not installed: this user may not mount an overlay in a namespace of its own");
+        println!(
+            "the package was not installed: this user may not mount an overlay in a namespace of its own"
+        );
         return;
     }
     for (program, package) in [("adduser", "adduser"), ("setpriv", "util-linux")] {

@@ -30,7 +30,8 @@ async fn a_page_shows_and_collects_metrics_with_the_token_of_its_user() {
     let site = Site::postgres().await;
     define_totals(&site).await;
     let site = site.recorded().await;
-    let admin = json!({"role": "authenticated", "sub": "an admin", "app_metadata": {"daymark_role": "admin"}});
+    let admin =
+        json!({"role": "authenticated", "sub": "an admin", "app_metadata": {"daymark_role": "admin"}});
     let given = [
         ("URL", format!("http://{}", site.serve(false).await)),
         ("ANON_KEY", token(JWT_SECRET, json!({"iss": "supabase", "role": "anon"}))),

@@ -4,7 +4,7 @@ import { createRoot } from 'react-dom/client';
 
 // The client of the application, where users sign in, and the client of the metrics, which sends the user's token to Daymark.
 const app = createClient(process.env.NEXT_PUBLIC_SUPABASE_URL!, process.env.NEXT_PUBLIC_SUPABASE_ANON_KEY!);
-const metrics = createClient(process.env.NEXT_PUBLIC_DAYMARK_URL!, process.env.NEXT_PUBLIC_SUPABASE_ANON_KEY!, {
+const metrics = createClient(process.env.NEXT_PUBLIC_METRICS_URL!, process.env.NEXT_PUBLIC_SUPABASE_ANON_KEY!, {
   accessToken: async () => (await app.auth.getSession()).data.session?.access_token ?? null,
 });
 

@@ -19,7 +19,7 @@ async function bundled(): Promise<string> {
   const variables = {
     NEXT_PUBLIC_SUPABASE_URL: 'http://project.example.com',
     NEXT_PUBLIC_SUPABASE_ANON_KEY: given('ANON_KEY'),
-    NEXT_PUBLIC_DAYMARK_URL: given('URL'),
+    NEXT_PUBLIC_METRICS_URL: given('URL'),
     NODE_ENV: 'production',
   };
   const result = await build({
