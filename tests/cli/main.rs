@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
 
+#[expect(dead_code, reason = "other tests stop and start it")]
+#[path = "../support/server.rs"]
+mod server;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -15,6 +18,7 @@ mod history;
 mod interruption;
 mod keys;
 mod made_through_api;
+mod migration_guide;
 mod queries;
 mod site;
 mod story;
