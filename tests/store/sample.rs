@@ -6,8 +6,9 @@ use daymark::{
     judgement::{JUDGE_VERSION, Judgement, Reason, Verdict},
     metric::MetricType,
     store::{
-        AfterAttempt, AlertState, AlertStatus, DeliveryAttempt, DriftSample, JudgedDay, Leader, LockName,
-        NewJob, NewNotification, NotificationKind, Pause, RunKind, Silence, Trigger,
+        AfterAttempt, AlertState, AlertStatus, Behind, DeliveryAttempt, DeliveryOutcome, DriftSample,
+        JudgedDay, Leader, LockName, NewJob, NewNotification, NotificationKind, Pause, RunKind, Silence,
+        Trigger,
     },
 };
 use jiff::ToSpan;
@@ -54,8 +55,10 @@ async fn key_and_job(fixture: &Fixture) {
         scopes: Scopes::of(&[Scope::Collect]),
         hash: KeyHash([7; 32]),
         created_at: noon(),
+        created_by: "cli:anna".to_owned(),
         expires_at: None,
         revoked_at: None,
+        revoked_by: None,
         last_used_at: None,
     };
     assert!(fixture.store.add_api_key(&key).await.unwrap());
@@ -96,7 +99,8 @@ async fn alerts(fixture: &Fixture) {
         since: noon(),
         started_at: Some(noon()),
         summary: "three runs failed in a row".to_owned(),
-        notified_at: Some(noon()),
+        fired_as: None,
+        told: [("ops".to_owned(), noon())].into(),
         is_silenced: false,
         revision: 1,
     };
@@ -116,8 +120,9 @@ async fn alerts(fixture: &Fixture) {
         is_delivered: false,
         answer: "HTTP 500".to_owned(),
     };
-    let again = AfterAttempt::TryAgain(noon() + 1.minute());
-    fixture.store.note_attempt(&attempt, again).await.unwrap();
+    let after = AfterAttempt::TryAgain(noon() + 1.minute());
+    let outcome = DeliveryOutcome { attempt, after, behind: Behind::These(Vec::new()) };
+    fixture.store.note_attempt(&outcome).await.unwrap();
     let silence = Silence {
         id: Uuid::new_v4(),
         rule: None,
