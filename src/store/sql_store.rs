@@ -159,7 +159,10 @@ pub(super) trait SqlUpkeep: SqlStore {
 }
 
 /// Repeats `attempt` after a transient failure, as often as the store's options say.
-pub(super) async fn retry<T, F>(store: &impl SqlStore, mut attempt: impl FnMut() -> F) -> Result<T, StoreError>
+pub(super) async fn retry<T, F>(
+    store: &impl SqlStore,
+    mut attempt: impl FnMut() -> F,
+) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {

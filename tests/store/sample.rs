@@ -6,9 +6,9 @@ use daymark::{
     judgement::{JUDGE_VERSION, Judgement, Reason, Verdict},
     metric::MetricType,
     store::{
-        AfterAttempt, AlertState, AlertStatus, Behind, DeliveryAttempt, DeliveryOutcome, DriftSample,
-        JudgedDay, Leader, LockName, NewJob, NewNotification, NotificationKind, Pause, RunKind, Silence,
-        Trigger,
+        AfterAttempt, AlertState, AlertStatus, AnnotationText, Behind, DeliveryAttempt, DeliveryOutcome,
+        DriftSample, JudgedDay, Leader, LockName, NewJob, NewNotification, NotificationKind, Pause, RunKind,
+        Silence, Trigger,
     },
 };
 use jiff::ToSpan;
@@ -45,6 +45,14 @@ async fn derived(fixture: &Fixture) {
         recounted_at: noon(),
     };
     fixture.store.write_drift_samples(&[recount]).await.unwrap();
+    let annotation = AnnotationText {
+        first_day: day(1),
+        last_day: day(2),
+        category: None,
+        text: "the app was closed".to_owned(),
+    };
+    fixture.store.add_annotation(Uuid::new_v4(), &annotation, "cli:anna").await.unwrap();
+    fixture.store.end_sessions("user:anna", noon(), noon() - 1.hour()).await.unwrap();
 }
 
 async fn key_and_job(fixture: &Fixture) {

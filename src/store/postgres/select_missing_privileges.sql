@@ -6,10 +6,11 @@ WITH of_tables (privilege, tables) AS (
                          WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND relkind IN ('r', 'p')
                            AND relname <> '_sqlx_migrations' AND NOT relispartition)),
         ('INSERT', ARRAY['daily_metrics', 'metric_collection_log', 'jobs', 'events', 'leaders', 'schedule_pauses', 'alert_states',
-                         'alert_silences', 'notifications', 'delivery_attempts', 'daily_metric_judgements', 'drift_samples']),
+                         'alert_silences', 'notifications', 'delivery_attempts', 'daily_metric_judgements', 'drift_samples', 'annotations',
+                         'session_ends']),
         ('UPDATE', ARRAY['metric_collection_log', 'jobs', 'leaders', 'schedule_pauses', 'alert_states', 'alert_silences',
-                         'notifications', 'daily_metric_judgements', 'drift_samples']),
-        ('DELETE', ARRAY['notifications'])
+                         'notifications', 'daily_metric_judgements', 'drift_samples', 'annotations', 'session_ends']),
+        ('DELETE', ARRAY['notifications', 'annotations', 'session_ends'])
 )
 SELECT format('%s ON %I.%I', privilege, current_schema, name)
 FROM of_tables CROSS JOIN LATERAL UNNEST(tables) AS name
