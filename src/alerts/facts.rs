@@ -118,7 +118,8 @@ pub async fn metric_values(
     if asked.is_empty() {
         return Ok(found);
     }
-    let metrics = asked.iter().map(|key| AskedMetric { key: key.clone(), metadata: false }).collect();
+    let metrics =
+        asked.iter().map(|key| AskedMetric { key: key.clone(), metadata: false, judgement: false }).collect();
     let rows = context.tenant.store.series(&SeriesQuestion { from, to, metrics }).await?;
     for (key, series) in asked.into_iter().zip(rows.series) {
         let values = series.recorded.into_iter().map(|day| (day.date, day.value)).collect();

@@ -1,7 +1,7 @@
 //! `daymark drift`: what has changed on the platform since days were recorded.
 
 use clap::Args;
-use jiff::civil::Date;
+use jiff::{SignedDuration, civil::Date};
 use serde_json::{Value, json};
 
 use super::{App, Exit, Page, date, output::say, signals};
@@ -9,6 +9,7 @@ use crate::{
     collect::{self, DriftReport, DriftRequest, MetricDrift},
     metric::Decimal,
     pluralize::pluralize,
+    store::DriftSample,
 };
 
 #[derive(Args)]
@@ -22,11 +23,21 @@ pub struct DriftArguments {
     /// Only this metric (may be given several times)
     #[arg(long = "metric", value_name = "CATEGORY")]
     metrics: Vec<String>,
+    /// Show what `daymark serve` found in the last 30 days, without counting anything again
+    #[arg(long, conflicts_with_all = ["from", "to", "metrics"])]
+    recorded: bool,
 }
 
+/// The days of which recounts are shown, and how many at most.
+const RECOUNT_HOURS: i64 = 24 * 30;
+const MAX_RECOUNTS: i64 = 20_000;
+
 pub async fn run(app: &App, arguments: &DriftArguments) -> anyhow::Result<(Page, Exit)> {
+    let DriftArguments { from, to, metrics, recorded } = arguments;
+    if *recorded {
+        return Ok((recorded_page(app).await?, Exit::Done));
+    }
     let cancel = signals::cancellation(|line| say(line));
-    let DriftArguments { from, to, metrics } = arguments;
     let request = DriftRequest { from: *from, to: *to, only: metrics.clone(), ..DriftRequest::default() };
     let report = collect::drift(&app.context, &request, &cancel).await?;
     let exit = match report.failed.is_empty() {
@@ -35,6 +46,69 @@ pub async fn run(app: &App, arguments: &DriftArguments) -> anyhow::Result<(Page,
         false => Exit::Partial,
     };
     Ok((page(&report), exit))
+}
+
+/// The recounts that are kept, those with another value now.
+async fn recorded_page(app: &App) -> anyhow::Result<Page> {
+    let since = app.context.now().checked_sub(SignedDuration::from_hours(RECOUNT_HOURS))?;
+    let samples = app.context.tenant.store.drift_samples(since, MAX_RECOUNTS).await?;
+    let (recounted, newest) = (samples.len(), samples.first().map(|sample| sample.recounted_at));
+    let changed: Vec<_> = samples.iter().filter(|sample| sample.recorded != sample.recounted).collect();
+    let mut page = Page::new(json!({
+        "recounted": recounted,
+        "changed": changed.iter().map(|sample| json!({
+            "metric_date": sample.date, "metric_type": sample.key.metric_type, "metric_category": sample.key.category,
+            "recorded": sample.recorded, "recounted": sample.recounted,
+            "difference": &sample.recounted - &sample.recorded, "recounted_at": sample.recounted_at,
+        })).collect::<Vec<_>>(),
+    }));
+    page.columns = vec![
+        "metric_date",
+        "metric_type",
+        "metric_category",
+        "recorded",
+        "recounted",
+        "difference",
+        "recounted_at",
+    ];
+    page.rows = changed.iter().map(|sample| recount_row(sample)).collect();
+    let table = changed.iter().map(|sample| {
+        let difference = &sample.recounted - &sample.recorded;
+        [
+            sample.key.category.clone(),
+            sample.date.to_string(),
+            sample.recorded.to_string(),
+            difference.to_string(),
+        ]
+        .to_vec()
+    });
+    page.table_of(&["metric", "day", "recorded", "difference"], table.collect());
+    page.blank();
+    page.line(match newest {
+        None => "No recorded day was counted again in the last 30 days; `daymark serve` does it each night \
+                 (`drift.sample_days`)."
+            .to_owned(),
+        Some(newest) => format!(
+            "{} of {} that were counted again in the last 30 days have changed on the platform since; the last recount was at \
+             {}.",
+            changed.len(),
+            pluralize(recounted, "recorded value"),
+            app.context.tenant.calendar.display(newest)
+        ),
+    });
+    Ok(page)
+}
+
+fn recount_row(sample: &DriftSample) -> Vec<String> {
+    vec![
+        sample.date.to_string(),
+        sample.key.metric_type.to_string(),
+        sample.key.category.clone(),
+        sample.recorded.to_string(),
+        sample.recounted.to_string(),
+        (&sample.recounted - &sample.recorded).to_string(),
+        sample.recounted_at.to_string(),
+    ]
 }
 
 fn page(report: &DriftReport) -> Page {

@@ -37,6 +37,8 @@ pub(super) fn health_lines(
     vec![
         ("Success", success),
         ("Duration", took),
+        ("Anomalies", anomalies(health)),
+        ("Drift", drift(health)),
         ("Platform lag", lag(health)),
         ("Queries", queries(health)),
         ("Alerts", alerts(health)),
@@ -77,6 +79,25 @@ fn notifications(health: &HealthResponse, display: impl Fn(Timestamp) -> String)
         line += "; see `daymark alerts deliveries`";
     }
     line
+}
+
+fn anomalies(health: &HealthResponse) -> String {
+    let anomalies = &health.anomalies;
+    let counts = format!("{} in 7 days, {} in 30 days", anomalies.last_7_days, anomalies.last_30_days);
+    match anomalies.newest.first() {
+        None => counts,
+        Some(newest) => format!("{counts}; the newest: {} of {}", newest.metric_category, newest.metric_date),
+    }
+}
+
+fn drift(health: &HealthResponse) -> String {
+    let drift = &health.drift;
+    match drift.recounted {
+        0 => "unknown: no recorded day was counted again in 30 days".to_owned(),
+        recounted => {
+            format!("{} of {recounted} recounted values have changed since (30 days)", drift.changed)
+        }
+    }
 }
 
 fn lag(health: &HealthResponse) -> String {

@@ -151,7 +151,11 @@ async fn recorded(
     to: Date,
     limit: usize,
 ) -> Result<Vec<SeriesDays>, CollectError> {
-    let asked = |metric: &StoredDefinition| AskedMetric { key: metric.definition.key(), metadata: false };
+    let asked = |metric: &StoredDefinition| AskedMetric {
+        key: metric.definition.key(),
+        metadata: false,
+        judgement: false,
+    };
     let question = SeriesQuestion { from, to, metrics: metrics.iter().map(asked).collect() };
     let values = question.size();
     if values > limit {
@@ -262,6 +266,7 @@ mod tests {
             provenance: Provenance::Observed,
             definition_version: version,
             metadata: None,
+            judgement: None,
         }
     }
 

@@ -55,8 +55,10 @@ pub async fn earlier_meanings(
     if others.is_empty() {
         return Ok(Vec::new());
     }
-    let requested =
-        others.iter().map(|(metric, _)| AskedMetric { key: metric.key(), metadata: false }).collect();
+    let requested = others
+        .iter()
+        .map(|(metric, _)| AskedMetric { key: metric.key(), metadata: false, judgement: false })
+        .collect();
     let series = store.series(&SeriesQuestion { from, to, metrics: requested }).await?.series;
     let meanings = others.iter().zip(series).filter_map(|((metric, versions), days)| {
         let mut days = days.recorded.iter().filter(|day| versions.contains(&day.definition_version));

@@ -234,5 +234,5 @@ impl Judge {
 /// The metadata of averages and percentages have the size of the sample.
 fn asked(key: &MetricKey) -> AskedMetric {
     let metadata = matches!(key.metric_type, MetricType::Average | MetricType::Percentage);
-    AskedMetric { key: key.clone(), metadata }
+    AskedMetric { key: key.clone(), metadata, judgement: false }
 }

@@ -95,6 +95,20 @@ fn record(page: &mut Exposition, health: &HealthResponse) {
         "When the newest record was read from the platform, as a Unix time.",
         health.last_recorded_at.map(unix),
     );
+    let anomalies = &health.anomalies;
+    page.labelled(
+        "daymark_anomalies",
+        "Recorded values of the last 7 and 30 days that are anomalies.",
+        &[
+            (vec![("window", "7d")], anomalies.last_7_days as f64),
+            (vec![("window", "30d")], anomalies.last_30_days as f64),
+        ],
+    );
+    page.gauge(
+        "daymark_drifted_values",
+        "Recorded values that were counted again in the last 30 days and have another value now.",
+        Some(health.drift.changed as f64),
+    );
     let Some(gaps) = &health.gaps else { return };
     page.gauge(
         "daymark_incomplete_dates",

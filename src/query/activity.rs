@@ -105,6 +105,7 @@ pub async fn activity(
         intervals: vec![Interval::Day],
         week_start: settings.week_start,
         metadata: false,
+        judgement: false,
         limit: usize::MAX,
         identity: 0,
         after: None,

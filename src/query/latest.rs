@@ -11,6 +11,7 @@ use super::{
     catalogue::Catalogue,
     error::QueryError,
     interval::Interval,
+    judgement::ValueJudgement,
     metadata::MetadataText,
     parameter_parser::ParameterParser,
     point::PointProvenance,
@@ -45,7 +46,7 @@ impl LatestQuery {
     pub fn memory_bytes(&self, catalogue: &Catalogue) -> usize {
         let known = self.metrics.iter().filter_map(|key| catalogue.get(key));
         let records: usize =
-            known.map(|metric| Wanted::new(metric, Interval::Day, true).record_bytes()).sum();
+            known.map(|metric| Wanted::new(metric, Interval::Day, true, true).record_bytes()).sum();
         2 * records.min(RESPONSE_BYTES) + PARSED * records.min(CHUNK_BYTES)
     }
 }
@@ -85,6 +86,8 @@ pub struct LatestValue {
     pub collection_id: Option<Uuid>,
     #[schema(value_type = Option<HashMap<String, Value>>)]
     pub metadata: Option<MetadataText>,
+    /// Null while the value is not judged.
+    pub judgement: Option<ValueJudgement>,
     /// Present and true where the metadata would have made the response larger than 8 MiB: ask for fewer metrics.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
@@ -185,6 +188,10 @@ fn value(key: &MetricKey, definition: &Definition, newest: Option<NewestRecord>)
         change_from_day_before: change(|latest| &latest.day_before),
         change_from_week_before: change(|latest| &latest.week_before),
         change_from_month_before: change(|latest| &latest.month_before),
+        judgement: newest
+            .as_ref()
+            .and_then(|newest| newest.latest.judgement.clone())
+            .map(ValueJudgement::from),
         metadata_left_out: newest.as_ref().is_some_and(|newest| newest.metadata.is_none()),
         metadata: newest.and_then(|newest| newest.metadata),
     }

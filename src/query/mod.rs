@@ -22,6 +22,7 @@ mod export;
 mod gap;
 mod health;
 mod interval;
+mod judgement;
 mod latest;
 mod metadata;
 mod parameter_parser;
@@ -47,11 +48,12 @@ pub use deliveries::{AttemptEntry, DeliveriesQuery, DeliveriesResponse, Delivery
 pub use error::{ParameterProblem, QueryError, Refusal};
 pub use export::{CsvOptions, Export, ExportFormat, ExportQuery};
 pub use health::{
-    AlertsHealth, CauseCount, GapsHealth, HealthResponse, MetricGap, MetricsPerRun, NotificationsHealth,
+    AlertsHealth, AnomaliesHealth, AnomalyEntry, CauseCount, DriftEntry, DriftHealth, GapsHealth, HealthResponse, MetricGap, MetricsPerRun, NotificationsHealth,
     OwnQueries, PlatformHealth, QueryHealth, RunDurations, RunsHealth, RunsWindow, SeverityCount, StateCount,
     UnknownField, health,
 };
 pub use interval::{Bucket, Interval};
+pub use judgement::ValueJudgement;
 pub use latest::{Change, LatestQuery, LatestResponse, LatestValue, latest};
 pub use metadata::MetadataText;
 pub use parameter_parser::MAX_LIMIT;

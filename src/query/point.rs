@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use utoipa::ToSchema;
 
-use super::{interval::Bucket, metadata::MetadataText};
+use super::{judgement::{JUDGEMENT_BYTES, ValueJudgement},interval::Bucket, metadata::MetadataText};
 use crate::metric::{Decimal, Provenance};
 
 /// The approximate size of a point in an answer, in bytes and without metadata: of a day, and of a longer interval.
@@ -54,6 +54,9 @@ pub struct Point {
     /// The sample size, the numerator and denominator, or the labels; only if the request has `metadata=true`.
     #[schema(value_type = Option<HashMap<String, Value>>)]
     pub metadata: Option<MetadataText>,
+    /// Of the interval `day`, and only if the request has `judgement=true` and the value is judged.
+    #[schema(required = false)]
+    pub judgement: Option<Box<ValueJudgement>>,
 }
 
 impl Serialize for Point {
@@ -87,6 +90,9 @@ impl Serialize for Point {
         if let Some(metadata) = &self.metadata {
             map.serialize_entry("metadata", metadata)?;
         }
+        if let Some(judgement) = &self.judgement {
+            map.serialize_entry("judgement", judgement)?;
+        }
         map.end()
     }
 }
@@ -96,7 +102,8 @@ impl Point {
     pub(super) fn bytes(&self) -> usize {
         let metadata = self.metadata.as_ref().map_or(0, |metadata| metadata.as_str().len());
         let own = if self.is_day { DAY_POINT_BYTES } else { POINT_BYTES };
-        own + metadata + self.refused.as_ref().map_or(0, String::len)
+        let judgement = self.judgement.as_ref().map_or(0, |_| JUDGEMENT_BYTES);
+        own + metadata + judgement + self.refused.as_ref().map_or(0, String::len)
     }
 
     /// A day that is not recorded; `days_due` is 1 if it is over.
@@ -116,6 +123,7 @@ impl Point {
             lower_bound: false,
             refused: None,
             metadata: None,
+            judgement: None,
         }
     }
 }

@@ -80,7 +80,7 @@ pub(super) async fn series_until(
 
 impl SeriesQuery {
     fn page_bytes(&self) -> usize {
-        if self.metadata { PAGE_BYTES } else { RESPONSE_BYTES }
+        if self.metadata || self.judgement { PAGE_BYTES } else { RESPONSE_BYTES }
     }
 
     /// About how many bytes of memory making a page takes: its points, their text, and the records that are read at a time.
@@ -89,7 +89,8 @@ impl SeriesQuery {
         let plain = |interval| if interval == Interval::Day { DAY_POINT_BYTES } else { POINT_BYTES };
         let (mut points, mut read) = (0_usize, 0_usize);
         for wanted in wanted(catalogue, self).iter().take(self.limit) {
-            let metadata = if self.metadata { wanted.record_bytes() } else { 0 };
+            let is_more = self.metadata || self.judgement;
+            let metadata = if is_more { wanted.record_bytes() } else { 0 };
             points = points.saturating_add(count(wanted.interval) * (plain(wanted.interval) + metadata));
             read = read.saturating_add(count(Interval::Day) * wanted.record_bytes());
         }
@@ -235,7 +236,7 @@ fn wanted<'a>(catalogue: &'a Catalogue, query: &'a SeriesQuery) -> Vec<Wanted<'a
         }
     };
     let later = all(catalogue, query).filter(|(metric, interval)| is_later(&metric.key, *interval));
-    later.map(|(metric, interval)| Wanted::new(metric, interval, query.metadata)).collect()
+    later.map(|(metric, interval)| Wanted::new(metric, interval, query.metadata, query.judgement)).collect()
 }
 
 /// # Errors

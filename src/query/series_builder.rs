@@ -118,6 +118,11 @@ impl<'a> SeriesBuilder<'a> {
             provenance: Some(day.provenance.into()),
             definition_version: Some(day.definition_version),
             metadata: metadata.cloned().map(MetadataText::of),
+            judgement: day
+                .judgement
+                .clone()
+                .filter(|_| self.query.judgement)
+                .map(|judgement| Box::new((*judgement).into())),
             ..Point::empty(Bucket { from: day.date, to: day.date }, 1)
         }
     }

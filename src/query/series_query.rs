@@ -38,6 +38,8 @@ pub struct SeriesRequest {
     pub week_start: Option<String>,
     /// Whether points carry the metadata of their records.
     pub metadata: bool,
+    /// Whether points of days carry the judgement of their value.
+    pub judgement: bool,
     /// Series a page, at most.
     pub limit: Option<String>,
     /// `next_cursor` of the previous page; the other parameters must be the same.
@@ -55,6 +57,7 @@ pub struct SeriesQuery {
     pub intervals: Vec<Interval>,
     pub week_start: Weekday,
     pub metadata: bool,
+    pub judgement: bool,
     pub limit: usize,
     /// The identity of the query, without its range and its limit; cursors carry it.
     pub(super) identity: u64,
@@ -112,7 +115,7 @@ pub fn weekday(day: Weekday) -> &'static str {
 fn identity(asked: &SeriesRequest, intervals: &[Interval], week_start: Weekday) -> u64 {
     let names = |given: &[String]| given.iter().cloned().collect::<BTreeSet<_>>();
     let (categories, types) = (names(&asked.categories), names(&asked.types));
-    cursor::identity(&(categories, types, intervals, weekday(week_start), asked.metadata))
+    cursor::identity(&(categories, types, intervals, weekday(week_start), (asked.metadata, asked.judgement)))
 }
 
 /// Where a page ended.
@@ -169,6 +172,7 @@ impl ParameterParser {
             intervals,
             week_start,
             metadata: asked.metadata,
+            judgement: asked.judgement,
             limit: self.limit(asked.limit.as_deref(), "series"),
             identity,
             after: position.map(|(_, _, _, after)| after),

@@ -11,6 +11,7 @@ use super::{
     catalogue::{Catalogue, CatalogueMetric},
     error::QueryError,
     interval::Interval,
+    judgement::JUDGEMENT_BYTES,
 };
 use crate::{
     collect::{Context, History},
@@ -34,20 +35,23 @@ pub(super) struct Wanted<'a> {
     pub interval: Interval,
     /// Whether the records' metadata are needed, to be shown or to be rolled up.
     pub metadata: bool,
+    pub judgement: bool,
 }
 
 impl<'a> Wanted<'a> {
-    pub fn new(metric: &'a CatalogueMetric, interval: Interval, metadata: bool) -> Self {
+    pub fn new(metric: &'a CatalogueMetric, interval: Interval, metadata: bool, judgement: bool) -> Self {
         let metadata = metadata || (interval != Interval::Day && metric.needs_metadata());
-        Self { metric, interval, metadata }
+        Self { metric, interval, metadata, judgement: judgement && interval == Interval::Day }
     }
 
     /// The approximate memory of a record of the metric, in bytes.
     pub fn record_bytes(&self) -> usize {
-        match self.metadata {
-            true => PLAIN_BYTES + PARTS_BYTES + LABEL_BYTES * labels(self.metric.definition()),
-            false => PLAIN_BYTES,
-        }
+        let judgement = if self.judgement { JUDGEMENT_BYTES } else { 0 };
+        judgement
+            + match self.metadata {
+                true => PLAIN_BYTES + PARTS_BYTES + LABEL_BYTES * labels(self.metric.definition()),
+                false => PLAIN_BYTES,
+            }
     }
 }
 
@@ -128,9 +132,16 @@ pub(super) async fn read(
     let (mut metrics, mut places) = (Vec::<AskedMetric>::new(), Vec::new());
     for wanted in batch {
         match metrics.last_mut() {
-            Some(last) if last.key == wanted.metric.key => last.metadata |= wanted.metadata,
+            Some(last) if last.key == wanted.metric.key => {
+                last.metadata |= wanted.metadata;
+                last.judgement |= wanted.judgement;
+            }
             _ => {
-                metrics.push(AskedMetric { key: wanted.metric.key.clone(), metadata: wanted.metadata });
+                metrics.push(AskedMetric {
+                    key: wanted.metric.key.clone(),
+                    metadata: wanted.metadata,
+                    judgement: wanted.judgement,
+                });
             }
         }
         places.push(metrics.len() - 1);
@@ -160,7 +171,7 @@ pub(super) async fn latest(
     let wanted: Vec<_> = metrics
         .iter()
         .filter_map(|key| catalogue.get(key))
-        .map(|metric| Wanted::new(metric, Interval::Day, true))
+        .map(|metric| Wanted::new(metric, Interval::Day, true, true))
         .collect();
     let mut next = 0;
     while next < wanted.len() {

@@ -7,6 +7,7 @@
 pub mod attempts;
 pub mod decide;
 mod leadership;
+mod quality;
 mod survey;
 
 use std::{sync::Arc, time::Duration};
@@ -17,6 +18,7 @@ use self::{
     attempts::Attempt,
     decide::{Known, Step},
     leadership::Leadership,
+    quality::QualityWork,
 };
 use crate::{
     collect::{Cancellation, CollectError, Context, active_metrics, close_orphaned_runs},
@@ -62,6 +64,8 @@ pub struct Scheduler {
     counters: Counters,
     watch: SharedWatch,
     failures: LogThrottle,
+    /// How many recorded days are counted again each night.
+    drift_sample_days: usize,
 }
 
 /// The state of an instance between two ticks. Everything except the lock can be read from the store again.
@@ -69,6 +73,7 @@ pub struct Scheduler {
 pub struct SchedulerState {
     leadership: Option<Leadership>,
     agenda: Agenda,
+    quality: QualityWork,
 }
 
 /// The next steps of the leader.
@@ -92,6 +97,11 @@ impl SchedulerState {
         self.leadership.is_some()
     }
 
+    /// Waits until the days are counted again that are being counted.
+    pub async fn recounted(&mut self) {
+        self.quality.finished().await;
+    }
+
     /// The jobs that the scheduler started and that have not ended.
     pub fn running(&self) -> &[Arc<ActiveJob>] {
         &self.agenda.running
@@ -102,7 +112,14 @@ impl Scheduler {
     /// `watch` notices commits to the store of `context`.
     pub fn new(context: &Context, jobs: Arc<JobRunner>, counters: Counters, watch: SharedWatch) -> Self {
         let context = context.started_by(Trigger::Schedule, ACTOR);
-        Self { context, jobs, counters, watch, failures: LogThrottle::new() }
+        let failures = LogThrottle::new();
+        Self { context, jobs, counters, watch, failures, drift_sample_days: 0 }
+    }
+
+    /// Counts this number of recorded days again each night, beside collecting.
+    #[must_use]
+    pub fn sampling_drift(self, days: usize) -> Self {
+        Self { drift_sample_days: days, ..self }
     }
 
     /// Collects until it is stopped. [`JobRunner::stop`] ends the jobs that are running then.
@@ -119,7 +136,11 @@ impl Scheduler {
 
     /// Takes the lead if no instance has it, and as the leader starts the due tasks. It must be called every second.
     pub async fn tick(&self, state: &mut SchedulerState) {
-        if let Err(error) = self.try_tick(state).await {
+        let mut done = self.try_tick(state).await;
+        if done.is_ok() {
+            done = self.tend_quality(state).await.map_err(LookError::from);
+        }
+        if let Err(error) = done {
             state.agenda.wake_at = self.context.now().checked_add(RETRY_INTERVAL).ok();
             if let Some(suppressed) = self.failures.allow(self.context.now()) {
                 tracing::error!(%error, suppressed, "the scheduler failed; it tries again in a moment");
@@ -128,12 +149,23 @@ impl Scheduler {
         self.counters.scheduler_leads(state.leads());
     }
 
+    /// Judges values and counts recorded days again, unless the leader collects.
+    async fn tend_quality(&self, state: &mut SchedulerState) -> Result<(), StoreError> {
+        if !state.leads() || !state.agenda.running.is_empty() {
+            return Ok(());
+        }
+        let now = self.context.now();
+        state.quality.judge(&self.context, now).await;
+        let due = self.context.due_times().last_due(now).map(|date| (date, self.context.ready_at(date)));
+        state.quality.sample(&self.context, due, self.drift_sample_days).await
+    }
+
     async fn try_tick(&self, state: &mut SchedulerState) -> Result<(), LookError> {
         match &mut state.leadership {
             None => {
                 let Some(leadership) = Leadership::take(&self.context).await? else { return Ok(()) };
                 tracing::info!("this instance leads: it collects from now on");
-                *state = SchedulerState { leadership: Some(leadership), agenda: Agenda::default() };
+                *state = SchedulerState { leadership: Some(leadership), ..SchedulerState::default() };
                 close_orphaned_runs(&self.context, None).await?;
                 self.jobs.close_orphaned().await?;
             }
@@ -141,6 +173,7 @@ impl Scheduler {
                 if !leadership.still_holds(&self.context).await? {
                     tracing::warn!("this instance has lost the leader's lock, and stands by");
                     state.leadership = None;
+                    state.quality = QualityWork::default();
                     return Ok(());
                 }
             }

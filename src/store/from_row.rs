@@ -6,7 +6,10 @@ use super::{
     Latest, RecordCount, RecordedDay, SeriesDays, SeriesQuestion,
     row::{Columns, UnreadableRows},
 };
-use crate::metric::{Decimal, MetricKey, MetricType, Provenance, Record};
+use crate::{
+    judgement::{Baseline, Judgement, Reason, Verdict},
+    metric::{Decimal, MetricKey, MetricType, Provenance, Record},
+};
 
 pub(super) fn metric_key(row: &impl Columns) -> Result<MetricKey, sqlx::Error> {
     Ok(MetricKey {
@@ -79,6 +82,7 @@ fn recorded_day(row: &impl Columns, date: Date) -> Result<RecordedDay, sqlx::Err
         provenance: row.word("provenance", Provenance::from_name)?,
         definition_version: row.get("definition_version")?,
         metadata: row.optional_object("metadata")?.map(Box::new),
+        judgement: judgement_json(row).map(Box::new),
     })
 }
 
@@ -96,6 +100,7 @@ pub(super) fn latest<R: Columns>(
                 day_before: earlier(row, "day_before"),
                 week_before: earlier(row, "week_before"),
                 month_before: earlier(row, "month_before"),
+                judgement: judgement_json(row),
             }),
             Err(error) => {
                 left_out.add(|| error.to_string());
@@ -126,4 +131,32 @@ pub(super) fn record_count(row: &impl Columns) -> Result<RecordCount, sqlx::Erro
         until_day: row.count("until_day")?,
         of_day: row.count("of_day")?,
     })
+}
+
+/// The column `judgement`, a JSON object as text. It is derived, so one that cannot be read is none.
+fn judgement_json(row: &impl Columns) -> Option<Judgement> {
+    let json: JudgementJson = serde_json::from_str(row.optional_text("judgement").ok()??).ok()?;
+    let baseline = json.baseline_from.zip(json.baseline_to);
+    Some(Judgement {
+        judge_version: json.judge_version,
+        verdict: Verdict::from_name(&json.verdict)?,
+        reason: json.reason.as_deref().and_then(Reason::from_name),
+        expected: json.expected_low.zip(json.expected_high),
+        score: json.score,
+        baseline: baseline.map(|(from, to)| Baseline { days: json.baseline_days, from, to }),
+    })
+}
+
+/// The members of the objects that `select_series.sql` and `select_latest.sql` make.
+#[derive(serde::Deserialize)]
+struct JudgementJson {
+    verdict: String,
+    reason: Option<String>,
+    expected_low: Option<Decimal>,
+    expected_high: Option<Decimal>,
+    score: Option<Decimal>,
+    baseline_days: usize,
+    baseline_from: Option<Date>,
+    baseline_to: Option<Date>,
+    judge_version: i32,
 }

@@ -1,12 +1,27 @@
 //! Judging recorded values: after a collection and a backfill, later, and again.
 
 use daymark::{
-    collect::{Cancellation, JudgeReport, JudgeRequest, backfill, collect_day, judge_again, judge_unjudged},
+    collect::{
+        Cancellation, JudgeReport, JudgeRequest, backfill, collect_day, judge_again, judge_unjudged,
+        sample_drift,
+    },
+    config::QuerySettings,
     judgement::{JUDGE_VERSION, Reason, Verdict},
     metric::Provenance,
-    store::Anomaly,
+    query::{
+        Catalogue, Export, ExportFormat, ExportQuery, LatestQuery, OwnQueries, SeriesQuery, SeriesRequest,
+        health, latest, series,
+    },
+    store::{
+        Anomaly,
+        table::{IsOperand, Output, RowCondition, StoreTable, TableQuery},
+    },
 };
-use jiff::{ToSpan, civil::Date};
+use jiff::{
+    ToSpan,
+    civil::{Date, Weekday},
+};
+use serde_json::{Value, json};
 
 use crate::{
     on,
@@ -19,6 +34,8 @@ on! { [sqlite, postgres]
     a_judge_that_fails_leaves_the_record,
     judgements_are_made_again_as_they_were,
     only_what_was_asked_is_judged_again,
+    readers_see_judgements_beside_values,
+    a_sample_of_days_is_counted_again_and_kept,
 }
 
 /// The tenth of April, which is 100 days after the first of January.
@@ -157,4 +174,110 @@ async fn a_new_meaning_begins_a_new_history() {
     assert_eq!(newest.len(), 1);
     assert_eq!(newest[0].day.key.category, "comments_created");
     assert_eq!(newest[0].day.judgement.verdict, Verdict::Anomaly);
+}
+
+/// A backfilled history and a last day with one post, whose judgement is an anomaly.
+async fn with_an_anomaly(world: &World) {
+    backfilled(world).await;
+    world.execute("DELETE FROM posts WHERE created_at >= '2025-04-10 12:01:00'").await;
+    collect_day(&world.context, None, &[], &Cancellation::never()).await.unwrap();
+}
+
+async fn readers_see_judgements_beside_values(world: World) {
+    with_an_anomaly(&world).await;
+    let context = &world.context;
+    let store = &context.tenant.store;
+    let catalogue = std::sync::Arc::new(Catalogue::load(store.as_ref()).await.unwrap());
+    let settings = QuerySettings { week_start: Weekday::Monday, max_points: 365 };
+    let request = |judgement, interval: &str| SeriesRequest {
+        from: Some(LAST.yesterday().unwrap().to_string()),
+        to: Some(LAST.to_string()),
+        categories: vec!["posts_created".to_owned()],
+        intervals: vec![interval.to_owned()],
+        judgement,
+        ..SeriesRequest::default()
+    };
+    let points = async |request: SeriesRequest| {
+        let query = SeriesQuery::parse(&request, &catalogue, &settings, LAST).unwrap();
+        let answer = series(context, &catalogue, &query).await.unwrap();
+        serde_json::to_value(&answer.series[0].points).unwrap()
+    };
+    let expected = json!({
+        "verdict": "anomaly", "reason": "below", "expected_low": 4.3, "expected_high": 35.7, "score": -4.25,
+        "baseline_days": 56, "baseline_from": "2025-02-13", "baseline_to": "2025-04-09", "judge_version": JUDGE_VERSION,
+    });
+    let of_days = points(request(true, "day")).await;
+    assert_eq!(of_days[1]["judgement"].to_string(), expected.to_string());
+    assert_eq!(of_days[0]["judgement"]["verdict"], "normal");
+    assert_eq!(points(request(false, "day")).await[1].get("judgement"), None);
+    assert_eq!(points(request(true, "week")).await[0].get("judgement"), None);
+
+    let query = LatestQuery::parse(&["posts_created".to_owned()], &[], &catalogue).unwrap();
+    let newest = latest(context, &catalogue, &query).await.unwrap();
+    assert_eq!(serde_json::to_value(&newest.metrics[0].judgement).unwrap(), expected);
+
+    let query = ExportQuery::parse(&request(false, "day"), context, &catalogue, &settings).await.unwrap();
+    let mut export =
+        Export::series(context.clone(), catalogue.clone(), query, ExportFormat::Json).await.unwrap();
+    let mut bytes = Vec::new();
+    while let Some(piece) = export.next().await.unwrap() {
+        bytes.extend(piece);
+    }
+    let rows: Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(rows[1]["judgement"], expected);
+
+    let found = health(context, OwnQueries::None).await.unwrap().anomalies;
+    assert_eq!((found.last_7_days, found.last_30_days, found.newest.len()), (1, 1, 1));
+    assert_eq!(serde_json::to_value(&found.newest[0].judgement).unwrap(), expected);
+    rows_have_a_column_of_judgements(&world, &expected).await;
+}
+
+/// As `/rest/v1` reads them.
+async fn rows_have_a_column_of_judgements(world: &World, expected: &Value) {
+    let column = |name: &str| StoreTable::DailyMetrics.column(name).unwrap();
+    let is_judged = |state| RowCondition::Is { column: column("judgement"), state };
+    let query = |condition, names: &[&str]| TableQuery {
+        table: StoreTable::DailyMetrics,
+        columns: names
+            .iter()
+            .map(|name| Output { column: column(name), alias: None, as_text: false })
+            .collect(),
+        condition,
+        order: Vec::new(),
+        limit: 1000,
+        offset: 0,
+        max_bytes: 1_000_000,
+        count: true,
+    };
+    let store = &world.context.tenant.store;
+    let page = store.table(&query(is_judged(IsOperand::NotNull), &["judgement", "value"])).await.unwrap();
+    let rows: Vec<Value> = serde_json::from_str(&page.json.unwrap()).unwrap();
+    assert_eq!((rows.len(), page.total), (400, Some(400)));
+    assert_eq!(rows.iter().filter(|row| row["judgement"] == *expected).count(), 1);
+    world.execute_on_store("DELETE FROM daily_metric_judgements WHERE metric_date < '2025-01-03'").await;
+    let page = store.table(&query(is_judged(IsOperand::Null), &["metric_date"])).await.unwrap();
+    assert_eq!(page.total, Some(8));
+    let page = store.table(&query(RowCondition::All(Vec::new()), &["judgement"])).await.unwrap();
+    assert_eq!(page.json.unwrap().matches("null").count() >= 8, true);
+}
+
+async fn a_sample_of_days_is_counted_again_and_kept(world: World) {
+    backfill(&world.context, &range(1, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
+    let before = world.records().await;
+    world.execute("DELETE FROM posts WHERE author_id = 2").await;
+    let store = &world.context.tenant.store;
+    let samples = async || store.drift_samples(jiff::Timestamp::UNIX_EPOCH, 1000).await.unwrap();
+    assert_eq!(sample_drift(&world.context, january(10), 0, &Cancellation::never()).await.unwrap(), 0);
+    assert_eq!(sample_drift(&world.context, january(10), 2, &Cancellation::never()).await.unwrap(), 8);
+    assert_eq!(samples().await.len(), 8);
+    assert_eq!(sample_drift(&world.context, january(10), 100, &Cancellation::never()).await.unwrap(), 40);
+    let found = samples().await;
+    assert_eq!(found.len(), 40);
+    let changed = |sample: &&daymark::store::DriftSample| sample.recorded != sample.recounted;
+    let created = found.iter().filter(|sample| sample.key.category == "posts_created").filter(changed);
+    assert_eq!(created.count(), 9, "the first day has no post of author 2");
+    let health = health(&world.context, OwnQueries::None).await.unwrap().drift;
+    assert_eq!((health.recounted, health.changed), (40, found.iter().filter(changed).count()));
+    assert_eq!(health.last_recounted_at, Some(world.context.now()));
+    assert_eq!(world.records().await, before, "no record is changed");
 }

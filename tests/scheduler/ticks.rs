@@ -25,6 +25,8 @@ on! { [sqlite, postgres]
     a_platform_that_is_away_is_logged_once_and_collected_when_it_is_back,
     a_pause_holds_until_it_is_resumed_or_over,
     one_of_two_instances_leads_and_the_other_takes_over,
+    values_that_are_not_judged_are_judged_by_the_leader,
+    days_are_counted_again_once_a_night,
 }
 
 /// Nothing that a test waits for takes as long.
@@ -285,4 +287,50 @@ async fn a_cron_expression_puts_collections_off() {
     world.set_clock("2025-01-12T06:30:00Z");
     instance.settle().await;
     assert_eq!(recorded(&world, "posts_total").await.len(), 11);
+}
+
+async fn values_that_are_not_judged_are_judged_by_the_leader(world: World) {
+    let unjudged = async || {
+        let version = daymark::judgement::JUDGE_VERSION;
+        world.context.tenant.store.unjudged(version, 1000).await.unwrap().len()
+    };
+    let mut instance = Instance::of(&world.context);
+    instance.settle().await;
+    world.execute_on_store("DELETE FROM daily_metric_judgements").await;
+    assert_eq!(unjudged().await, 4);
+    // Another leader looks at once; this one looks every six hours.
+    instance.settle().await;
+    assert_eq!(unjudged().await, 4);
+    advance(&world, 6);
+    instance.settle().await;
+    assert_eq!(unjudged().await, 0);
+}
+
+async fn days_are_counted_again_once_a_night(world: World) {
+    let everything = BackfillRequest { from: Some(january(1)), ..BackfillRequest::default() };
+    let heard = crate::world::Heard::default();
+    collect::backfill(&world.context, &everything, &heard, &Cancellation::never()).await.unwrap();
+    let recounts = async || {
+        let store = &world.context.tenant.store;
+        let samples = store.drift_samples(Timestamp::UNIX_EPOCH, 1000).await.unwrap();
+        let mut at: Vec<_> = samples.iter().map(|sample| sample.recounted_at).collect();
+        at.dedup();
+        (samples.len(), at.len())
+    };
+    let night = async || {
+        let mut instance = Instance::of(&world.context);
+        instance.scheduler = instance.scheduler.sampling_drift(2);
+        instance.take_the_lead().await;
+        instance.settle().await;
+        instance.scheduler.tick(&mut instance.state).await;
+        instance.state.recounted().await;
+    };
+    night().await;
+    assert_eq!(recounts().await, (8, 1), "two days of four metrics");
+    advance(&world, 1);
+    night().await;
+    assert_eq!(recounts().await, (8, 1), "another leader of the same night does not");
+    advance(&world, 24);
+    night().await;
+    assert!(recounts().await.1 == 2, "the next night does");
 }

@@ -108,7 +108,8 @@ async fn record_all(store: &dyn Store, run: Uuid) {
 }
 
 fn question(metrics: &[MetricKey], from: Date, to: Date) -> SeriesQuestion {
-    let asked = |key: &MetricKey| AskedMetric { key: key.clone(), metadata: key == &genres() };
+    let asked =
+        |key: &MetricKey| AskedMetric { key: key.clone(), metadata: key == &genres(), judgement: false };
     SeriesQuestion { from, to, metrics: metrics.iter().map(asked).collect() }
 }
 
@@ -122,6 +123,7 @@ fn expected(records: &[Record], metric: &AskedMetric, from: Date, to: Date) -> V
         provenance: record.provenance,
         definition_version: record.definition_version,
         metadata: metric.metadata.then(|| Box::new(record.metadata.clone())),
+        judgement: None,
     };
     days.map(day).collect()
 }

@@ -50,7 +50,7 @@ async fn a_series_has_the_recorded_days_with_exact_values(fixture: Fixture) {
     records.push(record(run, date(2024, 12, 31), "12345678901234567890123456789012345678"));
     store.commit(&records, Some(&finish(run))).await.unwrap();
 
-    let asked = |key: MetricKey, metadata| AskedMetric { key, metadata };
+    let asked = |key: MetricKey, metadata| AskedMetric { key, metadata, judgement: false };
     let nothing = key(MetricType::Aggregate, "top_genres");
     let metrics = vec![asked(posts(), false), asked(nothing, true), asked(mood(), true)];
     let question = SeriesQuestion { from: date(2024, 12, 30), to: day(3), metrics };

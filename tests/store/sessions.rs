@@ -15,7 +15,7 @@ async fn series_queries_return_their_sessions_to_the_pool() {
     let fixture = Fixture::postgres().await;
     let run = fixture.ready().await;
     fixture.store.commit(&[record(run, day(1), "1")], Some(&finish(run))).await.unwrap();
-    let posts = AskedMetric { key: key(MetricType::Count, "posts_total"), metadata: false };
+    let posts = AskedMetric { key: key(MetricType::Count, "posts_total"), metadata: false, judgement: false };
     let question = SeriesQuestion { from: day(1), to: day(2), metrics: vec![posts] };
     let answers = join_all((0..QUESTIONS).map(|_| fixture.store.series(&question))).await;
     assert!(answers.iter().all(|answer| answer.as_ref().unwrap().series[0].recorded.len() == 1));

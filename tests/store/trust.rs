@@ -357,7 +357,10 @@ async fn assert_all_readers_answer(store: &dyn Store) {
     store.summary(to, &[]).await.unwrap();
     store.runs(&RunFilter::default()).await.unwrap();
     store.incomplete_runs(from, to).await.unwrap();
-    let metrics = keys.into_iter().map(|key| daymark::store::AskedMetric { key, metadata: true }).collect();
+    let metrics = keys
+        .into_iter()
+        .map(|key| daymark::store::AskedMetric { key, metadata: true, judgement: true })
+        .collect();
     store.series(&SeriesQuestion { from, to, metrics }).await.unwrap();
     store.api_keys().await.unwrap();
     store.jobs(&JobFilter::default()).await.unwrap();

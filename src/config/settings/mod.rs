@@ -48,6 +48,8 @@ pub struct Settings {
     pub retry: RetryPolicy,
     pub collect: CollectSettings,
     pub schedule: ScheduleSettings,
+    /// How many recorded days `daymark serve` counts again each night; 0 for none.
+    pub drift_sample_days: usize,
     pub backfill_chunk_days: usize,
     pub backup_directory: Option<PathBuf>,
     pub query: QuerySettings,
@@ -146,6 +148,7 @@ fn typed(layers: &mut SettingLayers) -> Option<Settings> {
     let initial_delay_ms = layers.integer("retry.initial_delay_ms");
     let collect = CollectSettings::read(layers);
     let schedule = ScheduleSettings::read(layers, calendar.as_ref());
+    let drift_sample_days = layers.integer("drift.sample_days");
     let chunk_days = layers.integer("backfill.chunk_days");
     let backup_directory = layers.optional("backup.directory", |text| Ok(PathBuf::from(&text.text)));
     let query = QuerySettings::read(layers);
@@ -177,6 +180,7 @@ fn typed(layers: &mut SettingLayers) -> Option<Settings> {
         },
         collect: collect?,
         schedule: schedule?,
+        drift_sample_days: usize::try_from(drift_sample_days?).ok()?,
         backfill_chunk_days: usize::try_from(chunk_days?).ok()?,
         backup_directory: backup_directory?,
         query: query?,

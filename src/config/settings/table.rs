@@ -135,6 +135,14 @@ pub static SETTINGS: &[Setting] = &[
          then, nothing is recorded and the run ends with exit code 5; if a materialized view was not refreshed by then, the \
          metrics that read it fail and the others are recorded.",
     ),
+    integer(
+        "drift.sample_days",
+        (0, 31),
+        "3",
+        "days",
+        "How many recorded days `daymark serve` counts again each night from the platform's present rows, to notice that its past \
+         changes; see `daymark drift --recorded`. The days are chosen at random from the whole record. 0 turns it off.",
+    ),
     setting(
         "schedule.enabled",
         SettingKind::Boolean,

@@ -44,6 +44,9 @@ pub struct SeriesParameters {
     /// `true` adds the metadata of the records to the points
     #[param(value_type = Option<bool>)]
     metadata: Option<String>,
+    /// `true` adds the judgements of the values to the points of days
+    #[param(value_type = Option<bool>)]
+    judgement: Option<String>,
     /// The maximum number of series on a page, from 1 to 200; 50 by default. A page with many days has fewer
     #[param(value_type = Option<u8>, minimum = 1, maximum = 200)]
     limit: Option<String>,
@@ -53,15 +56,8 @@ pub struct SeriesParameters {
 
 impl SeriesParameters {
     pub fn asked(&self) -> Result<SeriesRequest, Problem> {
-        let metadata = match self.metadata.as_deref() {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(_) => {
-                let detail = "`metadata` must be `true` or `false`".to_owned();
-                let parameter = "metadata".to_owned();
-                return Err(Problem::invalid_parameters(vec![InvalidParameter { parameter, detail }]));
-            }
-        };
+        let (metadata, judgement) =
+            (flag("metadata", self.metadata.as_deref())?, flag("judgement", self.judgement.as_deref())?);
         Ok(SeriesRequest {
             from: self.from.clone(),
             to: self.to.clone(),
@@ -70,6 +66,7 @@ impl SeriesParameters {
             intervals: comma_list(self.interval.as_deref()),
             week_start: self.week_start.clone(),
             metadata,
+            judgement,
             limit: self.limit.clone(),
             cursor: self.cursor.clone(),
         })
@@ -107,5 +104,17 @@ impl Endpoint for SeriesParameters {
         let reservation = service.answer_memory.reserve(question.memory_bytes(catalogue)).await;
         let series = query::series(&service.context, catalogue, &question).await?;
         Ok(Answer::series(&series, reservation)?)
+    }
+}
+
+fn flag(name: &str, value: Option<&str>) -> Result<bool, Problem> {
+    match value {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => {
+            let detail = format!("`{name}` must be `true` or `false`");
+            let parameter = name.to_owned();
+            Err(Problem::invalid_parameters(vec![InvalidParameter { parameter, detail }]))
+        }
     }
 }

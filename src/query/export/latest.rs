@@ -4,7 +4,7 @@
 use jiff::civil::Date;
 
 use super::table::{Cell, ExportColumn, ExportType, OnePage, Row, optional, required};
-use crate::query::{Change, LatestResponse, LatestValue};
+use crate::query::{Change, LatestResponse, LatestValue, MetadataText};
 
 const COLUMNS: &[ExportColumn] = &[
     optional("metric_date", ExportType::Date),
@@ -28,6 +28,7 @@ const COLUMNS: &[ExportColumn] = &[
     optional("change_from_month_before", ExportType::Decimal),
     optional("percent_from_month_before", ExportType::Decimal),
     optional("metadata", ExportType::Object),
+    optional("judgement", ExportType::Object),
 ];
 
 pub(super) fn pages(answer: LatestResponse) -> OnePage {
@@ -52,6 +53,7 @@ fn row(latest: LatestValue, last_finished: Date) -> Row {
         [latest.change_from_day_before, latest.change_from_week_before, latest.change_from_month_before];
     row.extend(changes.into_iter().flat_map(cells));
     row.push(Cell::or_none(latest.metadata, Cell::Object));
+    row.push(Cell::or_none(latest.judgement, |judgement| Cell::Object(MetadataText::of(judgement.object()))));
     row
 }
 

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The memory of a record without labels while it is read and written, in bytes.
-const RECORD_BYTES: usize = 420;
+const RECORD_BYTES: usize = 680;
 /// The approximate memory of a page of rows, in bytes: 10,000 records without labels, or as many breakdowns as take the same.
 const PAGE_BYTES: usize = 10_000 * RECORD_BYTES;
 
@@ -111,7 +111,9 @@ impl SeriesPages {
         let records = self.bucket_days() * RECORD_BYTES;
         metrics.iter().map(move |key| {
             let metric = self.catalogue.get(key);
-            let point = metric.map(|metric| Wanted::new(metric, self.interval, self.metadata).record_bytes());
+            let point = metric.map(|metric| {
+                Wanted::new(metric, self.interval, self.metadata, self.metadata).record_bytes()
+            });
             records.max(point.unwrap_or(0))
         })
     }
@@ -146,6 +148,7 @@ impl SeriesPages {
             intervals: vec![self.interval],
             week_start: self.query.week_start,
             metadata: self.metadata,
+            judgement: self.metadata,
             limit: usize::MAX,
             identity: 0,
             after: None,
@@ -175,7 +178,7 @@ impl Pages for SeriesPages {
         Ok(Some(block_in_place_if_large(answer.size(), || rows(answer))))
     }
 
-    /// Metadata are read only if the roll-up needs them.
+    /// Judgements are not read, and metadata only if the roll-up needs them.
     fn for_decimals(&self) -> Option<Box<dyn Pages>> {
         Some(Box::new(Self { metadata: false, ..self.clone() }))
     }

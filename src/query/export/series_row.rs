@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use super::table::{Cell, ExportColumn, ExportType, Row, optional, required};
-use crate::query::{Point, Series, SeriesResponse};
+use crate::query::{MetadataText, Point, Series, SeriesResponse};
 
 const RECORDED: &str = "recorded";
 /// The state of days that are recorded, but whose records had an empty sample or a denominator of 0.
@@ -26,6 +26,8 @@ pub(super) const COLUMNS: &[ExportColumn] = &[
     required("days_recorded", ExportType::Number),
     required("days_due", ExportType::Number),
     optional("metadata", ExportType::Object),
+    // Of days: see docs/quality.md.
+    optional("judgement", ExportType::Object),
 ];
 
 fn row(series: &Series, point: Point) -> Row {
@@ -48,6 +50,7 @@ fn row(series: &Series, point: Point) -> Row {
         Cell::count(point.days_recorded),
         Cell::count(point.days_due),
         Cell::or_none(point.metadata, Cell::Object),
+        Cell::or_none(point.judgement, |judgement| Cell::Object(MetadataText::of(judgement.object()))),
     ]
 }
 

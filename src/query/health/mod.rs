@@ -2,6 +2,8 @@
 //! `unknown` says why.
 
 mod alerts;
+mod anomalies;
+mod drift;
 mod gaps;
 mod platform;
 mod queries;
@@ -14,6 +16,8 @@ use utoipa::ToSchema;
 
 pub use self::{
     alerts::{AlertsHealth, NotificationsHealth, SeverityCount, StateCount},
+    anomalies::{AnomaliesHealth, AnomalyEntry},
+    drift::{DriftEntry, DriftHealth},
     gaps::{CauseCount, GapsHealth, MetricGap},
     platform::PlatformHealth,
     queries::{OwnQueries, QueryHealth},
@@ -52,6 +56,8 @@ pub struct HealthResponse {
     pub runs: RunsHealth,
     /// Null: there is no metric, or no day was due yet.
     pub gaps: Option<GapsHealth>,
+    pub anomalies: AnomaliesHealth,
+    pub drift: DriftHealth,
     pub platform: PlatformHealth,
     pub schedule: ScheduleResponse,
     pub alerts: AlertsHealth,
@@ -62,7 +68,7 @@ pub struct HealthResponse {
     pub unknown: Vec<UnknownField>,
 }
 
-/// Asks the store nine bounded questions, and the platform how far it lags, for which it waits two seconds at most.
+/// Asks the store eleven bounded questions, and the platform how far it lags, for which it waits two seconds at most.
 ///
 /// # Errors
 /// When the store fails.
@@ -92,6 +98,8 @@ pub async fn health(context: &Context, queries: OwnQueries) -> Result<HealthResp
         last_run: last_run.map(|logged| RunEntry::from(logged.run)),
         last_run_died,
         gaps: recent_gaps(context, &metrics, DAYS).await?.map(GapsHealth::from),
+        anomalies: anomalies::anomalies(context).await?,
+        drift: drift::drift(context).await?,
         platform,
         schedule: schedule(context).await?,
         alerts: alerts::alerts_health(context).await?,

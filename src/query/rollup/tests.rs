@@ -20,6 +20,7 @@ fn day(offset: usize, value: &Decimal, metadata: Map<String, Value>) -> Recorded
         provenance: Provenance::Observed,
         definition_version: 1,
         metadata: Some(Box::new(metadata)),
+        judgement: None,
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{LoggedRun, StoreSummary};
 use crate::{
+    judgement::Judgement,
     metric::{Decimal, MetricKey, Provenance, Record},
     store::StoreError,
 };
@@ -28,6 +29,8 @@ pub struct AskedMetric {
     pub key: MetricKey,
     /// Whether the metadata of the records are requested; they are the largest part of an answer.
     pub metadata: bool,
+    /// Whether the judgements of the records are requested.
+    pub judgement: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -57,6 +60,8 @@ pub struct RecordedDay {
     /// Present if they were requested, and for an average or percentage of 0, where they show whether it is of no rows.
     /// Boxed because they are rarely present.
     pub metadata: Option<Box<Map<String, Value>>>,
+    /// Present if it was requested and the record is judged. Boxed because most questions do not request it.
+    pub judgement: Option<Box<Judgement>>,
 }
 
 /// The newest record of a metric, and the values before it.
@@ -68,6 +73,8 @@ pub struct Latest {
     pub day_before: Option<Decimal>,
     pub week_before: Option<Decimal>,
     pub month_before: Option<Decimal>,
+    /// `None` if the record is not judged yet.
+    pub judgement: Option<Judgement>,
 }
 
 /// Reading records. A row that cannot be read, which only a superuser can have made, is left out and named in the log.

@@ -234,6 +234,8 @@ static DAILY_METRICS: &[StoreColumn] = &[
     column("metric_category", ColumnKind::Text),
     column("value", ColumnKind::Decimal),
     column("metadata", ColumnKind::Object),
+    // Derived: the statement takes it from daily_metric_judgements.
+    nullable("judgement", ColumnKind::Object),
     column("provenance", ColumnKind::Text),
     column("definition_version", ColumnKind::Integer),
     column("collection_id", ColumnKind::Uuid),

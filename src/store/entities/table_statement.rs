@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use crate::store::{
     statement::{Argument, Statement},
-    table::{ColumnKind, Comparison, IsOperand, Order, Output, RowCondition, StoreColumn, TableQuery, Value},
+    table::{ColumnKind, Comparison, IsOperand, Order, Output, RowCondition, StoreColumn, StoreTable, TableQuery, Value},
 };
 
 /// The SQL of a database for the parts of a [`TableQuery`]. `column` is always a name from a table's own list.
@@ -12,6 +12,8 @@ pub(in crate::store) trait TableDialect {
     /// The function that makes an object of names and values, and the aggregate that joins texts.
     const OBJECT: &'static str;
     const JOIN: &'static str;
+    /// The judgement of a record as a JSON object, from the columns of `judged`.
+    const JUDGEMENT: &'static str;
 
     /// `source`, a value of the column, as it goes into a JSON object: numbers as numbers, with all digits.
     fn json(column: &StoreColumn, source: &str) -> String;
@@ -36,7 +38,7 @@ pub(in crate::store) trait TableDialect {
 /// NULL). Objects are left out of the array from the one on with which it is too long, so that neither database builds it.
 pub(in crate::store) fn page<D: TableDialect>(query: &TableQuery, tenant: &str) -> Statement<'static> {
     let mut writer = Writer::<D> { arguments: Vec::new(), dialect: PhantomData };
-    let table = query.table.name();
+    let table = source::<D>(query);
     let tenant = D::text_parameter(writer.add_text(tenant.to_owned()));
     let condition = format!("tenant_id = {tenant} AND {}", writer.condition(&query.condition));
     let total = match query.count {
@@ -65,6 +67,36 @@ pub(in crate::store) fn page<D: TableDialect>(query: &TableQuery, tenant: &str) 
 
 /// The column kind of the parameters of LIMIT and OFFSET.
 static ROWS: StoreColumn = StoreColumn { name: "rows", kind: ColumnKind::Integer, nullable: false };
+
+/// The name of the derived column of `daily_metrics`.
+const JUDGEMENT: &str = "judgement";
+
+/// The table, with the judgements of its records where the query has them.
+fn source<D: TableDialect>(query: &TableQuery) -> String {
+    let table = query.table.name();
+    let is_selected = query.columns.iter().any(|output| output.column.name == JUDGEMENT);
+    if query.table != StoreTable::DailyMetrics || !(is_selected || names_judgement(&query.condition)) {
+        return table.to_owned();
+    }
+    format!(
+        "(SELECT recorded.*, CASE WHEN judged.verdict IS NOT NULL THEN {} END AS {JUDGEMENT}
+          FROM {table} AS recorded
+          LEFT JOIN daily_metric_judgements AS judged
+            ON judged.tenant_id = recorded.tenant_id AND judged.metric_category = recorded.metric_category
+           AND judged.metric_type = recorded.metric_type AND judged.metric_date = recorded.metric_date) AS {table}",
+        D::JUDGEMENT
+    )
+}
+
+fn names_judgement(condition: &RowCondition) -> bool {
+    match condition {
+        RowCondition::All(parts) | RowCondition::Any(parts) => parts.iter().any(names_judgement),
+        RowCondition::Not(part) => names_judgement(part),
+        RowCondition::Compare { column, .. }
+        | RowCondition::In { column, .. }
+        | RowCondition::Is { column, .. } => column.name == JUDGEMENT,
+    }
+}
 
 /// The columns that the page has, each once; a constant where the rows are only counted.
 fn needed(query: &TableQuery) -> String {

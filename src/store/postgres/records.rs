@@ -110,6 +110,7 @@ impl SqlRecords for PostgresStore {
             .bind(metrics().map(|metric| metric.key.metric_type.name()).collect::<Vec<_>>())
             .bind(metrics().map(|metric| metric.key.category.as_str()).collect::<Vec<_>>())
             .bind(metrics().map(|metric| metric.metadata).collect::<Vec<_>>())
+            .bind(metrics().map(|metric| metric.judgement).collect::<Vec<_>>())
             .fetch_all(self.pool().await?)
             .await
             .map_err(|error| self.failed(error))

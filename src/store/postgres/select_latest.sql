@@ -17,7 +17,15 @@ SELECT newest.*,
        AND earlier.metric_type = newest.metric_type
        AND earlier.metric_date = (newest.metric_date - INTERVAL '1 month')::DATE
        AND (CASE earlier.metric_type WHEN 'average' THEN earlier.metadata -> 'sample_size'
-                WHEN 'percentage' THEN earlier.metadata -> 'denominator' END = '0'::JSONB) IS NOT TRUE) AS month_before
+                WHEN 'percentage' THEN earlier.metadata -> 'denominator' END = '0'::JSONB) IS NOT TRUE) AS month_before,
+    (SELECT json_build_object(
+        'verdict', judged.verdict, 'reason', judged.reason, 'expected_low', judged.expected_low,
+        'expected_high', judged.expected_high, 'score', judged.score, 'baseline_days', judged.baseline_days,
+        'baseline_from', judged.baseline_from, 'baseline_to', judged.baseline_to, 'judge_version', judged.judge_version
+    )::TEXT
+     FROM daily_metric_judgements AS judged
+     WHERE judged.tenant_id = $1 AND judged.metric_category = newest.metric_category
+       AND judged.metric_type = newest.metric_type AND judged.metric_date = newest.metric_date) AS judgement
 FROM UNNEST($2::TEXT[], $3::TEXT[]) AS asked (metric_type, metric_category)
 CROSS JOIN LATERAL (
     SELECT metric_date, metric_type, metric_category, value::TEXT AS value, metadata, provenance, definition_version, collection_id,

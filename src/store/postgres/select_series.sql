@@ -3,9 +3,19 @@
 SELECT asked.place - 1 AS place, recorded.metric_date, recorded.value::TEXT AS value, recorded.provenance,
        recorded.definition_version,
        CASE WHEN asked.with_metadata OR (recorded.value = 0 AND asked.metric_type IN ('average', 'percentage'))
-            THEN recorded.metadata END AS metadata
-FROM UNNEST($4::TEXT[], $5::TEXT[], $6::BOOLEAN[])
-    WITH ORDINALITY AS asked (metric_type, metric_category, with_metadata, place)
+            THEN recorded.metadata END AS metadata,
+       CASE WHEN asked.with_judgement THEN (
+           SELECT json_build_object(
+               'verdict', judged.verdict, 'reason', judged.reason, 'expected_low', judged.expected_low,
+               'expected_high', judged.expected_high, 'score', judged.score, 'baseline_days', judged.baseline_days,
+               'baseline_from', judged.baseline_from, 'baseline_to', judged.baseline_to, 'judge_version', judged.judge_version
+           )::TEXT
+           FROM daily_metric_judgements AS judged
+           WHERE judged.tenant_id = $1 AND judged.metric_category = asked.metric_category AND judged.metric_type = asked.metric_type
+             AND judged.metric_date = recorded.metric_date
+       ) END AS judgement
+FROM UNNEST($4::TEXT[], $5::TEXT[], $6::BOOLEAN[], $7::BOOLEAN[])
+    WITH ORDINALITY AS asked (metric_type, metric_category, with_metadata, with_judgement, place)
 CROSS JOIN LATERAL (
     SELECT metric_date, value, provenance, definition_version, metadata
     FROM values_in_force

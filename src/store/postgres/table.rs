@@ -24,6 +24,11 @@ fn type_name(column: &StoreColumn) -> &'static str {
 impl TableDialect for PostgresStore {
     const OBJECT: &'static str = "json_build_object";
     const JOIN: &'static str = "string_agg";
+    /// The members are in the order of the answers of the API.
+    const JUDGEMENT: &'static str = "
+        json_build_object('verdict', judged.verdict, 'reason', judged.reason, 'expected_low', judged.expected_low,
+        'expected_high', judged.expected_high, 'score', judged.score, 'baseline_days', judged.baseline_days,
+        'baseline_from', judged.baseline_from, 'baseline_to', judged.baseline_to, 'judge_version', judged.judge_version)";
 
     fn json(_: &StoreColumn, source: &str) -> String {
         source.to_owned()

@@ -87,7 +87,7 @@ impl SqlRecords for SqliteStore {
     async fn select_latest(&self, metrics: &[MetricKey], skipped: i64) -> Result<Vec<SqliteRow>, StoreError> {
         sqlx::query(select(include_str!("select_latest.sql")))
             .bind(&self.tenant)
-            .bind(metrics.iter().map(|key| asked(key, true)).collect::<Value>())
+            .bind(metrics.iter().map(|key| asked(key, true, true)).collect::<Value>())
             .bind(skipped)
             .fetch_all(self.pool().await?)
             .await
@@ -95,7 +95,8 @@ impl SqlRecords for SqliteStore {
     }
 
     async fn select_series(&self, question: &SeriesQuestion) -> Result<Vec<SqliteRow>, StoreError> {
-        let metrics = question.metrics.iter().map(|metric| asked(&metric.key, metric.metadata));
+        let metrics =
+            question.metrics.iter().map(|metric| asked(&metric.key, metric.metadata, metric.judgement));
         sqlx::query(select(include_str!("select_series.sql")))
             .bind(&self.tenant)
             .bind(question.from.to_string())
@@ -107,6 +108,8 @@ impl SqlRecords for SqliteStore {
     }
 }
 
-fn asked(key: &MetricKey, metadata: bool) -> Value {
-    json!({"metric_type": key.metric_type, "metric_category": key.category, "metadata": metadata})
+fn asked(key: &MetricKey, metadata: bool, judgement: bool) -> Value {
+    json!({
+        "metric_type": key.metric_type, "metric_category": key.category, "metadata": metadata, "judgement": judgement,
+    })
 }

@@ -24,7 +24,15 @@ SELECT newest.metric_date, newest.metric_type, newest.metric_category, newest.va
                                      date(newest.metric_date, 'start of month', '-1 day'))
        AND (CASE WHEN NOT json_valid(earlier.metadata) THEN NULL
                 WHEN earlier.metric_type = 'average' THEN earlier.metadata ->> 'sample_size'
-                WHEN earlier.metric_type = 'percentage' THEN earlier.metadata ->> 'denominator' END = 0) IS NOT TRUE) AS month_before
+                WHEN earlier.metric_type = 'percentage' THEN earlier.metadata ->> 'denominator' END = 0) IS NOT TRUE) AS month_before,
+    (SELECT json_object(
+        'verdict', judged.verdict, 'reason', judged.reason, 'expected_low', json(judged.expected_low),
+        'expected_high', json(judged.expected_high), 'score', json(judged.score), 'baseline_days', judged.baseline_days,
+        'baseline_from', judged.baseline_from, 'baseline_to', judged.baseline_to, 'judge_version', judged.judge_version
+    )
+     FROM daily_metric_judgements AS judged
+     WHERE judged.tenant_id = ?1 AND judged.metric_category = newest.metric_category
+       AND judged.metric_type = newest.metric_type AND judged.metric_date = newest.metric_date) AS judgement
 FROM json_each(?2) AS asked
 CROSS JOIN values_in_force AS newest
     ON newest.tenant_id = ?1 AND newest.metric_category = asked.value ->> 'metric_category'

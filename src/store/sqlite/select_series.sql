@@ -3,7 +3,17 @@
 -- For an average or percentage of 0, the metadata show whether it is of no rows.
 SELECT asked.key AS place, metric_date, values_in_force.value AS value, provenance, definition_version,
        iif(asked.value ->> 'metadata'
-           OR (CAST(values_in_force.value AS REAL) = 0 AND metric_type IN ('average', 'percentage')), metadata, NULL) AS metadata
+           OR (CAST(values_in_force.value AS REAL) = 0 AND metric_type IN ('average', 'percentage')), metadata, NULL) AS metadata,
+       iif(asked.value ->> 'judgement', (
+           SELECT json_object(
+               'verdict', judged.verdict, 'reason', judged.reason, 'expected_low', json(judged.expected_low),
+               'expected_high', json(judged.expected_high), 'score', json(judged.score), 'baseline_days', judged.baseline_days,
+               'baseline_from', judged.baseline_from, 'baseline_to', judged.baseline_to, 'judge_version', judged.judge_version
+           )
+           FROM daily_metric_judgements AS judged
+           WHERE judged.tenant_id = ?1 AND judged.metric_category = values_in_force.metric_category
+             AND judged.metric_type = values_in_force.metric_type AND judged.metric_date = values_in_force.metric_date
+       ), NULL) AS judgement
 FROM json_each(?4) AS asked
 CROSS JOIN values_in_force
     ON tenant_id = ?1 AND metric_category = asked.value ->> 'metric_category'

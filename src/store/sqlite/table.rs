@@ -13,6 +13,11 @@ use crate::store::{
 impl TableDialect for SqliteStore {
     const OBJECT: &'static str = "json_object";
     const JOIN: &'static str = "group_concat";
+    /// The members are in the order of the answers of the API.
+    const JUDGEMENT: &'static str = "
+        json_object('verdict', judged.verdict, 'reason', judged.reason, 'expected_low', json(judged.expected_low),
+        'expected_high', json(judged.expected_high), 'score', json(judged.score), 'baseline_days', judged.baseline_days,
+        'baseline_from', judged.baseline_from, 'baseline_to', judged.baseline_to, 'judge_version', judged.judge_version)";
 
     fn json(column: &StoreColumn, source: &str) -> String {
         match column.kind {
