@@ -11,7 +11,7 @@ use daymark::{
     clock::SetClock,
     collect::{self, BackfillRequest, Cancellation, Context, Initiator, Installation, Progress, Tenant},
     database::{DatabaseUrl, RetryPolicy},
-    metric::{Calendar, Definition, Record},
+    metric::{Calendar, Definition, Provenance, Record},
     platform::{self, Platform, PlatformOptions},
     store::{self, StoreOptions, Trigger},
 };
@@ -34,6 +34,7 @@ pub struct Engine {
 /// A context with a store of its own.
 pub struct Daymark {
     context: Context,
+    clock: Arc<SetClock>,
     pub store_url: String,
     pub store_schema: String,
 }
@@ -123,7 +124,7 @@ impl Engine {
         store.migrate().await?;
         store.simulate_clock().await?;
         let installation = Installation {
-            clock,
+            clock: Arc::<SetClock>::clone(&clock),
             retry: RETRY,
             chunk_days: DEFAULT_CHUNK_DAYS,
             run_limit: None,
@@ -143,7 +144,7 @@ impl Engine {
         };
         let context = Context::new(installation, tenant, Initiator::new(Trigger::Cli, "benchmark"));
         daymark::definitions::apply(&context, definitions, false).await?;
-        Ok(Daymark { context, store_url, store_schema })
+        Ok(Daymark { context, clock, store_url, store_schema })
     }
 }
 
@@ -191,6 +192,34 @@ impl Daymark {
         let took = started.elapsed();
         ensure!(report.failed.is_empty() && report.already_there == 0, "{report:?}");
         Ok(took)
+    }
+
+    /// Records a day shortly after its end, and returns how long it took.
+    pub async fn observe(&self, day: Date, judges: bool) -> anyhow::Result<Duration> {
+        self.clock.set(format!("{}T00:30:00Z", day.tomorrow()?).parse()?);
+        let (context, never) = (&self.context, Cancellation::never());
+        let started = Instant::now();
+        let report = match judges {
+            true => collect::collect_day(context, Some(day), &[], &never).await?,
+            false => collect::collect_day_unjudged(context, Some(day), &[], &never).await?,
+        };
+        let took = started.elapsed();
+        let is_observed = report.provenance == Provenance::Observed;
+        ensure!(is_observed && report.failed.is_empty() && report.already_there == 0, "{report:?}");
+        Ok(took)
+    }
+
+    /// Records a range of days that begins before the platform's first row.
+    pub async fn backfill_with_zeros(&self, first: Date, last: Date) -> anyhow::Result<()> {
+        let request = BackfillRequest {
+            from: Some(first),
+            to: Some(last),
+            before_first_row: true,
+            ..BackfillRequest::default()
+        };
+        let report = collect::backfill(&self.context, &request, &Silence, &Cancellation::never()).await?;
+        ensure!(report.failed.is_empty(), "{report:?}");
+        Ok(())
     }
 
     /// Records a range of days and returns how long it took.

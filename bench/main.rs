@@ -32,6 +32,8 @@ const DAY_ROUNDS: i64 = 7;
 const YEAR_ROUNDS: usize = 5;
 const ACTIVE_ROUNDS: usize = 3;
 const MANY_ROUNDS: i64 = 5;
+/// The first of the three years that end with [`LAST`]. The platform has no rows in the first of them.
+const THREE_YEARS: Date = date(2022, 12, 31);
 const YEAR_DAYS: u32 = 365;
 
 #[tokio::main]
@@ -62,6 +64,7 @@ async fn measure(engine: &Engine, report: &mut Report) -> anyhow::Result<()> {
     year(engine, &mut by_hand, original_days, report).await?;
     active(engine, &mut by_hand, report).await?;
     many(engine, report).await?;
+    judged(engine, report).await?;
     memory(engine, report).await
 }
 
@@ -173,6 +176,29 @@ async fn many(engine: &Engine, report: &mut Report) -> anyhow::Result<()> {
     let few = engine.daymark(&five).await?.backfill(YEAR, LAST).await?;
     let many = engine.daymark(&two_hundred).await?.backfill(YEAR, LAST).await?;
     report.comparison(compared("365 days, 200 metrics of posts", vec![(many, few)], None));
+    Ok(())
+}
+
+/// Measures what judging adds to the collection of two hundred metrics that have three years of records.
+async fn judged(engine: &Engine, report: &mut Report) -> anyhow::Result<()> {
+    let two_hundred = definitions::two_hundred(engine.platform()?.as_ref()).await?;
+    let daymark = engine.daymark(&two_hundred).await?;
+    daymark.backfill_with_zeros(THREE_YEARS, LAST.saturating_sub((2 * MANY_ROUNDS + 2).days())).await?;
+    let mut rounds = Vec::new();
+    for round in (0..=MANY_ROUNDS).rev() {
+        let unjudged = daymark.observe(LAST.saturating_sub((2 * round + 1).days()), false).await?;
+        let judged = daymark.observe(LAST.saturating_sub((2 * round).days()), true).await?;
+        if round < MANY_ROUNDS {
+            rounds.push((judged, unjudged));
+        }
+    }
+    report.comparison(Comparison {
+        engine: engine.name,
+        what: "one day, 200 metrics, 3 years of records, judged".to_owned(),
+        than: "not judged",
+        rounds,
+        target: Some(Target::AtMost(1.05)),
+    });
     Ok(())
 }
 

@@ -7,13 +7,14 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use super::{
     evaluation::Evaluation::{self, Clear, Holds, NoData},
     metric_condition::evaluate_metric,
+    quality,
     query_errors::{RequestCounts, query_errors},
 };
 use crate::{
     config::{AlertCondition, MetricCondition},
     metric::Decimal,
     pluralize::pluralize,
-    store::{Pause, Run, RunKind, RunStatus},
+    store::{Anomaly, DriftSample, Pause, Run, RunKind, RunStatus},
 };
 
 /// How long after one failed collection the condition holds while the day is still missing: the scheduler starts no run while
@@ -37,6 +38,10 @@ pub struct Facts {
     pub pause: Option<Pause>,
     /// The requests for data of this process.
     pub requests: RequestCounts,
+    /// The anomalies of the last due day.
+    pub anomalies: Vec<Anomaly>,
+    /// The recounts of the last night.
+    pub drift: Vec<DriftSample>,
     /// The recorded values of the metrics that rules name; `None`: there is no active metric of that name.
     pub metrics: BTreeMap<String, Option<BTreeMap<Date, Decimal>>>,
 }
@@ -50,8 +55,16 @@ pub fn evaluate(condition: &AlertCondition, facts: &Facts, now: Timestamp) -> Ev
         AlertCondition::SlowCollection { seconds } => slow_collection(*seconds, facts, now),
         AlertCondition::DayMissing => day_missing(facts),
         AlertCondition::ForgottenPause { hours } => forgotten_pause(*hours, facts, now),
+        AlertCondition::Anomaly { values } => {
+            holds_if(quality::anomalies(*values, &facts.anomalies, facts.last_due))
+        }
+        AlertCondition::Drift { percent } => holds_if(quality::drift(percent, &facts.drift)),
         AlertCondition::Metric(condition) => metric(condition, facts),
     }
+}
+
+fn holds_if((holds, summary): (bool, String)) -> Evaluation {
+    if holds { Holds(summary) } else { Clear(summary) }
 }
 
 fn collections(facts: &Facts) -> impl Iterator<Item = &Run> {

@@ -2,20 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{ToSpan, civil::Date};
+use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 
 use super::{condition::Facts, query_errors::RequestCounts};
 use crate::{
     collect::{CollectError, Context, active_metrics, remembered_first_day},
     config::{AlertCondition, AlertRule, MetricCondition, MetricTest},
     metric::{Decimal, MetricKey},
-    store::{AskedMetric, RunFilter, SeriesQuestion, StoredDefinition},
+    store::{Anomaly, AskedMetric, DriftSample, RunFilter, SeriesQuestion, StoredDefinition},
 };
 
 /// The newest runs among which failures and the last record are looked for.
 const MAX_RUNS: i64 = 200;
 /// The days before the last due one of which records may be missing.
 const MISSING_DAYS: i64 = 7;
+/// How many anomalies are read at most.
+const MAX_ANOMALIES: i64 = 10_000;
+/// How long recounts are looked at: those of a night are replaced by those of the next one.
+const RECOUNTED_WITHIN: SignedDuration = SignedDuration::from_hours(36);
+const MAX_RECOUNTS: i64 = 10_000;
 
 /// Reads the facts of this moment, but for the requests, which only the server knows.
 ///
@@ -46,8 +51,32 @@ pub async fn read_facts(context: &Context, rules: &[AlertRule]) -> Result<Facts,
         active_metrics: metrics.len(),
         pause,
         requests: RequestCounts::default(),
+        anomalies: anomalies(context, rules, last_due).await?,
+        drift: drift(context, rules).await?,
         metrics: values,
     })
+}
+
+/// The anomalies of `last_due`, if a rule asks for them.
+async fn anomalies(
+    context: &Context,
+    rules: &[AlertRule],
+    last_due: Option<Date>,
+) -> Result<Vec<Anomaly>, CollectError> {
+    let is_asked = rules.iter().any(|rule| matches!(rule.condition, AlertCondition::Anomaly { .. }));
+    match last_due.filter(|_| is_asked) {
+        Some(date) => Ok(context.tenant.store.anomalies(date, date, MAX_ANOMALIES).await?),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The recounts of the last night, if a rule asks for them.
+async fn drift(context: &Context, rules: &[AlertRule]) -> Result<Vec<DriftSample>, CollectError> {
+    if !rules.iter().any(|rule| matches!(rule.condition, AlertCondition::Drift { .. })) {
+        return Ok(Vec::new());
+    }
+    let since = context.now().saturating_sub(RECOUNTED_WITHIN).unwrap_or(Timestamp::MIN);
+    Ok(context.tenant.store.drift_samples(since, MAX_RECOUNTS).await?)
 }
 
 pub fn metric_condition(rule: &AlertRule) -> Option<&MetricCondition> {

@@ -10,6 +10,7 @@ mod evaluation;
 mod evaluator;
 mod facts;
 mod metric_condition;
+mod quality;
 mod query_errors;
 mod rehearsal;
 mod silence;

@@ -9,6 +9,7 @@ use super::{
     evaluation::Evaluation,
     facts::{days_before, metric_condition, metric_values},
     metric_condition::evaluate_metric,
+    quality,
 };
 use crate::{
     collect::{CollectError, Context, active_metrics},
@@ -23,6 +24,8 @@ const DAYS: i64 = 90;
 const MAX_RUNS: i64 = 1000;
 /// The newest pauses of the schedule that are considered.
 const MAX_PAUSES: i64 = 1000;
+/// The newest anomalies on which a rule is tried.
+const MAX_ANOMALIES: i64 = 10_000;
 
 /// The most failures in a row that a rule can want.
 const MOST_IN_A_ROW: usize = 100;
@@ -50,7 +53,8 @@ struct Past<'a> {
 }
 
 /// Tries the rules on the last 90 days: those about metrics on the recorded values, the others on the log and on the pauses of the
-/// schedule. A rule about failed requests is left out, because requests are not recorded.
+/// schedule. Rules about failed
+/// requests and about drift are left out, because neither requests nor earlier recounts are recorded.
 ///
 /// # Errors
 /// When the store fails.
@@ -89,7 +93,12 @@ pub async fn rehearse(context: &Context, rules: &[AlertRule]) -> Result<Vec<Rehe
             AlertCondition::NothingRecorded { hours } => past.of_silent_times(*hours, rule.holds_for),
             AlertCondition::DayMissing => past.of_missing_days(rule.holds_for),
             AlertCondition::ForgottenPause { hours } => past.of_pauses(*hours, rule.holds_for),
-            AlertCondition::QueryErrors { .. } => continue,
+            AlertCondition::QueryErrors { .. } | AlertCondition::Drift { .. } => continue,
+            AlertCondition::Anomaly { values } => {
+                let found = store.anomalies(first, last, MAX_ANOMALIES).await?;
+                let holds = |day: &&Date| quality::anomalies(*values, &found, Some(**day)).0;
+                past.days.iter().filter(holds).copied().collect()
+            }
         };
         rehearsals.push(Rehearsal { rule: rule.name.clone(), place: rule.place.clone(), fires_on, problem });
     }

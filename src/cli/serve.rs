@@ -45,7 +45,8 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
         "listening on http://{address}; the API's page is http://{address}/docs"
     );
     close_orphans(app, &service).await;
-    let scheduler = settings.schedule.enabled.then(|| tokio::spawn(follow_schedule(app, &service, stop.clone())));
+    let scheduler =
+        settings.schedule.enabled.then(|| tokio::spawn(follow_schedule(app, &service, stop.clone())));
     let alerting =
         settings.delivery.is_enabled.then(|| tokio::spawn(follow_alerts(app, &service, stop.clone())));
     server.serve(http::router(Arc::clone(&service)), service, stop).await;
@@ -103,7 +104,11 @@ async fn close_orphans(app: &App, service: &http::Service) {
 }
 
 /// Collects on schedule until `stop`, while this instance leads.
-fn follow_schedule(app: &App, service: &http::Service, stop: Cancellation) -> impl Future<Output = ()> + use<> {
+fn follow_schedule(
+    app: &App,
+    service: &http::Service,
+    stop: Cancellation,
+) -> impl Future<Output = ()> + use<> {
     let (jobs, watch) = (Arc::clone(&service.jobs), service.cache.watch());
     let scheduler = Scheduler::new(&service.patient, jobs, service.counters.clone(), watch)
         .sampling_drift(app.config.settings.drift_sample_days);

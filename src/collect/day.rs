@@ -12,7 +12,7 @@ use super::{
     batch::{Answers, Batch},
     first_row::require_begun,
     freshness::{self, CutAttempt, Fresh, Freshness},
-    judging,
+    judging::{self, CollectedValue, JudgedHistory},
     own_clock::{require_clock_of_platform, require_clock_of_store},
     recording::{self, Stamp},
     run::{self, OpenRun},
@@ -73,6 +73,29 @@ pub async fn collect_day(
     only: &[String],
     cancel: &Cancellation,
 ) -> Result<DayReport, CollectError> {
+    collect(context, date, only, cancel, true).await
+}
+
+/// As [`collect_day`], without judging the values: the scheduler does it later. The benchmark compares the two.
+///
+/// # Errors
+/// As [`collect_day`].
+pub async fn collect_day_unjudged(
+    context: &Context,
+    date: Option<Date>,
+    only: &[String],
+    cancel: &Cancellation,
+) -> Result<DayReport, CollectError> {
+    collect(context, date, only, cancel, false).await
+}
+
+async fn collect(
+    context: &Context,
+    date: Option<Date>,
+    only: &[String],
+    cancel: &Cancellation,
+    judges: bool,
+) -> Result<DayReport, CollectError> {
     let started = Instant::now();
     let date = date.unwrap_or_else(|| context.last_finished());
     let day = context.require_finished(date)?;
@@ -95,12 +118,16 @@ pub async fn collect_day(
         run::bounded(context, context.deadline(), cancel, kept, require_begun(context, date)).await?;
     }
     let run = OpenRun::start(context, lock, RunKind::Collect, date, date).await?;
+    // The store has nothing else to do while the platform is read.
+    let history = judges.then(|| JudgedHistory::reading(context, &missing, date));
     match record_day(context, &run, day, &missing, there, cancel).await {
         Ok(report) => {
             // The lock of the day is released before its values are judged.
             run.release();
-            let keys = report.recorded.iter().map(|metric| metric.key.clone()).collect();
-            judging::after_run(context, keys, date, date, provenance == Provenance::Reconstructed).await;
+            if let Some(history) = history {
+                let recorded = report.recorded.iter().cloned().map(CollectedValue::from).collect();
+                judging::after_collection(context, history, date, report.provenance, recorded).await;
+            }
             Ok(DayReport { duration: started.elapsed(), ..report })
         }
         Err(error) => Err(run.fail(error).await),
@@ -173,6 +200,12 @@ impl DayReport {
             left_out: Vec::new(),
             duration: started.elapsed(),
         }
+    }
+}
+
+impl From<RecordedMetric> for CollectedValue {
+    fn from(metric: RecordedMetric) -> Self {
+        Self { key: metric.key, value: metric.value, metadata: metric.metadata }
     }
 }
 

@@ -5,12 +5,17 @@
 use std::{collections::HashMap, time::Duration};
 
 use jiff::civil::Date;
+use serde_json::{Map, Value};
+use tokio::task::JoinHandle;
 
 use super::{CollectError, Context, FIRST_DAY, earlier_meanings::same_meaning};
 use crate::{
     judgement::{JUDGE_VERSION, JudgedSeries, Profile, RecordedValue, Verdict, standard_error},
-    metric::{Definition, MetricKey, MetricType, has_value},
-    store::{AskedMetric, DefinitionVersion, JudgedDay, RecordedDay, SeriesQuestion},
+    metric::{Decimal, Definition, MetricKey, MetricType, Provenance, has_value},
+    store::{
+        AskedMetric, DefinitionVersion, JudgedDay, RecordedDay, SeriesDays, SeriesQuestion, StoreError,
+        StoredDefinition,
+    },
 };
 
 /// How many values, days multiplied by metrics, are read by one statement. They are held in memory, with some hundred bytes each.
@@ -102,27 +107,110 @@ pub async fn judge_unjudged(context: &Context, limit: i64) -> Result<(JudgeRepor
     Ok((report, unjudged.len()))
 }
 
-/// Judges the records that a run wrote of `keys` on days from `from` to `to`, and, where `is_history` says that they precede
-/// recorded days, those whose history they are. A failure is logged.
-pub(super) async fn after_run(
+/// A value that a collection recorded.
+pub(super) struct CollectedValue {
+    pub key: MetricKey,
+    pub value: Decimal,
+    pub metadata: Map<String, Value>,
+}
+
+/// The records of a collection's metrics before its day, which are read while the platform is.
+pub(super) struct JudgedHistory {
+    judge: Judge,
+    date: Date,
+    /// Each metric with the version of its definition.
+    metrics: Vec<(MetricKey, i32)>,
+    series: Vec<SeriesDays>,
+}
+
+impl JudgedHistory {
+    /// Reads the history that `date` is judged by, in a task of its own, which delays nothing.
+    pub fn reading(
+        context: &Context,
+        metrics: &[StoredDefinition],
+        date: Date,
+    ) -> JoinHandle<Result<Self, StoreError>> {
+        let version = |metric: &StoredDefinition| (metric.definition.key(), metric.version);
+        let (context, metrics): (_, Vec<_>) = (context.clone(), metrics.iter().map(version).collect());
+        tokio::spawn(async move {
+            let store = &context.tenant.store;
+            let judge = Judge::new(store.definition_versions().await?);
+            let from = JudgedSeries::history_of(date).max(FIRST_DAY);
+            let to = date.yesterday().unwrap_or(date);
+            let question =
+                SeriesQuestion { from, to, metrics: metrics.iter().map(|(key, _)| asked(key)).collect() };
+            let series = store.series_days(&question).await?;
+            Ok(Self { judge, date, metrics, series })
+        })
+    }
+
+    /// The judgements of `recorded`, the observed values of the day.
+    fn judge(self, recorded: Vec<CollectedValue>) -> Vec<JudgedDay> {
+        let Self { judge, date, metrics, series } = self;
+        let with_version =
+            metrics.into_iter().zip(series).map(|((key, version), days)| (key, (version, days)));
+        let mut history: HashMap<MetricKey, (i32, SeriesDays)> = with_version.collect();
+        let of_metric = |metric: CollectedValue| {
+            let (definition_version, SeriesDays { recorded: mut days, .. }) = history.remove(&metric.key)?;
+            days.push(RecordedDay {
+                date,
+                value: metric.value,
+                provenance: Provenance::Observed,
+                definition_version,
+                metadata: Some(Box::new(metric.metadata)),
+                judgement: None,
+            });
+            judge.judge_series(&metric.key, &days, date).pop()
+        };
+        recorded.into_iter().filter_map(of_metric).collect()
+    }
+}
+
+/// Judges the values that a collection recorded: observed ones by the history that was read meanwhile. A failure is logged.
+pub(super) async fn after_collection(
     context: &Context,
-    mut keys: Vec<MetricKey>,
-    from: Date,
-    to: Date,
-    is_history: bool,
+    history: JoinHandle<Result<JudgedHistory, StoreError>>,
+    date: Date,
+    provenance: Provenance,
+    recorded: Vec<CollectedValue>,
 ) {
+    if provenance != Provenance::Observed {
+        let keys = recorded.into_iter().map(|metric| metric.key).collect();
+        return after_reconstruction(context, keys, date, date).await;
+    }
+    let judging = async {
+        let judged = match history.await {
+            Ok(history) => history?.judge(recorded),
+            // The task was stopped with its process.
+            Err(_) => return Ok(JudgeReport::default()),
+        };
+        context.tenant.store.write_judgements(&judged).await?;
+        let mut report = JudgeReport::default();
+        report.add(&judged);
+        Ok(report)
+    };
+    log_outcome(tokio::time::timeout(AFTER_RUN_LIMIT, judging).await);
+}
+
+/// Judges the records that a run wrote of `keys` on days from `from` to `to`, and the recorded days after them, whose history they
+/// are. A failure is logged.
+pub(super) async fn after_reconstruction(context: &Context, mut keys: Vec<MetricKey>, from: Date, to: Date) {
     if keys.is_empty() {
         return;
     }
     keys.sort_unstable();
     keys.dedup();
-    let to = if is_history { JudgedSeries::influenced_by(to).min(context.last_finished()) } else { to };
+    let to = JudgedSeries::influenced_by(to).min(context.last_finished());
     let judging = async {
         let judge = Judge::new(context.tenant.store.definition_versions().await?);
         judge.judge(context, &keys, from, to).await
     };
-    match tokio::time::timeout(AFTER_RUN_LIMIT, judging).await {
-        Ok(Ok(report)) => tracing::debug!(report.judged, report.anomalies, %from, %to, "judged"),
+    log_outcome(tokio::time::timeout(AFTER_RUN_LIMIT, judging).await);
+}
+
+fn log_outcome(outcome: Result<Result<JudgeReport, CollectError>, tokio::time::error::Elapsed>) {
+    match outcome {
+        Ok(Ok(report)) => tracing::debug!(report.judged, report.anomalies, "judged recorded values"),
         Ok(Err(error)) => {
             tracing::warn!(%error, "recorded values could not be judged; `daymark judge` or the scheduler does it later");
         }

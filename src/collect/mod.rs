@@ -40,7 +40,7 @@ mod verify;
 pub use backfill::{BackfillReport, BackfillRequest, MetricCount, Progress, backfill};
 pub use cancellation::{Cancellation, Canceller};
 pub use context::{Context, FIRST_DAY, Initiator, Installation, Tenant};
-pub use day::{DayReport, RecordedMetric, collect_day};
+pub use day::{DayReport, RecordedMetric, collect_day, collect_day_unjudged};
 pub use discrepancy::Discrepancy;
 pub use drift::{ComparedDay, DriftReport, DriftRequest, MetricDrift, counted_now, drift};
 pub use drift_sample::sample_drift;

@@ -48,9 +48,9 @@ pub use deliveries::{AttemptEntry, DeliveriesQuery, DeliveriesResponse, Delivery
 pub use error::{ParameterProblem, QueryError, Refusal};
 pub use export::{CsvOptions, Export, ExportFormat, ExportQuery};
 pub use health::{
-    AlertsHealth, AnomaliesHealth, AnomalyEntry, CauseCount, DriftEntry, DriftHealth, GapsHealth, HealthResponse, MetricGap, MetricsPerRun, NotificationsHealth,
-    OwnQueries, PlatformHealth, QueryHealth, RunDurations, RunsHealth, RunsWindow, SeverityCount, StateCount,
-    UnknownField, health,
+    AlertsHealth, AnomaliesHealth, AnomalyEntry, CauseCount, DriftEntry, DriftHealth, GapsHealth,
+    HealthResponse, MetricGap, MetricsPerRun, NotificationsHealth, OwnQueries, PlatformHealth, QueryHealth,
+    RunDurations, RunsHealth, RunsWindow, SeverityCount, StateCount, UnknownField, health,
 };
 pub use interval::{Bucket, Interval};
 pub use judgement::ValueJudgement;

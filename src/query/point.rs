@@ -4,7 +4,11 @@ use jiff::civil::Date;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use utoipa::ToSchema;
 
-use super::{judgement::{JUDGEMENT_BYTES, ValueJudgement},interval::Bucket, metadata::MetadataText};
+use super::{
+    interval::Bucket,
+    judgement::{JUDGEMENT_BYTES, ValueJudgement},
+    metadata::MetadataText,
+};
 use crate::metric::{Decimal, Provenance};
 
 /// The approximate size of a point in an answer, in bytes and without metadata: of a day, and of a longer interval.

@@ -36,6 +36,7 @@ on! { [sqlite, postgres]
     every_kind_of_rule_is_tried_over_the_past,
     a_metric_must_hold_for_days,
     a_cause_that_a_channel_does_not_hear_of_keeps_nothing_from_it,
+    an_anomaly_and_drift_are_told,
 }
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -356,4 +357,40 @@ async fn a_cause_that_a_channel_does_not_hear_of_keeps_nothing_from_it(world: Wo
         .map(|told| (told.channel.as_str(), told.content["alerts"][0]["rule"].as_str().unwrap()))
         .collect();
     assert_eq!(told, [("data", "day_missing"), ("ops", "collection_failing")]);
+}
+
+async fn an_anomaly_and_drift_are_told(world: World) {
+    let text = format!("{SOURCES}{CHANNELS}[alerts.anomaly]\nvalues = 2\n[alerts.drift]\npercent = 20\n");
+    let config = world.config(&text);
+    let mut bounded = crate::world::definitions(world.time_format());
+    for definition in &mut bounded[1..3] {
+        definition.expected = serde_json::from_str(r#"{"max": 0}"#).unwrap();
+    }
+    world.apply(&bounded).await;
+    backfill(&world.context, &range(1, 9), &Heard::default(), &Cancellation::never()).await.unwrap();
+    collect(&world.context).await;
+    evaluate(&world, &config).await;
+    assert_eq!(told(&world).await, [firing("anomaly")]);
+    let summary = alert(&world, &config, "anomaly").await.summary.unwrap();
+    assert!(summary.starts_with("2 recorded values of 2025-01-10 are out of line"), "{summary}");
+    assert!(summary.contains("posts_created is 10 (out of range)"), "{summary}");
+    let tried = rehearse(&world.context, &config.declarations.alerts).await.unwrap();
+    let anomaly = tried.iter().find(|tried| tried.rule == "anomaly").unwrap();
+    assert_eq!(anomaly.fires_on.len(), 10);
+
+    world.execute("DELETE FROM posts WHERE created_at < '2025-01-03'").await;
+    let never = Cancellation::never();
+    daymark::collect::sample_drift(&world.context, january(10), 100, &never).await.unwrap();
+    evaluate(&world, &config).await;
+    let mut fired = told(&world).await;
+    fired.sort_by(|one, other| one.1.cmp(&other.1));
+    assert_eq!(fired, [firing("anomaly"), firing("drift")]);
+    // Of the day after, nothing is recorded yet, and the recounts are of the night before.
+    advance(&world, 36 * 60 + 1);
+    evaluate(&world, &config).await;
+    let told = told(&world).await;
+    assert!(
+        told.iter().any(|(kind, rules)| *kind == NotificationKind::Resolved && rules.contains("drift")),
+        "{told:?}"
+    );
 }

@@ -912,6 +912,23 @@ export interface components {
             /** @description Whether older ones were left out, because an answer has 1,000 at most. */
             truncated: boolean;
         };
+        AnomaliesHealth: {
+            last_30_days: number;
+            /** @description How many recorded values of the last 7 and 30 finished days are anomalies; 10,000 at most. */
+            last_7_days: number;
+            /** @description Newest day first, 50 at most. */
+            newest: components["schemas"]["AnomalyEntry"][];
+        };
+        /** @description A recorded value that is an anomaly. */
+        AnomalyEntry: {
+            judgement: components["schemas"]["ValueJudgement"];
+            metric_category: string;
+            /** Format: date */
+            metric_date: string;
+            /** @enum {string} */
+            metric_type: "count" | "average" | "percentage" | "aggregate";
+            value: components["schemas"]["Decimal"];
+        };
         /** @description An attempt to deliver a notification. */
         AttemptEntry: {
             /** @description What the receiver answered, or why it did not. */
@@ -1245,6 +1262,32 @@ export interface components {
             /** Format: date */
             to: string;
         };
+        /** @description A recorded value that the platform's present rows no longer give. */
+        DriftEntry: {
+            metric_category: string;
+            /** Format: date */
+            metric_date: string;
+            /** @enum {string} */
+            metric_type: "count" | "average" | "percentage" | "aggregate";
+            recorded: components["schemas"]["Decimal"];
+            recounted: components["schemas"]["Decimal"];
+            /** Format: date-time */
+            recounted_at: string;
+        };
+        /** @description The recounts of the last 30 days: on a schedule, some recorded days are counted again from the platform's present rows. */
+        DriftHealth: {
+            /** @description How many of them have another value now. */
+            changed: number;
+            /**
+             * Format: date-time
+             * @description When the newest recount was made; null: none in 30 days.
+             */
+            last_recounted_at?: string | null;
+            /** @description Those of them that were recounted last, 50 at most. */
+            newest: components["schemas"]["DriftEntry"][];
+            /** @description How many recorded values were counted again; 20,000 at most. */
+            recounted: number;
+        };
         /** @description How the recount of a metric differs from its records. */
         DriftedMetric: {
             /** @description The days whose recount differs, by date; every other compared day has the recorded value. */
@@ -1332,8 +1375,10 @@ export interface components {
         };
         HealthResponse: {
             alerts: components["schemas"]["AlertsHealth"];
+            anomalies: components["schemas"]["AnomaliesHealth"];
             /** Format: date-time */
             checked_at: string;
+            drift: components["schemas"]["DriftHealth"];
             gaps?: components["schemas"]["GapsHealth"] | null;
             /**
              * Format: date-time
@@ -1461,6 +1506,7 @@ export interface components {
             collection_timestamp?: string | null;
             display_name: string;
             format_pattern: string;
+            judgement?: components["schemas"]["ValueJudgement"] | null;
             metadata?: {
                 [key: string]: unknown;
             } | null;
@@ -1614,6 +1660,7 @@ export interface components {
             definition_version?: number | null;
             /** Format: date */
             from: string;
+            judgement?: components["schemas"]["ValueJudgement"] | null;
             /** @description Present and true if labels that were not recorded by name could increase the value. */
             lower_bound?: boolean;
             /** @description The sample size, the numerator and denominator, or the labels; only if the request has `metadata=true`. */
@@ -2068,6 +2115,30 @@ export interface components {
             field: string;
             reason: string;
         };
+        /**
+         * @description Whether the value is what the metric's history leads one to expect. It is derived from the records, and is made again when the
+         *     judge changes.
+         */
+        ValueJudgement: {
+            /** @description How many days it was judged by, the first and the last of them. */
+            baseline_days: number;
+            /** Format: date */
+            baseline_from?: string | null;
+            /** Format: date */
+            baseline_to?: string | null;
+            expected_high?: components["schemas"]["Decimal"] | null;
+            expected_low?: components["schemas"]["Decimal"] | null;
+            /**
+             * Format: int32
+             * @description The version of the algorithm.
+             */
+            judge_version: number;
+            /** @enum {string|null} */
+            reason?: "out_of_range" | "zero" | "no_rows" | "above" | "below" | "too_little_history" | "no_day_before" | "no_value" | "too_large" | null;
+            score?: components["schemas"]["Decimal"] | null;
+            /** @enum {string} */
+            verdict: "normal" | "anomaly" | "unjudged";
+        };
         /** @description A version of a definition. Each record has the version from which its value was computed. */
         VersionAnswer: components["schemas"]["VersionEntry"] & {
             declaration?: components["schemas"]["MetricDeclaration"] | null;
@@ -2103,6 +2174,7 @@ export interface components {
             definition_version?: number;
             /** Format: uuid */
             id?: string;
+            judgement?: Record<string, never> | null;
             metadata?: Record<string, never>;
             metric_category?: string;
             /** Format: date */
@@ -5320,6 +5392,8 @@ export interface operations {
                 week_start?: "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
                 /** @description `true` adds the metadata of the records to the points */
                 metadata?: boolean;
+                /** @description `true` adds the judgements of the values to the points of days */
+                judgement?: boolean;
                 /** @description The maximum number of series on a page, from 1 to 200; 50 by default. A page with many days has fewer */
                 limit?: number;
                 /** @description `next_cursor` of the previous page; the other parameters must be the same */
@@ -6715,6 +6789,8 @@ export interface operations {
                 value?: string;
                 /** @description `is.null` or `not.is.null` */
                 metadata?: string;
+                /** @description `is.null` or `not.is.null` */
+                judgement?: string;
                 /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
                 provenance?: string;
                 /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */

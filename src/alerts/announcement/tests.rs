@@ -142,7 +142,7 @@ fn a_silence_ends_and_a_resolution_arrives_all_the_same() {
 proptest! {
     #[test]
     fn what_was_told_to_fire_is_told_to_be_over(
-        holds in prop::collection::vec(any::<[bool; 6]>(), 1..60),
+        holds in prop::collection::vec(any::<[bool; 8]>(), 1..60),
         from in 0_i64..40,
         length in 1_i64..20,
     ) {

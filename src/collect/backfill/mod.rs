@@ -111,7 +111,7 @@ pub async fn backfill(
     };
     let run = run.release();
     let written = done.written.keys().cloned().collect();
-    judging::after_run(context, written, work.range.from, work.range.to, true).await;
+    judging::after_reconstruction(context, written, work.range.from, work.range.to).await;
     Ok(BackfillReport { run: Some(run), status: Some(status), discrepancies, ..work.report(&done, started) })
 }
 

@@ -47,7 +47,11 @@ async fn unreadable_dates(
     from: Date,
     to: Date,
 ) -> Result<Vec<(MetricKey, Date)>, StoreError> {
-    let asked = |metric: &StoredDefinition| AskedMetric { key: metric.definition.key(), metadata: false, judgement: false };
+    let asked = |metric: &StoredDefinition| AskedMetric {
+        key: metric.definition.key(),
+        metadata: false,
+        judgement: false,
+    };
     let question = SeriesQuestion { from, to, metrics: metrics.iter().map(asked).collect() };
     let series = context.tenant.store.series_days(&question).await?;
     let of_metric = metrics

@@ -43,6 +43,10 @@ pub enum AlertCondition {
     DayMissing,
     /// The schedule is paused for longer than this, without an end.
     ForgottenPause { hours: i64 },
+    /// At least this many recorded values of the last due day are anomalies.
+    Anomaly { values: i64 },
+    /// A recorded value that was counted again lately differs by more than this percentage.
+    Drift { percent: Decimal },
     /// A condition of the recorded values of a metric.
     Metric(MetricCondition),
 }
@@ -85,13 +89,15 @@ impl AlertSeverity {
 }
 
 /// The names of the built-in rules.
-pub const BUILT_IN_RULES: [&str; 6] = [
+pub const BUILT_IN_RULES: [&str; 8] = [
     "collection_failing",
     "nothing_recorded",
     "query_errors",
     "slow_collection",
     "day_missing",
     "forgotten_pause",
+    "anomaly",
+    "drift",
 ];
 
 /// The place of a rule that the file does not mention.
@@ -109,7 +115,7 @@ pub fn built_in_rules() -> Vec<AlertRule> {
         channels: None,
         labels: BTreeMap::new(),
     };
-    let [failing, nothing, errors, slow, missing, pause] = BUILT_IN_RULES;
+    let [failing, nothing, errors, slow, missing, pause, anomaly, drift] = BUILT_IN_RULES;
     vec![
         rule(failing, AlertCondition::CollectionFailing { runs: 3 }, Critical, 0),
         // After a week of being off, the catch-up has this long before the alert is told.
@@ -118,5 +124,7 @@ pub fn built_in_rules() -> Vec<AlertRule> {
         rule(slow, AlertCondition::SlowCollection { seconds: 60 }, Warning, 0),
         rule(missing, AlertCondition::DayMissing, Warning, 60),
         rule(pause, AlertCondition::ForgottenPause { hours: 24 }, Warning, 0),
+        rule(anomaly, AlertCondition::Anomaly { values: 1 }, Warning, 0),
+        rule(drift, AlertCondition::Drift { percent: Decimal::from(10) }, Warning, 0),
     ]
 }

@@ -161,6 +161,12 @@ fn adjusted(section: &Section, condition: AlertCondition) -> AlertCondition {
         AlertCondition::ForgottenPause { hours } => {
             AlertCondition::ForgottenPause { hours: whole("hours", 8_760, hours) }
         }
+        AlertCondition::Anomaly { values } => {
+            AlertCondition::Anomaly { values: whole("values", 100_000, values) }
+        }
+        AlertCondition::Drift { percent: default } => {
+            AlertCondition::Drift { percent: percent(section).unwrap_or(default) }
+        }
         other @ (AlertCondition::DayMissing | AlertCondition::Metric(_)) => other,
     }
 }

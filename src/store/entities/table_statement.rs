@@ -4,7 +4,10 @@ use std::marker::PhantomData;
 
 use crate::store::{
     statement::{Argument, Statement},
-    table::{ColumnKind, Comparison, IsOperand, Order, Output, RowCondition, StoreColumn, StoreTable, TableQuery, Value},
+    table::{
+        ColumnKind, Comparison, IsOperand, Order, Output, RowCondition, StoreColumn, StoreTable, TableQuery,
+        Value,
+    },
 };
 
 /// The SQL of a database for the parts of a [`TableQuery`]. `column` is always a name from a table's own list.
