@@ -8,8 +8,8 @@ use super::{App, Exit, Page, backup_findings::backup_findings};
 use crate::{
     alerts, backup,
     clock::{Clock, SystemClock},
-    config::{BUILT_IN, Channel, Config, Finding, LoadedConfig, Severity},
-    definitions::{CheckReport, CheckScope, source_warnings},
+    config::{BUILT_IN, Channel, Config, Finding, LoadedConfig, Severity, UnfinishedDay},
+    definitions::{CheckReport, CheckScope, check_cron, check_functions, source_warnings},
     pluralize::pluralize,
 };
 
@@ -114,6 +114,9 @@ async fn find(config: Config, mut findings: Vec<Finding>, scope: CheckScope) -> 
     if is_store_well {
         findings.extend(alert_findings(&app).await);
         findings.extend(backup_obstacle(&app).await);
+        let takes_last_finished = app.config.settings.unfinished_day == UnfinishedDay::LastFinished;
+        findings.extend(check_functions(&app.context, takes_last_finished).await);
+        findings.extend(check_cron(&app.context).await);
     }
     (findings, metrics)
 }

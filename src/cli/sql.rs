@@ -1,12 +1,13 @@
 //! `daymark sql`: functions in the database that record days without Daymark's process.
 
+use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{App, Exit, Page};
 use crate::{
     config::UnfinishedDay,
-    definitions::function_spec,
+    definitions::{CRON_JOB, cron_schedule, function_spec, missing_for_cron, other_cron_jobs},
     store::{FunctionMetric, FunctionSpec},
 };
 
@@ -22,6 +23,12 @@ enum SqlCommand {
     Install(ApiSchema),
     /// Print the script that `install` runs
     Show(ApiSchema),
+    /// Make the job of pg_cron that records each day when it has settled
+    Schedule {
+        /// Remove the job instead
+        #[arg(long)]
+        remove: bool,
+    },
     /// Remove the functions and views; records and log stay
     Uninstall,
 }
@@ -38,9 +45,63 @@ pub async fn run(app: &App, arguments: &SqlArguments) -> anyhow::Result<(Page, E
     let page = match &arguments.command {
         SqlCommand::Install(ApiSchema { api_schema }) => install(app, api_schema.as_deref()).await?,
         SqlCommand::Show(ApiSchema { api_schema }) => show(app, api_schema.as_deref()).await?,
+        SqlCommand::Schedule { remove: true } => unschedule(app).await?,
+        SqlCommand::Schedule { remove: false } => schedule(app).await?,
         SqlCommand::Uninstall => uninstall(app).await?,
     };
     Ok((page, Exit::Done))
+}
+
+async fn schedule(app: &App) -> anyhow::Result<Page> {
+    let store = &app.context.tenant.store;
+    let state = store.cron_state().await?.context("pg_cron needs a store on PostgreSQL")?;
+    ensure!(
+        store.installed_functions(None).await?.is_some(),
+        "the job would have nothing to call: run `daymark sql install` first"
+    );
+    let schedule = cron_schedule(&app.context, &state);
+    refuse_missing(&missing_for_cron(&state, &schedule))?;
+    let mut state = state;
+    if state.extension.is_none() {
+        let database = state.current_database.clone();
+        store.create_cron().await.with_context(|| {
+            format!("have an administrator run `CREATE EXTENSION pg_cron` in the database {database}")
+        })?;
+        state = store.cron_state().await?.unwrap_or_default();
+        refuse_missing(&missing_for_cron(&state, &schedule))?;
+    }
+    store.schedule_cron(CRON_JOB, &schedule).await?;
+    let warnings = other_cron_jobs(&state, &schedule);
+    let zone = &state.time_zone;
+    let mut page = Page::new(
+        json!({"job": CRON_JOB, "schedule": schedule, "time_zone": zone, "command": state.command, "warnings": warnings}),
+    );
+    page.columns = vec!["job", "schedule", "time_zone", "command"];
+    page.rows = vec![vec![CRON_JOB.to_owned(), schedule.clone(), zone.clone(), state.command.clone()]];
+    page.line(format!("The job {CRON_JOB} runs `{}` at `{schedule}` ({zone}).", state.command));
+    for warning in warnings {
+        page.line(format!("warning: {warning}"));
+    }
+    Ok(page)
+}
+
+fn refuse_missing(missing: &[String]) -> anyhow::Result<()> {
+    ensure!(missing.is_empty(), "{}", missing.join("\n"));
+    Ok(())
+}
+
+async fn unschedule(app: &App) -> anyhow::Result<Page> {
+    let store = &app.context.tenant.store;
+    let state = store.cron_state().await?.unwrap_or_default();
+    let is_removed = state.extension.is_some() && store.unschedule_cron(CRON_JOB).await?;
+    let mut page = Page::new(json!({"removed": is_removed}));
+    page.columns = vec!["removed"];
+    page.rows = vec![vec![is_removed.to_string()]];
+    page.line(match is_removed {
+        true => format!("The job {CRON_JOB} is removed."),
+        false => format!("There was no job {CRON_JOB}."),
+    });
+    Ok(page)
 }
 
 async fn spec(app: &App) -> anyhow::Result<FunctionSpec> {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::{
     collect::{CollectError, Context, FIRST_DAY, batch::Batch, first_row, selection},
+    config::Finding,
     database::Fault,
     metric::{Calendar, Definition, Measure, QueryShape, Reading},
     platform::{Cut, Schema},
@@ -231,4 +232,36 @@ fn shape(definition: &Definition) -> &'static str {
             QueryShape::Labels { .. } => "labels",
         },
     }
+}
+
+/// Checks the functions that are installed, if there are any.
+pub async fn check_functions(context: &Context, takes_last_finished: bool) -> Vec<Finding> {
+    let place = "sql functions";
+    let spec = function_spec(context, takes_last_finished).await;
+    let installed = context.tenant.store.installed_functions(spec.as_ref().ok()).await;
+    let installed = match installed {
+        Ok(Some(installed)) => installed,
+        Ok(None) => return Vec::new(),
+        Err(error) => return vec![Finding::error(place, error.to_string())],
+    };
+    let mut findings = Vec::new();
+    if installed.tenant != context.tenant.name {
+        return findings;
+    }
+    let again = match &installed.api_schema {
+        Some(schema) => format!("run `daymark sql install --api-schema {schema}`"),
+        None => "run `daymark sql install`".to_owned(),
+    };
+    let problem = |message: String| Finding::error(place, message).hint(again.clone());
+    findings.extend(installed.problems.into_iter().map(problem));
+    match spec {
+        Err(error) => findings.push(Finding::error(place, error.to_string())),
+        Ok(_) if !installed.is_current && findings.is_empty() => {
+            let message = "they are not those that would be installed now, because a definition, a setting, an index, the time zone \
+                           database or Daymark has changed since";
+            findings.push(Finding::warning(place, message).hint(again));
+        }
+        Ok(_) => {}
+    }
+    findings
 }

@@ -5,6 +5,7 @@
 
 mod apply;
 mod check;
+mod cron;
 mod define;
 mod functions;
 mod plan;
@@ -15,8 +16,9 @@ mod source_warnings;
 
 pub use apply::{AppliedChange, ApplyReport, FieldChange, ZoneChange, apply, diff, made_through_api};
 pub use check::{CheckReport, CheckScope, check};
+pub use cron::{CRON_JOB, check_cron, cron_schedule, missing_for_cron, other_cron_jobs};
 pub use define::{DefineError, Defined, define, switch_off};
-pub use functions::{FunctionsError, function_calendar, function_spec};
+pub use functions::{FunctionsError, check_functions, function_calendar, function_spec};
 pub use plan::plan;
 pub use preview::{Preview, PreviewedDay, preview};
 pub use readable::{Readable, ReadableTable, readable};

@@ -2,10 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../support/packages.rs"]
+#[expect(dead_code, reason = "these tests need no packages of Python")]
+mod packages;
+#[path = "../support/server.rs"]
+#[expect(dead_code, reason = "no test of these stops its server")]
+mod server;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod calendar;
+mod cron;
+mod edge_function;
 mod failures;
+mod permissions;
 mod platform;
+mod postgrest;
 mod same_records;
+mod supabase;

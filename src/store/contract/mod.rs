@@ -5,6 +5,7 @@
 mod alerts;
 mod annotations;
 mod backups;
+mod cron;
 mod definitions;
 mod drift_samples;
 mod events;
@@ -29,6 +30,7 @@ pub use alerts::{AlertState, AlertStatus, Alerts, FiredAs, Silence};
 pub use annotations::{Annotation, AnnotationText, Annotations};
 pub(super) use backups::ContentsSum;
 pub use backups::{Backups, MetricContents, StoreContents};
+pub use cron::{Cron, CronJob, CronState};
 pub use definitions::{
     DefinitionChange, DefinitionVersion, Definitions, DefinitionsChanged, Origin, StoredDefinition,
 };

@@ -1,7 +1,7 @@
 //! The trait that combines the traits of all entities.
 
 use super::{
-    Alerts, Annotations, Backups, Definitions, DriftSamples, Events, Functions, Jobs, Judgements, Keys,
+    Alerts, Annotations, Backups, Cron, Definitions, DriftSamples, Events, Functions, Jobs, Judgements, Keys,
     Notifications, Records, Runs, Schedules, SessionEnds, Tables, Upkeep,
 };
 
@@ -27,6 +27,7 @@ pub trait Store:
     + SessionEnds
     + Notifications
     + Backups
+    + Cron
     + Upkeep
 {
 }
@@ -48,6 +49,7 @@ impl<S> Store for S where
         + SessionEnds
         + Notifications
         + Backups
+        + Cron
         + Upkeep
 {
 }

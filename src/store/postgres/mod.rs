@@ -4,6 +4,7 @@
 mod backup;
 mod commit;
 mod connection;
+mod cron;
 mod engine;
 mod functions;
 mod integrity;

@@ -3,6 +3,7 @@
 mod backup;
 mod commit;
 mod connection;
+mod cron;
 mod decimal_order;
 mod engine;
 mod functions;

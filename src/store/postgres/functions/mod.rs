@@ -3,6 +3,7 @@
 
 mod installed;
 mod script;
+mod trial;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use self::script::{COMMENT, Script};
 use super::{PostgresStore, connection::quoted};
 use crate::{
-    database::FaultClass,
+    database::{Fault, FaultClass},
     store::{FunctionPlace, FunctionSpec, Functions, InstalledFunctions, StoreError},
 };
 
@@ -101,7 +102,8 @@ impl Functions for PostgresStore {
         let comment =
             format!("COMMENT ON FUNCTION collect_daily_metrics IS '{}'", comment.replace('\'', "''"));
         transaction.execute(AssertSqlSafe(comment)).await.map_err(failed)?;
-        let notes = self.notes(&mut transaction).await?;
+        let mut notes = self.notes(&mut transaction).await?;
+        notes.extend(self.unreadable(&mut transaction, spec).await?);
         transaction.commit().await.map_err(failed)?;
         let _ = session.close().await;
         Ok(notes)
@@ -116,6 +118,9 @@ impl Functions for PostgresStore {
         let mut problems = self.missing_privileges(&mut session).await?;
         if self.hash_of_functions(&mut session).await? != manifest.functions {
             problems.push("the functions are not as they were installed".to_owned());
+        }
+        if let Err(error) = sqlx::query("SELECT sql_require_current()").execute(&mut *session).await {
+            problems.push(Fault::from(error).message);
         }
         let current = spec.map(|spec| sha256(&self.script(spec, manifest.api_schema.as_deref()).text()));
         Ok(Some(InstalledFunctions {

@@ -1,0 +1,116 @@
+//! The job of pg_cron that calls the SQL functions: when it has to run, what is missing for it, and other jobs that call the same
+//! function.
+
+use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
+
+use crate::{
+    collect::Context,
+    config::Finding,
+    store::{CronJob, CronState},
+};
+
+/// The name of the job.
+pub const CRON_JOB: &str = "daymark-collect";
+
+/// How many days ahead the ends of days are looked at. Clocks are changed twice a year.
+const DAYS_AHEAD: i32 = 400;
+const DAY_S: i64 = 86_400;
+
+/// The schedule of the job: the time of the day in the zone of pg_cron at which every day of the next year has settled. Where clocks
+/// are changed, that is the later of the two times.
+pub fn cron_schedule(context: &Context, state: &CronState) -> String {
+    let calendar = &context.tenant.calendar;
+    let zone = TimeZone::get(&state.time_zone).unwrap_or(TimeZone::UTC);
+    let civil_second = |instant: Timestamp| {
+        let shown = zone.to_datetime(instant);
+        TimeZone::UTC.to_timestamp(shown).map_or(0, Timestamp::as_second)
+    };
+    let first = context.last_finished();
+    let days = calendar.days(first, first.saturating_add(DAYS_AHEAD.days()));
+    let latest = days.iter().map(|day| {
+        let midnight = TimeZone::UTC.to_timestamp(day.next.at(0, 0, 0, 0)).map_or(0, Timestamp::as_second);
+        civil_second(context.ready_at(day.date)) - midnight
+    });
+    let second = latest.max().unwrap_or_default().rem_euclid(DAY_S);
+    // A time between two minutes is that of the later one.
+    let minute = SignedDuration::from_secs(second + 59).as_mins() % (24 * 60);
+    format!("{} {} * * *", minute % 60, minute / 60)
+}
+
+/// What keeps a job from being made, a sentence each, with what to do. Without the extension, `CREATE EXTENSION` may still succeed.
+pub fn missing_for_cron(state: &CronState, schedule: &str) -> Vec<String> {
+    let CronState { current_database, role, command, .. } = state;
+    let mut missing = Vec::new();
+    if state.available.is_none() {
+        missing.push(
+            "the server does not have pg_cron: install it (on Debian: apt-get install postgresql-<version>-cron)"
+                .to_owned(),
+        );
+    }
+    if state.is_preloaded == Some(false) {
+        missing.push(format!(
+            "pg_cron is not preloaded: set `shared_preload_libraries = 'pg_cron'` and `cron.database_name = '{current_database}'` in \
+             postgresql.conf, and restart the server"
+        ));
+    }
+    if let Some(other) = state.database.as_ref().filter(|database| *database != current_database) {
+        missing.push(format!(
+            "pg_cron has its jobs in the database {other}, and the store is in {current_database}: set `cron.database_name = \
+             '{current_database}'` in postgresql.conf and restart the server, or run in {other}: SELECT \
+             cron.schedule_in_database('{CRON_JOB}', '{schedule}', '{}', '{current_database}')",
+            command.replace('\'', "''")
+        ));
+    }
+    if state.extension.is_some() && !state.may_use {
+        missing
+            .push(format!("the role {role} may not use pg_cron: run `GRANT USAGE ON SCHEMA cron TO {role}`"));
+    }
+    missing
+}
+
+/// A sentence for each further job that calls `collect_daily_metrics`, such as the one at midnight of a hand-made set-up.
+pub fn other_cron_jobs(state: &CronState, schedule: &str) -> Vec<String> {
+    let others = state.jobs.iter().filter(|job| !is_own(job));
+    let sentence = |job: &CronJob| {
+        let name = job.name.clone().unwrap_or_else(|| job.id.to_string());
+        format!(
+            "the job {name} of pg_cron runs `{}` at `{}`; days can be recorded at `{schedule}`, and before that a call fails or records \
+             an earlier day: remove it with SELECT cron.unschedule({})",
+            job.command, job.schedule, job.id
+        )
+    };
+    others.map(sentence).collect()
+}
+
+fn is_own(job: &CronJob) -> bool {
+    job.name.as_deref() == Some(CRON_JOB)
+}
+
+/// Checks the jobs of pg_cron that call the functions.
+pub async fn check_cron(context: &Context) -> Vec<Finding> {
+    let place = "pg_cron";
+    let state = match context.tenant.store.cron_state().await {
+        Ok(Some(state)) => state,
+        Ok(None) => return Vec::new(),
+        Err(error) => return vec![Finding::warning(place, error.to_string())],
+    };
+    let schedule = cron_schedule(context, &state);
+    let hint = "run `daymark sql schedule`";
+    let mut findings: Vec<_> = other_cron_jobs(&state, &schedule)
+        .into_iter()
+        .map(|sentence| Finding::warning(place, sentence))
+        .collect();
+    for job in state.jobs.iter().filter(|job| is_own(job)) {
+        if !job.is_active {
+            findings.push(Finding::warning(place, format!("the job {CRON_JOB} is not active")).hint(hint));
+        }
+        if job.schedule != schedule || job.command != state.command {
+            let message = format!(
+                "the job {CRON_JOB} runs `{}` at `{}`, and would be made to run `{}` at `{schedule}`",
+                job.command, job.schedule, state.command
+            );
+            findings.push(Finding::warning(place, message).hint(hint));
+        }
+    }
+    findings
+}
