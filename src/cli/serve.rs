@@ -40,11 +40,11 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
         tracing::info!(target: ANNOUNCEMENT, "health and metrics are at http://{address}");
         tokio::spawn(management.serve_management(Arc::clone(&service), stop.clone()))
     });
+    close_orphans(app, &service).await;
     tracing::info!(
         target: ANNOUNCEMENT,
         "listening on http://{address}; the API's page is http://{address}/docs"
     );
-    close_orphans(app, &service).await;
     let scheduler =
         settings.schedule.enabled.then(|| tokio::spawn(follow_schedule(app, &service, stop.clone())));
     let alerting =

@@ -16,19 +16,22 @@ async fn a_second_process_names_the_one_that_holds_the_lock_on_postgres() {
     a_second_process_names_the_one_that_holds_the_lock(Installation::postgres().await).await;
 }
 
-/// A lock on the platform holds up the first process after it has written its log entry. A backfill that looks for the
-/// platform's first row would read the platform before that, so this one has `--before-first-row`.
+/// A lock on the platform holds up the first process. The backfill has `--before-first-row`, so it has written its log entry by
+/// then, and the second process can name it. A collection of an old day first looks for the platform's first row, and is held up
+/// there, before it has a log entry.
 async fn a_second_process_names_the_one_that_holds_the_lock(installation: Installation) {
     let kinds = [
-        (["collect", "--date", FIRST].as_slice(), "collecting 2024-07-01"),
-        (["backfill", "--from", FIRST, "--to", LAST, "--before-first-row"].as_slice(), "a backfill"),
+        (["collect", "--date", FIRST].as_slice(), "collecting 2024-07-01", false),
+        (["backfill", "--from", FIRST, "--to", LAST, "--before-first-row"].as_slice(), "a backfill", true),
     ];
-    for (arguments, what) in kinds {
+    for (arguments, what, is_logged) in kinds {
         let mut application = installation.platform.session().await;
         application.execute("BEGIN; LOCK TABLE posts IN ACCESS EXCLUSIVE MODE").await;
         let first = installation.spawn(arguments);
         wait_until_blocked(&mut installation.platform.session().await).await;
-        let holder = format!("error: {what} is already being done by process {} on ", first.id());
+        let process =
+            if is_logged { format!("process {} on ", first.id()) } else { "another process;".to_owned() };
+        let holder = format!("error: {what} is already being done by {process}");
 
         let second = installation.run(arguments);
         assert_eq!(second.code, Some(4), "{second:?}");

@@ -70,7 +70,7 @@ async fn a_sqlite_store_at_the_file_size_limit_keeps_what_was_committed() {
 async fn a_sqlite_store_on_a_full_disk_keeps_what_was_committed() {
     let mut installation = Installation::sqlite().await;
     installation.set("DAYMARK_BACKFILL_CHUNK_DAYS", 7);
-    let disk = SmallDisk::mount(512);
+    let disk = SmallDisk::mount(768);
     let ended = match &disk {
         Some(disk) => {
             installation.store = Database::Sqlite(disk.path().join("store.db"));

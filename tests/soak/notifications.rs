@@ -39,7 +39,15 @@ fn is_long() -> bool {
 /// A file whose one rule fires while the last collection failed.
 fn config_file(directory: &tempfile::TempDir, sink: &Sink) -> PathBuf {
     let file = directory.path().join("daymark.toml");
-    let off = ["nothing_recorded", "day_missing", "slow_collection", "query_errors", "forgotten_pause"];
+    let off = [
+        "nothing_recorded",
+        "day_missing",
+        "slow_collection",
+        "query_errors",
+        "forgotten_pause",
+        "anomaly",
+        "drift",
+    ];
     let off: String = off.map(|rule| format!("[alerts.{rule}]\nenabled = false\n")).concat();
     let text = format!(
         "[delivery]\nallow_private = true\n[channels.ops]\nkind = 'webhook'\nurl = '{}'\n\
