@@ -26,7 +26,7 @@ test: ## Run all tests beside a throw-away PostgreSQL server
 	@scripts/with-postgres $(CARGO) test
 
 soak: ## Let servers run for long, with much history, many clients and a thousand kills, and compare what they were and told
-	@DAYMARK_SOAK=long scripts/with-postgres $(CARGO) test --test soak -- --nocapture
+	@DAYMARK_SOAK=long scripts/with-postgres $(CARGO) test --test soak --test scheduler -- --nocapture
 
 # BENCH_SCALE=0.1 for a fifth of the usual rows; BENCH_ARGS=--json for machines; BENCH_ONLY=sql, http or idle for a part.
 # bench/README.md has the rest.
