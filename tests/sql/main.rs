@@ -18,5 +18,7 @@ mod failures;
 mod permissions;
 mod platform;
 mod postgrest;
+#[path = "../support/postgrest.rs"]
+mod postgrest_server;
 mod same_records;
 mod supabase;
