@@ -18,12 +18,11 @@ use super::{
     App, Exit, Page,
     apply::earlier_meanings_json,
     collect::{exit, left_out_json, write_failures},
-    date,
+    date, first_backfill,
     output::{Format, duration, say},
     signals,
 };
 use crate::collect::{self, BackfillReport, BackfillRequest, Progress};
-use crate::definitions::source_warnings;
 use crate::pluralize::pluralize;
 
 #[derive(Args)]
@@ -43,6 +42,9 @@ pub struct BackfillArguments {
     /// Only report the missing records
     #[arg(long)]
     dry_run: bool,
+    /// Show the last days of metrics without a record, and record them without asking
+    #[arg(long)]
+    yes: bool,
 }
 
 pub async fn run(app: &App, arguments: &BackfillArguments, format: Format) -> anyhow::Result<(Page, Exit)> {
@@ -53,11 +55,15 @@ pub async fn run(app: &App, arguments: &BackfillArguments, format: Format) -> an
         before_first_row: arguments.before_first_row,
         dry_run: arguments.dry_run,
     };
+    if !first_backfill::confirmed(app, &request, arguments.yes).await? {
+        let mut page = Page::new(json!({"confirmed": false}));
+        page.line("Nothing was recorded.");
+        return Ok((page, Exit::Done));
+    }
     let progress: Box<dyn Progress> = match (format, std::io::stderr().is_terminal()) {
         (Format::Text, true) => Box::new(Bar::new()),
         _ => Box::new(ProgressLines::new()),
     };
-    warn_before_the_first_record(app).await?;
     let cancel = signals::cancellation(|line| say(line));
     let report = collect::backfill(&app.context, &request, progress.as_ref(), &cancel).await?;
     drop(progress);
@@ -66,21 +72,6 @@ pub async fn run(app: &App, arguments: &BackfillArguments, format: Format) -> an
         false => exit(report.status),
     };
     Ok((page(&report, arguments.dry_run), checked))
-}
-
-/// Warns of flag columns that no filter uses. Records are final, so this is the last chance to notice rows that should
-/// not count.
-async fn warn_before_the_first_record(app: &App) -> anyhow::Result<()> {
-    if app.context.tenant.store.recorded_span().await?.is_some() {
-        return Ok(());
-    }
-    let definitions =
-        app.context.tenant.store.definitions().await?.into_iter().filter(|metric| metric.is_active);
-    let definitions: Vec<_> = definitions.map(|metric| metric.definition).collect();
-    for warning in source_warnings(&app.context, &app.config, &definitions).await? {
-        say(format_args!("note: {warning}"));
-    }
-    Ok(())
 }
 
 /// Progress as a bar with the rate and the time left, on a terminal.

@@ -7,7 +7,8 @@ use tracing::level_filters::LevelFilter;
 
 use super::{
     ConfigArguments, Exit, Format, Page, alerts, app::App, apply, backfill, backup, check, collect, demo,
-    drift, export, gaps, init, judge, keys, migrate, output, plan, query, schedule, serve, sql, status,
+    drift, export, gaps, init, judge, keys, migrate, output, plan, preview, query, schedule, serve, sql,
+    status,
 };
 use crate::{clock::SystemClock, config, telemetry::log};
 
@@ -41,6 +42,8 @@ enum Command {
     Apply(apply::ApplyArguments),
     /// Print the SQL that a collection would run on the platform
     Plan(plan::PlanArguments),
+    /// Compute a metric for the last days, draw it and print its SQL, without recording anything
+    Preview(preview::PreviewArguments),
     /// Record a day: the last finished one, or --date
     Collect(collect::CollectArguments),
     /// Reconstruct missing days from the platform's present rows
@@ -117,6 +120,7 @@ async fn dispatch(
         Command::Migrate(arguments) => migrate::run(&start()?.app, &arguments).await,
         Command::Apply(arguments) => apply::run(&start()?.app, &arguments).await,
         Command::Plan(arguments) => plan::run(&start()?.app, &arguments).await,
+        Command::Preview(arguments) => preview::run(&start()?.app, &arguments).await,
         Command::Collect(arguments) => collect::run(&start()?.app, &arguments).await,
         Command::Backfill(arguments) => backfill::run(&start()?.app, &arguments, format).await,
         Command::Gaps(arguments) => gaps::run(&start()?.app, &arguments).await,

@@ -3,8 +3,13 @@
 use std::process::ExitCode;
 
 use crate::{
-    access::KeyError, alerts::SilenceError, collect::CollectError, config::ConfigProblems,
-    database::FaultClass, definitions::FunctionsError, query::QueryError,
+    access::KeyError,
+    alerts::SilenceError,
+    collect::CollectError,
+    config::ConfigProblems,
+    database::FaultClass,
+    definitions::{DefineError, FunctionsError},
+    query::QueryError,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +51,11 @@ impl Exit {
                 return Self::Usage;
             }
             Some(QueryError::Collect(error)) => Some(error),
-            _ => match error.downcast_ref::<FunctionsError>() {
-                Some(FunctionsError::Collect(error)) => Some(error),
+            _ => match (error.downcast_ref::<FunctionsError>(), error.downcast_ref::<DefineError>()) {
+                (Some(FunctionsError::Collect(error)), _) | (_, Some(DefineError::Collect(error))) => {
+                    Some(error)
+                }
+                (_, Some(_)) => return Self::Usage,
                 _ => error.downcast_ref::<CollectError>(),
             },
         };

@@ -2,18 +2,11 @@
 //! recorded ones. Rows that were deleted since make them smaller, rows that arrived late with times in the past make
 //! them larger. Nothing is written: the records stay as they are.
 
-use std::collections::BTreeMap;
-
 use jiff::{ToSpan, civil::Date};
 
-use super::{
-    Cancellation, CollectError, Context, Failure, LeftOut,
-    batch::{Batch, MetricReadings},
-    freshness::{self, CutAttempt, Freshness, Refusals},
-    run, selection,
-};
+use super::{Cancellation, CollectError, Context, Failure, LeftOut, recount::recount, selection};
 use crate::{
-    metric::{DayBounds, Decimal, Definition, MetricKey, Tally},
+    metric::{DayBounds, Decimal, MetricKey},
     store::{AskedMetric, RecordedDay, SeriesDays, SeriesQuestion, StoredDefinition},
 };
 
@@ -120,7 +113,8 @@ pub async fn drift(
     let recorded = recorded(context, &metrics, from, to, request.max_values).await?;
     let days = context.tenant.calendar.days(from, to);
     let definitions: Vec<_> = metrics.iter().map(|metric| &metric.definition).collect();
-    let recounted = recount(context, &definitions, &days, to, cancel).await?;
+    let recounted =
+        recount(context, &definitions, &days, to, cancel, |observation| observation.value).await?;
 
     let mut report = DriftReport { from, to, metrics: Vec::new(), failed: Vec::new(), left_out };
     for ((metric, recorded), recounted) in metrics.iter().zip(recorded).zip(recounted) {
@@ -162,75 +156,6 @@ async fn recorded(
         return Err(CollectError::TooManyValues { values, limit });
     }
     Ok(context.tenant.store.series(&question).await?.series)
-}
-
-/// The values that a definition gives for the days from `from` to `to` by the platform's present rows, `None` where they have no
-/// valid one; or the reason why it cannot be read. Nothing is written.
-///
-/// # Errors
-/// When the platform lags or cannot be read, or the deadline of runs passes.
-pub async fn counted_now(
-    context: &Context,
-    definition: &Definition,
-    from: Date,
-    to: Date,
-) -> Result<Result<Vec<(Date, Option<Decimal>)>, Failure>, CollectError> {
-    let days = context.tenant.calendar.days(from, to);
-    let counted = recount(context, &[definition], &days, to, &Cancellation::never()).await?.pop();
-    let values = counted.unwrap_or_else(|| Ok(Vec::new())).map_err(|failure| *failure);
-    Ok(values.map(|values| days.iter().map(|day| day.date).zip(values).collect()))
-}
-
-/// The present value of each day for each metric, `None` where the rows have no valid one; or the reason why the metric
-/// cannot be read.
-type Recounted = Result<Vec<Option<Decimal>>, Box<Failure>>;
-
-async fn recount(
-    context: &Context,
-    definitions: &[&Definition],
-    days: &[DayBounds],
-    to: Date,
-    cancel: &Cancellation,
-) -> Result<Vec<Recounted>, CollectError> {
-    let deadline = context.deadline();
-    let Some(last) = days.last() else { return Ok(Vec::new()) };
-    let freshness = Freshness::new(context, definitions.iter().copied(), *last);
-    let wanted: Vec<_> = definitions.iter().map(|definition| (definition.key(), to)).collect();
-    let reading = freshness::when_fresh(context, to, async |may_wait| {
-        let schema = context.tenant.platform.inspect().await?;
-        let mut cut = context.tenant.platform.open_cut(deadline).await?;
-        let state = freshness.of_cut(cut.as_mut()).await?;
-        let refusals = match state.refusals(&wanted, CutAttempt { may_wait, has_other_records: false }) {
-            Ok(refusals) => refusals,
-            Err(staleness) => return Ok(Err(staleness)),
-        };
-        let is_read = |(_, definition): &(usize, &Definition)| !refusals.contains_key(&definition.key());
-        let batch = Batch::new(definitions.iter().copied().enumerate().filter(is_read));
-        let answers = batch.read(cut.as_mut(), &schema, days).await?;
-        let mut recounted: BTreeMap<_, _> =
-            answers.iter().map(|answer| (answer.metric, values(definitions, &answer, days.len()))).collect();
-        let of_metric = |index: usize| {
-            recounted.remove(&index).unwrap_or_else(|| Err(refusal(definitions[index], &refusals)))
-        };
-        Ok(Ok((0..definitions.len()).map(of_metric).collect()))
-    });
-    let kept = || "nothing was compared; give a shorter range or fewer metrics".to_owned();
-    run::bounded(context, deadline, cancel, kept, reading).await
-}
-
-/// The failure of a metric that was not read.
-fn refusal(definition: &Definition, refusals: &Refusals) -> Box<Failure> {
-    let refusal = refusals.get(&definition.key()).cloned();
-    Box::new(refusal.unwrap_or_else(|| Failure::of_value(&definition.category, "it was not read".to_owned())))
-}
-
-fn values(definitions: &[&Definition], answer: &MetricReadings<'_, Vec<Tally>>, days: usize) -> Recounted {
-    let definition = definitions[answer.metric];
-    if let Some(fault) = answer.fault() {
-        return Err(Box::new(Failure::of_fault(&definition.category, fault)));
-    }
-    let of_day = |day| Some(definition.evaluate(&answer.of_day(day).ok()?).ok()?.value);
-    Ok((0..days).map(of_day).collect())
 }
 
 fn compare(

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::metric::{Breakdown, Definition, Measure, Rows};
 
 /// Returns one sentence for each limit that applies to any of the definitions.
-pub(super) fn reconstruction_caveats<'a>(definitions: impl Iterator<Item = &'a Definition>) -> Vec<String> {
+pub fn reconstruction_caveats<'a>(definitions: impl Iterator<Item = &'a Definition>) -> Vec<String> {
     let (mut sources, mut current, mut queries) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     for definition in definitions {
         for (name, source) in &definition.sources {

@@ -35,6 +35,8 @@ pub enum DefineError {
     OfFile(String),
     #[error("no metric is called {}{suggestion}", shown(name))]
     Unknown { name: String, suggestion: String },
+    #[error("metric {} is not defined on this platform: {reason}", shown(category))]
+    LeftOut { category: String, reason: String },
     #[error(transparent)]
     Collect(#[from] CollectError),
 }
@@ -67,7 +69,11 @@ pub async fn define(
     let changed = context.tenant.store.change_definitions(&changes, Origin::Api, now).await?;
     let is_it = |stored: &StoredDefinition| stored.definition.key() == key;
     let is_new = !changed.before.iter().any(is_it);
-    let stored = changed.after.into_iter().find(is_it).ok_or_else(|| unknown(category, &changed.before))?;
+    let stored = changed
+        .after
+        .into_iter()
+        .find(is_it)
+        .ok_or_else(|| unknown(category, changed.before.iter().map(|stored| &stored.definition)))?;
     Ok(Defined { stored, is_new, warnings })
 }
 
@@ -81,7 +87,7 @@ pub async fn switch_off(context: &Context, config: &Config, category: &str) -> R
     let of_name = stored.iter().map(|stored| stored.definition.key()).filter(|key| key.category == category);
     let changes: Vec<_> = of_name.map(DefinitionChange::Deactivate).collect();
     if changes.is_empty() {
-        return Err(unknown(category, &stored));
+        return Err(unknown(category, stored.iter().map(|stored| &stored.definition)));
     }
     context.tenant.store.change_definitions(&changes, Origin::Api, context.now()).await?;
     Ok(())
@@ -170,8 +176,9 @@ fn wrong(findings: Vec<Finding>) -> DefineError {
     DefineError::Wrong(findings.into_iter().filter(Finding::is_error).collect())
 }
 
-fn unknown(name: &str, stored: &[StoredDefinition]) -> DefineError {
-    let categories = stored.iter().map(|stored| stored.definition.category.as_str());
+/// The error for a name that none of `defined` has.
+pub(super) fn unknown<'a>(name: &str, defined: impl Iterator<Item = &'a Definition>) -> DefineError {
+    let categories = defined.map(|definition| definition.category.as_str());
     let suggestion = suggestion(name, categories).map(|hint| format!("; {hint}")).unwrap_or_default();
     DefineError::Unknown { name: name.to_owned(), suggestion }
 }

@@ -20,7 +20,10 @@ pub use cron::{CRON_JOB, check_cron, cron_schedule, missing_for_cron, other_cron
 pub use define::{DefineError, Defined, define, switch_off};
 pub use functions::{FunctionsError, check_functions, function_calendar, function_spec};
 pub use plan::plan;
-pub use preview::{Preview, PreviewedDay, preview};
+pub use preview::{
+    PREVIEW_DAYS, Preview, PreviewDays, PreviewedDay, preview, preview_definitions, preview_metric,
+    preview_plan,
+};
 pub use readable::{Readable, ReadableTable, readable};
 pub use resolve::resolve;
 pub use source_warnings::source_warnings;

@@ -1,17 +1,23 @@
-//! What a definition gives on the last days, before it is made.
+//! What definitions give on the last days, computed from the platform's present rows. Nothing is written.
 
 use jiff::{ToSpan, civil::Date};
 use serde_json::{Map, Value};
 
-use super::define::{DefineError, checked};
+use super::{
+    define::{DefineError, checked, unknown},
+    plan,
+    resolve::resolve,
+    source_warnings,
+};
 use crate::{
-    collect::{self, Context, LeftOut},
-    config::{Config, Finding},
-    metric::{Decimal, Definition},
+    collect::{self, CollectError, Context, LeftOut, selection},
+    config::{Config, Finding, Omission},
+    metric::{Definition, Observation},
+    platform::PlannedStatement,
 };
 
-/// How many days are previewed.
-const DAYS: i64 = 14;
+/// How many days are previewed where nothing else is requested.
+pub const PREVIEW_DAYS: u16 = 14;
 /// The name of a metric that has none yet, for messages.
 const NAME: &str = "preview";
 
@@ -27,15 +33,32 @@ pub struct Preview {
     pub warnings: Vec<Finding>,
 }
 
-/// The value of a day, `None` where the platform's present rows have no valid one.
+/// What a day gives, `None` where the platform's present rows have no valid value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreviewedDay {
     pub date: Date,
-    pub value: Option<Decimal>,
+    pub seen: Option<Observation>,
 }
 
-/// Checks the definition in `body` as [`super::define`] does, and computes its values on the last finished days. Nothing is
-/// written.
+/// The days of a preview: some number of them, up to and with the last one.
+#[derive(Debug, Clone, Copy)]
+pub struct PreviewDays {
+    pub to: Date,
+    pub count: u16,
+}
+
+impl PreviewDays {
+    /// The last finished days.
+    pub fn last(context: &Context, count: u16) -> Self {
+        Self { to: context.last_finished(), count }
+    }
+
+    pub fn from(self) -> Date {
+        self.to.saturating_sub((i64::from(self.count) - 1).days())
+    }
+}
+
+/// Checks the definition in `body` as [`super::define`] does, and computes its values.
 ///
 /// # Errors
 /// When the definition is not valid, or one of the databases fails.
@@ -43,17 +66,95 @@ pub async fn preview(
     context: &Context,
     config: &Config,
     body: &Map<String, Value>,
+    days: PreviewDays,
 ) -> Result<Preview, DefineError> {
     let (definition, warnings) = checked(context, config, NAME, body).await?;
-    if !definition.measure.reconstructible() {
-        let left_out = Some(LeftOut::not_reconstructible(definition.key()).reason);
-        return Ok(Preview { definition, days: Vec::new(), left_out, warnings });
+    of_definition(context, definition, warnings, days).await
+}
+
+/// Computes the values of the metric `category` as the configuration declares it now, whether it is applied or not, or of one that
+/// was made through the API.
+///
+/// # Errors
+/// When there is no such metric, when it is not defined on this platform or has a mistake, or when one of the databases fails.
+pub async fn preview_metric(
+    context: &Context,
+    config: &Config,
+    category: &str,
+    days: PreviewDays,
+) -> Result<Preview, DefineError> {
+    let resolved = resolve(context, config).await?;
+    let is_it = |definition: &Definition| definition.category == category;
+    if let Some(definition) = resolved.definitions.iter().find(|definition| is_it(definition)) {
+        let warnings = source_warnings(context, config, std::slice::from_ref(definition)).await?;
+        return of_definition(context, definition.clone(), warnings, days).await;
     }
-    let to = context.last_finished();
-    let from = to.saturating_sub((DAYS - 1).days());
-    let (days, left_out) = match collect::counted_now(context, &definition, from, to).await? {
-        Ok(values) => (values.into_iter().map(|(date, value)| PreviewedDay { date, value }).collect(), None),
-        Err(failure) => (Vec::new(), Some(failure.message)),
+    if let Some(Omission { category, reason }) =
+        resolved.left_out.into_iter().find(|one| one.category == category)
+    {
+        return Err(DefineError::LeftOut { category, reason });
+    }
+    if config.declares(category) {
+        let errors = resolved.findings.into_iter().filter(Finding::is_error).collect();
+        return Err(DefineError::Wrong(errors));
+    }
+    let stored = match selection::active(context.tenant.store.as_ref()).await {
+        Err(CollectError::Store(crate::store::StoreError::NotMigrated { .. })) => Vec::new(),
+        stored => stored?,
     };
-    Ok(Preview { definition, days, left_out, warnings })
+    match stored.iter().map(|stored| &stored.definition).find(|definition| is_it(definition)) {
+        Some(definition) => of_definition(context, definition.clone(), Vec::new(), days).await,
+        None => {
+            let defined = resolved.definitions.iter().chain(stored.iter().map(|stored| &stored.definition));
+            Err(unknown(category, defined))
+        }
+    }
+}
+
+/// Computes the values of several definitions in one cut of the platform.
+///
+/// # Errors
+/// When one of the databases fails.
+pub async fn preview_definitions(
+    context: &Context,
+    definitions: Vec<Definition>,
+    days: PreviewDays,
+) -> Result<Vec<Preview>, CollectError> {
+    let read: Vec<_> = definitions.iter().filter(|definition| definition.measure.reconstructible()).collect();
+    let mut counted = collect::counted_now(context, &read, days.from(), days.to).await?.into_iter();
+    let of = |definition: Definition| {
+        let counted = definition.measure.reconstructible().then(|| counted.next()).flatten();
+        let (days, left_out) = match counted {
+            Some(Ok(days)) => (days, None),
+            Some(Err(failure)) => (Vec::new(), Some(failure.message)),
+            None => (Vec::new(), Some(LeftOut::not_reconstructible(definition.key()).reason)),
+        };
+        let days = days.into_iter().map(|(date, seen)| PreviewedDay { date, seen }).collect();
+        Preview { definition, days, left_out, warnings: Vec::new() }
+    };
+    Ok(definitions.into_iter().map(of).collect())
+}
+
+/// The statements that a preview of `definition` runs on the platform.
+///
+/// # Errors
+/// When the platform cannot be inspected.
+pub async fn preview_plan(
+    context: &Context,
+    definition: &Definition,
+    days: PreviewDays,
+) -> Result<Vec<PlannedStatement>, CollectError> {
+    let bounds = context.tenant.calendar.days(days.from(), days.to);
+    plan(context, std::slice::from_ref(definition), &bounds).await
+}
+
+async fn of_definition(
+    context: &Context,
+    definition: Definition,
+    warnings: Vec<Finding>,
+    days: PreviewDays,
+) -> Result<Preview, DefineError> {
+    let mut previews = preview_definitions(context, vec![definition.clone()], days).await?;
+    let none = || Preview { definition, days: Vec::new(), left_out: None, warnings: Vec::new() };
+    Ok(Preview { warnings, ..previews.pop().unwrap_or_else(none) })
 }

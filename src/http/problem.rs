@@ -249,7 +249,7 @@ impl From<DefineError> for Problem {
                 "The definition cannot be changed through the API",
             )
             .detail(detail),
-            DefineError::Unknown { .. } => Self::not_found(detail),
+            DefineError::Unknown { .. } | DefineError::LeftOut { .. } => Self::not_found(detail),
             DefineError::Collect(CollectError::Store(error)) if error.is_denied() => {
                 tracing::error!(%error, "the store refused a definition");
                 Self::forbidden("the database role of this server may not change definitions in its store")

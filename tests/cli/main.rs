@@ -19,6 +19,7 @@ mod interruption;
 mod keys;
 mod made_through_api;
 mod migration_guide;
+mod previews;
 mod queries;
 mod site;
 mod story;

@@ -1,6 +1,9 @@
 //! A magazine whose tables do not match the preset: its platform, an empty store, and a working directory.
 
-use std::process::{Command, Stdio};
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
 
 use daymark::{
     database::{DatabaseUrl, RetryPolicy},
@@ -258,6 +261,23 @@ pub fn bare_command(directory: &std::path::Path, arguments: &[&str]) -> Command 
     let mut command = Command::new(env!("CARGO_BIN_EXE_daymark"));
     command.args(arguments).current_dir(directory).env_clear().stdin(Stdio::null());
     command
+}
+
+/// Runs the program in a pseudo-terminal, with `typed` at its keyboard.
+pub fn in_terminal(site: &Site, arguments: &[&str], typed: &str) -> Outcome {
+    let line = format!("{} {}", env!("CARGO_BIN_EXE_daymark"), arguments.join(" "));
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]).current_dir(site.directory.path());
+    command.env("DAYMARK_PLATFORM_URL", &site.platform_url).env("DAYMARK_STORE_URL", &site.store_url);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    Outcome {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
 }
 
 /// Replaces values that differ from run to run. The rows of a site are from January 2025; later times are those of the test.

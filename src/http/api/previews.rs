@@ -21,7 +21,7 @@ use super::{
     no_query::NoQuery,
 };
 use crate::{
-    definitions::{self, PreviewedDay},
+    definitions::{self, PREVIEW_DAYS, PreviewDays, PreviewedDay},
     http::{
         middleware::scopes::MayDefine,
         parameters::Parameters,
@@ -85,7 +85,8 @@ pub async fn preview(
     installation.run_limit = Some(TIME_LIMIT);
     // A request does not wait for a platform that lags, because it holds a permit.
     installation.freshness_wait = Duration::ZERO;
-    let preview = definitions::preview(&context, &service.config, &body).await?;
+    let days = PreviewDays::last(&context, PREVIEW_DAYS);
+    let preview = definitions::preview(&context, &service.config, &body, days).await?;
     let answer = PreviewAnswer {
         unit: preview.definition.unit,
         format_pattern: preview.definition.format_pattern,
@@ -97,7 +98,7 @@ pub async fn preview(
 }
 
 impl From<PreviewedDay> for PreviewDay {
-    fn from(PreviewedDay { date, value }: PreviewedDay) -> Self {
-        Self { date, value }
+    fn from(PreviewedDay { date, seen }: PreviewedDay) -> Self {
+        Self { date, value: seen.map(|seen| seen.value) }
     }
 }

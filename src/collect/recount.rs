@@ -1,0 +1,93 @@
+//! Counts days again from the platform's present rows, without writing anything.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
+use super::{
+    Cancellation, CollectError, Context, Failure,
+    batch::{Batch, MetricReadings},
+    freshness::{self, CutAttempt, Freshness, Refusals},
+    run,
+};
+use crate::metric::{DayBounds, Definition, Observation, Tally};
+
+/// What a definition gives for each day by the platform's present rows, `None` where they have no valid value; or the reason why it
+/// cannot be read.
+pub type CountedDays = Result<Vec<(Date, Option<Observation>)>, Failure>;
+
+/// What each of `definitions` gives for the days from `from` to `to`, all read in one cut. Nothing is written.
+///
+/// # Errors
+/// When the platform lags or cannot be read, or the deadline of runs passes.
+pub async fn counted_now(
+    context: &Context,
+    definitions: &[&Definition],
+    from: Date,
+    to: Date,
+) -> Result<Vec<CountedDays>, CollectError> {
+    let days = context.tenant.calendar.days(from, to);
+    let counted = recount(context, definitions, &days, to, &Cancellation::never(), |seen| seen).await?;
+    let dated = |seen: Vec<_>| days.iter().map(|day| day.date).zip(seen).collect();
+    Ok(counted.into_iter().map(|seen| seen.map(dated).map_err(|failure| *failure)).collect())
+}
+
+/// What is kept of each day for a metric, `None` where the rows have no valid value; or the reason why the metric cannot be
+/// read.
+pub(super) type Recounted<T> = Result<Vec<Option<T>>, Box<Failure>>;
+
+/// Reads `days` for each of `definitions` in one cut, and keeps of each day what `keep` makes of it.
+pub(super) async fn recount<T>(
+    context: &Context,
+    definitions: &[&Definition],
+    days: &[DayBounds],
+    to: Date,
+    cancel: &Cancellation,
+    keep: fn(Observation) -> T,
+) -> Result<Vec<Recounted<T>>, CollectError> {
+    let deadline = context.deadline();
+    let Some(last) = days.last() else { return Ok(Vec::new()) };
+    let freshness = Freshness::new(context, definitions.iter().copied(), *last);
+    let wanted: Vec<_> = definitions.iter().map(|definition| (definition.key(), to)).collect();
+    let reading = freshness::when_fresh(context, to, async |may_wait| {
+        let schema = context.tenant.platform.inspect().await?;
+        let mut cut = context.tenant.platform.open_cut(deadline).await?;
+        let state = freshness.of_cut(cut.as_mut()).await?;
+        let refusals = match state.refusals(&wanted, CutAttempt { may_wait, has_other_records: false }) {
+            Ok(refusals) => refusals,
+            Err(staleness) => return Ok(Err(staleness)),
+        };
+        let is_read = |(_, definition): &(usize, &Definition)| !refusals.contains_key(&definition.key());
+        let batch = Batch::new(definitions.iter().copied().enumerate().filter(is_read));
+        let answers = batch.read(cut.as_mut(), &schema, days).await?;
+        let kept = |answer: &MetricReadings<'_, Vec<Tally>>| kept(definitions, answer, days.len(), keep);
+        let mut recounted: BTreeMap<_, _> =
+            answers.iter().map(|answer| (answer.metric, kept(&answer))).collect();
+        let of_metric = |index: usize| {
+            recounted.remove(&index).unwrap_or_else(|| Err(refusal(definitions[index], &refusals)))
+        };
+        Ok(Ok((0..definitions.len()).map(of_metric).collect()))
+    });
+    let advice = || "nothing was counted; give a shorter range or fewer metrics".to_owned();
+    run::bounded(context, deadline, cancel, advice, reading).await
+}
+
+/// The failure of a metric that was not read.
+fn refusal(definition: &Definition, refusals: &Refusals) -> Box<Failure> {
+    let refusal = refusals.get(&definition.key()).cloned();
+    Box::new(refusal.unwrap_or_else(|| Failure::of_value(&definition.category, "it was not read".to_owned())))
+}
+
+fn kept<T>(
+    definitions: &[&Definition],
+    answer: &MetricReadings<'_, Vec<Tally>>,
+    days: usize,
+    keep: fn(Observation) -> T,
+) -> Recounted<T> {
+    let definition = definitions[answer.metric];
+    if let Some(fault) = answer.fault() {
+        return Err(Box::new(Failure::of_fault(&definition.category, fault)));
+    }
+    let of_day = |day| Some(keep(definition.evaluate(&answer.of_day(day).ok()?).ok()?));
+    Ok((0..days).map(of_day).collect())
+}
