@@ -5,7 +5,7 @@ mod support;
 use std::{path::Path, time::Duration};
 
 use daymark::{
-    config::{Config, GivenFlags, columns_to_survey, load, starter_file, tables_to_sample},
+    config::{Config, GivenFlags, StarterOptions, columns_to_survey, load, starter_file, tables_to_sample},
     database::{DatabaseUrl, Deadline, RetryPolicy},
     demo::Simulation,
     metric::{Calendar, Measure, Reading, TimeFormat},
@@ -34,7 +34,7 @@ async fn inspect(url: &str) -> Result<(std::sync::Arc<dyn Platform>, Schema), Fa
 async fn init(platform: &dyn Platform, schema: &Schema) -> Result<String, Failure> {
     let detected = platform.detect_time_formats(&columns_to_survey(schema)).await?;
     let statistics = platform.statistics(&tables_to_sample(schema)).await?;
-    Ok(starter_file(schema, &detected, &statistics, None).text)
+    Ok(starter_file(schema, &detected, &statistics, None, &StarterOptions::default()).text)
 }
 
 fn configured(directory: &Path, text: &str) -> Result<Config, Failure> {

@@ -23,6 +23,7 @@ mod first_backfill;
 mod gaps;
 mod health_lines;
 mod init;
+mod init_questions;
 mod judge;
 mod keys;
 mod latest_values;

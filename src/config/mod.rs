@@ -42,7 +42,7 @@ pub use settings::{
     server::{AccessSettings, HttpSettings, KeySetLocation, QuerySettings, WEEKDAYS},
 };
 pub use suggest::{nearest, shown, similar_names, suggestion};
-pub use template::{StarterFile, starter_file};
+pub use template::{Decisions, FoundTables, ProposedMetric, StarterFile, StarterOptions, starter_file};
 
 use file::{ReadFile, read_file};
 use resolve::{ResolveRequest, empty_sources, source_tables, source_tables_by_name, unfiltered_flags};

@@ -191,7 +191,9 @@ async fn apply(directory: &Path, context: &Context) -> anyhow::Result<Config> {
     // The statistics of the platform are not used, because most tables have no rows before the second day.
     let statistics = Statistics::default();
     let url = DatabaseUrl::Sqlite("platform.db".into());
-    let text = config::starter_file(&schema, &detected, &statistics, Some(&url)).text;
+    // The demonstration has the metrics of the preset only.
+    let options = config::StarterOptions { most: 0, ..config::StarterOptions::default() };
+    let text = config::starter_file(&schema, &detected, &statistics, Some(&url), &options).text;
     fs::File::create_new(&file)
         .and_then(|mut created| created.write_all(text.as_bytes()))
         .with_context(|| format!("`{}` cannot be written", file.display()))?;

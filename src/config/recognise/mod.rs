@@ -4,6 +4,7 @@
 mod boolean_values;
 mod column_synonyms;
 mod creation_time;
+pub mod dimensions;
 pub mod flags;
 pub mod names;
 pub mod system_tables;
@@ -14,6 +15,7 @@ use crate::{
     config::recognise::{
         column_synonyms::{ACTORS, DELETED},
         creation_time::{candidates, created_columns},
+        dimensions::may_be_dimension,
         flags::may_be_flag,
         names::{grant, plain, table_name},
         system_tables::{application_tables, supabase_users},
@@ -115,10 +117,14 @@ pub fn columns_to_survey(schema: &Schema) -> Vec<(String, String)> {
 }
 
 /// Returns the application's tables, for which statistics are needed, each with the columns that may contain the time
-/// of creation and those that look like flags.
+/// of creation, those that look like flags and those that may have few different values.
 pub fn tables_to_sample(schema: &Schema) -> Vec<SampledTable> {
     let tables = application_tables(schema).into_iter().chain(supabase_users(schema));
-    tables.filter(|table| table.readable).map(|table| sampled(table, candidates(table))).collect()
+    let of_table = |table: &Table| {
+        let dimensions = table.columns.iter().filter(|column| may_be_dimension(column));
+        sampled(table, candidates(table).into_iter().chain(dimensions).collect())
+    };
+    tables.filter(|table| table.readable).map(of_table).collect()
 }
 
 /// Returns `table` with the columns that look like flags, and the `further` ones.

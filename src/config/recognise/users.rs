@@ -58,12 +58,30 @@ pub fn most_referenced_people<'a>(
     }
 }
 
+/// The least number of tables that must reference a table that does not describe people for it to be that of the actors.
+const LEAST_POINTERS_OF_OTHERS: usize = 3;
+
+/// Returns the table that most foreign keys point at, whatever it describes, and from how many tables; `None` if two are equal.
+pub fn most_referenced<'a>(tables: &[&'a Table], statistics: &Statistics) -> Option<(&'a Table, usize)> {
+    let filled = tables.iter().filter(|table| !statistics.is_empty(table));
+    let mut ranked: Vec<_> = filled
+        .map(|table| (*table, pointing(table, tables, Pointers::ForeignKeys, statistics)))
+        .filter(|(_, pointing)| *pointing >= LEAST_POINTERS_OF_OTHERS)
+        .collect();
+    ranked.sort_by_key(|(_, pointing)| std::cmp::Reverse(*pointing));
+    match &ranked[..] {
+        [(_, first), (_, second), ..] if first == second => None,
+        [most, ..] => Some(*most),
+        [] => None,
+    }
+}
+
 fn describes_people(table: &Table) -> bool {
     table.columns.iter().any(|column| OF_PEOPLE.contains(&plain(&column.name).as_str()))
 }
 
 /// Returns how many other tables with rows reference `table`.
-fn pointing(table: &Table, tables: &[&Table], pointers: Pointers, statistics: &Statistics) -> usize {
+pub fn pointing(table: &Table, tables: &[&Table], pointers: Pointers, statistics: &Statistics) -> usize {
     let named_after = format!("{}id", singular(&plain(&table.name)));
     let others = tables.iter().filter(|other| **other != table && !statistics.is_empty(other));
     others

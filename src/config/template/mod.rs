@@ -1,10 +1,13 @@
 //! Writes the `daymark.toml` of `daymark init`: the recognised tables, the reasons why others are left out, and the
 //! decisions to take before the first backfill.
 
+mod proposals;
 mod sections;
 mod survey;
 
 use std::path::Path;
+
+pub use survey::Decisions;
 
 use crate::{
     config::{
@@ -14,6 +17,7 @@ use crate::{
         resolve::{ResolveRequest, Resolved, resolve},
         settings::Preset,
         template::{
+            proposals::{MAX_PROPOSED, Proposal, propose},
             sections::{comment, head, write_survey},
             survey::Survey,
         },
@@ -29,6 +33,51 @@ pub struct StarterFile {
     pub text: String,
     /// The decisions to take before the first backfill, one sentence each.
     pub to_decide: Vec<String>,
+    /// The metrics that are recorded beside those of the preset.
+    pub proposed: Vec<ProposedMetric>,
+    /// How many metrics are in comments only.
+    pub left: usize,
+    pub found: FoundTables,
+}
+
+/// What was found in a platform, as far as somebody may know better.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FoundTables {
+    /// The tables that can be sources, the largest first.
+    pub tables: Vec<String>,
+    /// The table that has the users.
+    pub users: Option<String>,
+    /// Columns that look like flags.
+    pub flags: Vec<String>,
+}
+
+/// A metric of the file, and why it is proposed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProposedMetric {
+    pub category: String,
+    pub reason: String,
+}
+
+/// What decides about a starter file, apart from the platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StarterOptions {
+    /// The most metrics beside those of the preset.
+    pub most: usize,
+    pub time_zone: String,
+    pub decisions: Decisions,
+    /// Whether rows with a flag are left out.
+    pub without_flagged: bool,
+}
+
+impl Default for StarterOptions {
+    fn default() -> Self {
+        Self {
+            most: MAX_PROPOSED,
+            time_zone: "UTC".to_owned(),
+            decisions: Decisions::default(),
+            without_flagged: false,
+        }
+    }
 }
 
 /// Writes the file. `platform_url` is the configured URL, if the file is to contain it.
@@ -37,12 +86,18 @@ pub fn starter_file(
     detected: &DetectedFormats,
     statistics: &Statistics,
     platform_url: Option<&DatabaseUrl>,
+    options: &StarterOptions,
 ) -> StarterFile {
-    let survey = Survey::of(schema, detected, statistics);
+    let mut survey = Survey::of(schema, detected, statistics, &options.decisions);
     let preset = if survey.knows_nothing() { "none" } else { "community" };
-    let head = head(platform_url, preset);
-    let mut body = write_survey(&survey);
+    let head = head(platform_url, preset, &options.time_zone);
     let resolve = |body: &str| resolved(&format!("{head}{body}"), preset, schema, detected);
+    let of_preset = resolve(&write_survey(&survey)).definitions;
+    propose(&mut survey, statistics, &of_preset, options.most);
+    let mut body = write_survey(&survey);
+    if options.without_flagged {
+        body = body.replace("\n# filter = ", "\nfilter = ");
+    }
     let metrics = inactive_metrics(&resolve(&body).definitions, schema, statistics);
     if !metrics.is_empty() {
         body.push_str(
@@ -54,7 +109,14 @@ pub fn starter_file(
     }
     let resolved = resolve(&body);
     StarterFile {
-        to_decide: to_decide(&survey, &resolved),
+        to_decide: to_decide(&survey, &resolved, options),
+        proposed: survey.taken().map(ProposedMetric::from).collect(),
+        left: survey.left(),
+        found: FoundTables {
+            tables: survey.tables(),
+            users: survey.actors.as_ref().map(|actors| actors.table.name.clone()),
+            flags: survey.flags(),
+        },
         text: format!("{head}{}{body}", summary(&resolved, &metrics)),
     }
 }
@@ -83,10 +145,19 @@ fn inactive_metrics(definitions: &[Definition], schema: &Schema, statistics: &St
         .collect()
 }
 
-fn to_decide(survey: &Survey, resolved: &Resolved) -> Vec<String> {
-    let mut sentences = vec!["time_zone is \"UTC\": set it to the zone in which your days begin.".to_owned()];
+impl From<&Proposal> for ProposedMetric {
+    fn from(proposal: &Proposal) -> Self {
+        Self { category: proposal.category.clone(), reason: proposal.reason.clone() }
+    }
+}
+
+fn to_decide(survey: &Survey, resolved: &Resolved, options: &StarterOptions) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if options.time_zone == "UTC" {
+        sentences.push("time_zone is \"UTC\": set it to the zone in which your days begin.".to_owned());
+    }
     let flags = survey.flags();
-    if !flags.is_empty() {
+    if !flags.is_empty() && !options.without_flagged {
         sentences.push(format!(
             "These columns look like flags, but all rows count regardless of them: {}. If flagged rows should not count, remove \
              the `#` before `filter`.",

@@ -9,13 +9,16 @@ use crate::{
             time_format::possible_formats,
         },
         resolve::title,
-        template::survey::{OfferedSource, Survey},
+        template::{
+            proposals::Proposal,
+            survey::{OfferedSource, Survey},
+        },
     },
     database::DatabaseUrl,
     metric::TimeFormat,
 };
 
-pub fn head(platform_url: Option<&DatabaseUrl>, preset: &str) -> String {
+pub fn head(platform_url: Option<&DatabaseUrl>, preset: &str, time_zone: &str) -> String {
     let platform = match platform_url {
         Some(DatabaseUrl::Postgres { is_partly_shown: true, .. }) => "# The platform's URL contains a password or parameters, which are not copied here. Set it in the \
                             environment:\n# DAYMARK_PLATFORM_URL=postgres://…\n"
@@ -29,7 +32,7 @@ pub fn head(platform_url: Option<&DatabaseUrl>, preset: &str) -> String {
         "# Daymark records what this platform looked like at the end of each day. Written by `daymark init`.\n# All \
          settings: docs/settings.md. After a change: `daymark check`, then `daymark apply`.\n\n# The built-in metrics \
          to add: \"community\" or \"none\".\npreset = \"{preset}\"\n# Where a day begins and ends. Choose it before \
-         the first collection: records are never rewritten.\ntime_zone = \"UTC\"\n\n{platform}\n# Where the records \
+         the first collection: records are never rewritten.\ntime_zone = \"{time_zone}\"\n\n{platform}\n# Where the records \
          are kept: a SQLite file, or `postgres://…`.\n# [store]\n# url = \"sqlite:daymark.db\"\n"
     )
 }
@@ -40,20 +43,24 @@ pub fn write_survey(survey: &Survey) -> String {
     if !survey.known.is_empty() {
         text.push_str("\n# ---- Sources that the built-in metrics read ----\n");
     }
-    text.extend(survey.known.iter().map(source_section));
+    text.extend(survey.known.iter().map(all_sections));
     if !survey.recorded().is_empty() {
         text.push_str(
-            "\n# ---- Other tables with a time of creation, the largest first ----\n# The number of rows, \
-             and the number created on the day. Delete what is of no interest.\n",
+            "\n# ---- Other tables with a time of creation, the largest first ----\n# Above each metric stands why it is \
+             proposed. Delete what is of no interest.\n",
         );
     }
-    text.extend(survey.recorded().iter().map(both_sections));
+    text.extend(survey.recorded().into_iter().map(all_sections));
+    if !survey.active.is_empty() {
+        text.push_str("\n# ---- Who is active ----\n");
+    }
+    text.extend(survey.active.iter().map(proposed));
     if !survey.further().is_empty() {
         text.push_str(
             "\n# ---- Further tables of that kind ----\n# Remove the `#` of those that should be recorded.\n",
         );
     }
-    text.extend(survey.further().iter().map(|found| commented(&both_sections(found))));
+    text.extend(survey.further().into_iter().map(|found| commented(&both_sections(found))));
     if !survey.empty.is_empty() {
         text.push_str("\n# ---- Tables without rows ----\n# Remove the `#` when they are used.\n");
     }
@@ -97,6 +104,21 @@ fn commented(text: &str) -> String {
     text.lines().map(|line| format!("{}\n", format!("# {line}").trim_end())).collect()
 }
 
+/// Writes a source with all metrics that are proposed of it.
+fn all_sections(found: &OfferedSource) -> String {
+    let metrics: String = found.metrics.iter().map(proposed).collect();
+    source_section(found) + &metrics
+}
+
+/// Writes a proposed metric with its reason; as a comment if it is not recorded.
+fn proposed(proposal: &Proposal) -> String {
+    let reason = comment(&format!("{}.", proposal.reason));
+    match proposal.is_taken {
+        true => format!("\n{reason}{}", proposal.section()),
+        false => format!("\n{reason}{}", commented(&proposal.section())),
+    }
+}
+
 fn both_sections(found: &OfferedSource) -> String {
     source_section(found) + &metric_sections(&found.name)
 }
@@ -110,7 +132,7 @@ fn empty_sections(found: &OfferedSource) -> String {
 }
 
 fn source_section(found: &OfferedSource) -> String {
-    let OfferedSource { name, recognised, rows, flags } = found;
+    let OfferedSource { name, recognised, rows, flags, .. } = found;
     let (table, source) = (recognised.table, &recognised.source);
     let mut text = format!("\n[sources.{name}]\n");
     let line = |text: &mut String, key: &str, value: &str| {
@@ -179,7 +201,7 @@ fn flag_lines(flags: &[FlagColumn]) -> String {
 }
 
 /// Formats a number of rows as `about 1 200 000 rows`; numbers below 10,000 are exact.
-fn about(rows: u64) -> String {
+pub fn about(rows: u64) -> String {
     let digits = rows.to_string();
     let spaced: Vec<_> =
         digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group).into_owned()).collect();

@@ -310,6 +310,7 @@ fn deletions_in_another_format_than_creations_are_refused_or_left_out() {
     );
     assert_eq!(of(&recognised, "posts_total").sources["posts"].deleted_column, None);
     let statistics = crate::platform::Statistics::default();
-    let template = crate::config::starter_file(&schema, &told(&formats), &statistics, None).text;
+    let options = crate::config::StarterOptions::default();
+    let template = crate::config::starter_file(&schema, &told(&formats), &statistics, None, &options).text;
     assert!(template.contains("# no deleted_column: the values of `posts.deleted_at` are in"), "{template}");
 }

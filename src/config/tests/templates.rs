@@ -1,12 +1,16 @@
 //! The file that `daymark init` writes.
 
 use super::*;
-use crate::{config::starter_file, platform::Statistics};
+use crate::{
+    config::{StarterOptions, starter_file},
+    platform::Statistics,
+};
 
 /// Returns the file, after checking that it is read without problems and defines the metrics that it lists.
 fn written(schema: &Schema, detected: &DetectedFormats, url: Option<&str>) -> (String, Resolved) {
     let url = url.map(|url| url.parse().unwrap());
-    let text = starter_file(schema, detected, &Statistics::default(), url.as_ref()).text;
+    let options = StarterOptions::default();
+    let text = starter_file(schema, detected, &Statistics::default(), url.as_ref(), &options).text;
     let resolved = resolved(&text, schema, detected);
     assert!(!resolved.has_errors(), "{}\n{text}", shown_findings(&resolved));
     (text, resolved)
@@ -17,7 +21,7 @@ fn a_community_on_postgres() {
     let (text, resolved) =
         written(&community(), &DetectedFormats::new(), Some("postgres://app@localhost/app"));
     insta::assert_snapshot!(text);
-    assert_eq!(resolved.definitions.len(), 12);
+    assert_eq!(resolved.definitions.len(), 17);
 }
 
 #[test]
@@ -41,7 +45,7 @@ fn an_unknown_kind_of_shop_on_sqlite() {
     ]);
     let (text, resolved) = written(&schema, &detected, Some("sqlite:shop.db"));
     insta::assert_snapshot!(text);
-    assert_eq!(resolved.definitions.len(), 10);
+    assert_eq!(resolved.definitions.len(), 11);
 }
 
 #[test]
@@ -53,13 +57,13 @@ fn no_password_reaches_the_file() {
 }
 
 #[test]
-fn the_first_twenty_other_tables_are_recorded_and_further_ones_are_commented() {
+fn as_many_metrics_as_fit_a_screen_are_recorded_and_further_ones_are_commented() {
     let names: Vec<_> = (10..40).map(|n| format!("public.things_{n}")).collect();
     let tables: Vec<_> =
         names.iter().map(|name| (name.as_str(), "id integer, created_at timestamptz")).collect();
     let schema = schema(&tables);
     let (text, resolved) = written(&schema, &DetectedFormats::new(), None);
-    assert_eq!(resolved.definitions.len(), 40);
+    assert_eq!(resolved.definitions.len(), 24);
     assert!(text.contains("# [sources.things_39]") && !text.contains("\n[sources.things_39]"));
     let uncommented = text.replace("# [", "[").replace("# table", "table").replace("# time_c", "time_c");
     let uncommented = uncommented.replace("# measure", "measure").replace("# source", "source");

@@ -6,7 +6,7 @@ mod shapes;
 use daymark::clock::{Clock, SystemClock};
 use jiff::{ToSpan, civil::DateTime, tz::TimeZone};
 
-use crate::site::{Site, count};
+use crate::site::{Site, count, in_terminal};
 use shape::Shape;
 
 /// Runs the commands from `init` to the first backfill. Columns that look like flags are named until the commented filters are
@@ -204,4 +204,92 @@ async fn a_flag_that_is_meant_to_be_ignored_is_not_named_again() {
     );
     let checked = site.run(&["check"]).expect_code(1).stdout;
     assert!(checked.contains("did you mean `draft`?"), "{checked}");
+}
+
+/// Who acts is counted by day, week and month, money and few values are recognised, and each proposal says why it is made.
+#[tokio::test]
+async fn a_first_set_fits_the_platform_and_says_why() {
+    let site = Site::empty_sqlite().await;
+    let shape = Shape {
+        tables: &[
+            "members 30: id id, email text, created_at time",
+            "bookings 90: id id, member_id ref members, created_at time, total_price number, status one of open|paid|cancelled",
+            "visits 200: id id, member_id ref members, created_at time, duration_seconds number, device one of phone|desk",
+            "rooms 9: id id, name text, created_at time",
+        ],
+        totals: &[],
+        flags: &[],
+    };
+    site.on_platform(&shape.sql(false, midnight())).await;
+    let printed = site.run(&["init"]).expect_code(0).stdout;
+    for (metric, reason) in [
+        ("daily_active_users", "2 tables refer to `members`; rows of visits, bookings name who made them"),
+        ("monthly_active_users", "2 tables refer to `members`"),
+        ("stickiness", "of those who are active in a month, the share that is active on the day"),
+        ("bookings_total_price_average", "`bookings.total_price` is money"),
+        ("visits_duration_seconds_average", "`visits.duration_seconds` is a duration"),
+        ("bookings_by_status", "`bookings.status` has 3 different values"),
+        ("visits_by_device", "`visits.device` has 2 different values"),
+        ("rooms_total", "`rooms` has a time of creation and 9 rows"),
+    ] {
+        let line = printed.lines().find(|line| line.trim_start().starts_with(metric));
+        assert!(line.is_some_and(|line| line.contains(reason)), "{metric}: {reason}\n{printed}");
+        assert!(site.config().contains(&format!("\n[metrics.{metric}]\n")), "{}", site.config());
+    }
+    assert!(printed.lines().count() <= 40, "it fits a screen:\n{printed}");
+    for command in ["migrate", "apply", "check", "backfill"] {
+        site.run(&[command]).expect_code(0);
+    }
+}
+
+/// A wide platform has more metrics than a screen: the file records the first of them, and `--all` all.
+#[tokio::test]
+async fn no_more_metrics_than_fit_a_screen_are_proposed_unless_all_are_requested() {
+    let site = Site::empty_sqlite().await;
+    let tables: Vec<_> = (10..40).map(|n| format!("CREATE TABLE things_{n} (id INTEGER, created_at TEXT NOT NULL); INSERT INTO things_{n} VALUES (1, '2025-01-01 00:00:00');")).collect();
+    site.on_platform(&tables.concat()).await;
+    let few = site.json(&["init"]);
+    assert_eq!((few["proposed"].as_array().unwrap().len(), &few["left_out"]), (24, &serde_json::json!(36)));
+    let all = site.json(&["init", "--force", "--all"]);
+    assert_eq!((all["proposed"].as_array().unwrap().len(), &all["left_out"]), (60, &serde_json::json!(0)));
+    site.run(&["check"]);
+    assert_eq!(site.json(&["plan"])["statements"].as_array().unwrap().len(), 30);
+}
+
+async fn the_questions_of_init_decide_what_a_database_does_not_tell(site: Site) {
+    site.on_platform(&shapes::HELP_DESK.sql(site.is_postgres(), midnight())).await;
+    let typed = "Europe/Berln\nEurope/Berlin\nagent\nagents\nmessages\ny\n2025-02-30\n2025-03-01\n";
+    let asked = in_terminal(&site, &["init", "--interactive"], typed).expect_code(0).stdout;
+    for said in [
+        "`Europe/Berln` is not the name of a time zone",
+        "there is no table `agent`; did you mean `agents`?",
+        "`tickets.spam`",
+        "daymark backfill --from 2025-03-01",
+    ] {
+        assert!(asked.contains(said), "{said}:\n{asked}");
+    }
+    let written = site.config();
+    assert!(written.contains("time_zone = \"Europe/Berlin\""), "{written}");
+    let users = written.split("[sources.users]").nth(1).unwrap();
+    assert!(users.lines().take(4).any(|line| line == "table = \"agents\""), "{written}");
+    assert!(written.contains("\nfilter = { ") && !written.contains("\n# filter = "), "{written}");
+    assert!(written.find("[sources.messages]") < written.find("[sources.tickets]"), "{written}");
+    site.run(&["migrate"]).expect_code(0);
+    site.run(&["apply"]).expect_code(0);
+    let refused = site.run(&["init", "--force", "--interactive"]).expect_code(1);
+    assert!(refused.stderr.contains("there is none"), "{}", refused.stderr);
+}
+
+mod asked {
+    use crate::site::Site;
+
+    #[tokio::test]
+    async fn sqlite() {
+        super::the_questions_of_init_decide_what_a_database_does_not_tell(Site::empty_sqlite().await).await;
+    }
+
+    #[tokio::test]
+    async fn postgres() {
+        super::the_questions_of_init_decide_what_a_database_does_not_tell(Site::empty_postgres().await).await;
+    }
 }
