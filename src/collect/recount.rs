@@ -14,7 +14,7 @@ use crate::metric::{DayBounds, Definition, Observation, Tally};
 
 /// What a definition gives for each day by the platform's present rows, `None` where they have no valid value; or the reason why it
 /// cannot be read.
-pub type CountedDays = Result<Vec<(Date, Option<Observation>)>, Failure>;
+pub type CountedDays = Result<Vec<(Date, Option<Observation>)>, Box<Failure>>;
 
 /// What each of `definitions` gives for the days from `from` to `to`, all read in one cut. Nothing is written.
 ///
@@ -29,7 +29,7 @@ pub async fn counted_now(
     let days = context.tenant.calendar.days(from, to);
     let counted = recount(context, definitions, &days, to, &Cancellation::never(), |seen| seen).await?;
     let dated = |seen: Vec<_>| days.iter().map(|day| day.date).zip(seen).collect();
-    Ok(counted.into_iter().map(|seen| seen.map(dated).map_err(|failure| *failure)).collect())
+    Ok(counted.into_iter().map(|seen| seen.map(dated)).collect())
 }
 
 /// What is kept of each day for a metric, `None` where the rows have no valid value; or the reason why the metric cannot be
