@@ -49,7 +49,11 @@ fn columns(measure: &Measure, found: &mut BTreeSet<String>) {
     match measure {
         Measure::Created(rows) | Measure::Existing(rows) => filtered(rows),
         Measure::DistinctActors { rows, .. } => rows.iter().for_each(filtered),
-        Measure::Average { rows, column } | Measure::Breakdown(Breakdown { rows, column, .. }) => {
+        Measure::Average { rows, column }
+        | Measure::Sum { rows, column, .. }
+        | Measure::Minimum { rows, column }
+        | Measure::Maximum { rows, column }
+        | Measure::Breakdown(Breakdown { rows, column, .. }) => {
             filtered(rows);
             found.insert(format!("{}.{column}", rows.source));
         }

@@ -223,6 +223,9 @@ fn shape(definition: &Definition) -> &'static str {
     match &definition.measure {
         Measure::Created(_) | Measure::Existing(_) | Measure::DistinctActors { .. } => "number",
         Measure::Average { .. } => "moments",
+        Measure::Sum { .. } => "sum",
+        Measure::Minimum { .. } => "minimum",
+        Measure::Maximum { .. } => "maximum",
         Measure::Ratio { .. } => "counts",
         Measure::Breakdown(_) => "labels",
         Measure::Sql { shape, .. } => match shape {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AddsUp, Decimal, Measure, QueryShape, Source};
+use super::{AddsUp, Decimal, Measure, Phase, QueryShape, Source};
 
 /// The key of a metric within a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +54,10 @@ pub enum Kind {
     Flow,
     /// Weighted by sample size.
     Average,
+    /// Takes the least value.
+    Minimum,
+    /// Takes the largest value.
+    Maximum,
     /// Recomputed from numerators and denominators.
     Percentage,
     /// Merged label by label.
@@ -157,6 +161,10 @@ impl Definition {
             (Measure::Existing(_), _) => Kind::Stock,
             (Measure::DistinctActors { .. }, _) => Kind::Distinct,
             (Measure::Average { .. }, _) => Kind::Average,
+            (Measure::Sum { phase: Phase::Created, .. }, _) => Kind::Flow,
+            (Measure::Sum { phase: Phase::Existing, .. }, _) => Kind::Stock,
+            (Measure::Minimum { .. }, _) => Kind::Minimum,
+            (Measure::Maximum { .. }, _) => Kind::Maximum,
             (Measure::Breakdown(_), _) => Kind::Breakdown,
             (Measure::Ratio { .. }, MetricType::Average) => Kind::Average,
             (Measure::Ratio { .. }, _) => Kind::Percentage,
@@ -245,17 +253,26 @@ impl Measure {
             Self::Existing(_) => "existing",
             Self::DistinctActors { .. } => "distinct_actors",
             Self::Average { .. } => "average",
+            Self::Sum { .. } => "sum",
+            Self::Minimum { .. } => "minimum",
+            Self::Maximum { .. } => "maximum",
             Self::Ratio { .. } => "ratio",
             Self::Breakdown(_) => "breakdown",
             Self::Sql { .. } => "sql",
         }
     }
 
+    /// Whether its value is the number of labels, and its metadata their values.
+    pub fn has_labels(&self) -> bool {
+        matches!(self, Self::Breakdown(_) | Self::Sql { shape: QueryShape::Labels { .. }, .. })
+    }
+
     /// The metric types that this measure can make; the first is the default.
     pub fn makes(&self) -> &'static [MetricType] {
         match self {
             Self::Created(_) | Self::Existing(_) | Self::DistinctActors { .. } => &[MetricType::Count],
-            Self::Average { .. } => &[MetricType::Average],
+            Self::Average { .. } | Self::Minimum { .. } | Self::Maximum { .. } => &[MetricType::Average],
+            Self::Sum { .. } => &[MetricType::Aggregate],
             Self::Ratio { .. } => &[MetricType::Percentage, MetricType::Average],
             Self::Breakdown(_) => &[MetricType::Aggregate],
             Self::Sql { shape, .. } => match shape {

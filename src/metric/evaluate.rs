@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Decimal, Definition, Measure, MetricType, QueryShape, Tally, TopLabels};
+use super::{Decimal, Definition, Extremes, Measure, MetricType, QueryShape, Tally, TopLabels};
 
 /// The value and metadata of a record, without its key and origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +31,9 @@ pub enum EvaluationError {
 impl Definition {
     /// The metric's value from the tallies of its readings, in the order of [`Measure::readings`].
     ///
-    /// An average of no rows and a percentage of a denominator of 0 are recorded as 0 with a sample size or denominator
-    /// of 0, which gives them no weight in any roll-up and distinguishes them from a real zero.
+    /// An average or an extreme of no rows and a percentage of a denominator of 0 are recorded as 0 with a sample size or
+    /// denominator of 0, which gives them no weight in any roll-up and distinguishes them from a real zero. The sum of no
+    /// rows is a real zero.
     ///
     /// # Errors
     /// When a count, a numerator, a denominator or a sample size is negative. The value of an average or an aggregate may be,
@@ -49,6 +50,11 @@ impl Definition {
             (_, [Tally::Moments(moments)]) => {
                 let value = moments.mean().unwrap_or_default();
                 average(value, moments.count, Some(&moments.sum), moments.std_deviation())
+            }
+            (_, [Tally::Sum(sum)]) => (sum.sum.clone(), sampled(sum.count)),
+            (Measure::Minimum { .. }, [Tally::Extremes(Extremes { count, least: value, .. })])
+            | (Measure::Maximum { .. }, [Tally::Extremes(Extremes { count, largest: value, .. })]) => {
+                (value.clone().unwrap_or_default(), sampled(*count))
             }
             (_, [Tally::Average { value, sample_size, std_deviation }]) => {
                 average(value.clone(), *sample_size, None, std_deviation.clone())
@@ -109,6 +115,11 @@ impl Definition {
     }
 }
 
+/// The metadata of a value that was computed from so many values of a column.
+fn sampled(size: i64) -> Map<String, Value> {
+    Map::from_iter([("sample_size".to_owned(), json!(size))])
+}
+
 /// `sum` is that of the samples, exactly: the mean is rounded, and would be off when it is multiplied again. The order is
 /// that of PostgreSQL's `jsonb`, shorter names first, so that both stores export the same bytes.
 fn average(
@@ -147,7 +158,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::metric::{AddsUp, ExpectedRange, Filter, Moments, Rows};
+    use crate::metric::{AddsUp, ColumnSum, ExpectedRange, Filter, Kind, Moments, Phase, Rows, has_value};
 
     fn definition(metric_type: MetricType, measure: Measure) -> Definition {
         Definition {
@@ -214,6 +225,37 @@ mod tests {
             json!({"sample_size": 2, "sum": 4, "std_deviation": serde_json::from_str::<Value>("1.414213562373").unwrap()})
         );
         assert_eq!(Value::Object(of(&[]).metadata), json!({"sample_size": 0, "sum": 0}));
+    }
+
+    #[test]
+    fn a_sum_may_be_negative_and_of_no_rows_it_is_zero() {
+        let measure = Measure::Sum { rows: rows(), column: "amount".to_owned(), phase: Phase::Created };
+        let definition = definition(MetricType::Aggregate, measure);
+        assert_eq!((definition.problems().len(), definition.kind()), (1, Kind::Flow), "its source is not defined");
+        let of = |count, sum: &str| {
+            definition.evaluate(&[&Tally::Sum(ColumnSum { count, sum: sum.parse().unwrap() })]).unwrap()
+        };
+        assert_eq!(of(3, "-12.50").value.to_string(), "-12.5");
+        assert_eq!(Value::Object(of(3, "-12.50").metadata), json!({"sample_size": 3}));
+        let nothing = of(0, "0");
+        assert!(has_value(MetricType::Aggregate, &nothing.metadata));
+    }
+
+    #[test]
+    fn an_extreme_of_no_rows_has_no_value() {
+        let column = || "amount".to_owned();
+        let extremes = Extremes { count: 2, least: Some((-3).into()), largest: Some(5.into()) };
+        for (measure, kind, expected) in [
+            (Measure::Minimum { rows: rows(), column: column() }, Kind::Minimum, -3),
+            (Measure::Maximum { rows: rows(), column: column() }, Kind::Maximum, 5),
+        ] {
+            let definition = definition(MetricType::Average, measure);
+            assert_eq!(definition.kind(), kind);
+            let seen = definition.evaluate(&[&Tally::Extremes(extremes.clone())]).unwrap();
+            assert_eq!((seen.value, seen.metadata["sample_size"].clone()), (expected.into(), json!(2)));
+            let nothing = definition.evaluate(&[&Tally::Extremes(Extremes::default())]).unwrap();
+            assert!(!has_value(MetricType::Average, &nothing.metadata), "{nothing:?}");
+        }
     }
 
     #[test]

@@ -36,6 +36,12 @@ pub enum Measure {
     DistinctActors { rows: Vec<Rows>, window_days: u32 },
     /// The mean of `column` over the rows created in the day, NULLs left out.
     Average { rows: Rows, column: String },
+    /// The sum of `column` over the rows created in the day, or existing at its end, NULLs left out.
+    Sum { rows: Rows, column: String, phase: Phase },
+    /// The least value of `column` among the rows created in the day.
+    Minimum { rows: Rows, column: String },
+    /// The largest value of `column` among the rows created in the day.
+    Maximum { rows: Rows, column: String },
     /// One count divided by another.
     Ratio { numerator: Box<Measure>, denominator: Box<Measure> },
     /// How the rows spread over the values of a column.
@@ -57,6 +63,12 @@ impl Measure {
             Self::Average { rows, column } => {
                 vec![Reading::Moments { rows: rows.clone(), column: column.clone() }]
             }
+            Self::Sum { rows, column, phase } => {
+                vec![Reading::Sum { rows: rows.clone(), column: column.clone(), phase: *phase }]
+            }
+            Self::Minimum { rows, column } | Self::Maximum { rows, column } => {
+                vec![Reading::Extremes { rows: rows.clone(), column: column.clone() }]
+            }
             Self::Ratio { numerator, denominator } => {
                 numerator.readings().into_iter().chain(denominator.readings()).collect()
             }
@@ -70,9 +82,12 @@ impl Measure {
     /// The sources by name, each once.
     pub fn source_names(&self) -> Vec<&str> {
         let mut names = match self {
-            Self::Created(rows) | Self::Existing(rows) | Self::Average { rows, .. } => {
-                vec![rows.source.as_str()]
-            }
+            Self::Created(rows)
+            | Self::Existing(rows)
+            | Self::Average { rows, .. }
+            | Self::Sum { rows, .. }
+            | Self::Minimum { rows, .. }
+            | Self::Maximum { rows, .. } => vec![rows.source.as_str()],
             Self::Breakdown(breakdown) => vec![breakdown.rows.source.as_str()],
             Self::DistinctActors { rows, .. } => rows.iter().map(|rows| rows.source.as_str()).collect(),
             Self::Ratio { numerator, denominator } => {

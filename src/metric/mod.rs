@@ -24,7 +24,7 @@ pub use definition::{
 pub use evaluate::{EvaluationError, Observation};
 pub use filter::{Condition, Filter, Literal, Test};
 pub use measure::{AddsUp, Breakdown, Measure};
-pub use reading::{Moments, QueryShape, Reading, Tally, TopLabels};
+pub use reading::{ColumnSum, Extremes, Moments, QueryShape, Reading, Tally, TopLabels};
 pub use record::{Provenance, Record, has_value};
 pub use rows::{Phase, Rows};
 pub use source::{Source, TimeFormat};

@@ -15,12 +15,31 @@ pub enum Reading {
     Count { rows: Rows, phase: Phase },
     /// Answered with [`Tally::Moments`]; rows created in the day.
     Moments { rows: Rows, column: String },
+    /// Answered with [`Tally::Sum`].
+    Sum { rows: Rows, column: String, phase: Phase },
+    /// Answered with [`Tally::Extremes`]; rows created in the day.
+    Extremes { rows: Rows, column: String },
     /// Answered with [`Tally::Labels`].
     Labels { rows: Rows, column: String, phase: Phase, top: usize },
     /// Answered with [`Tally::Count`].
     Distinct { rows: Vec<Rows>, window_days: u32 },
     /// Answered with [`Tally::Value`], [`Tally::Average`], [`Tally::Ratio`] or [`Tally::Labels`], as the shape says.
     Query { sql: String, shape: QueryShape },
+}
+
+impl Reading {
+    /// The rows that are read; none for a query of the user's own, which names them itself.
+    pub fn rows(&self) -> &[Rows] {
+        match self {
+            Self::Count { rows, .. }
+            | Self::Moments { rows, .. }
+            | Self::Sum { rows, .. }
+            | Self::Extremes { rows, .. }
+            | Self::Labels { rows, .. } => std::slice::from_ref(rows),
+            Self::Distinct { rows, .. } => rows,
+            Self::Query { .. } => &[],
+        }
+    }
 }
 
 /// The columns that a user's own query returns, by name.
@@ -42,6 +61,8 @@ pub enum QueryShape {
 pub enum Tally {
     Count(i64),
     Moments(Moments),
+    Sum(ColumnSum),
+    Extremes(Extremes),
     Labels(TopLabels),
     Value(Decimal),
     Average { value: Decimal, sample_size: i64, std_deviation: Option<Decimal> },
@@ -80,6 +101,42 @@ impl Moments {
         let scaled = &(&count * &self.sum_of_squares) - &(&self.sum * &self.sum);
         let variance = scaled.checked_div(&(&count * &Decimal::from(self.count - 1)))?;
         variance.sqrt()
+    }
+}
+
+/// Number and sum of a column's non-NULL values. These add up over disjoint sets of rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ColumnSum {
+    pub count: i64,
+    pub sum: Decimal,
+}
+
+impl ColumnSum {
+    pub fn add(&self, other: &Self) -> Self {
+        Self { count: self.count + other.count, sum: &self.sum + &other.sum }
+    }
+
+    /// The sum over the rows that are left when those of `other` are gone.
+    pub fn subtract(&self, other: &Self) -> Self {
+        Self { count: self.count - other.count, sum: &self.sum - &other.sum }
+    }
+}
+
+/// Number of a column's non-NULL values, the least and the largest of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extremes {
+    pub count: i64,
+    /// `None` where there is no value.
+    pub least: Option<Decimal>,
+    pub largest: Option<Decimal>,
+}
+
+impl Extremes {
+    /// The extremes over both sets of rows.
+    pub fn merge(self, other: Self) -> Self {
+        // `None` is less than every value.
+        let least = [self.least, other.least].into_iter().flatten().min();
+        Self { count: self.count + other.count, least, largest: self.largest.max(other.largest) }
     }
 }
 

@@ -23,10 +23,15 @@ fn readings() -> Vec<Reading> {
         Reading::Distinct { rows: vec![rows(genre_is("jazz")), rows(genre_is("rock"))], window_days: 1 },
         Reading::Distinct { rows: vec![rows(genre_is("rock")), rows(genre_is("jazz"))], window_days: 7 },
         Reading::Moments { rows: rows(genre_is("jazz")), column: "seconds".to_owned() },
+        Reading::Extremes { rows: rows(Filter::default()), column: "seconds".to_owned() },
+        Reading::Extremes { rows: rows(genre_is("rock")), column: "seconds".to_owned() },
     ];
     for phase in [Phase::Created, Phase::Existing] {
         for filter in [Filter::default(), genre_is("rock"), genre_is("it's; --"), seconds_at_least(100)] {
             readings.push(Reading::Count { rows: rows(filter), phase });
+        }
+        for filter in [Filter::default(), genre_is("rock")] {
+            readings.push(Reading::Sum { rows: rows(filter), column: "seconds".to_owned(), phase });
         }
         readings.push(Reading::Labels {
             rows: rows(seconds_at_least(0)),
@@ -47,7 +52,18 @@ fn many_readings() -> Vec<Reading> {
             [
                 Reading::Count { rows: rows(filter.clone()), phase: Phase::Created },
                 Reading::Count { rows: rows(filter.clone()), phase: Phase::Existing },
-                Reading::Moments { rows: rows(filter), column: "seconds".to_owned() },
+                Reading::Moments { rows: rows(filter.clone()), column: "seconds".to_owned() },
+                Reading::Sum {
+                    rows: rows(filter.clone()),
+                    column: "seconds".to_owned(),
+                    phase: Phase::Created,
+                },
+                Reading::Sum {
+                    rows: rows(filter.clone()),
+                    column: "seconds".to_owned(),
+                    phase: Phase::Existing,
+                },
+                Reading::Extremes { rows: rows(filter), column: "seconds".to_owned() },
             ]
         })
         .collect()

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use daymark::metric::{
-    Calendar, DayBounds, Decimal, Filter, Literal, Moments, Phase, Reading, Tally, Test, TimeFormat,
+    Calendar, ColumnSum, DayBounds, Decimal, Extremes, Filter, Literal, Moments, Phase, Reading, Tally, Test, TimeFormat,
     TopLabels,
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -69,6 +69,29 @@ impl Oracle<'_> {
                     sum.add(&Moments { count: 1, sum: x.into(), sum_of_squares: (x * x).into() })
                 });
                 Tally::Moments(sum)
+            }
+            Reading::Sum { rows, phase, .. } => {
+                let values = self
+                    .things
+                    .iter()
+                    .filter(|thing| in_phase(thing, *phase) && Self::passes(thing, &rows.filter));
+                let values: Vec<_> = values.filter_map(|thing| thing.seconds).collect();
+                Tally::Sum(ColumnSum {
+                    count: values.len() as i64,
+                    sum: Decimal::from(values.iter().sum::<i64>()),
+                })
+            }
+            Reading::Extremes { rows, .. } => {
+                let values = self
+                    .things
+                    .iter()
+                    .filter(|thing| self.created(thing, day) && Self::passes(thing, &rows.filter));
+                let values: Vec<_> = values.filter_map(|thing| thing.seconds).collect();
+                Tally::Extremes(Extremes {
+                    count: values.len() as i64,
+                    least: values.iter().min().map(|least| (*least).into()),
+                    largest: values.iter().max().map(|largest| (*largest).into()),
+                })
             }
             Reading::Labels { rows, phase, top, .. } => {
                 let mut counts: HashMap<Option<String>, i64> = HashMap::new();

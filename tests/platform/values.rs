@@ -11,7 +11,7 @@ use daymark::{
     platform,
 };
 use jiff::civil::date;
-use sqlx::{AssertSqlSafe, Connection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::{
     subject::{BOTH, Storage, options, rows, small, source},
@@ -103,6 +103,58 @@ async fn postgres_floats_keep_all_of_their_digits() {
     for (answer, expected) in answers.iter().zip(["123456789.22345678", "16777215.1"]) {
         let Tally::Moments(moments) = &answer.as_ref().unwrap()[0] else { panic!("{answer:?}") };
         assert_eq!(moments.sum.to_string(), expected);
+    }
+}
+
+/// Amounts of money in columns of every numeric type, with refunds. Sums of floats have the digits that the amounts have.
+#[tokio::test]
+async fn sums_and_extremes_of_amounts_have_their_digits() {
+    let amounts = ["0.1", "0.2", "19.99", "-5.25", "1000000.01"];
+    let readings = |name: &str| {
+        let (rows, column) = (rows(Filter::default()), name.to_owned());
+        [
+            Reading::Sum { rows: rows.clone(), column: column.clone(), phase: Phase::Existing },
+            Reading::Extremes { rows, column },
+        ]
+    };
+    let expected = |answers: &[Result<Vec<Tally>, daymark::database::Fault>], what: &str| {
+        let Tally::Sum(sum) = &answers[0].as_ref().unwrap()[0] else { panic!("{answers:?}") };
+        assert_eq!((sum.count, sum.sum.to_string().as_str()), (5, "1000015.05"), "{what}");
+        let Tally::Extremes(extremes) = &answers[1].as_ref().unwrap()[0] else { panic!("{answers:?}") };
+        let [least, largest] = [&extremes.least, &extremes.largest].map(|value| value.clone().unwrap().to_string());
+        assert_eq!((extremes.count, least.as_str(), largest.as_str()), (5, "-5.25", "1000000.01"), "{what}");
+    };
+    let rows_sql: Vec<_> =
+        amounts.map(|amount| format!("('2025-01-01 12:00:00', {amount}, {amount})")).to_vec();
+    let rows_sql = rows_sql.join(", ") + ", ('2025-01-01 12:00:00', NULL, 'none')";
+    for column in ["exact", "x"] {
+        let answers = of_one_day("at TEXT, exact NUMERIC, x", &rows_sql, &readings(column)).await;
+        expected(&answers, column);
+    }
+    let url = support::fresh_database().await;
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let rows_sql = rows_sql.replace("'none'", "NULL");
+    let sql = format!(
+        "CREATE TABLE things (at timestamptz, exact numeric(20, 4), x float8); INSERT INTO things VALUES {rows_sql}"
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    let platform = platform::open(&url.parse().unwrap(), options(&Calendar::utc()));
+    let sources = BTreeMap::from([("things".to_owned(), source(TimeFormat::Timestamptz, "UTC", false))]);
+    let schema = platform.inspect().await.unwrap();
+    let days = Calendar::utc().days(date(2025, 1, 1), date(2025, 1, 1));
+    let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
+    for column in ["exact", "x"] {
+        expected(&cut.read(&schema, &sources, &readings(column), &days).await.unwrap(), column);
+    }
+    sqlx::raw_sql("INSERT INTO things VALUES ('2025-01-01', 'NaN', 'Infinity')")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let mut cut = platform.open_cut(Deadline::none()).await.unwrap();
+    for column in ["exact", "x"] {
+        for answer in cut.read(&schema, &sources, &readings(column), &days).await.unwrap() {
+            assert!(answer.unwrap_err().message.contains("is not a finite"), "{column}");
+        }
     }
 }
 

@@ -132,6 +132,34 @@ measure = "average"
 source = "posts"
 column = "stars"
 
+[metrics.score_sum]
+measure = "sum"
+source = "posts"
+column = "score"
+
+[metrics.words_total]
+measure = "sum"
+source = "posts"
+column = "words"
+of = "existing"
+
+[metrics.stars_sum]
+measure = "sum"
+source = "posts"
+column = "stars"
+filter = { genre = "rock" }
+
+[metrics.least_score]
+measure = "minimum"
+source = "posts"
+column = "score"
+
+[metrics.best_stars]
+measure = "maximum"
+source = "posts"
+column = "stars"
+filter = { genre = "rock" }
+
 [metrics.genres_of_all]
 measure = "breakdown"
 source = "posts"

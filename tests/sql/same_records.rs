@@ -4,6 +4,9 @@ use serde_json::json;
 
 use crate::platform::{Database, METRICS};
 
+/// How many metrics the platform has.
+const METRICS_OF_ALL: i64 = 32;
+
 /// The rows that only one of the two tenants has, and the number of rows of the tenant of the functions.
 const DIFFERENCES: &str = "
     SELECT (SELECT count(*) FROM daymark.daily_metrics WHERE tenant_id = 'functions') AS rows, (
@@ -28,12 +31,12 @@ async fn records_are_the_same_in(zone: &str) {
     let settings = format!("time_zone = \"{zone}\"\nsettle_minutes = 0\n");
     let database = Database::new(&settings, METRICS).await;
     let installed = database.run("functions", &["sql", "install"]).done();
-    assert!(installed.contains("for 27 of 27 metrics"), "{installed}");
+    assert!(installed.contains(&format!("for {METRICS_OF_ALL} of {METRICS_OF_ALL} metrics")), "{installed}");
     database.run("default", &["collect"]).done();
     let collected = database.query("SELECT * FROM daymark.collect_daily_metrics()").await;
     assert_eq!(
         (&collected[0]["metrics_collected"], &collected[0]["status"]),
-        (&json!(27), &json!("completed"))
+        (&json!(METRICS_OF_ALL), &json!("completed"))
     );
     let range = "SELECT max(metric_date) - 364 AS first, max(metric_date) AS last FROM daymark.daily_metrics";
     let range = database.query(range).await;
@@ -42,9 +45,9 @@ async fn records_are_the_same_in(zone: &str) {
     let backfilled =
         database.query(&format!("SELECT * FROM daymark.backfill_daily_metrics('{first}', '{last}')")).await;
     assert_eq!(backfilled[0]["dates_processed"], 365);
-    assert_eq!(backfilled[0]["total_metrics"], 364 * 27);
+    assert_eq!(backfilled[0]["total_metrics"], 364 * METRICS_OF_ALL);
     let compared = database.query(DIFFERENCES).await;
-    assert_eq!((&compared[0]["rows"], &compared[0]["differences"]), (&json!(365 * 27), &json!(null)));
+    assert_eq!((&compared[0]["rows"], &compared[0]["differences"]), (&json!(365 * METRICS_OF_ALL), &json!(null)));
 }
 
 #[tokio::test]

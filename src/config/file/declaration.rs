@@ -66,6 +66,9 @@ pub enum MeasureName {
     Existing,
     DistinctActors,
     Average,
+    Sum,
+    Minimum,
+    Maximum,
     Ratio,
     Breakdown,
     Sql,
@@ -126,11 +129,14 @@ impl Returns {
 }
 
 impl MeasureName {
-    pub const ALL: [(&'static str, Self); 7] = [
+    pub const ALL: [(&'static str, Self); 10] = [
         ("created", Self::Created),
         ("existing", Self::Existing),
         ("distinct_actors", Self::DistinctActors),
         ("average", Self::Average),
+        ("sum", Self::Sum),
+        ("minimum", Self::Minimum),
+        ("maximum", Self::Maximum),
         ("ratio", Self::Ratio),
         ("breakdown", Self::Breakdown),
         ("sql", Self::Sql),
@@ -145,7 +151,8 @@ impl MeasureName {
         match self {
             Self::Created | Self::Existing => &["source", "filter"],
             Self::DistinctActors => &["source", "filter", "window_days"],
-            Self::Average => &["source", "filter", "column"],
+            Self::Average | Self::Minimum | Self::Maximum => &["source", "filter", "column"],
+            Self::Sum => &["source", "filter", "column", "of"],
             Self::Breakdown => &["source", "filter", "column", "of", "top"],
             Self::Ratio => &["numerator", "denominator"],
             Self::Sql => &["query", "returns", "adds_up", "top"],

@@ -43,6 +43,16 @@ fn formula(measure: &Measure) -> JsonObject {
         Measure::Average { rows, column } => {
             named(MeasureName::Average, object([("column", json!(column))], of_rows(rows)))
         }
+        Measure::Sum { rows, column, phase } => {
+            let keys = [("column", json!(column)), ("of", json!(word(&PHASES, *phase)))];
+            named(MeasureName::Sum, object(keys, of_rows(rows)))
+        }
+        Measure::Minimum { rows, column } => {
+            named(MeasureName::Minimum, object([("column", json!(column))], of_rows(rows)))
+        }
+        Measure::Maximum { rows, column } => {
+            named(MeasureName::Maximum, object([("column", json!(column))], of_rows(rows)))
+        }
         Measure::Ratio { numerator, denominator } => {
             let [numerator, denominator] = [numerator, denominator].map(|measure| json!(formula(measure)));
             let keys = object([("numerator", numerator), ("denominator", denominator)], JsonObject::new());

@@ -69,7 +69,22 @@ impl MeasureBuilder<'_> {
             MeasureName::Created => Some(Measure::Created(self.single_rows(formula, built)?.0)),
             MeasureName::Existing => Some(Measure::Existing(self.single_rows(formula, built)?.0)),
             MeasureName::DistinctActors => self.distinct_actors(formula, built),
-            MeasureName::Average => self.average(formula, built),
+            MeasureName::Average => {
+                let (rows, column) = self.numbers(formula, built)?;
+                Some(Measure::Average { rows, column })
+            }
+            MeasureName::Sum => {
+                let (rows, column) = self.numbers(formula, built)?;
+                Some(Measure::Sum { rows, column, phase: phase(formula) })
+            }
+            MeasureName::Minimum => {
+                let (rows, column) = self.numbers(formula, built)?;
+                Some(Measure::Minimum { rows, column })
+            }
+            MeasureName::Maximum => {
+                let (rows, column) = self.numbers(formula, built)?;
+                Some(Measure::Maximum { rows, column })
+            }
             MeasureName::Breakdown => self.breakdown(formula, built),
             MeasureName::Ratio => {
                 let numerator = self.operand(formula, "numerator", &formula.numerator, built);
@@ -99,12 +114,13 @@ impl MeasureBuilder<'_> {
         Some(Measure::DistinctActors { rows, window_days })
     }
 
-    fn average(&self, formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
+    /// Returns the rows and the column of numbers of a measure that folds one.
+    fn numbers(&self, formula: &Formula, built: &mut BuiltMeasure) -> Option<(Rows, String)> {
         let column = required(formula, "column", &formula.column, built);
         let (rows, table) = self.single_rows(formula, built)?;
         let column = column?;
         built.findings.extend(check_number(table, column));
-        Some(Measure::Average { rows, column: column.value.clone() })
+        Some((rows, column.value.clone()))
     }
 
     fn breakdown(&self, formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
@@ -115,7 +131,7 @@ impl MeasureBuilder<'_> {
         Some(Measure::Breakdown(Breakdown {
             rows,
             column: column.value.clone(),
-            phase: formula.of.as_ref().map_or(Phase::Created, |phase| phase.value),
+            phase: phase(formula),
             top: formula.top.as_ref().map_or(DEFAULT_TOP, |top| top.value),
         }))
     }
@@ -210,6 +226,10 @@ impl MeasureBuilder<'_> {
         }
         measure
     }
+}
+
+fn phase(formula: &Formula) -> Phase {
+    formula.of.as_ref().map_or(Phase::Created, |phase| phase.value)
 }
 
 fn required<'f, T>(

@@ -241,8 +241,10 @@ fn definition(declaration: &MetricDeclaration, measure: Measure, builder: &Measu
         .filter_map(|name| Some((name.to_owned(), builder.catalogue.ready(name)?.source.clone())))
         .collect();
     let or = |own: &Option<String>, default: &str| own.clone().unwrap_or_else(|| default.to_owned());
+    let is_column_value = matches!(measure, Measure::Minimum { .. } | Measure::Maximum { .. });
     let (unit, format_pattern) = match metric_type {
-        MetricType::Aggregate if !matches!(measure.makes(), [MetricType::Aggregate]) => ("", "0,0.00"),
+        MetricType::Aggregate if !measure.has_labels() => ("", "0,0.00"),
+        MetricType::Average if is_column_value => ("", "0,0.00"),
         MetricType::Count => ("count", "0,0"),
         MetricType::Average => ("average", "0,0.00"),
         MetricType::Percentage => ("percentage", "0.0"),

@@ -14,7 +14,7 @@ use crate::{
             sampled,
         },
     },
-    metric::{Definition, Reading, Source},
+    metric::{Definition, Source},
     platform::{SampledTable, Schema, Statistics, Table},
 };
 
@@ -87,13 +87,6 @@ pub(super) fn table_of<'a>(source: &Source, schema: &'a Schema) -> Option<&'a Ta
 /// Whether the filter of the metric itself uses the column of the source.
 fn filters_by(definition: &Definition, source: &str, column: &str) -> bool {
     definition.measure.readings().iter().any(|reading| {
-        let rows = match reading {
-            Reading::Count { rows, .. } | Reading::Moments { rows, .. } | Reading::Labels { rows, .. } => {
-                std::slice::from_ref(rows)
-            }
-            Reading::Distinct { rows, .. } => rows,
-            Reading::Query { .. } => &[],
-        };
-        rows.iter().any(|rows| rows.source == source && rows.filter.columns().any(|name| name == column))
+        reading.rows().iter().any(|rows| rows.source == source && rows.filter.columns().any(|name| name == column))
     })
 }

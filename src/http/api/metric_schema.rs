@@ -28,6 +28,9 @@ pub enum MetricSchema {
     Existing(ExistingMetric),
     DistinctActors(DistinctActorsMetric),
     Average(AverageMetric),
+    Sum(SumMetric),
+    Minimum(MinimumMetric),
+    Maximum(MaximumMetric),
     Ratio(RatioMetric),
     Breakdown(BreakdownMetric),
     Sql(SqlMetric),
@@ -108,6 +111,39 @@ metric! {
 metric! {
     /// The mean of a column of numbers over the rows created in the day.
     AverageMetric, average, an_average {
+        source: String,
+        #[schema(required = false)]
+        filter: FilterSchema,
+        column: String,
+    }
+}
+
+metric! {
+    /// The sum of a column of numbers over the rows created in the day, or existing at its end.
+    SumMetric, sum, an_aggregate {
+        source: String,
+        #[schema(required = false)]
+        filter: FilterSchema,
+        column: String,
+        /// Which rows; by default those created in the day.
+        #[schema(schema_with = phases, required = false)]
+        of: String,
+    }
+}
+
+metric! {
+    /// The least value of a column of numbers among the rows created in the day.
+    MinimumMetric, minimum, an_average {
+        source: String,
+        #[schema(required = false)]
+        filter: FilterSchema,
+        column: String,
+    }
+}
+
+metric! {
+    /// The largest value of a column of numbers among the rows created in the day.
+    MaximumMetric, maximum, an_average {
         source: String,
         #[schema(required = false)]
         filter: FilterSchema,
@@ -261,6 +297,9 @@ words! {
     existing: [MeasureName::Existing.name()],
     distinct_actors: [MeasureName::DistinctActors.name()],
     average: [MeasureName::Average.name()],
+    sum: [MeasureName::Sum.name()],
+    minimum: [MeasureName::Minimum.name()],
+    maximum: [MeasureName::Maximum.name()],
     ratio: [MeasureName::Ratio.name()],
     breakdown: [MeasureName::Breakdown.name()],
     sql: [MeasureName::Sql.name()],

@@ -74,11 +74,11 @@ fn columns(catalogue: &Catalogue) -> Vec<MetricKey> {
     let mut known: Vec<_> = catalogue
         .metrics()
         .iter()
-        .filter(|metric| metric.stored.is_active && metric.key.metric_type != MetricType::Aggregate)
+        .filter(|metric| metric.stored.is_active && !metric.definition().measure.has_labels())
         .collect();
     known.sort_by_key(|metric| match metric.current_roll_up() {
         RollUp::Sum => 0,
-        RollUp::Percentage | RollUp::Average => 1,
+        RollUp::Percentage | RollUp::Average | RollUp::Minimum | RollUp::Maximum => 1,
         RollUp::Last | RollUp::Merge | RollUp::Never => 2,
     });
     known.into_iter().take(MAX_COLUMNS).map(|metric| metric.key.clone()).collect()

@@ -2,16 +2,17 @@
 //! answers with a tally for each of its readings, as JSON. PostgreSQL only.
 //!
 //! A statement takes the parameters of [`super::day_parameter`] and returns one row with one column of the type `jsonb[]`. A
-//! tally is a number (counts, values), an array of numbers (moments: number, sum, sum of squares; averages: value, sample
-//! size, deviation; ratios: numerator, denominator) or an object (labels). Helper functions, which `store/postgres` creates,
+//! tally is a number (counts, values), an array of numbers (moments: number, sum, sum of squares; sums: number, sum; extremes:
+//! number, least, largest; averages: value, sample size, deviation; ratios: numerator, denominator) or an object (labels). Helper functions, which `store/postgres` creates,
 //! parse numbers and add up labels with the errors that Rust has for them.
 
 use super::{
     dialect::Dialect,
     distinct::DistinctGroup,
+    folds::Fold,
     labels::{self, LabelReading},
     query::{self, QueryReading},
-    scalars::ScalarGroup,
+    scalars::{ReadingCells, ScalarGroup},
     scan::{Scan, StatementBody, Stream},
     span::Span,
     task::{self, ReadingTask, TaskKind},
@@ -71,7 +72,7 @@ fn function_task(
 ) -> Result<FunctionTask, Fault> {
     let of = task.sources.join(", ");
     let (purpose, sql) = match &task.work {
-        TaskKind::Scalars(group) => (format!("counts of {of}"), scalars(group, schema)?),
+        TaskKind::Scalars(group) => (format!("counts of {of}"), scalars(group, schema, helpers)?),
         TaskKind::Labels(reading) => {
             (format!("{of} by {}", reading.column), breakdown(reading, schema, helpers)?)
         }
@@ -101,34 +102,49 @@ fn streams(
     Ok(format!("WITH {}", parts.join(",\n")))
 }
 
-fn scalars(group: &ScalarGroup<'_>, schema: &Schema) -> Result<String, Fault> {
+fn scalars(group: &ScalarGroup<'_>, schema: &Schema, helpers: &str) -> Result<String, Fault> {
     let all = group.streams();
     let spans = Span::of_parameters(group.with_base());
     let body = |stream| group.body(Dialect::Postgres, schema, stream);
     let with = streams(schema, group.source(), &all, &spans, body)?;
     let has_leaving = all.contains(&Stream::Leaving);
-    let tallies: Vec<_> = group
-        .cells()
-        .into_iter()
-        .map(|(cell, phase, has_moments)| {
-            let sum = |of: &str, cell: usize| format!("coalesce(sum(cells[{cell}]::{of}), 0)");
-            match (phase, has_moments) {
-                (_, true) => {
-                    let of_day = [sum("int8", cell), sum("numeric", cell + 1), sum("numeric", cell + 2)];
-                    format!("(SELECT jsonb_build_array({}) FROM entering WHERE span = 1)", of_day.join(", "))
-                }
-                (Phase::Created, _) => {
-                    format!("to_jsonb((SELECT {} FROM entering WHERE span = 1))", sum("int8", cell))
-                }
-                (Phase::Existing, _) => {
-                    let all = |stream: &str| format!("(SELECT {} FROM {stream})", sum("int8", cell));
-                    let left = if has_leaving { format!(" - {}", all("leaving")) } else { String::new() };
-                    format!("to_jsonb({}{left})", all("entering"))
-                }
-            }
-        })
-        .collect();
+    let tallies: Vec<_> =
+        group.cells().into_iter().map(|cells| scalar_tally(&cells, has_leaving, helpers)).collect();
     Ok(format!("{with}\nSELECT ARRAY[\n  {}]::jsonb[]", tallies.join(",\n  ")))
+}
+
+/// The tally of a reading as an expression over the rows of the streams.
+fn scalar_tally(cells: &ReadingCells, has_leaving: bool, helpers: &str) -> String {
+    let ReadingCells { first, phase, fold } = *cells;
+    let integer = |cell: usize| format!("coalesce(sum(cells[{cell}]::int8), 0)");
+    let decimal = |cell: usize| format!("trim_scale(coalesce(sum({helpers}.sql_decimal(cells[{cell}])), 0))");
+    let of_day = |values: &[String]| match values {
+        [only] => format!("to_jsonb((SELECT {only} FROM entering WHERE span = 1))"),
+        values => {
+            format!("(SELECT jsonb_build_array({}) FROM entering WHERE span = 1)", values.join(", "))
+        }
+    };
+    let existing = |sum: &str| {
+        let all = |stream: &str| format!("(SELECT {sum} FROM {stream})");
+        let left = if has_leaving { format!(" - {}", all("leaving")) } else { String::new() };
+        format!("{}{left}", all("entering"))
+    };
+    // A day has one row at most.
+    let extreme = |cell: usize| format!("{helpers}.sql_decimal(max(cells[{cell}]))");
+    match (fold, phase) {
+        (None, Phase::Created) => of_day(&[integer(first)]),
+        (None, Phase::Existing) => format!("to_jsonb({})", existing(&integer(first))),
+        (Some(Fold::Moments), _) => {
+            let sum = |cell: usize| format!("coalesce(sum(cells[{cell}]::numeric), 0)");
+            of_day(&[integer(first), sum(first + 1), sum(first + 2)])
+        }
+        (Some(Fold::Sum), Phase::Created) => of_day(&[integer(first), decimal(first + 1)]),
+        (Some(Fold::Sum), Phase::Existing) => {
+            let parts = [existing(&integer(first)), format!("trim_scale({})", existing(&decimal(first + 1)))];
+            format!("jsonb_build_array({})", parts.join(", "))
+        }
+        (Some(Fold::Extremes), _) => of_day(&[integer(first), extreme(first + 1), extreme(first + 2)]),
+    }
 }
 
 fn breakdown(reading: &LabelReading<'_>, schema: &Schema, helpers: &str) -> Result<String, Fault> {

@@ -1,7 +1,7 @@
 //! The planner: turns readings into as few SQL statements as it can, runs them in a session, and reads the answers.
 //!
 //! From below: [`dialect`], [`time`] and `sorted_text` write SQL; [`span`], [`scan`] and [`bisect`] make one pass over a source;
-//! `scalars`, `labels`, `distinct` and `query` are the four kinds of reading; [`task`] gathers readings; [`cut`] runs the
+//! `folds` what is aggregated of a column; `scalars`, `labels`, `distinct` and `query` are the four kinds of reading; [`task`] gathers readings; [`cut`] runs the
 //! tasks of a snapshot.
 
 mod bisect;
@@ -11,6 +11,7 @@ pub(super) mod dialect;
 mod distinct;
 mod execute;
 pub(super) mod flag;
+mod folds;
 pub(super) mod function;
 mod labels;
 mod moments;

@@ -70,7 +70,7 @@ impl MomentSql {
 
 /// The column as NUMERIC. A cast from `double precision` keeps 15 digits; its text has all digits that distinguish it
 /// from other values.
-fn numeric(name: &str, column: Option<&Column>) -> String {
+pub fn numeric(name: &str, column: Option<&Column>) -> String {
     match column {
         Some(Column { column_type: ColumnType::Integer, .. }) => format!("{name}::numeric"),
         Some(column) if column.type_name.starts_with("numeric") => format!("{name}::numeric"),

@@ -25,13 +25,8 @@ pub async fn of_readings(
     let mut found = Vec::with_capacity(readings.len());
     for reading in readings {
         let relations = match reading {
-            Reading::Count { rows, .. } | Reading::Moments { rows, .. } | Reading::Labels { rows, .. } => {
-                of_sources(dialect, sources, [&rows.source])
-            }
-            Reading::Distinct { rows, .. } => {
-                of_sources(dialect, sources, rows.iter().map(|rows| &rows.source))
-            }
             Reading::Query { sql, shape } => of_query(executor, sql, *shape, day).await?,
+            reading => of_sources(dialect, sources, reading.rows().iter().map(|rows| &rows.source)),
         };
         found.push(relations);
     }

@@ -1,18 +1,18 @@
-//! Counts and moments: one scan of a source answers all of its counts and moments.
+//! Counts, sums, moments and extremes: one scan of a source answers all of them.
 
 use std::collections::BTreeSet;
 
 use super::{
     dialect::Dialect,
     execute::Executor,
-    moments::{MomentSql, read_moments},
+    folds::{Aggregate, Fold, FoldSql, Folded},
     parse::parse_count,
     scan::{Aggregates, Facets, Scan, StatementBody, Stream, filter_clause},
     span::Span,
 };
 use crate::{
     database::Fault,
-    metric::{DayBounds, Filter, Moments, Phase, Reading, Source, Tally},
+    metric::{DayBounds, Filter, Phase, Reading, Source, Tally},
     platform::schema::Schema,
 };
 
@@ -21,16 +21,20 @@ const FACETS_FROM_FILTERS: usize = 8;
 /// Rows are not grouped first where the platform's statistics predict more groups than this.
 const MAX_FACETS: u64 = 10_000;
 
-/// One thing to aggregate: rows, or a column's moments.
+/// A column, and what is folded of it.
+type ColumnFold = (String, Fold);
+
+/// One thing to aggregate: rows, or a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Atom {
     filter: Filter,
-    column: Option<String>,
+    /// `None` for the number of rows.
+    column: Option<ColumnFold>,
     /// Whether rows before the first day are needed, too.
     existing: bool,
 }
 
-/// The counts and moments of one source that are read together.
+/// The counts, and the folds of columns, of one source that are read together.
 pub struct ScalarGroup<'a> {
     source: &'a Source,
     atoms: Vec<Atom>,
@@ -38,30 +42,49 @@ pub struct ScalarGroup<'a> {
     readings: Vec<(usize, Phase)>,
 }
 
-/// The sums of one atom over one span.
+/// One atom over the rows of one span that entered in it, and over those that left.
 #[derive(Clone)]
 enum Sums {
     Count { entered: i64, left: i64 },
-    Moments(Box<Moments>),
+    Column(Box<ColumnSums>),
+}
+
+#[derive(Clone)]
+struct ColumnSums {
+    fold: Fold,
+    entered: Folded,
+    left: Folded,
+}
+
+/// The place of a reading in an answer of PostgreSQL.
+pub struct ReadingCells {
+    /// The number of its first cell, counted from 1.
+    pub first: usize,
+    pub phase: Phase,
+    /// `None` for the number of rows.
+    pub fold: Option<Fold>,
 }
 
 impl<'a> ScalarGroup<'a> {
-    /// `readings` are all [`Reading::Count`] or [`Reading::Moments`] of `source`.
+    /// `readings` are all [`Reading::Count`], [`Reading::Moments`], [`Reading::Sum`] or [`Reading::Extremes`] of `source`.
     pub fn new(source: &'a Source, readings: &[&Reading]) -> Self {
         let mut group = Self { source, atoms: Vec::new(), readings: Vec::new() };
         for reading in readings {
             let (rows, column, phase) = match reading {
                 Reading::Count { rows, phase } => (rows, None, *phase),
-                Reading::Moments { rows, column } => (rows, Some(column.clone()), Phase::Created),
+                Reading::Moments { rows, column } => (rows, Some((column, Fold::Moments)), Phase::Created),
+                Reading::Sum { rows, column, phase } => (rows, Some((column, Fold::Sum)), *phase),
+                Reading::Extremes { rows, column } => (rows, Some((column, Fold::Extremes)), Phase::Created),
                 _ => continue,
             };
+            let column = column.map(|(column, fold)| (column.clone(), fold));
             let atom = group.atom(&rows.filter, column, phase == Phase::Existing);
             group.readings.push((atom, phase));
         }
         group
     }
 
-    fn atom(&mut self, filter: &Filter, column: Option<String>, existing: bool) -> usize {
+    fn atom(&mut self, filter: &Filter, column: Option<ColumnFold>, existing: bool) -> usize {
         let found = self.atoms.iter().position(|atom| atom.filter == *filter && atom.column == column);
         let index = found.unwrap_or_else(|| {
             self.atoms.push(Atom { filter: filter.clone(), column, existing: false });
@@ -79,7 +102,7 @@ impl<'a> ScalarGroup<'a> {
         self.atoms.iter().any(|atom| atom.existing)
     }
 
-    /// Soft deletions are read only where existing rows are counted.
+    /// Soft deletions are read only where existing rows are asked for.
     pub fn streams(&self) -> Vec<Stream> {
         match &self.source.deleted_column {
             Some(_) if self.with_base() => vec![Stream::Entering, Stream::Leaving],
@@ -101,17 +124,18 @@ impl<'a> ScalarGroup<'a> {
         }
     }
 
-    /// For each reading the number of its first cell in an answer of PostgreSQL, counted from 1; whether it is the running
-    /// total; and whether it has the three cells of moments.
-    pub fn cells(&self) -> Vec<(usize, Phase, bool)> {
+    pub fn cells(&self) -> Vec<ReadingCells> {
         let mut first_cells = Vec::with_capacity(self.atoms.len());
         let mut next = 1;
         for atom in &self.atoms {
             first_cells.push(next);
-            next += if atom.column.is_some() { 3 } else { 1 };
+            next += atom.fold().map_or(1, Fold::postgres_cells);
         }
-        let cells =
-            |(atom, phase): &(usize, Phase)| (first_cells[*atom], *phase, self.atoms[*atom].column.is_some());
+        let cells = |(atom, phase): &(usize, Phase)| ReadingCells {
+            first: first_cells[*atom],
+            phase: *phase,
+            fold: self.atoms[*atom].fold(),
+        };
         self.readings.iter().map(cells).collect()
     }
 
@@ -119,15 +143,15 @@ impl<'a> ScalarGroup<'a> {
     fn aggregates(&self, dialect: Dialect, schema: &Schema, is_wanted: impl Fn(&Atom) -> bool) -> Aggregates {
         let wanted: Vec<&Atom> = self.atoms.iter().filter(|atom| is_wanted(atom)).collect();
         let facets = self.facet_columns(schema, &wanted);
-        let columns: BTreeSet<&str> = wanted.iter().filter_map(|atom| atom.column.as_deref()).collect();
-        let columns: Vec<&str> = columns.into_iter().collect();
+        let columns: BTreeSet<&ColumnFold> = wanted.iter().filter_map(|atom| atom.column.as_ref()).collect();
+        let columns: Vec<&ColumnFold> = columns.into_iter().collect();
         let table = schema.table(self.source.schema.as_deref(), &self.source.table);
-        let moments = |name: &str| {
+        let fold_sql = |(name, fold): &ColumnFold| {
             let column = table.and_then(|table| table.column(name));
-            MomentSql::new(dialect, &dialect.table(self.source), name, column)
+            fold.sql(dialect, &dialect.table(self.source), name, column)
         };
         let cells = self.atoms.iter().flat_map(|atom| {
-            let cells = atom.cells(dialect, moments, facets.is_some(), &columns);
+            let cells = atom.cells(dialect, fold_sql, facets.is_some(), &columns);
             let keep = is_wanted(atom);
             cells.into_iter().map(move |cell| if keep { cell } else { "NULL".to_owned() })
         });
@@ -135,7 +159,7 @@ impl<'a> ScalarGroup<'a> {
             expressions: cells.collect(),
             facets: facets.map(|names| {
                 let names: Vec<_> = names.iter().map(|name| dialect.name(name)).collect();
-                Facets { columns: names, sums: facet_sums(moments, &columns) }
+                Facets { columns: names, sums: facet_sums(fold_sql, &columns) }
             }),
         }
     }
@@ -176,8 +200,12 @@ impl<'a> ScalarGroup<'a> {
     }
 
     fn zeros(&self) -> Vec<Sums> {
-        let zero = |atom: &Atom| match atom.column {
-            Some(_) => Sums::Moments(Box::new(Moments::zero())),
+        let zero = |atom: &Atom| match atom.fold() {
+            Some(fold) => Sums::Column(Box::new(ColumnSums {
+                fold,
+                entered: fold.of_nothing(),
+                left: fold.of_nothing(),
+            })),
             None => Sums::Count { entered: 0, left: 0 },
         };
         self.atoms.iter().map(zero).collect()
@@ -197,11 +225,10 @@ impl<'a> ScalarGroup<'a> {
                 Sums::Count { entered, left } => {
                     *(if stream == Stream::Entering { entered } else { left }) += parse_count(next())?;
                 }
-                Sums::Moments(moments) => {
-                    let part = read_moments(dialect, &mut next)?;
-                    if stream == Stream::Entering {
-                        **moments = moments.add(&part);
-                    }
+                Sums::Column(sums) => {
+                    let part = sums.fold.read(dialect, &mut next)?;
+                    let side = if stream == Stream::Entering { &mut sums.entered } else { &mut sums.left };
+                    *side = side.clone().and(part);
                 }
             }
         }
@@ -210,53 +237,75 @@ impl<'a> ScalarGroup<'a> {
 }
 
 fn tallies(sums: &[Vec<Sums>], atom: usize, phase: Phase) -> Vec<Tally> {
-    let mut total = 0;
+    let mut count = 0;
+    let mut total = None;
     let all = sums.iter().map(|span| match (&span[atom], phase) {
-        (Sums::Moments(moments), _) => Tally::Moments((**moments).clone()),
         (Sums::Count { entered, .. }, Phase::Created) => Tally::Count(*entered),
         (Sums::Count { entered, left }, Phase::Existing) => {
-            total += entered - left;
-            Tally::Count(total)
+            count += entered - left;
+            Tally::Count(count)
+        }
+        (Sums::Column(sums), Phase::Created) => tally(sums.entered.clone()),
+        (Sums::Column(sums), Phase::Existing) => {
+            let change = sums.entered.clone().without(sums.left.clone());
+            let sum = match total.take() {
+                Some(before) => change.and(before),
+                None => change,
+            };
+            total = Some(sum.clone());
+            tally(sum)
         }
     });
     all.skip(1).collect()
 }
 
+fn tally(folded: Folded) -> Tally {
+    match folded {
+        Folded::Moments(moments) => Tally::Moments(moments),
+        Folded::Sum(sum) => Tally::Sum(sum),
+        Folded::Extremes(extremes) => Tally::Extremes(extremes),
+    }
+}
+
 /// The aggregates of each facet; [`Atom::cells`] refers to their names.
-fn facet_sums(moments: impl Fn(&str) -> MomentSql, columns: &[&str]) -> Vec<String> {
+fn facet_sums(fold_sql: impl Fn(&ColumnFold) -> FoldSql, columns: &[&ColumnFold]) -> Vec<String> {
     let mut sums = vec!["count(*) AS daymark_rows".to_owned()];
     for (index, column) in columns.iter().enumerate() {
-        let parts = moments(column).aggregates.into_iter().enumerate();
-        sums.extend(parts.map(|(part, sql)| format!("{sql} AS {}", moment_name(index, part))));
+        let parts = fold_sql(column).aggregates.into_iter().enumerate();
+        sums.extend(parts.map(|(part, aggregate)| format!("{} AS {}", aggregate.sql, part_name(index, part))));
     }
     sums
 }
 
-/// The name of one of the aggregates that the moments of a column are made of.
-fn moment_name(column: usize, part: usize) -> String {
-    format!("daymark_moment{column}_{part}")
+/// The name of one of the aggregates that the fold of a column is made of.
+fn part_name(column: usize, part: usize) -> String {
+    format!("daymark_part{column}_{part}")
 }
 
 impl Atom {
+    fn fold(&self) -> Option<Fold> {
+        self.column.as_ref().map(|(_, fold)| *fold)
+    }
+
     /// The aggregate expressions of this atom, over rows or over facets.
     fn cells(
         &self,
         dialect: Dialect,
-        moments: impl Fn(&str) -> MomentSql,
+        fold_sql: impl Fn(&ColumnFold) -> FoldSql,
         over_facets: bool,
-        columns: &[&str],
+        columns: &[&ColumnFold],
     ) -> Vec<String> {
         let clause = filter_clause(dialect, &self.filter);
-        let Some(column) = self.column.as_deref() else {
+        let Some(column) = &self.column else {
             let count = if over_facets { "sum(daymark_rows)" } else { "count(*)" };
             return vec![format!("{count}{clause}")];
         };
-        let MomentSql { mut aggregates, constants } = moments(column);
-        if over_facets {
-            let index = columns.iter().position(|name| *name == column).unwrap_or_default();
-            let names = (0..aggregates.len()).map(|part| moment_name(index, part));
-            aggregates = names.map(|name| format!("sum({name})")).collect();
-        }
-        aggregates.into_iter().map(|aggregate| aggregate + &clause).chain(constants).collect()
+        let FoldSql { aggregates, constants } = fold_sql(column);
+        let index = columns.iter().position(|known| *known == column).unwrap_or_default();
+        let cell = |(part, Aggregate { sql, combined_by }): (usize, Aggregate)| match over_facets {
+            true => format!("{combined_by}({}){clause}", part_name(index, part)),
+            false => sql + &clause,
+        };
+        aggregates.into_iter().enumerate().map(cell).chain(constants).collect()
     }
 }

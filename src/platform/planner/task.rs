@@ -37,7 +37,7 @@ pub enum TaskKind<'a> {
     Impossible(String),
 }
 
-/// All counts and moments of a source make one task, and so do the windows over the same rows in which distinct actors are
+/// All counts, sums, moments and extremes of a source make one task, and so do the windows over the same rows in which distinct actors are
 /// counted; every other reading is a task of its own.
 pub fn plan<'a>(sources: &'a Sources, readings: &'a [Reading], wanted: &[usize]) -> Vec<ReadingTask<'a>> {
     let mut scalars: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -45,7 +45,10 @@ pub fn plan<'a>(sources: &'a Sources, readings: &'a [Reading], wanted: &[usize])
     let mut others = Vec::new();
     for &index in wanted {
         match &readings[index] {
-            Reading::Count { rows, .. } | Reading::Moments { rows, .. } => {
+            Reading::Count { rows, .. }
+            | Reading::Moments { rows, .. }
+            | Reading::Sum { rows, .. }
+            | Reading::Extremes { rows, .. } => {
                 scalars.entry(&rows.source).or_default().push(index);
             }
             Reading::Distinct { rows, .. } => {
@@ -101,9 +104,12 @@ fn single<'a>(sources: &'a Sources, index: usize, reading: &'a Reading) -> Readi
             (vec![rows.source.clone()], work)
         }
         Reading::Query { sql, shape } => (Vec::new(), TaskKind::Query(QueryReading { sql, shape: *shape })),
-        Reading::Count { .. } | Reading::Moments { .. } | Reading::Distinct { .. } => {
-            (Vec::new(), TaskKind::Impossible(String::new()))
-        }
+        // These share a task with others.
+        Reading::Count { .. }
+        | Reading::Moments { .. }
+        | Reading::Sum { .. }
+        | Reading::Extremes { .. }
+        | Reading::Distinct { .. } => (Vec::new(), TaskKind::Impossible(String::new())),
     };
     ReadingTask { readings: vec![index], sources: names, work }
 }

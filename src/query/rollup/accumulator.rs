@@ -2,7 +2,7 @@
 //! its labels and not of its records.
 
 use super::{
-    average::AverageSum, breakdown::LabelSums, percentage::PercentageSum, roll_up::RollUp, rolled::Rolled,
+    average::AverageSum, breakdown::LabelSums, extreme::ExtremeOfDays, percentage::PercentageSum, roll_up::RollUp, rolled::Rolled,
 };
 use crate::{metric::Decimal, store::RecordedDay};
 
@@ -11,6 +11,7 @@ pub(in crate::query) enum Accumulator {
     Last(Option<Box<Rolled>>),
     Sum(Decimal),
     Average(Box<AverageSum>),
+    Extreme(Box<ExtremeOfDays>),
     Percentage(Box<PercentageSum>),
     Merge(Box<LabelSums>),
     Never,
@@ -22,6 +23,8 @@ impl Accumulator {
             RollUp::Last => Self::Last(None),
             RollUp::Sum => Self::Sum(Decimal::zero()),
             RollUp::Average => Self::Average(Box::default()),
+            RollUp::Minimum => Self::Extreme(Box::new(ExtremeOfDays::least())),
+            RollUp::Maximum => Self::Extreme(Box::new(ExtremeOfDays::largest())),
             RollUp::Percentage => Self::Percentage(Box::default()),
             RollUp::Merge => Self::Merge(Box::default()),
             RollUp::Never => Self::Never,
@@ -40,6 +43,7 @@ impl Accumulator {
             }
             Self::Sum(sum) => *sum = &*sum + &day.value,
             Self::Average(sum) => sum.add(day)?,
+            Self::Extreme(extreme) => extreme.add(day)?,
             Self::Percentage(sum) => sum.add(day)?,
             Self::Merge(sums) => sums.add(day)?,
             Self::Never => {}
@@ -53,6 +57,7 @@ impl Accumulator {
             Self::Last(last) => last.map(|last| *last),
             Self::Sum(sum) => Some(Rolled::of(sum)),
             Self::Average(sum) => Some(sum.finish()),
+            Self::Extreme(extreme) => Some(extreme.finish()),
             Self::Percentage(sum) => Some(sum.finish()),
             Self::Merge(sums) => Some(sums.finish()),
             Self::Never => None,

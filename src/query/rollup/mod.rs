@@ -4,6 +4,7 @@
 mod accumulator;
 mod average;
 mod breakdown;
+mod extreme;
 mod percentage;
 mod roll_up;
 mod rolled;

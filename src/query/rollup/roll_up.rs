@@ -15,6 +15,10 @@ pub enum RollUp {
     Sum,
     /// Their mean, weighted by sample size.
     Average,
+    /// The least of them (for minima).
+    Minimum,
+    /// The largest of them (for maxima).
+    Maximum,
     /// Sum of numerators over sum of denominators.
     Percentage,
     /// Their sum for each label (for breakdowns of flows).
@@ -29,6 +33,8 @@ impl RollUp {
             (Kind::Stock, _) => Self::Last,
             (Kind::Flow, _) => Self::Sum,
             (Kind::Average, _) => Self::Average,
+            (Kind::Minimum, _) => Self::Minimum,
+            (Kind::Maximum, _) => Self::Maximum,
             (Kind::Percentage, _) => Self::Percentage,
             (Kind::Distinct, _) => Self::Never,
             (Kind::Breakdown, Measure::Breakdown(breakdown)) => match breakdown.phase {
@@ -51,6 +57,8 @@ impl RollUp {
             Self::Last => "last",
             Self::Sum => "sum",
             Self::Average => "average",
+            Self::Minimum => "minimum",
+            Self::Maximum => "maximum",
             Self::Percentage => "percentage",
             Self::Merge => "merge",
             Self::Never => "never",
@@ -59,7 +67,10 @@ impl RollUp {
 
     /// Whether the metadata of the records are part of the sum.
     pub fn needs_metadata(self) -> bool {
-        matches!(self, Self::Average | Self::Percentage | Self::Merge)
+        matches!(
+            self,
+            Self::Average | Self::Minimum | Self::Maximum | Self::Percentage | Self::Merge
+        )
     }
 
     /// The name of the kind, for the message about a bucket with values of two kinds.
@@ -68,6 +79,8 @@ impl RollUp {
             Self::Last => "stocks, of which the last counts",
             Self::Sum => "flows, which add up",
             Self::Average => "averages",
+            Self::Minimum => "minima",
+            Self::Maximum => "maxima",
             Self::Percentage => "percentages",
             Self::Merge => "breakdowns",
             Self::Never => "values that do not add up",

@@ -91,6 +91,27 @@ proptest! {
     }
 
     #[test]
+    fn the_extreme_of_the_days_is_that_of_all_samples(
+        days in prop::collection::vec(prop::collection::vec(-1000i64..1000, 0..6), 1..20),
+    ) {
+        let record = |(offset, samples): (usize, &Vec<i64>), extreme: Option<&i64>| {
+            let size = Decimal::from(i64::try_from(samples.len()).unwrap());
+            day(offset, &extreme.copied().unwrap_or_default().into(), metadata(&[("sample_size", size)]))
+        };
+        let least: Vec<_> = days.iter().enumerate().map(|day| record(day, day.1.iter().min())).collect();
+        let largest: Vec<_> = days.iter().enumerate().map(|day| record(day, day.1.iter().max())).collect();
+        let all = days.concat();
+        for (roll_up, records, extreme) in [
+            (RollUp::Minimum, least, all.iter().min()),
+            (RollUp::Maximum, largest, all.iter().max()),
+        ] {
+            let rolled = apply(roll_up, &records).unwrap();
+            prop_assert_eq!(rolled.value.as_ref(), extreme.map(|extreme| Decimal::from(*extreme)).as_ref());
+            prop_assert_eq!(sum_of(&rolled, "sample_size"), Decimal::from(i64::try_from(all.len()).unwrap()));
+        }
+    }
+
+    #[test]
     fn averages_are_those_of_all_samples_at_once(
         days in prop::collection::vec(prop::collection::vec(-1000i64..1000, 0..8), 1..12),
     ) {

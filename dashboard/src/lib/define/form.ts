@@ -32,6 +32,12 @@ export const MEASURES = {
     ],
   },
   average: { about: "The mean of a column over the rows created on the day", fields: [SOURCE, COLUMN, FILTER] },
+  sum: {
+    about: "The sum of a column over rows created on the day, or existing at its end",
+    fields: [SOURCE, COLUMN, { name: "of", label: "Rows", kind: "choice", choices: ["created", "existing"] }, FILTER],
+  },
+  minimum: { about: "The least value of a column among the rows created on the day", fields: [SOURCE, COLUMN, FILTER] },
+  maximum: { about: "The largest value of a column among the rows created on the day", fields: [SOURCE, COLUMN, FILTER] },
   ratio: {
     about: "One number divided by another",
     fields: [

@@ -137,6 +137,11 @@ BEGIN
             metadata := jsonb_build_object('sum', trim_scale(parts[2]), 'sample_size', parts[1])
                 || CASE WHEN deviation IS NULL THEN '{}' ELSE jsonb_build_object('std_deviation', deviation) END;
             negative := least(parts[1], 0);
+        WHEN 'sum', 'minimum', 'maximum' THEN
+            parts := ARRAY(SELECT part::NUMERIC FROM jsonb_array_elements_text(tallies[1]) AS part);
+            value := CASE shape WHEN 'maximum' THEN parts[3] ELSE parts[2] END;
+            metadata := jsonb_build_object('sample_size', parts[1]);
+            negative := least(parts[1], 0);
         WHEN 'average' THEN
             parts := ARRAY(SELECT part::NUMERIC FROM jsonb_array_elements_text(tallies[1]) AS part);
             value := parts[1];
