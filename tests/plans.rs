@@ -31,6 +31,8 @@ fn source(table: &str, time_format: TimeFormat, deleted: Option<&str>) -> Source
     Source {
         schema: None,
         table: table.to_owned(),
+        query: None,
+        joined: Vec::new(),
         time_column: "created_at".to_owned(),
         time_format,
         time_zone: "UTC".to_owned(),
@@ -74,7 +76,7 @@ fn schema(column_type: ColumnType) -> Schema {
             column("length", ColumnType::Integer, false),
         ],
     };
-    Schema { tables: vec![table("comments", false), table("posts", true)] }
+    Schema { tables: vec![table("comments", false), table("posts", true)], ..Schema::default() }
 }
 
 fn rows(source: &str, filter: Filter) -> Rows {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{App, Exit, Page};
 use crate::{
     collect::EarlierMeaning,
-    config::Resolved,
+    config::{Resolved, Severity},
     definitions::{AppliedChange, ApplyReport, ZoneChange},
     pluralize::pluralize,
     store::DefinitionChange,
@@ -45,7 +45,7 @@ fn page(report: &ApplyReport, resolved: &Resolved, dry_run: bool) -> Page {
     for left in &resolved.left_out {
         page.line(format!("  left out  {}: {}", left.category, left.reason));
     }
-    for warning in resolved.findings.iter().filter(|finding| !finding.is_error()) {
+    for warning in resolved.findings.iter().filter(|finding| finding.severity == Severity::Warning) {
         page.line(format!("warning: {warning}"));
     }
     if let Some(ZoneChange { old, new }) = &report.zone_change {

@@ -55,7 +55,8 @@ pub async fn run(loaded: LoadedConfig) -> anyhow::Result<(Page, Exit)> {
     if let Some(at) = &last_backup {
         page.line(format!("The last backup is of {at}."));
     }
-    match (errors, findings.len()) {
+    let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
+    match (errors, warnings) {
         (0, 0) => {
             page.line(format!("All is well: {} ready for the next collection.", pluralize(metrics, "metric")))
         }
@@ -73,6 +74,7 @@ fn name(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
+        Severity::Note => "note",
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     database::{Deadline, Fault},
-    metric::{DayBounds, Decimal, MetricKey, Provenance, Record, Tally},
+    metric::{DayBounds, Decimal, Definition, MetricKey, Provenance, Record, Tally},
     store::{LockName, RunKind, RunStatus, StoredDefinition},
 };
 
@@ -237,7 +237,8 @@ impl DayReader<'_> {
     async fn read(&self, may_wait: bool) -> Result<Fresh<DayRecords>, Fault> {
         let Self { context, day, .. } = self;
         let platform = &context.tenant.platform;
-        let schema = platform.inspect().await?;
+        let queries = Definition::source_queries(self.missing.iter().map(|metric| &metric.definition));
+        let schema = platform.inspect_with(&queries).await?;
         let mut cut = platform.open_cut(self.deadline).await?;
         let stamp = Stamp::of_collection(context, self.run);
         let provenance = stamp.provenance(day.date);

@@ -50,7 +50,8 @@ pub(super) async fn recount<T>(
     let freshness = Freshness::new(context, definitions.iter().copied(), *last);
     let wanted: Vec<_> = definitions.iter().map(|definition| (definition.key(), to)).collect();
     let reading = freshness::when_fresh(context, to, async |may_wait| {
-        let schema = context.tenant.platform.inspect().await?;
+        let queries = Definition::source_queries(definitions.iter().copied());
+        let schema = context.tenant.platform.inspect_with(&queries).await?;
         let mut cut = context.tenant.platform.open_cut(deadline).await?;
         let state = freshness.of_cut(cut.as_mut()).await?;
         let refusals = match state.refusals(&wanted, CutAttempt { may_wait, has_other_records: false }) {

@@ -13,6 +13,8 @@ pub(crate) fn posts() -> Source {
     Source {
         schema: None,
         table: "posts".to_owned(),
+        query: None,
+        joined: Vec::new(),
         time_column: "created_at".to_owned(),
         time_format: TimeFormat::IsoUtc,
         time_zone: "UTC".to_owned(),

@@ -9,6 +9,8 @@ pub enum Severity {
     Error,
     /// The configuration works, but perhaps not as intended.
     Warning,
+    /// What Daymark made of a part that says less than that.
+    Note,
 }
 
 /// An error to fix or a warning.
@@ -45,6 +47,10 @@ impl Finding {
 
     pub fn warning(place: impl Into<String>, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(place, message) }
+    }
+
+    pub fn note(place: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Note, ..Self::error(place, message) }
     }
 
     pub fn hint(self, hint: impl Into<String>) -> Self {

@@ -17,7 +17,10 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 pub use alerting::{
     AlertCondition, AlertRule, AlertSeverity, BUILT_IN, Channel, ChannelKind, EmailChannel, EmailTls,
@@ -128,6 +131,15 @@ impl Config {
     /// column.
     pub fn columns_to_detect(&self, schema: &Schema) -> Vec<(String, String)> {
         columns_to_detect(&self.declarations, self.settings.preset, schema)
+    }
+
+    /// The queries that sources of the file read, each once.
+    pub fn source_queries(&self) -> BTreeSet<String> {
+        self.declarations
+            .sources
+            .iter()
+            .filter_map(|source| Some(source.query.as_ref()?.value.clone()))
+            .collect()
     }
 
     /// Resolves the configuration into definitions for a platform with these tables.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     collect::{CollectError, Context, selection},
-    config::{Config, Finding, MetricDeclaration, read_json_metric, shown, suggestion},
+    config::{Config, Finding, MetricDeclaration, Severity, read_json_metric, shown, suggestion},
     database::{Fault, FaultClass},
     metric::{Definition, is_name},
     store::{DefinitionChange, Origin, StoreError, StoredDefinition},
@@ -115,7 +115,8 @@ pub(super) async fn checked(
     let (declaration, mut findings) = read_json_metric(category, body);
     findings.extend(switched_off(&declaration));
     let platform = context.tenant.platform.as_ref();
-    let schema = context.on_platform(|| platform.inspect()).await?;
+    let queries = config.source_queries();
+    let schema = context.on_platform(|| platform.inspect_with(&queries)).await?;
     let detected = detected_formats(context, config, &schema).await?;
     let active = MetricDeclaration { active: None, ..declaration };
     let resolved = config.resolve_further(&active, &schema, &detected);
@@ -132,7 +133,10 @@ pub(super) async fn checked(
     let planned = async || of_platform(explain(context, &schema, &[&definition]).await?);
     let faults = context.on_platform(planned).await?;
     match faults.is_empty() {
-        true => Ok((definition, findings)),
+        true => {
+            findings.retain(|finding| finding.severity == Severity::Warning);
+            Ok((definition, findings))
+        }
         false => {
             findings.extend(faults.iter().map(|fault| unplanned(query_place(&active), fault)));
             Err(wrong(findings))

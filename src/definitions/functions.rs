@@ -53,7 +53,9 @@ pub async fn function_spec(
         let (platform, store) = (tenant.platform.location(), tenant.store.location());
         return Err(FunctionsError::OtherDatabase { platform, store });
     }
-    let schema = context.on_platform(|| tenant.platform.inspect()).await.map(without_statistics)?;
+    let queries = Definition::source_queries(metrics.iter().map(|metric| &metric.definition));
+    let schema =
+        context.on_platform(|| tenant.platform.inspect_with(&queries)).await.map(without_statistics)?;
     let reasons = context.on_platform(|| reasons(context, &schema, &metrics, &place)).await?;
     let all = metrics.iter().zip(&reasons).enumerate();
     let able = all.filter(|(_, (_, reason))| reason.is_none());

@@ -15,7 +15,8 @@ pub async fn plan(
     definitions: &[Definition],
     days: &[DayBounds],
 ) -> Result<Vec<PlannedStatement>, CollectError> {
-    let schema = context.on_platform(|| context.tenant.platform.inspect()).await?;
+    let queries = Definition::source_queries(definitions);
+    let schema = context.on_platform(|| context.tenant.platform.inspect_with(&queries)).await?;
     let planned =
         Batch::new(definitions.iter().enumerate()).plan(context.tenant.platform.as_ref(), &schema, days);
     planned.map_err(|fault| CollectError::Platform { location: context.tenant.platform.location(), fault })

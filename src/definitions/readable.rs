@@ -4,7 +4,7 @@ use super::resolve::detected_formats;
 use crate::{
     collect::{CollectError, Context},
     config::Config,
-    platform::Table,
+    platform::{Table, TableKind},
 };
 
 /// The most tables that are listed.
@@ -36,7 +36,8 @@ pub struct ReadableTable {
 /// When the platform cannot be inspected.
 pub async fn readable(context: &Context, config: &Config) -> Result<Readable, CollectError> {
     let platform = context.tenant.platform.as_ref();
-    let schema = context.on_platform(|| platform.inspect()).await?;
+    let queries = config.source_queries();
+    let schema = context.on_platform(|| platform.inspect_with(&queries)).await?;
     let detected = detected_formats(context, config, &schema).await?;
     let sources = config.source_tables_by_name(&schema, &detected);
     let sources = sources.into_iter().map(|(name, table)| (name, table.map(ReadableTable::from))).collect();
@@ -53,9 +54,10 @@ pub async fn readable(context: &Context, config: &Config) -> Result<Readable, Co
 
 impl From<&Table> for ReadableTable {
     fn from(table: &Table) -> Self {
-        let name = match table.visible {
-            true => table.name.clone(),
-            false => format!("{}.{}", table.schema, table.name),
+        let name = match (table.kind, table.visible) {
+            (TableKind::Query, _) => "(a query)".to_owned(),
+            (_, true) => table.name.clone(),
+            (_, false) => format!("{}.{}", table.schema, table.name),
         };
         let columns = table.columns.iter().take(MAX_COLUMNS);
         Self {

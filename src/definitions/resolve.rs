@@ -13,7 +13,8 @@ use crate::{
 /// When the platform cannot be inspected.
 pub async fn resolve(context: &Context, config: &Config) -> Result<Resolved, CollectError> {
     let platform = context.tenant.platform.as_ref();
-    let schema = context.on_platform(|| platform.inspect()).await?;
+    let queries = config.source_queries();
+    let schema = context.on_platform(|| platform.inspect_with(&queries)).await?;
     let detected = detected_formats(context, config, &schema).await?;
     Ok(config.resolve(&schema, &detected))
 }
@@ -36,7 +37,7 @@ pub async fn detected_formats(
     let active = stored.unwrap_or_default().into_iter().filter(|stored| stored.is_active);
     for source in active.flat_map(|stored| stored.definition.sources.into_values()) {
         let named = std::iter::once(&source.time_column).chain(&source.deleted_column);
-        for column in named.map(|column| (source.table.clone(), column.clone())) {
+        for column in named.map(|column| (source.relation().to_owned(), column.clone())) {
             let shown = detected.get(&column).copied();
             if columns.contains(&column) && is_still_right(source.time_format, shown) {
                 let has_null = shown.is_none_or(|shown| shown.has_null);

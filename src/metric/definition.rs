@@ -1,6 +1,9 @@
 //! Definitions of metrics: the measure that is recorded every day, and its presentation.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -153,6 +156,12 @@ pub enum DefinitionError {
 impl Definition {
     pub fn key(&self) -> MetricKey {
         MetricKey { metric_type: self.metric_type, category: self.category.clone() }
+    }
+
+    /// The queries of the sources of all definitions, each once.
+    pub fn source_queries<'a>(definitions: impl IntoIterator<Item = &'a Self>) -> BTreeSet<String> {
+        let sources = definitions.into_iter().flat_map(|definition| definition.sources.values());
+        sources.filter_map(|source| source.query.clone()).collect()
     }
 
     pub fn kind(&self) -> Kind {

@@ -115,7 +115,7 @@ impl Definition {
     }
 }
 
-/// The metadata of a value that was computed from so many values of a column.
+/// The metadata of a value that was computed from `size` values of a column.
 fn sampled(size: i64) -> Map<String, Value> {
     Map::from_iter([("sample_size".to_owned(), json!(size))])
 }
@@ -231,11 +231,15 @@ mod tests {
     fn a_sum_may_be_negative_and_of_no_rows_it_is_zero() {
         let measure = Measure::Sum { rows: rows(), column: "amount".to_owned(), phase: Phase::Created };
         let definition = definition(MetricType::Aggregate, measure);
-        assert_eq!((definition.problems().len(), definition.kind()), (1, Kind::Flow), "its source is not defined");
+        assert_eq!(
+            (definition.problems().len(), definition.kind()),
+            (1, Kind::Flow),
+            "its source is not defined"
+        );
         let of = |count, sum: &str| {
             definition.evaluate(&[&Tally::Sum(ColumnSum { count, sum: sum.parse().unwrap() })]).unwrap()
         };
-        assert_eq!(of(3, "-12.50").value.to_string(), "-12.5");
+        assert_eq!(of(3, "-12.5").value.to_string(), "-12.5");
         assert_eq!(Value::Object(of(3, "-12.50").metadata), json!({"sample_size": 3}));
         let nothing = of(0, "0");
         assert!(has_value(MetricType::Aggregate, &nothing.metadata));

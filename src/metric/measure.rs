@@ -104,7 +104,7 @@ impl Measure {
     /// return the present value for every past day.
     pub fn reconstructible(&self) -> bool {
         match self {
-            Self::Sql { query, .. } => super::reading::PLACEHOLDERS.iter().any(|name| query.contains(name)),
+            Self::Sql { query, .. } => super::uses_the_day(query),
             Self::Ratio { numerator, denominator } => {
                 numerator.reconstructible() && denominator.reconstructible()
             }

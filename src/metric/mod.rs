@@ -24,10 +24,10 @@ pub use definition::{
 pub use evaluate::{EvaluationError, Observation};
 pub use filter::{Condition, Filter, Literal, Test};
 pub use measure::{AddsUp, Breakdown, Measure};
-pub use reading::{ColumnSum, Extremes, Moments, QueryShape, Reading, Tally, TopLabels};
+pub use reading::{ColumnSum, Extremes, Moments, QueryShape, Reading, Tally, TopLabels, uses_the_day};
 pub use record::{Provenance, Record, has_value};
 pub use rows::{Phase, Rows};
-pub use source::{Source, TimeFormat};
+pub use source::{JoinedColumn, Source, TimeFormat};
 
 /// The tenant of an installation that has only one.
 pub const DEFAULT_TENANT: &str = "default";

@@ -6,7 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::{Decimal, Phase, Rows};
 
 /// The placeholders of a user's own query for the bounds of the day.
-pub(super) const PLACEHOLDERS: [&str; 3] = ["{day_start}", "{day_end}", "{day}"];
+const PLACEHOLDERS: [&str; 3] = ["{day_start}", "{day_end}", "{day}"];
+
+/// Whether the query has a placeholder for the day.
+pub fn uses_the_day(query: &str) -> bool {
+    PLACEHOLDERS.iter().any(|name| query.contains(name))
+}
 
 /// A quantity to read from the platform for each requested day.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,16 +1,23 @@
-//! A source: one table or view of the platform, and the roles of its columns.
+//! A source: one table or view of the platform, or a query, and the roles of its columns.
 
 use serde::{Deserialize, Serialize};
 
 use super::Filter;
 
-/// One table or view of the platform. Column names are the platform's own.
+/// One table or view of the platform, or a query of the user's own. Column names are the platform's own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Source {
     /// PostgreSQL schema; `None` leaves it to the platform's search path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
+    /// With a query: the source's own name.
     pub table: String,
+    /// The SELECT that is read in the place of a table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// The columns of other tables that foreign keys of this one lead to, as far as the definition uses them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joined: Vec<JoinedColumn>,
     /// The time at which a row was created. Rows where it is NULL are in no day.
     pub time_column: String,
     pub time_format: TimeFormat,
@@ -26,6 +33,28 @@ pub struct Source {
     /// The filter that every counted row passes.
     #[serde(default, skip_serializing_if = "Filter::is_empty")]
     pub filter: Filter,
+}
+
+/// A column of the table that a foreign key leads to. A row whose foreign key is NULL has NULL there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct JoinedColumn {
+    /// As measures name it: `category.name`.
+    pub name: String,
+    /// The column of the source with the foreign key: `category_id`.
+    pub foreign_key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    pub table: String,
+    /// The column of that table that the foreign key refers to.
+    pub key: String,
+    pub column: String,
+}
+
+impl Source {
+    /// What tells its rows from those of other sources: the query, or the name of the table.
+    pub fn relation(&self) -> &str {
+        self.query.as_deref().unwrap_or(&self.table)
+    }
 }
 
 pub(super) fn utc() -> String {

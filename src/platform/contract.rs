@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    schema::Schema,
+    schema::{DescribedQuery, Schema},
     statistics::{SampledTable, Statistics},
 };
 use crate::{
@@ -152,8 +152,20 @@ pub trait Platform: Send + Sync {
     /// The tables and views that the platform's role can see, with columns and the indexes that matter.
     async fn inspect(&self) -> Result<Schema, Fault>;
 
+    /// What each query returns, as far as it can be told without running it.
+    async fn describe(&self, queries: &BTreeSet<String>) -> Result<Vec<DescribedQuery>, Fault>;
+
+    /// As [`Self::inspect`], and what the queries of sources return.
+    async fn inspect_with(&self, queries: &BTreeSet<String>) -> Result<Schema, Fault> {
+        let mut schema = self.inspect().await?;
+        if !queries.is_empty() {
+            schema.queries = self.describe(queries).await?;
+        }
+        Ok(schema)
+    }
+
     /// Detects the time format from the values of columns whose type does not determine it (SQLite's). Reads a sample
-    /// of bounded size.
+    /// of bounded size. A table may also be the text of a query.
     async fn detect_time_formats(&self, columns: &[(String, String)]) -> Result<DetectedFormats, Fault>;
 
     /// Row counts, filled columns, foreign keys and the distinct values of columns that have few, of the given tables.

@@ -18,7 +18,7 @@ pub use contract::{
     Cut, DatabasePlace, DetectedFormat, DetectedFormats, FirstRowStatement, Flag, FunctionTask, OldStates,
     PlannedStatement, Platform, PlatformOptions, ReadRelations, Sources, Staleness, WhenStale,
 };
-pub use schema::{Column, ColumnType, Schema, Table, TableKind};
+pub use schema::{Column, ColumnType, DescribedQuery, ForeignKey, Schema, Table, TableKind};
 pub use statistics::{Reference, SampledTable, Statistics, TableStatistics};
 pub use unconfigured::UnconfiguredPlatform;
 

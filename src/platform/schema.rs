@@ -1,9 +1,34 @@
 //! The parts of a platform's schema that Daymark uses.
 
-/// The tables and views of a platform.
+use crate::metric::Source;
+
+/// The tables and views of a platform, and the queries that are read like tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Schema {
     pub tables: Vec<Table>,
+    /// Those of one column each.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// The queries of sources that were asked for.
+    pub queries: Vec<DescribedQuery>,
+}
+
+/// A foreign key of one column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignKey {
+    pub schema: String,
+    pub table: String,
+    pub column: String,
+    pub to_schema: String,
+    pub to_table: String,
+    pub to_column: String,
+}
+
+/// The query of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribedQuery {
+    pub sql: String,
+    /// What it returns, as a table with the name of the query's text; or why it cannot be read.
+    pub table: Result<Table, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +57,8 @@ pub enum TableKind {
     MaterializedView,
     /// Its rows are those of another server, which may lag.
     ForeignTable,
+    /// It is no relation but the result of a query, whose columns may all be NULL as far as is known.
+    Query,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +74,21 @@ pub struct Column {
     pub indexed: bool,
     /// About how many distinct values there are, where the platform knows.
     pub distinct_estimate: Option<u64>,
+}
+
+impl Column {
+    /// A column of which no more is known than its type.
+    pub fn of_query(name: &str, column_type: ColumnType, type_name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            column_type,
+            type_name: type_name.to_owned(),
+            nullable: true,
+            defaults_to_now: false,
+            indexed: false,
+            distinct_estimate: None,
+        }
+    }
 }
 
 /// Types as far as reading needs them: for the format of a time column, and for comparisons.
@@ -72,9 +114,41 @@ impl Schema {
             None => self.tables.iter().find(|table| table.visible && table.name == name),
         }
     }
+
+    /// The table that a source reads, without the columns that it joins; or what its query returns.
+    pub fn of(&self, source: &Source) -> Option<&Table> {
+        match &source.query {
+            Some(query) => self.query(query)?.as_ref().ok(),
+            None => self.table(source.schema.as_deref(), &source.table),
+        }
+    }
+
+    /// What the query returns; `None` where it was not asked for.
+    pub fn query(&self, sql: &str) -> Option<&Result<Table, String>> {
+        self.queries.iter().find(|query| query.sql == sql).map(|query| &query.table)
+    }
+
+    /// The foreign keys of a table.
+    pub fn foreign_keys_of(&self, table: &Table) -> impl Iterator<Item = &ForeignKey> {
+        self.foreign_keys.iter().filter(|key| key.schema == table.schema && key.table == table.name)
+    }
 }
 
 impl Table {
+    /// The columns of a query; `schema` is not empty on PostgreSQL.
+    pub fn of_query(sql: &str, schema: &str, columns: Vec<Column>) -> Self {
+        Self {
+            schema: schema.to_owned(),
+            name: sql.to_owned(),
+            visible: true,
+            readable: true,
+            row_security: false,
+            kind: TableKind::Query,
+            of_extension: false,
+            columns,
+        }
+    }
+
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
     }

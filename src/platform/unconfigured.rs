@@ -1,11 +1,13 @@
 //! The platform that is not configured: it can be handed around, and every use of it fails with [`FaultClass::Unconfigured`].
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
     contract::{Cut, DetectedFormats, Flag, PlannedStatement, Platform, Sources},
-    schema::Schema,
+    schema::{DescribedQuery, Schema},
     statistics::{SampledTable, Statistics},
 };
 use crate::{
@@ -27,6 +29,10 @@ impl Platform for UnconfiguredPlatform {
     }
 
     async fn inspect(&self) -> Result<Schema, Fault> {
+        Err(fault())
+    }
+
+    async fn describe(&self, _queries: &BTreeSet<String>) -> Result<Vec<DescribedQuery>, Fault> {
         Err(fault())
     }
 

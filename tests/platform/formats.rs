@@ -1,7 +1,7 @@
 //! Every reading is compared with a naive count, for every time format, with and without an index, in time zones with days of
 //! every length, for all days at once and day by day.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use daymark::{
     database::Deadline,
@@ -69,7 +69,12 @@ fn many_readings() -> Vec<Reading> {
         .collect()
 }
 
-/// Reads all days at once and day by day, and compares both with the oracle.
+/// The rows of `things` as a source that is a query reads them.
+const UNION: &str =
+    "SELECT at, gone, actor, genre || '' AS genre, seconds FROM things WHERE coalesce(seconds, 0) < 200
+    UNION ALL SELECT at, gone, actor, genre, seconds FROM things WHERE seconds >= 200 -- all of them;";
+
+/// Reads all days at once and day by day, from the table and from a query, and compares all with the oracle.
 async fn compare(
     storage: Storage,
     column_zone: &str,
@@ -88,7 +93,21 @@ async fn compare(
         assert_eq!(schema.table(None, "things").unwrap().column("at").unwrap().indexed, indexed);
         let mut cut = subject.platform.open_cut(Deadline::none()).await.unwrap();
         let oracle = Oracle { things: &things, format, zone: TimeZone::get(column_zone).unwrap(), soft };
+        let union = daymark::metric::Source { query: Some(UNION.to_owned()), ..subject.source.clone() };
+        let unions: Sources = BTreeMap::from([("things".to_owned(), union)]);
+        let described = subject.platform.inspect_with(&BTreeSet::from([UNION.to_owned()])).await.unwrap();
+        assert!(described.query(UNION).unwrap().is_ok(), "{:?}", described.query(UNION));
         for readings in [readings(), many_readings()] {
+            let of_query = cut.read(&described, &unions, &readings, &days).await.unwrap();
+            for (reading, answer) in readings.iter().zip(&of_query) {
+                let expected: Vec<_> =
+                    days.iter().map(|day| oracle.answer(reading, day, &calendar)).collect();
+                assert_eq!(
+                    answer.as_ref().unwrap(),
+                    &expected,
+                    "the query in {storage:?} {zone} {reading:?}"
+                );
+            }
             let together = cut.read(&schema, &sources, &readings, &days).await.unwrap();
             for (reading, answer) in readings.iter().zip(&together) {
                 let expected: Vec<_> =

@@ -8,6 +8,7 @@ mod formats;
 mod invalid_times;
 mod limits;
 mod oracle;
+mod query_sources;
 mod sqlite;
 mod subject;
 #[path = "../support/mod.rs"]

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use daymark::metric::{
-    Calendar, ColumnSum, DayBounds, Decimal, Extremes, Filter, Literal, Moments, Phase, Reading, Tally, Test, TimeFormat,
-    TopLabels,
+    Calendar, ColumnSum, DayBounds, Decimal, Extremes, Filter, Literal, Moments, Phase, Reading, Tally, Test,
+    TimeFormat, TopLabels,
 };
 use jiff::{Timestamp, tz::TimeZone};
 

@@ -113,6 +113,8 @@ pub fn source(format: TimeFormat, zone: &str, soft_delete: bool) -> Source {
     Source {
         schema: None,
         table: "things".to_owned(),
+        query: None,
+        joined: Vec::new(),
         time_column: "at".to_owned(),
         time_format: format,
         time_zone: zone.to_owned(),

@@ -121,7 +121,8 @@ async fn sums_and_extremes_of_amounts_have_their_digits() {
         let Tally::Sum(sum) = &answers[0].as_ref().unwrap()[0] else { panic!("{answers:?}") };
         assert_eq!((sum.count, sum.sum.to_string().as_str()), (5, "1000015.05"), "{what}");
         let Tally::Extremes(extremes) = &answers[1].as_ref().unwrap()[0] else { panic!("{answers:?}") };
-        let [least, largest] = [&extremes.least, &extremes.largest].map(|value| value.clone().unwrap().to_string());
+        let [least, largest] =
+            [&extremes.least, &extremes.largest].map(|value| value.clone().unwrap().to_string());
         assert_eq!((extremes.count, least.as_str(), largest.as_str()), (5, "-5.25", "1000000.01"), "{what}");
     };
     let rows_sql: Vec<_> =

@@ -47,7 +47,10 @@ async fn records_are_the_same_in(zone: &str) {
     assert_eq!(backfilled[0]["dates_processed"], 365);
     assert_eq!(backfilled[0]["total_metrics"], 364 * METRICS_OF_ALL);
     let compared = database.query(DIFFERENCES).await;
-    assert_eq!((&compared[0]["rows"], &compared[0]["differences"]), (&json!(365 * METRICS_OF_ALL), &json!(null)));
+    assert_eq!(
+        (&compared[0]["rows"], &compared[0]["differences"]),
+        (&json!(365 * METRICS_OF_ALL), &json!(null))
+    );
 }
 
 #[tokio::test]

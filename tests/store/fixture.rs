@@ -233,6 +233,8 @@ fn definition(metric_type: MetricType, category: &str, measure: Measure) -> Defi
     let source = Source {
         schema: None,
         table: "posts".to_owned(),
+        query: None,
+        joined: Vec::new(),
         time_column: "created_at".to_owned(),
         time_format: TimeFormat::Timestamptz,
         time_zone: "UTC".to_owned(),

@@ -1549,8 +1549,30 @@ export interface components {
         Literal: string | components["schemas"]["Decimal"] | boolean;
         /** @description One of several values. */
         Literals: components["schemas"]["Literal"][];
+        /** @description The largest value of a column of numbers among the rows created in the day. */
+        MaximumMetric: {
+            /** @enum {boolean} */
+            active?: true;
+            /** @enum {string} */
+            backfill?: "manual" | "auto";
+            column: string;
+            description?: string;
+            /** @description The name that dashboards show; by default the name of the metric with spaces. */
+            display_name?: string;
+            expected?: components["schemas"]["ExpectedValues"];
+            filter?: components["schemas"]["Filter"];
+            /** @description The number format for dashboards, as in `0,0`. */
+            format_pattern?: string;
+            /** @enum {string} */
+            measure: "maximum";
+            source: string;
+            /** @enum {string} */
+            type?: "average";
+            /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
+            unit?: string;
+        };
         /** @description A metric, by the measure that computes it. */
-        MetricDeclaration: components["schemas"]["CreatedMetric"] | components["schemas"]["ExistingMetric"] | components["schemas"]["DistinctActorsMetric"] | components["schemas"]["AverageMetric"] | components["schemas"]["RatioMetric"] | components["schemas"]["BreakdownMetric"] | components["schemas"]["SqlMetric"];
+        MetricDeclaration: components["schemas"]["CreatedMetric"] | components["schemas"]["ExistingMetric"] | components["schemas"]["DistinctActorsMetric"] | components["schemas"]["AverageMetric"] | components["schemas"]["SumMetric"] | components["schemas"]["MinimumMetric"] | components["schemas"]["MaximumMetric"] | components["schemas"]["RatioMetric"] | components["schemas"]["BreakdownMetric"] | components["schemas"]["SqlMetric"];
         /** @description Consecutive days without a record of a metric, for the same reason. */
         MetricGap: {
             /** @enum {string} */
@@ -1571,6 +1593,28 @@ export interface components {
             max: number;
             /** Format: double */
             median: number;
+        };
+        /** @description The least value of a column of numbers among the rows created in the day. */
+        MinimumMetric: {
+            /** @enum {boolean} */
+            active?: true;
+            /** @enum {string} */
+            backfill?: "manual" | "auto";
+            column: string;
+            description?: string;
+            /** @description The name that dashboards show; by default the name of the metric with spaces. */
+            display_name?: string;
+            expected?: components["schemas"]["ExpectedValues"];
+            filter?: components["schemas"]["Filter"];
+            /** @description The number format for dashboards, as in `0,0`. */
+            format_pattern?: string;
+            /** @enum {string} */
+            measure: "minimum";
+            source: string;
+            /** @enum {string} */
+            type?: "average";
+            /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
+            unit?: string;
         };
         /** @description The next day to be collected. */
         NextDayEntry: {
@@ -1811,7 +1855,7 @@ export interface components {
          * @description How the values of several days combine into one.
          * @enum {string}
          */
-        RollUp: "last" | "sum" | "average" | "percentage" | "merge" | "never";
+        RollUp: "last" | "sum" | "average" | "minimum" | "maximum" | "percentage" | "merge" | "never";
         RunDurations: {
             /** Format: double */
             median_seconds: number;
@@ -2102,6 +2146,30 @@ export interface components {
             state: string;
             /** @description The IANA time zone whose days are recorded. */
             time_zone: string;
+        };
+        /** @description The sum of a column of numbers over the rows created in the day, or existing at its end. */
+        SumMetric: {
+            /** @enum {boolean} */
+            active?: true;
+            /** @enum {string} */
+            backfill?: "manual" | "auto";
+            column: string;
+            description?: string;
+            /** @description The name that dashboards show; by default the name of the metric with spaces. */
+            display_name?: string;
+            expected?: components["schemas"]["ExpectedValues"];
+            filter?: components["schemas"]["Filter"];
+            /** @description The number format for dashboards, as in `0,0`. */
+            format_pattern?: string;
+            /** @enum {string} */
+            measure: "sum";
+            /** @enum {string} */
+            of?: "created" | "existing";
+            source: string;
+            /** @enum {string} */
+            type?: "aggregate";
+            /** @description The unit of the value; by default `count`, `average`, `percentage` or `labels`, depending on the type. */
+            unit?: string;
         };
         /** @description A table or a view. */
         TableEntry: {

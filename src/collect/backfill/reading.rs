@@ -18,7 +18,7 @@ use crate::{
         recording::{self, Stamp},
     },
     database::{Deadline, Fault},
-    metric::{DayBounds, MetricKey, Record, Tally},
+    metric::{DayBounds, Definition, MetricKey, Record, Tally},
     platform::{Cut, Schema},
 };
 
@@ -75,7 +75,9 @@ impl<'a> Plan<'a> {
     /// Reads everything from a new cut, but for the metrics that read an old state.
     pub async fn read(&self, may_wait: bool) -> Result<Fresh<BackfillReading<'a>>, Fault> {
         let platform = &self.context.tenant.platform;
-        let schema = platform.inspect().await?;
+        let queries =
+            Definition::source_queries(self.missing.iter().map(|missing| &missing.metric.definition));
+        let schema = platform.inspect_with(&queries).await?;
         let mut cut = platform.open_cut(self.deadline).await?;
         let stamp = Stamp::of_backfill(self.context, self.run);
         let state = self.freshness.of_cut(cut.as_mut()).await?;

@@ -32,7 +32,10 @@ pub struct SourceDeclaration {
     pub name: String,
     pub place: String,
     pub schema: Option<Located<String>>,
+    /// With a query: the name of the source.
     pub table: Located<String>,
+    /// The query that is read instead of a table.
+    pub query: Option<Located<String>>,
     pub time_column: Located<String>,
     pub time_format: Option<Located<TimeFormat>>,
     pub time_zone: Option<String>,

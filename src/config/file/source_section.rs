@@ -8,12 +8,18 @@ use crate::{
         finding::Located,
         suggest::nearest_zone,
     },
-    metric::{Calendar, TimeFormat},
+    metric::{Calendar, TimeFormat, uses_the_day},
 };
 
 pub fn read_source(name: &str, section: Section) -> Option<SourceDeclaration> {
     // All keys are read before a missing one ends the function, so that all problems are found.
-    let table = required(&section, "table", "the table or view to read");
+    let query = read_query(&section);
+    let table = match &query {
+        // The query is read instead of a table.
+        Some(query) => Some(Located::new(name.to_owned(), query.place.clone())),
+        None if section.has("query") => None,
+        None => required(&section, "table", "the table or view to read (or `query = \"SELECT …\"`)"),
+    };
     let time_column = required(&section, "time_column", "the column with the time when a row was created");
     let schema = section.text("schema");
     let formats = TimeFormat::ALL.map(|format| (format.name(), format));
@@ -31,6 +37,7 @@ pub fn read_source(name: &str, section: Section) -> Option<SourceDeclaration> {
         place,
         schema,
         table: table?,
+        query,
         time_column: time_column?,
         time_format,
         time_zone,
@@ -40,6 +47,30 @@ pub fn read_source(name: &str, section: Section) -> Option<SourceDeclaration> {
         filter,
         include_flagged,
     })
+}
+
+/// The query, without the semicolon at its end.
+fn read_query(section: &Section) -> Option<Located<String>> {
+    let query = section.text("query")?;
+    let mut is_sound = true;
+    for key in ["table", "schema"].into_iter().filter(|key| section.has(key)) {
+        // It is known, although it is of no use here.
+        section.text(key);
+        section.problem(key, format!("a source has `query` or `{key}`, not both"), None);
+        is_sound = false;
+    }
+    if uses_the_day(&query.value) {
+        let hint = "leave the day out: Daymark reads the rows whose `time_column` is in the day";
+        let message = "the query of a source has no placeholders";
+        section.problem("query", message, Some(hint.to_owned()));
+        is_sound = false;
+    }
+    let text = query.value.trim().trim_end_matches(';').trim_end().to_owned();
+    if text.is_empty() {
+        section.problem("query", "the query is empty", Some("write one SELECT".to_owned()));
+        is_sound = false;
+    }
+    is_sound.then(|| Located::new(text, query.place))
 }
 
 fn required(section: &Section, key: &'static str, what: &str) -> Option<Located<String>> {

@@ -62,7 +62,7 @@ pub fn known_sources() -> impl Iterator<Item = &'static str> {
 /// Returns why the preset does not choose `table` by itself, if its rows may be those of an earlier time.
 fn may_be_old(table: &Table) -> Option<String> {
     let what = match table.kind {
-        TableKind::Current => return None,
+        TableKind::Current | TableKind::Query => return None,
         TableKind::MaterializedView => {
             "is a materialized view, whose last refresh may be earlier than the day's end"
         }

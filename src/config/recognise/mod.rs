@@ -70,6 +70,8 @@ pub fn recognise<'a>(
     let source = Source {
         schema: (!table.visible).then(|| table.schema.clone()),
         table: table.name.clone(),
+        query: None,
+        joined: Vec::new(),
         time_column: time_column.name.clone(),
         time_format,
         time_zone: "UTC".to_owned(),

@@ -1,7 +1,10 @@
 //! Names of tables and columns: comparison without case and separators, splitting into words, and formatting for
 //! messages.
 
-use crate::{config::recognise::time_format::on_sqlite, platform::Table};
+use crate::{
+    config::recognise::time_format::on_sqlite,
+    platform::{Table, TableKind},
+};
 
 /// Returns the name in lower case and without separators, so that `created_at`, `createdAt` and `CreatedAt` are equal.
 pub fn plain(name: &str) -> String {
@@ -38,6 +41,9 @@ pub fn singular(plural: &str) -> String {
 
 /// The table's name for messages, in backticks; with the schema if it is not on the search path.
 pub fn table_name(table: &Table) -> String {
+    if table.kind == TableKind::Query {
+        return "(the query)".to_owned();
+    }
     match table.visible || on_sqlite(table) {
         true => format!("`{}`", table.name),
         false => format!("`{}.{}`", table.schema, table.name),

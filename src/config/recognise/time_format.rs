@@ -2,7 +2,7 @@
 
 use crate::{
     metric::TimeFormat,
-    platform::{Column, ColumnType, DetectedFormats, Table},
+    platform::{Column, ColumnType, DetectedFormats, Table, TableKind},
 };
 
 const UNIX: &[TimeFormat] = &[TimeFormat::UnixSeconds, TimeFormat::UnixMillis];
@@ -77,7 +77,7 @@ pub fn may_be_unreadable(
 
 /// Returns the column's format, or why it cannot be determined.
 pub fn format_of(table: &Table, column: &Column, detected: &DetectedFormats) -> Result<TimeFormat, String> {
-    let place = format!("`{}.{}`", table.name, column.name);
+    let place = column_name(table, column);
     let found = to_detect(table, column).and_then(|column| detected.get(&column));
     // For a column without values, ISO is chosen, because it accepts every text format.
     let found = found.map(|found| found.format.unwrap_or(TimeFormat::Iso));
@@ -92,6 +92,14 @@ pub fn format_of(table: &Table, column: &Column, detected: &DetectedFormats) -> 
             "{place} is of type {}, which may contain times in several formats",
             column.type_name
         )),
+    }
+}
+
+/// The column's name for messages.
+fn column_name(table: &Table, column: &Column) -> String {
+    match table.kind {
+        TableKind::Query => format!("`{}`", column.name),
+        _ => format!("`{}.{}`", table.name, column.name),
     }
 }
 
@@ -113,7 +121,7 @@ pub fn contradiction(
 ) -> Option<Contradiction> {
     let found = detected.get(&to_detect(table, column)?).map(|found| found.format);
     let expected = format.name();
-    let place = format!("`{}.{}`", table.name, column.name);
+    let place = column_name(table, column);
     match (found, format) {
         (Some(None), _) | (None, TimeFormat::Iso) => None,
         (Some(Some(found)), _) if found == format => None,

@@ -22,7 +22,7 @@ use crate::{
 };
 
 enum Entry<'a> {
-    Ready(Recognised<'a>),
+    Ready(Box<Recognised<'a>>),
     /// The source is declared with errors, which have been reported.
     Broken,
     /// The source is one of the preset and was not found, for this reason.
@@ -57,7 +57,10 @@ impl<'a> SourceCatalogue<'a> {
             let (recognised, found) = check_source(declaration, tenant, schema, detected);
             findings.extend(found);
             findings.extend(recognised.as_ref().and_then(|source| hidden_rows(&declaration.place, source)));
-            entries.insert(declaration.name.clone(), recognised.map_or(Entry::Broken, Entry::Ready));
+            entries.insert(
+                declaration.name.clone(),
+                recognised.map_or(Entry::Broken, |found| Entry::Ready(Box::new(found))),
+            );
         }
         for name in known_sources().filter(|_| with_preset) {
             entries.entry(name.to_owned()).or_insert_with(|| {
@@ -65,7 +68,7 @@ impl<'a> SourceCatalogue<'a> {
                     Ok(recognised) => {
                         findings.extend(hidden_rows(PLACE, &recognised));
                         findings.extend(deletions_unseen(name, &recognised));
-                        Entry::Ready(recognised)
+                        Entry::Ready(Box::new(recognised))
                     }
                     Err(reason) => {
                         findings.extend(may_not_be_read(name, schema));

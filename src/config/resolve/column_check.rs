@@ -7,24 +7,23 @@ use crate::{
         suggest::{shown, suggestion},
     },
     metric::{Condition, Literal, Test},
-    platform::{Column, ColumnType, Table},
+    platform::{Column, ColumnType, Table, TableKind},
 };
 
 /// Returns the column of that name, or the finding that it is missing.
 pub fn find_column<'a>(table: &'a Table, name: &Located<String>) -> Result<&'a Column, Finding> {
     table.column(&name.value).ok_or_else(|| {
-        let message = format!("table {} has no column {}", table_name(table), shown(&name.value));
+        let message = match table.kind {
+            TableKind::Query => format!("the query returns no column {}", shown(&name.value)),
+            _ => format!("table {} has no column {}", table_name(table), shown(&name.value)),
+        };
         let names = table.columns.iter().map(|column| column.name.as_str());
         Finding::error(&name.place, message).maybe_hint(suggestion(&name.value, names))
     })
 }
 
-/// Returns a finding unless the column exists and contains numbers.
-pub fn check_number(table: &Table, name: &Located<String>) -> Option<Finding> {
-    let column = match find_column(table, name) {
-        Ok(column) => column,
-        Err(finding) => return Some(finding),
-    };
+/// Returns a finding unless the column, which `name` names, contains numbers.
+pub fn check_number(table: &Table, column: &Column, name: &Located<String>) -> Option<Finding> {
     let is_number = match column.column_type {
         ColumnType::Integer | ColumnType::Number => true,
         // On SQLite, a column without a known type may contain numbers.

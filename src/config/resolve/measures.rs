@@ -6,14 +6,16 @@ use crate::{
     config::{
         file::declaration::{Formula, MeasureName, MetricDeclaration, RatioSide, Returns},
         finding::{Finding, Located},
+        recognise::names::table_name,
         resolve::{
             catalogue::{SourceCatalogue, Unready},
             column_check::{check_condition, check_number, find_column},
+            joined_column::{FoundColumn, joined_column},
         },
         suggest::{shown, suggestion},
     },
-    metric::{AddsUp, Breakdown, Condition, Filter, Measure, Phase, QueryShape, Rows},
-    platform::Table,
+    metric::{AddsUp, Breakdown, Condition, Filter, JoinedColumn, Measure, Phase, QueryShape, Rows},
+    platform::{Column, Schema, Table},
 };
 
 /// The default number of labels that a breakdown names.
@@ -25,6 +27,7 @@ const COUNTS: [MeasureName; 3] = [MeasureName::Created, MeasureName::Existing, M
 /// Builds the measures of all metrics.
 pub struct MeasureBuilder<'a> {
     pub catalogue: &'a SourceCatalogue<'a>,
+    pub schema: &'a Schema,
     pub metrics: &'a BTreeMap<String, MetricDeclaration>,
     /// The reporting time zone.
     pub time_zone: &'a str,
@@ -39,6 +42,8 @@ pub struct BuiltMeasure {
     pub missing: Vec<String>,
     /// The name of a source, metric or key with an error that has been reported already.
     pub broken: Option<String>,
+    /// The columns that the measure names through foreign keys, with the names of their sources.
+    pub joined: Vec<(String, JoinedColumn)>,
 }
 
 impl MeasureBuilder<'_> {
@@ -118,22 +123,53 @@ impl MeasureBuilder<'_> {
     fn numbers(&self, formula: &Formula, built: &mut BuiltMeasure) -> Option<(Rows, String)> {
         let column = required(formula, "column", &formula.column, built);
         let (rows, table) = self.single_rows(formula, built)?;
-        let column = column?;
-        built.findings.extend(check_number(table, column));
-        Some((rows, column.value.clone()))
+        let name = column?;
+        if let Some((column, of)) = self.column(&rows, table, name, built) {
+            built.findings.extend(check_number(of, column, name));
+        }
+        Some((rows, name.value.clone()))
     }
 
     fn breakdown(&self, formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
         let column = required(formula, "column", &formula.column, built);
         let (rows, table) = self.single_rows(formula, built)?;
         let column = column?;
-        built.findings.extend(find_column(table, column).err());
+        self.column(&rows, table, column, built);
         Some(Measure::Breakdown(Breakdown {
             rows,
             column: column.value.clone(),
             phase: phase(formula),
             top: formula.top.as_ref().map_or(DEFAULT_TOP, |top| top.value),
         }))
+    }
+
+    /// Finds the column of a measure in the table of its source, or through a foreign key of it. Returns it with the table that it
+    /// is a column of.
+    fn column<'t>(
+        &'t self,
+        rows: &Rows,
+        table: &'t Table,
+        name: &Located<String>,
+        built: &mut BuiltMeasure,
+    ) -> Option<(&'t Column, &'t Table)> {
+        let found = match joined_column(self.schema, table, name) {
+            None => find_column(table, name).map(|column| (column, table)),
+            Some(found) => found.map(|FoundColumn { column, table: of, join }| {
+                let explained = format!(
+                    "{} is read from {}, joined by `{}.{}` = `{}.{}`; it has the value that it has when it is read",
+                    shown(&name.value),
+                    table_name(of),
+                    table.name,
+                    join.foreign_key,
+                    join.table,
+                    join.key
+                );
+                built.findings.push(Finding::note(&name.place, explained));
+                built.joined.push((rows.source.clone(), join));
+                (column, of)
+            }),
+        };
+        found.map_err(|finding| built.findings.push(finding)).ok()
     }
 
     /// Returns the rows of a formula that must have exactly one source.
@@ -213,7 +249,8 @@ impl MeasureBuilder<'_> {
             built.findings.push(Finding::error(place, message));
             return None;
         }
-        let BuiltMeasure { measure, findings, missing, broken } = self.build(inner);
+        let BuiltMeasure { measure, findings, missing, broken, joined } = self.build(inner);
+        built.joined.extend(joined);
         built.missing.extend(missing);
         built.broken = built.broken.take().or(broken);
         match value {

@@ -4,6 +4,7 @@ mod catalogue;
 mod column_check;
 mod empty;
 mod fit_preset;
+mod joined_column;
 mod measures;
 mod source_check;
 mod unfiltered;
@@ -27,7 +28,7 @@ use crate::{
         },
         settings::Preset,
     },
-    metric::{Definition, DefinitionError, Measure, MetricType},
+    metric::{Definition, DefinitionError, JoinedColumn, Measure, MetricType},
     platform::{DetectedFormats, Schema, Table},
 };
 
@@ -95,8 +96,12 @@ pub fn resolve(request: ResolveRequest) -> Resolved {
     let preset = preset(&request, &catalogue);
     let metrics = merged(&request.declarations.metrics, &preset.metrics);
     let declarations = declarations(&metrics);
-    let builder =
-        MeasureBuilder { catalogue: &catalogue, metrics: &declarations, time_zone: request.time_zone };
+    let builder = MeasureBuilder {
+        catalogue: &catalogue,
+        schema: request.schema,
+        metrics: &declarations,
+        time_zone: request.time_zone,
+    };
     for metric in metrics.values() {
         let unfit =
             preset.unfit.get(&metric.declaration.category).filter(|_| metric.origin != DeclaredIn::File);
@@ -111,8 +116,12 @@ pub fn resolve_further(request: ResolveRequest, metric: &MetricDeclaration) -> R
     let catalogue = catalogue(&request, &mut Vec::new());
     let preset = preset(&request, &catalogue);
     let declarations = declarations(&merged(&request.declarations.metrics, &preset.metrics));
-    let builder =
-        MeasureBuilder { catalogue: &catalogue, metrics: &declarations, time_zone: request.time_zone };
+    let builder = MeasureBuilder {
+        catalogue: &catalogue,
+        schema: request.schema,
+        metrics: &declarations,
+        time_zone: request.time_zone,
+    };
     let metric = MergedMetric { declaration: metric.clone(), origin: DeclaredIn::File, optional: false };
     let mut resolved = Resolved::default();
     define(&metric, None, &builder, &mut resolved);
@@ -192,7 +201,8 @@ fn define(metric: &MergedMetric, unfit: Option<&String>, builder: &MeasureBuilde
     if let Some(active) = declaration.active.as_ref().filter(|active| !active.value) {
         return leave_out(format!("switched off at {}", active.place));
     }
-    let BuiltMeasure { measure, mut findings, mut missing, broken } = builder.build(&declaration.formula);
+    let BuiltMeasure { measure, mut findings, mut missing, broken, joined } =
+        builder.build(&declaration.formula);
     let wrong = findings.iter().any(Finding::is_error);
     if let Some(reason) = unfit.filter(|_| measure.is_none() || wrong) {
         return leave_out(reason.clone());
@@ -205,7 +215,7 @@ fn define(metric: &MergedMetric, unfit: Option<&String>, builder: &MeasureBuilde
         Finding::error(&declaration.place, reason).hint("declare the table in a [sources.…] section")
     }));
     let definition = measure
-        .map(|measure| definition(declaration, measure, builder))
+        .map(|measure| definition(declaration, measure, &joined, builder))
         .filter(|_| !findings.iter().any(Finding::is_error));
     if let Some(definition) = &definition {
         findings.extend(definition.problems().iter().map(|problem| of_definition(problem, declaration)));
@@ -233,13 +243,21 @@ fn of_definition(problem: &DefinitionError, declaration: &MetricDeclaration) -> 
     Finding::error(place, problem.to_string())
 }
 
-fn definition(declaration: &MetricDeclaration, measure: Measure, builder: &MeasureBuilder) -> Definition {
+fn definition(
+    declaration: &MetricDeclaration,
+    measure: Measure,
+    joined: &[(String, JoinedColumn)],
+    builder: &MeasureBuilder,
+) -> Definition {
     let implied = measure.makes().first().copied().unwrap_or(MetricType::Count);
     let metric_type = declaration.metric_type.as_ref().map_or(implied, |metric_type| metric_type.value);
     let sources = measure.source_names().into_iter();
-    let sources = sources
-        .filter_map(|name| Some((name.to_owned(), builder.catalogue.ready(name)?.source.clone())))
-        .collect();
+    let source = |name: &str| {
+        let mut source = builder.catalogue.ready(name)?.source.clone();
+        source.joined = joined.iter().filter(|(of, _)| of == name).map(|(_, join)| join.clone()).collect();
+        Some((name.to_owned(), source))
+    };
+    let sources = sources.filter_map(source).collect();
     let or = |own: &Option<String>, default: &str| own.clone().unwrap_or_else(|| default.to_owned());
     let is_column_value = matches!(measure, Measure::Minimum { .. } | Measure::Maximum { .. });
     let (unit, format_pattern) = match metric_type {

@@ -16,7 +16,7 @@ use crate::{
         suggest::{nearest, shown, suggestion},
     },
     metric::{Condition, Filter, Literal, Source, Test, TimeFormat},
-    platform::{Column, ColumnType, DetectedFormats, Schema, Table},
+    platform::{Column, ColumnType, DetectedFormats, Schema, Table, TableKind},
 };
 
 /// Checks a source. Returns it if it has no errors, and all findings about it.
@@ -56,7 +56,9 @@ pub fn check_source<'a>(
         unusable_deletion: None,
         source: Source {
             schema: schema_name,
-            table: table.name.clone(),
+            table: declaration.query.as_ref().map_or(&table.name, |_| &declaration.name).clone(),
+            query: declaration.query.as_ref().map(|query| query.value.clone()),
+            joined: Vec::new(),
             time_column: declaration.time_column.value.clone(),
             time_format,
             time_zone: declaration.time_zone.clone().unwrap_or_else(|| "UTC".to_owned()),
@@ -78,6 +80,15 @@ pub fn find_table<'a>(
     declaration: &SourceDeclaration,
     schema: &'a Schema,
 ) -> Result<(Option<String>, &'a Table), Finding> {
+    if let Some(Located { value: query, place }) = &declaration.query {
+        let unread = || Finding::error(place, "the query was not examined; this is a defect in Daymark");
+        let refused = |why: &String| {
+            let hint = "a source's query is one SELECT that the database can run by itself";
+            Finding::error(place, format!("the query cannot be read: {why}")).hint(hint)
+        };
+        let table = schema.query(query).ok_or_else(unread)?;
+        return table.as_ref().map(|table| (None, table)).map_err(refused);
+    }
     let Located { value: name, place } = &declaration.table;
     if let Some(Located { value: schema_name, place }) = &declaration.schema {
         let table = schema.table(Some(schema_name), name);
@@ -135,7 +146,8 @@ fn check_time_column(
                     \"iso_utc_t\" if they contain a T), which honours `time_zone`; otherwise leave out `time_zone`";
         findings.push(Finding::error(&declared.place, message).hint(hint));
     }
-    if format.is_some() && may_lack_time(table, column, detected) {
+    // Of a query it is not known which columns may be NULL.
+    if format.is_some() && table.kind != TableKind::Query && may_lack_time(table, column, detected) {
         let message =
             format!("{} may be NULL, and rows without a value belong to no day", shown(&column.name));
         findings.push(Finding::warning(&declared.place, message));

@@ -80,13 +80,17 @@ pub(super) fn sources(definitions: &[Definition]) -> BTreeMap<&String, &Source> 
     definitions.iter().flat_map(|definition| &definition.sources).collect()
 }
 
+/// The table of a source; there are no statistics about a query.
 pub(super) fn table_of<'a>(source: &Source, schema: &'a Schema) -> Option<&'a Table> {
-    schema.table(source.schema.as_deref(), &source.table)
+    schema.of(source).filter(|_| source.query.is_none())
 }
 
 /// Whether the filter of the metric itself uses the column of the source.
 fn filters_by(definition: &Definition, source: &str, column: &str) -> bool {
     definition.measure.readings().iter().any(|reading| {
-        reading.rows().iter().any(|rows| rows.source == source && rows.filter.columns().any(|name| name == column))
+        reading
+            .rows()
+            .iter()
+            .any(|rows| rows.source == source && rows.filter.columns().any(|name| name == column))
     })
 }

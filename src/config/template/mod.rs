@@ -128,7 +128,7 @@ fn inactive_metrics(definitions: &[Definition], schema: &Schema, statistics: &St
     let is_empty = |definition: &Definition, measure: &Measure| {
         let mut tables = measure.source_names().into_iter().filter_map(|name| {
             let source = definition.sources.get(name)?;
-            schema.table(source.schema.as_deref(), &source.table)
+            schema.of(source)
         });
         tables.all(|table| statistics.is_empty(table))
     };

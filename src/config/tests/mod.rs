@@ -59,7 +59,10 @@ fn column(text: &str) -> Column {
 }
 
 fn schema(tables: &[(&str, &str)]) -> Schema {
-    Schema { tables: tables.iter().map(|(name, columns)| table(name, columns)).collect() }
+    Schema {
+        tables: tables.iter().map(|(name, columns)| table(name, columns)).collect(),
+        ..Schema::default()
+    }
 }
 
 /// A community on PostgreSQL, with Supabase's own schemas.

@@ -21,7 +21,8 @@ pub(super) async fn check_platform(
 ) {
     let definitions: Vec<_> = metrics.iter().map(|(_, definition)| *definition).collect();
     let examined = async {
-        let schema = context.tenant.platform.inspect().await?;
+        let queries = Definition::source_queries(definitions.iter().copied());
+        let schema = context.tenant.platform.inspect_with(&queries).await?;
         let faults = explain(context, &schema, &definitions).await?;
         Ok((faults, visibility::old_states(context, metrics).await?))
     };

@@ -13,7 +13,7 @@ use crate::{
         middleware::authenticate::principal,
         service::{Service, Shared},
     },
-    metric::{Decimal, MetricKey, MetricType},
+    metric::{Decimal, MetricKey},
     query::{
         self, ActivityQuery, Catalogue, LatestQuery, LatestResponse, QueryError, RollUp, SeriesResponse,
     },

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::{
     execute::Executor,
+    named_source::require_sound,
     read_relations,
     session::{Session, ends_the_cut},
     task::{self, ReadingTask},
@@ -47,10 +48,11 @@ impl<S: Session> Cut for SessionCut<S> {
         if days.is_empty() {
             return Ok(readings.iter().map(|_| Ok(Vec::new())).collect());
         }
+        let dialect = self.session.dialect();
         let all: Vec<_> = (0..readings.len()).collect();
         let results = readings.iter().map(|_| None).collect();
         let mut run = CutRead { executor: self.executor(), schema, sources, readings, days, results };
-        for task in task::plan(sources, readings, &all) {
+        for task in task::plan(dialect, sources, readings, &all) {
             run.answer(&task).await?;
         }
         let unanswered = || Err(Fault::new(FaultClass::Other, "no statement answered this reading"));
@@ -59,6 +61,7 @@ impl<S: Session> Cut for SessionCut<S> {
 
     async fn earliest(&mut self, source: &Source) -> Result<Option<Timestamp>, Fault> {
         let dialect = self.session.dialect();
+        require_sound(dialect, source)?;
         let time = TimeColumn::new(dialect, source, dialect.name(&source.time_column))?;
         self.executor().earliest(&time, &dialect.table(source)).await
     }
@@ -87,7 +90,7 @@ impl<S: Session> Cut for SessionCut<S> {
         let mut results = Vec::with_capacity(readings.len());
         for index in 0..readings.len() {
             let mut plans = Ok(String::new());
-            for task in task::plan(sources, readings, &[index]) {
+            for task in task::plan(executor.dialect(), sources, readings, &[index]) {
                 match explain(&mut executor, &task, schema, days).await {
                     Ok(plan) => plans = plans.map(|before| before + &plan),
                     Err(fault) if ends_the_cut(&fault) => return Err(fault),
@@ -133,7 +136,7 @@ impl CutRead<'_> {
     /// one reaches the time limit, those that come after it are not tried.
     async fn answer_apart(&mut self, task: &ReadingTask<'_>) -> Result<(), Fault> {
         for (place, &index) in task.readings.iter().enumerate() {
-            for alone in task::plan(self.sources, self.readings, &[index]) {
+            for alone in task::plan(self.executor.dialect(), self.sources, self.readings, &[index]) {
                 match alone.answer(&mut self.executor, self.schema, self.days).await {
                     Ok(tallies) => self.keep(&alone, tallies),
                     Err(fault) if ends_the_cut(&fault) => return Err(fault),

@@ -2,7 +2,7 @@
 //! of the column that it is compared with (enums, uuids), the database's planner sees the real bounds, and `daymark plan`
 //! shows the statements that run.
 
-use crate::metric::{Condition, Filter, Literal, Source, Test};
+use crate::metric::{Condition, Filter, JoinedColumn, Literal, Source, Test};
 
 /// The most arguments that a function of SQLite takes, in builds with its oldest default (127).
 const MAX_ARGUMENTS: usize = 100;
@@ -30,11 +30,40 @@ impl Dialect {
         format!("{quote}{}{quote}", name.replace(quote, &quote.repeat(2)))
     }
 
+    /// What stands behind FROM to read the rows of a source.
     pub fn table(self, source: &Source) -> String {
-        match (&source.schema, self) {
-            (Some(schema), Self::Postgres) => format!("{}.{}", self.name(schema), self.name(&source.table)),
-            _ => self.name(&source.table),
+        let base = match &source.query {
+            Some(query) => format!("{} AS {}", bracketed(query), self.name(&source.table)),
+            None => self.relation(source.schema.as_deref(), &source.table),
+        };
+        match source.joined.as_slice() {
+            [] => base,
+            joined => self.with_joined(source, &base, joined),
         }
+    }
+
+    fn relation(self, schema: Option<&str>, table: &str) -> String {
+        match (schema, self) {
+            (Some(schema), Self::Postgres) => format!("{}.{}", self.name(schema), self.name(table)),
+            _ => self.name(table),
+        }
+    }
+
+    /// A foreign key refers to one row at most, so that the join neither repeats nor drops rows.
+    fn with_joined(self, source: &Source, base: &str, joined: &[JoinedColumn]) -> String {
+        let (mut columns, mut joins) = (String::new(), String::new());
+        for (index, join) in joined.iter().enumerate() {
+            let alias = format!("daymark_joined{index}");
+            columns += &format!(", {alias}.{} AS {}", self.name(&join.column), self.name(&join.name));
+            joins += &format!(
+                "\n    LEFT JOIN {} AS {alias} ON {alias}.{} = daymark_base.{}",
+                self.relation(join.schema.as_deref(), &join.table),
+                self.name(&join.key),
+                self.name(&join.foreign_key)
+            );
+        }
+        let name = self.name(&source.table);
+        format!("(\n    SELECT daymark_base.*{columns}\n    FROM {base} AS daymark_base{joins}) AS {name}")
     }
 
     /// A table with its schema; SQLite has no schemas.
@@ -158,6 +187,11 @@ impl Dialect {
             }
         }
     }
+}
+
+/// The query of a source as a subquery. The line break keeps a comment at its end from swallowing the bracket.
+pub fn bracketed(query: &str) -> String {
+    format!("(\n{}\n)", query.trim().trim_end_matches(';'))
 }
 
 /// `WHERE a AND b`, or nothing.

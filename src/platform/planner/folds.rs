@@ -75,7 +75,7 @@ impl Fold {
     }
 
     /// The fold of no rows.
-    pub fn of_nothing(self) -> Folded {
+    pub fn of_no_rows(self) -> Folded {
         match self {
             Self::Moments => Folded::Moments(Moments::zero()),
             Self::Sum => Folded::Sum(ColumnSum::default()),

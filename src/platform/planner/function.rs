@@ -19,7 +19,7 @@ use super::{
     time::TimeColumn,
 };
 use crate::{
-    database::{Fault, FaultClass},
+    database::Fault,
     metric::{Phase, QueryShape, Reading, Source, TimeFormat},
     platform::{
         contract::{FirstRowStatement, FunctionTask, Sources},
@@ -37,10 +37,10 @@ pub fn plan_function(
 ) -> Result<Vec<FunctionTask>, Fault> {
     let all: Vec<_> = (0..readings.len()).collect();
     let mut tasks = Vec::new();
-    for task in task::plan(sources, readings, &all) {
+    for task in task::plan(Dialect::Postgres, sources, readings, &all) {
         if task.readings.len() > 1 {
             for index in &task.readings {
-                let alone = task::plan(sources, readings, &[*index]);
+                let alone = task::plan(Dialect::Postgres, sources, readings, &[*index]);
                 for task in &alone {
                     tasks.push(function_task(task, true, schema, helpers)?);
                 }
@@ -78,9 +78,7 @@ fn function_task(
         }
         TaskKind::Distinct(group) => (format!("distinct actors of {of}"), distinct(group, schema)?),
         TaskKind::Query(reading) => ("a query of your own".to_owned(), own_query(reading, helpers)?),
-        TaskKind::Impossible(name) => {
-            return Err(Fault::new(FaultClass::Other, format!("source `{name}` is not defined")));
-        }
+        TaskKind::Impossible(fault) => return Err(fault.clone()),
     };
     Ok(FunctionTask { readings: task.readings.clone(), is_alone, purpose, sql })
 }

@@ -1,12 +1,12 @@
 //! Which relations each reading reads, so that one that shows an old state is noticed before it is read: the tables of its
-//! sources, or the relations that a query of the user's own names. What a function reads is not among them.
+//! sources, or the relations that a query of the user's own names, of a metric or of a source. What a function reads is not among them.
 
 use std::collections::BTreeSet;
 
-use super::{dialect::Dialect, execute::Executor, query::QueryReading, session::ends_the_cut};
+use super::{execute::Executor, named_source::named_source, query::QueryReading, session::ends_the_cut};
 use crate::{
-    database::{Fault, FaultClass},
-    metric::{DayBounds, QueryShape, Reading},
+    database::Fault,
+    metric::{DayBounds, QueryShape, Reading, Rows},
     platform::contract::{ReadRelations, Sources},
 };
 
@@ -21,28 +21,39 @@ pub async fn of_readings(
     readings: &[Reading],
     day: &DayBounds,
 ) -> Result<Vec<ReadRelations>, Fault> {
-    let dialect = executor.dialect();
     let mut found = Vec::with_capacity(readings.len());
     for reading in readings {
         let relations = match reading {
             Reading::Query { sql, shape } => of_query(executor, sql, *shape, day).await?,
-            reading => of_sources(dialect, sources, reading.rows().iter().map(|rows| &rows.source)),
+            reading => of_sources(executor, sources, reading.rows()).await?,
         };
         found.push(relations);
     }
     Ok(found)
 }
 
-fn of_sources<'a>(
-    dialect: Dialect,
+async fn of_sources(
+    executor: &mut Executor<'_>,
     sources: &Sources,
-    names: impl IntoIterator<Item = &'a String>,
-) -> ReadRelations {
-    let table = |name: &String| match sources.get(name) {
-        Some(source) => Ok(dialect.table(source)),
-        None => Err(Fault::new(FaultClass::Other, format!("source `{name}` is not defined"))),
-    };
-    names.into_iter().map(table).collect()
+    rows: &[Rows],
+) -> Result<ReadRelations, Fault> {
+    let dialect = executor.dialect();
+    let mut found = BTreeSet::new();
+    for rows in rows {
+        let source = match named_source(dialect, sources, &rows.source) {
+            Ok(source) => source,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        if source.query.is_none() && source.joined.is_empty() {
+            found.insert(dialect.table(source));
+            continue;
+        }
+        match analysed(executor, &format!("SELECT 1 FROM {}", dialect.table(source))).await? {
+            Ok(relations) => found.extend(relations),
+            Err(fault) => return Ok(Err(fault)),
+        }
+    }
+    Ok(Ok(found))
 }
 
 async fn of_query(
@@ -55,7 +66,11 @@ async fn of_query(
         Ok(statement) => statement,
         Err(fault) => return Ok(Err(fault)),
     };
-    match executor.relations(&statement).await {
+    analysed(executor, &statement).await
+}
+
+async fn analysed(executor: &mut Executor<'_>, statement: &str) -> Result<ReadRelations, Fault> {
+    match executor.relations(statement).await {
         Ok(relations) => Ok(Ok(BTreeSet::from_iter(relations))),
         Err(fault) if ends_the_cut(&fault) => Err(fault),
         Err(fault) => Ok(Err(fault)),

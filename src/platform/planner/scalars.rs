@@ -145,7 +145,7 @@ impl<'a> ScalarGroup<'a> {
         let facets = self.facet_columns(schema, &wanted);
         let columns: BTreeSet<&ColumnFold> = wanted.iter().filter_map(|atom| atom.column.as_ref()).collect();
         let columns: Vec<&ColumnFold> = columns.into_iter().collect();
-        let table = schema.table(self.source.schema.as_deref(), &self.source.table);
+        let table = schema.of(self.source);
         let fold_sql = |(name, fold): &ColumnFold| {
             let column = table.and_then(|table| table.column(name));
             fold.sql(dialect, &dialect.table(self.source), name, column)
@@ -171,7 +171,7 @@ impl<'a> ScalarGroup<'a> {
             return None;
         }
         let columns: BTreeSet<&str> = filters.iter().flat_map(|filter| filter.columns()).collect();
-        let table = schema.table(self.source.schema.as_deref(), &self.source.table)?;
+        let table = schema.of(self.source)?;
         let estimate = columns.iter().fold(1u64, |product, name| {
             let distinct = table.column(name).and_then(|column| column.distinct_estimate);
             product.saturating_mul(distinct.unwrap_or(1).max(1))
@@ -203,8 +203,8 @@ impl<'a> ScalarGroup<'a> {
         let zero = |atom: &Atom| match atom.fold() {
             Some(fold) => Sums::Column(Box::new(ColumnSums {
                 fold,
-                entered: fold.of_nothing(),
-                left: fold.of_nothing(),
+                entered: fold.of_no_rows(),
+                left: fold.of_no_rows(),
             })),
             None => Sums::Count { entered: 0, left: 0 },
         };
@@ -272,7 +272,9 @@ fn facet_sums(fold_sql: impl Fn(&ColumnFold) -> FoldSql, columns: &[&ColumnFold]
     let mut sums = vec!["count(*) AS daymark_rows".to_owned()];
     for (index, column) in columns.iter().enumerate() {
         let parts = fold_sql(column).aggregates.into_iter().enumerate();
-        sums.extend(parts.map(|(part, aggregate)| format!("{} AS {}", aggregate.sql, part_name(index, part))));
+        sums.extend(
+            parts.map(|(part, aggregate)| format!("{} AS {}", aggregate.sql, part_name(index, part))),
+        );
     }
     sums
 }

@@ -77,7 +77,7 @@ impl<'a> Scan<'a> {
             }
             _ => (created, String::new()),
         };
-        let table = schema.table(source.schema.as_deref(), &source.table);
+        let table = schema.of(source);
         let indexed =
             |name: &str| table.and_then(|table| table.column(name)).is_some_and(|column| column.indexed);
         let indexed = stream == Stream::Entering && indexed(&source.time_column);

@@ -7,6 +7,7 @@ use super::{
     distinct::DistinctGroup,
     execute::Executor,
     labels::LabelReading,
+    named_source::named_source,
     query::QueryReading,
     scalars::ScalarGroup,
     scan::{Scan, StatementBody, Stream},
@@ -33,13 +34,18 @@ pub enum TaskKind<'a> {
     Labels(LabelReading<'a>),
     Distinct(DistinctGroup<'a>),
     Query(QueryReading<'a>),
-    /// A reading of a source that is not defined.
-    Impossible(String),
+    /// A reading of a source that is not defined, or is unsound.
+    Impossible(Fault),
 }
 
 /// All counts, sums, moments and extremes of a source make one task, and so do the windows over the same rows in which distinct actors are
 /// counted; every other reading is a task of its own.
-pub fn plan<'a>(sources: &'a Sources, readings: &'a [Reading], wanted: &[usize]) -> Vec<ReadingTask<'a>> {
+pub fn plan<'a>(
+    dialect: Dialect,
+    sources: &'a Sources,
+    readings: &'a [Reading],
+    wanted: &[usize],
+) -> Vec<ReadingTask<'a>> {
     let mut scalars: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     let mut distinct: BTreeMap<Vec<&Rows>, Vec<usize>> = BTreeMap::new();
     let mut others = Vec::new();
@@ -56,14 +62,14 @@ pub fn plan<'a>(sources: &'a Sources, readings: &'a [Reading], wanted: &[usize])
                 rows.sort_unstable();
                 distinct.entry(rows).or_default().push(index);
             }
-            reading => others.push(single(sources, index, reading)),
+            reading => others.push(single(dialect, sources, index, reading)),
         }
     }
     let scalars = scalars.into_iter().map(|(name, indexes)| {
         let group: Vec<_> = indexes.iter().map(|&index| &readings[index]).collect();
-        let work = match sources.get(name) {
-            Some(source) => TaskKind::Scalars(ScalarGroup::new(source, &group)),
-            None => TaskKind::Impossible(name.to_owned()),
+        let work = match named_source(dialect, sources, name) {
+            Ok(source) => TaskKind::Scalars(ScalarGroup::new(source, &group)),
+            Err(fault) => TaskKind::Impossible(fault),
         };
         ReadingTask { readings: indexes, sources: vec![name.to_owned()], work }
     });
@@ -92,14 +98,14 @@ fn windows<'a>(
     }
 }
 
-fn single<'a>(sources: &'a Sources, index: usize, reading: &'a Reading) -> ReadingTask<'a> {
+fn single<'a>(dialect: Dialect, sources: &'a Sources, index: usize, reading: &'a Reading) -> ReadingTask<'a> {
     let (names, work) = match reading {
         Reading::Labels { rows, column, phase, top } => {
-            let work = match sources.get(&rows.source) {
-                Some(source) => {
+            let work = match named_source(dialect, sources, &rows.source) {
+                Ok(source) => {
                     TaskKind::Labels(LabelReading { source, rows, column, phase: *phase, top: *top })
                 }
-                None => TaskKind::Impossible(rows.source.clone()),
+                Err(fault) => TaskKind::Impossible(fault),
             };
             (vec![rows.source.clone()], work)
         }
@@ -109,7 +115,11 @@ fn single<'a>(sources: &'a Sources, index: usize, reading: &'a Reading) -> Readi
         | Reading::Moments { .. }
         | Reading::Sum { .. }
         | Reading::Extremes { .. }
-        | Reading::Distinct { .. } => (Vec::new(), TaskKind::Impossible(String::new())),
+        | Reading::Distinct { .. } => {
+            let fault =
+                Fault::new(FaultClass::Other, "this reading shares a task; this is a defect in Daymark");
+            (Vec::new(), TaskKind::Impossible(fault))
+        }
     };
     ReadingTask { readings: vec![index], sources: names, work }
 }
@@ -132,9 +142,7 @@ impl ReadingTask<'_> {
             TaskKind::Labels(reading) => Ok(vec![reading.answer(executor, schema, days).await?]),
             TaskKind::Distinct(group) => group.answer(executor, schema, days).await,
             TaskKind::Query(reading) => Ok(vec![reading.answer(executor, days).await?]),
-            TaskKind::Impossible(name) => {
-                Err(Fault::new(FaultClass::Other, format!("source `{name}` is not defined")))
-            }
+            TaskKind::Impossible(fault) => Err(fault.clone()),
         }
     }
 
@@ -184,9 +192,7 @@ impl ReadingTask<'_> {
                     ));
                 }
             }
-            TaskKind::Impossible(name) => {
-                return Err(Fault::new(FaultClass::Other, format!("source `{name}` is not defined")));
-            }
+            TaskKind::Impossible(fault) => return Err(fault.clone()),
         }
         Ok(statements)
     }
@@ -216,7 +222,7 @@ pub fn plan_statements(
 ) -> Result<Vec<PlannedStatement>, Fault> {
     let all: Vec<_> = (0..readings.len()).collect();
     let mut statements = Vec::new();
-    for task in plan(sources, readings, &all) {
+    for task in plan(dialect, sources, readings, &all) {
         statements.extend(task.statements(dialect, schema, calendar, days)?);
     }
     Ok(statements)

@@ -4,12 +4,25 @@ use sqlx::{PgConnection, Row};
 
 use crate::{
     database::Fault,
-    platform::schema::{Column, ColumnType, Schema, Table, TableKind},
+    platform::schema::{Column, ColumnType, ForeignKey, Schema, Table, TableKind},
 };
 
+/// The foreign keys of one column. Those of partitions are those of the table that they are partitions of.
+const FOREIGN_KEYS: &str = "
+    SELECT n.nspname, c.relname, a.attname, rn.nspname, r.relname, ra.attname
+    FROM pg_constraint AS k
+    JOIN pg_class AS c ON c.oid = k.conrelid
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
+    JOIN pg_class AS r ON r.oid = k.confrelid
+    JOIN pg_namespace AS rn ON rn.oid = r.relnamespace
+    JOIN pg_attribute AS ra ON ra.attrelid = r.oid AND ra.attnum = k.confkey[1]
+    WHERE k.contype = 'f' AND cardinality(k.conkey) = 1 AND k.conparentid = 0
+    ORDER BY k.conrelid, k.conkey, k.oid";
+
 pub(super) async fn inspect(connection: &mut PgConnection) -> Result<Schema, Fault> {
-    let rows = sqlx::query(include_str!("inspect.sql")).persistent(false).fetch_all(connection).await?;
-    let mut schema = Schema::default();
+    let rows = sqlx::query(include_str!("inspect.sql")).persistent(false).fetch_all(&mut *connection).await?;
+    let mut schema = Schema { foreign_keys: foreign_keys(connection).await?, ..Schema::default() };
     for row in rows {
         let (schema_name, name): (String, String) = (row.try_get(0)?, row.try_get(1)?);
         let known = schema.tables.last().is_some_and(|last| last.schema == schema_name && last.name == name);
@@ -34,6 +47,21 @@ pub(super) async fn inspect(connection: &mut PgConnection) -> Result<Schema, Fau
     Ok(schema)
 }
 
+async fn foreign_keys(connection: &mut PgConnection) -> Result<Vec<ForeignKey>, Fault> {
+    let rows = sqlx::query(FOREIGN_KEYS).persistent(false).fetch_all(connection).await?;
+    let key = |row: &sqlx::postgres::PgRow| {
+        Ok::<_, Fault>(ForeignKey {
+            schema: row.try_get(0)?,
+            table: row.try_get(1)?,
+            column: row.try_get(2)?,
+            to_schema: row.try_get(3)?,
+            to_table: row.try_get(4)?,
+            to_column: row.try_get(5)?,
+        })
+    };
+    rows.iter().map(key).collect()
+}
+
 fn kind(relkind: &str) -> TableKind {
     match relkind {
         "m" => TableKind::MaterializedView,
@@ -42,9 +70,9 @@ fn kind(relkind: &str) -> TableKind {
     }
 }
 
-fn column(row: &sqlx::postgres::PgRow) -> Result<Column, Fault> {
-    let base_type: String = row.try_get(6)?;
-    let column_type = match base_type.as_str() {
+/// The type of a column, by the name of its base type in the catalog.
+pub(super) fn column_type(base_type: &str) -> ColumnType {
+    match base_type {
         "timestamptz" => ColumnType::Timestamptz,
         "timestamp" => ColumnType::Timestamp,
         "date" => ColumnType::Date,
@@ -54,11 +82,15 @@ fn column(row: &sqlx::postgres::PgRow) -> Result<Column, Fault> {
         "text" | "varchar" | "bpchar" | "name" | "citext" => ColumnType::Text,
         "uuid" => ColumnType::Uuid,
         _ => ColumnType::Other,
-    };
+    }
+}
+
+fn column(row: &sqlx::postgres::PgRow) -> Result<Column, Fault> {
+    let base_type: String = row.try_get(6)?;
     let estimate: Option<f64> = row.try_get(9)?;
     Ok(Column {
         name: row.try_get(4)?,
-        column_type,
+        column_type: column_type(&base_type),
         type_name: row.try_get(5)?,
         nullable: row.try_get(7)?,
         defaults_to_now: row.try_get(12)?,

@@ -1,12 +1,13 @@
 //! A PostgreSQL platform. A cut is a REPEATABLE READ READ ONLY transaction on a connection of its own.
 
 mod answers;
+mod describe;
 mod inspect;
 mod named_by;
 mod session;
 mod staleness;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -26,7 +27,7 @@ use super::{
         function, statistics,
         task::plan_statements,
     },
-    schema::Schema,
+    schema::{DescribedQuery, Schema},
     statistics::{SampledTable, Statistics},
 };
 use crate::{
@@ -89,6 +90,10 @@ impl Platform for PostgresPlatform {
     async fn inspect(&self) -> Result<Schema, Fault> {
         let mut connection = self.transaction().await?;
         answered(self.options.statement_timeout, inspect::inspect(&mut connection)).await
+    }
+
+    async fn describe(&self, queries: &BTreeSet<String>) -> Result<Vec<DescribedQuery>, Fault> {
+        self.session(Deadline::none()).await?.describe(queries).await
     }
 
     async fn detect_time_formats(&self, _columns: &[(String, String)]) -> Result<DetectedFormats, Fault> {

@@ -4,7 +4,10 @@
 
 use crate::{
     metric::TimeFormat,
-    platform::{contract::DetectedFormat, planner::dialect::Dialect},
+    platform::{
+        contract::DetectedFormat,
+        planner::dialect::{Dialect, bracketed},
+    },
 };
 
 /// Numbers from here on are milliseconds: as seconds they would lie beyond the year 5138.
@@ -16,14 +19,16 @@ const STEPS: usize = 1000;
 /// How many of the least values are read, and how many of the largest.
 const EXTREMES: usize = 100;
 
-/// A statement that returns, as 1 or 0, whether the table has row ids and whether the column has an index.
+/// A statement that returns, as 1 or 0, whether the table has row ids, whether the column has an index, and whether there is such
+/// a table or view at all; otherwise it is the text of a query.
 pub fn access_query(table: &str, column: &str) -> String {
     let (table, column) = (Dialect::Sqlite.text(table), Dialect::Sqlite.text(column));
     format!(
         "SELECT 0, json_array(\
          EXISTS (SELECT 1 FROM pragma_table_list WHERE schema = 'main' AND name = {table} AND type = 'table' AND NOT wr), \
          EXISTS (SELECT 1 FROM pragma_index_list({table}) AS l, pragma_index_info(l.name) AS i \
-         WHERE NOT l.partial AND i.seqno = 0 AND i.name = {column}))"
+         WHERE NOT l.partial AND i.seqno = 0 AND i.name = {column}), \
+         EXISTS (SELECT 1 FROM sqlite_schema WHERE lower(name) = lower({table}) AND type IN ('table', 'view')))"
     )
 }
 
@@ -54,9 +59,15 @@ pub fn query(table: &str, column: &str, access: &[Option<String>]) -> String {
     format!("WITH sampled(v) AS (\n  {sample})\nSELECT 0, json_array({}) FROM sampled", counts.join(", "))
 }
 
+/// Whether `access`, the result of [`access_query`], is that of a table or a view.
+pub fn is_table(access: &[Option<String>]) -> bool {
+    access.get(2).and_then(Option::as_deref) == Some("1")
+}
+
 fn sample(table: &str, column: &str, access: &[Option<String>]) -> String {
-    let (t, c) = (Dialect::Sqlite.name(table), Dialect::Sqlite.name(column));
+    let c = Dialect::Sqlite.name(column);
     let has = |index: usize| access.get(index).and_then(Option::as_deref) == Some("1");
+    let t = if is_table(access) { Dialect::Sqlite.name(table) } else { bracketed(table) };
     let mut parts = vec![format!("SELECT {c} FROM {t} LIMIT {ENDS}")];
     if has(0) {
         parts.push(format!("SELECT {c} FROM {t} ORDER BY _rowid_ DESC LIMIT {ENDS}"));

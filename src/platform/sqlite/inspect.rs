@@ -4,7 +4,7 @@ use sqlx::{Row, SqliteConnection};
 
 use crate::{
     database::{Fault, FaultClass},
-    platform::schema::{Column, ColumnType, Schema, Table, TableKind},
+    platform::schema::{Column, ColumnType, ForeignKey, Schema, Table, TableKind},
 };
 
 const NAMES: &str = "
@@ -30,10 +30,22 @@ WHERE t.type IN ('table', 'view') AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
       AND (?1 IS NULL OR t.name = ?1)
 ORDER BY t.name, c.cid";
 
+/// The foreign keys of one column. One that names no column of the other table refers to its primary key.
+const FOREIGN_KEYS: &str = "
+SELECT t.name, f.\"from\", r.name,
+       coalesce(f.\"to\", (SELECT c.name FROM pragma_table_info(r.name) AS c WHERE c.pk = 1), 'rowid')
+FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) AS f, sqlite_schema AS r
+WHERE t.type = 'table' AND r.type = 'table' AND lower(r.name) = lower(f.\"table\")
+GROUP BY t.name, f.id HAVING count(*) = 1
+ORDER BY t.name, f.id";
+
 pub async fn inspect(connection: &mut SqliteConnection) -> Result<Schema, Fault> {
     match tables(connection, None).await {
         Err(fault) if fault.class == FaultClass::Sql => one_by_one(connection).await,
-        other => Ok(Schema { tables: other? }),
+        other => {
+            let foreign_keys = foreign_keys(connection).await?;
+            Ok(Schema { tables: other?, foreign_keys, ..Schema::default() })
+        }
     }
 }
 
@@ -48,6 +60,21 @@ async fn one_by_one(connection: &mut SqliteConnection) -> Result<Schema, Fault> 
         }
     }
     Ok(schema)
+}
+
+async fn foreign_keys(connection: &mut SqliteConnection) -> Result<Vec<ForeignKey>, Fault> {
+    let rows = sqlx::query(FOREIGN_KEYS).persistent(false).fetch_all(connection).await?;
+    let key = |row: &sqlx::sqlite::SqliteRow| {
+        Ok::<_, Fault>(ForeignKey {
+            schema: String::new(),
+            table: row.try_get(0)?,
+            column: row.try_get(1)?,
+            to_schema: String::new(),
+            to_table: row.try_get(2)?,
+            to_column: row.try_get(3)?,
+        })
+    };
+    rows.iter().map(key).collect()
 }
 
 fn without_columns(name: String) -> Table {

@@ -1,11 +1,12 @@
 //! A SQLite platform. A cut is a read transaction on a read-only connection of its own.
 
 mod answers;
+mod describe;
 mod detect;
 mod inspect;
 mod session;
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -20,10 +21,11 @@ use super::{
         dialect::Dialect,
         flag::{self, RowId},
         session::Session,
+        single_select::require_single_select,
         statistics,
         task::plan_statements,
     },
-    schema::Schema,
+    schema::{DescribedQuery, Schema},
     statistics::{SampledTable, Statistics},
 };
 use crate::{
@@ -82,6 +84,10 @@ impl Platform for SqlitePlatform {
         inspect::inspect(self.session().await?.connection()).await
     }
 
+    async fn describe(&self, queries: &BTreeSet<String>) -> Result<Vec<DescribedQuery>, Fault> {
+        describe::describe(self.session().await?.connection(), queries).await
+    }
+
     async fn detect_time_formats(&self, columns: &[(String, String)]) -> Result<DetectedFormats, Fault> {
         let mut session = self.session().await?;
         let mut formats = DetectedFormats::new();
@@ -91,6 +97,9 @@ impl Platform for SqlitePlatform {
                 Ok::<_, Fault>(answers.into_iter().next().map(|(_, values)| values).unwrap_or_default())
             };
             let access = first(detect::access_query(table, column)).await?;
+            if !detect::is_table(&access) {
+                require_single_select(table.trim().trim_end_matches(';'))?;
+            }
             let counts = first(detect::query(table, column, &access)).await?;
             let format = detect::format_of(&counts);
             formats.extend(format.map(|format| ((table.clone(), column.clone()), format)));

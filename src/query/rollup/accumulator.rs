@@ -2,7 +2,8 @@
 //! its labels and not of its records.
 
 use super::{
-    average::AverageSum, breakdown::LabelSums, extreme::ExtremeOfDays, percentage::PercentageSum, roll_up::RollUp, rolled::Rolled,
+    average::AverageSum, breakdown::LabelSums, extreme::ExtremeOfDays, percentage::PercentageSum,
+    roll_up::RollUp, rolled::Rolled,
 };
 use crate::{metric::Decimal, store::RecordedDay};
 

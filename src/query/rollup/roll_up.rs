@@ -67,10 +67,7 @@ impl RollUp {
 
     /// Whether the metadata of the records are part of the sum.
     pub fn needs_metadata(self) -> bool {
-        matches!(
-            self,
-            Self::Average | Self::Minimum | Self::Maximum | Self::Percentage | Self::Merge
-        )
+        matches!(self, Self::Average | Self::Minimum | Self::Maximum | Self::Percentage | Self::Merge)
     }
 
     /// The name of the kind, for the message about a bucket with values of two kinds.

@@ -8,6 +8,7 @@ use crate::{
         planner::{
             dialect::{Dialect, where_all},
             execute::Executor,
+            named_source::named_source,
             scan::{Scan, Stream},
             span::{Edge, Span},
             time::TimeColumn,
@@ -40,7 +41,7 @@ impl<'a> Activity<'a> {
         let part = |rows: &&'a Rows| {
             let missing =
                 |what: &str| Fault::new(FaultClass::Other, format!("source `{}` has no {what}", rows.source));
-            let source = sources.get(&rows.source).ok_or_else(|| missing("definition"))?;
+            let source = named_source(dialect, sources, &rows.source)?;
             let actor_column = source.actor_column.as_deref().ok_or_else(|| missing("actor_column"))?;
             let scan = Scan::new(dialect, schema, source, Stream::Entering)?;
             Ok(SourceScan { rows, actor_column, scan })
@@ -89,7 +90,7 @@ impl<'a> Activity<'a> {
         self.parts.iter().map(select).collect()
     }
 
-    /// The first source whose time column has no index.
+    /// The first source whose time column is not known to have an index.
     pub fn without_index(&self) -> Option<&'a Source> {
         self.parts.iter().find(|part| !part.scan.is_indexed()).map(|part| part.scan.source())
     }
@@ -98,7 +99,7 @@ impl<'a> Activity<'a> {
 impl SourceScan<'_> {
     fn actor_type<'s>(&self, schema: &'s Schema) -> Option<&'s str> {
         let source = self.scan.source();
-        let table = schema.table(source.schema.as_deref(), &source.table)?;
+        let table = schema.of(source)?;
         Some(&table.column(self.actor_column)?.type_name)
     }
 }

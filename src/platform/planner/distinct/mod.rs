@@ -204,14 +204,34 @@ impl DistinctGroup<'_> {
                 }
                 // Distinct counts of parts of a window do not add up, but each day's window may be read on its own.
                 Err(fault) if fault.class != FaultClass::TimedOut => return Err(fault),
-                Err(fault) => match activity.without_index() {
-                    Some(source) if !executor.is_over() => return Err(without_index(source, fault)),
-                    None if self.can_be_halved(run) => days_at_once = run.len() / 2,
-                    _ => return Err(fault),
-                },
+                Err(fault) => {
+                    if let Some(source) = activity.without_index()
+                        && !executor.is_over()
+                        && !self.reads_ranges(executor, &activity, run).await?
+                    {
+                        return Err(without_index(source, fault));
+                    }
+                    if executor.is_over() || !self.can_be_halved(run) {
+                        return Err(fault);
+                    }
+                    days_at_once = run.len() / 2;
+                }
             }
         }
         Ok(tallies)
+    }
+
+    /// Whether the database would read the last of the days by an index, although none is known of: the source may be a view
+    /// of an indexed table, or a query.
+    async fn reads_ranges(
+        &self,
+        executor: &mut Executor<'_>,
+        activity: &Activity<'_>,
+        days: &[DayBounds],
+    ) -> Result<bool, Fault> {
+        let last = &days[days.len().saturating_sub(1)..];
+        let plan = executor.explain(&self.statement_of(activity, executor.calendar(), last)).await?;
+        Ok(executor.dialect().reads_a_range(&plan))
     }
 
     /// Whether fewer days mean fewer rows: not where the window is nearly all that is read. (A source without an index is

@@ -1,0 +1,28 @@
+//! Finds the source of a reading, and checks that its query stays inside the brackets that are put around it.
+
+use super::{dialect::Dialect, single_select::require_single_select};
+use crate::{
+    database::{Fault, FaultClass},
+    metric::Source,
+    platform::contract::Sources,
+};
+
+/// # Errors
+/// When there is no source of that name, or its query is not a single SELECT.
+pub fn named_source<'a>(dialect: Dialect, sources: &'a Sources, name: &str) -> Result<&'a Source, Fault> {
+    let undefined = || Fault::new(FaultClass::Other, format!("source `{name}` is not defined"));
+    let source = sources.get(name).ok_or_else(undefined)?;
+    require_sound(dialect, source)?;
+    Ok(source)
+}
+
+/// PostgreSQL runs no more than one statement of a text, in which a query can only be a subquery.
+///
+/// # Errors
+/// When the source's query is not a single SELECT.
+pub fn require_sound(dialect: Dialect, source: &Source) -> Result<(), Fault> {
+    match (&source.query, dialect) {
+        (Some(query), Dialect::Sqlite) => require_single_select(query.trim().trim_end_matches(';')),
+        _ => Ok(()),
+    }
+}
