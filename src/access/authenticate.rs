@@ -13,7 +13,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Credentials, Denied, Mode, Principal, Role,
+    Credentials, Denied, Mode, Principal, Role, Scope, Scopes,
     backoff::Backoff,
     credential_cache::CredentialCache,
     credential_verifier::{CredentialVerifier, VerifiedIdentity},
@@ -244,9 +244,9 @@ fn distinct<'a>(credentials: Credentials<'a>) -> Result<impl Iterator<Item = &'a
     Ok([key, bearer].into_iter().flatten())
 }
 
-/// The principal of all requests to an open server.
+/// The principal of all requests to an open server, which may do everything.
 fn open_principal(address: IpAddr) -> Principal {
-    super::credentials::principal_at(address, Role::Service, Role::Service.scopes())
+    super::credentials::principal_at(address, Role::Service, Scopes::of(&Scope::ALL))
 }
 
 /// Returns the token of `Bearer <token>`. The scheme's name may be in any case (RFC 9110, section 11.1).

@@ -40,7 +40,7 @@ pub enum KeyError {
     #[error("a key must have a scope")]
     NoScope,
     #[error(
-        "the role {} does not include the scope {scope}: leave that scope out, or choose the role admin or service",
+        "the role {} does not include the scope {scope}: leave that scope out, or choose the role admin",
         role.name()
     )]
     BeyondRole { role: Role, scope: &'static str },

@@ -111,12 +111,14 @@ pub fn newest(directory: &Path) -> Option<Backup> {
 }
 
 fn difference(of_backup: &StoreContents, restored: &StoreContents) -> String {
-    let counts = |contents: &StoreContents| (contents.records(), contents.runs, contents.definition_versions);
+    let counts = |contents: &StoreContents| {
+        [contents.records(), contents.runs, contents.definition_versions, contents.revisions]
+    };
     let changed = of_backup.metrics.iter().find(|metric| !restored.metrics.contains(metric));
     match changed {
         Some(metric) => format!("the records of {} `{}`", metric.metric_type, metric.metric_category),
         None => format!(
-            "records, runs and versions are {:?} in the backup and {:?} in the store",
+            "records, runs, versions and revisions are {:?} in the backup and {:?} in the store",
             counts(of_backup),
             counts(restored)
         ),

@@ -69,6 +69,8 @@ enum KeyScope {
     Collect,
     /// Change definitions
     Define,
+    /// Correct recorded values (role admin only)
+    Correct,
 }
 
 impl From<KeyRole> for Role {
@@ -88,6 +90,7 @@ impl From<KeyScope> for Scope {
             KeyScope::Log => Self::Log,
             KeyScope::Collect => Self::Collect,
             KeyScope::Define => Self::Define,
+            KeyScope::Correct => Self::Correct,
         }
     }
 }

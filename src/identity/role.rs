@@ -11,7 +11,7 @@ pub enum Role {
     Reader,
     /// A person with all scopes.
     Admin,
-    /// A program with all scopes.
+    /// A program with all scopes but `correct`: a person answers for a correction.
     Service,
 }
 
@@ -37,7 +37,8 @@ impl Role {
         match self {
             Self::Anonymous => Scopes::NONE,
             Self::Reader => Scopes::of(&[Scope::Read]),
-            Self::Admin | Self::Service => Scopes::of(&Scope::ALL),
+            Self::Admin => Scopes::of(&Scope::ALL),
+            Self::Service => Scopes::of(&[Scope::Read, Scope::Log, Scope::Collect, Scope::Define]),
         }
     }
 }

@@ -13,10 +13,12 @@ pub enum Scope {
     Collect,
     /// Change definitions.
     Define,
+    /// Correct recorded values.
+    Correct,
 }
 
 impl Scope {
-    pub const ALL: [Self; 4] = [Self::Read, Self::Log, Self::Collect, Self::Define];
+    pub const ALL: [Self; 5] = [Self::Read, Self::Log, Self::Collect, Self::Define, Self::Correct];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -24,6 +26,7 @@ impl Scope {
             Self::Log => "log",
             Self::Collect => "collect",
             Self::Define => "define",
+            Self::Correct => "correct",
         }
     }
 

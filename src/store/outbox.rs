@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{EventKind, Origin, Run, RunStatus, definition_writes::Write};
+use super::{EventKind, Origin, RevisionBatch, Run, RunStatus, definition_writes::Write};
 use crate::metric::{MetricKey, Record};
 
 pub(super) struct NewEvent {
@@ -58,4 +58,21 @@ pub(super) fn of_definitions(writes: &[Write], by: Origin) -> Option<NewEvent> {
     categories.dedup();
     let subject = json!({"categories": categories, "by": by.name()});
     (!writes.is_empty()).then_some(NewEvent { kind: EventKind::DefinitionsChanged, subject })
+}
+
+/// The event of corrections, if there is one in the batch.
+pub(super) fn of_revisions(batch: &RevisionBatch) -> Option<NewEvent> {
+    let dates = || batch.revisions.iter().map(|revision| revision.date);
+    let mut categories: Vec<_> =
+        batch.revisions.iter().map(|revision| revision.key.category.as_str()).collect();
+    categories.sort_unstable();
+    categories.dedup();
+    let subject = json!({
+        "batch_id": batch.id,
+        "categories": categories,
+        "from": dates().min()?,
+        "to": dates().max()?,
+        "revisions": batch.revisions.len(),
+    });
+    Some(NewEvent { kind: EventKind::ValuesCorrected, subject })
 }

@@ -22,6 +22,36 @@ use crate::{
 pub(super) const VALUES_IN_FORCE: &str =
     "WITH values_in_force AS NOT MATERIALIZED (SELECT * FROM daily_metrics)\n";
 
+/// A CTE of the revisions that are in force: those that are no reversal, and that are neither taken back nor followed by another that
+/// is not. `as_of` is the number of the placeholder for the instant that is asked about; without it, it is now.
+pub(super) fn revisions_in_force(as_of: Option<usize>) -> String {
+    let until = |alias: &str| as_of.map_or(String::new(), |number| format!(" AND {alias}.created_at <= ${number}"));
+    let of_its_day = |alias: &str| {
+        format!(
+            "{alias}.tenant_id = kept.tenant_id AND {alias}.metric_category = kept.metric_category
+              AND {alias}.metric_type = kept.metric_type AND {alias}.metric_date = kept.metric_date{}",
+            until(alias)
+        )
+    };
+    format!(
+        "revisions_in_force AS NOT MATERIALIZED (
+            SELECT * FROM metric_revisions AS kept
+            WHERE kept.kind <> 'reversal'{} AND NOT EXISTS (
+                SELECT 1 FROM metric_revisions AS later
+                WHERE {}
+                  AND (later.takes_back = kept.revision
+                       OR later.revision > kept.revision AND later.kind <> 'reversal' AND NOT EXISTS (
+                           SELECT 1 FROM metric_revisions AS reversal
+                           WHERE {} AND reversal.takes_back = later.revision
+                       ))
+            )
+        )\n",
+        until("kept"),
+        of_its_day("later"),
+        of_its_day("reversal"),
+    )
+}
+
 /// A session of the database, within a transaction or outside one.
 #[async_trait]
 pub(super) trait SqlSession: Send {
@@ -57,6 +87,8 @@ pub(super) struct OwnStatements {
     pub add_judgements: &'static str,
     /// Inserts recounts, as `add_judgements` does.
     pub add_drift_samples: &'static str,
+    /// Inserts the revisions of the batch `$2` from the array of objects `$5`, unless there are some of this batch.
+    pub add_revisions: &'static str,
     /// The clock of the database, as `now`.
     pub now: &'static str,
 }

@@ -52,9 +52,14 @@ impl<'a> Statement<'a> {
 
     /// Adds a placeholder to the text, and its value.
     pub fn push_bind(&mut self, argument: impl Into<Argument<'a>>) -> &mut Self {
-        self.arguments.push(argument.into());
-        let placeholder = format!("${}", self.arguments.len());
+        let placeholder = format!("${}", self.add(argument));
         self.push(&placeholder)
+    }
+
+    /// Adds a value, and returns the number of the placeholder that a later text has for it.
+    pub fn add(&mut self, argument: impl Into<Argument<'a>>) -> usize {
+        self.arguments.push(argument.into());
+        self.arguments.len()
     }
 }
 

@@ -9,3 +9,4 @@ pub(super) const SELECT_ALL_RECORDS: &str = "
 
 pub(super) const COUNT_RUNS: &str = "SELECT count(*) FROM metric_collection_log";
 pub(super) const COUNT_DEFINITION_VERSIONS: &str = "SELECT count(*) FROM metric_definition_versions";
+pub(super) const COUNT_REVISIONS: &str = "SELECT count(*) FROM metric_revisions";

@@ -28,10 +28,10 @@ const SUPABASE: &str = "
 
 const API_ROLES: &str = "CREATE ROLE anon; CREATE ROLE authenticated; CREATE ROLE service_role;";
 
-/// A role that owns the store, one without grants, and one that gets [`GRANTS`]; and a default privilege that gives every role
+/// A role that owns the store, one without grants, one that records and one that also corrects, with [`GRANTS`]; and a default privilege that gives every role
 /// all privileges on new tables.
 const ROLES: &str = "
-    CREATE ROLE store_owner LOGIN; CREATE ROLE plain LOGIN; CREATE ROLE recorder LOGIN;
+    CREATE ROLE store_owner LOGIN; CREATE ROLE plain LOGIN; CREATE ROLE recorder LOGIN; CREATE ROLE corrector LOGIN;
     CREATE SCHEMA daymark AUTHORIZATION store_owner;
     ALTER DEFAULT PRIVILEGES FOR ROLE store_owner GRANT ALL ON TABLES TO PUBLIC;";
 
@@ -44,7 +44,9 @@ const GRANTS: &str = "
     GRANT INSERT ON daymark.daily_metrics, daymark.metric_collection_log, daymark.jobs, daymark.events TO recorder;
     GRANT UPDATE ON daymark.metric_collection_log, daymark.jobs TO recorder;
     GRANT UPDATE (last_used_at) ON daymark.api_keys TO recorder;
-    GRANT EXECUTE ON FUNCTION daymark.ensure_partition TO recorder;";
+    GRANT EXECUTE ON FUNCTION daymark.ensure_partition TO recorder;
+    GRANT recorder TO corrector;
+    GRANT INSERT ON daymark.metric_revisions TO corrector;";
 
 const ROWS: &str = r#"
     INSERT INTO daymark.metric_definition_versions VALUES ('default', 'count', 'posts', 1,
@@ -60,13 +62,16 @@ const ROWS: &str = r#"
         SELECT 'default', '2025-01-01'::DATE + day, 'count', 'posts', 1, 'reconstructed', 1,
                '00000000-0000-0000-0000-000000000001', now()
         FROM generate_series(0, 30) AS day;
+    INSERT INTO daymark.metric_revisions (tenant_id, batch_id, metric_date, metric_type, metric_category, kind, basis, reason, author)
+        VALUES ('default', '00000000-0000-0000-0000-000000000003', '2025-01-01', 'count', 'posts', 'withdrawal', 'manual', 'test', 'cli:test');
     INSERT INTO daymark.jobs (id, tenant_id, kind, spec, trigger, actor, status, created_at, host, process_id)
         VALUES ('00000000-0000-0000-0000-000000000002', 'default', 'collect', '{}', 'cli', 'cli:test', 'queued', now(), '', 1);
     INSERT INTO daymark.events (tenant_id, kind, subject) VALUES ('default', 'day_recorded', '{"date": "2025-01-01", "collection_id": "00000000-0000-0000-0000-000000000001"}');"#;
 
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "daily_metrics",
     "daily_metrics_2025",
+    "metric_revisions",
     "metric_definitions",
     "metric_definition_versions",
     "metric_collection_log",
@@ -201,6 +206,7 @@ async fn privileges_of_every_role_with_supabase() {
         ("service_role", ""),
         ("plain", ""),
         ("recorder", ""),
+        ("corrector", ""),
         ("store_owner", ""),
     ];
     insta::assert_snapshot!(database.matrix(&roles).await);
@@ -211,7 +217,7 @@ async fn privileges_without_supabase_and_with_roles_that_are_created_later() {
     let database = Database::new(ROLES).await.filled().await;
     insta::assert_snapshot!(
         "without_roles",
-        database.matrix(&[("plain", ""), ("recorder", ""), ("store_owner", "")]).await
+        database.matrix(&[("plain", ""), ("recorder", ""), ("corrector", ""), ("store_owner", "")]).await
     );
 
     database.run(API_ROLES).await;
@@ -316,7 +322,7 @@ async fn every_table_has_row_level_security() {
     .unwrap();
     let tables: BTreeMap<String, (bool, bool)> =
         rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
-    assert_eq!(tables.len(), 20, "{tables:?}");
+    assert_eq!(tables.len(), 21, "{tables:?}");
     assert!(tables.contains_key("daily_metrics_2021"));
     assert!(tables.values().all(|flags| *flags == (true, false)), "{tables:?}");
 }

@@ -40,6 +40,7 @@ async fn the_claims_decide_role_subject_and_scopes() {
         assert!(principal.may(Scope::Read));
         assert_eq!(principal.may(Scope::Collect), matches!(role, Role::Admin | Role::Service), "{changes}");
         assert_eq!(principal.may(Scope::Log), principal.may(Scope::Define));
+        assert_eq!(principal.may(Scope::Correct), role == Role::Admin, "{changes}");
     }
     // The public key of a Supabase project may not read where public reading is off.
     let closed = world.with(|settings| settings.public_read = false).access();

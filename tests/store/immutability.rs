@@ -1,6 +1,9 @@
 //! No role can change recorded history with any statement, on either store.
 
-use crate::fixture::{Fixture, day, finish, record};
+use crate::{
+    fixture::{Fixture, day, finish, record},
+    revisions::{correction, write},
+};
 
 crate::on_both_stores!(
     records_versions_and_finished_runs_cannot_be_changed,
@@ -20,6 +23,7 @@ async fn with_history(fixture: &Fixture) {
     let run = fixture.ready().await;
     let records = [record(run, day(1), "5"), record(run, day(2), "6")];
     fixture.store.commit(&records, Some(&finish(run))).await.unwrap();
+    write(fixture.store.as_ref(), vec![correction(1, "4")]).await.unwrap();
 }
 
 /// A store with a record for each day of a month.
@@ -27,6 +31,7 @@ async fn with_january(fixture: &Fixture) {
     let run = fixture.ready().await;
     let records: Vec<_> = (1..=31).map(|number| record(run, day(number), "5")).collect();
     fixture.store.commit(&records, Some(&finish(run))).await.unwrap();
+    write(fixture.store.as_ref(), vec![correction(1, "4")]).await.unwrap();
 }
 
 async fn records_versions_and_finished_runs_cannot_be_changed(fixture: Fixture) {
@@ -42,6 +47,11 @@ async fn records_versions_and_finished_runs_cannot_be_changed(fixture: Fixture) 
             "DELETE FROM daily_metrics WHERE metric_date = '2025-01-01'",
             "INSERT INTO daily_metrics SELECT * FROM daily_metrics WHERE TRUE
              ON CONFLICT (tenant_id, metric_category, metric_type, metric_date) DO UPDATE SET value = 4",
+            "UPDATE metric_revisions SET value = 4",
+            "UPDATE metric_revisions SET reason = reason",
+            "UPDATE metric_revisions SET metric_date = '2025-01-02'",
+            "DELETE FROM metric_revisions",
+            "DELETE FROM metric_revisions WHERE kind = 'value'",
             "UPDATE metric_definition_versions SET spec = '{}'",
             "DELETE FROM metric_definition_versions",
             "UPDATE metric_collection_log SET metrics_collected = 7",
@@ -77,11 +87,13 @@ async fn postgres_refuses_truncate_and_bypasses_of_the_triggers() {
     let statements = [
         "TRUNCATE daily_metrics",
         "TRUNCATE daily_metrics_2025",
+        "TRUNCATE metric_revisions",
         "TRUNCATE metric_definition_versions CASCADE",
         "TRUNCATE metric_collection_log CASCADE",
         "UPDATE daily_metrics_2025 SET value = 4",
         "DELETE FROM daily_metrics_2025",
         "MERGE INTO daily_metrics USING (SELECT 1) AS one ON TRUE WHEN MATCHED THEN DELETE",
+        "MERGE INTO metric_revisions USING (SELECT 1) AS one ON TRUE WHEN MATCHED THEN DELETE",
     ];
     refused(&fixture, &statements).await;
     for statement in
@@ -114,6 +126,9 @@ async fn postgres_grants_no_role_the_privilege_to_change_history() {
         "UPDATE daily_metrics_2025 SET value = 4",
         "DELETE FROM daily_metrics_2025",
         "TRUNCATE daily_metrics_2025",
+        "UPDATE metric_revisions SET value = 4",
+        "DELETE FROM metric_revisions",
+        "TRUNCATE metric_revisions",
         "DELETE FROM metric_collection_log",
         "DELETE FROM metric_definition_versions",
     ] {
@@ -140,6 +155,8 @@ async fn sqlite_refuses_insert_or_replace() {
         &[
             "INSERT OR REPLACE INTO daily_metrics SELECT * FROM daily_metrics",
             "REPLACE INTO daily_metrics SELECT * FROM daily_metrics",
+            "INSERT OR REPLACE INTO metric_revisions SELECT * FROM metric_revisions",
+            "REPLACE INTO metric_revisions SELECT * FROM metric_revisions",
             "UPDATE OR REPLACE daily_metrics SET metric_date = '2025-01-02'",
             "INSERT OR REPLACE INTO metric_definition_versions SELECT * FROM metric_definition_versions",
             "INSERT OR REPLACE INTO metric_collection_log SELECT * FROM metric_collection_log",

@@ -20,6 +20,7 @@ mod long_series;
 mod privileges;
 mod questions;
 mod replaced_file;
+mod revisions;
 mod run_outcomes;
 mod sample;
 mod schedule;

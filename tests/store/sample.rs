@@ -7,8 +7,8 @@ use daymark::{
     metric::MetricType,
     store::{
         AfterAttempt, AlertState, AlertStatus, AnnotationText, Behind, DeliveryAttempt, DeliveryOutcome,
-        DriftSample, JudgedDay, Leader, LockName, NewJob, NewNotification, NotificationKind, Pause, RunKind,
-        Silence, Trigger,
+        DriftSample, JudgedDay, Leader, LockName, NewJob, NewNotification, NewRevision, NotificationKind, Pause,
+        RevisionBasis, RevisionBatch, RevisionEffect, RunKind, Silence, Trigger,
     },
 };
 use jiff::ToSpan;
@@ -21,7 +21,26 @@ pub async fn fill(fixture: &Fixture) {
     key_and_job(fixture).await;
     schedule(fixture).await;
     alerts(fixture).await;
+    // A revision deletes judgements, so it comes before them.
+    revisions(fixture).await;
     derived(fixture).await;
+}
+
+/// A correction of the second day.
+async fn revisions(fixture: &Fixture) {
+    let corrected = NewRevision {
+        date: day(2),
+        key: key(MetricType::Count, "posts_total"),
+        effect: RevisionEffect::Value { value: decimal("2.25"), metadata: serde_json::Map::new() },
+        basis: RevisionBasis::Manual,
+    };
+    let batch = RevisionBatch {
+        id: Uuid::new_v4(),
+        reason: "removed posts were counted".to_owned(),
+        author: "cli:anna".to_owned(),
+        revisions: vec![corrected],
+    };
+    assert_eq!(fixture.store.write_revisions(&batch).await.unwrap().len(), 1);
 }
 
 /// What is derived from the records.

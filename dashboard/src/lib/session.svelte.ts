@@ -11,7 +11,7 @@ export function loadSession(): void {
   session.show("session", () => answered(daymark.GET("/api/v1/session", {})));
 }
 
-/** Whether the principal has the scope: `read`, `log`, `collect`, `define`. The server refuses it otherwise, too. */
+/** Whether the principal has the scope: `read`, `log`, `collect`, `define`, `correct`. The server refuses it otherwise, too. */
 export function may(scope: string): boolean {
   return session.data?.scopes.includes(scope) ?? false;
 }

@@ -20,6 +20,8 @@ pub struct StoreContents {
     pub runs: u64,
     /// Versions of definitions.
     pub definition_versions: u64,
+    /// Revisions of recorded values.
+    pub revisions: u64,
 }
 
 /// The records of a metric.
@@ -83,10 +85,11 @@ impl ContentsSum {
         }
     }
 
-    pub fn finish(mut self, runs: i64, definition_versions: i64) -> StoreContents {
+    /// `counts` are those of runs, of versions of definitions, and of revisions.
+    pub fn finish(mut self, counts: [i64; 3]) -> StoreContents {
         self.end_metric();
-        let (runs, definition_versions) = (runs.unsigned_abs(), definition_versions.unsigned_abs());
-        StoreContents { runs, definition_versions, ..self.contents }
+        let [runs, definition_versions, revisions] = counts.map(i64::unsigned_abs);
+        StoreContents { runs, definition_versions, revisions, ..self.contents }
     }
 
     fn end_metric(&mut self) {

@@ -16,11 +16,20 @@ pub enum EventKind {
     RunFailed,
     /// Definitions were made, revised, activated or deactivated: their `categories`, and `by` which origin.
     DefinitionsChanged,
+    /// Recorded values were corrected: `batch_id`, the `categories`, the first and the last day (`from`, `to`), and how many
+    /// `revisions`.
+    ValuesCorrected,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 5] =
-        [Self::DayRecorded, Self::RunCompleted, Self::RunPartial, Self::RunFailed, Self::DefinitionsChanged];
+    pub const ALL: [Self; 6] = [
+        Self::DayRecorded,
+        Self::RunCompleted,
+        Self::RunPartial,
+        Self::RunFailed,
+        Self::DefinitionsChanged,
+        Self::ValuesCorrected,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -29,6 +38,7 @@ impl EventKind {
             Self::RunPartial => "run_partial",
             Self::RunFailed => "run_failed",
             Self::DefinitionsChanged => "definitions_changed",
+            Self::ValuesCorrected => "values_corrected",
         }
     }
 

@@ -16,6 +16,7 @@ mod judgements;
 mod keys;
 mod notifications;
 mod records;
+mod revisions;
 mod run;
 mod runs;
 mod schedule;
@@ -52,6 +53,10 @@ pub use notifications::{
 pub use records::{
     AskedMetric, Latest, MOST_SKIPPED, RecordedDay, RecordedDays, Records, SeriesDays, SeriesQuestion,
     SeriesRows,
+};
+pub use revisions::{
+    NewRevision, Revision, RevisionBasis, RevisionBatch, RevisionEffect, RevisionFilter, RevisionPosition,
+    Revisions,
 };
 pub use run::{LockName, LoggedRun, NewRun, Run, RunKind, RunOutcome, RunStatus, Trigger};
 pub use runs::{Held, INCOMPLETE_BACKFILLS, INCOMPLETE_PER_DAY, RunFilter, Runs};

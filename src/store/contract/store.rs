@@ -2,7 +2,7 @@
 
 use super::{
     Alerts, Annotations, Backups, Cron, Definitions, DriftSamples, Events, Functions, Jobs, Judgements, Keys,
-    Notifications, Records, Runs, Schedules, SessionEnds, Tables, Upkeep,
+    Notifications, Records, Revisions, Runs, Schedules, SessionEnds, Tables, Upkeep,
 };
 
 /// The whole contract of a store, for one tenant.
@@ -12,6 +12,7 @@ use super::{
 /// its tables.
 pub trait Store:
     Records
+    + Revisions
     + Judgements
     + DriftSamples
     + Definitions
@@ -34,6 +35,7 @@ pub trait Store:
 
 impl<S> Store for S where
     S: Records
+        + Revisions
         + Judgements
         + DriftSamples
         + Definitions

@@ -13,6 +13,7 @@ mod log_entry;
 mod notifications;
 mod orphans;
 mod records;
+mod revisions;
 mod runs;
 mod schedule;
 mod table_statement;

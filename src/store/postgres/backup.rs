@@ -104,13 +104,15 @@ impl PostgresStore {
         let of = |prefix: &str| -> u64 {
             rows.iter().filter(|(table, _)| table.starts_with(prefix)).map(|(_, rows)| rows).sum()
         };
-        let found = (of("daily_metrics"), of("metric_collection_log"), of("metric_definition_versions"));
-        let expected = (contents.records(), contents.runs, contents.definition_versions);
+        let tables = ["daily_metrics", "metric_collection_log", "metric_definition_versions", "metric_revisions"];
+        let found = tables.map(of);
+        let expected =
+            [contents.records(), contents.runs, contents.definition_versions, contents.revisions];
         if found != expected {
-            let message = format!(
-                "its copy has {} records, {} runs and {} versions of definitions; the store has {}, {} and {}",
-                found.0, found.1, found.2, expected.0, expected.1, expected.2
-            );
+            let shown = |[records, runs, versions, revisions]: [u64; 4]| {
+                format!("{records} records, {runs} runs, {versions} versions of definitions and {revisions} revisions")
+            };
+            let message = format!("its copy has {}; the store has {}", shown(found), shown(expected));
             return Err(self.fault(FaultClass::Other, message));
         }
         Ok(())
@@ -192,6 +194,7 @@ async fn sum(session: &mut PgConnection) -> Result<StoreContents, sqlx::Error> {
     }
     drop(rows);
     let runs = sqlx::query_scalar(statements::COUNT_RUNS).fetch_one(&mut *session).await?;
-    let versions = sqlx::query_scalar(statements::COUNT_DEFINITION_VERSIONS).fetch_one(session).await?;
-    Ok(sum.finish(runs, versions))
+    let versions = sqlx::query_scalar(statements::COUNT_DEFINITION_VERSIONS).fetch_one(&mut *session).await?;
+    let revisions = sqlx::query_scalar(statements::COUNT_REVISIONS).fetch_one(session).await?;
+    Ok(sum.finish([runs, versions, revisions]))
 }

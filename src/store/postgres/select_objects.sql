@@ -74,7 +74,7 @@ objects AS (
     WHERE NOT EXISTS (
         SELECT FROM (VALUES ('anon'), ('authenticated'), ('service_role')) AS api (role)
         WHERE polname = role || '_reads' AND relname IN (
-                'daily_metrics', 'daily_metric_judgements', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log')
+                'daily_metrics', 'metric_revisions', 'daily_metric_judgements', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log')
           AND definition = concat('permissive for r to ', role, ' using ',
             CASE WHEN role = 'authenticated' AND relname = 'metric_collection_log'
                 THEN '( SELECT caller_is_admin() AS caller_is_admin)' ELSE 'true' END)

@@ -77,6 +77,24 @@ const OWN: OwnStatements = OwnStatements {
         SELECT ?1, value ->> 'metric_date', value ->> 'metric_type', value ->> 'metric_category', value ->> 'recorded',
             value ->> 'recounted', value ->> 'recounted_at'
         FROM json_each(?2) WHERE TRUE",
+    // The time of a revision is never before that of an earlier one of its day.
+    add_revisions: "
+        INSERT INTO metric_revisions (tenant_id, batch_id, reason, author, revision, created_at, metric_date, metric_type,
+            metric_category, kind, value, metadata, takes_back, basis, definition_version)
+        SELECT ?1, ?2, ?3, ?4,
+            (SELECT coalesce(max(revision), 0) + 1 FROM metric_revisions AS before
+             WHERE before.tenant_id = ?1 AND before.metric_category = given.value ->> 'metric_category'
+               AND before.metric_type = given.value ->> 'metric_type' AND before.metric_date = given.value ->> 'metric_date'),
+            max(strftime('%Y-%m-%dT%H:%M:%f000Z', 'now'), (
+                SELECT coalesce(max(created_at), '') FROM metric_revisions AS before
+                WHERE before.tenant_id = ?1 AND before.metric_category = given.value ->> 'metric_category'
+                  AND before.metric_type = given.value ->> 'metric_type' AND before.metric_date = given.value ->> 'metric_date'
+            )),
+            given.value ->> 'metric_date', given.value ->> 'metric_type', given.value ->> 'metric_category', given.value ->> 'kind',
+            given.value ->> 'value', given.value ->> 'metadata', given.value ->> 'takes_back', given.value ->> 'basis',
+            given.value ->> 'definition_version'
+        FROM json_each(?5) AS given
+        WHERE NOT EXISTS (SELECT 1 FROM metric_revisions WHERE tenant_id = ?1 AND batch_id = ?2)",
     now: "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS now",
 };
 

@@ -178,6 +178,10 @@ BEGIN
         WHEN 'definitions_changed' THEN EXISTS (
             SELECT FROM metric_definitions WHERE tenant_id = NEW.tenant_id AND xmin = own
         )
+        WHEN 'values_corrected' THEN EXISTS (
+            SELECT FROM metric_revisions
+            WHERE tenant_id = NEW.tenant_id AND batch_id = (NEW.subject ->> 'batch_id')::UUID AND xmin = own
+        )
         ELSE EXISTS (
             SELECT FROM metric_collection_log
             WHERE tenant_id = NEW.tenant_id AND id = (NEW.subject ->> 'run_id')::UUID AND 'run_' || status = NEW.kind AND xmin = own
@@ -192,6 +196,62 @@ BEGIN
     NEW.id := (SELECT coalesce(max(id), 0) + 1 FROM events WHERE tenant_id = NEW.tenant_id);
     NEW.created_at := clock_timestamp();
     RETURN NEW;
+END
+$$;
+
+-- Sets the number, the time and the role of a revision. It refuses one of a day without a record, and one that takes back a revision
+-- that cannot be taken back. The lock is held until the transaction ends, so that revisions become visible in the order of their
+-- times, and the time of a revision is never before that of an earlier one.
+CREATE FUNCTION number_revision() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    before RECORD;
+    wrong TEXT;
+BEGIN
+    PERFORM pg_advisory_xact_lock(
+        hashtextextended('daymark:' || current_schema() || ':' || NEW.tenant_id || ':revisions', 0));
+    SELECT coalesce(max(revision), 0) AS revision, max(created_at) AS created_at INTO before
+    FROM metric_revisions
+    WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type = NEW.metric_type
+      AND metric_date = NEW.metric_date;
+    NEW.revision := before.revision + 1;
+    NEW.created_at := greatest(clock_timestamp(), before.created_at);
+    NEW.inserted_by := current_user;
+    wrong := CASE
+        WHEN NOT EXISTS (
+            SELECT FROM daily_metrics
+            WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type = NEW.metric_type
+              AND metric_date = NEW.metric_date
+        ) THEN 'the day has no record'
+        WHEN NEW.kind = 'reversal' AND NOT EXISTS (
+            SELECT FROM metric_revisions
+            WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type = NEW.metric_type
+              AND metric_date = NEW.metric_date AND revision = NEW.takes_back AND kind <> 'reversal'
+        ) THEN 'there is no such revision to take back'
+        WHEN NEW.kind = 'reversal' AND EXISTS (
+            SELECT FROM metric_revisions
+            WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type = NEW.metric_type
+              AND metric_date = NEW.metric_date AND takes_back = NEW.takes_back
+        ) THEN 'its revision was taken back before'
+    END;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'INSERT on %.% is refused: % of %: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, NEW.metric_category, NEW.metric_date, wrong
+            USING ERRCODE = 'restrict_violation', HINT = 'A revision corrects a recorded day, and a reversal takes back one revision of it.';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+-- Deletes the judgements of corrected values, and of the later values that these are the history of; they are made again. It runs with
+-- its owner's rights, so that a role that corrects needs no privilege on judgements.
+CREATE FUNCTION forget_judgements() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    DELETE FROM daily_metric_judgements AS judged
+    USING (SELECT DISTINCT tenant_id, metric_category, metric_type, metric_date FROM inserted) AS corrected
+    WHERE judged.tenant_id = corrected.tenant_id AND judged.metric_category = corrected.metric_category
+      AND judged.metric_type = corrected.metric_type
+      -- Eight weeks of history and the day before them: WEEKS of judgement/baseline.rs.
+      AND judged.metric_date BETWEEN corrected.metric_date AND corrected.metric_date + 57;
+    RETURN NULL;
 END
 $$;
 
@@ -289,9 +349,16 @@ CREATE TRIGGER refuse_delete BEFORE DELETE ON metric_definitions FOR EACH ROW
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON metric_definitions FOR EACH STATEMENT
     EXECUTE FUNCTION refuse_change('definitions are kept', 'Deactivate a metric that is no longer wanted (is_active = FALSE).');
 CREATE TRIGGER refuse_update_or_delete BEFORE UPDATE OR DELETE ON daily_metrics FOR EACH ROW
-    EXECUTE FUNCTION refuse_change('records are immutable', 'A recorded value stays, even if it is wrong; a changed definition holds for days recorded after the change.');
+    EXECUTE FUNCTION refuse_change('records are immutable', 'A recorded value stays, even if it is wrong: `daymark correct` puts another value beside it, and a changed definition holds for days recorded after the change.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON daily_metrics FOR EACH STATEMENT
-    EXECUTE FUNCTION refuse_change('records are immutable', 'A recorded value stays, even if it is wrong; a changed definition holds for days recorded after the change.');
+    EXECUTE FUNCTION refuse_change('records are immutable', 'A recorded value stays, even if it is wrong: `daymark correct` puts another value beside it, and a changed definition holds for days recorded after the change.');
+CREATE TRIGGER number BEFORE INSERT ON metric_revisions FOR EACH ROW EXECUTE FUNCTION number_revision();
+CREATE TRIGGER forget_judgements AFTER INSERT ON metric_revisions REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT
+    EXECUTE FUNCTION forget_judgements();
+CREATE TRIGGER refuse_update_or_delete BEFORE UPDATE OR DELETE ON metric_revisions FOR EACH ROW
+    EXECUTE FUNCTION refuse_change('revisions are immutable', 'Correct the day again, or take the revision back.');
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON metric_revisions FOR EACH STATEMENT
+    EXECUTE FUNCTION refuse_change('revisions are immutable', 'Correct the day again, or take the revision back.');
 CREATE TRIGGER refuse_update_or_delete BEFORE UPDATE OR DELETE ON metric_definition_versions FOR EACH ROW
     EXECUTE FUNCTION refuse_change('versions of definitions are immutable', 'Insert a changed definition as the next version.');
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON metric_definition_versions FOR EACH STATEMENT
@@ -355,6 +422,10 @@ ALTER TABLE events ENABLE ALWAYS TRIGGER refuse_update_or_delete;
 ALTER TABLE events ENABLE ALWAYS TRIGGER refuse_truncate;
 ALTER TABLE daily_metrics ENABLE ALWAYS TRIGGER refuse_update_or_delete;
 ALTER TABLE daily_metrics ENABLE ALWAYS TRIGGER refuse_truncate;
+ALTER TABLE metric_revisions ENABLE ALWAYS TRIGGER number;
+ALTER TABLE metric_revisions ENABLE ALWAYS TRIGGER forget_judgements;
+ALTER TABLE metric_revisions ENABLE ALWAYS TRIGGER refuse_update_or_delete;
+ALTER TABLE metric_revisions ENABLE ALWAYS TRIGGER refuse_truncate;
 ALTER TABLE metric_definition_versions ENABLE ALWAYS TRIGGER refuse_update_or_delete;
 ALTER TABLE metric_definition_versions ENABLE ALWAYS TRIGGER refuse_truncate;
 ALTER TABLE metric_collection_log ENABLE ALWAYS TRIGGER refuse_update;
@@ -380,6 +451,7 @@ END
 $$;
 
 SELECT restrict_privileges('daily_metrics', 'UPDATE, DELETE, TRUNCATE');
+SELECT restrict_privileges('metric_revisions', 'UPDATE, DELETE, TRUNCATE');
 -- The check of a foreign key locks the referenced row FOR KEY SHARE as the owner of the table, for which PostgreSQL requires the
 -- UPDATE privilege. So the owner keeps UPDATE on the two referenced tables, and only the triggers refuse it there.
 SELECT restrict_privileges('metric_definition_versions', 'DELETE, TRUNCATE');

@@ -53,7 +53,7 @@ BEGIN
     EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER refuse_update_or_delete', partition_name);
     EXECUTE format(
         'CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change(%L, %L)',
-        partition_name, 'records are immutable', 'A recorded value stays, even if it is wrong; a changed definition holds for days recorded after the change.');
+        partition_name, 'records are immutable', 'A recorded value stays, even if it is wrong: `daymark correct` puts another value beside it, and a changed definition holds for days recorded after the change.');
     EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER refuse_truncate', partition_name);
     -- A statement fires only the statement triggers of the table that it names, so the partition needs its own.
     EXECUTE format(

@@ -9,7 +9,7 @@ CREATE TABLE api_keys (
     name         TEXT        NOT NULL CONSTRAINT name_is_short CHECK (length(name) BETWEEN 1 AND 100),
     role         TEXT        NOT NULL CONSTRAINT role_is_known CHECK (role IN ('reader', 'admin', 'service')),
     scopes       TEXT[]      NOT NULL CONSTRAINT scopes_are_known
-                             CHECK (cardinality(scopes) > 0 AND scopes <@ ARRAY['read', 'log', 'collect', 'define']),
+                             CHECK (cardinality(scopes) > 0 AND scopes <@ ARRAY['read', 'log', 'collect', 'define', 'correct']),
     hash         BYTEA       NOT NULL CONSTRAINT hash_is_sha256 CHECK (length(hash) = 32),
     created_at   TIMESTAMPTZ NOT NULL,
     created_by   TEXT        NOT NULL CONSTRAINT author_is_short CHECK (length(created_by) BETWEEN 1 AND 200),
@@ -24,7 +24,9 @@ CREATE TABLE api_keys (
         AND last_used_at >= '1900-01-01T00:00Z' AND last_used_at < '9999-01-01T00:00Z'
     ),
     CONSTRAINT revoked_by_an_author CHECK ((revoked_at IS NULL) = (revoked_by IS NULL)),
-    CONSTRAINT readers_only_read CHECK (role <> 'reader' OR scopes <@ ARRAY['read'])
+    CONSTRAINT readers_only_read CHECK (role <> 'reader' OR scopes <@ ARRAY['read']),
+    -- A program records; a person answers for a correction.
+    CONSTRAINT admins_correct CHECK (role = 'admin' OR NOT scopes @> ARRAY['correct'])
 );
 
 -- A constraint: only one key that is not revoked has a given name.
@@ -69,7 +71,8 @@ SELECT restrict_privileges('session_ends', 'TRUNCATE');
 SELECT secure_rows(oid) FROM pg_class
 WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND relkind IN ('r', 'p')
   AND relname IN ('daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log', 'jobs', 'events',
-                  'leaders', 'schedule_pauses', 'annotations', 'api_keys', 'session_ends', 'store_settings', 'daily_metric_judgements', 'drift_samples');
+                  'leaders', 'schedule_pauses', 'annotations', 'api_keys', 'session_ends', 'store_settings', 'daily_metric_judgements', 'drift_samples',
+                  'metric_revisions');
 
 -- Whether the caller is an admin of the platform: the row of public.profiles in this database whose id is Supabase's auth.uid()
 -- has is_admin. The function runs with the caller's rights, so a caller who may not read that row is not an admin.
@@ -93,7 +96,7 @@ CREATE FUNCTION own_tables() RETURNS SETOF REGCLASS LANGUAGE sql STABLE SET sear
     WHERE relnamespace = quote_ident(current_schema)::REGNAMESPACE AND (
         relname IN ('daily_metrics', 'metric_definitions', 'metric_definition_versions', 'metric_collection_log', 'jobs', 'events',
                     'leaders', 'schedule_pauses', 'annotations', 'api_keys', 'session_ends', 'store_settings', 'alert_states', 'alert_silences', 'notifications',
-                    'delivery_attempts', 'daily_metric_judgements', 'drift_samples', '_sqlx_migrations') AND relkind IN ('r', 'p')
+                    'delivery_attempts', 'daily_metric_judgements', 'drift_samples', 'metric_revisions', '_sqlx_migrations') AND relkind IN ('r', 'p')
         OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'daily_metrics'::REGCLASS)
     )
 $$;
@@ -102,7 +105,7 @@ CREATE FUNCTION own_functions() RETURNS SETOF REGPROCEDURE LANGUAGE sql STABLE S
     WHERE pronamespace = quote_ident(current_schema)::REGNAMESPACE AND proname IN (
         'refuse_change', 'has_real_clock', 'refuse_other_settings', 'refuse_forged_run', 'holds_lock_of', 'refuse_unless_finishing',
         'refuse_forged_records', 'refuse_version_out_of_turn', 'refuse_forged_job', 'number_event', 'refuse_unless_forwards',
-        'refuse_unless_resuming', 'refuse_unless_ending', 'keep_authorship', 'refuse_other_time',
+        'refuse_unless_resuming', 'refuse_unless_ending', 'keep_authorship', 'refuse_other_time', 'number_revision', 'forget_judgements',
         'restrict_privileges', 'secure_rows', 'ensure_partition', 'refuse_other_key', 'caller_is_admin', 'own_tables',
         'own_functions', 'grant_api_roles', 'notify_change'
     )
@@ -142,13 +145,17 @@ BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema, api_role);
         FOREACH readable IN ARRAY CASE
             WHEN api_role = 'service_role'
-                THEN ARRAY['daily_metrics', 'daily_metric_judgements', 'metric_definitions', 'metric_definition_versions',
-                           'metric_collection_log']
+                THEN ARRAY['daily_metrics', 'metric_revisions', 'daily_metric_judgements', 'metric_definitions',
+                           'metric_definition_versions', 'metric_collection_log']
             WHEN api_role = 'authenticated' AND knows_admins
-                THEN ARRAY['daily_metrics', 'daily_metric_judgements', 'metric_definitions', 'metric_collection_log']
-            ELSE ARRAY['daily_metrics', 'daily_metric_judgements', 'metric_definitions']
+                THEN ARRAY['daily_metrics', 'metric_revisions', 'daily_metric_judgements', 'metric_definitions', 'metric_collection_log']
+            ELSE ARRAY['daily_metrics', 'metric_revisions', 'daily_metric_judgements', 'metric_definitions']
         END LOOP
-            EXECUTE format('GRANT SELECT ON %I TO %I', readable, api_role);
+            -- Of revisions, the columns that say which value is in force; not who made them and why.
+            EXECUTE format('GRANT SELECT %s ON %I TO %I',
+                CASE WHEN readable = 'metric_revisions' AND api_role <> 'service_role'
+                    THEN '(tenant_id, metric_date, metric_type, metric_category, revision, kind, value, metadata, takes_back, basis, definition_version, created_at)'
+                    ELSE '' END, readable, api_role);
             EXECUTE format('DROP POLICY IF EXISTS %I ON %I', api_role || '_reads', readable);
             EXECUTE format('CREATE POLICY %I ON %I FOR SELECT TO %I USING (%s)', api_role || '_reads', readable, api_role,
                 CASE WHEN api_role = 'authenticated' AND readable = 'metric_collection_log'

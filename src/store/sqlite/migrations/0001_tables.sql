@@ -134,7 +134,7 @@ CREATE TABLE daily_metrics (
                                         AND instr(ltrim(value, '-') || '.', '.') <= 39),
     metadata             TEXT    NOT NULL DEFAULT '{}' CONSTRAINT metadata_is_an_object
                                  CHECK (json_valid(metadata) AND json_type(metadata) = 'object' AND length(metadata) <= 1048576),
-    -- 'corrected' is not allowed: it is reserved for corrections, which are to get a table of their own.
+    -- No record is 'corrected': a correction is a row of metric_revisions.
     provenance           TEXT    NOT NULL CONSTRAINT provenance_is_known
                                  CHECK (provenance IN ('observed', 'reconstructed')),
     definition_version   INTEGER NOT NULL,
@@ -158,6 +158,63 @@ CREATE TABLE daily_metrics (
 CREATE INDEX daily_metrics_by_date ON daily_metrics (tenant_id, metric_date);
 -- For /rest/v1, which filters and orders by collection_timestamp.
 CREATE INDEX daily_metrics_by_cut ON daily_metrics (tenant_id, collection_timestamp);
+
+-- Revisions of recorded values, by which a correction is made: the record stays, and readers show the value of the revision that is
+-- in force. It is the last revision of its day that is no reversal and that no reversal takes back; without one, the record is in force.
+CREATE TABLE metric_revisions (
+    tenant_id          TEXT    NOT NULL CONSTRAINT tenant_is_a_name
+                               CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
+    metric_date        TEXT    NOT NULL CONSTRAINT date_is_sane
+                               CHECK (metric_date IS date(metric_date) AND metric_date BETWEEN '1900-01-01' AND '9998-12-31'),
+    metric_type        TEXT    NOT NULL CONSTRAINT type_is_known
+                               CHECK (metric_type IN ('count', 'average', 'percentage', 'aggregate')),
+    metric_category    TEXT    NOT NULL CONSTRAINT category_is_a_name
+                               CHECK (metric_category GLOB '[a-z]*' AND metric_category NOT GLOB '*[^a-z0-9_]*' AND length(metric_category) <= 63),
+    -- Counts from 1 for each metric and day.
+    revision           INTEGER NOT NULL CONSTRAINT revisions_count_from_one CHECK (revision BETWEEN 1 AND 1000000),
+    -- The revisions that one transaction wrote.
+    batch_id           TEXT    NOT NULL CONSTRAINT batch_is_a_uuid
+                               CHECK (batch_id GLOB '????????-????-????-????-????????????' AND batch_id NOT GLOB '*[^-0-9a-f]*'
+                                      AND length(replace(batch_id, '-', '')) = 32),
+    -- 'value' replaces the value; 'withdrawal' says that the value of the day cannot be known; 'reversal' takes a revision back.
+    kind               TEXT    NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('value', 'withdrawal', 'reversal')),
+    value              TEXT    CONSTRAINT value_is_finite
+                               CHECK ((value GLOB '[0-9]*' OR value GLOB '-[0-9]*') AND value GLOB '*[0-9]'
+                                      AND value NOT GLOB '*[^-.0-9]*' AND value NOT GLOB '?*-*'
+                                      AND value NOT GLOB '*.*.*' AND length(value) - instr(value || '.', '.') <= 30
+                                      AND instr(ltrim(value, '-') || '.', '.') <= 39),
+    metadata           TEXT    CONSTRAINT metadata_is_an_object
+                               CHECK (metadata IS NULL OR (json_valid(metadata) AND json_type(metadata) = 'object'
+                                      AND length(metadata) <= 1048576)),
+    takes_back         INTEGER,
+    -- What the revision rests on: a person's word, or a reconstruction under a version of the definition.
+    basis              TEXT    NOT NULL CONSTRAINT basis_is_known CHECK (basis IN ('manual', 'reconstruction')),
+    definition_version INTEGER,
+    reason             TEXT    NOT NULL CONSTRAINT reason_is_short CHECK (length(reason) BETWEEN 1 AND 1000),
+    -- Who made it, as "actor" of metric_collection_log.
+    author             TEXT    NOT NULL CONSTRAINT author_is_short CHECK (length(author) BETWEEN 1 AND 200),
+    created_at         TEXT    NOT NULL CONSTRAINT creation_is_an_instant
+                               CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(created_at) IS NOT NULL AND created_at >= '1900' AND created_at < '9999'),
+    CONSTRAINT value_is_not_negative CHECK (value NOT GLOB '-*' OR metric_type IN ('average', 'aggregate')),
+    CONSTRAINT value_where_it_is_one CHECK (
+        (kind = 'value') = (value IS NOT NULL) AND (kind = 'value') = (metadata IS NOT NULL)
+    ),
+    CONSTRAINT takes_back_an_earlier_one CHECK (
+        (kind = 'reversal') = (takes_back IS NOT NULL) AND (takes_back IS NULL OR takes_back BETWEEN 1 AND revision - 1)
+    ),
+    CONSTRAINT version_where_it_is_reconstructed CHECK ((basis = 'reconstruction') = (definition_version IS NOT NULL)),
+    -- For the revision in force of a day, and of the days of a metric in a range.
+    PRIMARY KEY (tenant_id, metric_category, metric_type, metric_date, revision),
+    FOREIGN KEY (tenant_id, metric_type, metric_category, definition_version) REFERENCES metric_definition_versions
+) STRICT, WITHOUT ROWID;
+
+-- A constraint: a batch has one revision of a day, so that a batch whose answer was lost can be written again.
+CREATE UNIQUE INDEX metric_revisions_one_of_a_batch
+    ON metric_revisions (tenant_id, batch_id, metric_category, metric_type, metric_date);
+-- For the newest corrections.
+CREATE INDEX metric_revisions_latest ON metric_revisions (tenant_id, created_at DESC);
+-- For the corrections of all metrics in a range of days.
+CREATE INDEX metric_revisions_by_date ON metric_revisions (tenant_id, metric_date);
 
 -- Judgements of records: whether a value is what the metric's history leads one to expect. They are derived from the records, so
 -- they can be deleted and made again, and no record refers to them.
@@ -348,7 +405,8 @@ CREATE TABLE events (
                        CHECK (tenant_id GLOB '[a-z]*' AND tenant_id NOT GLOB '*[^a-z0-9_]*' AND length(tenant_id) <= 63),
     id         INTEGER NOT NULL CONSTRAINT ids_count_from_one CHECK (id >= 1),
     kind       TEXT    NOT NULL CONSTRAINT kind_is_known
-                       CHECK (kind IN ('day_recorded', 'run_completed', 'run_partial', 'run_failed', 'definitions_changed')),
+                       CHECK (kind IN ('day_recorded', 'run_completed', 'run_partial', 'run_failed', 'definitions_changed',
+                                       'values_corrected')),
     subject    TEXT    NOT NULL CONSTRAINT subject_is_an_object
                        CHECK (json_valid(subject) AND json_type(subject) = 'object' AND length(subject) <= 65536),
     created_at TEXT    NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')) CONSTRAINT insertion_is_an_instant

@@ -3,10 +3,10 @@
 -- firing a DELETE trigger, so an INSERT is refused too if its key exists; Daymark's own inserts leave existing keys out.
 
 CREATE TRIGGER daily_metrics_refuse_update BEFORE UPDATE ON daily_metrics BEGIN
-    SELECT RAISE(ABORT, 'UPDATE on daily_metrics is refused: records are immutable; a changed definition holds for days recorded after the change');
+    SELECT RAISE(ABORT, 'UPDATE on daily_metrics is refused: records are immutable; `daymark correct` puts another value beside a wrong one, and a changed definition holds for days recorded after the change');
 END;
 CREATE TRIGGER daily_metrics_refuse_delete BEFORE DELETE ON daily_metrics BEGIN
-    SELECT RAISE(ABORT, 'DELETE on daily_metrics is refused: records are immutable; a changed definition holds for days recorded after the change');
+    SELECT RAISE(ABORT, 'DELETE on daily_metrics is refused: records are immutable; `daymark correct` puts another value beside a wrong one, and a changed definition holds for days recorded after the change');
 END;
 CREATE TRIGGER daily_metrics_refuse_replace BEFORE INSERT ON daily_metrics
 WHEN EXISTS (
@@ -14,7 +14,61 @@ WHEN EXISTS (
     WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category
       AND metric_type = NEW.metric_type AND metric_date = NEW.metric_date
 ) BEGIN
-    SELECT RAISE(ABORT, 'INSERT over a row of daily_metrics is refused: records are immutable; a changed definition holds for days recorded after the change');
+    SELECT RAISE(ABORT, 'INSERT over a row of daily_metrics is refused: records are immutable; `daymark correct` puts another value beside a wrong one, and a changed definition holds for days recorded after the change');
+END;
+
+CREATE TRIGGER metric_revisions_refuse_update BEFORE UPDATE ON metric_revisions BEGIN
+    SELECT RAISE(ABORT, 'UPDATE on metric_revisions is refused: revisions are immutable; correct the day again, or take the revision back');
+END;
+CREATE TRIGGER metric_revisions_refuse_delete BEFORE DELETE ON metric_revisions BEGIN
+    SELECT RAISE(ABORT, 'DELETE on metric_revisions is refused: revisions are immutable; correct the day again, or take the revision back');
+END;
+CREATE TRIGGER metric_revisions_refuse_replace BEFORE INSERT ON metric_revisions
+WHEN EXISTS (
+    SELECT 1 FROM metric_revisions
+    WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type = NEW.metric_type AND metric_date = NEW.metric_date
+      AND (revision = NEW.revision OR batch_id = NEW.batch_id)
+) BEGIN
+    SELECT RAISE(ABORT, 'INSERT over a row of metric_revisions is refused: revisions are immutable; correct the day again, or take the revision back');
+END;
+-- A revision is of a recorded day, has the next number and the time of this machine's clock, and takes back a revision that is no
+-- reversal and was not taken back before.
+CREATE TRIGGER metric_revisions_refuse_forged BEFORE INSERT ON metric_revisions
+WHEN NEW.revision <> (
+    SELECT coalesce(max(revision), 0) + 1 FROM metric_revisions
+    WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type = NEW.metric_type AND metric_date = NEW.metric_date
+) OR NEW.created_at NOT BETWEEN strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-5 minutes')
+                            AND strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '+5 minutes')
+BEGIN
+    SELECT RAISE(ABORT, 'INSERT on metric_revisions is refused: the revisions of a day are consecutive numbers, and have the time of the clock of this machine');
+END;
+CREATE TRIGGER metric_revisions_refuse_without_record BEFORE INSERT ON metric_revisions
+WHEN NOT EXISTS (
+    SELECT 1 FROM daily_metrics
+    WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type = NEW.metric_type AND metric_date = NEW.metric_date
+) BEGIN
+    SELECT RAISE(ABORT, 'INSERT on metric_revisions is refused: the day has no record');
+END;
+CREATE TRIGGER metric_revisions_refuse_other_reversal BEFORE INSERT ON metric_revisions
+WHEN NEW.kind = 'reversal' AND (
+    NOT EXISTS (
+        SELECT 1 FROM metric_revisions
+        WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type = NEW.metric_type AND metric_date = NEW.metric_date
+          AND revision = NEW.takes_back AND kind <> 'reversal'
+    ) OR EXISTS (
+        SELECT 1 FROM metric_revisions
+        WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type = NEW.metric_type AND metric_date = NEW.metric_date
+          AND takes_back = NEW.takes_back
+    )
+) BEGIN
+    SELECT RAISE(ABORT, 'INSERT on metric_revisions is refused: there is no such revision to take back, or it was taken back before');
+END;
+-- The judgements of a corrected value and of the later values that it is the history of, eight weeks and a day (WEEKS of
+-- judgement/baseline.rs), are made again.
+CREATE TRIGGER metric_revisions_forget_judgements AFTER INSERT ON metric_revisions BEGIN
+    DELETE FROM daily_metric_judgements
+    WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type = NEW.metric_type
+      AND metric_date BETWEEN NEW.metric_date AND date(NEW.metric_date, '+57 days');
 END;
 
 CREATE TRIGGER metric_definition_versions_refuse_update BEFORE UPDATE ON metric_definition_versions BEGIN

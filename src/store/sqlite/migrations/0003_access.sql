@@ -8,8 +8,8 @@ CREATE TABLE api_keys (
     role         TEXT NOT NULL CONSTRAINT role_is_known CHECK (role IN ('reader', 'admin', 'service')),
     -- The names of the scopes, separated by spaces.
     scopes       TEXT NOT NULL CONSTRAINT scopes_are_known
-                      CHECK (scopes <> '' AND replace(replace(replace(replace(' ' || scopes, ' read', ''), ' log', ''),
-                                                              ' collect', ''), ' define', '') = ''),
+                      CHECK (scopes <> '' AND replace(replace(replace(replace(replace(' ' || scopes, ' read', ''), ' log', ''),
+                                                              ' collect', ''), ' define', ''), ' correct', '') = ''),
     hash         BLOB NOT NULL CONSTRAINT hash_is_sha256 CHECK (length(hash) = 32),
     created_at   TEXT NOT NULL CONSTRAINT creation_is_an_instant
                       CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(created_at) IS NOT NULL AND created_at >= '1900' AND created_at < '9999'),
@@ -23,7 +23,9 @@ CREATE TABLE api_keys (
                       CHECK (last_used_at IS NULL OR (last_used_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' AND datetime(last_used_at) IS NOT NULL AND last_used_at >= '1900' AND last_used_at < '9999')),
     PRIMARY KEY (tenant_id, id),
     CONSTRAINT revoked_by_an_author CHECK ((revoked_at IS NULL) = (revoked_by IS NULL)),
-    CONSTRAINT readers_only_read CHECK (role <> 'reader' OR scopes = 'read')
+    CONSTRAINT readers_only_read CHECK (role <> 'reader' OR scopes = 'read'),
+    -- A program records; a person answers for a correction.
+    CONSTRAINT admins_correct CHECK (role = 'admin' OR instr(scopes, 'correct') = 0)
 ) STRICT, WITHOUT ROWID;
 
 -- A constraint: only one key that is not revoked has a given name.

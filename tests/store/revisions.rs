@@ -1,0 +1,257 @@
+//! Revisions: which value of a day is in force, and what the databases refuse.
+
+use daymark::{
+    judgement::JUDGE_VERSION,
+    metric::MetricType,
+    store::{
+        EventKind, NewRevision, Revision, RevisionBasis, RevisionBatch, RevisionEffect, RevisionFilter, Store,
+        StoreError,
+    },
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::fixture::{Fixture, day, decimal, exact_metadata, finish, key, record};
+
+crate::on_both_stores!(
+    revisions_are_numbered_by_day_and_listed_newest_first,
+    the_last_revision_that_is_not_taken_back_is_in_force,
+    a_batch_is_written_once_and_as_a_whole,
+    revisions_that_make_no_sense_are_refused,
+    forged_rows_are_refused,
+    a_revision_forgets_the_judgements_that_it_makes_wrong,
+);
+
+/// A revision of `posts_total` on a day of January.
+fn revision(number: i8, effect: RevisionEffect) -> NewRevision {
+    NewRevision {
+        date: day(number),
+        key: key(MetricType::Count, "posts_total"),
+        effect,
+        basis: RevisionBasis::Manual,
+    }
+}
+
+pub fn correction(number: i8, value: &str) -> NewRevision {
+    revision(
+        number,
+        RevisionEffect::Value { value: decimal(value), metadata: serde_json::Map::new() },
+    )
+}
+
+pub fn withdrawal(number: i8) -> NewRevision {
+    revision(number, RevisionEffect::Withdrawal)
+}
+
+pub fn reversal(number: i8, takes_back: i32) -> NewRevision {
+    revision(number, RevisionEffect::Reversal { takes_back })
+}
+
+fn batch(revisions: Vec<NewRevision>) -> RevisionBatch {
+    RevisionBatch {
+        id: Uuid::new_v4(),
+        reason: "removed posts were counted — “über”".to_owned(),
+        author: "cli:anna".to_owned(),
+        revisions,
+    }
+}
+
+pub async fn write(store: &dyn Store, revisions: Vec<NewRevision>) -> Result<Vec<Revision>, StoreError> {
+    store.write_revisions(&batch(revisions)).await
+}
+
+/// A store with the first four days of January.
+async fn recorded(fixture: &Fixture) {
+    let run = fixture.ready().await;
+    let records: Vec<_> = (1..=4).map(|number| record(run, day(number), &number.to_string())).collect();
+    fixture.store.commit(&records, Some(&finish(run))).await.unwrap();
+}
+
+fn everything() -> RevisionFilter {
+    RevisionFilter { limit: 100, ..RevisionFilter::default() }
+}
+
+/// The numbers of the revisions in force of a day.
+async fn in_force(store: &dyn Store, number: i8) -> Vec<i32> {
+    let filter = RevisionFilter { from: Some(day(number)), to: Some(day(number)), only_in_force: true, ..everything() };
+    store.revisions(&filter).await.unwrap().iter().map(|revision| revision.revision).collect()
+}
+
+async fn revisions_are_numbered_by_day_and_listed_newest_first(fixture: Fixture) {
+    recorded(&fixture).await;
+    let store = fixture.store.as_ref();
+    let version = RevisionBasis::Reconstruction { definition_version: 1 };
+    let exact = RevisionEffect::Value { value: decimal("9007199254740993.10"), metadata: exact_metadata() };
+    let first = batch(vec![NewRevision { basis: version, ..revision(1, exact.clone()) }, withdrawal(2)]);
+    let written = store.write_revisions(&first).await.unwrap();
+    let second = write(store, vec![correction(1, "7")]).await.unwrap();
+    assert_eq!(second[0].revision, 2);
+    let listed = fixture.again().revisions(&everything()).await.unwrap();
+    assert_eq!(listed, [second.clone(), written.clone()].concat());
+    let of_first_day = listed.iter().find(|revision| revision.revision == 1 && revision.date == day(1)).unwrap();
+    assert_eq!(
+        (&of_first_day.effect, of_first_day.basis, of_first_day.batch_id, of_first_day.is_in_force),
+        (&exact, version, first.id, false)
+    );
+    assert_eq!((of_first_day.reason.as_str(), of_first_day.author.as_str()), (&*first.reason, "cli:anna"));
+    assert_eq!(of_first_day.recorded, decimal("1"));
+
+    // Pages of one revision are the same list.
+    let (mut paged, mut filter) = (Vec::new(), RevisionFilter { limit: 1, ..everything() });
+    while let Some(next) = store.revisions(&filter).await.unwrap().pop() {
+        filter.after = Some(next.position());
+        paged.push(next);
+    }
+    assert_eq!(paged, listed);
+    let only = async |filter: RevisionFilter| store.revisions(&filter).await.unwrap().len();
+    assert_eq!(only(RevisionFilter { from: Some(day(2)), ..everything() }).await, 1);
+    assert_eq!(only(RevisionFilter { to: Some(day(1)), ..everything() }).await, 2);
+    assert_eq!(only(RevisionFilter { categories: vec!["mood".to_owned()], ..everything() }).await, 0);
+    let named = vec!["mood".to_owned(), "posts_total".to_owned()];
+    assert_eq!(only(RevisionFilter { categories: named, ..everything() }).await, 3);
+    assert_eq!(only(RevisionFilter { batch: Some(first.id), ..everything() }).await, 2);
+    assert_eq!(fixture.of_tenant("other").revisions(&everything()).await.unwrap(), []);
+}
+
+async fn the_last_revision_that_is_not_taken_back_is_in_force(fixture: Fixture) {
+    recorded(&fixture).await;
+    let store = fixture.store.as_ref();
+    let steps = [
+        (correction(1, "5"), vec![1]),
+        (withdrawal(1), vec![2]),
+        (correction(1, "6"), vec![3]),
+        (reversal(1, 2), vec![3]),
+        (reversal(1, 3), vec![1]),
+        (reversal(1, 1), vec![]),
+        (correction(1, "8"), vec![7]),
+    ];
+    let mut instants = Vec::new();
+    for (step, expected) in steps {
+        let written = write(store, vec![step]).await.unwrap();
+        assert_eq!(in_force(store, 1).await, expected);
+        instants.push((written[0].created_at, expected));
+    }
+    assert_eq!(in_force(store, 2).await, [0; 0]);
+    // At an instant, the newest of the revisions of that instant counts: the clock of SQLite has milliseconds.
+    for (instant, _) in &instants {
+        let expected = &instants.iter().rfind(|(other, _)| other == instant).unwrap().1;
+        let filter = RevisionFilter { only_in_force: true, as_of: Some(*instant), ..everything() };
+        let then = store.revisions(&filter).await.unwrap();
+        assert_eq!(&then.iter().map(|revision| revision.revision).collect::<Vec<_>>(), expected, "{instant}");
+    }
+}
+
+async fn a_batch_is_written_once_and_as_a_whole(fixture: Fixture) {
+    recorded(&fixture).await;
+    let store = fixture.store.as_ref();
+    let whole = batch(vec![correction(1, "5"), correction(2, "6")]);
+    let written = store.write_revisions(&whole).await.unwrap();
+    assert_eq!(store.write_revisions(&whole).await.unwrap(), written, "its answer may have been lost");
+    write(store, vec![correction(3, "7"), reversal(1, 9)]).await.unwrap_err();
+    assert_eq!(store.revisions(&everything()).await.unwrap(), written, "nothing of a refused batch is written");
+    assert!(write(store, Vec::new()).await.unwrap().is_empty());
+
+    let events = store.events(0, 100).await.unwrap();
+    let told: Vec<_> = events.iter().filter(|event| event.kind == EventKind::ValuesCorrected).collect();
+    assert_eq!(told.len(), 1);
+    let subject = json!({
+        "batch_id": whole.id, "categories": ["posts_total"], "from": "2025-01-01", "to": "2025-01-02", "revisions": 2,
+    });
+    assert_eq!(serde_json::Value::Object(told[0].subject.clone()), subject);
+}
+
+async fn revisions_that_make_no_sense_are_refused(fixture: Fixture) {
+    recorded(&fixture).await;
+    let store = fixture.store.as_ref();
+    write(store, vec![correction(1, "5")]).await.unwrap();
+    write(store, vec![reversal(1, 1)]).await.unwrap();
+    let wrong_basis = RevisionBasis::Reconstruction { definition_version: 7 };
+    let refused = [
+        (vec![correction(9, "5")], "the day has no record"),
+        (vec![reversal(1, 3)], "no such revision to take back"),
+        (vec![reversal(1, 2)], "no such revision to take back"),
+        (vec![reversal(1, 1)], "taken back before"),
+        (vec![correction(1, "-1")], "value_is_not_negative"),
+        (vec![NewRevision { basis: wrong_basis, ..correction(1, "1") }], "FOREIGN KEY"),
+        (vec![NewRevision { basis: wrong_basis, ..withdrawal(1) }], "FOREIGN KEY"),
+        (vec![correction(1, "5"), correction(1, "6")], "is refused"),
+    ];
+    for (revisions, reason) in refused {
+        let error = write(store, revisions).await.unwrap_err().to_string();
+        let is_said = error.to_lowercase().contains(&reason.to_lowercase())
+            || error.contains("duplicate key") || error.contains("violates foreign key");
+        assert!(is_said, "{reason}: {error}");
+    }
+    for (reason, author) in [("", "cli:anna"), ("why", ""), (&"x".repeat(1001), "cli:anna"), ("why", &"x".repeat(201))] {
+        let wrong = RevisionBatch {
+            reason: reason.to_owned(),
+            author: author.to_owned(),
+            ..batch(vec![correction(1, "6")])
+        };
+        store.write_revisions(&wrong).await.unwrap_err();
+    }
+    assert_eq!(store.revisions(&everything()).await.unwrap().len(), 2);
+}
+
+/// Rows that a role with the privilege to correct writes past Daymark: the database decides their number, time and meaning.
+async fn forged_rows_are_refused(fixture: Fixture) {
+    recorded(&fixture).await;
+    let columns = "(tenant_id, batch_id, metric_date, metric_type, metric_category, revision, kind, value, metadata, basis, reason, author, created_at)";
+    let now = match fixture.is_postgres() {
+        true => "clock_timestamp()",
+        false => "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')",
+    };
+    let past = "'2025-01-09T00:00:00.000000Z'";
+    let forged = |number: &str, kind: &str, value: &str, at: &str| {
+        format!(
+            "INSERT INTO metric_revisions {columns} VALUES ('default', '{}', '2025-01-02', 'count', 'posts_total', {number}, '{kind}',
+             {value}, 'manual', 'why', 'cli:anna', {at})",
+            Uuid::new_v4()
+        )
+    };
+    let wrong = [
+        ("value", "NULL, NULL"),
+        ("value", "'4', NULL"),
+        ("value", "'NaN', '{}'"),
+        ("withdrawal", "'4', '{}'"),
+        ("reversal", "NULL, NULL"),
+        ("guess", "'4', '{}'"),
+    ];
+    for (kind, value) in wrong {
+        let statement = forged("1", kind, value, now);
+        fixture.sql(&statement).await.expect_err(&statement);
+    }
+    let outcomes = [fixture.sql(&forged("7", "value", "'4', '{}'", now)).await, fixture.sql(&forged("1", "value", "'4', '{}'", past)).await];
+    let written = fixture.store.revisions(&everything()).await.unwrap();
+    if fixture.is_postgres() {
+        // A trigger sets the number and the time.
+        assert_eq!(outcomes, [Ok(1), Ok(1)]);
+        assert_eq!(written.iter().map(|revision| revision.revision).collect::<Vec<_>>(), [2, 1]);
+        assert!(written.iter().all(|revision| revision.created_at.to_string().as_str() > "2025-02"));
+    } else {
+        assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|error| error.contains("is refused"))));
+        assert_eq!(written, []);
+    }
+}
+
+async fn a_revision_forgets_the_judgements_that_it_makes_wrong(fixture: Fixture) {
+    recorded(&fixture).await;
+    let store = fixture.store.as_ref();
+    let key = key(MetricType::Count, "posts_total");
+    let judgement = daymark::judgement::Judgement {
+        judge_version: JUDGE_VERSION,
+        verdict: daymark::judgement::Verdict::Normal,
+        reason: None,
+        expected: None,
+        score: None,
+        baseline: None,
+    };
+    let judged: Vec<_> = (1..=4)
+        .map(|number| daymark::store::JudgedDay { date: day(number), key: key.clone(), judgement: judgement.clone() })
+        .collect();
+    store.write_judgements(&judged).await.unwrap();
+    assert_eq!(store.unjudged(JUDGE_VERSION, 10).await.unwrap(), []);
+    write(store, vec![correction(3, "5")]).await.unwrap();
+    let left: Vec<_> = store.unjudged(JUDGE_VERSION, 10).await.unwrap().into_iter().map(|(date, _)| date).collect();
+    assert_eq!(left, [day(3), day(4)], "the later value is judged by the corrected one");
+}
