@@ -9,7 +9,7 @@ use crate::{
     collect::{CollectError, Context, active_metrics, remembered_first_day},
     config::{AlertCondition, AlertRule, MetricCondition, MetricTest},
     metric::{Decimal, MetricKey},
-    store::{Anomaly, AskedMetric, DriftSample, RunFilter, SeriesQuestion, StoredDefinition},
+    store::{Anomaly, AskedMetric, DriftSample, RunFilter, SeriesQuestion, StoredDefinition, ValuesAsked},
 };
 
 /// The newest runs among which failures and the last record are looked for.
@@ -149,7 +149,11 @@ pub async fn metric_values(
     }
     let metrics =
         asked.iter().map(|key| AskedMetric { key: key.clone(), metadata: false, judgement: false }).collect();
-    let rows = context.tenant.store.series(&SeriesQuestion { from, to, metrics }).await?;
+    let rows = context
+        .tenant
+        .store
+        .series(&SeriesQuestion { from, to, metrics, values: ValuesAsked::default() })
+        .await?;
     for (key, series) in asked.into_iter().zip(rows.series) {
         let values = series.recorded.into_iter().map(|day| (day.date, day.value)).collect();
         found.insert(key.category, Some(values));

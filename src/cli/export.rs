@@ -16,7 +16,7 @@ use serde_json::json;
 use super::{
     App, Exit, Page,
     output::is_closed_pipe,
-    series_arguments::{SeriesArguments, by_flags},
+    series_arguments::{SeriesArguments, ViewArguments, by_flags},
     word_parser::WordParser,
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
     pluralize::pluralize,
     query::{
         ActivityQuery, Catalogue, CsvOptions, Export, ExportFormat, ExportQuery, LatestQuery,
-        ParameterProblem, QueryError, RunsQuery, RunsRequest,
+        ParameterProblem, QueryError, RunsQuery, RunsRequest, SeriesRequest, View,
     },
 };
 
@@ -33,6 +33,8 @@ use crate::{
 pub struct ExportArguments {
     #[command(flatten)]
     requested: SeriesArguments,
+    #[command(flatten)]
+    view: ViewArguments,
     /// The latest value of each metric, and how it changed
     #[arg(long, conflicts_with_all = ["from", "to", "intervals", "week_start"])]
     latest: bool,
@@ -40,10 +42,10 @@ pub struct ExportArguments {
     #[arg(long, value_name = "N", conflicts_with_all = ["from", "to", "intervals", "week_start"])]
     activity: Option<String>,
     /// The metrics, active or not
-    #[arg(long, conflicts_with_all = ["from", "to", "metrics", "types", "intervals", "week_start"])]
+    #[arg(long, conflicts_with_all = ["from", "to", "metrics", "types", "intervals", "week_start", "values", "as_of"])]
     definitions: bool,
     /// The collection log, newest run first; with --from and --to, the runs of those days
-    #[arg(long, conflicts_with_all = ["metrics", "types", "intervals", "week_start"])]
+    #[arg(long, conflicts_with_all = ["metrics", "types", "intervals", "week_start", "values", "as_of"])]
     runs: bool,
     /// The file to write; it appears when it is complete [default: standard output]
     #[arg(long, short, value_name = "FILE")]
@@ -106,9 +108,12 @@ async fn start(
     if arguments.definitions {
         return Ok((Export::definitions(&catalogue, format).await?, None));
     }
+    let View { context, catalogue, values } =
+        View::new(context, &catalogue, arguments.view.request()).await?;
+    let requested = SeriesRequest { values, ..requested };
     if arguments.latest {
-        let query = LatestQuery::parse(&requested.categories, &requested.types, &catalogue)?;
-        return Ok((Export::latest(context, &catalogue, &query, format).await?, None));
+        let query = LatestQuery::parse(&requested.categories, &requested.types, &catalogue)?.of(values);
+        return Ok((Export::latest(&context, &catalogue, &query, format).await?, None));
     }
     let query = match &arguments.activity {
         Some(days) => {
@@ -118,13 +123,14 @@ async fn start(
                 &requested.types,
                 &catalogue,
                 settings,
-            )?;
-            ExportQuery::activity(&query, context, settings)
+            )?
+            .of(values);
+            ExportQuery::activity(&query, &context, settings)
         }
-        None => ExportQuery::parse(&requested, context, &catalogue, settings).await?,
+        None => ExportQuery::parse(&requested, &context, &catalogue, settings).await?,
     };
     let days = (query.from, query.to);
-    Ok((Export::series(context.clone(), catalogue, query, format).await?, Some(days)))
+    Ok((Export::series(context, catalogue, query, format).await?, Some(days)))
 }
 
 fn written_page(path: &Path, format: ExportFormat, days: Option<(Date, Date)>, rows: u64) -> Page {

@@ -9,7 +9,7 @@ use crate::{
     definitions::{PREVIEW_DAYS, Preview, PreviewDays, preview_definitions, source_warnings},
     metric::Definition,
     pluralize::pluralize,
-    store::StoredDefinition,
+    store::{StoredDefinition, ValuesAsked},
 };
 
 /// How many metrics are shown.
@@ -54,7 +54,7 @@ async fn never_recorded(app: &App, request: &BackfillRequest) -> anyhow::Result<
     let selected = store.definitions().await?.into_iter().filter(is_selected);
     let selected: Vec<_> = selected.map(|metric| metric.definition).collect();
     let keys: Vec<_> = selected.iter().map(Definition::key).collect();
-    let recorded = store.latest(&keys).await?;
+    let recorded = store.latest(&keys, ValuesAsked { as_recorded: true, as_of: None }).await?;
     let is_recorded =
         |definition: &Definition| recorded.iter().any(|latest| latest.record.key == definition.key());
     Ok(selected.into_iter().filter(|definition| !is_recorded(definition)).collect())

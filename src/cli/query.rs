@@ -1,6 +1,6 @@
 //! `daymark query`.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use clap::Args;
 use jiff::civil::Date;
@@ -8,12 +8,12 @@ use jiff::civil::Date;
 use super::{
     App, Exit, Page, latest_values,
     output::Format,
-    series_arguments::{SeriesArguments, by_flags},
+    series_arguments::{SeriesArguments, ViewArguments, by_flags},
 };
 use crate::collect::{Context, earlier_meanings};
 use crate::query::{
     self, ActivityQuery, Catalogue, Interval, LatestQuery, MAX_LIMIT, ParameterProblem, Point, QueryError,
-    Series, SeriesQuery, SeriesResponse,
+    Series, SeriesQuery, SeriesRequest, SeriesResponse, View,
 };
 
 /// How many labels of a breakdown the text shows.
@@ -23,6 +23,8 @@ const SHOWN_LABELS: usize = 3;
 pub struct QueryArguments {
     #[command(flatten)]
     requested: SeriesArguments,
+    #[command(flatten)]
+    view: ViewArguments,
     /// Include sample sizes, numerators and denominators, or labels (JSON only)
     #[arg(long)]
     metadata: bool,
@@ -45,21 +47,24 @@ pub async fn run(app: &App, arguments: &QueryArguments, format: Format) -> anyho
 }
 
 async fn answer(app: &App, arguments: &QueryArguments, format: Format) -> anyhow::Result<Page> {
-    let (context, settings) = (&app.context, &app.config.settings.query);
-    let catalogue = Catalogue::load(context.tenant.store.as_ref()).await?.with_all_versions();
-    let requested = &arguments.requested;
+    let settings = &app.config.settings.query;
+    let catalogue = Catalogue::load(app.context.tenant.store.as_ref()).await?.with_all_versions();
+    let View { context, catalogue, values } =
+        View::new(&app.context, &Arc::new(catalogue), arguments.view.request()).await?;
+    let (context, requested) = (&context, &arguments.requested);
     if arguments.latest {
-        let query = LatestQuery::parse(&requested.metrics, &requested.types, &catalogue)?;
+        let query = LatestQuery::parse(&requested.metrics, &requested.types, &catalogue)?.of(values);
         return latest_values::page(&query::latest(context, &catalogue, &query).await?);
     }
     let mut shown = ShownSeries::default();
     if let Some(days) = &arguments.activity {
         let query =
-            ActivityQuery::parse(Some(days), &requested.metrics, &requested.types, &catalogue, settings)?;
+            ActivityQuery::parse(Some(days), &requested.metrics, &requested.types, &catalogue, settings)?
+                .of(values);
         shown.add(query::activity(context, &catalogue, settings, &query).await?, false);
         return shown.page();
     }
-    let mut request = requested.request();
+    let mut request = SeriesRequest { values, ..requested.request() };
     // Metadata is also needed for text, which shows the largest labels.
     request.metadata = arguments.metadata || matches!(format, Format::Text);
     request.limit = Some(MAX_LIMIT.to_string());
@@ -239,6 +244,10 @@ fn note(series: &Series, point: &Point) -> String {
         _ if point.no_data => "no data".to_owned(),
         (Some(gap), None) => gap.cause.replace('_', " "),
         _ if point.lower_bound => "at least".to_owned(),
+        _ if point.recorded_value.is_some() => {
+            let recorded = point.recorded_value.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("recorded as {recorded}")
+        }
         _ => String::new(),
     }
 }

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use super::{date, word_parser::WordParser};
 use crate::{
     metric::MetricType,
-    query::{Interval, ParameterProblem, QueryError, SeriesRequest},
+    query::{Interval, ParameterProblem, QueryError, SeriesRequest, VALUES, ViewRequest},
 };
 
 #[derive(Args)]
@@ -31,6 +31,23 @@ pub struct SeriesArguments {
     week_start: Option<String>,
 }
 
+/// Which values are shown, for `query` and `export`.
+#[derive(Args)]
+pub struct ViewArguments {
+    /// Show the values in force, or those that were recorded, whether they were corrected or not [default: in_force]
+    #[arg(long, value_name = "WHICH", value_parser = WordParser::new(VALUES))]
+    values: Option<String>,
+    /// Show what was known at this instant (2025-01-31T12:00:00Z) or at the end of this day (2025-01-31)
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<String>,
+}
+
+impl ViewArguments {
+    pub fn request(&self) -> ViewRequest<'_> {
+        ViewRequest { values: self.values.as_deref(), as_of: self.as_of.as_deref() }
+    }
+}
+
 /// Replaces the names of the error's parameters with those of the command line's flags.
 pub fn by_flags(error: anyhow::Error) -> anyhow::Error {
     let named =
@@ -53,6 +70,8 @@ fn flag(parameter: &'static str) -> &'static str {
         "interval" => "--interval",
         "week_start" => "--week-start",
         "days" => "--activity",
+        "values" => "--values",
+        "as_of" => "--as-of",
         other => other,
     }
 }

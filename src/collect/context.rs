@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::{CollectError, DueTimes, remembered_first_row::RememberedFirstRow};
 use crate::{
-    clock::Clock,
+    clock::{Clock, SetClock},
     database::{Deadline, Fault, RetryPolicy},
     metric::{Calendar, CronSchedule, DayBounds},
     platform::Platform,
@@ -91,6 +91,13 @@ impl Context {
     /// Returns the same context for runs of another initiator.
     pub fn started_by(&self, trigger: Trigger, actor: &str) -> Self {
         Self { initiator: Arc::new(Initiator::new(trigger, actor)), ..self.clone() }
+    }
+
+    /// Returns the same context at an earlier instant, for questions about what was known then.
+    pub fn at(&self, instant: Timestamp) -> Self {
+        let clock = Arc::new(SetClock::at(instant));
+        let installation = Installation { clock, ..(*self.installation).clone() };
+        Self { installation: Arc::new(installation), ..self.clone() }
     }
 
     /// Runs an operation on the platform, and retries it after transient faults.

@@ -7,7 +7,7 @@ use jiff::{ToSpan, civil::Date};
 use super::{Cancellation, CollectError, Context, Failure, LeftOut, recount::recount, selection};
 use crate::{
     metric::{DayBounds, Decimal, MetricKey},
-    store::{AskedMetric, RecordedDay, SeriesDays, SeriesQuestion, StoredDefinition},
+    store::{AskedMetric, RecordedDay, SeriesDays, SeriesQuestion, StoredDefinition, ValuesAsked},
 };
 
 /// How many days are compared where only the last one is given, or none.
@@ -150,7 +150,12 @@ async fn recorded(
         metadata: false,
         judgement: false,
     };
-    let question = SeriesQuestion { from, to, metrics: metrics.iter().map(asked).collect() };
+    let question = SeriesQuestion {
+        from,
+        to,
+        metrics: metrics.iter().map(asked).collect(),
+        values: ValuesAsked::default(),
+    };
     let values = question.size();
     if values > limit {
         return Err(CollectError::TooManyValues { values, limit });
@@ -192,6 +197,7 @@ mod tests {
             definition_version: version,
             metadata: None,
             judgement: None,
+            correction: None,
         }
     }
 

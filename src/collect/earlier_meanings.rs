@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use crate::{
     metric::Definition,
     pluralize::pluralize,
-    store::{AskedMetric, SeriesQuestion, Store, StoreError},
+    store::{AskedMetric, SeriesQuestion, Store, StoreError, ValuesAsked},
 };
 
 /// The days of a metric that were recorded under another definition.
@@ -59,7 +59,10 @@ pub async fn earlier_meanings(
         .iter()
         .map(|(metric, _)| AskedMetric { key: metric.key(), metadata: false, judgement: false })
         .collect();
-    let series = store.series(&SeriesQuestion { from, to, metrics: requested }).await?.series;
+    let series = store
+        .series(&SeriesQuestion { from, to, metrics: requested, values: ValuesAsked::default() })
+        .await?
+        .series;
     let meanings = others.iter().zip(series).filter_map(|((metric, versions), days)| {
         let mut days = days.recorded.iter().filter(|day| versions.contains(&day.definition_version));
         let first = days.next()?.date;

@@ -14,7 +14,7 @@ use crate::{
     metric::{Decimal, Definition, MetricKey, MetricType, Provenance, has_value},
     store::{
         AskedMetric, DefinitionVersion, JudgedDay, RecordedDay, SeriesDays, SeriesQuestion, StoreError,
-        StoredDefinition,
+        StoredDefinition, ValuesAsked,
     },
 };
 
@@ -137,8 +137,12 @@ impl JudgedHistory {
             let judge = Judge::new(store.definition_versions().await?);
             let from = JudgedSeries::history_of(date).max(FIRST_DAY);
             let to = date.yesterday().unwrap_or(date);
-            let question =
-                SeriesQuestion { from, to, metrics: metrics.iter().map(|(key, _)| asked(key)).collect() };
+            let question = SeriesQuestion {
+                from,
+                to,
+                metrics: metrics.iter().map(|(key, _)| asked(key)).collect(),
+                values: ValuesAsked::default(),
+            };
             let series = store.series_days(&question).await?;
             Ok(Self { judge, date, metrics, series })
         })
@@ -159,6 +163,7 @@ impl JudgedHistory {
                 definition_version,
                 metadata: Some(Box::new(metric.metadata)),
                 judgement: None,
+                correction: None,
             });
             judge.judge_series(&metric.key, &days, date).pop()
         };
@@ -272,7 +277,9 @@ impl Judge {
         let mut report = JudgeReport::default();
         for chunk in keys.chunks((MAX_VALUES / days).max(1)) {
             let metrics = chunk.iter().map(asked).collect();
-            let series = store.series_days(&SeriesQuestion { from: begin, to, metrics }).await?;
+            let series = store
+                .series_days(&SeriesQuestion { from: begin, to, metrics, values: ValuesAsked::default() })
+                .await?;
             let mut judged = Vec::new();
             for (key, days) in chunk.iter().zip(series) {
                 judged.extend(self.judge_series(key, &days.recorded, from));

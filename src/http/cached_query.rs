@@ -1,6 +1,6 @@
 //! A request for recorded values: its key in the cache, and how it is answered.
 
-use std::{convert::Infallible, marker::PhantomData};
+use std::{convert::Infallible, marker::PhantomData, sync::Arc};
 
 use async_trait::async_trait;
 use axum::{
@@ -34,7 +34,7 @@ pub struct CachedQuery<P> {
 /// The parameters of an endpoint, and how it answers them.
 #[async_trait]
 pub trait Endpoint: DeserializeOwned + Send + Sync + 'static {
-    async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed>;
+    async fn answer(&self, service: &Service, catalogue: &Arc<Catalogue>) -> Result<Answer, Failed>;
 }
 
 /// The reason why a query has no answer.
@@ -93,11 +93,11 @@ impl<P: Endpoint> CachedQuery<P> {
 async fn make<P: Endpoint>(service: &Service, uri: &Uri) -> Result<Answer, Problem> {
     let parameters: P = parameters::parse(uri.query().unwrap_or_default(), &[])?;
     service.counters.store_query();
-    match parameters.answer(service, &*service.catalogue().await?).await {
+    match parameters.answer(service, &service.catalogue().await?).await {
         // The definitions changed after the catalogue was read.
         Err(Failed::Query(QueryError::UnknownVersion { .. })) => {
             let catalogue = (*service.fresh_catalogue().await?).clone().with_all_versions();
-            parameters.answer(service, &catalogue).await.map_err(Problem::from)
+            parameters.answer(service, &Arc::new(catalogue)).await.map_err(Problem::from)
         }
         made => made.map_err(Problem::from),
     }

@@ -48,7 +48,7 @@ pub enum Provenance {
     Observed,
     /// Recorded later or by a backfill, from the rows that still existed.
     Reconstructed,
-    /// Restated by a person, with a reason.
+    /// Put right by a revision beside the record. No record has it.
     Corrected,
 }
 

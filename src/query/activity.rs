@@ -16,6 +16,7 @@ use crate::{
     collect::Context,
     config::{QuerySettings, shown},
     metric::MetricKey,
+    store::ValuesAsked,
 };
 
 const DEFAULT_DAYS: usize = 30;
@@ -26,6 +27,8 @@ pub struct ActivityQuery {
     pub days: usize,
     /// By category and type.
     pub metrics: Vec<MetricKey>,
+    /// See [`super::View`].
+    pub values: ValuesAsked,
 }
 
 impl ActivityQuery {
@@ -60,11 +63,16 @@ impl ActivityQuery {
                 ),
             );
         }
-        parser.finish(Self { days, metrics })
+        parser.finish(Self { days, metrics, values: ValuesAsked::default() })
     }
 }
 
 impl ActivityQuery {
+    /// The same query of other values.
+    pub fn of(self, values: ValuesAsked) -> Self {
+        Self { values, ..self }
+    }
+
     /// About how many bytes of memory making the answer takes: its points and their text.
     pub fn memory_bytes(&self) -> usize {
         2 * self.days * self.metrics.len() * DAY_POINT_BYTES
@@ -106,6 +114,7 @@ pub async fn activity(
         week_start: settings.week_start,
         metadata: false,
         judgement: false,
+        values: query.values,
         limit: usize::MAX,
         identity: 0,
         after: None,

@@ -70,6 +70,25 @@ impl Catalogue {
         self
     }
 
+    /// The metrics that were defined at `instant`, with the definitions that they had then. Whether a metric was active is not kept,
+    /// so it is as now. All versions are known, because those that values name are.
+    pub fn as_of(&self, mut versions: Vec<DefinitionVersion>, instant: Timestamp) -> Self {
+        versions.retain(|version| version.created_at <= instant);
+        let mut newest = BTreeMap::<MetricKey, DefinitionVersion>::new();
+        for version in versions {
+            let is_newer = |known: &DefinitionVersion| known.version < version.version;
+            if newest.get(&version.key).is_none_or(is_newer) {
+                newest.insert(version.key.clone(), version);
+            }
+        }
+        let then = |metric: &CatalogueMetric| {
+            let DefinitionVersion { version, definition, .. } = newest.remove(&metric.key)?;
+            let stored = StoredDefinition { definition, version, ..metric.stored.clone() };
+            Some(CatalogueMetric { stored, ..metric.clone() })
+        };
+        Self { metrics: self.metrics.iter().filter_map(then).collect() }
+    }
+
     pub fn metrics(&self) -> &[CatalogueMetric] {
         &self.metrics
     }

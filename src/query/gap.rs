@@ -9,17 +9,28 @@ use super::{
 };
 use crate::collect::{Context, Gap, GapCause, History, missing, with_before_first_row};
 
-/// The gaps of a metric: missing records, unreadable records, and days that are not yet due.
+/// Recorded days without a value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WithoutValue<'a> {
+    /// Their record cannot be read.
+    pub unreadable: &'a [Date],
+    /// Their value was withdrawn.
+    pub withdrawn: &'a [Date],
+}
+
+/// The gaps of a metric: missing records, recorded days without a value, and days that are not yet due.
 pub(super) fn gaps(
     context: &Context,
     metric: &CatalogueMetric,
     range: &DayRange,
     recorded: impl IntoIterator<Item = Date>,
-    unreadable: &[Date],
+    without_value: WithoutValue<'_>,
     history: &History,
 ) -> Vec<SeriesGap> {
     let (due, open) = range.split();
-    let mut present: Vec<_> = recorded.into_iter().chain(unreadable.iter().copied()).collect();
+    let WithoutValue { unreadable, withdrawn } = without_value;
+    let others = unreadable.iter().chain(withdrawn).copied();
+    let mut present: Vec<_> = recorded.into_iter().chain(others).collect();
     present.sort_unstable();
     let missing = missing(due, present);
     let mut gaps = Vec::new();
@@ -31,20 +42,22 @@ pub(super) fn gaps(
         let found = with_before_first_row(found, calendar, first_row, range.last_finished);
         gaps.extend(found.into_iter().map(|gap| explained(gap, metric, range.last_finished)));
     }
-    gaps.extend(unreadable.iter().filter(|date| due.contains(date)).map(|date| unreadable_record(*date)));
+    for (dates, cause) in [(unreadable, GapCause::UnreadableRecord), (withdrawn, GapCause::Withdrawn)] {
+        gaps.extend(dates.iter().filter(|date| due.contains(date)).map(|date| of_record(*date, &cause)));
+    }
     gaps.sort_by_key(|gap| gap.from);
     gaps.extend(not_yet_due(context, open));
     gaps
 }
 
 /// The record exists, so nothing fills the gap: the first record of a day stays.
-fn unreadable_record(date: Date) -> SeriesGap {
+fn of_record(date: Date, cause: &GapCause) -> SeriesGap {
     SeriesGap {
         from: date,
         to: date,
         days: 1,
-        cause: GapCause::UnreadableRecord.name(),
-        explanation: GapCause::UnreadableRecord.to_string(),
+        cause: cause.name(),
+        explanation: cause.to_string(),
         ready_at: None,
         fill: None,
     }
@@ -73,7 +86,8 @@ fn explanation(cause: &GapCause) -> String {
         | GapCause::DefinedLater { .. }
         | GapCause::NotReconstructible
         | GapCause::BeforeFirstRow { .. }
-        | GapCause::UnreadableRecord => cause.to_string(),
+        | GapCause::UnreadableRecord
+        | GapCause::Withdrawn => cause.to_string(),
     }
 }
 

@@ -22,13 +22,15 @@ use super::{
 use crate::{
     collect::Context,
     metric::{Decimal, Definition, MetricKey, MetricType},
-    store::Latest,
+    store::{Latest, ValuesAsked},
 };
 
 #[derive(Debug, Clone)]
 pub struct LatestQuery {
     /// By category and type.
     pub metrics: Vec<MetricKey>,
+    /// See [`super::View`].
+    pub values: ValuesAsked,
 }
 
 impl LatestQuery {
@@ -39,7 +41,12 @@ impl LatestQuery {
     pub fn parse(categories: &[String], types: &[String], catalogue: &Catalogue) -> Result<Self, QueryError> {
         let mut parser = ParameterParser::default();
         let metrics = parser.metrics(categories, types, catalogue);
-        parser.finish(Self { metrics })
+        parser.finish(Self { metrics, values: ValuesAsked::default() })
+    }
+
+    /// The same query of other values.
+    pub fn of(self, values: ValuesAsked) -> Self {
+        Self { values, ..self }
     }
 
     /// About how many bytes of memory making the response takes.
@@ -80,13 +87,18 @@ pub struct LatestValue {
     #[schema(value_type = Option<String>, format = Date)]
     pub metric_date: Option<Date>,
     pub provenance: Option<PointProvenance>,
+    /// Only of a corrected value: the value of the record, and the number of the revision in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded_value: Option<Decimal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i32>,
     /// When the platform was read.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub collection_timestamp: Option<Timestamp>,
     pub collection_id: Option<Uuid>,
     #[schema(value_type = Option<HashMap<String, Value>>)]
     pub metadata: Option<MetadataText>,
-    /// Null while the value is not judged.
+    /// Null while the value is not judged, and with `as_of`.
     pub judgement: Option<ValueJudgement>,
     /// Present and true where the metadata would have made the response larger than 8 MiB: ask for fewer metrics.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -130,7 +142,9 @@ pub async fn latest(
     query: &LatestQuery,
 ) -> Result<LatestResponse, QueryError> {
     let (mut bytes, mut found) = (0, HashMap::new());
-    values::latest(context, catalogue, &query.metrics, |latest| {
+    values::latest(context, catalogue, &query.metrics, query.values, |mut latest| {
+        // Judgements are of now.
+        latest.judgement.take_if(|_| query.values.as_of.is_some());
         let key = latest.record.key.clone();
         found.insert(key, NewestRecord::of(latest, &mut bytes));
     })
@@ -167,6 +181,7 @@ impl NewestRecord {
 
 fn value(key: &MetricKey, definition: &Definition, newest: Option<NewestRecord>) -> LatestValue {
     let record = newest.as_ref().map(|newest| &newest.latest.record);
+    let correction = newest.as_ref().and_then(|newest| newest.latest.correction.as_ref());
     let change = |before: fn(&Latest) -> &Option<Decimal>| {
         newest.as_ref().and_then(|newest| newest.change(before(&newest.latest).as_ref()))
     };
@@ -183,6 +198,8 @@ fn value(key: &MetricKey, definition: &Definition, newest: Option<NewestRecord>)
         no_data: newest.as_ref().is_some_and(|newest| !newest.has_value),
         metric_date: record.map(|record| record.metric_date),
         provenance: record.map(|record| record.provenance.into()),
+        recorded_value: correction.map(|correction| correction.recorded.clone()),
+        revision: correction.map(|correction| correction.revision),
         collection_timestamp: record.map(|record| record.collection_timestamp),
         collection_id: record.map(|record| record.collection_id),
         change_from_day_before: change(|latest| &latest.day_before),

@@ -37,6 +37,7 @@ mod series_builder;
 mod series_query;
 mod status;
 mod values;
+mod view;
 
 pub use activity::{ActivityQuery, activity};
 pub use alerts::{AlertEntry, AlertsResponse, SilenceEntry, alerts};
@@ -65,3 +66,4 @@ pub use schedule::{LeaderEntry, NextRun, PauseEntry, ScheduleResponse, schedule}
 pub use series::series;
 pub use series_query::{SeriesQuery, SeriesRequest, weekday};
 pub use status::{NextDayEntry, RecordedSpan, StatusResponse, status};
+pub use view::{VALUES, View, ViewRequest};

@@ -47,6 +47,11 @@ pub struct Point {
     /// The version of the definition that made the value, where it was one. Not in the interval `day`.
     #[schema(required = false)]
     pub definition_version: Option<i32>,
+    /// Only of a corrected day: the value of the record, and the number of the revision in force.
+    #[schema(required = false)]
+    pub recorded_value: Option<Decimal>,
+    #[schema(required = false)]
+    pub revision: Option<i32>,
     /// In longer intervals, the day that the value of a stock is of.
     #[schema(value_type = Option<String>, format = Date)]
     pub value_date: Option<Date>,
@@ -81,6 +86,12 @@ impl Serialize for Point {
             map.serialize_entry("complete", &self.complete)?;
             map.serialize_entry("provenance", &self.provenance)?;
             map.serialize_entry("definition_version", &self.definition_version)?;
+        }
+        if let Some(recorded) = &self.recorded_value {
+            map.serialize_entry("recorded_value", recorded)?;
+        }
+        if let Some(revision) = &self.revision {
+            map.serialize_entry("revision", revision)?;
         }
         if let Some(date) = &self.value_date {
             map.serialize_entry("value_date", date)?;
@@ -123,6 +134,8 @@ impl Point {
             complete: false,
             provenance: None,
             definition_version: None,
+            recorded_value: None,
+            revision: None,
             value_date: None,
             lower_bound: false,
             refused: None,
@@ -140,7 +153,7 @@ pub enum PointProvenance {
     Observed,
     /// Recorded after the day's collection was due, from the rows that still existed.
     Reconstructed,
-    /// Restated by a person.
+    /// Put right by a revision; see docs/corrections.md.
     Corrected,
     /// The records of the point have different provenances.
     Mixed,

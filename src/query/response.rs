@@ -11,7 +11,7 @@ use super::{interval::Interval, point::Point, rollup::RollUp};
 use crate::metric::{MetricType, Provenance};
 
 /// Every cause that a gap can have.
-pub(super) const CAUSES: [&str; 9] = [
+pub(super) const CAUSES: [&str; 10] = [
     "never_collected",
     "failed",
     "timed_out",
@@ -20,6 +20,7 @@ pub(super) const CAUSES: [&str; 9] = [
     "not_reconstructible",
     "before_first_row",
     "unreadable_record",
+    "withdrawn",
     NOT_YET_DUE,
 ];
 const RUNNING: &str = "running";

@@ -158,7 +158,7 @@ impl<'a> PageBuilder<'a> {
     /// Adds series that are read at once.
     async fn add_short(&mut self, batch: &[Wanted<'a>]) -> Result<usize, QueryError> {
         let (query, context) = (self.query, self.context);
-        let mut values = values::read(context, batch, query.from, query.to).await?;
+        let mut values = values::read(context, batch, (query.from, query.to), query.values).await?;
         let runs = std::mem::take(&mut values.runs);
         self.history.get_or_insert_with(|| History::of(runs));
         block_in_place_if_large(values.size(), || {
@@ -178,11 +178,11 @@ impl<'a> PageBuilder<'a> {
     async fn add_long(&mut self, wanted: Wanted<'a>, from: Date) -> Result<(), QueryError> {
         let (query, context) = (self.query, self.context);
         if self.history.is_none() {
-            self.history = Some(values::history(context, query.from, query.to).await?);
+            self.history = Some(values::history(context, query.from, query.to, query.values).await?);
         }
         let mut builder = SeriesBuilder::new(wanted, query, self.range.clone().since(from));
         for (first, last) in values::chunks(&wanted, from, query.to) {
-            let values = values::read(context, &[wanted], first, last).await?;
+            let values = values::read(context, &[wanted], (first, last), query.values).await?;
             block_in_place_if_large(values.size(), || builder.add_all(values.of(0)))?;
             if last < query.to
                 && self.bytes + builder.bytes() >= self.max_bytes

@@ -32,6 +32,8 @@ pub(super) struct SeriesBuilder<'a> {
     recorded: Vec<RecordedDate>,
     /// Days whose record cannot be read.
     unreadable: Vec<Date>,
+    /// Days whose value was withdrawn.
+    withdrawn: Vec<Date>,
     /// Of the interval `day`: how many of the range's days have a point.
     days_done: usize,
     /// Of longer intervals: the bucket in progress; `None` after the last one.
@@ -51,6 +53,7 @@ impl<'a> SeriesBuilder<'a> {
             points: Vec::new(),
             recorded: Vec::new(),
             unreadable: Vec::new(),
+            withdrawn: Vec::new(),
             days_done: 0,
             bucket,
             bytes: 0,
@@ -67,8 +70,9 @@ impl<'a> SeriesBuilder<'a> {
     /// # Errors
     /// [`QueryError::UnknownVersion`] for a day by a version that the catalogue does not know.
     pub fn add_all(&mut self, days: Option<&SeriesDays>) -> Result<(), QueryError> {
-        let Some(SeriesDays { recorded, unreadable }) = days else { return Ok(()) };
+        let Some(SeriesDays { recorded, unreadable, withdrawn }) = days else { return Ok(()) };
         self.unreadable.extend(unreadable);
+        self.withdrawn.extend(withdrawn);
         recorded.iter().try_for_each(|day| self.add(day))
     }
 
@@ -117,6 +121,8 @@ impl<'a> SeriesBuilder<'a> {
             complete: true,
             provenance: Some(day.provenance.into()),
             definition_version: Some(day.definition_version),
+            recorded_value: day.correction.as_ref().map(|correction| correction.recorded.clone()),
+            revision: day.correction.as_ref().map(|correction| correction.revision),
             metadata: metadata.cloned().map(MetadataText::of),
             judgement: day
                 .judgement
@@ -161,6 +167,7 @@ impl<'a> SeriesBuilder<'a> {
         self.recorded.retain(|recorded| recorded.date <= to);
         let recorded = provenance_runs(&range, &self.recorded);
         let dates = self.recorded.iter().map(|recorded| recorded.date);
+        let without_value = gap::WithoutValue { unreadable: &self.unreadable, withdrawn: &self.withdrawn };
         let definition = metric.definition();
         let is_part = (range.from, to) != (self.query.from, self.query.to);
         Series {
@@ -175,7 +182,7 @@ impl<'a> SeriesBuilder<'a> {
             roll_up: metric.current_roll_up(),
             refused: is_refused(metric, interval).then(|| never_reason(definition).to_owned()),
             points: self.points,
-            gaps: gap::gaps(context, metric, &range, dates, &self.unreadable, history),
+            gaps: gap::gaps(context, metric, &range, dates, without_value, history),
             version_changes: version_changes(&recorded),
             recorded,
         }

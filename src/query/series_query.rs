@@ -14,6 +14,7 @@ use super::{
 use crate::{
     config::{QuerySettings, WEEKDAYS},
     metric::{MetricKey, MetricType},
+    store::ValuesAsked,
 };
 
 /// Days of metrics that an answer is made of at most: the work that a request may be. All metrics of a page count, and
@@ -38,8 +39,10 @@ pub struct SeriesRequest {
     pub week_start: Option<String>,
     /// Whether points carry the metadata of their records.
     pub metadata: bool,
-    /// Whether points of days carry the judgement of their value.
+    /// Whether points of days carry the judgement of their value; not with [`ValuesAsked::as_of`], as earlier judgements are not kept.
     pub judgement: bool,
+    /// See [`super::View`].
+    pub values: ValuesAsked,
     /// Series a page, at most.
     pub limit: Option<String>,
     /// `next_cursor` of the previous page; the other parameters must be the same.
@@ -58,6 +61,7 @@ pub struct SeriesQuery {
     pub week_start: Weekday,
     pub metadata: bool,
     pub judgement: bool,
+    pub values: ValuesAsked,
     pub limit: usize,
     /// The identity of the query, without its range and its limit; cursors carry it.
     pub(super) identity: u64,
@@ -115,7 +119,9 @@ pub fn weekday(day: Weekday) -> &'static str {
 fn identity(asked: &SeriesRequest, intervals: &[Interval], week_start: Weekday) -> u64 {
     let names = |given: &[String]| given.iter().cloned().collect::<BTreeSet<_>>();
     let (categories, types) = (names(&asked.categories), names(&asked.types));
-    cursor::identity(&(categories, types, intervals, weekday(week_start), (asked.metadata, asked.judgement)))
+    let ValuesAsked { as_recorded, as_of } = asked.values;
+    let shown = (asked.metadata, asked.judgement, as_recorded, as_of);
+    cursor::identity(&(categories, types, intervals, weekday(week_start), shown))
 }
 
 /// Where a page ended.
@@ -161,6 +167,12 @@ impl ParameterParser {
         }
         let week_start =
             asked.week_start.as_deref().and_then(|name| self.week_start(name)).unwrap_or(week_start);
+        if asked.judgement && asked.values.as_of.is_some() {
+            self.problem(
+                "judgement",
+                "earlier judgements are not kept: leave it out, or ask for the values of now",
+            );
+        }
         let identity = identity(asked, &intervals, week_start);
         if position.as_ref().is_some_and(|(of, ..)| *of != identity) {
             self.problem("cursor", cursor::FOREIGN);
@@ -173,6 +185,7 @@ impl ParameterParser {
             week_start,
             metadata: asked.metadata,
             judgement: asked.judgement,
+            values: asked.values,
             limit: self.limit(asked.limit.as_deref(), "series"),
             identity,
             after: position.map(|(_, _, _, after)| after),

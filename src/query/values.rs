@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use jiff::{ToSpan, civil::Date};
+use jiff::{Timestamp, ToSpan, civil::Date};
 use serde_json::{Map, Value};
 
 use super::{
@@ -16,7 +16,10 @@ use super::{
 use crate::{
     collect::{Context, History},
     metric::{Decimal, Definition, Measure, MetricKey, QueryShape},
-    store::{AskedMetric, Latest, LoggedRun, RecordedDay, SeriesDays, SeriesQuestion},
+    store::{
+        AskedMetric, Latest, LoggedRun, RecordedDay, Run, RunFilter, RunStatus, SeriesDays, SeriesQuestion,
+        ValuesAsked,
+    },
 };
 
 /// The approximate limit of the records that one statement reads, in bytes.
@@ -25,6 +28,8 @@ pub(super) const CHUNK_BYTES: usize = 1024 * 1024;
 const PLAIN_BYTES: usize = 64;
 /// The approximate memory of the metadata of a record without labels, in bytes: a sample size, a sum and a deviation.
 const PARTS_BYTES: usize = 256;
+/// How many runs are read to explain the gaps that there were at an earlier instant.
+const RUNS_AS_OF: i64 = 2_000;
 /// The memory of a label and its value, in bytes: a label has at most 200 characters.
 const LABEL_BYTES: usize = 256;
 
@@ -126,8 +131,8 @@ fn labels_in(metadata: &Map<String, Value>) -> usize {
 pub(super) async fn read(
     context: &Context,
     batch: &[Wanted<'_>],
-    from: Date,
-    to: Date,
+    (from, to): (Date, Date),
+    asked: ValuesAsked,
 ) -> Result<Values, QueryError> {
     let (mut metrics, mut places) = (Vec::<AskedMetric>::new(), Vec::new());
     for wanted in batch {
@@ -146,16 +151,48 @@ pub(super) async fn read(
         }
         places.push(metrics.len() - 1);
     }
-    let rows = context.tenant.store.series(&SeriesQuestion { from, to, metrics }).await?;
-    Ok(Values { series: rows.series, places, runs: rows.runs })
+    let question = SeriesQuestion { from, to, metrics, values: asked };
+    let Some(instant) = asked.as_of else {
+        let rows = context.tenant.store.series(&question).await?;
+        return Ok(Values { series: rows.series, places, runs: rows.runs });
+    };
+    let runs = runs_as_of(context, from, to, instant).await?;
+    Ok(Values { series: context.tenant.store.series_days(&question).await?, places, runs })
 }
 
 /// The entries of the collection log for the days of `from..=to` that lack a record.
 ///
 /// # Errors
 /// When the store fails.
-pub(super) async fn history(context: &Context, from: Date, to: Date) -> Result<History, QueryError> {
-    Ok(History::of(context.tenant.store.incomplete_runs(from, to).await?))
+pub(super) async fn history(
+    context: &Context,
+    from: Date,
+    to: Date,
+    asked: ValuesAsked,
+) -> Result<History, QueryError> {
+    Ok(History::of(match asked.as_of {
+        None => context.tenant.store.incomplete_runs(from, to).await?,
+        Some(instant) => runs_as_of(context, from, to, instant).await?,
+    }))
+}
+
+/// The runs that had not completed the days of `from..=to` at `instant`, newest first; of the newest [`RUNS_AS_OF`] of those days.
+async fn runs_as_of(
+    context: &Context,
+    from: Date,
+    to: Date,
+    instant: Timestamp,
+) -> Result<Vec<LoggedRun>, QueryError> {
+    let filter = RunFilter { days: Some((from, to)), limit: Some(RUNS_AS_OF), ..RunFilter::default() };
+    let known = context.tenant.store.runs(&filter).await?.into_iter().filter(|run| run.started_at <= instant);
+    let then = |run: Run| {
+        // A run that had not ended was alive: it ended later.
+        let is_running = run.completed_at.is_none_or(|ended| ended > instant);
+        let status = if is_running { RunStatus::Running } else { run.status };
+        let is_incomplete = status != RunStatus::Completed;
+        is_incomplete.then_some(LoggedRun { run: Run { status, ..run }, is_alive: is_running })
+    };
+    Ok(known.filter_map(then).collect())
 }
 
 /// The newest record of each of `metrics` that has one, by parts that `each` is called with one after the other.
@@ -166,6 +203,7 @@ pub(super) async fn latest(
     context: &Context,
     catalogue: &Catalogue,
     metrics: &[MetricKey],
+    asked: ValuesAsked,
     mut each: impl FnMut(Latest) + Send,
 ) -> Result<(), QueryError> {
     let wanted: Vec<_> = metrics
@@ -177,7 +215,7 @@ pub(super) async fn latest(
     while next < wanted.len() {
         let Range { start, end } = next..next + batch(&wanted[next..], 1).0;
         let keys: Vec<_> = wanted[start..end].iter().map(|wanted| wanted.metric.key.clone()).collect();
-        context.tenant.store.latest(&keys).await?.into_iter().for_each(&mut each);
+        context.tenant.store.latest(&keys, asked).await?.into_iter().for_each(&mut each);
         next = end;
     }
     Ok(())

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use super::{
-    Latest, RecordCount, RecordedDay, SeriesDays, SeriesQuestion,
+    Latest, RecordCount, RecordedDay, SeriesDays, SeriesQuestion, ValueCorrection,
     row::{Columns, UnreadableRows},
 };
 use crate::{
@@ -56,8 +56,8 @@ pub(super) fn series<R: Columns>(
         let Some((of_metric, metric)) = series.get_mut(place).zip(question.metrics.get(place)) else {
             continue;
         };
-        match recorded_day(row, date) {
-            Ok(day) => of_metric.recorded.push(day),
+        match add_row(of_metric, row, date) {
+            Ok(()) => {}
             Err(error) => {
                 left_out.add(|| {
                     format!("{} `{}` of {date}: {error}", metric.key.metric_type, metric.key.category)
@@ -75,6 +75,32 @@ fn place_and_date(row: &impl Columns) -> Result<(usize, Date), sqlx::Error> {
     Ok((row.count("place")?, row.date("metric_date")?))
 }
 
+/// Adds a row of a record, or changes the day of the row before it by its revision in force.
+fn add_row(series: &mut SeriesDays, row: &impl Columns, date: Date) -> Result<(), sqlx::Error> {
+    let Some(revision) = row.get("revision")? else {
+        series.recorded.push(recorded_day(row, date)?);
+        return Ok(());
+    };
+    // A day whose record cannot be read has none here.
+    let Some(mut day) = series.recorded.pop_if(|day| day.date == date) else { return Ok(()) };
+    if row.text("provenance")? == WITHDRAWN {
+        series.withdrawn.push(date);
+        return Ok(());
+    }
+    let recorded = std::mem::replace(&mut day.value, row.parsed("value")?);
+    day.correction = Some(Box::new(ValueCorrection { revision, recorded }));
+    day.provenance = row.word("provenance", Provenance::from_name)?;
+    day.metadata = row.optional_object("metadata")?.map(Box::new);
+    if let Some(version) = row.get("definition_version")? {
+        day.definition_version = version;
+    }
+    series.recorded.push(day);
+    Ok(())
+}
+
+/// What a row of `select_series.sql` has in the place of a provenance for a value that was withdrawn.
+const WITHDRAWN: &str = "withdrawn";
+
 fn recorded_day(row: &impl Columns, date: Date) -> Result<RecordedDay, sqlx::Error> {
     Ok(RecordedDay {
         date,
@@ -83,6 +109,7 @@ fn recorded_day(row: &impl Columns, date: Date) -> Result<RecordedDay, sqlx::Err
         definition_version: row.get("definition_version")?,
         metadata: row.optional_object("metadata")?.map(Box::new),
         judgement: judgement_json(row).map(Box::new),
+        correction: None,
     })
 }
 
@@ -94,13 +121,14 @@ pub(super) fn latest<R: Columns>(
 ) -> (Vec<Latest>, Vec<MetricKey>) {
     let (mut found, mut unreadable, mut left_out) = (Vec::new(), Vec::new(), UnreadableRows::default());
     for row in rows {
-        match record(row) {
-            Ok(record) => found.push(Latest {
+        match record(row).and_then(|record| Ok((record, correction(row)?))) {
+            Ok((record, correction)) => found.push(Latest {
                 record,
                 day_before: earlier(row, "day_before"),
                 week_before: earlier(row, "week_before"),
                 month_before: earlier(row, "month_before"),
                 judgement: judgement_json(row),
+                correction,
             }),
             Err(error) => {
                 left_out.add(|| error.to_string());
@@ -112,12 +140,17 @@ pub(super) fn latest<R: Columns>(
     (found, unreadable)
 }
 
+fn correction(row: &impl Columns) -> Result<Option<ValueCorrection>, sqlx::Error> {
+    let Some(revision) = row.get("revision")? else { return Ok(None) };
+    Ok(Some(ValueCorrection { revision, recorded: row.parsed("recorded_value")? }))
+}
+
 /// An earlier value that cannot be read is none.
 fn earlier(row: &impl Columns, column: &'static str) -> Option<Decimal> {
     row.optional_parsed(column).unwrap_or_default()
 }
 
-/// A row of `count_records.sql`.
+/// A row of `count_records.sql`, without corrections.
 pub(super) fn record_count(row: &impl Columns) -> Result<RecordCount, sqlx::Error> {
     Ok(RecordCount {
         key: metric_key(row)?,
@@ -126,7 +159,7 @@ pub(super) fn record_count(row: &impl Columns) -> Result<RecordCount, sqlx::Erro
         of_provenance: [
             (Provenance::Observed, row.count("observed")?),
             (Provenance::Reconstructed, row.count("reconstructed")?),
-            (Provenance::Corrected, row.count("corrected")?),
+            (Provenance::Corrected, 0),
         ],
         until_day: row.count("until_day")?,
         of_day: row.count("of_day")?,

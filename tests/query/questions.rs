@@ -24,6 +24,7 @@ async fn every_wrong_parameter_is_named_at_once(archive: Archive) {
     let list = |name: &str| vec![name.to_owned()];
     let wrong = SeriesRequest {
         judgement: false,
+        values: daymark::store::ValuesAsked::default(),
         from: Some("2025-1-5".to_owned()),
         to: Some("2025-02-30".to_owned()),
         categories: list("posts_totl"),

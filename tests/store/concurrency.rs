@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use daymark::{
     metric::{MetricKey, Record},
-    store::{LockName, NewRun, RunKind, RunStatus, SeriesQuestion, Store, StoreError},
+    store::{LockName, NewRun, RunKind, RunStatus, SeriesQuestion, Store, StoreError, ValuesAsked},
 };
 use futures_util::future::join_all;
 use jiff::{
@@ -158,7 +158,8 @@ async fn a_run_is_alive_while_its_lock_is_held(fixture: Fixture) {
         store.start_run(&backfill).await.unwrap();
     }
     let alive = async |store: &Arc<dyn Store>| {
-        let question = SeriesQuestion { from: day(1), to: day(31), metrics: Vec::new() };
+        let question =
+            SeriesQuestion { from: day(1), to: day(31), metrics: Vec::new(), values: ValuesAsked::default() };
         let runs = store.series(&question).await.unwrap().runs;
         assert!(runs.iter().all(|logged| logged.is_alive != logged.is_orphaned()));
         let alive = runs.iter().filter(|logged| logged.is_alive);
@@ -187,7 +188,8 @@ async fn a_leftover_lock_file_keeps_no_run_alive() {
     let daymark::database::DatabaseUrl::Sqlite(path) = &fixture.url else { panic!("not SQLite") };
     let locks = path.parent().unwrap().join("store.db-locks");
     std::fs::write(locks.join("default.day-2025-01-01"), "").unwrap();
-    let question = SeriesQuestion { from: day(1), to: day(1), metrics: Vec::new() };
+    let question =
+        SeriesQuestion { from: day(1), to: day(1), metrics: Vec::new(), values: ValuesAsked::default() };
     assert!(fixture.store.series(&question).await.unwrap().runs[0].is_orphaned());
 }
 

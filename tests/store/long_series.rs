@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use daymark::{
     metric::{Definition, MetricKey, MetricType, Provenance, Record},
-    store::{AskedMetric, DefinitionChange, Origin, RecordedDay, SeriesQuestion, Store},
+    store::{AskedMetric, DefinitionChange, Origin, RecordedDay, SeriesQuestion, Store, ValuesAsked},
 };
 use jiff::{
     ToSpan,
@@ -110,7 +110,7 @@ async fn record_all(store: &dyn Store, run: Uuid) {
 fn question(metrics: &[MetricKey], from: Date, to: Date) -> SeriesQuestion {
     let asked =
         |key: &MetricKey| AskedMetric { key: key.clone(), metadata: key == &genres(), judgement: false };
-    SeriesQuestion { from, to, metrics: metrics.iter().map(asked).collect() }
+    SeriesQuestion { from, to, metrics: metrics.iter().map(asked).collect(), values: ValuesAsked::default() }
 }
 
 /// The series of a metric that the records make.
@@ -124,6 +124,7 @@ fn expected(records: &[Record], metric: &AskedMetric, from: Date, to: Date) -> V
         definition_version: record.definition_version,
         metadata: metric.metadata.then(|| Box::new(record.metadata.clone())),
         judgement: None,
+        correction: None,
     };
     days.map(day).collect()
 }

@@ -5,7 +5,7 @@ use daymark::{
     metric::{MetricKey, MetricType, Provenance},
     store::{
         AskedMetric, DefinitionChange, Finish, NewRun, Origin, RecordedDay, RunFilter, RunKind, RunStatus,
-        SeriesQuestion, StoreSummary,
+        SeriesQuestion, StoreSummary, ValuesAsked,
     },
 };
 use jiff::{ToSpan, civil::date};
@@ -53,7 +53,8 @@ async fn a_series_has_the_recorded_days_with_exact_values(fixture: Fixture) {
     let asked = |key: MetricKey, metadata| AskedMetric { key, metadata, judgement: false };
     let nothing = key(MetricType::Aggregate, "top_genres");
     let metrics = vec![asked(posts(), false), asked(nothing, true), asked(mood(), true)];
-    let question = SeriesQuestion { from: date(2024, 12, 30), to: day(3), metrics };
+    let question =
+        SeriesQuestion { from: date(2024, 12, 30), to: day(3), metrics, values: ValuesAsked::default() };
     let rows = store.series(&question).await.unwrap();
     assert!(rows.runs.is_empty(), "a completed run explains no gap");
     let shown = |days: &[RecordedDay]| -> Vec<String> {
@@ -81,7 +82,12 @@ async fn a_series_has_the_recorded_days_with_exact_values(fixture: Fixture) {
     let none = store.series(&SeriesQuestion { metrics: Vec::new(), ..question }).await.unwrap();
     assert!(none.series.is_empty());
     let other = fixture.of_tenant("other");
-    let question = SeriesQuestion { from: day(1), to: day(9), metrics: vec![asked(posts(), false)] };
+    let question = SeriesQuestion {
+        from: day(1),
+        to: day(9),
+        metrics: vec![asked(posts(), false)],
+        values: ValuesAsked::default(),
+    };
     assert!(other.series(&question).await.unwrap().series[0].recorded.is_empty());
 }
 
@@ -104,7 +110,12 @@ async fn a_series_includes_the_incomplete_runs_of_its_days(fixture: Fixture) {
     store.commit(&[], Some(&finish(completed.id))).await.unwrap();
 
     let runs = async |from, to| {
-        let question = SeriesQuestion { from: day(from), to: day(to), metrics: Vec::new() };
+        let question = SeriesQuestion {
+            from: day(from),
+            to: day(to),
+            metrics: Vec::new(),
+            values: ValuesAsked::default(),
+        };
         let runs = store.series(&question).await.unwrap().runs;
         runs.into_iter().map(|logged| logged.run).collect::<Vec<_>>()
     };
@@ -174,7 +185,7 @@ async fn latest_values_have_dates_and_earlier_values_to_compare_with(fixture: Fi
     let run = fixture.ready().await;
     let store = &fixture.store;
     let all = [mood(), posts(), key(MetricType::Aggregate, "top_genres")];
-    assert!(store.latest(&all).await.unwrap().is_empty());
+    assert!(store.latest(&all, ValuesAsked::default()).await.unwrap().is_empty());
     let mut mood = record(run, day(8), "-0.5");
     mood.key = self::mood();
     mood.metadata = exact_metadata();
@@ -190,7 +201,7 @@ async fn latest_values_have_dates_and_earlier_values_to_compare_with(fixture: Fi
         records.push(record(run, date, value));
     }
     store.commit(&records, None).await.unwrap();
-    let latest = store.latest(&all).await.unwrap();
+    let latest = store.latest(&all, ValuesAsked::default()).await.unwrap();
     assert_eq!(latest.len(), 2);
     assert_eq!(latest[0].record, mood);
     assert_eq!(
@@ -215,10 +226,10 @@ async fn latest_values_have_dates_and_earlier_values_to_compare_with(fixture: Fi
     ] {
         let records = [record(run, newest, "5"), record(run, month_before, "5")];
         store.commit(&records, None).await.unwrap();
-        let latest = store.latest(&[posts()]).await.unwrap().remove(0);
+        let latest = store.latest(&[posts()], ValuesAsked::default()).await.unwrap().remove(0);
         assert_eq!((latest.record.metric_date, latest.month_before), (newest, Some(decimal("5"))));
     }
-    assert!(fixture.of_tenant("other").latest(&all).await.unwrap().is_empty());
+    assert!(fixture.of_tenant("other").latest(&all, ValuesAsked::default()).await.unwrap().is_empty());
 }
 
 async fn all_versions_of_a_definition_are_listed(fixture: Fixture) {

@@ -7,8 +7,8 @@ use daymark::{
     metric::MetricType,
     store::{
         AfterAttempt, AlertState, AlertStatus, AnnotationText, Behind, DeliveryAttempt, DeliveryOutcome,
-        DriftSample, JudgedDay, Leader, LockName, NewJob, NewNotification, NewRevision, NotificationKind, Pause,
-        RevisionBasis, RevisionBatch, RevisionEffect, RunKind, Silence, Trigger,
+        DriftSample, JudgedDay, Leader, LockName, NewJob, NewNotification, NewRevision, NotificationKind,
+        Pause, RevisionBasis, RevisionBatch, RevisionEffect, RunKind, Silence, Trigger,
     },
 };
 use jiff::ToSpan;
@@ -38,6 +38,7 @@ async fn revisions(fixture: &Fixture) {
         id: Uuid::new_v4(),
         reason: "removed posts were counted".to_owned(),
         author: "cli:anna".to_owned(),
+        made_at: noon(),
         revisions: vec![corrected],
     };
     assert_eq!(fixture.store.write_revisions(&batch).await.unwrap().len(), 1);

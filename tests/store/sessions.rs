@@ -2,7 +2,7 @@
 
 use daymark::{
     metric::MetricType,
-    store::{AskedMetric, SeriesQuestion},
+    store::{AskedMetric, SeriesQuestion, ValuesAsked},
 };
 use futures_util::future::{join_all, try_join};
 
@@ -16,7 +16,8 @@ async fn series_queries_return_their_sessions_to_the_pool() {
     let run = fixture.ready().await;
     fixture.store.commit(&[record(run, day(1), "1")], Some(&finish(run))).await.unwrap();
     let posts = AskedMetric { key: key(MetricType::Count, "posts_total"), metadata: false, judgement: false };
-    let question = SeriesQuestion { from: day(1), to: day(2), metrics: vec![posts] };
+    let question =
+        SeriesQuestion { from: day(1), to: day(2), metrics: vec![posts], values: ValuesAsked::default() };
     let answers = join_all((0..QUESTIONS).map(|_| fixture.store.series(&question))).await;
     assert!(answers.iter().all(|answer| answer.as_ref().unwrap().series[0].recorded.len() == 1));
     // Five calls at once need as many sessions as the pool has.

@@ -312,7 +312,8 @@ async fn rows_as_json_have_exact_values_and_all_columns(fixture: Fixture) {
         first.clone().into_iter().filter(|(name, _)| name != "id" && name != "created_at").collect();
     let expected = serde_json::json!({
         "metric_date": "2025-01-01", "metric_type": "average", "metric_category": "mood",
-        "value": 10, "metadata": exact_metadata(), "judgement": null, "provenance": "observed", "definition_version": 1,
+        "value": 10, "metadata": exact_metadata(), "judgement": null, "provenance": "observed",
+        "recorded_value": 10, "revision": null, "definition_version": 1,
         "collection_id": run, "collection_timestamp": "2025-02-01T12:00:00.123456+00:00",
     });
     assert_eq!(Json::Object(rest), expected);

@@ -1,7 +1,7 @@
 //! The database refuses hostile rows to every role, by its own clock and its own constraints. After each test every reader still
 //! answers.
 
-use daymark::store::{JobFilter, LockName, RunFilter, SeriesQuestion, Store};
+use daymark::store::{JobFilter, LockName, RunFilter, SeriesQuestion, Store, ValuesAsked};
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use uuid::Uuid;
 
@@ -9,6 +9,7 @@ use crate::fixture::{Fixture, day, definitions, new_run, record};
 
 crate::on_both_stores!(
     forged_records_are_refused,
+    forged_revisions_are_refused,
     forged_runs_are_refused,
     forged_times_of_jobs_pauses_and_the_leader_are_refused,
     rows_that_readers_could_not_read_are_refused,
@@ -83,6 +84,54 @@ async fn forged_records_are_refused(fixture: Fixture) {
     let early = ended.checked_sub(20.days()).unwrap();
     assert_eq!(fixture.sql(&insert(run, &ended.to_string(), "observed", &read_at)).await, Ok(1));
     assert_eq!(fixture.sql(&insert(run, &early.to_string(), "reconstructed", &read_at)).await, Ok(1));
+    assert_all_readers_answer(fixture.store.as_ref()).await;
+}
+
+/// Rows that a role with the privilege to correct writes past Daymark: the database decides their number, time and meaning.
+async fn forged_revisions_are_refused(fixture: Fixture) {
+    let (run, ended) = real(&fixture).await;
+    let now = text(fixture.store.now().await.unwrap());
+    assert_eq!(fixture.sql(&insert(run, &ended.to_string(), "observed", &now)).await, Ok(1));
+    let forged = |number: i32, date: &str, kind: &str, value: &str, at: &str| {
+        format!(
+            "INSERT INTO metric_revisions (tenant_id, batch_id, metric_date, metric_type, metric_category, revision, kind, value,
+                                           metadata, basis, reason, author, created_at)
+             VALUES ('default', '{}', '{date}', 'count', 'posts_total', {number}, '{kind}', {value}, 'manual', 'why', 'cli:anna', '{at}')",
+            Uuid::new_v4()
+        )
+    };
+    let day = ended.to_string();
+    for (date, kind, value) in [
+        (&*day, "value", "NULL, NULL"),
+        (&*day, "value", "'4', NULL"),
+        (&*day, "value", "'NaN', '{}'"),
+        (&*day, "value", "'-4', '{}'"),
+        (&*day, "value", "'4', '[]'"),
+        (&*day, "withdrawal", "'4', '{}'"),
+        (&*day, "reversal", "NULL, NULL"),
+        (&*day, "guess", "'4', '{}'"),
+        (&ended.yesterday().unwrap().to_string(), "value", "'4', '{}'"),
+    ] {
+        let statement = forged(1, date, kind, value, &now);
+        fixture.sql(&statement).await.expect_err(&statement);
+    }
+    let others = [
+        forged(7, &day, "value", "'4', '{}'", &now),
+        forged(1, &day, "value", "'4', '{}'", "2025-01-09T00:00:00.000000Z"),
+    ];
+    for (place, statement) in others.iter().enumerate() {
+        let outcome = fixture.sql(statement).await;
+        let filter = daymark::store::RevisionFilter { limit: 9, ..Default::default() };
+        let written = fixture.store.revisions(&filter).await.unwrap();
+        if fixture.is_postgres() {
+            // A trigger sets the number and the time.
+            assert_eq!((outcome, written[0].revision), (Ok(1), place as i32 + 1));
+            assert!(text(written[0].created_at) >= now);
+        } else {
+            assert!(outcome.unwrap_err().contains("is refused"), "{statement}");
+            assert_eq!(written, []);
+        }
+    }
     assert_all_readers_answer(fixture.store.as_ref()).await;
 }
 
@@ -238,7 +287,7 @@ async fn values_of_too_many_digits_are_refused(fixture: Fixture) {
         assert!(fixture.sql(&of(value)).await.is_err(), "{value} was accepted");
     }
     assert_eq!(fixture.sql(&of(&format!("{whole}.{places}"))).await, Ok(1));
-    let latest = fixture.store.latest(&[definitions()[0].key()]).await.unwrap();
+    let latest = fixture.store.latest(&[definitions()[0].key()], ValuesAsked::default()).await.unwrap();
     assert_eq!(latest[0].record.value.to_string(), format!("{whole}.{places}"));
 }
 
@@ -286,7 +335,7 @@ async fn an_unreadable_record_hides_no_earlier_one_from_latest(fixture: Fixture)
     };
     let damage = "UPDATE daily_metrics SET value = 'NaN' WHERE metric_date >= '2025-01-08' OR metric_date = '2025-01-06'";
     fixture.sql(&format!("{weaken}; {damage}")).await.unwrap();
-    let latest = fixture.store.latest(&[definitions()[0].key()]).await.unwrap();
+    let latest = fixture.store.latest(&[definitions()[0].key()], ValuesAsked::default()).await.unwrap();
     // An earlier value that cannot be read is none.
     assert_eq!((latest[0].record.metric_date, &latest[0].day_before), (day(7), &None));
     assert_eq!(latest[0].record.value, crate::fixture::decimal("5"));
@@ -353,7 +402,7 @@ async fn assert_all_readers_answer(store: &dyn Store) {
     store.recorded(from, to).await.unwrap();
     store.recorded_span().await.unwrap();
     store.records(from, to, None).await.unwrap();
-    store.latest(&keys).await.unwrap();
+    store.latest(&keys, ValuesAsked::default()).await.unwrap();
     store.summary(to, &[]).await.unwrap();
     store.runs(&RunFilter::default()).await.unwrap();
     store.incomplete_runs(from, to).await.unwrap();
@@ -361,7 +410,7 @@ async fn assert_all_readers_answer(store: &dyn Store) {
         .into_iter()
         .map(|key| daymark::store::AskedMetric { key, metadata: true, judgement: true })
         .collect();
-    store.series(&SeriesQuestion { from, to, metrics }).await.unwrap();
+    store.series(&SeriesQuestion { from, to, metrics, values: ValuesAsked::default() }).await.unwrap();
     store.api_keys().await.unwrap();
     store.jobs(&JobFilter::default()).await.unwrap();
     store.events(0, 1000).await.unwrap();

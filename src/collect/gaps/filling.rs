@@ -22,7 +22,10 @@ pub(super) fn commands(gaps: &[Gap], metrics: &[StoredDefinition], last_finished
     let cannot_be_filled = |gap: &&Gap| {
         matches!(
             gap.cause,
-            GapCause::Running { .. } | GapCause::BeforeFirstRow { .. } | GapCause::UnreadableRecord
+            GapCause::Running { .. }
+                | GapCause::BeforeFirstRow { .. }
+                | GapCause::UnreadableRecord
+                | GapCause::Withdrawn
         )
     };
     let idle = gaps.iter().filter(|gap| !cannot_be_filled(gap));

@@ -44,12 +44,17 @@ pub enum GapCause {
     },
     /// There is a record. No command fills the gap, because the first record of a day stays.
     UnreadableRecord,
+    /// There is a record, and its value was withdrawn: the value of the day cannot be known.
+    Withdrawn,
 }
 
 impl GapCause {
     /// Whether a run can still record the days.
     pub fn can_be_recorded(&self) -> bool {
-        !matches!(self, Self::NotReconstructible | Self::BeforeFirstRow { .. } | Self::UnreadableRecord)
+        !matches!(
+            self,
+            Self::NotReconstructible | Self::BeforeFirstRow { .. } | Self::UnreadableRecord | Self::Withdrawn
+        )
     }
 
     pub(super) fn of(message: String, timed_out: bool) -> Self {
@@ -67,6 +72,7 @@ impl GapCause {
             Self::NotReconstructible => "not_reconstructible",
             Self::BeforeFirstRow { .. } => "before_first_row",
             Self::UnreadableRecord => "unreadable_record",
+            Self::Withdrawn => "withdrawn",
         }
     }
 }
@@ -93,6 +99,8 @@ impl fmt::Display for GapCause {
             Self::UnreadableRecord => formatter.write_str(
                 "there is a record, but it cannot be read; `daymark check` and the log say what is wrong",
             ),
+            Self::Withdrawn => formatter
+                .write_str("withdrawn: the value cannot be known; `daymark corrections` has the reason"),
         }
     }
 }

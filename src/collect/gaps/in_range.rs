@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
-use super::{gap::Gap, history::History, unreadable::unreadable};
+use super::{gap::Gap, history::History, without_value::without_value};
 use crate::{
     blocking::block_in_place_if_large,
     collect::{CollectError, Context},
@@ -13,7 +13,7 @@ use crate::{
 
 /// The gaps of a range.
 pub(super) struct Found {
-    /// By category and then by day, and the records that cannot be read.
+    /// By category and then by day, with the records that cannot be read and the values that were withdrawn.
     pub gaps: Vec<Gap>,
     /// The first day whose records were read, if they were too many to read all.
     pub records_read_from: Option<Date>,
@@ -43,8 +43,8 @@ pub(super) async fn gaps_between(
     };
     let mut gaps: Vec<_> =
         block_in_place_if_large(days.len() * metrics.len(), || metrics.iter().flat_map(of).collect());
-    let (unreadable, records_read_from) = unreadable(context, metrics, from, to).await?;
-    gaps.extend(unreadable);
+    let (without_value, records_read_from) = without_value(context, metrics, from, to).await?;
+    gaps.extend(without_value);
     gaps.sort_by(|one, other| (&one.key.category, one.first).cmp(&(&other.key.category, other.first)));
     Ok(Found { gaps, records_read_from })
 }

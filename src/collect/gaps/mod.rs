@@ -1,5 +1,5 @@
 //! Lists missing records by metric and day, with the cause: a failure, a run in progress, a definition that was created
-//! later, or no attempt at all; and records that cannot be read.
+//! later, or no attempt at all; and records that cannot be read, and values that were withdrawn.
 
 mod before_first_row;
 mod filling;
@@ -7,7 +7,7 @@ mod gap;
 mod history;
 mod in_range;
 mod recent;
-mod unreadable;
+mod without_value;
 
 use jiff::civil::Date;
 
@@ -37,7 +37,7 @@ pub struct GapReport {
     pub first_row: Option<FirstRow>,
     /// The number of days of the range that exist in the reporting time zone.
     pub days: usize,
-    /// The number of records that are missing or cannot be read; each is of one metric and day.
+    /// The number of values that are missing, cannot be read or were withdrawn; each is of one metric and day.
     pub missing: usize,
     /// The gaps, ordered by category and then by day.
     pub gaps: Vec<Gap>,

@@ -1,5 +1,7 @@
 //! `GET /api/v1/activity`: the last days, exactly as many as asked.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
@@ -7,6 +9,7 @@ use utoipa::IntoParams;
 
 use super::{
     comma_list::comma_list,
+    enum_schemas,
     error_responses::{ErrorResponses, Undefined},
 };
 use crate::{
@@ -19,7 +22,7 @@ use crate::{
         problem::Problem,
         service::{Service, Shared},
     },
-    query::{self, ActivityQuery, Catalogue, QueryError, SeriesResponse},
+    query::{self, ActivityQuery, Catalogue, QueryError, SeriesResponse, View, ViewRequest},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -32,6 +35,12 @@ pub struct ActivityParameters {
     category: Option<String>,
     /// Types, separated by commas: `count`, `average`, `percentage`, `aggregate`
     r#type: Option<String>,
+    /// `in_force` (the default) or `recorded`, the values of the records whether they were corrected or not
+    #[param(schema_with = enum_schemas::values, required = false)]
+    values: Option<String>,
+    /// What was known at this instant, as in 2025-01-31T12:00:00Z, or at the end of this day: records and corrections that were
+    /// made later are left out. By default now
+    as_of: Option<String>,
 }
 
 impl ActivityParameters {
@@ -42,6 +51,10 @@ impl ActivityParameters {
     ) -> Result<ActivityQuery, QueryError> {
         let (categories, types) = (comma_list(self.category.as_deref()), comma_list(self.r#type.as_deref()));
         ActivityQuery::parse(self.days.as_deref(), &categories, &types, catalogue, settings)
+    }
+
+    pub fn view(&self) -> ViewRequest<'_> {
+        ViewRequest { values: self.values.as_deref(), as_of: self.as_of.as_deref() }
     }
 }
 
@@ -63,11 +76,11 @@ pub async fn activity(
 
 #[async_trait]
 impl Endpoint for ActivityParameters {
-    async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
-        let (context, settings) = (&service.context, &service.query);
-        let question = self.question(catalogue, settings)?;
+    async fn answer(&self, service: &Service, catalogue: &Arc<Catalogue>) -> Result<Answer, Failed> {
+        let View { context, catalogue, values } = View::new(&service.context, catalogue, self.view()).await?;
+        let question = self.question(&catalogue, &service.query)?.of(values);
         let reservation = service.answer_memory.reserve(question.memory_bytes()).await;
-        let series = query::activity(context, catalogue, settings, &question).await?;
+        let series = query::activity(&context, &catalogue, &service.query, &question).await?;
         Ok(Answer::series(&series, reservation)?)
     }
 }

@@ -1,5 +1,7 @@
 //! `GET /api/v1/definitions`: the metrics.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
@@ -38,7 +40,7 @@ pub struct DefinitionsQuery {}
 
 #[async_trait]
 impl Endpoint for DefinitionsQuery {
-    async fn answer(&self, _: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
+    async fn answer(&self, _: &Service, catalogue: &Arc<Catalogue>) -> Result<Answer, Failed> {
         Ok(Answer::json(&query::definitions(catalogue))?)
     }
 }

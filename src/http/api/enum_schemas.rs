@@ -5,12 +5,16 @@ use utoipa::openapi::{Array, Object, ObjectBuilder, Type};
 
 use crate::{
     access::{Role, Scope},
-    query::{ExportFormat, weekday},
+    query::{ExportFormat, VALUES, weekday},
     store::{JobStatus, RunKind, RunStatus, Trigger},
 };
 
 pub fn formats() -> Object {
     one_of(ExportFormat::ALL.map(ExportFormat::name))
+}
+
+pub fn values() -> Object {
+    one_of(VALUES)
 }
 
 pub fn weekdays() -> Object {

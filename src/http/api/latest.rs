@@ -1,5 +1,7 @@
 //! `GET /api/v1/latest`: the newest value of every metric.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
@@ -7,6 +9,7 @@ use utoipa::IntoParams;
 
 use super::{
     comma_list::comma_list,
+    enum_schemas,
     error_responses::{ErrorResponses, Undefined},
 };
 use crate::{
@@ -18,7 +21,7 @@ use crate::{
         problem::Problem,
         service::{Service, Shared},
     },
-    query::{self, Catalogue, LatestQuery, LatestResponse, QueryError},
+    query::{self, Catalogue, LatestQuery, LatestResponse, QueryError, View, ViewRequest},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -28,6 +31,12 @@ pub struct LatestParameters {
     category: Option<String>,
     /// Types, separated by commas: `count`, `average`, `percentage`, `aggregate`
     r#type: Option<String>,
+    /// `in_force` (the default) or `recorded`, the values of the records whether they were corrected or not
+    #[param(schema_with = enum_schemas::values, required = false)]
+    values: Option<String>,
+    /// What was known at this instant, as in 2025-01-31T12:00:00Z, or at the end of this day: records and corrections that were
+    /// made later are left out. By default now
+    as_of: Option<String>,
 }
 
 impl LatestParameters {
@@ -35,11 +44,15 @@ impl LatestParameters {
         let (categories, types) = (comma_list(self.category.as_deref()), comma_list(self.r#type.as_deref()));
         LatestQuery::parse(&categories, &types, catalogue)
     }
+
+    pub fn view(&self) -> ViewRequest<'_> {
+        ViewRequest { values: self.values.as_deref(), as_of: self.as_of.as_deref() }
+    }
 }
 
 /// The latest values
 ///
-/// Returns the newest record of each metric, with its own date, and the changes since one day, one week and one month
+/// Returns the newest value of each metric, with its own date, and the changes since one day, one week and one month
 /// before that date.
 #[utoipa::path(
     get, path = "/api/v1/latest", tag = "record", params(LatestParameters),
@@ -55,10 +68,11 @@ pub async fn latest(
 
 #[async_trait]
 impl Endpoint for LatestParameters {
-    async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
-        let question = self.question(catalogue)?;
-        let reservation = service.answer_memory.reserve(question.memory_bytes(catalogue)).await;
-        let latest = query::latest(&service.context, catalogue, &question).await?;
+    async fn answer(&self, service: &Service, catalogue: &Arc<Catalogue>) -> Result<Answer, Failed> {
+        let View { context, catalogue, values } = View::new(&service.context, catalogue, self.view()).await?;
+        let question = self.question(&catalogue)?.of(values);
+        let reservation = service.answer_memory.reserve(question.memory_bytes(&catalogue)).await;
+        let latest = query::latest(&context, &catalogue, &question).await?;
         Ok(Answer::json(&latest)?.holding(reservation))
     }
 }

@@ -1,5 +1,7 @@
 //! `GET /api/v1/metrics`: series of values over a range of days.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
@@ -19,7 +21,8 @@ use crate::{
         problem::{InvalidParameter, Problem},
         service::{Service, Shared},
     },
-    query::{self, Catalogue, SeriesRequest, SeriesResponse},
+    query::{self, Catalogue, SeriesRequest, SeriesResponse, View, ViewRequest},
+    store::ValuesAsked,
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -47,6 +50,12 @@ pub struct SeriesParameters {
     /// `true` adds the judgements of the values to the points of days
     #[param(value_type = Option<bool>)]
     judgement: Option<String>,
+    /// `in_force` (the default) or `recorded`, the values of the records whether they were corrected or not
+    #[param(schema_with = enum_schemas::values, required = false)]
+    values: Option<String>,
+    /// What was known at this instant, as in 2025-01-31T12:00:00Z, or at the end of this day: records and corrections that were
+    /// made later are left out. By default now
+    as_of: Option<String>,
     /// The maximum number of series on a page, from 1 to 200; 50 by default. A page with many days has fewer
     #[param(value_type = Option<u8>, minimum = 1, maximum = 200)]
     limit: Option<String>,
@@ -55,7 +64,7 @@ pub struct SeriesParameters {
 }
 
 impl SeriesParameters {
-    pub fn asked(&self) -> Result<SeriesRequest, Problem> {
+    fn asked(&self, values: ValuesAsked) -> Result<SeriesRequest, Problem> {
         let (metadata, judgement) =
             (flag("metadata", self.metadata.as_deref())?, flag("judgement", self.judgement.as_deref())?);
         Ok(SeriesRequest {
@@ -67,6 +76,7 @@ impl SeriesParameters {
             week_start: self.week_start.clone(),
             metadata,
             judgement,
+            values,
             limit: self.limit.clone(),
             cursor: self.cursor.clone(),
         })
@@ -98,11 +108,14 @@ pub async fn metrics(
 
 #[async_trait]
 impl Endpoint for SeriesParameters {
-    async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
-        let last_finished = service.context.last_finished();
-        let question = query::SeriesQuery::parse(&self.asked()?, catalogue, &service.query, last_finished)?;
-        let reservation = service.answer_memory.reserve(question.memory_bytes(catalogue)).await;
-        let series = query::series(&service.context, catalogue, &question).await?;
+    async fn answer(&self, service: &Service, catalogue: &Arc<Catalogue>) -> Result<Answer, Failed> {
+        let request = ViewRequest { values: self.values.as_deref(), as_of: self.as_of.as_deref() };
+        let View { context, catalogue, values } = View::new(&service.context, catalogue, request).await?;
+        let asked = self.asked(values)?;
+        let question =
+            query::SeriesQuery::parse(&asked, &catalogue, &service.query, context.last_finished())?;
+        let reservation = service.answer_memory.reserve(question.memory_bytes(&catalogue)).await;
+        let series = query::series(&context, &catalogue, &question).await?;
         Ok(Answer::series(&series, reservation)?)
     }
 }

@@ -1,5 +1,7 @@
 //! `GET /api/v1/status`: the state of collection.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
@@ -39,7 +41,7 @@ pub struct Status {}
 
 #[async_trait]
 impl Endpoint for Status {
-    async fn answer(&self, service: &Service, catalogue: &Catalogue) -> Result<Answer, Failed> {
+    async fn answer(&self, service: &Service, catalogue: &Arc<Catalogue>) -> Result<Answer, Failed> {
         let status = query::status(&service.context, catalogue).await?;
         Ok(Answer::json(&status)?.volatile(status.is_volatile()))
     }

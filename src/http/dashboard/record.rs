@@ -17,6 +17,7 @@ use crate::{
     query::{
         self, ActivityQuery, Catalogue, LatestQuery, LatestResponse, QueryError, RollUp, SeriesResponse,
     },
+    store::ValuesAsked,
 };
 
 /// The most latest values that are listed.
@@ -62,7 +63,8 @@ async fn made(service: &Service) -> Result<Answer, QueryError> {
     // Writing into a String does not fail.
     let _ = write_latest(&mut page, &latest, all);
     if !columns.is_empty() {
-        let question = ActivityQuery { days: DAYS.min(service.query.max_points), metrics: columns };
+        let days = DAYS.min(service.query.max_points);
+        let question = ActivityQuery { days, metrics: columns, values: ValuesAsked::default() };
         let days = query::activity(&service.context, &catalogue, &service.query, &question).await?;
         let _ = write_days(&mut page, &days);
     }
@@ -98,6 +100,7 @@ fn write_latest(page: &mut String, latest: &LatestResponse, all: usize) -> fmt::
     for metric in &latest.metrics {
         write!(page, "<tr><th scope=\"row\">{}<td>", Escaped(&metric.display_name))?;
         write_value(page, metric.value.as_ref(), &metric.format_pattern)?;
+        write_mark(page, metric.revision)?;
         write!(page, "<td>{}<td>", Escaped(&metric.unit))?;
         match metric.metric_date {
             Some(date) => write!(page, "{date}")?,
@@ -124,8 +127,9 @@ fn write_days(page: &mut String, days: &SeriesResponse) -> fmt::Result {
         }
         for series in &days.series {
             page.write_str("<td>")?;
-            let value = series.points.get(index).and_then(|point| point.value.as_ref());
-            write_value(page, value, &series.format_pattern)?;
+            let point = series.points.get(index);
+            write_value(page, point.and_then(|point| point.value.as_ref()), &series.format_pattern)?;
+            write_mark(page, point.and_then(|point| point.revision))?;
         }
     }
     page.write_str("</tbody></table>")
@@ -142,6 +146,11 @@ fn write_value(page: &mut String, value: Option<&Decimal>, pattern: &str) -> fmt
         ),
         None => page.write_str("–"),
     }
+}
+
+/// Marks a value that was corrected.
+fn write_mark(page: &mut String, revision: Option<i32>) -> fmt::Result {
+    if revision.is_some() { page.write_str(" <small>(corrected)</small>") } else { Ok(()) }
 }
 
 /// A text in HTML.

@@ -29,6 +29,8 @@ const COLUMNS: &[ExportColumn] = &[
     optional("percent_from_month_before", ExportType::Decimal),
     optional("metadata", ExportType::Object),
     optional("judgement", ExportType::Object),
+    optional("recorded_value", ExportType::Decimal),
+    optional("revision", ExportType::Number),
 ];
 
 pub(super) fn pages(answer: LatestResponse) -> OnePage {
@@ -54,6 +56,8 @@ fn row(latest: LatestValue, last_finished: Date) -> Row {
     row.extend(changes.into_iter().flat_map(cells));
     row.push(Cell::or_none(latest.metadata, Cell::Object));
     row.push(Cell::or_none(latest.judgement, |judgement| Cell::Object(MetadataText::of(judgement.object()))));
+    row.push(Cell::or_none(latest.recorded_value, Cell::Decimal));
+    row.push(Cell::or_none(latest.revision, |revision| Cell::Integer(revision.into())));
     row
 }
 

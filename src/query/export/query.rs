@@ -10,6 +10,7 @@ use crate::{
         ActivityQuery, Catalogue, Interval, QueryError, SeriesQuery, SeriesRequest, activity::first_of,
         values,
     },
+    store::ValuesAsked,
 };
 
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct ExportQuery {
     pub intervals: Vec<Interval>,
     pub week_start: Weekday,
     pub last_finished: Date,
+    /// See [`crate::query::View`].
+    pub values: ValuesAsked,
 }
 
 impl ExportQuery {
@@ -40,11 +43,12 @@ impl ExportQuery {
         let mut asked = SeriesRequest { limit: None, cursor: None, metadata: true, ..asked.clone() };
         let is_open = asked.from.is_none();
         if is_open && let Some((first, _)) = values::span(context).await? {
-            asked.from = Some(first.to_string());
+            // At an earlier instant there may have been no record yet.
+            asked.from = Some(first.min(last_finished).to_string());
         }
         let query = SeriesQuery::parse_unlimited(&asked, catalogue, settings, last_finished)?;
-        let SeriesQuery { from, to, metrics, intervals, week_start, .. } = query;
-        Ok(Self { from, to, metrics, intervals, week_start, last_finished })
+        let SeriesQuery { from, to, metrics, intervals, week_start, values, .. } = query;
+        Ok(Self { from, to, metrics, intervals, week_start, last_finished, values })
     }
 
     /// The days of [`crate::query::activity`].
@@ -57,6 +61,7 @@ impl ExportQuery {
             intervals: vec![Interval::Day],
             week_start: settings.week_start,
             last_finished: to,
+            values: query.values,
         }
     }
 }

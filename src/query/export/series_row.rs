@@ -28,6 +28,9 @@ pub(super) const COLUMNS: &[ExportColumn] = &[
     optional("metadata", ExportType::Object),
     // Of days: see docs/quality.md.
     optional("judgement", ExportType::Object),
+    // Of corrected days: the value of the record, and the number of the revision in force.
+    optional("recorded_value", ExportType::Decimal),
+    optional("revision", ExportType::Number),
 ];
 
 fn row(series: &Series, point: Point) -> Row {
@@ -51,6 +54,8 @@ fn row(series: &Series, point: Point) -> Row {
         Cell::count(point.days_due),
         Cell::or_none(point.metadata, Cell::Object),
         Cell::or_none(point.judgement, |judgement| Cell::Object(MetadataText::of(judgement.object()))),
+        Cell::or_none(point.recorded_value, Cell::Decimal),
+        Cell::or_none(point.revision, |revision| Cell::Integer(revision.into())),
     ]
 }
 

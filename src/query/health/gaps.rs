@@ -82,7 +82,10 @@ impl From<RecentGaps> for GapsHealth {
 }
 
 fn can_be_made(gap: &Gap) -> bool {
-    let is_lost = matches!(gap.cause, GapCause::NotReconstructible | GapCause::BeforeFirstRow { .. });
+    let is_lost = matches!(
+        gap.cause,
+        GapCause::NotReconstructible | GapCause::BeforeFirstRow { .. } | GapCause::Withdrawn
+    );
     !is_lost && !matches!(gap.cause, GapCause::DefinedLater { .. })
 }
 

@@ -21,6 +21,7 @@ fn day(offset: usize, value: &Decimal, metadata: Map<String, Value>) -> Recorded
         definition_version: 1,
         metadata: Some(Box::new(metadata)),
         judgement: None,
+        correction: None,
     }
 }
 

@@ -52,7 +52,7 @@ pub use notifications::{
 };
 pub use records::{
     AskedMetric, Latest, MOST_SKIPPED, RecordedDay, RecordedDays, Records, SeriesDays, SeriesQuestion,
-    SeriesRows,
+    SeriesRows, ValueCorrection, ValuesAsked,
 };
 pub use revisions::{
     NewRevision, Revision, RevisionBasis, RevisionBatch, RevisionEffect, RevisionFilter, RevisionPosition,

@@ -16,12 +16,22 @@ use crate::{
 /// Which records exist: the dates of each metric.
 pub type RecordedDays = HashMap<MetricKey, BTreeSet<Date>>;
 
-/// Which records to read, and for which days to read the incomplete runs.
+/// Which values of the recorded days are asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ValuesAsked {
+    /// The values of the records, whether they were corrected or not.
+    pub as_recorded: bool,
+    /// What the store knew at this instant: records and revisions whose `created_at` is later are left out. By default now.
+    pub as_of: Option<Timestamp>,
+}
+
+/// Which values to read, and for which days to read the incomplete runs.
 #[derive(Debug, Clone)]
 pub struct SeriesQuestion {
     pub from: Date,
     pub to: Date,
     pub metrics: Vec<AskedMetric>,
+    pub values: ValuesAsked,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,9 +57,11 @@ pub struct SeriesDays {
     pub recorded: Vec<RecordedDay>,
     /// Days whose record cannot be read.
     pub unreadable: Vec<Date>,
+    /// Days whose value was withdrawn. They have a record, and no value in force.
+    pub withdrawn: Vec<Date>,
 }
 
-/// The fields of a record that a series shows.
+/// The value in force of a recorded day, and the fields of its record that a series shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedDay {
     pub date: Date,
@@ -62,9 +74,20 @@ pub struct RecordedDay {
     pub metadata: Option<Box<Map<String, Value>>>,
     /// Present if it was requested and the record is judged. Boxed because most questions do not request it.
     pub judgement: Option<Box<Judgement>>,
+    /// Present if the value was corrected. Boxed because it is rarely present.
+    pub correction: Option<Box<ValueCorrection>>,
 }
 
-/// The newest record of a metric, and the values before it.
+/// What a corrected value stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValueCorrection {
+    /// The number of the revision in force.
+    pub revision: i32,
+    /// The value of the record.
+    pub recorded: Decimal,
+}
+
+/// The newest value in force of a metric, as a record, and the values before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Latest {
     pub record: Record,
@@ -75,9 +98,11 @@ pub struct Latest {
     pub month_before: Option<Decimal>,
     /// `None` if the record is not judged yet.
     pub judgement: Option<Judgement>,
+    /// Present if the value was corrected; the provenance is [`Provenance::Corrected`] then.
+    pub correction: Option<ValueCorrection>,
 }
 
-/// Reading records. A row that cannot be read, which only a superuser can have made, is left out and named in the log.
+/// Reading records, and the values in force that series and the newest values are made of. A row that cannot be read, which only a superuser can have made, is left out and named in the log.
 #[async_trait]
 pub trait Records: Send + Sync {
     /// Which records exist in `from..=to`.
@@ -97,15 +122,14 @@ pub trait Records: Send + Sync {
         categories: Option<&[String]>,
     ) -> Result<Vec<Record>, StoreError>;
 
-    /// The records of some metrics in a range of days, and the runs that did not complete them.
+    /// The values of some metrics in a range of days, and the runs that did not complete them.
     async fn series(&self, question: &SeriesQuestion) -> Result<SeriesRows, StoreError>;
 
     /// As [`Records::series`], without the runs.
     async fn series_days(&self, question: &SeriesQuestion) -> Result<Vec<SeriesDays>, StoreError>;
 
-    /// The newest record that can be read of each of `metrics` that has one, by category; of the newest
-    /// [`MOST_SKIPPED`] + 1.
-    async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError>;
+    /// The newest value that can be read of each of `metrics` that has one, by category; of the newest [`MOST_SKIPPED`] + 1.
+    async fn latest(&self, metrics: &[MetricKey], values: ValuesAsked) -> Result<Vec<Latest>, StoreError>;
 
     /// The last runs, and how many records there are of each metric: up to and on `day` without those of the dates in
     /// `skipped`, which the time zone never had. Its time grows with the number of records.

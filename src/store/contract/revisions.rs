@@ -75,6 +75,8 @@ pub struct RevisionBatch {
     pub reason: String,
     /// Who makes them, as [`super::NewRun::actor`]; 1 to 200 characters.
     pub author: String,
+    /// By the clock of the process. It counts only in a store with a simulated clock; otherwise the database's does.
+    pub made_at: Timestamp,
     pub revisions: Vec<NewRevision>,
 }
 

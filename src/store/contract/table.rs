@@ -227,6 +227,8 @@ const fn nullable(name: &'static str, kind: ColumnKind) -> StoreColumn {
     StoreColumn { name, kind, nullable: true }
 }
 
+/// `value` and `metadata` are those in force; `recorded_value` is that of the record, and `revision` the number of the revision in
+/// force. Days whose value was withdrawn have no row.
 static DAILY_METRICS: &[StoreColumn] = &[
     column("id", ColumnKind::Uuid),
     column("metric_date", ColumnKind::Date),
@@ -237,6 +239,8 @@ static DAILY_METRICS: &[StoreColumn] = &[
     // Derived: the statement takes it from daily_metric_judgements.
     nullable("judgement", ColumnKind::Object),
     column("provenance", ColumnKind::Text),
+    column("recorded_value", ColumnKind::Decimal),
+    nullable("revision", ColumnKind::Integer),
     column("definition_version", ColumnKind::Integer),
     column("collection_id", ColumnKind::Uuid),
     column("collection_timestamp", ColumnKind::Instant),

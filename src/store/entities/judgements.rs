@@ -8,15 +8,16 @@ use crate::{
     judgement::{Baseline, Judgement, Reason, Verdict},
     metric::MetricKey,
     store::{
-        Anomaly, DriftSample, DriftSamples, JudgedDay, JudgementRow, Judgements, StoreError,
+        Anomaly, DriftSample, DriftSamples, JudgedDay, JudgementRow, Judgements, StoreError, ValuesAsked,
         from_row::key_and_date,
         instant_text::text,
         row::{Columns, undecodable},
-        sql_store::{SqlStore, read_rows, write},
+        sql_store::{SqlStore, read_rows, revisions_in_force, values_in_force, write},
         statement::Argument,
     },
 };
 
+/// Follows a WITH clause that defines `revisions_in_force`. A value that was withdrawn has no judgement.
 const SELECT_UNJUDGED: &str = "
     SELECT metric_date, metric_type, metric_category FROM daily_metrics AS recorded
     WHERE tenant_id = $1 AND NOT EXISTS (
@@ -24,16 +25,22 @@ const SELECT_UNJUDGED: &str = "
         WHERE judged.tenant_id = recorded.tenant_id AND judged.metric_category = recorded.metric_category
           AND judged.metric_type = recorded.metric_type AND judged.metric_date = recorded.metric_date
           AND judged.judge_version >= $2
+    ) AND NOT EXISTS (
+        SELECT 1 FROM revisions_in_force AS revised
+        WHERE revised.tenant_id = recorded.tenant_id AND revised.metric_category = recorded.metric_category
+          AND revised.metric_type = recorded.metric_type AND revised.metric_date = recorded.metric_date
+          AND revised.kind = 'withdrawal'
     )
     ORDER BY metric_category, metric_type, metric_date
     LIMIT $3";
 
+/// Follows a WITH clause that defines `values_in_force`.
 const SELECT_ANOMALIES: &str = "
     SELECT judged.metric_date, judged.metric_type, judged.metric_category, CAST(recorded.value AS TEXT) AS value,
         judge_version, verdict, reason, CAST(expected_low AS TEXT) AS expected_low, CAST(expected_high AS TEXT) AS expected_high,
         CAST(score AS TEXT) AS score, baseline_days, baseline_from, baseline_to
     FROM daily_metric_judgements AS judged
-    JOIN daily_metrics AS recorded
+    JOIN values_in_force AS recorded
         ON recorded.tenant_id = judged.tenant_id AND recorded.metric_category = judged.metric_category
        AND recorded.metric_type = judged.metric_type AND recorded.metric_date = judged.metric_date
     WHERE judged.tenant_id = $1 AND judged.verdict = 'anomaly' AND judged.metric_date >= $2 AND judged.metric_date <= $3
@@ -74,12 +81,14 @@ impl<S: SqlStore> Judgements for S {
     }
 
     async fn unjudged(&self, judge_version: i32, limit: i64) -> Result<Vec<(Date, MetricKey)>, StoreError> {
-        let select = self.statement(SELECT_UNJUDGED).bind(i64::from(judge_version)).bind(limit);
+        let select = format!("WITH {}{SELECT_UNJUDGED}", revisions_in_force(None));
+        let select = self.statement(select).bind(i64::from(judge_version)).bind(limit);
         read_rows(self, "daily_metrics", &select, key_and_date).await
     }
 
     async fn anomalies(&self, from: Date, to: Date, limit: i64) -> Result<Vec<Anomaly>, StoreError> {
-        let select = self.statement(SELECT_ANOMALIES).bind(from).bind(to).bind(limit);
+        let select = values_in_force(ValuesAsked::default(), None) + SELECT_ANOMALIES;
+        let select = self.statement(select).bind(from).bind(to).bind(limit);
         read_rows(self, "daily_metric_judgements", &select, anomaly).await
     }
 }

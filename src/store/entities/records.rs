@@ -6,13 +6,13 @@ use jiff::{Timestamp, civil::Date};
 use super::runs::last_runs;
 use crate::{
     blocking::block_in_place_if_large,
-    metric::{MetricKey, Record},
+    metric::{MetricKey, Provenance, Record},
     store::{
-        Latest, MOST_SKIPPED, RecordedDays, Records, Runs, SeriesDays, SeriesQuestion, SeriesRows,
-        StoreError, StoreSummary,
-        from_row::{self, record, record_count},
+        Latest, MOST_SKIPPED, RecordCount, RecordedDays, Records, Runs, SeriesDays, SeriesQuestion,
+        SeriesRows, StoreError, StoreSummary, ValuesAsked,
+        from_row::{self, metric_key, record, record_count},
         row::{self, Columns},
-        sql_store::{SqlRecords, SqlRuns, VALUES_IN_FORCE, retry},
+        sql_store::{SqlRecords, SqlRuns, SqlStore, read_rows, retry, revisions_in_force},
     },
 };
 
@@ -22,6 +22,16 @@ const TABLE: &str = "daily_metrics";
 const SELECT_LAST_CUT: &str =
     "SELECT max(collection_timestamp) AS last_cut FROM daily_metrics WHERE tenant_id = $1";
 
+/// Follows a WITH clause that defines `revisions_in_force`.
+const COUNT_CORRECTED: &str = "
+    SELECT revised.metric_type, revised.metric_category, recorded.provenance, count(*) AS corrected
+    FROM revisions_in_force AS revised
+    JOIN daily_metrics AS recorded
+        ON recorded.tenant_id = revised.tenant_id AND recorded.metric_category = revised.metric_category
+       AND recorded.metric_type = revised.metric_type AND recorded.metric_date = revised.metric_date
+    WHERE revised.tenant_id = $1 AND revised.kind = 'value'
+    GROUP BY revised.metric_type, revised.metric_category, recorded.provenance";
+
 #[async_trait]
 impl<S: SqlRecords + SqlRuns + Runs> Records for S {
     async fn recorded(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
@@ -29,7 +39,7 @@ impl<S: SqlRecords + SqlRuns + Runs> Records for S {
     }
 
     async fn recorded_span(&self) -> Result<Option<(Date, Date)>, StoreError> {
-        let select = self.statement(format!("{VALUES_IN_FORCE}{}", S::OWN.select_span));
+        let select = self.statement(S::OWN.select_span);
         let rows = retry(self, || self.fetch(&select)).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let day = |column| row.optional_date(column).map_err(|error| self.failed(error));
@@ -68,11 +78,11 @@ impl<S: SqlRecords + SqlRuns + Runs> Records for S {
         }))
     }
 
-    async fn latest(&self, metrics: &[MetricKey]) -> Result<Vec<Latest>, StoreError> {
+    async fn latest(&self, metrics: &[MetricKey], values: ValuesAsked) -> Result<Vec<Latest>, StoreError> {
         let (mut found, mut asked) = (Vec::with_capacity(metrics.len()), metrics.to_vec());
         let mut skipped = 0;
         while !asked.is_empty() && skipped <= MOST_SKIPPED {
-            let rows = retry(self, || self.select_latest(&asked, skipped)).await?;
+            let rows = retry(self, || self.select_latest(&asked, skipped, values)).await?;
             let (read, unreadable) = from_row::latest(self.shown(), TABLE, &rows);
             found.extend(read);
             (asked, skipped) = (unreadable, skipped + 1);
@@ -86,7 +96,28 @@ impl<S: SqlRecords + SqlRuns + Runs> Records for S {
     async fn summary(&self, day: Date, skipped: &[Date]) -> Result<StoreSummary, StoreError> {
         let (last_run, last_completed) = last_runs(self).await?;
         let rows = retry(self, || self.count_records(day, skipped)).await?;
-        let counts = row::readable(self.shown(), TABLE, &rows, record_count);
+        let mut counts = row::readable(self.shown(), TABLE, &rows, record_count);
+        count_corrected(self, &mut counts).await?;
         Ok(StoreSummary { last_run, last_completed, counts })
     }
+}
+
+/// Counts the corrected values among the records.
+async fn count_corrected(store: &impl SqlStore, counts: &mut [RecordCount]) -> Result<(), StoreError> {
+    let select = store.statement(format!("WITH {}{COUNT_CORRECTED}", revisions_in_force(None)));
+    for (key, recorded_as, corrected) in read_rows(store, TABLE, &select, corrected_count).await? {
+        let Some(count) = counts.iter_mut().find(|count| count.key == key) else { continue };
+        for (provenance, records) in &mut count.of_provenance {
+            if *provenance == Provenance::Corrected {
+                *records += corrected;
+            } else if *provenance == recorded_as {
+                *records = records.saturating_sub(corrected);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn corrected_count(row: &impl Columns) -> Result<(MetricKey, Provenance, usize), sqlx::Error> {
+    Ok((metric_key(row)?, row.word("provenance", Provenance::from_name)?, row.count("corrected")?))
 }

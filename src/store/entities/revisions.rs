@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::{
     metric::MetricKey,
     store::{
-        NewRevision, Revision, RevisionBasis, RevisionBatch, RevisionEffect, RevisionFilter, RevisionPosition,
-        Revisions, StoreError,
+        NewRevision, Revision, RevisionBasis, RevisionBatch, RevisionEffect, RevisionFilter,
+        RevisionPosition, Revisions, StoreError,
         from_row::key_and_date,
         outbox,
         row::{self, Columns, undecodable},
@@ -64,6 +64,7 @@ async fn write_batch<S: SqlEvents>(store: &S, batch: &RevisionBatch) -> Result<(
         .bind(batch.id)
         .bind(&batch.reason)
         .bind(&batch.author)
+        .bind(batch.made_at)
         .bind(Argument::Json(Some(rows)));
     let mut transaction = store.begin().await?;
     if transaction.execute(&insert).await.map_err(failed)? > 0 {

@@ -3,6 +3,8 @@
 use std::marker::PhantomData;
 
 use crate::store::{
+    ValuesAsked,
+    sql_store::values_in_force,
     statement::{Argument, Statement},
     table::{
         ColumnKind, Comparison, IsOperand, Order, Output, RowCondition, StoreColumn, StoreTable, TableQuery,
@@ -41,7 +43,7 @@ pub(in crate::store) trait TableDialect {
 /// NULL). Objects are left out of the array from the one on with which it is too long, so that neither database builds it.
 pub(in crate::store) fn page<D: TableDialect>(query: &TableQuery, tenant: &str) -> Statement<'static> {
     let mut writer = Writer::<D> { arguments: Vec::new(), dialect: PhantomData };
-    let table = source::<D>(query);
+    let RowSource { with, table } = source::<D>(query);
     let tenant = D::text_parameter(writer.add_text(tenant.to_owned()));
     let condition = format!("tenant_id = {tenant} AND {}", writer.condition(&query.condition));
     let total = match query.count {
@@ -57,7 +59,7 @@ pub(in crate::store) fn page<D: TableDialect>(query: &TableQuery, tenant: &str) 
     let join = D::JOIN;
     // Each object is followed by a comma or by the bracket at the end.
     let sql = format!(
-            "SELECT CASE WHEN coalesce(max(bytes), 0) + 1 <= {max_bytes}
+            "{with}SELECT CASE WHEN coalesce(max(bytes), 0) + 1 <= {max_bytes}
                     THEN '[' || coalesce({join}(entry, ',') FILTER (WHERE bytes < {max_bytes}), '') || ']' END AS page,
                     count(*) AS row_count, {total} AS total
              FROM (SELECT entry, sum(octet_length(entry) + 1) OVER (ROWS UNBOUNDED PRECEDING) AS bytes
@@ -74,21 +76,32 @@ static ROWS: StoreColumn = StoreColumn { name: "rows", kind: ColumnKind::Integer
 /// The name of the derived column of `daily_metrics`.
 const JUDGEMENT: &str = "judgement";
 
-/// The table, with the judgements of its records where the query has them.
-fn source<D: TableDialect>(query: &TableQuery) -> String {
-    let table = query.table.name();
-    let is_selected = query.columns.iter().any(|output| output.column.name == JUDGEMENT);
-    if query.table != StoreTable::DailyMetrics || !(is_selected || names_judgement(&query.condition)) {
-        return table.to_owned();
+/// What the rows are selected from.
+struct RowSource {
+    with: String,
+    table: String,
+}
+
+/// The table; of the records, the values in force, with the judgements where the query has them.
+fn source<D: TableDialect>(query: &TableQuery) -> RowSource {
+    let name = query.table.name();
+    if query.table != StoreTable::DailyMetrics {
+        return RowSource { with: String::new(), table: name.to_owned() };
     }
-    format!(
+    let with = values_in_force(ValuesAsked::default(), None);
+    let is_selected = query.columns.iter().any(|output| output.column.name == JUDGEMENT);
+    if !(is_selected || names_judgement(&query.condition)) {
+        return RowSource { with, table: format!("values_in_force AS {name}") };
+    }
+    let table = format!(
         "(SELECT recorded.*, CASE WHEN judged.verdict IS NOT NULL THEN {} END AS {JUDGEMENT}
-          FROM {table} AS recorded
+          FROM values_in_force AS recorded
           LEFT JOIN daily_metric_judgements AS judged
             ON judged.tenant_id = recorded.tenant_id AND judged.metric_category = recorded.metric_category
-           AND judged.metric_type = recorded.metric_type AND judged.metric_date = recorded.metric_date) AS {table}",
+           AND judged.metric_type = recorded.metric_type AND judged.metric_date = recorded.metric_date) AS {name}",
         D::JUDGEMENT
-    )
+    );
+    RowSource { with, table }
 }
 
 fn names_judgement(condition: &RowCondition) -> bool {

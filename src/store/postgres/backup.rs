@@ -104,13 +104,15 @@ impl PostgresStore {
         let of = |prefix: &str| -> u64 {
             rows.iter().filter(|(table, _)| table.starts_with(prefix)).map(|(_, rows)| rows).sum()
         };
-        let tables = ["daily_metrics", "metric_collection_log", "metric_definition_versions", "metric_revisions"];
+        let tables =
+            ["daily_metrics", "metric_collection_log", "metric_definition_versions", "metric_revisions"];
         let found = tables.map(of);
-        let expected =
-            [contents.records(), contents.runs, contents.definition_versions, contents.revisions];
+        let expected = [contents.records(), contents.runs, contents.definition_versions, contents.revisions];
         if found != expected {
             let shown = |[records, runs, versions, revisions]: [u64; 4]| {
-                format!("{records} records, {runs} runs, {versions} versions of definitions and {revisions} revisions")
+                format!(
+                    "{records} records, {runs} runs, {versions} versions of definitions and {revisions} revisions"
+                )
             };
             let message = format!("its copy has {}; the store has {}", shown(found), shown(expected));
             return Err(self.fault(FaultClass::Other, message));

@@ -50,7 +50,7 @@ const OWN: OwnStatements = OwnStatements {
         ON CONFLICT (tenant_id, id) DO NOTHING",
     lock_definitions: Some("LOCK TABLE metric_definitions IN SHARE ROW EXCLUSIVE MODE"),
     select_span: "
-        SELECT min(metric_date) AS first, max(metric_date) AS last FROM values_in_force
+        SELECT min(metric_date) AS first, max(metric_date) AS last FROM daily_metrics
         WHERE tenant_id = $1 AND metric_date BETWEEN '1900-01-01' AND '9998-12-31'",
     change_annotation: "
         UPDATE annotations
@@ -66,12 +66,12 @@ const OWN: OwnStatements = OwnStatements {
         INSERT INTO drift_samples (tenant_id, metric_date, metric_type, metric_category, recorded, recounted, recounted_at)
         SELECT $1, * FROM jsonb_to_recordset($2) AS given (metric_date DATE, metric_type TEXT, metric_category TEXT,
             recorded NUMERIC, recounted NUMERIC, recounted_at TIMESTAMPTZ)",
-    // A trigger sets the number of the revision and its time.
+    // A trigger sets the number of the revision, and its time unless the clock is simulated.
     add_revisions: "
-        INSERT INTO metric_revisions (tenant_id, batch_id, reason, author, revision, metric_date, metric_type, metric_category, kind,
-            value, metadata, takes_back, basis, definition_version)
-        SELECT $1, $2, $3, $4, 0, given.*
-        FROM jsonb_to_recordset($5) AS given (metric_date DATE, metric_type TEXT, metric_category TEXT, kind TEXT, value NUMERIC,
+        INSERT INTO metric_revisions (tenant_id, batch_id, reason, author, created_at, revision, metric_date, metric_type,
+            metric_category, kind, value, metadata, takes_back, basis, definition_version)
+        SELECT $1, $2, $3, $4, $5, 0, given.*
+        FROM jsonb_to_recordset($6) AS given (metric_date DATE, metric_type TEXT, metric_category TEXT, kind TEXT, value NUMERIC,
             metadata JSONB, takes_back INTEGER, basis TEXT, definition_version INTEGER)
         WHERE NOT EXISTS (SELECT FROM metric_revisions WHERE tenant_id = $1 AND batch_id = $2)
         ORDER BY given.metric_category, given.metric_type, given.metric_date",

@@ -10,24 +10,24 @@ use super::PostgresStore;
 use crate::{
     metric::MetricKey,
     store::{
-        RecordedDays, SeriesQuestion, StoreError,
+        RecordedDays, SeriesQuestion, StoreError, ValuesAsked,
         from_row::key_and_date,
         row,
-        sql_store::{SqlRecords, VALUES_IN_FORCE},
+        sql_store::{SqlRecords, revisions_in_force, values_in_force},
     },
 };
 
 const TABLE: &str = "daily_metrics";
 
 const SELECT_KEYS: &str = "
-    SELECT metric_date, metric_type, metric_category FROM values_in_force
+    SELECT metric_date, metric_type, metric_category FROM daily_metrics
     WHERE tenant_id = $1 AND metric_date BETWEEN $2 AND $3";
 
 /// Values as text: the driver's own decimals have their digits in groups of four.
 const COLUMNS: &str = "metric_date, metric_type, metric_category, value::TEXT AS value, metadata, provenance, definition_version,
     collection_id, collection_timestamp";
 
-const OF_ALL: &str = "FROM values_in_force WHERE tenant_id = $1 AND metric_date BETWEEN $2 AND $3";
+const OF_ALL: &str = "FROM daily_metrics WHERE tenant_id = $1 AND metric_date BETWEEN $2 AND $3";
 
 /// A walk along the primary key for each category and type, also in a plan that is made without knowing the categories and
 /// days: `OFFSET 0` keeps the planner from reading all metrics of the days instead.
@@ -35,15 +35,24 @@ const OF_CATEGORIES: &str = "
     FROM (SELECT DISTINCT category FROM UNNEST($4::TEXT[]) AS category) AS wanted
     CROSS JOIN UNNEST(ARRAY['aggregate', 'average', 'count', 'percentage']) AS known (type)
     CROSS JOIN LATERAL (
-        SELECT * FROM values_in_force
+        SELECT * FROM daily_metrics
         WHERE tenant_id = $1 AND metric_category = wanted.category AND metric_type = known.type
           AND metric_date BETWEEN $2 AND $3
         OFFSET 0
     ) AS of_metric";
 
-/// A statement that reads values.
-fn select(question: &str) -> AssertSqlSafe<String> {
-    AssertSqlSafe(format!("{VALUES_IN_FORCE}{question}"))
+/// The statement of [`SqlRecords::select_series`], with the conditions and the part that the question needs.
+fn series_statement(values: ValuesAsked) -> String {
+    let as_of = values.as_of.map(|_| 8);
+    let recorded_until = as_of.map_or(String::new(), |number| format!("AND created_at <= ${number}"));
+    let (revisions, revised) = match values.as_recorded {
+        true => (String::new(), ""),
+        false => (format!("WITH {}", revisions_in_force(as_of)), include_str!("select_revised.sql")),
+    };
+    revisions
+        + &include_str!("select_series.sql")
+            .replace("/* recorded until */", &recorded_until)
+            .replace("/* revised */", revised)
 }
 
 #[async_trait]
@@ -57,7 +66,7 @@ impl SqlRecords for PostgresStore {
         let of = if categories.is_some() { OF_CATEGORIES } else { OF_ALL };
         let question = format!("SELECT {COLUMNS} {of} ORDER BY metric_date, metric_category, metric_type");
         let mut select =
-            sqlx::query(select(&question)).bind(&self.tenant).bind(from.to_sqlx()).bind(to.to_sqlx());
+            sqlx::query(AssertSqlSafe(question)).bind(&self.tenant).bind(from.to_sqlx()).bind(to.to_sqlx());
         if let Some(categories) = categories {
             select = select.bind(categories);
         }
@@ -65,7 +74,7 @@ impl SqlRecords for PostgresStore {
     }
 
     async fn count_records(&self, day: Date, skipped: &[Date]) -> Result<Vec<PgRow>, StoreError> {
-        sqlx::query(select(include_str!("count_records.sql")))
+        sqlx::query(include_str!("count_records.sql"))
             .bind(&self.tenant)
             .bind(day.to_sqlx())
             .bind(skipped.iter().map(|date| date.to_sqlx()).collect::<Vec<_>>())
@@ -76,7 +85,7 @@ impl SqlRecords for PostgresStore {
 
     async fn select_keys(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
         // Rows are converted one by one, because a row of the driver is many times as large as the values that are kept.
-        let mut rows = sqlx::query(select(SELECT_KEYS))
+        let mut rows = sqlx::query(SELECT_KEYS)
             .bind(&self.tenant)
             .bind(from.to_sqlx())
             .bind(to.to_sqlx())
@@ -90,29 +99,38 @@ impl SqlRecords for PostgresStore {
         Ok(recorded)
     }
 
-    async fn select_latest(&self, metrics: &[MetricKey], skipped: i64) -> Result<Vec<PgRow>, StoreError> {
-        sqlx::query(select(include_str!("select_latest.sql")))
+    async fn select_latest(
+        &self,
+        metrics: &[MetricKey],
+        skipped: i64,
+        values: ValuesAsked,
+    ) -> Result<Vec<PgRow>, StoreError> {
+        let as_of = values.as_of.map(|_| 5);
+        let statement = values_in_force(values, as_of) + include_str!("select_latest.sql");
+        let mut select = sqlx::query(AssertSqlSafe(statement))
             .bind(&self.tenant)
             .bind(metrics.iter().map(|key| key.metric_type.name()).collect::<Vec<_>>())
             .bind(metrics.iter().map(|key| key.category.as_str()).collect::<Vec<_>>())
-            .bind(skipped)
-            .fetch_all(self.pool().await?)
-            .await
-            .map_err(|error| self.failed(error))
+            .bind(skipped);
+        if let Some(instant) = values.as_of {
+            select = select.bind(row::to_micros(instant).to_sqlx());
+        }
+        select.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))
     }
 
     async fn select_series(&self, question: &SeriesQuestion) -> Result<Vec<PgRow>, StoreError> {
         let metrics = || question.metrics.iter();
-        sqlx::query(select(include_str!("select_series.sql")))
+        let mut select = sqlx::query(AssertSqlSafe(series_statement(question.values)))
             .bind(&self.tenant)
             .bind(question.from.to_sqlx())
             .bind(question.to.to_sqlx())
             .bind(metrics().map(|metric| metric.key.metric_type.name()).collect::<Vec<_>>())
             .bind(metrics().map(|metric| metric.key.category.as_str()).collect::<Vec<_>>())
             .bind(metrics().map(|metric| metric.metadata).collect::<Vec<_>>())
-            .bind(metrics().map(|metric| metric.judgement).collect::<Vec<_>>())
-            .fetch_all(self.pool().await?)
-            .await
-            .map_err(|error| self.failed(error))
+            .bind(metrics().map(|metric| metric.judgement).collect::<Vec<_>>());
+        if let Some(instant) = question.values.as_of {
+            select = select.bind(row::to_micros(instant).to_sqlx());
+        }
+        select.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))
     }
 }

@@ -1,4 +1,5 @@
--- Returns the newest record of each requested metric, and the metric's values a day, a week and a month before that record. Each
+-- Returns the newest value of each requested metric, and the metric's values a day, a week and a month before it. The text follows a
+-- WITH clause that defines values_in_force. Each
 -- metric costs a few lookups in the primary key, independent of the number of its records. By PostgreSQL's rule, a month before
 -- 31 March is the last day of February. An average of no rows and a percentage of a denominator of 0 count as no value.
 SELECT newest.*,
@@ -29,7 +30,7 @@ SELECT newest.*,
 FROM UNNEST($2::TEXT[], $3::TEXT[]) AS asked (metric_type, metric_category)
 CROSS JOIN LATERAL (
     SELECT metric_date, metric_type, metric_category, value::TEXT AS value, metadata, provenance, definition_version, collection_id,
-           collection_timestamp
+           collection_timestamp, recorded_value::TEXT AS recorded_value, revision
     FROM values_in_force
     WHERE tenant_id = $1 AND metric_category = asked.metric_category AND metric_type = asked.metric_type
     ORDER BY metric_date DESC

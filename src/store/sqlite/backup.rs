@@ -121,7 +121,8 @@ async fn sum(connection: &mut SqliteConnection) -> Result<StoreContents, sqlx::E
     }
     drop(rows);
     let runs = sqlx::query_scalar(statements::COUNT_RUNS).fetch_one(&mut *connection).await?;
-    let versions = sqlx::query_scalar(statements::COUNT_DEFINITION_VERSIONS).fetch_one(&mut *connection).await?;
+    let versions =
+        sqlx::query_scalar(statements::COUNT_DEFINITION_VERSIONS).fetch_one(&mut *connection).await?;
     let revisions = sqlx::query_scalar(statements::COUNT_REVISIONS).fetch_one(connection).await?;
     Ok(sum.finish([runs, versions, revisions]))
 }

@@ -57,8 +57,8 @@ const OWN: OwnStatements = OwnStatements {
     lock_definitions: None,
     // Two subqueries: SQLite answers min() or max() from an index only when it is alone in its SELECT.
     select_span: "
-        SELECT (SELECT min(metric_date) FROM values_in_force WHERE tenant_id = ?1 AND metric_date = date(metric_date)) AS first,
-               (SELECT max(metric_date) FROM values_in_force WHERE tenant_id = ?1 AND metric_date = date(metric_date)) AS last",
+        SELECT (SELECT min(metric_date) FROM daily_metrics WHERE tenant_id = ?1 AND metric_date = date(metric_date)) AS first,
+               (SELECT max(metric_date) FROM daily_metrics WHERE tenant_id = ?1 AND metric_date = date(metric_date)) AS last",
     change_annotation: "
         UPDATE annotations
         SET first_day = ?3, last_day = ?4, metric_category = ?5, text = ?6,
@@ -85,7 +85,7 @@ const OWN: OwnStatements = OwnStatements {
             (SELECT coalesce(max(revision), 0) + 1 FROM metric_revisions AS before
              WHERE before.tenant_id = ?1 AND before.metric_category = given.value ->> 'metric_category'
                AND before.metric_type = given.value ->> 'metric_type' AND before.metric_date = given.value ->> 'metric_date'),
-            max(strftime('%Y-%m-%dT%H:%M:%f000Z', 'now'), (
+            max(iif((SELECT simulated_clock FROM store_settings), ?5, strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')), (
                 SELECT coalesce(max(created_at), '') FROM metric_revisions AS before
                 WHERE before.tenant_id = ?1 AND before.metric_category = given.value ->> 'metric_category'
                   AND before.metric_type = given.value ->> 'metric_type' AND before.metric_date = given.value ->> 'metric_date'
@@ -93,7 +93,7 @@ const OWN: OwnStatements = OwnStatements {
             given.value ->> 'metric_date', given.value ->> 'metric_type', given.value ->> 'metric_category', given.value ->> 'kind',
             given.value ->> 'value', given.value ->> 'metadata', given.value ->> 'takes_back', given.value ->> 'basis',
             given.value ->> 'definition_version'
-        FROM json_each(?5) AS given
+        FROM json_each(?6) AS given
         WHERE NOT EXISTS (SELECT 1 FROM metric_revisions WHERE tenant_id = ?1 AND batch_id = ?2)",
     now: "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS now",
 };

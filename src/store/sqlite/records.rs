@@ -9,39 +9,48 @@ use super::SqliteStore;
 use crate::{
     metric::MetricKey,
     store::{
-        RecordedDays, SeriesQuestion, StoreError,
+        RecordedDays, SeriesQuestion, StoreError, ValuesAsked,
         from_row::key_and_date,
+        instant_text::text,
         row,
-        sql_store::{SqlRecords, VALUES_IN_FORCE},
+        sql_store::{SqlRecords, revisions_in_force, values_in_force},
     },
 };
 
 const TABLE: &str = "daily_metrics";
 
 const SELECT_KEYS: &str = "
-    SELECT metric_date, metric_type, metric_category FROM values_in_force
+    SELECT metric_date, metric_type, metric_category FROM daily_metrics
     WHERE tenant_id = ?1 AND metric_date BETWEEN ?2 AND ?3";
 
 const COLUMNS: &str =
-    "metric_date, metric_type, metric_category, values_in_force.value AS value, metadata, provenance,
+    "metric_date, metric_type, metric_category, daily_metrics.value AS value, metadata, provenance,
     definition_version, collection_id, collection_timestamp";
 
 /// CROSS JOIN makes SQLite read only the requested categories, from the primary key. Without it, the planner would use
 /// the index on the date and read every record of the days.
 const OF_CATEGORIES: &str = "
     (SELECT DISTINCT value AS category FROM json_each(?4)) AS wanted
-    CROSS JOIN values_in_force ON metric_category = wanted.category";
+    CROSS JOIN daily_metrics ON metric_category = wanted.category";
 
-/// A statement that reads values.
-fn select(question: &str) -> AssertSqlSafe<String> {
-    AssertSqlSafe(format!("{VALUES_IN_FORCE}{question}"))
+/// The statement of [`SqlRecords::select_series`], with the conditions and the part that the question needs.
+fn series_statement(values: ValuesAsked) -> String {
+    let as_of = values.as_of.map(|_| 5);
+    let recorded_until = as_of.map_or(String::new(), |number| format!("AND created_at <= ?{number}"));
+    let (revisions, revised) = match values.as_recorded {
+        true => (String::new(), ""),
+        false => (format!("WITH {}", revisions_in_force(as_of)), include_str!("select_revised.sql")),
+    };
+    revisions
+        + &include_str!("select_series.sql")
+            .replace("/* recorded until */", &recorded_until)
+            .replace("/* revised */", revised)
 }
 
 #[async_trait]
 impl SqlRecords for SqliteStore {
     async fn select_keys(&self, from: Date, to: Date) -> Result<RecordedDays, StoreError> {
-        let select =
-            sqlx::query(select(SELECT_KEYS)).bind(&self.tenant).bind(from.to_string()).bind(to.to_string());
+        let select = sqlx::query(SELECT_KEYS).bind(&self.tenant).bind(from.to_string()).bind(to.to_string());
         let rows = select.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))?;
         let mut recorded = RecordedDays::new();
         for (date, key) in row::readable(&self.location, TABLE, &rows, key_and_date) {
@@ -58,13 +67,13 @@ impl SqlRecords for SqliteStore {
     ) -> Result<Vec<SqliteRow>, StoreError> {
         let (tables, date) = match categories {
             Some(_) => (OF_CATEGORIES, "+metric_date"),
-            None => ("values_in_force", "metric_date"),
+            None => ("daily_metrics", "metric_date"),
         };
         let question = format!(
             "SELECT {COLUMNS} FROM {tables} WHERE tenant_id = ?1 AND {date} BETWEEN ?2 AND ?3
              ORDER BY metric_date, metric_category, metric_type"
         );
-        sqlx::query(select(&question))
+        sqlx::query(AssertSqlSafe(question))
             .bind(&self.tenant)
             .bind(from.to_string())
             .bind(to.to_string())
@@ -75,7 +84,7 @@ impl SqlRecords for SqliteStore {
     }
 
     async fn count_records(&self, day: Date, skipped: &[Date]) -> Result<Vec<SqliteRow>, StoreError> {
-        sqlx::query(select(include_str!("count_records.sql")))
+        sqlx::query(include_str!("count_records.sql"))
             .bind(&self.tenant)
             .bind(day.to_string())
             .bind(Json(skipped))
@@ -84,27 +93,36 @@ impl SqlRecords for SqliteStore {
             .map_err(|error| self.failed(error))
     }
 
-    async fn select_latest(&self, metrics: &[MetricKey], skipped: i64) -> Result<Vec<SqliteRow>, StoreError> {
-        sqlx::query(select(include_str!("select_latest.sql")))
+    async fn select_latest(
+        &self,
+        metrics: &[MetricKey],
+        skipped: i64,
+        values: ValuesAsked,
+    ) -> Result<Vec<SqliteRow>, StoreError> {
+        let as_of = values.as_of.map(|_| 4);
+        let statement = values_in_force(values, as_of) + include_str!("select_latest.sql");
+        let mut select = sqlx::query(AssertSqlSafe(statement))
             .bind(&self.tenant)
             .bind(metrics.iter().map(|key| asked(key, true, true)).collect::<Value>())
-            .bind(skipped)
-            .fetch_all(self.pool().await?)
-            .await
-            .map_err(|error| self.failed(error))
+            .bind(skipped);
+        if let Some(instant) = values.as_of {
+            select = select.bind(text(instant));
+        }
+        select.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))
     }
 
     async fn select_series(&self, question: &SeriesQuestion) -> Result<Vec<SqliteRow>, StoreError> {
         let metrics =
             question.metrics.iter().map(|metric| asked(&metric.key, metric.metadata, metric.judgement));
-        sqlx::query(select(include_str!("select_series.sql")))
+        let mut select = sqlx::query(AssertSqlSafe(series_statement(question.values)))
             .bind(&self.tenant)
             .bind(question.from.to_string())
             .bind(question.to.to_string())
-            .bind(metrics.collect::<Value>())
-            .fetch_all(self.pool().await?)
-            .await
-            .map_err(|error| self.failed(error))
+            .bind(metrics.collect::<Value>());
+        if let Some(instant) = question.values.as_of {
+            select = select.bind(text(instant));
+        }
+        select.fetch_all(self.pool().await?).await.map_err(|error| self.failed(error))
     }
 }
 

@@ -1,8 +1,10 @@
--- Returns the newest record of each requested metric (?2, a JSON array), and the metric's values a day, a week and a month before
--- that record. In SQLite, 31 March minus a month is 31 February, which overflows to 3 March; min(…) with the last day of the
+-- Returns the newest value of each requested metric (?2, a JSON array), and the metric's values a day, a week and a month before it.
+-- The text follows a WITH clause that defines values_in_force; conditions are in WHERE, as SQLite merges a CTE that has an outer join
+-- into the statement only there. In SQLite, 31 March minus a month is 31 February, which overflows to 3 March; min(…) with the last day of the
 -- previous month corrects that. An average of no rows and a percentage of a denominator of 0 count as no value.
 SELECT newest.metric_date, newest.metric_type, newest.metric_category, newest.value, newest.metadata,
     newest.provenance, newest.definition_version, newest.collection_id, newest.collection_timestamp,
+    newest.recorded_value, newest.revision,
     (SELECT value FROM values_in_force AS earlier
      WHERE earlier.tenant_id = ?1 AND earlier.metric_category = newest.metric_category
        AND earlier.metric_type = newest.metric_type
@@ -35,7 +37,7 @@ SELECT newest.metric_date, newest.metric_type, newest.metric_category, newest.va
        AND judged.metric_type = newest.metric_type AND judged.metric_date = newest.metric_date) AS judgement
 FROM json_each(?2) AS asked
 CROSS JOIN values_in_force AS newest
-    ON newest.tenant_id = ?1 AND newest.metric_category = asked.value ->> 'metric_category'
+WHERE newest.tenant_id = ?1 AND newest.metric_category = asked.value ->> 'metric_category'
    AND newest.metric_type = asked.value ->> 'metric_type'
    AND newest.metric_date = (
        SELECT metric_date FROM values_in_force

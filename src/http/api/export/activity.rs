@@ -1,7 +1,5 @@
 //! `GET /api/v1/export/activity`: the last days, exactly as many as asked, as a file.
 
-use std::sync::Arc;
-
 use axum::{extract::State, response::Response};
 
 use super::{Beginning, File, FileParameters, FileRequest};
@@ -15,7 +13,7 @@ use crate::{
         problem::Problem,
         service::Shared,
     },
-    query::{Export, ExportQuery},
+    query::{Export, ExportQuery, View},
 };
 
 /// Export the last days
@@ -37,10 +35,12 @@ pub async fn activity(
 ) -> Result<Response, Problem> {
     let beginning = Beginning::new(&service, &principal, &request)?;
     let catalogue = service.catalogue().await?;
-    let (context, settings) = (&service.context, &service.query);
-    let question = request.parameters.question(&catalogue, settings)?;
-    let question = ExportQuery::activity(&question, context, settings);
+    let (parameters, settings) = (request.parameters, &service.query);
+    let view = View::new(&service.context, &catalogue, parameters.view()).await?;
+    let View { context, catalogue, values } = view;
+    let question = parameters.question(&catalogue, settings)?.of(values);
+    let question = ExportQuery::activity(&question, &context, settings);
     let name = format!("daymark_{}_{}", question.from, question.to);
-    let export = Export::series(context.clone(), Arc::clone(&catalogue), question, beginning.format);
+    let export = Export::series(context, catalogue, question, beginning.format);
     beginning.answer(&name, export).await
 }

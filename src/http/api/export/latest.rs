@@ -13,7 +13,7 @@ use crate::{
         problem::Problem,
         service::Shared,
     },
-    query::Export,
+    query::{Export, View},
 };
 
 /// Export the latest values
@@ -35,9 +35,11 @@ pub async fn latest(
 ) -> Result<Response, Problem> {
     let beginning = Beginning::new(&service, &principal, &request)?;
     let catalogue = service.catalogue().await?;
-    let context = &service.context;
-    let question = request.parameters.question(&catalogue)?;
+    let parameters = request.parameters;
+    let View { context, catalogue, values } =
+        View::new(&service.context, &catalogue, parameters.view()).await?;
+    let question = parameters.question(&catalogue)?.of(values);
     let name = format!("daymark_latest_{}", context.last_finished());
-    let export = Export::latest(context, &catalogue, &question, beginning.format);
+    let export = Export::latest(&context, &catalogue, &question, beginning.format);
     beginning.answer(&name, export).await
 }

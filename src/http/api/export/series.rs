@@ -1,7 +1,5 @@
 //! `GET /api/v1/export`: the same questions as `metrics`, as a file of any length.
 
-use std::sync::Arc;
-
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -18,7 +16,7 @@ use crate::{
         problem::Problem,
         service::Shared,
     },
-    query::{Export, ExportQuery, SeriesRequest},
+    query::{Export, ExportQuery, SeriesRequest, View, ViewRequest},
 };
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -40,6 +38,12 @@ pub struct ExportParameters {
     /// The first day of a week: `monday` … `sunday`; by default as configured
     #[param(schema_with = enum_schemas::weekdays, required = false)]
     week_start: Option<String>,
+    /// `in_force` (the default) or `recorded`, the values of the records whether they were corrected or not
+    #[param(schema_with = enum_schemas::values, required = false)]
+    values: Option<String>,
+    /// What was known at this instant, as in 2025-01-31T12:00:00Z, or at the end of this day: records and corrections that were
+    /// made later are left out. By default now
+    as_of: Option<String>,
 }
 
 /// Export the recorded values
@@ -62,11 +66,13 @@ pub async fn series(
 ) -> Result<Response, Problem> {
     let beginning = Beginning::new(&service, &principal, &request)?;
     let catalogue = service.catalogue().await?;
-    let context = &service.context;
-    let question =
-        ExportQuery::parse(&request.parameters.asked(), context, &catalogue, &service.query).await?;
+    let parameters = request.parameters;
+    let view = ViewRequest { values: parameters.values.as_deref(), as_of: parameters.as_of.as_deref() };
+    let View { context, catalogue, values } = View::new(&service.context, &catalogue, view).await?;
+    let asked = SeriesRequest { values, ..parameters.asked() };
+    let question = ExportQuery::parse(&asked, &context, &catalogue, &service.query).await?;
     let name = format!("daymark_{}_{}", question.from, question.to);
-    let export = Export::series(context.clone(), Arc::clone(&catalogue), question, beginning.format);
+    let export = Export::series(context, catalogue, question, beginning.format);
     beginning.answer(&name, export).await
 }
 

@@ -179,7 +179,8 @@ CREATE TABLE metric_revisions (
     author             TEXT        NOT NULL CONSTRAINT author_is_short CHECK (length(author) BETWEEN 1 AND 200),
     -- The database role that inserted the row, and the time by the clock of this database; the trigger sets both.
     inserted_by        NAME        NOT NULL DEFAULT current_user,
-    created_at         TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    created_at         TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp() CONSTRAINT creation_is_sane
+                                   CHECK (created_at >= '1900-01-01T00:00Z' AND created_at < '9999-01-01T00:00Z'),
     CONSTRAINT value_is_not_negative CHECK (value >= 0 OR metric_type IN ('average', 'aggregate')),
     CONSTRAINT value_where_it_is_one CHECK (
         (kind = 'value') = (value IS NOT NULL) AND (kind = 'value') = (metadata IS NOT NULL)

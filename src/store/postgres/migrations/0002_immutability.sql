@@ -214,7 +214,8 @@ BEGIN
     WHERE tenant_id = NEW.tenant_id AND metric_category = NEW.metric_category AND metric_type = NEW.metric_type
       AND metric_date = NEW.metric_date;
     NEW.revision := before.revision + 1;
-    NEW.created_at := greatest(clock_timestamp(), before.created_at);
+    -- With a simulated clock it is the time that the process gave.
+    NEW.created_at := greatest(CASE WHEN has_real_clock() THEN clock_timestamp() ELSE NEW.created_at END, before.created_at);
     NEW.inserted_by := current_user;
     wrong := CASE
         WHEN NOT EXISTS (

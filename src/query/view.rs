@@ -1,0 +1,102 @@
+//! What a query looks at: the values in force or those of the records, as they are now or as they were known at an earlier instant.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    catalogue::Catalogue,
+    day,
+    error::{ParameterProblem, QueryError},
+};
+use crate::{
+    collect::{Context, FIRST_DAY},
+    config::{shown, suggestion},
+    store::ValuesAsked,
+};
+
+/// The names of what `values` selects.
+pub const VALUES: [&str; 2] = [IN_FORCE, RECORDED];
+const IN_FORCE: &str = "in_force";
+const RECORDED: &str = "recorded";
+
+/// A query's view of the record. Its context has the clock, and its catalogue the definitions, of the instant that is asked about.
+pub struct View {
+    pub context: Context,
+    pub catalogue: Arc<Catalogue>,
+    pub values: ValuesAsked,
+}
+
+/// The parameters of a view, as they come from outside.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ViewRequest<'a> {
+    /// `in_force`, the default, or `recorded`.
+    pub values: Option<&'a str>,
+    /// An instant, or a day, of which the end is meant; by default now.
+    pub as_of: Option<&'a str>,
+}
+
+impl View {
+    /// # Errors
+    /// [`QueryError::InvalidParameters`] with every problem; when the store fails.
+    pub async fn new(
+        context: &Context,
+        catalogue: &Arc<Catalogue>,
+        request: ViewRequest<'_>,
+    ) -> Result<Self, QueryError> {
+        let as_recorded = request.values.map_or(Ok(false), as_recorded);
+        let as_of = request.as_of.map(|text| instant(context, text)).transpose();
+        let (as_recorded, as_of) = match (as_recorded, as_of) {
+            (Ok(as_recorded), Ok(as_of)) => (as_recorded, as_of),
+            (as_recorded, as_of) => {
+                let problems = [as_recorded.err(), as_of.err()];
+                return Err(QueryError::InvalidParameters(problems.into_iter().flatten().collect()));
+            }
+        };
+        let values = ValuesAsked { as_recorded, as_of };
+        let Some(instant) = as_of else {
+            return Ok(Self { context: context.clone(), catalogue: Arc::clone(catalogue), values });
+        };
+        let versions = context.tenant.store.definition_versions().await?;
+        let catalogue = Arc::new(catalogue.as_of(versions, instant));
+        Ok(Self { context: context.at(instant), catalogue, values })
+    }
+}
+
+fn as_recorded(name: &str) -> Result<bool, ParameterProblem> {
+    match name {
+        IN_FORCE => Ok(false),
+        RECORDED => Ok(true),
+        other => {
+            let hint = suggestion(other, VALUES).map_or_else(String::new, |hint| format!("; {hint}"));
+            let message = format!("must be {IN_FORCE} or {RECORDED}, not {}{hint}", shown(other));
+            Err(ParameterProblem { parameter: "values", message })
+        }
+    }
+}
+
+/// Of a day, its last microsecond in the reporting time zone, or now if it has not ended.
+fn instant(context: &Context, text: &str) -> Result<Timestamp, ParameterProblem> {
+    let problem = |message: String| ParameterProblem { parameter: "as_of", message };
+    let (now, calendar) = (context.now(), &context.tenant.calendar);
+    let form = "must be an instant, as in 2025-01-31T12:00:00Z, or a day, as in 2025-01-31";
+    let (instant, first) = match (day::parse(text), text.parse::<Timestamp>()) {
+        (Ok(date), _) => {
+            let end = calendar.start_of(date.tomorrow().unwrap_or(date));
+            let last = end.checked_sub(SignedDuration::from_micros(1)).unwrap_or(end);
+            (last.min(now), calendar.start_of(date))
+        }
+        (_, Ok(instant)) => (instant, instant),
+        _ => return Err(problem(format!("{form}, not {}", shown(text)))),
+    };
+    if first > now {
+        return Err(problem(format!("{} is in the future; it is {now}", shown(text))));
+    }
+    if instant < calendar.start_of(FIRST_DAY.tomorrow().unwrap_or(FIRST_DAY)) {
+        return Err(problem(format!(
+            "{} is before {FIRST_DAY}, the first day that can be recorded",
+            shown(text)
+        )));
+    }
+    Ok(instant)
+}
