@@ -70,7 +70,7 @@ impl Batch {
         Ok(Answers { parts })
     }
 
-    /// Returns the relations that each metric reads, or why they cannot be told.
+    /// Returns the relations that each metric reads, or why they are unknown.
     ///
     /// # Errors
     /// When the cut is lost.
@@ -123,7 +123,7 @@ impl Batch {
     }
 }
 
-/// What a function in the database runs for a batch.
+/// The statements that a function in the database runs for a batch.
 pub(crate) struct FunctionBatch {
     /// Their readings are numbered through all parts of the batch.
     pub tasks: Vec<FunctionTask>,

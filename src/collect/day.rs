@@ -12,7 +12,7 @@ use super::{
     batch::{Answers, Batch},
     first_row::require_begun,
     freshness::{self, CutAttempt, Fresh, Freshness},
-    judging::{self, CollectedValue, JudgedHistory},
+    judging::{self, CollectedValue, DayHistory},
     own_clock::{require_clock_of_platform, require_clock_of_store},
     recording::{self, Stamp},
     run::{self, OpenRun},
@@ -119,7 +119,7 @@ async fn collect(
     }
     let run = OpenRun::start(context, lock, RunKind::Collect, date, date).await?;
     // The store has nothing else to do while the platform is read.
-    let history = judges.then(|| JudgedHistory::reading(context, &missing, date));
+    let history = judges.then(|| DayHistory::reading(context, &missing, date));
     match record_day(context, &run, day, &missing, there, cancel).await {
         Ok(report) => {
             // The lock of the day is released before its values are judged.
@@ -215,12 +215,12 @@ impl From<Record> for RecordedMetric {
     }
 }
 
-/// What remains recorded of a run that ends before its commit.
+/// The message about a run that ends before its commit.
 fn kept(date: Date) -> String {
     format!("nothing of {date} was recorded by this run; run it again")
 }
 
-/// What a run reads of a day.
+/// Reads a day's metrics from the platform.
 struct DayReader<'a> {
     context: &'a Context,
     run: Uuid,

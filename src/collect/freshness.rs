@@ -28,7 +28,7 @@ pub(super) type Fresh<T> = Result<T, Staleness>;
 /// The metrics that are not read, each with the reason.
 pub(super) type Refusals = BTreeMap<MetricKey, Failure>;
 
-/// What the metrics of a run read. The platform is asked for that once, however often the run waits and opens a new cut.
+/// The relations that the metrics of a run read. They are read from the platform once a run, even if the run waits and opens a new cut.
 pub(super) struct Freshness<'a> {
     context: &'a Context,
     keys: Vec<MetricKey>,

@@ -18,7 +18,7 @@ use crate::{
 /// How long a report waits for the platform.
 const WAIT: Duration = Duration::from_secs(2);
 
-/// What is known of the platform's lag.
+/// The platform's lag, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlatformLag {
     /// How old the state is of the part that lags most; zero where no part lags.

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_commands_cover_what_can_be_filled_and_no_more() {
+    fn the_commands_cover_exactly_the_gaps_that_can_be_filled() {
         let metrics = [sample::created("a"), sample::created("b")];
         let fill = |gaps: &[Gap]| commands(gaps, &metrics, day(9)).fill_with;
         assert!(fill(&[]).is_empty());
