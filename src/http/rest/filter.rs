@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_asked_has_postgrests_code() {
+    fn invalid_filters_have_postgrests_code() {
         let deep = format!("{}value.eq.1{}", "(and".repeat(100), ")".repeat(100));
         let long = format!("in.({})", "1,".repeat(MAX_VALUES + 1));
         for (name, text, expected) in [

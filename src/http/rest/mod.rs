@@ -14,6 +14,7 @@ mod rpc;
 mod scanner;
 mod select;
 mod table;
+mod table_parameters;
 mod translate;
 mod value;
 

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_is_what_the_client_can_read() {
+    fn the_form_is_one_that_the_client_accepts() {
         let form = |accept| Form::accepted(&headers("accept", &[accept])).map_err(|error| error.code);
         assert_eq!(Form::accepted(&HeaderMap::new()).unwrap(), Form::Array);
         assert_eq!(form("application/json"), Ok(Form::Array));

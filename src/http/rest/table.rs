@@ -14,11 +14,9 @@ use futures_util::stream;
 use super::{
     caller::{self, Caller},
     error::{RestError, cut, meant, no_such_path},
-    filter::{filter, tree},
     negotiate::{Form, Preferences, require_schema},
-    order::order,
     range::{self, MAX_ROWS, RowRange},
-    select::select,
+    table_parameters::{MAX_BYTES, TableParameters},
 };
 use crate::{
     access::{Principal, Scope},
@@ -28,25 +26,12 @@ use crate::{
         cache::Lifetime,
         service::{Service, Shared},
     },
-    store::{
-        TablePage, TableQuery,
-        table::{RowCondition, StoreTable},
-    },
+    store::{TablePage, TableQuery, table::StoreTable},
 };
 
 /// An answer depends on its principal and on these headers, so shared caches must not keep it.
 const CACHE_CONTROL: &str = "private, no-cache";
 const VARY: &str = "accept, accept-encoding, accept-profile, apikey, authorization, cookie, prefer, range";
-/// The most comparisons of one request.
-const MAX_CONDITIONS: usize = 200;
-/// The most bytes of an answer's rows.
-const MAX_BYTES: u64 = 8 << 20;
-/// The bytes of a row without long metadata.
-const ROW_BYTES: u64 = 512;
-/// The bytes that are expected of the rows where a client sets no limit: rarely are there thousands.
-const UNLIMITED_BYTES: u64 = 1 << 20;
-/// The least that is expected.
-const LEAST_BYTES: u64 = 64 << 10;
 /// How often the rows are in memory while they are read: as the database returns them, and as text.
 const COPIES: u64 = 2;
 
@@ -120,7 +105,6 @@ async fn read_page(
     principal: &Principal,
     mut query: TableQuery,
 ) -> Result<(TablePage, Reservation), RestError> {
-    query.max_bytes = expected_bytes(query.limit);
     loop {
         let bytes = usize::try_from(COPIES * query.max_bytes).unwrap_or(usize::MAX);
         let reservation = service.answer_memory.reserve(bytes).await;
@@ -132,13 +116,6 @@ async fn read_page(
             return Ok((page, reservation));
         }
         query.max_bytes = MAX_BYTES;
-    }
-}
-
-fn expected_bytes(limit: u64) -> u64 {
-    match limit {
-        0..=MAX_ROWS => (limit * ROW_BYTES).clamp(LEAST_BYTES, MAX_BYTES),
-        _ => UNLIMITED_BYTES,
     }
 }
 
@@ -171,79 +148,6 @@ fn named(name: Result<Path<String>, PathRejection>) -> Result<StoreTable, RestEr
             None => error,
         }
     })
-}
-
-/// The parameters of the query string. Every other parameter is a filter.
-#[derive(Default)]
-struct TableParameters {
-    select: Option<String>,
-    order: Option<String>,
-    limit: Option<String>,
-    offset: Option<String>,
-    conditions: Vec<RowCondition>,
-}
-
-impl TableParameters {
-    fn read(table: StoreTable, text: &str) -> Result<Self, RestError> {
-        let mut read = Self::default();
-        for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
-            let place = match name.as_ref() {
-                "select" => &mut read.select,
-                "order" => &mut read.order,
-                "limit" => &mut read.limit,
-                "offset" => &mut read.offset,
-                _ => {
-                    read.conditions.push(match tree(table, &name, &value)? {
-                        Some(condition) => condition,
-                        None => filter(table, &name, &value)?,
-                    });
-                    continue;
-                }
-            };
-            if place.replace(value.into_owned()).is_some() {
-                return Err(RestError::bad_request(
-                    "PGRST100",
-                    format!("the parameter {name} is given twice"),
-                ));
-            }
-        }
-        match read.conditions.iter().map(comparisons).sum::<usize>() {
-            0..=MAX_CONDITIONS => Ok(read),
-            _ => {
-                let message = format!("there are more than {MAX_CONDITIONS} conditions");
-                Err(RestError::bad_request("PGRST100", message))
-            }
-        }
-    }
-
-    /// Where rows are only counted, their columns are not read.
-    fn query(
-        self,
-        table: StoreTable,
-        range: RowRange,
-        count: bool,
-        is_head: bool,
-    ) -> Result<TableQuery, RestError> {
-        let columns = select(table, self.select.as_deref().unwrap_or_default())?;
-        Ok(TableQuery {
-            table,
-            columns: if is_head { Vec::new() } else { columns },
-            condition: RowCondition::All(self.conditions),
-            order: self.order.map(|text| order(table, &text)).transpose()?.unwrap_or_default(),
-            limit: range.limit,
-            offset: range.offset,
-            max_bytes: MAX_BYTES,
-            count,
-        })
-    }
-}
-
-fn comparisons(condition: &RowCondition) -> usize {
-    match condition {
-        RowCondition::All(parts) | RowCondition::Any(parts) => parts.iter().map(comparisons).sum(),
-        RowCondition::Not(part) => comparisons(part),
-        RowCondition::Compare { .. } | RowCondition::In { .. } | RowCondition::Is { .. } => 1,
-    }
 }
 
 fn too_many_bytes() -> RestError {
@@ -309,22 +213,5 @@ mod tests {
     fn one_object_is_taken_out_of_its_array() {
         assert_eq!(only(r#"[{"a" : [1]}]"#.to_owned()), r#"{"a" : [1]}"#);
         assert_eq!(only("[{}]".to_owned()), "{}");
-    }
-
-    #[test]
-    fn a_request_has_limits_and_is_unambiguous() {
-        let code = |text: &str| {
-            TableParameters::read(StoreTable::DailyMetrics, text).map(drop).map_err(|error| error.code)
-        };
-        assert_eq!(code("select=value&value=gt.1&value=lt.9&order=value&limit=1&offset=2"), Ok(()));
-        assert_eq!(code("select=value&select=id"), Err("PGRST100"));
-        assert_eq!(code("limit=1&limit=2"), Err("PGRST100"));
-        assert_eq!(code("columns=value"), Err("PGRST100"));
-        assert_eq!(code(&"value=eq.1&".repeat(MAX_CONDITIONS)), Ok(()));
-        assert_eq!(code(&"value=eq.1&".repeat(MAX_CONDITIONS + 1)), Err("PGRST100"));
-        assert_eq!(
-            code(&format!("or=(id.is.null{})", ",id.is.null".repeat(MAX_CONDITIONS))),
-            Err("PGRST100")
-        );
     }
 }

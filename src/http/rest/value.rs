@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn instants_may_lack_what_utc_says() {
+    fn instants_without_an_offset_are_utc() {
         let same = ["2025-01-31T00:00:00Z", "2025-01-31", "2025-01-31 00:00:00", "2025-01-31T01:00+01:00"];
         for text in same {
             assert_eq!(instant(text).unwrap(), "2025-01-31T00:00:00Z".parse().unwrap(), "{text}");
