@@ -20,7 +20,6 @@ mod row;
 mod sql_store;
 mod sqlite;
 mod statement;
-mod statements;
 
 pub use contract::*;
 pub use error::StoreError;

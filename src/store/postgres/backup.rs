@@ -14,7 +14,7 @@ use sqlx::{Connection, PgConnection, Row};
 use super::{PostgresStore, programs::pg_program};
 use crate::{
     database::FaultClass,
-    store::{Backups, StoreContents, StoreError, contract::ContentsSum, from_row, statements},
+    store::{Backups, StoreContents, StoreError, contract::ContentsSum, from_row},
 };
 
 /// `value` is a text here: the driver's own decimals have their digits in groups of four.
@@ -23,6 +23,9 @@ const SELECT_ALL_RECORDS: &str = "
            definition_version, collection_id, collection_timestamp
     FROM daily_metrics
     ORDER BY tenant_id COLLATE \"C\", metric_category COLLATE \"C\", metric_type COLLATE \"C\", metric_date";
+const COUNT_RUNS: &str = "SELECT count(*) FROM metric_collection_log";
+const COUNT_DEFINITION_VERSIONS: &str = "SELECT count(*) FROM metric_definition_versions";
+const COUNT_REVISIONS: &str = "SELECT count(*) FROM metric_revisions";
 
 #[async_trait]
 impl Backups for PostgresStore {
@@ -195,8 +198,8 @@ async fn sum(session: &mut PgConnection) -> Result<StoreContents, sqlx::Error> {
         sum.add(row.try_get("tenant_id")?, &from_row::record(&row)?);
     }
     drop(rows);
-    let runs = sqlx::query_scalar(statements::COUNT_RUNS).fetch_one(&mut *session).await?;
-    let versions = sqlx::query_scalar(statements::COUNT_DEFINITION_VERSIONS).fetch_one(&mut *session).await?;
-    let revisions = sqlx::query_scalar(statements::COUNT_REVISIONS).fetch_one(session).await?;
+    let runs = sqlx::query_scalar(COUNT_RUNS).fetch_one(&mut *session).await?;
+    let versions = sqlx::query_scalar(COUNT_DEFINITION_VERSIONS).fetch_one(&mut *session).await?;
+    let revisions = sqlx::query_scalar(COUNT_REVISIONS).fetch_one(session).await?;
     Ok(sum.finish([runs, versions, revisions]))
 }

@@ -9,13 +9,22 @@ use sqlx::{Connection, Executor, Row, SqliteConnection, sqlite::SqliteConnectOpt
 use super::SqliteStore;
 use crate::{
     database::FaultClass,
-    store::{Backups, StoreContents, StoreError, contract::ContentsSum, from_row, statements},
+    store::{Backups, StoreContents, StoreError, contract::ContentsSum, from_row},
 };
 
-/// A record of the copy that the store does not have in the same wording. There is none unless the copy is wrong: records stay.
+/// Counts records of the copy that differ from those of the store. There are none unless the copy is wrong, because records stay.
 const SELECT_FOREIGN: &str = "
     SELECT count(*) FROM (SELECT * FROM copy.daily_metrics EXCEPT SELECT * FROM main.daily_metrics)";
+/// By tenant and metric: the primary key.
+const SELECT_ALL_RECORDS: &str = "
+    SELECT tenant_id, metric_date, metric_type, metric_category, value, metadata, provenance, definition_version,
+           collection_id, collection_timestamp
+    FROM daily_metrics
+    ORDER BY tenant_id, metric_category, metric_type, metric_date";
 const COUNT_RECORDS: &str = "SELECT count(*) FROM daily_metrics";
+const COUNT_RUNS: &str = "SELECT count(*) FROM metric_collection_log";
+const COUNT_DEFINITION_VERSIONS: &str = "SELECT count(*) FROM metric_definition_versions";
+const COUNT_REVISIONS: &str = "SELECT count(*) FROM metric_revisions";
 
 #[async_trait]
 impl Backups for SqliteStore {
@@ -72,7 +81,7 @@ impl Backups for SqliteStore {
 }
 
 impl SqliteStore {
-    /// What a copy holds, after SQLite has checked all of its pages, indexes and references.
+    /// Returns the contents of a copy, after SQLite has checked all of its pages, indexes and references.
     async fn contents_of(&self, file: &Path) -> Result<StoreContents, StoreError> {
         let reading = async {
             let options = SqliteConnectOptions::new().filename(file).read_only(true).immutable(true);
@@ -115,14 +124,13 @@ impl SqliteStore {
 
 async fn sum(connection: &mut SqliteConnection) -> Result<StoreContents, sqlx::Error> {
     let mut sum = ContentsSum::default();
-    let mut rows = sqlx::query(statements::SELECT_ALL_RECORDS).fetch(&mut *connection);
+    let mut rows = sqlx::query(SELECT_ALL_RECORDS).fetch(&mut *connection);
     while let Some(row) = rows.try_next().await? {
         sum.add(row.try_get("tenant_id")?, &from_row::record(&row)?);
     }
     drop(rows);
-    let runs = sqlx::query_scalar(statements::COUNT_RUNS).fetch_one(&mut *connection).await?;
-    let versions =
-        sqlx::query_scalar(statements::COUNT_DEFINITION_VERSIONS).fetch_one(&mut *connection).await?;
-    let revisions = sqlx::query_scalar(statements::COUNT_REVISIONS).fetch_one(connection).await?;
+    let runs = sqlx::query_scalar(COUNT_RUNS).fetch_one(&mut *connection).await?;
+    let versions = sqlx::query_scalar(COUNT_DEFINITION_VERSIONS).fetch_one(&mut *connection).await?;
+    let revisions = sqlx::query_scalar(COUNT_REVISIONS).fetch_one(connection).await?;
     Ok(sum.finish([runs, versions, revisions]))
 }
