@@ -11,7 +11,7 @@ const PAIRS: [(&str, &str); 6] =
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BooleanValues {
     pub yes: Vec<String>,
-    /// A blank says no, too.
+    /// A blank counts as false.
     pub no: Vec<String>,
 }
 

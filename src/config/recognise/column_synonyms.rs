@@ -60,6 +60,13 @@ pub const CREATED: &[&str] = &[
     "purchasedat",
     "insertdate",
     "published",
+    "added",
+    "registered",
+    "joined",
+    "posted",
+    "submitted",
+    "uploaded",
+    "requested",
 ];
 /// Names of columns with the start of the event that the row describes. It equals the time of creation unless the event
 /// was planned in advance.

@@ -5,7 +5,7 @@ use crate::{
     config::recognise::{
         column_synonyms::{BEGINNINGS, CREATED, CREATED_ENDS, OTHER_MOMENTS},
         names::{plain, singular, words},
-        time_format::{is_time_type, possible_formats},
+        time_format::{is_time_type, on_sqlite, possible_formats},
     },
     platform::{Column, Table, TableStatistics},
 };
@@ -31,7 +31,7 @@ pub fn created_columns<'a>(table: &'a Table, statistics: Option<&TableStatistics
     let filled = |column: &&&Column| share(column).is_some_and(|share| share >= FILLED);
     let sparse = |column: &&&Column| share(column).is_some_and(|share| share < FILLED);
     let known = named_columns(table);
-    let unnamed: Vec<_> = unnamed_columns(table).collect();
+    let unnamed = unnamed_columns(table);
     let beginnings: Vec<_> = listed(table, BEGINNINGS).collect();
 
     let mut found: Vec<&Column> = known.iter().filter(|column| !sparse(column)).copied().collect();
@@ -91,12 +91,21 @@ fn listed<'a>(table: &'a Table, names: &'static [&'static str]) -> impl Iterator
     names.iter().flat_map(move |name| time_columns(table).filter(move |column| plain(&column.name) == *name))
 }
 
-/// Returns the columns of a time type whose name means neither creation nor another time.
-fn unnamed_columns(table: &Table) -> impl Iterator<Item = &Column> {
-    time_columns(table).filter(|column| {
+/// Returns the columns of a time type whose name means neither creation nor another time. SQLite's tables usually declare
+/// times as TEXT or INTEGER, so if none has a time type there, names such as `lent_at` and `issue_date` are taken instead.
+fn unnamed_columns(table: &Table) -> Vec<&Column> {
+    let is_other = |column: &&Column| {
         let name = plain(&column.name);
-        is_time_type(column) && !OTHER_MOMENTS.iter().any(|part| name.contains(part))
-    })
+        OTHER_MOMENTS.iter().any(|part| name.contains(part))
+    };
+    let is_named_like_a_time =
+        |column: &&Column| words(&column.name).last().is_some_and(|word| word == "at" || word == "date");
+    let columns = || time_columns(table).filter(|column| !is_other(column));
+    let typed: Vec<_> = columns().filter(|column| is_time_type(column)).collect();
+    match typed.is_empty() && on_sqlite(table) {
+        true => columns().filter(is_named_like_a_time).collect(),
+        false => typed,
+    }
 }
 
 fn time_columns(table: &Table) -> impl Iterator<Item = &Column> {

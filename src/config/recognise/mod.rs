@@ -45,18 +45,7 @@ pub fn recognise<'a>(
     if !table.readable {
         return Err(format!("the platform's role may not read {}; {}", table_name(table), grant(table)));
     }
-    let candidates = created_columns(table, statistics);
-    let Some(first) = candidates.first() else {
-        return Err(format!(
-            "table {} has no column that is known to contain the time of creation",
-            table_name(table)
-        ));
-    };
-    let detected_column =
-        candidates.iter().find_map(|column| Some((*column, format_of(table, column, detected).ok()?)));
-    let Some((time_column, time_format)) = detected_column else {
-        return Err(format_of(table, first, detected).err().unwrap_or_default());
-    };
+    let (time_column, time_format) = time_of_creation(table, detected, statistics)?;
     let deletions: Vec<_> = deleted_columns(table)
         .into_iter()
         .map(|column| match unusable_reason(table, column, time_format, detected) {
@@ -81,6 +70,24 @@ pub fn recognise<'a>(
     };
     let unusable_deletion = unusable_deletion.filter(|_| source.deleted_column.is_none());
     Ok(Recognised { table, source, unusable_deletion })
+}
+
+/// Returns the column that contains the time of creation, and its format.
+fn time_of_creation<'a>(
+    table: &'a Table,
+    detected: &DetectedFormats,
+    statistics: Option<&TableStatistics>,
+) -> Result<(&'a Column, TimeFormat), String> {
+    let candidates = created_columns(table, statistics);
+    let Some(first) = candidates.first() else {
+        return Err(format!(
+            "table {} has no column that is known to contain the time of creation",
+            table_name(table)
+        ));
+    };
+    let found =
+        candidates.iter().find_map(|column| Some((*column, format_of(table, column, detected).ok()?)));
+    found.ok_or_else(|| format_of(table, first, detected).err().unwrap_or_default())
 }
 
 /// Returns why `column` cannot be the time of deletion of a source whose time column has the format `format`.

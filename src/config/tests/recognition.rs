@@ -135,6 +135,22 @@ fn on_sqlite_the_values_determine_the_format() {
     assert_eq!(numbers(TimeFormat::UnixMillis), "ts - -");
 }
 
+/// SQLite's tables declare most times as TEXT or INTEGER.
+#[test]
+fn on_sqlite_names_like_lent_at_stand_for_times() {
+    let of = |columns: &str, formats: &[(&str, &str, TimeFormat)]| meaning("loan", columns, &told(formats));
+    let columns = "id INTEGER, format TEXT, lent_at INTEGER, due_at INTEGER, returned_at INTEGER null";
+    assert_eq!(of(columns, &[("loan", "lent_at", TimeFormat::UnixSeconds)]), "lent_at - -");
+    let columns = "id INTEGER, issueDate TEXT, play_time INTEGER";
+    assert_eq!(of(columns, &[("loan", "issueDate", TimeFormat::Date)]), "issueDate - -");
+    assert!(of("id INTEGER, lent_at TEXT, given_at TEXT", &[]).contains("no column"), "neither stands out");
+    assert_eq!(
+        of("id INTEGER, lent_at TEXT, made DATETIME", &[("loan", "made", TimeFormat::IsoUtc)]),
+        "made - -",
+        "a type tells more than a name"
+    );
+}
+
 #[test]
 fn values_are_only_read_if_the_type_is_ambiguous() {
     assert_eq!(columns_to_survey(&community()), []);
