@@ -198,16 +198,19 @@ async fn queries_are_refused_where_the_platforms_role_may_do_more_than_read() {
     let world = World::at(directory, store_url.clone(), fresh_database().await).await;
     let key = new_key(&world.context, "admin", Role::Admin).await;
     let server = Process::start(&store_url, &world.platform_url, &[]);
-    let put = async |body: Value| {
-        let headers = [("apikey", key.as_str()), ("content-type", "application/json")];
-        let path = "/api/v1/definitions/of_the_api";
-        request(server.address, "PUT", path, &headers, Some(body.to_string())).await
-    };
     let query =
         json!({"measure": "sql", "query": "SELECT 1 AS value", "returns": "value", "adds_up": "last"});
-    let refused = put(query).await;
-    assert_eq!((refused.status, refused.problem().as_str()), (403, "forbidden"), "{}", refused.text());
-    assert!(refused.text().contains("superuser"), "{}", refused.text());
+    for (method, path) in [("PUT", "/api/v1/definitions/of_the_api"), ("POST", "/api/v1/previews")] {
+        let headers = [("apikey", key.as_str()), ("content-type", "application/json")];
+        let refused = request(server.address, method, path, &headers, Some(query.to_string())).await;
+        assert_eq!(
+            (refused.status, refused.problem().as_str()),
+            (403, "forbidden"),
+            "{path}: {}",
+            refused.text()
+        );
+        assert!(refused.text().contains("superuser"), "{path}: {}", refused.text());
+    }
     until("the server warns", async || server.logged("the platform's role may do more than read") == 1).await;
 }
 

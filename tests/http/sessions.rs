@@ -78,11 +78,13 @@ async fn a_session_changes_nothing_for_other_sites() {
     for refused in [("sec-fetch-site", "same-site"), ("origin", "https://evil.example")] {
         let reply = sign_in(&site, &site.reader, refused).await;
         assert_eq!((reply.problem().as_str(), reply.header("set-cookie")), ("forbidden", ""), "{refused:?}");
+        let out = site.send("DELETE", "/api/v1/session", &[("cookie", &cookie), refused], None).await;
+        assert_eq!((out.problem().as_str(), out.header("set-cookie")), ("forbidden", ""), "{refused:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_opens_no_session() {
+async fn invalid_credentials_and_forged_cookies_open_no_session() {
     let site = Site::sqlite().await;
     for (credential, problem) in
         [("dm_wrong", "unauthenticated"), ("", "unauthenticated"), ("a.b.c", "unauthenticated")]

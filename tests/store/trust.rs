@@ -59,6 +59,11 @@ async fn forged_records_are_refused(fixture: Fixture) {
     let today = now.to_zoned(TimeZone::UTC).date();
     let (tomorrow, next_week) = (text(now + 24.hours()), text(now + 200.hours()));
     let read_at = text(now);
+    let created_at = |time: &str| {
+        let insert = insert(run, &ended.to_string(), "observed", &read_at);
+        let insert = insert.replace("collection_timestamp)", "collection_timestamp, created_at)");
+        insert.replace(&format!("'{read_at}')"), &format!("'{read_at}', '{time}')"))
+    };
     for forged in [
         insert(run, &today.tomorrow().unwrap().to_string(), "observed", &tomorrow),
         insert(run, &today.checked_add(5.days()).unwrap().to_string(), "reconstructed", &next_week),
@@ -70,6 +75,9 @@ async fn forged_records_are_refused(fixture: Fixture) {
         insert(Uuid::new_v4(), &ended.to_string(), "observed", &read_at),
         insert(run, "infinity", "observed", &read_at),
         insert(run, &ended.to_string(), "observed", "infinity"),
+        created_at(&text(now - 24.hours())),
+        created_at(&tomorrow),
+        created_at("infinity"),
     ] {
         assert!(fixture.sql(&forged).await.is_err(), "{forged} was accepted");
         if fixture.is_postgres() {
