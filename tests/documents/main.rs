@@ -97,6 +97,37 @@ fn every_link_in_the_documents_has_a_target() {
     }
 }
 
+/// A path is written from the root, from `src/`, or from the folder that the row of the code map is about.
+#[test]
+fn every_file_and_folder_in_architecture_md_exists() {
+    fn walk(folder: &Path, found: &mut Vec<String>) {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            found.push(format!("/{}", path.strip_prefix(root()).unwrap().display()));
+            if path.is_dir() && !path.ends_with("node_modules") {
+                walk(&path, found);
+            }
+        }
+    }
+    let mut existing = Vec::new();
+    for folder in ["src", "tests", "bench", "docs", "ops", "packaging", "clients"] {
+        existing.push(format!("/{folder}"));
+        walk(&root().join(folder), &mut existing);
+    }
+    let text = read("ARCHITECTURE.md");
+    let is_path = |span: &&str| {
+        let ends = [".rs", ".sql", ".txt", ".json", ".md", "/"].iter().any(|end| span.ends_with(end));
+        ends && !span.contains(['*', ' ', ':'])
+    };
+    let prose = text.split("\n```").step_by(2);
+    let paths: Vec<_> = prose.flat_map(|part| part.split('`').skip(1).step_by(2)).filter(is_path).collect();
+    assert!(paths.len() > 200, "only {} paths", paths.len());
+    for path in paths {
+        let end = format!("/{}", path.trim_end_matches('/'));
+        let exists = existing.iter().any(|existing| existing.ends_with(&end)) || root().join(path).exists();
+        assert!(exists, "ARCHITECTURE.md names {path}, which does not exist");
+    }
+}
+
 #[test]
 fn every_toml_example_of_the_definitions_document_is_valid() {
     let text = read("docs/definitions.md");
