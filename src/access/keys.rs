@@ -71,16 +71,8 @@ pub async fn create_key(
     if !ApiKey::is_name(&name) {
         return Err(KeyError::Name);
     }
-    if role == Role::Anonymous {
-        return Err(KeyError::Anonymous);
-    }
     let scopes = scopes.unwrap_or(role.scopes());
-    if let Some(beyond) = scopes.iter().find(|scope| !role.scopes().contains(*scope)) {
-        return Err(KeyError::BeyondRole { role, scope: beyond.name() });
-    }
-    if scopes == Scopes::NONE {
-        return Err(KeyError::NoScope);
-    }
+    check_scopes(role, scopes)?;
     if let Some(past) = expires_at.filter(|expires_at| *expires_at <= now) {
         return Err(KeyError::ExpiresInThePast(past));
     }
@@ -103,6 +95,16 @@ pub async fn create_key(
         true => Ok(CreatedKey { key, text }),
         false => Err(KeyError::NameIsTaken(key.name)),
     }
+}
+
+fn check_scopes(role: Role, scopes: Scopes) -> Result<(), KeyError> {
+    if role == Role::Anonymous {
+        return Err(KeyError::Anonymous);
+    }
+    if let Some(beyond) = scopes.iter().find(|scope| !role.scopes().contains(*scope)) {
+        return Err(KeyError::BeyondRole { role, scope: beyond.name() });
+    }
+    if scopes == Scopes::NONE { Err(KeyError::NoScope) } else { Ok(()) }
 }
 
 /// Revokes the key with this id, or the active key with this name. Returns the revoked key.

@@ -1,4 +1,4 @@
-//! What the rules would have done over the recorded past.
+//! Applies the rules to the recorded past.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::{
     collect::{CollectError, Context, active_metrics},
     config::{AlertCondition, AlertRule, MetricCondition},
     metric::Decimal,
-    store::{Pause, Run, RunFilter, RunStatus},
+    store::{Anomaly, Pause, Run, RunFilter, RunStatus},
 };
 
 /// How many days before the last finished one rules are tried on.
@@ -27,10 +27,10 @@ const MAX_PAUSES: i64 = 1000;
 /// The newest anomalies on which a rule is tried.
 const MAX_ANOMALIES: i64 = 10_000;
 
-/// The most failures in a row that a rule can want.
+/// The most failures in a row that a rule can require.
 const MOST_IN_A_ROW: usize = 100;
 
-/// A rule, tried.
+/// The result of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rehearsal {
     pub rule: String,
@@ -42,7 +42,7 @@ pub struct Rehearsal {
     pub problem: Option<String>,
 }
 
-/// What was recorded of the past.
+/// The recorded past.
 struct Past<'a> {
     context: &'a Context,
     now: Timestamp,
@@ -50,11 +50,12 @@ struct Past<'a> {
     /// Newest first.
     runs: Vec<Run>,
     pauses: Vec<Pause>,
+    anomalies: Vec<Anomaly>,
 }
 
-/// Tries the rules on the last 90 days: those about metrics on the recorded values, the others on the log and on the pauses of the
-/// schedule. Rules about failed
-/// requests and about drift are left out, because neither requests nor earlier recounts are recorded.
+/// Tries the rules on the last 90 days: those about metrics on the recorded values, the others on the log, the judgements and the
+/// pauses of the schedule. Rules about failed requests and about drift are left out, because neither requests nor earlier
+/// recounts are recorded.
 ///
 /// # Errors
 /// When the store fails.
@@ -75,9 +76,9 @@ pub async fn rehearse(context: &Context, rules: &[AlertRule]) -> Result<Vec<Rehe
         days: context.tenant.calendar.days(first, last).into_iter().map(|day| day.date).collect(),
         runs: store.runs(&filter).await?,
         pauses: store.pauses(MAX_PAUSES).await?,
+        anomalies: store.anomalies(first, last, MAX_ANOMALIES).await?,
     };
-    let mut rehearsals = Vec::new();
-    for rule in rules {
+    let rehearsed = |rule: &AlertRule| {
         let mut problem = None;
         let fires_on = match &rule.condition {
             AlertCondition::Metric(condition) => match values.get(&condition.metric) {
@@ -87,22 +88,11 @@ pub async fn rehearse(context: &Context, rules: &[AlertRule]) -> Result<Vec<Rehe
                     Vec::new()
                 }
             },
-            AlertCondition::CollectionFailing { .. } | AlertCondition::SlowCollection { .. } => {
-                past.of_runs(&rule.condition)
-            }
-            AlertCondition::NothingRecorded { hours } => past.of_silent_times(*hours, rule.holds_for),
-            AlertCondition::DayMissing => past.of_missing_days(rule.holds_for),
-            AlertCondition::ForgottenPause { hours } => past.of_pauses(*hours, rule.holds_for),
-            AlertCondition::QueryErrors { .. } | AlertCondition::Drift { .. } => continue,
-            AlertCondition::Anomaly { values } => {
-                let found = store.anomalies(first, last, MAX_ANOMALIES).await?;
-                let holds = |day: &&Date| quality::anomalies(*values, &found, Some(**day)).0;
-                past.days.iter().filter(holds).copied().collect()
-            }
+            _ => past.of_rule(rule)?,
         };
-        rehearsals.push(Rehearsal { rule: rule.name.clone(), place: rule.place.clone(), fires_on, problem });
-    }
-    Ok(rehearsals)
+        Some(Rehearsal { rule: rule.name.clone(), place: rule.place.clone(), fires_on, problem })
+    };
+    Ok(rules.iter().filter_map(rehearsed).collect())
 }
 
 /// On how many further days in a row a condition that is evaluated once a day must hold, where `for_minutes` is a day or more.
@@ -111,6 +101,25 @@ fn held_days(rule: &AlertRule) -> i64 {
 }
 
 impl Past<'_> {
+    /// The days on which a rule that is not about a metric fires; `None` for a rule whose past is not recorded.
+    fn of_rule(&self, rule: &AlertRule) -> Option<Vec<Date>> {
+        Some(match &rule.condition {
+            AlertCondition::CollectionFailing { .. } | AlertCondition::SlowCollection { .. } => {
+                self.of_runs(&rule.condition)
+            }
+            AlertCondition::NothingRecorded { hours } => self.of_silent_times(*hours, rule.holds_for),
+            AlertCondition::DayMissing => self.of_missing_days(rule.holds_for),
+            AlertCondition::ForgottenPause { hours } => self.of_pauses(*hours, rule.holds_for),
+            AlertCondition::Anomaly { values } => {
+                let holds = |day: &&Date| quality::anomalies(*values, &self.anomalies, Some(**day)).0;
+                self.days.iter().filter(holds).copied().collect()
+            }
+            AlertCondition::QueryErrors { .. } | AlertCondition::Drift { .. } | AlertCondition::Metric(_) => {
+                return None;
+            }
+        })
+    }
+
     fn of_metric(
         &self,
         rule: &AlertRule,
@@ -154,7 +163,7 @@ impl Past<'_> {
         )
     }
 
-    /// The days that no completed run had recorded by the time at which this is told, since the first run.
+    /// The days since the first run that no completed run had recorded by the time at which the rule would fire.
     fn of_missing_days(&self, holds_for: SignedDuration) -> Vec<Date> {
         let Some(began) = self.runs.last().map(|run| run.started_at) else { return Vec::new() };
         let is_late = |day: &&Date| {

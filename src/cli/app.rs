@@ -120,12 +120,12 @@ fn open_store(config: &Config, retry: RetryPolicy, statement_timeout: Option<Dur
 
 fn open_platform(config: &Config) -> Arc<dyn Platform> {
     let settings = &config.settings;
-    let Some(url) = &settings.platform_url else { return Arc::new(platform::UnconfiguredPlatform) };
+    let Some(url) = &settings.platform.url else { return Arc::new(platform::UnconfiguredPlatform) };
     let options = PlatformOptions {
         calendar: settings.calendar.clone(),
-        statement_timeout: settings.platform_statement_timeout,
-        lock_timeout: settings.platform_lock_timeout,
-        assume_fresh: settings.platform_assume_fresh.clone(),
+        statement_timeout: settings.platform.statement_timeout,
+        lock_timeout: settings.platform.lock_timeout,
+        assume_fresh: settings.platform.assume_fresh.clone(),
         retry: settings.retry,
     };
     platform::open(url, options)

@@ -42,6 +42,22 @@ fn page(report: &ApplyReport, resolved: &Resolved, dry_run: bool) -> Page {
     for change in &report.changes {
         write_change(&mut page, change);
     }
+    add_notes(&mut page, report, resolved);
+    let done = match (report.changes.len(), dry_run) {
+        (0, _) => "Nothing to change".to_owned(),
+        (count, true) => format!("{} to apply", pluralize(count, "change")),
+        (count, false) => format!("{} applied", pluralize(count, "change")),
+    };
+    let others = match report.made_through_api {
+        0 => String::new(),
+        others => format!("; made through the API: {others}, left as they are"),
+    };
+    page.line(format!("{done}; {} unchanged{others}.", pluralize(report.unchanged, "metric")));
+    page
+}
+
+/// The metrics that are left out, the warnings, and what the changes mean for earlier records.
+fn add_notes(page: &mut Page, report: &ApplyReport, resolved: &Resolved) {
     for left in &resolved.left_out {
         page.line(format!("  left out  {}: {}", left.category, left.reason));
     }
@@ -57,17 +73,6 @@ fn page(report: &ApplyReport, resolved: &Resolved, dry_run: bool) -> Page {
     for earlier in &report.earlier_meanings {
         page.line(format!("note: {earlier}."));
     }
-    let done = match (report.changes.len(), dry_run) {
-        (0, _) => "Nothing to change".to_owned(),
-        (count, true) => format!("{} to apply", pluralize(count, "change")),
-        (count, false) => format!("{} applied", pluralize(count, "change")),
-    };
-    let others = match report.made_through_api {
-        0 => String::new(),
-        others => format!("; made through the API: {others}, left as they are"),
-    };
-    page.line(format!("{done}; {} unchanged{others}.", pluralize(report.unchanged, "metric")));
-    page
 }
 
 pub fn earlier_meanings_json(earlier: &[EarlierMeaning]) -> Vec<Value> {

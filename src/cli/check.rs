@@ -8,7 +8,7 @@ use super::{App, Exit, Page, backup_findings::backup_findings};
 use crate::{
     alerts, backup,
     clock::{Clock, SystemClock},
-    config::{BUILT_IN, Channel, Config, Finding, LoadedConfig, Severity, UnfinishedDay},
+    config::{BUILT_IN, Channel, Config, Finding, LoadedConfig, Preset, Severity, UnfinishedDay},
     definitions::{CheckReport, CheckScope, check_cron, check_functions, source_warnings},
     pluralize::pluralize,
 };
@@ -28,6 +28,12 @@ pub async fn run(loaded: LoadedConfig) -> anyhow::Result<(Page, Exit)> {
     if let Some(directory) = &directory {
         findings.extend(backup_findings(directory, newest.as_ref(), SystemClock.now()));
     }
+    let last_backup = newest.map(|manifest| manifest.created_at.to_string());
+    let is_ready = !findings.iter().any(Finding::is_error);
+    Ok((page(&findings, metrics, last_backup), if is_ready { Exit::Done } else { Exit::Failed }))
+}
+
+fn page(findings: &[Finding], metrics: usize, last_backup: Option<String>) -> Page {
     let errors = findings.iter().filter(|finding| finding.is_error()).count();
     let listed: Vec<_> = findings
         .iter()
@@ -37,12 +43,11 @@ pub async fn run(loaded: LoadedConfig) -> anyhow::Result<(Page, Exit)> {
             })
         })
         .collect();
-    let last_backup = newest.map(|manifest| manifest.created_at.to_string());
     let mut page = Page::new(
         json!({"ok": errors == 0, "metrics": metrics, "findings": listed, "last_backup": last_backup}),
     );
     page.columns = vec!["severity", "place", "message", "hint"];
-    for finding in &findings {
+    for finding in findings {
         page.line(format!("{}: {finding}", name(finding.severity)));
         let hint = finding.hint.clone().unwrap_or_default();
         page.rows.push(vec![
@@ -67,7 +72,7 @@ pub async fn run(loaded: LoadedConfig) -> anyhow::Result<(Page, Exit)> {
             page.line(format!("{} to fix before the next collection.", pluralize(errors, "error")))
         }
     }
-    Ok((page, if errors == 0 { Exit::Done } else { Exit::Failed }))
+    page
 }
 
 fn name(severity: Severity) -> &'static str {
@@ -102,7 +107,12 @@ async fn find(config: Config, mut findings: Vec<Finding>, scope: CheckScope) -> 
     let metrics = definitions.len() + made_through_api;
     // If there are errors, the missing metrics have been reported already.
     if metrics == 0 && resolved && !findings.iter().any(Finding::is_error) {
-        let message = "no metric is configured, and the preset recognises none of the platform's tables";
+        let message = match app.config.settings.preset {
+            Preset::Community => {
+                "no metric is configured, and the preset recognises none of the platform's tables"
+            }
+            Preset::None => "no metric is configured, and there is no preset",
+        };
         let hint =
             "declare sources and metrics in daymark.toml; `daymark init` writes a first version of the file";
         findings.push(Finding::error("configuration", message).hint(hint));
@@ -123,14 +133,14 @@ async fn find(config: Config, mut findings: Vec<Finding>, scope: CheckScope) -> 
     (findings, metrics)
 }
 
-/// What will keep `daymark backup` from working, where backups are configured.
+/// Finds what would make `daymark backup` fail, where backups are configured.
 async fn backup_obstacle(app: &App) -> Option<Finding> {
     app.config.settings.backup_directory.as_ref()?;
     let obstacle = app.context.tenant.store.copy_obstacle().await?;
     Some(Finding::warning("backup", obstacle))
 }
 
-/// What the rules of alerts would have done, and what keeps a channel from being used.
+/// Finds channels that cannot be used, and rules that fired often in the past or cannot be evaluated.
 async fn alert_findings(app: &App) -> Vec<Finding> {
     let declared = &app.config.declarations;
     let missing = |channel: &Channel| {

@@ -139,7 +139,7 @@ async fn dispatch(
     }
 }
 
-/// What a command works with that takes the whole configuration. It is dropped before the result or an error is printed, so
+/// The application of a command that needs the whole configuration. It is dropped before the result or an error is printed, so
 /// that the log's lines are written first.
 struct Started {
     app: App,
@@ -157,7 +157,7 @@ impl Started {
 
 fn start_log(config: &config::Config, is_server: bool) -> log::LogGuard {
     let settings = &config.settings;
-    let json = match settings.log_format {
+    let json = match settings.log.format {
         config::LogFormat::Auto => None,
         config::LogFormat::Text => Some(false),
         config::LogFormat::Json => Some(true),
@@ -166,7 +166,7 @@ fn start_log(config: &config::Config, is_server: bool) -> log::LogGuard {
     let default = if is_server { LevelFilter::INFO } else { LevelFilter::WARN };
     log::start(log::LogOptions {
         json,
-        level: settings.log_level.unwrap_or(default),
+        level: settings.log.level.unwrap_or(default),
         in_background: is_server,
     })
 }

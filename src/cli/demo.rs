@@ -72,18 +72,7 @@ pub async fn run(
         (None, None) => anyhow::bail!("there is no directory for the demonstration"),
     };
     let outcome = tour(&directory, period, &Counter).await?;
-    let mut page = Page::new(json(&outcome));
-    page.columns = vec!["metric_date", "metric_category", "recorded", "recounted_now"];
-    for (date, values) in by_day(&outcome.drift) {
-        for (key, day) in values {
-            page.rows.push(vec![
-                date.to_string(),
-                key.category.clone(),
-                day.recorded.to_string(),
-                day.recounted.to_string(),
-            ]);
-        }
-    }
+    let mut page = page(&outcome);
     describe(&mut page, &outcome);
     let stays_up = arguments.stays_up(format);
     match &arguments.dir {
@@ -96,6 +85,23 @@ pub async fn run(
         true => demo_server::run(&page, &directory).await,
         false => Ok((page, Exit::Done)),
     }
+}
+
+/// The recorded and recounted values, for programs.
+fn page(outcome: &Tour) -> Page {
+    let mut page = Page::new(json(outcome));
+    page.columns = vec!["metric_date", "metric_category", "recorded", "recounted_now"];
+    for (date, values) in by_day(&outcome.drift) {
+        for (key, day) in values {
+            page.rows.push(vec![
+                date.to_string(),
+                key.category.clone(),
+                day.recorded.to_string(),
+                day.recounted.to_string(),
+            ]);
+        }
+    }
+    page
 }
 
 /// Lists the files that were kept, and commands that show their content.
@@ -142,6 +148,18 @@ fn describe(page: &mut Page, outcome: &Tour) {
     page.blank();
     chart(page, outcome, "posts_created", "Posts a week, as recorded");
     page.blank();
+    describe_departure(page, outcome);
+    last_day(page, outcome);
+    page.blank();
+    page.line(format!(
+        "Recording {} again changed nothing: {} written, {} already there.",
+        outcome.again.date,
+        outcome.again.recorded.len(),
+        outcome.again.already_there
+    ));
+}
+
+fn describe_departure(page: &mut Page, outcome: &Tour) {
     let departed = &outcome.departure.deleted;
     page.line(format!(
         "Then @{} left, and the account was deleted with {}, {}, {}, {} and {}.",
@@ -160,14 +178,6 @@ fn describe(page: &mut Page, outcome: &Tour) {
         history(page, outcome, category);
         page.blank();
     }
-    last_day(page, outcome);
-    page.blank();
-    page.line(format!(
-        "Recording {} again changed nothing: {} written, {} already there.",
-        outcome.again.date,
-        outcome.again.recorded.len(),
-        outcome.again.already_there
-    ));
 }
 
 /// The compared values of each day, by date and category.

@@ -54,14 +54,8 @@ async fn recorded_page(app: &App) -> anyhow::Result<Page> {
     let samples = app.context.tenant.store.drift_samples(since, MAX_RECOUNTS).await?;
     let (recounted, newest) = (samples.len(), samples.first().map(|sample| sample.recounted_at));
     let changed: Vec<_> = samples.iter().filter(|sample| sample.recorded != sample.recounted).collect();
-    let mut page = Page::new(json!({
-        "recounted": recounted,
-        "changed": changed.iter().map(|sample| json!({
-            "metric_date": sample.date, "metric_type": sample.key.metric_type, "metric_category": sample.key.category,
-            "recorded": sample.recorded, "recounted": sample.recounted,
-            "difference": &sample.recounted - &sample.recorded, "recounted_at": sample.recounted_at,
-        })).collect::<Vec<_>>(),
-    }));
+    let listed: Vec<_> = changed.iter().map(|sample| recount_json(sample)).collect();
+    let mut page = Page::new(json!({"recounted": recounted, "changed": listed}));
     page.columns = vec![
         "metric_date",
         "metric_type",
@@ -97,6 +91,14 @@ async fn recorded_page(app: &App) -> anyhow::Result<Page> {
         ),
     });
     Ok(page)
+}
+
+fn recount_json(sample: &DriftSample) -> Value {
+    json!({
+        "metric_date": sample.date, "metric_type": sample.key.metric_type, "metric_category": sample.key.category,
+        "recorded": sample.recorded, "recounted": sample.recounted,
+        "difference": &sample.recounted - &sample.recorded, "recounted_at": sample.recounted_at,
+    })
 }
 
 fn recount_row(sample: &DriftSample) -> Vec<String> {

@@ -59,22 +59,22 @@ impl Exit {
                 _ => error.downcast_ref::<CollectError>(),
             },
         };
-        match collecting {
-            Some(CollectError::Busy { .. }) => Self::Busy,
-            Some(CollectError::Unfinished { .. } | CollectError::Stale { .. }) => Self::NotYet,
-            Some(
-                CollectError::UnknownMetric { .. }
-                | CollectError::OtherTimeZone { .. }
-                | CollectError::EmptyRange { .. }
-                | CollectError::BeforeFirstRow { .. }
-                | CollectError::TooEarly { .. }
-                | CollectError::TooManyValues { .. }
-                | CollectError::NeverHappened { .. },
-            ) => Self::Usage,
-            Some(CollectError::Platform { fault, .. }) if fault.class == FaultClass::Unconfigured => {
-                Self::Usage
-            }
-            Some(CollectError::Interrupted { .. }) => Self::Interrupted,
+        collecting.map_or(Self::Failed, Self::of_collecting)
+    }
+
+    fn of_collecting(error: &CollectError) -> Self {
+        match error {
+            CollectError::Busy { .. } => Self::Busy,
+            CollectError::Unfinished { .. } | CollectError::Stale { .. } => Self::NotYet,
+            CollectError::UnknownMetric { .. }
+            | CollectError::OtherTimeZone { .. }
+            | CollectError::EmptyRange { .. }
+            | CollectError::BeforeFirstRow { .. }
+            | CollectError::TooEarly { .. }
+            | CollectError::TooManyValues { .. }
+            | CollectError::NeverHappened { .. } => Self::Usage,
+            CollectError::Platform { fault, .. } if fault.class == FaultClass::Unconfigured => Self::Usage,
+            CollectError::Interrupted { .. } => Self::Interrupted,
             _ => Self::Failed,
         }
     }

@@ -5,7 +5,10 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use super::{App, Exit, Page, date};
-use crate::{collect, pluralize::pluralize};
+use crate::{
+    collect::{self, GapReport},
+    pluralize::pluralize,
+};
 
 #[derive(Args)]
 pub struct GapsArguments {
@@ -19,6 +22,12 @@ pub struct GapsArguments {
 
 pub async fn run(app: &App, arguments: &GapsArguments) -> anyhow::Result<(Page, Exit)> {
     let report = collect::gaps(&app.context, arguments.from, arguments.to).await?;
+    let mut page = page(&report);
+    describe(&mut page, &report);
+    Ok((page, Exit::Done))
+}
+
+fn page(report: &GapReport) -> Page {
     let gaps: Vec<_> = report
         .gaps
         .iter()
@@ -42,6 +51,11 @@ pub async fn run(app: &App, arguments: &GapsArguments) -> anyhow::Result<(Page, 
         let rest = vec![gap.days.to_string(), gap.cause.to_string()];
         page.rows.push([vec![gap.key.category.clone()], dates, rest].concat());
     }
+    page
+}
+
+/// The table of gaps, their number, and the commands that fill them.
+fn describe(page: &mut Page, report: &GapReport) {
     if !report.gaps.is_empty() {
         page.table();
         page.blank();
@@ -68,5 +82,4 @@ pub async fn run(app: &App, arguments: &GapsArguments) -> anyhow::Result<(Page, 
             first.source_name, first.date
         ));
     }
-    Ok((page, Exit::Done))
 }

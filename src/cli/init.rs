@@ -34,7 +34,7 @@ pub async fn run(app: &App, arguments: &InitArguments) -> anyhow::Result<(Page, 
     let schema = app.context.on_platform(|| platform.inspect()).await?;
     let columns = config::columns_to_survey(&schema);
     let detected = app.context.on_platform(|| platform.detect_time_formats(&columns)).await?;
-    let url = app.config.settings.platform_url.clone().map(|url| match url {
+    let url = app.config.settings.platform.url.clone().map(|url| match url {
         // A relative path in the file would be relative to the file's directory.
         DatabaseUrl::Sqlite(path) => DatabaseUrl::Sqlite(std::path::absolute(&path).unwrap_or(path)),
         postgres => postgres,

@@ -27,13 +27,7 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     };
     let service = service(app, address).await?;
     tokio::spawn(warn_of_privileges(Arc::clone(&service)));
-    if service.access.mode().await.is_ok_and(|mode| mode == Mode::Open) {
-        tracing::warn!(
-            target: ANNOUNCEMENT,
-            "authentication is off: every program on this machine may read everything, start runs and change definitions; `daymark keys \
-             create` turns it on"
-        );
-    }
+    warn_if_open(&service).await;
     let stop = signals::cancellation(|line| tracing::info!(target: ANNOUNCEMENT, "{line}"));
     let management = management.map(|management| {
         let address = management.address();
@@ -62,7 +56,17 @@ pub async fn run(app: &App) -> anyhow::Result<(Page, Exit)> {
     Ok((page, Exit::Done))
 }
 
-/// What the server at `address` answers with.
+async fn warn_if_open(service: &http::Shared) {
+    if service.access.mode().await.is_ok_and(|mode| mode == Mode::Open) {
+        tracing::warn!(
+            target: ANNOUNCEMENT,
+            "authentication is off: every program on this machine may read everything, start runs and change definitions; `daymark keys \
+             create` turns it on"
+        );
+    }
+}
+
+/// Builds the service of the server at `address`.
 async fn service(app: &App, address: SocketAddr) -> anyhow::Result<http::Shared> {
     let settings = &app.config.settings;
     let (context, readiness) = (app.request_context(), app.readiness_store());

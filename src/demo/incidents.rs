@@ -1,4 +1,4 @@
-//! What goes wrong and what changes in a demonstration of about a year or more: days of unusual activity, a night whose run fails,
+//! The incidents and changes in a demonstration of about a year or more: days of unusual activity, a night whose run fails,
 //! nights without a run, a definition that changes; and the annotations that say so.
 
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub struct Incidents {
 }
 
 impl Incidents {
-    /// Those of a period, which must be long enough for them.
+    /// The incidents of a period; `None` if it is too short for them.
     pub fn of(period: Period) -> Option<Self> {
         let before = |days: i64| period.last.saturating_sub(days.days());
         let is_long = (period.last - period.first).get_days() >= MIN_DAYS;

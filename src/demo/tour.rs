@@ -62,30 +62,8 @@ pub async fn tour(directory: &Path, period: Period, progress: &dyn TourProgress)
     context.tenant.store.migrate().await?;
     context.tenant.store.simulate_clock().await?;
 
-    let mut totals = Totals::default();
     let incidents = Incidents::of(period);
-    let mut config = None;
-    let days = context.tenant.calendar.days(period.first, period.last);
-    for (index, day) in days.iter().enumerate() {
-        let activity = incidents.map_or(1.0, |incidents| incidents.activity(day.date));
-        totals.add(&simulation.simulate_day(day.date, activity).await?);
-        clock.set(context.ready_at(day.date));
-        let config = match &mut config {
-            Some(config) => config,
-            None => config.insert(apply(directory, &context).await?),
-        };
-        if let Some(incidents) = incidents {
-            incidents.change_definitions(&context, config, day.date).await?;
-        }
-        match incidents {
-            Some(incidents) if incidents.is_missed(day.date) => {}
-            Some(incidents) if incidents.fails(day.date) => {
-                fail_to_collect(&context, platform_at(directory, "moved.db")).await?;
-            }
-            _ => record_day(&context, day.date).await?,
-        }
-        progress.advanced(index + 1, days.len());
-    }
+    let totals = record_days(directory, &mut simulation, (&context, &clock), period, progress).await?;
     if let Some(incidents) = incidents {
         incidents.tell(&context).await?;
     }
@@ -100,6 +78,41 @@ pub async fn tour(directory: &Path, period: Period, progress: &dyn TourProgress)
     let Totals { created, deleted, deleted_same_day } = totals;
     let has_incidents = incidents.is_some();
     Ok(Tour { period, has_incidents, created, deleted, deleted_same_day, departure, records, drift, again })
+}
+
+/// Simulates the days of the period one after the other, and records each when it has ended.
+async fn record_days(
+    directory: &Path,
+    simulation: &mut Simulation,
+    (context, clock): (&Context, &SetClock),
+    period: Period,
+    progress: &dyn TourProgress,
+) -> anyhow::Result<Totals> {
+    let mut totals = Totals::default();
+    let incidents = Incidents::of(period);
+    let mut config = None;
+    let days = context.tenant.calendar.days(period.first, period.last);
+    for (index, day) in days.iter().enumerate() {
+        let activity = incidents.map_or(1.0, |incidents| incidents.activity(day.date));
+        totals.add(&simulation.simulate_day(day.date, activity).await?);
+        clock.set(context.ready_at(day.date));
+        let config = match &mut config {
+            Some(config) => config,
+            None => config.insert(apply(directory, context).await?),
+        };
+        if let Some(incidents) = incidents {
+            incidents.change_definitions(context, config, day.date).await?;
+        }
+        match incidents {
+            Some(incidents) if incidents.is_missed(day.date) => {}
+            Some(incidents) if incidents.fails(day.date) => {
+                fail_to_collect(context, platform_at(directory, "moved.db")).await?;
+            }
+            _ => record_day(context, day.date).await?,
+        }
+        progress.advanced(index + 1, days.len());
+    }
+    Ok(totals)
 }
 
 /// Records a day, all of it.

@@ -95,6 +95,11 @@ fn record(page: &mut Exposition, health: &HealthResponse) {
         "When the newest record was read from the platform, as a Unix time.",
         health.last_recorded_at.map(unix),
     );
+    quality(page, health);
+    missing_records(page, health);
+}
+
+fn quality(page: &mut Exposition, health: &HealthResponse) {
     let anomalies = &health.anomalies;
     page.labelled(
         "daymark_anomalies",
@@ -109,6 +114,9 @@ fn record(page: &mut Exposition, health: &HealthResponse) {
         "Recorded values that were counted again in the last 30 days and have another value now.",
         Some(health.drift.changed as f64),
     );
+}
+
+fn missing_records(page: &mut Exposition, health: &HealthResponse) {
     let Some(gaps) = &health.gaps else { return };
     page.gauge(
         "daymark_incomplete_dates",

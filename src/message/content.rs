@@ -49,9 +49,9 @@ pub struct AlertNotice {
     pub started_at: Timestamp,
     /// When it was found not to hold any more, of an alert that is resolved.
     pub ended_at: Option<Timestamp>,
-    /// Until when a receiver that forgets alerts should take this one as firing: it is repeated before.
+    /// The time until which a receiver that forgets alerts should treat this one as firing. It is repeated before that.
     pub valid_until: Option<Timestamp>,
-    /// The reason of the silence that has just ended, where this is told because it has.
+    /// The reason of the silence that has just ended, if that is why this notification is sent.
     #[serde(default)]
     pub ended_silence: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! What a notification says: its content as it is stored, and the templates that make a subject and a text of it. The configuration
-//! checks templates with it, and the delivery renders them.
+//! The messages of notifications: their content as it is stored, and the templates that make a subject and a text of it. The configuration
+//! checks templates with this module, and the delivery renders them.
 //!
 //! **Architecture Invariant:** no input and output. A template reads nothing but the content of its notification, and rendering it
 //! is bounded in time and memory.
@@ -7,9 +7,10 @@
 mod content;
 mod samples;
 mod template;
+mod template_check;
 
 pub use content::{AlertNotice, MAX_CONTENT_BYTES, MessageKind, NotificationContent};
 pub use template::{
     DEFAULT_SUBJECT, DEFAULT_TEXT, MAX_TEMPLATE_CHARS, Medium, Message, Renderer, TemplateProblem, Templates,
-    check_templates,
 };
+pub use template_check::check_templates;

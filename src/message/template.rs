@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use jiff::Timestamp;
 use minijinja::{Environment, Error, UndefinedBehavior, Value, context};
 
-use super::{AlertNotice, MessageKind, NotificationContent, samples::samples};
+use super::{AlertNotice, MessageKind, NotificationContent};
 
 pub const DEFAULT_SUBJECT: &str = r#"Daymark ({{ tenant }}):
 {%- if kind == "test" %} a test
@@ -35,11 +35,11 @@ const DEFAULT_CHAT_HEAD: &str = r#"*{{ subject }}*{{ "\n" }}"#;
 
 /// The longest template, in characters.
 pub const MAX_TEMPLATE_CHARS: usize = 20_000;
-/// How much a rendering may do: minijinja counts instructions, and 64 bytes of data as one. This is some 6 MB.
+/// The limit of a rendering: minijinja counts instructions, and 64 bytes of data as one. This is some 6 MB.
 const FUEL: u64 = 100_000;
 /// The longest subject, in characters.
 const MAX_SUBJECT_CHARS: usize = 200;
-/// What ends a text that was cut.
+/// The end of a text that was cut.
 const CUT: &str = "\n… (cut; `daymark alerts` shows all)";
 
 /// Where a text goes. It decides the default, the escaping and the greatest length.
@@ -65,7 +65,7 @@ pub struct Message {
     pub text: String,
 }
 
-/// What is wrong with a template.
+/// The problem with a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{message}", .line.map_or_else(String::new, |line| format!("line {line} of the template: ")))]
 pub struct TemplateProblem {
@@ -133,12 +133,16 @@ impl Renderer {
         Ok(Message { subject, text })
     }
 
-    fn subject(&self, kind: MessageKind, content: &NotificationContent) -> Result<String, TemplateProblem> {
+    pub(super) fn subject(
+        &self,
+        kind: MessageKind,
+        content: &NotificationContent,
+    ) -> Result<String, TemplateProblem> {
         let subject = render(&self.subject, &variables(kind, content));
         Ok(one_line(&subject.map_err(|error| problem("subject", &error))?))
     }
 
-    fn text(
+    pub(super) fn text(
         &self,
         kind: MessageKind,
         content: &NotificationContent,
@@ -148,47 +152,18 @@ impl Renderer {
         let text = text.map_err(|error| problem("text", &error))?;
         Ok(shortened(text.trim(), self.medium.max_text_chars()))
     }
-}
 
-/// Finds what is wrong with the templates of a channel, by compiling them and rendering all samples.
-pub fn check_templates(medium: Medium, templates: &Templates) -> Vec<TemplateProblem> {
-    let too_long = |key, template: &Option<String>| {
-        let is_long = template.as_ref().is_some_and(|text| text.chars().count() > MAX_TEMPLATE_CHARS);
-        let message = format!("it is longer than {MAX_TEMPLATE_CHARS} characters");
-        is_long.then_some(TemplateProblem { key, line: None, message })
-    };
-    let long: Vec<_> = [too_long("subject", &templates.subject), too_long("text", &templates.text)]
-        .into_iter()
-        .flatten()
-        .collect();
-    if !long.is_empty() {
-        return long;
+    /// Finds a name in the subject's template that is neither a variable nor a global of the language.
+    pub(super) fn unknown_subject_variable(&self) -> Option<TemplateProblem> {
+        unknown_variable("subject", &self.subject, &VARIABLES)
     }
-    // Each is tried beside the default of the other, so that the mistakes of both are found.
-    let subject = Templates { subject: templates.subject.clone(), text: None };
-    let text = Templates { subject: None, text: templates.text.clone() };
-    [check_subject(medium, &subject), check_text(medium, &text)].into_iter().flatten().collect()
+
+    /// The same in the text's template, which has the variable `subject` as well.
+    pub(super) fn unknown_text_variable(&self) -> Option<TemplateProblem> {
+        unknown_variable("text", &self.text, &[&VARIABLES[..], &["subject"]].concat())
+    }
 }
 
-fn check_subject(medium: Medium, templates: &Templates) -> Option<TemplateProblem> {
-    let renderer = match Renderer::new(medium, templates) {
-        Ok(renderer) => renderer,
-        Err(problems) => return problems.into_iter().next(),
-    };
-    unknown_variable("subject", &renderer.subject, &VARIABLES)
-        .or_else(|| first_problem("subject", |kind, content| renderer.subject(kind, content)))
-}
-
-fn check_text(medium: Medium, templates: &Templates) -> Option<TemplateProblem> {
-    let renderer = match Renderer::new(medium, templates) {
-        Ok(renderer) => renderer,
-        Err(problems) => return problems.into_iter().next(),
-    };
-    unknown_variable("text", &renderer.text, &[&VARIABLES[..], &["subject"]].concat())
-        .or_else(|| first_problem("text", |kind, content| renderer.text(kind, content, "the subject")))
-}
-
-/// Finds a name that is none of `known` and none that the language itself has.
 fn unknown_variable(key: &'static str, environment: &Environment, known: &[&str]) -> Option<TemplateProblem> {
     let names = environment.get_template(NAME).ok()?.undeclared_variables(false);
     let is_known =
@@ -198,28 +173,13 @@ fn unknown_variable(key: &'static str, environment: &Environment, known: &[&str]
     Some(TemplateProblem { key, line: None, message })
 }
 
-/// The first problem with the samples: those after it would mostly report the same.
-fn first_problem(
-    key: &'static str,
-    render: impl Fn(MessageKind, &NotificationContent) -> Result<String, TemplateProblem>,
-) -> Option<TemplateProblem> {
-    samples().into_iter().find_map(|(kind, content)| match render(kind, &content) {
-        Err(problem) => Some(problem),
-        Ok(text) if text.is_empty() => {
-            let message = format!("it makes an empty {key} of a notification of the kind {}", kind.name());
-            Some(TemplateProblem { key, line: None, message })
-        }
-        Ok(_) => None,
-    })
-}
-
 fn compile(source: String, escapes: bool) -> Result<Arc<Environment<'static>>, Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(50);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    // It would show the state of the engine.
+    // The function would print the state of the engine.
     environment.remove_global("debug");
     if escapes {
         environment.set_formatter(|out, _, value| {

@@ -51,7 +51,7 @@ pub struct EmailChannel {
     pub host: String,
     pub port: u16,
     pub tls: EmailTls,
-    /// The user and the password that the server wants.
+    /// The user and the password for the server.
     pub login: Option<(String, GivenSecret)>,
     pub from: String,
     pub to: Vec<String>,

@@ -1,4 +1,4 @@
-//! What a file declares about alerts: the channels that notifications go to, and the rules that are evaluated.
+//! The alerts that a file declares: the channels that notifications go to, and the rules that are evaluated.
 
 mod channel;
 mod rule;

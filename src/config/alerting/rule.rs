@@ -16,7 +16,7 @@ pub struct AlertRule {
     pub severity: AlertSeverity,
     /// How long the condition must hold before it fires.
     pub holds_for: SignedDuration,
-    /// The names of the channels that it is told on; `None`: all of them.
+    /// The names of the channels that are notified; `None`: all of them.
     pub channels: Option<Vec<String>>,
     /// Further labels, which go to the receivers.
     pub labels: BTreeMap<String, String>,
@@ -118,7 +118,7 @@ pub fn built_in_rules() -> Vec<AlertRule> {
     let [failing, nothing, errors, slow, missing, pause, anomaly, drift] = BUILT_IN_RULES;
     vec![
         rule(failing, AlertCondition::CollectionFailing { runs: 3 }, Critical, 0),
-        // After a week of being off, the catch-up has this long before the alert is told.
+        // After a week of being off, the catch-up has this long before the alert fires.
         rule(nothing, AlertCondition::NothingRecorded { hours: 48 }, Critical, 10),
         rule(errors, AlertCondition::QueryErrors { percent: Decimal::from(5) }, Critical, 0),
         rule(slow, AlertCondition::SlowCollection { seconds: 60 }, Warning, 0),

@@ -108,7 +108,7 @@ fn labels(section: &Section) -> BTreeMap<String, String> {
     read
 }
 
-/// What is wrong with a label, and what to do. Alertmanager refuses the whole request that has one it does not take.
+/// The problem with a label, and what to do. Alertmanager refuses a whole request if it does not accept one of its labels.
 fn label_problem(name: &str, value: Option<&str>) -> Option<(String, String)> {
     let mut letters = name.chars();
     let begins = letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_');

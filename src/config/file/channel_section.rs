@@ -49,7 +49,7 @@ pub fn read_channel(name: &str, section: Section) -> Option<Channel> {
     Some(Channel { name: name.to_owned(), place, kind: kind?, templates })
 }
 
-/// The templates of a channel. They are tried on samples, so that a mistake is not found only when an alert is to be told.
+/// The templates of a channel. They are rendered with samples, so that a mistake is found before an alert fires.
 fn templates(section: &Section, kind: Option<&ChannelKind>) -> Templates {
     let text = |key| section.text(key).map(|text| text.value);
     let medium = match kind {
@@ -57,7 +57,7 @@ fn templates(section: &Section, kind: Option<&ChannelKind>) -> Templates {
         Some(ChannelKind::Webhook { .. }) => Medium::Webhook,
         // Alertmanager has templates of its own.
         Some(ChannelKind::Alertmanager { .. }) => return Templates::default(),
-        // Where the rest of a channel is wrong, its templates are checked all the same.
+        // The templates are checked even if the rest of the channel is wrong.
         Some(ChannelKind::Email(_)) | None => Medium::Mail,
     };
     let templates = Templates { subject: text("subject"), text: text("text") };
@@ -97,7 +97,7 @@ fn url(section: &Section) -> Option<GivenSecret> {
 }
 
 /// # Errors
-/// What is wrong with a URL, without the URL, which may be a secret.
+/// The problem with a URL, without the URL itself, which may be a secret.
 fn check_url(text: &str) -> Result<(), String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     match url.scheme() {
@@ -115,7 +115,7 @@ fn secret(section: &Section, key: &'static str) -> Option<GivenSecret> {
         })
     };
     if !is_variable(&name.value) {
-        // What stands there may be the secret itself.
+        // The text may be the secret itself.
         let message =
             format!("`{key}` must be the name of an environment variable that begins with {PREFIX}");
         let hint = format!("the secret itself belongs into the environment: `{key} = \"{PREFIX}…\"`");
@@ -139,15 +139,8 @@ fn email(section: &Section) -> Option<EmailChannel> {
     if user.is_some() != (section.has("password_env")) {
         section.section_problem("`user` and `password_env` belong together: one of them is missing", None);
     }
-    if let Some(host) =
-        host.as_deref().filter(|host| tls == EmailTls::None && user.is_some() && !is_loopback(host))
-    {
-        let message = format!(
-            "`tls = \"none\"` would send the password to {} in plain text: logging in needs an encrypted connection",
-            shown(host)
-        );
-        let hint = "use `tls = \"starttls\"` or `tls = \"implicit\"`, or leave out `user` and `password_env`";
-        section.problem("tls", message, Some(hint.to_owned()));
+    if tls == EmailTls::None && user.is_some() {
+        refuse_plain_password(section, host.as_deref());
     }
     let from =
         required(section, "from", "the sender's address").and_then(|from| mailbox(section, "from", from));
@@ -167,6 +160,17 @@ fn email(section: &Section) -> Option<EmailChannel> {
         from: from?,
         to,
     })
+}
+
+fn refuse_plain_password(section: &Section, host: Option<&str>) {
+    if let Some(host) = host.filter(|host| !is_loopback(host)) {
+        let message = format!(
+            "`tls = \"none\"` would send the password to {} in plain text: logging in needs an encrypted connection",
+            shown(host)
+        );
+        let hint = "use `tls = \"starttls\"` or `tls = \"implicit\"`, or leave out `user` and `password_env`";
+        section.problem("tls", message, Some(hint.to_owned()));
+    }
 }
 
 /// Whether a mail server is on this machine, as its name says.

@@ -82,16 +82,7 @@ pub fn recognise_known<'a>(
     let Some(known) = KNOWN_SOURCES.iter().find(|known| known.name == name) else {
         return Err(format!("`{name}` is not a source of the preset"));
     };
-    let of_table = |table| {
-        if let Some(reason) = may_be_old(table) {
-            return Err(reason);
-        }
-        let recognised = recognise(table, detected, statistics.and_then(|all| all.of(table)), name != USERS)?;
-        match NEEDS_ACTOR.contains(&table.name.as_str()) && recognised.source.actor_column.is_none() {
-            true => Err(format!("table {} has no actor column", table_name(table))),
-            false => Ok(recognised),
-        }
-    };
+    let of_table = |table| recognise_as(name, table, detected, statistics);
     let is_filled =
         |found: &Recognised| statistics.is_none_or(|statistics| !statistics.is_empty(found.table));
     let people = |pointers, tables: &[&'a Table]| {
@@ -122,6 +113,23 @@ pub fn recognise_known<'a>(
             Err(reason.unwrap_or_else(|| format!("no table of {name} was found")))
         }
         (several, _) => Err(ambiguous(name, several)),
+    }
+}
+
+/// Returns `table` as the preset's source `name`, or the reason why it cannot be that.
+fn recognise_as<'a>(
+    name: &str,
+    table: &'a Table,
+    detected: &DetectedFormats,
+    statistics: Option<&Statistics>,
+) -> Result<Recognised<'a>, String> {
+    if let Some(reason) = may_be_old(table) {
+        return Err(reason);
+    }
+    let recognised = recognise(table, detected, statistics.and_then(|all| all.of(table)), name != USERS)?;
+    match NEEDS_ACTOR.contains(&table.name.as_str()) && recognised.source.actor_column.is_none() {
+        true => Err(format!("table {} has no actor column", table_name(table))),
+        false => Ok(recognised),
     }
 }
 

@@ -231,15 +231,13 @@ impl MeasureBuilder<'_> {
         let Located { value, place } = required(formula, key, operand, built)?;
         let inner = match value {
             RatioSide::Measure(inner) => inner.as_ref(),
-            RatioSide::Metric(category) => {
-                let Some(metric) = self.metrics.get(category) else {
-                    let message = format!("{key}: there is no metric {}", shown(category));
-                    let hint = suggestion(category, self.metrics.keys().map(String::as_str));
-                    built.findings.push(Finding::error(place, message).maybe_hint(hint));
+            RatioSide::Metric(category) => match self.metrics.get(category) {
+                Some(metric) => &metric.formula,
+                None => {
+                    built.findings.push(self.unknown_metric(key, category, place));
                     return None;
-                };
-                &metric.formula
-            }
+                }
+            },
         };
         if let Some(measure) = inner.measure.as_ref().filter(|measure| !COUNTS.contains(&measure.value)) {
             let message = format!(
@@ -262,6 +260,11 @@ impl MeasureBuilder<'_> {
             _ => built.findings.extend(findings),
         }
         measure
+    }
+
+    fn unknown_metric(&self, key: &str, category: &str, place: &str) -> Finding {
+        let hint = suggestion(category, self.metrics.keys().map(String::as_str));
+        Finding::error(place, format!("{key}: there is no metric {}", shown(category))).maybe_hint(hint)
     }
 }
 
@@ -288,6 +291,33 @@ fn required<'f, T>(
     value.as_ref()
 }
 
+/// Returns how the values of a query add up over days, which must be said of a single value.
+fn adds_up(formula: &Formula, returns: Returns, built: &mut BuiltMeasure) -> Option<AddsUp> {
+    match (&formula.adds_up, returns) {
+        (None, Returns::Value) if formula.unreadable.contains(&"adds_up") => {
+            built.broken = Some("adds_up".to_owned());
+            None
+        }
+        (None, Returns::Value) => {
+            let problem = Finding::error(
+                &formula.place,
+                "`adds_up` is missing, which says how the days of a week are combined",
+            );
+            let hint = "\"sum\": the sum of its days; \"last\": the value of its last day; \"never\": a distinct count, which does not \
+                        add up";
+            built.findings.push(problem.hint(hint));
+            None
+        }
+        (Some(adds_up), Returns::Value | Returns::Labels) => Some(adds_up.value),
+        (Some(adds_up), _) => {
+            let message = "`adds_up` is only allowed for a query that returns \"value\" or \"labels\"";
+            built.findings.push(Finding::error(&adds_up.place, message));
+            None
+        }
+        (None, _) => Some(AddsUp::Never),
+    }
+}
+
 fn sql(formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
     let query = required(formula, "query", &formula.query, built);
     let returns = required(formula, "returns", &formula.returns, built)?;
@@ -303,29 +333,7 @@ fn sql(formula: &Formula, built: &mut BuiltMeasure) -> Option<Measure> {
             QueryShape::Labels { top: formula.top.as_ref().map_or(DEFAULT_TOP, |top| top.value) }
         }
     };
-    let adds_up = match (&formula.adds_up, returns.value) {
-        (None, Returns::Value) if formula.unreadable.contains(&"adds_up") => {
-            built.broken = Some("adds_up".to_owned());
-            return None;
-        }
-        (None, Returns::Value) => {
-            let problem = Finding::error(
-                &formula.place,
-                "`adds_up` is missing, which says how the days of a week are combined",
-            );
-            let hint = "\"sum\": the sum of its days; \"last\": the value of its last day; \"never\": a distinct count, which does not \
-                        add up";
-            built.findings.push(problem.hint(hint));
-            return None;
-        }
-        (Some(adds_up), Returns::Value | Returns::Labels) => adds_up.value,
-        (Some(adds_up), _) => {
-            let message = "`adds_up` is only allowed for a query that returns \"value\" or \"labels\"";
-            built.findings.push(Finding::error(&adds_up.place, message));
-            return None;
-        }
-        (None, _) => AddsUp::Never,
-    };
+    let adds_up = adds_up(formula, returns.value, built)?;
     let query = query?;
     let measure = Measure::Sql { query: query.value.trim().to_owned(), shape, adds_up };
     if !measure.reconstructible() {

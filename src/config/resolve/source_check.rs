@@ -50,24 +50,30 @@ pub fn check_source<'a>(
     filter.extend(declaration.tenant_column.as_ref().map(|column| of_tenant(column, tenant)));
     findings.extend(filter.iter().filter_map(|condition| check_condition(table, condition)));
     let broken = findings.iter().any(Finding::is_error);
-    let value = |column: &Option<Located<String>>| column.as_ref().map(|column| column.value.clone());
+    let filter = Filter(filter.into_iter().map(|condition| condition.value).collect());
     let recognised = time_format.filter(|_| !broken).map(|time_format| Recognised {
         table,
         unusable_deletion: None,
-        source: Source {
-            schema: schema_name,
-            table: declaration.query.as_ref().map_or(&table.name, |_| &declaration.name).clone(),
-            query: declaration.query.as_ref().map(|query| query.value.clone()),
-            joined: Vec::new(),
-            time_column: declaration.time_column.value.clone(),
-            time_format,
-            time_zone: declaration.time_zone.clone().unwrap_or_else(|| "UTC".to_owned()),
-            deleted_column: value(&declaration.deleted_column),
-            actor_column: value(&declaration.actor_column),
-            filter: Filter(filter.into_iter().map(|condition| condition.value).collect()),
-        },
+        source: Source { schema: schema_name, filter, ..declared_source(declaration, table, time_format) },
     });
     (recognised, findings)
+}
+
+/// The source as it is declared, without a schema and a filter.
+fn declared_source(declaration: &SourceDeclaration, table: &Table, time_format: TimeFormat) -> Source {
+    let value = |column: &Option<Located<String>>| column.as_ref().map(|column| column.value.clone());
+    Source {
+        schema: None,
+        table: declaration.query.as_ref().map_or(&table.name, |_| &declaration.name).clone(),
+        query: declaration.query.as_ref().map(|query| query.value.clone()),
+        joined: Vec::new(),
+        time_column: declaration.time_column.value.clone(),
+        time_format,
+        time_zone: declaration.time_zone.clone().unwrap_or_else(|| "UTC".to_owned()),
+        deleted_column: value(&declaration.deleted_column),
+        actor_column: value(&declaration.actor_column),
+        filter: Filter::default(),
+    }
 }
 
 fn of_tenant(column: &Located<String>, tenant: &str) -> Located<Condition> {

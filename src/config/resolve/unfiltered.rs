@@ -59,21 +59,25 @@ pub fn unfiltered_flags(
             table_name(table),
             names.join(" or ")
         );
-        let conditions: Vec<_> = flags.iter().map(FlagColumn::condition).collect();
         let section = match declaration {
             Some(_) => format!("to [sources.{name}]"),
             None => format!("in a section [sources.{name}]"),
         };
-        let hint = format!(
-            "to exclude them, add `filter = {{ {} }}` {section}; if they count, `include_flagged = {}`. Records are \
-             never changed, so decide before the first backfill",
-            conditions.join(", "),
-            serde_json::json!(flags.iter().map(|flag| &flag.column.name).collect::<Vec<_>>())
-        );
+        let hint = how_to_decide(&flags, &section);
         let place = declaration.map_or(PLACE, |declaration| declaration.place.as_str());
         Some(Finding::warning(place, message).hint(hint))
     };
     sources(definitions).into_iter().filter_map(warning).collect()
+}
+
+fn how_to_decide(flags: &[FlagColumn], section: &str) -> String {
+    let conditions: Vec<_> = flags.iter().map(FlagColumn::condition).collect();
+    format!(
+        "to exclude them, add `filter = {{ {} }}` {section}; if they count, `include_flagged = {}`. Records are \
+         never changed, so decide before the first backfill",
+        conditions.join(", "),
+        serde_json::json!(flags.iter().map(|flag| &flag.column.name).collect::<Vec<_>>())
+    )
 }
 
 pub(super) fn sources(definitions: &[Definition]) -> BTreeMap<&String, &Source> {

@@ -19,7 +19,7 @@ pub struct DeliverySettings {
     pub timeout: Duration,
     /// How long after it was written a notification is given up.
     pub give_up_after: SignedDuration,
-    /// How often it is told again that an alert fires.
+    /// The interval at which the notification of a firing alert is repeated.
     pub repeat_every: SignedDuration,
     /// The URL that is called after each good run.
     pub heartbeat_url: Option<Secret>,

@@ -39,10 +39,7 @@ pub struct Settings {
     pub tenant: String,
     pub preset: Preset,
     pub settle: SignedDuration,
-    pub platform_url: Option<DatabaseUrl>,
-    pub platform_statement_timeout: Duration,
-    pub platform_lock_timeout: Duration,
-    pub platform_assume_fresh: Vec<String>,
+    pub platform: PlatformSettings,
     pub store_url: DatabaseUrl,
     pub store_schema: String,
     pub retry: RetryPolicy,
@@ -58,9 +55,24 @@ pub struct Settings {
     pub unfinished_day: UnfinishedDay,
     pub access: AccessSettings,
     pub delivery: DeliverySettings,
-    /// The log level; `None` stands for the command's default.
-    pub log_level: Option<LevelFilter>,
-    pub log_format: LogFormat,
+    pub log: LogSettings,
+}
+
+/// How the platform is reached and read.
+#[derive(Debug, Clone)]
+pub struct PlatformSettings {
+    pub url: Option<DatabaseUrl>,
+    pub statement_timeout: Duration,
+    pub lock_timeout: Duration,
+    /// The tables and views whose state is taken to be fresh.
+    pub assume_fresh: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct LogSettings {
+    /// `None` stands for the command's default.
+    pub level: Option<LevelFilter>,
+    pub format: LogFormat,
 }
 
 /// The time limits of a run and of what it may record.
@@ -138,14 +150,10 @@ fn typed(layers: &mut SettingLayers) -> Option<Settings> {
     let tenant = layers.name("tenant");
     let preset = layers.choice("preset", &[("community", Preset::Community), ("none", Preset::None)]);
     let settle_minutes = layers.integer("settle_minutes");
-    let platform_url = layers.url("platform.url");
-    let statement_timeout = layers.integer("platform.statement_timeout_seconds");
-    let lock_timeout = layers.integer("platform.lock_timeout_seconds");
-    let assume_fresh = layers.list("platform.assume_fresh", |name| Ok(name.to_owned()));
+    let platform = PlatformSettings::read(layers);
     let store_url = layers.url("store.url");
     let store_schema = layers.name("store.schema");
-    let retries = layers.integer("retry.attempts");
-    let initial_delay_ms = layers.integer("retry.initial_delay_ms");
+    let retry = retry_policy(layers);
     let collect = CollectSettings::read(layers);
     let schedule = ScheduleSettings::read(layers, calendar.as_ref());
     let drift_sample_days = layers.integer("drift.sample_days");
@@ -157,27 +165,16 @@ fn typed(layers: &mut SettingLayers) -> Option<Settings> {
     let unfinished_day = layers.choice("rest.unfinished_day", &unfinished_days);
     let access = AccessSettings::read(layers);
     let delivery = DeliverySettings::read(layers);
-    // `auto` has no level.
-    let levels =
-        ["auto", "off", "error", "warn", "info", "debug", "trace"].map(|name| (name, name.parse().ok()));
-    let log_level: Option<Option<LevelFilter>> = layers.choice("log.level", &levels);
-    let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
-    let log_format = layers.choice("log.format", &formats);
+    let log = LogSettings::read(layers);
     Some(Settings {
         calendar: calendar?,
         tenant: tenant?,
         preset: preset?,
         settle: SignedDuration::from_mins(i64::try_from(settle_minutes?).ok()?),
-        platform_url,
-        platform_statement_timeout: Duration::from_secs(statement_timeout?),
-        platform_lock_timeout: Duration::from_secs(lock_timeout?),
-        platform_assume_fresh: assume_fresh?,
+        platform: platform?,
         store_url: store_url?,
         store_schema: store_schema?,
-        retry: RetryPolicy {
-            retries: usize::try_from(retries?).ok()?,
-            initial_delay: Duration::from_millis(initial_delay_ms?),
-        },
+        retry: retry?,
         collect: collect?,
         schedule: schedule?,
         drift_sample_days: usize::try_from(drift_sample_days?).ok()?,
@@ -188,9 +185,44 @@ fn typed(layers: &mut SettingLayers) -> Option<Settings> {
         unfinished_day: unfinished_day?,
         access: access?,
         delivery: delivery?,
-        log_level: log_level?,
-        log_format: log_format?,
+        log: log?,
     })
+}
+
+fn retry_policy(layers: &mut SettingLayers) -> Option<RetryPolicy> {
+    let retries = layers.integer("retry.attempts");
+    let initial_delay_ms = layers.integer("retry.initial_delay_ms");
+    Some(RetryPolicy {
+        retries: usize::try_from(retries?).ok()?,
+        initial_delay: Duration::from_millis(initial_delay_ms?),
+    })
+}
+
+impl PlatformSettings {
+    fn read(layers: &mut SettingLayers) -> Option<Self> {
+        let url = layers.url("platform.url");
+        let statement_timeout = layers.integer("platform.statement_timeout_seconds");
+        let lock_timeout = layers.integer("platform.lock_timeout_seconds");
+        let assume_fresh = layers.list("platform.assume_fresh", |name| Ok(name.to_owned()));
+        Some(Self {
+            url,
+            statement_timeout: Duration::from_secs(statement_timeout?),
+            lock_timeout: Duration::from_secs(lock_timeout?),
+            assume_fresh: assume_fresh?,
+        })
+    }
+}
+
+impl LogSettings {
+    fn read(layers: &mut SettingLayers) -> Option<Self> {
+        // `auto` has no level.
+        let levels =
+            ["auto", "off", "error", "warn", "info", "debug", "trace"].map(|name| (name, name.parse().ok()));
+        let level: Option<Option<LevelFilter>> = layers.choice("log.level", &levels);
+        let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
+        let format = layers.choice("log.format", &formats);
+        Some(Self { level: level?, format: format? })
+    }
 }
 
 impl CollectSettings {
@@ -228,7 +260,7 @@ impl ScheduleSettings {
 /// Refuses a store in the platform's SQLite file, because Daymark never writes to the platform's file. A PostgreSQL
 /// database may contain both, as the store has a separate schema there.
 fn refuse_the_platforms_file(settings: &Settings, layers: &mut SettingLayers) {
-    let (store, platform) = (&settings.store_url, &settings.platform_url);
+    let (store, platform) = (&settings.store_url, &settings.platform.url);
     if platform.as_ref().is_some_and(|platform| platform.is_same_file(store)) {
         let message = format!("the store cannot be the platform's own file, {store}");
         layers.refuse(

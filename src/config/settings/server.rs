@@ -72,7 +72,7 @@ pub struct AccessSettings {
     pub admin_column: Option<(String, String)>,
     /// Requests per minute and user.
     pub rate_limit_per_minute: u32,
-    /// What sessions of browsers are sealed with.
+    /// The secret with which the sessions of browsers are sealed.
     pub session_secret: Option<Secret>,
 }
 

@@ -1,7 +1,5 @@
 //! The text of the starter file, section by section.
 
-use std::fmt::Write;
-
 use crate::{
     config::{
         recognise::{
@@ -15,7 +13,8 @@ use crate::{
         },
     },
     database::DatabaseUrl,
-    metric::TimeFormat,
+    metric::{Source, TimeFormat},
+    platform::Table,
 };
 
 pub fn head(platform_url: Option<&DatabaseUrl>, preset: &str, time_zone: &str) -> String {
@@ -135,18 +134,34 @@ fn source_section(found: &OfferedSource) -> String {
     let OfferedSource { name, recognised, rows, flags, .. } = found;
     let (table, source) = (recognised.table, &recognised.source);
     let mut text = format!("\n[sources.{name}]\n");
-    let line = |text: &mut String, key: &str, value: &str| {
-        // Writing to a `String` cannot fail.
-        let _ = writeln!(text, "{key} = {}", quoted(value));
-    };
     if let Some(rows) = rows.filter(|rows| *rows > 0) {
-        let _ = writeln!(text, "# {}", about(rows));
+        text.push_str(&format!("# {}\n", about(rows)));
     }
     if let Some(schema) = &source.schema {
-        line(&mut text, "schema", schema);
+        text.push_str(&assignment("schema", schema));
     }
-    line(&mut text, "table", &source.table);
-    line(&mut text, "time_column", &source.time_column);
+    text.push_str(&assignment("table", &source.table));
+    text.push_str(&time_lines(table, source));
+    if let Some(reason) = &recognised.unusable_deletion {
+        text.push_str(&comment(&format!(
+            "no deleted_column: {reason}. Soft-deleted rows count as existing."
+        )));
+    }
+    if let Some(column) = &source.deleted_column {
+        text.push_str(&assignment("deleted_column", column));
+    }
+    if let Some(column) = &source.actor_column {
+        text.push_str(&assignment("actor_column", column));
+    }
+    text + &flag_lines(flags)
+}
+
+fn assignment(key: &str, value: &str) -> String {
+    format!("{key} = {}\n", quoted(value))
+}
+
+fn time_lines(table: &Table, source: &Source) -> String {
+    let mut text = assignment("time_column", &source.time_column);
     let time_column = table.column(&source.time_column);
     let is_ambiguous = time_column.is_none_or(|column| possible_formats(table, column).len() > 1);
     match source.time_format {
@@ -155,25 +170,14 @@ fn source_section(found: &OfferedSource) -> String {
         TimeFormat::Iso => {
             text.push_str("# time_format is detected from the values; at present it is \"iso\"\n")
         }
-        format if is_ambiguous => line(&mut text, "time_format", format.name()),
+        format if is_ambiguous => text.push_str(&assignment("time_format", format.name())),
         _ => {}
     }
     if source.time_format == TimeFormat::Timestamp {
         text.push_str("# the zone of times without an offset\n");
-        line(&mut text, "time_zone", &source.time_zone);
+        text.push_str(&assignment("time_zone", &source.time_zone));
     }
-    if let Some(reason) = &recognised.unusable_deletion {
-        text.push_str(&comment(&format!(
-            "no deleted_column: {reason}. Soft-deleted rows count as existing."
-        )));
-    }
-    if let Some(column) = &source.deleted_column {
-        line(&mut text, "deleted_column", column);
-    }
-    if let Some(column) = &source.actor_column {
-        line(&mut text, "actor_column", column);
-    }
-    text + &flag_lines(flags)
+    text
 }
 
 /// Writes the filter that would exclude flagged rows, as a comment.

@@ -112,12 +112,10 @@ impl<'a> Survey<'a> {
                 Err(reason) => unusable.push(reason),
             }
         }
-        for found in known.iter_mut().chain(&mut others) {
-            let table = found.recognised.table;
-            let actor =
-                users.filter(|users| *users != table).and_then(|users| points_at(table, users, statistics));
-            let source = &mut found.recognised.source;
-            source.actor_column = source.actor_column.take().or(actor.map(str::to_owned));
+        if let Some(users) = users {
+            for found in known.iter_mut().chain(&mut others) {
+                add_actor(&mut found.recognised, users, statistics);
+            }
         }
         let (copies, others): (Vec<_>, Vec<_>) =
             others.into_iter().partition(|found| found.recognised.table.kind != TableKind::Current);
@@ -221,4 +219,12 @@ fn source_name(table: &str, taken: &mut BTreeSet<String>) -> String {
         number += 1;
     }
     unique
+}
+
+/// Adds the actor column of a source whose table references `users`, if no actor column is known by its name.
+fn add_actor(recognised: &mut Recognised, users: &Table, statistics: &Statistics) {
+    let (table, source) = (recognised.table, &mut recognised.source);
+    if source.actor_column.is_none() && table != users {
+        source.actor_column = points_at(table, users, statistics).map(str::to_owned);
+    }
 }

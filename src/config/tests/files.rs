@@ -78,7 +78,7 @@ fn the_file_is_found_by_flag_or_variable_and_its_paths_start_beside_it() {
     let by_variable = load(None, &GivenFlags::new(), &environment).unwrap();
     for config in [by_flag, by_variable] {
         assert_eq!(config.declarations.sources.len(), 1);
-        let url = config.settings.platform_url.unwrap().to_string();
+        let url = config.settings.platform.url.unwrap().to_string();
         assert_eq!(url, format!("sqlite:{}", directory.path().join("app.db").display()));
     }
     assert!(process_environment().keys().all(|name| name.starts_with("DAYMARK_") || name == "DATABASE_URL"));

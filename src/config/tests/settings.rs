@@ -38,9 +38,9 @@ fn every_setting_has_a_valid_default() {
     assert_eq!(settings.calendar.name(), "UTC");
     assert_eq!(settings.settle, SignedDuration::from_mins(15));
     assert_eq!(settings.store_url.to_string(), "sqlite:daymark.db");
-    assert!(settings.platform_url.is_none());
+    assert!(settings.platform.url.is_none());
     assert_eq!(settings.retry.retries, 3);
-    assert_eq!(settings.log_level, None);
+    assert_eq!(settings.log.level, None);
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn flags_override_the_environment_then_the_file_then_the_default() {
 fn database_url_is_the_last_resort_for_the_platform() {
     let url = |variables: &[(&str, &str)], file: &FileSettings| {
         let settings = settings(&GivenFlags::new(), &environment(variables), file, None).unwrap();
-        settings.platform_url.map(|url| url.to_string())
+        settings.platform.url.map(|url| url.to_string())
     };
     let plain = ("DATABASE_URL", "sqlite:plain.db");
     assert_eq!(url(&[plain], &FileSettings::new()).unwrap(), "sqlite:plain.db");

@@ -143,6 +143,21 @@ pub(super) fn options(
     }
     let given = GivenParameters { parameters, inherited: surroundings.missing(parameters) };
     check_environment(&given.inherited)?;
+    let url = driver_url(&given, surroundings)?;
+    let options =
+        PgConnectOptions::from_url(&url).map_err(|error| ParameterError::Driver(error.to_string()))?;
+    // Connection poolers refuse unknown startup parameters such as `extra_float_digits`, and PostgreSQL 12 and later do
+    // not need it.
+    let options = options.extra_float_digits(None);
+    Ok(match options.get_application_name() {
+        Some(_) => options,
+        None => options.application_name("daymark"),
+    })
+}
+
+/// Returns the URL from which the driver makes its options, because it looks up the password file only for the host, port
+/// and user of a URL. All parameters are in its query, so that the driver's own syntax for hosts is not used.
+fn driver_url(given: &GivenParameters, surroundings: &Surroundings) -> Result<url::Url, ParameterError> {
     let (host, port) = (given.host()?, given.port()?);
     if given.in_url("sslrootcert") == Some("system") && surroundings.is_set("PGSSLROOTCERT") {
         let problem = refused(
@@ -159,8 +174,6 @@ pub(super) fn options(
     {
         return Err(ParameterError::EmptyVariable { name });
     }
-    // The options are made from a URL, because the driver looks up the password file only for the host, port and user
-    // of a URL. All parameters are in its query, so that the driver's own syntax for hosts is not used.
     let mut url = url::Url::parse("postgres:").map_err(|error| ParameterError::Driver(error.to_string()))?;
     for (name, value) in [
         ("host", host),
@@ -180,15 +193,7 @@ pub(super) fn options(
             url.query_pairs_mut().append_pair(name, value);
         }
     }
-    let options =
-        PgConnectOptions::from_url(&url).map_err(|error| ParameterError::Driver(error.to_string()))?;
-    // Connection poolers refuse unknown startup parameters such as `extra_float_digits`, and PostgreSQL 12 and later do
-    // not need it.
-    let options = options.extra_float_digits(None);
-    Ok(match options.get_application_name() {
-        Some(_) => options,
-        None => options.application_name("daymark"),
-    })
+    Ok(url)
 }
 
 /// Refuses variables of the environment that PostgreSQL's programs honour and Daymark does not.

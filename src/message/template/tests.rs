@@ -1,7 +1,7 @@
-//! What templates make, and what is refused.
+//! Tests of the rendered messages and of refused templates.
 
 use super::*;
-use crate::message::samples::alert;
+use crate::message::{check_templates, samples::alert};
 
 fn content(alerts: Vec<AlertNotice>) -> NotificationContent {
     NotificationContent { tenant: "default".to_owned(), alerts }
@@ -62,7 +62,7 @@ fn a_chat_has_its_values_escaped_and_its_markup_not() {
 }
 
 #[test]
-fn long_texts_are_cut_and_say_so() {
+fn long_texts_are_cut_with_a_note() {
     let long = AlertNotice { summary: "&".repeat(4096), ..alert() };
     for offset in 0..6 {
         let long = AlertNotice { rule: "r".repeat(1 + offset), ..long.clone() };
@@ -85,7 +85,7 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_is_wrong_with_a_template_is_found_before_it_is_needed() {
+fn mistakes_in_a_template_are_found_before_it_is_needed() {
     for medium in [Medium::Mail, Medium::Chat, Medium::Webhook] {
         assert_eq!(check_templates(medium, &Templates::default()), []);
     }

@@ -26,7 +26,7 @@ const DATABASE_IDENTITY: &str = "
 /// The first server with views that check the privileges of their caller.
 const SECURITY_INVOKER_SERVER: u32 = 150_000;
 
-/// What the comment on `collect_daily_metrics` says of an installation.
+/// The description of an installation, which is in the comment on `collect_daily_metrics`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct FunctionManifest {
     tenant: String,
@@ -64,24 +64,13 @@ impl Functions for PostgresStore {
         let failed = |error| self.failed(error);
         self.pool().await?;
         let mut session = self.connect().await?;
-        if api_schema.is_some()
-            && session.server_version_num().is_some_and(|version| version < SECURITY_INVOKER_SERVER)
-        {
-            let message = "views that check the privileges of their caller (security_invoker) need PostgreSQL 15: \
-                           install the functions without `--api-schema`";
-            return Err(self.fault(FaultClass::Other, message.to_owned()));
+        if api_schema.is_some() {
+            self.require_security_invoker(&session)?;
         }
         let mut transaction = session.begin().await.map_err(failed)?;
         self.refuse_open_schemas(&mut transaction, &spec.search_path).await?;
         if let Some(manifest) = self.manifest(&mut transaction).await? {
-            if manifest.tenant != self.tenant {
-                let message = format!(
-                    "the functions of the schema {} record the days of the tenant {}: remove them with `daymark sql uninstall` of \
-                     that tenant first",
-                    self.schema, manifest.tenant
-                );
-                return Err(self.fault(FaultClass::Other, message));
-            }
+            self.require_own_tenant(&manifest)?;
             if let Some(earlier) = manifest.api_schema.filter(|earlier| Some(earlier.as_str()) != api_schema)
             {
                 self.drop_api(&mut transaction, &earlier).await?;
@@ -150,6 +139,30 @@ impl Functions for PostgresStore {
 impl PostgresStore {
     fn script<'a>(&'a self, spec: &'a FunctionSpec, api_schema: Option<&'a str>) -> Script<'a> {
         Script { spec, tenant: &self.tenant, schema: &self.schema, api_schema }
+    }
+
+    /// Views that check the privileges of their caller, which a schema of an API needs.
+    fn require_security_invoker(&self, session: &PgConnection) -> Result<(), StoreError> {
+        match session.server_version_num() {
+            Some(version) if version < SECURITY_INVOKER_SERVER => {
+                let message = "views that check the privileges of their caller (security_invoker) need PostgreSQL 15: \
+                               install the functions without `--api-schema`";
+                Err(self.fault(FaultClass::Other, message.to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn require_own_tenant(&self, installed: &FunctionManifest) -> Result<(), StoreError> {
+        if installed.tenant == self.tenant {
+            return Ok(());
+        }
+        let message = format!(
+            "the functions of the schema {} record the days of the tenant {}: remove them with `daymark sql uninstall` of \
+             that tenant first",
+            self.schema, installed.tenant
+        );
+        Err(self.fault(FaultClass::Other, message))
     }
 
     /// Refuses schemas of the search path in which a role of an API may create objects: an operator or a function of such a role
