@@ -3,7 +3,7 @@
 //! The layers, from the top: `cli`, `http` → `jobs`, `query` → `definitions` → `collect` → `platform`, `store` →
 //! `metric`. `ARCHITECTURE.md` describes them.
 
-// What input or the environment can reach is an error, not a panic.
+// Code that input or the environment can reach returns errors and does not panic.
 #![warn(clippy::expect_used, clippy::panic, clippy::unreachable)]
 
 pub mod access;

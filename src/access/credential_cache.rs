@@ -59,7 +59,7 @@ impl CredentialCache {
         Sha256::digest(text).into()
     }
 
-    /// What the credential was verified as, whether or not that is still valid.
+    /// The result of the verification, which may not be valid any more.
     pub async fn verified(&self, hash: &[u8; 32]) -> Option<Arc<VerifiedIdentity>> {
         self.verified.get(hash).await
     }

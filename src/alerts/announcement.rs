@@ -1,5 +1,5 @@
-//! Who is told of which change: a function of the states, the rules, the silences and the time. All alerts of one evaluation that a
-//! channel is told of are one notification, unless they are too many for one.
+//! The changes that each channel is notified of: a function of the states, the rules, the silences and the time. All alerts of one evaluation that a
+//! channel is notified of are one notification, unless they are too many for one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,19 +12,19 @@ use crate::{
     store::{AlertState, AlertStatus, FiredAs, NotificationKind, Silence},
 };
 
-/// How long past the next repetition a receiver that forgets alerts should take one as firing.
+/// How long after the next repetition a receiver that forgets alerts should still treat one as firing.
 const VALIDITY_MARGIN: SignedDuration = SignedDuration::from_hours(1);
 /// The longest summary of a notification, in characters.
 const MAX_SUMMARY_CHARS: usize = 1000;
 
-/// Rules of which a channel is not told while it has been told that another one fires, because that one names the cause. Each rule
+/// Rules that are not notified to a channel that was notified of another firing rule, because that one names the cause. Each rule
 /// comes after those that are its causes.
 const CAUSES: [(&str, &[&str]); 2] = [
     ("nothing_recorded", &["collection_failing", "forgotten_pause"]),
     ("day_missing", &["collection_failing", "nothing_recorded"]),
 ];
 
-/// What is the same for all alerts of an evaluation.
+/// The input that is the same for all alerts of an evaluation.
 #[derive(Debug, Clone, Copy)]
 pub struct Announcement<'a> {
     pub tenant: &'a str,
@@ -43,7 +43,7 @@ pub struct StateChange {
     pub after: AlertState,
 }
 
-/// What a channel is told.
+/// The notification of a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announced {
     pub channel: String,
@@ -55,11 +55,11 @@ pub struct Announced {
 type KnownCauses = BTreeMap<String, BTreeSet<String>>;
 
 impl Announcement<'_> {
-    /// Notes in the states what is told of, and returns it. Of a channel the beginnings come before the ends.
+    /// Returns the notifications and notes them in the states. For each channel, firing alerts come before resolved ones.
     pub fn announce(&self, changes: &mut [StateChange]) -> Vec<Announced> {
         let mut told: BTreeMap<(String, &str), (NotificationKind, Vec<AlertNotice>)> = BTreeMap::new();
         let mut known = KnownCauses::new();
-        // Causes come first, so that their effects know who is told of them.
+        // Causes come first, because it depends on their channels which ones are notified of their effects.
         changes.sort_by_key(|change| rank(&change.after.rule));
         for change in changes.iter_mut() {
             let (kind, channels) = match change.after.status {
@@ -83,14 +83,14 @@ impl Announcement<'_> {
         told.into_iter().flat_map(divided).collect()
     }
 
-    /// The channels that are told that it is over: those that were told that it fires, whether it is silenced or not.
+    /// The channels that are notified of the end: those that were notified that it fires, whether it is silenced or not.
     fn end(&self, change: &mut StateChange) -> Vec<String> {
         change.after.is_silenced = false;
         let told = std::mem::take(&mut change.after.told);
         told.into_keys().filter(|channel| self.channels.contains(channel)).collect()
     }
 
-    /// The channels that are told that it fires.
+    /// The channels that are notified that it fires.
     fn begin(&self, StateChange { before, after }: &mut StateChange, known: &mut KnownCauses) -> Vec<String> {
         if before.as_ref().is_none_or(|before| before.status != AlertStatus::Firing) {
             after.fired_as = Some(self.fired_as(&after.rule));
@@ -107,7 +107,7 @@ impl Announcement<'_> {
                 .iter()
                 .any(|cause| known.get(*cause).is_some_and(|channels| channels.contains(channel)));
             match after.told.get(channel) {
-                // A channel that was declared a moment ago is told at once.
+                // A channel that was just declared is notified at once.
                 None => !is_explained,
                 Some(at) => was_silenced || !is_explained && has_passed(*at, self.repeat_every, self.now),
             }

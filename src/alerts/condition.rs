@@ -23,7 +23,7 @@ const AWAY_AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// How many days a summary names.
 const NAMED_DAYS: usize = 3;
 
-/// What is known when rules are evaluated.
+/// The facts by which rules are evaluated.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     /// The newest runs, newest first.

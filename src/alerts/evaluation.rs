@@ -1,6 +1,6 @@
-//! What the evaluation of a condition finds.
+//! The result of the evaluation of a condition.
 
-/// What was found, each with a sentence.
+/// The result, with a sentence about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Evaluation {
     Holds(String),

@@ -31,7 +31,7 @@ const TICK: std::time::Duration = std::time::Duration::from_secs(1);
 const INTERVAL: SignedDuration = SignedDuration::from_secs(30);
 /// The silences that end last, among which are those that hold.
 const MAX_SILENCES: i64 = 500;
-/// How old a good run may be that the heartbeat is called for: an older one says nothing about now.
+/// The greatest age of a completed run for which the heartbeat is called. An older one does not show that collecting still works.
 const HEARTBEAT_AGE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Evaluates the rules of one tenant.
@@ -48,7 +48,7 @@ pub struct Evaluator {
     failures: LogThrottle,
 }
 
-/// What is remembered from one evaluation to the next. All of it but the counted requests can be found again.
+/// The state between two evaluations. All of it but the counted requests can be read from the store again.
 #[derive(Default)]
 struct Memory {
     evaluated_at: Option<Timestamp>,
@@ -146,7 +146,7 @@ impl Evaluator {
         Ok(())
     }
 
-    /// The states before and after, of the rules and of those that there are no more.
+    /// The states before and after, of the rules and of rules that were removed.
     fn changes(&self, facts: &Facts, mut states: Vec<AlertState>, now: Timestamp) -> Vec<StateChange> {
         let mut take = |name: &str| {
             let at = states.iter().position(|state| state.rule == name)?;

@@ -1,4 +1,4 @@
-//! Reads what rules are evaluated by.
+//! Reads the facts by which rules are evaluated.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -112,7 +112,7 @@ async fn missing_days(
         let there = recorded.get(&metric.definition.key()).unwrap_or(&none);
         let defined = calendar.date_of(metric.created_at);
         let from = there.first().map_or(defined, |first| defined.min(*first));
-        // A missed day of a metric that cannot be reconstructed stays missing, so it is told of until the next day is due.
+        // A missed day of a metric that cannot be reconstructed stays missing, so it is reported until the next day is due.
         let from = if metric.definition.measure.reconstructible() { from } else { from.max(last) };
         for day in days.iter().filter(|day| **day >= from && !there.contains(*day)) {
             *missing.entry(*day).or_default() += 1;

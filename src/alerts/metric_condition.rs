@@ -11,7 +11,7 @@ use crate::{
     pluralize::pluralize,
 };
 
-/// Evaluates a condition of a metric for `date`, and for the days before it that the condition wants.
+/// Evaluates a condition of a metric for `date`, and for the days before it that the condition needs.
 pub fn evaluate_metric(
     condition: &MetricCondition,
     values: &BTreeMap<Date, Decimal>,

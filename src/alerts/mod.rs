@@ -1,6 +1,6 @@
-//! Alerts: the holder of the lock of alerts evaluates the rules whenever the store changes, and every 30 seconds. What a rule
-//! finds is a function of facts ([`condition`]), what becomes of its state is a function of that and of its former state ([`transition`]),
-//! and who is told is a function of the states ([`announcement`]). States and notifications are committed together.
+//! Alerts: the holder of the lock of alerts evaluates the rules whenever the store changes, and every 30 seconds. The result of a
+//! rule is a function of facts ([`condition`]), its next state is a function of that and of its former state ([`transition`]),
+//! and the notifications are a function of the states ([`announcement`]). States and notifications are committed together.
 //!
 //! **Architecture Invariant:** these three functions do no input or output; the facts are read in `facts.rs` only.
 

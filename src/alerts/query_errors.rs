@@ -26,7 +26,7 @@ pub struct RequestCounts {
 }
 
 /// Whether more than `percent` of the requests of the last 5 minutes failed. Where these are too few to judge by, the last 20
-/// say whether it is over; nothing says that it has begun.
+/// decide whether it is over, and never that it has begun.
 pub fn query_errors(percent: &Decimal, counts: &RequestCounts) -> Evaluation {
     if counts.recent.0 >= MIN_REQUESTS {
         return match exceeds(percent, counts.recent) {

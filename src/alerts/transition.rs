@@ -1,4 +1,4 @@
-//! What becomes of the state of a rule: a function of its former state, of what was found and of the time.
+//! The next state of a rule: a function of its former state, of the result of its evaluation and of the time.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub fn next_state(
     let started_at = match status {
         AlertStatus::Pending | AlertStatus::Firing => held_since(before).or(Some(now)),
         AlertStatus::Resolved => before.started_at,
-        // What was pending is so again when there is something to judge by.
+        // A pending alert stays pending until its condition can be evaluated again.
         AlertStatus::NoData | AlertStatus::Error => held_since(before),
         AlertStatus::Normal => None,
     };
@@ -49,7 +49,7 @@ pub fn next_state(
     }
 }
 
-/// Since when the condition was not found not to hold; `None` where it was.
+/// The time since which no evaluation has found that the condition does not hold; `None` if the last one has.
 fn held_since(state: &AlertState) -> Option<Timestamp> {
     match state.status {
         AlertStatus::Pending | AlertStatus::Firing | AlertStatus::NoData | AlertStatus::Error => {
@@ -67,7 +67,7 @@ fn next_status(
 ) -> AlertStatus {
     use AlertStatus::{Error, Firing, NoData, Normal, Pending, Resolved};
     match (found, before.status) {
-        // What fires is over only when it is seen to be over.
+        // A firing alert ends only when its condition was found not to hold.
         (Evaluation::Holds(_) | Evaluation::NoData(_) | Evaluation::Error(_), Firing) => Firing,
         (Evaluation::Holds(_), _) => {
             let started = held_since(before).unwrap_or(now);
@@ -172,7 +172,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_fires_has_held_for_long_enough(
+        fn a_firing_alert_has_held_for_long_enough(
             holds_for in 0_i64..30,
             steps in prop::collection::vec((1_i64..20, 0_u8..4), 1..60),
         ) {

@@ -1,4 +1,4 @@
-//! What a backup holds.
+//! The description of a backup.
 
 use std::{fs, path::Path};
 

@@ -23,7 +23,7 @@ use crate::store::{MigrationNames, Store, StoreContents};
 const COPY: &str = "store";
 /// How much of a file is read at once.
 const CHUNK_BYTES: usize = 1 << 20;
-/// What the names of backups begin with.
+/// The beginning of the names of backups.
 const PREFIX: &str = "daymark-";
 
 /// A backup that is complete.

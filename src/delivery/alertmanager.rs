@@ -28,7 +28,7 @@ fn alerts(notification: &Notification) -> Vec<Value> {
     content.alerts.iter().map(|notice| alert(notice, &content.tenant)).collect()
 }
 
-/// Alertmanager knows an alert by its labels. A notice has those that it began to fire with, so that its end has the same.
+/// Alertmanager identifies an alert by its labels. A notice has the labels with which it began to fire, so that its end has the same.
 fn alert(notice: &AlertNotice, tenant: &str) -> Value {
     let mut labels: Map<_, _> =
         notice.labels.iter().map(|(name, value)| (name.clone(), json!(value))).collect();

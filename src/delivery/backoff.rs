@@ -1,4 +1,4 @@
-//! When a notification that was not delivered is tried again.
+//! The time of the next attempt to deliver a notification.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,7 +8,7 @@ use crate::store::AfterAttempt;
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 pub const MAX_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 
-/// What becomes of a notification of `created_at` whose attempt of that number failed at `now`.
+/// Decides whether a notification of `created_at` is tried again after its attempt `number` has failed at `now`, and when.
 pub fn after_failure(
     created_at: Timestamp,
     number: i64,

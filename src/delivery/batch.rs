@@ -131,7 +131,7 @@ fn about_the_same(notifications: &[Notification], place: usize) -> Vec<Uuid> {
     ids
 }
 
-/// Sends one notification. Returns what became of it, and how many milliseconds that took.
+/// Sends one notification. Returns the outcome and the number of milliseconds that it took.
 pub async fn attempt(
     sender: &Result<Sender, String>,
     notification: &Notification,

@@ -17,13 +17,13 @@ use crate::{
     telemetry::LogThrottle,
 };
 
-/// How often it is looked for what is due, beside the moments at which something is written.
+/// How often the store is asked for due notifications, in addition to the moments at which some are written.
 const LOOK_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
 /// The most notifications of one batch.
 const MAX_BATCH: i64 = 200;
 /// How long a finished notification and its attempts are kept.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
-/// How often those that are older are deleted.
+/// How often older ones are deleted.
 const DELETE_INTERVAL: SignedDuration = SignedDuration::from_hours(24);
 
 /// Delivers the notifications of one tenant.
@@ -55,7 +55,7 @@ impl Deliverer {
         }
     }
 
-    /// What wakes it when notifications were written, so that they need not wait for the next look.
+    /// Is notified when notifications were written, so that they do not wait for the next look.
     pub fn wake(&self) -> Arc<Notify> {
         Arc::clone(&self.wake)
     }
@@ -78,7 +78,7 @@ impl Deliverer {
                 () = in_flight.batch_done() => {}
             }
         }
-        // What is cut off here is sent again by the next holder of the lock.
+        // The next holder of the lock sends again what is cut off here.
         let finishing = async { while in_flight.tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(self.senders.settings.timeout, finishing).await;
         let _ = self.unnoted.note_all(&self.context).await;
@@ -91,7 +91,7 @@ impl Deliverer {
         deleted_at: &mut Option<Timestamp>,
     ) -> Result<(), StoreError> {
         let now = self.context.now();
-        // What this instance has sent is noted even when it has lost the lock.
+        // This instance notes its attempts even if it has lost the lock.
         if !self.unnoted.note_all(&self.context).await? || lead.is_none() {
             return Ok(());
         }
@@ -157,7 +157,7 @@ impl Deliverer {
 }
 
 impl BatchesInFlight {
-    /// Waits until a batch has ended after which the next may follow at once: what was written meanwhile, or did not fit into it.
+    /// Waits until a batch has ended after which another may follow at once, because more notifications may be pending.
     async fn batch_done(&mut self) {
         loop {
             match self.tasks.join_next_with_id().await {

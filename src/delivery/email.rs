@@ -32,7 +32,7 @@ const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct MailConnection {
     channel: EmailChannel,
     messages: Messages,
-    /// How long a message may take, with the look-up of the name and the connection; a server that answers byte by byte included.
+    /// How long a message may take, including the look-up of the name, the connection, and a server that answers byte by byte.
     timeout: Duration,
     allow_private: bool,
     session: Option<AsyncSmtpConnection>,
@@ -88,7 +88,7 @@ impl MailConnection {
     }
 
     async fn try_send(&mut self, mail: &Mail) -> Result<Response, MailError> {
-        // It is taken out, so that a session that fails is not used again.
+        // The session is taken out of its field, so that one that fails is not used again.
         let mut session = match self.session.take() {
             Some(session) => session,
             None => self.connect().await?,

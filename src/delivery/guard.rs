@@ -1,4 +1,4 @@
-//! Which addresses may be connected to. A channel that leads to an address of the inside would make a port scanner of Daymark.
+//! The addresses that may be connected to. If a channel could lead to an internal address, Daymark could be used as a port scanner.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -34,7 +34,7 @@ const INSIDE_V4: [&str; 15] = [
     "224.0.0.0/4",
     "240.0.0.0/4",
 ];
-/// Those of IPv6 that have no address of IPv4 within.
+/// The networks of IPv6 whose addresses contain no address of IPv4.
 const INSIDE_V6: [&str; 8] =
     ["::1/128", "::/128", "100::/64", "2001:db8::/32", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"];
 
@@ -43,7 +43,7 @@ fn networks<T: std::str::FromStr>(texts: &[&str]) -> Vec<T> {
 }
 
 /// Whether `address` is loopback, link-local, private or otherwise not public. An address of IPv6 that leads to one of IPv4
-/// (mapped, compatible, 6to4, NAT64) is judged as that.
+/// (mapped, compatible, 6to4, NAT64) counts as that one.
 pub fn is_inside(address: IpAddr) -> bool {
     static V4: LazyLock<Vec<Ipv4Net>> = LazyLock::new(|| networks(&INSIDE_V4));
     static V6: LazyLock<Vec<Ipv6Net>> = LazyLock::new(|| networks(&INSIDE_V6));
@@ -69,12 +69,12 @@ fn within(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// The message about a name whose addresses are all of the inside.
+/// The message about a name whose addresses are all internal.
 pub const REFUSED: &str = "its address is loopback, link-local or private: such receivers are refused unless \
                            `delivery.allow_private = true`";
 
-/// Resolves names like the default of `ureq`, and leaves out the addresses of the inside: what it returns is what is connected to,
-/// so that a name that is resolved again cannot lead elsewhere.
+/// Resolves names like the default of `ureq`, and leaves out internal addresses. Connections are made to the returned addresses,
+/// so that a second resolution of the name cannot lead elsewhere.
 #[derive(Debug, Default)]
 pub struct GuardedResolver {
     pub allow_private: bool,
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_the_inside_are_told_from_public_ones() {
+    fn internal_and_public_addresses_are_distinguished() {
         assert_eq!(networks::<Ipv4Net>(&INSIDE_V4).len(), INSIDE_V4.len());
         assert_eq!(networks::<Ipv6Net>(&INSIDE_V6).len(), INSIDE_V6.len());
         for inside in [

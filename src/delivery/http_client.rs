@@ -18,20 +18,20 @@ const MAX_ANSWER_BYTES: u64 = 1000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiverVerdict {
     Delivered,
-    /// The receiver is there, and does not take this one notification.
+    /// The receiver answered, and refused this one notification.
     Refused,
-    /// The receiver cannot be reached, or takes none.
+    /// The receiver cannot be reached, or refuses all notifications.
     Failed,
 }
 
 /// The statuses that are about the content of a request.
 const REFUSALS: [u16; 4] = [400, 413, 415, 422];
 
-/// What became of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
     pub verdict: ReceiverVerdict,
-    /// What the receiver answered, or why it did not.
+    /// The receiver's answer, or the reason why there was none.
     pub answer: String,
 }
 

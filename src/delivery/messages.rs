@@ -23,7 +23,7 @@ impl Messages {
         Ok(Self { own: compiled(templates)?, default: compiled(&Templates::default())? })
     }
 
-    /// Where the channel's own template fails on this notification, the default says what it would have said, and that it failed.
+    /// If the channel's own template fails for this notification, the default template is used, with a note about the failure.
     ///
     /// # Errors
     /// When the default fails, too, as a message.

@@ -1,6 +1,6 @@
 //! Delivery of notifications, which are rows of the store, to the channels of the configuration: at least once, each with the
-//! same key of idempotency at every attempt, and to each channel in the order in which they were written. Whatever a receiver does
-//! holds up neither another channel nor a collection.
+//! same idempotency key at every attempt, and to each channel in the order in which they were written. A slow or failing receiver
+//! delays neither another channel nor a collection.
 //!
 //! **Architecture Invariant:** a notification is sent only after it was committed, only by the instance that holds the lock of
 //! alerts at that moment, and an attempt is noted only after it was made. A process that is killed in between sends it again, under

@@ -63,7 +63,7 @@ impl Senders {
     }
 }
 
-/// What a batch is sent through.
+/// The connection through which a batch is sent.
 pub enum Sender {
     Http(Box<HttpChannel>),
     Mail(Box<Mutex<MailConnection>>),
@@ -93,7 +93,7 @@ impl Sender {
         }
     }
 
-    /// Takes leave of the receiver, where its protocol knows that.
+    /// Closes the connection, where the receiver's protocol has a way to say so.
     pub async fn close(self) {
         if let Self::Mail(connection) = self {
             connection.into_inner().close().await;

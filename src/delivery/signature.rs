@@ -1,4 +1,4 @@
-//! The signature of a webhook, as Standard Webhooks lays it down: `v1,` and the HMAC-SHA256 of id, time and body, in Base64.
+//! The signature of a webhook as Standard Webhooks specifies it: `v1,` and the HMAC-SHA256 of id, time and body, in Base64.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};

@@ -15,12 +15,12 @@ use crate::{
     },
 };
 
-/// What became of a test message.
+/// The outcome of a test message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tested {
     pub id: Uuid,
     pub is_delivered: bool,
-    /// What the receiver answered, or why it did not.
+    /// The receiver's answer, or the reason why there was none.
     pub answer: String,
 }
 

@@ -1,5 +1,5 @@
-//! Attempts that were made and that the store could not be told of, because its disk is full or it is away. They are kept until it
-//! takes them. Until then nothing else is sent: the store would give out the same notifications again.
+//! Attempts that could not be written to the store, because its disk is full or it cannot be reached. They are kept until the store
+//! accepts them. Until then nothing else is sent, because the store would return the same notifications as pending again.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,7 +11,7 @@ use crate::{
     store::{DeliveryOutcome, StoreError},
 };
 
-/// The pause after the first failure to note them. It doubles up to [`MAX_PAUSE`].
+/// The pause after the first failure to write them. It doubles up to [`MAX_PAUSE`].
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 const MAX_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -22,7 +22,7 @@ pub struct Unnoted(Mutex<State>);
 struct State {
     /// In the order of the attempts.
     outcomes: Vec<DeliveryOutcome>,
-    /// When noting them failed last, and the pause after that.
+    /// The time at which writing them failed last, and the pause after that.
     failed: Option<(Timestamp, SignedDuration)>,
 }
 

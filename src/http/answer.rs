@@ -76,7 +76,7 @@ impl Answer {
         self.is_volatile
     }
 
-    /// What it says.
+    /// The bytes of the answer, not compressed.
     pub fn body(&self) -> &Bytes {
         &self.body
     }

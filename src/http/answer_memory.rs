@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_exceeds_the_budget_waits() {
+    async fn answers_beyond_the_budget_wait() {
         let memory = AnswerMemory::default();
         let mut held = Vec::new();
         while let Some(reservation) = memory.reserve(usize::MAX).now_or_never() {

@@ -34,7 +34,7 @@ pub struct Days<'a> {
     signals: Vec<&'a Signal>,
 }
 
-/// What is expected of a day, in the unit of the signal.
+/// The expectation for a day, in the unit of the signal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expectation {
     pub center: f64,

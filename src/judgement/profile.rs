@@ -1,4 +1,4 @@
-//! What of a definition decides how its values are judged.
+//! The properties of a definition that decide how its values are judged.
 
 use serde_json::{Map, Value};
 

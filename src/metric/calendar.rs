@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_finished_day_waits_for_late_commits_and_skips_what_never_happened() {
+    fn the_last_finished_day_waits_for_late_commits_and_skips_dates_without_a_day() {
         let apia = Calendar::new("Pacific/Apia").unwrap();
         let settle = SignedDuration::from_mins(15);
         let ready = apia.ready_at(date(2011, 12, 29), settle);

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_refused() {
+    fn unusable_expressions_are_refused() {
         let error = |expression: &str, zone: &str| CronSchedule::new(expression, zone).unwrap_err();
         assert!(matches!(error("every night", "UTC"), CronError::Syntax(_)));
         assert!(

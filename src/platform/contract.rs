@@ -114,13 +114,13 @@ pub struct Staleness {
     /// Whether it is known to lack something that its origin has committed. Then it has to catch up with the present before
     /// a day is recorded; otherwise it is enough that the day was over.
     pub is_lagging: bool,
-    /// What a run does while `complete_until` is before the end of the day, or unknown.
+    /// The behaviour of a run while `complete_until` is before the end of the day, or unknown.
     pub when_stale: WhenStale,
     /// Why it shows no newer state, as a sentence without a full stop.
     pub reason: String,
 }
 
-/// What may be older than the snapshot in which it is read.
+/// The objects that may be older than the snapshot in which they are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OldStates {
     /// The platform as a whole: a standby, or a file.
@@ -129,15 +129,15 @@ pub struct OldStates {
     pub objects: Vec<(String, Staleness)>,
 }
 
-/// The relations that a reading reads, as names in SQL; or why they cannot be told.
+/// The relations that a reading reads, as names in SQL; or why they are unknown.
 pub type ReadRelations = Result<BTreeSet<String>, Fault>;
 
-/// What a run does about a state that is, or may be, from before the end of the day.
+/// The behaviour of a run for a state that is, or may be, from before the end of the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenStale {
     /// Waits for it to catch up, and does not record what reads it when it does not.
     Wait,
-    /// Does not record what reads it: waiting tells nothing new.
+    /// Does not record what reads it, because waiting does not help.
     Refuse,
     /// Records what it sees; `check` warns.
     Warn,
@@ -257,7 +257,7 @@ pub trait Cut: Send {
         day: &DayBounds,
     ) -> Result<Vec<ReadRelations>, Fault>;
 
-    /// What of the platform, of `relations` and of what these read may be older than the snapshot.
+    /// Finds which of `relations`, and of the relations that these read, may be older than the snapshot, and whether the whole platform may be.
     async fn staleness(&mut self, relations: &BTreeSet<String>) -> Result<OldStates, Fault>;
 
     /// Has the platform parse and plan what would be run, without running it. One result a reading.

@@ -48,7 +48,7 @@ pub struct Table {
     pub columns: Vec<Column>,
 }
 
-/// What sort of relation a [`Table`] is, as far as it matters to how current its rows are.
+/// The kind of relation that a [`Table`] is, as far as it decides how current its rows are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableKind {
     /// Its rows are those of now: a table, or a view.

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_comes_back_and_nothing_else_is_one() {
+    fn only_cursors_of_pages_are_accepted() {
         let position = ("2025-01-01", "posts_created", 3);
         let cursor = write(&position);
         assert!(cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{cursor}");

@@ -1,5 +1,5 @@
-//! When a task that was tried is tried again. The jobs in the store are the only memory of it, so that a restart or another
-//! leader knows it as well.
+//! The time of the next attempt at a task. The jobs in the store are the only memory of earlier attempts, so that a restarted process or another
+//! leader knows them as well.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,7 +16,7 @@ const MAX_FAILED_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 /// with each further one, up to [`MAX_INCOMPLETE_PAUSE`].
 const INCOMPLETE_PAUSE: SignedDuration = SignedDuration::from_mins(50);
 const MAX_INCOMPLETE_PAUSE: SignedDuration = SignedDuration::from_hours(24);
-/// The pause where another process was at the same work.
+/// The pause after an attempt that found another process doing the same.
 const BUSY_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 
 /// An attempt at a task that has ended.
@@ -55,7 +55,7 @@ pub fn next_attempt(attempts: &[Attempt], task: &Task, changed_at: Option<Timest
     last.ended_at.checked_add(pause).ok()
 }
 
-/// Whether the attempt got as far as recording.
+/// Whether the attempt recorded anything.
 fn is_incomplete(status: JobStatus) -> bool {
     matches!(status, JobStatus::Completed | JobStatus::Partial)
 }

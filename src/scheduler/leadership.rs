@@ -1,4 +1,4 @@
-//! Which of several instances collects: the one that holds the leader's lock. The lock ends with its process, so that
+//! The choice of the instance that collects: the one that holds the leader's lock. The lock ends with its process, so that
 //! another instance takes over at its next look.
 
 use jiff::{SignedDuration, Timestamp};

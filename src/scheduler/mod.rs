@@ -29,7 +29,7 @@ use crate::{
     telemetry::{Counters, LogThrottle},
 };
 
-/// Who starts the runs of the scheduler, as the collection log names it.
+/// The actor of the scheduler's runs, as the collection log names it.
 const ACTOR: &str = "system";
 
 /// How often an instance looks at its clock and at the leader's lock.
@@ -97,7 +97,7 @@ impl SchedulerState {
         self.leadership.is_some()
     }
 
-    /// Waits until the days are counted again that are being counted.
+    /// Waits until a recount that is in progress has ended.
     pub async fn recounted(&mut self) {
         self.quality.finished().await;
     }

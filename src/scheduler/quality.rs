@@ -1,4 +1,4 @@
-//! What the leader does for the quality of the data when it does not collect: it judges values that are not judged, and counts
+//! The leader's work for the quality of the data while it does not collect: it judges values that are not judged, and counts
 //! some recorded days again each night.
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
@@ -12,15 +12,15 @@ use crate::{
 
 /// How many records are judged at a time, between two looks at the schedule.
 const MAX_JUDGED: i64 = 2_000;
-/// How often values are looked for that are not judged, after all are.
+/// How often the store is asked for values that are not judged, once all are.
 const JUDGE_INTERVAL: SignedDuration = SignedDuration::from_hours(6);
 
 /// The state of this work. All of it can be read from the store again.
 #[derive(Default)]
 pub struct QualityWork {
-    /// When values were last looked for; `None`: some may be left.
+    /// When the store was last asked for values that are not judged; `None`: some may be left.
     judged_at: Option<Timestamp>,
-    /// The due day in whose night days were counted again.
+    /// The due day after which days were last counted again.
     sampled: Option<Date>,
     sampling: Option<Sampling>,
 }

@@ -70,7 +70,7 @@ pub(super) fn series<R: Columns>(
     series
 }
 
-/// The index of the metric asked, and the day.
+/// The index of the requested metric, and the day.
 fn place_and_date(row: &impl Columns) -> Result<(usize, Date), sqlx::Error> {
     Ok((row.count("place")?, row.date("metric_date")?))
 }
@@ -145,7 +145,7 @@ fn correction(row: &impl Columns) -> Result<Option<ValueCorrection>, sqlx::Error
     Ok(Some(ValueCorrection { revision, recorded: row.parsed("recorded_value")? }))
 }
 
-/// An earlier value that cannot be read is none.
+/// An earlier value that cannot be read is treated as missing.
 fn earlier(row: &impl Columns, column: &'static str) -> Option<Decimal> {
     row.optional_parsed(column).unwrap_or_default()
 }
@@ -166,7 +166,7 @@ pub(super) fn record_count(row: &impl Columns) -> Result<RecordCount, sqlx::Erro
     })
 }
 
-/// The column `judgement`, a JSON object as text. It is derived, so one that cannot be read is none.
+/// The column `judgement`, a JSON object as text. It is derived, so one that cannot be read is treated as missing.
 fn judgement_json(row: &impl Columns) -> Option<Judgement> {
     let json: JudgementJson = serde_json::from_str(row.optional_text("judgement").ok()??).ok()?;
     let baseline = json.baseline_from.zip(json.baseline_to);

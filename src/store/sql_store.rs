@@ -1,4 +1,4 @@
-//! What the two stores provide so that `entities/` can implement the contract for both: sessions that execute statements, and
+//! The interface that the two stores provide so that `entities/` can implement the contract for both: sessions that execute statements, and
 //! the few statements and operations that only one database understands.
 
 use std::{borrow::Cow, ops::DerefMut, path::Path, time::Duration};
@@ -212,7 +212,7 @@ pub(super) trait SqlCommits: SqlStore {
     ) -> Result<(Vec<(Date, MetricKey)>, u64), sqlx::Error>;
 }
 
-/// What only one database does for the store as a whole.
+/// The operations on the store as a whole that each database implements by itself.
 #[async_trait]
 pub(super) trait SqlUpkeep: SqlStore {
     async fn migrate_tables(&self) -> Result<MigrationNames, StoreError>;

@@ -18,7 +18,7 @@ use crate::{
 };
 
 on! { [sqlite]
-    an_alertmanager_shows_what_fires_and_what_is_resolved,
+    an_alertmanager_shows_firing_and_resolved_alerts,
 }
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -69,7 +69,7 @@ impl Drop for Alertmanager {
     }
 }
 
-async fn an_alertmanager_shows_what_fires_and_what_is_resolved(world: World) {
+async fn an_alertmanager_shows_firing_and_resolved_alerts(world: World) {
     let alertmanager = Alertmanager::start();
     let config = config(&format!("[channels.am]\nkind = 'alertmanager'\nurl = '{}/'", alertmanager.url), &[]);
     // Alertmanager has the real time.

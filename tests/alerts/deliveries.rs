@@ -24,10 +24,10 @@ use crate::{
 };
 
 on! { [sqlite, postgres]
-    a_webhook_is_signed_and_says_what_happened,
+    a_webhook_is_signed_and_names_the_alert,
     a_receiver_that_is_away_for_a_day_misses_nothing_and_gets_nothing_twice,
     a_receiver_that_hangs_is_timed_out_and_holds_up_no_other_channel,
-    what_cannot_be_delivered_is_given_up,
+    undeliverable_notifications_are_given_up,
     receivers_of_the_inside_are_refused_unless_allowed,
     a_chat_gets_a_text,
     the_heartbeat_is_a_call,
@@ -115,7 +115,7 @@ async fn deliver_for(world: &World, deliverer: &Deliverer, hours: i64) {
     }
 }
 
-async fn a_webhook_is_signed_and_says_what_happened(world: World) {
+async fn a_webhook_is_signed_and_names_the_alert(world: World) {
     let sink = Sink::start().await;
     let text = format!("[channels.ops]\nkind = 'webhook'\nurl = '{}'\nsecret_env = 'DAYMARK_OPS'", sink.url);
     let config = config(&text, &[("DAYMARK_OPS", "whsec_c2VjcmV0")]);
@@ -198,7 +198,7 @@ async fn a_receiver_that_hangs_is_timed_out_and_holds_up_no_other_channel(world:
     assert!((900..5000).contains(&waiting.attempts[0].duration_ms), "{:?}", waiting.attempts);
 }
 
-async fn what_cannot_be_delivered_is_given_up(world: World) {
+async fn undeliverable_notifications_are_given_up(world: World) {
     let sink = Sink::start().await;
     sink.answer_with(Answer::Status(302));
     let text = format!("give_up_hours = 2\n[channels.ops]\nkind = 'webhook'\nurl = '{}'", sink.url);

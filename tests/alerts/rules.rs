@@ -24,8 +24,8 @@ use crate::{
 };
 
 on! { [sqlite, postgres]
-    a_database_that_is_away_is_told_once_and_so_is_its_return,
-    a_day_without_records_is_told_after_an_hour,
+    an_unreachable_database_is_notified_once_and_so_is_its_return,
+    a_day_without_records_is_notified_after_an_hour,
     a_metric_is_judged_by_the_rules_of_the_file,
     a_silence_keeps_it_quiet_until_it_ends,
     requests_that_fail_are_told,
@@ -89,7 +89,7 @@ fn advance(world: &World, minutes: i64) {
     world.clock.set(world.context.now() + SignedDuration::from_mins(minutes));
 }
 
-async fn a_database_that_is_away_is_told_once_and_so_is_its_return(world: World) {
+async fn an_unreachable_database_is_notified_once_and_so_is_its_return(world: World) {
     let config = config(CHANNELS, &[]);
     collect(&world.context).await;
     evaluate(&world, &config).await;
@@ -112,7 +112,7 @@ async fn a_database_that_is_away_is_told_once_and_so_is_its_return(world: World)
     assert_eq!(alert(&world, &config, "day_missing").await.notified_at, None);
 }
 
-async fn a_day_without_records_is_told_after_an_hour(world: World) {
+async fn a_day_without_records_is_notified_after_an_hour(world: World) {
     let config = config(CHANNELS, &[]);
     collect(&world.context).await;
     world.set_clock("2025-01-12T00:15:00Z");

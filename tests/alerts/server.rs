@@ -14,9 +14,9 @@ use crate::{
 };
 
 on! { [sqlite, postgres]
-    a_condition_is_told_within_five_seconds,
+    an_alert_is_notified_within_five_seconds,
     a_notification_that_was_not_noted_is_sent_again_under_the_same_id,
-    another_instance_takes_over_what_is_not_delivered,
+    another_instance_takes_over_pending_notifications,
 }
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -63,7 +63,7 @@ async fn wait_until_delivered(world: &World) {
     }
 }
 
-async fn a_condition_is_told_within_five_seconds(world: World) {
+async fn an_alert_is_notified_within_five_seconds(world: World) {
     let (sink, directory) = (Sink::start().await, tempfile::tempdir().unwrap());
     let server = start(&world, &config_file(&directory, &sink));
     let started = Instant::now();
@@ -94,7 +94,7 @@ async fn a_notification_that_was_not_noted_is_sent_again_under_the_same_id(world
     drop(server);
 }
 
-async fn another_instance_takes_over_what_is_not_delivered(world: World) {
+async fn another_instance_takes_over_pending_notifications(world: World) {
     let (sink, directory) = (Sink::start().await, tempfile::tempdir().unwrap());
     let file = config_file(&directory, &sink);
     sink.answer_with(Answer::Hang);

@@ -41,7 +41,7 @@ on! { [sqlite, postgres]
     a_metric_that_fails_is_reported_for_the_range,
     an_unreadable_value_fails_its_own_day_only,
     a_blob_value_fails_its_own_day_only,
-    a_metric_that_no_day_can_be_read_of_fails_once,
+    a_metric_without_a_readable_day_fails_once,
     a_metric_that_cannot_be_reconstructed_is_left_out_of_a_backfill,
     a_backfill_of_a_new_metric_leaves_the_others_unchanged,
 }
@@ -378,7 +378,7 @@ async fn a_blob_value_fails_its_own_day_only(world: World) {
     assert_eq!((days, world.records().await.len()), (vec![1, 2, 3, 5, 6, 7, 8, 9, 10], 40 + 10 + 9));
 }
 
-async fn a_metric_that_no_day_can_be_read_of_fails_once(world: World) {
+async fn a_metric_without_a_readable_day_fails_once(world: World) {
     with_scores(&world, "TRUE").await;
     let report = fill(&world, &BackfillRequest::default()).await.unwrap();
     assert_eq!((report.status, report.failed.len()), (Some(RunStatus::Partial), 1));

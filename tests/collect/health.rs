@@ -17,7 +17,7 @@ on! { [sqlite, postgres]
     before_the_first_run_nothing_is_known_and_nothing_is_zero,
     runs_are_counted_and_measured,
     gaps_are_listed_by_metric_with_their_cause,
-    days_whose_rows_the_platform_has_deleted_are_not_told_as_missing,
+    days_whose_rows_the_platform_has_deleted_are_not_reported_as_missing,
     a_platform_that_is_away_has_an_unknown_lag,
     the_schedule_and_its_leader_are_shown,
     only_recent_days_are_searched_for_gaps,
@@ -108,7 +108,7 @@ async fn gaps_are_listed_by_metric_with_their_cause(world: World) {
     assert_eq!(causes, [("failed", 1), ("never_collected", 6), ("not_reconstructible", 3)]);
 }
 
-async fn days_whose_rows_the_platform_has_deleted_are_not_told_as_missing(world: World) {
+async fn days_whose_rows_the_platform_has_deleted_are_not_reported_as_missing(world: World) {
     world.set_clock("2025-01-02T00:20:00Z");
     // Those of the world were defined on the 11th.
     let metrics = ["one", "other"].map(|category| Definition {

@@ -33,7 +33,7 @@ on! { [sqlite, postgres]
     a_backfill_is_judged_and_so_are_the_days_after_it,
     a_judge_that_fails_leaves_the_record,
     judgements_are_made_again_as_they_were,
-    only_what_was_asked_is_judged_again,
+    only_the_requested_records_are_judged_again,
     readers_see_judgements_beside_values,
     a_sample_of_days_is_counted_again_and_kept,
 }
@@ -145,7 +145,7 @@ async fn judgements_are_made_again_as_they_were(world: World) {
     assert_eq!(anomalies(&world).await, before);
 }
 
-async fn only_what_was_asked_is_judged_again(world: World) {
+async fn only_the_requested_records_are_judged_again(world: World) {
     backfilled(&world).await;
     let request =
         JudgeRequest { from: Some(january(2)), to: Some(january(3)), only: vec!["posts_created".to_owned()] };

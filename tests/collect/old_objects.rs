@@ -133,7 +133,7 @@ async fn only_the_metrics_that_read_an_old_object_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_query_names_is_refused_like_a_source() {
+async fn objects_that_a_query_names_are_refused_like_sources() {
     let world = world_with(COPIES).await;
     let inlined = "CREATE VIEW twice AS SELECT * FROM reports.seen UNION ALL SELECT * FROM posts";
     world.execute(inlined).await;
@@ -400,7 +400,7 @@ async fn the_rest_is_recorded_when_a_materialized_view_is_not_refreshed_in_time(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_materialized_view_is_refused_for_what_it_is() {
+async fn an_empty_materialized_view_is_refused_as_one() {
     let (_server, world) = tracking().await;
     world.execute("CREATE MATERIALIZED VIEW none AS SELECT * FROM posts WHERE FALSE").await;
     world.apply(&[counted("none")]).await;

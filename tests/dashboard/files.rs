@@ -40,7 +40,7 @@ async fn every_page_is_the_same_file_with_a_strict_policy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_page_loads_is_on_this_server_and_small() {
+async fn the_files_of_the_page_are_small_and_on_this_server() {
     build();
     let site = Site::sqlite().await;
     let page = site.send("GET", "/", &[("accept", "text/html")], None).await;
@@ -84,7 +84,7 @@ async fn a_file_comes_in_the_encoding_that_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_file_is_not_found() {
+async fn unknown_files_are_not_found() {
     build();
     let site = Site::sqlite().await;
     let page = site.send("GET", "/", &[("accept", "text/html")], None).await.text();

@@ -85,7 +85,7 @@ impl Scene {
     }
 
     /// Runs again after a run that could not log its failure.
-    async fn next_makes_up_for_it(&mut self, arguments: &[&str]) {
+    async fn the_next_run_fills_the_gap(&mut self, arguments: &[&str]) {
         let before = self.installation.ledger().await;
         let dead = before.last_run();
         // A crash does not end all sessions at the same moment. Another session of the run may have committed the failure before
@@ -140,7 +140,7 @@ async fn a_collection_survives_a_crash_of_the_stores_server() {
     let ended = scene.fails(&open_record("2024-08-01"), &collect).await;
     assert!(ended.stderr.contains("could not be marked as failed"), "{ended:?}");
     assert!(scene.installation.ledger().await.metrics_of("2024-08-01").is_empty());
-    scene.next_makes_up_for_it(&collect).await;
+    scene.the_next_run_fills_the_gap(&collect).await;
 
     scene.rides_it_out(&open_record("2024-08-02"), &["collect", "--date", "2024-08-02"]).await;
     assert_eq!(scene.installation.ledger().await.metrics_of("2024-08-02"), METRICS);
@@ -155,7 +155,7 @@ async fn a_backfill_survives_a_crash_of_the_stores_server() {
     let ledger = scene.installation.ledger().await;
     assert!(ledger.dates().contains("2024-12-10"), "what was committed before the crash is there");
     assert!(!ledger.dates().contains("2024-12-24"));
-    scene.next_makes_up_for_it(&backfill).await;
+    scene.the_next_run_fills_the_gap(&backfill).await;
 
     scene.rides_it_out(&open_record("2025-03-24"), &["backfill", "--from", FIRST, "--to", LAST]).await;
     scene.installation.ledger().await.assert_complete(FIRST, LAST);

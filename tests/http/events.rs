@@ -14,10 +14,7 @@ use crate::{
     world::january,
 };
 
-on_both_stores!(
-    what_is_recorded_and_annotated_is_told,
-    the_progress_of_jobs_is_told_to_those_who_may_read_the_log,
-);
+on_both_stores!(records_and_annotations_are_sent_as_events, the_progress_of_jobs_needs_the_scope_log,);
 
 /// The last chunk of an answer.
 const END: &str = "\r\n0\r\n\r\n";
@@ -54,7 +51,7 @@ impl Listener {
     }
 }
 
-async fn what_is_recorded_and_annotated_is_told(site: Site) {
+async fn records_and_annotations_are_sent_as_events(site: Site) {
     let mut listener = Listener::new(&site, &site.reader).await;
     for header in ["content-type: text/event-stream", "cache-control: no-store", "x-accel-buffering: no"] {
         assert!(listener.received.contains(header), "{}", listener.received);
@@ -70,7 +67,7 @@ async fn what_is_recorded_and_annotated_is_told(site: Site) {
     listener.hear("event: changed").await;
 }
 
-async fn the_progress_of_jobs_is_told_to_those_who_may_read_the_log(site: Site) {
+async fn the_progress_of_jobs_needs_the_scope_log(site: Site) {
     let (mut admin, mut reader) =
         (Listener::new(&site, &site.admin).await, Listener::new(&site, &site.reader).await);
     // The job may be over before it is looked at, and is then told of by its commits only.

@@ -90,7 +90,7 @@ async fn a_job_at_midnight_is_found_and_check_names_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_has_not_preloaded_pg_cron_is_told_what_to_set() {
+async fn without_preloaded_pg_cron_the_message_names_the_setting() {
     let server = server("");
     let database = database(&server, "").await;
     let refused = database.run("functions", &["sql", "schedule"]);
@@ -120,7 +120,7 @@ async fn another_database_of_pg_cron_is_named_with_the_call_that_works_there() {
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_create_the_extension_is_told_the_command() {
+async fn without_the_privilege_for_the_extension_the_message_has_the_command() {
     let server = server(PRELOADED);
     let database = database(&server, "").await;
     database.execute("CREATE ROLE keeper LOGIN; GRANT ALL ON DATABASE app TO keeper; GRANT USAGE ON SCHEMA daymark TO keeper; GRANT SELECT ON ALL TABLES IN SCHEMA daymark TO keeper").await;

@@ -251,7 +251,7 @@ async fn schemas_in_which_every_role_may_create_objects_are_refused() {
 }
 
 #[tokio::test]
-async fn what_was_installed_is_removed_and_the_record_stays() {
+async fn uninstalling_removes_the_functions_and_keeps_the_record() {
     let database = installed(NOW, "").await;
     database.query(COLLECT).await;
     let records = "SELECT count(*) AS records FROM daymark.daily_metrics";

@@ -20,7 +20,7 @@ crate::on_both_stores!(
     whether_a_lock_is_taken_is_known,
     a_notification_is_given_up_and_deleted_later,
     alerts_of_tenants_are_separate,
-    rows_that_make_no_sense_are_refused
+    invalid_rows_are_refused
 );
 
 fn state(rule: &str, status: AlertStatus, revision: i64) -> AlertState {
@@ -264,7 +264,7 @@ async fn alerts_of_tenants_are_separate(fixture: Fixture) {
     assert!(other.commit_alerts(&states, &[]).await.unwrap());
 }
 
-async fn rows_that_make_no_sense_are_refused(fixture: Fixture) {
+async fn invalid_rows_are_refused(fixture: Fixture) {
     fixture.ready().await;
     let store = &fixture.store;
     let without_start =

@@ -9,7 +9,7 @@ use crate::fixture::{Fixture, day, noon};
 crate::on_both_stores!(
     annotations_are_listed_by_day_changed_and_deleted,
     the_database_keeps_the_authors_of_annotations,
-    annotations_that_make_no_sense_are_refused,
+    invalid_annotations_are_refused,
     the_latest_end_of_sessions_is_kept_for_their_lifetime
 );
 
@@ -66,7 +66,7 @@ async fn the_database_keeps_the_authors_of_annotations(fixture: Fixture) {
     }
 }
 
-async fn annotations_that_make_no_sense_are_refused(fixture: Fixture) {
+async fn invalid_annotations_are_refused(fixture: Fixture) {
     fixture.ready().await;
     for (wrong, constraint) in [
         (content(2, 1, "x"), "ends_later"),

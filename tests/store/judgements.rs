@@ -12,9 +12,9 @@ use crate::fixture::{Fixture, day, decimal, finish, key, noon, record};
 crate::on_both_stores!(
     judgements_are_read_as_they_were_written,
     a_later_judgement_replaces_an_earlier_one_but_not_that_of_a_later_judge,
-    what_is_not_judged_is_found_in_the_order_of_metrics_and_days,
+    records_without_a_judgement_are_found_in_the_order_of_metrics_and_days,
     judgements_can_be_deleted_without_a_record_being_changed,
-    judgements_that_cannot_be_are_refused,
+    impossible_judgements_are_refused,
     the_last_recount_of_each_record_is_kept,
 );
 
@@ -80,7 +80,7 @@ async fn a_later_judgement_replaces_an_earlier_one_but_not_that_of_a_later_judge
     assert_eq!(anomaly_days(&fixture, 10).await, [3, 2]);
 }
 
-async fn what_is_not_judged_is_found_in_the_order_of_metrics_and_days(fixture: Fixture) {
+async fn records_without_a_judgement_are_found_in_the_order_of_metrics_and_days(fixture: Fixture) {
     recorded(&fixture).await;
     let unjudged = async |version, limit| {
         let found = fixture.store.unjudged(version, limit).await.unwrap();
@@ -102,7 +102,7 @@ async fn judgements_can_be_deleted_without_a_record_being_changed(fixture: Fixtu
     assert_eq!(fixture.store.integrity().await.unwrap(), []);
 }
 
-async fn judgements_that_cannot_be_are_refused(fixture: Fixture) {
+async fn impossible_judgements_are_refused(fixture: Fixture) {
     recorded(&fixture).await;
     let valid = [
         ("tenant_id", "'default'"),

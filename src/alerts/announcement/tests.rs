@@ -1,4 +1,4 @@
-//! What is announced, hour by hour.
+//! The notifications of a sequence of hours.
 
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -26,13 +26,13 @@ fn silence(from: i64, to: i64) -> Silence {
     }
 }
 
-/// What the only channel is told hour by hour, where `holds` says which rules' conditions hold.
+/// The notifications of the only channel hour by hour, where `holds` says which rules' conditions hold.
 fn told(silences: &[Silence], hours: i64, holds: impl Fn(&str, i64) -> bool) -> Vec<(i64, String)> {
     let told = told_by(&built_in_rules(), &["ops"], silences, hours, holds);
     told.into_iter().map(|(hour, _, what)| (hour, what)).collect()
 }
 
-/// What each channel is told, by which name.
+/// The notifications of each channel, by its name.
 fn told_by(
     rules: &[AlertRule],
     channels: &[&str],
@@ -110,7 +110,7 @@ fn alerts_of_one_moment_are_one_notification_and_are_repeated() {
 }
 
 #[test]
-fn a_channel_that_is_declared_later_is_told_at_once() {
+fn a_channel_that_is_declared_later_is_notified_at_once() {
     let rules = built_in_rules();
     let rule = rules.iter().find(|rule| rule.name == "slow_collection").unwrap();
     let after = next_state(&rule.name, SignedDuration::ZERO, None, &Evaluation::Holds(String::new()), at(0));
@@ -127,7 +127,7 @@ fn a_channel_that_is_declared_later_is_told_at_once() {
 }
 
 #[test]
-fn a_silence_ends_and_a_resolution_arrives_all_the_same() {
+fn a_resolution_during_a_silence_is_notified() {
     let slow = |from: i64, to: i64| {
         move |rule: &str, hour: i64| rule == "slow_collection" && (from..to).contains(&hour)
     };
@@ -141,7 +141,7 @@ fn a_silence_ends_and_a_resolution_arrives_all_the_same() {
 
 proptest! {
     #[test]
-    fn what_was_told_to_fire_is_told_to_be_over(
+    fn the_end_of_a_notified_alert_is_notified(
         holds in prop::collection::vec(any::<[bool; 8]>(), 1..60),
         from in 0_i64..40,
         length in 1_i64..20,
@@ -149,7 +149,7 @@ proptest! {
         let rules = built_in_rules();
         let place = |rule: &str| rules.iter().position(|other| other.name == rule).unwrap();
         let hours = holds.len() as i64;
-        // In the last hour everything is well.
+        // In the last hour no condition holds.
         let is_holding = |rule: &str, hour: i64| holds.get(hour as usize).is_some_and(|holds| holds[place(rule)]);
         let told = told(&[silence(from, from + length)], hours + 1, is_holding);
         for rule in &rules {
@@ -184,7 +184,7 @@ fn cause_and_effect(rule: &str, hour: i64) -> bool {
 }
 
 #[test]
-fn a_cause_keeps_its_effects_only_from_channels_that_hear_of_it() {
+fn a_cause_suppresses_its_effects_only_on_its_own_channels() {
     let mut rules = built_in_rules();
     let failing = rules.iter_mut().find(|rule| rule.name == "collection_failing").unwrap();
     failing.channels = Some(vec!["ops".to_owned()]);
@@ -278,7 +278,7 @@ fn an_alert_keeps_the_severity_and_the_labels_that_it_fired_with() {
 }
 
 #[test]
-fn what_is_told_because_a_silence_ended_says_so() {
+fn a_notification_after_a_silence_names_the_silence() {
     let rule = built_in_rules().remove(3);
     let mut change = firing_state(&rule, 0);
     change.after.is_silenced = true;

@@ -86,7 +86,7 @@ struct EventFeed {
     looks_without_event: u32,
     is_new: bool,
     last_state: (Option<u64>, Date),
-    /// The jobs that run, as they were told of last.
+    /// The running jobs, with the progress of the last event about each.
     told: HashMap<Uuid, (usize, usize)>,
 }
 
@@ -173,7 +173,7 @@ impl EventFeed {
         let ended: Vec<_> = self.told.keys().filter(|id| !is_running(id)).copied().collect();
         for id in ended {
             self.told.remove(&id);
-            // A store that is away is asked again by the page.
+            // If the store cannot be reached, the page asks for the job itself.
             if let Ok(Some(job)) = self.service.jobs.get(id).await {
                 write_event(text, "job", &JobAnswer::from(job));
             }

@@ -10,7 +10,7 @@ use rust_embed::{Embed, EmbeddedFile};
 
 use crate::http::{fallback::not_found, problem::Problem};
 
-/// What `dashboard/scripts/finish-build.mjs` wrote. A debug build reads the directory when it is asked.
+/// The files that `dashboard/scripts/finish-build.mjs` wrote. A debug build reads the directory with each request.
 #[derive(Embed)]
 #[folder = "dashboard/dist"]
 struct Files;

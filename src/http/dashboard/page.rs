@@ -40,7 +40,7 @@ fn html(record: &str) -> Response {
     let page = files::page().unwrap_or_else(|| include_str!("unbuilt.html").to_owned());
     let headers = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
-        // What it shows depends on who asks.
+        // The page depends on the credentials of the request.
         (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
         (header::VARY, HeaderValue::from_static("accept, authorization, apikey, cookie")),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),

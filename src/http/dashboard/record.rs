@@ -28,7 +28,7 @@ const MAX_COLUMNS: usize = 6;
 /// The key of the answer in the cache. No path of a request is the same.
 const CACHE_KEY: &str = "dashboard record";
 
-/// What a request may see of the record; otherwise how to sign in.
+/// The part of the record that the request may read, or a form to sign in.
 pub async fn for_request(service: &Shared, parts: &Parts) -> String {
     let Some(principal) = principal(service, parts).await.ok().filter(|principal| principal.may(Scope::Read))
     else {

@@ -11,7 +11,7 @@ const HOST_NAME: &str = "__Host-daymark_session";
 const PLAIN_NAME: &str = "daymark_session";
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The session of a request that shows no other credentials. A cookie whose name has the prefix goes before one without it.
+/// The session of a request that has no other credentials. A cookie whose name has the prefix takes precedence over one without it.
 pub fn session_of(headers: &HeaderMap) -> Option<&str> {
     let named = |name: &str| {
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
@@ -58,7 +58,7 @@ pub fn is_same_origin(headers: &HeaderMap) -> bool {
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    // A header that cannot be read says nothing good.
+    // A header that is not text is treated as one that refuses.
     headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }
 

@@ -1,4 +1,4 @@
-//! Histories of a hundred days with one thing in them that is to be seen, or not to be.
+//! Histories of a hundred days with one peculiarity, which must be found or must not be.
 
 use super::*;
 use crate::{
@@ -87,7 +87,7 @@ fn a_holiday_week_is_seen_and_does_not_hide_or_make_other_anomalies() {
 }
 
 #[test]
-fn a_new_level_is_told_for_three_weeks() {
+fn a_new_level_is_an_anomaly_for_three_weeks() {
     let values = weekly(200).into_iter().enumerate();
     let values = values.map(|(index, value)| if index < 98 { value } else { 3 * value });
     let found: Vec<_> = anomalies(&FLOW, &history(values)).into_iter().map(|(index, _)| index).collect();
@@ -109,7 +109,7 @@ fn a_new_metric_is_not_judged_by_history() {
     assert!(judged[..21].iter().all(|judgement| judgement.reason == Some(Reason::TooLittleHistory)));
     assert!(judged[..21].iter().all(|judgement| judgement.expected.is_none()));
     assert_eq!(judged[21].verdict, Verdict::Normal);
-    // What was declared is judged from the first day on.
+    // The declared range is checked from the first day on.
     let range = ExpectedRange { min: Some(1.into()), max: Some(10_000.into()) };
     let profile = Profile { range: Some(range), ..FLOW };
     values[0] = 0;
@@ -118,7 +118,7 @@ fn a_new_metric_is_not_judged_by_history() {
 }
 
 #[test]
-fn constant_values_have_a_band_of_what_chance_does() {
+fn constant_counts_have_the_band_of_a_poisson_variable() {
     let constant = |value: i64, last: i64| {
         let mut values = vec![value; DAYS];
         values[SPIKE] = last;

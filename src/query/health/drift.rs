@@ -1,4 +1,4 @@
-//! What the last recounts of recorded days found.
+//! The result of the last recounts of recorded days.
 
 use jiff::{Timestamp, ToSpan, civil::Date};
 use serde::Serialize;

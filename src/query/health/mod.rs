@@ -1,4 +1,4 @@
-//! The health of the collection: what an operator asks, in one response of bounded cost. What cannot be told is null, and
+//! The health of the collection for an operator, in one response of bounded cost. Members that are unknown are null, and
 //! `unknown` says why.
 
 mod alerts;

@@ -1,4 +1,4 @@
-//! What a health response cannot tell.
+//! The members of a health response that are unknown, with the reasons.
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -13,7 +13,7 @@ use crate::store::StoreError;
 pub enum AlertStatus {
     /// The condition does not hold.
     Normal,
-    /// The condition holds, and not yet for as long as the rule wants.
+    /// The condition holds, but not yet for as long as the rule requires.
     Pending,
     Firing,
     /// It fired, and the condition does not hold any more.
@@ -60,7 +60,7 @@ pub struct AlertState {
     /// The severity and the labels with which it began to fire last. They stay the same until it begins again, so that a receiver
     /// that knows an alert by its labels recognises the end of it.
     pub fired_as: Option<FiredAs>,
-    /// The channels that were told that it fires, each with the time of the last notification.
+    /// The channels that were notified that it fires, each with the time of the last notification.
     pub told: BTreeMap<String, Timestamp>,
     /// Whether a silence held when it was evaluated last.
     pub is_silenced: bool,
@@ -68,7 +68,7 @@ pub struct AlertState {
     pub revision: i64,
 }
 
-/// What a receiver knows an alert by.
+/// The labels by which a receiver recognises an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FiredAs {
     pub severity: String,
@@ -76,7 +76,7 @@ pub struct FiredAs {
 }
 
 impl AlertState {
-    /// When a notification that it fires was written last; `None`: no channel has been told of it.
+    /// When a notification that it fires was written last; `None`: no channel was notified.
     pub fn notified_at(&self) -> Option<Timestamp> {
         self.told.values().max().copied()
     }

@@ -11,7 +11,7 @@ use crate::{
     store::StoreError,
 };
 
-/// What a store holds, to compare a copy with what was made of it.
+/// The contents of a store, by which a copy is compared with the store that was restored from it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreContents {
     /// By tenant, category and type.
@@ -62,7 +62,7 @@ pub trait Backups: Send + Sync {
     /// Also when there is a store already, whether it is empty or not.
     async fn restore_from(&self, file: &Path) -> Result<(), StoreError>;
 
-    /// What the store holds.
+    /// Reads the contents of the store.
     async fn contents(&self) -> Result<StoreContents, StoreError>;
 }
 

@@ -1,4 +1,4 @@
-//! Notifications, which are written with what they tell of and delivered later, at least once; and the attempts to deliver them.
+//! Notifications, which are written in the transaction of the change that they report and delivered later, at least once; and the attempts to deliver them.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -64,7 +64,7 @@ impl NotificationStatus {
 /// A notification that is about to be written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewNotification {
-    /// The key of idempotency: the receiver sees it at every attempt.
+    /// The idempotency key: the receiver gets the same at every attempt.
     pub id: Uuid,
     /// The name of the channel that it goes to.
     pub channel: String,
@@ -121,7 +121,7 @@ pub struct DeliveryAttempt {
     pub answer: String,
 }
 
-/// What becomes of a notification after an attempt.
+/// The state of a notification after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterAttempt {
     Delivered,

@@ -150,7 +150,7 @@ fn labels(state: &AlertState) -> Map<String, Value> {
     labels.map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()
 }
 
-/// The channels that were told of an alert, as they are stored.
+/// The channels that were notified of an alert, as they are stored.
 fn told(state: &AlertState) -> Map<String, Value> {
     state.told.iter().map(|(channel, at)| (channel.clone(), Value::from(at.to_string()))).collect()
 }

@@ -1,4 +1,4 @@
-//! What PostgreSQL adds to the implementation of the contract in `entities/`.
+//! PostgreSQL's part of the implementation of the contract in `entities/`.
 
 use std::{path::Path, time::Duration};
 

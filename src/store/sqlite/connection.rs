@@ -100,7 +100,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let options = options(&directory.path().join("store.db"), Durability::Disk).create_if_missing(true);
         let pool = pool(options, Some(Duration::from_millis(300)));
-        // Takes many seconds and comes to an end: where nothing ends it, the answer says so.
+        // The statement takes many seconds and then ends, so that a failing test ends too.
         let long = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100000000)
                     SELECT count(*) FROM n";
         // As often as there are connections, and once more: in each, new or used before, the time starts again.

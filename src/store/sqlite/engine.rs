@@ -1,4 +1,4 @@
-//! What SQLite adds to the implementation of the contract in `entities/`.
+//! SQLite's part of the implementation of the contract in `entities/`.
 
 use std::{path::Path, time::Duration};
 
