@@ -8,8 +8,8 @@ use jiff::{civil::Date, tz::TimeZone};
 use super::{date, output::say};
 use crate::config::{FoundTables, StarterOptions, suggestion};
 
-/// The answers.
-pub struct Answers {
+/// The answers to the questions.
+pub struct InitAnswers {
     pub options: StarterOptions,
     /// The first day to backfill; `None` for all that the platform has.
     pub from: Option<Date>,
@@ -19,7 +19,7 @@ pub struct Answers {
 ///
 /// # Errors
 /// When there is no terminal, or its input ends.
-pub fn ask(found: &FoundTables, options: StarterOptions) -> anyhow::Result<Answers> {
+pub fn ask(found: &FoundTables, options: StarterOptions) -> anyhow::Result<InitAnswers> {
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         bail!("--interactive asks in a terminal, and there is none; without it, `init` asks nothing");
     }
@@ -59,7 +59,7 @@ pub fn ask(found: &FoundTables, options: StarterOptions) -> anyhow::Result<Answe
             text => date::parse(text).map(Some),
         },
     )?;
-    Ok(Answers { options, from })
+    Ok(InitAnswers { options, from })
 }
 
 fn yes_or_no(answer: &str) -> Result<bool, String> {

@@ -1,6 +1,7 @@
 //! Writes the `daymark.toml` of `daymark init`: the recognised tables, the reasons why others are left out, and the
 //! decisions to take before the first backfill.
 
+mod proposal;
 mod proposals;
 mod sections;
 mod survey;
@@ -17,7 +18,8 @@ use crate::{
         resolve::{ResolveRequest, Resolved, resolve},
         settings::Preset,
         template::{
-            proposals::{MAX_PROPOSED, Proposal, propose},
+            proposal::Proposal,
+            proposals::{MAX_PROPOSED, propose},
             sections::{comment, head, write_survey},
             survey::Survey,
         },
@@ -40,7 +42,7 @@ pub struct StarterFile {
     pub found: FoundTables,
 }
 
-/// What was found in a platform, as far as somebody may know better.
+/// The findings in a platform that the user is asked to confirm.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FoundTables {
     /// The tables that can be sources, the largest first.

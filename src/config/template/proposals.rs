@@ -7,8 +7,11 @@ use crate::{
     config::{
         presets::{known_sources::known_sources, preset_metrics},
         recognise::dimensions::{Quantity, dimension, quantity},
-        resolve::title,
-        template::survey::{OfferedSource, Survey},
+        template::{
+            proposal::{Proposal, quoted},
+            sections::about,
+            survey::{OfferedSource, Survey},
+        },
     },
     metric::{Definition, Measure},
     platform::{Statistics, TableStatistics},
@@ -20,32 +23,6 @@ pub const MAX_PROPOSED: usize = 24;
 const TABLES_FIRST: usize = 6;
 /// The most sources that activity is counted in.
 const MAX_ACTIVITY_SOURCES: usize = 12;
-
-/// A metric that is proposed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proposal {
-    pub category: String,
-    /// The keys of its section, one a line.
-    keys: String,
-    pub reason: String,
-    /// Whether the file records it; otherwise it is a comment.
-    pub is_taken: bool,
-    /// Which of the passes over the sources takes it, the lowest first.
-    pass: u8,
-}
-
-impl Proposal {
-    fn new(category: String, pass: u8, keys: &[(&str, String)], reason: String) -> Self {
-        let mut all: Vec<_> = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
-        all.push(format!("display_name = {}\n", quoted(&title(&category))));
-        Self { category, keys: all.concat(), reason, is_taken: false, pass }
-    }
-
-    /// The section of the file, without the reason.
-    pub fn section(&self) -> String {
-        format!("[metrics.{}]\n{}", self.category, self.keys)
-    }
-}
 
 /// Adds proposals to the survey, and takes as many as `limit`. `defined` are the metrics of the preset.
 pub fn propose(survey: &mut Survey, statistics: &Statistics, defined: &[Definition], limit: usize) {
@@ -96,7 +73,7 @@ fn take(survey: &mut Survey, limit: usize) {
 fn numbers_of_rows(found: &OfferedSource, names: &mut BTreeSet<String>) -> Vec<Proposal> {
     let source = &found.name;
     let reason = match found.rows.filter(|rows| *rows > 0) {
-        Some(rows) => format!("`{source}` has a time of creation and {}", super::sections::about(rows)),
+        Some(rows) => format!("`{source}` has a time of creation and {}", about(rows)),
         None => format!("`{source}` has a time of creation"),
     };
     let of = |suffix: &str, measure: &str| {
@@ -205,8 +182,4 @@ fn name_of(words: &[&str], names: &mut BTreeSet<String>) -> Option<String> {
     let words: Vec<_> = words.iter().flat_map(|word| crate::config::recognise::names::words(word)).collect();
     let name = words.join("_");
     (crate::metric::is_name(&name) && names.insert(name.clone())).then_some(name)
-}
-
-fn quoted(text: &str) -> String {
-    toml_edit::Value::from(text).to_string()
 }

@@ -8,7 +8,7 @@ use crate::{
         },
         resolve::title,
         template::{
-            proposals::Proposal,
+            proposal::{Proposal, quoted},
             survey::{OfferedSource, Survey},
         },
     },
@@ -229,10 +229,6 @@ fn metric_sections(source: &str) -> String {
 }
 
 /// Quotes a text as a TOML string.
-fn quoted(text: &str) -> String {
-    toml_edit::Value::from(text).to_string()
-}
-
 /// Writes comment lines of at most about 118 characters. Control characters in the platform's names are escaped, so
 /// that they cannot end the comment.
 pub fn comment(text: &str) -> String {

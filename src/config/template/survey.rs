@@ -13,7 +13,7 @@ use crate::{
             system_tables::application_tables,
             users::{Pointers, most_referenced, pointing, points_at},
         },
-        template::proposals::Proposal,
+        template::proposal::Proposal,
     },
     platform::{DetectedFormats, Schema, Statistics, Table, TableKind},
 };
