@@ -36,10 +36,18 @@ impl Attempt {
 }
 
 /// The earliest time of the next attempt of `task`, from its earlier `attempts`, newest first. Attempts before
-/// `changed_at`, the last change of one of its definitions, do not count. `None`: at once.
-pub fn next_attempt(attempts: &[Attempt], task: &Task, changed_at: Option<Timestamp>) -> Option<Timestamp> {
+/// `changed_at`, the last change of one of its definitions, do not count. Neither do those after `now`, which were made while the
+/// clock was ahead: their pauses would last until the time that it showed then. `None`: at once.
+pub fn next_attempt(
+    attempts: &[Attempt],
+    task: &Task,
+    changed_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let is_counted = |attempt: &&Attempt| {
-        attempt.task == *task && changed_at.is_none_or(|changed_at| changed_at <= attempt.ended_at)
+        attempt.task == *task
+            && attempt.ended_at <= now
+            && changed_at.is_none_or(|changed_at| changed_at <= attempt.ended_at)
     };
     let ended: Vec<_> = attempts.iter().filter(is_counted).collect();
     let last = ended.first()?;
@@ -84,7 +92,7 @@ mod tests {
 
     /// Minutes after [`ENDED`].
     fn pause(statuses: &[JobStatus]) -> Option<i64> {
-        let next = next_attempt(&attempts(statuses), &task(), None)?;
+        let next = next_attempt(&attempts(statuses), &task(), None, ENDED.parse().unwrap())?;
         Some(next.duration_since(ENDED.parse().unwrap()).as_mins())
     }
 
@@ -106,8 +114,15 @@ mod tests {
     #[test]
     fn a_changed_definition_and_another_task_are_tried_at_once() {
         let (tried, changed_at) = (attempts(&[JobStatus::Partial]), "2025-01-02T08:00:00Z".parse().unwrap());
-        assert_eq!(next_attempt(&tried, &task(), Some(changed_at)), None);
+        assert_eq!(next_attempt(&tried, &task(), Some(changed_at), changed_at), None);
         let other = Task::Collect { date: "2025-01-03".parse().unwrap(), metrics: Vec::new() };
-        assert_eq!(next_attempt(&tried, &other, None), None);
+        assert_eq!(next_attempt(&tried, &other, None, changed_at), None);
+    }
+
+    #[test]
+    fn attempts_that_were_made_while_the_clock_was_ahead_do_not_count() {
+        let tried = attempts(&[JobStatus::Failed; 5]);
+        let just_before = ENDED.parse::<Timestamp>().unwrap() - SignedDuration::from_secs(1);
+        assert_eq!(next_attempt(&tried, &task(), None, just_before), None);
     }
 }

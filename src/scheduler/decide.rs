@@ -66,7 +66,7 @@ impl Known<'_> {
     fn step(&self, task: Task, changed_at: Timestamp) -> Step {
         // A change with a time in the future was made while the clock was wrong, so attempts before it still count.
         let changed_at = Some(changed_at).filter(|changed_at| *changed_at <= self.now);
-        match next_attempt(self.attempts, &task, changed_at) {
+        match next_attempt(self.attempts, &task, changed_at, self.now) {
             Some(until) if self.now < until => Step::Wait { until },
             attempt => Step::Start { task, has_failed: attempt.is_some() },
         }

@@ -25,6 +25,7 @@ on! { [sqlite, postgres]
     a_day_is_observed_only_soon_after_its_end,
     a_day_before_the_platforms_first_row_is_not_collected_after_the_fact,
     a_lasting_failure_is_retried_at_growing_intervals,
+    a_failure_while_the_clock_was_ahead_does_not_put_off_the_next_attempt,
     a_corrected_definition_is_retried_at_once,
     metrics_that_are_not_read_by_the_deadline_fail_as_timed_out,
     a_record_that_the_store_refuses_fails_its_own_metric_only,
@@ -144,6 +145,14 @@ async fn a_lasting_failure_is_retried_at_growing_intervals(world: World) {
         1,
         "`collect_day` does not wait for the next attempt"
     );
+}
+
+async fn a_failure_while_the_clock_was_ahead_does_not_put_off_the_next_attempt(world: World) {
+    world.execute("ALTER TABLE comments RENAME TO hidden").await;
+    assert!(collect_by_schedule(&world, "2025-01-12T20:15:00Z").await.run.is_some());
+    world.execute("ALTER TABLE hidden RENAME TO comments").await;
+    let report = collect_by_schedule(&world, "2025-01-12T01:15:00Z").await;
+    assert_eq!((report.status, report.recorded.len()), (RunStatus::Completed, 1));
 }
 
 async fn a_corrected_definition_is_retried_at_once(world: World) {

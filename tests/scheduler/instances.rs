@@ -5,11 +5,19 @@ use std::time::{Duration, Instant};
 use daymark::store::{RunFilter, RunStatus};
 use jiff::Timestamp;
 
-use crate::{process::Process, raw::DEADLINE, world::World};
+use crate::{on, process::Process, raw::DEADLINE, world::World};
 
-/// How many leaders are killed, of each number of instances and on each store; `make soak` kills more.
-const KILLS: usize = 6;
+on! { [sqlite, postgres]
+    one_of_two_instances_takes_over,
+    one_of_four_instances_takes_over,
+}
+
+/// How many leaders are killed among two and among four instances, on each store; `make soak` kills 1,000 in all.
+const KILLS: usize = 4;
 const LONG_KILLS: usize = 250;
+/// The time within which another instance leads, of the half of the takeovers that are faster. How long the others take depends on
+/// what else the machine does.
+const TAKEOVER: Duration = Duration::from_secs(2);
 /// Between two looks at who leads.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -47,17 +55,22 @@ async fn leaders_are_killed(world: World, count: usize) {
     let mut instances: Vec<_> = (0..count).map(|_| start(&world)).collect();
     let kills =
         if std::env::var("DAYMARK_SOAK").is_ok_and(|soak| soak == "long") { LONG_KILLS } else { KILLS };
-    let mut slowest = Duration::ZERO;
+    let mut takeovers = Vec::with_capacity(kills);
     for _ in 0..kills {
         let leader = next_leader(&world, &instances).await;
         // Kills the leader with SIGKILL; the new instance starts after the others could take the lead.
-        drop(instances.swap_remove(leader));
+        instances.swap_remove(leader).kill();
         let killed = Instant::now();
         next_leader(&world, &instances).await;
-        slowest = slowest.max(killed.elapsed());
+        takeovers.push(killed.elapsed());
         instances.push(start(&world));
     }
-    println!("{kills} leaders of {count} instances killed; the slowest takeover took {slowest:?}");
+    takeovers.sort_unstable();
+    let (median, slowest) = (takeovers[kills / 2], takeovers[kills - 1]);
+    println!(
+        "{kills} leaders of {count} instances killed: the median takeover took {median:?}, the slowest {slowest:?}"
+    );
+    assert!(median < TAKEOVER, "{median:?}");
     complete(&world).await;
     drop(instances);
     let left = RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() };
@@ -87,12 +100,10 @@ fn now() -> Timestamp {
     Timestamp::now()
 }
 
-#[tokio::test]
-async fn one_of_two_instances_takes_over_on_sqlite() {
-    leaders_are_killed(World::sqlite().await, 2).await;
+async fn one_of_two_instances_takes_over(world: World) {
+    leaders_are_killed(world, 2).await;
 }
 
-#[tokio::test]
-async fn one_of_four_instances_takes_over_on_postgres() {
-    leaders_are_killed(World::postgres().await, 4).await;
+async fn one_of_four_instances_takes_over(world: World) {
+    leaders_are_killed(world, 4).await;
 }
