@@ -25,7 +25,8 @@ test: ## Run all tests beside a throw-away PostgreSQL server
 	@scripts/python-packages tests/openapi >/dev/null
 	@scripts/with-postgres $(CARGO) test
 
-soak: ## Let servers run for long, with much history, many clients and a thousand kills, and compare what they were and told
+# DAYMARK_SOAK_SECONDS=600 for ten minutes of faults instead of an hour.
+soak: ## Let servers run for long, with much history, many clients, an hour of faults and thousands of kills, and say what was seen
 	@DAYMARK_SOAK=long scripts/with-postgres $(CARGO) test --test soak --test scheduler -- --nocapture
 
 # BENCH_SCALE=0.1 for a fifth of the usual rows; BENCH_ARGS=--json for machines; BENCH_ONLY=sql, http or idle for a part.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     raw::until,
+    scale::is_long,
     site::{Settings, Site, request},
     world::{Heard, World},
 };
@@ -27,9 +28,9 @@ const CLIENTS: usize = 64;
 const LABELS: usize = 1000;
 
 fn scale() -> Scale {
-    match std::env::var("DAYMARK_SOAK").as_deref() {
-        Ok("long") => Scale { runs: 10_000, days: 730, requests_per_client: 500 },
-        _ => Scale { runs: 200, days: 20, requests_per_client: 20 },
+    match is_long() {
+        true => Scale { runs: 10_000, days: 730, requests_per_client: 500 },
+        false => Scale { runs: 200, days: 20, requests_per_client: 20 },
     }
 }
 

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::{
     pairs::on,
     process::Process,
+    scale::is_long,
     sink::{Answer, Sink},
     world::World,
 };
@@ -31,10 +32,6 @@ on! { [sqlite, postgres]
 }
 
 const DEADLINE: Duration = Duration::from_secs(60);
-
-fn is_long() -> bool {
-    std::env::var("DAYMARK_SOAK").as_deref() == Ok("long")
-}
 
 /// A file whose one rule fires while the last collection failed.
 fn config_file(directory: &tempfile::TempDir, sink: &Sink) -> PathBuf {
