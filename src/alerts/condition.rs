@@ -22,6 +22,7 @@ use crate::{
 const AWAY_AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// How many days a summary names.
 const NAMED_DAYS: usize = 3;
+const HOURS_OF_A_DAY: i64 = 24;
 
 /// The facts by which rules are evaluated.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +31,8 @@ pub struct Facts {
     pub runs: Vec<Run>,
     /// The last day that is due.
     pub last_due: Option<Date>,
+    /// When the next day was due after records were written last.
+    pub next_due_after_record: Option<Timestamp>,
     /// The due days of the last week that lack records, each with how many.
     pub missing_days: BTreeMap<Date, usize>,
     /// How many metrics are active.
@@ -97,17 +100,32 @@ fn nothing_recorded(hours: i64, facts: &Facts, now: Timestamp) -> Evaluation {
     if facts.pause.is_some() {
         return Clear("the schedule is paused".to_owned());
     }
-    let written = facts.runs.iter().find(|run| run.metrics_collected > 0);
-    // Without such a run among the newest ones, nothing was recorded since the oldest of them at least.
-    let since = match (written, facts.runs.last()) {
-        (Some(run), _) => run.completed_at.unwrap_or(run.started_at),
-        (None, Some(oldest)) => oldest.started_at,
-        (None, None) => return NoData("there never was a run".to_owned()),
-    };
-    match now.duration_since(since) >= SignedDuration::from_hours(hours) {
+    let Some(since) = last_recorded(&facts.runs) else { return NoData("there never was a run".to_owned()) };
+    match now >= silent_until(since, hours, facts.next_due_after_record) {
         true => Holds(format!("nothing was recorded since {}", shown(since))),
         false => Clear(format!("recorded at {}", shown(since))),
     }
+}
+
+/// When records were written last, by the newest runs. Without such a run among them, nothing was recorded since the oldest of
+/// them at least.
+pub fn last_recorded(runs: &[Run]) -> Option<Timestamp> {
+    let written = runs.iter().find(|run| run.metrics_collected > 0);
+    match (written, runs.last()) {
+        (Some(run), _) => Some(run.completed_at.unwrap_or(run.started_at)),
+        (None, Some(oldest)) => Some(oldest.started_at),
+        (None, None) => None,
+    }
+}
+
+/// The time until which it is no alert that nothing is recorded `since` then. The hours are those of a daily schedule: with a schedule
+/// that is rarer, a time without records is as much longer as the next day is due later than a day after the last record.
+pub fn silent_until(since: Timestamp, hours: i64, next_due: Option<Timestamp>) -> Timestamp {
+    let after = |from: Timestamp, hours| {
+        from.checked_add(SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MAX)
+    };
+    let daily = after(since, hours);
+    next_due.map_or(daily, |due| daily.max(after(due, (hours - HOURS_OF_A_DAY).max(0))))
 }
 
 fn slow_collection(seconds: i64, facts: &Facts, now: Timestamp) -> Evaluation {
@@ -263,6 +281,20 @@ mod tests {
         );
         let none = evaluate(&built_in("nothing_recorded"), &facts(Vec::new()), at("2025-01-13T00:15:00Z"));
         assert!(matches!(none, NoData(_)));
+    }
+
+    #[test]
+    fn nothing_recorded_waits_for_a_schedule_that_is_rarer_than_a_day() {
+        let runs = vec![run(RunStatus::Completed, Some(5))];
+        let weekly = Facts { next_due_after_record: Some(at("2025-01-18T06:00:00Z")), ..facts(runs) };
+        assert_holds("nothing_recorded", &weekly, "2025-01-18T06:05:00Z", false);
+        assert_holds("nothing_recorded", &weekly, "2025-01-19T05:59:59Z", false);
+        assert_holds("nothing_recorded", &weekly, "2025-01-19T06:00:00Z", true);
+        let daily = Facts { next_due_after_record: Some(at("2025-01-12T00:15:00Z")), ..weekly };
+        assert_holds("nothing_recorded", &daily, "2025-01-13T00:15:04Z", false);
+        assert_holds("nothing_recorded", &daily, "2025-01-13T00:15:05Z", true);
+        let within_the_day = silent_until(at("2025-01-11T00:15:05Z"), 12, Some(at("2025-01-12T00:15:00Z")));
+        assert_eq!(within_the_day, at("2025-01-12T00:15:00Z"), "a day is recorded once");
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl Evaluator {
         let mut notifications = notifications(announcement.announce(&mut changes), now);
         let heartbeat = self.heartbeat(&facts, memory, now);
         notifications.extend(heartbeat.iter().cloned());
-        let changed = changed(changes);
+        let changed = changed(self.forget(changes).await?);
         if changed.is_empty() && notifications.is_empty() {
             return Ok(());
         }
@@ -165,6 +165,20 @@ impl Evaluator {
             before: Some(before),
         }));
         changes
+    }
+
+    /// Deletes the states of rules that there are no more, once nothing is left to tell of them. Returns the other changes.
+    async fn forget(&self, changes: Vec<StateChange>) -> Result<Vec<StateChange>, CollectError> {
+        let is_over = |change: &StateChange| {
+            let is_declared = self.rules.iter().any(|rule| rule.name == change.after.rule);
+            !is_declared && change.after.status == AlertStatus::Normal
+        };
+        let (over, others): (Vec<_>, Vec<_>) = changes.into_iter().partition(is_over);
+        for before in over.into_iter().filter_map(|change| change.before) {
+            // Where another instance has changed it meanwhile, it is found again.
+            self.context.tenant.store.forget_alert(&before).await?;
+        }
+        Ok(others)
     }
 
     /// The call for the newest collection that recorded everything. It has the run's id, so that there is one for each run.

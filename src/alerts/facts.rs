@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 
-use super::{condition::Facts, query_errors::RequestCounts};
+use super::{
+    condition::{Facts, last_recorded},
+    query_errors::RequestCounts,
+};
 use crate::{
     collect::{CollectError, Context, active_metrics, remembered_first_day},
     config::{AlertCondition, AlertRule, MetricCondition, MetricTest},
@@ -44,9 +47,11 @@ pub async fn read_facts(context: &Context, rules: &[AlertRule]) -> Result<Facts,
         None => BTreeMap::new(),
     };
     let pause = store.schedule_state().await?.pause(now).cloned();
+    let next_due = last_recorded(&runs).and_then(|since| context.due_times().next_due(since));
     Ok(Facts {
         runs,
         last_due,
+        next_due_after_record: next_due.map(|(_, at)| at),
         missing_days,
         active_metrics: metrics.len(),
         pause,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 
 use super::{
-    condition::{Facts, evaluate},
+    condition::{Facts, evaluate, silent_until},
     evaluation::Evaluation,
     facts::{days_before, metric_condition, metric_values},
     metric_condition::evaluate_metric,
@@ -152,15 +152,16 @@ impl Past<'_> {
 
     /// The days on which nothing had been recorded for that long, while the schedule was not paused.
     fn of_silent_times(&self, hours: i64, holds_for: SignedDuration) -> Vec<Date> {
-        let limit = SignedDuration::from_hours(hours).saturating_add(holds_for);
         let recorded = self.runs.iter().filter(|run| run.metrics_collected > 0);
         let mut times: Vec<_> = recorded.filter_map(|run| run.completed_at).collect();
         times.sort_unstable();
         let ends = times.iter().skip(1).copied().chain([self.now]);
-        let silent = times.iter().zip(ends).filter(|(from, to)| to.duration_since(**from) >= limit);
-        self.dates(
-            silent.filter_map(|(from, _)| from.checked_add(limit).ok()).filter(|at| !self.is_paused(*at)),
-        )
+        let told = times.iter().zip(ends).filter_map(|(since, end)| {
+            let next_due = self.context.due_times().next_due(*since).map(|(_, at)| at);
+            let at = silent_until(*since, hours, next_due).checked_add(holds_for).ok()?;
+            (at <= end).then_some(at)
+        });
+        self.dates(told.filter(|at| !self.is_paused(*at)))
     }
 
     /// The days since the first run that no completed run had recorded by the time at which the rule would fire.

@@ -10,6 +10,7 @@ use daymark::{
     collect::{Cancellation, Context, backfill, collect_day, pause, resume},
     config::Config,
     delivery::Lead,
+    metric::CronSchedule,
     query::{self, AlertEntry},
     store::NotificationKind,
     telemetry::Counters,
@@ -31,6 +32,7 @@ on! { [sqlite, postgres]
     requests_that_fail_are_told,
     a_forgotten_pause_is_told,
     a_rule_that_is_removed_is_over,
+    a_weekly_schedule_is_no_alert_between_two_of_its_times,
     the_heartbeat_is_called_once_for_each_good_run,
     a_rule_is_tried_over_the_past,
     every_kind_of_rule_is_tried_over_the_past,
@@ -238,6 +240,38 @@ async fn a_rule_that_is_removed_is_over(world: World) {
         evaluate(&world, &config(CHANNELS, &[])).await;
     }
     assert_eq!(told(&world).await, [firing("few"), resolved("few")]);
+    let states = async || world.context.tenant.store.alert_states().await.unwrap();
+    assert!(states().await.iter().any(|state| state.rule == "few"), "it is shown as resolved for a day");
+    advance(&world, 24 * 60);
+    evaluate(&world, &config(CHANNELS, &[])).await;
+    assert!(states().await.iter().all(|state| state.rule != "few"));
+}
+
+async fn a_weekly_schedule_is_no_alert_between_two_of_its_times(mut world: World) {
+    let cron = CronSchedule::new("0 6 * * 1", "UTC").unwrap();
+    Arc::make_mut(&mut world.context.tenant).cron = Some(cron);
+    let config = config(&format!("{CHANNELS}[alerts.day_missing]\nenabled = false\n"), &[]);
+    collect(&world.context).await;
+    // From Saturday noon to the end of Monday, on which nothing is recorded.
+    for _ in 0..12 {
+        advance(&world, 5 * 60);
+        evaluate(&world, &config).await;
+    }
+    assert!(told(&world).await.is_empty());
+    world.set_clock("2025-01-14T06:00:00Z");
+    evaluate(&world, &config).await;
+    advance(&world, 10);
+    evaluate(&world, &config).await;
+    assert_eq!(told(&world).await, [firing("nothing_recorded")]);
+    collect(&world.context).await;
+    for _ in 0..6 {
+        evaluate(&world, &config).await;
+        advance(&world, 24 * 60);
+    }
+    assert_eq!(told(&world).await, [firing("nothing_recorded"), resolved("nothing_recorded")]);
+    let rehearsed = rehearse(&world.context, &config.declarations.alerts).await.unwrap();
+    let rehearsed = rehearsed.into_iter().find(|rehearsal| rehearsal.rule == "nothing_recorded").unwrap();
+    assert_eq!(rehearsed.fires_on, [january(14)]);
 }
 
 async fn the_heartbeat_is_called_once_for_each_good_run(world: World) {

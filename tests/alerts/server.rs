@@ -6,6 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use daymark::{
+    alerts::{silence, unsilence},
+    config::built_in_rules,
+    store::AlertStatus,
+};
+
 use crate::{
     on,
     process::Process,
@@ -17,6 +23,7 @@ on! { [sqlite, postgres]
     an_alert_is_notified_within_five_seconds,
     a_notification_that_was_not_noted_is_sent_again_under_the_same_id,
     another_instance_takes_over_pending_notifications,
+    a_silence_that_ends_is_in_the_log_and_in_what_is_told_then,
 }
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -109,4 +116,26 @@ async fn another_instance_takes_over_pending_notifications(world: World) {
     assert_eq!(ids[0], ids[1]);
     assert_eq!(sink.received().len(), 2);
     drop(other);
+}
+
+async fn a_silence_that_ends_is_in_the_log_and_in_what_is_told_then(world: World) {
+    let (sink, directory) = (Sink::start().await, tempfile::tempdir().unwrap());
+    // The silence covers all rules, and is made while the clock of the test says 2025.
+    let until = "2100-01-01T00:00:00Z".parse().unwrap();
+    let made = silence(&world.context, &built_in_rules(), None, "moving the database", until).await.unwrap();
+    let server = start(&world, &config_file(&directory, &sink));
+    let started = Instant::now();
+    let fires =
+        |state: &daymark::store::AlertState| state.rule == "no_posts" && state.status == AlertStatus::Firing;
+    while !world.context.tenant.store.alert_states().await.unwrap().iter().any(fires) {
+        assert!(started.elapsed() < DEADLINE, "the rule is not evaluated");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(sink.received().is_empty());
+    assert!(unsilence(&world.context, made.id).await.unwrap());
+    received(&sink, 1).await;
+    let text = sink.received()[0].json()["data"]["text"].as_str().unwrap().to_owned();
+    assert!(text.contains("told now because a silence has ended: moving the database"), "{text}");
+    let ended = server.lines("a silence has ended");
+    assert!(ended.len() == 1 && ended[0].contains("moving the database"), "{ended:?}");
 }

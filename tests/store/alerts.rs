@@ -13,6 +13,7 @@ use crate::fixture::{Fixture, noon};
 crate::on_both_stores!(
     a_change_of_state_and_its_notifications_are_one_commit,
     of_two_instances_one_changes_a_state,
+    a_state_is_forgotten_unless_it_has_changed,
     silences_end_once_and_are_kept,
     a_notification_is_due_until_it_is_delivered,
     those_behind_one_that_is_tried_again_wait_as_long,
@@ -107,6 +108,21 @@ async fn of_two_instances_one_changes_a_state(fixture: Fixture) {
     assert!(
         other.commit_alerts(&[state("collection_failing", AlertStatus::Resolved, 2)], &[]).await.unwrap()
     );
+}
+
+async fn a_state_is_forgotten_unless_it_has_changed(fixture: Fixture) {
+    fixture.ready().await;
+    let store = &fixture.store;
+    let (first, second) = (state("gone", AlertStatus::Normal, 1), state("gone", AlertStatus::NoData, 2));
+    assert!(
+        store.commit_alerts(&[first.clone(), state("stays", AlertStatus::Normal, 1)], &[]).await.unwrap()
+    );
+    assert!(store.commit_alerts(std::slice::from_ref(&second), &[]).await.unwrap());
+    assert!(!store.forget_alert(&first).await.unwrap(), "another instance has changed it since");
+    assert!(store.forget_alert(&second).await.unwrap());
+    let left: Vec<_> =
+        fixture.again().alert_states().await.unwrap().into_iter().map(|state| state.rule).collect();
+    assert_eq!(left, ["stays"]);
 }
 
 async fn silences_end_once_and_are_kept(fixture: Fixture) {

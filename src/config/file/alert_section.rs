@@ -201,6 +201,7 @@ fn metric_rule(name: &str, section: &Section) -> Option<AlertRule> {
 
 fn metric_test(section: &Section) -> Option<MetricTest> {
     let Some(word) = section.text("condition") else {
+        mark_parameters(section);
         if !section.has("condition") {
             let words = CONDITIONS.map(shown).join(", ");
             let hint = format!("add `condition = \"…\"`: one of {words}");
@@ -221,10 +222,18 @@ fn metric_test(section: &Section) -> Option<MetricTest> {
             })
         }
         other => {
+            mark_parameters(section);
             let hint = suggestion(other, CONDITIONS);
             section.problem("condition", format!("`condition` cannot be {}", shown(other)), hint);
             None
         }
+    }
+}
+
+/// Marks the parameters of all conditions as known, so that a wrong condition is the only problem.
+fn mark_parameters(section: &Section) {
+    for key in ["value", "percent", "window_days"] {
+        section.item(key);
     }
 }
 

@@ -130,7 +130,11 @@ impl<'a> Section<'a> {
         let found = match item.type_name() {
             "string" => "a string",
             "integer" => "an integer",
-            "float" => "a decimal number",
+            "float" => match item.as_float() {
+                Some(number) if number.is_nan() => "nan",
+                Some(number) if number.is_infinite() => "infinity",
+                _ => "a decimal number",
+            },
             "boolean" => "true or false",
             "datetime" => "a date or time",
             "array" | "array of tables" => "a list",

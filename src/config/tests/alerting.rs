@@ -25,6 +25,20 @@ fn every_mistake_in_channels_and_rules_is_reported_with_its_line() {
 }
 
 #[test]
+fn a_threshold_that_is_no_number_is_refused_by_its_name() {
+    for (value, message) in [
+        ("nan", "`value` must be a finite number, not nan"),
+        ("-inf", "`value` must be a finite number, not infinity"),
+        ("\"10\"", "`value` must be a finite number, not a string"),
+    ] {
+        let text = format!("[alerts.a]\nmetric = \"m\"\ncondition = \"above\"\nvalue = {value}");
+        let problems = read(&text).problems;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].to_string().ends_with(message), "{}", problems[0]);
+    }
+}
+
+#[test]
 fn built_in_rules_are_there_and_can_be_changed() {
     let rules = rules(
         "[alerts.collection_failing]\nruns = 5\nseverity = \"warning\"\n[alerts.day_missing]\nenabled = false\n\

@@ -124,6 +124,9 @@ pub trait Alerts: Send + Sync {
         notifications: &[NewNotification],
     ) -> Result<bool, StoreError>;
 
+    /// Deletes the state of a rule that there is no more, if it is as it was read. `false` when another process has changed it since.
+    async fn forget_alert(&self, state: &AlertState) -> Result<bool, StoreError>;
+
     /// The newest `limit` silences, newest first.
     async fn silences(&self, limit: i64) -> Result<Vec<Silence>, StoreError>;
 

@@ -27,6 +27,8 @@ const WRITE_STATE: &str = "
         revision = excluded.revision
     WHERE alert_states.revision = excluded.revision - 1";
 
+const DELETE_STATE: &str = "DELETE FROM alert_states WHERE tenant_id = $1 AND rule = $2 AND revision = $3";
+
 /// Silences that were not ended early come first, the latest end before the others, so that a limit never leaves out one
 /// that holds for one that is over.
 const SELECT_SILENCES: &str = "
@@ -54,6 +56,11 @@ impl<S: SqlStore> Alerts for S {
         notifications: &[NewNotification],
     ) -> Result<bool, StoreError> {
         retry(self, || commit_alerts(self, states, notifications)).await
+    }
+
+    async fn forget_alert(&self, state: &AlertState) -> Result<bool, StoreError> {
+        let delete = self.statement(DELETE_STATE).bind(&state.rule).bind(state.revision);
+        Ok(write(self, &delete).await? == 1)
     }
 
     async fn silences(&self, limit: i64) -> Result<Vec<Silence>, StoreError> {

@@ -10,7 +10,7 @@ WITH of_tables (privilege, tables) AS (
                          'session_ends']),
         ('UPDATE', ARRAY['metric_collection_log', 'jobs', 'leaders', 'schedule_pauses', 'alert_states', 'alert_silences',
                          'notifications', 'daily_metric_judgements', 'drift_samples', 'annotations', 'session_ends']),
-        ('DELETE', ARRAY['notifications', 'annotations', 'session_ends'])
+        ('DELETE', ARRAY['alert_states', 'notifications', 'annotations', 'session_ends'])
 )
 SELECT format('%s ON %I.%I', privilege, current_schema, name)
 FROM of_tables CROSS JOIN LATERAL UNNEST(tables) AS name

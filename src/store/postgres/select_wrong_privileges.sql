@@ -18,7 +18,7 @@ SELECT format('the role %s has the privilege %s on %s%s',
     CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::TEXT END, privilege_type, relname, '.' || of_column)
 FROM privileges
 WHERE kind IN ('daily_metrics', 'metric_revisions', 'metric_definition_versions', 'metric_definitions', 'metric_collection_log', 'jobs', 'events',
-               'leaders', 'schedule_pauses', 'api_keys', 'store_settings', 'alert_states', 'alert_silences')
+               'leaders', 'schedule_pauses', 'api_keys', 'store_settings', 'alert_silences')
   AND (privilege_type IN ('DELETE', 'TRUNCATE', 'TRIGGER') AND grantee <> relowner
        OR privilege_type IN ('DELETE', 'TRUNCATE') AND grantee = relowner
        OR privilege_type = 'UPDATE' AND kind IN ('daily_metrics', 'metric_revisions', 'events'))

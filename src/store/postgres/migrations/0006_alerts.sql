@@ -125,7 +125,8 @@ ALTER TABLE alert_silences ENABLE ALWAYS TRIGGER refuse_truncate;
 -- A server evaluates its rules at once where a silence is made or ended.
 CREATE TRIGGER notify_change AFTER INSERT OR UPDATE ON alert_silences FOR EACH STATEMENT EXECUTE FUNCTION notify_change();
 
-SELECT restrict_privileges('alert_states', 'DELETE, TRUNCATE');
+-- The states of rules that the configuration has no more are deleted.
+SELECT restrict_privileges('alert_states', 'TRUNCATE');
 SELECT restrict_privileges('alert_silences', 'DELETE, TRUNCATE');
 -- Notifications and their attempts are deleted 90 days after their end.
 SELECT restrict_privileges('notifications', 'TRUNCATE');
