@@ -9,7 +9,7 @@ use super::{App, Exit, Page, duration};
 use crate::{
     alerts,
     config::{self, Channel},
-    delivery,
+    delivery::{self, MessagePreview},
     pluralize::pluralize,
     query::{self, AlertEntry, DeliveriesQuery, DeliveryEntry, SilenceEntry},
 };
@@ -40,8 +40,15 @@ enum AlertsCommand {
         /// The silence's id, which `daymark alerts` shows
         id: Uuid,
     },
-    /// Send a test message to a channel of daymark.toml
-    Test { channel: String },
+    /// Send a test message to a channel of daymark.toml, or show what its templates make of alerts
+    Test {
+        /// The channel's name; with --preview by default all of them
+        #[arg(required_unless_present = "preview")]
+        channel: Option<String>,
+        /// Show the messages of sample alerts that fire and that are resolved, and send nothing
+        #[arg(long)]
+        preview: bool,
+    },
     /// List the notifications of the last 90 days, each with its attempts and their answers
     Deliveries {
         /// Only those to this channel
@@ -60,7 +67,10 @@ pub async fn run(app: &App, arguments: AlertsArguments) -> anyhow::Result<(Page,
             Ok((silence(app, rule.as_deref(), &reason, duration).await?, Exit::Done))
         }
         Some(AlertsCommand::Unsilence { id }) => unsilence(app, id).await,
-        Some(AlertsCommand::Test { channel }) => test(app, &channel).await,
+        Some(AlertsCommand::Test { channel, preview: true }) => preview(app, channel.as_deref()),
+        Some(AlertsCommand::Test { channel, preview: false }) => {
+            test(app, &channel.unwrap_or_default()).await
+        }
         Some(AlertsCommand::Deliveries { channel, limit }) => {
             let question = DeliveriesQuery::parse(channel, Some(&limit))?;
             Ok((deliveries(app, &question).await?, Exit::Done))
@@ -156,6 +166,46 @@ async fn test(app: &App, name: &str) -> anyhow::Result<(Page, Exit)> {
         false => format!("Not delivered to {name} ({kind}): {}", sent.answer),
     });
     Ok((page, if sent.is_delivered { Exit::Done } else { Exit::Failed }))
+}
+
+fn preview(app: &App, name: Option<&str>) -> anyhow::Result<(Page, Exit)> {
+    let channels = &app.config.declarations.channels;
+    let mut page = Page::new(json!([]));
+    page.columns = vec!["channel", "kind", "alerts", "subject", "text"];
+    if let Some(name) = name.filter(|name| channels.iter().all(|channel| channel.name != *name)) {
+        page.line(undeclared(name, channels));
+        return Ok((page, Exit::Usage));
+    }
+    let mut entries = Vec::new();
+    for channel in channels.iter().filter(|channel| name.is_none_or(|name| channel.name == name)) {
+        let messages = delivery::preview(channel).map_err(anyhow::Error::msg)?;
+        if messages.is_empty() {
+            page.line(format!("{}: {} makes its own texts.", channel.name, channel.kind.name()));
+            page.blank();
+        }
+        for MessagePreview { kind, alerts, subject, text } in messages {
+            let (name, kind) = (&channel.name, kind.name());
+            page.line(format!("{name}: {kind}, {}", pluralize(alerts, "alert")));
+            page.line(format!("  Subject: {subject}"));
+            text.lines().for_each(|line| page.line(format!("  {line}").trim_end()));
+            page.blank();
+            page.rows.push(vec![
+                name.clone(),
+                kind.to_owned(),
+                alerts.to_string(),
+                subject.clone(),
+                text.clone(),
+            ]);
+            entries.push(
+                json!({"channel": name, "kind": kind, "alerts": alerts, "subject": subject, "text": text}),
+            );
+        }
+    }
+    if channels.is_empty() {
+        page.line("No channel is declared; docs/alerts.md says how to.");
+    }
+    page.json = entries.into();
+    Ok((page, Exit::Done))
 }
 
 fn undeclared(name: &str, channels: &[Channel]) -> String {

@@ -1,7 +1,8 @@
 //! Sends the pending notifications of one channel, in the order in which they were written.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -140,9 +141,16 @@ pub async fn attempt(
     let started = Instant::now();
     let sent = match sender {
         Err(message) => Sent::failed(message.as_str()),
-        Ok(sender) => sender.send(notification, now).await,
+        Ok(sender) => supervised(sender.send(notification, now)).await,
     };
     (sent, i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A panic is a failed attempt, so that it is noted and tried again with growing pauses.
+async fn supervised(sending: impl Future<Output = Sent>) -> Sent {
+    // What is sent through is not used after a panic: a failed attempt ends its batch.
+    let sent = AssertUnwindSafe(sending).catch_unwind().await;
+    sent.unwrap_or_else(|_| Sent::failed("a fault of Daymark: sending has panicked; its log says where"))
 }
 
 pub fn noted(
@@ -174,5 +182,19 @@ fn log(channel: &str, id: Uuid, number: i64, sent: &Sent, after: AfterAttempt) {
         AfterAttempt::GivenUp => {
             tracing::error!(channel, %id, attempt = number, answer, "a notification was not delivered and is given up");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_failed_attempt() {
+        let sent = supervised(async { panic!("no such header") }).await;
+        assert_eq!(sent.verdict, ReceiverVerdict::Failed);
+        assert!(sent.answer.contains("panicked"), "{}", sent.answer);
+        let delivered = Sent { verdict: ReceiverVerdict::Delivered, answer: "HTTP 200".to_owned() };
+        assert_eq!(supervised(std::future::ready(delivered.clone())).await, delivered);
     }
 }

@@ -171,9 +171,36 @@ impl BatchesInFlight {
         }
     }
 
+    /// A batch that has panicked leaves its channel to the batch of the next look.
     fn forget(&mut self, ended: Result<(Id, bool), JoinError>) -> bool {
-        let (id, is_done) = ended.unwrap_or_else(|error| (error.id(), false));
+        let (id, is_done) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                let (id, channel) = (error.id(), self.channels.get(&error.id()));
+                tracing::error!(%error, channel, "a batch of notifications has panicked; it is tried again");
+                (id, false)
+            }
+        };
         self.channels.remove(&id);
         is_done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_batch_that_panics_frees_its_channel_and_ends_no_other() {
+        let mut in_flight = BatchesInFlight::default();
+        let panicking = in_flight.tasks.spawn(async { panic!("a fault in a batch") });
+        in_flight.channels.insert(panicking.id(), "ops".to_owned());
+        let ended = in_flight.tasks.join_next_with_id().await.unwrap();
+        assert!(!in_flight.forget(ended), "nothing says that the next batch may follow at once");
+        assert!(in_flight.channels.is_empty());
+        let next = in_flight.tasks.spawn(std::future::ready(true));
+        in_flight.channels.insert(next.id(), "ops".to_owned());
+        in_flight.batch_done().await;
+        assert!(in_flight.channels.is_empty());
     }
 }

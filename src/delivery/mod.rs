@@ -16,6 +16,7 @@ mod guard;
 mod http_client;
 mod lead;
 mod messages;
+mod preview;
 mod sender;
 mod signature;
 mod test_channel;
@@ -24,4 +25,5 @@ mod webhook;
 
 pub use deliverer::Deliverer;
 pub use lead::{Lead, LeadWatch};
+pub use preview::{MessagePreview, preview};
 pub use test_channel::{Tested, test_channel};

@@ -49,10 +49,7 @@ impl Senders {
                 Sender::Mail(Box::new(Mutex::new(connection)))
             }
             kind => {
-                let messages = match kind {
-                    ChannelKind::Slack { .. } => messages(Medium::Chat)?,
-                    _ => messages(Medium::Webhook)?,
-                };
+                let messages = messages(kind.medium().unwrap_or(Medium::Webhook))?;
                 Sender::Http(Box::new(HttpChannel {
                     client: self.client.clone(),
                     kind: kind.clone(),

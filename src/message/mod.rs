@@ -10,6 +10,7 @@ mod template;
 mod template_check;
 
 pub use content::{AlertNotice, MAX_CONTENT_BYTES, MessageKind, NotificationContent};
+pub use samples::samples;
 pub use template::{
     DEFAULT_SUBJECT, DEFAULT_TEXT, MAX_TEMPLATE_CHARS, Medium, Message, Renderer, TemplateProblem, Templates,
 };

@@ -160,3 +160,28 @@ async fn a_platform_that_cannot_be_inspected_in_time_is_one_finding() {
     let slow = check("--platform-statement-timeout-seconds");
     assert!(slow.contains("stopped after the time limit of 1 s"), "{slow}");
 }
+
+const CHANNELS: &str = r#"
+[channels.chat]
+kind = "slack"
+url = "https://hooks.example/nothing-is-sent"
+text = "{{ kind }}: {{ alerts | map(attribute='rule') | join(', ') or 'a test' }}"
+
+[channels.pager]
+kind = "alertmanager"
+url = "https://alerts.example"
+"#;
+
+#[tokio::test]
+async fn a_preview_shows_what_the_templates_make_of_alerts_and_sends_nothing() {
+    let site = Site::sqlite().await;
+    site.write_config(&format!("{DEFINITIONS}{CHANNELS}"));
+    assert_snapshot!(site.transcript(&[
+        &["alerts", "test", "--preview"],
+        &["alerts", "test", "caht", "--preview"],
+        &["alerts", "test", "chat", "--preview", "--format", "csv"],
+    ]));
+    site.run(&["migrate"]).expect_code(0);
+    let deliveries = site.run(&["alerts", "deliveries"]).expect_code(0);
+    assert!(deliveries.stdout.contains("no notifications"), "{}", deliveries.stdout);
+}

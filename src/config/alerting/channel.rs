@@ -1,6 +1,10 @@
 //! The channels of a file: `[channels.NAME]`.
 
-use crate::{config::settings::layers::Environment, identity::Secret, message::Templates};
+use crate::{
+    config::settings::layers::Environment,
+    identity::Secret,
+    message::{Medium, Templates},
+};
 
 /// The channel of calls to `delivery.heartbeat_url`, in the list of deliveries.
 pub const HEARTBEAT_CHANNEL: &str = "heartbeat";
@@ -42,6 +46,16 @@ impl ChannelKind {
             Self::Slack { .. } => "slack",
             Self::Email(_) => "email",
             Self::Alertmanager { .. } => "alertmanager",
+        }
+    }
+
+    /// Where its texts go; `None`: Alertmanager makes its own texts.
+    pub fn medium(&self) -> Option<Medium> {
+        match self {
+            Self::Webhook { .. } => Some(Medium::Webhook),
+            Self::Slack { .. } => Some(Medium::Chat),
+            Self::Email(_) => Some(Medium::Mail),
+            Self::Alertmanager { .. } => None,
         }
     }
 }
