@@ -53,6 +53,29 @@ async fn a_run_that_fails_leaves_its_entry_in_the_log() {
     );
 }
 
+/// What pg_cron's session looks like: its name is all that the functions know it by.
+#[tokio::test]
+async fn pg_cron_is_refused_while_the_schedule_is_paused_and_others_are_not() {
+    let database = installed(NOW, "").await;
+    let pause = ["schedule", "pause", "--reason", "moving the database", "--for", "2h"];
+    database.run("functions", &pause).done();
+    let mut cron = database.connect().await;
+    cron.execute("SET application_name = 'pg_cron'").await.unwrap();
+    for call in [COLLECT, "SELECT total_metrics FROM daymark.backfill_daily_metrics(current_date - 3)"] {
+        let refused = error_of(&mut cron, call).await;
+        assert!(refused.starts_with("55000 the schedule is paused since "), "{refused}");
+        assert!(refused.ends_with("UTC: moving the database Run `daymark schedule resume`."), "{refused}");
+    }
+    assert_eq!(database.query(LOG).await, json!([]), "a call that is refused is no run");
+    database.run("functions", &["schedule", "resume"]).done();
+    let answer = try_query(&mut cron, COLLECT).await.unwrap();
+    assert_eq!(answer, json!([{"metrics_collected": 12, "status": "completed"}]));
+    database.run("functions", &pause).done();
+    let answer =
+        database.query("SELECT total_metrics FROM daymark.backfill_daily_metrics(current_date - 3)").await;
+    assert_eq!(answer, json!([{"total_metrics": 24}]), "a call by hand is made in spite of the pause");
+}
+
 /// A function that waits for a lock of the test while a view is read.
 const WAITING_VIEW: &str = "
     CREATE FUNCTION waits() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN TRUE; END $$;

@@ -39,6 +39,27 @@ BEGIN
 END
 $$;
 
+-- Fails if the caller is pg_cron and the schedule is paused. Calls by hand and by clients of an API are made in spite of a pause.
+CREATE OR REPLACE FUNCTION sql_require_unpaused() RETURNS VOID LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    pause schedule_pauses;
+BEGIN
+    IF (SELECT trigger FROM sql_initiator()) <> 'schedule' THEN
+        RETURN;
+    END IF;
+    SELECT * INTO pause FROM schedule_pauses
+    WHERE tenant_id = (SELECT tenant_id FROM sql_settings()) AND resumed_at IS NULL
+      AND (until_at IS NULL OR until_at > clock_timestamp())
+    ORDER BY paused_at DESC LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'the schedule is paused since % by %, %: %', to_char(pause.paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'),
+            pause.paused_by, coalesce('until ' || to_char(pause.until_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'),
+                                      'until it is resumed'), pause.reason
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run `daymark schedule resume`.';
+    END IF;
+END
+$$;
+
 -- Takes the lock of a collection or a backfill, which Daymark's own processes take too, until the end of the transaction.
 CREATE OR REPLACE FUNCTION sql_lock(name TEXT, what TEXT) RETURNS VOID LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
@@ -105,6 +126,7 @@ DECLARE
 BEGIN
     PERFORM sql_require_caller();
     PERFORM sql_require_current();
+    PERFORM sql_require_unpaused();
     IF the_day IS NULL THEN
         the_day := sql_last_ended();
     ELSIF settings.takes_last_finished AND the_day > sql_last_finished(begun, settings.settle)
@@ -166,6 +188,7 @@ DECLARE
 BEGIN
     PERFORM sql_require_caller();
     PERFORM sql_require_current();
+    PERFORM sql_require_unpaused();
     IF start_date IS NULL THEN
         RAISE EXCEPTION 'start_date must not be null' USING ERRCODE = 'null_value_not_allowed',
             HINT = 'Name the first day that you want.';

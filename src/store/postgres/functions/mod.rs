@@ -64,8 +64,8 @@ impl Functions for PostgresStore {
         let failed = |error| self.failed(error);
         self.pool().await?;
         let mut session = self.connect().await?;
-        if api_schema.is_some() {
-            self.require_security_invoker(&session)?;
+        if let Some(message) = refusal_of_server(api_schema, session.server_version_num()) {
+            return Err(self.fault(FaultClass::Other, message));
         }
         let mut transaction = session.begin().await.map_err(failed)?;
         self.refuse_open_schemas(&mut transaction, &spec.search_path).await?;
@@ -141,18 +141,6 @@ impl PostgresStore {
         Script { spec, tenant: &self.tenant, schema: &self.schema, api_schema }
     }
 
-    /// Views that check the privileges of their caller, which a schema of an API needs.
-    fn require_security_invoker(&self, session: &PgConnection) -> Result<(), StoreError> {
-        match session.server_version_num() {
-            Some(version) if version < SECURITY_INVOKER_SERVER => {
-                let message = "views that check the privileges of their caller (security_invoker) need PostgreSQL 15: \
-                               install the functions without `--api-schema`";
-                Err(self.fault(FaultClass::Other, message.to_owned()))
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn require_own_tenant(&self, installed: &FunctionManifest) -> Result<(), StoreError> {
         if installed.tenant == self.tenant {
             return Ok(());
@@ -186,6 +174,32 @@ impl PostgresStore {
     }
 }
 
+/// Why a server of that version cannot have the objects; `None` where it can, and where it does not tell its version.
+fn refusal_of_server(api_schema: Option<&str>, version: Option<u32>) -> Option<String> {
+    let version = version.filter(|version| *version < SECURITY_INVOKER_SERVER)?;
+    api_schema.map(|_| {
+        format!(
+            "views that check the privileges of their caller (security_invoker) need PostgreSQL 15, and this server is PostgreSQL \
+             {}: install the functions without `--api-schema`",
+            version / 10_000
+        )
+    })
+}
+
 fn sha256(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refusal_of_server;
+
+    #[test]
+    fn only_servers_before_15_refuse_views_that_check_their_caller() {
+        let refusal = refusal_of_server(Some("public"), Some(140_012)).unwrap();
+        assert!(refusal.contains("need PostgreSQL 15, and this server is PostgreSQL 14"), "{refusal}");
+        assert_eq!(refusal_of_server(None, Some(140_012)), None, "the functions alone need no such view");
+        assert_eq!(refusal_of_server(Some("public"), Some(150_000)), None);
+        assert_eq!(refusal_of_server(Some("public"), None), None);
+    }
 }
