@@ -239,6 +239,9 @@ async fn a_prometheus_scrapes_a_server_and_its_rule_fires() {
             used.iter().filter(|name| !found.contains(*name) && !unknown.contains(&name.as_str())).collect();
         assert!(missing.is_empty(), "{file} names metrics that do not exist: {missing:?}");
     }
+    let dashboard = names(&fs::read_to_string(directory("ops/grafana/daymark.json")).unwrap());
+    let without_panel: Vec<_> = found.difference(&dashboard).collect();
+    assert!(without_panel.is_empty(), "the dashboard has no panel of {without_panel:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
