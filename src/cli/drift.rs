@@ -1,7 +1,7 @@
 //! `daymark drift`: what has changed on the platform since days were recorded.
 
 use clap::Args;
-use jiff::{SignedDuration, civil::Date};
+use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::{App, Exit, Page, date, output::say, signals};
@@ -9,7 +9,7 @@ use crate::{
     collect::{self, DriftReport, DriftRequest, MetricDrift},
     metric::Decimal,
     pluralize::pluralize,
-    store::DriftSample,
+    query::{self, DriftEntry},
 };
 
 #[derive(Args)]
@@ -27,10 +27,6 @@ pub struct DriftArguments {
     #[arg(long, conflicts_with_all = ["from", "to", "metrics"])]
     recorded: bool,
 }
-
-/// The days of which recounts are shown, and how many at most.
-const RECOUNT_HOURS: i64 = 24 * 30;
-const MAX_RECOUNTS: i64 = 20_000;
 
 pub async fn run(app: &App, arguments: &DriftArguments) -> anyhow::Result<(Page, Exit)> {
     let DriftArguments { from, to, metrics, recorded } = arguments;
@@ -50,12 +46,8 @@ pub async fn run(app: &App, arguments: &DriftArguments) -> anyhow::Result<(Page,
 
 /// The recounts that are kept, those with another value now.
 async fn recorded_page(app: &App) -> anyhow::Result<Page> {
-    let since = app.context.now().checked_sub(SignedDuration::from_hours(RECOUNT_HOURS))?;
-    let samples = app.context.tenant.store.drift_samples(since, MAX_RECOUNTS).await?;
-    let (recounted, newest) = (samples.len(), samples.first().map(|sample| sample.recounted_at));
-    let changed: Vec<_> = samples.iter().filter(|sample| sample.recorded != sample.recounted).collect();
-    let listed: Vec<_> = changed.iter().map(|sample| recount_json(sample)).collect();
-    let mut page = Page::new(json!({"recounted": recounted, "changed": listed}));
+    let recounts = query::recounts(&app.context).await?;
+    let mut page = Page::new(serde_json::to_value(&recounts)?);
     page.columns = vec![
         "metric_date",
         "metric_type",
@@ -65,51 +57,37 @@ async fn recorded_page(app: &App) -> anyhow::Result<Page> {
         "difference",
         "recounted_at",
     ];
-    page.rows = changed.iter().map(|sample| recount_row(sample)).collect();
-    let table = changed.iter().map(|sample| {
-        let difference = &sample.recounted - &sample.recorded;
-        [
-            sample.key.category.clone(),
-            sample.date.to_string(),
-            sample.recorded.to_string(),
-            difference.to_string(),
-        ]
-        .to_vec()
-    });
-    page.table_of(&["metric", "day", "recorded", "difference"], table.collect());
+    page.rows = recounts.changed.iter().map(recount_row).collect();
+    let shown = |entry: &DriftEntry| {
+        let DriftEntry { metric_category, metric_date, recorded, difference, .. } = entry;
+        vec![metric_category.clone(), metric_date.to_string(), recorded.to_string(), difference.to_string()]
+    };
+    page.table_of(&["metric", "day", "recorded", "difference"], recounts.changed.iter().map(shown).collect());
     page.blank();
-    page.line(match newest {
+    page.line(match recounts.last_recounted_at {
         None => "No recorded day was counted again in the last 30 days; `daymark serve` does it each night \
                  (`drift.sample_days`)."
             .to_owned(),
         Some(newest) => format!(
             "{} of {} that were counted again in the last 30 days have changed on the platform since; the last recount was at \
              {}.",
-            changed.len(),
-            pluralize(recounted, "recorded value"),
+            recounts.changed.len(),
+            pluralize(recounts.recounted, "recorded value"),
             app.context.tenant.calendar.display(newest)
         ),
     });
     Ok(page)
 }
 
-fn recount_json(sample: &DriftSample) -> Value {
-    json!({
-        "metric_date": sample.date, "metric_type": sample.key.metric_type, "metric_category": sample.key.category,
-        "recorded": sample.recorded, "recounted": sample.recounted,
-        "difference": &sample.recounted - &sample.recorded, "recounted_at": sample.recounted_at,
-    })
-}
-
-fn recount_row(sample: &DriftSample) -> Vec<String> {
+fn recount_row(entry: &DriftEntry) -> Vec<String> {
     vec![
-        sample.date.to_string(),
-        sample.key.metric_type.to_string(),
-        sample.key.category.clone(),
-        sample.recorded.to_string(),
-        sample.recounted.to_string(),
-        (&sample.recounted - &sample.recorded).to_string(),
-        sample.recounted_at.to_string(),
+        entry.metric_date.to_string(),
+        entry.metric_type.to_string(),
+        entry.metric_category.clone(),
+        entry.recorded.to_string(),
+        entry.recounted.to_string(),
+        entry.difference.to_string(),
+        entry.recounted_at.to_string(),
     ]
 }
 

@@ -28,6 +28,7 @@ mod metadata;
 mod parameter_parser;
 mod point;
 mod provenance_run;
+mod recounts;
 mod response;
 mod rollup;
 mod runs;
@@ -49,9 +50,9 @@ pub use deliveries::{AttemptEntry, DeliveriesQuery, DeliveriesResponse, Delivery
 pub use error::{ParameterProblem, QueryError, Refusal};
 pub use export::{CsvOptions, Export, ExportFormat, ExportQuery};
 pub use health::{
-    AlertsHealth, AnomaliesHealth, AnomalyEntry, CauseCount, DriftEntry, DriftHealth, GapsHealth,
-    HealthResponse, MetricGap, MetricsPerRun, NotificationsHealth, OwnQueries, PlatformHealth, QueryHealth,
-    RunDurations, RunsHealth, RunsWindow, SeverityCount, StateCount, UnknownField, health,
+    AlertsHealth, AnomaliesHealth, AnomalyEntry, CauseCount, DriftHealth, GapsHealth, HealthResponse,
+    MetricGap, MetricsPerRun, NotificationsHealth, OwnQueries, PlatformHealth, QueryHealth, RunDurations,
+    RunsHealth, RunsWindow, SeverityCount, StateCount, UnknownField, health,
 };
 pub use interval::{Bucket, Interval};
 pub use judgement::ValueJudgement;
@@ -59,6 +60,7 @@ pub use latest::{Change, LatestQuery, LatestResponse, LatestValue, latest};
 pub use metadata::MetadataText;
 pub use parameter_parser::MAX_LIMIT;
 pub use point::{Point, PointProvenance};
+pub use recounts::{DriftEntry, RecountsResponse, recounts};
 pub use response::{Fill, ProvenanceRun, Series, SeriesGap, SeriesPart, SeriesResponse, VersionChange};
 pub use rollup::RollUp;
 pub use runs::{RunEntry, RunsQuery, RunsRequest, RunsResponse, run, runs};

@@ -1,6 +1,6 @@
 //! Drift over HTTP: who may ask for it, what it lists, and its bound.
 
-use daymark::collect::{Cancellation, backfill};
+use daymark::collect::{Cancellation, backfill, sample_drift};
 use serde_json::json;
 use sqlx::{Connection, Executor, PgConnection};
 
@@ -8,10 +8,10 @@ use crate::{
     on_both_stores,
     raw::until,
     site::{Settings, Site},
-    world::{Heard, World, range},
+    world::{Heard, World, january, range},
 };
 
-on_both_stores!(a_recount_lists_the_days_that_differ);
+on_both_stores!(a_recount_lists_the_days_that_differ, recorded_recounts_are_listed_without_counting_again);
 
 async fn a_recount_lists_the_days_that_differ(site: Site) {
     backfill(&site.world.context, &range(1, 10), &Heard::default(), &Cancellation::never()).await.unwrap();
@@ -36,6 +36,36 @@ async fn a_recount_lists_the_days_that_differ(site: Site) {
     let totals = answer["metrics"][1]["changed"].as_array().unwrap();
     assert_eq!(totals.len(), 3, "the total is smaller from that day on: {totals:?}");
     assert_eq!((&answer["failed"], &answer["left_out"]), (&json!([]), &json!([])));
+}
+
+async fn recorded_recounts_are_listed_without_counting_again(site: Site) {
+    let context = &site.world.context;
+    backfill(context, &range(1, 4), &Heard::default(), &Cancellation::never()).await.unwrap();
+    let path = "/api/v1/drift/recorded";
+    assert_eq!(site.get(path).await.status, 403, "a reader may not see the log");
+    let nothing = site.get_as_admin(path).await.json();
+    assert_eq!(nothing, json!({"last_recounted_at": null, "recounted": 0, "changed": []}));
+    site.world
+        .execute("DELETE FROM posts WHERE author_id = 2 AND created_at BETWEEN '2025-01-02' AND '2025-01-03'")
+        .await;
+    sample_drift(context, january(10), 100, &Cancellation::never()).await.unwrap();
+    site.world.execute("DELETE FROM posts").await;
+    let answer = site.get_as_admin(path).await;
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let answer = answer.json();
+    assert_eq!(
+        (&answer["recounted"], &answer["last_recounted_at"]),
+        (&json!(16), &json!("2025-01-11T12:00:00Z"))
+    );
+    let changed = answer["changed"].as_array().unwrap();
+    let created: Vec<_> =
+        changed.iter().filter(|entry| entry["metric_category"] == "posts_created").collect();
+    assert_eq!(created.len(), 1, "{answer}");
+    assert_eq!(
+        (&created[0]["metric_date"], &created[0]["difference"]),
+        (&json!("2025-01-02"), &json!(-1)),
+        "the recount is that of the night"
+    );
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ mod metrics;
 mod no_query;
 mod path_text;
 mod previews;
+mod recounts;
 mod runs;
 mod schedule;
 mod session;
@@ -116,6 +117,7 @@ pub fn uncached_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(jobs::show))
         .routes(routes!(health::collection_health))
         .routes(routes!(drift::drift))
+        .routes(routes!(recounts::recorded_drift))
         .routes(routes!(schedule::schedule))
         .routes(routes!(schedule::pause_schedule))
         .routes(routes!(schedule::resume_schedule))

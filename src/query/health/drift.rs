@@ -1,20 +1,17 @@
-//! The result of the last recounts of recorded days.
+//! The result of the last recounts of recorded days, in short.
 
-use jiff::{Timestamp, ToSpan, civil::Date};
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     collect::Context,
-    metric::{Decimal, MetricType},
-    query::response::metric_type,
-    store::{DriftSample, StoreError},
+    query::{
+        error::QueryError,
+        recounts::{DriftEntry, RecountsResponse, recounts},
+    },
 };
 
-/// The days of which recounts are read.
-const DAYS: i32 = 30;
-/// How many recounts are read at most, the newest.
-const MAX_READ: i64 = 20_000;
 /// How many changed values are listed.
 const MAX_LISTED: usize = 50;
 
@@ -32,44 +29,11 @@ pub struct DriftHealth {
     pub newest: Vec<DriftEntry>,
 }
 
-/// A recorded value that the platform's present rows no longer give.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct DriftEntry {
-    #[schema(value_type = String, format = Date)]
-    pub metric_date: Date,
-    #[schema(schema_with = metric_type)]
-    pub metric_type: MetricType,
-    pub metric_category: String,
-    pub recorded: Decimal,
-    pub recounted: Decimal,
-    #[schema(value_type = String, format = DateTime)]
-    pub recounted_at: Timestamp,
-}
-
 /// # Errors
 /// When the store fails.
-pub(super) async fn drift(context: &Context) -> Result<DriftHealth, StoreError> {
-    let since = context.now().saturating_sub((24 * DAYS).hours()).unwrap_or(Timestamp::MIN);
-    let samples = context.tenant.store.drift_samples(since, MAX_READ).await?;
-    let (last_recounted_at, recounted) = (samples.first().map(|sample| sample.recounted_at), samples.len());
-    let changed: Vec<_> = samples.into_iter().filter(|sample| sample.recorded != sample.recounted).collect();
-    Ok(DriftHealth {
-        last_recounted_at,
-        recounted,
-        changed: changed.len(),
-        newest: changed.into_iter().take(MAX_LISTED).map(DriftEntry::from).collect(),
-    })
-}
-
-impl From<DriftSample> for DriftEntry {
-    fn from(sample: DriftSample) -> Self {
-        Self {
-            metric_date: sample.date,
-            metric_type: sample.key.metric_type,
-            metric_category: sample.key.category,
-            recorded: sample.recorded,
-            recounted: sample.recounted,
-            recounted_at: sample.recounted_at,
-        }
-    }
+pub(super) async fn drift(context: &Context) -> Result<DriftHealth, QueryError> {
+    let RecountsResponse { last_recounted_at, recounted, changed: mut newest } = recounts(context).await?;
+    let changed = newest.len();
+    newest.truncate(MAX_LISTED);
+    Ok(DriftHealth { last_recounted_at, recounted, changed, newest })
 }

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 pub use self::{
     alerts::{AlertsHealth, NotificationsHealth, SeverityCount, StateCount},
     anomalies::{AnomaliesHealth, AnomalyEntry},
-    drift::{DriftEntry, DriftHealth},
+    drift::DriftHealth,
     gaps::{CauseCount, GapsHealth, MetricGap},
     platform::PlatformHealth,
     queries::{OwnQueries, QueryHealth},
