@@ -74,7 +74,9 @@ async fn holder(context: &Context, name: LockName) -> Result<String, StoreError>
         }
         page = RunFilter::running_after(&running);
     }
-    Ok("another process".to_owned())
+    // It has no entry in the log yet, as while it looks for the platform's first row.
+    let holder = context.tenant.store.holder(&name).await?;
+    Ok(holder.unwrap_or_else(|| "another process".to_owned()))
 }
 
 /// A run that is in the log and must be finished there.

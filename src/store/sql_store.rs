@@ -169,6 +169,7 @@ pub(super) trait SqlEvents: SqlStore {
 #[async_trait]
 pub(super) trait SqlRuns: SqlStore {
     async fn acquire(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError>;
+    async fn name_holder(&self, name: &LockName) -> Result<Option<String>, StoreError>;
     /// Whether some process holds the lock.
     async fn is_held_by_any(&self, name: &LockName) -> Result<bool, StoreError>;
     async fn select_incomplete_runs(&self, from: Date, to: Date) -> Result<Vec<LoggedRun>, StoreError>;
@@ -215,6 +216,9 @@ pub(super) trait SqlCommits: SqlStore {
 /// The operations on the store as a whole that each database implements by itself.
 #[async_trait]
 pub(super) trait SqlUpkeep: SqlStore {
+    /// Names and statements of the migrations, in the order of their application.
+    const MIGRATIONS: &'static [(&'static str, &'static str)];
+
     async fn migrate_tables(&self) -> Result<MigrationNames, StoreError>;
     async fn missing_migrations(&self) -> Result<MigrationNames, StoreError>;
     async fn differences(&self) -> Result<Vec<IntegrityFinding>, StoreError>;

@@ -17,25 +17,25 @@ async fn a_second_process_names_the_one_that_holds_the_lock_on_postgres() {
 }
 
 /// A lock on the platform holds up the first process. The backfill has `--before-first-row`, so it has written its log entry by
-/// then, and the second process can name it. A collection of an old day first looks for the platform's first row, and is held up
-/// there, before it has a log entry.
+/// then. A collection of an old day first looks for the platform's first row, and is held up there, before it has a log entry: then
+/// the holder of the lock is named.
 async fn a_second_process_names_the_one_that_holds_the_lock(installation: Installation) {
     let kinds = [
-        (["collect", "--date", FIRST].as_slice(), "collecting 2024-07-01", false),
-        (["backfill", "--from", FIRST, "--to", LAST, "--before-first-row"].as_slice(), "a backfill", true),
+        (["collect", "--date", FIRST].as_slice(), "collecting 2024-07-01"),
+        (["backfill", "--from", FIRST, "--to", LAST, "--before-first-row"].as_slice(), "a backfill"),
     ];
-    for (arguments, what, is_logged) in kinds {
+    for (arguments, what) in kinds {
         let mut application = installation.platform.session().await;
         application.execute("BEGIN; LOCK TABLE posts IN ACCESS EXCLUSIVE MODE").await;
         let first = installation.spawn(arguments);
         wait_until_blocked(&mut installation.platform.session().await).await;
-        let process =
-            if is_logged { format!("process {} on ", first.id()) } else { "another process;".to_owned() };
-        let holder = format!("error: {what} is already being done by {process}");
+        let (holder, process) =
+            (format!("error: {what} is already being done by "), format!("process {} ", first.id()));
 
         let second = installation.run(arguments);
         assert_eq!(second.code, Some(4), "{second:?}");
         assert!(second.stderr.starts_with(&holder), "{second:?} does not say {holder}");
+        assert!(second.stderr.contains(&process), "{second:?} does not name {process}");
         assert!(second.stderr.trim_end().ends_with("; try again when it has finished"), "{second:?}");
 
         application.execute("ROLLBACK").await;

@@ -57,6 +57,9 @@ pub trait Runs: Send + Sync {
     /// Whether some process holds the lock. This costs less than trying to take it.
     async fn is_taken(&self, name: &LockName) -> Result<bool, StoreError>;
 
+    /// The process that holds the lock, in the words of a message; `None` where no process holds it, or the database does not tell.
+    async fn holder(&self, name: &LockName) -> Result<Option<String>, StoreError>;
+
     /// Writes a log entry with status `running`, committed before this returns.
     async fn start_run(&self, run: &NewRun) -> Result<(), StoreError>;
 

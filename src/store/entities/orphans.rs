@@ -47,6 +47,10 @@ mod tests {
             Ok(false)
         }
 
+        async fn holder(&self, _: &LockName) -> Result<Option<String>, StoreError> {
+            Ok(None)
+        }
+
         async fn start_run(&self, _: &NewRun) -> Result<(), StoreError> {
             Ok(())
         }

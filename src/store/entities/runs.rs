@@ -32,6 +32,10 @@ impl<S: SqlRuns + SqlCommits + SqlEvents> Runs for S {
         retry(self, || self.acquire(name)).await
     }
 
+    async fn holder(&self, name: &LockName) -> Result<Option<String>, StoreError> {
+        retry(self, || self.name_holder(name)).await
+    }
+
     async fn is_taken(&self, name: &LockName) -> Result<bool, StoreError> {
         retry(self, || self.is_held_by_any(name)).await
     }

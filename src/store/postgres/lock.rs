@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::sync::Mutex;
 
 use super::PostgresStore;
@@ -33,7 +33,23 @@ impl Held for HeldSession {
     }
 }
 
+/// The session that holds the lock of a key. A key of 64 bits is shown as two halves.
+const SELECT_HOLDER: &str = "
+    SELECT format('%s%s (session %s)', coalesce(nullif(application_name, ''), 'a client without a name'),
+        ' from ' || host(client_addr), pid)
+    FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'advisory' AND granted AND mode = 'ExclusiveLock' AND objsubid = 1
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND (classid::BIGINT << 32) | objid::BIGINT = hashtextextended('daymark:' || $1 || ':' || $2 || ':' || $3, 0)
+    LIMIT 1";
+
 impl PostgresStore {
+    pub(super) async fn holding_session(&self, name: &LockName) -> Result<Option<String>, StoreError> {
+        let query = sqlx::query_scalar(SELECT_HOLDER);
+        let query = query.bind(&self.schema).bind(&self.tenant).bind(name.to_string());
+        query.fetch_optional(self.pool().await?).await.map_err(|error| self.failed(error))
+    }
+
     /// If no session holds the lock, the statement holds it in shared mode until its transaction ends.
     pub(super) async fn has_holder(&self, name: &LockName) -> Result<bool, StoreError> {
         let query = sqlx::query_scalar(
@@ -47,7 +63,10 @@ impl PostgresStore {
     pub(super) async fn lock_named(&self, name: &LockName) -> Result<Option<Box<dyn Held>>, StoreError> {
         self.pool().await?;
         let mut session = self.connect().await?;
-        session.execute(SETTINGS).await.map_err(|error| self.failed(error))?;
+        // The name is what another process says of this one while it holds the lock.
+        let settings =
+            format!("{SETTINGS}; SET application_name TO 'daymark process {}'", std::process::id());
+        session.execute(AssertSqlSafe(settings)).await.map_err(|error| self.failed(error))?;
         let taken = sqlx::query(
             "SELECT pg_advisory_lock(hashtextextended('daymark:' || $1 || ':' || $2 || ':' || $3, 0))",
         )

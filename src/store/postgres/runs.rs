@@ -43,6 +43,10 @@ impl SqlRuns for PostgresStore {
         self.lock_named(name).await
     }
 
+    async fn name_holder(&self, name: &LockName) -> Result<Option<String>, StoreError> {
+        self.holding_session(name).await
+    }
+
     async fn is_held_by_any(&self, name: &LockName) -> Result<bool, StoreError> {
         self.has_holder(name).await
     }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io,
+    io::{self, Write as _},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -29,8 +29,8 @@ impl Held for HeldFile {
 }
 
 impl Drop for HeldFile {
-    /// The file goes while it is still locked, so that no other process's is removed. If it cannot be removed it stays
-    /// as an empty file, which does no harm.
+    /// The file goes while it is still locked, so that no other process's is removed. If it cannot be removed it stays,
+    /// which does no harm.
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
     }
@@ -51,6 +51,17 @@ impl SqliteStore {
     pub(super) fn is_locked(&self, name: &LockName) -> Result<bool, StoreError> {
         let path = self.lock_directory()?.join(self.lock_file(name));
         is_locked(&path).map_err(|error| self.io_failed(&path, &error))
+    }
+
+    /// The process whose number is in the lock's file, if it is locked.
+    pub(super) fn locking_process(&self, name: &LockName) -> Result<Option<String>, StoreError> {
+        let path = self.lock_directory()?.join(self.lock_file(name));
+        if !is_locked(&path).map_err(|error| self.io_failed(&path, &error))? {
+            return Ok(None);
+        }
+        // Its holder may be about to write the number, or have removed the file.
+        let number = fs::read_to_string(&path).ok().filter(|number| !number.is_empty());
+        Ok(number.map(|number| format!("process {number} on this machine")))
     }
 
     fn lock_file(&self, name: &LockName) -> String {
@@ -95,6 +106,9 @@ fn try_lock(path: &Path) -> io::Result<Option<HeldFile>> {
         }
         // Its last holder may have removed the file after it was opened here. A lock on it would exclude no other process.
         if is_still_at(&file, path)? {
+            // For the message of a process that finds it locked. Not even a full disk keeps the lock from being held.
+            let _ =
+                file.set_len(0).and_then(|()| (&file).write_all(std::process::id().to_string().as_bytes()));
             return Ok(Some(HeldFile { path: path.to_owned(), file }));
         }
     }

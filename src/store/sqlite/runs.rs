@@ -35,6 +35,10 @@ impl SqlRuns for SqliteStore {
         self.lock_named(name).await
     }
 
+    async fn name_holder(&self, name: &LockName) -> Result<Option<String>, StoreError> {
+        self.locking_process(name)
+    }
+
     async fn is_held_by_any(&self, name: &LockName) -> Result<bool, StoreError> {
         self.is_locked(name)
     }
