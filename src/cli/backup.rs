@@ -7,7 +7,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::{App, Exit, Page, output::thousands};
-use crate::backup::{self, Manifest, Restored};
+use crate::{
+    backup::{self, Manifest, Restored},
+    pluralize::pluralize,
+};
 
 #[derive(Args)]
 pub struct BackupArguments {
@@ -57,10 +60,11 @@ fn page(manifest: &Manifest, mut json: serde_json::Value) -> Page {
 fn described(manifest: &Manifest) -> String {
     let contents = &manifest.contents;
     format!(
-        "{} records of {} metrics and {} runs, {} bytes",
+        "{} records of {} and {} {}, {} bytes",
         thousands(contents.records()),
-        contents.metrics.len(),
+        pluralize(contents.metrics.len(), "metric"),
         thousands(contents.runs),
+        if contents.runs == 1 { "run" } else { "runs" },
         thousands(manifest.bytes)
     )
 }

@@ -4,29 +4,54 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{backup::Manifest, config::Finding, disk::free_bytes};
+use crate::{backup::Backup, config::Finding, disk::free_bytes, pluralize::pluralize};
 
 /// The age from which `check` warns of the newest backup.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 const MIB: u64 = 1 << 20;
 
-/// Warns of an old backup, or of none, and of a directory into which the next one cannot be written. `newest` is that of the newest
-/// one in `directory`.
-pub fn backup_findings(directory: &Path, newest: Option<&Manifest>, now: Timestamp) -> Vec<Finding> {
+/// Warns of an old backup, or of none, and of a directory into which the next one cannot be written. `newest` is the newest one in
+/// `directory`.
+pub fn backup_findings(directory: &Path, newest: Option<&Backup>, now: Timestamp) -> Vec<Finding> {
+    let newest = newest.map(|backup| &backup.manifest);
     let old = old(directory, newest.map(|manifest| manifest.created_at), now);
     let full = full(directory, newest.map_or(0, |manifest| manifest.bytes));
     old.into_iter().chain(unwritable(directory)).chain(full).collect()
+}
+
+/// Warns where `findings` say that the store has no tables at all, and `newest` has records: an operator whose file is gone would make
+/// a new store and begin again.
+pub fn lost_store(newest: Option<&Backup>, findings: &[Finding]) -> Option<Finding> {
+    let is_empty = |finding: &Finding| {
+        finding.place == "store" && finding.message.starts_with("not migrated (pending: 0001")
+    };
+    let Backup { manifest, path } = newest.filter(|_| findings.iter().any(is_empty))?;
+    let records = manifest.contents.records();
+    (records > 0).then(|| {
+        let message =
+            format!("the store is empty, and the newest backup has {}", pluralize(records, "record"));
+        let hint = format!(
+            "to have them back, run `daymark restore {}` instead of `daymark migrate`",
+            path.display()
+        );
+        Finding::warning("backup", message).hint(hint)
+    })
 }
 
 fn old(directory: &Path, newest: Option<Timestamp>, now: Timestamp) -> Option<Finding> {
     let message = match newest {
         None => format!("there is no backup in {}", directory.display()),
         Some(newest) if now.duration_since(newest) > MAX_AGE => {
-            format!("the newest backup in {} is of {newest}", directory.display())
+            format!("the newest backup in {} is of {}", directory.display(), shown(newest))
         }
         Some(_) => return None,
     };
     Some(Finding::warning("backup", message).hint("run `daymark backup`, from cron for example"))
+}
+
+/// To the minute; the reporting time zone is not known where the configuration is wrong.
+pub fn shown(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// The directory is made by the first backup, so that until then its nearest parent is tried.

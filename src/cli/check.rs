@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::json;
 
-use super::{App, Exit, Page, backup_findings::backup_findings};
+use super::{
+    App, Exit, Page,
+    backup_findings::{backup_findings, lost_store, shown},
+};
 use crate::{
     alerts, backup,
     clock::{Clock, SystemClock},
@@ -18,22 +22,24 @@ pub async fn run(loaded: LoadedConfig) -> anyhow::Result<(Page, Exit)> {
         store: loaded.names_store,
         definitions: loaded.names_definitions,
         platform: loaded.names_platform,
+        resolved: true,
     };
     let directory = loaded.config.as_ref().and_then(|config| config.settings.backup_directory.clone());
-    let newest = directory.as_deref().and_then(backup::newest).map(|backup| backup.manifest);
+    let newest = directory.as_deref().and_then(backup::newest);
     let (mut findings, metrics) = match loaded.config {
         Some(config) => find(config, loaded.problems, scope).await,
         None => (loaded.problems, 0),
     };
     if let Some(directory) = &directory {
         findings.extend(backup_findings(directory, newest.as_ref(), SystemClock.now()));
+        findings.extend(lost_store(newest.as_ref(), &findings));
     }
-    let last_backup = newest.map(|manifest| manifest.created_at.to_string());
+    let last_backup = newest.map(|backup| backup.manifest.created_at);
     let is_ready = !findings.iter().any(Finding::is_error);
     Ok((page(&findings, metrics, last_backup), if is_ready { Exit::Done } else { Exit::Failed }))
 }
 
-fn page(findings: &[Finding], metrics: usize, last_backup: Option<String>) -> Page {
+fn page(findings: &[Finding], metrics: usize, last_backup: Option<Timestamp>) -> Page {
     let errors = findings.iter().filter(|finding| finding.is_error()).count();
     let listed: Vec<_> = findings
         .iter()
@@ -57,8 +63,8 @@ fn page(findings: &[Finding], metrics: usize, last_backup: Option<String>) -> Pa
             hint,
         ]);
     }
-    if let Some(at) = &last_backup {
-        page.line(format!("The last backup is of {at}."));
+    if let Some(at) = last_backup {
+        page.line(format!("The last backup is of {}.", shown(at)));
     }
     let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
     match (errors, warnings) {
@@ -85,13 +91,14 @@ fn name(severity: Severity) -> &'static str {
 
 /// Returns the findings and the number of metrics that were checked. A database whose settings are wrong is not
 /// checked.
-async fn find(config: Config, mut findings: Vec<Finding>, scope: CheckScope) -> (Vec<Finding>, usize) {
+async fn find(config: Config, mut findings: Vec<Finding>, mut scope: CheckScope) -> (Vec<Finding>, usize) {
     let app = App::new(config, Arc::new(SystemClock));
     let mut definitions = Vec::new();
     let mut unresolved = None;
     if scope.platform {
         match crate::definitions::resolve(&app.context, &app.config).await {
             Ok(resolved) => {
+                scope.resolved = !resolved.has_errors();
                 findings.extend(resolved.findings);
                 definitions = resolved.definitions;
                 // If the platform fails here, the check of the metrics below reports it.

@@ -16,7 +16,7 @@ pub(super) fn health_lines(
     let runs = &health.runs;
     let target = percent(runs.success_target);
     let of_days = |days: u32, window: &RunsWindow| match window.success_rate {
-        None => format!("no run in {days} days"),
+        None => format!("no collection in {days} days"),
         Some(rate) => format!("{} of {} in {days} days", percent(rate), window.collections),
     };
     let mut success =
@@ -32,7 +32,7 @@ pub(super) fn health_lines(
             seconds(took.p95_seconds),
             metrics.median
         ),
-        _ => "unknown: no run in 30 days recorded anything".to_owned(),
+        _ => "unknown: no collection in 30 days recorded anything".to_owned(),
     };
     vec![
         ("Success", success),

@@ -11,10 +11,21 @@ pub struct MigrateArguments {
     /// Only list the migrations that would be applied
     #[arg(long)]
     dry_run: bool,
+    /// Only print the statements of all migrations, such as to restore an object that was dropped
+    #[arg(long, conflicts_with = "dry_run")]
+    show: bool,
 }
 
 pub async fn run(app: &App, arguments: &MigrateArguments) -> anyhow::Result<(Page, Exit)> {
     let store = &app.context.tenant.store;
+    if arguments.show {
+        let script = store.migration_script();
+        let mut page = Page::new(json!({"sql": script}));
+        page.columns = vec!["sql"];
+        page.line(script.trim_end());
+        page.rows = vec![vec![script]];
+        return Ok((page, Exit::Done));
+    }
     let names = if arguments.dry_run { store.pending_migrations().await? } else { store.migrate().await? };
     let mut page =
         Page::new(json!({"store": store.location(), "dry_run": arguments.dry_run, "migrations": names}));

@@ -78,7 +78,7 @@ impl Scene {
         let mut context = self.world.context.clone();
         let later = SystemClock.now() + SignedDuration::from_secs(2);
         Arc::make_mut(&mut context.installation).clock = Arc::new(SetClock::at(later));
-        let scope = CheckScope { store: false, definitions: false, platform: true };
+        let scope = CheckScope { store: false, definitions: false, platform: true, resolved: true };
         let report = check(&context, &definitions("timestamptz"), scope).await;
         let texts = report.findings.iter().map(|finding| format!("{finding:?}"));
         texts.filter(|text| text.contains("standby")).collect()
@@ -109,7 +109,7 @@ pub async fn refusal(world: &World, context: &Context) -> String {
 
 /// The errors of `check` about the platform.
 pub async fn platform_errors(context: &Context, configured: &[Definition]) -> Vec<String> {
-    let scope = CheckScope { store: false, definitions: false, platform: true };
+    let scope = CheckScope { store: false, definitions: false, platform: true, resolved: true };
     let report = check(context, configured, scope).await;
     let errors = report.findings.into_iter().filter(|finding| finding.is_error());
     errors.map(|finding| finding.message).collect()

@@ -16,7 +16,7 @@ use crate::{
     world::{World, definition},
 };
 
-const PLATFORM: CheckScope = CheckScope { store: false, definitions: false, platform: true };
+const PLATFORM: CheckScope = CheckScope { store: false, definitions: false, platform: true, resolved: true };
 /// The place of the warning that the clock of a test differs from the server's.
 const CLOCK: &str = "clock";
 

@@ -1,5 +1,7 @@
 //! What `daymark check` says on a machine where something is broken.
 
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::Value;
 
 use crate::{
@@ -80,6 +82,12 @@ async fn a_schedule_that_is_always_too_late_is_named(mut installation: Installat
         "warning schedule: by `schedule.cron` the next day",
         &["reconstructed", "9h"],
     );
+    installation.set("DAYMARK_SCHEDULE_CRON", "0 0 * * *");
+    assert_says(
+        &findings(&installation),
+        "warning schedule: by `schedule.cron` the next day",
+        &["reconstructed", "00:00 UTC the day still settles", "a time at or after ", "00:15 UTC"],
+    );
     installation.set("DAYMARK_SCHEDULE_CRON", "0 4 * * *");
     assert!(!findings(&installation).iter().any(|finding| finding.contains("schedule.cron")));
 }
@@ -88,6 +96,30 @@ async fn a_schedule_that_is_always_too_late_is_named(mut installation: Installat
 async fn a_directory_of_backups_that_cannot_be_written_to_is_named(mut installation: Installation) {
     installation.set("DAYMARK_BACKUP_DIRECTORY", "/proc/backups");
     assert_says(&findings(&installation), "warning backup: a backup cannot be written into /proc: ", &[]);
+}
+
+/// Each finding has the command that mends it.
+#[tokio::test]
+async fn a_store_that_others_can_change_or_that_is_gone_is_named() {
+    let mut installation = Installation::sqlite().await;
+    installation.succeed(&["backfill", "--from", FIRST, "--to", LAST]);
+    installation
+        .set("DAYMARK_BACKUP_DIRECTORY", installation.directory().join("backups").display().to_string());
+    installation.succeed(&["backup"]);
+    installation.store.execute("DROP TRIGGER daily_metrics_refuse_update").await;
+    let Database::Sqlite(file) = installation.store.clone() else { panic!("a store on SQLite") };
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let found = findings(&installation);
+    let place = file.display();
+    assert_says(&found, &format!("error store: {place} can be read"), &[&format!("run `chmod 600 {place}`")]);
+    let trigger = "error store: the trigger daily_metrics_refuse_update is missing";
+    assert_says(&found, trigger, &["daymark migrate --show"]);
+    let shown = installation.run(&["migrate", "--show"]);
+    assert!(shown.stdout.contains("CREATE TRIGGER daily_metrics_refuse_update"), "{shown:?}");
+    std::fs::remove_file(&file).unwrap();
+    let found = findings(&installation);
+    let restore = ["the newest backup has ", "run `daymark restore ", "instead of `daymark migrate`"];
+    assert_says(&found, "warning backup: the store is empty", &restore);
 }
 
 #[tokio::test]

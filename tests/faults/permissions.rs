@@ -49,6 +49,10 @@ async fn a_table_without_permission_is_named_and_fails_its_own_metrics_only() {
     for part in ["posts", "may not read", "GRANT SELECT ON \"public\".\"posts\" TO"] {
         assert!(check.stdout.contains(part), "{part} is not in {check:?}");
     }
+    assert!(
+        !check.stdout.contains("run `daymark apply`"),
+        "it would switch off what cannot be read: {check:?}"
+    );
 
     let collect = installation.run(&["collect", "--date", DAY]);
     assert_eq!(collect.code, Some(3), "{collect:?}");

@@ -36,19 +36,34 @@ fn check_times(context: &Context, now: Timestamp) -> Option<Finding> {
             "correct the expression, or leave it out: then each day is collected when it has settled",
         ));
     };
-    let late = at.duration_since(context.tenant.calendar.bounds(date)?.end);
+    let end = context.tenant.calendar.bounds(date)?.end;
+    let late = at.duration_since(end);
     let limit = context.tenant.observed_within;
     (late > limit).then(|| {
-        let cause = if context.tenant.cron.is_some() { "`schedule.cron`" } else { "`collect.settle_minutes`" };
+        let cause = if context.tenant.cron.is_some() { "`schedule.cron`" } else { "`settle_minutes`" };
         let message = format!(
             "by {cause} the next day, {date}, is collected {late:#} after its end, at {}: its values will be `reconstructed`, because \
              days are `observed` within {limit:#} only",
             context.tenant.calendar.display(at)
         );
-        Finding::warning("schedule", message).hint(
-            "collect earlier, or raise `collect.observed_within_hours` if rows of the platform are not deleted in that time",
-        )
+        let hint = settling_time(context, end).unwrap_or_else(|| {
+            "collect earlier, or raise `collect.observed_within_hours` if rows of the platform are not deleted in that time"
+                .to_owned()
+        });
+        Finding::warning("schedule", message).hint(hint)
     })
+}
+
+/// Names a time of the cron expression at which the day that ended at `end` still settles, such as midnight.
+fn settling_time(context: &Context, end: Timestamp) -> Option<String> {
+    let ready_at = end.checked_add(context.tenant.settle).ok()?;
+    let early = context.tenant.cron.as_ref()?.at_or_after(end).filter(|early| *early < ready_at)?;
+    let display = |at| context.tenant.calendar.display(at);
+    Some(format!(
+        "at {} the day still settles (`settle_minutes`): give `schedule.cron` a time at or after {}",
+        display(early),
+        display(ready_at)
+    ))
 }
 
 fn paused(context: &Context, state: &ScheduleState, now: Timestamp) -> Option<Finding> {

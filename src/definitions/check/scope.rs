@@ -7,8 +7,11 @@ pub struct CheckScope {
     /// Whether the definitions in the store are checked.
     pub definitions: bool,
     pub platform: bool,
+    /// Whether every configured metric could be resolved. Otherwise those that could are not compared with the definitions in the
+    /// store: `daymark apply`, which would be advised, refuses such a configuration.
+    pub resolved: bool,
 }
 
 impl CheckScope {
-    pub const ALL: Self = Self { store: true, definitions: true, platform: true };
+    pub const ALL: Self = Self { store: true, definitions: true, platform: true, resolved: true };
 }

@@ -36,7 +36,7 @@ pub(super) async fn check_store(
     if !scope.definitions {
         return Vec::new();
     }
-    findings.extend(check_applied(context, configured).await);
+    findings.extend(check_applied(context, configured, scope).await);
     match selection::active(context.tenant.store.as_ref()).await {
         Ok(active) => {
             let other_zone = selection::require_time_zone(context, &active).err();
@@ -85,13 +85,18 @@ async fn check_integrity(context: &Context) -> Vec<Finding> {
         Err(error) => return vec![store_error(&error)],
     };
     let finding = |difference: IntegrityFinding| {
-        Finding::error("store", difference.message)
-            .hint("restore it: records could be changed (docs/operations.md)")
+        let hint = match difference.remedy {
+            Some(command) => format!("run `{command}`: records could be read or changed"),
+            None => "restore it: records could be changed; `daymark migrate --show` prints the statements that make \
+                     what is Daymark's"
+                .to_owned(),
+        };
+        Finding::error("store", difference.message).hint(hint)
     };
     differences.into_iter().map(finding).collect()
 }
 
-async fn check_applied(context: &Context, configured: &[Definition]) -> Option<Finding> {
+async fn check_applied(context: &Context, configured: &[Definition], scope: CheckScope) -> Option<Finding> {
     let stored = match context.tenant.store.definitions().await {
         Ok(stored) => stored,
         Err(error) => return Some(store_error(&error)),
@@ -99,7 +104,7 @@ async fn check_applied(context: &Context, configured: &[Definition]) -> Option<F
     if !stored.iter().any(|metric| metric.is_active) {
         return Some(Finding::error("store", "no metric is defined").hint("run `daymark apply`"));
     }
-    let changes = if configured.is_empty() {
+    let changes = if configured.is_empty() || !scope.resolved {
         0
     } else {
         diff(&stored, configured, context.tenant.calendar.name()).len()

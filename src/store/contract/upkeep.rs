@@ -17,6 +17,8 @@ pub type MigrationNames = Vec<String>;
 pub struct IntegrityFinding {
     /// The problem and its place: `the trigger refuse_truncate on daily_metrics is missing`.
     pub message: String,
+    /// The command that restores it, where it is one.
+    pub remedy: Option<String>,
 }
 
 #[async_trait]
@@ -26,6 +28,9 @@ pub trait Upkeep: Send + Sync {
 
     /// Applies the pending migrations and returns them. Several processes may call it at once.
     async fn migrate(&self) -> Result<MigrationNames, StoreError>;
+
+    /// The SQL of all migrations of this kind of store, in order.
+    fn migration_script(&self) -> String;
 
     /// The migrations that [`Upkeep::migrate`] would apply.
     async fn pending_migrations(&self) -> Result<MigrationNames, StoreError>;

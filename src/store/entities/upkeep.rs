@@ -27,6 +27,11 @@ impl<S: SqlUpkeep> Upkeep for S {
         self.retry_policy().run(StoreError::is_transient, || self.migrate_tables()).await
     }
 
+    fn migration_script(&self) -> String {
+        let commented = S::MIGRATIONS.iter().map(|(name, sql)| format!("-- {name}\n{}\n", sql.trim_end()));
+        commented.collect::<Vec<_>>().join("\n")
+    }
+
     async fn pending_migrations(&self) -> Result<MigrationNames, StoreError> {
         retry(self, || self.missing_migrations()).await
     }

@@ -12,6 +12,7 @@ use sqlx::{
 
 use super::{
     PostgresStore,
+    migrate::FILES,
     text::{storable, storable_value},
 };
 use crate::{
@@ -178,6 +179,8 @@ impl SqlEvents for PostgresStore {
 
 #[async_trait]
 impl SqlUpkeep for PostgresStore {
+    const MIGRATIONS: &'static [(&'static str, &'static str)] = FILES;
+
     async fn migrate_tables(&self) -> Result<MigrationNames, StoreError> {
         self.apply_migrations().await
     }

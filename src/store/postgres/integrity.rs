@@ -31,7 +31,7 @@ impl PostgresStore {
             .await
             .map_err(|error| self.failed(error))?;
         let messages = differences(&expected, &found).into_iter().chain(privileges);
-        Ok(messages.map(|message| IntegrityFinding { message }).collect())
+        Ok(messages.map(|message| IntegrityFinding { message, remedy: None }).collect())
     }
 }
 

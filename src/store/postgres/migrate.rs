@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The migrations in the order of their application. A released file is never changed, because its checksum is stored.
-const FILES: &[(&str, &str)] = &[
+pub(super) const FILES: &[(&str, &str)] = &[
     ("0001_tables", include_str!("migrations/0001_tables.sql")),
     ("0002_immutability", include_str!("migrations/0002_immutability.sql")),
     ("0003_partitions", include_str!("migrations/0003_partitions.sql")),

@@ -10,7 +10,7 @@ use sqlx::{
     types::Json,
 };
 
-use super::SqliteStore;
+use super::{SqliteStore, migrate::FILES};
 use crate::{
     database::RetryPolicy,
     store::{
@@ -194,6 +194,8 @@ impl SqlEvents for SqliteStore {
 
 #[async_trait]
 impl SqlUpkeep for SqliteStore {
+    const MIGRATIONS: &'static [(&'static str, &'static str)] = FILES;
+
     async fn migrate_tables(&self) -> Result<MigrationNames, StoreError> {
         self.apply_migrations().await
     }

@@ -1,6 +1,10 @@
 //! Finds the tables, triggers and file permissions that immutability needs and that are missing or changed.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use super::{SqliteStore, migrate::FILES};
 use crate::store::{IntegrityFinding, StoreError};
@@ -22,8 +26,8 @@ impl SqliteStore {
             })
             .collect();
         findings.extend(found.iter().filter_map(|(kind, name, sql)| foreign(kind, name, sql)));
-        findings.extend(self.files().into_iter().filter_map(|path| open_to_others(&path)));
-        Ok(findings.into_iter().map(|message| IntegrityFinding { message }).collect())
+        let of_schema = findings.into_iter().map(|message| IntegrityFinding { message, remedy: None });
+        Ok(of_schema.chain(self.files().iter().filter_map(|path| open_to_others(path))).collect())
     }
 
     /// The database, and the files that SQLite keeps beside it.
@@ -44,10 +48,11 @@ fn foreign(kind: &str, name: &str, sql: &str) -> Option<String> {
         .then(|| format!("the {kind} {name} is not of Daymark's migrations"))
 }
 
-fn open_to_others(path: &PathBuf) -> Option<String> {
+fn open_to_others(path: &Path) -> Option<IntegrityFinding> {
     let mode = fs::metadata(path).ok()?.permissions().mode();
-    (mode & OF_OTHERS != 0).then(|| {
-        format!("{} can be read or written by other users: chmod 600 {}", path.display(), path.display())
+    (mode & OF_OTHERS != 0).then(|| IntegrityFinding {
+        message: format!("{} can be read or written by other users", path.display()),
+        remedy: Some(format!("chmod 600 {}", path.display())),
     })
 }
 
