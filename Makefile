@@ -25,7 +25,7 @@ test: ## Run all tests beside a throw-away PostgreSQL server
 	@scripts/python-packages tests/openapi >/dev/null
 	@scripts/with-postgres $(CARGO) test
 
-# DAYMARK_SOAK_SECONDS=600 for ten minutes of faults instead of an hour.
+# SOAK_SECONDS=600 for ten minutes of faults instead of an hour.
 soak: ## Let servers run for long, with much history, many clients, an hour of faults and thousands of kills, and say what was seen
 	@DAYMARK_SOAK=long scripts/with-postgres $(CARGO) test --test soak --test scheduler -- --nocapture
 

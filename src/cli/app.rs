@@ -14,6 +14,8 @@ use crate::{
 /// A statement's time limit is longer than that of its request by this much, so that the request times out first and
 /// answers itself.
 const STATEMENT_MARGIN: Duration = Duration::from_secs(1);
+/// How long a statement may take that alerts are evaluated or delivered by. Its answer is waited for five seconds longer.
+const ALERTING_LIMIT: Duration = Duration::from_secs(25);
 
 pub struct App {
     pub config: Config,
@@ -59,6 +61,18 @@ impl App {
         let store = open_store(&self.config, retry, Some(limit));
         Context {
             installation: Arc::new(Installation { retry, ..(**installation).clone() }),
+            tenant: Arc::new(Tenant { store, ..(**tenant).clone() }),
+            initiator: Arc::clone(initiator),
+        }
+    }
+
+    /// Returns a context for alerts and their delivery: a connection that falls silent holds them up for half a minute at most, and not
+    /// for as long as a large commit may take.
+    pub fn alerting_context(&self) -> Context {
+        let Context { installation, tenant, initiator } = &self.context;
+        let store = open_store(&self.config, installation.retry, Some(ALERTING_LIMIT));
+        Context {
+            installation: Arc::clone(installation),
             tenant: Arc::new(Tenant { store, ..(**tenant).clone() }),
             initiator: Arc::clone(initiator),
         }

@@ -121,12 +121,12 @@ fn follow_schedule(
 
 /// Evaluates alerts and delivers notifications until `stop`, while this instance holds the lock of alerts.
 fn follow_alerts(app: &App, service: &http::Service, stop: Cancellation) -> impl Future<Output = ()> + use<> {
-    let lead = Lead::new(&service.patient, service.counters.clone());
+    let context = app.alerting_context();
+    let lead = Lead::new(&context, service.counters.clone());
     let declared = &app.config.declarations;
-    let deliverer =
-        Deliverer::new(&service.patient, declared.channels.clone(), app.config.settings.delivery.clone());
+    let deliverer = Deliverer::new(&context, declared.channels.clone(), app.config.settings.delivery.clone());
     let evaluator = Evaluator::new(
-        &service.patient,
+        &context,
         &app.config,
         service.counters.clone(),
         service.cache.watch(),

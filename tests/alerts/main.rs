@@ -14,6 +14,8 @@ mod pairs;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../http/process.rs"]
 mod process;
+#[path = "../support/proxy.rs"]
+mod proxy;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../http/raw.rs"]
 mod raw;

@@ -7,14 +7,16 @@ use std::{
 };
 
 use daymark::{
-    alerts::{silence, unsilence},
-    config::built_in_rules,
-    store::AlertStatus,
+    alerts::unsilence,
+    store::{AlertStatus, Silence},
 };
+use sqlx::{Connection, Executor, PgConnection};
+use uuid::Uuid;
 
 use crate::{
     on,
     process::Process,
+    proxy::Proxy,
     sink::{Answer, Sink},
     world::World,
 };
@@ -42,6 +44,10 @@ fn config_file(directory: &tempfile::TempDir, sink: &Sink) -> PathBuf {
 }
 
 fn start(world: &World, file: &std::path::Path) -> Process {
+    start_on(&world.store_url, file)
+}
+
+fn start_on(store_url: &str, file: &std::path::Path) -> Process {
     let nowhere = format!("sqlite:{}", file.with_file_name("nowhere.db").display());
     let secret = "x".repeat(32);
     let settings = [
@@ -49,7 +55,7 @@ fn start(world: &World, file: &std::path::Path) -> Process {
         ("DAYMARK_ALERTING_ENABLED", "true"),
         ("DAYMARK_ACCESS_JWT_SECRET", &secret),
     ];
-    Process::start(&world.store_url, &nowhere, &settings)
+    Process::start(store_url, &nowhere, &settings)
 }
 
 /// Waits until the sink has that many requests.
@@ -118,11 +124,45 @@ async fn another_instance_takes_over_pending_notifications(world: World) {
     drop(other);
 }
 
+/// The statement by which the rules are evaluated waits for a lock while the connection falls silent.
+#[tokio::test]
+async fn alerts_are_told_soon_after_a_connection_that_fell_silent() {
+    let world = World::postgres().await;
+    let (sink, directory) = (Sink::start().await, tempfile::tempdir().unwrap());
+    let proxy = Proxy::before(&world.store_url).await;
+    let mut locking = PgConnection::connect(&world.store_url).await.unwrap();
+    locking.execute("BEGIN; LOCK TABLE daymark.alert_states").await.unwrap();
+    let _server = start_on(&proxy.url(&world.store_url), &config_file(&directory, &sink));
+    let mut observer = PgConnection::connect(&world.store_url).await.unwrap();
+    let mut wait_until_blocked = async |is_blocked: bool| {
+        let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+        let started = Instant::now();
+        while sqlx::query_scalar::<_, bool>(waiting).fetch_one(&mut observer).await.unwrap() != is_blocked {
+            assert!(started.elapsed() < DEADLINE, "no rule is evaluated");
+        }
+    };
+    wait_until_blocked(true).await;
+    proxy.silence();
+    drop(locking);
+    wait_until_blocked(false).await;
+    proxy.serve_again();
+    received(&sink, 1).await;
+}
+
 async fn a_silence_that_ends_is_in_the_log_and_in_what_is_told_then(world: World) {
     let (sink, directory) = (Sink::start().await, tempfile::tempdir().unwrap());
-    // The silence covers all rules, and is made while the clock of the test says 2025.
-    let until = "2100-01-01T00:00:00Z".parse().unwrap();
-    let made = silence(&world.context, &built_in_rules(), None, "moving the database", until).await.unwrap();
+    // It covers all rules. The clock of the test says 2025, and that of the server does not.
+    let made = Silence {
+        id: Uuid::new_v4(),
+        rule: None,
+        reason: "moving the database".to_owned(),
+        created_at: world.context.now(),
+        created_by: "cli:test".to_owned(),
+        ends_at: "2100-01-01T00:00:00Z".parse().unwrap(),
+        ended_at: None,
+        ended_by: None,
+    };
+    world.context.tenant.store.add_silence(&made).await.unwrap();
     let server = start(&world, &config_file(&directory, &sink));
     let started = Instant::now();
     let fires =

@@ -11,6 +11,7 @@ use daymark::{
     metric::{BackfillMode, Definition},
     store::{AlertStatus, NotificationKind},
 };
+use jiff::SignedDuration;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::{
@@ -25,6 +26,9 @@ const INSTANCES: usize = 3;
 /// How long the servers may take until what was missed is recorded and told: a backfill whose commit is never answered gives up
 /// after 300 s, and one that failed is tried again after a minute at the earliest.
 const DEADLINE: Duration = Duration::from_secs(600);
+/// How long they may take until an alert is evaluated: an answer that never comes is waited for half a minute, once in each of the
+/// instances, and a silent lock for some seconds.
+const ALERTING_DEADLINE: Duration = Duration::from_secs(120);
 /// Between two looks at the database.
 const PAUSE: Duration = Duration::from_millis(50);
 /// The rule that the test makes fire and end as it wants.
@@ -122,8 +126,11 @@ impl Cluster {
         self.world.set_clock(NOON);
     }
 
-    /// Makes an alert fire. The clock of the test says January 2025, so the pause counts as forgotten at once.
+    /// Makes an alert fire. The clock of the test says January 2025, so the pause counts as forgotten at once. Each begins later than
+    /// the one before.
     pub async fn pause(&mut self) {
+        let clock = &self.world.clock;
+        clock.set(clock.now() + SignedDuration::from_secs(i64::try_from(self.pauses).unwrap()));
         collect::pause(&self.world.context, "a fault is coming", None).await.unwrap();
         self.pauses += 1;
     }
@@ -142,7 +149,7 @@ impl Cluster {
     }
 
     async fn wait_for(&self, expected: AlertStatus) {
-        wait_until(&format!("{RULE} is evaluated"), async || {
+        wait_within(ALERTING_DEADLINE, &format!("{RULE} is evaluated"), async || {
             let states = self.world.context.tenant.store.alert_states().await.unwrap();
             states.iter().any(|state| state.rule == RULE && state.status == expected)
         })
@@ -244,10 +251,14 @@ fn config(sink: &Sink) -> String {
     )
 }
 
-async fn wait_until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+async fn wait_until(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    wait_within(DEADLINE, what, is_so).await;
+}
+
+async fn wait_within(limit: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !is_so().await {
-        assert!(started.elapsed() < DEADLINE, "not within {DEADLINE:?}: {what}");
+        assert!(started.elapsed() < limit, "not within {limit:?}: {what}");
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -73,7 +73,7 @@ impl Injected {
     }
 }
 
-/// Up to so many milliseconds.
+/// Waits for a random time, up to a number of milliseconds.
 async fn pass(at_most_ms: u64) {
     tokio::time::sleep(Duration::from_millis(fastrand::u64(0..at_most_ms))).await;
 }

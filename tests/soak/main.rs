@@ -2,7 +2,7 @@
 //! runs, long metadata, a burst of clients, and an hour of the clock. Notifications are neither lost nor doubled, however often a
 //! server is killed, and while a receiver is away for a day. No day is missed by three servers of which one is killed, or whose database
 //! is stopped or hangs, for an hour. The short form runs with all tests; `DAYMARK_SOAK=long` selects the long form, with 10,000 runs,
-//! two years of metadata, 1,000 kills and an hour of faults (`DAYMARK_SOAK_SECONDS` sets another time).
+//! two years of metadata, 1,000 kills and an hour of faults (`SOAK_SECONDS` sets another time).
 
 #![expect(clippy::unwrap_used, reason = "these are tests; clippy knows only functions marked as such")]
 

@@ -260,6 +260,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/drift/recorded": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Recorded recounts
+         * @description What the recounts of the last 30 days found, which `daymark serve` makes each night of some recorded days: the values that have
+         *     changed on the platform since. Nothing is counted by this request.
+         */
+        get: operations["recorded_drift"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -1264,6 +1285,8 @@ export interface components {
         };
         /** @description A recorded value that the platform's present rows no longer give. */
         DriftEntry: {
+            /** @description The recounted value less the recorded one. */
+            difference: components["schemas"]["Decimal"];
             metric_category: string;
             /** Format: date */
             metric_date: string;
@@ -1841,6 +1864,18 @@ export interface components {
             first: string;
             /** Format: date */
             last: string;
+        };
+        /** @description The recounts of the last 30 days: on a schedule, some recorded days are counted again from the platform's present rows. */
+        RecountsResponse: {
+            /** @description Those of them that have another value now; those that were recounted last come first. */
+            changed: components["schemas"]["DriftEntry"][];
+            /**
+             * Format: date-time
+             * @description When the newest recount was made; null: none in 30 days.
+             */
+            last_recounted_at?: string | null;
+            /** @description How many recorded values were counted again; 20,000 at most. */
+            recounted: number;
         };
         /** @description An error as `{code, details, hint, message}`. Codes are PostgREST's own (`PGRST…`) or PostgreSQL's. */
         RestError: {
@@ -4060,6 +4095,98 @@ export interface operations {
             };
             /** @description No metric is defined: run `daymark apply` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The URI is too long */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or too many failures to authenticate; `Retry-After` is the wait in seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large; if they exceed 64 KiB, the answer has no body */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed; its log has the details */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is overloaded or too slow, or cannot reach its store; `Retry-After` is the wait in seconds */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recorded_drift: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The recounts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecountsResponse"];
+                };
+            };
+            /** @description A parameter or the body is wrong; `errors` names each parameter */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Credentials are missing or not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role lacks the required scope */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
