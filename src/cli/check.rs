@@ -98,7 +98,7 @@ async fn find(config: Config, mut findings: Vec<Finding>, mut scope: CheckScope)
     if scope.platform {
         match crate::definitions::resolve(&app.context, &app.config).await {
             Ok(resolved) => {
-                scope.resolved = !resolved.has_errors();
+                scope.resolved = !resolved.has_errors() && !resolved.lacks_a_privilege();
                 findings.extend(resolved.findings);
                 definitions = resolved.definitions;
                 // If the platform fails here, the check of the metrics below reports it.

@@ -115,11 +115,14 @@ impl<'a> SourceCatalogue<'a> {
     }
 }
 
+/// How the warning about a table begins for which the role lacks the privilege.
+pub const MAY_NOT_READ: &str = "the platform's role may not read ";
+
 /// Warns if a table for the source exists but cannot be read, which differs from a missing table.
 fn may_not_be_read(name: &str, schema: &Schema) -> Option<Finding> {
     let table = known_tables(name, schema).into_iter().find(|table| !table.readable)?;
     let message = format!(
-        "the platform's role may not read {}, so that metrics of {name} are left out or computed without it",
+        "{MAY_NOT_READ}{}, so that metrics of {name} are left out or computed without it",
         table_name(table)
     );
     Some(Finding::warning(PLACE, message).hint(grant(table)))

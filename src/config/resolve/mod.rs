@@ -21,7 +21,7 @@ use crate::{
         presets::known_sources::{known_sources, known_tables},
         recognise::{time_format::to_detect, undecided_columns},
         resolve::{
-            catalogue::SourceCatalogue,
+            catalogue::{MAY_NOT_READ, SourceCatalogue},
             fit_preset::{Fitted, fitted},
             measures::{BuiltMeasure, MeasureBuilder},
             source_check::find_table,
@@ -65,6 +65,11 @@ pub struct ResolveRequest<'a> {
 impl Resolved {
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(Finding::is_error)
+    }
+
+    /// Whether metrics are left out, or computed otherwise, because the role of the platform may not read a table.
+    pub fn lacks_a_privilege(&self) -> bool {
+        self.findings.iter().any(|finding| finding.message.starts_with(MAY_NOT_READ))
     }
 }
 

@@ -7,8 +7,8 @@ pub struct CheckScope {
     /// Whether the definitions in the store are checked.
     pub definitions: bool,
     pub platform: bool,
-    /// Whether every configured metric could be resolved. Otherwise those that could are not compared with the definitions in the
-    /// store: `daymark apply`, which would be advised, refuses such a configuration.
+    /// Whether every configured metric could be resolved, from tables that can be read. Otherwise they are not compared with the
+    /// definitions in the store: `daymark apply`, which would be advised, would refuse them or switch off what cannot be read.
     pub resolved: bool,
 }
 
