@@ -504,7 +504,7 @@ export interface paths {
         };
         /**
          * The latest values
-         * @description Returns the newest record of each metric, with its own date, and the changes since one day, one week and one month
+         * @description Returns the newest value of each metric, with its own date, and the changes since one day, one week and one month
          *     before that date.
          */
         get: operations["latest"];
@@ -1043,7 +1043,7 @@ export interface components {
         };
         CauseCount: {
             /** @enum {string} */
-            cause: "never_collected" | "failed" | "timed_out" | "running" | "defined_later" | "not_reconstructible" | "before_first_row" | "unreadable_record" | "not_yet_due";
+            cause: "never_collected" | "failed" | "timed_out" | "running" | "defined_later" | "not_reconstructible" | "before_first_row" | "unreadable_record" | "withdrawn" | "not_yet_due";
             missing_records: number;
         };
         Change: {
@@ -1136,7 +1136,7 @@ export interface components {
             name: string;
             /** @enum {string} */
             role: "reader" | "admin" | "service";
-            scopes?: ("read" | "log" | "collect" | "define")[];
+            scopes?: ("read" | "log" | "collect" | "define" | "correct")[];
         };
         /** @description A new key. Its text is not stored and cannot be shown again. */
         CreatedKeyAnswer: components["schemas"]["KeyEntry"] & {
@@ -1496,7 +1496,7 @@ export interface components {
             revoked_by?: string | null;
             /** @enum {string} */
             role: "reader" | "admin" | "service";
-            scopes: ("read" | "log" | "collect" | "define")[];
+            scopes: ("read" | "log" | "collect" | "define" | "correct")[];
             /** @enum {string} */
             state: "active" | "expired" | "revoked";
         };
@@ -1546,6 +1546,9 @@ export interface components {
             /** @description Present and true if the newest record is an average of no rows or a percentage of a total of 0. */
             no_data?: boolean;
             provenance?: components["schemas"]["PointProvenance"] | null;
+            recorded_value?: components["schemas"]["Decimal"] | null;
+            /** Format: int32 */
+            revision?: number | null;
             unit: string;
             value?: components["schemas"]["Decimal"] | null;
         };
@@ -1599,7 +1602,7 @@ export interface components {
         /** @description Consecutive days without a record of a metric, for the same reason. */
         MetricGap: {
             /** @enum {string} */
-            cause: "never_collected" | "failed" | "timed_out" | "running" | "defined_later" | "not_reconstructible" | "before_first_row" | "unreadable_record" | "not_yet_due";
+            cause: "never_collected" | "failed" | "timed_out" | "running" | "defined_later" | "not_reconstructible" | "before_first_row" | "unreadable_record" | "withdrawn" | "not_yet_due";
             days: number;
             explanation: string;
             /** Format: date */
@@ -1740,8 +1743,11 @@ export interface components {
              */
             no_data?: boolean;
             provenance?: components["schemas"]["PointProvenance"] | null;
+            recorded_value?: components["schemas"]["Decimal"] | null;
             /** @description The reason why the recorded days have no combined value. */
             refused?: string | null;
+            /** Format: int32 */
+            revision?: number | null;
             /**
              * Format: date
              * @description Not in the interval `day`.
@@ -2009,7 +2015,7 @@ export interface components {
         /** @description Consecutive days without a record, for the same reason. */
         SeriesGap: {
             /** @enum {string} */
-            cause: "never_collected" | "failed" | "timed_out" | "running" | "defined_later" | "not_reconstructible" | "before_first_row" | "unreadable_record" | "not_yet_due";
+            cause: "never_collected" | "failed" | "timed_out" | "running" | "defined_later" | "not_reconstructible" | "before_first_row" | "unreadable_record" | "withdrawn" | "not_yet_due";
             days: number;
             /** @description The cause in words. */
             explanation: string;
@@ -2284,6 +2290,8 @@ export interface components {
             metric_date?: string;
             metric_type?: string;
             provenance?: string;
+            recorded_value?: number;
+            revision?: number | null;
             value?: number;
         };
         metric_collection_log: {
@@ -2343,6 +2351,12 @@ export interface operations {
                 category?: string;
                 /** @description Types, separated by commas: `count`, `average`, `percentage`, `aggregate` */
                 type?: string;
+                values?: "in_force" | "recorded";
+                /**
+                 * @description What was known at this instant, as in 2025-01-31T12:00:00Z, or at the end of this day: records and corrections that were
+                 *     made later are left out. By default now
+                 */
+                as_of?: string;
             };
             header?: never;
             path?: never;
@@ -4355,6 +4369,12 @@ export interface operations {
                  */
                 interval?: string;
                 week_start?: "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
+                values?: "in_force" | "recorded";
+                /**
+                 * @description What was known at this instant, as in 2025-01-31T12:00:00Z, or at the end of this day: records and corrections that were
+                 *     made later are left out. By default now
+                 */
+                as_of?: string;
             };
             header?: never;
             path?: never;
@@ -4480,6 +4500,12 @@ export interface operations {
                 category?: string;
                 /** @description Types, separated by commas: `count`, `average`, `percentage`, `aggregate` */
                 type?: string;
+                values?: "in_force" | "recorded";
+                /**
+                 * @description What was known at this instant, as in 2025-01-31T12:00:00Z, or at the end of this day: records and corrections that were
+                 *     made later are left out. By default now
+                 */
+                as_of?: string;
             };
             header?: never;
             path?: never;
@@ -4713,6 +4739,12 @@ export interface operations {
                 category?: string;
                 /** @description Types, separated by commas: `count`, `average`, `percentage`, `aggregate` */
                 type?: string;
+                values?: "in_force" | "recorded";
+                /**
+                 * @description What was known at this instant, as in 2025-01-31T12:00:00Z, or at the end of this day: records and corrections that were
+                 *     made later are left out. By default now
+                 */
+                as_of?: string;
             };
             header?: never;
             path?: never;
@@ -5469,6 +5501,12 @@ export interface operations {
                 category?: string;
                 /** @description Types, separated by commas: `count`, `average`, `percentage`, `aggregate` */
                 type?: string;
+                values?: "in_force" | "recorded";
+                /**
+                 * @description What was known at this instant, as in 2025-01-31T12:00:00Z, or at the end of this day: records and corrections that were
+                 *     made later are left out. By default now
+                 */
+                as_of?: string;
             };
             header?: never;
             path?: never;
@@ -5589,6 +5627,12 @@ export interface operations {
                 metadata?: boolean;
                 /** @description `true` adds the judgements of the values to the points of days */
                 judgement?: boolean;
+                values?: "in_force" | "recorded";
+                /**
+                 * @description What was known at this instant, as in 2025-01-31T12:00:00Z, or at the end of this day: records and corrections that were
+                 *     made later are left out. By default now
+                 */
+                as_of?: string;
                 /** @description The maximum number of series on a page, from 1 to 200; 50 by default. A page with many days has fewer */
                 limit?: number;
                 /** @description `next_cursor` of the previous page; the other parameters must be the same */
@@ -6988,6 +7032,10 @@ export interface operations {
                 judgement?: string;
                 /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
                 provenance?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                recorded_value?: string;
+                /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
+                revision?: string;
                 /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
                 definition_version?: string;
                 /** @description `eq.…`, `neq.…`, `gt.…`, `gte.…`, `lt.…`, `lte.…`, `in.(…,…)`, `is.null`, or `not.` before any of them */
