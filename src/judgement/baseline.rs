@@ -28,10 +28,13 @@ pub struct Signal {
     pub provenance: Provenance,
 }
 
-/// The days before a judged one, ascending.
+/// The days before a judged one.
 pub struct Days<'a> {
     judged: Date,
+    /// Ascending by date.
     signals: Vec<&'a Signal>,
+    /// At index `n`: the values of the days that are a number of weeks and `n` days before the judged one, with their weights.
+    weekdays: [Vec<Weighted>; 7],
 }
 
 /// The expectation for a day, in the unit of the signal.
@@ -47,9 +50,16 @@ pub struct Expectation {
 }
 
 impl<'a> Days<'a> {
-    /// `signals` are within [`WEEKS`] before `judged`.
+    /// `signals` are ascending, and within [`WEEKS`] before `judged`.
     pub fn new(judged: Date, signals: Vec<&'a Signal>) -> Self {
-        Self { judged, signals }
+        let mut weekdays: [Vec<Weighted>; 7] = Default::default();
+        for signal in &signals {
+            let days = days_between(signal.date, judged);
+            if let Some(weekday) = weekdays.get_mut(days % 7) {
+                weekday.push(Weighted { value: signal.approximate, weight: weight(days, signal.provenance) });
+            }
+        }
+        Self { judged, signals, weekdays }
     }
 
     pub fn summary(&self) -> Option<Baseline> {
@@ -60,7 +70,7 @@ impl<'a> Days<'a> {
     /// The weight of the days as a number of observed days.
     pub fn is_enough(&self) -> bool {
         let halves: u32 = self.signals.iter().map(|signal| halves(signal.provenance)).sum();
-        halves >= 2 * MIN_OBSERVED_DAYS && self.of_weekday(0).len() >= MIN_WEEKDAYS
+        halves >= 2 * MIN_OBSERVED_DAYS && self.weekdays[0].len() >= MIN_WEEKDAYS
     }
 
     /// The expectation for the judged day, whose standard error by the size of its sample is `least_deviation`. `is_count`: see
@@ -69,18 +79,20 @@ impl<'a> Days<'a> {
         if !self.is_enough() {
             return None;
         }
-        let of_weekday = self.of_weekday(0);
-        let center = weighted_median(&mut self.weighted(&of_weekday, None))?;
+        let center = weighted_median(&mut self.weekdays[0].clone())?;
         let unit = unit(is_count, center);
         let least = if is_count { center.abs().max(1.0).sqrt() } else { least_deviation };
-        let of_all = (0..7).flat_map(|weekday| self.residuals(weekday, is_count));
+        let of_all = self.weekdays.iter().flat_map(|weekday| residuals(weekday, is_count));
         let of_all: Vec<_> = of_all.map(|residual| scaled(residual, unit)).collect();
-        let own = self.residuals(0, false);
+        let own = residuals(&self.weekdays[0], false);
         let robust = robust_deviation(&of_all).max(robust_deviation(&own)).max(least);
         let [(middle, deviation), (_, own_deviation)] =
             [of_all, own].map(|residuals| usual_mean_and_deviation(residuals, ROBUST_LIMIT * robust));
         let spread = DEVIATION_LIMIT * deviation.max(own_deviation).max(least);
-        let exact = of_weekday.iter().find(|signal| signal.approximate.total_cmp(&center).is_eq());
+        let is_center = |signal: &&&Signal| {
+            signal.approximate.total_cmp(&center).is_eq() && days_between(signal.date, self.judged) % 7 == 0
+        };
+        let exact = self.signals.iter().find(is_center);
         Some(Expectation {
             center,
             exact_center: exact.map(|signal| signal.exact.clone()),
@@ -89,39 +101,31 @@ impl<'a> Days<'a> {
             deviation: robust,
         })
     }
+}
 
-    /// The days that are a number of weeks and `weekday` days before the judged one.
-    fn of_weekday(&self, weekday: i32) -> Vec<&'a Signal> {
-        let is_same = |signal: &&&Signal| self.days_before(signal) % 7 == weekday;
-        self.signals.iter().filter(is_same).copied().collect()
-    }
+/// How many days `from` is before `to`, which is later.
+fn days_between(from: Date, to: Date) -> usize {
+    usize::try_from(to.duration_since(from).as_hours() / 24).unwrap_or(0)
+}
 
-    fn days_before(&self, signal: &Signal) -> i32 {
-        (self.judged - signal.date).get_days()
-    }
+/// The weight of a day: recent weeks count for more.
+fn weight(days_before: usize, provenance: Provenance) -> u32 {
+    let weeks_before = days_before.saturating_sub(1) / 7;
+    let recency = WEEKS.unsigned_abs().saturating_sub(u32::try_from(weeks_before).unwrap_or(u32::MAX)).max(1);
+    recency * halves(provenance)
+}
 
-    /// Without the day `left_out`.
-    fn weighted(&self, signals: &[&Signal], left_out: Option<Date>) -> Vec<Weighted> {
-        let others = signals.iter().filter(|signal| Some(signal.date) != left_out);
-        others.map(|signal| Weighted { value: signal.approximate, weight: self.weight(signal) }).collect()
-    }
-
-    fn weight(&self, signal: &Signal) -> u32 {
-        let weeks_before = (self.days_before(signal) - 1) / 7;
-        let recency = (WEEKS - weeks_before).max(1).unsigned_abs();
-        recency * halves(signal.provenance)
-    }
-
-    /// The differences of the days of a weekday from the median of the other ones, in units of [`unit`].
-    fn residuals(&self, weekday: i32, is_count: bool) -> Vec<Weighted> {
-        let of_weekday = self.of_weekday(weekday);
-        let residual = |signal: &&Signal| {
-            let others = weighted_median(&mut self.weighted(&of_weekday, Some(signal.date)))?;
-            let value = (signal.approximate - others) / unit(is_count, others);
-            Some(Weighted { value, weight: self.weight(signal) })
-        };
-        of_weekday.iter().filter_map(residual).collect()
-    }
+/// The differences of the days of a weekday from the median of the other ones, in units of [`unit`].
+fn residuals(of_weekday: &[Weighted], is_count: bool) -> Vec<Weighted> {
+    let mut others = Vec::with_capacity(of_weekday.len());
+    let residual = |(index, day): (usize, &Weighted)| {
+        others.clear();
+        others
+            .extend(of_weekday.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, day)| *day));
+        let median = weighted_median(&mut others)?;
+        Some(Weighted { value: (day.value - median) / unit(is_count, median), ..*day })
+    };
+    of_weekday.iter().enumerate().filter_map(residual).collect()
 }
 
 /// The weight of a day in halves: a reconstructed day lacks the rows that were deleted since.
