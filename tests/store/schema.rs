@@ -230,3 +230,39 @@ async fn sqlite_commits_look_records_up_by_their_key() {
         assert!(outer.is_some() && outer < inner, "{plan:?}");
     }
 }
+
+/// A series is read by the key of its metric, so that the other metrics of the days cost nothing.
+#[tokio::test]
+async fn postgres_reads_the_asked_series_by_their_key() {
+    let fixture = Fixture::postgres().await;
+    fixture.ready().await;
+    let mut session = fixture.postgres_session().await;
+    // A year of 6 metrics, as statistics of a store in use.
+    let records = "
+        SELECT ensure_partition(2025);
+        ALTER TABLE daily_metrics_2025 DISABLE TRIGGER ALL;
+        INSERT INTO daily_metrics_2025 (tenant_id, metric_date, metric_type, metric_category, value, provenance,
+                                        definition_version, collection_id, collection_timestamp)
+        SELECT 'default', DATE '2025-01-01' + day, 'count', 'metric_' || metric, day, 'observed', 1, gen_random_uuid(), now()
+        FROM generate_series(0, 364) AS day, generate_series(1, 6) AS metric;
+        ANALYZE daily_metrics";
+    sqlx::raw_sql(records).execute(&mut session).await.unwrap();
+    let select = include_str!("../../src/store/postgres/select_series.sql");
+    let types = "text, date, date, text[], text[], boolean[], boolean[]";
+    let prepare = format!(
+        "SET plan_cache_mode TO force_generic_plan;
+         PREPARE series ({types}) AS {select}"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(prepare)).execute(&mut session).await.unwrap();
+    let explain = "EXPLAIN EXECUTE series
+        ('default', '2025-01-01', '2025-12-31', '{count}', '{posts_total}', '{false}', '{false}')";
+    let rows = sqlx::raw_sql(explain).fetch_all(&mut session).await.unwrap();
+    let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    let of_metric: Vec<_> =
+        plan.iter().filter(|step| step.contains("Index Cond") && step.contains("metric_date >=")).collect();
+    assert!(!of_metric.is_empty(), "{plan:#?}");
+    assert!(
+        of_metric.iter().all(|step| step.contains("metric_category = asked.metric_category")),
+        "{plan:#?}"
+    );
+}

@@ -1,6 +1,7 @@
 -- Returns a row for each recorded day of each requested metric, ordered by metric and date. A row of the revision in force of the
 -- day follows it, if there is one. LATERAL scans the primary key of both tables once for each metric, in the order of the days, so
--- that metrics without revisions cost what they would without that table. For an average or percentage of 0, the metadata show
+-- that metrics without revisions cost what they would without that table; OFFSET 0 keeps the planner from reading all records of
+-- the days and joining them to the metrics instead. For an average or percentage of 0, the metadata show
 -- whether it is of no rows.
 SELECT asked.place - 1 AS place, recorded.metric_date, recorded.value::TEXT AS value, recorded.provenance,
        recorded.definition_version, recorded.revision,
@@ -24,5 +25,6 @@ CROSS JOIN LATERAL (
     WHERE tenant_id = $1 AND metric_category = asked.metric_category AND metric_type = asked.metric_type
       AND metric_date BETWEEN $2 AND $3 /* recorded until */
     /* revised */
+    OFFSET 0
 ) AS recorded
 ORDER BY asked.place, recorded.metric_date, recorded.revision NULLS FIRST
