@@ -90,7 +90,8 @@ impl<'a> Days<'a> {
             [of_all, own].map(|residuals| usual_mean_and_deviation(residuals, ROBUST_LIMIT * robust));
         let spread = DEVIATION_LIMIT * deviation.max(own_deviation).max(least);
         let is_center = |signal: &&&Signal| {
-            signal.approximate.total_cmp(&center).is_eq() && days_between(signal.date, self.judged) % 7 == 0
+            signal.approximate.total_cmp(&center).is_eq()
+                && days_between(signal.date, self.judged).is_multiple_of(7)
         };
         let exact = self.signals.iter().find(is_center);
         Some(Expectation {
